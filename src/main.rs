@@ -1,0 +1,3 @@
+//! The executable; all of it is the library's.
+
+fn main() {}
