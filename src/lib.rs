@@ -1,1 +1,3 @@
 //! chatd: a real-time chat server in one executable.
+
+pub mod model;

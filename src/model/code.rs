@@ -1,0 +1,73 @@
+//! The codes of errors that clients see: the same in an ack, in `chat_error`, in a refusal and in REST.
+
+use serde::{Serialize, Serializer};
+
+/// Writes the enum and its names from one list.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// What went wrong, in a word that never changes. The wire contract lists when each is used.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Code] = &[$(Code::$variant),*];
+
+            /// The word on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No token was given.
+    MissingToken = "missing_token",
+    /// The token is none of ours, damaged or revoked.
+    InvalidToken = "invalid_token",
+    /// The token's time is over.
+    TokenExpired = "token_expired",
+    /// The account is disabled.
+    AccountDisabled = "account_disabled",
+    /// Not the caller's to do.
+    Forbidden = "forbidden",
+    /// No such user, message or route.
+    NotFound = "not_found",
+    /// Not an object, or a key is missing or ill-typed; the message names the key.
+    InvalidPayload = "invalid_payload",
+    /// A message of nothing but white space.
+    EmptyMessage = "empty_message",
+    /// A message over the limit.
+    MessageTooLong = "message_too_long",
+    /// A message to oneself.
+    InvalidReceiver = "invalid_receiver",
+    /// A wrong name or password.
+    InvalidCredentials = "invalid_credentials",
+    /// Nobody may register.
+    RegistrationClosed = "registration_closed",
+    /// No invite, or one that does not hold.
+    InvalidInvite = "invalid_invite",
+    /// Another account has the name.
+    UsernameTaken = "username_taken",
+    /// A client id that stands for another message.
+    ClientIdReused = "client_id_reused",
+    /// The route knows other methods.
+    MethodNotAllowed = "method_not_allowed",
+    /// A body over the limit.
+    PayloadTooLarge = "payload_too_large",
+    /// Too much at once: try again later.
+    RateLimited = "rate_limited",
+    /// The disk refused: not confirmed, try again with the same client id.
+    StorageUnavailable = "storage_unavailable",
+    /// Our mistake; the log has the rest.
+    Internal = "internal",
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

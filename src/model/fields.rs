@@ -1,0 +1,140 @@
+//! Reading an object key by key, so that an error can name the key.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use smallvec::SmallVec;
+
+/// The keys that are kept of one object: more than any request has. Others are read over.
+const MAX_KEYS: usize = 32;
+
+/// A JSON object whose values are still raw. Keys that nobody asks for are ignored; of a repeated key the last counts.
+#[derive(Debug, Default)]
+pub struct Fields<'a>(SmallVec<[(Cow<'a, str>, &'a RawValue); 4]>);
+
+/// Why an object is not what was asked for. The text names the key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FieldError {
+    /// It is no object.
+    #[error("the payload must be an object")]
+    NotAnObject,
+    /// A key is not there, or null.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// A key's value is of the wrong kind.
+    #[error("{key}: {reason}")]
+    Invalid {
+        /// The key.
+        key: &'static str,
+        /// What was expected.
+        reason: String,
+    },
+}
+
+impl<'a> Fields<'a> {
+    /// Reads an object.
+    pub fn parse(json: &'a str) -> Result<Self, FieldError> {
+        serde_json::from_str(json).map_err(|_| FieldError::NotAnObject)
+    }
+
+    /// The value of a key that must be there.
+    pub fn required<T: Deserialize<'a>>(&self, key: &'static str) -> Result<T, FieldError> {
+        self.optional(key)?.ok_or(FieldError::Missing(key))
+    }
+
+    /// The value of a key that may be absent or null.
+    pub fn optional<T: Deserialize<'a>>(&self, key: &'static str) -> Result<Option<T>, FieldError> {
+        let Some((_, value)) = self.0.iter().rev().find(|(name, _)| name == key) else {
+            return Ok(None);
+        };
+        serde_json::from_str(value.get()).map_err(|error| FieldError::Invalid {
+            key,
+            reason: reason(&error),
+        })
+    }
+}
+
+/// The error's words without the place in the text, which says nothing about one value alone.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Fields::default();
+                while let Some(key) = map.next_key::<Key<'de>>()? {
+                    if fields.0.len() < MAX_KEYS {
+                        fields.0.push((key.0, map.next_value()?));
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// A key, borrowed where it holds no escape.
+#[derive(serde::Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UserId;
+
+    #[test]
+    fn an_error_names_the_key() {
+        let fields = Fields::parse(r#"{"receiver_id":true,"content":5,"client_id":null}"#).unwrap();
+        let text = |error: FieldError| error.to_string();
+        assert_eq!(
+            text(fields.required::<UserId>("message_id").unwrap_err()),
+            "message_id is missing"
+        );
+        assert_eq!(
+            text(fields.required::<String>("client_id").unwrap_err()),
+            "client_id is missing"
+        );
+        assert!(
+            text(fields.required::<UserId>("receiver_id").unwrap_err())
+                .starts_with("receiver_id: invalid type: boolean")
+        );
+        assert!(
+            text(fields.required::<String>("content").unwrap_err())
+                .starts_with("content: invalid type: integer")
+        );
+        assert_eq!(fields.optional::<String>("absent"), Ok(None));
+    }
+
+    #[test]
+    fn only_an_object_will_do() {
+        for json in ["[]", "1", "null", "\"x\"", "", "{", "{\"a\":}"] {
+            assert_eq!(
+                Fields::parse(json).err(),
+                Some(FieldError::NotAnObject),
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_spoils_its_own_key_alone() {
+        let fields = Fields::parse(r#"{"content":"\ud800","receiver_id":2}"#).unwrap();
+        assert!(fields.required::<String>("content").is_err());
+        assert_eq!(fields.required::<UserId>("receiver_id").unwrap().get(), 2);
+    }
+}

@@ -1,0 +1,150 @@
+//! Messages and what may be in one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::{MessageId, Timestamp, UserId};
+
+/// 4,000 characters: about two pages of text. The default of `--max-message-chars`.
+pub const DEFAULT_MAX_MESSAGE_CHARS: usize = 4_000;
+/// The longest client id, in characters: a UUID has 36.
+const MAX_CLIENT_ID_CHARS: usize = 64;
+
+/// One stored message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Grows in commit order.
+    pub id: MessageId,
+    /// Who wrote it.
+    pub sender_id: UserId,
+    /// Whom it was written to.
+    pub receiver_id: UserId,
+    /// Byte for byte as sent.
+    pub content: Arc<str>,
+    /// When the server took it; never earlier than that of a smaller id.
+    pub created_at: Timestamp,
+    /// The sender's own name for it, where one was given.
+    pub client_id: Option<ClientId>,
+}
+
+/// What is wrong with the content of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ContentError {
+    /// Nothing but white space.
+    #[error("content must have at least one character that is no space")]
+    Empty,
+    /// More characters than the server allows.
+    #[error("content has {chars} characters, the limit is {limit}")]
+    TooLong {
+        /// How many it has.
+        chars: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+}
+
+/// Checks the content of a message: something besides white space, and at most `max_chars` characters (Unicode scalar
+/// values).
+pub fn check_content(content: &str, max_chars: usize) -> Result<(), ContentError> {
+    // A text never has more characters than bytes, so most are measured without being walked.
+    if content.len() > max_chars {
+        let chars = content.chars().count();
+        if chars > max_chars {
+            return Err(ContentError::TooLong {
+                chars,
+                limit: max_chars,
+            });
+        }
+    }
+    if content.chars().all(char::is_whitespace) {
+        return Err(ContentError::Empty);
+    }
+    Ok(())
+}
+
+/// The sender's own name for a message, 1 to 64 characters: what makes sending it twice harmless.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ClientId(Arc<str>);
+
+/// A text that is no client id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("client_id must be a string of 1 to {MAX_CLIENT_ID_CHARS} characters")]
+pub struct ClientIdError;
+
+impl ClientId {
+    /// Takes 1 to 64 characters of any kind.
+    pub fn new(text: &str) -> Result<Self, ClientIdError> {
+        // 64 characters are at most 256 bytes, so a long text is refused before it is counted.
+        if text.is_empty()
+            || text.len() > 4 * MAX_CLIENT_ID_CHARS
+            || text.chars().count() > MAX_CLIENT_ID_CHARS
+        {
+            return Err(ClientIdError);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// As given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for ClientId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Self::new(&text).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_needs_a_character_that_is_no_space() {
+        for content in ["", " ", "\n\t ", "\u{a0}\u{2003}"] {
+            assert_eq!(
+                check_content(content, 10),
+                Err(ContentError::Empty),
+                "{content:?}"
+            );
+        }
+        assert_eq!(check_content(" x ", 10), Ok(()));
+    }
+
+    #[test]
+    fn the_limit_counts_characters_and_not_bytes() {
+        assert_eq!(check_content(&"é".repeat(10), 10), Ok(()));
+        assert_eq!(
+            check_content(&"é".repeat(11), 10),
+            Err(ContentError::TooLong {
+                chars: 11,
+                limit: 10
+            })
+        );
+        assert_eq!(check_content("👩‍👩‍👧", 5), Ok(()));
+    }
+
+    #[test]
+    fn a_client_id_has_1_to_64_characters() {
+        assert!(ClientId::new(&"é".repeat(64)).is_ok());
+        for text in [String::new(), "a".repeat(65), "a".repeat(10_000)] {
+            assert_eq!(ClientId::new(&text), Err(ClientIdError));
+        }
+    }
+}

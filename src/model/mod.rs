@@ -1,0 +1,20 @@
+//! The nouns of chatd: ids, times, users, messages, and their limits.
+//!
+//! Pure values: nothing here reads a clock, touches a disk or knows a wire format beyond how a noun is written in
+//! JSON. Everything else of the house may import this module; it imports nothing of ours.
+
+mod code;
+mod conversation;
+mod fields;
+mod id;
+mod message;
+mod time;
+mod user;
+
+pub use code::Code;
+pub use conversation::{ChatRead, MessageRead, Pair};
+pub use fields::{FieldError, Fields};
+pub use id::{ConversationId, EntryId, IdError, MAX_ID, MessageId, Origin, UserId};
+pub use message::{ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content};
+pub use time::Timestamp;
+pub use user::{User, UserError, Username, check_avatar};

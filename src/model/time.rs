@@ -1,0 +1,77 @@
+//! Times as chatd keeps and shows them.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// A moment: milliseconds since 1970 in UTC. Written as RFC 3339 with milliseconds, `2025-06-05T12:00:00.000Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+/// The last moment that RFC 3339 can write, 9999-12-30: later ones are shown as this one.
+const LAST_MS: u64 = 253_402_207_200_000;
+
+impl Timestamp {
+    /// From milliseconds since 1970 in UTC.
+    pub const fn from_ms(ms: u64) -> Self {
+        Self(if ms > LAST_MS { LAST_MS } else { ms })
+    }
+
+    /// What the machine's clock says now.
+    pub fn now() -> Self {
+        Self::from_ms(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0))
+    }
+
+    /// Milliseconds since 1970 in UTC.
+    pub const fn as_ms(self) -> u64 {
+        self.0
+    }
+
+    /// Seconds since 1970 in UTC, rounded down: the unit of a token's claims.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// This moment, moved later by so much.
+    pub fn plus(self, duration: std::time::Duration) -> Self {
+        Self::from_ms(
+            self.0
+                .saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        static PRINTER: jiff::fmt::temporal::DateTimePrinter =
+            jiff::fmt::temporal::DateTimePrinter::new().precision(Some(3));
+        let moment =
+            jiff::Timestamp::from_millisecond(self.0.cast_signed()).map_err(|_| fmt::Error)?;
+        PRINTER
+            .print_timestamp(&moment, jiff::fmt::StdFmtWrite(f))
+            .map_err(|_| fmt::Error)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_in_utc_with_milliseconds() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_749_124_800_000, "2025-06-05T12:00:00.000Z"),
+            (1_749_124_800_007, "2025-06-05T12:00:00.007Z"),
+            (u64::MAX, "9999-12-30T22:00:00.000Z"),
+        ] {
+            assert_eq!(Timestamp::from_ms(ms).to_string(), text);
+        }
+    }
+}
