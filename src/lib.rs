@@ -1,3 +1,4 @@
 //! chatd: a real-time chat server in one executable.
 
 pub mod model;
+pub mod store;

@@ -1,0 +1,266 @@
+//! The chain of a conversation's messages: each points back to the one before it and, by a jump pointer, far enough
+//! back that any message is found in O(log n) steps with two pointers a message.
+//!
+//! Jump pointers after Myers, "An applicative random-access stack" (1983). The length of the chain, written as a sum of
+//! the numbers 2^k - 1, largest first and each as large as fits, cuts the chain into segments. The spine holds the last
+//! message of each segment, and a message jumps to the message before its segment.
+
+use smallvec::SmallVec;
+
+use super::StoreError;
+use super::record::{Entry, MessageBody};
+use crate::model::{EntryId, MessageId};
+
+/// What must be known of a chain to append to it: its length, and the few messages that the next one may point to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Chain {
+    length: u64,
+    /// The last message of each segment, oldest first; its last element is the chain's last message.
+    spine: SmallVec<[MessageId; 4]>,
+}
+
+/// The two pointers of a message, and its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Links {
+    pub(super) previous: Option<MessageId>,
+    pub(super) jump: Option<MessageId>,
+    pub(super) number: u64,
+}
+
+impl Chain {
+    /// How many messages the chain has.
+    #[cfg(test)]
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The newest message.
+    pub(super) fn last(&self) -> Option<MessageId> {
+        self.spine.last().copied()
+    }
+
+    /// Appends a message and gives it its pointers.
+    pub(super) fn push(&mut self, id: MessageId) -> Links {
+        let previous = self.last();
+        let (last, before) = last_two_segments(self.length);
+        if last == before {
+            // Two segments of one size and the new message make one segment of the next size.
+            self.spine.truncate(self.spine.len().saturating_sub(2));
+        }
+        let jump = self.last();
+        self.spine.push(id);
+        self.length += 1;
+        Links {
+            previous,
+            jump,
+            number: self.length,
+        }
+    }
+}
+
+/// The sizes of the last segment and of the one before it. Where there is none before: 0; for an empty chain: (1, 0).
+fn last_two_segments(mut length: u64) -> (u64, u64) {
+    let (mut last, mut before) = (1, 0);
+    let mut first = true;
+    while length > 0 {
+        let segment = (1 << (length + 1).ilog2()) - 1;
+        before = if first { 0 } else { last };
+        (last, first) = (segment, false);
+        length -= segment;
+    }
+    (last, before)
+}
+
+/// Reads entries of the log by id.
+pub(super) trait ReadLog {
+    /// Gives `read` the entry with this id; an absent or damaged one is an error.
+    fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError>;
+
+    /// [`ReadLog::read`] of an entry that must be a message; its side is the sender's.
+    fn read_message<R>(
+        &self,
+        id: MessageId,
+        read: impl FnOnce(&Entry<'_>, &MessageBody<'_>) -> R,
+    ) -> Result<R, StoreError> {
+        self.read(id.into(), |entry| match &entry.body {
+            super::record::Body::Message(message) => Ok(read(&entry, message)),
+            _ => Err(StoreError::Damaged {
+                table: "log",
+                key: id.get(),
+            }),
+        })?
+    }
+}
+
+/// What a search compares: where a message stands in its conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) id: MessageId,
+    pub(super) number: u64,
+    /// How many messages each side had sent up to and including this one.
+    pub(super) sent: [u64; 2],
+    pub(super) previous: Option<MessageId>,
+    jump: Option<MessageId>,
+}
+
+impl Place {
+    /// Where a message stands.
+    pub(super) fn of(log: &impl ReadLog, id: MessageId) -> Result<Self, StoreError> {
+        log.read_message(id, |entry, message| Self {
+            id,
+            number: message.number,
+            sent: [
+                message.sent_by(0, entry.side),
+                message.sent_by(1, entry.side),
+            ],
+            previous: message.previous,
+            jump: message.jump,
+        })
+    }
+}
+
+/// The oldest message, from `start` backwards, that is not yet old enough; `None` where `start` itself is old enough.
+/// `old_enough` must hold for every message older than one for which it holds.
+pub(super) fn oldest_newer(
+    log: &impl ReadLog,
+    start: Option<MessageId>,
+    old_enough: impl Fn(&Place) -> bool,
+) -> Result<Option<Place>, StoreError> {
+    let Some(start) = start else { return Ok(None) };
+    let mut place = Place::of(log, start)?;
+    if old_enough(&place) {
+        return Ok(None);
+    }
+    loop {
+        if let Some(jump) = place.jump.filter(|jump| Some(*jump) != place.previous) {
+            let target = Place::of(log, jump)?;
+            if !old_enough(&target) {
+                place = target;
+                continue;
+            }
+        }
+        let Some(previous) = place.previous else {
+            return Ok(Some(place));
+        };
+        let before = Place::of(log, previous)?;
+        if old_enough(&before) {
+            return Ok(Some(place));
+        }
+        place = before;
+    }
+}
+
+/// The newest message, from `start` backwards, that is old enough; `None` where not even the first message is.
+pub(super) fn newest_older(
+    log: &impl ReadLog,
+    start: Option<MessageId>,
+    old_enough: impl Fn(&Place) -> bool,
+) -> Result<Option<Place>, StoreError> {
+    let older = match oldest_newer(log, start, old_enough)? {
+        Some(place) => place.previous,
+        None => start,
+    };
+    older.map(|id| Place::of(log, id)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::model::{ConversationId, Timestamp};
+    use crate::store::record::Body;
+
+    /// A log of one chain, whose ids are three apart; counts its reads.
+    struct Fake {
+        entries: Vec<Links>,
+        reads: Cell<usize>,
+    }
+
+    fn id(number: u64) -> MessageId {
+        MessageId::new(number * 3).unwrap()
+    }
+
+    impl ReadLog for Fake {
+        fn read<R>(
+            &self,
+            entry: EntryId,
+            read: impl FnOnce(Entry<'_>) -> R,
+        ) -> Result<R, StoreError> {
+            self.reads.set(self.reads.get() + 1);
+            let links = self.entries[usize::try_from(entry.get() / 3).unwrap() - 1];
+            Ok(read(Entry {
+                conversation: ConversationId::new(1).unwrap(),
+                at: Timestamp::from_ms(0),
+                previous: links.previous.map(Into::into),
+                side: 0,
+                body: Body::Message(MessageBody {
+                    previous: links.previous,
+                    jump: links.jump,
+                    number: links.number,
+                    ordinal: links.number,
+                    client_id: None,
+                    content: "x",
+                }),
+            }))
+        }
+    }
+
+    fn fake(length: u64) -> (Chain, Fake) {
+        let mut chain = Chain::default();
+        let entries = (1..=length).map(|number| chain.push(id(number))).collect();
+        (
+            chain,
+            Fake {
+                entries,
+                reads: Cell::new(0),
+            },
+        )
+    }
+
+    #[test]
+    fn the_first_messages_jump_as_the_paper_says() {
+        let (_, log) = fake(8);
+        let jumps: Vec<u64> = log
+            .entries
+            .iter()
+            .map(|links| links.jump.map_or(0, |jump| jump.get() / 3))
+            .collect();
+        assert_eq!(jumps, [0, 1, 0, 3, 4, 3, 0, 7]);
+    }
+
+    #[test]
+    fn every_message_is_found_in_few_reads() {
+        for length in [1, 2, 3, 10, 1_000, 4_095, 4_096] {
+            let (chain, log) = fake(length);
+            for wanted in 1..=length {
+                log.reads.set(0);
+                let place = newest_older(&log, chain.last(), |place| place.number <= wanted)
+                    .unwrap()
+                    .unwrap();
+                assert_eq!((place.number, place.id), (wanted, id(wanted)));
+                let same = oldest_newer(&log, chain.last(), |place| place.number < wanted)
+                    .unwrap()
+                    .unwrap();
+                assert_eq!(same.id, place.id);
+                assert!(
+                    log.reads.get() <= 120,
+                    "{} reads for {wanted} of {length}",
+                    log.reads.get()
+                );
+            }
+            assert_eq!(newest_older(&log, chain.last(), |_| false).unwrap(), None);
+            assert_eq!(oldest_newer(&log, chain.last(), |_| true).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn the_spine_stays_short() {
+        let (chain, _) = fake(1_000_000);
+        assert!(chain.spine.len() <= 21, "{} messages", chain.spine.len());
+        assert_eq!(
+            (chain.length(), chain.last()),
+            (1_000_000, Some(id(1_000_000)))
+        );
+    }
+}

@@ -1,0 +1,438 @@
+//! The data file: what is confirmed is in it, and what is in it is checked when it is read.
+//!
+//! [`Store::submit`] queues a change for the one writer (`writer.rs`) and returns; its answer comes with the batch it
+//! was committed in, in commit order, through the channel given to [`Store::open`]. [`Store::read`] runs a query beside
+//! the async threads, on a snapshot, and never waits for the writer. Nobody else of the house says redb.
+//!
+//! The truth is one append-only log (`tables.rs`, `record.rs`); unread counts, recents and read marks are derived from
+//! it and live in memory (`state.rs`).
+
+mod chain;
+mod reader;
+mod readset;
+mod record;
+mod schema;
+mod state;
+mod tables;
+mod users;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use redb::backends::InMemoryBackend;
+use redb::{Database, DatabaseError, StorageError};
+use tokio::sync::{Semaphore, mpsc};
+
+pub use reader::{HistoryQuery, HistoryRow, Page, Recent, Snapshot};
+
+use crate::model::{
+    ChatRead, ClientId, Message, MessageId, MessageRead, Timestamp, User, UserId, Username,
+};
+use state::State;
+use writer::Job;
+
+/// How many changes may wait for the writer: three full transactions. Beyond it [`StoreError::Busy`].
+const QUEUE_CHANGES: usize = 16_384;
+/// How many bytes of content may wait for the writer. 64 MiB: all places of the queue with a long message each.
+const QUEUE_BYTES: usize = 64 << 20;
+/// How many queries may read at once; more wait. A cold read holds a thread for as long as the disk takes.
+const CONCURRENT_READS: usize = 8;
+/// redb's page cache. 64 MiB holds the tree's inner pages of a hundred million messages; the rest is the kernel's.
+const CACHE_BYTES: usize = 64 << 20;
+/// How many batches may wait to be told; the writer waits beyond it.
+pub const BATCHES: usize = 8;
+
+/// Where the data lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// In this file, made if absent.
+    File(PathBuf),
+    /// In memory, gone with the process.
+    Memory,
+}
+
+/// Why a data file could not be opened. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error(
+        "the data file is in use by another process: stop that one, or give this one another --data"
+    )]
+    InUse,
+    /// A newer chatd wrote it.
+    #[error(
+        "the data file has format {found}, this chatd knows formats up to {known}: use a newer chatd"
+    )]
+    Newer {
+        /// The file's format.
+        found: u32,
+        /// The newest format of this program.
+        known: u32,
+    },
+    /// It is a file of something else.
+    #[error("the data file is not one of chatd: give another --data")]
+    Foreign,
+    /// The path cannot be used.
+    #[error("the data file cannot be opened: check the path and its permissions")]
+    Io(#[source] std::io::Error),
+    /// It is damaged.
+    #[error("the data file is damaged: restore a backup")]
+    Damaged(#[source] StoreError),
+}
+
+/// Why a change or a query failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// No account has this id.
+    #[error("no such user")]
+    NoSuchUser,
+    /// No message has this id, or the caller is no part of it.
+    #[error("no such message")]
+    NoSuchMessage,
+    /// Only its receiver may mark a message read.
+    #[error("only its receiver may mark a message read")]
+    NotReceiver,
+    /// A conversation needs two people.
+    #[error("a conversation needs two people")]
+    SamePerson,
+    /// The client id stands for another message.
+    #[error("the client id was used for another message")]
+    ClientIdReused,
+    /// Another account has this name.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// There is an account already, and this one was to be the first.
+    #[error("there is an account already")]
+    NotFirst,
+    /// The queue of the writer is full: try again shortly.
+    #[error("too many changes are waiting to be written")]
+    Busy,
+    /// No more ids below 2^53.
+    #[error("the ids are used up")]
+    Full,
+    /// The disk refused, or the store is closing; whether the change was stored is not known.
+    #[error("the store cannot write")]
+    Unavailable,
+    /// A record that is absent or whose checksum is wrong.
+    #[error("record {key} of table {table} is missing or damaged")]
+    Damaged {
+        /// The table.
+        table: &'static str,
+        /// The record's key.
+        key: u64,
+    },
+    /// redb failed.
+    #[error("the database failed")]
+    Database(#[source] Arc<redb::Error>),
+}
+
+/// Every error of redb becomes the same variant: nobody acts on the differences.
+macro_rules! from_redb {
+    ($($error:ty),*) => {
+        $(impl From<$error> for StoreError {
+            fn from(error: $error) -> Self {
+                Self::Database(Arc::new(error.into()))
+            }
+        })*
+    };
+}
+from_redb!(
+    StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::CursorError,
+    DatabaseError
+);
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Damaged(error)
+    }
+}
+
+/// A change to be written.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A message. Its content is checked already.
+    Send {
+        /// Whose it is.
+        sender: UserId,
+        /// Whom it is for.
+        receiver: UserId,
+        /// The text.
+        content: Arc<str>,
+        /// The sender's own name for it.
+        client_id: Option<ClientId>,
+    },
+    /// One message was read.
+    MarkRead {
+        /// By whom.
+        reader: UserId,
+        /// Which.
+        message: MessageId,
+    },
+    /// All messages of a peer were read, up to and including `up_to` where given.
+    MarkChatRead {
+        /// By whom.
+        reader: UserId,
+        /// Whose messages.
+        peer: UserId,
+        /// The last one that was read.
+        up_to: Option<MessageId>,
+    },
+    /// A new account.
+    CreateUser(NewUser),
+    /// An account's last socket closed.
+    Seen {
+        /// Whose.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// An account to be made.
+#[derive(Clone)]
+pub struct NewUser {
+    /// Its name, which must be free.
+    pub username: Username,
+    /// Its picture.
+    pub avatar: Option<Arc<str>>,
+    /// The password's argon2id hash in PHC string form.
+    pub password_hash: Arc<str>,
+    /// Whether it may use the admin routes.
+    pub is_admin: bool,
+    /// Make it only if no account exists.
+    pub only_if_first: bool,
+}
+
+impl std::fmt::Debug for NewUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewUser")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a change came to, once it is on disk.
+#[derive(Debug, Clone)]
+pub enum Committed {
+    /// A message is stored; it was already, under the same client id, unless it is `fresh`.
+    Sent {
+        /// The message.
+        message: Message,
+        /// Whether this change stored it.
+        fresh: bool,
+    },
+    /// One message is read.
+    Read(MessageRead),
+    /// A chat is read.
+    ChatRead(ChatRead),
+    /// An account is as given here.
+    User(Arc<User>),
+}
+
+/// Called once with what became of a change.
+pub type Answer = Box<dyn FnOnce(Result<Committed, StoreError>) + Send>;
+
+/// A change that was decided, with whom to tell.
+pub struct Done {
+    /// What became of it.
+    pub result: Result<Committed, StoreError>,
+    /// Who asked.
+    pub answer: Answer,
+}
+
+struct Inner {
+    db: Database,
+    state: RwLock<State>,
+    /// Content bytes that wait in the queue.
+    queued_bytes: AtomicUsize,
+}
+
+/// The open data file. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+    /// `None` once closing has begun.
+    queue: Arc<RwLock<Option<mpsc::Sender<Job>>>>,
+    reads: Arc<Semaphore>,
+    writer: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
+}
+
+impl Store {
+    /// Opens or makes the data, reads it through, and starts the writer. What is committed goes to `done`, a batch a
+    /// transaction; that channel should hold [`BATCHES`]. Blocks: a file is read whole.
+    pub fn open(location: &Location, done: mpsc::Sender<Vec<Done>>) -> Result<Self, OpenError> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        let db = match location {
+            Location::File(path) => open_file(&builder, path)?,
+            Location::Memory => builder
+                .create_with_backend(InMemoryBackend::new())
+                .map_err(StoreError::from)?,
+        };
+        schema::prepare(&db)?;
+        let state = RwLock::new(schema::load(&db)?);
+        let inner = Arc::new(Inner {
+            db,
+            state,
+            queued_bytes: AtomicUsize::new(0),
+        });
+        let (queue, jobs) = mpsc::channel(QUEUE_CHANGES);
+        let for_writer = Arc::clone(&inner);
+        let writer = std::thread::Builder::new()
+            .name("chatd-writer".into())
+            .spawn(move || writer::run(&for_writer, jobs, &done))
+            .map_err(OpenError::Io)?;
+        Ok(Self {
+            inner,
+            queue: Arc::new(RwLock::new(Some(queue))),
+            reads: Arc::new(Semaphore::new(CONCURRENT_READS)),
+            writer: Arc::new(Mutex::new(Some(writer))),
+        })
+    }
+
+    /// Queues a change. Never waits: where the queue is full, or the store is closing, `answer` gets the error at once.
+    pub fn submit(&self, now: Timestamp, change: Change, answer: Answer) {
+        let bytes = if let Change::Send { content, .. } = &change {
+            content.len()
+        } else {
+            0
+        };
+        let queue = self.queue.read();
+        let Some(queue) = queue.as_ref() else {
+            return answer(Err(StoreError::Unavailable));
+        };
+        if self.inner.queued_bytes.fetch_add(bytes, Ordering::Relaxed) > QUEUE_BYTES {
+            self.inner.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return answer(Err(StoreError::Busy));
+        }
+        if let Err(error) = queue.try_send(Job {
+            now,
+            change,
+            answer,
+            bytes,
+        }) {
+            self.inner.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            let (job, reason) = match error {
+                mpsc::error::TrySendError::Full(job) => (job, StoreError::Busy),
+                mpsc::error::TrySendError::Closed(job) => (job, StoreError::Unavailable),
+            };
+            (job.answer)(Err(reason));
+        }
+    }
+
+    /// [`Store::submit`], for those who wait.
+    pub async fn apply(&self, now: Timestamp, change: Change) -> Result<Committed, StoreError> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        // A caller that went away is no reason to fail: the change is stored all the same.
+        self.submit(
+            now,
+            change,
+            Box::new(move |result| drop(answer.send(result))),
+        );
+        answered.await.unwrap_or(Err(StoreError::Unavailable))
+    }
+
+    /// Runs a query on a snapshot, on a thread that may block.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let permit = Arc::clone(&self.reads)
+            .acquire_owned()
+            .await
+            .map_err(|_| StoreError::Unavailable)?;
+        let inner = Arc::clone(&self.inner);
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            query(&Snapshot::new(&inner)?)
+        });
+        reading.await.map_err(|_| StoreError::Unavailable)?
+    }
+
+    /// The secret that signs chatd's own tokens, 32 bytes, made with the file.
+    pub fn token_secret(&self) -> Result<Vec<u8>, StoreError> {
+        schema::token_secret(&self.inner.db)
+    }
+
+    /// An account, from memory.
+    pub fn user(&self, id: UserId) -> Option<Arc<User>> {
+        self.inner.state.read().directory.get(id).cloned()
+    }
+
+    /// The account of this name, compared without case, from memory.
+    pub fn user_by_name(&self, name: &str) -> Option<Arc<User>> {
+        let state = self.inner.state.read();
+        state
+            .directory
+            .by_name(&Username::key_of(name))
+            .and_then(|id| state.directory.get(id))
+            .cloned()
+    }
+
+    /// Whether there is no account yet.
+    pub fn has_no_users(&self) -> bool {
+        self.inner.state.read().directory.is_empty()
+    }
+
+    /// The accounts whose name contains this text, without case, except one: by name, those that start with it first.
+    pub fn search_users(&self, text: &str, except: UserId, limit: usize) -> Vec<Arc<User>> {
+        let wanted = Username::key_of(text);
+        let mut found: Vec<_> = {
+            let state = self.inner.state.read();
+            let named = state
+                .directory
+                .iter()
+                .filter(|user| user.id != except && !user.disabled);
+            named
+                .filter_map(|user| {
+                    user.username
+                        .key()
+                        .find(&wanted)
+                        .map(|at| (at > 0, Arc::clone(user)))
+                })
+                .collect()
+        };
+        found.sort_by_cached_key(|(inside, user)| (*inside, user.username.key()));
+        found
+            .into_iter()
+            .take(limit)
+            .map(|(_, user)| user)
+            .collect()
+    }
+
+    /// Takes no more changes, writes those that are queued, and waits for the writer to end. The batches must still be
+    /// received meanwhile. Blocks.
+    pub fn close(&self) {
+        drop(self.queue.write().take());
+        let writer = self.writer.lock().take();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer had ended by a panic");
+        }
+    }
+}
+
+fn open_file(builder: &redb::Builder, path: &Path) -> Result<Database, OpenError> {
+    builder.create(path).map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
+        // redb says so of a file that does not begin as its own files do.
+        DatabaseError::Storage(StorageError::Io(error))
+            if error.kind() == std::io::ErrorKind::InvalidData =>
+        {
+            OpenError::Foreign
+        }
+        DatabaseError::Storage(StorageError::Io(error)) => OpenError::Io(error),
+        error => OpenError::Damaged(error.into()),
+    })
+}

@@ -1,0 +1,348 @@
+//! Reading: history, recents, unread. Short transactions, everything copied out, nothing of redb beyond this folder.
+//!
+//! What stands in memory is copied first, under a short lock, and the log is read after: an id that memory knows is
+//! committed, so the later snapshot of the log always holds it.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use redb::{ReadOnlyTable, ReadableDatabase};
+
+use super::chain::{ReadLog, newest_older, oldest_newer};
+use super::record::{Entry, MessageBody};
+use super::state::Conversation;
+use super::tables::{CREDENTIALS, LOG};
+use super::{Inner, StoreError};
+use crate::model::{ClientId, EntryId, Message, MessageId, Pair, User, UserId};
+
+/// A message as its reader sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// The message.
+    pub message: Message,
+    /// Whether its receiver has read it.
+    pub is_read: bool,
+}
+
+/// A page, and whether there is more beyond it in the direction of reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// In the order that the query names.
+    pub rows: Vec<T>,
+    /// Whether the next page has rows.
+    pub has_more: bool,
+}
+
+/// One line of a person's list of chats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recent {
+    /// The other person.
+    pub peer: std::sync::Arc<User>,
+    /// The newest message of the two.
+    pub last_message: Message,
+    /// How many of the peer's messages are unread.
+    pub unread_count: u64,
+}
+
+/// What of a history is wanted; both bounds are exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Older than this one.
+    pub before: Option<MessageId>,
+    /// Newer than this one; with it, the page starts at the oldest, without it, it ends at the newest.
+    pub after: Option<MessageId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// One read transaction, for as long as one query takes.
+pub struct Snapshot<'a> {
+    inner: &'a Inner,
+    log: TxnLog,
+    credentials: ReadOnlyTable<u64, &'static [u8]>,
+}
+
+struct TxnLog(ReadOnlyTable<u64, &'static [u8]>);
+
+impl ReadLog for TxnLog {
+    fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
+        let value = self.0.get(id.get())?.ok_or(StoreError::Damaged {
+            table: "log",
+            key: id.get(),
+        })?;
+        Ok(read(Entry::decode(id, value.value())?))
+    }
+}
+
+/// The noun from a record and the pair of its conversation.
+pub(super) fn message_of(
+    id: MessageId,
+    pair: Pair,
+    entry: &Entry<'_>,
+    body: &MessageBody<'_>,
+) -> Message {
+    let members = pair.members();
+    Message {
+        id,
+        sender_id: members[entry.side],
+        receiver_id: members[1 - entry.side],
+        content: body.content.into(),
+        created_at: entry.at,
+        client_id: body
+            .client_id
+            .and_then(|client_id| ClientId::new(&client_id.text()).ok()),
+    }
+}
+
+impl<'a> Snapshot<'a> {
+    pub(super) fn new(inner: &'a Inner) -> Result<Self, StoreError> {
+        let txn = inner.db.begin_read()?;
+        Ok(Self {
+            inner,
+            log: TxnLog(txn.open_table(LOG)?),
+            credentials: txn.open_table(CREDENTIALS)?,
+        })
+    }
+
+    /// The password hash of an account that has one, in PHC string form.
+    pub fn password_hash(&self, user: UserId) -> Result<Option<String>, StoreError> {
+        let damaged = StoreError::Damaged {
+            table: "credentials",
+            key: user.get(),
+        };
+        let Some(value) = self.credentials.get(user.get())? else {
+            return Ok(None);
+        };
+        let hash = super::record::unseal("credentials", user.get(), value.value())?;
+        String::from_utf8(hash.to_vec())
+            .map(Some)
+            .map_err(|_| damaged)
+    }
+
+    fn conversation(&self, pair: Pair) -> Option<Conversation> {
+        let state = self.inner.state.read();
+        state.conversation(state.conversation_id(pair)?).cloned()
+    }
+
+    /// The messages of two people, ascending by id. Fails with [`StoreError::NoSuchUser`] where the peer is nobody.
+    pub fn history(
+        &self,
+        user: UserId,
+        peer: UserId,
+        query: HistoryQuery,
+    ) -> Result<Page<HistoryRow>, StoreError> {
+        let empty = Page {
+            rows: Vec::new(),
+            has_more: false,
+        };
+        if self.inner.state.read().directory.get(peer).is_none() {
+            return Err(StoreError::NoSuchUser);
+        }
+        let Some(pair) = Pair::new(user, peer) else {
+            return Ok(empty);
+        };
+        let Some(conversation) = self.conversation(pair) else {
+            return Ok(empty);
+        };
+        let log = &self.log;
+        let last = conversation.chain.last();
+        let end = match query.before {
+            None => last,
+            Some(before) => {
+                newest_older(log, last, |place| place.id < before)?.map(|place| place.id)
+            }
+        };
+        let (mut next, has_more) = match query.after {
+            None => (end, None),
+            Some(after) => {
+                let Some(first) = oldest_newer(log, end, |place| place.id <= after)? else {
+                    return Ok(empty);
+                };
+                let wanted = first.number + query.limit as u64 - 1;
+                let top =
+                    newest_older(log, end, |place| place.number <= wanted)?.map(|place| place.id);
+                (top, Some(top != end))
+            }
+        };
+        let mut rows = VecDeque::new();
+        while let Some(id) = next
+            && rows.len() < query.limit
+            && query.after.is_none_or(|after| id > after)
+        {
+            let (row, previous) = log.read_message(id, |entry, body| {
+                let is_read = conversation.read[1 - entry.side].contains(body.ordinal);
+                (
+                    HistoryRow {
+                        message: message_of(id, pair, entry, body),
+                        is_read,
+                    },
+                    body.previous,
+                )
+            })?;
+            rows.push_front(row);
+            next = previous;
+        }
+        Ok(Page {
+            rows: rows.into(),
+            has_more: has_more.unwrap_or(next.is_some()),
+        })
+    }
+
+    /// A person's chats, newest first: those whose newest message is older than `before`.
+    pub fn recents(
+        &self,
+        user: UserId,
+        before: Option<MessageId>,
+        limit: usize,
+    ) -> Result<Page<Recent>, StoreError> {
+        let mut found: Vec<_> = {
+            let state = self.inner.state.read();
+            let older = state.recent(user).filter_map(|conversation| {
+                let last = conversation.chain.last()?;
+                if before.is_some_and(|before| last >= before) {
+                    return None;
+                }
+                let side = conversation.pair.side(user)?;
+                let peer = state.directory.get(conversation.pair.members()[1 - side])?;
+                Some((
+                    std::sync::Arc::clone(peer),
+                    conversation.pair,
+                    last,
+                    conversation.unread(side),
+                ))
+            });
+            older.take(limit + 1).collect()
+        };
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let rows = found.into_iter().map(|(peer, pair, last, unread_count)| {
+            let last_message = self
+                .log
+                .read_message(last, |entry, body| message_of(last, pair, entry, body))?;
+            Ok(Recent {
+                peer,
+                last_message,
+                unread_count,
+            })
+        });
+        Ok(Page {
+            rows: rows.collect::<Result<_, StoreError>>()?,
+            has_more,
+        })
+    }
+
+    /// A person's unread messages of all chats that are newer than `after`, ascending by id; and how many are unread in
+    /// all, older ones included.
+    pub fn unread(
+        &self,
+        user: UserId,
+        after: Option<MessageId>,
+        limit: usize,
+    ) -> Result<(Page<Message>, u64), StoreError> {
+        let conversations: Vec<(Conversation, usize)> = {
+            let state = self.inner.state.read();
+            let unread = state.recent(user).filter_map(|conversation| {
+                let side = conversation.pair.side(user)?;
+                (conversation.unread(side) > 0).then(|| (conversation.clone(), side))
+            });
+            unread.collect()
+        };
+        let total = conversations
+            .iter()
+            .map(|(conversation, side)| conversation.unread(*side))
+            .sum();
+        // One queue a chat, merged by id; a queue is filled a few messages at a time, as far as the page needs them.
+        let mut queues = Vec::with_capacity(conversations.len());
+        let mut heads = BinaryHeap::new();
+        for (conversation, side) in conversations {
+            let mut queue = UnreadQueue::new(&self.log, conversation, side, after)?;
+            if let Some(message) = queue.pop(&self.log)? {
+                heads.push(Reverse((message.id, queues.len())));
+                queues.push((queue, message));
+            }
+        }
+        let mut rows = Vec::new();
+        while rows.len() < limit
+            && let Some(Reverse((_, at))) = heads.pop()
+        {
+            let (queue, head) = &mut queues[at];
+            match queue.pop(&self.log)? {
+                Some(next) => {
+                    heads.push(Reverse((next.id, at)));
+                    rows.push(std::mem::replace(head, next));
+                }
+                None => rows.push(head.clone()),
+            }
+        }
+        Ok((
+            Page {
+                rows,
+                has_more: !heads.is_empty(),
+            },
+            total,
+        ))
+    }
+}
+
+/// How many unread messages of a chat are fetched at once: finding the first costs O(log n) reads, the rest one each.
+const UNREAD_STEP: usize = 16;
+
+/// The unread messages of one chat, oldest first.
+struct UnreadQueue {
+    conversation: Conversation,
+    side: usize,
+    /// The greatest ordinal that was fetched, or that is not wanted.
+    done: u64,
+    fetched: VecDeque<Message>,
+}
+
+impl UnreadQueue {
+    fn new(
+        log: &TxnLog,
+        conversation: Conversation,
+        side: usize,
+        after: Option<MessageId>,
+    ) -> Result<Self, StoreError> {
+        let done = match after {
+            None => 0,
+            Some(after) => newest_older(log, conversation.chain.last(), |place| place.id <= after)?
+                .map_or(0, |place| place.sent[1 - side]),
+        };
+        Ok(Self {
+            conversation,
+            side,
+            done,
+            fetched: VecDeque::new(),
+        })
+    }
+
+    fn pop(&mut self, log: &TxnLog) -> Result<Option<Message>, StoreError> {
+        if self.fetched.is_empty() {
+            self.fetch(log)?;
+        }
+        Ok(self.fetched.pop_front())
+    }
+
+    fn fetch(&mut self, log: &TxnLog) -> Result<(), StoreError> {
+        let author = 1 - self.side;
+        let unread = self.conversation.read[self.side]
+            .unread_after(self.done, self.conversation.sent[author]);
+        let ordinals: Vec<u64> = unread.take(UNREAD_STEP).collect();
+        let mut from = self.conversation.chain.last();
+        // Newest first, so that each search starts where the one before it ended.
+        for ordinal in ordinals.iter().rev() {
+            let Some(place) = oldest_newer(log, from, |place| place.sent[author] < *ordinal)?
+            else {
+                break;
+            };
+            from = Some(place.id);
+            let pair = self.conversation.pair;
+            self.fetched
+                .push_front(log.read_message(place.id, |entry, body| {
+                    message_of(place.id, pair, entry, body)
+                })?);
+        }
+        self.done = ordinals.last().copied().unwrap_or(self.done);
+        Ok(())
+    }
+}

@@ -1,0 +1,674 @@
+//! The store in memory and in files: what is committed, in which order, and what follows from it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rand::{RngExt, SeedableRng};
+use redb::ReadableTable;
+
+use super::*;
+use crate::model::EntryId;
+
+/// An open store whose batches are answered by a thread of its own.
+struct Open {
+    store: Store,
+    teller: std::thread::JoinHandle<()>,
+}
+
+impl Open {
+    fn at(location: &Location) -> Result<Self, OpenError> {
+        let (done, mut batches) = mpsc::channel::<Vec<Done>>(BATCHES);
+        let store = Store::open(location, done)?;
+        let teller = std::thread::spawn(move || {
+            while let Some(batch) = batches.blocking_recv() {
+                batch
+                    .into_iter()
+                    .for_each(|done| (done.answer)(done.result));
+            }
+        });
+        Ok(Self { store, teller })
+    }
+
+    fn memory() -> Self {
+        Self::at(&Location::Memory).unwrap()
+    }
+
+    fn apply(&self, now: u64, change: Change) -> Result<Committed, StoreError> {
+        let (answer, answered) = std::sync::mpsc::channel();
+        let answer: Answer = Box::new(move |result| answer.send(result).unwrap());
+        self.store.submit(Timestamp::from_ms(now), change, answer);
+        answered.recv().unwrap()
+    }
+
+    fn with_users(self, count: u64) -> Self {
+        for number in 1..=count {
+            assert!(matches!(
+                self.apply(0, new_user(&format!("user{number}"))),
+                Ok(Committed::User(_))
+            ));
+        }
+        self
+    }
+
+    fn send(&self, from: u64, to: u64, content: &str) -> Message {
+        sent(self.apply(0, message(from, to, content, None))).0
+    }
+
+    fn read<R>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<R, StoreError>) -> R {
+        query(&Snapshot::new(&self.store.inner).unwrap()).unwrap()
+    }
+
+    fn history(
+        &self,
+        user_id: u64,
+        peer: u64,
+        before: Option<u64>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> (Vec<u64>, bool) {
+        let query = HistoryQuery {
+            before: before.map(id),
+            after: after.map(id),
+            limit,
+        };
+        let page = self.read(|snapshot| snapshot.history(user(user_id), user(peer), query));
+        (
+            page.rows.iter().map(|row| row.message.id.get()).collect(),
+            page.has_more,
+        )
+    }
+
+    fn close(self) {
+        self.store.close();
+        self.teller.join().unwrap();
+    }
+}
+
+fn user(number: u64) -> UserId {
+    UserId::new(number).unwrap()
+}
+
+fn id(number: u64) -> MessageId {
+    MessageId::new(number).unwrap()
+}
+
+fn new_user(name: &str) -> Change {
+    Change::CreateUser(NewUser {
+        username: Username::registered(name).unwrap(),
+        avatar: None,
+        password_hash: "hash".into(),
+        is_admin: false,
+        only_if_first: false,
+    })
+}
+
+fn message(from: u64, to: u64, content: &str, client_id: Option<&str>) -> Change {
+    let client_id = client_id.map(|text| ClientId::new(text).unwrap());
+    Change::Send {
+        sender: user(from),
+        receiver: user(to),
+        content: content.into(),
+        client_id,
+    }
+}
+
+fn sent(result: Result<Committed, StoreError>) -> (Message, bool) {
+    match result.unwrap() {
+        Committed::Sent { message, fresh } => (message, fresh),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn mark_chat(reader: u64, peer: u64, up_to: Option<u64>) -> Change {
+    Change::MarkChatRead {
+        reader: user(reader),
+        peer: user(peer),
+        up_to: up_to.map(id),
+    }
+}
+
+fn chat_read(result: Result<Committed, StoreError>) -> ChatRead {
+    match result.unwrap() {
+        Committed::ChatRead(read) => read,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn answers_come_in_commit_order_with_growing_ids() {
+    let open = Open::memory().with_users(2);
+    let (answered, answers) = std::sync::mpsc::channel();
+    for number in 0..1_000_u64 {
+        let answered = answered.clone();
+        let answer: Answer =
+            Box::new(move |result| answered.send((number, sent(result).0.id)).unwrap());
+        open.store
+            .submit(Timestamp::from_ms(1), message(1, 2, "x", None), answer);
+    }
+    let answers: Vec<_> = answers.iter().take(1_000).collect();
+    assert!(
+        answers.is_sorted(),
+        "the ids do not follow the order of sending"
+    );
+    open.close();
+}
+
+#[test]
+fn a_clock_that_goes_back_does_not_take_the_times_with_it() {
+    let open = Open::memory().with_users(2);
+    let times: Vec<_> = [5_000, 4_000, 6_000]
+        .map(|now| {
+            sent(open.apply(now, message(1, 2, "x", None)))
+                .0
+                .created_at
+                .as_ms()
+        })
+        .into();
+    assert_eq!(times, [5_000, 5_000, 6_000]);
+}
+
+#[test]
+fn a_client_id_gives_the_first_message_again_for_a_day() {
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+    let open = Open::memory().with_users(3);
+    let (first, fresh) = sent(open.apply(1_000, message(1, 2, "hi", Some("a"))));
+    assert!(fresh);
+    assert_eq!(
+        sent(open.apply(2_000, message(1, 2, "hi", Some("a")))),
+        (first.clone(), false)
+    );
+    let (others, fresh) = sent(open.apply(2_000, message(2, 1, "hi", Some("a"))));
+    assert!(
+        fresh && others.id != first.id,
+        "client ids are the sender's own"
+    );
+    for change in [
+        message(1, 2, "other", Some("a")),
+        message(1, 3, "hi", Some("a")),
+    ] {
+        assert!(matches!(
+            open.apply(2_000, change),
+            Err(StoreError::ClientIdReused)
+        ));
+    }
+    let (later, fresh) = sent(open.apply(1_000 + DAY, message(1, 2, "hi", Some("a"))));
+    assert!(fresh && later.id > first.id);
+    assert_eq!(
+        sent(open.apply(2_000 + DAY, message(1, 2, "hi", Some("a")))),
+        (later, false)
+    );
+}
+
+#[test]
+fn a_client_id_is_forgotten_after_10_000_later_messages_and_no_sooner() {
+    let open = Open::memory().with_users(2);
+    let (first, _) = sent(open.apply(0, message(1, 2, "hi", Some("first"))));
+    for number in 1..state::CLIENT_IDS_PER_SENDER {
+        open.store.submit(
+            Timestamp::from_ms(0),
+            message(1, 2, "x", Some(&number.to_string())),
+            Box::new(|_| {}),
+        );
+    }
+    assert_eq!(
+        sent(open.apply(0, message(1, 2, "hi", Some("first")))),
+        (first, false)
+    );
+    open.apply(0, message(1, 2, "x", Some("one more"))).unwrap();
+    assert!(sent(open.apply(0, message(1, 2, "hi", Some("first")))).1);
+}
+
+#[test]
+fn refused_changes_leave_their_neighbours_alone() {
+    let open = Open::memory().with_users(2);
+    assert!(matches!(
+        open.apply(0, message(1, 1, "x", None)),
+        Err(StoreError::SamePerson)
+    ));
+    assert!(matches!(
+        open.apply(0, message(1, 9, "x", None)),
+        Err(StoreError::NoSuchUser)
+    ));
+    assert!(matches!(
+        open.apply(0, new_user("USER1")),
+        Err(StoreError::UsernameTaken)
+    ));
+    let first = NewUser {
+        only_if_first: true,
+        ..match new_user("x") {
+            Change::CreateUser(new) => new,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(matches!(
+        open.apply(0, Change::CreateUser(first)),
+        Err(StoreError::NotFirst)
+    ));
+    assert_eq!(
+        open.send(1, 2, "x").id.get(),
+        1,
+        "a refused change took an id"
+    );
+}
+
+#[test]
+fn only_the_receiver_marks_a_message_read_and_once_is_enough() {
+    let open = Open::memory().with_users(3);
+    let message = open.send(1, 2, "x").id;
+    let mark = |reader: u64, message: MessageId| {
+        open.apply(
+            0,
+            Change::MarkRead {
+                reader: user(reader),
+                message,
+            },
+        )
+    };
+    assert!(matches!(mark(1, message), Err(StoreError::NotReceiver)));
+    assert!(matches!(mark(3, message), Err(StoreError::NoSuchMessage)));
+    assert!(matches!(mark(2, id(99)), Err(StoreError::NoSuchMessage)));
+    let Ok(Committed::Read(read)) = mark(2, message) else {
+        panic!("it was refused")
+    };
+    assert_eq!(
+        (read.entry, read.sender_id),
+        (EntryId::new(2).ok(), user(1))
+    );
+    let Ok(Committed::Read(again)) = mark(2, message) else {
+        panic!("it was refused")
+    };
+    assert_eq!(again.entry, None);
+    assert!(
+        matches!(mark(2, id(2)), Err(StoreError::NoSuchMessage)),
+        "the mark's own entry is no message"
+    );
+}
+
+#[test]
+fn a_chat_is_read_up_to_a_message_and_names_what_changed() {
+    let open = Open::memory().with_users(2);
+    let ids: Vec<u64> = (0..6)
+        .map(|number| open.send(1 + number % 2, 2 - number % 2, "x").id.get())
+        .collect();
+    // 1 -> 2 sent ids 1, 3, 5.
+    let read = chat_read(open.apply(0, mark_chat(2, 1, Some(ids[3]))));
+    assert_eq!((read.count, read.up_to), (2, Some(id(ids[3]))));
+    assert_eq!(read.changed, [id(1), id(3)]);
+    let read = chat_read(open.apply(0, mark_chat(2, 1, None)));
+    assert_eq!((read.count, read.changed.as_slice()), (1, &[id(5)][..]));
+    let read = chat_read(open.apply(0, mark_chat(2, 1, None)));
+    assert_eq!((read.count, read.entry), (0, None));
+    assert!(matches!(
+        open.apply(0, mark_chat(2, 9, None)),
+        Err(StoreError::NoSuchUser)
+    ));
+}
+
+#[test]
+fn a_chat_of_many_unread_names_the_newest_hundred() {
+    let open = Open::memory().with_users(2);
+    (0..250).for_each(|_| drop(open.send(1, 2, "x")));
+    let read = chat_read(open.apply(0, mark_chat(2, 1, None)));
+    assert_eq!(read.count, 250);
+    assert_eq!(read.changed, (151..=250).map(id).collect::<Vec<_>>());
+}
+
+#[test]
+fn history_pages_meet_without_gap_or_overlap_in_both_directions() {
+    let open = Open::memory().with_users(3);
+    let mut ids = Vec::new();
+    for number in 0..57 {
+        ids.push(open.send(1 + number % 2, 2 - number % 2, "x").id.get());
+        open.send(3, 1, "between");
+    }
+    for limit in [1, 10, 57, 100] {
+        let (mut backward, mut before) = (Vec::new(), None);
+        loop {
+            let (page, has_more) = open.history(1, 2, before, None, limit);
+            before = page.first().copied();
+            backward.splice(0..0, page);
+            if !has_more {
+                break;
+            }
+        }
+        assert_eq!(backward, ids, "backward by {limit}");
+        let (mut forward, mut after) = (Vec::<u64>::new(), 0);
+        loop {
+            // An id of another conversation, or of none, is as good a bound as one of this.
+            let (page, has_more) = open.history(2, 1, None, Some(after + 1), limit);
+            forward.extend(&page);
+            after = page.last().copied().unwrap_or(after);
+            if !has_more {
+                break;
+            }
+        }
+        assert_eq!(forward, ids[1..], "forward by {limit}");
+    }
+    assert_eq!(
+        open.history(1, 2, Some(ids[5]), Some(ids[1]), 2),
+        (vec![ids[2], ids[3]], true)
+    );
+    assert_eq!(
+        open.history(1, 2, Some(ids[5]), Some(ids[1]), 3),
+        (vec![ids[2], ids[3], ids[4]], false)
+    );
+    assert_eq!(
+        open.history(1, 2, None, Some(crate::model::MAX_ID), 3),
+        (vec![], false)
+    );
+    assert_eq!(open.history(2, 3, None, None, 3), (vec![], false));
+}
+
+#[test]
+fn recents_are_newest_first_and_page_by_their_last_message() {
+    let open = Open::memory().with_users(6);
+    for peer in 2..=6 {
+        open.send(peer, 1, &format!("from {peer}"));
+    }
+    open.send(1, 3, "to 3");
+    let peers = |before: Option<MessageId>, limit| {
+        let page = open.read(|snapshot| snapshot.recents(user(1), before, limit));
+        let peers: Vec<u64> = page.rows.iter().map(|row| row.peer.id.get()).collect();
+        (
+            peers,
+            page.rows.last().map(|row| row.last_message.id),
+            page.has_more,
+        )
+    };
+    let (first, next, more) = peers(None, 3);
+    assert_eq!((first, more), (vec![3, 6, 5], true));
+    let (rest, _, more) = peers(next, 3);
+    assert_eq!((rest, more), (vec![4, 2], false));
+    let page = open.read(|snapshot| snapshot.recents(user(1), None, 10));
+    assert_eq!(&*page.rows[0].last_message.content, "to 3");
+    assert_eq!(
+        page.rows[0].unread_count, 1,
+        "an answer does not mark what was read"
+    );
+}
+
+/// What a plain model of the same operations says.
+#[derive(Default)]
+struct Model {
+    /// By id: sender, receiver, read.
+    messages: BTreeMap<u64, (u64, u64, bool)>,
+}
+
+impl Model {
+    fn unread(&self, reader: u64, after: u64) -> Vec<u64> {
+        let unread = self
+            .messages
+            .iter()
+            .filter(|(id, (_, to, read))| *to == reader && !read && **id > after);
+        unread.map(|(id, _)| *id).collect()
+    }
+}
+
+/// The store's answers are the model's, for every person.
+fn assert_agrees(open: &Open, model: &Model, users: u64, random: &mut rand::rngs::StdRng) {
+    for me in 1..=users {
+        let after = random.random_range(0..=model.messages.len() as u64);
+        let limit = random.random_range(1..20);
+        let (page, total) =
+            open.read(|snapshot| snapshot.unread(user(me), (after > 0).then(|| id(after)), limit));
+        let wanted = model.unread(me, after);
+        assert_eq!(
+            page.rows.iter().map(|row| row.id.get()).collect::<Vec<_>>(),
+            wanted[..limit.min(wanted.len())]
+        );
+        assert_eq!(
+            (page.has_more, total),
+            (wanted.len() > limit, model.unread(me, 0).len() as u64)
+        );
+        let recents = open
+            .read(|snapshot| snapshot.recents(user(me), None, 100))
+            .rows;
+        for row in &recents {
+            let peer = row.peer.id.get();
+            let unread = model
+                .messages
+                .values()
+                .filter(|(from, to, read)| (*from, *to) == (peer, me) && !read)
+                .count();
+            assert_eq!(row.unread_count, unread as u64);
+            let of_two = |(from, to, _): &(u64, u64, bool)| {
+                (*from, *to) == (peer, me) || (*from, *to) == (me, peer)
+            };
+            let last = model
+                .messages
+                .iter()
+                .filter(|(_, message)| of_two(message))
+                .map(|(id, _)| *id)
+                .next_back();
+            assert_eq!(Some(row.last_message.id.get()), last);
+            let all = HistoryQuery {
+                before: None,
+                after: None,
+                limit: 10_000,
+            };
+            let history = open.read(|snapshot| snapshot.history(user(me), user(peer), all));
+            let rows: Vec<_> = history
+                .rows
+                .iter()
+                .map(|row| (row.message.id.get(), row.is_read))
+                .collect();
+            let wanted: Vec<_> = model
+                .messages
+                .iter()
+                .filter(|(_, message)| of_two(message))
+                .map(|(id, (_, _, read))| (*id, *read))
+                .collect();
+            assert_eq!(rows, wanted);
+        }
+        assert!(recents.is_sorted_by(|left, right| left.last_message.id > right.last_message.id));
+    }
+}
+
+#[test]
+fn nothing_derived_drifts_over_random_operations_and_restarts() {
+    const USERS: u64 = 4;
+    for seed in 0..12 {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::File(folder.path().join("chatd.redb"));
+        let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+        let mut model = Model::default();
+        let mut open = Open::at(&location).unwrap().with_users(USERS);
+        for round in 0..4 {
+            for _ in 0..60 {
+                let me = random.random_range(1..=USERS);
+                let peer = 1 + (me + random.random_range(0..USERS - 1)) % USERS;
+                match random.random_range(0..10) {
+                    0..6 => {
+                        let message = open.send(me, peer, "x");
+                        model.messages.insert(message.id.get(), (me, peer, false));
+                    }
+                    6..9 => {
+                        let Some(message) =
+                            model.unread(me, 0).get(random.random_range(0..5)).copied()
+                        else {
+                            continue;
+                        };
+                        open.apply(
+                            0,
+                            Change::MarkRead {
+                                reader: user(me),
+                                message: id(message),
+                            },
+                        )
+                        .unwrap();
+                        model.messages.get_mut(&message).unwrap().2 = true;
+                    }
+                    _ => {
+                        let newest = open.store.inner.state.read().last_entry;
+                        let up_to = random
+                            .random_bool(0.7)
+                            .then(|| random.random_range(1..=newest.max(1)));
+                        let read = chat_read(open.apply(0, mark_chat(me, peer, up_to)));
+                        let mut changed = Vec::new();
+                        for (id, (from, to, is_read)) in &mut model.messages {
+                            if (*from, *to) == (peer, me)
+                                && up_to.is_none_or(|up_to| *id <= up_to)
+                                && !*is_read
+                            {
+                                *is_read = true;
+                                changed.push(MessageId::new(*id).unwrap());
+                            }
+                        }
+                        assert_eq!((read.count, read.changed), (changed.len() as u64, changed));
+                    }
+                }
+            }
+            assert_agrees(&open, &model, USERS, &mut random);
+            if round % 2 == 0 {
+                open.close();
+                open = Open::at(&location).unwrap();
+                assert_agrees(&open, &model, USERS, &mut random);
+            }
+        }
+        open.close();
+    }
+}
+
+#[test]
+fn closing_writes_what_is_queued() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::File(folder.path().join("chatd.redb"));
+    let open = Open::at(&location).unwrap().with_users(2);
+    let (answered, answers) = std::sync::mpsc::channel();
+    for _ in 0..500 {
+        let answered = answered.clone();
+        let answer: Answer = Box::new(move |result| answered.send(result.is_ok()).unwrap());
+        open.store
+            .submit(Timestamp::from_ms(1), message(1, 2, "x", None), answer);
+    }
+    drop(answered);
+    open.close();
+    assert_eq!(answers.iter().filter(|stored| *stored).count(), 500);
+    let open = Open::at(&location).unwrap();
+    assert_eq!(open.history(1, 2, None, None, 1_000).0.len(), 500);
+    open.close();
+    let late = Open::at(&location).unwrap();
+    late.store.close();
+    assert!(matches!(
+        late.apply(0, message(1, 2, "x", None)),
+        Err(StoreError::Unavailable)
+    ));
+}
+
+#[test]
+fn names_are_found_by_any_part_those_that_begin_with_it_first() {
+    let open = Open::memory();
+    for name in ["bob", "Adabob", "ada", "carl"] {
+        open.apply(0, new_user(name)).unwrap();
+    }
+    let found = |text: &str, except, limit| -> Vec<String> {
+        let users = open.store.search_users(text, user(except), limit);
+        users.iter().map(|user| user.username.to_string()).collect()
+    };
+    assert_eq!(found("BOB", 9, 10), ["bob", "Adabob"]);
+    assert_eq!(found("", 1, 2), ["ada", "Adabob"]);
+    assert_eq!(found("zoe", 9, 10), [""; 0]);
+}
+
+fn refusal(path: &Path) -> OpenError {
+    let before = std::fs::read(path).unwrap();
+    let error = Open::at(&Location::File(path.to_owned()))
+        .err()
+        .expect("it was opened");
+    assert!(
+        std::fs::read(path).unwrap() == before,
+        "a file that was refused has changed"
+    );
+    error
+}
+
+#[test]
+fn a_foreign_file_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("notes.txt");
+    std::fs::write(
+        &text,
+        "Dear diary, this is longer than any header of any database. ".repeat(100),
+    )
+    .unwrap();
+    assert!(matches!(refusal(&text), OpenError::Foreign));
+    let other = folder.path().join("other.redb");
+    let db = Database::create(&other).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.open_table(redb::TableDefinition::<u64, u64>::new("theirs"))
+        .unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    assert!(matches!(
+        Open::at(&Location::File(other)).err(),
+        Some(OpenError::Foreign)
+    ));
+}
+
+#[test]
+fn a_newer_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    Open::at(&Location::File(path.clone())).unwrap().close();
+    let db = Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.open_table(tables::META)
+        .unwrap()
+        .insert("format", &7_u32.to_le_bytes()[..])
+        .unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    let error = Open::at(&Location::File(path)).err().unwrap();
+    assert!(
+        matches!(
+            error,
+            OpenError::Newer {
+                found: 7,
+                known: schema::FORMAT
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_in_use_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::File(folder.path().join("chatd.redb"));
+    let open = Open::at(&location).unwrap();
+    assert!(matches!(Open::at(&location).err(), Some(OpenError::InUse)));
+    open.close();
+    Open::at(&location).unwrap().close();
+}
+
+#[test]
+fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let open = Open::at(&Location::File(path.clone()))
+        .unwrap()
+        .with_users(2);
+    open.send(1, 2, "the right text");
+    open.close();
+    let db = Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    {
+        let mut log = txn.open_table(tables::LOG).unwrap();
+        let mut value = log.get(1).unwrap().unwrap().value().to_vec();
+        *value.last_mut().unwrap() ^= 1;
+        log.insert(1, &value[..]).unwrap();
+    }
+    txn.commit().unwrap();
+    drop(db);
+    let error = Open::at(&Location::File(path)).err().unwrap();
+    assert!(
+        matches!(
+            error,
+            OpenError::Damaged(StoreError::Damaged {
+                table: "log",
+                key: 1
+            })
+        ),
+        "{error}"
+    );
+}
