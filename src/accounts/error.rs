@@ -1,0 +1,98 @@
+//! Why identity is refused.
+
+use super::password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS};
+use crate::model::{Code, UserError};
+use crate::store::StoreError;
+
+/// Why a verb of identity failed. No text here ever holds a name, a password or a token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    /// No token was given.
+    #[error("missing token")]
+    MissingToken,
+    /// The token is none of ours, damaged or revoked.
+    #[error("invalid token")]
+    InvalidToken,
+    /// The token's time is over.
+    #[error("token expired")]
+    TokenExpired,
+    /// The account is disabled.
+    #[error("the account is disabled")]
+    AccountDisabled,
+    /// A wrong name or a wrong password; which one is not said.
+    #[error("wrong username or password")]
+    InvalidCredentials,
+    /// The name or the avatar does not fit.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// The password does not fit.
+    #[error("password must be {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")]
+    Password,
+    /// Nobody may register.
+    #[error("registration is closed")]
+    RegistrationClosed,
+    /// No invite, or one that does not hold.
+    #[error("a valid invite is needed to register")]
+    InvalidInvite,
+    /// Another account has the name.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// Too many passwords are being checked: try again in some seconds.
+    #[error("too many logins at once, try again shortly")]
+    Busy,
+    /// The disk refused.
+    #[error("the account store cannot write now, try again")]
+    Unavailable,
+    /// Our mistake.
+    #[error("internal error")]
+    Internal,
+}
+
+impl AccountError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::MissingToken => Code::MissingToken,
+            Self::InvalidToken => Code::InvalidToken,
+            Self::TokenExpired => Code::TokenExpired,
+            Self::AccountDisabled => Code::AccountDisabled,
+            Self::InvalidCredentials => Code::InvalidCredentials,
+            Self::User(_) | Self::Password => Code::InvalidPayload,
+            Self::RegistrationClosed => Code::RegistrationClosed,
+            Self::InvalidInvite => Code::InvalidInvite,
+            Self::UsernameTaken => Code::UsernameTaken,
+            Self::Busy => Code::RateLimited,
+            Self::Unavailable => Code::StorageUnavailable,
+            Self::Internal => Code::Internal,
+        }
+    }
+
+    /// When to try again, where trying again helps: milliseconds.
+    pub const fn retry_after_ms(&self) -> Option<u64> {
+        // A full queue of hashes takes about a second of one core.
+        if matches!(self, Self::Busy) {
+            Some(2_000)
+        } else {
+            None
+        }
+    }
+}
+
+impl From<StoreError> for AccountError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::UsernameTaken => Self::UsernameTaken,
+            // Whoever came second with the set-up code holds a code that is dead now.
+            StoreError::NotFirst => Self::InvalidInvite,
+            StoreError::Busy => Self::Busy,
+            StoreError::Unavailable | StoreError::Full => Self::Unavailable,
+            error => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store failed a request of accounts"
+                );
+                Self::Unavailable
+            }
+        }
+    }
+}

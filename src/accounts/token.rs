@@ -1,0 +1,195 @@
+//! chatd's own tokens: JWTs signed with HS256 by the data file's secret.
+
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+use super::AccountError;
+use crate::model::{Timestamp, User, UserId};
+
+/// Who issues them.
+const ISSUER: &str = "chatd";
+/// The longest token that is looked at, in bytes: ours have some 250, those of large identity providers some 2,000.
+const MAX_TOKEN_BYTES: usize = 8_192;
+/// 5 s: how far two machines' clocks may be apart.
+const LEEWAY: Duration = Duration::from_secs(5);
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    username: String,
+    iat: u64,
+    exp: u64,
+    iss: String,
+    /// The account's token version when it was issued.
+    ver: u32,
+}
+
+/// What a valid token says.
+pub(super) struct Verified {
+    pub(super) user_id: UserId,
+    pub(super) expires_at: Timestamp,
+    pub(super) version: u32,
+}
+
+/// Issues and verifies.
+pub(super) struct Tokens {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    lifetime: Duration,
+}
+
+impl Tokens {
+    pub(super) fn new(secret: &[u8], lifetime: Duration) -> Self {
+        // The algorithm is fixed here; a token's header never chooses it.
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+        // Time is checked below, against the clock that is handed in.
+        validation.validate_exp = false;
+        Self {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            validation,
+            lifetime,
+        }
+    }
+
+    /// A token for an account, and when it ends.
+    pub(super) fn issue(
+        &self,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<(String, Timestamp), AccountError> {
+        let exp = now.plus(self.lifetime).as_secs();
+        let claims = Claims {
+            sub: user.id.to_string(),
+            username: user.username.as_str().to_owned(),
+            iat: now.as_secs(),
+            exp,
+            iss: ISSUER.to_owned(),
+            ver: user.token_version,
+        };
+        match jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding) {
+            Ok(token) => Ok((token, Timestamp::from_ms(exp * 1_000))),
+            Err(error) => {
+                tracing::error!(%error, "a token could not be signed");
+                Err(AccountError::Internal)
+            }
+        }
+    }
+
+    /// Checks signature, issuer, form and time.
+    pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, AccountError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(AccountError::InvalidToken);
+        }
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
+            .map_err(|_| AccountError::InvalidToken)?
+            .claims;
+        if now.as_secs() >= claims.exp.saturating_add(LEEWAY.as_secs()) {
+            return Err(AccountError::TokenExpired);
+        }
+        Ok(Verified {
+            user_id: claims.sub.parse().map_err(|_| AccountError::InvalidToken)?,
+            expires_at: Timestamp::from_ms(claims.exp.saturating_mul(1_000)),
+            version: claims.ver,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Username;
+
+    const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
+
+    fn user() -> User {
+        User {
+            id: UserId::new(29).unwrap(),
+            username: Username::registered("ada").unwrap(),
+            avatar: None,
+            is_admin: false,
+            disabled: false,
+            token_version: 3,
+            created_at: NOW,
+            last_seen: None,
+        }
+    }
+
+    fn tokens(secret: &[u8]) -> Tokens {
+        Tokens::new(secret, Duration::from_secs(60))
+    }
+
+    #[test]
+    fn a_token_says_who_until_its_time_is_over() {
+        let tokens = tokens(b"secret");
+        let (token, expires_at) = tokens.issue(&user(), NOW).unwrap();
+        let verified = tokens.verify(&token, NOW).unwrap();
+        assert_eq!(
+            (
+                verified.user_id.get(),
+                verified.version,
+                verified.expires_at
+            ),
+            (29, 3, expires_at)
+        );
+        let late = expires_at.plus(LEEWAY);
+        assert_eq!(
+            tokens.verify(&token, late).err(),
+            Some(AccountError::TokenExpired)
+        );
+    }
+
+    #[test]
+    fn what_is_no_token_of_ours_is_refused() {
+        let ours = tokens(b"secret");
+        let (token, _) = ours.issue(&user(), NOW).unwrap();
+        let (foreign, _) = tokens(b"another").issue(&user(), NOW).unwrap();
+        let claims = serde_json::json!({"sub": "29", "username": "ada", "iat": 1, "exp": 9_999_999_999_u64, "iss": "chatd", "ver": 3});
+        let sign = |algorithm, claims: &serde_json::Value| {
+            jsonwebtoken::encode(
+                &Header::new(algorithm),
+                claims,
+                &EncodingKey::from_secret(b"secret"),
+            )
+            .unwrap()
+        };
+        let mut without_exp = claims.clone();
+        without_exp.as_object_mut().unwrap().remove("exp");
+        let mut other_issuer = claims.clone();
+        other_issuer["iss"] = "somebody".into();
+        let mut exp_as_text = claims.clone();
+        exp_as_text["exp"] = "9999999999".into();
+        // {"alg":"none"}, with the claims of a right token and no signature.
+        let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", token.split('.').nth(1).unwrap());
+        for (name, token) in [
+            ("empty", String::new()),
+            ("no token", "x".into()),
+            ("signed by another", foreign),
+            ("another algorithm", sign(Algorithm::HS512, &claims)),
+            ("no exp", sign(Algorithm::HS256, &without_exp)),
+            ("exp as text", sign(Algorithm::HS256, &exp_as_text)),
+            ("another issuer", sign(Algorithm::HS256, &other_issuer)),
+            ("unsigned", unsigned),
+            ("cut short", token[..token.len() - 4].into()),
+            (
+                "oversized",
+                format!("{token}{}", "x".repeat(MAX_TOKEN_BYTES)),
+            ),
+        ] {
+            assert_eq!(
+                ours.verify(&token, NOW).err(),
+                Some(AccountError::InvalidToken),
+                "{name}"
+            );
+        }
+        assert!(
+            ours.verify(&sign(Algorithm::HS256, &claims), NOW).is_ok(),
+            "the refused ones differ from a right one only as named"
+        );
+    }
+}

@@ -1,0 +1,85 @@
+//! Why talk is refused.
+
+use crate::model::{Code, ContentError};
+use crate::store::StoreError;
+
+/// Why a verb of talk failed. The text is for the developer of a client; [`ChatError::code`] is for the client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChatError {
+    /// The content cannot be sent.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// A message to oneself.
+    #[error("receiver_id must be another user")]
+    InvalidReceiver,
+    /// No account has this id.
+    #[error("no such user")]
+    NoSuchUser,
+    /// No message has this id, or the caller is no part of it.
+    #[error("no such message")]
+    NoSuchMessage,
+    /// Only its receiver may mark a message read.
+    #[error("only its receiver may mark a message read")]
+    NotReceiver,
+    /// The client id stands for another message.
+    #[error("client_id was used for a message with another receiver or content")]
+    ClientIdReused,
+    /// The server has more to write than it can: try again in a second.
+    #[error("the server is busy, try again shortly")]
+    Busy,
+    /// The disk refused.
+    #[error("the message store cannot write now; try again with the same client_id")]
+    Unavailable,
+    /// Our mistake.
+    #[error("internal error")]
+    Internal,
+}
+
+impl ChatError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Content(ContentError::Empty) => Code::EmptyMessage,
+            Self::Content(ContentError::TooLong { .. }) => Code::MessageTooLong,
+            Self::InvalidReceiver => Code::InvalidReceiver,
+            Self::NoSuchUser | Self::NoSuchMessage => Code::NotFound,
+            Self::NotReceiver => Code::Forbidden,
+            Self::ClientIdReused => Code::ClientIdReused,
+            Self::Busy => Code::RateLimited,
+            Self::Unavailable => Code::StorageUnavailable,
+            Self::Internal => Code::Internal,
+        }
+    }
+
+    /// When to try again, where trying again helps: milliseconds.
+    pub const fn retry_after_ms(&self) -> Option<u64> {
+        // A full queue is three transactions; a slow disk writes them within a second.
+        if matches!(self, Self::Busy) {
+            Some(1_000)
+        } else {
+            None
+        }
+    }
+}
+
+impl From<StoreError> for ChatError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoSuchUser => Self::NoSuchUser,
+            StoreError::NoSuchMessage => Self::NoSuchMessage,
+            StoreError::NotReceiver => Self::NotReceiver,
+            StoreError::SamePerson => Self::InvalidReceiver,
+            StoreError::ClientIdReused => Self::ClientIdReused,
+            StoreError::Busy => Self::Busy,
+            StoreError::Unavailable | StoreError::Full => Self::Unavailable,
+            error @ (StoreError::Damaged { .. } | StoreError::Database(_)) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store failed a request"
+                );
+                Self::Unavailable
+            }
+            StoreError::UsernameTaken | StoreError::NotFirst => Self::Internal,
+        }
+    }
+}

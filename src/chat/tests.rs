@@ -1,0 +1,143 @@
+//! The verbs over a store in memory, with a list as listener.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use parking_lot::Mutex;
+
+use super::*;
+use crate::model::{Code, Username};
+use crate::store::{BATCHES, Done, Location, NewUser};
+
+const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
+
+/// Writes down what happened.
+#[derive(Default)]
+struct Diary(Mutex<Vec<String>>);
+
+impl Listener for Diary {
+    fn happened(&self, event: Event<'_>) {
+        self.0.lock().push(match event {
+            Event::Sent { message, fresh, .. } => format!("sent {} fresh {fresh}", message.id),
+            Event::Read { read, .. } => format!("read {} by {}", read.message_id, read.reader_id),
+            Event::ChatRead { read, .. } => format!("chat read, {} messages", read.count),
+            Event::Typing {
+                user_id,
+                receiver_id,
+                ..
+            } => format!("{user_id} types to {receiver_id}"),
+        });
+    }
+}
+
+fn chat() -> (Chat, Arc<Diary>) {
+    let (done, mut batches) = tokio::sync::mpsc::channel::<Vec<Done>>(BATCHES);
+    let store = Store::open(&Location::Memory, done).unwrap();
+    std::thread::spawn(move || {
+        while let Some(batch) = batches.blocking_recv() {
+            batch
+                .into_iter()
+                .for_each(|done| (done.answer)(done.result));
+        }
+    });
+    for name in ["ada", "bob"] {
+        let new = NewUser {
+            username: Username::registered(name).unwrap(),
+            avatar: None,
+            password_hash: "".into(),
+            is_admin: false,
+            only_if_first: false,
+        };
+        store.submit(
+            NOW,
+            Change::CreateUser(new),
+            Box::new(|result| drop(result.unwrap())),
+        );
+    }
+    let diary = Arc::new(Diary::default());
+    (Chat::new(store, Arc::<Diary>::clone(&diary), 10), diary)
+}
+
+fn user(number: u64) -> UserId {
+    UserId::new(number).unwrap()
+}
+
+/// A reply that can be waited for.
+fn reply<T: Send + 'static>() -> (impl FnOnce(T) + Send + 'static, Receiver<T>) {
+    let (sender, receiver): (Sender<T>, _) = channel();
+    (move |value| drop(sender.send(value)), receiver)
+}
+
+fn send(
+    chat: &Chat,
+    from: u64,
+    to: u64,
+    content: &str,
+    client_id: Option<&str>,
+) -> Result<Message, ChatError> {
+    let client_id = client_id.map(|text| ClientId::new(text).unwrap());
+    let (reply, replied) = reply();
+    let request = SendMessage {
+        receiver_id: user(to),
+        content: content.into(),
+        client_id,
+    };
+    chat.send(NOW, user(from), request, None, reply);
+    replied.recv().unwrap()
+}
+
+#[test]
+fn what_happened_is_told_before_the_reply_and_once() {
+    let (chat, diary) = chat();
+    let message = send(&chat, 1, 2, "Halo!", Some("a")).unwrap();
+    assert_eq!(*diary.0.lock(), ["sent 1 fresh true"]);
+    assert_eq!(send(&chat, 1, 2, "Halo!", Some("a")).unwrap(), message);
+    for _ in 0..2 {
+        let (reply, replied) = reply();
+        chat.mark_read(NOW, user(2), message.id, None, reply);
+        replied.recv().unwrap().unwrap();
+        let (reply, replied) = self::reply();
+        chat.mark_chat_read(NOW, user(2), user(1), None, None, reply);
+        assert_eq!(replied.recv().unwrap().unwrap().count, 0);
+    }
+    assert_eq!(
+        *diary.0.lock(),
+        ["sent 1 fresh true", "sent 1 fresh false", "read 1 by 2"]
+    );
+}
+
+#[test]
+fn what_cannot_be_sent_is_refused_with_its_code_and_told_to_nobody() {
+    let (chat, diary) = chat();
+    send(&chat, 1, 2, "first", Some("a")).unwrap();
+    for (from, to, content, client_id, code) in [
+        (1, 2, " \n", None, Code::EmptyMessage),
+        (1, 2, "eleven char", None, Code::MessageTooLong),
+        (1, 1, "x", None, Code::InvalidReceiver),
+        (1, 9, "x", None, Code::NotFound),
+        (1, 2, "other", Some("a"), Code::ClientIdReused),
+    ] {
+        assert_eq!(
+            send(&chat, from, to, content, client_id).map_err(|error| error.code()),
+            Err(code),
+            "{content:?}"
+        );
+    }
+    assert_eq!(diary.0.lock().len(), 1);
+}
+
+#[test]
+fn typing_is_told_to_those_who_exist() {
+    let (chat, diary) = chat();
+    // The store answers in order, so an answered change says that both accounts are there.
+    send(&chat, 1, 2, "x", None).unwrap();
+    assert_eq!(
+        chat.typing(user(1), user(1), true),
+        Err(ChatError::InvalidReceiver)
+    );
+    assert_eq!(
+        chat.typing(user(1), user(9), true),
+        Err(ChatError::NoSuchUser)
+    );
+    assert_eq!(chat.typing(user(1), user(2), true), Ok(()));
+    assert_eq!(diary.0.lock().last().unwrap(), "1 types to 2");
+}
