@@ -4,3 +4,5 @@ pub mod model;
 pub mod store;
 pub mod accounts;
 pub mod chat;
+pub mod engineio;
+pub mod socketio;

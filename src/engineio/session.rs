@@ -1,0 +1,341 @@
+//! The course of one session: which transport it is on, when a ping is due, and when it is over.
+//!
+//! A value that is moved by packets and by time. Each move has at most one output, so nothing is queued here. Deadlines
+//! are absolute: a late look at the clock never moves the next one.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use super::packet::Packet;
+
+/// When pings go out, and how long their answers may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// From the opening, or from an answer, to the next ping.
+    pub interval: Duration,
+    /// From a ping to its answer.
+    pub timeout: Duration,
+}
+
+/// Which transport a session is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// HTTP requests.
+    Polling,
+    /// HTTP requests, while a WebSocket is being tried.
+    Probing,
+    /// A WebSocket.
+    WebSocket,
+    /// None: the session is over.
+    Closed,
+}
+
+/// Why a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// The client closed it, or its connection.
+    TransportClose,
+    /// Its connection broke, or was used against the rules.
+    TransportError,
+    /// The client did not answer a ping in time.
+    PingTimeout,
+    /// The client sent what is no packet.
+    ParseError,
+    /// The client joined no namespace in time.
+    ConnectTimeout,
+    /// The client does not read what it is sent; it may come back and catch up.
+    SlowConsumer,
+    /// This side closed it.
+    ForcedClose,
+    /// The server is stopping.
+    ServerShutdown,
+}
+
+/// What a move leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// Nothing.
+    None,
+    /// Send this to the client.
+    Transmit(Packet<'a>),
+    /// The client says this.
+    Message(&'a str),
+    /// The client says this.
+    Binary(Cow<'a, [u8]>),
+    /// The session is over.
+    Closed(CloseReason),
+}
+
+/// What a packet on a WebSocket that is being tried leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeOutput {
+    /// Answer `3probe` on that WebSocket.
+    Answer,
+    /// The WebSocket is the session's transport now.
+    Upgraded,
+    /// Close that WebSocket; the session goes on by polling.
+    Refuse,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beat {
+    /// A ping goes out then.
+    Ping(Instant),
+    /// Its answer is late then.
+    Pong(Instant),
+}
+
+/// One session.
+#[derive(Debug)]
+pub struct Session {
+    stage: Stage,
+    heartbeat: Heartbeat,
+    beat: Beat,
+}
+
+impl Session {
+    /// A session that opens now, on polling or directly on a WebSocket.
+    pub fn open(now: Instant, stage: Stage, heartbeat: Heartbeat) -> Self {
+        Self {
+            stage,
+            heartbeat,
+            beat: Beat::Ping(now + heartbeat.interval),
+        }
+    }
+
+    /// Which transport it is on.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// When [`Session::handle_timeout`] is to be called next.
+    pub fn deadline(&self) -> Instant {
+        match self.beat {
+            Beat::Ping(due) | Beat::Pong(due) => due,
+        }
+    }
+
+    /// Time went by.
+    pub fn handle_timeout(&mut self, now: Instant) -> Output<'static> {
+        match self.beat {
+            _ if self.stage == Stage::Closed => Output::None,
+            Beat::Ping(due) if now >= due => {
+                self.beat = Beat::Pong(due + self.heartbeat.timeout);
+                Output::Transmit(Packet::Ping)
+            }
+            Beat::Pong(due) if now >= due => self.close(CloseReason::PingTimeout),
+            _ => Output::None,
+        }
+    }
+
+    /// The client sent a packet on the session's transport.
+    pub fn handle_packet<'a>(&mut self, now: Instant, packet: Packet<'a>) -> Output<'a> {
+        if self.stage == Stage::Closed {
+            return Output::None;
+        }
+        match packet {
+            Packet::Message(text) => Output::Message(text),
+            Packet::Binary(bytes) => Output::Binary(bytes),
+            Packet::Pong => {
+                if matches!(self.beat, Beat::Pong(_)) {
+                    self.beat = Beat::Ping(now + self.heartbeat.interval);
+                }
+                Output::None
+            }
+            Packet::Close => self.close(CloseReason::TransportClose),
+            // In this revision pings go from the server to the client only.
+            Packet::Ping | Packet::PingProbe => self.close(CloseReason::ParseError),
+            Packet::Open(_) | Packet::PongProbe | Packet::Upgrade | Packet::Noop => Output::None,
+        }
+    }
+
+    /// A WebSocket wants to take over. `false` where one does already, or where the session is on one.
+    pub fn begin_probe(&mut self) -> bool {
+        let may = self.stage == Stage::Polling;
+        if may {
+            self.stage = Stage::Probing;
+        }
+        may
+    }
+
+    /// That WebSocket is gone before it took over.
+    pub fn end_probe(&mut self) {
+        if self.stage == Stage::Probing {
+            self.stage = Stage::Polling;
+        }
+    }
+
+    /// A packet on that WebSocket.
+    pub fn handle_probe(&mut self, packet: &Packet<'_>) -> ProbeOutput {
+        match packet {
+            Packet::PingProbe if self.stage == Stage::Probing => ProbeOutput::Answer,
+            Packet::Upgrade if self.stage == Stage::Probing => {
+                self.stage = Stage::WebSocket;
+                ProbeOutput::Upgraded
+            }
+            _ => ProbeOutput::Refuse,
+        }
+    }
+
+    /// Ends it. The output says so once.
+    pub fn close(&mut self, reason: CloseReason) -> Output<'static> {
+        if self.stage == Stage::Closed {
+            return Output::None;
+        }
+        self.stage = Stage::Closed;
+        Output::Closed(reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEARTBEAT: Heartbeat = Heartbeat {
+        interval: Duration::from_secs(25),
+        timeout: Duration::from_secs(20),
+    };
+
+    fn open(stage: Stage) -> (Session, Instant) {
+        let start = Instant::now();
+        (Session::open(start, stage, HEARTBEAT), start)
+    }
+
+    #[test]
+    fn a_ping_goes_out_after_the_interval_and_silence_ends_the_session() {
+        let (mut session, start) = open(Stage::WebSocket);
+        assert_eq!(
+            session.handle_timeout(start + Duration::from_millis(24_999)),
+            Output::None
+        );
+        assert_eq!(
+            session.handle_timeout(start + HEARTBEAT.interval),
+            Output::Transmit(Packet::Ping)
+        );
+        let end = start + HEARTBEAT.interval + HEARTBEAT.timeout;
+        assert_eq!(session.deadline(), end);
+        assert_eq!(
+            session.handle_timeout(end),
+            Output::Closed(CloseReason::PingTimeout)
+        );
+        assert_eq!(session.handle_timeout(end), Output::None);
+    }
+
+    #[test]
+    fn a_late_look_at_the_clock_does_not_move_the_deadline() {
+        let (mut session, start) = open(Stage::Polling);
+        assert_eq!(
+            session.handle_timeout(start + Duration::from_secs(30)),
+            Output::Transmit(Packet::Ping)
+        );
+        assert_eq!(
+            session.deadline(),
+            start + HEARTBEAT.interval + HEARTBEAT.timeout
+        );
+    }
+
+    #[test]
+    fn an_answer_starts_the_interval_anew_and_other_traffic_does_not() {
+        let (mut session, start) = open(Stage::WebSocket);
+        session.handle_timeout(start + HEARTBEAT.interval);
+        let end = session.deadline();
+        assert_eq!(
+            session.handle_packet(end, Packet::Message("x")),
+            Output::Message("x")
+        );
+        assert_eq!(session.deadline(), end);
+        let answered = start + Duration::from_secs(26);
+        assert_eq!(session.handle_packet(answered, Packet::Pong), Output::None);
+        assert_eq!(session.deadline(), answered + HEARTBEAT.interval);
+        assert_eq!(
+            session.handle_packet(answered + Duration::from_secs(1), Packet::Pong),
+            Output::None
+        );
+        assert_eq!(
+            session.deadline(),
+            answered + HEARTBEAT.interval,
+            "an unasked answer moves nothing"
+        );
+    }
+
+    #[test]
+    fn a_client_that_pings_is_closed() {
+        for packet in [Packet::Ping, Packet::PingProbe] {
+            let (mut session, start) = open(Stage::Polling);
+            assert_eq!(
+                session.handle_packet(start, packet),
+                Output::Closed(CloseReason::ParseError)
+            );
+        }
+    }
+
+    #[test]
+    fn packets_that_only_a_server_sends_are_ignored() {
+        let (mut session, start) = open(Stage::Polling);
+        for packet in [
+            Packet::Open("{}"),
+            Packet::PongProbe,
+            Packet::Upgrade,
+            Packet::Noop,
+            Packet::Pong,
+        ] {
+            assert_eq!(session.handle_packet(start, packet), Output::None);
+        }
+        assert_eq!(session.stage(), Stage::Polling);
+    }
+
+    #[test]
+    fn a_client_that_closes_is_closed_once() {
+        let (mut session, start) = open(Stage::WebSocket);
+        assert_eq!(
+            session.handle_packet(start, Packet::Close),
+            Output::Closed(CloseReason::TransportClose)
+        );
+        assert_eq!(
+            session.handle_packet(start, Packet::Message("x")),
+            Output::None
+        );
+    }
+
+    #[test]
+    fn an_upgrade_is_a_probe_and_then_an_upgrade_packet() {
+        let (mut session, _) = open(Stage::Polling);
+        assert!(session.begin_probe());
+        assert!(!session.begin_probe(), "one at a time");
+        assert_eq!(
+            session.handle_probe(&Packet::PingProbe),
+            ProbeOutput::Answer
+        );
+        assert_eq!(
+            session.handle_probe(&Packet::Upgrade),
+            ProbeOutput::Upgraded
+        );
+        assert_eq!(session.stage(), Stage::WebSocket);
+        assert!(
+            !session.begin_probe(),
+            "a session on a WebSocket stays there"
+        );
+    }
+
+    #[test]
+    fn a_failed_probe_leaves_the_session_as_it_was_and_may_be_tried_again() {
+        for first in [Packet::Message("hello"), Packet::Ping, Packet::Close] {
+            let (mut session, _) = open(Stage::Polling);
+            assert!(session.begin_probe());
+            assert_eq!(session.handle_probe(&first), ProbeOutput::Refuse);
+            session.end_probe();
+            assert_eq!(session.stage(), Stage::Polling);
+            assert!(session.begin_probe());
+        }
+    }
+
+    #[test]
+    fn a_session_that_closed_while_probing_cannot_be_upgraded() {
+        let (mut session, _) = open(Stage::Polling);
+        session.begin_probe();
+        session.close(CloseReason::TransportClose);
+        assert_eq!(session.handle_probe(&Packet::Upgrade), ProbeOutput::Refuse);
+        session.end_probe();
+        assert_eq!(session.stage(), Stage::Closed);
+    }
+}
