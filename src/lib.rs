@@ -6,3 +6,4 @@ pub mod accounts;
 pub mod chat;
 pub mod engineio;
 pub mod socketio;
+pub mod transport;

@@ -1,0 +1,147 @@
+//! One outgoing packet, encoded once and shared by every session that it goes to.
+
+use bytes::Bytes;
+
+use crate::engineio::Packet;
+
+/// The longest header of a WebSocket frame from a server.
+const MAX_HEADER: usize = 10;
+const FINAL_TEXT: u8 = 0x81;
+const FINAL_BINARY: u8 = 0x82;
+
+/// An Engine.IO packet as a whole WebSocket frame, so that one piece of memory serves all sessions of both transports.
+/// Cloning shares it.
+#[derive(Clone)]
+pub struct Frame {
+    wire: Bytes,
+    /// Where the payload begins in `wire`.
+    payload: u8,
+}
+
+impl Frame {
+    /// A text message: `write` appends what follows the packet's type. It must append UTF-8.
+    pub fn message(write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        Self::build(FINAL_TEXT, 256, |out| {
+            out.push(b'4');
+            write(out);
+        })
+    }
+
+    /// A binary message.
+    pub fn binary(bytes: &[u8]) -> Self {
+        Self::build(FINAL_BINARY, bytes.len(), |out| {
+            out.extend_from_slice(bytes)
+        })
+    }
+
+    /// Any packet that carries text or nothing.
+    pub(super) fn packet(packet: &Packet<'_>) -> Self {
+        let mut text = String::new();
+        packet.encode(&mut text);
+        Self::build(FINAL_TEXT, text.len(), |out| {
+            out.extend_from_slice(text.as_bytes())
+        })
+    }
+
+    fn build(opcode: u8, capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        // The header's length follows from the payload's, so it is written backwards into room that was left for it.
+        let mut out = Vec::with_capacity(MAX_HEADER + capacity);
+        out.extend_from_slice(&[0; MAX_HEADER]);
+        write(&mut out);
+        let length = out.len() - MAX_HEADER;
+        let start = match length {
+            0..=125 => {
+                out[MAX_HEADER - 1] = length as u8;
+                MAX_HEADER - 2
+            }
+            126..=0xffff => {
+                out[MAX_HEADER - 2..MAX_HEADER].copy_from_slice(&(length as u16).to_be_bytes());
+                out[MAX_HEADER - 3] = 126;
+                MAX_HEADER - 4
+            }
+            _ => {
+                out[MAX_HEADER - 8..MAX_HEADER].copy_from_slice(&(length as u64).to_be_bytes());
+                out[MAX_HEADER - 9] = 127;
+                0
+            }
+        };
+        out[start] = opcode;
+        Self {
+            wire: Bytes::from(out).slice(start..),
+            payload: (MAX_HEADER - start) as u8,
+        }
+    }
+
+    /// A whole WebSocket frame that is no packet: a pong, a close.
+    pub(super) fn control(wire: Vec<u8>) -> Self {
+        Self {
+            wire: wire.into(),
+            payload: 0,
+        }
+    }
+
+    /// The WebSocket frame.
+    pub(super) fn wire(&self) -> &[u8] {
+        &self.wire
+    }
+
+    /// How many bytes it takes on a WebSocket.
+    pub(super) fn len(&self) -> usize {
+        self.wire.len()
+    }
+
+    /// The packet as polling writes it: for tests, and for looking at.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        self.encode_polling(&mut text);
+        text
+    }
+
+    /// Appends the packet as polling writes it: text as it is, binary as `b` and base64.
+    pub(super) fn encode_polling(&self, out: &mut String) {
+        let payload = &self.wire[usize::from(self.payload)..];
+        if self.wire.first() == Some(&FINAL_BINARY) {
+            Packet::Binary(payload.into()).encode(out);
+        } else {
+            // Built from UTF-8; were it not, the client gets a replacement character and not our panic.
+            out.push_str(&String::from_utf8_lossy(payload));
+        }
+    }
+}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never its content: that is a person's message.
+        write!(f, "Frame({} bytes)", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_tells_the_payloads_length_in_its_three_forms() {
+        for (length, header) in [
+            (1, vec![0x81, 1]),
+            (125, vec![0x81, 125]),
+            (126, vec![0x81, 126, 0, 126]),
+            (0xffff, vec![0x81, 126, 0xff, 0xff]),
+            (0x1_0000, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let frame = Frame::message(|out| out.resize(out.len() + length - 1, b'x'));
+            assert_eq!(frame.wire()[..header.len()], header, "{length}");
+            assert_eq!(frame.len(), header.len() + length);
+            let mut polled = String::new();
+            frame.encode_polling(&mut polled);
+            assert_eq!(polled, format!("4{}", "x".repeat(length - 1)));
+        }
+    }
+
+    #[test]
+    fn a_binary_message_is_base64_in_a_poll() {
+        let mut polled = String::new();
+        Frame::binary(&[1, 2, 3, 4]).encode_polling(&mut polled);
+        assert_eq!(polled, "bAQIDBA==");
+    }
+}

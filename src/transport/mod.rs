@@ -1,0 +1,288 @@
+//! Where bytes meet tokio: Engine.IO sessions over HTTP polling and WebSocket.
+//!
+//! [`Engine::serve`] takes the HTTP requests of one path. A session that opens is handed to the [`Acceptor`], which
+//! answers with a [`Receiver`] for what the client says and keeps the [`Connection`] to speak to it:
+//!
+//! ```text
+//! request -> polling.rs | websocket.rs -> engineio::Session -> Receiver::message
+//! socket  <- websocket.rs | polling.rs <- Outbox            <- Connection::send
+//! ```
+//!
+//! One session has one [`outbox`](outbox), bounded in frames and bytes. A session whose client does not read is closed
+//! when its outbox is full, and what it held is given back; the client may come back and catch up.
+
+mod frame;
+mod outbox;
+mod polling;
+mod registry;
+mod websocket;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+
+pub use frame::Frame;
+pub use registry::{Connection, SessionId};
+
+use crate::engineio::Stage;
+pub use crate::engineio::{CloseReason, Heartbeat};
+use registry::{Live, Registry};
+
+/// The body of every response.
+pub type Body = Full<Bytes>;
+
+/// What an engine is told once. The defaults are the reference server's.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineConfig {
+    /// When pings go out, and how long their answers may take.
+    pub heartbeat: Heartbeat,
+    /// The most bytes of a polling body, or of a WebSocket message.
+    pub max_payload: usize,
+    /// How long a WebSocket may take to take a session over.
+    pub upgrade_timeout: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            heartbeat: Heartbeat {
+                interval: Duration::from_secs(25),
+                timeout: Duration::from_secs(20),
+            },
+            max_payload: 1_000_000,
+            upgrade_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The HTTP request that opened a session.
+#[derive(Debug)]
+pub struct Handshake<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its query, undecoded.
+    pub query: &'a str,
+    /// Who sent it.
+    pub peer: SocketAddr,
+}
+
+/// Takes the sessions that open.
+pub trait Acceptor: Send + Sync {
+    /// A session opened. What its client says goes to the answer.
+    fn open(&self, handshake: &Handshake<'_>, connection: Connection) -> Arc<dyn Receiver>;
+}
+
+/// Hears one session: its messages one at a time, in order, and its end once. Must not block.
+pub trait Receiver: Send + Sync {
+    /// The client said this. An error ends the session.
+    fn message(&self, text: &str) -> Result<(), CloseReason>;
+    /// The client said this. An error ends the session.
+    fn binary(&self, bytes: &[u8]) -> Result<(), CloseReason>;
+    /// The session is over; nothing follows.
+    fn closed(&self, reason: CloseReason);
+}
+
+/// The sessions of one path. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: EngineConfig,
+    acceptor: Arc<dyn Acceptor>,
+    registry: Registry,
+}
+
+/// Which transport a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TransportKind {
+    Polling,
+    WebSocket,
+}
+
+/// Why a request is refused before it reaches a session. The numbers and words are the reference's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    TransportUnknown,
+    SessionUnknown,
+    HandshakeMethod,
+    BadRequest,
+    ProtocolVersion,
+}
+
+impl Refusal {
+    const fn code_and_message(self) -> (u8, &'static str) {
+        match self {
+            Self::TransportUnknown => (0, "Transport unknown"),
+            Self::SessionUnknown => (1, "Session ID unknown"),
+            Self::HandshakeMethod => (2, "Bad handshake method"),
+            Self::BadRequest => (3, "Bad request"),
+            Self::ProtocolVersion => (5, "Unsupported protocol version"),
+        }
+    }
+
+    /// As JSON for polling; as bare text, and the connection closed, for a WebSocket.
+    fn response(self, websocket: bool) -> Response<Body> {
+        let (code, message) = self.code_and_message();
+        let mut response = Response::new(if websocket {
+            Full::from(message)
+        } else {
+            Full::from(format!("{{\"code\":{code},\"message\":\"{message}\"}}"))
+        });
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        let headers = response.headers_mut();
+        if websocket {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        } else {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+        }
+        response
+    }
+}
+
+/// What of a query matters here. Of a repeated key the last one counts.
+#[derive(Debug, Default)]
+struct Query {
+    transport: Option<TransportKind>,
+    sid: Option<String>,
+    revision_4: bool,
+}
+
+impl Query {
+    fn parse(text: &str) -> Self {
+        let mut query = Self::default();
+        for (key, value) in form_urlencoded::parse(text.as_bytes()) {
+            match &*key {
+                "EIO" => query.revision_4 = value == "4",
+                "transport" => {
+                    query.transport = match &*value {
+                        "polling" => Some(TransportKind::Polling),
+                        "websocket" => Some(TransportKind::WebSocket),
+                        _ => None,
+                    }
+                }
+                "sid" => query.sid = Some(value.into_owned()).filter(|sid| !sid.is_empty()),
+                _ => {}
+            }
+        }
+        query
+    }
+}
+
+impl Engine {
+    /// An engine whose sessions go to `acceptor`.
+    pub fn new(config: EngineConfig, acceptor: Arc<dyn Acceptor>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                config,
+                acceptor,
+                registry: Registry::default(),
+            }),
+        }
+    }
+
+    /// Answers one request. Must run in a tokio runtime; a request whose future is dropped closes its session.
+    pub async fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let websocket = websocket::wants_upgrade(request.headers());
+        match self.route(request, peer, websocket).await {
+            Ok(response) => response,
+            Err(refusal) => refusal.response(websocket),
+        }
+    }
+
+    async fn route(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        websocket: bool,
+    ) -> Result<Response<Body>, Refusal> {
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let kind = query.transport.ok_or(Refusal::TransportUnknown)?;
+        let live = match &query.sid {
+            None => None,
+            Some(sid) => Some(
+                self.shared
+                    .registry
+                    .get(sid)
+                    .ok_or(Refusal::SessionUnknown)?,
+            ),
+        };
+        if websocket != (kind == TransportKind::WebSocket) {
+            return Err(Refusal::BadRequest);
+        }
+        match (live, kind) {
+            (Some(_), _) if !query.revision_4 => Err(Refusal::BadRequest),
+            (Some(live), TransportKind::Polling) => {
+                polling::serve(&self.shared, live, request).await
+            }
+            (Some(live), TransportKind::WebSocket) => {
+                websocket::upgrade(&self.shared, live, request)
+            }
+            (None, _) if request.method() != Method::GET => Err(Refusal::HandshakeMethod),
+            (None, _) if !query.revision_4 => Err(Refusal::ProtocolVersion),
+            (None, TransportKind::Polling) => Ok(polling::open(&self.shared, &request, peer)),
+            (None, TransportKind::WebSocket) => websocket::open(&self.shared, request, peer),
+        }
+    }
+
+    /// How many sessions are open.
+    pub fn sessions(&self) -> usize {
+        self.shared.registry.len()
+    }
+
+    /// Closes every session, telling its client, and waits until all are gone.
+    pub async fn shutdown(&self) {
+        self.shared
+            .registry
+            .close_all(CloseReason::ServerShutdown)
+            .await;
+    }
+}
+
+impl Shared {
+    /// Opens a session and introduces it.
+    fn open(
+        self: &Arc<Self>,
+        request: &Request<Incoming>,
+        peer: SocketAddr,
+        stage: Stage,
+    ) -> Arc<Live> {
+        let live = self
+            .registry
+            .open(self, Instant::now(), stage, self.config.heartbeat);
+        let query = request.uri().query().unwrap_or_default();
+        let handshake = Handshake {
+            headers: request.headers(),
+            query,
+            peer,
+        };
+        let receiver = self
+            .acceptor
+            .open(&handshake, Connection::new(Arc::clone(&live)));
+        live.introduce(receiver);
+        live
+    }
+
+    /// The JSON of a session's open packet.
+    fn handshake_json(&self, live: &Live, upgrades: &[&str]) -> String {
+        crate::engineio::Handshake {
+            sid: live.sid().as_str(),
+            upgrades,
+            ping_interval: self.config.heartbeat.interval,
+            ping_timeout: self.config.heartbeat.timeout,
+            max_payload: self.config.max_payload,
+        }
+        .to_json()
+    }
+}

@@ -1,0 +1,285 @@
+//! What waits to be sent to one session's client.
+//!
+//! Bounded in frames and in bytes. Policy at the bound: the session is closed as a slow consumer and what waits is
+//! dropped at once, since a client that reads nothing would not read it either; no sender ever waits. A frame that is
+//! being written when more come is counted no more, so a session holds at most twice the bounds.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+
+use super::frame::Frame;
+use crate::engineio::CloseReason;
+
+/// 4,096 frames: one transaction full of messages to one person, who is merely a moment late.
+pub(super) const MAX_FRAMES: usize = 4_096;
+/// 1 MiB: some 5,000 messages of a line, or one page of history's worth of the longest.
+pub(super) const MAX_BYTES: usize = 1 << 20;
+/// A queue that grew beyond this many frames gives its memory back once it is empty.
+const KEPT_CAPACITY: usize = 8;
+
+/// The queue of one session.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    closing: Option<CloseReason>,
+    /// Whoever sends: the WebSocket's task, or the GET that waits.
+    sender: Option<Waker>,
+    /// Whoever keeps a polling session's time.
+    keeper: Option<Waker>,
+    /// The WebSocket's task, where it is to hear of a closing while it has nothing to send or cannot.
+    socket: Option<Waker>,
+    /// The session moved from polling to a WebSocket, or is being tried on one: polls are not to wait.
+    hurry: Hurry,
+}
+
+/// Whether a poll may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Hurry {
+    /// It may.
+    #[default]
+    No,
+    /// A WebSocket is being tried: a poll gets what there is, or a noop.
+    Probing,
+    /// The WebSocket has taken over: a poll gets a noop and leaves what there is.
+    Upgraded,
+}
+
+/// What a poll gets.
+#[derive(Debug)]
+pub(super) enum Polled {
+    /// These.
+    Frames(VecDeque<Frame>),
+    /// Nothing, at once.
+    Noop,
+    /// These, and then no more.
+    Closing(VecDeque<Frame>, CloseReason),
+}
+
+/// What the keeper of a polling session is to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watched {
+    /// It is on a WebSocket, whose task keeps its time.
+    Upgraded,
+    /// It is closing.
+    Closing,
+}
+
+impl Queue {
+    fn wake(&mut self) -> [Option<Waker>; 3] {
+        [self.sender.take(), self.keeper.take(), self.socket.take()]
+    }
+
+    fn take(&mut self) -> VecDeque<Frame> {
+        self.bytes = 0;
+        std::mem::take(&mut self.frames)
+    }
+}
+
+fn wake<const N: usize>(wakers: [Option<Waker>; N]) {
+    wakers.into_iter().flatten().for_each(Waker::wake);
+}
+
+impl Outbox {
+    /// Queues a frame. `false` where the session is closing or is closed for this one.
+    pub(super) fn push(&self, frame: Frame) -> bool {
+        let mut queue = self.queue.lock();
+        if queue.closing.is_some() {
+            return false;
+        }
+        if queue.frames.len() >= MAX_FRAMES
+            || queue.bytes + frame.len() > MAX_BYTES && !queue.frames.is_empty()
+        {
+            queue.closing = Some(CloseReason::SlowConsumer);
+            let dropped = queue.take();
+            let wakers = queue.wake();
+            drop(queue);
+            drop(dropped);
+            wake(wakers);
+            return false;
+        }
+        queue.bytes += frame.len();
+        queue.frames.push_back(frame);
+        let sender = queue.sender.take();
+        drop(queue);
+        wake([sender]);
+        true
+    }
+
+    /// Takes no more frames. What is queued is still sent, unless the client is gone.
+    pub(super) fn close(&self, reason: CloseReason) {
+        let mut queue = self.queue.lock();
+        queue.closing.get_or_insert(reason);
+        let wakers = queue.wake();
+        drop(queue);
+        wake(wakers);
+    }
+
+    /// Why it takes no more, if so.
+    pub(super) fn closing(&self) -> Option<CloseReason> {
+        self.queue.lock().closing
+    }
+
+    /// Lets polls wait, or not.
+    pub(super) fn set_hurry(&self, hurry: Hurry) {
+        let mut queue = self.queue.lock();
+        queue.hurry = hurry;
+        let wakers = queue.wake();
+        drop(queue);
+        wake(wakers);
+    }
+
+    /// For a WebSocket: moves all that waits into `frames`, which is empty. Pending where there is nothing.
+    pub(super) fn poll_take(
+        &self,
+        cx: &Context<'_>,
+        frames: &mut VecDeque<Frame>,
+    ) -> Poll<Option<CloseReason>> {
+        let mut queue = self.queue.lock();
+        if queue.frames.is_empty() {
+            if frames.capacity() > KEPT_CAPACITY {
+                *frames = VecDeque::new();
+            }
+            if let Some(reason) = queue.closing {
+                return Poll::Ready(Some(reason));
+            }
+            register(&mut queue.sender, cx);
+            return Poll::Pending;
+        }
+        queue.bytes = 0;
+        std::mem::swap(&mut queue.frames, frames);
+        Poll::Ready(None)
+    }
+
+    /// For a GET: all that waits. Pending while there is nothing and it may wait.
+    pub(super) fn poll_payload(&self, cx: &Context<'_>) -> Poll<Polled> {
+        let mut queue = self.queue.lock();
+        match (queue.hurry, queue.closing) {
+            (Hurry::Upgraded, _) => Poll::Ready(Polled::Noop),
+            (_, Some(reason)) => Poll::Ready(Polled::Closing(queue.take(), reason)),
+            _ if !queue.frames.is_empty() => Poll::Ready(Polled::Frames(queue.take())),
+            (Hurry::Probing, None) => Poll::Ready(Polled::Noop),
+            (Hurry::No, None) => {
+                register(&mut queue.sender, cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// For a WebSocket's task: ready once the session is closing.
+    pub(super) fn poll_closing(&self, cx: &Context<'_>) -> Poll<CloseReason> {
+        let mut queue = self.queue.lock();
+        if let Some(reason) = queue.closing {
+            return Poll::Ready(reason);
+        }
+        register(&mut queue.socket, cx);
+        Poll::Pending
+    }
+
+    /// For the keeper of a polling session.
+    pub(super) fn poll_watch(&self, cx: &Context<'_>) -> Poll<Watched> {
+        let mut queue = self.queue.lock();
+        if queue.closing.is_some() {
+            return Poll::Ready(Watched::Closing);
+        }
+        if queue.hurry == Hurry::Upgraded {
+            return Poll::Ready(Watched::Upgraded);
+        }
+        register(&mut queue.keeper, cx);
+        Poll::Pending
+    }
+}
+
+fn register(place: &mut Option<Waker>, cx: &Context<'_>) {
+    match place {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *place = Some(cx.waker().clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(bytes: usize) -> Frame {
+        Frame::message(|out| out.resize(out.len() + bytes, b'x'))
+    }
+
+    fn cx() -> Context<'static> {
+        Context::from_waker(Waker::noop())
+    }
+
+    #[test]
+    fn too_many_frames_close_it_as_a_slow_consumer_and_give_the_memory_back() {
+        let outbox = Outbox::default();
+        for _ in 0..MAX_FRAMES {
+            assert!(outbox.push(frame(1)));
+        }
+        assert!(!outbox.push(frame(1)));
+        assert_eq!(outbox.closing(), Some(CloseReason::SlowConsumer));
+        assert_eq!(outbox.queue.lock().frames.capacity(), 0);
+        assert!(
+            matches!(outbox.poll_payload(&cx()), Poll::Ready(Polled::Closing(frames, _)) if frames.is_empty())
+        );
+    }
+
+    #[test]
+    fn too_many_bytes_close_it_too_but_one_large_frame_may_pass() {
+        let outbox = Outbox::default();
+        assert!(
+            outbox.push(frame(MAX_BYTES)),
+            "alone in the queue, however large"
+        );
+        assert!(!outbox.push(frame(1)));
+        assert_eq!(outbox.closing(), Some(CloseReason::SlowConsumer));
+    }
+
+    #[test]
+    fn what_was_queued_before_it_closed_is_still_sent() {
+        let outbox = Outbox::default();
+        outbox.push(frame(1));
+        outbox.close(CloseReason::ServerShutdown);
+        assert!(!outbox.push(frame(1)));
+        let mut frames = VecDeque::new();
+        assert_eq!(outbox.poll_take(&cx(), &mut frames), Poll::Ready(None));
+        assert_eq!(frames.len(), 1);
+        frames.clear();
+        assert_eq!(
+            outbox.poll_take(&cx(), &mut frames),
+            Poll::Ready(Some(CloseReason::ServerShutdown))
+        );
+    }
+
+    #[test]
+    fn while_a_websocket_is_tried_a_poll_gets_what_there_is_or_a_noop() {
+        let outbox = Outbox::default();
+        assert!(outbox.poll_payload(&cx()).is_pending());
+        outbox.set_hurry(Hurry::Probing);
+        assert!(matches!(
+            outbox.poll_payload(&cx()),
+            Poll::Ready(Polled::Noop)
+        ));
+        outbox.push(frame(1));
+        assert!(matches!(
+            outbox.poll_payload(&cx()),
+            Poll::Ready(Polled::Frames(_))
+        ));
+        outbox.push(frame(1));
+        outbox.set_hurry(Hurry::Upgraded);
+        assert!(
+            matches!(outbox.poll_payload(&cx()), Poll::Ready(Polled::Noop)),
+            "the rest is the WebSocket's"
+        );
+        assert_eq!(
+            outbox.poll_take(&cx(), &mut VecDeque::new()),
+            Poll::Ready(None)
+        );
+    }
+}

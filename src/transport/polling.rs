@@ -1,0 +1,228 @@
+//! Sessions by HTTP requests: a GET drains, a POST feeds.
+//!
+//! One of each kind at a time: a second one is against the protocol and ends the session. A request whose connection is
+//! cut ends it too, since what it carried is lost. Time is kept by one small task a session, until it is upgraded.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::outbox::{Polled, Watched};
+use super::registry::Live;
+use super::{Body, Refusal, Shared};
+use crate::engineio::{CloseReason, Packet, SEPARATOR, Stage, decode_payload};
+
+/// How long the last words of a session that this side closed wait for a GET.
+const LAST_WORDS: Duration = Duration::from_secs(30);
+/// How long a POST's body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Opens a session.
+pub(super) fn open(
+    shared: &Arc<Shared>,
+    request: &Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<Body> {
+    let live = shared.open(request, peer, Stage::Polling);
+    tokio::spawn(keep(Arc::clone(&live)));
+    let mut body = String::new();
+    Packet::Open(&shared.handshake_json(&live, &["websocket"])).encode(&mut body);
+    payload(body)
+}
+
+/// Serves a session that is open.
+pub(super) async fn serve(
+    shared: &Shared,
+    live: Arc<Live>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
+    // A session whose time is over is over, whether or not its keeper has looked at the clock yet.
+    live.tick(Instant::now());
+    match live.session.lock().stage() {
+        Stage::WebSocket => return Err(Refusal::BadRequest),
+        Stage::Closed if live.outbox.closing() == Some(CloseReason::PingTimeout) => {
+            return Err(Refusal::SessionUnknown);
+        }
+        _ => {}
+    }
+    match *request.method() {
+        Method::GET => Ok(drain(live).await),
+        Method::POST => Ok(feed(shared, live, request).await),
+        _ => Err(Refusal::BadRequest),
+    }
+}
+
+/// Keeps a polling session's time, until it is upgraded or gone.
+async fn keep(live: Arc<Live>) {
+    loop {
+        let deadline = live.session.lock().deadline();
+        tokio::select! {
+            watched = poll_fn(|cx| live.outbox.poll_watch(cx)) => match watched {
+                Watched::Upgraded => return,
+                Watched::Closing => break,
+            },
+            () = tokio::time::sleep_until(deadline.into()) => live.tick(Instant::now()),
+        }
+    }
+    let reason = live.outbox.closing().unwrap_or(CloseReason::ForcedClose);
+    live.end(reason);
+    let has_last_words = matches!(
+        reason,
+        CloseReason::ForcedClose | CloseReason::ConnectTimeout | CloseReason::SlowConsumer
+    );
+    if has_last_words && !live.requests.lock().get {
+        tokio::time::sleep(LAST_WORDS).await;
+    }
+    live.forget();
+}
+
+/// Ends a session whose request was dropped before it was answered: its connection was cut.
+struct Cut<'a> {
+    live: &'a Live,
+    kind: fn(&mut super::registry::Requests) -> &mut bool,
+    answered: bool,
+}
+
+impl Drop for Cut<'_> {
+    fn drop(&mut self) {
+        *(self.kind)(&mut self.live.requests.lock()) = false;
+        if !self.answered {
+            self.live.end(CloseReason::TransportError);
+            self.live.forget();
+        }
+    }
+}
+
+/// Notes that a request is under way. `None`, and the session ended, where there is one already.
+fn enter(live: &Live, kind: fn(&mut super::registry::Requests) -> &mut bool) -> Option<Cut<'_>> {
+    if std::mem::replace(kind(&mut live.requests.lock()), true) {
+        live.end(CloseReason::TransportError);
+        live.forget();
+        return None;
+    }
+    Some(Cut {
+        live,
+        kind,
+        answered: false,
+    })
+}
+
+/// Answers a GET with all that waits, or waits for something.
+async fn drain(live: Arc<Live>) -> Response<Body> {
+    let Some(mut get) = enter(&live, |requests| &mut requests.get) else {
+        return bad_request();
+    };
+    let polled = poll_fn(|cx| live.outbox.poll_payload(cx)).await;
+    get.answered = true;
+    let mut body = String::new();
+    match polled {
+        Polled::Noop => Packet::Noop.encode(&mut body),
+        Polled::Frames(frames) => encode(&frames, &mut body),
+        Polled::Closing(frames, reason) => {
+            encode(&frames, &mut body);
+            if !body.is_empty() {
+                body.push(SEPARATOR);
+            }
+            // A client that closed knows; any other is told.
+            if reason == CloseReason::TransportClose {
+                Packet::Noop
+            } else {
+                Packet::Close
+            }
+            .encode(&mut body);
+            live.forget();
+        }
+    }
+    payload(body)
+}
+
+fn encode<'a>(frames: impl IntoIterator<Item = &'a super::Frame>, body: &mut String) {
+    for frame in frames {
+        if !body.is_empty() {
+            body.push(SEPARATOR);
+        }
+        frame.encode_polling(body);
+    }
+}
+
+/// Feeds the packets of a POST to the session.
+async fn feed(shared: &Shared, live: Arc<Live>, request: Request<Incoming>) -> Response<Body> {
+    let Some(mut post) = enter(&live, |requests| &mut requests.post) else {
+        return bad_request();
+    };
+    if request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/octet-stream")
+    {
+        // Binary goes as base64 in this revision.
+        return bad_request();
+    }
+    let body = Limited::new(request.into_body(), shared.config.max_payload).collect();
+    let body = match tokio::time::timeout(BODY_TIMEOUT, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            // The session lives on; the reference's own client closes itself.
+            post.answered = true;
+            let mut response = Response::new(Body::default());
+            *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+            return response;
+        }
+        Ok(Err(_)) | Err(_) => return bad_request(),
+    };
+    post.answered = true;
+    // As the reference does: what is no UTF-8 arrives as replacement characters.
+    let text = String::from_utf8_lossy(&body);
+    for packet in decode_payload(&text) {
+        let received = match packet {
+            Ok(packet) => live.receive(Instant::now(), packet),
+            Err(error) => {
+                tracing::debug!(%error, "a client sent what is no packet");
+                live.end(CloseReason::ParseError);
+                Err(CloseReason::ParseError)
+            }
+        };
+        match received {
+            Ok(()) => {}
+            Err(CloseReason::TransportClose) => {
+                live.forget();
+                break;
+            }
+            Err(CloseReason::ParseError | CloseReason::TransportError) => {
+                live.forget();
+                return bad_request();
+            }
+            // The application has had enough: the packets were well-formed.
+            Err(_) => break,
+        }
+    }
+    let mut response = Response::new(Full::from("ok"));
+    headers(&mut response, "text/html");
+    response
+}
+
+/// A 400 without a body.
+fn bad_request() -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
+}
+
+fn payload(body: String) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    headers(&mut response, "text/plain; charset=UTF-8");
+    response
+}
+
+fn headers(response: &mut Response<Body>, content_type: &'static str) {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
