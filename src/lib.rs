@@ -7,3 +7,4 @@ pub mod chat;
 pub mod engineio;
 pub mod socketio;
 pub mod transport;
+pub mod hub;

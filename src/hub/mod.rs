@@ -1,0 +1,186 @@
+//! Socket.IO on top of the sessions: namespaces, sockets, rooms, events and their acks.
+//!
+//! A [`Namespace`] is made first, so that whoever broadcasts can hold it; [`Io`] joins namespaces to their [`Handler`]s
+//! and takes the sessions that `transport` opens. A handler decides on each CONNECT, at once or later, and gives every
+//! socket it accepts a [`SocketHandler`], which hears that socket's events one at a time and in order.
+//!
+//! ```text
+//! session -> client.rs: decode, find the socket -> SocketHandler::event -> Ack::send
+//! Namespace::to(room).emit(name, args) -> encoded once -> the outbox of every socket in the room
+//! ```
+//!
+//! Nothing here waits: sending queues into the session's bounded outbox, and a handler must not block.
+
+mod client;
+mod encode;
+mod namespace;
+mod socket;
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::Notify;
+
+pub use namespace::{Broadcast, Namespace, Room};
+pub use socket::{Ack, Socket, SocketId, SocketKey};
+
+use crate::transport::{Acceptor, CloseReason, Connection, Handshake, Receiver};
+use client::Client;
+
+/// What a hub is told once. The default is the reference server's.
+#[derive(Debug, Clone, Copy)]
+pub struct IoConfig {
+    /// How long a session may stay without a socket in any namespace.
+    pub connect_timeout: Duration,
+}
+
+impl Default for IoConfig {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(45),
+        }
+    }
+}
+
+/// Decides who may join a namespace.
+pub trait Handler: Send + Sync {
+    /// A client wants to join. `socket` is not yet reachable by broadcasts; it may join rooms already.
+    fn connect(&self, socket: &Socket, request: ConnectRequest<'_>) -> Connecting;
+}
+
+/// The wish to join a namespace.
+#[derive(Debug)]
+pub struct ConnectRequest<'a> {
+    /// The CONNECT packet's payload: an object, raw; `None` where it has none.
+    pub auth: Option<&'a RawValue>,
+    /// The value of the handshake's `Authorization` header, where it had one.
+    pub authorization: Option<&'a str>,
+}
+
+/// Who hears the socket from now on, or why it may not join.
+pub type Decision = Result<Box<dyn SocketHandler>, Refusal>;
+
+/// The answer to a wish to join.
+pub enum Connecting {
+    /// Decided.
+    Done(Decision),
+    /// To be decided; meanwhile the client's packets for the namespace wait.
+    Later(Pin<Box<dyn Future<Output = Decision> + Send>>),
+}
+
+/// Hears one socket. Calls come one at a time and must not block.
+pub trait SocketHandler: Send {
+    /// The client was told that it is connected; what is emitted now reaches it.
+    fn connected(&mut self) {}
+    /// The client emitted an event.
+    fn event(&mut self, event: Event<'_>);
+    /// The socket is gone from its namespace; nothing follows.
+    fn disconnected(&mut self, reason: DisconnectReason);
+}
+
+/// Why a client may not join: the CONNECT_ERROR packet's payload.
+#[derive(Debug, Clone, Serialize)]
+pub struct Refusal {
+    /// For people.
+    pub message: String,
+    /// For programs; left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
+}
+
+/// An event of a client's.
+pub struct Event<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its arguments, raw: their syntax is right, and nothing else is known of them.
+    pub args: &'a [&'a RawValue],
+    /// What its placeholders stand for.
+    pub attachments: &'a [Bytes],
+    /// Where its ack goes, if the client asked for one. Dropped without use, the client gets none.
+    pub ack: Option<Ack>,
+}
+
+/// Why a socket is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DisconnectReason {
+    /// The client left the namespace.
+    ClientNamespaceDisconnect,
+    /// This side put it out of the namespace.
+    ServerNamespaceDisconnect,
+    /// Its session ended.
+    Closed(CloseReason),
+}
+
+/// The hub: namespaces and those who decide on them.
+#[derive(Clone)]
+pub struct Io {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: IoConfig,
+    namespaces: Vec<(Namespace, Arc<dyn Handler>)>,
+    /// Sessions that must have joined a namespace by then, in that order: one timeout for all keeps them sorted.
+    unjoined: Mutex<VecDeque<(Instant, Weak<Client>)>>,
+    added: Notify,
+}
+
+impl Io {
+    /// A hub of these namespaces.
+    pub fn new(config: IoConfig, namespaces: Vec<(Namespace, Arc<dyn Handler>)>) -> Self {
+        let shared = Shared {
+            config,
+            namespaces,
+            unjoined: Mutex::default(),
+            added: Notify::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Closes sessions that join no namespace in time. To be run beside the hub; never ends.
+    pub async fn sweep(&self) {
+        loop {
+            let added = self.shared.added.notified();
+            let next = self.shared.unjoined.lock().front().map(|(due, _)| *due);
+            match next {
+                None => added.await,
+                Some(due) => {
+                    tokio::time::sleep_until(due.into()).await;
+                    let client = self
+                        .shared
+                        .unjoined
+                        .lock()
+                        .pop_front()
+                        .and_then(|(_, client)| client.upgrade());
+                    if let Some(client) = client {
+                        client.connect_timeout();
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Acceptor for Io {
+    fn open(&self, handshake: &Handshake<'_>, connection: Connection) -> Arc<dyn Receiver> {
+        let client = Client::new(Arc::clone(&self.shared), handshake, connection);
+        let due = Instant::now() + self.shared.config.connect_timeout;
+        let mut unjoined = self.shared.unjoined.lock();
+        let first = unjoined.is_empty();
+        unjoined.push_back((due, Arc::downgrade(&client)));
+        drop(unjoined);
+        if first {
+            self.shared.added.notify_one();
+        }
+        client
+    }
+}

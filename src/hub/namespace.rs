@@ -1,0 +1,150 @@
+//! One namespace: its sockets, and the rooms they are in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+use smallvec::SmallVec;
+
+use super::encode;
+use super::socket::{Socket, SocketKey};
+
+/// A fan-out group of a namespace. It is there while a socket is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Room {
+    /// One of a family: `Numbered("user", 7)`.
+    Numbered(&'static str, u64),
+    /// Any name.
+    Named(Arc<str>),
+}
+
+/// A namespace. Cheap to clone.
+#[derive(Clone)]
+pub struct Namespace {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    sockets: RwLock<FxHashMap<SocketKey, Socket>>,
+    /// A keyed hash: a room's name may come from a client.
+    rooms: RwLock<HashMap<Room, SmallVec<[Socket; 1]>>>,
+}
+
+impl Namespace {
+    /// An empty namespace; the default one is `/`.
+    pub fn new(name: &str) -> Self {
+        let inner = Inner {
+            name: name.to_owned(),
+            sockets: RwLock::default(),
+            rooms: RwLock::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Its name, with the slash.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// How many sockets are connected.
+    pub fn len(&self) -> usize {
+        self.inner.sockets.read().len()
+    }
+
+    /// Whether no socket is connected.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A connected socket.
+    pub fn socket(&self, key: SocketKey) -> Option<Socket> {
+        self.inner.sockets.read().get(&key).cloned()
+    }
+
+    /// All sockets of a room.
+    pub fn to(&self, room: Room) -> Broadcast<'_> {
+        Broadcast {
+            namespace: self,
+            room,
+            except: None,
+        }
+    }
+
+    pub(super) fn insert(&self, socket: &Socket) {
+        self.inner
+            .sockets
+            .write()
+            .insert(socket.key(), socket.clone());
+    }
+
+    pub(super) fn remove(&self, key: SocketKey) {
+        self.inner.sockets.write().remove(&key);
+    }
+
+    pub(super) fn join(&self, socket: &Socket, room: &Room) {
+        self.inner
+            .rooms
+            .write()
+            .entry(room.clone())
+            .or_default()
+            .push(socket.clone());
+    }
+
+    pub(super) fn leave<'a>(&self, key: SocketKey, rooms: impl IntoIterator<Item = &'a Room>) {
+        let mut members = self.inner.rooms.write();
+        for room in rooms {
+            if let Some(sockets) = members.get_mut(room) {
+                sockets.retain(|socket| socket.key() != key);
+                if sockets.is_empty() {
+                    members.remove(room);
+                }
+            }
+        }
+    }
+}
+
+/// The sockets of a room, to be told something.
+pub struct Broadcast<'a> {
+    namespace: &'a Namespace,
+    room: Room,
+    except: Option<SocketKey>,
+}
+
+impl Broadcast<'_> {
+    /// Leaves one socket out.
+    pub fn except(mut self, socket: Option<SocketKey>) -> Self {
+        self.except = socket;
+        self
+    }
+
+    /// Emits an event to each: encoded once, and not at all where nobody is there. `args` is written as a JSON array,
+    /// so a tuple, an array or a slice.
+    pub fn emit<A: Serialize + ?Sized>(self, name: &str, args: &A) {
+        let rooms = self.namespace.inner.rooms.read();
+        let Some(sockets) = rooms.get(&self.room) else {
+            return;
+        };
+        let mut frame = None;
+        for socket in sockets
+            .iter()
+            .filter(|socket| Some(socket.key()) != self.except)
+        {
+            if frame.is_none() {
+                frame = match encode::event(self.namespace.name(), name, args) {
+                    Ok(frame) => Some(frame),
+                    Err(error) => {
+                        return tracing::error!(%error, name, "an event could not be encoded");
+                    }
+                };
+            }
+            socket
+                .connection()
+                .send(frame.clone().expect("it was encoded above"));
+        }
+    }
+}
