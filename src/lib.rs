@@ -1,10 +1,34 @@
 //! chatd: a real-time chat server in one executable.
+//!
+//! Two pillars that do not know each other, joined in [`gateway`]: the wire ([`engineio`], [`socketio`], [`transport`],
+//! [`hub`]) and the truth ([`model`], [`store`], [`accounts`], [`chat`]). Data has one way:
+//!
+//! ```text
+//! bytes -> transport -> engineio::Packet -> socketio::Packet -> hub -> gateway -> chat verb -> store (commit)
+//! bytes <- transport <- encoded once <- hub broadcast <- gateway <- chat::Event <- store (committed, in order)
+//! ```
+//!
+//! [`http`] is the other door to the same verbs; [`server`] builds all of it and closes it; [`cli`] is the program. Who
+//! may import whom is held by a test, `tests/it/house.rs`.
 
 pub mod model;
+
 pub mod store;
+
 pub mod accounts;
 pub mod chat;
+
 pub mod engineio;
 pub mod socketio;
+
 pub mod transport;
+
 pub mod hub;
+
+pub mod gateway;
+pub mod http;
+
+pub mod config;
+pub mod server;
+
+pub mod cli;

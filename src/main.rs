@@ -1,3 +1,5 @@
 //! The executable; all of it is the library's.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    chatd::cli::main()
+}

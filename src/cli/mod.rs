@@ -1,0 +1,299 @@
+//! Flags to [`Config`], and the process around the server. The only folder that knows clap.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::accounts::{Passwords, Registration};
+use crate::config::Config;
+use crate::engineio::Heartbeat;
+use crate::hub::IoConfig;
+use crate::server;
+use crate::store::Location;
+use crate::transport::EngineConfig;
+
+/// A real-time chat server in one executable: stock Socket.IO clients, durable messages, one data file.
+///
+/// Start it, open the page it names, and chat. Every flag can also be given by the environment variable named beside
+/// it.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Flags {
+    /// The address to listen on; 0.0.0.0 or :: for all
+    #[arg(long, env = "CHATD_HOST", default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// The port to listen on; 0 picks a free one
+    #[arg(long, env = "CHATD_PORT", default_value_t = 8080)]
+    port: u16,
+    /// The data file; made if absent
+    #[arg(
+        long,
+        env = "CHATD_DATA",
+        default_value = "chatd.redb",
+        value_name = "FILE"
+    )]
+    data: PathBuf,
+    /// Who may make an account; the very first one is made by the set-up link in any case
+    #[arg(long, env = "CHATD_REGISTRATION", value_enum, default_value_t = Mode::Invite)]
+    registration: Mode,
+    /// How long a login lasts
+    #[arg(long, env = "CHATD_TOKEN_LIFETIME", default_value = "30d", value_parser = duration, value_name = "TIME")]
+    token_lifetime: Duration,
+    /// The longest message, in characters
+    #[arg(long, env = "CHATD_MAX_MESSAGE_CHARS", default_value_t = 4_000, value_parser = message_chars, value_name = "N")]
+    max_message_chars: usize,
+    /// Between two pings to a client
+    #[arg(long, env = "CHATD_PING_INTERVAL", default_value = "25s", value_parser = duration, value_name = "TIME")]
+    ping_interval: Duration,
+    /// How long a client may take to answer a ping before it counts as gone
+    #[arg(long, env = "CHATD_PING_TIMEOUT", default_value = "20s", value_parser = duration, value_name = "TIME")]
+    ping_timeout: Duration,
+    /// The most bytes that a client may send at once
+    #[arg(long, env = "CHATD_MAX_PAYLOAD", default_value_t = 1_000_000, value_parser = payload_bytes, value_name = "BYTES")]
+    max_payload: usize,
+    /// How long a stopping server may take to tell its clients
+    #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = duration, value_name = "TIME")]
+    shutdown_grace: Duration,
+    /// What to log: error, warn, info, debug, trace, or filters such as info,chatd::store=debug
+    #[arg(long, env = "CHATD_LOG", default_value = "info", value_parser = log_filter, value_name = "FILTER")]
+    log: String,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, ValueEnum)]
+enum Mode {
+    /// Whoever has an invite
+    Invite,
+    /// Anybody
+    Open,
+    /// Nobody
+    Closed,
+}
+
+impl From<Mode> for Registration {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Invite => Self::Invite,
+            Mode::Open => Self::Open,
+            Mode::Closed => Self::Closed,
+        }
+    }
+}
+
+/// 1 s to 10 years, such as `90s`, `24h` or `30d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|_| "give a time such as 90s, 24h or 30d".to_owned())?;
+    let longest = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+    if (Duration::from_millis(100)..=longest).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err("give a time from 100ms to 10 years".to_owned())
+    }
+}
+
+/// A message must fit into a packet several times over, and into a person's patience.
+fn message_chars(text: &str) -> Result<usize, String> {
+    ranged(text, 1, 100_000)
+}
+
+/// Below 1 KiB no token fits; above 64 MiB one client could take a small machine's memory.
+fn payload_bytes(text: &str) -> Result<usize, String> {
+    ranged(text, 1_024, 64 << 20)
+}
+
+fn ranged(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("give a number from {least} to {most}"))
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    match text.parse::<EnvFilter>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("give a level (error, warn, info, debug, trace) or filters such as info,chatd::store=debug".to_owned()),
+    }
+}
+
+impl Flags {
+    fn config(&self) -> Config {
+        Config {
+            data: Location::File(self.data.clone()),
+            registration: self.registration.into(),
+            token_lifetime: self.token_lifetime,
+            passwords: Passwords::new(),
+            engine: EngineConfig {
+                heartbeat: Heartbeat {
+                    interval: self.ping_interval,
+                    timeout: self.ping_timeout,
+                },
+                max_payload: self.max_payload,
+                ..EngineConfig::default()
+            },
+            io: IoConfig::default(),
+            max_message_chars: self.max_message_chars,
+            shutdown_grace: self.shutdown_grace,
+        }
+    }
+}
+
+/// The whole program: flags, log, server. Exit code 0 when it was asked to stop, 1 when it failed, 2 for wrong flags.
+pub fn main() -> ExitCode {
+    let flags = Flags::parse();
+    start_log(&flags.log);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the machine refuses to start threads: {error}")),
+    };
+    match runtime.block_on(serve(&flags)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => fail(&text),
+    }
+}
+
+/// One line on standard error that says what to do.
+#[expect(
+    clippy::print_stderr,
+    reason = "the last words of the program are for the person who started it"
+)]
+fn fail(text: &str) -> ExitCode {
+    eprintln!("chatd: {text}");
+    ExitCode::FAILURE
+}
+
+fn start_log(filter: &str) {
+    use std::io::IsTerminal;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    builder.with_target(false).init();
+}
+
+async fn serve(flags: &Flags) -> Result<(), String> {
+    let address = SocketAddr::new(flags.host, flags.port);
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| bind_failure(address, &error))?;
+    let port = listener
+        .local_addr()
+        .map_or(flags.port, |local| local.port());
+    let base = base_url(flags.host, port);
+    let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
+    let data = flags.data.display();
+    let ready = |setup_code: Option<&str>| {
+        tracing::info!("data in {data}");
+        match setup_code {
+            Some(code) => tracing::info!("make the first account at {base}/?setup={code}"),
+            None => tracing::info!("open {base}/"),
+        }
+    };
+    server::run(flags.config(), listener, ready, stop)
+        .await
+        .map_err(|error| format!("{data}: {}", chain(&error)))
+}
+
+/// How a person on this machine reaches the server.
+fn base_url(host: IpAddr, port: u16) -> String {
+    if host.is_unspecified() {
+        format!("http://localhost:{port}")
+    } else {
+        format!("http://{}", SocketAddr::new(host, port))
+    }
+}
+
+fn bind_failure(address: SocketAddr, error: &std::io::Error) -> String {
+    let advice = match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "the port is in use: stop the other program, or give another --port"
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a permission: give a --port from 1024 on"
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address: give another --host"
+        }
+        _ => return format!("cannot listen on {address}: {error}"),
+    };
+    format!("cannot listen on {address}: {advice}")
+}
+
+/// An error and its causes, once each.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Completes at the first SIGTERM or Ctrl-C. A second one kills, as without a handler.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(1);
+        });
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_well_formed_and_each_has_its_variable() {
+        let command = Flags::command();
+        command.clone().debug_assert();
+        for flag in command
+            .get_arguments()
+            .filter(|flag| !matches!(flag.get_id().as_str(), "help" | "version"))
+        {
+            let variable = flag
+                .get_env()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            assert_eq!(
+                variable,
+                format!("CHATD_{}", flag.get_id().as_str().to_uppercase())
+            );
+        }
+    }
+
+    #[test]
+    fn the_flags_defaults_are_the_librarys() {
+        let flags = Flags::parse_from(["chatd"]).config();
+        let library = Config::default();
+        assert_eq!(flags.token_lifetime, library.token_lifetime);
+        assert_eq!(flags.max_message_chars, library.max_message_chars);
+        assert_eq!(flags.shutdown_grace, library.shutdown_grace);
+        assert_eq!(flags.engine.heartbeat, library.engine.heartbeat);
+        assert_eq!(flags.engine.max_payload, library.engine.max_payload);
+    }
+}

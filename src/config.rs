@@ -1,0 +1,49 @@
+//! What a server is told: plain, validated values. `cli` makes one from flags, tests from [`Config::default`].
+
+use std::time::Duration;
+
+use crate::accounts::{DEFAULT_TOKEN_LIFETIME, Passwords, Registration};
+use crate::hub::IoConfig;
+use crate::model::DEFAULT_MAX_MESSAGE_CHARS;
+use crate::store::Location;
+use crate::transport::EngineConfig;
+
+/// 10 s: what a person at a terminal waits, and less than any service manager's own limit.
+pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+
+/// Everything that a server can be told.
+#[derive(Clone)]
+pub struct Config {
+    /// Where the data lives.
+    pub data: Location,
+    /// Who may make an account.
+    pub registration: Registration,
+    /// How long a token is good.
+    pub token_lifetime: Duration,
+    /// How passwords are hashed.
+    pub passwords: Passwords,
+    /// Sessions.
+    pub engine: EngineConfig,
+    /// Namespaces.
+    pub io: IoConfig,
+    /// The longest message, in characters.
+    pub max_message_chars: usize,
+    /// How long a stopping server may take to tell its clients.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Config {
+    /// The flags' defaults, but in memory.
+    fn default() -> Self {
+        Self {
+            data: Location::Memory,
+            registration: Registration::Invite,
+            token_lifetime: DEFAULT_TOKEN_LIFETIME,
+            passwords: Passwords::new(),
+            engine: EngineConfig::default(),
+            io: IoConfig::default(),
+            max_message_chars: DEFAULT_MAX_MESSAGE_CHARS,
+            shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! Socket events as verbs of chat, and their acks.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Serialize;
+use smallvec::SmallVec;
+
+use super::wire::{
+    ChatErrorEvent, Failed, Failure, MarkedChatRead, MarkedRead, MessageSent, Nothing, Presence,
+    PresenceList, Succeeded,
+};
+use super::{PRESENCE, presence_room, user_room};
+use crate::accounts::{AccountError, Accounts};
+use crate::chat::{self, Chat, SendMessage};
+use crate::hub::{
+    Ack, ConnectRequest, Connecting, DisconnectReason, Event, Handler, Refusal, Room, Socket,
+    SocketHandler,
+};
+use crate::model::{ClientId, Code, FieldError, Fields, MessageId, Origin, Timestamp, UserId};
+
+/// How many people one socket may watch.
+const MAX_SUBSCRIPTIONS: usize = 500;
+
+/// What tells the time; the server's is [`Timestamp::now`].
+pub(super) type Clock = fn() -> Timestamp;
+
+/// Decides who may chat, and hears them.
+pub struct Inbound {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    accounts: Accounts,
+    chat: Chat,
+    presence: Arc<chat::Presence>,
+    clock: Clock,
+}
+
+impl Inbound {
+    /// Over these verbs.
+    pub fn new(
+        accounts: Accounts,
+        chat: Chat,
+        presence: Arc<chat::Presence>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                accounts,
+                chat,
+                presence,
+                clock,
+            }),
+        }
+    }
+}
+
+impl Handler for Inbound {
+    fn connect(&self, socket: &Socket, request: ConnectRequest<'_>) -> Connecting {
+        let now = (self.shared.clock)();
+        let fields = request
+            .auth
+            .and_then(|auth| Fields::parse(auth.get()).ok())
+            .unwrap_or_default();
+        // A token that is no string is none of ours.
+        let token = match fields.optional::<Cow<'_, str>>("token") {
+            Ok(token) => token.filter(|token| !token.is_empty()),
+            Err(_) => return Connecting::Done(Err(refusal(&AccountError::InvalidToken))),
+        };
+        let bearer = request
+            .authorization
+            .and_then(|value| value.strip_prefix("Bearer "));
+        match self
+            .shared
+            .accounts
+            .authenticate(now, token.as_deref().or(bearer))
+        {
+            Ok(caller) => {
+                let shared = Arc::clone(&self.shared);
+                Connecting::Done(Ok(Box::new(Person {
+                    shared,
+                    socket: socket.clone(),
+                    user: caller.user.id,
+                })))
+            }
+            Err(error) => Connecting::Done(Err(refusal(&error))),
+        }
+    }
+}
+
+fn refusal(error: &AccountError) -> Refusal {
+    Refusal {
+        message: error.to_string(),
+        data: Some(serde_json::json!({ "code": error.code() })),
+    }
+}
+
+/// One socket of a person.
+struct Person {
+    shared: Arc<Shared>,
+    socket: Socket,
+    user: UserId,
+}
+
+impl SocketHandler for Person {
+    fn connected(&mut self) {
+        self.socket.join(user_room(self.user));
+        let namespace = self.socket.namespace();
+        self.shared.presence.connected(self.user, |change| {
+            namespace
+                .to(presence_room(change.user_id))
+                .emit("presence", &(Presence::from(change),));
+        });
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        let caller = Caller {
+            socket: self.socket.clone(),
+            event: Known::named(event.name),
+            ack: event.ack,
+        };
+        let done = match caller.event {
+            Some(known) => match payload(event.args) {
+                Ok(fields) => self.act(known, &fields, caller),
+                Err(error) => Err((error.into(), caller)),
+            },
+            None => {
+                // Without an ack to answer by, an unknown event is nobody's business.
+                if let Some(ack) = caller.ack {
+                    let message = "unknown event".to_owned();
+                    let error = &Failure {
+                        code: Code::InvalidPayload,
+                        message,
+                        retry_after_ms: None,
+                    };
+                    ack.send(&(Failed::new(error),));
+                }
+                return;
+            }
+        };
+        if let Err((failure, caller)) = done {
+            caller.fail(&failure, None);
+        }
+    }
+
+    fn disconnected(&mut self, reason: DisconnectReason) {
+        tracing::debug!(user = %self.user, ?reason, "socket disconnected");
+        let now = (self.shared.clock)();
+        let namespace = self.socket.namespace();
+        self.shared.presence.disconnected(self.user, now, |change| {
+            self.shared.chat.seen(now, self.user);
+            namespace
+                .to(presence_room(change.user_id))
+                .emit("presence", &(Presence::from(change),));
+        });
+    }
+}
+
+/// The first argument of an event, which must be an object.
+fn payload<'a>(args: &[&'a serde_json::value::RawValue]) -> Result<Fields<'a>, FieldError> {
+    Fields::parse(args.first().ok_or(FieldError::NotAnObject)?.get())
+}
+
+/// The events that a client may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    SendMessage,
+    MarkAsRead,
+    MessegeRead,
+    MarkChatAsRead,
+    Typing,
+    PresenceSubscribe,
+}
+
+impl Known {
+    const ALL: [Self; 6] = [
+        Self::SendMessage,
+        Self::MarkAsRead,
+        Self::MessegeRead,
+        Self::MarkChatAsRead,
+        Self::Typing,
+        Self::PresenceSubscribe,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::SendMessage => "send_message",
+            Self::MarkAsRead => "mark_as_read",
+            Self::MessegeRead => "messege_read",
+            Self::MarkChatAsRead => "mark_chat_as_read",
+            Self::Typing => "typing",
+            Self::PresenceSubscribe => "presence_subscribe",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name)
+    }
+}
+
+/// Whom to answer: the ack where one was asked for, else a `chat_error` if it fails.
+struct Caller {
+    socket: Socket,
+    event: Option<Known>,
+    ack: Option<Ack>,
+}
+
+impl Caller {
+    fn succeed<T: Serialize>(self, data: T) {
+        if let Some(ack) = self.ack {
+            ack.send(&(Succeeded::new(data),));
+        }
+    }
+
+    fn fail(self, failure: &Failure, client_id: Option<&ClientId>) {
+        match self.ack {
+            Some(ack) => ack.send(&(Failed::new(failure),)),
+            None => {
+                let event = self.event.map_or("", Known::name);
+                self.socket.emit(
+                    "chat_error",
+                    &(ChatErrorEvent {
+                        event,
+                        failure,
+                        client_id,
+                    },),
+                );
+            }
+        }
+    }
+
+    /// Answers with what a verb came to.
+    fn answer<T, D: Serialize>(
+        self,
+        result: Result<T, chat::ChatError>,
+        data: impl FnOnce(&T) -> D,
+    ) {
+        match result {
+            Ok(done) => self.succeed(data(&done)),
+            Err(error) => self.fail(&error.into(), None),
+        }
+    }
+}
+
+impl Person {
+    /// Reads an event's payload and calls its verb. A payload that cannot be read comes back, with whom to tell.
+    fn act(
+        &self,
+        event: Known,
+        fields: &Fields<'_>,
+        caller: Caller,
+    ) -> Result<(), (Failure, Caller)> {
+        /// Gives a field, or hands the caller back with what is wrong with it.
+        macro_rules! field {
+            ($field:expr) => {
+                match $field {
+                    Ok(value) => value,
+                    Err(error) => return Err((error.into(), caller)),
+                }
+            };
+        }
+        let now = (self.shared.clock)();
+        let origin = Some(Origin(self.socket.key()));
+        let chat = &self.shared.chat;
+        match event {
+            // {"receiver_id":2,"content":"Halo!","client_id":"…"?}; ack: the message_sent object
+            Known::SendMessage => {
+                let request = SendMessage {
+                    receiver_id: field!(fields.required("receiver_id")),
+                    content: field!(fields.required::<Text<'_>>("content")).0.into(),
+                    client_id: field!(fields.optional("client_id")),
+                };
+                let client_id = request.client_id.clone();
+                chat.send(
+                    now,
+                    self.user,
+                    request,
+                    origin,
+                    move |result| match result {
+                        Ok(message) => caller.succeed(MessageSent::from(&message)),
+                        Err(error) => caller.fail(&error.into(), client_id.as_ref()),
+                    },
+                );
+            }
+            // {"message_id":10}, and for messege_read the caller's own "user_id"; ack: {"message_id":10}
+            Known::MarkAsRead | Known::MessegeRead => {
+                let message_id: MessageId = field!(fields.required("message_id"));
+                if event == Known::MessegeRead {
+                    let user_id: UserId = field!(fields.required("user_id"));
+                    if user_id != self.user {
+                        let message = "user_id must be your own".to_owned();
+                        return Err((
+                            Failure {
+                                code: Code::Forbidden,
+                                message,
+                                retry_after_ms: None,
+                            },
+                            caller,
+                        ));
+                    }
+                }
+                chat.mark_read(now, self.user, message_id, origin, move |result| {
+                    caller.answer(result, |read| MarkedRead {
+                        message_id: read.message_id,
+                    });
+                });
+            }
+            // {"user_id":2,"up_to":57?}; ack: {"user_id":2,"count":3}
+            Known::MarkChatAsRead => {
+                let peer = field!(fields.required("user_id"));
+                let up_to = field!(fields.optional("up_to"));
+                chat.mark_chat_read(now, self.user, peer, up_to, origin, move |result| {
+                    caller.answer(result, |read| MarkedChatRead {
+                        user_id: read.peer_id,
+                        count: read.count,
+                    });
+                });
+            }
+            // {"receiver_id":2,"is_typing":true}; ack: {}
+            Known::Typing => {
+                let receiver_id = field!(fields.required("receiver_id"));
+                let is_typing = field!(fields.required("is_typing"));
+                caller.answer(chat.typing(self.user, receiver_id, is_typing), |()| {
+                    Nothing {}
+                });
+            }
+            // {"user_ids":[2,3]}; ack: {"users":[{"user_id":2,"online":true,"last_seen":null}]}
+            Known::PresenceSubscribe => {
+                let mut users: Vec<UserId> = field!(fields.required("user_ids"));
+                if users.len() > MAX_SUBSCRIPTIONS {
+                    let reason =
+                        format!("has {} ids, the limit is {MAX_SUBSCRIPTIONS}", users.len());
+                    return Err((
+                        FieldError::Invalid {
+                            key: "user_ids",
+                            reason,
+                        }
+                        .into(),
+                        caller,
+                    ));
+                }
+                // Only of those who exist, and once each, in the order asked.
+                let mut seen = SmallVec::<[UserId; 16]>::new();
+                users.retain(|user| {
+                    let first = !seen.contains(user) && self.shared.accounts.user(*user).is_some();
+                    seen.push(*user);
+                    first
+                });
+                self.subscribe(&users, caller);
+            }
+        }
+        Ok(())
+    }
+
+    fn subscribe(&self, users: &[UserId], caller: Caller) {
+        // At a moment at which nobody comes or goes, so that the ack and the events after it miss nothing.
+        self.shared.presence.look(users, |online| {
+            self.socket
+                .leave(|room| matches!(room, Room::Numbered(PRESENCE, _)));
+            let users = users.iter().zip(online).map(|(user_id, online)| {
+                self.socket.join(presence_room(*user_id));
+                let last_seen = if online {
+                    None
+                } else {
+                    self.shared.chat.last_seen(*user_id)
+                };
+                Presence {
+                    user_id: *user_id,
+                    online,
+                    last_seen,
+                }
+            });
+            caller.succeed(PresenceList {
+                users: users.collect(),
+            });
+        });
+    }
+}
+
+/// A string that is borrowed where it holds no escape.
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,0 +1,26 @@
+//! Where the wire and the truth meet: socket events become verbs, and what happened becomes events.
+//!
+//! `inbound.rs` checks who connects, reads each event's payload and calls a verb of chat; `outbound.rs` hears what
+//! happened and broadcasts it; `wire.rs` is their JSON, and the only place where it is written down.
+
+mod inbound;
+mod outbound;
+mod wire;
+
+pub use inbound::Inbound;
+pub use outbound::Outbound;
+
+use crate::hub::Room;
+use crate::model::UserId;
+
+/// The sockets of a person.
+fn user_room(user: UserId) -> Room {
+    Room::Numbered("user", user.get())
+}
+
+/// The sockets that asked to hear of a person's coming and going.
+fn presence_room(user: UserId) -> Room {
+    Room::Numbered(PRESENCE, user.get())
+}
+
+const PRESENCE: &str = "presence";

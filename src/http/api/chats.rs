@@ -1,0 +1,201 @@
+//! `/api/chats`: reading, and marking read. Nothing is sent here.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Request, Response, StatusCode};
+use serde::Serialize;
+
+use crate::chat::{ChatError, HistoryQuery};
+use crate::http::error::ApiError;
+use crate::http::request::{Query, caller};
+use crate::http::router::PathParams;
+use crate::http::{App, Nothing, success};
+use crate::model::{Message, MessageId, Timestamp, UserId};
+
+use crate::transport::Body;
+
+/// How many chats a page has, unless asked otherwise; and the most.
+const RECENTS: (usize, usize) = (50, 200);
+/// How many messages a page of history has, unless asked otherwise; and the most.
+const HISTORY: (usize, usize) = (50, 500);
+/// How many unread messages a page has, unless asked otherwise; and the most.
+const UNREAD: (usize, usize) = (200, 1_000);
+
+/// One line of the list of chats.
+#[derive(Serialize)]
+struct RecentRow {
+    user_id: UserId,
+    username: String,
+    avatar: Option<Arc<str>>,
+    last_message: Arc<str>,
+    last_message_time: Timestamp,
+    unread_count: u64,
+    last_message_id: MessageId,
+    last_sender_id: UserId,
+}
+
+#[derive(Serialize)]
+struct RecentsMeta {
+    /// Given as `before`, it continues the list; absent at its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_before: Option<String>,
+}
+
+/// `GET /api/chats/?limit=50&before=<cursor>`: the caller's chats, newest first.
+pub(in crate::http) async fn recents(
+    app: &App,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, request)?;
+    let query = Query::of(request);
+    let limit = query.limit(RECENTS.0, RECENTS.1)?;
+    let page = app
+        .chat
+        .recents(caller.user.id, query.get("before")?, limit)
+        .await?;
+    let next_before = page
+        .rows
+        .last()
+        .filter(|_| page.has_more)
+        .map(|row| row.last_message.id.to_string());
+    let rows = page.rows.into_iter().map(|row| RecentRow {
+        user_id: row.peer.id,
+        username: row.peer.username.as_str().to_owned(),
+        avatar: row.peer.avatar.clone(),
+        last_message: row.last_message.content,
+        last_message_time: row.last_message.created_at,
+        unread_count: row.unread_count,
+        last_message_id: row.last_message.id,
+        last_sender_id: row.last_message.sender_id,
+    });
+    Ok(success(
+        StatusCode::OK,
+        Some(rows.collect::<Vec<_>>()),
+        Some(RecentsMeta { next_before }),
+    ))
+}
+
+/// One message of a history.
+#[derive(Serialize)]
+struct HistoryMessage {
+    id: MessageId,
+    sender_id: UserId,
+    receiver_id: UserId,
+    content: Arc<str>,
+    is_read: bool,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct HistoryMeta {
+    has_more: bool,
+}
+
+/// `GET /api/chats/history/:user_id?limit=50&before=<id>&after=<id>`: a page of messages with that user, ascending by
+/// id: the newest, or with `after` the oldest after that id.
+pub(in crate::http) async fn history(
+    app: &App,
+    request: &Request<Incoming>,
+    params: &PathParams,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, request)?;
+    let query = Query::of(request);
+    let peer = params.get("user_id")?;
+    let limit = query.limit(HISTORY.0, HISTORY.1)?;
+    let wanted = HistoryQuery {
+        before: query.get("before")?,
+        after: query.get("after")?,
+        limit,
+    };
+    let page = app.chat.history(caller.user.id, peer, wanted).await?;
+    let rows = page.rows.into_iter().map(|row| HistoryMessage {
+        id: row.message.id,
+        sender_id: row.message.sender_id,
+        receiver_id: row.message.receiver_id,
+        content: row.message.content,
+        is_read: row.is_read,
+        created_at: row.message.created_at,
+        // Nothing changes a message yet.
+        updated_at: row.message.created_at,
+    });
+    Ok(success(
+        StatusCode::OK,
+        Some(rows.collect::<Vec<_>>()),
+        Some(HistoryMeta {
+            has_more: page.has_more,
+        }),
+    ))
+}
+
+/// One unread message.
+#[derive(Serialize)]
+struct UnreadMessage {
+    id: MessageId,
+    sender_id: UserId,
+    receiver_id: UserId,
+    content: Arc<str>,
+    created_at: Timestamp,
+}
+
+impl From<Message> for UnreadMessage {
+    fn from(message: Message) -> Self {
+        Self {
+            id: message.id,
+            sender_id: message.sender_id,
+            receiver_id: message.receiver_id,
+            content: message.content,
+            created_at: message.created_at,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct UnreadMeta {
+    has_more: bool,
+    total: u64,
+}
+
+/// `GET /api/chats/unread?limit=200&after=<id>`: the caller's unread messages, ascending by id.
+pub(in crate::http) async fn unread(
+    app: &App,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, request)?;
+    let query = Query::of(request);
+    let limit = query.limit(UNREAD.0, UNREAD.1)?;
+    let (page, total) = app
+        .chat
+        .unread(caller.user.id, query.get("after")?, limit)
+        .await?;
+    let rows: Vec<UnreadMessage> = page.rows.into_iter().map(Into::into).collect();
+    Ok(success(
+        StatusCode::OK,
+        Some(rows),
+        Some(UnreadMeta {
+            has_more: page.has_more,
+            total,
+        }),
+    ))
+}
+
+/// `PATCH /api/chats/:messageId/read`: marks one message read, for its receiver; idempotent.
+pub(in crate::http) async fn mark_read(
+    app: &App,
+    request: &Request<Incoming>,
+    params: &PathParams,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, request)?;
+    let message = params.get("message_id")?;
+    let (reply, replied) = tokio::sync::oneshot::channel();
+    app.chat.mark_read(
+        (app.clock)(),
+        caller.user.id,
+        message,
+        None,
+        move |result| drop(reply.send(result)),
+    );
+    replied.await.unwrap_or(Err(ChatError::Unavailable))?;
+    Ok(success(StatusCode::OK, None::<Nothing>, None::<Nothing>))
+}

@@ -1,0 +1,6 @@
+//! The REST resources, one file each.
+
+pub(super) mod auth;
+pub(super) mod chats;
+pub(super) mod server;
+pub(super) mod users;

@@ -1,0 +1,44 @@
+//! What anybody may know of the server.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::http::{App, Nothing, success};
+use crate::transport::Body;
+
+/// `{"name","version","registration","setup_required","max_message_chars"}`
+#[derive(Serialize)]
+struct Server {
+    name: &'static str,
+    version: &'static str,
+    registration: &'static str,
+    setup_required: bool,
+    max_message_chars: usize,
+}
+
+/// `GET /api/server`, without a token.
+pub(in crate::http) fn show(app: &App) -> Response<Body> {
+    let server = Server {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        registration: app.accounts.registration().as_str(),
+        setup_required: app.accounts.setup_code().is_some(),
+        max_message_chars: app.chat.max_message_chars(),
+    };
+    success(StatusCode::OK, Some(server), None::<Nothing>)
+}
+
+/// `GET /healthz`: the process answers.
+pub(in crate::http) fn health() -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from_static(b"ok")));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

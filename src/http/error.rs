@@ -1,0 +1,154 @@
+//! Refusals as responses: one shape, one table of statuses.
+
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Response, StatusCode};
+use serde::Serialize;
+
+use super::json;
+use crate::accounts::AccountError;
+use crate::chat::ChatError;
+use crate::model::{Code, FieldError};
+use crate::transport::Body;
+
+/// A refusal: `{"success":false,"error":{"code":"…","message":"…"}}` and the status of its code.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: Code,
+    message: String,
+    retry_after_ms: Option<u64>,
+    allowed: &'static [Method],
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    success: bool,
+    error: ErrorBody<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    code: Code,
+    message: &'a str,
+}
+
+/// The status that goes with a code.
+const fn status(code: Code) -> StatusCode {
+    match code {
+        Code::MissingToken | Code::InvalidToken | Code::TokenExpired | Code::InvalidCredentials => {
+            StatusCode::UNAUTHORIZED
+        }
+        Code::AccountDisabled
+        | Code::Forbidden
+        | Code::RegistrationClosed
+        | Code::InvalidInvite => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::InvalidPayload
+        | Code::EmptyMessage
+        | Code::MessageTooLong
+        | Code::InvalidReceiver => StatusCode::BAD_REQUEST,
+        Code::UsernameTaken | Code::ClientIdReused => StatusCode::CONFLICT,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::StorageUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl ApiError {
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            status: status(code),
+            code,
+            message: message.into(),
+            retry_after_ms: None,
+            allowed: &[],
+        }
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(Code::NotFound, "nothing is here")
+    }
+
+    pub(super) fn method_not_allowed(allowed: &'static [Method], of_chats: bool) -> Self {
+        let message = if of_chats {
+            "messages are sent by the socket event send_message, and by nothing else"
+        } else {
+            "this path answers to other methods"
+        };
+        Self {
+            allowed,
+            ..Self::new(Code::MethodNotAllowed, message)
+        }
+    }
+
+    pub(super) fn response(&self) -> Response<Body> {
+        let error = ErrorBody {
+            code: self.code,
+            message: &self.message,
+        };
+        let mut response = json(
+            self.status,
+            &Failure {
+                success: false,
+                error,
+            },
+        );
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED && self.code != Code::InvalidCredentials {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(ms) = self.retry_after_ms {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
+        }
+        if self.allowed.is_empty() {
+            response
+        } else {
+            allow(response, self.status, self.allowed)
+        }
+    }
+}
+
+/// Names the methods that a path answers to.
+pub(super) fn allow(
+    mut response: Response<Body>,
+    status: StatusCode,
+    methods: &[Method],
+) -> Response<Body> {
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    let names = if methods.contains(&Method::GET) {
+        format!("{}, HEAD", names.join(", "))
+    } else {
+        names.join(", ")
+    };
+    *response.status_mut() = status;
+    if let Ok(value) = HeaderValue::from_str(&names) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
+}
+
+impl From<ChatError> for ApiError {
+    fn from(error: ChatError) -> Self {
+        Self {
+            retry_after_ms: error.retry_after_ms(),
+            ..Self::new(error.code(), error.to_string())
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        Self {
+            retry_after_ms: error.retry_after_ms(),
+            ..Self::new(error.code(), error.to_string())
+        }
+    }
+}
+
+impl From<FieldError> for ApiError {
+    fn from(error: FieldError) -> Self {
+        Self::new(Code::InvalidPayload, error.to_string())
+    }
+}

@@ -1,0 +1,107 @@
+//! What routes read of a request: the token, the query, the body.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header;
+
+use super::App;
+use super::error::ApiError;
+use crate::accounts::Caller;
+use crate::model::{Code, FieldError};
+
+/// 16 KiB: a registration with the longest avatar URL, four times over.
+const MAX_BODY: usize = 16 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Whose token the request carries.
+pub(super) fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, ApiError> {
+    let value = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let token = value.and_then(|value| match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
+        _ => None,
+    });
+    Ok(app.accounts.authenticate((app.clock)(), token)?)
+}
+
+/// The query of a request.
+pub(super) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Query<'a> {
+    pub(super) fn of(request: &'a Request<Incoming>) -> Self {
+        Self(form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).collect())
+    }
+
+    /// A parameter as text; of a repeated one the last counts.
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .rev()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| &**value)
+    }
+
+    /// A parameter that may be absent or empty.
+    pub(super) fn get<T: FromStr<Err: std::fmt::Display>>(
+        &self,
+        key: &'static str,
+    ) -> Result<Option<T>, ApiError> {
+        match self.text(key) {
+            None | Some("") => Ok(None),
+            Some(text) => match text.parse() {
+                Ok(value) => Ok(Some(value)),
+                Err(error) => Err(FieldError::Invalid {
+                    key,
+                    reason: T::Err::to_string(&error),
+                }
+                .into()),
+            },
+        }
+    }
+
+    /// The `limit`, from 1; more than `most` gets `most`.
+    pub(super) fn limit(&self, usual: usize, most: usize) -> Result<usize, ApiError> {
+        match self.get::<usize>("limit")? {
+            Some(0) => Err(FieldError::Invalid {
+                key: "limit",
+                reason: "must be at least 1".into(),
+            }
+            .into()),
+            limit => Ok(limit.unwrap_or(usual).min(most)),
+        }
+    }
+}
+
+/// The whole body, which must be UTF-8.
+pub(super) async fn body(request: Request<Incoming>) -> Result<String, ApiError> {
+    let collected = tokio::time::timeout(
+        BODY_TIMEOUT,
+        Limited::new(request.into_body(), MAX_BODY).collect(),
+    )
+    .await;
+    let bytes: Bytes = match collected {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            return Err(ApiError::new(
+                Code::PayloadTooLarge,
+                format!("the body is over {MAX_BODY} bytes"),
+            ));
+        }
+        Ok(Err(_)) | Err(_) => {
+            return Err(ApiError::new(
+                Code::InvalidPayload,
+                "the body did not arrive",
+            ));
+        }
+    };
+    String::from_utf8(bytes.into()).map_err(|_| FieldError::NotAnObject.into())
+}

@@ -1,0 +1,151 @@
+//! The table of routes. A path under `/api/` answers with and without a slash at its end.
+
+use std::str::FromStr;
+
+use hyper::Method;
+use matchit::Params;
+use smallvec::SmallVec;
+
+use super::error::ApiError;
+use crate::model::FieldError;
+
+/// Writes the enum, the patterns and the methods from one table.
+macro_rules! routes {
+    ($($route:ident = $pattern:literal, [$($method:ident),*];)*) => {
+        /// What a path stands for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Route {
+            $($route,)*
+            /// Any other path under `/api/chats`: nothing, and nothing can be sent there.
+            OfChats,
+            /// Any other path that is not under `/api/`: a file of the page.
+            Asset,
+        }
+
+        const TABLE: &[(Route, &str)] = &[$((Route::$route, $pattern)),*];
+
+        impl Route {
+            /// The methods it answers to.
+            pub(super) const fn methods(self) -> &'static [Method] {
+                match self {
+                    $(Self::$route => &[$(Method::$method),*],)*
+                    Self::OfChats | Self::Asset => &[Method::GET],
+                }
+            }
+        }
+    };
+}
+
+routes! {
+    Recents  = "/api/chats",                     [GET];
+    Unread   = "/api/chats/unread",              [GET];
+    History  = "/api/chats/history/{user_id}",   [GET];
+    MarkRead = "/api/chats/{message_id}/read",   [PATCH];
+    Users    = "/api/users",                     [GET];
+    User     = "/api/users/{id}",                [GET];
+    Register = "/api/auth/register",             [POST];
+    Login    = "/api/auth/login",                [POST];
+    Me       = "/api/auth/me",                   [GET];
+    Server   = "/api/server",                    [GET];
+    Health   = "/healthz",                       [GET];
+}
+
+/// The parts of a path that its pattern names.
+pub(super) struct PathParams(SmallVec<[(String, String); 1]>);
+
+impl PathParams {
+    fn new(params: &Params<'_, '_>) -> Self {
+        Self(
+            params
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        )
+    }
+
+    /// One of them.
+    pub(super) fn get<T: FromStr<Err: std::fmt::Display>>(
+        &self,
+        name: &'static str,
+    ) -> Result<T, ApiError> {
+        let value = self
+            .0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map_or("", |(_, value)| value);
+        value.parse().map_err(|error: T::Err| {
+            FieldError::Invalid {
+                key: name,
+                reason: error.to_string(),
+            }
+            .into()
+        })
+    }
+}
+
+/// Finds the route of a path.
+pub(super) struct Router(matchit::Router<Route>);
+
+impl Router {
+    pub(super) fn new() -> Self {
+        let mut router = matchit::Router::new();
+        for (route, pattern) in TABLE {
+            router
+                .insert(*pattern, *route)
+                .expect("the patterns of the table do not conflict");
+        }
+        Self(router)
+    }
+
+    /// `None` for a path under `/api/` that nothing answers to.
+    pub(super) fn find(&self, path: &str) -> Option<(Route, PathParams)> {
+        let api = path.starts_with("/api/") || path == "/api";
+        let trimmed = if api {
+            path.strip_suffix('/').unwrap_or(path)
+        } else {
+            path
+        };
+        if let Ok(found) = self.0.at(trimmed) {
+            return Some((*found.value, PathParams::new(&found.params)));
+        }
+        let none = PathParams(SmallVec::new());
+        match trimmed.strip_prefix("/api/chats") {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => Some((Route::OfChats, none)),
+            _ if api => None,
+            _ => Some((Route::Asset, none)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_finds_its_route_with_and_without_a_slash() {
+        let router = Router::new();
+        for (path, route) in [
+            ("/api/chats", Some(Route::Recents)),
+            ("/api/chats/unread", Some(Route::Unread)),
+            ("/api/chats/history/2", Some(Route::History)),
+            ("/api/chats/10/read", Some(Route::MarkRead)),
+            ("/api/chats/send", Some(Route::OfChats)),
+            ("/api/chats/2/messages", Some(Route::OfChats)),
+            ("/api/chatsx", None),
+            ("/api/users/2", Some(Route::User)),
+            ("/api/nothing", None),
+            ("/api", None),
+        ] {
+            for path in [path.to_owned(), format!("{path}/")] {
+                assert_eq!(router.find(&path).map(|(route, _)| route), route, "{path}");
+            }
+        }
+        for path in ["/", "/js/main.js", "/apix"] {
+            assert_eq!(
+                router.find(path).map(|(route, _)| route),
+                Some(Route::Asset),
+                "{path}"
+            );
+        }
+    }
+}

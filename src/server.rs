@@ -1,0 +1,197 @@
+//! Builds the house bottom-up, serves, and closes it top-down.
+//!
+//! ```text
+//! store -> chat, accounts -> gateway -> hub -> transport -> http -> the listener
+//! ```
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accounts::Accounts;
+use crate::chat::{Chat, Presence};
+use crate::config::Config;
+use crate::gateway::{Inbound, Outbound};
+use crate::http::Http;
+use crate::hub::{Io, Namespace};
+use crate::model::Timestamp;
+use crate::store::{BATCHES, Done, OpenError, Store, StoreError};
+use crate::transport::Engine;
+
+/// How long a client may take to send a request's headers, and how long a connection may idle between two requests.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// 16 KiB of headers: twice what browsers send with every cookie and token they have.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// More headers than any client sends.
+const MAX_HEADERS: usize = 64;
+/// After a failed accept (no more file descriptors, mostly): long enough not to spin, short enough not to be noticed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// After so many answers the teller lets others run.
+const ANSWERS_A_TURN: usize = 256;
+
+/// Why a server ended otherwise than it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The data could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The data could not be read.
+    #[error("the data file cannot be read")]
+    Store(#[from] StoreError),
+    /// A task that must not end has ended: it panicked, or its thread did. The log has the rest.
+    #[error("the server's {0} ended unexpectedly; what is confirmed is safe, start it again")]
+    Broken(&'static str),
+}
+
+/// Serves until `shutdown` completes, then drains. `ready` is called once, before the first request is answered, with
+/// the set-up code if there is no account yet.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    ready: impl FnOnce(Option<&str>),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServerError> {
+    let (done, batches) = mpsc::channel(BATCHES);
+    let location = config.data.clone();
+    let opening = tokio::task::spawn_blocking(move || Store::open(&location, done));
+    let store = opening
+        .await
+        .map_err(|_| ServerError::Broken("opening of the data file"))??;
+    let mut teller = tokio::spawn(tell(batches));
+
+    let namespace = Namespace::new("/");
+    let presence = Arc::new(Presence::default());
+    let outbound = Arc::new(Outbound::new(namespace.clone()));
+    let chat = Chat::new(store.clone(), outbound, config.max_message_chars);
+    let accounts = Accounts::new(
+        store.clone(),
+        config.passwords,
+        config.registration,
+        config.token_lifetime,
+    )?;
+    let inbound = Inbound::new(
+        accounts.clone(),
+        chat.clone(),
+        Arc::clone(&presence),
+        Timestamp::now,
+    );
+    let io = Io::new(config.io, vec![(namespace, Arc::new(inbound))]);
+    let engine = Engine::new(config.engine, Arc::new(io.clone()));
+    let http = Http::new(
+        engine.clone(),
+        accounts.clone(),
+        chat.clone(),
+        Arc::clone(&presence),
+        Timestamp::now,
+    );
+    let sweeper = tokio::spawn(async move { io.sweep().await });
+
+    ready(accounts.setup_code());
+    let connections = Connections::default();
+    let ended = tokio::select! {
+        () = accept(&listener, &http, &connections) => Ok(()),
+        () = shutdown => Ok(()),
+        _ = &mut teller => Err(ServerError::Broken("writer")),
+    };
+
+    drop(listener);
+    sweeper.abort();
+    tracing::info!(sessions = engine.sessions(), "stopping");
+    for user in presence.online() {
+        chat.seen(Timestamp::now(), user);
+    }
+    let drain = async {
+        // Queued changes first, so that their answers still find their sockets.
+        let closing = store.clone();
+        if tokio::task::spawn_blocking(move || closing.close())
+            .await
+            .is_err()
+        {
+            tracing::error!("closing the data file failed");
+        }
+        if !teller.is_finished() && teller.await.is_err() {
+            tracing::error!("some answers were not sent");
+        }
+        engine.shutdown().await;
+        connections.stopping.cancel();
+        connections.tasks.close();
+        connections.tasks.wait().await;
+    };
+    if tokio::time::timeout(config.shutdown_grace, drain)
+        .await
+        .is_err()
+    {
+        tracing::warn!("some clients were not told in time");
+    }
+    ended
+}
+
+/// Answers what the writer has committed, in commit order: the one place by which changes leave the store.
+async fn tell(mut batches: mpsc::Receiver<Vec<Done>>) {
+    while let Some(batch) = batches.recv().await {
+        for (number, done) in batch.into_iter().enumerate() {
+            (done.answer)(done.result);
+            if number % ANSWERS_A_TURN == ANSWERS_A_TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+/// The HTTP connections that are open; those that became WebSockets are the engine's.
+#[derive(Default)]
+struct Connections {
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+async fn accept(listener: &TcpListener, http: &Http, connections: &Connections) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => serve(stream, peer, http.clone(), connections),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn serve(stream: TcpStream, peer: SocketAddr, http: Http, connections: &Connections) {
+    // Small frames are to leave at once; a failure costs only that.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let http = http.clone();
+        async move { Ok::<_, std::convert::Infallible>(http.serve(request, peer).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let stopping = connections.stopping.clone();
+    connections.tasks.spawn(async move {
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended badly");
+        }
+    });
+}
