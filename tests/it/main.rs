@@ -1,1 +1,14 @@
-//! chatd from outside.
+//! chatd from outside: a real server in this process, on a port of its own, and real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so best by stopping"
+)]
+#![allow(unreachable_pub, reason = "the modules of a test are all of one house")]
+
+mod api;
+mod chat;
+mod house;
+mod sessions;
+mod shutdown;
+mod support;

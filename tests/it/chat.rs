@@ -1,0 +1,494 @@
+//! Two people talk: the six events of clients, their acks, and who hears what.
+
+use chatd::model::Code;
+use serde_json::{Value, json};
+
+use crate::support::TestServer;
+
+/// The code of an ack that failed.
+fn code(ack: &Value) -> &str {
+    assert_eq!(ack["success"], false, "{ack}");
+    ack["error"]["code"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_receiver_hears_what_a_sender_sends() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let (mut ada_socket, mut bob_socket) = (server.connect(&ada).await, server.connect(&bob).await);
+    let message = json!({"receiver_id": bob.id, "content": "Halo! 👋", "client_id": "c-1"});
+    let (ack, before) = ada_socket.call(1, "send_message", message).await;
+    let data = &ack["data"];
+    assert_eq!(
+        before,
+        [json!(["message_sent", data])],
+        "the sender's own socket hears of it too"
+    );
+    assert_eq!(data["client_id"], "c-1");
+    let heard = bob_socket.expect("receive_message").await;
+    assert_eq!(
+        heard,
+        json!({"id": data["id"], "sender_id": ada.id, "receiver_id": bob.id, "content": "Halo! 👋", "created_at": data["created_at"]})
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_socket_of_both_people_hears_and_a_repeated_client_id_is_told_to_its_socket_alone() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let (mut one, mut two) = (server.connect(&ada).await, server.connect(&ada).await);
+    let (mut three, mut four) = (server.connect(&bob).await, server.connect(&bob).await);
+    let message = json!({"receiver_id": bob.id.to_string(), "content": "x", "client_id": "c"});
+    let (first, _) = one.call(1, "send_message", message.clone()).await;
+    assert_eq!(two.expect("message_sent").await, first["data"]);
+    assert_eq!(
+        three.expect("receive_message").await["id"],
+        first["data"]["id"]
+    );
+    let (again, before) = two.call(1, "send_message", message).await;
+    assert_eq!(again, first);
+    assert_eq!(before, [json!(["message_sent", first["data"]])]);
+    // The next thing that the others hear is the next message.
+    let (second, before) = one
+        .call(
+            2,
+            "send_message",
+            json!({"receiver_id": bob.id, "content": "y"}),
+        )
+        .await;
+    assert_eq!(before, [json!(["message_sent", second["data"]])]);
+    assert_eq!(
+        three.expect("receive_message").await["id"],
+        second["data"]["id"]
+    );
+    assert_eq!(
+        four.expect("receive_message").await["id"],
+        first["data"]["id"]
+    );
+    assert_eq!(
+        four.expect("receive_message").await["id"],
+        second["data"]["id"]
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn reads_are_told_to_the_sender_and_to_the_readers_other_sockets() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut sender = server.connect(&ada).await;
+    let (mut reader, mut other) = (server.connect(&bob).await, server.connect(&bob).await);
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        let (ack, _) = sender
+            .call(
+                number,
+                "send_message",
+                json!({"receiver_id": bob.id, "content": "x"}),
+            )
+            .await;
+        ids.push(ack["data"]["id"].clone());
+        reader.expect("receive_message").await;
+        other.expect("receive_message").await;
+    }
+    let read = |id: &Value| json!({"message_id": id, "user_id": bob.id});
+    let (ack, before) = reader
+        .call(1, "mark_as_read", json!({"message_id": ids[0]}))
+        .await;
+    assert_eq!(
+        (ack, before),
+        (
+            json!({"success": true, "data": {"message_id": ids[0]}}),
+            vec![]
+        )
+    );
+    assert_eq!(sender.expect("messege_read").await, read(&ids[0]));
+    assert_eq!(other.expect("messege_read").await, read(&ids[0]));
+    let (ack, before) = reader.call(2, "messege_read", read(&ids[0])).await;
+    assert_eq!(
+        (ack["success"].clone(), before),
+        (json!(true), vec![]),
+        "again is as good as once"
+    );
+    let (ack, before) = reader
+        .call(
+            3,
+            "mark_chat_as_read",
+            json!({"user_id": ada.id, "up_to": ids[1]}),
+        )
+        .await;
+    assert_eq!(
+        (ack["data"].clone(), before),
+        (json!({"user_id": ada.id, "count": 1}), vec![])
+    );
+    let chat_read = json!({"reader_id": bob.id, "peer_id": ada.id, "up_to": ids[1]});
+    for socket in [&mut sender, &mut other] {
+        assert_eq!(socket.expect("chat_read").await, chat_read);
+        assert_eq!(socket.expect("messege_read").await, read(&ids[1]));
+    }
+    let (ack, _) = reader
+        .call(4, "mark_chat_as_read", json!({"user_id": ada.id}))
+        .await;
+    assert_eq!(ack["data"]["count"], 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn typing_reaches_the_receiver_and_presence_its_subscribers() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut watcher = server.connect(&ada).await;
+    let (ack, _) = watcher
+        .call(
+            1,
+            "presence_subscribe",
+            json!({"user_ids": [bob.id, 99, bob.id]}),
+        )
+        .await;
+    assert_eq!(
+        ack["data"]["users"],
+        json!([{"user_id": bob.id, "online": false, "last_seen": null}])
+    );
+    let mut socket = server.connect(&bob).await;
+    assert_eq!(
+        watcher.expect("presence").await,
+        json!({"user_id": bob.id, "online": true, "last_seen": null})
+    );
+    let (ack, _) = socket
+        .call(
+            1,
+            "typing",
+            json!({"receiver_id": ada.id, "is_typing": true}),
+        )
+        .await;
+    assert_eq!(ack, json!({"success": true, "data": {}}));
+    assert_eq!(
+        watcher.expect("typing").await,
+        json!({"user_id": bob.id, "is_typing": true})
+    );
+    let second = server.connect(&bob).await;
+    drop(second);
+    drop(socket);
+    let gone = watcher.expect("presence").await;
+    assert_eq!(
+        (gone["online"].clone(), gone["last_seen"].is_string()),
+        (json!(false), true)
+    );
+    let (ack, _) = watcher
+        .call(2, "presence_subscribe", json!({"user_ids": []}))
+        .await;
+    assert_eq!(ack["data"]["users"], json!([]));
+    let mut back = server.connect(&bob).await;
+    back.call(
+        1,
+        "typing",
+        json!({"receiver_id": ada.id, "is_typing": false}),
+    )
+    .await;
+    assert_eq!(
+        watcher.event().await[0],
+        "typing",
+        "an earlier subscription is replaced"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_acked_with_its_code_and_the_key() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut socket = server.connect(&ada).await;
+    let (sent, _) = socket
+        .call(
+            0,
+            "send_message",
+            json!({"receiver_id": bob.id, "content": "x", "client_id": "c"}),
+        )
+        .await;
+    let id = &sent["data"]["id"];
+    let invalid = Code::InvalidPayload;
+    let many: Vec<u64> = (1..=501).collect();
+    for (number, (event, payload, wanted, key)) in [
+        ("send_message", json!(null), invalid, "object"),
+        ("send_message", json!([]), invalid, "object"),
+        (
+            "send_message",
+            json!({"content": "x"}),
+            invalid,
+            "receiver_id",
+        ),
+        (
+            "send_message",
+            json!({"receiver_id": "two", "content": "x"}),
+            invalid,
+            "receiver_id",
+        ),
+        (
+            "send_message",
+            json!({"receiver_id": 0, "content": "x"}),
+            invalid,
+            "receiver_id",
+        ),
+        (
+            "send_message",
+            json!({"receiver_id": bob.id}),
+            invalid,
+            "content",
+        ),
+        (
+            "send_message",
+            json!({"receiver_id": bob.id, "content": 5}),
+            invalid,
+            "content",
+        ),
+        (
+            "send_message",
+            json!({"receiver_id": bob.id, "content": "x", "client_id": ""}),
+            invalid,
+            "client_id",
+        ),
+        (
+            "send_message",
+            json!({"receiver_id": bob.id, "content": "x", "client_id": 7}),
+            invalid,
+            "client_id",
+        ),
+        (
+            "send_message",
+            json!({"receiver_id": bob.id, "content": " \n"}),
+            Code::EmptyMessage,
+            "",
+        ),
+        (
+            "send_message",
+            json!({"receiver_id": bob.id, "content": "é".repeat(4_001)}),
+            Code::MessageTooLong,
+            "4001",
+        ),
+        (
+            "send_message",
+            json!({"receiver_id": ada.id, "content": "x"}),
+            Code::InvalidReceiver,
+            "",
+        ),
+        (
+            "send_message",
+            json!({"receiver_id": 99, "content": "x"}),
+            Code::NotFound,
+            "",
+        ),
+        (
+            "send_message",
+            json!({"receiver_id": bob.id, "content": "y", "client_id": "c"}),
+            Code::ClientIdReused,
+            "",
+        ),
+        ("mark_as_read", json!({}), invalid, "message_id"),
+        (
+            "mark_as_read",
+            json!({"message_id": id}),
+            Code::Forbidden,
+            "",
+        ),
+        (
+            "mark_as_read",
+            json!({"message_id": 99}),
+            Code::NotFound,
+            "",
+        ),
+        (
+            "messege_read",
+            json!({"message_id": id}),
+            invalid,
+            "user_id",
+        ),
+        (
+            "messege_read",
+            json!({"message_id": id, "user_id": bob.id}),
+            Code::Forbidden,
+            "user_id",
+        ),
+        (
+            "mark_chat_as_read",
+            json!({"user_id": 99}),
+            Code::NotFound,
+            "",
+        ),
+        (
+            "mark_chat_as_read",
+            json!({"user_id": bob.id, "up_to": "x"}),
+            invalid,
+            "up_to",
+        ),
+        (
+            "typing",
+            json!({"receiver_id": bob.id}),
+            invalid,
+            "is_typing",
+        ),
+        (
+            "typing",
+            json!({"receiver_id": bob.id, "is_typing": "yes"}),
+            invalid,
+            "is_typing",
+        ),
+        (
+            "presence_subscribe",
+            json!({"user_ids": 2}),
+            invalid,
+            "user_ids",
+        ),
+        (
+            "presence_subscribe",
+            json!({"user_ids": many}),
+            invalid,
+            "user_ids",
+        ),
+        ("no_such_event", json!({}), invalid, "unknown event"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (ack, _) = socket
+            .call(u32::try_from(number).unwrap() + 1, event, payload.clone())
+            .await;
+        assert_eq!(code(&ack), wanted.as_str(), "{event} {payload}");
+        assert!(
+            ack["error"]["message"].as_str().unwrap().contains(key),
+            "{event} {payload}: {ack}"
+        );
+    }
+    // An event without any argument, and one whose text is half a surrogate pair.
+    socket.say(r#"4290["send_message"]"#).await;
+    assert!(
+        socket
+            .text()
+            .await
+            .starts_with(r#"4390[{"success":false,"error":{"code":"invalid_payload""#)
+    );
+    socket
+        .say(&format!(
+            r#"4291["send_message",{{"receiver_id":{},"content":"\ud800"}}]"#,
+            bob.id
+        ))
+        .await;
+    assert!(socket.text().await.starts_with(
+        r#"4391[{"success":false,"error":{"code":"invalid_payload","message":"content"#
+    ));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_failing_event_without_a_callback_is_told_by_chat_error() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let mut socket = server.connect(&ada).await;
+    socket
+        .say(r#"42["send_message",{"receiver_id":99,"content":"x","client_id":"c-9"}]"#)
+        .await;
+    let error = socket.expect("chat_error").await;
+    assert_eq!(
+        (&error["event"], &error["code"], &error["client_id"]),
+        (&json!("send_message"), &json!("not_found"), &json!("c-9"))
+    );
+    socket.say(r#"42["typing",{}]"#).await;
+    assert_eq!(socket.expect("chat_error").await["event"], "typing");
+    socket.say(r#"42["no_such_event",{}]"#).await;
+    let (ack, before) = socket
+        .call(1, "presence_subscribe", json!({"user_ids": []}))
+        .await;
+    assert_eq!(
+        (ack["success"].clone(), before),
+        (json!(true), vec![]),
+        "an unknown event is ignored"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_without_a_right_token_is_refused_with_its_code() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    for (connect, refusal) in [
+        (
+            "40".to_owned(),
+            r#"44{"message":"missing token","data":{"code":"missing_token"}}"#,
+        ),
+        (
+            r#"40{"token":""}"#.into(),
+            r#"44{"message":"missing token","data":{"code":"missing_token"}}"#,
+        ),
+        (
+            r#"40{"token":null}"#.into(),
+            r#"44{"message":"missing token","data":{"code":"missing_token"}}"#,
+        ),
+        (
+            r#"40{"token":"x"}"#.into(),
+            r#"44{"message":"invalid token","data":{"code":"invalid_token"}}"#,
+        ),
+        (
+            r#"40{"token":7}"#.into(),
+            r#"44{"message":"invalid token","data":{"code":"invalid_token"}}"#,
+        ),
+        (
+            format!("40/other,{{\"token\":\"{}\"}}", ada.token),
+            r#"44/other,{"message":"Invalid namespace"}"#,
+        ),
+    ] {
+        let mut socket = server.websocket("").await;
+        socket.text().await;
+        socket.say(&connect).await;
+        assert_eq!(socket.text().await, refusal, "{connect}");
+        socket
+            .say(&format!("40{{\"token\":\"{}\"}}", ada.token))
+            .await;
+        assert!(
+            socket.text().await.starts_with("40{\"sid\""),
+            "a refused client may try again"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_crowd_of_senders_is_heard_in_the_order_of_the_history() {
+    let server = TestServer::start().await;
+    let bob = server.register("bob").await;
+    let mut receiver = server.connect(&bob).await;
+    let mut senders = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let person = server.register(&format!("sender{number}")).await;
+        let mut socket = server.connect(&person).await;
+        senders.spawn(async move {
+            for count in 0..50 {
+                socket.say(&json!(["send_message", {"receiver_id": 1, "content": format!("{number}.{count}")}]).to_string().replacen('[', "42[", 1)).await;
+            }
+            for _ in 0..50 {
+                socket.expect("message_sent").await;
+            }
+        });
+    }
+    let mut heard = Vec::new();
+    for _ in 0..400 {
+        heard.push(
+            receiver.expect("receive_message").await["id"]
+                .as_u64()
+                .unwrap(),
+        );
+    }
+    assert!(
+        heard.is_sorted_by(|left, right| left < right),
+        "ids do not ascend"
+    );
+    senders.join_all().await;
+    let unread = server.get("/api/chats/unread?limit=1000", &bob.token).await;
+    let stored: Vec<u64> = unread["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["id"].as_u64().unwrap())
+        .collect();
+    assert_eq!(stored, heard);
+    server.stop().await;
+}

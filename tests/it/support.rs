@@ -1,0 +1,258 @@
+//! A server in this process, and clients that speak to it in its own words.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chatd::accounts::{Passwords, Registration};
+use chatd::config::Config;
+use futures_util::{SinkExt, StreamExt};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{HeaderMap, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
+
+/// Ends a test that waits for what never comes. Nothing waits for it to pass.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for something that must come.
+pub async fn soon<F: Future>(what: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, what)
+        .await
+        .expect("what must come did not come")
+}
+
+/// What a server told when it was ready: its set-up code, if any.
+type Ready = Option<String>;
+
+/// A server on a port of its own.
+pub struct TestServer {
+    pub address: SocketAddr,
+    /// While there is no account.
+    pub setup_code: Option<String>,
+    stop: Option<oneshot::Sender<()>>,
+    running: tokio::task::JoinHandle<Result<(), chatd::server::ServerError>>,
+}
+
+/// The settings of a test: in memory, anybody may register, cheap passwords.
+pub fn config() -> Config {
+    Config {
+        registration: Registration::Open,
+        passwords: Passwords::cheap(),
+        ..Config::default()
+    }
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::with(config()).await
+    }
+
+    pub async fn with(config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (ready, is_ready) = oneshot::channel::<Ready>();
+        let running = tokio::spawn(async move {
+            let ready = |code: Option<&str>| drop(ready.send(code.map(str::to_owned)));
+            chatd::server::run(config, listener, ready, async { drop(stopped.await) }).await
+        });
+        let setup_code = soon(is_ready).await.expect("the server did not start");
+        Self {
+            address,
+            setup_code,
+            stop: Some(stop),
+            running,
+        }
+    }
+
+    /// Stops it as SIGTERM does, and waits until it has ended.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        soon(self.running).await.unwrap().unwrap();
+    }
+
+    /// Sends one request over a connection of its own.
+    pub async fn request(&self, request: Request<Full<Bytes>>) -> Reply {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let response = soon(sender.send_request(request)).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = soon(body.collect()).await.unwrap().to_bytes();
+        Reply {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    pub async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Reply {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", self.address.to_string());
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.request(request.body(Full::from(body.to_owned())).unwrap())
+            .await
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Value {
+        let reply = self.send("GET", path, Some(token), "").await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.body);
+        reply.json()
+    }
+
+    pub async fn register(&self, username: &str) -> Person {
+        let body = json!({"username": username, "password": "password1"}).to_string();
+        let reply = self.send("POST", "/api/auth/register", None, &body).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.body);
+        let data = &reply.json()["data"];
+        Person {
+            id: data["user"]["id"].as_u64().unwrap(),
+            token: data["token"].as_str().unwrap().into(),
+        }
+    }
+
+    pub async fn two_people(&self) -> (Person, Person) {
+        (self.register("ada").await, self.register("bob").await)
+    }
+
+    /// A WebSocket on which nothing was said yet.
+    pub async fn websocket(&self, query: &str) -> Wire {
+        let url = format!(
+            "ws://{}/socket.io/?EIO=4&transport=websocket{query}",
+            self.address
+        );
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let request = url.into_client_request().unwrap();
+        let (socket, _) = soon(tokio_tungstenite::client_async(request, stream))
+            .await
+            .unwrap();
+        Wire { socket }
+    }
+
+    /// A socket of a person's, by WebSocket.
+    pub async fn connect(&self, person: &Person) -> Wire {
+        let mut wire = self.websocket("").await;
+        assert!(wire.text().await.starts_with("0{"));
+        wire.say(&format!("40{{\"token\":\"{}\"}}", person.token))
+            .await;
+        assert!(wire.text().await.starts_with("40{\"sid\":\""));
+        wire
+    }
+}
+
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
+    }
+
+    pub fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap().to_owned()
+    }
+}
+
+pub struct Person {
+    pub id: u64,
+    pub token: Arc<str>,
+}
+
+/// A WebSocket whose texts are looked at as they are.
+pub struct Wire {
+    socket: WebSocketStream<TcpStream>,
+}
+
+impl Wire {
+    pub async fn say(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    pub async fn say_binary(&mut self, bytes: &'static [u8]) {
+        self.socket.send(Message::binary(bytes)).await.unwrap();
+    }
+
+    /// The next text; pings are answered on the way.
+    pub async fn text(&mut self) -> String {
+        self.text_or_end().await.expect("the connection ended")
+    }
+
+    /// The next text, or `None` once the server has closed.
+    pub async fn text_or_end(&mut self) -> Option<String> {
+        loop {
+            match soon(self.socket.next()).await?.ok()? {
+                Message::Text(text) if text.as_str() == "2" => self.say("3").await,
+                Message::Text(text) => return Some(text.to_string()),
+                Message::Close(_) => return None,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Why the server closed: the close frame's code, 1005 for one without.
+    pub async fn close_code(&mut self) -> u16 {
+        loop {
+            match soon(self.socket.next()).await {
+                Some(Ok(Message::Close(frame))) => {
+                    return frame.map_or(1005, |frame| frame.code.into());
+                }
+                Some(Ok(_)) => {}
+                other => panic!("ended without a close frame: {other:?}"),
+            }
+        }
+    }
+
+    /// Emits an event and gives its ack; what comes before the ack is given too.
+    pub async fn call(&mut self, id: u32, event: &str, payload: Value) -> (Value, Vec<Value>) {
+        self.say(&format!("42{id}{}", json!([event, payload])))
+            .await;
+        let ack = format!("43{id}");
+        let mut before = Vec::new();
+        loop {
+            let text = self.text().await;
+            match text.strip_prefix(&ack) {
+                Some(args) => {
+                    return (
+                        serde_json::from_str::<Value>(args).unwrap()[0].take(),
+                        before,
+                    );
+                }
+                None => before.push(parse_event(&text)),
+            }
+        }
+    }
+
+    /// The next event: `[name, payload]`.
+    pub async fn event(&mut self) -> Value {
+        parse_event(&self.text().await)
+    }
+
+    pub async fn expect(&mut self, name: &str) -> Value {
+        let mut event = self.event().await;
+        assert_eq!(event[0], name, "{event}");
+        event[1].take()
+    }
+}
+
+fn parse_event(text: &str) -> Value {
+    serde_json::from_str(
+        text.strip_prefix("42")
+            .unwrap_or_else(|| panic!("no event: {text}")),
+    )
+    .unwrap()
+}
