@@ -1,0 +1,138 @@
+// <chat-list>: the chats, the latest first, with who you are and the menu above them. It reads the
+// store and says what the person wants; which chat is open it is told by `current`.
+
+import { clone, intend, keyed, paintAvatar, part } from '../lib/dom.js'
+import { currentLanguage, languages, shortTime, t, translate } from '../i18n/words.js'
+
+/** @typedef {import('../state/store.js').Store} Store */
+/** @typedef {ReturnType<Store['list']>[number]} Row */
+
+/** How often the relative times are written anew. */
+const TIMES_MS = 60_000
+/** A preview shows one line; a text of thousands of characters need not be laid out for it. */
+const PREVIEW_CHARS = 160
+
+export class ChatList extends HTMLElement {
+  /** @type {Store} */ store
+  #listening = new AbortController()
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #clock
+  /** @type {number | null} */
+  #current = null
+  #rows = document.createElement('ul')
+  #scheduled = false
+
+  /** @param {Store} store */
+  constructor(store) {
+    super()
+    this.store = store
+  }
+
+  connectedCallback() {
+    const { signal } = this.#listening
+    this.replaceChildren(translate(clone('chat-list')))
+    this.#rows = part(this, 'rows')
+    const menu = part(this, 'menu')
+    for (const name of ['new', 'first']) {
+      part(this, name).addEventListener('click', () => intend(this, { type: 'find-people' }))
+    }
+    part(this, 'more').addEventListener('click', () => intend(this, { type: 'more-chats' }))
+    part(this, 'again').addEventListener('click', () => intend(this, { type: 'refresh' }))
+    part(this, 'log-out').addEventListener('click', () => intend(this, { type: 'log-out' }))
+    menu.addEventListener('click', () => menu.hidePopover())
+    // A popover is placed on the window, where the bar stands lower while the banner is shown.
+    menu.addEventListener('beforetoggle', () => {
+      menu.style.top = `${part(this, 'bar').getBoundingClientRect().bottom}px`
+    })
+    for (const button of this.querySelectorAll('button[data-language]')) {
+      button.addEventListener('click', () =>
+        intend(this, { type: 'language', language: /** @type {HTMLElement} */ (button).dataset.language }))
+    }
+    this.store.addEventListener('change', () => this.#schedule(), { signal })
+    languages.addEventListener('change', () => this.render(), { signal })
+    this.#clock = setInterval(() => this.render(), TIMES_MS)
+    this.render()
+  }
+
+  disconnectedCallback() {
+    this.#listening.abort()
+    clearInterval(this.#clock)
+  }
+
+  /** @param {number | null} peerId the chat that is open */
+  set current(peerId) {
+    this.#current = peerId
+    this.render()
+  }
+
+  /** Puts the focus on a chat's row, for the way back from a conversation. @param {number} peerId */
+  focusRow(peerId) {
+    const row = this.#rows.querySelector(`[data-key="${peerId}"] a`)
+    if (row instanceof HTMLElement) row.focus()
+  }
+
+  /** Many changes of one moment, such as a replay after a reconnect, are one rendering. */
+  #schedule() {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    requestAnimationFrame(() => {
+      this.#scheduled = false
+      this.render()
+    })
+  }
+
+  render() {
+    if (!this.isConnected) return
+    const { me, listState, nextChats } = this.store
+    paintAvatar(part(this, 'me-avatar'), me)
+    part(this, 'me-name').textContent = me.username
+    for (const button of this.querySelectorAll('button[data-language]')) {
+      const chosen = /** @type {HTMLElement} */ (button).dataset.language === currentLanguage()
+      button.setAttribute('aria-pressed', String(chosen))
+    }
+    const rows = this.store.list()
+    const now = new Date()
+    keyed(this.#rows, rows, {
+      key: row => String(row.chat.peerId),
+      create: () => clone('chat-row'),
+      update: (node, row) => this.#fill(node, row, now),
+    })
+    part(this, 'more').hidden = nextChats === undefined
+    part(this, 'empty').hidden = rows.length > 0 || listState !== 'ready'
+    part(this, 'failed').hidden = rows.length > 0 || listState !== 'failed'
+  }
+
+  /** @param {HTMLElement} node @param {Row} row @param {Date} now */
+  #fill(node, { chat, last, unread }, now) {
+    const { peerId, draft } = chat
+    const user = this.store.users.get(peerId) ?? { id: peerId, username: '…' }
+    const link = /** @type {HTMLAnchorElement} */ (node.firstElementChild)
+    const open = peerId === this.#current
+    link.setAttribute('href', `#/chat/${peerId}`)
+    if (open) link.setAttribute('aria-current', 'page')
+    else link.removeAttribute('aria-current')
+    link.classList.toggle('unread', unread > 0)
+
+    paintAvatar(part(node, 'avatar'), user)
+    part(node, 'dot').hidden = !this.store.presence.get(peerId)?.online
+    part(node, 'name').textContent = user.username
+    const time = part(node, 'time')
+    time.textContent = last ? shortTime(new Date(last.time), now) : ''
+
+    const preview = part(node, 'preview')
+    const isDraft = draft !== '' && !open
+    const isTyping = this.store.typing.has(peerId)
+    preview.classList.toggle('draft', isDraft)
+    preview.classList.toggle('typing', isTyping)
+    const text = (isDraft ? draft : last?.text ?? '').slice(0, PREVIEW_CHARS)
+    if (isTyping) preview.textContent = t('typingShort')
+    else if (isDraft) preview.textContent = t('draftPrefix', { text })
+    else preview.textContent = last?.senderId === this.store.me.id ? t('youPrefix', { text }) : text
+
+    part(node, 'badge').hidden = unread === 0
+    part(node, 'count').textContent = unread.toLocaleString(currentLanguage())
+    part(node, 'count-text').textContent = t('unread', { count: unread })
+  }
+}
+
+customElements.define('chat-list', ChatList)

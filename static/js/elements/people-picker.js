@@ -1,0 +1,150 @@
+// <people-picker>: a dialog that finds somebody to write to; administrators can also make an invite
+// link there. It says `search`, `invite` and `start-chat`; main.js hands in what the server answered.
+// main.js loads it when it is first asked for.
+
+import { clone, intend, keyed, paintAvatar, part } from '../lib/dom.js'
+import { errorText, languages, t, translate } from '../i18n/words.js'
+
+/** @typedef {import('../net/api.js').User} User */
+
+/** The wait after a key, so that fast typing is one search. */
+const PAUSE_MS = 150
+
+export class PeoplePicker extends HTMLElement {
+  #listening = new AbortController()
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #pause
+  #canInvite
+  /** @type {{ users?: User[], code?: string }} */
+  #answer = {}
+
+  /** @param {{ canInvite: boolean }} options */
+  constructor({ canInvite }) {
+    super()
+    this.#canInvite = canInvite
+  }
+
+  connectedCallback() {
+    this.replaceChildren(translate(clone('people-picker')))
+    languages.addEventListener('change', () => this.render(), { signal: this.#listening.signal })
+    part(this, 'close').addEventListener('click', () => this.#dialog.close())
+    this.#dialog.addEventListener('click', event => {
+      // A click on the dialog itself is one on its backdrop: what it shows fills it.
+      if (event.target === this.#dialog) this.#dialog.close()
+    })
+    this.#query.addEventListener('input', () => {
+      clearTimeout(this.#pause)
+      this.#pause = setTimeout(() => this.#search(), PAUSE_MS)
+    })
+    this.#dialog.addEventListener('keydown', event => this.#onKey(event))
+    part(this, 'people').addEventListener('click', event => {
+      const row = event.target instanceof Element ? event.target.closest('li') : null
+      if (row) this.#choose(Number(row.dataset.key))
+    })
+    part(this, 'make-invite').addEventListener('click', () => intend(this, { type: 'invite' }))
+    part(this, 'copy').addEventListener('click', () => this.#copy())
+  }
+
+  disconnectedCallback() {
+    this.#listening.abort()
+    clearTimeout(this.#pause)
+  }
+
+  // What main.js asks.
+
+  show() {
+    this.#query.value = ''
+    this.#answer = {}
+    part(this, 'invite').hidden = !this.#canInvite
+    part(this, 'invite-made').hidden = true
+    part(this, 'make-invite').hidden = false
+    this.render()
+    this.#dialog.showModal()
+    this.#query.focus()
+    this.#search()
+  }
+
+  /** @param {string} query what was searched for: an answer that was overtaken is not shown @param {User[]} users */
+  found(query, users) {
+    if (query !== this.#query.value.trim()) return
+    this.#answer = { users }
+    this.render()
+  }
+
+  /** @param {string} code */
+  fail(code) {
+    this.#answer = { code }
+    this.render()
+  }
+
+  /** @param {string} url */
+  invited(url) {
+    const field = /** @type {HTMLInputElement} */ (part(this, 'invite-link'))
+    field.value = url
+    part(this, 'copy').textContent = t('copyLink')
+    part(this, 'make-invite').hidden = true
+    part(this, 'invite-made').hidden = false
+    field.select()
+  }
+
+  // Inside.
+
+  get #dialog() { return /** @type {HTMLDialogElement} */ (this.firstElementChild) }
+  get #query() { return /** @type {HTMLInputElement} */ (part(this, 'query')) }
+
+  #search() {
+    intend(this, { type: 'search', query: this.#query.value.trim() })
+  }
+
+  /** @param {number} peerId */
+  #choose(peerId) {
+    this.#dialog.close()
+    intend(this, { type: 'start-chat', peerId })
+  }
+
+  /** Arrow keys walk from the field through the people; Enter in the field takes the first.
+   * @param {KeyboardEvent} event */
+  #onKey(event) {
+    const buttons = [...part(this, 'people').querySelectorAll('button')]
+    if (event.key === 'Enter' && event.target === this.#query && !event.isComposing && buttons.length > 0) {
+      event.preventDefault()
+      return buttons[0].click()
+    }
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    if (step === undefined || buttons.length === 0) return
+    event.preventDefault()
+    const at = buttons.findIndex(button => button === document.activeElement) + step
+    const target = buttons[at] ?? (at < 0 ? this.#query : buttons.at(-1))
+    target?.focus()
+  }
+
+  async #copy() {
+    const field = /** @type {HTMLInputElement} */ (part(this, 'invite-link'))
+    field.select()
+    try {
+      // On plain http the browser gives no clipboard; then the selected link can be copied by hand.
+      await navigator.clipboard.writeText(field.value)
+      part(this, 'copy').textContent = t('copied')
+    } catch {
+      field.focus()
+    }
+  }
+
+  render() {
+    const { users, code } = this.#answer
+    keyed(part(this, 'people'), users ?? [], {
+      key: user => String(user.id),
+      create: () => clone('person'),
+      update(node, user) {
+        paintAvatar(part(node, 'avatar'), user)
+        part(node, 'name').textContent = user.username
+      },
+    })
+    part(this, 'status').textContent = code ? errorText(code)
+      : !users ? t('searching')
+      : users.length > 0 ? t('peopleFound', { count: users.length })
+      : this.#query.value.trim() ? t('nobodyFound') : t('nobodyElse')
+  }
+}
+
+customElements.define('people-picker', PeoplePicker)

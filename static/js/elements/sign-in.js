@@ -1,0 +1,134 @@
+// <sign-in>: log in, register, or make the first account. It checks what it can by itself, says
+// `sign-in` with what was entered, and shows what main.js answers. main.js loads it when nobody is
+// signed in.
+
+import { clone, intend, part } from '../lib/dom.js'
+import { currentLanguage, errorText, languages, t, translate } from '../i18n/words.js'
+
+/** @typedef {'login' | 'register' | 'setup'} Mode */
+
+/** As the server checks a name that is registered here. */
+const USERNAME = /^[a-z0-9._-]{1,32}$/i
+const PASSWORD_CHARS = { least: 8, most: 128 }
+
+/** The errors that belong beside a field rather than above the form. @type {Record<string, string>} */
+const FIELD_OF = {
+  username_taken: 'username', username_needed: 'username', username_bad: 'username',
+  password_needed: 'password', password_short: 'password',
+}
+
+export class SignIn extends HTMLElement {
+  #listening = new AbortController()
+  /** @type {Mode} */ #mode
+  #canRegister
+  #setupNeeded
+  /** The code of what went wrong. */
+  #error
+
+  /** @param {{ mode: Mode, canRegister: boolean, setupNeeded: boolean, error?: string }} start */
+  constructor({ mode, canRegister, setupNeeded, error = '' }) {
+    super()
+    this.#mode = mode
+    this.#canRegister = canRegister
+    this.#setupNeeded = setupNeeded
+    this.#error = error
+  }
+
+  connectedCallback() {
+    this.replaceChildren(translate(clone('sign-in')))
+    const { signal } = this.#listening
+    languages.addEventListener('change', () => this.render(), { signal })
+    this.querySelector('form')?.addEventListener('submit', event => {
+      event.preventDefault()
+      this.#submit()
+    })
+    part(this, 'other').addEventListener('click', () => {
+      this.#mode = this.#mode === 'login' ? 'register' : 'login'
+      this.#error = ''
+      this.render()
+      this.#field('username').focus()
+    })
+    part(this, 'reveal').addEventListener('click', () => {
+      const field = this.#field('password')
+      field.type = field.type === 'password' ? 'text' : 'password'
+      this.render()
+    })
+    for (const button of this.querySelectorAll('button[data-language]')) {
+      button.addEventListener('click', () =>
+        intend(this, { type: 'language', language: /** @type {HTMLElement} */ (button).dataset.language }))
+    }
+    this.render()
+    this.#field('username').focus()
+  }
+
+  disconnectedCallback() {
+    this.#listening.abort()
+  }
+
+  /** Shows why it did not work, and lets the person try again. @param {string} code */
+  fail(code) {
+    this.#error = code
+    this.#busy(false)
+    this.render()
+    this.#field(FIELD_OF[code] ?? 'password').focus()
+  }
+
+  #submit() {
+    const username = this.#field('username').value.trim()
+    const password = this.#field('password').value
+    const making = this.#mode !== 'login'
+    const wrong = username === '' ? 'username_needed'
+      : making && !USERNAME.test(username) ? 'username_bad'
+      : password === '' ? 'password_needed'
+      : making && (password.length < PASSWORD_CHARS.least || password.length > PASSWORD_CHARS.most) ? 'password_short'
+      : ''
+    if (wrong) return this.fail(wrong)
+    this.#error = ''
+    this.#busy(true)
+    this.render()
+    intend(this, { type: 'sign-in', door: making ? 'register' : 'login', username, password })
+  }
+
+  /** @param {'username' | 'password' | string} name */
+  #field(name) {
+    return /** @type {HTMLInputElement} */ (this.querySelector(`input[name="${name}"]`))
+  }
+
+  /** @param {boolean} busy */
+  #busy(busy) {
+    part(this, 'submit').toggleAttribute('disabled', busy)
+  }
+
+  render() {
+    const mode = this.#mode
+    const making = mode !== 'login'
+    part(this, 'title').textContent = t(`${mode}Title`)
+    part(this, 'lead').textContent = t(`${mode}Lead`)
+    part(this, 'submit').textContent = t(`${mode}Button`)
+    part(this, 'other').textContent = making ? t('toLogin') : t('toRegister')
+    part(this, 'other').hidden = mode === 'setup' || !this.#canRegister
+    part(this, 'note').textContent = mode === 'setup' || this.#canRegister ? ''
+      : this.#setupNeeded ? t('setupNeeded') : t('inviteOnly')
+
+    const password = this.#field('password')
+    password.autocomplete = making ? 'new-password' : 'current-password'
+    part(this, 'reveal').textContent = password.type === 'password' ? t('showPassword') : t('hidePassword')
+    for (const button of this.querySelectorAll('button[data-language]')) {
+      const chosen = /** @type {HTMLElement} */ (button).dataset.language === currentLanguage()
+      button.setAttribute('aria-pressed', String(chosen))
+    }
+
+    const at = FIELD_OF[this.#error]
+    const text = this.#error && errorText(this.#error)
+    part(this, 'error').hidden = text === '' || at !== undefined
+    part(this, 'error').textContent = at ? '' : text
+    for (const name of ['username', 'password']) {
+      const wrong = at === name
+      this.#field(name).setAttribute('aria-invalid', String(wrong))
+      part(this, `${name}-hint`).classList.toggle('wrong', wrong)
+      part(this, `${name}-hint`).textContent = wrong ? text : making ? t(`${name}Hint`) : ''
+    }
+  }
+}
+
+customElements.define('sign-in', SignIn)

@@ -1,0 +1,65 @@
+// The ways in and out: signing in, registering, the set-up of a new server; and logging out. main.js
+// loads it only when somebody stands at the door.
+
+import { t, translate } from './i18n/words.js'
+import { clone, loadStyle, part, recall, remember } from './lib/dom.js'
+import { ChatError } from './net/api.js'
+import { SignIn } from './elements/sign-in.js'
+
+/** @typedef {import('./net/api.js').Api} Api */
+/** @typedef {import('./net/api.js').Session} Session */
+
+/**
+ * Shows the sign-in until somebody has got in.
+ * @param {HTMLElement} app where it is shown
+ * @param {Api} api
+ * @param {{ setup: string | null, invite: string | null }} codes from the address
+ * @returns {Promise<Session>}
+ */
+export async function signIn(app, api, { setup, invite }) {
+  const [server] = await Promise.all([api.server().catch(() => null), loadStyle('css/sign-in.css')])
+  const form = new SignIn({
+    mode: setup ? 'setup' : invite ? 'register' : 'login',
+    canRegister: invite !== null || server?.registration === 'open',
+    setupNeeded: server?.setup_required ?? false,
+    error: server ? recall('notice') ?? '' : 'offline',
+  })
+  remember('notice', null)
+  app.replaceChildren(form)
+
+  return new Promise(entered => form.addEventListener('intent', async event => {
+    const { type, door, username, password } = /** @type {CustomEvent} */ (event).detail
+    if (type !== 'sign-in') return
+    const code = door === 'register' ? setup ?? invite : null
+    try {
+      const { token, user } = await api.signIn(door, { username, password, ...(code && { invite: code }) })
+      const limit = server?.max_message_chars
+      // The code is used up, or not needed: it must not stay in the address or the history.
+      history.replaceState(null, '', location.pathname + location.hash)
+      form.remove()
+      entered({ token, user, ...(limit && { maxMessageChars: limit }) })
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error
+      form.fail(error.code)
+    }
+  }))
+}
+
+/**
+ * Asks before logging out, for it ends every session of the account and deletes what is unsent.
+ * @param {number} unsent
+ * @returns {Promise<boolean>}
+ */
+export function askToLogOut(unsent) {
+  const dialog = /** @type {HTMLDialogElement} */ (translate(clone('log-out')))
+  part(dialog, 'unsent').hidden = unsent === 0
+  part(dialog, 'unsent').textContent = t('logOutUnsent', { count: unsent })
+  part(dialog, 'cancel').addEventListener('click', () => dialog.close())
+  part(dialog, 'confirm').addEventListener('click', () => dialog.close('yes'))
+  document.body.append(dialog)
+  dialog.showModal()
+  return new Promise(answered => dialog.addEventListener('close', () => {
+    dialog.remove()
+    answered(dialog.returnValue === 'yes')
+  }))
+}

@@ -1,0 +1,135 @@
+// The REST side of the server: one fetch, one error type. The socket uses the same error type, so
+// whoever catches one only ever looks at its `code`; the words for a code are in the catalogue.
+
+/** How long a request may take before it counts as lost, in milliseconds. */
+const REQUEST_TIMEOUT_MS = 15_000
+
+/**
+ * A refusal or a failure with a stable code: the server's own (`invalid_token`, `rate_limited`, …),
+ * or one of ours: `offline` (nothing was sent), `connection_lost` and `timeout` (it is not known
+ * whether the server did it), `unexpected_answer`.
+ */
+export class ChatError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} [message]
+   * @param {number} [retryAfterMs] how long the server asks to wait
+   */
+  constructor(code, message = code, retryAfterMs) {
+    super(message)
+    this.name = 'ChatError'
+    this.code = code
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** @typedef {{ id: number, username: string, avatar?: string | null, is_admin?: boolean,
+ *   online?: boolean, last_seen?: string | null }} User */
+/** Who is signed in here. The length limit is what the server said at the sign-in.
+ * @typedef {{ token: string, user: User, maxMessageChars?: number }} Session */
+
+export class Api {
+  #base
+  #token
+
+  /**
+   * @param {string} base the address of the page; every path is relative to it, so that the whole
+   *   app also works below a path of a reverse proxy
+   * @param {() => string | undefined} token
+   */
+  constructor(base, token) {
+    this.#base = base
+    this.#token = token
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [body]
+   * @returns {Promise<{ data: any, meta: any }>}
+   */
+  async request(method, path, body) {
+    /** @type {Record<string, string>} */
+    const headers = { accept: 'application/json' }
+    const token = this.#token()
+    if (token) headers.authorization = `Bearer ${token}`
+    if (body) headers['content-type'] = 'application/json'
+    let response, answer
+    try {
+      response = await fetch(new URL(path, this.#base), {
+        method,
+        headers,
+        body: body && JSON.stringify(body),
+        cache: 'no-store',
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      })
+      answer = await response.json()
+    } catch (error) {
+      const name = error instanceof Error ? error.name : ''
+      if (name === 'TimeoutError') throw new ChatError('timeout')
+      if (response) throw new ChatError('unexpected_answer', `status ${response.status}`)
+      throw new ChatError('offline')
+    }
+    if (response.ok && answer?.success !== false) {
+      return { data: answer?.data ?? answer, meta: answer?.meta ?? {} }
+    }
+    const { code = 'unexpected_answer', message } = answer?.error ?? {}
+    const seconds = Number(response.headers.get('retry-after'))
+    throw new ChatError(code, message, seconds > 0 ? seconds * 1000 : undefined)
+  }
+
+  /** What the server tells anybody: its name, whether one may register, the length limit. */
+  async server() {
+    return (await this.request('GET', 'api/server')).data
+  }
+
+  /**
+   * @param {'login' | 'register'} door
+   * @param {{ username: string, password: string, invite?: string }} credentials
+   * @returns {Promise<Session>}
+   */
+  async signIn(door, credentials) {
+    return (await this.request('POST', `api/auth/${door}`, credentials)).data
+  }
+
+  signOut() {
+    return this.request('POST', 'api/auth/logout')
+  }
+
+  /** @param {string} [before] the cursor of the next page, as the last page's `meta` gave it */
+  recents(before) {
+    return this.request('GET', withQuery('api/chats/', { limit: 50, before }))
+  }
+
+  /** @param {number} peerId @param {{ before?: number, limit?: number }} [page] */
+  history(peerId, page = {}) {
+    return this.request('GET', withQuery(`api/chats/history/${peerId}`, { limit: 50, ...page }))
+  }
+
+  /** @param {string} query @returns {Promise<User[]>} */
+  async findUsers(query) {
+    return (await this.request('GET', withQuery('api/users', { query, limit: 20 }))).data
+  }
+
+  /** @param {number} id @returns {Promise<User>} */
+  async user(id) {
+    return (await this.request('GET', `api/users/${id}`)).data
+  }
+
+  /** Makes a link by which one person can register. For administrators. */
+  async invite() {
+    return (await this.request('POST', 'api/admin/invites', { max_uses: 1 })).data
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {Record<string, string | number | undefined>} query
+ */
+function withQuery(path, query) {
+  const search = new URLSearchParams()
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined) search.set(key, String(value))
+  }
+  return `${path}?${search}`
+}

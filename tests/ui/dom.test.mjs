@@ -1,0 +1,39 @@
+import { describe, test } from 'node:test'
+import assert from 'node:assert/strict'
+import { initials, newId, splitLinks } from '../../static/js/lib/dom.js'
+
+describe('splitLinks', () => {
+  const links = text => splitLinks(text).filter(({ href }) => href).map(({ href }) => href)
+
+  test('keeps every character, in order', () => {
+    for (const text of ['', 'no link', 'http://a.b', 'see http://a.b/c?d=e#f, or https://x.y (http://z).', '<b>http://a.b</b>']) {
+      assert.equal(splitLinks(text).map(run => run.text).join(''), text)
+    }
+  })
+
+  test('leaves the punctuation of the sentence outside', () => {
+    assert.deepEqual(links('See https://example.org/a. And (https://example.org/b), https://example.org/c_(d)!'),
+      ['https://example.org/a', 'https://example.org/b', 'https://example.org/c_(d)'])
+  })
+
+  test('makes links of http and https only', () => {
+    assert.deepEqual(links('javascript:alert(1) data:text/html,x ftp://a.b file:///etc http:// www.example.org'), [])
+  })
+
+  test('ends an address at what could end an attribute or a tag', () => {
+    assert.deepEqual(links('http://a.b/"onclick= http://a.b/<script>'), ['http://a.b/', 'http://a.b/'])
+  })
+})
+
+test('initials are of the first two words, whole characters, never none', () => {
+  assert.deepEqual(['budi', 'dewi.anggraini', 'a b c', '😀 x', '...'].map(initials), ['B', 'DA', 'AB', '😀X', '?'])
+})
+
+test('an id is a UUID, with and without a secure context', t => {
+  const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+  assert.match(newId(), uuid)
+  t.mock.method(crypto, 'randomUUID')
+  Object.defineProperty(crypto, 'randomUUID', { value: undefined, configurable: true })
+  assert.match(newId(), uuid)
+  assert.notEqual(newId(), newId())
+})

@@ -1,0 +1,253 @@
+import { beforeEach, describe, test } from 'node:test'
+import assert from 'node:assert/strict'
+import { ChatError } from '../../static/js/net/api.js'
+import { Store } from '../../static/js/state/store.js'
+import { Sync } from '../../static/js/sync.js'
+
+const ME = 1, ADA = 2
+const time = new Date().toISOString()
+
+/** A socket whose server is the test: `calls` are what was emitted and waits for an answer. */
+class FakeSocket extends EventTarget {
+  connected = false
+  recovered = false
+  calls = []
+  told = []
+  #wanted = []
+  emit(name, payload) {
+    if (!this.connected) return Promise.reject(new ChatError('offline'))
+    if (name === 'presence_subscribe') return Promise.resolve({ users: [] })
+    return new Promise((resolve, reject) => {
+      this.calls.push({ name, payload, resolve, reject })
+      this.#wanted.shift()?.()
+    })
+  }
+  tell(name, payload) { this.told.push([name, payload]) }
+  /** The next call that was emitted, or will be. */
+  async next() {
+    if (this.calls.length === 0) await new Promise(resolve => this.#wanted.push(resolve))
+    return this.calls.shift()
+  }
+  connect(recovered = false) {
+    Object.assign(this, { connected: true, recovered })
+    this.dispatchEvent(new Event('connect'))
+  }
+  drop() {
+    this.connected = false
+    for (const call of this.calls.splice(0)) call.reject(new ChatError('connection_lost'))
+    this.dispatchEvent(new Event('disconnect'))
+  }
+  hear(name, data) {
+    this.dispatchEvent(Object.assign(new Event('event'), { detail: { name, data } }))
+  }
+}
+
+/** What a device remembers, for as long as the test keeps it. */
+function fakeMemory(kept = new Map()) {
+  return {
+    kept,
+    recall: key => kept.get(key) ?? null,
+    remember: (key, value) => value === null || value === '' ? kept.delete(key) : kept.set(key, value),
+    recallKeys: start => [...kept.keys()].filter(key => key.startsWith(start)).map(key => key.slice(start.length)),
+  }
+}
+
+let store, socket, sync, memory, read, history
+/** Settles when the store has changed so that `holds` is true. */
+const when = holds => new Promise(resolve => {
+  const look = () => { if (holds()) resolve(undefined) }
+  store.addEventListener('change', look)
+  look()
+})
+
+/** Everything that was already promised has happened: for a test that something does not. */
+const settled = () => new Promise(resolve => setImmediate(resolve))
+
+function start(kept) {
+  store = new Store({ id: ME, username: 'me' })
+  socket = new FakeSocket()
+  memory = fakeMemory(kept)
+  read = []
+  history = []
+  const api = {
+    async recents(before) { read.push(`recents ${before ?? ''}`.trim()); return { data: [], meta: {} } },
+    async history(peerId) { read.push(`history ${peerId}`); return { data: history, meta: { has_more: false } } },
+    async user(id) { read.push(`user ${id}`); return { id, username: `user${id}` } },
+  }
+  sync = new Sync({ store, socket, api, memory })
+}
+const message = (clientId, content = clientId) => ({ clientId, peerId: ADA, content, createdAt: time })
+const sentAs = (id, clientId) => ({ id, receiver_id: ADA, content: clientId, created_at: time, client_id: clientId })
+const shown = () => store.chat(ADA).thread.messages.map(({ clientId, state }) => `${clientId} ${state}`)
+
+beforeEach(() => start())
+
+describe('sending', () => {
+  test('shows a message at once and as stored when the server says so', async () => {
+    socket.connect(true)
+    sync.send(message('a'))
+    assert.deepEqual(shown(), ['a pending'])
+    const call = await socket.next()
+    assert.deepEqual([call.name, call.payload], ['send_message', { receiver_id: ADA, content: 'a', client_id: 'a' }])
+    call.resolve(sentAs(7, 'a'))
+    await when(() => shown()[0] === 'a stored')
+    assert.equal(memory.kept.size, 0)
+  })
+
+  test('has one message on its way at a time, in the order of writing', async () => {
+    socket.connect(true)
+    sync.send(message('a'))
+    sync.send(message('b'))
+    const first = await socket.next()
+    assert.equal(first.payload.client_id, 'a')
+    assert.equal(socket.calls.length, 0)
+    first.resolve(sentAs(7, 'a'))
+    assert.equal((await socket.next()).payload.client_id, 'b')
+  })
+
+  test('sends a message again, under the same client id, when its ack was lost', async () => {
+    socket.connect(true)
+    sync.send(message('a'))
+    const lost = await socket.next()
+    socket.drop()
+    lost.reject(new ChatError('connection_lost'))
+    assert.deepEqual(shown(), ['a pending'], 'not known is not failed')
+    socket.connect(true)
+    assert.deepEqual((await socket.next()).payload, lost.payload)
+  })
+
+  test('tries again by itself when the server asks for patience', async () => {
+    socket.connect(true)
+    sync.send(message('a'))
+    ;(await socket.next()).reject(new ChatError('rate_limited', 'slow', 1))
+    assert.equal((await socket.next()).payload.client_id, 'a')
+  })
+
+  test('leaves a refused message to its writer', async () => {
+    socket.connect(true)
+    sync.send(message('a'))
+    ;(await socket.next()).reject(new ChatError('not_found'))
+    await when(() => shown()[0] === 'a failed')
+    assert.equal(store.chat(ADA).thread.messages[0].problem, 'not_found')
+    sync.retry(ADA, 'a')
+    assert.equal((await socket.next()).payload.client_id, 'a')
+  })
+
+  test('keeps what is unsent over a reload, and drafts', async () => {
+    sync.send(message('a'))
+    sync.draft(ADA, 'half a')
+    start(memory.kept)
+    assert.deepEqual(shown(), ['a pending'])
+    assert.equal(store.chat(ADA).draft, 'half a')
+    socket.connect()
+    assert.equal((await socket.next()).payload.client_id, 'a')
+  })
+
+  test('does not send by itself what the server may have forgotten the client id of', async () => {
+    const yesterday = new Date(Date.now() - 25 * 3_600_000).toISOString()
+    sync.send({ ...message('a'), createdAt: yesterday })
+    start(memory.kept)
+    assert.deepEqual(shown(), ['a failed'])
+  })
+
+  test('forgets drafts and unsent messages on logging out', () => {
+    sync.send(message('a'))
+    sync.draft(ADA, 'half a')
+    assert.equal(memory.kept.size, 2)
+    sync.forget()
+    assert.equal(memory.kept.size, 0)
+  })
+})
+
+describe('reconnecting', () => {
+  test('reads the list and the open conversation where events were missed', async () => {
+    sync.show(ADA)
+    socket.connect(false)
+    await when(() => store.chat(ADA).thread.loaded)
+    assert.deepEqual(read.filter(what => !what.startsWith('user')).sort(), [`history ${ADA}`, 'recents'])
+  })
+
+  test('reads nothing where they were replayed', async () => {
+    sync.show(ADA)
+    socket.connect(false)
+    await when(() => store.chat(ADA).thread.loaded)
+    socket.drop()
+    read.length = 0
+    socket.connect(true)
+    sync.send(message('a'))
+    ;(await socket.next()).resolve(sentAs(7, 'a'))
+    await when(() => shown()[0] === 'a stored')
+    await settled()
+    assert.deepEqual(read, [])
+  })
+
+  test('sends what is unsent before it reads the history, so that nothing stands there twice', async () => {
+    sync.show(ADA)
+    sync.send(message('a'))
+    history = [{ id: 7, sender_id: ME, receiver_id: ADA, content: 'a', is_read: false, created_at: time }]
+    socket.connect(false)
+    const call = await socket.next()
+    assert.deepEqual(read.filter(what => what.startsWith('history')), [])
+    call.resolve(sentAs(7, 'a'))
+    await when(() => store.chat(ADA).thread.loaded)
+    assert.deepEqual(shown(), ['a stored'])
+  })
+
+  test('reads a conversation again that was not open when events were missed', async () => {
+    sync.show(ADA)
+    socket.connect(false)
+    await when(() => store.chat(ADA).thread.loaded)
+    sync.show(null)
+    socket.drop()
+    socket.connect(false)
+    await when(() => store.chat(ADA).thread.staleAfter !== null)
+    read.length = 0
+    sync.show(ADA)
+    assert.deepEqual(read, [`history ${ADA}`])
+  })
+})
+
+describe('reading marks', () => {
+  test('are said once, and then the chat has nothing unread', async () => {
+    socket.connect(true)
+    socket.hear('receive_message', { id: 5, sender_id: ADA, receiver_id: ME, content: 'hi', created_at: time })
+    sync.read(ADA, 5)
+    sync.read(ADA, 5)
+    const call = await socket.next()
+    assert.deepEqual([call.name, call.payload], ['mark_chat_as_read', { user_id: ADA, up_to: 5 }])
+    assert.equal(socket.calls.length, 0)
+    call.resolve({ user_id: ADA, count: 1 })
+    await when(() => store.totalUnread === 0)
+  })
+
+  test('are said again after they were lost', async () => {
+    socket.connect(true)
+    const first = sync.read(ADA, 5)
+    ;(await socket.next()).reject(new ChatError('timeout'))
+    await first
+    sync.read(ADA, 5)
+    assert.equal((await socket.next()).payload.up_to, 5)
+  })
+})
+
+test('a token that is no longer accepted ends the session, wherever that shows', async () => {
+  for (const show of [
+    () => socket.dispatchEvent(Object.assign(new Event('refused'), { detail: { code: 'token_expired' } })),
+    () => socket.hear('chat_error', { code: 'account_disabled', message: '' }),
+    async () => { socket.connect(true); sync.send(message('a')); (await socket.next()).reject(new ChatError('invalid_token')) },
+  ]) {
+    start()
+    const signedOut = new Promise(resolve => sync.addEventListener('signed-out', resolve))
+    show()
+    assert.match((await signedOut).detail.code, /^(token_expired|account_disabled|invalid_token)$/)
+  }
+})
+
+test('somebody unknown who writes is asked for, once', async () => {
+  socket.connect(false)
+  await when(() => store.listState === 'ready')
+  socket.hear('receive_message', { id: 5, sender_id: ADA, receiver_id: ME, content: 'hi', created_at: time })
+  socket.hear('receive_message', { id: 6, sender_id: ADA, receiver_id: ME, content: 'hi', created_at: time })
+  await when(() => store.users.has(ADA))
+  assert.deepEqual(read.filter(what => what.startsWith('user')), [`user ${ADA}`])
+})

@@ -1,0 +1,136 @@
+import { beforeEach, describe, test } from 'node:test'
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import {
+  CATALOGUE, clockTime, currentLanguage, dayName, errorText, languages, longTime, pickLanguage, setLanguage, shortTime, t,
+} from '../../static/js/i18n/words.js'
+
+const STATIC = new URL('../../static/', import.meta.url)
+const html = readFileSync(new URL('index.html', STATIC), 'utf8')
+const sources = readdirSync(new URL('js/', STATIC), { recursive: true })
+  .filter(name => name.endsWith('.js'))
+  .map(name => readFileSync(new URL(`js/${name}`, STATIC), 'utf8'))
+const forms = text => typeof text === 'string' ? [text] : Object.values(text)
+const holes = text => [...new Set(forms(text).join(' ').match(/\{\w+\}/g) ?? [])].sort()
+
+describe('the catalogue', () => {
+  for (const language of Object.keys(CATALOGUE)) {
+    test(`${language} has every key that English has, and no other`, () => {
+      assert.deepEqual(Object.keys(CATALOGUE[language]).sort(), Object.keys(CATALOGUE.en).sort())
+    })
+
+    test(`${language} leaves nothing empty, and fills the same holes as English`, () => {
+      for (const [key, text] of Object.entries(CATALOGUE[language])) {
+        assert.ok(forms(text).every(form => form.trim() !== ''), key)
+        assert.deepEqual(holes(text), holes(CATALOGUE.en[key]), key)
+      }
+    })
+
+    test(`${language} has every plural form that it needs`, () => {
+      const needed = new Intl.PluralRules(language).resolvedOptions().pluralCategories
+      for (const [key, text] of Object.entries(CATALOGUE[language])) {
+        if (typeof text !== 'string') assert.deepEqual(Object.keys(text).sort(), [...needed].sort(), key)
+      }
+    })
+  }
+
+  test('has every key that the markup asks for', () => {
+    const asked = [...html.matchAll(/data-t(?:-label|-placeholder|-title)?="([^"]+)"/g)].map(([, key]) => key)
+    assert.ok(asked.length > 20)
+    assert.deepEqual(asked.filter(key => !(key in CATALOGUE.en)), [])
+  })
+
+  test('has every key that the code asks for', () => {
+    const asked = sources.flatMap(source => [...source.matchAll(/\bt\('([^']+)'/g)].map(([, key]) => key))
+    assert.ok(asked.length > 20)
+    assert.deepEqual(asked.filter(key => !(key in CATALOGUE.en)), [])
+  })
+
+  test('has no key that nobody asks for', () => {
+    const all = html + sources.filter(source => !source.includes('export const CATALOGUE')).join('')
+    const composed = /^(login|register|setup)(Title|Lead|Button)$|^(username|password)Hint$|^error\./
+    const own = readFileSync(new URL('js/i18n/words.js', STATIC), 'utf8')
+    const unused = Object.keys(CATALOGUE.en).filter(key =>
+      !composed.test(key) && !all.includes(`"${key}"`) && !all.includes(`'${key}'`) && !own.includes(`t('${key}'`))
+    assert.deepEqual(unused, [])
+  })
+
+  test('is where all words are: the markup itself holds none but the name, and languages in their own', () => {
+    const body = html.slice(html.indexOf('<body>')).replace(/<!--.*?-->/gs, '').replace(/<noscript>.*?<\/noscript>/gs, '')
+    const words = body.replace(/<[^>]+>/g, '\n').split('\n').map(line => line.trim()).filter(Boolean)
+    assert.deepEqual([...new Set(words)].sort(), ['Bahasa Indonesia', 'English'])
+    assert.doesNotMatch(body, /\s(placeholder|aria-label|title)="/)
+  })
+})
+
+describe('t', () => {
+  beforeEach(() => setLanguage('en'))
+
+  test('chooses the plural form', () => {
+    assert.equal(t('unread', { count: 1 }), '1 unread message')
+    assert.equal(t('unread', { count: 1234 }), '1,234 unread messages')
+    setLanguage('id')
+    assert.equal(t('unread', { count: 1234 }), '1.234 pesan belum dibaca')
+  })
+
+  test('puts a value in as it is, braces and dollars too', () => {
+    assert.equal(t('youPrefix', { text: '$& {name} $1' }), 'You: $& {name} $1')
+  })
+
+  test('throws for a key that is not there', () => {
+    assert.throws(() => t('nonsense'), /no words for nonsense/)
+  })
+
+  test('says a code that it has no words for', () => {
+    assert.equal(errorText('token_expired'), CATALOGUE.en['error.token_expired'])
+    assert.match(errorText('brand_new'), /brand_new/)
+  })
+})
+
+test('the language follows the browser, and else is English', () => {
+  assert.equal(pickLanguage(['id-ID', 'en-US']), 'id')
+  assert.equal(pickLanguage(['fr', 'ID']), 'id')
+  assert.equal(pickLanguage(['fr', 'de']), 'en')
+  assert.equal(pickLanguage([]), 'en')
+})
+
+test('a switch of the language is told', () => {
+  setLanguage('en')
+  let told = ''
+  languages.addEventListener('change', () => { told = currentLanguage() }, { once: true })
+  setLanguage('id')
+  assert.equal(told, 'id')
+})
+
+describe('dates', () => {
+  const now = new Date(2025, 5, 5, 14, 5)
+  const ago = minutes => new Date(now.getTime() - minutes * 60_000)
+  beforeEach(() => setLanguage('id'))
+
+  test('the clock is written as the language does', () => {
+    assert.equal(clockTime(now), '14.05')
+    setLanguage('en', ['fr-FR', 'en-GB'])
+    assert.equal(clockTime(now), '14:05')
+  })
+
+  test('days are named by the calendar, not by 24 hours', () => {
+    assert.equal(dayName(ago(14 * 60), now), 'Hari ini')
+    assert.equal(dayName(ago(15 * 60), now), 'Kemarin')
+    assert.equal(dayName(ago(3 * 1440), now), 'Senin')
+    assert.equal(dayName(ago(30 * 1440), now), '6 Mei 2025')
+  })
+
+  test('the list says how long ago, then when', () => {
+    assert.deepEqual([0, 5, 120, 24 * 60, 3 * 1440].map(minutes => shortTime(ago(minutes), now)),
+      ['baru saja', '5 mnt lalu', '12.05', 'Kemarin', 'Sen'])
+  })
+
+  test('a clock that runs ahead does not make messages come from the future', () => {
+    assert.equal(shortTime(ago(-3), now), 'baru saja')
+  })
+
+  test('last seen is a sentence’s end', () => {
+    assert.deepEqual([0, 5, 120, 24 * 60].map(minutes => longTime(ago(minutes), now)),
+      ['1 menit yang lalu', '5 menit yang lalu', '2 jam yang lalu', 'kemarin'])
+  })
+})
