@@ -9,8 +9,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -25,7 +27,7 @@ use crate::http::Http;
 use crate::hub::{Io, Namespace};
 use crate::model::Timestamp;
 use crate::store::{BATCHES, Done, OpenError, Store, StoreError};
-use crate::transport::Engine;
+use crate::transport::{Body, Engine};
 
 /// How long a client may take to send a request's headers, and how long a connection may idle between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -85,9 +87,11 @@ pub async fn run(
         Timestamp::now,
     );
     let io = Io::new(config.io, vec![(namespace, Arc::new(inbound))]);
+    let origins = config.engine.origins.clone();
     let engine = Engine::new(config.engine, Arc::new(io.clone()));
     let http = Http::new(
         engine.clone(),
+        origins,
         accounts.clone(),
         chat.clone(),
         Arc::clone(&presence),
@@ -95,10 +99,14 @@ pub async fn run(
     );
     let sweeper = tokio::spawn(async move { io.sweep().await });
 
+    let answer = move |request, peer| {
+        let http = http.clone();
+        async move { http.serve(request, peer).await }
+    };
     ready(accounts.setup_code());
     let connections = Connections::default();
     let ended = tokio::select! {
-        () = accept(&listener, &http, &connections) => Ok(()),
+        () = connections.serve(&listener, answer) => Ok(()),
         () = shutdown => Ok(()),
         _ = &mut teller => Err(ServerError::Broken("writer")),
     };
@@ -122,9 +130,7 @@ pub async fn run(
             tracing::error!("some answers were not sent");
         }
         engine.shutdown().await;
-        connections.stopping.cancel();
-        connections.tasks.close();
-        connections.tasks.wait().await;
+        connections.shutdown().await;
     };
     if tokio::time::timeout(config.shutdown_grace, drain)
         .await
@@ -149,49 +155,67 @@ async fn tell(mut batches: mpsc::Receiver<Vec<Done>>) {
 
 /// The HTTP connections that are open; those that became WebSockets are the engine's.
 #[derive(Default)]
-struct Connections {
+pub struct Connections {
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
 
-async fn accept(listener: &TcpListener, http: &Http, connections: &Connections) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => serve(stream, peer, http.clone(), connections),
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+impl Connections {
+    /// Accepts connections and answers their requests, for as long as it is polled.
+    pub async fn serve<H, F>(&self, listener: &TcpListener, handle: H)
+    where
+        H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.answer(stream, peer, handle.clone()),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
-}
 
-fn serve(stream: TcpStream, peer: SocketAddr, http: Http, connections: &Connections) {
-    // Small frames are to leave at once; a failure costs only that.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
-        let http = http.clone();
-        async move { Ok::<_, std::convert::Infallible>(http.serve(request, peer).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let stopping = connections.stopping.clone();
-    connections.tasks.spawn(async move {
-        tokio::pin!(connection);
-        let ended = tokio::select! {
-            ended = &mut connection => ended,
-            () = stopping.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+    fn answer<H, F>(&self, stream: TcpStream, peer: SocketAddr, handle: H)
+    where
+        H: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        // Small frames are to leave at once; a failure costs only that.
+        let _ = stream.set_nodelay(true);
+        let service = service_fn(move |request| {
+            let response = handle(request, peer);
+            async move { Ok::<_, std::convert::Infallible>(response.await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(MAX_HEADER_BYTES)
+            .max_headers(MAX_HEADERS)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            tokio::pin!(connection);
+            let ended = tokio::select! {
+                ended = &mut connection => ended,
+                () = stopping.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended badly");
             }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended badly");
-        }
-    });
+        });
+    }
+
+    /// Lets every connection end after the request that it is at, and waits for that.
+    pub async fn shutdown(&self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
 }

@@ -18,7 +18,7 @@ use crate::engineio::Heartbeat;
 use crate::hub::IoConfig;
 use crate::server;
 use crate::store::Location;
-use crate::transport::EngineConfig;
+use crate::transport::{EngineConfig, Origins};
 
 /// A real-time chat server in one executable: stock Socket.IO clients, durable messages, one data file.
 ///
@@ -59,6 +59,18 @@ struct Flags {
     /// The most bytes that a client may send at once
     #[arg(long, env = "CHATD_MAX_PAYLOAD", default_value_t = 1_000_000, value_parser = payload_bytes, value_name = "BYTES")]
     max_payload: usize,
+    /// A web page's origin that may use this server, such as https://app.example.org; may be given
+    /// again, and * allows every page
+    #[arg(long, env = "CHATD_ALLOW_ORIGIN", value_delimiter = ',', value_parser = origin, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+    /// How many clients may be connected; 0 means as many as the limit of open files allows
+    #[arg(
+        long,
+        env = "CHATD_MAX_CONNECTIONS",
+        default_value_t = 0,
+        value_name = "N"
+    )]
+    max_connections: usize,
     /// How long a stopping server may take to tell its clients
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = duration, value_name = "TIME")]
     shutdown_grace: Duration,
@@ -118,6 +130,12 @@ fn ranged(text: &str, least: usize, most: usize) -> Result<usize, String> {
     number.ok_or_else(|| format!("give a number from {least} to {most}"))
 }
 
+fn origin(text: &str) -> Result<String, String> {
+    Origins::new([text.to_owned()])
+        .map(|_| text.to_owned())
+        .map_err(|error| error.to_string())
+}
+
 fn log_filter(text: &str) -> Result<String, String> {
     match text.parse::<EnvFilter>() {
         Ok(_) => Ok(text.to_owned()),
@@ -126,7 +144,7 @@ fn log_filter(text: &str) -> Result<String, String> {
 }
 
 impl Flags {
-    fn config(&self) -> Config {
+    fn config(&self, open_files: u64) -> Config {
         Config {
             data: Location::File(self.data.clone()),
             registration: self.registration.into(),
@@ -138,6 +156,15 @@ impl Flags {
                     timeout: self.ping_timeout,
                 },
                 max_payload: self.max_payload,
+                max_sessions: match self.max_connections {
+                    0 => usize::try_from(open_files)
+                        .unwrap_or(usize::MAX)
+                        .saturating_sub(SPARE_FILES)
+                        .max(1),
+                    number => number,
+                },
+                // Each was read by the same rule when the flags were.
+                origins: Origins::new(self.allow_origin.iter().cloned()).unwrap_or_default(),
                 ..EngineConfig::default()
             },
             io: IoConfig::default(),
@@ -146,6 +173,9 @@ impl Flags {
         }
     }
 }
+
+/// File descriptors that are kept for what is no client: the data file, the listener, requests that come and go.
+const SPARE_FILES: usize = 256;
 
 /// The whole program: flags, log, server. Exit code 0 when it was asked to stop, 1 when it failed, 2 for wrong flags.
 pub fn main() -> ExitCode {
@@ -201,7 +231,15 @@ async fn serve(flags: &Flags) -> Result<(), String> {
             None => tracing::info!("open {base}/"),
         }
     };
-    server::run(flags.config(), listener, ready, stop)
+    // As many as the machine lets us have; where it lets us have no more, what there is must do.
+    let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
+    let config = flags.config(open_files);
+    tracing::debug!(
+        open_files,
+        connections = config.engine.max_sessions,
+        "limits"
+    );
+    server::run(config, listener, ready, stop)
         .await
         .map_err(|error| format!("{data}: {}", chain(&error)))
 }
@@ -288,7 +326,7 @@ mod tests {
 
     #[test]
     fn the_flags_defaults_are_the_librarys() {
-        let flags = Flags::parse_from(["chatd"]).config();
+        let flags = Flags::parse_from(["chatd"]).config(1_024);
         let library = Config::default();
         assert_eq!(flags.token_lifetime, library.token_lifetime);
         assert_eq!(flags.max_message_chars, library.max_message_chars);

@@ -85,12 +85,18 @@ enum Beat {
     Pong(Instant),
 }
 
+/// How many packets a client may send in one second: more than any program says to another, and 10 ms of one core.
+const PACKETS_A_SECOND: u32 = 10_000;
+
 /// One session.
 #[derive(Debug)]
 pub struct Session {
     stage: Stage,
     heartbeat: Heartbeat,
     beat: Beat,
+    /// When the second began in which packets are counted.
+    second: Instant,
+    in_second: u32,
 }
 
 impl Session {
@@ -100,6 +106,8 @@ impl Session {
             stage,
             heartbeat,
             beat: Beat::Ping(now + heartbeat.interval),
+            second: now,
+            in_second: 0,
         }
     }
 
@@ -132,6 +140,13 @@ impl Session {
     pub fn handle_packet<'a>(&mut self, now: Instant, packet: Packet<'a>) -> Output<'a> {
         if self.stage == Stage::Closed {
             return Output::None;
+        }
+        if now.duration_since(self.second) >= Duration::from_secs(1) {
+            (self.second, self.in_second) = (now, 0);
+        }
+        self.in_second += 1;
+        if self.in_second > PACKETS_A_SECOND {
+            return self.close(CloseReason::TransportError);
         }
         match packet {
             Packet::Message(text) => Output::Message(text),
@@ -255,6 +270,25 @@ mod tests {
             session.deadline(),
             answered + HEARTBEAT.interval,
             "an unasked answer moves nothing"
+        );
+    }
+
+    #[test]
+    fn a_client_that_floods_is_closed_and_one_that_is_busy_is_not() {
+        let (mut session, start) = open(Stage::WebSocket);
+        for second in 0..3 {
+            let now = start + Duration::from_secs(second);
+            for _ in 0..PACKETS_A_SECOND {
+                assert_eq!(
+                    session.handle_packet(now, Packet::Message("x")),
+                    Output::Message("x")
+                );
+            }
+        }
+        let now = start + Duration::from_millis(2_999);
+        assert_eq!(
+            session.handle_packet(now, Packet::Message("x")),
+            Output::Closed(CloseReason::TransportError)
         );
     }
 

@@ -17,8 +17,7 @@ use crate::transport::Body;
 struct Assets;
 
 /// The page runs nothing and loads nothing but its own files, and stands in no frame.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' https: data:; object-src 'none'; \
-     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// A file by its exact path; `/` is `index.html`.
 pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiError> {

@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::accounts::Accounts;
 use crate::chat::{Chat, Presence};
 use crate::model::Timestamp;
-use crate::transport::{Body, Engine};
+use crate::transport::{self, Body, Engine, Origins};
 use error::ApiError;
 use router::{Route, Router};
 
@@ -41,6 +41,7 @@ pub struct Http {
 /// What routes work on.
 struct App {
     engine: Engine,
+    origins: Origins,
     accounts: Accounts,
     chat: Chat,
     presence: Arc<Presence>,
@@ -52,6 +53,7 @@ impl Http {
     /// Over these verbs and sessions.
     pub fn new(
         engine: Engine,
+        origins: Origins,
         accounts: Accounts,
         chat: Chat,
         presence: Arc<Presence>,
@@ -60,6 +62,7 @@ impl Http {
         Self {
             app: Arc::new(App {
                 engine,
+                origins,
                 accounts,
                 chat,
                 presence,
@@ -76,10 +79,15 @@ impl Http {
             return app.engine.serve(request, peer).await;
         }
         let method = request.method().clone();
-        let mut response = match app.route(request).await {
-            Ok(response) => response,
-            Err(error) => error.response(),
+        let allowed = app.origins.headers(request.headers());
+        let mut response = match app.origins.preflight(&method, request.headers()) {
+            Some(answer) => answer,
+            None => match app.route(request).await {
+                Ok(response) => response,
+                Err(error) => error.response(),
+            },
         };
+        transport::say(&mut response, allowed);
         let headers = response.headers_mut();
         headers.insert(
             header::X_CONTENT_TYPE_OPTIONS,

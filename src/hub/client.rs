@@ -8,15 +8,19 @@ use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
+use super::ack::AckReply;
 use super::encode;
 use super::namespace::Namespace;
 use super::socket::{Ack, Socket};
 use super::{
-    ConnectRequest, Connecting, Decision, DisconnectReason, Event, Refusal, Shared, SocketHandler,
+    ConnectRequest, Connecting, Decision, DisconnectReason, Event, KeptHandshake, Refusal, Shared,
+    SocketHandler,
 };
-use crate::socketio::{self, Header, Kind, Packet};
+use crate::socketio::{self, Header, Kind, Packet, check_placeholders};
 use crate::transport::{CloseReason, Connection, Handshake, Receiver};
 
+/// How many bytes of attachments an event may bring in all: as much as four of the largest messages of the reference.
+const MAX_ATTACHMENT_BYTES: usize = 4_000_000;
 /// How many packets may wait for a CONNECT that is being decided. The reference's client sends none before its answer.
 const WAITING_PACKETS: usize = 64;
 
@@ -26,6 +30,7 @@ pub(super) struct Client {
     connection: Connection,
     /// The value of the handshake's `Authorization` header.
     authorization: Option<Box<str>>,
+    handshake: Option<Arc<KeptHandshake>>,
     state: Mutex<State>,
     this: Weak<Client>,
 }
@@ -60,6 +65,7 @@ struct Waiting {
 struct Assembling {
     text: String,
     missing: usize,
+    bytes: usize,
     attachments: Vec<Bytes>,
 }
 
@@ -73,10 +79,18 @@ impl Client {
             .headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok());
+        let kept = shared.config.keep_handshakes;
         Arc::new_cyclic(|this| Self {
             shared,
             connection,
             authorization: authorization.map(Into::into),
+            handshake: kept.then(|| {
+                Arc::new(KeptHandshake {
+                    headers: handshake.headers.clone(),
+                    query: handshake.query.to_owned(),
+                    peer: handshake.peer,
+                })
+            }),
             state: Mutex::default(),
             this: this.clone(),
         })
@@ -109,9 +123,16 @@ impl Client {
             state.assembling = Some(Box::new(Assembling {
                 text: text.to_owned(),
                 missing,
+                bytes: 0,
                 attachments,
             }));
             return Ok(());
+        }
+        if let (Some(data), true) = (packet.data, packet.attachments > 0) {
+            check_placeholders(data, attachments.len()).map_err(|error| {
+                tracing::debug!(%error, "a client sent what is no packet");
+                CloseReason::ParseError
+            })?;
         }
         if packet.kind == Kind::Connect {
             return self.connect(state, &packet);
@@ -144,8 +165,14 @@ impl Client {
                         Ok(())
                     }
                     Kind::Event => event(&socket, handler.as_mut(), &packet, &attachments),
-                    // This side asks for no acks yet, so this one is late or made up; either is ignored.
-                    Kind::Ack => Ok(()),
+                    Kind::Ack => {
+                        if let (Some(id), Some(data)) = (packet.ack_id, packet.data) {
+                            let args = socketio::Ack::parse(data).args;
+                            let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+                            socket.answered(id, AckReply { args, attachments });
+                        }
+                        Ok(())
+                    }
                     Kind::Connect | Kind::ConnectError => Err(CloseReason::ParseError),
                 }
             }
@@ -176,6 +203,7 @@ impl Client {
         let request = ConnectRequest {
             auth: packet.data,
             authorization: self.authorization.as_deref(),
+            handshake: self.handshake.as_ref(),
         };
         match handler.connect(&socket, request) {
             Connecting::Done(Ok(handler)) => {
@@ -257,6 +285,8 @@ impl Client {
 #[derive(serde::Serialize)]
 struct Welcome<'a> {
     sid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<String>,
 }
 
 impl Joined {
@@ -274,7 +304,13 @@ impl Joined {
             attachments: 0,
         };
         let id = self.socket.id();
-        match encode::packet(header, Some(&Welcome { sid: id.as_str() })) {
+        match encode::packet(
+            header,
+            Some(&Welcome {
+                sid: id.as_str(),
+                pid: handler.private_id(),
+            }),
+        ) {
             Ok(frame) => drop(self.socket.connection().send(frame)),
             Err(error) => tracing::error!(%error, "a CONNECT could not be encoded"),
         }
@@ -339,6 +375,11 @@ impl Receiver for Client {
     fn binary(&self, bytes: &[u8]) -> Result<(), CloseReason> {
         let mut state = self.state.lock();
         let assembling = state.assembling.as_mut().ok_or(CloseReason::ParseError)?;
+        assembling.bytes += bytes.len();
+        if assembling.bytes > MAX_ATTACHMENT_BYTES {
+            state.assembling = None;
+            return Err(CloseReason::TransportError);
+        }
         assembling.attachments.push(Bytes::copy_from_slice(bytes));
         assembling.missing -= 1;
         if assembling.missing == 0

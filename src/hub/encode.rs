@@ -1,23 +1,31 @@
 //! Outgoing packets as frames, encoded once.
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::socketio::{Header, Kind};
 use crate::transport::Frame;
+
+/// A packet as the frames that carry it: the text first, then its attachments.
+pub(super) fn frames(text: Frame, attachments: &[Bytes]) -> impl Iterator<Item = Frame> {
+    std::iter::once(text).chain(attachments.iter().map(|bytes| Frame::binary(bytes)))
+}
 
 /// An event. `args` must be written as a JSON array (a tuple, a slice); `name` goes in before its elements.
 pub(super) fn event<A: Serialize + ?Sized>(
     namespace: &str,
     name: &str,
     args: &A,
+    ack_id: Option<u64>,
+    attachments: usize,
 ) -> Result<Frame, serde_json::Error> {
     let mut result = Ok(());
     let frame = Frame::message(|out| {
         Header {
             kind: Kind::Event,
             namespace,
-            ack_id: None,
-            attachments: 0,
+            ack_id,
+            attachments,
         }
         .encode(out);
         result = write_event(out, name, args);
@@ -55,13 +63,14 @@ pub(super) fn ack<A: Serialize + ?Sized>(
     namespace: &str,
     id: u64,
     args: &A,
+    attachments: usize,
 ) -> Result<Frame, serde_json::Error> {
     packet(
         Header {
             kind: Kind::Ack,
             namespace,
             ack_id: Some(id),
-            attachments: 0,
+            attachments,
         },
         Some(args),
     )
@@ -85,6 +94,7 @@ pub(super) fn packet<D: Serialize + ?Sized>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::socketio::Placeholder;
 
     fn text(frame: Result<Frame, serde_json::Error>) -> String {
         frame.unwrap().to_text()
@@ -93,14 +103,21 @@ mod tests {
     #[test]
     fn events_and_acks_are_written_as_the_protocol_says() {
         let none: [u8; 0] = [];
-        assert_eq!(text(event("/", "hello", &none)), r#"42["hello"]"#);
-        assert_eq!(text(event("/", "a\"b", &(1, "x"))), r#"42["a\"b",1,"x"]"#);
+        assert_eq!(text(event("/", "hello", &none, None, 0)), r#"42["hello"]"#);
         assert_eq!(
-            text(event("/custom", "e", &[[1]])),
+            text(event("/", "a\"b", &(1, "x"), Some(7), 0)),
+            r#"427["a\"b",1,"x"]"#
+        );
+        assert_eq!(
+            text(event("/custom", "e", &[[1]], None, 0)),
             r#"42/custom,["e",[1]]"#
         );
-        assert_eq!(text(ack("/", 12, &(true,))), "4312[true]");
-        assert_eq!(text(ack("/a", 0, &none)), "43/a,0[]");
+        assert_eq!(
+            text(event("/", "e", &[Placeholder(0)], None, 1)),
+            r#"451-["e",{"_placeholder":true,"num":0}]"#
+        );
+        assert_eq!(text(ack("/", 12, &(true,), 0)), "4312[true]");
+        assert_eq!(text(ack("/a", 0, &none, 0)), "43/a,0[]");
         let header = Header {
             kind: Kind::Disconnect,
             namespace: "/",
@@ -112,7 +129,7 @@ mod tests {
 
     #[test]
     fn arguments_that_are_no_array_are_refused() {
-        assert!(event("/", "e", &1).is_err());
-        assert!(event("/", "e", "text").is_err());
+        assert!(event("/", "e", &1, None, 0).is_err());
+        assert!(event("/", "e", "text", None, 0).is_err());
     }
 }

@@ -11,6 +11,7 @@
 //!
 //! Nothing here waits: sending queues into the session's bounded outbox, and a handler must not block.
 
+mod ack;
 mod client;
 mod encode;
 mod namespace;
@@ -18,16 +19,19 @@ mod socket;
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hyper::HeaderMap;
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
 
+pub use ack::{AckError, AckReply};
 pub use namespace::{Broadcast, Namespace, Room};
 pub use socket::{Ack, Socket, SocketId, SocketKey};
 
@@ -39,12 +43,16 @@ use client::Client;
 pub struct IoConfig {
     /// How long a session may stay without a socket in any namespace.
     pub connect_timeout: Duration,
+    /// Whether a session keeps the headers and the query of its handshake for those who decide on CONNECTs. They take
+    /// some kilobytes a session; the `Authorization` header alone is kept in any case.
+    pub keep_handshakes: bool,
 }
 
 impl Default for IoConfig {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(45),
+            keep_handshakes: false,
         }
     }
 }
@@ -62,6 +70,19 @@ pub struct ConnectRequest<'a> {
     pub auth: Option<&'a RawValue>,
     /// The value of the handshake's `Authorization` header, where it had one.
     pub authorization: Option<&'a str>,
+    /// The rest of the handshake, where [`IoConfig::keep_handshakes`] says to keep it.
+    pub handshake: Option<&'a Arc<KeptHandshake>>,
+}
+
+/// The HTTP request that opened a session, kept.
+#[derive(Debug)]
+pub struct KeptHandshake {
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its query, undecoded.
+    pub query: String,
+    /// Who sent it.
+    pub peer: SocketAddr,
 }
 
 /// Who hears the socket from now on, or why it may not join.
@@ -77,6 +98,12 @@ pub enum Connecting {
 
 /// Hears one socket. Calls come one at a time and must not block.
 pub trait SocketHandler: Send {
+    /// The private id by which the client may later continue this socket (connection state recovery): told to it with
+    /// its public id, and to nobody else. `None` where nothing can be continued.
+    fn private_id(&self) -> Option<String> {
+        None
+    }
+
     /// The client was told that it is connected; what is emitted now reaches it.
     fn connected(&mut self) {}
     /// The client emitted an event.

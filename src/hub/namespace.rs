@@ -135,7 +135,7 @@ impl Broadcast<'_> {
             .filter(|socket| Some(socket.key()) != self.except)
         {
             if frame.is_none() {
-                frame = match encode::event(self.namespace.name(), name, args) {
+                frame = match encode::event(self.namespace.name(), name, args, None, 0) {
                     Ok(frame) => Some(frame),
                     Err(error) => {
                         return tracing::error!(%error, name, "an event could not be encoded");

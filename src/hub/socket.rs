@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::Serialize;
 use smallvec::SmallVec;
 
+use super::ack::{AckError, AckReply, Awaited};
 use super::client::Client;
 use super::encode;
 use super::namespace::{Namespace, Room};
@@ -26,13 +29,23 @@ static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 pub struct SocketId([u8; 20]);
 
 impl SocketId {
-    fn random() -> Self {
+    /// A new one.
+    pub fn random() -> Self {
         let random: [u8; 15] = rand::random();
         let mut text = [0; 20];
         BASE64_URL_SAFE_NO_PAD
             .encode_slice(random, &mut text)
             .expect("15 bytes are 20 characters of base64");
         Self(text)
+    }
+
+    /// An id that was given before: 20 characters of `A-Z a-z 0-9 - _`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        text.bytes()
+            .all(fits)
+            .then(|| text.as_bytes().try_into().ok().map(Self))
+            .flatten()
     }
 
     /// The characters.
@@ -49,11 +62,12 @@ pub struct Socket {
 
 struct Inner {
     key: SocketKey,
-    id: SocketId,
+    id: OnceLock<SocketId>,
     namespace: Namespace,
     connection: Connection,
     client: Weak<Client>,
     rooms: Mutex<SmallVec<[Room; 1]>>,
+    awaited: Awaited,
     /// It left its namespace, or was put out.
     gone: AtomicBool,
 }
@@ -62,11 +76,12 @@ impl Socket {
     pub(super) fn new(namespace: &Namespace, connection: Connection, client: Weak<Client>) -> Self {
         let inner = Inner {
             key: NEXT_KEY.fetch_add(1, Ordering::Relaxed),
-            id: SocketId::random(),
+            id: OnceLock::new(),
             namespace: namespace.clone(),
             connection,
             client,
             rooms: Mutex::default(),
+            awaited: Awaited::default(),
             gone: AtomicBool::new(false),
         };
         Self {
@@ -79,9 +94,14 @@ impl Socket {
         self.inner.key
     }
 
-    /// Its public id.
+    /// Its public id; random, unless it was given an earlier one.
     pub fn id(&self) -> SocketId {
-        self.inner.id
+        *self.inner.id.get_or_init(SocketId::random)
+    }
+
+    /// Gives it the id of an earlier socket, which it continues. `false` where it has one already.
+    pub fn continue_as(&self, id: SocketId) -> bool {
+        self.inner.id.set(id).is_ok()
     }
 
     /// Its namespace.
@@ -114,9 +134,64 @@ impl Socket {
 
     /// Emits an event. `args` is written as a JSON array, so a tuple, an array or a slice.
     pub fn emit<A: Serialize + ?Sized>(&self, name: &str, args: &A) {
-        match encode::event(self.inner.namespace.name(), name, args) {
-            Ok(frame) => self.send(frame),
+        self.emit_binary(name, args, &[]);
+    }
+
+    /// Emits an event with attachments, which [`crate::socketio::Placeholder`]s in `args` stand for.
+    pub fn emit_binary<A: Serialize + ?Sized>(&self, name: &str, args: &A, attachments: &[Bytes]) {
+        match encode::event(self.namespace().name(), name, args, None, attachments.len()) {
+            Ok(frame) => self.send_all(frame, attachments),
             Err(error) => tracing::error!(%error, name, "an event could not be encoded"),
+        }
+    }
+
+    /// Emits an event if it can leave at once; else it is dropped. For what the next one replaces.
+    pub fn emit_volatile<A: Serialize + ?Sized>(&self, name: &str, args: &A) {
+        match encode::event(self.namespace().name(), name, args, None, 0) {
+            Ok(frame) if !self.is_gone() => drop(self.inner.connection.send_volatile(frame)),
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, name, "an event could not be encoded"),
+        }
+    }
+
+    /// Emits an event and waits for the client's ack.
+    pub async fn emit_with_ack<A: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        args: &A,
+        timeout: Duration,
+    ) -> Result<AckReply, AckError> {
+        if self.is_gone() {
+            return Err(AckError::Disconnected);
+        }
+        let (id, answered) = self.inner.awaited.ask()?;
+        match encode::event(self.namespace().name(), name, args, Some(id), 0) {
+            Ok(frame) => self.send(frame),
+            Err(error) => {
+                tracing::error!(%error, name, "an event could not be encoded");
+                self.inner.awaited.forget(id);
+                return Err(AckError::Encode);
+            }
+        }
+        match tokio::time::timeout(timeout, answered).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(_)) => Err(AckError::Disconnected),
+            Err(_) => {
+                self.inner.awaited.forget(id);
+                Err(AckError::Timeout)
+            }
+        }
+    }
+
+    pub(super) fn answered(&self, id: u64, reply: AckReply) {
+        self.inner.awaited.answer(id, reply);
+    }
+
+    fn send_all(&self, frame: Frame, attachments: &[Bytes]) {
+        if !self.is_gone() {
+            self.inner
+                .connection
+                .send_all(encode::frames(frame, attachments));
         }
     }
 
@@ -163,6 +238,7 @@ impl Socket {
         self.inner.namespace.leave(self.key(), rooms.iter());
         *rooms = SmallVec::new();
         self.inner.namespace.remove(self.key());
+        self.inner.awaited.clear();
     }
 }
 
@@ -186,8 +262,18 @@ impl Ack {
 
     /// Answers. `args` is written as a JSON array, so a tuple, an array or a slice.
     pub fn send<A: Serialize + ?Sized>(self, args: &A) {
-        match encode::ack(self.socket.namespace().name(), self.id, args) {
-            Ok(frame) => self.socket.send(frame),
+        self.send_binary(args, &[]);
+    }
+
+    /// Answers with attachments, which [`crate::socketio::Placeholder`]s in `args` stand for.
+    pub fn send_binary<A: Serialize + ?Sized>(self, args: &A, attachments: &[Bytes]) {
+        match encode::ack(
+            self.socket.namespace().name(),
+            self.id,
+            args,
+            attachments.len(),
+        ) {
+            Ok(frame) => self.socket.send_all(frame, attachments),
             Err(error) => tracing::error!(%error, "an ack could not be encoded"),
         }
     }

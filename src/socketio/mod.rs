@@ -3,8 +3,10 @@
 //! JSON passes through raw: a payload's syntax is checked without recursion, and only a handler that wants a value reads
 //! it. Source: the Socket.IO protocol document of the reference implementation, revision 5.
 
+mod attachment;
 mod event;
 mod packet;
 
+pub use attachment::{Placeholder, PlaceholderError, check_placeholders};
 pub use event::{Ack, Event, EventError};
 pub use packet::{DecodeError, Header, Kind, MAX_ATTACHMENTS, Packet};

@@ -12,6 +12,8 @@
 //! when its outbox is full, and what it held is given back; the client may come back and catch up.
 
 mod frame;
+mod frames;
+mod origin;
 mod outbox;
 mod polling;
 mod registry;
@@ -28,6 +30,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 pub use frame::Frame;
+pub use origin::{OriginError, Origins, say};
 pub use registry::{Connection, SessionId};
 
 use crate::engineio::Stage;
@@ -37,8 +40,13 @@ use registry::{Live, Registry};
 /// The body of every response.
 pub type Body = Full<Bytes>;
 
+/// 100,000 sessions: some 300 MB, and more than one small machine has file descriptors for.
+pub const DEFAULT_MAX_SESSIONS: usize = 100_000;
+/// 1,000 sessions from one address: a large office behind one router.
+pub const DEFAULT_MAX_SESSIONS_PER_ADDRESS: usize = 1_000;
+
 /// What an engine is told once. The defaults are the reference server's.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// When pings go out, and how long their answers may take.
     pub heartbeat: Heartbeat,
@@ -46,6 +54,13 @@ pub struct EngineConfig {
     pub max_payload: usize,
     /// How long a WebSocket may take to take a session over.
     pub upgrade_timeout: Duration,
+    /// How many sessions may be open; the handshake of one more is answered with 503, and a stock client tries again.
+    pub max_sessions: usize,
+    /// How many of them may come from one address (one /64 of IPv6). Loopback is not counted: whoever comes from there
+    /// is this machine's own, or comes through its proxy, and then all do.
+    pub max_sessions_per_address: usize,
+    /// Which web pages may connect, besides our own.
+    pub origins: Origins,
 }
 
 impl Default for EngineConfig {
@@ -57,12 +72,15 @@ impl Default for EngineConfig {
             },
             max_payload: 1_000_000,
             upgrade_timeout: Duration::from_secs(10),
+            max_sessions: DEFAULT_MAX_SESSIONS,
+            max_sessions_per_address: DEFAULT_MAX_SESSIONS_PER_ADDRESS,
+            origins: Origins::default(),
         }
     }
 }
 
-/// The HTTP request that opened a session.
-#[derive(Debug)]
+/// The HTTP request that opens a session.
+#[derive(Debug, Clone, Copy)]
 pub struct Handshake<'a> {
     /// Its headers.
     pub headers: &'a HeaderMap,
@@ -74,12 +92,24 @@ pub struct Handshake<'a> {
 
 /// Takes the sessions that open.
 pub trait Acceptor: Send + Sync {
+    /// Whether a session may open, asked first. An error is answered with 403 and its text.
+    fn allow(&self, _handshake: &Handshake<'_>) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    /// What else the response to a handshake is to say: cookies, mostly.
+    fn response_headers(&self, _handshake: &Handshake<'_>) -> HeaderMap {
+        HeaderMap::new()
+    }
+
     /// A session opened. What its client says goes to the answer.
     fn open(&self, handshake: &Handshake<'_>, connection: Connection) -> Arc<dyn Receiver>;
 }
 
 /// Hears one session: its messages one at a time, in order, and its end once. Must not block.
 pub trait Receiver: Send + Sync {
+    /// A polling request with these headers brings what is heard next.
+    fn posting(&self, _headers: &HeaderMap) {}
     /// The client said this. An error ends the session.
     fn message(&self, text: &str) -> Result<(), CloseReason>;
     /// The client said this. An error ends the session.
@@ -115,7 +145,14 @@ enum Refusal {
     HandshakeMethod,
     BadRequest,
     ProtocolVersion,
+    /// The application's word, or ours about a stranger's page.
+    Forbidden(&'static str),
+    /// As many sessions are open as may be.
+    Full,
 }
+
+/// How long a client is to wait where the server is full, in seconds.
+const FULL_RETRY_AFTER: &str = "5";
 
 impl Refusal {
     const fn code_and_message(self) -> (u8, &'static str) {
@@ -124,7 +161,9 @@ impl Refusal {
             Self::SessionUnknown => (1, "Session ID unknown"),
             Self::HandshakeMethod => (2, "Bad handshake method"),
             Self::BadRequest => (3, "Bad request"),
+            Self::Forbidden(message) => (4, message),
             Self::ProtocolVersion => (5, "Unsupported protocol version"),
+            Self::Full => (3, "Too many sessions"),
         }
     }
 
@@ -136,8 +175,18 @@ impl Refusal {
         } else {
             Full::from(format!("{{\"code\":{code},\"message\":\"{message}\"}}"))
         });
-        *response.status_mut() = StatusCode::BAD_REQUEST;
+        *response.status_mut() = match self {
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
         let headers = response.headers_mut();
+        if self == Self::Full {
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from_static(FULL_RETRY_AFTER),
+            );
+        }
         if websocket {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -157,6 +206,12 @@ struct Query {
     transport: Option<TransportKind>,
     sid: Option<String>,
     revision_4: bool,
+}
+
+/// The pairs of a handshake's query, decoded.
+pub fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+    form_urlencoded::parse(query.as_bytes())
+        .map(|(key, value)| (key.into_owned(), value.into_owned()))
 }
 
 impl Query {
@@ -194,11 +249,20 @@ impl Engine {
 
     /// Answers one request. Must run in a tokio runtime; a request whose future is dropped closes its session.
     pub async fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let websocket = websocket::wants_upgrade(request.headers());
-        match self.route(request, peer, websocket).await {
-            Ok(response) => response,
-            Err(refusal) => refusal.response(websocket),
-        }
+        let origins = &self.shared.config.origins;
+        let allowed = origins.headers(request.headers());
+        let mut response = match origins.preflight(request.method(), request.headers()) {
+            Some(answer) => answer,
+            None => {
+                let websocket = websocket::wants_upgrade(request.headers());
+                match self.route(request, peer, websocket).await {
+                    Ok(response) => response,
+                    Err(refusal) => refusal.response(websocket),
+                }
+            }
+        };
+        origin::say(&mut response, allowed);
+        response
     }
 
     async fn route(
@@ -221,6 +285,9 @@ impl Engine {
         if websocket != (kind == TransportKind::WebSocket) {
             return Err(Refusal::BadRequest);
         }
+        if websocket && !self.shared.config.origins.may_connect(request.headers()) {
+            return Err(Refusal::Forbidden("Forbidden"));
+        }
         match (live, kind) {
             (Some(_), _) if !query.revision_4 => Err(Refusal::BadRequest),
             (Some(live), TransportKind::Polling) => {
@@ -231,7 +298,7 @@ impl Engine {
             }
             (None, _) if request.method() != Method::GET => Err(Refusal::HandshakeMethod),
             (None, _) if !query.revision_4 => Err(Refusal::ProtocolVersion),
-            (None, TransportKind::Polling) => Ok(polling::open(&self.shared, &request, peer)),
+            (None, TransportKind::Polling) => polling::open(&self.shared, &request, peer),
             (None, TransportKind::WebSocket) => websocket::open(&self.shared, request, peer),
         }
     }
@@ -251,27 +318,31 @@ impl Engine {
 }
 
 impl Shared {
-    /// Opens a session and introduces it.
+    /// Opens a session and introduces it. Gives also what else the response is to say.
     fn open(
         self: &Arc<Self>,
         request: &Request<Incoming>,
         peer: SocketAddr,
         stage: Stage,
-    ) -> Arc<Live> {
-        let live = self
-            .registry
-            .open(self, Instant::now(), stage, self.config.heartbeat);
+    ) -> Result<(Arc<Live>, HeaderMap), Refusal> {
         let query = request.uri().query().unwrap_or_default();
         let handshake = Handshake {
             headers: request.headers(),
             query,
             peer,
         };
+        self.acceptor
+            .allow(&handshake)
+            .map_err(Refusal::Forbidden)?;
+        let live = self
+            .registry
+            .open(self, Instant::now(), stage, peer.ip())
+            .ok_or(Refusal::Full)?;
         let receiver = self
             .acceptor
             .open(&handshake, Connection::new(Arc::clone(&live)));
         live.introduce(receiver);
-        live
+        Ok((live, self.acceptor.response_headers(&handshake)))
     }
 
     /// The JSON of a session's open packet.

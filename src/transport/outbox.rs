@@ -73,6 +73,23 @@ pub(super) enum Watched {
 }
 
 impl Queue {
+    /// `false`, and closing, where it is full; as before, where it is closing.
+    fn push(&mut self, frame: Frame) -> bool {
+        if self.closing.is_some() {
+            return false;
+        }
+        if self.frames.len() >= MAX_FRAMES
+            || self.bytes + frame.len() > MAX_BYTES && !self.frames.is_empty()
+        {
+            self.closing = Some(CloseReason::SlowConsumer);
+            self.take();
+            return false;
+        }
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+        true
+    }
+
     fn wake(&mut self) -> [Option<Waker>; 3] {
         [self.sender.take(), self.keeper.take(), self.socket.take()]
     }
@@ -90,27 +107,33 @@ fn wake<const N: usize>(wakers: [Option<Waker>; N]) {
 impl Outbox {
     /// Queues a frame. `false` where the session is closing or is closed for this one.
     pub(super) fn push(&self, frame: Frame) -> bool {
+        self.push_all([frame])
+    }
+
+    /// Queues frames that nothing may come between. `false` as for one.
+    pub(super) fn push_all(&self, frames: impl IntoIterator<Item = Frame>) -> bool {
         let mut queue = self.queue.lock();
-        if queue.closing.is_some() {
-            return false;
+        for frame in frames {
+            if !queue.push(frame) {
+                let wakers = queue.wake();
+                drop(queue);
+                wake(wakers);
+                return false;
+            }
         }
-        if queue.frames.len() >= MAX_FRAMES
-            || queue.bytes + frame.len() > MAX_BYTES && !queue.frames.is_empty()
-        {
-            queue.closing = Some(CloseReason::SlowConsumer);
-            let dropped = queue.take();
-            let wakers = queue.wake();
-            drop(queue);
-            drop(dropped);
-            wake(wakers);
-            return false;
-        }
-        queue.bytes += frame.len();
-        queue.frames.push_back(frame);
         let sender = queue.sender.take();
         drop(queue);
         wake([sender]);
         true
+    }
+
+    /// Queues a frame if it can leave at once: nothing waits, and somebody is there to send it.
+    pub(super) fn push_volatile(&self, frame: Frame) -> bool {
+        let ready = {
+            let queue = self.queue.lock();
+            queue.frames.is_empty() && queue.sender.is_some()
+        };
+        ready && self.push(frame)
     }
 
     /// Takes no more frames. What is queued is still sent, unless the client is gone.

@@ -21,6 +21,9 @@ use crate::engineio::{CloseReason, Packet, SEPARATOR, Stage, decode_payload};
 
 /// How long the last words of a session that this side closed wait for a GET.
 const LAST_WORDS: Duration = Duration::from_secs(30);
+/// How long the noop waits that ends the poll of a client that closed: it may be on its way while the POST that closes
+/// overtakes it.
+const LAST_NOOP: Duration = Duration::from_secs(1);
 /// How long a POST's body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -29,12 +32,14 @@ pub(super) fn open(
     shared: &Arc<Shared>,
     request: &Request<Incoming>,
     peer: SocketAddr,
-) -> Response<Body> {
-    let live = shared.open(request, peer, Stage::Polling);
+) -> Result<Response<Body>, Refusal> {
+    let (live, say) = shared.open(request, peer, Stage::Polling)?;
     tokio::spawn(keep(Arc::clone(&live)));
     let mut body = String::new();
     Packet::Open(&shared.handshake_json(&live, &["websocket"])).encode(&mut body);
-    payload(body)
+    let mut response = payload(body);
+    response.headers_mut().extend(say);
+    Ok(response)
 }
 
 /// Serves a session that is open.
@@ -47,7 +52,11 @@ pub(super) async fn serve(
     live.tick(Instant::now());
     match live.session.lock().stage() {
         Stage::WebSocket => return Err(Refusal::BadRequest),
-        Stage::Closed if live.outbox.closing() == Some(CloseReason::PingTimeout) => {
+        // Only what a closing session still has to say is served.
+        Stage::Closed
+            if request.method() != Method::GET
+                || live.outbox.closing() == Some(CloseReason::PingTimeout) =>
+        {
             return Err(Refusal::SessionUnknown);
         }
         _ => {}
@@ -73,12 +82,15 @@ async fn keep(live: Arc<Live>) {
     }
     let reason = live.outbox.closing().unwrap_or(CloseReason::ForcedClose);
     live.end(reason);
-    let has_last_words = matches!(
-        reason,
-        CloseReason::ForcedClose | CloseReason::ConnectTimeout | CloseReason::SlowConsumer
-    );
-    if has_last_words && !live.requests.lock().get {
-        tokio::time::sleep(LAST_WORDS).await;
+    let linger = match reason {
+        CloseReason::ForcedClose | CloseReason::ConnectTimeout | CloseReason::SlowConsumer => {
+            LAST_WORDS
+        }
+        CloseReason::TransportClose => LAST_NOOP,
+        _ => Duration::ZERO,
+    };
+    if linger > Duration::ZERO && !live.requests.lock().get {
+        tokio::time::sleep(linger).await;
     }
     live.forget();
 }
@@ -165,6 +177,7 @@ async fn feed(shared: &Shared, live: Arc<Live>, request: Request<Incoming>) -> R
         // Binary goes as base64 in this revision.
         return bad_request();
     }
+    live.posting(request.headers());
     let body = Limited::new(request.into_body(), shared.config.max_payload).collect();
     let body = match tokio::time::timeout(BODY_TIMEOUT, body).await {
         Ok(Ok(body)) => body.to_bytes(),
@@ -191,10 +204,6 @@ async fn feed(shared: &Shared, live: Arc<Live>, request: Request<Incoming>) -> R
         };
         match received {
             Ok(()) => {}
-            Err(CloseReason::TransportClose) => {
-                live.forget();
-                break;
-            }
             Err(CloseReason::ParseError | CloseReason::TransportError) => {
                 live.forget();
                 return bad_request();

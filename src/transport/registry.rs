@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hyper::HeaderMap;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use super::frame::Frame;
 use super::outbox::Outbox;
 use super::{Receiver, Shared};
-use crate::engineio::{CloseReason, Heartbeat, Output, Packet, Session, Stage};
+use crate::engineio::{CloseReason, Output, Packet, Session, Stage};
 
 /// Random bytes of a session id: 120 bits, as the reference has.
 const RANDOM_BYTES: usize = 15;
@@ -52,6 +54,8 @@ impl fmt::Debug for SessionId {
 /// One open session.
 pub(super) struct Live {
     sid: SessionId,
+    /// Under which it is counted, if it is.
+    address: Option<IpAddr>,
     shared: Weak<Shared>,
     pub(super) outbox: Outbox,
     pub(super) session: Mutex<Session>,
@@ -74,6 +78,14 @@ impl Live {
 
     pub(super) fn introduce(&self, receiver: Arc<dyn Receiver>) {
         *self.receiver.lock() = Some(receiver);
+    }
+
+    /// A polling request with these headers brings what is heard next.
+    pub(super) fn posting(&self, headers: &HeaderMap) {
+        let receiver = self.receiver.lock().clone();
+        if let Some(receiver) = receiver {
+            receiver.posting(headers);
+        }
     }
 
     /// Moves the session by time.
@@ -145,6 +157,16 @@ impl Connection {
         self.0.outbox.push(frame)
     }
 
+    /// Queues frames that nothing may come between: an event and its attachments.
+    pub fn send_all(&self, frames: impl IntoIterator<Item = Frame>) -> bool {
+        self.0.outbox.push_all(frames)
+    }
+
+    /// Queues a frame only if it can leave at once. `false` where it was dropped.
+    pub fn send_volatile(&self, frame: Frame) -> bool {
+        self.0.outbox.push_volatile(frame)
+    }
+
     /// Closes the session once what is queued is sent. Its receiver hears of it later, from another task.
     pub fn close(&self, reason: CloseReason) {
         self.0.outbox.close(reason);
@@ -160,44 +182,103 @@ impl fmt::Debug for Connection {
 /// All open sessions.
 #[derive(Default)]
 pub(super) struct Registry {
-    sessions: RwLock<HashMap<SessionId, Arc<Live>>>,
+    open: RwLock<Open>,
     /// Told whenever the last session is gone.
     empty: Notify,
 }
 
+#[derive(Default)]
+struct Open {
+    sessions: HashMap<SessionId, Arc<Live>>,
+    /// How many sessions each address has, loopback left out.
+    addresses: HashMap<IpAddr, usize>,
+}
+
+/// Under which address a session is counted: IPv6 by its /64, since a household has all of one.
+fn counted(address: IpAddr) -> Option<IpAddr> {
+    let address = address.to_canonical();
+    if address.is_loopback() {
+        return None;
+    }
+    Some(match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+    })
+}
+
 impl Registry {
+    /// `None` where as many are open as may be.
     pub(super) fn open(
         &self,
         shared: &Arc<Shared>,
         now: Instant,
         stage: Stage,
-        heartbeat: Heartbeat,
-    ) -> Arc<Live> {
+        address: IpAddr,
+    ) -> Option<Arc<Live>> {
+        let config = &shared.config;
+        let mut open = self.open.write();
+        let address = counted(address);
+        let from_there = address
+            .and_then(|address| open.addresses.get(&address))
+            .copied()
+            .unwrap_or(0);
+        if open.sessions.len() >= config.max_sessions
+            || from_there >= config.max_sessions_per_address
+        {
+            tracing::debug!(
+                sessions = open.sessions.len(),
+                from_there,
+                "a session was refused: too many"
+            );
+            return None;
+        }
         let live = Arc::new(Live {
             sid: SessionId::random(),
+            address,
             shared: Arc::downgrade(shared),
             outbox: Outbox::default(),
-            session: Mutex::new(Session::open(now, stage, heartbeat)),
+            session: Mutex::new(Session::open(now, stage, config.heartbeat)),
             receiver: Mutex::new(None),
             requests: Mutex::default(),
         });
-        self.sessions.write().insert(live.sid, Arc::clone(&live));
-        live
+        open.sessions.insert(live.sid, Arc::clone(&live));
+        if let Some(address) = address {
+            *open.addresses.entry(address).or_default() += 1;
+        }
+        Some(live)
     }
 
     pub(super) fn get(&self, sid: &str) -> Option<Arc<Live>> {
-        self.sessions.read().get(&SessionId::parse(sid)?).cloned()
+        self.open
+            .read()
+            .sessions
+            .get(&SessionId::parse(sid)?)
+            .cloned()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.sessions.read().len()
+        self.open.read().sessions.len()
     }
 
     fn remove(&self, sid: &SessionId) {
-        let mut sessions = self.sessions.write();
-        sessions.remove(sid);
-        if sessions.is_empty() {
-            drop(sessions);
+        let mut open = self.open.write();
+        let Some(live) = open.sessions.remove(sid) else {
+            return;
+        };
+        if let Some(address) = live.address
+            && let Some(count) = open.addresses.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                open.addresses.remove(&address);
+            }
+        }
+        let emptied = open.sessions.is_empty();
+        drop(open);
+        if emptied {
             self.empty.notify_waiters();
         }
     }
@@ -205,7 +286,7 @@ impl Registry {
     pub(super) async fn close_all(&self, reason: CloseReason) {
         loop {
             let emptied = self.empty.notified();
-            let sessions: Vec<_> = self.sessions.read().values().cloned().collect();
+            let sessions: Vec<_> = self.open.read().sessions.values().cloned().collect();
             if sessions.is_empty() {
                 return;
             }

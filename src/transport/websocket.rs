@@ -28,6 +28,7 @@ use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use super::frame::Frame;
+use super::frames::Frames;
 use super::outbox::Hurry;
 use super::registry::Live;
 use super::{Body, Refusal, Shared};
@@ -39,6 +40,13 @@ const READ_BUFFER: usize = 1_024;
 const SCRATCH: usize = 16 * 1_024;
 /// How many messages one turn reads before others get theirs.
 const MESSAGES_A_TURN: usize = 64;
+/// 64 KiB: how many bytes one turn reads before others get theirs, since many fragments make no message.
+const BYTES_A_TURN: usize = 64 * 1_024;
+/// 4 KiB: a message over it has made tungstenite's buffer grow, so the buffer is given back.
+const LARGE_MESSAGE: usize = 4 * 1_024;
+/// How long a write may make no progress. A client that reads nothing for so long is a slow consumer, however little
+/// waits for it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to answer our close, or to read why it was closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -46,6 +54,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const TOO_BIG: u16 = 1_009;
 /// Sent with a close: text that is no UTF-8.
 const NOT_UTF8: u16 = 1_007;
+/// Sent with a close: more frames than anybody needs.
+const POLICY: u16 = 1_008;
 /// Sent with a close: frames against RFC 6455.
 const PROTOCOL_ERROR: u16 = 1_002;
 
@@ -67,12 +77,13 @@ pub(super) fn open(
     mut request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<Response<Body>, Refusal> {
-    let response = switching(&request)?;
+    let mut response = switching(&request)?;
     let upgrade = hyper::upgrade::on(&mut request);
-    let live = shared.open(&request, peer, Stage::WebSocket);
+    let (live, say) = shared.open(&request, peer, Stage::WebSocket)?;
     live.outbox.push(Frame::packet(&Packet::Open(
         &shared.handshake_json(&live, &[]),
     )));
+    response.headers_mut().extend(say);
     start(shared, live, Phase::Open, upgrade);
     Ok(response)
 }
@@ -183,6 +194,9 @@ enum Phase {
 struct Task<S> {
     io: S,
     codec: WebSocketContext,
+    frames: Frames,
+    /// A message was read that made the codec's buffer grow.
+    grown: bool,
     live: Arc<Live>,
     phase: Phase,
     timer: Pin<Box<Sleep>>,
@@ -195,6 +209,18 @@ struct Task<S> {
     output: VecDeque<Frame>,
     /// How much of the first of them is written.
     written: usize,
+    /// Since when nothing could be written, though something waits.
+    blocked: Option<Instant>,
+}
+
+/// A reader of frames, of messages up to so many bytes.
+fn codec(max_payload: usize) -> WebSocketContext {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(Some(max_payload))
+        .max_frame_size(Some(max_payload));
+    WebSocketContext::new(Role::Server, Some(config))
 }
 
 /// What reading came to.
@@ -220,18 +246,18 @@ enum Step {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     fn new(io: S, read: &[u8], shared: &Shared, live: Arc<Live>, phase: Phase) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(0)
-            .max_message_size(Some(shared.config.max_payload))
-            .max_frame_size(Some(shared.config.max_payload));
+        let now = Instant::now();
         let timer_at = match phase {
             Phase::Open => live.session.lock().deadline(),
-            _ => Instant::now() + shared.config.upgrade_timeout,
+            _ => now + shared.config.upgrade_timeout,
         };
+        let mut frames = Frames::new(now);
+        frames.feed(now, read);
         let mut task = Self {
             io,
-            codec: WebSocketContext::new(Role::Server, Some(config)),
+            codec: codec(shared.config.max_payload),
+            frames,
+            grown: false,
             live,
             phase,
             timer: Box::pin(tokio::time::sleep_until(timer_at.into())),
@@ -240,6 +266,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             input: read.to_vec(),
             output: VecDeque::new(),
             written: 0,
+            blocked: None,
         };
         if phase == Phase::Refused {
             task.close(None);
@@ -301,7 +328,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             }
             Phase::Open if self.hurried => return self.abandon(CloseReason::TransportError),
             Phase::Open => {
-                self.live.tick(Instant::now());
+                let now = Instant::now();
+                if self
+                    .blocked
+                    .is_some_and(|since| now >= since + WRITE_TIMEOUT)
+                {
+                    return self.abandon(CloseReason::SlowConsumer);
+                }
+                self.live.tick(now);
                 let (stage, deadline) = {
                     let session = self.live.session.lock();
                     (session.stage(), session.deadline())
@@ -309,7 +343,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 if stage == Stage::Closed {
                     return self.abandon(CloseReason::PingTimeout);
                 }
-                self.set_timer(deadline);
+                let blocked = self.blocked.map(|since| since + WRITE_TIMEOUT);
+                self.set_timer(blocked.map_or(deadline, |blocked| blocked.min(deadline)));
             }
         }
         false
@@ -322,16 +357,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             let mut shim = Shim {
                 io: &mut self.io,
                 cx,
+                frames: &mut self.frames,
                 scratch,
                 filled: 0,
                 taken: 0,
+                total: 0,
+                stopped: None,
                 before: &before,
                 control: Vec::new(),
             };
             let mut outcome = Read::Yield;
             for _ in 0..MESSAGES_A_TURN {
                 let step = match self.codec.read(&mut shim) {
-                    Ok(message) => act(&self.live, &mut self.phase, &message),
+                    Ok(message) => {
+                        self.grown |= message.len() > LARGE_MESSAGE;
+                        act(&self.live, &mut self.phase, &message)
+                    }
                     Err(error) => Step::Over(over(&error)),
                 };
                 match step {
@@ -349,12 +390,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 // Lets tungstenite write its answer; that it then calls the connection closed is known here.
                 let _ = self.codec.flush(&mut shim);
             }
+            match (&outcome, shim.stopped) {
+                (Read::Pending, Some(Stopped::TurnIsOver)) => outcome = Read::Yield,
+                (Read::Pending, Some(Stopped::TooManyFrames)) => {
+                    tracing::debug!("a client sends too many frames");
+                    outcome = Read::Close(CloseReason::TransportError, Some(POLICY));
+                }
+                _ => {}
+            }
             self.input = [shim.before, &shim.scratch[shim.taken..shim.filled]].concat();
             let control = std::mem::take(&mut shim.control);
             if !control.is_empty() {
                 // Before all data, but after a frame that is half written.
                 self.output
                     .insert(usize::from(self.written > 0), Frame::control(control));
+            }
+            if self.grown && self.input.is_empty() && self.frames.is_between_messages() {
+                self.codec = codec(
+                    self.codec
+                        .get_config()
+                        .max_message_size
+                        .unwrap_or(usize::MAX),
+                );
+                self.grown = false;
             }
             outcome
         })
@@ -398,6 +456,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
 
     /// So many bytes more are written.
     fn advance(&mut self, count: usize) {
+        self.blocked = None;
         self.written += count;
         while let Some(first) = self.output.front()
             && self.written >= first.len()
@@ -453,7 +512,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Task<S> {
         if task.phase == Phase::Open && !task.hurried {
             let deadline = task.live.session.lock().deadline();
             // A later deadline is found out when the timer rings: most pongs need no new timer.
-            if deadline < task.timer_at || task.timer.is_elapsed() {
+            if deadline < task.timer_at {
                 task.set_timer(deadline);
             }
         }
@@ -471,7 +530,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Task<S> {
                 return Poll::Pending;
             }
             Poll::Ready(Ok(None)) => return task.drain(cx),
-            Poll::Pending => {}
+            Poll::Pending => {
+                if !task.output.is_empty() && task.blocked.is_none() && task.phase == Phase::Open {
+                    let now = Instant::now();
+                    task.blocked = Some(now);
+                    if now + WRITE_TIMEOUT < task.timer_at {
+                        task.set_timer(now + WRITE_TIMEOUT);
+                    }
+                }
+            }
         }
         if let Poll::Ready(reason) = task.live.outbox.poll_closing(cx) {
             match (task.phase, reason) {
@@ -575,14 +642,28 @@ fn over(error: &tungstenite::Error) -> Read {
     }
 }
 
+/// Why a turn reads no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    /// Others are to have theirs.
+    TurnIsOver,
+    /// The client floods.
+    TooManyFrames,
+}
+
 /// What tungstenite takes for a stream during one turn: it reads from the connection through the thread's scratch
 /// buffer, and writes only pongs and the answer to a close, which are collected.
 struct Shim<'a, 'cx, S> {
     io: &'a mut S,
     cx: &'a mut Context<'cx>,
+    frames: &'a mut Frames,
     scratch: &'a mut [u8],
     filled: usize,
     taken: usize,
+    /// How much this turn has read.
+    total: usize,
+    /// Why it reads no more in this turn, though there may be more.
+    stopped: Option<Stopped>,
     /// What an earlier turn has read and not used.
     before: &'a [u8],
     control: Vec<u8>,
@@ -594,6 +675,12 @@ impl<S: AsyncRead + Unpin> io::Read for Shim<'_, '_, S> {
             return self.before.read(out);
         }
         if self.taken == self.filled {
+            if self.total >= BYTES_A_TURN {
+                self.stopped = Some(Stopped::TurnIsOver);
+            }
+            if self.stopped.is_some() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
             let mut buffer = ReadBuf::new(self.scratch);
             // Through tokio's own poll, which makes way for others when this task has had its share.
             match Pin::new(&mut *self.io).poll_read(self.cx, &mut buffer) {
@@ -601,6 +688,14 @@ impl<S: AsyncRead + Unpin> io::Read for Shim<'_, '_, S> {
                 Poll::Ready(read) => read?,
             }
             (self.taken, self.filled) = (0, buffer.filled().len());
+            self.total += self.filled;
+            if !self
+                .frames
+                .feed(Instant::now(), &self.scratch[..self.filled])
+            {
+                (self.filled, self.stopped) = (0, Some(Stopped::TooManyFrames));
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
         }
         let count = out.len().min(self.filled - self.taken);
         out[..count].copy_from_slice(&self.scratch[self.taken..self.taken + count]);
