@@ -8,7 +8,10 @@
 
 mod api;
 mod chat;
+mod engineio;
+mod harness;
 mod house;
 mod sessions;
 mod shutdown;
+mod socketio;
 mod support;

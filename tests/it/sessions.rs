@@ -407,6 +407,7 @@ async fn silence_ends_a_session_on_both_transports() {
 async fn a_session_that_joins_nothing_is_closed() {
     let io = chatd::hub::IoConfig {
         connect_timeout: Duration::from_millis(50),
+        ..chatd::hub::IoConfig::default()
     };
     let server = TestServer::with(Config { io, ..config() }).await;
     let ada = server.register("ada").await;

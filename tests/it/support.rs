@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
+use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest};
 
 /// Ends a test that waits for what never comes. Nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,9 +30,14 @@ pub async fn soon<F: Future>(what: F) -> F::Output {
 /// What a server told when it was ready: its set-up code, if any.
 type Ready = Option<String>;
 
-/// A server on a port of its own.
-pub struct TestServer {
+/// A server that listens somewhere.
+pub struct Remote {
     pub address: SocketAddr,
+}
+
+/// chatd on a port of its own.
+pub struct TestServer {
+    remote: Remote,
     /// While there is no account.
     pub setup_code: Option<String>,
     stop: Option<oneshot::Sender<()>>,
@@ -48,35 +53,15 @@ pub fn config() -> Config {
     }
 }
 
-impl TestServer {
-    pub async fn start() -> Self {
-        Self::with(config()).await
-    }
+impl std::ops::Deref for TestServer {
+    type Target = Remote;
 
-    pub async fn with(config: Config) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let (ready, is_ready) = oneshot::channel::<Ready>();
-        let running = tokio::spawn(async move {
-            let ready = |code: Option<&str>| drop(ready.send(code.map(str::to_owned)));
-            chatd::server::run(config, listener, ready, async { drop(stopped.await) }).await
-        });
-        let setup_code = soon(is_ready).await.expect("the server did not start");
-        Self {
-            address,
-            setup_code,
-            stop: Some(stop),
-            running,
-        }
+    fn deref(&self) -> &Remote {
+        &self.remote
     }
+}
 
-    /// Stops it as SIGTERM does, and waits until it has ended.
-    pub async fn stop(mut self) {
-        drop(self.stop.take());
-        soon(self.running).await.unwrap().unwrap();
-    }
-
+impl Remote {
     /// Sends one request over a connection of its own.
     pub async fn request(&self, request: Request<Full<Bytes>>) -> Reply {
         let stream = TcpStream::connect(self.address).await.unwrap();
@@ -106,6 +91,76 @@ impl TestServer {
             .await
     }
 
+    /// Sends a GET and cuts the connection when the server has had the time to begin with it: it does not say that it
+    /// has, so five milliseconds are given, as the official suite does.
+    pub async fn abandon(&self, path: &str) {
+        use tokio::io::AsyncWriteExt;
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+
+    /// A WebSocket on which nothing was said yet.
+    pub async fn wire(&self, path: &str) -> Wire {
+        self.try_wire(path)
+            .await
+            .expect("the handshake was refused")
+    }
+
+    /// A WebSocket, or the status with which its handshake was refused.
+    pub async fn try_wire(&self, path: &str) -> Result<Wire, u16> {
+        self.try_wire_from(path, None).await
+    }
+
+    /// The same from a page of this origin.
+    pub async fn try_wire_from(&self, path: &str, origin: Option<&str>) -> Result<Wire, u16> {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let mut request = format!("ws://{}{path}", self.address)
+            .into_client_request()
+            .unwrap();
+        if let Some(origin) = origin {
+            request
+                .headers_mut()
+                .insert("origin", origin.parse().unwrap());
+        }
+        match soon(tokio_tungstenite::client_async(request, stream)).await {
+            Ok((socket, _)) => Ok(Wire { socket }),
+            Err(tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::with(config()).await
+    }
+
+    pub async fn with(config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (ready, is_ready) = oneshot::channel::<Ready>();
+        let running = tokio::spawn(async move {
+            let ready = |code: Option<&str>| drop(ready.send(code.map(str::to_owned)));
+            chatd::server::run(config, listener, ready, async { drop(stopped.await) }).await
+        });
+        let setup_code = soon(is_ready).await.expect("the server did not start");
+        Self {
+            remote: Remote { address },
+            setup_code,
+            stop: Some(stop),
+            running,
+        }
+    }
+
+    /// Stops it as SIGTERM does, and waits until it has ended.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        soon(self.running).await.unwrap().unwrap();
+    }
+
     pub async fn get(&self, path: &str, token: &str) -> Value {
         let reply = self.send("GET", path, Some(token), "").await;
         assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.body);
@@ -129,16 +184,8 @@ impl TestServer {
 
     /// A WebSocket on which nothing was said yet.
     pub async fn websocket(&self, query: &str) -> Wire {
-        let url = format!(
-            "ws://{}/socket.io/?EIO=4&transport=websocket{query}",
-            self.address
-        );
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        let request = url.into_client_request().unwrap();
-        let (socket, _) = soon(tokio_tungstenite::client_async(request, stream))
+        self.wire(&format!("/socket.io/?EIO=4&transport=websocket{query}"))
             .await
-            .unwrap();
-        Wire { socket }
     }
 
     /// A socket of a person's, by WebSocket.
@@ -185,6 +232,23 @@ impl Wire {
 
     pub async fn say_binary(&mut self, bytes: &'static [u8]) {
         self.socket.send(Message::binary(bytes)).await.unwrap();
+    }
+
+    /// What comes next, as it is; pings are not answered.
+    pub async fn hear(&mut self) -> Heard {
+        match soon(self.socket.next()).await {
+            Some(Ok(Message::Text(text))) => Heard::Text(text.to_string()),
+            Some(Ok(Message::Binary(bytes))) => Heard::Binary(bytes.to_vec()),
+            Some(Ok(Message::Close(frame))) => {
+                Heard::Close(frame.map_or(1005, |frame| frame.code.into()))
+            }
+            other => panic!("ended without a close frame: {other:?}"),
+        }
+    }
+
+    /// The next text, which must be this.
+    pub async fn hears(&mut self, text: &str) {
+        assert_eq!(self.hear().await, Heard::Text(text.to_owned()));
     }
 
     /// The next text; pings are answered on the way.
@@ -247,6 +311,15 @@ impl Wire {
         assert_eq!(event[0], name, "{event}");
         event[1].take()
     }
+}
+
+/// What a WebSocket brings.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    Text(String),
+    Binary(Vec<u8>),
+    /// With this code; 1005 for a close frame without one.
+    Close(u16),
 }
 
 fn parse_event(text: &str) -> Value {

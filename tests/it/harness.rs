@@ -1,0 +1,20 @@
+//! The harness server of the official suites, in this process.
+
+#[path = "../harness/fixture.rs"]
+pub mod fixture;
+#[path = "../harness/protocol.rs"]
+pub mod protocol;
+
+use tokio::net::TcpListener;
+
+use crate::support::Remote;
+
+/// The harness of the two official suites, on a port of its own, for as long as the test runs.
+pub async fn start() -> Remote {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let fixture = protocol::fixture();
+    assert_eq!(fixture.port, 3000, "the suites look for it there");
+    tokio::spawn(async move { fixture::serve(fixture, &listener).await });
+    Remote { address }
+}
