@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub use error::ChatError;
 pub use event::{Event, Listener};
-pub use presence::{Presence, PresenceChange};
+pub use presence::{Presence, PresenceChange, Seen};
 
 use crate::model::{
     ChatRead, ClientId, Message, MessageId, MessageRead, Origin, Timestamp, UserId, check_content,

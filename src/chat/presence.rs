@@ -1,4 +1,4 @@
-//! Who is there: how many sockets each person has open.
+//! Who is there: how many sockets each person has open, and when the last one closed.
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -16,19 +16,44 @@ pub struct PresenceChange {
     pub last_seen: Option<Timestamp>,
 }
 
+/// What is known of a person since the server started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether they have a socket open.
+    pub online: bool,
+    /// When their last socket closed. The store learns of it a moment later.
+    pub last_seen: Option<Timestamp>,
+}
+
+/// One person: some 40 bytes for everybody who was there since the server started.
+#[derive(Default)]
+struct Person {
+    sockets: u32,
+    last_seen: Option<Timestamp>,
+}
+
+impl Person {
+    fn seen(&self) -> Seen {
+        Seen {
+            online: self.sockets > 0,
+            last_seen: self.last_seen,
+        }
+    }
+}
+
 /// Counts sockets by person. A change is told under its lock, so that nobody hears of two changes in the wrong order.
 #[derive(Default)]
 pub struct Presence {
-    sockets: Mutex<FxHashMap<UserId, u32>>,
+    people: Mutex<FxHashMap<UserId, Person>>,
 }
 
 impl Presence {
     /// A socket of this person opened; `tell` is called if it is the first.
     pub fn connected(&self, user_id: UserId, tell: impl FnOnce(PresenceChange)) {
-        let mut sockets = self.sockets.lock();
-        let count = sockets.entry(user_id).or_default();
-        *count += 1;
-        if *count == 1 {
+        let mut people = self.people.lock();
+        let person = people.entry(user_id).or_default();
+        person.sockets += 1;
+        if person.sockets == 1 {
             tell(PresenceChange {
                 user_id,
                 online: true,
@@ -39,11 +64,11 @@ impl Presence {
 
     /// A socket of this person closed; `tell` is called if it was the last.
     pub fn disconnected(&self, user_id: UserId, now: Timestamp, tell: impl FnOnce(PresenceChange)) {
-        let mut sockets = self.sockets.lock();
-        if let Some(count) = sockets.get_mut(&user_id) {
-            *count -= 1;
-            if *count == 0 {
-                sockets.remove(&user_id);
+        let mut people = self.people.lock();
+        if let Some(person) = people.get_mut(&user_id).filter(|person| person.sockets > 0) {
+            person.sockets -= 1;
+            if person.sockets == 0 {
+                person.last_seen = Some(now);
                 tell(PresenceChange {
                     user_id,
                     online: false,
@@ -53,23 +78,32 @@ impl Presence {
         }
     }
 
-    /// Whether this person has a socket open.
-    pub fn is_online(&self, user_id: UserId) -> bool {
-        self.sockets.lock().contains_key(&user_id)
+    /// What is known of this person.
+    pub fn seen(&self, user_id: UserId) -> Seen {
+        self.people
+            .lock()
+            .get(&user_id)
+            .map(Person::seen)
+            .unwrap_or_default()
     }
 
     /// Everybody who is online now.
     pub fn online(&self) -> Vec<UserId> {
-        self.sockets.lock().keys().copied().collect()
+        let people = self.people.lock();
+        people
+            .iter()
+            .filter(|(_, person)| person.sockets > 0)
+            .map(|(user, _)| *user)
+            .collect()
     }
 
-    /// Who of these is online now, seen at one moment at which nobody comes or goes; `then` runs at that moment too.
-    pub fn look<R>(&self, users: &[UserId], then: impl FnOnce(Vec<bool>) -> R) -> R {
-        let sockets = self.sockets.lock();
+    /// What is known of these, seen at one moment at which nobody comes or goes; `then` runs at that moment too.
+    pub fn look<R>(&self, users: &[UserId], then: impl FnOnce(Vec<Seen>) -> R) -> R {
+        let people = self.people.lock();
         then(
             users
                 .iter()
-                .map(|user| sockets.contains_key(user))
+                .map(|user| people.get(user).map(Person::seen).unwrap_or_default())
                 .collect(),
         )
     }
@@ -89,13 +123,31 @@ mod tests {
         presence.connected(user_id, tell);
         presence.connected(user_id, tell);
         presence.disconnected(user_id, Timestamp::from_ms(1), tell);
-        assert!(presence.is_online(user_id));
+        assert!(presence.seen(user_id).online);
         presence.disconnected(user_id, Timestamp::from_ms(2), tell);
-        assert!(!presence.is_online(user_id));
         presence.disconnected(user_id, Timestamp::from_ms(3), tell);
         assert_eq!(
             *told.borrow(),
             [(true, None), (false, Some(Timestamp::from_ms(2)))]
         );
+    }
+
+    /// Who asked when somebody was last there, right after hearing that they had gone, heard an earlier time or none.
+    #[test]
+    fn the_time_that_was_told_is_known_at_once() {
+        let presence = Presence::default();
+        let user_id = UserId::new(1).unwrap();
+        presence.connected(user_id, |_| {});
+        presence.disconnected(user_id, Timestamp::from_ms(7), |change| {
+            assert_eq!(change.last_seen, Some(Timestamp::from_ms(7)));
+        });
+        assert_eq!(
+            presence.seen(user_id),
+            Seen {
+                online: false,
+                last_seen: Some(Timestamp::from_ms(7))
+            }
+        );
+        assert!(presence.online().is_empty());
     }
 }

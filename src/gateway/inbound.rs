@@ -122,8 +122,13 @@ impl SocketHandler for Person {
         };
         let done = match caller.event {
             Some(known) => match payload(event.args) {
-                Ok(fields) => self.act(known, &fields, caller),
-                Err(error) => Err((error.into(), caller)),
+                Ok(fields) => self
+                    .act(known, &fields, caller)
+                    .map_err(|(failure, caller)| {
+                        // Whatever else cannot be read, a message that is named can be found again by its sender.
+                        (failure, caller, fields.optional("client_id").ok().flatten())
+                    }),
+                Err(error) => Err((error.into(), caller, None)),
             },
             None => {
                 // Without an ack to answer by, an unknown event is nobody's business.
@@ -139,8 +144,8 @@ impl SocketHandler for Person {
                 return;
             }
         };
-        if let Err((failure, caller)) = done {
-            caller.fail(&failure, None);
+        if let Err((failure, caller, client_id)) = done {
+            caller.fail(&failure, client_id.as_ref());
         }
     }
 
@@ -355,19 +360,20 @@ impl Person {
 
     fn subscribe(&self, users: &[UserId], caller: Caller) {
         // At a moment at which nobody comes or goes, so that the ack and the events after it miss nothing.
-        self.shared.presence.look(users, |online| {
+        self.shared.presence.look(users, |found| {
             self.socket
                 .leave(|room| matches!(room, Room::Numbered(PRESENCE, _)));
-            let users = users.iter().zip(online).map(|(user_id, online)| {
+            let users = users.iter().zip(found).map(|(user_id, seen)| {
                 self.socket.join(presence_room(*user_id));
-                let last_seen = if online {
+                let stored = || self.shared.chat.last_seen(*user_id);
+                let last_seen = if seen.online {
                     None
                 } else {
-                    self.shared.chat.last_seen(*user_id)
+                    seen.last_seen.or_else(stored)
                 };
                 Presence {
                     user_id: *user_id,
-                    online,
+                    online: seen.online,
                     last_seen,
                 }
             });

@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header;
@@ -14,6 +12,7 @@ use super::App;
 use super::error::ApiError;
 use crate::accounts::Caller;
 use crate::model::{Code, FieldError};
+use crate::transport::{BodyError, read_body};
 
 /// 16 KiB: a registration with the longest avatar URL, four times over.
 const MAX_BODY: usize = 16 * 1024;
@@ -83,25 +82,14 @@ impl<'a> Query<'a> {
 
 /// The whole body, which must be UTF-8.
 pub(super) async fn body(request: Request<Incoming>) -> Result<String, ApiError> {
-    let collected = tokio::time::timeout(
-        BODY_TIMEOUT,
-        Limited::new(request.into_body(), MAX_BODY).collect(),
-    )
-    .await;
-    let bytes: Bytes = match collected {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            return Err(ApiError::new(
-                Code::PayloadTooLarge,
-                format!("the body is over {MAX_BODY} bytes"),
-            ));
+    match read_body(request.into_body(), MAX_BODY, BODY_TIMEOUT).await {
+        Ok(body) => String::from_utf8(body.into()).map_err(|_| FieldError::NotAnObject.into()),
+        Err(BodyError::TooLarge) => Err(ApiError::new(
+            Code::PayloadTooLarge,
+            format!("the body is over {MAX_BODY} bytes"),
+        )),
+        Err(error @ BodyError::Incomplete) => {
+            Err(ApiError::new(Code::InvalidPayload, error.to_string()))
         }
-        Ok(Err(_)) | Err(_) => {
-            return Err(ApiError::new(
-                Code::InvalidPayload,
-                "the body did not arrive",
-            ));
-        }
-    };
-    String::from_utf8(bytes.into()).map_err(|_| FieldError::NotAnObject.into())
+    }
 }

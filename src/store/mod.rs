@@ -8,6 +8,7 @@
 //! it and live in memory (`state.rs`).
 
 mod chain;
+mod holder;
 mod reader;
 mod readset;
 mod record;
@@ -29,6 +30,7 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, DatabaseError, StorageError};
 use tokio::sync::{Semaphore, mpsc};
 
+pub use holder::Holder;
 pub use reader::{HistoryQuery, HistoryRow, Page, Recent, Snapshot};
 
 use crate::model::{
@@ -61,10 +63,11 @@ pub enum Location {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it open.
-    #[error(
-        "the data file is in use by another process: stop that one, or give this one another --data"
-    )]
-    InUse,
+    #[error("the data file is in use by {holder}: stop that one, or give this one another --data")]
+    InUse {
+        /// That process.
+        holder: Holder,
+    },
     /// A newer chatd wrote it.
     #[error(
         "the data file has format {found}, this chatd knows formats up to {known}: use a newer chatd"
@@ -425,7 +428,9 @@ impl Store {
 
 fn open_file(builder: &redb::Builder, path: &Path) -> Result<Database, OpenError> {
     builder.create(path).map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
+            holder: Holder::of(path),
+        },
         // redb says so of a file that does not begin as its own files do.
         DatabaseError::Storage(StorageError::Io(error))
             if error.kind() == std::io::ErrorKind::InvalidData =>

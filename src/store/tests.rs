@@ -636,7 +636,10 @@ fn a_file_in_use_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::File(folder.path().join("chatd.redb"));
     let open = Open::at(&location).unwrap();
-    assert!(matches!(Open::at(&location).err(), Some(OpenError::InUse)));
+    assert!(matches!(
+        Open::at(&location).err(),
+        Some(OpenError::InUse { .. })
+    ));
     open.close();
     Open::at(&location).unwrap().close();
 }

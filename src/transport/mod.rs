@@ -11,6 +11,7 @@
 //! One session has one [`outbox`](outbox), bounded in frames and bytes. A session whose client does not read is closed
 //! when its outbox is full, and what it held is given back; the client may come back and catch up.
 
+mod body;
 mod frame;
 mod frames;
 mod origin;
@@ -29,6 +30,7 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
+pub use body::{BodyError, read_body};
 pub use frame::Frame;
 pub use origin::{OriginError, Origins, say};
 pub use registry::{Connection, SessionId};

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::body::{BodyError, read_body};
 use super::outbox::{Polled, Watched};
 use super::registry::Live;
 use super::{Body, Refusal, Shared};
@@ -178,17 +179,16 @@ async fn feed(shared: &Shared, live: Arc<Live>, request: Request<Incoming>) -> R
         return bad_request();
     }
     live.posting(request.headers());
-    let body = Limited::new(request.into_body(), shared.config.max_payload).collect();
-    let body = match tokio::time::timeout(BODY_TIMEOUT, body).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+    let body = match read_body(request.into_body(), shared.config.max_payload, BODY_TIMEOUT).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => {
             // The session lives on; the reference's own client closes itself.
             post.answered = true;
             let mut response = Response::new(Body::default());
             *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
             return response;
         }
-        Ok(Err(_)) | Err(_) => return bad_request(),
+        Err(BodyError::Incomplete) => return bad_request(),
     };
     post.answered = true;
     // As the reference does: what is no UTF-8 arrives as replacement characters.

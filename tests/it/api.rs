@@ -324,6 +324,21 @@ async fn requests_that_do_not_fit_are_refused_with_status_and_code() {
     server.stop().await;
 }
 
+/// A client that was still sending when the connection closed saw a broken pipe, and no refusal.
+#[tokio::test]
+async fn a_body_that_is_far_too_large_is_refused_in_words_too() {
+    let server = TestServer::start().await;
+    for megabytes in [1, 2, 5] {
+        let body = "x".repeat(megabytes << 20);
+        let reply = server.send("POST", "/api/auth/login", None, &body).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.code().as_str()),
+            (413, "payload_too_large")
+        );
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn nothing_is_sent_by_rest() {
     let server = TestServer::start().await;

@@ -392,6 +392,15 @@ async fn a_failing_event_without_a_callback_is_told_by_chat_error() {
         (&error["event"], &error["code"], &error["client_id"]),
         (&json!("send_message"), &json!("not_found"), &json!("c-9"))
     );
+    // A payload that cannot be read names its message all the same, or its sender could not tell which one failed.
+    socket
+        .say(r#"42["send_message",{"receiver_id":2,"client_id":"mine"}]"#)
+        .await;
+    let error = socket.expect("chat_error").await;
+    assert_eq!(
+        (&error["code"], &error["client_id"]),
+        (&json!("invalid_payload"), &json!("mine"))
+    );
     socket.say(r#"42["typing",{}]"#).await;
     assert_eq!(socket.expect("chat_error").await["event"], "typing");
     socket.say(r#"42["no_such_event",{}]"#).await;

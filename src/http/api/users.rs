@@ -27,13 +27,13 @@ struct Person {
 }
 
 fn person(app: &App, user: &User) -> Person {
-    let online = app.presence.is_online(user.id);
+    let seen = app.presence.seen(user.id);
     Person {
         id: user.id,
         username: user.username.as_str().to_owned(),
         avatar: user.avatar.clone(),
-        online,
-        last_seen: user.last_seen.filter(|_| !online),
+        online: seen.online,
+        last_seen: seen.last_seen.or(user.last_seen).filter(|_| !seen.online),
     }
 }
 
