@@ -11,6 +11,7 @@ mod chat;
 mod engineio;
 mod harness;
 mod house;
+mod readme;
 mod sessions;
 mod shutdown;
 mod socketio;
