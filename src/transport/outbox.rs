@@ -16,9 +16,6 @@ use crate::engineio::CloseReason;
 pub(super) const MAX_FRAMES: usize = 4_096;
 /// 1 MiB: some 5,000 messages of a line, or one page of history's worth of the longest.
 pub(super) const MAX_BYTES: usize = 1 << 20;
-/// A queue that grew beyond this many frames gives its memory back once it is empty.
-const KEPT_CAPACITY: usize = 8;
-
 /// The queue of one session.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -167,9 +164,9 @@ impl Outbox {
     ) -> Poll<Option<CloseReason>> {
         let mut queue = self.queue.lock();
         if queue.frames.is_empty() {
-            if frames.capacity() > KEPT_CAPACITY {
-                *frames = VecDeque::new();
-            }
+            // Both queues give their memory back: most sessions say nothing for most of their lives.
+            *frames = VecDeque::new();
+            queue.frames = VecDeque::new();
             if let Some(reason) = queue.closing {
                 return Poll::Ready(Some(reason));
             }

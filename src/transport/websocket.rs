@@ -2,8 +2,8 @@
 //!
 //! tungstenite reads: framing, masking, fragments, UTF-8, control frames. Data is written past it, straight from the
 //! shared frames of the outbox, so a message to a thousand sockets is encoded once; tungstenite's own writes (pongs,
-//! the answer to a close) are caught and put in between. Idle, a session has no buffers but tungstenite's small one:
-//! reading and writing go through one scratch buffer a thread.
+//! the answer to a close) are caught and put in between. Idle, a session has no buffers at all: reading and writing go
+//! through one scratch buffer a thread, and tungstenite's reader lives for as long as a message is half read.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -34,16 +34,14 @@ use super::registry::Live;
 use super::{Body, Refusal, Shared};
 use crate::engineio::{CloseReason, Packet, ProbeOutput, Stage};
 
-/// 1 KiB, allocated at once for every connection: a chat message fits, a larger one grows it.
-const READ_BUFFER: usize = 1_024;
+/// 1,000 bytes: most messages fit, and it is of a size that the allocator keeps at hand.
+const READ_BUFFER: usize = 1_000;
 /// 16 KiB, one a thread: the most that one system call reads or writes.
 const SCRATCH: usize = 16 * 1_024;
 /// How many messages one turn reads before others get theirs.
 const MESSAGES_A_TURN: usize = 64;
 /// 64 KiB: how many bytes one turn reads before others get theirs, since many fragments make no message.
 const BYTES_A_TURN: usize = 64 * 1_024;
-/// 4 KiB: a message over it has made tungstenite's buffer grow, so the buffer is given back.
-const LARGE_MESSAGE: usize = 4 * 1_024;
 /// How long a write may make no progress. A client that reads nothing for so long is a slow consumer, however little
 /// waits for it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -193,10 +191,10 @@ enum Phase {
 /// The task of one connection.
 struct Task<S> {
     io: S,
-    codec: WebSocketContext,
+    /// Reads frames; made when something comes, dropped when nothing is half read.
+    reader: Option<Box<WebSocketContext>>,
+    max_payload: usize,
     frames: Frames,
-    /// A message was read that made the codec's buffer grow.
-    grown: bool,
     live: Arc<Live>,
     phase: Phase,
     timer: Pin<Box<Sleep>>,
@@ -214,7 +212,7 @@ struct Task<S> {
 }
 
 /// A reader of frames, of messages up to so many bytes.
-fn codec(max_payload: usize) -> WebSocketContext {
+fn reader(max_payload: usize) -> WebSocketContext {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -255,9 +253,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         frames.feed(now, read);
         let mut task = Self {
             io,
-            codec: codec(shared.config.max_payload),
+            reader: None,
+            max_payload: shared.config.max_payload,
             frames,
-            grown: false,
             live,
             phase,
             timer: Box::pin(tokio::time::sleep_until(timer_at.into())),
@@ -366,13 +364,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 before: &before,
                 control: Vec::new(),
             };
+            // Nothing is made for a connection on which nothing has come.
+            if shim.before.is_empty()
+                && let Err(error) = shim.fill()
+            {
+                return match shim.stopped {
+                    Some(Stopped::TooManyFrames) => flooded(),
+                    _ => over(&error.into()),
+                };
+            }
+            let max_payload = self.max_payload;
+            let reader = self
+                .reader
+                .get_or_insert_with(|| Box::new(reader(max_payload)));
             let mut outcome = Read::Yield;
             for _ in 0..MESSAGES_A_TURN {
-                let step = match self.codec.read(&mut shim) {
-                    Ok(message) => {
-                        self.grown |= message.len() > LARGE_MESSAGE;
-                        act(&self.live, &mut self.phase, &message)
-                    }
+                let step = match reader.read(&mut shim) {
+                    Ok(message) => act(&self.live, &mut self.phase, &message),
                     Err(error) => Step::Over(over(&error)),
                 };
                 match step {
@@ -388,14 +396,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             }
             if matches!(outcome, Read::Closed) {
                 // Lets tungstenite write its answer; that it then calls the connection closed is known here.
-                let _ = self.codec.flush(&mut shim);
+                let _ = reader.flush(&mut shim);
             }
             match (&outcome, shim.stopped) {
                 (Read::Pending, Some(Stopped::TurnIsOver)) => outcome = Read::Yield,
-                (Read::Pending, Some(Stopped::TooManyFrames)) => {
-                    tracing::debug!("a client sends too many frames");
-                    outcome = Read::Close(CloseReason::TransportError, Some(POLICY));
-                }
+                (Read::Pending, Some(Stopped::TooManyFrames)) => outcome = flooded(),
                 _ => {}
             }
             self.input = [shim.before, &shim.scratch[shim.taken..shim.filled]].concat();
@@ -405,14 +410,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 self.output
                     .insert(usize::from(self.written > 0), Frame::control(control));
             }
-            if self.grown && self.input.is_empty() && self.frames.is_between_messages() {
-                self.codec = codec(
-                    self.codec
-                        .get_config()
-                        .max_message_size
-                        .unwrap_or(usize::MAX),
-                );
-                self.grown = false;
+            // Nothing is half read, and tungstenite has written what it had to.
+            if matches!(outcome, Read::Pending) && self.frames.is_between_messages() {
+                self.reader = None;
             }
             outcome
         })
@@ -651,6 +651,12 @@ enum Stopped {
     TooManyFrames,
 }
 
+/// What a client that sends too many frames comes to.
+fn flooded() -> Read {
+    tracing::debug!("a client sends too many frames");
+    Read::Close(CloseReason::TransportError, Some(POLICY))
+}
+
 /// What tungstenite takes for a stream during one turn: it reads from the connection through the thread's scratch
 /// buffer, and writes only pongs and the answer to a close, which are collected.
 struct Shim<'a, 'cx, S> {
@@ -669,33 +675,41 @@ struct Shim<'a, 'cx, S> {
     control: Vec<u8>,
 }
 
+impl<S: AsyncRead + Unpin> Shim<'_, '_, S> {
+    /// Reads once from the connection.
+    fn fill(&mut self) -> io::Result<()> {
+        if self.total >= BYTES_A_TURN {
+            self.stopped = Some(Stopped::TurnIsOver);
+        }
+        if self.stopped.is_some() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut buffer = ReadBuf::new(self.scratch);
+        // Through tokio's own poll, which makes way for others when this task has had its share.
+        match Pin::new(&mut *self.io).poll_read(self.cx, &mut buffer) {
+            Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
+            Poll::Ready(read) => read?,
+        }
+        (self.taken, self.filled) = (0, buffer.filled().len());
+        self.total += self.filled;
+        if !self
+            .frames
+            .feed(Instant::now(), &self.scratch[..self.filled])
+        {
+            (self.filled, self.stopped) = (0, Some(Stopped::TooManyFrames));
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(())
+    }
+}
+
 impl<S: AsyncRead + Unpin> io::Read for Shim<'_, '_, S> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if !self.before.is_empty() {
             return self.before.read(out);
         }
         if self.taken == self.filled {
-            if self.total >= BYTES_A_TURN {
-                self.stopped = Some(Stopped::TurnIsOver);
-            }
-            if self.stopped.is_some() {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            let mut buffer = ReadBuf::new(self.scratch);
-            // Through tokio's own poll, which makes way for others when this task has had its share.
-            match Pin::new(&mut *self.io).poll_read(self.cx, &mut buffer) {
-                Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
-                Poll::Ready(read) => read?,
-            }
-            (self.taken, self.filled) = (0, buffer.filled().len());
-            self.total += self.filled;
-            if !self
-                .frames
-                .feed(Instant::now(), &self.scratch[..self.filled])
-            {
-                (self.filled, self.stopped) = (0, Some(Stopped::TooManyFrames));
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
+            self.fill()?;
         }
         let count = out.len().min(self.filled - self.taken);
         out[..count].copy_from_slice(&self.scratch[self.taken..self.taken + count]);

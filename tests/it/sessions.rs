@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use chatd::config::Config;
-use chatd::transport::{EngineConfig, Heartbeat};
+use chatd::transport::{EngineConfig, Heartbeat, Origins};
 use serde_json::json;
 
-use crate::support::{Reply, TestServer, config};
+use crate::support::{Reply, TestServer, config, soon};
 
 const PATH: &str = "/socket.io/?EIO=4&transport=polling";
 
@@ -423,5 +423,201 @@ async fn a_session_that_joins_nothing_is_closed() {
         .call(1, "presence_subscribe", json!({"user_ids": []}))
         .await;
     assert_eq!(ack["success"], true, "one that joined stays");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_closed_and_others_hear_on() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut stalled = server.connect(&bob).await;
+    let (mut sender, mut reader) = (server.connect(&ada).await, server.connect(&bob).await);
+    let content = "x".repeat(4_000);
+    let (heard, ()) = tokio::join!(
+        async {
+            // The last message says that all were heard.
+            let mut heard = 0;
+            while reader.expect("receive_message").await["content"] != "last" {
+                heard += 1;
+            }
+            heard
+        },
+        async {
+            // More than the socket buffers of both ends and two outboxes hold.
+            for number in 0..5_000 {
+                sender
+                    .call(
+                        number,
+                        "send_message",
+                        json!({"receiver_id": bob.id, "content": content}),
+                    )
+                    .await;
+            }
+            sender
+                .call(
+                    5_000,
+                    "send_message",
+                    json!({"receiver_id": bob.id, "content": "last"}),
+                )
+                .await;
+        },
+    );
+    assert_eq!(heard, 5_000);
+    let mut read = 0;
+    while stalled.text_or_end().await.is_some() {
+        read += 1;
+    }
+    assert!(
+        read < 5_000,
+        "the stalled client was sent everything, so nothing was bounded"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_answers_503_and_takes_the_next_when_one_has_gone() {
+    let config = Config {
+        engine: EngineConfig {
+            max_sessions: 2,
+            ..EngineConfig::default()
+        },
+        ..config()
+    };
+    let server = TestServer::with(config).await;
+    let path = open(&server).await;
+    let _socket = server.websocket("").await;
+    let refused = server.send("GET", PATH, None, "").await;
+    assert_eq!(
+        (
+            refused.status.as_u16(),
+            refused.headers["retry-after"].to_str().unwrap()
+        ),
+        (503, "5")
+    );
+    assert_eq!(
+        server
+            .try_wire("/socket.io/?EIO=4&transport=websocket")
+            .await
+            .err(),
+        Some(503)
+    );
+    post(&server, &path, "1").await;
+    assert_eq!(server.send("GET", &path, None, "").await.body, "6");
+    open(&server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_strangers_page_may_not_connect_and_a_listed_one_may() {
+    let origins = Origins::new(["https://app.example.org".to_owned()]).unwrap();
+    let config = Config {
+        engine: EngineConfig {
+            origins,
+            ..EngineConfig::default()
+        },
+        ..config()
+    };
+    let server = TestServer::with(config).await;
+    let own = format!("http://{}", server.address);
+    for (origin, refused) in [
+        (None, None),
+        (Some(own.as_str()), None),
+        (Some("https://app.example.org"), None),
+        (Some("https://evil.example.net"), Some(403)),
+    ] {
+        let connected = server
+            .try_wire_from("/socket.io/?EIO=4&transport=websocket", origin)
+            .await;
+        assert_eq!(connected.err(), refused, "{origin:?}");
+    }
+    for (method, path, status) in [
+        ("GET", PATH, 200),
+        ("GET", "/socket.io/?EIO=4", 400),
+        ("GET", "/api/server", 200),
+        ("GET", "/api/chats", 401),
+        ("OPTIONS", PATH, 204),
+        ("OPTIONS", "/api/chats/1/read", 204),
+    ] {
+        let ask = |origin: &'static str| {
+            let request = hyper::Request::builder()
+                .method(method)
+                .uri(path)
+                .header("host", "x");
+            let request = request
+                .header("origin", origin)
+                .header("access-control-request-method", "PATCH");
+            request
+                .header("access-control-request-headers", "authorization")
+                .body(Default::default())
+                .unwrap()
+        };
+        let listed = server.request(ask("https://app.example.org")).await;
+        assert_eq!(listed.status.as_u16(), status, "{method} {path}");
+        assert_eq!(
+            listed.headers["access-control-allow-origin"], "https://app.example.org",
+            "{path}"
+        );
+        assert_eq!(listed.headers["access-control-allow-credentials"], "true");
+        assert!(
+            listed
+                .headers
+                .get_all("vary")
+                .iter()
+                .any(|vary| vary == "origin")
+        );
+        if method == "OPTIONS" {
+            assert_eq!(
+                listed.headers["access-control-allow-headers"],
+                "authorization"
+            );
+        }
+        let foreign = server.request(ask("https://evil.example.net")).await;
+        assert!(
+            !foreign.headers.contains_key("access-control-allow-origin"),
+            "{path}"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_empty_fragments_closes_its_own_connection_and_starves_nobody() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let mut other = server.connect(&ada).await;
+    let mut flood = server.raw_websocket().await;
+    // One text frame that is not final, then empty continuations without end.
+    let mut frames = vec![0x01, 0x80, 0, 0, 0, 0];
+    frames.extend([0x00, 0x80, 0, 0, 0, 0].repeat(2_000));
+    let closed = tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt;
+        while flood.write_all(&frames).await.is_ok() {}
+    });
+    for number in 0..100 {
+        let (ack, _) = other
+            .call(number, "presence_subscribe", json!({"user_ids": []}))
+            .await;
+        assert_eq!(ack["success"], true);
+    }
+    soon(closed).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn text_that_is_no_utf_8_is_closed_with_1007_and_a_torn_frame_with_1002() {
+    let server = TestServer::start().await;
+    for (frame, code) in [
+        (&[0x81_u8, 0x82, 0, 0, 0, 0, 0xff, 0xfe][..], 1007_u16),
+        (&[0xc1, 0x80, 0, 0, 0, 0], 1002),
+        (&[0x81, 0x01, b'4'], 1002),
+    ] {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = server.raw_websocket().await;
+        stream.write_all(frame).await.unwrap();
+        let mut heard = Vec::new();
+        soon(stream.read_to_end(&mut heard)).await.unwrap();
+        let close = [&[0x88, 2][..], &code.to_be_bytes()].concat();
+        assert!(heard.ends_with(&close), "{frame:x?}: {heard:x?}");
+    }
     server.stop().await;
 }

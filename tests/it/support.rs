@@ -101,6 +101,21 @@ impl Remote {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 
+    /// The bare connection of a WebSocket, for what no client library would send.
+    pub async fn raw_websocket(&self) -> TcpStream {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n\
+                       upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(soon(stream.read_u8()).await.unwrap());
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101"));
+        stream
+    }
+
     /// A WebSocket on which nothing was said yet.
     pub async fn wire(&self, path: &str) -> Wire {
         self.try_wire(path)
