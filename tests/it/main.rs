@@ -9,6 +9,7 @@
 mod api;
 mod chat;
 mod engineio;
+mod fuzz;
 mod harness;
 mod house;
 mod readme;
