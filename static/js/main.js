@@ -116,7 +116,8 @@ async function openChats({ user: me, maxMessageChars }) {
       if (!picker) {
         const load = [import('./elements/people-picker.js'), loadStyle('css/people-picker.css')]
         const [{ PeoplePicker }] = /** @type {[typeof import('./elements/people-picker.js'), unknown]} */ (await Promise.all(load))
-        picker ??= new PeoplePicker({ canInvite: me.is_admin ?? false })
+        const canInvite = (me.is_admin ?? false) && await api.hasInvites()
+        picker ??= new PeoplePicker({ canInvite })
         app.append(picker)
       }
       picker.show()

@@ -116,6 +116,16 @@ export class Api {
     return (await this.request('GET', `api/users/${id}`)).data
   }
 
+  /** Whether this server knows invite links: one that does not offers no button that fails. For administrators. */
+  async hasInvites() {
+    try {
+      await this.request('GET', 'api/admin/invites')
+      return true
+    } catch {
+      return false
+    }
+  }
+
   /** Makes a link by which one person can register. For administrators. */
   async invite() {
     return (await this.request('POST', 'api/admin/invites', { max_uses: 1 })).data
