@@ -63,7 +63,7 @@ pub(super) async fn serve(
         _ => {}
     }
     match *request.method() {
-        Method::GET => Ok(drain(live).await),
+        Method::GET => drain(live).await,
         Method::POST => Ok(feed(shared, live, request).await),
         _ => Err(Refusal::BadRequest),
     }
@@ -128,10 +128,18 @@ fn enter(live: &Live, kind: fn(&mut super::registry::Requests) -> &mut bool) -> 
 }
 
 /// Answers a GET with all that waits, or waits for something.
-async fn drain(live: Arc<Live>) -> Response<Body> {
+async fn drain(live: Arc<Live>) -> Result<Response<Body>, Refusal> {
     let Some(mut get) = enter(&live, |requests| &mut requests.get) else {
-        return bad_request();
+        return Ok(bad_request());
     };
+    if live.session.lock().stage() == Stage::Probing {
+        live.outbox.ask_socket();
+        poll_fn(|cx| live.outbox.poll_asked(cx)).await;
+        if live.session.lock().stage() == Stage::WebSocket {
+            get.answered = true;
+            return Err(Refusal::BadRequest);
+        }
+    }
     let polled = poll_fn(|cx| live.outbox.poll_payload(cx)).await;
     get.answered = true;
     let mut body = String::new();
@@ -153,7 +161,7 @@ async fn drain(live: Arc<Live>) -> Response<Body> {
             live.forget();
         }
     }
-    payload(body)
+    Ok(payload(body))
 }
 
 fn encode<'a>(frames: impl IntoIterator<Item = &'a super::Frame>, body: &mut String) {

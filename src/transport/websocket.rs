@@ -96,6 +96,7 @@ pub(super) fn upgrade(
     let upgrade = hyper::upgrade::on(&mut request);
     // A session that is on a WebSocket, or being tried on one, does not mind: the new one is closed.
     let phase = if live.session.lock().begin_probe() {
+        live.outbox.set_trying(true);
         Phase::Probing
     } else {
         Phase::Refused
@@ -151,7 +152,10 @@ fn start(shared: &Arc<Shared>, live: Arc<Live>, phase: Phase, upgrade: hyper::up
                         live.end(CloseReason::TransportError);
                         live.forget();
                     }
-                    Phase::Probing => live.session.lock().end_probe(),
+                    Phase::Probing => {
+                        live.session.lock().end_probe();
+                        live.outbox.set_trying(false);
+                    }
                     Phase::Refused | Phase::Closing => {}
                 }
                 return;
@@ -287,6 +291,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             Phase::Probing => {
                 self.live.session.lock().end_probe();
                 self.live.outbox.set_hurry(Hurry::No);
+                self.live.outbox.set_trying(false);
             }
             Phase::Refused | Phase::Closing => {}
         }
@@ -494,6 +499,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Task<S> {
                 return Poll::Ready(());
             }
         }
+        let was_probing = task.phase == Phase::Probing;
+        if was_probing {
+            task.live.outbox.begin_look();
+        }
         if task.phase != Phase::Closing {
             match task.read(cx) {
                 Read::Pending => {}
@@ -508,6 +517,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Task<S> {
                     task.close(code);
                 }
             }
+        }
+        if was_probing {
+            task.live.outbox.end_look();
         }
         if task.phase == Phase::Open && !task.hurried {
             let deadline = task.live.session.lock().deadline();
@@ -613,6 +625,7 @@ fn act(live: &Live, phase: &mut Phase, message: &tungstenite::Message) -> Step {
                 ProbeOutput::Upgraded => {
                     *phase = Phase::Open;
                     live.outbox.set_hurry(Hurry::Upgraded);
+                    live.outbox.set_trying(false);
                     Step::On
                 }
                 ProbeOutput::Refuse => Step::Over(Read::Close(CloseReason::TransportError, None)),
