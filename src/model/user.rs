@@ -12,7 +12,7 @@ pub struct User {
     pub id: UserId,
     /// Shown as written; compared without case.
     pub username: Username,
-    /// An `https:` or relative URL of at most [`MAX_AVATAR_CHARS`] characters.
+    /// An `https:` or relative URL of at most 2,048 characters.
     pub avatar: Option<Arc<str>>,
     /// May use the admin routes.
     pub is_admin: bool,

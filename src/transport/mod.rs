@@ -8,7 +8,7 @@
 //! socket  <- websocket.rs | polling.rs <- Outbox            <- Connection::send
 //! ```
 //!
-//! One session has one [`outbox`](outbox), bounded in frames and bytes. A session whose client does not read is closed
+//! One session has one outbox, bounded in frames and bytes. A session whose client does not read is closed
 //! when its outbox is full, and what it held is given back; the client may come back and catch up.
 
 mod body;
