@@ -5,6 +5,10 @@
     reason = "a test that cannot go on says so best by stopping"
 )]
 #![allow(unreachable_pub, reason = "the modules of a test are all of one house")]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "the two official suites share cases, each on its own path"
+)]
 
 mod api;
 mod chat;
