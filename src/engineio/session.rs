@@ -123,6 +123,12 @@ impl Session {
         }
     }
 
+    /// When to look at the clock next, for whoever is not told of answers: an answer may bring the deadline forward, but
+    /// never to less than an interval from when it came.
+    pub fn next_look(&self, now: Instant) -> Instant {
+        self.deadline().min(now + self.heartbeat.interval)
+    }
+
     /// Time went by.
     pub fn handle_timeout(&mut self, now: Instant) -> Output<'static> {
         match self.beat {
@@ -271,6 +277,24 @@ mod tests {
             answered + HEARTBEAT.interval,
             "an unasked answer moves nothing"
         );
+    }
+
+    /// With an interval shorter than the timeout, a polling session's second ping came only when the first had expired.
+    #[test]
+    fn who_looks_again_when_told_to_finds_every_ping_in_time() {
+        let heartbeat = Heartbeat {
+            interval: Duration::from_millis(500),
+            timeout: Duration::from_secs(20),
+        };
+        let start = Instant::now();
+        let mut session = Session::open(start, Stage::Polling, heartbeat);
+        assert_eq!(session.next_look(start), start + heartbeat.interval);
+        let pinged = start + heartbeat.interval;
+        session.handle_timeout(pinged);
+        let look = session.next_look(pinged);
+        session.handle_packet(pinged + Duration::from_millis(5), Packet::Pong);
+        assert!(look <= session.deadline());
+        assert_eq!(session.next_look(look), session.deadline());
     }
 
     #[test]

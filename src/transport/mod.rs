@@ -178,7 +178,8 @@ impl Refusal {
             Full::from(format!("{{\"code\":{code},\"message\":\"{message}\"}}"))
         });
         *response.status_mut() = match self {
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            // As the reference: to a WebSocket every refusal is a bad request.
+            Self::Forbidden(_) if !websocket => StatusCode::FORBIDDEN,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         };

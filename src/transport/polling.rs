@@ -72,13 +72,13 @@ pub(super) async fn serve(
 /// Keeps a polling session's time, until it is upgraded or gone.
 async fn keep(live: Arc<Live>) {
     loop {
-        let deadline = live.session.lock().deadline();
+        let look = live.session.lock().next_look(Instant::now());
         tokio::select! {
             watched = poll_fn(|cx| live.outbox.poll_watch(cx)) => match watched {
                 Watched::Upgraded => return,
                 Watched::Closing => break,
             },
-            () = tokio::time::sleep_until(deadline.into()) => live.tick(Instant::now()),
+            () = tokio::time::sleep_until(look.into()) => live.tick(Instant::now()),
         }
     }
     let reason = live.outbox.closing().unwrap_or(CloseReason::ForcedClose);

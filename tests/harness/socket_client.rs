@@ -18,6 +18,8 @@ use serde_json::value::RawValue;
 
 use super::fixture::{Fixture, engine_config, hub};
 
+/// What is sent as binary.
+const DOGE: &[u8] = b"asdfasdf";
 /// How long a client may take to ack.
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -161,8 +163,6 @@ impl SocketHandler for Peer {
 
     fn event(&mut self, event: Event<'_>) {
         let socket = self.socket.clone();
-        let binary =
-            |name: &str| socket.emit_binary(name, &[Placeholder(0)], &event.attachments[..1]);
         match (event.name, event.ack) {
             ("hi", _) => self.say("hi", json!([])),
             ("echo", Some(ack)) => {
@@ -197,9 +197,13 @@ impl SocketHandler for Peer {
             ("doge", _) => socket.emit_binary(
                 "doge",
                 &[Placeholder(0)],
-                &[bytes::Bytes::from_static(b"asdfasdf")],
+                &[bytes::Bytes::from_static(DOGE)],
             ),
-            ("getbin", _) if !event.attachments.is_empty() => binary("takebin"),
+            ("getbin", _) => socket.emit_binary(
+                "takebin",
+                &[Placeholder(0)],
+                &[bytes::Bytes::from_static(DOGE)],
+            ),
             ("buffa", _) if !event.attachments.is_empty() => socket.emit("buffack", &[(); 0]),
             ("jsonbuff", _) if event.attachments.len() == 1 && is_jsonbuff(event.args) => {
                 socket.emit("jsonbuff-ack", &[(); 0]);

@@ -523,7 +523,7 @@ async fn a_strangers_page_may_not_connect_and_a_listed_one_may() {
         (None, None),
         (Some(own.as_str()), None),
         (Some("https://app.example.org"), None),
-        (Some("https://evil.example.net"), Some(403)),
+        (Some("https://evil.example.net"), Some(400)),
     ] {
         let connected = server
             .try_wire_from("/socket.io/?EIO=4&transport=websocket", origin)
