@@ -244,8 +244,11 @@ export class Client {
     return this.socket.io.engine.transport.name;
   }
 
+  /** Ends it for good, with whatever other namespaces its connection has. */
   close() {
+    this.socket.io.reconnection(false);
     this.socket.disconnect();
+    this.socket.io.engine?.close();
   }
 
   /** Waits for one of the client's own events: connect, connect_error, disconnect. Gives its first argument. */
