@@ -94,6 +94,8 @@ pub struct Session {
     stage: Stage,
     heartbeat: Heartbeat,
     beat: Beat,
+    /// A WebSocket is being tried, or was when the session closed.
+    probing: bool,
     /// When the second began in which packets are counted.
     second: Instant,
     in_second: u32,
@@ -106,6 +108,7 @@ impl Session {
             stage,
             heartbeat,
             beat: Beat::Ping(now + heartbeat.interval),
+            probing: false,
             second: now,
             in_second: 0,
         }
@@ -174,24 +177,29 @@ impl Session {
     pub fn begin_probe(&mut self) -> bool {
         let may = self.stage == Stage::Polling;
         if may {
-            self.stage = Stage::Probing;
+            (self.stage, self.probing) = (Stage::Probing, true);
         }
         may
     }
 
     /// That WebSocket is gone before it took over.
     pub fn end_probe(&mut self) {
+        self.probing = false;
         if self.stage == Stage::Probing {
             self.stage = Stage::Polling;
         }
     }
 
-    /// A packet on that WebSocket.
+    /// A packet on that WebSocket. A session that closed meanwhile is taken over too, for its last words: the client has
+    /// given up polling by then and would not hear them there.
     pub fn handle_probe(&mut self, packet: &Packet<'_>) -> ProbeOutput {
         match packet {
             Packet::PingProbe if self.stage == Stage::Probing => ProbeOutput::Answer,
-            Packet::Upgrade if self.stage == Stage::Probing => {
-                self.stage = Stage::WebSocket;
+            Packet::Upgrade if self.probing => {
+                self.probing = false;
+                if self.stage == Stage::Probing {
+                    self.stage = Stage::WebSocket;
+                }
                 ProbeOutput::Upgraded
             }
             _ => ProbeOutput::Refuse,
@@ -388,12 +396,22 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_closed_while_probing_cannot_be_upgraded() {
+    fn a_session_that_closed_while_probing_says_its_last_words_on_either_transport() {
         let (mut session, _) = open(Stage::Polling);
         session.begin_probe();
-        session.close(CloseReason::TransportClose);
+        session.close(CloseReason::ServerShutdown);
+        assert_eq!(
+            session.handle_probe(&Packet::Upgrade),
+            ProbeOutput::Upgraded
+        );
+        assert_eq!(session.stage(), Stage::Closed);
         assert_eq!(session.handle_probe(&Packet::Upgrade), ProbeOutput::Refuse);
+
+        let (mut session, _) = open(Stage::Polling);
+        session.begin_probe();
+        session.close(CloseReason::ServerShutdown);
         session.end_probe();
         assert_eq!(session.stage(), Stage::Closed);
+        assert_eq!(session.handle_probe(&Packet::Upgrade), ProbeOutput::Refuse);
     }
 }

@@ -250,9 +250,9 @@ impl Outbox {
     pub(super) fn set_trying(&self, trying: bool) {
         let mut queue = self.queue.lock();
         queue.look = if trying { Look::Unasked } else { Look::Nobody };
-        let sender = queue.sender.take();
+        let wakers = [queue.sender.take(), queue.keeper.take()];
         drop(queue);
-        wake([sender]);
+        wake(wakers);
     }
 
     /// For that task: it begins to read. What is asked after this is not answered by it.
@@ -272,6 +272,17 @@ impl Outbox {
             drop(queue);
             wake([sender]);
         }
+    }
+
+    /// For the keeper of a polling session that is closing: ready once no WebSocket is being tried. `true` where one has
+    /// taken over, and with it the session's last words.
+    pub(super) fn poll_tried(&self, cx: &Context<'_>) -> Poll<bool> {
+        let mut queue = self.queue.lock();
+        if queue.look == Look::Nobody {
+            return Poll::Ready(queue.hurry == Hurry::Upgraded);
+        }
+        register(&mut queue.keeper, cx);
+        Poll::Pending
     }
 
     /// For the keeper of a polling session.

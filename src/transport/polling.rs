@@ -83,6 +83,9 @@ async fn keep(live: Arc<Live>) {
     }
     let reason = live.outbox.closing().unwrap_or(CloseReason::ForcedClose);
     live.end(reason);
+    if poll_fn(|cx| live.outbox.poll_tried(cx)).await {
+        return;
+    }
     let linger = match reason {
         CloseReason::ForcedClose | CloseReason::ConnectTimeout | CloseReason::SlowConsumer => {
             LAST_WORDS

@@ -554,18 +554,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Task<S> {
         }
         if let Poll::Ready(reason) = task.live.outbox.poll_closing(cx) {
             match (task.phase, reason) {
-                (Phase::Probing, _) => {
-                    task.leave(reason);
-                    task.close(None);
-                    cx.waker().wake_by_ref();
-                }
                 (Phase::Open, CloseReason::SlowConsumer | CloseReason::PingTimeout) => {
                     if task.abandon(reason) {
                         return Poll::Ready(());
                     }
                     cx.waker().wake_by_ref();
                 }
-                (Phase::Open, _) if !task.hurried => {
+                // A client that is told to stop polling and then loses the WebSocket does neither until its pings fail.
+                // So one that is being tried stays until the client has made up its mind.
+                (Phase::Open | Phase::Probing, _) if !task.hurried => {
                     task.hurried = true;
                     task.set_timer(Instant::now() + CLOSE_TIMEOUT);
                     cx.waker().wake_by_ref();

@@ -321,6 +321,34 @@ async fn a_session_moves_to_a_websocket_and_loses_nothing() {
     server.stop().await;
 }
 
+/// A stock client whose poll was ended for the upgrade, and whose WebSocket then closed before it took over, did nothing
+/// until its pings failed 45 s later.
+#[tokio::test]
+async fn a_server_that_stops_amid_an_upgrade_lets_the_client_finish_and_hear_its_last_words() {
+    let server = TestServer::start().await;
+    let path = join(&server, "ada").await;
+    let bob = server.register("bob").await;
+    let mut sender = server.connect(&bob).await;
+    let sid = path.split("sid=").last().unwrap();
+    let mut socket = server.websocket(&format!("&sid={sid}")).await;
+    socket.say("2probe").await;
+    assert_eq!(socket.text().await, "3probe");
+    assert_eq!(server.send("GET", &path, None, "").await.body, "6");
+    sender
+        .call(
+            1,
+            "send_message",
+            json!({"receiver_id": 1, "content": "last"}),
+        )
+        .await;
+    tokio::join!(server.stop(), async {
+        assert_eq!(sender.close_code().await, 1005, "the server is stopping");
+        socket.say("5").await;
+        assert_eq!(socket.expect("receive_message").await["content"], "last");
+        assert_eq!(socket.close_code().await, 1005);
+    });
+}
+
 #[tokio::test]
 async fn a_failed_probe_leaves_the_session_to_polling() {
     let server = TestServer::start().await;
