@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::accounts::{DEFAULT_TOKEN_LIFETIME, Passwords, Registration};
 use crate::hub::IoConfig;
 use crate::model::DEFAULT_MAX_MESSAGE_CHARS;
-use crate::store::Location;
+use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
 
 /// 10 s: what a person at a terminal waits, and less than any service manager's own limit.
@@ -16,6 +16,8 @@ pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 pub struct Config {
     /// Where the data lives.
     pub data: Location,
+    /// While changes come faster than commits, from the beginning of one to that of the next.
+    pub commit_interval: Duration,
     /// Who may make an account.
     pub registration: Registration,
     /// How long a token is good.
@@ -37,6 +39,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data: Location::Memory,
+            commit_interval: DEFAULT_COMMIT_INTERVAL,
             registration: Registration::Invite,
             token_lifetime: DEFAULT_TOKEN_LIFETIME,
             passwords: Passwords::new(),

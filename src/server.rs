@@ -26,7 +26,7 @@ use crate::gateway::{Inbound, Outbound};
 use crate::http::Http;
 use crate::hub::{Io, Namespace};
 use crate::model::Timestamp;
-use crate::store::{BATCHES, Done, OpenError, Store, StoreError};
+use crate::store::{BATCHES, Done, OpenError, Store, StoreError, StoreOptions};
 use crate::transport::{Body, Engine};
 
 /// How long a client may take to send a request's headers, and how long a connection may idle between two requests.
@@ -64,16 +64,20 @@ pub async fn run(
 ) -> Result<(), ServerError> {
     let (done, batches) = mpsc::channel(BATCHES);
     let location = config.data.clone();
-    let opening = tokio::task::spawn_blocking(move || Store::open(&location, done));
+    let options = StoreOptions {
+        commit_interval: config.commit_interval,
+        ..StoreOptions::default()
+    };
+    let opening = tokio::task::spawn_blocking(move || Store::open(&location, options, done));
     let store = opening
         .await
         .map_err(|_| ServerError::Broken("opening of the data file"))??;
-    let mut teller = tokio::spawn(tell(batches));
 
     let namespace = Namespace::new("/");
     let presence = Arc::new(Presence::default());
     let outbound = Arc::new(Outbound::new(namespace.clone()));
     let chat = Chat::new(store.clone(), outbound, config.max_message_chars);
+    let mut teller = tokio::spawn(tell(batches, chat.clone()));
     let accounts = Accounts::new(
         store.clone(),
         config.passwords,
@@ -142,10 +146,10 @@ pub async fn run(
 }
 
 /// Answers what the writer has committed, in commit order: the one place by which changes leave the store.
-async fn tell(mut batches: mpsc::Receiver<Vec<Done>>) {
+async fn tell(mut batches: mpsc::Receiver<Vec<Done>>, chat: Chat) {
     while let Some(batch) = batches.recv().await {
         for (number, done) in batch.into_iter().enumerate() {
-            (done.answer)(done.result);
+            done.tell(|committed| chat.announce(&committed));
             if number % ANSWERS_A_TURN == ANSWERS_A_TURN - 1 {
                 tokio::task::yield_now().await;
             }

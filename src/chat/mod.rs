@@ -164,6 +164,29 @@ impl Chat {
         );
     }
 
+    /// Tells of a change that was answered as uncertain and turned out to be on disk.
+    pub fn announce(&self, committed: &Committed) {
+        let origin = None;
+        match committed {
+            Committed::Sent {
+                message,
+                fresh: fresh @ true,
+            } => self.listener.happened(Event::Sent {
+                message,
+                fresh: *fresh,
+                origin,
+            }),
+            Committed::Read(read) if read.entry.is_some() => {
+                self.listener.happened(Event::Read { read, origin });
+            }
+            Committed::ChatRead(read) if read.entry.is_some() => {
+                self.listener.happened(Event::ChatRead { read, origin });
+            }
+            // Nothing that anybody hears of.
+            _ => {}
+        }
+    }
+
     /// Tells a person that another is typing, or has stopped. Not stored.
     pub fn typing(
         &self,

@@ -31,12 +31,10 @@ impl Listener for Diary {
 
 fn chat() -> (Chat, Arc<Diary>) {
     let (done, mut batches) = tokio::sync::mpsc::channel::<Vec<Done>>(BATCHES);
-    let store = Store::open(&Location::Memory, done).unwrap();
+    let store = Store::open(&Location::Memory, Default::default(), done).unwrap();
     std::thread::spawn(move || {
         while let Some(batch) = batches.blocking_recv() {
-            batch
-                .into_iter()
-                .for_each(|done| (done.answer)(done.result));
+            batch.into_iter().for_each(|done| done.tell(drop));
         }
     });
     for name in ["ada", "bob"] {

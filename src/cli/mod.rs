@@ -41,6 +41,10 @@ struct Flags {
         value_name = "FILE"
     )]
     data: PathBuf,
+    /// While messages come faster than the disk takes them: from one write to the next. More saves
+    /// writes, less saves waiting; 0s for none
+    #[arg(long, env = "CHATD_COMMIT_INTERVAL", default_value = "3ms", value_parser = commit_interval, value_name = "TIME")]
+    commit_interval: Duration,
     /// Who may make an account; the very first one is made by the set-up link in any case
     #[arg(long, env = "CHATD_REGISTRATION", value_enum, default_value_t = Mode::Invite)]
     registration: Mode,
@@ -112,6 +116,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// 0 to 1 s: more would be felt by everybody.
+fn commit_interval(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|interval| *interval <= Duration::from_secs(1))
+        .ok_or_else(|| "give a time from 0s to 1s, such as 3ms".to_owned())
+}
+
 /// A message must fit into a packet several times over, and into a person's patience.
 fn message_chars(text: &str) -> Result<usize, String> {
     ranged(text, 1, 100_000)
@@ -147,6 +159,7 @@ impl Flags {
     fn config(&self, open_files: u64) -> Config {
         Config {
             data: Location::File(self.data.clone()),
+            commit_interval: self.commit_interval,
             registration: self.registration.into(),
             token_lifetime: self.token_lifetime,
             passwords: Passwords::new(),

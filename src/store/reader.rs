@@ -96,7 +96,7 @@ pub(super) fn message_of(
 
 impl<'a> Snapshot<'a> {
     pub(super) fn new(inner: &'a Inner) -> Result<Self, StoreError> {
-        let txn = inner.db.begin_read()?;
+        let txn = inner.database()?.begin_read()?;
         Ok(Self {
             inner,
             log: TxnLog(txn.open_table(LOG)?),

@@ -4,20 +4,13 @@
 //! Nothing here is a truth of its own: [`State::replay`] makes it all from the log. Only the writer changes it, after a
 //! commit; readers take a short lock. A conversation costs some 200 bytes, both of its people's lists included.
 
-use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
-
 use rustc_hash::FxHashMap;
 
 use super::chain::Chain;
 use super::readset::ReadSet;
-use super::record::{Body, Entry};
+use super::record::{Body, Entry, Rest, put};
 use super::users::Directory;
 use crate::model::{ConversationId, EntryId, MessageId, Pair, Timestamp, UserId};
-
-/// How many later messages of a sender make a client id of theirs forgotten. 10,000: hours of the busiest bot, and a
-/// bound of about half a megabyte on what one sender can make the server remember.
-pub(super) const CLIENT_IDS_PER_SENDER: usize = 10_000;
 
 /// One conversation.
 #[derive(Debug, Clone)]
@@ -49,8 +42,44 @@ impl Conversation {
         self.sent[1 - side] - self.read[side].count()
     }
 
-    /// Takes in an entry that the log holds already.
-    fn replay(&mut self, id: EntryId, entry: &Entry<'_>) {
+    /// Appends its form in a row: members, newest entry, chain, and for each side what it sent and what it has read.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        for member in self.pair.members() {
+            put(out, member.get());
+        }
+        put(out, self.last_entry.map_or(0, EntryId::get));
+        self.chain.encode(out);
+        for side in [0, 1] {
+            put(out, self.sent[side]);
+            self.read[side].encode(out);
+        }
+    }
+
+    /// Reads it back.
+    pub(super) fn decode(rest: &mut Rest<'_>) -> Option<Self> {
+        let mut member = || UserId::new(rest.take()?).ok();
+        let pair = Pair::new(member()?, member()?)?;
+        let last_entry = match rest.take()? {
+            0 => None,
+            number => Some(EntryId::new(number).ok()?),
+        };
+        let chain = Chain::decode(rest)?;
+        let mut side = || Some((rest.take()?, ReadSet::decode(rest)?));
+        let [(sent_0, read_0), (sent_1, read_1)] = [side()?, side()?];
+        Some(Self {
+            pair,
+            chain,
+            last_entry,
+            sent: [sent_0, sent_1],
+            read: [read_0, read_1],
+        })
+    }
+
+    /// Takes in an entry that the log holds already. One that is not newer than what it knows is in it.
+    pub(super) fn replay(&mut self, id: EntryId, entry: &Entry<'_>) {
+        if self.last_entry >= Some(id) {
+            return;
+        }
         match &entry.body {
             Body::Message(_) => {
                 self.chain
@@ -68,37 +97,6 @@ impl Conversation {
     }
 }
 
-/// The client ids of each sender that are still remembered.
-#[derive(Default)]
-pub(super) struct ClientIds {
-    hasher: RandomState,
-    messages: FxHashMap<u64, MessageId>,
-    by_sender: FxHashMap<UserId, VecDeque<u64>>,
-}
-
-impl ClientIds {
-    /// Under which number a sender's client id is kept. A chance collision is found out by reading the message.
-    pub(super) fn key(&self, sender: UserId, client_id: &str) -> u64 {
-        self.hasher.hash_one((sender, client_id))
-    }
-
-    pub(super) fn get(&self, key: u64) -> Option<MessageId> {
-        self.messages.get(&key).copied()
-    }
-
-    fn put(&mut self, sender: UserId, key: u64, message: MessageId) {
-        let keys = self.by_sender.entry(sender).or_default();
-        if self.messages.insert(key, message).is_none() {
-            keys.push_back(key);
-        }
-        if keys.len() > CLIENT_IDS_PER_SENDER
-            && let Some(oldest) = keys.pop_front()
-        {
-            self.messages.remove(&oldest);
-        }
-    }
-}
-
 /// All that is derived, and the accounts.
 #[derive(Default)]
 pub(super) struct State {
@@ -108,7 +106,6 @@ pub(super) struct State {
     pairs: FxHashMap<Pair, ConversationId>,
     /// Each person's conversations, the one with the newest message last.
     recency: FxHashMap<UserId, Vec<ConversationId>>,
-    pub(super) client_ids: ClientIds,
     /// The newest entry of the log.
     pub(super) last_entry: u64,
     /// The time of the newest entry: none may come that is earlier.
@@ -120,8 +117,10 @@ pub(super) struct State {
 pub(super) struct Changes {
     pub(super) conversations: FxHashMap<ConversationId, Conversation>,
     pub(super) created: FxHashMap<Pair, ConversationId>,
-    /// Messages in commit order: conversation, sender, and the key of their client id.
-    pub(super) sent: Vec<(ConversationId, UserId, MessageId, Option<u64>)>,
+    /// Of each message, in commit order, its conversation.
+    pub(super) sent: Vec<ConversationId>,
+    /// Of each message with a client id its sender, the id's hash, itself and when it was sent.
+    pub(super) client_ids: Vec<(UserId, u64, MessageId, Timestamp)>,
     pub(super) users: Vec<std::sync::Arc<crate::model::User>>,
     pub(super) last_entry: u64,
     pub(super) last_at: Timestamp,
@@ -146,31 +145,40 @@ impl State {
         ids.iter().rev().filter_map(|id| self.conversation(*id))
     }
 
-    /// Takes in a conversation's members, read from their table at start.
-    pub(super) fn put_conversation(&mut self, id: ConversationId, pair: Pair) -> bool {
-        self.pairs.insert(pair, id);
-        self.conversations.push(Conversation::new(pair));
-        index(id) + 1 == self.conversations.len()
+    /// Takes in the next conversation, read from the tables at start.
+    pub(super) fn put_conversation(&mut self, conversation: Conversation) {
+        self.conversations.push(conversation);
     }
 
-    /// Takes in one entry of the log, in order, at start. `false` where it belongs to no known conversation.
-    pub(super) fn replay(&mut self, id: EntryId, entry: &Entry<'_>) -> bool {
-        let Some(conversation) = self.conversations.get_mut(index(entry.conversation)) else {
-            return false;
-        };
+    /// Takes in one entry of the log, in order, at start. `None` where it belongs to no known conversation.
+    pub(super) fn replay(&mut self, id: EntryId, entry: &Entry<'_>) -> Option<&Conversation> {
+        let conversation = self.conversations.get_mut(index(entry.conversation))?;
         conversation.replay(id, entry);
-        let members = conversation.pair.members();
-        if let Body::Message(message) = &entry.body {
-            let sender = members[entry.side];
-            let key = message
-                .client_id
-                .map(|client_id| self.client_ids.key(sender, &client_id.text()));
-            let message_id = MessageId::new(id.get()).expect("an entry id is a valid id");
-            self.sent(entry.conversation, members, sender, message_id, key);
+        Some(conversation)
+    }
+
+    /// Notes the newest entry of the log.
+    pub(super) fn ends_with(&mut self, id: EntryId, at: Timestamp) {
+        (self.last_entry, self.last_at) = (id.get(), at);
+    }
+
+    /// Makes what follows from the conversations, once they are all there.
+    pub(super) fn derive(&mut self) {
+        let mut by_age = Vec::with_capacity(self.conversations.len());
+        self.pairs.reserve(self.conversations.len());
+        for (number, conversation) in (1..).zip(&self.conversations) {
+            let id = ConversationId::new(number).expect("a table's keys are valid ids");
+            self.pairs.insert(conversation.pair, id);
+            if let Some(last) = conversation.chain.last() {
+                by_age.push((last, id));
+            }
         }
-        self.last_entry = id.get();
-        self.last_at = entry.at;
-        true
+        by_age.sort_unstable();
+        for (_, id) in by_age {
+            for member in self.conversations[index(id)].pair.members() {
+                self.recency.entry(member).or_default().push(id);
+            }
+        }
     }
 
     /// Takes over what a transaction changed.
@@ -185,13 +193,8 @@ impl State {
                 None => self.conversations.push(conversation),
             }
         }
-        for (id, sender, message, key) in changes.sent {
-            if let Some(members) = self
-                .conversation(id)
-                .map(|conversation| conversation.pair.members())
-            {
-                self.sent(id, members, sender, message, key);
-            }
+        for id in changes.sent {
+            self.sent(id);
         }
         for user in changes.users {
             self.directory.put(user);
@@ -200,15 +203,12 @@ impl State {
         self.last_at = changes.last_at;
     }
 
-    fn sent(
-        &mut self,
-        id: ConversationId,
-        members: [UserId; 2],
-        sender: UserId,
-        message: MessageId,
-        key: Option<u64>,
-    ) {
-        for member in members {
+    /// Moves a conversation to the head of both its people's lists.
+    fn sent(&mut self, id: ConversationId) {
+        let Some(conversation) = self.conversations.get(index(id)) else {
+            return;
+        };
+        for member in conversation.pair.members() {
             let recent = self.recency.entry(member).or_default();
             if recent.last() != Some(&id) {
                 // Searched from the end, where the conversations that move are.
@@ -217,9 +217,6 @@ impl State {
                 }
                 recent.push(id);
             }
-        }
-        if let Some(key) = key {
-            self.client_ids.put(sender, key, message);
         }
     }
 }

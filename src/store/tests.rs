@@ -9,6 +9,12 @@ use redb::ReadableTable;
 use super::*;
 use crate::model::EntryId;
 
+/// A sweep every few entries, so that all of its steps are met.
+const OPTIONS: StoreOptions = StoreOptions {
+    commit_interval: Duration::ZERO,
+    sweep_every: 16,
+};
+
 /// An open store whose batches are answered by a thread of its own.
 struct Open {
     store: Store,
@@ -17,13 +23,17 @@ struct Open {
 
 impl Open {
     fn at(location: &Location) -> Result<Self, OpenError> {
+        Self::with(|done| Store::open(location, OPTIONS, done))
+    }
+
+    fn with(
+        open: impl FnOnce(mpsc::Sender<Vec<Done>>) -> Result<Store, OpenError>,
+    ) -> Result<Self, OpenError> {
         let (done, mut batches) = mpsc::channel::<Vec<Done>>(BATCHES);
-        let store = Store::open(location, done)?;
+        let store = open(done)?;
         let teller = std::thread::spawn(move || {
             while let Some(batch) = batches.blocking_recv() {
-                batch
-                    .into_iter()
-                    .for_each(|done| (done.answer)(done.result));
+                batch.into_iter().for_each(|done| done.tell(drop));
             }
         });
         Ok(Self { store, teller })
@@ -203,7 +213,7 @@ fn a_client_id_gives_the_first_message_again_for_a_day() {
 fn a_client_id_is_forgotten_after_10_000_later_messages_and_no_sooner() {
     let open = Open::memory().with_users(2);
     let (first, _) = sent(open.apply(0, message(1, 2, "hi", Some("first"))));
-    for number in 1..state::CLIENT_IDS_PER_SENDER {
+    for number in 1..client_ids::CLIENT_IDS_PER_SENDER {
         open.store.submit(
             Timestamp::from_ms(0),
             message(1, 2, "x", Some(&number.to_string())),
@@ -599,10 +609,7 @@ fn a_foreign_file_is_refused_and_left_as_it_is() {
         .unwrap();
     txn.commit().unwrap();
     drop(db);
-    assert!(matches!(
-        Open::at(&Location::File(other)).err(),
-        Some(OpenError::Foreign)
-    ));
+    assert!(matches!(refusal(&other), OpenError::Foreign));
 }
 
 #[test]
@@ -618,7 +625,7 @@ fn a_newer_file_is_refused() {
         .unwrap();
     txn.commit().unwrap();
     drop(db);
-    let error = Open::at(&Location::File(path)).err().unwrap();
+    let error = refusal(&path);
     assert!(
         matches!(
             error,
@@ -651,7 +658,9 @@ fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
     let open = Open::at(&Location::File(path.clone()))
         .unwrap()
         .with_users(2);
-    open.send(1, 2, "the right text");
+    for content in ["the right text", "another"] {
+        open.send(1, 2, content);
+    }
     open.close();
     let db = Database::open(&path).unwrap();
     let txn = db.begin_write().unwrap();
@@ -663,15 +672,32 @@ fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
     }
     txn.commit().unwrap();
     drop(db);
-    let error = Open::at(&Location::File(path)).err().unwrap();
+    let open = Open::at(&Location::File(path)).unwrap();
+    let query = |limit| HistoryQuery {
+        before: None,
+        after: None,
+        limit,
+    };
+    let snapshot = Snapshot::new(&open.store.inner).unwrap();
+    let error = snapshot.history(user(1), user(2), query(2)).unwrap_err();
     assert!(
         matches!(
             error,
-            OpenError::Damaged(StoreError::Damaged {
+            StoreError::Damaged {
                 table: "log",
                 key: 1
-            })
+            }
         ),
         "{error}"
     );
+    assert_eq!(
+        snapshot.history(user(1), user(2), query(1)).unwrap().rows[0]
+            .message
+            .content
+            .as_ref(),
+        "another",
+        "what is whole is still read"
+    );
+    drop(snapshot);
+    open.close();
 }
