@@ -24,6 +24,8 @@ mod users;
 mod writer;
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
@@ -52,6 +54,8 @@ use writer::{Job, Writer};
 pub const DEFAULT_COMMIT_INTERVAL: Duration = Duration::from_millis(3);
 /// 262,144 entries: the more, the more changes of a row are written at once; twice as many are replayed in some 0.2 s.
 pub const DEFAULT_SWEEP_EVERY: u64 = 1 << 18;
+/// 500 ms: soon enough for whoever waits, seldom enough for a file that takes long to open.
+pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How often the log says how far a long opening is.
 const PROGRESS: Duration = Duration::from_secs(2);
 /// How many queries may read at once; more wait. A cold read holds a thread for as long as the disk takes.
@@ -287,6 +291,8 @@ pub struct StoreOptions {
     /// How many entries are appended from one sweep of what is derived to the next; a start replays at most twice as
     /// many.
     pub sweep_every: u64,
+    /// How long after a failure of the disk it is tried again; after each further failure twice as long, up to 30 s.
+    pub retry_after: Duration,
 }
 
 impl Default for StoreOptions {
@@ -294,6 +300,7 @@ impl Default for StoreOptions {
         Self {
             commit_interval: DEFAULT_COMMIT_INTERVAL,
             sweep_every: DEFAULT_SWEEP_EVERY,
+            retry_after: DEFAULT_RETRY_AFTER,
         }
     }
 }
@@ -421,13 +428,7 @@ impl Store {
             writable: AtomicBool::new(true),
             suspect: AtomicBool::new(false),
         });
-        let writer = Writer::new(
-            Arc::clone(&inner),
-            done,
-            options.commit_interval,
-            client_ids,
-            sweep,
-        );
+        let writer = Writer::new(Arc::clone(&inner), done, options, client_ids, sweep);
         let writer = std::thread::Builder::new()
             .name("chatd-writer".into())
             .spawn(move || writer.run())

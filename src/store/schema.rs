@@ -217,7 +217,7 @@ pub(super) fn encode_pair(pair: Pair) -> Vec<u8> {
     value
 }
 
-fn decode_conversation(
+pub(super) fn decode_conversation(
     key: u64,
     sealed: &[u8],
 ) -> Result<Option<(ConversationId, Pair)>, StoreError> {

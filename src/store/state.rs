@@ -13,7 +13,7 @@ use super::users::Directory;
 use crate::model::{ConversationId, EntryId, MessageId, Pair, Timestamp, UserId};
 
 /// One conversation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Conversation {
     pub(super) pair: Pair,
     /// Its messages.

@@ -134,8 +134,8 @@ impl Sweep {
         Ok(step)
     }
 
-    /// That transaction is on disk; the log ends with `last_entry`.
-    pub(super) fn taken(&mut self, step: &Step, last_entry: u64, client_ids: &mut ClientIds) {
+    /// That transaction is on disk. Called before what it added to `client_ids` is put there: the step did not write that.
+    pub(super) fn taken(&mut self, step: &Step, client_ids: &mut ClientIds) {
         if let Some(pass) = &mut self.pass {
             pass.rows.truncate(pass.rows.len() - step.rows);
             let senders = pass.senders.split_off(pass.senders.len() - step.senders);
@@ -151,6 +151,10 @@ impl Sweep {
                 client_ids.shrink();
             }
         }
+    }
+
+    /// Begins a pass where one is due; the log ends with `last_entry`.
+    pub(super) fn begin_if_due(&mut self, last_entry: u64, client_ids: &ClientIds) {
         if self.pass.is_none() && last_entry - self.swept >= self.window {
             self.begin(last_entry, client_ids);
         }
@@ -171,7 +175,7 @@ impl Sweep {
         });
     }
 
-    /// For a closing store: writes all that is left, a transaction a call. `false` once nothing was.
+    /// For a closing store: writes all that is left, a transaction a call. `None` once nothing is.
     pub(super) fn finish(
         &mut self,
         txn: &WriteTransaction,

@@ -10,9 +10,10 @@ use super::*;
 use crate::model::EntryId;
 
 /// A sweep every few entries, so that all of its steps are met.
-const OPTIONS: StoreOptions = StoreOptions {
+pub(super) const OPTIONS: StoreOptions = StoreOptions {
     commit_interval: Duration::ZERO,
     sweep_every: 16,
+    retry_after: Duration::ZERO,
 };
 
 /// An open store whose batches are answered by a thread of its own.
@@ -94,15 +95,15 @@ impl Open {
     }
 }
 
-fn user(number: u64) -> UserId {
+pub(super) fn user(number: u64) -> UserId {
     UserId::new(number).unwrap()
 }
 
-fn id(number: u64) -> MessageId {
+pub(super) fn id(number: u64) -> MessageId {
     MessageId::new(number).unwrap()
 }
 
-fn new_user(name: &str) -> Change {
+pub(super) fn new_user(name: &str) -> Change {
     Change::CreateUser(NewUser {
         username: Username::registered(name).unwrap(),
         avatar: None,
@@ -112,7 +113,7 @@ fn new_user(name: &str) -> Change {
     })
 }
 
-fn message(from: u64, to: u64, content: &str, client_id: Option<&str>) -> Change {
+pub(super) fn message(from: u64, to: u64, content: &str, client_id: Option<&str>) -> Change {
     let client_id = client_id.map(|text| ClientId::new(text).unwrap());
     Change::Send {
         sender: user(from),
@@ -129,7 +130,7 @@ fn sent(result: Result<Committed, StoreError>) -> (Message, bool) {
     }
 }
 
-fn mark_chat(reader: u64, peer: u64, up_to: Option<u64>) -> Change {
+pub(super) fn mark_chat(reader: u64, peer: u64, up_to: Option<u64>) -> Change {
     Change::MarkChatRead {
         reader: user(reader),
         peer: user(peer),

@@ -26,14 +26,16 @@ use super::staging::Staging;
 use super::state::Changes;
 use super::sweep::{Step, Sweep};
 use super::tables::{CONVERSATIONS, CREDENTIALS, LOG, USERS};
-use super::{Answer, Change, Committed, Done, Inner, StoreError, open_database, schema, users};
+use super::{
+    Answer, Change, Committed, Done, Inner, StoreError, StoreOptions, open_database, schema, users,
+};
 use crate::model::Timestamp;
 
 /// 32 MiB: with less room than that nothing is written. A transaction of 5,000 of the longest messages takes 80 MB,
 /// but most take a few KB; and where this is too little the disk refuses, which loses nothing either.
 const RESERVE_BYTES: u64 = 32 << 20;
-/// How long after a failure, and how long after that at most, it is tried again.
-const RETRY: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
+/// The longest time between two tries to write again.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// One queued change.
 pub(super) struct Job {
@@ -94,6 +96,7 @@ pub(super) struct Writer {
     pace: Pace,
     client_ids: ClientIds,
     sweep: Sweep,
+    retry_after: Duration,
     trouble: Option<Trouble>,
 }
 
@@ -101,14 +104,15 @@ impl Writer {
     pub(super) fn new(
         inner: Arc<Inner>,
         done: mpsc::Sender<Vec<Done>>,
-        commit_interval: Duration,
+        options: StoreOptions,
         client_ids: ClientIds,
         sweep: Sweep,
     ) -> Self {
         Self {
             inner,
             done,
-            pace: Pace::new(commit_interval),
+            pace: Pace::new(options.commit_interval),
+            retry_after: options.retry_after,
             client_ids,
             sweep,
             trouble: None,
@@ -118,7 +122,10 @@ impl Writer {
     /// Runs until the queue is closed and its last change is answered.
     pub(super) fn run(mut self) {
         loop {
-            let until = self.trouble.is_some().then(|| Instant::now() + RETRY[0]);
+            let until = self
+                .trouble
+                .is_some()
+                .then(|| Instant::now() + self.retry_after);
             let Some(jobs) = self.inner.queue.take(&mut self.pace, until) else {
                 break;
             };
@@ -133,7 +140,7 @@ impl Writer {
     /// One round: mends what can be mended, commits, answers. `false` where nobody listens.
     fn work(&mut self, jobs: Vec<Job>) -> bool {
         if self.inner.is_suspect() && self.trouble.is_none() {
-            self.set_trouble(Trouble::broken(None));
+            self.set_trouble(Trouble::broken(None, self.retry_after));
         }
         let late = self.mend();
         if !self.tell(late) {
@@ -150,11 +157,19 @@ impl Writer {
         let (results, trouble) = match result {
             Ok(results) => (results, None),
             Err(failure) => {
-                let trouble = self.trouble.is_none().then(|| failure.report(jobs.len()));
+                let trouble = self
+                    .trouble
+                    .is_none()
+                    .then(|| failure.report(jobs.len(), self.retry_after));
                 let refused = jobs.iter().map(|_| Err(StoreError::Unavailable));
                 (refused.collect(), trouble)
             }
         };
+        // Before anybody hears of it, so that whoever does finds it so.
+        let failed = trouble.is_some();
+        if let Some(trouble) = trouble {
+            self.set_trouble(trouble);
+        }
         let answered = jobs.into_iter().zip(results);
         let told = self.tell(
             answered
@@ -164,8 +179,7 @@ impl Writer {
                 })
                 .collect(),
         );
-        if let Some(trouble) = trouble {
-            self.set_trouble(trouble);
+        if failed {
             let late = self.mend();
             return told && self.tell(late);
         }
@@ -257,6 +271,7 @@ impl Writer {
 
     /// Takes over what is on disk now.
     fn publish(&mut self, changes: Changes, step: &Step) {
+        self.sweep.taken(step, &mut self.client_ids);
         for id in changes.conversations.keys() {
             self.sweep.mark(*id);
         }
@@ -265,7 +280,7 @@ impl Writer {
         }
         let last_entry = changes.last_entry;
         self.inner.state.write().publish(changes);
-        self.sweep.taken(step, last_entry, &mut self.client_ids);
+        self.sweep.begin_if_due(last_entry, &self.client_ids);
     }
 
     /// Tries to write again, where that is due. Gives what was found to be on disk although its commit had failed.
@@ -317,7 +332,7 @@ impl Writer {
                         self.trouble = Some(Trouble::Broken {
                             unknown,
                             next: Instant::now() + wait,
-                            wait: (wait * 2).min(RETRY[1]),
+                            wait: (wait * 2).min(MAX_RETRY_AFTER),
                         });
                         Vec::new()
                     }
@@ -396,35 +411,33 @@ impl Writer {
     fn finish_step(&mut self) -> Result<bool, StoreError> {
         let db = self.inner.database()?;
         let txn = db.begin_write()?;
-        let (step, last_entry) = {
+        let step = {
             let state = self.inner.state.read();
-            let step = self
-                .sweep
-                .finish(&txn, state.last_at, &state, &mut self.client_ids)?;
-            (step, state.last_entry)
+            self.sweep
+                .finish(&txn, state.last_at, &state, &mut self.client_ids)?
         };
         let Some(step) = step else {
             return Ok(false);
         };
         txn.commit()?;
-        self.sweep.taken(&step, last_entry, &mut self.client_ids);
+        self.sweep.taken(&step, &mut self.client_ids);
         Ok(true)
     }
 }
 
 impl Trouble {
-    fn broken(unknown: Option<Box<Unknown>>) -> Self {
+    fn broken(unknown: Option<Box<Unknown>>, wait: Duration) -> Self {
         Self::Broken {
             unknown,
             next: Instant::now(),
-            wait: RETRY[0],
+            wait,
         }
     }
 }
 
 impl Failure {
     /// Says it in the log, once, where it begins.
-    fn report(self, changes: usize) -> Trouble {
+    fn report(self, changes: usize, retry_after: Duration) -> Trouble {
         match self {
             Self::NoRoom => {
                 tracing::error!(
@@ -439,7 +452,7 @@ impl Failure {
                     changes,
                     "the data file refused a transaction; nothing of it is confirmed"
                 );
-                Trouble::broken(unknown)
+                Trouble::broken(unknown, retry_after)
             }
         }
     }
