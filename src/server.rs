@@ -6,7 +6,8 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -15,7 +16,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,10 +24,10 @@ use crate::accounts::Accounts;
 use crate::chat::{Chat, Presence};
 use crate::config::Config;
 use crate::gateway::{Inbound, Outbound};
-use crate::http::Http;
+use crate::http::{self, Http};
 use crate::hub::{Io, Namespace};
 use crate::model::Timestamp;
-use crate::store::{BATCHES, Done, OpenError, Store, StoreError, StoreOptions};
+use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreError, StoreOptions};
 use crate::transport::{Body, Engine};
 
 /// How long a client may take to send a request's headers, and how long a connection may idle between two requests.
@@ -54,8 +55,8 @@ pub enum ServerError {
     Broken(&'static str),
 }
 
-/// Serves until `shutdown` completes, then drains. `ready` is called once, before the first request is answered, with
-/// the set-up code if there is no account yet.
+/// Serves until `shutdown` completes, then drains. `ready` is called once the data is open, with the set-up code if there
+/// is no account yet; until then every request but `/healthz` is answered with 503.
 pub async fn run(
     config: Config,
     listener: TcpListener,
@@ -68,10 +69,28 @@ pub async fn run(
         commit_interval: config.commit_interval,
         ..StoreOptions::default()
     };
-    let opening = tokio::task::spawn_blocking(move || Store::open(&location, options, done));
-    let store = opening
-        .await
-        .map_err(|_| ServerError::Broken("opening of the data file"))??;
+    let house: Arc<OnceLock<Http>> = Arc::default();
+    let open_house = Arc::clone(&house);
+    let answer = move |request, peer| {
+        let house = open_house.get().cloned();
+        async move {
+            match house {
+                Some(house) => house.serve(request, peer).await,
+                None => http::starting(request.uri().path()),
+            }
+        }
+    };
+    let connections = Connections::default();
+    let accepted = connections.clone();
+    let mut accepting = Box::pin(async move { accepted.serve(&listener, answer).await });
+    let mut shutdown = pin!(shutdown);
+    let opening = open_store(location, options, done)?;
+    let store = tokio::select! {
+        opened = opening => opened.map_err(|_| ServerError::Broken("opening of the data file"))??,
+        () = &mut accepting => return Ok(()),
+        // Nothing was changed yet, and nobody was served.
+        () = &mut shutdown => return Ok(()),
+    };
 
     let namespace = Namespace::new("/");
     let presence = Arc::new(Presence::default());
@@ -103,19 +122,16 @@ pub async fn run(
     );
     let sweeper = tokio::spawn(async move { io.sweep().await });
 
-    let answer = move |request, peer| {
-        let http = http.clone();
-        async move { http.serve(request, peer).await }
-    };
+    let _ = house.set(http);
     ready(accounts.setup_code());
-    let connections = Connections::default();
     let ended = tokio::select! {
-        () = connections.serve(&listener, answer) => Ok(()),
-        () = shutdown => Ok(()),
+        () = &mut accepting => Ok(()),
+        () = &mut shutdown => Ok(()),
         _ = &mut teller => Err(ServerError::Broken("writer")),
     };
 
-    drop(listener);
+    // With it the listener.
+    drop(accepting);
     sweeper.abort();
     tracing::info!(sessions = engine.sessions(), "stopping");
     for user in presence.online() {
@@ -145,6 +161,20 @@ pub async fn run(
     ended
 }
 
+/// Opens the data on a thread of its own: it may take long, and a server that is stopped meanwhile does not wait for it.
+fn open_store(
+    location: Location,
+    options: StoreOptions,
+    done: mpsc::Sender<Vec<Done>>,
+) -> Result<oneshot::Receiver<Result<Store, OpenError>>, ServerError> {
+    let (opened, opening) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("chatd-open".into())
+        .spawn(move || drop(opened.send(Store::open(&location, options, done))))
+        .map_err(|_| ServerError::Broken("thread that opens the data file"))?;
+    Ok(opening)
+}
+
 /// Answers what the writer has committed, in commit order: the one place by which changes leave the store.
 async fn tell(mut batches: mpsc::Receiver<Vec<Done>>, chat: Chat) {
     while let Some(batch) = batches.recv().await {
@@ -157,8 +187,8 @@ async fn tell(mut batches: mpsc::Receiver<Vec<Done>>, chat: Chat) {
     }
 }
 
-/// The HTTP connections that are open; those that became WebSockets are the engine's.
-#[derive(Default)]
+/// The HTTP connections that are open; those that became WebSockets are the engine's. Cheap to clone.
+#[derive(Clone, Default)]
 pub struct Connections {
     tasks: TaskTracker,
     stopping: CancellationToken,

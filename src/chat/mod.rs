@@ -60,6 +60,11 @@ impl Chat {
         self.max_message_chars
     }
 
+    /// Whether changes can be written at present.
+    pub fn is_writable(&self) -> bool {
+        self.store.is_writable()
+    }
+
     /// Sends a message. The same client id with the same receiver and content gives the first message again.
     pub fn send(
         &self,

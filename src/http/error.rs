@@ -71,6 +71,28 @@ impl ApiError {
         Self::new(Code::NotFound, "nothing is here")
     }
 
+    /// The data file is still being opened.
+    pub(super) fn starting() -> Self {
+        Self {
+            retry_after_ms: Some(1_000),
+            ..Self::new(
+                Code::StorageUnavailable,
+                "the server is starting: try again shortly",
+            )
+        }
+    }
+
+    /// The disk takes no writes.
+    pub(super) fn not_writable() -> Self {
+        Self {
+            retry_after_ms: Some(1_000),
+            ..Self::new(
+                Code::StorageUnavailable,
+                "the disk takes no writes; reading goes on",
+            )
+        }
+    }
+
     pub(super) fn method_not_allowed(allowed: &'static [Method], of_chats: bool) -> Self {
         let message = if of_chats {
             "messages are sent by the socket event send_message, and by nothing else"

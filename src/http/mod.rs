@@ -24,7 +24,7 @@ use crate::chat::{Chat, Presence};
 use crate::model::Timestamp;
 use crate::transport::{self, Body, Engine, Origins};
 use error::ApiError;
-use router::{Route, Router};
+use router::{HEALTH, Route, Router};
 
 /// Where the sessions are.
 const SOCKET_IO: &str = "/socket.io/";
@@ -102,6 +102,15 @@ impl Http {
     }
 }
 
+/// Answers a request for this path while the data file is still being opened: the process is there, and nothing else is
+/// yet.
+pub fn starting(path: &str) -> Response<Body> {
+    if path == HEALTH {
+        return api::server::health();
+    }
+    ApiError::starting().response()
+}
+
 impl App {
     async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
         let path = request.uri().path().to_owned();
@@ -138,6 +147,7 @@ impl App {
             (Route::Me, _) => api::auth::me(self, &request),
             (Route::Server, _) => Ok(api::server::show(self)),
             (Route::Health, _) => Ok(api::server::health()),
+            (Route::Ready, _) => api::server::ready(self),
             (Route::OfChats, _) => Err(ApiError::not_found()),
             (Route::Asset, _) => assets::serve(&request),
         }
@@ -200,5 +210,20 @@ impl From<StatusResponse> for Response<Body> {
         let mut response = Response::new(Body::default());
         *response.status_mut() = status.0;
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_starts_is_there_and_not_ready() {
+        assert_eq!(starting("/healthz").status(), StatusCode::OK);
+        for path in ["/readyz", "/", "/socket.io/", "/api/chats"] {
+            let response = starting(path);
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+            assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        }
     }
 }

@@ -36,6 +36,9 @@ macro_rules! routes {
     };
 }
 
+/// Answered even while nothing else is.
+pub(super) const HEALTH: &str = "/healthz";
+
 routes! {
     Recents  = "/api/chats",                     [GET];
     Unread   = "/api/chats/unread",              [GET];
@@ -48,6 +51,7 @@ routes! {
     Me       = "/api/auth/me",                   [GET];
     Server   = "/api/server",                    [GET];
     Health   = "/healthz",                       [GET];
+    Ready    = "/readyz",                        [GET];
 }
 
 /// The parts of a path that its pattern names.

@@ -613,6 +613,50 @@ fn a_foreign_file_is_refused_and_left_as_it_is() {
     assert!(matches!(refusal(&other), OpenError::Foreign));
 }
 
+/// `tests/formats/1.redb.gz` was made by the chatd of that format: 40 messages of three people in the pairs 1-2, 2-1, 1-3
+/// and 3-2 by turns, two of three with the client id `c` and the message's number; 2 has read 1's, and 1 has read 2's
+/// first and third.
+#[test]
+fn a_file_of_every_earlier_format_is_migrated_and_read() {
+    let packed = &include_bytes!("../../tests/formats/1.redb.gz")[..];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let mut file = std::fs::File::create(&path).unwrap();
+    std::io::copy(&mut flate2::read::GzDecoder::new(packed), &mut file).unwrap();
+    for _ in 0..2 {
+        let open = Open::at(&Location::File(path.clone())).unwrap();
+        assert_eq!(open.store.user_by_name("cleo").unwrap().id, user(3));
+        let page = open.read(|snapshot| {
+            let all = HistoryQuery {
+                before: None,
+                after: None,
+                limit: 100,
+            };
+            snapshot.history(user(1), user(2), all)
+        });
+        let rows: Vec<_> = page
+            .rows
+            .iter()
+            .map(|row| (row.message.id.get(), row.is_read))
+            .collect();
+        let wanted: Vec<_> = (1..=40)
+            .filter(|number| number % 4 == 1 || number % 4 == 2)
+            .map(|number| (number, number % 4 == 1 || number == 2 || number == 10))
+            .collect();
+        assert_eq!(rows, wanted);
+        assert_eq!(page.rows[0].message.content.as_ref(), "message 1 👋");
+        let (_, unread) = open.read(|snapshot| snapshot.unread(user(3), None, 100));
+        assert_eq!(unread, 10);
+        let again = message(2, 1, "message 38 👋", Some("c38"));
+        let at = page.rows.last().unwrap().message.created_at.as_ms();
+        let (again, fresh) = sent(open.apply(at, again));
+        assert_eq!((again.id.get(), fresh), (38, false));
+        open.close();
+    }
+    let db = Database::open(&path).unwrap();
+    assert_eq!(schema::format(&db).unwrap(), Some(schema::FORMAT));
+}
+
 #[test]
 fn a_newer_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
