@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::accounts::Accounts;
 use crate::chat::{Chat, Presence};
 use crate::config::Config;
-use crate::gateway::{Inbound, Outbound};
+use crate::gateway::{Expiry, Inbound, Outbound};
 use crate::http::Http;
 use crate::hub::{Io, Namespace};
 use crate::model::Timestamp;
@@ -73,17 +73,24 @@ pub async fn run(
     let namespace = Namespace::new("/");
     let presence = Arc::new(Presence::default());
     let outbound = Arc::new(Outbound::new(namespace.clone()));
-    let chat = Chat::new(store.clone(), outbound, config.max_message_chars);
+    let chat = Chat::new(
+        store.clone(),
+        Arc::clone(&outbound) as _,
+        config.max_message_chars,
+    );
     let accounts = Accounts::new(
         store.clone(),
         config.passwords,
         config.registration,
         config.token_lifetime,
+        outbound,
     )?;
+    let expiry = Arc::new(Expiry::default());
     let inbound = Inbound::new(
         accounts.clone(),
         chat.clone(),
         Arc::clone(&presence),
+        Arc::clone(&expiry),
         Timestamp::now,
     );
     let io = Io::new(config.io, vec![(namespace, Arc::new(inbound))]);
@@ -97,7 +104,9 @@ pub async fn run(
         Arc::clone(&presence),
         Timestamp::now,
     );
-    let sweeper = tokio::spawn(async move { io.sweep().await });
+    let sweeper = tokio::spawn(async move {
+        tokio::join!(io.sweep(), expiry.run(Timestamp::now));
+    });
 
     let answer = move |request, peer| {
         let http = http.clone();

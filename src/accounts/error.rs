@@ -22,6 +22,18 @@ pub enum AccountError {
     /// A wrong name or a wrong password; which one is not said.
     #[error("wrong username or password")]
     InvalidCredentials,
+    /// The password given beside a new one is not the account's.
+    #[error("current_password is wrong")]
+    WrongPassword,
+    /// Not the caller's to do.
+    #[error("only administrators may do that")]
+    Forbidden,
+    /// Nobody would be left who may use the admin routes.
+    #[error("the last enabled administrator can be neither disabled nor demoted")]
+    LastAdmin,
+    /// No account has this id.
+    #[error("no such user")]
+    NoSuchUser,
     /// The name or the avatar does not fit.
     #[error(transparent)]
     User(#[from] UserError),
@@ -56,7 +68,9 @@ impl AccountError {
             Self::InvalidToken => Code::InvalidToken,
             Self::TokenExpired => Code::TokenExpired,
             Self::AccountDisabled => Code::AccountDisabled,
-            Self::InvalidCredentials => Code::InvalidCredentials,
+            Self::InvalidCredentials | Self::WrongPassword => Code::InvalidCredentials,
+            Self::Forbidden | Self::LastAdmin => Code::Forbidden,
+            Self::NoSuchUser => Code::NotFound,
             Self::User(_) | Self::Password => Code::InvalidPayload,
             Self::RegistrationClosed => Code::RegistrationClosed,
             Self::InvalidInvite => Code::InvalidInvite,
@@ -82,6 +96,9 @@ impl From<StoreError> for AccountError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::UsernameTaken => Self::UsernameTaken,
+            StoreError::NoSuchUser => Self::NoSuchUser,
+            StoreError::LastAdmin => Self::LastAdmin,
+            StoreError::Revoked => Self::InvalidToken,
             // Whoever came second with the set-up code holds a code that is dead now.
             StoreError::NotFirst => Self::InvalidInvite,
             StoreError::Busy => Self::Busy,

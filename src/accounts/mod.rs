@@ -1,7 +1,8 @@
-//! The verbs of identity: register, log in, and say whose a token is.
+//! The verbs of identity: register, log in, change, revoke, and say whose a token is.
 //!
 //! Passwords are argon2id (`password.rs`), tokens are JWTs (`token.rs`). Every socket and every request comes through
-//! [`Accounts::authenticate`].
+//! [`Accounts::authenticate`]; whoever stays connected asks [`Accounts::check`] again when the [`Listener`] is told, and
+//! when the token's time is over.
 
 mod error;
 mod password;
@@ -17,9 +18,10 @@ use rand::distr::{Alphanumeric, SampleString};
 
 pub use error::AccountError;
 pub use password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};
+pub use token::Grant;
 
 use crate::model::{Timestamp, User, UserId, Username, check_avatar};
-use crate::store::{Change, Committed, NewUser, Store, StoreError};
+use crate::store::{Change, Committed, NewUser, Store, StoreError, UserChange};
 use token::Tokens;
 
 /// 30 days: long enough that a person on a phone is rarely asked, short enough that a forgotten laptop is let go.
@@ -79,6 +81,27 @@ pub struct Caller {
     pub user: Arc<User>,
     /// When the token ends.
     pub expires_at: Timestamp,
+    /// By what [`Accounts::check`] judges the token again.
+    pub grant: Grant,
+}
+
+/// What a person wants changed of their own account, not yet checked; what is absent stays.
+#[derive(Default)]
+pub struct ChangeOwn {
+    /// Another name.
+    pub username: Option<String>,
+    /// Another picture, or none.
+    pub avatar: Option<Option<String>>,
+    /// Another password.
+    pub password: Option<String>,
+    /// The password until now: asked for with another one.
+    pub current_password: Option<String>,
+}
+
+/// Told of what those who are connected must obey. Called by whoever works off the store's batches; must not block.
+pub trait Listener: Send + Sync {
+    /// Tokens of this account were revoked, or it was disabled: its sockets are to be checked again.
+    fn revoked(&self, user: UserId);
 }
 
 /// The verbs. Cheap to clone.
@@ -88,6 +111,7 @@ pub struct Accounts {
     passwords: Passwords,
     tokens: Arc<Tokens>,
     registration: Registration,
+    listener: Arc<dyn Listener>,
     /// Makes the first account, whatever the mode. New at every start, and dead once there is an account.
     setup_code: Arc<str>,
 }
@@ -99,6 +123,7 @@ impl Accounts {
         passwords: Passwords,
         registration: Registration,
         token_lifetime: Duration,
+        listener: Arc<dyn Listener>,
     ) -> Result<Self, StoreError> {
         let tokens = Arc::new(Tokens::new(&store.token_secret()?, token_lifetime));
         let setup_code = Alphanumeric
@@ -109,6 +134,7 @@ impl Accounts {
             passwords,
             tokens,
             registration,
+            listener,
             setup_code,
         })
     }
@@ -136,9 +162,7 @@ impl Accounts {
             }
         }
         let username = Username::registered(&wish.username)?;
-        if let Some(avatar) = &wish.avatar {
-            check_avatar(avatar)?;
-        }
+        let avatar = checked_avatar(wish.avatar)?;
         password::check(&wish.password)?;
         // Asked before the costly hash; the writer asks again, and its answer counts.
         if self.store.user_by_name(username.as_str()).is_some() {
@@ -146,7 +170,7 @@ impl Accounts {
         }
         let new = NewUser {
             username,
-            avatar: wish.avatar.map(Into::into),
+            avatar,
             password_hash: self.passwords.hash(wish.password).await?.into(),
             is_admin: first,
             only_if_first: first,
@@ -166,12 +190,7 @@ impl Accounts {
     ) -> Result<Login, AccountError> {
         let user = self.store.user_by_name(username);
         let hash = match &user {
-            Some(user) => {
-                let id = user.id;
-                self.store
-                    .read(move |snapshot| snapshot.password_hash(id))
-                    .await?
-            }
+            Some(user) => self.password_hash(user.id).await?,
             None => None,
         };
         let right = self.passwords.verify(password, hash).await?;
@@ -203,20 +222,109 @@ impl Accounts {
                 .ok_or(AccountError::MissingToken)?,
             now,
         )?;
+        Ok(Caller {
+            user: self.check(now, &claims.grant)?,
+            expires_at: claims.expires_at,
+            grant: claims.grant,
+        })
+    }
+
+    /// Whether a token that was accepted before still is: its time, the account, and whether it was revoked.
+    pub fn check(&self, now: Timestamp, grant: &Grant) -> Result<Arc<User>, AccountError> {
+        if now >= grant.refused_from {
+            return Err(AccountError::TokenExpired);
+        }
         let user = self
             .store
-            .user(claims.user_id)
+            .user(grant.user_id)
             .ok_or(AccountError::InvalidToken)?;
         if user.disabled {
             return Err(AccountError::AccountDisabled);
         }
-        if user.token_version != claims.version {
+        if grant.is_revoked(&user) {
             return Err(AccountError::InvalidToken);
         }
-        Ok(Caller {
-            user,
-            expires_at: claims.expires_at,
-        })
+        Ok(user)
+    }
+
+    /// Revokes every token of the caller. Their sockets hear of it.
+    pub async fn logout(&self, now: Timestamp, caller: &Caller) -> Result<(), AccountError> {
+        let change = UserChange {
+            revoke_tokens: true,
+            ..UserChange::default()
+        };
+        self.change(now, caller.user.id, change).await.map(drop)
+    }
+
+    /// Changes the caller's own account. With a new password every earlier token is revoked, and a new one comes back.
+    pub async fn change_own(
+        &self,
+        now: Timestamp,
+        caller: &Caller,
+        wish: ChangeOwn,
+    ) -> Result<(Arc<User>, Option<Login>), AccountError> {
+        let mut change = UserChange {
+            username: wish
+                .username
+                .map(|username| Username::registered(&username))
+                .transpose()?,
+            avatar: match wish.avatar {
+                Some(avatar) => Some(checked_avatar(avatar)?),
+                None => None,
+            },
+            ..UserChange::default()
+        };
+        let renewed = wish.password.is_some();
+        if let Some(password) = wish.password {
+            password::check(&password)?;
+            // What is proved now must still hold when the change is written.
+            change.if_token_version = Some(caller.user.token_version);
+            let current = wish.current_password.ok_or(AccountError::WrongPassword)?;
+            let hash = self.password_hash(caller.user.id).await?;
+            if !self.passwords.verify(current, hash).await? {
+                return Err(AccountError::WrongPassword);
+            }
+            change.password_hash = Some(self.passwords.hash(password).await?.into());
+            change.revoke_tokens = true;
+        }
+        let user = self.change(now, caller.user.id, change).await?;
+        let login = match renewed {
+            true => Some(self.log_in(now, Arc::clone(&user))?),
+            false => None,
+        };
+        Ok((user, login))
+    }
+
+    /// Changes an account; whoever is connected with it hears of what concerns them before the answer comes.
+    async fn change(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        change: UserChange,
+    ) -> Result<Arc<User>, AccountError> {
+        let revokes = change.revoke_tokens || change.disabled == Some(true);
+        let listener = Arc::clone(&self.listener);
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let told = move |result: Result<Committed, StoreError>| {
+            if revokes && result.is_ok() {
+                listener.revoked(user);
+            }
+            // A caller that went away is no reason to stop: the change is stored.
+            drop(answer.send(result));
+        };
+        self.store
+            .submit(now, Change::ChangeUser { user, change }, Box::new(told));
+        match answered.await.unwrap_or(Err(StoreError::Unavailable))? {
+            Committed::User(user) => Ok(user),
+            _ => Err(AccountError::Internal),
+        }
+    }
+
+    async fn password_hash(&self, user: UserId) -> Result<Option<String>, AccountError> {
+        Ok(self
+            .store
+            .read(move |snapshot| snapshot.password_hash(user))
+            .await?)
     }
 
     /// An account.
@@ -228,4 +336,12 @@ impl Accounts {
     pub fn search(&self, caller: UserId, query: &str, limit: usize) -> Vec<Arc<User>> {
         self.store.search_users(query, caller, limit)
     }
+}
+
+/// Checks a picture's URL.
+fn checked_avatar(avatar: Option<String>) -> Result<Option<Arc<str>>, AccountError> {
+    if let Some(avatar) = &avatar {
+        check_avatar(avatar)?;
+    }
+    Ok(avatar.map(Into::into))
 }

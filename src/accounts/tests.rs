@@ -6,6 +6,16 @@ use crate::store::{BATCHES, Location};
 
 const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
 
+/// Counts what listeners are told.
+#[derive(Default)]
+struct Told(std::sync::atomic::AtomicUsize);
+
+impl Listener for Told {
+    fn revoked(&self, _user: UserId) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
 async fn accounts(registration: Registration) -> Accounts {
     let (done, mut batches) = tokio::sync::mpsc::channel::<Vec<crate::store::Done>>(BATCHES);
     let store = Store::open(&Location::Memory, done).unwrap();
@@ -21,6 +31,7 @@ async fn accounts(registration: Registration) -> Accounts {
         Passwords::cheap(),
         registration,
         DEFAULT_TOKEN_LIFETIME,
+        Arc::new(Told::default()),
     )
     .unwrap()
 }

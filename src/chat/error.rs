@@ -79,7 +79,10 @@ impl From<StoreError> for ChatError {
                 );
                 Self::Unavailable
             }
-            StoreError::UsernameTaken | StoreError::NotFirst => Self::Internal,
+            StoreError::UsernameTaken
+            | StoreError::NotFirst
+            | StoreError::LastAdmin
+            | StoreError::Revoked => Self::Internal,
         }
     }
 }

@@ -10,14 +10,15 @@ use super::wire::{
     ChatErrorEvent, Failed, Failure, MarkedChatRead, MarkedRead, MessageSent, Nothing, Presence,
     PresenceList, Succeeded,
 };
-use super::{PRESENCE, presence_room, user_room};
-use crate::accounts::{AccountError, Accounts};
+use super::{Expiry, PRESENCE, presence_room, user_room};
+use crate::accounts::{AccountError, Accounts, Grant};
 use crate::chat::{self, Chat, SendMessage};
 use crate::hub::{
     Ack, ConnectRequest, Connecting, DisconnectReason, Event, Handler, Refusal, Room, Socket,
     SocketHandler,
 };
 use crate::model::{ClientId, Code, FieldError, Fields, MessageId, Origin, Timestamp, UserId};
+use crate::transport::CloseReason;
 
 /// How many people one socket may watch.
 const MAX_SUBSCRIPTIONS: usize = 500;
@@ -34,6 +35,7 @@ struct Shared {
     accounts: Accounts,
     chat: Chat,
     presence: Arc<chat::Presence>,
+    expiry: Arc<Expiry>,
     clock: Clock,
 }
 
@@ -43,6 +45,7 @@ impl Inbound {
         accounts: Accounts,
         chat: Chat,
         presence: Arc<chat::Presence>,
+        expiry: Arc<Expiry>,
         clock: Clock,
     ) -> Self {
         Self {
@@ -50,6 +53,7 @@ impl Inbound {
                 accounts,
                 chat,
                 presence,
+                expiry,
                 clock,
             }),
         }
@@ -82,6 +86,7 @@ impl Handler for Inbound {
                     shared,
                     socket: socket.clone(),
                     user: caller.user.id,
+                    grant: caller.grant,
                 })))
             }
             Err(error) => Connecting::Done(Err(refusal(&error))),
@@ -101,6 +106,33 @@ struct Person {
     shared: Arc<Shared>,
     socket: Socket,
     user: UserId,
+    grant: Grant,
+}
+
+impl Person {
+    /// Puts the socket out if its token holds no longer. One whose token has expired loses its transport, so that a
+    /// stock client comes back with a fresh one; one that was revoked, or whose account is disabled, stays out.
+    fn stay_or_go(&self) {
+        let now = (self.shared.clock)();
+        let Err(error) = self.shared.accounts.check(now, &self.grant) else {
+            self.shared
+                .expiry
+                .watch(self.grant.refused_from, &self.socket);
+            return;
+        };
+        let failure = &Failure::from(&error);
+        let event = "connect";
+        let error_event = ChatErrorEvent {
+            event,
+            failure,
+            client_id: None,
+        };
+        self.socket.emit("chat_error", &(error_event,));
+        match error {
+            AccountError::TokenExpired => self.socket.close(CloseReason::ForcedClose),
+            _ => self.socket.disconnect(),
+        }
+    }
 }
 
 impl SocketHandler for Person {
@@ -112,6 +144,12 @@ impl SocketHandler for Person {
                 .to(presence_room(change.user_id))
                 .emit("presence", &(Presence::from(change),));
         });
+        // Whatever was revoked while it joined was told to those who had.
+        self.stay_or_go();
+    }
+
+    fn nudged(&mut self) {
+        self.stay_or_go();
     }
 
     fn event(&mut self, event: Event<'_>) {
@@ -151,6 +189,9 @@ impl SocketHandler for Person {
 
     fn disconnected(&mut self, reason: DisconnectReason) {
         tracing::debug!(user = %self.user, ?reason, "socket disconnected");
+        self.shared
+            .expiry
+            .forget(self.grant.refused_from, &self.socket);
         let now = (self.shared.clock)();
         let namespace = self.socket.namespace();
         self.shared.presence.disconnected(self.user, now, |change| {

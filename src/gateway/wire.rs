@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::accounts::AccountError;
 use crate::chat::{ChatError, PresenceChange};
 use crate::model::{ClientId, Code, FieldError, Message, MessageId, Timestamp, UserId};
 
@@ -158,8 +159,8 @@ pub(super) struct Failure {
     pub(super) retry_after_ms: Option<u64>,
 }
 
-/// `chat_error`, to the socket concerned, for an event that asked for no ack:
-/// `{"event":"…","code":"…","message":"…","client_id":"…"?}`
+/// `chat_error`, to the socket concerned, for an event that asked for no ack, and with `connect` as its event when the
+/// socket may not stay: `{"event":"…","code":"…","message":"…","client_id":"…"?}`
 #[derive(Serialize)]
 pub(super) struct ChatErrorEvent<'a> {
     pub(super) event: &'a str,
@@ -171,6 +172,16 @@ pub(super) struct ChatErrorEvent<'a> {
 
 impl From<ChatError> for Failure {
     fn from(error: ChatError) -> Self {
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+            retry_after_ms: error.retry_after_ms(),
+        }
+    }
+}
+
+impl From<&AccountError> for Failure {
+    fn from(error: &AccountError) -> Self {
         Self {
             code: error.code(),
             message: error.to_string(),

@@ -140,9 +140,17 @@ impl From<ChatError> for ApiError {
 
 impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
-        Self {
+        let refusal = Self {
             retry_after_ms: error.retry_after_ms(),
             ..Self::new(error.code(), error.to_string())
+        };
+        match error {
+            // The caller is known; it is the proof for this one change that is wrong.
+            AccountError::WrongPassword => Self {
+                status: StatusCode::FORBIDDEN,
+                ..refusal
+            },
+            _ => refusal,
         }
     }
 }

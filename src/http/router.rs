@@ -45,7 +45,8 @@ routes! {
     User     = "/api/users/{id}",                [GET];
     Register = "/api/auth/register",             [POST];
     Login    = "/api/auth/login",                [POST];
-    Me       = "/api/auth/me",                   [GET];
+    Logout   = "/api/auth/logout",               [POST];
+    Me       = "/api/auth/me",                   [GET, PATCH];
     Server   = "/api/server",                    [GET];
     Health   = "/healthz",                       [GET];
 }

@@ -7,6 +7,7 @@
 //! The truth is one append-only log (`tables.rs`, `record.rs`); unread counts, recents and read marks are derived from
 //! it and live in memory (`state.rs`).
 
+mod accounts;
 mod chain;
 mod holder;
 mod reader;
@@ -30,6 +31,7 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, DatabaseError, StorageError};
 use tokio::sync::{Semaphore, mpsc};
 
+pub use accounts::{PutUser, UserChange};
 pub use holder::Holder;
 pub use reader::{HistoryQuery, HistoryRow, Page, Recent, Snapshot};
 
@@ -110,6 +112,12 @@ pub enum StoreError {
     /// Another account has this name.
     #[error("the username is taken")]
     UsernameTaken,
+    /// Somebody must be left who may use the admin routes.
+    #[error("the last enabled administrator stays one")]
+    LastAdmin,
+    /// The account's tokens were revoked after the caller had shown theirs.
+    #[error("the account's tokens were revoked meanwhile")]
+    Revoked,
     /// There is an account already, and this one was to be the first.
     #[error("there is an account already")]
     NotFirst,
@@ -192,6 +200,15 @@ pub enum Change {
     },
     /// A new account.
     CreateUser(NewUser),
+    /// An account is to be another.
+    ChangeUser {
+        /// Whose.
+        user: UserId,
+        /// In what.
+        change: UserChange,
+    },
+    /// An account with a given id.
+    PutUser(PutUser),
     /// An account's last socket closed.
     Seen {
         /// Whose.
@@ -240,6 +257,13 @@ pub enum Committed {
     ChatRead(ChatRead),
     /// An account is as given here.
     User(Arc<User>),
+    /// An account that was put under its id is as given here.
+    Put {
+        /// The account.
+        user: Arc<User>,
+        /// Whether it was made now.
+        created: bool,
+    },
 }
 
 /// Called once with what became of a change.
@@ -380,6 +404,19 @@ impl Store {
             .by_name(&Username::key_of(name))
             .and_then(|id| state.directory.get(id))
             .cloned()
+    }
+
+    /// The accounts whose id is greater than this one, ascending by id, and whether there are more.
+    pub fn users_after(&self, after: u64, limit: usize) -> (Vec<Arc<User>>, bool) {
+        let mut users: Vec<_> = {
+            let state = self.inner.state.read();
+            let later = state.directory.iter().filter(|user| user.id.get() > after);
+            later.map(Arc::clone).collect()
+        };
+        users.sort_unstable_by_key(|user| user.id);
+        let has_more = users.len() > limit;
+        users.truncate(limit);
+        (users, has_more)
     }
 
     /// Whether there is no account yet.

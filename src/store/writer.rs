@@ -156,16 +156,16 @@ impl ReadLog for Appended<'_> {
 }
 
 /// A transaction in the making: the state before it, and what the changes so far make of it.
-struct Staging<'a> {
-    state: &'a State,
+pub(super) struct Staging<'a> {
+    pub(super) state: &'a State,
     appended: Appended<'a>,
-    credentials: Vec<(UserId, Arc<str>)>,
+    pub(super) credentials: Vec<(UserId, Arc<str>)>,
     /// By their key: names taken (`Some`) and given free (`None`) in this transaction.
-    names: HashMap<String, Option<UserId>>,
-    users: FxHashMap<UserId, Arc<User>>,
+    pub(super) names: HashMap<String, Option<UserId>>,
+    pub(super) users: FxHashMap<UserId, Arc<User>>,
     client_ids: FxHashMap<u64, MessageId>,
-    greatest_user: u64,
-    changes: Changes,
+    pub(super) greatest_user: u64,
+    pub(super) changes: Changes,
 }
 
 impl<'a> Staging<'a> {
@@ -209,11 +209,15 @@ impl<'a> Staging<'a> {
                 .mark_chat_read(now, *reader, *peer, *up_to)
                 .map(Committed::ChatRead),
             Change::CreateUser(new) => self.create_user(now, new).map(Committed::User),
+            Change::ChangeUser { user, change } => {
+                self.change_user(now, *user, change).map(Committed::User)
+            }
+            Change::PutUser(put) => self.put(now, put),
             Change::Seen { user, at } => self.seen(*user, *at).map(Committed::User),
         }
     }
 
-    fn user(&self, id: UserId) -> Option<&Arc<User>> {
+    pub(super) fn user(&self, id: UserId) -> Option<&Arc<User>> {
         self.users.get(&id).or_else(|| self.state.directory.get(id))
     }
 
@@ -500,11 +504,7 @@ impl<'a> Staging<'a> {
             return Err(StoreError::NotFirst);
         }
         let name = new.username.key();
-        let taken = match self.names.get(&name) {
-            Some(holder) => holder.is_some(),
-            None => self.state.directory.by_name(&name).is_some(),
-        };
-        if taken {
+        if self.holder(&name).is_some() {
             return Err(StoreError::UsernameTaken);
         }
         let number = self.greatest_user + 1;
@@ -517,6 +517,7 @@ impl<'a> Staging<'a> {
             is_admin: new.is_admin,
             disabled: false,
             token_version: 0,
+            revoked_at: None,
             created_at: now,
             last_seen: None,
         });
@@ -537,7 +538,7 @@ impl<'a> Staging<'a> {
         Ok(user)
     }
 
-    fn put_user(&mut self, user: Arc<User>) {
+    pub(super) fn put_user(&mut self, user: Arc<User>) {
         self.users.insert(user.id, Arc::clone(&user));
         self.changes.users.push(user);
     }

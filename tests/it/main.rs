@@ -10,6 +10,7 @@
     reason = "the two official suites share cases, each on its own path"
 )]
 
+mod accounts;
 mod api;
 mod chat;
 mod engineio;

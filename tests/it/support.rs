@@ -186,11 +186,14 @@ impl TestServer {
         let body = json!({"username": username, "password": "password1"}).to_string();
         let reply = self.send("POST", "/api/auth/register", None, &body).await;
         assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.body);
-        let data = &reply.json()["data"];
-        Person {
-            id: data["user"]["id"].as_u64().unwrap(),
-            token: data["token"].as_str().unwrap().into(),
-        }
+        person(&reply)
+    }
+
+    pub async fn login(&self, username: &str, password: &str) -> Person {
+        let body = json!({"username": username, "password": password}).to_string();
+        let reply = self.send("POST", "/api/auth/login", None, &body).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
+        person(&reply)
     }
 
     pub async fn two_people(&self) -> (Person, Person) {
@@ -211,6 +214,14 @@ impl TestServer {
             .await;
         assert!(wire.text().await.starts_with("40{\"sid\":\""));
         wire
+    }
+}
+
+fn person(login: &Reply) -> Person {
+    let data = &login.json()["data"];
+    Person {
+        id: data["user"]["id"].as_u64().unwrap(),
+        token: data["token"].as_str().unwrap().into(),
     }
 }
 

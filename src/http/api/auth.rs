@@ -1,4 +1,4 @@
-//! `/api/auth`: register, log in, and who the caller is.
+//! `/api/auth`: register, log in and out, who the caller is, and what they change of that.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use serde::Serialize;
 
-use crate::accounts::{Login, Register};
+use crate::accounts::{ChangeOwn, Login, Register};
 use crate::http::error::ApiError;
 use crate::http::request::{body, caller};
 use crate::http::{App, Nothing, success};
@@ -31,6 +31,18 @@ impl From<&User> for Account {
             is_admin: user.is_admin,
         }
     }
+}
+
+/// The caller's own account after a change; with a new password also `"token","expires_at"`, since all earlier ones are
+/// revoked.
+#[derive(Serialize)]
+struct Changed {
+    #[serde(flatten)]
+    account: Account,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
 }
 
 /// `{"token","expires_at","user"}`
@@ -97,4 +109,41 @@ pub(in crate::http) fn me(
         Some(Account::from(&*caller.user)),
         None::<Nothing>,
     ))
+}
+
+/// `PATCH /api/auth/me` `{"username"?,"avatar"?,"password"?,"current_password"?}`: the caller, changed.
+pub(in crate::http) async fn change(
+    app: &App,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, &request)?;
+    let body = body(request).await?;
+    let fields = Fields::parse(&body)?;
+    let wish = ChangeOwn {
+        username: fields.optional("username")?,
+        avatar: fields.nullable("avatar")?,
+        password: fields.optional("password")?,
+        current_password: fields.optional("current_password")?,
+    };
+    let (user, login) = app
+        .accounts
+        .change_own((app.clock)(), &caller, wish)
+        .await?;
+    let (token, expires_at) = login.map(|login| (login.token, login.expires_at)).unzip();
+    let changed = Changed {
+        account: Account::from(&*user),
+        token,
+        expires_at,
+    };
+    Ok(success(StatusCode::OK, Some(changed), None::<Nothing>))
+}
+
+/// `POST /api/auth/logout`: every token of the caller is refused from now on, and their sockets are disconnected.
+pub(in crate::http) async fn logout(
+    app: &App,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, request)?;
+    app.accounts.logout((app.clock)(), &caller).await?;
+    Ok(success(StatusCode::OK, None::<Nothing>, None::<Nothing>))
 }
