@@ -46,6 +46,15 @@ pub enum AccountError {
     /// No invite, or one that does not hold.
     #[error("a valid invite is needed to register")]
     InvalidInvite,
+    /// So many invites are kept.
+    #[error("there are too many invites: revoke some")]
+    TooManyInvites,
+    /// The invite is to be made with a number that does not fit.
+    #[error("{0}")]
+    Invite(&'static str),
+    /// No invite has this code.
+    #[error("no such invite")]
+    NoSuchInvite,
     /// Another account has the name.
     #[error("the username is taken")]
     UsernameTaken,
@@ -69,9 +78,9 @@ impl AccountError {
             Self::TokenExpired => Code::TokenExpired,
             Self::AccountDisabled => Code::AccountDisabled,
             Self::InvalidCredentials | Self::WrongPassword => Code::InvalidCredentials,
-            Self::Forbidden | Self::LastAdmin => Code::Forbidden,
-            Self::NoSuchUser => Code::NotFound,
-            Self::User(_) | Self::Password => Code::InvalidPayload,
+            Self::Forbidden | Self::LastAdmin | Self::TooManyInvites => Code::Forbidden,
+            Self::NoSuchUser | Self::NoSuchInvite => Code::NotFound,
+            Self::User(_) | Self::Password | Self::Invite(_) => Code::InvalidPayload,
             Self::RegistrationClosed => Code::RegistrationClosed,
             Self::InvalidInvite => Code::InvalidInvite,
             Self::UsernameTaken => Code::UsernameTaken,
@@ -98,6 +107,8 @@ impl From<StoreError> for AccountError {
             StoreError::UsernameTaken => Self::UsernameTaken,
             StoreError::NoSuchUser => Self::NoSuchUser,
             StoreError::LastAdmin => Self::LastAdmin,
+            StoreError::InvalidInvite => Self::InvalidInvite,
+            StoreError::TooManyInvites => Self::TooManyInvites,
             StoreError::Revoked => Self::InvalidToken,
             // Whoever came second with the set-up code holds a code that is dead now.
             StoreError::NotFirst => Self::InvalidInvite,

@@ -4,6 +4,7 @@
 //! [`Accounts::authenticate`]; whoever stays connected asks [`Accounts::check`] again when the [`Listener`] is told, and
 //! when the token's time is over.
 
+mod admin;
 mod error;
 mod password;
 mod token;
@@ -16,12 +17,15 @@ use std::time::Duration;
 
 use rand::distr::{Alphanumeric, SampleString};
 
+pub use admin::{Admin, ChangeAccount, MadeUser, NewInvite, PutAccount};
 pub use error::AccountError;
 pub use password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};
 pub use token::Grant;
 
 use crate::model::{Timestamp, User, UserId, Username, check_avatar};
+pub use crate::store::Invite;
 use crate::store::{Change, Committed, NewUser, Store, StoreError, UserChange};
+
 use token::Tokens;
 
 /// 30 days: long enough that a person on a phone is rarely asked, short enough that a forgotten laptop is let go.
@@ -154,17 +158,22 @@ impl Accounts {
         let first = self
             .setup_code()
             .is_some_and(|code| wish.invite.as_deref() == Some(code));
-        if !first {
-            match self.registration {
-                Registration::Open => {}
-                Registration::Invite => return Err(AccountError::InvalidInvite),
-                Registration::Closed => return Err(AccountError::RegistrationClosed),
+        let invite = match self.registration {
+            _ if first => None,
+            Registration::Open => None,
+            Registration::Invite => {
+                // Asked before the costly hash; the writer asks again, and its answer counts.
+                let code = wish.invite.as_deref().ok_or(AccountError::InvalidInvite)?;
+                let invite = self.store.invite(code);
+                let usable = invite.filter(|invite| invite.is_usable(now));
+                Some(usable.ok_or(AccountError::InvalidInvite)?.code)
             }
-        }
+            Registration::Closed => return Err(AccountError::RegistrationClosed),
+        };
         let username = Username::registered(&wish.username)?;
         let avatar = checked_avatar(wish.avatar)?;
         password::check(&wish.password)?;
-        // Asked before the costly hash; the writer asks again, and its answer counts.
+        // As with the invite.
         if self.store.user_by_name(username.as_str()).is_some() {
             return Err(AccountError::UsernameTaken);
         }
@@ -174,6 +183,7 @@ impl Accounts {
             password_hash: self.passwords.hash(wish.password).await?.into(),
             is_admin: first,
             only_if_first: first,
+            invite,
         };
         match self.store.apply(now, Change::CreateUser(new)).await? {
             Committed::User(user) => self.log_in(now, user),

@@ -82,6 +82,8 @@ impl From<StoreError> for ChatError {
             StoreError::UsernameTaken
             | StoreError::NotFirst
             | StoreError::LastAdmin
+            | StoreError::InvalidInvite
+            | StoreError::TooManyInvites
             | StoreError::Revoked => Self::Internal,
         }
     }

@@ -10,7 +10,7 @@ use hyper::header;
 
 use super::App;
 use super::error::ApiError;
-use crate::accounts::Caller;
+use crate::accounts::{Admin, Caller};
 use crate::model::{Code, FieldError};
 use crate::transport::{BodyError, read_body};
 
@@ -30,6 +30,26 @@ pub(super) fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, A
         _ => None,
     });
     Ok(app.accounts.authenticate((app.clock)(), token)?)
+}
+
+/// The right to the admin routes, if the caller has it.
+pub(super) fn admin(app: &App, request: &Request<Incoming>) -> Result<Admin, ApiError> {
+    Ok(caller(app, request)?.admin()?)
+}
+
+/// How the caller reaches this server, `http://HOST`, as far as the request shows it; else nothing, which makes what
+/// is appended a relative URL.
+pub(super) fn base_url(request: &Request<Incoming>) -> String {
+    let text = |name| request.headers().get(name)?.to_str().ok();
+    let Some(host) = text(header::HOST).filter(|host| !host.is_empty()) else {
+        return String::new();
+    };
+    // The page says by which scheme it was loaded.
+    let scheme = text(header::ORIGIN)
+        .and_then(|origin| origin.split_once("://"))
+        .filter(|(_, own)| *own == host)
+        .map_or("http", |(scheme, _)| scheme);
+    format!("{scheme}://{host}")
 }
 
 /// The query of a request.

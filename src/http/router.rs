@@ -47,6 +47,10 @@ routes! {
     Login    = "/api/auth/login",                [POST];
     Logout   = "/api/auth/logout",               [POST];
     Me       = "/api/auth/me",                   [GET, PATCH];
+    Invites  = "/api/admin/invites",             [POST, GET];
+    Invite   = "/api/admin/invites/{code}",      [DELETE];
+    Accounts = "/api/admin/users",               [GET];
+    Account  = "/api/admin/users/{id}",          [PUT, PATCH];
     Server   = "/api/server",                    [GET];
     Health   = "/healthz",                       [GET];
 }

@@ -10,6 +10,7 @@
 mod accounts;
 mod chain;
 mod holder;
+mod invites;
 mod reader;
 mod readset;
 mod record;
@@ -33,6 +34,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 pub use accounts::{PutUser, UserChange};
 pub use holder::Holder;
+pub use invites::Invite;
 pub use reader::{HistoryQuery, HistoryRow, Page, Recent, Snapshot};
 
 use crate::model::{
@@ -118,6 +120,12 @@ pub enum StoreError {
     /// The account's tokens were revoked after the caller had shown theirs.
     #[error("the account's tokens were revoked meanwhile")]
     Revoked,
+    /// No invite has this code, or it has expired or was used up.
+    #[error("no such invite, or it is used up or expired")]
+    InvalidInvite,
+    /// So many invites are kept.
+    #[error("there are too many invites")]
+    TooManyInvites,
     /// There is an account already, and this one was to be the first.
     #[error("there is an account already")]
     NotFirst,
@@ -209,6 +217,10 @@ pub enum Change {
     },
     /// An account with a given id.
     PutUser(PutUser),
+    /// A new invite, of a code that no other has.
+    CreateInvite(Invite),
+    /// The invite of this code is to be no more.
+    RevokeInvite(Arc<str>),
     /// An account's last socket closed.
     Seen {
         /// Whose.
@@ -231,6 +243,8 @@ pub struct NewUser {
     pub is_admin: bool,
     /// Make it only if no account exists.
     pub only_if_first: bool,
+    /// Make it only if this invite can be used once more, and use it.
+    pub invite: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for NewUser {
@@ -257,6 +271,10 @@ pub enum Committed {
     ChatRead(ChatRead),
     /// An account is as given here.
     User(Arc<User>),
+    /// An invite is as given here.
+    Invite(Invite),
+    /// An invite is no more.
+    InviteRevoked,
     /// An account that was put under its id is as given here.
     Put {
         /// The account.
@@ -417,6 +435,18 @@ impl Store {
         let has_more = users.len() > limit;
         users.truncate(limit);
         (users, has_more)
+    }
+
+    /// Every invite that is kept, the newest first.
+    pub fn invites(&self) -> Vec<Invite> {
+        let mut invites: Vec<_> = self.inner.state.read().invites.iter().cloned().collect();
+        invites.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
+        invites.into_iter().map(|(_, invite)| invite).collect()
+    }
+
+    /// The invite of this code.
+    pub fn invite(&self, code: &str) -> Option<Invite> {
+        self.inner.state.read().invites.get(code).cloned()
     }
 
     /// Whether there is no account yet.

@@ -5,8 +5,8 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableError, TableHandle};
 use super::StoreError;
 use super::record::{Entry, unseal};
 use super::state::State;
-use super::tables::{CONVERSATIONS, CREDENTIALS, LOG, META, USERS};
-use super::{OpenError, users};
+use super::tables::{CONVERSATIONS, CREDENTIALS, INVITES, LOG, META, USERS};
+use super::{OpenError, invites, users};
 use crate::model::{ConversationId, EntryId, Pair, UserId};
 
 /// The format that this program writes. A file of an earlier one is to be migrated, a step a version, at open; a file of
@@ -88,6 +88,17 @@ pub(super) fn load(db: &Database) -> Result<State, StoreError> {
         state
             .directory
             .put(users::decode(key.value(), value.value())?.into());
+    }
+    match txn.open_table(INVITES) {
+        Ok(table) => {
+            for row in table.iter()? {
+                let (key, value) = row?;
+                let invite = invites::decode(key.value(), value.value())?;
+                state.invites.put(key.value(), invite);
+            }
+        }
+        Err(TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(error.into()),
     }
     for row in txn.open_table(CONVERSATIONS)?.iter()? {
         let (key, value) = row?;

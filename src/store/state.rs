@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 use rustc_hash::FxHashMap;
 
 use super::chain::Chain;
+use super::invites::{InviteChange, Invites};
 use super::readset::ReadSet;
 use super::record::{Body, Entry};
 use super::users::Directory;
@@ -103,6 +104,7 @@ impl ClientIds {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) directory: Directory,
+    pub(super) invites: Invites,
     /// By conversation id, from 1.
     conversations: Vec<Conversation>,
     pairs: FxHashMap<Pair, ConversationId>,
@@ -123,6 +125,7 @@ pub(super) struct Changes {
     /// Messages in commit order: conversation, sender, and the key of their client id.
     pub(super) sent: Vec<(ConversationId, UserId, MessageId, Option<u64>)>,
     pub(super) users: Vec<std::sync::Arc<crate::model::User>>,
+    pub(super) invites: Vec<InviteChange>,
     pub(super) last_entry: u64,
     pub(super) last_at: Timestamp,
 }
@@ -193,6 +196,7 @@ impl State {
                 self.sent(id, members, sender, message, key);
             }
         }
+        self.invites.publish(changes.invites);
         for user in changes.users {
             self.directory.put(user);
         }

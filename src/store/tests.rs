@@ -99,6 +99,7 @@ fn new_user(name: &str) -> Change {
         password_hash: "hash".into(),
         is_admin: false,
         only_if_first: false,
+        invite: None,
     })
 }
 
@@ -820,4 +821,74 @@ fn an_account_is_put_under_the_id_it_has_elsewhere() {
     assert!(matches!(next, Ok(Committed::User(user)) if user.id.get() == 30));
     let hash = open.read(|snapshot| snapshot.password_hash(user(29)));
     assert_eq!(hash, None);
+}
+
+fn invite(code: &str, max_uses: u32, expires_at: u64) -> Change {
+    Change::CreateInvite(Invite {
+        code: code.into(),
+        max_uses,
+        uses: 0,
+        created_at: Timestamp::from_ms(0),
+        expires_at: Timestamp::from_ms(expires_at),
+    })
+}
+
+fn invited(name: &str, code: &str) -> Change {
+    match new_user(name) {
+        Change::CreateUser(new) => Change::CreateUser(NewUser {
+            invite: Some(code.into()),
+            ..new
+        }),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_invite_is_used_with_the_account_it_makes_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let open = Open::at(&Location::File(path.clone()))
+        .unwrap()
+        .with_users(1);
+    open.apply(0, invite("single", 1, 100)).unwrap();
+    open.apply(0, invite("triple", 3, 100)).unwrap();
+    let refused = |now, name: &str, code: &str| {
+        let refused = open.apply(now, invited(name, code));
+        matches!(refused, Err(StoreError::InvalidInvite))
+    };
+    assert!(refused(0, "a", "unknown"));
+    assert!(refused(100, "a", "single"), "it has expired");
+    // A name that is taken costs no use.
+    assert!(matches!(
+        open.apply(0, invited("USER1", "single")),
+        Err(StoreError::UsernameTaken)
+    ));
+    // Twelve at once for the last use, in as few transactions as they fall into.
+    let (answer, answered) = std::sync::mpsc::channel();
+    for number in 0..12 {
+        let answer = answer.clone();
+        open.store.submit(
+            Timestamp::from_ms(1),
+            invited(&format!("racer{number}"), "single"),
+            Box::new(move |result| answer.send(result.is_ok()).unwrap()),
+        );
+    }
+    let made = (0..12).filter(|_| answered.recv().unwrap()).count();
+    assert_eq!(made, 1);
+    open.apply(1, invited("b", "triple")).unwrap();
+    open.close();
+    let open = Open::at(&Location::File(path)).unwrap();
+    let uses = |code: &str| open.store.invite(code).map(|invite| invite.uses);
+    assert_eq!((uses("single"), uses("triple")), (Some(1), Some(1)));
+    open.apply(1, Change::RevokeInvite("triple".into()))
+        .unwrap();
+    assert!(matches!(
+        open.apply(1, invited("c", "triple")),
+        Err(StoreError::InvalidInvite)
+    ));
+    // What has expired is cleared away by the next one.
+    open.apply(100, invite("next", 1, 200)).unwrap();
+    let codes: Vec<_> = open.store.invites().into_iter().map(|i| i.code).collect();
+    assert_eq!(codes, ["next".into()]);
+    open.close();
 }

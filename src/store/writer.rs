@@ -18,11 +18,12 @@ use smallvec::SmallVec;
 use tokio::sync::mpsc;
 
 use super::chain::{Place, ReadLog, newest_older, oldest_newer};
+use super::invites::{self, StagedInvites};
 use super::reader::message_of;
 use super::record::{Body, Entry, MessageBody, StoredClientId, seal};
 use super::schema::encode_pair;
 use super::state::{Changes, Conversation, State};
-use super::tables::{CONVERSATIONS, CREDENTIALS, LOG, USERS};
+use super::tables::{CONVERSATIONS, CREDENTIALS, INVITES, LOG, USERS};
 use super::{Answer, Change, Committed, Done, Inner, NewUser, StoreError, users};
 use crate::model::{
     ChatRead, ClientId, ConversationId, EntryId, MAX_ID, Message, MessageId, MessageRead, Pair,
@@ -98,7 +99,7 @@ fn commit(inner: &Inner, jobs: &[Job]) -> Result<Vec<Result<Committed, StoreErro
             staging.changes,
         );
         drop(state);
-        if entries.is_empty() && changes.users.is_empty() {
+        if entries.is_empty() && changes.users.is_empty() && changes.invites.is_empty() {
             // Every answer says how things were already; they are on disk.
             return Ok(results);
         }
@@ -120,6 +121,15 @@ fn commit(inner: &Inner, jobs: &[Job]) -> Result<Vec<Result<Committed, StoreErro
             let mut table = txn.open_table(CREDENTIALS)?;
             for (user, hash) in credentials {
                 table.insert(user.get(), &seal(user.get(), hash.as_bytes())[..])?;
+            }
+        }
+        if !changes.invites.is_empty() {
+            let mut table = txn.open_table(INVITES)?;
+            for (number, invite) in &changes.invites {
+                match invite {
+                    Some(invite) => table.insert(number, &invites::encode(*number, invite)[..])?,
+                    None => table.remove(number)?,
+                };
             }
         }
         (results, changes)
@@ -165,6 +175,7 @@ pub(super) struct Staging<'a> {
     pub(super) users: FxHashMap<UserId, Arc<User>>,
     client_ids: FxHashMap<u64, MessageId>,
     pub(super) greatest_user: u64,
+    pub(super) invites: StagedInvites,
     pub(super) changes: Changes,
 }
 
@@ -181,6 +192,7 @@ impl<'a> Staging<'a> {
             users: FxHashMap::default(),
             client_ids: FxHashMap::default(),
             greatest_user: state.directory.greatest(),
+            invites: StagedInvites::default(),
             changes: Changes {
                 last_entry: state.last_entry,
                 last_at: state.last_at,
@@ -213,6 +225,10 @@ impl<'a> Staging<'a> {
                 self.change_user(now, *user, change).map(Committed::User)
             }
             Change::PutUser(put) => self.put(now, put),
+            Change::CreateInvite(invite) => self.create_invite(now, invite).map(Committed::Invite),
+            Change::RevokeInvite(code) => {
+                self.revoke_invite(code).map(|()| Committed::InviteRevoked)
+            }
             Change::Seen { user, at } => self.seen(*user, *at).map(Committed::User),
         }
     }
@@ -503,6 +519,9 @@ impl<'a> Staging<'a> {
         if new.only_if_first && self.greatest_user > 0 {
             return Err(StoreError::NotFirst);
         }
+        if let Some(invite) = &new.invite {
+            self.check_invite(now, invite)?;
+        }
         let name = new.username.key();
         if self.holder(&name).is_some() {
             return Err(StoreError::UsernameTaken);
@@ -521,6 +540,10 @@ impl<'a> Staging<'a> {
             created_at: now,
             last_seen: None,
         });
+        // In the same transaction as the account, so that two who come at once with the last use do not both have it.
+        if let Some(invite) = &new.invite {
+            self.use_invite(invite);
+        }
         self.greatest_user = number;
         self.names.insert(name, Some(id));
         self.credentials.push((id, Arc::clone(&new.password_hash)));

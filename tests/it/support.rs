@@ -189,6 +189,26 @@ impl TestServer {
         person(&reply)
     }
 
+    /// The administrator, who must come first.
+    pub async fn admin(&self) -> Person {
+        let code = self
+            .setup_code
+            .as_deref()
+            .expect("there is an account already");
+        let reply = self.register_with("root", Some(code)).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.body);
+        person(&reply)
+    }
+
+    pub async fn register_with(&self, username: &str, invite: Option<&str>) -> Reply {
+        let mut body = json!({"username": username, "password": "password1"});
+        if let Some(invite) = invite {
+            body["invite"] = invite.into();
+        }
+        self.send("POST", "/api/auth/register", None, &body.to_string())
+            .await
+    }
+
     pub async fn login(&self, username: &str, password: &str) -> Person {
         let body = json!({"username": username, "password": password}).to_string();
         let reply = self.send("POST", "/api/auth/login", None, &body).await;
