@@ -1,8 +1,9 @@
 //! What a server is told: plain, validated values. `cli` makes one from flags, tests from [`Config::default`].
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::accounts::{DEFAULT_TOKEN_LIFETIME, Passwords, Registration};
+use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registration};
 use crate::hub::IoConfig;
 use crate::model::DEFAULT_MAX_MESSAGE_CHARS;
 use crate::store::Location;
@@ -20,6 +21,10 @@ pub struct Config {
     pub registration: Registration,
     /// How long a token is good.
     pub token_lifetime: Duration,
+    /// Which tokens of other systems are accepted.
+    pub foreign_tokens: ForeignTokens,
+    /// The JSON Web Key Set among their keys: read when the server starts, and again whenever it changes.
+    pub jwks: Option<PathBuf>,
     /// How passwords are hashed.
     pub passwords: Passwords,
     /// Sessions.
@@ -39,6 +44,8 @@ impl Default for Config {
             data: Location::Memory,
             registration: Registration::Invite,
             token_lifetime: DEFAULT_TOKEN_LIFETIME,
+            foreign_tokens: ForeignTokens::default(),
+            jwks: None,
             passwords: Passwords::new(),
             engine: EngineConfig::default(),
             io: IoConfig::default(),

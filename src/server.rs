@@ -4,8 +4,11 @@
 //! store -> chat, accounts -> gateway -> hub -> transport -> http -> the listener
 //! ```
 
+mod watch;
+
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +86,7 @@ pub async fn run(
         config.passwords,
         config.registration,
         config.token_lifetime,
+        config.foreign_tokens,
         outbound,
     )?;
     let expiry = Arc::new(Expiry::default());
@@ -104,8 +108,9 @@ pub async fn run(
         Arc::clone(&presence),
         Timestamp::now,
     );
+    let keys = watch_keys(config.jwks, accounts.clone());
     let sweeper = tokio::spawn(async move {
-        tokio::join!(io.sweep(), expiry.run(Timestamp::now));
+        tokio::join!(io.sweep(), expiry.run(Timestamp::now), keys);
     });
 
     let answer = move |request, peer| {
@@ -148,6 +153,20 @@ pub async fn run(
         tracing::warn!("some clients were not told in time");
     }
     ended
+}
+
+/// Takes over the key set of other systems' tokens whenever its file changes.
+async fn watch_keys(path: Option<PathBuf>, accounts: Accounts) {
+    let Some(path) = path else { return };
+    let files = [path.clone()];
+    let path = path.display();
+    watch::changes(&files, |texts| match accounts.set_keys(&texts[0]) {
+        Ok(keys) => tracing::info!(keys, "the key set {path} was read"),
+        Err(error) => {
+            tracing::warn!(%error, "the key set {path} is not usable; the earlier one stays")
+        }
+    })
+    .await;
 }
 
 /// Answers what the writer has committed, in commit order: the one place by which changes leave the store.

@@ -1,11 +1,13 @@
 //! The verbs of identity: register, log in, change, revoke, and say whose a token is.
 //!
-//! Passwords are argon2id (`password.rs`), tokens are JWTs (`token.rs`). Every socket and every request comes through
+//! Passwords are argon2id (`password.rs`), tokens are JWTs (`token.rs`), and may be
+//! another system's (`foreign.rs`). Every socket and every request comes through
 //! [`Accounts::authenticate`]; whoever stays connected asks [`Accounts::check`] again when the [`Listener`] is told, and
 //! when the token's time is over.
 
 mod admin;
 mod error;
+mod foreign;
 mod password;
 mod token;
 
@@ -15,16 +17,18 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use rand::distr::{Alphanumeric, SampleString};
 
 pub use admin::{Admin, ChangeAccount, MadeUser, NewInvite, PutAccount};
 pub use error::AccountError;
+pub use foreign::{ForeignTokens, KeyError, Newcomer};
 pub use password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};
 pub use token::Grant;
 
 use crate::model::{Timestamp, User, UserId, Username, check_avatar};
 pub use crate::store::Invite;
-use crate::store::{Change, Committed, NewUser, Store, StoreError, UserChange};
+use crate::store::{Change, Committed, NewUser, PutUser, Store, StoreError, UserChange};
 
 use token::Tokens;
 
@@ -89,6 +93,15 @@ pub struct Caller {
     pub grant: Grant,
 }
 
+/// Whom a token names.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// Somebody with an account.
+    Known(Caller),
+    /// Somebody whom [`Accounts::admit`] may make one for.
+    New(Newcomer),
+}
+
 /// What a person wants changed of their own account, not yet checked; what is absent stays.
 #[derive(Default)]
 pub struct ChangeOwn {
@@ -114,6 +127,7 @@ pub struct Accounts {
     store: Store,
     passwords: Passwords,
     tokens: Arc<Tokens>,
+    foreign: Arc<RwLock<ForeignTokens>>,
     registration: Registration,
     listener: Arc<dyn Listener>,
     /// Makes the first account, whatever the mode. New at every start, and dead once there is an account.
@@ -127,6 +141,7 @@ impl Accounts {
         passwords: Passwords,
         registration: Registration,
         token_lifetime: Duration,
+        foreign: ForeignTokens,
         listener: Arc<dyn Listener>,
     ) -> Result<Self, StoreError> {
         let tokens = Arc::new(Tokens::new(&store.token_secret()?, token_lifetime));
@@ -137,6 +152,7 @@ impl Accounts {
             store,
             passwords,
             tokens,
+            foreign: Arc::new(RwLock::new(foreign)),
             registration,
             listener,
             setup_code,
@@ -221,22 +237,72 @@ impl Accounts {
     }
 
     /// Whose token this is. Checks signature, time, account and the account's token version; never waits.
-    pub fn authenticate(
+    pub fn identify(&self, now: Timestamp, token: Option<&str>) -> Result<Identity, AccountError> {
+        let token = token
+            .filter(|token| !token.is_empty())
+            .ok_or(AccountError::MissingToken)?;
+        let verified = match self.tokens.verify(token, now) {
+            // It may be another system's.
+            Err(AccountError::InvalidToken) if token.len() <= token::MAX_TOKEN_BYTES => {
+                let foreign = self.foreign.read();
+                let (verified, newcomer) = foreign.verify(token, now)?;
+                if foreign.provision() && self.store.user(verified.grant.user_id).is_none() {
+                    return Ok(Identity::New(newcomer));
+                }
+                verified
+            }
+            verified => verified?,
+        };
+        Ok(Identity::Known(Caller {
+            user: self.check(now, &verified.grant)?,
+            expires_at: verified.expires_at,
+            grant: verified.grant,
+        }))
+    }
+
+    /// Makes the account of a newcomer, unless somebody did meanwhile. A name that is taken gets the id beside it.
+    pub async fn admit(&self, now: Timestamp, newcomer: Newcomer) -> Result<Caller, AccountError> {
+        let mut refused = AccountError::UsernameTaken;
+        for username in newcomer.names {
+            let put = PutUser {
+                id: newcomer.grant.user_id,
+                username,
+                avatar: Some(newcomer.avatar.clone().map(Into::into)),
+                only_if_absent: true,
+            };
+            match self.put(now, put).await {
+                Err(AccountError::UsernameTaken) => {}
+                Err(error) => {
+                    refused = error;
+                    break;
+                }
+                Ok(_) => {
+                    return Ok(Caller {
+                        user: self.check(now, &newcomer.grant)?,
+                        expires_at: newcomer.expires_at,
+                        grant: newcomer.grant,
+                    });
+                }
+            }
+        }
+        Err(refused)
+    }
+
+    /// [`Accounts::identify`], and [`Accounts::admit`] where that is needed.
+    pub async fn authenticate(
         &self,
         now: Timestamp,
         token: Option<&str>,
     ) -> Result<Caller, AccountError> {
-        let claims = self.tokens.verify(
-            token
-                .filter(|token| !token.is_empty())
-                .ok_or(AccountError::MissingToken)?,
-            now,
-        )?;
-        Ok(Caller {
-            user: self.check(now, &claims.grant)?,
-            expires_at: claims.expires_at,
-            grant: claims.grant,
-        })
+        match self.identify(now, token)? {
+            Identity::Known(caller) => Ok(caller),
+            Identity::New(newcomer) => self.admit(now, newcomer).await,
+        }
+    }
+
+    /// Takes the keys of this JSON Web Key Set in place of those of the earlier one. Whoever is connected stays so.
+    pub fn set_keys(&self, json: &str) -> Result<usize, KeyError> {
+        self.foreign.write().set_keys(json)
     }
 
     /// Whether a token that was accepted before still is: its time, the account, and whether it was revoked.

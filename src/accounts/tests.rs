@@ -31,6 +31,7 @@ async fn accounts(registration: Registration) -> Accounts {
         Passwords::cheap(),
         registration,
         DEFAULT_TOKEN_LIFETIME,
+        ForeignTokens::default(),
         Arc::new(Told::default()),
     )
     .unwrap()
@@ -121,22 +122,25 @@ async fn a_login_gives_a_token_that_says_who_it_is() {
         .login(NOW, "aDA", "password1".into())
         .await
         .unwrap_or_else(|error| panic!("{error}"));
-    let caller = accounts.authenticate(NOW, Some(&login.token)).unwrap();
+    let caller = accounts
+        .authenticate(NOW, Some(&login.token))
+        .await
+        .unwrap();
     assert_eq!(
         (caller.user.username.as_str(), caller.expires_at),
         ("Ada", login.expires_at)
     );
     let late = NOW.plus(DEFAULT_TOKEN_LIFETIME + Duration::from_secs(6));
     assert_eq!(
-        accounts.authenticate(late, Some(&login.token)).err(),
+        accounts.authenticate(late, Some(&login.token)).await.err(),
         Some(AccountError::TokenExpired)
     );
     assert_eq!(
-        accounts.authenticate(NOW, None).err(),
+        accounts.authenticate(NOW, None).await.err(),
         Some(AccountError::MissingToken)
     );
     assert_eq!(
-        accounts.authenticate(NOW, Some("")).err(),
+        accounts.authenticate(NOW, Some("")).await.err(),
         Some(AccountError::MissingToken)
     );
 }

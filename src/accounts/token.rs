@@ -1,4 +1,4 @@
-//! chatd's own tokens: JWTs signed with HS256 by the data file's secret.
+//! chatd's own tokens: JWTs signed with HS256 by the data file's secret. Those of others are in `foreign.rs`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::model::{Timestamp, User, UserId};
 /// Who issues them.
 const ISSUER: &str = "chatd";
 /// The longest token that is looked at, in bytes: ours have some 250, those of large identity providers some 2,000.
-const MAX_TOKEN_BYTES: usize = 8_192;
+pub(super) const MAX_TOKEN_BYTES: usize = 8_192;
 
 #[derive(Serialize, Deserialize)]
 struct Claims {
@@ -45,6 +45,8 @@ pub struct Grant {
 pub(super) enum Proof {
     /// One of ours: the account's token version when it was issued.
     Version(u32),
+    /// One of another issuer: when it was issued, if it says so.
+    IssuedAt(Option<Timestamp>),
 }
 
 impl Grant {
@@ -52,6 +54,10 @@ impl Grant {
     pub(super) fn is_revoked(&self, user: &User) -> bool {
         match self.proof {
             Proof::Version(version) => version != user.token_version,
+            // One that does not say when it was issued cannot be told from those that were revoked.
+            Proof::IssuedAt(at) => user
+                .revoked_at
+                .is_some_and(|revoked| at.is_none_or(|at| at < revoked)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::accounts::{Passwords, Registration};
+use crate::accounts::{ForeignTokens, Passwords, Registration};
 use crate::config::Config;
 use crate::engineio::Heartbeat;
 use crate::hub::IoConfig;
@@ -47,6 +47,32 @@ struct Flags {
     /// How long a login lasts
     #[arg(long, env = "CHATD_TOKEN_LIFETIME", default_value = "30d", value_parser = duration, value_name = "TIME")]
     token_lifetime: Duration,
+    /// A secret by which another system signs tokens that are to be accepted (HS256, HS384, HS512).
+    /// Give it by the variable: flags are seen by every program of the machine
+    #[arg(
+        long,
+        env = "CHATD_JWT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    jwt_secret: Option<String>,
+    /// A public key in PEM form whose tokens are accepted: RSA (RS256), EC on P-256 (ES256) or
+    /// Ed25519 (EdDSA)
+    #[arg(long, env = "CHATD_JWT_PUBLIC_KEY", value_name = "FILE")]
+    jwt_public_key: Option<PathBuf>,
+    /// A JSON Web Key Set whose keys' tokens are accepted, found by their kid; read again when it
+    /// changes
+    #[arg(long, env = "CHATD_JWT_JWKS", value_name = "FILE")]
+    jwt_jwks: Option<PathBuf>,
+    /// The issuer (iss) that another system's tokens must name
+    #[arg(long, env = "CHATD_JWT_ISSUER", value_name = "TEXT")]
+    jwt_issuer: Option<String>,
+    /// The audience (aud) that another system's tokens must name
+    #[arg(long, env = "CHATD_JWT_AUDIENCE", value_name = "TEXT")]
+    jwt_audience: Option<String>,
+    /// Make the account of an unknown subject from the claims of its token
+    #[arg(long, env = "CHATD_PROVISION_USERS")]
+    provision_users: bool,
     /// The longest message, in characters
     #[arg(long, env = "CHATD_MAX_MESSAGE_CHARS", default_value_t = 4_000, value_parser = message_chars, value_name = "N")]
     max_message_chars: usize,
@@ -144,11 +170,13 @@ fn log_filter(text: &str) -> Result<String, String> {
 }
 
 impl Flags {
-    fn config(&self, open_files: u64) -> Config {
-        Config {
+    fn config(&self, open_files: u64) -> Result<Config, String> {
+        Ok(Config {
             data: Location::File(self.data.clone()),
             registration: self.registration.into(),
             token_lifetime: self.token_lifetime,
+            foreign_tokens: self.foreign_tokens()?,
+            jwks: self.jwt_jwks.clone(),
             passwords: Passwords::new(),
             engine: EngineConfig {
                 heartbeat: Heartbeat {
@@ -170,9 +198,43 @@ impl Flags {
             io: IoConfig::default(),
             max_message_chars: self.max_message_chars,
             shutdown_grace: self.shutdown_grace,
+        })
+    }
+
+    fn foreign_tokens(&self) -> Result<ForeignTokens, String> {
+        let (issuer, audience) = (self.jwt_issuer.clone(), self.jwt_audience.clone());
+        let mut tokens = ForeignTokens::new(issuer, audience, self.provision_users);
+        if let Some(secret) = self.jwt_secret.as_deref().filter(|text| !text.is_empty()) {
+            if secret.len() < GOOD_SECRET_BYTES {
+                tracing::warn!(
+                    "the --jwt-secret has fewer than {GOOD_SECRET_BYTES} bytes and may be guessed from a token"
+                );
+            }
+            tokens
+                .add_secret(secret.as_bytes())
+                .map_err(|error| format!("--jwt-secret: {error}"))?;
         }
+        let failed = |flag: &str, path: &Path, error: &dyn Error| {
+            format!("{flag} {}: {}", path.display(), chain(error))
+        };
+        if let Some(path) = &self.jwt_public_key {
+            let failed = |error: &dyn Error| failed("--jwt-public-key", path, error);
+            let pem = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+            tokens
+                .add_public_key(&pem)
+                .map_err(|error| failed(&error))?;
+        }
+        if let Some(path) = &self.jwt_jwks {
+            let failed = |error: &dyn Error| failed("--jwt-jwks", path, error);
+            let json = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+            tokens.set_keys(&json).map_err(|error| failed(&error))?;
+        }
+        Ok(tokens)
     }
 }
+
+/// As many bytes as HS256's hash has (RFC 7518, section 3.2).
+const GOOD_SECRET_BYTES: usize = 32;
 
 /// File descriptors that are kept for what is no client: the data file, the listener, requests that come and go.
 const SPARE_FILES: usize = 256;
@@ -233,7 +295,7 @@ async fn serve(flags: &Flags) -> Result<(), String> {
     };
     // As many as the machine lets us have; where it lets us have no more, what there is must do.
     let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
-    let config = flags.config(open_files);
+    let config = flags.config(open_files)?;
     tracing::debug!(
         open_files,
         connections = config.engine.max_sessions,
@@ -326,7 +388,7 @@ mod tests {
 
     #[test]
     fn the_flags_defaults_are_the_librarys() {
-        let flags = Flags::parse_from(["chatd"]).config(1_024);
+        let flags = Flags::parse_from(["chatd"]).config(1_024).unwrap();
         let library = Config::default();
         assert_eq!(flags.token_lifetime, library.token_lifetime);
         assert_eq!(flags.max_message_chars, library.max_message_chars);

@@ -11,7 +11,7 @@ use super::wire::{
     PresenceList, Succeeded,
 };
 use super::{Expiry, PRESENCE, presence_room, user_room};
-use crate::accounts::{AccountError, Accounts, Grant};
+use crate::accounts::{self, AccountError, Accounts, Grant, Identity};
 use crate::chat::{self, Chat, SendMessage};
 use crate::hub::{
     Ack, ConnectRequest, Connecting, DisconnectReason, Event, Handler, Refusal, Room, Socket,
@@ -75,23 +75,32 @@ impl Handler for Inbound {
         let bearer = request
             .authorization
             .and_then(|value| value.strip_prefix("Bearer "));
-        match self
-            .shared
-            .accounts
-            .authenticate(now, token.as_deref().or(bearer))
-        {
-            Ok(caller) => {
-                let shared = Arc::clone(&self.shared);
-                Connecting::Done(Ok(Box::new(Person {
-                    shared,
-                    socket: socket.clone(),
-                    user: caller.user.id,
-                    grant: caller.grant,
-                })))
-            }
+        let (shared, socket) = (Arc::clone(&self.shared), socket.clone());
+        let identity = shared.accounts.identify(now, token.as_deref().or(bearer));
+        match identity {
+            Ok(Identity::Known(caller)) => Connecting::Done(Ok(welcome(shared, socket, &caller))),
+            Ok(Identity::New(newcomer)) => Connecting::Later(Box::pin(async move {
+                match shared.accounts.admit(now, newcomer).await {
+                    Ok(caller) => Ok(welcome(shared, socket, &caller)),
+                    Err(error) => Err(refusal(&error)),
+                }
+            })),
             Err(error) => Connecting::Done(Err(refusal(&error))),
         }
     }
+}
+
+fn welcome(
+    shared: Arc<Shared>,
+    socket: Socket,
+    caller: &accounts::Caller,
+) -> Box<dyn SocketHandler> {
+    Box::new(Person {
+        shared,
+        socket,
+        user: caller.user.id,
+        grant: caller.grant,
+    })
 }
 
 fn refusal(error: &AccountError) -> Refusal {

@@ -20,7 +20,7 @@ const MAX_BODY: usize = 16 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whose token the request carries.
-pub(super) fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, ApiError> {
+pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, ApiError> {
     let value = request
         .headers()
         .get(header::AUTHORIZATION)
@@ -29,12 +29,12 @@ pub(super) fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, A
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
         _ => None,
     });
-    Ok(app.accounts.authenticate((app.clock)(), token)?)
+    Ok(app.accounts.authenticate((app.clock)(), token).await?)
 }
 
 /// The right to the admin routes, if the caller has it.
-pub(super) fn admin(app: &App, request: &Request<Incoming>) -> Result<Admin, ApiError> {
-    Ok(caller(app, request)?.admin()?)
+pub(super) async fn admin(app: &App, request: &Request<Incoming>) -> Result<Admin, ApiError> {
+    Ok(caller(app, request).await?.admin()?)
 }
 
 /// How the caller reaches this server, `http://HOST`, as far as the request shows it; else nothing, which makes what

@@ -15,6 +15,7 @@ mod admin;
 mod api;
 mod chat;
 mod engineio;
+mod foreign;
 mod fuzz;
 mod harness;
 mod house;

@@ -46,7 +46,7 @@ pub(in crate::http) async fn create_invite(
     app: &App,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let admin = admin(app, &request)?;
+    let admin = admin(app, &request).await?;
     let base = base_url(&request);
     let body = body(request).await?;
     // Everything has a default, so that nothing need be sent.
@@ -70,12 +70,12 @@ pub(in crate::http) async fn create_invite(
 }
 
 /// `GET /api/admin/invites`: all that are kept, the newest first.
-pub(in crate::http) fn invites(
+pub(in crate::http) async fn invites(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let base = base_url(request);
-    let invites = app.accounts.invites(admin(app, request)?).into_iter();
+    let invites = app.accounts.invites(admin(app, request).await?).into_iter();
     let rows: Vec<_> = invites
         .map(|invite| InviteRow::new(&base, invite))
         .collect();
@@ -88,7 +88,7 @@ pub(in crate::http) async fn revoke_invite(
     request: &Request<Incoming>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
-    let admin = admin(app, request)?;
+    let admin = admin(app, request).await?;
     let code: String = params.get("code")?;
     app.accounts
         .revoke_invite(admin, (app.clock)(), &code)
@@ -132,11 +132,11 @@ struct UsersMeta {
 }
 
 /// `GET /api/admin/users?limit=50&after=<id>`: accounts ascending by id.
-pub(in crate::http) fn users(
+pub(in crate::http) async fn users(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let admin = admin(app, request)?;
+    let admin = admin(app, request).await?;
     let query = Query::of(request);
     let after: Option<UserId> = query.get("after")?;
     let (users, has_more) = app.accounts.accounts_after(
@@ -161,7 +161,7 @@ pub(in crate::http) async fn put_user(
     request: Request<Incoming>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
-    let admin = admin(app, &request)?;
+    let admin = admin(app, &request).await?;
     let id = params.get("id")?;
     let body = body(request).await?;
     let fields = Fields::parse(&body)?;
@@ -188,7 +188,7 @@ pub(in crate::http) async fn change_user(
     request: Request<Incoming>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
-    let admin = admin(app, &request)?;
+    let admin = admin(app, &request).await?;
     let id = params.get("id")?;
     let body = body(request).await?;
     let fields = Fields::parse(&body)?;

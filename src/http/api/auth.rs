@@ -99,11 +99,11 @@ pub(in crate::http) async fn login(
 }
 
 /// `GET /api/auth/me`: the caller.
-pub(in crate::http) fn me(
+pub(in crate::http) async fn me(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, request)?;
+    let caller = caller(app, request).await?;
     Ok(success(
         StatusCode::OK,
         Some(Account::from(&*caller.user)),
@@ -116,7 +116,7 @@ pub(in crate::http) async fn change(
     app: &App,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, &request)?;
+    let caller = caller(app, &request).await?;
     let body = body(request).await?;
     let fields = Fields::parse(&body)?;
     let wish = ChangeOwn {
@@ -143,7 +143,7 @@ pub(in crate::http) async fn logout(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, request)?;
+    let caller = caller(app, request).await?;
     app.accounts.logout((app.clock)(), &caller).await?;
     Ok(success(StatusCode::OK, None::<Nothing>, None::<Nothing>))
 }
