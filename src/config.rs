@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registration};
+use crate::http::TrustedProxies;
 use crate::hub::IoConfig;
+use crate::limits::Rates;
 use crate::model::DEFAULT_MAX_MESSAGE_CHARS;
 use crate::store::Location;
 use crate::transport::EngineConfig;
@@ -33,6 +35,10 @@ pub struct Config {
     pub io: IoConfig,
     /// The longest message, in characters.
     pub max_message_chars: usize,
+    /// How much one person or address may do.
+    pub rates: Rates,
+    /// Whose word is believed on where a request comes from.
+    pub trusted_proxies: TrustedProxies,
     /// How long a stopping server may take to tell its clients.
     pub shutdown_grace: Duration,
 }
@@ -50,6 +56,8 @@ impl Default for Config {
             engine: EngineConfig::default(),
             io: IoConfig::default(),
             max_message_chars: DEFAULT_MAX_MESSAGE_CHARS,
+            rates: Rates::default(),
+            trusted_proxies: TrustedProxies::default(),
             shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
         }
     }

@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::gateway::{Expiry, Inbound, Outbound};
 use crate::http::Http;
 use crate::hub::{Io, Namespace};
+use crate::limits::Limits;
 use crate::model::Timestamp;
 use crate::store::{BATCHES, Done, OpenError, Store, StoreError};
 use crate::transport::{Body, Engine};
@@ -90,32 +91,34 @@ pub async fn run(
         outbound,
     )?;
     let expiry = Arc::new(Expiry::default());
+    let limits = Arc::new(Limits::new(&config.rates));
     let inbound = Inbound::new(
         accounts.clone(),
         chat.clone(),
         Arc::clone(&presence),
         Arc::clone(&expiry),
+        Arc::clone(&limits),
         Timestamp::now,
     );
     let io = Io::new(config.io, vec![(namespace, Arc::new(inbound))]);
-    let origins = config.engine.origins.clone();
     let engine = Engine::new(config.engine, Arc::new(io.clone()));
     let http = Http::new(
         engine.clone(),
-        origins,
         accounts.clone(),
         chat.clone(),
         Arc::clone(&presence),
+        Arc::clone(&limits),
+        config.trusted_proxies,
         Timestamp::now,
     );
     let keys = watch_keys(config.jwks, accounts.clone());
     let sweeper = tokio::spawn(async move {
-        tokio::join!(io.sweep(), expiry.run(Timestamp::now), keys);
+        tokio::join!(io.sweep(), expiry.run(Timestamp::now), limits.sweep(), keys);
     });
 
     let answer = move |request, peer| {
         let http = http.clone();
-        async move { http.serve(request, peer).await }
+        async move { http.serve(request, peer, false).await }
     };
     ready(accounts.setup_code());
     let connections = Connections::default();

@@ -15,7 +15,9 @@ use tracing_subscriber::EnvFilter;
 use crate::accounts::{ForeignTokens, Passwords, Registration};
 use crate::config::Config;
 use crate::engineio::Heartbeat;
+use crate::http::{Network, TrustedProxies};
 use crate::hub::IoConfig;
+use crate::limits::{Rates, Setting};
 use crate::server;
 use crate::store::Location;
 use crate::transport::{EngineConfig, Origins};
@@ -89,6 +91,25 @@ struct Flags {
     /// again, and * allows every page
     #[arg(long, env = "CHATD_ALLOW_ORIGIN", value_delimiter = ',', value_parser = origin, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+    /// An address or range (10.0.0.0/8) of reverse proxies whose X-Forwarded-For is believed; may be
+    /// given again
+    #[arg(
+        long,
+        env = "CHATD_TRUSTED_PROXY",
+        value_delimiter = ',',
+        value_name = "CIDR"
+    )]
+    trusted_proxy: Vec<Network>,
+    /// How much one person or address may do at a time and at once, such as messages=20/s:200 or
+    /// typing=off; off alone ends all limits; may be given again. Kinds are messages, typing and
+    /// requests (a person), passwords (a name), logins, registrations and connections (an address)
+    #[arg(
+        long,
+        env = "CHATD_RATE_LIMIT",
+        value_delimiter = ',',
+        value_name = "KIND=RATE"
+    )]
+    rate_limit: Vec<Setting>,
     /// How many clients may be connected; 0 means as many as the limit of open files allows
     #[arg(
         long,
@@ -197,6 +218,14 @@ impl Flags {
             },
             io: IoConfig::default(),
             max_message_chars: self.max_message_chars,
+            rates: {
+                let mut rates = Rates::default();
+                for setting in &self.rate_limit {
+                    rates.set(*setting);
+                }
+                rates
+            },
+            trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
             shutdown_grace: self.shutdown_grace,
         })
     }
@@ -393,6 +422,7 @@ mod tests {
         assert_eq!(flags.token_lifetime, library.token_lifetime);
         assert_eq!(flags.max_message_chars, library.max_message_chars);
         assert_eq!(flags.shutdown_grace, library.shutdown_grace);
+        assert_eq!(flags.rates, library.rates);
         assert_eq!(flags.engine.heartbeat, library.engine.heartbeat);
         assert_eq!(flags.engine.max_payload, library.engine.max_payload);
     }

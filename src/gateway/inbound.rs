@@ -17,6 +17,7 @@ use crate::hub::{
     Ack, ConnectRequest, Connecting, DisconnectReason, Event, Handler, Refusal, Room, Socket,
     SocketHandler,
 };
+use crate::limits::{Key, Kind, Limits};
 use crate::model::{ClientId, Code, FieldError, Fields, MessageId, Origin, Timestamp, UserId};
 use crate::transport::CloseReason;
 
@@ -36,6 +37,7 @@ struct Shared {
     chat: Chat,
     presence: Arc<chat::Presence>,
     expiry: Arc<Expiry>,
+    limits: Arc<Limits>,
     clock: Clock,
 }
 
@@ -46,6 +48,7 @@ impl Inbound {
         chat: Chat,
         presence: Arc<chat::Presence>,
         expiry: Arc<Expiry>,
+        limits: Arc<Limits>,
         clock: Clock,
     ) -> Self {
         Self {
@@ -54,6 +57,7 @@ impl Inbound {
                 chat,
                 presence,
                 expiry,
+                limits,
                 clock,
             }),
         }
@@ -169,12 +173,13 @@ impl SocketHandler for Person {
         };
         let done = match caller.event {
             Some(known) => match payload(event.args) {
-                Ok(fields) => self
-                    .act(known, &fields, caller)
-                    .map_err(|(failure, caller)| {
-                        // Whatever else cannot be read, a message that is named can be found again by its sender.
-                        (failure, caller, fields.optional("client_id").ok().flatten())
-                    }),
+                Ok(fields) => {
+                    self.allowed_to_act(known, &fields, caller)
+                        .map_err(|(failure, caller)| {
+                            // Whatever else cannot be read, a message that is named can be found again by its sender.
+                            (failure, caller, fields.optional("client_id").ok().flatten())
+                        })
+                }
                 Err(error) => Err((error.into(), caller, None)),
             },
             None => {
@@ -299,6 +304,24 @@ impl Caller {
 }
 
 impl Person {
+    /// Acts, unless the person does too much.
+    fn allowed_to_act(
+        &self,
+        event: Known,
+        fields: &Fields<'_>,
+        caller: Caller,
+    ) -> Result<(), (Failure, Caller)> {
+        let kind = match event {
+            Known::SendMessage => Kind::Messages,
+            Known::Typing => Kind::Typing,
+            _ => Kind::Requests,
+        };
+        match self.shared.limits.check(kind, Key::User(self.user)) {
+            Ok(()) => self.act(event, fields, caller),
+            Err(too_much) => Err((too_much.into(), caller)),
+        }
+    }
+
     /// Reads an event's payload and calls its verb. A payload that cannot be read comes back, with whom to tell.
     fn act(
         &self,

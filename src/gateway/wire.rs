@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::accounts::AccountError;
 use crate::chat::{ChatError, PresenceChange};
+use crate::limits::TooMuch;
 use crate::model::{ClientId, Code, FieldError, Message, MessageId, Timestamp, UserId};
 
 /// `receive_message`, to every socket of the receiver:
@@ -186,6 +187,16 @@ impl From<&AccountError> for Failure {
             code: error.code(),
             message: error.to_string(),
             retry_after_ms: error.retry_after_ms(),
+        }
+    }
+}
+
+impl From<TooMuch> for Failure {
+    fn from(error: TooMuch) -> Self {
+        Self {
+            code: Code::RateLimited,
+            message: "too much at once, try again later".to_owned(),
+            retry_after_ms: Some(error.retry_after_ms),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::json;
 use crate::accounts::AccountError;
 use crate::chat::ChatError;
+use crate::limits::TooMuch;
 use crate::model::{Code, FieldError};
 use crate::transport::Body;
 
@@ -151,6 +152,15 @@ impl From<AccountError> for ApiError {
                 ..refusal
             },
             _ => refusal,
+        }
+    }
+}
+
+impl From<TooMuch> for ApiError {
+    fn from(error: TooMuch) -> Self {
+        Self {
+            retry_after_ms: Some(error.retry_after_ms),
+            ..Self::new(Code::RateLimited, "too much at once, try again later")
         }
     }
 }

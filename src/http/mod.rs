@@ -6,10 +6,13 @@
 mod api;
 mod assets;
 mod error;
+mod proxy;
 mod request;
 mod router;
 
-use std::net::SocketAddr;
+pub use proxy::{Network, NetworkError, TrustedProxies};
+
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,9 +24,11 @@ use serde::Serialize;
 
 use crate::accounts::Accounts;
 use crate::chat::{Chat, Presence};
+use crate::limits::{Key, Kind, Limits};
 use crate::model::Timestamp;
 use crate::transport::{self, Body, Engine, Origins};
 use error::ApiError;
+use request::Query;
 use router::{Route, Router};
 
 /// Where the sessions are.
@@ -45,6 +50,8 @@ struct App {
     accounts: Accounts,
     chat: Chat,
     presence: Arc<Presence>,
+    limits: Arc<Limits>,
+    proxies: TrustedProxies,
     clock: Clock,
     router: Router,
 }
@@ -53,31 +60,49 @@ impl Http {
     /// Over these verbs and sessions.
     pub fn new(
         engine: Engine,
-        origins: Origins,
         accounts: Accounts,
         chat: Chat,
         presence: Arc<Presence>,
+        limits: Arc<Limits>,
+        proxies: TrustedProxies,
         clock: Clock,
     ) -> Self {
         Self {
             app: Arc::new(App {
+                origins: engine.origins().clone(),
                 engine,
-                origins,
                 accounts,
                 chat,
                 presence,
+                limits,
+                proxies,
                 clock,
                 router: Router::new(),
             }),
         }
     }
 
-    /// Answers one request.
-    pub async fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    /// Answers one request of this peer, which came by TLS or not.
+    pub async fn serve(
+        &self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+        tls: bool,
+    ) -> Response<Body> {
         let app = &self.app;
+        let sender = app.proxies.sender(peer, tls, request.headers());
         if request.uri().path().starts_with(SOCKET_IO) {
+            let peer = SocketAddr::new(sender.address, peer.port());
+            // A request without a session's id opens one.
+            let opens = Query::of(&request).text("sid").is_none_or(str::is_empty);
+            if opens && let Err(error) = app.allow(Kind::Connections, sender.address) {
+                let mut response = error.response();
+                transport::say(&mut response, app.origins.headers(request.headers()));
+                return response;
+            }
             return app.engine.serve(request, peer).await;
         }
+        request.extensions_mut().insert(sender);
         let method = request.method().clone();
         let allowed = app.origins.headers(request.headers());
         let mut response = match app.origins.preflight(&method, request.headers()) {
@@ -103,6 +128,14 @@ impl Http {
 }
 
 impl App {
+    /// Counts one of this kind for an address, unless it is too much. Whoever comes from this machine is not counted.
+    fn allow(&self, kind: Kind, address: IpAddr) -> Result<(), ApiError> {
+        match transport::counted(address) {
+            Some(address) => Ok(self.limits.check(kind, Key::Address(address))?),
+            None => Ok(()),
+        }
+    }
+
     async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
         let path = request.uri().path().to_owned();
         let (route, params) = self.router.find(&path).ok_or(ApiError::not_found())?;

@@ -10,7 +10,9 @@ use hyper::header;
 
 use super::App;
 use super::error::ApiError;
+use super::proxy::Sender;
 use crate::accounts::{Admin, Caller};
+use crate::limits::{Key, Kind};
 use crate::model::{Code, FieldError};
 use crate::transport::{BodyError, read_body};
 
@@ -29,7 +31,30 @@ pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Cal
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
         _ => None,
     });
-    Ok(app.accounts.authenticate((app.clock)(), token).await?)
+    match app.accounts.authenticate((app.clock)(), token).await {
+        Ok(caller) => {
+            app.limits
+                .check(Kind::Requests, Key::User(caller.user.id))?;
+            Ok(caller)
+        }
+        Err(error) => {
+            allow(app, request, Kind::Requests)?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Who sent the request, as far as is known.
+fn sender(request: &Request<Incoming>) -> Option<Sender> {
+    request.extensions().get().copied()
+}
+
+/// Counts one of this kind for the address that the request comes from, unless it is too much.
+pub(super) fn allow(app: &App, request: &Request<Incoming>, kind: Kind) -> Result<(), ApiError> {
+    match sender(request) {
+        Some(sender) => app.allow(kind, sender.address),
+        None => Ok(()),
+    }
 }
 
 /// The right to the admin routes, if the caller has it.
@@ -44,11 +69,12 @@ pub(super) fn base_url(request: &Request<Incoming>) -> String {
     let Some(host) = text(header::HOST).filter(|host| !host.is_empty()) else {
         return String::new();
     };
-    // The page says by which scheme it was loaded.
+    let tls = sender(request).is_some_and(|sender| sender.tls);
+    // The page knows by which scheme it was loaded, where no proxy says so.
     let scheme = text(header::ORIGIN)
         .and_then(|origin| origin.split_once("://"))
         .filter(|(_, own)| *own == host)
-        .map_or("http", |(scheme, _)| scheme);
+        .map_or(if tls { "https" } else { "http" }, |(scheme, _)| scheme);
     format!("{scheme}://{host}")
 }
 

@@ -19,6 +19,7 @@ mod foreign;
 mod fuzz;
 mod harness;
 mod house;
+mod limits;
 mod readme;
 mod sessions;
 mod shutdown;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chatd::accounts::{Passwords, Registration};
 use chatd::config::Config;
+use chatd::limits::Rates;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -44,11 +45,12 @@ pub struct TestServer {
     running: tokio::task::JoinHandle<Result<(), chatd::server::ServerError>>,
 }
 
-/// The settings of a test: in memory, anybody may register, cheap passwords.
+/// The settings of a test: in memory, anybody may register, cheap passwords, no rate limits.
 pub fn config() -> Config {
     Config {
         registration: Registration::Open,
         passwords: Passwords::cheap(),
+        rates: Rates::off(),
         ..Config::default()
     }
 }

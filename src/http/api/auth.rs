@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use crate::accounts::{ChangeOwn, Login, Register};
 use crate::http::error::ApiError;
-use crate::http::request::{body, caller};
+use crate::http::request::{allow, body, caller};
 use crate::http::{App, Nothing, success};
-use crate::model::{Fields, Timestamp, User, UserId};
+use crate::limits::{Key, Kind};
+use crate::model::{Fields, Timestamp, User, UserId, Username};
 use crate::transport::Body;
 
 /// The caller's own account: `{"id","username","avatar","is_admin"}`
@@ -71,6 +72,7 @@ pub(in crate::http) async fn register(
     app: &App,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
+    allow(app, &request, Kind::Registrations)?;
     let body = body(request).await?;
     let fields = Fields::parse(&body)?;
     let wish = Register {
@@ -88,9 +90,13 @@ pub(in crate::http) async fn login(
     app: &App,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
+    allow(app, &request, Kind::Logins)?;
     let body = body(request).await?;
     let fields = Fields::parse(&body)?;
     let username: String = fields.required("username")?;
+    // Whether or not there is such an account, so that this tells nothing of it.
+    let name = Username::key_of(&username);
+    app.limits.check(Kind::Passwords, Key::Name(&name))?;
     let login = app
         .accounts
         .login((app.clock)(), &username, fields.required("password")?)
@@ -125,6 +131,10 @@ pub(in crate::http) async fn change(
         password: fields.optional("password")?,
         current_password: fields.optional("current_password")?,
     };
+    if wish.current_password.is_some() {
+        let name = caller.user.username.key();
+        app.limits.check(Kind::Passwords, Key::Name(&name))?;
+    }
     let (user, login) = app
         .accounts
         .change_own((app.clock)(), &caller, wish)
