@@ -97,10 +97,13 @@ impl Http {
             let opens = Query::of(&request).text("sid").is_none_or(str::is_empty);
             if opens && let Err(error) = app.allow(Kind::Connections, sender.address) {
                 let mut response = error.response();
+                no_sniffing(&mut response);
                 transport::say(&mut response, app.origins.headers(request.headers()));
                 return response;
             }
-            return app.engine.serve(request, peer).await;
+            let mut response = app.engine.serve(request, peer).await;
+            no_sniffing(&mut response);
+            return response;
         }
         request.extensions_mut().insert(sender);
         let method = request.method().clone();
@@ -113,18 +116,22 @@ impl Http {
             },
         };
         transport::say(&mut response, allowed);
-        let headers = response.headers_mut();
-        headers.insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
-        headers.insert(
+        no_sniffing(&mut response);
+        response.headers_mut().insert(
             header::REFERRER_POLICY,
             HeaderValue::from_static("no-referrer"),
         );
         tracing::debug!(%method, status = response.status().as_u16(), "request");
         response
     }
+}
+
+/// What somebody wrote is never to be taken for a page or a script.
+fn no_sniffing(response: &mut Response<Body>) {
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
 }
 
 impl App {

@@ -18,6 +18,7 @@ mod engineio;
 mod foreign;
 mod fuzz;
 mod harness;
+mod headers;
 mod house;
 mod limits;
 mod readme;
