@@ -21,6 +21,7 @@ mod harness;
 mod headers;
 mod house;
 mod limits;
+mod log;
 mod readme;
 mod sessions;
 mod shutdown;
