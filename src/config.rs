@@ -1,13 +1,17 @@
 //! What a server is told: plain, validated values. `cli` makes one from flags, tests from [`Config::default`].
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registration};
 use crate::http::TrustedProxies;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
 use crate::model::DEFAULT_MAX_MESSAGE_CHARS;
+use crate::server::TlsFiles;
 use crate::store::Location;
 use crate::transport::EngineConfig;
 
@@ -39,6 +43,10 @@ pub struct Config {
     pub rates: Rates,
     /// Whose word is believed on where a request comes from.
     pub trusted_proxies: TrustedProxies,
+    /// The certificate and the key, where TLS is to be spoken.
+    pub tls: Option<TlsFiles>,
+    /// Told when files are to be read again at once.
+    pub reload: Arc<Notify>,
     /// How long a stopping server may take to tell its clients.
     pub shutdown_grace: Duration,
 }
@@ -58,6 +66,8 @@ impl Default for Config {
             max_message_chars: DEFAULT_MAX_MESSAGE_CHARS,
             rates: Rates::default(),
             trusted_proxies: TrustedProxies::default(),
+            tls: None,
+            reload: Arc::default(),
             shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
         }
     }

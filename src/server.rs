@@ -4,8 +4,12 @@
 //! store -> chat, accounts -> gateway -> hub -> transport -> http -> the listener
 //! ```
 
+mod tls;
 mod watch;
 
+pub use tls::{TlsError, TlsFiles};
+
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,12 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::header::{HOST, HeaderValue};
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +38,7 @@ use crate::limits::Limits;
 use crate::model::Timestamp;
 use crate::store::{BATCHES, Done, OpenError, Store, StoreError};
 use crate::transport::{Body, Engine};
+use tls::Tls;
 
 /// How long a client may take to send a request's headers, and how long a connection may idle between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,6 +46,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// More headers than any client sends.
 const MAX_HEADERS: usize = 64;
+/// 100 requests at once by one HTTP/2 connection, as browsers expect.
+const MAX_STREAMS: u32 = 100;
 /// After a failed accept (no more file descriptors, mostly): long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// After so many answers the teller lets others run.
@@ -53,6 +62,9 @@ pub enum ServerError {
     /// The data could not be read.
     #[error("the data file cannot be read")]
     Store(#[from] StoreError),
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A task that must not end has ended: it panicked, or its thread did. The log has the rest.
     #[error("the server's {0} ended unexpectedly; what is confirmed is safe, start it again")]
     Broken(&'static str),
@@ -66,6 +78,10 @@ pub async fn run(
     ready: impl FnOnce(Option<&str>),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
+    let tls = match &config.tls {
+        Some(files) => Some(Arc::new(Tls::load(files)?)),
+        None => None,
+    };
     let (done, batches) = mpsc::channel(BATCHES);
     let location = config.data.clone();
     let opening = tokio::task::spawn_blocking(move || Store::open(&location, done));
@@ -111,17 +127,28 @@ pub async fn run(
         config.trusted_proxies,
         Timestamp::now,
     );
-    let keys = watch_keys(config.jwks, accounts.clone());
+    let keys = watch_keys(config.jwks, Arc::clone(&config.reload), accounts.clone());
+    let certificates = watch_certificates(config.tls, config.reload, tls.clone());
     let sweeper = tokio::spawn(async move {
-        tokio::join!(io.sweep(), expiry.run(Timestamp::now), limits.sweep(), keys);
+        tokio::join!(
+            io.sweep(),
+            expiry.run(Timestamp::now),
+            limits.sweep(),
+            keys,
+            certificates
+        );
     });
 
+    let by_tls = tls.is_some();
     let answer = move |request, peer| {
         let http = http.clone();
-        async move { http.serve(request, peer, false).await }
+        async move { http.serve(request, peer, by_tls).await }
     };
     ready(accounts.setup_code());
-    let connections = Connections::default();
+    let connections = Connections {
+        tls,
+        ..Connections::default()
+    };
     let ended = tokio::select! {
         () = connections.serve(&listener, answer) => Ok(()),
         () = shutdown => Ok(()),
@@ -159,14 +186,36 @@ pub async fn run(
 }
 
 /// Takes over the key set of other systems' tokens whenever its file changes.
-async fn watch_keys(path: Option<PathBuf>, accounts: Accounts) {
+async fn watch_keys(path: Option<PathBuf>, reload: Arc<Notify>, accounts: Accounts) {
     let Some(path) = path else { return };
     let files = [path.clone()];
     let path = path.display();
-    watch::changes(&files, |texts| match accounts.set_keys(&texts[0]) {
-        Ok(keys) => tracing::info!(keys, "the key set {path} was read"),
-        Err(error) => {
-            tracing::warn!(%error, "the key set {path} is not usable; the earlier one stays")
+    watch::changes(&files, &reload, |texts| {
+        match accounts.set_keys(&texts[0]) {
+            Ok(keys) => tracing::info!(keys, "the key set {path} was read"),
+            Err(error) => {
+                tracing::warn!(%error, "the key set {path} is not usable; the earlier one stays")
+            }
+        }
+    })
+    .await;
+}
+
+/// Takes over the certificate and its key whenever their files change. Those who are connected stay so.
+async fn watch_certificates(files: Option<TlsFiles>, reload: Arc<Notify>, tls: Option<Arc<Tls>>) {
+    let (Some(files), Some(tls)) = (files, tls) else {
+        return;
+    };
+    watch::changes(&[files.cert, files.key], &reload, |texts| {
+        match tls.replace(&texts[0], &texts[1]) {
+            Ok(()) => tracing::info!("the certificate was read"),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    "the new certificate is not usable; the earlier one stays"
+                );
+            }
         }
     })
     .await;
@@ -187,6 +236,8 @@ async fn tell(mut batches: mpsc::Receiver<Vec<Done>>) {
 /// The HTTP connections that are open; those that became WebSockets are the engine's.
 #[derive(Default)]
 pub struct Connections {
+    /// Spoken on every connection, if there is one.
+    tls: Option<Arc<Tls>>,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -216,31 +267,22 @@ impl Connections {
     {
         // Small frames are to leave at once; a failure costs only that.
         let _ = stream.set_nodelay(true);
-        let service = service_fn(move |request| {
-            let response = handle(request, peer);
-            async move { Ok::<_, std::convert::Infallible>(response.await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_buf_size(MAX_HEADER_BYTES)
-            .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
+        let handle = move |request| handle(request, peer);
         let stopping = self.stopping.clone();
-        self.tasks.spawn(async move {
-            tokio::pin!(connection);
-            let ended = tokio::select! {
-                ended = &mut connection => ended,
-                () = stopping.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
+        match self.tls.clone() {
+            None => self.tasks.spawn(speak_http1(stream, handle, stopping)),
+            Some(tls) => self.tasks.spawn(async move {
+                let accepted = tokio::select! {
+                    accepted = tls.accept(stream) => accepted,
+                    () = stopping.cancelled() => None,
+                };
+                match accepted {
+                    Some((stream, true)) => speak_http2(stream, handle, stopping).await,
+                    Some((stream, false)) => speak_http1(stream, handle, stopping).await,
+                    None => {}
                 }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended badly");
-            }
-        });
+            }),
+        };
     }
 
     /// Lets every connection end after the request that it is at, and waits for that.
@@ -248,5 +290,72 @@ impl Connections {
         self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+}
+
+/// Answers the requests of one connection by HTTP/1.1, until it ends or becomes a WebSocket.
+async fn speak_http1<I, H, F>(io: I, handle: H, stopping: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let response = handle(request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// Answers the requests of one connection by HTTP/2, until it ends.
+async fn speak_http2<I, H, F>(io: I, handle: H, stopping: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        // HTTP/2 names the host beside the path; whoever asks whose page this is looks for the header.
+        let authority = request.uri().authority();
+        let host = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        if let (Some(host), false) = (host, request.headers().contains_key(HOST)) {
+            request.headers_mut().insert(HOST, host);
+        }
+        let response = handle(request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEADER_TIMEOUT)
+        .max_header_list_size(u32::try_from(MAX_HEADER_BYTES).unwrap_or(u32::MAX))
+        .max_concurrent_streams(MAX_STREAMS)
+        .serve_connection(TokioIo::new(io), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
     }
 }

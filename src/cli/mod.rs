@@ -5,11 +5,13 @@ use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tracing::Level;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
@@ -22,7 +24,7 @@ use crate::engineio::Heartbeat;
 use crate::http::{Network, TrustedProxies};
 use crate::hub::IoConfig;
 use crate::limits::{Rates, Setting};
-use crate::server;
+use crate::server::{self, ServerError, TlsFiles};
 use crate::store::Location;
 use crate::transport::{EngineConfig, Origins};
 
@@ -82,6 +84,23 @@ struct Flags {
     /// The longest message, in characters
     #[arg(long, env = "CHATD_MAX_MESSAGE_CHARS", default_value_t = 4_000, value_parser = message_chars, value_name = "N")]
     max_message_chars: usize,
+    /// The certificate, and those between it and its authority, in PEM form: HTTPS is spoken instead
+    /// of HTTP. Read again when it changes, and at SIGHUP
+    #[arg(
+        long,
+        env = "CHATD_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, in PEM form
+    #[arg(
+        long,
+        env = "CHATD_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    tls_key: Option<PathBuf>,
     /// Between two pings to a client
     #[arg(long, env = "CHATD_PING_INTERVAL", default_value = "25s", value_parser = duration, value_name = "TIME")]
     ping_interval: Duration,
@@ -242,6 +261,14 @@ impl Flags {
                 rates
             },
             trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
+            tls: match (&self.tls_cert, &self.tls_key) {
+                (Some(cert), Some(key)) => Some(TlsFiles {
+                    cert: cert.clone(),
+                    key: key.clone(),
+                }),
+                _ => None,
+            },
+            reload: Arc::default(),
             shutdown_grace: self.shutdown_grace,
         })
     }
@@ -338,7 +365,7 @@ async fn serve(flags: &Flags) -> Result<(), String> {
     let port = listener
         .local_addr()
         .map_or(flags.port, |local| local.port());
-    let base = base_url(flags.host, port);
+    let base = base_url(flags.host, port, flags.tls_cert.is_some());
     let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
     let data = flags.data.display();
     let ready = |setup_code: Option<&str>| {
@@ -356,17 +383,23 @@ async fn serve(flags: &Flags) -> Result<(), String> {
         connections = config.engine.max_sessions,
         "limits"
     );
+    reload_at_hangup(Arc::clone(&config.reload))
+        .map_err(|error| format!("signals cannot be received: {error}"))?;
     server::run(config, listener, ready, stop)
         .await
-        .map_err(|error| format!("{data}: {}", chain(&error)))
+        .map_err(|error| match error {
+            ServerError::Tls(error) => chain(&error),
+            error => format!("{data}: {}", chain(&error)),
+        })
 }
 
 /// How a person on this machine reaches the server.
-fn base_url(host: IpAddr, port: u16) -> String {
+fn base_url(host: IpAddr, port: u16, tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
     if host.is_unspecified() {
-        format!("http://localhost:{port}")
+        format!("{scheme}://localhost:{port}")
     } else {
-        format!("http://{}", SocketAddr::new(host, port))
+        format!("{scheme}://{}", SocketAddr::new(host, port))
     }
 }
 
@@ -395,6 +428,17 @@ fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// Has keys and certificates read again at each SIGHUP.
+fn reload_at_hangup(reload: Arc<Notify>) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            reload.notify_waiters();
+        }
+    });
+    Ok(())
 }
 
 /// Completes at the first SIGTERM or Ctrl-C. A second one kills, as without a handler.

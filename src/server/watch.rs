@@ -4,6 +4,8 @@ use std::fs::Metadata;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Notify;
+
 /// 2 s: a changed file is in use before whoever changed it looks. Asking costs one call of the kernel a file; a notifier
 /// of the kernel would miss what mounted folders and replaced links do.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -16,11 +18,16 @@ fn stamp(metadata: std::io::Result<Metadata>) -> Stamp {
     Some((metadata.modified().ok(), metadata.len()))
 }
 
-/// Reads the files at once, and again whenever one of them changes, as text. Never ends. A file that cannot be read
-/// changes nothing.
-pub(super) async fn changes(files: &[PathBuf], mut changed: impl FnMut(&[String])) {
+/// Reads the files at once, and again whenever one of them changes or `reload` is told, as text. Never ends. A file that
+/// cannot be read changes nothing.
+pub(super) async fn changes(
+    files: &[PathBuf],
+    reload: &Notify,
+    mut changed: impl FnMut(&[String]),
+) {
     let mut known: Option<Vec<Stamp>> = None;
     loop {
+        let told = reload.notified();
         let paths = files.to_vec();
         let earlier = known.clone();
         let looked = tokio::task::spawn_blocking(move || {
@@ -43,6 +50,9 @@ pub(super) async fn changes(files: &[PathBuf], mut changed: impl FnMut(&[String]
                 }
             }
         }
-        tokio::time::sleep(INTERVAL).await;
+        tokio::select! {
+            () = tokio::time::sleep(INTERVAL) => {}
+            () = told => known = None,
+        }
     }
 }

@@ -27,3 +27,4 @@ mod sessions;
 mod shutdown;
 mod socketio;
 mod support;
+mod tls;
