@@ -4,9 +4,11 @@
 //! store -> chat, accounts -> gateway -> hub -> transport -> http -> the listener
 //! ```
 
+mod control;
 mod tls;
 mod watch;
 
+pub use control::{Door, control_socket};
 pub use tls::{TlsError, TlsFiles};
 
 use std::convert::Infallible;
@@ -36,8 +38,9 @@ use crate::http::Http;
 use crate::hub::{Io, Namespace};
 use crate::limits::Limits;
 use crate::model::Timestamp;
-use crate::store::{BATCHES, Done, OpenError, Store, StoreError};
+use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreError};
 use crate::transport::{Body, Engine};
+use control::Control;
 use tls::Tls;
 
 /// How long a client may take to send a request's headers, and how long a connection may idle between two requests.
@@ -70,11 +73,11 @@ pub enum ServerError {
     Broken(&'static str),
 }
 
-/// Serves until `shutdown` completes, then drains. `ready` is called once, before the first request is answered, with
+/// Serves those who come by `door` until `shutdown` completes, then drains. `ready` is called once, before the first request is answered, with
 /// the set-up code if there is no account yet.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    door: impl Into<Door>,
     ready: impl FnOnce(Option<&str>),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
@@ -140,22 +143,41 @@ pub async fn run(
     });
 
     let by_tls = tls.is_some();
-    let answer = move |request, peer| {
-        let http = http.clone();
-        async move { http.serve(request, peer, by_tls).await }
-    };
-    ready(accounts.setup_code());
     let connections = Connections {
         tls,
         ..Connections::default()
     };
+    let operators = http.clone();
+    let answer = move |request, peer| {
+        let http = http.clone();
+        async move { http.serve(request, peer, by_tls).await }
+    };
+    let answer_operator = move |request| {
+        let http = operators.clone();
+        async move { http.serve_operator(request).await }
+    };
+    let serving = async {
+        match door.into() {
+            Door::World(listener) => {
+                let control = control(&config.data);
+                ready(accounts.setup_code());
+                tokio::join!(
+                    connections.serve(&listener, answer),
+                    connections.serve_control(control, answer_operator)
+                );
+            }
+            Door::Operator(stream) => {
+                ready(accounts.setup_code());
+                speak_http1(stream, answer_operator, connections.stopping.clone()).await;
+            }
+        }
+    };
     let ended = tokio::select! {
-        () = connections.serve(&listener, answer) => Ok(()),
+        () = serving => Ok(()),
         () = shutdown => Ok(()),
         _ = &mut teller => Err(ServerError::Broken("writer")),
     };
 
-    drop(listener);
     sweeper.abort();
     tracing::info!(sessions = engine.sessions(), "stopping");
     for user in presence.online() {
@@ -183,6 +205,19 @@ pub async fn run(
         tracing::warn!("some clients were not told in time");
     }
     ended
+}
+
+/// The control socket beside the data file, if there can be one.
+fn control(data: &Location) -> Option<Control> {
+    let Location::File(path) = data else {
+        return None;
+    };
+    let made = Control::bind(path);
+    made.inspect_err(|error| {
+        let path = control_socket(path);
+        tracing::warn!(%error, "there is no control socket {}: `chatd user` works only while the server is stopped", path.display());
+    })
+    .ok()
 }
 
 /// Takes over the key set of other systems' tokens whenever its file changes.
@@ -254,6 +289,28 @@ impl Connections {
                 Ok((stream, peer)) => self.answer(stream, peer, handle.clone()),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Answers those who come by the control socket, for as long as it is polled.
+    async fn serve_control<H, F>(&self, control: Option<Control>, handle: H)
+    where
+        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let Some(control) = control else { return };
+        loop {
+            match control.accept().await {
+                Ok(stream) => {
+                    let stopping = self.stopping.clone();
+                    self.tasks
+                        .spawn(speak_http1(stream, handle.clone(), stopping));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection of the control socket could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use rand::distr::{Alphanumeric, SampleString};
 
-use super::{AccountError, Accounts, Caller, checked_avatar, password};
+use super::{AccountError, Accounts, Caller, Login, checked_avatar, password};
 use crate::model::{Timestamp, User, UserId, Username};
-use crate::store::{Change, Committed, Invite, PutUser, StoreError, UserChange};
+use crate::store::{Change, Committed, Invite, NewUser, PutUser, StoreError, UserChange};
 
 /// Letters and digits of an invite's code: 142 bits.
 const CODE_CHARS: usize = 24;
@@ -33,6 +33,13 @@ impl Caller {
     }
 }
 
+impl Admin {
+    /// The right of whoever operates the server: they have the data file, and so everything.
+    pub fn operator() -> Self {
+        Self(())
+    }
+}
+
 /// A wish for an invite, not yet checked.
 #[derive(Debug, Default)]
 pub struct NewInvite {
@@ -40,6 +47,18 @@ pub struct NewInvite {
     pub max_uses: Option<u32>,
     /// For how many seconds it is good; a week, unless said otherwise.
     pub expires_in_secs: Option<u64>,
+}
+
+/// A wish for an account that an administrator makes, not yet checked.
+pub struct NewAccount {
+    /// Its name.
+    pub username: String,
+    /// Its password.
+    pub password: String,
+    /// Its picture.
+    pub avatar: Option<String>,
+    /// Whether it may use these verbs.
+    pub is_admin: bool,
 }
 
 /// An account as another system has it, not yet checked.
@@ -138,6 +157,47 @@ impl Accounts {
     /// The accounts whose id is greater than this one, ascending by id, and whether there are more.
     pub fn accounts_after(&self, _: Admin, after: u64, limit: usize) -> (Vec<Arc<User>>, bool) {
         self.store.users_after(after, limit)
+    }
+
+    /// The account of this name.
+    pub fn account_named(&self, _: Admin, username: &str) -> Option<Arc<User>> {
+        self.store.user_by_name(username)
+    }
+
+    /// Makes an account, whatever the mode of registration.
+    pub async fn create_account(
+        &self,
+        _: Admin,
+        now: Timestamp,
+        wish: NewAccount,
+    ) -> Result<Arc<User>, AccountError> {
+        let username = Username::registered(&wish.username)?;
+        let avatar = checked_avatar(wish.avatar)?;
+        password::check(&wish.password)?;
+        if self.store.user_by_name(username.as_str()).is_some() {
+            return Err(AccountError::UsernameTaken);
+        }
+        let new = NewUser {
+            username,
+            avatar,
+            password_hash: self.passwords.hash(wish.password).await?.into(),
+            is_admin: wish.is_admin,
+            only_if_first: false,
+            invite: None,
+        };
+        match self.store.apply(now, Change::CreateUser(new)).await? {
+            Committed::User(user) => Ok(user),
+            _ => Err(AccountError::Internal),
+        }
+    }
+
+    /// A token of somebody's, for tests and scripts.
+    pub fn token_of(&self, _: Admin, now: Timestamp, id: UserId) -> Result<Login, AccountError> {
+        let user = self.store.user(id).ok_or(AccountError::NoSuchUser)?;
+        if user.disabled {
+            return Err(AccountError::AccountDisabled);
+        }
+        self.log_in(now, user)
     }
 
     /// Makes or changes the account of an id: for systems that keep accounts of their own. It has no password until it

@@ -20,7 +20,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use rand::distr::{Alphanumeric, SampleString};
 
-pub use admin::{Admin, ChangeAccount, MadeUser, NewInvite, PutAccount};
+pub use admin::{Admin, ChangeAccount, MadeUser, NewAccount, NewInvite, PutAccount};
 pub use error::AccountError;
 pub use foreign::{ForeignTokens, KeyError, Newcomer};
 pub use password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};

@@ -1,5 +1,7 @@
 //! Flags to [`Config`], and the process around the server. The only folder that knows clap.
 
+mod operate;
+
 use std::error::Error;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -35,6 +37,8 @@ use crate::transport::{EngineConfig, Origins};
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 struct Flags {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The address to listen on; 0.0.0.0 or :: for all
     #[arg(long, env = "CHATD_HOST", default_value = "127.0.0.1")]
     host: IpAddr,
@@ -44,6 +48,7 @@ struct Flags {
     /// The data file; made if absent
     #[arg(
         long,
+        global = true,
         env = "CHATD_DATA",
         default_value = "chatd.redb",
         value_name = "FILE"
@@ -145,12 +150,15 @@ struct Flags {
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = duration, value_name = "TIME")]
     shutdown_grace: Duration,
     /// What to log: error, warn, info, debug, trace, or filters such as info,chatd::store=debug
-    #[arg(long, env = "CHATD_LOG", default_value = "info", value_parser = log_filter, value_name = "FILTER")]
+    #[arg(long, env = "CHATD_LOG", default_value = DEFAULT_LOG, value_parser = log_filter, value_name = "FILTER")]
     log: String,
     /// How log lines are written
     #[arg(long, env = "CHATD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }
+
+/// What is logged unless it is said otherwise.
+const DEFAULT_LOG: &str = "info";
 
 /// How log lines are written.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -159,6 +167,55 @@ enum LogFormat {
     Text,
     /// One JSON object a line, for programs
     Json,
+}
+
+/// What else the program does, beside a running server or a stopped one.
+#[derive(Subcommand)]
+enum Command {
+    /// Makes, lists and changes accounts
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Prints a token of somebody's, for tests and scripts
+    Token {
+        /// The account's name, or its id
+        user: String,
+    },
+}
+
+/// What is done with accounts.
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Makes an account; asks for its password, or reads it as the first line of standard input
+    Add {
+        /// Its name
+        name: String,
+        /// It is to be an administrator
+        #[arg(long)]
+        admin: bool,
+    },
+    /// Lists the accounts
+    List,
+    /// Gives an account another password, and ends its tokens; asks for it, or reads it as the first line of standard
+    /// input
+    Passwd {
+        /// The account's name, or its id
+        user: String,
+    },
+    /// Shuts an account out, and disconnects it
+    Disable {
+        /// The account's name, or its id
+        user: String,
+    },
+    /// Lets a disabled account in again
+    Enable {
+        /// The account's name, or its id
+        user: String,
+    },
+    /// Makes an account an administrator
+    Promote {
+        /// The account's name, or its id
+        user: String,
+    },
 }
 
 /// Who may make an account.
@@ -314,7 +371,12 @@ const SPARE_FILES: usize = 256;
 /// The whole program: flags, log, server. Exit code 0 when it was asked to stop, 1 when it failed, 2 for wrong flags.
 pub fn main() -> ExitCode {
     let flags = Flags::parse();
-    start_log(&flags.log, flags.log_format);
+    // A command answers on standard output; the log is for what goes wrong.
+    let log = match flags.command {
+        Some(_) if flags.log == DEFAULT_LOG => "warn",
+        _ => &flags.log,
+    };
+    start_log(log, flags.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -322,7 +384,13 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the machine refuses to start threads: {error}")),
     };
-    match runtime.block_on(serve(&flags)) {
+    let done = runtime.block_on(async {
+        match &flags.command {
+            None => serve(&flags).await,
+            Some(command) => operate::run(command, &flags).await,
+        }
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => fail(&text),
     }

@@ -106,11 +106,27 @@ impl Http {
             return response;
         }
         request.extensions_mut().insert(sender);
+        app.answer(request).await
+    }
+
+    /// Answers one request of whoever operates the server: the admin routes need no token.
+    pub async fn serve_operator(&self, mut request: Request<Incoming>) -> Response<Body> {
+        request.extensions_mut().insert(Operator);
+        self.app.answer(request).await
+    }
+}
+
+/// Marks the requests of whoever operates the server. Nothing that arrives over a network can carry it.
+#[derive(Debug, Clone, Copy)]
+struct Operator;
+
+impl App {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let method = request.method().clone();
-        let allowed = app.origins.headers(request.headers());
-        let mut response = match app.origins.preflight(&method, request.headers()) {
+        let allowed = self.origins.headers(request.headers());
+        let mut response = match self.origins.preflight(&method, request.headers()) {
             Some(answer) => answer,
-            None => match app.route(request).await {
+            None => match self.route(request).await {
                 Ok(response) => response,
                 Err(error) => error.response(),
             },
@@ -181,9 +197,11 @@ impl App {
             (Route::Invites, Method::GET) => api::admin::invites(self, &request).await,
             (Route::Invites, _) => api::admin::create_invite(self, request).await,
             (Route::Invite, _) => api::admin::revoke_invite(self, &request, &params).await,
-            (Route::Accounts, _) => api::admin::users(self, &request).await,
+            (Route::Accounts, Method::GET) => api::admin::users(self, &request).await,
+            (Route::Accounts, _) => api::admin::create_user(self, request).await,
             (Route::Account, Method::PUT) => api::admin::put_user(self, request, &params).await,
             (Route::Account, _) => api::admin::change_user(self, request, &params).await,
+            (Route::Token, _) => api::admin::token(self, &request, &params).await,
             (Route::Server, _) => Ok(api::server::show(self)),
             (Route::Health, _) => Ok(api::server::health()),
             (Route::OfChats, _) => Err(ApiError::not_found()),

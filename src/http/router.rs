@@ -49,8 +49,9 @@ routes! {
     Me       = "/api/auth/me",                   [GET, PATCH];
     Invites  = "/api/admin/invites",             [POST, GET];
     Invite   = "/api/admin/invites/{code}",      [DELETE];
-    Accounts = "/api/admin/users",               [GET];
+    Accounts = "/api/admin/users",               [GET, POST];
     Account  = "/api/admin/users/{id}",          [PUT, PATCH];
+    Token    = "/api/admin/users/{id}/token",    [POST];
     Server   = "/api/server",                    [GET];
     Health   = "/healthz",                       [GET];
 }

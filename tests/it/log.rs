@@ -1,71 +1,9 @@
 //! The log of the program itself: what it says, and what it must never say.
 
-use std::process::Stdio;
-
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::Command;
 
-use crate::support::{Remote, Reply, soon};
-
-/// The executable with these flags, on a port and a data file of its own, until it has said where it is.
-struct Running {
-    remote: Remote,
-    setup_code: String,
-    child: tokio::process::Child,
-    rest: tokio::task::JoinHandle<String>,
-    _folder: tempfile::TempDir,
-}
-
-impl Running {
-    async fn start(flags: &[&str], secret: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_chatd"))
-            .args(["--port", "0", "--registration", "open"])
-            .arg("--data")
-            .arg(folder.path().join("chatd.redb"))
-            .args(flags)
-            .env("CHATD_JWT_SECRET", secret)
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains("setup=") {
-            assert!(soon(log.read_line(&mut said)).await.unwrap() > 0, "{said}");
-        }
-        let link = said.split("http://").nth(1).unwrap();
-        let (address, code) = link.split_once("/?setup=").unwrap();
-        let code = code.chars().take_while(char::is_ascii_alphanumeric);
-        let (remote, setup_code) = (
-            Remote {
-                address: address.parse().unwrap(),
-            },
-            code.collect(),
-        );
-        let rest = tokio::spawn(async move {
-            log.read_to_string(&mut said).await.unwrap();
-            said
-        });
-        Self {
-            remote,
-            setup_code,
-            child,
-            rest,
-            _folder: folder,
-        }
-    }
-
-    /// Stops it as a service manager does; gives the whole log.
-    async fn stop(mut self) -> String {
-        let id = self.child.id().unwrap().to_string();
-        let killed = Command::new("kill").arg(&id).status();
-        assert!(killed.await.unwrap().success());
-        assert!(soon(self.child.wait()).await.unwrap().success());
-        soon(self.rest).await.unwrap()
-    }
-}
+use crate::program::Running;
+use crate::support::Reply;
 
 fn data(reply: &Reply) -> Value {
     reply.json()["data"].take()
@@ -80,7 +18,7 @@ async fn use_it(server: &Running, secret: &str) -> Vec<(&'static str, String)> {
         remote.send("POST", path, token, &body.to_string()).await
     };
     let mut first = account("ada", "secret-password-1");
-    first["invite"] = server.setup_code.as_str().into();
+    first["invite"] = server.setup_code.clone().into();
     let ada = data(&post("/api/auth/register", None, first).await);
     let bob = data(
         &post(
@@ -169,7 +107,7 @@ async fn the_log_holds_no_secret_at_its_loudest() {
     for format in ["text", "json"] {
         let secret = "the-secret-of-another-system-of-32";
         let flags = ["--log", "trace", "--log-format", format];
-        let server = Running::start(&flags, secret).await;
+        let server = Running::start(&flags, &[("CHATD_JWT_SECRET", secret)]).await;
         let secrets = use_it(&server, secret).await;
         let log = server.stop().await;
         assert!(log.contains("request"), "it says nothing at all: {log}");
@@ -191,7 +129,7 @@ async fn the_log_holds_no_secret_at_its_loudest() {
 
 #[tokio::test]
 async fn a_quiet_day_leaves_a_short_log() {
-    let server = Running::start(&[], "").await;
+    let server = Running::start(&[], &[]).await;
     use_it(&server, "not given").await;
     let log = server.stop().await;
     let connections = 30;

@@ -22,6 +22,8 @@ mod headers;
 mod house;
 mod limits;
 mod log;
+mod operate;
+mod program;
 mod readme;
 mod sessions;
 mod shutdown;

@@ -6,9 +6,9 @@ use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use serde::Serialize;
 
-use crate::accounts::{ChangeAccount, Invite, NewInvite, PutAccount};
+use crate::accounts::{ChangeAccount, Invite, NewAccount, NewInvite, PutAccount};
 use crate::http::error::ApiError;
-use crate::http::request::{Query, admin, base_url, body};
+use crate::http::request::{Query, admin, base_url, body, operator};
 use crate::http::router::PathParams;
 use crate::http::{App, Nothing, success};
 use crate::model::{Fields, Timestamp, User, UserId};
@@ -131,13 +131,19 @@ struct UsersMeta {
     has_more: bool,
 }
 
-/// `GET /api/admin/users?limit=50&after=<id>`: accounts ascending by id.
+/// `GET /api/admin/users?limit=50&after=<id>`: accounts ascending by id; with `username=` the one of that name, or none.
 pub(in crate::http) async fn users(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, request).await?;
     let query = Query::of(request);
+    if let Some(name) = query.text("username") {
+        let user = app.accounts.account_named(admin, name);
+        let rows: Vec<_> = user.iter().map(|user| AccountRow::new(app, user)).collect();
+        let meta = UsersMeta { has_more: false };
+        return Ok(success(StatusCode::OK, Some(rows), Some(meta)));
+    }
     let after: Option<UserId> = query.get("after")?;
     let (users, has_more) = app.accounts.accounts_after(
         admin,
@@ -208,4 +214,52 @@ pub(in crate::http) async fn change_user(
         Some(AccountRow::new(app, &user)),
         None::<Nothing>,
     ))
+}
+
+/// `POST /api/admin/users` `{"username","password","avatar"?,"is_admin"?}`: 201 and the account.
+pub(in crate::http) async fn create_user(
+    app: &App,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    let admin = admin(app, &request).await?;
+    let body = body(request).await?;
+    let fields = Fields::parse(&body)?;
+    let wish = NewAccount {
+        username: fields.required("username")?,
+        password: fields.required("password")?,
+        avatar: fields.optional("avatar")?,
+        is_admin: fields.optional("is_admin")?.unwrap_or(false),
+    };
+    let user = app
+        .accounts
+        .create_account(admin, (app.clock)(), wish)
+        .await?;
+    Ok(success(
+        StatusCode::CREATED,
+        Some(AccountRow::new(app, &user)),
+        None::<Nothing>,
+    ))
+}
+
+/// `{"token","expires_at"}`
+#[derive(Serialize)]
+struct Token {
+    token: String,
+    expires_at: Timestamp,
+}
+
+/// `POST /api/admin/users/:id/token`: a token of somebody's, for whoever operates the server alone.
+pub(in crate::http) async fn token(
+    app: &App,
+    request: &Request<Incoming>,
+    params: &PathParams,
+) -> Result<Response<Body>, ApiError> {
+    let operator = operator(request)?;
+    let id = params.get("id")?;
+    let login = app.accounts.token_of(operator, (app.clock)(), id)?;
+    let token = Token {
+        token: login.token,
+        expires_at: login.expires_at,
+    };
+    Ok(success(StatusCode::CREATED, Some(token), None::<Nothing>))
 }
