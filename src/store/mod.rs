@@ -493,7 +493,24 @@ impl Store {
     }
 }
 
+/// Makes an empty file that its owner alone can read, unless there is one: it will hold the secret that signs tokens,
+/// the hashes of passwords, and every message.
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(OpenError::Io(error)),
+    }
+}
+
 fn open_file(builder: &redb::Builder, path: &Path) -> Result<Database, OpenError> {
+    make_private(path)?;
     builder.create(path).map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
             holder: Holder::of(path),

@@ -689,6 +689,19 @@ fn change(open: &Open, id: u64, change: UserChange) -> Result<Arc<User>, StoreEr
 }
 
 #[test]
+fn a_new_data_file_is_its_owners_alone_and_an_old_one_is_left_as_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    Open::at(&Location::File(path.clone())).unwrap().close();
+    assert_eq!(mode(), 0o600);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    Open::at(&Location::File(path.clone())).unwrap().close();
+    assert_eq!(mode(), 0o640);
+}
+
+#[test]
 fn a_changed_account_is_so_after_a_reopen() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chatd.redb");
