@@ -1,10 +1,17 @@
 //! What a server is told: plain, validated values. `cli` makes one from flags, tests from [`Config::default`].
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accounts::{DEFAULT_TOKEN_LIFETIME, Passwords, Registration};
+use tokio::sync::Notify;
+
+use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registration};
+use crate::http::TrustedProxies;
 use crate::hub::IoConfig;
+use crate::limits::Rates;
 use crate::model::DEFAULT_MAX_MESSAGE_CHARS;
+use crate::server::TlsFiles;
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
 
@@ -22,6 +29,10 @@ pub struct Config {
     pub registration: Registration,
     /// How long a token is good.
     pub token_lifetime: Duration,
+    /// Which tokens of other systems are accepted.
+    pub foreign_tokens: ForeignTokens,
+    /// The JSON Web Key Set among their keys: read when the server starts, and again whenever it changes.
+    pub jwks: Option<PathBuf>,
     /// How passwords are hashed.
     pub passwords: Passwords,
     /// Sessions.
@@ -30,6 +41,14 @@ pub struct Config {
     pub io: IoConfig,
     /// The longest message, in characters.
     pub max_message_chars: usize,
+    /// How much one person or address may do.
+    pub rates: Rates,
+    /// Whose word is believed on where a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// The certificate and the key, where TLS is to be spoken.
+    pub tls: Option<TlsFiles>,
+    /// Told when files are to be read again at once.
+    pub reload: Arc<Notify>,
     /// How long a stopping server may take to tell its clients.
     pub shutdown_grace: Duration,
 }
@@ -42,10 +61,16 @@ impl Default for Config {
             commit_interval: DEFAULT_COMMIT_INTERVAL,
             registration: Registration::Invite,
             token_lifetime: DEFAULT_TOKEN_LIFETIME,
+            foreign_tokens: ForeignTokens::default(),
+            jwks: None,
             passwords: Passwords::new(),
             engine: EngineConfig::default(),
             io: IoConfig::default(),
             max_message_chars: DEFAULT_MAX_MESSAGE_CHARS,
+            rates: Rates::default(),
+            trusted_proxies: TrustedProxies::default(),
+            tls: None,
+            reload: Arc::default(),
             shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
         }
     }

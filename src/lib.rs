@@ -8,7 +8,7 @@
 //! bytes <- transport <- encoded once <- hub broadcast <- gateway <- chat::Event <- store (committed, in order)
 //! ```
 //!
-//! [`http`] is the other door to the same verbs; [`server`] builds all of it and closes it; [`cli`] is the program. Who
+//! [`http`] is the other door to the same verbs; both ask [`limits`] how much one may do; [`server`] builds all of it and closes it; [`cli`] is the program. Who
 //! may import whom is held by a test, `tests/it/house.rs`.
 
 pub mod model;
@@ -24,6 +24,8 @@ pub mod socketio;
 pub mod transport;
 
 pub mod hub;
+
+pub mod limits;
 
 pub mod gateway;
 pub mod http;

@@ -4,31 +4,45 @@
 //! store -> chat, accounts -> gateway -> hub -> transport -> http -> the listener
 //! ```
 
+mod control;
+mod tls;
+mod watch;
+
+pub use control::{Door, control_socket};
+pub use tls::{TlsError, TlsFiles};
+
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::header::{HOST, HeaderValue};
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accounts::Accounts;
 use crate::chat::{Chat, Presence};
 use crate::config::Config;
-use crate::gateway::{Inbound, Outbound};
+use crate::gateway::{Expiry, Inbound, Outbound};
 use crate::http::{self, Http};
 use crate::hub::{Io, Namespace};
+use crate::limits::Limits;
 use crate::model::Timestamp;
 use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreError, StoreOptions};
 use crate::transport::{Body, Engine};
+use control::Control;
+use tls::Tls;
 
 /// How long a client may take to send a request's headers, and how long a connection may idle between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,6 +50,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// More headers than any client sends.
 const MAX_HEADERS: usize = 64;
+/// 100 requests at once by one HTTP/2 connection, as browsers expect.
+const MAX_STREAMS: u32 = 100;
 /// After a failed accept (no more file descriptors, mostly): long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// After so many answers the teller lets others run.
@@ -50,39 +66,57 @@ pub enum ServerError {
     /// The data could not be read.
     #[error("the data file cannot be read")]
     Store(#[from] StoreError),
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A task that must not end has ended: it panicked, or its thread did. The log has the rest.
     #[error("the server's {0} ended unexpectedly; what is confirmed is safe, start it again")]
     Broken(&'static str),
 }
 
-/// Serves until `shutdown` completes, then drains. `ready` is called once the data is open, with the set-up code if there
-/// is no account yet; until then every request but `/healthz` is answered with 503.
+/// Serves those who come by `door` until `shutdown` completes, then drains. `ready` is called once the data is open, with
+/// the set-up code if there is no account yet; until then every request but `/healthz` is answered with 503.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    door: impl Into<Door>,
     ready: impl FnOnce(Option<&str>),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
+    let tls = match &config.tls {
+        Some(files) => Some(Arc::new(Tls::load(files)?)),
+        None => None,
+    };
     let (done, batches) = mpsc::channel(BATCHES);
     let location = config.data.clone();
     let options = StoreOptions {
         commit_interval: config.commit_interval,
         ..StoreOptions::default()
     };
+    let by_tls = tls.is_some();
     let house: Arc<OnceLock<Http>> = Arc::default();
     let open_house = Arc::clone(&house);
     let answer = move |request, peer| {
         let house = open_house.get().cloned();
         async move {
             match house {
-                Some(house) => house.serve(request, peer).await,
+                Some(house) => house.serve(request, peer, by_tls).await,
                 None => http::starting(request.uri().path()),
             }
         }
     };
-    let connections = Connections::default();
+    let connections = Connections {
+        tls: tls.clone(),
+        ..Connections::default()
+    };
     let accepted = connections.clone();
-    let mut accepting = Box::pin(async move { accepted.serve(&listener, answer).await });
+    let (mut accepting, operator): (Pin<Box<dyn Future<Output = ()> + Send>>, _) = match door.into()
+    {
+        Door::World(listener) => (
+            Box::pin(async move { accepted.serve(&listener, answer).await }),
+            None,
+        ),
+        Door::Operator(stream) => (Box::pin(std::future::pending()), Some(stream)),
+    };
     let mut shutdown = pin!(shutdown);
     let opening = open_store(location, options, done)?;
     let store = tokio::select! {
@@ -95,37 +129,76 @@ pub async fn run(
     let namespace = Namespace::new("/");
     let presence = Arc::new(Presence::default());
     let outbound = Arc::new(Outbound::new(namespace.clone()));
-    let chat = Chat::new(store.clone(), outbound, config.max_message_chars);
+    let chat = Chat::new(
+        store.clone(),
+        Arc::clone(&outbound) as _,
+        config.max_message_chars,
+    );
     let mut teller = tokio::spawn(tell(batches, chat.clone()));
     let accounts = Accounts::new(
         store.clone(),
         config.passwords,
         config.registration,
         config.token_lifetime,
+        config.foreign_tokens,
+        outbound,
     )?;
+    let expiry = Arc::new(Expiry::default());
+    let limits = Arc::new(Limits::new(&config.rates));
     let inbound = Inbound::new(
         accounts.clone(),
         chat.clone(),
         Arc::clone(&presence),
+        Arc::clone(&expiry),
+        Arc::clone(&limits),
         Timestamp::now,
     );
     let io = Io::new(config.io, vec![(namespace, Arc::new(inbound))]);
-    let origins = config.engine.origins.clone();
     let engine = Engine::new(config.engine, Arc::new(io.clone()));
     let http = Http::new(
         engine.clone(),
-        origins,
         accounts.clone(),
         chat.clone(),
         Arc::clone(&presence),
+        Arc::clone(&limits),
+        config.trusted_proxies,
         Timestamp::now,
     );
-    let sweeper = tokio::spawn(async move { io.sweep().await });
+    let keys = watch_keys(config.jwks, Arc::clone(&config.reload), accounts.clone());
+    let certificates = watch_certificates(config.tls, config.reload, tls.clone());
+    let sweeper = tokio::spawn(async move {
+        tokio::join!(
+            io.sweep(),
+            expiry.run(Timestamp::now),
+            limits.sweep(),
+            keys,
+            certificates
+        );
+    });
 
-    let _ = house.set(http);
-    ready(accounts.setup_code());
+    let _ = house.set(http.clone());
+    let answer_operator = move |request| {
+        let http = http.clone();
+        async move { http.serve_operator(request).await }
+    };
+    let serving = async {
+        match operator {
+            Some(stream) => {
+                ready(accounts.setup_code());
+                speak_http1(stream, answer_operator, connections.stopping.clone()).await;
+            }
+            None => {
+                let control = control(&config.data);
+                ready(accounts.setup_code());
+                tokio::join!(
+                    &mut accepting,
+                    connections.serve_control(control, answer_operator)
+                );
+            }
+        }
+    };
     let ended = tokio::select! {
-        () = &mut accepting => Ok(()),
+        () = serving => Ok(()),
         () = &mut shutdown => Ok(()),
         _ = &mut teller => Err(ServerError::Broken("writer")),
     };
@@ -175,6 +248,55 @@ fn open_store(
     Ok(opening)
 }
 
+/// The control socket beside the data file, if there can be one.
+fn control(data: &Location) -> Option<Control> {
+    let Location::File(path) = data else {
+        return None;
+    };
+    let made = Control::bind(path);
+    made.inspect_err(|error| {
+        let path = control_socket(path);
+        tracing::warn!(%error, "there is no control socket {}: `chatd user` works only while the server is stopped", path.display());
+    })
+    .ok()
+}
+
+/// Takes over the key set of other systems' tokens whenever its file changes.
+async fn watch_keys(path: Option<PathBuf>, reload: Arc<Notify>, accounts: Accounts) {
+    let Some(path) = path else { return };
+    let files = [path.clone()];
+    let path = path.display();
+    watch::changes(&files, &reload, |texts| {
+        match accounts.set_keys(&texts[0]) {
+            Ok(keys) => tracing::info!(keys, "the key set {path} was read"),
+            Err(error) => {
+                tracing::warn!(%error, "the key set {path} is not usable; the earlier one stays")
+            }
+        }
+    })
+    .await;
+}
+
+/// Takes over the certificate and its key whenever their files change. Those who are connected stay so.
+async fn watch_certificates(files: Option<TlsFiles>, reload: Arc<Notify>, tls: Option<Arc<Tls>>) {
+    let (Some(files), Some(tls)) = (files, tls) else {
+        return;
+    };
+    watch::changes(&[files.cert, files.key], &reload, |texts| {
+        match tls.replace(&texts[0], &texts[1]) {
+            Ok(()) => tracing::info!("the certificate was read"),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    "the new certificate is not usable; the earlier one stays"
+                );
+            }
+        }
+    })
+    .await;
+}
+
 /// Answers what the writer has committed, in commit order: the one place by which changes leave the store.
 async fn tell(mut batches: mpsc::Receiver<Vec<Done>>, chat: Chat) {
     while let Some(batch) = batches.recv().await {
@@ -190,6 +312,8 @@ async fn tell(mut batches: mpsc::Receiver<Vec<Done>>, chat: Chat) {
 /// The HTTP connections that are open; those that became WebSockets are the engine's. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Connections {
+    /// Spoken on every connection, if there is one.
+    tls: Option<Arc<Tls>>,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -212,6 +336,28 @@ impl Connections {
         }
     }
 
+    /// Answers those who come by the control socket, for as long as it is polled.
+    async fn serve_control<H, F>(&self, control: Option<Control>, handle: H)
+    where
+        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let Some(control) = control else { return };
+        loop {
+            match control.accept().await {
+                Ok(stream) => {
+                    let stopping = self.stopping.clone();
+                    self.tasks
+                        .spawn(speak_http1(stream, handle.clone(), stopping));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection of the control socket could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
     fn answer<H, F>(&self, stream: TcpStream, peer: SocketAddr, handle: H)
     where
         H: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
@@ -219,31 +365,22 @@ impl Connections {
     {
         // Small frames are to leave at once; a failure costs only that.
         let _ = stream.set_nodelay(true);
-        let service = service_fn(move |request| {
-            let response = handle(request, peer);
-            async move { Ok::<_, std::convert::Infallible>(response.await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_buf_size(MAX_HEADER_BYTES)
-            .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
+        let handle = move |request| handle(request, peer);
         let stopping = self.stopping.clone();
-        self.tasks.spawn(async move {
-            tokio::pin!(connection);
-            let ended = tokio::select! {
-                ended = &mut connection => ended,
-                () = stopping.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
+        match self.tls.clone() {
+            None => self.tasks.spawn(speak_http1(stream, handle, stopping)),
+            Some(tls) => self.tasks.spawn(async move {
+                let accepted = tokio::select! {
+                    accepted = tls.accept(stream) => accepted,
+                    () = stopping.cancelled() => None,
+                };
+                match accepted {
+                    Some((stream, true)) => speak_http2(stream, handle, stopping).await,
+                    Some((stream, false)) => speak_http1(stream, handle, stopping).await,
+                    None => {}
                 }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended badly");
-            }
-        });
+            }),
+        };
     }
 
     /// Lets every connection end after the request that it is at, and waits for that.
@@ -251,5 +388,72 @@ impl Connections {
         self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+}
+
+/// Answers the requests of one connection by HTTP/1.1, until it ends or becomes a WebSocket.
+async fn speak_http1<I, H, F>(io: I, handle: H, stopping: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let response = handle(request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// Answers the requests of one connection by HTTP/2, until it ends.
+async fn speak_http2<I, H, F>(io: I, handle: H, stopping: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        // HTTP/2 names the host beside the path; whoever asks whose page this is looks for the header.
+        let authority = request.uri().authority();
+        let host = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        if let (Some(host), false) = (host, request.headers().contains_key(HOST)) {
+            request.headers_mut().insert(HOST, host);
+        }
+        let response = handle(request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEADER_TIMEOUT)
+        .max_header_list_size(u32::try_from(MAX_HEADER_BYTES).unwrap_or(u32::MAX))
+        .max_concurrent_streams(MAX_STREAMS)
+        .serve_connection(TokioIo::new(io), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
     }
 }

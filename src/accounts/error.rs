@@ -22,6 +22,18 @@ pub enum AccountError {
     /// A wrong name or a wrong password; which one is not said.
     #[error("wrong username or password")]
     InvalidCredentials,
+    /// The password given beside a new one is not the account's.
+    #[error("current_password is wrong")]
+    WrongPassword,
+    /// Not the caller's to do.
+    #[error("only administrators may do that")]
+    Forbidden,
+    /// Nobody would be left who may use the admin routes.
+    #[error("the last enabled administrator can be neither disabled nor demoted")]
+    LastAdmin,
+    /// No account has this id.
+    #[error("no such user")]
+    NoSuchUser,
     /// The name or the avatar does not fit.
     #[error(transparent)]
     User(#[from] UserError),
@@ -34,6 +46,15 @@ pub enum AccountError {
     /// No invite, or one that does not hold.
     #[error("a valid invite is needed to register")]
     InvalidInvite,
+    /// So many invites are kept.
+    #[error("there are too many invites: revoke some")]
+    TooManyInvites,
+    /// The invite is to be made with a number that does not fit.
+    #[error("{0}")]
+    Invite(&'static str),
+    /// No invite has this code.
+    #[error("no such invite")]
+    NoSuchInvite,
     /// Another account has the name.
     #[error("the username is taken")]
     UsernameTaken,
@@ -56,8 +77,10 @@ impl AccountError {
             Self::InvalidToken => Code::InvalidToken,
             Self::TokenExpired => Code::TokenExpired,
             Self::AccountDisabled => Code::AccountDisabled,
-            Self::InvalidCredentials => Code::InvalidCredentials,
-            Self::User(_) | Self::Password => Code::InvalidPayload,
+            Self::InvalidCredentials | Self::WrongPassword => Code::InvalidCredentials,
+            Self::Forbidden | Self::LastAdmin | Self::TooManyInvites => Code::Forbidden,
+            Self::NoSuchUser | Self::NoSuchInvite => Code::NotFound,
+            Self::User(_) | Self::Password | Self::Invite(_) => Code::InvalidPayload,
             Self::RegistrationClosed => Code::RegistrationClosed,
             Self::InvalidInvite => Code::InvalidInvite,
             Self::UsernameTaken => Code::UsernameTaken,
@@ -82,6 +105,11 @@ impl From<StoreError> for AccountError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::UsernameTaken => Self::UsernameTaken,
+            StoreError::NoSuchUser => Self::NoSuchUser,
+            StoreError::LastAdmin => Self::LastAdmin,
+            StoreError::InvalidInvite => Self::InvalidInvite,
+            StoreError::TooManyInvites => Self::TooManyInvites,
+            StoreError::Revoked => Self::InvalidToken,
             // Whoever came second with the set-up code holds a code that is dead now.
             StoreError::NotFirst => Self::InvalidInvite,
             StoreError::Busy => Self::Busy,

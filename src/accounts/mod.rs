@@ -1,9 +1,13 @@
-//! The verbs of identity: register, log in, and say whose a token is.
+//! The verbs of identity: register, log in, change, revoke, and say whose a token is.
 //!
-//! Passwords are argon2id (`password.rs`), tokens are JWTs (`token.rs`). Every socket and every request comes through
-//! [`Accounts::authenticate`].
+//! Passwords are argon2id (`password.rs`), tokens are JWTs (`token.rs`), and may be
+//! another system's (`foreign.rs`). Every socket and every request comes through
+//! [`Accounts::authenticate`]; whoever stays connected asks [`Accounts::check`] again when the [`Listener`] is told, and
+//! when the token's time is over.
 
+mod admin;
 mod error;
+mod foreign;
 mod password;
 mod token;
 
@@ -13,13 +17,19 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use rand::distr::{Alphanumeric, SampleString};
 
+pub use admin::{Admin, ChangeAccount, MadeUser, NewAccount, NewInvite, PutAccount};
 pub use error::AccountError;
+pub use foreign::{ForeignTokens, KeyError, Newcomer};
 pub use password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};
+pub use token::Grant;
 
 use crate::model::{Timestamp, User, UserId, Username, check_avatar};
-use crate::store::{Change, Committed, NewUser, Store, StoreError};
+pub use crate::store::Invite;
+use crate::store::{Change, Committed, NewUser, PutUser, Store, StoreError, UserChange};
+
 use token::Tokens;
 
 /// 30 days: long enough that a person on a phone is rarely asked, short enough that a forgotten laptop is let go.
@@ -79,6 +89,36 @@ pub struct Caller {
     pub user: Arc<User>,
     /// When the token ends.
     pub expires_at: Timestamp,
+    /// By what [`Accounts::check`] judges the token again.
+    pub grant: Grant,
+}
+
+/// Whom a token names.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// Somebody with an account.
+    Known(Caller),
+    /// Somebody whom [`Accounts::admit`] may make one for.
+    New(Newcomer),
+}
+
+/// What a person wants changed of their own account, not yet checked; what is absent stays.
+#[derive(Default)]
+pub struct ChangeOwn {
+    /// Another name.
+    pub username: Option<String>,
+    /// Another picture, or none.
+    pub avatar: Option<Option<String>>,
+    /// Another password.
+    pub password: Option<String>,
+    /// The password until now: asked for with another one.
+    pub current_password: Option<String>,
+}
+
+/// Told of what those who are connected must obey. Called by whoever works off the store's batches; must not block.
+pub trait Listener: Send + Sync {
+    /// Tokens of this account were revoked, or it was disabled: its sockets are to be checked again.
+    fn revoked(&self, user: UserId);
 }
 
 /// The verbs. Cheap to clone.
@@ -87,7 +127,9 @@ pub struct Accounts {
     store: Store,
     passwords: Passwords,
     tokens: Arc<Tokens>,
+    foreign: Arc<RwLock<ForeignTokens>>,
     registration: Registration,
+    listener: Arc<dyn Listener>,
     /// Makes the first account, whatever the mode. New at every start, and dead once there is an account.
     setup_code: Arc<str>,
 }
@@ -99,6 +141,8 @@ impl Accounts {
         passwords: Passwords,
         registration: Registration,
         token_lifetime: Duration,
+        foreign: ForeignTokens,
+        listener: Arc<dyn Listener>,
     ) -> Result<Self, StoreError> {
         let tokens = Arc::new(Tokens::new(&store.token_secret()?, token_lifetime));
         let setup_code = Alphanumeric
@@ -108,7 +152,9 @@ impl Accounts {
             store,
             passwords,
             tokens,
+            foreign: Arc::new(RwLock::new(foreign)),
             registration,
+            listener,
             setup_code,
         })
     }
@@ -128,28 +174,32 @@ impl Accounts {
         let first = self
             .setup_code()
             .is_some_and(|code| wish.invite.as_deref() == Some(code));
-        if !first {
-            match self.registration {
-                Registration::Open => {}
-                Registration::Invite => return Err(AccountError::InvalidInvite),
-                Registration::Closed => return Err(AccountError::RegistrationClosed),
+        let invite = match self.registration {
+            _ if first => None,
+            Registration::Open => None,
+            Registration::Invite => {
+                // Asked before the costly hash; the writer asks again, and its answer counts.
+                let code = wish.invite.as_deref().ok_or(AccountError::InvalidInvite)?;
+                let invite = self.store.invite(code);
+                let usable = invite.filter(|invite| invite.is_usable(now));
+                Some(usable.ok_or(AccountError::InvalidInvite)?.code)
             }
-        }
+            Registration::Closed => return Err(AccountError::RegistrationClosed),
+        };
         let username = Username::registered(&wish.username)?;
-        if let Some(avatar) = &wish.avatar {
-            check_avatar(avatar)?;
-        }
+        let avatar = checked_avatar(wish.avatar)?;
         password::check(&wish.password)?;
-        // Asked before the costly hash; the writer asks again, and its answer counts.
+        // As with the invite.
         if self.store.user_by_name(username.as_str()).is_some() {
             return Err(AccountError::UsernameTaken);
         }
         let new = NewUser {
             username,
-            avatar: wish.avatar.map(Into::into),
+            avatar,
             password_hash: self.passwords.hash(wish.password).await?.into(),
             is_admin: first,
             only_if_first: first,
+            invite,
         };
         match self.store.apply(now, Change::CreateUser(new)).await? {
             Committed::User(user) => self.log_in(now, user),
@@ -166,12 +216,7 @@ impl Accounts {
     ) -> Result<Login, AccountError> {
         let user = self.store.user_by_name(username);
         let hash = match &user {
-            Some(user) => {
-                let id = user.id;
-                self.store
-                    .read(move |snapshot| snapshot.password_hash(id))
-                    .await?
-            }
+            Some(user) => self.password_hash(user.id).await?,
             None => None,
         };
         let right = self.passwords.verify(password, hash).await?;
@@ -192,31 +237,170 @@ impl Accounts {
     }
 
     /// Whose token this is. Checks signature, time, account and the account's token version; never waits.
-    pub fn authenticate(
+    pub fn identify(&self, now: Timestamp, token: Option<&str>) -> Result<Identity, AccountError> {
+        let token = token
+            .filter(|token| !token.is_empty())
+            .ok_or(AccountError::MissingToken)?;
+        let verified = match self.tokens.verify(token, now) {
+            // It may be another system's.
+            Err(AccountError::InvalidToken) if token.len() <= token::MAX_TOKEN_BYTES => {
+                let foreign = self.foreign.read();
+                let (verified, newcomer) = foreign.verify(token, now)?;
+                if foreign.provision() && self.store.user(verified.grant.user_id).is_none() {
+                    return Ok(Identity::New(newcomer));
+                }
+                verified
+            }
+            verified => verified?,
+        };
+        Ok(Identity::Known(Caller {
+            user: self.check(now, &verified.grant)?,
+            expires_at: verified.expires_at,
+            grant: verified.grant,
+        }))
+    }
+
+    /// Makes the account of a newcomer, unless somebody did meanwhile. A name that is taken gets the id beside it.
+    pub async fn admit(&self, now: Timestamp, newcomer: Newcomer) -> Result<Caller, AccountError> {
+        let mut refused = AccountError::UsernameTaken;
+        for username in newcomer.names {
+            let put = PutUser {
+                id: newcomer.grant.user_id,
+                username,
+                avatar: Some(newcomer.avatar.clone().map(Into::into)),
+                only_if_absent: true,
+            };
+            match self.put(now, put).await {
+                Err(AccountError::UsernameTaken) => {}
+                Err(error) => {
+                    refused = error;
+                    break;
+                }
+                Ok(_) => {
+                    return Ok(Caller {
+                        user: self.check(now, &newcomer.grant)?,
+                        expires_at: newcomer.expires_at,
+                        grant: newcomer.grant,
+                    });
+                }
+            }
+        }
+        Err(refused)
+    }
+
+    /// [`Accounts::identify`], and [`Accounts::admit`] where that is needed.
+    pub async fn authenticate(
         &self,
         now: Timestamp,
         token: Option<&str>,
     ) -> Result<Caller, AccountError> {
-        let claims = self.tokens.verify(
-            token
-                .filter(|token| !token.is_empty())
-                .ok_or(AccountError::MissingToken)?,
-            now,
-        )?;
+        match self.identify(now, token)? {
+            Identity::Known(caller) => Ok(caller),
+            Identity::New(newcomer) => self.admit(now, newcomer).await,
+        }
+    }
+
+    /// Takes the keys of this JSON Web Key Set in place of those of the earlier one. Whoever is connected stays so.
+    pub fn set_keys(&self, json: &str) -> Result<usize, KeyError> {
+        self.foreign.write().set_keys(json)
+    }
+
+    /// Whether a token that was accepted before still is: its time, the account, and whether it was revoked.
+    pub fn check(&self, now: Timestamp, grant: &Grant) -> Result<Arc<User>, AccountError> {
+        if now >= grant.refused_from {
+            return Err(AccountError::TokenExpired);
+        }
         let user = self
             .store
-            .user(claims.user_id)
+            .user(grant.user_id)
             .ok_or(AccountError::InvalidToken)?;
         if user.disabled {
             return Err(AccountError::AccountDisabled);
         }
-        if user.token_version != claims.version {
+        if grant.is_revoked(&user) {
             return Err(AccountError::InvalidToken);
         }
-        Ok(Caller {
-            user,
-            expires_at: claims.expires_at,
-        })
+        Ok(user)
+    }
+
+    /// Revokes every token of the caller. Their sockets hear of it.
+    pub async fn logout(&self, now: Timestamp, caller: &Caller) -> Result<(), AccountError> {
+        let change = UserChange {
+            revoke_tokens: true,
+            ..UserChange::default()
+        };
+        self.change(now, caller.user.id, change).await.map(drop)
+    }
+
+    /// Changes the caller's own account. With a new password every earlier token is revoked, and a new one comes back.
+    pub async fn change_own(
+        &self,
+        now: Timestamp,
+        caller: &Caller,
+        wish: ChangeOwn,
+    ) -> Result<(Arc<User>, Option<Login>), AccountError> {
+        let mut change = UserChange {
+            username: wish
+                .username
+                .map(|username| Username::registered(&username))
+                .transpose()?,
+            avatar: match wish.avatar {
+                Some(avatar) => Some(checked_avatar(avatar)?),
+                None => None,
+            },
+            ..UserChange::default()
+        };
+        let renewed = wish.password.is_some();
+        if let Some(password) = wish.password {
+            password::check(&password)?;
+            // What is proved now must still hold when the change is written.
+            change.if_token_version = Some(caller.user.token_version);
+            let current = wish.current_password.ok_or(AccountError::WrongPassword)?;
+            let hash = self.password_hash(caller.user.id).await?;
+            if !self.passwords.verify(current, hash).await? {
+                return Err(AccountError::WrongPassword);
+            }
+            change.password_hash = Some(self.passwords.hash(password).await?.into());
+            change.revoke_tokens = true;
+        }
+        let user = self.change(now, caller.user.id, change).await?;
+        let login = match renewed {
+            true => Some(self.log_in(now, Arc::clone(&user))?),
+            false => None,
+        };
+        Ok((user, login))
+    }
+
+    /// Changes an account; whoever is connected with it hears of what concerns them before the answer comes.
+    async fn change(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        change: UserChange,
+    ) -> Result<Arc<User>, AccountError> {
+        let revokes = change.revoke_tokens || change.disabled == Some(true);
+        let listener = Arc::clone(&self.listener);
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let told = move |result: Result<Committed, StoreError>| {
+            if revokes && result.is_ok() {
+                listener.revoked(user);
+            }
+            // A caller that went away is no reason to stop: the change is stored.
+            drop(answer.send(result));
+        };
+        self.store
+            .submit(now, Change::ChangeUser { user, change }, Box::new(told));
+        match answered.await.unwrap_or(Err(StoreError::Unavailable))? {
+            Committed::User(user) => Ok(user),
+            _ => Err(AccountError::Internal),
+        }
+    }
+
+    async fn password_hash(&self, user: UserId) -> Result<Option<String>, AccountError> {
+        Ok(self
+            .store
+            .read(move |snapshot| snapshot.password_hash(user))
+            .await?)
     }
 
     /// An account.
@@ -228,4 +412,12 @@ impl Accounts {
     pub fn search(&self, caller: UserId, query: &str, limit: usize) -> Vec<Arc<User>> {
         self.store.search_users(query, caller, limit)
     }
+}
+
+/// Checks a picture's URL.
+fn checked_avatar(avatar: Option<String>) -> Result<Option<Arc<str>>, AccountError> {
+    if let Some(avatar) = &avatar {
+        check_avatar(avatar)?;
+    }
+    Ok(avatar.map(Into::into))
 }

@@ -6,6 +6,16 @@ use crate::store::{BATCHES, Location};
 
 const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
 
+/// Counts what listeners are told.
+#[derive(Default)]
+struct Told(std::sync::atomic::AtomicUsize);
+
+impl Listener for Told {
+    fn revoked(&self, _user: UserId) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
 async fn accounts(registration: Registration) -> Accounts {
     let (done, mut batches) = tokio::sync::mpsc::channel::<Vec<crate::store::Done>>(BATCHES);
     let store = Store::open(&Location::Memory, Default::default(), done).unwrap();
@@ -19,6 +29,8 @@ async fn accounts(registration: Registration) -> Accounts {
         Passwords::cheap(),
         registration,
         DEFAULT_TOKEN_LIFETIME,
+        ForeignTokens::default(),
+        Arc::new(Told::default()),
     )
     .unwrap()
 }
@@ -108,22 +120,25 @@ async fn a_login_gives_a_token_that_says_who_it_is() {
         .login(NOW, "aDA", "password1".into())
         .await
         .unwrap_or_else(|error| panic!("{error}"));
-    let caller = accounts.authenticate(NOW, Some(&login.token)).unwrap();
+    let caller = accounts
+        .authenticate(NOW, Some(&login.token))
+        .await
+        .unwrap();
     assert_eq!(
         (caller.user.username.as_str(), caller.expires_at),
         ("Ada", login.expires_at)
     );
     let late = NOW.plus(DEFAULT_TOKEN_LIFETIME + Duration::from_secs(6));
     assert_eq!(
-        accounts.authenticate(late, Some(&login.token)).err(),
+        accounts.authenticate(late, Some(&login.token)).await.err(),
         Some(AccountError::TokenExpired)
     );
     assert_eq!(
-        accounts.authenticate(NOW, None).err(),
+        accounts.authenticate(NOW, None).await.err(),
         Some(AccountError::MissingToken)
     );
     assert_eq!(
-        accounts.authenticate(NOW, Some("")).err(),
+        accounts.authenticate(NOW, Some("")).await.err(),
         Some(AccountError::MissingToken)
     );
 }

@@ -1,4 +1,4 @@
-//! chatd's own tokens: JWTs signed with HS256 by the data file's secret.
+//! chatd's own tokens: JWTs signed with HS256 by the data file's secret. Those of others are in `foreign.rs`.
 
 use std::time::Duration;
 
@@ -11,9 +11,7 @@ use crate::model::{Timestamp, User, UserId};
 /// Who issues them.
 const ISSUER: &str = "chatd";
 /// The longest token that is looked at, in bytes: ours have some 250, those of large identity providers some 2,000.
-const MAX_TOKEN_BYTES: usize = 8_192;
-/// 5 s: how far two machines' clocks may be apart.
-const LEEWAY: Duration = Duration::from_secs(5);
+pub(super) const MAX_TOKEN_BYTES: usize = 8_192;
 
 #[derive(Serialize, Deserialize)]
 struct Claims {
@@ -28,9 +26,40 @@ struct Claims {
 
 /// What a valid token says.
 pub(super) struct Verified {
-    pub(super) user_id: UserId,
     pub(super) expires_at: Timestamp,
-    pub(super) version: u32,
+    pub(super) grant: Grant,
+}
+
+/// What of a token stays of interest once it was accepted: enough to judge it again, and nothing to show it with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// From when on it is refused as expired.
+    pub refused_from: Timestamp,
+    pub(super) proof: Proof,
+}
+
+/// By what a token is told from those that were revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// One of ours: the account's token version when it was issued.
+    Version(u32),
+    /// One of another issuer: when it was issued, if it says so.
+    IssuedAt(Option<Timestamp>),
+}
+
+impl Grant {
+    /// Whether the account has revoked it.
+    pub(super) fn is_revoked(&self, user: &User) -> bool {
+        match self.proof {
+            Proof::Version(version) => version != user.token_version,
+            // One that does not say when it was issued cannot be told from those that were revoked.
+            Proof::IssuedAt(at) => user
+                .revoked_at
+                .is_some_and(|revoked| at.is_none_or(|at| at < revoked)),
+        }
+    }
 }
 
 /// Issues and verifies.
@@ -89,13 +118,18 @@ impl Tokens {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
             .map_err(|_| AccountError::InvalidToken)?
             .claims;
-        if now.as_secs() >= claims.exp.saturating_add(LEEWAY.as_secs()) {
+        // Without leeway: the clock that issued it is the clock that checks it.
+        let expires_at = Timestamp::from_ms(claims.exp.saturating_mul(1_000));
+        if now >= expires_at {
             return Err(AccountError::TokenExpired);
         }
         Ok(Verified {
-            user_id: claims.sub.parse().map_err(|_| AccountError::InvalidToken)?,
-            expires_at: Timestamp::from_ms(claims.exp.saturating_mul(1_000)),
-            version: claims.ver,
+            expires_at,
+            grant: Grant {
+                user_id: claims.sub.parse().map_err(|_| AccountError::InvalidToken)?,
+                refused_from: expires_at,
+                proof: Proof::Version(claims.ver),
+            },
         })
     }
 }
@@ -115,6 +149,7 @@ mod tests {
             is_admin: false,
             disabled: false,
             token_version: 3,
+            revoked_at: None,
             created_at: NOW,
             last_seen: None,
         }
@@ -131,15 +166,16 @@ mod tests {
         let verified = tokens.verify(&token, NOW).unwrap();
         assert_eq!(
             (
-                verified.user_id.get(),
-                verified.version,
+                verified.grant.user_id.get(),
+                verified.grant.proof,
                 verified.expires_at
             ),
-            (29, 3, expires_at)
+            (29, Proof::Version(3), expires_at)
         );
-        let late = expires_at.plus(LEEWAY);
+        let last = Timestamp::from_ms(expires_at.as_ms() - 1);
+        assert!(tokens.verify(&token, last).is_ok());
         assert_eq!(
-            tokens.verify(&token, late).err(),
+            tokens.verify(&token, expires_at).err(),
             Some(AccountError::TokenExpired)
         );
     }

@@ -79,7 +79,12 @@ impl From<StoreError> for ChatError {
                 );
                 Self::Unavailable
             }
-            StoreError::UsernameTaken | StoreError::NotFirst => Self::Internal,
+            StoreError::UsernameTaken
+            | StoreError::NotFirst
+            | StoreError::LastAdmin
+            | StoreError::InvalidInvite
+            | StoreError::TooManyInvites
+            | StoreError::Revoked => Self::Internal,
         }
     }
 }

@@ -44,6 +44,7 @@ fn chat() -> (Chat, Arc<Diary>) {
             password_hash: "".into(),
             is_admin: false,
             only_if_first: false,
+            invite: None,
         };
         store.submit(
             NOW,

@@ -1,22 +1,32 @@
 //! Flags to [`Config`], and the process around the server. The only folder that knows clap.
 
+mod operate;
+
 use std::error::Error;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tokio::sync::Notify;
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::accounts::{Passwords, Registration};
+use crate::accounts::{ForeignTokens, Passwords, Registration};
 use crate::config::Config;
 use crate::engineio::Heartbeat;
+use crate::http::{Network, TrustedProxies};
 use crate::hub::IoConfig;
-use crate::server;
+use crate::limits::{Rates, Setting};
+use crate::server::{self, ServerError, TlsFiles};
 use crate::store::Location;
 use crate::transport::{EngineConfig, Origins};
 
@@ -27,6 +37,8 @@ use crate::transport::{EngineConfig, Origins};
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 struct Flags {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The address to listen on; 0.0.0.0 or :: for all
     #[arg(long, env = "CHATD_HOST", default_value = "127.0.0.1")]
     host: IpAddr,
@@ -36,6 +48,7 @@ struct Flags {
     /// The data file; made if absent
     #[arg(
         long,
+        global = true,
         env = "CHATD_DATA",
         default_value = "chatd.redb",
         value_name = "FILE"
@@ -51,9 +64,52 @@ struct Flags {
     /// How long a login lasts
     #[arg(long, env = "CHATD_TOKEN_LIFETIME", default_value = "30d", value_parser = duration, value_name = "TIME")]
     token_lifetime: Duration,
+    /// A secret by which another system signs tokens that are to be accepted (HS256, HS384, HS512).
+    /// Give it by the variable: flags are seen by every program of the machine
+    #[arg(
+        long,
+        env = "CHATD_JWT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    jwt_secret: Option<String>,
+    /// A public key in PEM form whose tokens are accepted: RSA (RS256), EC on P-256 (ES256) or
+    /// Ed25519 (EdDSA)
+    #[arg(long, env = "CHATD_JWT_PUBLIC_KEY", value_name = "FILE")]
+    jwt_public_key: Option<PathBuf>,
+    /// A JSON Web Key Set whose keys' tokens are accepted, found by their kid; read again when it
+    /// changes
+    #[arg(long, env = "CHATD_JWT_JWKS", value_name = "FILE")]
+    jwt_jwks: Option<PathBuf>,
+    /// The issuer (iss) that another system's tokens must name
+    #[arg(long, env = "CHATD_JWT_ISSUER", value_name = "TEXT")]
+    jwt_issuer: Option<String>,
+    /// The audience (aud) that another system's tokens must name
+    #[arg(long, env = "CHATD_JWT_AUDIENCE", value_name = "TEXT")]
+    jwt_audience: Option<String>,
+    /// Make the account of an unknown subject from the claims of its token
+    #[arg(long, env = "CHATD_PROVISION_USERS")]
+    provision_users: bool,
     /// The longest message, in characters
     #[arg(long, env = "CHATD_MAX_MESSAGE_CHARS", default_value_t = 4_000, value_parser = message_chars, value_name = "N")]
     max_message_chars: usize,
+    /// The certificate, and those between it and its authority, in PEM form: HTTPS is spoken instead
+    /// of HTTP. Read again when it changes, and at SIGHUP
+    #[arg(
+        long,
+        env = "CHATD_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, in PEM form
+    #[arg(
+        long,
+        env = "CHATD_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    tls_key: Option<PathBuf>,
     /// Between two pings to a client
     #[arg(long, env = "CHATD_PING_INTERVAL", default_value = "25s", value_parser = duration, value_name = "TIME")]
     ping_interval: Duration,
@@ -67,6 +123,25 @@ struct Flags {
     /// again, and * allows every page
     #[arg(long, env = "CHATD_ALLOW_ORIGIN", value_delimiter = ',', value_parser = origin, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+    /// An address or range (10.0.0.0/8) of reverse proxies whose X-Forwarded-For is believed; may be
+    /// given again
+    #[arg(
+        long,
+        env = "CHATD_TRUSTED_PROXY",
+        value_delimiter = ',',
+        value_name = "CIDR"
+    )]
+    trusted_proxy: Vec<Network>,
+    /// How much one person or address may do at a time and at once, such as messages=20/s:200 or
+    /// typing=off; off alone ends all limits; may be given again. Kinds are messages, typing and
+    /// requests (a person), passwords (a name), logins, registrations and connections (an address)
+    #[arg(
+        long,
+        env = "CHATD_RATE_LIMIT",
+        value_delimiter = ',',
+        value_name = "KIND=RATE"
+    )]
+    rate_limit: Vec<Setting>,
     /// How many clients may be connected; 0 means as many as the limit of open files allows
     #[arg(
         long,
@@ -79,8 +154,72 @@ struct Flags {
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = duration, value_name = "TIME")]
     shutdown_grace: Duration,
     /// What to log: error, warn, info, debug, trace, or filters such as info,chatd::store=debug
-    #[arg(long, env = "CHATD_LOG", default_value = "info", value_parser = log_filter, value_name = "FILTER")]
+    #[arg(long, env = "CHATD_LOG", default_value = DEFAULT_LOG, value_parser = log_filter, value_name = "FILTER")]
     log: String,
+    /// How log lines are written
+    #[arg(long, env = "CHATD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+/// What is logged unless it is said otherwise.
+const DEFAULT_LOG: &str = "info";
+
+/// How log lines are written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line, for programs
+    Json,
+}
+
+/// What else the program does, beside a running server or a stopped one.
+#[derive(Subcommand)]
+enum Command {
+    /// Makes, lists and changes accounts
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Prints a token of somebody's, for tests and scripts
+    Token {
+        /// The account's name, or its id
+        user: String,
+    },
+}
+
+/// What is done with accounts.
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Makes an account; asks for its password, or reads it as the first line of standard input
+    Add {
+        /// Its name
+        name: String,
+        /// It is to be an administrator
+        #[arg(long)]
+        admin: bool,
+    },
+    /// Lists the accounts
+    List,
+    /// Gives an account another password, and ends its tokens; asks for it, or reads it as the first line of standard
+    /// input
+    Passwd {
+        /// The account's name, or its id
+        user: String,
+    },
+    /// Shuts an account out, and disconnects it
+    Disable {
+        /// The account's name, or its id
+        user: String,
+    },
+    /// Lets a disabled account in again
+    Enable {
+        /// The account's name, or its id
+        user: String,
+    },
+    /// Makes an account an administrator
+    Promote {
+        /// The account's name, or its id
+        user: String,
+    },
 }
 
 /// Who may make an account.
@@ -156,12 +295,14 @@ fn log_filter(text: &str) -> Result<String, String> {
 }
 
 impl Flags {
-    fn config(&self, open_files: u64) -> Config {
-        Config {
+    fn config(&self, open_files: u64) -> Result<Config, String> {
+        Ok(Config {
             data: Location::File(self.data.clone()),
             commit_interval: self.commit_interval,
             registration: self.registration.into(),
             token_lifetime: self.token_lifetime,
+            foreign_tokens: self.foreign_tokens()?,
+            jwks: self.jwt_jwks.clone(),
             passwords: Passwords::new(),
             engine: EngineConfig {
                 heartbeat: Heartbeat {
@@ -182,10 +323,60 @@ impl Flags {
             },
             io: IoConfig::default(),
             max_message_chars: self.max_message_chars,
+            rates: {
+                let mut rates = Rates::default();
+                for setting in &self.rate_limit {
+                    rates.set(*setting);
+                }
+                rates
+            },
+            trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
+            tls: match (&self.tls_cert, &self.tls_key) {
+                (Some(cert), Some(key)) => Some(TlsFiles {
+                    cert: cert.clone(),
+                    key: key.clone(),
+                }),
+                _ => None,
+            },
+            reload: Arc::default(),
             shutdown_grace: self.shutdown_grace,
+        })
+    }
+
+    fn foreign_tokens(&self) -> Result<ForeignTokens, String> {
+        let (issuer, audience) = (self.jwt_issuer.clone(), self.jwt_audience.clone());
+        let mut tokens = ForeignTokens::new(issuer, audience, self.provision_users);
+        if let Some(secret) = self.jwt_secret.as_deref().filter(|text| !text.is_empty()) {
+            if secret.len() < GOOD_SECRET_BYTES {
+                tracing::warn!(
+                    "the --jwt-secret has fewer than {GOOD_SECRET_BYTES} bytes and may be guessed from a token"
+                );
+            }
+            tokens
+                .add_secret(secret.as_bytes())
+                .map_err(|error| format!("--jwt-secret: {error}"))?;
         }
+        let failed = |flag: &str, path: &Path, error: &dyn Error| {
+            format!("{flag} {}: {}", path.display(), chain(error))
+        };
+        if let Some(path) = &self.jwt_public_key {
+            let failed = |error: &dyn Error| failed("--jwt-public-key", path, error);
+            let pem = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+            tokens
+                .add_public_key(&pem)
+                .map_err(|error| failed(&error))?;
+        }
+        if let Some(path) = &self.jwt_jwks {
+            let failed = |error: &dyn Error| failed("--jwt-jwks", path, error);
+            let json = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+            tokens.set_keys(&json).map_err(|error| failed(&error))?;
+        }
+        Ok(tokens)
     }
 }
+
+/// As many bytes as HS256's hash has (RFC 7518, section 3.2).
+const GOOD_SECRET_BYTES: usize = 32;
 
 /// File descriptors that are kept for what is no client: the data file, the listener, requests that come and go.
 const SPARE_FILES: usize = 256;
@@ -193,7 +384,12 @@ const SPARE_FILES: usize = 256;
 /// The whole program: flags, log, server. Exit code 0 when it was asked to stop, 1 when it failed, 2 for wrong flags.
 pub fn main() -> ExitCode {
     let flags = Flags::parse();
-    start_log(&flags.log);
+    // A command answers on standard output; the log is for what goes wrong.
+    let log = match flags.command {
+        Some(_) if flags.log == DEFAULT_LOG => "warn",
+        _ => &flags.log,
+    };
+    start_log(log, flags.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -201,7 +397,13 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the machine refuses to start threads: {error}")),
     };
-    match runtime.block_on(serve(&flags)) {
+    let done = runtime.block_on(async {
+        match &flags.command {
+            None => serve(&flags).await,
+            Some(command) => operate::run(command, &flags).await,
+        }
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => fail(&text),
     }
@@ -217,13 +419,23 @@ fn fail(text: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn start_log(filter: &str) {
+fn start_log(filter: &str, format: LogFormat) {
     use std::io::IsTerminal;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+    // What libraries say below info may hold headers and frames, and so tokens and messages.
+    let safe = filter_fn(|event| {
+        event.target().starts_with(env!("CARGO_CRATE_NAME")) || *event.level() <= Level::INFO
+    });
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    builder.with_target(false).init();
+        .with_target(false);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(EnvFilter::new(filter))
+        .with(lines.with_filter(safe))
+        .init();
 }
 
 async fn serve(flags: &Flags) -> Result<(), String> {
@@ -234,7 +446,7 @@ async fn serve(flags: &Flags) -> Result<(), String> {
     let port = listener
         .local_addr()
         .map_or(flags.port, |local| local.port());
-    let base = base_url(flags.host, port);
+    let base = base_url(flags.host, port, flags.tls_cert.is_some());
     let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
     let data = flags.data.display();
     let ready = |setup_code: Option<&str>| {
@@ -246,23 +458,29 @@ async fn serve(flags: &Flags) -> Result<(), String> {
     };
     // As many as the machine lets us have; where it lets us have no more, what there is must do.
     let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
-    let config = flags.config(open_files);
+    let config = flags.config(open_files)?;
     tracing::debug!(
         open_files,
         connections = config.engine.max_sessions,
         "limits"
     );
+    reload_at_hangup(Arc::clone(&config.reload))
+        .map_err(|error| format!("signals cannot be received: {error}"))?;
     server::run(config, listener, ready, stop)
         .await
-        .map_err(|error| format!("{data}: {}", chain(&error)))
+        .map_err(|error| match error {
+            ServerError::Tls(error) => chain(&error),
+            error => format!("{data}: {}", chain(&error)),
+        })
 }
 
 /// How a person on this machine reaches the server.
-fn base_url(host: IpAddr, port: u16) -> String {
+fn base_url(host: IpAddr, port: u16, tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
     if host.is_unspecified() {
-        format!("http://localhost:{port}")
+        format!("{scheme}://localhost:{port}")
     } else {
-        format!("http://{}", SocketAddr::new(host, port))
+        format!("{scheme}://{}", SocketAddr::new(host, port))
     }
 }
 
@@ -291,6 +509,17 @@ fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// Has keys and certificates read again at each SIGHUP.
+fn reload_at_hangup(reload: Arc<Notify>) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            reload.notify_waiters();
+        }
+    });
+    Ok(())
 }
 
 /// Completes at the first SIGTERM or Ctrl-C. A second one kills, as without a handler.
@@ -339,11 +568,12 @@ mod tests {
 
     #[test]
     fn the_flags_defaults_are_the_librarys() {
-        let flags = Flags::parse_from(["chatd"]).config(1_024);
+        let flags = Flags::parse_from(["chatd"]).config(1_024).unwrap();
         let library = Config::default();
         assert_eq!(flags.token_lifetime, library.token_lifetime);
         assert_eq!(flags.max_message_chars, library.max_message_chars);
         assert_eq!(flags.shutdown_grace, library.shutdown_grace);
+        assert_eq!(flags.rates, library.rates);
         assert_eq!(flags.engine.heartbeat, library.engine.heartbeat);
         assert_eq!(flags.engine.max_payload, library.engine.max_payload);
     }

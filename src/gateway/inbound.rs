@@ -10,14 +10,16 @@ use super::wire::{
     ChatErrorEvent, Failed, Failure, MarkedChatRead, MarkedRead, MessageSent, Nothing, Presence,
     PresenceList, Succeeded,
 };
-use super::{PRESENCE, presence_room, user_room};
-use crate::accounts::{AccountError, Accounts};
+use super::{Expiry, PRESENCE, presence_room, user_room};
+use crate::accounts::{self, AccountError, Accounts, Grant, Identity};
 use crate::chat::{self, Chat, SendMessage};
 use crate::hub::{
     Ack, ConnectRequest, Connecting, DisconnectReason, Event, Handler, Refusal, Room, Socket,
     SocketHandler,
 };
+use crate::limits::{Key, Kind, Limits};
 use crate::model::{ClientId, Code, FieldError, Fields, MessageId, Origin, Timestamp, UserId};
+use crate::transport::CloseReason;
 
 /// How many people one socket may watch.
 const MAX_SUBSCRIPTIONS: usize = 500;
@@ -34,6 +36,8 @@ struct Shared {
     accounts: Accounts,
     chat: Chat,
     presence: Arc<chat::Presence>,
+    expiry: Arc<Expiry>,
+    limits: Arc<Limits>,
     clock: Clock,
 }
 
@@ -43,6 +47,8 @@ impl Inbound {
         accounts: Accounts,
         chat: Chat,
         presence: Arc<chat::Presence>,
+        expiry: Arc<Expiry>,
+        limits: Arc<Limits>,
         clock: Clock,
     ) -> Self {
         Self {
@@ -50,6 +56,8 @@ impl Inbound {
                 accounts,
                 chat,
                 presence,
+                expiry,
+                limits,
                 clock,
             }),
         }
@@ -71,22 +79,32 @@ impl Handler for Inbound {
         let bearer = request
             .authorization
             .and_then(|value| value.strip_prefix("Bearer "));
-        match self
-            .shared
-            .accounts
-            .authenticate(now, token.as_deref().or(bearer))
-        {
-            Ok(caller) => {
-                let shared = Arc::clone(&self.shared);
-                Connecting::Done(Ok(Box::new(Person {
-                    shared,
-                    socket: socket.clone(),
-                    user: caller.user.id,
-                })))
-            }
+        let (shared, socket) = (Arc::clone(&self.shared), socket.clone());
+        let identity = shared.accounts.identify(now, token.as_deref().or(bearer));
+        match identity {
+            Ok(Identity::Known(caller)) => Connecting::Done(Ok(welcome(shared, socket, &caller))),
+            Ok(Identity::New(newcomer)) => Connecting::Later(Box::pin(async move {
+                match shared.accounts.admit(now, newcomer).await {
+                    Ok(caller) => Ok(welcome(shared, socket, &caller)),
+                    Err(error) => Err(refusal(&error)),
+                }
+            })),
             Err(error) => Connecting::Done(Err(refusal(&error))),
         }
     }
+}
+
+fn welcome(
+    shared: Arc<Shared>,
+    socket: Socket,
+    caller: &accounts::Caller,
+) -> Box<dyn SocketHandler> {
+    Box::new(Person {
+        shared,
+        socket,
+        user: caller.user.id,
+        grant: caller.grant,
+    })
 }
 
 fn refusal(error: &AccountError) -> Refusal {
@@ -101,6 +119,33 @@ struct Person {
     shared: Arc<Shared>,
     socket: Socket,
     user: UserId,
+    grant: Grant,
+}
+
+impl Person {
+    /// Puts the socket out if its token holds no longer. One whose token has expired loses its transport, so that a
+    /// stock client comes back with a fresh one; one that was revoked, or whose account is disabled, stays out.
+    fn stay_or_go(&self) {
+        let now = (self.shared.clock)();
+        let Err(error) = self.shared.accounts.check(now, &self.grant) else {
+            self.shared
+                .expiry
+                .watch(self.grant.refused_from, &self.socket);
+            return;
+        };
+        let failure = &Failure::from(&error);
+        let event = "connect";
+        let error_event = ChatErrorEvent {
+            event,
+            failure,
+            client_id: None,
+        };
+        self.socket.emit("chat_error", &(error_event,));
+        match error {
+            AccountError::TokenExpired => self.socket.close(CloseReason::ForcedClose),
+            _ => self.socket.disconnect(),
+        }
+    }
 }
 
 impl SocketHandler for Person {
@@ -112,6 +157,12 @@ impl SocketHandler for Person {
                 .to(presence_room(change.user_id))
                 .emit("presence", &(Presence::from(change),));
         });
+        // Whatever was revoked while it joined was told to those who had.
+        self.stay_or_go();
+    }
+
+    fn nudged(&mut self) {
+        self.stay_or_go();
     }
 
     fn event(&mut self, event: Event<'_>) {
@@ -122,12 +173,13 @@ impl SocketHandler for Person {
         };
         let done = match caller.event {
             Some(known) => match payload(event.args) {
-                Ok(fields) => self
-                    .act(known, &fields, caller)
-                    .map_err(|(failure, caller)| {
-                        // Whatever else cannot be read, a message that is named can be found again by its sender.
-                        (failure, caller, fields.optional("client_id").ok().flatten())
-                    }),
+                Ok(fields) => {
+                    self.allowed_to_act(known, &fields, caller)
+                        .map_err(|(failure, caller)| {
+                            // Whatever else cannot be read, a message that is named can be found again by its sender.
+                            (failure, caller, fields.optional("client_id").ok().flatten())
+                        })
+                }
                 Err(error) => Err((error.into(), caller, None)),
             },
             None => {
@@ -151,6 +203,9 @@ impl SocketHandler for Person {
 
     fn disconnected(&mut self, reason: DisconnectReason) {
         tracing::debug!(user = %self.user, ?reason, "socket disconnected");
+        self.shared
+            .expiry
+            .forget(self.grant.refused_from, &self.socket);
         let now = (self.shared.clock)();
         let namespace = self.socket.namespace();
         self.shared.presence.disconnected(self.user, now, |change| {
@@ -249,6 +304,24 @@ impl Caller {
 }
 
 impl Person {
+    /// Acts, unless the person does too much.
+    fn allowed_to_act(
+        &self,
+        event: Known,
+        fields: &Fields<'_>,
+        caller: Caller,
+    ) -> Result<(), (Failure, Caller)> {
+        let kind = match event {
+            Known::SendMessage => Kind::Messages,
+            Known::Typing => Kind::Typing,
+            _ => Kind::Requests,
+        };
+        match self.shared.limits.check(kind, Key::User(self.user)) {
+            Ok(()) => self.act(event, fields, caller),
+            Err(too_much) => Err((too_much.into(), caller)),
+        }
+    }
+
     /// Reads an event's payload and calls its verb. A payload that cannot be read comes back, with whom to tell.
     fn act(
         &self,

@@ -2,9 +2,10 @@
 
 use super::user_room;
 use super::wire::{ChatRead, MessageSent, MessegeRead, ReceiveMessage, Typing};
+use crate::accounts;
 use crate::chat::{Event, Listener};
 use crate::hub::Namespace;
-use crate::model::Origin;
+use crate::model::{Origin, UserId};
 
 /// Tells the chat's namespace what happened.
 pub struct Outbound {
@@ -15,6 +16,12 @@ impl Outbound {
     /// For the namespace in which people chat.
     pub fn new(namespace: Namespace) -> Self {
         Self { namespace }
+    }
+}
+
+impl accounts::Listener for Outbound {
+    fn revoked(&self, user: UserId) {
+        self.namespace.to(user_room(user)).nudge();
     }
 }
 

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use crate::accounts::AccountError;
 use crate::chat::{ChatError, PresenceChange};
+use crate::limits::TooMuch;
 use crate::model::{ClientId, Code, FieldError, Message, MessageId, Timestamp, UserId};
 
 /// `receive_message`, to every socket of the receiver:
@@ -158,8 +160,8 @@ pub(super) struct Failure {
     pub(super) retry_after_ms: Option<u64>,
 }
 
-/// `chat_error`, to the socket concerned, for an event that asked for no ack:
-/// `{"event":"…","code":"…","message":"…","client_id":"…"?}`
+/// `chat_error`, to the socket concerned, for an event that asked for no ack, and with `connect` as its event when the
+/// socket may not stay: `{"event":"…","code":"…","message":"…","client_id":"…"?}`
 #[derive(Serialize)]
 pub(super) struct ChatErrorEvent<'a> {
     pub(super) event: &'a str,
@@ -175,6 +177,26 @@ impl From<ChatError> for Failure {
             code: error.code(),
             message: error.to_string(),
             retry_after_ms: error.retry_after_ms(),
+        }
+    }
+}
+
+impl From<&AccountError> for Failure {
+    fn from(error: &AccountError) -> Self {
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+            retry_after_ms: error.retry_after_ms(),
+        }
+    }
+}
+
+impl From<TooMuch> for Failure {
+    fn from(error: TooMuch) -> Self {
+        Self {
+            code: Code::RateLimited,
+            message: "too much at once, try again later".to_owned(),
+            retry_after_ms: Some(error.retry_after_ms),
         }
     }
 }

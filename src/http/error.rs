@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::json;
 use crate::accounts::AccountError;
 use crate::chat::ChatError;
+use crate::limits::TooMuch;
 use crate::model::{Code, FieldError};
 use crate::transport::Body;
 
@@ -162,9 +163,26 @@ impl From<ChatError> for ApiError {
 
 impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
-        Self {
+        let refusal = Self {
             retry_after_ms: error.retry_after_ms(),
             ..Self::new(error.code(), error.to_string())
+        };
+        match error {
+            // The caller is known; it is the proof for this one change that is wrong.
+            AccountError::WrongPassword => Self {
+                status: StatusCode::FORBIDDEN,
+                ..refusal
+            },
+            _ => refusal,
+        }
+    }
+}
+
+impl From<TooMuch> for ApiError {
+    fn from(error: TooMuch) -> Self {
+        Self {
+            retry_after_ms: Some(error.retry_after_ms),
+            ..Self::new(Code::RateLimited, "too much at once, try again later")
         }
     }
 }

@@ -6,10 +6,13 @@
 mod api;
 mod assets;
 mod error;
+mod proxy;
 mod request;
 mod router;
 
-use std::net::SocketAddr;
+pub use proxy::{Network, NetworkError, TrustedProxies};
+
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,9 +24,11 @@ use serde::Serialize;
 
 use crate::accounts::Accounts;
 use crate::chat::{Chat, Presence};
+use crate::limits::{Key, Kind, Limits};
 use crate::model::Timestamp;
 use crate::transport::{self, Body, Engine, Origins};
 use error::ApiError;
+use request::Query;
 use router::{HEALTH, Route, Router};
 
 /// Where the sessions are.
@@ -45,6 +50,8 @@ struct App {
     accounts: Accounts,
     chat: Chat,
     presence: Arc<Presence>,
+    limits: Arc<Limits>,
+    proxies: TrustedProxies,
     clock: Clock,
     router: Router,
 }
@@ -53,47 +60,80 @@ impl Http {
     /// Over these verbs and sessions.
     pub fn new(
         engine: Engine,
-        origins: Origins,
         accounts: Accounts,
         chat: Chat,
         presence: Arc<Presence>,
+        limits: Arc<Limits>,
+        proxies: TrustedProxies,
         clock: Clock,
     ) -> Self {
         Self {
             app: Arc::new(App {
+                origins: engine.origins().clone(),
                 engine,
-                origins,
                 accounts,
                 chat,
                 presence,
+                limits,
+                proxies,
                 clock,
                 router: Router::new(),
             }),
         }
     }
 
-    /// Answers one request.
-    pub async fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    /// Answers one request of this peer, which came by TLS or not.
+    pub async fn serve(
+        &self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+        tls: bool,
+    ) -> Response<Body> {
         let app = &self.app;
+        let sender = app.proxies.sender(peer, tls, request.headers());
         if request.uri().path().starts_with(SOCKET_IO) {
-            return app.engine.serve(request, peer).await;
+            let peer = SocketAddr::new(sender.address, peer.port());
+            // A request without a session's id opens one.
+            let opens = Query::of(&request).text("sid").is_none_or(str::is_empty);
+            if opens && let Err(error) = app.allow(Kind::Connections, sender.address) {
+                let mut response = error.response();
+                no_sniffing(&mut response);
+                transport::say(&mut response, app.origins.headers(request.headers()));
+                return response;
+            }
+            let mut response = app.engine.serve(request, peer).await;
+            no_sniffing(&mut response);
+            return response;
         }
+        request.extensions_mut().insert(sender);
+        app.answer(request).await
+    }
+
+    /// Answers one request of whoever operates the server: the admin routes need no token.
+    pub async fn serve_operator(&self, mut request: Request<Incoming>) -> Response<Body> {
+        request.extensions_mut().insert(Operator);
+        self.app.answer(request).await
+    }
+}
+
+/// Marks the requests of whoever operates the server. Nothing that arrives over a network can carry it.
+#[derive(Debug, Clone, Copy)]
+struct Operator;
+
+impl App {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let method = request.method().clone();
-        let allowed = app.origins.headers(request.headers());
-        let mut response = match app.origins.preflight(&method, request.headers()) {
+        let allowed = self.origins.headers(request.headers());
+        let mut response = match self.origins.preflight(&method, request.headers()) {
             Some(answer) => answer,
-            None => match app.route(request).await {
+            None => match self.route(request).await {
                 Ok(response) => response,
                 Err(error) => error.response(),
             },
         };
         transport::say(&mut response, allowed);
-        let headers = response.headers_mut();
-        headers.insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
-        headers.insert(
+        no_sniffing(&mut response);
+        response.headers_mut().insert(
             header::REFERRER_POLICY,
             HeaderValue::from_static("no-referrer"),
         );
@@ -111,7 +151,23 @@ pub fn starting(path: &str) -> Response<Body> {
     ApiError::starting().response()
 }
 
+/// What somebody wrote is never to be taken for a page or a script.
+fn no_sniffing(response: &mut Response<Body>) {
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+}
+
 impl App {
+    /// Counts one of this kind for an address, unless it is too much. Whoever comes from this machine is not counted.
+    fn allow(&self, kind: Kind, address: IpAddr) -> Result<(), ApiError> {
+        match transport::counted(address) {
+            Some(address) => Ok(self.limits.check(kind, Key::Address(address))?),
+            None => Ok(()),
+        }
+    }
+
     async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
         let path = request.uri().path().to_owned();
         let (route, params) = self.router.find(&path).ok_or(ApiError::not_found())?;
@@ -140,11 +196,21 @@ impl App {
             (Route::Unread, _) => api::chats::unread(self, &request).await,
             (Route::History, _) => api::chats::history(self, &request, &params).await,
             (Route::MarkRead, _) => api::chats::mark_read(self, &request, &params).await,
-            (Route::Users, _) => api::users::search(self, &request),
-            (Route::User, _) => api::users::show(self, &request, &params),
+            (Route::Users, _) => api::users::search(self, &request).await,
+            (Route::User, _) => api::users::show(self, &request, &params).await,
             (Route::Register, _) => api::auth::register(self, request).await,
             (Route::Login, _) => api::auth::login(self, request).await,
-            (Route::Me, _) => api::auth::me(self, &request),
+            (Route::Logout, _) => api::auth::logout(self, &request).await,
+            (Route::Me, Method::GET) => api::auth::me(self, &request).await,
+            (Route::Me, _) => api::auth::change(self, request).await,
+            (Route::Invites, Method::GET) => api::admin::invites(self, &request).await,
+            (Route::Invites, _) => api::admin::create_invite(self, request).await,
+            (Route::Invite, _) => api::admin::revoke_invite(self, &request, &params).await,
+            (Route::Accounts, Method::GET) => api::admin::users(self, &request).await,
+            (Route::Accounts, _) => api::admin::create_user(self, request).await,
+            (Route::Account, Method::PUT) => api::admin::put_user(self, request, &params).await,
+            (Route::Account, _) => api::admin::change_user(self, request, &params).await,
+            (Route::Token, _) => api::admin::token(self, &request, &params).await,
             (Route::Server, _) => Ok(api::server::show(self)),
             (Route::Health, _) => Ok(api::server::health()),
             (Route::Ready, _) => api::server::ready(self),

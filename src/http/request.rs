@@ -8,9 +8,11 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header;
 
-use super::App;
 use super::error::ApiError;
-use crate::accounts::Caller;
+use super::proxy::Sender;
+use super::{App, Operator};
+use crate::accounts::{Admin, Caller};
+use crate::limits::{Key, Kind};
 use crate::model::{Code, FieldError};
 use crate::transport::{BodyError, read_body};
 
@@ -20,7 +22,7 @@ const MAX_BODY: usize = 16 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whose token the request carries.
-pub(super) fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, ApiError> {
+pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, ApiError> {
     let value = request
         .headers()
         .get(header::AUTHORIZATION)
@@ -29,7 +31,65 @@ pub(super) fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, A
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
         _ => None,
     });
-    Ok(app.accounts.authenticate((app.clock)(), token)?)
+    match app.accounts.authenticate((app.clock)(), token).await {
+        Ok(caller) => {
+            app.limits
+                .check(Kind::Requests, Key::User(caller.user.id))?;
+            Ok(caller)
+        }
+        Err(error) => {
+            allow(app, request, Kind::Requests)?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Who sent the request, as far as is known.
+fn sender(request: &Request<Incoming>) -> Option<Sender> {
+    request.extensions().get().copied()
+}
+
+/// Counts one of this kind for the address that the request comes from, unless it is too much.
+pub(super) fn allow(app: &App, request: &Request<Incoming>, kind: Kind) -> Result<(), ApiError> {
+    match sender(request) {
+        Some(sender) => app.allow(kind, sender.address),
+        None => Ok(()),
+    }
+}
+
+/// The right to the admin routes, if the caller has it.
+pub(super) async fn admin(app: &App, request: &Request<Incoming>) -> Result<Admin, ApiError> {
+    if request.extensions().get::<Operator>().is_some() {
+        return Ok(Admin::operator());
+    }
+    Ok(caller(app, request).await?.admin()?)
+}
+
+/// The right of whoever operates the server, which no administrator has by token.
+pub(super) fn operator(request: &Request<Incoming>) -> Result<Admin, ApiError> {
+    match request.extensions().get::<Operator>() {
+        Some(_) => Ok(Admin::operator()),
+        None => Err(ApiError::new(
+            Code::Forbidden,
+            "only `chatd token` beside the data file may do that",
+        )),
+    }
+}
+
+/// How the caller reaches this server, `http://HOST`, as far as the request shows it; else nothing, which makes what
+/// is appended a relative URL.
+pub(super) fn base_url(request: &Request<Incoming>) -> String {
+    let text = |name| request.headers().get(name)?.to_str().ok();
+    let Some(host) = text(header::HOST).filter(|host| !host.is_empty()) else {
+        return String::new();
+    };
+    let tls = sender(request).is_some_and(|sender| sender.tls);
+    // The page knows by which scheme it was loaded, where no proxy says so.
+    let scheme = text(header::ORIGIN)
+        .and_then(|origin| origin.split_once("://"))
+        .filter(|(_, own)| *own == host)
+        .map_or(if tls { "https" } else { "http" }, |(scheme, _)| scheme);
+    format!("{scheme}://{host}")
 }
 
 /// The query of a request.

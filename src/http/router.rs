@@ -48,7 +48,13 @@ routes! {
     User     = "/api/users/{id}",                [GET];
     Register = "/api/auth/register",             [POST];
     Login    = "/api/auth/login",                [POST];
-    Me       = "/api/auth/me",                   [GET];
+    Logout   = "/api/auth/logout",               [POST];
+    Me       = "/api/auth/me",                   [GET, PATCH];
+    Invites  = "/api/admin/invites",             [POST, GET];
+    Invite   = "/api/admin/invites/{code}",      [DELETE];
+    Accounts = "/api/admin/users",               [GET, POST];
+    Account  = "/api/admin/users/{id}",          [PUT, PATCH];
+    Token    = "/api/admin/users/{id}/token",    [POST];
     Server   = "/api/server",                    [GET];
     Health   = "/healthz",                       [GET];
     Ready    = "/readyz",                        [GET];

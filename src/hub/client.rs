@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::ack::AckReply;
 use super::encode;
 use super::namespace::Namespace;
-use super::socket::{Ack, Socket};
+use super::socket::{Ack, Socket, SocketKey};
 use super::{
     ConnectRequest, Connecting, Decision, DisconnectReason, Event, KeptHandshake, Refusal, Shared,
     SocketHandler,
@@ -106,6 +106,19 @@ impl Client {
     /// Takes sockets out that were put out of their namespaces.
     pub(super) fn prune(&self) {
         self.state.lock().prune();
+    }
+
+    /// Asks the handler of one socket to look whether it may stay.
+    pub(super) fn nudge(&self, key: SocketKey) {
+        let mut state = self.state.lock();
+        state.prune();
+        for joined in &mut state.joined {
+            if let (true, Stage::Connected(handler)) =
+                (joined.socket.key() == key, &mut joined.stage)
+            {
+                handler.nudged();
+            }
+        }
     }
 
     fn packet(

@@ -106,6 +106,8 @@ pub trait SocketHandler: Send {
 
     /// The client was told that it is connected; what is emitted now reaches it.
     fn connected(&mut self) {}
+    /// Somebody asked this socket to look whether it may stay: [`Socket::nudge`], [`Broadcast::nudge`].
+    fn nudged(&mut self) {}
     /// The client emitted an event.
     fn event(&mut self, event: Event<'_>);
     /// The socket is gone from its namespace; nothing follows.

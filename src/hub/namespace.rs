@@ -122,6 +122,19 @@ impl Broadcast<'_> {
         self
     }
 
+    /// Asks the handler of each to look whether it may stay. They hear of it from another task.
+    pub fn nudge(self) {
+        let sockets: Vec<Socket> = {
+            let rooms = self.namespace.inner.rooms.read();
+            let sockets = rooms.get(&self.room).into_iter().flatten();
+            let others = sockets.filter(|socket| Some(socket.key()) != self.except);
+            others.cloned().collect()
+        };
+        if !sockets.is_empty() {
+            tokio::spawn(async move { sockets.iter().for_each(Socket::nudge_now) });
+        }
+    }
+
     /// Emits an event to each: encoded once, and not at all where nobody is there. `args` is written as a JSON array,
     /// so a tuple, an array or a slice.
     pub fn emit<A: Serialize + ?Sized>(self, name: &str, args: &A) {

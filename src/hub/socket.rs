@@ -221,6 +221,18 @@ impl Socket {
         }
     }
 
+    /// Asks its handler to look whether it may stay. The handler hears of it from another task.
+    pub fn nudge(&self) {
+        let socket = self.clone();
+        tokio::spawn(async move { socket.nudge_now() });
+    }
+
+    pub(super) fn nudge_now(&self) {
+        if let Some(client) = self.inner.client.upgrade() {
+            client.nudge(self.key());
+        }
+    }
+
     /// Closes its whole session: a stock client comes back by itself.
     pub fn close(&self, reason: CloseReason) {
         self.inner.connection.close(reason);

@@ -44,6 +44,16 @@ impl<'a> Fields<'a> {
         self.optional(key)?.ok_or(FieldError::Missing(key))
     }
 
+    /// The value of a key that may be absent, and may be null to say that there is to be none.
+    pub fn nullable<T: Deserialize<'a>>(
+        &self,
+        key: &'static str,
+    ) -> Result<Option<Option<T>>, FieldError> {
+        let given = self.0.iter().any(|(name, _)| name == key);
+        let value = self.optional(key)?;
+        Ok(given.then_some(value))
+    }
+
     /// The value of a key that may be absent or null.
     pub fn optional<T: Deserialize<'a>>(&self, key: &'static str) -> Result<Option<T>, FieldError> {
         let Some((_, value)) = self.0.iter().rev().find(|(name, _)| name == key) else {
@@ -118,6 +128,8 @@ mod tests {
                 .starts_with("content: invalid type: integer")
         );
         assert_eq!(fields.optional::<String>("absent"), Ok(None));
+        assert_eq!(fields.nullable::<String>("absent"), Ok(None));
+        assert_eq!(fields.nullable::<String>("client_id"), Ok(Some(None)));
     }
 
     #[test]

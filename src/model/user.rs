@@ -20,6 +20,8 @@ pub struct User {
     pub disabled: bool,
     /// Goes up when all earlier tokens of the account are to be refused.
     pub token_version: u32,
+    /// When the version last went up: tokens of another issuer carry no version of ours, and are judged by their time.
+    pub revoked_at: Option<Timestamp>,
     /// When the account was made.
     pub created_at: Timestamp,
     /// When the account's last socket closed; `None` before that first happened.
@@ -28,6 +30,8 @@ pub struct User {
 
 /// The longest name of an account, in characters.
 const MAX_USERNAME_CHARS: usize = 32;
+/// The longest name that another system may give, in characters.
+const MAX_FOREIGN_USERNAME_CHARS: usize = 64;
 /// The longest avatar URL, in characters: longer ones are data URLs or mistakes.
 const MAX_AVATAR_CHARS: usize = 2_048;
 
@@ -37,6 +41,11 @@ pub enum UserError {
     /// The name does not fit the rule of [`Username::registered`].
     #[error("username must be 1 to {MAX_USERNAME_CHARS} characters of a-z, 0-9, '.', '_' and '-'")]
     Username,
+    /// The name does not fit the rule of [`Username::foreign`].
+    #[error(
+        "username must be 1 to {MAX_FOREIGN_USERNAME_CHARS} characters, without control characters"
+    )]
+    ForeignUsername,
     /// The avatar is neither an `https:` nor a relative URL, or is too long.
     #[error("avatar must be an https: or relative URL of at most {MAX_AVATAR_CHARS} characters")]
     Avatar,
@@ -57,6 +66,19 @@ impl Username {
             Ok(Self(text.into()))
         } else {
             Err(UserError::Username)
+        }
+    }
+
+    /// The rule for names that another system gave: 1 to 64 characters, none of them a control character, with something
+    /// to see in it.
+    pub fn foreign(text: &str) -> Result<Self, UserError> {
+        let fits = (1..=MAX_FOREIGN_USERNAME_CHARS).contains(&text.chars().count())
+            && !text.chars().any(char::is_control)
+            && !text.trim().is_empty();
+        if fits {
+            Ok(Self(text.into()))
+        } else {
+            Err(UserError::ForeignUsername)
         }
     }
 
@@ -143,6 +165,20 @@ mod tests {
             );
         }
         assert!(Username::registered(&"a".repeat(32)).is_ok());
+    }
+
+    #[test]
+    fn a_name_of_another_system_may_be_nearly_any_text() {
+        for text in ["Ada Lovelace", "ä", &"ß".repeat(64), "ada@example.org"] {
+            assert!(Username::foreign(text).is_ok(), "{text}");
+        }
+        for text in ["", "  ", "a\nb", "\u{7f}", &"a".repeat(65)] {
+            assert_eq!(
+                Username::foreign(text).err(),
+                Some(UserError::ForeignUsername),
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,13 +42,15 @@ pub(super) trait Medium: fmt::Debug + Send + Sync {
 pub(super) struct LockedFile(File);
 
 impl LockedFile {
-    /// Opens or makes the file.
+    /// Opens or makes the file. One that is made is its owner's alone: it will hold the secret that signs tokens, the
+    /// hashes of passwords, and every message.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
             .open(path)
             .map_err(OpenError::Io)?;
         match file.try_lock() {

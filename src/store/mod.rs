@@ -7,9 +7,11 @@
 //! The truth is one append-only log (`tables.rs`, `record.rs`); unread counts, recents and read marks are derived from
 //! it and live in memory (`state.rs`).
 
+mod accounts;
 mod chain;
 mod client_ids;
 mod holder;
+mod invites;
 mod medium;
 mod queue;
 mod reader;
@@ -38,7 +40,9 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, DatabaseError, StorageError};
 use tokio::sync::{Semaphore, mpsc};
 
+pub use accounts::{PutUser, UserChange};
 pub use holder::Holder;
+pub use invites::Invite;
 pub use reader::{HistoryQuery, HistoryRow, Page, Recent, Snapshot};
 
 use crate::model::{
@@ -125,6 +129,18 @@ pub enum StoreError {
     /// Another account has this name.
     #[error("the username is taken")]
     UsernameTaken,
+    /// Somebody must be left who may use the admin routes.
+    #[error("the last enabled administrator stays one")]
+    LastAdmin,
+    /// The account's tokens were revoked after the caller had shown theirs.
+    #[error("the account's tokens were revoked meanwhile")]
+    Revoked,
+    /// No invite has this code, or it has expired or was used up.
+    #[error("no such invite, or it is used up or expired")]
+    InvalidInvite,
+    /// So many invites are kept.
+    #[error("there are too many invites")]
+    TooManyInvites,
     /// There is an account already, and this one was to be the first.
     #[error("there is an account already")]
     NotFirst,
@@ -207,6 +223,19 @@ pub enum Change {
     },
     /// A new account.
     CreateUser(NewUser),
+    /// An account is to be another.
+    ChangeUser {
+        /// Whose.
+        user: UserId,
+        /// In what.
+        change: UserChange,
+    },
+    /// An account with a given id.
+    PutUser(PutUser),
+    /// A new invite, of a code that no other has.
+    CreateInvite(Invite),
+    /// The invite of this code is to be no more.
+    RevokeInvite(Arc<str>),
     /// An account's last socket closed.
     Seen {
         /// Whose.
@@ -229,6 +258,8 @@ pub struct NewUser {
     pub is_admin: bool,
     /// Make it only if no account exists.
     pub only_if_first: bool,
+    /// Make it only if this invite can be used once more, and use it.
+    pub invite: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for NewUser {
@@ -255,6 +286,17 @@ pub enum Committed {
     ChatRead(ChatRead),
     /// An account is as given here.
     User(Arc<User>),
+    /// An invite is as given here.
+    Invite(Invite),
+    /// An invite is no more.
+    InviteRevoked,
+    /// An account that was put under its id is as given here.
+    Put {
+        /// The account.
+        user: Arc<User>,
+        /// Whether it was made now.
+        created: bool,
+    },
 }
 
 /// Called once with what became of a change.
@@ -447,14 +489,11 @@ impl Store {
 
     /// Queues a change. Never waits: where the queue is full, or the store is closing, `answer` gets the error at once.
     pub fn submit(&self, now: Timestamp, change: Change, answer: Answer) {
-        let job = Job {
+        self.inner.queue.push(Job {
             now,
             change,
             answer,
-        };
-        if let Err((job, reason)) = self.inner.queue.push(job) {
-            (job.answer)(Err(reason));
-        }
+        });
     }
 
     /// [`Store::submit`], for those who wait.
@@ -509,6 +548,31 @@ impl Store {
             .by_name(&Username::key_of(name))
             .and_then(|id| state.directory.get(id))
             .cloned()
+    }
+
+    /// The accounts whose id is greater than this one, ascending by id, and whether there are more.
+    pub fn users_after(&self, after: u64, limit: usize) -> (Vec<Arc<User>>, bool) {
+        let mut users: Vec<_> = {
+            let state = self.inner.state.read();
+            let later = state.directory.iter().filter(|user| user.id.get() > after);
+            later.map(Arc::clone).collect()
+        };
+        users.sort_unstable_by_key(|user| user.id);
+        let has_more = users.len() > limit;
+        users.truncate(limit);
+        (users, has_more)
+    }
+
+    /// Every invite that is kept, the newest first.
+    pub fn invites(&self) -> Vec<Invite> {
+        let mut invites: Vec<_> = self.inner.state.read().invites.iter().cloned().collect();
+        invites.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
+        invites.into_iter().map(|(_, invite)| invite).collect()
+    }
+
+    /// The invite of this code.
+    pub fn invite(&self, code: &str) -> Option<Invite> {
+        self.inner.state.read().invites.get(code).cloned()
     }
 
     /// Whether there is no account yet.

@@ -88,14 +88,19 @@ impl Pace {
 }
 
 impl Queue {
-    /// Adds one; gives it back with the reason where it may not wait.
-    pub(super) fn push(&self, job: Job) -> Result<(), (Job, StoreError)> {
+    /// Adds one. One that may not wait is answered with the reason at once.
+    pub(super) fn push(&self, job: Job) {
         let mut waiting = self.waiting.lock();
-        if waiting.closed {
-            return Err((job, StoreError::Unavailable));
-        }
-        if waiting.jobs.len() >= QUEUE_CHANGES || waiting.bytes + job.bytes() > QUEUE_BYTES {
-            return Err((job, StoreError::Busy));
+        let refusal = if waiting.closed {
+            Some(StoreError::Unavailable)
+        } else if waiting.jobs.len() >= QUEUE_CHANGES || waiting.bytes + job.bytes() > QUEUE_BYTES {
+            Some(StoreError::Busy)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            drop(waiting);
+            return (job.answer)(Err(refusal));
         }
         waiting.bytes += job.bytes();
         waiting.jobs.push(job);
@@ -104,7 +109,6 @@ impl Queue {
             drop(waiting);
             self.here.notify_one();
         }
-        Ok(())
     }
 
     /// Has the writer look up, though nothing waits.
@@ -188,7 +192,8 @@ mod tests {
     /// Longer than any test: what waits for it waits for ever.
     const LONG: Duration = Duration::from_secs(3_600);
 
-    fn job(bytes: usize) -> Job {
+    /// Adds a change of so many bytes; gives the answer, where there is one at once.
+    fn try_push(queue: &Queue, bytes: usize) -> Option<StoreError> {
         let id = |number| UserId::new(number).unwrap();
         let change = if bytes == 0 {
             Change::MarkRead {
@@ -203,16 +208,18 @@ mod tests {
                 client_id: None,
             }
         };
-        Job {
+        let (answer, answered) = std::sync::mpsc::channel();
+        queue.push(Job {
             now: Timestamp::from_ms(0),
             change,
-            answer: Box::new(drop),
-        }
+            answer: Box::new(move |result| drop(answer.send(result.err()))),
+        });
+        answered.try_recv().ok().flatten()
     }
 
     fn push(queue: &Queue, count: usize) {
         for _ in 0..count {
-            assert!(queue.push(job(0)).is_ok());
+            assert!(try_push(queue, 0).is_none());
         }
     }
 
@@ -263,15 +270,12 @@ mod tests {
     fn the_queue_is_bounded_in_changes_and_in_bytes_and_gives_its_place_back() {
         let queue = Queue::default();
         push(&queue, QUEUE_CHANGES);
-        assert!(matches!(queue.push(job(0)), Err((_, StoreError::Busy))));
+        assert!(matches!(try_push(&queue, 0), Some(StoreError::Busy)));
         let mut pace = Pace::new(Duration::ZERO);
         assert_eq!(queue.take(&mut pace, None).unwrap().len(), BATCH);
         push(&queue, BATCH);
         queue.close();
-        assert!(matches!(
-            queue.push(job(0)),
-            Err((_, StoreError::Unavailable))
-        ));
+        assert!(matches!(try_push(&queue, 0), Some(StoreError::Unavailable)));
         let mut left = 0;
         while let Some(jobs) = queue.take(&mut pace, None) {
             left += jobs.len();
@@ -279,10 +283,10 @@ mod tests {
         assert_eq!(left, QUEUE_CHANGES);
 
         let queue = Queue::default();
-        assert!(queue.push(job(QUEUE_BYTES - 10)).is_ok());
-        assert!(matches!(queue.push(job(11)), Err((_, StoreError::Busy))));
+        assert!(try_push(&queue, QUEUE_BYTES - 10).is_none());
+        assert!(matches!(try_push(&queue, 11), Some(StoreError::Busy)));
         assert_eq!(queue.take(&mut pace, None).unwrap().len(), 1);
-        assert!(queue.push(job(11)).is_ok());
+        assert!(try_push(&queue, 11).is_none());
     }
 
     #[test]

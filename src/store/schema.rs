@@ -9,17 +9,17 @@ use super::record::{Body, Entry, seal, unseal};
 use super::state::{Conversation, State};
 use super::sweep::{ROW_CONVERSATIONS, Sweep, decode_row};
 use super::tables::{
-    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, LOG, META, SWEPT,
-    USERS,
+    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, LOG, META,
+    SWEPT, USERS,
 };
-use super::{OpenError, PROGRESS, StoreError, users};
+use super::{OpenError, PROGRESS, StoreError, invites, users};
 use crate::model::{ConversationId, EntryId, MessageId, Pair, UserId};
 
 /// The format that this program writes. A file of an earlier one is migrated at open; one of a later one is refused
 /// unchanged.
 ///
 /// 1: log, conversations, accounts; everything derived was made anew at each start.
-/// 2: derived rows, kept by the sweep.
+/// 2: derived rows, kept by the sweep; invites.
 pub(super) const FORMAT: u32 = 2;
 
 /// How many random bytes sign the tokens: as many as the hash has.
@@ -86,6 +86,7 @@ pub(super) fn prepare(db: &Database, found: Option<u32>) -> Result<(), StoreErro
             meta.insert(SWEPT, &seal(0, &0_u64.to_le_bytes())[..])?;
             txn.open_table(CONVERSATION_STATES)?;
             txn.open_table(CLIENT_IDS)?;
+            txn.open_table(INVITES)?;
         }
         meta.insert("format", &FORMAT.to_le_bytes()[..])?;
     }
@@ -140,6 +141,11 @@ pub(super) fn load(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError
         state
             .directory
             .put(users::decode(key.value(), value.value())?.into());
+    }
+    for row in txn.open_table(INVITES)?.iter()? {
+        let (key, value) = row?;
+        let invite = invites::decode(key.value(), value.value())?;
+        state.invites.put(key.value(), invite);
     }
     for row in txn.open_table(CONVERSATION_STATES)?.iter()? {
         let (key, value) = row?;

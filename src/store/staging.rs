@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::chain::{Place, ReadLog, newest_older, oldest_newer};
 use super::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
+use super::invites::StagedInvites;
 use super::reader::message_of;
 use super::record::{Body, Entry, MessageBody, StoredClientId};
 use super::state::{Changes, Conversation, State};
@@ -48,17 +49,18 @@ impl ReadLog for Appended<'_> {
 
 /// A transaction in the making: the state before it, and what the changes so far make of it.
 pub(super) struct Staging<'a> {
-    state: &'a State,
+    pub(super) state: &'a State,
     db: &'a Database,
     pub(super) appended: Appended<'a>,
     pub(super) credentials: Vec<(UserId, Arc<str>)>,
     /// By their key: names taken (`Some`) and given free (`None`) in this transaction.
-    names: HashMap<String, Option<UserId>>,
-    users: FxHashMap<UserId, Arc<User>>,
+    pub(super) names: HashMap<String, Option<UserId>>,
+    pub(super) users: FxHashMap<UserId, Arc<User>>,
     known_client_ids: &'a mut ClientIds,
     /// Those of this transaction.
     client_ids: FxHashMap<(UserId, u64), MessageId>,
-    greatest_user: u64,
+    pub(super) greatest_user: u64,
+    pub(super) invites: StagedInvites,
     pub(super) changes: Changes,
 }
 
@@ -82,6 +84,7 @@ impl<'a> Staging<'a> {
             users: FxHashMap::default(),
             client_ids: FxHashMap::default(),
             greatest_user: state.directory.greatest(),
+            invites: StagedInvites::default(),
             changes: Changes {
                 last_entry: state.last_entry,
                 last_at: state.last_at,
@@ -114,11 +117,19 @@ impl<'a> Staging<'a> {
                 .mark_chat_read(now, *reader, *peer, *up_to)
                 .map(Committed::ChatRead),
             Change::CreateUser(new) => self.create_user(now, new).map(Committed::User),
+            Change::ChangeUser { user, change } => {
+                self.change_user(now, *user, change).map(Committed::User)
+            }
+            Change::PutUser(put) => self.put(now, put),
+            Change::CreateInvite(invite) => self.create_invite(now, invite).map(Committed::Invite),
+            Change::RevokeInvite(code) => {
+                self.revoke_invite(code).map(|()| Committed::InviteRevoked)
+            }
             Change::Seen { user, at } => self.seen(*user, *at).map(Committed::User),
         }
     }
 
-    fn user(&self, id: UserId) -> Option<&Arc<User>> {
+    pub(super) fn user(&self, id: UserId) -> Option<&Arc<User>> {
         self.users.get(&id).or_else(|| self.state.directory.get(id))
     }
 
@@ -405,12 +416,11 @@ impl<'a> Staging<'a> {
         if new.only_if_first && self.greatest_user > 0 {
             return Err(StoreError::NotFirst);
         }
+        if let Some(invite) = &new.invite {
+            self.check_invite(now, invite)?;
+        }
         let name = new.username.key();
-        let taken = match self.names.get(&name) {
-            Some(holder) => holder.is_some(),
-            None => self.state.directory.by_name(&name).is_some(),
-        };
-        if taken {
+        if self.holder(&name).is_some() {
             return Err(StoreError::UsernameTaken);
         }
         let number = self.greatest_user + 1;
@@ -423,9 +433,14 @@ impl<'a> Staging<'a> {
             is_admin: new.is_admin,
             disabled: false,
             token_version: 0,
+            revoked_at: None,
             created_at: now,
             last_seen: None,
         });
+        // In the same transaction as the account, so that two who come at once with the last use do not both have it.
+        if let Some(invite) = &new.invite {
+            self.use_invite(invite);
+        }
         self.greatest_user = number;
         self.names.insert(name, Some(id));
         self.credentials.push((id, Arc::clone(&new.password_hash)));
@@ -443,7 +458,7 @@ impl<'a> Staging<'a> {
         Ok(user)
     }
 
-    fn put_user(&mut self, user: Arc<User>) {
+    pub(super) fn put_user(&mut self, user: Arc<User>) {
         self.users.insert(user.id, Arc::clone(&user));
         self.changes.users.push(user);
     }

@@ -7,6 +7,7 @@
 use rustc_hash::FxHashMap;
 
 use super::chain::Chain;
+use super::invites::{InviteChange, Invites};
 use super::readset::ReadSet;
 use super::record::{Body, Entry, Rest, put};
 use super::users::Directory;
@@ -101,6 +102,7 @@ impl Conversation {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) directory: Directory,
+    pub(super) invites: Invites,
     /// By conversation id, from 1.
     conversations: Vec<Conversation>,
     pairs: FxHashMap<Pair, ConversationId>,
@@ -122,6 +124,7 @@ pub(super) struct Changes {
     /// Of each message with a client id its sender, the id's hash, itself and when it was sent.
     pub(super) client_ids: Vec<(UserId, u64, MessageId, Timestamp)>,
     pub(super) users: Vec<std::sync::Arc<crate::model::User>>,
+    pub(super) invites: Vec<InviteChange>,
     pub(super) last_entry: u64,
     pub(super) last_at: Timestamp,
 }
@@ -196,6 +199,7 @@ impl State {
         for id in changes.sent {
             self.sent(id);
         }
+        self.invites.publish(changes.invites);
         for user in changes.users {
             self.directory.put(user);
         }

@@ -33,6 +33,11 @@ pub(super) const CONVERSATIONS: TableDefinition<'static, u64, &[u8]> =
 /// key: user id; value: sealed JSON of [`super::users::UserRecord`]; written by register and by every change of one.
 pub(super) const USERS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("users");
 
+/// `invites`: the codes by which accounts can be made.
+/// key: a number, growing; value: sealed JSON of [`super::invites::InviteRecord`]; written when an invite is made, used
+/// or revoked; cleared of what has expired when one is made.
+pub(super) const INVITES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("invites");
+
 /// `credentials`: the password of an account that has one.
 /// key: user id; value: sealed, an argon2id hash in PHC string form; apart from `users` so that no listing reads it.
 pub(super) const CREDENTIALS: TableDefinition<'static, u64, &[u8]> =

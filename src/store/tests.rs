@@ -110,6 +110,7 @@ pub(super) fn new_user(name: &str) -> Change {
         password_hash: "hash".into(),
         is_admin: false,
         only_if_first: false,
+        invite: None,
     })
 }
 
@@ -744,5 +745,234 @@ fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
         "what is whole is still read"
     );
     drop(snapshot);
+    open.close();
+}
+
+fn change(open: &Open, id: u64, change: UserChange) -> Result<Arc<User>, StoreError> {
+    let change = Change::ChangeUser {
+        user: user(id),
+        change,
+    };
+    match open.apply(7, change)? {
+        Committed::User(user) => Ok(user),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_new_data_file_is_its_owners_alone_and_an_old_one_is_left_as_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    Open::at(&Location::File(path.clone())).unwrap().close();
+    assert_eq!(mode(), 0o600);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    Open::at(&Location::File(path.clone())).unwrap().close();
+    assert_eq!(mode(), 0o640);
+}
+
+#[test]
+fn a_changed_account_is_so_after_a_reopen() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let open = Open::at(&Location::File(path.clone()))
+        .unwrap()
+        .with_users(2);
+    let wish = UserChange {
+        username: Username::registered("ada").ok(),
+        avatar: Some(Some("/a.png".into())),
+        password_hash: Some("another".into()),
+        is_admin: Some(true),
+        disabled: Some(false),
+        revoke_tokens: true,
+        if_token_version: Some(0),
+    };
+    let made = change(&open, 1, wish.clone()).unwrap();
+    assert_eq!(
+        (made.token_version, made.revoked_at),
+        (1, Some(Timestamp::from_ms(7)))
+    );
+    assert!(
+        matches!(change(&open, 1, wish), Err(StoreError::Revoked)),
+        "a change that was proved before a revocation held after it"
+    );
+    open.close();
+    let open = Open::at(&Location::File(path)).unwrap();
+    assert_eq!(open.store.user_by_name("ADA").as_deref(), Some(&*made));
+    assert!(open.store.user_by_name("user1").is_none());
+    let hash = open.read(|snapshot| snapshot.password_hash(user(1)));
+    assert_eq!(hash.as_deref(), Some("another"));
+    open.close();
+}
+
+#[test]
+fn names_that_change_hands_are_never_shared() {
+    let open = Open::memory().with_users(2);
+    let named = |name: &str| UserChange {
+        username: Username::registered(name).ok(),
+        ..UserChange::default()
+    };
+    assert!(matches!(
+        change(&open, 1, named("USER2")),
+        Err(StoreError::UsernameTaken)
+    ));
+    for (id, name) in [(1, "x"), (2, "user1"), (1, "user2"), (1, "User2")] {
+        assert!(change(&open, id, named(name)).is_ok(), "{id} {name}");
+    }
+    let holder = |name: &str| open.store.user_by_name(name).map(|user| user.id.get());
+    assert_eq!(
+        (holder("user1"), holder("user2"), holder("x")),
+        (Some(2), Some(1), None)
+    );
+}
+
+#[test]
+fn the_last_enabled_administrator_stays_one() {
+    let open = Open::memory().with_users(3);
+    let admin = |is_admin| UserChange {
+        is_admin: Some(is_admin),
+        ..UserChange::default()
+    };
+    let disabled = |disabled| UserChange {
+        disabled: Some(disabled),
+        ..UserChange::default()
+    };
+    change(&open, 1, admin(true)).unwrap();
+    change(&open, 2, admin(true)).unwrap();
+    change(&open, 2, disabled(true)).unwrap();
+    for wish in [admin(false), disabled(true)] {
+        assert!(matches!(change(&open, 1, wish), Err(StoreError::LastAdmin)));
+    }
+    change(&open, 2, disabled(false)).unwrap();
+    // Both at once, in one transaction or in two: one of them stays.
+    let (answer, answered) = std::sync::mpsc::channel();
+    for id in [1, 2] {
+        let answer = answer.clone();
+        let demote = Change::ChangeUser {
+            user: user(id),
+            change: admin(false),
+        };
+        open.store.submit(
+            Timestamp::from_ms(8),
+            demote,
+            Box::new(move |result| answer.send(result.is_ok()).unwrap()),
+        );
+    }
+    assert_eq!(
+        (answered.recv().unwrap(), answered.recv().unwrap()),
+        (true, false)
+    );
+}
+
+#[test]
+fn an_account_is_put_under_the_id_it_has_elsewhere() {
+    let open = Open::memory().with_users(1);
+    let put = |id, name: &str, avatar: Option<Option<&str>>, only_if_absent| {
+        let change = Change::PutUser(PutUser {
+            id: user(id),
+            username: Username::foreign(name).unwrap(),
+            avatar: avatar.map(|avatar| avatar.map(Into::into)),
+            only_if_absent,
+        });
+        match open.apply(0, change)? {
+            Committed::Put { user, created } => Ok((user, created)),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(
+        put(29, "Ada Lovelace", Some(Some("/a.png")), false)
+            .unwrap()
+            .1
+    );
+    let (kept, created) = put(29, "Somebody", None, true).unwrap();
+    assert_eq!((kept.username.as_str(), created), ("Ada Lovelace", false));
+    let (renamed, created) = put(29, "ada", None, false).unwrap();
+    assert_eq!(
+        (
+            renamed.username.as_str(),
+            renamed.avatar.as_deref(),
+            created
+        ),
+        ("ada", Some("/a.png"), false)
+    );
+    assert_eq!(put(29, "ada", Some(None), false).unwrap().0.avatar, None);
+    assert!(matches!(
+        put(30, "USER1", None, false),
+        Err(StoreError::UsernameTaken)
+    ));
+    let next = open.apply(0, new_user("next"));
+    assert!(matches!(next, Ok(Committed::User(user)) if user.id.get() == 30));
+    let hash = open.read(|snapshot| snapshot.password_hash(user(29)));
+    assert_eq!(hash, None);
+}
+
+fn invite(code: &str, max_uses: u32, expires_at: u64) -> Change {
+    Change::CreateInvite(Invite {
+        code: code.into(),
+        max_uses,
+        uses: 0,
+        created_at: Timestamp::from_ms(0),
+        expires_at: Timestamp::from_ms(expires_at),
+    })
+}
+
+fn invited(name: &str, code: &str) -> Change {
+    match new_user(name) {
+        Change::CreateUser(new) => Change::CreateUser(NewUser {
+            invite: Some(code.into()),
+            ..new
+        }),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_invite_is_used_with_the_account_it_makes_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let open = Open::at(&Location::File(path.clone()))
+        .unwrap()
+        .with_users(1);
+    open.apply(0, invite("single", 1, 100)).unwrap();
+    open.apply(0, invite("triple", 3, 100)).unwrap();
+    let refused = |now, name: &str, code: &str| {
+        let refused = open.apply(now, invited(name, code));
+        matches!(refused, Err(StoreError::InvalidInvite))
+    };
+    assert!(refused(0, "a", "unknown"));
+    assert!(refused(100, "a", "single"), "it has expired");
+    // A name that is taken costs no use.
+    assert!(matches!(
+        open.apply(0, invited("USER1", "single")),
+        Err(StoreError::UsernameTaken)
+    ));
+    // Twelve at once for the last use, in as few transactions as they fall into.
+    let (answer, answered) = std::sync::mpsc::channel();
+    for number in 0..12 {
+        let answer = answer.clone();
+        open.store.submit(
+            Timestamp::from_ms(1),
+            invited(&format!("racer{number}"), "single"),
+            Box::new(move |result| answer.send(result.is_ok()).unwrap()),
+        );
+    }
+    let made = (0..12).filter(|_| answered.recv().unwrap()).count();
+    assert_eq!(made, 1);
+    open.apply(1, invited("b", "triple")).unwrap();
+    open.close();
+    let open = Open::at(&Location::File(path)).unwrap();
+    let uses = |code: &str| open.store.invite(code).map(|invite| invite.uses);
+    assert_eq!((uses("single"), uses("triple")), (Some(1), Some(1)));
+    open.apply(1, Change::RevokeInvite("triple".into()))
+        .unwrap();
+    assert!(matches!(
+        open.apply(1, invited("c", "triple")),
+        Err(StoreError::InvalidInvite)
+    ));
+    // What has expired is cleared away by the next one.
+    open.apply(100, invite("next", 1, 200)).unwrap();
+    let codes: Vec<_> = open.store.invites().into_iter().map(|i| i.code).collect();
+    assert_eq!(codes, ["next".into()]);
     open.close();
 }

@@ -22,6 +22,8 @@ pub(super) struct UserRecord {
     disabled: bool,
     #[serde(default)]
     token_version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revoked_at_ms: Option<u64>,
     created_at_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_seen_ms: Option<u64>,
@@ -35,6 +37,7 @@ pub(super) fn encode(user: &User) -> Vec<u8> {
         is_admin: user.is_admin,
         disabled: user.disabled,
         token_version: user.token_version,
+        revoked_at_ms: user.revoked_at.map(Timestamp::as_ms),
         created_at_ms: user.created_at.as_ms(),
         last_seen_ms: user.last_seen.map(Timestamp::as_ms),
     };
@@ -59,6 +62,7 @@ pub(super) fn decode(key: u64, sealed: &[u8]) -> Result<User, StoreError> {
         is_admin: record.is_admin,
         disabled: record.disabled,
         token_version: record.token_version,
+        revoked_at: record.revoked_at_ms.map(Timestamp::from_ms),
         created_at: Timestamp::from_ms(record.created_at_ms),
         last_seen: record.last_seen_ms.map(Timestamp::from_ms),
     })
@@ -121,6 +125,7 @@ mod tests {
             is_admin: true,
             disabled: false,
             token_version: 3,
+            revoked_at: Some(Timestamp::from_ms(4)),
             created_at: Timestamp::from_ms(5),
             last_seen: None,
         }

@@ -19,13 +19,14 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use tokio::sync::mpsc;
 
 use super::client_ids::ClientIds;
+use super::invites;
 use super::queue::Pace;
 use super::record::seal;
 use super::schema::{Loaded, encode_pair};
 use super::staging::Staging;
 use super::state::Changes;
 use super::sweep::{Step, Sweep};
-use super::tables::{CONVERSATIONS, CREDENTIALS, LOG, USERS};
+use super::tables::{CONVERSATIONS, CREDENTIALS, INVITES, LOG, USERS};
 use super::{
     Answer, Change, Committed, Done, Inner, StoreError, StoreOptions, open_database, schema, users,
 };
@@ -220,7 +221,7 @@ impl Writer {
             }
             let entries = staging.appended.entries;
             let (credentials, changes) = (staging.credentials, staging.changes);
-            if entries.is_empty() && changes.users.is_empty() {
+            if entries.is_empty() && changes.users.is_empty() && changes.invites.is_empty() {
                 // Every answer says how things were already; they are on disk.
                 return Ok(results);
             }
@@ -245,6 +246,17 @@ impl Writer {
                 let mut table = txn.open_table(CREDENTIALS)?;
                 for (user, hash) in credentials {
                     table.insert(user.get(), &seal(user.get(), hash.as_bytes())[..])?;
+                }
+            }
+            if !changes.invites.is_empty() {
+                let mut table = txn.open_table(INVITES)?;
+                for (number, invite) in &changes.invites {
+                    match invite {
+                        Some(invite) => {
+                            table.insert(number, &invites::encode(*number, invite)[..])?
+                        }
+                        None => table.remove(number)?,
+                    };
                 }
             }
             let step = self.sweep.step(
@@ -366,7 +378,7 @@ impl Writer {
             Some(unknown) if unknown.changes.last_entry > known => {
                 stored == unknown.changes.last_entry
             }
-            Some(unknown) => holds_users(&db, &unknown.changes)?,
+            Some(unknown) => holds_rows(&db, &unknown.changes)?,
             None => false,
         };
         let expected = unknown
@@ -464,12 +476,19 @@ fn last_entry(db: &Database) -> Result<u64, StoreError> {
     Ok(log.last()?.map_or(0, |(key, _)| key.value()))
 }
 
-/// Whether the accounts stand in the file as a transaction would have left them.
-fn holds_users(db: &Database, changes: &Changes) -> Result<bool, StoreError> {
-    let table = db.begin_read()?.open_table(USERS)?;
-    let Some(user) = changes.users.last() else {
+/// Whether accounts and invites stand in the file as a transaction would have left them.
+fn holds_rows(db: &Database, changes: &Changes) -> Result<bool, StoreError> {
+    let txn = db.begin_read()?;
+    if let Some(user) = changes.users.last() {
+        let stored = txn.open_table(USERS)?.get(user.id.get())?;
+        return Ok(stored.is_some_and(|value| value.value() == users::encode(user)));
+    }
+    let Some((number, invite)) = changes.invites.last() else {
         return Ok(false);
     };
-    let stored = table.get(user.id.get())?;
-    Ok(stored.is_some_and(|value| value.value() == users::encode(user)))
+    let stored = txn.open_table(INVITES)?.get(number)?;
+    let wanted = invite
+        .as_ref()
+        .map(|invite| invites::encode(*number, invite));
+    Ok(stored.is_some_and(|value| Some(value.value()) == wanted.as_deref()))
 }

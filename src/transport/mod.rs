@@ -33,7 +33,7 @@ use hyper::{Method, Request, Response, StatusCode};
 pub use body::{BodyError, read_body};
 pub use frame::Frame;
 pub use origin::{OriginError, Origins, say};
-pub use registry::{Connection, SessionId};
+pub use registry::{Connection, SessionId, counted};
 
 use crate::engineio::Stage;
 pub use crate::engineio::{CloseReason, Heartbeat};
@@ -304,6 +304,11 @@ impl Engine {
             (None, TransportKind::Polling) => polling::open(&self.shared, &request, peer),
             (None, TransportKind::WebSocket) => websocket::open(&self.shared, request, peer),
         }
+    }
+
+    /// Which web pages may connect.
+    pub fn origins(&self) -> &Origins {
+        &self.shared.config.origins
     }
 
     /// How many sessions are open.

@@ -194,8 +194,9 @@ struct Open {
     addresses: HashMap<IpAddr, usize>,
 }
 
-/// Under which address a session is counted: IPv6 by its /64, since a household has all of one.
-fn counted(address: IpAddr) -> Option<IpAddr> {
+/// Under which address somebody is counted: IPv6 by its /64, since a household has all of one. Loopback is not: whoever
+/// comes from there is this machine's own, or comes through its proxy, and then all do.
+pub fn counted(address: IpAddr) -> Option<IpAddr> {
     let address = address.to_canonical();
     if address.is_loopback() {
         return None;

@@ -12,11 +12,23 @@ const PLAN: &[(&str, &[&str])] = &[
     ("chat", &["model", "store"]),
     ("transport", &["engineio"]),
     ("hub", &["socketio", "transport"]),
+    ("limits", &["model"]),
     (
         "gateway",
-        &["hub", "transport", "socketio", "accounts", "chat", "model"],
+        &[
+            "hub",
+            "transport",
+            "socketio",
+            "accounts",
+            "chat",
+            "limits",
+            "model",
+        ],
     ),
-    ("http", &["transport", "accounts", "chat", "model"]),
+    (
+        "http",
+        &["transport", "accounts", "chat", "limits", "model"],
+    ),
 ];
 
 /// The modules that build the house, and so may name all of it.

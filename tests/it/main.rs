@@ -10,14 +10,23 @@
     reason = "the two official suites share cases, each on its own path"
 )]
 
+mod accounts;
+mod admin;
 mod api;
 mod chat;
 mod engineio;
+mod foreign;
 mod fuzz;
 mod harness;
+mod headers;
 mod house;
+mod limits;
+mod log;
+mod operate;
+mod program;
 mod readme;
 mod sessions;
 mod shutdown;
 mod socketio;
 mod support;
+mod tls;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chatd::accounts::{Passwords, Registration};
 use chatd::config::Config;
+use chatd::limits::Rates;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -44,11 +45,12 @@ pub struct TestServer {
     running: tokio::task::JoinHandle<Result<(), chatd::server::ServerError>>,
 }
 
-/// The settings of a test: in memory, anybody may register, cheap passwords.
+/// The settings of a test: in memory, anybody may register, cheap passwords, no rate limits.
 pub fn config() -> Config {
     Config {
         registration: Registration::Open,
         passwords: Passwords::cheap(),
+        rates: Rates::off(),
         ..Config::default()
     }
 }
@@ -186,11 +188,34 @@ impl TestServer {
         let body = json!({"username": username, "password": "password1"}).to_string();
         let reply = self.send("POST", "/api/auth/register", None, &body).await;
         assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.body);
-        let data = &reply.json()["data"];
-        Person {
-            id: data["user"]["id"].as_u64().unwrap(),
-            token: data["token"].as_str().unwrap().into(),
+        person(&reply)
+    }
+
+    /// The administrator, who must come first.
+    pub async fn admin(&self) -> Person {
+        let code = self
+            .setup_code
+            .as_deref()
+            .expect("there is an account already");
+        let reply = self.register_with("root", Some(code)).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.body);
+        person(&reply)
+    }
+
+    pub async fn register_with(&self, username: &str, invite: Option<&str>) -> Reply {
+        let mut body = json!({"username": username, "password": "password1"});
+        if let Some(invite) = invite {
+            body["invite"] = invite.into();
         }
+        self.send("POST", "/api/auth/register", None, &body.to_string())
+            .await
+    }
+
+    pub async fn login(&self, username: &str, password: &str) -> Person {
+        let body = json!({"username": username, "password": password}).to_string();
+        let reply = self.send("POST", "/api/auth/login", None, &body).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
+        person(&reply)
     }
 
     pub async fn two_people(&self) -> (Person, Person) {
@@ -211,6 +236,14 @@ impl TestServer {
             .await;
         assert!(wire.text().await.starts_with("40{\"sid\":\""));
         wire
+    }
+}
+
+fn person(login: &Reply) -> Person {
+    let data = &login.json()["data"];
+    Person {
+        id: data["user"]["id"].as_u64().unwrap(),
+        token: data["token"].as_str().unwrap().into(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `/api/auth`: register, log in, and who the caller is.
+//! `/api/auth`: register, log in and out, who the caller is, and what they change of that.
 
 use std::sync::Arc;
 
@@ -6,11 +6,12 @@ use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use serde::Serialize;
 
-use crate::accounts::{Login, Register};
+use crate::accounts::{ChangeOwn, Login, Register};
 use crate::http::error::ApiError;
-use crate::http::request::{body, caller};
+use crate::http::request::{allow, body, caller};
 use crate::http::{App, Nothing, success};
-use crate::model::{Fields, Timestamp, User, UserId};
+use crate::limits::{Key, Kind};
+use crate::model::{Fields, Timestamp, User, UserId, Username};
 use crate::transport::Body;
 
 /// The caller's own account: `{"id","username","avatar","is_admin"}`
@@ -31,6 +32,18 @@ impl From<&User> for Account {
             is_admin: user.is_admin,
         }
     }
+}
+
+/// The caller's own account after a change; with a new password also `"token","expires_at"`, since all earlier ones are
+/// revoked.
+#[derive(Serialize)]
+struct Changed {
+    #[serde(flatten)]
+    account: Account,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
 }
 
 /// `{"token","expires_at","user"}`
@@ -59,6 +72,7 @@ pub(in crate::http) async fn register(
     app: &App,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
+    allow(app, &request, Kind::Registrations)?;
     let body = body(request).await?;
     let fields = Fields::parse(&body)?;
     let wish = Register {
@@ -76,9 +90,13 @@ pub(in crate::http) async fn login(
     app: &App,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
+    allow(app, &request, Kind::Logins)?;
     let body = body(request).await?;
     let fields = Fields::parse(&body)?;
     let username: String = fields.required("username")?;
+    // Whether or not there is such an account, so that this tells nothing of it.
+    let name = Username::key_of(&username);
+    app.limits.check(Kind::Passwords, Key::Name(&name))?;
     let login = app
         .accounts
         .login((app.clock)(), &username, fields.required("password")?)
@@ -87,14 +105,55 @@ pub(in crate::http) async fn login(
 }
 
 /// `GET /api/auth/me`: the caller.
-pub(in crate::http) fn me(
+pub(in crate::http) async fn me(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, request)?;
+    let caller = caller(app, request).await?;
     Ok(success(
         StatusCode::OK,
         Some(Account::from(&*caller.user)),
         None::<Nothing>,
     ))
+}
+
+/// `PATCH /api/auth/me` `{"username"?,"avatar"?,"password"?,"current_password"?}`: the caller, changed.
+pub(in crate::http) async fn change(
+    app: &App,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, &request).await?;
+    let body = body(request).await?;
+    let fields = Fields::parse(&body)?;
+    let wish = ChangeOwn {
+        username: fields.optional("username")?,
+        avatar: fields.nullable("avatar")?,
+        password: fields.optional("password")?,
+        current_password: fields.optional("current_password")?,
+    };
+    if wish.current_password.is_some() {
+        let name = caller.user.username.key();
+        app.limits.check(Kind::Passwords, Key::Name(&name))?;
+    }
+    let (user, login) = app
+        .accounts
+        .change_own((app.clock)(), &caller, wish)
+        .await?;
+    let (token, expires_at) = login.map(|login| (login.token, login.expires_at)).unzip();
+    let changed = Changed {
+        account: Account::from(&*user),
+        token,
+        expires_at,
+    };
+    Ok(success(StatusCode::OK, Some(changed), None::<Nothing>))
+}
+
+/// `POST /api/auth/logout`: every token of the caller is refused from now on, and their sockets are disconnected.
+pub(in crate::http) async fn logout(
+    app: &App,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, request).await?;
+    app.accounts.logout((app.clock)(), &caller).await?;
+    Ok(success(StatusCode::OK, None::<Nothing>, None::<Nothing>))
 }

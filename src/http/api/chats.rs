@@ -47,7 +47,7 @@ pub(in crate::http) async fn recents(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, request)?;
+    let caller = caller(app, request).await?;
     let query = Query::of(request);
     let limit = query.limit(RECENTS.0, RECENTS.1)?;
     let page = app
@@ -100,7 +100,7 @@ pub(in crate::http) async fn history(
     request: &Request<Incoming>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, request)?;
+    let caller = caller(app, request).await?;
     let query = Query::of(request);
     let peer = params.get("user_id")?;
     let limit = query.limit(HISTORY.0, HISTORY.1)?;
@@ -162,7 +162,7 @@ pub(in crate::http) async fn unread(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, request)?;
+    let caller = caller(app, request).await?;
     let query = Query::of(request);
     let limit = query.limit(UNREAD.0, UNREAD.1)?;
     let (page, total) = app
@@ -186,7 +186,7 @@ pub(in crate::http) async fn mark_read(
     request: &Request<Incoming>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, request)?;
+    let caller = caller(app, request).await?;
     let message = params.get("message_id")?;
     let (reply, replied) = tokio::sync::oneshot::channel();
     app.chat.mark_read(

@@ -1,5 +1,6 @@
 //! The REST resources, one file each.
 
+pub(super) mod admin;
 pub(super) mod auth;
 pub(super) mod chats;
 pub(super) mod server;

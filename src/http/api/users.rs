@@ -38,11 +38,11 @@ fn person(app: &App, user: &User) -> Person {
 }
 
 /// `GET /api/users?query=&limit=20`: accounts whose name contains the query, the caller left out.
-pub(in crate::http) fn search(
+pub(in crate::http) async fn search(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, request)?;
+    let caller = caller(app, request).await?;
     let query = Query::of(request);
     let limit = query.limit(LIMIT.0, LIMIT.1)?;
     let found = app.accounts.search(
@@ -55,12 +55,12 @@ pub(in crate::http) fn search(
 }
 
 /// `GET /api/users/:id`
-pub(in crate::http) fn show(
+pub(in crate::http) async fn show(
     app: &App,
     request: &Request<Incoming>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
-    caller(app, request)?;
+    caller(app, request).await?;
     let user = app
         .accounts
         .user(params.get("id")?)

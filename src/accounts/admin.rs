@@ -1,0 +1,261 @@
+//! The verbs of administrators: invites, and the accounts of others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::distr::{Alphanumeric, SampleString};
+
+use super::{AccountError, Accounts, Caller, Login, checked_avatar, password};
+use crate::model::{Timestamp, User, UserId, Username};
+use crate::store::{Change, Committed, Invite, NewUser, PutUser, StoreError, UserChange};
+
+/// Letters and digits of an invite's code: 142 bits.
+const CODE_CHARS: usize = 24;
+/// A week: an invite is mostly used within the hour, or forgotten.
+const DEFAULT_EXPIRES_IN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Ten years.
+const MAX_EXPIRES_IN_SECS: u64 = 10 * 366 * 24 * 60 * 60;
+/// More accounts than one link should make.
+const MAX_USES: u32 = 100_000;
+
+/// The right to use the verbs of this page.
+#[derive(Debug, Clone, Copy)]
+pub struct Admin(());
+
+impl Caller {
+    /// The caller's right to administer, if they have it.
+    pub fn admin(&self) -> Result<Admin, AccountError> {
+        if self.user.is_admin {
+            Ok(Admin(()))
+        } else {
+            Err(AccountError::Forbidden)
+        }
+    }
+}
+
+impl Admin {
+    /// The right of whoever operates the server: they have the data file, and so everything.
+    pub fn operator() -> Self {
+        Self(())
+    }
+}
+
+/// A wish for an invite, not yet checked.
+#[derive(Debug, Default)]
+pub struct NewInvite {
+    /// How many accounts it may make; one, unless said otherwise.
+    pub max_uses: Option<u32>,
+    /// For how many seconds it is good; a week, unless said otherwise.
+    pub expires_in_secs: Option<u64>,
+}
+
+/// A wish for an account that an administrator makes, not yet checked.
+pub struct NewAccount {
+    /// Its name.
+    pub username: String,
+    /// Its password.
+    pub password: String,
+    /// Its picture.
+    pub avatar: Option<String>,
+    /// Whether it may use these verbs.
+    pub is_admin: bool,
+}
+
+/// An account as another system has it, not yet checked.
+#[derive(Debug)]
+pub struct PutAccount {
+    /// Its id there.
+    pub id: UserId,
+    /// Its name there.
+    pub username: String,
+    /// Its picture there, or none; absent, an existing account keeps its own.
+    pub avatar: Option<Option<String>>,
+}
+
+/// What an administrator wants changed of an account, not yet checked; what is absent stays.
+#[derive(Default)]
+pub struct ChangeAccount {
+    /// Another name.
+    pub username: Option<String>,
+    /// Another picture, or none.
+    pub avatar: Option<Option<String>>,
+    /// Another password; every token of the account is revoked.
+    pub password: Option<String>,
+    /// Whether it is shut out.
+    pub disabled: Option<bool>,
+    /// Whether it may use these verbs.
+    pub is_admin: Option<bool>,
+}
+
+/// An account that was put.
+#[derive(Debug)]
+pub struct MadeUser {
+    /// The account.
+    pub user: Arc<User>,
+    /// Whether it was made now.
+    pub created: bool,
+}
+
+impl Accounts {
+    /// Makes an invite.
+    pub async fn create_invite(
+        &self,
+        _: Admin,
+        now: Timestamp,
+        wish: NewInvite,
+    ) -> Result<Invite, AccountError> {
+        let max_uses = wish.max_uses.unwrap_or(1);
+        if !(1..=MAX_USES).contains(&max_uses) {
+            return Err(AccountError::Invite("max_uses must be from 1 to 100000"));
+        }
+        let expires_in = match wish.expires_in_secs {
+            None => DEFAULT_EXPIRES_IN,
+            Some(secs) if (1..=MAX_EXPIRES_IN_SECS).contains(&secs) => Duration::from_secs(secs),
+            Some(_) => {
+                return Err(AccountError::Invite(
+                    "expires_in must be from 1 second to 10 years",
+                ));
+            }
+        };
+        let invite = Invite {
+            code: Alphanumeric
+                .sample_string(&mut rand::rng(), CODE_CHARS)
+                .into(),
+            max_uses,
+            uses: 0,
+            created_at: now,
+            expires_at: now.plus(expires_in),
+        };
+        match self.store.apply(now, Change::CreateInvite(invite)).await? {
+            Committed::Invite(invite) => Ok(invite),
+            _ => Err(AccountError::Internal),
+        }
+    }
+
+    /// The invites that are kept, used up and expired ones among them, the newest first.
+    pub fn invites(&self, _: Admin) -> Vec<Invite> {
+        self.store.invites()
+    }
+
+    /// Takes an invite away.
+    pub async fn revoke_invite(
+        &self,
+        _: Admin,
+        now: Timestamp,
+        code: &str,
+    ) -> Result<(), AccountError> {
+        match self
+            .store
+            .apply(now, Change::RevokeInvite(code.into()))
+            .await
+        {
+            Err(StoreError::InvalidInvite) => Err(AccountError::NoSuchInvite),
+            result => Ok(result.map(drop)?),
+        }
+    }
+
+    /// The accounts whose id is greater than this one, ascending by id, and whether there are more.
+    pub fn accounts_after(&self, _: Admin, after: u64, limit: usize) -> (Vec<Arc<User>>, bool) {
+        self.store.users_after(after, limit)
+    }
+
+    /// The account of this name.
+    pub fn account_named(&self, _: Admin, username: &str) -> Option<Arc<User>> {
+        self.store.user_by_name(username)
+    }
+
+    /// Makes an account, whatever the mode of registration.
+    pub async fn create_account(
+        &self,
+        _: Admin,
+        now: Timestamp,
+        wish: NewAccount,
+    ) -> Result<Arc<User>, AccountError> {
+        let username = Username::registered(&wish.username)?;
+        let avatar = checked_avatar(wish.avatar)?;
+        password::check(&wish.password)?;
+        if self.store.user_by_name(username.as_str()).is_some() {
+            return Err(AccountError::UsernameTaken);
+        }
+        let new = NewUser {
+            username,
+            avatar,
+            password_hash: self.passwords.hash(wish.password).await?.into(),
+            is_admin: wish.is_admin,
+            only_if_first: false,
+            invite: None,
+        };
+        match self.store.apply(now, Change::CreateUser(new)).await? {
+            Committed::User(user) => Ok(user),
+            _ => Err(AccountError::Internal),
+        }
+    }
+
+    /// A token of somebody's, for tests and scripts.
+    pub fn token_of(&self, _: Admin, now: Timestamp, id: UserId) -> Result<Login, AccountError> {
+        let user = self.store.user(id).ok_or(AccountError::NoSuchUser)?;
+        if user.disabled {
+            return Err(AccountError::AccountDisabled);
+        }
+        self.log_in(now, user)
+    }
+
+    /// Makes or changes the account of an id: for systems that keep accounts of their own. It has no password until it
+    /// is given one.
+    pub async fn put_account(
+        &self,
+        _: Admin,
+        now: Timestamp,
+        put: PutAccount,
+    ) -> Result<MadeUser, AccountError> {
+        let put = PutUser {
+            id: put.id,
+            username: Username::foreign(&put.username)?,
+            avatar: match put.avatar {
+                Some(avatar) => Some(checked_avatar(avatar)?),
+                None => None,
+            },
+            only_if_absent: false,
+        };
+        self.put(now, put).await
+    }
+
+    pub(super) async fn put(&self, now: Timestamp, put: PutUser) -> Result<MadeUser, AccountError> {
+        match self.store.apply(now, Change::PutUser(put)).await? {
+            Committed::Put { user, created } => Ok(MadeUser { user, created }),
+            _ => Err(AccountError::Internal),
+        }
+    }
+
+    /// Changes somebody's account. One that is disabled, or gets another password, loses its sockets.
+    pub async fn change_account(
+        &self,
+        _: Admin,
+        now: Timestamp,
+        user: UserId,
+        wish: ChangeAccount,
+    ) -> Result<Arc<User>, AccountError> {
+        let mut change = UserChange {
+            username: match wish.username {
+                Some(username) => Some(Username::foreign(&username)?),
+                None => None,
+            },
+            avatar: match wish.avatar {
+                Some(avatar) => Some(checked_avatar(avatar)?),
+                None => None,
+            },
+            is_admin: wish.is_admin,
+            disabled: wish.disabled,
+            ..UserChange::default()
+        };
+        if let Some(password) = wish.password {
+            password::check(&password)?;
+            if self.store.user(user).is_none() {
+                return Err(AccountError::NoSuchUser);
+            }
+            change.password_hash = Some(self.passwords.hash(password).await?.into());
+            change.revoke_tokens = true;
+        }
+        self.change(now, user, change).await
+    }
+}

@@ -1,0 +1,199 @@
+//! Identity over the wire: what revokes a token, and what its sockets hear of that.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{Heard, Person, TestServer, Wire, config};
+
+/// The namespace disconnect.
+const DISCONNECT: &str = "41";
+
+/// Hears why it may not stay, and is put out of the namespace.
+async fn is_put_out(socket: &mut Wire, code: &str) {
+    let error = socket.expect("chat_error").await;
+    assert_eq!(
+        (&error["event"], &error["code"]),
+        (&json!("connect"), &json!(code))
+    );
+    socket.hears(DISCONNECT).await;
+}
+
+/// The refusal of a CONNECT with this token.
+async fn refusal(server: &TestServer, token: &str) -> Value {
+    let mut socket = server.websocket("").await;
+    socket.text().await;
+    socket
+        .say(&format!("40{}", json!({ "token": token })))
+        .await;
+    let text = socket.text().await;
+    let refusal = text.strip_prefix("44").unwrap_or_else(|| panic!("{text}"));
+    serde_json::from_str::<Value>(refusal).unwrap()["data"]["code"].take()
+}
+
+async fn patch_me(server: &TestServer, who: &Person, body: Value) -> (StatusCode, Value) {
+    let path = "/api/auth/me";
+    let reply = server
+        .send("PATCH", path, Some(&who.token), &body.to_string())
+        .await;
+    (reply.status, reply.json())
+}
+
+#[tokio::test]
+async fn a_logout_ends_every_token_and_every_socket_of_the_caller_and_nobody_elses() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let (mut one, mut two) = (server.connect(&ada).await, server.connect(&ada).await);
+    let mut other = server.connect(&bob).await;
+    let path = "/api/auth/logout";
+    let reply = server.send("POST", path, Some(&ada.token), "").await;
+    assert_eq!(
+        (reply.status, reply.json()),
+        (StatusCode::OK, json!({"success": true}))
+    );
+    is_put_out(&mut one, "invalid_token").await;
+    is_put_out(&mut two, "invalid_token").await;
+    for method_and_path in [("POST", path), ("GET", "/api/auth/me")] {
+        let (method, path) = method_and_path;
+        let reply = server.send(method, path, Some(&ada.token), "").await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.code().as_str()),
+            (401, "invalid_token")
+        );
+    }
+    assert_eq!(refusal(&server, &ada.token).await, "invalid_token");
+    let (ack, _) = other
+        .call(
+            1,
+            "typing",
+            json!({"receiver_id": ada.id, "is_typing": true}),
+        )
+        .await;
+    assert_eq!(ack["success"], true, "bob was logged out with ada");
+    let again = server.login("ada", "password1").await;
+    server.connect(&again).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_password_needs_the_old_one_and_ends_every_earlier_token() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let mut socket = server.connect(&ada).await;
+    for (wish, status, code) in [
+        (json!({"password": "password2"}), 403, "invalid_credentials"),
+        (
+            json!({"password": "password2", "current_password": "password3"}),
+            403,
+            "invalid_credentials",
+        ),
+        (
+            json!({"password": "short", "current_password": "password1"}),
+            400,
+            "invalid_payload",
+        ),
+        (json!({"password": 5}), 400, "invalid_payload"),
+    ] {
+        let (got, body) = patch_me(&server, &ada, wish).await;
+        assert_eq!(
+            (got.as_u16(), &body["error"]["code"]),
+            (status, &json!(code))
+        );
+    }
+    let wish = json!({"password": "password2", "current_password": "password1"});
+    let (status, body) = patch_me(&server, &ada, wish.clone()).await;
+    assert_eq!(
+        (status, &body["data"]["username"]),
+        (StatusCode::OK, &json!("ada"))
+    );
+    is_put_out(&mut socket, "invalid_token").await;
+    let renewed = Person {
+        id: ada.id,
+        token: body["data"]["token"].as_str().unwrap().into(),
+    };
+    assert!(body["data"]["expires_at"].is_string());
+    let mut socket = server.connect(&renewed).await;
+    let (status, _) = patch_me(&server, &ada, wish).await;
+    assert_eq!(
+        status,
+        StatusCode::UNAUTHORIZED,
+        "the old token still holds"
+    );
+    let login = |password: &str| json!({"username": "ada", "password": password}).to_string();
+    for (password, status) in [("password1", 401), ("password2", 200)] {
+        let reply = server
+            .send("POST", "/api/auth/login", None, &login(password))
+            .await;
+        assert_eq!(reply.status.as_u16(), status, "{password}");
+    }
+    let (ack, before) = socket
+        .call(1, "presence_subscribe", json!({"user_ids": []}))
+        .await;
+    assert_eq!((&ack["success"], before.len()), (&json!(true), 0));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn people_change_their_name_and_picture_and_stay_signed_in() {
+    let server = TestServer::start().await;
+    let (ada, _) = server.two_people().await;
+    let mut socket = server.connect(&ada).await;
+    for (wish, username, avatar) in [
+        (json!({}), "ada", None),
+        (json!({"username": "Lovelace"}), "Lovelace", None),
+        (json!({"avatar": "/a.png"}), "Lovelace", Some("/a.png")),
+        (json!({"username": "ada"}), "ada", Some("/a.png")),
+        (json!({"avatar": null}), "ada", None),
+    ] {
+        let (status, body) = patch_me(&server, &ada, wish).await;
+        let account =
+            json!({"id": ada.id, "username": username, "avatar": avatar, "is_admin": false});
+        assert_eq!((status, &body["data"]), (StatusCode::OK, &account));
+    }
+    for (wish, status, code) in [
+        (json!({"username": "BOB"}), 409, "username_taken"),
+        (json!({"username": "a b"}), 400, "invalid_payload"),
+        (
+            json!({"avatar": "javascript:alert(1)"}),
+            400,
+            "invalid_payload",
+        ),
+        (json!({"avatar": 5}), 400, "invalid_payload"),
+        (json!([]), 400, "invalid_payload"),
+    ] {
+        let (got, body) = patch_me(&server, &ada, wish).await;
+        assert_eq!(
+            (got.as_u16(), &body["error"]["code"]),
+            (status, &json!(code))
+        );
+    }
+    let (ack, before) = socket
+        .call(1, "presence_subscribe", json!({"user_ids": []}))
+        .await;
+    assert_eq!((&ack["success"], before.len()), (&json!(true), 0));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_socket_whose_token_ends_is_told_and_loses_its_transport() {
+    let server = TestServer::with(chatd::config::Config {
+        token_lifetime: Duration::from_secs(2),
+        ..config()
+    })
+    .await;
+    let ada = server.register("ada").await;
+    let mut socket = server.connect(&ada).await;
+    let error = socket.expect("chat_error").await;
+    assert_eq!(error["code"], "token_expired");
+    // Not '41', after which a stock client would stay away: the transport ends, and it comes back with a fresh token.
+    assert!(matches!(socket.hear().await, Heard::Close(_)));
+    assert_eq!(refusal(&server, &ada.token).await, "token_expired");
+    let reply = server
+        .send("GET", "/api/auth/me", Some(&ada.token), "")
+        .await;
+    assert_eq!(reply.code(), "token_expired");
+    let again = server.login("ada", "password1").await;
+    server.connect(&again).await;
+    server.stop().await;
+}

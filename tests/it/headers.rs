@@ -1,0 +1,260 @@
+//! What a browser and a hostile client meet at the door: headers, paths, methods, and requests that are too much.
+
+use std::path::{Path, PathBuf};
+
+use hyper::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{TestServer, soon};
+
+/// Sends these bytes and gives all that comes back until the server closes.
+async fn raw(server: &TestServer, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    // The server may have answered and closed before all is sent.
+    let _ = stream.write_all(request).await;
+    let mut answer = Vec::new();
+    let _ = soon(stream.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+async fn get(server: &TestServer, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    raw(server, request.as_bytes()).await
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or("none")
+}
+
+#[tokio::test]
+async fn every_answer_is_taken_for_what_it_says_and_sets_no_cookie() {
+    let server = TestServer::start().await;
+    for path in [
+        "/",
+        "/js/main.js",
+        "/nothing",
+        "/api/server",
+        "/api/auth/me",
+        "/api/nothing",
+        "/healthz",
+        "/socket.io/?EIO=4&transport=polling",
+        "/socket.io/?EIO=3&transport=polling",
+    ] {
+        let reply = server.send("GET", path, None, "").await;
+        assert_eq!(reply.headers["x-content-type-options"], "nosniff", "{path}");
+        assert!(!reply.headers.contains_key("set-cookie"), "{path}");
+        assert!(!reply.headers.contains_key("server"), "{path}");
+        if !path.starts_with("/socket.io/") {
+            assert_eq!(reply.headers["referrer-policy"], "no-referrer", "{path}");
+        }
+        let allowed = reply.headers.get("access-control-allow-origin");
+        assert!(allowed.is_none(), "{path} is for every page");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_pages_policy_allows_its_own_files_and_nothing_else() {
+    let server = TestServer::start().await;
+    let page = server.send("GET", "/", None, "").await;
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    for part in [
+        "default-src 'self'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(policy.split("; ").any(|given| given == part), "{part}");
+    }
+    for word in ["unsafe", "http:", "https:", "*", "data:", "blob:"] {
+        assert!(!policy.contains(word), "{word}");
+    }
+    server.stop().await;
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+/// A browser that obeys the policy would not run it, and no test would see that.
+#[test]
+fn the_page_has_no_inline_code_and_names_no_other_host() {
+    let mut pages = Vec::new();
+    files(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("static"),
+        &mut pages,
+    );
+    pages.retain(|path| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        matches!(extension, Some("html" | "css" | "js"))
+    });
+    assert!(pages.len() > 5, "the page was not found");
+    for path in pages {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = path.display();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "html")
+        {
+            assert!(!text.contains("<style"), "{name} has inline styles");
+            assert!(!text.contains(" style="), "{name} has inline styles");
+            for script in text.split("<script").skip(1) {
+                let (tag, rest) = script.split_once('>').unwrap();
+                assert!(tag.contains(" src="), "{name} has an inline script");
+                assert!(rest.starts_with("</script>"), "{name} has an inline script");
+            }
+            let handler = |word: &str| word.starts_with("on") && word.contains("=\"");
+            assert!(
+                !text.split_whitespace().any(handler),
+                "{name} has a handler"
+            );
+        }
+        for loaded in [
+            "src=\"http",
+            "src=\"//",
+            "url(http",
+            "url(//",
+            "@import",
+            "from 'http",
+        ] {
+            assert!(!text.contains(loaded), "{name} says {loaded}");
+        }
+        for danger in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+        ] {
+            assert!(!text.contains(danger), "{name} says {danger}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_path_leads_out_of_the_page() {
+    let server = TestServer::start().await;
+    for path in [
+        "/../Cargo.toml",
+        "/js/../../Cargo.toml",
+        "/js/../../src/main.rs",
+        "/%2e%2e/Cargo.toml",
+        "/..%2fCargo.toml",
+        "/%2e%2e%2fCargo.toml",
+        "/..%5cCargo.toml",
+        "/..\\Cargo.toml",
+        "/js/..%00/main.js",
+        "/index.html%00.js",
+        "//etc/passwd",
+        "///etc/passwd",
+        "/./etc/passwd",
+        "/file:///etc/passwd",
+        "/static/index.html",
+        "/js/",
+        "/js",
+        "/.",
+        "/..",
+        "/socket.io/../Cargo.toml",
+    ] {
+        let answer = get(&server, path).await;
+        assert!(matches!(status(&answer), "404" | "400"), "{path}: {answer}");
+        assert!(!answer.contains("[package]"), "{path}");
+        assert!(!answer.contains("root:"), "{path}");
+    }
+    // An absolute form names a host of its own, and gets the page like any other.
+    let answer = get(&server, "http://elsewhere/../Cargo.toml").await;
+    assert!(!answer.contains("[package]"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn odd_methods_are_refused_in_words() {
+    let server = TestServer::start().await;
+    for (method, path, allowed) in [
+        ("TRACE", "/", "GET, HEAD"),
+        ("BREW", "/", "GET, HEAD"),
+        ("get", "/", "GET, HEAD"),
+        ("POST", "/js/main.js", "GET, HEAD"),
+        ("DELETE", "/api/server", "GET, HEAD"),
+        ("TRACE", "/api/auth/me", "GET, PATCH, HEAD"),
+        ("PUT", "/api/auth/login", "POST"),
+        ("GET", "/api/auth/logout", "POST"),
+    ] {
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let answer = raw(&server, request.as_bytes()).await;
+        assert_eq!(status(&answer), "405", "{method} {path}");
+        assert!(answer.contains("method_not_allowed"), "{method} {path}");
+        let header = format!("allow: {allowed}\r\n");
+        assert!(answer.contains(&header), "{method} {path}: {answer}");
+    }
+    for request in [
+        "CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\nconnection: close\r\n\r\n",
+        "G\u{0}T / HTTP/1.1\r\nhost: x\r\n\r\n",
+        "GET / HTTP/9.9\r\nhost: x\r\n\r\n",
+        "GET  HTTP/1.1\r\n\r\n",
+        "\r\n\r\n\r\n\r\nhello\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n",
+        "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}",
+    ] {
+        let mut request = request.as_bytes().to_vec();
+        // Whatever else it waits for does not come.
+        request.extend_from_slice(b"\r\n\r\n");
+        let answer = raw(&server, &request).await;
+        assert!(
+            matches!(status(&answer), "400" | "404" | "405" | "505" | "none"),
+            "{answer}"
+        );
+    }
+    assert_eq!(server.send("GET", "/healthz", None, "").await.body, "ok");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn huge_headers_and_paths_are_refused_and_harm_nobody() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let mut socket = server.connect(&ada).await;
+    let with = |more: &str| format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}\r\n");
+    let many: String = (0..200)
+        .map(|number| format!("x-{number}: y\r\n"))
+        .collect();
+    for (name, request) in [
+        (
+            "one of 64 KiB",
+            with(&format!("cookie: {}\r\n", "x".repeat(64 << 10))),
+        ),
+        ("200 headers", with(&many)),
+        (
+            "one without an end",
+            format!("GET / HTTP/1.1\r\nx: {}", "x".repeat(1 << 20)),
+        ),
+    ] {
+        let answer = raw(&server, request.as_bytes()).await;
+        assert!(
+            matches!(status(&answer), "431" | "400" | "none"),
+            "{name}: {answer}"
+        );
+    }
+    let answer = get(&server, &format!("/{}", "x".repeat(100_000))).await;
+    assert!(
+        matches!(status(&answer), "414" | "431" | "404" | "none"),
+        "{answer}"
+    );
+    let long = "y".repeat(10_000);
+    let reply = server.send("GET", "/api/auth/me", Some(&long), "").await;
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+    let (ack, _) = socket
+        .call(1, "presence_subscribe", serde_json::json!({"user_ids": []}))
+        .await;
+    assert_eq!(ack["success"], true);
+    server.stop().await;
+}

@@ -1,0 +1,138 @@
+//! The log of the program itself: what it says, and what it must never say.
+
+use serde_json::{Value, json};
+
+use crate::program::Running;
+use crate::support::Reply;
+
+fn data(reply: &Reply) -> Value {
+    reply.json()["data"].take()
+}
+
+/// Does a little of everything; gives the words that no log may hold.
+async fn use_it(server: &Running, secret: &str) -> Vec<(&'static str, String)> {
+    let remote = &server.remote;
+    let mut secrets = vec![("the secret of other tokens", secret.to_owned())];
+    let account = |name: &str, password: &str| json!({"username": name, "password": password});
+    let post = async |path: &str, token: Option<&str>, body: Value| {
+        remote.send("POST", path, token, &body.to_string()).await
+    };
+    let mut first = account("ada", "secret-password-1");
+    first["invite"] = server.setup_code.clone().into();
+    let ada = data(&post("/api/auth/register", None, first).await);
+    let bob = data(
+        &post(
+            "/api/auth/register",
+            None,
+            account("bob", "secret-password-2"),
+        )
+        .await,
+    );
+    post("/api/auth/login", None, account("bob", "secret-wrong")).await;
+    post(
+        "/api/auth/login",
+        None,
+        account("secret-nobody", "secret-wrong"),
+    )
+    .await;
+    let again = data(&post("/api/auth/login", None, account("bob", "secret-password-2")).await);
+    let token = |login: &Value| login["token"].as_str().unwrap().to_owned();
+    let (ada, bob, again) = (token(&ada), token(&bob), token(&again));
+    remote
+        .send("GET", "/api/auth/me", Some("secret.bad.token"), "")
+        .await;
+    let invite = data(&post("/api/admin/invites", Some(&ada), json!({})).await);
+    let invite = invite["code"].as_str().unwrap().to_owned();
+    let gone = format!("/api/admin/invites/{invite}");
+    remote.send("DELETE", &gone, Some(&ada), "").await;
+
+    let mut socket = remote.wire("/socket.io/?EIO=4&transport=websocket").await;
+    let open = socket.text().await;
+    let sid = |open: &str| {
+        let open: Value = serde_json::from_str(&open[1..]).unwrap();
+        open["sid"].as_str().unwrap().to_owned()
+    };
+    secrets.push(("a WebSocket's sid", sid(&open)));
+    socket.say(&format!("40{}", json!({"token": bob}))).await;
+    socket.text().await;
+    let message =
+        json!({"receiver_id": 1, "content": "secret-words", "client_id": "secret-client-id"});
+    let (ack, _) = socket.call(1, "send_message", message).await;
+    assert_eq!(ack["success"], true);
+    let bad = json!({"receiver_id": "secret-receiver", "content": "secret-words"});
+    socket.call(2, "send_message", bad).await;
+    socket.call(3, "secret_event", json!({})).await;
+    socket.say("4secret-garbage").await;
+    while socket.text_or_end().await.is_some() {}
+
+    let poll = "/socket.io/?EIO=4&transport=polling";
+    let polling = sid(&remote.send("GET", poll, None, "").await.body);
+    let path = format!("{poll}&sid={polling}");
+    let connect = format!("40{}", json!({"token": ada}));
+    remote.send("POST", &path, None, &connect).await;
+    remote.send("GET", &path, None, "").await;
+    let message = r#"42["send_message",{"receiver_id":2,"content":"secret-polled"}]"#;
+    remote.send("POST", &path, None, message).await;
+    remote.send("GET", &path, None, "").await;
+    remote.send("POST", &path, None, "secret-garbage").await;
+    remote
+        .send("GET", &format!("{poll}&sid=secret-unknown-sid"), None, "")
+        .await;
+    remote
+        .send("GET", "/secret-path?token=secret-query", None, "")
+        .await;
+
+    let wish = json!({"password": "secret-password-3", "current_password": "secret-password-2"});
+    let path = "/api/auth/me";
+    let changed = remote
+        .send("PATCH", path, Some(&bob), &wish.to_string())
+        .await;
+    let renewed = data(&changed)["token"].as_str().unwrap().to_owned();
+    post("/api/auth/logout", Some(&renewed), json!({})).await;
+    secrets.extend([
+        ("a token", ada),
+        ("a token", bob),
+        ("a token", again),
+        ("a token", renewed),
+        ("an invite", invite),
+        ("a polling sid", polling),
+        ("something that was sent", "secret-".to_owned()),
+        ("a hash", "$argon2".to_owned()),
+    ]);
+    secrets
+}
+
+#[tokio::test]
+async fn the_log_holds_no_secret_at_its_loudest() {
+    for format in ["text", "json"] {
+        let secret = "the-secret-of-another-system-of-32";
+        let flags = ["--log", "trace", "--log-format", format];
+        let server = Running::start(&flags, &[("CHATD_JWT_SECRET", secret)]).await;
+        let secrets = use_it(&server, secret).await;
+        let log = server.stop().await;
+        assert!(log.contains("request"), "it says nothing at all: {log}");
+        for (what, secret) in secrets {
+            let line = log.lines().find(|line| line.contains(&secret));
+            assert_eq!(line, None, "the log holds {what}");
+        }
+        if format == "json" {
+            for line in log.lines() {
+                let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+                assert!(
+                    line["message"].is_string() && line["level"].is_string(),
+                    "{line}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_quiet_day_leaves_a_short_log() {
+    let server = Running::start(&[], &[]).await;
+    use_it(&server, "not given").await;
+    let log = server.stop().await;
+    let connections = 30;
+    assert!(log.lines().count() < connections, "{log}");
+    assert!(!log.contains("ERROR") && !log.contains("WARN"), "{log}");
+}

@@ -1,0 +1,161 @@
+//! `chatd user` and `chatd token`, beside a running server and a stopped one.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::program::{Running, command};
+use crate::support::Remote;
+
+/// What a command that must succeed says.
+async fn says(data: &Path, arguments: &[&str], input: &str) -> String {
+    let output = command(data, arguments, input).await;
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    assert_eq!(error, "", "{arguments:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The one line of a command that must fail, by exit code 1.
+async fn fails(data: &Path, arguments: &[&str], input: &str) -> String {
+    let output = command(data, arguments, input).await;
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error
+}
+
+async fn login(remote: &Remote, name: &str, password: &str) -> u16 {
+    let body = json!({"username": name, "password": password}).to_string();
+    let reply = remote.send("POST", "/api/auth/login", None, &body).await;
+    reply.status.as_u16()
+}
+
+/// Everything once; the same whether a server runs or not.
+async fn everything(data: &Path, admin: &str, other: &str) {
+    let made = says(
+        data,
+        &["user", "add", admin, "--admin"],
+        "password1\nmore\n",
+    )
+    .await;
+    assert!(
+        made.starts_with(&format!("{admin} is made, with id ")),
+        "{made}"
+    );
+    says(data, &["user", "add", other], "password1").await;
+    says(data, &["user", "disable", other], "").await;
+    says(data, &["user", "passwd", other], "password2\r\n").await;
+    let list = says(data, &["user", "list"], "").await;
+    let row = |name: &str| {
+        let row = list
+            .lines()
+            .find(|line| line.contains(&format!(" {name} ")));
+        let words: Vec<_> = row.unwrap().split_whitespace().skip(2).collect();
+        words.join(" ")
+    };
+    assert_eq!(row(admin), "yes - -");
+    assert_eq!(row(other), "- yes -");
+    says(data, &["user", "enable", other], "").await;
+    says(data, &["user", "promote", other], "").await;
+
+    for (arguments, input, words) in [
+        (&["user", "add", admin][..], "password1", "taken"),
+        (&["user", "add", "a b"], "password1", "username must be"),
+        (&["user", "add", "short"], "x", "password must be"),
+        (&["user", "add", "silent"], "", "password must be"),
+        (&["user", "disable", "nobody"], "", "no account nobody"),
+        (&["user", "enable", "999"], "", "no such user"),
+        (&["token", "nobody"], "", "no account nobody"),
+    ] {
+        let error = fails(data, arguments, input).await;
+        assert!(
+            error.starts_with("chatd: ") && error.contains(words),
+            "{error}"
+        );
+    }
+    let usage = command(data, &["user", "remove", "ada"], "").await;
+    assert_eq!(usage.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn commands_work_beside_a_stopped_server_and_a_running_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let error = fails(&data, &["user", "list"], "").await;
+    assert!(error.contains("no such data file"), "{error}");
+    assert!(!data.exists(), "a command that only looks made a file");
+
+    everything(&data, "ada", "bob").await;
+    let server = Running::on(&data, &[], &[]).await;
+    assert_eq!(server.setup_code, None);
+    assert_eq!(login(&server.remote, "ada", "password1").await, 200);
+    assert_eq!(login(&server.remote, "bob", "password2").await, 200);
+    everything(&data, "carl", "dora").await;
+    assert_eq!(login(&server.remote, "dora", "password2").await, 200);
+
+    let token = says(&data, &["token", "ada"], "").await;
+    let token = token.trim();
+    let me = server
+        .remote
+        .send("GET", "/api/auth/me", Some(token), "")
+        .await;
+    assert_eq!(me.json()["data"]["username"], "ada");
+    let by_id = says(&data, &["token", "2"], "").await;
+    let me = server
+        .remote
+        .send("GET", "/api/auth/me", Some(by_id.trim()), "")
+        .await;
+    assert_eq!(me.json()["data"]["username"], "bob");
+    // What only the operator may: an administrator is nobody else by the network.
+    let path = "/api/admin/users/2/token";
+    let refused = server.remote.send("POST", path, Some(token), "").await;
+    assert_eq!(refused.code(), "forbidden");
+
+    // Live sockets obey.
+    let mut socket = server
+        .remote
+        .wire("/socket.io/?EIO=4&transport=websocket")
+        .await;
+    socket.text().await;
+    socket
+        .say(&format!("40{}", json!({"token": by_id.trim()})))
+        .await;
+    socket.text().await;
+    says(&data, &["user", "disable", "bob"], "").await;
+    assert_eq!(
+        socket.expect("chat_error").await["code"],
+        "account_disabled"
+    );
+    socket.hears("41").await;
+    let error = fails(&data, &["token", "bob"], "").await;
+    assert!(error.contains("disabled"), "{error}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_control_socket_is_the_owners_and_there_while_the_server_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let socket = folder.path().join("chatd.redb.sock");
+    let server = Running::on(&data, &[], &[]).await;
+    let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // A second server fails, and leaves the first one's socket alone.
+    let second = command(&data, &["--port", "0"], "").await;
+    assert_eq!(second.status.code(), Some(1));
+    says(&data, &["user", "add", "ada"], "password1").await;
+    // A killed one leaves it behind; neither a command nor the next server minds.
+    server.kill().await;
+    assert!(socket.exists());
+    says(&data, &["user", "add", "bob"], "password1").await;
+    let server = Running::on(&data, &[], &[]).await;
+    says(&data, &["user", "add", "carl"], "password1").await;
+    let list = says(&data, &["user", "list"], "").await;
+    assert_eq!(list.lines().count(), 4, "{list}");
+    let log = server.stop().await;
+    assert!(!log.contains("WARN"), "{log}");
+    assert!(!socket.exists());
+}

@@ -1,0 +1,101 @@
+//! The executable, started as a person or a service manager would.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
+
+use crate::support::{Remote, soon};
+
+/// chatd on a port of its own, once it has said where it is.
+pub struct Running {
+    pub remote: Remote,
+    /// While there is no account.
+    pub setup_code: Option<String>,
+    child: tokio::process::Child,
+    rest: tokio::task::JoinHandle<String>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Running {
+    /// On a data file of its own.
+    pub async fn start(flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut running = Self::on(&folder.path().join("chatd.redb"), flags, variables).await;
+        running._folder = Some(folder);
+        running
+    }
+
+    /// On this data file.
+    pub async fn on(data: &Path, flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_chatd"))
+            .args(["--port", "0", "--registration", "open"])
+            .arg("--data")
+            .arg(data)
+            .args(flags)
+            .envs(variables.iter().copied())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("http://") {
+            assert!(soon(log.read_line(&mut said)).await.unwrap() > 0, "{said}");
+        }
+        let link = said.split("http://").nth(1).unwrap();
+        let (address, query) = link.split_once('/').unwrap();
+        let code = query.split_once("?setup=").map(|(_, code)| {
+            let code = code.chars().take_while(char::is_ascii_alphanumeric);
+            code.collect()
+        });
+        let remote = Remote {
+            address: address.parse().unwrap(),
+        };
+        let rest = tokio::spawn(async move {
+            log.read_to_string(&mut said).await.unwrap();
+            said
+        });
+        Self {
+            remote,
+            setup_code: code,
+            child,
+            rest,
+            _folder: None,
+        }
+    }
+
+    /// Stops it as a service manager does; gives the whole log.
+    pub async fn stop(mut self) -> String {
+        let id = self.child.id().unwrap().to_string();
+        let killed = Command::new("kill").arg(&id).status();
+        assert!(killed.await.unwrap().success());
+        assert!(soon(self.child.wait()).await.unwrap().success());
+        soon(self.rest).await.unwrap()
+    }
+
+    /// Ends it as a power cut does.
+    pub async fn kill(mut self) {
+        soon(self.child.kill()).await.unwrap();
+    }
+}
+
+/// Runs a command on a data file, with this on standard input.
+pub async fn command(data: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_chatd"))
+        .args(arguments)
+        .arg("--data")
+        .arg(data)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // One that reads nothing may be gone already.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    soon(child.wait_with_output()).await.unwrap()
+}
