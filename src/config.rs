@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registration};
+use crate::chat::Rules;
 use crate::http::TrustedProxies;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
-use crate::model::DEFAULT_MAX_MESSAGE_CHARS;
 use crate::server::TlsFiles;
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
@@ -39,8 +39,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// Namespaces.
     pub io: IoConfig,
-    /// The longest message, in characters.
-    pub max_message_chars: usize,
+    /// What talk is bound by.
+    pub rules: Rules,
     /// How much one person or address may do.
     pub rates: Rates,
     /// Whose word is believed on where a request comes from.
@@ -66,7 +66,7 @@ impl Default for Config {
             passwords: Passwords::new(),
             engine: EngineConfig::default(),
             io: IoConfig::default(),
-            max_message_chars: DEFAULT_MAX_MESSAGE_CHARS,
+            rules: Rules::default(),
             rates: Rates::default(),
             trusted_proxies: TrustedProxies::default(),
             tls: None,

@@ -128,11 +128,14 @@ pub async fn run(
 
     let namespace = Namespace::new("/");
     let presence = Arc::new(Presence::default());
-    let outbound = Arc::new(Outbound::new(namespace.clone()));
+    let cursor_key = store.cursor_key()?;
+    let outbound = Outbound::new(namespace.clone(), cursor_key, store.last_entry());
+    let outbound = Arc::new(outbound);
     let chat = Chat::new(
         store.clone(),
         Arc::clone(&outbound) as _,
-        config.max_message_chars,
+        config.rules,
+        cursor_key,
     );
     let mut teller = tokio::spawn(tell(batches, chat.clone()));
     let accounts = Accounts::new(
@@ -141,7 +144,7 @@ pub async fn run(
         config.registration,
         config.token_lifetime,
         config.foreign_tokens,
-        outbound,
+        Arc::clone(&outbound) as _,
     )?;
     let expiry = Arc::new(Expiry::default());
     let limits = Arc::new(Limits::new(&config.rates));
@@ -151,6 +154,7 @@ pub async fn run(
         Arc::clone(&presence),
         Arc::clone(&expiry),
         Arc::clone(&limits),
+        outbound,
         Timestamp::now,
     );
     let io = Io::new(config.io, vec![(namespace, Arc::new(inbound))]);

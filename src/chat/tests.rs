@@ -53,7 +53,18 @@ fn chat() -> (Chat, Arc<Diary>) {
         );
     }
     let diary = Arc::new(Diary::default());
-    (Chat::new(store, Arc::<Diary>::clone(&diary), 10), diary)
+    (
+        Chat::new(
+            store,
+            Arc::<Diary>::clone(&diary),
+            Rules {
+                max_message_chars: 10,
+                ..Rules::default()
+            },
+            [0; 16],
+        ),
+        diary,
+    )
 }
 
 fn user(number: u64) -> UserId {

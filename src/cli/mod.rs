@@ -21,6 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::accounts::{ForeignTokens, Passwords, Registration};
+use crate::chat::Rules;
 use crate::config::Config;
 use crate::engineio::Heartbeat;
 use crate::http::{Network, TrustedProxies};
@@ -150,6 +151,9 @@ struct Flags {
         value_name = "N"
     )]
     max_connections: usize,
+    /// How long a client may be away and still be told what it missed, over restarts too
+    #[arg(long, env = "CHATD_RECOVERY_WINDOW", default_value = "24h", value_parser = duration, value_name = "TIME")]
+    recovery_window: Duration,
     /// How long a stopping server may take to tell its clients
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = duration, value_name = "TIME")]
     shutdown_grace: Duration,
@@ -322,7 +326,10 @@ impl Flags {
                 ..EngineConfig::default()
             },
             io: IoConfig::default(),
-            max_message_chars: self.max_message_chars,
+            rules: Rules {
+                max_message_chars: self.max_message_chars,
+                recovery_window: self.recovery_window,
+            },
             rates: {
                 let mut rates = Rates::default();
                 for setting in &self.rate_limit {
@@ -571,7 +578,12 @@ mod tests {
         let flags = Flags::parse_from(["chatd"]).config(1_024).unwrap();
         let library = Config::default();
         assert_eq!(flags.token_lifetime, library.token_lifetime);
-        assert_eq!(flags.max_message_chars, library.max_message_chars);
+        assert_eq!(
+            flags.rules.max_message_chars,
+            library.rules.max_message_chars
+        );
+        assert_eq!(flags.rules.recovery_window, library.rules.recovery_window);
+        assert_eq!(flags.commit_interval, library.commit_interval);
         assert_eq!(flags.shutdown_grace, library.shutdown_grace);
         assert_eq!(flags.rates, library.rates);
         assert_eq!(flags.engine.heartbeat, library.engine.heartbeat);

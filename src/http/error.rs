@@ -49,6 +49,7 @@ const fn status(code: Code) -> StatusCode {
         | Code::MessageTooLong
         | Code::InvalidReceiver => StatusCode::BAD_REQUEST,
         Code::UsernameTaken | Code::ClientIdReused => StatusCode::CONFLICT,
+        Code::CursorExpired => StatusCode::GONE,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,

@@ -194,6 +194,7 @@ impl App {
         match (route, method) {
             (Route::Recents, _) => api::chats::recents(self, &request).await,
             (Route::Unread, _) => api::chats::unread(self, &request).await,
+            (Route::Updates, _) => api::chats::updates(self, &request).await,
             (Route::History, _) => api::chats::history(self, &request, &params).await,
             (Route::MarkRead, _) => api::chats::mark_read(self, &request, &params).await,
             (Route::Users, _) => api::users::search(self, &request).await,

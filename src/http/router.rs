@@ -42,6 +42,7 @@ pub(super) const HEALTH: &str = "/healthz";
 routes! {
     Recents  = "/api/chats",                     [GET];
     Unread   = "/api/chats/unread",              [GET];
+    Updates  = "/api/chats/updates",             [GET];
     History  = "/api/chats/history/{user_id}",   [GET];
     MarkRead = "/api/chats/{message_id}/read",   [PATCH];
     Users    = "/api/users",                     [GET];

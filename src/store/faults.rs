@@ -219,7 +219,7 @@ impl Served {
 
     /// Every message, by content, as its people see it.
     fn messages(&self) -> BTreeMap<String, Message> {
-        let snapshot = Snapshot::new(&self.store.inner).unwrap();
+        let snapshot = Snapshot::new(&self.store.inner);
         let mut found = BTreeMap::new();
         for me in 1..=USERS {
             for row in snapshot.recents(user(me), None, 100).unwrap().rows {
@@ -348,7 +348,7 @@ fn a_thousand_power_cuts_lose_and_double_nothing_that_was_confirmed() {
                     assert!(stored.len() as u64 <= submitted, "seed {seed}, cut {cut}");
                     found_in_all += stored.len() - confirmed.len();
                     confirmed = stored;
-                    let snapshot = Snapshot::new(&open.store.inner).unwrap();
+                    let snapshot = Snapshot::new(&open.store.inner);
                     for ((reader, peer), up_to) in &read {
                         let (unread, _) = snapshot.unread(*reader, None, 100_000).unwrap();
                         assert!(
@@ -359,7 +359,6 @@ fn a_thousand_power_cuts_lose_and_double_nothing_that_was_confirmed() {
                             "seed {seed}, cut {cut}: an acknowledged read mark is gone"
                         );
                     }
-                    drop(snapshot);
                     loop {
                         let changes = some_changes(&mut random, &mut number);
                         submitted = number;

@@ -13,6 +13,7 @@ mod client_ids;
 mod holder;
 mod invites;
 mod medium;
+mod missed;
 mod queue;
 mod reader;
 mod readset;
@@ -43,10 +44,12 @@ use tokio::sync::{Semaphore, mpsc};
 pub use accounts::{PutUser, UserChange};
 pub use holder::Holder;
 pub use invites::Invite;
+pub use missed::{MAX_MISSED, Missed, MissedChange};
 pub use reader::{HistoryQuery, HistoryRow, Page, Recent, Snapshot};
 
 use crate::model::{
-    ChatRead, ClientId, Message, MessageId, MessageRead, Timestamp, User, UserId, Username,
+    ChatRead, ClientId, CursorKey, Message, MessageId, MessageRead, Timestamp, User, UserId,
+    Username,
 };
 use medium::{Backend, LockedFile, Medium};
 use queue::Queue;
@@ -520,7 +523,7 @@ impl Store {
         let inner = Arc::clone(&self.inner);
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let result = Snapshot::new(&inner).and_then(|snapshot| query(&snapshot));
+            let result = query(&Snapshot::new(&inner));
             if let Err(StoreError::Database(_)) = &result {
                 inner.suspect();
             }
@@ -533,6 +536,16 @@ impl Store {
     /// The secret that signs chatd's own tokens, 32 bytes, made with the file.
     pub fn token_secret(&self) -> Result<Vec<u8>, StoreError> {
         schema::token_secret(&*self.inner.database()?)
+    }
+
+    /// The key that seals cursors, 16 bytes, made with the file.
+    pub fn cursor_key(&self) -> Result<CursorKey, StoreError> {
+        schema::cursor_key(&*self.inner.database()?)
+    }
+
+    /// The newest entry of the log; 0 where there is none.
+    pub fn last_entry(&self) -> u64 {
+        self.inner.state.read().last_entry
     }
 
     /// An account, from memory.

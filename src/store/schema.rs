@@ -9,8 +9,8 @@ use super::record::{Body, Entry, seal, unseal};
 use super::state::{Conversation, State};
 use super::sweep::{ROW_CONVERSATIONS, Sweep, decode_row};
 use super::tables::{
-    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, LOG, META,
-    SWEPT, USERS,
+    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY,
+    INVITES, LOG, META, SWEPT, USERS,
 };
 use super::{OpenError, PROGRESS, StoreError, invites, users};
 use crate::model::{ConversationId, EntryId, MessageId, Pair, UserId};
@@ -28,7 +28,7 @@ pub(super) const SECRET_BYTES: usize = 32;
 /// The kind byte of a conversation of two.
 const PAIR: u8 = 1;
 
-/// How many bytes keep strangers from choosing client ids that collide.
+/// How many bytes keep strangers from choosing client ids that collide, and from forging cursors.
 const KEY_BYTES: usize = 16;
 
 /// The format of a file; `None` for one that is new. Fails on one of another program or of a later chatd.
@@ -83,6 +83,8 @@ pub(super) fn prepare(db: &Database, found: Option<u32>) -> Result<(), StoreErro
         if found.unwrap_or(0) < 2 {
             let key: [u8; KEY_BYTES] = rand::random();
             meta.insert(CLIENT_ID_KEY, &seal(0, &key)[..])?;
+            let key: [u8; KEY_BYTES] = rand::random();
+            meta.insert(CURSOR_KEY, &seal(0, &key)[..])?;
             meta.insert(SWEPT, &seal(0, &0_u64.to_le_bytes())[..])?;
             txn.open_table(CONVERSATION_STATES)?;
             txn.open_table(CLIENT_IDS)?;
@@ -126,6 +128,11 @@ pub(super) struct Loaded {
     pub(super) state: State,
     pub(super) sweep: Sweep,
     pub(super) client_ids: ClientIds,
+}
+
+/// The key that seals cursors.
+pub(super) fn cursor_key(db: &Database) -> Result<[u8; KEY_BYTES], StoreError> {
+    sealed_meta(&db.begin_read()?.open_table(META)?, CURSOR_KEY)
 }
 
 /// Reads the accounts and the derived rows, and replays what the log has beyond them.

@@ -224,7 +224,6 @@ impl<'a> Staging<'a> {
                 body: Body::Message(body),
             },
         );
-        self.changes.sent.push(conversation);
         if let Some(hash) = hash {
             self.client_ids.insert((sender, hash), message_id);
             self.changes.client_ids.push((sender, hash, message_id, at));

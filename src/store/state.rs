@@ -98,6 +98,25 @@ impl Conversation {
     }
 }
 
+/// One person's conversations, in two orders.
+#[derive(Default)]
+struct Chats {
+    /// The one with the newest message last.
+    recent: Vec<ConversationId>,
+    /// The one with the newest entry of any kind last.
+    touched: Vec<ConversationId>,
+}
+
+/// Moves a conversation to the end. Searched from there, where the conversations that move are.
+fn move_to_end(list: &mut Vec<ConversationId>, id: ConversationId) {
+    if list.last() != Some(&id) {
+        if let Some(place) = list.iter().rposition(|other| *other == id) {
+            list.remove(place);
+        }
+        list.push(id);
+    }
+}
+
 /// All that is derived, and the accounts.
 #[derive(Default)]
 pub(super) struct State {
@@ -106,8 +125,8 @@ pub(super) struct State {
     /// By conversation id, from 1.
     conversations: Vec<Conversation>,
     pairs: FxHashMap<Pair, ConversationId>,
-    /// Each person's conversations, the one with the newest message last.
-    recency: FxHashMap<UserId, Vec<ConversationId>>,
+    /// Each person's conversations.
+    chats: FxHashMap<UserId, Chats>,
     /// The newest entry of the log.
     pub(super) last_entry: u64,
     /// The time of the newest entry: none may come that is earlier.
@@ -119,8 +138,6 @@ pub(super) struct State {
 pub(super) struct Changes {
     pub(super) conversations: FxHashMap<ConversationId, Conversation>,
     pub(super) created: FxHashMap<Pair, ConversationId>,
-    /// Of each message, in commit order, its conversation.
-    pub(super) sent: Vec<ConversationId>,
     /// Of each message with a client id its sender, the id's hash, itself and when it was sent.
     pub(super) client_ids: Vec<(UserId, u64, MessageId, Timestamp)>,
     pub(super) users: Vec<std::sync::Arc<crate::model::User>>,
@@ -144,7 +161,19 @@ impl State {
 
     /// A person's conversations, the one with the newest message first.
     pub(super) fn recent(&self, user: UserId) -> impl Iterator<Item = &Conversation> {
-        let ids = self.recency.get(&user).map_or(&[][..], Vec::as_slice);
+        self.newest_first(self.chats.get(&user).map(|chats| &chats.recent))
+    }
+
+    /// A person's conversations, the one with the newest entry of any kind first.
+    pub(super) fn touched(&self, user: UserId) -> impl Iterator<Item = &Conversation> {
+        self.newest_first(self.chats.get(&user).map(|chats| &chats.touched))
+    }
+
+    fn newest_first<'a>(
+        &'a self,
+        ids: Option<&'a Vec<ConversationId>>,
+    ) -> impl Iterator<Item = &'a Conversation> {
+        let ids = ids.map_or(&[][..], Vec::as_slice);
         ids.iter().rev().filter_map(|id| self.conversation(*id))
     }
 
@@ -167,19 +196,25 @@ impl State {
 
     /// Makes what follows from the conversations, once they are all there.
     pub(super) fn derive(&mut self) {
-        let mut by_age = Vec::with_capacity(self.conversations.len());
+        let mut recent = Vec::with_capacity(self.conversations.len());
+        let mut touched = Vec::with_capacity(self.conversations.len());
         self.pairs.reserve(self.conversations.len());
         for (number, conversation) in (1..).zip(&self.conversations) {
             let id = ConversationId::new(number).expect("a table's keys are valid ids");
             self.pairs.insert(conversation.pair, id);
-            if let Some(last) = conversation.chain.last() {
-                by_age.push((last, id));
+            recent.extend(conversation.chain.last().map(|last| (last, id)));
+            touched.extend(conversation.last_entry.map(|last| (last, id)));
+        }
+        recent.sort_unstable();
+        touched.sort_unstable();
+        for (_, id) in recent {
+            for member in self.conversations[index(id)].pair.members() {
+                self.chats.entry(member).or_default().recent.push(id);
             }
         }
-        by_age.sort_unstable();
-        for (_, id) in by_age {
+        for (_, id) in touched {
             for member in self.conversations[index(id)].pair.members() {
-                self.recency.entry(member).or_default().push(id);
+                self.chats.entry(member).or_default().touched.push(id);
             }
         }
     }
@@ -190,15 +225,25 @@ impl State {
         let mut conversations: Vec<_> = changes.conversations.into_iter().collect();
         // New ones are appended in the order of their ids, whatever the order of the map.
         conversations.sort_unstable_by_key(|(id, _)| *id);
+        let mut touched = Vec::with_capacity(conversations.len());
+        let mut recent = Vec::with_capacity(conversations.len());
         for (id, conversation) in conversations {
-            match self.conversations.get_mut(index(id)) {
+            let place = self.conversations.get_mut(index(id));
+            let before = place.as_ref().and_then(|before| before.chain.last());
+            let last = conversation.chain.last();
+            touched.push((conversation.last_entry, id));
+            if last > before {
+                recent.push((last, id));
+            }
+            match place {
                 Some(place) => *place = conversation,
                 None => self.conversations.push(conversation),
             }
         }
-        for id in changes.sent {
-            self.sent(id);
-        }
+        touched.sort_unstable();
+        recent.sort_unstable();
+        self.reorder(touched, |chats| &mut chats.touched);
+        self.reorder(recent, |chats| &mut chats.recent);
         self.invites.publish(changes.invites);
         for user in changes.users {
             self.directory.put(user);
@@ -207,19 +252,15 @@ impl State {
         self.last_at = changes.last_at;
     }
 
-    /// Moves a conversation to the head of both its people's lists.
-    fn sent(&mut self, id: ConversationId) {
-        let Some(conversation) = self.conversations.get(index(id)) else {
-            return;
-        };
-        for member in conversation.pair.members() {
-            let recent = self.recency.entry(member).or_default();
-            if recent.last() != Some(&id) {
-                // Searched from the end, where the conversations that move are.
-                if let Some(place) = recent.iter().rposition(|other| *other == id) {
-                    recent.remove(place);
-                }
-                recent.push(id);
+    /// Moves conversations, oldest first, to the ends of their people's lists.
+    fn reorder<T>(
+        &mut self,
+        moved: Vec<(T, ConversationId)>,
+        list: impl Fn(&mut Chats) -> &mut Vec<ConversationId>,
+    ) {
+        for (_, id) in moved {
+            for member in self.conversations[index(id)].pair.members() {
+                move_to_end(list(self.chats.entry(member).or_default()), id);
             }
         }
     }

@@ -10,7 +10,8 @@ use redb::TableDefinition;
 
 /// `meta`: what the file says about itself.
 /// key: a name; value: `format` (u32, little-endian) and `token_secret` (32 random bytes), both written when the file
-/// is made; [`SWEPT`] and [`CLIENT_ID_KEY`].
+/// is made; [`SWEPT`],
+/// [`CLIENT_ID_KEY`] and [`CURSOR_KEY`].
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
 
 /// In `meta`: up to which entry the derived tables say everything; sealed under key 0, u64, little-endian; written at the
@@ -18,6 +19,10 @@ pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::
 pub(super) const SWEPT: &str = "swept";
 /// In `meta`: the key of the hash in `client_ids`; sealed under key 0, 16 random bytes; written once.
 pub(super) const CLIENT_ID_KEY: &str = "client_id_key";
+
+/// In `meta`: the key that seals cursors; sealed under key 0, 16 random bytes; made with the file, and anew by a restore,
+/// after which earlier cursors must not be taken for places of the restored log.
+pub(super) const CURSOR_KEY: &str = "cursor_key";
 
 /// `log`: the truth, append-only. Every message, and every change of one (such as a read mark), in commit order.
 /// key: entry id, growing; value: a sealed [`super::record::Entry`]; written by every send and every read mark.

@@ -66,7 +66,7 @@ impl Open {
     }
 
     fn read<R>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<R, StoreError>) -> R {
-        query(&Snapshot::new(&self.store.inner).unwrap()).unwrap()
+        query(&Snapshot::new(&self.store.inner)).unwrap()
     }
 
     fn history(
@@ -724,7 +724,7 @@ fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
         after: None,
         limit,
     };
-    let snapshot = Snapshot::new(&open.store.inner).unwrap();
+    let snapshot = Snapshot::new(&open.store.inner);
     let error = snapshot.history(user(1), user(2), query(2)).unwrap_err();
     assert!(
         matches!(
@@ -744,7 +744,6 @@ fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
         "another",
         "what is whole is still read"
     );
-    drop(snapshot);
     open.close();
 }
 
