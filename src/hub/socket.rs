@@ -58,8 +58,9 @@ impl SocketId {
 /// comes back.
 const MAX_HELD: usize = 1_000;
 
-/// A broadcast that is held, and its sequence number.
-type Held = (Option<u64>, Frame);
+/// Broadcasts that are held, with their sequence numbers. Boxed where it stands, since most sockets never have it.
+#[derive(Default)]
+struct Held(Vec<(Option<u64>, Frame)>);
 
 /// One client in one namespace. Cheap to clone; sending to one that is gone does nothing.
 #[derive(Clone)]
@@ -76,7 +77,7 @@ struct Inner {
     rooms: Mutex<SmallVec<[Room; 1]>>,
     awaited: Awaited,
     /// Broadcasts that wait until the client was told what it missed, with their sequence numbers.
-    held: Mutex<Option<Box<Vec<Held>>>>,
+    held: Mutex<Option<Box<Held>>>,
     /// It left its namespace, or was put out.
     gone: AtomicBool,
 }
@@ -123,7 +124,7 @@ impl Socket {
     /// Sends what was held back, but for what is not newer than this sequence number.
     pub fn release(&self, told: u64) {
         let mut held = self.inner.held.lock();
-        for (sequence, frame) in held.take().into_iter().flat_map(|held| *held) {
+        for (sequence, frame) in held.take().into_iter().flat_map(|held| held.0) {
             if sequence.is_none_or(|sequence| sequence > told) {
                 // Under the lock, so that no later broadcast overtakes it.
                 self.send(frame);
@@ -135,7 +136,7 @@ impl Socket {
     pub(super) fn hear(&self, frame: Frame, sequence: Option<u64>) {
         let mut held = self.inner.held.lock();
         match &mut *held {
-            Some(held) if held.len() < MAX_HELD => held.push((sequence, frame)),
+            Some(held) if held.0.len() < MAX_HELD => held.0.push((sequence, frame)),
             Some(_) => self.close(CloseReason::SlowConsumer),
             None => {
                 drop(held);
