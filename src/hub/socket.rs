@@ -78,6 +78,8 @@ struct Inner {
     awaited: Awaited,
     /// Broadcasts that wait until the client was told what it missed, with their sequence numbers.
     held: Mutex<Option<Box<Held>>>,
+    /// Of broadcasts up to this sequence number its client was told otherwise.
+    told: AtomicU64,
     /// It left its namespace, or was put out.
     gone: AtomicBool,
 }
@@ -93,6 +95,7 @@ impl Socket {
             rooms: Mutex::default(),
             awaited: Awaited::default(),
             held: Mutex::default(),
+            told: AtomicU64::new(0),
             gone: AtomicBool::new(false),
         };
         Self {
@@ -121,9 +124,11 @@ impl Socket {
         self.inner.held.lock().get_or_insert_default();
     }
 
-    /// Sends what was held back, but for what is not newer than this sequence number.
+    /// Sends what was held back, but for what is not newer than this sequence number. Nor is such a broadcast heard when it
+    /// comes later.
     pub fn release(&self, told: u64) {
         let mut held = self.inner.held.lock();
+        self.inner.told.store(told, Ordering::Release);
         for (sequence, frame) in held.take().into_iter().flat_map(|held| held.0) {
             if sequence.is_none_or(|sequence| sequence > told) {
                 // Under the lock, so that no later broadcast overtakes it.
@@ -135,6 +140,9 @@ impl Socket {
     /// Takes a broadcast.
     pub(super) fn hear(&self, frame: Frame, sequence: Option<u64>) {
         let mut held = self.inner.held.lock();
+        if sequence.is_some_and(|sequence| sequence <= self.inner.told.load(Ordering::Acquire)) {
+            return;
+        }
         match &mut *held {
             Some(held) if held.0.len() < MAX_HELD => held.0.push((sequence, frame)),
             Some(_) => self.close(CloseReason::SlowConsumer),

@@ -227,9 +227,10 @@ export class User {
     return client;
   }
 
-  /** A stock client with this person's token; `url` may name a namespace. */
-  client({ path = "", ...options } = {}) {
-    return new Client(this.server, this.server.url + path, { auth: { token: this.token }, ...options });
+  /** A stock client with this person's token; `path` may name a namespace, `through` the port of a proxy. */
+  client({ path = "", through, ...options } = {}) {
+    const url = through === undefined ? this.server.url : `http://127.0.0.1:${through}`;
+    return new Client(this.server, url + path, { auth: { token: this.token }, ...options });
   }
 }
 
