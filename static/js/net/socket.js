@@ -84,8 +84,8 @@ export function openWebSocket(url, on) {
 }
 
 /** @type {OpenTransport} */
-async function openPolling(url, on) {
-  return (await import('./polling.js')).openPolling(url, on)
+function openPolling(url, on) {
+  return import('./polling.js').then(({ openPolling }) => openPolling(url, on))
 }
 
 /**
