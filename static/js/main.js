@@ -152,7 +152,7 @@ async function openChats({ user: me, maxMessageChars }) {
     const before = sync.open
     sync.show(next)
     if (next !== null && !thread) {
-      const { ChatThread } = await import('./elements/chat-thread.js')
+      const { ChatThread } = await loadThread()
       thread ??= new ChatThread(store)
       thread.maxChars = maxMessageChars ?? thread.maxChars
       pane.append(thread)
@@ -168,6 +168,8 @@ async function openChats({ user: me, maxMessageChars }) {
 
   app.replaceChildren(list, pane)
   await follow()
+  // Here before the first chat is chosen, so that it opens at once.
+  idle(loadThread)
   cameFromList = false
   window.addEventListener('hashchange', follow)
   window.addEventListener('keydown', event => {
@@ -181,6 +183,11 @@ async function openChats({ user: me, maxMessageChars }) {
   socket.connect()
   setTimeout(() => { if (!socket.connected && store.listState === 'loading') sync.refresh() }, SHOW_AFTER_MS)
 }
+
+const loadThread = () => import('./elements/chat-thread.js')
+
+/** @param {() => unknown} work for when nothing else is to be done */
+const idle = work => (window.requestIdleCallback ?? setTimeout)(() => { work() })
 
 /** The quiet banner, and the moments at which a new attempt is worth while. @param {Socket} socket */
 function showConnection(socket) {

@@ -269,6 +269,8 @@ export class Sync extends EventTarget {
     try {
       await this.#socket.emit('mark_chat_as_read', { user_id: peerId, up_to: upTo })
       this.#store.apply({ type: 'chat_read', data: { reader_id: this.#store.me.id, peer_id: peerId, up_to: upTo } })
+      // Read, but not to the end: the list has the count of what is left.
+      if (this.#store.unread(this.#store.chat(peerId)) > 0) this.#readChatsSoon()
     } catch (error) {
       // Said again with the next reason to, which is a new message or a new connection.
       this.#failed(error)
