@@ -5,7 +5,7 @@
 // `store.apply` -> the elements show what changed.
 
 import { languages, pickLanguage, setLanguage, t, translate } from './i18n/words.js'
-import { clone, loadStyle, newId, part, recall, recallKeys, remember } from './lib/dom.js'
+import { clone, loadStyle, newId, openShelf, part, recall, remember } from './lib/dom.js'
 import { Api, ChatError } from './net/api.js'
 
 /** @typedef {import('./net/api.js').Session} Session */
@@ -62,15 +62,16 @@ async function start() {
 
 /** @param {Session} signedIn */
 async function openChats({ user: me, maxMessageChars }) {
-  const [{ Socket }, { Store }, { Sync }, { ChatList }] = await Promise.all([
+  const [{ Socket }, { Store }, { Sync }, { ChatList }, memory] = await Promise.all([
     import('./net/socket.js'),
     import('./state/store.js'),
     import('./sync.js'),
     import('./elements/chat-list.js'),
+    openShelf(),
   ])
   const store = new Store(me)
   const socket = new Socket(new URL('socket.io/', document.baseURI), () => ({ token: session?.token }))
-  const sync = new Sync({ store, socket, api, memory: { recall, remember, recallKeys } })
+  const sync = new Sync({ store, socket, api, memory })
   const list = new ChatList(store)
   const pane = translate(clone('pane'))
   /** The conversation's element, once a conversation was opened. @type {ChatThread | undefined} */
@@ -139,7 +140,7 @@ async function openChats({ user: me, maxMessageChars }) {
       if (!await askToLogOut(store.pending().length)) return
       // Without the server the token stays valid, but it leaves this device all the same.
       await api.signOut().catch(() => {})
-      sync.forget()
+      await sync.forget()
       signedOut()
     },
   }

@@ -11,7 +11,7 @@ import { ChatError } from './net/api.js'
 /** @typedef {import('./state/store.js').Message} Message */
 /** @typedef {Pick<import('./net/socket.js').Socket, 'connected' | 'recovered' | 'emit' | 'tell' | 'addEventListener'>} Socket */
 /** @typedef {Pick<import('./net/api.js').Api, 'recents' | 'history' | 'user'>} Api */
-/** @typedef {{ recall(key: string): any, remember(key: string, value: unknown): void, recallKeys(start: string): string[] }} Memory */
+/** @typedef {Omit<import('./lib/dom.js').Memory, 'saved'> & { saved?(): Promise<void> }} Memory */
 
 /** On reconnecting, unsent messages go first; but reading does not wait longer than this for them. */
 const SEND_FIRST_MS = 3_000
@@ -26,6 +26,8 @@ const RESEND_WITHIN_MS = 20 * 3_600_000
 /** One page of history; and the most that the server gives at once. */
 const PAGE = 50
 const LONGEST_PAGE = 500
+/** Unread messages are looked for so far back; who missed more begins at the end. */
+const UNREAD_MOST = 2_500
 /** How many people the server lets a socket watch. */
 const WATCHED_MOST = 500
 /** These are not refusals of a message: it was not sent, or nobody knows, or the server asks for patience. */
@@ -178,11 +180,16 @@ export class Sync extends EventTarget {
   #readHistory(peerId, before) {
     return this.#once(`history ${peerId} ${before}`, async () => {
       const store = this.#store
-      // After a long absence a longer page, so that the conversation opens at the first unread message.
-      const limit = before ? PAGE : Math.min(LONGEST_PAGE, Math.max(PAGE, store.unread(store.chat(peerId)) + PAGE / 2))
       try {
-        const { data, meta } = await this.#api.history(peerId, { limit, before })
-        store.apply({ type: 'history', data, peerId, hasMore: meta.has_more ?? false, older: before !== undefined })
+        const { data, meta } = await this.#api.history(peerId, { limit: PAGE, before })
+        let hasMore = meta.has_more ?? false
+        // After a long absence more, so that the conversation opens at the first unread message.
+        while (before === undefined && hasMore && data.length < UNREAD_MOST && allUnread(data, peerId)) {
+          const earlier = await this.#api.history(peerId, { limit: LONGEST_PAGE, before: data[0].id })
+          data.unshift(...earlier.data)
+          hasMore = earlier.meta.has_more ?? false
+        }
+        store.apply({ type: 'history', data, peerId, hasMore, older: before !== undefined })
       } catch (error) {
         this.#failed(error)
         store.apply({ type: 'history_failed', data: { peerId } })
@@ -232,6 +239,7 @@ export class Sync extends EventTarget {
   /** @param {{ clientId: string, peerId: number, content: string, createdAt: string }} message */
   send(message) {
     const { clientId, ...kept } = message
+    // Both at once, so that the text is never in neither: from the draft it goes to the outbox.
     this.#memory.remember(this.#outboxKey + clientId, kept)
     this.draft(message.peerId, '')
     this.#store.apply({ type: 'send', data: message })
@@ -269,8 +277,6 @@ export class Sync extends EventTarget {
     try {
       await this.#socket.emit('mark_chat_as_read', { user_id: peerId, up_to: upTo })
       this.#store.apply({ type: 'chat_read', data: { reader_id: this.#store.me.id, peer_id: peerId, up_to: upTo } })
-      // Read, but not to the end: the list has the count of what is left.
-      if (this.#store.unread(this.#store.chat(peerId)) > 0) this.#readChatsSoon()
     } catch (error) {
       // Said again with the next reason to, which is a new message or a new connection.
       this.#failed(error)
@@ -279,10 +285,11 @@ export class Sync extends EventTarget {
   }
 
   /** Forgets what this device kept of the account: drafts, and messages that were not sent. */
-  forget() {
+  async forget() {
     for (const start of [this.#draftKey, this.#outboxKey]) {
       for (const key of this.#memory.recallKeys(start)) this.#memory.remember(start + key, null)
     }
+    await this.#memory.saved?.()
   }
 
   /** One message is on its way at a time: what was written first is stored first. */
@@ -327,6 +334,12 @@ export class Sync extends EventTarget {
       if (tooOld) this.#store.apply({ type: 'send_failed', data: { ...data, code: 'stale' } })
     }
   }
+}
+
+/** @param {any[]} page of history @param {number} peerId @returns {boolean} whether what came before may be unread, too */
+function allUnread(page, peerId) {
+  const received = page.filter(message => message.sender_id === peerId)
+  return received.length > 0 && received.every(message => !message.is_read)
 }
 
 /** @param {number} ms */

@@ -1,7 +1,7 @@
 // Long conversations: the document stays small, opening is quick, scrolling is smooth, and what is read keeps its place.
 
 import assert from 'node:assert/strict'
-import { bubble, bubbles, row, scene, state, say } from './harness.mjs'
+import { row, scene } from './harness.mjs'
 
 const lines = (count, start = 0) => Array.from({ length: count }, (_, at) => {
   const n = start + at

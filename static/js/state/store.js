@@ -356,7 +356,14 @@ export class Store extends EventTarget {
       const mine = reader_id === this.me.id
       const peerId = mine ? peer_id : reader_id
       const chat = this.chat(peerId)
-      if (mine) chat.unread = readUpTo(chat.unread, up_to)
+      if (mine) {
+        const before = chat.unread
+        chat.unread = readUpTo(before, up_to)
+        // Read, but not to the end: where the rest is here it is counted, and else the list will tell.
+        const { messages } = chat.thread
+        const rest = laterFrom(messages, peerId, up_to).filter(({ id, isRead }) => !isRead && id <= before.baseUpTo)
+        if (chat.unread.base > 0 && messages[0]?.id <= up_to) chat.unread.base = rest.length
+      }
       return this.#change(peerId, messages => messages.map(message =>
         message.id <= up_to && !message.isRead && (message.senderId === peerId) === mine ? { ...message, isRead: true } : message))
     },
