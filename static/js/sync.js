@@ -309,7 +309,7 @@ export class Sync extends EventTarget {
       this.#stored(await this.#socket.emit('send_message', { receiver_id: peerId, content, client_id: clientId }))
     } catch (error) {
       const code = this.#failed(error)
-      if (!TRY_AGAIN.includes(code)) this.#store.apply({ type: 'send_failed', data: { clientId, peerId, code } })
+      if (!TRY_AGAIN.includes(code) && !SIGNED_OUT.includes(code)) this.#store.apply({ type: 'send_failed', data: { clientId, peerId, code } })
       // After a lost connection the next one is reason enough; else the server needs a moment.
       else if (code !== 'connection_lost') await pause(error instanceof ChatError && error.retryAfterMs || RETRY_MS)
     }

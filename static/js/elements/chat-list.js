@@ -38,10 +38,13 @@ export class ChatList extends HTMLElement {
     }
     part(this, 'more').addEventListener('click', () => intend(this, { type: 'more-chats' }))
     part(this, 'again').addEventListener('click', () => intend(this, { type: 'refresh' }))
-    part(this, 'log-out').addEventListener('click', () => intend(this, { type: 'log-out' }))
+    for (const name of ['profile', 'admin', 'keys', 'log-out']) {
+      part(this, name).addEventListener('click', () => intend(this, { type: name }))
+    }
     menu.addEventListener('click', () => menu.hidePopover())
     // A popover is placed on the window, where the bar stands lower while the banner is shown.
     menu.addEventListener('beforetoggle', () => {
+      intend(this, { type: 'menu' })
       menu.style.top = `${part(this, 'bar').getBoundingClientRect().bottom}px`
     })
     for (const button of this.querySelectorAll('button[data-language]')) {
@@ -63,6 +66,11 @@ export class ChatList extends HTMLElement {
   set current(peerId) {
     this.#current = peerId
     this.render()
+  }
+
+  /** @param {boolean} can whether there is anything to administrate here, for this person */
+  set canAdminister(can) {
+    part(this, 'admin').hidden = !can
   }
 
   /** Puts the focus on a chat's row, for the way back from a conversation. @param {number} peerId */

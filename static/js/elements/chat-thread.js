@@ -126,6 +126,13 @@ export class ChatThread extends HTMLElement {
     this.#focus()
   }
 
+  /** Puts the focus where one writes. @returns {boolean} false where it was there already */
+  focusText() {
+    if (document.activeElement === this.#text) return false
+    this.#text.focus()
+    return true
+  }
+
   // Messages.
 
   get #scroller() { return part(this, 'scroller') }

@@ -143,6 +143,34 @@ export function intend(element, detail) {
   element.dispatchEvent(new CustomEvent('intent', { bubbles: true, detail }))
 }
 
+/**
+ * What every dialog does: its button closes it, and so does a click beside it.
+ * @param {HTMLDialogElement} dialog
+ */
+export function asDialog(dialog) {
+  part(dialog, 'close').addEventListener('click', () => dialog.close())
+  dialog.addEventListener('click', event => {
+    // A click on the dialog itself is one on its backdrop: what it shows fills it.
+    if (event.target === dialog) dialog.close()
+  })
+}
+
+/**
+ * Copies what a field holds. On plain http the browser gives no clipboard; then it is selected, to be copied by hand.
+ * @param {HTMLInputElement | HTMLTextAreaElement} field
+ * @returns {Promise<boolean>} whether it is copied
+ */
+export async function copyField(field) {
+  field.select()
+  try {
+    await navigator.clipboard.writeText(field.value)
+    return true
+  } catch {
+    field.focus()
+    return false
+  }
+}
+
 /** @param {string} href @returns {Promise<unknown>} when the style sheet applies, or cannot be had */
 export function loadStyle(href) {
   const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href })

@@ -409,6 +409,8 @@ export class Store extends EventTarget {
       return peerId
     },
 
+    me: user => { this.me = user },
+
     user: user => {
       this.users.set(user.id, user)
       return user.id
