@@ -20,7 +20,7 @@ const PREFETCH_SCREENS = 1.5
 /** While typing goes on the peer is told once in this time; their typing line lives twice as long. */
 const TYPING_EVERY_MS = 3_000
 /** Reading along is told at once, and then at most once in this time. */
-const READ_EVERY_MS = 400
+const READ_EVERY_MS = 200
 /** More new messages than this at once are announced by their number. */
 const ANNOUNCED_MOST = 3
 /** The limit is mentioned when this few characters are left. */
