@@ -10,7 +10,7 @@ import { ChatError } from './net/api.js'
 /** @typedef {import('./state/store.js').Store} Store */
 /** @typedef {import('./state/store.js').Message} Message */
 /** @typedef {Pick<import('./net/socket.js').Socket, 'connected' | 'recovered' | 'emit' | 'tell' | 'addEventListener'>} Socket */
-/** @typedef {Pick<import('./net/api.js').Api, 'recents' | 'history' | 'user'>} Api */
+/** @typedef {Pick<import('./net/api.js').Api, 'recents' | 'history' | 'user' | 'updates'>} Api */
 /** @typedef {Omit<import('./lib/dom.js').Memory, 'saved'> & { saved?(): Promise<void> }} Memory */
 
 /** On reconnecting, unsent messages go first; but reading does not wait longer than this for them. */
@@ -28,6 +28,8 @@ const PAGE = 50
 const LONGEST_PAGE = 500
 /** Unread messages are looked for so far back; who missed more begins at the end. */
 const UNREAD_MOST = 2_500
+/** Whoever missed more than this many pages of events is better served by reading afresh. */
+const UPDATE_PAGES_MOST = 5
 /** How many people the server lets a socket watch. */
 const WATCHED_MOST = 500
 /** These are not refusals of a message: it was not sent, or nobody knows, or the server asks for patience. */
@@ -50,6 +52,8 @@ export class Sync extends EventTarget {
   #readSaid = ''
   #watched = ''
   #meeting = false
+  /** The place of the last event that was heard, in the order of all that last. @type {string | undefined} */
+  #cursor
   /** What is being read or asked right now, so that it is not asked twice. @type {Set<string>} */
   #under = new Set()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -81,7 +85,7 @@ export class Sync extends EventTarget {
     this.#meetAndWatch()
     const { listState } = this.#store
     const shown = listState === 'ready' && (this.open === null || this.#store.chat(this.open).thread.loaded)
-    if (this.#socket.recovered && shown) return this.#sendPending()
+    if (shown && (this.#socket.recovered || await this.#catchUp())) return this.#sendPending()
     // What was missed is read again. First what is unsent: the history does not name client ids, so a
     // message stored just before the connection broke would for a moment stand there twice.
     this.#store.apply({ type: 'missed' })
@@ -89,8 +93,26 @@ export class Sync extends EventTarget {
     await this.refresh()
   }
 
-  /** @param {{ name: string, data: any }} event */
-  #heard({ name, data }) {
+  /** Hears by REST what the socket could not replay, where the server still knows the place.
+   * @returns {Promise<boolean>} whether that was all; otherwise everything is read afresh */
+  async #catchUp() {
+    try {
+      for (let page = 0; page < UPDATE_PAGES_MOST && this.#cursor !== undefined; page++) {
+        const { data, meta } = await this.#api.updates(this.#cursor)
+        for (const { event, data: payload } of data) this.#heard({ name: event, data: payload })
+        this.#cursor = meta.cursor ?? undefined
+        if (!meta.has_more) return this.#cursor !== undefined
+      }
+    } catch (error) {
+      this.#failed(error)
+    }
+    this.#cursor = undefined
+    return false
+  }
+
+  /** @param {{ name: string, data: any, cursor?: string }} event */
+  #heard({ name, data, cursor }) {
+    if (cursor !== undefined) this.#cursor = cursor
     if (name === 'message_sent') return this.#stored(data)
     if (name === 'chat_error') {
       // An expired token ends the connection as well; the next attempt then brings the refusal.

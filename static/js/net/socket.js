@@ -94,7 +94,8 @@ function openPolling(url, on) {
  * - `disconnect`: the connection is gone; the socket reconnects by itself;
  * - `waiting` `{ at }`: the next attempt starts at that time (`Date.now()` scale);
  * - `refused` `{ code, message }`: CONNECT was refused for good; nothing more happens by itself;
- * - `event` `{ name, data }`: an event of the server.
+ * - `event` `{ name, data, cursor? }`: an event of the server; one that lasts has its place in the order of all
+ *   that do, which is sent when coming back, so that the server replays what came after it.
  */
 export class Socket extends EventTarget {
   connected = false
@@ -280,10 +281,11 @@ export class Socket extends EventTarget {
   }
 
   /** @param {any[]} args the event's name, its payload and, where it is durable, its cursor */
-  #event([name, ...args]) {
-    const last = args.at(-1)
-    if (typeof last === 'string') this.#offset = last
-    this.dispatchEvent(new CustomEvent('event', { detail: { name, data: args[0] } }))
+  #event([name, data, ...more]) {
+    const cursor = more.at(-1)
+    const durable = typeof cursor === 'string'
+    if (durable) this.#offset = cursor
+    this.dispatchEvent(new CustomEvent('event', { detail: { name, data, ...(durable && { cursor }) } }))
   }
 
   /** @param {Packet} packet */
