@@ -23,8 +23,9 @@ const READ_SOON_MS = 300
 const TYPING_LASTS_MS = 6_000
 /** The server knows a client id for 24 hours. After that a message could be stored twice: ask the person. */
 const RESEND_WITHIN_MS = 20 * 3_600_000
-/** One page of history; and the most that the server gives at once. */
+/** One page of history; one of what came before, for a reader who scrolls fast; and the most that the server gives at once. */
 const PAGE = 50
+const OLDER_PAGE = 150
 const LONGEST_PAGE = 500
 /** Unread messages are looked for so far back; who missed more begins at the end. */
 const UNREAD_MOST = 2_500
@@ -203,10 +204,11 @@ export class Sync extends EventTarget {
     return this.#once(`history ${peerId} ${before}`, async () => {
       const store = this.#store
       try {
-        const { data, meta } = await this.#api.history(peerId, { limit: PAGE, before })
+        const { data, meta } = await this.#api.history(peerId, { limit: before ? OLDER_PAGE : PAGE, before })
         let hasMore = meta.has_more ?? false
         // After a long absence more, so that the conversation opens at the first unread message.
-        while (before === undefined && hasMore && data.length < UNREAD_MOST && allUnread(data, peerId)) {
+        const search = before === undefined && store.unread(store.chat(peerId)) < UNREAD_MOST
+        while (search && hasMore && data.length < UNREAD_MOST && allUnread(data, peerId)) {
           const earlier = await this.#api.history(peerId, { limit: LONGEST_PAGE, before: data[0].id })
           data.unshift(...earlier.data)
           hasMore = earlier.meta.has_more ?? false

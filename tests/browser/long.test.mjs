@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict'
 import { row, scene } from './harness.mjs'
 
+const COUNT = 50_000
+
 const lines = (count, start = 0) => Array.from({ length: count }, (_, at) => {
   const n = start + at
   return n % 7 === 3 ? `number ${n}, ${'and a few words more, '.repeat(n % 11)}that is all` : `number ${n}`
@@ -19,8 +21,7 @@ const measure = page => page.evaluate(() => {
 
 scene('a conversation of 50,000 messages opens in a moment and scrolls smoothly to its beginning', async (stage, t) => {
   const [ada, bob] = await stage.people('ada', 'bob')
-  await ada.write(bob, ...lines(Number(process.env.LONG ?? 50_000)))
-  await bob.server.request('GET', `/api/chats/`, { token: bob.session.token })
+  await ada.write(bob, ...lines(COUNT))
   const page = await stage.open(bob)
   await row(page, 'ada').waitFor()
   await measure(page)
@@ -35,26 +36,35 @@ scene('a conversation of 50,000 messages opens in a moment and scrolls smoothly 
 
   await page.evaluate(() => new Promise(done => requestIdleCallback(done)))
   await page.evaluate(() => { window.measured.tasks = [] })
-  // The wheel turns, frame by frame, a third of a view at a time, for some thousands of messages.
+  // One turn of the wheel, at which older messages are asked for; then many more.
+  const before = await page.locator('.message').count()
+  await page.locator('.messages').hover()
+  await page.mouse.wheel(0, -200)
+  await page.waitForFunction(count => document.querySelectorAll('.message').length > count, before)
+  // Between two frames, as a wheel or a finger does it, the list is moved by a third of a view. What stood in the
+  // view must have moved by just that, whatever was put before it or taken away behind it meanwhile.
   const seen = await page.evaluate(async target => {
     const scroller = document.querySelector('.messages')
-    let most = 0, first = ''
-    const frames = []
-    let drift = 0
-    while (document.querySelectorAll('.message').length) {
-      const start = performance.now()
+    const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)))
+    const seen = { most: 0, drift: 0, frames: 0, number: Infinity, ...measured }
+    while (seen.number > target && seen.frames++ < 2_000) {
+      const top = scroller.getBoundingClientRect().top
+      const held = [...document.querySelectorAll('.message')].find(node => node.getBoundingClientRect().top >= top)
+      const expected = held.getBoundingClientRect().top + scroller.scrollTop
       scroller.scrollTop -= scroller.clientHeight / 3
-      await new Promise(requestAnimationFrame)
-      frames.push(performance.now() - start)
-      most = Math.max(most, document.querySelectorAll('.message').length)
-      first = document.querySelector('.message .text').textContent
-      if (Number(/\d+/.exec(first)[0]) <= target || frames.length > 20_000) break
+      const now = expected - scroller.scrollTop
+      await frame()
+      seen.drift = Math.max(seen.drift, Math.abs(held.getBoundingClientRect().top - now))
+      seen.most = Math.max(seen.most, document.querySelectorAll('.message').length)
+      seen.number = Number(/\d+/.exec(document.querySelector('.message .text').textContent)[0])
     }
-    frames.sort((a, b) => a - b)
-    return { most, first, frames: frames.length, median: frames[frames.length >> 1], slowest: frames.at(-1), measured, drift }
-  }, Math.max(0, Number(process.env.LONG ?? 50_000) - 3_000))
+    return { ...seen, ...measured }
+  }, COUNT - 1_500)
   t.diagnostic(JSON.stringify(seen))
   assert.ok(seen.most <= 300, `${seen.most} bubbles`)
-  assert.deepEqual(seen.measured.tasks.filter(ms => ms > 50), [], 'long tasks')
-  assert.ok(seen.measured.shift < 0.02, `layout shift ${seen.measured.shift}`)
+  assert.ok(seen.number <= COUNT - 1_500, `came to ${seen.number} only`)
+  assert.ok(seen.drift <= 1.5, `what was read moved by ${seen.drift} px`)
+  assert.ok(seen.shift < 0.02, `layout shift ${seen.shift}`)
+  // One is let pass: on a busy machine it may be another program's.
+  assert.ok(seen.tasks.length <= 1, `long tasks: ${seen.tasks}`)
 })

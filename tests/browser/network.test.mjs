@@ -72,7 +72,6 @@ scene('a thousand messages arrive while one reads further up: the place is kept,
   const [ada, bob] = await stage.people('ada', 'bob')
   const line = n => `number ${n}${' and some more words'.repeat(n % 5)}`
   await ada.write(bob, ...Array.from({ length: 300 }, (_, n) => line(n)))
-  await bob.server.request('GET', '/api/chats/', { token: bob.session.token })
   const page = await stage.open(bob, { path: `/#/chat/${ada.id}` })
   // All of it is unread, so it opens at the first one, with the divider before it.
   await page.locator('.divider').waitFor()

@@ -7,7 +7,7 @@
 
 import { clone, fillWithText, intend, keyed, paintAvatar, part } from '../lib/dom.js'
 import { clockTime, dayName, errorText, fullTime, languages, longTime, t, translate } from '../i18n/words.js'
-import { STEP, laterFrom, layOut, moveWindow, newestFrom, newestId, windowOf } from '../state/store.js'
+import { STEP, laterFrom, layOut, messageKey, moveWindow, newestFrom, newestId, windowOf } from '../state/store.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/store.js').Message} Message */
@@ -58,6 +58,10 @@ export class ChatThread extends HTMLElement {
   #placed = false
   /** The newest message that the reader has had in view. */
   #seen = 0
+  /** The id of the first and the key of the last message that had bubbles at the last rendering. @type {number | null} */
+  #topId = null
+  /** @type {string | undefined} */
+  #end
   /** Where the reader was in the other chats, while away from the end. @type {Map<number, { first: number | null, key: string, top: number }>} */
   #places = new Map()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -160,11 +164,17 @@ export class ChatThread extends HTMLElement {
 
     const placing = !this.#placed && thread.loaded
     const place = placing ? this.#findPlace(thread) : undefined
-    const anchor = this.#stuck || anchors ? null : this.#anchor()
-    // At the very top the browser would show what is put there.
-    if (!this.#stuck && this.#placed && this.#scroller.scrollTop < 1) this.#scroller.scrollTop = 1
+    // At the very top the browser holds nothing: it would show what is put there.
+    const held = anchors && this.#scroller.scrollTop >= 1
+    const anchor = this.#stuck || held ? null : this.#anchor()
     const now = new Date()
-    keyed(part(this, 'bubbles'), layOut(thread.messages, this.#newFrom, windowOf(thread.messages, this.#first)), {
+    const end = thread.messages.length > 0 ? messageKey(thread.messages[thread.messages.length - 1]) : undefined
+    // With more before it only, the end is where it was.
+    const sameEnd = this.#placed && end === this.#end
+    this.#end = end
+    const window = windowOf(thread.messages, this.#first)
+    this.#topId = thread.messages[window.from]?.id ?? null
+    keyed(part(this, 'bubbles'), layOut(thread.messages, this.#newFrom, window), {
       key: item => item.key,
       create: item => item.kind === 'divider' ? translate(clone('divider')) : clone(item.kind),
       update: (node, item) => this.#fill(node, item, user.username, now),
@@ -175,13 +185,14 @@ export class ChatThread extends HTMLElement {
     top.textContent = thread.hasMore || !thread.loaded ? t('loadingOlder') : t('beginning', { name: user.username })
 
     const node = place && part(this, 'bubbles').querySelector(`[data-key="${CSS.escape(place.key)}"]`)
+    const left = !node && held && !(this.#stuck && !sameEnd)
     if (node) this.#scroller.scrollTop += this.#top(node) - (place.top ?? this.#scroller.clientHeight / 3)
+    else if (left) requestAnimationFrame(() => this.#onScroll())
     else if (this.#stuck) this.#scroller.scrollTop = this.#scroller.scrollHeight
     else if (anchor?.node.isConnected) this.#scroller.scrollTop += this.#top(anchor.node) - anchor.top
     if (placing) this.#placed = true
-    // Where the browser holds the place it does so after this, and says nothing.
-    if (this.#stuck || placing) this.#onScroll()
-    else requestAnimationFrame(() => this.#onScroll())
+    // What is left to the browser it does after this, so only then is it known where things stand.
+    if (!left) this.#onScroll()
     this.#announce(thread.messages, user.username)
     this.#markRead()
   }
@@ -303,9 +314,11 @@ export class ChatThread extends HTMLElement {
     const { messages, hasMore } = this.store.chat(this.peerId).thread
     const { from, to } = windowOf(messages, this.#first)
     const atEnd = to === messages.length
+    const wasStuck = this.#stuck
     this.#stuck = atEnd && this.#nearEnd
     // Away from the end the window is held by its first message, or what arrives would push it along.
-    this.#first = this.#stuck ? null : messages[from]?.id ?? null
+    if (this.#stuck) this.#first = null
+    else if (wasStuck || this.#first === null) this.#first = this.#topId
     this.#seen = this.#stuck ? newestId(messages) : Math.max(this.#seen, this.#lastSeen())
     const below = laterFrom(messages, this.peerId, this.#seen).length
     part(this, 'jump').hidden = this.#stuck
@@ -314,11 +327,15 @@ export class ChatThread extends HTMLElement {
     this.#markRead()
 
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller
+    // What has come meanwhile is not in the view yet: where the window is to go is seen after that.
+    if (this.#scheduled) return
+    if (anchors && scrollTop < 1 && (from > 0 || hasMore)) this.#scroller.scrollTop = 1
     // In a very high view both ends are near at once; then the window does not run to and fro.
     const margin = Math.min(clientHeight * PREFETCH_SCREENS, (scrollHeight - clientHeight) / 3)
     const atTop = scrollTop < margin, atBottom = scrollHeight - scrollTop - clientHeight < margin
+    // As soon as one scrolls up at all, there is always more than the window above.
     // Asked for with every scroll; whoever answers sees to it that it is read once.
-    if ((atTop || scrollHeight <= clientHeight) && from < STEP && hasMore) intend(this, { type: 'older', peerId: this.peerId })
+    if ((!this.#stuck || scrollHeight <= clientHeight) && from < 3 * STEP && hasMore) intend(this, { type: 'older', peerId: this.peerId })
     if (atTop && from > 0 && !this.#stuck) this.#first = moveWindow(messages, this.#first, -STEP)
     else if (atBottom && !atEnd) this.#first = moveWindow(messages, this.#first, STEP)
     else return
