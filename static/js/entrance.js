@@ -18,6 +18,12 @@ import { SignIn } from './elements/sign-in.js'
  */
 export async function signIn(app, api, { setup, invite }) {
   const [server] = await Promise.all([api.server().catch(() => null), loadStyle('css/sign-in.css')])
+  if (server?.demo && !setup && !invite) {
+    const { showDemo } = await import('./demo.js')
+    await showDemo(app, server.demo.accounts)
+    // Both people of the demo are in already: nobody signs in.
+    return new Promise(() => {})
+  }
   const form = new SignIn({
     mode: setup ? 'setup' : invite ? 'register' : 'login',
     canRegister: invite !== null || server?.registration === 'open',

@@ -108,6 +108,15 @@ export const CATALOGUE = {
     keyLine: 'New line',
     keyEscape: 'Close; then back to the text; then to the list',
 
+    demoTitle: 'chatd, to try out',
+    demoLead: 'Two people side by side, both live: write on one side and watch it arrive, be ticked and be read on the other.',
+    demoNotKept: 'This is a demonstration. Nothing is kept: all of it is gone when the server stops.',
+    demoSide: 'What {name} sees',
+    demoDevelopers: 'For developers',
+    demoSnippet: 'A program that joins in',
+    demoSnippetHint: 'Run this with the stock client (npm install socket.io-client): it writes and listens as the person on the left. Its token is live.',
+    demoCopy: 'Copy the program',
+
     backToChats: 'Back to the chats',
     chooseChat: 'Choose a chat',
     chooseChatHint: 'Or start a new one.',
@@ -268,6 +277,15 @@ export const CATALOGUE = {
     keySend: 'Kirim',
     keyLine: 'Baris baru',
     keyEscape: 'Tutup; lalu kembali ke teks; lalu ke daftar',
+
+    demoTitle: 'chatd, untuk dicoba',
+    demoLead: 'Dua orang berdampingan, keduanya langsung: tulislah di satu sisi dan lihat pesannya tiba, dicentang, dan dibaca di sisi lain.',
+    demoNotKept: 'Ini demonstrasi. Tidak ada yang disimpan: semuanya hilang saat server berhenti.',
+    demoSide: 'Yang dilihat {name}',
+    demoDevelopers: 'Untuk pengembang',
+    demoSnippet: 'Program yang ikut serta',
+    demoSnippetHint: 'Jalankan ini dengan klien standar (npm install socket.io-client): program ini menulis dan mendengar sebagai orang di kiri. Tokennya berlaku.',
+    demoCopy: 'Salin programnya',
 
     backToChats: 'Kembali ke obrolan',
     chooseChat: 'Pilih obrolan',
