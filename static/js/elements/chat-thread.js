@@ -168,11 +168,11 @@ export class ChatThread extends HTMLElement {
     const held = anchors && this.#scroller.scrollTop >= 1
     const anchor = this.#stuck || held ? null : this.#anchor()
     const now = new Date()
-    const end = thread.messages.length > 0 ? messageKey(thread.messages[thread.messages.length - 1]) : undefined
-    // With more before it only, the end is where it was.
-    const sameEnd = this.#placed && end === this.#end
-    this.#end = end
     const window = windowOf(thread.messages, this.#first)
+    const last = thread.messages[window.to - 1]
+    // With more before it only, the end is where it was.
+    const sameEnd = this.#placed && last !== undefined && messageKey(last) === this.#end
+    this.#end = last && messageKey(last)
     this.#topId = thread.messages[window.from]?.id ?? null
     keyed(part(this, 'bubbles'), layOut(thread.messages, this.#newFrom, window), {
       key: item => item.key,
@@ -355,6 +355,8 @@ export class ChatThread extends HTMLElement {
   #toEnd() {
     this.#stuck = true
     this.#first = null
+    // Whatever is rendered, the end is to be shown.
+    this.#end = undefined
     this.render()
     this.#text.focus()
   }
