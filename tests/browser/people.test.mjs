@@ -150,3 +150,17 @@ scene('logging out leaves the other devices, or ends them all', async stage => {
   await here.getByText('Welcome back').waitFor()
   await there.getByText('You have been logged out').waitFor()
 })
+
+scene('a row stays under the mouse that aims at it, and goes to its place afterwards', async stage => {
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  await bob.write(ada, 'one')
+  await cyd.write(ada, 'two')
+  const page = await stage.open(ada)
+  const names = () => page.locator('.chat-name').allInnerTexts()
+  await row(page, 'cyd').hover()
+  assert.deepEqual(await names(), ['cyd', 'bob'])
+  await bob.write(ada, 'three')
+  await row(page, 'three').waitFor()
+  assert.deepEqual(await names(), ['cyd', 'bob'])
+  await page.waitForFunction(() => document.querySelector('.chat-name').textContent === 'bob')
+})

@@ -3,8 +3,17 @@
 // state recovery. WebSocket first; HTTP long-polling (polling.js, loaded only then) where a proxy
 // in between lets no WebSocket through.
 //
+// It can be used without this page: copy the folder net/ (socket.js, api.js for its ChatError, polling.js).
+//
+//     const socket = new Socket(new URL('https://chat.example.org/socket.io/'), () => ({ token }))
+//     socket.addEventListener('event', ({ detail: { name, data } }) => console.log(name, data))
+//     socket.addEventListener('connect', () => { if (!socket.recovered) readWhatWasMissed() })
+//     socket.addEventListener('refused', ({ detail: { code } }) => signInAgain(code))
+//     socket.connect()
+//     const { id } = await socket.emit('send_message', { receiver_id: 2, content: 'Halo!', client_id })
+//
 // Nothing is buffered here. A call while disconnected fails at once with `offline`; the outbox in
-// main.js decides what is worth sending again. The protocols: https://socket.io/docs/v4/engine-io-protocol/
+// sync.js decides what is worth sending again. The protocols: https://socket.io/docs/v4/engine-io-protocol/
 // and https://socket.io/docs/v4/socket-io-protocol/
 
 import { ChatError } from './api.js'
