@@ -29,6 +29,8 @@ scene('one registers, finds somebody by a few keys, and writes; in Indonesian to
   await page.keyboard.press('Enter')
   await page.getByText('No chats yet').waitFor()
   await page.keyboard.press('Control+k')
+  // The first dialog is loaded only now.
+  await page.getByRole('searchbox').waitFor()
   await page.keyboard.type('bon')
   await page.waitForFunction(() => document.querySelectorAll('.person').length === 1)
   await page.keyboard.press('Enter')
