@@ -16,8 +16,8 @@ use crate::transport::Body;
 #[folder = "$CARGO_MANIFEST_DIR/static"]
 struct Assets;
 
-/// The page runs nothing and loads nothing but its own files, and stands in no frame.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// The page runs nothing and loads nothing but its own files, and stands in no frame. Its icon is in the page itself.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// A file by its exact path; `/` is `index.html`.
 pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiError> {

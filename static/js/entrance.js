@@ -1,7 +1,7 @@
 // The ways in and out: signing in, registering, the set-up of a new server; and logging out. main.js
 // loads it only when somebody stands at the door.
 
-import { t, translate } from './i18n/words.js'
+import { errorText, t, translate } from './i18n/words.js'
 import { clone, loadStyle, part, recall, remember } from './lib/dom.js'
 import { ChatError } from './net/api.js'
 import { SignIn } from './elements/sign-in.js'
@@ -18,6 +18,12 @@ import { SignIn } from './elements/sign-in.js'
  */
 export async function signIn(app, api, { setup, invite }) {
   const [server] = await Promise.all([api.server().catch(() => null), loadStyle('css/sign-in.css')])
+  if (server?.demo && !setup && !invite) {
+    const { showDemo } = await import('./demo.js')
+    await showDemo(app, server.demo.accounts)
+    // Both people of the demo are in already: nobody signs in.
+    return new Promise(() => {})
+  }
   const form = new SignIn({
     mode: setup ? 'setup' : invite ? 'register' : 'login',
     canRegister: invite !== null || server?.registration === 'open',
@@ -46,16 +52,27 @@ export async function signIn(app, api, { setup, invite }) {
 }
 
 /**
- * Asks before logging out, for it ends every session of the account and deletes what is unsent.
+ * Asks before logging out, for it deletes what is unsent; and whether the other devices go, too, which only
+ * the server can see to.
  * @param {number} unsent
- * @returns {Promise<boolean>}
+ * @param {() => Promise<unknown>} everywhere ends every session of the account
+ * @returns {Promise<boolean>} whether to go
  */
-export function askToLogOut(unsent) {
+export function askToLogOut(unsent, everywhere) {
   const dialog = /** @type {HTMLDialogElement} */ (translate(clone('log-out')))
   part(dialog, 'unsent').hidden = unsent === 0
   part(dialog, 'unsent').textContent = t('logOutUnsent', { count: unsent })
   part(dialog, 'cancel').addEventListener('click', () => dialog.close())
-  part(dialog, 'confirm').addEventListener('click', () => dialog.close('yes'))
+  part(dialog, 'confirm').addEventListener('click', async () => {
+    try {
+      if (/** @type {HTMLInputElement} */ (part(dialog, 'everywhere')).checked) await everywhere()
+      dialog.close('yes')
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error
+      part(dialog, 'error').hidden = false
+      part(dialog, 'error').textContent = errorText(error.code)
+    }
+  })
   document.body.append(dialog)
   dialog.showModal()
   return new Promise(answered => dialog.addEventListener('close', () => {

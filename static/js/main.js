@@ -5,16 +5,17 @@
 // `store.apply` -> the elements show what changed.
 
 import { languages, pickLanguage, setLanguage, t, translate } from './i18n/words.js'
-import { clone, loadStyle, newId, part, recall, recallKeys, remember } from './lib/dom.js'
-import { Api, ChatError } from './net/api.js'
+import { clone, loadStyle, newId, openShelf, part, recall, remember } from './lib/dom.js'
+import { Api } from './net/api.js'
 
 /** @typedef {import('./net/api.js').Session} Session */
 /** @typedef {import('./net/socket.js').Socket} Socket */
 /** @typedef {import('./elements/chat-thread.js').ChatThread} ChatThread */
-/** @typedef {import('./elements/people-picker.js').PeoplePicker} PeoplePicker */
 
 /** The banner waits: most interruptions are over before anybody needs to know of them. */
 const BANNER_AFTER_MS = 2_500
+/** A new password ends every token but its own; word of the new one may come later than that of the end. */
+const NEW_TOKEN_MS = 1_500
 /** If the socket is not there by then, the chats are shown from REST without it. */
 const SHOW_AFTER_MS = 1_500
 
@@ -62,25 +63,28 @@ async function start() {
 
 /** @param {Session} signedIn */
 async function openChats({ user: me, maxMessageChars }) {
-  const [{ Socket }, { Store }, { Sync }, { ChatList }] = await Promise.all([
+  const [{ Socket }, { Store }, { Sync }, { ChatList }, memory] = await Promise.all([
     import('./net/socket.js'),
     import('./state/store.js'),
     import('./sync.js'),
     import('./elements/chat-list.js'),
+    openShelf(),
   ])
   const store = new Store(me)
-  const socket = new Socket(new URL('socket.io/', document.baseURI), () => ({ token: session?.token }))
-  const sync = new Sync({ store, socket, api, memory: { recall, remember, recallKeys } })
+  let used = session?.token
+  const socket = new Socket(new URL('socket.io/', document.baseURI), () => ({ token: used = session?.token }))
+  const sync = new Sync({ store, socket, api, memory })
   const list = new ChatList(store)
   const pane = translate(clone('pane'))
   /** The conversation's element, once a conversation was opened. @type {ChatThread | undefined} */
   let thread
-  /** @type {PeoplePicker | undefined} */
-  let picker
+  /** A change of one's own account that is on its way. @type {Promise<unknown>} */
+  let renewing = Promise.resolve()
+  let leaving = false
   /** Whether the list is one step back in the browser's history. */
   let cameFromList = false
 
-  sync.addEventListener('signed-out', event => signedOut(/** @type {CustomEvent} */ (event).detail.code))
+  sync.addEventListener('signed-out', event => putOut(/** @type {CustomEvent} */ (event).detail.code))
   socket.addEventListener('connect', () => thread?.render())
   showConnection(socket)
   store.addEventListener('change', () => {
@@ -88,15 +92,35 @@ async function openChats({ user: me, maxMessageChars }) {
     document.title = count > 0 ? `(${count}) chatd` : 'chatd'
   })
 
-  /** @param {(asked: PeoplePicker) => Promise<void>} work with the picker, which shows what fails */
-  async function withPicker(work) {
-    if (!picker) return
-    try {
-      await work(picker)
-    } catch (error) {
-      if (!(error instanceof ChatError)) throw error
-      picker.fail(error.code)
-    }
+  /** The server accepts the token no more. Where there is a newer one, as after a new password, it is used.
+   * @param {string} code */
+  async function putOut(code) {
+    if (leaving) return
+    leaving = true
+    await renewing
+    if (code === 'invalid_token' && session?.token === used) await new Promise(resolve => setTimeout(resolve, NEW_TOKEN_MS))
+    if (session?.token === used) return signedOut(code)
+    leaving = false
+    socket.close()
+    socket.connect()
+  }
+
+  /** @param {Promise<import('./net/api.js').User & { token?: string }>} change of one's own account */
+  async function renew(change) {
+    renewing = change.catch(() => {})
+    const { token = session?.token ?? '', id, username, avatar, is_admin } = await change
+    const user = { id, username, avatar, is_admin }
+    session = { token, user, ...(maxMessageChars && { maxMessageChars }) }
+    remember('session', session)
+    store.apply({ type: 'me', data: user })
+    return user
+  }
+
+  /** The dialogs answer for themselves once they are here. @param {string} type */
+  const opens = type => async () => {
+    const { dialogIntents } = await import('./dialogs.js')
+    if (intents[type] === more[type]) Object.assign(intents, dialogIntents({ app, api, store, renew }))
+    await intents[type]({})
   }
 
   /** @type {typeof intents} */
@@ -112,23 +136,15 @@ async function openChats({ user: me, maxMessageChars }) {
     typing: ({ peerId, isTyping }) => sync.typing(peerId, isTyping),
     read: ({ peerId, upTo }) => sync.read(peerId, upTo),
 
-    async 'find-people'() {
-      if (!picker) {
-        const load = [import('./elements/people-picker.js'), loadStyle('css/people-picker.css')]
-        const [{ PeoplePicker }] = /** @type {[typeof import('./elements/people-picker.js'), unknown]} */ (await Promise.all(load))
-        const canInvite = (me.is_admin ?? false) && await api.hasInvites()
-        picker ??= new PeoplePicker({ canInvite })
-        app.append(picker)
-      }
-      picker.show()
+    'find-people': opens('find-people'),
+    profile: opens('profile'),
+    admin: opens('admin'),
+    keys: opens('keys'),
+    async menu() {
+      // Somebody may have been promoted since; and a server without these routes offers no button that fails.
+      const user = await renew(api.me()).catch(() => me)
+      list.canAdminister = (user.is_admin ?? false) && await api.invites().then(() => true, () => false)
     },
-    search: ({ query }) => withPicker(async picker => {
-      const users = await api.findUsers(query)
-      for (const data of users) store.apply({ type: 'user', data })
-      picker.found(query, users)
-    }),
-    invite: () => withPicker(async picker => picker.invited(new URL((await api.invite()).url, document.baseURI).href)),
-    'start-chat'({ peerId }) { location.hash = `#/chat/${peerId}` },
 
     back() {
       if (cameFromList) history.back()
@@ -136,10 +152,9 @@ async function openChats({ user: me, maxMessageChars }) {
     },
     async 'log-out'() {
       const { askToLogOut } = await import('./entrance.js')
-      if (!await askToLogOut(store.pending().length)) return
-      // Without the server the token stays valid, but it leaves this device all the same.
-      await api.signOut().catch(() => {})
-      sync.forget()
+      if (!await askToLogOut(store.pending().length, () => (leaving = true, api.signOut()))) return void (leaving = false)
+      socket.close()
+      await sync.forget()
       signedOut()
     },
   }
@@ -152,7 +167,7 @@ async function openChats({ user: me, maxMessageChars }) {
     const before = sync.open
     sync.show(next)
     if (next !== null && !thread) {
-      const { ChatThread } = await import('./elements/chat-thread.js')
+      const { ChatThread } = await loadThread()
       thread ??= new ChatThread(store)
       thread.maxChars = maxMessageChars ?? thread.maxChars
       pane.append(thread)
@@ -166,21 +181,47 @@ async function openChats({ user: me, maxMessageChars }) {
     if (next === null && before !== null) list.focusRow(before)
   }
 
+  /** @param {1 | -1} step @param {boolean} unreadOnly */
+  function walk(step, unreadOnly) {
+    const rows = store.list()
+    const at = rows.findIndex(({ chat }) => chat.peerId === sync.open)
+    const ahead = step > 0 ? rows.slice(at + 1) : rows.slice(0, Math.max(at, 0)).reverse()
+    const next = ahead.find(({ unread }) => !unreadOnly || unread > 0)
+    if (next) location.hash = `#/chat/${next.chat.peerId}`
+  }
+
+  /** @param {KeyboardEvent} event */
+  function onKey(event) {
+    // A dialog has its own keys, and Escape closes it by itself.
+    if (event.isComposing || document.querySelector('dialog[open], :popover-open')) return
+    const command = event.ctrlKey || event.metaKey
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    if (command && event.key.toLowerCase() === 'k') intents['find-people']({})
+    else if (command && event.key === '/') intents.keys({})
+    else if (event.altKey && step) walk(/** @type {1 | -1} */ (step), event.shiftKey)
+    else if (event.key === 'Escape' && sync.open !== null) {
+      if (!thread?.focusText()) list.focusRow(sync.open)
+    } else return
+    event.preventDefault()
+  }
+
   app.replaceChildren(list, pane)
   await follow()
+  // Here before the first chat is chosen, so that it opens at once.
+  idle(loadThread)
   cameFromList = false
   window.addEventListener('hashchange', follow)
-  window.addEventListener('keydown', event => {
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') {
-      event.preventDefault()
-      intents['find-people']({})
-    }
-  })
+  window.addEventListener('keydown', onKey)
   // The socket first, so that nothing falls between reading and listening. Where it takes long, the
   // chats are read without it; they are read again when it is there, and merged.
   socket.connect()
   setTimeout(() => { if (!socket.connected && store.listState === 'loading') sync.refresh() }, SHOW_AFTER_MS)
 }
+
+const loadThread = () => import('./elements/chat-thread.js')
+
+/** @param {() => unknown} work for when nothing else is to be done */
+const idle = work => (window.requestIdleCallback ?? setTimeout)(() => { work() })
 
 /** The quiet banner, and the moments at which a new attempt is worth while. @param {Socket} socket */
 function showConnection(socket) {
@@ -230,7 +271,10 @@ document.querySelector('[data-skip]')?.addEventListener('click', event => {
   document.getElementById('conversation')?.focus()
 })
 window.addEventListener('storage', ({ key }) => {
-  // Logged out, or in as somebody else, in another tab.
-  if (key === 'chatd.session' && session) location.replace(location.pathname)
+  if (key !== 'chatd.session' || !session) return
+  const now = /** @type {Session | null} */ (recall('session'))
+  // Changed in another tab: the same person with a new token or name, somebody else, or nobody.
+  if (now?.user.id === session.user.id) session = now
+  else location.replace(location.pathname)
 })
 start()

@@ -10,8 +10,8 @@ import { ChatError } from './net/api.js'
 /** @typedef {import('./state/store.js').Store} Store */
 /** @typedef {import('./state/store.js').Message} Message */
 /** @typedef {Pick<import('./net/socket.js').Socket, 'connected' | 'recovered' | 'emit' | 'tell' | 'addEventListener'>} Socket */
-/** @typedef {Pick<import('./net/api.js').Api, 'recents' | 'history' | 'user'>} Api */
-/** @typedef {{ recall(key: string): any, remember(key: string, value: unknown): void, recallKeys(start: string): string[] }} Memory */
+/** @typedef {Pick<import('./net/api.js').Api, 'recents' | 'history' | 'user' | 'updates'>} Api */
+/** @typedef {Omit<import('./lib/dom.js').Memory, 'saved'> & { saved?(): Promise<void> }} Memory */
 
 /** On reconnecting, unsent messages go first; but reading does not wait longer than this for them. */
 const SEND_FIRST_MS = 3_000
@@ -23,9 +23,14 @@ const READ_SOON_MS = 300
 const TYPING_LASTS_MS = 6_000
 /** The server knows a client id for 24 hours. After that a message could be stored twice: ask the person. */
 const RESEND_WITHIN_MS = 20 * 3_600_000
-/** One page of history; and the most that the server gives at once. */
+/** One page of history; one of what came before, for a reader who scrolls fast; and the most that the server gives at once. */
 const PAGE = 50
+const OLDER_PAGE = 150
 const LONGEST_PAGE = 500
+/** Unread messages are looked for so far back; who missed more begins at the end. */
+const UNREAD_MOST = 2_500
+/** Whoever missed more than this many pages of events is better served by reading afresh. */
+const UPDATE_PAGES_MOST = 5
 /** How many people the server lets a socket watch. */
 const WATCHED_MOST = 500
 /** These are not refusals of a message: it was not sent, or nobody knows, or the server asks for patience. */
@@ -48,6 +53,8 @@ export class Sync extends EventTarget {
   #readSaid = ''
   #watched = ''
   #meeting = false
+  /** The place of the last event that was heard, in the order of all that last. @type {string | undefined} */
+  #cursor
   /** What is being read or asked right now, so that it is not asked twice. @type {Set<string>} */
   #under = new Set()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -79,7 +86,7 @@ export class Sync extends EventTarget {
     this.#meetAndWatch()
     const { listState } = this.#store
     const shown = listState === 'ready' && (this.open === null || this.#store.chat(this.open).thread.loaded)
-    if (this.#socket.recovered && shown) return this.#sendPending()
+    if (shown && (this.#socket.recovered || await this.#catchUp())) return this.#sendPending()
     // What was missed is read again. First what is unsent: the history does not name client ids, so a
     // message stored just before the connection broke would for a moment stand there twice.
     this.#store.apply({ type: 'missed' })
@@ -87,8 +94,26 @@ export class Sync extends EventTarget {
     await this.refresh()
   }
 
-  /** @param {{ name: string, data: any }} event */
-  #heard({ name, data }) {
+  /** Hears by REST what the socket could not replay, where the server still knows the place.
+   * @returns {Promise<boolean>} whether that was all; otherwise everything is read afresh */
+  async #catchUp() {
+    try {
+      for (let page = 0; page < UPDATE_PAGES_MOST && this.#cursor !== undefined; page++) {
+        const { data, meta } = await this.#api.updates(this.#cursor)
+        for (const { event, data: payload } of data) this.#heard({ name: event, data: payload })
+        this.#cursor = meta.cursor ?? undefined
+        if (!meta.has_more) return this.#cursor !== undefined
+      }
+    } catch (error) {
+      this.#failed(error)
+    }
+    this.#cursor = undefined
+    return false
+  }
+
+  /** @param {{ name: string, data: any, cursor?: string }} event */
+  #heard({ name, data, cursor }) {
+    if (cursor !== undefined) this.#cursor = cursor
     if (name === 'message_sent') return this.#stored(data)
     if (name === 'chat_error') {
       // An expired token ends the connection as well; the next attempt then brings the refusal.
@@ -178,11 +203,17 @@ export class Sync extends EventTarget {
   #readHistory(peerId, before) {
     return this.#once(`history ${peerId} ${before}`, async () => {
       const store = this.#store
-      // After a long absence a longer page, so that the conversation opens at the first unread message.
-      const limit = before ? PAGE : Math.min(LONGEST_PAGE, Math.max(PAGE, store.unread(store.chat(peerId)) + PAGE / 2))
       try {
-        const { data, meta } = await this.#api.history(peerId, { limit, before })
-        store.apply({ type: 'history', data, peerId, hasMore: meta.has_more ?? false, older: before !== undefined })
+        const { data, meta } = await this.#api.history(peerId, { limit: before ? OLDER_PAGE : PAGE, before })
+        let hasMore = meta.has_more ?? false
+        // After a long absence more, so that the conversation opens at the first unread message.
+        const search = before === undefined && store.unread(store.chat(peerId)) < UNREAD_MOST
+        while (search && hasMore && data.length < UNREAD_MOST && allUnread(data, peerId)) {
+          const earlier = await this.#api.history(peerId, { limit: LONGEST_PAGE, before: data[0].id })
+          data.unshift(...earlier.data)
+          hasMore = earlier.meta.has_more ?? false
+        }
+        store.apply({ type: 'history', data, peerId, hasMore, older: before !== undefined })
       } catch (error) {
         this.#failed(error)
         store.apply({ type: 'history_failed', data: { peerId } })
@@ -232,6 +263,7 @@ export class Sync extends EventTarget {
   /** @param {{ clientId: string, peerId: number, content: string, createdAt: string }} message */
   send(message) {
     const { clientId, ...kept } = message
+    // Both at once, so that the text is never in neither: from the draft it goes to the outbox.
     this.#memory.remember(this.#outboxKey + clientId, kept)
     this.draft(message.peerId, '')
     this.#store.apply({ type: 'send', data: message })
@@ -277,10 +309,11 @@ export class Sync extends EventTarget {
   }
 
   /** Forgets what this device kept of the account: drafts, and messages that were not sent. */
-  forget() {
+  async forget() {
     for (const start of [this.#draftKey, this.#outboxKey]) {
       for (const key of this.#memory.recallKeys(start)) this.#memory.remember(start + key, null)
     }
+    await this.#memory.saved?.()
   }
 
   /** One message is on its way at a time: what was written first is stored first. */
@@ -300,7 +333,7 @@ export class Sync extends EventTarget {
       this.#stored(await this.#socket.emit('send_message', { receiver_id: peerId, content, client_id: clientId }))
     } catch (error) {
       const code = this.#failed(error)
-      if (!TRY_AGAIN.includes(code)) this.#store.apply({ type: 'send_failed', data: { clientId, peerId, code } })
+      if (!TRY_AGAIN.includes(code) && !SIGNED_OUT.includes(code)) this.#store.apply({ type: 'send_failed', data: { clientId, peerId, code } })
       // After a lost connection the next one is reason enough; else the server needs a moment.
       else if (code !== 'connection_lost') await pause(error instanceof ChatError && error.retryAfterMs || RETRY_MS)
     }
@@ -325,6 +358,12 @@ export class Sync extends EventTarget {
       if (tooOld) this.#store.apply({ type: 'send_failed', data: { ...data, code: 'stale' } })
     }
   }
+}
+
+/** @param {any[]} page of history @param {number} peerId @returns {boolean} whether what came before may be unread, too */
+function allUnread(page, peerId) {
+  const received = page.filter(message => message.sender_id === peerId)
+  return received.length > 0 && received.every(message => !message.is_read)
 }
 
 /** @param {number} ms */

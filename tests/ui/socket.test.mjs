@@ -166,6 +166,18 @@ describe('Socket', () => {
     done()
   })
 
+  test('gives the cursor beside the event, and takes no text of an event for one', async () => {
+    const wire = await connected({ sid: 's', pid: 'p' })
+    const heard = []
+    socket.addEventListener('event', event => heard.push(event.detail))
+    wire.on.packet('42["chat_read",{"up_to":3},"c7"]')
+    wire.on.packet('42["news","only text"]')
+    assert.deepEqual(heard, [{ name: 'chat_read', data: { up_to: 3 }, cursor: 'c7' }, { name: 'news', data: 'only text' }])
+    wire.on.closed()
+    assert.equal((await connected({ sid: 's2', pid: 'p' })).auth.offset, 'c7')
+    done()
+  })
+
   test('gives replayed events that come before the answer to CONNECT, in order, before `connect`', async () => {
     const heard = []
     socket.addEventListener('event', event => heard.push(event.detail.data))

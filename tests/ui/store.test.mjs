@@ -55,6 +55,13 @@ describe('unread', () => {
     assert.equal(unread(ADA), 1)
   })
 
+  test('counts what is left where only a part was read', () => {
+    list([row(ADA, 13, 4)])
+    store.apply({ type: 'history', data: [10, 11, 12, 13].map(id => from(ADA, id)), peerId: ADA, hasMore: false, older: false })
+    store.apply({ type: 'chat_read', data: { reader_id: ME, peer_id: ADA, up_to: 11 } })
+    assert.equal(unread(ADA), 2)
+  })
+
   test('follows a single message read on another device', () => {
     receive(from(ADA, 10))
     store.apply({ type: 'messege_read', data: { message_id: 10, user_id: ME } })

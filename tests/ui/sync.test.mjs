@@ -37,8 +37,8 @@ class FakeSocket extends EventTarget {
     for (const call of this.calls.splice(0)) call.reject(new ChatError('connection_lost'))
     this.dispatchEvent(new Event('disconnect'))
   }
-  hear(name, data) {
-    this.dispatchEvent(Object.assign(new Event('event'), { detail: { name, data } }))
+  hear(name, data, cursor) {
+    this.dispatchEvent(Object.assign(new Event('event'), { detail: { name, data, cursor } }))
   }
 }
 
@@ -52,7 +52,7 @@ function fakeMemory(kept = new Map()) {
   }
 }
 
-let store, socket, sync, memory, read, history
+let store, socket, sync, memory, read, history, updates
 /** Settles when the store has changed so that `holds` is true. */
 const when = holds => new Promise(resolve => {
   const look = () => { if (holds()) resolve(undefined) }
@@ -69,9 +69,11 @@ function start(kept) {
   memory = fakeMemory(kept)
   read = []
   history = []
+  updates = () => { throw new ChatError('not_found') }
   const api = {
     async recents(before) { read.push(`recents ${before ?? ''}`.trim()); return { data: [], meta: {} } },
     async history(peerId) { read.push(`history ${peerId}`); return { data: history, meta: { has_more: false } } },
+    async updates(since) { read.push(`updates ${since}`); return updates(since) },
     async user(id) { read.push(`user ${id}`); return { id, username: `user${id}` } },
   }
   sync = new Sync({ store, socket, api, memory })
@@ -179,6 +181,40 @@ describe('reconnecting', () => {
     await when(() => shown()[0] === 'a stored')
     await settled()
     assert.deepEqual(read, [])
+  })
+
+  const received = id => ({ id, sender_id: ADA, receiver_id: ME, content: `number ${id}`, created_at: time })
+  const opened = async () => {
+    sync.show(ADA)
+    socket.connect(false)
+    await when(() => store.chat(ADA).thread.loaded && store.listState === 'ready')
+    socket.hear('receive_message', received(1), 'c1')
+    socket.drop()
+    read.length = 0
+  }
+
+  test('catches up by the cursor where the socket could not, page by page', async () => {
+    await opened()
+    updates = since => since === 'c1'
+      ? { data: [{ event: 'receive_message', data: received(2) }], meta: { cursor: 'c2', has_more: true } }
+      : { data: [{ event: 'receive_message', data: received(3) }], meta: { cursor: 'c3', has_more: false } }
+    socket.connect(false)
+    await when(() => store.chat(ADA).thread.messages.length === 3)
+    await settled()
+    assert.deepEqual(read.filter(what => !what.startsWith('user')), ['updates c1', 'updates c2'])
+    socket.drop()
+    socket.connect(false)
+    await settled()
+    assert.equal(read.at(-1), 'updates c3', 'the next time it goes on from there')
+  })
+
+  test('reads everything afresh where the cursor is no longer known', async () => {
+    await opened()
+    updates = () => { throw new ChatError('cursor_expired') }
+    socket.connect(false)
+    await when(() => read.includes('recents'))
+    assert.ok(read.includes(`history ${ADA}`))
+    assert.equal(store.chat(ADA).thread.staleAfter, null)
   })
 
   test('sends what is unsent before it reads the history, so that nothing stands there twice', async () => {

@@ -1,6 +1,8 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { emptyThread, fromWire, layOut, newestFrom, newestId, place, takePage } from '../../static/js/state/store.js'
+import {
+  STEP, WINDOW, emptyThread, fromWire, indexOf, laterFrom, layOut, moveWindow, newestFrom, newestId, place, takePage, windowOf,
+} from '../../static/js/state/store.js'
 
 const ME = 1, PEER = 2
 
@@ -129,6 +131,46 @@ describe('layOut', () => {
     const items = layOut([at(1, local(5, 12)), at(2, local(5, 12)), pending('a'), pending('b')], 2)
     assert.equal(new Set(items.map(({ key }) => key)).size, items.length)
   })
+})
+
+describe('windowOf', () => {
+  const long = Array.from({ length: 1_000 }, (_, at) => stored(at + 1))
+
+  test('ends with the timeline, as long as nothing holds it', () => {
+    assert.deepEqual(windowOf(long, null), { from: 1_000 - WINDOW, to: 1_000 })
+    assert.deepEqual(windowOf(long.slice(0, 10), null), { from: 0, to: 10 })
+    assert.deepEqual(windowOf([], null), { from: 0, to: 0 })
+  })
+
+  test('is held by its first message, whatever is put before or behind', () => {
+    const { from, to } = windowOf(long.slice(100), 301)
+    assert.deepEqual([from, to], [200, 200 + WINDOW])
+    assert.equal(windowOf(long, 301).from, 300)
+    assert.equal(windowOf(place(long, stored(2_000)), 301).from, 300)
+  })
+
+  test('moves by a step, and stays with the end when it comes there', () => {
+    let first = moveWindow(long, null, -STEP)
+    assert.equal(windowOf(long, first).from, 1_000 - WINDOW - STEP)
+    first = moveWindow(long, first, STEP)
+    assert.equal(first, null)
+    assert.equal(windowOf(long, moveWindow(long, 3, -STEP)).from, 0)
+  })
+
+  test('shows a part as it looks in the whole', () => {
+    const whole = layOut(long, 700)
+    const keys = new Map(whole.map(item => [item.key, item]))
+    for (const item of layOut(long, 700, { from: 650, to: 750 })) assert.deepEqual(item, keys.get(item.key))
+  })
+})
+
+test('indexOf finds the place of an id, and that of what is not stored yet', () => {
+  const timeline = [stored(2), stored(4), pending('a')]
+  assert.deepEqual([1, 2, 3, 4, 5, Infinity].map(id => indexOf(timeline, id)), [0, 0, 1, 1, 2, 2])
+})
+
+test('laterFrom gives what the other person wrote after an id', () => {
+  assert.deepEqual(ids(laterFrom([stored(1), stored(2), stored(3, { senderId: ME }), stored(4)], PEER, 1)), [2, 4])
 })
 
 test('newestId passes over pending messages, newestFrom over those of the other person', () => {

@@ -9,6 +9,8 @@ import { currentLanguage, languages, shortTime, t, translate } from '../i18n/wor
 
 /** How often the relative times are written anew. */
 const TIMES_MS = 60_000
+/** So long after the mouse has moved over the list no row moves: the one that is aimed at stays under it. */
+const HOLD_MS = 1_500
 /** A preview shows one line; a text of thousands of characters need not be laid out for it. */
 const PREVIEW_CHARS = 160
 
@@ -21,6 +23,12 @@ export class ChatList extends HTMLElement {
   #current = null
   #rows = document.createElement('ul')
   #scheduled = false
+  /** When the mouse last moved over the rows. */
+  #aimedAt = -Infinity
+  /** The chats in the order in which they are shown. @type {number[]} */
+  #order = []
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #sortLater
 
   /** @param {Store} store */
   constructor(store) {
@@ -32,16 +40,22 @@ export class ChatList extends HTMLElement {
     const { signal } = this.#listening
     this.replaceChildren(translate(clone('chat-list')))
     this.#rows = part(this, 'rows')
+    this.#rows.addEventListener('pointermove', ({ pointerType }) => {
+      if (pointerType === 'mouse') this.#aimedAt = performance.now()
+    })
     const menu = part(this, 'menu')
     for (const name of ['new', 'first']) {
       part(this, name).addEventListener('click', () => intend(this, { type: 'find-people' }))
     }
     part(this, 'more').addEventListener('click', () => intend(this, { type: 'more-chats' }))
     part(this, 'again').addEventListener('click', () => intend(this, { type: 'refresh' }))
-    part(this, 'log-out').addEventListener('click', () => intend(this, { type: 'log-out' }))
+    for (const name of ['profile', 'admin', 'keys', 'log-out']) {
+      part(this, name).addEventListener('click', () => intend(this, { type: name }))
+    }
     menu.addEventListener('click', () => menu.hidePopover())
     // A popover is placed on the window, where the bar stands lower while the banner is shown.
     menu.addEventListener('beforetoggle', () => {
+      intend(this, { type: 'menu' })
       menu.style.top = `${part(this, 'bar').getBoundingClientRect().bottom}px`
     })
     for (const button of this.querySelectorAll('button[data-language]')) {
@@ -57,12 +71,18 @@ export class ChatList extends HTMLElement {
   disconnectedCallback() {
     this.#listening.abort()
     clearInterval(this.#clock)
+    clearTimeout(this.#sortLater)
   }
 
   /** @param {number | null} peerId the chat that is open */
   set current(peerId) {
     this.#current = peerId
     this.render()
+  }
+
+  /** @param {boolean} can whether there is anything to administrate here, for this person */
+  set canAdminister(can) {
+    part(this, 'admin').hidden = !can
   }
 
   /** Puts the focus on a chat's row, for the way back from a conversation. @param {number} peerId */
@@ -90,7 +110,7 @@ export class ChatList extends HTMLElement {
       const chosen = /** @type {HTMLElement} */ (button).dataset.language === currentLanguage()
       button.setAttribute('aria-pressed', String(chosen))
     }
-    const rows = this.store.list()
+    const rows = this.#hold(this.store.list())
     const now = new Date()
     keyed(this.#rows, rows, {
       key: row => String(row.chat.peerId),
@@ -100,6 +120,20 @@ export class ChatList extends HTMLElement {
     part(this, 'more').hidden = nextChats === undefined
     part(this, 'empty').hidden = rows.length > 0 || listState !== 'ready'
     part(this, 'failed').hidden = rows.length > 0 || listState !== 'failed'
+  }
+
+  /** The rows in their order, or, while one of them may be aimed at, in the order in which they stand.
+   * @param {Row[]} rows */
+  #hold(rows) {
+    const left = this.#aimedAt + HOLD_MS - performance.now()
+    if (left > 0) {
+      const place = new Map(this.#order.map((id, at) => [id, at]))
+      rows.sort((a, b) => (place.get(a.chat.peerId) ?? rows.length) - (place.get(b.chat.peerId) ?? rows.length))
+      clearTimeout(this.#sortLater)
+      this.#sortLater = setTimeout(() => this.render(), left)
+    }
+    this.#order = rows.map(({ chat }) => chat.peerId)
+    return rows
   }
 
   /** @param {HTMLElement} node @param {Row} row @param {Date} now */

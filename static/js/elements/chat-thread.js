@@ -1,10 +1,13 @@
 // <chat-thread>: one conversation: who it is with, the messages, and the composer. `open` shows a chat;
 // the rest it reads from the store. It says what the person wants (send, older, read, …) and, while the
-// conversation is visible and focused, that what is there has been read.
+// conversation is visible and focused, that what was in view has been read.
+//
+// Only a window of the messages has bubbles (see `windowOf`): it moves along with the reader, and the
+// message at the top of the view keeps its place to the pixel while bubbles come and go around it.
 
 import { clone, fillWithText, intend, keyed, paintAvatar, part } from '../lib/dom.js'
 import { clockTime, dayName, errorText, fullTime, languages, longTime, t, translate } from '../i18n/words.js'
-import { layOut, newestFrom, newestId } from '../state/store.js'
+import { STEP, laterFrom, layOut, messageKey, moveWindow, newestFrom, newestId, windowOf } from '../state/store.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/store.js').Message} Message */
@@ -16,10 +19,23 @@ const NEAR_END_PX = 100
 const PREFETCH_SCREENS = 1.5
 /** While typing goes on the peer is told once in this time; their typing line lives twice as long. */
 const TYPING_EVERY_MS = 3_000
+/** Reading along is told at once, and then at most once in this time. */
+const READ_EVERY_MS = 200
+/** More new messages than this at once are announced by their number. */
+const ANNOUNCED_MOST = 3
 /** The limit is mentioned when this few characters are left. */
 const MENTION_LIMIT = 200
 
 const STATE_WORDS = { pending: 'statePending', failed: 'stateFailed', stored: 'stateStored', read: 'stateRead' }
+/** The ticks, drawn in 20 by 14: a clock, one tick, two, and an exclamation mark. */
+const TICKS = {
+  pending: 'M12 1.8a5.2 5.2 0 1 0 .01 0M12 4.2V7l1.9 1.4',
+  failed: 'M12 1.8a5.2 5.2 0 1 0 .01 0M12 4.3v3m0 2.3v.01',
+  stored: 'm6 7.6 3.4 3.4L17 3.2',
+  read: 'm1.4 7.6 3.4 3.4 7.6-7.8M8.8 9.6l1.4 1.4 7.9-7.8',
+}
+/** Where the browser itself holds what is being read in its place, it does so best: also in mid-fling. */
+const anchors = CSS.supports('overflow-anchor: auto')
 const touch = matchMedia('(pointer: coarse)')
 
 export class ChatThread extends HTMLElement {
@@ -31,6 +47,8 @@ export class ChatThread extends HTMLElement {
   #resizing = new ResizeObserver(() => this.#afterResize())
   #stuck = true
   #scheduled = false
+  /** The first message with a bubble, by its id; null: as many as may be, up to the end. @type {number | null} */
+  #first = null
   /** What each bubble shows, so that it is filled again only when that changed.
    * @type {WeakMap<HTMLElement, { message: Message, joined: boolean, name: string }>} */
   #shown = new WeakMap()
@@ -38,8 +56,16 @@ export class ChatThread extends HTMLElement {
   #newFrom
   /** Whether the first view of this chat was found: at the divider, else at the end. */
   #placed = false
-  /** The newest message from the peer that the reader has had in view. */
+  /** The newest message that the reader has had in view. */
   #seen = 0
+  /** The id of the first and the key of the last message that had bubbles at the last rendering. @type {number | null} */
+  #topId = null
+  /** @type {string | undefined} */
+  #end
+  /** Where the reader was in the other chats, while away from the end. @type {Map<number, { first: number | null, key: string, top: number }>} */
+  #places = new Map()
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #readLater
   /** The newest message from the peer that needs no announcement any more. */
   #announced = 0
   #typingSaidAt = -Infinity
@@ -71,6 +97,7 @@ export class ChatThread extends HTMLElement {
       intend(this, { type: 'back' })
     })
     part(this, 'bubbles').addEventListener('click', event => this.#onBubbleClick(event))
+    this.#scroller.addEventListener('keydown', event => this.#onKey(event))
     this.#resizing.observe(this.#scroller)
     this.#connectComposer()
   }
@@ -78,14 +105,19 @@ export class ChatThread extends HTMLElement {
   disconnectedCallback() {
     this.#listening.abort()
     this.#resizing.disconnect()
+    clearTimeout(this.#readLater)
   }
 
   /** @param {number | null} peerId the chat to show, or none */
   open(peerId) {
     if (peerId === this.peerId) return
     this.#sayStopped()
+    this.#keepPlace()
+    clearTimeout(this.#readLater)
+    this.#readLater = undefined
     this.peerId = peerId
     this.#stuck = true
+    this.#first = null
     this.#newFrom = undefined
     this.#placed = false
     this.#announced = this.#seen = 0
@@ -96,6 +128,13 @@ export class ChatThread extends HTMLElement {
     this.#grow()
     this.render()
     this.#focus()
+  }
+
+  /** Puts the focus where one writes. @returns {boolean} false where it was there already */
+  focusText() {
+    if (document.activeElement === this.#text) return false
+    this.#text.focus()
+    return true
   }
 
   // Messages.
@@ -123,14 +162,21 @@ export class ChatThread extends HTMLElement {
     const user = store.users.get(peerId) ?? { id: peerId, username: '…' }
     this.#renderHead(user)
 
-    // The divider is set once, when the history is there to be searched for the first unread one.
     const placing = !this.#placed && thread.loaded
-    if (placing) this.#newFrom = thread.messages.find(message => message.senderId === peerId && !message.isRead)?.id
-    const anchor = this.#stuck ? null : this.#anchor()
+    const place = placing ? this.#findPlace(thread) : undefined
+    // At the very top the browser holds nothing: it would show what is put there.
+    const held = anchors && this.#scroller.scrollTop >= 1
+    const anchor = this.#stuck || held ? null : this.#anchor()
     const now = new Date()
-    keyed(part(this, 'bubbles'), layOut(thread.messages, this.#newFrom), {
+    const window = windowOf(thread.messages, this.#first)
+    const last = thread.messages[window.to - 1]
+    // With more before it only, the end is where it was.
+    const sameEnd = this.#placed && last !== undefined && messageKey(last) === this.#end
+    this.#end = last && messageKey(last)
+    this.#topId = thread.messages[window.from]?.id ?? null
+    keyed(part(this, 'bubbles'), layOut(thread.messages, this.#newFrom, window), {
       key: item => item.key,
-      create: item => translate(clone(item.kind)),
+      create: item => item.kind === 'divider' ? translate(clone('divider')) : clone(item.kind),
       update: (node, item) => this.#fill(node, item, user.username, now),
     })
     const top = part(this, 'top')
@@ -138,17 +184,42 @@ export class ChatThread extends HTMLElement {
     top.hidden = !part(this, 'failed').hidden
     top.textContent = thread.hasMore || !thread.loaded ? t('loadingOlder') : t('beginning', { name: user.username })
 
-    const divider = placing && this.querySelector('.divider')
-    if (divider) divider.scrollIntoView({ block: 'center' })
+    const node = place && part(this, 'bubbles').querySelector(`[data-key="${CSS.escape(place.key)}"]`)
+    const left = !node && held && !(this.#stuck && !sameEnd)
+    if (node) this.#scroller.scrollTop += this.#top(node) - (place.top ?? this.#scroller.clientHeight / 3)
+    else if (left) requestAnimationFrame(() => this.#onScroll())
     else if (this.#stuck) this.#scroller.scrollTop = this.#scroller.scrollHeight
-    else if (anchor?.node.isConnected) this.#scroller.scrollTop += anchor.node.offsetTop - anchor.top
-    if (placing) {
-      this.#placed = true
-      this.#seen = newestFrom(thread.messages, peerId)
-    }
-    this.#onScroll()
+    else if (anchor?.node.isConnected) this.#scroller.scrollTop += this.#top(anchor.node) - anchor.top
+    if (placing) this.#placed = true
+    // What is left to the browser it does after this, so only then is it known where things stand.
+    if (!left) this.#onScroll()
     this.#announce(thread.messages, user.username)
     this.#markRead()
+  }
+
+  /** Where to begin: at the first unread message, else where the reader was, else at the end.
+   * @param {import('../state/store.js').Thread} thread @returns {{ key: string, top?: number } | undefined} */
+  #findPlace({ messages, hasMore }) {
+    const unread = messages.findIndex(message => message.senderId === this.peerId && !message.isRead)
+    const kept = this.#places.get(this.peerId ?? 0)
+    // Where even the oldest message here is unread the first one is not known, so nothing is said of it.
+    if (unread > 0 || unread === 0 && !hasMore) {
+      this.#newFrom = messages[unread].id
+      this.#first = moveWindow(messages, messages[unread].id, -STEP)
+      this.#stuck = false
+      return { key: 'divider' }
+    }
+    if (!kept || unread === 0) return undefined
+    this.#first = kept.first
+    this.#stuck = false
+    return kept
+  }
+
+  #keepPlace() {
+    if (this.peerId === null || !this.#placed) return
+    const anchor = this.#stuck ? null : this.#anchor()
+    this.#places.delete(this.peerId)
+    if (anchor) this.#places.set(this.peerId, { first: this.#first, key: anchor.node.dataset.key ?? '', top: anchor.top })
   }
 
   /** @param {import('../net/api.js').User} user */
@@ -188,11 +259,14 @@ export class ChatThread extends HTMLElement {
     const time = part(node, 'time')
     time.textContent = clockTime(date)
     time.title = fullTime(date)
-    part(node, 'tick').toggleAttribute('hidden', !mine)
-    part(node, 'tick').firstElementChild?.setAttribute('href', `#icon-${look}`)
+    if (!mine) node.querySelector('.tick')?.remove()
+    else part(node, 'tick').setAttribute('d', TICKS[look])
     part(node, 'state').textContent = mine ? t(STATE_WORDS[look]) : ''
-    part(node, 'problem').hidden = message.state !== 'failed'
-    if (message.state === 'failed') part(node, 'problem-text').textContent = errorText(message.problem ?? '')
+    node.querySelector('.problem')?.remove()
+    if (message.state !== 'failed') return
+    const problem = translate(clone('problem'))
+    part(problem, 'problem-text').textContent = errorText(message.problem ?? '')
+    node.append(problem)
   }
 
   /** @param {MouseEvent} event on one of the buttons of a message that was not sent */
@@ -204,35 +278,100 @@ export class ChatThread extends HTMLElement {
 
   // Scrolling: stick to the end while near it, else hold what is being read.
 
-  /** The first message in view, and where it stands. */
+  /** @param {Element} node @returns {number} how far below the top of the view it begins */
+  #top(node) {
+    return node.getBoundingClientRect().top - this.#scroller.getBoundingClientRect().top
+  }
+
+  /** The last bubble or chip that begins above a line of the view. @param {number} line */
+  #lastAbove(line) {
+    const { children } = part(this, 'bubbles')
+    const limit = this.#scroller.getBoundingClientRect().top + line
+    let low = 0, high = children.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (children[middle].getBoundingClientRect().top < limit) low = middle + 1
+      else high = middle
+    }
+    return low - 1
+  }
+
+  /** The message at the top of the view, and where it stands. */
   #anchor() {
-    const { scrollTop } = this.#scroller
-    for (const node of part(this, 'bubbles').children) {
-      if (!(node instanceof HTMLElement) || node.offsetTop + node.offsetHeight <= scrollTop) continue
-      return { node, top: node.offsetTop }
+    const { children } = part(this, 'bubbles')
+    for (let at = Math.max(0, this.#lastAbove(0)); at < children.length; at++) {
+      const node = /** @type {HTMLElement} */ (children[at])
+      // A chip may go when what is before it comes; a message stays.
+      if (node.classList.contains('message') && node.getBoundingClientRect().bottom > this.#scroller.getBoundingClientRect().top) {
+        return { node, top: this.#top(node) }
+      }
     }
     return null
   }
 
   #onScroll() {
     if (this.peerId === null || !this.#placed) return
-    const { thread } = this.store.chat(this.peerId)
-    this.#stuck = this.#nearEnd
-    if (this.#stuck) this.#seen = newestFrom(thread.messages, this.peerId)
-    const below = thread.messages.filter(message => message.senderId === this.peerId && message.id > this.#seen).length
+    const { messages, hasMore } = this.store.chat(this.peerId).thread
+    const { from, to } = windowOf(messages, this.#first)
+    const atEnd = to === messages.length
+    const wasStuck = this.#stuck
+    this.#stuck = atEnd && this.#nearEnd
+    // Away from the end the window is held by its first message, or what arrives would push it along.
+    if (this.#stuck) this.#first = null
+    else if (wasStuck || this.#first === null) this.#first = this.#topId
+    this.#seen = this.#stuck ? newestId(messages) : Math.max(this.#seen, this.#lastSeen())
+    const below = laterFrom(messages, this.peerId, this.#seen).length
     part(this, 'jump').hidden = this.#stuck
     part(this, 'jump-text').textContent = below > 0 ? t('newBelow', { count: below }) : ''
     part(this, 'jump').setAttribute('aria-label', below > 0 ? t('newBelow', { count: below }) : t('toNewest'))
-    const near = this.#scroller.scrollTop < this.#scroller.clientHeight * PREFETCH_SCREENS
+    this.#markRead()
+
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller
+    // What has come meanwhile is not in the view yet: where the window is to go is seen after that.
+    if (this.#scheduled) return
+    if (anchors && scrollTop < 1 && (from > 0 || hasMore)) this.#scroller.scrollTop = 1
+    // In a very high view both ends are near at once; then the window does not run to and fro.
+    const margin = Math.min(clientHeight * PREFETCH_SCREENS, (scrollHeight - clientHeight) / 3)
+    const atTop = scrollTop < margin, atBottom = scrollHeight - scrollTop - clientHeight < margin
+    // As soon as one scrolls up at all, there is always more than the window above.
     // Asked for with every scroll; whoever answers sees to it that it is read once.
-    if (near && thread.hasMore) intend(this, { type: 'older', peerId: this.peerId })
+    if ((!this.#stuck || scrollHeight <= clientHeight) && from < 3 * STEP && hasMore) intend(this, { type: 'older', peerId: this.peerId })
+    if (atTop && from > 0 && !this.#stuck) this.#first = moveWindow(messages, this.#first, -STEP)
+    else if (atBottom && !atEnd) this.#first = moveWindow(messages, this.#first, STEP)
+    else return
+    this.#schedule()
+  }
+
+  /** The newest message that stands in the view, or above it. */
+  #lastSeen() {
+    const { children } = part(this, 'bubbles')
+    for (let at = this.#lastAbove(this.#scroller.clientHeight); at >= 0; at--) {
+      const id = this.#shown.get(/** @type {HTMLElement} */ (children[at]))?.message.id
+      if (id !== undefined && id !== Infinity) return id
+    }
+    return 0
   }
 
   #toEnd() {
     this.#stuck = true
-    const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'
-    this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior })
+    this.#first = null
+    // Whatever is rendered, the end is to be shown.
+    this.#end = undefined
+    this.render()
     this.#text.focus()
+  }
+
+  /** Arrow keys walk from message to message, so that each can be heard by itself.
+   * @param {KeyboardEvent} event */
+  #onKey(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    if (!step || event.altKey || event.ctrlKey || event.metaKey) return
+    event.preventDefault()
+    const nodes = [...part(this, 'bubbles').querySelectorAll('.message')]
+    const inside = document.activeElement?.closest('.message')
+    const at = inside ? nodes.indexOf(inside) + step : nodes.findLastIndex(node => this.#top(node) < this.#scroller.clientHeight)
+    const node = nodes[at]
+    if (node instanceof HTMLElement) node.focus()
   }
 
   /** The composer grew, the window turned, a keyboard came up. */
@@ -242,20 +381,27 @@ export class ChatThread extends HTMLElement {
 
   /** @param {Message[]} messages @param {string} name */
   #announce(messages, name) {
-    const newest = newestFrom(messages, this.peerId ?? 0)
-    const fresh = messages.filter(message => message.senderId === this.peerId && message.id > this.#announced)
+    const { peerId } = this
+    if (peerId === null || !this.store.chat(peerId).thread.loaded) return
+    const fresh = this.#announced > 0 ? laterFrom(messages, peerId, this.#announced) : []
     // What the history brought is not announced, only what came while the conversation was open.
-    if (this.#announced > 0 && fresh.length > 0) {
+    if (fresh.length > ANNOUNCED_MOST) intend(this, { type: 'announce', text: t('newBelow', { count: fresh.length }) })
+    else if (fresh.length > 0) {
       intend(this, { type: 'announce', text: fresh.map(({ content }) => t('announce', { name, text: content })).join('\n') })
     }
-    if (this.store.chat(this.peerId ?? 0).thread.loaded) this.#announced = Math.max(newest, 1)
+    this.#announced = Math.max(newestFrom(messages, peerId), 1)
   }
 
   #markRead() {
     if (this.peerId === null || document.visibilityState !== 'visible' || !document.hasFocus()) return
     const chat = this.store.chat(this.peerId)
-    if (!chat.thread.loaded || this.store.unread(chat) === 0) return
-    intend(this, { type: 'read', peerId: this.peerId, upTo: newestId(chat.thread.messages) })
+    const upTo = this.#seen
+    if (!this.#placed || upTo === 0 || this.#readLater !== undefined || this.store.unread(chat) === 0) return
+    intend(this, { type: 'read', peerId: this.peerId, upTo })
+    this.#readLater = setTimeout(() => {
+      this.#readLater = undefined
+      if (this.#seen > upTo) this.#markRead()
+    }, READ_EVERY_MS)
   }
 
   // The composer.
@@ -293,6 +439,7 @@ export class ChatThread extends HTMLElement {
     if (content.trim() === '' || tooLong) return this.#text.focus()
     this.#typingSaidAt = -Infinity
     this.#stuck = true
+    this.#first = null
     this.#newFrom = undefined
     this.#text.value = ''
     this.#grow()

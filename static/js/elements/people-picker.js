@@ -1,8 +1,7 @@
-// <people-picker>: a dialog that finds somebody to write to; administrators can also make an invite
-// link there. It says `search`, `invite` and `start-chat`; main.js hands in what the server answered.
-// main.js loads it when it is first asked for.
+// <people-picker>: a dialog that finds somebody to write to. It says `search` and `start-chat`; main.js
+// hands in what the server answered, and loads it when it is first asked for.
 
-import { clone, intend, keyed, paintAvatar, part } from '../lib/dom.js'
+import { asDialog, clone, intend, keyed, paintAvatar, part } from '../lib/dom.js'
 import { errorText, languages, t, translate } from '../i18n/words.js'
 
 /** @typedef {import('../net/api.js').User} User */
@@ -14,24 +13,13 @@ export class PeoplePicker extends HTMLElement {
   #listening = new AbortController()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #pause
-  #canInvite
   /** @type {{ users?: User[], code?: string }} */
   #answer = {}
-
-  /** @param {{ canInvite: boolean }} options */
-  constructor({ canInvite }) {
-    super()
-    this.#canInvite = canInvite
-  }
 
   connectedCallback() {
     this.replaceChildren(translate(clone('people-picker')))
     languages.addEventListener('change', () => this.render(), { signal: this.#listening.signal })
-    part(this, 'close').addEventListener('click', () => this.#dialog.close())
-    this.#dialog.addEventListener('click', event => {
-      // A click on the dialog itself is one on its backdrop: what it shows fills it.
-      if (event.target === this.#dialog) this.#dialog.close()
-    })
+    asDialog(this.#dialog)
     this.#query.addEventListener('input', () => {
       clearTimeout(this.#pause)
       this.#pause = setTimeout(() => this.#search(), PAUSE_MS)
@@ -41,8 +29,6 @@ export class PeoplePicker extends HTMLElement {
       const row = event.target instanceof Element ? event.target.closest('li') : null
       if (row) this.#choose(Number(row.dataset.key))
     })
-    part(this, 'make-invite').addEventListener('click', () => intend(this, { type: 'invite' }))
-    part(this, 'copy').addEventListener('click', () => this.#copy())
   }
 
   disconnectedCallback() {
@@ -55,9 +41,6 @@ export class PeoplePicker extends HTMLElement {
   show() {
     this.#query.value = ''
     this.#answer = {}
-    part(this, 'invite').hidden = !this.#canInvite
-    part(this, 'invite-made').hidden = true
-    part(this, 'make-invite').hidden = false
     this.render()
     this.#dialog.showModal()
     this.#query.focus()
@@ -75,16 +58,6 @@ export class PeoplePicker extends HTMLElement {
   fail(code) {
     this.#answer = { code }
     this.render()
-  }
-
-  /** @param {string} url */
-  invited(url) {
-    const field = /** @type {HTMLInputElement} */ (part(this, 'invite-link'))
-    field.value = url
-    part(this, 'copy').textContent = t('copyLink')
-    part(this, 'make-invite').hidden = true
-    part(this, 'invite-made').hidden = false
-    field.select()
   }
 
   // Inside.
@@ -116,18 +89,6 @@ export class PeoplePicker extends HTMLElement {
     const at = buttons.findIndex(button => button === document.activeElement) + step
     const target = buttons[at] ?? (at < 0 ? this.#query : buttons.at(-1))
     target?.focus()
-  }
-
-  async #copy() {
-    const field = /** @type {HTMLInputElement} */ (part(this, 'invite-link'))
-    field.select()
-    try {
-      // On plain http the browser gives no clipboard; then the selected link can be copied by hand.
-      await navigator.clipboard.writeText(field.value)
-      part(this, 'copy').textContent = t('copied')
-    } catch {
-      field.focus()
-    }
   }
 
   render() {

@@ -143,6 +143,34 @@ export function intend(element, detail) {
   element.dispatchEvent(new CustomEvent('intent', { bubbles: true, detail }))
 }
 
+/**
+ * What every dialog does: its button closes it, and so does a click beside it.
+ * @param {HTMLDialogElement} dialog
+ */
+export function asDialog(dialog) {
+  part(dialog, 'close').addEventListener('click', () => dialog.close())
+  dialog.addEventListener('click', event => {
+    // A click on the dialog itself is one on its backdrop: what it shows fills it.
+    if (event.target === dialog) dialog.close()
+  })
+}
+
+/**
+ * Copies what a field holds. On plain http the browser gives no clipboard; then it is selected, to be copied by hand.
+ * @param {HTMLInputElement | HTMLTextAreaElement} field
+ * @returns {Promise<boolean>} whether it is copied
+ */
+export async function copyField(field) {
+  field.select()
+  try {
+    await navigator.clipboard.writeText(field.value)
+    return true
+  } catch {
+    field.focus()
+    return false
+  }
+}
+
 /** @param {string} href @returns {Promise<unknown>} when the style sheet applies, or cannot be had */
 export function loadStyle(href) {
   const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href })
@@ -205,3 +233,76 @@ export function recallKeys(start) {
     return []
   }
 }
+
+/** @typedef {{ recall(key: string): any, remember(key: string, value: unknown): void,
+ *   recallKeys(start: string): string[], saved(): Promise<void> }} Memory */
+
+/** The longest wait for the database; some browsers never answer where they forbid it. */
+const SHELF_MS = 1_000
+
+/**
+ * A memory for what must not be lost, such as messages that are not sent yet: IndexedDB, which is on the
+ * disk when it says so, and so outlives a crash of the browser too. It is read whole at the start and then
+ * written behind; what is remembered in one go is written in one transaction, all of it or nothing.
+ * Where there is no database it is the memory above.
+ * @param {string} [name] of the database
+ * @returns {Promise<Memory>}
+ */
+export async function openShelf(name = 'chatd') {
+  /** @type {Map<string, any>} */
+  const kept = new Map()
+  /** @type {Map<string, any>} */
+  const changed = new Map()
+  /** @type {IDBDatabase} */
+  let database
+  try {
+    database = await openDatabase(name)
+    const shelf = database.transaction('kept').objectStore('kept')
+    const [keys, values] = await Promise.all([answer(shelf.getAllKeys()), answer(shelf.getAll())])
+    keys.forEach((key, at) => kept.set(String(key), values[at]))
+  } catch {
+    return { recall, remember, recallKeys, saved: async () => {} }
+  }
+  /** @type {Promise<void> | undefined} */
+  let writing
+
+  async function write() {
+    // All that is remembered in this moment goes together.
+    await null
+    while (changed.size > 0) {
+      const transaction = database.transaction('kept', 'readwrite', { durability: 'strict' })
+      const shelf = transaction.objectStore('kept')
+      for (const [key, value] of changed) value === null ? shelf.delete(key) : shelf.put(value, key)
+      changed.clear()
+      // Full or broken: nothing to do, as above.
+      await new Promise(done => { transaction.oncomplete = transaction.onabort = done })
+    }
+    writing = undefined
+  }
+
+  return {
+    recall: key => kept.get(key) ?? null,
+    remember(key, value) {
+      const gone = value === null || value === ''
+      if (gone) kept.delete(key)
+      else kept.set(key, value)
+      changed.set(key, gone ? null : value)
+      writing ??= write().catch(() => { writing = undefined })
+    },
+    recallKeys: start => [...kept.keys()].filter(key => key.startsWith(start)).map(key => key.slice(start.length)),
+    saved: async () => writing,
+  }
+}
+
+/** @param {string} name @returns {Promise<IDBDatabase>} */
+function openDatabase(name) {
+  const request = indexedDB.open(name, 1)
+  request.onupgradeneeded = () => request.result.createObjectStore('kept')
+  return Promise.race([answer(request), new Promise((_, reject) => setTimeout(reject, SHELF_MS))])
+}
+
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
+const answer = request => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result)
+  request.onerror = () => reject(request.error)
+})

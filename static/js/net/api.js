@@ -116,19 +116,49 @@ export class Api {
     return (await this.request('GET', `api/users/${id}`)).data
   }
 
-  /** Whether this server knows invite links: one that does not offers no button that fails. For administrators. */
-  async hasInvites() {
-    try {
-      await this.request('GET', 'api/admin/invites')
-      return true
-    } catch {
-      return false
-    }
+  /** @returns {Promise<User>} who one is, as the server knows it now */
+  async me() {
+    return (await this.request('GET', 'api/auth/me')).data
   }
 
-  /** Makes a link by which one person can register. For administrators. */
-  async invite() {
-    return (await this.request('POST', 'api/admin/invites', { max_uses: 1 })).data
+  /**
+   * @param {{ username?: string, avatar?: string | null, password?: string, current_password?: string }} change
+   * @returns {Promise<User & { token?: string }>} with a new password the old tokens end, and a new one comes
+   */
+  async changeMe(change) {
+    return (await this.request('PATCH', 'api/auth/me', change)).data
+  }
+
+  // For administrators.
+
+  /** @returns {Promise<any[]>} the links by which people can register */
+  async invites() {
+    return (await this.request('GET', 'api/admin/invites')).data
+  }
+
+  /** @param {{ max_uses: number, expires_in: number }} wish */
+  invite(wish) {
+    return this.request('POST', 'api/admin/invites', wish)
+  }
+
+  /** @param {string} code */
+  revokeInvite(code) {
+    return this.request('DELETE', `api/admin/invites/${encodeURIComponent(code)}`)
+  }
+
+  /** @param {number} [after] the last id of the page before */
+  accounts(after) {
+    return this.request('GET', withQuery('api/admin/users', { limit: 50, after }))
+  }
+
+  /** @param {number} id @param {{ disabled?: boolean, is_admin?: boolean }} change */
+  async changeAccount(id, change) {
+    return (await this.request('PATCH', `api/admin/users/${id}`, change)).data
+  }
+
+  /** What happened after a cursor, to catch up with. @param {string} since */
+  updates(since) {
+    return this.request('GET', withQuery('api/chats/updates', { since, limit: 200 }))
   }
 }
 

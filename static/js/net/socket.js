@@ -3,8 +3,17 @@
 // state recovery. WebSocket first; HTTP long-polling (polling.js, loaded only then) where a proxy
 // in between lets no WebSocket through.
 //
+// It can be used without this page: copy the folder net/ (socket.js, api.js for its ChatError, polling.js).
+//
+//     const socket = new Socket(new URL('https://chat.example.org/socket.io/'), () => ({ token }))
+//     socket.addEventListener('event', ({ detail: { name, data } }) => console.log(name, data))
+//     socket.addEventListener('connect', () => { if (!socket.recovered) readWhatWasMissed() })
+//     socket.addEventListener('refused', ({ detail: { code } }) => signInAgain(code))
+//     socket.connect()
+//     const { id } = await socket.emit('send_message', { receiver_id: 2, content: 'Halo!', client_id })
+//
 // Nothing is buffered here. A call while disconnected fails at once with `offline`; the outbox in
-// main.js decides what is worth sending again. The protocols: https://socket.io/docs/v4/engine-io-protocol/
+// sync.js decides what is worth sending again. The protocols: https://socket.io/docs/v4/engine-io-protocol/
 // and https://socket.io/docs/v4/socket-io-protocol/
 
 import { ChatError } from './api.js'
@@ -84,8 +93,8 @@ export function openWebSocket(url, on) {
 }
 
 /** @type {OpenTransport} */
-async function openPolling(url, on) {
-  return (await import('./polling.js')).openPolling(url, on)
+function openPolling(url, on) {
+  return import('./polling.js').then(({ openPolling }) => openPolling(url, on))
 }
 
 /**
@@ -94,7 +103,8 @@ async function openPolling(url, on) {
  * - `disconnect`: the connection is gone; the socket reconnects by itself;
  * - `waiting` `{ at }`: the next attempt starts at that time (`Date.now()` scale);
  * - `refused` `{ code, message }`: CONNECT was refused for good; nothing more happens by itself;
- * - `event` `{ name, data }`: an event of the server.
+ * - `event` `{ name, data, cursor? }`: an event of the server; one that lasts has its place in the order of all
+ *   that do, which is sent when coming back, so that the server replays what came after it.
  */
 export class Socket extends EventTarget {
   connected = false
@@ -280,10 +290,11 @@ export class Socket extends EventTarget {
   }
 
   /** @param {any[]} args the event's name, its payload and, where it is durable, its cursor */
-  #event([name, ...args]) {
-    const last = args.at(-1)
-    if (typeof last === 'string') this.#offset = last
-    this.dispatchEvent(new CustomEvent('event', { detail: { name, data: args[0] } }))
+  #event([name, data, ...more]) {
+    const cursor = more.at(-1)
+    const durable = typeof cursor === 'string'
+    if (durable) this.#offset = cursor
+    this.dispatchEvent(new CustomEvent('event', { detail: { name, data, ...(durable && { cursor }) } }))
   }
 
   /** @param {Packet} packet */

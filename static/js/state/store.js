@@ -38,8 +38,21 @@ export function fromWire(wire, myId) {
   }
 }
 
-/** @param {Message} a @param {Message} b the same message, told twice? */
-const isTwin = (a, b) => a.id === b.id && a.id !== Infinity || a.clientId !== null && a.clientId === b.clientId
+/**
+ * Where a stored message stands in a timeline, or would: the first place whose id is not smaller. What
+ * is not stored has the id Infinity and so stands behind all that is.
+ * @param {Message[]} timeline
+ * @param {number} id
+ */
+export function indexOf(timeline, id) {
+  let low = 0, high = timeline.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (timeline[middle].id < id) low = middle + 1
+    else high = middle
+  }
+  return low
+}
 
 /**
  * Puts a message where it belongs. Pending ones (id Infinity) come last, in the order of sending;
@@ -50,13 +63,40 @@ const isTwin = (a, b) => a.id === b.id && a.id !== Infinity || a.clientId !== nu
  * @returns {Message[]}
  */
 export function place(timeline, message) {
-  const twins = timeline.filter(known => isTwin(known, message))
-  const merged = twins.reduce(merge, message)
-  const stillPending = twins.find(known => known.id === Infinity)
-  if (stillPending && merged.id === Infinity) return timeline.map(known => known === stillPending ? merged : known)
-  const others = timeline.filter(known => !twins.includes(known))
-  const next = others.findIndex(known => known.id > merged.id)
-  return next < 0 ? [...others, merged] : [...others.slice(0, next), merged, ...others.slice(next)]
+  const at = indexOf(timeline, message.id)
+  const twins = []
+  if (message.id !== Infinity && timeline[at]?.id === message.id) twins.push(at)
+  if (message.clientId !== null) {
+    const named = timeline.findLastIndex(known => known.clientId === message.clientId)
+    if (named >= 0 && !twins.includes(named)) twins.push(named)
+  }
+  const merged = twins.reduce((fresh, twin) => merge(fresh, timeline[twin]), message)
+  const next = timeline.slice()
+  if (twins.length === 1 && timeline[twins[0]].id === merged.id) {
+    next[twins[0]] = merged
+    return next
+  }
+  for (const twin of twins.sort((a, b) => b - a)) next.splice(twin, 1)
+  next.splice(merged.id === Infinity ? next.length : indexOf(next, merged.id), 0, merged)
+  return next
+}
+
+/**
+ * Puts a page of history into a timeline; as `place` for each, but in one walk along both.
+ * @param {Message[]} timeline
+ * @param {Message[]} page ascending by id, all stored
+ * @returns {Message[]}
+ */
+export function placePage(timeline, page) {
+  const all = []
+  let at = 0
+  for (const message of page) {
+    while (at < timeline.length && timeline[at].id < message.id) all.push(timeline[at++])
+    const known = timeline[at]?.id === message.id ? timeline[at++] : null
+    all.push(known ? merge(message, known) : message)
+  }
+  while (at < timeline.length) all.push(timeline[at++])
+  return all
 }
 
 /** @param {Message} fresh @param {Message} known @returns {Message} */
@@ -66,7 +106,7 @@ function merge(fresh, known) {
 }
 
 /** @param {Message[]} timeline @returns {number} the newest stored message's id, or 0 */
-export const newestId = timeline => timeline.findLast(message => message.id !== Infinity)?.id ?? 0
+export const newestId = timeline => timeline[indexOf(timeline, Infinity) - 1]?.id ?? 0
 
 /** @param {Message[]} timeline @param {number} peerId @returns {number} the newest id from the peer, or 0 */
 export const newestFrom = (timeline, peerId) => timeline.findLast(message => message.senderId === peerId)?.id ?? 0
@@ -94,14 +134,14 @@ export function takePage(thread, page, { hasMore, older }) {
   const oldestKnown = messages[0]?.id ?? Infinity
   const pageStart = page[0]?.id ?? Infinity
   if (older) {
-    return { ...thread, messages: page.reduce(place, messages), failed: false, hasMore }
+    return { ...thread, messages: placePage(messages, page), failed: false, hasMore }
   }
   const { staleAfter } = thread
   const gap = staleAfter !== null && hasMore && pageStart > staleAfter
   if (gap) messages = messages.filter(message => message.id > staleAfter)
   const reachesFurther = !thread.loaded || gap || pageStart <= oldestKnown
   return {
-    messages: page.reduce(place, messages),
+    messages: placePage(messages, page),
     loaded: true,
     failed: false,
     hasMore: reachesFurther ? hasMore : thread.hasMore,
@@ -109,18 +149,56 @@ export function takePage(thread, page, { hasMore, older }) {
   }
 }
 
+/** @param {Message[]} timeline @param {number} peerId @param {number} after an id @returns {Message[]} what the peer wrote later */
+export function laterFrom(timeline, peerId, after) {
+  return timeline.slice(indexOf(timeline, after + 1)).filter(message => message.senderId === peerId)
+}
+
+/** How many messages have bubbles at the most, and by how many the window moves. */
+export const WINDOW = 120
+export const STEP = 20
+
+/**
+ * The part of a timeline that has bubbles: a long conversation is in the memory, but never all of it in
+ * the document. It is named by the id of its first message, so what is put before or behind it does not
+ * move it.
+ * @param {Message[]} timeline
+ * @param {number | null} first id of the first message with a bubble; null: the window ends with the timeline
+ * @returns {{ from: number, to: number }}
+ */
+export function windowOf(timeline, first) {
+  const last = Math.max(0, timeline.length - WINDOW)
+  const from = first === null ? last : Math.min(indexOf(timeline, first), last)
+  return { from, to: Math.min(timeline.length, from + WINDOW) }
+}
+
+/**
+ * The window a step further up (negative) or down; where it comes to the end it stays with the end.
+ * @param {Message[]} timeline
+ * @param {number | null} first as above
+ * @param {number} by
+ * @returns {number | null} the new first
+ */
+export function moveWindow(timeline, first, by) {
+  const from = Math.max(0, windowOf(timeline, first).from + by)
+  return from + WINDOW >= timeline.length ? null : timeline[from].id
+}
+
 /**
  * What the message list shows, in order: day chips, the divider before what was new on opening, and
- * the messages; `joined` ones follow closely on one by the same person.
+ * the messages; `joined` ones follow closely on one by the same person. A part of a timeline is laid
+ * out as it is in the whole, so a bubble looks the same wherever the window begins.
  * @param {Message[]} timeline
  * @param {number} [newFrom] id of the first message that was unread on opening
+ * @param {{ from: number, to: number }} [window]
  * @returns {({ key: string, kind: 'day', date: Date } | { key: string, kind: 'divider' }
  *   | { key: string, kind: 'message', message: Message, joined: boolean })[]}
  */
-export function layOut(timeline, newFrom) {
+export function layOut(timeline, newFrom, { from, to } = { from: 0, to: timeline.length }) {
   const items = []
-  let day = '', /** @type {Message | null} */ before = null
-  for (const message of timeline) {
+  let before = timeline[from - 1] ?? null
+  let day = before === null ? '' : new Date(before.createdAt).toDateString()
+  for (const message of timeline.slice(from, to)) {
     const date = new Date(message.createdAt)
     const thisDay = date.toDateString()
     if (thisDay !== day) items.push({ key: `day ${thisDay}`, kind: /** @type {const} */ ('day'), date })
@@ -227,7 +305,8 @@ export class Store extends EventTarget {
 
   /** Our messages that wait to be stored, in the order of sending. */
   pending() {
-    return [...this.chats.values()].flatMap(chat => chat.thread.messages)
+    // What is not stored stands at the end of its timeline, so no long history is searched.
+    return [...this.chats.values()].flatMap(({ thread }) => thread.messages.slice(indexOf(thread.messages, Infinity)))
       .filter(message => message.state === 'pending')
       .sort((a, b) => a.createdAt < b.createdAt ? -1 : 1)
   }
@@ -263,7 +342,7 @@ export class Store extends EventTarget {
       // Of a message of ours, `user_id` is the peer. Of one that this account read elsewhere it is
       // we, and the peer is whoever's timeline has it; the list, read again, knows the rest.
       const peerId = user_id !== this.me.id ? user_id
-        : [...this.chats.values()].find(chat => chat.thread.messages.some(message => message.id === message_id))?.peerId
+        : [...this.chats.values()].find(({ thread: { messages } }) => messages[indexOf(messages, message_id)]?.id === message_id)?.peerId
       if (peerId === undefined) return
       const chat = this.chat(peerId)
       if (user_id === this.me.id) {
@@ -277,7 +356,14 @@ export class Store extends EventTarget {
       const mine = reader_id === this.me.id
       const peerId = mine ? peer_id : reader_id
       const chat = this.chat(peerId)
-      if (mine) chat.unread = readUpTo(chat.unread, up_to)
+      if (mine) {
+        const before = chat.unread
+        chat.unread = readUpTo(before, up_to)
+        // Read, but not to the end: where the rest is here it is counted, and else the list will tell.
+        const { messages } = chat.thread
+        const rest = laterFrom(messages, peerId, up_to).filter(({ id, isRead }) => !isRead && id <= before.baseUpTo)
+        if (chat.unread.base > 0 && messages[0]?.id <= up_to) chat.unread.base = rest.length
+      }
       return this.#change(peerId, messages => messages.map(message =>
         message.id <= up_to && !message.isRead && (message.senderId === peerId) === mine ? { ...message, isRead: true } : message))
     },
@@ -322,6 +408,8 @@ export class Store extends EventTarget {
       this.chat(peerId).thread = { ...this.chat(peerId).thread, failed: true }
       return peerId
     },
+
+    me: user => { this.me = user },
 
     user: user => {
       this.users.set(user.id, user)

@@ -1,0 +1,95 @@
+// The dialogs of somebody who is signed in: finding people, the profile, administration, the keys. It makes
+// each when it is first asked for, asks the server what a dialog wants, and hands in the answer or what went
+// wrong. main.js loads it with the first dialog; no first view needs it.
+
+import { loadStyle } from './lib/dom.js'
+import { ChatError } from './net/api.js'
+
+/** @typedef {import('./net/api.js').Api} Api */
+/** @typedef {import('./net/api.js').User} User */
+/** @typedef {import('./state/store.js').Store} Store */
+/** @typedef {{ fail(code: string): void }} Dialog */
+
+/**
+ * @param {{ app: HTMLElement, api: Api, store: Store, renew(change: Promise<User & { token?: string }>): Promise<User> }} parts
+ *   `renew` takes over what the server answers about one's own account
+ * @returns {Record<string, (detail: any) => unknown>} what the dialogs, and who opens them, may intend
+ */
+export function dialogIntents({ app, api, store, renew }) {
+  const styled = loadStyle('css/dialogs.css')
+  /** @type {Map<string, Promise<any>>} */
+  const made = new Map()
+
+  /** The dialog of a name, made once. @param {string} name @param {() => Promise<HTMLElement>} make */
+  function dialog(name, make) {
+    if (!made.has(name)) made.set(name, Promise.all([make(), styled]).then(([element]) => {
+      app.append(element)
+      return element
+    }))
+    return /** @type {Promise<any>} */ (made.get(name))
+  }
+  const picker = () => dialog('picker', async () => new (await import('./elements/people-picker.js')).PeoplePicker())
+  const profile = () => dialog('profile', async () => new (await import('./elements/profile-card.js')).ProfileCard(store.me))
+  const admin = () => dialog('admin', async () => new (await import('./elements/admin-panel.js')).AdminPanel(store.me.id))
+  const keys = () => dialog('keys', async () => new (await import('./elements/key-list.js')).KeyList())
+
+  /**
+   * Asks the server; a refusal goes to the dialog.
+   * @param {Promise<Dialog>} asked
+   * @param {(asked: any) => Promise<void>} work
+   */
+  async function ask(asked, work) {
+    const shown = await asked
+    try {
+      await work(shown)
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error
+      shown.fail(error.code)
+    }
+  }
+
+  /** @param {'about' | 'secret'} form so that a refusal stands in the form that it concerns */
+  const profileForm = form => profile().then(card => ({ card, fail: (/** @type {string} */ code) => card.fail(form, code) }))
+  const readInvites = () => ask(admin(), async panel => panel.invited(await api.invites()))
+  /** @param {number} [after] */
+  const readAccounts = after => ask(admin(), async panel => {
+    const { data, meta } = await api.accounts(after)
+    panel.listed(data, meta.has_more ?? false)
+  })
+
+  return {
+    'find-people': async () => (await picker()).show(),
+    search: ({ query }) => ask(picker(), async shown => {
+      const users = await api.findUsers(query)
+      for (const data of users) store.apply({ type: 'user', data })
+      shown.found(query, users)
+    }),
+    'start-chat'({ peerId }) { location.hash = `#/chat/${peerId}` },
+
+    profile: async () => (await profile()).show(store.me),
+    'change-profile': ({ change }) => ask(profileForm('about'), async ({ card }) =>
+      card.profileSaved(await renew(api.changeMe(change)))),
+    'change-password': ({ change }) => ask(profileForm('secret'), async ({ card }) => {
+      await renew(api.changeMe(change))
+      card.passwordSaved()
+    }),
+
+    async admin() {
+      const panel = await admin()
+      panel.show()
+      await Promise.all([readInvites(), readAccounts()])
+    },
+    accounts: ({ after }) => readAccounts(after),
+    invite: ({ wish }) => ask(admin(), async () => {
+      await api.invite(wish)
+      await readInvites()
+    }),
+    'revoke-invite': ({ code }) => ask(admin(), async () => {
+      await api.revokeInvite(code)
+      await readInvites()
+    }),
+    'change-account': ({ id, change }) => ask(admin(), async panel => panel.changed([await api.changeAccount(id, change)])),
+
+    keys: async () => (await keys()).show(),
+  }
+}

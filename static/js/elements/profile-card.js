@@ -1,0 +1,110 @@
+// <profile-card>: a dialog with one's own name, picture and password. It says `change-profile` and
+// `change-password`; main.js asks the server and hands in how it went. Loaded when it is first asked for.
+
+import { asDialog, clone, intend, paintAvatar, part } from '../lib/dom.js'
+import { errorText, t, translate } from '../i18n/words.js'
+
+/** @typedef {import('../net/api.js').User} User */
+
+/** As the server checks them. */
+const USERNAME = /^[a-z0-9._-]{1,32}$/i
+const PASSWORD_CHARS = { least: 8, most: 128 }
+
+export class ProfileCard extends HTMLElement {
+  /** @type {User} */ #me
+
+  /** @param {User} me */
+  constructor(me) {
+    super()
+    this.#me = me
+  }
+
+  connectedCallback() {
+    this.replaceChildren(translate(clone('profile')))
+    asDialog(this.#dialog)
+    part(this, 'about').addEventListener('submit', event => {
+      event.preventDefault()
+      this.#saveProfile()
+    })
+    part(this, 'secret').addEventListener('submit', event => {
+      event.preventDefault()
+      this.#savePassword()
+    })
+  }
+
+  // What main.js asks.
+
+  /** @param {User} me */
+  show(me) {
+    this.#me = me
+    translate(this)
+    this.#paint()
+    this.#input('name').value = me.username
+    this.#input('picture').value = me.avatar ?? ''
+    this.#input('current').value = this.#input('fresh').value = ''
+    this.#say('about', '')
+    this.#say('secret', '')
+    this.#dialog.showModal()
+  }
+
+  /** @param {User} me */
+  profileSaved(me) {
+    this.#me = me
+    this.#paint()
+    this.#say('about', t('saved'))
+  }
+
+  passwordSaved() {
+    this.#input('current').value = this.#input('fresh').value = ''
+    this.#say('secret', t('passwordChanged'))
+  }
+
+  /** @param {'about' | 'secret'} form @param {string} code */
+  fail(form, code) {
+    const field = form === 'about' ? 'name' : code === 'password_short' ? 'fresh' : 'current'
+    const text = code === 'invalid_credentials' ? t('wrongPassword') : errorText(code)
+    this.#say(form, text, this.#input(field))
+  }
+
+  // Inside.
+
+  get #dialog() { return /** @type {HTMLDialogElement} */ (this.firstElementChild) }
+  /** @param {string} name */
+  #input(name) { return /** @type {HTMLInputElement} */ (part(this, name)) }
+
+  #paint() {
+    paintAvatar(part(this, 'avatar'), this.#me)
+    part(this, 'role').textContent = this.#me.is_admin ? t('administrator') : ''
+  }
+
+  /** @param {string} form @param {string} text @param {HTMLInputElement} [wrong] the field to mend */
+  #say(form, text, wrong) {
+    const result = part(this, `${form}-result`)
+    result.textContent = text
+    result.classList.toggle('wrong', wrong !== undefined)
+    for (const input of part(this, form).querySelectorAll('input')) input.setAttribute('aria-invalid', String(input === wrong))
+    wrong?.focus()
+  }
+
+  #saveProfile() {
+    const username = this.#input('name').value.trim()
+    const picture = this.#input('picture').value.trim()
+    /** @type {{ username?: string, avatar?: string | null }} */
+    const change = {}
+    // A name that came from another system may be one that cannot be chosen here; it may stay.
+    if (username !== this.#me.username) change.username = username
+    if (picture !== (this.#me.avatar ?? '')) change.avatar = picture === '' ? null : picture
+    if (change.username !== undefined && !USERNAME.test(username)) return this.fail('about', 'username_bad')
+    if (Object.keys(change).length === 0) return this.#say('about', t('saved'))
+    intend(this, { type: 'change-profile', change })
+  }
+
+  #savePassword() {
+    const current_password = this.#input('current').value, password = this.#input('fresh').value
+    if (current_password === '') return this.fail('secret', 'password_needed')
+    if (password.length < PASSWORD_CHARS.least || password.length > PASSWORD_CHARS.most) return this.fail('secret', 'password_short')
+    intend(this, { type: 'change-password', change: { password, current_password } })
+  }
+}
+
+customElements.define('profile-card', ProfileCard)

@@ -1,0 +1,221 @@
+// Starts the server's executable, people on it, and their browsers. Everything here waits on an event or on what the
+// page shows; the deadline only ends a test that has failed already.
+
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+
+/** The executable under test: `CHATD`, else the release build of this repository. */
+export const CHATD = process.env.CHATD
+  ? resolve(process.env.CHATD)
+  : fileURLToPath(new URL('../../target/release/chatd', import.meta.url))
+/** Thousands of messages in a moment are what the limits are against; a server without limits has no such flag. */
+const UNLIMITED = spawnSync(CHATD, ['--help'], { encoding: 'utf8' }).stdout?.includes('--rate-limit') ? ['--rate-limit', 'off'] : []
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const DEADLINE_MS = 20_000
+
+export const PASSWORD = 'correct horse battery'
+export const PHONE = { width: 390, height: 780 }
+export const DESK = { width: 1280, height: 800 }
+
+/** @template T @param {Promise<T>} promise @param {string} what @returns {Promise<T>} */
+export function deadline(promise, what) {
+  let timer
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), DEADLINE_MS)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
+
+/** One server process, and the next ones on the same data and port. */
+export class Server {
+  port = 0
+  constructor(data, { registration = 'open', flags = [] } = {}) {
+    this.data = data
+    this.flags = ['--registration', registration, ...UNLIMITED, ...flags]
+  }
+
+  async start() {
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CHATD_')))
+    const flags = ['--port', String(this.port), '--data', this.data, ...this.flags]
+    const child = spawn(CHATD, flags, { cwd: tmpdir(), env, stdio: ['ignore', 'ignore', 'pipe'] })
+    this.child = child
+    this.log = ''
+    this.exited = new Promise(done => child.once('close', (code, signal) => done({ code, signal })))
+    const ready = new Promise((done, failed) => {
+      child.once('error', failed)
+      child.once('close', () => failed(new Error(`the server did not start: ${this.log}`)))
+      child.stderr.setEncoding('utf8').on('data', text => {
+        this.log += text
+        const link = /(http:\/\/127\.0\.0\.1:(\d+))\/(?:\?setup=([^\s\x1b]+))?.*\n/.exec(this.log)
+        if (link) done(link)
+      })
+    })
+    const [, url, port, setup] = await deadline(ready, 'the server')
+    Object.assign(this, { url, port: Number(port), setup })
+  }
+
+  async kill() {
+    this.child.kill('SIGKILL')
+    await deadline(this.exited, 'the server’s death')
+  }
+
+  async end() {
+    this.child?.kill('SIGTERM')
+    if (this.child) await deadline(this.exited, 'the server’s end').finally(() => this.child.kill('SIGKILL'))
+    assert.doesNotMatch(this.log ?? '', /panicked| ERROR /)
+  }
+
+  async request(method, path, { token, body } = {}) {
+    const response = await fetch(this.url + path, {
+      method,
+      headers: { ...(token && { authorization: `Bearer ${token}` }), 'content-type': 'application/json' },
+      body: body && JSON.stringify(body),
+    })
+    return { status: response.status, body: await response.json().catch(() => undefined) }
+  }
+
+  async user(username, extra = {}) {
+    const { status, body } = await this.request('POST', '/api/auth/register', { body: { username, password: PASSWORD, ...extra } })
+    assert.equal(status, 201, JSON.stringify(body))
+    return new Person(this, body.data)
+  }
+}
+
+/** Somebody with an account, who can write without a browser. */
+export class Person {
+  constructor(server, session) {
+    this.server = server
+    this.session = session
+    this.id = session.user.id
+    this.name = session.user.username
+  }
+
+  /** The other's history with this person, newest page. */
+  async history(peer, limit = 500) {
+    const { body } = await this.server.request('GET', `/api/chats/history/${peer.id}?limit=${limit}`, { token: this.session.token })
+    return body.data
+  }
+
+  /** Sends texts, in order, and waits until all are stored. Bare long-polling, so that thousands take seconds. */
+  async write(peer, ...texts) {
+    for (let at = 0; at < texts.length; at += 5_000) await this.#write(peer, texts.slice(at, at + 5_000))
+  }
+
+  /** @param {Person} peer @param {string[]} texts in one session */
+  async #write(peer, texts) {
+    const url = sid => `${this.server.url}/socket.io/?EIO=4&transport=polling${sid ? `&sid=${sid}` : ''}`
+    const post = async body => {
+      const response = await fetch(url(sid), { method: 'POST', body })
+      assert.equal(`${response.status} ${await response.text()}`, '200 ok')
+    }
+    const { sid } = JSON.parse((await (await fetch(url())).text()).slice(1))
+    await post(`40${JSON.stringify({ token: this.session.token })}`)
+    let stored = 0, welcomed, progressed = () => {}
+    const welcome = new Promise(done => { welcomed = done })
+    const reading = (async () => {
+      for (;;) {
+        for (const packet of (await (await fetch(url(sid))).text()).split('\x1e')) {
+          if (packet === '2') await post('3')
+          if (packet.startsWith('40')) welcomed()
+          if (packet.startsWith('44') || packet.startsWith('42["chat_error"')) throw new Error(packet)
+          if (packet.startsWith('42["message_sent"') && ++stored === texts.length) return
+        }
+        progressed()
+      }
+    })()
+    await Promise.race([welcome, reading])
+    const packets = texts.map(content => `42${JSON.stringify(['send_message', { receiver_id: peer.id, content }])}`)
+    // Not far ahead of the answers: who lets too much pile up is put out.
+    for (let at = 0; at < packets.length; at += 100) {
+      while (at > stored) await Promise.race([new Promise(done => { progressed = done }), reading])
+      await post(packets.slice(at, at + 100).join('\x1e'))
+    }
+    await reading
+    await post('1')
+  }
+}
+
+/** @type {Promise<import('playwright-core').Browser> | undefined} */
+let launched
+export const browser = () => launched ??= chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+after(async () => (await launched)?.close())
+
+/** A test with a server of its own and the means to open pages on it. */
+export function scene(name, options, body = options) {
+  test(name, async t => {
+    const folder = await mkdtemp(join(tmpdir(), 'chatd-page-'))
+    const server = new Server(join(folder, 'chat.redb'), typeof options === 'function' ? {} : options)
+    const stage = new Stage(server)
+    t.after(async () => {
+      await stage.close()
+      await server.end()
+      await rm(folder, { recursive: true, force: true })
+    })
+    await server.start()
+    await body(stage, t)
+  })
+}
+
+/** A server and the browsers on it. What a page says on its console as an error fails the test. */
+export class Stage {
+  contexts = []
+  errors = []
+  /** What a page may say: the browser itself reports refused requests and lost connections. */
+  allowed = /Failed to load resource|WebSocket connection to/
+
+  constructor(server) {
+    this.server = server
+  }
+
+  people(...names) {
+    return Promise.all(names.map(name => this.server.user(name)))
+  }
+
+  /**
+   * A page of a browser of its own; with a person, who is signed in already.
+   * @param {Person | null} person
+   */
+  async open(person, { path = '/', size = DESK, theme = 'light', locale = 'en-GB', ...more } = {}) {
+    const storage = person && [{ name: 'chatd.session', value: JSON.stringify({ token: person.session.token, user: person.session.user }) }]
+    const context = await (await browser()).newContext({
+      viewport: size, colorScheme: theme, locale, reducedMotion: 'reduce',
+      ...(storage && { storageState: { cookies: [], origins: [{ origin: this.server.url, localStorage: storage }] } }),
+      ...more,
+    })
+    context.setDefaultTimeout(DEADLINE_MS / 2)
+    this.contexts.push(context)
+    const page = await context.newPage()
+    page.on('pageerror', error => this.errors.push(String(error.stack)))
+    page.on('console', message => {
+      if (message.type() === 'error' && !this.allowed.test(message.text())) this.errors.push(message.text())
+    })
+    await page.goto(this.server.url + path)
+    return page
+  }
+
+  async close() {
+    await Promise.all(this.contexts.map(context => context.close()))
+    assert.deepEqual(this.errors, [], 'the page reported errors')
+  }
+}
+
+// What is in a conversation, for tests of several files.
+
+export const bubbles = page => page.locator('.message')
+export const bubble = (page, text) => page.locator('.message').filter({ hasText: text })
+export const composer = page => page.locator('.composer textarea')
+export const row = (page, name) => page.locator('.chat-row').filter({ hasText: name })
+
+export async function say(page, text) {
+  await composer(page).fill(text)
+  await composer(page).press('Enter')
+}
+
+/** Waits until the newest bubble of that text has a look: pending, stored, read, failed. */
+export const state = (page, text, look) => page.locator(`.message[data-state="${look}"]`).filter({ hasText: text }).waitFor()

@@ -1,0 +1,89 @@
+// Long conversations: the document stays small, opening is quick, scrolling is smooth, and what is read keeps its place.
+
+import assert from 'node:assert/strict'
+import { row, scene } from './harness.mjs'
+
+const COUNT = 50_000
+
+const lines = (count, start = 0) => Array.from({ length: count }, (_, at) => {
+  const n = start + at
+  return n % 7 === 3 ? `number ${n}, ${'and a few words more, '.repeat(n % 11)}that is all` : `number ${n}`
+})
+
+/** Counts long tasks and layout shifts from now on. */
+const measure = page => page.evaluate(() => {
+  window.measured = { tasks: [], shift: 0 }
+  new PerformanceObserver(list => measured.tasks.push(...list.getEntries().map(entry => Math.round(entry.duration))))
+    .observe({ type: 'longtask' })
+  new PerformanceObserver(list => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) measured.shift += entry.value })
+    .observe({ type: 'layout-shift', buffered: true })
+})
+
+scene('a conversation of 50,000 messages opens in a moment and scrolls smoothly to its beginning', async (stage, t) => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, ...lines(COUNT))
+  const page = await stage.open(bob)
+  await row(page, 'ada').waitFor()
+  // From a fresh page each time; the better of three, since a busy machine may be at something else.
+  let opened = Infinity
+  for (let attempt = 0; attempt < 3 && opened > 300; attempt++) {
+    if (attempt > 0) {
+      await page.goto(stage.server.url)
+      await page.reload()
+      await row(page, 'ada').waitFor()
+    }
+    await measure(page)
+    opened = await page.evaluate(() => new Promise(done => {
+      const start = performance.now()
+      const look = () => requestAnimationFrame(document.querySelector('.message') ? () => done(performance.now() - start) : look)
+      document.querySelector('.chat-row').click()
+      look()
+    }))
+  }
+  t.diagnostic(`opened in ${Math.round(opened)} ms`)
+  assert.ok(opened < 300, `opened in ${opened} ms`)
+
+  await page.evaluate(() => new Promise(done => requestIdleCallback(done)))
+  await page.evaluate(() => { window.measured.tasks = [] })
+  // One turn of the wheel, at which older messages are asked for; then many more.
+  const before = await page.locator('.message').count()
+  await page.locator('.messages').hover()
+  await page.mouse.wheel(0, -200)
+  await page.waitForFunction(count => document.querySelectorAll('.message').length > count, before)
+  // Between two frames, as a wheel or a finger does it, the list is moved by a third of a view. What stood in the
+  // view must have moved by just that, whatever was put before it or taken away behind it meanwhile.
+  const turn = target => page.evaluate(async target => {
+    measured.tasks = []
+    const scroller = document.querySelector('.messages')
+    const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)))
+    const seen = { most: 0, drift: 0, frames: 0, number: Infinity, ...measured }
+    while (seen.number > target && seen.frames++ < 2_000) {
+      const top = scroller.getBoundingClientRect().top
+      const held = [...document.querySelectorAll('.message')].find(node => node.getBoundingClientRect().top >= top)
+      const expected = held.getBoundingClientRect().top + scroller.scrollTop
+      scroller.scrollTop -= scroller.clientHeight / 3
+      const now = expected - scroller.scrollTop
+      await frame()
+      seen.drift = Math.max(seen.drift, Math.abs(held.getBoundingClientRect().top - now))
+      seen.most = Math.max(seen.most, document.querySelectorAll('.message').length)
+      seen.number = Number(/\d+/.exec(document.querySelector('.message .text').textContent)[0])
+    }
+    return { ...seen, ...measured }
+  }, target)
+  // Smooth is what the list can be: a busy machine delays some turn or other, but not each.
+  const turns = []
+  for (const part of [1, 2, 3]) turns.push(await turn(COUNT - part * 500))
+  const seen = {
+    most: Math.max(...turns.map(({ most }) => most)),
+    drift: Math.max(...turns.map(({ drift }) => drift)),
+    number: turns[2].number,
+    shift: turns[2].shift,
+    tasks: turns.map(({ tasks }) => tasks),
+  }
+  t.diagnostic(JSON.stringify(seen))
+  assert.ok(seen.most <= 300, `${seen.most} bubbles`)
+  assert.ok(seen.number <= COUNT - 1_500, `came to ${seen.number} only`)
+  assert.ok(seen.drift <= 1.5, `what was read moved by ${seen.drift} px`)
+  assert.ok(seen.shift < 0.02, `layout shift ${seen.shift}`)
+  assert.ok(seen.tasks.some(tasks => tasks.length === 0), `long tasks: ${seen.tasks.join('; ')}`)
+})

@@ -1,0 +1,114 @@
+// The connection breaks and comes back: nothing missing, nothing doubled, no reload.
+
+import assert from 'node:assert/strict'
+import { PHONE, bubble, bubbles, composer, row, say, scene, state } from './harness.mjs'
+
+const texts = page => page.locator('.message .text').allInnerTexts()
+/** A mark that a reload of the page would wipe out. */
+const mark = page => page.evaluate(() => { window.notReloaded = true })
+const isSamePage = async page => assert.equal(await page.evaluate(() => window.notReloaded), true)
+
+scene('the server is killed and comes back: both go on by themselves', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const hers = await stage.open(ada, { path: `/#/chat/${bob.id}` })
+  const his = await stage.open(bob, { path: `/#/chat/${ada.id}`, size: PHONE })
+  await say(hers, 'before')
+  await state(hers, 'before', 'read')
+  await Promise.all([hers, his].map(mark))
+  const banner = hers.getByText('No connection')
+  for (const round of ['first', 'second']) {
+    await stage.server.kill()
+    await say(hers, `hers, ${round}`)
+    await say(his, `his, ${round}`)
+    if (round === 'first') await banner.waitFor()
+    await stage.server.start()
+    await hers.getByText('Try now').click({ timeout: 500 }).catch(() => {})
+    await bubble(his, `hers, ${round}`).waitFor()
+    await bubble(hers, `his, ${round}`).waitFor()
+    await state(hers, `hers, ${round}`, 'read')
+    await banner.waitFor({ state: 'hidden' })
+  }
+  await Promise.all([hers, his].map(isSamePage))
+  const stored = (await ada.history(bob)).map(({ content }) => content)
+  assert.equal(stored.length, 5)
+  assert.deepEqual(await texts(hers), stored)
+  assert.deepEqual(await texts(his), stored)
+})
+
+scene('offline and back: what was missed is there in order, the banner comes late and goes at once', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const page = await stage.open(bob, { path: `/#/chat/${ada.id}` })
+  await ada.write(bob, 'one')
+  await bubble(page, 'one').waitFor()
+  await mark(page)
+  // The kernel says nothing when a network goes; only silence tells. The page's socket is cut as a router would.
+  await page.context().setOffline(true)
+  await page.evaluate(() => window.dispatchEvent(new Event('offline')))
+  await ada.write(bob, 'two', 'three')
+  await say(page, 'from the tunnel')
+  await page.context().setOffline(false)
+  await bubble(page, 'three').waitFor()
+  await state(page, 'from the tunnel', 'stored')
+  await isSamePage(page)
+  assert.deepEqual([...await texts(page)].sort(), ['from the tunnel', 'one', 'three', 'two'])
+  assert.deepEqual(await texts(page), (await bob.history(ada)).map(({ content }) => content))
+})
+
+scene('where no WebSocket gets through the page polls', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const page = await stage.open(bob, { path: '/#/' })
+  await page.addInitScript(() => {
+    window.WebSocket = class { constructor() { setTimeout(() => this.onclose?.()) } close() {} }
+  })
+  await page.goto(`${stage.server.url}/#/chat/${ada.id}`)
+  await page.reload()
+  await say(page, 'by post')
+  await state(page, 'by post', 'stored')
+  await ada.write(bob, 'by poll')
+  await bubble(page, 'by poll').waitFor()
+})
+
+scene('a thousand messages arrive while one reads further up: the place is kept, and nothing unseen is read', async (stage, t) => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const line = n => `number ${n}${' and some more words'.repeat(n % 5)}`
+  await ada.write(bob, ...Array.from({ length: 300 }, (_, n) => line(n)))
+  const page = await stage.open(bob, { path: `/#/chat/${ada.id}` })
+  // All of it is unread, so it opens at the first one, with the divider before it.
+  await page.locator('.divider').waitFor()
+  assert.equal(await page.locator('.divider + .message .text').innerText(), 'number 0')
+  await page.locator('.jump-button').click()
+  await bubble(page, line(299)).waitFor()
+  await page.waitForFunction(() => document.title === 'chatd')
+
+  const scroller = page.locator('.messages')
+  await scroller.hover()
+  for (let turn = 0; turn < 8; turn++) await page.mouse.wheel(0, -500)
+  await page.locator('.jump-button').waitFor()
+  await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))))
+  const top = () => page.evaluate(() => {
+    const scroller = document.querySelector('.messages').getBoundingClientRect()
+    const first = [...document.querySelectorAll('.message')].find(node => node.getBoundingClientRect().top >= scroller.top)
+    return { text: first.querySelector('.text').textContent, top: first.getBoundingClientRect().top }
+  })
+  const before = await top()
+  await page.evaluate(() => {
+    window.tasks = []
+    new PerformanceObserver(list => tasks.push(...list.getEntries().map(entry => Math.round(entry.duration)))).observe({ type: 'longtask' })
+  })
+  await ada.write(bob, ...Array.from({ length: 1_000 }, (_, n) => line(1_000 + n)))
+  await page.getByText('1,000 new messages').first().waitFor()
+  const after = await top()
+  assert.equal(after.text, before.text)
+  assert.ok(Math.abs(after.top - before.top) <= 1, `moved by ${after.top - before.top} px`)
+  t.diagnostic(`long tasks: ${await page.evaluate(() => tasks)}`)
+  const unread = (await ada.history(bob)).filter(message => !message.is_read).length
+  assert.equal(unread, 500, 'of the newest 500 none was seen')
+  await page.waitForFunction(() => document.title.startsWith('(1,000)') || document.title.startsWith('(1000)'))
+  assert.ok(await bubbles(page).count() <= 300)
+
+  await page.locator('.jump-button').click()
+  await bubble(page, line(1_999)).waitFor()
+  await page.waitForFunction(() => document.title === 'chatd')
+  const all = await ada.history(bob)
+  assert.equal(all.filter(message => !message.is_read).length, 0)
+})
