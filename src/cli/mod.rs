@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -84,7 +85,11 @@ struct Flags {
     #[arg(long, env = "CHATD_JWT_AUDIENCE", value_name = "TEXT")]
     jwt_audience: Option<String>,
     /// Make the account of an unknown subject from the claims of its token
-    #[arg(long, env = "CHATD_PROVISION_USERS")]
+    #[arg(
+        long,
+        env = "CHATD_PROVISION_USERS",
+        value_parser = FalseyValueParser::new()
+    )]
     provision_users: bool,
     /// The longest message, in characters
     #[arg(long, env = "CHATD_MAX_MESSAGE_CHARS", default_value_t = 4_000, value_parser = message_chars, value_name = "N")]
@@ -502,8 +507,11 @@ async fn serve(flags: &Flags) -> Result<(), String> {
         connections = config.engine.max_sessions,
         "limits"
     );
-    reload_at_hangup(Arc::clone(&config.reload))
-        .map_err(|error| format!("signals cannot be received: {error}"))?;
+    // Without a file to read again a hangup ends the program, as it does when a terminal is closed.
+    if config.tls.is_some() || config.jwks.is_some() {
+        reload_at_hangup(Arc::clone(&config.reload))
+            .map_err(|error| format!("signals cannot be received: {error}"))?;
+    }
     server::run(config, listener, ready, stop)
         .await
         .map_err(|error| match error {
