@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registration};
+use crate::chat::Rules;
 use crate::http::TrustedProxies;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
-use crate::model::DEFAULT_MAX_MESSAGE_CHARS;
 use crate::server::TlsSource;
-use crate::store::Location;
+use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
 
 /// 10 s: what a person at a terminal waits, and less than any service manager's own limit.
@@ -23,6 +23,8 @@ pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 pub struct Config {
     /// Where the data lives.
     pub data: Location,
+    /// While changes come faster than commits, from the beginning of one to that of the next.
+    pub commit_interval: Duration,
     /// Who may make an account.
     pub registration: Registration,
     /// How long a token is good.
@@ -37,8 +39,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// Namespaces.
     pub io: IoConfig,
-    /// The longest message, in characters.
-    pub max_message_chars: usize,
+    /// What talk is bound by.
+    pub rules: Rules,
     /// How much one person or address may do.
     pub rates: Rates,
     /// Whose word is believed on where a request comes from.
@@ -56,6 +58,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data: Location::Memory,
+            commit_interval: DEFAULT_COMMIT_INTERVAL,
             registration: Registration::Invite,
             token_lifetime: DEFAULT_TOKEN_LIFETIME,
             foreign_tokens: ForeignTokens::default(),
@@ -63,7 +66,7 @@ impl Default for Config {
             passwords: Passwords::new(),
             engine: EngineConfig::default(),
             io: IoConfig::default(),
-            max_message_chars: DEFAULT_MAX_MESSAGE_CHARS,
+            rules: Rules::default(),
             rates: Rates::default(),
             trusted_proxies: TrustedProxies::default(),
             tls: None,

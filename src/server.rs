@@ -15,7 +15,8 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -26,7 +27,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,11 +35,11 @@ use crate::accounts::Accounts;
 use crate::chat::{Chat, Presence};
 use crate::config::Config;
 use crate::gateway::{Expiry, Inbound, Outbound};
-use crate::http::Http;
+use crate::http::{self, Http};
 use crate::hub::{Io, Namespace};
 use crate::limits::Limits;
 use crate::model::Timestamp;
-use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreError};
+use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreError, StoreOptions};
 use crate::transport::{Body, Engine};
 use control::Control;
 use tls::{AcmeState, Tls};
@@ -73,8 +74,8 @@ pub enum ServerError {
     Broken(&'static str),
 }
 
-/// Serves those who come by `door` until `shutdown` completes, then drains. `ready` is called once, before the first request is answered, with
-/// the set-up code if there is no account yet.
+/// Serves those who come by `door` until `shutdown` completes, then drains. `ready` is called once the data is open, with
+/// the set-up code if there is no account yet; until then every request but `/healthz` is answered with 503.
 pub async fn run(
     config: Config,
     door: impl Into<Door>,
@@ -92,27 +93,63 @@ pub async fn run(
     let tls = tls.map(Arc::new);
     let (done, batches) = mpsc::channel(BATCHES);
     let location = config.data.clone();
-    let opening = tokio::task::spawn_blocking(move || Store::open(&location, done));
-    let store = opening
-        .await
-        .map_err(|_| ServerError::Broken("opening of the data file"))??;
-    let mut teller = tokio::spawn(tell(batches));
+    let options = StoreOptions {
+        commit_interval: config.commit_interval,
+        ..StoreOptions::default()
+    };
+    let by_tls = tls.is_some();
+    let house: Arc<OnceLock<Http>> = Arc::default();
+    let open_house = Arc::clone(&house);
+    let answer = move |request, peer| {
+        let house = open_house.get().cloned();
+        async move {
+            match house {
+                Some(house) => house.serve(request, peer, by_tls).await,
+                None => http::starting(request.uri().path()),
+            }
+        }
+    };
+    let connections = Connections {
+        tls: tls.clone(),
+        ..Connections::default()
+    };
+    let accepted = connections.clone();
+    let (mut accepting, operator): (Pin<Box<dyn Future<Output = ()> + Send>>, _) = match door.into()
+    {
+        Door::World(listener) => (
+            Box::pin(async move { accepted.serve(&listener, answer).await }),
+            None,
+        ),
+        Door::Operator(stream) => (Box::pin(std::future::pending()), Some(stream)),
+    };
+    let mut shutdown = pin!(shutdown);
+    let opening = open_store(location, options, done)?;
+    let store = tokio::select! {
+        opened = opening => opened.map_err(|_| ServerError::Broken("opening of the data file"))??,
+        () = &mut accepting => return Ok(()),
+        // Nothing was changed yet, and nobody was served.
+        () = &mut shutdown => return Ok(()),
+    };
 
     let namespace = Namespace::new("/");
     let presence = Arc::new(Presence::default());
-    let outbound = Arc::new(Outbound::new(namespace.clone()));
+    let cursor_key = store.cursor_key()?;
+    let outbound = Outbound::new(namespace.clone(), cursor_key, store.last_entry());
+    let outbound = Arc::new(outbound);
     let chat = Chat::new(
         store.clone(),
         Arc::clone(&outbound) as _,
-        config.max_message_chars,
+        config.rules,
+        cursor_key,
     );
+    let mut teller = tokio::spawn(tell(batches, chat.clone()));
     let accounts = Accounts::new(
         store.clone(),
         config.passwords,
         config.registration,
         config.token_lifetime,
         config.foreign_tokens,
-        outbound,
+        Arc::clone(&outbound) as _,
     )?;
     let expiry = Arc::new(Expiry::default());
     let limits = Arc::new(Limits::new(&config.rates));
@@ -122,6 +159,7 @@ pub async fn run(
         Arc::clone(&presence),
         Arc::clone(&expiry),
         Arc::clone(&limits),
+        outbound,
         Timestamp::now,
     );
     let io = Io::new(config.io, vec![(namespace, Arc::new(inbound))]);
@@ -147,42 +185,35 @@ pub async fn run(
         );
     });
 
-    let by_tls = tls.is_some();
-    let connections = Connections {
-        tls,
-        ..Connections::default()
-    };
-    let operators = http.clone();
-    let answer = move |request, peer| {
-        let http = http.clone();
-        async move { http.serve(request, peer, by_tls).await }
-    };
+    let _ = house.set(http.clone());
     let answer_operator = move |request| {
-        let http = operators.clone();
+        let http = http.clone();
         async move { http.serve_operator(request).await }
     };
     let serving = async {
-        match door.into() {
-            Door::World(listener) => {
+        match operator {
+            Some(stream) => {
+                ready(accounts.setup_code());
+                speak_http1(stream, answer_operator, connections.stopping.clone()).await;
+            }
+            None => {
                 let control = control(&config.data);
                 ready(accounts.setup_code());
                 tokio::join!(
-                    connections.serve(&listener, answer),
+                    &mut accepting,
                     connections.serve_control(control, answer_operator)
                 );
-            }
-            Door::Operator(stream) => {
-                ready(accounts.setup_code());
-                speak_http1(stream, answer_operator, connections.stopping.clone()).await;
             }
         }
     };
     let ended = tokio::select! {
         () = serving => Ok(()),
-        () = shutdown => Ok(()),
+        () = &mut shutdown => Ok(()),
         _ = &mut teller => Err(ServerError::Broken("writer")),
     };
 
+    // With it the listener.
+    drop(accepting);
     sweeper.abort();
     tracing::info!(sessions = engine.sessions(), "stopping");
     for user in presence.online() {
@@ -210,6 +241,20 @@ pub async fn run(
         tracing::warn!("some clients were not told in time");
     }
     ended
+}
+
+/// Opens the data on a thread of its own: it may take long, and a server that is stopped meanwhile does not wait for it.
+fn open_store(
+    location: Location,
+    options: StoreOptions,
+    done: mpsc::Sender<Vec<Done>>,
+) -> Result<oneshot::Receiver<Result<Store, OpenError>>, ServerError> {
+    let (opened, opening) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("chatd-open".into())
+        .spawn(move || drop(opened.send(Store::open(&location, options, done))))
+        .map_err(|_| ServerError::Broken("thread that opens the data file"))?;
+    Ok(opening)
 }
 
 /// The control socket beside the data file, if there can be one.
@@ -271,10 +316,10 @@ async fn keep_certificates(
 }
 
 /// Answers what the writer has committed, in commit order: the one place by which changes leave the store.
-async fn tell(mut batches: mpsc::Receiver<Vec<Done>>) {
+async fn tell(mut batches: mpsc::Receiver<Vec<Done>>, chat: Chat) {
     while let Some(batch) = batches.recv().await {
         for (number, done) in batch.into_iter().enumerate() {
-            (done.answer)(done.result);
+            done.tell(|committed| chat.announce(&committed));
             if number % ANSWERS_A_TURN == ANSWERS_A_TURN - 1 {
                 tokio::task::yield_now().await;
             }
@@ -282,8 +327,8 @@ async fn tell(mut batches: mpsc::Receiver<Vec<Done>>) {
     }
 }
 
-/// The HTTP connections that are open; those that became WebSockets are the engine's.
-#[derive(Default)]
+/// The HTTP connections that are open; those that became WebSockets are the engine's. Cheap to clone.
+#[derive(Clone, Default)]
 pub struct Connections {
     /// Spoken on every connection, if there is one.
     tls: Option<Arc<Tls>>,

@@ -18,12 +18,10 @@ impl Listener for Told {
 
 async fn accounts(registration: Registration) -> Accounts {
     let (done, mut batches) = tokio::sync::mpsc::channel::<Vec<crate::store::Done>>(BATCHES);
-    let store = Store::open(&Location::Memory, done).unwrap();
+    let store = Store::open(&Location::Memory, Default::default(), done).unwrap();
     tokio::spawn(async move {
         while let Some(batch) = batches.recv().await {
-            batch
-                .into_iter()
-                .for_each(|done| (done.answer)(done.result));
+            batch.into_iter().for_each(|done| done.tell(drop));
         }
     });
     Accounts::new(

@@ -24,6 +24,9 @@ pub enum ChatError {
     /// The client id stands for another message.
     #[error("client_id was used for a message with another receiver or content")]
     ClientIdReused,
+    /// The cursor is none of the caller's, or too much has happened since, or too long ago.
+    #[error("the cursor is not known any more: read recents and history afresh")]
+    CursorExpired,
     /// The server has more to write than it can: try again in a second.
     #[error("the server is busy, try again shortly")]
     Busy,
@@ -45,6 +48,7 @@ impl ChatError {
             Self::NoSuchUser | Self::NoSuchMessage => Code::NotFound,
             Self::NotReceiver => Code::Forbidden,
             Self::ClientIdReused => Code::ClientIdReused,
+            Self::CursorExpired => Code::CursorExpired,
             Self::Busy => Code::RateLimited,
             Self::Unavailable => Code::StorageUnavailable,
             Self::Internal => Code::Internal,

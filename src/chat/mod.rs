@@ -9,22 +9,27 @@
 mod error;
 mod event;
 mod presence;
+mod update;
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use error::ChatError;
 pub use event::{Event, Listener};
 pub use presence::{Presence, PresenceChange, Seen};
+pub use update::{Update, updates};
 
 use crate::model::{
-    ChatRead, ClientId, Message, MessageId, MessageRead, Origin, Timestamp, UserId, check_content,
+    ChatRead, ClientId, Cursor, CursorKey, DEFAULT_MAX_MESSAGE_CHARS, Message, MessageId,
+    MessageRead, Origin, Timestamp, UserId, check_content,
 };
 use crate::store::{Change, Committed, Store, StoreError};
 
 pub use crate::store::{HistoryQuery, HistoryRow, Page, Recent};
+pub use crate::store::{Missed, MissedChange};
 
 /// A message to be sent.
 #[derive(Debug, Clone)]
@@ -42,22 +47,77 @@ pub struct SendMessage {
 pub struct Chat {
     store: Store,
     listener: Arc<dyn Listener>,
-    max_message_chars: usize,
+    rules: Rules,
+    cursor_key: CursorKey,
+}
+
+/// What an operator decides about talk.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// The longest message, in characters.
+    pub max_message_chars: usize,
+    /// How long what a person missed can be told of.
+    pub recovery_window: Duration,
+}
+
+/// 24 hours: who was away for longer opens their chats afresh.
+pub const DEFAULT_RECOVERY_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            max_message_chars: DEFAULT_MAX_MESSAGE_CHARS,
+            recovery_window: DEFAULT_RECOVERY_WINDOW,
+        }
+    }
+}
+
+/// What a person missed.
+#[derive(Debug)]
+pub struct CatchUp {
+    /// The changes, oldest first.
+    pub missed: Vec<Missed>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// The newest change there was, whoever it concerned.
+    pub newest: u64,
+}
+
+impl CatchUp {
+    /// How many bytes of content it holds.
+    pub fn content_bytes(&self) -> usize {
+        let lengths = self.missed.iter().map(|missed| match &missed.change {
+            MissedChange::Message(message) => message.content.len(),
+            _ => 0,
+        });
+        lengths.sum()
+    }
 }
 
 impl Chat {
     /// Talk over this store; what happens is told to `listener`.
-    pub fn new(store: Store, listener: Arc<dyn Listener>, max_message_chars: usize) -> Self {
+    pub fn new(
+        store: Store,
+        listener: Arc<dyn Listener>,
+        rules: Rules,
+        cursor_key: CursorKey,
+    ) -> Self {
         Self {
             store,
             listener,
-            max_message_chars,
+            rules,
+            cursor_key,
         }
     }
 
     /// The longest message, in characters.
     pub fn max_message_chars(&self) -> usize {
-        self.max_message_chars
+        self.rules.max_message_chars
+    }
+
+    /// Whether changes can be written at present.
+    pub fn is_writable(&self) -> bool {
+        self.store.is_writable()
     }
 
     /// Sends a message. The same client id with the same receiver and content gives the first message again.
@@ -69,7 +129,7 @@ impl Chat {
         origin: Option<Origin>,
         reply: impl FnOnce(Result<Message, ChatError>) + Send + 'static,
     ) {
-        if let Err(error) = check_content(&request.content, self.max_message_chars) {
+        if let Err(error) = check_content(&request.content, self.rules.max_message_chars) {
             return reply(Err(error.into()));
         }
         let SendMessage {
@@ -164,6 +224,29 @@ impl Chat {
         );
     }
 
+    /// Tells of a change that was answered as uncertain and turned out to be on disk.
+    pub fn announce(&self, committed: &Committed) {
+        let origin = None;
+        match committed {
+            Committed::Sent {
+                message,
+                fresh: fresh @ true,
+            } => self.listener.happened(Event::Sent {
+                message,
+                fresh: *fresh,
+                origin,
+            }),
+            Committed::Read(read) if read.entry.is_some() => {
+                self.listener.happened(Event::Read { read, origin });
+            }
+            Committed::ChatRead(read) if read.entry.is_some() => {
+                self.listener.happened(Event::ChatRead { read, origin });
+            }
+            // Nothing that anybody hears of.
+            _ => {}
+        }
+    }
+
     /// Tells a person that another is typing, or has stopped. Not stored.
     pub fn typing(
         &self,
@@ -201,6 +284,53 @@ impl Chat {
                 }
             }),
         );
+    }
+
+    /// What a person missed after this cursor, oldest first, as whole changes: events of the first that the cursor already
+    /// stands after are the caller's to leave out. Fails with [`ChatError::CursorExpired`] where the first of them is
+    /// older than the recovery window, or where they are too many.
+    pub async fn missed(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        since: Cursor,
+        limit: usize,
+    ) -> Result<CatchUp, ChatError> {
+        let (page, newest) = self
+            .store
+            .read(move |snapshot| snapshot.missed(user, since.entry, limit))
+            .await?;
+        let page = page.ok_or(ChatError::CursorExpired)?;
+        let until = now.as_ms().saturating_sub(
+            u64::try_from(self.rules.recovery_window.as_millis()).unwrap_or(u64::MAX),
+        );
+        let mut missed = page
+            .rows
+            .iter()
+            .filter(|missed| missed.entry.get() > since.entry);
+        if since.entry > newest || missed.next().is_some_and(|first| first.at.as_ms() < until) {
+            return Err(ChatError::CursorExpired);
+        }
+        Ok(CatchUp {
+            missed: page.rows,
+            has_more: page.has_more,
+            newest,
+        })
+    }
+
+    /// The key that seals cursors.
+    pub fn cursor_key(&self) -> &CursorKey {
+        &self.cursor_key
+    }
+
+    /// How long what a person missed can be told of.
+    pub fn recovery_window(&self) -> Duration {
+        self.rules.recovery_window
+    }
+
+    /// The newest change there is, as a number that grows.
+    pub fn newest(&self) -> u64 {
+        self.store.last_entry()
     }
 
     /// The messages of two people, ascending by id.

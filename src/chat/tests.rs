@@ -31,12 +31,10 @@ impl Listener for Diary {
 
 fn chat() -> (Chat, Arc<Diary>) {
     let (done, mut batches) = tokio::sync::mpsc::channel::<Vec<Done>>(BATCHES);
-    let store = Store::open(&Location::Memory, done).unwrap();
+    let store = Store::open(&Location::Memory, Default::default(), done).unwrap();
     std::thread::spawn(move || {
         while let Some(batch) = batches.blocking_recv() {
-            batch
-                .into_iter()
-                .for_each(|done| (done.answer)(done.result));
+            batch.into_iter().for_each(|done| done.tell(drop));
         }
     });
     for name in ["ada", "bob"] {
@@ -55,7 +53,18 @@ fn chat() -> (Chat, Arc<Diary>) {
         );
     }
     let diary = Arc::new(Diary::default());
-    (Chat::new(store, Arc::<Diary>::clone(&diary), 10), diary)
+    (
+        Chat::new(
+            store,
+            Arc::<Diary>::clone(&diary),
+            Rules {
+                max_message_chars: 10,
+                ..Rules::default()
+            },
+            [0; 16],
+        ),
+        diary,
+    )
 }
 
 fn user(number: u64) -> UserId {

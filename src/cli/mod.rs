@@ -22,6 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::accounts::{ForeignTokens, Passwords, Registration};
+use crate::chat::Rules;
 use crate::config::Config;
 use crate::engineio::Heartbeat;
 use crate::http::{Network, TrustedProxies};
@@ -55,6 +56,10 @@ struct Flags {
         value_name = "FILE"
     )]
     data: PathBuf,
+    /// While messages come faster than the disk takes them: from one write to the next. More saves
+    /// writes, less saves waiting; 0s for none
+    #[arg(long, env = "CHATD_COMMIT_INTERVAL", default_value = "3ms", value_parser = commit_interval, value_name = "TIME")]
+    commit_interval: Duration,
     /// Who may make an account; the very first one is made by the set-up link in any case
     #[arg(long, env = "CHATD_REGISTRATION", value_enum, default_value_t = Mode::Invite)]
     registration: Mode,
@@ -169,6 +174,9 @@ struct Flags {
         value_name = "N"
     )]
     max_connections: usize,
+    /// How long a client may be away and still be told what it missed, over restarts too
+    #[arg(long, env = "CHATD_RECOVERY_WINDOW", default_value = "24h", value_parser = duration, value_name = "TIME")]
+    recovery_window: Duration,
     /// How long a stopping server may take to tell its clients
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = duration, value_name = "TIME")]
     shutdown_grace: Duration,
@@ -274,6 +282,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// 0 to 1 s: more would be felt by everybody.
+fn commit_interval(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|interval| *interval <= Duration::from_secs(1))
+        .ok_or_else(|| "give a time from 0s to 1s, such as 3ms".to_owned())
+}
+
 /// A message must fit into a packet several times over, and into a person's patience.
 fn message_chars(text: &str) -> Result<usize, String> {
     ranged(text, 1, 100_000)
@@ -309,6 +325,7 @@ impl Flags {
     fn config(&self, open_files: u64) -> Result<Config, String> {
         Ok(Config {
             data: Location::File(self.data.clone()),
+            commit_interval: self.commit_interval,
             registration: self.registration.into(),
             token_lifetime: self.token_lifetime,
             foreign_tokens: self.foreign_tokens()?,
@@ -332,7 +349,10 @@ impl Flags {
                 ..EngineConfig::default()
             },
             io: IoConfig::default(),
-            max_message_chars: self.max_message_chars,
+            rules: Rules {
+                max_message_chars: self.max_message_chars,
+                recovery_window: self.recovery_window,
+            },
             rates: {
                 let mut rates = Rates::default();
                 for setting in &self.rate_limit {
@@ -607,7 +627,12 @@ mod tests {
         let flags = Flags::parse_from(["chatd"]).config(1_024).unwrap();
         let library = Config::default();
         assert_eq!(flags.token_lifetime, library.token_lifetime);
-        assert_eq!(flags.max_message_chars, library.max_message_chars);
+        assert_eq!(
+            flags.rules.max_message_chars,
+            library.rules.max_message_chars
+        );
+        assert_eq!(flags.rules.recovery_window, library.rules.recovery_window);
+        assert_eq!(flags.commit_interval, library.commit_interval);
         assert_eq!(flags.shutdown_grace, library.shutdown_grace);
         assert_eq!(flags.rates, library.rates);
         assert_eq!(flags.engine.heartbeat, library.engine.heartbeat);

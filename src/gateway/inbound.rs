@@ -7,19 +7,22 @@ use std::time::Duration;
 use serde::Serialize;
 use smallvec::SmallVec;
 
+use super::places::Places;
 use super::wire::{
-    ChatErrorEvent, Failed, Failure, MarkedChatRead, MarkedRead, MessageSent, Nothing, Presence,
-    PresenceList, Succeeded,
+    ChatErrorEvent, Failed, Failure, MarkedChatRead, MarkedRead, Nothing, Presence, PresenceList,
+    Succeeded,
 };
-use super::{Expiry, PRESENCE, presence_room, user_room};
+use super::{Expiry, Outbound, PRESENCE, presence_room, user_room};
 use crate::accounts::{self, AccountError, Accounts, Grant, Identity};
-use crate::chat::{self, Chat, SendMessage};
+use crate::chat::{self, CatchUp, Chat, SendMessage, Update};
 use crate::hub::{
     Ack, ConnectRequest, Connecting, DisconnectReason, Event, Handler, Refusal, Room, Socket,
-    SocketHandler,
+    SocketHandler, SocketId,
 };
 use crate::limits::{Key, Kind, Limits};
-use crate::model::{ClientId, Code, FieldError, Fields, MessageId, Origin, Timestamp, UserId};
+use crate::model::{
+    ClientId, Code, Cursor, FieldError, Fields, MessageId, Origin, Place, Timestamp, UserId,
+};
 use crate::transport::CloseReason;
 
 /// How many people one socket may watch.
@@ -28,6 +31,12 @@ const MAX_SUBSCRIPTIONS: usize = 500;
 /// 100 ms between `chat_error` and the end of the transport. A polling client that finds both in one answer is
 /// disconnected before it looks at the event, and hears of it only after it has come back.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// How much a client that comes back is told of what it missed: half of what its outbox holds. With more than that it is
+/// a new socket, whose client reads its chats afresh.
+const MAX_CATCH_UP_CHANGES: usize = 2_000;
+/// See [`MAX_CATCH_UP_CHANGES`]: so many bytes of content.
+const MAX_CATCH_UP_BYTES: usize = 384 * 1_024;
 
 /// What tells the time; the server's is [`Timestamp::now`].
 pub(super) type Clock = fn() -> Timestamp;
@@ -43,6 +52,8 @@ struct Shared {
     presence: Arc<chat::Presence>,
     expiry: Arc<Expiry>,
     limits: Arc<Limits>,
+    outbound: Arc<Outbound>,
+    places: Places,
     clock: Clock,
 }
 
@@ -54,8 +65,10 @@ impl Inbound {
         presence: Arc<chat::Presence>,
         expiry: Arc<Expiry>,
         limits: Arc<Limits>,
+        outbound: Arc<Outbound>,
         clock: Clock,
     ) -> Self {
+        let places = Places::new(clock(), chat.recovery_window());
         Self {
             shared: Arc::new(Shared {
                 accounts,
@@ -63,6 +76,8 @@ impl Inbound {
                 presence,
                 expiry,
                 limits,
+                outbound,
+                places,
                 clock,
             }),
         }
@@ -87,7 +102,14 @@ impl Handler for Inbound {
         let (shared, socket) = (Arc::clone(&self.shared), socket.clone());
         let identity = shared.accounts.identify(now, token.as_deref().or(bearer));
         match identity {
-            Ok(Identity::Known(caller)) => Connecting::Done(Ok(welcome(shared, socket, &caller))),
+            Ok(Identity::Known(caller)) => {
+                match shared.resume(now, caller.user.id, &socket, &fields) {
+                    None => Connecting::Done(Ok(welcome(shared, socket, &caller))),
+                    Some(lost) => Connecting::Later(Box::pin(async move {
+                        Ok(welcome_back(shared, socket, &caller, lost).await)
+                    })),
+                }
+            }
             Ok(Identity::New(newcomer)) => Connecting::Later(Box::pin(async move {
                 match shared.accounts.admit(now, newcomer).await {
                     Ok(caller) => Ok(welcome(shared, socket, &caller)),
@@ -99,11 +121,55 @@ impl Handler for Inbound {
     }
 }
 
+/// A socket that is to be continued.
+struct Lost {
+    place: Place,
+    /// The last event that its client had.
+    since: Cursor,
+}
+
+impl Shared {
+    /// What a client that comes back asks to continue, if it may. From then on the socket takes the events of its person,
+    /// but holds them.
+    fn resume(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        socket: &Socket,
+        fields: &Fields<'_>,
+    ) -> Option<Lost> {
+        let key = self.outbound.cursor_key();
+        let pid = fields.optional::<Cow<'_, str>>("pid").ok()??;
+        let place = Place::open(&pid, key, user)?;
+        let first = Cursor::through(place.entry);
+        let since = match fields.optional::<Cow<'_, str>>("offset").ok()? {
+            // It had no event yet.
+            None => first,
+            // It may be from before this socket, which began afresh.
+            Some(offset) => Cursor::open(&offset, key, user)?.max(first),
+        };
+        if !self.places.take(now, &place, socket) {
+            return None;
+        }
+        socket.hold();
+        socket.join(user_room(user));
+        Some(Lost { place, since })
+    }
+}
+
+/// A new socket.
 fn welcome(
     shared: Arc<Shared>,
     socket: Socket,
     caller: &accounts::Caller,
 ) -> Box<dyn SocketHandler> {
+    let id = socket.id().as_str().as_bytes().try_into();
+    let place = Place {
+        // Before it joins its room: what is told after this reaches it, or is missed.
+        entry: shared.outbound.told(),
+        socket: id.expect("a socket's id has 20 characters"),
+    };
+    shared.places.open(&place, &socket);
     Box::new(Person {
         shared,
         socket,
@@ -111,6 +177,51 @@ fn welcome(
         grant: caller.grant,
         watched: caller.grant.refused_from,
         told: false,
+        place,
+        is_present: false,
+        missed: None,
+    })
+}
+
+/// A socket that goes on as the one that was lost, or as a new one where too much was missed.
+async fn welcome_back(
+    shared: Arc<Shared>,
+    socket: Socket,
+    caller: &accounts::Caller,
+    lost: Lost,
+) -> Box<dyn SocketHandler> {
+    let now = (shared.clock)();
+    let user = caller.user.id;
+    let missed = shared
+        .chat
+        .missed(now, user, lost.since, MAX_CATCH_UP_CHANGES)
+        .await;
+    let missed = missed.and_then(|missed| {
+        if missed.has_more || missed.content_bytes() > MAX_CATCH_UP_BYTES {
+            return Err(chat::ChatError::CursorExpired);
+        }
+        Ok(missed)
+    });
+    let id = std::str::from_utf8(&lost.place.socket).ok();
+    let (missed, id) = match (missed, id.and_then(SocketId::parse)) {
+        (Ok(missed), Some(id)) => (missed, id),
+        (missed, _) => {
+            tracing::debug!(%user, error = ?missed.err(), "a socket was not continued");
+            shared.places.give_up(now, &lost.place);
+            return welcome(shared, socket, caller);
+        }
+    };
+    socket.continue_as(id);
+    Box::new(Person {
+        shared,
+        socket,
+        user,
+        grant: caller.grant,
+        watched: caller.grant.refused_from,
+        told: false,
+        place: lost.place,
+        is_present: false,
+        missed: Some(Box::new((lost.since, missed))),
     })
 }
 
@@ -131,9 +242,27 @@ struct Person {
     watched: Timestamp,
     /// It was told that its token has expired.
     told: bool,
+    place: Place,
+    /// Whether the others were told that it came: a session may end while its CONNECT is decided.
+    is_present: bool,
+    /// Where it is a continued one: what its client had, and what it missed.
+    missed: Option<Box<(Cursor, CatchUp)>>,
 }
 
 impl Person {
+    /// Tells a client that came back what it missed.
+    fn catch_up(&self, since: Cursor, missed: &CatchUp) {
+        let key = self.shared.outbound.cursor_key();
+        let updates = missed
+            .missed
+            .iter()
+            .flat_map(|missed| chat::updates(missed, self.user));
+        for (cursor, update) in updates.filter(|(cursor, _)| *cursor > since) {
+            let text = cursor.seal(key, self.user);
+            self.socket.emit(update.name(), &(update, text));
+        }
+    }
+
     /// Puts the socket out if its token holds no longer. One whose token has expired loses its transport, so that a
     /// stock client comes back with a fresh one; one that was revoked, or whose account is disabled, stays out.
     fn stay_or_go(&mut self) {
@@ -169,8 +298,25 @@ impl Person {
 }
 
 impl SocketHandler for Person {
+    fn private_id(&self) -> Option<String> {
+        Some(
+            self.place
+                .seal(self.shared.outbound.cursor_key(), self.user),
+        )
+    }
+
     fn connected(&mut self) {
         self.socket.join(user_room(self.user));
+        let told = match self.missed.take() {
+            None => 0,
+            Some(missed) => {
+                let (since, missed) = *missed;
+                self.catch_up(since, &missed);
+                missed.newest
+            }
+        };
+        self.socket.release(told);
+        self.is_present = true;
         let namespace = self.socket.namespace();
         self.shared.presence.connected(self.user, |change| {
             namespace
@@ -225,6 +371,12 @@ impl SocketHandler for Person {
         tracing::debug!(user = %self.user, ?reason, "socket disconnected");
         self.shared.expiry.forget(self.watched, &self.socket);
         let now = (self.shared.clock)();
+        self.shared
+            .places
+            .leave(now, &self.place, &self.socket, reason);
+        if !self.is_present {
+            return;
+        }
         let namespace = self.socket.namespace();
         self.shared.presence.disconnected(self.user, now, |change| {
             self.shared.chat.seen(now, self.user);
@@ -377,7 +529,7 @@ impl Person {
                     request,
                     origin,
                     move |result| match result {
-                        Ok(message) => caller.succeed(MessageSent::from(&message)),
+                        Ok(message) => caller.succeed(Update::sent(&message)),
                         Err(error) => caller.fail(&error.into(), client_id.as_ref()),
                     },
                 );

@@ -1,11 +1,13 @@
 //! Where the wire and the truth meet: socket events become verbs, and what happened becomes events.
 //!
 //! `inbound.rs` checks who connects, reads each event's payload and calls a verb of chat; `outbound.rs` hears what
-//! happened and broadcasts it; `expiry.rs` knows which socket's token ends next; `wire.rs` is their JSON, and the only place where it is written down.
+//! happened and broadcasts it; `expiry.rs` knows which socket's token ends next, `places.rs` which socket may be continued; `wire.rs` is their
+//! JSON, and the only place where it is written down.
 
 mod expiry;
 mod inbound;
 mod outbound;
+mod places;
 mod wire;
 
 pub use expiry::Expiry;

@@ -1,21 +1,58 @@
 //! What happened, as broadcasts to the people concerned.
+//!
+//! Every durable event ends with its cursor as a further argument, a string: a stock client shows the last one that it had
+//! when it comes back. Volatile events end with an object, so they never carry one.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::user_room;
-use super::wire::{ChatRead, MessageSent, MessegeRead, ReceiveMessage, Typing};
+use super::wire::Typing;
 use crate::accounts;
-use crate::chat::{Event, Listener};
-use crate::hub::Namespace;
-use crate::model::{Origin, UserId};
+use crate::chat::{Event, Listener, Update};
+use crate::hub::{Namespace, SocketKey};
+use crate::model::{Cursor, CursorKey, EntryId, UserId};
 
 /// Tells the chat's namespace what happened.
 pub struct Outbound {
     namespace: Namespace,
+    cursor_key: CursorKey,
+    /// Everybody concerned was told of this entry and of all before it.
+    told: AtomicU64,
 }
 
 impl Outbound {
-    /// For the namespace in which people chat.
-    pub fn new(namespace: Namespace) -> Self {
-        Self { namespace }
+    /// For the namespace in which people chat. `told` is the newest entry there is: of those nobody is told any more.
+    pub fn new(namespace: Namespace, cursor_key: CursorKey, told: u64) -> Self {
+        Self {
+            namespace,
+            cursor_key,
+            told: AtomicU64::new(told),
+        }
+    }
+
+    /// The newest entry of which everybody concerned was told.
+    pub(super) fn told(&self) -> u64 {
+        self.told.load(Ordering::Acquire)
+    }
+
+    /// The key that seals cursors.
+    pub(super) fn cursor_key(&self) -> &CursorKey {
+        &self.cursor_key
+    }
+
+    /// Tells a person of one event.
+    fn tell(&self, user: UserId, cursor: Cursor, update: &Update<'_>, except: Option<SocketKey>) {
+        let text = cursor.seal(&self.cursor_key, user);
+        self.namespace
+            .to(user_room(user))
+            .except(except)
+            .sequenced(cursor.entry)
+            .emit(update.name(), &(update, text));
+    }
+
+    /// Notes that everybody concerned was told of this entry.
+    fn has_told(&self, entry: EntryId) {
+        self.told.fetch_max(entry.get(), Ordering::Release);
     }
 }
 
@@ -25,69 +62,66 @@ impl accounts::Listener for Outbound {
     }
 }
 
+/// The first event of an entry.
+const fn first(entry: EntryId) -> Cursor {
+    Cursor {
+        entry: entry.get(),
+        event: 0,
+    }
+}
+
 impl Listener for Outbound {
     fn happened(&self, event: Event<'_>) {
-        let except = |origin: Option<Origin>| origin.map(|origin| origin.0);
         match event {
             Event::Sent {
                 message,
                 fresh: true,
                 ..
             } => {
-                self.namespace
-                    .to(user_room(message.receiver_id))
-                    .emit("receive_message", &(ReceiveMessage::from(message),));
-                self.namespace
-                    .to(user_room(message.sender_id))
-                    .emit("message_sent", &(MessageSent::from(message),));
+                let entry = message.id.into();
+                let received = Update::received(message);
+                self.tell(message.receiver_id, first(entry), &received, None);
+                self.tell(
+                    message.sender_id,
+                    first(entry),
+                    &Update::sent(message),
+                    None,
+                );
+                self.has_told(entry);
             }
             Event::Sent {
                 message,
                 fresh: false,
                 origin,
             } => {
-                // Everybody else heard of it when it was new.
-                if let Some(socket) = except(origin).and_then(|key| self.namespace.socket(key)) {
-                    socket.emit("message_sent", &(MessageSent::from(message),));
+                // Everybody else heard of it when it was new. Without a cursor: this is not its place.
+                if let Some(socket) = origin.and_then(|origin| self.namespace.socket(origin.0)) {
+                    let update = Update::sent(message);
+                    socket.emit(update.name(), &(update,));
                 }
             }
             Event::Read { read, origin } => {
-                let payload = (MessegeRead {
-                    message_id: read.message_id,
-                    user_id: read.reader_id,
-                },);
-                self.namespace
-                    .to(user_room(read.sender_id))
-                    .emit("messege_read", &payload);
-                self.namespace
-                    .to(user_room(read.reader_id))
-                    .except(except(origin))
-                    .emit("messege_read", &payload);
+                if let Some(entry) = read.entry {
+                    let update = Update::read(read);
+                    let origin = origin.map(|origin| origin.0);
+                    self.tell(read.sender_id, first(entry), &update, None);
+                    self.tell(read.reader_id, first(entry), &update, origin);
+                    self.has_told(entry);
+                }
             }
             Event::ChatRead { read, origin } => {
-                let both = [read.reader_id, read.peer_id];
-                let payload = (ChatRead {
-                    reader_id: read.reader_id,
-                    peer_id: read.peer_id,
-                    up_to: read.up_to,
-                },);
-                for user in both {
-                    self.namespace
-                        .to(user_room(user))
-                        .except(except(origin))
-                        .emit("chat_read", &payload);
-                }
-                for message_id in &read.changed {
-                    let payload = (MessegeRead {
-                        message_id: *message_id,
-                        user_id: read.reader_id,
-                    },);
-                    for user in both {
-                        self.namespace
-                            .to(user_room(user))
-                            .except(except(origin))
-                            .emit("messege_read", &payload);
+                if let Some(entry) = read.entry {
+                    let origin = origin.map(|origin| origin.0);
+                    for (event, update) in (0..).zip(Update::chat_read(read)) {
+                        let cursor = Cursor {
+                            event,
+                            ..first(entry)
+                        };
+                        for user in [read.reader_id, read.peer_id] {
+                            self.tell(user, cursor, &update, origin);
+                        }
                     }
+                    self.has_told(entry);
                 }
             }
             Event::Typing {

@@ -1,79 +1,16 @@
-//! The JSON of events: names, payloads, acks.
+//! The JSON of events: payloads and acks. That of the durable events is [`crate::chat::Update`]'s, which REST tells too.
 
 use serde::Serialize;
 
 use crate::accounts::AccountError;
 use crate::chat::{ChatError, PresenceChange};
 use crate::limits::TooMuch;
-use crate::model::{ClientId, Code, FieldError, Message, MessageId, Timestamp, UserId};
-
-/// `receive_message`, to every socket of the receiver:
-/// `{"id":10,"sender_id":1,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z"}`
-#[derive(Serialize)]
-pub(super) struct ReceiveMessage<'a> {
-    id: MessageId,
-    sender_id: UserId,
-    receiver_id: UserId,
-    content: &'a str,
-    created_at: Timestamp,
-}
-
-impl<'a> From<&'a Message> for ReceiveMessage<'a> {
-    fn from(message: &'a Message) -> Self {
-        Self {
-            id: message.id,
-            sender_id: message.sender_id,
-            receiver_id: message.receiver_id,
-            content: &message.content,
-            created_at: message.created_at,
-        }
-    }
-}
-
-/// `message_sent`, to every socket of the sender, and the data of `send_message`'s ack:
-/// `{"id":10,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z","client_id":"…"?}`
-#[derive(Serialize)]
-pub(super) struct MessageSent<'a> {
-    id: MessageId,
-    receiver_id: UserId,
-    content: &'a str,
-    created_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<&'a ClientId>,
-}
-
-impl<'a> From<&'a Message> for MessageSent<'a> {
-    fn from(message: &'a Message) -> Self {
-        Self {
-            id: message.id,
-            receiver_id: message.receiver_id,
-            content: &message.content,
-            created_at: message.created_at,
-            client_id: message.client_id.as_ref(),
-        }
-    }
-}
-
-/// `messege_read` (so spelled from the first document on), to every socket of the message's sender and to the reader's
-/// other sockets: `{"message_id":10,"user_id":2}`, the user being the reader.
-#[derive(Serialize)]
-pub(super) struct MessegeRead {
-    pub(super) message_id: MessageId,
-    pub(super) user_id: UserId,
-}
+use crate::model::{ClientId, Code, FieldError, MessageId, Timestamp, UserId};
 
 /// The data of `mark_as_read`'s ack: `{"message_id":10}`
 #[derive(Serialize)]
 pub(super) struct MarkedRead {
     pub(super) message_id: MessageId,
-}
-
-/// `chat_read`, to every socket of both but the one that asked: `{"reader_id":2,"peer_id":1,"up_to":57}`
-#[derive(Serialize)]
-pub(super) struct ChatRead {
-    pub(super) reader_id: UserId,
-    pub(super) peer_id: UserId,
-    pub(super) up_to: Option<MessageId>,
 }
 
 /// The data of `mark_chat_as_read`'s ack: `{"user_id":2,"count":3}`

@@ -52,6 +52,7 @@ const fn status(code: Code) -> StatusCode {
         | Code::MessageTooLong
         | Code::InvalidReceiver => StatusCode::BAD_REQUEST,
         Code::UsernameTaken | Code::ClientIdReused => StatusCode::CONFLICT,
+        Code::CursorExpired => StatusCode::GONE,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -73,6 +74,28 @@ impl ApiError {
 
     pub(super) fn not_found() -> Self {
         Self::new(Code::NotFound, "nothing is here")
+    }
+
+    /// The data file is still being opened.
+    pub(super) fn starting() -> Self {
+        Self {
+            retry_after_ms: Some(1_000),
+            ..Self::new(
+                Code::StorageUnavailable,
+                "the server is starting: try again shortly",
+            )
+        }
+    }
+
+    /// The disk takes no writes.
+    pub(super) fn not_writable() -> Self {
+        Self {
+            retry_after_ms: Some(1_000),
+            ..Self::new(
+                Code::StorageUnavailable,
+                "the disk takes no writes; reading goes on",
+            )
+        }
     }
 
     pub(super) fn method_not_allowed(allowed: &'static [Method], of_chats: bool) -> Self {

@@ -29,7 +29,7 @@ use crate::model::Timestamp;
 use crate::transport::{self, Body, Engine, Origins};
 use error::ApiError;
 use request::Query;
-use router::{Route, Router};
+use router::{HEALTH, Route, Router};
 
 /// Where the sessions are.
 const SOCKET_IO: &str = "/socket.io/";
@@ -142,6 +142,15 @@ impl App {
     }
 }
 
+/// Answers a request for this path while the data file is still being opened: the process is there, and nothing else is
+/// yet.
+pub fn starting(path: &str) -> Response<Body> {
+    if path == HEALTH {
+        return api::server::health();
+    }
+    ApiError::starting().response()
+}
+
 /// What somebody wrote is never to be taken for a page or a script.
 fn no_sniffing(response: &mut Response<Body>) {
     response.headers_mut().insert(
@@ -185,6 +194,7 @@ impl App {
         match (route, method) {
             (Route::Recents, _) => api::chats::recents(self, &request).await,
             (Route::Unread, _) => api::chats::unread(self, &request).await,
+            (Route::Updates, _) => api::chats::updates(self, &request).await,
             (Route::History, _) => api::chats::history(self, &request, &params).await,
             (Route::MarkRead, _) => api::chats::mark_read(self, &request, &params).await,
             (Route::Users, _) => api::users::search(self, &request).await,
@@ -204,6 +214,7 @@ impl App {
             (Route::Token, _) => api::admin::token(self, &request, &params).await,
             (Route::Server, _) => Ok(api::server::show(self)),
             (Route::Health, _) => Ok(api::server::health()),
+            (Route::Ready, _) => api::server::ready(self),
             (Route::OfChats, _) => Err(ApiError::not_found()),
             (Route::Asset, _) => assets::serve(&request),
         }
@@ -266,5 +277,20 @@ impl From<StatusResponse> for Response<Body> {
         let mut response = Response::new(Body::default());
         *response.status_mut() = status.0;
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_starts_is_there_and_not_ready() {
+        assert_eq!(starting("/healthz").status(), StatusCode::OK);
+        for path in ["/readyz", "/", "/socket.io/", "/api/chats"] {
+            let response = starting(path);
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+            assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        }
     }
 }

@@ -36,9 +36,13 @@ macro_rules! routes {
     };
 }
 
+/// Answered even while nothing else is.
+pub(super) const HEALTH: &str = "/healthz";
+
 routes! {
     Recents  = "/api/chats",                     [GET];
     Unread   = "/api/chats/unread",              [GET];
+    Updates  = "/api/chats/updates",             [GET];
     History  = "/api/chats/history/{user_id}",   [GET];
     MarkRead = "/api/chats/{message_id}/read",   [PATCH];
     Users    = "/api/users",                     [GET];
@@ -54,6 +58,7 @@ routes! {
     Token    = "/api/admin/users/{id}/token",    [POST];
     Server   = "/api/server",                    [GET];
     Health   = "/healthz",                       [GET];
+    Ready    = "/readyz",                        [GET];
 }
 
 /// The parts of a path that its pattern names.

@@ -72,6 +72,7 @@ impl Namespace {
             namespace: self,
             room,
             except: None,
+            sequence: None,
         }
     }
 
@@ -113,12 +114,20 @@ pub struct Broadcast<'a> {
     namespace: &'a Namespace,
     room: Room,
     except: Option<SocketKey>,
+    sequence: Option<u64>,
 }
 
 impl Broadcast<'_> {
     /// Leaves one socket out.
     pub fn except(mut self, socket: Option<SocketKey>) -> Self {
         self.except = socket;
+        self
+    }
+
+    /// Says where what is told stands in an order of the application's: a socket that is being continued may have been told
+    /// of it already. See [`Socket::release`].
+    pub fn sequenced(mut self, sequence: u64) -> Self {
+        self.sequence = Some(sequence);
         self
     }
 
@@ -155,9 +164,8 @@ impl Broadcast<'_> {
                     }
                 };
             }
-            socket
-                .connection()
-                .send(frame.clone().expect("it was encoded above"));
+            let frame = frame.clone().expect("it was encoded above");
+            socket.hear(frame, self.sequence);
         }
     }
 }

@@ -54,6 +54,14 @@ impl SocketId {
     }
 }
 
+/// How many broadcasts a socket that is being continued holds; with more it is closed as a slow consumer, whose client
+/// comes back.
+const MAX_HELD: usize = 1_000;
+
+/// Broadcasts that are held, with their sequence numbers. Boxed where it stands, since most sockets never have it.
+#[derive(Default)]
+struct Held(Vec<(Option<u64>, Frame)>);
+
 /// One client in one namespace. Cheap to clone; sending to one that is gone does nothing.
 #[derive(Clone)]
 pub struct Socket {
@@ -68,6 +76,8 @@ struct Inner {
     client: Weak<Client>,
     rooms: Mutex<SmallVec<[Room; 1]>>,
     awaited: Awaited,
+    /// Broadcasts that wait until the client was told what it missed, with their sequence numbers.
+    held: Mutex<Option<Box<Held>>>,
     /// It left its namespace, or was put out.
     gone: AtomicBool,
 }
@@ -82,6 +92,7 @@ impl Socket {
             client,
             rooms: Mutex::default(),
             awaited: Awaited::default(),
+            held: Mutex::default(),
             gone: AtomicBool::new(false),
         };
         Self {
@@ -102,6 +113,36 @@ impl Socket {
     /// Gives it the id of an earlier socket, which it continues. `false` where it has one already.
     pub fn continue_as(&self, id: SocketId) -> bool {
         self.inner.id.set(id).is_ok()
+    }
+
+    /// Holds back what is broadcast to it from now on, until [`Socket::release`]. So that it can join its rooms first, be
+    /// told by [`Socket::emit`] what its client missed, and then hear the rest, in order and once.
+    pub fn hold(&self) {
+        self.inner.held.lock().get_or_insert_default();
+    }
+
+    /// Sends what was held back, but for what is not newer than this sequence number.
+    pub fn release(&self, told: u64) {
+        let mut held = self.inner.held.lock();
+        for (sequence, frame) in held.take().into_iter().flat_map(|held| held.0) {
+            if sequence.is_none_or(|sequence| sequence > told) {
+                // Under the lock, so that no later broadcast overtakes it.
+                self.send(frame);
+            }
+        }
+    }
+
+    /// Takes a broadcast.
+    pub(super) fn hear(&self, frame: Frame, sequence: Option<u64>) {
+        let mut held = self.inner.held.lock();
+        match &mut *held {
+            Some(held) if held.0.len() < MAX_HELD => held.0.push((sequence, frame)),
+            Some(_) => self.close(CloseReason::SlowConsumer),
+            None => {
+                drop(held);
+                self.inner.connection.send(frame);
+            }
+        }
     }
 
     /// Its namespace.

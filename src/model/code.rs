@@ -54,6 +54,8 @@ codes! {
     UsernameTaken = "username_taken",
     /// A client id that stands for another message.
     ClientIdReused = "client_id_reused",
+    /// A cursor that is not known any more.
+    CursorExpired = "cursor_expired",
     /// The route knows other methods.
     MethodNotAllowed = "method_not_allowed",
     /// A body over the limit.

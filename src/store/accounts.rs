@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::writer::Staging;
+use super::staging::Staging;
 use super::{Committed, StoreError};
 use crate::model::{Timestamp, User, UserId, Username};
 

@@ -8,8 +8,8 @@
 use smallvec::SmallVec;
 
 use super::StoreError;
-use super::record::{Entry, MessageBody};
-use crate::model::{EntryId, MessageId};
+use super::record::{Entry, MessageBody, Rest, put};
+use crate::model::{EntryId, MAX_ID, MessageId};
 
 /// What must be known of a chain to append to it: its length, and the few messages that the next one may point to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +39,34 @@ impl Chain {
         self.spine.last().copied()
     }
 
+    /// Appends its form in a row: the length, then the spine, newest first, each as the distance from the one after it.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        put(out, self.length);
+        let mut after = None;
+        for id in self.spine.iter().rev() {
+            put(
+                out,
+                after.map_or(id.get(), |after: MessageId| after.get() - id.get()),
+            );
+            after = Some(*id);
+        }
+    }
+
+    /// Reads it back.
+    pub(super) fn decode(rest: &mut Rest<'_>) -> Option<Self> {
+        let length = rest.take()?;
+        let mut spine = SmallVec::new();
+        let mut after = None;
+        for _ in 0..segments(length)? {
+            let number = rest.take()?;
+            let id = after.map_or(Some(number), |after: u64| after.checked_sub(number))?;
+            spine.push(MessageId::new(id).ok()?);
+            after = Some(id);
+        }
+        spine.reverse();
+        Some(Self { length, spine })
+    }
+
     /// Appends a message and gives it its pointers.
     pub(super) fn push(&mut self, id: MessageId) -> Links {
         let previous = self.last();
@@ -56,6 +84,19 @@ impl Chain {
             number: self.length,
         }
     }
+}
+
+/// How many segments a chain of this length has; `None` for a length that no chain can have.
+fn segments(mut length: u64) -> Option<usize> {
+    if length > MAX_ID {
+        return None;
+    }
+    let mut count = 0;
+    while length > 0 {
+        length -= (1 << (length + 1).ilog2()) - 1;
+        count += 1;
+    }
+    Some(count)
 }
 
 /// The sizes of the last segment and of the one before it. Where there is none before: 0; for an empty chain: (1, 0).
@@ -203,6 +244,21 @@ mod tests {
                     content: "x",
                 }),
             }))
+        }
+    }
+
+    #[test]
+    fn a_chain_is_read_back_as_written() {
+        for length in (0..300).chain([1_000_000]) {
+            let mut chain = Chain::default();
+            for number in 1..=length {
+                chain.push(id(number));
+            }
+            let mut out = Vec::new();
+            chain.encode(&mut out);
+            let mut rest = Rest(&out);
+            assert_eq!(Chain::decode(&mut rest), Some(chain), "{length}");
+            assert!(rest.0.is_empty());
         }
     }
 

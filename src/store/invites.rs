@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::record::{seal, unseal};
-use super::writer::Staging;
+use super::staging::Staging;
 use crate::model::Timestamp;
 
 /// 10,000 invites that have not expired: more than anybody hands out, and 2 MB of memory.

@@ -9,23 +9,32 @@
 
 mod accounts;
 mod chain;
+mod client_ids;
 mod holder;
 mod invites;
+mod medium;
+mod missed;
+mod queue;
 mod reader;
 mod readset;
 mod record;
 mod schema;
+mod staging;
 mod state;
+mod sweep;
 mod tables;
 mod users;
 mod writer;
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use redb::backends::InMemoryBackend;
@@ -35,18 +44,27 @@ use tokio::sync::{Semaphore, mpsc};
 pub use accounts::{PutUser, UserChange};
 pub use holder::Holder;
 pub use invites::Invite;
+pub use missed::{MAX_MISSED, Missed, MissedChange};
 pub use reader::{HistoryQuery, HistoryRow, Page, Recent, Snapshot};
 
 use crate::model::{
-    ChatRead, ClientId, Message, MessageId, MessageRead, Timestamp, User, UserId, Username,
+    ChatRead, ClientId, CursorKey, Message, MessageId, MessageRead, Timestamp, User, UserId,
+    Username,
 };
+use medium::{Backend, LockedFile, Medium};
+use queue::Queue;
+use schema::Loaded;
 use state::State;
-use writer::Job;
+use writer::{Job, Writer};
 
-/// How many changes may wait for the writer: three full transactions. Beyond it [`StoreError::Busy`].
-const QUEUE_CHANGES: usize = 16_384;
-/// How many bytes of content may wait for the writer. 64 MiB: all places of the queue with a long message each.
-const QUEUE_BYTES: usize = 64 << 20;
+/// 3 ms: a crowd's changes share a commit, which writes a fifth to a tenth as much to the device, and nobody notices.
+pub const DEFAULT_COMMIT_INTERVAL: Duration = Duration::from_millis(3);
+/// 262,144 entries: the more, the more changes of a row are written at once; twice as many are replayed in some 0.2 s.
+pub const DEFAULT_SWEEP_EVERY: u64 = 1 << 18;
+/// 500 ms: soon enough for whoever waits, seldom enough for a file that takes long to open.
+pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How often the log says how far a long opening is.
+const PROGRESS: Duration = Duration::from_secs(2);
 /// How many queries may read at once; more wait. A cold read holds a thread for as long as the disk takes.
 const CONCURRENT_READS: usize = 8;
 /// redb's page cache. 64 MiB holds the tree's inner pages of a hundred million messages; the rest is the kernel's.
@@ -288,91 +306,197 @@ pub enum Committed {
 pub type Answer = Box<dyn FnOnce(Result<Committed, StoreError>) + Send>;
 
 /// A change that was decided, with whom to tell.
-pub struct Done {
-    /// What became of it.
-    pub result: Result<Committed, StoreError>,
-    /// Who asked.
-    pub answer: Answer,
+pub enum Done {
+    /// Its answer is to be called with what became of it.
+    Answered {
+        /// What became of it.
+        result: Result<Committed, StoreError>,
+        /// Who asked.
+        answer: Answer,
+    },
+    /// It was answered with [`StoreError::Unavailable`], and turned out to be on disk: those concerned are to hear of it.
+    Late(Committed),
+}
+
+impl Done {
+    /// Calls the answer; `late` where there is none any more.
+    pub fn tell(self, late: impl FnOnce(Committed)) {
+        match self {
+            Self::Answered { result, answer } => answer(result),
+            Self::Late(committed) => late(committed),
+        }
+    }
+}
+
+/// What an open store is told once.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreOptions {
+    /// Where changes come faster than commits: from the beginning of one to that of the next. Zero for none.
+    pub commit_interval: Duration,
+    /// How many entries are appended from one sweep of what is derived to the next; a start replays at most twice as
+    /// many.
+    pub sweep_every: u64,
+    /// How long after a failure of the disk it is tried again; after each further failure twice as long, up to 30 s.
+    pub retry_after: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            commit_interval: DEFAULT_COMMIT_INTERVAL,
+            sweep_every: DEFAULT_SWEEP_EVERY,
+            retry_after: DEFAULT_RETRY_AFTER,
+        }
+    }
+}
+
+/// One opening of the database.
+struct Opened {
+    db: Arc<Database>,
+    backend: Backend,
+}
+
+impl Opened {
+    /// Whether what it writes is held back in memory.
+    fn is_holding(&self) -> bool {
+        self.backend.is_holding()
+    }
+
+    fn release(&self) -> std::io::Result<()> {
+        self.backend.release()
+    }
+}
+
+impl Opened {
+    /// Closes the database, so that the next start need not check it. What was held back is lost.
+    fn close(self) -> Result<(), DatabaseError> {
+        if self.is_holding() {
+            self.give_up();
+            return Ok(());
+        }
+        // A reader that is at work keeps it open for a moment longer; then it closes by itself.
+        Arc::into_inner(self.db).map_or(Ok(()), Database::close)
+    }
+
+    /// Closes the database without another byte written.
+    fn give_up(&self) {
+        self.backend.give_up();
+    }
 }
 
 struct Inner {
-    db: Database,
+    medium: Arc<dyn Medium>,
+    /// `None` while it cannot be opened at all.
+    database: RwLock<Option<Opened>>,
     state: RwLock<State>,
-    /// Content bytes that wait in the queue.
-    queued_bytes: AtomicUsize,
+    queue: Queue,
+    /// Whether the last transaction was taken by the disk.
+    writable: AtomicBool,
+    /// Whether a reader met an error after which redb refuses everything.
+    suspect: AtomicBool,
+}
+
+impl Inner {
+    fn database(&self) -> Result<Arc<Database>, StoreError> {
+        let place = self.database.read();
+        let opened = place.as_ref().ok_or(StoreError::Unavailable)?;
+        Ok(Arc::clone(&opened.db))
+    }
+
+    fn has_room(&self, bytes: u64) -> bool {
+        self.medium.free().is_none_or(|free| free >= bytes)
+    }
+
+    fn set_writable(&self, writable: bool) {
+        self.writable.store(writable, Ordering::Release);
+    }
+
+    fn is_suspect(&self) -> bool {
+        self.suspect.load(Ordering::Acquire)
+    }
+
+    fn clear_suspicion(&self) {
+        self.suspect.store(false, Ordering::Release);
+    }
+
+    /// A reader met an error of the database: the writer is to open it anew.
+    fn suspect(&self) {
+        self.suspect.store(true, Ordering::Release);
+        self.queue.poke();
+    }
 }
 
 /// The open data file. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
-    /// `None` once closing has begun.
-    queue: Arc<RwLock<Option<mpsc::Sender<Job>>>>,
     reads: Arc<Semaphore>,
     writer: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
 }
 
 impl Store {
-    /// Opens or makes the data, reads it through, and starts the writer. What is committed goes to `done`, a batch a
-    /// transaction; that channel should hold [`BATCHES`]. Blocks: a file is read whole.
-    pub fn open(location: &Location, done: mpsc::Sender<Vec<Done>>) -> Result<Self, OpenError> {
-        let mut builder = Database::builder();
-        builder.set_cache_size(CACHE_BYTES);
-        let db = match location {
-            Location::File(path) => open_file(&builder, path)?,
-            Location::Memory => builder
-                .create_with_backend(InMemoryBackend::new())
-                .map_err(StoreError::from)?,
+    /// Opens or makes the data and starts the writer. What is committed goes to `done`, a batch a transaction; that
+    /// channel should hold [`BATCHES`]. Blocks: for a moment after a clean stop, else for as long as it takes to read the
+    /// whole file, which is then checked page by page; the log says how far it is.
+    pub fn open(
+        location: &Location,
+        options: StoreOptions,
+        done: mpsc::Sender<Vec<Done>>,
+    ) -> Result<Self, OpenError> {
+        let medium: Arc<dyn Medium> = match location {
+            Location::File(path) => Arc::new(LockedFile::open(path)?),
+            Location::Memory => Arc::new(InMemoryBackend::new()),
         };
-        schema::prepare(&db)?;
-        let state = RwLock::new(schema::load(&db)?);
-        let inner = Arc::new(Inner {
-            db,
+        Self::open_on(medium, options, done)
+    }
+
+    fn open_on(
+        medium: Arc<dyn Medium>,
+        options: StoreOptions,
+        done: mpsc::Sender<Vec<Done>>,
+    ) -> Result<Self, OpenError> {
+        let opened = open_database(&medium)?;
+        let found = schema::format(&opened.db).inspect_err(|_| opened.give_up())?;
+        // Until here nothing was changed.
+        opened.release().map_err(OpenError::Io)?;
+        schema::prepare(&opened.db, found)?;
+        let Loaded {
             state,
-            queued_bytes: AtomicUsize::new(0),
+            sweep,
+            client_ids,
+        } = schema::load(&opened.db, options.sweep_every)?;
+        let inner = Arc::new(Inner {
+            medium,
+            database: RwLock::new(Some(opened)),
+            state: RwLock::new(state),
+            queue: Queue::default(),
+            writable: AtomicBool::new(true),
+            suspect: AtomicBool::new(false),
         });
-        let (queue, jobs) = mpsc::channel(QUEUE_CHANGES);
-        let for_writer = Arc::clone(&inner);
+        let writer = Writer::new(Arc::clone(&inner), done, options, client_ids, sweep);
         let writer = std::thread::Builder::new()
             .name("chatd-writer".into())
-            .spawn(move || writer::run(&for_writer, jobs, &done))
+            .spawn(move || writer.run())
             .map_err(OpenError::Io)?;
         Ok(Self {
             inner,
-            queue: Arc::new(RwLock::new(Some(queue))),
             reads: Arc::new(Semaphore::new(CONCURRENT_READS)),
             writer: Arc::new(Mutex::new(Some(writer))),
         })
     }
 
+    /// Whether changes can be written: the disk has room and took the last transaction.
+    pub fn is_writable(&self) -> bool {
+        self.inner.writable.load(Ordering::Acquire)
+    }
+
     /// Queues a change. Never waits: where the queue is full, or the store is closing, `answer` gets the error at once.
     pub fn submit(&self, now: Timestamp, change: Change, answer: Answer) {
-        let bytes = if let Change::Send { content, .. } = &change {
-            content.len()
-        } else {
-            0
-        };
-        let queue = self.queue.read();
-        let Some(queue) = queue.as_ref() else {
-            return answer(Err(StoreError::Unavailable));
-        };
-        if self.inner.queued_bytes.fetch_add(bytes, Ordering::Relaxed) > QUEUE_BYTES {
-            self.inner.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return answer(Err(StoreError::Busy));
-        }
-        if let Err(error) = queue.try_send(Job {
+        self.inner.queue.push(Job {
             now,
             change,
             answer,
-            bytes,
-        }) {
-            self.inner.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            let (job, reason) = match error {
-                mpsc::error::TrySendError::Full(job) => (job, StoreError::Busy),
-                mpsc::error::TrySendError::Closed(job) => (job, StoreError::Unavailable),
-            };
-            (job.answer)(Err(reason));
-        }
+        });
     }
 
     /// [`Store::submit`], for those who wait.
@@ -399,14 +523,29 @@ impl Store {
         let inner = Arc::clone(&self.inner);
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            query(&Snapshot::new(&inner)?)
+            let result = query(&Snapshot::new(&inner));
+            if let Err(StoreError::Database(_)) = &result {
+                inner.suspect();
+            }
+            result
         });
+        // redb panics on some damaged pages; whoever asked is told no more than of any other failure.
         reading.await.map_err(|_| StoreError::Unavailable)?
     }
 
     /// The secret that signs chatd's own tokens, 32 bytes, made with the file.
     pub fn token_secret(&self) -> Result<Vec<u8>, StoreError> {
-        schema::token_secret(&self.inner.db)
+        schema::token_secret(&*self.inner.database()?)
+    }
+
+    /// The key that seals cursors, 16 bytes, made with the file.
+    pub fn cursor_key(&self) -> Result<CursorKey, StoreError> {
+        schema::cursor_key(&*self.inner.database()?)
+    }
+
+    /// The newest entry of the log; 0 where there is none.
+    pub fn last_entry(&self) -> u64 {
+        self.inner.state.read().last_entry
     }
 
     /// An account, from memory.
@@ -480,48 +619,65 @@ impl Store {
             .collect()
     }
 
-    /// Takes no more changes, writes those that are queued, and waits for the writer to end. The batches must still be
-    /// received meanwhile. Blocks.
+    /// Takes no more changes, writes those that are queued and all that is derived, waits for the writer to end and
+    /// closes the file. The batches must still be received meanwhile. Blocks.
     pub fn close(&self) {
-        drop(self.queue.write().take());
+        self.inner.queue.close();
         let writer = self.writer.lock().take();
         if let Some(writer) = writer
             && writer.join().is_err()
         {
             tracing::error!("the writer had ended by a panic");
         }
-    }
-}
-
-/// Makes an empty file that its owner alone can read, unless there is one: it will hold the secret that signs tokens,
-/// the hashes of passwords, and every message.
-fn make_private(path: &Path) -> Result<(), OpenError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let made = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    match made {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(OpenError::Io(error)),
-    }
-}
-
-fn open_file(builder: &redb::Builder, path: &Path) -> Result<Database, OpenError> {
-    make_private(path)?;
-    builder.create(path).map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
-            holder: Holder::of(path),
-        },
-        // redb says so of a file that does not begin as its own files do.
-        DatabaseError::Storage(StorageError::Io(error))
-            if error.kind() == std::io::ErrorKind::InvalidData =>
-        {
-            OpenError::Foreign
+        let opened = self.inner.database.write().take();
+        if let Some(Err(error)) = opened.map(Opened::close) {
+            tracing::warn!(%error, "the data file could not be closed; the next start checks it");
         }
-        DatabaseError::Storage(StorageError::Io(error)) => OpenError::Io(error),
-        error => OpenError::Damaged(error.into()),
+    }
+}
+
+/// Opens the database that lies on a medium, or makes one, with its writes held back. After an unclean stop this reads
+/// the whole file and verifies every page.
+fn open_database(medium: &Arc<dyn Medium>) -> Result<Opened, OpenError> {
+    let backend = Backend::holding(Arc::clone(medium)).map_err(OpenError::Io)?;
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    let opening = |backend: Backend| {
+        builder
+            .create_with_backend(backend)
+            .map_err(|error| match error {
+                // redb says so of a file that does not begin as its own files do.
+                DatabaseError::Storage(StorageError::Io(error))
+                    if error.kind() == std::io::ErrorKind::InvalidData =>
+                {
+                    OpenError::Foreign
+                }
+                DatabaseError::Storage(StorageError::Io(error)) => OpenError::Io(error),
+                error => OpenError::Damaged(error.into()),
+            })
+    };
+    let db = with_progress(&backend, || opening(backend.clone()))?;
+    Ok(Opened {
+        db: Arc::new(db),
+        backend,
+    })
+}
+
+/// Runs an opening; where it takes long, the log says how far it is.
+fn with_progress<R>(backend: &Backend, open: impl FnOnce() -> R) -> R {
+    let (ended, end) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = end.recv_timeout(PROGRESS) {
+                tracing::info!(
+                    read_mb = backend.bytes_read() >> 20,
+                    file_mb = backend.len_in_bytes() >> 20,
+                    "the data file was not closed; it is read whole, about twice, and checked"
+                );
+            }
+        });
+        let result = open();
+        drop(ended);
+        result
     })
 }

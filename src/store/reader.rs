@@ -6,11 +6,12 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use parking_lot::RwLockReadGuard;
 use redb::{ReadOnlyTable, ReadableDatabase};
 
 use super::chain::{ReadLog, newest_older, oldest_newer};
 use super::record::{Entry, MessageBody};
-use super::state::Conversation;
+use super::state::{Conversation, State};
 use super::tables::{CREDENTIALS, LOG};
 use super::{Inner, StoreError};
 use crate::model::{ClientId, EntryId, Message, MessageId, Pair, User, UserId};
@@ -55,14 +56,14 @@ pub struct HistoryQuery {
     pub limit: usize,
 }
 
-/// One read transaction, for as long as one query takes.
+/// Answers one query. What a query needs of memory is copied first; the read transaction begins after that and lasts as
+/// long as the query.
 pub struct Snapshot<'a> {
     inner: &'a Inner,
-    log: TxnLog,
-    credentials: ReadOnlyTable<u64, &'static [u8]>,
 }
 
-struct TxnLog(ReadOnlyTable<u64, &'static [u8]>);
+/// The log in one read transaction.
+pub(super) struct TxnLog(ReadOnlyTable<u64, &'static [u8]>);
 
 impl ReadLog for TxnLog {
     fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
@@ -95,13 +96,18 @@ pub(super) fn message_of(
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(inner: &'a Inner) -> Result<Self, StoreError> {
-        let txn = inner.db.begin_read()?;
-        Ok(Self {
-            inner,
-            log: TxnLog(txn.open_table(LOG)?),
-            credentials: txn.open_table(CREDENTIALS)?,
-        })
+    pub(super) fn new(inner: &'a Inner) -> Self {
+        Self { inner }
+    }
+
+    pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.inner.state.read()
+    }
+
+    /// The log as it is now. To be called after memory was looked at: what memory knows is committed, and in it.
+    pub(super) fn log(&self) -> Result<TxnLog, StoreError> {
+        let txn = self.inner.database()?.begin_read()?;
+        Ok(TxnLog(txn.open_table(LOG)?))
     }
 
     /// The password hash of an account that has one, in PHC string form.
@@ -110,7 +116,8 @@ impl<'a> Snapshot<'a> {
             table: "credentials",
             key: user.get(),
         };
-        let Some(value) = self.credentials.get(user.get())? else {
+        let txn = self.inner.database()?.begin_read()?;
+        let Some(value) = txn.open_table(CREDENTIALS)?.get(user.get())? else {
             return Ok(None);
         };
         let hash = super::record::unseal("credentials", user.get(), value.value())?;
@@ -144,7 +151,7 @@ impl<'a> Snapshot<'a> {
         let Some(conversation) = self.conversation(pair) else {
             return Ok(empty);
         };
-        let log = &self.log;
+        let log = &self.log()?;
         let last = conversation.chain.last();
         let end = match query.before {
             None => last,
@@ -215,10 +222,10 @@ impl<'a> Snapshot<'a> {
         };
         let has_more = found.len() > limit;
         found.truncate(limit);
+        let log = self.log()?;
         let rows = found.into_iter().map(|(peer, pair, last, unread_count)| {
-            let last_message = self
-                .log
-                .read_message(last, |entry, body| message_of(last, pair, entry, body))?;
+            let last_message =
+                log.read_message(last, |entry, body| message_of(last, pair, entry, body))?;
             Ok(Recent {
                 peer,
                 last_message,
@@ -251,12 +258,13 @@ impl<'a> Snapshot<'a> {
             .iter()
             .map(|(conversation, side)| conversation.unread(*side))
             .sum();
+        let log = &self.log()?;
         // One queue a chat, merged by id; a queue is filled a few messages at a time, as far as the page needs them.
         let mut queues = Vec::with_capacity(conversations.len());
         let mut heads = BinaryHeap::new();
         for (conversation, side) in conversations {
-            let mut queue = UnreadQueue::new(&self.log, conversation, side, after)?;
-            if let Some(message) = queue.pop(&self.log)? {
+            let mut queue = UnreadQueue::new(log, conversation, side, after)?;
+            if let Some(message) = queue.pop(log)? {
                 heads.push(Reverse((message.id, queues.len())));
                 queues.push((queue, message));
             }
@@ -266,7 +274,7 @@ impl<'a> Snapshot<'a> {
             && let Some(Reverse((_, at))) = heads.pop()
         {
             let (queue, head) = &mut queues[at];
-            match queue.pop(&self.log)? {
+            match queue.pop(log)? {
                 Some(next) => {
                     heads.push(Reverse((next.id, at)));
                     rows.push(std::mem::replace(head, next));

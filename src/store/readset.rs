@@ -1,5 +1,7 @@
 //! Which messages of another a person has read: a prefix, and islands beyond it.
 
+use super::record::{Rest, put};
+
 /// A set of ordinals (a peer's messages of one conversation, counted from 1), kept as ranges. Reading in order keeps it
 /// to one number; each gap that a reader leaves costs 16 bytes, and an entry of the log made it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,6 +13,33 @@ pub(super) struct ReadSet {
 }
 
 impl ReadSet {
+    /// Appends its form in a row: the prefix, how many islands, and each as gap and length.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        put(out, self.through);
+        put(out, self.islands.len() as u64);
+        let mut end = self.through;
+        for (first, last) in &self.islands {
+            put(out, first - end);
+            put(out, last - first);
+            end = *last;
+        }
+    }
+
+    /// Reads it back.
+    pub(super) fn decode(rest: &mut Rest<'_>) -> Option<Self> {
+        let (through, count) = (rest.take()?, rest.take()?);
+        let mut islands = Vec::new();
+        let mut end = through;
+        for _ in 0..count {
+            // At least one unread ordinal stands before each.
+            let gap = rest.take().filter(|gap| *gap >= 2)?;
+            let first = end.checked_add(gap)?;
+            end = first.checked_add(rest.take()?)?;
+            islands.push((first, end));
+        }
+        Some(Self { through, islands })
+    }
+
     /// How many ordinals are read.
     pub(super) fn count(&self) -> u64 {
         self.through

@@ -324,7 +324,7 @@ fn message_id(entry: EntryId) -> MessageId {
 }
 
 /// Appends an unsigned LEB128 varint.
-fn put(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -338,10 +338,11 @@ fn put_back(out: &mut Vec<u8>, id: EntryId, earlier: Option<EntryId>) {
 }
 
 /// What of a body is still to be read.
-struct Rest<'a>(&'a [u8]);
+pub(super) struct Rest<'a>(pub(super) &'a [u8]);
 
 impl<'a> Rest<'a> {
-    fn take(&mut self) -> Option<u64> {
+    /// The next varint.
+    pub(super) fn take(&mut self) -> Option<u64> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let (&byte, rest) = self.0.split_first()?;
@@ -362,7 +363,8 @@ impl<'a> Rest<'a> {
         }
     }
 
-    fn take_bytes(&mut self, length: usize) -> Option<&'a [u8]> {
+    /// The next so many bytes.
+    pub(super) fn take_bytes(&mut self, length: usize) -> Option<&'a [u8]> {
         let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(bytes)

@@ -1,17 +1,26 @@
 //! The format of the data file: made once, checked at every start.
 
+use std::time::Instant;
+
 use redb::{Database, ReadableDatabase, ReadableTable, TableError, TableHandle};
 
-use super::StoreError;
-use super::record::{Entry, unseal};
-use super::state::State;
-use super::tables::{CONVERSATIONS, CREDENTIALS, INVITES, LOG, META, USERS};
-use super::{OpenError, invites, users};
-use crate::model::{ConversationId, EntryId, Pair, UserId};
+use super::client_ids::ClientIds;
+use super::record::{Body, Entry, seal, unseal};
+use super::state::{Conversation, State};
+use super::sweep::{ROW_CONVERSATIONS, Sweep, decode_row};
+use super::tables::{
+    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY,
+    INVITES, LOG, META, SWEPT, USERS,
+};
+use super::{OpenError, PROGRESS, StoreError, invites, users};
+use crate::model::{ConversationId, EntryId, MessageId, Pair, UserId};
 
-/// The format that this program writes. A file of an earlier one is to be migrated, a step a version, at open; a file of
-/// a later one is refused unchanged.
-pub(super) const FORMAT: u32 = 1;
+/// The format that this program writes. A file of an earlier one is migrated at open; one of a later one is refused
+/// unchanged.
+///
+/// 1: log, conversations, accounts; everything derived was made anew at each start.
+/// 2: derived rows, kept by the sweep; invites.
+pub(super) const FORMAT: u32 = 2;
 
 /// How many random bytes sign the tokens: as many as the hash has.
 pub(super) const SECRET_BYTES: usize = 32;
@@ -19,54 +28,89 @@ pub(super) const SECRET_BYTES: usize = 32;
 /// The kind byte of a conversation of two.
 const PAIR: u8 = 1;
 
-/// Makes the tables of a new file, or checks the format of an old one.
-pub(super) fn prepare(db: &Database) -> Result<(), OpenError> {
-    let found = {
-        let txn = db.begin_read().map_err(StoreError::from)?;
-        match txn.open_table(META) {
-            Ok(meta) => {
-                let format = meta.get("format").map_err(StoreError::from)?;
-                let format = format
-                    .and_then(|value| value.value().try_into().ok())
-                    .map(u32::from_le_bytes);
-                Some(format.ok_or(OpenError::Foreign)?)
-            }
-            // A database with tables, but without ours, belongs to another program.
-            Err(TableError::TableDoesNotExist(_))
-                if txn.list_tables().map_err(StoreError::from)?.count() == 0 =>
-            {
-                None
-            }
-            Err(TableError::TableDoesNotExist(_) | TableError::TableTypeMismatch { .. }) => {
-                return Err(OpenError::Foreign);
-            }
-            Err(error) => return Err(StoreError::from(error).into()),
+/// How many bytes keep strangers from choosing client ids that collide, and from forging cursors.
+const KEY_BYTES: usize = 16;
+
+/// The format of a file; `None` for one that is new. Fails on one of another program or of a later chatd.
+pub(super) fn format(db: &Database) -> Result<Option<u32>, OpenError> {
+    let txn = db.begin_read().map_err(StoreError::from)?;
+    let found = match txn.open_table(META) {
+        Ok(meta) => {
+            let format = meta.get("format").map_err(StoreError::from)?;
+            let format = format
+                .and_then(|value| value.value().try_into().ok())
+                .map(u32::from_le_bytes);
+            format
+                .filter(|format| *format > 0)
+                .ok_or(OpenError::Foreign)?
         }
+        // A database with tables, but without ours, belongs to another program.
+        Err(TableError::TableDoesNotExist(_))
+            if txn.list_tables().map_err(StoreError::from)?.count() == 0 =>
+        {
+            return Ok(None);
+        }
+        Err(TableError::TableDoesNotExist(_) | TableError::TableTypeMismatch { .. }) => {
+            return Err(OpenError::Foreign);
+        }
+        Err(error) => return Err(StoreError::from(error).into()),
     };
-    match found {
-        None => create(db).map_err(Into::into),
-        Some(FORMAT) => Ok(()),
-        Some(found) => Err(OpenError::Newer {
+    if found > FORMAT {
+        return Err(OpenError::Newer {
             found,
             known: FORMAT,
-        }),
+        });
     }
+    Ok(Some(found))
 }
 
-fn create(db: &Database) -> Result<(), StoreError> {
+/// Makes the tables of a new file, or brings a file of an earlier format to this one, in one transaction.
+pub(super) fn prepare(db: &Database, found: Option<u32>) -> Result<(), StoreError> {
+    if found == Some(FORMAT) {
+        return Ok(());
+    }
     let txn = db.begin_write()?;
     {
         let mut meta = txn.open_table(META)?;
-        meta.insert("format", &FORMAT.to_le_bytes()[..])?;
-        let secret: [u8; SECRET_BYTES] = rand::random();
-        meta.insert("token_secret", &secret[..])?;
-        for table in [LOG, CONVERSATIONS, USERS, CREDENTIALS] {
-            tracing::trace!(table = table.name(), "table made");
-            txn.open_table(table)?;
+        if found.is_none() {
+            let secret: [u8; SECRET_BYTES] = rand::random();
+            meta.insert("token_secret", &secret[..])?;
+            for table in [LOG, CONVERSATIONS, USERS, CREDENTIALS] {
+                tracing::trace!(table = table.name(), "table made");
+                txn.open_table(table)?;
+            }
         }
+        if found.unwrap_or(0) < 2 {
+            let key: [u8; KEY_BYTES] = rand::random();
+            meta.insert(CLIENT_ID_KEY, &seal(0, &key)[..])?;
+            let key: [u8; KEY_BYTES] = rand::random();
+            meta.insert(CURSOR_KEY, &seal(0, &key)[..])?;
+            meta.insert(SWEPT, &seal(0, &0_u64.to_le_bytes())[..])?;
+            txn.open_table(CONVERSATION_STATES)?;
+            txn.open_table(CLIENT_IDS)?;
+            txn.open_table(INVITES)?;
+        }
+        meta.insert("format", &FORMAT.to_le_bytes()[..])?;
     }
     txn.commit()?;
+    if let Some(found) = found {
+        tracing::info!(from = found, to = FORMAT, "the data file was migrated");
+    }
     Ok(())
+}
+
+/// A sealed value of `meta`, of exactly so many bytes.
+fn sealed_meta<const N: usize>(
+    meta: &impl ReadableTable<&'static str, &'static [u8]>,
+    name: &'static str,
+) -> Result<[u8; N], StoreError> {
+    let damaged = StoreError::Damaged {
+        table: "meta",
+        key: 0,
+    };
+    let value = meta.get(name)?.ok_or(damaged.clone())?;
+    let body = unseal("meta", 0, value.value())?;
+    body.try_into().map_err(|_| damaged)
 }
 
 /// The secret that signs chatd's own tokens.
@@ -79,50 +123,102 @@ pub(super) fn token_secret(db: &Database) -> Result<Vec<u8>, StoreError> {
     Ok(secret.value().to_vec())
 }
 
-/// Reads the accounts and conversations and replays the whole log, checking every record on the way.
-pub(super) fn load(db: &Database) -> Result<State, StoreError> {
+/// What a start reads.
+pub(super) struct Loaded {
+    pub(super) state: State,
+    pub(super) sweep: Sweep,
+    pub(super) client_ids: ClientIds,
+}
+
+/// The key that seals cursors.
+pub(super) fn cursor_key(db: &Database) -> Result<[u8; KEY_BYTES], StoreError> {
+    sealed_meta(&db.begin_read()?.open_table(META)?, CURSOR_KEY)
+}
+
+/// Reads the accounts and the derived rows, and replays what the log has beyond them.
+pub(super) fn load(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
     let mut state = State::default();
     let txn = db.begin_read()?;
+    let meta = txn.open_table(META)?;
+    let swept = u64::from_le_bytes(sealed_meta(&meta, SWEPT)?);
+    let mut client_ids = ClientIds::new(sealed_meta(&meta, CLIENT_ID_KEY)?);
+    let mut sweep = Sweep::new(swept, sweep_every);
     for row in txn.open_table(USERS)?.iter()? {
         let (key, value) = row?;
         state
             .directory
             .put(users::decode(key.value(), value.value())?.into());
     }
-    match txn.open_table(INVITES) {
-        Ok(table) => {
-            for row in table.iter()? {
-                let (key, value) = row?;
-                let invite = invites::decode(key.value(), value.value())?;
-                state.invites.put(key.value(), invite);
-            }
-        }
-        Err(TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(error.into()),
+    for row in txn.open_table(INVITES)?.iter()? {
+        let (key, value) = row?;
+        let invite = invites::decode(key.value(), value.value())?;
+        state.invites.put(key.value(), invite);
     }
-    for row in txn.open_table(CONVERSATIONS)?.iter()? {
+    for row in txn.open_table(CONVERSATION_STATES)?.iter()? {
+        let (key, value) = row?;
+        if state.conversation_count() != key.value() * ROW_CONVERSATIONS {
+            return Err(StoreError::Damaged {
+                table: "conversation_states",
+                key: key.value(),
+            });
+        }
+        for conversation in decode_row(key.value(), value.value())? {
+            state.put_conversation(conversation);
+        }
+    }
+    let newer = state.conversation_count() + 1;
+    for row in txn.open_table(CONVERSATIONS)?.range(newer..)? {
         let (key, value) = row?;
         let damaged = StoreError::Damaged {
             table: "conversations",
             key: key.value(),
         };
         let (id, pair) = decode_conversation(key.value(), value.value())?.ok_or(damaged.clone())?;
-        if !state.put_conversation(id, pair) {
+        if id.get() != state.conversation_count() + 1 {
             return Err(damaged);
         }
+        state.put_conversation(Conversation::new(pair));
+        sweep.mark(id);
     }
-    for row in txn.open_table(LOG)?.iter()? {
+    let log = txn.open_table(LOG)?;
+    let mut told = Instant::now();
+    for row in log.range(swept + 1..)? {
         let (key, value) = row?;
         let damaged = StoreError::Damaged {
             table: "log",
             key: key.value(),
         };
         let id = EntryId::new(key.value()).map_err(|_| damaged.clone())?;
-        if !state.replay(id, &Entry::decode(id, value.value())?) {
-            return Err(damaged);
+        let entry = Entry::decode(id, value.value())?;
+        let pair = state.replay(id, &entry).ok_or(damaged)?.pair;
+        sweep.mark(entry.conversation);
+        if let Body::Message(message) = &entry.body
+            && let Some(client_id) = message.client_id
+        {
+            let hash = client_ids.hash(&client_id.text());
+            let message = MessageId::new(id.get()).expect("an entry id is a valid id");
+            client_ids.put(pair.members()[entry.side], hash, message, entry.at);
+        }
+        if told.elapsed() >= PROGRESS {
+            tracing::info!(entry = id.get(), "reading the log");
+            told = Instant::now();
         }
     }
-    Ok(state)
+    // Where nothing is replayed the newest entry still tells the next id, and the time.
+    if let Some((key, value)) = log.last()? {
+        let damaged = StoreError::Damaged {
+            table: "log",
+            key: key.value(),
+        };
+        let id = EntryId::new(key.value()).map_err(|_| damaged)?;
+        state.ends_with(id, Entry::decode(id, value.value())?.at);
+    }
+    state.derive();
+    Ok(Loaded {
+        state,
+        sweep,
+        client_ids,
+    })
 }
 
 /// The value of a conversation of two, unsealed.
@@ -134,7 +230,7 @@ pub(super) fn encode_pair(pair: Pair) -> Vec<u8> {
     value
 }
 
-fn decode_conversation(
+pub(super) fn decode_conversation(
     key: u64,
     sealed: &[u8],
 ) -> Result<Option<(ConversationId, Pair)>, StoreError> {

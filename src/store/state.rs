@@ -4,24 +4,17 @@
 //! Nothing here is a truth of its own: [`State::replay`] makes it all from the log. Only the writer changes it, after a
 //! commit; readers take a short lock. A conversation costs some 200 bytes, both of its people's lists included.
 
-use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
-
 use rustc_hash::FxHashMap;
 
 use super::chain::Chain;
 use super::invites::{InviteChange, Invites};
 use super::readset::ReadSet;
-use super::record::{Body, Entry};
+use super::record::{Body, Entry, Rest, put};
 use super::users::Directory;
 use crate::model::{ConversationId, EntryId, MessageId, Pair, Timestamp, UserId};
 
-/// How many later messages of a sender make a client id of theirs forgotten. 10,000: hours of the busiest bot, and a
-/// bound of about half a megabyte on what one sender can make the server remember.
-pub(super) const CLIENT_IDS_PER_SENDER: usize = 10_000;
-
 /// One conversation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Conversation {
     pub(super) pair: Pair,
     /// Its messages.
@@ -50,8 +43,44 @@ impl Conversation {
         self.sent[1 - side] - self.read[side].count()
     }
 
-    /// Takes in an entry that the log holds already.
-    fn replay(&mut self, id: EntryId, entry: &Entry<'_>) {
+    /// Appends its form in a row: members, newest entry, chain, and for each side what it sent and what it has read.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        for member in self.pair.members() {
+            put(out, member.get());
+        }
+        put(out, self.last_entry.map_or(0, EntryId::get));
+        self.chain.encode(out);
+        for side in [0, 1] {
+            put(out, self.sent[side]);
+            self.read[side].encode(out);
+        }
+    }
+
+    /// Reads it back.
+    pub(super) fn decode(rest: &mut Rest<'_>) -> Option<Self> {
+        let mut member = || UserId::new(rest.take()?).ok();
+        let pair = Pair::new(member()?, member()?)?;
+        let last_entry = match rest.take()? {
+            0 => None,
+            number => Some(EntryId::new(number).ok()?),
+        };
+        let chain = Chain::decode(rest)?;
+        let mut side = || Some((rest.take()?, ReadSet::decode(rest)?));
+        let [(sent_0, read_0), (sent_1, read_1)] = [side()?, side()?];
+        Some(Self {
+            pair,
+            chain,
+            last_entry,
+            sent: [sent_0, sent_1],
+            read: [read_0, read_1],
+        })
+    }
+
+    /// Takes in an entry that the log holds already. One that is not newer than what it knows is in it.
+    pub(super) fn replay(&mut self, id: EntryId, entry: &Entry<'_>) {
+        if self.last_entry >= Some(id) {
+            return;
+        }
         match &entry.body {
             Body::Message(_) => {
                 self.chain
@@ -69,34 +98,22 @@ impl Conversation {
     }
 }
 
-/// The client ids of each sender that are still remembered.
+/// One person's conversations, in two orders.
 #[derive(Default)]
-pub(super) struct ClientIds {
-    hasher: RandomState,
-    messages: FxHashMap<u64, MessageId>,
-    by_sender: FxHashMap<UserId, VecDeque<u64>>,
+struct Chats {
+    /// The one with the newest message last.
+    recent: Vec<ConversationId>,
+    /// The one with the newest entry of any kind last.
+    touched: Vec<ConversationId>,
 }
 
-impl ClientIds {
-    /// Under which number a sender's client id is kept. A chance collision is found out by reading the message.
-    pub(super) fn key(&self, sender: UserId, client_id: &str) -> u64 {
-        self.hasher.hash_one((sender, client_id))
-    }
-
-    pub(super) fn get(&self, key: u64) -> Option<MessageId> {
-        self.messages.get(&key).copied()
-    }
-
-    fn put(&mut self, sender: UserId, key: u64, message: MessageId) {
-        let keys = self.by_sender.entry(sender).or_default();
-        if self.messages.insert(key, message).is_none() {
-            keys.push_back(key);
+/// Moves a conversation to the end. Searched from there, where the conversations that move are.
+fn move_to_end(list: &mut Vec<ConversationId>, id: ConversationId) {
+    if list.last() != Some(&id) {
+        if let Some(place) = list.iter().rposition(|other| *other == id) {
+            list.remove(place);
         }
-        if keys.len() > CLIENT_IDS_PER_SENDER
-            && let Some(oldest) = keys.pop_front()
-        {
-            self.messages.remove(&oldest);
-        }
+        list.push(id);
     }
 }
 
@@ -108,9 +125,8 @@ pub(super) struct State {
     /// By conversation id, from 1.
     conversations: Vec<Conversation>,
     pairs: FxHashMap<Pair, ConversationId>,
-    /// Each person's conversations, the one with the newest message last.
-    recency: FxHashMap<UserId, Vec<ConversationId>>,
-    pub(super) client_ids: ClientIds,
+    /// Each person's conversations.
+    chats: FxHashMap<UserId, Chats>,
     /// The newest entry of the log.
     pub(super) last_entry: u64,
     /// The time of the newest entry: none may come that is earlier.
@@ -122,8 +138,8 @@ pub(super) struct State {
 pub(super) struct Changes {
     pub(super) conversations: FxHashMap<ConversationId, Conversation>,
     pub(super) created: FxHashMap<Pair, ConversationId>,
-    /// Messages in commit order: conversation, sender, and the key of their client id.
-    pub(super) sent: Vec<(ConversationId, UserId, MessageId, Option<u64>)>,
+    /// Of each message with a client id its sender, the id's hash, itself and when it was sent.
+    pub(super) client_ids: Vec<(UserId, u64, MessageId, Timestamp)>,
     pub(super) users: Vec<std::sync::Arc<crate::model::User>>,
     pub(super) invites: Vec<InviteChange>,
     pub(super) last_entry: u64,
@@ -145,35 +161,62 @@ impl State {
 
     /// A person's conversations, the one with the newest message first.
     pub(super) fn recent(&self, user: UserId) -> impl Iterator<Item = &Conversation> {
-        let ids = self.recency.get(&user).map_or(&[][..], Vec::as_slice);
+        self.newest_first(self.chats.get(&user).map(|chats| &chats.recent))
+    }
+
+    /// A person's conversations, the one with the newest entry of any kind first.
+    pub(super) fn touched(&self, user: UserId) -> impl Iterator<Item = &Conversation> {
+        self.newest_first(self.chats.get(&user).map(|chats| &chats.touched))
+    }
+
+    fn newest_first<'a>(
+        &'a self,
+        ids: Option<&'a Vec<ConversationId>>,
+    ) -> impl Iterator<Item = &'a Conversation> {
+        let ids = ids.map_or(&[][..], Vec::as_slice);
         ids.iter().rev().filter_map(|id| self.conversation(*id))
     }
 
-    /// Takes in a conversation's members, read from their table at start.
-    pub(super) fn put_conversation(&mut self, id: ConversationId, pair: Pair) -> bool {
-        self.pairs.insert(pair, id);
-        self.conversations.push(Conversation::new(pair));
-        index(id) + 1 == self.conversations.len()
+    /// Takes in the next conversation, read from the tables at start.
+    pub(super) fn put_conversation(&mut self, conversation: Conversation) {
+        self.conversations.push(conversation);
     }
 
-    /// Takes in one entry of the log, in order, at start. `false` where it belongs to no known conversation.
-    pub(super) fn replay(&mut self, id: EntryId, entry: &Entry<'_>) -> bool {
-        let Some(conversation) = self.conversations.get_mut(index(entry.conversation)) else {
-            return false;
-        };
+    /// Takes in one entry of the log, in order, at start. `None` where it belongs to no known conversation.
+    pub(super) fn replay(&mut self, id: EntryId, entry: &Entry<'_>) -> Option<&Conversation> {
+        let conversation = self.conversations.get_mut(index(entry.conversation))?;
         conversation.replay(id, entry);
-        let members = conversation.pair.members();
-        if let Body::Message(message) = &entry.body {
-            let sender = members[entry.side];
-            let key = message
-                .client_id
-                .map(|client_id| self.client_ids.key(sender, &client_id.text()));
-            let message_id = MessageId::new(id.get()).expect("an entry id is a valid id");
-            self.sent(entry.conversation, members, sender, message_id, key);
+        Some(conversation)
+    }
+
+    /// Notes the newest entry of the log.
+    pub(super) fn ends_with(&mut self, id: EntryId, at: Timestamp) {
+        (self.last_entry, self.last_at) = (id.get(), at);
+    }
+
+    /// Makes what follows from the conversations, once they are all there.
+    pub(super) fn derive(&mut self) {
+        let mut recent = Vec::with_capacity(self.conversations.len());
+        let mut touched = Vec::with_capacity(self.conversations.len());
+        self.pairs.reserve(self.conversations.len());
+        for (number, conversation) in (1..).zip(&self.conversations) {
+            let id = ConversationId::new(number).expect("a table's keys are valid ids");
+            self.pairs.insert(conversation.pair, id);
+            recent.extend(conversation.chain.last().map(|last| (last, id)));
+            touched.extend(conversation.last_entry.map(|last| (last, id)));
         }
-        self.last_entry = id.get();
-        self.last_at = entry.at;
-        true
+        recent.sort_unstable();
+        touched.sort_unstable();
+        for (_, id) in recent {
+            for member in self.conversations[index(id)].pair.members() {
+                self.chats.entry(member).or_default().recent.push(id);
+            }
+        }
+        for (_, id) in touched {
+            for member in self.conversations[index(id)].pair.members() {
+                self.chats.entry(member).or_default().touched.push(id);
+            }
+        }
     }
 
     /// Takes over what a transaction changed.
@@ -182,20 +225,25 @@ impl State {
         let mut conversations: Vec<_> = changes.conversations.into_iter().collect();
         // New ones are appended in the order of their ids, whatever the order of the map.
         conversations.sort_unstable_by_key(|(id, _)| *id);
+        let mut touched = Vec::with_capacity(conversations.len());
+        let mut recent = Vec::with_capacity(conversations.len());
         for (id, conversation) in conversations {
-            match self.conversations.get_mut(index(id)) {
+            let place = self.conversations.get_mut(index(id));
+            let before = place.as_ref().and_then(|before| before.chain.last());
+            let last = conversation.chain.last();
+            touched.push((conversation.last_entry, id));
+            if last > before {
+                recent.push((last, id));
+            }
+            match place {
                 Some(place) => *place = conversation,
                 None => self.conversations.push(conversation),
             }
         }
-        for (id, sender, message, key) in changes.sent {
-            if let Some(members) = self
-                .conversation(id)
-                .map(|conversation| conversation.pair.members())
-            {
-                self.sent(id, members, sender, message, key);
-            }
-        }
+        touched.sort_unstable();
+        recent.sort_unstable();
+        self.reorder(touched, |chats| &mut chats.touched);
+        self.reorder(recent, |chats| &mut chats.recent);
         self.invites.publish(changes.invites);
         for user in changes.users {
             self.directory.put(user);
@@ -204,26 +252,16 @@ impl State {
         self.last_at = changes.last_at;
     }
 
-    fn sent(
+    /// Moves conversations, oldest first, to the ends of their people's lists.
+    fn reorder<T>(
         &mut self,
-        id: ConversationId,
-        members: [UserId; 2],
-        sender: UserId,
-        message: MessageId,
-        key: Option<u64>,
+        moved: Vec<(T, ConversationId)>,
+        list: impl Fn(&mut Chats) -> &mut Vec<ConversationId>,
     ) {
-        for member in members {
-            let recent = self.recency.entry(member).or_default();
-            if recent.last() != Some(&id) {
-                // Searched from the end, where the conversations that move are.
-                if let Some(place) = recent.iter().rposition(|other| *other == id) {
-                    recent.remove(place);
-                }
-                recent.push(id);
+        for (_, id) in moved {
+            for member in self.conversations[index(id)].pair.members() {
+                move_to_end(list(self.chats.entry(member).or_default()), id);
             }
-        }
-        if let Some(key) = key {
-            self.client_ids.put(sender, key, message);
         }
     }
 }

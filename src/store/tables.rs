@@ -2,13 +2,27 @@
 //!
 //! Numbers in keys are redb's `u64`, so tables are ordered by number. Every value but those of [`META`] is sealed by
 //! [`super::record::seal`]: a CRC-32C of key and body stands before the body, checked at every read.
+//!
+//! The truth is in the log, the conversations and the accounts. `conversation_states` and `client_ids` follow from the
+//! log; they are written by the sweep ([`super::sweep`]) so that a start need not read all of it.
 
 use redb::TableDefinition;
 
 /// `meta`: what the file says about itself.
 /// key: a name; value: `format` (u32, little-endian) and `token_secret` (32 random bytes), both written when the file
-/// is made.
+/// is made; [`SWEPT`],
+/// [`CLIENT_ID_KEY`] and [`CURSOR_KEY`].
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
+
+/// In `meta`: up to which entry the derived tables say everything; sealed under key 0, u64, little-endian; written at the
+/// end of every sweep.
+pub(super) const SWEPT: &str = "swept";
+/// In `meta`: the key of the hash in `client_ids`; sealed under key 0, 16 random bytes; written once.
+pub(super) const CLIENT_ID_KEY: &str = "client_id_key";
+
+/// In `meta`: the key that seals cursors; sealed under key 0, 16 random bytes; made with the file, and anew by a restore,
+/// after which earlier cursors must not be taken for places of the restored log.
+pub(super) const CURSOR_KEY: &str = "cursor_key";
 
 /// `log`: the truth, append-only. Every message, and every change of one (such as a read mark), in commit order.
 /// key: entry id, growing; value: a sealed [`super::record::Entry`]; written by every send and every read mark.
@@ -24,7 +38,7 @@ pub(super) const CONVERSATIONS: TableDefinition<'static, u64, &[u8]> =
 /// key: user id; value: sealed JSON of [`super::users::UserRecord`]; written by register and by every change of one.
 pub(super) const USERS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("users");
 
-/// `invites`: the codes by which accounts can be made. A file that has never had one lacks the table.
+/// `invites`: the codes by which accounts can be made.
 /// key: a number, growing; value: sealed JSON of [`super::invites::InviteRecord`]; written when an invite is made, used
 /// or revoked; cleared of what has expired when one is made.
 pub(super) const INVITES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("invites");
@@ -33,3 +47,13 @@ pub(super) const INVITES: TableDefinition<'static, u64, &[u8]> = TableDefinition
 /// key: user id; value: sealed, an argon2id hash in PHC string form; apart from `users` so that no listing reads it.
 pub(super) const CREDENTIALS: TableDefinition<'static, u64, &[u8]> =
     TableDefinition::new("credentials");
+
+/// `conversation_states`: what follows from the log for each conversation, 64 a row.
+/// key: (conversation id - 1) / 64; value: sealed, see [`super::sweep`]; derived.
+pub(super) const CONVERSATION_STATES: TableDefinition<'static, u64, &[u8]> =
+    TableDefinition::new("conversation_states");
+
+/// `client_ids`: which of a sender's messages has which client id, for as long as it is remembered.
+/// key: sender's user id, and the first message of the block; value: sealed, see [`super::client_ids`]; derived.
+pub(super) const CLIENT_IDS: TableDefinition<'static, (u64, u64), &[u8]> =
+    TableDefinition::new("client_ids");

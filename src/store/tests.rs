@@ -9,6 +9,13 @@ use redb::ReadableTable;
 use super::*;
 use crate::model::EntryId;
 
+/// A sweep every few entries, so that all of its steps are met.
+pub(super) const OPTIONS: StoreOptions = StoreOptions {
+    commit_interval: Duration::ZERO,
+    sweep_every: 16,
+    retry_after: Duration::ZERO,
+};
+
 /// An open store whose batches are answered by a thread of its own.
 struct Open {
     store: Store,
@@ -17,13 +24,17 @@ struct Open {
 
 impl Open {
     fn at(location: &Location) -> Result<Self, OpenError> {
+        Self::with(|done| Store::open(location, OPTIONS, done))
+    }
+
+    fn with(
+        open: impl FnOnce(mpsc::Sender<Vec<Done>>) -> Result<Store, OpenError>,
+    ) -> Result<Self, OpenError> {
         let (done, mut batches) = mpsc::channel::<Vec<Done>>(BATCHES);
-        let store = Store::open(location, done)?;
+        let store = open(done)?;
         let teller = std::thread::spawn(move || {
             while let Some(batch) = batches.blocking_recv() {
-                batch
-                    .into_iter()
-                    .for_each(|done| (done.answer)(done.result));
+                batch.into_iter().for_each(|done| done.tell(drop));
             }
         });
         Ok(Self { store, teller })
@@ -55,7 +66,7 @@ impl Open {
     }
 
     fn read<R>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<R, StoreError>) -> R {
-        query(&Snapshot::new(&self.store.inner).unwrap()).unwrap()
+        query(&Snapshot::new(&self.store.inner)).unwrap()
     }
 
     fn history(
@@ -84,15 +95,15 @@ impl Open {
     }
 }
 
-fn user(number: u64) -> UserId {
+pub(super) fn user(number: u64) -> UserId {
     UserId::new(number).unwrap()
 }
 
-fn id(number: u64) -> MessageId {
+pub(super) fn id(number: u64) -> MessageId {
     MessageId::new(number).unwrap()
 }
 
-fn new_user(name: &str) -> Change {
+pub(super) fn new_user(name: &str) -> Change {
     Change::CreateUser(NewUser {
         username: Username::registered(name).unwrap(),
         avatar: None,
@@ -103,7 +114,7 @@ fn new_user(name: &str) -> Change {
     })
 }
 
-fn message(from: u64, to: u64, content: &str, client_id: Option<&str>) -> Change {
+pub(super) fn message(from: u64, to: u64, content: &str, client_id: Option<&str>) -> Change {
     let client_id = client_id.map(|text| ClientId::new(text).unwrap());
     Change::Send {
         sender: user(from),
@@ -120,7 +131,7 @@ fn sent(result: Result<Committed, StoreError>) -> (Message, bool) {
     }
 }
 
-fn mark_chat(reader: u64, peer: u64, up_to: Option<u64>) -> Change {
+pub(super) fn mark_chat(reader: u64, peer: u64, up_to: Option<u64>) -> Change {
     Change::MarkChatRead {
         reader: user(reader),
         peer: user(peer),
@@ -204,7 +215,7 @@ fn a_client_id_gives_the_first_message_again_for_a_day() {
 fn a_client_id_is_forgotten_after_10_000_later_messages_and_no_sooner() {
     let open = Open::memory().with_users(2);
     let (first, _) = sent(open.apply(0, message(1, 2, "hi", Some("first"))));
-    for number in 1..state::CLIENT_IDS_PER_SENDER {
+    for number in 1..client_ids::CLIENT_IDS_PER_SENDER {
         open.store.submit(
             Timestamp::from_ms(0),
             message(1, 2, "x", Some(&number.to_string())),
@@ -600,10 +611,51 @@ fn a_foreign_file_is_refused_and_left_as_it_is() {
         .unwrap();
     txn.commit().unwrap();
     drop(db);
-    assert!(matches!(
-        Open::at(&Location::File(other)).err(),
-        Some(OpenError::Foreign)
-    ));
+    assert!(matches!(refusal(&other), OpenError::Foreign));
+}
+
+/// `tests/formats/1.redb.gz` was made by the chatd of that format: 40 messages of three people in the pairs 1-2, 2-1, 1-3
+/// and 3-2 by turns, two of three with the client id `c` and the message's number; 2 has read 1's, and 1 has read 2's
+/// first and third.
+#[test]
+fn a_file_of_every_earlier_format_is_migrated_and_read() {
+    let packed = &include_bytes!("../../tests/formats/1.redb.gz")[..];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let mut file = std::fs::File::create(&path).unwrap();
+    std::io::copy(&mut flate2::read::GzDecoder::new(packed), &mut file).unwrap();
+    for _ in 0..2 {
+        let open = Open::at(&Location::File(path.clone())).unwrap();
+        assert_eq!(open.store.user_by_name("cleo").unwrap().id, user(3));
+        let page = open.read(|snapshot| {
+            let all = HistoryQuery {
+                before: None,
+                after: None,
+                limit: 100,
+            };
+            snapshot.history(user(1), user(2), all)
+        });
+        let rows: Vec<_> = page
+            .rows
+            .iter()
+            .map(|row| (row.message.id.get(), row.is_read))
+            .collect();
+        let wanted: Vec<_> = (1..=40)
+            .filter(|number| number % 4 == 1 || number % 4 == 2)
+            .map(|number| (number, number % 4 == 1 || number == 2 || number == 10))
+            .collect();
+        assert_eq!(rows, wanted);
+        assert_eq!(page.rows[0].message.content.as_ref(), "message 1 👋");
+        let (_, unread) = open.read(|snapshot| snapshot.unread(user(3), None, 100));
+        assert_eq!(unread, 10);
+        let again = message(2, 1, "message 38 👋", Some("c38"));
+        let at = page.rows.last().unwrap().message.created_at.as_ms();
+        let (again, fresh) = sent(open.apply(at, again));
+        assert_eq!((again.id.get(), fresh), (38, false));
+        open.close();
+    }
+    let db = Database::open(&path).unwrap();
+    assert_eq!(schema::format(&db).unwrap(), Some(schema::FORMAT));
 }
 
 #[test]
@@ -619,7 +671,7 @@ fn a_newer_file_is_refused() {
         .unwrap();
     txn.commit().unwrap();
     drop(db);
-    let error = Open::at(&Location::File(path)).err().unwrap();
+    let error = refusal(&path);
     assert!(
         matches!(
             error,
@@ -652,7 +704,9 @@ fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
     let open = Open::at(&Location::File(path.clone()))
         .unwrap()
         .with_users(2);
-    open.send(1, 2, "the right text");
+    for content in ["the right text", "another"] {
+        open.send(1, 2, content);
+    }
     open.close();
     let db = Database::open(&path).unwrap();
     let txn = db.begin_write().unwrap();
@@ -664,17 +718,33 @@ fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
     }
     txn.commit().unwrap();
     drop(db);
-    let error = Open::at(&Location::File(path)).err().unwrap();
+    let open = Open::at(&Location::File(path)).unwrap();
+    let query = |limit| HistoryQuery {
+        before: None,
+        after: None,
+        limit,
+    };
+    let snapshot = Snapshot::new(&open.store.inner);
+    let error = snapshot.history(user(1), user(2), query(2)).unwrap_err();
     assert!(
         matches!(
             error,
-            OpenError::Damaged(StoreError::Damaged {
+            StoreError::Damaged {
                 table: "log",
                 key: 1
-            })
+            }
         ),
         "{error}"
     );
+    assert_eq!(
+        snapshot.history(user(1), user(2), query(1)).unwrap().rows[0]
+            .message
+            .content
+            .as_ref(),
+        "another",
+        "what is whole is still read"
+    );
+    open.close();
 }
 
 fn change(open: &Open, id: u64, change: UserChange) -> Result<Arc<User>, StoreError> {

@@ -1,7 +1,10 @@
 // What was confirmed outlives the process, however it ends.
 
 import assert from "node:assert/strict";
-import { ascending, deadline, withServer } from "./harness.mjs";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Server, ascending, deadline, freshFolder, withServer } from "./harness.mjs";
 
 withServer("a confirmed message is in the history after kill -9", async (server) => {
   const [ada, bob] = await server.users("ada", "bob");
@@ -155,6 +158,38 @@ withServer("SIGTERM under load exits with 0, and every acked message is in the h
     assert.ok(row, `message ${id} was acked and is lost`);
     assert.deepEqual([row.sender_id, row.receiver_id, row.content], [sender.id, receiver.id, content]);
   }
+});
+
+test("a full disk refuses messages, is read on, and takes them again once there is room, without a restart", async (t) => {
+  const server = new Server(join(await freshFolder(t), "chat.redb"));
+  t.after(() => server.end({ mayComplain: true }));
+  await server.start({ fileBlocks: 2_048 });
+  const [ada, bob] = await server.users("ada", "bob");
+  const [a, b] = await Promise.all([ada.connect(), bob.connect()]);
+  const acked = [];
+  let refused;
+  for (let number = 0; refused === undefined; number++) {
+    const content = `${number} ${"x".repeat(3_000)}`;
+    const answer = await a.ask("send_message", { receiver_id: bob.id, content, client_id: `${number}` });
+    if (answer.success) acked.push(answer.data);
+    else refused = { number, content, error: answer.error };
+  }
+  assert.equal(refused.error.code, "storage_unavailable");
+  assert.ok(acked.length > 100);
+  const stored = (await bob.history(ada)).map(({ id }) => id);
+  for (const { id } of acked) assert.ok(stored.includes(id), `message ${id} was acked and is lost`);
+
+  execFileSync("prlimit", ["--pid", String(server.run.child.pid), "--fsize=unlimited"]);
+  let answer;
+  do {
+    const { content, number } = refused;
+    answer = await a.ask("send_message", { receiver_id: bob.id, content, client_id: `${number}` });
+  } while (!answer.success);
+  assert.equal((await b.next("receive_message", ({ id }) => id === answer.data.id)).content, refused.content);
+  assert.equal((await server.request("GET", "/readyz")).status, 200);
+  const after = await a.send(bob, "and on");
+  const ids = (await bob.history(ada)).map(({ id }) => id);
+  assert.deepEqual(ids, [...acked.map(({ id }) => id), answer.data.id, after.id]);
 });
 
 for (const signal of ["SIGTERM", "SIGINT"]) {

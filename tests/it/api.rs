@@ -423,11 +423,13 @@ async fn accounts_are_made_found_and_shown() {
         ),
         (&json!(false), &json!(4_000))
     );
-    let health = server.send("GET", "/healthz", None, "").await;
-    assert_eq!(
-        (health.status, health.body.as_str()),
-        (StatusCode::OK, "ok")
-    );
+    for path in ["/healthz", "/readyz"] {
+        let health = server.send("GET", path, None, "").await;
+        assert_eq!(
+            (health.status, health.body.as_str()),
+            (StatusCode::OK, "ok")
+        );
+    }
     server.stop().await;
 }
 

@@ -21,9 +21,10 @@ async fn a_receiver_hears_what_a_sender_sends() {
     let data = &ack["data"];
     assert_eq!(
         before,
-        [json!(["message_sent", data])],
+        [json!(["message_sent", data, before[0][2]])],
         "the sender's own socket hears of it too"
     );
+    assert!(before[0][2].is_string(), "its cursor");
     assert_eq!(data["client_id"], "c-1");
     let heard = bob_socket.expect("receive_message").await;
     assert_eq!(
@@ -48,7 +49,11 @@ async fn every_socket_of_both_people_hears_and_a_repeated_client_id_is_told_to_i
     );
     let (again, before) = two.call(1, "send_message", message).await;
     assert_eq!(again, first);
-    assert_eq!(before, [json!(["message_sent", first["data"]])]);
+    assert_eq!(
+        before,
+        [json!(["message_sent", first["data"]])],
+        "without a cursor: this is not its place"
+    );
     // The next thing that the others hear is the next message.
     let (second, before) = one
         .call(
@@ -57,7 +62,10 @@ async fn every_socket_of_both_people_hears_and_a_repeated_client_id_is_told_to_i
             json!({"receiver_id": bob.id, "content": "y"}),
         )
         .await;
-    assert_eq!(before, [json!(["message_sent", second["data"]])]);
+    assert_eq!(
+        before,
+        [json!(["message_sent", second["data"], before[0][2]])]
+    );
     assert_eq!(
         three.expect("receive_message").await["id"],
         second["data"]["id"]

@@ -26,6 +26,7 @@ mod log;
 mod operate;
 mod program;
 mod readme;
+mod recovery;
 mod sessions;
 mod shutdown;
 mod socketio;

@@ -6,13 +6,12 @@ use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use serde::Serialize;
 
-use crate::chat::{ChatError, HistoryQuery};
+use crate::chat::{self, ChatError, HistoryQuery, Update};
 use crate::http::error::ApiError;
 use crate::http::request::{Query, caller};
 use crate::http::router::PathParams;
 use crate::http::{App, Nothing, success};
-use crate::model::{Message, MessageId, Timestamp, UserId};
-
+use crate::model::{Cursor, Message, MessageId, Timestamp, UserId};
 use crate::transport::Body;
 
 /// How many chats a page has, unless asked otherwise; and the most.
@@ -21,6 +20,8 @@ const RECENTS: (usize, usize) = (50, 200);
 const HISTORY: (usize, usize) = (50, 500);
 /// How many unread messages a page has, unless asked otherwise; and the most.
 const UNREAD: (usize, usize) = (200, 1_000);
+/// How many events a page of updates has, unless asked otherwise; and the most.
+const UPDATES: (usize, usize) = (200, 1_000);
 
 /// One line of the list of chats.
 #[derive(Serialize)]
@@ -74,6 +75,67 @@ pub(in crate::http) async fn recents(
         Some(rows.collect::<Vec<_>>()),
         Some(RecentsMeta { next_before }),
     ))
+}
+
+/// One event that the caller missed, as a socket of theirs would have heard it.
+#[derive(Serialize)]
+struct UpdateRow<'a> {
+    event: &'static str,
+    data: Update<'a>,
+}
+
+#[derive(Serialize)]
+struct UpdatesMeta {
+    /// Given as `since`, it goes on from here.
+    cursor: String,
+    has_more: bool,
+}
+
+/// `GET /api/chats/updates?since=<cursor>&limit=200`: the durable events after that cursor, in order; without `since` none,
+/// and the present cursor.
+pub(in crate::http) async fn updates(
+    app: &App,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    let user = caller(app, request).await?.user.id;
+    let query = Query::of(request);
+    let limit = query.limit(UPDATES.0, UPDATES.1)?;
+    let key = app.chat.cursor_key();
+    let Some(since) = query.text("since") else {
+        let meta = UpdatesMeta {
+            cursor: Cursor::through(app.chat.newest()).seal(key, user),
+            has_more: false,
+        };
+        return Ok(success(StatusCode::OK, Some([(); 0]), Some(meta)));
+    };
+    let since = Cursor::open(since, key, user).ok_or(ChatError::CursorExpired)?;
+    // One more than are told: the entry that the cursor names may have been told whole.
+    let now = (app.clock)();
+    let caught = app.chat.missed(now, user, since, limit + 1).await?;
+    let missed = caught.missed.iter();
+    let mut updates = missed
+        .flat_map(|missed| chat::updates(missed, user))
+        .filter(|(cursor, _)| *cursor > since);
+    let mut last = since;
+    let mut rows = Vec::new();
+    for (cursor, data) in updates.by_ref().take(limit) {
+        last = cursor;
+        rows.push(UpdateRow {
+            event: data.name(),
+            data,
+        });
+    }
+    let has_more = updates.next().is_some() || caught.has_more;
+    let reached = if has_more {
+        last
+    } else {
+        Cursor::through(caught.newest)
+    };
+    let meta = UpdatesMeta {
+        cursor: reached.seal(key, user),
+        has_more,
+    };
+    Ok(success(StatusCode::OK, Some(rows), Some(meta)))
 }
 
 /// One message of a history.

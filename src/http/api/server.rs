@@ -6,6 +6,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+use crate::http::error::ApiError;
 use crate::http::{App, Nothing, success};
 use crate::transport::Body;
 
@@ -29,6 +30,15 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
         max_message_chars: app.chat.max_message_chars(),
     };
     success(StatusCode::OK, Some(server), None::<Nothing>)
+}
+
+/// `GET /readyz`: changes can be written. 503 while they cannot.
+pub(in crate::http) fn ready(app: &App) -> Result<Response<Body>, ApiError> {
+    if app.chat.is_writable() {
+        Ok(health())
+    } else {
+        Err(ApiError::not_writable())
+    }
 }
 
 /// `GET /healthz`: the process answers.

@@ -1,0 +1,551 @@
+//! Disks that fail: power cuts, errors at any operation, no room. What was confirmed is there, once; what is there was
+//! confirmed or told of late; what is derived equals a recount.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use redb::{ReadableDatabase, ReadableTable};
+
+use super::record::Entry;
+use super::state::Conversation;
+use super::tests::{OPTIONS, id, mark_chat, message, new_user, user};
+use super::*;
+use crate::model::{ConversationId, EntryId};
+
+const SECTOR: usize = 512;
+const USERS: u64 = 5;
+
+/// A disk with a cache: what is not synced may be lost, sector by sector.
+#[derive(Debug, Default)]
+struct Disk(Mutex<Bytes>);
+
+#[derive(Debug, Default)]
+struct Bytes {
+    /// What reading shows.
+    cache: Vec<u8>,
+    /// What a power cut leaves for certain.
+    safe: Vec<u8>,
+    /// The sectors that differ.
+    unsynced: BTreeSet<usize>,
+    operations: u64,
+    /// The operation that fails, and with what.
+    fails_at: Option<(u64, io::ErrorKind)>,
+    /// Whether every later one fails too.
+    stays_broken: bool,
+    /// How long the file may get; beyond it there is no room.
+    capacity: Option<usize>,
+    /// Whether it says so when asked.
+    tells_room: bool,
+}
+
+impl Bytes {
+    fn operate(&mut self) -> io::Result<()> {
+        self.operations += 1;
+        match self.fails_at {
+            Some((at, kind))
+                if self.operations == at || self.operations > at && self.stays_broken =>
+            {
+                Err(kind.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn touch(&mut self, from: usize, to: usize) {
+        self.unsynced.extend(from / SECTOR..to.div_ceil(SECTOR));
+    }
+
+    /// What is left after a power cut.
+    fn cut(&self, random: &mut StdRng) -> Vec<u8> {
+        let mut left = self.safe.clone();
+        if random.random_bool(0.5) {
+            left.resize(self.cache.len(), 0);
+        }
+        for sector in &self.unsynced {
+            let range = sector * SECTOR..(sector + 1) * SECTOR;
+            if random.random_bool(0.5) && range.end <= left.len() && range.end <= self.cache.len() {
+                left[range.clone()].copy_from_slice(&self.cache[range]);
+            }
+        }
+        left
+    }
+}
+
+impl Disk {
+    fn with(bytes: Vec<u8>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Bytes {
+            safe: bytes.clone(),
+            cache: bytes,
+            ..Bytes::default()
+        })))
+    }
+
+    fn open(self: &Arc<Self>) -> Served {
+        Served::on(Arc::clone(self) as Arc<dyn Medium>).unwrap()
+    }
+}
+
+impl Medium for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.lock().cache.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let bytes = self.0.lock();
+        let from = usize::try_from(offset).unwrap();
+        let there = bytes.cache.get(from..from + out.len());
+        out.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut bytes = self.0.lock();
+        bytes.operate()?;
+        let from = usize::try_from(offset).unwrap();
+        let to = from + data.len();
+        if bytes.capacity.is_some_and(|capacity| to > capacity) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        bytes.cache[from..to].copy_from_slice(data);
+        bytes.touch(from, to);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut bytes = self.0.lock();
+        bytes.operate()?;
+        let (old, new) = (bytes.cache.len(), usize::try_from(len).unwrap());
+        bytes.cache.resize(new, 0);
+        bytes.touch(old.min(new), old.max(new));
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut bytes = self.0.lock();
+        bytes.operate()?;
+        let Bytes {
+            cache,
+            safe,
+            unsynced,
+            ..
+        } = &mut *bytes;
+        safe.resize(cache.len(), 0);
+        for sector in std::mem::take(unsynced) {
+            let range = sector * SECTOR..((sector + 1) * SECTOR).min(cache.len());
+            if range.start < range.end {
+                safe[range.clone()].copy_from_slice(&cache[range]);
+            }
+        }
+        Ok(())
+    }
+
+    fn free(&self) -> Option<u64> {
+        let bytes = self.0.lock();
+        let capacity = bytes.capacity.filter(|_| bytes.tells_room)?;
+        // Room is counted in reserves, so that a small disk will do.
+        Some((capacity.saturating_sub(bytes.cache.len()) as u64) << 10)
+    }
+
+    fn forget_cache(&self) {
+        let mut bytes = self.0.lock();
+        bytes.cache = bytes.safe.clone();
+        bytes.unsynced.clear();
+    }
+}
+
+/// An open store, and what it has said so far.
+struct Served {
+    store: Store,
+    teller: std::thread::JoinHandle<()>,
+    late: Arc<Mutex<Vec<Committed>>>,
+}
+
+impl Served {
+    fn on(medium: Arc<dyn Medium>) -> Result<Self, OpenError> {
+        let (done, mut batches) = mpsc::channel::<Vec<Done>>(BATCHES);
+        let store = Store::open_on(medium, OPTIONS, done)?;
+        let late = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&late);
+        let teller = std::thread::spawn(move || {
+            while let Some(batch) = batches.blocking_recv() {
+                for done in batch {
+                    done.tell(|committed| heard.lock().push(committed));
+                }
+            }
+        });
+        Ok(Self {
+            store,
+            teller,
+            late,
+        })
+    }
+
+    /// Hands all of these in before it waits for their answers.
+    fn apply(&self, changes: Vec<Change>) -> Vec<Result<Committed, StoreError>> {
+        let (answered, answers) = std::sync::mpsc::channel();
+        let count = changes.len();
+        for (number, change) in changes.into_iter().enumerate() {
+            let answered = answered.clone();
+            let answer: Answer = Box::new(move |result| answered.send((number, result)).unwrap());
+            self.store.submit(Timestamp::from_ms(1), change, answer);
+        }
+        let answers: BTreeMap<usize, _> = answers.iter().take(count).collect();
+        answers.into_values().collect()
+    }
+
+    fn send(&self, content: &str) -> Result<Committed, StoreError> {
+        self.apply(vec![message(1, 2, content, Some(content))])
+            .remove(0)
+    }
+
+    /// Sends until it is taken.
+    fn send_until_taken(&self, content: &str) {
+        while let Err(error) = self.send(content) {
+            assert!(matches!(error, StoreError::Unavailable), "{error}");
+            std::thread::yield_now();
+        }
+    }
+
+    fn with_users(self) -> Self {
+        let users = (1..=USERS).map(|number| new_user(&format!("user{number}")));
+        for answer in self.apply(users.collect()) {
+            answer.unwrap();
+        }
+        self
+    }
+
+    /// Every message, by content, as its people see it.
+    fn messages(&self) -> BTreeMap<String, Message> {
+        let snapshot = Snapshot::new(&self.store.inner);
+        let mut found = BTreeMap::new();
+        for me in 1..=USERS {
+            for row in snapshot.recents(user(me), None, 100).unwrap().rows {
+                let query = HistoryQuery {
+                    before: None,
+                    after: None,
+                    limit: 100_000,
+                };
+                let rows = snapshot.history(user(me), row.peer.id, query).unwrap().rows;
+                assert!(
+                    rows.is_sorted_by(|left, right| left.message.id < right.message.id),
+                    "ids ascend"
+                );
+                for HistoryRow { message, .. } in rows {
+                    let content = message.content.to_string();
+                    if let Some(other) = found.insert(content, message.clone()) {
+                        assert_eq!(other, message, "one content is one message");
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// What stands in memory equals what the log says when it is read from its beginning.
+    fn assert_recounted(&self) {
+        let db = self.store.inner.database().unwrap();
+        let txn = db.begin_read().unwrap();
+        let mut counted = State::default();
+        let conversations = txn.open_table(tables::CONVERSATIONS).unwrap();
+        for row in conversations.iter().unwrap() {
+            let (key, value) = row.unwrap();
+            let (_, pair) = schema::decode_conversation(key.value(), value.value())
+                .unwrap()
+                .unwrap();
+            counted.put_conversation(Conversation::new(pair));
+        }
+        let mut last = 0;
+        for row in txn.open_table(tables::LOG).unwrap().iter().unwrap() {
+            let (key, value) = row.unwrap();
+            let entry_id = EntryId::new(key.value()).unwrap();
+            assert_eq!(entry_id.get(), last + 1, "no entry is left out");
+            last = entry_id.get();
+            counted
+                .replay(entry_id, &Entry::decode(entry_id, value.value()).unwrap())
+                .unwrap();
+        }
+        counted.derive();
+        let state = self.store.inner.state.read();
+        assert_eq!(state.last_entry, last);
+        assert_eq!(state.conversation_count(), counted.conversation_count());
+        for number in 1..=counted.conversation_count() {
+            let id = ConversationId::new(number).unwrap();
+            assert_eq!(state.conversation(id), counted.conversation(id));
+        }
+        for me in 1..=USERS {
+            let pairs = |state: &State| -> Vec<_> {
+                state.recent(user(me)).map(|chat| chat.pair).collect()
+            };
+            assert_eq!(pairs(&state), pairs(&counted), "recents of {me}");
+        }
+    }
+
+    fn close(self) -> Vec<Committed> {
+        self.store.close();
+        self.teller.join().unwrap();
+        std::mem::take(&mut *self.late.lock())
+    }
+}
+
+/// A few changes at random; contents and client ids are unique.
+fn some_changes(random: &mut StdRng, number: &mut u64) -> Vec<Change> {
+    (0..random.random_range(1..30))
+        .map(|_| {
+            let me = random.random_range(1..=USERS);
+            let peer = 1 + (me + random.random_range(0..USERS - 1)) % USERS;
+            if random.random_bool(0.8) {
+                *number += 1;
+                let content = format!("m{number}");
+                message(me, peer, &content, Some(&content))
+            } else {
+                mark_chat(me, peer, None)
+            }
+        })
+        .collect()
+}
+
+fn contents(committed: &[Committed]) -> Vec<String> {
+    let messages = committed.iter().filter_map(|committed| match committed {
+        Committed::Sent {
+            message,
+            fresh: true,
+        } => Some(message.content.to_string()),
+        _ => None,
+    });
+    messages.collect()
+}
+
+#[test]
+fn a_thousand_power_cuts_lose_and_double_nothing_that_was_confirmed() {
+    const CUTS: u64 = 1_000;
+    const CUTS_A_FILE: u64 = 20;
+    let (mut confirmed_in_all, mut found_in_all) = (0, 0);
+    for seed in 0..CUTS / CUTS_A_FILE {
+        let mut random = StdRng::seed_from_u64(seed);
+        let disk = Disk::with(Vec::new());
+        disk.open().with_users().close();
+        let mut bytes = std::mem::take(&mut disk.0.lock().safe);
+        let mut confirmed: BTreeMap<String, Message> = BTreeMap::new();
+        let mut read: BTreeMap<(UserId, UserId), MessageId> = BTreeMap::new();
+        let (mut number, mut submitted) = (0, 0);
+        for cut in 0..CUTS_A_FILE {
+            let disk = Disk::with(bytes);
+            disk.0.lock().fails_at = Some((random.random_range(1..200), io::ErrorKind::Other));
+            disk.0.lock().stays_broken = true;
+            match Served::on(Arc::clone(&disk) as Arc<dyn Medium>) {
+                // The power may go while the file is opened, too.
+                Err(OpenError::Io(_) | OpenError::Damaged(StoreError::Database(_))) => {}
+                Err(error) => panic!("seed {seed}, cut {cut}: {error:?}"),
+                Ok(open) => {
+                    open.assert_recounted();
+                    let stored = open.messages();
+                    for (content, message) in &confirmed {
+                        assert_eq!(stored.get(content), Some(message), "seed {seed}, cut {cut}");
+                    }
+                    assert!(stored.len() as u64 <= submitted, "seed {seed}, cut {cut}");
+                    found_in_all += stored.len() - confirmed.len();
+                    confirmed = stored;
+                    let snapshot = Snapshot::new(&open.store.inner);
+                    for ((reader, peer), up_to) in &read {
+                        let (unread, _) = snapshot.unread(*reader, None, 100_000).unwrap();
+                        assert!(
+                            !unread
+                                .rows
+                                .iter()
+                                .any(|row| row.sender_id == *peer && row.id <= *up_to),
+                            "seed {seed}, cut {cut}: an acknowledged read mark is gone"
+                        );
+                    }
+                    loop {
+                        let changes = some_changes(&mut random, &mut number);
+                        submitted = number;
+                        let answers = open.apply(changes);
+                        let failed = answers.iter().any(Result::is_err);
+                        for answer in answers.into_iter().flatten() {
+                            match answer {
+                                Committed::Sent { message, .. } => {
+                                    confirmed.insert(message.content.to_string(), message);
+                                }
+                                Committed::ChatRead(chat) => {
+                                    if let Some(up_to) = chat.up_to {
+                                        read.insert((chat.reader_id, chat.peer_id), up_to);
+                                    }
+                                }
+                                other => panic!("{other:?}"),
+                            }
+                        }
+                        if failed {
+                            break;
+                        }
+                    }
+                    open.close();
+                }
+            }
+            bytes = disk.0.lock().cut(&mut random);
+        }
+        confirmed_in_all += confirmed.len();
+    }
+    assert!(
+        confirmed_in_all > 10_000,
+        "only {confirmed_in_all} messages were tried ({found_in_all} of them found unconfirmed)"
+    );
+}
+
+#[test]
+fn an_error_at_any_operation_passes_without_a_restart_and_what_is_stored_was_told_once() {
+    for at in 1..250 {
+        let mut random = StdRng::seed_from_u64(at);
+        let disk = Disk::with(Vec::new());
+        let open = disk.open().with_users();
+        let mut told = Vec::new();
+        {
+            let mut bytes = disk.0.lock();
+            let now = bytes.operations;
+            bytes.fails_at = Some((now + at, io::ErrorKind::Other));
+            bytes.stays_broken = false;
+        }
+        let mut number = 0;
+        let mut refused = 0;
+        while disk.0.lock().operations < at + 60 {
+            let answers = open.apply(some_changes(&mut random, &mut number));
+            refused += answers.iter().filter(|answer| answer.is_err()).count();
+            told.extend(contents(&answers.into_iter().flatten().collect::<Vec<_>>()));
+        }
+        open.send_until_taken("after");
+        told.push("after".into());
+        assert!(open.store.is_writable());
+        open.assert_recounted();
+        let stored: Vec<String> = open.messages().into_keys().collect();
+        let late = contents(&open.close());
+        assert!(late.len() <= refused);
+        told.extend(late);
+        told.sort_unstable();
+        assert_eq!(told, stored, "operation {at}");
+        let open = disk.open();
+        open.assert_recounted();
+        assert_eq!(open.messages().len(), stored.len());
+        open.close();
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_messages_is_still_read_and_recovers_once_there_is_room() {
+    for tells_room in [true, false] {
+        let disk = Disk::with(Vec::new());
+        let open = disk.open().with_users();
+        open.send("before").unwrap();
+        {
+            let mut bytes = disk.0.lock();
+            bytes.capacity = Some(bytes.cache.len());
+            bytes.tells_room = tells_room;
+        }
+        let mut random = StdRng::seed_from_u64(7);
+        let mut number = 0;
+        let mut told = vec!["before".to_owned()];
+        loop {
+            let long = "x".repeat(3_000);
+            let changes = some_changes(&mut random, &mut number).into_iter();
+            let changes = changes.map(|change| match change {
+                Change::Send {
+                    sender,
+                    receiver,
+                    content,
+                    client_id,
+                } => Change::Send {
+                    sender,
+                    receiver,
+                    content: format!("{content} {long}").into(),
+                    client_id,
+                },
+                other => other,
+            });
+            let answers = open.apply(changes.collect());
+            let full = answers
+                .iter()
+                .any(|answer| matches!(answer, Err(StoreError::Unavailable)));
+            told.extend(contents(&answers.into_iter().flatten().collect::<Vec<_>>()));
+            if full {
+                break;
+            }
+        }
+        for _ in 0..5 {
+            // Where only the writes themselves fail, a small one may still find room.
+            if tells_room {
+                assert!(!open.store.is_writable());
+                let refused = open.send("refused");
+                assert!(matches!(refused, Err(StoreError::Unavailable)));
+            }
+            let stored = open.messages();
+            assert!(
+                told.iter().all(|content| stored.contains_key(content)),
+                "reading goes on"
+            );
+        }
+        disk.0.lock().capacity = None;
+        open.send_until_taken("there is room");
+        told.push("there is room".into());
+        assert!(open.store.is_writable());
+        open.assert_recounted();
+        let stored: Vec<String> = open.messages().into_keys().collect();
+        told.extend(contents(&open.close()));
+        told.sort_unstable();
+        assert_eq!(told, stored);
+    }
+}
+
+#[test]
+fn client_ids_are_known_over_sweeps_and_restarts_for_a_day() {
+    let disk = Disk::with(Vec::new());
+    let mut open = disk.open().with_users();
+    let mut random = StdRng::seed_from_u64(3);
+    let mut first: Vec<(Change, Message)> = Vec::new();
+    for round in 0..6 {
+        let mut number = round * 10_000;
+        let changes: Vec<Change> = (0..10)
+            .flat_map(|_| some_changes(&mut random, &mut number))
+            .collect();
+        for (change, answer) in changes.clone().into_iter().zip(open.apply(changes)) {
+            if let Committed::Sent { message, fresh } = answer.unwrap() {
+                assert!(fresh);
+                first.push((change, message));
+            }
+        }
+        first.shuffle(&mut random);
+        for (change, message) in first.iter().take(50) {
+            match open.apply(vec![change.clone()]).remove(0).unwrap() {
+                Committed::Sent {
+                    message: again,
+                    fresh: false,
+                } => assert_eq!(again, *message),
+                other => panic!("{other:?}"),
+            }
+        }
+        let swept = disk.0.lock().operations;
+        if round % 2 == 0 {
+            open.close();
+        } else {
+            // As a kill would: nothing of the last sweep is written.
+            disk.0.lock().fails_at = Some((swept + 1, io::ErrorKind::Other));
+            disk.0.lock().stays_broken = true;
+            open.close();
+            disk.0.lock().fails_at = None;
+        }
+        open = disk.open();
+    }
+    open.close();
+}
+
+#[test]
+fn a_read_error_passes_without_a_restart() {
+    let disk = Disk::with(Vec::new());
+    let open = disk.open().with_users();
+    open.send("kept").unwrap();
+    open.store.inner.suspect();
+    open.send_until_taken("and on");
+    assert_eq!(open.messages().len(), 2);
+    assert_eq!(id(1), open.messages()["kept"].id);
+    open.close();
+}

@@ -1,0 +1,109 @@
+//! What a person missed: the entries of their conversations after some place, in order.
+
+use super::StoreError;
+use super::chain::ReadLog;
+use super::reader::{Page, Snapshot, message_of};
+use super::record::{Body, Entry};
+use crate::model::{ChatRead, EntryId, Message, MessageId, MessageRead, Pair, Timestamp, UserId};
+
+/// 10,000 entries: whoever missed more reads their chats afresh, which costs less than being told of each.
+pub const MAX_MISSED: usize = 10_000;
+
+/// A change that a person missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missed {
+    /// Its entry.
+    pub entry: EntryId,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub change: MissedChange,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MissedChange {
+    /// A message.
+    Message(Message),
+    /// A read mark.
+    Read(MessageRead),
+    /// A chat was read.
+    ChatRead(ChatRead),
+}
+
+impl Missed {
+    fn of(id: EntryId, pair: Pair, entry: &Entry<'_>) -> Self {
+        let members = pair.members();
+        let (actor, other) = (members[entry.side], members[1 - entry.side]);
+        let change = match &entry.body {
+            Body::Message(message) => {
+                let id = MessageId::new(id.get()).expect("an entry id is a valid id");
+                MissedChange::Message(message_of(id, pair, entry, message))
+            }
+            Body::Read { message, .. } => MissedChange::Read(MessageRead {
+                message_id: *message,
+                reader_id: actor,
+                sender_id: other,
+                entry: Some(id),
+            }),
+            Body::ChatRead {
+                up_to,
+                count,
+                changed,
+                ..
+            } => MissedChange::ChatRead(ChatRead {
+                reader_id: actor,
+                peer_id: other,
+                up_to: Some(*up_to),
+                count: *count,
+                changed: changed.to_vec(),
+                entry: Some(id),
+            }),
+        };
+        Self {
+            entry: id,
+            at: entry.at,
+            change,
+        }
+    }
+}
+
+impl Snapshot<'_> {
+    /// The changes of a person's conversations from the entry `from` on, oldest first, and the newest entry there was when
+    /// this was asked. `None` where there are more than [`MAX_MISSED`]. Costs one read a change, two for those given.
+    pub fn missed(
+        &self,
+        user: UserId,
+        from: u64,
+        limit: usize,
+    ) -> Result<(Option<Page<Missed>>, u64), StoreError> {
+        let (chats, newest): (Vec<_>, u64) = {
+            let state = self.state();
+            let touched = state.touched(user).map_while(|conversation| {
+                let last = conversation.last_entry?;
+                (last.get() >= from).then_some((conversation.pair, last))
+            });
+            (touched.collect(), state.last_entry)
+        };
+        let log = self.log()?;
+        let mut found = Vec::new();
+        for (pair, last) in chats {
+            let mut next = Some(last);
+            while let Some(id) = next.filter(|id| id.get() >= from) {
+                if found.len() == MAX_MISSED {
+                    return Ok((None, newest));
+                }
+                found.push((id, pair));
+                next = log.read(id, |entry| entry.previous)?;
+            }
+        }
+        found.sort_unstable_by_key(|(id, _)| *id);
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let rows = found
+            .into_iter()
+            .map(|(id, pair)| log.read(id, |entry| Missed::of(id, pair, &entry)));
+        let rows = rows.collect::<Result<_, _>>()?;
+        Ok((Some(Page { rows, has_more }), newest))
+    }
+}

@@ -1,0 +1,464 @@
+//! What one transaction makes of its changes: each is judged by the state before it and by those staged before it, and
+//! either becomes entries and rows, or is refused without a trace.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use redb::{Database, ReadableDatabase, ReadableTable, Table};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::chain::{Place, ReadLog, newest_older, oldest_newer};
+use super::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
+use super::invites::StagedInvites;
+use super::reader::message_of;
+use super::record::{Body, Entry, MessageBody, StoredClientId};
+use super::state::{Changes, Conversation, State};
+use super::tables::CLIENT_IDS;
+use super::{Change, Committed, NewUser, StoreError};
+use crate::model::{
+    ChatRead, ClientId, ConversationId, EntryId, MAX_ID, Message, MessageId, MessageRead, Pair,
+    Timestamp, User, UserId,
+};
+
+/// The log as this transaction sees it: the table, and what is about to be appended.
+pub(super) struct Appended<'a> {
+    table: &'a Table<'a, u64, &'static [u8]>,
+    /// Ids follow one another, so an entry is found by its distance from the first.
+    pub(super) entries: Vec<(u64, Vec<u8>)>,
+}
+
+impl ReadLog for Appended<'_> {
+    fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
+        let staged = self
+            .entries
+            .first()
+            .and_then(|(first, _)| id.get().checked_sub(*first));
+        if let Some((_, value)) =
+            staged.and_then(|distance| self.entries.get(usize::try_from(distance).ok()?))
+        {
+            return Ok(read(Entry::decode(id, value)?));
+        }
+        let value = self.table.get(id.get())?.ok_or(StoreError::Damaged {
+            table: "log",
+            key: id.get(),
+        })?;
+        Ok(read(Entry::decode(id, value.value())?))
+    }
+}
+
+/// A transaction in the making: the state before it, and what the changes so far make of it.
+pub(super) struct Staging<'a> {
+    pub(super) state: &'a State,
+    db: &'a Database,
+    pub(super) appended: Appended<'a>,
+    pub(super) credentials: Vec<(UserId, Arc<str>)>,
+    /// By their key: names taken (`Some`) and given free (`None`) in this transaction.
+    pub(super) names: HashMap<String, Option<UserId>>,
+    pub(super) users: FxHashMap<UserId, Arc<User>>,
+    known_client_ids: &'a mut ClientIds,
+    /// Those of this transaction.
+    client_ids: FxHashMap<(UserId, u64), MessageId>,
+    pub(super) greatest_user: u64,
+    pub(super) invites: StagedInvites,
+    pub(super) changes: Changes,
+}
+
+impl<'a> Staging<'a> {
+    pub(super) fn new(
+        state: &'a State,
+        db: &'a Database,
+        log: &'a Table<'a, u64, &'static [u8]>,
+        known_client_ids: &'a mut ClientIds,
+    ) -> Self {
+        Self {
+            state,
+            db,
+            known_client_ids,
+            appended: Appended {
+                table: log,
+                entries: Vec::new(),
+            },
+            credentials: Vec::new(),
+            names: HashMap::new(),
+            users: FxHashMap::default(),
+            client_ids: FxHashMap::default(),
+            greatest_user: state.directory.greatest(),
+            invites: StagedInvites::default(),
+            changes: Changes {
+                last_entry: state.last_entry,
+                last_at: state.last_at,
+                ..Changes::default()
+            },
+        }
+    }
+
+    /// Applies one change to what is staged. A refusal leaves everything as it was.
+    pub(super) fn stage(
+        &mut self,
+        now: Timestamp,
+        change: &Change,
+    ) -> Result<Committed, StoreError> {
+        match change {
+            Change::Send {
+                sender,
+                receiver,
+                content,
+                client_id,
+            } => self.send(now, *sender, *receiver, content, client_id.as_ref()),
+            Change::MarkRead { reader, message } => {
+                self.mark_read(now, *reader, *message).map(Committed::Read)
+            }
+            Change::MarkChatRead {
+                reader,
+                peer,
+                up_to,
+            } => self
+                .mark_chat_read(now, *reader, *peer, *up_to)
+                .map(Committed::ChatRead),
+            Change::CreateUser(new) => self.create_user(now, new).map(Committed::User),
+            Change::ChangeUser { user, change } => {
+                self.change_user(now, *user, change).map(Committed::User)
+            }
+            Change::PutUser(put) => self.put(now, put),
+            Change::CreateInvite(invite) => self.create_invite(now, invite).map(Committed::Invite),
+            Change::RevokeInvite(code) => {
+                self.revoke_invite(code).map(|()| Committed::InviteRevoked)
+            }
+            Change::Seen { user, at } => self.seen(*user, *at).map(Committed::User),
+        }
+    }
+
+    pub(super) fn user(&self, id: UserId) -> Option<&Arc<User>> {
+        self.users.get(&id).or_else(|| self.state.directory.get(id))
+    }
+
+    fn conversation_id(&self, pair: Pair) -> Option<ConversationId> {
+        self.state
+            .conversation_id(pair)
+            .or_else(|| self.changes.created.get(&pair).copied())
+    }
+
+    pub(super) fn conversation(&self, id: ConversationId) -> Option<&Conversation> {
+        self.changes
+            .conversations
+            .get(&id)
+            .or_else(|| self.state.conversation(id))
+    }
+
+    /// A conversation to be changed by this transaction.
+    fn conversation_mut(&mut self, id: ConversationId) -> &mut Conversation {
+        let state = self.state;
+        self.changes.conversations.entry(id).or_insert_with(|| {
+            state
+                .conversation(id)
+                .cloned()
+                .expect("an id stands for a conversation of the state or of this transaction")
+        })
+    }
+
+    /// The next place of the log, and the time of what goes there: a clock that went back does not take order with it.
+    fn next(&mut self, now: Timestamp) -> Result<(EntryId, Timestamp), StoreError> {
+        let id = EntryId::new(self.changes.last_entry + 1).map_err(|_| StoreError::Full)?;
+        self.changes.last_entry = id.get();
+        self.changes.last_at = self.changes.last_at.max(now);
+        Ok((id, self.changes.last_at))
+    }
+
+    /// Appends one entry to its conversation and to the log.
+    fn append(&mut self, id: EntryId, entry: &Entry<'_>) {
+        self.conversation_mut(entry.conversation).last_entry = Some(id);
+        self.appended.entries.push((id.get(), entry.encode(id)));
+    }
+
+    fn send(
+        &mut self,
+        now: Timestamp,
+        sender: UserId,
+        receiver: UserId,
+        content: &Arc<str>,
+        client_id: Option<&ClientId>,
+    ) -> Result<Committed, StoreError> {
+        let pair = Pair::new(sender, receiver).ok_or(StoreError::SamePerson)?;
+        if self.user(receiver).is_none() {
+            return Err(StoreError::NoSuchUser);
+        }
+        let hash = client_id.map(|client_id| self.known_client_ids.hash(client_id.as_str()));
+        if let (Some(hash), Some(client_id)) = (hash, client_id)
+            && let Some(earlier) = self.sent_before(now, sender, hash, client_id)?
+        {
+            if earlier.receiver_id != receiver || *earlier.content != **content {
+                return Err(StoreError::ClientIdReused);
+            }
+            return Ok(Committed::Sent {
+                message: earlier,
+                fresh: false,
+            });
+        }
+        let (id, at) = self.next(now)?;
+        let message_id = MessageId::new(id.get()).expect("an entry id is a valid id");
+        let conversation = match self.conversation_id(pair) {
+            Some(conversation) => conversation,
+            None => self.create_conversation(pair)?,
+        };
+        let side = pair.side(sender).expect("the sender is one of the pair");
+        let in_conversation = self.conversation_mut(conversation);
+        let previous = in_conversation.last_entry;
+        let links = in_conversation.chain.push(message_id);
+        in_conversation.sent[side] += 1;
+        let body = MessageBody {
+            previous: links.previous,
+            jump: links.jump,
+            number: links.number,
+            ordinal: in_conversation.sent[side],
+            client_id: client_id.map(|client_id| StoredClientId::new(client_id.as_str())),
+            content,
+        };
+        self.append(
+            id,
+            &Entry {
+                conversation,
+                at,
+                previous,
+                side,
+                body: Body::Message(body),
+            },
+        );
+        if let Some(hash) = hash {
+            self.client_ids.insert((sender, hash), message_id);
+            self.changes.client_ids.push((sender, hash, message_id, at));
+        }
+        let message = Message {
+            id: message_id,
+            sender_id: sender,
+            receiver_id: receiver,
+            content: Arc::clone(content),
+            created_at: at,
+            client_id: client_id.cloned(),
+        };
+        Ok(Committed::Sent {
+            message,
+            fresh: true,
+        })
+    }
+
+    /// The message that a sender sent under this client id, if it is still remembered.
+    fn sent_before(
+        &mut self,
+        now: Timestamp,
+        sender: UserId,
+        hash: u64,
+        client_id: &ClientId,
+    ) -> Result<Option<Message>, StoreError> {
+        let staged = self.client_ids.get(&(sender, hash)).copied();
+        let id = match staged {
+            Some(id) => Some(id),
+            None => self.known_client_ids.find(sender, hash, || {
+                Ok(self.db.begin_read()?.open_table(CLIENT_IDS)?)
+            })?,
+        };
+        let Some(id) = id else {
+            return Ok(None);
+        };
+        let message = self.appended.read_message(id, |entry, body| {
+            let pair = self.conversation(entry.conversation)?.pair;
+            Some(message_of(id, pair, entry, body))
+        })?;
+        Ok(message.filter(|message| {
+            message.sender_id == sender
+                && message.client_id.as_ref() == Some(client_id)
+                && now.as_ms()
+                    < message
+                        .created_at
+                        .as_ms()
+                        .saturating_add(CLIENT_ID_LIFETIME_MS)
+        }))
+    }
+
+    fn create_conversation(&mut self, pair: Pair) -> Result<ConversationId, StoreError> {
+        let number = self.state.conversation_count() + self.changes.created.len() as u64 + 1;
+        let id = ConversationId::new(number).map_err(|_| StoreError::Full)?;
+        self.changes.created.insert(pair, id);
+        self.changes
+            .conversations
+            .insert(id, Conversation::new(pair));
+        Ok(id)
+    }
+
+    fn mark_read(
+        &mut self,
+        now: Timestamp,
+        reader: UserId,
+        message_id: MessageId,
+    ) -> Result<MessageRead, StoreError> {
+        if message_id.get() > self.changes.last_entry {
+            return Err(StoreError::NoSuchMessage);
+        }
+        // An id of the log that is no message is as unknown to clients as one beyond its end.
+        let (conversation, sender_side, ordinal) = self
+            .appended
+            .read(message_id.into(), |entry| match &entry.body {
+                Body::Message(message) => Some((entry.conversation, entry.side, message.ordinal)),
+                _ => None,
+            })?
+            .ok_or(StoreError::NoSuchMessage)?;
+        let known = self
+            .conversation(conversation)
+            .ok_or(StoreError::NoSuchMessage)?;
+        let side = known.pair.side(reader).ok_or(StoreError::NoSuchMessage)?;
+        if side == sender_side {
+            return Err(StoreError::NotReceiver);
+        }
+        let sender_id = known.pair.members()[sender_side];
+        let previous = known.last_entry;
+        let mut read = MessageRead {
+            message_id,
+            reader_id: reader,
+            sender_id,
+            entry: None,
+        };
+        if known.read[side].contains(ordinal) {
+            return Ok(read);
+        }
+        let (id, at) = self.next(now)?;
+        self.conversation_mut(conversation).read[side].mark(ordinal);
+        self.append(
+            id,
+            &Entry {
+                conversation,
+                at,
+                previous,
+                side,
+                body: Body::Read {
+                    message: message_id,
+                    ordinal,
+                },
+            },
+        );
+        read.entry = Some(id);
+        Ok(read)
+    }
+
+    fn mark_chat_read(
+        &mut self,
+        now: Timestamp,
+        reader: UserId,
+        peer: UserId,
+        up_to: Option<MessageId>,
+    ) -> Result<ChatRead, StoreError> {
+        let pair = Pair::new(reader, peer).ok_or(StoreError::SamePerson)?;
+        if self.user(peer).is_none() {
+            return Err(StoreError::NoSuchUser);
+        }
+        let mut read = ChatRead {
+            reader_id: reader,
+            peer_id: peer,
+            up_to: None,
+            count: 0,
+            changed: Vec::new(),
+            entry: None,
+        };
+        let Some(conversation) = self.conversation_id(pair) else {
+            return Ok(read);
+        };
+        let Some(known) = self.conversation(conversation) else {
+            return Ok(read);
+        };
+        let side = pair.side(reader).expect("the reader is one of the pair");
+        let covers = |place: &Place| up_to.is_none_or(|up_to| place.id <= up_to);
+        let Some(last) = newest_older(&self.appended, known.chain.last(), covers)? else {
+            return Ok(read);
+        };
+        read.up_to = Some(last.id);
+        let through = last.sent[1 - side];
+        let mut from = Some(last.id);
+        for ordinal in known.read[side]
+            .unread_before(through)
+            .take(ChatRead::NAMED)
+        {
+            // The oldest message by which the peer had sent so many is the peer's own.
+            let message =
+                oldest_newer(&self.appended, from, |place| place.sent[1 - side] < ordinal)?;
+            from = message.map(|place| place.id);
+            read.changed.extend(from);
+        }
+        read.changed.reverse();
+        let previous = known.last_entry;
+        let mut marked = known.read[side].clone();
+        read.count = marked.mark_through(through);
+        if read.count == 0 {
+            return Ok(read);
+        }
+        let (id, at) = self.next(now)?;
+        self.conversation_mut(conversation).read[side] = marked;
+        let body = Body::ChatRead {
+            up_to: last.id,
+            through,
+            count: read.count,
+            changed: SmallVec::from_slice(&read.changed),
+        };
+        self.append(
+            id,
+            &Entry {
+                conversation,
+                at,
+                previous,
+                side,
+                body,
+            },
+        );
+        read.entry = Some(id);
+        Ok(read)
+    }
+
+    fn create_user(&mut self, now: Timestamp, new: &NewUser) -> Result<Arc<User>, StoreError> {
+        if new.only_if_first && self.greatest_user > 0 {
+            return Err(StoreError::NotFirst);
+        }
+        if let Some(invite) = &new.invite {
+            self.check_invite(now, invite)?;
+        }
+        let name = new.username.key();
+        if self.holder(&name).is_some() {
+            return Err(StoreError::UsernameTaken);
+        }
+        let number = self.greatest_user + 1;
+        let id = UserId::new(number).map_err(|_| StoreError::Full)?;
+        debug_assert!(number <= MAX_ID, "an id is checked where it is made");
+        let user = Arc::new(User {
+            id,
+            username: new.username.clone(),
+            avatar: new.avatar.clone(),
+            is_admin: new.is_admin,
+            disabled: false,
+            token_version: 0,
+            revoked_at: None,
+            created_at: now,
+            last_seen: None,
+        });
+        // In the same transaction as the account, so that two who come at once with the last use do not both have it.
+        if let Some(invite) = &new.invite {
+            self.use_invite(invite);
+        }
+        self.greatest_user = number;
+        self.names.insert(name, Some(id));
+        self.credentials.push((id, Arc::clone(&new.password_hash)));
+        self.put_user(Arc::clone(&user));
+        Ok(user)
+    }
+
+    fn seen(&mut self, id: UserId, at: Timestamp) -> Result<Arc<User>, StoreError> {
+        let user = self.user(id).ok_or(StoreError::NoSuchUser)?;
+        let user = Arc::new(User {
+            last_seen: user.last_seen.max(Some(at)),
+            ..User::clone(user)
+        });
+        self.put_user(Arc::clone(&user));
+        Ok(user)
+    }
+
+    pub(super) fn put_user(&mut self, user: Arc<User>) {
+        self.users.insert(user.id, Arc::clone(&user));
+        self.changes.users.push(user);
+    }
+}
