@@ -11,7 +11,7 @@ use crate::chat::Rules;
 use crate::http::TrustedProxies;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
-use crate::server::TlsFiles;
+use crate::server::TlsSource;
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
 
@@ -45,8 +45,8 @@ pub struct Config {
     pub rates: Rates,
     /// Whose word is believed on where a request comes from.
     pub trusted_proxies: TrustedProxies,
-    /// The certificate and the key, where TLS is to be spoken.
-    pub tls: Option<TlsFiles>,
+    /// Where the certificate comes from, where TLS is to be spoken.
+    pub tls: Option<TlsSource>,
     /// Told when files are to be read again at once.
     pub reload: Arc<Notify>,
     /// How long a stopping server may take to tell its clients.

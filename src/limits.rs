@@ -2,7 +2,7 @@
 //!
 //! Doors ask [`Limits::check`] before they call a verb. Each kind is a token bucket (GCRA, by `governor`): so many at
 //! once, and so many a time after that. A key that has been quiet long enough is forgotten by [`Limits::sweep`]; while
-//! more keys are remembered than [`MAX_KEYS`], strangers share buckets, so that a flood from many addresses costs no
+//! more than 65,536 keys of a kind are remembered, strangers share buckets, so that a flood from many addresses costs no
 //! more memory than that.
 
 use std::hash::{BuildHasher, Hash, RandomState};

@@ -9,7 +9,7 @@ mod tls;
 mod watch;
 
 pub use control::{Door, control_socket};
-pub use tls::{TlsError, TlsFiles};
+pub use tls::{Acme, TlsError, TlsFiles, TlsSource};
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -42,7 +42,7 @@ use crate::model::Timestamp;
 use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreError, StoreOptions};
 use crate::transport::{Body, Engine};
 use control::Control;
-use tls::Tls;
+use tls::{AcmeState, Tls};
 
 /// How long a client may take to send a request's headers, and how long a connection may idle between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -82,10 +82,15 @@ pub async fn run(
     ready: impl FnOnce(Option<&str>),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
-    let tls = match &config.tls {
-        Some(files) => Some(Arc::new(Tls::load(files)?)),
-        None => None,
+    let (tls, certificates) = match &config.tls {
+        None => (None, None),
+        Some(TlsSource::Files(files)) => (Some(Tls::load(files)?), None),
+        Some(TlsSource::Acme(acme)) => {
+            let (tls, state) = Tls::by_acme(acme)?;
+            (Some(tls), Some(state))
+        }
     };
+    let tls = tls.map(Arc::new);
     let (done, batches) = mpsc::channel(BATCHES);
     let location = config.data.clone();
     let options = StoreOptions {
@@ -169,7 +174,7 @@ pub async fn run(
         Timestamp::now,
     );
     let keys = watch_keys(config.jwks, Arc::clone(&config.reload), accounts.clone());
-    let certificates = watch_certificates(config.tls, config.reload, tls.clone());
+    let certificates = keep_certificates(config.tls, certificates, config.reload, tls.clone());
     let sweeper = tokio::spawn(async move {
         tokio::join!(
             io.sweep(),
@@ -281,9 +286,18 @@ async fn watch_keys(path: Option<PathBuf>, reload: Arc<Notify>, accounts: Accoun
     .await;
 }
 
-/// Takes over the certificate and its key whenever their files change. Those who are connected stay so.
-async fn watch_certificates(files: Option<TlsFiles>, reload: Arc<Notify>, tls: Option<Arc<Tls>>) {
-    let (Some(files), Some(tls)) = (files, tls) else {
+/// Renews the authority's certificate, or takes over the certificate and its key whenever their files change. Those who
+/// are connected stay so.
+async fn keep_certificates(
+    source: Option<TlsSource>,
+    authority: Option<AcmeState>,
+    reload: Arc<Notify>,
+    tls: Option<Arc<Tls>>,
+) {
+    if let Some(authority) = authority {
+        return tls::renew(authority).await;
+    }
+    let (Some(TlsSource::Files(files)), Some(tls)) = (source, tls) else {
         return;
     };
     watch::changes(&[files.cert, files.key], &reload, |texts| {

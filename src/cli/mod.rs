@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,7 +28,7 @@ use crate::engineio::Heartbeat;
 use crate::http::{Network, TrustedProxies};
 use crate::hub::IoConfig;
 use crate::limits::{Rates, Setting};
-use crate::server::{self, ServerError, TlsFiles};
+use crate::server::{self, Acme, ServerError, TlsFiles, TlsSource};
 use crate::store::Location;
 use crate::transport::{EngineConfig, Origins};
 
@@ -89,7 +90,11 @@ struct Flags {
     #[arg(long, env = "CHATD_JWT_AUDIENCE", value_name = "TEXT")]
     jwt_audience: Option<String>,
     /// Make the account of an unknown subject from the claims of its token
-    #[arg(long, env = "CHATD_PROVISION_USERS")]
+    #[arg(
+        long,
+        env = "CHATD_PROVISION_USERS",
+        value_parser = FalseyValueParser::new()
+    )]
     provision_users: bool,
     /// The longest message, in characters
     #[arg(long, env = "CHATD_MAX_MESSAGE_CHARS", default_value_t = 4_000, value_parser = message_chars, value_name = "N")]
@@ -111,6 +116,24 @@ struct Flags {
         requires = "tls_cert"
     )]
     tls_key: Option<PathBuf>,
+    /// A name of this machine, such as chat.example.org: HTTPS is spoken with a certificate that is
+    /// asked of an authority, and renewed, by ACME (tls-alpn-01, for which port 443 of that name must
+    /// lead here); may be given again. Using it means agreeing to the authority's terms of service
+    #[arg(
+        long,
+        env = "CHATD_ACME_DOMAIN",
+        value_delimiter = ',',
+        value_name = "NAME",
+        conflicts_with = "tls_cert"
+    )]
+    acme_domain: Vec<String>,
+    /// The authority's ACME directory; Let's Encrypt's, unless given
+    #[arg(long, env = "CHATD_ACME_DIRECTORY", value_name = "URL")]
+    acme_directory: Option<String>,
+    /// The certificate, in PEM form, by which the directory's own HTTPS is trusted, where the
+    /// authority is a private one
+    #[arg(long, env = "CHATD_ACME_ROOT", value_name = "FILE")]
+    acme_root: Option<PathBuf>,
     /// Between two pings to a client
     #[arg(long, env = "CHATD_PING_INTERVAL", default_value = "25s", value_parser = duration, value_name = "TIME")]
     ping_interval: Duration,
@@ -338,16 +361,49 @@ impl Flags {
                 rates
             },
             trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
-            tls: match (&self.tls_cert, &self.tls_key) {
-                (Some(cert), Some(key)) => Some(TlsFiles {
-                    cert: cert.clone(),
-                    key: key.clone(),
-                }),
-                _ => None,
-            },
+            tls: self.tls()?,
             reload: Arc::default(),
             shutdown_grace: self.shutdown_grace,
         })
+    }
+
+    /// How a person reaches the server: by its name, or on this machine.
+    fn base_url(&self, port: u16) -> String {
+        let scheme = match (&self.tls_cert, self.acme_domain.first()) {
+            (_, Some(domain)) if port == 443 => return format!("https://{domain}"),
+            (_, Some(domain)) => return format!("https://{domain}:{port}"),
+            (Some(_), None) => "https",
+            (None, None) => "http",
+        };
+        if self.host.is_unspecified() {
+            format!("{scheme}://localhost:{port}")
+        } else {
+            format!("{scheme}://{}", SocketAddr::new(self.host, port))
+        }
+    }
+
+    fn tls(&self) -> Result<Option<TlsSource>, String> {
+        if let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) {
+            return Ok(Some(TlsSource::Files(TlsFiles {
+                cert: cert.clone(),
+                key: key.clone(),
+            })));
+        }
+        if self.acme_domain.is_empty() {
+            return Ok(None);
+        }
+        let read = |path: &PathBuf| {
+            let failed = |error| format!("--acme-root {}: {}", path.display(), chain(&error));
+            std::fs::read_to_string(path).map_err(failed)
+        };
+        let mut cache = self.data.as_os_str().to_owned();
+        cache.push(".acme");
+        Ok(Some(TlsSource::Acme(Acme {
+            domains: self.acme_domain.clone(),
+            directory: self.acme_directory.clone(),
+            root: self.acme_root.as_ref().map(read).transpose()?,
+            cache: cache.into(),
+        })))
     }
 
     fn foreign_tokens(&self) -> Result<ForeignTokens, String> {
@@ -453,7 +509,7 @@ async fn serve(flags: &Flags) -> Result<(), String> {
     let port = listener
         .local_addr()
         .map_or(flags.port, |local| local.port());
-    let base = base_url(flags.host, port, flags.tls_cert.is_some());
+    let base = flags.base_url(port);
     let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
     let data = flags.data.display();
     let ready = |setup_code: Option<&str>| {
@@ -471,24 +527,17 @@ async fn serve(flags: &Flags) -> Result<(), String> {
         connections = config.engine.max_sessions,
         "limits"
     );
-    reload_at_hangup(Arc::clone(&config.reload))
-        .map_err(|error| format!("signals cannot be received: {error}"))?;
+    // Without a file to read again a hangup ends the program, as it does when a terminal is closed.
+    if config.tls.is_some() || config.jwks.is_some() {
+        reload_at_hangup(Arc::clone(&config.reload))
+            .map_err(|error| format!("signals cannot be received: {error}"))?;
+    }
     server::run(config, listener, ready, stop)
         .await
         .map_err(|error| match error {
             ServerError::Tls(error) => chain(&error),
             error => format!("{data}: {}", chain(&error)),
         })
-}
-
-/// How a person on this machine reaches the server.
-fn base_url(host: IpAddr, port: u16, tls: bool) -> String {
-    let scheme = if tls { "https" } else { "http" };
-    if host.is_unspecified() {
-        format!("{scheme}://localhost:{port}")
-    } else {
-        format!("{scheme}://{}", SocketAddr::new(host, port))
-    }
 }
 
 fn bind_failure(address: SocketAddr, error: &std::io::Error) -> String {

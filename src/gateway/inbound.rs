@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use smallvec::SmallVec;
@@ -26,6 +27,10 @@ use crate::transport::CloseReason;
 
 /// How many people one socket may watch.
 const MAX_SUBSCRIPTIONS: usize = 500;
+
+/// 100 ms between `chat_error` and the end of the transport. A polling client that finds both in one answer is
+/// disconnected before it looks at the event, and hears of it only after it has come back.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// How much a client that comes back is told of what it missed: half of what its outbox holds. With more than that it is
 /// a new socket, whose client reads its chats afresh.
@@ -170,6 +175,8 @@ fn welcome(
         socket,
         user: caller.user.id,
         grant: caller.grant,
+        watched: caller.grant.refused_from,
+        told: false,
         place,
         is_present: false,
         missed: None,
@@ -210,6 +217,8 @@ async fn welcome_back(
         socket,
         user,
         grant: caller.grant,
+        watched: caller.grant.refused_from,
+        told: false,
         place: lost.place,
         is_present: false,
         missed: Some(Box::new((lost.since, missed))),
@@ -229,6 +238,10 @@ struct Person {
     socket: Socket,
     user: UserId,
     grant: Grant,
+    /// When it is to be looked at again.
+    watched: Timestamp,
+    /// It was told that its token has expired.
+    told: bool,
     place: Place,
     /// Whether the others were told that it came: a session may end while its CONNECT is decided.
     is_present: bool,
@@ -252,14 +265,14 @@ impl Person {
 
     /// Puts the socket out if its token holds no longer. One whose token has expired loses its transport, so that a
     /// stock client comes back with a fresh one; one that was revoked, or whose account is disabled, stays out.
-    fn stay_or_go(&self) {
+    fn stay_or_go(&mut self) {
         let now = (self.shared.clock)();
         let Err(error) = self.shared.accounts.check(now, &self.grant) else {
-            self.shared
-                .expiry
-                .watch(self.grant.refused_from, &self.socket);
-            return;
+            return self.watch(self.grant.refused_from);
         };
+        if error == AccountError::TokenExpired && self.told {
+            return self.socket.close(CloseReason::ForcedClose);
+        }
         let failure = &Failure::from(&error);
         let event = "connect";
         let error_event = ChatErrorEvent {
@@ -269,9 +282,18 @@ impl Person {
         };
         self.socket.emit("chat_error", &(error_event,));
         match error {
-            AccountError::TokenExpired => self.socket.close(CloseReason::ForcedClose),
+            AccountError::TokenExpired => {
+                self.told = true;
+                self.watch(now.plus(LAST_WORDS));
+            }
             _ => self.socket.disconnect(),
         }
+    }
+
+    fn watch(&mut self, at: Timestamp) {
+        self.shared.expiry.forget(self.watched, &self.socket);
+        self.watched = at;
+        self.shared.expiry.watch(at, &self.socket);
     }
 }
 
@@ -347,9 +369,7 @@ impl SocketHandler for Person {
 
     fn disconnected(&mut self, reason: DisconnectReason) {
         tracing::debug!(user = %self.user, ?reason, "socket disconnected");
-        self.shared
-            .expiry
-            .forget(self.grant.refused_from, &self.socket);
+        self.shared.expiry.forget(self.watched, &self.socket);
         let now = (self.shared.clock)();
         self.shared
             .places
@@ -466,6 +486,9 @@ impl Person {
             Known::Typing => Kind::Typing,
             _ => Kind::Requests,
         };
+        if self.told {
+            return Err(((&AccountError::TokenExpired).into(), caller));
+        }
         match self.shared.limits.check(kind, Key::User(self.user)) {
             Ok(()) => self.act(event, fields, caller),
             Err(too_much) => Err((too_much.into(), caller)),

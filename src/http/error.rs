@@ -31,6 +31,9 @@ struct Failure<'a> {
 struct ErrorBody<'a> {
     code: Code,
     message: &'a str,
+    /// As `Retry-After`, for pages of other origins, which may not read that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
 }
 
 /// The status that goes with a code.
@@ -111,6 +114,7 @@ impl ApiError {
         let error = ErrorBody {
             code: self.code,
             message: &self.message,
+            retry_after_ms: self.retry_after_ms,
         };
         let mut response = json(
             self.status,

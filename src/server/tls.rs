@@ -1,16 +1,23 @@
-//! TLS inside: certificates and their key from files, and what is spoken above it.
+//! TLS inside: certificates and their key from files, or from an authority by ACME (RFC 8555, RFC 8737), and what is
+//! spoken above it.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use parking_lot::RwLock;
+use rustls_acme::caches::DirCache;
+use rustls_acme::{AcmeConfig, EventOk, is_tls_alpn_challenge};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::rustls::server::Acceptor;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 /// How long a client may take to agree on a key.
@@ -26,6 +33,28 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// The private key of the first.
     pub key: PathBuf,
+}
+
+/// An authority that gives certificates to whoever it reaches under a name.
+#[derive(Debug, Clone)]
+pub struct Acme {
+    /// The names.
+    pub domains: Vec<String>,
+    /// The authority's directory; Let's Encrypt's, unless said otherwise.
+    pub directory: Option<String>,
+    /// By what certificate, in PEM form, the authority's own HTTPS is trusted, where it is a private one.
+    pub root: Option<String>,
+    /// The folder that keeps the account's key and the certificates; made if absent, for its owner alone.
+    pub cache: PathBuf,
+}
+
+/// Where certificates come from.
+#[derive(Debug, Clone)]
+pub enum TlsSource {
+    /// From files.
+    Files(TlsFiles),
+    /// From an authority.
+    Acme(Acme),
 }
 
 /// Why TLS cannot be spoken.
@@ -46,6 +75,18 @@ pub enum TlsError {
     /// There is no key.
     #[error("there is no private key in PEM form in the file that --tls-key names")]
     NoKey,
+    /// The folder for the authority's certificates cannot be made.
+    #[error("the folder {path} cannot be made")]
+    Cache {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
+    /// The certificate by which the authority is to be trusted is none.
+    #[error("there is no certificate in PEM form in the file that --acme-root names")]
+    NoRoot,
     /// The two do not go together, or cannot be used.
     #[error("the certificate and the key cannot be used together")]
     Unusable(#[source] rustls::Error),
@@ -54,9 +95,61 @@ pub enum TlsError {
 /// What a TLS handshake needs, as it is now.
 pub(super) struct Tls {
     config: RwLock<Arc<ServerConfig>>,
+    /// What the authority is shown when it looks whether this is the host of that name.
+    challenge: Option<Arc<ServerConfig>>,
 }
 
+/// The conversation with the authority.
+pub(super) type AcmeState = rustls_acme::AcmeState<std::io::Error>;
+
 impl Tls {
+    /// With certificates of an authority. They are asked for, and renewed, for as long as the state is polled.
+    pub(super) fn by_acme(acme: &Acme) -> Result<(Self, AcmeState), TlsError> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(&acme.cache)
+            .map_err(|error| TlsError::Cache {
+                path: acme.cache.clone(),
+                error,
+            })?;
+        let provider = Arc::new(default_provider());
+        let mut config = AcmeConfig::new_with_provider(&acme.domains, Arc::clone(&provider))
+            .cache(DirCache::new(acme.cache.clone()))
+            .directory_lets_encrypt(true);
+        if let Some(directory) = &acme.directory {
+            config = config.directory(directory);
+        }
+        if let Some(root) = &acme.root {
+            let mut roots = RootCertStore::empty();
+            for certificate in CertificateDer::pem_slice_iter(root.as_bytes()) {
+                let certificate = certificate.map_err(|_| TlsError::NoRoot)?;
+                roots.add(certificate).map_err(TlsError::Unusable)?;
+            }
+            if roots.is_empty() {
+                return Err(TlsError::NoRoot);
+            }
+            let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()
+                .map_err(TlsError::Unusable)?;
+            let client = client.with_root_certificates(roots).with_no_client_auth();
+            config = config.client_tls_config(Arc::new(client));
+        }
+        let state = config.state();
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Unusable)?
+            .with_no_client_auth()
+            .with_cert_resolver(state.resolver());
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+        let tls = Self {
+            config: RwLock::new(Arc::new(config)),
+            challenge: Some(state.challenge_rustls_config_with_provider(provider)),
+        };
+        Ok((tls, state))
+    }
+
     pub(super) fn load(files: &TlsFiles) -> Result<Self, TlsError> {
         let read = |path: &PathBuf| {
             std::fs::read_to_string(path).map_err(|error| TlsError::Read {
@@ -67,6 +160,7 @@ impl Tls {
         let config = config(&read(&files.cert)?, &read(&files.key)?)?;
         Ok(Self {
             config: RwLock::new(config),
+            challenge: None,
         })
     }
 
@@ -77,11 +171,29 @@ impl Tls {
         Ok(())
     }
 
+    /// `None` where it was the authority that came to look.
+    async fn shake_hands(
+        &self,
+        stream: TcpStream,
+    ) -> std::io::Result<Option<TlsStream<TcpStream>>> {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        if let Some(challenge) = &self.challenge
+            && is_tls_alpn_challenge(&start.client_hello())
+        {
+            tracing::debug!("the authority looks whether this is the host of a name");
+            let mut stream = start.into_stream(Arc::clone(challenge)).await?;
+            stream.shutdown().await?;
+            return Ok(None);
+        }
+        let config = Arc::clone(&self.config.read());
+        start.into_stream(config).await.map(Some)
+    }
+
     /// Agrees with a client, and says whether on HTTP/2. `None` where that failed, or took too long.
     pub(super) async fn accept(&self, stream: TcpStream) -> Option<(TlsStream<TcpStream>, bool)> {
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.config.read()));
-        match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => {
+        match tokio::time::timeout(HANDSHAKE_TIMEOUT, self.shake_hands(stream)).await {
+            Ok(Ok(None)) => None,
+            Ok(Ok(Some(stream))) => {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(PROTOCOLS[0]);
                 Some((stream, http2))
             }
@@ -92,6 +204,21 @@ impl Tls {
             Err(_) => {
                 tracing::debug!("a TLS handshake took too long");
                 None
+            }
+        }
+    }
+}
+
+/// Keeps the conversation with the authority going; never ends.
+pub(super) async fn renew(mut state: AcmeState) {
+    while let Some(event) = state.next().await {
+        match event {
+            Ok(EventOk::DeployedCachedCert | EventOk::DeployedNewCert) => {
+                tracing::info!("the authority's certificate is in use");
+            }
+            Ok(EventOk::CertCacheStore | EventOk::AccountCacheStore) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the authority gave no certificate; it is asked again");
             }
         }
     }

@@ -46,6 +46,8 @@ fn is_refused(reply: &Reply) {
         .parse()
         .unwrap();
     assert!((1..=3_600).contains(&wait), "{wait}");
+    let ms = reply.json()["error"]["retry_after_ms"].as_u64().unwrap();
+    assert_eq!(ms.div_ceil(1_000), wait);
 }
 
 #[tokio::test]

@@ -107,7 +107,9 @@ async fn the_log_holds_no_secret_at_its_loudest() {
     for format in ["text", "json"] {
         let secret = "the-secret-of-another-system-of-32";
         let flags = ["--log", "trace", "--log-format", format];
-        let server = Running::start(&flags, &[("CHATD_JWT_SECRET", secret)]).await;
+        // A variable that stands for a flag says yes as people write it.
+        let variables = [("CHATD_JWT_SECRET", secret), ("CHATD_PROVISION_USERS", "1")];
+        let server = Running::start(&flags, &variables).await;
         let secrets = use_it(&server, secret).await;
         let log = server.stop().await;
         assert!(log.contains("request"), "it says nothing at all: {log}");

@@ -11,6 +11,7 @@
 )]
 
 mod accounts;
+mod acme;
 mod admin;
 mod api;
 mod chat;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chatd::config::Config;
-use chatd::server::TlsFiles;
+use chatd::server::{TlsFiles, TlsSource};
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -25,7 +25,7 @@ use crate::support::{TestServer, config, soon};
 /// Writes a new certificate for localhost and its key.
 fn certify(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(folder.join("key.pem"), made.key_pair.serialize_pem()).unwrap();
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
     made.cert.der().clone()
 }
@@ -69,7 +69,7 @@ async fn body(response: Response<hyper::body::Incoming>) -> (StatusCode, Value) 
 async fn start(folder: &Path) -> (TestServer, CertificateDer<'static>) {
     let cert = certify(folder);
     let server = TestServer::with(Config {
-        tls: Some(files(folder)),
+        tls: Some(TlsSource::Files(files(folder))),
         ..config()
     })
     .await;
@@ -196,7 +196,7 @@ async fn a_certificate_that_cannot_be_used_stops_the_start_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let started = async || {
         let config = Config {
-            tls: Some(files(folder.path())),
+            tls: Some(TlsSource::Files(files(folder.path()))),
             ..config()
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
