@@ -229,6 +229,25 @@ fn a_client_id_is_forgotten_after_10_000_later_messages_and_no_sooner() {
 }
 
 #[test]
+fn a_client_id_that_was_sent_while_its_senders_others_were_swept_is_known_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::File(folder.path().join("chatd.redb"));
+    let open = Open::at(&location).unwrap().with_users(2);
+    let name = |number: u64| number.to_string();
+    for number in 0..100 {
+        open.apply(0, message(1, 2, "x", Some(&name(number))))
+            .unwrap();
+    }
+    open.close();
+    let open = Open::at(&location).unwrap();
+    for number in 0..100 {
+        let (again, fresh) = sent(open.apply(0, message(1, 2, "x", Some(&name(number)))));
+        assert!(!fresh, "{number} was stored again, as {}", again.id);
+    }
+    open.close();
+}
+
+#[test]
 fn refused_changes_leave_their_neighbours_alone() {
     let open = Open::memory().with_users(2);
     assert!(matches!(
