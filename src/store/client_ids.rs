@@ -27,7 +27,7 @@ const IN_MEMORY: usize = 1_000_000;
 const FORGET_STEP: usize = 256;
 
 /// One client id: its hash, and its message.
-type Hint = (u64, MessageId);
+pub(super) type Hint = (u64, MessageId);
 
 #[derive(Default)]
 struct Sender {
@@ -119,6 +119,12 @@ impl Block {
         now.as_ms() >= self.newest_at.as_ms().saturating_add(CLIENT_ID_LIFETIME_MS)
             || used >= self.used.saturating_add(CLIENT_IDS_PER_SENDER as u64)
     }
+}
+
+/// What a block says, for whoever checks it: when its newest message was sent, and its hints, oldest first.
+pub(super) fn read_block(first: u64, sealed: &[u8]) -> Result<(Timestamp, Vec<Hint>), StoreError> {
+    let block = Block::decode(first, sealed)?;
+    Ok((block.newest_at, block.hints))
 }
 
 /// The rows of one sender.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,19 +44,44 @@ pub(super) struct LockedFile(File);
 impl LockedFile {
     /// Opens or makes the file.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(OpenError::Io)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
-                holder: Holder::of(path),
-            }),
-            Err(TryLockError::Error(error)) => Err(OpenError::Io(error)),
+        Self::open_with(
+            path,
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false),
+        )
+    }
+
+    /// Opens a file that is there, to read it only: [`Backend::release`] fails on it.
+    pub(super) fn open_to_read(path: &Path) -> Result<Self, OpenError> {
+        Self::open_with(path, OpenOptions::new().read(true))
+    }
+
+    /// Opens a file in this way and locks it. What stood at the path before it was locked may have been replaced since,
+    /// by a compaction or a restore: then the new file is opened.
+    fn open_with(path: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
+        loop {
+            let file = options.open(path).map_err(OpenError::Io)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(OpenError::InUse {
+                        holder: Holder::of(path),
+                    });
+                }
+                Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
+            }
+            let locked = file.metadata().map_err(OpenError::Io)?;
+            match std::fs::metadata(path) {
+                Ok(there) if (there.dev(), there.ino()) == (locked.dev(), locked.ino()) => {
+                    return Ok(Self(file));
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(OpenError::Io(error)),
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 mod chain;
 mod client_ids;
 mod holder;
+pub mod maintain;
 mod medium;
 mod queue;
 mod reader;
@@ -562,27 +563,30 @@ impl Store {
 /// the whole file and verifies every page.
 fn open_database(medium: &Arc<dyn Medium>) -> Result<Opened, OpenError> {
     let backend = Backend::holding(Arc::clone(medium)).map_err(OpenError::Io)?;
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    let opening = |backend: Backend| {
-        builder
-            .create_with_backend(backend)
-            .map_err(|error| match error {
-                // redb says so of a file that does not begin as its own files do.
-                DatabaseError::Storage(StorageError::Io(error))
-                    if error.kind() == std::io::ErrorKind::InvalidData =>
-                {
-                    OpenError::Foreign
-                }
-                DatabaseError::Storage(StorageError::Io(error)) => OpenError::Io(error),
-                error => OpenError::Damaged(error.into()),
-            })
-    };
-    let db = with_progress(&backend, || opening(backend.clone()))?;
+    let db = with_progress(&backend, || open_on_backend(&backend, false))?;
     Ok(Opened {
         db: Arc::new(db),
         backend,
     })
+}
+
+/// One opening; where it is to `verify`, every page is read and its checksum compared, however the file was left.
+fn open_on_backend(backend: &Backend, verify: bool) -> Result<Database, OpenError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder.set_check_integrity_on_open(verify);
+    builder
+        .create_with_backend(backend.clone())
+        .map_err(|error| match error {
+            // redb says so of a file that does not begin as its own files do.
+            DatabaseError::Storage(StorageError::Io(error))
+                if error.kind() == std::io::ErrorKind::InvalidData =>
+            {
+                OpenError::Foreign
+            }
+            DatabaseError::Storage(StorageError::Io(error)) => OpenError::Io(error),
+            error => OpenError::Damaged(error.into()),
+        })
 }
 
 /// Runs an opening; where it takes long, the log says how far it is.

@@ -62,7 +62,8 @@ pub struct Snapshot<'a> {
     credentials: ReadOnlyTable<u64, &'static [u8]>,
 }
 
-struct TxnLog(ReadOnlyTable<u64, &'static [u8]>);
+/// The log as a read transaction sees it.
+pub(super) struct TxnLog(pub(super) ReadOnlyTable<u64, &'static [u8]>);
 
 impl ReadLog for TxnLog {
     fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {

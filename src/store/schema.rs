@@ -97,7 +97,7 @@ pub(super) fn prepare(db: &Database, found: Option<u32>) -> Result<(), StoreErro
 }
 
 /// A sealed value of `meta`, of exactly so many bytes.
-fn sealed_meta<const N: usize>(
+pub(super) fn sealed_meta<const N: usize>(
     meta: &impl ReadableTable<&'static str, &'static [u8]>,
     name: &'static str,
 ) -> Result<[u8; N], StoreError> {
@@ -217,7 +217,8 @@ pub(super) fn encode_pair(pair: Pair) -> Vec<u8> {
     value
 }
 
-fn decode_conversation(
+/// Reads it back, sealed as it is; `None` where no chatd of this format wrote it.
+pub(super) fn decode_conversation(
     key: u64,
     sealed: &[u8],
 ) -> Result<Option<(ConversationId, Pair)>, StoreError> {

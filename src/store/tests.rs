@@ -10,19 +10,19 @@ use super::*;
 use crate::model::EntryId;
 
 /// A sweep every few entries, so that all of its steps are met.
-const OPTIONS: StoreOptions = StoreOptions {
+pub(super) const OPTIONS: StoreOptions = StoreOptions {
     commit_interval: Duration::ZERO,
     sweep_every: 16,
 };
 
 /// An open store whose batches are answered by a thread of its own.
-struct Open {
-    store: Store,
+pub(super) struct Open {
+    pub(super) store: Store,
     teller: std::thread::JoinHandle<()>,
 }
 
 impl Open {
-    fn at(location: &Location) -> Result<Self, OpenError> {
+    pub(super) fn at(location: &Location) -> Result<Self, OpenError> {
         Self::with(|done| Store::open(location, OPTIONS, done))
     }
 
@@ -39,18 +39,18 @@ impl Open {
         Ok(Self { store, teller })
     }
 
-    fn memory() -> Self {
+    pub(super) fn memory() -> Self {
         Self::at(&Location::Memory).unwrap()
     }
 
-    fn apply(&self, now: u64, change: Change) -> Result<Committed, StoreError> {
+    pub(super) fn apply(&self, now: u64, change: Change) -> Result<Committed, StoreError> {
         let (answer, answered) = std::sync::mpsc::channel();
         let answer: Answer = Box::new(move |result| answer.send(result).unwrap());
         self.store.submit(Timestamp::from_ms(now), change, answer);
         answered.recv().unwrap()
     }
 
-    fn with_users(self, count: u64) -> Self {
+    pub(super) fn with_users(self, count: u64) -> Self {
         for number in 1..=count {
             assert!(matches!(
                 self.apply(0, new_user(&format!("user{number}"))),
@@ -60,7 +60,7 @@ impl Open {
         self
     }
 
-    fn send(&self, from: u64, to: u64, content: &str) -> Message {
+    pub(super) fn send(&self, from: u64, to: u64, content: &str) -> Message {
         sent(self.apply(0, message(from, to, content, None))).0
     }
 
@@ -68,7 +68,7 @@ impl Open {
         query(&Snapshot::new(&self.store.inner).unwrap()).unwrap()
     }
 
-    fn history(
+    pub(super) fn history(
         &self,
         user_id: u64,
         peer: u64,
@@ -88,21 +88,21 @@ impl Open {
         )
     }
 
-    fn close(self) {
+    pub(super) fn close(self) {
         self.store.close();
         self.teller.join().unwrap();
     }
 }
 
-fn user(number: u64) -> UserId {
+pub(super) fn user(number: u64) -> UserId {
     UserId::new(number).unwrap()
 }
 
-fn id(number: u64) -> MessageId {
+pub(super) fn id(number: u64) -> MessageId {
     MessageId::new(number).unwrap()
 }
 
-fn new_user(name: &str) -> Change {
+pub(super) fn new_user(name: &str) -> Change {
     Change::CreateUser(NewUser {
         username: Username::registered(name).unwrap(),
         avatar: None,
@@ -112,7 +112,7 @@ fn new_user(name: &str) -> Change {
     })
 }
 
-fn message(from: u64, to: u64, content: &str, client_id: Option<&str>) -> Change {
+pub(super) fn message(from: u64, to: u64, content: &str, client_id: Option<&str>) -> Change {
     let client_id = client_id.map(|text| ClientId::new(text).unwrap());
     Change::Send {
         sender: user(from),
@@ -122,14 +122,14 @@ fn message(from: u64, to: u64, content: &str, client_id: Option<&str>) -> Change
     }
 }
 
-fn sent(result: Result<Committed, StoreError>) -> (Message, bool) {
+pub(super) fn sent(result: Result<Committed, StoreError>) -> (Message, bool) {
     match result.unwrap() {
         Committed::Sent { message, fresh } => (message, fresh),
         other => panic!("{other:?}"),
     }
 }
 
-fn mark_chat(reader: u64, peer: u64, up_to: Option<u64>) -> Change {
+pub(super) fn mark_chat(reader: u64, peer: u64, up_to: Option<u64>) -> Change {
     Change::MarkChatRead {
         reader: user(reader),
         peer: user(peer),

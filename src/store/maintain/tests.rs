@@ -1,0 +1,342 @@
+//! Files that are whole, and files that are damaged in one place.
+
+use std::path::PathBuf;
+
+use rand::{RngExt, SeedableRng};
+use redb::{ReadableTable, WriteTransaction};
+
+use super::*;
+use crate::model::{Timestamp, UserId};
+use crate::store::record::{put, seal};
+use crate::store::sweep::decode_row;
+use crate::store::tables::{
+    CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, LOG, SWEPT, USERS,
+};
+use crate::store::tests::{Open, id, mark_chat, message, user};
+use crate::store::{Change, Location};
+
+/// A data file in a folder of its own.
+struct Data {
+    folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Data {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chatd.redb");
+        Self { folder, path }
+    }
+
+    /// One in which people have talked for a while, from a seed; closed.
+    fn talked(seed: u64, changes: usize) -> Self {
+        let data = Self::new();
+        let open = data.open().with_users(5);
+        talk(&open, seed, changes);
+        open.close();
+        data
+    }
+
+    fn open(&self) -> Open {
+        Open::at(&Location::File(self.path.clone())).unwrap()
+    }
+
+    /// Changes its tables as no chatd would.
+    fn tamper(&self, change: impl FnOnce(&WriteTransaction)) {
+        let db = Database::open(&self.path).unwrap();
+        let txn = db.begin_write().unwrap();
+        change(&txn);
+        txn.commit().unwrap();
+    }
+
+    fn check(&self) -> Report {
+        let before = std::fs::read(&self.path).unwrap();
+        let report = check(&self.path, &mut |_| {}).unwrap();
+        assert!(
+            std::fs::read(&self.path).unwrap() == before,
+            "a check has changed the file"
+        );
+        report
+    }
+
+    /// The table and key of everything that a check finds.
+    fn finds(&self) -> Vec<(&'static str, String)> {
+        let findings = self.check().findings;
+        findings
+            .into_iter()
+            .map(|one| (one.table, one.key))
+            .collect()
+    }
+
+    /// The names of all files beside it.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// Random changes of five people, times that grow, client ids of every kind.
+fn talk(open: &Open, seed: u64, changes: usize) {
+    let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+    for number in 0..changes {
+        let now = 1_700_000_000_000 + number as u64 * 1_000;
+        let me = random.random_range(1..=5);
+        let peer = 1 + (me + random.random_range(0..4)) % 5;
+        let newest = number as u64 + 1;
+        // A refusal is as good as a change.
+        let _ = match random.random_range(0..10) {
+            0..6 => {
+                let uuid = format!("018f3b2a-0000-7abc-8def-{number:012x}");
+                let names = [None, Some(uuid), Some(format!("é\"{number}"))];
+                let client_id = names[random.random_range(0..3)].as_deref();
+                let content = ["Halo! 👋", "a\"b\\c\n\u{1}\u{7f}\u{2028}", "plain"][number % 3];
+                open.apply(now, message(me, peer, content, client_id))
+            }
+            6..8 => open.apply(
+                now,
+                Change::MarkRead {
+                    reader: user(me),
+                    message: id(random.random_range(1..=newest)),
+                },
+            ),
+            8 => open.apply(
+                now,
+                Change::Seen {
+                    user: user(me),
+                    at: Timestamp::from_ms(now),
+                },
+            ),
+            _ => {
+                let up_to = random
+                    .random_bool(0.5)
+                    .then(|| random.random_range(1..=newest));
+                open.apply(now, mark_chat(me, peer, up_to))
+            }
+        };
+    }
+}
+
+fn text(key: impl ToString) -> String {
+    key.to_string()
+}
+
+#[test]
+fn a_file_that_nobody_harmed_is_sound() {
+    for seed in 0..6 {
+        let data = Data::talked(seed, 150);
+        let report = data.check();
+        assert_eq!(report.findings, [], "seed {seed}");
+        assert_eq!(report.counts.accounts, 5);
+        assert!(report.counts.entries > 50 && report.counts.conversations == 10);
+    }
+}
+
+#[test]
+fn a_check_needs_a_file_of_chatd_that_nobody_has_open() {
+    let data = Data::new();
+    let fails = || check(&data.path, &mut |_| {}).unwrap_err();
+    assert!(matches!(fails(), MaintainError::Open(OpenError::Io(_))));
+    assert_eq!(data.names(), [""; 0], "a check has made a file");
+    std::fs::write(&data.path, "").unwrap();
+    assert!(matches!(fails(), MaintainError::Empty(_)));
+    std::fs::write(&data.path, "Dear diary, ".repeat(1_000)).unwrap();
+    assert!(matches!(fails(), MaintainError::Open(OpenError::Foreign)));
+    std::fs::remove_file(&data.path).unwrap();
+    let open = data.open();
+    let error = fails();
+    assert!(
+        matches!(error, MaintainError::Open(OpenError::InUse { .. })),
+        "{error}"
+    );
+    open.close();
+}
+
+#[test]
+fn a_record_that_changed_by_a_bit_is_found_in_each_table() {
+    let tables = [
+        (LOG, 7),
+        (USERS, 2),
+        (CREDENTIALS, 3),
+        (CONVERSATIONS, 4),
+        (CONVERSATION_STATES, 0),
+    ];
+    for (table, key) in tables {
+        let data = Data::talked(1, 100);
+        data.tamper(|txn| {
+            let mut table = txn.open_table(table).unwrap();
+            let mut value = table.get(key).unwrap().unwrap().value().to_vec();
+            *value.last_mut().unwrap() ^= 1;
+            table.insert(key, &value[..]).unwrap();
+        });
+        let name = redb::TableHandle::name(&table);
+        let found = data.finds();
+        assert!(found.contains(&(name, text(key))), "{name}: {found:?}");
+    }
+    let data = Data::talked(1, 100);
+    let key = std::cell::Cell::new((0, 0));
+    data.tamper(|txn| {
+        let mut table = txn.open_table(CLIENT_IDS).unwrap();
+        let (first, mut value) = {
+            let (key, value) = table.first().unwrap().unwrap();
+            (key.value(), value.value().to_vec())
+        };
+        value[9] ^= 1;
+        table.insert(first, &value[..]).unwrap();
+        key.set(first);
+    });
+    let found = data.finds();
+    assert!(
+        found.contains(&("client_ids", format!("{:?}", key.get()))),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_record_that_is_missing_is_found() {
+    let data = Data::talked(2, 100);
+    data.tamper(|txn| drop(txn.open_table(LOG).unwrap().remove(5).unwrap().unwrap()));
+    assert!(data.finds().contains(&("log", text(5))));
+
+    let data = Data::talked(2, 100);
+    data.tamper(|txn| {
+        let mut table = txn.open_table(CONVERSATIONS).unwrap();
+        table.remove(3).unwrap().unwrap();
+    });
+    assert!(data.finds().contains(&("conversations", text(3))));
+
+    let data = Data::talked(2, 100);
+    data.tamper(|txn| drop(txn.open_table(USERS).unwrap().remove(4).unwrap().unwrap()));
+    let found = data.finds();
+    assert!(found.contains(&("credentials", text(4))), "{found:?}");
+
+    let data = Data::talked(2, 100);
+    data.tamper(|txn| {
+        let mut table = txn.open_table(CLIENT_IDS).unwrap();
+        table.retain(|(sender, _), _| sender != 2).unwrap();
+    });
+    assert_eq!(data.finds(), [("client_ids", text(2))]);
+
+    // The newest entry leaves no gap behind it; what is derived knows of it.
+    let data = Data::talked(2, 100);
+    data.tamper(|txn| drop(txn.open_table(LOG).unwrap().pop_last().unwrap().unwrap()));
+    let found = data.finds();
+    assert!(
+        found.contains(&("conversation_states", text(0))),
+        "{found:?}"
+    );
+    assert!(found.contains(&("meta", text(SWEPT))), "{found:?}");
+}
+
+#[test]
+fn a_derived_row_that_is_wrong_under_a_right_checksum_is_found() {
+    for wrong in 0..4 {
+        let data = Data::talked(3, 100);
+        data.tamper(|txn| {
+            let mut table = txn.open_table(CONVERSATION_STATES).unwrap();
+            let mut row = decode_row(0, table.get(0).unwrap().unwrap().value()).unwrap();
+            match wrong {
+                0 => row[2].sent[0] += 1,
+                1 => row[2].read[1] = Default::default(),
+                2 => row[2].last_entry = None,
+                _ => drop(row.pop()),
+            }
+            let mut body = Vec::new();
+            put(&mut body, row.len() as u64);
+            row.iter()
+                .for_each(|conversation| conversation.encode(&mut body));
+            table.insert(0, &seal(0, &body)[..]).unwrap();
+        });
+        assert_eq!(data.finds(), [("conversation_states", text(0))], "{wrong}");
+    }
+}
+
+#[test]
+fn two_accounts_of_one_name_are_found() {
+    let data = Data::talked(4, 20);
+    data.tamper(|txn| {
+        let mut table = txn.open_table(USERS).unwrap();
+        let ada = crate::store::users::decode(1, table.get(1).unwrap().unwrap().value()).unwrap();
+        let twin = crate::model::User {
+            id: UserId::new(5).unwrap(),
+            ..ada
+        };
+        table
+            .insert(5, &crate::store::users::encode(&twin)[..])
+            .unwrap();
+    });
+    assert_eq!(data.finds(), [("users", text(5))]);
+}
+
+#[test]
+fn a_log_that_contradicts_itself_is_found_under_right_checksums() {
+    use crate::model::{EntryId, MessageId};
+    use crate::store::record::{Body, Entry};
+    let change = |entry: &mut Entry<'_>, how: usize| match (&mut entry.body, how) {
+        (Body::Message(message), 0) => message.number += 1,
+        (Body::Message(message), 1) => message.ordinal += 1,
+        (Body::Message(message), 2) => message.jump = MessageId::new(1).ok(),
+        (_, 3) => entry.previous = None,
+        (_, 4) => entry.at = Timestamp::from_ms(1),
+        (Body::Read { ordinal, .. }, 5) => *ordinal += 1,
+        (Body::ChatRead { count, .. }, 6) => *count += 1,
+        (Body::ChatRead { changed, .. }, 7) => changed.truncate(changed.len() - 1),
+        (Body::ChatRead { through, .. }, 8) => *through += 1,
+        _ => {}
+    };
+    for how in 0..9 {
+        let data = Data::talked(5, 120);
+        let mut key = 0;
+        data.tamper(|txn| {
+            let mut table = txn.open_table(LOG).unwrap();
+            let last = table.last().unwrap().unwrap().0.value();
+            // The last entry that this changes.
+            for candidate in (1..=last).rev() {
+                let id = EntryId::new(candidate).unwrap();
+                let value = table.get(candidate).unwrap().unwrap().value().to_vec();
+                let right = Entry::decode(id, &value).unwrap();
+                let mut entry = right.clone();
+                change(&mut entry, how);
+                if entry != right {
+                    table.insert(candidate, &entry.encode(id)[..]).unwrap();
+                    key = candidate;
+                    return;
+                }
+            }
+        });
+        let found = data.finds();
+        assert!(
+            found.contains(&("log", text(key))),
+            "{how}, entry {key}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn bytes_of_the_file_that_changed_are_found_or_are_of_no_page_in_use() {
+    let data = Data::talked(6, 400);
+    let whole = std::fs::read(&data.path).unwrap();
+    let mut random = rand::rngs::StdRng::seed_from_u64(6);
+    let mut found = 0;
+    for _ in 0..60 {
+        let mut bytes = whole.clone();
+        let at = random.random_range(0..bytes.len());
+        let end = (at + 64).min(bytes.len());
+        for byte in &mut bytes[at..end] {
+            *byte ^= 0x55;
+        }
+        std::fs::write(&data.path, &bytes).unwrap();
+        match check(&data.path, &mut |_| {}) {
+            Ok(report) if report.is_sound() => {
+                // Then nothing of it is lost.
+                std::fs::write(&data.path, &whole).unwrap();
+                assert_eq!(report.counts, data.check().counts);
+            }
+            _ => found += 1,
+        }
+    }
+    assert!(found > 5, "{found} of 60 were found");
+}
