@@ -61,7 +61,7 @@ impl LockedFile {
 
     /// Opens a file in this way and locks it. What stood at the path before it was locked may have been replaced since,
     /// by a compaction or a restore: then the new file is opened.
-    fn open_with(path: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
+    pub(super) fn open_with(path: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
         loop {
             let file = options.open(path).map_err(OpenError::Io)?;
             match file.try_lock() {
@@ -83,6 +83,11 @@ impl LockedFile {
                 Err(error) => return Err(OpenError::Io(error)),
             }
         }
+    }
+
+    /// The file itself, for those who write it as bytes.
+    pub(super) fn file(&self) -> &File {
+        &self.0
     }
 }
 

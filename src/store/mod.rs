@@ -27,7 +27,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -381,6 +381,10 @@ pub struct Store {
     inner: Arc<Inner>,
     reads: Arc<Semaphore>,
     writer: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
+    /// One backup at a time.
+    backups: Arc<Semaphore>,
+    /// Beside the data file: what a backup is called for a moment.
+    backup_name: Arc<Path>,
 }
 
 impl Store {
@@ -392,11 +396,16 @@ impl Store {
         options: StoreOptions,
         done: mpsc::Sender<Vec<Done>>,
     ) -> Result<Self, OpenError> {
-        let medium: Arc<dyn Medium> = match location {
-            Location::File(path) => Arc::new(LockedFile::open(path)?),
-            Location::Memory => Arc::new(InMemoryBackend::new()),
-        };
-        Self::open_on(medium, options, done)
+        match location {
+            Location::File(path) => {
+                let mut store = Self::open_on(Arc::new(LockedFile::open(path)?), options, done)?;
+                let mut name = path.as_os_str().to_owned();
+                name.push(".backup");
+                store.backup_name = PathBuf::from(name).into();
+                Ok(store)
+            }
+            Location::Memory => Self::open_on(Arc::new(InMemoryBackend::new()), options, done),
+        }
     }
 
     fn open_on(
@@ -437,6 +446,10 @@ impl Store {
             inner,
             reads: Arc::new(Semaphore::new(CONCURRENT_READS)),
             writer: Arc::new(Mutex::new(Some(writer))),
+            backups: Arc::new(Semaphore::new(1)),
+            backup_name: std::env::temp_dir()
+                .join(format!("chatd-{}.backup", std::process::id()))
+                .into(),
         })
     }
 

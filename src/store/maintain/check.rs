@@ -11,7 +11,7 @@ use std::path::Path;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Counts, MaintainError, Progress, Source, Unit, Watch};
+use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch};
 use crate::model::{
     ChatRead, ClientId, ConversationId, EntryId, MessageId, Pair, Timestamp, UserId,
 };
@@ -71,6 +71,21 @@ impl Report {
         self.findings.is_empty()
     }
 
+    /// Fails where it is not sound, or where it holds no data; `path` is whose it is.
+    pub(super) fn must_be_whole(self, path: &Path) -> Result<Counts, MaintainError> {
+        if let Some(first) = self.findings.first() {
+            return Err(MaintainError::Damaged {
+                path: path.to_owned(),
+                findings: self.findings.len() as u64 + self.more,
+                first: Box::new(first.clone()),
+            });
+        }
+        if self.counts.is_empty() {
+            return Err(MaintainError::Empty(path.to_owned()));
+        }
+        Ok(self.counts)
+    }
+
     fn add(&mut self, table: &'static str, key: impl fmt::Display, what: impl Into<String>) {
         if self.findings.len() < FINDINGS {
             self.findings.push(Finding {
@@ -119,7 +134,12 @@ pub fn check(path: &Path, watch: Watch<'_>) -> Result<Report, MaintainError> {
     )
 }
 
-fn check_medium(
+/// [`check`] of a file in the making.
+pub fn check_partial(partial: &Partial, watch: Watch<'_>) -> Result<Report, MaintainError> {
+    check_medium(partial.medium(), partial.target(), watch)
+}
+
+pub(super) fn check_medium(
     medium: std::sync::Arc<dyn Medium>,
     path: &Path,
     watch: Watch<'_>,
@@ -142,6 +162,10 @@ fn check_source(source: &Source, watch: Watch<'_>) -> Report {
     if let Err(error) = recount(source, &mut report, watch) {
         report.failed("file", &error);
     }
+    // What is derived is wrong where the truth is, so the truth stands first.
+    report
+        .findings
+        .sort_by_key(|finding| matches!(finding.table, "conversation_states" | "client_ids"));
     report
 }
 

@@ -1,23 +1,33 @@
-//! What is done to a data file as a whole: checked.
+//! What is done to a data file as a whole: checked, copied, compacted, restored, exported, imported.
 //!
-//! A file is worked on while no server has it open, and is locked meanwhile. One that is only looked at is not changed
-//! by a byte: what redb would repair in it is repaired in memory (`medium.rs`).
+//! All but [`Store::backup`](super::Store::backup) work on a file that no server has open, and lock it meanwhile. A
+//! file that is only looked at is not changed by a byte: what redb would repair in it is repaired in memory
+//! (`medium.rs`). A file that is made has a temporary name beside its own ([`Partial`]) until it is whole and on disk.
 
 mod check;
+mod copy;
+mod file;
+mod live;
+mod replace;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use redb::Database;
 
-pub use check::{Finding, Report, check};
+pub use check::{Finding, Report, check, check_partial};
+use copy::Copying;
+pub use file::Partial;
+pub use live::Backup;
+pub use replace::{Compacted, Restored, backup, compact, restore};
 
-use super::medium::{Backend, Medium};
+use super::medium::{Backend, LockedFile, Medium};
 use super::{OpenError, StoreError, open_on_backend, schema};
 
 /// How often a long read of pages says how far it is.
@@ -61,6 +71,13 @@ pub struct Counts {
     pub entries: u64,
 }
 
+impl Counts {
+    /// Whether there is nothing that anybody could miss.
+    pub fn is_empty(&self) -> bool {
+        self.accounts == 0 && self.entries == 0
+    }
+}
+
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -77,10 +94,82 @@ pub enum MaintainError {
     /// It could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// It could not be read, or the new one not be written.
+    #[error("the data file cannot be read or written: chatd check says what is wrong")]
+    Store(#[from] StoreError),
+    /// What was to be made is there already.
+    #[error("{} exists already: give another name, or move it away", .0.display())]
+    Exists(PathBuf),
     /// It holds no account and no message.
     #[error("{} holds no data: give another file", .0.display())]
     Empty(PathBuf),
+    /// It is damaged; nothing was replaced by it.
+    #[error(
+        "{} is damaged ({findings} findings, the first: {first}): use another copy",
+        path.display()
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// How many findings there are.
+        findings: u64,
+        /// The first of them.
+        first: Box<Finding>,
+    },
+    /// A copy has not as many records as the file.
+    #[error("the copy is not complete: the data file is as it was, chatd check says what is wrong")]
+    Incomplete,
+    /// It has a table that this program does not know.
+    #[error("the data file has a table {0:?} that this chatd does not know: use a newer chatd")]
+    UnknownTable(String),
+    /// The disk that the copy is for is nearly full.
+    #[error("the disk is nearly full: make room, or give a name on another disk")]
+    NoRoom,
+    /// A copy could not be written.
+    #[error("the copy cannot be written")]
+    Write(#[from] io::Error),
+    /// Whoever wanted it went away.
+    #[error("it was given up")]
+    GivenUp,
+    /// The operating system refused.
+    #[error("cannot {what} {}", path.display())]
+    Io {
+        /// The verb.
+        what: &'static str,
+        /// Of which file.
+        path: PathBuf,
+        /// Its reason.
+        #[source]
+        error: io::Error,
+    },
 }
+
+impl MaintainError {
+    /// For `map_err`: which file refused what.
+    fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::Io { what, path, error }
+    }
+}
+
+/// Errors of redb by way of the store's.
+macro_rules! from_redb {
+    ($($error:ty),*) => {
+        $(impl From<$error> for MaintainError {
+            fn from(error: $error) -> Self {
+                Self::Store(error.into())
+            }
+        })*
+    };
+}
+from_redb!(
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::CursorError,
+    redb::DatabaseError
+);
 
 /// A data file that is looked at, and not changed by a byte.
 struct Source {
@@ -130,6 +219,12 @@ impl Source {
         };
         schema::prepare(&source.db, Some(found))?;
         Ok(Some(source))
+    }
+
+    /// A stopped server's file. Fails where a server has it, and where there is nothing in it.
+    fn of_file(path: &Path, verify: bool, watch: Watch<'_>) -> Result<Self, MaintainError> {
+        let medium = Arc::new(LockedFile::open_to_read(path)?);
+        Self::open(medium, verify, watch)?.ok_or_else(|| MaintainError::Empty(path.to_owned()))
     }
 }
 

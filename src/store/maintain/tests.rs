@@ -1,9 +1,10 @@
 //! Files that are whole, and files that are damaged in one place.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::{RngExt, SeedableRng};
-use redb::{ReadableTable, WriteTransaction};
+use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::*;
 use crate::model::{Timestamp, UserId};
@@ -39,6 +40,10 @@ impl Data {
 
     fn open(&self) -> Open {
         Open::at(&Location::File(self.path.clone())).unwrap()
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Changes its tables as no chatd would.
@@ -339,4 +344,209 @@ fn bytes_of_the_file_that_changed_are_found_or_are_of_no_page_in_use() {
         }
     }
     assert!(found > 5, "{found} of 60 were found");
+}
+
+impl Data {
+    /// Everything in its log, as it is written.
+    fn log(&self) -> Vec<(u64, Vec<u8>)> {
+        log_of(&self.path)
+    }
+}
+
+fn log_of(path: &Path) -> Vec<(u64, Vec<u8>)> {
+    let source = Source::of_file(path, false, &mut |_| {}).unwrap();
+    let log = source.db.begin_read().unwrap().open_table(LOG).unwrap();
+    log.iter()
+        .unwrap()
+        .map(|row| row.unwrap())
+        .map(|(key, value)| (key.value(), value.value().to_vec()))
+        .collect()
+}
+
+fn write_out(backup: &Backup, path: &Path) {
+    let mut bytes = vec![0; usize::try_from(backup.size()).unwrap()];
+    assert_eq!(backup.read_at(0, &mut bytes).unwrap(), bytes.len());
+    assert_eq!(backup.read_at(backup.size(), &mut [0; 9]).unwrap(), 0);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_backup_beside_a_busy_writer_is_whole_and_has_all_that_was_confirmed_before_it() {
+    let data = Data::new();
+    let open = data.open().with_users(5);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let stopped = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for seed in 0.. {
+                talk(&open, seed, 50);
+                if stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        for round in 0..5 {
+            let confirmed = open.send(1, 2, "confirmed").id.get();
+            let backup = runtime.block_on(open.store.backup()).unwrap();
+            let copy = data.beside("copy.redb");
+            write_out(&backup, &copy);
+            let report = check(&copy, &mut |_| {}).unwrap();
+            assert_eq!(report.findings, [], "round {round}");
+            assert!(report.counts.entries >= confirmed);
+        }
+        stopped.store(true, Ordering::Relaxed);
+    });
+    open.close();
+    assert_eq!(data.names(), ["chatd.redb", "copy.redb"]);
+    // It can be used as a data file, and goes on from there.
+    let copy = Open::at(&Location::File(data.beside("copy.redb"))).unwrap();
+    copy.send(1, 2, "after the backup");
+    copy.close();
+    let report = check(&data.beside("copy.redb"), &mut |_| {}).unwrap();
+    assert_eq!(report.findings, []);
+}
+
+#[test]
+fn one_backup_at_a_time() {
+    let open = Open::memory().with_users(2);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let first = runtime.block_on(open.store.backup()).unwrap();
+    assert!(matches!(
+        runtime.block_on(open.store.backup()),
+        Err(StoreError::Busy)
+    ));
+    drop(first);
+    runtime.block_on(open.store.backup()).unwrap();
+    open.close();
+}
+
+#[test]
+fn a_backup_of_a_stopped_servers_file_is_the_same_data_and_replaces_nothing() {
+    let data = Data::talked(7, 200);
+    let copy = data.beside("copy.redb");
+    let counts = backup(&data.path, &copy, &mut |_| {}).unwrap();
+    assert_eq!(counts, data.check().counts);
+    assert_eq!(log_of(&copy), data.log());
+    let before = std::fs::read(&copy).unwrap();
+    assert!(matches!(
+        backup(&data.path, &copy, &mut |_| {}),
+        Err(MaintainError::Exists(_))
+    ));
+    assert!(std::fs::read(&copy).unwrap() == before);
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&copy).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "it holds passwords' hashes");
+    assert_eq!(data.names(), ["chatd.redb", "copy.redb"]);
+}
+
+#[test]
+fn a_damaged_file_gives_no_backup_and_is_not_compacted() {
+    let data = Data::talked(8, 100);
+    data.tamper(|txn| drop(txn.open_table(LOG).unwrap().remove(9).unwrap().unwrap()));
+    let before = std::fs::read(&data.path).unwrap();
+    for error in [
+        backup(&data.path, &data.beside("copy.redb"), &mut |_| {}).unwrap_err(),
+        compact(&data.path, &mut |_| {}).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("log 9: missing"), "{error}");
+    }
+    assert!(std::fs::read(&data.path).unwrap() == before);
+    assert_eq!(data.names(), ["chatd.redb"]);
+}
+
+#[test]
+fn compacting_gives_space_back_and_keeps_everything() {
+    let data = Data::talked(9, 1_500);
+    let (counts, log) = (data.check().counts, data.log());
+    let compacted = compact(&data.path, &mut |_| {}).unwrap();
+    assert!(compacted.after < compacted.before, "{compacted:?}");
+    assert_eq!(
+        std::fs::metadata(&data.path).unwrap().len(),
+        compacted.after
+    );
+    let report = data.check();
+    assert_eq!((report.findings, report.counts), (vec![], counts));
+    assert!(data.log() == log);
+    assert_eq!(data.names(), ["chatd.redb"]);
+    let open = data.open();
+    open.send(1, 2, "goes on");
+    open.close();
+    assert_eq!(data.check().findings, []);
+}
+
+#[test]
+fn a_restore_replaces_the_file_and_keeps_the_old_one() {
+    let (data, other) = (Data::talked(10, 100), Data::talked(11, 50));
+    let old = data.log();
+    let now = Timestamp::from_ms(1_749_124_800_000);
+    let restored = restore(&other.path, &data.path, now, &mut |_| {}).unwrap();
+    assert_eq!(data.log(), other.log());
+    let kept = data.beside("chatd.redb.before-restore-20250605T120000000Z");
+    assert_eq!(restored.kept.as_deref(), Some(&*kept));
+    assert_eq!(log_of(&kept), old);
+    // Where there was nothing, nothing is kept.
+    let empty = Data::new();
+    let restored = restore(&other.path, &empty.path, now, &mut |_| {}).unwrap();
+    assert_eq!(
+        (restored.kept, restored.counts),
+        (None, other.check().counts)
+    );
+    assert_eq!(empty.log(), other.log());
+    assert_eq!(empty.names(), ["chatd.redb"]);
+}
+
+#[test]
+fn a_restore_of_anything_but_a_whole_backup_leaves_everything_as_it_is() {
+    let data = Data::talked(12, 50);
+    let before = std::fs::read(&data.path).unwrap();
+    let damaged = Data::talked(13, 50);
+    damaged.tamper(|txn| drop(txn.open_table(LOG).unwrap().remove(3).unwrap().unwrap()));
+    let empty = Data::new();
+    empty.open().close();
+    let nothing = Data::new();
+    std::fs::write(&nothing.path, "").unwrap();
+    let foreign = Data::new();
+    std::fs::write(&foreign.path, "Dear diary, ".repeat(1_000)).unwrap();
+    let cut = Data::talked(14, 50);
+    let bytes = std::fs::read(&cut.path).unwrap();
+    std::fs::write(&cut.path, &bytes[..bytes.len() / 2]).unwrap();
+    let cases = [
+        (&damaged, "is damaged"),
+        (&empty, "holds no data"),
+        (&nothing, "holds no data"),
+        (&foreign, "is not one of chatd"),
+        (&cut, "damaged"),
+        (&Data::new(), "cannot read"),
+        (&data, "exists already"),
+    ];
+    for (backup, says) in cases {
+        let error = restore(&backup.path, &data.path, Timestamp::from_ms(0), &mut |_| {});
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+        assert!(std::fs::read(&data.path).unwrap() == before);
+        assert_eq!(data.names(), ["chatd.redb"]);
+    }
+    let open = data.open();
+    let whole = Data::talked(15, 20);
+    let error = restore(&whole.path, &data.path, Timestamp::from_ms(0), &mut |_| {}).unwrap_err();
+    assert!(
+        matches!(error, MaintainError::Open(OpenError::InUse { .. })),
+        "{error}"
+    );
+    open.close();
+}
+
+#[test]
+fn a_copy_refuses_a_table_that_it_does_not_know() {
+    let data = Data::talked(16, 20);
+    data.tamper(|txn| {
+        txn.open_table(redb::TableDefinition::<u64, u64>::new("later"))
+            .unwrap();
+    });
+    let error = compact(&data.path, &mut |_| {}).unwrap_err();
+    assert!(matches!(error, MaintainError::UnknownTable(_)), "{error}");
 }
