@@ -16,5 +16,5 @@ pub use conversation::{ChatRead, MessageRead, Pair};
 pub use fields::{FieldError, Fields};
 pub use id::{ConversationId, EntryId, IdError, MAX_ID, MessageId, Origin, UserId};
 pub use message::{ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content};
-pub use time::Timestamp;
+pub use time::{Timestamp, TimestampError};
 pub use user::{User, UserError, Username, check_avatar};

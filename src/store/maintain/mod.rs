@@ -6,7 +6,10 @@
 
 mod check;
 mod copy;
+mod export;
 mod file;
+mod import;
+mod lines;
 mod live;
 mod replace;
 
@@ -23,7 +26,9 @@ use redb::Database;
 
 pub use check::{Finding, Report, check, check_partial};
 use copy::Copying;
+pub use export::export;
 pub use file::Partial;
+pub use import::import;
 pub use live::Backup;
 pub use replace::{Compacted, Restored, backup, compact, restore};
 
@@ -128,6 +133,17 @@ pub enum MaintainError {
     /// A copy could not be written.
     #[error("the copy cannot be written")]
     Write(#[from] io::Error),
+    /// What is imported could not be read.
+    #[error("the lines cannot be read")]
+    Read(#[source] io::Error),
+    /// A line of what is imported is none that a chatd exports; nothing was made.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// Its number, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Whoever wanted it went away.
     #[error("it was given up")]
     GivenUp,

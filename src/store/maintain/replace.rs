@@ -31,7 +31,8 @@ impl Source {
         copying.run(partial.medium(), watch)
     }
 
-    fn counts(&self) -> Result<Counts, StoreError> {
+    /// How much there is.
+    pub(super) fn counts(&self) -> Result<Counts, StoreError> {
         let txn = self.db.begin_read()?;
         Ok(Counts {
             accounts: txn.open_table(USERS)?.len()?,

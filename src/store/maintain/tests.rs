@@ -550,3 +550,180 @@ fn a_copy_refuses_a_table_that_it_does_not_know() {
     let error = compact(&data.path, &mut |_| {}).unwrap_err();
     assert!(matches!(error, MaintainError::UnknownTable(_)), "{error}");
 }
+
+fn exported(data: &Data) -> String {
+    let mut lines = Vec::new();
+    export(&data.path, &mut lines, &mut |_| {}).unwrap();
+    String::from_utf8(lines).unwrap()
+}
+
+fn imported(lines: &str) -> Result<Data, MaintainError> {
+    let data = Data::new();
+    match import(&data.path, &mut lines.as_bytes(), &mut |_| {}) {
+        Ok(_) => {
+            assert_eq!(data.names(), ["chatd.redb"]);
+            Ok(data)
+        }
+        Err(error) => {
+            assert_eq!(data.names(), [""; 0], "a failed import has left something");
+            Err(error)
+        }
+    }
+}
+
+#[test]
+fn what_is_exported_and_imported_is_the_same_log_and_the_same_lines() {
+    for seed in 20..28 {
+        let data = Data::talked(seed, 200);
+        let lines = exported(&data);
+        let again = imported(&lines).unwrap();
+        assert!(again.log() == data.log(), "seed {seed}");
+        assert!(exported(&again) == lines, "seed {seed}");
+        assert_eq!(again.check(), data.check());
+        // It goes on where the other one stopped, and still knows the client ids.
+        let open = again.open();
+        let last = again_id(&lines);
+        assert_eq!(open.send(1, 2, "goes on").id.get(), last + 1);
+        open.close();
+        assert_eq!(again.check().findings, []);
+    }
+}
+
+/// The id of the last line.
+fn again_id(lines: &str) -> u64 {
+    let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    last["id"].as_u64().unwrap()
+}
+
+#[test]
+fn the_lines_are_as_the_manual_says() {
+    let data = Data::new();
+    let open = data.open().with_users(2);
+    let now = 1_749_124_800_000;
+    open.apply(now, message(1, 2, "Halo! \"👋\"", Some("mine")))
+        .unwrap();
+    open.apply(now, message(1, 2, "2", None)).unwrap();
+    open.apply(
+        now + 1,
+        Change::MarkRead {
+            reader: user(2),
+            message: id(2),
+        },
+    )
+    .unwrap();
+    open.apply(now + 2, mark_chat(2, 1, None)).unwrap();
+    open.close();
+    let lines = exported(&data);
+    let expected = [
+        r#"{"format":"chatd-export","version":1,"accounts":2,"entries":4}"#,
+        r#"{"type":"user","id":1,"username":"user1","is_admin":false,"disabled":false,"token_version":0,"created_at":"1970-01-01T00:00:00.000Z","password_hash":"hash"}"#,
+        r#"{"type":"user","id":2,"username":"user2","is_admin":false,"disabled":false,"token_version":0,"created_at":"1970-01-01T00:00:00.000Z","password_hash":"hash"}"#,
+        r#"{"type":"message","id":1,"sender_id":1,"receiver_id":2,"content":"Halo! \"👋\"","created_at":"2025-06-05T12:00:00.000Z","client_id":"mine"}"#,
+        r#"{"type":"message","id":2,"sender_id":1,"receiver_id":2,"content":"2","created_at":"2025-06-05T12:00:00.000Z"}"#,
+        r#"{"type":"read","id":3,"message_id":2,"user_id":2,"at":"2025-06-05T12:00:00.001Z"}"#,
+        r#"{"type":"chat_read","id":4,"user_id":2,"peer_id":1,"up_to":2,"at":"2025-06-05T12:00:00.002Z"}"#,
+    ];
+    assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
+    assert!(lines.ends_with('\n'));
+    // A client id is as good as before.
+    let again = imported(&lines).unwrap();
+    let open = again.open();
+    let (first, fresh) =
+        crate::store::tests::sent(open.apply(now, message(1, 2, "Halo! \"👋\"", Some("mine"))));
+    assert_eq!((first.id, fresh), (id(1), false));
+    open.close();
+}
+
+#[test]
+fn a_bad_line_is_named_and_nothing_is_made() {
+    let good = exported(&Data::talked(30, 60));
+    let lines: Vec<&str> = good.lines().collect();
+    let message = lines
+        .iter()
+        .position(|line| line.contains("\"message\""))
+        .unwrap();
+    let without = |at: usize| {
+        let mut lines = lines.clone();
+        lines.remove(at);
+        lines.join("\n")
+    };
+    let with = |at: usize, line: &str| {
+        let mut lines = lines.clone();
+        lines[at] = line;
+        lines.join("\n")
+    };
+    let last = lines.len();
+    let twin = lines[2].replace("user2", "USER1");
+    let cases = [
+        (String::new(), 1, "is not the first line"),
+        (
+            good.replacen("\"version\":1", "\"version\":2", 1),
+            1,
+            "version 2",
+        ),
+        (without(0), 1, "is not the first line"),
+        (without(3), 0, ""),
+        (without(message), message + 1, "the next one is"),
+        (without(last - 1), last - 1, "the file ends with"),
+        (with(message, "{}"), message + 1, "missing field `type`"),
+        (with(message, "[1"), message + 1, ""),
+        (
+            with(message, &lines[message].replace("\"content\"", "\"text\"")),
+            message + 1,
+            "`text`",
+        ),
+        (
+            with(
+                message,
+                &lines[message].replace("\"sender_id\":", "\"sender_id\":9"),
+            ),
+            message + 1,
+            "there is no account 9",
+        ),
+        (with(2, &twin), 3, "has the name"),
+    ];
+    for (text, line, says) in cases {
+        let error = imported(&text).err().expect("it was imported");
+        let MaintainError::Line {
+            line: found,
+            reason,
+        } = &error
+        else {
+            panic!("{error}");
+        };
+        assert!(reason.contains(says), "{error}");
+        // A missing account is missed where it is needed first.
+        assert!(
+            *found == line as u64 || says.is_empty(),
+            "{error}, not {line}"
+        );
+    }
+}
+
+#[test]
+fn an_import_goes_into_a_new_file_or_an_empty_one() {
+    let lines = exported(&Data::talked(31, 30));
+    let data = Data::talked(32, 20);
+    let before = std::fs::read(&data.path).unwrap();
+    let error = import(&data.path, &mut lines.as_bytes(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, MaintainError::Exists(_)), "{error}");
+    assert!(std::fs::read(&data.path).unwrap() == before);
+    let empty = Data::new();
+    empty.open().close();
+    import(&empty.path, &mut lines.as_bytes(), &mut |_| {}).unwrap();
+    assert!(exported(&empty) == lines);
+}
+
+#[test]
+fn a_damaged_file_is_not_exported_to_its_end() {
+    let data = Data::talked(33, 60);
+    data.tamper(|txn| drop(txn.open_table(LOG).unwrap().remove(9).unwrap().unwrap()));
+    let error = export(&data.path, &mut Vec::new(), &mut |_| {}).unwrap_err();
+    let MaintainError::Store(StoreError::Damaged {
+        table: "log",
+        key: 9,
+    }) = error
+    else {
+        panic!("{error}");
+    };
+}
