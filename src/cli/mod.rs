@@ -1,13 +1,24 @@
 //! Flags to [`Config`], and the process around the server. The only folder that knows clap.
+//!
+//! Without a subcommand the program serves; each subcommand has its file here.
+
+mod backup;
+mod bar;
+mod check;
+mod compact;
+mod control;
+mod export;
+mod import;
+mod restore;
 
 use std::error::Error;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -17,7 +28,7 @@ use crate::config::Config;
 use crate::engineio::Heartbeat;
 use crate::hub::IoConfig;
 use crate::server;
-use crate::store::Location;
+use crate::store::{Location, maintain};
 use crate::transport::{EngineConfig, Origins};
 
 /// A real-time chat server in one executable: stock Socket.IO clients, durable messages, one data file.
@@ -38,7 +49,8 @@ struct Flags {
         long,
         env = "CHATD_DATA",
         default_value = "chatd.redb",
-        value_name = "FILE"
+        value_name = "FILE",
+        global = true
     )]
     data: PathBuf,
     /// While messages come faster than the disk takes them: from one write to the next. More saves
@@ -81,6 +93,38 @@ struct Flags {
     /// What to log: error, warn, info, debug, trace, or filters such as info,chatd::store=debug
     #[arg(long, env = "CHATD_LOG", default_value = "info", value_parser = log_filter, value_name = "FILTER")]
     log: String,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What is done instead of serving. Each works on the file that --data names.
+#[derive(Subcommand)]
+enum Command {
+    /// Copy the data file, beside a running server or without one
+    Backup(backup::Backup),
+    /// Put a backup in the place of the data file, which is kept under another name
+    Restore(restore::Restore),
+    /// Read everything in the data file and say what is wrong
+    Check(check::Check),
+    /// Give space back that the data file does not need
+    Compact(compact::Compact),
+    /// Write accounts and messages as JSON Lines
+    Export(export::Export),
+    /// Make a new data file of what export wrote
+    Import(import::Import),
+}
+
+impl Command {
+    fn run(&self, data: &Path) -> Result<(), String> {
+        match self {
+            Self::Backup(backup) => backup.run(data),
+            Self::Restore(restore) => restore.run(data),
+            Self::Check(check) => check.run(data),
+            Self::Compact(compact) => compact.run(data),
+            Self::Export(export) => export.run(data),
+            Self::Import(import) => import.run(data),
+        }
+    }
 }
 
 /// Who may make an account.
@@ -190,9 +234,16 @@ impl Flags {
 /// File descriptors that are kept for what is no client: the data file, the listener, requests that come and go.
 const SPARE_FILES: usize = 256;
 
-/// The whole program: flags, log, server. Exit code 0 when it was asked to stop, 1 when it failed, 2 for wrong flags.
+/// The whole program: flags, then a subcommand, or log and server. Exit code 0 when it did what it was asked to, 1 when
+/// it failed, 2 for wrong flags.
 pub fn main() -> ExitCode {
     let flags = Flags::parse();
+    if let Some(command) = &flags.command {
+        return match command.run(&flags.data) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(text) => fail(&text),
+        };
+    }
     start_log(&flags.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -215,6 +266,24 @@ pub fn main() -> ExitCode {
 fn fail(text: &str) -> ExitCode {
     eprintln!("chatd: {text}");
     ExitCode::FAILURE
+}
+
+/// What a subcommand did, on standard output.
+fn say(text: &str) {
+    use std::io::Write;
+    // Whoever does not read it any more does not miss it.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// What stopped the work on a data file, in one line.
+fn explain(data: &Path, error: &maintain::MaintainError) -> String {
+    use maintain::MaintainError as Error;
+    match error {
+        Error::Open(_) | Error::Store(_) | Error::Incomplete | Error::UnknownTable(_) => {
+            format!("{}: {}", data.display(), chain(error))
+        }
+        _ => chain(error),
+    }
 }
 
 fn start_log(filter: &str) {

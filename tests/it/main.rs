@@ -16,6 +16,7 @@ mod engineio;
 mod fuzz;
 mod harness;
 mod house;
+mod maintain;
 mod readme;
 mod sessions;
 mod shutdown;

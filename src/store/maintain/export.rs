@@ -8,7 +8,7 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use serde::Serialize;
 
 use super::lines::{FORMAT, Header, Line, VERSION};
-use super::{Counts, MaintainError, Progress, Source, Unit, Watch};
+use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch};
 use crate::model::{EntryId, Pair, User};
 use crate::store::record::{Body, Entry, unseal};
 use crate::store::tables::{CONVERSATIONS, CREDENTIALS, LOG, USERS};
@@ -20,7 +20,25 @@ const TOLD_EVERY: u64 = 4_096;
 /// Writes a stopped server's file as JSON Lines; the form is in the manual. Fails at the first record that is missing or
 /// damaged: what was written until then must not be used.
 pub fn export(data: &Path, out: &mut dyn Write, watch: Watch<'_>) -> Result<Counts, MaintainError> {
-    let source = Source::of_file(data, true, watch)?;
+    export_source(&Source::of_file(data, true, watch)?, out, watch)
+}
+
+/// [`export`] of a file in the making.
+pub fn export_partial(
+    partial: &Partial,
+    out: &mut dyn Write,
+    watch: Watch<'_>,
+) -> Result<Counts, MaintainError> {
+    let source = Source::open(partial.medium(), true, watch)?
+        .ok_or_else(|| MaintainError::Empty(partial.target().to_owned()))?;
+    export_source(&source, out, watch)
+}
+
+fn export_source(
+    source: &Source,
+    out: &mut dyn Write,
+    watch: Watch<'_>,
+) -> Result<Counts, MaintainError> {
     let counts = source.counts()?;
     let txn = source.db.begin_read()?;
     let mut out = BufWriter::with_capacity(1 << 16, out);

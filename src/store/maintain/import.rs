@@ -66,7 +66,7 @@ fn empty_file(data: &Path) -> Result<Option<Arc<LockedFile>>, MaintainError> {
     if let Some(source) = Source::open(medium, false, &mut |_| {})?
         && !source.counts()?.is_empty()
     {
-        return Err(MaintainError::Exists(data.to_owned()));
+        return Err(MaintainError::HasData(data.to_owned()));
     }
     Ok(Some(old))
 }

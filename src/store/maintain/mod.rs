@@ -26,7 +26,7 @@ use redb::Database;
 
 pub use check::{Finding, Report, check, check_partial};
 use copy::Copying;
-pub use export::export;
+pub use export::{export, export_partial};
 pub use file::Partial;
 pub use import::import;
 pub use live::Backup;
@@ -105,6 +105,15 @@ pub enum MaintainError {
     /// What was to be made is there already.
     #[error("{} exists already: give another name, or move it away", .0.display())]
     Exists(PathBuf),
+    /// An import is for a new data file, and this one holds something.
+    #[error("{} holds data already: give another --data", .0.display())]
+    HasData(PathBuf),
+    /// A backup cannot take its own place.
+    #[error("{} is the data file itself: give a backup", .0.display())]
+    SameFile(PathBuf),
+    /// What was to be restored is a file of something else.
+    #[error("{} is no data file of chatd: give a backup", .0.display())]
+    Foreign(PathBuf),
     /// It holds no account and no message.
     #[error("{} holds no data: give another file", .0.display())]
     Empty(PathBuf),

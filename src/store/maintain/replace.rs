@@ -114,7 +114,7 @@ pub fn restore(
         None => data.to_owned(),
     };
     if old.is_some() && std::fs::canonicalize(backup).is_ok_and(|backup| backup == *data) {
-        return Err(MaintainError::Exists(backup.to_owned()));
+        return Err(MaintainError::SameFile(backup.to_owned()));
     }
     let source = LockedFile::open_to_read(backup).map_err(|error| match error {
         OpenError::Io(error) => MaintainError::io("read", backup)(error),
@@ -122,7 +122,11 @@ pub fn restore(
     })?;
     let partial = Partial::create(data)?;
     copy_bytes(source.file(), &partial, watch)?;
-    let counts = check_medium(partial.medium(), backup, watch)?.must_be_whole(backup)?;
+    let report = check_medium(partial.medium(), backup, watch).map_err(|error| match error {
+        MaintainError::Open(OpenError::Foreign) => MaintainError::Foreign(backup.to_owned()),
+        error => error,
+    })?;
+    let counts = report.must_be_whole(backup)?;
     let Some(_old) = old else {
         partial.keep()?;
         return Ok(Restored { counts, kept: None });

@@ -518,10 +518,10 @@ fn a_restore_of_anything_but_a_whole_backup_leaves_everything_as_it_is() {
         (&damaged, "is damaged"),
         (&empty, "holds no data"),
         (&nothing, "holds no data"),
-        (&foreign, "is not one of chatd"),
+        (&foreign, "is no data file of chatd"),
         (&cut, "damaged"),
         (&Data::new(), "cannot read"),
-        (&data, "exists already"),
+        (&data, "is the data file itself"),
     ];
     for (backup, says) in cases {
         let error = restore(&backup.path, &data.path, Timestamp::from_ms(0), &mut |_| {});
@@ -706,7 +706,7 @@ fn an_import_goes_into_a_new_file_or_an_empty_one() {
     let data = Data::talked(32, 20);
     let before = std::fs::read(&data.path).unwrap();
     let error = import(&data.path, &mut lines.as_bytes(), &mut |_| {}).unwrap_err();
-    assert!(matches!(error, MaintainError::Exists(_)), "{error}");
+    assert!(matches!(error, MaintainError::HasData(_)), "{error}");
     assert!(std::fs::read(&data.path).unwrap() == before);
     let empty = Data::new();
     empty.open().close();

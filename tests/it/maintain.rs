@@ -1,0 +1,245 @@
+//! The subcommands that work on a data file, as the program that people run.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+const LINES: &str = concat!(
+    r#"{"format":"chatd-export","version":1,"accounts":2,"entries":3}"#,
+    "\n",
+    r#"{"type":"user","id":1,"username":"ada","is_admin":true,"disabled":false,"token_version":0,"created_at":"2025-06-05T12:00:00.000Z"}"#,
+    "\n",
+    r#"{"type":"user","id":2,"username":"bob","is_admin":false,"disabled":false,"token_version":0,"created_at":"2025-06-05T12:00:00.000Z"}"#,
+    "\n",
+    r#"{"type":"message","id":1,"sender_id":1,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z","client_id":"mine"}"#,
+    "\n",
+    r#"{"type":"message","id":2,"sender_id":2,"receiver_id":1,"content":"hi","created_at":"2025-06-05T12:00:01.000Z"}"#,
+    "\n",
+    r#"{"type":"read","id":3,"message_id":1,"user_id":2,"at":"2025-06-05T12:00:02.000Z"}"#,
+    "\n",
+);
+
+/// A folder in which the program is run.
+struct Folder(tempfile::TempDir);
+
+/// What a run came to.
+struct Run {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// One with a data file of those lines.
+    fn with_data() -> Self {
+        let folder = Self::new();
+        std::fs::write(folder.path("lines.jsonl"), LINES).unwrap();
+        folder.done(&["import", "lines.jsonl"]);
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chatd"));
+        command.args(args).current_dir(self.0.path());
+        // What the caller's own environment says is not for the tests.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CHATD_")) {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        let output = self.command(args).output().unwrap();
+        Run {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs what must succeed, without a word on standard error; gives what it says.
+    fn done(&self, args: &[&str]) -> String {
+        let run = self.run(args);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{args:?}");
+        run.stdout
+    }
+
+    /// Runs what must fail, with one line on standard error; gives that.
+    fn fails(&self, args: &[&str]) -> String {
+        let run = self.run(args);
+        assert_eq!(run.code, 1, "{args:?}: {}", run.stderr);
+        assert!(run.stderr.starts_with("chatd: "), "{}", run.stderr);
+        assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+        run.stderr
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.0.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn what_is_imported_is_sound_and_exported_as_it_was() {
+    let folder = Folder::with_data();
+    assert_eq!(
+        folder.done(&["check"]),
+        "chatd.redb is sound: 2 accounts, 1 conversations, 3 messages and read marks\n"
+    );
+    assert_eq!(folder.done(&["export"]), LINES);
+    folder.done(&["export", "again.jsonl"]);
+    assert_eq!(
+        std::fs::read_to_string(folder.path("again.jsonl")).unwrap(),
+        LINES
+    );
+    assert!(
+        folder
+            .fails(&["export", "again.jsonl"])
+            .contains("exists already")
+    );
+    assert!(
+        folder
+            .fails(&["import", "lines.jsonl"])
+            .contains("holds data already")
+    );
+    folder.done(&["import", "--data", "other.redb", "again.jsonl"]);
+    assert_eq!(folder.done(&["--data", "other.redb", "export"]), LINES);
+    assert_eq!(
+        folder.names(),
+        ["again.jsonl", "chatd.redb", "lines.jsonl", "other.redb"]
+    );
+}
+
+#[test]
+fn a_backup_is_restored_and_the_old_file_is_kept() {
+    let folder = Folder::with_data();
+    folder.done(&["backup", "copy.redb"]);
+    assert!(
+        folder
+            .fails(&["backup", "copy.redb"])
+            .contains("exists already")
+    );
+    std::fs::remove_file(folder.path("chatd.redb")).unwrap();
+    std::fs::write(folder.path("chatd.redb"), "not a database at all").unwrap();
+    assert!(folder.fails(&["check"]).contains("is not one of chatd"));
+    let said = folder.done(&["restore", "copy.redb"]);
+    let kept = folder
+        .names()
+        .into_iter()
+        .find(|name| name.contains(".before-restore-"));
+    let kept = kept.expect("the old file is gone");
+    assert!(said.contains(&kept), "{said}");
+    assert_eq!(
+        std::fs::read_to_string(folder.path(&kept)).unwrap(),
+        "not a database at all"
+    );
+    assert_eq!(folder.done(&["export"]), LINES);
+    folder.done(&["compact"]);
+    assert_eq!(folder.done(&["export"]), LINES);
+}
+
+#[test]
+fn what_cannot_be_done_exits_with_1_and_leaves_everything_as_it_was() {
+    let folder = Folder::new();
+    for args in [&["check"][..], &["backup", "x"], &["compact"], &["export"]] {
+        assert!(folder.fails(args).contains("No such file"), "{args:?}");
+    }
+    assert!(folder.fails(&["restore", "x"]).contains("cannot read x"));
+    assert!(folder.fails(&["import", "x"]).contains("cannot read x"));
+    std::fs::write(folder.path("empty"), "").unwrap();
+    assert!(
+        folder
+            .fails(&["restore", "empty"])
+            .contains("holds no data")
+    );
+    assert!(folder.fails(&["import", "empty"]).contains("line 1: "));
+    std::fs::write(folder.path("cut"), &LINES[..LINES.len() - 10]).unwrap();
+    assert!(folder.fails(&["import", "cut"]).contains("line 6: "));
+    assert_eq!(folder.names(), ["cut", "empty"]);
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let folder = Folder::new();
+    for args in [
+        &["backup"][..],
+        &["restore"],
+        &["check", "x"],
+        &["frobnicate"],
+        &["import"],
+    ] {
+        assert_eq!(folder.run(args).code, 2, "{args:?}");
+    }
+    assert_eq!(folder.names(), [""; 0]);
+}
+
+#[test]
+fn a_damaged_file_is_told_by_table_and_key() {
+    let folder = Folder::with_data();
+    let path = folder.path("chatd.redb");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = find(&bytes, b"Halo!").expect("the text stands in the file as it is");
+    bytes[at] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let run = folder.run(&["check"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("chatd restore FILE"), "{}", run.stderr);
+    assert_ne!(run.stdout, "", "no finding was printed");
+    assert!(
+        std::fs::read(&path).unwrap() == bytes,
+        "a check has changed the file"
+    );
+    folder.fails(&["backup", "copy.redb"]);
+    folder.fails(&["compact"]);
+    assert!(std::fs::read(&path).unwrap() == bytes);
+    assert_eq!(folder.names(), ["chatd.redb", "lines.jsonl"]);
+}
+
+fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
+    bytes.windows(text.len()).position(|window| window == text)
+}
+
+#[test]
+fn beside_a_server_what_would_replace_its_file_is_refused() {
+    use std::io::{BufRead, BufReader};
+    let folder = Folder::with_data();
+    folder.done(&["backup", "copy.redb"]);
+    let mut server = folder
+        .command(&["--port", "0"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
+    let ready = log.any(|line| line.unwrap().contains("open http://"));
+    assert!(ready, "the server did not start");
+    for args in [
+        &["compact"][..],
+        &["restore", "copy.redb"],
+        &["import", "lines.jsonl"],
+    ] {
+        let says = folder.fails(args);
+        assert!(
+            says.contains(&format!("in use by process {}", server.id())),
+            "{says}"
+        );
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+    // After a kill the file is repaired in memory only.
+    let before = std::fs::read(folder.path("chatd.redb")).unwrap();
+    folder.done(&["check"]);
+    assert!(std::fs::read(folder.path("chatd.redb")).unwrap() == before);
+    assert_eq!(folder.done(&["export"]), LINES);
+}
