@@ -12,8 +12,6 @@ mod router;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -180,7 +178,7 @@ fn json<T: Serialize>(status: StatusCode, body: &T) -> Response<Body> {
             return StatusResponse(StatusCode::INTERNAL_SERVER_ERROR).into();
         }
     };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(
