@@ -24,6 +24,7 @@ use crate::model::{
 };
 use crate::store::{Change, Committed, Store, StoreError};
 
+pub use crate::store::maintain::Backup;
 pub use crate::store::{HistoryQuery, HistoryRow, Page, Recent};
 
 /// A message to be sent.
@@ -53,6 +54,11 @@ impl Chat {
             listener,
             max_message_chars,
         }
+    }
+
+    /// A copy of everything as of now, beside which talk goes on. Fails with [`ChatError::Busy`] while there is another.
+    pub async fn backup(&self) -> Result<Backup, ChatError> {
+        Ok(self.store.backup().await?)
     }
 
     /// The longest message, in characters.

@@ -134,6 +134,7 @@ impl App {
             (Route::Register, _) => api::auth::register(self, request).await,
             (Route::Login, _) => api::auth::login(self, request).await,
             (Route::Me, _) => api::auth::me(self, &request),
+            (Route::Backup, _) => api::backup::show(self, &request).await,
             (Route::Server, _) => Ok(api::server::show(self)),
             (Route::Health, _) => Ok(api::server::health()),
             (Route::OfChats, _) => Err(ApiError::not_found()),

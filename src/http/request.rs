@@ -32,6 +32,19 @@ pub(super) fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, A
     Ok(app.accounts.authenticate((app.clock)(), token)?)
 }
 
+/// [`caller`], who must be an administrator.
+pub(super) fn admin(app: &App, request: &Request<Incoming>) -> Result<Caller, ApiError> {
+    let caller = caller(app, request)?;
+    if caller.user.is_admin {
+        Ok(caller)
+    } else {
+        Err(ApiError::new(
+            Code::Forbidden,
+            "only an administrator may do this",
+        ))
+    }
+}
+
 /// The query of a request.
 pub(super) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 

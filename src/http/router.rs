@@ -46,6 +46,7 @@ routes! {
     Register = "/api/auth/register",             [POST];
     Login    = "/api/auth/login",                [POST];
     Me       = "/api/auth/me",                   [GET];
+    Backup   = "/api/admin/backup",              [GET];
     Server   = "/api/server",                    [GET];
     Health   = "/healthz",                       [GET];
 }

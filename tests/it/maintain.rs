@@ -3,6 +3,13 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use chatd::config::Config;
+use chatd::store::Location;
+use http_body_util::BodyExt;
+use serde_json::json;
+
+use crate::support::{Person, TestServer, config, soon};
+
 const LINES: &str = concat!(
     r#"{"format":"chatd-export","version":1,"accounts":2,"entries":3}"#,
     "\n",
@@ -242,4 +249,159 @@ fn beside_a_server_what_would_replace_its_file_is_refused() {
     folder.done(&["check"]);
     assert!(std::fs::read(folder.path("chatd.redb")).unwrap() == before);
     assert_eq!(folder.done(&["export"]), LINES);
+}
+
+/// The longest message of these servers, in characters.
+const LONG: usize = 100_000;
+
+/// A server on a file in this process, and its administrator.
+async fn with_admin(folder: &Folder) -> (TestServer, Person) {
+    let config = Config {
+        data: Location::File(folder.path("chatd.redb")),
+        max_message_chars: LONG,
+        ..config()
+    };
+    let server = TestServer::with(config).await;
+    let code = server.setup_code.clone().unwrap();
+    let body = json!({"username": "root", "password": "password1", "invite": code}).to_string();
+    let reply = server.send("POST", "/api/auth/register", None, &body).await;
+    let data = &reply.json()["data"];
+    assert_eq!(data["user"]["is_admin"], true, "{}", reply.body);
+    let admin = Person {
+        id: data["user"]["id"].as_u64().unwrap(),
+        token: data["token"].as_str().unwrap().into(),
+    };
+    (server, admin)
+}
+
+/// The response to a request for a backup, its body unread.
+async fn ask(server: &TestServer, token: &str) -> hyper::Response<hyper::body::Incoming> {
+    let stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let request = hyper::Request::get("/api/admin/backup")
+        .header("host", "localhost")
+        .header("authorization", format!("Bearer {token}"))
+        .body(http_body_util::Empty::<hyper::body::Bytes>::new())
+        .unwrap();
+    soon(sender.send_request(request)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_beside_sending_has_every_message_that_was_confirmed_before_it() {
+    let folder = Folder::new();
+    let (server, admin) = with_admin(&folder).await;
+    let (ada, bob) = server.two_people().await;
+    let mut wire = server.connect(&ada).await;
+    let to = bob.id;
+    let mut confirmed = Vec::new();
+    for number in 0..50 {
+        let (ack, _) = wire
+            .call(
+                number,
+                "send_message",
+                json!({"receiver_id": to, "content": "before"}),
+            )
+            .await;
+        confirmed.push(ack["data"]["id"].as_u64().unwrap());
+    }
+    let stop = tokio_util::sync::CancellationToken::new();
+    let stopped = stop.clone();
+    let sending = tokio::spawn(async move {
+        for number in 50.. {
+            let (ack, _) = wire
+                .call(
+                    number,
+                    "send_message",
+                    json!({"receiver_id": to, "content": "beside"}),
+                )
+                .await;
+            assert_eq!(ack["success"], true, "{ack}");
+            if stopped.is_cancelled() {
+                break;
+            }
+        }
+    });
+    let response = ask(&server, &admin.token).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/octet-stream"
+    );
+    let length: u64 = response.headers()["content-length"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let body = soon(response.into_body().collect())
+        .await
+        .unwrap()
+        .to_bytes();
+    assert_eq!(body.len() as u64, length);
+    stop.cancel();
+    soon(sending).await.unwrap();
+    server.stop().await;
+
+    std::fs::write(folder.path("copy.redb"), &body).unwrap();
+    folder.done(&["restore", "copy.redb"]);
+    let lines = folder.done(&["export"]);
+    for id in confirmed {
+        assert!(
+            lines.contains(&format!("{{\"type\":\"message\",\"id\":{id},")),
+            "message {id} was confirmed and is lost"
+        );
+    }
+    // Nothing is left of it beside the data file.
+    let rest = folder
+        .names()
+        .into_iter()
+        .filter(|name| !name.contains(".before-restore-"));
+    assert_eq!(rest.collect::<Vec<_>>(), ["chatd.redb", "copy.redb"]);
+}
+
+#[tokio::test]
+async fn a_backup_is_for_administrators_and_one_at_a_time() {
+    let folder = Folder::new();
+    let (server, admin) = with_admin(&folder).await;
+    let ada = server.register("ada").await;
+    let path = "/api/admin/backup";
+    let reply = server.send("GET", path, None, "").await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.code().as_str()),
+        (401, "missing_token")
+    );
+    let reply = server.send("GET", path, Some(&ada.token), "").await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.code().as_str()),
+        (403, "forbidden")
+    );
+    let reply = server.send("POST", path, Some(&admin.token), "").await;
+    assert_eq!(reply.status, 405);
+    let reply = server.send("HEAD", path, Some(&admin.token), "").await;
+    assert_eq!((reply.status.as_u16(), reply.body.as_str()), (200, ""));
+    // More than the kernel's buffers take, 4 MiB: while it is not read, it is not sent.
+    let mut wire = server.connect(&ada).await;
+    for number in 0..100 {
+        let long = json!({"receiver_id": admin.id, "content": "x".repeat(LONG)});
+        let (ack, _) = wire.call(number, "send_message", long).await;
+        assert_eq!(ack["success"], true);
+    }
+    let first = ask(&server, &admin.token).await;
+    let reply = server.send("GET", path, Some(&admin.token), "").await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.code().as_str()),
+        (429, "rate_limited")
+    );
+    assert_eq!(reply.headers["retry-after"], "30");
+    let body = soon(first.into_body().collect()).await.unwrap().to_bytes();
+    assert!(body.len() > 100 * LONG);
+    let again = ask(&server, &admin.token).await;
+    assert_eq!(again.status(), 200, "the first one is over");
+    drop(again);
+    server.stop().await;
 }

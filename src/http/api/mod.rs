@@ -1,6 +1,7 @@
 //! The REST resources, one file each.
 
 pub(super) mod auth;
+pub(super) mod backup;
 pub(super) mod chats;
 pub(super) mod server;
 pub(super) mod users;
