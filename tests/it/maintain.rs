@@ -405,3 +405,102 @@ async fn a_backup_is_for_administrators_and_one_at_a_time() {
     drop(again);
     server.stop().await;
 }
+
+/// Answers one request on the control socket of `chatd.redb` with this, head and all.
+fn answer_once(folder: &Folder, answer: Vec<u8>) -> std::thread::JoinHandle<String> {
+    use std::io::{Read, Write};
+    let listener = std::os::unix::net::UnixListener::bind(folder.path("chatd.redb.sock")).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        stream.write_all(&answer).unwrap();
+        String::from_utf8(head).unwrap()
+    })
+}
+
+/// `chatd.redb` held as a server holds it, and a backup of it.
+fn held() -> (Folder, std::fs::File, Vec<u8>) {
+    let folder = Folder::with_data();
+    folder.done(&["backup", "copy.redb"]);
+    let copy = std::fs::read(folder.path("copy.redb")).unwrap();
+    std::fs::remove_file(folder.path("copy.redb")).unwrap();
+    let file = std::fs::File::open(folder.path("chatd.redb")).unwrap();
+    file.try_lock().unwrap();
+    (folder, file, copy)
+}
+
+fn whole(body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+#[test]
+fn beside_a_server_a_backup_comes_through_its_control_socket() {
+    let (folder, _held, copy) = held();
+    assert!(
+        folder
+            .fails(&["backup", "other.redb"])
+            .contains("chatd.redb.sock")
+    );
+    for args in [&["backup", "other.redb"][..], &["check"], &["export"]] {
+        let asked = answer_once(&folder, whole(&copy));
+        let said = folder.done(args);
+        assert!(
+            asked
+                .join()
+                .unwrap()
+                .starts_with("GET /api/admin/backup HTTP/1.1\r\n")
+        );
+        if args == ["export"] {
+            assert_eq!(said, LINES);
+        }
+        std::fs::remove_file(folder.path("chatd.redb.sock")).unwrap();
+    }
+    assert_eq!(folder.names(), ["chatd.redb", "lines.jsonl", "other.redb"]);
+    assert_eq!(folder.done(&["--data", "other.redb", "export"]), LINES);
+}
+
+#[test]
+fn a_backup_that_came_in_part_or_damaged_or_not_at_all_leaves_nothing() {
+    let (folder, _held, copy) = held();
+    let mut damaged = copy.clone();
+    let at = find(&damaged, b"Halo!").unwrap();
+    damaged[at] ^= 1;
+    let cut = whole(&copy);
+    let refusal = br#"{"success":false,"error":{"code":"rate_limited","message":"another one"}}"#;
+    let refusal = [
+        format!(
+            "HTTP/1.1 429 No\r\ncontent-length: {}\r\n\r\n",
+            refusal.len()
+        )
+        .as_bytes(),
+        refusal,
+    ]
+    .concat();
+    let cases = [
+        (
+            cut[..cut.len() - 9].to_vec(),
+            "did not send the whole backup",
+        ),
+        (whole(&damaged), "is damaged"),
+        (whole(b""), "holds no data"),
+        (refusal, "refused: another one"),
+        (
+            b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n".to_vec(),
+            "status 500",
+        ),
+    ];
+    for (answer, says) in cases {
+        let asked = answer_once(&folder, answer);
+        let said = folder.fails(&["backup", "other.redb"]);
+        assert!(said.contains(says), "{said}");
+        asked.join().unwrap();
+        std::fs::remove_file(folder.path("chatd.redb.sock")).unwrap();
+        assert_eq!(folder.names(), ["chatd.redb", "lines.jsonl"]);
+    }
+}
