@@ -5,6 +5,7 @@
 //! copies the rest of the log and every other table, so that the copy is the file as of that moment. What is derived is
 //! copied with it: it is as good as after a power cut at that moment, and the copy opens as fast as the file.
 
+use std::io;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,28 +27,69 @@ use crate::store::tables::{
 const STEP_ENTRIES: usize = 8_192;
 /// 1 MiB: the same for long messages.
 const STEP_BYTES: usize = 1 << 20;
-/// 16 MiB of the copy's pages in memory; the rest goes to its file as it is made.
-const CACHE_BYTES: usize = 16 << 20;
+/// 4 MiB of the copy's pages in memory; the rest goes to its file as it is made.
+const CACHE_BYTES: usize = 4 << 20;
 /// 64 MiB: a copy leaves that much of the disk to the server, twice what its writer wants.
 const RESERVE_BYTES: u64 = 64 << 20;
+
+/// A medium that is gone with the process, so that nothing is gained by syncing it; and the writer's own syncs would wait
+/// for that, some hundred milliseconds at the end of a copy. What is dropped soon may never reach the disk at all.
+#[derive(Debug)]
+struct Unsynced(Arc<dyn Medium>);
+
+impl Medium for Unsynced {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn free(&self) -> Option<u64> {
+        self.0.free()
+    }
+
+    fn forget_cache(&self) {
+        self.0.forget_cache();
+    }
+}
 
 /// Where a copy comes from, and how considerate it is.
 pub(super) struct Copying<'a> {
     /// The database as it is now: a store that mended itself has another.
     pub(super) database: &'a dyn Fn() -> Result<Arc<Database>, StoreError>,
-    /// After each step, pause for as long as it took.
-    pub(super) pauses: bool,
+    /// Whether a writer is at work and the copy for none but this process: after each step it pauses for as long as the
+    /// step took, and it syncs nothing.
+    pub(super) beside_writer: bool,
     /// Set by whoever wants it no more.
     pub(super) given_up: &'a AtomicBool,
 }
 
 impl Copying<'_> {
-    /// Copies into an empty medium, and returns once that is synced.
+    /// Copies into an empty medium; for a copy that is to last, returns once that is synced.
     pub(super) fn run(
         &self,
         medium: Arc<dyn Medium>,
         watch: Watch<'_>,
     ) -> Result<Counts, MaintainError> {
+        let medium: Arc<dyn Medium> = if self.beside_writer {
+            Arc::new(Unsynced(medium))
+        } else {
+            medium
+        };
         let backend = Backend::holding(Arc::clone(&medium))?;
         backend.release()?;
         let db = Database::builder()
@@ -88,7 +130,7 @@ impl Copying<'_> {
                 if entries < STEP_ENTRIES && bytes < STEP_BYTES {
                     break;
                 }
-                if self.pauses {
+                if self.beside_writer {
                     std::thread::sleep(began.elapsed());
                 }
             }

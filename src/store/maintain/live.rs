@@ -86,7 +86,7 @@ impl Store {
         let file = partial.unlinked()?;
         let copying = Copying {
             database: &|| self.inner.database(),
-            pauses: true,
+            beside_writer: true,
             given_up,
         };
         copying.run(Arc::clone(&medium), &mut |_| {})?;

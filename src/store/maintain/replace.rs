@@ -25,7 +25,7 @@ impl Source {
     fn copy_to(&self, partial: &Partial, watch: Watch<'_>) -> Result<Counts, MaintainError> {
         let copying = Copying {
             database: &|| Ok(Arc::clone(&self.db)),
-            pauses: false,
+            beside_writer: false,
             given_up: &AtomicBool::new(false),
         };
         copying.run(partial.medium(), watch)
