@@ -28,6 +28,7 @@ use crate::model::{
 };
 use crate::store::{Change, Committed, Store, StoreError};
 
+pub use crate::store::maintain::Backup;
 pub use crate::store::{HistoryQuery, HistoryRow, Page, Recent};
 pub use crate::store::{Missed, MissedChange};
 
@@ -108,6 +109,11 @@ impl Chat {
             rules,
             cursor_key,
         }
+    }
+
+    /// A copy of everything as of now, beside which talk goes on. Fails with [`ChatError::Busy`] while there is another.
+    pub async fn backup(&self) -> Result<Backup, ChatError> {
+        Ok(self.store.backup().await?)
     }
 
     /// The longest message, in characters.

@@ -1,6 +1,16 @@
 //! Flags to [`Config`], and the process around the server. The only folder that knows clap.
+//!
+//! Without a subcommand the program serves; each subcommand has its file here.
 
+mod backup;
+mod bar;
+mod check;
+mod compact;
+mod control;
+mod export;
+mod import;
 mod operate;
+mod restore;
 
 use std::error::Error;
 use std::fmt::Write;
@@ -29,7 +39,7 @@ use crate::http::{Network, TrustedProxies};
 use crate::hub::IoConfig;
 use crate::limits::{Rates, Setting};
 use crate::server::{self, Acme, ServerError, TlsFiles, TlsSource};
-use crate::store::Location;
+use crate::store::{Location, maintain};
 use crate::transport::{EngineConfig, Origins};
 
 /// A real-time chat server in one executable: stock Socket.IO clients, durable messages, one data file.
@@ -200,9 +210,18 @@ enum LogFormat {
     Json,
 }
 
-/// What else the program does, beside a running server or a stopped one.
+/// What the program does instead of serving.
 #[derive(Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Operate(Operate),
+    #[command(flatten)]
+    Maintain(Maintain),
+}
+
+/// What is asked of a running server, or done to the data file of a stopped one.
+#[derive(Subcommand)]
+enum Operate {
     /// Makes, lists and changes accounts
     #[command(subcommand)]
     User(UserCommand),
@@ -247,6 +266,36 @@ enum UserCommand {
         /// The account's name, or its id
         user: String,
     },
+}
+
+/// What is done to a data file as a whole: the one that --data names.
+#[derive(Subcommand)]
+enum Maintain {
+    /// Copy the data file, beside a running server or without one
+    Backup(backup::Backup),
+    /// Put a backup in the place of the data file, which is kept under another name
+    Restore(restore::Restore),
+    /// Read everything in the data file and say what is wrong
+    Check(check::Check),
+    /// Give space back that the data file does not need
+    Compact(compact::Compact),
+    /// Write accounts and messages as JSON Lines
+    Export(export::Export),
+    /// Make a new data file of what export wrote
+    Import(import::Import),
+}
+
+impl Maintain {
+    fn run(&self, data: &Path) -> Result<(), String> {
+        match self {
+            Self::Backup(backup) => backup.run(data),
+            Self::Restore(restore) => restore.run(data),
+            Self::Check(check) => check.run(data),
+            Self::Compact(compact) => compact.run(data),
+            Self::Export(export) => export.run(data),
+            Self::Import(import) => import.run(data),
+        }
+    }
 }
 
 /// Who may make an account.
@@ -444,7 +493,8 @@ const GOOD_SECRET_BYTES: usize = 32;
 /// File descriptors that are kept for what is no client: the data file, the listener, requests that come and go.
 const SPARE_FILES: usize = 256;
 
-/// The whole program: flags, log, server. Exit code 0 when it was asked to stop, 1 when it failed, 2 for wrong flags.
+/// The whole program: flags, then a subcommand, or log and server. Exit code 0 when it did what it was asked to, 1 when
+/// it failed, 2 for wrong flags.
 pub fn main() -> ExitCode {
     let flags = Flags::parse();
     // A command answers on standard output; the log is for what goes wrong.
@@ -453,6 +503,12 @@ pub fn main() -> ExitCode {
         _ => &flags.log,
     };
     start_log(log, flags.log_format);
+    if let Some(Command::Maintain(command)) = &flags.command {
+        return match command.run(&flags.data) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(text) => fail(&text),
+        };
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -463,7 +519,9 @@ pub fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match &flags.command {
             None => serve(&flags).await,
-            Some(command) => operate::run(command, &flags).await,
+            Some(Command::Operate(command)) => operate::run(command, &flags).await,
+            // Done above, without a runtime.
+            Some(Command::Maintain(_)) => Ok(()),
         }
     });
     match done {
@@ -480,6 +538,24 @@ pub fn main() -> ExitCode {
 fn fail(text: &str) -> ExitCode {
     eprintln!("chatd: {text}");
     ExitCode::FAILURE
+}
+
+/// What a subcommand did, on standard output.
+fn say(text: &str) {
+    use std::io::Write;
+    // Whoever does not read it any more does not miss it.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// What stopped the work on a data file, in one line.
+fn explain(data: &Path, error: &maintain::MaintainError) -> String {
+    use maintain::MaintainError as Error;
+    match error {
+        Error::Open(_) | Error::Store(_) | Error::Incomplete | Error::UnknownTable(_) => {
+            format!("{}: {}", data.display(), chain(error))
+        }
+        _ => chain(error),
+    }
 }
 
 fn start_log(filter: &str, format: LogFormat) {

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
-use super::{Command, Flags, UserCommand, chain};
+use super::{Flags, Operate, UserCommand, chain};
 use crate::config::Config;
 use crate::server::{self, Door, control_socket};
 
@@ -23,7 +23,7 @@ const PAGE: usize = 500;
 const PIPE_BYTES: usize = 64 << 10;
 
 /// Does what a command says.
-pub(super) async fn run(command: &Command, flags: &Flags) -> Result<(), String> {
+pub(super) async fn run(command: &Operate, flags: &Flags) -> Result<(), String> {
     let path = control_socket(&flags.data);
     match UnixStream::connect(&path).await {
         Ok(stream) => act(command, Operator::over(stream).await?).await,
@@ -44,8 +44,8 @@ pub(super) async fn run(command: &Command, flags: &Flags) -> Result<(), String> 
 }
 
 /// Opens the data file, and does it there.
-async fn beside_a_stopped_server(command: &Command, flags: &Flags) -> Result<(), String> {
-    let makes = matches!(command, Command::User(UserCommand::Add { .. }));
+async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(), String> {
+    let makes = matches!(command, Operate::User(UserCommand::Add { .. }));
     if !makes && !flags.data.exists() {
         let data = flags.data.display();
         return Err(format!(
@@ -86,16 +86,16 @@ async fn beside_a_stopped_server(command: &Command, flags: &Flags) -> Result<(),
     done
 }
 
-async fn act(command: &Command, mut operator: Operator) -> Result<(), String> {
+async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
     match command {
-        Command::Token { user } => {
+        Operate::Token { user } => {
             let id = operator.find(user).await?;
             let path = format!("/api/admin/users/{id}/token");
             let token = operator.ask(Method::POST, &path, json!({})).await?;
             say(token["token"].as_str().unwrap_or_default())
         }
-        Command::User(UserCommand::List) => operator.list().await,
-        Command::User(UserCommand::Add { name, admin }) => {
+        Operate::User(UserCommand::List) => operator.list().await,
+        Operate::User(UserCommand::Add { name, admin }) => {
             let account =
                 json!({"username": name, "password": password().await?, "is_admin": admin});
             let made = operator
@@ -103,7 +103,7 @@ async fn act(command: &Command, mut operator: Operator) -> Result<(), String> {
                 .await?;
             say(&format!("{name} is made, with id {}", made["id"]))
         }
-        Command::User(UserCommand::Passwd { user }) => {
+        Operate::User(UserCommand::Passwd { user }) => {
             let id = operator.find(user).await?;
             let change = json!({"password": password().await?});
             operator.change(id, change).await?;
@@ -111,17 +111,17 @@ async fn act(command: &Command, mut operator: Operator) -> Result<(), String> {
                 "{user} has another password; earlier tokens are void"
             ))
         }
-        Command::User(UserCommand::Disable { user }) => {
+        Operate::User(UserCommand::Disable { user }) => {
             let id = operator.find(user).await?;
             operator.change(id, json!({"disabled": true})).await?;
             say(&format!("{user} is disabled"))
         }
-        Command::User(UserCommand::Enable { user }) => {
+        Operate::User(UserCommand::Enable { user }) => {
             let id = operator.find(user).await?;
             operator.change(id, json!({"disabled": false})).await?;
             say(&format!("{user} is enabled"))
         }
-        Command::User(UserCommand::Promote { user }) => {
+        Operate::User(UserCommand::Promote { user }) => {
             let id = operator.find(user).await?;
             operator.change(id, json!({"is_admin": true})).await?;
             say(&format!("{user} is an administrator"))

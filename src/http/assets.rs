@@ -3,7 +3,6 @@
 //! A debug build reads them from the source tree at each request, so that the page can be worked on without building.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode};
@@ -44,7 +43,7 @@ pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiEr
             std::borrow::Cow::Borrowed(bytes) => Bytes::from_static(bytes),
             std::borrow::Cow::Owned(bytes) => Bytes::from(bytes),
         };
-        Response::new(Full::new(body))
+        Response::new(Body::from(body))
     };
     let headers = response.headers_mut();
     let kind = HeaderValue::from_str(file.metadata.mimetype());

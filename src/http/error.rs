@@ -98,6 +98,14 @@ impl ApiError {
         }
     }
 
+    /// A `rate_limited` that says when to come back.
+    pub(super) fn later(message: &str, retry_after_ms: u64) -> Self {
+        Self {
+            retry_after_ms: Some(retry_after_ms),
+            ..Self::new(Code::RateLimited, message)
+        }
+    }
+
     pub(super) fn method_not_allowed(allowed: &'static [Method], of_chats: bool) -> Self {
         let message = if of_chats {
             "messages are sent by the socket event send_message, and by nothing else"

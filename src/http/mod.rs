@@ -15,8 +15,6 @@ pub use proxy::{Network, NetworkError, TrustedProxies};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -212,6 +210,7 @@ impl App {
             (Route::Account, Method::PUT) => api::admin::put_user(self, request, &params).await,
             (Route::Account, _) => api::admin::change_user(self, request, &params).await,
             (Route::Token, _) => api::admin::token(self, &request, &params).await,
+            (Route::Backup, _) => api::backup::show(self, &request).await,
             (Route::Server, _) => Ok(api::server::show(self)),
             (Route::Health, _) => Ok(api::server::health()),
             (Route::Ready, _) => api::server::ready(self),
@@ -257,7 +256,7 @@ fn json<T: Serialize>(status: StatusCode, body: &T) -> Response<Body> {
             return StatusResponse(StatusCode::INTERNAL_SERVER_ERROR).into();
         }
     };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(

@@ -56,6 +56,7 @@ routes! {
     Accounts = "/api/admin/users",               [GET, POST];
     Account  = "/api/admin/users/{id}",          [PUT, PATCH];
     Token    = "/api/admin/users/{id}/token",    [POST];
+    Backup   = "/api/admin/backup",              [GET];
     Server   = "/api/server",                    [GET];
     Health   = "/healthz",                       [GET];
     Ready    = "/readyz",                        [GET];

@@ -18,5 +18,5 @@ pub use cursor::{Cursor, CursorKey, Place};
 pub use fields::{FieldError, Fields};
 pub use id::{ConversationId, EntryId, IdError, MAX_ID, MessageId, Origin, UserId};
 pub use message::{ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content};
-pub use time::Timestamp;
+pub use time::{Timestamp, TimestampError};
 pub use user::{User, UserError, Username, check_avatar};

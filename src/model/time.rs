@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A moment: milliseconds since 1970 in UTC. Written as RFC 3339 with milliseconds, `2025-06-05T12:00:00.000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -53,6 +53,32 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text that is no moment of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a time is written like 2025-06-05T12:00:00.000Z")]
+pub struct TimestampError;
+
+impl std::str::FromStr for Timestamp {
+    type Err = TimestampError;
+
+    /// RFC 3339 with any offset, from 1970; what is finer than a millisecond is refused, since it would be lost.
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let moment: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
+        let ms = u64::try_from(moment.as_millisecond()).map_err(|_| TimestampError)?;
+        if moment.subsec_nanosecond() % 1_000_000 != 0 || ms > LAST_MS {
+            return Err(TimestampError);
+        }
+        Ok(Self(ms))
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -72,6 +98,25 @@ mod tests {
             (u64::MAX, "9999-12-30T22:00:00.000Z"),
         ] {
             assert_eq!(Timestamp::from_ms(ms).to_string(), text);
+            assert_eq!(text.parse(), Ok(Timestamp::from_ms(ms)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_of_ours_is_refused() {
+        assert_eq!(
+            "2025-06-05T14:00:00+02:00".parse(),
+            Ok(Timestamp::from_ms(1_749_124_800_000))
+        );
+        for text in [
+            "",
+            "2025-06-05",
+            "2025-06-05T12:00:00",
+            "2025-06-05T12:00:00.0001Z",
+            "1969-12-31T23:59:59Z",
+            "1749124800000",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(TimestampError), "{text}");
         }
     }
 }

@@ -204,6 +204,25 @@ pub(super) fn newest_older(
     older.map(|id| Place::of(log, id)).transpose()
 }
 
+/// The messages that have these ordinals among those that `author` sent: from `start` backwards, newest first. The
+/// ordinals descend, and each is that of `start` or of an older message.
+pub(super) fn find_ordinals(
+    log: &impl ReadLog,
+    start: MessageId,
+    author: usize,
+    ordinals: impl Iterator<Item = u64>,
+) -> Result<Vec<MessageId>, StoreError> {
+    let mut found = Vec::new();
+    let mut from = Some(start);
+    for ordinal in ordinals {
+        // The oldest message by which the author had sent so many is the author's own.
+        let message = oldest_newer(log, from, |place| place.sent[author] < ordinal)?;
+        from = message.map(|place| place.id);
+        found.extend(from);
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;

@@ -27,7 +27,7 @@ const IN_MEMORY: usize = 1_000_000;
 const FORGET_STEP: usize = 256;
 
 /// One client id: its hash, and its message.
-type Hint = (u64, MessageId);
+pub(super) type Hint = (u64, MessageId);
 
 #[derive(Default)]
 struct Sender {
@@ -38,6 +38,8 @@ struct Sender {
     order: VecDeque<u64>,
     /// Not yet in a block, oldest first, and when the newest of them was sent.
     pending: Vec<Hint>,
+    /// How many of those the transaction at hand writes. What it stores itself is pending after it.
+    in_writing: usize,
     newest_at: Timestamp,
 }
 
@@ -119,6 +121,12 @@ impl Block {
     }
 }
 
+/// What a block says, for whoever checks it: when its newest message was sent, and its hints, oldest first.
+pub(super) fn read_block(first: u64, sealed: &[u8]) -> Result<(Timestamp, Vec<Hint>), StoreError> {
+    let block = Block::decode(first, sealed)?;
+    Ok((block.newest_at, block.hints))
+}
+
 /// The rows of one sender.
 fn rows(sender: UserId) -> std::ops::RangeInclusive<(u64, u64)> {
     (sender.get(), 0)..=(sender.get(), u64::MAX)
@@ -190,14 +198,15 @@ impl ClientIds {
 
     /// Writes what is pending of a sender as one block, and drops blocks of theirs that are forgotten.
     pub(super) fn write(
-        &self,
+        &mut self,
         sender: UserId,
         now: Timestamp,
         table: &mut Table<'_, (u64, u64), &'static [u8]>,
     ) -> Result<(), StoreError> {
-        let Some(known) = self.senders.get(&sender) else {
+        let Some(known) = self.senders.get_mut(&sender) else {
             return Ok(());
         };
+        known.in_writing = known.pending.len();
         let Some((_, first)) = known.pending.first() else {
             return Ok(());
         };
@@ -234,7 +243,9 @@ impl ClientIds {
     /// What [`ClientIds::write`] wrote is on disk.
     pub(super) fn written(&mut self, sender: UserId) {
         if let Some(known) = self.senders.get_mut(&sender) {
-            known.pending = Vec::new();
+            known.pending.drain(..known.in_writing);
+            known.pending.shrink_to_fit();
+            known.in_writing = 0;
         }
     }
 

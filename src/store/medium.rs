@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -45,21 +45,51 @@ impl LockedFile {
     /// Opens or makes the file. One that is made is its owner's alone: it will hold the secret that signs tokens, the
     /// hashes of passwords, and every message.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(OpenError::Io)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
-                holder: Holder::of(path),
-            }),
-            Err(TryLockError::Error(error)) => Err(OpenError::Io(error)),
+        Self::open_with(
+            path,
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600),
+        )
+    }
+
+    /// Opens a file that is there, to read it only: [`Backend::release`] fails on it.
+    pub(super) fn open_to_read(path: &Path) -> Result<Self, OpenError> {
+        Self::open_with(path, OpenOptions::new().read(true))
+    }
+
+    /// Opens a file in this way and locks it. What stood at the path before it was locked may have been replaced since,
+    /// by a compaction or a restore: then the new file is opened.
+    pub(super) fn open_with(path: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
+        loop {
+            let file = options.open(path).map_err(OpenError::Io)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(OpenError::InUse {
+                        holder: Holder::of(path),
+                    });
+                }
+                Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
+            }
+            let locked = file.metadata().map_err(OpenError::Io)?;
+            match std::fs::metadata(path) {
+                Ok(there) if (there.dev(), there.ino()) == (locked.dev(), locked.ino()) => {
+                    return Ok(Self(file));
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(OpenError::Io(error)),
+            }
         }
+    }
+
+    /// The file itself, for those who write it as bytes.
+    pub(super) fn file(&self) -> &File {
+        &self.0
     }
 }
 

@@ -12,6 +12,7 @@ mod chain;
 mod client_ids;
 mod holder;
 mod invites;
+pub mod maintain;
 mod medium;
 mod missed;
 mod queue;
@@ -31,7 +32,7 @@ mod faults;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -432,6 +433,10 @@ pub struct Store {
     inner: Arc<Inner>,
     reads: Arc<Semaphore>,
     writer: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
+    /// One backup at a time.
+    backups: Arc<Semaphore>,
+    /// Beside the data file: what a backup is called for a moment.
+    backup_name: Arc<Path>,
 }
 
 impl Store {
@@ -443,11 +448,16 @@ impl Store {
         options: StoreOptions,
         done: mpsc::Sender<Vec<Done>>,
     ) -> Result<Self, OpenError> {
-        let medium: Arc<dyn Medium> = match location {
-            Location::File(path) => Arc::new(LockedFile::open(path)?),
-            Location::Memory => Arc::new(InMemoryBackend::new()),
-        };
-        Self::open_on(medium, options, done)
+        match location {
+            Location::File(path) => {
+                let mut store = Self::open_on(Arc::new(LockedFile::open(path)?), options, done)?;
+                let mut name = path.as_os_str().to_owned();
+                name.push(".backup");
+                store.backup_name = PathBuf::from(name).into();
+                Ok(store)
+            }
+            Location::Memory => Self::open_on(Arc::new(InMemoryBackend::new()), options, done),
+        }
     }
 
     fn open_on(
@@ -482,6 +492,10 @@ impl Store {
             inner,
             reads: Arc::new(Semaphore::new(CONCURRENT_READS)),
             writer: Arc::new(Mutex::new(Some(writer))),
+            backups: Arc::new(Semaphore::new(1)),
+            backup_name: std::env::temp_dir()
+                .join(format!("chatd-{}.backup", std::process::id()))
+                .into(),
         })
     }
 
@@ -640,27 +654,30 @@ impl Store {
 /// the whole file and verifies every page.
 fn open_database(medium: &Arc<dyn Medium>) -> Result<Opened, OpenError> {
     let backend = Backend::holding(Arc::clone(medium)).map_err(OpenError::Io)?;
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    let opening = |backend: Backend| {
-        builder
-            .create_with_backend(backend)
-            .map_err(|error| match error {
-                // redb says so of a file that does not begin as its own files do.
-                DatabaseError::Storage(StorageError::Io(error))
-                    if error.kind() == std::io::ErrorKind::InvalidData =>
-                {
-                    OpenError::Foreign
-                }
-                DatabaseError::Storage(StorageError::Io(error)) => OpenError::Io(error),
-                error => OpenError::Damaged(error.into()),
-            })
-    };
-    let db = with_progress(&backend, || opening(backend.clone()))?;
+    let db = with_progress(&backend, || open_on_backend(&backend, false))?;
     Ok(Opened {
         db: Arc::new(db),
         backend,
     })
+}
+
+/// One opening; where it is to `verify`, every page is read and its checksum compared, however the file was left.
+fn open_on_backend(backend: &Backend, verify: bool) -> Result<Database, OpenError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder.set_check_integrity_on_open(verify);
+    builder
+        .create_with_backend(backend.clone())
+        .map_err(|error| match error {
+            // redb says so of a file that does not begin as its own files do.
+            DatabaseError::Storage(StorageError::Io(error))
+                if error.kind() == std::io::ErrorKind::InvalidData =>
+            {
+                OpenError::Foreign
+            }
+            DatabaseError::Storage(StorageError::Io(error)) => OpenError::Io(error),
+            error => OpenError::Damaged(error.into()),
+        })
 }
 
 /// Runs an opening; where it takes long, the log says how far it is.

@@ -63,7 +63,7 @@ pub struct Snapshot<'a> {
 }
 
 /// The log in one read transaction.
-pub(super) struct TxnLog(ReadOnlyTable<u64, &'static [u8]>);
+pub(super) struct TxnLog(pub(super) ReadOnlyTable<u64, &'static [u8]>);
 
 impl ReadLog for TxnLog {
     fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {

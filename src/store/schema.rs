@@ -100,7 +100,7 @@ pub(super) fn prepare(db: &Database, found: Option<u32>) -> Result<(), StoreErro
 }
 
 /// A sealed value of `meta`, of exactly so many bytes.
-fn sealed_meta<const N: usize>(
+pub(super) fn sealed_meta<const N: usize>(
     meta: &impl ReadableTable<&'static str, &'static [u8]>,
     name: &'static str,
 ) -> Result<[u8; N], StoreError> {
@@ -121,6 +121,16 @@ pub(super) fn token_secret(db: &Database) -> Result<Vec<u8>, StoreError> {
         key: 0,
     })?;
     Ok(secret.value().to_vec())
+}
+
+/// Makes another key for cursors: every earlier one then opens as nothing.
+pub(super) fn renew_cursor_key(db: &Database) -> Result<(), StoreError> {
+    let txn = db.begin_write()?;
+    let key: [u8; KEY_BYTES] = rand::random();
+    txn.open_table(META)?
+        .insert(CURSOR_KEY, &seal(0, &key)[..])?;
+    txn.commit()?;
+    Ok(())
 }
 
 /// What a start reads.
@@ -230,6 +240,7 @@ pub(super) fn encode_pair(pair: Pair) -> Vec<u8> {
     value
 }
 
+/// Reads it back, sealed as it is; `None` where no chatd of this format wrote it.
 pub(super) fn decode_conversation(
     key: u64,
     sealed: &[u8],

@@ -8,7 +8,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, Table};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::chain::{Place, ReadLog, newest_older, oldest_newer};
+use super::chain::{Place, ReadLog, find_ordinals, newest_older};
 use super::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
 use super::invites::StagedInvites;
 use super::reader::message_of;
@@ -371,17 +371,10 @@ impl<'a> Staging<'a> {
         };
         read.up_to = Some(last.id);
         let through = last.sent[1 - side];
-        let mut from = Some(last.id);
-        for ordinal in known.read[side]
+        let unread = known.read[side]
             .unread_before(through)
-            .take(ChatRead::NAMED)
-        {
-            // The oldest message by which the peer had sent so many is the peer's own.
-            let message =
-                oldest_newer(&self.appended, from, |place| place.sent[1 - side] < ordinal)?;
-            from = message.map(|place| place.id);
-            read.changed.extend(from);
-        }
+            .take(ChatRead::NAMED);
+        read.changed = find_ordinals(&self.appended, last.id, 1 - side, unread)?;
         read.changed.reverse();
         let previous = known.last_entry;
         let mut marked = known.read[side].clone();

@@ -6,7 +6,7 @@
 //! The truth is in the log, the conversations and the accounts. `conversation_states` and `client_ids` follow from the
 //! log; they are written by the sweep ([`super::sweep`]) so that a start need not read all of it.
 
-use redb::TableDefinition;
+use redb::{TableDefinition, TableHandle};
 
 /// `meta`: what the file says about itself.
 /// key: a name; value: `format` (u32, little-endian) and `token_secret` (32 random bytes), both written when the file
@@ -57,3 +57,18 @@ pub(super) const CONVERSATION_STATES: TableDefinition<'static, u64, &[u8]> =
 /// key: sender's user id, and the first message of the block; value: sealed, see [`super::client_ids`]; derived.
 pub(super) const CLIENT_IDS: TableDefinition<'static, (u64, u64), &[u8]> =
     TableDefinition::new("client_ids");
+
+/// Every table by its name. A copy takes along what stands here and refuses a file with any other, so that a table that
+/// is added later cannot be forgotten by it.
+pub(super) fn names() -> [&'static str; 8] {
+    [
+        META.name(),
+        LOG.name(),
+        CONVERSATIONS.name(),
+        USERS.name(),
+        CREDENTIALS.name(),
+        INVITES.name(),
+        CONVERSATION_STATES.name(),
+        CLIENT_IDS.name(),
+    ]
+}

@@ -17,13 +17,13 @@ pub(super) const OPTIONS: StoreOptions = StoreOptions {
 };
 
 /// An open store whose batches are answered by a thread of its own.
-struct Open {
-    store: Store,
+pub(super) struct Open {
+    pub(super) store: Store,
     teller: std::thread::JoinHandle<()>,
 }
 
 impl Open {
-    fn at(location: &Location) -> Result<Self, OpenError> {
+    pub(super) fn at(location: &Location) -> Result<Self, OpenError> {
         Self::with(|done| Store::open(location, OPTIONS, done))
     }
 
@@ -40,18 +40,18 @@ impl Open {
         Ok(Self { store, teller })
     }
 
-    fn memory() -> Self {
+    pub(super) fn memory() -> Self {
         Self::at(&Location::Memory).unwrap()
     }
 
-    fn apply(&self, now: u64, change: Change) -> Result<Committed, StoreError> {
+    pub(super) fn apply(&self, now: u64, change: Change) -> Result<Committed, StoreError> {
         let (answer, answered) = std::sync::mpsc::channel();
         let answer: Answer = Box::new(move |result| answer.send(result).unwrap());
         self.store.submit(Timestamp::from_ms(now), change, answer);
         answered.recv().unwrap()
     }
 
-    fn with_users(self, count: u64) -> Self {
+    pub(super) fn with_users(self, count: u64) -> Self {
         for number in 1..=count {
             assert!(matches!(
                 self.apply(0, new_user(&format!("user{number}"))),
@@ -61,7 +61,7 @@ impl Open {
         self
     }
 
-    fn send(&self, from: u64, to: u64, content: &str) -> Message {
+    pub(super) fn send(&self, from: u64, to: u64, content: &str) -> Message {
         sent(self.apply(0, message(from, to, content, None))).0
     }
 
@@ -69,7 +69,7 @@ impl Open {
         query(&Snapshot::new(&self.store.inner)).unwrap()
     }
 
-    fn history(
+    pub(super) fn history(
         &self,
         user_id: u64,
         peer: u64,
@@ -89,7 +89,7 @@ impl Open {
         )
     }
 
-    fn close(self) {
+    pub(super) fn close(self) {
         self.store.close();
         self.teller.join().unwrap();
     }
@@ -124,7 +124,7 @@ pub(super) fn message(from: u64, to: u64, content: &str, client_id: Option<&str>
     }
 }
 
-fn sent(result: Result<Committed, StoreError>) -> (Message, bool) {
+pub(super) fn sent(result: Result<Committed, StoreError>) -> (Message, bool) {
     match result.unwrap() {
         Committed::Sent { message, fresh } => (message, fresh),
         other => panic!("{other:?}"),
@@ -228,6 +228,25 @@ fn a_client_id_is_forgotten_after_10_000_later_messages_and_no_sooner() {
     );
     open.apply(0, message(1, 2, "x", Some("one more"))).unwrap();
     assert!(sent(open.apply(0, message(1, 2, "hi", Some("first")))).1);
+}
+
+#[test]
+fn a_client_id_that_was_sent_while_its_senders_others_were_swept_is_known_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::File(folder.path().join("chatd.redb"));
+    let open = Open::at(&location).unwrap().with_users(2);
+    let name = |number: u64| number.to_string();
+    for number in 0..100 {
+        open.apply(0, message(1, 2, "x", Some(&name(number))))
+            .unwrap();
+    }
+    open.close();
+    let open = Open::at(&location).unwrap();
+    for number in 0..100 {
+        let (again, fresh) = sent(open.apply(0, message(1, 2, "x", Some(&name(number)))));
+        assert!(!fresh, "{number} was stored again, as {}", again.id);
+    }
+    open.close();
 }
 
 #[test]

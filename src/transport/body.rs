@@ -1,10 +1,74 @@
-//! Reading the body of a request, up to a limit.
+//! Bodies: of responses, whole or streamed, and of requests, read up to a limit.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+
+/// The body of every response: most are there as a whole; a file is streamed.
+pub enum Body {
+    /// All of it.
+    Whole(Full<Bytes>),
+    /// In pieces. In a box, so that the others need not be as large.
+    Stream(Pin<Box<dyn hyper::body::Body<Data = Bytes, Error = io::Error> + Send>>),
+}
+
+impl Body {
+    /// A body that comes in pieces.
+    pub fn stream(
+        body: impl hyper::body::Body<Data = Bytes, Error = io::Error> + Send + 'static,
+    ) -> Self {
+        Self::Stream(Box::pin(body))
+    }
+}
+
+impl Default for Body {
+    /// No body.
+    fn default() -> Self {
+        Self::Whole(Full::default())
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Body {
+    fn from(body: T) -> Self {
+        Self::Whole(Full::new(body.into()))
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body)
+                .poll_frame(context)
+                .map_err(|never| match never {}),
+            Self::Stream(body) => body.as_mut().poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Stream(body) => body.size_hint(),
+        }
+    }
+}
 
 /// How much of a body that is too large is read and dropped before the refusal: a client that is still sending when the
 /// connection is closed sees a broken connection and no refusal. 8 MiB; larger ones are cut off.

@@ -24,13 +24,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
-pub use body::{BodyError, read_body};
+pub use body::{Body, BodyError, read_body};
 pub use frame::Frame;
 pub use origin::{OriginError, Origins, say};
 pub use registry::{Connection, SessionId, counted};
@@ -38,9 +36,6 @@ pub use registry::{Connection, SessionId, counted};
 use crate::engineio::Stage;
 pub use crate::engineio::{CloseReason, Heartbeat};
 use registry::{Live, Registry};
-
-/// The body of every response.
-pub type Body = Full<Bytes>;
 
 /// 100,000 sessions: some 300 MB, and more than one small machine has file descriptors for.
 pub const DEFAULT_MAX_SESSIONS: usize = 100_000;
@@ -173,9 +168,9 @@ impl Refusal {
     fn response(self, websocket: bool) -> Response<Body> {
         let (code, message) = self.code_and_message();
         let mut response = Response::new(if websocket {
-            Full::from(message)
+            Body::from(message)
         } else {
-            Full::from(format!("{{\"code\":{code},\"message\":\"{message}\"}}"))
+            Body::from(format!("{{\"code\":{code},\"message\":\"{message}\"}}"))
         });
         *response.status_mut() = match self {
             // As the reference: to a WebSocket every refusal is a bad request.

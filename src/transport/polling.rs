@@ -8,8 +8,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -223,7 +221,7 @@ async fn feed(shared: &Shared, live: Arc<Live>, request: Request<Incoming>) -> R
             Err(_) => break,
         }
     }
-    let mut response = Response::new(Full::from("ok"));
+    let mut response = Response::new(Body::from("ok"));
     headers(&mut response, "text/html");
     response
 }
@@ -236,7 +234,7 @@ fn bad_request() -> Response<Body> {
 }
 
 fn payload(body: String) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Body::from(body));
     headers(&mut response, "text/plain; charset=UTF-8");
     response
 }

@@ -68,7 +68,14 @@ async fn the_pages_policy_allows_its_own_files_and_nothing_else() {
     ] {
         assert!(policy.split("; ").any(|given| given == part), "{part}");
     }
-    for word in ["unsafe", "http:", "https:", "*", "data:", "blob:"] {
+    // The page's icon is in the page itself; nothing else is, and least of all a script.
+    assert_eq!(policy.matches("data:").count(), 1);
+    assert!(
+        policy
+            .split("; ")
+            .any(|given| given == "img-src 'self' data:")
+    );
+    for word in ["unsafe", "http:", "https:", "*", "blob:"] {
         assert!(!policy.contains(word), "{word}");
     }
     server.stop().await;

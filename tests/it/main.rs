@@ -23,6 +23,7 @@ mod headers;
 mod house;
 mod limits;
 mod log;
+mod maintain;
 mod operate;
 mod program;
 mod readme;

@@ -2,6 +2,7 @@
 
 pub(super) mod admin;
 pub(super) mod auth;
+pub(super) mod backup;
 pub(super) mod chats;
 pub(super) mod server;
 pub(super) mod users;

@@ -1,7 +1,5 @@
 //! What anybody may know of the server.
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
@@ -43,7 +41,7 @@ pub(in crate::http) fn ready(app: &App) -> Result<Response<Body>, ApiError> {
 
 /// `GET /healthz`: the process answers.
 pub(in crate::http) fn health() -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from_static(b"ok")));
+    let mut response = Response::new(Body::from("ok"));
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,

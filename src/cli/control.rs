@@ -1,0 +1,119 @@
+//! A running server's control socket, from the side of the subcommands: `NAME.sock` beside the data file, HTTP, without
+//! a token, since only the file's owner can open it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+
+use crate::store::maintain::{Partial, Progress, Unit};
+
+/// So much of a refusal is read: more than any has.
+const MAX_REFUSAL_BYTES: usize = 64 << 10;
+
+/// Where the server on a data file listens.
+pub(super) fn socket_of(data: &Path) -> PathBuf {
+    let mut name = data.as_os_str().to_owned();
+    name.push(".sock");
+    PathBuf::from(name)
+}
+
+/// Writes a backup that the server on `data` makes into a file in the making. It is not checked yet.
+pub(super) fn fetch_backup(
+    data: &Path,
+    partial: &Partial,
+    watch: &mut dyn FnMut(Progress),
+) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the machine refuses to start: {error}"))?;
+    runtime.block_on(async {
+        let response = get(data, "/api/admin/backup").await?;
+        let status = response.status();
+        let total = response.body().size_hint().exact().unwrap_or(0);
+        let mut body = response.into_body();
+        if status != StatusCode::OK {
+            return Err(refusal(status, body).await);
+        }
+        let mut done = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                format!("the server did not send the whole backup, try again: {error}")
+            })?;
+            let Ok(bytes) = frame.into_data() else {
+                continue;
+            };
+            partial
+                .file()
+                .write_all(&bytes)
+                .map_err(|error| format!("cannot write {}: {error}", partial.target().display()))?;
+            done += bytes.len() as u64;
+            watch(Progress {
+                what: "receiving",
+                done,
+                total,
+                unit: Unit::Bytes,
+            });
+        }
+        Ok(())
+    })
+}
+
+/// Asks the server on `data` for something.
+async fn get(data: &Path, path: &str) -> Result<Response<Incoming>, String> {
+    let socket = socket_of(data);
+    let silent = |error: &dyn std::fmt::Display| {
+        format!(
+            "{} is in use, and its server does not answer at {}: stop the server, then try again ({error})",
+            data.display(),
+            socket.display()
+        )
+    };
+    let stream = UnixStream::connect(&socket)
+        .await
+        .map_err(|error| silent(&error))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| silent(&error))?;
+    tokio::spawn(connection);
+    let request = Request::get(path)
+        .header("host", "localhost")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| silent(&error))?;
+    sender
+        .send_request(request)
+        .await
+        .map_err(|error| silent(&error))
+}
+
+/// The message of a refusal.
+async fn refusal(status: StatusCode, body: Incoming) -> String {
+    let body = http_body_util::Limited::new(body, MAX_REFUSAL_BYTES);
+    let text = body.collect().await.ok().map(|body| body.to_bytes());
+    let message = text
+        .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok())
+        .and_then(|json| Some(json["error"]["message"].as_str()?.to_owned()));
+    match message {
+        Some(message) => format!("the server refused: {message}"),
+        None => format!("the server refused with status {status}: its log says why"),
+    }
+}
+
+/// [`fetch_backup`] into a file beside the data that goes when it is dropped, for what is `purpose`.
+pub(super) fn fetch_aside(
+    data: &Path,
+    purpose: &str,
+    watch: &mut dyn FnMut(Progress),
+) -> Result<Partial, String> {
+    let mut name = data.as_os_str().to_owned();
+    name.push(format!(".{purpose}"));
+    let partial =
+        Partial::create(Path::new(&name)).map_err(|error| super::explain(data, &error))?;
+    fetch_backup(data, &partial, watch)?;
+    Ok(partial)
+}

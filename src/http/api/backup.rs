@@ -1,0 +1,172 @@
+//! `/api/admin/backup`: the data file as of now, while the server runs.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response};
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+
+use crate::chat::{Backup, ChatError};
+use crate::http::App;
+use crate::http::error::ApiError;
+use crate::http::request::admin;
+use crate::transport::Body;
+
+/// 64 KiB: how much of the file is in memory at once.
+const CHUNK_BYTES: usize = 64 << 10;
+/// A client that takes nothing for so long loses its backup, so that another can be made.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// When to try again while another backup is made or sent.
+const RETRY_AFTER_MS: u64 = 30_000;
+
+/// `GET /api/admin/backup`, for administrators: a consistent copy of the data file. One at a time; a second is told to
+/// come back (`rate_limited`). The answer begins once the copy is made, which a large file may take minutes for.
+pub(in crate::http) async fn show(
+    app: &App,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    admin(app, request).await?;
+    stream(app, request.method()).await
+}
+
+/// [`show`], for whoever may have it.
+pub(in crate::http) async fn stream(
+    app: &App,
+    method: &Method,
+) -> Result<Response<Body>, ApiError> {
+    // Nobody waits for a copy of which only the head is wanted.
+    let body = if *method == Method::HEAD {
+        Body::default()
+    } else {
+        let backup = app.chat.backup().await.map_err(|error| match error {
+            ChatError::Busy => ApiError::later(
+                "another backup is under way, try again when it is done",
+                RETRY_AFTER_MS,
+            ),
+            error => error.into(),
+        })?;
+        tracing::info!(bytes = backup.size(), "sending a backup");
+        Body::stream(BackupBody::new(backup))
+    };
+    let mut response = Response::new(body);
+    let time: String = (app.clock)()
+        .to_string()
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let name = format!("attachment; filename=\"chatd-{time}.redb\"");
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        headers.insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+/// What the body and its watch share.
+struct Sending {
+    /// `None` once the client was too slow.
+    backup: Mutex<Option<Arc<Backup>>>,
+    sent: AtomicU64,
+}
+
+/// A backup, read piece by piece on threads that may block.
+struct BackupBody {
+    sending: Arc<Sending>,
+    size: u64,
+    offset: u64,
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
+}
+
+impl BackupBody {
+    fn new(backup: Backup) -> Self {
+        let size = backup.size();
+        let sending = Arc::new(Sending {
+            backup: Mutex::new(Some(Arc::new(backup))),
+            sent: AtomicU64::new(0),
+        });
+        let watched = Arc::downgrade(&sending);
+        tokio::spawn(async move {
+            let mut before = None;
+            loop {
+                tokio::time::sleep(PATIENCE).await;
+                let Some(sending) = watched.upgrade() else {
+                    return;
+                };
+                let sent = Some(sending.sent.load(Ordering::Relaxed));
+                if sent == before {
+                    tracing::warn!("a backup was not fetched in time");
+                    sending.backup.lock().take();
+                    return;
+                }
+                before = sent;
+            }
+        });
+        Self {
+            sending,
+            size,
+            offset: 0,
+            reading: None,
+        }
+    }
+}
+
+impl hyper::body::Body for BackupBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.offset == self.size {
+            return Poll::Ready(None);
+        }
+        let offset = self.offset;
+        if self.reading.is_none() {
+            let Some(backup) = self.sending.backup.lock().clone() else {
+                return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+            };
+            self.reading = Some(tokio::task::spawn_blocking(move || {
+                let mut chunk = vec![0; CHUNK_BYTES];
+                let count = backup.read_at(offset, &mut chunk)?;
+                chunk.truncate(count);
+                Ok(chunk.into())
+            }));
+        }
+        let Some(reading) = &mut self.reading else {
+            return Poll::Pending;
+        };
+        let read =
+            ready!(Pin::new(reading).poll(context)).unwrap_or_else(|error| Err(error.into()));
+        self.reading = None;
+        Poll::Ready(Some(read.and_then(|chunk| {
+            if chunk.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.offset += chunk.len() as u64;
+            self.sending.sent.store(self.offset, Ordering::Relaxed);
+            Ok(Frame::data(chunk))
+        })))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.offset == self.size
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.size - self.offset)
+    }
+}

@@ -1,0 +1,692 @@
+//! Reading everything in a data file, and saying what is wrong.
+//!
+//! Three readings: redb's pages with their checksums; every record of every table with its own; and a recount, in which
+//! a state is replayed from the whole log and held against each link of the log itself and against what a start of the
+//! server would know. In memory stand two such states, and never the log.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch};
+use crate::model::{
+    ChatRead, ClientId, ConversationId, EntryId, MessageId, Pair, Timestamp, UserId,
+};
+use crate::store::chain::{Place, ReadLog, find_ordinals};
+use crate::store::client_ids::{
+    CLIENT_ID_LIFETIME_MS, CLIENT_IDS_PER_SENDER, ClientIds, read_block,
+};
+use crate::store::medium::{LockedFile, Medium};
+use crate::store::reader::TxnLog;
+use crate::store::record::{Body, Entry, MessageBody, unseal};
+use crate::store::state::{Conversation, State};
+use crate::store::sweep::row_of;
+use crate::store::tables::{
+    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, INVITES, LOG, META, SWEPT,
+    USERS,
+};
+use crate::store::{OpenError, StoreError, invites, schema, users};
+
+/// So many findings are told one by one; the rest are counted.
+const FINDINGS: usize = 100;
+/// How many records are read between two looks at how far it is.
+const TOLD_EVERY: u64 = 8_192;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// In which table; `file` for what is in none.
+    pub table: &'static str,
+    /// Of which record; empty where it is of none.
+    pub key: String,
+    /// What.
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key.as_str() {
+            "" => write!(f, "{}: {}", self.table, self.what),
+            key => write!(f, "{} {key}: {}", self.table, self.what),
+        }
+    }
+}
+
+/// What a check came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How much there is.
+    pub counts: Counts,
+    /// What is wrong: the first 100.
+    pub findings: Vec<Finding>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// Fails where it is not sound, or where it holds no data; `path` is whose it is.
+    pub(super) fn must_be_whole(self, path: &Path) -> Result<Counts, MaintainError> {
+        if let Some(first) = self.findings.first() {
+            return Err(MaintainError::Damaged {
+                path: path.to_owned(),
+                findings: self.findings.len() as u64 + self.more,
+                first: Box::new(first.clone()),
+            });
+        }
+        if self.counts.is_empty() {
+            return Err(MaintainError::Empty(path.to_owned()));
+        }
+        Ok(self.counts)
+    }
+
+    fn add(&mut self, table: &'static str, key: impl fmt::Display, what: impl Into<String>) {
+        if self.findings.len() < FINDINGS {
+            self.findings.push(Finding {
+                table,
+                key: key.to_string(),
+                what: what.into(),
+            });
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// A record that is not as it was written.
+    fn damaged(&mut self, table: &'static str, key: impl fmt::Display) {
+        self.add(table, key, "missing, or its checksum is wrong");
+    }
+
+    /// What a reading of a table failed with, where that ends the reading.
+    fn failed(&mut self, table: &'static str, error: &StoreError) {
+        match error {
+            StoreError::Damaged { table, key } => self.damaged(table, key),
+            error => self.add(table, "", text(error)),
+        }
+    }
+}
+
+/// An error and its causes in one line.
+fn text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Reads everything in a stopped server's file; changes nothing in it. What is wrong with the data is in the report; an
+/// error is that nothing could be read: no such file, a file of something else or of a newer chatd, or in use.
+pub fn check(path: &Path, watch: Watch<'_>) -> Result<Report, MaintainError> {
+    check_medium(
+        std::sync::Arc::new(LockedFile::open_to_read(path)?),
+        path,
+        watch,
+    )
+}
+
+/// [`check`] of a file in the making.
+pub fn check_partial(partial: &Partial, watch: Watch<'_>) -> Result<Report, MaintainError> {
+    check_medium(partial.medium(), partial.target(), watch)
+}
+
+pub(super) fn check_medium(
+    medium: std::sync::Arc<dyn Medium>,
+    path: &Path,
+    watch: Watch<'_>,
+) -> Result<Report, MaintainError> {
+    match Source::open(medium, true, watch) {
+        Ok(Some(source)) => Ok(check_source(&source, watch)),
+        Ok(None) => Err(MaintainError::Empty(path.to_owned())),
+        Err(OpenError::Damaged(error)) => {
+            let mut report = Report::default();
+            report.add("file", "", text(&error));
+            Ok(report)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// [`check`] of a file whose pages were read already.
+fn check_source(source: &Source, watch: Watch<'_>) -> Report {
+    let mut report = Report::default();
+    if let Err(error) = recount(source, &mut report, watch) {
+        report.failed("file", &error);
+    }
+    // What is derived is wrong where the truth is, so the truth stands first.
+    report
+        .findings
+        .sort_by_key(|finding| matches!(finding.table, "conversation_states" | "client_ids"));
+    report
+}
+
+fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(), StoreError> {
+    let txn = source.db.begin_read()?;
+    let swept = check_meta(&txn, report)?;
+    let accounts = check_accounts(&txn, report)?;
+    let fresh = conversations(&txn, &accounts, report)?;
+    let log = TxnLog(txn.open_table(LOG)?);
+    let client_ids = check_client_ids(&txn, &log, &fresh, report)?;
+    let mut recount = Recount {
+        log: &log,
+        state: fresh,
+        broken: FxHashSet::default(),
+        client_ids,
+        expected_client_ids: FxHashMap::default(),
+        swept,
+        report,
+    };
+    recount.replay(watch)?;
+    recount.client_ids_are_there();
+    let Recount { state, broken, .. } = recount;
+    report.counts = Counts {
+        accounts: accounts.len() as u64,
+        conversations: state.conversation_count(),
+        entries: report.counts.entries,
+    };
+    // What a start would know must be what the log says.
+    match schema::load(&source.db, u64::MAX) {
+        Ok(loaded) => compare(&loaded.state, &state, &broken, report),
+        Err(error) if report.is_sound() => report.failed("file", &error),
+        // It is among the findings already.
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+/// The meta table. Gives up to which entry the derived rows are to say everything.
+fn check_meta(txn: &ReadTransaction, report: &mut Report) -> Result<u64, StoreError> {
+    let meta = txn.open_table(META)?;
+    let secret = meta.get("token_secret")?;
+    if secret.is_none_or(|secret| secret.value().len() != schema::SECRET_BYTES) {
+        report.add("meta", "token_secret", "missing, or of another length");
+    }
+    if schema::sealed_meta::<16>(&meta, CLIENT_ID_KEY).is_err() {
+        report.damaged("meta", CLIENT_ID_KEY);
+    }
+    if schema::sealed_meta::<16>(&meta, CURSOR_KEY).is_err() {
+        report.damaged("meta", CURSOR_KEY);
+    }
+    for row in txn.open_table(INVITES)?.iter()? {
+        let (key, value) = row?;
+        if invites::decode(key.value(), value.value()).is_err() {
+            report.damaged("invites", key.value());
+        }
+    }
+    let Ok(swept) = schema::sealed_meta(&meta, SWEPT) else {
+        report.damaged("meta", SWEPT);
+        return Ok(0);
+    };
+    let swept = u64::from_le_bytes(swept);
+    let last = txn.open_table(LOG)?.last()?.map(|(key, _)| key.value());
+    if swept > last.unwrap_or(0) {
+        report.add(
+            "meta",
+            SWEPT,
+            format!(
+                "the derived rows claim entry {swept}, the log ends with {}",
+                last.unwrap_or(0)
+            ),
+        );
+    }
+    Ok(swept)
+}
+
+/// Accounts and their passwords. Gives their ids.
+fn check_accounts(
+    txn: &ReadTransaction,
+    report: &mut Report,
+) -> Result<FxHashSet<UserId>, StoreError> {
+    let mut ids = FxHashSet::default();
+    let mut names = HashMap::new();
+    for row in txn.open_table(USERS)?.iter()? {
+        let (key, value) = row?;
+        // Its record may be damaged, but it is there.
+        ids.extend(UserId::new(key.value()));
+        let Ok(user) = users::decode(key.value(), value.value()) else {
+            report.damaged("users", key.value());
+            continue;
+        };
+        if let Some(other) = names.insert(user.username.key(), user.id) {
+            report.add(
+                "users",
+                user.id,
+                format!("has the same name as account {other}"),
+            );
+        }
+    }
+    for row in txn.open_table(CREDENTIALS)?.iter()? {
+        let (key, value) = row?;
+        let hash = unseal("credentials", key.value(), value.value());
+        if !hash.is_ok_and(|hash| std::str::from_utf8(hash).is_ok()) {
+            report.damaged("credentials", key.value());
+        }
+        if !UserId::new(key.value()).is_ok_and(|id| ids.contains(&id)) {
+            report.add("credentials", key.value(), "no account has this id");
+        }
+    }
+    Ok(ids)
+}
+
+/// Who shares which conversation. Gives a state in which nobody has written yet.
+fn conversations(
+    txn: &ReadTransaction,
+    accounts: &FxHashSet<UserId>,
+    report: &mut Report,
+) -> Result<State, StoreError> {
+    let mut state = State::default();
+    let mut pairs = FxHashSet::<Pair>::default();
+    for row in txn.open_table(CONVERSATIONS)?.iter()? {
+        let (key, value) = row?;
+        let key = key.value();
+        let decoded = schema::decode_conversation(key, value.value());
+        let Ok(Some((_, pair))) = decoded else {
+            report.damaged("conversations", key);
+            // Those after it would be counted wrongly.
+            break;
+        };
+        if key != state.conversation_count() + 1 {
+            report.add(
+                "conversations",
+                state.conversation_count() + 1,
+                format!("missing: the next one is {key}"),
+            );
+            break;
+        }
+        if !pairs.insert(pair) {
+            report.add(
+                "conversations",
+                key,
+                "an earlier one is of the same two people",
+            );
+        }
+        for member in pair.members() {
+            if !accounts.contains(&member) {
+                report.add("conversations", key, format!("account {member} is missing"));
+            }
+        }
+        state.put_conversation(Conversation::new(pair));
+    }
+    Ok(state)
+}
+
+/// What the blocks of a sender hold.
+#[derive(Default)]
+struct Remembered {
+    newest: Option<MessageId>,
+    /// Those that are not forgotten by their age.
+    count: usize,
+}
+
+/// What is known of client ids: their hash, up to which time they are forgotten, and each sender's.
+struct KnownClientIds {
+    hasher: Option<ClientIds>,
+    forgotten_before: Timestamp,
+    senders: FxHashMap<UserId, Remembered>,
+}
+
+/// Every block of client ids, and that each hint is of a message that has it.
+fn check_client_ids(
+    txn: &ReadTransaction,
+    log: &TxnLog,
+    state: &State,
+    report: &mut Report,
+) -> Result<KnownClientIds, StoreError> {
+    let meta = txn.open_table(META)?;
+    let newest = match log.0.last()? {
+        Some((key, value)) => EntryId::new(key.value())
+            .ok()
+            .and_then(|id| Some(Entry::decode(id, value.value()).ok()?.at))
+            .unwrap_or_default(),
+        None => Timestamp::default(),
+    };
+    let mut known = KnownClientIds {
+        hasher: schema::sealed_meta(&meta, CLIENT_ID_KEY)
+            .ok()
+            .map(ClientIds::new),
+        forgotten_before: Timestamp::from_ms(
+            newest.as_ms().saturating_sub(CLIENT_ID_LIFETIME_MS) + 1,
+        ),
+        senders: FxHashMap::default(),
+    };
+    for row in txn.open_table(CLIENT_IDS)?.iter()? {
+        let (key, value) = row?;
+        let (sender, first) = key.value();
+        let place = format!("({sender}, {first})");
+        let block = read_block(first, value.value());
+        let (Ok(sender), Ok((_, hints))) = (UserId::new(sender), block) else {
+            report.damaged("client_ids", place);
+            continue;
+        };
+        if hints
+            .first()
+            .is_none_or(|(_, message)| message.get() != first)
+        {
+            report.add(
+                "client_ids",
+                &place,
+                "does not begin with its first message",
+            );
+        }
+        let remembered = known.senders.entry(sender).or_default();
+        for (hash, message) in hints {
+            let right = log.read_message(message, |entry, body| {
+                let members = state
+                    .conversation(entry.conversation)
+                    .map(|conversation| conversation.pair.members());
+                let hashed = body.client_id.zip(known.hasher.as_ref());
+                if entry.at >= known.forgotten_before {
+                    remembered.count += 1;
+                }
+                members.is_some_and(|members| members[entry.side] == sender)
+                    && hashed.is_some_and(|(id, hasher)| hasher.hash(&id.text()) == hash)
+            });
+            match right {
+                Ok(true) => {}
+                Ok(false) => report.add(
+                    "client_ids",
+                    &place,
+                    format!("message {message} has not the client id that it stands for"),
+                ),
+                Err(StoreError::Damaged { .. }) => report.add(
+                    "client_ids",
+                    &place,
+                    format!("message {message} is missing or damaged"),
+                ),
+                Err(error) => return Err(error),
+            }
+            remembered.newest = remembered.newest.max(Some(message));
+        }
+    }
+    Ok(known)
+}
+
+/// A walk over the whole log, with a state that follows it.
+struct Recount<'a> {
+    log: &'a TxnLog,
+    state: State,
+    /// Conversations in which something was found: what comes after in them would be found wrong as well.
+    broken: FxHashSet<ConversationId>,
+    client_ids: KnownClientIds,
+    /// How many of a sender's client ids must be in blocks.
+    expected_client_ids: FxHashMap<UserId, usize>,
+    swept: u64,
+    report: &'a mut Report,
+}
+
+impl Recount<'_> {
+    fn replay(&mut self, watch: Watch<'_>) -> Result<(), StoreError> {
+        let total = self.log.0.last()?.map_or(0, |(key, _)| key.value());
+        let mut next = 1;
+        let mut last_at = Timestamp::default();
+        for row in self.log.0.iter()? {
+            let (key, value) = row?;
+            let key = key.value();
+            match key - next {
+                0 => {}
+                1 => self.report.add("log", next, "missing"),
+                _ => self
+                    .report
+                    .add("log", next, format!("missing, as are all before {key}")),
+            }
+            next = key + 1;
+            if key % TOLD_EVERY == 0 {
+                watch(Progress {
+                    what: "recounting messages",
+                    done: key,
+                    total,
+                    unit: Unit::Records,
+                });
+            }
+            let id = EntryId::new(key);
+            let Some((id, entry)) = id
+                .ok()
+                .and_then(|id| Some((id, Entry::decode(id, value.value()).ok()?)))
+            else {
+                self.report.damaged("log", key);
+                continue;
+            };
+            self.report.counts.entries += 1;
+            if entry.at < last_at {
+                self.report
+                    .add("log", key, "is earlier than the entry before it");
+            }
+            last_at = last_at.max(entry.at);
+            let Some(conversation) = self.state.conversation(entry.conversation) else {
+                self.report.add(
+                    "log",
+                    key,
+                    format!("conversation {} is missing", entry.conversation),
+                );
+                continue;
+            };
+            if !self.broken.contains(&entry.conversation)
+                && let Err(wrong) = judge(self.log, conversation, id, &entry)?
+            {
+                self.report.add("log", key, wrong);
+                self.broken.insert(entry.conversation);
+            }
+            self.count_client_id(id, &entry);
+            self.state.replay(id, &entry);
+        }
+        Ok(())
+    }
+
+    /// A message whose client id must be in a block.
+    fn count_client_id(&mut self, id: EntryId, entry: &Entry<'_>) {
+        let Body::Message(MessageBody {
+            client_id: Some(_), ..
+        }) = &entry.body
+        else {
+            return;
+        };
+        let Some(conversation) = self.state.conversation(entry.conversation) else {
+            return;
+        };
+        let sender = conversation.pair.members()[entry.side];
+        let newest = self
+            .client_ids
+            .senders
+            .get(&sender)
+            .and_then(|remembered| remembered.newest);
+        let written = id.get() <= self.swept || newest.map(EntryId::from) >= Some(id);
+        if written && entry.at >= self.client_ids.forgotten_before {
+            *self.expected_client_ids.entry(sender).or_default() += 1;
+        }
+    }
+
+    /// A sender's newest client ids are in their blocks, as many as are remembered.
+    fn client_ids_are_there(&mut self) {
+        let mut missing: Vec<_> = self
+            .expected_client_ids
+            .iter()
+            .map(|(sender, expected)| {
+                let there = self.client_ids.senders.get(sender);
+                let there = there.map_or(0, |remembered| remembered.count);
+                (
+                    *sender,
+                    (*expected).min(CLIENT_IDS_PER_SENDER).saturating_sub(there),
+                )
+            })
+            .filter(|(_, missing)| *missing > 0)
+            .collect();
+        missing.sort_unstable();
+        for (sender, missing) in missing {
+            self.report.add(
+                "client_ids",
+                sender,
+                format!("{missing} of this sender's client ids are missing"),
+            );
+        }
+    }
+}
+
+/// Holds an entry against what its conversation was before it. The inner error says what is wrong.
+fn judge(
+    log: &TxnLog,
+    conversation: &Conversation,
+    id: EntryId,
+    entry: &Entry<'_>,
+) -> Result<Result<(), String>, StoreError> {
+    if entry.previous != conversation.last_entry {
+        return Ok(Err(format!(
+            "points back to entry {}, the one before it in its conversation is {}",
+            number(entry.previous.map(EntryId::get)),
+            number(conversation.last_entry.map(EntryId::get)),
+        )));
+    }
+    match &entry.body {
+        Body::Message(message) => Ok(judge_message(conversation, id, entry.side, message)),
+        Body::Read { message, ordinal } => {
+            let read = &conversation.read[entry.side];
+            let found = log.read_message(*message, |target, body| {
+                (target.conversation, target.side, body.ordinal)
+            });
+            Ok(match found {
+                Ok(found) if found != (entry.conversation, 1 - entry.side, *ordinal) => Err(
+                    format!("marks message {message}, which is none of the peer's"),
+                ),
+                Ok(_) if read.contains(*ordinal) => {
+                    Err(format!("marks message {message}, which was read already"))
+                }
+                Ok(_) => Ok(()),
+                Err(StoreError::Damaged { .. }) => {
+                    Err(format!("marks message {message}, which is missing"))
+                }
+                Err(error) => return Err(error),
+            })
+        }
+        Body::ChatRead {
+            up_to,
+            through,
+            count,
+            changed,
+        } => {
+            let place = log.read_message(*up_to, |target, _| target.conversation);
+            match place {
+                Ok(of) if of == entry.conversation => {}
+                Ok(_) | Err(StoreError::Damaged { .. }) => {
+                    return Ok(Err(format!(
+                        "marks up to message {up_to}, which is none of its conversation"
+                    )));
+                }
+                Err(error) => return Err(error),
+            }
+            if Place::of(log, *up_to)?.sent[1 - entry.side] != *through {
+                return Ok(Err(format!("does not cover {through} messages")));
+            }
+            let unread = conversation.read[entry.side].unread_before(*through);
+            let named = find_ordinals(log, *up_to, 1 - entry.side, unread.take(ChatRead::NAMED));
+            let mut named = match named {
+                Ok(named) => named,
+                // A link that leads nowhere is found where it stands.
+                Err(StoreError::Damaged { .. }) => {
+                    return Ok(Err("marks messages that are not found".into()));
+                }
+                Err(error) => return Err(error),
+            };
+            named.reverse();
+            let marked = conversation.read[entry.side].clone().mark_through(*through);
+            Ok(if marked != *count || named[..] != changed[..] {
+                Err(format!(
+                    "says that it marks {count} messages, it marks {marked}"
+                ))
+            } else {
+                Ok(())
+            })
+        }
+    }
+}
+
+fn judge_message(
+    conversation: &Conversation,
+    id: EntryId,
+    side: usize,
+    message: &MessageBody<'_>,
+) -> Result<(), String> {
+    let id = MessageId::new(id.get()).map_err(|error| error.to_string())?;
+    let links = conversation.chain.clone().push(id);
+    let wrong = |what: &str, found: u64, right: u64| {
+        (found != right).then(|| format!("{what} {found}, it must be {right}"))
+    };
+    let get = |id: Option<MessageId>| id.map_or(0, MessageId::get);
+    let wrong = wrong(
+        "points back to message",
+        get(message.previous),
+        get(links.previous),
+    )
+    .or_else(|| wrong("jumps back to message", get(message.jump), get(links.jump)))
+    .or_else(|| wrong("is message number", message.number, links.number))
+    .or_else(|| {
+        wrong(
+            "is its sender's message number",
+            message.ordinal,
+            conversation.sent[side] + 1,
+        )
+    })
+    .or_else(|| {
+        let client_id = message.client_id?;
+        ClientId::new(&client_id.text())
+            .is_err()
+            .then(|| "has an impossible client id".to_owned())
+    });
+    wrong.map_or(Ok(()), Err)
+}
+
+fn number(id: Option<u64>) -> String {
+    id.map_or_else(|| "none".to_owned(), |id| id.to_string())
+}
+
+/// What a start would know, held against what the log says.
+fn compare(known: &State, right: &State, broken: &FxHashSet<ConversationId>, report: &mut Report) {
+    if known.conversation_count() != right.conversation_count() {
+        report.add(
+            "conversation_states",
+            "",
+            format!(
+                "{} conversations are derived, there are {}",
+                known.conversation_count(),
+                right.conversation_count()
+            ),
+        );
+    }
+    for number in 1..=known.conversation_count().min(right.conversation_count()) {
+        let Ok(id) = ConversationId::new(number) else {
+            break;
+        };
+        let (Some(known), Some(right)) = (known.conversation(id), right.conversation(id)) else {
+            break;
+        };
+        if broken.contains(&id) {
+            continue;
+        }
+        let what = if known.pair != right.pair {
+            "who is in it"
+        } else if known.chain != right.chain {
+            "its newest message"
+        } else if known.last_entry != right.last_entry {
+            "its newest entry"
+        } else if known.sent != right.sent {
+            "how many messages were sent"
+        } else if known.read != right.read {
+            "what is read"
+        } else {
+            continue;
+        };
+        report.add(
+            "conversation_states",
+            row_of(id),
+            format!("conversation {number} is not as the log says: {what}"),
+        );
+    }
+}

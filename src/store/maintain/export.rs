@@ -1,0 +1,170 @@
+//! A data file as lines.
+
+use std::borrow::Cow;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
+use serde::Serialize;
+
+use super::lines::{FORMAT, Header, Line, VERSION};
+use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch};
+use crate::model::{EntryId, Pair, User};
+use crate::store::record::{Body, Entry, unseal};
+use crate::store::tables::{CONVERSATIONS, CREDENTIALS, LOG, USERS};
+use crate::store::{StoreError, schema, users};
+
+/// How many lines are written between two looks at how far it is.
+const TOLD_EVERY: u64 = 4_096;
+
+/// Writes a stopped server's file as JSON Lines; the form is in the manual. Fails at the first record that is missing or
+/// damaged: what was written until then must not be used.
+pub fn export(data: &Path, out: &mut dyn Write, watch: Watch<'_>) -> Result<Counts, MaintainError> {
+    export_source(&Source::of_file(data, true, watch)?, out, watch)
+}
+
+/// [`export`] of a file in the making.
+pub fn export_partial(
+    partial: &Partial,
+    out: &mut dyn Write,
+    watch: Watch<'_>,
+) -> Result<Counts, MaintainError> {
+    let source = Source::open(partial.medium(), true, watch)?
+        .ok_or_else(|| MaintainError::Empty(partial.target().to_owned()))?;
+    export_source(&source, out, watch)
+}
+
+fn export_source(
+    source: &Source,
+    out: &mut dyn Write,
+    watch: Watch<'_>,
+) -> Result<Counts, MaintainError> {
+    let counts = source.counts()?;
+    let txn = source.db.begin_read()?;
+    let mut out = BufWriter::with_capacity(1 << 16, out);
+    write(
+        &mut out,
+        &Header {
+            format: FORMAT.into(),
+            version: VERSION,
+            accounts: counts.accounts,
+            entries: counts.entries,
+        },
+    )?;
+    export_accounts(&txn, &mut out)?;
+    let pairs = pairs(&txn)?;
+    for (next, row) in (1..).zip(txn.open_table(LOG)?.iter()?) {
+        let (key, value) = row?;
+        let damaged = |key| StoreError::Damaged { table: "log", key };
+        if key.value() != next {
+            return Err(damaged(next).into());
+        }
+        let id = EntryId::new(next).map_err(|_| damaged(next))?;
+        let entry = Entry::decode(id, value.value())?;
+        let place = usize::try_from(entry.conversation.get() - 1).unwrap_or(usize::MAX);
+        let pair = pairs.get(place).ok_or_else(|| damaged(next))?;
+        write(&mut out, &line(id, *pair, &entry))?;
+        if next.is_multiple_of(TOLD_EVERY) || next == counts.entries {
+            watch(Progress {
+                what: "exporting",
+                done: next,
+                total: counts.entries,
+                unit: Unit::Records,
+            });
+        }
+    }
+    out.flush()?;
+    Ok(counts)
+}
+
+fn write(out: &mut impl Write, line: &impl Serialize) -> Result<(), MaintainError> {
+    serde_json::to_writer(&mut *out, line).map_err(std::io::Error::from)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+fn export_accounts(txn: &ReadTransaction, out: &mut impl Write) -> Result<(), MaintainError> {
+    let credentials = txn.open_table(CREDENTIALS)?;
+    for row in txn.open_table(USERS)?.iter()? {
+        let (key, value) = row?;
+        let key = key.value();
+        let User {
+            id,
+            username,
+            avatar,
+            is_admin,
+            disabled,
+            token_version,
+            revoked_at,
+            created_at,
+            last_seen,
+        } = users::decode(key, value.value())?;
+        let sealed = credentials.get(key)?;
+        let hash = sealed
+            .as_ref()
+            .map(|sealed| unseal("credentials", key, sealed.value()))
+            .transpose()?;
+        write(
+            out,
+            &Line::User {
+                id,
+                username: username.as_str().into(),
+                avatar: avatar.as_deref().map(Cow::from),
+                is_admin,
+                disabled,
+                token_version,
+                revoked_at,
+                created_at,
+                last_seen,
+                password_hash: hash.map(String::from_utf8_lossy),
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// Who shares which conversation, from conversation 1.
+fn pairs(txn: &ReadTransaction) -> Result<Vec<Pair>, StoreError> {
+    let mut pairs = Vec::new();
+    for row in txn.open_table(CONVERSATIONS)?.iter()? {
+        let (key, value) = row?;
+        let damaged = StoreError::Damaged {
+            table: "conversations",
+            key: key.value(),
+        };
+        let decoded = schema::decode_conversation(key.value(), value.value())?;
+        let (id, pair) = decoded.ok_or_else(|| damaged.clone())?;
+        if id.get() != pairs.len() as u64 + 1 {
+            return Err(damaged);
+        }
+        pairs.push(pair);
+    }
+    Ok(pairs)
+}
+
+fn line<'a>(id: EntryId, pair: Pair, entry: &Entry<'a>) -> Line<'a> {
+    let (who, peer) = (pair.members()[entry.side], pair.members()[1 - entry.side]);
+    match &entry.body {
+        Body::Message(message) => Line::Message {
+            id,
+            sender_id: who,
+            receiver_id: peer,
+            content: message.content.into(),
+            created_at: entry.at,
+            client_id: message.client_id.map(|client_id| client_id.text().into()),
+        },
+        Body::Read { message, .. } => Line::Read {
+            id,
+            message_id: *message,
+            user_id: who,
+            at: entry.at,
+        },
+        Body::ChatRead { up_to, .. } => Line::ChatRead {
+            id,
+            user_id: who,
+            peer_id: peer,
+            up_to: *up_to,
+            at: entry.at,
+        },
+    }
+}

@@ -1,0 +1,517 @@
+//! A data file from lines: the log is written as it was, and what follows from it is made anew.
+
+use std::collections::HashSet;
+use std::io::BufRead;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Database, ReadableTable, Table};
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
+use tokio::sync::mpsc;
+
+use super::lines::{FORMAT, Header, Line, VERSION};
+use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
+use crate::model::{
+    ChatRead, ClientId, ConversationId, EntryId, MessageId, Pair, Timestamp, User, UserId,
+    Username, check_content,
+};
+use crate::store::chain::{Place, ReadLog, find_ordinals};
+use crate::store::medium::{Backend, LockedFile, Medium};
+use crate::store::record::{Body, Entry, MessageBody, StoredClientId, seal};
+use crate::store::state::{Conversation, State};
+use crate::store::tables::{CONVERSATIONS, CREDENTIALS, LOG, USERS};
+use crate::store::{BATCHES, OpenError, Store, StoreError, StoreOptions, schema, users};
+
+/// 16 MiB: a line of the longest message, every character of it escaped, several times over.
+const MAX_LINE_BYTES: usize = 16 << 20;
+/// So many entries are appended to the table at once.
+const STEP: usize = 8_192;
+
+/// Makes a data file of what [`export`](super::export) wrote. Where `data` is there already it must hold no account and
+/// no message. A bad line is named by its number, and nothing is made. `lines` is read once, from beginning to end.
+pub fn import(
+    data: &Path,
+    lines: &mut dyn BufRead,
+    watch: Watch<'_>,
+) -> Result<Counts, MaintainError> {
+    let old = empty_file(data)?;
+    let data = &match old {
+        Some(_) => std::fs::canonicalize(data).map_err(MaintainError::io("find", data))?,
+        None => data.to_owned(),
+    };
+    let partial = Partial::create(data)?;
+    write_log(partial.medium(), lines, watch)?;
+    derive(partial.medium())?;
+    let counts = check_partial(&partial, watch)?.must_be_whole(data)?;
+    if old.is_some() {
+        partial.replace()?;
+    } else {
+        partial.keep()?;
+    }
+    Ok(counts)
+}
+
+/// What is there already: nothing, or a locked file with no data in it.
+fn empty_file(data: &Path) -> Result<Option<Arc<LockedFile>>, MaintainError> {
+    let old = match LockedFile::open_to_read(data) {
+        Ok(old) => Arc::new(old),
+        Err(OpenError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let medium: Arc<dyn Medium> = Arc::clone(&old) as _;
+    if let Some(source) = Source::open(medium, false, &mut |_| {})?
+        && !source.counts()?.is_empty()
+    {
+        return Err(MaintainError::HasData(data.to_owned()));
+    }
+    Ok(Some(old))
+}
+
+/// Writes what is derived, as a server does that opens the file and is stopped at once.
+fn derive(medium: Arc<dyn Medium>) -> Result<(), MaintainError> {
+    let (done, _batches) = mpsc::channel(BATCHES);
+    Store::open_on(medium, StoreOptions::default(), done)?.close();
+    Ok(())
+}
+
+fn write_log(
+    medium: Arc<dyn Medium>,
+    lines: &mut dyn BufRead,
+    watch: Watch<'_>,
+) -> Result<(), MaintainError> {
+    let backend = Backend::holding(medium)?;
+    backend.release()?;
+    let db = Database::builder()
+        .set_cache_size(crate::store::CACHE_BYTES)
+        .create_with_backend(backend)?;
+    schema::prepare(&db, None)?;
+    let txn = db.begin_write()?;
+    {
+        let mut reader = Lines {
+            lines,
+            line: Vec::new(),
+            number: 0,
+        };
+        let header = reader.header()?;
+        let mut import = Import {
+            log: txn.open_table(LOG)?,
+            conversations: txn.open_table(CONVERSATIONS)?,
+            users: txn.open_table(USERS)?,
+            credentials: txn.open_table(CREDENTIALS)?,
+            buffer: Vec::new(),
+            state: State::default(),
+            pairs: FxHashMap::default(),
+            known_users: FxHashSet::default(),
+            names: HashSet::new(),
+            last_user: 0,
+            last_at: Timestamp::default(),
+            last_entry: 0,
+        };
+        while let Some(line) = reader.next()? {
+            let taken = match serde_json::from_slice(line) {
+                Ok(line) => import.take(line)?,
+                Err(error) => Err(reason(&error)),
+            };
+            taken.map_err(|reason| reader.wrong(reason))?;
+            if import.last_entry.is_multiple_of(STEP as u64) {
+                watch(Progress {
+                    what: "importing",
+                    done: import.last_entry,
+                    total: header.entries,
+                    unit: Unit::Records,
+                });
+            }
+        }
+        import.flush()?;
+        let found = (import.known_users.len() as u64, import.last_entry);
+        if found != (header.accounts, header.entries) {
+            return Err(reader.wrong(format!(
+                "the file ends with {} accounts and {} messages and marks; its first line says {} and {}",
+                found.0, found.1, header.accounts, header.entries
+            )));
+        }
+    }
+    txn.commit()?;
+    db.close()?;
+    Ok(())
+}
+
+/// What serde says, without its place in a text that is one line.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.find(" at line ") {
+        Some(end) => format!("{} (column {})", &text[..end], error.column()),
+        None => text,
+    }
+}
+
+/// The lines of a file, counted.
+struct Lines<'a> {
+    lines: &'a mut dyn BufRead,
+    line: Vec<u8>,
+    number: u64,
+}
+
+impl Lines<'_> {
+    fn wrong(&self, reason: String) -> MaintainError {
+        MaintainError::Line {
+            line: self.number,
+            reason,
+        }
+    }
+
+    /// The next line without its end; `None` at the end of the file.
+    fn next(&mut self) -> Result<Option<&[u8]>, MaintainError> {
+        use std::io::Read;
+        self.line.clear();
+        let mut limited = (&mut *self.lines).take(MAX_LINE_BYTES as u64);
+        let read = limited
+            .read_until(b'\n', &mut self.line)
+            .map_err(MaintainError::Read)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        if self.line.last() == Some(&b'\n') {
+            self.line.pop();
+        } else if read == MAX_LINE_BYTES {
+            return Err(self.wrong(format!("is over {MAX_LINE_BYTES} bytes")));
+        }
+        Ok(Some(&self.line))
+    }
+
+    fn header(&mut self) -> Result<Header<'static>, MaintainError> {
+        let header = match self.next()?.map(serde_json::from_slice::<Header<'_>>) {
+            Some(Ok(header)) if header.format == FORMAT => Header {
+                format: FORMAT.into(),
+                ..header
+            },
+            _ => {
+                self.number = 1;
+                return Err(self.wrong("is not the first line of an export of chatd".into()));
+            }
+        };
+        if header.version != VERSION {
+            let found = header.version;
+            return Err(self.wrong(format!(
+                "is of version {found}, this chatd knows version {VERSION}: use a newer chatd"
+            )));
+        }
+        Ok(header)
+    }
+}
+
+/// What a line came to: the inner error says what is wrong with it.
+type Taken = Result<Result<(), String>, MaintainError>;
+
+/// A data file in the making.
+struct Import<'txn> {
+    log: Table<'txn, u64, &'static [u8]>,
+    conversations: Table<'txn, u64, &'static [u8]>,
+    users: Table<'txn, u64, &'static [u8]>,
+    credentials: Table<'txn, u64, &'static [u8]>,
+    /// Entries that are not in the table yet; their ids follow one another.
+    buffer: Vec<(u64, Vec<u8>)>,
+    state: State,
+    pairs: FxHashMap<Pair, ConversationId>,
+    known_users: FxHashSet<UserId>,
+    names: HashSet<String>,
+    last_user: u64,
+    last_at: Timestamp,
+    last_entry: u64,
+}
+
+/// The log so far.
+struct Written<'a, 'txn> {
+    table: &'a Table<'txn, u64, &'static [u8]>,
+    buffer: &'a [(u64, Vec<u8>)],
+}
+
+impl ReadLog for Written<'_, '_> {
+    fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
+        let first = self.buffer.first().map_or(u64::MAX, |(first, _)| *first);
+        if let Some(distance) = id.get().checked_sub(first) {
+            let entry = usize::try_from(distance)
+                .ok()
+                .and_then(|distance| self.buffer.get(distance));
+            if let Some((_, value)) = entry {
+                return Ok(read(Entry::decode(id, value)?));
+            }
+        }
+        let value = self.table.get(id.get())?.ok_or(StoreError::Damaged {
+            table: "log",
+            key: id.get(),
+        })?;
+        Ok(read(Entry::decode(id, value.value())?))
+    }
+}
+
+/// What a mark that names a wrong message fails with.
+fn judged<R>(result: Result<R, StoreError>) -> Result<Option<R>, StoreError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Import<'_> {
+    fn take(&mut self, line: Line<'_>) -> Taken {
+        match line {
+            Line::User {
+                id,
+                username,
+                avatar,
+                is_admin,
+                disabled,
+                token_version,
+                revoked_at,
+                created_at,
+                last_seen,
+                password_hash,
+            } => {
+                let user = User {
+                    id,
+                    username: Username::stored(&username),
+                    avatar: avatar.as_deref().map(Into::into),
+                    is_admin,
+                    disabled,
+                    token_version,
+                    revoked_at,
+                    created_at,
+                    last_seen,
+                };
+                self.user(&user, password_hash.as_deref())
+            }
+            Line::Message {
+                id,
+                sender_id,
+                receiver_id,
+                content,
+                created_at,
+                client_id,
+            } => self.message(
+                id,
+                [sender_id, receiver_id],
+                created_at,
+                &content,
+                client_id.as_deref(),
+            ),
+            Line::Read {
+                id,
+                message_id,
+                user_id,
+                at,
+            } => self.read(id, message_id, user_id, at),
+            Line::ChatRead {
+                id,
+                user_id,
+                peer_id,
+                up_to,
+                at,
+            } => self.chat_read(id, [user_id, peer_id], up_to, at),
+        }
+    }
+
+    fn user(&mut self, user: &User, password_hash: Option<&str>) -> Taken {
+        let key = user.id.get();
+        if self.last_entry > 0 {
+            return Ok(Err("accounts come before messages".into()));
+        }
+        if key <= self.last_user {
+            return Ok(Err(format!("account {key} comes after {}", self.last_user)));
+        }
+        let name = user.username.as_str();
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Ok(Err(
+                "username must not be empty or hold control characters".into()
+            ));
+        }
+        if !self.names.insert(user.username.key()) {
+            return Ok(Err(format!("an earlier account has the name {name:?} too")));
+        }
+        self.last_user = key;
+        self.known_users.insert(user.id);
+        self.users.insert(key, &users::encode(user)[..])?;
+        if let Some(hash) = password_hash {
+            self.credentials
+                .insert(key, &seal(key, hash.as_bytes())[..])?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// What holds for every entry: its id is the next, its time is not earlier, its people are there.
+    fn next(&self, id: EntryId, people: &[UserId], at: Timestamp) -> Result<(), String> {
+        let next = self.last_entry + 1;
+        if id.get() != next {
+            return Err(format!("has id {id}, the next one is {next}"));
+        }
+        if at < self.last_at {
+            return Err("is earlier than the line before it".into());
+        }
+        match people.iter().find(|user| !self.known_users.contains(user)) {
+            Some(stranger) => Err(format!("there is no account {stranger}")),
+            None => Ok(()),
+        }
+    }
+
+    fn message(
+        &mut self,
+        id: EntryId,
+        [sender, receiver]: [UserId; 2],
+        at: Timestamp,
+        content: &str,
+        client_id: Option<&str>,
+    ) -> Taken {
+        if let Err(wrong) = self.next(id, &[sender, receiver], at) {
+            return Ok(Err(wrong));
+        }
+        let Some(pair) = Pair::new(sender, receiver) else {
+            return Ok(Err("is to its own sender".into()));
+        };
+        if let Err(error) = check_content(content, usize::MAX) {
+            return Ok(Err(error.to_string()));
+        }
+        if let Some(Err(error)) = client_id.map(ClientId::new) {
+            return Ok(Err(error.to_string()));
+        }
+        let conversation = match self.pairs.get(&pair) {
+            Some(conversation) => *conversation,
+            None => {
+                let id = ConversationId::new(self.state.conversation_count() + 1)
+                    .map_err(|_| StoreError::Full)?;
+                self.conversations
+                    .insert(id.get(), &seal(id.get(), &schema::encode_pair(pair))[..])?;
+                self.state.put_conversation(Conversation::new(pair));
+                self.pairs.insert(pair, id);
+                id
+            }
+        };
+        let side = usize::from(pair.members()[1] == sender);
+        let message_id = MessageId::new(id.get()).map_err(|_| StoreError::Full)?;
+        let Some(known) = self.state.conversation(conversation) else {
+            return Err(StoreError::Full.into());
+        };
+        let links = known.chain.clone().push(message_id);
+        let body = Body::Message(MessageBody {
+            previous: links.previous,
+            jump: links.jump,
+            number: links.number,
+            ordinal: known.sent[side] + 1,
+            client_id: client_id.map(StoredClientId::new),
+            content,
+        });
+        self.append(id, conversation, at, side, body)
+    }
+
+    fn read(&mut self, id: EntryId, message: MessageId, reader: UserId, at: Timestamp) -> Taken {
+        if let Err(wrong) = self.next(id, &[reader], at) {
+            return Ok(Err(wrong));
+        }
+        let found = judged(self.written().read_message(message, |entry, body| {
+            (entry.conversation, 1 - entry.side, body.ordinal)
+        }))?;
+        let of_reader = found.and_then(|(conversation, side, ordinal)| {
+            let known = self.state.conversation(conversation)?;
+            (known.pair.members()[side] == reader).then_some((conversation, side, ordinal, known))
+        });
+        let Some((conversation, side, ordinal, known)) = of_reader else {
+            return Ok(Err(format!(
+                "message {message} is none that user {reader} got"
+            )));
+        };
+        if known.read[side].contains(ordinal) {
+            return Ok(Err(format!("message {message} is read already")));
+        }
+        self.append(id, conversation, at, side, Body::Read { message, ordinal })
+    }
+
+    fn chat_read(
+        &mut self,
+        id: EntryId,
+        [reader, peer]: [UserId; 2],
+        up_to: MessageId,
+        at: Timestamp,
+    ) -> Taken {
+        if let Err(wrong) = self.next(id, &[reader, peer], at) {
+            return Ok(Err(wrong));
+        }
+        let pair = Pair::new(reader, peer);
+        let conversation = pair.and_then(|pair| self.pairs.get(&pair).copied());
+        let log = self.written();
+        let of = judged(log.read_message(up_to, |entry, _| entry.conversation))?;
+        let known = conversation.and_then(|id| self.state.conversation(id));
+        let (Some(pair), Some(conversation), Some(known)) = (pair, conversation, known) else {
+            return Ok(Err(format!("users {reader} and {peer} have no messages")));
+        };
+        if of != Some(conversation) {
+            return Ok(Err(format!(
+                "message {up_to} is none of users {reader} and {peer}"
+            )));
+        }
+        let side = usize::from(pair.members()[1] == reader);
+        let through = Place::of(&log, up_to)?.sent[1 - side];
+        let unread = known.read[side].unread_before(through);
+        let mut changed = find_ordinals(&log, up_to, 1 - side, unread.take(ChatRead::NAMED))?;
+        changed.reverse();
+        let count = known.read[side].clone().mark_through(through);
+        if count == 0 {
+            return Ok(Err("marks nothing that was not read already".into()));
+        }
+        let body = Body::ChatRead {
+            up_to,
+            through,
+            count,
+            changed: SmallVec::from_vec(changed),
+        };
+        self.append(id, conversation, at, side, body)
+    }
+
+    fn written(&self) -> Written<'_, '_> {
+        Written {
+            table: &self.log,
+            buffer: &self.buffer,
+        }
+    }
+
+    fn append(
+        &mut self,
+        id: EntryId,
+        conversation: ConversationId,
+        at: Timestamp,
+        side: usize,
+        body: Body<'_>,
+    ) -> Taken {
+        let previous = self
+            .state
+            .conversation(conversation)
+            .and_then(|known| known.last_entry);
+        let entry = Entry {
+            conversation,
+            at,
+            previous,
+            side,
+            body,
+        };
+        self.buffer.push((id.get(), entry.encode(id)));
+        self.state.replay(id, &entry);
+        (self.last_entry, self.last_at) = (id.get(), at);
+        if self.buffer.len() >= STEP {
+            self.flush()?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn flush(&mut self) -> Result<(), MaintainError> {
+        let mut end = self.log.upper_bound_mut(Bound::<u64>::Unbounded)?;
+        for (id, value) in self.buffer.drain(..) {
+            end.insert_before(id, &value[..])?;
+        }
+        end.close()?;
+        Ok(())
+    }
+}

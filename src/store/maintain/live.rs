@@ -1,0 +1,96 @@
+//! A backup of an open store, beside its writer.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Copying, MaintainError, Partial};
+use crate::store::{Store, StoreError};
+
+/// A copy of an open store as of one moment, in a file without a name: it is gone when this is dropped. While it is
+/// there, no other is made.
+#[derive(Debug)]
+pub struct Backup {
+    file: File,
+    len: u64,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Backup {
+    /// How many bytes it has.
+    pub fn size(&self) -> u64 {
+        self.len
+    }
+
+    /// Reads from there, as much as `out` takes, and says how much that was: nothing at the end. Blocks.
+    pub fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(out, offset)
+    }
+}
+
+/// Tells a copy that nobody waits for it any more.
+struct GiveUp(Arc<AtomicBool>);
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Store {
+    /// Copies everything, as of a moment before this completes, beside the data file: room for it must be there. The
+    /// writer is not made to wait, and the data file does not grow by it. Fails with [`StoreError::Busy`] while another
+    /// one is made or read, and ends early where its caller goes away.
+    pub async fn backup(&self) -> Result<Backup, StoreError> {
+        let turn = Arc::clone(&self.backups)
+            .try_acquire_owned()
+            .map_err(|_| StoreError::Busy)?;
+        let given_up = Arc::new(AtomicBool::new(false));
+        let _give_up = GiveUp(Arc::clone(&given_up));
+        let store = self.clone();
+        let copying = tokio::task::spawn_blocking(move || {
+            let (file, len) = store.copy_unnamed(&given_up)?;
+            Ok(Backup {
+                file,
+                len,
+                _turn: turn,
+            })
+        });
+        match copying.await {
+            Ok(Ok(backup)) => Ok(backup),
+            Ok(Err(MaintainError::Store(error))) => {
+                if matches!(error, StoreError::Database(_)) {
+                    self.inner.suspect();
+                }
+                Err(error)
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a backup was not made"
+                );
+                Err(StoreError::Unavailable)
+            }
+            // redb panics on some damaged pages.
+            Err(_) => Err(StoreError::Unavailable),
+        }
+    }
+
+    fn copy_unnamed(&self, given_up: &AtomicBool) -> Result<(File, u64), MaintainError> {
+        let partial = Partial::create(&self.backup_name)?;
+        let medium = partial.medium();
+        let file = partial.unlinked()?;
+        let copying = Copying {
+            database: &|| self.inner.database(),
+            beside_writer: true,
+            given_up,
+        };
+        copying.run(Arc::clone(&medium), &mut |_| {})?;
+        let len = medium.len()?;
+        Ok((file, len))
+    }
+}

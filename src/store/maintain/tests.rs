@@ -1,0 +1,729 @@
+//! Files that are whole, and files that are damaged in one place.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rand::{RngExt, SeedableRng};
+use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
+
+use super::*;
+use crate::model::{Timestamp, UserId};
+use crate::store::record::{put, seal};
+use crate::store::sweep::decode_row;
+use crate::store::tables::{
+    CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, LOG, SWEPT, USERS,
+};
+use crate::store::tests::{Open, id, mark_chat, message, user};
+use crate::store::{Change, Location};
+
+/// A data file in a folder of its own.
+struct Data {
+    folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Data {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chatd.redb");
+        Self { folder, path }
+    }
+
+    /// One in which people have talked for a while, from a seed; closed.
+    fn talked(seed: u64, changes: usize) -> Self {
+        let data = Self::new();
+        let open = data.open().with_users(5);
+        talk(&open, seed, changes);
+        open.close();
+        data
+    }
+
+    fn open(&self) -> Open {
+        Open::at(&Location::File(self.path.clone())).unwrap()
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Changes its tables as no chatd would.
+    fn tamper(&self, change: impl FnOnce(&WriteTransaction)) {
+        let db = Database::open(&self.path).unwrap();
+        let txn = db.begin_write().unwrap();
+        change(&txn);
+        txn.commit().unwrap();
+    }
+
+    fn check(&self) -> Report {
+        let before = std::fs::read(&self.path).unwrap();
+        let report = check(&self.path, &mut |_| {}).unwrap();
+        assert!(
+            std::fs::read(&self.path).unwrap() == before,
+            "a check has changed the file"
+        );
+        report
+    }
+
+    /// The table and key of everything that a check finds.
+    fn finds(&self) -> Vec<(&'static str, String)> {
+        let findings = self.check().findings;
+        findings
+            .into_iter()
+            .map(|one| (one.table, one.key))
+            .collect()
+    }
+
+    /// The names of all files beside it.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// Random changes of five people, times that grow, client ids of every kind.
+fn talk(open: &Open, seed: u64, changes: usize) {
+    let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+    for number in 0..changes {
+        let now = 1_700_000_000_000 + number as u64 * 1_000;
+        let me = random.random_range(1..=5);
+        let peer = 1 + (me + random.random_range(0..4)) % 5;
+        let newest = number as u64 + 1;
+        // A refusal is as good as a change.
+        let _ = match random.random_range(0..10) {
+            0..6 => {
+                let uuid = format!("018f3b2a-0000-7abc-8def-{number:012x}");
+                let names = [None, Some(uuid), Some(format!("é\"{number}"))];
+                let client_id = names[random.random_range(0..3)].as_deref();
+                let content = ["Halo! 👋", "a\"b\\c\n\u{1}\u{7f}\u{2028}", "plain"][number % 3];
+                open.apply(now, message(me, peer, content, client_id))
+            }
+            6..8 => open.apply(
+                now,
+                Change::MarkRead {
+                    reader: user(me),
+                    message: id(random.random_range(1..=newest)),
+                },
+            ),
+            8 => open.apply(
+                now,
+                Change::Seen {
+                    user: user(me),
+                    at: Timestamp::from_ms(now),
+                },
+            ),
+            _ => {
+                let up_to = random
+                    .random_bool(0.5)
+                    .then(|| random.random_range(1..=newest));
+                open.apply(now, mark_chat(me, peer, up_to))
+            }
+        };
+    }
+}
+
+fn text(key: impl ToString) -> String {
+    key.to_string()
+}
+
+#[test]
+fn a_file_that_nobody_harmed_is_sound() {
+    for seed in 0..6 {
+        let data = Data::talked(seed, 150);
+        let report = data.check();
+        assert_eq!(report.findings, [], "seed {seed}");
+        assert_eq!(report.counts.accounts, 5);
+        assert!(report.counts.entries > 50 && report.counts.conversations == 10);
+    }
+}
+
+#[test]
+fn a_check_needs_a_file_of_chatd_that_nobody_has_open() {
+    let data = Data::new();
+    let fails = || check(&data.path, &mut |_| {}).unwrap_err();
+    assert!(matches!(fails(), MaintainError::Open(OpenError::Io(_))));
+    assert_eq!(data.names(), [""; 0], "a check has made a file");
+    std::fs::write(&data.path, "").unwrap();
+    assert!(matches!(fails(), MaintainError::Empty(_)));
+    std::fs::write(&data.path, "Dear diary, ".repeat(1_000)).unwrap();
+    assert!(matches!(fails(), MaintainError::Open(OpenError::Foreign)));
+    std::fs::remove_file(&data.path).unwrap();
+    let open = data.open();
+    let error = fails();
+    assert!(
+        matches!(error, MaintainError::Open(OpenError::InUse { .. })),
+        "{error}"
+    );
+    open.close();
+}
+
+#[test]
+fn a_record_that_changed_by_a_bit_is_found_in_each_table() {
+    let tables = [
+        (LOG, 7),
+        (USERS, 2),
+        (CREDENTIALS, 3),
+        (CONVERSATIONS, 4),
+        (CONVERSATION_STATES, 0),
+    ];
+    for (table, key) in tables {
+        let data = Data::talked(1, 100);
+        data.tamper(|txn| {
+            let mut table = txn.open_table(table).unwrap();
+            let mut value = table.get(key).unwrap().unwrap().value().to_vec();
+            *value.last_mut().unwrap() ^= 1;
+            table.insert(key, &value[..]).unwrap();
+        });
+        let name = redb::TableHandle::name(&table);
+        let found = data.finds();
+        assert!(found.contains(&(name, text(key))), "{name}: {found:?}");
+    }
+    let data = Data::talked(1, 100);
+    let key = std::cell::Cell::new((0, 0));
+    data.tamper(|txn| {
+        let mut table = txn.open_table(CLIENT_IDS).unwrap();
+        let (first, mut value) = {
+            let (key, value) = table.first().unwrap().unwrap();
+            (key.value(), value.value().to_vec())
+        };
+        value[9] ^= 1;
+        table.insert(first, &value[..]).unwrap();
+        key.set(first);
+    });
+    let found = data.finds();
+    assert!(
+        found.contains(&("client_ids", format!("{:?}", key.get()))),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_record_that_is_missing_is_found() {
+    let data = Data::talked(2, 100);
+    data.tamper(|txn| drop(txn.open_table(LOG).unwrap().remove(5).unwrap().unwrap()));
+    assert!(data.finds().contains(&("log", text(5))));
+
+    let data = Data::talked(2, 100);
+    data.tamper(|txn| {
+        let mut table = txn.open_table(CONVERSATIONS).unwrap();
+        table.remove(3).unwrap().unwrap();
+    });
+    assert!(data.finds().contains(&("conversations", text(3))));
+
+    let data = Data::talked(2, 100);
+    data.tamper(|txn| drop(txn.open_table(USERS).unwrap().remove(4).unwrap().unwrap()));
+    let found = data.finds();
+    assert!(found.contains(&("credentials", text(4))), "{found:?}");
+
+    let data = Data::talked(2, 100);
+    data.tamper(|txn| {
+        let mut table = txn.open_table(CLIENT_IDS).unwrap();
+        table.retain(|(sender, _), _| sender != 2).unwrap();
+    });
+    assert_eq!(data.finds(), [("client_ids", text(2))]);
+
+    // The newest entry leaves no gap behind it; what is derived knows of it.
+    let data = Data::talked(2, 100);
+    data.tamper(|txn| drop(txn.open_table(LOG).unwrap().pop_last().unwrap().unwrap()));
+    let found = data.finds();
+    assert!(
+        found.contains(&("conversation_states", text(0))),
+        "{found:?}"
+    );
+    assert!(found.contains(&("meta", text(SWEPT))), "{found:?}");
+}
+
+#[test]
+fn a_derived_row_that_is_wrong_under_a_right_checksum_is_found() {
+    for wrong in 0..4 {
+        let data = Data::talked(3, 100);
+        data.tamper(|txn| {
+            let mut table = txn.open_table(CONVERSATION_STATES).unwrap();
+            let mut row = decode_row(0, table.get(0).unwrap().unwrap().value()).unwrap();
+            match wrong {
+                0 => row[2].sent[0] += 1,
+                1 => row[2].read[1] = Default::default(),
+                2 => row[2].last_entry = None,
+                _ => drop(row.pop()),
+            }
+            let mut body = Vec::new();
+            put(&mut body, row.len() as u64);
+            row.iter()
+                .for_each(|conversation| conversation.encode(&mut body));
+            table.insert(0, &seal(0, &body)[..]).unwrap();
+        });
+        assert_eq!(data.finds(), [("conversation_states", text(0))], "{wrong}");
+    }
+}
+
+#[test]
+fn two_accounts_of_one_name_are_found() {
+    let data = Data::talked(4, 20);
+    data.tamper(|txn| {
+        let mut table = txn.open_table(USERS).unwrap();
+        let ada = crate::store::users::decode(1, table.get(1).unwrap().unwrap().value()).unwrap();
+        let twin = crate::model::User {
+            id: UserId::new(5).unwrap(),
+            ..ada
+        };
+        table
+            .insert(5, &crate::store::users::encode(&twin)[..])
+            .unwrap();
+    });
+    assert_eq!(data.finds(), [("users", text(5))]);
+}
+
+#[test]
+fn a_log_that_contradicts_itself_is_found_under_right_checksums() {
+    use crate::model::{EntryId, MessageId};
+    use crate::store::record::{Body, Entry};
+    let change = |entry: &mut Entry<'_>, how: usize| match (&mut entry.body, how) {
+        (Body::Message(message), 0) => message.number += 1,
+        (Body::Message(message), 1) => message.ordinal += 1,
+        (Body::Message(message), 2) => message.jump = MessageId::new(1).ok(),
+        (_, 3) => entry.previous = None,
+        (_, 4) => entry.at = Timestamp::from_ms(1),
+        (Body::Read { ordinal, .. }, 5) => *ordinal += 1,
+        (Body::ChatRead { count, .. }, 6) => *count += 1,
+        (Body::ChatRead { changed, .. }, 7) => changed.truncate(changed.len() - 1),
+        (Body::ChatRead { through, .. }, 8) => *through += 1,
+        _ => {}
+    };
+    for how in 0..9 {
+        let data = Data::talked(5, 120);
+        let mut key = 0;
+        data.tamper(|txn| {
+            let mut table = txn.open_table(LOG).unwrap();
+            let last = table.last().unwrap().unwrap().0.value();
+            // The last entry that this changes.
+            for candidate in (1..=last).rev() {
+                let id = EntryId::new(candidate).unwrap();
+                let value = table.get(candidate).unwrap().unwrap().value().to_vec();
+                let right = Entry::decode(id, &value).unwrap();
+                let mut entry = right.clone();
+                change(&mut entry, how);
+                if entry != right {
+                    table.insert(candidate, &entry.encode(id)[..]).unwrap();
+                    key = candidate;
+                    return;
+                }
+            }
+        });
+        let found = data.finds();
+        assert!(
+            found.contains(&("log", text(key))),
+            "{how}, entry {key}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn bytes_of_the_file_that_changed_are_found_or_are_of_no_page_in_use() {
+    let data = Data::talked(6, 400);
+    let whole = std::fs::read(&data.path).unwrap();
+    let mut random = rand::rngs::StdRng::seed_from_u64(6);
+    let mut found = 0;
+    for _ in 0..60 {
+        let mut bytes = whole.clone();
+        let at = random.random_range(0..bytes.len());
+        let end = (at + 64).min(bytes.len());
+        for byte in &mut bytes[at..end] {
+            *byte ^= 0x55;
+        }
+        std::fs::write(&data.path, &bytes).unwrap();
+        match check(&data.path, &mut |_| {}) {
+            Ok(report) if report.is_sound() => {
+                // Then nothing of it is lost.
+                std::fs::write(&data.path, &whole).unwrap();
+                assert_eq!(report.counts, data.check().counts);
+            }
+            _ => found += 1,
+        }
+    }
+    assert!(found > 5, "{found} of 60 were found");
+}
+
+impl Data {
+    /// Everything in its log, as it is written.
+    fn log(&self) -> Vec<(u64, Vec<u8>)> {
+        log_of(&self.path)
+    }
+}
+
+fn log_of(path: &Path) -> Vec<(u64, Vec<u8>)> {
+    let source = Source::of_file(path, false, &mut |_| {}).unwrap();
+    let log = source.db.begin_read().unwrap().open_table(LOG).unwrap();
+    log.iter()
+        .unwrap()
+        .map(|row| row.unwrap())
+        .map(|(key, value)| (key.value(), value.value().to_vec()))
+        .collect()
+}
+
+fn write_out(backup: &Backup, path: &Path) {
+    let mut bytes = vec![0; usize::try_from(backup.size()).unwrap()];
+    assert_eq!(backup.read_at(0, &mut bytes).unwrap(), bytes.len());
+    assert_eq!(backup.read_at(backup.size(), &mut [0; 9]).unwrap(), 0);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_backup_beside_a_busy_writer_is_whole_and_has_all_that_was_confirmed_before_it() {
+    let data = Data::new();
+    let open = data.open().with_users(5);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let stopped = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for seed in 0.. {
+                talk(&open, seed, 50);
+                if stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        for round in 0..5 {
+            let confirmed = open.send(1, 2, "confirmed").id.get();
+            let backup = runtime.block_on(open.store.backup()).unwrap();
+            let copy = data.beside("copy.redb");
+            write_out(&backup, &copy);
+            let report = check(&copy, &mut |_| {}).unwrap();
+            assert_eq!(report.findings, [], "round {round}");
+            assert!(report.counts.entries >= confirmed);
+        }
+        stopped.store(true, Ordering::Relaxed);
+    });
+    open.close();
+    assert_eq!(data.names(), ["chatd.redb", "copy.redb"]);
+    // It can be used as a data file, and goes on from there.
+    let copy = Open::at(&Location::File(data.beside("copy.redb"))).unwrap();
+    copy.send(1, 2, "after the backup");
+    copy.close();
+    let report = check(&data.beside("copy.redb"), &mut |_| {}).unwrap();
+    assert_eq!(report.findings, []);
+}
+
+#[test]
+fn one_backup_at_a_time() {
+    let open = Open::memory().with_users(2);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let first = runtime.block_on(open.store.backup()).unwrap();
+    assert!(matches!(
+        runtime.block_on(open.store.backup()),
+        Err(StoreError::Busy)
+    ));
+    drop(first);
+    runtime.block_on(open.store.backup()).unwrap();
+    open.close();
+}
+
+#[test]
+fn a_backup_of_a_stopped_servers_file_is_the_same_data_and_replaces_nothing() {
+    let data = Data::talked(7, 200);
+    let copy = data.beside("copy.redb");
+    let counts = backup(&data.path, &copy, &mut |_| {}).unwrap();
+    assert_eq!(counts, data.check().counts);
+    assert_eq!(log_of(&copy), data.log());
+    let before = std::fs::read(&copy).unwrap();
+    assert!(matches!(
+        backup(&data.path, &copy, &mut |_| {}),
+        Err(MaintainError::Exists(_))
+    ));
+    assert!(std::fs::read(&copy).unwrap() == before);
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&copy).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "it holds passwords' hashes");
+    assert_eq!(data.names(), ["chatd.redb", "copy.redb"]);
+}
+
+#[test]
+fn a_damaged_file_gives_no_backup_and_is_not_compacted() {
+    let data = Data::talked(8, 100);
+    data.tamper(|txn| drop(txn.open_table(LOG).unwrap().remove(9).unwrap().unwrap()));
+    let before = std::fs::read(&data.path).unwrap();
+    for error in [
+        backup(&data.path, &data.beside("copy.redb"), &mut |_| {}).unwrap_err(),
+        compact(&data.path, &mut |_| {}).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("log 9: missing"), "{error}");
+    }
+    assert!(std::fs::read(&data.path).unwrap() == before);
+    assert_eq!(data.names(), ["chatd.redb"]);
+}
+
+#[test]
+fn compacting_gives_space_back_and_keeps_everything() {
+    let data = Data::talked(9, 1_500);
+    let (counts, log) = (data.check().counts, data.log());
+    let compacted = compact(&data.path, &mut |_| {}).unwrap();
+    assert!(compacted.after < compacted.before, "{compacted:?}");
+    assert_eq!(
+        std::fs::metadata(&data.path).unwrap().len(),
+        compacted.after
+    );
+    let report = data.check();
+    assert_eq!((report.findings, report.counts), (vec![], counts));
+    assert!(data.log() == log);
+    assert_eq!(data.names(), ["chatd.redb"]);
+    let open = data.open();
+    open.send(1, 2, "goes on");
+    open.close();
+    assert_eq!(data.check().findings, []);
+}
+
+#[test]
+fn a_restore_replaces_the_file_and_keeps_the_old_one() {
+    let (data, other) = (Data::talked(10, 100), Data::talked(11, 50));
+    let old = data.log();
+    let now = Timestamp::from_ms(1_749_124_800_000);
+    let restored = restore(&other.path, &data.path, now, &mut |_| {}).unwrap();
+    assert_eq!(data.log(), other.log());
+    let kept = data.beside("chatd.redb.before-restore-20250605T120000000Z");
+    assert_eq!(restored.kept.as_deref(), Some(&*kept));
+    assert_eq!(log_of(&kept), old);
+    // Where there was nothing, nothing is kept.
+    let empty = Data::new();
+    let restored = restore(&other.path, &empty.path, now, &mut |_| {}).unwrap();
+    assert_eq!(
+        (restored.kept, restored.counts),
+        (None, other.check().counts)
+    );
+    assert_eq!(empty.log(), other.log());
+    assert_eq!(empty.names(), ["chatd.redb"]);
+}
+
+#[test]
+fn a_restore_of_anything_but_a_whole_backup_leaves_everything_as_it_is() {
+    let data = Data::talked(12, 50);
+    let before = std::fs::read(&data.path).unwrap();
+    let damaged = Data::talked(13, 50);
+    damaged.tamper(|txn| drop(txn.open_table(LOG).unwrap().remove(3).unwrap().unwrap()));
+    let empty = Data::new();
+    empty.open().close();
+    let nothing = Data::new();
+    std::fs::write(&nothing.path, "").unwrap();
+    let foreign = Data::new();
+    std::fs::write(&foreign.path, "Dear diary, ".repeat(1_000)).unwrap();
+    let cut = Data::talked(14, 50);
+    let bytes = std::fs::read(&cut.path).unwrap();
+    std::fs::write(&cut.path, &bytes[..bytes.len() / 2]).unwrap();
+    let cases = [
+        (&damaged, "is damaged"),
+        (&empty, "holds no data"),
+        (&nothing, "holds no data"),
+        (&foreign, "is no data file of chatd"),
+        (&cut, "damaged"),
+        (&Data::new(), "cannot read"),
+        (&data, "is the data file itself"),
+    ];
+    for (backup, says) in cases {
+        let error = restore(&backup.path, &data.path, Timestamp::from_ms(0), &mut |_| {});
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+        assert!(std::fs::read(&data.path).unwrap() == before);
+        assert_eq!(data.names(), ["chatd.redb"]);
+    }
+    let open = data.open();
+    let whole = Data::talked(15, 20);
+    let error = restore(&whole.path, &data.path, Timestamp::from_ms(0), &mut |_| {}).unwrap_err();
+    assert!(
+        matches!(error, MaintainError::Open(OpenError::InUse { .. })),
+        "{error}"
+    );
+    open.close();
+}
+
+#[test]
+fn a_copy_refuses_a_table_that_it_does_not_know() {
+    let data = Data::talked(16, 20);
+    data.tamper(|txn| {
+        txn.open_table(redb::TableDefinition::<u64, u64>::new("later"))
+            .unwrap();
+    });
+    let error = compact(&data.path, &mut |_| {}).unwrap_err();
+    assert!(matches!(error, MaintainError::UnknownTable(_)), "{error}");
+}
+
+fn exported(data: &Data) -> String {
+    let mut lines = Vec::new();
+    export(&data.path, &mut lines, &mut |_| {}).unwrap();
+    String::from_utf8(lines).unwrap()
+}
+
+fn imported(lines: &str) -> Result<Data, MaintainError> {
+    let data = Data::new();
+    match import(&data.path, &mut lines.as_bytes(), &mut |_| {}) {
+        Ok(_) => {
+            assert_eq!(data.names(), ["chatd.redb"]);
+            Ok(data)
+        }
+        Err(error) => {
+            assert_eq!(data.names(), [""; 0], "a failed import has left something");
+            Err(error)
+        }
+    }
+}
+
+#[test]
+fn what_is_exported_and_imported_is_the_same_log_and_the_same_lines() {
+    for seed in 20..28 {
+        let data = Data::talked(seed, 200);
+        let lines = exported(&data);
+        let again = imported(&lines).unwrap();
+        assert!(again.log() == data.log(), "seed {seed}");
+        assert!(exported(&again) == lines, "seed {seed}");
+        assert_eq!(again.check(), data.check());
+        // It goes on where the other one stopped, and still knows the client ids.
+        let open = again.open();
+        let last = again_id(&lines);
+        assert_eq!(open.send(1, 2, "goes on").id.get(), last + 1);
+        open.close();
+        assert_eq!(again.check().findings, []);
+    }
+}
+
+/// The id of the last line.
+fn again_id(lines: &str) -> u64 {
+    let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    last["id"].as_u64().unwrap()
+}
+
+#[test]
+fn the_lines_are_as_the_manual_says() {
+    let data = Data::new();
+    let open = data.open().with_users(2);
+    let now = 1_749_124_800_000;
+    open.apply(now, message(1, 2, "Halo! \"👋\"", Some("mine")))
+        .unwrap();
+    open.apply(now, message(1, 2, "2", None)).unwrap();
+    open.apply(
+        now + 1,
+        Change::MarkRead {
+            reader: user(2),
+            message: id(2),
+        },
+    )
+    .unwrap();
+    open.apply(now + 2, mark_chat(2, 1, None)).unwrap();
+    open.close();
+    let lines = exported(&data);
+    let expected = [
+        r#"{"format":"chatd-export","version":1,"accounts":2,"entries":4}"#,
+        r#"{"type":"user","id":1,"username":"user1","is_admin":false,"disabled":false,"token_version":0,"created_at":"1970-01-01T00:00:00.000Z","password_hash":"hash"}"#,
+        r#"{"type":"user","id":2,"username":"user2","is_admin":false,"disabled":false,"token_version":0,"created_at":"1970-01-01T00:00:00.000Z","password_hash":"hash"}"#,
+        r#"{"type":"message","id":1,"sender_id":1,"receiver_id":2,"content":"Halo! \"👋\"","created_at":"2025-06-05T12:00:00.000Z","client_id":"mine"}"#,
+        r#"{"type":"message","id":2,"sender_id":1,"receiver_id":2,"content":"2","created_at":"2025-06-05T12:00:00.000Z"}"#,
+        r#"{"type":"read","id":3,"message_id":2,"user_id":2,"at":"2025-06-05T12:00:00.001Z"}"#,
+        r#"{"type":"chat_read","id":4,"user_id":2,"peer_id":1,"up_to":2,"at":"2025-06-05T12:00:00.002Z"}"#,
+    ];
+    assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
+    assert!(lines.ends_with('\n'));
+    // A client id is as good as before.
+    let again = imported(&lines).unwrap();
+    let open = again.open();
+    let (first, fresh) =
+        crate::store::tests::sent(open.apply(now, message(1, 2, "Halo! \"👋\"", Some("mine"))));
+    assert_eq!((first.id, fresh), (id(1), false));
+    open.close();
+}
+
+#[test]
+fn a_bad_line_is_named_and_nothing_is_made() {
+    let good = exported(&Data::talked(30, 60));
+    let lines: Vec<&str> = good.lines().collect();
+    let message = lines
+        .iter()
+        .position(|line| line.contains("\"message\""))
+        .unwrap();
+    let without = |at: usize| {
+        let mut lines = lines.clone();
+        lines.remove(at);
+        lines.join("\n")
+    };
+    let with = |at: usize, line: &str| {
+        let mut lines = lines.clone();
+        lines[at] = line;
+        lines.join("\n")
+    };
+    let last = lines.len();
+    let twin = lines[2].replace("user2", "USER1");
+    let cases = [
+        (String::new(), 1, "is not the first line"),
+        (
+            good.replacen("\"version\":1", "\"version\":2", 1),
+            1,
+            "version 2",
+        ),
+        (without(0), 1, "is not the first line"),
+        (without(3), 0, ""),
+        (without(message), message + 1, "the next one is"),
+        (without(last - 1), last - 1, "the file ends with"),
+        (with(message, "{}"), message + 1, "missing field `type`"),
+        (with(message, "[1"), message + 1, ""),
+        (
+            with(message, &lines[message].replace("\"content\"", "\"text\"")),
+            message + 1,
+            "`text`",
+        ),
+        (
+            with(
+                message,
+                &lines[message].replace("\"sender_id\":", "\"sender_id\":9"),
+            ),
+            message + 1,
+            "there is no account 9",
+        ),
+        (with(2, &twin), 3, "has the name"),
+    ];
+    for (text, line, says) in cases {
+        let error = imported(&text).err().expect("it was imported");
+        let MaintainError::Line {
+            line: found,
+            reason,
+        } = &error
+        else {
+            panic!("{error}");
+        };
+        assert!(reason.contains(says), "{error}");
+        // A missing account is missed where it is needed first.
+        assert!(
+            *found == line as u64 || says.is_empty(),
+            "{error}, not {line}"
+        );
+    }
+}
+
+#[test]
+fn an_import_goes_into_a_new_file_or_an_empty_one() {
+    let lines = exported(&Data::talked(31, 30));
+    let data = Data::talked(32, 20);
+    let before = std::fs::read(&data.path).unwrap();
+    let error = import(&data.path, &mut lines.as_bytes(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, MaintainError::HasData(_)), "{error}");
+    assert!(std::fs::read(&data.path).unwrap() == before);
+    let empty = Data::new();
+    empty.open().close();
+    import(&empty.path, &mut lines.as_bytes(), &mut |_| {}).unwrap();
+    assert!(exported(&empty) == lines);
+}
+
+#[test]
+fn a_damaged_file_is_not_exported_to_its_end() {
+    let data = Data::talked(33, 60);
+    data.tamper(|txn| drop(txn.open_table(LOG).unwrap().remove(9).unwrap().unwrap()));
+    let error = export(&data.path, &mut Vec::new(), &mut |_| {}).unwrap_err();
+    let MaintainError::Store(StoreError::Damaged {
+        table: "log",
+        key: 9,
+    }) = error
+    else {
+        panic!("{error}");
+    };
+}

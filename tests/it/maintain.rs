@@ -1,0 +1,510 @@
+//! The subcommands that work on a data file, as the program that people run.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use chatd::chat::Rules;
+use chatd::config::Config;
+use chatd::store::Location;
+use http_body_util::BodyExt;
+use serde_json::json;
+
+use crate::support::{Person, TestServer, config, soon};
+
+const LINES: &str = concat!(
+    r#"{"format":"chatd-export","version":1,"accounts":2,"entries":3}"#,
+    "\n",
+    r#"{"type":"user","id":1,"username":"ada","is_admin":true,"disabled":false,"token_version":0,"created_at":"2025-06-05T12:00:00.000Z"}"#,
+    "\n",
+    r#"{"type":"user","id":2,"username":"bob","is_admin":false,"disabled":false,"token_version":0,"created_at":"2025-06-05T12:00:00.000Z"}"#,
+    "\n",
+    r#"{"type":"message","id":1,"sender_id":1,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z","client_id":"mine"}"#,
+    "\n",
+    r#"{"type":"message","id":2,"sender_id":2,"receiver_id":1,"content":"hi","created_at":"2025-06-05T12:00:01.000Z"}"#,
+    "\n",
+    r#"{"type":"read","id":3,"message_id":1,"user_id":2,"at":"2025-06-05T12:00:02.000Z"}"#,
+    "\n",
+);
+
+/// A folder in which the program is run.
+struct Folder(tempfile::TempDir);
+
+/// What a run came to.
+struct Run {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// One with a data file of those lines.
+    fn with_data() -> Self {
+        let folder = Self::new();
+        std::fs::write(folder.path("lines.jsonl"), LINES).unwrap();
+        folder.done(&["import", "lines.jsonl"]);
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chatd"));
+        command.args(args).current_dir(self.0.path());
+        // What the caller's own environment says is not for the tests.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CHATD_")) {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        let output = self.command(args).output().unwrap();
+        Run {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs what must succeed, without a word on standard error; gives what it says.
+    fn done(&self, args: &[&str]) -> String {
+        let run = self.run(args);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{args:?}");
+        run.stdout
+    }
+
+    /// Runs what must fail, with one line on standard error; gives that.
+    fn fails(&self, args: &[&str]) -> String {
+        let run = self.run(args);
+        assert_eq!(run.code, 1, "{args:?}: {}", run.stderr);
+        assert!(run.stderr.starts_with("chatd: "), "{}", run.stderr);
+        assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+        run.stderr
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.0.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn what_is_imported_is_sound_and_exported_as_it_was() {
+    let folder = Folder::with_data();
+    assert_eq!(
+        folder.done(&["check"]),
+        "chatd.redb is sound: 2 accounts, 1 conversations, 3 messages and read marks\n"
+    );
+    assert_eq!(folder.done(&["export"]), LINES);
+    folder.done(&["export", "again.jsonl"]);
+    assert_eq!(
+        std::fs::read_to_string(folder.path("again.jsonl")).unwrap(),
+        LINES
+    );
+    assert!(
+        folder
+            .fails(&["export", "again.jsonl"])
+            .contains("exists already")
+    );
+    assert!(
+        folder
+            .fails(&["import", "lines.jsonl"])
+            .contains("holds data already")
+    );
+    folder.done(&["import", "--data", "other.redb", "again.jsonl"]);
+    assert_eq!(folder.done(&["--data", "other.redb", "export"]), LINES);
+    assert_eq!(
+        folder.names(),
+        ["again.jsonl", "chatd.redb", "lines.jsonl", "other.redb"]
+    );
+}
+
+#[test]
+fn a_backup_is_restored_and_the_old_file_is_kept() {
+    let folder = Folder::with_data();
+    folder.done(&["backup", "copy.redb"]);
+    assert!(
+        folder
+            .fails(&["backup", "copy.redb"])
+            .contains("exists already")
+    );
+    std::fs::remove_file(folder.path("chatd.redb")).unwrap();
+    std::fs::write(folder.path("chatd.redb"), "not a database at all").unwrap();
+    assert!(folder.fails(&["check"]).contains("is not one of chatd"));
+    let said = folder.done(&["restore", "copy.redb"]);
+    let kept = folder
+        .names()
+        .into_iter()
+        .find(|name| name.contains(".before-restore-"));
+    let kept = kept.expect("the old file is gone");
+    assert!(said.contains(&kept), "{said}");
+    assert_eq!(
+        std::fs::read_to_string(folder.path(&kept)).unwrap(),
+        "not a database at all"
+    );
+    assert_eq!(folder.done(&["export"]), LINES);
+    folder.done(&["compact"]);
+    assert_eq!(folder.done(&["export"]), LINES);
+}
+
+#[test]
+fn what_cannot_be_done_exits_with_1_and_leaves_everything_as_it_was() {
+    let folder = Folder::new();
+    for args in [&["check"][..], &["backup", "x"], &["compact"], &["export"]] {
+        assert!(folder.fails(args).contains("No such file"), "{args:?}");
+    }
+    assert!(folder.fails(&["restore", "x"]).contains("cannot read x"));
+    assert!(folder.fails(&["import", "x"]).contains("cannot read x"));
+    std::fs::write(folder.path("empty"), "").unwrap();
+    assert!(
+        folder
+            .fails(&["restore", "empty"])
+            .contains("holds no data")
+    );
+    assert!(folder.fails(&["import", "empty"]).contains("line 1: "));
+    std::fs::write(folder.path("cut"), &LINES[..LINES.len() - 10]).unwrap();
+    assert!(folder.fails(&["import", "cut"]).contains("line 6: "));
+    assert_eq!(folder.names(), ["cut", "empty"]);
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let folder = Folder::new();
+    for args in [
+        &["backup"][..],
+        &["restore"],
+        &["check", "x"],
+        &["frobnicate"],
+        &["import"],
+    ] {
+        assert_eq!(folder.run(args).code, 2, "{args:?}");
+    }
+    assert_eq!(folder.names(), [""; 0]);
+}
+
+#[test]
+fn a_damaged_file_is_told_by_table_and_key() {
+    let folder = Folder::with_data();
+    let path = folder.path("chatd.redb");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = find(&bytes, b"Halo!").expect("the text stands in the file as it is");
+    bytes[at] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let run = folder.run(&["check"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("chatd restore FILE"), "{}", run.stderr);
+    assert_ne!(run.stdout, "", "no finding was printed");
+    assert!(
+        std::fs::read(&path).unwrap() == bytes,
+        "a check has changed the file"
+    );
+    folder.fails(&["backup", "copy.redb"]);
+    folder.fails(&["compact"]);
+    assert!(std::fs::read(&path).unwrap() == bytes);
+    assert_eq!(folder.names(), ["chatd.redb", "lines.jsonl"]);
+}
+
+fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
+    bytes.windows(text.len()).position(|window| window == text)
+}
+
+#[test]
+fn beside_a_server_what_would_replace_its_file_is_refused() {
+    use std::io::{BufRead, BufReader};
+    let folder = Folder::with_data();
+    folder.done(&["backup", "copy.redb"]);
+    let mut server = folder
+        .command(&["--port", "0"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
+    let ready = log.any(|line| line.unwrap().contains("open http://"));
+    assert!(ready, "the server did not start");
+    for args in [
+        &["compact"][..],
+        &["restore", "copy.redb"],
+        &["import", "lines.jsonl"],
+    ] {
+        let says = folder.fails(args);
+        assert!(
+            says.contains(&format!("in use by process {}", server.id())),
+            "{says}"
+        );
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+    // After a kill the file is repaired in memory only.
+    let before = std::fs::read(folder.path("chatd.redb")).unwrap();
+    folder.done(&["check"]);
+    assert!(std::fs::read(folder.path("chatd.redb")).unwrap() == before);
+    assert_eq!(folder.done(&["export"]), LINES);
+}
+
+/// The longest message of these servers, in characters.
+const LONG: usize = 100_000;
+
+/// A server on a file in this process, and its administrator.
+async fn with_admin(folder: &Folder) -> (TestServer, Person) {
+    let config = Config {
+        data: Location::File(folder.path("chatd.redb")),
+        rules: Rules {
+            max_message_chars: LONG,
+            ..Rules::default()
+        },
+        ..config()
+    };
+    let server = TestServer::with(config).await;
+    let code = server.setup_code.clone().unwrap();
+    let body = json!({"username": "root", "password": "password1", "invite": code}).to_string();
+    let reply = server.send("POST", "/api/auth/register", None, &body).await;
+    let data = &reply.json()["data"];
+    assert_eq!(data["user"]["is_admin"], true, "{}", reply.body);
+    let admin = Person {
+        id: data["user"]["id"].as_u64().unwrap(),
+        token: data["token"].as_str().unwrap().into(),
+    };
+    (server, admin)
+}
+
+/// The response to a request for a backup, its body unread.
+async fn ask(server: &TestServer, token: &str) -> hyper::Response<hyper::body::Incoming> {
+    let stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let request = hyper::Request::get("/api/admin/backup")
+        .header("host", "localhost")
+        .header("authorization", format!("Bearer {token}"))
+        .body(http_body_util::Empty::<hyper::body::Bytes>::new())
+        .unwrap();
+    soon(sender.send_request(request)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_beside_sending_has_every_message_that_was_confirmed_before_it() {
+    let folder = Folder::new();
+    let (server, admin) = with_admin(&folder).await;
+    let (ada, bob) = server.two_people().await;
+    let mut wire = server.connect(&ada).await;
+    let to = bob.id;
+    let mut confirmed = Vec::new();
+    for number in 0..50 {
+        let (ack, _) = wire
+            .call(
+                number,
+                "send_message",
+                json!({"receiver_id": to, "content": "before"}),
+            )
+            .await;
+        confirmed.push(ack["data"]["id"].as_u64().unwrap());
+    }
+    let stop = tokio_util::sync::CancellationToken::new();
+    let stopped = stop.clone();
+    let sending = tokio::spawn(async move {
+        for number in 50.. {
+            let (ack, _) = wire
+                .call(
+                    number,
+                    "send_message",
+                    json!({"receiver_id": to, "content": "beside"}),
+                )
+                .await;
+            assert_eq!(ack["success"], true, "{ack}");
+            if stopped.is_cancelled() {
+                break;
+            }
+        }
+    });
+    let response = ask(&server, &admin.token).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/octet-stream"
+    );
+    let length: u64 = response.headers()["content-length"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let body = soon(response.into_body().collect())
+        .await
+        .unwrap()
+        .to_bytes();
+    assert_eq!(body.len() as u64, length);
+    stop.cancel();
+    soon(sending).await.unwrap();
+    server.stop().await;
+
+    std::fs::write(folder.path("copy.redb"), &body).unwrap();
+    folder.done(&["restore", "copy.redb"]);
+    let lines = folder.done(&["export"]);
+    for id in confirmed {
+        assert!(
+            lines.contains(&format!("{{\"type\":\"message\",\"id\":{id},")),
+            "message {id} was confirmed and is lost"
+        );
+    }
+    // Nothing is left of it beside the data file.
+    let rest = folder
+        .names()
+        .into_iter()
+        .filter(|name| !name.contains(".before-restore-"));
+    assert_eq!(rest.collect::<Vec<_>>(), ["chatd.redb", "copy.redb"]);
+}
+
+#[tokio::test]
+async fn a_backup_is_for_administrators_and_one_at_a_time() {
+    let folder = Folder::new();
+    let (server, admin) = with_admin(&folder).await;
+    let ada = server.register("ada").await;
+    let path = "/api/admin/backup";
+    let reply = server.send("GET", path, None, "").await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.code().as_str()),
+        (401, "missing_token")
+    );
+    let reply = server.send("GET", path, Some(&ada.token), "").await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.code().as_str()),
+        (403, "forbidden")
+    );
+    let reply = server.send("POST", path, Some(&admin.token), "").await;
+    assert_eq!(reply.status, 405);
+    let reply = server.send("HEAD", path, Some(&admin.token), "").await;
+    assert_eq!((reply.status.as_u16(), reply.body.as_str()), (200, ""));
+    // More than the kernel's buffers take, 4 MiB: while it is not read, it is not sent.
+    let mut wire = server.connect(&ada).await;
+    for number in 0..100 {
+        let long = json!({"receiver_id": admin.id, "content": "x".repeat(LONG)});
+        let (ack, _) = wire.call(number, "send_message", long).await;
+        assert_eq!(ack["success"], true);
+    }
+    let first = ask(&server, &admin.token).await;
+    let reply = server.send("GET", path, Some(&admin.token), "").await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.code().as_str()),
+        (429, "rate_limited")
+    );
+    assert_eq!(reply.headers["retry-after"], "30");
+    let body = soon(first.into_body().collect()).await.unwrap().to_bytes();
+    assert!(body.len() > 100 * LONG);
+    let again = ask(&server, &admin.token).await;
+    assert_eq!(again.status(), 200, "the first one is over");
+    drop(again);
+    server.stop().await;
+}
+
+/// Answers one request on the control socket of `chatd.redb` with this, head and all.
+fn answer_once(folder: &Folder, answer: Vec<u8>) -> std::thread::JoinHandle<String> {
+    use std::io::{Read, Write};
+    let listener = std::os::unix::net::UnixListener::bind(folder.path("chatd.redb.sock")).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        stream.write_all(&answer).unwrap();
+        String::from_utf8(head).unwrap()
+    })
+}
+
+/// `chatd.redb` held as a server holds it, and a backup of it.
+fn held() -> (Folder, std::fs::File, Vec<u8>) {
+    let folder = Folder::with_data();
+    folder.done(&["backup", "copy.redb"]);
+    let copy = std::fs::read(folder.path("copy.redb")).unwrap();
+    std::fs::remove_file(folder.path("copy.redb")).unwrap();
+    let file = std::fs::File::open(folder.path("chatd.redb")).unwrap();
+    file.try_lock().unwrap();
+    (folder, file, copy)
+}
+
+fn whole(body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+#[test]
+fn beside_a_server_a_backup_comes_through_its_control_socket() {
+    let (folder, _held, copy) = held();
+    assert!(
+        folder
+            .fails(&["backup", "other.redb"])
+            .contains("chatd.redb.sock")
+    );
+    for args in [&["backup", "other.redb"][..], &["check"], &["export"]] {
+        let asked = answer_once(&folder, whole(&copy));
+        let said = folder.done(args);
+        assert!(
+            asked
+                .join()
+                .unwrap()
+                .starts_with("GET /api/admin/backup HTTP/1.1\r\n")
+        );
+        if args == ["export"] {
+            assert_eq!(said, LINES);
+        }
+        std::fs::remove_file(folder.path("chatd.redb.sock")).unwrap();
+    }
+    assert_eq!(folder.names(), ["chatd.redb", "lines.jsonl", "other.redb"]);
+    assert_eq!(folder.done(&["--data", "other.redb", "export"]), LINES);
+}
+
+#[test]
+fn a_backup_that_came_in_part_or_damaged_or_not_at_all_leaves_nothing() {
+    let (folder, _held, copy) = held();
+    let mut damaged = copy.clone();
+    let at = find(&damaged, b"Halo!").unwrap();
+    damaged[at] ^= 1;
+    let cut = whole(&copy);
+    let refusal = br#"{"success":false,"error":{"code":"rate_limited","message":"another one"}}"#;
+    let refusal = [
+        format!(
+            "HTTP/1.1 429 No\r\ncontent-length: {}\r\n\r\n",
+            refusal.len()
+        )
+        .as_bytes(),
+        refusal,
+    ]
+    .concat();
+    let cases = [
+        (
+            cut[..cut.len() - 9].to_vec(),
+            "did not send the whole backup",
+        ),
+        (whole(&damaged), "is damaged"),
+        (whole(b""), "holds no data"),
+        (refusal, "refused: another one"),
+        (
+            b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n".to_vec(),
+            "status 500",
+        ),
+    ];
+    for (answer, says) in cases {
+        let asked = answer_once(&folder, answer);
+        let said = folder.fails(&["backup", "other.redb"]);
+        assert!(said.contains(says), "{said}");
+        asked.join().unwrap();
+        std::fs::remove_file(folder.path("chatd.redb.sock")).unwrap();
+        assert_eq!(folder.names(), ["chatd.redb", "lines.jsonl"]);
+    }
+}

@@ -1,0 +1,179 @@
+//! What sends wait beside a backup: fills a data file, then sends at a steady pace, in turns alone and beside backups.
+//!
+//! `cargo run --release --example backup -- [MESSAGES] [SENDS_A_SECOND] [FOLDER]`
+
+#![expect(
+    clippy::print_stdout,
+    reason = "its only purpose is to tell what it measured"
+)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a measurement that cannot go on says so best by stopping"
+)]
+
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use chatd::model::{Timestamp, UserId, Username};
+use chatd::store::{BATCHES, Change, Location, NewUser, Store, StoreOptions};
+
+/// How long each turn sends.
+const TURN: Duration = Duration::from_secs(8);
+/// How often both turns are taken.
+const ROUNDS: usize = 4;
+/// How many people write to each other.
+const PEOPLE: u64 = 1_000;
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let messages: u64 = args.next().map_or(1_000_000, |text| text.parse().unwrap());
+    let rate: u32 = args.next().map_or(2_000, |text| text.parse().unwrap());
+    let folder =
+        tempfile::tempdir_in(args.next().map_or_else(std::env::temp_dir, PathBuf::from)).unwrap();
+    let path = folder.path().join("chatd.redb");
+    let (done, mut batches) = tokio::sync::mpsc::channel(BATCHES);
+    let store = Store::open(&Location::File(path.clone()), StoreOptions::default(), done).unwrap();
+    std::thread::spawn(move || {
+        while let Some(batch) = batches.blocking_recv() {
+            batch.into_iter().for_each(|done| done.tell(drop));
+        }
+    });
+    fill(&store, messages);
+    let size = || std::fs::metadata(&path).unwrap().len() >> 20;
+    println!("{messages} messages, {} MiB, {rate} sends a second", size());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    for round in 0..ROUNDS {
+        let quiet = send(&store, rate);
+        let (mut backups, mut bytes) = (Vec::new(), 0);
+        let stop = Instant::now() + TURN;
+        let beside = std::thread::scope(|scope| {
+            let sending = scope.spawn(|| send(&store, rate));
+            while Instant::now() < stop {
+                let began = Instant::now();
+                let backup = runtime.block_on(store.backup()).unwrap();
+                backups.push(began.elapsed().as_millis());
+                bytes = backup.size();
+            }
+            sending.join().unwrap()
+        });
+        println!(
+            "round {round}: alone p50 {:.1} p99 {:.1} max {:.1} ms; beside backups p50 {:.1} p99 {:.1} max {:.1} ms; \
+             a backup of {} MiB took {backups:?} ms; the file has {} MiB",
+            quiet[0],
+            quiet[1],
+            quiet[2],
+            beside[0],
+            beside[1],
+            beside[2],
+            bytes >> 20,
+            size()
+        );
+    }
+    let began = Instant::now();
+    store.close();
+    drop(store);
+    println!("closing took {:?}", began.elapsed());
+    for _ in 0..2 {
+        let began = Instant::now();
+        let report = chatd::store::maintain::check(&path, &mut |_| {}).unwrap();
+        println!(
+            "a check took {:?}: {}, {:?}",
+            began.elapsed(),
+            report.counts,
+            report.findings
+        );
+    }
+    let began = Instant::now();
+    let compacted = chatd::store::maintain::compact(&path, &mut |_| {}).unwrap();
+    println!("compacting took {:?}: {compacted:?}", began.elapsed());
+    let lines = folder.path().join("lines");
+    let began = Instant::now();
+    let mut file = std::fs::File::create(&lines).unwrap();
+    chatd::store::maintain::export(&path, &mut file, &mut |_| {}).unwrap();
+    println!(
+        "exporting took {:?}: {} MiB",
+        began.elapsed(),
+        std::fs::metadata(&lines).unwrap().len() >> 20
+    );
+    let began = Instant::now();
+    let mut file = std::io::BufReader::new(std::fs::File::open(&lines).unwrap());
+    let target = folder.path().join("imported.redb");
+    chatd::store::maintain::import(&target, &mut file, &mut |_| {}).unwrap();
+    println!("importing took {:?}", began.elapsed());
+}
+
+fn message(number: u64) -> Change {
+    let sender = number * 7 % PEOPLE;
+    let receiver = (sender + 1 + number % 40) % PEOPLE;
+    Change::Send {
+        sender: UserId::new(sender + 1).unwrap(),
+        receiver: UserId::new(receiver + 1).unwrap(),
+        content: "x".repeat(100).into(),
+        client_id: None,
+    }
+}
+
+/// Makes people, and so many messages, as fast as they are taken.
+fn fill(store: &Store, messages: u64) {
+    let (answered, answers) = mpsc::channel();
+    let mut waiting = 0;
+    let people = (1..=PEOPLE).map(|number| {
+        Change::CreateUser(NewUser {
+            username: Username::registered(&format!("user{number}")).unwrap(),
+            avatar: None,
+            password_hash: "none".into(),
+            is_admin: false,
+            only_if_first: false,
+            invite: None,
+        })
+    });
+    for change in people.chain((0..messages).map(message)) {
+        let answered = answered.clone();
+        let answer = Box::new(move |result: Result<_, _>| answered.send(result.is_ok()).unwrap());
+        store.submit(Timestamp::now(), change, answer);
+        waiting += 1;
+        while waiting > 10_000 {
+            assert!(answers.recv().unwrap());
+            waiting -= 1;
+        }
+    }
+    (0..waiting).for_each(|_| assert!(answers.recv().unwrap()));
+}
+
+/// Sends at a steady pace, whether or not answers come; p50, p99 and the longest wait, in milliseconds.
+fn send(store: &Store, rate: u32) -> [f64; 3] {
+    let waits = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let (finished, done) = mpsc::channel::<()>();
+    let began = Instant::now();
+    let mut number = 0;
+    loop {
+        let due = Duration::from_secs(1) * number / rate;
+        if due > TURN {
+            break;
+        }
+        std::thread::sleep(due.saturating_sub(began.elapsed()));
+        let (waits, finished) = (Arc::clone(&waits), finished.clone());
+        let answer = Box::new(move |result: Result<_, _>| {
+            assert!(result.is_ok());
+            waits
+                .lock()
+                .push((began.elapsed() - due).as_secs_f64() * 1_000.0);
+            drop(finished);
+        });
+        store.submit(Timestamp::now(), message(u64::from(number)), answer);
+        number += 1;
+    }
+    drop(finished);
+    // Ends once every answer has come.
+    let _ = done.recv();
+    let mut waits = waits.lock().clone();
+    waits.sort_by(f64::total_cmp);
+    [
+        waits[waits.len() / 2],
+        waits[waits.len() * 99 / 100],
+        waits[waits.len() - 1],
+    ]
+}
