@@ -108,6 +108,7 @@ impl Ours {
                 password_hash: "$argon2id$v=19$m=19456,t=2,p=1$".repeat(3).into(),
                 is_admin: false,
                 only_if_first: false,
+                invite: None,
             }))
         };
         self.run(FILLING, names)?;
