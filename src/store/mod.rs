@@ -68,8 +68,13 @@ pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_millis(500);
 const PROGRESS: Duration = Duration::from_secs(2);
 /// How many queries may read at once; more wait. A cold read holds a thread for as long as the disk takes.
 const CONCURRENT_READS: usize = 8;
-/// redb's page cache. 64 MiB holds the tree's inner pages of a hundred million messages; the rest is the kernel's.
-const CACHE_BYTES: usize = 64 << 20;
+/// redb's page cache, at least: 64 MiB holds the tree's inner pages of a hundred million messages.
+const MIN_CACHE_BYTES: u64 = 64 << 20;
+/// redb's page cache, at most: what it does not hold is the kernel's to keep.
+const MAX_CACHE_BYTES: u64 = 1 << 30;
+/// A sixteenth of the machine's memory is the page cache's, between those: 64 MiB on a machine of 1 GiB. It is filled by
+/// what is read.
+const CACHE_SHARE: u64 = 16;
 /// How many batches may wait to be told; the writer waits beyond it.
 pub const BATCHES: usize = 8;
 
@@ -661,10 +666,18 @@ fn open_database(medium: &Arc<dyn Medium>) -> Result<Opened, OpenError> {
     })
 }
 
+/// How large redb's page cache may get here.
+fn cache_bytes() -> usize {
+    let machine = rustix::system::sysinfo();
+    let memory = u64::from(machine.mem_unit).saturating_mul(machine.totalram);
+    let bytes = (memory / CACHE_SHARE).clamp(MIN_CACHE_BYTES, MAX_CACHE_BYTES);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
 /// One opening; where it is to `verify`, every page is read and its checksum compared, however the file was left.
 fn open_on_backend(backend: &Backend, verify: bool) -> Result<Database, OpenError> {
     let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
+    builder.set_cache_size(cache_bytes());
     builder.set_check_integrity_on_open(verify);
     builder
         .create_with_backend(backend.clone())

@@ -5,6 +5,7 @@ use std::time::Instant;
 use redb::{Database, ReadableDatabase, ReadableTable, TableError, TableHandle};
 
 use super::client_ids::ClientIds;
+use super::invites::{self, Invites};
 use super::record::{Body, Entry, seal, unseal};
 use super::state::{Conversation, State};
 use super::sweep::{ROW_CONVERSATIONS, Sweep, decode_row};
@@ -12,7 +13,8 @@ use super::tables::{
     CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY,
     INVITES, LOG, META, SWEPT, USERS,
 };
-use super::{OpenError, PROGRESS, StoreError, invites, users};
+use super::users::{self, Directory};
+use super::{OpenError, PROGRESS, StoreError};
 use crate::model::{ConversationId, EntryId, MessageId, Pair, UserId};
 
 /// The format that this program writes. A file of an earlier one is migrated at open; one of a later one is refused
@@ -145,25 +147,40 @@ pub(super) fn cursor_key(db: &Database) -> Result<[u8; KEY_BYTES], StoreError> {
     sealed_meta(&db.begin_read()?.open_table(META)?, CURSOR_KEY)
 }
 
-/// Reads the accounts and the derived rows, and replays what the log has beyond them.
+/// Reads the accounts, and beside them the derived rows, and replays what the log has beyond those.
 pub(super) fn load(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
+    std::thread::scope(|scope| {
+        let people = scope.spawn(|| load_people(db));
+        let mut loaded = load_talk(db, sweep_every)?;
+        let people = people.join();
+        (loaded.state.directory, loaded.state.invites) =
+            people.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(loaded)
+    })
+}
+
+fn load_people(db: &Database) -> Result<(Directory, Invites), StoreError> {
+    let (mut directory, mut all_invites) = (Directory::default(), Invites::default());
+    let txn = db.begin_read()?;
+    for row in txn.open_table(USERS)?.iter()? {
+        let (key, value) = row?;
+        directory.put(users::decode(key.value(), value.value())?.into());
+    }
+    for row in txn.open_table(INVITES)?.iter()? {
+        let (key, value) = row?;
+        let invite = invites::decode(key.value(), value.value())?;
+        all_invites.put(key.value(), invite);
+    }
+    Ok((directory, all_invites))
+}
+
+fn load_talk(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
     let mut state = State::default();
     let txn = db.begin_read()?;
     let meta = txn.open_table(META)?;
     let swept = u64::from_le_bytes(sealed_meta(&meta, SWEPT)?);
     let mut client_ids = ClientIds::new(sealed_meta(&meta, CLIENT_ID_KEY)?);
     let mut sweep = Sweep::new(swept, sweep_every);
-    for row in txn.open_table(USERS)?.iter()? {
-        let (key, value) = row?;
-        state
-            .directory
-            .put(users::decode(key.value(), value.value())?.into());
-    }
-    for row in txn.open_table(INVITES)?.iter()? {
-        let (key, value) = row?;
-        let invite = invites::decode(key.value(), value.value())?;
-        state.invites.put(key.value(), invite);
-    }
     for row in txn.open_table(CONVERSATION_STATES)?.iter()? {
         let (key, value) = row?;
         if state.conversation_count() != key.value() * ROW_CONVERSATIONS {

@@ -107,6 +107,33 @@ struct Chats {
     touched: Vec<ConversationId>,
 }
 
+/// The ids of conversations in their order.
+fn ids() -> impl Iterator<Item = ConversationId> {
+    (1..).map_while(|number| ConversationId::new(number).ok())
+}
+
+/// Fills one list of each person, oldest first. The members go along with what is sorted: looked up one by one in the
+/// order of age, they would be somewhere else in memory each time.
+fn list(
+    chats: &mut FxHashMap<UserId, Chats>,
+    conversations: &[Conversation],
+    of: impl Fn(&mut Chats) -> &mut Vec<ConversationId>,
+    last: impl Fn(&Conversation) -> Option<EntryId>,
+) {
+    let mut by_age: Vec<_> = ids()
+        .zip(conversations)
+        .filter_map(|(id, conversation)| {
+            Some((last(conversation)?, id, conversation.pair.members()))
+        })
+        .collect();
+    by_age.sort_unstable_by_key(|(last, ..)| *last);
+    for (_, id, members) in by_age {
+        for member in members {
+            of(chats.entry(member).or_default()).push(id);
+        }
+    }
+}
+
 /// Moves a conversation to the end. Searched from there, where the conversations that move are.
 fn move_to_end(list: &mut Vec<ConversationId>, id: ConversationId) {
     if list.last() != Some(&id) {
@@ -196,27 +223,35 @@ impl State {
 
     /// Makes what follows from the conversations, once they are all there.
     pub(super) fn derive(&mut self) {
-        let mut recent = Vec::with_capacity(self.conversations.len());
-        let mut touched = Vec::with_capacity(self.conversations.len());
-        self.pairs.reserve(self.conversations.len());
-        for (number, conversation) in (1..).zip(&self.conversations) {
-            let id = ConversationId::new(number).expect("a table's keys are valid ids");
-            self.pairs.insert(conversation.pair, id);
-            recent.extend(conversation.chain.last().map(|last| (last, id)));
-            touched.extend(conversation.last_entry.map(|last| (last, id)));
-        }
-        recent.sort_unstable();
-        touched.sort_unstable();
-        for (_, id) in recent {
-            for member in self.conversations[index(id)].pair.members() {
-                self.chats.entry(member).or_default().recent.push(id);
-            }
-        }
-        for (_, id) in touched {
-            for member in self.conversations[index(id)].pair.members() {
-                self.chats.entry(member).or_default().touched.push(id);
-            }
-        }
+        let conversations = &self.conversations;
+        let (pairs, chats) = std::thread::scope(|scope| {
+            let pairs = scope.spawn(|| {
+                let mut pairs = FxHashMap::default();
+                pairs.reserve(conversations.len());
+                pairs.extend(
+                    ids()
+                        .zip(conversations.iter().map(|conversation| conversation.pair))
+                        .map(|(id, pair)| (pair, id)),
+                );
+                pairs
+            });
+            let mut chats: FxHashMap<UserId, Chats> = FxHashMap::default();
+            list(
+                &mut chats,
+                conversations,
+                |chats| &mut chats.recent,
+                |conversation| conversation.chain.last().map(EntryId::from),
+            );
+            list(
+                &mut chats,
+                conversations,
+                |chats| &mut chats.touched,
+                |conversation| conversation.last_entry,
+            );
+            (pairs.join(), chats)
+        });
+        self.pairs = pairs.expect("putting pairs into a map does not panic");
+        self.chats = chats;
     }
 
     /// Takes over what a transaction changed.

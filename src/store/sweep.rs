@@ -90,7 +90,8 @@ impl Sweep {
             return Ok(Step::default());
         };
         pass.credit += appended;
-        let due = (pass.credit as u128 * pass.total as u128).div_ceil(u128::from(self.window));
+        // Rounded down, so that small transactions take turns at a row.
+        let due = pass.credit as u128 * pass.total as u128 / u128::from(self.window);
         let due = usize::try_from(due).unwrap_or(MAX_STEP).min(MAX_STEP);
         self.write(txn, now, due, client_ids, conversation)
     }

@@ -5,7 +5,7 @@
 //! - `open` times [`Ours::open`] in a fresh process, cold (the kernel was asked to drop the file's pages, and the bytes
 //!   read from the disk are shown) and warm. The weight is what anonymous resident memory (`RssAnon`) grew by; it
 //!   includes what the allocator keeps, and the store's page cache, whose share cannot be told apart from outside: the
-//!   weight is shown with it, and less its [`CACHE_BYTES`] or the size of a smaller file. GB are 10^9 allocated bytes.
+//!   weight is shown with it, and less its [`CACHE_BYTES`] (the least that it may be) or the size of a smaller file. GB are 10^9 allocated bytes.
 //! - `open --kill` does so, cold, after a process that was writing to the file was killed. What was confirmed is not
 //!   looked for: that is a test's work.
 

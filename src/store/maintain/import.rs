@@ -86,7 +86,7 @@ fn write_log(
     let backend = Backend::holding(medium)?;
     backend.release()?;
     let db = Database::builder()
-        .set_cache_size(crate::store::CACHE_BYTES)
+        .set_cache_size(crate::store::cache_bytes())
         .create_with_backend(backend)?;
     schema::prepare(&db, None)?;
     let txn = db.begin_write()?;
