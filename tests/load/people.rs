@@ -36,9 +36,14 @@ pub(crate) async fn register(data: &std::path::Path, count: usize) -> Result<Vec
         ..Config::default()
     };
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(chatd::server::run(config, listener, |_| {}, async {
+    let (ready, is_ready) = oneshot::channel::<()>();
+    let ready = |_: Option<&str>| {
+        let _ = ready.send(());
+    };
+    let serving = tokio::spawn(chatd::server::run(config, listener, ready, async {
         drop(stopped.await)
     }));
+    is_ready.await?;
     let mut workers = JoinSet::new();
     for worker in 0..AT_ONCE {
         let address = address.clone();
