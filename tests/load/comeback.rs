@@ -55,10 +55,14 @@ async fn main() -> Result<(), Error> {
     let senders = tokens.split_off(connections);
     let places = arrive(&address, &tokens, None).await?.1;
 
-    // Each is sent its messages by the first sender, many at a time.
-    let (mut sender, _) = enter(&address, &auth(&senders[0], None)).await?;
+    // Each is sent its messages, many at a time; by all senders in turn, since one that says so much is closed for a flood.
+    let mut sockets = Vec::new();
+    for token in &senders {
+        sockets.push(enter(&address, &auth(token, None)).await?.0);
+    }
     for number in 0..MISSED {
-        for chunk in places.chunks(500) {
+        for (at, chunk) in places.chunks(500).enumerate() {
+            let sender = &mut sockets[at % SENDERS];
             for place in chunk {
                 let message =
                     json!({"receiver_id": place.user, "content": format!("missed {number}")});
@@ -66,10 +70,11 @@ async fn main() -> Result<(), Error> {
                 sender.send(Message::text(format!("421{event}"))).await?;
             }
             for _ in chunk {
-                while !text(&mut sender).await?.starts_with("431") {}
+                while !text(sender).await?.starts_with("431") {}
             }
         }
     }
+    drop(sockets);
     let quiet = send_until(&address, &senders, async {
         tokio::time::sleep(Duration::from_secs(5)).await;
         Ok(())
