@@ -2,7 +2,7 @@
 //! a token, since only the file's owner can open it.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Incoming};
@@ -10,17 +10,11 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
+use crate::server::control_socket;
 use crate::store::maintain::{Partial, Progress, Unit};
 
 /// So much of a refusal is read: more than any has.
 const MAX_REFUSAL_BYTES: usize = 64 << 10;
-
-/// Where the server on a data file listens.
-pub(super) fn socket_of(data: &Path) -> PathBuf {
-    let mut name = data.as_os_str().to_owned();
-    name.push(".sock");
-    PathBuf::from(name)
-}
 
 /// Writes a backup that the server on `data` makes into a file in the making. It is not checked yet.
 pub(super) fn fetch_backup(
@@ -66,7 +60,7 @@ pub(super) fn fetch_backup(
 
 /// Asks the server on `data` for something.
 async fn get(data: &Path, path: &str) -> Result<Response<Incoming>, String> {
-    let socket = socket_of(data);
+    let socket = control_socket(data);
     let silent = |error: &dyn std::fmt::Display| {
         format!(
             "{} is in use, and its server does not answer at {}: stop the server, then try again ({error})",
