@@ -12,7 +12,7 @@ use super::record::{Entry, MessageBody, Rest, put};
 use crate::model::{EntryId, MAX_ID, MessageId};
 
 /// What must be known of a chain to append to it: its length, and the few messages that the next one may point to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Chain {
     length: u64,
     /// The last message of each segment, oldest first; its last element is the chain's last message.
@@ -25,6 +25,16 @@ pub(super) struct Links {
     pub(super) previous: Option<MessageId>,
     pub(super) jump: Option<MessageId>,
     pub(super) number: u64,
+}
+
+/// By hand, since what is derived copies a spine element by element.
+impl Clone for Chain {
+    fn clone(&self) -> Self {
+        Self {
+            length: self.length,
+            spine: SmallVec::from_slice(&self.spine),
+        }
+    }
 }
 
 impl Chain {

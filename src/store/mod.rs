@@ -18,6 +18,7 @@ mod missed;
 mod queue;
 mod reader;
 mod readset;
+mod recency;
 mod record;
 mod schema;
 mod staging;
@@ -49,7 +50,7 @@ pub use missed::{MAX_MISSED, Missed, MissedChange};
 pub use reader::{HistoryQuery, HistoryRow, Page, Recent, Snapshot};
 
 use crate::model::{
-    ChatRead, ClientId, CursorKey, Message, MessageId, MessageRead, Timestamp, User, UserId,
+    ChatRead, ClientId, CursorKey, Message, MessageId, MessageRead, Pair, Timestamp, User, UserId,
     Username,
 };
 use medium::{Backend, LockedFile, Medium};
@@ -252,6 +253,19 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+}
+
+impl Change {
+    /// Whose conversation it is about, where that can be told without reading.
+    fn pair(&self) -> Option<Pair> {
+        match self {
+            Self::Send {
+                sender, receiver, ..
+            } => Pair::new(*sender, *receiver),
+            Self::MarkChatRead { reader, peer, .. } => Pair::new(*reader, *peer),
+            _ => None,
+        }
+    }
 }
 
 /// An account to be made.

@@ -176,13 +176,19 @@ fn checksum(key: u64, body: &[u8]) -> u32 {
 impl<'a> Entry<'a> {
     /// The sealed value of the entry with this id.
     pub(super) fn encode(&self, id: EntryId) -> Vec<u8> {
-        let mut out = Vec::with_capacity(
-            64 + if let Body::Message(message) = &self.body {
-                message.content.len()
-            } else {
-                0
-            },
-        );
+        let mut out = Vec::new();
+        self.encode_into(id, &mut out);
+        out
+    }
+
+    /// Appends the sealed value of the entry with this id.
+    pub(super) fn encode_into(&self, id: EntryId, out: &mut Vec<u8>) {
+        let start = out.len();
+        let content = match &self.body {
+            Body::Message(message) => message.content.len(),
+            _ => 0,
+        };
+        out.reserve(64 + content);
         out.extend_from_slice(&[0; 4]);
         let side = if self.side == 1 { FLAG_SIDE } else { 0 };
         match &self.body {
@@ -194,18 +200,18 @@ impl<'a> Entry<'a> {
                     Some(StoredClientId::Uuid(_)) => FLAG_CLIENT_UUID,
                 };
                 out.push(KIND_MESSAGE | side | client | if same { 0 } else { FLAG_OTHER_PREVIOUS });
-                self.encode_head(&mut out, id);
+                self.encode_head(out, id);
                 if !same {
-                    put_back(&mut out, id, message.previous.map(EntryId::from));
+                    put_back(out, id, message.previous.map(EntryId::from));
                 }
-                put_back(&mut out, id, message.jump.map(EntryId::from));
-                put(&mut out, message.number);
-                put(&mut out, message.ordinal);
+                put_back(out, id, message.jump.map(EntryId::from));
+                put(out, message.number);
+                put(out, message.ordinal);
                 match message.client_id {
                     None => {}
                     Some(StoredClientId::Uuid(bytes)) => out.extend_from_slice(&bytes),
                     Some(StoredClientId::Text(text)) => {
-                        put(&mut out, text.len() as u64);
+                        put(out, text.len() as u64);
                         out.extend_from_slice(text.as_bytes());
                     }
                 }
@@ -213,9 +219,9 @@ impl<'a> Entry<'a> {
             }
             Body::Read { message, ordinal } => {
                 out.push(KIND_READ | side);
-                self.encode_head(&mut out, id);
-                put_back(&mut out, id, Some((*message).into()));
-                put(&mut out, *ordinal);
+                self.encode_head(out, id);
+                put_back(out, id, Some((*message).into()));
+                put(out, *ordinal);
             }
             Body::ChatRead {
                 up_to,
@@ -224,21 +230,20 @@ impl<'a> Entry<'a> {
                 changed,
             } => {
                 out.push(KIND_CHAT_READ | side);
-                self.encode_head(&mut out, id);
-                put_back(&mut out, id, Some((*up_to).into()));
-                put(&mut out, *through);
-                put(&mut out, *count);
+                self.encode_head(out, id);
+                put_back(out, id, Some((*up_to).into()));
+                put(out, *through);
+                put(out, *count);
                 // Newest first, each as the distance back from the one before it.
                 let mut from = id;
                 for message in changed.iter().rev() {
-                    put_back(&mut out, from, Some((*message).into()));
+                    put_back(out, from, Some((*message).into()));
                     from = (*message).into();
                 }
             }
         }
-        let sum = checksum(id.get(), &out[4..]);
-        out[..4].copy_from_slice(&sum.to_le_bytes());
-        out
+        let sum = checksum(id.get(), &out[start + 4..]);
+        out[start..start + 4].copy_from_slice(&sum.to_le_bytes());
     }
 
     fn encode_head(&self, out: &mut Vec<u8>, id: EntryId) {

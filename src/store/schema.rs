@@ -174,6 +174,54 @@ fn load_people(db: &Database) -> Result<(Directory, Invites), StoreError> {
     Ok((directory, all_invites))
 }
 
+/// The conversations as their rows tell them: the first half of the rows on this thread, the second beside it.
+fn load_conversations(db: &Database) -> Result<Vec<Conversation>, StoreError> {
+    let rows = {
+        let states = db.begin_read()?.open_table(CONVERSATION_STATES)?;
+        states.last()?.map_or(0, |(key, _)| key.value() + 1)
+    };
+    let half = rows / 2;
+    std::thread::scope(|scope| {
+        let later = scope.spawn(|| load_rows(db, half..rows, 0));
+        let mut all = load_rows(db, 0..half, rows - half)?;
+        let later = later.join();
+        let mut later = later.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        if all.len() as u64 != half * ROW_CONVERSATIONS {
+            return Err(StoreError::Damaged {
+                table: "conversation_states",
+                key: half,
+            });
+        }
+        all.append(&mut later);
+        Ok(all)
+    })
+}
+
+/// The conversations of these rows, with room for those of `more` rows. Every row but the last one is full.
+fn load_rows(
+    db: &Database,
+    rows: std::ops::Range<u64>,
+    more: u64,
+) -> Result<Vec<Conversation>, StoreError> {
+    let full = |rows: u64| usize::try_from(rows * ROW_CONVERSATIONS).unwrap_or(usize::MAX);
+    let mut found = Vec::with_capacity(full(rows.end - rows.start + more));
+    let states = db.begin_read()?.open_table(CONVERSATION_STATES)?;
+    let mut expected = rows.start;
+    for row in states.range(rows.clone())? {
+        let (key, value) = row?;
+        let key = key.value();
+        if key != expected || found.len() != full(key - rows.start) {
+            return Err(StoreError::Damaged {
+                table: "conversation_states",
+                key,
+            });
+        }
+        decode_row(key, value.value(), &mut found)?;
+        expected += 1;
+    }
+    Ok(found)
+}
+
 fn load_talk(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
     let mut state = State::default();
     let txn = db.begin_read()?;
@@ -181,18 +229,7 @@ fn load_talk(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
     let swept = u64::from_le_bytes(sealed_meta(&meta, SWEPT)?);
     let mut client_ids = ClientIds::new(sealed_meta(&meta, CLIENT_ID_KEY)?);
     let mut sweep = Sweep::new(swept, sweep_every);
-    for row in txn.open_table(CONVERSATION_STATES)?.iter()? {
-        let (key, value) = row?;
-        if state.conversation_count() != key.value() * ROW_CONVERSATIONS {
-            return Err(StoreError::Damaged {
-                table: "conversation_states",
-                key: key.value(),
-            });
-        }
-        for conversation in decode_row(key.value(), value.value())? {
-            state.put_conversation(conversation);
-        }
-    }
+    state.put_conversations(load_conversations(db)?);
     let newer = state.conversation_count() + 1;
     for row in txn.open_table(CONVERSATIONS)?.range(newer..)? {
         let (key, value) = row?;

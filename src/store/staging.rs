@@ -13,7 +13,7 @@ use super::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
 use super::invites::StagedInvites;
 use super::reader::message_of;
 use super::record::{Body, Entry, MessageBody, StoredClientId};
-use super::state::{Changes, Conversation, State};
+use super::state::{Changed, Changes, Conversation, State};
 use super::tables::CLIENT_IDS;
 use super::{Change, Committed, NewUser, StoreError};
 use crate::model::{
@@ -21,22 +21,66 @@ use crate::model::{
     Timestamp, User, UserId,
 };
 
+/// The entries that a transaction appends, one after the other in one buffer. Kept from one transaction to the next, so
+/// that an entry costs no allocation.
+#[derive(Default)]
+pub(super) struct Entries {
+    /// The first one's id; those of the others follow.
+    first: u64,
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+/// A buffer that grew larger is not kept: 1 MiB is as much as a full transaction of usual messages takes.
+const MAX_KEPT_BYTES: usize = 1 << 20;
+
+impl Entries {
+    /// Begins anew.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(MAX_KEPT_BYTES);
+        self.ends.clear();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn push(&mut self, id: EntryId, entry: &Entry<'_>) {
+        if self.ends.is_empty() {
+            self.first = id.get();
+        }
+        entry.encode_into(id, &mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn at(&self, place: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(place)?;
+        let begin = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Some(&self.bytes[begin..end])
+    }
+
+    fn get(&self, id: EntryId) -> Option<&[u8]> {
+        let place = id.get().checked_sub(self.first)?;
+        self.at(usize::try_from(place).ok()?)
+    }
+
+    /// Their ids and sealed values, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        (self.first..).zip((0..).map_while(|place| self.at(place)))
+    }
+}
+
 /// The log as this transaction sees it: the table, and what is about to be appended.
 pub(super) struct Appended<'a> {
     table: &'a Table<'a, u64, &'static [u8]>,
-    /// Ids follow one another, so an entry is found by its distance from the first.
-    pub(super) entries: Vec<(u64, Vec<u8>)>,
+    entries: &'a mut Entries,
 }
 
 impl ReadLog for Appended<'_> {
     fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
-        let staged = self
-            .entries
-            .first()
-            .and_then(|(first, _)| id.get().checked_sub(*first));
-        if let Some((_, value)) =
-            staged.and_then(|distance| self.entries.get(usize::try_from(distance).ok()?))
-        {
+        if let Some(value) = self.entries.get(id) {
             return Ok(read(Entry::decode(id, value)?));
         }
         let value = self.table.get(id.get())?.ok_or(StoreError::Damaged {
@@ -70,14 +114,17 @@ impl<'a> Staging<'a> {
         db: &'a Database,
         log: &'a Table<'a, u64, &'static [u8]>,
         known_client_ids: &'a mut ClientIds,
+        entries: &'a mut Entries,
+        conversations: Changed,
     ) -> Self {
+        entries.clear();
         Self {
             state,
             db,
             known_client_ids,
             appended: Appended {
                 table: log,
-                entries: Vec::new(),
+                entries,
             },
             credentials: Vec::new(),
             names: HashMap::new(),
@@ -86,6 +133,7 @@ impl<'a> Staging<'a> {
             greatest_user: state.directory.greatest(),
             invites: StagedInvites::default(),
             changes: Changes {
+                conversations,
                 last_entry: state.last_entry,
                 last_at: state.last_at,
                 ..Changes::default()
@@ -142,14 +190,14 @@ impl<'a> Staging<'a> {
     pub(super) fn conversation(&self, id: ConversationId) -> Option<&Conversation> {
         self.changes
             .conversations
-            .get(&id)
+            .get(id)
             .or_else(|| self.state.conversation(id))
     }
 
     /// A conversation to be changed by this transaction.
     fn conversation_mut(&mut self, id: ConversationId) -> &mut Conversation {
         let state = self.state;
-        self.changes.conversations.entry(id).or_insert_with(|| {
+        self.changes.conversations.get_or_insert_with(id, || {
             state
                 .conversation(id)
                 .cloned()
@@ -168,7 +216,7 @@ impl<'a> Staging<'a> {
     /// Appends one entry to its conversation and to the log.
     fn append(&mut self, id: EntryId, entry: &Entry<'_>) {
         self.conversation_mut(entry.conversation).last_entry = Some(id);
-        self.appended.entries.push((id.get(), entry.encode(id)));
+        self.appended.entries.push(id, entry);
     }
 
     fn send(
@@ -281,7 +329,7 @@ impl<'a> Staging<'a> {
         self.changes.created.insert(pair, id);
         self.changes
             .conversations
-            .insert(id, Conversation::new(pair));
+            .get_or_insert_with(id, || Conversation::new(pair));
         Ok(id)
     }
 

@@ -214,16 +214,19 @@ fn encode_row<'a>(
     seal(row, &body)
 }
 
-/// Reads a row back.
-pub(super) fn decode_row(row: u64, sealed: &[u8]) -> Result<Vec<Conversation>, StoreError> {
+/// Reads a row back: appends its conversations.
+pub(super) fn decode_row(
+    row: u64,
+    sealed: &[u8],
+    out: &mut Vec<Conversation>,
+) -> Result<(), StoreError> {
     let body = unseal("conversation_states", row, sealed)?;
-    let decode = || {
+    let mut decode = || {
         let mut rest = Rest(body);
-        let count = rest.take()?.min(ROW_CONVERSATIONS);
-        let conversations: Option<Vec<_>> = (0..count)
-            .map(|_| Conversation::decode(&mut rest))
-            .collect();
-        conversations.filter(|_| rest.0.is_empty())
+        for _ in 0..rest.take()?.min(ROW_CONVERSATIONS) {
+            out.push(Conversation::decode(&mut rest)?);
+        }
+        rest.0.is_empty().then_some(())
     };
     decode().ok_or(StoreError::Damaged {
         table: "conversation_states",

@@ -23,8 +23,8 @@ use super::invites;
 use super::queue::Pace;
 use super::record::seal;
 use super::schema::{Loaded, encode_pair};
-use super::staging::Staging;
-use super::state::Changes;
+use super::staging::{Entries, Staging};
+use super::state::{Changed, Changes};
 use super::sweep::{Step, Sweep};
 use super::tables::{CONVERSATIONS, CREDENTIALS, INVITES, LOG, USERS};
 use super::{
@@ -97,6 +97,10 @@ pub(super) struct Writer {
     pace: Pace,
     client_ids: ClientIds,
     sweep: Sweep,
+    /// What the transaction at hand appends.
+    entries: Entries,
+    /// Empty, and with room for the conversations that it changes.
+    changed: Changed,
     retry_after: Duration,
     trouble: Option<Trouble>,
 }
@@ -116,6 +120,8 @@ impl Writer {
             retry_after: options.retry_after,
             client_ids,
             sweep,
+            entries: Entries::default(),
+            changed: Changed::default(),
             trouble: None,
         }
     }
@@ -206,7 +212,15 @@ impl Writer {
         let (results, changes, step) = {
             let mut log = txn.open_table(LOG)?;
             let state = self.inner.state.read();
-            let mut staging = Staging::new(&state, &db, &log, &mut self.client_ids);
+            state.fetch(jobs.iter().filter_map(|job| job.change.pair()));
+            let mut staging = Staging::new(
+                &state,
+                &db,
+                &log,
+                &mut self.client_ids,
+                &mut self.entries,
+                std::mem::take(&mut self.changed),
+            );
             let mut results = Vec::with_capacity(jobs.len());
             for job in jobs {
                 match staging.stage(job.now, &job.change) {
@@ -219,17 +233,16 @@ impl Writer {
                     result => results.push(result),
                 }
             }
-            let entries = staging.appended.entries;
             let (credentials, changes) = (staging.credentials, staging.changes);
-            if entries.is_empty() && changes.users.is_empty() && changes.invites.is_empty() {
+            if self.entries.len() == 0 && changes.users.is_empty() && changes.invites.is_empty() {
                 // Every answer says how things were already; they are on disk.
                 return Ok(results);
             }
-            let appended = entries.len() as u64;
+            let appended = self.entries.len() as u64;
             // Appending at the end, by a cursor, fills the pages of the tree; single inserts leave them half empty.
             let mut end = log.upper_bound_mut(std::ops::Bound::<u64>::Unbounded)?;
-            for (id, value) in entries {
-                end.insert_before(id, &value[..])?;
+            for (id, value) in self.entries.iter() {
+                end.insert_before(id, value)?;
             }
             end.close()?;
             if !changes.created.is_empty() {
@@ -267,7 +280,7 @@ impl Writer {
                 |id| {
                     changes
                         .conversations
-                        .get(&id)
+                        .get(id)
                         .or_else(|| state.conversation(id))
                 },
             )?;
@@ -284,14 +297,14 @@ impl Writer {
     /// Takes over what is on disk now.
     fn publish(&mut self, changes: Changes, step: &Step) {
         self.sweep.taken(step, &mut self.client_ids);
-        for id in changes.conversations.keys() {
-            self.sweep.mark(*id);
+        for id in changes.conversations.ids() {
+            self.sweep.mark(id);
         }
         for (sender, hash, message, at) in &changes.client_ids {
             self.client_ids.put(*sender, *hash, *message, *at);
         }
         let last_entry = changes.last_entry;
-        self.inner.state.write().publish(changes);
+        self.changed = self.inner.state.write().publish(changes);
         self.sweep.begin_if_due(last_entry, &self.client_ids);
     }
 

@@ -242,7 +242,8 @@ fn a_derived_row_that_is_wrong_under_a_right_checksum_is_found() {
         let data = Data::talked(3, 100);
         data.tamper(|txn| {
             let mut table = txn.open_table(CONVERSATION_STATES).unwrap();
-            let mut row = decode_row(0, table.get(0).unwrap().unwrap().value()).unwrap();
+            let mut row = Vec::new();
+            decode_row(0, table.get(0).unwrap().unwrap().value(), &mut row).unwrap();
             match wrong {
                 0 => row[2].sent[0] += 1,
                 1 => row[2].read[1] = Default::default(),
