@@ -369,8 +369,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 before: &before,
                 control: Vec::new(),
             };
-            // Nothing is made for a connection on which nothing has come.
-            if shim.before.is_empty()
+            // Nothing is made for a connection on which nothing has come. A reader that is there may hold whole frames
+            // that the last turn left to this one.
+            if self.reader.is_none()
+                && shim.before.is_empty()
                 && let Err(error) = shim.fill()
             {
                 return match shim.stopped {

@@ -649,3 +649,20 @@ async fn text_that_is_no_utf_8_is_closed_with_1007_and_a_torn_frame_with_1002() 
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn every_event_of_a_burst_is_answered_without_another_one_having_to_come() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let mut wire = server.connect(&ada).await;
+    // One turn reads 64 messages; where the 64th ends within the reader's buffer, that holds the last ones whole.
+    for count in 60..=140 {
+        wire.say_at_once((0..count).map(|id| format!("42{id}[\"nobody knows this\"]")))
+            .await;
+        for id in 0..count {
+            let ack = wire.text().await;
+            assert!(ack.starts_with(&format!("43{id}[")), "{count}: {ack}");
+        }
+    }
+    server.stop().await;
+}

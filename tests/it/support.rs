@@ -278,6 +278,14 @@ impl Wire {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
+    /// Says several things in one write.
+    pub async fn say_at_once(&mut self, texts: impl IntoIterator<Item = String>) {
+        for text in texts {
+            self.socket.feed(Message::text(text)).await.unwrap();
+        }
+        self.socket.flush().await.unwrap();
+    }
+
     pub async fn say_binary(&mut self, bytes: &'static [u8]) {
         self.socket.send(Message::binary(bytes)).await.unwrap();
     }
