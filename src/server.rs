@@ -34,7 +34,7 @@ use tokio_util::task::TaskTracker;
 use crate::accounts::Accounts;
 use crate::chat::{Chat, Presence};
 use crate::config::Config;
-use crate::gateway::{Expiry, Inbound, Outbound};
+use crate::gateway::{self, Expiry, Inbound, Outbound};
 use crate::http::{self, Http};
 use crate::hub::{Io, Namespace};
 use crate::limits::Limits;
@@ -172,6 +172,7 @@ pub async fn run(
         Arc::clone(&limits),
         config.trusted_proxies,
         Timestamp::now,
+        gateway::events,
     );
     let keys = watch_keys(config.jwks, Arc::clone(&config.reload), accounts.clone());
     let certificates = keep_certificates(config.tls, certificates, config.reload, tls.clone());

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::user_room;
-use super::wire::Typing;
+use super::wire::{TYPING, Typing};
 use crate::accounts;
 use crate::chat::{Event, Listener, Update};
 use crate::hub::{Namespace, SocketKey};
@@ -131,7 +131,7 @@ impl Listener for Outbound {
             } => {
                 self.namespace
                     .to(user_room(receiver_id))
-                    .emit("typing", &(Typing { user_id, is_typing },));
+                    .emit(TYPING.name, &(Typing { user_id, is_typing },));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json;
@@ -21,15 +22,19 @@ pub(super) struct ApiError {
     allowed: &'static [Method],
 }
 
-#[derive(Serialize)]
-struct Failure<'a> {
+/// A refusal.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Failure<'a> {
     success: bool,
     error: ErrorBody<'a>,
 }
 
-#[derive(Serialize)]
+/// What went wrong.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
 struct ErrorBody<'a> {
     code: Code,
+    /// For the developer of a client.
     message: &'a str,
     /// As `Retry-After`, for pages of other origins, which may not read that.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +42,7 @@ struct ErrorBody<'a> {
 }
 
 /// The status that goes with a code.
-const fn status(code: Code) -> StatusCode {
+pub(super) const fn status(code: Code) -> StatusCode {
     match code {
         Code::MissingToken | Code::InvalidToken | Code::TokenExpired | Code::InvalidCredentials => {
             StatusCode::UNAUTHORIZED

@@ -9,7 +9,8 @@ const PLAN: &[(&str, &[&str])] = &[
     ("socketio", &[]),
     ("store", &["model"]),
     ("accounts", &["model", "store"]),
-    ("chat", &["model", "store"]),
+    ("describe", &["model"]),
+    ("chat", &["model", "describe", "store"]),
     ("transport", &["engineio"]),
     ("hub", &["socketio", "transport"]),
     ("limits", &["model"]),
@@ -22,12 +23,20 @@ const PLAN: &[(&str, &[&str])] = &[
             "accounts",
             "chat",
             "limits",
+            "describe",
             "model",
         ],
     ),
     (
         "http",
-        &["transport", "accounts", "chat", "limits", "model"],
+        &[
+            "transport",
+            "accounts",
+            "chat",
+            "limits",
+            "describe",
+            "model",
+        ],
     ),
 ];
 

@@ -50,9 +50,7 @@ impl Running {
             let code = code.chars().take_while(char::is_ascii_alphanumeric);
             code.collect()
         });
-        let remote = Remote {
-            address: address.parse().unwrap(),
-        };
+        let remote = Remote::at(address.parse().unwrap());
         let rest = tokio::spawn(async move {
             log.read_to_string(&mut said).await.unwrap();
             said
