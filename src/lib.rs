@@ -12,6 +12,7 @@
 //! closes it; [`cli`] is the program. [`describe`] makes documents of what clients can rely on. Who may import whom is held
 //! by a test, `tests/it/house.rs`.
 
+pub mod metrics;
 pub mod model;
 
 pub mod describe;

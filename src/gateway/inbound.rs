@@ -21,6 +21,7 @@ use crate::hub::{
     SocketHandler, SocketId,
 };
 use crate::limits::{Key, Kind, Limits};
+use crate::metrics::METRICS;
 use crate::model::{ClientId, Code, Cursor, FieldError, Fields, Origin, Place, Timestamp, UserId};
 use crate::transport::CloseReason;
 
@@ -103,7 +104,12 @@ impl Handler for Inbound {
         match identity {
             Ok(Identity::Known(caller)) => {
                 match shared.resume(now, caller.user.id, &socket, &fields) {
-                    None => Connecting::Done(Ok(welcome(shared, socket, &caller))),
+                    None => {
+                        if fields.optional("pid") != Ok(None::<Cow<'_, str>>) {
+                            METRICS.came_back(false);
+                        }
+                        Connecting::Done(Ok(welcome(shared, socket, &caller)))
+                    }
                     Some(lost) => Connecting::Later(Box::pin(async move {
                         Ok(welcome_back(shared, socket, &caller, lost).await)
                     })),
@@ -207,9 +213,11 @@ async fn welcome_back(
         (missed, _) => {
             tracing::debug!(%user, error = ?missed.err(), "a socket was not continued");
             shared.places.give_up(now, &lost.place);
+            METRICS.came_back(false);
             return welcome(shared, socket, caller);
         }
     };
+    METRICS.came_back(true);
     socket.continue_as(id);
     Box::new(Person {
         shared,
@@ -225,6 +233,7 @@ async fn welcome_back(
 }
 
 fn refusal(error: &AccountError) -> Refusal {
+    METRICS.refused(error.code().as_str());
     Refusal {
         message: error.to_string(),
         data: serde_json::to_value(RefusalData { code: error.code() }).ok(),
@@ -347,18 +356,16 @@ impl SocketHandler for Person {
                 }
                 Err(error) => Err((error.into(), caller, None)),
             },
+            // Without an ack to answer by, an unknown event is nobody's business.
+            None if caller.ack.is_none() => return,
             None => {
-                // Without an ack to answer by, an unknown event is nobody's business.
-                if let Some(ack) = caller.ack {
-                    let message = "unknown event".to_owned();
-                    let error = &Failure {
-                        code: Code::InvalidPayload,
-                        message,
-                        retry_after_ms: None,
-                    };
-                    ack.send(&(Failed::new(error),));
-                }
-                return;
+                let message = "unknown event".to_owned();
+                let failure = Failure {
+                    code: Code::InvalidPayload,
+                    message,
+                    retry_after_ms: None,
+                };
+                Err((failure, caller, None))
             }
         };
         if let Err((failure, caller, client_id)) = done {
@@ -406,6 +413,7 @@ impl Caller {
     }
 
     fn fail(self, failure: &Failure, client_id: Option<&ClientId>) {
+        METRICS.refused(failure.code.as_str());
         match self.ack {
             Some(ack) => ack.send(&(Failed::new(failure),)),
             None => {

@@ -10,6 +10,7 @@ use super::wire::{TYPING, Typing};
 use crate::accounts;
 use crate::chat::{Event, Listener, Update};
 use crate::hub::{Namespace, SocketKey};
+use crate::metrics::METRICS;
 use crate::model::{Cursor, CursorKey, EntryId, UserId};
 
 /// Tells the chat's namespace what happened.
@@ -78,6 +79,7 @@ impl Listener for Outbound {
                 fresh: true,
                 ..
             } => {
+                METRICS.messages.inc();
                 let entry = message.id.into();
                 let received = Update::received(message);
                 self.tell(message.receiver_id, first(entry), &received, None);

@@ -9,6 +9,7 @@ use super::json;
 use crate::accounts::AccountError;
 use crate::chat::ChatError;
 use crate::limits::TooMuch;
+use crate::metrics::METRICS;
 use crate::model::{Code, FieldError};
 use crate::transport::Body;
 
@@ -124,6 +125,7 @@ impl ApiError {
     }
 
     pub(super) fn response(&self) -> Response<Body> {
+        METRICS.refused(self.code.as_str());
         let error = ErrorBody {
             code: self.code,
             message: &self.message,

@@ -24,6 +24,7 @@ use crate::accounts::Accounts;
 use crate::chat::{Chat, Presence};
 use crate::describe::Events;
 use crate::limits::{Key, Kind, Limits};
+use crate::metrics::METRICS;
 use crate::model::Timestamp;
 use crate::transport::{self, Body, Engine, Origins};
 use api::documents::Documents;
@@ -145,6 +146,7 @@ impl App {
             HeaderValue::from_static("no-referrer"),
         );
         tracing::debug!(%method, status = response.status().as_u16(), "request");
+        METRICS.answered(response.status().as_u16());
         response
     }
 }

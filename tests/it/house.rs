@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 
 /// Every module, and those of ours that it may name. What stands in neither column of nobody is free to all.
 const PLAN: &[(&str, &[&str])] = &[
+    ("metrics", &[]),
     ("model", &[]),
     ("engineio", &[]),
     ("socketio", &[]),
-    ("store", &["model"]),
+    ("store", &["metrics", "model"]),
     ("accounts", &["model", "store"]),
     ("describe", &["model"]),
     ("chat", &["model", "describe", "store"]),
-    ("transport", &["engineio"]),
+    ("transport", &["engineio", "metrics"]),
     ("hub", &["socketio", "transport"]),
-    ("limits", &["model"]),
+    ("limits", &["metrics", "model"]),
     (
         "gateway",
         &[
@@ -24,6 +25,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "chat",
             "limits",
             "describe",
+            "metrics",
             "model",
         ],
     ),
@@ -35,6 +37,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "chat",
             "limits",
             "describe",
+            "metrics",
             "model",
         ],
     ),

@@ -25,6 +25,7 @@ mod house;
 mod limits;
 mod log;
 mod maintain;
+mod metrics;
 mod operate;
 mod program;
 mod readme;
