@@ -1,5 +1,6 @@
 //! What a server is told: plain, validated values. `cli` makes one from flags, tests from [`Config::default`].
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub struct Config {
     pub tls: Option<TlsSource>,
     /// Told when files are to be read again at once.
     pub reload: Arc<Notify>,
+    /// Where Prometheus may ask for metrics, if anywhere.
+    pub metrics: Option<SocketAddr>,
     /// How long a stopping server may take to tell its clients.
     pub shutdown_grace: Duration,
 }
@@ -71,6 +74,7 @@ impl Default for Config {
             trusted_proxies: TrustedProxies::default(),
             tls: None,
             reload: Arc::default(),
+            metrics: None,
             shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
         }
     }

@@ -8,10 +8,14 @@
 //! bytes <- transport <- encoded once <- hub broadcast <- gateway <- chat::Event <- store (committed, in order)
 //! ```
 //!
-//! [`http`] is the other door to the same verbs; both ask [`limits`] how much one may do; [`server`] builds all of it and closes it; [`cli`] is the program. Who
-//! may import whom is held by a test, `tests/it/house.rs`.
+//! [`http`] is the other door to the same verbs; both ask [`limits`] how much one may do; [`server`] builds all of it and
+//! closes it; [`cli`] is the program. [`describe`] makes documents of what clients can rely on. Who may import whom is held
+//! by a test, `tests/it/house.rs`.
 
+pub mod metrics;
 pub mod model;
+
+pub mod describe;
 
 pub mod store;
 

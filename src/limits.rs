@@ -15,6 +15,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
+use crate::metrics::METRICS;
 use crate::model::UserId;
 
 /// How many keys of one kind are remembered: 65,536, some 2 MB.
@@ -216,6 +217,7 @@ impl Limits {
         };
         limiter.check_key(&bucket).map_err(|until| {
             tracing::debug!(kind = kind.as_str(), "a rate limit was met");
+            METRICS.limited(kind.as_str());
             let wait = until.wait_time_from(self.clock.now());
             TooMuch {
                 retry_after_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1),

@@ -5,6 +5,7 @@
 //! ```
 
 mod control;
+mod metrics;
 mod tls;
 mod watch;
 
@@ -17,7 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::header::{HOST, HeaderValue};
@@ -34,7 +35,7 @@ use tokio_util::task::TaskTracker;
 use crate::accounts::Accounts;
 use crate::chat::{Chat, Presence};
 use crate::config::Config;
-use crate::gateway::{Expiry, Inbound, Outbound};
+use crate::gateway::{self, Expiry, Inbound, Outbound};
 use crate::http::{self, Http};
 use crate::hub::{Io, Namespace};
 use crate::limits::Limits;
@@ -66,6 +67,9 @@ pub enum ServerError {
     /// The data could not be read.
     #[error("the data file cannot be read")]
     Store(#[from] StoreError),
+    /// Nobody can ask for metrics there.
+    #[error("cannot listen for metrics on {0}, give another --metrics-listen")]
+    Metrics(SocketAddr, #[source] std::io::Error),
     /// TLS cannot be spoken.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -123,6 +127,14 @@ pub async fn run(
         Door::Operator(stream) => (Box::pin(std::future::pending()), Some(stream)),
     };
     let mut shutdown = pin!(shutdown);
+    let metrics = match config.metrics {
+        None => None,
+        Some(address) => {
+            let listening = metrics::listen(address).await;
+            Some(listening.map_err(|error| ServerError::Metrics(address, error))?)
+        }
+    };
+    let began = Instant::now();
     let opening = open_store(location, options, done)?;
     let store = tokio::select! {
         opened = opening => opened.map_err(|_| ServerError::Broken("opening of the data file"))??,
@@ -130,10 +142,12 @@ pub async fn run(
         // Nothing was changed yet, and nobody was served.
         () = &mut shutdown => return Ok(()),
     };
+    let opening = began.elapsed();
 
     let namespace = Namespace::new("/");
     let presence = Arc::new(Presence::default());
     let cursor_key = store.cursor_key()?;
+    let chats = namespace.clone();
     let outbound = Outbound::new(namespace.clone(), cursor_key, store.last_entry());
     let outbound = Arc::new(outbound);
     let chat = Chat::new(
@@ -172,11 +186,26 @@ pub async fn run(
         Arc::clone(&limits),
         config.trusted_proxies,
         Timestamp::now,
+        gateway::events,
     );
     let keys = watch_keys(config.jwks, Arc::clone(&config.reload), accounts.clone());
     let certificates = keep_certificates(config.tls, certificates, config.reload, tls.clone());
+    let metrics = metrics::serve(
+        metrics,
+        metrics::Sources {
+            engine: engine.clone(),
+            namespace: chats,
+            presence: Arc::clone(&presence),
+            chat: chat.clone(),
+            store: store.clone(),
+            connections: connections.clone(),
+            data: config.data.clone(),
+            opening,
+        },
+    );
     let sweeper = tokio::spawn(async move {
         tokio::join!(
+            metrics,
             io.sweep(),
             expiry.run(Timestamp::now),
             limits.sweep(),

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use error::ChatError;
 pub use event::{Event, Listener};
 pub use presence::{Presence, PresenceChange, Seen};
-pub use update::{Update, updates};
+pub use update::{MessageSent, UPDATES, Update, updates};
 
 use crate::model::{
     ChatRead, ClientId, Cursor, CursorKey, DEFAULT_MAX_MESSAGE_CHARS, Message, MessageId,

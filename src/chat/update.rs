@@ -3,121 +3,158 @@
 //! One change is one entry of the log and leads to one or more events for each person concerned, in this order; a cursor
 //! names an entry and the number of an event in it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::describe::Event;
 use crate::model::{
     ChatRead, ClientId, Cursor, Message, MessageId, MessageRead, Timestamp, UserId,
 };
 use crate::store::{Missed, MissedChange};
 
 /// One durable event for one person.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Update<'a> {
-    /// `receive_message`, to the receiver:
-    /// `{"id":10,"sender_id":1,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z"}`
-    ReceiveMessage {
-        /// Which.
-        id: MessageId,
-        /// Who wrote it.
-        sender_id: UserId,
-        /// Whom it is for.
-        receiver_id: UserId,
-        /// The text.
-        content: &'a str,
-        /// When.
-        created_at: Timestamp,
-    },
-    /// `message_sent`, to the sender, and the data of `send_message`'s ack:
-    /// `{"id":10,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z","client_id":"…"?}`
-    MessageSent {
-        /// Which.
-        id: MessageId,
-        /// Whom it is for.
-        receiver_id: UserId,
-        /// The text.
-        content: &'a str,
-        /// When.
-        created_at: Timestamp,
-        /// The sender's own name for it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        client_id: Option<&'a ClientId>,
-    },
-    /// `messege_read` (so spelled from the first document on), to the message's sender and its reader:
-    /// `{"message_id":10,"user_id":2}`, the user being the reader.
-    MessegeRead {
-        /// Which.
-        message_id: MessageId,
-        /// Who read it.
-        user_id: UserId,
-    },
-    /// `chat_read`, to both: `{"reader_id":2,"peer_id":1,"up_to":57}`
-    ChatRead {
-        /// Who read.
-        reader_id: UserId,
-        /// Whose messages.
-        peer_id: UserId,
-        /// Up to and including which.
-        up_to: Option<MessageId>,
-    },
+    /// To the receiver.
+    ReceiveMessage(ReceiveMessage<'a>),
+    /// To the sender, and the data of `send_message`'s ack.
+    MessageSent(MessageSent<'a>),
+    /// To the message's sender and its reader.
+    MessegeRead(MessegeRead),
+    /// To both.
+    ChatRead(ChatReadUpTo),
 }
+
+/// `receive_message`:
+/// `{"id":10,"sender_id":1,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z"}`
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct ReceiveMessage<'a> {
+    /// Grows in the order in which messages are stored.
+    pub id: MessageId,
+    /// Who wrote it.
+    pub sender_id: UserId,
+    /// Whom it is for.
+    pub receiver_id: UserId,
+    /// The text, as it was sent.
+    pub content: &'a str,
+    /// When the server took it.
+    pub created_at: Timestamp,
+}
+
+/// `message_sent`:
+/// `{"id":10,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z","client_id":"…"?}`
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct MessageSent<'a> {
+    /// Grows in the order in which messages are stored.
+    pub id: MessageId,
+    /// Whom it is for.
+    pub receiver_id: UserId,
+    /// The text, as it was sent.
+    pub content: &'a str,
+    /// When the server took it.
+    pub created_at: Timestamp,
+    /// The sender's own name for it, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<&'a ClientId>,
+}
+
+/// `messege_read`, so spelled from the first document on: `{"message_id":10,"user_id":2}`
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct MessegeRead {
+    /// Which message.
+    pub message_id: MessageId,
+    /// Who read it.
+    pub user_id: UserId,
+}
+
+/// `chat_read`: `{"reader_id":2,"peer_id":1,"up_to":57}`
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[schemars(rename = "ChatRead")]
+pub struct ChatReadUpTo {
+    /// Who read.
+    pub reader_id: UserId,
+    /// Whose messages.
+    pub peer_id: UserId,
+    /// Up to and including which.
+    pub up_to: Option<MessageId>,
+}
+
+const RECEIVE_MESSAGE: Event = Event::durable::<ReceiveMessage<'_>>(
+    "receive_message",
+    "A message came. To every socket of the receiver.",
+);
+const MESSAGE_SENT: Event = Event::durable::<MessageSent<'_>>(
+    "message_sent",
+    "A message is stored. To every socket of the sender, the sending one included.",
+);
+const MESSEGE_READ: Event = Event::durable::<MessegeRead>(
+    "messege_read",
+    "A message was read. To every socket of its sender, and to the reader's other sockets.",
+);
+const CHAT_READ: Event = Event::durable::<ChatReadUpTo>(
+    "chat_read",
+    "A chat was read, up to and including a message. To every socket of both, the calling one left out.",
+);
+
+/// The durable events.
+pub const UPDATES: [Event; 4] = [RECEIVE_MESSAGE, MESSAGE_SENT, MESSEGE_READ, CHAT_READ];
 
 impl<'a> Update<'a> {
     /// The event's name.
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::ReceiveMessage { .. } => "receive_message",
-            Self::MessageSent { .. } => "message_sent",
-            Self::MessegeRead { .. } => "messege_read",
-            Self::ChatRead { .. } => "chat_read",
+            Self::ReceiveMessage(_) => RECEIVE_MESSAGE.name,
+            Self::MessageSent(_) => MESSAGE_SENT.name,
+            Self::MessegeRead(_) => MESSEGE_READ.name,
+            Self::ChatRead(_) => CHAT_READ.name,
         }
     }
 
     /// What the sender hears of a message.
     pub fn sent(message: &'a Message) -> Self {
-        Self::MessageSent {
+        Self::MessageSent(MessageSent {
             id: message.id,
             receiver_id: message.receiver_id,
             content: &message.content,
             created_at: message.created_at,
             client_id: message.client_id.as_ref(),
-        }
+        })
     }
 
     /// What the receiver hears of a message.
     pub fn received(message: &'a Message) -> Self {
-        Self::ReceiveMessage {
+        Self::ReceiveMessage(ReceiveMessage {
             id: message.id,
             sender_id: message.sender_id,
             receiver_id: message.receiver_id,
             content: &message.content,
             created_at: message.created_at,
-        }
+        })
     }
 
     /// What both hear of a read mark.
     pub const fn read(read: &MessageRead) -> Self {
-        Self::MessegeRead {
+        Self::MessegeRead(MessegeRead {
             message_id: read.message_id,
             user_id: read.reader_id,
-        }
+        })
     }
 
     /// What both hear of a chat that was read: once the chat, then each message that changed.
     pub fn chat_read(read: &ChatRead) -> impl Iterator<Item = Self> {
         let user_id = read.reader_id;
-        let chat = Self::ChatRead {
+        let chat = Self::ChatRead(ChatReadUpTo {
             reader_id: read.reader_id,
             peer_id: read.peer_id,
             up_to: read.up_to,
-        };
-        let messages = read
-            .changed
-            .iter()
-            .map(move |message_id| Self::MessegeRead {
+        });
+        let messages = read.changed.iter().map(move |message_id| {
+            Self::MessegeRead(MessegeRead {
                 message_id: *message_id,
                 user_id,
-            });
+            })
+        });
         std::iter::once(chat).chain(messages)
     }
 }

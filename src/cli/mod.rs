@@ -190,6 +190,10 @@ struct Flags {
     /// How long a stopping server may take to tell its clients
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = duration, value_name = "TIME")]
     shutdown_grace: Duration,
+    /// Where Prometheus may ask for metrics (GET /metrics), such as 127.0.0.1:9100: to be kept from strangers, for it asks
+    /// for no token
+    #[arg(long, env = "CHATD_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    metrics_listen: Option<SocketAddr>,
     /// What to log: error, warn, info, debug, trace, or filters such as info,chatd::store=debug
     #[arg(long, env = "CHATD_LOG", default_value = DEFAULT_LOG, value_parser = log_filter, value_name = "FILTER")]
     log: String,
@@ -412,6 +416,7 @@ impl Flags {
             trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
             tls: self.tls()?,
             reload: Arc::default(),
+            metrics: self.metrics_listen,
             shutdown_grace: self.shutdown_grace,
         })
     }
@@ -612,6 +617,7 @@ async fn serve(flags: &Flags) -> Result<(), String> {
         .await
         .map_err(|error| match error {
             ServerError::Tls(error) => chain(&error),
+            error @ ServerError::Metrics(..) => chain(&error),
             error => format!("{data}: {}", chain(&error)),
         })
 }

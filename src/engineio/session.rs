@@ -30,25 +30,44 @@ pub enum Stage {
     Closed,
 }
 
-/// Why a session is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CloseReason {
+/// Writes the enum and its names from one list.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
+        /// Why a session is over.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum CloseReason {
+            $($(#[$doc])* $reason,)*
+        }
+
+        impl CloseReason {
+            /// Every reason.
+            pub const ALL: &'static [CloseReason] = &[$(CloseReason::$reason),*];
+
+            /// The word by which it is counted.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$reason => $name,)* }
+            }
+        }
+    };
+}
+
+reasons! {
     /// The client closed it, or its connection.
-    TransportClose,
+    TransportClose = "transport_close",
     /// Its connection broke, or was used against the rules.
-    TransportError,
+    TransportError = "transport_error",
     /// The client did not answer a ping in time.
-    PingTimeout,
+    PingTimeout = "ping_timeout",
     /// The client sent what is no packet.
-    ParseError,
+    ParseError = "parse_error",
     /// The client joined no namespace in time.
-    ConnectTimeout,
+    ConnectTimeout = "connect_timeout",
     /// The client does not read what it is sent; it may come back and catch up.
-    SlowConsumer,
+    SlowConsumer = "slow_consumer",
     /// This side closed it.
-    ForcedClose,
+    ForcedClose = "forced_close",
     /// The server is stopping.
-    ServerShutdown,
+    ServerShutdown = "server_shutdown",
 }
 
 /// What a move leads to.

@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde::Serialize;
 use smallvec::SmallVec;
 
+use super::events::{Continued, Known, NewMessage, OneRead, OwnRead, TypingTo, Watched, WholeRead};
 use super::places::Places;
 use super::wire::{
-    ChatErrorEvent, Failed, Failure, MarkedChatRead, MarkedRead, Nothing, Presence, PresenceList,
-    Succeeded,
+    CHAT_ERROR, ChatErrorEvent, Failed, Failure, MarkedChatRead, MarkedRead, Nothing, PRESENCE,
+    Presence, PresenceList, RefusalData, Succeeded,
 };
-use super::{Expiry, Outbound, PRESENCE, presence_room, user_room};
+use super::{Expiry, Outbound, PRESENCE_ROOM, presence_room, user_room};
 use crate::accounts::{self, AccountError, Accounts, Grant, Identity};
 use crate::chat::{self, CatchUp, Chat, SendMessage, Update};
 use crate::hub::{
@@ -20,9 +21,8 @@ use crate::hub::{
     SocketHandler, SocketId,
 };
 use crate::limits::{Key, Kind, Limits};
-use crate::model::{
-    ClientId, Code, Cursor, FieldError, Fields, MessageId, Origin, Place, Timestamp, UserId,
-};
+use crate::metrics::METRICS;
+use crate::model::{ClientId, Code, Cursor, FieldError, Fields, Origin, Place, Timestamp, UserId};
 use crate::transport::CloseReason;
 
 /// How many people one socket may watch.
@@ -104,7 +104,12 @@ impl Handler for Inbound {
         match identity {
             Ok(Identity::Known(caller)) => {
                 match shared.resume(now, caller.user.id, &socket, &fields) {
-                    None => Connecting::Done(Ok(welcome(shared, socket, &caller))),
+                    None => {
+                        if fields.optional("pid") != Ok(None::<Cow<'_, str>>) {
+                            METRICS.came_back(false);
+                        }
+                        Connecting::Done(Ok(welcome(shared, socket, &caller)))
+                    }
                     Some(lost) => Connecting::Later(Box::pin(async move {
                         Ok(welcome_back(shared, socket, &caller, lost).await)
                     })),
@@ -139,10 +144,10 @@ impl Shared {
         fields: &Fields<'_>,
     ) -> Option<Lost> {
         let key = self.outbound.cursor_key();
-        let pid = fields.optional::<Cow<'_, str>>("pid").ok()??;
-        let place = Place::open(&pid, key, user)?;
+        let continued = Continued::read(fields).ok()?;
+        let place = Place::open(&continued.pid?, key, user)?;
         let first = Cursor::through(place.entry);
-        let since = match fields.optional::<Cow<'_, str>>("offset").ok()? {
+        let since = match continued.offset {
             // It had no event yet.
             None => first,
             // It may be from before this socket, which began afresh.
@@ -208,9 +213,11 @@ async fn welcome_back(
         (missed, _) => {
             tracing::debug!(%user, error = ?missed.err(), "a socket was not continued");
             shared.places.give_up(now, &lost.place);
+            METRICS.came_back(false);
             return welcome(shared, socket, caller);
         }
     };
+    METRICS.came_back(true);
     socket.continue_as(id);
     Box::new(Person {
         shared,
@@ -226,9 +233,10 @@ async fn welcome_back(
 }
 
 fn refusal(error: &AccountError) -> Refusal {
+    METRICS.refused(error.code().as_str());
     Refusal {
         message: error.to_string(),
-        data: Some(serde_json::json!({ "code": error.code() })),
+        data: serde_json::to_value(RefusalData { code: error.code() }).ok(),
     }
 }
 
@@ -280,7 +288,7 @@ impl Person {
             failure,
             client_id: None,
         };
-        self.socket.emit("chat_error", &(error_event,));
+        self.socket.emit(CHAT_ERROR.name, &(error_event,));
         match error {
             AccountError::TokenExpired => {
                 self.told = true;
@@ -321,7 +329,7 @@ impl SocketHandler for Person {
         self.shared.presence.connected(self.user, |change| {
             namespace
                 .to(presence_room(change.user_id))
-                .emit("presence", &(Presence::from(change),));
+                .emit(PRESENCE.name, &(Presence::from(change),));
         });
         // Whatever was revoked while it joined was told to those who had.
         self.stay_or_go();
@@ -348,18 +356,16 @@ impl SocketHandler for Person {
                 }
                 Err(error) => Err((error.into(), caller, None)),
             },
+            // Without an ack to answer by, an unknown event is nobody's business.
+            None if caller.ack.is_none() => return,
             None => {
-                // Without an ack to answer by, an unknown event is nobody's business.
-                if let Some(ack) = caller.ack {
-                    let message = "unknown event".to_owned();
-                    let error = &Failure {
-                        code: Code::InvalidPayload,
-                        message,
-                        retry_after_ms: None,
-                    };
-                    ack.send(&(Failed::new(error),));
-                }
-                return;
+                let message = "unknown event".to_owned();
+                let failure = Failure {
+                    code: Code::InvalidPayload,
+                    message,
+                    retry_after_ms: None,
+                };
+                Err((failure, caller, None))
             }
         };
         if let Err((failure, caller, client_id)) = done {
@@ -382,7 +388,7 @@ impl SocketHandler for Person {
             self.shared.chat.seen(now, self.user);
             namespace
                 .to(presence_room(change.user_id))
-                .emit("presence", &(Presence::from(change),));
+                .emit(PRESENCE.name, &(Presence::from(change),));
         });
     }
 }
@@ -390,43 +396,6 @@ impl SocketHandler for Person {
 /// The first argument of an event, which must be an object.
 fn payload<'a>(args: &[&'a serde_json::value::RawValue]) -> Result<Fields<'a>, FieldError> {
     Fields::parse(args.first().ok_or(FieldError::NotAnObject)?.get())
-}
-
-/// The events that a client may send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
-    SendMessage,
-    MarkAsRead,
-    MessegeRead,
-    MarkChatAsRead,
-    Typing,
-    PresenceSubscribe,
-}
-
-impl Known {
-    const ALL: [Self; 6] = [
-        Self::SendMessage,
-        Self::MarkAsRead,
-        Self::MessegeRead,
-        Self::MarkChatAsRead,
-        Self::Typing,
-        Self::PresenceSubscribe,
-    ];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::SendMessage => "send_message",
-            Self::MarkAsRead => "mark_as_read",
-            Self::MessegeRead => "messege_read",
-            Self::MarkChatAsRead => "mark_chat_as_read",
-            Self::Typing => "typing",
-            Self::PresenceSubscribe => "presence_subscribe",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.name() == name)
-    }
 }
 
 /// Whom to answer: the ack where one was asked for, else a `chat_error` if it fails.
@@ -444,12 +413,13 @@ impl Caller {
     }
 
     fn fail(self, failure: &Failure, client_id: Option<&ClientId>) {
+        METRICS.refused(failure.code.as_str());
         match self.ack {
             Some(ack) => ack.send(&(Failed::new(failure),)),
             None => {
                 let event = self.event.map_or("", Known::name);
                 self.socket.emit(
-                    "chat_error",
+                    CHAT_ERROR.name,
                     &(ChatErrorEvent {
                         event,
                         failure,
@@ -502,10 +472,10 @@ impl Person {
         fields: &Fields<'_>,
         caller: Caller,
     ) -> Result<(), (Failure, Caller)> {
-        /// Gives a field, or hands the caller back with what is wrong with it.
-        macro_rules! field {
-            ($field:expr) => {
-                match $field {
+        /// Gives the payload, or hands the caller back with what is wrong with it.
+        macro_rules! payload {
+            ($type:ident) => {
+                match $type::read(fields) {
                     Ok(value) => value,
                     Err(error) => return Err((error.into(), caller)),
                 }
@@ -517,12 +487,13 @@ impl Person {
         match event {
             // {"receiver_id":2,"content":"Halo!","client_id":"…"?}; ack: the message_sent object
             Known::SendMessage => {
+                let new = payload!(NewMessage);
+                let client_id = new.client_id.clone();
                 let request = SendMessage {
-                    receiver_id: field!(fields.required("receiver_id")),
-                    content: field!(fields.required::<Text<'_>>("content")).0.into(),
-                    client_id: field!(fields.optional("client_id")),
+                    receiver_id: new.receiver_id,
+                    content: new.content.0.into(),
+                    client_id: new.client_id,
                 };
-                let client_id = request.client_id.clone();
                 chat.send(
                     now,
                     self.user,
@@ -536,20 +507,23 @@ impl Person {
             }
             // {"message_id":10}, and for messege_read the caller's own "user_id"; ack: {"message_id":10}
             Known::MarkAsRead | Known::MessegeRead => {
-                let message_id: MessageId = field!(fields.required("message_id"));
-                if event == Known::MessegeRead {
-                    let user_id: UserId = field!(fields.required("user_id"));
-                    if user_id != self.user {
-                        let message = "user_id must be your own".to_owned();
-                        return Err((
-                            Failure {
-                                code: Code::Forbidden,
-                                message,
-                                retry_after_ms: None,
-                            },
-                            caller,
-                        ));
+                let (message_id, user_id) = match event {
+                    Known::MessegeRead => {
+                        let read = payload!(OwnRead);
+                        (read.message_id, read.user_id)
                     }
+                    _ => (payload!(OneRead).message_id, self.user),
+                };
+                if user_id != self.user {
+                    let message = "user_id must be your own".to_owned();
+                    return Err((
+                        Failure {
+                            code: Code::Forbidden,
+                            message,
+                            retry_after_ms: None,
+                        },
+                        caller,
+                    ));
                 }
                 chat.mark_read(now, self.user, message_id, origin, move |result| {
                     caller.answer(result, |read| MarkedRead {
@@ -559,8 +533,10 @@ impl Person {
             }
             // {"user_id":2,"up_to":57?}; ack: {"user_id":2,"count":3}
             Known::MarkChatAsRead => {
-                let peer = field!(fields.required("user_id"));
-                let up_to = field!(fields.optional("up_to"));
+                let WholeRead {
+                    user_id: peer,
+                    up_to,
+                } = payload!(WholeRead);
                 chat.mark_chat_read(now, self.user, peer, up_to, origin, move |result| {
                     caller.answer(result, |read| MarkedChatRead {
                         user_id: read.peer_id,
@@ -570,15 +546,17 @@ impl Person {
             }
             // {"receiver_id":2,"is_typing":true}; ack: {}
             Known::Typing => {
-                let receiver_id = field!(fields.required("receiver_id"));
-                let is_typing = field!(fields.required("is_typing"));
+                let TypingTo {
+                    receiver_id,
+                    is_typing,
+                } = payload!(TypingTo);
                 caller.answer(chat.typing(self.user, receiver_id, is_typing), |()| {
                     Nothing {}
                 });
             }
             // {"user_ids":[2,3]}; ack: {"users":[{"user_id":2,"online":true,"last_seen":null}]}
             Known::PresenceSubscribe => {
-                let mut users: Vec<UserId> = field!(fields.required("user_ids"));
+                let mut users = payload!(Watched).user_ids;
                 if users.len() > MAX_SUBSCRIPTIONS {
                     let reason =
                         format!("has {} ids, the limit is {MAX_SUBSCRIPTIONS}", users.len());
@@ -608,7 +586,7 @@ impl Person {
         // At a moment at which nobody comes or goes, so that the ack and the events after it miss nothing.
         self.shared.presence.look(users, |found| {
             self.socket
-                .leave(|room| matches!(room, Room::Numbered(PRESENCE, _)));
+                .leave(|room| matches!(room, Room::Numbered(PRESENCE_ROOM, _)));
             let users = users.iter().zip(found).map(|(user_id, seen)| {
                 self.socket.join(presence_room(*user_id));
                 let stored = || self.shared.chat.last_seen(*user_id);
@@ -629,7 +607,3 @@ impl Person {
         });
     }
 }
-
-/// A string that is borrowed where it holds no escape.
-#[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

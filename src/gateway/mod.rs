@@ -1,15 +1,18 @@
 //! Where the wire and the truth meet: socket events become verbs, and what happened becomes events.
 //!
 //! `inbound.rs` checks who connects, reads each event's payload and calls a verb of chat; `outbound.rs` hears what
-//! happened and broadcasts it; `expiry.rs` knows which socket's token ends next, `places.rs` which socket may be continued; `wire.rs` is their
-//! JSON, and the only place where it is written down.
+//! happened and broadcasts it; `expiry.rs` knows which socket's token ends next, `places.rs` which socket may be
+//! continued; `events.rs` is the JSON of what clients send, `wire.rs` that of what they hear, and nowhere else is it
+//! written down.
 
+mod events;
 mod expiry;
 mod inbound;
 mod outbound;
 mod places;
 mod wire;
 
+pub use events::events;
 pub use expiry::Expiry;
 pub use inbound::Inbound;
 pub use outbound::Outbound;
@@ -24,7 +27,7 @@ fn user_room(user: UserId) -> Room {
 
 /// The sockets that asked to hear of a person's coming and going.
 fn presence_room(user: UserId) -> Room {
-    Room::Numbered(PRESENCE, user.get())
+    Room::Numbered(PRESENCE_ROOM, user.get())
 }
 
-const PRESENCE: &str = "presence";
+const PRESENCE_ROOM: &str = "presence";

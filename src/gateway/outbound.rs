@@ -6,10 +6,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::user_room;
-use super::wire::Typing;
+use super::wire::{TYPING, Typing};
 use crate::accounts;
 use crate::chat::{Event, Listener, Update};
 use crate::hub::{Namespace, SocketKey};
+use crate::metrics::METRICS;
 use crate::model::{Cursor, CursorKey, EntryId, UserId};
 
 /// Tells the chat's namespace what happened.
@@ -78,6 +79,7 @@ impl Listener for Outbound {
                 fresh: true,
                 ..
             } => {
+                METRICS.messages.inc();
                 let entry = message.id.into();
                 let received = Update::received(message);
                 self.tell(message.receiver_id, first(entry), &received, None);
@@ -131,7 +133,7 @@ impl Listener for Outbound {
             } => {
                 self.namespace
                     .to(user_room(receiver_id))
-                    .emit("typing", &(Typing { user_id, is_typing },));
+                    .emit(TYPING.name, &(Typing { user_id, is_typing },));
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use rust_embed::RustEmbed;
 
@@ -16,7 +16,7 @@ use crate::transport::Body;
 struct Assets;
 
 /// The page runs nothing and loads nothing but its own files, and stands in no frame. Its icon is in the page itself.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// A file by its exact path; `/` is `index.html`.
 pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiError> {
@@ -26,15 +26,7 @@ pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiEr
     };
     let file = Assets::get(path).ok_or_else(ApiError::not_found)?;
     let etag = etag(&file.metadata.sha256_hash());
-    let known = request
-        .headers()
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let unchanged = known
-        .flat_map(|value| value.split(','))
-        .any(|tag| tag.trim().trim_start_matches("W/") == etag);
-    let mut response = if unchanged {
+    let mut response = if is_known(request.headers(), &etag) {
         let mut response = Response::new(Body::default());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
@@ -61,6 +53,15 @@ pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiEr
         headers.insert(header::ETAG, etag);
     }
     Ok(response)
+}
+
+/// Whether whoever asks has it already (RFC 9110, section 13.1.2).
+pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter();
+    known
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim().trim_start_matches("W/") == etag)
 }
 
 /// 64 bits of the content's hash, quoted.

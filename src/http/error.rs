@@ -2,12 +2,14 @@
 
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json;
 use crate::accounts::AccountError;
 use crate::chat::ChatError;
 use crate::limits::TooMuch;
+use crate::metrics::METRICS;
 use crate::model::{Code, FieldError};
 use crate::transport::Body;
 
@@ -21,15 +23,19 @@ pub(super) struct ApiError {
     allowed: &'static [Method],
 }
 
-#[derive(Serialize)]
-struct Failure<'a> {
+/// A refusal.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Failure<'a> {
     success: bool,
     error: ErrorBody<'a>,
 }
 
-#[derive(Serialize)]
+/// What went wrong.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
 struct ErrorBody<'a> {
     code: Code,
+    /// For the developer of a client.
     message: &'a str,
     /// As `Retry-After`, for pages of other origins, which may not read that.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +43,7 @@ struct ErrorBody<'a> {
 }
 
 /// The status that goes with a code.
-const fn status(code: Code) -> StatusCode {
+pub(super) const fn status(code: Code) -> StatusCode {
     match code {
         Code::MissingToken | Code::InvalidToken | Code::TokenExpired | Code::InvalidCredentials => {
             StatusCode::UNAUTHORIZED
@@ -119,6 +125,7 @@ impl ApiError {
     }
 
     pub(super) fn response(&self) -> Response<Body> {
+        METRICS.refused(self.code.as_str());
         let error = ErrorBody {
             code: self.code,
             message: &self.message,

@@ -22,9 +22,12 @@ use serde::Serialize;
 
 use crate::accounts::Accounts;
 use crate::chat::{Chat, Presence};
+use crate::describe::Events;
 use crate::limits::{Key, Kind, Limits};
+use crate::metrics::METRICS;
 use crate::model::Timestamp;
 use crate::transport::{self, Body, Engine, Origins};
+use api::documents::Documents;
 use error::ApiError;
 use request::Query;
 use router::{HEALTH, Route, Router};
@@ -52,10 +55,15 @@ struct App {
     proxies: TrustedProxies,
     clock: Clock,
     router: Router,
+    documents: Documents,
 }
 
 impl Http {
-    /// Over these verbs and sessions.
+    /// Over these verbs and sessions, whose events are these.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is of a type of its own, and named once"
+    )]
     pub fn new(
         engine: Engine,
         accounts: Accounts,
@@ -64,6 +72,7 @@ impl Http {
         limits: Arc<Limits>,
         proxies: TrustedProxies,
         clock: Clock,
+        events: fn() -> Events,
     ) -> Self {
         Self {
             app: Arc::new(App {
@@ -76,6 +85,7 @@ impl Http {
                 proxies,
                 clock,
                 router: Router::new(),
+                documents: Documents::new(events),
             }),
         }
     }
@@ -92,7 +102,7 @@ impl Http {
         if request.uri().path().starts_with(SOCKET_IO) {
             let peer = SocketAddr::new(sender.address, peer.port());
             // A request without a session's id opens one.
-            let opens = Query::of(&request).text("sid").is_none_or(str::is_empty);
+            let opens = Query::of(&request).raw("sid").is_none_or(str::is_empty);
             if opens && let Err(error) = app.allow(Kind::Connections, sender.address) {
                 let mut response = error.response();
                 no_sniffing(&mut response);
@@ -136,6 +146,7 @@ impl App {
             HeaderValue::from_static("no-referrer"),
         );
         tracing::debug!(%method, status = response.status().as_u16(), "request");
+        METRICS.answered(response.status().as_u16());
         response
     }
 }
@@ -212,6 +223,9 @@ impl App {
             (Route::Token, _) => api::admin::token(self, &request, &params).await,
             (Route::Backup, _) => api::backup::show(self, &request).await,
             (Route::Server, _) => Ok(api::server::show(self)),
+            (Route::OpenApi, _) => Ok(api::documents::openapi(self, &request)),
+            (Route::AsyncApi, _) => Ok(api::documents::asyncapi(self, &request)),
+            (Route::Docs, _) => Ok(api::documents::page(self, &request)),
             (Route::Health, _) => Ok(api::server::health()),
             (Route::Ready, _) => api::server::ready(self),
             (Route::OfChats, _) => Err(ApiError::not_found()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::error::ApiError;
 use super::proxy::Sender;
@@ -100,8 +101,8 @@ impl<'a> Query<'a> {
         Self(form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).collect())
     }
 
-    /// A parameter as text; of a repeated one the last counts.
-    pub(super) fn text(&self, key: &str) -> Option<&str> {
+    /// A parameter as it is; of a repeated one the last counts.
+    pub(super) fn raw(&self, key: &str) -> Option<&str> {
         self.0
             .iter()
             .rev()
@@ -109,34 +110,72 @@ impl<'a> Query<'a> {
             .map(|(_, value)| &**value)
     }
 
+    /// A parameter that may be absent, and may be any text.
+    pub(super) fn text(&self, key: &str) -> Result<Option<String>, FieldError> {
+        Ok(self.raw(key).map(str::to_owned))
+    }
+
     /// A parameter that may be absent or empty.
-    pub(super) fn get<T: FromStr<Err: std::fmt::Display>>(
+    pub(super) fn optional<T: FromStr<Err: std::fmt::Display>>(
         &self,
         key: &'static str,
-    ) -> Result<Option<T>, ApiError> {
-        match self.text(key) {
+    ) -> Result<Option<T>, FieldError> {
+        match self.raw(key) {
             None | Some("") => Ok(None),
             Some(text) => match text.parse() {
                 Ok(value) => Ok(Some(value)),
                 Err(error) => Err(FieldError::Invalid {
                     key,
-                    reason: T::Err::to_string(&error),
-                }
-                .into()),
+                    reason: error.to_string(),
+                }),
             },
         }
     }
+}
 
-    /// The `limit`, from 1; more than `most` gets `most`.
-    pub(super) fn limit(&self, usual: usize, most: usize) -> Result<usize, ApiError> {
-        match self.get::<usize>("limit")? {
-            Some(0) => Err(FieldError::Invalid {
-                key: "limit",
-                reason: "must be at least 1".into(),
-            }
-            .into()),
-            limit => Ok(limit.unwrap_or(usual).min(most)),
+/// How many rows a page has: from 1; more than `MOST` gives `MOST`, and `USUAL` where nothing is said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit<const USUAL: usize, const MOST: usize>(usize);
+
+impl<const USUAL: usize, const MOST: usize> Limit<USUAL, MOST> {
+    /// What was asked for, if anything.
+    pub(super) fn of(asked: Option<Self>) -> usize {
+        asked.map_or(USUAL, |limit| limit.0)
+    }
+}
+
+/// A text that is no limit.
+#[derive(Debug, thiserror::Error)]
+#[error("must be a whole number from 1")]
+pub(super) struct LimitError;
+
+impl<const USUAL: usize, const MOST: usize> FromStr for Limit<USUAL, MOST> {
+    type Err = LimitError;
+
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        match text.parse() {
+            Ok(0) | Err(_) => Err(LimitError),
+            Ok(limit) => Ok(Self(MOST.min(limit))),
         }
+    }
+}
+
+impl<const USUAL: usize, const MOST: usize> JsonSchema for Limit<USUAL, MOST> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Limit".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "integer",
+            "minimum": 1,
+            "default": USUAL,
+            "description": format!("How many; {MOST} at most, and more counts as that."),
+        })
     }
 }
 

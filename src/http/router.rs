@@ -6,12 +6,13 @@ use hyper::Method;
 use matchit::Params;
 use smallvec::SmallVec;
 
-use super::error::ApiError;
+use super::api::{admin, auth, backup, chats, documents, server, users};
+use crate::describe::Routed;
 use crate::model::FieldError;
 
-/// Writes the enum, the patterns and the methods from one table.
+/// Writes the enum, the patterns, the methods and what the documents say of them from one table.
 macro_rules! routes {
-    ($($route:ident = $pattern:literal, [$($method:ident),*];)*) => {
+    ($($route:ident = $pattern:literal, [$($method:ident: $operation:path),*];)*) => {
         /// What a path stands for.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Route {
@@ -23,6 +24,14 @@ macro_rules! routes {
         }
 
         const TABLE: &[(Route, &str)] = &[$((Route::$route, $pattern)),*];
+
+        /// The table as the documents tell it.
+        pub(super) const ROUTES: &[Routed] = &[$($(Routed {
+            name: stringify!($route),
+            path: $pattern,
+            method: stringify!($method),
+            operation: &$operation,
+        }),*),*];
 
         impl Route {
             /// The methods it answers to.
@@ -40,26 +49,29 @@ macro_rules! routes {
 pub(super) const HEALTH: &str = "/healthz";
 
 routes! {
-    Recents  = "/api/chats",                     [GET];
-    Unread   = "/api/chats/unread",              [GET];
-    Updates  = "/api/chats/updates",             [GET];
-    History  = "/api/chats/history/{user_id}",   [GET];
-    MarkRead = "/api/chats/{message_id}/read",   [PATCH];
-    Users    = "/api/users",                     [GET];
-    User     = "/api/users/{id}",                [GET];
-    Register = "/api/auth/register",             [POST];
-    Login    = "/api/auth/login",                [POST];
-    Logout   = "/api/auth/logout",               [POST];
-    Me       = "/api/auth/me",                   [GET, PATCH];
-    Invites  = "/api/admin/invites",             [POST, GET];
-    Invite   = "/api/admin/invites/{code}",      [DELETE];
-    Accounts = "/api/admin/users",               [GET, POST];
-    Account  = "/api/admin/users/{id}",          [PUT, PATCH];
-    Token    = "/api/admin/users/{id}/token",    [POST];
-    Backup   = "/api/admin/backup",              [GET];
-    Server   = "/api/server",                    [GET];
-    Health   = "/healthz",                       [GET];
-    Ready    = "/readyz",                        [GET];
+    Recents  = "/api/chats",                  [GET: chats::RECENTS];
+    Unread   = "/api/chats/unread",           [GET: chats::UNREAD];
+    Updates  = "/api/chats/updates",          [GET: chats::UPDATES];
+    History  = "/api/chats/history/{user_id}", [GET: chats::HISTORY];
+    MarkRead = "/api/chats/{message_id}/read", [PATCH: chats::MARK_READ];
+    Users    = "/api/users",                  [GET: users::SEARCH];
+    User     = "/api/users/{id}",             [GET: users::SHOW];
+    Register = "/api/auth/register",          [POST: auth::REGISTER];
+    Login    = "/api/auth/login",             [POST: auth::LOGIN];
+    Logout   = "/api/auth/logout",            [POST: auth::LOGOUT];
+    Me       = "/api/auth/me",                [GET: auth::ME, PATCH: auth::CHANGE];
+    Invites  = "/api/admin/invites",          [POST: admin::CREATE_INVITE, GET: admin::INVITES];
+    Invite   = "/api/admin/invites/{code}",   [DELETE: admin::REVOKE_INVITE];
+    Accounts = "/api/admin/users",            [GET: admin::USERS, POST: admin::CREATE_USER];
+    Account  = "/api/admin/users/{id}",       [PUT: admin::PUT_USER, PATCH: admin::CHANGE_USER];
+    Token    = "/api/admin/users/{id}/token", [POST: admin::TOKEN];
+    Backup   = "/api/admin/backup",           [GET: backup::SHOW];
+    Server   = "/api/server",                 [GET: server::SHOW];
+    OpenApi  = "/api/openapi.json",           [GET: documents::OPENAPI];
+    AsyncApi = "/api/asyncapi.json",          [GET: documents::ASYNCAPI];
+    Docs     = "/docs",                       [GET: documents::PAGE];
+    Health   = "/healthz",                    [GET: server::HEALTH];
+    Ready    = "/readyz",                     [GET: server::READY];
 }
 
 /// The parts of a path that its pattern names.
@@ -76,21 +88,18 @@ impl PathParams {
     }
 
     /// One of them.
-    pub(super) fn get<T: FromStr<Err: std::fmt::Display>>(
+    pub(super) fn required<T: FromStr<Err: std::fmt::Display>>(
         &self,
         name: &'static str,
-    ) -> Result<T, ApiError> {
+    ) -> Result<T, FieldError> {
         let value = self
             .0
             .iter()
             .find(|(key, _)| key == name)
             .map_or("", |(_, value)| value);
-        value.parse().map_err(|error: T::Err| {
-            FieldError::Invalid {
-                key: name,
-                reason: error.to_string(),
-            }
-            .into()
+        value.parse().map_err(|error: T::Err| FieldError::Invalid {
+            key: name,
+            reason: error.to_string(),
         })
     }
 }

@@ -1,14 +1,17 @@
 //! The codes of errors that clients see: the same in an ack, in `chat_error`, in a refusal and in REST.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 /// Writes the enum and its names from one list.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+    ($(#[doc = $about:literal] $variant:ident = $name:literal,)*) => {
         /// What went wrong, in a word that never changes. The wire contract lists when each is used.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
-            $($(#[$doc])* $variant,)*
+            $(#[doc = $about] $variant,)*
         }
 
         impl Code {
@@ -18,6 +21,11 @@ macro_rules! codes {
             /// The word on the wire.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Code::$variant => $name,)* }
+            }
+
+            /// When it is used, in a sentence.
+            pub fn about(self) -> &'static str {
+                match self { $(Code::$variant => $about.trim_ascii(),)* }
             }
         }
     };
@@ -71,5 +79,22 @@ codes! {
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl JsonSchema for Code {
+    fn schema_name() -> Cow<'static, str> {
+        "Code".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let codes = Self::ALL
+            .iter()
+            .map(|code| serde_json::json!({ "const": code.as_str(), "description": code.about() }));
+        json_schema!({
+            "type": "string",
+            "description": "What went wrong, in a word that never changes.",
+            "oneOf": codes.collect::<Vec<_>>(),
+        })
     }
 }

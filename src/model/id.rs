@@ -1,8 +1,10 @@
 //! Identifiers: positive integers below 2^53, so that every JSON reader keeps them exact.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU64;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -71,6 +73,20 @@ macro_rules! id {
                 deserializer.deserialize_any(IdVisitor).and_then(|number| Self::new(number).map_err(de::Error::custom))
             }
         }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                id_schema(generator)
+            }
+        }
     };
 }
 
@@ -101,6 +117,15 @@ impl From<MessageId> for EntryId {
 /// came in by can leave that socket out or answer it alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Origin(pub u64);
+
+/// A number in what we say; a number or its digits in what we are told.
+fn id_schema(generator: &SchemaGenerator) -> Schema {
+    let number = json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX_ID });
+    if generator.contract().is_serialize() {
+        return number;
+    }
+    json_schema!({ "anyOf": [number, { "type": "string", "pattern": "^[0-9]{1,16}$" }] })
+}
 
 /// Reads an id from a JSON number or from a string of decimal digits; requests may hold either.
 struct IdVisitor;

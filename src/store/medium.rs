@@ -18,6 +18,7 @@ use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 
 use super::{Holder, OpenError};
+use crate::metrics::METRICS;
 
 /// Bytes that outlive one opening of the database.
 pub(super) trait Medium: fmt::Debug + Send + Sync {
@@ -338,7 +339,7 @@ impl StorageBackend for Backend {
         if opening.held.read().is_some() {
             return Ok(());
         }
-        opening.medium.sync()
+        METRICS.syncing(|| opening.medium.sync())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

@@ -523,6 +523,11 @@ impl Store {
         self.inner.writable.load(Ordering::Acquire)
     }
 
+    /// How many changes wait for the writer, and how many bytes of content.
+    pub fn queued(&self) -> (usize, usize) {
+        self.inner.queue.waiting()
+    }
+
     /// Queues a change. Never waits: where the queue is full, or the store is closing, `answer` gets the error at once.
     pub fn submit(&self, now: Timestamp, change: Change, answer: Answer) {
         self.inner.queue.push(Job {

@@ -111,6 +111,12 @@ impl Queue {
         }
     }
 
+    /// How many changes wait, and how many bytes of content.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let waiting = self.waiting.lock();
+        (waiting.jobs.len(), waiting.bytes)
+    }
+
     /// Has the writer look up, though nothing waits.
     pub(super) fn poke(&self) {
         self.waiting.lock().poked = true;

@@ -30,6 +30,7 @@ use super::tables::{CONVERSATIONS, CREDENTIALS, INVITES, LOG, USERS};
 use super::{
     Answer, Change, Committed, Done, Inner, StoreError, StoreOptions, open_database, schema, users,
 };
+use crate::metrics::METRICS;
 use crate::model::Timestamp;
 
 /// 32 MiB: with less room than that nothing is written. A transaction of 5,000 of the longest messages takes 80 MB,
@@ -158,7 +159,7 @@ impl Writer {
         }
         let result = match self.trouble {
             Some(_) => Err(Failure::NoRoom),
-            None => self.commit(&jobs),
+            None => METRICS.committing(jobs.len(), || self.commit(&jobs)),
         };
         self.inner.queue.committed(&mut self.pace);
         let (results, trouble) = match result {

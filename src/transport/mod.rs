@@ -31,7 +31,7 @@ use hyper::{Method, Request, Response, StatusCode};
 pub use body::{Body, BodyError, read_body};
 pub use frame::Frame;
 pub use origin::{OriginError, Origins, say};
-pub use registry::{Connection, SessionId, counted};
+pub use registry::{Census, Connection, SessionId, counted};
 
 use crate::engineio::Stage;
 pub use crate::engineio::{CloseReason, Heartbeat};
@@ -309,6 +309,11 @@ impl Engine {
     /// How many sessions are open.
     pub fn sessions(&self) -> usize {
         self.shared.registry.len()
+    }
+
+    /// What the sessions are, and what waits for their clients.
+    pub fn census(&self) -> Census {
+        self.shared.registry.census()
     }
 
     /// Closes every session, telling its client, and waits until all are gone.

@@ -118,6 +118,12 @@ fn wake<const N: usize>(wakers: [Option<Waker>; N]) {
 }
 
 impl Outbox {
+    /// How many frames and bytes wait.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let queue = self.queue.lock();
+        (queue.frames.len(), queue.bytes)
+    }
+
     /// Queues a frame. `false` where the session is closing or is closed for this one.
     pub(super) fn push(&self, frame: Frame) -> bool {
         self.push_all([frame])

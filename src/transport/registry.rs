@@ -16,6 +16,7 @@ use super::frame::Frame;
 use super::outbox::Outbox;
 use super::{Receiver, Shared};
 use crate::engineio::{CloseReason, Output, Packet, Session, Stage};
+use crate::metrics::METRICS;
 
 /// Random bytes of a session id: 120 bits, as the reference has.
 const RANDOM_BYTES: usize = 15;
@@ -127,6 +128,7 @@ impl Live {
     /// Tells everybody that it is over.
     fn closed(&self, reason: CloseReason) {
         tracing::debug!(?reason, "session closed");
+        METRICS.closed(reason.as_str());
         self.outbox.close(reason);
         let receiver = self.receiver.lock().take();
         if let Some(receiver) = receiver {
@@ -192,6 +194,21 @@ struct Open {
     sessions: HashMap<SessionId, Arc<Live>>,
     /// How many sessions each address has, loopback left out.
     addresses: HashMap<IpAddr, usize>,
+}
+
+/// The open sessions at a moment, and what waits for their clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Sessions that speak by HTTP requests.
+    pub polling: usize,
+    /// Sessions on a WebSocket.
+    pub websocket: usize,
+    /// Frames that wait, of all sessions.
+    pub frames: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Bytes of the session that has most.
+    pub largest_bytes: usize,
 }
 
 /// Under which address somebody is counted: IPv6 by its /64, since a household has all of one. Loopback is not: whoever
@@ -262,6 +279,24 @@ impl Registry {
 
     pub(super) fn len(&self) -> usize {
         self.open.read().sessions.len()
+    }
+
+    /// Looks at every session, one after the other; they go on meanwhile.
+    pub(super) fn census(&self) -> Census {
+        let sessions: Vec<_> = self.open.read().sessions.values().cloned().collect();
+        let mut census = Census::default();
+        for live in sessions {
+            match live.session.lock().stage() {
+                Stage::WebSocket => census.websocket += 1,
+                Stage::Closed => {}
+                Stage::Polling | Stage::Probing => census.polling += 1,
+            }
+            let (frames, bytes) = live.outbox.waiting();
+            census.frames += frames;
+            census.bytes += bytes;
+            census.largest_bytes = census.largest_bytes.max(bytes);
+        }
+        census
     }
 
     fn remove(&self, sid: &SessionId) {

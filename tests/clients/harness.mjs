@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { io as latest } from "socket.io-client";
+import { Documents } from "./documented.mjs";
 
 /** The executable under test: `CHATD`, else the release build of this repository. */
 export const CHATD = process.env.CHATD
@@ -96,6 +97,9 @@ export async function runToEnd(flags, cwd) {
   }
 }
 
+/** What the executable documents: what is heard of any server here is held against it. */
+let documented;
+
 /** One server process and the next ones on the same data. */
 export class Server {
   clients = new Set();
@@ -125,6 +129,7 @@ export class Server {
     const link = await deadline(Promise.race([ready, ended]), () => `the server's start: ${run.stderr}`);
     [, this.url, this.port, this.setupCode] = link;
     this.port = Number(this.port);
+    this.documents = await (documented ??= Documents.of(this.url));
   }
 
   /** Asks it to stop; it must do so by itself and in order. */
@@ -174,7 +179,9 @@ export class Server {
     const response = await deadline(asked, `an answer to ${method} ${path}`);
     const text = await deadline(response.text(), `the body of the answer to ${method} ${path}`);
     const json = response.headers.get("content-type")?.includes("json") && text !== "";
-    return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
+    const answer = { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
+    this.documents.reply(method, path, answer);
+    return answer;
   }
 
   /** Makes an account and logs it in. */
@@ -242,7 +249,9 @@ export class Client {
   constructor(server, url, { io = latest, ...options } = {}) {
     this.socket = io(url, { forceNew: true, ...options });
     server.clients.add(this);
-    this.socket.onAny((event, payload) => {
+    this.documents = server.documents;
+    this.socket.onAny((event, payload, ...more) => {
+      this.documents?.event(event, [payload, ...more]);
       this.heard.push({ event, payload, taken: false });
       for (const look of this.#awaited) look();
     });
@@ -325,6 +334,7 @@ export class Client {
     const asked = new Promise((done) => this.socket.emit(event, ...args, (...answer) => done(answer)));
     return deadline(asked, `the ack of ${event}`).then((answer) => {
       assert.equal(answer.length, 1, `an ack is one object, not ${JSON.stringify(answer)}`);
+      this.documents?.ack(event, args, answer[0]);
       return answer[0];
     });
   }

@@ -16,5 +16,5 @@ pub async fn start() -> Remote {
     let fixture = protocol::fixture();
     assert_eq!(fixture.port, 3000, "the suites look for it there");
     tokio::spawn(async move { fixture::serve(fixture, &listener).await });
-    Remote { address }
+    Remote::at(address)
 }

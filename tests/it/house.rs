@@ -4,15 +4,17 @@ use std::path::{Path, PathBuf};
 
 /// Every module, and those of ours that it may name. What stands in neither column of nobody is free to all.
 const PLAN: &[(&str, &[&str])] = &[
+    ("metrics", &[]),
     ("model", &[]),
     ("engineio", &[]),
     ("socketio", &[]),
-    ("store", &["model"]),
+    ("store", &["metrics", "model"]),
     ("accounts", &["model", "store"]),
-    ("chat", &["model", "store"]),
-    ("transport", &["engineio"]),
+    ("describe", &["model"]),
+    ("chat", &["model", "describe", "store"]),
+    ("transport", &["engineio", "metrics"]),
     ("hub", &["socketio", "transport"]),
-    ("limits", &["model"]),
+    ("limits", &["metrics", "model"]),
     (
         "gateway",
         &[
@@ -22,12 +24,22 @@ const PLAN: &[(&str, &[&str])] = &[
             "accounts",
             "chat",
             "limits",
+            "describe",
+            "metrics",
             "model",
         ],
     ),
     (
         "http",
-        &["transport", "accounts", "chat", "limits", "model"],
+        &[
+            "transport",
+            "accounts",
+            "chat",
+            "limits",
+            "describe",
+            "metrics",
+            "model",
+        ],
     ),
 ];
 

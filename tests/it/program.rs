@@ -13,6 +13,8 @@ pub struct Running {
     pub remote: Remote,
     /// While there is no account.
     pub setup_code: Option<String>,
+    /// The log until it said where it is.
+    pub said: String,
     child: tokio::process::Child,
     rest: tokio::task::JoinHandle<String>,
     _folder: Option<tempfile::TempDir>,
@@ -50,9 +52,8 @@ impl Running {
             let code = code.chars().take_while(char::is_ascii_alphanumeric);
             code.collect()
         });
-        let remote = Remote {
-            address: address.parse().unwrap(),
-        };
+        let remote = Remote::at(address.parse().unwrap());
+        let until_ready = said.clone();
         let rest = tokio::spawn(async move {
             log.read_to_string(&mut said).await.unwrap();
             said
@@ -60,6 +61,7 @@ impl Running {
         Self {
             remote,
             setup_code: code,
+            said: until_ready,
             child,
             rest,
             _folder: None,

@@ -1,5 +1,6 @@
 //! A server in this process, and clients that speak to it in its own words.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use tokio::sync::oneshot;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest};
 
+use crate::documents::{Documents, documents};
+
 /// Ends a test that waits for what never comes. Nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -34,6 +37,8 @@ type Ready = Option<String>;
 /// A server that listens somewhere.
 pub struct Remote {
     pub address: SocketAddr,
+    /// Against which all is held that it says; what is no chatd has none.
+    documents: Option<&'static Documents>,
 }
 
 /// chatd on a port of its own.
@@ -64,6 +69,14 @@ impl std::ops::Deref for TestServer {
 }
 
 impl Remote {
+    /// A server that is not documented.
+    pub fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            documents: None,
+        }
+    }
+
     /// Sends one request over a connection of its own.
     pub async fn request(&self, request: Request<Full<Bytes>>) -> Reply {
         let stream = TcpStream::connect(self.address).await.unwrap();
@@ -71,14 +84,22 @@ impl Remote {
             .await
             .unwrap();
         tokio::spawn(connection);
+        let (method, target) = (request.method().to_string(), request.uri().to_string());
+        let asked = request.body().clone().collect().await.unwrap().to_bytes();
         let response = soon(sender.send_request(request)).await.unwrap();
         let (head, body) = response.into_parts();
         let body = soon(body.collect()).await.unwrap().to_bytes();
-        Reply {
+        let reply = Reply {
             status: head.status,
             headers: head.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
+        };
+        if let Some(documents) = self.documents {
+            let asked = String::from_utf8_lossy(&asked);
+            let checked = documents.check_reply(&method, &target, &asked, &reply);
+            checked.unwrap_or_else(|error| panic!("{error}"));
         }
+        reply
     }
 
     pub async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Reply {
@@ -142,7 +163,11 @@ impl Remote {
                 .insert("origin", origin.parse().unwrap());
         }
         match soon(tokio_tungstenite::client_async(request, stream)).await {
-            Ok((socket, _)) => Ok(Wire { socket }),
+            Ok((socket, _)) => Ok(Wire {
+                socket,
+                documents: self.documents,
+                asked: HashMap::new(),
+            }),
             Err(tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("{error}"),
         }
@@ -164,8 +189,10 @@ impl TestServer {
             chatd::server::run(config, listener, ready, async { drop(stopped.await) }).await
         });
         let setup_code = soon(is_ready).await.expect("the server did not start");
+        let mut remote = Remote::at(address);
+        remote.documents = Some(documents(&remote).await);
         Self {
-            remote: Remote { address },
+            remote,
             setup_code,
             stop: Some(stop),
             running,
@@ -271,10 +298,19 @@ pub struct Person {
 /// A WebSocket whose texts are looked at as they are.
 pub struct Wire {
     socket: WebSocketStream<TcpStream>,
+    documents: Option<&'static Documents>,
+    /// What waits for an answer, by the packet's kind and the ack's id.
+    asked: HashMap<String, Value>,
 }
 
 impl Wire {
     pub async fn say(&mut self, text: &str) {
+        let body = text.find(['{', '[', '/']).unwrap_or(text.len());
+        let (head, body) = text.split_at(body);
+        if head.starts_with("42") || head == "40" {
+            let body = serde_json::from_str(body).unwrap_or(Value::Null);
+            self.asked.insert(head.to_owned(), body);
+        }
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
@@ -290,10 +326,39 @@ impl Wire {
         self.socket.send(Message::binary(bytes)).await.unwrap();
     }
 
+    /// Holds a packet of the chat's namespace against the documents.
+    fn check(&mut self, text: &str) {
+        let Some(documents) = self.documents else {
+            return;
+        };
+        let body = text.find(['{', '[', '/']).unwrap_or(text.len());
+        let (head, body) = text.split_at(body);
+        let Ok(body) = serde_json::from_str::<Value>(body) else {
+            return;
+        };
+        let checked = match (head, head.strip_prefix("43")) {
+            ("42", _) => documents.check_event(&body),
+            ("40" | "44", _) => {
+                let auth = self.asked.remove("40").unwrap_or(json!({}));
+                let auth = if auth.is_null() { json!({}) } else { auth };
+                documents.check_connect(&auth, &body, head == "44")
+            }
+            (_, Some(id)) => {
+                let sent = self.asked.remove(&format!("42{id}")).unwrap();
+                documents.check_ack(&sent, &body[0])
+            }
+            _ => Ok(()),
+        };
+        checked.unwrap_or_else(|error| panic!("{error}"));
+    }
+
     /// What comes next, as it is; pings are not answered.
     pub async fn hear(&mut self) -> Heard {
         match soon(self.socket.next()).await {
-            Some(Ok(Message::Text(text))) => Heard::Text(text.to_string()),
+            Some(Ok(Message::Text(text))) => {
+                self.check(&text);
+                Heard::Text(text.to_string())
+            }
             Some(Ok(Message::Binary(bytes))) => Heard::Binary(bytes.to_vec()),
             Some(Ok(Message::Close(frame))) => {
                 Heard::Close(frame.map_or(1005, |frame| frame.code.into()))
@@ -317,7 +382,10 @@ impl Wire {
         loop {
             match soon(self.socket.next()).await?.ok()? {
                 Message::Text(text) if text.as_str() == "2" => self.say("3").await,
-                Message::Text(text) => return Some(text.to_string()),
+                Message::Text(text) => {
+                    self.check(&text);
+                    return Some(text.to_string());
+                }
                 Message::Close(_) => return None,
                 other => panic!("{other:?}"),
             }

@@ -4,23 +4,91 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::accounts::{ChangeAccount, Invite, NewAccount, NewInvite, PutAccount};
+use crate::describe::{Access, Operation, reads};
 use crate::http::error::ApiError;
-use crate::http::request::{Query, admin, base_url, body, operator};
+use crate::http::request::{Limit, Query, admin, base_url, body, operator};
 use crate::http::router::PathParams;
 use crate::http::{App, Nothing, success};
-use crate::model::{Fields, Timestamp, User, UserId};
+use crate::model::{Code, Fields, Timestamp, User, UserId};
 use crate::transport::Body;
 
-/// How many accounts a page has, unless asked otherwise; and the most.
-const USERS: (usize, usize) = (50, 500);
+reads! {
+    /// What an invite is to be.
+    WantedInvite from Fields<'_> {
+        /// How many accounts it may make; 1, unless said otherwise.
+        optional max_uses: u32,
+        /// For how many seconds it is good; 604800, unless said otherwise.
+        optional expires_in: u64,
+    }
+}
+
+reads! {
+    /// Which invite.
+    NamedInvite from PathParams {
+        required code: String,
+    }
+}
+
+reads! {
+    /// Which accounts.
+    WhichUsers from Query<'_> {
+        optional limit: Limit<50, 500>,
+        /// Only those with greater ids.
+        optional after: UserId,
+        /// Only the one of this name.
+        text username: String,
+    }
+}
+
+reads! {
+    /// Which account.
+    Named from PathParams {
+        required id: UserId,
+    }
+}
+
+reads! {
+    /// What an account is to be.
+    WantedAccount from Fields<'_> {
+        required username: String,
+        required password: String,
+        optional avatar: String,
+        optional is_admin: bool,
+    }
+}
+
+reads! {
+    /// What an account of another system is.
+    ForeignAccount from Fields<'_> {
+        /// 1 to 64 characters without control characters.
+        required username: String,
+        /// Null for none; absent, an account that is there keeps its own.
+        nullable avatar: String,
+    }
+}
+
+reads! {
+    /// What is to be changed; what is absent stays.
+    ChangedAccount from Fields<'_> {
+        optional username: String,
+        /// Null for none.
+        nullable avatar: String,
+        /// Ends every token of the account.
+        optional password: String,
+        optional disabled: bool,
+        optional is_admin: bool,
+    }
+}
 
 /// `{"code","url","max_uses","uses","expires_at"}`, and `created_at`
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct InviteRow {
     code: Arc<str>,
+    /// The link that registers.
     url: String,
     max_uses: u32,
     uses: u32,
@@ -41,6 +109,14 @@ impl InviteRow {
     }
 }
 
+pub(in crate::http) const CREATE_INVITE: Operation = Operation::new(
+    Access::Admin,
+    "Makes an invite, whose `url` is to be given to somebody.",
+)
+.optional_body::<WantedInvite>()
+.answers(&[201])
+.data::<InviteRow>();
+
 /// `POST /api/admin/invites` `{"max_uses"?:1,"expires_in"?:604800}`, the latter in seconds: 201 and the invite.
 pub(in crate::http) async fn create_invite(
     app: &App,
@@ -54,9 +130,10 @@ pub(in crate::http) async fn create_invite(
         "" => Fields::default(),
         body => Fields::parse(body)?,
     };
+    let wanted = WantedInvite::read(&fields)?;
     let wish = NewInvite {
-        max_uses: fields.optional("max_uses")?,
-        expires_in_secs: fields.optional("expires_in")?,
+        max_uses: wanted.max_uses,
+        expires_in_secs: wanted.expires_in,
     };
     let invite = app
         .accounts
@@ -68,6 +145,12 @@ pub(in crate::http) async fn create_invite(
         None::<Nothing>,
     ))
 }
+
+pub(in crate::http) const INVITES: Operation = Operation::new(
+    Access::Admin,
+    "The invites that are kept, the newest first.",
+)
+.data::<Vec<InviteRow>>();
 
 /// `GET /api/admin/invites`: all that are kept, the newest first.
 pub(in crate::http) async fn invites(
@@ -82,6 +165,11 @@ pub(in crate::http) async fn invites(
     Ok(success(StatusCode::OK, Some(rows), None::<Nothing>))
 }
 
+pub(in crate::http) const REVOKE_INVITE: Operation =
+    Operation::new(Access::Admin, "Takes an invite away.")
+        .path::<NamedInvite>()
+        .refuses(&[Code::NotFound]);
+
 /// `DELETE /api/admin/invites/:code`
 pub(in crate::http) async fn revoke_invite(
     app: &App,
@@ -89,7 +177,7 @@ pub(in crate::http) async fn revoke_invite(
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, request).await?;
-    let code: String = params.get("code")?;
+    let code = NamedInvite::read(params)?.code;
     app.accounts
         .revoke_invite(admin, (app.clock)(), &code)
         .await?;
@@ -98,7 +186,7 @@ pub(in crate::http) async fn revoke_invite(
 
 /// An account as administrators see it: `{"id","username","avatar","is_admin","disabled","created_at","last_seen"}`, and
 /// `online`; `last_seen` is null while online.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct AccountRow {
     id: UserId,
     username: String,
@@ -126,10 +214,15 @@ impl AccountRow {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct UsersMeta {
     has_more: bool,
 }
+
+pub(in crate::http) const USERS: Operation =
+    Operation::new(Access::Admin, "Accounts, ascending by id.")
+        .query::<WhichUsers>()
+        .page::<Vec<AccountRow>, UsersMeta>();
 
 /// `GET /api/admin/users?limit=50&after=<id>`: accounts ascending by id; with `username=` the one of that name, or none.
 pub(in crate::http) async fn users(
@@ -137,18 +230,17 @@ pub(in crate::http) async fn users(
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, request).await?;
-    let query = Query::of(request);
-    if let Some(name) = query.text("username") {
-        let user = app.accounts.account_named(admin, name);
+    let which = WhichUsers::read(&Query::of(request))?;
+    if let Some(name) = which.username {
+        let user = app.accounts.account_named(admin, &name);
         let rows: Vec<_> = user.iter().map(|user| AccountRow::new(app, user)).collect();
         let meta = UsersMeta { has_more: false };
         return Ok(success(StatusCode::OK, Some(rows), Some(meta)));
     }
-    let after: Option<UserId> = query.get("after")?;
     let (users, has_more) = app.accounts.accounts_after(
         admin,
-        after.map_or(0, UserId::get),
-        query.limit(USERS.0, USERS.1)?,
+        which.after.map_or(0, UserId::get),
+        Limit::of(which.limit),
     );
     let rows: Vec<_> = users
         .iter()
@@ -161,6 +253,16 @@ pub(in crate::http) async fn users(
     ))
 }
 
+pub(in crate::http) const PUT_USER: Operation = Operation::new(
+    Access::Admin,
+    "Makes (201) or changes (200) the account of that id, for an app that keeps its own users.",
+)
+.path::<Named>()
+.body::<ForeignAccount>()
+.answers(&[200, 201])
+.refuses(&[Code::UsernameTaken])
+.data::<AccountRow>();
+
 /// `PUT /api/admin/users/:id` `{"username","avatar"?}`: 201 where it was made, 200 where it was there.
 pub(in crate::http) async fn put_user(
     app: &App,
@@ -168,13 +270,13 @@ pub(in crate::http) async fn put_user(
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
-    let id = params.get("id")?;
+    let id = Named::read(params)?.id;
     let body = body(request).await?;
-    let fields = Fields::parse(&body)?;
+    let account = ForeignAccount::read(&Fields::parse(&body)?)?;
     let put = PutAccount {
         id,
-        username: fields.required("username")?,
-        avatar: fields.nullable("avatar")?,
+        username: account.username,
+        avatar: account.avatar,
     };
     let made = app.accounts.put_account(admin, (app.clock)(), put).await?;
     let status = match made.created {
@@ -188,6 +290,15 @@ pub(in crate::http) async fn put_user(
     ))
 }
 
+pub(in crate::http) const CHANGE_USER: Operation = Operation::new(
+    Access::Admin,
+    "Changes an account. The last enabled administrator can be neither disabled nor demoted.",
+)
+.path::<Named>()
+.body::<ChangedAccount>()
+.refuses(&[Code::NotFound, Code::UsernameTaken])
+.data::<AccountRow>();
+
 /// `PATCH /api/admin/users/:id` `{"disabled"?,"is_admin"?,"username"?,"avatar"?,"password"?}`
 pub(in crate::http) async fn change_user(
     app: &App,
@@ -195,15 +306,15 @@ pub(in crate::http) async fn change_user(
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
-    let id = params.get("id")?;
+    let id = Named::read(params)?.id;
     let body = body(request).await?;
-    let fields = Fields::parse(&body)?;
+    let change = ChangedAccount::read(&Fields::parse(&body)?)?;
     let wish = ChangeAccount {
-        username: fields.optional("username")?,
-        avatar: fields.nullable("avatar")?,
-        password: fields.optional("password")?,
-        disabled: fields.optional("disabled")?,
-        is_admin: fields.optional("is_admin")?,
+        username: change.username,
+        avatar: change.avatar,
+        password: change.password,
+        disabled: change.disabled,
+        is_admin: change.is_admin,
     };
     let user = app
         .accounts
@@ -216,6 +327,15 @@ pub(in crate::http) async fn change_user(
     ))
 }
 
+pub(in crate::http) const CREATE_USER: Operation = Operation::new(
+    Access::Admin,
+    "Makes an account, whatever the mode of registration.",
+)
+.body::<WantedAccount>()
+.answers(&[201])
+.refuses(&[Code::UsernameTaken])
+.data::<AccountRow>();
+
 /// `POST /api/admin/users` `{"username","password","avatar"?,"is_admin"?}`: 201 and the account.
 pub(in crate::http) async fn create_user(
     app: &App,
@@ -223,12 +343,12 @@ pub(in crate::http) async fn create_user(
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
     let body = body(request).await?;
-    let fields = Fields::parse(&body)?;
+    let wanted = WantedAccount::read(&Fields::parse(&body)?)?;
     let wish = NewAccount {
-        username: fields.required("username")?,
-        password: fields.required("password")?,
-        avatar: fields.optional("avatar")?,
-        is_admin: fields.optional("is_admin")?.unwrap_or(false),
+        username: wanted.username,
+        password: wanted.password,
+        avatar: wanted.avatar,
+        is_admin: wanted.is_admin.unwrap_or(false),
     };
     let user = app
         .accounts
@@ -242,11 +362,20 @@ pub(in crate::http) async fn create_user(
 }
 
 /// `{"token","expires_at"}`
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Token {
     token: String,
     expires_at: Timestamp,
 }
+
+pub(in crate::http) const TOKEN: Operation = Operation::new(
+    Access::Operator,
+    "A token of somebody's, for whoever operates the server: answered by its control socket alone.",
+)
+.path::<Named>()
+.answers(&[201])
+.refuses(&[Code::NotFound, Code::AccountDisabled])
+.data::<Token>();
 
 /// `POST /api/admin/users/:id/token`: a token of somebody's, for whoever operates the server alone.
 pub(in crate::http) async fn token(
@@ -255,7 +384,7 @@ pub(in crate::http) async fn token(
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let operator = operator(request)?;
-    let id = params.get("id")?;
+    let id = Named::read(params)?.id;
     let login = app.accounts.token_of(operator, (app.clock)(), id)?;
     let token = Token {
         token: login.token,

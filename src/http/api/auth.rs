@@ -4,21 +4,24 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::accounts::{ChangeOwn, Login, Register};
+use crate::describe::{Access, Operation, reads};
 use crate::http::error::ApiError;
 use crate::http::request::{allow, body, caller};
 use crate::http::{App, Nothing, success};
 use crate::limits::{Key, Kind};
-use crate::model::{Fields, Timestamp, User, UserId, Username};
+use crate::model::{Code, Fields, Timestamp, User, UserId, Username};
 use crate::transport::Body;
 
-/// The caller's own account: `{"id","username","avatar","is_admin"}`
-#[derive(Serialize)]
+/// An account, as its owner sees it: `{"id","username","avatar","is_admin"}`
+#[derive(Serialize, JsonSchema)]
 struct Account {
     id: UserId,
     username: String,
+    /// A picture's URL.
     avatar: Option<Arc<str>>,
     is_admin: bool,
 }
@@ -36,7 +39,7 @@ impl From<&User> for Account {
 
 /// The caller's own account after a change; with a new password also `"token","expires_at"`, since all earlier ones are
 /// revoked.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Changed {
     #[serde(flatten)]
     account: Account,
@@ -47,9 +50,11 @@ struct Changed {
 }
 
 /// `{"token","expires_at","user"}`
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LoggedIn {
+    /// The JWT by which the caller is known from now on.
     token: String,
+    /// When it ends.
     expires_at: Timestamp,
     user: Account,
 }
@@ -67,6 +72,32 @@ fn logged_in(status: StatusCode, login: Login) -> Response<Body> {
     )
 }
 
+reads! {
+    /// What a registration says.
+    NewAccount from Fields<'_> {
+        /// 1 to 32 characters of `a-z 0-9 . _ -`, compared without case.
+        required username: String,
+        /// 8 to 128 characters.
+        required password: String,
+        /// An `https:` or a relative URL.
+        optional avatar: String,
+        /// An invite's code, or that of the set-up link.
+        optional invite: String,
+    }
+}
+
+pub(in crate::http) const REGISTER: Operation =
+    Operation::new(Access::Anybody, "Makes an account and logs it in.")
+        .body::<NewAccount>()
+        .answers(&[201])
+        .refuses(&[
+            Code::InvalidInvite,
+            Code::RateLimited,
+            Code::RegistrationClosed,
+            Code::UsernameTaken,
+        ])
+        .data::<LoggedIn>();
+
 /// `POST /api/auth/register` `{"username","password","avatar"?,"invite"?}`: 201 and a token.
 pub(in crate::http) async fn register(
     app: &App,
@@ -74,16 +105,36 @@ pub(in crate::http) async fn register(
 ) -> Result<Response<Body>, ApiError> {
     allow(app, &request, Kind::Registrations)?;
     let body = body(request).await?;
-    let fields = Fields::parse(&body)?;
+    let new = NewAccount::read(&Fields::parse(&body)?)?;
     let wish = Register {
-        username: fields.required("username")?,
-        password: fields.required("password")?,
-        avatar: fields.optional("avatar")?,
-        invite: fields.optional("invite")?,
+        username: new.username,
+        password: new.password,
+        avatar: new.avatar,
+        invite: new.invite,
     };
     let login = app.accounts.register((app.clock)(), wish).await?;
     Ok(logged_in(StatusCode::CREATED, login))
 }
+
+reads! {
+    /// What a login says.
+    Credentials from Fields<'_> {
+        required username: String,
+        required password: String,
+    }
+}
+
+pub(in crate::http) const LOGIN: Operation = Operation::new(
+    Access::Anybody,
+    "Logs in. A wrong name and a wrong password answer alike.",
+)
+.body::<Credentials>()
+.refuses(&[
+    Code::AccountDisabled,
+    Code::InvalidCredentials,
+    Code::RateLimited,
+])
+.data::<LoggedIn>();
 
 /// `POST /api/auth/login` `{"username","password"}`: 200 and a token.
 pub(in crate::http) async fn login(
@@ -92,17 +143,19 @@ pub(in crate::http) async fn login(
 ) -> Result<Response<Body>, ApiError> {
     allow(app, &request, Kind::Logins)?;
     let body = body(request).await?;
-    let fields = Fields::parse(&body)?;
-    let username: String = fields.required("username")?;
+    let Credentials { username, password } = Credentials::read(&Fields::parse(&body)?)?;
     // Whether or not there is such an account, so that this tells nothing of it.
     let name = Username::key_of(&username);
     app.limits.check(Kind::Passwords, Key::Name(&name))?;
     let login = app
         .accounts
-        .login((app.clock)(), &username, fields.required("password")?)
+        .login((app.clock)(), &username, password)
         .await?;
     Ok(logged_in(StatusCode::OK, login))
 }
+
+pub(in crate::http) const ME: Operation =
+    Operation::new(Access::User, "The caller.").data::<Account>();
 
 /// `GET /api/auth/me`: the caller.
 pub(in crate::http) async fn me(
@@ -117,6 +170,27 @@ pub(in crate::http) async fn me(
     ))
 }
 
+reads! {
+    /// What the caller wants changed; what is absent stays.
+    Change from Fields<'_> {
+        optional username: String,
+        /// An `https:` or a relative URL; null for none.
+        nullable avatar: String,
+        /// Asks for `current_password` too, and ends every earlier token.
+        optional password: String,
+        optional current_password: String,
+    }
+}
+
+pub(in crate::http) const CHANGE: Operation = Operation::new(
+    Access::User,
+    "Changes the caller. With a new password every earlier token is refused, and the answer brings a new one.",
+)
+.body::<Change>()
+.refuses(&[Code::UsernameTaken])
+.forbids(&[Code::InvalidCredentials])
+.data::<Changed>();
+
 /// `PATCH /api/auth/me` `{"username"?,"avatar"?,"password"?,"current_password"?}`: the caller, changed.
 pub(in crate::http) async fn change(
     app: &App,
@@ -124,12 +198,12 @@ pub(in crate::http) async fn change(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
     let body = body(request).await?;
-    let fields = Fields::parse(&body)?;
+    let change = Change::read(&Fields::parse(&body)?)?;
     let wish = ChangeOwn {
-        username: fields.optional("username")?,
-        avatar: fields.nullable("avatar")?,
-        password: fields.optional("password")?,
-        current_password: fields.optional("current_password")?,
+        username: change.username,
+        avatar: change.avatar,
+        password: change.password,
+        current_password: change.current_password,
     };
     if wish.current_password.is_some() {
         let name = caller.user.username.key();
@@ -147,6 +221,11 @@ pub(in crate::http) async fn change(
     };
     Ok(success(StatusCode::OK, Some(changed), None::<Nothing>))
 }
+
+pub(in crate::http) const LOGOUT: Operation = Operation::new(
+    Access::User,
+    "Ends every token of the caller and disconnects their sockets.",
+);
 
 /// `POST /api/auth/logout`: every token of the caller is refused from now on, and their sockets are disconnected.
 pub(in crate::http) async fn logout(

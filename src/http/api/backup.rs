@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::chat::{Backup, ChatError};
+use crate::describe::{Access, Operation};
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::request::admin;
@@ -26,6 +27,12 @@ const CHUNK_BYTES: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// When to try again while another backup is made or sent.
 const RETRY_AFTER_MS: u64 = 30_000;
+
+pub(in crate::http) const SHOW: Operation = Operation::new(
+    Access::Admin,
+    "A consistent copy of the data file, while the server runs. One at a time.",
+)
+.bare("application/octet-stream");
 
 /// `GET /api/admin/backup`, for administrators: a consistent copy of the data file. One at a time; a second is told to
 /// come back (`rate_limited`). The answer begins once the copy is made, which a large file may take minutes for.

@@ -4,27 +4,72 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::chat::{self, ChatError, HistoryQuery, Update};
+use crate::describe::{Access, Operation, reads};
 use crate::http::error::ApiError;
-use crate::http::request::{Query, caller};
+use crate::http::request::{Limit, Query, caller};
 use crate::http::router::PathParams;
 use crate::http::{App, Nothing, success};
-use crate::model::{Cursor, Message, MessageId, Timestamp, UserId};
+use crate::model::{Code, Cursor, Message, MessageId, Timestamp, UserId};
 use crate::transport::Body;
 
-/// How many chats a page has, unless asked otherwise; and the most.
-const RECENTS: (usize, usize) = (50, 200);
-/// How many messages a page of history has, unless asked otherwise; and the most.
-const HISTORY: (usize, usize) = (50, 500);
-/// How many unread messages a page has, unless asked otherwise; and the most.
-const UNREAD: (usize, usize) = (200, 1_000);
-/// How many events a page of updates has, unless asked otherwise; and the most.
-const UPDATES: (usize, usize) = (200, 1_000);
+reads! {
+    /// Which chats.
+    WhichChats from Query<'_> {
+        optional limit: Limit<50, 200>,
+        /// `meta.next_before` of the page before.
+        optional before: MessageId,
+    }
+}
+
+reads! {
+    /// Which messages of a conversation.
+    WhichMessages from Query<'_> {
+        optional limit: Limit<50, 500>,
+        /// Only those before this one; the newest of them.
+        optional before: MessageId,
+        /// Only those after this one; the oldest of them.
+        optional after: MessageId,
+    }
+}
+
+reads! {
+    /// Which unread messages.
+    WhichUnread from Query<'_> {
+        optional limit: Limit<200, 1_000>,
+        /// Only those after this one.
+        optional after: MessageId,
+    }
+}
+
+reads! {
+    /// Which updates.
+    WhichUpdates from Query<'_> {
+        optional limit: Limit<200, 1_000>,
+        /// The cursor after which to begin; without it no events are told, but the present cursor.
+        text since: String,
+    }
+}
+
+reads! {
+    /// With whom.
+    Peer from PathParams {
+        required user_id: UserId,
+    }
+}
+
+reads! {
+    /// Which message.
+    Which from PathParams {
+        required message_id: MessageId,
+    }
+}
 
 /// One line of the list of chats.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RecentRow {
     user_id: UserId,
     username: String,
@@ -36,12 +81,17 @@ struct RecentRow {
     last_sender_id: UserId,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RecentsMeta {
     /// Given as `before`, it continues the list; absent at its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_before: Option<String>,
 }
+
+pub(in crate::http) const RECENTS: Operation =
+    Operation::new(Access::User, "The caller's chats, newest first.")
+        .query::<WhichChats>()
+        .page::<Vec<RecentRow>, RecentsMeta>();
 
 /// `GET /api/chats/?limit=50&before=<cursor>`: the caller's chats, newest first.
 pub(in crate::http) async fn recents(
@@ -49,11 +99,10 @@ pub(in crate::http) async fn recents(
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
-    let query = Query::of(request);
-    let limit = query.limit(RECENTS.0, RECENTS.1)?;
+    let WhichChats { limit, before } = WhichChats::read(&Query::of(request))?;
     let page = app
         .chat
-        .recents(caller.user.id, query.get("before")?, limit)
+        .recents(caller.user.id, before, Limit::of(limit))
         .await?;
     let next_before = page
         .rows
@@ -78,18 +127,26 @@ pub(in crate::http) async fn recents(
 }
 
 /// One event that the caller missed, as a socket of theirs would have heard it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct UpdateRow<'a> {
     event: &'static str,
     data: Update<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct UpdatesMeta {
     /// Given as `since`, it goes on from here.
     cursor: String,
     has_more: bool,
 }
+
+pub(in crate::http) const UPDATES: Operation = Operation::new(
+    Access::User,
+    "What the caller's sockets were told after a cursor, in order. Without one nothing, and the present cursor.",
+)
+.query::<WhichUpdates>()
+.refuses(&[Code::CursorExpired])
+.page::<Vec<UpdateRow<'_>>, UpdatesMeta>();
 
 /// `GET /api/chats/updates?since=<cursor>&limit=200`: the durable events after that cursor, in order; without `since` none,
 /// and the present cursor.
@@ -98,17 +155,17 @@ pub(in crate::http) async fn updates(
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let user = caller(app, request).await?.user.id;
-    let query = Query::of(request);
-    let limit = query.limit(UPDATES.0, UPDATES.1)?;
+    let WhichUpdates { limit, since } = WhichUpdates::read(&Query::of(request))?;
+    let limit = Limit::of(limit);
     let key = app.chat.cursor_key();
-    let Some(since) = query.text("since") else {
+    let Some(since) = since else {
         let meta = UpdatesMeta {
             cursor: Cursor::through(app.chat.newest()).seal(key, user),
             has_more: false,
         };
         return Ok(success(StatusCode::OK, Some([(); 0]), Some(meta)));
     };
-    let since = Cursor::open(since, key, user).ok_or(ChatError::CursorExpired)?;
+    let since = Cursor::open(&since, key, user).ok_or(ChatError::CursorExpired)?;
     // One more than are told: the entry that the cursor names may have been told whole.
     let now = (app.clock)();
     let caught = app.chat.missed(now, user, since, limit + 1).await?;
@@ -139,7 +196,7 @@ pub(in crate::http) async fn updates(
 }
 
 /// One message of a history.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct HistoryMessage {
     id: MessageId,
     sender_id: UserId,
@@ -150,10 +207,21 @@ struct HistoryMessage {
     updated_at: Timestamp,
 }
 
-#[derive(Serialize)]
+/// Whether this is all.
+#[derive(Serialize, JsonSchema)]
 struct HistoryMeta {
+    /// Whether there are more in the direction that was asked for.
     has_more: bool,
 }
+
+pub(in crate::http) const HISTORY: Operation = Operation::new(
+    Access::User,
+    "A page of the messages with somebody, ascending by id. The newest, or with `after` the oldest after that id.",
+)
+.path::<Peer>()
+.query::<WhichMessages>()
+.refuses(&[Code::NotFound, Code::InvalidReceiver])
+.page::<Vec<HistoryMessage>, HistoryMeta>();
 
 /// `GET /api/chats/history/:user_id?limit=50&before=<id>&after=<id>`: a page of messages with that user, ascending by
 /// id: the newest, or with `after` the oldest after that id.
@@ -163,13 +231,12 @@ pub(in crate::http) async fn history(
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
-    let query = Query::of(request);
-    let peer = params.get("user_id")?;
-    let limit = query.limit(HISTORY.0, HISTORY.1)?;
+    let peer = Peer::read(params)?.user_id;
+    let which = WhichMessages::read(&Query::of(request))?;
     let wanted = HistoryQuery {
-        before: query.get("before")?,
-        after: query.get("after")?,
-        limit,
+        before: which.before,
+        after: which.after,
+        limit: Limit::of(which.limit),
     };
     let page = app.chat.history(caller.user.id, peer, wanted).await?;
     let rows = page.rows.into_iter().map(|row| HistoryMessage {
@@ -192,7 +259,7 @@ pub(in crate::http) async fn history(
 }
 
 /// One unread message.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct UnreadMessage {
     id: MessageId,
     sender_id: UserId,
@@ -213,11 +280,19 @@ impl From<Message> for UnreadMessage {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct UnreadMeta {
     has_more: bool,
+    /// How many are unread in all.
     total: u64,
 }
+
+pub(in crate::http) const UNREAD: Operation = Operation::new(
+    Access::User,
+    "The caller's unread messages, ascending by id.",
+)
+.query::<WhichUnread>()
+.page::<Vec<UnreadMessage>, UnreadMeta>();
 
 /// `GET /api/chats/unread?limit=200&after=<id>`: the caller's unread messages, ascending by id.
 pub(in crate::http) async fn unread(
@@ -225,11 +300,10 @@ pub(in crate::http) async fn unread(
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
-    let query = Query::of(request);
-    let limit = query.limit(UNREAD.0, UNREAD.1)?;
+    let WhichUnread { limit, after } = WhichUnread::read(&Query::of(request))?;
     let (page, total) = app
         .chat
-        .unread(caller.user.id, query.get("after")?, limit)
+        .unread(caller.user.id, after, Limit::of(limit))
         .await?;
     let rows: Vec<UnreadMessage> = page.rows.into_iter().map(Into::into).collect();
     Ok(success(
@@ -242,6 +316,13 @@ pub(in crate::http) async fn unread(
     ))
 }
 
+pub(in crate::http) const MARK_READ: Operation = Operation::new(
+    Access::User,
+    "Marks one message read, for its receiver; idempotent. `messege_read` goes out as if by socket.",
+)
+.path::<Which>()
+.refuses(&[Code::NotFound, Code::Forbidden]);
+
 /// `PATCH /api/chats/:messageId/read`: marks one message read, for its receiver; idempotent.
 pub(in crate::http) async fn mark_read(
     app: &App,
@@ -249,7 +330,7 @@ pub(in crate::http) async fn mark_read(
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
-    let message = params.get("message_id")?;
+    let message = Which::read(params)?.message_id;
     let (reply, replied) = tokio::sync::oneshot::channel();
     app.chat.mark_read(
         (app.clock)(),

@@ -2,21 +2,32 @@
 
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::describe::{Access, Operation};
 use crate::http::error::ApiError;
 use crate::http::{App, Nothing, success};
+use crate::model::Code;
 use crate::transport::Body;
 
 /// `{"name","version","registration","setup_required","max_message_chars"}`
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Server {
     name: &'static str,
     version: &'static str,
+    /// Who may register: whoever has an `invite`, anybody (`open`), or nobody (`closed`).
     registration: &'static str,
+    /// Whether the first account is still to be made, by the set-up link of the server's log.
     setup_required: bool,
+    /// The longest message.
     max_message_chars: usize,
 }
+
+pub(in crate::http) const SHOW: Operation =
+    Operation::new(Access::Anybody, "What anybody may know of the server.")
+        .refuses(&[Code::StorageUnavailable])
+        .data::<Server>();
 
 /// `GET /api/server`, without a token.
 pub(in crate::http) fn show(app: &App) -> Response<Body> {
@@ -30,6 +41,13 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
     success(StatusCode::OK, Some(server), None::<Nothing>)
 }
 
+pub(in crate::http) const READY: Operation = Operation::new(
+    Access::Anybody,
+    "Says `ok` while changes can be written. 503 while the disk takes none, and while the data file is opened.",
+)
+.refuses(&[Code::StorageUnavailable])
+.bare("text/plain; charset=utf-8");
+
 /// `GET /readyz`: changes can be written. 503 while they cannot.
 pub(in crate::http) fn ready(app: &App) -> Result<Response<Body>, ApiError> {
     if app.chat.is_writable() {
@@ -38,6 +56,10 @@ pub(in crate::http) fn ready(app: &App) -> Result<Response<Body>, ApiError> {
         Err(ApiError::not_writable())
     }
 }
+
+pub(in crate::http) const HEALTH: Operation =
+    Operation::new(Access::Anybody, "Says `ok` whenever the process answers.")
+        .bare("text/plain; charset=utf-8");
 
 /// `GET /healthz`: the process answers.
 pub(in crate::http) fn health() -> Response<Body> {

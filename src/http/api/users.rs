@@ -4,25 +4,42 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::describe::{Access, Operation, reads};
 use crate::http::error::ApiError;
-use crate::http::request::{Query, caller};
+use crate::http::request::{Limit, Query, caller};
 use crate::http::router::PathParams;
 use crate::http::{App, Nothing, success};
-use crate::model::{Timestamp, User, UserId};
+use crate::model::{Code, Timestamp, User, UserId};
 use crate::transport::Body;
 
-/// How many people a search gives, unless asked otherwise; and the most.
-const LIMIT: (usize, usize) = (20, 100);
+reads! {
+    /// What a search asks.
+    Search from Query<'_> {
+        /// A part of the name, without regard to case; without it, everybody.
+        text query: String,
+        optional limit: Limit<20, 100>,
+    }
+}
+
+reads! {
+    /// Whom a path names.
+    Named from PathParams {
+        required id: UserId,
+    }
+}
 
 /// Somebody else: `{"id","username","avatar","online","last_seen"}`; `last_seen` is null while online.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Person {
     id: UserId,
     username: String,
+    /// A picture's URL.
     avatar: Option<Arc<str>>,
     online: bool,
+    /// When their last socket closed; null while online, and where it is not known.
     last_seen: Option<Timestamp>,
 }
 
@@ -37,22 +54,32 @@ fn person(app: &App, user: &User) -> Person {
     }
 }
 
+pub(in crate::http) const SEARCH: Operation = Operation::new(
+    Access::User,
+    "People whose username contains the query, the caller left out.",
+)
+.query::<Search>()
+.data::<Vec<Person>>();
+
 /// `GET /api/users?query=&limit=20`: accounts whose name contains the query, the caller left out.
 pub(in crate::http) async fn search(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
-    let query = Query::of(request);
-    let limit = query.limit(LIMIT.0, LIMIT.1)?;
-    let found = app.accounts.search(
-        caller.user.id,
-        query.text("query").unwrap_or_default(),
-        limit,
-    );
+    let Search { query, limit } = Search::read(&Query::of(request))?;
+    let query = query.unwrap_or_default();
+    let found = app
+        .accounts
+        .search(caller.user.id, &query, Limit::of(limit));
     let people: Vec<Person> = found.iter().map(|user| person(app, user)).collect();
     Ok(success(StatusCode::OK, Some(people), None::<Nothing>))
 }
+
+pub(in crate::http) const SHOW: Operation = Operation::new(Access::User, "One person.")
+    .path::<Named>()
+    .refuses(&[Code::NotFound])
+    .data::<Person>();
 
 /// `GET /api/users/:id`
 pub(in crate::http) async fn show(
@@ -63,7 +90,7 @@ pub(in crate::http) async fn show(
     caller(app, request).await?;
     let user = app
         .accounts
-        .user(params.get("id")?)
+        .user(Named::read(params)?.id)
         .ok_or(crate::chat::ChatError::NoSuchUser)?;
     Ok(success(
         StatusCode::OK,

@@ -79,7 +79,8 @@ class Process:
 class Chatd:
     """The chat server on a free port, with a data file of its own; `start` again takes the same ones."""
 
-    def __init__(self, case):
+    def __init__(self, case, *flags):
+        self.flags = flags
         folder = tempfile.TemporaryDirectory(prefix="chatd-test-")
         case.addCleanup(folder.cleanup)
         self.data = Path(folder.name) / "chat.redb"
@@ -91,7 +92,7 @@ class Chatd:
     def start(self):
         # A Python client that disconnects while a POST of its own is under way does not say so, and then waits for its poll
         # to end: the next ping ends it, so pings are frequent.
-        flags = ["--registration", "open", "--ping-interval", "2s"]
+        flags = ["--registration", "open", "--ping-interval", "2s", *self.flags]
         command = [CHATD, "--port", self.port, "--data", self.data, *flags]
         self.process = Process(command, r"http://127\.0\.0\.1:(\d+)/")
         self.port = self.process.port

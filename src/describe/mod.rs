@@ -1,0 +1,26 @@
+//! What clients can rely on, as documents: OpenAPI 3.1 for REST, AsyncAPI 3.0 for the socket's events, and a page of both.
+//!
+//! Nothing is written down twice: `reads!` makes the type by which a payload is decoded and its schema of one list,
+//! answers are described by the types that are encoded, and an [`Operation`] or an [`Event`] stands beside the code that
+//! answers to it. What is gathered here is put into the documents' shape, and every frame and body of the tests is held
+//! against them. Pure: `http` serves what this makes.
+
+mod asyncapi;
+mod event;
+mod openapi;
+mod operation;
+mod page;
+mod reads;
+mod schemas;
+
+pub use asyncapi::asyncapi;
+pub use event::{Connecting, Event, Events};
+pub use openapi::{Rest, Routed, openapi};
+pub use operation::{Access, Operation};
+pub use page::page;
+pub(crate) use reads::reads;
+
+/// The documents' titles.
+const TITLE: &str = env!("CARGO_PKG_NAME");
+/// The documents' versions: the program's.
+const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,196 @@
+//! The OpenAPI 3.1 document (<https://spec.openapis.org/oas/v3.1.1>).
+
+use std::collections::BTreeMap;
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::operation::{Access, Content, Operation};
+use super::schemas::{SchemaOf, Schemas, compact, failure, schema_of, success};
+use super::{TITLE, VERSION};
+use crate::model::Code;
+
+const ABOUT: &str = "JSON in and out. Success: `{\"success\":true,\"data\":…}`; failure: \
+`{\"success\":false,\"error\":{\"code\":\"…\",\"message\":\"…\"}}`, with `retry_after_ms` where trying again helps. Paths under \
+`/api` answer with and without a slash at their end. Messages are sent by the socket event `send_message` and by nothing \
+else; see `/api/asyncapi.json`.";
+
+/// One line of the table of routes.
+#[derive(Debug, Clone, Copy)]
+pub struct Routed {
+    /// The route's name.
+    pub name: &'static str,
+    /// Its path, with `{part}` for what varies.
+    pub path: &'static str,
+    /// `GET` and the like.
+    pub method: &'static str,
+    /// What it does.
+    pub operation: &'static Operation,
+}
+
+/// What the document is made of.
+pub struct Rest {
+    /// Every route with every method.
+    pub routes: Vec<Routed>,
+    /// The status of a code.
+    pub status: fn(Code) -> u16,
+    failed: SchemaOf,
+}
+
+impl Rest {
+    /// These routes, whose refusals are `F`.
+    pub fn new<F: schemars::JsonSchema>(routes: Vec<Routed>, status: fn(Code) -> u16) -> Self {
+        Self {
+            routes,
+            status,
+            failed: schema_of::<F>,
+        }
+    }
+}
+
+/// The document.
+pub fn openapi(rest: &Rest) -> Value {
+    let mut schemas = Schemas::new(SchemaSettings::draft2020_12);
+    let failed = schemas.said(rest.failed);
+    let mut paths = Map::new();
+    for route in &rest.routes {
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        let method = route.method.to_lowercase();
+        path[&method] = operation(rest, route, &mut schemas, &failed);
+    }
+    json!({
+        "openapi": "3.1.1",
+        "info": { "title": TITLE, "version": VERSION, "description": ABOUT },
+        "servers": [{ "url": "/" }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.definitions(),
+            "securitySchemes": { "token": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "As register and login give it, or as an app of its own users signs it.",
+            } },
+        },
+    })
+}
+
+fn operation(rest: &Rest, route: &Routed, schemas: &mut Schemas, failed: &Value) -> Value {
+    let operation = route.operation;
+    let mut parameters = Vec::new();
+    for (place, of) in [("path", operation.path), ("query", operation.query)] {
+        if let Some(of) = of {
+            parameters.extend(self::parameters(place, &schemas.read(of)));
+        }
+    }
+    let body = operation.body.map(|of| {
+        json!({
+            "required": !operation.body_is_optional,
+            "content": { "application/json": { "schema": schemas.read(of) } },
+        })
+    });
+    let summary = operation.about.split(". ").next().unwrap_or_default();
+    let tag = match route.path.split('/').collect::<Vec<_>>()[..] {
+        ["", "api", tag, _, ..] | ["", "api", tag] if !tag.contains('.') => tag,
+        _ => "server",
+    };
+    compact(json!({
+        "operationId": format!("{}{}", route.method.to_lowercase(), route.name),
+        "tags": [tag],
+        "summary": summary.trim_end_matches('.'),
+        "description": operation.about,
+        "security": match operation.access {
+            Access::Anybody => json!([]),
+            _ => json!([{ "token": [] }]),
+        },
+        "parameters": Some(parameters).filter(|all| !all.is_empty()),
+        "requestBody": body,
+        "responses": responses(rest, operation, schemas, failed),
+    }))
+}
+
+/// The properties of an object as parameters.
+fn parameters(place: &str, schema: &Value) -> Vec<Value> {
+    let required = schema["required"].as_array();
+    let of = schema["properties"].as_object();
+    let described = of.into_iter().flatten().map(|(name, schema)| {
+        let mut schema = schema.clone();
+        let about = schema
+            .as_object_mut()
+            .and_then(|own| own.remove("description"));
+        never_null(&mut schema);
+        compact(json!({
+            "name": name,
+            "in": place,
+            "required": required.is_some_and(|all| all.iter().any(|key| key == name)),
+            "description": about,
+            "schema": schema,
+        }))
+    });
+    described.collect()
+}
+
+/// Nothing in a path or a query is null: it is there, or it is not.
+fn never_null(schema: &mut Value) {
+    if let Some(Value::Array(kinds)) = schema.get_mut("type") {
+        kinds.retain(|kind| kind != "null");
+        if let [one] = &kinds[..] {
+            schema["type"] = one.clone();
+        }
+    }
+    if let Some(Value::Array(kinds)) = schema.get_mut("anyOf") {
+        kinds.retain(|kind| kind["type"] != "null");
+        if let [one] = &kinds[..] {
+            *schema = one.clone();
+        }
+    }
+}
+
+fn responses(
+    rest: &Rest,
+    operation: &Operation,
+    schemas: &mut Schemas,
+    failed: &Value,
+) -> Map<String, Value> {
+    let (media_type, schema) = match operation.content {
+        Content::Enveloped { data, meta } => {
+            let (data, meta) = (
+                data.map(|of| schemas.said(of)),
+                meta.map(|of| schemas.said(of)),
+            );
+            ("application/json", success(data, meta))
+        }
+        Content::Bare("application/json") => ("application/json", json!({ "type": "object" })),
+        Content::Bare(media_type) => (media_type, json!({})),
+    };
+    let content = json!({ media_type: { "schema": schema } });
+    let mut responses: Map<String, Value> = Map::new();
+    for status in operation.answers {
+        let about = if *status == 201 { "Made" } else { "Done" };
+        responses.insert(
+            status.to_string(),
+            json!({ "description": about, "content": content }),
+        );
+    }
+    let mut refusals: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in operation.codes() {
+        refusals.entry((rest.status)(code)).or_default().push(code);
+    }
+    for code in operation.forbids {
+        refusals.entry(403).or_default().push(*code);
+    }
+    for (status, codes) in refusals {
+        let names: Vec<_> = codes
+            .iter()
+            .map(|code| format!("`{}`", code.as_str()))
+            .collect();
+        responses.insert(
+            status.to_string(),
+            json!({
+                "description": names.join(", "),
+                "content": { "application/json": { "schema": failure(failed, &codes) } },
+            }),
+        );
+    }
+    responses
+}

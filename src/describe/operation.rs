@@ -1,0 +1,164 @@
+//! What a route does, beside the function that does it.
+
+use schemars::JsonSchema;
+
+use super::schemas::{SchemaOf, schema_of};
+use crate::model::Code;
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Anybody,
+    /// Whoever has a token.
+    User,
+    /// Whoever has an administrator's token.
+    Admin,
+    /// Whoever operates the server, by its control socket; nobody over a network.
+    Operator,
+}
+
+/// What a success brings.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Content {
+    /// `{"success":true}`, with `data` and `meta` where there are some.
+    Enveloped {
+        data: Option<SchemaOf>,
+        meta: Option<SchemaOf>,
+    },
+    /// Something of this media type.
+    Bare(&'static str),
+}
+
+/// One method of one route.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation {
+    pub(super) access: Access,
+    pub(super) about: &'static str,
+    pub(super) path: Option<SchemaOf>,
+    pub(super) query: Option<SchemaOf>,
+    pub(super) body: Option<SchemaOf>,
+    pub(super) body_is_optional: bool,
+    pub(super) answers: &'static [u16],
+    pub(super) content: Content,
+    pub(super) refusals: &'static [Code],
+    pub(super) forbids: &'static [Code],
+}
+
+impl Operation {
+    /// An operation that answers 200 `{"success":true}`. `about` is one sentence, or more.
+    pub const fn new(access: Access, about: &'static str) -> Self {
+        Self {
+            access,
+            about,
+            path: None,
+            query: None,
+            body: None,
+            body_is_optional: false,
+            answers: &[200],
+            content: Content::Enveloped {
+                data: None,
+                meta: None,
+            },
+            refusals: &[],
+            forbids: &[],
+        }
+    }
+
+    /// Reads these parts of the path.
+    pub const fn path<T: JsonSchema>(mut self) -> Self {
+        self.path = Some(schema_of::<T>);
+        self
+    }
+
+    /// Reads these parameters of the query.
+    pub const fn query<T: JsonSchema>(mut self) -> Self {
+        self.query = Some(schema_of::<T>);
+        self
+    }
+
+    /// Reads this body.
+    pub const fn body<T: JsonSchema>(mut self) -> Self {
+        self.body = Some(schema_of::<T>);
+        self
+    }
+
+    /// Reads this body, where there is one.
+    pub const fn optional_body<T: JsonSchema>(mut self) -> Self {
+        self.body_is_optional = true;
+        self.body::<T>()
+    }
+
+    /// Answers with this `data`.
+    pub const fn data<T: JsonSchema>(mut self) -> Self {
+        self.content = Content::Enveloped {
+            data: Some(schema_of::<T>),
+            meta: None,
+        };
+        self
+    }
+
+    /// Answers with this `data`, and this `meta` beside it.
+    pub const fn page<T: JsonSchema, M: JsonSchema>(mut self) -> Self {
+        self.content = Content::Enveloped {
+            data: Some(schema_of::<T>),
+            meta: Some(schema_of::<M>),
+        };
+        self
+    }
+
+    /// Answers with what is not in an envelope.
+    pub const fn bare(mut self, media_type: &'static str) -> Self {
+        self.content = Content::Bare(media_type);
+        self
+    }
+
+    /// A success has one of these statuses.
+    pub const fn answers(mut self, statuses: &'static [u16]) -> Self {
+        self.answers = statuses;
+        self
+    }
+
+    /// May refuse with these codes, besides those that follow from who may ask and from what is read.
+    pub const fn refuses(mut self, codes: &'static [Code]) -> Self {
+        self.refusals = codes;
+        self
+    }
+
+    /// May refuse with these codes by 403, whatever their own status is.
+    pub const fn forbids(mut self, codes: &'static [Code]) -> Self {
+        self.forbids = codes;
+        self
+    }
+
+    /// Every code that a refusal may have, but for those of [`Operation::forbids`].
+    pub(super) fn codes(&self) -> Vec<Code> {
+        let mut codes = self.refusals.to_vec();
+        match self.access {
+            Access::Anybody => {}
+            Access::Operator => codes.push(Code::Forbidden),
+            Access::User | Access::Admin => codes.extend([
+                Code::MissingToken,
+                Code::InvalidToken,
+                Code::TokenExpired,
+                Code::AccountDisabled,
+                Code::RateLimited,
+            ]),
+        }
+        if self.access == Access::Admin {
+            codes.push(Code::Forbidden);
+        }
+        if self.access != Access::Anybody || self.body.is_some() {
+            codes.extend([Code::StorageUnavailable, Code::Internal]);
+        }
+        if self.path.is_some() || self.query.is_some() || self.body.is_some() {
+            codes.push(Code::InvalidPayload);
+        }
+        if self.body.is_some() {
+            codes.push(Code::PayloadTooLarge);
+        }
+        codes.sort_by_key(|code| code.as_str());
+        codes.dedup();
+        codes
+    }
+}

@@ -1,0 +1,370 @@
+//! Both documents as one page for people: plain HTML, which needs no script.
+
+use std::fmt::{self, Write};
+
+use serde_json::Value;
+
+use super::{Rest, TITLE, VERSION};
+use crate::model::Code;
+
+/// The page.
+pub fn page(rest: &Rest, openapi: &Value, asyncapi: &Value) -> String {
+    let mut page = Page::default();
+    // A string takes all that is written to it.
+    let _ = page.write(rest, openapi, asyncapi);
+    page.html
+}
+
+#[derive(Default)]
+struct Page {
+    html: String,
+}
+
+/// Text between tags.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            match character {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                other => f.write_char(other)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sentences, in which backticks are round code.
+struct Prose<'a>(&'a str);
+
+impl fmt::Display for Prose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, part) in self.0.split('`').enumerate() {
+            match number % 2 {
+                0 => write!(f, "{}", Plain(part))?,
+                _ => write!(f, "<code>{}</code>", Plain(part))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+impl Page {
+    fn write(&mut self, rest: &Rest, openapi: &Value, asyncapi: &Value) -> fmt::Result {
+        let (title, version) = (Plain(TITLE), Plain(VERSION));
+        write!(
+            self.html,
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\
+             <title>{title} {version}: events and routes</title>\
+             <link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"/css/docs.css\"></head><body>\
+             <a class=\"skip\" href=\"#main\">Skip to the content</a>\
+             <header><h1>{title} {version}</h1><p>What clients can rely on. For programs: \
+             <a href=\"/api/openapi.json\">OpenAPI 3.1</a>, <a href=\"/api/asyncapi.json\">AsyncAPI 3.0</a>.</p></header>"
+        )?;
+        self.contents(openapi, asyncapi)?;
+        self.html.push_str("<main id=\"main\" tabindex=\"-1\">");
+        self.section("events", "Events", asyncapi)?;
+        for (key, operation) in entries(&asyncapi["operations"]) {
+            self.event(asyncapi, key, operation)?;
+        }
+        self.shapes("events", asyncapi)?;
+        self.html.push_str("</section>");
+        self.section("routes", "Routes", openapi)?;
+        for (path, methods) in entries(&openapi["paths"]) {
+            for (method, operation) in entries(methods) {
+                self.route(path, method, operation)?;
+            }
+        }
+        self.shapes("routes", openapi)?;
+        self.html.push_str("</section>");
+        self.codes(rest)?;
+        self.html.push_str("</main></body></html>\n");
+        Ok(())
+    }
+
+    fn section(&mut self, id: &str, title: &str, document: &Value) -> fmt::Result {
+        let about = Prose(text(&document["info"]["description"]));
+        write!(
+            self.html,
+            "<section aria-labelledby=\"{id}\"><h2 id=\"{id}\">{title}</h2><p>{about}</p>"
+        )
+    }
+
+    fn contents(&mut self, openapi: &Value, asyncapi: &Value) -> fmt::Result {
+        self.html.push_str("<nav aria-label=\"Contents\">");
+        for (action, title) in [
+            ("receive", "Events from clients"),
+            ("send", "Events to clients"),
+        ] {
+            write!(self.html, "<h2>{title}</h2><ul>")?;
+            for (key, operation) in entries(&asyncapi["operations"]) {
+                if operation["action"] == action {
+                    let name = text(&asyncapi["components"]["messages"][key]["name"]);
+                    write!(self.html, "<li><a href=\"#{key}\">{}</a></li>", Plain(name))?;
+                }
+            }
+            self.html.push_str("</ul>");
+        }
+        self.html.push_str("<h2>Routes</h2><ul>");
+        for (path, methods) in entries(&openapi["paths"]) {
+            for (method, operation) in entries(methods) {
+                let id = text(&operation["operationId"]);
+                let (method, path) = (method.to_uppercase(), Plain(path));
+                write!(self.html, "<li><a href=\"#{id}\">{method} {path}</a></li>")?;
+            }
+        }
+        self.html.push_str(
+            "</ul><h2>Errors</h2><ul><li><a href=\"#codes\">Codes of errors</a></li></ul></nav>",
+        );
+        Ok(())
+    }
+
+    fn event(&mut self, document: &Value, key: &str, operation: &Value) -> fmt::Result {
+        let messages = &document["components"]["messages"];
+        let message = &messages[key];
+        let name = Plain(text(&message["name"]));
+        let direction = match text(&operation["action"]) {
+            "send" => "to clients",
+            _ => "from clients",
+        };
+        let about = Prose(text(&message["description"]));
+        write!(
+            self.html,
+            "<article><h3 id=\"{key}\"><code>{name}</code> {direction}</h3><p>{about}</p>"
+        )?;
+        self.fields("Payload", "events", &message["payload"])?;
+        if message["x-cursor"] == true {
+            self.html
+                .push_str("<p>Ends with its cursor, a string, as a second argument.</p>");
+        }
+        for reply in items(&operation["reply"]["messages"]) {
+            let key = text(&reply["$ref"]).rsplit('/').next().unwrap_or_default();
+            let reply = &messages[key];
+            let title = match text(&reply["x-packet"]) {
+                "ACK" => "Ack",
+                packet => packet,
+            };
+            match items(&reply["payload"]["oneOf"]).collect::<Vec<_>>()[..] {
+                [success, failure] => {
+                    let data = &success["properties"]["data"];
+                    self.kind_line("Ack, <code>data</code>", "events", data)?;
+                    self.refusals(failure)?;
+                }
+                _ => self.kind_line(title, "events", &reply["payload"])?,
+            }
+        }
+        self.html.push_str("</article>");
+        Ok(())
+    }
+
+    fn route(&mut self, path: &str, method: &str, operation: &Value) -> fmt::Result {
+        let id = text(&operation["operationId"]);
+        let (method, path) = (method.to_uppercase(), Plain(path));
+        let about = Prose(text(&operation["description"]));
+        write!(
+            self.html,
+            "<article><h3 id=\"{id}\"><code>{method} {path}</code></h3><p>{about}</p>"
+        )?;
+        if items(&operation["security"]).next().is_none() {
+            self.html.push_str("<p>Needs no token.</p>");
+        }
+        let parameters: Vec<Row<'_>> = items(&operation["parameters"])
+            .map(|parameter| Row {
+                name: text(&parameter["name"]),
+                schema: &parameter["schema"],
+                is_required: parameter["required"] == true,
+                about: parameter["description"]
+                    .as_str()
+                    .unwrap_or(text(&parameter["schema"]["description"])),
+            })
+            .collect();
+        self.table("Path and query", "routes", &parameters)?;
+        let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+        self.fields("Body", "routes", body)?;
+        for (status, response) in entries(&operation["responses"]) {
+            for (media_type, content) in entries(&response["content"]) {
+                let schema = &content["schema"];
+                if status.starts_with('2') {
+                    let properties = &schema["properties"];
+                    let title = format!("{status}, <code>data</code>");
+                    match &properties["data"] {
+                        Value::Null if media_type == "application/json" => {
+                            write!(self.html, "<p>{status}</p>")?;
+                        }
+                        Value::Null => {
+                            write!(
+                                self.html,
+                                "<p>{status}, <code>{}</code></p>",
+                                Plain(media_type)
+                            )?;
+                        }
+                        data => self.kind_line(&title, "routes", data)?,
+                    }
+                    let title = format!("{status}, <code>meta</code>");
+                    self.kind_line(&title, "routes", &properties["meta"])?;
+                } else {
+                    write!(
+                        self.html,
+                        "<p>{status}: {}</p>",
+                        Prose(text(&response["description"]))
+                    )?;
+                }
+            }
+        }
+        self.html.push_str("</article>");
+        Ok(())
+    }
+
+    /// The shapes that others refer to.
+    fn shapes(&mut self, of: &str, document: &Value) -> fmt::Result {
+        for (name, schema) in entries(&document["components"]["schemas"]) {
+            if name == "Code" {
+                continue;
+            }
+            let about = Prose(text(&schema["description"]));
+            write!(
+                self.html,
+                "<article><h3 id=\"{of}-{name}\">{name}</h3><p>{about}</p>"
+            )?;
+            self.fields("Keys", of, schema)?;
+            let any = items(&schema["anyOf"]);
+            for one in any {
+                self.kind_line("Either", of, one)?;
+            }
+            self.html.push_str("</article>");
+        }
+        Ok(())
+    }
+
+    fn codes(&mut self, rest: &Rest) -> fmt::Result {
+        self.html.push_str(
+            "<section aria-labelledby=\"codes\"><h2 id=\"codes\">Codes of errors</h2>\
+             <div class=\"wide\" role=\"region\" aria-label=\"Codes\" tabindex=\"0\"><table><thead><tr>\
+             <th scope=\"col\">Code</th><th scope=\"col\">REST status</th><th scope=\"col\">When</th></tr></thead><tbody>",
+        );
+        for code in Code::ALL {
+            let (name, status) = (code.as_str(), (rest.status)(*code));
+            let about = Prose(code.about());
+            write!(
+                self.html,
+                "<tr><th scope=\"row\"><code>{name}</code></th><td>{status}</td><td>{about}</td></tr>"
+            )?;
+        }
+        self.html.push_str("</tbody></table></div></section>");
+        Ok(())
+    }
+
+    /// The codes that a failure may have.
+    fn refusals(&mut self, failure: &Value) -> fmt::Result {
+        let codes = items(&failure["allOf"])
+            .flat_map(|part| items(&part["properties"]["error"]["properties"]["code"]["enum"]));
+        let codes: Vec<_> = codes.map(|code| format!("`{}`", text(code))).collect();
+        write!(
+            self.html,
+            "<p>Refused with {}.</p>",
+            Prose(&codes.join(", "))
+        )
+    }
+
+    /// What something is, in a line, or nothing where it is not there.
+    fn kind_line(&mut self, title: &str, of: &str, schema: &Value) -> fmt::Result {
+        if schema.is_null() {
+            return Ok(());
+        }
+        write!(self.html, "<p>{title}: {}</p>", kind(of, schema))
+    }
+
+    /// The properties of an object.
+    fn fields(&mut self, title: &str, of: &str, schema: &Value) -> fmt::Result {
+        if schema["$ref"].is_string() {
+            return self.kind_line(title, of, schema);
+        }
+        let rows: Vec<Row<'_>> = entries(&schema["properties"])
+            .map(|(name, property)| Row {
+                name,
+                schema: property,
+                is_required: items(&schema["required"]).any(|key| key == name),
+                about: text(&property["description"]),
+            })
+            .collect();
+        self.table(title, of, &rows)
+    }
+
+    fn table(&mut self, title: &str, of: &str, rows: &[Row<'_>]) -> fmt::Result {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        write!(
+            self.html,
+            "<table><caption>{title}</caption><thead><tr><th scope=\"col\">Key</th><th scope=\"col\">Type</th>\
+             <th scope=\"col\">What</th></tr></thead><tbody>"
+        )?;
+        for row in rows {
+            let name = Plain(row.name);
+            let optional = if row.is_required { "" } else { ", optional" };
+            let (kind, about) = (kind(of, row.schema), Prose(row.about));
+            write!(
+                self.html,
+                "<tr><th scope=\"row\"><code>{name}</code></th><td>{kind}{optional}</td><td>{about}</td></tr>"
+            )?;
+        }
+        self.html.push_str("</tbody></table>");
+        Ok(())
+    }
+}
+
+/// One key of an object, or one parameter.
+struct Row<'a> {
+    name: &'a str,
+    schema: &'a Value,
+    is_required: bool,
+    about: &'a str,
+}
+
+/// A type in words, as HTML.
+fn kind(of: &str, schema: &Value) -> String {
+    if let Some(target) = schema["$ref"].as_str() {
+        let name = Plain(target.rsplit('/').next().unwrap_or_default());
+        return match name.0 {
+            "Code" => "<a href=\"#codes\">code</a>".to_owned(),
+            _ => format!("<a href=\"#{of}-{name}\">{name}</a>"),
+        };
+    }
+    let any: Vec<String> = items(&schema["anyOf"])
+        .chain(items(&schema["allOf"]))
+        .map(|one| kind(of, one))
+        .collect();
+    if !any.is_empty() {
+        return any.join(" or ");
+    }
+    let one = |name: &str| match name {
+        "array" => format!("list of {}", kind(of, &schema["items"])),
+        "string" if schema["format"] == "date-time" => "time".to_owned(),
+        name => Plain(name).to_string(),
+    };
+    match &schema["type"] {
+        Value::String(name) => one(name),
+        Value::Array(names) => {
+            let names: Vec<String> = names.iter().map(|name| one(text(name))).collect();
+            names.join(" or ")
+        }
+        _ => "anything".to_owned(),
+    }
+}

@@ -1,0 +1,112 @@
+//! What clients can rely on, as documents. Made when first asked for, and then kept: some 150 KiB.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+
+use crate::describe::{self, Access, Events, Operation, Rest};
+use crate::http::App;
+use crate::http::assets::{CONTENT_SECURITY_POLICY, is_known};
+use crate::http::error::{Failure, status};
+use crate::http::router::ROUTES;
+use crate::model::Code;
+use crate::transport::Body;
+
+/// The documents and the page.
+pub(in crate::http) struct Documents {
+    events: fn() -> Events,
+    made: OnceLock<Made>,
+}
+
+struct Made {
+    openapi: Bytes,
+    asyncapi: Bytes,
+    page: Bytes,
+}
+
+impl Documents {
+    /// Of the routes, and of a socket's events.
+    pub(in crate::http) fn new(events: fn() -> Events) -> Self {
+        Self {
+            events,
+            made: OnceLock::new(),
+        }
+    }
+
+    fn made(&self) -> &Made {
+        self.made.get_or_init(|| {
+            let rest = Rest::new::<Failure<'_>>(ROUTES.to_vec(), |code| status(code).as_u16());
+            let openapi = describe::openapi(&rest);
+            let asyncapi = describe::asyncapi(&(self.events)());
+            let page = describe::page(&rest, &openapi, &asyncapi);
+            Made {
+                openapi: openapi.to_string().into(),
+                asyncapi: asyncapi.to_string().into(),
+                page: page.into(),
+            }
+        })
+    }
+}
+
+const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
+
+pub(in crate::http) const OPENAPI: Operation = Operation::new(
+    Access::Anybody,
+    "This document: the routes, as OpenAPI 3.1 tells them.",
+)
+.refuses(&[Code::StorageUnavailable])
+.bare(JSON);
+
+/// `GET /api/openapi.json`
+pub(in crate::http) fn openapi(app: &App, request: &Request<Incoming>) -> Response<Body> {
+    show(request, &app.documents.made().openapi, JSON)
+}
+
+pub(in crate::http) const ASYNCAPI: Operation = Operation::new(
+    Access::Anybody,
+    "The events of a socket, as AsyncAPI 3.0 tells them.",
+)
+.refuses(&[Code::StorageUnavailable])
+.bare(JSON);
+
+/// `GET /api/asyncapi.json`
+pub(in crate::http) fn asyncapi(app: &App, request: &Request<Incoming>) -> Response<Body> {
+    show(request, &app.documents.made().asyncapi, JSON)
+}
+
+pub(in crate::http) const PAGE: Operation =
+    Operation::new(Access::Anybody, "Both documents as a page for people.")
+        .refuses(&[Code::StorageUnavailable])
+        .bare(HTML);
+
+/// `GET /docs`
+pub(in crate::http) fn page(app: &App, request: &Request<Incoming>) -> Response<Body> {
+    show(request, &app.documents.made().page, HTML)
+}
+
+fn show(request: &Request<Incoming>, body: &Bytes, media_type: &'static str) -> Response<Body> {
+    let etag = format!("\"{:08x}\"", crc32c::crc32c(body));
+    let mut response = if is_known(request.headers(), &etag) {
+        let mut response = Response::new(Body::default());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        Response::new(Body::from(body.clone()))
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    // It is another one after an upgrade, so a browser asks each time and mostly hears that it has it.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(CONTENT_SECURITY_POLICY),
+    );
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        headers.insert(header::ETAG, etag);
+    }
+    response
+}

@@ -1,0 +1,136 @@
+//! `GET /metrics`, on a listener of its own: what Prometheus asks for. Meant for a trusted network; it tells numbers only.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{ACCEPT_PAUSE, Connections, speak_http1};
+use crate::chat::{Chat, Presence};
+use crate::engineio::CloseReason;
+use crate::hub::Namespace;
+use crate::limits::Kind;
+use crate::metrics::{METRICS, Readings};
+use crate::model::Code;
+use crate::store::{Location, Store};
+use crate::transport::{Body, Engine};
+
+/// 8: a pair of scrapers, and somebody with curl. More wait until one of them has gone.
+const MAX_CONNECTIONS: usize = 8;
+/// 10 s for a question and its answer, after which the connection ends in any case: each has a connection of its own.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The form of the answer, <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Listens for scrapers. Whatever they ask before the data is open waits.
+pub(super) async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await?;
+    tracing::info!("metrics on {}", listener.local_addr()?);
+    Ok(listener)
+}
+
+/// Where the readings come from.
+pub(super) struct Sources {
+    pub(super) engine: Engine,
+    pub(super) namespace: Namespace,
+    pub(super) presence: Arc<Presence>,
+    pub(super) chat: Chat,
+    pub(super) store: Store,
+    pub(super) connections: Connections,
+    pub(super) data: Location,
+    /// How long opening the data took.
+    pub(super) opening: Duration,
+}
+
+impl Sources {
+    fn read(&self) -> Readings {
+        let census = self.engine.census();
+        let (queued_changes, queued_bytes) = self.store.queued();
+        let database_bytes = match &self.data {
+            Location::File(path) => std::fs::metadata(path).map_or(0, |data| data.len()),
+            _ => 0,
+        };
+        Readings {
+            http_connections: self.connections.tasks.len(),
+            polling_sessions: census.polling,
+            websocket_sessions: census.websocket,
+            sockets: self.namespace.len(),
+            users_online: self.presence.online().len(),
+            queued_changes,
+            queued_bytes,
+            outbox_frames: census.frames,
+            outbox_bytes: census.bytes,
+            outbox_largest_bytes: census.largest_bytes,
+            database_bytes,
+            log_entries: self.chat.newest(),
+            is_writable: self.chat.is_writable(),
+            open_seconds: self.opening.as_secs_f64(),
+        }
+    }
+}
+
+/// Answers scrapers, for as long as it is polled; where there is no listener, never.
+pub(super) async fn serve(listener: Option<TcpListener>, sources: Sources) {
+    let Some(listener) = listener else {
+        return std::future::pending().await;
+    };
+    METRICS.prepare(
+        CloseReason::ALL.iter().map(|reason| reason.as_str()),
+        Kind::ALL.iter().map(|kind| kind.as_str()),
+        Code::ALL.iter().map(|code| code.as_str()),
+    );
+    let sources = Arc::new(sources);
+    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let stopping = CancellationToken::new();
+    // The connections end with this.
+    let _stop = stopping.clone().drop_guard();
+    loop {
+        let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let sources = Arc::clone(&sources);
+                let answer = move |request: Request<Incoming>| {
+                    let sources = Arc::clone(&sources);
+                    async move { answer(&request, &sources) }
+                };
+                let speaking = speak_http1(stream, answer, stopping.clone());
+                tokio::spawn(async move {
+                    let _ = tokio::time::timeout(PATIENCE, speaking).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection for metrics could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn answer(request: &Request<Incoming>, sources: &Sources) -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    if request.uri().path() != "/metrics" {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return response;
+    }
+    let headers = response.headers_mut();
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        return response;
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(TEXT));
+    *response.body_mut() = Body::from(METRICS.text(&sources.read()));
+    response
+}
