@@ -51,6 +51,7 @@ struct App {
     limits: Arc<Limits>,
     proxies: TrustedProxies,
     clock: Clock,
+    probe: api::probe::Probe,
     router: Router,
 }
 
@@ -75,6 +76,7 @@ impl Http {
                 limits,
                 proxies,
                 clock,
+                probe: api::probe::Probe::default(),
                 router: Router::new(),
             }),
         }
@@ -210,6 +212,7 @@ impl App {
             (Route::Account, Method::PUT) => api::admin::put_user(self, request, &params).await,
             (Route::Account, _) => api::admin::change_user(self, request, &params).await,
             (Route::Token, _) => api::admin::token(self, &request, &params).await,
+            (Route::Probe, _) => api::probe::answer(self, &request, &params).await,
             (Route::Backup, _) => api::backup::show(self, &request).await,
             (Route::Server, _) => Ok(api::server::show(self)),
             (Route::Health, _) => Ok(api::server::health()),

@@ -45,7 +45,7 @@ pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Cal
 }
 
 /// Who sent the request, as far as is known.
-fn sender(request: &Request<Incoming>) -> Option<Sender> {
+pub(super) fn sender(request: &Request<Incoming>) -> Option<Sender> {
     request.extensions().get().copied()
 }
 

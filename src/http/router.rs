@@ -57,6 +57,7 @@ routes! {
     Account  = "/api/admin/users/{id}",          [PUT, PATCH];
     Token    = "/api/admin/users/{id}/token",    [POST];
     Backup   = "/api/admin/backup",              [GET];
+    Probe    = "/api/admin/probe/{code}",        [GET, PUT];
     Server   = "/api/server",                    [GET];
     Health   = "/healthz",                       [GET];
     Ready    = "/readyz",                        [GET];

@@ -4,5 +4,6 @@ pub(super) mod admin;
 pub(super) mod auth;
 pub(super) mod backup;
 pub(super) mod chats;
+pub(super) mod probe;
 pub(super) mod server;
 pub(super) mod users;
