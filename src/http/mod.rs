@@ -10,6 +10,7 @@ mod proxy;
 mod request;
 mod router;
 
+pub use api::probe::Seen;
 pub use proxy::{Network, NetworkError, TrustedProxies};
 
 use std::net::{IpAddr, SocketAddr};

@@ -71,7 +71,7 @@ pub(super) fn operator(request: &Request<Incoming>) -> Result<Admin, ApiError> {
         Some(_) => Ok(Admin::operator()),
         None => Err(ApiError::new(
             Code::Forbidden,
-            "only `chatd token` beside the data file may do that",
+            "only commands beside the data file may do that",
         )),
     }
 }

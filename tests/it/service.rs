@@ -11,13 +11,15 @@ use tokio::process::{Child, Command};
 
 use crate::support::soon;
 
+/// Runs a command with its standard input as the socket: descriptors begin with 3, and a variable names the process that
+/// they are for, which only it knows.
+const PASS: &str = r#"exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@""#;
+
 /// Starts chatd, with a listening socket passed as systemd passes it.
 fn activated(data: &Path, socket: &TcpListener, variables: &[(&str, &str)]) -> Child {
     let socket = OwnedFd::from(socket.try_clone().unwrap());
-    // Descriptors begin with 3, and the variable names the process that they are for, which only it knows.
-    let script = r#"exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@""#;
     Command::new("sh")
-        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_chatd"), "--data"])
+        .args(["-c", PASS, "sh", env!("CARGO_BIN_EXE_chatd"), "--data"])
         .arg(data)
         .envs(variables.iter().copied())
         .stdin(Stdio::from(socket))
@@ -115,9 +117,8 @@ async fn a_service_manager_hears_of_start_life_reload_and_stop() {
 async fn a_socket_of_another_kind_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let socket = std::os::unix::net::UnixListener::bind(folder.path().join("other")).unwrap();
-    let script = r#"exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@""#;
     let refused = Command::new("sh")
-        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_chatd"), "--data"])
+        .args(["-c", PASS, "sh", env!("CARGO_BIN_EXE_chatd"), "--data"])
         .arg(folder.path().join("chatd.redb"))
         .stdin(Stdio::from(OwnedFd::from(socket)))
         .stderr(Stdio::piped())

@@ -6,31 +6,19 @@ use std::path::Path;
 
 use hyper::{Method, Request, StatusCode};
 use rand::distr::{Alphanumeric, SampleString};
-use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::UnixStream;
 
 use super::Report;
 use super::site::{PATIENCE, Site};
 use crate::cli::operate::Operator;
+use crate::http::Seen;
 use crate::server::control_socket;
 
 /// Letters and digits of the probe's code: 142 bits.
 const CODE_CHARS: usize = 24;
 /// An address that nobody has (RFC 5737): who is believed to come from there was believed what a stranger wrote.
 const FORGED: &str = "192.0.2.77";
-
-/// What the server says arrived.
-#[derive(Debug, Default, Deserialize)]
-struct Seen {
-    peer: Option<String>,
-    believed: bool,
-    address: Option<String>,
-    tls: bool,
-    host: Option<String>,
-    forwarded_for: Option<String>,
-    forwarded_proto: Option<String>,
-}
 
 /// Sends a probe, asks what arrived of it, and judges that.
 pub(super) async fn examine(site: &Site, data: &Path, report: &mut Report) {

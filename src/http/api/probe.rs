@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderName};
 use hyper::{Method, Request, Response, StatusCode};
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::http::error::ApiError;
 use crate::http::request::{allow, operator, sender};
@@ -34,17 +34,23 @@ struct Known {
     seen: Option<Seen>,
 }
 
-/// `{"peer","believed","address","tls","host","forwarded_for","forwarded_proto"}`: the other end of the connection, whether
-/// its word is believed, the client as the server concludes it, whether it is taken to have come by TLS, and headers as they came.
-#[derive(Clone, Serialize)]
-struct Seen {
-    peer: Option<String>,
-    believed: bool,
-    address: Option<String>,
-    tls: bool,
-    host: Option<String>,
-    forwarded_for: Option<String>,
-    forwarded_proto: Option<String>,
+/// `{"peer","believed","address","tls","host","forwarded_for","forwarded_proto"}`: what arrived.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Seen {
+    /// The other end of the connection, with its port.
+    pub peer: Option<String>,
+    /// Whether that is a proxy whose word is believed.
+    pub believed: bool,
+    /// Who is taken to be the client.
+    pub address: Option<String>,
+    /// Whether the client is taken to have come by TLS.
+    pub tls: bool,
+    /// The `Host` header as it came, as are the next two.
+    pub host: Option<String>,
+    /// `X-Forwarded-For`; several are joined by commas.
+    pub forwarded_for: Option<String>,
+    /// `X-Forwarded-Proto`.
+    pub forwarded_proto: Option<String>,
 }
 
 impl Seen {
