@@ -7,6 +7,8 @@ use std::time::Duration;
 use chatd::accounts::{Passwords, Registration};
 use chatd::config::Config;
 use chatd::limits::Rates;
+use chatd::server::ServerError;
+use chatd::store::OpenError;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -42,7 +44,7 @@ pub struct TestServer {
     /// While there is no account.
     pub setup_code: Option<String>,
     stop: Option<oneshot::Sender<()>>,
-    running: tokio::task::JoinHandle<Result<(), chatd::server::ServerError>>,
+    running: tokio::task::JoinHandle<Result<(), ServerError>>,
 }
 
 /// The settings of a test: in memory, anybody may register, cheap passwords, no rate limits.
@@ -155,6 +157,23 @@ impl TestServer {
     }
 
     pub async fn with(config: Config) -> Self {
+        // A process that another test is starting holds every file of this one until it runs its program, and so, for a
+        // moment, the lock of a data file whose server has stopped.
+        let starting = async {
+            loop {
+                match Self::try_with(config.clone()).await {
+                    Ok(server) => return server,
+                    Err(ServerError::Open(OpenError::InUse { .. })) => {
+                        tokio::task::yield_now().await
+                    }
+                    Err(error) => panic!("the server did not start: {error}"),
+                }
+            }
+        };
+        soon(starting).await
+    }
+
+    async fn try_with(config: Config) -> Result<Self, ServerError> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -163,12 +182,17 @@ impl TestServer {
             let ready = |code: Option<&str>| drop(ready.send(code.map(str::to_owned)));
             chatd::server::run(config, listener, ready, async { drop(stopped.await) }).await
         });
-        let setup_code = soon(is_ready).await.expect("the server did not start");
-        Self {
-            remote: Remote { address },
-            setup_code,
-            stop: Some(stop),
-            running,
+        match soon(is_ready).await {
+            Ok(setup_code) => Ok(Self {
+                remote: Remote { address },
+                setup_code,
+                stop: Some(stop),
+                running,
+            }),
+            Err(_) => match running.await.unwrap() {
+                Ok(()) => panic!("the server ended before it was ready"),
+                Err(error) => Err(error),
+            },
         }
     }
 
