@@ -2,17 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::Notify;
 
 use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registration};
 use crate::chat::Rules;
 use crate::http::TrustedProxies;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
-use crate::server::TlsSource;
+use crate::server::{Reload, TlsSource, Watchdog};
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
 
@@ -48,10 +45,12 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// Where the certificate comes from, where TLS is to be spoken.
     pub tls: Option<TlsSource>,
-    /// Told when files are to be read again at once.
-    pub reload: Arc<Notify>,
     /// Where Prometheus may ask for metrics, if anywhere.
     pub metrics: Option<SocketAddr>,
+    /// By which files are read again at once.
+    pub reload: Reload,
+    /// Who is to be told that the server works.
+    pub watchdog: Option<Watchdog>,
     /// How long a stopping server may take to tell its clients.
     pub shutdown_grace: Duration,
 }
@@ -73,8 +72,9 @@ impl Default for Config {
             rates: Rates::default(),
             trusted_proxies: TrustedProxies::default(),
             tls: None,
-            reload: Arc::default(),
             metrics: None,
+            reload: Reload::default(),
+            watchdog: None,
             shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
         }
     }

@@ -4,13 +4,18 @@
 //! store -> chat, accounts -> gateway -> hub -> transport -> http -> the listener
 //! ```
 
+pub mod clock;
 mod control;
 mod metrics;
+mod reload;
 mod tls;
 mod watch;
+mod watchdog;
 
 pub use control::{Door, control_socket};
+pub use reload::Reload;
 pub use tls::{Acme, TlsError, TlsFiles, TlsSource};
+pub use watchdog::Watchdog;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -28,7 +33,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -55,6 +60,9 @@ const MAX_HEADERS: usize = 64;
 const MAX_STREAMS: u32 = 100;
 /// After a failed accept (no more file descriptors, mostly): long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// An opening of the data file that takes no longer keeps those who come meanwhile waiting; a longer one tells them to try
+/// again. So a restart by a service manager that holds the port sends nobody away.
+const QUICK_OPENING: Duration = Duration::from_secs(1);
 /// After so many answers the teller lets others run.
 const ANSWERS_A_TURN: usize = 256;
 
@@ -79,7 +87,8 @@ pub enum ServerError {
 }
 
 /// Serves those who come by `door` until `shutdown` completes, then drains. `ready` is called once the data is open, with
-/// the set-up code if there is no account yet; until then every request but `/healthz` is answered with 503.
+/// the set-up code if there is no account yet; until then requests wait,
+/// and after a second every one but `/healthz` is answered with 503.
 pub async fn run(
     config: Config,
     door: impl Into<Door>,
@@ -138,12 +147,18 @@ pub async fn run(
     let opening = open_store(location, options, done)?;
     let store = tokio::select! {
         opened = opening => opened.map_err(|_| ServerError::Broken("opening of the data file"))??,
-        () = &mut accepting => return Ok(()),
+        () = async {
+            tokio::time::sleep(QUICK_OPENING).await;
+            (&mut accepting).await;
+        } => return Ok(()),
         // Nothing was changed yet, and nobody was served.
         () = &mut shutdown => return Ok(()),
     };
     let opening = began.elapsed();
 
+    if let Some(oddity) = clock::oddity(Timestamp::now(), store.last_at()) {
+        tracing::warn!("{oddity}; set the clock, as by `timedatectl set-ntp true`");
+    }
     let namespace = Namespace::new("/");
     let presence = Arc::new(Presence::default());
     let cursor_key = store.cursor_key()?;
@@ -188,7 +203,7 @@ pub async fn run(
         Timestamp::now,
         gateway::events,
     );
-    let keys = watch_keys(config.jwks, Arc::clone(&config.reload), accounts.clone());
+    let keys = watch_keys(config.jwks, config.reload.clone(), accounts.clone());
     let certificates = keep_certificates(config.tls, certificates, config.reload, tls.clone());
     let metrics = metrics::serve(
         metrics,
@@ -203,6 +218,7 @@ pub async fn run(
             opening,
         },
     );
+    let watched = watchdog::run(config.watchdog, store.clone());
     let sweeper = tokio::spawn(async move {
         tokio::join!(
             metrics,
@@ -210,7 +226,8 @@ pub async fn run(
             expiry.run(Timestamp::now),
             limits.sweep(),
             keys,
-            certificates
+            certificates,
+            watched
         );
     });
 
@@ -300,7 +317,7 @@ fn control(data: &Location) -> Option<Control> {
 }
 
 /// Takes over the key set of other systems' tokens whenever its file changes.
-async fn watch_keys(path: Option<PathBuf>, reload: Arc<Notify>, accounts: Accounts) {
+async fn watch_keys(path: Option<PathBuf>, reload: Reload, accounts: Accounts) {
     let Some(path) = path else { return };
     let files = [path.clone()];
     let path = path.display();
@@ -320,7 +337,7 @@ async fn watch_keys(path: Option<PathBuf>, reload: Arc<Notify>, accounts: Accoun
 async fn keep_certificates(
     source: Option<TlsSource>,
     authority: Option<AcmeState>,
-    reload: Arc<Notify>,
+    reload: Reload,
     tls: Option<Arc<Tls>>,
 ) {
     if let Some(authority) = authority {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tokio::sync::Semaphore;
 
 use super::AccountError;
@@ -58,13 +60,8 @@ impl Passwords {
     }
 
     fn with_cost(params: Params) -> Self {
+        let nobody = hash_of_nobody(&params).into();
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let secret: [u8; 16] = rand::random();
-        let nobody = argon2
-            .hash_password(&secret)
-            .expect("16 bytes can be hashed")
-            .to_string()
-            .into();
         let (working, places) = (Semaphore::new(1), Semaphore::new(1 + WAITING));
         Self {
             argon2,
@@ -134,8 +131,53 @@ impl Passwords {
     }
 }
 
+/// What looks like the hash of some password and is drawn by chance: to make a real one would take a starting server as
+/// long as all else that it does.
+fn hash_of_nobody(params: &Params) -> String {
+    let (salt, hash): ([u8; 16], [u8; 32]) = (rand::random(), rand::random());
+    format!(
+        "$argon2id$v={}$m={},t={},p={}${}${}",
+        u32::from(Version::V0x13),
+        params.m_cost(),
+        params.t_cost(),
+        params.p_cost(),
+        STANDARD_NO_PAD.encode(salt),
+        STANDARD_NO_PAD.encode(hash)
+    )
+}
+
 impl Default for Passwords {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_nobody_takes_as_much_work_as_a_real_one() {
+        let passwords = Passwords::cheap();
+        let real = passwords.argon2.hash_password(b"password1").unwrap();
+        let real = real.to_string();
+        let shape = |hash: &str| -> Vec<String> {
+            assert!(PasswordHash::new(hash).is_ok(), "{hash}");
+            let parts: Vec<&str> = hash.split('$').collect();
+            let (head, secret) = parts.split_at(4);
+            let lengths = secret.iter().map(|part| part.len().to_string());
+            head.iter()
+                .map(|part| (*part).to_owned())
+                .chain(lengths)
+                .collect()
+        };
+        assert_eq!(shape(&passwords.nobody), shape(&real));
+        let nobody = PasswordHash::new(&passwords.nobody).unwrap();
+        let verified = passwords.argon2.verify_password(b"password1", &nobody);
+        assert_eq!(
+            verified,
+            Err(argon2::password_hash::Error::PasswordInvalid),
+            "it was not checked at all"
+        );
     }
 }

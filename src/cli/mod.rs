@@ -6,25 +6,29 @@ mod backup;
 mod bar;
 mod check;
 mod compact;
+mod completions;
 mod control;
+mod doctor;
 mod export;
+mod failure;
 mod import;
+mod man;
 mod operate;
 mod restore;
+mod service;
+mod systemd_unit;
 
 use std::error::Error;
-use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
 use tracing::Level;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
@@ -38,21 +42,22 @@ use crate::engineio::Heartbeat;
 use crate::http::{Network, TrustedProxies};
 use crate::hub::IoConfig;
 use crate::limits::{Rates, Setting};
-use crate::server::{self, Acme, ServerError, TlsFiles, TlsSource};
-use crate::store::{Location, maintain};
+use crate::server::{self, Acme, Reload, ServerError, TlsFiles, TlsSource};
+use crate::store::Location;
 use crate::transport::{EngineConfig, Origins};
+use failure::{chain, maintain as explain};
 
 /// A real-time chat server in one executable: stock Socket.IO clients, durable messages, one data file.
 ///
 /// Start it, open the page it names, and chat. Every flag can also be given by the environment variable named beside
 /// it.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_long_help = EXAMPLES)]
 struct Flags {
     #[command(subcommand)]
     command: Option<Command>,
     /// The address to listen on; 0.0.0.0 or :: for all
-    #[arg(long, env = "CHATD_HOST", default_value = "127.0.0.1")]
+    #[arg(long, env = "CHATD_HOST", default_value = "127.0.0.1", value_parser = host)]
     host: IpAddr,
     /// The port to listen on; 0 picks a free one
     #[arg(long, env = "CHATD_PORT", default_value_t = 8080)]
@@ -202,6 +207,20 @@ struct Flags {
     log_format: LogFormat,
 }
 
+/// What follows the flags in the long help.
+const EXAMPLES: &str = "\
+Examples:
+  chatd                                      for this machine alone, data in ./chatd.redb
+  chatd --host 0.0.0.0 --port 443 --acme-domain chat.example.org
+                                             for the world, with a certificate of Let's Encrypt
+  chatd --trusted-proxy 127.0.0.1            behind a reverse proxy on this machine
+  chatd user add ada --admin                 make an administrator
+  chatd backup /backups/today.redb           copy everything while the server runs
+  chatd doctor https://chat.example.org      look for what is wrong
+  chatd systemd-unit                         have systemd run it
+
+Exit codes: 0 done, 1 failed, 2 wrong usage. What went wrong is one line on standard error.";
+
 /// What is logged unless it is said otherwise.
 const DEFAULT_LOG: &str = "info";
 
@@ -221,6 +240,31 @@ enum Command {
     Operate(Operate),
     #[command(flatten)]
     Maintain(Maintain),
+    #[command(flatten)]
+    Describe(Describe),
+    /// Look for what is wrong with this machine, or with the way to a server, and say how to mend it
+    Doctor(doctor::Doctor),
+}
+
+/// What the program says of itself.
+#[derive(Subcommand)]
+enum Describe {
+    /// Print a unit by which systemd runs chatd
+    SystemdUnit(systemd_unit::SystemdUnit),
+    /// Print what a shell needs to complete chatd's commands and flags
+    Completions(completions::Completions),
+    /// Print the manual page
+    Man(man::Man),
+}
+
+impl Describe {
+    fn run(&self, flags: &Flags) -> Result<(), String> {
+        match self {
+            Self::SystemdUnit(unit) => unit.run(flags),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
+        }
+    }
 }
 
 /// What is asked of a running server, or done to the data file of a stopped one.
@@ -323,6 +367,16 @@ impl From<Mode> for Registration {
     }
 }
 
+/// An address of this machine, not a name: which of a name's addresses would it be?
+fn host(text: &str) -> Result<IpAddr, String> {
+    if text == "localhost" {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    text.parse().map_err(|_| {
+        "give an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them".to_owned()
+    })
+}
+
 /// 1 s to 10 years, such as `90s`, `24h` or `30d`.
 fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
@@ -415,24 +469,26 @@ impl Flags {
             },
             trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
             tls: self.tls()?,
-            reload: Arc::default(),
             metrics: self.metrics_listen,
+            reload: Reload::default(),
+            watchdog: service::watchdog(),
             shutdown_grace: self.shutdown_grace,
         })
     }
 
     /// How a person reaches the server: by its name, or on this machine.
-    fn base_url(&self, port: u16) -> String {
+    fn base_url(&self, local: SocketAddr) -> String {
+        let port = local.port();
         let scheme = match (&self.tls_cert, self.acme_domain.first()) {
             (_, Some(domain)) if port == 443 => return format!("https://{domain}"),
             (_, Some(domain)) => return format!("https://{domain}:{port}"),
             (Some(_), None) => "https",
             (None, None) => "http",
         };
-        if self.host.is_unspecified() {
+        if local.ip().is_unspecified() {
             format!("{scheme}://localhost:{port}")
         } else {
-            format!("{scheme}://{}", SocketAddr::new(self.host, port))
+            format!("{scheme}://{local}")
         }
     }
 
@@ -498,21 +554,26 @@ const GOOD_SECRET_BYTES: usize = 32;
 /// File descriptors that are kept for what is no client: the data file, the listener, requests that come and go.
 const SPARE_FILES: usize = 256;
 
+/// With room for fewer the log says so: shells start programs with 1,024 files, and mostly let them have more.
+const FEW_CLIENTS: usize = 4_000;
+
 /// The whole program: flags, then a subcommand, or log and server. Exit code 0 when it did what it was asked to, 1 when
 /// it failed, 2 for wrong flags.
 pub fn main() -> ExitCode {
-    let flags = Flags::parse();
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(error) => return answer_usage(&error),
+    };
     // A command answers on standard output; the log is for what goes wrong.
     let log = match flags.command {
         Some(_) if flags.log == DEFAULT_LOG => "warn",
         _ => &flags.log,
     };
     start_log(log, flags.log_format);
-    if let Some(Command::Maintain(command)) = &flags.command {
-        return match command.run(&flags.data) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(text) => fail(&text),
-        };
+    match &flags.command {
+        Some(Command::Maintain(command)) => return end(command.run(&flags.data)),
+        Some(Command::Describe(command)) => return end(command.run(&flags)),
+        Some(Command::Operate(_) | Command::Doctor(_)) | None => {}
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -525,14 +586,36 @@ pub fn main() -> ExitCode {
         match &flags.command {
             None => serve(&flags).await,
             Some(Command::Operate(command)) => operate::run(command, &flags).await,
+            Some(Command::Doctor(doctor)) => doctor.run(&flags.data).await,
             // Done above, without a runtime.
-            Some(Command::Maintain(_)) => Ok(()),
+            Some(Command::Maintain(_) | Command::Describe(_)) => Ok(()),
         }
     });
+    end(done)
+}
+
+fn end(done: Result<(), String>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => fail(&text),
     }
+}
+
+/// Help and version where they were asked for; else what is wrong with the flags.
+fn answer_usage(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Whoever does not read it any more does not miss it.
+            let _ = error.print();
+        }
+        _ => {
+            fail(&failure::usage(error));
+        }
+    }
+    // Clap's codes are small, and ours: 0 for what was asked for, 2 for wrong usage.
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// One line on standard error that says what to do.
@@ -545,22 +628,21 @@ fn fail(text: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// A whole text on standard output.
+fn say_all(text: &[u8]) -> Result<(), String> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(text)
+        .and_then(|()| stdout.flush())
+        .map_err(|error| format!("standard output cannot be written: {error}"))
+}
+
 /// What a subcommand did, on standard output.
 fn say(text: &str) {
     use std::io::Write;
     // Whoever does not read it any more does not miss it.
     let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// What stopped the work on a data file, in one line.
-fn explain(data: &Path, error: &maintain::MaintainError) -> String {
-    use maintain::MaintainError as Error;
-    match error {
-        Error::Open(_) | Error::Store(_) | Error::Incomplete | Error::UnknownTable(_) => {
-            format!("{}: {}", data.display(), chain(error))
-        }
-        _ => chain(error),
-    }
 }
 
 fn start_log(filter: &str, format: LogFormat) {
@@ -583,14 +665,18 @@ fn start_log(filter: &str, format: LogFormat) {
 }
 
 async fn serve(flags: &Flags) -> Result<(), String> {
-    let address = SocketAddr::new(flags.host, flags.port);
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| bind_failure(address, &error))?;
-    let port = listener
+    let listener = match service::socket()? {
+        Some(listener) => listener,
+        None => {
+            let address = SocketAddr::new(flags.host, flags.port);
+            let bound = TcpListener::bind(address).await;
+            bound.map_err(|error| failure::bind(address, &error))?
+        }
+    };
+    let local = listener
         .local_addr()
-        .map_or(flags.port, |local| local.port());
-    let base = flags.base_url(port);
+        .map_err(|error| format!("the listening socket has no address: {error}"))?;
+    let base = flags.base_url(local);
     let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
     let data = flags.data.display();
     let ready = |setup_code: Option<&str>| {
@@ -599,62 +685,63 @@ async fn serve(flags: &Flags) -> Result<(), String> {
             Some(code) => tracing::info!("make the first account at {base}/?setup={code}"),
             None => tracing::info!("open {base}/"),
         }
+        service::ready(&base);
     };
     // As many as the machine lets us have; where it lets us have no more, what there is must do.
     let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
     let config = flags.config(open_files)?;
-    tracing::debug!(
-        open_files,
-        connections = config.engine.max_sessions,
-        "limits"
-    );
-    // Without a file to read again a hangup ends the program, as it does when a terminal is closed.
-    if config.tls.is_some() || config.jwks.is_some() {
-        reload_at_hangup(Arc::clone(&config.reload))
+    let connections = config.engine.max_sessions;
+    tracing::debug!(open_files, connections, "limits");
+    if let Some(shortage) = shortage_of_files(open_files, flags.max_connections) {
+        tracing::warn!("{shortage}");
+    }
+    // Without a file to read again a hangup ends the program, as it does when a terminal is closed; a service manager
+    // means no more by it than to read what there is.
+    if config.tls.is_some() || config.jwks.is_some() || service::is_there() {
+        reload_at_hangup(config.reload.clone(), base.clone())
             .map_err(|error| format!("signals cannot be received: {error}"))?;
     }
-    server::run(config, listener, ready, stop)
+    let stopping = async {
+        stop.await;
+        service::stopping();
+    };
+    server::run(config, listener, ready, stopping)
         .await
         .map_err(|error| match error {
             ServerError::Tls(error) => chain(&error),
             error @ ServerError::Metrics(..) => chain(&error),
+            ServerError::Open(error) => failure::open(&flags.data, &error),
             error => format!("{data}: {}", chain(&error)),
         })
 }
 
-fn bind_failure(address: SocketAddr, error: &std::io::Error) -> String {
-    let advice = match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            "the port is in use: stop the other program, or give another --port"
-        }
-        std::io::ErrorKind::PermissionDenied => {
-            "ports below 1024 need a permission: give a --port from 1024 on"
-        }
-        std::io::ErrorKind::AddrNotAvailable => {
-            "this machine does not have that address: give another --host"
-        }
-        _ => return format!("cannot listen on {address}: {error}"),
-    };
-    format!("cannot listen on {address}: {advice}")
-}
-
-/// An error and its causes, once each.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
+/// What is to be said where the machine lets us open no more files than for a few clients, or than were asked for.
+fn shortage_of_files(open_files: u64, wanted: usize) -> Option<String> {
+    let most = usize::try_from(open_files)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(SPARE_FILES);
+    let mend = "raise the hard limit (LimitNOFILE= in a unit of systemd, `ulimit -Hn` in a shell)";
+    if wanted > most {
+        return Some(format!(
+            "only {open_files} files may be open, so that fewer clients than the --max-connections {wanted} find room: {mend}"
+        ));
     }
-    text
+    (wanted == 0 && most < FEW_CLIENTS).then(|| {
+        format!(
+            "only {open_files} files may be open, so that at most {} clients find room: {mend}",
+            most.max(1)
+        )
+    })
 }
 
 /// Has keys and certificates read again at each SIGHUP.
-fn reload_at_hangup(reload: Arc<Notify>) -> std::io::Result<()> {
+fn reload_at_hangup(reload: Reload, base: String) -> std::io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            reload.notify_waiters();
+            service::reloading();
+            reload.again().await;
+            service::ready(&base);
         }
     });
     Ok(())

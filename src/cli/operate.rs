@@ -13,9 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
-use super::{Flags, Operate, UserCommand, chain};
+use super::{Flags, Operate, UserCommand, chain, failure};
 use crate::config::Config;
-use crate::server::{self, Door, control_socket};
+use crate::server::{self, Door, ServerError, control_socket};
 
 /// How many accounts are asked for at once.
 const PAGE: usize = 500;
@@ -59,6 +59,7 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
         // Nobody comes by a network.
         tls: None,
         jwks: None,
+        watchdog: None,
         ..flags.config(1)?
     };
     let running = server::run(
@@ -82,7 +83,10 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
         done
     };
     let (ended, done) = tokio::join!(running, acting);
-    ended.map_err(|error| format!("{}: {}", flags.data.display(), chain(&error)))?;
+    ended.map_err(|error| match error {
+        ServerError::Open(error) => failure::open(&flags.data, &error),
+        error => format!("{}: {}", flags.data.display(), chain(&error)),
+    })?;
     done
 }
 
@@ -157,11 +161,11 @@ async fn password() -> Result<String, String> {
         .ok_or_else(|| "the two passwords differ: try again".to_owned())
 }
 
-/// Speaks to the server.
-struct Operator(SendRequest<Full<Bytes>>);
+/// Speaks to the server as whoever operates it.
+pub(super) struct Operator(SendRequest<Full<Bytes>>);
 
 impl Operator {
-    async fn over<S>(stream: S) -> Result<Self, String>
+    pub(super) async fn over<S>(stream: S) -> Result<Self, String>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -173,7 +177,12 @@ impl Operator {
     }
 
     /// The `data` of an answer, or the words of a refusal.
-    async fn ask(&mut self, method: Method, path: &str, body: Value) -> Result<Value, String> {
+    pub(super) async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<Value, String> {
         let failed = |error: hyper::Error| format!("the server does not answer: {error}");
         let request = Request::builder()
             .method(method)

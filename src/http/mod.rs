@@ -10,6 +10,7 @@ mod proxy;
 mod request;
 mod router;
 
+pub use api::probe::Seen;
 pub use proxy::{Network, NetworkError, TrustedProxies};
 
 use std::net::{IpAddr, SocketAddr};
@@ -54,6 +55,7 @@ struct App {
     limits: Arc<Limits>,
     proxies: TrustedProxies,
     clock: Clock,
+    probe: api::probe::Probe,
     router: Router,
     documents: Documents,
 }
@@ -84,6 +86,7 @@ impl Http {
                 limits,
                 proxies,
                 clock,
+                probe: api::probe::Probe::default(),
                 router: Router::new(),
                 documents: Documents::new(events),
             }),
@@ -221,6 +224,7 @@ impl App {
             (Route::Account, Method::PUT) => api::admin::put_user(self, request, &params).await,
             (Route::Account, _) => api::admin::change_user(self, request, &params).await,
             (Route::Token, _) => api::admin::token(self, &request, &params).await,
+            (Route::Probe, _) => api::probe::answer(self, &request, &params).await,
             (Route::Backup, _) => api::backup::show(self, &request).await,
             (Route::Server, _) => Ok(api::server::show(self)),
             (Route::OpenApi, _) => Ok(api::documents::openapi(self, &request)),

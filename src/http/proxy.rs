@@ -34,6 +34,11 @@ impl FromStr for Network {
 /// Who sent a request, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sender {
+    /// The other end of the connection.
+    pub(super) peer: SocketAddr,
+    /// Whether that is a proxy whose word is believed.
+    pub(super) believed: bool,
+    /// Who is taken to be the client.
     pub(super) address: IpAddr,
     /// Whether it came by TLS, here or at the proxy.
     pub(super) tls: bool,
@@ -56,7 +61,12 @@ impl TrustedProxies {
     pub(super) fn sender(&self, peer: SocketAddr, tls: bool, headers: &HeaderMap) -> Sender {
         let mut address = peer.ip();
         if !self.trusts(address) {
-            return Sender { address, tls };
+            return Sender {
+                peer,
+                believed: false,
+                address,
+                tls,
+            };
         }
         let forwarded = headers.get_all("x-forwarded-for");
         let forwarded: Vec<&str> = forwarded
@@ -73,6 +83,8 @@ impl TrustedProxies {
         }
         let scheme = headers.get("x-forwarded-proto");
         Sender {
+            peer,
+            believed: true,
             address,
             tls: scheme.map_or(tls, |scheme| {
                 scheme.as_bytes().eq_ignore_ascii_case(b"https")

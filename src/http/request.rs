@@ -46,7 +46,7 @@ pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Cal
 }
 
 /// Who sent the request, as far as is known.
-fn sender(request: &Request<Incoming>) -> Option<Sender> {
+pub(super) fn sender(request: &Request<Incoming>) -> Option<Sender> {
     request.extensions().get().copied()
 }
 
@@ -72,7 +72,7 @@ pub(super) fn operator(request: &Request<Incoming>) -> Result<Admin, ApiError> {
         Some(_) => Ok(Admin::operator()),
         None => Err(ApiError::new(
             Code::Forbidden,
-            "only `chatd token` beside the data file may do that",
+            "only commands beside the data file may do that",
         )),
     }
 }

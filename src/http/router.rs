@@ -6,7 +6,7 @@ use hyper::Method;
 use matchit::Params;
 use smallvec::SmallVec;
 
-use super::api::{admin, auth, backup, chats, documents, server, users};
+use super::api::{admin, auth, backup, chats, documents, probe, server, users};
 use crate::describe::Routed;
 use crate::model::FieldError;
 
@@ -66,6 +66,7 @@ routes! {
     Account  = "/api/admin/users/{id}",       [PUT: admin::PUT_USER, PATCH: admin::CHANGE_USER];
     Token    = "/api/admin/users/{id}/token", [POST: admin::TOKEN];
     Backup   = "/api/admin/backup",           [GET: backup::SHOW];
+    Probe    = "/api/admin/probe/{code}",     [GET: probe::SEEN, PUT: probe::ANNOUNCE];
     Server   = "/api/server",                 [GET: server::SHOW];
     OpenApi  = "/api/openapi.json",           [GET: documents::OPENAPI];
     AsyncApi = "/api/asyncapi.json",          [GET: documents::ASYNCAPI];

@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::Notify;
+use super::reload::Reload;
 
 /// 2 s: a changed file is in use before whoever changed it looks. Asking costs one call of the kernel a file; a notifier
 /// of the kernel would miss what mounted folders and replaced links do.
@@ -18,16 +18,17 @@ fn stamp(metadata: std::io::Result<Metadata>) -> Stamp {
     Some((metadata.modified().ok(), metadata.len()))
 }
 
-/// Reads the files at once, and again whenever one of them changes or `reload` is told, as text. Never ends. A file that
+/// Reads the files at once, and again whenever one of them changes or `reload` asks for it, as text. Never ends. A file that
 /// cannot be read changes nothing.
 pub(super) async fn changes(
     files: &[PathBuf],
-    reload: &Notify,
+    reload: &Reload,
     mut changed: impl FnMut(&[String]),
 ) {
     let mut known: Option<Vec<Stamp>> = None;
+    let mut reader = reload.reader();
+    let mut reading = None;
     loop {
-        let told = reload.notified();
         let paths = files.to_vec();
         let earlier = known.clone();
         let looked = tokio::task::spawn_blocking(move || {
@@ -50,9 +51,10 @@ pub(super) async fn changes(
                 }
             }
         }
+        drop(reading.take());
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
-            () = told => known = None,
+            asked = reader.asked() => (known, reading) = (None, asked),
         }
     }
 }

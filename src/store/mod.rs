@@ -35,7 +35,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -414,6 +414,8 @@ struct Inner {
     writable: AtomicBool,
     /// Whether a reader met an error after which redb refuses everything.
     suspect: AtomicBool,
+    /// How many rounds the writer has made.
+    turns: AtomicU64,
 }
 
 impl Inner {
@@ -501,6 +503,7 @@ impl Store {
             queue: Queue::default(),
             writable: AtomicBool::new(true),
             suspect: AtomicBool::new(false),
+            turns: AtomicU64::new(0),
         });
         let writer = Writer::new(Arc::clone(&inner), done, options, client_ids, sweep);
         let writer = std::thread::Builder::new()
@@ -526,6 +529,19 @@ impl Store {
     /// How many changes wait for the writer, and how many bytes of content.
     pub fn queued(&self) -> (usize, usize) {
         self.inner.queue.waiting()
+    }
+
+    /// How many rounds the writer has made, and has it make another. A number that stands still from one call to a later
+    /// one shows a writer that hangs: in the disk, or because nobody takes its batches.
+    pub fn pulse(&self) -> u64 {
+        let turns = self.inner.turns.load(Ordering::Relaxed);
+        self.inner.queue.poke();
+        turns
+    }
+
+    /// The time of the newest entry of the log, before which none is put; 1970 where there is none.
+    pub fn last_at(&self) -> Timestamp {
+        self.inner.state.read().last_at
     }
 
     /// Queues a change. Never waits: where the queue is full, or the store is closing, `answer` gets the error at once.

@@ -994,3 +994,34 @@ fn an_invite_is_used_with_the_account_it_makes_or_not_at_all() {
     assert_eq!(codes, ["next".into()]);
     open.close();
 }
+
+#[test]
+fn the_pulse_stands_still_while_the_writer_hangs_and_goes_on_after_it() {
+    // Nobody takes the batches: one finds room, and the writer waits with the next.
+    let (done, mut batches) = mpsc::channel::<Vec<Done>>(1);
+    let store = Store::open(&Location::Memory, OPTIONS, done).unwrap();
+    // Every round that was asked for is made.
+    let first = store.pulse();
+    while store.pulse() == first {
+        std::thread::yield_now();
+    }
+    for name in ["ada", "bob"] {
+        store.submit(Timestamp::from_ms(0), new_user(name), Box::new(drop));
+        while store.user_by_name(name).is_none() {
+            std::thread::yield_now();
+        }
+    }
+    // The second account is stored, and so its round goes on until somebody takes the first batch.
+    let hanging = store.pulse();
+    assert_eq!(store.pulse(), hanging);
+    let told = std::thread::spawn(move || {
+        while let Some(batch) = batches.blocking_recv() {
+            batch.into_iter().for_each(|done| done.tell(drop));
+        }
+    });
+    while store.pulse() == hanging {
+        std::thread::yield_now();
+    }
+    store.close();
+    told.join().unwrap();
+}

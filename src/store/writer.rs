@@ -13,6 +13,7 @@
 //! full is not written to in the first place.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use redb::{Database, ReadableDatabase, ReadableTable};
@@ -137,7 +138,9 @@ impl Writer {
             let Some(jobs) = self.inner.queue.take(&mut self.pace, until) else {
                 break;
             };
-            if !self.work(jobs) {
+            let told = self.work(jobs);
+            self.inner.turns.fetch_add(1, Ordering::Relaxed);
+            if !told {
                 // Nobody is left to be told; what is committed is committed.
                 return;
             }

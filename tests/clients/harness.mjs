@@ -234,9 +234,12 @@ export class User {
     return client;
   }
 
-  /** A stock client with this person's token; `path` may name a namespace, `through` the port of a proxy. */
-  client({ path = "", through, ...options } = {}) {
-    const url = through === undefined ? this.server.url : `http://127.0.0.1:${through}`;
+  /**
+   * A stock client with this person's token; `path` may name a namespace, `through` the port of a proxy, `at` the whole
+   * URL of one.
+   */
+  client({ path = "", through, at, ...options } = {}) {
+    const url = at ?? (through === undefined ? this.server.url : `http://127.0.0.1:${through}`);
     return new Client(this.server, url + path, { auth: { token: this.token }, ...options });
   }
 }

@@ -162,7 +162,8 @@ fn a_backup_is_restored_and_the_old_file_is_kept() {
 fn what_cannot_be_done_exits_with_1_and_leaves_everything_as_it_was() {
     let folder = Folder::new();
     for args in [&["check"][..], &["backup", "x"], &["compact"], &["export"]] {
-        assert!(folder.fails(args).contains("No such file"), "{args:?}");
+        let said = folder.fails(args).to_lowercase();
+        assert!(said.contains("no such"), "{args:?}: {said}");
     }
     assert!(folder.fails(&["restore", "x"]).contains("cannot read x"));
     assert!(folder.fails(&["import", "x"]).contains("cannot read x"));

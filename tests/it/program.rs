@@ -31,8 +31,17 @@ impl Running {
 
     /// On this data file.
     pub async fn on(data: &Path, flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        let flags = [&["--port", "0", "--registration", "open"], flags].concat();
+        Self::by("http://", data, &flags, variables).await
+    }
+
+    /// On this data file and the port that the flags name, by TLS.
+    pub async fn by_tls(data: &Path, flags: &[&str]) -> Self {
+        Self::by("https://", data, flags, &[]).await
+    }
+
+    async fn by(scheme: &str, data: &Path, flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_chatd"))
-            .args(["--port", "0", "--registration", "open"])
             .arg("--data")
             .arg(data)
             .args(flags)
@@ -43,10 +52,10 @@ impl Running {
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut said = String::new();
-        while !said.contains("http://") {
+        while !said.contains(scheme) {
             assert!(soon(log.read_line(&mut said)).await.unwrap() > 0, "{said}");
         }
-        let link = said.split("http://").nth(1).unwrap();
+        let link = said.split(scheme).nth(1).unwrap();
         let (address, query) = link.split_once('/').unwrap();
         let code = query.split_once("?setup=").map(|(_, code)| {
             let code = code.chars().take_while(char::is_ascii_alphanumeric);

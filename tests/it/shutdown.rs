@@ -4,7 +4,8 @@ use chatd::config::Config;
 use chatd::store::Location;
 use serde_json::json;
 
-use crate::support::{TestServer, config};
+use crate::program::Running;
+use crate::support::{TestServer, config, soon};
 
 #[tokio::test]
 async fn a_stopping_server_tells_its_clients_and_keeps_what_it_confirmed() {
@@ -56,4 +57,25 @@ async fn a_stopping_server_tells_its_clients_and_keeps_what_it_confirmed() {
         "who was there when it stopped was seen then"
     );
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_holds_a_stopping_server_no_longer_than_its_grace() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = Running::start(&["--shutdown-grace", "200ms"], &[]).await;
+    let mut stream = tokio::net::TcpStream::connect(server.remote.address)
+        .await
+        .unwrap();
+    let request = "POST /api/auth/login HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 100\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // The server says so once it waits for the body, which never comes.
+    let mut waits = [0; 25];
+    soon(stream.read_exact(&mut waits)).await.unwrap();
+    assert_eq!(&waits, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let log = server.stop().await;
+    assert!(log.contains("some clients were not told in time"), "{log}");
+    // Had it waited for as long as bodies may take, it would have answered.
+    let mut rest = Vec::new();
+    let _ = soon(stream.read_to_end(&mut rest)).await;
+    assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use chatd::accounts::{Passwords, Registration};
 use chatd::config::Config;
 use chatd::limits::Rates;
+use chatd::server::ServerError;
+use chatd::store::OpenError;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -47,7 +49,7 @@ pub struct TestServer {
     /// While there is no account.
     pub setup_code: Option<String>,
     stop: Option<oneshot::Sender<()>>,
-    running: tokio::task::JoinHandle<Result<(), chatd::server::ServerError>>,
+    running: tokio::task::JoinHandle<Result<(), ServerError>>,
 }
 
 /// The settings of a test: in memory, anybody may register, cheap passwords, no rate limits.
@@ -180,6 +182,23 @@ impl TestServer {
     }
 
     pub async fn with(config: Config) -> Self {
+        // A process that another test is starting holds every file of this one until it runs its program, and so, for a
+        // moment, the lock of a data file whose server has stopped.
+        let starting = async {
+            loop {
+                match Self::try_with(config.clone()).await {
+                    Ok(server) => return server,
+                    Err(ServerError::Open(OpenError::InUse { .. })) => {
+                        tokio::task::yield_now().await
+                    }
+                    Err(error) => panic!("the server did not start: {error}"),
+                }
+            }
+        };
+        soon(starting).await
+    }
+
+    async fn try_with(config: Config) -> Result<Self, ServerError> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -188,14 +207,21 @@ impl TestServer {
             let ready = |code: Option<&str>| drop(ready.send(code.map(str::to_owned)));
             chatd::server::run(config, listener, ready, async { drop(stopped.await) }).await
         });
-        let setup_code = soon(is_ready).await.expect("the server did not start");
-        let mut remote = Remote::at(address);
-        remote.documents = Some(documents(&remote).await);
-        Self {
-            remote,
-            setup_code,
-            stop: Some(stop),
-            running,
+        match soon(is_ready).await {
+            Ok(setup_code) => {
+                let mut remote = Remote::at(address);
+                remote.documents = Some(documents(&remote).await);
+                Ok(Self {
+                    remote,
+                    setup_code,
+                    stop: Some(stop),
+                    running,
+                })
+            }
+            Err(_) => match running.await.unwrap() {
+                Ok(()) => panic!("the server ended before it was ready"),
+                Err(error) => Err(error),
+            },
         }
     }
 
@@ -305,18 +331,18 @@ pub struct Wire {
 
 impl Wire {
     pub async fn say(&mut self, text: &str) {
-        let body = text.find(['{', '[', '/']).unwrap_or(text.len());
-        let (head, body) = text.split_at(body);
-        if head.starts_with("42") || head == "40" {
-            let body = serde_json::from_str(body).unwrap_or(Value::Null);
-            self.asked.insert(head.to_owned(), body);
-        }
-        self.socket.send(Message::text(text)).await.unwrap();
+        self.say_at_once([text.to_owned()]).await;
     }
 
     /// Says several things in one write.
     pub async fn say_at_once(&mut self, texts: impl IntoIterator<Item = String>) {
         for text in texts {
+            let body = text.find(['{', '[', '/']).unwrap_or(text.len());
+            let (head, body) = text.split_at(body);
+            if head.starts_with("42") || head == "40" {
+                let body = serde_json::from_str(body).unwrap_or(Value::Null);
+                self.asked.insert(head.to_owned(), body);
+            }
             self.socket.feed(Message::text(text)).await.unwrap();
         }
         self.socket.flush().await.unwrap();

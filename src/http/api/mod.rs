@@ -5,5 +5,6 @@ pub(super) mod auth;
 pub(super) mod backup;
 pub(super) mod chats;
 pub(super) mod documents;
+pub(super) mod probe;
 pub(super) mod server;
 pub(super) mod users;

@@ -1,0 +1,154 @@
+//! What went wrong, in one line that says what to do.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::store::{OpenError, maintain};
+
+/// An error and its causes, once each.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Why nothing can be listened to.
+pub(super) fn bind(address: SocketAddr, error: &std::io::Error) -> String {
+    let advice = match error.kind() {
+        ErrorKind::AddrInUse => {
+            "the port is in use: stop the other program, or give another --port"
+        }
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need a permission: give a --port from 1024 on, or let systemd hold the port (chatd systemd-unit --socket)"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address: give another --host"
+        }
+        _ => return format!("cannot listen on {address}: {error}"),
+    };
+    format!("cannot listen on {address}: {advice}")
+}
+
+/// Why a data file was not opened.
+pub(super) fn open(data: &Path, error: &OpenError) -> String {
+    let name = data.display();
+    match error {
+        OpenError::Io(cause) => match path(data, cause.kind()) {
+            Some(advice) => format!("{name}: {advice}"),
+            None => format!("{name}: {}", chain(error)),
+        },
+        _ => format!("{name}: {}", chain(error)),
+    }
+}
+
+/// What is to be done about a path that cannot be opened for reading and writing.
+pub(super) fn path(data: &Path, kind: ErrorKind) -> Option<String> {
+    let folder = folder(data).display();
+    Some(match kind {
+        ErrorKind::NotFound if self::folder(data).is_dir() => {
+            "there is no such data file: give its --data".into()
+        }
+        ErrorKind::NotFound => {
+            format!("there is no folder {folder}: make it, or give another --data")
+        }
+        ErrorKind::NotADirectory => {
+            format!("{folder} is no folder: give another --data")
+        }
+        ErrorKind::IsADirectory => format!(
+            "that is a folder: name a file in it, as by --data {}",
+            data.join("chatd.redb").display()
+        ),
+        ErrorKind::PermissionDenied => {
+            let place = if data.exists() {
+                data
+            } else {
+                self::folder(data)
+            };
+            let owner = std::fs::metadata(place).map_or_else(
+                |_| "another user's".to_owned(),
+                |place| format!("user {}'s", place.uid()),
+            );
+            format!(
+                "{} is {owner}, and this program runs as user {}: run it as that one, or give another --data",
+                place.display(),
+                rustix::process::geteuid()
+            )
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            format!("{folder} can only be read: mount it writable, or give another --data")
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            format!("the disk of {folder} is full: make room")
+        }
+        _ => return None,
+    })
+}
+
+/// The folder that a file lies in.
+pub(super) fn folder(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// What stopped the work on a data file.
+pub(super) fn maintain(data: &Path, error: &maintain::MaintainError) -> String {
+    use maintain::MaintainError as Failure;
+    match error {
+        Failure::Open(error) => open(data, error),
+        Failure::Store(_) | Failure::Incomplete | Failure::UnknownTable(_) => {
+            format!("{}: {}", data.display(), chain(error))
+        }
+        _ => chain(error),
+    }
+}
+
+/// Wrong flags, in one line: what clap says, without its usage.
+pub(super) fn usage(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let said = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty());
+    let said: Vec<&str> = said.collect();
+    let said = said.join("; ");
+    format!(
+        "{}; see chatd --help",
+        said.strip_prefix("error: ").unwrap_or(&said)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_trouble_with_a_path_has_its_mend() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("chatd.redb");
+        let nowhere = folder.path().join("no/chatd.redb");
+        for (data, kind, words) in [
+            (&data, ErrorKind::NotFound, "no such data file"),
+            (&nowhere, ErrorKind::NotFound, "make it, or give another"),
+            (&data, ErrorKind::IsADirectory, "name a file in it"),
+            (&data, ErrorKind::PermissionDenied, "run it as that one"),
+            (&data, ErrorKind::ReadOnlyFilesystem, "mount it writable"),
+            (&data, ErrorKind::StorageFull, "make room"),
+        ] {
+            let said = path(data, kind).unwrap();
+            assert!(said.contains(words), "{kind}: {said}");
+        }
+        assert_eq!(path(&data, ErrorKind::Interrupted), None);
+        assert_eq!(super::folder(Path::new("chatd.redb")), Path::new("."));
+    }
+}

@@ -1,0 +1,75 @@
+//! What systemd, or another service manager of its kind, is told and asked: by the variables `NOTIFY_SOCKET`,
+//! `WATCHDOG_USEC` and `LISTEN_FDS`. Without them all of this does nothing. Source: sd_notify(3), sd_listen_fds(3).
+
+use std::sync::Arc;
+
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+
+use crate::server::Watchdog;
+
+/// The watchdog is fed so many times in the time that it waits.
+const FEEDS: u32 = 3;
+
+/// Whether anybody listens.
+pub(super) fn is_there() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "the service manager was not told");
+    }
+}
+
+/// Who comes is served.
+pub(super) fn ready(base: &str) {
+    let status = format!("serving {base}");
+    tell(&[NotifyState::Status(&status), NotifyState::Ready]);
+}
+
+/// Keys and certificates are read again; [`ready`] says when that is done.
+pub(super) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(%error, "the service manager was not told"),
+    }
+}
+
+/// Nobody else is served.
+pub(super) fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// How the service manager's watchdog is fed, if it has one for this process.
+pub(super) fn watchdog() -> Option<Watchdog> {
+    Some(Watchdog {
+        interval: sd_notify::watchdog_enabled()? / FEEDS,
+        feed: Arc::new(|| tell(&[NotifyState::Watchdog])),
+    })
+}
+
+/// The listening socket that the service manager holds for this process, if it does.
+pub(super) fn socket() -> Result<Option<TcpListener>, String> {
+    let mut sockets = ListenFd::from_env();
+    match sockets.len() {
+        0 => return Ok(None),
+        1 => {}
+        number => {
+            return Err(format!(
+                "{number} sockets were passed: give one ListenStream= in the socket unit"
+            ));
+        }
+    }
+    let unusable = |error| {
+        format!(
+            "the socket that was passed is no listening TCP socket: see ListenStream= ({error})"
+        )
+    };
+    let Some(listener) = sockets.take_tcp_listener(0).map_err(unusable)? else {
+        return Ok(None);
+    };
+    listener.set_nonblocking(true).map_err(unusable)?;
+    TcpListener::from_std(listener).map(Some).map_err(unusable)
+}

@@ -1,0 +1,58 @@
+//! Whether the machine's clock can be right.
+
+use crate::model::Timestamp;
+
+/// 2026-11-01: this version was written later, so that no right clock shows an earlier time. To be moved on with releases.
+const WRITTEN: Timestamp = Timestamp::from_ms(1_793_491_200_000);
+/// So much may lie between two clocks that are right: a minute, far more than time servers leave.
+const TOLERANCE_MS: u64 = 60_000;
+
+/// What is wrong with a clock that shows `now`, while the newest change that is stored is of `newest`: and what that
+/// does. In one line, without its mend, which is another on every machine.
+pub fn oddity(now: Timestamp, newest: Timestamp) -> Option<String> {
+    if now < WRITTEN {
+        return Some(format!(
+            "the machine's clock shows {now}, which is before this chatd was written: tokens of other systems will seem to \
+             be from the future, and certificates not yet valid"
+        ));
+    }
+    if now.as_ms().saturating_add(TOLERANCE_MS) < newest.as_ms() {
+        return Some(format!(
+            "the machine's clock shows {now}, and the newest change in the data file is of {newest}: the clock was put \
+             back, or was wrong then; new messages carry the later time until the clock has reached it"
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_judged_by_the_program_and_by_what_is_stored() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let right = time("2027-01-01T12:00:00.000Z");
+        for (now, newest, words) in [
+            (right, time("2027-01-01T11:00:00.000Z"), None),
+            (right, Timestamp::default(), None),
+            (right, time("2027-01-01T12:00:59.000Z"), None),
+            (
+                right,
+                time("2027-01-01T12:01:01.000Z"),
+                Some("the newest change in the data file is of 2027-01-01T12:01:01.000Z"),
+            ),
+            (
+                time("1970-01-01T00:00:10.000Z"),
+                right,
+                Some("shows 1970-01-01T00:00:10.000Z, which is before this chatd was written"),
+            ),
+        ] {
+            let said = oddity(now, newest);
+            match words {
+                None => assert_eq!(said, None, "{now} {newest}"),
+                Some(words) => assert!(said.as_ref().unwrap().contains(words), "{said:?}"),
+            }
+        }
+    }
+}
