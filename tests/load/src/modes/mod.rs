@@ -1,0 +1,8 @@
+//! What is measured, a file a mode. Each takes a site, runs for a bounded time and gives an outcome.
+
+pub(crate) mod disk;
+pub(crate) mod idle;
+pub(crate) mod rest;
+pub(crate) mod slow;
+pub(crate) mod storm;
+pub(crate) mod talking;

@@ -1,0 +1,80 @@
+//! Lines in an SVG file, readable on a light page and on a dark one: no background, and colours between the two.
+
+use std::path::Path;
+
+use plotters::prelude::*;
+
+use super::Error;
+use super::table::short;
+
+/// Of one panel.
+const SIZE: (u32, u32) = (440, 300);
+const GREY: RGBColor = RGBColor(125, 133, 144);
+const COLOURS: [RGBColor; 3] = [
+    RGBColor(47, 129, 247),
+    RGBColor(219, 109, 40),
+    RGBColor(63, 150, 80),
+];
+
+/// One line, along a logarithmic axis.
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+/// Lines with a scale in common.
+pub(crate) struct Panel {
+    pub(crate) title: String,
+    pub(crate) lines: Vec<Line>,
+}
+
+/// Draws two panels a row.
+pub(crate) fn draw(panels: &[Panel], path: &Path) -> Result<(), Error> {
+    let rows = panels.len().div_ceil(2);
+    let size = (SIZE.0 * 2, SIZE.1 * u32::try_from(rows.max(1))?);
+    let root = SVGBackend::new(path, size).into_drawing_area();
+    for (panel, area) in panels.iter().zip(root.split_evenly((rows, 2))) {
+        let all = || panel.lines.iter().flat_map(|line| &line.points);
+        let low = all().map(|point| point.0).fold(f64::INFINITY, f64::min);
+        let high = all().map(|point| point.0).fold(1.0, f64::max);
+        let top = all().map(|point| point.1).fold(0.0, f64::max) * 1.5;
+        let text = ("sans-serif", 13).into_font().color(&GREY);
+        let title = ("sans-serif", 15).into_font().color(&GREY);
+        let mut chart = ChartBuilder::on(&area)
+            .margin(10)
+            .margin_right(24)
+            .caption(&panel.title, title)
+            .x_label_area_size(26)
+            .y_label_area_size(62)
+            .build_cartesian_2d((low * 0.8..high * 1.25).log_scale(), 0.0..top)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GREY.mix(0.25))
+            .axis_style(GREY)
+            .label_style(text.clone())
+            .x_labels(6)
+            .y_labels(6)
+            .x_label_formatter(&|value| short(value.round()))
+            .y_label_formatter(&|value| short(*value))
+            .draw()?;
+        for (line, colour) in panel.lines.iter().zip(COLOURS) {
+            let points = line.points.clone();
+            let series = LineSeries::new(points, colour.stroke_width(2)).point_size(3);
+            chart
+                .draw_series(series)?
+                .label(&line.name)
+                .legend(move |(x, y)| {
+                    Rectangle::new([(x, y - 2), (x + 14, y + 2)], colour.filled())
+                });
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .label_font(text)
+            .border_style(TRANSPARENT)
+            .draw()?;
+    }
+    root.present()?;
+    Ok(())
+}
