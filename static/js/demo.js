@@ -64,7 +64,7 @@ socket.emit("send_message", { receiver_id: ${peerId}, content: "Halo!" }, consol
  * @param {[Session, Session]} accounts
  */
 export async function showDemo(app, accounts) {
-  await loadStyle('css/demo.css')
+  await loadStyle('demo.css')
   const demo = translate(clone('demo'))
   app.replaceChildren(demo)
   const [left, right] = accounts

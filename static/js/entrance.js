@@ -17,7 +17,7 @@ import { SignIn } from './elements/sign-in.js'
  * @returns {Promise<Session>}
  */
 export async function signIn(app, api, { setup, invite }) {
-  const [server] = await Promise.all([api.server().catch(() => null), loadStyle('css/sign-in.css')])
+  const [server] = await Promise.all([api.server().catch(() => null), loadStyle('sign-in.css')])
   if (server?.demo && !setup && !invite) {
     const { showDemo } = await import('./demo.js')
     await showDemo(app, server.demo.accounts)

@@ -25,6 +25,7 @@ mod limits;
 mod log;
 mod maintain;
 mod operate;
+mod page;
 mod program;
 mod readme;
 mod recovery;

@@ -10,7 +10,7 @@ use chatd::limits::Rates;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -66,6 +66,16 @@ impl std::ops::Deref for TestServer {
 impl Remote {
     /// Sends one request over a connection of its own.
     pub async fn request(&self, request: Request<Full<Bytes>>) -> Reply {
+        let (head, body) = self.exchange(request).await.into_parts();
+        Reply {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    /// The same where the answer may be no text.
+    pub async fn exchange(&self, request: Request<Full<Bytes>>) -> Response<Bytes> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
@@ -74,11 +84,7 @@ impl Remote {
         let response = soon(sender.send_request(request)).await.unwrap();
         let (head, body) = response.into_parts();
         let body = soon(body.collect()).await.unwrap().to_bytes();
-        Reply {
-            status: head.status,
-            headers: head.headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        Response::from_parts(head, body)
     }
 
     pub async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Reply {

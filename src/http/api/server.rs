@@ -4,11 +4,13 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+use crate::http::assets::VERSION;
 use crate::http::error::ApiError;
 use crate::http::{App, Nothing, success};
 use crate::transport::Body;
 
-/// `{"name","version","registration","setup_required","max_message_chars"}`
+/// `{"name","version","registration","setup_required","max_message_chars"}`; also `"page"`, the version of the page, by
+/// which an open one knows that there is a newer
 #[derive(Serialize)]
 struct Server {
     name: &'static str,
@@ -16,6 +18,7 @@ struct Server {
     registration: &'static str,
     setup_required: bool,
     max_message_chars: usize,
+    page: &'static str,
 }
 
 /// `GET /api/server`, without a token.
@@ -26,6 +29,7 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
         registration: app.accounts.registration().as_str(),
         setup_required: app.accounts.setup_code().is_some(),
         max_message_chars: app.chat.max_message_chars(),
+        page: VERSION,
     };
     success(StatusCode::OK, Some(server), None::<Nothing>)
 }
