@@ -49,6 +49,9 @@ pub struct Config {
     pub tls: Option<TlsSource>,
     /// Told when files are to be read again at once.
     pub reload: Arc<Notify>,
+    /// Whether there are to be people and talk to be looked at, and everybody may be one of two of them. For data in
+    /// memory alone.
+    pub demo: bool,
     /// How long a stopping server may take to tell its clients.
     pub shutdown_grace: Duration,
 }
@@ -71,6 +74,7 @@ impl Default for Config {
             trusted_proxies: TrustedProxies::default(),
             tls: None,
             reload: Arc::default(),
+            demo: false,
             shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
         }
     }

@@ -5,10 +5,12 @@
 //! ```
 
 mod control;
+mod demo;
 mod tls;
 mod watch;
 
 pub use control::{Door, control_socket};
+pub use demo::DemoError;
 pub use tls::{Acme, TlsError, TlsFiles, TlsSource};
 
 use std::convert::Infallible;
@@ -69,6 +71,9 @@ pub enum ServerError {
     /// TLS cannot be spoken.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// There is nothing to be looked at.
+    #[error("the demonstration cannot be prepared")]
+    Demo(#[from] DemoError),
     /// A task that must not end has ended: it panicked, or its thread did. The log has the rest.
     #[error("the server's {0} ended unexpectedly; what is confirmed is safe, start it again")]
     Broken(&'static str),
@@ -173,6 +178,10 @@ pub async fn run(
         config.trusted_proxies,
         Timestamp::now,
     );
+    let http = match config.demo {
+        true => http.showing(demo::prepare(&accounts, &chat, Timestamp::now()).await?),
+        false => http,
+    };
     let keys = watch_keys(config.jwks, Arc::clone(&config.reload), accounts.clone());
     let certificates = keep_certificates(config.tls, certificates, config.reload, tls.clone());
     let sweeper = tokio::spawn(async move {

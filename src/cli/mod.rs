@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -190,6 +191,10 @@ struct Flags {
     /// How long a stopping server may take to tell its clients
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = duration, value_name = "TIME")]
     shutdown_grace: Duration,
+    /// Show what chatd is: two ready accounts and a conversation to look at, with nothing on disk.
+    /// Whoever reaches it is let in, so it listens on this machine only
+    #[arg(long, env = "CHATD_DEMO", value_parser = FalseyValueParser::new(), conflicts_with = "data")]
+    demo: bool,
     /// What to log: error, warn, info, debug, trace, or filters such as info,chatd::store=debug
     #[arg(long, env = "CHATD_LOG", default_value = DEFAULT_LOG, value_parser = log_filter, value_name = "FILTER")]
     log: String,
@@ -373,7 +378,10 @@ fn log_filter(text: &str) -> Result<String, String> {
 impl Flags {
     fn config(&self, open_files: u64) -> Result<Config, String> {
         Ok(Config {
-            data: Location::File(self.data.clone()),
+            data: match self.demo {
+                true => Location::Memory,
+                false => Location::File(self.data.clone()),
+            },
             commit_interval: self.commit_interval,
             registration: self.registration.into(),
             token_lifetime: self.token_lifetime,
@@ -412,6 +420,7 @@ impl Flags {
             trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
             tls: self.tls()?,
             reload: Arc::default(),
+            demo: self.demo,
             shutdown_grace: self.shutdown_grace,
         })
     }
@@ -497,6 +506,12 @@ const SPARE_FILES: usize = 256;
 /// it failed, 2 for wrong flags.
 pub fn main() -> ExitCode {
     let flags = Flags::parse();
+    if flags.demo && !flags.host.is_loopback() {
+        let advice = "--demo lets everybody in who reaches it: leave --host at 127.0.0.1";
+        Flags::command()
+            .error(ErrorKind::ArgumentConflict, advice)
+            .exit();
+    }
     // A command answers on standard output; the log is for what goes wrong.
     let log = match flags.command {
         Some(_) if flags.log == DEFAULT_LOG => "warn",
@@ -587,9 +602,15 @@ async fn serve(flags: &Flags) -> Result<(), String> {
         .map_or(flags.port, |local| local.port());
     let base = flags.base_url(port);
     let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
-    let data = flags.data.display();
+    let data = match flags.demo {
+        true => "the demonstration".to_owned(),
+        false => flags.data.display().to_string(),
+    };
     let ready = |setup_code: Option<&str>| {
-        tracing::info!("data in {data}");
+        match flags.demo {
+            true => tracing::info!("nothing is kept: all that is written is gone when this ends"),
+            false => tracing::info!("data in {data}"),
+        }
         match setup_code {
             Some(code) => tracing::info!("make the first account at {base}/?setup={code}"),
             None => tracing::info!("open {base}/"),
@@ -675,8 +696,6 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

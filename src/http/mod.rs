@@ -23,7 +23,7 @@ use serde::Serialize;
 use crate::accounts::Accounts;
 use crate::chat::{Chat, Presence};
 use crate::limits::{Key, Kind, Limits};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, UserId};
 use crate::transport::{self, Body, Engine, Origins};
 use error::ApiError;
 use request::Query;
@@ -52,6 +52,8 @@ struct App {
     proxies: TrustedProxies,
     clock: Clock,
     router: Router,
+    /// Whom everybody may be, on a server to be looked at.
+    shown: Vec<UserId>,
 }
 
 impl Http {
@@ -76,8 +78,17 @@ impl Http {
                 proxies,
                 clock,
                 router: Router::new(),
+                shown: Vec::new(),
             }),
         }
+    }
+
+    /// Lets everybody be one of these people, whose tokens `GET /api/server` then gives. To be called before it is cloned.
+    pub fn showing(mut self, people: Vec<UserId>) -> Self {
+        if let Some(app) = Arc::get_mut(&mut self.app) {
+            app.shown = people;
+        }
+        self
     }
 
     /// Answers one request of this peer, which came by TLS or not.

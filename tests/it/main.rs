@@ -15,6 +15,7 @@ mod acme;
 mod admin;
 mod api;
 mod chat;
+mod demo;
 mod engineio;
 mod foreign;
 mod fuzz;

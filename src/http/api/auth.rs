@@ -48,23 +48,24 @@ struct Changed {
 
 /// `{"token","expires_at","user"}`
 #[derive(Serialize)]
-struct LoggedIn {
+pub(in crate::http) struct LoggedIn {
     token: String,
     expires_at: Timestamp,
     user: Account,
 }
 
-fn logged_in(status: StatusCode, login: Login) -> Response<Body> {
-    let user = Account::from(&*login.user);
-    success(
-        status,
-        Some(LoggedIn {
+impl From<Login> for LoggedIn {
+    fn from(login: Login) -> Self {
+        Self {
             token: login.token,
             expires_at: login.expires_at,
-            user,
-        }),
-        None::<Nothing>,
-    )
+            user: Account::from(&*login.user),
+        }
+    }
+}
+
+fn logged_in(status: StatusCode, login: Login) -> Response<Body> {
+    success(status, Some(LoggedIn::from(login)), None::<Nothing>)
 }
 
 /// `POST /api/auth/register` `{"username","password","avatar"?,"invite"?}`: 201 and a token.
