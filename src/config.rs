@@ -51,6 +51,9 @@ pub struct Config {
     pub reload: Reload,
     /// Who is to be told that the server works.
     pub watchdog: Option<Watchdog>,
+    /// Whether there are to be people and talk to be looked at, and everybody may be one of two of them. For data in
+    /// memory alone.
+    pub demo: bool,
     /// How long a stopping server may take to tell its clients.
     pub shutdown_grace: Duration,
 }
@@ -75,6 +78,7 @@ impl Default for Config {
             metrics: None,
             reload: Reload::default(),
             watchdog: None,
+            demo: false,
             shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod clock;
 mod control;
+mod demo;
 mod metrics;
 mod reload;
 mod tls;
@@ -13,6 +14,7 @@ mod watch;
 mod watchdog;
 
 pub use control::{Door, control_socket};
+pub use demo::DemoError;
 pub use reload::Reload;
 pub use tls::{Acme, TlsError, TlsFiles, TlsSource};
 pub use watchdog::Watchdog;
@@ -81,6 +83,9 @@ pub enum ServerError {
     /// TLS cannot be spoken.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// There is nothing to be looked at.
+    #[error("the demonstration cannot be prepared")]
+    Demo(#[from] DemoError),
     /// A task that must not end has ended: it panicked, or its thread did. The log has the rest.
     #[error("the server's {0} ended unexpectedly; what is confirmed is safe, start it again")]
     Broken(&'static str),
@@ -203,6 +208,10 @@ pub async fn run(
         Timestamp::now,
         gateway::events,
     );
+    let http = match config.demo {
+        true => http.showing(demo::prepare(&accounts, &chat, Timestamp::now()).await?),
+        false => http,
+    };
     let keys = watch_keys(config.jwks, config.reload.clone(), accounts.clone());
     let certificates = keep_certificates(config.tls, certificates, config.reload, tls.clone());
     let metrics = metrics::serve(

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
@@ -199,6 +199,10 @@ struct Flags {
     /// for no token
     #[arg(long, env = "CHATD_METRICS_LISTEN", value_name = "ADDR:PORT")]
     metrics_listen: Option<SocketAddr>,
+    /// Show what chatd is: two ready accounts and a conversation to look at, with nothing on disk.
+    /// Whoever reaches it is let in, so it listens on this machine only
+    #[arg(long, env = "CHATD_DEMO", value_parser = FalseyValueParser::new(), conflicts_with = "data")]
+    demo: bool,
     /// What to log: error, warn, info, debug, trace, or filters such as info,chatd::store=debug
     #[arg(long, env = "CHATD_LOG", default_value = DEFAULT_LOG, value_parser = log_filter, value_name = "FILTER")]
     log: String,
@@ -431,7 +435,10 @@ fn log_filter(text: &str) -> Result<String, String> {
 impl Flags {
     fn config(&self, open_files: u64) -> Result<Config, String> {
         Ok(Config {
-            data: Location::File(self.data.clone()),
+            data: match self.demo {
+                true => Location::Memory,
+                false => Location::File(self.data.clone()),
+            },
             commit_interval: self.commit_interval,
             registration: self.registration.into(),
             token_lifetime: self.token_lifetime,
@@ -472,6 +479,7 @@ impl Flags {
             metrics: self.metrics_listen,
             reload: Reload::default(),
             watchdog: service::watchdog(),
+            demo: self.demo,
             shutdown_grace: self.shutdown_grace,
         })
     }
@@ -564,6 +572,12 @@ pub fn main() -> ExitCode {
         Ok(flags) => flags,
         Err(error) => return answer_usage(&error),
     };
+    if flags.demo && !flags.host.is_loopback() {
+        let advice = "--demo lets everybody in who reaches it: leave --host at 127.0.0.1";
+        Flags::command()
+            .error(ErrorKind::ArgumentConflict, advice)
+            .exit();
+    }
     // A command answers on standard output; the log is for what goes wrong.
     let log = match flags.command {
         Some(_) if flags.log == DEFAULT_LOG => "warn",
@@ -678,9 +692,15 @@ async fn serve(flags: &Flags) -> Result<(), String> {
         .map_err(|error| format!("the listening socket has no address: {error}"))?;
     let base = flags.base_url(local);
     let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
-    let data = flags.data.display();
+    let data = match flags.demo {
+        true => "the demonstration".to_owned(),
+        false => flags.data.display().to_string(),
+    };
     let ready = |setup_code: Option<&str>| {
-        tracing::info!("data in {data}");
+        match flags.demo {
+            true => tracing::info!("nothing is kept: all that is written is gone when this ends"),
+            false => tracing::info!("data in {data}"),
+        }
         match setup_code {
             Some(code) => tracing::info!("make the first account at {base}/?setup={code}"),
             None => tracing::info!("open {base}/"),
@@ -768,8 +788,6 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -1,12 +1,17 @@
-//! The page: the files of `static/`, inside the executable.
+//! The page: the files of `static/`, inside the executable, with the packed forms that `pack.rs` made of them.
 //!
-//! A debug build reads them from the source tree at each request, so that the page can be worked on without building.
+//! `/` asks for its files below `/v/VERSION/`, where VERSION follows from all of them: those answers a browser keeps for
+//! good, and a page loaded again asks for `/` alone. Under any other version, as a page that was opened before an
+//! upgrade asks, and under the bare path, as others import a module, the answer is the file as it is now, to be asked
+//! for again.
+//!
+//! A debug build reads the files from the source tree at each request, so that the page can be worked on without building.
 
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
-use rust_embed::RustEmbed;
+use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::error::ApiError;
 use crate::transport::Body;
@@ -15,61 +20,236 @@ use crate::transport::Body;
 #[folder = "$CARGO_MANIFEST_DIR/static"]
 struct Assets;
 
-/// The page runs nothing and loads nothing but its own files, and stands in no frame. Its icon is in the page itself.
-pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What `pack.rs` made, by content.
+#[derive(RustEmbed)]
+#[folder = "$OUT_DIR/page"]
+struct Packed;
 
-/// A file by its exact path; `/` is `index.html`.
+/// The version of the page: 16 hexadecimal digits that follow from all of its files.
+pub(super) const VERSION: &str = env!("CHATD_PAGE_VERSION");
+
+/// The page runs nothing and loads nothing but its own files, turns no text into markup or code, and stands in no
+/// frame. Its icon is in the page itself.
+pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+/// A year, the longest that caches heed.
+const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// A browser asks each time, and mostly hears that it has the file.
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// How a file is sent: packed, or as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Brotli,
+    Gzip,
+    Identity,
+}
+
+impl Encoding {
+    /// The smallest first.
+    const ALL: [Self; 3] = [Self::Brotli, Self::Gzip, Self::Identity];
+
+    /// As headers name it (RFC 9110, section 8.4.1).
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Brotli => "br",
+            Self::Gzip => "gzip",
+            Self::Identity => "identity",
+        }
+    }
+
+    /// The ending of what `pack.rs` made.
+    const fn ending(self) -> Option<&'static str> {
+        match self {
+            Self::Brotli => Some("br"),
+            Self::Gzip => Some("gz"),
+            Self::Identity => None,
+        }
+    }
+}
+
+/// A file by its exact path, below a version or not; `/` is `index.html`.
 pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiError> {
-    let path = match request.uri().path() {
-        "/" => "index.html",
-        path => path.trim_start_matches('/'),
+    let path = request.uri().path().trim_start_matches('/');
+    let (version, path) = match path
+        .strip_prefix("v/")
+        .and_then(|rest| rest.split_once('/'))
+    {
+        // The page itself has one address, from which its others are reckoned.
+        Some((_, "" | "index.html")) => return Err(ApiError::not_found()),
+        Some((version, path)) => (Some(version), path),
+        None if path.is_empty() => (None, "index.html"),
+        None => (None, path),
     };
-    let file = Assets::get(path).ok_or_else(ApiError::not_found)?;
-    let etag = etag(&file.metadata.sha256_hash());
+    let mut file = Assets::get(path).ok_or_else(ApiError::not_found)?;
+    let kind = HeaderValue::from_str(file.metadata.mimetype());
+    if path == "index.html"
+        && let Some(addressed) = Packed::get(&format!("{}.html", hash(&file)))
+    {
+        file = addressed;
+    }
+    let hash = hash(&file);
+    let packed = |encoding: Encoding| Packed::get(&format!("{hash}.{}", encoding.ending()?));
+    let encoding = preferred(request.headers());
+    let (encoding, file) = match packed(encoding) {
+        Some(packed) => (encoding, packed),
+        None => (Encoding::Identity, file),
+    };
+    // Of one file each encoding has its own tag: they are different bytes.
+    let etag = match encoding.ending() {
+        Some(ending) => format!("\"{hash}-{ending}\""),
+        None => format!("\"{hash}\""),
+    };
     let mut response = if is_known(request.headers(), &etag) {
         let mut response = Response::new(Body::default());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        let body = match file.data {
-            std::borrow::Cow::Borrowed(bytes) => Bytes::from_static(bytes),
-            std::borrow::Cow::Owned(bytes) => Bytes::from(bytes),
-        };
-        Response::new(Body::from(body))
+        Response::new(Body::from(content(file)))
     };
     let headers = response.headers_mut();
-    let kind = HeaderValue::from_str(file.metadata.mimetype());
     headers.insert(
         header::CONTENT_TYPE,
         kind.unwrap_or(HeaderValue::from_static("application/octet-stream")),
     );
-    // Names carry no hash, so a browser asks each time and mostly hears that it has the file.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(CONTENT_SECURITY_POLICY),
-    );
+    if encoding != Encoding::Identity {
+        let name = HeaderValue::from_static(encoding.name());
+        headers.insert(header::CONTENT_ENCODING, name);
+    }
+    headers.insert(header::VARY, HeaderValue::from(header::ACCEPT_ENCODING));
+    // What is not packed is none of the files that the version was made of: it is being worked on.
+    let for_good = version == Some(VERSION) && packed(Encoding::Gzip).is_some();
+    let caching = if for_good { FOR_GOOD } else { ASK_AGAIN };
+    headers.insert(header::CACHE_CONTROL, caching);
+    // A policy is of a document; with every other file it would only be more to send.
+    if path.ends_with(".html") {
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(CONTENT_SECURITY_POLICY),
+        );
+    }
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(header::ETAG, etag);
     }
     Ok(response)
 }
 
-/// Whether whoever asks has it already (RFC 9110, section 13.1.2).
-pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    let known = headers.get_all(header::IF_NONE_MATCH).iter();
-    known
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+fn content(file: EmbeddedFile) -> Bytes {
+    match file.data {
+        std::borrow::Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        std::borrow::Cow::Owned(bytes) => Bytes::from(bytes),
+    }
 }
 
-/// 64 bits of the content's hash, quoted.
-fn etag(hash: &[u8; 32]) -> String {
-    let mut tag = String::from("\"");
-    for byte in &hash[..8] {
-        tag.push_str(&format!("{byte:02x}"));
+/// 64 bits of the content's hash.
+fn hash(file: &EmbeddedFile) -> String {
+    let hash = file.metadata.sha256_hash();
+    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The members of a header that is a list.
+fn members(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter();
+    let texts = values.filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(',')).map(str::trim)
+}
+
+/// Whether whoever asks has it already (RFC 9110, section 13.1.2).
+pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    members(headers, header::IF_NONE_MATCH)
+        .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
+/// The encoding that whoever asks likes best, and of several liked alike the smallest (RFC 9110, section 12.5.3).
+/// Where they would have none of them, the file goes out as it is.
+fn preferred(headers: &HeaderMap) -> Encoding {
+    let named = |name: &str| {
+        let mut codings = members(headers, header::ACCEPT_ENCODING).map(coding);
+        codings.find_map(|(coding, weight)| coding.eq_ignore_ascii_case(name).then_some(weight))
+    };
+    let weight = |encoding: Encoding| {
+        let weight = named(encoding.name()).or_else(|| named("*"));
+        // Unnamed, a file as it is is always welcome, though less than what is named.
+        let unnamed = if encoding == Encoding::Identity { 1 } else { 0 };
+        weight.unwrap_or(unnamed)
+    };
+    let welcome = Encoding::ALL.into_iter().filter(|one| weight(*one) > 0);
+    // Of equals `max_by_key` takes the last.
+    let best = welcome.rev().max_by_key(|one| weight(*one));
+    best.unwrap_or(Encoding::Identity)
+}
+
+/// A coding and its weight in thousandths: 1000 unless said otherwise, and 0 where it makes no sense.
+fn coding(member: &str) -> (&str, u16) {
+    let (name, parameters) = member.split_once(';').unwrap_or((member, ""));
+    let quality = parameters.trim().strip_prefix(['q', 'Q']);
+    let weight = match quality.and_then(|rest| rest.trim_start().strip_prefix('=')) {
+        None => 1.0,
+        Some(text) => text.trim().parse().unwrap_or(0.0_f32).clamp(0.0, 1.0),
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "from 0 to 1000"
+    )]
+    let thousandths = (weight * 1000.0) as u16;
+    (name.trim(), thousandths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_encoding_is_the_one_that_is_liked_best() {
+        use Encoding::{Brotli, Gzip, Identity};
+        for (accepted, encoding) in [
+            ("gzip, deflate, br, zstd", Brotli),
+            ("gzip, deflate", Gzip),
+            ("GZIP", Gzip),
+            ("br;q=0.5, gzip;q=1.0", Gzip),
+            ("br ; q = 0.9 , gzip;q=0.8", Brotli),
+            ("br;q=0, gzip", Gzip),
+            ("br;q=0, gzip;q=0", Identity),
+            ("br;q=0.000, *;q=0.001", Gzip),
+            ("*", Brotli),
+            ("*;q=0", Identity),
+            ("gzip;q=0, *", Brotli),
+            ("identity, br;q=0.5", Identity),
+            ("identity;q=0", Identity),
+            ("identity;q=0, br;q=0.001", Brotli),
+            ("identity;q=0.5, gzip;q=0.5", Gzip),
+            ("zstd, deflate", Identity),
+            ("br;q=much, gzip", Gzip),
+            ("", Identity),
+            (",,;q=1,", Identity),
+        ] {
+            let mut headers = HeaderMap::new();
+            assert_eq!(preferred(&headers), Identity);
+            headers.insert(header::ACCEPT_ENCODING, accepted.parse().unwrap());
+            assert_eq!(preferred(&headers), encoding, "{accepted}");
+        }
+        // A list may come in several headers.
+        let mut headers = HeaderMap::new();
+        headers.append(header::ACCEPT_ENCODING, "gzip".parse().unwrap());
+        headers.append(header::ACCEPT_ENCODING, "br".parse().unwrap());
+        assert_eq!(preferred(&headers), Brotli);
     }
-    tag.push('"');
-    tag
+
+    #[test]
+    fn every_file_is_packed_and_the_page_asks_for_its_files_by_version() {
+        let page = Assets::get("index.html").unwrap();
+        let addressed = Packed::get(&format!("{}.html", hash(&page))).unwrap();
+        let html = String::from_utf8(addressed.data.to_vec()).unwrap();
+        for bare in ["\"css/", "\"js/"] {
+            assert!(!html.contains(bare), "{bare}");
+        }
+        assert!(html.contains(&format!("src=\"v/{VERSION}/js/main.js\"")));
+        for path in Assets::iter().filter(|path| path != "index.html") {
+            let file = Assets::get(&path).unwrap();
+            for ending in ["br", "gz"] {
+                let packed = Packed::get(&format!("{}.{ending}", hash(&file))).unwrap();
+                assert!(packed.data.len() < file.data.len(), "{path}.{ending}");
+            }
+        }
+    }
 }

@@ -26,7 +26,7 @@ use crate::chat::{Chat, Presence};
 use crate::describe::Events;
 use crate::limits::{Key, Kind, Limits};
 use crate::metrics::METRICS;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, UserId};
 use crate::transport::{self, Body, Engine, Origins};
 use api::documents::Documents;
 use error::ApiError;
@@ -58,6 +58,8 @@ struct App {
     probe: api::probe::Probe,
     router: Router,
     documents: Documents,
+    /// Whom everybody may be, on a server to be looked at.
+    shown: Vec<UserId>,
 }
 
 impl Http {
@@ -89,8 +91,17 @@ impl Http {
                 probe: api::probe::Probe::default(),
                 router: Router::new(),
                 documents: Documents::new(events),
+                shown: Vec::new(),
             }),
         }
+    }
+
+    /// Lets everybody be one of these people, whose tokens `GET /api/server` then gives. To be called before it is cloned.
+    pub fn showing(mut self, people: Vec<UserId>) -> Self {
+        if let Some(app) = Arc::get_mut(&mut self.app) {
+            app.shown = people;
+        }
+        self
     }
 
     /// Answers one request of this peer, which came by TLS or not.

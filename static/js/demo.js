@@ -1,10 +1,10 @@
 // The page of a server that was started to be looked at (`--demo`): two people side by side, both live, so
 // that ticks and typing are seen at once; what a developer needs to join in; and a note that nothing is kept.
-// entrance.js loads it where the server says that it is one. It keeps nothing on the device.
+// entrance.js loads it where the server says that it is one.
 
 import { ChatThread } from './elements/chat-thread.js'
 import { currentLanguage, languages, t, translate } from './i18n/words.js'
-import { clone, copyField, loadStyle, newId, part } from './lib/dom.js'
+import { choiceButtons, clone, copyField, loadStyle, newId, part, remember } from './lib/dom.js'
 import { Api } from './net/api.js'
 import { Socket } from './net/socket.js'
 import { Store } from './state/store.js'
@@ -12,6 +12,7 @@ import { Sync } from './sync.js'
 
 /** @typedef {import('./net/api.js').Session} Session */
 
+/** Both sides keep nothing on the device. */
 const forgetful = { recall: () => null, remember() {}, recallKeys: () => [] }
 
 /**
@@ -20,7 +21,8 @@ const forgetful = { recall: () => null, remember() {}, recallKeys: () => [] }
  * @param {Session} session
  * @param {number} peerId
  */
-function side(seat, { token, user }, peerId) {
+function side(seat, session, peerId) {
+  const { token, user } = session
   const store = new Store(user)
   const api = new Api(document.baseURI, () => token)
   const socket = new Socket(new URL('socket.io/', document.baseURI), () => ({ token }))
@@ -43,39 +45,76 @@ function side(seat, { token, user }, peerId) {
     event.stopPropagation()
     intents[type](detail)
   })
+  const name = () => {
+    part(seat, 'who').textContent = t('demoSide', { name: user.username })
+    part(seat, 'open').setAttribute('aria-label', t('demoOpenAs', { name: user.username }))
+  }
+  name()
+  languages.addEventListener('change', name)
+  part(seat, 'open').addEventListener('click', () => {
+    remember('session', { ...session, demo: true })
+    location.reload()
+  })
   socket.addEventListener('connect', () => thread.render())
+  // Started anew, the server knows other tokens; so does the page, when it is loaded anew.
+  sync.addEventListener('signed-out', () => location.reload())
   part(seat, 'seat').append(thread)
   sync.show(peerId)
   thread.open(peerId)
   socket.connect()
-  return thread
 }
 
 /** @param {Session} session @param {number} peerId @returns {string} what a developer can paste */
-const snippet = ({ token }, peerId) => `import { io } from "socket.io-client";
+const snippet = (session, peerId) => `import { io } from "socket.io-client";
 
-const socket = io("${location.origin}", { auth: { token: "${token}" } });
+// ${session.user.username}'s, good until the server stops.
+const token = "${session.token}";
+const socket = io("${location.origin}", { auth: { token } });
+
 socket.on("receive_message", (message) => console.log(message));
 socket.emit("send_message", { receiver_id: ${peerId}, content: "Halo!" }, console.log);
 `
+
+/** Tabs as a screen reader knows them: one is in the order of focus, arrow keys go to the next.
+ * @param {HTMLElement} list */
+function asTabs(list) {
+  const tabs = /** @type {HTMLElement[]} */ ([...list.querySelectorAll('[role="tab"]')])
+  /** @param {HTMLElement} chosen */
+  function choose(chosen) {
+    for (const tab of tabs) {
+      tab.setAttribute('aria-selected', String(tab === chosen))
+      tab.tabIndex = tab === chosen ? 0 : -1
+      const panel = document.getElementById(tab.getAttribute('aria-controls') ?? '')
+      if (panel) panel.hidden = tab !== chosen
+    }
+  }
+  for (const [at, tab] of tabs.entries()) {
+    tab.addEventListener('click', () => choose(tab))
+    tab.addEventListener('keydown', ({ key }) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[key]
+      if (!step) return
+      const next = tabs[(at + step + tabs.length) % tabs.length]
+      choose(next)
+      next.focus()
+    })
+  }
+  choose(tabs[0])
+}
 
 /**
  * @param {HTMLElement} app
  * @param {[Session, Session]} accounts
  */
 export async function showDemo(app, accounts) {
-  await loadStyle('css/demo.css')
+  await loadStyle('demo.css')
   const demo = translate(clone('demo'))
   app.replaceChildren(demo)
+  asTabs(/** @type {HTMLElement} */ (demo.querySelector('[role="tablist"]')))
+  const showLanguage = choiceButtons(demo, 'language')
+  showLanguage(currentLanguage())
+  languages.addEventListener('change', () => showLanguage(currentLanguage()))
   const [left, right] = accounts
-  const label = () => {
-    for (const [at, { user }] of accounts.entries()) part(demo, `name-${at}`).textContent = t('demoSide', { name: user.username })
-    for (const button of demo.querySelectorAll('button[data-language]')) {
-      button.setAttribute('aria-pressed', String(/** @type {HTMLElement} */ (button).dataset.language === currentLanguage()))
-    }
-  }
-  label()
-  languages.addEventListener('change', label)
+  // The left one last, so that its text has the focus.
   side(part(demo, 'side-1'), right, left.user.id)
   side(part(demo, 'side-0'), left, right.user.id)
   const code = /** @type {HTMLTextAreaElement} */ (part(demo, 'snippet'))
@@ -83,9 +122,4 @@ export async function showDemo(app, accounts) {
   part(demo, 'copy').addEventListener('click', async () => {
     if (await copyField(code)) part(demo, 'copy').textContent = t('copied')
   })
-  for (const button of demo.querySelectorAll('button[data-language]')) {
-    button.addEventListener('click', () => button.dispatchEvent(new CustomEvent('intent', {
-      bubbles: true, detail: { type: 'language', language: /** @type {HTMLElement} */ (button).dataset.language },
-    })))
-  }
 }

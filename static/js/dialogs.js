@@ -16,7 +16,7 @@ import { ChatError } from './net/api.js'
  * @returns {Record<string, (detail: any) => unknown>} what the dialogs, and who opens them, may intend
  */
 export function dialogIntents({ app, api, store, renew }) {
-  const styled = loadStyle('css/dialogs.css')
+  const styled = loadStyle('dialogs.css')
   /** @type {Map<string, Promise<any>>} */
   const made = new Map()
 

@@ -1,8 +1,8 @@
 // The ways in and out: signing in, registering, the set-up of a new server; and logging out. main.js
 // loads it only when somebody stands at the door.
 
-import { errorText, t, translate } from './i18n/words.js'
-import { clone, loadStyle, part, recall, remember } from './lib/dom.js'
+import { currentLanguage, errorText, languages, t, translate } from './i18n/words.js'
+import { choiceButtons, clone, loadStyle, part, recall, remember } from './lib/dom.js'
 import { ChatError } from './net/api.js'
 import { SignIn } from './elements/sign-in.js'
 
@@ -17,17 +17,18 @@ import { SignIn } from './elements/sign-in.js'
  * @returns {Promise<Session>}
  */
 export async function signIn(app, api, { setup, invite }) {
-  const [server] = await Promise.all([api.server().catch(() => null), loadStyle('css/sign-in.css')])
+  const [server] = await Promise.all([api.server().catch(() => null), loadStyle('sign-in.css')])
   if (server?.demo && !setup && !invite) {
+    remember('notice', null)
     const { showDemo } = await import('./demo.js')
     await showDemo(app, server.demo.accounts)
     // Both people of the demo are in already: nobody signs in.
     return new Promise(() => {})
   }
+  if (server?.setup_required && !setup && !invite) return showFresh(app)
   const form = new SignIn({
     mode: setup ? 'setup' : invite ? 'register' : 'login',
     canRegister: invite !== null || server?.registration === 'open',
-    setupNeeded: server?.setup_required ?? false,
     error: server ? recall('notice') ?? '' : 'offline',
   })
   remember('notice', null)
@@ -49,6 +50,31 @@ export async function signIn(app, api, { setup, invite }) {
       form.fail(error.code)
     }
   }))
+}
+
+/**
+ * Shows what a server on which nobody has an account waits for. With the code the page begins anew.
+ * @param {HTMLElement} app
+ * @returns {Promise<never>}
+ */
+function showFresh(app) {
+  const fresh = translate(clone('fresh'))
+  const showLanguage = choiceButtons(fresh, 'language')
+  showLanguage(currentLanguage())
+  languages.addEventListener('change', () => showLanguage(currentLanguage()))
+  const field = /** @type {HTMLInputElement} */ (part(fresh, 'code'))
+  fresh.querySelector('form')?.addEventListener('submit', event => {
+    event.preventDefault()
+    // Whoever has the whole link may as well paste that.
+    const code = field.value.trim().replace(/^.*[?&]setup=/, '')
+    if (code !== '') return location.assign(`?${new URLSearchParams({ setup: code })}`)
+    field.setAttribute('aria-invalid', 'true')
+    part(fresh, 'hint').classList.add('wrong')
+    field.focus()
+  })
+  app.replaceChildren(fresh)
+  field.focus()
+  return new Promise(() => {})
 }
 
 /**

@@ -14,8 +14,15 @@ import { Api } from './net/api.js'
 
 /** The banner waits: most interruptions are over before anybody needs to know of them. */
 const BANNER_AFTER_MS = 2_500
+/** Many changes of so short a time are one change of the title. */
+const TITLE_MS = 50
 /** A new password ends every token but its own; word of the new one may come later than that of the end. */
 const NEW_TOKEN_MS = 1_500
+/** After coming back, so long at the most until it is asked whether the page is still the newest: all who come back with
+ * a restarted server do not ask in the same moment. */
+const NEWER_WITHIN_MS = 5_000
+/** The version of this page, which the server writes into the addresses of its files. */
+const VERSION = /\/v\/([0-9a-f]{16})\/js\//.exec(import.meta.url)?.[1]
 /** If the socket is not there by then, the chats are shown from REST without it. */
 const SHOW_AFTER_MS = 1_500
 
@@ -31,6 +38,10 @@ const intents = {
     remember('language', language)
     speak(language)
   },
+  theme({ theme }) {
+    remember('theme', theme)
+    dress(theme)
+  },
   announce({ text }) { /** @type {HTMLElement} */ (document.getElementById('announcer')).textContent = text },
 }
 
@@ -38,6 +49,15 @@ const intents = {
 function speak(language) {
   document.documentElement.lang = language
   setLanguage(language, navigator.languages)
+}
+
+/** @param {string} theme light, dark, or what the system has */
+function dress(theme) {
+  document.documentElement.dataset.theme = theme
+  for (const meta of /** @type {NodeListOf<HTMLMetaElement>} */ (document.querySelectorAll('meta[data-theme]'))) {
+    const own = meta.dataset.theme ?? ''
+    meta.media = theme === 'system' ? `(prefers-color-scheme: ${own})` : own === theme ? 'all' : 'not all'
+  }
 }
 
 /** Starts the page anew, the surest way that nothing of the account is left on it. @param {string} [reason] */
@@ -62,13 +82,14 @@ async function start() {
 }
 
 /** @param {Session} signedIn */
-async function openChats({ user: me, maxMessageChars }) {
+async function openChats({ user: me, maxMessageChars, demo }) {
   const [{ Socket }, { Store }, { Sync }, { ChatList }, memory] = await Promise.all([
     import('./net/socket.js'),
     import('./state/store.js'),
     import('./sync.js'),
     import('./elements/chat-list.js'),
-    openShelf(),
+    // A message that waits in a demonstration is never sent to a server that is none.
+    openShelf(demo ? 'chatd-demo' : 'chatd'),
   ])
   const store = new Store(me)
   let used = session?.token
@@ -87,10 +108,16 @@ async function openChats({ user: me, maxMessageChars }) {
   sync.addEventListener('signed-out', event => putOut(/** @type {CustomEvent} */ (event).detail.code))
   socket.addEventListener('connect', () => thread?.render())
   showConnection(socket)
-  store.addEventListener('change', () => {
+  if (VERSION) showNewer(socket, VERSION)
+  if (demo) showDemoNote(() => sync.forget())
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let titling
+  // Frames would not come in a tab that is behind another, and a title for each of a thousand messages costs.
+  store.addEventListener('change', () => titling ??= setTimeout(() => {
+    titling = undefined
     const count = store.totalUnread
     document.title = count > 0 ? `(${count}) chatd` : 'chatd'
-  })
+  }, TITLE_MS))
 
   /** The server accepts the token no more. Where there is a newer one, as after a new password, it is used.
    * @param {string} code */
@@ -110,7 +137,7 @@ async function openChats({ user: me, maxMessageChars }) {
     renewing = change.catch(() => {})
     const { token = session?.token ?? '', id, username, avatar, is_admin } = await change
     const user = { id, username, avatar, is_admin }
-    session = { token, user, ...(maxMessageChars && { maxMessageChars }) }
+    session = { token, user, ...(maxMessageChars && { maxMessageChars }), ...(demo && { demo }) }
     remember('session', session)
     store.apply({ type: 'me', data: user })
     return user
@@ -170,6 +197,7 @@ async function openChats({ user: me, maxMessageChars }) {
       const { ChatThread } = await loadThread()
       thread ??= new ChatThread(store)
       thread.maxChars = maxMessageChars ?? thread.maxChars
+      if (kept) thread.keep(kept)
       pane.append(thread)
       // The address may have gone on while the module was loading.
       if (sync.open !== next) return
@@ -197,7 +225,7 @@ async function openChats({ user: me, maxMessageChars }) {
     const command = event.ctrlKey || event.metaKey
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
     if (command && event.key.toLowerCase() === 'k') intents['find-people']({})
-    else if (command && event.key === '/') intents.keys({})
+    else if (command && event.key === '/' || event.key === '?' && letterKeys(event)) intents.keys({})
     else if (event.altKey && step) walk(/** @type {1 | -1} */ (step), event.shiftKey)
     else if (event.key === 'Escape' && sync.open !== null) {
       if (!thread?.focusText()) list.focusRow(sync.open)
@@ -205,6 +233,10 @@ async function openChats({ user: me, maxMessageChars }) {
     event.preventDefault()
   }
 
+  // Where one was when this tab was loaded anew.
+  const kept = recall(`place.${me.id}`, true)
+  if (kept) sync.reach(kept.peerId, kept.id)
+  window.addEventListener('pagehide', () => remember(`place.${me.id}`, thread?.place ?? null, true))
   app.replaceChildren(list, pane)
   await follow()
   // Here before the first chat is chosen, so that it opens at once.
@@ -222,6 +254,53 @@ const loadThread = () => import('./elements/chat-thread.js')
 
 /** @param {() => unknown} work for when nothing else is to be done */
 const idle = work => (window.requestIdleCallback ?? setTimeout)(() => { work() })
+
+/** Whether a key that is a letter is a command: not where it is written, and not for whom it disturbs.
+ * @param {KeyboardEvent} event */
+function letterKeys({ target }) {
+  const writing = target instanceof Element && target.matches('input, textarea, select')
+  return !writing && recall('letterKeys') !== false
+}
+
+/** Says that the server has a newer page than this one, which it may have after any interruption.
+ * @param {Socket} socket @param {string} version */
+function showNewer(socket, version) {
+  const note = /** @type {HTMLElement} */ (document.getElementById('newer'))
+  let before = false
+  part(note, 'reload').addEventListener('click', () => location.reload())
+  socket.addEventListener('connect', async () => {
+    const first = !before
+    before = true
+    if (first || !note.hidden) return
+    await new Promise(resolve => setTimeout(resolve, Math.random() * NEWER_WITHIN_MS))
+    const { page } = await api.server().catch(() => ({ page: version }))
+    if (page === version) return
+    note.hidden = false
+    const say = () => { part(note, 'text').textContent = t('newer') }
+    say()
+    languages.addEventListener('change', say)
+  })
+}
+
+/** One of the people of a demonstration: how to get back to both. @param {() => Promise<void>} forget */
+function showDemoNote(forget) {
+  const note = /** @type {HTMLElement} */ (document.getElementById('not-kept'))
+  note.hidden = false
+  part(note, 'leave').addEventListener('click', event => {
+    event.preventDefault()
+    forget().then(() => signedOut())
+  })
+}
+
+/** Where others can read along, whoever writes is to know it. */
+function warnOfInsecurity() {
+  const note = /** @type {HTMLElement} */ (document.getElementById('insecure'))
+  note.hidden = isSecureContext || recall('insecure', true) === 'understood'
+  part(note, 'close').addEventListener('click', () => {
+    remember('insecure', 'understood', true)
+    note.hidden = true
+  })
+}
 
 /** The quiet banner, and the moments at which a new attempt is worth while. @param {Socket} socket */
 function showConnection(socket) {
@@ -260,6 +339,8 @@ function showConnection(socket) {
 // The start.
 
 speak(recall('language') ?? pickLanguage(navigator.languages))
+dress(recall('theme') ?? 'system')
+warnOfInsecurity()
 translate(document)
 languages.addEventListener('change', () => translate(document))
 document.addEventListener('intent', event => {

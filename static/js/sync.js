@@ -53,6 +53,8 @@ export class Sync extends EventTarget {
   #readSaid = ''
   #watched = ''
   #meeting = false
+  /** The message to which a conversation's first reading reaches back. @type {{ peerId: number, id: number } | null} */
+  #reach = null
   /** The place of the last event that was heard, in the order of all that last. @type {string | undefined} */
   #cursor
   /** What is being read or asked right now, so that it is not asked twice. @type {Set<string>} */
@@ -192,6 +194,12 @@ export class Sync extends EventTarget {
     if ((!loaded || staleAfter !== null) && this.#socket.connected) this.#readHistory(peerId)
   }
 
+  /** Has a conversation read so far back that this message is in it, if that is not too far.
+   * @param {number} peerId @param {number} id */
+  reach(peerId, id) {
+    this.#reach = { peerId, id }
+  }
+
   /** The page before what is known. @param {number} peerId */
   readOlder(peerId) {
     const { loaded, hasMore, messages } = this.#store.chat(peerId).thread
@@ -206,14 +214,16 @@ export class Sync extends EventTarget {
       try {
         const { data, meta } = await this.#api.history(peerId, { limit: before ? OLDER_PAGE : PAGE, before })
         let hasMore = meta.has_more ?? false
-        // After a long absence more, so that the conversation opens at the first unread message.
+        // After a long absence more, so that the conversation opens at the first unread message; or where one was.
         const search = before === undefined && store.unread(store.chat(peerId)) < UNREAD_MOST
-        while (search && hasMore && data.length < UNREAD_MOST && allUnread(data, peerId)) {
+        const left = before === undefined && this.#reach?.peerId === peerId ? this.#reach.id : Infinity
+        while (hasMore && data.length < UNREAD_MOST && (search && allUnread(data, peerId) || data[0]?.id > left)) {
           const earlier = await this.#api.history(peerId, { limit: LONGEST_PAGE, before: data[0].id })
           data.unshift(...earlier.data)
           hasMore = earlier.meta.has_more ?? false
         }
         store.apply({ type: 'history', data, peerId, hasMore, older: before !== undefined })
+        if (left !== Infinity) this.#reach = null
       } catch (error) {
         this.#failed(error)
         store.apply({ type: 'history_failed', data: { peerId } })
@@ -335,7 +345,11 @@ export class Sync extends EventTarget {
       const code = this.#failed(error)
       if (!TRY_AGAIN.includes(code) && !SIGNED_OUT.includes(code)) this.#store.apply({ type: 'send_failed', data: { clientId, peerId, code } })
       // After a lost connection the next one is reason enough; else the server needs a moment.
-      else if (code !== 'connection_lost') await pause(error instanceof ChatError && error.retryAfterMs || RETRY_MS)
+      else if (code !== 'connection_lost') {
+        const wait = error instanceof ChatError && error.retryAfterMs || RETRY_MS
+        if (code === 'rate_limited') this.#store.apply({ type: 'send_waits', data: { until: Date.now() + wait } })
+        await pause(wait)
+      }
     }
   }
 

@@ -20,6 +20,8 @@ const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const DEADLINE_MS = 20_000
 
 export const PASSWORD = 'correct horse battery'
+/** A name by which the server is reached as from another machine: over plain http the browser trusts it less. */
+export const ELSEWHERE = 'chat.test'
 export const PHONE = { width: 390, height: 780 }
 export const DESK = { width: 1280, height: 800 }
 
@@ -35,14 +37,14 @@ export function deadline(promise, what) {
 /** One server process, and the next ones on the same data and port. */
 export class Server {
   port = 0
-  constructor(data, { registration = 'open', flags = [] } = {}) {
-    this.data = data
-    this.flags = ['--registration', registration, ...UNLIMITED, ...flags]
+  constructor(data, { registration = 'open', limited = false, demo = false, flags = [] } = {}) {
+    const kept = demo ? ['--demo'] : ['--data', data]
+    this.flags = [...kept, '--registration', registration, ...limited ? [] : UNLIMITED, ...flags]
   }
 
   async start() {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CHATD_')))
-    const flags = ['--port', String(this.port), '--data', this.data, ...this.flags]
+    const flags = ['--port', String(this.port), ...this.flags]
     const child = spawn(CHATD, flags, { cwd: tmpdir(), env, stdio: ['ignore', 'ignore', 'pipe'] })
     this.child = child
     this.log = ''
@@ -143,7 +145,7 @@ export class Person {
 
 /** @type {Promise<import('playwright-core').Browser> | undefined} */
 let launched
-export const browser = () => launched ??= chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+export const browser = () => launched ??= chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`] })
 after(async () => (await launched)?.close())
 
 /** A test with a server of its own and the means to open pages on it. */
@@ -181,7 +183,7 @@ export class Stage {
    * A page of a browser of its own; with a person, who is signed in already.
    * @param {Person | null} person
    */
-  async open(person, { path = '/', size = DESK, theme = 'light', locale = 'en-GB', ...more } = {}) {
+  async open(person, { path = '/', size = DESK, theme = 'light', locale = 'en-GB', url = this.server.url, ...more } = {}) {
     const storage = person && [{ name: 'chatd.session', value: JSON.stringify({ token: person.session.token, user: person.session.user }) }]
     const context = await (await browser()).newContext({
       viewport: size, colorScheme: theme, locale, reducedMotion: 'reduce',
@@ -195,7 +197,7 @@ export class Stage {
     page.on('console', message => {
       if (message.type() === 'error' && !this.allowed.test(message.text())) this.errors.push(message.text())
     })
-    await page.goto(this.server.url + path)
+    await page.goto(url + path)
     return page
   }
 

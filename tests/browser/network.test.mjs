@@ -1,7 +1,10 @@
 // The connection breaks and comes back: nothing missing, nothing doubled, no reload.
 
 import assert from 'node:assert/strict'
-import { PHONE, bubble, bubbles, composer, row, say, scene, state } from './harness.mjs'
+import { createServer, request as ask } from 'node:http'
+import { connect } from 'node:net'
+import { isAccessible } from './axe.mjs'
+import { PASSWORD, PHONE, bubble, bubbles, composer, row, say, scene, state } from './harness.mjs'
 
 const texts = page => page.locator('.message .text').allInnerTexts()
 /** A mark that a reload of the page would wipe out. */
@@ -111,4 +114,101 @@ scene('a thousand messages arrive while one reads further up: the place is kept,
   await page.waitForFunction(() => document.title === 'chatd')
   const all = await ada.history(bob)
   assert.equal(all.filter(message => !message.is_read).length, 0)
+})
+
+scene('a page that is older than its server still gets its files, and says that there is a newer one', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'hi')
+  const page = await stage.open(ada, { path: '/readyz' })
+  // As the page of an earlier version would have been: its files have another version in their addresses.
+  await page.route(`${stage.server.url}/`, async route => {
+    const answer = await route.fetch()
+    await route.fulfill({ response: answer, body: (await answer.text()).replaceAll(/"v\/[0-9a-f]{16}\//g, '"v/0123456789abcdef/') })
+  })
+  await page.goto(stage.server.url)
+  await row(page, 'bob').waitFor()
+  const note = page.getByText('There is a new version')
+  assert.ok(await note.isHidden(), 'not before the server was away')
+  await stage.server.kill()
+  await stage.server.start()
+  await note.waitFor()
+  await isAccessible(page, 'the note of a new version')
+  // What is loaded late comes, too; and what was begun is not lost by loading the page anew.
+  await row(page, 'bob').click()
+  await bubble(page, 'hi').waitFor()
+  await composer(page).fill('half a thought')
+  await page.keyboard.press('Control+k')
+  await page.getByRole('searchbox').waitFor()
+  await page.keyboard.press('Escape')
+  await page.unroute(`${stage.server.url}/`)
+  await page.getByRole('button', { name: 'Load it' }).click()
+  await bubble(page, 'hi').waitFor()
+  assert.equal(await composer(page).inputValue(), 'half a thought')
+  await stage.server.kill()
+  await stage.server.start()
+  const asked = page.waitForResponse(response => response.url().endsWith('/api/server'))
+  await asked
+  await say(page, 'still the newest')
+  await state(page, 'still the newest', 'stored')
+  assert.ok(await note.isHidden())
+})
+
+scene('below a path of a reverse proxy the page works as well', async (stage, t) => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'hi')
+  const below = '/team/chat/'
+  const proxy = createServer((request, response) => {
+    if (!request.url.startsWith(below)) return void response.writeHead(404).end()
+    const { method, headers } = request
+    const asked = ask({ host: '127.0.0.1', port: stage.server.port, path: request.url.slice(below.length - 1), method, headers }, answer => {
+      response.writeHead(answer.statusCode, answer.headers)
+      answer.pipe(response)
+    })
+    asked.on('error', () => response.destroy())
+    request.pipe(asked)
+  })
+  proxy.on('upgrade', (request, socket) => {
+    const through = connect(stage.server.port, '127.0.0.1')
+    const head = [`GET ${request.url.slice(below.length - 1)} HTTP/1.1`]
+    for (let at = 0; at < request.rawHeaders.length; at += 2) head.push(`${request.rawHeaders[at]}: ${request.rawHeaders[at + 1]}`)
+    through.write(`${head.join('\r\n')}\r\n\r\n`)
+    through.pipe(socket).pipe(through)
+    for (const end of [through, socket]) end.on('error', () => { through.destroy(); socket.destroy() })
+  })
+  await new Promise(done => proxy.listen(0, '127.0.0.1', done))
+  t.after(() => proxy.closeAllConnections() ?? proxy.close())
+  const { port } = proxy.address()
+  const page = await stage.open(null, { url: `http://127.0.0.1:${port}`, path: below })
+  const sockets = []
+  page.on('websocket', socket => sockets.push(new URL(socket.url()).pathname))
+  await page.getByLabel('Username').fill('ada')
+  await page.locator('#password').fill(PASSWORD)
+  await page.keyboard.press('Enter')
+  await row(page, 'bob').click()
+  await say(page, 'from below')
+  await state(page, 'from below', 'stored')
+  await page.keyboard.press('Control+k')
+  await page.getByRole('searchbox').waitFor()
+  assert.deepEqual([...new Set(sockets)], [`${below}socket.io/`])
+})
+
+scene('a page of another site imports the socket’s module from here, and uses it by itself', async (stage, t) => {
+  const site = createServer((request, response) => response.setHeader('content-type', 'text/html').end('<!doctype html><title>another</title>'))
+  await new Promise(done => site.listen(0, '127.0.0.1', done))
+  t.after(() => site.closeAllConnections() ?? site.close())
+  const origin = `http://127.0.0.1:${site.address().port}`
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await stage.server.end()
+  stage.server.flags.push('--allow-origin', origin)
+  await stage.server.start()
+  const page = await stage.open(null, { url: origin })
+  const sent = await page.evaluate(async ({ url, token, receiver }) => {
+    const { Socket } = await import(`${url}/js/net/socket.js`)
+    const socket = new Socket(new URL('/socket.io/', url), () => ({ token }))
+    const connected = new Promise(done => socket.addEventListener('connect', done, { once: true }))
+    socket.connect()
+    await connected
+    return socket.emit('send_message', { receiver_id: receiver, content: 'from another site' })
+  }, { url: stage.server.url, token: ada.session.token, receiver: bob.id })
+  assert.equal((await ada.history(bob))[0].id, sent.id)
 })

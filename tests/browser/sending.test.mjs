@@ -105,3 +105,42 @@ scene('what is written offline survives a reload, and a crash, and is stored onc
   await state(next, 'into the dark', 'stored')
   assert.deepEqual((await bob.history(ada)).map(({ content }) => content), ['hi', 'into the dark', 'and again'])
 })
+
+scene('who sends too fast is told when it goes on, and nothing is lost', { limited: true, flags: ['--rate-limit', 'messages=1/s:2'] }, async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
+  await composer(page).waitFor()
+  const texts = ['one', 'two', 'three', 'four']
+  for (const text of texts) await say(page, text)
+  await page.getByText(/Too fast: goes on in \d s/).waitFor()
+  for (const text of texts) await state(page, text, 'stored')
+  await page.getByText('Too fast').waitFor({ state: 'hidden' })
+  assert.deepEqual((await ada.history(bob)).map(({ content }) => content), texts)
+})
+
+scene('loaded anew, a chat shows what one was reading', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, ...Array.from({ length: 400 }, (_, n) => `number ${n}${' and more'.repeat(n % 5)}`))
+  const page = await stage.open(bob, { path: `/#/chat/${ada.id}` })
+  await page.locator('.jump-button').click()
+  await bubble(page, 'number 399').waitFor()
+  await page.waitForFunction(() => document.title === 'chatd')
+  await page.locator('.messages').hover()
+  const top = () => page.evaluate(() => {
+    const scroller = document.querySelector('.messages').getBoundingClientRect()
+    const first = [...document.querySelectorAll('.message')].find(node => node.getBoundingClientRect().bottom > scroller.top)
+    return first && { text: first.querySelector('.text').textContent, top: Math.round(first.getBoundingClientRect().top) }
+  })
+  const number = async () => Number(/\d+/.exec((await top())?.text ?? '999')[0])
+  while (await number() > 150) {
+    await page.mouse.wheel(0, -1_000)
+    await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))))
+  }
+  const before = await top()
+  await page.reload()
+  await page.waitForFunction(text => [...document.querySelectorAll('.message .text')].some(node => node.textContent === text), before.text)
+  await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))))
+  const after = await top()
+  assert.equal(after.text, before.text)
+  assert.ok(Math.abs(after.top - before.top) <= 1, `${after.top - before.top} px`)
+})

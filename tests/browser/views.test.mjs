@@ -115,3 +115,58 @@ scene('forced colours keep what colours said', async stage => {
   await look(page, 'chat', 'forced-colours')
   assert.notEqual(await bubble(page, 'two').locator('.bubble').evaluate(node => getComputedStyle(node).borderStyle), 'none')
 })
+
+scene('words that are longer by two fifths, as other languages have them, are not cut off', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'hello')
+  for (const [device, size] of Object.entries({ phone: PHONE, desk: DESK })) {
+    const page = await stage.open(null, { path: '/readyz', size })
+    // Every text of the catalogue is made longer, and accented, as it is loaded.
+    await page.route('**/words.js', async route => {
+      const body = await (await route.fetch()).text()
+      const stretch = `
+        const longer = text => text.replace(/[aeiou]/g, letter => ({ a: 'åå', e: 'éé', i: 'îî', o: 'öö', u: 'ûû' })[letter])
+          .replace(/\\{[^}]*\\}/g, hole => hole.replace(/åå|éé|îî|öö|ûû/g, two => ({ å: 'a', é: 'e', î: 'i', ö: 'o', û: 'u' })[two[0]]))
+        for (const [key, text] of Object.entries(CATALOGUE.en)) CATALOGUE.en[key] = typeof text === 'string' ? longer(text)
+          : Object.fromEntries(Object.entries(text).map(([form, words]) => [form, longer(words)]))`
+      await route.fulfill({ contentType: 'text/javascript', body: body + stretch })
+    })
+    const isWhole = async view => {
+      if (SHOTS) await page.screenshot({ path: `${SHOTS}/pseudo-${view}-${device}.png` })
+      const cut = await page.evaluate(() => [...document.querySelectorAll('body *')].filter(node => {
+        if (!(node instanceof HTMLElement) || node.checkVisibility?.() === false || node.closest('.visually-hidden, [hidden]')) return false
+        // What is shortened on purpose says so by its dots; a name and a text are not ours.
+        const { textOverflow, overflowX } = getComputedStyle(node)
+        const dots = textOverflow === 'ellipsis' && overflowX !== 'visible' && !node.matches('button, h1, h2')
+        return !dots && node.textContent.trim() !== '' && node.scrollWidth > node.clientWidth + 1 && getComputedStyle(node).display !== 'inline'
+      }).map(node => `${node.tagName}.${node.className} ${node.textContent.trim().slice(0, 60)}`))
+      assert.deepEqual(cut, [], `${view} on a ${device}`)
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth))
+    }
+    await page.goto(stage.server.url)
+    await page.getByText('Wéélcöömé', { exact: false }).first().waitFor().catch(() => {})
+    await page.locator('sign-in form').waitFor()
+    await isWhole('sign-in')
+    await page.evaluate(session => localStorage.setItem('chatd.session', JSON.stringify(session)), ada.session)
+    await page.reload()
+    await row(page, 'bob').waitFor()
+    await isWhole('list')
+    await page.locator('[popovertarget="menu"]').click()
+    await isWhole('menu')
+    await page.locator('#menu [data-part="profile"]').click()
+    await page.locator('.sheet').waitFor()
+    await isWhole('profile')
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('?')
+    await page.locator('.keys').waitFor()
+    await isWhole('keys')
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('Control+k')
+    await page.locator('.picker').waitFor()
+    await isWhole('picker')
+    await page.keyboard.press('Escape')
+    await row(page, 'bob').click()
+    await bubble(page, 'hello').waitFor()
+    await isWhole('chat')
+  }
+})

@@ -432,31 +432,3 @@ async fn accounts_are_made_found_and_shown() {
     }
     server.stop().await;
 }
-
-#[tokio::test]
-async fn the_page_is_served_whole_once_and_by_its_tag_after_that() {
-    let server = TestServer::start().await;
-    let page = server.send("GET", "/", None, "").await;
-    assert_eq!(page.headers["content-type"], "text/html");
-    assert!(page.body.contains("<script type=\"module\""));
-    let policy = page.headers["content-security-policy"].to_str().unwrap();
-    assert!(
-        policy.contains("default-src 'self'") && !policy.contains("unsafe"),
-        "{policy}"
-    );
-    assert_eq!(page.headers["x-content-type-options"], "nosniff");
-    let tag = page.headers["etag"].to_str().unwrap();
-    let request = hyper::Request::get("/")
-        .header("host", "x")
-        .header("if-none-match", tag);
-    let again = server
-        .request(request.body(Default::default()).unwrap())
-        .await;
-    assert_eq!(
-        (again.status, again.body.as_str()),
-        (StatusCode::NOT_MODIFIED, "")
-    );
-    let script = server.send("GET", "/js/main.js", None, "").await;
-    assert_eq!(script.headers["content-type"], "text/javascript");
-    server.stop().await;
-}

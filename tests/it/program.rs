@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{ChildStderr, Command};
 
 use crate::support::{Remote, soon};
 
@@ -51,10 +51,7 @@ impl Running {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains(scheme) {
-            assert!(soon(log.read_line(&mut said)).await.unwrap() > 0, "{said}");
-        }
+        let mut said = until_ready(scheme, &mut log).await;
         let link = said.split(scheme).nth(1).unwrap();
         let (address, query) = link.split_once('/').unwrap();
         let code = query.split_once("?setup=").map(|(_, code)| {
@@ -90,6 +87,15 @@ impl Running {
     pub async fn kill(mut self) {
         soon(self.child.kill()).await.unwrap();
     }
+}
+
+/// Reads a log until it says where the server is; gives all of it so far.
+pub async fn until_ready(scheme: &str, log: &mut BufReader<ChildStderr>) -> String {
+    let mut said = String::new();
+    while !said.contains(scheme) {
+        assert!(soon(log.read_line(&mut said)).await.unwrap() > 0, "{said}");
+    }
+    said
 }
 
 /// Runs a command on a data file, with this on standard input.

@@ -13,7 +13,7 @@ use chatd::store::OpenError;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -81,16 +81,9 @@ impl Remote {
 
     /// Sends one request over a connection of its own.
     pub async fn request(&self, request: Request<Full<Bytes>>) -> Reply {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .unwrap();
-        tokio::spawn(connection);
         let (method, target) = (request.method().to_string(), request.uri().to_string());
         let asked = request.body().clone().collect().await.unwrap().to_bytes();
-        let response = soon(sender.send_request(request)).await.unwrap();
-        let (head, body) = response.into_parts();
-        let body = soon(body.collect()).await.unwrap().to_bytes();
+        let (head, body) = self.exchange(request).await.into_parts();
         let reply = Reply {
             status: head.status,
             headers: head.headers,
@@ -102,6 +95,19 @@ impl Remote {
             checked.unwrap_or_else(|error| panic!("{error}"));
         }
         reply
+    }
+
+    /// The same where the answer may be no text.
+    pub async fn exchange(&self, request: Request<Full<Bytes>>) -> Response<Bytes> {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let response = soon(sender.send_request(request)).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = soon(body.collect()).await.unwrap().to_bytes();
+        Response::from_parts(head, body)
     }
 
     pub async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Reply {

@@ -51,7 +51,7 @@ struct Changed {
 
 /// `{"token","expires_at","user"}`
 #[derive(Serialize, JsonSchema)]
-struct LoggedIn {
+pub(in crate::http) struct LoggedIn {
     /// The JWT by which the caller is known from now on.
     token: String,
     /// When it ends.
@@ -59,17 +59,18 @@ struct LoggedIn {
     user: Account,
 }
 
-fn logged_in(status: StatusCode, login: Login) -> Response<Body> {
-    let user = Account::from(&*login.user);
-    success(
-        status,
-        Some(LoggedIn {
+impl From<Login> for LoggedIn {
+    fn from(login: Login) -> Self {
+        Self {
             token: login.token,
             expires_at: login.expires_at,
-            user,
-        }),
-        None::<Nothing>,
-    )
+            user: Account::from(&*login.user),
+        }
+    }
+}
+
+fn logged_in(status: StatusCode, login: Login) -> Response<Body> {
+    success(status, Some(LoggedIn::from(login)), None::<Nothing>)
 }
 
 reads! {

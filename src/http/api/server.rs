@@ -5,13 +5,17 @@ use hyper::{Response, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::auth::LoggedIn;
+use crate::accounts::Admin;
 use crate::describe::{Access, Operation};
+use crate::http::assets::VERSION;
 use crate::http::error::ApiError;
 use crate::http::{App, Nothing, success};
-use crate::model::Code;
+use crate::model::{Code, UserId};
 use crate::transport::Body;
 
-/// `{"name","version","registration","setup_required","max_message_chars"}`
+/// `{"name","version","registration","setup_required","max_message_chars"}`; also `"page"`, the version of the page, by
+/// which an open one knows that there is a newer, and on a server to be looked at `"demo":{"accounts":[…]}`
 #[derive(Serialize, JsonSchema)]
 struct Server {
     name: &'static str,
@@ -22,6 +26,29 @@ struct Server {
     setup_required: bool,
     /// The longest message.
     max_message_chars: usize,
+    page: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    demo: Option<Demo>,
+}
+
+/// Those whom everybody may be, logged in already, as by `POST /api/auth/login`.
+#[derive(Serialize, JsonSchema)]
+struct Demo {
+    accounts: Vec<LoggedIn>,
+}
+
+/// Their tokens are made anew each time, so that a password or a logout by one who looks shuts out no other. `None` once
+/// one of them was disabled.
+fn demo(app: &App) -> Option<Demo> {
+    if app.shown.is_empty() {
+        return None;
+    }
+    let now = (app.clock)();
+    let login = |id: &UserId| app.accounts.token_of(Admin::operator(), now, *id).ok();
+    let accounts = app.shown.iter().map(|id| login(id).map(LoggedIn::from));
+    Some(Demo {
+        accounts: accounts.collect::<Option<_>>()?,
+    })
 }
 
 pub(in crate::http) const SHOW: Operation =
@@ -37,6 +64,8 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
         registration: app.accounts.registration().as_str(),
         setup_required: app.accounts.setup_code().is_some(),
         max_message_chars: app.chat.max_message_chars(),
+        page: VERSION,
+        demo: demo(app),
     };
     success(StatusCode::OK, Some(server), None::<Nothing>)
 }

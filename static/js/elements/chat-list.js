@@ -1,7 +1,7 @@
 // <chat-list>: the chats, the latest first, with who you are and the menu above them. It reads the
 // store and says what the person wants; which chat is open it is told by `current`.
 
-import { clone, intend, keyed, paintAvatar, part } from '../lib/dom.js'
+import { choiceButtons, clone, intend, keyed, paintAvatar, part } from '../lib/dom.js'
 import { currentLanguage, languages, shortTime, t, translate } from '../i18n/words.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
@@ -23,6 +23,8 @@ export class ChatList extends HTMLElement {
   #current = null
   #rows = document.createElement('ul')
   #scheduled = false
+  #showLanguage = (/** @type {string | undefined} */ _) => {}
+  #showTheme = this.#showLanguage
   /** When the mouse last moved over the rows. */
   #aimedAt = -Infinity
   /** The chats in the order in which they are shown. @type {number[]} */
@@ -56,12 +58,11 @@ export class ChatList extends HTMLElement {
     // A popover is placed on the window, where the bar stands lower while the banner is shown.
     menu.addEventListener('beforetoggle', () => {
       intend(this, { type: 'menu' })
+      this.#showTheme(document.documentElement.dataset.theme)
       menu.style.top = `${part(this, 'bar').getBoundingClientRect().bottom}px`
     })
-    for (const button of this.querySelectorAll('button[data-language]')) {
-      button.addEventListener('click', () =>
-        intend(this, { type: 'language', language: /** @type {HTMLElement} */ (button).dataset.language }))
-    }
+    this.#showLanguage = choiceButtons(this, 'language')
+    this.#showTheme = choiceButtons(this, 'theme')
     this.store.addEventListener('change', () => this.#schedule(), { signal })
     languages.addEventListener('change', () => this.render(), { signal })
     this.#clock = setInterval(() => this.render(), TIMES_MS)
@@ -106,10 +107,8 @@ export class ChatList extends HTMLElement {
     const { me, listState, nextChats } = this.store
     paintAvatar(part(this, 'me-avatar'), me)
     part(this, 'me-name').textContent = me.username
-    for (const button of this.querySelectorAll('button[data-language]')) {
-      const chosen = /** @type {HTMLElement} */ (button).dataset.language === currentLanguage()
-      button.setAttribute('aria-pressed', String(chosen))
-    }
+    this.#showLanguage(currentLanguage())
+    this.#showTheme(document.documentElement.dataset.theme)
     const rows = this.#hold(this.store.list())
     const now = new Date()
     keyed(this.#rows, rows, {

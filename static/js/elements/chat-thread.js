@@ -7,7 +7,7 @@
 
 import { clone, fillWithText, intend, keyed, paintAvatar, part } from '../lib/dom.js'
 import { clockTime, dayName, errorText, fullTime, languages, longTime, t, translate } from '../i18n/words.js'
-import { STEP, laterFrom, layOut, messageKey, moveWindow, newestFrom, newestId, windowOf } from '../state/store.js'
+import { STEP, indexOf, laterFrom, layOut, messageKey, moveWindow, newestFrom, newestId, windowOf } from '../state/store.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/store.js').Message} Message */
@@ -62,10 +62,12 @@ export class ChatThread extends HTMLElement {
   #topId = null
   /** @type {string | undefined} */
   #end
-  /** Where the reader was in the other chats, while away from the end. @type {Map<number, { first: number | null, key: string, top: number }>} */
+  /** Where the reader was in the other chats, while away from the end. @type {Map<number, { id: number, top: number }>} */
   #places = new Map()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #readLater
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #countLater
   /** The newest message from the peer that needs no announcement any more. */
   #announced = 0
   #typingSaidAt = -Infinity
@@ -106,6 +108,19 @@ export class ChatThread extends HTMLElement {
     this.#listening.abort()
     this.#resizing.disconnect()
     clearTimeout(this.#readLater)
+    clearTimeout(this.#countLater)
+  }
+
+  /** Where the reader is: at which message of which chat, and how far down the view it stands; null at the end. */
+  get place() {
+    const anchor = this.peerId === null || !this.#placed || this.#stuck ? null : this.#anchor()
+    const id = anchor && this.#shown.get(anchor.node)?.message.id
+    return anchor && id && id !== Infinity ? { peerId: /** @type {number} */ (this.peerId), id, top: anchor.top } : null
+  }
+
+  /** A place to be found again when its chat is opened. @param {{ peerId: number, id: number, top: number }} place */
+  keep({ peerId, id, top }) {
+    this.#places.set(peerId, { id, top })
   }
 
   /** @param {number | null} peerId the chat to show, or none */
@@ -161,6 +176,7 @@ export class ChatThread extends HTMLElement {
     const { thread } = store.chat(peerId)
     const user = store.users.get(peerId) ?? { id: peerId, username: '…' }
     this.#renderHead(user)
+    this.#note()
 
     const placing = !this.#placed && thread.loaded
     const place = placing ? this.#findPlace(thread) : undefined
@@ -209,17 +225,18 @@ export class ChatThread extends HTMLElement {
       this.#stuck = false
       return { key: 'divider' }
     }
-    if (!kept || unread === 0) return undefined
-    this.#first = kept.first
+    const message = kept && messages[indexOf(messages, kept.id)]
+    if (!message || unread === 0) return undefined
+    this.#first = moveWindow(messages, message.id, -STEP)
     this.#stuck = false
-    return kept
+    return { key: messageKey(message), top: kept.top }
   }
 
   #keepPlace() {
     if (this.peerId === null || !this.#placed) return
-    const anchor = this.#stuck ? null : this.#anchor()
+    const { place } = this
     this.#places.delete(this.peerId)
-    if (anchor) this.#places.set(this.peerId, { first: this.#first, key: anchor.node.dataset.key ?? '', top: anchor.top })
+    if (place) this.keep(place)
   }
 
   /** @param {import('../net/api.js').User} user */
@@ -455,14 +472,24 @@ export class ChatThread extends HTMLElement {
     intend(this, { type: 'typing', peerId: this.peerId, isTyping: false })
   }
 
-  /** Fits the field to its text (the style sheet ends the growth) and mentions the limit when near. */
+  /** Fits the field to its text; the style sheet ends the growth. */
   #grow() {
     this.#text.style.height = 'auto'
     this.#text.style.height = `${this.#text.scrollHeight}px`
+    this.#note()
+  }
+
+  /** Mentions the limit of length when it is near, and the wait when the server asks for one. */
+  #note() {
     const left = this.maxChars - [...this.#text.value].length
+    const wait = Math.ceil((this.store.sendsAgainAt - Date.now()) / 1000)
     const note = part(this, 'note')
-    note.textContent = left < 0 ? t('tooLong', { count: -left }) : left <= MENTION_LIMIT ? t('charactersLeft', { count: left }) : ''
+    note.textContent = left < 0 ? t('tooLong', { count: -left })
+      : wait > 0 ? t('tooFast', { count: wait })
+      : left <= MENTION_LIMIT ? t('charactersLeft', { count: left }) : ''
     note.classList.toggle('too-long', left < 0)
+    clearTimeout(this.#countLater)
+    if (wait > 0) this.#countLater = setTimeout(() => this.#note(), 1_000)
   }
 
   /** On a touch screen the keyboard would cover what one came to read, so there the name is focused. */

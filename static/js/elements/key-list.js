@@ -1,7 +1,8 @@
-// <key-list>: a dialog that names the keys by which the whole page can be used. It does nothing else.
+// <key-list>: a dialog that names the keys by which the whole page can be used. The one among them that is a
+// single character can be turned off here, for those who dictate (WCAG 2.1.4).
 // Loaded when it is first asked for.
 
-import { asDialog, clone, part } from '../lib/dom.js'
+import { asDialog, clone, part, recall, remember } from '../lib/dom.js'
 import { t, translate } from '../i18n/words.js'
 
 const command = /Mac|iPhone|iPad/.test(navigator.platform) ? '⌘' : 'Ctrl'
@@ -22,12 +23,16 @@ export class KeyList extends HTMLElement {
   connectedCallback() {
     this.replaceChildren(translate(clone('keys')))
     asDialog(this.#dialog)
+    this.#letter.addEventListener('change', () => remember('letterKeys', this.#letter.checked))
   }
 
   get #dialog() { return /** @type {HTMLDialogElement} */ (this.firstElementChild) }
 
+  get #letter() { return /** @type {HTMLInputElement} */ (part(this, 'letter')) }
+
   show() {
     translate(this)
+    this.#letter.checked = recall('letterKeys') !== false
     part(this, 'keys').replaceChildren(...KEYS.flatMap(([word, combinations]) => {
       const name = document.createElement('dt'), does = document.createElement('dd')
       name.append(...[...combinations].flatMap((text, at) => {

@@ -2,7 +2,7 @@
 // `sign-in` with what was entered, and shows what main.js answers. main.js loads it when nobody is
 // signed in.
 
-import { clone, intend, part } from '../lib/dom.js'
+import { choiceButtons, clone, intend, part } from '../lib/dom.js'
 import { currentLanguage, errorText, languages, t, translate } from '../i18n/words.js'
 
 /** @typedef {'login' | 'register' | 'setup'} Mode */
@@ -21,16 +21,15 @@ export class SignIn extends HTMLElement {
   #listening = new AbortController()
   /** @type {Mode} */ #mode
   #canRegister
-  #setupNeeded
+  #showLanguage = (/** @type {string | undefined} */ _) => {}
   /** The code of what went wrong. */
   #error
 
-  /** @param {{ mode: Mode, canRegister: boolean, setupNeeded: boolean, error?: string }} start */
-  constructor({ mode, canRegister, setupNeeded, error = '' }) {
+  /** @param {{ mode: Mode, canRegister: boolean, error?: string }} start */
+  constructor({ mode, canRegister, error = '' }) {
     super()
     this.#mode = mode
     this.#canRegister = canRegister
-    this.#setupNeeded = setupNeeded
     this.#error = error
   }
 
@@ -53,10 +52,7 @@ export class SignIn extends HTMLElement {
       field.type = field.type === 'password' ? 'text' : 'password'
       this.render()
     })
-    for (const button of this.querySelectorAll('button[data-language]')) {
-      button.addEventListener('click', () =>
-        intend(this, { type: 'language', language: /** @type {HTMLElement} */ (button).dataset.language }))
-    }
+    this.#showLanguage = choiceButtons(this, 'language')
     this.render()
     this.#field('username').focus()
   }
@@ -107,16 +103,12 @@ export class SignIn extends HTMLElement {
     part(this, 'submit').textContent = t(`${mode}Button`)
     part(this, 'other').textContent = making ? t('toLogin') : t('toRegister')
     part(this, 'other').hidden = mode === 'setup' || !this.#canRegister
-    part(this, 'note').textContent = mode === 'setup' || this.#canRegister ? ''
-      : this.#setupNeeded ? t('setupNeeded') : t('inviteOnly')
+    part(this, 'note').textContent = mode === 'setup' || this.#canRegister ? '' : t('inviteOnly')
 
     const password = this.#field('password')
     password.autocomplete = making ? 'new-password' : 'current-password'
     part(this, 'reveal').textContent = password.type === 'password' ? t('showPassword') : t('hidePassword')
-    for (const button of this.querySelectorAll('button[data-language]')) {
-      const chosen = /** @type {HTMLElement} */ (button).dataset.language === currentLanguage()
-      button.setAttribute('aria-pressed', String(chosen))
-    }
+    this.#showLanguage(currentLanguage())
 
     const at = FIELD_OF[this.#error]
     const text = this.#error && errorText(this.#error)

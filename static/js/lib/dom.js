@@ -144,6 +144,22 @@ export function intend(element, detail) {
 }
 
 /**
+ * Has the buttons of a view that choose among some values (`data-language`, `data-theme`) say what is chosen.
+ * @param {ParentNode} view
+ * @param {'language' | 'theme'} what
+ * @returns {(present: string | undefined) => void} shows which is chosen at present
+ */
+export function choiceButtons(view, what) {
+  const buttons = /** @type {HTMLElement[]} */ ([...view.querySelectorAll(`button[data-${what}]`)])
+  for (const button of buttons) {
+    button.addEventListener('click', () => intend(button, { type: what, [what]: button.dataset[what] }))
+  }
+  return present => {
+    for (const button of buttons) button.setAttribute('aria-pressed', String(button.dataset[what] === present))
+  }
+}
+
+/**
  * What every dialog does: its button closes it, and so does a click beside it.
  * @param {HTMLDialogElement} dialog
  */
@@ -171,8 +187,10 @@ export async function copyField(field) {
   }
 }
 
-/** @param {string} href @returns {Promise<unknown>} when the style sheet applies, or cannot be had */
-export function loadStyle(href) {
+/** @param {string} name of a style sheet in css/ @returns {Promise<unknown>} when it applies, or cannot be had */
+export function loadStyle(name) {
+  // Reckoned from this file, which like the style sheets stands below the page's version.
+  const { href } = new URL(`../../css/${name}`, import.meta.url)
   const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href })
   const settled = new Promise(resolve => { link.onload = link.onerror = resolve })
   document.head.append(link)
@@ -194,13 +212,17 @@ export function newId() {
 
 const PREFIX = 'chatd.'
 
+/** @param {boolean} tab whether only this tab remembers, and only until it is closed */
+const storage = tab => tab ? sessionStorage : localStorage
+
 /**
  * @param {string} key
+ * @param {boolean} [tab]
  * @returns {any} what was remembered, or null
  */
-export function recall(key) {
+export function recall(key, tab = false) {
   try {
-    return JSON.parse(localStorage.getItem(PREFIX + key) ?? 'null')
+    return JSON.parse(storage(tab).getItem(PREFIX + key) ?? 'null')
   } catch {
     return null
   }
@@ -209,11 +231,12 @@ export function recall(key) {
 /**
  * @param {string} key
  * @param {unknown} value null or an empty text forgets the key
+ * @param {boolean} [tab]
  */
-export function remember(key, value) {
+export function remember(key, value, tab = false) {
   try {
-    if (value === null || value === '') localStorage.removeItem(PREFIX + key)
-    else localStorage.setItem(PREFIX + key, JSON.stringify(value))
+    if (value === null || value === '') storage(tab).removeItem(PREFIX + key)
+    else storage(tab).setItem(PREFIX + key, JSON.stringify(value))
   } catch {
     // Nothing to do: see above.
   }
@@ -245,10 +268,10 @@ const SHELF_MS = 1_000
  * disk when it says so, and so outlives a crash of the browser too. It is read whole at the start and then
  * written behind; what is remembered in one go is written in one transaction, all of it or nothing.
  * Where there is no database it is the memory above.
- * @param {string} [name] of the database
+ * @param {string} name of the database
  * @returns {Promise<Memory>}
  */
-export async function openShelf(name = 'chatd') {
+export async function openShelf(name) {
   /** @type {Map<string, any>} */
   const kept = new Map()
   /** @type {Map<string, any>} */

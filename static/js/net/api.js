@@ -25,8 +25,8 @@ export class ChatError extends Error {
 
 /** @typedef {{ id: number, username: string, avatar?: string | null, is_admin?: boolean,
  *   online?: boolean, last_seen?: string | null }} User */
-/** Who is signed in here. The length limit is what the server said at the sign-in.
- * @typedef {{ token: string, user: User, maxMessageChars?: number }} Session */
+/** Who is signed in here. The length limit is what the server said at the sign-in; `demo` where it is one to be looked at.
+ * @typedef {{ token: string, user: User, maxMessageChars?: number, demo?: boolean }} Session */
 
 export class Api {
   #base

@@ -259,6 +259,8 @@ export class Store extends EventTarget {
   typing = new Set()
   /** Who is online; nobody is known to be anything until the server says so. @type {Map<number, { online: boolean, lastSeen: string | null }>} */
   presence = new Map()
+  /** When sending goes on that went too fast for the server, as `Date.now()` counts; in the past, mostly. */
+  sendsAgainAt = 0
   /** The cursor of the next page of the list, where there is one. @type {string | undefined} */
   nextChats
   listState = /** @type {'loading' | 'ready' | 'failed'} */ ('loading')
@@ -430,6 +432,8 @@ export class Store extends EventTarget {
 
     send_failed: ({ clientId, peerId, code }) => this.#change(peerId, messages => messages.map(message =>
       message.clientId === clientId && message.state === 'pending' ? { ...message, state: 'failed', problem: code } : message)),
+
+    send_waits: ({ until }) => { this.sendsAgainAt = until },
 
     retry: ({ clientId, peerId }) => this.#change(peerId, messages => messages.map(message =>
       message.clientId === clientId && message.state === 'failed' ? { ...message, state: 'pending' } : message)),
