@@ -45,6 +45,10 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("tests/run", "it is what runs this test"),
     ("tests/release", "tests/run runs it"),
     (
+        "tests/load/run",
+        "it measures for a quarter of an hour; tests/run runs its `smoke`",
+    ),
+    (
         "chatd --host 0.0.0.0 --port 443 --acme-domain chat.example.org",
         "an authority would have to reach this machine; tests/it/acme.rs has one of its own",
     ),
