@@ -85,7 +85,7 @@ impl Snapshot<'_> {
             });
             (touched.collect(), state.last_entry)
         };
-        let log = self.log()?;
+        let log = self.log();
         let mut found = Vec::new();
         for (pair, last) in chats {
             let mut next = Some(last);

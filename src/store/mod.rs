@@ -10,6 +10,7 @@
 mod accounts;
 mod chain;
 mod client_ids;
+mod entries;
 mod holder;
 mod invites;
 pub mod maintain;
@@ -25,6 +26,7 @@ mod staging;
 mod state;
 mod sweep;
 mod tables;
+mod tail;
 mod users;
 mod writer;
 
@@ -57,6 +59,7 @@ use medium::{Backend, LockedFile, Medium};
 use queue::Queue;
 use schema::Loaded;
 use state::State;
+use tail::Tail;
 use writer::{Job, Writer};
 
 /// 3 ms: a crowd's changes share a commit, which writes a fifth to a tenth as much to the device, and nobody notices.
@@ -409,6 +412,7 @@ struct Inner {
     /// `None` while it cannot be opened at all.
     database: RwLock<Option<Opened>>,
     state: RwLock<State>,
+    tail: RwLock<Tail>,
     queue: Queue,
     /// Whether the last transaction was taken by the disk.
     writable: AtomicBool,
@@ -500,6 +504,7 @@ impl Store {
             medium,
             database: RwLock::new(Some(opened)),
             state: RwLock::new(state),
+            tail: RwLock::default(),
             queue: Queue::default(),
             writable: AtomicBool::new(true),
             suspect: AtomicBool::new(false),

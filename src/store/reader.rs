@@ -3,6 +3,7 @@
 //! What stands in memory is copied first, under a short lock, and the log is read after: an id that memory knows is
 //! committed, so the later snapshot of the log always holds it.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -75,6 +76,30 @@ impl ReadLog for TxnLog {
     }
 }
 
+/// The log of one query: its end in memory, and the table, in a read transaction that begins with the first entry which
+/// is not in memory.
+pub(super) struct SnapshotLog<'a> {
+    inner: &'a Inner,
+    table: OnceCell<TxnLog>,
+}
+
+impl ReadLog for SnapshotLog<'_> {
+    fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
+        if let Some(value) = self.inner.tail.read().get(id) {
+            return Ok(read(Entry::decode(id, value)?));
+        }
+        let table = match self.table.get() {
+            Some(table) => table,
+            None => {
+                let txn = self.inner.database()?.begin_read()?;
+                let table = TxnLog(txn.open_table(LOG)?);
+                self.table.get_or_init(|| table)
+            }
+        };
+        table.read(id, read)
+    }
+}
+
 /// The noun from a record and the pair of its conversation.
 pub(super) fn message_of(
     id: MessageId,
@@ -105,9 +130,11 @@ impl<'a> Snapshot<'a> {
     }
 
     /// The log as it is now. To be called after memory was looked at: what memory knows is committed, and in it.
-    pub(super) fn log(&self) -> Result<TxnLog, StoreError> {
-        let txn = self.inner.database()?.begin_read()?;
-        Ok(TxnLog(txn.open_table(LOG)?))
+    pub(super) fn log(&self) -> SnapshotLog<'_> {
+        SnapshotLog {
+            inner: self.inner,
+            table: OnceCell::new(),
+        }
     }
 
     /// The password hash of an account that has one, in PHC string form.
@@ -151,7 +178,7 @@ impl<'a> Snapshot<'a> {
         let Some(conversation) = self.conversation(pair) else {
             return Ok(empty);
         };
-        let log = &self.log()?;
+        let log = &self.log();
         let last = conversation.chain.last();
         let end = match query.before {
             None => last,
@@ -222,7 +249,7 @@ impl<'a> Snapshot<'a> {
         };
         let has_more = found.len() > limit;
         found.truncate(limit);
-        let log = self.log()?;
+        let log = self.log();
         let rows = found.into_iter().map(|(peer, pair, last, unread_count)| {
             let last_message =
                 log.read_message(last, |entry, body| message_of(last, pair, entry, body))?;
@@ -258,7 +285,7 @@ impl<'a> Snapshot<'a> {
             .iter()
             .map(|(conversation, side)| conversation.unread(*side))
             .sum();
-        let log = &self.log()?;
+        let log = &self.log();
         // One queue a chat, merged by id; a queue is filled a few messages at a time, as far as the page needs them.
         let mut queues = Vec::with_capacity(conversations.len());
         let mut heads = BinaryHeap::new();
@@ -306,7 +333,7 @@ struct UnreadQueue {
 
 impl UnreadQueue {
     fn new(
-        log: &TxnLog,
+        log: &SnapshotLog<'_>,
         conversation: Conversation,
         side: usize,
         after: Option<MessageId>,
@@ -324,14 +351,14 @@ impl UnreadQueue {
         })
     }
 
-    fn pop(&mut self, log: &TxnLog) -> Result<Option<Message>, StoreError> {
+    fn pop(&mut self, log: &SnapshotLog<'_>) -> Result<Option<Message>, StoreError> {
         if self.fetched.is_empty() {
             self.fetch(log)?;
         }
         Ok(self.fetched.pop_front())
     }
 
-    fn fetch(&mut self, log: &TxnLog) -> Result<(), StoreError> {
+    fn fetch(&mut self, log: &SnapshotLog<'_>) -> Result<(), StoreError> {
         let author = 1 - self.side;
         let unread = self.conversation.read[self.side]
             .unread_after(self.done, self.conversation.sent[author]);

@@ -206,8 +206,7 @@ fn load_rows(
     let full = |rows: u64| usize::try_from(rows * ROW_CONVERSATIONS).unwrap_or(usize::MAX);
     let mut found = Vec::with_capacity(full(rows.end - rows.start + more));
     let states = db.begin_read()?.open_table(CONVERSATION_STATES)?;
-    let mut expected = rows.start;
-    for row in states.range(rows.clone())? {
+    for (expected, row) in (rows.start..).zip(states.range(rows.clone())?) {
         let (key, value) = row?;
         let key = key.value();
         if key != expected || found.len() != full(key - rows.start) {
@@ -217,7 +216,6 @@ fn load_rows(
             });
         }
         decode_row(key, value.value(), &mut found)?;
-        expected += 1;
     }
     Ok(found)
 }

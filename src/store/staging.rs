@@ -10,77 +10,29 @@ use smallvec::SmallVec;
 
 use super::chain::{Place, ReadLog, find_ordinals, newest_older};
 use super::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
+use super::entries::Entries;
 use super::invites::StagedInvites;
 use super::reader::message_of;
 use super::record::{Body, Entry, MessageBody, StoredClientId};
 use super::state::{Changed, Changes, Conversation, State};
 use super::tables::CLIENT_IDS;
+use super::tail::Tail;
 use super::{Change, Committed, NewUser, StoreError};
 use crate::model::{
     ChatRead, ClientId, ConversationId, EntryId, MAX_ID, Message, MessageId, MessageRead, Pair,
     Timestamp, User, UserId,
 };
 
-/// The entries that a transaction appends, one after the other in one buffer. Kept from one transaction to the next, so
-/// that an entry costs no allocation.
-#[derive(Default)]
-pub(super) struct Entries {
-    /// The first one's id; those of the others follow.
-    first: u64,
-    bytes: Vec<u8>,
-    /// Where each ends.
-    ends: Vec<usize>,
-}
-
-/// A buffer that grew larger is not kept: 1 MiB is as much as a full transaction of usual messages takes.
-const MAX_KEPT_BYTES: usize = 1 << 20;
-
-impl Entries {
-    /// Begins anew.
-    pub(super) fn clear(&mut self) {
-        self.bytes.clear();
-        self.bytes.shrink_to(MAX_KEPT_BYTES);
-        self.ends.clear();
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn push(&mut self, id: EntryId, entry: &Entry<'_>) {
-        if self.ends.is_empty() {
-            self.first = id.get();
-        }
-        entry.encode_into(id, &mut self.bytes);
-        self.ends.push(self.bytes.len());
-    }
-
-    fn at(&self, place: usize) -> Option<&[u8]> {
-        let end = *self.ends.get(place)?;
-        let begin = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Some(&self.bytes[begin..end])
-    }
-
-    fn get(&self, id: EntryId) -> Option<&[u8]> {
-        let place = id.get().checked_sub(self.first)?;
-        self.at(usize::try_from(place).ok()?)
-    }
-
-    /// Their ids and sealed values, in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        (self.first..).zip((0..).map_while(|place| self.at(place)))
-    }
-}
-
-/// The log as this transaction sees it: the table, and what is about to be appended.
+/// The log as this transaction sees it: the table, its end in memory, and what is about to be appended.
 pub(super) struct Appended<'a> {
     table: &'a Table<'a, u64, &'static [u8]>,
+    tail: &'a Tail,
     entries: &'a mut Entries,
 }
 
 impl ReadLog for Appended<'_> {
     fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
-        if let Some(value) = self.entries.get(id) {
+        if let Some(value) = self.entries.get(id).or_else(|| self.tail.get(id)) {
             return Ok(read(Entry::decode(id, value)?));
         }
         let value = self.table.get(id.get())?.ok_or(StoreError::Damaged {
@@ -113,6 +65,7 @@ impl<'a> Staging<'a> {
         state: &'a State,
         db: &'a Database,
         log: &'a Table<'a, u64, &'static [u8]>,
+        tail: &'a Tail,
         known_client_ids: &'a mut ClientIds,
         entries: &'a mut Entries,
         conversations: Changed,
@@ -124,6 +77,7 @@ impl<'a> Staging<'a> {
             known_client_ids,
             appended: Appended {
                 table: log,
+                tail,
                 entries,
             },
             credentials: Vec::new(),

@@ -20,11 +20,12 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use tokio::sync::mpsc;
 
 use super::client_ids::ClientIds;
+use super::entries::Entries;
 use super::invites;
 use super::queue::Pace;
 use super::record::seal;
 use super::schema::{Loaded, encode_pair};
-use super::staging::{Entries, Staging};
+use super::staging::Staging;
 use super::state::{Changed, Changes};
 use super::sweep::{Step, Sweep};
 use super::tables::{CONVERSATIONS, CREDENTIALS, INVITES, LOG, USERS};
@@ -215,12 +216,13 @@ impl Writer {
         let txn = db.begin_write()?;
         let (results, changes, step) = {
             let mut log = txn.open_table(LOG)?;
-            let state = self.inner.state.read();
+            let (state, tail) = (self.inner.state.read(), self.inner.tail.read());
             state.fetch(jobs.iter().filter_map(|job| job.change.pair()));
             let mut staging = Staging::new(
                 &state,
                 &db,
                 &log,
+                &tail,
                 &mut self.client_ids,
                 &mut self.entries,
                 std::mem::take(&mut self.changed),
@@ -294,6 +296,7 @@ impl Writer {
             let unknown = Unknown { changes, results };
             return Err(Failure::Broken(error.into(), Some(Box::new(unknown))));
         }
+        self.inner.tail.write().append(&self.entries);
         self.publish(changes, &step);
         Ok(results)
     }
@@ -373,6 +376,8 @@ impl Writer {
     /// Opens the database anew, or lets its held-back writes through. Says whether the transaction of unknown outcome is
     /// on disk.
     fn reopen(&mut self, unknown: Option<&Unknown>) -> Result<bool, super::OpenError> {
+        // What is read from now on is what the disk has.
+        self.inner.tail.write().clear();
         let mut place = self.inner.database.write();
         let opened = match place.take() {
             Some(opened) if opened.is_holding() => opened,
