@@ -28,7 +28,8 @@ use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tracing::Level;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
@@ -574,9 +575,7 @@ pub fn main() -> ExitCode {
     };
     if flags.demo && !flags.host.is_loopback() {
         let advice = "--demo lets everybody in who reaches it: leave --host at 127.0.0.1";
-        Flags::command()
-            .error(ErrorKind::ArgumentConflict, advice)
-            .exit();
+        return answer_usage(&Flags::command().error(ErrorKind::ArgumentConflict, advice));
     }
     // A command answers on standard output; the log is for what goes wrong.
     let log = match flags.command {
@@ -690,22 +689,16 @@ async fn serve(flags: &Flags) -> Result<(), String> {
     let local = listener
         .local_addr()
         .map_err(|error| format!("the listening socket has no address: {error}"))?;
+    if flags.demo && !local.ip().is_loopback() {
+        return Err(
+            "--demo lets everybody in who reaches it: pass it a socket on 127.0.0.1".into(),
+        );
+    }
     let base = flags.base_url(local);
     let stop = stop_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
     let data = match flags.demo {
         true => "the demonstration".to_owned(),
         false => flags.data.display().to_string(),
-    };
-    let ready = |setup_code: Option<&str>| {
-        match flags.demo {
-            true => tracing::info!("nothing is kept: all that is written is gone when this ends"),
-            false => tracing::info!("data in {data}"),
-        }
-        match setup_code {
-            Some(code) => tracing::info!("make the first account at {base}/?setup={code}"),
-            None => tracing::info!("open {base}/"),
-        }
-        service::ready(&base);
     };
     // As many as the machine lets us have; where it lets us have no more, what there is must do.
     let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
@@ -717,12 +710,32 @@ async fn serve(flags: &Flags) -> Result<(), String> {
     }
     // Without a file to read again a hangup ends the program, as it does when a terminal is closed; a service manager
     // means no more by it than to read what there is.
-    if config.tls.is_some() || config.jwks.is_some() || service::is_there() {
-        reload_at_hangup(config.reload.clone(), base.clone())
-            .map_err(|error| format!("signals cannot be received: {error}"))?;
-    }
+    let hangups = if config.tls.is_some() || config.jwks.is_some() || service::is_there() {
+        let hangups = signal(SignalKind::hangup());
+        Some(hangups.map_err(|error| format!("signals cannot be received: {error}"))?)
+    } else {
+        None
+    };
+    let (reload, draining) = (config.reload.clone(), CancellationToken::new());
+    let ready = |setup_code: Option<&str>| {
+        match flags.demo {
+            true => tracing::info!("nothing is kept: all that is written is gone when this ends"),
+            false => tracing::info!("data in {data}"),
+        }
+        match setup_code {
+            Some(code) => tracing::info!("make the first account at {base}/?setup={code}"),
+            None => tracing::info!("open {base}/"),
+        }
+        service::ready(&base);
+        // Not before: it says that the server is ready once it has read. One that came meanwhile is kept.
+        if let Some(hangups) = hangups {
+            let reading = reload_at_hangup(hangups, reload, base.clone());
+            tokio::spawn(draining.clone().run_until_cancelled_owned(reading));
+        }
+    };
     let stopping = async {
         stop.await;
+        draining.cancel();
         service::stopping();
     };
     server::run(config, listener, ready, stopping)
@@ -755,16 +768,12 @@ fn shortage_of_files(open_files: u64, wanted: usize) -> Option<String> {
 }
 
 /// Has keys and certificates read again at each SIGHUP.
-fn reload_at_hangup(reload: Reload, base: String) -> std::io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            service::reloading();
-            reload.again().await;
-            service::ready(&base);
-        }
-    });
-    Ok(())
+async fn reload_at_hangup(mut hangups: Signal, reload: Reload, base: String) {
+    while hangups.recv().await.is_some() {
+        service::reloading();
+        reload.again().await;
+        service::ready(&base);
+    }
 }
 
 /// Completes at the first SIGTERM or Ctrl-C. A second one kills, as without a handler.

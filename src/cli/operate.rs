@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::{Flags, Operate, UserCommand, chain, failure};
 use crate::config::Config;
 use crate::server::{self, Door, ServerError, control_socket};
+use crate::store::Location;
 
 /// How many accounts are asked for at once.
 const PAGE: usize = 500;
@@ -60,6 +61,10 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
         tls: None,
         jwks: None,
         watchdog: None,
+        // Nobody asks, and what is done is to be kept.
+        metrics: None,
+        demo: false,
+        data: Location::File(flags.data.clone()),
         ..flags.config(1)?
     };
     let running = server::run(

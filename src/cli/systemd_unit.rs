@@ -87,7 +87,7 @@ Wants=network-online.target
 Type=notify
 ExecStart={program}
 ExecReload=/bin/kill -HUP $MAINPID
-Environment=CHATD_DATA=%S/chatd/chatd.redb CHATD_HOST={} CHATD_PORT={}
+Environment=CHATD_DATA=%S/chatd/chatd.redb CHATD_HOST={} CHATD_PORT={} CHATD_SHUTDOWN_GRACE={}ms
 # CHATD_REGISTRATION=open and the like, one a line; see chatd --help.
 EnvironmentFile=-/etc/chatd.conf
 LimitNOFILE=131072
@@ -101,6 +101,7 @@ WatchdogSec=30
 ",
         flags.host,
         flags.port,
+        flags.shutdown_grace.as_millis(),
         flags.shutdown_grace.as_secs() + STOP_MARGIN_SECS
     );
     unit.push_str(HARDENING);

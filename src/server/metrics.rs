@@ -100,7 +100,16 @@ pub(super) async fn serve(listener: Option<TcpListener>, sources: Sources) {
                 let sources = Arc::clone(&sources);
                 let answer = move |request: Request<Incoming>| {
                     let sources = Arc::clone(&sources);
-                    async move { answer(&request, &sources) }
+                    async move {
+                        // Looks at every session and every open file: not for a thread that others wait for.
+                        let answered =
+                            tokio::task::spawn_blocking(move || answer(&request, &sources)).await;
+                        answered.unwrap_or_else(|_| {
+                            let mut failed = Response::new(Body::default());
+                            *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                            failed
+                        })
+                    }
                 };
                 let speaking = speak_http1(stream, answer, stopping.clone());
                 tokio::spawn(async move {

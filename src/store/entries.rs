@@ -3,7 +3,7 @@
 use super::record::Entry;
 use crate::model::EntryId;
 
-/// A buffer that grew larger is not kept: 1 MiB is as much as a full transaction of usual messages takes.
+/// A buffer that grew larger is given back: 1 MiB is as much as a full transaction of usual messages takes.
 const MAX_KEPT_BYTES: usize = 1 << 20;
 
 /// Sealed entries by their ids, without a gap.

@@ -276,10 +276,13 @@ impl Served {
             assert_eq!(state.conversation(id), counted.conversation(id));
         }
         for me in 1..=USERS {
-            let pairs = |state: &State| -> Vec<_> {
-                state.recent(user(me)).map(|chat| chat.pair).collect()
+            let pairs = |state: &State| -> [Vec<_>; 2] {
+                [
+                    state.recent(user(me)).map(|chat| chat.pair).collect(),
+                    state.touched(user(me)).map(|chat| chat.pair).collect(),
+                ]
             };
-            assert_eq!(pairs(&state), pairs(&counted), "recents of {me}");
+            assert_eq!(pairs(&state), pairs(&counted), "recents, touched of {me}");
         }
     }
 

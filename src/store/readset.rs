@@ -13,6 +13,11 @@ pub(super) struct ReadSet {
 }
 
 impl ReadSet {
+    /// How far the prefix reaches.
+    pub(super) fn through(&self) -> u64 {
+        self.through
+    }
+
     /// Appends its form in a row: the prefix, how many islands, and each as gap and length.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         put(out, self.through);

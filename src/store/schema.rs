@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableError, TableHandle};
+use redb::{
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError, TableHandle,
+};
 
 use super::client_ids::ClientIds;
 use super::invites::{self, Invites};
@@ -178,7 +180,17 @@ fn load_people(db: &Database) -> Result<(Directory, Invites), StoreError> {
 fn load_conversations(db: &Database) -> Result<Vec<Conversation>, StoreError> {
     let rows = {
         let states = db.begin_read()?.open_table(CONVERSATION_STATES)?;
-        states.last()?.map_or(0, |(key, _)| key.value() + 1)
+        let rows = states.len()?;
+        // Room is made for so many: a last key that is damaged must not say how many.
+        if let Some((key, _)) = states.last()?
+            && key.value().checked_add(1) != Some(rows)
+        {
+            return Err(StoreError::Damaged {
+                table: "conversation_states",
+                key: key.value(),
+            });
+        }
+        rows
     };
     let half = rows / 2;
     std::thread::scope(|scope| {

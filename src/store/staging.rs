@@ -70,7 +70,6 @@ impl<'a> Staging<'a> {
         entries: &'a mut Entries,
         conversations: Changed,
     ) -> Self {
-        entries.clear();
         Self {
             state,
             db,

@@ -225,9 +225,10 @@ impl State {
             .collect();
         let mut seen = 0;
         for (_, id) in &ids {
-            // Its first line and its last one.
+            // Its first line and its last one. Not the islands of what was read: they may be many.
             seen ^= self.conversation(*id).map_or(0, |known| {
-                known.pair.members()[0].get() ^ known.unread(0) ^ known.unread(1)
+                let [one, other] = &known.read;
+                known.pair.members()[0].get() ^ known.sent[0] ^ one.through() ^ other.through()
             });
         }
         for (pair, _) in &ids {

@@ -454,6 +454,13 @@ fn assert_agrees(open: &Open, model: &Model, users: u64, random: &mut rand::rngs
         let recents = open
             .read(|snapshot| snapshot.recents(user(me), None, 100))
             .rows;
+        let peers: std::collections::BTreeSet<u64> = model
+            .messages
+            .values()
+            .filter(|(from, to, _)| *from == me || *to == me)
+            .map(|(from, to, _)| from + to - me)
+            .collect();
+        assert_eq!(recents.len(), peers.len());
         for row in &recents {
             let peer = row.peer.id.get();
             let unread = model

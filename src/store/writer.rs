@@ -100,7 +100,7 @@ pub(super) struct Writer {
     pace: Pace,
     client_ids: ClientIds,
     sweep: Sweep,
-    /// What the transaction at hand appends.
+    /// What the transaction at hand appends; empty between two.
     entries: Entries,
     /// Empty, and with room for the conversations that it changes.
     changed: Changed,
@@ -161,10 +161,11 @@ impl Writer {
         if jobs.is_empty() {
             return true;
         }
-        let result = match self.trouble {
+        let result = METRICS.committing(jobs.len(), || match self.trouble {
             Some(_) => Err(Failure::NoRoom),
-            None => METRICS.committing(jobs.len(), || self.commit(&jobs)),
-        };
+            None => self.commit(&jobs),
+        });
+        self.entries.clear();
         self.inner.queue.committed(&mut self.pace);
         let (results, trouble) = match result {
             Ok(results) => (results, None),

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { createServer, request as ask } from 'node:http'
 import { connect } from 'node:net'
+import { block, replaced } from '../clients/readme.mjs'
 import { isAccessible } from './axe.mjs'
 import { PASSWORD, PHONE, bubble, bubbles, composer, row, say, scene, state } from './harness.mjs'
 
@@ -144,9 +145,9 @@ scene('a page that is older than its server still gets its files, and says that 
   await page.getByRole('button', { name: 'Load it' }).click()
   await bubble(page, 'hi').waitFor()
   assert.equal(await composer(page).inputValue(), 'half a thought')
+  const asked = page.waitForResponse(response => response.url().endsWith('/api/server'))
   await stage.server.kill()
   await stage.server.start()
-  const asked = page.waitForResponse(response => response.url().endsWith('/api/server'))
   await asked
   await say(page, 'still the newest')
   await state(page, 'still the newest', 'stored')
@@ -202,13 +203,12 @@ scene('a page of another site imports the socket’s module from here, and uses 
   stage.server.flags.push('--allow-origin', origin)
   await stage.server.start()
   const page = await stage.open(null, { url: origin })
-  const sent = await page.evaluate(async ({ url, token, receiver }) => {
-    const { Socket } = await import(`${url}/js/net/socket.js`)
-    const socket = new Socket(new URL('/socket.io/', url), () => ({ token }))
-    const connected = new Promise(done => socket.addEventListener('connect', done, { once: true }))
-    socket.connect()
-    await connected
-    return socket.emit('send_message', { receiver_id: receiver, content: 'from another site' })
-  }, { url: stage.server.url, token: ada.session.token, receiver: bob.id })
+  const program = replaced(await block('js', 'js/net/socket.js'), {
+    'http://127.0.0.1:8080': stage.server.url,
+    'receiver_id: 2': `receiver_id: ${bob.id}`,
+  })
+  const said = page.waitForEvent('console', message => message.type() === 'log')
+  await page.addScriptTag({ type: 'module', content: `const token = ${JSON.stringify(ada.session.token)}\n${program}` })
+  const sent = await (await said).args()[0].jsonValue()
   assert.equal((await ada.history(bob))[0].id, sent.id)
 })

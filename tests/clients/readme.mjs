@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 
-/** The text of the one block of this language. */
-export async function block(language) {
+/** The text of the one block of this language that has this in it. */
+export async function block(language, about = "") {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-  const found = [...readme.matchAll(/^```(\S+)\n(.*?)^```$/gms)].filter(([, name]) => name === language);
-  assert.equal(found.length, 1, `blocks of ${language}`);
+  const found = [...readme.matchAll(/^```(\S+)\n(.*?)^```$/gms)].filter(([, name, text]) => name === language && text.includes(about));
+  assert.equal(found.length, 1, `blocks of ${language} ${about}`);
   return found[0][2];
 }
 

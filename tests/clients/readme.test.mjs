@@ -9,7 +9,7 @@ withServer("the README's stock client sends, and the other one hears it", async 
   await server.user("ada", { password: "correct horse" });
   const bob = await server.user("bob");
   const b = await bob.connect();
-  const program = replaced(await block("js"), { "http://127.0.0.1:8080": server.url });
+  const program = replaced(await block("js", "socket.io-client"), { "http://127.0.0.1:8080": server.url });
   const child = spawn(process.execPath, ["--input-type=module", "--eval", `${program}\nsocket.close();`], {
     cwd: import.meta.dirname ?? new URL(".", import.meta.url).pathname,
     stdio: ["ignore", "pipe", "inherit"],

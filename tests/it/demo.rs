@@ -143,5 +143,6 @@ async fn it_listens_on_this_machine_only_and_takes_no_data_file() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
         assert!(error.contains(word), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     }
 }

@@ -300,7 +300,7 @@ async fn the_readme_names_every_metric_and_no_other() {
 }
 
 #[tokio::test]
-async fn scrapers_that_stay_do_not_keep_others_out_for_good() {
+async fn scrapers_that_leave_give_their_places_back() {
     let (running, metrics) = start(&[]).await;
     let mut idle = Vec::new();
     for _ in 0..20 {

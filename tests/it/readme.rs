@@ -211,7 +211,12 @@ fn every_block_of_the_readme_is_run_by_some_test() {
         let by = match language {
             // Here.
             "sh" | "console" => continue,
-            // With the stock client.
+            // On a page, with the page's own client; and with the stock client.
+            "js" if text.contains("js/net/socket.js") => {
+                let by = include_str!("../browser/network.test.mjs");
+                assert!(by.contains("block('js', 'js/net/socket.js')"));
+                continue;
+            }
             "js" => include_str!("../clients/readme.test.mjs"),
             // With the real proxies.
             "nginx" | "Caddyfile" => include_str!("../clients/proxies.test.mjs"),
@@ -219,6 +224,6 @@ fn every_block_of_the_readme_is_run_by_some_test() {
             "text" => continue,
             other => panic!("nothing runs a block of {other}:\n{text}"),
         };
-        assert!(by.contains(&format!("block(\"{language}\")")), "{language}");
+        assert!(by.contains(&format!("block(\"{language}\"")), "{language}");
     }
 }

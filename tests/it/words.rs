@@ -67,7 +67,7 @@ async fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
             &usual,
             &["doctor", "https://x.example/chat"],
             1,
-            "its own name",
+            "the root of a name",
         ),
     ] {
         let output = command(data, arguments, "password1").await;

@@ -68,7 +68,7 @@ impl Site {
         };
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(format!(
-                "{url}: chatd lives at the root of its own name, not under {}: give it a name such as chat.example.org",
+                "{url}: the doctor looks at the root of a name, not at {}: give a URL such as https://chat.example.org",
                 uri.path()
             ));
         }
@@ -300,7 +300,7 @@ mod tests {
             ("chat.example.org", "give the URL"),
             ("ftp://x", "give the URL"),
             ("https://user:secret@x", "give the URL"),
-            ("https://example.org/chat", "under /chat"),
+            ("https://example.org/chat", "not at /chat"),
         ] {
             let Err(error) = Site::parse(url, None) else {
                 panic!("{url}")

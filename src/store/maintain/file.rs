@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -97,6 +97,11 @@ impl Partial {
     pub fn replace(self) -> Result<(), MaintainError> {
         if let Ok(old) = std::fs::metadata(&self.target) {
             self.doing("write", |file| file.set_permissions(old.permissions()))?;
+            // The superuser does it for whoever runs the server, who must be able to open it.
+            let (user, group) = (old.uid(), old.gid());
+            if self.doing("read", File::metadata)?.uid() != user {
+                self.doing("write", |file| fchown(file, Some(user), Some(group)))?;
+            }
         }
         self.doing("write", File::sync_all)?;
         std::fs::rename(&self.path, &self.target)

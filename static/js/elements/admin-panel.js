@@ -126,8 +126,10 @@ export class AdminPanel extends HTMLElement {
     keyed(part(this, 'invites'), this.#invites.filter(({ uses, max_uses }) => uses < max_uses), {
       key: invite => invite.code,
       create: () => translate(clone('invite')),
-      update: (node, { url, uses, max_uses, expires_at }) => {
-        /** @type {HTMLInputElement} */ (part(node, 'link')).value = url
+      update: (node, { code, uses, max_uses, expires_at }) => {
+        // Below a path of a proxy, which the server does not know, the page does.
+        const link = new URL(`?${new URLSearchParams({ invite: code })}`, document.baseURI)
+        /** @type {HTMLInputElement} */ (part(node, 'link')).value = link.href
         part(node, 'note').textContent = t('inviteNote', { count: max_uses - uses, date: shortDate(new Date(expires_at)) })
       },
     })
