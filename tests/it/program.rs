@@ -58,7 +58,11 @@ impl Running {
             let code = code.chars().take_while(char::is_ascii_alphanumeric);
             code.collect()
         });
-        let remote = Remote::at(address.parse().unwrap());
+        let address = address.parse().unwrap();
+        let remote = match scheme {
+            "http://" => Remote::documented(address).await,
+            _ => Remote::at(address),
+        };
         let until_ready = said.clone();
         let rest = tokio::spawn(async move {
             log.read_to_string(&mut said).await.unwrap();

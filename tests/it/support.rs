@@ -79,6 +79,16 @@ impl Remote {
         }
     }
 
+    /// A chatd, whose every reply and packet is held against its documents.
+    pub async fn documented(address: SocketAddr) -> Self {
+        let remote = Self::at(address);
+        let documents = Some(documents(&remote).await);
+        Self {
+            documents,
+            ..remote
+        }
+    }
+
     /// Sends one request over a connection of its own.
     pub async fn request(&self, request: Request<Full<Bytes>>) -> Reply {
         let (method, target) = (request.method().to_string(), request.uri().to_string());
@@ -217,10 +227,10 @@ impl TestServer {
         });
         match soon(is_ready).await {
             Ok(setup_code) => {
-                let mut remote = Remote::at(address);
-                if is_plain {
-                    remote.documents = Some(documents(&remote).await);
-                }
+                let remote = match is_plain {
+                    true => Remote::documented(address).await,
+                    false => Remote::at(address),
+                };
                 Ok(Self {
                     remote,
                     setup_code,
