@@ -13,7 +13,12 @@ use serde_json::value::RawValue;
 use super::fixture::{Fixture, engine_config, hub};
 
 pub(crate) fn fixture() -> Fixture {
-    let config = engine_config(300, 200);
+    fixture_that_waits(200)
+}
+
+/// The same, with another ping timeout in milliseconds.
+pub(crate) fn fixture_that_waits(ping_timeout: u64) -> Fixture {
+    let config = engine_config(300, ping_timeout);
     let namespaces =
         ["/", "/custom"].map(|name| (Namespace::new(name), Arc::new(Greeter) as Arc<dyn Handler>));
     let io = Io::new(hub(Duration::from_secs(1)), namespaces.into());

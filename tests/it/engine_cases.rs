@@ -136,7 +136,7 @@ mod heartbeat {
 
         #[tokio::test]
         async fn sends_ping_pong_packets() {
-            let server = harness::start().await;
+            let server = harness::patient().await;
             let session = init_long_polling_session(&server).await;
             for _ in 0..3 {
                 assert_eq!(get(&server, &session).await, (200, "2".into()));
@@ -159,7 +159,7 @@ mod heartbeat {
 
         #[tokio::test]
         async fn sends_ping_pong_packets() {
-            let server = harness::start().await;
+            let server = harness::patient().await;
             let mut socket = websocket(&server, "").await;
             socket.hear().await;
             for _ in 0..3 {

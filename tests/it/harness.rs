@@ -11,9 +11,17 @@ use crate::support::Remote;
 
 /// The harness of the two official suites, on a port of its own, for as long as the test runs.
 pub async fn start() -> Remote {
+    serve(protocol::fixture()).await
+}
+
+/// The same for a client that answers each ping, and on a busy machine not within the suites' 200 ms.
+pub async fn patient() -> Remote {
+    serve(protocol::fixture_that_waits(20_000)).await
+}
+
+async fn serve(fixture: fixture::Fixture) -> Remote {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let fixture = protocol::fixture();
     assert_eq!(fixture.port, 3000, "the suites look for it there");
     tokio::spawn(async move { fixture::serve(fixture, &listener).await });
     Remote::at(address)
