@@ -79,6 +79,7 @@ impl Snapshot<'_> {
     ) -> Result<(Option<Page<Missed>>, u64), StoreError> {
         let (chats, newest): (Vec<_>, u64) = {
             let state = self.state();
+            self.afford_chats(&state, user)?;
             let touched = state.touched(user).map_while(|conversation| {
                 let last = conversation.last_entry?;
                 (last.get() >= from).then_some((conversation.pair, last))

@@ -570,11 +570,19 @@ impl Store {
         answered.await.unwrap_or(Err(StoreError::Unavailable))
     }
 
-    /// Runs a query on a snapshot, on a thread that may block.
+    /// Runs a query on a snapshot: at once where the end of the log in memory has all that it asks for and that is not
+    /// much, else anew on a thread that may block.
     pub async fn read<R: Send + 'static>(
         &self,
-        query: impl FnOnce(&Snapshot<'_>) -> Result<R, StoreError> + Send + 'static,
+        query: impl Fn(&Snapshot<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
+        {
+            let memory = Snapshot::of_memory(&self.inner);
+            let answer = query(&memory);
+            if !memory.exceeded() {
+                return answer;
+            }
+        }
         let permit = Arc::clone(&self.reads)
             .acquire_owned()
             .await

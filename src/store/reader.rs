@@ -3,12 +3,13 @@
 //! What stands in memory is copied first, under a short lock, and the log is read after: an id that memory knows is
 //! committed, so the later snapshot of the log always holds it.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
 
 use parking_lot::RwLockReadGuard;
-use redb::{ReadOnlyTable, ReadableDatabase};
+use redb::{Database, ReadOnlyTable, ReadableDatabase};
 
 use super::chain::{ReadLog, newest_older, oldest_newer};
 use super::record::{Entry, MessageBody};
@@ -61,6 +62,19 @@ pub struct HistoryQuery {
 /// long as the query.
 pub struct Snapshot<'a> {
     inner: &'a Inner,
+    /// Where the query may use memory alone: how much of it.
+    memory: Option<MemoryOnly>,
+}
+
+/// How many entries a query may read on a thread that others wait for: a page of each kind, some 50 us.
+const INLINE_ENTRIES: u32 = 128;
+/// How many touches a person may have whose chats are gone through there.
+const INLINE_TOUCHES: usize = 1_024;
+
+/// What a query may still do without another thread, and whether it wanted more.
+struct MemoryOnly {
+    entries: Cell<u32>,
+    exceeded: Cell<bool>,
 }
 
 /// The log in one read transaction.
@@ -79,19 +93,25 @@ impl ReadLog for TxnLog {
 /// The log of one query: its end in memory, and the table, in a read transaction that begins with the first entry which
 /// is not in memory.
 pub(super) struct SnapshotLog<'a> {
-    inner: &'a Inner,
+    snapshot: &'a Snapshot<'a>,
     table: OnceCell<TxnLog>,
 }
 
 impl ReadLog for SnapshotLog<'_> {
     fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
-        if let Some(value) = self.inner.tail.read().get(id) {
+        if let Some(memory) = &self.snapshot.memory {
+            match memory.entries.get().checked_sub(1) {
+                Some(left) => memory.entries.set(left),
+                None => self.snapshot.exceed()?,
+            }
+        }
+        if let Some(value) = self.snapshot.inner.tail.read().get(id) {
             return Ok(read(Entry::decode(id, value)?));
         }
         let table = match self.table.get() {
             Some(table) => table,
             None => {
-                let txn = self.inner.database()?.begin_read()?;
+                let txn = self.snapshot.database()?.begin_read()?;
                 let table = TxnLog(txn.open_table(LOG)?);
                 self.table.get_or_init(|| table)
             }
@@ -122,7 +142,53 @@ pub(super) fn message_of(
 
 impl<'a> Snapshot<'a> {
     pub(super) fn new(inner: &'a Inner) -> Self {
-        Self { inner }
+        Self {
+            inner,
+            memory: None,
+        }
+    }
+
+    /// One that reads nothing but memory, and not much of that. What a query makes of it counts only unless it
+    /// [exceeded](Self::exceeded) it.
+    pub(super) fn of_memory(inner: &'a Inner) -> Self {
+        Self {
+            inner,
+            memory: Some(MemoryOnly {
+                entries: Cell::new(INLINE_ENTRIES),
+                exceeded: Cell::new(false),
+            }),
+        }
+    }
+
+    /// Whether the query wanted more than memory.
+    pub(super) fn exceeded(&self) -> bool {
+        self.memory
+            .as_ref()
+            .is_some_and(|memory| memory.exceeded.get())
+    }
+
+    /// Ends a query that may use memory alone; the error goes to nobody.
+    fn exceed(&self) -> Result<(), StoreError> {
+        match &self.memory {
+            Some(memory) => {
+                memory.exceeded.set(true);
+                Err(StoreError::Unavailable)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// To be asked before all chats of a person are gone through.
+    pub(super) fn afford_chats(&self, state: &State, user: UserId) -> Result<(), StoreError> {
+        if state.touches(user) > INLINE_TOUCHES {
+            self.exceed()?;
+        }
+        Ok(())
+    }
+
+    fn database(&self) -> Result<Arc<Database>, StoreError> {
+        self.exceed()?;
+        self.inner.database()
     }
 
     pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -132,7 +198,7 @@ impl<'a> Snapshot<'a> {
     /// The log as it is now. To be called after memory was looked at: what memory knows is committed, and in it.
     pub(super) fn log(&self) -> SnapshotLog<'_> {
         SnapshotLog {
-            inner: self.inner,
+            snapshot: self,
             table: OnceCell::new(),
         }
     }
@@ -143,7 +209,7 @@ impl<'a> Snapshot<'a> {
             table: "credentials",
             key: user.get(),
         };
-        let txn = self.inner.database()?.begin_read()?;
+        let txn = self.database()?.begin_read()?;
         let Some(value) = txn.open_table(CREDENTIALS)?.get(user.get())? else {
             return Ok(None);
         };
@@ -231,6 +297,7 @@ impl<'a> Snapshot<'a> {
     ) -> Result<Page<Recent>, StoreError> {
         let mut found: Vec<_> = {
             let state = self.inner.state.read();
+            self.afford_chats(&state, user)?;
             let older = state.recent(user).filter_map(|conversation| {
                 let last = conversation.chain.last()?;
                 if before.is_some_and(|before| last >= before) {
@@ -275,6 +342,7 @@ impl<'a> Snapshot<'a> {
     ) -> Result<(Page<Message>, u64), StoreError> {
         let conversations: Vec<(Conversation, usize)> = {
             let state = self.inner.state.read();
+            self.afford_chats(&state, user)?;
             let unread = state.recent(user).filter_map(|conversation| {
                 let side = conversation.pair.side(user)?;
                 (conversation.unread(side) > 0).then(|| (conversation.clone(), side))

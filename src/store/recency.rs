@@ -111,6 +111,12 @@ impl Recency {
         self.people.entry(person).or_default().push(touch);
     }
 
+    /// How many touches a person has, those that count for nothing included.
+    pub(super) fn len(&self, person: UserId) -> usize {
+        let touches = self.people.get(&person);
+        touches.map_or(0, |touches| touches.list.len())
+    }
+
     /// A person's newest touch.
     pub(super) fn last(&self, person: UserId) -> Option<Touch> {
         self.people.get(&person)?.list.last().copied()

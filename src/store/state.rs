@@ -182,6 +182,12 @@ impl State {
         self.conversations.len() as u64
     }
 
+    /// How much there is to go through of a person's conversations: at least their number, and at most some twice that
+    /// for either order.
+    pub(super) fn touches(&self, user: UserId) -> usize {
+        self.recency.len(user)
+    }
+
     /// A person's conversations, the one with the newest message first.
     pub(super) fn recent(&self, user: UserId) -> impl Iterator<Item = &Conversation> {
         let touches = self.recency.touches(user);

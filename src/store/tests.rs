@@ -1032,3 +1032,36 @@ fn the_pulse_stands_still_while_the_writer_hangs_and_goes_on_after_it() {
     store.close();
     told.join().unwrap();
 }
+
+#[tokio::test]
+async fn what_memory_holds_is_answered_while_every_reading_thread_is_busy() {
+    let open = Open::memory().with_users(2);
+    for _ in 0..200 {
+        open.send(1, 2, "x");
+    }
+    let every = u32::try_from(CONCURRENT_READS).unwrap();
+    let threads = Arc::clone(&open.store.reads).acquire_many_owned(every);
+    let threads = threads.await.unwrap();
+    let newest = |limit| {
+        let query = HistoryQuery {
+            before: None,
+            after: None,
+            limit,
+        };
+        let store = open.store.clone();
+        async move {
+            let page = store.read(move |snapshot| snapshot.history(user(1), user(2), query));
+            page.await.unwrap().rows.len()
+        }
+    };
+    assert_eq!(newest(50).await, 50);
+    // A page that takes longer than others should wait goes to a thread.
+    let mut many = std::pin::pin!(newest(150));
+    let waits = |cx: &mut std::task::Context<'_>| {
+        std::task::Poll::Ready(Future::poll(many.as_mut(), cx).is_pending())
+    };
+    assert!(std::future::poll_fn(waits).await);
+    drop(threads);
+    assert_eq!(many.await, 150);
+    open.close();
+}

@@ -128,7 +128,7 @@ impl Ours {
     pub(crate) fn read<R: Send + 'static>(
         &self,
         runtime: &tokio::runtime::Runtime,
-        query: impl FnOnce(&Snapshot<'_>) -> Result<R, StoreError> + Send + 'static,
+        query: impl Fn(&Snapshot<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, Error> {
         Ok(runtime.block_on(self.store.read(query))?)
     }
