@@ -34,6 +34,7 @@ class Activated extends Server {
     });
     await deadline(begun, () => `the start: ${this.log}`);
     this.url = `http://127.0.0.1:${this.port}`;
+    await this.readDocuments();
   }
 
   restart() {

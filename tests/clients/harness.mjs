@@ -129,7 +129,7 @@ export class Server {
     const link = await deadline(Promise.race([ready, ended]), () => `the server's start: ${run.stderr}`);
     [, this.url, this.port, this.setupCode] = link;
     this.port = Number(this.port);
-    this.documents = await (documented ??= Documents.of(this.url));
+    await this.readDocuments();
   }
 
   /** Asks it to stop; it must do so by itself and in order. */
@@ -167,6 +167,11 @@ export class Server {
     } finally {
       child.kill("SIGKILL");
     }
+  }
+
+  /** From now on what it says is held against what it documents. To be called once it answers. */
+  async readDocuments() {
+    this.documents = await (documented ??= Documents.of(this.url));
   }
 
   /** One request: `{status, headers, text, body}`; `body` is the parsed JSON, where there is some. */
