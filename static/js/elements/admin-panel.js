@@ -127,9 +127,9 @@ export class AdminPanel extends HTMLElement {
       key: invite => invite.code,
       create: () => translate(clone('invite')),
       update: (node, { code, uses, max_uses, expires_at }) => {
-        // Below a path of a proxy, which the server does not know, the page does.
-        const link = new URL(`?${new URLSearchParams({ invite: code })}`, document.baseURI)
-        /** @type {HTMLInputElement} */ (part(node, 'link')).value = link.href
+        const link = /** @type {HTMLInputElement} */ (part(node, 'link'))
+        // Of the page's own address: what path of a proxy the server lies below, it does not know itself.
+        link.value = new URL(`?${new URLSearchParams({ invite: code })}`, document.baseURI).href
         part(node, 'note').textContent = t('inviteNote', { count: max_uses - uses, date: shortDate(new Date(expires_at)) })
       },
     })
