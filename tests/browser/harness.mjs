@@ -9,6 +9,8 @@ import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
+import { Documents } from '../clients/documented.mjs'
+import { Heard } from './heard.mjs'
 
 /** The executable under test: `CHATD`, else the release build of this repository. */
 export const CHATD = process.env.CHATD
@@ -33,6 +35,9 @@ export function deadline(promise, what) {
   })
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
+
+/** What the executable documents: what is heard of any server here is held against it. @type {Promise<Documents> | undefined} */
+let documented
 
 /** One server process, and the next ones on the same data and port. */
 export class Server {
@@ -60,6 +65,7 @@ export class Server {
     })
     const [, url, port, setup] = await deadline(ready, 'the server')
     Object.assign(this, { url, port: Number(port), setup })
+    this.documents ??= await (documented ??= Documents.of(url))
   }
 
   async kill() {
@@ -79,7 +85,9 @@ export class Server {
       headers: { ...(token && { authorization: `Bearer ${token}` }), 'content-type': 'application/json' },
       body: body && JSON.stringify(body),
     })
-    return { status: response.status, body: await response.json().catch(() => undefined) }
+    const answer = { status: response.status, headers: response.headers, body: await response.json().catch(() => undefined) }
+    this.documents.reply(method, path, answer)
+    return answer
   }
 
   async user(username, extra = {}) {
@@ -155,8 +163,9 @@ export function scene(name, options, body = options) {
     const server = new Server(join(folder, 'chat.redb'), typeof options === 'function' ? {} : options)
     const stage = new Stage(server)
     t.after(async () => {
-      await stage.close()
-      await server.end()
+      // A server that outlived a failure would keep this process from its end.
+      await stage.close().finally(() => server.end())
+      t.diagnostic(`held against the documents: ${stage.heard}`)
       await rm(folder, { recursive: true, force: true })
     })
     await server.start()
@@ -164,9 +173,13 @@ export function scene(name, options, body = options) {
   })
 }
 
-/** A server and the browsers on it. What a page says on its console as an error fails the test. */
+/**
+ * A server and the browsers on it. What a page says on its console as an error fails the test, and so does what a page
+ * says to the server or hears of it and is not documented.
+ */
 export class Stage {
   contexts = []
+  heard = new Heard()
   errors = []
   /** What a page may say: the browser itself reports refused requests and lost connections. */
   allowed = /Failed to load resource|WebSocket connection to/
@@ -192,6 +205,7 @@ export class Stage {
     })
     context.setDefaultTimeout(DEADLINE_MS / 2)
     this.contexts.push(context)
+    this.heard.listen(context, this.server.documents)
     const page = await context.newPage()
     page.on('pageerror', error => this.errors.push(String(error.stack)))
     page.on('console', message => {
@@ -202,8 +216,13 @@ export class Stage {
   }
 
   async close() {
+    // Bodies can be read as long as their page is there.
+    await deadline(this.heard.settled(), 'the bodies of answers')
     await Promise.all(this.contexts.map(context => context.close()))
+    await this.heard.settled()
     assert.deepEqual(this.errors, [], 'the page reported errors')
+    const faults = this.heard.takeFaults()
+    assert.ok(faults.length === 0, `not as documented:\n${faults.join('\n')}`)
   }
 }
 

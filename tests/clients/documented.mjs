@@ -40,12 +40,16 @@ export class Documents {
       .sort((a, b) => a.split("{").length - b.split("{").length)[0];
   }
 
+  #operation(method, path) {
+    const route = this.#route(path);
+    return { route, operation: route && this.openapi.paths[route][method === "HEAD" ? "get" : method.toLowerCase()] };
+  }
+
   /** An answer of a documented route is as documented; one of any other path says that nothing is there. */
   reply(method, target, { status, body, headers }) {
     const path = target.split("?")[0];
     if (method === "OPTIONS" || path.startsWith("/socket.io/") || status === 304) return;
-    const route = this.#route(path);
-    const operation = route && this.openapi.paths[route][method === "HEAD" ? "get" : method.toLowerCase()];
+    const { route, operation } = this.#operation(method, path);
     if (!operation) {
       if (status === 200 && !path.startsWith("/api/")) return;
       assert.ok([404, 405].includes(status), `${method} ${target} is not documented: ${status}`);
@@ -58,11 +62,31 @@ export class Documents {
     if (body !== undefined) this.#check(this.rest, this.openapi, `${method} ${route} ${status}`, content.schema, body);
   }
 
+  /** A request of one who keeps to the documents: of a documented route, with the body that is read there. */
+  request(method, target, body) {
+    const { route, operation } = this.#operation(method, target.split("?")[0]);
+    assert.ok(operation, `${method} ${target} is not documented`);
+    if (body === undefined) return;
+    const content = operation.requestBody?.content["application/json"];
+    assert.ok(content, `${method} ${route} reads no body`);
+    this.#check(this.rest, this.openapi, `${method} ${route} request`, content.schema, body);
+  }
+
   #message(key, payload) {
     const message = this.asyncapi.components.messages[key];
     assert.ok(message, `${key} is not documented: ${JSON.stringify(payload)}`);
     this.#check(this.events, this.asyncapi, key, message.payload, payload);
     return message;
+  }
+
+  /** What opens a socket: `connect`, and the answers `connected` and `connect_error`. */
+  connecting(key, payload) {
+    this.#message(key, payload);
+  }
+
+  /** An event of a client that keeps to the documents. */
+  said(name, payload) {
+    this.#message(`from_client.${name}`, payload);
   }
 
   /** An event that was heard. */
@@ -75,6 +99,6 @@ export class Documents {
   ack(name, [payload], answer) {
     if (!this.asyncapi.components.messages[`ack.${name}`] && answer?.error?.code === "invalid_payload") return;
     this.#message(`ack.${name}`, answer);
-    if (answer.success) this.#message(`from_client.${name}`, payload);
+    if (answer.success) this.said(name, payload);
   }
 }

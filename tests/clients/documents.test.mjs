@@ -42,16 +42,28 @@ withServer("the documents are what they say they are", async (server) => {
 });
 
 test("what is not documented is found", () => {
-  const openapi = { paths: { "/api/x": { get: { responses: { 200: { content: { "application/json": { schema: { type: "object", required: ["success"] } } } } } } } } };
-  const asyncapi = { components: { messages: { "to_client.x": { payload: { type: "object", required: ["id"] } } } } };
+  const json = (key) => ({ content: { "application/json": { schema: { type: "object", required: [key] } } } });
+  const openapi = { paths: { "/api/x": { get: { responses: { 200: json("success") } }, patch: { requestBody: json("name") } } } };
+  const payload = { payload: { type: "object", required: ["id"] } };
+  const asyncapi = { components: { messages: { "to_client.x": payload, "from_client.x": payload, connected: payload } } };
   const documents = new Documents(openapi, asyncapi);
   const headers = new Headers({ "content-type": "application/json" });
   documents.reply("GET", "/api/x/?limit=1", { status: 200, body: { success: true }, headers });
+  documents.request("GET", "/api/x/?limit=1");
+  documents.request("PATCH", "/api/x", { name: "" });
   documents.event("x", [{ id: 1 }]);
+  documents.said("x", { id: 1 });
+  documents.connecting("connected", { id: 1 });
   assert.throws(() => documents.reply("GET", "/api/x", { status: 200, body: {}, headers }), /required/);
   assert.throws(() => documents.reply("GET", "/api/x", { status: 418, body: {}, headers }), /418 is not documented/);
   assert.throws(() => documents.reply("POST", "/api/x", { status: 200, body: {}, headers }), /not documented/);
+  assert.throws(() => documents.request("POST", "/api/x"), /not documented/);
+  assert.throws(() => documents.request("GET", "/api/x", {}), /reads no body/);
+  assert.throws(() => documents.request("PATCH", "/api/x", {}), /required/);
   assert.throws(() => documents.event("x", [{}]), /required/);
+  assert.throws(() => documents.said("x", {}), /required/);
+  assert.throws(() => documents.said("y", { id: 1 }), /not documented/);
+  assert.throws(() => documents.connecting("connected", {}), /required/);
   assert.throws(() => documents.event("y", [{ id: 1 }]), /not documented/);
   assert.throws(() => documents.event("x", [{ id: 1 }, "cursor"]), /x: cursor/);
 });
