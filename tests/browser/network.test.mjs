@@ -207,7 +207,7 @@ scene('a page of another site imports the socket’s module from here, and uses 
     'http://127.0.0.1:8080': stage.server.url,
     'receiver_id: 2': `receiver_id: ${bob.id}`,
   })
-  const said = page.waitForEvent('console', message => message.type() === 'log')
+  const said = page.waitForEvent('console', message => message.type() === 'log' && message.args().length === 1)
   await page.addScriptTag({ type: 'module', content: `const token = ${JSON.stringify(ada.session.token)}\n${program}` })
   const sent = await (await said).args()[0].jsonValue()
   assert.equal((await ada.history(bob))[0].id, sent.id)
