@@ -1,8 +1,8 @@
 //! The data file: what is confirmed is in it, and what is in it is checked when it is read.
 //!
 //! [`Store::submit`] queues a change for the one writer (`writer.rs`) and returns; its answer comes with the batch it
-//! was committed in, in commit order, through the channel given to [`Store::open`]. [`Store::read`] runs a query beside
-//! the async threads, on a snapshot, and never waits for the writer. Nobody else of the house says redb.
+//! was committed in, in commit order, through the channel given to [`Store::open`]. [`Store::read`] runs a query on a
+//! snapshot, beside the async threads unless memory has all of it, and never waits for the disk of the writer. Nobody else of the house says redb.
 //!
 //! The truth is one append-only log (`tables.rs`, `record.rs`); unread counts, recents and read marks are derived from
 //! it and live in memory (`state.rs`).

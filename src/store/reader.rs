@@ -1,7 +1,7 @@
 //! Reading: history, recents, unread. Short transactions, everything copied out, nothing of redb beyond this folder.
 //!
 //! What stands in memory is copied first, under a short lock, and the log is read after: an id that memory knows is
-//! committed, so the later snapshot of the log always holds it.
+//! committed, so the end of the log in memory, or else the later snapshot of its table, always holds it.
 
 use std::cell::{Cell, OnceCell};
 use std::cmp::Reverse;
