@@ -4,8 +4,9 @@
 //!   [`MARK_EVERY`]th, then closes cleanly. The rate is a bulk load's, not a server's.
 //! - `open` times [`Ours::open`] in a fresh process, cold (the kernel was asked to drop the file's pages, and the bytes
 //!   read from the disk are shown) and warm. The weight is what anonymous resident memory (`RssAnon`) grew by; it
-//!   includes what the allocator keeps, and the store's page cache, whose share cannot be told apart from outside: the
-//!   weight is shown with it, and less its [`CACHE_BYTES`] (the least that it may be) or the size of a smaller file. GB are 10^9 allocated bytes.
+//!   includes what the allocator keeps, and the store's page cache. That is filled by what is read, so the weight is shown
+//!   with it, and less the bytes that the opening read by system calls (`rchar`), which are those of the cache and of a
+//!   few pages that it does not keep. GB are 10^9 allocated bytes.
 //! - `open --kill` does so, cold, after a process that was writing to the file was killed. What was confirmed is not
 //!   looked for: that is a test's work.
 
@@ -24,8 +25,6 @@ use super::{Error, allocated, own};
 
 /// After how many messages one chat is read by its receiver.
 const MARK_EVERY: u64 = 20;
-/// The store's page cache.
-const CACHE_BYTES: u64 = 64 << 20;
 /// How long a process writes before it is killed.
 const WRITING: Duration = Duration::from_secs(2);
 const SEED: u64 = 1;
@@ -151,21 +150,22 @@ pub(crate) fn open_once(data: &Path) -> Result<(), Error> {
     let gigabytes = allocated(data)? as f64 / 1e9;
     let memory = || own("status", "RssAnon:").map(|kib| kib * 1_024);
     let (memory_before, read_before) = (memory()?, own("io", "read_bytes:")?);
+    let called_before = own("io", "rchar:")?;
     let start = Instant::now();
     let ours = Ours::open(data)?;
     let seconds = start.elapsed().as_secs_f64();
     let weight = memory()?.saturating_sub(memory_before);
     let read = own("io", "read_bytes:")? - read_before;
+    let cache = own("io", "rchar:")? - called_before;
     println!(
         "  {seconds:.3} s for {gigabytes:.3} GB: {:.2} s/GB; {:.3} GB read from the disk",
         seconds / gigabytes,
         read as f64 / 1e9
     );
-    let cache = CACHE_BYTES.min(allocated(data)?);
     let (users, conversations) = (ours.users(), conversations(&ours, &runtime()?)?.len());
     for (what, weight) in [
         ("all", weight),
-        ("less the page cache", weight.saturating_sub(cache)),
+        ("less what was read", weight.saturating_sub(cache)),
     ] {
         println!(
             "  resident, {what}: {:.1} MiB: {:.0} bytes a user of {users}, or {:.0} bytes a conversation of {conversations}",
