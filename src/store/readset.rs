@@ -1,5 +1,7 @@
 //! Which messages of another a person has read: a prefix, and islands beyond it.
 
+use std::ops::Deref;
+
 use super::record::{Rest, put};
 
 /// A set of ordinals (a peer's messages of one conversation, counted from 1), kept as ranges. Reading in order keeps it
@@ -9,7 +11,37 @@ pub(super) struct ReadSet {
     /// All ordinals up to and including this one are read.
     through: u64,
     /// Further ranges that are read, ascending, inclusive, with at least one unread ordinal before each.
-    islands: Vec<(u64, u64)>,
+    islands: Islands,
+}
+
+/// Most sets have none: then they take one word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Islands(Option<Box<Ranges>>);
+
+/// First and last of each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Ranges(Vec<(u64, u64)>);
+
+impl Deref for Islands {
+    type Target = [(u64, u64)];
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().map_or(&[], |ranges| &ranges.0)
+    }
+}
+
+impl Islands {
+    /// To be changed; [`Self::tidy`] is to follow where some may have been removed.
+    fn ranges(&mut self) -> &mut Vec<(u64, u64)> {
+        &mut self.0.get_or_insert_default().0
+    }
+
+    /// Gives the room of none back.
+    fn tidy(&mut self) {
+        if self.is_empty() {
+            self.0 = None;
+        }
+    }
 }
 
 impl ReadSet {
@@ -23,7 +55,7 @@ impl ReadSet {
         put(out, self.through);
         put(out, self.islands.len() as u64);
         let mut end = self.through;
-        for (first, last) in &self.islands {
+        for (first, last) in self.islands.iter() {
             put(out, first - end);
             put(out, last - first);
             end = *last;
@@ -33,14 +65,14 @@ impl ReadSet {
     /// Reads it back.
     pub(super) fn decode(rest: &mut Rest<'_>) -> Option<Self> {
         let (through, count) = (rest.take()?, rest.take()?);
-        let mut islands = Vec::new();
+        let mut islands = Islands::default();
         let mut end = through;
         for _ in 0..count {
             // At least one unread ordinal stands before each.
             let gap = rest.take().filter(|gap| *gap >= 2)?;
             let first = end.checked_add(gap)?;
             end = first.checked_add(rest.take()?)?;
-            islands.push((first, end));
+            islands.ranges().push((first, end));
         }
         Some(Self { through, islands })
     }
@@ -75,14 +107,15 @@ impl ReadSet {
             .islands
             .get(after)
             .is_some_and(|(first, _)| *first == ordinal + 1);
+        let islands = self.islands.ranges();
         match (joins_left, joins_right) {
             (true, true) => {
-                self.islands[after - 1].1 = self.islands[after].1;
-                self.islands.remove(after);
+                islands[after - 1].1 = islands[after].1;
+                islands.remove(after);
             }
-            (true, false) => self.islands[after - 1].1 = ordinal,
-            (false, true) => self.islands[after].0 = ordinal,
-            (false, false) => self.islands.insert(after, (ordinal, ordinal)),
+            (true, false) => islands[after - 1].1 = ordinal,
+            (false, true) => islands[after].0 = ordinal,
+            (false, false) => islands.insert(after, (ordinal, ordinal)),
         }
         self.swallow();
         true
@@ -115,9 +148,9 @@ impl ReadSet {
             (count + 1, through.max(*last))
         });
         self.through = through;
-        self.islands.drain(..count);
-        if self.islands.is_empty() {
-            self.islands = Vec::new();
+        if count > 0 {
+            self.islands.ranges().drain(..count);
+            self.islands.tidy();
         }
     }
 
@@ -183,7 +216,7 @@ mod tests {
             set,
             ReadSet {
                 through: 1_000,
-                islands: vec![]
+                islands: Islands::default()
             }
         );
     }

@@ -347,7 +347,19 @@ pub(super) struct Rest<'a>(pub(super) &'a [u8]);
 
 impl<'a> Rest<'a> {
     /// The next varint.
+    #[inline]
     pub(super) fn take(&mut self) -> Option<u64> {
+        match self.0.split_first() {
+            // Most have one byte.
+            Some((&byte, rest)) if byte < 0x80 => {
+                self.0 = rest;
+                Some(byte.into())
+            }
+            _ => self.take_long(),
+        }
+    }
+
+    fn take_long(&mut self) -> Option<u64> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let (&byte, rest) = self.0.split_first()?;
