@@ -10,6 +10,7 @@
 mod accounts;
 mod chain;
 mod client_ids;
+mod conversations;
 mod entries;
 mod holder;
 mod invites;

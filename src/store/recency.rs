@@ -7,6 +7,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::conversations::Conversations;
 use super::state::Conversation;
 use crate::model::{ConversationId, EntryId, UserId};
 
@@ -86,23 +87,48 @@ pub(super) struct Recency {
 
 impl Recency {
     /// All touches that count, of conversations numbered from 1.
-    pub(super) fn of(conversations: &[Conversation]) -> Self {
-        let ids = (1..).map_while(|number| ConversationId::new(number).ok());
-        let mut touches = Vec::with_capacity(conversations.len());
-        for (id, conversation) in ids.zip(conversations) {
-            touches.extend(touches_since(id, None, conversation));
-        }
-        touches.sort_unstable_by_key(|(at, ..)| *at);
+    ///
+    /// They are counted first, so that each list is made in the room it needs; and each list is put in order by itself,
+    /// which is soon done with some dozens, and can be done by two threads.
+    pub(super) fn of(conversations: &Conversations) -> Self {
         let mut recency = Self::default();
-        for (_, touch, members) in touches {
-            for member in members {
-                recency.people.entry(member).or_default().list.push(touch);
+        // Of each conversation its newest entry, and its newest message: the conversations themselves are too large for the
+        // processor's cache, in which they would be looked up from person to person.
+        let mut newest = Vec::with_capacity(conversations.len());
+        for (id, conversation) in conversations.iter() {
+            newest.push([conversation.last_entry, conversation.last_message()]);
+            for (_, _, members) in touches_since(id, None, conversation) {
+                for member in members {
+                    recency.people.entry(member).or_default().kept += 1;
+                }
             }
         }
+        let at = |touch: &Touch| {
+            let index = usize::try_from(touch.conversation().get() - 1).ok()?;
+            newest.get(index)?[usize::from(touch.is_message())]
+        };
         for touches in recency.people.values_mut() {
-            touches.list.shrink_to_fit();
-            touches.kept = touches.list.len();
+            touches.list.reserve_exact(touches.kept);
         }
+        for (id, conversation) in conversations.iter() {
+            for (_, touch, members) in touches_since(id, None, conversation) {
+                for member in members {
+                    recency.people.entry(member).or_default().list.push(touch);
+                }
+            }
+        }
+        let mut people: Vec<_> = recency.people.values_mut().collect();
+        let half = people.len() / 2;
+        let (some, others) = people.split_at_mut(half);
+        let sort = |people: &mut [&mut Touches]| {
+            for touches in people {
+                touches.list.sort_by_cached_key(at);
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| sort(others));
+            sort(some);
+        });
         recency
     }
 

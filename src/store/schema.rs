@@ -1,12 +1,15 @@
 //! The format of the data file: made once, checked at every start.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError, TableHandle,
+    AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError,
+    TableHandle,
 };
 
 use super::client_ids::ClientIds;
+use super::conversations::{BLOCK, Conversations};
 use super::invites::{self, Invites};
 use super::record::{Body, Entry, seal, unseal};
 use super::state::{Conversation, State};
@@ -176,60 +179,74 @@ fn load_people(db: &Database) -> Result<(Directory, Invites), StoreError> {
     Ok((directory, all_invites))
 }
 
-/// The conversations as their rows tell them: the first half of the rows on this thread, the second beside it.
-fn load_conversations(db: &Database) -> Result<Vec<Conversation>, StoreError> {
-    let rows = {
-        let states = db.begin_read()?.open_table(CONVERSATION_STATES)?;
-        let rows = states.len()?;
-        // Room is made for so many: a last key that is damaged must not say how many.
-        if let Some((key, _)) = states.last()?
-            && key.value().checked_add(1) != Some(rows)
-        {
-            return Err(StoreError::Damaged {
-                table: "conversation_states",
-                key: key.value(),
-            });
-        }
-        rows
+/// How many rows make a block of conversations in memory.
+const BLOCK_ROWS: usize = BLOCK / ROW_CONVERSATIONS as usize;
+
+/// A row of `conversation_states`, its page kept.
+type Row = AccessGuard<'static, &'static [u8]>;
+
+/// The conversations as their rows tell them.
+///
+/// This thread alone reads the rows, which is soon done; it and another one decode them. Were both to read, the memory of
+/// every page would cost the other one a call of the system, as glibc gives it to all but a process's first thread.
+fn load_conversations(db: &Database) -> Result<Conversations, StoreError> {
+    let states = db.begin_read()?.open_table(CONVERSATION_STATES)?;
+    let damaged = |key| StoreError::Damaged {
+        table: "conversation_states",
+        key,
     };
-    let half = rows / 2;
-    std::thread::scope(|scope| {
-        let later = scope.spawn(|| load_rows(db, half..rows, 0));
-        let mut all = load_rows(db, 0..half, rows - half)?;
-        let later = later.join();
-        let mut later = later.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        if all.len() as u64 != half * ROW_CONVERSATIONS {
-            return Err(StoreError::Damaged {
-                table: "conversation_states",
-                key: half,
-            });
+    let mut rows: Vec<Row> = Vec::new();
+    for (expected, row) in (0..).zip(states.range::<u64>(..)?) {
+        let (key, value) = row?;
+        if key.value() != expected {
+            return Err(damaged(key.value()));
         }
-        all.append(&mut later);
-        Ok(all)
-    })
+        rows.push(value);
+    }
+    if rows.len() as u64 != states.len()? {
+        return Err(damaged(rows.len() as u64));
+    }
+    let next = AtomicUsize::new(0);
+    let decode = || {
+        let mut blocks = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let first = number * BLOCK_ROWS;
+            let Some(rest) = rows.get(first..).filter(|rest| !rest.is_empty()) else {
+                return blocks;
+            };
+            let rows = &rest[..rest.len().min(BLOCK_ROWS)];
+            blocks.push((number, decode_block(first as u64, rows, rest.len())));
+        }
+    };
+    let mut blocks = std::thread::scope(|scope| {
+        let beside = scope.spawn(decode);
+        let mut blocks = decode();
+        let beside = beside.join();
+        blocks.extend(beside.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        blocks
+    });
+    blocks.sort_unstable_by_key(|(number, _)| *number);
+    let blocks = blocks.into_iter().map(|(_, block)| block);
+    Conversations::of(blocks.collect::<Result<_, _>>()?).ok_or(damaged(0))
 }
 
-/// The conversations of these rows, with room for those of `more` rows. Every row but the last one is full.
-fn load_rows(
-    db: &Database,
-    rows: std::ops::Range<u64>,
-    more: u64,
-) -> Result<Vec<Conversation>, StoreError> {
-    let full = |rows: u64| usize::try_from(rows * ROW_CONVERSATIONS).unwrap_or(usize::MAX);
-    let mut found = Vec::with_capacity(full(rows.end - rows.start + more));
-    let states = db.begin_read()?.open_table(CONVERSATION_STATES)?;
-    for (expected, row) in (rows.start..).zip(states.range(rows.clone())?) {
-        let (key, value) = row?;
-        let key = key.value();
-        if key != expected || found.len() != full(key - rows.start) {
+/// The conversations of these rows, the first of which has the key `first`; `left` rows are left with them. Every row but
+/// the last one of all is full.
+fn decode_block(first: u64, rows: &[Row], left: usize) -> Result<Vec<Conversation>, StoreError> {
+    let mut block = Vec::with_capacity(rows.len() * ROW_CONVERSATIONS as usize);
+    for (at, row) in rows.iter().enumerate() {
+        let key = first + at as u64;
+        decode_row(key, row.value(), &mut block)?;
+        let is_full = block.len() == (at + 1) * ROW_CONVERSATIONS as usize;
+        if !is_full && at + 1 < left {
             return Err(StoreError::Damaged {
                 table: "conversation_states",
                 key,
             });
         }
-        decode_row(key, value.value(), &mut found)?;
     }
-    Ok(found)
+    Ok(block)
 }
 
 fn load_talk(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {

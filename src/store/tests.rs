@@ -773,6 +773,75 @@ fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
     open.close();
 }
 
+#[test]
+fn conversations_of_several_rows_are_read_back_and_a_row_that_is_not_whole_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let location = Location::File(path.clone());
+    let open = Open::at(&location).unwrap().with_users(20);
+    // 190 conversations in three rows, the last of which is not full.
+    for low in 1..20 {
+        for high in low + 1..=20 {
+            open.send(low, high, &format!("{low} to {high}"));
+        }
+    }
+    open.close();
+    let open = Open::at(&location).unwrap();
+    let snapshot = Snapshot::new(&open.store.inner);
+    for low in 1..20 {
+        let recents = snapshot.recents(user(low), None, 50).unwrap().rows;
+        let peers: Vec<u64> = recents.iter().map(|row| row.peer.id.get()).collect();
+        let expected: Vec<u64> = (low + 1..=20).rev().chain((1..low).rev()).collect();
+        assert_eq!(peers, expected);
+    }
+    open.close();
+    type Tamper = fn(&mut redb::Table<'_, u64, &'static [u8]>);
+    let cases: [(&str, u64, Tamper); 4] = [
+        ("a flipped bit", 1, |rows| {
+            let mut value = rows.get(1).unwrap().unwrap().value().to_vec();
+            value[20] ^= 1;
+            rows.insert(1, &value[..]).unwrap();
+        }),
+        ("a row in the midst with fewer conversations", 1, |rows| {
+            let mut row = Vec::new();
+            sweep::decode_row(1, rows.get(1).unwrap().unwrap().value(), &mut row).unwrap();
+            row.pop();
+            let mut body = Vec::new();
+            record::put(&mut body, row.len() as u64);
+            row.iter()
+                .for_each(|conversation| conversation.encode(&mut body));
+            rows.insert(1, &record::seal(1, &body)[..]).unwrap();
+        }),
+        ("a missing row", 2, |rows| {
+            rows.remove(1).unwrap();
+        }),
+        ("a row beyond the last", 1_000_000_000_000, |rows| {
+            rows.insert(1_000_000_000_000, &record::seal(0, &[])[..])
+                .unwrap();
+        }),
+    ];
+    for (what, expected, tamper) in cases {
+        let damaged = folder.path().join("damaged.redb");
+        std::fs::copy(&path, &damaged).unwrap();
+        let db = Database::open(&damaged).unwrap();
+        let txn = db.begin_write().unwrap();
+        tamper(&mut txn.open_table(tables::CONVERSATION_STATES).unwrap());
+        txn.commit().unwrap();
+        drop(db);
+        let error = Open::at(&Location::File(damaged)).err().unwrap();
+        assert!(
+            matches!(
+                error,
+                OpenError::Damaged(StoreError::Damaged {
+                    table: "conversation_states",
+                    key
+                }) if key == expected
+            ),
+            "{what}: {error:?}"
+        );
+    }
+}
+
 fn change(open: &Open, id: u64, change: UserChange) -> Result<Arc<User>, StoreError> {
     let change = Change::ChangeUser {
         user: user(id),
