@@ -71,6 +71,9 @@ const INLINE_ENTRIES: u32 = 128;
 /// How many touches a person may have whose chats are gone through there.
 const INLINE_TOUCHES: usize = 1_024;
 
+/// For so many rows of a history room is made at once: a page that is not full is soon gone.
+const MAX_ROOM: usize = 64;
+
 /// What a query may still do without another thread, and whether it wanted more.
 struct MemoryOnly {
     entries: Cell<u32>,
@@ -95,6 +98,8 @@ impl ReadLog for TxnLog {
 pub(super) struct SnapshotLog<'a> {
     snapshot: &'a Snapshot<'a>,
     table: OnceCell<TxnLog>,
+    /// An entry that was not in memory: no older one is, and none need be looked for there. 0 for none yet.
+    missed: Cell<u64>,
 }
 
 impl ReadLog for SnapshotLog<'_> {
@@ -105,8 +110,11 @@ impl ReadLog for SnapshotLog<'_> {
                 None => self.snapshot.exceed()?,
             }
         }
-        if let Some(value) = self.snapshot.inner.tail.read().get(id) {
-            return Ok(read(Entry::decode(id, value)?));
+        if id.get() > self.missed.get() {
+            if let Some(value) = self.snapshot.inner.tail.read().get(id) {
+                return Ok(read(Entry::decode(id, value)?));
+            }
+            self.missed.set(id.get());
         }
         let table = match self.table.get() {
             Some(table) => table,
@@ -200,6 +208,7 @@ impl<'a> Snapshot<'a> {
         SnapshotLog {
             snapshot: self,
             table: OnceCell::new(),
+            missed: Cell::new(0),
         }
     }
 
@@ -264,7 +273,7 @@ impl<'a> Snapshot<'a> {
                 (top, Some(top != end))
             }
         };
-        let mut rows = VecDeque::new();
+        let mut rows = Vec::with_capacity(query.limit.min(MAX_ROOM));
         while let Some(id) = next
             && rows.len() < query.limit
             && query.after.is_none_or(|after| id > after)
@@ -279,11 +288,12 @@ impl<'a> Snapshot<'a> {
                     body.previous,
                 )
             })?;
-            rows.push_front(row);
+            rows.push(row);
             next = previous;
         }
+        rows.reverse();
         Ok(Page {
-            rows: rows.into(),
+            rows,
             has_more: has_more.unwrap_or(next.is_some()),
         })
     }
