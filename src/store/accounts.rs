@@ -129,7 +129,7 @@ impl Staging<'_> {
             created_at: now,
             last_seen: None,
         });
-        self.greatest_user = self.greatest_user.max(put.id.get());
+        *self.greatest_user = (*self.greatest_user).max(put.id.get());
         self.names.insert(user.username.key(), Some(put.id));
         self.put_user(Arc::clone(&user));
         Ok(Committed::Put {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use parking_lot::Condvar;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -20,7 +21,7 @@ const USERS: u64 = 5;
 
 /// A disk with a cache: what is not synced may be lost, sector by sector.
 #[derive(Debug, Default)]
-struct Disk(Mutex<Bytes>);
+struct Disk(Mutex<Bytes>, Condvar);
 
 #[derive(Debug, Default)]
 struct Bytes {
@@ -39,6 +40,8 @@ struct Bytes {
     capacity: Option<usize>,
     /// Whether it says so when asked.
     tells_room: bool,
+    /// Whether syncing waits.
+    held: bool,
 }
 
 impl Bytes {
@@ -76,11 +79,12 @@ impl Bytes {
 
 impl Disk {
     fn with(bytes: Vec<u8>) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Bytes {
+        let bytes = Bytes {
             safe: bytes.clone(),
             cache: bytes,
             ..Bytes::default()
-        })))
+        };
+        Arc::new(Self(Mutex::new(bytes), Condvar::new()))
     }
 
     fn open(self: &Arc<Self>) -> Served {
@@ -125,6 +129,7 @@ impl Medium for Disk {
 
     fn sync(&self) -> io::Result<()> {
         let mut bytes = self.0.lock();
+        self.1.wait_while(&mut bytes, |bytes| bytes.held);
         bytes.operate()?;
         let Bytes {
             cache,
@@ -185,6 +190,14 @@ impl Served {
 
     /// Hands all of these in before it waits for their answers.
     fn apply(&self, changes: Vec<Change>) -> Vec<Result<Committed, StoreError>> {
+        self.hand_in(changes)()
+    }
+
+    /// Hands all of these in; the answers are waited for when they are asked for.
+    fn hand_in(
+        &self,
+        changes: Vec<Change>,
+    ) -> impl FnOnce() -> Vec<Result<Committed, StoreError>> + use<> {
         let (answered, answers) = std::sync::mpsc::channel();
         let count = changes.len();
         for (number, change) in changes.into_iter().enumerate() {
@@ -192,8 +205,10 @@ impl Served {
             let answer: Answer = Box::new(move |result| answered.send((number, result)).unwrap());
             self.store.submit(Timestamp::from_ms(1), change, answer);
         }
-        let answers: BTreeMap<usize, _> = answers.iter().take(count).collect();
-        answers.into_values().collect()
+        move || {
+            let answers: BTreeMap<usize, _> = answers.iter().take(count).collect();
+            answers.into_values().collect()
+        }
     }
 
     fn send(&self, content: &str) -> Result<Committed, StoreError> {
@@ -430,6 +445,74 @@ fn an_error_at_any_operation_passes_without_a_restart_and_what_is_stored_was_tol
         let open = disk.open();
         open.assert_recounted();
         assert_eq!(open.messages().len(), stored.len());
+        open.close();
+    }
+}
+
+/// In a crowd the next changes are judged while a commit is under way, upon what it commits. Where it fails, or the
+/// database is opened anew, they are judged once more, upon what is there.
+#[test]
+fn what_is_judged_beside_a_commit_is_built_upon_it_and_outlives_its_failure() {
+    for (fails, reopens) in [(false, false), (true, false), (false, true)] {
+        let disk = Disk::with(Vec::new());
+        let open = disk.open().with_users();
+        let hold = |held| {
+            disk.0.lock().held = held;
+            disk.1.notify_all();
+        };
+        // There was a crowd once, so that one is expected.
+        hold(true);
+        let crowd = (0..1_000).map(|number| message(3, 5, &format!("c{number}"), None));
+        let crowd = open.hand_in(crowd.collect());
+        hold(false);
+        assert!(crowd().iter().all(Result::is_ok));
+        hold(true);
+        let first = open.hand_in(vec![message(1, 2, "one", Some("one"))]);
+        while open.store.queued().0 > 0 {
+            std::thread::yield_now();
+        }
+        let mut changes = vec![
+            // Read, sent again, answered; and a conversation that is made beside the one that is being made.
+            mark_chat(2, 1, None),
+            message(1, 2, "one", Some("one")),
+            message(2, 1, "two", None),
+            message(4, 3, "three", None),
+        ];
+        changes.extend((0..1_000).map(|number| message(2, 1, &format!("m{number}"), None)));
+        let count = changes.len();
+        let second = open.hand_in(changes);
+        // Some of them are taken; the others wait.
+        while open.store.queued().0 == count {
+            std::thread::yield_now();
+        }
+        {
+            let mut bytes = disk.0.lock();
+            let next = bytes.operations + 1;
+            bytes.fails_at = fails.then_some((next, io::ErrorKind::Other));
+        }
+        if reopens {
+            open.store.inner.suspect();
+        }
+        hold(false);
+        assert_eq!(first()[0].is_err(), fails);
+        let second: Vec<Committed> = second().into_iter().map(Result::unwrap).collect();
+        let Committed::ChatRead(read) = &second[0] else {
+            panic!("{:?}", second[0]);
+        };
+        let Committed::Sent { message, fresh } = &second[1] else {
+            panic!("{:?}", second[1]);
+        };
+        assert_eq!(
+            (read.count, &*message.content, *fresh),
+            (u64::from(!fails), "one", fails)
+        );
+        open.assert_recounted();
+        let stored = open.messages();
+        assert_eq!(stored.len(), 2_003);
+        assert_eq!(contents(&open.close()).len(), 0);
+        let open = disk.open();
+        open.assert_recounted();
+        assert_eq!(open.messages(), stored);
         open.close();
     }
 }

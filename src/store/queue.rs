@@ -4,13 +4,16 @@
 //! try again. A lone change is taken at once. A crowd is waited for, but never longer than the commit interval after
 //! the last commit began:
 //!
-//! - where changes came while a commit was under way, others are coming too: the next commit begins an interval after
-//!   the last one began, with all that came by then;
+//! - where changes came while a commit was under way, others are coming too: the next commit begins as soon as as many
+//!   are here as there lately were, else an interval after the last one began, with all that came by then;
 //! - where none came, whoever waits was in that commit and answers it: the next one begins as soon as as many are here,
 //!   and does not wait for longer than half of what the last one took.
 //!
-//! [`ENOUGH`] changes are never kept waiting: more of them make a commit longer, and hardly cheaper by the change.
+//! A crowd of [`LARGE`] and more is taken by halves: while one is committed the other is judged. So the writer has two
+//! threads: one commits, the other judges what comes next, or sleeps here; whoever takes changes has the turn to judge
+//! until [`Queue::judged`].
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -24,74 +27,140 @@ pub(super) const QUEUE_CHANGES: usize = 16_384;
 const QUEUE_BYTES: usize = 64 << 20;
 /// 5,000 changes in one transaction: beyond that a commit gets longer, and not cheaper by the change.
 const BATCH: usize = 5_000;
-/// So many are worth a commit at once: what a commit costs by itself is a tenth of theirs by then.
-const ENOUGH: usize = 512;
+/// So many are worth two commits: what a commit costs by itself is a quarter of what half of them cost by then.
+const LARGE: usize = 512;
+/// What a crowd is thought to be shrinks by such a part with each commit that finds fewer.
+const SHRINKS: usize = 16;
 
 #[derive(Default)]
 struct Waiting {
     jobs: Vec<Job>,
     bytes: usize,
     closed: bool,
+    /// The writer has fallen: nothing is taken any more.
+    halted: bool,
     /// The writer is to look up, though nothing waits.
     poked: bool,
-    /// The writer sleeps until so many wait; 0 where it does not sleep.
+    /// Somebody has taken changes and judges them; nobody else may take any.
+    judging: bool,
+    /// Takings that are not committed yet, the oldest first: how many changes each has.
+    in_flight: VecDeque<usize>,
+    pace: Pace,
+    /// How many threads of the writer sleep here.
+    sleepers: usize,
+    /// One of them is to be woken when so many wait; 0 where none is.
     wake_at: usize,
 }
 
 /// The queue.
 #[derive(Default)]
 pub(super) struct Queue {
+    interval: Duration,
     waiting: Mutex<Waiting>,
     here: Condvar,
 }
 
 /// How the writer paces itself.
-pub(super) struct Pace {
-    interval: Duration,
-    /// When the last commit began.
+struct Pace {
+    /// When the last taking was.
     began: Option<Instant>,
+    /// When the last commit ended.
     ended: Option<Instant>,
-    /// How many changes it had.
+    /// How many changes the last taking had.
     size: usize,
-    /// Whether more came before it ended.
+    /// How many there lately were at once, in flight and waiting.
+    crowd: usize,
+    /// Whether more came before the last commit ended.
     busy: bool,
 }
 
-impl Pace {
-    pub(super) fn new(interval: Duration) -> Self {
+impl Default for Pace {
+    fn default() -> Self {
         Self {
-            interval,
             began: None,
             ended: None,
             size: 1,
+            crowd: 1,
             busy: false,
         }
     }
+}
+
+impl Pace {
+    /// Whether it is better taken by halves.
+    fn is_large(&self) -> bool {
+        self.crowd >= LARGE
+    }
 
     /// How many changes are waited for, and until when at most; `None` where the first one is taken at once.
-    fn crowd(&self) -> Option<(usize, Instant)> {
+    fn crowd(&self, interval: Duration) -> Option<(usize, Instant)> {
         let (began, ended) = (self.began?, self.ended?);
-        let wanted = if self.busy {
-            ENOUGH
-        } else {
-            self.size.min(ENOUGH)
-        };
-        if wanted <= 1 || self.interval.is_zero() {
+        let mut wanted = self.crowd;
+        if self.is_large() {
+            wanted = (wanted / 2).min(BATCH);
+        }
+        if !self.busy {
+            wanted = wanted.min(self.size);
+        }
+        if wanted <= 1 || interval.is_zero() {
             return None;
         }
-        let mut latest = began + self.interval;
+        let mut latest = began + interval;
         if !self.busy {
-            latest = latest.max(ended + (ended - began) / 2);
+            latest = latest.max(ended + ended.saturating_duration_since(began) / 2);
         }
         (latest > Instant::now()).then_some((wanted, latest))
     }
 }
 
+impl Waiting {
+    /// How many changes must be here to be taken now, and until when that is so at most.
+    fn wanted(&self, interval: Duration) -> (usize, Option<Instant>) {
+        if self.judging {
+            return (usize::MAX, None);
+        }
+        if let Some(beside) = self.wanted_beside() {
+            return (beside, None);
+        }
+        match self.pace.crowd(interval) {
+            Some((wanted, latest)) => (wanted, Some(latest)),
+            None => (1, None),
+        }
+    }
+
+    /// How many are taken while a commit is under way: half of the others of a large crowd, since the rest will come while
+    /// these are judged. Fewer are left to whoever comes here after that commit. `None` where none is under way.
+    fn wanted_beside(&self) -> Option<usize> {
+        if self.in_flight.is_empty() {
+            return None;
+        }
+        if !self.pace.is_large() {
+            return Some(BATCH);
+        }
+        let others = self.pace.crowd.saturating_sub(self.in_flight.iter().sum());
+        Some((others / 2).clamp(LARGE / 2, BATCH))
+    }
+
+    /// Notes how many there are at once.
+    fn count(&mut self) {
+        let here = self.jobs.len() + self.in_flight.iter().sum::<usize>();
+        self.pace.crowd = self.pace.crowd.max(here);
+    }
+}
+
 impl Queue {
+    /// An empty one; where changes come faster than commits, these are so far apart.
+    pub(super) fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            ..Self::default()
+        }
+    }
+
     /// Adds one. One that may not wait is answered with the reason at once.
     pub(super) fn push(&self, job: Job) {
         let mut waiting = self.waiting.lock();
-        let refusal = if waiting.closed {
+        let refusal = if waiting.closed || waiting.halted {
             Some(StoreError::Unavailable)
         } else if waiting.jobs.len() >= QUEUE_CHANGES || waiting.bytes + job.bytes() > QUEUE_BYTES {
             Some(StoreError::Busy)
@@ -126,54 +195,105 @@ impl Queue {
     /// Takes no more, and lets the writer have the rest.
     pub(super) fn close(&self) {
         self.waiting.lock().closed = true;
-        self.here.notify_one();
+        self.here.notify_all();
     }
 
-    /// For the writer, right after a commit: notes whether it is busy.
-    pub(super) fn committed(&self, pace: &mut Pace) {
-        pace.busy = !self.waiting.lock().jobs.is_empty();
-        pace.ended = Some(Instant::now());
+    /// Takes no more and gives no more: a thread of the writer has panicked, and what it left is not to be built upon.
+    /// Whoever waits is told.
+    pub(super) fn halt(&self) {
+        let jobs = {
+            let mut waiting = self.waiting.lock();
+            (waiting.halted, waiting.bytes) = (true, 0);
+            std::mem::take(&mut waiting.jobs)
+        };
+        self.here.notify_all();
+        for job in jobs {
+            (job.answer)(Err(StoreError::Unavailable));
+        }
     }
 
-    /// Waits for changes and takes them, at most a batch. Empty where none came by `until`, or the writer was poked; `None`
-    /// once the queue is closed and empty.
-    pub(super) fn take(&self, pace: &mut Pace, until: Option<Instant>) -> Option<Vec<Job>> {
-        let mut crowd = pace.crowd();
+    /// Whether [`Queue::halt`] was called.
+    pub(super) fn is_halted(&self) -> bool {
+        self.waiting.lock().halted
+    }
+
+    /// For whoever has the turn to judge: takes what has come since, as far as the batch has room. How many that is.
+    pub(super) fn take_more(&self, jobs: &mut Vec<Job>) -> usize {
         let mut waiting = self.waiting.lock();
-        loop {
-            let here = waiting.jobs.len();
-            if here >= crowd.map_or(1, |(wanted, _)| wanted) {
-                break;
-            }
-            if waiting.closed {
-                if here == 0 {
-                    return None;
-                }
-                break;
-            }
-            if std::mem::take(&mut waiting.poked) && here == 0 {
-                return Some(Vec::new());
-            }
-            // Woken once, when all are here, and not by the first of them.
-            waiting.wake_at = crowd.map_or(1, |(wanted, _)| wanted);
-            match (crowd, until) {
-                (Some((_, latest)), _) => {
-                    if self.here.wait_until(&mut waiting, latest).timed_out() {
-                        crowd = None;
-                    }
-                }
-                (None, None) => self.here.wait(&mut waiting),
-                (None, Some(until)) => {
-                    if self.here.wait_until(&mut waiting, until).timed_out()
-                        && waiting.jobs.is_empty()
-                    {
-                        waiting.wake_at = 0;
-                        return Some(Vec::new());
-                    }
-                }
+        let count = waiting.jobs.len().min(BATCH.saturating_sub(jobs.len()));
+        let from = jobs.len();
+        jobs.extend(waiting.jobs.drain(..count));
+        waiting.bytes -= jobs[from..].iter().map(Job::bytes).sum::<usize>();
+        if let Some(last) = waiting.in_flight.back_mut() {
+            *last = jobs.len();
+        }
+        waiting.pace.size = jobs.len();
+        count
+    }
+
+    /// What was taken is judged, and is about to be committed: more may be taken, to be judged beside that.
+    pub(super) fn judged(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.judging = false;
+        if waiting.sleepers > 0 {
+            let beside = waiting.wanted_beside().unwrap_or(1);
+            if waiting.closed || waiting.poked || waiting.jobs.len() >= beside {
+                self.here.notify_one();
+            } else {
+                waiting.wake_at = beside;
             }
         }
+    }
+
+    /// The oldest taking is committed, or refused: notes whether the writer is busy.
+    pub(super) fn committed(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.pace.crowd -= waiting.pace.crowd / SHRINKS;
+        waiting.count();
+        waiting.in_flight.pop_front();
+        waiting.pace.busy = !waiting.in_flight.is_empty() || !waiting.jobs.is_empty();
+        waiting.pace.ended = Some(Instant::now());
+    }
+
+    /// Waits for changes and takes them, at most a batch, with the turn to judge them. Empty where none came by `until`, or
+    /// the writer was poked; `None` once the queue is closed and empty.
+    pub(super) fn take(&self, until: Option<Instant>) -> Option<Vec<Job>> {
+        let mut waiting = self.waiting.lock();
+        loop {
+            if waiting.halted {
+                return None;
+            }
+            let here = waiting.jobs.len();
+            let (wanted, latest) = waiting.wanted(self.interval);
+            if !waiting.judging {
+                if here >= wanted || waiting.closed && here > 0 {
+                    break;
+                }
+                if waiting.closed {
+                    // The other one is to see it too.
+                    self.here.notify_one();
+                    return None;
+                }
+                let is_late = here == 0 && until.is_some_and(|until| until <= Instant::now());
+                if std::mem::take(&mut waiting.poked) && here == 0 || is_late {
+                    break;
+                }
+            }
+            // Woken once, when all are here, and not by the first of them.
+            if wanted < usize::MAX && (waiting.wake_at == 0 || wanted < waiting.wake_at) {
+                waiting.wake_at = wanted;
+            }
+            waiting.sleepers += 1;
+            let until = until.filter(|_| here == 0);
+            match [latest, until].into_iter().flatten().min() {
+                Some(at) => drop(self.here.wait_until(&mut waiting, at)),
+                None => self.here.wait(&mut waiting),
+            }
+            waiting.sleepers -= 1;
+        }
         waiting.wake_at = 0;
+        waiting.judging = true;
+        waiting.count();
         let jobs = if waiting.jobs.len() > BATCH {
             let rest = waiting.jobs.split_off(BATCH);
             std::mem::replace(&mut waiting.jobs, rest)
@@ -183,8 +303,11 @@ impl Queue {
             std::mem::replace(&mut waiting.jobs, Vec::with_capacity(room))
         };
         waiting.bytes -= jobs.iter().map(Job::bytes).sum::<usize>();
-        drop(waiting);
-        (pace.began, pace.size) = (Some(Instant::now()), jobs.len());
+        waiting.in_flight.push_back(jobs.len());
+        if !jobs.is_empty() {
+            waiting.pace.began = Some(Instant::now());
+            waiting.pace.size = jobs.len();
+        }
         Some(jobs)
     }
 }
@@ -229,47 +352,129 @@ mod tests {
         }
     }
 
-    fn after(size: usize, busy: bool, interval: Duration) -> Pace {
+    /// A queue whose last commit had so many changes, of a crowd of so many, and has just ended.
+    fn after(size: usize, crowd: usize, busy: bool, interval: Duration) -> Queue {
+        let queue = Queue::new(interval);
         let now = Instant::now();
-        Pace {
-            interval,
+        queue.waiting.lock().pace = Pace {
             began: Some(now),
             ended: Some(now),
             size,
+            crowd,
             busy,
-        }
+        };
+        queue
+    }
+
+    /// Takes, judges and commits; how many there were.
+    fn pass(queue: &Queue) -> usize {
+        let jobs = queue.take(None).unwrap();
+        queue.judged();
+        queue.committed();
+        jobs.len()
     }
 
     #[test]
     fn a_lone_change_is_taken_at_once_and_a_crowd_when_it_is_complete() {
-        for (mut pace, here) in [
-            (Pace::new(LONG), 1),
-            (after(1, false, LONG), 1),
-            (after(40, false, LONG), 40),
-            (after(2_000, false, LONG), ENOUGH),
-            (after(1, true, LONG), ENOUGH),
-            (after(40, true, Duration::ZERO), 1),
+        for (queue, here) in [
+            (Queue::new(LONG), 1),
+            (after(1, 1, false, LONG), 1),
+            (after(40, 40, false, LONG), 40),
+            (after(3, 40, false, LONG), 3),
+            (after(2_000, 2_000, false, LONG), 1_000),
+            (after(1, 40, true, LONG), 40),
+            (after(500, 1_000, true, LONG), 500),
+            (after(40, 40, true, Duration::ZERO), 1),
         ] {
-            let queue = Queue::default();
             push(&queue, here);
-            assert_eq!(queue.take(&mut pace, None).unwrap().len(), here);
-            assert_eq!(pace.size, here);
+            assert_eq!(pass(&queue), here);
+            assert_eq!(queue.waiting.lock().pace.size, here);
         }
     }
 
     #[test]
     fn a_crowd_that_is_not_complete_is_waited_for() {
-        let queue = Queue::default();
-        push(&queue, 2);
+        let queue = &after(3, 3, false, LONG);
+        push(queue, 2);
         std::thread::scope(|scope| {
-            let taken = scope.spawn(|| queue.take(&mut after(3, false, LONG), None));
-            push(&queue, 1);
-            assert_eq!(taken.join().unwrap().unwrap().len(), 3);
+            let taken = scope.spawn(|| pass(queue));
+            push(queue, 1);
+            assert_eq!(taken.join().unwrap(), 3);
         });
         // One that has gone away is waited for no longer than the interval.
+        let queue = after(3, 3, false, Duration::from_millis(1));
         push(&queue, 1);
-        let taken = queue.take(&mut after(3, false, Duration::from_millis(1)), None);
-        assert_eq!(taken.unwrap().len(), 1);
+        assert_eq!(pass(&queue), 1);
+    }
+
+    #[test]
+    fn beside_a_commit_many_are_taken_and_few_wait_for_its_end() {
+        let queue = &after(1, 600, false, Duration::ZERO);
+        push(queue, 300);
+        assert_eq!(queue.take(None).unwrap().len(), 300);
+        push(queue, 300);
+        std::thread::scope(|scope| {
+            // Nobody judges beside whoever has the turn.
+            let other = scope.spawn(|| queue.take(None).unwrap().len());
+            while queue.waiting.lock().sleepers == 0 {
+                std::thread::yield_now();
+            }
+            assert_eq!(queue.waiting().0, 300);
+            queue.judged();
+            assert_eq!(other.join().unwrap(), 300);
+            queue.judged();
+
+            // Nobody else is known of, but so many are worth it.
+            push(queue, LARGE / 2 - 1);
+            let other = scope.spawn(|| pass(queue));
+            while queue.waiting.lock().sleepers == 0 {
+                std::thread::yield_now();
+            }
+            assert_eq!(queue.waiting().0, LARGE / 2 - 1);
+            push(queue, 1);
+            assert_eq!(other.join().unwrap(), LARGE / 2);
+            queue.committed();
+            assert!(queue.waiting.lock().pace.busy, "one is still under way");
+            queue.committed();
+            assert!(!queue.waiting.lock().pace.busy);
+        });
+        push(queue, 1);
+        assert_eq!(pass(queue), 1);
+    }
+
+    #[test]
+    fn whoever_sleeps_beside_a_commit_leaves_a_lone_change_to_its_end() {
+        let queue = &Queue::new(Duration::ZERO);
+        push(queue, 1);
+        assert_eq!(queue.take(None).unwrap().len(), 1);
+        queue.judged();
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| queue.take(None).map(|jobs| jobs.len()));
+            while queue.waiting.lock().sleepers == 0 {
+                std::thread::yield_now();
+            }
+            push(queue, 1);
+            assert_eq!(queue.waiting().0, 1);
+            queue.committed();
+            assert_eq!(pass(queue), 1);
+            queue.close();
+            assert_eq!(other.join().unwrap(), None);
+        });
+    }
+
+    #[test]
+    fn whoever_judges_may_take_what_comes_meanwhile_up_to_a_batch() {
+        let queue = Queue::default();
+        push(&queue, 3);
+        let mut jobs = queue.take(None).unwrap();
+        assert_eq!(queue.take_more(&mut jobs), 0);
+        push(&queue, BATCH);
+        assert_eq!(queue.take_more(&mut jobs), BATCH - 3);
+        assert_eq!((jobs.len(), queue.waiting().0), (BATCH, 3));
+        assert_eq!(queue.take_more(&mut jobs), 0);
+        queue.judged();
+        queue.committed();
+        assert_eq!(pass(&queue), 3);
     }
 
     #[test]
@@ -277,31 +482,46 @@ mod tests {
         let queue = Queue::default();
         push(&queue, QUEUE_CHANGES);
         assert!(matches!(try_push(&queue, 0), Some(StoreError::Busy)));
-        let mut pace = Pace::new(Duration::ZERO);
-        assert_eq!(queue.take(&mut pace, None).unwrap().len(), BATCH);
+        assert_eq!(pass(&queue), BATCH);
         push(&queue, BATCH);
         queue.close();
         assert!(matches!(try_push(&queue, 0), Some(StoreError::Unavailable)));
         let mut left = 0;
-        while let Some(jobs) = queue.take(&mut pace, None) {
+        while let Some(jobs) = queue.take(None) {
             left += jobs.len();
+            queue.judged();
+            queue.committed();
         }
         assert_eq!(left, QUEUE_CHANGES);
 
         let queue = Queue::default();
         assert!(try_push(&queue, QUEUE_BYTES - 10).is_none());
         assert!(matches!(try_push(&queue, 11), Some(StoreError::Busy)));
-        assert_eq!(queue.take(&mut pace, None).unwrap().len(), 1);
+        assert_eq!(pass(&queue), 1);
         assert!(try_push(&queue, 11).is_none());
     }
 
     #[test]
     fn a_poke_or_the_time_ends_a_wait_with_nothing() {
-        let queue = Queue::default();
-        let mut pace = Pace::new(LONG);
+        let queue = Queue::new(LONG);
         queue.poke();
-        assert!(queue.take(&mut pace, None).unwrap().is_empty());
+        assert_eq!(pass(&queue), 0);
         let until = Some(Instant::now());
-        assert!(queue.take(&mut pace, until).unwrap().is_empty());
+        assert!(queue.take(until).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_writer_that_has_fallen_is_given_nothing_more() {
+        let queue = Queue::default();
+        let (answer, answered) = std::sync::mpsc::channel();
+        queue.push(Job {
+            now: Timestamp::from_ms(0),
+            change: Change::RevokeInvite("code".into()),
+            answer: Box::new(move |result| drop(answer.send(result.err()))),
+        });
+        queue.halt();
+        assert!(matches!(answered.recv(), Ok(Some(StoreError::Unavailable))));
+        assert!(queue.take(None).is_none());
+        assert!(matches!(try_push(&queue, 0), Some(StoreError::Unavailable)));
     }
 }

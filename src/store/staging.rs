@@ -1,10 +1,15 @@
 //! What one transaction makes of its changes: each is judged by the state before it and by those staged before it, and
 //! either becomes entries and rows, or is refused without a trace.
+//!
+//! The state before it is what is published, and upon that what is being committed at the time. Where that commit fails,
+//! what was staged upon it holds no longer.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use redb::{Database, ReadableDatabase, ReadableTable, Table};
+use parking_lot::Mutex;
+use redb::{Database, ReadableDatabase};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -12,10 +17,10 @@ use super::chain::{Place, ReadLog, find_ordinals, newest_older};
 use super::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
 use super::entries::Entries;
 use super::invites::StagedInvites;
-use super::reader::message_of;
+use super::reader::{TxnLog, message_of};
 use super::record::{Body, Entry, MessageBody, StoredClientId};
 use super::state::{Changed, Changes, Conversation, State};
-use super::tables::CLIENT_IDS;
+use super::tables::{CLIENT_IDS, LOG};
 use super::tail::Tail;
 use super::{Change, Committed, NewUser, StoreError};
 use crate::model::{
@@ -23,74 +28,122 @@ use crate::model::{
     Timestamp, User, UserId,
 };
 
-/// The log as this transaction sees it: the table, its end in memory, and what is about to be appended.
+/// The log as a transaction sees it: what it is about to append, what is being committed, the end of the log in memory,
+/// and the table, in a read transaction that begins with the first entry which is not in memory.
 pub(super) struct Appended<'a> {
-    table: &'a Table<'a, u64, &'static [u8]>,
-    tail: &'a Tail,
     entries: &'a mut Entries,
+    ahead: Option<&'a Entries>,
+    tail: &'a Tail,
+    db: &'a Database,
+    table: OnceCell<TxnLog>,
 }
 
 impl ReadLog for Appended<'_> {
     fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
-        if let Some(value) = self.entries.get(id).or_else(|| self.tail.get(id)) {
+        let ahead = || self.ahead.and_then(|ahead| ahead.get(id));
+        let in_memory = self.entries.get(id).or_else(ahead);
+        if let Some(value) = in_memory.or_else(|| self.tail.get(id)) {
             return Ok(read(Entry::decode(id, value)?));
         }
-        let value = self.table.get(id.get())?.ok_or(StoreError::Damaged {
-            table: "log",
-            key: id.get(),
-        })?;
-        Ok(read(Entry::decode(id, value.value())?))
+        let table = match self.table.get() {
+            Some(table) => table,
+            None => {
+                let table = TxnLog(self.db.begin_read()?.open_table(LOG)?);
+                self.table.get_or_init(|| table)
+            }
+        };
+        table.read(id, read)
     }
 }
 
-/// A transaction in the making: the state before it, and what the changes so far make of it.
-pub(super) struct Staging<'a> {
-    pub(super) state: &'a State,
-    db: &'a Database,
-    pub(super) appended: Appended<'a>,
+/// A transaction in the making: what its changes so far come to.
+#[derive(Default)]
+pub(super) struct Staged {
+    /// What it appends.
+    pub(super) entries: Entries,
+    pub(super) changes: Changes,
     pub(super) credentials: Vec<(UserId, Arc<str>)>,
-    /// By their key: names taken (`Some`) and given free (`None`) in this transaction.
+    /// By their key: names taken (`Some`) and given free (`None`).
     pub(super) names: HashMap<String, Option<UserId>>,
     pub(super) users: FxHashMap<UserId, Arc<User>>,
-    known_client_ids: &'a mut ClientIds,
-    /// Those of this transaction.
-    client_ids: FxHashMap<(UserId, u64), MessageId>,
     pub(super) greatest_user: u64,
     pub(super) invites: StagedInvites,
-    pub(super) changes: Changes,
+    /// [`State::epoch`] when it began.
+    epoch: u64,
+}
+
+impl Staged {
+    /// A transaction upon this state and what is ahead of it, in the room of an earlier one, which is empty.
+    pub(super) fn begin(state: &State, (entries, conversations): (Entries, Changed)) -> Self {
+        let (last_entry, last_at) = match &state.ahead {
+            Some(ahead) => (ahead.changes.last_entry, ahead.changes.last_at),
+            None => (state.last_entry, state.last_at),
+        };
+        Self {
+            entries,
+            greatest_user: state.directory.greatest(),
+            changes: Changes {
+                conversations,
+                last_entry,
+                last_at,
+                ..Changes::default()
+            },
+            epoch: state.epoch,
+            ..Self::default()
+        }
+    }
+
+    /// Whether what it was judged upon is still so, or on its way to be.
+    pub(super) fn holds(&self, state: &State) -> bool {
+        self.epoch == state.epoch
+    }
+
+    /// Whether every answer says how things were already.
+    pub(super) fn is_empty(&self) -> bool {
+        let changes = &self.changes;
+        self.entries.len() == 0 && changes.users.is_empty() && changes.invites.is_empty()
+    }
+}
+
+/// The judging of changes, one after the other: the state before them, what is being committed, and what they come to.
+pub(super) struct Staging<'a> {
+    pub(super) state: &'a State,
+    known_client_ids: &'a Mutex<ClientIds>,
+    db: &'a Database,
+    pub(super) appended: Appended<'a>,
+    pub(super) credentials: &'a mut Vec<(UserId, Arc<str>)>,
+    pub(super) names: &'a mut HashMap<String, Option<UserId>>,
+    pub(super) users: &'a mut FxHashMap<UserId, Arc<User>>,
+    pub(super) greatest_user: &'a mut u64,
+    pub(super) invites: &'a mut StagedInvites,
+    pub(super) changes: &'a mut Changes,
 }
 
 impl<'a> Staging<'a> {
     pub(super) fn new(
         state: &'a State,
-        db: &'a Database,
-        log: &'a Table<'a, u64, &'static [u8]>,
         tail: &'a Tail,
-        known_client_ids: &'a mut ClientIds,
-        entries: &'a mut Entries,
-        conversations: Changed,
+        db: &'a Database,
+        known_client_ids: &'a Mutex<ClientIds>,
+        staged: &'a mut Staged,
     ) -> Self {
         Self {
             state,
-            db,
             known_client_ids,
+            db,
             appended: Appended {
-                table: log,
+                entries: &mut staged.entries,
+                ahead: state.ahead.as_ref().map(|ahead| &*ahead.entries),
                 tail,
-                entries,
+                db,
+                table: OnceCell::new(),
             },
-            credentials: Vec::new(),
-            names: HashMap::new(),
-            users: FxHashMap::default(),
-            client_ids: FxHashMap::default(),
-            greatest_user: state.directory.greatest(),
-            invites: StagedInvites::default(),
-            changes: Changes {
-                conversations,
-                last_entry: state.last_entry,
-                last_at: state.last_at,
-                ..Changes::default()
-            },
+            credentials: &mut staged.credentials,
+            names: &mut staged.names,
+            users: &mut staged.users,
+            greatest_user: &mut staged.greatest_user,
+            invites: &mut staged.invites,
+            changes: &mut staged.changes,
         }
     }
 
@@ -134,9 +187,15 @@ impl<'a> Staging<'a> {
         self.users.get(&id).or_else(|| self.state.directory.get(id))
     }
 
+    /// What is being committed.
+    fn ahead(&self) -> Option<&'a Changes> {
+        self.state.ahead.as_ref().map(|ahead| &ahead.changes)
+    }
+
     fn conversation_id(&self, pair: Pair) -> Option<ConversationId> {
         self.state
             .conversation_id(pair)
+            .or_else(|| self.ahead()?.created.get(&pair).copied())
             .or_else(|| self.changes.created.get(&pair).copied())
     }
 
@@ -144,7 +203,7 @@ impl<'a> Staging<'a> {
         self.changes
             .conversations
             .get(id)
-            .or_else(|| self.state.conversation(id))
+            .or_else(|| self.state.newest_conversation(id))
     }
 
     /// A conversation to be changed by this transaction.
@@ -152,7 +211,7 @@ impl<'a> Staging<'a> {
         let state = self.state;
         self.changes.conversations.get_or_insert_with(id, || {
             state
-                .conversation(id)
+                .newest_conversation(id)
                 .cloned()
                 .expect("an id stands for a conversation of the state or of this transaction")
         })
@@ -184,7 +243,7 @@ impl<'a> Staging<'a> {
         if self.user(receiver).is_none() {
             return Err(StoreError::NoSuchUser);
         }
-        let hash = client_id.map(|client_id| self.known_client_ids.hash(client_id.as_str()));
+        let hash = client_id.map(|client_id| self.known_client_ids.lock().hash(client_id.as_str()));
         if let (Some(hash), Some(client_id)) = (hash, client_id)
             && let Some(earlier) = self.sent_before(now, sender, hash, client_id)?
         {
@@ -226,7 +285,7 @@ impl<'a> Staging<'a> {
             },
         );
         if let Some(hash) = hash {
-            self.client_ids.insert((sender, hash), message_id);
+            self.changes.sent_as.insert((sender, hash), message_id);
             self.changes.client_ids.push((sender, hash, message_id, at));
         }
         let message = Message {
@@ -251,10 +310,11 @@ impl<'a> Staging<'a> {
         hash: u64,
         client_id: &ClientId,
     ) -> Result<Option<Message>, StoreError> {
-        let staged = self.client_ids.get(&(sender, hash)).copied();
-        let id = match staged {
-            Some(id) => Some(id),
-            None => self.known_client_ids.find(sender, hash, || {
+        let name = (sender, hash);
+        let staged = self.changes.sent_as.get(&name);
+        let id = match staged.or_else(|| self.ahead()?.sent_as.get(&name)) {
+            Some(id) => Some(*id),
+            None => self.known_client_ids.lock().find(sender, hash, || {
                 Ok(self.db.begin_read()?.open_table(CLIENT_IDS)?)
             })?,
         };
@@ -277,7 +337,9 @@ impl<'a> Staging<'a> {
     }
 
     fn create_conversation(&mut self, pair: Pair) -> Result<ConversationId, StoreError> {
-        let number = self.state.conversation_count() + self.changes.created.len() as u64 + 1;
+        let created =
+            self.changes.created.len() + self.ahead().map_or(0, |ahead| ahead.created.len());
+        let number = self.state.conversation_count() + created as u64 + 1;
         let id = ConversationId::new(number).map_err(|_| StoreError::Full)?;
         self.changes.created.insert(pair, id);
         self.changes
@@ -406,7 +468,7 @@ impl<'a> Staging<'a> {
     }
 
     fn create_user(&mut self, now: Timestamp, new: &NewUser) -> Result<Arc<User>, StoreError> {
-        if new.only_if_first && self.greatest_user > 0 {
+        if new.only_if_first && *self.greatest_user > 0 {
             return Err(StoreError::NotFirst);
         }
         if let Some(invite) = &new.invite {
@@ -416,7 +478,7 @@ impl<'a> Staging<'a> {
         if self.holder(&name).is_some() {
             return Err(StoreError::UsernameTaken);
         }
-        let number = self.greatest_user + 1;
+        let number = *self.greatest_user + 1;
         let id = UserId::new(number).map_err(|_| StoreError::Full)?;
         debug_assert!(number <= MAX_ID, "an id is checked where it is made");
         let user = Arc::new(User {
@@ -434,7 +496,7 @@ impl<'a> Staging<'a> {
         if let Some(invite) = &new.invite {
             self.use_invite(invite);
         }
-        self.greatest_user = number;
+        *self.greatest_user = number;
         self.names.insert(name, Some(id));
         self.credentials.push((id, Arc::clone(&new.password_hash)));
         self.put_user(Arc::clone(&user));

@@ -4,16 +4,19 @@
 //! Nothing here is a truth of its own: [`State::replay`] makes it all from the log. Only the writer changes it, after a
 //! commit; readers take a short lock. A conversation costs some 160 bytes, both of its people's lists included.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::chain::Chain;
 use super::conversations::{Conversations, Pairs};
+use super::entries::Entries;
 use super::invites::{InviteChange, Invites};
 use super::readset::ReadSet;
 use super::recency::{Recency, Touch, touches_since};
 use super::record::{Body, Entry, Rest, put};
 use super::users::Directory;
-use crate::model::{ConversationId, EntryId, MessageId, Pair, Timestamp, UserId};
+use crate::model::{ConversationId, EntryId, MessageId, Pair, Timestamp, User, UserId};
 
 /// One conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,6 +152,24 @@ pub(super) struct State {
     pub(super) last_entry: u64,
     /// The time of the newest entry: none may come that is earlier.
     pub(super) last_at: Timestamp,
+    /// What is being committed. Nobody but the writer looks at it, to judge what comes after.
+    pub(super) ahead: Option<Ahead>,
+    /// Counts how often something was not taken over that was ahead, or was, though nobody expected it, and how often the
+    /// database was opened anew: whatever was judged before is to be judged again.
+    pub(super) epoch: u64,
+}
+
+/// A transaction on its way to the disk.
+pub(super) struct Ahead {
+    pub(super) changes: Changes,
+    pub(super) entries: Arc<Entries>,
+}
+
+impl Ahead {
+    /// Whether it changes what nobody looks for here: accounts and invites.
+    pub(super) fn has_rows(&self) -> bool {
+        !self.changes.users.is_empty() || !self.changes.invites.is_empty()
+    }
 }
 
 /// What one transaction changes, to be taken over once it is on disk.
@@ -158,7 +179,9 @@ pub(super) struct Changes {
     pub(super) created: FxHashMap<Pair, ConversationId>,
     /// Of each message with a client id its sender, the id's hash, itself and when it was sent.
     pub(super) client_ids: Vec<(UserId, u64, MessageId, Timestamp)>,
-    pub(super) users: Vec<std::sync::Arc<crate::model::User>>,
+    /// The same messages by their senders and hashes.
+    pub(super) sent_as: FxHashMap<(UserId, u64), MessageId>,
+    pub(super) users: Vec<Arc<User>>,
     pub(super) invites: Vec<InviteChange>,
     pub(super) last_entry: u64,
     pub(super) last_at: Timestamp,
@@ -171,6 +194,20 @@ impl State {
 
     pub(super) fn conversation(&self, id: ConversationId) -> Option<&Conversation> {
         self.conversations.get(id)
+    }
+
+    /// For the writer: the conversation as it is to be, once what is ahead is on disk.
+    pub(super) fn newest_conversation(&self, id: ConversationId) -> Option<&Conversation> {
+        let ahead = self.ahead.as_ref();
+        ahead
+            .and_then(|ahead| ahead.changes.conversations.get(id))
+            .or_else(|| self.conversation(id))
+    }
+
+    /// The time of the newest entry, what is ahead included.
+    pub(super) fn newest_at(&self) -> Timestamp {
+        let ahead = self.ahead.as_ref();
+        ahead.map_or(self.last_at, |ahead| ahead.changes.last_at)
     }
 
     pub(super) fn conversation_count(&self) -> u64 {
@@ -274,8 +311,17 @@ impl State {
         self.recency = recency;
     }
 
-    /// Takes over what a transaction changed. Gives the emptied list back, for the next one to use its room.
-    pub(super) fn publish(&mut self, mut changes: Changes) -> Changed {
+    /// Drops what is ahead, since its commit failed. Gives what it would have changed.
+    pub(super) fn drop_ahead(&mut self) -> Option<Changes> {
+        self.epoch += 1;
+        self.ahead.take().map(|ahead| ahead.changes)
+    }
+
+    /// Takes over what is ahead, since it is on disk. Gives the emptied list back, for a later one to use its room.
+    pub(super) fn publish(&mut self) -> Changed {
+        let Some(Ahead { mut changes, .. }) = self.ahead.take() else {
+            return Changed::default();
+        };
         let mut touches = Vec::with_capacity(changes.conversations.list.len());
         // New ones stand in the order of their ids, and are appended.
         for (id, conversation) in changes.conversations.list.drain(..) {

@@ -1,10 +1,13 @@
 //! The one writer: queued changes become one transaction, one fsync, and only then their answers, in commit order.
 //!
 //! ```text
-//! submit -> queue (bounded) -> [ take -> stage -> commit + fsync -> publish to memory ] -> batch -> who listens
+//! submit -> queue (bounded) -> take -> judge -> [ commit + fsync -> publish to memory -> batch -> who listens ]
 //! ```
 //!
-//! The bracket is one thread. A change that is refused costs its neighbours nothing.
+//! The bracket is for one thread at a time. In a crowd the writer's other thread takes and judges the next changes
+//! meanwhile, upon what is being committed; where that fails they are judged again. It begins their transaction as soon as
+//! the one before has ended, while that is still published and told. So the disk waits for the processor no longer than
+//! it must, and a lone change still needs no second thread. A change that is refused costs its neighbours nothing.
 //!
 //! Where the disk refuses, all changes of the transaction are answered [`StoreError::Unavailable`], since whether it
 //! reached the disk is then unknown; so is every later one, until the disk takes writes again. redb's handle is dead
@@ -16,24 +19,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use redb::{Database, ReadableDatabase, ReadableTable};
+use parking_lot::Mutex;
+use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
 use tokio::sync::mpsc;
 
 use super::client_ids::ClientIds;
 use super::entries::Entries;
 use super::invites;
-use super::queue::Pace;
 use super::record::seal;
 use super::schema::{Loaded, encode_pair};
-use super::staging::Staging;
-use super::state::{Changed, Changes};
+use super::staging::{Staged, Staging};
+use super::state::{Ahead, Changed, Changes};
 use super::sweep::{Step, Sweep};
 use super::tables::{CONVERSATIONS, CREDENTIALS, INVITES, LOG, USERS};
 use super::{
     Answer, Change, Committed, Done, Inner, StoreError, StoreOptions, open_database, schema, users,
 };
 use crate::metrics::METRICS;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, UserId};
 
 /// 32 MiB: with less room than that nothing is written. A transaction of 5,000 of the longest messages takes 80 MB,
 /// but most take a few KB; and where this is too little the disk refuses, which loses nothing either.
@@ -75,6 +78,26 @@ impl<E: Into<StoreError>> From<E> for Failure {
     }
 }
 
+/// What is to be committed.
+struct Ready {
+    /// The transaction, and its entries, which are ahead too; `None` where there is nothing to be written.
+    write: Option<(WriteTransaction, Arc<Entries>)>,
+    credentials: Vec<(UserId, Arc<str>)>,
+    results: Results,
+}
+
+/// Why what was ahead is not on disk, for certain or perhaps.
+enum Unwritten {
+    Not(StoreError),
+    MaybeWritten(StoreError),
+}
+
+impl<E: Into<StoreError>> From<E> for Unwritten {
+    fn from(error: E) -> Self {
+        Self::Not(error.into())
+    }
+}
+
 /// A transaction whose commit failed: what it would have changed, and what came of its changes.
 struct Unknown {
     changes: Changes,
@@ -93,19 +116,43 @@ enum Trouble {
     },
 }
 
-/// The writer and what only it knows.
+/// So many changes are judged before whoever waits to publish, or to read, has a turn at what stands in memory.
+const JUDGED_A_TURN: usize = 256;
+
+/// The writer, which its two threads share.
 pub(super) struct Writer {
     inner: Arc<Inner>,
-    done: mpsc::Sender<Vec<Done>>,
-    pace: Pace,
-    client_ids: ClientIds,
-    sweep: Sweep,
-    /// What the transaction at hand appends; empty between two.
-    entries: Entries,
-    /// Empty, and with room for the conversations that it changes.
-    changed: Changed,
     retry_after: Duration,
+    client_ids: Mutex<ClientIds>,
+    committer: Mutex<Committer>,
+    /// The room of earlier transactions, emptied: one for each of the two.
+    spare: Mutex<Vec<(Entries, Changed)>>,
+}
+
+/// What only whoever commits knows.
+struct Committer {
+    done: mpsc::Sender<Vec<Done>>,
+    sweep: Sweep,
     trouble: Option<Trouble>,
+}
+
+/// Changes that are judged, and the transaction that has their entries already, where there are any.
+struct Judged {
+    staged: Staged,
+    results: Results,
+    txn: Option<WriteTransaction>,
+}
+
+/// Has both threads end where one panics: what it left half done is not to be built upon.
+struct Fall<'a>(&'a Inner);
+
+impl Drop for Fall<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_writable(false);
+            self.0.queue.halt();
+        }
+    }
 }
 
 impl Writer {
@@ -118,59 +165,73 @@ impl Writer {
     ) -> Self {
         Self {
             inner,
-            done,
-            pace: Pace::new(options.commit_interval),
             retry_after: options.retry_after,
-            client_ids,
-            sweep,
-            entries: Entries::default(),
-            changed: Changed::default(),
-            trouble: None,
+            client_ids: Mutex::new(client_ids),
+            committer: Mutex::new(Committer {
+                done,
+                sweep,
+                trouble: None,
+            }),
+            spare: Mutex::default(),
         }
     }
 
     /// Runs until the queue is closed and its last change is answered.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(&self) {
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.rounds());
+            self.rounds();
+        });
+        if !self.inner.queue.is_halted() {
+            self.finish(&mut self.committer.lock());
+        }
+    }
+
+    fn rounds(&self) {
+        let _fall = Fall(&self.inner);
         loop {
-            let until = self
-                .trouble
-                .is_some()
-                .then(|| Instant::now() + self.retry_after);
-            let Some(jobs) = self.inner.queue.take(&mut self.pace, until) else {
-                break;
+            let in_trouble = !self.inner.writable.load(Ordering::Acquire);
+            let until = in_trouble.then(|| Instant::now() + self.retry_after);
+            let Some(mut jobs) = self.inner.queue.take(until) else {
+                return;
             };
-            let told = self.work(jobs);
+            // In trouble nothing is ahead that one could build upon.
+            let judged = (!in_trouble).then(|| self.judge_beside(&mut jobs));
+            let told = self.work(&mut self.committer.lock(), jobs, judged.flatten());
             self.inner.turns.fetch_add(1, Ordering::Relaxed);
             if !told {
                 // Nobody is left to be told; what is committed is committed.
-                return;
+                return self.inner.queue.halt();
             }
         }
-        self.finish();
     }
 
-    /// One round: mends what can be mended, commits, answers. `false` where nobody listens.
-    fn work(&mut self, jobs: Vec<Job>) -> bool {
-        if self.inner.is_suspect() && self.trouble.is_none() {
-            self.set_trouble(Trouble::broken(None, self.retry_after));
+    /// One round of the committing: mends what can be mended, commits, answers. `false` where nobody listens.
+    fn work(&self, committer: &mut Committer, jobs: Vec<Job>, judged: Option<Judged>) -> bool {
+        if self.inner.is_suspect() && committer.trouble.is_none() {
+            self.set_trouble(committer, Trouble::broken(None, self.retry_after));
         }
-        let late = self.mend();
-        if !self.tell(late) {
-            return false;
+        let late = self.mend(committer);
+        let told = committer.tell(late);
+        if !told || jobs.is_empty() {
+            self.inner.queue.judged();
+            self.inner.queue.committed();
+            return told;
         }
-        if jobs.is_empty() {
-            return true;
-        }
-        let result = METRICS.committing(jobs.len(), || match self.trouble {
-            Some(_) => Err(Failure::NoRoom),
-            None => self.commit(&jobs),
+        let result = METRICS.committing(jobs.len(), || {
+            let ready = match committer.trouble {
+                Some(_) => Err(Failure::NoRoom),
+                None => self.ready(&jobs, judged),
+            };
+            // From here on the other one judges what comes next.
+            self.inner.queue.judged();
+            self.commit(committer, ready?)
         });
-        self.entries.clear();
-        self.inner.queue.committed(&mut self.pace);
+        self.inner.queue.committed();
         let (results, trouble) = match result {
             Ok(results) => (results, None),
             Err(failure) => {
-                let trouble = self
+                let trouble = committer
                     .trouble
                     .is_none()
                     .then(|| failure.report(jobs.len(), self.retry_after));
@@ -181,10 +242,10 @@ impl Writer {
         // Before anybody hears of it, so that whoever does finds it so.
         let failed = trouble.is_some();
         if let Some(trouble) = trouble {
-            self.set_trouble(trouble);
+            self.set_trouble(committer, trouble);
         }
         let answered = jobs.into_iter().zip(results);
-        let told = self.tell(
+        let told = committer.tell(
             answered
                 .map(|(job, result)| Done::Answered {
                     result,
@@ -193,42 +254,56 @@ impl Writer {
                 .collect(),
         );
         if failed {
-            let late = self.mend();
-            return told && self.tell(late);
+            let late = self.mend(committer);
+            return told && committer.tell(late);
         }
         told
     }
 
-    fn tell(&self, batch: Vec<Done>) -> bool {
-        batch.is_empty() || self.done.blocking_send(batch).is_ok()
-    }
-
-    fn set_trouble(&mut self, trouble: Trouble) {
+    fn set_trouble(&self, committer: &mut Committer, trouble: Trouble) {
         self.inner.set_writable(false);
-        self.trouble = Some(trouble);
+        committer.trouble = Some(trouble);
     }
 
-    /// One transaction for all jobs. The results are the jobs', in order; an error is the whole transaction's.
-    fn commit(&mut self, jobs: &[Job]) -> Result<Results, Failure> {
-        if !self.inner.has_room(RESERVE_BYTES) {
-            return Err(Failure::NoRoom);
+    /// Judges changes before it is known whether they can be committed, and those that come while another commit is under
+    /// way; then begins their transaction. `None` where that fails, or must wait: then whoever commits does it again.
+    fn judge_beside(&self, jobs: &mut Vec<Job>) -> Option<Judged> {
+        let mut judged = self.judge(jobs, None).ok()??;
+        while self.committer.is_locked() {
+            let from = jobs.len();
+            if self.inner.queue.take_more(jobs) == 0 {
+                break;
+            }
+            judged = self.judge(&jobs[from..], Some(judged)).ok()??;
         }
+        self.begin(judged).ok()
+    }
+
+    /// Judges changes of one transaction, one after the other and after those that are `judged`. `None` where that cannot be
+    /// done before what is ahead is published, or dropped; never so for whoever commits.
+    fn judge(&self, jobs: &[Job], judged: Option<Judged>) -> Result<Option<Judged>, StoreError> {
         let db = self.inner.database()?;
-        let txn = db.begin_write()?;
-        let (results, changes, step) = {
-            let mut log = txn.open_table(LOG)?;
-            let (state, tail) = (self.inner.state.read(), self.inner.tail.read());
+        let (mut begun, mut results) = match judged {
+            Some(judged) => (Some(judged.staged), judged.results),
+            None => (None, Vec::with_capacity(jobs.len())),
+        };
+        for jobs in jobs.chunks(JUDGED_A_TURN) {
+            let state = self.inner.state.read();
+            // What came before is in the end of the log, or still ahead: it is put there before it is published.
+            let tail = self.inner.tail.read();
+            if state.ahead.as_ref().is_some_and(Ahead::has_rows) {
+                return Ok(None);
+            }
+            let staged = match &mut begun {
+                Some(staged) if !staged.holds(&state) => return Ok(None),
+                Some(staged) => staged,
+                None => {
+                    let room = self.spare.lock().pop().unwrap_or_default();
+                    begun.insert(Staged::begin(&state, room))
+                }
+            };
             state.fetch(jobs.iter().filter_map(|job| job.change.pair()));
-            let mut staging = Staging::new(
-                &state,
-                &db,
-                &log,
-                &tail,
-                &mut self.client_ids,
-                &mut self.entries,
-                std::mem::take(&mut self.changed),
-            );
-            let mut results = Vec::with_capacity(jobs.len());
+            let mut staging = Staging::new(&state, &tail, &db, &self.client_ids, staged);
             for job in jobs {
                 match staging.stage(job.now, &job.change) {
                     // A damaged record: this change cannot be judged, and the others can.
@@ -236,96 +311,164 @@ impl Writer {
                         tracing::error!(%error, "a change met a damaged record");
                         results.push(Err(StoreError::Unavailable));
                     }
-                    Err(error @ StoreError::Database(_)) => return Err(error.into()),
+                    Err(error @ StoreError::Database(_)) => return Err(error),
                     result => results.push(result),
                 }
             }
-            let (credentials, changes) = (staging.credentials, staging.changes);
-            if self.entries.len() == 0 && changes.users.is_empty() && changes.invites.is_empty() {
-                // Every answer says how things were already; they are on disk.
-                return Ok(results);
-            }
-            let appended = self.entries.len() as u64;
+        }
+        let txn = None;
+        Ok(begun.map(|staged| Judged {
+            staged,
+            results,
+            txn,
+        }))
+    }
+
+    /// Begins the transaction of judged changes, once the one before it has ended, and puts their entries into it.
+    fn begin(&self, mut judged: Judged) -> Result<Judged, Failure> {
+        if judged.staged.is_empty() {
+            return Ok(judged);
+        }
+        if !self.inner.has_room(RESERVE_BYTES) {
+            return Err(Failure::NoRoom);
+        }
+        let txn = self.inner.database()?.begin_write()?;
+        {
+            let mut log = txn.open_table(LOG)?;
             // Appending at the end, by a cursor, fills the pages of the tree; single inserts leave them half empty.
             let mut end = log.upper_bound_mut(std::ops::Bound::<u64>::Unbounded)?;
-            for (id, value) in self.entries.iter() {
+            for (id, value) in judged.staged.entries.iter() {
                 end.insert_before(id, value)?;
             }
             end.close()?;
-            if !changes.created.is_empty() {
-                let mut conversations = txn.open_table(CONVERSATIONS)?;
-                for (pair, id) in &changes.created {
-                    conversations.insert(id.get(), &seal(id.get(), &encode_pair(*pair))[..])?;
-                }
-            }
-            if !changes.users.is_empty() {
-                let mut table = txn.open_table(USERS)?;
-                for user in &changes.users {
-                    table.insert(user.id.get(), &users::encode(user)[..])?;
-                }
-                let mut table = txn.open_table(CREDENTIALS)?;
-                for (user, hash) in credentials {
-                    table.insert(user.get(), &seal(user.get(), hash.as_bytes())[..])?;
-                }
-            }
-            if !changes.invites.is_empty() {
-                let mut table = txn.open_table(INVITES)?;
-                for (number, invite) in &changes.invites {
-                    match invite {
-                        Some(invite) => {
-                            table.insert(number, &invites::encode(*number, invite)[..])?
-                        }
-                        None => table.remove(number)?,
-                    };
-                }
-            }
-            let step = self.sweep.step(
-                &txn,
-                changes.last_at,
-                appended,
-                &mut self.client_ids,
-                |id| {
-                    changes
-                        .conversations
-                        .get(id)
-                        .or_else(|| state.conversation(id))
-                },
-            )?;
-            (results, changes, step)
-        };
-        if let Err(error) = txn.commit() {
-            let unknown = Unknown { changes, results };
-            return Err(Failure::Broken(error.into(), Some(Box::new(unknown))));
         }
-        self.inner.tail.write().append(&self.entries);
-        self.publish(changes, &step);
-        Ok(results)
+        judged.txn = Some(txn);
+        Ok(judged)
     }
 
-    /// Takes over what is on disk now.
-    fn publish(&mut self, changes: Changes, step: &Step) {
-        self.sweep.taken(step, &mut self.client_ids);
-        for id in changes.conversations.ids() {
-            self.sweep.mark(id);
+    /// For whoever commits: what is to be written. It is put ahead, so that what comes next is judged upon it.
+    fn ready(&self, jobs: &[Job], judged: Option<Judged>) -> Result<Ready, Failure> {
+        let judged = judged.filter(|judged| judged.staged.holds(&self.inner.state.read()));
+        let Judged {
+            staged,
+            results,
+            txn,
+        } = match judged {
+            Some(judged) => judged,
+            None => self.begin(self.judge(jobs, None)?.ok_or(StoreError::Unavailable)?)?,
+        };
+        let write = txn.map(|txn| {
+            let entries = Arc::new(staged.entries);
+            self.inner.state.write().ahead = Some(Ahead {
+                changes: staged.changes,
+                entries: Arc::clone(&entries),
+            });
+            (txn, entries)
+        });
+        Ok(Ready {
+            write,
+            credentials: staged.credentials,
+            results,
+        })
+    }
+
+    /// One transaction for all of it. The results are the jobs', in order; an error is the whole transaction's.
+    fn commit(&self, committer: &mut Committer, ready: Ready) -> Result<Results, Failure> {
+        let Some((txn, entries)) = ready.write else {
+            // Every answer says how things were already; they are on disk.
+            return Ok(ready.results);
+        };
+        match self.write(committer, txn, entries.len() as u64, &ready.credentials) {
+            Ok(step) => {
+                self.inner.tail.write().append(&entries);
+                let changed = self.publish(committer, &step);
+                if let Some(mut entries) = Arc::into_inner(entries) {
+                    entries.clear();
+                    self.spare.lock().push((entries, changed));
+                }
+                Ok(ready.results)
+            }
+            Err(unwritten) => {
+                let changes = self.inner.state.write().drop_ahead();
+                Err(match (unwritten, changes) {
+                    (Unwritten::MaybeWritten(error), Some(changes)) => {
+                        let results = ready.results;
+                        let unknown = Unknown { changes, results };
+                        Failure::Broken(error, Some(Box::new(unknown)))
+                    }
+                    (Unwritten::MaybeWritten(error) | Unwritten::Not(error), _) => {
+                        Failure::Broken(error, None)
+                    }
+                })
+            }
         }
-        for (sender, hash, message, at) in &changes.client_ids {
-            self.client_ids.put(*sender, *hash, *message, *at);
-        }
-        let last_entry = changes.last_entry;
-        self.changed = self.inner.state.write().publish(changes);
-        self.sweep.begin_if_due(last_entry, &self.client_ids);
+    }
+
+    /// Writes what is ahead, but for the entries, of which there are `appended` in the transaction already; and commits.
+    fn write(
+        &self,
+        committer: &mut Committer,
+        txn: WriteTransaction,
+        appended: u64,
+        credentials: &[(UserId, Arc<str>)],
+    ) -> Result<Step, Unwritten> {
+        let step = {
+            let state = self.inner.state.read();
+            if let Some(ahead) = &state.ahead {
+                write_rows(&txn, &ahead.changes, credentials)?;
+            }
+            committer.sweep.step(
+                &txn,
+                state.newest_at(),
+                appended,
+                &mut self.client_ids.lock(),
+                |id| state.newest_conversation(id),
+            )?
+        };
+        txn.commit()
+            .map_err(|error| Unwritten::MaybeWritten(error.into()))?;
+        Ok(step)
+    }
+
+    /// Takes over what is ahead, since it is on disk now. Gives the list of conversations back, empty.
+    fn publish(&self, committer: &mut Committer, step: &Step) -> Changed {
+        let last_entry = {
+            let state = self.inner.state.read();
+            let mut client_ids = self.client_ids.lock();
+            committer.sweep.taken(step, &mut client_ids);
+            let changes = state.ahead.as_ref().map(|ahead| &ahead.changes);
+            for id in changes
+                .iter()
+                .flat_map(|changes| changes.conversations.ids())
+            {
+                committer.sweep.mark(id);
+            }
+            // Before they are ahead no more: a client id is found here or there.
+            for (sender, hash, message, at) in
+                changes.iter().flat_map(|changes| &changes.client_ids)
+            {
+                client_ids.put(*sender, *hash, *message, *at);
+            }
+            changes.map_or(state.last_entry, |changes| changes.last_entry)
+        };
+        // Whoever judges holds the state first and the client ids after it, so none of these are held here.
+        let changed = self.inner.state.write().publish();
+        committer
+            .sweep
+            .begin_if_due(last_entry, &self.client_ids.lock());
+        changed
     }
 
     /// Tries to write again, where that is due. Gives what was found to be on disk although its commit had failed.
-    fn mend(&mut self) -> Vec<Done> {
-        match self.trouble.take() {
+    fn mend(&self, committer: &mut Committer) -> Vec<Done> {
+        match committer.trouble.take() {
             None => Vec::new(),
             Some(Trouble::NoRoom) => {
                 if self.inner.has_room(RESERVE_BYTES) {
                     tracing::info!("there is room on the disk again; messages are taken again");
                     self.inner.set_writable(true);
                 } else {
-                    self.trouble = Some(Trouble::NoRoom);
+                    committer.trouble = Some(Trouble::NoRoom);
                 }
                 Vec::new()
             }
@@ -335,34 +478,36 @@ impl Writer {
                 wait,
             }) => {
                 if Instant::now() < next {
-                    self.trouble = Some(Trouble::Broken {
+                    committer.trouble = Some(Trouble::Broken {
                         unknown,
                         next,
                         wait,
                     });
                     return Vec::new();
                 }
-                match self.reopen(unknown.as_deref()) {
+                match self.reopen(committer, unknown.as_deref()) {
                     Ok(applied) => {
                         tracing::info!("the data file can be written again");
                         self.inner.set_writable(true);
                         let Some(unknown) = unknown.filter(|_| applied) else {
                             return Vec::new();
                         };
-                        self.publish(unknown.changes, &Step::default());
-                        unknown
-                            .results
-                            .into_iter()
-                            .flatten()
-                            .map(Done::Late)
-                            .collect()
+                        let Unknown { changes, results } = *unknown;
+                        {
+                            let mut state = self.inner.state.write();
+                            state.epoch += 1;
+                            let entries = Arc::default();
+                            state.ahead = Some(Ahead { changes, entries });
+                        }
+                        self.publish(committer, &Step::default());
+                        results.into_iter().flatten().map(Done::Late).collect()
                     }
                     Err(error) => {
                         tracing::warn!(
                             error = &error as &dyn std::error::Error,
                             "the data file still cannot be written"
                         );
-                        self.trouble = Some(Trouble::Broken {
+                        committer.trouble = Some(Trouble::Broken {
                             unknown,
                             next: Instant::now() + wait,
                             wait: (wait * 2).min(MAX_RETRY_AFTER),
@@ -376,7 +521,11 @@ impl Writer {
 
     /// Opens the database anew, or lets its held-back writes through. Says whether the transaction of unknown outcome is
     /// on disk.
-    fn reopen(&mut self, unknown: Option<&Unknown>) -> Result<bool, super::OpenError> {
+    fn reopen(
+        &self,
+        committer: &mut Committer,
+        unknown: Option<&Unknown>,
+    ) -> Result<bool, super::OpenError> {
         // What is read from now on is what the disk has.
         self.inner.tail.write().clear();
         let mut place = self.inner.database.write();
@@ -395,6 +544,8 @@ impl Writer {
         drop(place);
         released.map_err(super::OpenError::Io)?;
         self.inner.clear_suspicion();
+        // What was judged may have begun its transaction with the handle before.
+        self.inner.state.write().epoch += 1;
         let stored = last_entry(&db)?;
         let known = self.inner.state.read().last_entry;
         let applied = match unknown {
@@ -414,24 +565,27 @@ impl Writer {
                 "the disk does not hold what it confirmed; the data is read anew"
             );
             let Loaded {
-                state,
+                mut state,
                 sweep,
                 client_ids,
-            } = schema::load(&db, self.sweep.window())?;
-            *self.inner.state.write() = state;
-            (self.sweep, self.client_ids) = (sweep, client_ids);
+            } = schema::load(&db, committer.sweep.window())?;
+            let mut place = self.inner.state.write();
+            state.epoch = place.epoch + 1;
+            *place = state;
+            committer.sweep = sweep;
+            *self.client_ids.lock() = client_ids;
             return Ok(false);
         }
         Ok(applied)
     }
 
     /// Sweeps what is left, so that the next start replays nothing.
-    fn finish(&mut self) {
-        if self.trouble.is_some() {
+    fn finish(&self, committer: &mut Committer) {
+        if committer.trouble.is_some() {
             return;
         }
         loop {
-            match self.finish_step() {
+            match self.finish_step(&mut committer.sweep) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
@@ -443,21 +597,61 @@ impl Writer {
     }
 
     /// `false` once nothing is left.
-    fn finish_step(&mut self) -> Result<bool, StoreError> {
+    fn finish_step(&self, sweep: &mut Sweep) -> Result<bool, StoreError> {
         let db = self.inner.database()?;
         let txn = db.begin_write()?;
         let step = {
             let state = self.inner.state.read();
-            self.sweep
-                .finish(&txn, state.last_at, &state, &mut self.client_ids)?
+            let mut client_ids = self.client_ids.lock();
+            sweep.finish(&txn, state.last_at, &state, &mut client_ids)?
         };
         let Some(step) = step else {
             return Ok(false);
         };
         txn.commit()?;
-        self.sweep.taken(&step, &mut self.client_ids);
+        sweep.taken(&step, &mut self.client_ids.lock());
         Ok(true)
     }
+}
+
+impl Committer {
+    fn tell(&self, batch: Vec<Done>) -> bool {
+        batch.is_empty() || self.done.blocking_send(batch).is_ok()
+    }
+}
+
+/// Writes the conversations that a transaction creates, the accounts and the invites that it changes.
+fn write_rows(
+    txn: &WriteTransaction,
+    changes: &Changes,
+    credentials: &[(UserId, Arc<str>)],
+) -> Result<(), StoreError> {
+    if !changes.created.is_empty() {
+        let mut conversations = txn.open_table(CONVERSATIONS)?;
+        for (pair, id) in &changes.created {
+            conversations.insert(id.get(), &seal(id.get(), &encode_pair(*pair))[..])?;
+        }
+    }
+    if !changes.users.is_empty() {
+        let mut table = txn.open_table(USERS)?;
+        for user in &changes.users {
+            table.insert(user.id.get(), &users::encode(user)[..])?;
+        }
+        let mut table = txn.open_table(CREDENTIALS)?;
+        for (user, hash) in credentials {
+            table.insert(user.get(), &seal(user.get(), hash.as_bytes())[..])?;
+        }
+    }
+    if !changes.invites.is_empty() {
+        let mut table = txn.open_table(INVITES)?;
+        for (number, invite) in &changes.invites {
+            match invite {
+                Some(invite) => table.insert(number, &invites::encode(*number, invite)[..])?,
+                None => table.remove(number)?,
+            };
+        }
+    }
+    Ok(())
 }
 
 impl Trouble {
