@@ -1,9 +1,11 @@
 //! Times as chatd keeps and shows them.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A moment: milliseconds since 1970 in UTC. Written as RFC 3339 with milliseconds, `2025-06-05T12:00:00.000Z`.
@@ -43,15 +45,53 @@ impl Timestamp {
     }
 }
 
+/// How a moment is written: `2025-06-05T12:00:00.000Z`
+const WRITTEN: usize = 24;
+/// Where its milliseconds stand.
+const MILLIS: std::ops::Range<usize> = 20..23;
+
+/// The second that was written last, and how. A message is told of three times, and most come within a second of the one
+/// before.
+#[derive(Clone, Copy)]
+struct LastSecond {
+    second: u64,
+    text: [u8; WRITTEN],
+}
+
+thread_local! {
+    static LAST: Cell<LastSecond> = const {
+        Cell::new(LastSecond { second: 0, text: *b"1970-01-01T00:00:00.000Z" })
+    };
+}
+
+impl Timestamp {
+    /// Its text; always there, since [`Timestamp::from_ms`] goes no further than jiff does.
+    fn text(self) -> Option<[u8; WRITTEN]> {
+        let (second, mut millis) = (self.0 / 1_000, self.0 % 1_000);
+        let mut last = LAST.get();
+        if last.second != second {
+            static PRINTER: jiff::fmt::temporal::DateTimePrinter =
+                jiff::fmt::temporal::DateTimePrinter::new().precision(Some(3));
+            let moment = jiff::Timestamp::from_second(second.cast_signed()).ok()?;
+            let text = PRINTER.timestamp_to_string(&moment);
+            last = LastSecond {
+                second,
+                text: text.as_bytes().try_into().ok()?,
+            };
+            LAST.set(last);
+        }
+        for digit in last.text[MILLIS].iter_mut().rev() {
+            *digit = b'0' + (millis % 10) as u8;
+            millis /= 10;
+        }
+        Some(last.text)
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        static PRINTER: jiff::fmt::temporal::DateTimePrinter =
-            jiff::fmt::temporal::DateTimePrinter::new().precision(Some(3));
-        let moment =
-            jiff::Timestamp::from_millisecond(self.0.cast_signed()).map_err(|_| fmt::Error)?;
-        PRINTER
-            .print_timestamp(&moment, jiff::fmt::StdFmtWrite(f))
-            .map_err(|_| fmt::Error)
+        let text = self.text().ok_or(fmt::Error)?;
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -83,7 +123,11 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let text = self.text();
+        let text = text
+            .as_ref()
+            .and_then(|text| std::str::from_utf8(text).ok());
+        serializer.serialize_str(text.ok_or_else(|| S::Error::custom("a time beyond all years"))?)
     }
 }
 
@@ -119,6 +163,16 @@ mod tests {
         ] {
             assert_eq!(Timestamp::from_ms(ms).to_string(), text);
             assert_eq!(text.parse(), Ok(Timestamp::from_ms(ms)));
+        }
+    }
+
+    #[test]
+    fn a_time_is_written_as_itself_whatever_was_written_before() {
+        let begin = 1_749_124_799_000;
+        for ms in [0, 999, 1_000, 1_999, 1_000, 999, 61_007, 0, 86_400_070, 5] {
+            let time = Timestamp::from_ms(begin + ms);
+            assert_eq!(time.to_string().parse(), Ok(time));
+            assert_eq!(serde_json::to_string(&time).unwrap(), format!("\"{time}\""));
         }
     }
 
