@@ -151,21 +151,22 @@ impl Broadcast<'_> {
         let Some(sockets) = rooms.get(&self.room) else {
             return;
         };
-        let mut frame = None;
-        for socket in sockets
+        let mut sockets = sockets
             .iter()
             .filter(|socket| Some(socket.key()) != self.except)
-        {
-            if frame.is_none() {
-                frame = match encode::event(self.namespace.name(), name, args, None, 0) {
-                    Ok(frame) => Some(frame),
-                    Err(error) => {
-                        return tracing::error!(%error, name, "an event could not be encoded");
-                    }
-                };
+            .peekable();
+        if sockets.peek().is_none() {
+            return;
+        }
+        let frame = match encode::event(self.namespace.name(), name, args, None, 0) {
+            Ok(frame) => frame,
+            Err(error) => return tracing::error!(%error, name, "an event could not be encoded"),
+        };
+        while let Some(socket) = sockets.next() {
+            if sockets.peek().is_none() {
+                return socket.hear(frame, self.sequence);
             }
-            let frame = frame.clone().expect("it was encoded above");
-            socket.hear(frame, self.sequence);
+            socket.hear(frame.clone(), self.sequence);
         }
     }
 }

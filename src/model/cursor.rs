@@ -6,6 +6,7 @@ use std::hash::Hasher;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::{Serialize, Serializer};
 use siphasher::{sip, sip128};
 
 use super::UserId;
@@ -24,6 +25,25 @@ pub struct Cursor {
 
 /// Begins every cursor, so that none begins with `_`.
 const CURSOR_MARK: &str = "c";
+/// How many characters a sealed cursor has.
+const SEALED: usize = 27;
+
+/// A cursor as text: 27 characters. Every durable event carries one, so it has no memory of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealedCursor([u8; SEALED]);
+
+impl SealedCursor {
+    /// The characters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl Serialize for SealedCursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
 
 impl Cursor {
     /// After all events of an entry.
@@ -34,8 +54,8 @@ impl Cursor {
         }
     }
 
-    /// As text for this person: 27 characters.
-    pub fn seal(self, key: &CursorKey, user: UserId) -> String {
+    /// As text for this person.
+    pub fn seal(self, key: &CursorKey, user: UserId) -> SealedCursor {
         let mut bytes = [0; 21];
         bytes[..8].copy_from_slice(&self.entry.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.event.to_le_bytes());
@@ -43,10 +63,12 @@ impl Cursor {
         bytes[12..20].copy_from_slice(&mac.to_le_bytes());
         // An id has at most 53 bits, so the entry's last byte is free, and need not be said.
         bytes.copy_within(8.., 7);
-        let mut text = String::with_capacity(27);
-        text.push_str(CURSOR_MARK);
-        BASE64_URL_SAFE_NO_PAD.encode_string(&bytes[..19], &mut text);
-        text
+        let mut text = [0; SEALED];
+        text[..1].copy_from_slice(CURSOR_MARK.as_bytes());
+        BASE64_URL_SAFE_NO_PAD
+            .encode_slice(&bytes[..19], &mut text[1..])
+            .expect("19 bytes are 26 characters of base64");
+        SealedCursor(text)
     }
 
     /// What [`Cursor::seal`] sealed for this person with this key.
@@ -148,7 +170,7 @@ mod tests {
             },
             Cursor::through((1 << 53) - 1),
         ] {
-            let text = cursor.seal(&KEY, user(3));
+            let text = cursor.seal(&KEY, user(3)).as_str().to_owned();
             assert!(text.len() <= 64 && !text.starts_with('_'), "{text}");
             assert_eq!(Cursor::open(&text, &KEY, user(3)), Some(cursor));
             assert_eq!(Cursor::open(&text, &KEY, user(4)), None);

@@ -1,6 +1,7 @@
 //! One outgoing packet, encoded once and shared by every session that it goes to.
 
-use bytes::Bytes;
+use std::cell::RefCell;
+use std::sync::Arc;
 
 use crate::engineio::Packet;
 
@@ -8,20 +9,27 @@ use crate::engineio::Packet;
 const MAX_HEADER: usize = 10;
 const FINAL_TEXT: u8 = 0x81;
 const FINAL_BINARY: u8 = 0x82;
+/// 16 KiB: a thread's buffer that grew larger is given back.
+const MAX_KEPT_BYTES: usize = 16 << 10;
+
+thread_local! {
+    /// Where frames are written, so that each is then allocated once and in its size.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// An Engine.IO packet as a whole WebSocket frame, so that one piece of memory serves all sessions of both transports.
 /// Cloning shares it.
 #[derive(Clone)]
 pub struct Frame {
-    wire: Bytes,
+    wire: Arc<[u8]>,
     /// Where the payload begins in `wire`.
     payload: u8,
 }
 
 impl Frame {
-    /// A text message: `write` appends what follows the packet's type. It must append UTF-8.
+    /// A text message: `write` appends what follows the packet's type. It must append UTF-8, and may build no other frame.
     pub fn message(write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        Self::build(FINAL_TEXT, 256, |out| {
+        Self::build(FINAL_TEXT, |out| {
             out.push(b'4');
             write(out);
         })
@@ -29,47 +37,47 @@ impl Frame {
 
     /// A binary message.
     pub fn binary(bytes: &[u8]) -> Self {
-        Self::build(FINAL_BINARY, bytes.len(), |out| {
-            out.extend_from_slice(bytes)
-        })
+        Self::build(FINAL_BINARY, |out| out.extend_from_slice(bytes))
     }
 
     /// Any packet that carries text or nothing.
     pub(super) fn packet(packet: &Packet<'_>) -> Self {
         let mut text = String::new();
         packet.encode(&mut text);
-        Self::build(FINAL_TEXT, text.len(), |out| {
-            out.extend_from_slice(text.as_bytes())
-        })
+        Self::build(FINAL_TEXT, |out| out.extend_from_slice(text.as_bytes()))
     }
 
-    fn build(opcode: u8, capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        // The header's length follows from the payload's, so it is written backwards into room that was left for it.
-        let mut out = Vec::with_capacity(MAX_HEADER + capacity);
-        out.extend_from_slice(&[0; MAX_HEADER]);
-        write(&mut out);
-        let length = out.len() - MAX_HEADER;
-        let start = match length {
-            0..=125 => {
-                out[MAX_HEADER - 1] = length as u8;
-                MAX_HEADER - 2
-            }
-            126..=0xffff => {
-                out[MAX_HEADER - 2..MAX_HEADER].copy_from_slice(&(length as u16).to_be_bytes());
-                out[MAX_HEADER - 3] = 126;
-                MAX_HEADER - 4
-            }
-            _ => {
-                out[MAX_HEADER - 8..MAX_HEADER].copy_from_slice(&(length as u64).to_be_bytes());
-                out[MAX_HEADER - 9] = 127;
-                0
-            }
-        };
-        out[start] = opcode;
-        Self {
-            wire: Bytes::from(out).slice(start..),
-            payload: (MAX_HEADER - start) as u8,
-        }
+    fn build(opcode: u8, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        SCRATCH.with_borrow_mut(|out| {
+            // The header's length follows from the payload's, so it is written backwards into room that was left for it.
+            out.clear();
+            out.extend_from_slice(&[0; MAX_HEADER]);
+            write(out);
+            let length = out.len() - MAX_HEADER;
+            let start = match length {
+                0..=125 => {
+                    out[MAX_HEADER - 1] = length as u8;
+                    MAX_HEADER - 2
+                }
+                126..=0xffff => {
+                    out[MAX_HEADER - 2..MAX_HEADER].copy_from_slice(&(length as u16).to_be_bytes());
+                    out[MAX_HEADER - 3] = 126;
+                    MAX_HEADER - 4
+                }
+                _ => {
+                    out[MAX_HEADER - 8..MAX_HEADER].copy_from_slice(&(length as u64).to_be_bytes());
+                    out[MAX_HEADER - 9] = 127;
+                    0
+                }
+            };
+            out[start] = opcode;
+            let frame = Self {
+                wire: out[start..].into(),
+                payload: (MAX_HEADER - start) as u8,
+            };
+            out.shrink_to(MAX_KEPT_BYTES);
+            frame
+        })
     }
 
     /// A whole WebSocket frame that is no packet: a pong, a close.

@@ -160,7 +160,10 @@ pub(in crate::http) async fn updates(
     let key = app.chat.cursor_key();
     let Some(since) = since else {
         let meta = UpdatesMeta {
-            cursor: Cursor::through(app.chat.newest()).seal(key, user),
+            cursor: Cursor::through(app.chat.newest())
+                .seal(key, user)
+                .as_str()
+                .to_owned(),
             has_more: false,
         };
         return Ok(success(StatusCode::OK, Some([(); 0]), Some(meta)));
@@ -189,7 +192,7 @@ pub(in crate::http) async fn updates(
         Cursor::through(caught.newest)
     };
     let meta = UpdatesMeta {
-        cursor: reached.seal(key, user),
+        cursor: reached.seal(key, user).as_str().to_owned(),
         has_more,
     };
     Ok(success(StatusCode::OK, Some(rows), Some(meta)))
