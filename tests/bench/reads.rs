@@ -66,7 +66,11 @@ pub(crate) fn read(data: &Path, queries: usize) -> Result<(), Error> {
             "{} of {queries} random conversations fill a page",
             full.len()
         );
-        Ok(if full.is_empty() { sample.clone() } else { full })
+        Ok(if full.is_empty() {
+            sample.clone()
+        } else {
+            full
+        })
     })?;
     let newest: Arc<[Query]> = (0..queries)
         .map(|_| {

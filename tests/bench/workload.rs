@@ -5,6 +5,7 @@
 //! the busy nor the friends of one person are neighbours by id; whom they write to is one of their contacts, all alike.
 //! A tie of the ring is one conversation: 10,000 people have 320,000.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// With how many others everybody talks.
@@ -103,6 +104,8 @@ pub(crate) struct Traffic<'a> {
     people: &'a People,
     random: Random,
     client_ids: bool,
+    /// Made already, the next one first.
+    prepared: VecDeque<Outgoing>,
 }
 
 impl<'a> Traffic<'a> {
@@ -112,11 +115,27 @@ impl<'a> Traffic<'a> {
             people,
             random: Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d)),
             client_ids,
+            prepared: VecDeque::new(),
         }
+    }
+
+    /// Makes the next messages now, so that a measurement is not one of their making. Those after them are made when they
+    /// are wanted.
+    pub(crate) fn prepare(mut self, count: usize) -> Self {
+        self.prepared.reserve(count);
+        for _ in 0..count {
+            let message = self.make();
+            self.prepared.push_back(message);
+        }
+        self
     }
 
     /// The next one.
     pub(crate) fn message(&mut self) -> Outgoing {
+        self.prepared.pop_front().unwrap_or_else(|| self.make())
+    }
+
+    fn make(&mut self) -> Outgoing {
         let People {
             ring,
             places,
