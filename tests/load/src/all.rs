@@ -215,7 +215,7 @@ impl Run<'_> {
 
     fn storm(&mut self) -> Result<(), Error> {
         let clients = if self.quick { 1_000 } else { 10_000 };
-        for kind in [Kind::Chatd, Kind::Node] {
+        for kind in [Kind::Chatd, Kind::Node, Kind::Router] {
             let server = Server::start(kind, self.programs)?;
             let stormed = storm::storm(server.site, 1, clients)?;
             self.check("storm", kind, &stormed.verdict);
