@@ -222,15 +222,18 @@ pub(crate) fn run(site: Site, questions: &[Question], times: Times) -> Result<Re
         }
         for event in &events {
             let one = &mut asking[event.token().0];
-            loop {
+            let mut answered = None;
+            // Nothing follows an answer, so that nobody need look.
+            while answered.is_none() {
                 match one.stream.read(&mut scratch) {
                     Ok(0) => return Err("the server closed a connection that is kept alive".into()),
                     Ok(count) => one.answer.extend_from_slice(&scratch[..count]),
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                     Err(error) => return Err(error.into()),
                 }
+                answered = whole(&one.answer)?;
             }
-            if let Some((head, length)) = whole(&one.answer)? {
+            if let Some((head, length)) = answered {
                 let body = &one.answer[head..length];
                 let row = questions[one.question].row;
                 let good = one.answer.starts_with(b"HTTP/1.1 200")
