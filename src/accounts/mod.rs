@@ -10,6 +10,7 @@ mod error;
 mod foreign;
 mod password;
 mod token;
+mod verified;
 
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,8 @@ use crate::model::{Timestamp, User, UserId, Username, check_avatar};
 pub use crate::store::Invite;
 use crate::store::{Change, Committed, NewUser, PutUser, Store, StoreError, UserChange};
 
-use token::Tokens;
+use token::{Tokens, Verified};
+use verified::VerifiedTokens;
 
 /// 30 days: long enough that a person on a phone is rarely asked, short enough that a forgotten laptop is let go.
 pub const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -128,10 +130,17 @@ pub struct Accounts {
     passwords: Passwords,
     tokens: Arc<Tokens>,
     foreign: Arc<RwLock<ForeignTokens>>,
+    verified: Arc<VerifiedTokens>,
     registration: Registration,
     listener: Arc<dyn Listener>,
     /// Makes the first account, whatever the mode. New at every start, and dead once there is an account.
     setup_code: Arc<str>,
+}
+
+/// Whose a token is, by its signature.
+enum Signed {
+    Known(Verified),
+    New(Newcomer),
 }
 
 impl Accounts {
@@ -153,6 +162,7 @@ impl Accounts {
             passwords,
             tokens,
             foreign: Arc::new(RwLock::new(foreign)),
+            verified: Arc::new(VerifiedTokens::new()),
             registration,
             listener,
             setup_code,
@@ -241,23 +251,44 @@ impl Accounts {
         let token = token
             .filter(|token| !token.is_empty())
             .ok_or(AccountError::MissingToken)?;
-        let verified = match self.tokens.verify(token, now) {
-            // It may be another system's.
-            Err(AccountError::InvalidToken) if token.len() <= token::MAX_TOKEN_BYTES => {
-                let foreign = self.foreign.read();
-                let (verified, newcomer) = foreign.verify(token, now)?;
-                if foreign.provision() && self.store.user(verified.grant.user_id).is_none() {
-                    return Ok(Identity::New(newcomer));
-                }
-                verified
-            }
-            verified => verified?,
+        // Somebody without an account may be one for whom it is to be made: the token says how.
+        let known = self.verified.get(token);
+        let known = known.filter(|known| self.store.user(known.grant.user_id).is_some());
+        let verified = match known {
+            Some(known) => known,
+            None => match self.verify(token, now)? {
+                Signed::Known(verified) => verified,
+                Signed::New(newcomer) => return Ok(Identity::New(newcomer)),
+            },
         };
         Ok(Identity::Known(Caller {
             user: self.check(now, &verified.grant)?,
             expires_at: verified.expires_at,
             grant: verified.grant,
         }))
+    }
+
+    /// Checks a token's signature, form and time, and remembers it where they hold.
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Signed, AccountError> {
+        let verified = match self.tokens.verify(token, now) {
+            // It may be another system's.
+            Err(AccountError::InvalidToken) if token.len() <= token::MAX_TOKEN_BYTES => {
+                let foreign = self.foreign.read();
+                let (verified, newcomer) = foreign.verify(token, now)?;
+                if foreign.provision() && self.store.user(verified.grant.user_id).is_none() {
+                    return Ok(Signed::New(newcomer));
+                }
+                // While its keys count: see `set_keys`.
+                self.verified.put(token, verified);
+                verified
+            }
+            verified => {
+                let verified = verified?;
+                self.verified.put(token, verified);
+                verified
+            }
+        };
+        Ok(Signed::Known(verified))
     }
 
     /// Makes the account of a newcomer, unless somebody did meanwhile. A name that is taken gets the id beside it.
@@ -302,7 +333,10 @@ impl Accounts {
 
     /// Takes the keys of this JSON Web Key Set in place of those of the earlier one. Whoever is connected stays so.
     pub fn set_keys(&self, json: &str) -> Result<usize, KeyError> {
-        self.foreign.write().set_keys(json)
+        let mut foreign = self.foreign.write();
+        let count = foreign.set_keys(json)?;
+        self.verified.clear();
+        Ok(count)
     }
 
     /// Whether a token that was accepted before still is: its time, the account, and whether it was revoked.

@@ -25,6 +25,7 @@ struct Claims {
 }
 
 /// What a valid token says.
+#[derive(Clone, Copy)]
 pub(super) struct Verified {
     pub(super) expires_at: Timestamp,
     pub(super) grant: Grant,

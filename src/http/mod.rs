@@ -13,9 +13,11 @@ mod router;
 pub use api::probe::Seen;
 pub use proxy::{Network, NetworkError, TrustedProxies};
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -277,8 +279,27 @@ fn success<T: Serialize, M: Serialize>(
     )
 }
 
+/// 64 KiB: a thread's buffer that grew larger is given back.
+const MAX_KEPT_BYTES: usize = 64 << 10;
+
+thread_local! {
+    /// Where answers are written, so that each is then allocated once and in its size.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A value as JSON.
+fn encode<T: Serialize>(value: &T) -> serde_json::Result<Bytes> {
+    SCRATCH.with_borrow_mut(|out| {
+        out.clear();
+        serde_json::to_writer(&mut *out, value)?;
+        let bytes = Bytes::copy_from_slice(out);
+        out.shrink_to(MAX_KEPT_BYTES);
+        Ok(bytes)
+    })
+}
+
 fn json<T: Serialize>(status: StatusCode, body: &T) -> Response<Body> {
-    let body = match serde_json::to_vec(body) {
+    let body = match encode(body) {
         Ok(body) => body,
         Err(error) => {
             tracing::error!(%error, "a response could not be encoded");

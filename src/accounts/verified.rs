@@ -1,0 +1,104 @@
+//! Tokens that were verified lately, so that whoever asks again and again has theirs verified once.
+//!
+//! Kept is what a token grants, under a keyed hash of 128 bits of the whole token: no token is kept, and one that hashes
+//! alike cannot be made without the key. What may change since (time, the account, revocation) is not kept and is checked
+//! each time.
+
+use std::hash::Hasher;
+
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use super::token::Verified;
+
+/// So many are kept, some 2 MB; then it begins anew.
+const MAX_VERIFIED: usize = 16_384;
+
+/// What the tokens of these hashes grant.
+pub(super) struct VerifiedTokens {
+    key: [u8; 16],
+    verified: Mutex<FxHashMap<u128, Verified>>,
+}
+
+impl VerifiedTokens {
+    /// None yet, under a new key.
+    pub(super) fn new() -> Self {
+        Self {
+            key: rand::random(),
+            verified: Mutex::default(),
+        }
+    }
+
+    fn hash(&self, token: &str) -> u128 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(token.as_bytes());
+        hasher.finish128().as_u128()
+    }
+
+    /// What this token grants, where that is known.
+    pub(super) fn get(&self, token: &str) -> Option<Verified> {
+        let hash = self.hash(token);
+        self.verified.lock().get(&hash).copied()
+    }
+
+    /// Remembers a token whose signature holds.
+    pub(super) fn put(&self, token: &str, granted: Verified) {
+        let hash = self.hash(token);
+        let mut verified = self.verified.lock();
+        if verified.len() >= MAX_VERIFIED {
+            *verified = FxHashMap::default();
+        }
+        verified.insert(hash, granted);
+    }
+
+    /// Forgets all: other keys count from now on.
+    pub(super) fn clear(&self) {
+        *self.verified.lock() = FxHashMap::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::token::{Grant, Proof};
+    use crate::model::{Timestamp, UserId};
+
+    fn granted(user: u64) -> Verified {
+        let at = Timestamp::from_ms(1_000);
+        Verified {
+            expires_at: at,
+            grant: Grant {
+                user_id: UserId::new(user).unwrap(),
+                refused_from: at,
+                proof: Proof::IssuedAt(None),
+            },
+        }
+    }
+
+    fn user(tokens: &VerifiedTokens, token: &str) -> Option<u64> {
+        Some(tokens.get(token)?.grant.user_id.get())
+    }
+
+    #[test]
+    fn a_token_is_known_as_a_whole_and_until_it_is_forgotten() {
+        let tokens = VerifiedTokens::new();
+        tokens.put("header.claims.signature", granted(3));
+        assert_eq!(user(&tokens, "header.claims.signature"), Some(3));
+        for other in ["header.claims.signaturE", "header.claims.", ""] {
+            assert_eq!(user(&tokens, other), None);
+        }
+        tokens.clear();
+        assert_eq!(user(&tokens, "header.claims.signature"), None);
+    }
+
+    #[test]
+    fn no_more_are_kept_than_there_is_room_for() {
+        let tokens = VerifiedTokens::new();
+        for number in 1..=3 * MAX_VERIFIED as u64 {
+            tokens.put(&number.to_string(), granted(number));
+            assert!(tokens.verified.lock().len() <= MAX_VERIFIED);
+            assert_eq!(user(&tokens, &number.to_string()), Some(number));
+        }
+    }
+}
