@@ -179,3 +179,44 @@ async fn a_flood_of_logins_is_refused_as_busy_and_passes() {
         Some(AccountError::InvalidCredentials)
     );
 }
+
+/// What was verified once is not verified again; what can change is looked at each time all the same.
+#[tokio::test]
+async fn a_token_that_was_accepted_is_refused_once_its_key_its_time_or_its_account_is_gone() {
+    let set = |key: &str| format!(r#"{{"keys":[{{"kty":"oct","kid":"{key}","k":"{key}"}}]}}"#);
+    let accounts = accounts(Registration::Open).await;
+    accounts.set_keys(&set("AAAA")).unwrap();
+    let login = accounts.register(NOW, wish("ada", None)).await.unwrap();
+    let claims = serde_json::json!({
+        "sub": login.user.id, "iat": NOW.as_secs(), "exp": NOW.as_secs() + 600,
+    });
+    let header = jsonwebtoken::Header {
+        kid: Some("AAAA".into()),
+        ..Default::default()
+    };
+    let key = jsonwebtoken::EncodingKey::from_secret(&[0; 3]);
+    let foreign = jsonwebtoken::encode(&header, &claims, &key).unwrap();
+    let ask = |now, token: &str| match accounts.identify(now, Some(token)) {
+        Ok(Identity::Known(caller)) => Ok(caller.user.id),
+        Ok(Identity::New(_)) => panic!("the account is there"),
+        Err(error) => Err(error),
+    };
+    let ours = login.token.as_str();
+    let late = NOW.plus(DEFAULT_TOKEN_LIFETIME);
+    for token in [ours, &foreign] {
+        assert_eq!(ask(NOW, token), Ok(login.user.id));
+        assert_eq!(ask(NOW, token), Ok(login.user.id));
+        assert_eq!(ask(late, token), Err(AccountError::TokenExpired));
+    }
+    accounts.set_keys(&set("BBBB")).unwrap();
+    assert_eq!(ask(NOW, &foreign), Err(AccountError::InvalidToken));
+    accounts.set_keys(&set("AAAA")).unwrap();
+    assert_eq!(ask(NOW, &foreign), Ok(login.user.id));
+
+    let later = NOW.plus(Duration::from_secs(1));
+    let caller = accounts.authenticate(later, Some(ours)).await.unwrap();
+    accounts.logout(later, &caller).await.unwrap();
+    for token in [ours, &foreign] {
+        assert_eq!(ask(later, token), Err(AccountError::InvalidToken));
+    }
+}

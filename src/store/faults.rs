@@ -42,6 +42,8 @@ struct Bytes {
     tells_room: bool,
     /// Whether syncing waits.
     held: bool,
+    /// Whether syncing panics, as redb does on some damaged pages.
+    panics: bool,
 }
 
 impl Bytes {
@@ -130,6 +132,7 @@ impl Medium for Disk {
     fn sync(&self) -> io::Result<()> {
         let mut bytes = self.0.lock();
         self.1.wait_while(&mut bytes, |bytes| bytes.held);
+        assert!(!bytes.panics, "this disk panics, as it was told to");
         bytes.operate()?;
         let Bytes {
             cache,
@@ -515,6 +518,35 @@ fn what_is_judged_beside_a_commit_is_built_upon_it_and_outlives_its_failure() {
         assert_eq!(open.messages(), stored);
         open.close();
     }
+}
+
+#[test]
+fn a_writer_that_panics_confirms_nothing_more_and_lets_the_store_close() {
+    let disk = Disk::with(Vec::new());
+    let open = disk.open().with_users();
+    disk.0.lock().held = true;
+    let first = open.hand_in(vec![message(1, 2, "one", None)]);
+    while open.store.queued().0 > 0 {
+        std::thread::yield_now();
+    }
+    let second = open.hand_in((0..600).map(|_| message(2, 1, "more", None)).collect());
+    {
+        let mut bytes = disk.0.lock();
+        (bytes.held, bytes.panics) = (false, true);
+        disk.1.notify_all();
+    }
+    assert_eq!(first().len(), 0, "nobody knows what became of it");
+    let refused = second();
+    assert_eq!(refused.len(), 600);
+    assert!(
+        refused
+            .iter()
+            .all(|answer| matches!(answer, Err(StoreError::Unavailable)))
+    );
+    assert!(!open.store.is_writable());
+    assert!(matches!(open.send("late"), Err(StoreError::Unavailable)));
+    disk.0.lock().panics = false;
+    open.close();
 }
 
 #[test]

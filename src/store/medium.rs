@@ -286,8 +286,9 @@ impl Backend {
         self.0.medium.len().unwrap_or(0)
     }
 
-    /// Lets nothing through any more.
+    /// Lets nothing through any more. Returns once what is being written is.
     pub(super) fn give_up(&self) {
+        let _nobody_writes = self.0.held.write();
         self.0.dead.store(true, Ordering::SeqCst);
     }
 
@@ -324,8 +325,9 @@ impl StorageBackend for Backend {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut held = self.0.held.write();
         let opening = self.alive()?;
-        if let Some(held) = &mut *opening.held.write() {
+        if let Some(held) = &mut *held {
             held.len = len;
             held.blocks
                 .retain(|number, _| number * (BLOCK as u64) < len);
@@ -343,11 +345,17 @@ impl StorageBackend for Backend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let opening = self.alive()?;
-        if opening.held.read().is_none() {
-            return opening.medium.write(offset, data);
+        {
+            // Held over the write, so that nobody gives it up in the midst of it.
+            let held = self.0.held.read();
+            let opening = self.alive()?;
+            if held.is_none() {
+                return opening.medium.write(offset, data);
+            }
         }
-        match &mut *opening.held.write() {
+        let mut held = self.0.held.write();
+        let opening = self.alive()?;
+        match &mut *held {
             Some(held) => held.write(&*opening.medium, offset, data),
             None => opening.medium.write(offset, data),
         }

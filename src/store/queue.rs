@@ -245,12 +245,16 @@ impl Queue {
         }
     }
 
-    /// The oldest taking is committed, or refused: notes whether the writer is busy.
+    /// The oldest taking is committed, or refused: notes whether the writer is busy. One of nothing says nothing of that.
     pub(super) fn committed(&self) {
         let mut waiting = self.waiting.lock();
-        waiting.pace.crowd -= waiting.pace.crowd / SHRINKS;
         waiting.count();
-        waiting.in_flight.pop_front();
+        if waiting.in_flight.pop_front() == Some(0) {
+            return;
+        }
+        let shrunk = waiting.pace.crowd - waiting.pace.crowd.div_ceil(SHRINKS);
+        let here = waiting.jobs.len() + waiting.in_flight.iter().sum::<usize>();
+        waiting.pace.crowd = shrunk.max(here).max(1);
         waiting.pace.busy = !waiting.in_flight.is_empty() || !waiting.jobs.is_empty();
         waiting.pace.ended = Some(Instant::now());
     }
@@ -284,7 +288,8 @@ impl Queue {
                 waiting.wake_at = wanted;
             }
             waiting.sleepers += 1;
-            let until = until.filter(|_| here == 0);
+            // Whoever judges comes back with a time of its own.
+            let until = until.filter(|_| here == 0 && !waiting.judging);
             match [latest, until].into_iter().flatten().min() {
                 Some(at) => drop(self.here.wait_until(&mut waiting, at)),
                 None => self.here.wait(&mut waiting),
@@ -508,6 +513,34 @@ mod tests {
         assert_eq!(pass(&queue), 0);
         let until = Some(Instant::now());
         assert!(queue.take(until).unwrap().is_empty());
+    }
+
+    /// A look-up after a long rest counted as the end of a commit that had lasted as long, and a lone change then waited for
+    /// others for half of that.
+    #[test]
+    fn a_poke_after_a_rest_keeps_no_lone_change_waiting() {
+        let interval = Duration::from_millis(1);
+        let queue = after(3, 3, false, interval);
+        {
+            let pace = &mut queue.waiting.lock().pace;
+            pace.began = pace.began.and_then(|at| at.checked_sub(interval * 100));
+            pace.ended = pace.began;
+        }
+        queue.poke();
+        assert_eq!(pass(&queue), 0);
+        assert_eq!(queue.waiting.lock().wanted(interval), (1, None));
+    }
+
+    #[test]
+    fn a_crowd_that_is_gone_is_expected_no_more() {
+        let queue = Queue::new(Duration::ZERO);
+        push(&queue, 20);
+        assert_eq!(pass(&queue), 20);
+        for _ in 0..40 {
+            push(&queue, 1);
+            assert_eq!(pass(&queue), 1);
+        }
+        assert_eq!(queue.waiting.lock().pace.crowd, 1);
     }
 
     #[test]

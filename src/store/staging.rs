@@ -4,7 +4,7 @@
 //! The state before it is what is published, and upon that what is being committed at the time. Where that commit fails,
 //! what was staged upon it holds no longer.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -36,6 +36,40 @@ pub(super) struct Appended<'a> {
     tail: &'a Tail,
     db: &'a Database,
     table: OnceCell<TxnLog>,
+    disk: &'a Disk,
+}
+
+/// Whether judging may wait for the disk. Beside a commit it may not: whoever publishes, and behind that one all who read,
+/// would wait for it too.
+#[derive(Debug)]
+pub(super) struct Disk {
+    is_allowed: bool,
+    is_wanted: Cell<bool>,
+}
+
+impl Disk {
+    /// It may be read, or may not.
+    pub(super) fn allowed(is_allowed: bool) -> Self {
+        Self {
+            is_allowed,
+            is_wanted: Cell::new(false),
+        }
+    }
+
+    /// Whether it was to be read and may not be: what then was judged counts for nothing.
+    pub(super) fn is_missed(&self) -> bool {
+        self.is_wanted.get() && !self.is_allowed
+    }
+
+    /// To be called before it is read. The error goes to nobody.
+    fn want(&self) -> Result<(), StoreError> {
+        self.is_wanted.set(true);
+        if self.is_allowed {
+            Ok(())
+        } else {
+            Err(StoreError::Unavailable)
+        }
+    }
 }
 
 impl ReadLog for Appended<'_> {
@@ -48,6 +82,7 @@ impl ReadLog for Appended<'_> {
         let table = match self.table.get() {
             Some(table) => table,
             None => {
+                self.disk.want()?;
                 let table = TxnLog(self.db.begin_read()?.open_table(LOG)?);
                 self.table.get_or_init(|| table)
             }
@@ -94,8 +129,8 @@ impl Staged {
     }
 
     /// Whether what it was judged upon is still so, or on its way to be.
-    pub(super) fn holds(&self, state: &State) -> bool {
-        self.epoch == state.epoch
+    pub(super) fn holds(&self, epoch: u64) -> bool {
+        self.epoch == epoch
     }
 
     /// Whether every answer says how things were already.
@@ -124,6 +159,7 @@ impl<'a> Staging<'a> {
         state: &'a State,
         tail: &'a Tail,
         db: &'a Database,
+        disk: &'a Disk,
         known_client_ids: &'a Mutex<ClientIds>,
         staged: &'a mut Staged,
     ) -> Self {
@@ -137,6 +173,7 @@ impl<'a> Staging<'a> {
                 tail,
                 db,
                 table: OnceCell::new(),
+                disk,
             },
             credentials: &mut staged.credentials,
             names: &mut staged.names,
@@ -315,6 +352,7 @@ impl<'a> Staging<'a> {
         let id = match staged.or_else(|| self.ahead()?.sent_as.get(&name)) {
             Some(id) => Some(*id),
             None => self.known_client_ids.lock().find(sender, hash, || {
+                self.appended.disk.want()?;
                 Ok(self.db.begin_read()?.open_table(CLIENT_IDS)?)
             })?,
         };

@@ -28,7 +28,7 @@ use super::entries::Entries;
 use super::invites;
 use super::record::seal;
 use super::schema::{Loaded, encode_pair};
-use super::staging::{Staged, Staging};
+use super::staging::{Disk, Staged, Staging};
 use super::state::{Ahead, Changed, Changes};
 use super::sweep::{Step, Sweep};
 use super::tables::{CONVERSATIONS, CREDENTIALS, INVITES, LOG, USERS};
@@ -178,6 +178,7 @@ impl Writer {
 
     /// Runs until the queue is closed and its last change is answered.
     pub(super) fn run(&self) {
+        let _fall = Fall(&self.inner);
         std::thread::scope(|scope| {
             scope.spawn(|| self.rounds());
             self.rounds();
@@ -197,7 +198,16 @@ impl Writer {
             };
             // In trouble nothing is ahead that one could build upon.
             let judged = (!in_trouble).then(|| self.judge_beside(&mut jobs));
-            let told = self.work(&mut self.committer.lock(), jobs, judged.flatten());
+            let mut committer = self.committer.lock();
+            // Before the lock is given back, where this panics.
+            let _fall = Fall(&self.inner);
+            if self.inner.queue.is_halted() {
+                drop(judged);
+                return jobs
+                    .into_iter()
+                    .for_each(|job| (job.answer)(Err(StoreError::Unavailable)));
+            }
+            let told = self.work(&mut committer, jobs, judged.flatten());
             self.inner.turns.fetch_add(1, Ordering::Relaxed);
             if !told {
                 // Nobody is left to be told; what is committed is committed.
@@ -268,21 +278,30 @@ impl Writer {
     /// Judges changes before it is known whether they can be committed, and those that come while another commit is under
     /// way; then begins their transaction. `None` where that fails, or must wait: then whoever commits does it again.
     fn judge_beside(&self, jobs: &mut Vec<Job>) -> Option<Judged> {
-        let mut judged = self.judge(jobs, None).ok()??;
+        let mut judged = self.judge(jobs, None, false).ok()??;
         while self.committer.is_locked() {
             let from = jobs.len();
             if self.inner.queue.take_more(jobs) == 0 {
                 break;
             }
-            judged = self.judge(&jobs[from..], Some(judged)).ok()??;
+            judged = self.judge(&jobs[from..], Some(judged), false).ok()??;
         }
         self.begin(judged).ok()
     }
 
     /// Judges changes of one transaction, one after the other and after those that are `judged`. `None` where that cannot be
-    /// done before what is ahead is published, or dropped; never so for whoever commits.
-    fn judge(&self, jobs: &[Job], judged: Option<Judged>) -> Result<Option<Judged>, StoreError> {
+    /// done before what is ahead is published, or dropped, or where the disk must be read for it and may not be; never so for
+    /// whoever commits.
+    fn judge(
+        &self,
+        jobs: &[Job],
+        judged: Option<Judged>,
+        may_read: bool,
+    ) -> Result<Option<Judged>, StoreError> {
+        // Before the database is asked for, so that it is that one's epoch or an earlier one.
+        let epoch = self.inner.state.read().epoch;
         let db = self.inner.database()?;
+        let disk = Disk::allowed(may_read);
         let (mut begun, mut results) = match judged {
             Some(judged) => (Some(judged.staged), judged.results),
             None => (None, Vec::with_capacity(jobs.len())),
@@ -291,11 +310,11 @@ impl Writer {
             let state = self.inner.state.read();
             // What came before is in the end of the log, or still ahead: it is put there before it is published.
             let tail = self.inner.tail.read();
-            if state.ahead.as_ref().is_some_and(Ahead::has_rows) {
+            if state.epoch != epoch || state.ahead.as_ref().is_some_and(Ahead::has_rows) {
                 return Ok(None);
             }
             let staged = match &mut begun {
-                Some(staged) if !staged.holds(&state) => return Ok(None),
+                Some(staged) if !staged.holds(epoch) => return Ok(None),
                 Some(staged) => staged,
                 None => {
                     let room = self.spare.lock().pop().unwrap_or_default();
@@ -303,9 +322,13 @@ impl Writer {
                 }
             };
             state.fetch(jobs.iter().filter_map(|job| job.change.pair()));
-            let mut staging = Staging::new(&state, &tail, &db, &self.client_ids, staged);
+            let mut staging = Staging::new(&state, &tail, &db, &disk, &self.client_ids, staged);
             for job in jobs {
-                match staging.stage(job.now, &job.change) {
+                let result = staging.stage(job.now, &job.change);
+                if disk.is_missed() {
+                    return Ok(None);
+                }
+                match result {
                     // A damaged record: this change cannot be judged, and the others can.
                     Err(error @ StoreError::Damaged { .. }) => {
                         tracing::error!(%error, "a change met a damaged record");
@@ -329,10 +352,10 @@ impl Writer {
         if judged.staged.is_empty() {
             return Ok(judged);
         }
+        let txn = self.inner.database()?.begin_write()?;
         if !self.inner.has_room(RESERVE_BYTES) {
             return Err(Failure::NoRoom);
         }
-        let txn = self.inner.database()?.begin_write()?;
         {
             let mut log = txn.open_table(LOG)?;
             // Appending at the end, by a cursor, fills the pages of the tree; single inserts leave them half empty.
@@ -348,14 +371,17 @@ impl Writer {
 
     /// For whoever commits: what is to be written. It is put ahead, so that what comes next is judged upon it.
     fn ready(&self, jobs: &[Job], judged: Option<Judged>) -> Result<Ready, Failure> {
-        let judged = judged.filter(|judged| judged.staged.holds(&self.inner.state.read()));
+        let judged = judged.filter(|judged| judged.staged.holds(self.inner.state.read().epoch));
         let Judged {
             staged,
             results,
             txn,
         } = match judged {
             Some(judged) => judged,
-            None => self.begin(self.judge(jobs, None)?.ok_or(StoreError::Unavailable)?)?,
+            None => self.begin(
+                self.judge(jobs, None, true)?
+                    .ok_or(StoreError::Unavailable)?,
+            )?,
         };
         let write = txn.map(|txn| {
             let entries = Arc::new(staged.entries);
