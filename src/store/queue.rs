@@ -29,7 +29,8 @@ const QUEUE_BYTES: usize = 64 << 20;
 const BATCH: usize = 5_000;
 /// So many are worth two commits: what a commit costs by itself is a quarter of what half of them cost by then.
 const LARGE: usize = 512;
-/// What a crowd is thought to be shrinks by such a part with each commit that finds fewer.
+/// What a crowd is thought to be shrinks by such a part once in so many commits, unless as many are found. Slowly: those
+/// who come at random are not always as many, and are to share commits all the same.
 const SHRINKS: usize = 16;
 
 #[derive(Default)]
@@ -70,6 +71,8 @@ struct Pace {
     size: usize,
     /// How many there lately were at once, in flight and waiting.
     crowd: usize,
+    /// How many commits there were.
+    commits: usize,
     /// Whether more came before the last commit ended.
     busy: bool,
 }
@@ -81,6 +84,7 @@ impl Default for Pace {
             ended: None,
             size: 1,
             crowd: 1,
+            commits: 0,
             busy: false,
         }
     }
@@ -252,9 +256,12 @@ impl Queue {
         if waiting.in_flight.pop_front() == Some(0) {
             return;
         }
-        let shrunk = waiting.pace.crowd - waiting.pace.crowd.div_ceil(SHRINKS);
-        let here = waiting.jobs.len() + waiting.in_flight.iter().sum::<usize>();
-        waiting.pace.crowd = shrunk.max(here).max(1);
+        waiting.pace.commits += 1;
+        if waiting.pace.commits.is_multiple_of(SHRINKS) {
+            let shrunk = waiting.pace.crowd - waiting.pace.crowd.div_ceil(SHRINKS);
+            let here = waiting.jobs.len() + waiting.in_flight.iter().sum::<usize>();
+            waiting.pace.crowd = shrunk.max(here).max(1);
+        }
         waiting.pace.busy = !waiting.in_flight.is_empty() || !waiting.jobs.is_empty();
         waiting.pace.ended = Some(Instant::now());
     }
@@ -366,6 +373,7 @@ mod tests {
             ended: Some(now),
             size,
             crowd,
+            commits: 0,
             busy,
         };
         queue
@@ -536,7 +544,7 @@ mod tests {
         let queue = Queue::new(Duration::ZERO);
         push(&queue, 20);
         assert_eq!(pass(&queue), 20);
-        for _ in 0..40 {
+        for _ in 0..20 * SHRINKS {
             push(&queue, 1);
             assert_eq!(pass(&queue), 1);
         }

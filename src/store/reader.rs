@@ -15,6 +15,7 @@ use super::chain::{ReadLog, newest_older, oldest_newer};
 use super::record::{Entry, MessageBody};
 use super::state::{Conversation, State};
 use super::tables::{CREDENTIALS, LOG};
+use super::tail::Tail;
 use super::{Inner, StoreError};
 use crate::model::{ClientId, EntryId, Message, MessageId, Pair, User, UserId};
 
@@ -97,6 +98,9 @@ impl ReadLog for TxnLog {
 /// is not in memory.
 pub(super) struct SnapshotLog<'a> {
     snapshot: &'a Snapshot<'a>,
+    /// The end of the log, held for as long as the query that may use memory alone: that is short, and never waits. Others
+    /// look in for a moment each time.
+    held: Option<RwLockReadGuard<'a, Tail>>,
     table: OnceCell<TxnLog>,
     /// An entry that was not in memory: no older one is, and none need be looked for there. 0 for none yet.
     missed: Cell<u64>,
@@ -111,7 +115,11 @@ impl ReadLog for SnapshotLog<'_> {
             }
         }
         if id.get() > self.missed.get() {
-            if let Some(value) = self.snapshot.inner.tail.read().get(id) {
+            if let Some(tail) = &self.held {
+                if let Some(value) = tail.get(id) {
+                    return Ok(read(Entry::decode(id, value)?));
+                }
+            } else if let Some(value) = self.snapshot.inner.tail.read().get(id) {
                 return Ok(read(Entry::decode(id, value)?));
             }
             self.missed.set(id.get());
@@ -207,6 +215,7 @@ impl<'a> Snapshot<'a> {
     pub(super) fn log(&self) -> SnapshotLog<'_> {
         SnapshotLog {
             snapshot: self,
+            held: self.memory.is_some().then(|| self.inner.tail.read()),
             table: OnceCell::new(),
             missed: Cell::new(0),
         }
