@@ -4,13 +4,13 @@
 //! try again. A lone change is taken at once. A crowd is waited for, but never longer than the commit interval after
 //! the last commit began:
 //!
-//! - where changes came while a commit was under way, others are coming too: the next commit begins as soon as as many
-//!   are here as there lately were, else an interval after the last one began, with all that came by then;
+//! - where changes came while a commit was under way, others are coming too: the next commit begins an interval after
+//!   the last one began, with all that came by then;
 //! - where none came, whoever waits was in that commit and answers it: the next one begins as soon as as many are here,
 //!   and does not wait for longer than half of what the last one took.
 //!
-//! A crowd of [`LARGE`] and more is taken by halves: while one is committed the other is judged. So the writer has two
-//! threads: one commits, the other judges what comes next, or sleeps here; whoever takes changes has the turn to judge
+//! A crowd of which there lately were [`LARGE`] and more at once is taken by halves, as soon as one is here: while one is
+//! committed the other is judged. So the writer has two threads: one commits, the other judges what comes next, or sleeps here; whoever takes changes has the turn to judge
 //! until [`Queue::judged`].
 
 use std::collections::VecDeque;
@@ -99,9 +99,9 @@ impl Pace {
     /// How many changes are waited for, and until when at most; `None` where the first one is taken at once.
     fn crowd(&self, interval: Duration) -> Option<(usize, Instant)> {
         let (began, ended) = (self.began?, self.ended?);
-        let mut wanted = self.crowd;
+        let mut wanted = BATCH;
         if self.is_large() {
-            wanted = (wanted / 2).min(BATCH);
+            wanted = (self.crowd / 2).min(BATCH);
         }
         if !self.busy {
             wanted = wanted.min(self.size);
@@ -395,7 +395,6 @@ mod tests {
             (after(40, 40, false, LONG), 40),
             (after(3, 40, false, LONG), 3),
             (after(2_000, 2_000, false, LONG), 1_000),
-            (after(1, 40, true, LONG), 40),
             (after(500, 1_000, true, LONG), 500),
             (after(40, 40, true, Duration::ZERO), 1),
         ] {
@@ -414,6 +413,9 @@ mod tests {
             push(queue, 1);
             assert_eq!(taken.join().unwrap(), 3);
         });
+        // A crowd that comes meanwhile has no number: it is waited for, for an interval.
+        let queue = after(1, 40, true, LONG);
+        assert_eq!(queue.waiting.lock().wanted(LONG).0, BATCH);
         // One that has gone away is waited for no longer than the interval.
         let queue = after(3, 3, false, Duration::from_millis(1));
         push(&queue, 1);
