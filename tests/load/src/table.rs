@@ -14,19 +14,28 @@ impl Samples {
 
     /// The median of all rounds; nothing where it was not measured.
     pub(crate) fn get(&self, name: &str) -> Option<f64> {
-        let mut values = self.0.get(name)?.clone();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        match values.len() {
-            0 => None,
-            count if count.is_multiple_of(2) => Some((values[middle - 1] + values[middle]) / 2.0),
-            _ => Some(values[middle]),
-        }
+        median(self.0.get(name)?.iter().copied())
     }
 
-    /// One median as a part of another.
+    /// One as a part of another: the median of the rounds' ratios, for the two of a round met the same machine; where they
+    /// were not measured in pairs, the ratio of the medians.
     pub(crate) fn ratio(&self, name: &str, of: &str) -> Option<f64> {
-        Some(self.get(name)? / self.get(of)?)
+        let (these, those) = (self.0.get(name)?, self.0.get(of)?);
+        if these.len() != those.len() {
+            return Some(self.get(name)? / self.get(of)?);
+        }
+        median(these.iter().zip(those).map(|(this, that)| this / that))
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        count if count.is_multiple_of(2) => Some((values[middle - 1] + values[middle]) / 2.0),
+        _ => Some(values[middle]),
     }
 }
 
