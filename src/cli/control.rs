@@ -16,6 +16,10 @@ use crate::store::maintain::{Partial, Progress, Unit};
 /// So much of a refusal is read: more than any has.
 const MAX_REFUSAL_BYTES: usize = 64 << 10;
 
+/// 1 MiB: after so many bytes what was received is put on the disk, some milliseconds' work. With more of it in the page
+/// cache the server's own syncs wait for it: a file system that orders its writes puts all of them on the disk together.
+const SYNC_BYTES: u64 = 1 << 20;
+
 /// Writes a backup that the server on `data` makes into a file in the making. It is not checked yet.
 pub(super) fn fetch_backup(
     data: &Path,
@@ -34,7 +38,7 @@ pub(super) fn fetch_backup(
         if status != StatusCode::OK {
             return Err(refusal(status, body).await);
         }
-        let mut done = 0;
+        let (mut done, mut synced) = (0, 0);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
                 format!("the server did not send the whole backup, try again: {error}")
@@ -42,11 +46,13 @@ pub(super) fn fetch_backup(
             let Ok(bytes) = frame.into_data() else {
                 continue;
             };
-            partial
-                .file()
-                .write_all(&bytes)
-                .map_err(|error| format!("cannot write {}: {error}", partial.target().display()))?;
+            let failed = |error| format!("cannot write {}: {error}", partial.target().display());
+            partial.file().write_all(&bytes).map_err(failed)?;
             done += bytes.len() as u64;
+            if done - synced >= SYNC_BYTES {
+                partial.file().sync_data().map_err(failed)?;
+                synced = done;
+            }
             watch(Progress {
                 what: "receiving",
                 done,

@@ -32,8 +32,9 @@ const CACHE_BYTES: usize = 4 << 20;
 /// 64 MiB: a copy leaves that much of the disk to the server, twice what its writer wants.
 const RESERVE_BYTES: u64 = 64 << 20;
 
-/// A medium that is gone with the process, so that nothing is gained by syncing it; and the writer's own syncs would wait
-/// for that, some hundred milliseconds at the end of a copy. What is dropped soon may never reach the disk at all.
+/// A medium that is gone with the process, so that nothing is gained by syncing it at the end; and the writer's own syncs
+/// would wait for that, some hundred milliseconds. It is put on the disk step by step instead: a file system that orders
+/// its writes would else put all of it there with one of those syncs.
 #[derive(Debug)]
 struct Unsynced(Arc<dyn Medium>);
 
@@ -72,7 +73,7 @@ pub(super) struct Copying<'a> {
     /// The database as it is now: a store that mended itself has another.
     pub(super) database: &'a dyn Fn() -> Result<Arc<Database>, StoreError>,
     /// Whether a writer is at work and the copy for none but this process: after each step it pauses for as long as the
-    /// step took, and it syncs nothing.
+    /// step took.
     pub(super) beside_writer: bool,
     /// Set by whoever wants it no more.
     pub(super) given_up: &'a AtomicBool,
@@ -85,6 +86,7 @@ impl Copying<'_> {
         medium: Arc<dyn Medium>,
         watch: Watch<'_>,
     ) -> Result<Counts, MaintainError> {
+        let disk = Arc::clone(&medium);
         let medium: Arc<dyn Medium> = if self.beside_writer {
             Arc::new(Unsynced(medium))
         } else {
@@ -131,6 +133,7 @@ impl Copying<'_> {
                     break;
                 }
                 if self.beside_writer {
+                    disk.sync()?;
                     std::thread::sleep(began.elapsed());
                 }
             }
