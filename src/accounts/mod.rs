@@ -31,7 +31,7 @@ use crate::model::{Timestamp, User, UserId, Username, check_avatar};
 pub use crate::store::Invite;
 use crate::store::{Change, Committed, NewUser, PutUser, Store, StoreError, UserChange};
 
-use token::{Tokens, Verified};
+use token::Tokens;
 use verified::VerifiedTokens;
 
 /// 30 days: long enough that a person on a phone is rarely asked, short enough that a forgotten laptop is let go.
@@ -135,12 +135,6 @@ pub struct Accounts {
     listener: Arc<dyn Listener>,
     /// Makes the first account, whatever the mode. New at every start, and dead once there is an account.
     setup_code: Arc<str>,
-}
-
-/// Whose a token is, by its signature.
-enum Signed {
-    Known(Verified),
-    New(Newcomer),
 }
 
 impl Accounts {
@@ -256,39 +250,30 @@ impl Accounts {
         let known = known.filter(|known| self.store.user(known.grant.user_id).is_some());
         let verified = match known {
             Some(known) => known,
-            None => match self.verify(token, now)? {
-                Signed::Known(verified) => verified,
-                Signed::New(newcomer) => return Ok(Identity::New(newcomer)),
-            },
+            None => {
+                // Until the token is remembered its keys count: see `set_keys`.
+                let foreign = self.foreign.read();
+                let verified = match self.tokens.verify(token, now) {
+                    // It may be another system's.
+                    Err(AccountError::InvalidToken) if token.len() <= token::MAX_TOKEN_BYTES => {
+                        let (verified, newcomer) = foreign.verify(token, now)?;
+                        if foreign.provision() && self.store.user(verified.grant.user_id).is_none()
+                        {
+                            return Ok(Identity::New(newcomer));
+                        }
+                        verified
+                    }
+                    verified => verified?,
+                };
+                self.verified.put(token, verified);
+                verified
+            }
         };
         Ok(Identity::Known(Caller {
             user: self.check(now, &verified.grant)?,
             expires_at: verified.expires_at,
             grant: verified.grant,
         }))
-    }
-
-    /// Checks a token's signature, form and time, and remembers it where they hold.
-    fn verify(&self, token: &str, now: Timestamp) -> Result<Signed, AccountError> {
-        let verified = match self.tokens.verify(token, now) {
-            // It may be another system's.
-            Err(AccountError::InvalidToken) if token.len() <= token::MAX_TOKEN_BYTES => {
-                let foreign = self.foreign.read();
-                let (verified, newcomer) = foreign.verify(token, now)?;
-                if foreign.provision() && self.store.user(verified.grant.user_id).is_none() {
-                    return Ok(Signed::New(newcomer));
-                }
-                // While its keys count: see `set_keys`.
-                self.verified.put(token, verified);
-                verified
-            }
-            verified => {
-                let verified = verified?;
-                self.verified.put(token, verified);
-                verified
-            }
-        };
-        Ok(Signed::Known(verified))
     }
 
     /// Makes the account of a newcomer, unless somebody did meanwhile. A name that is taken gets the id beside it.

@@ -453,12 +453,19 @@ fn an_error_at_any_operation_passes_without_a_restart_and_what_is_stored_was_tol
 }
 
 /// In a crowd the next changes are judged while a commit is under way, upon what it commits. Where it fails, or the
-/// database is opened anew, they are judged once more, upon what is there.
+/// database is opened anew, or the disk must be read for it, they are judged once more, upon what is there.
 #[test]
 fn what_is_judged_beside_a_commit_is_built_upon_it_and_outlives_its_failure() {
-    for (fails, reopens) in [(false, false), (true, false), (false, true)] {
+    for case in ["passes", "fails", "reopens", "is cold"] {
+        let (fails, is_cold) = (case == "fails", case == "is cold");
         let disk = Disk::with(Vec::new());
-        let open = disk.open().with_users();
+        let mut open = disk.open().with_users();
+        let old = || message(2, 3, "old", Some("old"));
+        assert!(open.apply(vec![old()])[0].is_ok());
+        if is_cold {
+            open.close();
+            open = disk.open();
+        }
         let hold = |held| {
             disk.0.lock().held = held;
             disk.1.notify_all();
@@ -481,6 +488,7 @@ fn what_is_judged_beside_a_commit_is_built_upon_it_and_outlives_its_failure() {
             message(2, 1, "two", None),
             message(4, 3, "three", None),
         ];
+        changes.extend(is_cold.then(old));
         changes.extend((0..1_000).map(|number| message(2, 1, &format!("m{number}"), None)));
         let count = changes.len();
         let second = open.hand_in(changes);
@@ -493,7 +501,7 @@ fn what_is_judged_beside_a_commit_is_built_upon_it_and_outlives_its_failure() {
             let next = bytes.operations + 1;
             bytes.fails_at = fails.then_some((next, io::ErrorKind::Other));
         }
-        if reopens {
+        if case == "reopens" {
             open.store.inner.suspect();
         }
         hold(false);
@@ -507,11 +515,13 @@ fn what_is_judged_beside_a_commit_is_built_upon_it_and_outlives_its_failure() {
         };
         assert_eq!(
             (read.count, &*message.content, *fresh),
-            (u64::from(!fails), "one", fails)
+            (u64::from(!fails), "one", fails),
+            "{case}"
         );
+        assert!(!contents(&second).contains(&"old".to_owned()), "sent again");
         open.assert_recounted();
         let stored = open.messages();
-        assert_eq!(stored.len(), 2_003);
+        assert_eq!(stored.len(), 2_004);
         assert_eq!(contents(&open.close()).len(), 0);
         let open = disk.open();
         open.assert_recounted();

@@ -10,8 +10,8 @@
 //!   and does not wait for longer than half of what the last one took.
 //!
 //! A crowd of which there lately were [`LARGE`] and more at once is taken by halves, as soon as one is here: while one is
-//! committed the other is judged. So the writer has two threads: one commits, the other judges what comes next, or sleeps here; whoever takes changes has the turn to judge
-//! until [`Queue::judged`].
+//! committed the other is judged. So the writer has two threads: one commits, the other judges what comes next, or
+//! sleeps here; whoever takes changes has the turn to judge until [`Queue::judged`].
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -29,8 +29,8 @@ const QUEUE_BYTES: usize = 64 << 20;
 const BATCH: usize = 5_000;
 /// So many are worth two commits: what a commit costs by itself is a quarter of what half of them cost by then.
 const LARGE: usize = 512;
-/// What a crowd is thought to be shrinks by such a part once in so many commits, unless as many are found. Slowly: those
-/// who come at random are not always as many, and are to share commits all the same.
+/// What a crowd is thought to be shrinks by such a part once in so many commits, unless as many are found: slowly, for
+/// those who come at random are not always as many.
 const SHRINKS: usize = 16;
 
 #[derive(Default)]
@@ -97,7 +97,7 @@ impl Pace {
     }
 
     /// How many changes are waited for, and until when at most; `None` where the first one is taken at once.
-    fn crowd(&self, interval: Duration) -> Option<(usize, Instant)> {
+    fn wanted(&self, interval: Duration) -> Option<(usize, Instant)> {
         let (began, ended) = (self.began?, self.ended?);
         let mut wanted = BATCH;
         if self.is_large() {
@@ -126,7 +126,7 @@ impl Waiting {
         if let Some(beside) = self.wanted_beside() {
             return (beside, None);
         }
-        match self.pace.crowd(interval) {
+        match self.pace.wanted(interval) {
             Some((wanted, latest)) => (wanted, Some(latest)),
             None => (1, None),
         }
@@ -141,14 +141,17 @@ impl Waiting {
         if !self.pace.is_large() {
             return Some(BATCH);
         }
-        let others = self.pace.crowd.saturating_sub(self.in_flight.iter().sum());
+        let others = self.pace.crowd.saturating_sub(self.in_flight());
         Some((others / 2).clamp(LARGE / 2, BATCH))
     }
 
-    /// Notes how many there are at once.
-    fn count(&mut self) {
-        let here = self.jobs.len() + self.in_flight.iter().sum::<usize>();
-        self.pace.crowd = self.pace.crowd.max(here);
+    fn in_flight(&self) -> usize {
+        self.in_flight.iter().sum()
+    }
+
+    /// Notes how many there are at once, where they are more than `thought`.
+    fn count(&mut self, thought: usize) {
+        self.pace.crowd = thought.max(self.jobs.len() + self.in_flight()).max(1);
     }
 }
 
@@ -252,15 +255,15 @@ impl Queue {
     /// The oldest taking is committed, or refused: notes whether the writer is busy. One of nothing says nothing of that.
     pub(super) fn committed(&self) {
         let mut waiting = self.waiting.lock();
-        waiting.count();
+        let thought = waiting.pace.crowd;
+        waiting.count(thought);
         if waiting.in_flight.pop_front() == Some(0) {
             return;
         }
         waiting.pace.commits += 1;
         if waiting.pace.commits.is_multiple_of(SHRINKS) {
-            let shrunk = waiting.pace.crowd - waiting.pace.crowd.div_ceil(SHRINKS);
-            let here = waiting.jobs.len() + waiting.in_flight.iter().sum::<usize>();
-            waiting.pace.crowd = shrunk.max(here).max(1);
+            let crowd = waiting.pace.crowd;
+            waiting.count(crowd - crowd.div_ceil(SHRINKS));
         }
         waiting.pace.busy = !waiting.in_flight.is_empty() || !waiting.jobs.is_empty();
         waiting.pace.ended = Some(Instant::now());
@@ -305,7 +308,8 @@ impl Queue {
         }
         waiting.wake_at = 0;
         waiting.judging = true;
-        waiting.count();
+        let thought = waiting.pace.crowd;
+        waiting.count(thought);
         let jobs = if waiting.jobs.len() > BATCH {
             let rest = waiting.jobs.split_off(BATCH);
             std::mem::replace(&mut waiting.jobs, rest)

@@ -115,11 +115,15 @@ impl ReadLog for SnapshotLog<'_> {
             }
         }
         if id.get() > self.missed.get() {
-            if let Some(tail) = &self.held {
-                if let Some(value) = tail.get(id) {
-                    return Ok(read(Entry::decode(id, value)?));
+            let looked_in;
+            let tail = match &self.held {
+                Some(held) => held,
+                None => {
+                    looked_in = self.snapshot.inner.tail.read();
+                    &looked_in
                 }
-            } else if let Some(value) = self.snapshot.inner.tail.read().get(id) {
+            };
+            if let Some(value) = tail.get(id) {
                 return Ok(read(Entry::decode(id, value)?));
             }
             self.missed.set(id.get());

@@ -44,7 +44,7 @@ pub(super) struct Appended<'a> {
 #[derive(Debug)]
 pub(super) struct Disk {
     is_allowed: bool,
-    is_wanted: Cell<bool>,
+    is_missed: Cell<bool>,
 }
 
 impl Disk {
@@ -52,23 +52,22 @@ impl Disk {
     pub(super) fn allowed(is_allowed: bool) -> Self {
         Self {
             is_allowed,
-            is_wanted: Cell::new(false),
+            is_missed: Cell::new(false),
         }
     }
 
     /// Whether it was to be read and may not be: what then was judged counts for nothing.
     pub(super) fn is_missed(&self) -> bool {
-        self.is_wanted.get() && !self.is_allowed
+        self.is_missed.get()
     }
 
     /// To be called before it is read. The error goes to nobody.
     fn want(&self) -> Result<(), StoreError> {
-        self.is_wanted.set(true);
         if self.is_allowed {
-            Ok(())
-        } else {
-            Err(StoreError::Unavailable)
+            return Ok(());
         }
+        self.is_missed.set(true);
+        Err(StoreError::Unavailable)
     }
 }
 

@@ -2,7 +2,7 @@
 //! the client ids that may come again.
 //!
 //! Nothing here is a truth of its own: [`State::replay`] makes it all from the log. Only the writer changes it, after a
-//! commit; readers take a short lock. A conversation costs some 160 bytes, both of its people's lists included.
+//! commit; what it is committing lies beside that, in [`State::ahead`], for itself alone. Readers take a short lock. A conversation costs some 160 bytes, both of its people's lists included.
 
 use std::sync::Arc;
 

@@ -13,7 +13,8 @@
 //!   tells our writes from those of others; it leaves out the journal of the file system. `all B/msg` is what the disk
 //!   itself counted, with the journal and everybody else's writes. In one run on ext4 it was 3 to 18 % more for chatd
 //!   and up to 2 % more for SQLite.
-//! - `CPU us/msg`: user and system time of all threads of this process, the taking of times included; not what kernel threads do for the disk.
+//! - `CPU us/msg`: user and system time of all threads of this process, the taking of times included;
+//!   not what kernel threads do for the disk.
 //! - `p50`, `p99`: from submit, or the begin of the transaction, until the answer is called, or the commit returns.
 //! - bytes of file: allocated blocks at the end, both closed, over all messages of the file. chatd's has the accounts
 //!   too, and both have few messages a conversation: `fill` of ten million tells more.

@@ -13,7 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller};
 use crate::http::router::PathParams;
 use crate::http::{App, Nothing, success};
-use crate::model::{Code, Cursor, Message, MessageId, Timestamp, UserId};
+use crate::model::{Code, Cursor, Message, MessageId, SealedCursor, Timestamp, UserId};
 use crate::transport::Body;
 
 reads! {
@@ -136,7 +136,8 @@ struct UpdateRow<'a> {
 #[derive(Serialize, JsonSchema)]
 struct UpdatesMeta {
     /// Given as `since`, it goes on from here.
-    cursor: String,
+    #[schemars(with = "String")]
+    cursor: SealedCursor,
     has_more: bool,
 }
 
@@ -160,10 +161,7 @@ pub(in crate::http) async fn updates(
     let key = app.chat.cursor_key();
     let Some(since) = since else {
         let meta = UpdatesMeta {
-            cursor: Cursor::through(app.chat.newest())
-                .seal(key, user)
-                .as_str()
-                .to_owned(),
+            cursor: Cursor::through(app.chat.newest()).seal(key, user),
             has_more: false,
         };
         return Ok(success(StatusCode::OK, Some([(); 0]), Some(meta)));
@@ -192,7 +190,7 @@ pub(in crate::http) async fn updates(
         Cursor::through(caught.newest)
     };
     let meta = UpdatesMeta {
-        cursor: reached.seal(key, user).as_str().to_owned(),
+        cursor: reached.seal(key, user),
         has_more,
     };
     Ok(success(StatusCode::OK, Some(rows), Some(meta)))
