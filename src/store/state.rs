@@ -261,15 +261,27 @@ impl State {
         let ids: Vec<_> = pairs
             .filter_map(|pair| Some((pair, self.conversation_id(pair)?)))
             .collect();
+        self.fetch_conversations(ids.iter().map(|(pair, id)| (*id, *pair)));
+    }
+
+    /// Has the processor fetch what the publishing of what is ahead will look at: while that is on its way to the disk, the
+    /// next changes have taken its place in the caches.
+    pub(super) fn fetch_ahead(&self) {
+        let changes = self.ahead.iter().map(|ahead| &ahead.changes.conversations);
+        let list = changes.flat_map(|changed| &changed.list);
+        self.fetch_conversations(list.map(|(id, changed)| (*id, changed.pair)));
+    }
+
+    fn fetch_conversations(&self, those: impl Iterator<Item = (ConversationId, Pair)> + Clone) {
         let mut seen = 0;
-        for (_, id) in &ids {
+        for (id, _) in those.clone() {
             // Its first line and its last one. Not the islands of what was read: they may be many.
-            seen ^= self.conversation(*id).map_or(0, |known| {
+            seen ^= self.conversation(id).map_or(0, |known| {
                 let [one, other] = &known.read;
                 known.pair.members()[0].get() ^ known.sent[0] ^ one.through() ^ other.through()
             });
         }
-        for (pair, _) in &ids {
+        for (_, pair) in those {
             for member in pair.members() {
                 seen ^= u64::from(self.recency.last(member).is_some_and(Touch::is_message));
             }

@@ -460,6 +460,7 @@ impl Writer {
     fn publish(&self, committer: &mut Committer, step: &Step) -> Changed {
         let last_entry = {
             let state = self.inner.state.read();
+            state.fetch_ahead();
             let mut client_ids = self.client_ids.lock();
             committer.sweep.taken(step, &mut client_ids);
             let changes = state.ahead.as_ref().map(|ahead| &ahead.changes);
