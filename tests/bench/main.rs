@@ -103,10 +103,10 @@ fn own(file: &str, name: &str) -> Result<u64, Error> {
 struct Usage {
     /// User and system time of all threads.
     cpu: Duration,
-    /// Bytes that this process had written to any disk.
-    device: u64,
     /// Bytes that were written to the folder's disk by anybody; `None` where the folder's disk is not in the list of disks.
-    all: Option<u64>,
+    device: Option<u64>,
+    /// Bytes of the page cache that this process dirtied.
+    dirty: u64,
 }
 
 impl Usage {
@@ -122,8 +122,8 @@ impl Usage {
         });
         Ok(Self {
             cpu: Duration::new(cpu.tv_sec.unsigned_abs(), u32::try_from(cpu.tv_nsec)?),
-            device: own("io", "write_bytes:")?,
-            all: sectors.map(|sectors| sectors * 512),
+            device: sectors.map(|sectors| sectors * 512),
+            dirty: own("io", "write_bytes:")?,
         })
     }
 }
