@@ -659,7 +659,9 @@ mod tests {
     fn a_run_of_more_parts_than_the_kernel_takes_at_once_is_written_whole() {
         let folder = tempfile::tempdir().unwrap();
         let file = LockedFile::open(&folder.path().join("file")).unwrap();
-        let bytes: Vec<u8> = (0..3 * MAX_PARTS * 8).map(|n| (n / 8 % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..3 * MAX_PARTS * 8)
+            .map(|n| (n / 8 % 251) as u8)
+            .collect();
         let mut run: Vec<_> = bytes.chunks(8).map(IoSlice::new).collect();
         file.write_run(5, &mut run).unwrap();
         let mut out = vec![0; bytes.len()];

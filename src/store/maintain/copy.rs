@@ -2,17 +2,20 @@
 //!
 //! The log is append-only, so all but its end is copied in steps, each with a read transaction of its own that is over
 //! in a moment: pages that the writer frees meanwhile are used again, and the file does not grow. One last transaction
-//! copies the rest of the log and every other table, so that the copy is the file as of that moment. What is derived is
+//! reads the rest of the log and every other table, so that the copy is the file as of that moment. What is derived is
 //! copied with it: it is as good as after a power cut at that moment, and the copy opens as fast as the file.
+//!
+//! Beside a writer each step is a transaction of the copy too, put on the disk at once, and followed by a pause. One
+//! transaction for all would write everything twice, the second time in one go when it is committed.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use redb::{
-    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    Database, Key, Range, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
     TableDefinition, TableHandle, WriteTransaction,
 };
 
@@ -23,18 +26,18 @@ use crate::store::tables::{
     CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, LOG, META, USERS, names,
 };
 
-/// 8,192 entries, some milliseconds: how long a step holds pages back, and one of two cores busy.
-const STEP_ENTRIES: usize = 8_192;
-/// 1 MiB: the same for long messages.
-const STEP_BYTES: usize = 1 << 20;
+/// 2,048 rows, a millisecond or two: how long a step holds pages back, and one of two cores busy.
+const STEP_ROWS: usize = 2_048;
+/// 256 KiB: the same for long messages. A sync of the writer waits for as much, or its disk does.
+const STEP_BYTES: usize = 256 << 10;
 /// 4 MiB of the copy's pages in memory; the rest goes to its file as it is made.
 const CACHE_BYTES: usize = 4 << 20;
 /// 64 MiB: a copy leaves that much of the disk to the server, twice what its writer wants.
 const RESERVE_BYTES: u64 = 64 << 20;
 
-/// A medium that is gone with the process, so that nothing is gained by syncing it at the end; and the writer's own syncs
-/// would wait for that, some hundred milliseconds. It is put on the disk step by step instead: a file system that orders
-/// its writes would else put all of it there with one of those syncs.
+/// A medium that is gone with the process, so that nothing is gained by the syncs of the database. What was written is put
+/// on the disk step by step all the same: left to the kernel it is, in the end, put there all at once, and the writer's
+/// own syncs wait for that, some hundred milliseconds.
 #[derive(Debug)]
 struct Unsynced(Arc<dyn Medium>);
 
@@ -49,6 +52,10 @@ impl Medium for Unsynced {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.0.write(offset, data)
+    }
+
+    fn write_run(&self, offset: u64, run: &mut [IoSlice<'_>]) -> io::Result<()> {
+        self.0.write_run(offset, run)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -97,70 +104,79 @@ impl Copying<'_> {
         let db = Database::builder()
             .set_cache_size(CACHE_BYTES)
             .create_with_backend(backend)?;
-        let txn = db.begin_write()?;
-        let counts = {
-            let mut log = txn.open_table(LOG)?;
-            let mut end = log.upper_bound_mut(Bound::<u64>::Unbounded)?;
-            let mut next = 0;
-            loop {
-                let began = Instant::now();
-                let (mut entries, mut bytes) = (0, 0);
-                let source = (self.database)()?.begin_read()?.open_table(LOG)?;
-                for row in source.range(next..)? {
-                    let (key, value) = row?;
-                    end.insert_before(key.value(), value.value())?;
-                    next = key.value() + 1;
-                    entries += 1;
-                    bytes += value.value().len();
-                    if entries == STEP_ENTRIES || bytes >= STEP_BYTES {
-                        break;
-                    }
-                }
-                watch(Progress {
-                    what: "copying messages",
-                    done: next.saturating_sub(1),
-                    total: source.last()?.map_or(0, |(key, _)| key.value()),
-                    unit: Unit::Records,
-                });
-                drop(source);
-                if self.given_up.load(Ordering::Relaxed) {
-                    return Err(MaintainError::GivenUp);
-                }
-                if medium.free().is_some_and(|free| free < RESERVE_BYTES) {
-                    return Err(MaintainError::NoRoom);
-                }
-                if entries < STEP_ENTRIES && bytes < STEP_BYTES {
-                    break;
-                }
-                if self.beside_writer {
-                    disk.sync()?;
-                    std::thread::sleep(began.elapsed());
-                }
-            }
-            let snapshot = (self.database)()?.begin_read()?;
-            refuse_unknown(&snapshot)?;
-            for row in snapshot.open_table(LOG)?.range(next..)? {
-                let (key, value) = row?;
-                end.insert_before(key.value(), value.value())?;
-            }
-            end.close()?;
-            let counts = Counts {
-                accounts: copy_table(&snapshot, &txn, USERS)?,
-                conversations: copy_table(&snapshot, &txn, CONVERSATIONS)?,
-                entries: log.len()?,
-            };
-            copy_table(&snapshot, &txn, META)?;
-            copy_table(&snapshot, &txn, CREDENTIALS)?;
-            copy_table(&snapshot, &txn, INVITES)?;
-            copy_table(&snapshot, &txn, CONVERSATION_STATES)?;
-            copy_table(&snapshot, &txn, CLIENT_IDS)?;
-            counts
+        let mut made = Made {
+            txn: db.begin_write()?,
+            began: Instant::now(),
         };
-        txn.commit()?;
+        let turn = |made| self.turn(&db, &*disk, made);
+        let mut next = 0;
+        loop {
+            let source = (self.database)()?.begin_read()?.open_table(LOG)?;
+            let is_full = copy_step(&made.txn, LOG, &mut source.range(next..)?, |key| {
+                next = key + 1;
+            })?;
+            watch(Progress {
+                what: "copying messages",
+                done: next.saturating_sub(1),
+                total: source.last()?.map_or(0, |(key, _)| key.value()),
+                unit: Unit::Records,
+            });
+            drop(source);
+            made = turn(made)?;
+            if !is_full {
+                break;
+            }
+        }
+        let snapshot = (self.database)()?.begin_read()?;
+        refuse_unknown(&snapshot)?;
+        let log = snapshot.open_table(LOG)?;
+        let mut rest = log.range(next..)?;
+        while copy_step(&made.txn, LOG, &mut rest, |_| {})? {
+            made = turn(made)?;
+        }
+        made = copy_table(&snapshot, made, USERS, turn)?;
+        made = copy_table(&snapshot, made, CONVERSATIONS, turn)?;
+        made = copy_table(&snapshot, made, META, turn)?;
+        made = copy_table(&snapshot, made, CREDENTIALS, turn)?;
+        made = copy_table(&snapshot, made, INVITES, turn)?;
+        made = copy_table(&snapshot, made, CONVERSATION_STATES, turn)?;
+        made = copy_table(&snapshot, made, CLIENT_IDS, turn)?;
+        let counts = Counts {
+            accounts: snapshot.open_table(USERS)?.len()?,
+            conversations: snapshot.open_table(CONVERSATIONS)?.len()?,
+            entries: log.len()?,
+        };
+        made.txn.commit()?;
         db.close()?;
         medium.sync()?;
         Ok(counts)
     }
+
+    /// After a step: says why it was the last one, or, beside a writer, puts it on the disk and lets others have their turn.
+    fn turn(&self, db: &Database, disk: &dyn Medium, made: Made) -> Result<Made, MaintainError> {
+        if self.given_up.load(Ordering::Relaxed) {
+            return Err(MaintainError::GivenUp);
+        }
+        if disk.free().is_some_and(|free| free < RESERVE_BYTES) {
+            return Err(MaintainError::NoRoom);
+        }
+        if !self.beside_writer {
+            return Ok(made);
+        }
+        made.txn.commit()?;
+        disk.sync()?;
+        std::thread::sleep(made.began.elapsed());
+        Ok(Made {
+            began: Instant::now(),
+            txn: db.begin_write()?,
+        })
+    }
+}
+
+/// A transaction of the copy, and when its step began.
+struct Made {
+    txn: WriteTransaction,
+    began: Instant,
 }
 
 /// A table of a later chatd would be lost in a copy.
@@ -174,19 +190,43 @@ fn refuse_unknown(snapshot: &ReadTransaction) -> Result<(), MaintainError> {
     }
 }
 
-/// Copies a table as it is. Gives how many records it has.
+/// Copies a table as it is, with a turn after each full step.
 fn copy_table<K: Key + 'static>(
     snapshot: &ReadTransaction,
+    mut made: Made,
+    table: TableDefinition<'static, K, &'static [u8]>,
+    turn: impl Fn(Made) -> Result<Made, MaintainError>,
+) -> Result<Made, MaintainError> {
+    let source = snapshot.open_table(table)?;
+    let mut rows = source.iter()?;
+    while copy_step(&made.txn, table, &mut rows, |_| {})? {
+        made = turn(made)?;
+    }
+    Ok(made)
+}
+
+/// Puts rows behind those that the copy's table has, and calls `note` with the key of each. Whether the step is full, so
+/// that there may be more.
+fn copy_step<K: Key + 'static>(
     txn: &WriteTransaction,
     table: TableDefinition<'static, K, &'static [u8]>,
-) -> Result<u64, MaintainError> {
-    let source = snapshot.open_table(table)?;
+    rows: &mut Range<'_, K, &'static [u8]>,
+    mut note: impl FnMut(K::SelfType<'_>),
+) -> Result<bool, MaintainError> {
     let mut copy = txn.open_table(table)?;
     let mut end = copy.upper_bound_mut(Bound::<K::SelfType<'_>>::Unbounded)?;
-    for row in source.iter()? {
+    let (mut count, mut bytes) = (0, 0);
+    while count < STEP_ROWS && bytes < STEP_BYTES {
+        let Some(row) = rows.next() else {
+            end.close()?;
+            return Ok(false);
+        };
         let (key, value) = row?;
         end.insert_before(key.value(), value.value())?;
+        count += 1;
+        bytes += value.value().len();
+        note(key.value());
     }
     end.close()?;
-    Ok(source.len()?)
+    Ok(true)
 }

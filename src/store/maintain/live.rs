@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -15,7 +16,7 @@ use crate::store::{Store, StoreError};
 /// there, no other is made.
 #[derive(Debug)]
 pub struct Backup {
-    file: File,
+    file: Unnamed,
     len: u64,
     _turn: OwnedSemaphorePermit,
 }
@@ -28,7 +29,39 @@ impl Backup {
 
     /// Reads from there, as much as `out` takes, and says how much that was: nothing at the end. Blocks.
     pub fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-        self.file.read_at(out, offset)
+        let Unnamed(file) = &self.file;
+        file.as_ref()
+            .map_or(Ok(0), |file| file.read_at(out, offset))
+    }
+}
+
+/// 4 MiB of a file that is gone are given back to its file system at a time.
+const FREED: u64 = 4 << 20;
+
+/// A file without a name. Where it was closed as it is, the file system would free all of it at once, which takes long,
+/// and longer where it tells the disk so (`discard`): whoever syncs meanwhile waits for that. So it is cut bit by bit.
+#[derive(Debug)]
+struct Unnamed(Option<File>);
+
+impl Drop for Unnamed {
+    fn drop(&mut self) {
+        let Some(file) = self.0.take() else {
+            return;
+        };
+        let cut = move || {
+            let len = file.metadata().map_or(0, |metadata| metadata.len());
+            for left in (0..len.div_ceil(FREED)).rev() {
+                let began = Instant::now();
+                if file.set_len(left * FREED).is_err() {
+                    return;
+                }
+                std::thread::sleep(began.elapsed());
+            }
+        };
+        // Where no thread can be had, it is closed as it is.
+        let _ = std::thread::Builder::new()
+            .name("chatd-backup".into())
+            .spawn(cut);
     }
 }
 
@@ -80,10 +113,10 @@ impl Store {
         }
     }
 
-    fn copy_unnamed(&self, given_up: &AtomicBool) -> Result<(File, u64), MaintainError> {
+    fn copy_unnamed(&self, given_up: &AtomicBool) -> Result<(Unnamed, u64), MaintainError> {
         let partial = Partial::create(&self.backup_name)?;
         let medium = partial.medium();
-        let file = partial.unlinked()?;
+        let file = Unnamed(Some(partial.unlinked()?));
         let copying = Copying {
             database: &|| self.inner.database(),
             beside_writer: true,
