@@ -11,21 +11,25 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
 use crate::server::control_socket;
-use crate::store::maintain::{Partial, Progress, Unit};
+use crate::store::maintain::{NICE, Partial, Progress, Unit};
 
 /// So much of a refusal is read: more than any has.
 const MAX_REFUSAL_BYTES: usize = 64 << 10;
 
-/// 1 MiB: after so many bytes what was received is put on the disk, some milliseconds' work. With more of it in the page
-/// cache the server's own syncs wait for it: a file system that orders its writes puts all of them on the disk together.
-const SYNC_BYTES: u64 = 1 << 20;
+/// 256 KiB: after so many bytes what was received is put on the disk, a millisecond's work. With more of it in the page
+/// cache the kernel puts it there all at once, and the server's own syncs wait for that.
+const SYNC_BYTES: u64 = 256 << 10;
 
 /// Writes a backup that the server on `data` makes into a file in the making. It is not checked yet.
+///
+/// From here on this process gives way to others.
 pub(super) fn fetch_backup(
     data: &Path,
     partial: &Partial,
     watch: &mut dyn FnMut(Progress),
 ) -> Result<(), String> {
+    // What the server has to do comes first. Where it is refused, a backup is as quick as the server.
+    let _ = rustix::process::nice(NICE);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{Copying, MaintainError, Partial};
+use super::{Copying, MaintainError, NICE, Partial};
 use crate::store::{Store, StoreError};
 
 /// A copy of an open store as of one moment, in a file without a name: it is gone when this is dropped. While it is
@@ -48,7 +48,7 @@ impl Drop for Unnamed {
         let Some(file) = self.0.take() else {
             return;
         };
-        let cut = move || {
+        let cut = beside_writer(move || {
             let len = file.metadata().map_or(0, |metadata| metadata.len());
             for left in (0..len.div_ceil(FREED)).rev() {
                 let began = Instant::now();
@@ -57,12 +57,26 @@ impl Drop for Unnamed {
                 }
                 std::thread::sleep(began.elapsed());
             }
-        };
-        // Where no thread can be had, it is closed as it is.
-        let _ = std::thread::Builder::new()
-            .name("chatd-backup".into())
-            .spawn(cut);
+        });
+        // Nobody waits for it. Where no thread can be had, it was closed as it is.
+        drop(cut);
     }
+}
+
+/// Does work on a thread of its own, which gives way to those of the server: a thread of a pool would do so for ever. It
+/// fails where no thread can be had, or the work panics.
+fn beside_writer<R: Send + 'static>(
+    work: impl FnOnce() -> R + Send + 'static,
+) -> oneshot::Receiver<R> {
+    let (done, result) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("chatd-backup".into());
+    let _ = thread.spawn(move || {
+        // Of this thread alone, on Linux. Where it is refused, a backup is as quick as the server.
+        let _ = rustix::process::nice(NICE);
+        // Whoever waited may have gone.
+        let _ = done.send(work());
+    });
+    result
 }
 
 /// Tells a copy that nobody waits for it any more.
@@ -85,7 +99,7 @@ impl Store {
         let given_up = Arc::new(AtomicBool::new(false));
         let _give_up = GiveUp(Arc::clone(&given_up));
         let store = self.clone();
-        let copying = tokio::task::spawn_blocking(move || {
+        let copying = beside_writer(move || {
             let (file, len) = store.copy_unnamed(&given_up)?;
             Ok(Backup {
                 file,
@@ -108,7 +122,7 @@ impl Store {
                 );
                 Err(StoreError::Unavailable)
             }
-            // redb panics on some damaged pages.
+            // redb panics on some damaged pages; or there was no thread.
             Err(_) => Err(StoreError::Unavailable),
         }
     }

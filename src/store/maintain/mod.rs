@@ -40,6 +40,9 @@ const TOLD_EVERY: Duration = Duration::from_millis(100);
 /// How often redb reads a file that it verifies.
 const SCANS: u64 = 3;
 
+/// How much more ready to give way than a server is whoever makes, fetches or checks a backup beside it (`nice`).
+pub const NICE: i32 = 10;
+
 /// How far something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
