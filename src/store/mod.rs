@@ -462,6 +462,7 @@ pub struct Store {
     writer: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
     /// One backup at a time.
     backups: Arc<Semaphore>,
+    copier: Arc<Mutex<Option<maintain::Copier>>>,
     /// Beside the data file: what a backup is called for a moment.
     backup_name: Arc<Path>,
 }
@@ -522,6 +523,7 @@ impl Store {
             reads: Arc::new(Semaphore::new(CONCURRENT_READS)),
             writer: Arc::new(Mutex::new(Some(writer))),
             backups: Arc::new(Semaphore::new(1)),
+            copier: Arc::default(),
             backup_name: std::env::temp_dir()
                 .join(format!("chatd-{}.backup", std::process::id()))
                 .into(),
@@ -698,6 +700,7 @@ impl Store {
         {
             tracing::error!("the writer had ended by a panic");
         }
+        self.end_copying();
         let opened = self.inner.database.write().take();
         if let Some(Err(error)) = opened.map(Opened::close) {
             tracing::warn!(%error, "the data file could not be closed; the next start checks it");

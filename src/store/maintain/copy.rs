@@ -2,11 +2,13 @@
 //!
 //! The log is append-only, so all but its end is copied in steps, each with a read transaction of its own that is over
 //! in a moment: pages that the writer frees meanwhile are used again, and the file does not grow. One last transaction
-//! reads the rest of the log and every other table, so that the copy is the file as of that moment. What is derived is
-//! copied with it: it is as good as after a power cut at that moment, and the copy opens as fast as the file.
+//! reads the rest of the log and every other table, so that the copy is the file as of that moment: until that is done,
+//! some two seconds for a million conversations, the file may grow by what the writer frees. What is derived is copied
+//! with it: it is as good as after a power cut at that moment, and the copy opens as fast as the file.
 //!
-//! Beside a writer each step is a transaction of the copy too, put on the disk at once, and followed by a pause. One
-//! transaction for all would write everything twice, the second time in one go when it is committed.
+//! Beside a writer each step is a transaction of the copy too, put on the disk at once, and followed by a pause while
+//! nothing is held back by it. One transaction for all would write everything twice, the second time in one go when it
+//! is committed.
 
 use std::io::{self, IoSlice};
 use std::ops::Bound;
@@ -15,21 +17,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use redb::{
-    Database, Key, Range, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    TableDefinition, TableHandle, WriteTransaction,
+    Database, Key, Range, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    TableHandle, WriteTransaction,
 };
 
-use super::{Counts, MaintainError, Progress, Unit, Watch};
+use super::{MaintainError, Progress, Unit, Watch};
 use crate::store::StoreError;
 use crate::store::medium::{Backend, Medium};
 use crate::store::tables::{
     CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, LOG, META, USERS, names,
 };
 
-/// 2,048 rows, a millisecond or two: how long a step holds pages back, and one of two cores busy.
-const STEP_ROWS: usize = 2_048;
-/// 256 KiB: the same for long messages. A sync of the writer waits for as much, or its disk does.
-const STEP_BYTES: usize = 256 << 10;
+/// 256 KiB in one step, some two thousand messages and a millisecond or two: how long it holds pages back, and one of two
+/// cores busy, and what a sync of the writer may have to wait for.
+pub(super) const STEP_BYTES: usize = 256 << 10;
+/// What a row counts for in a step besides its value.
+const ROW_BYTES: usize = 16;
+/// The log is copied up to where it ended when that was begun, then once more up to where it ends by then; the last
+/// transaction has what is left. So a writer that is faster than this makes it longer, and not endless.
+const ROUNDS: usize = 2;
 /// 4 MiB of the copy's pages in memory; the rest goes to its file as it is made.
 const CACHE_BYTES: usize = 4 << 20;
 /// 64 MiB: a copy leaves that much of the disk to the server, twice what its writer wants.
@@ -79,9 +85,10 @@ impl Medium for Unsynced {
 pub(super) struct Copying<'a> {
     /// The database as it is now: a store that mended itself has another.
     pub(super) database: &'a dyn Fn() -> Result<Arc<Database>, StoreError>,
-    /// Whether a writer is at work and the copy for none but this process: after each step it pauses for as long as the
-    /// step took.
+    /// Whether a writer is at work and the copy for none but this process: then it goes step by step.
     pub(super) beside_writer: bool,
+    /// How much a step copies; [`STEP_BYTES`].
+    pub(super) step_bytes: usize,
     /// Set by whoever wants it no more.
     pub(super) given_up: &'a AtomicBool,
 }
@@ -92,7 +99,7 @@ impl Copying<'_> {
         &self,
         medium: Arc<dyn Medium>,
         watch: Watch<'_>,
-    ) -> Result<Counts, MaintainError> {
+    ) -> Result<(), MaintainError> {
         let disk = Arc::clone(&medium);
         let medium: Arc<dyn Medium> = if self.beside_writer {
             Arc::new(Unsynced(medium))
@@ -108,52 +115,61 @@ impl Copying<'_> {
             txn: db.begin_write()?,
             began: Instant::now(),
         };
-        let turn = |made| self.turn(&db, &*disk, made);
-        let mut next = 0;
-        loop {
+        let step = self.step_bytes;
+        let (mut next, mut rounds, mut target) = (0, 0, 0);
+        while rounds <= ROUNDS {
             let source = (self.database)()?.begin_read()?.open_table(LOG)?;
-            let is_full = copy_step(&made.txn, LOG, &mut source.range(next..)?, |key| {
-                next = key + 1;
-            })?;
+            let last = source.last()?.map_or(0, |(key, _)| key.value());
+            if next > target || rounds == 0 {
+                (rounds, target) = (rounds + 1, last);
+                continue;
+            }
+            let mut rows = source.range(next..)?;
+            let is_full = copy_step(&made.txn, LOG, step, &mut rows, &mut |key| next = key + 1)?;
             watch(Progress {
                 what: "copying messages",
                 done: next.saturating_sub(1),
-                total: source.last()?.map_or(0, |(key, _)| key.value()),
+                total: last,
                 unit: Unit::Records,
             });
-            drop(source);
-            made = turn(made)?;
+            drop((rows, source));
+            made = self.turn(&db, &*disk, made, true)?;
             if !is_full {
                 break;
             }
         }
-        let snapshot = (self.database)()?.begin_read()?;
-        refuse_unknown(&snapshot)?;
-        let log = snapshot.open_table(LOG)?;
-        let mut rest = log.range(next..)?;
-        while copy_step(&made.txn, LOG, &mut rest, |_| {})? {
-            made = turn(made)?;
+        {
+            let snapshot = (self.database)()?.begin_read()?;
+            refuse_unknown(&snapshot)?;
+            let turn = &|made| self.turn(&db, &*disk, made, false);
+            let log = snapshot.open_table(LOG)?;
+            let mut rest = log.range(next..)?;
+            while copy_step(&made.txn, LOG, step, &mut rest, &mut |_| {})? {
+                made = turn(made)?;
+            }
+            made = copy_table(&snapshot, made, USERS, step, turn)?;
+            made = copy_table(&snapshot, made, CONVERSATIONS, step, turn)?;
+            made = copy_table(&snapshot, made, META, step, turn)?;
+            made = copy_table(&snapshot, made, CREDENTIALS, step, turn)?;
+            made = copy_table(&snapshot, made, INVITES, step, turn)?;
+            made = copy_table(&snapshot, made, CONVERSATION_STATES, step, turn)?;
+            made = copy_table(&snapshot, made, CLIENT_IDS, step, turn)?;
         }
-        made = copy_table(&snapshot, made, USERS, turn)?;
-        made = copy_table(&snapshot, made, CONVERSATIONS, turn)?;
-        made = copy_table(&snapshot, made, META, turn)?;
-        made = copy_table(&snapshot, made, CREDENTIALS, turn)?;
-        made = copy_table(&snapshot, made, INVITES, turn)?;
-        made = copy_table(&snapshot, made, CONVERSATION_STATES, turn)?;
-        made = copy_table(&snapshot, made, CLIENT_IDS, turn)?;
-        let counts = Counts {
-            accounts: snapshot.open_table(USERS)?.len()?,
-            conversations: snapshot.open_table(CONVERSATIONS)?.len()?,
-            entries: log.len()?,
-        };
         made.txn.commit()?;
         db.close()?;
         medium.sync()?;
-        Ok(counts)
+        Ok(())
     }
 
-    /// After a step: says why it was the last one, or, beside a writer, puts it on the disk and lets others have their turn.
-    fn turn(&self, db: &Database, disk: &dyn Medium, made: Made) -> Result<Made, MaintainError> {
+    /// After a step: says why it was the last one, or, beside a writer, puts it on the disk, and where it `may_pause` lets
+    /// others have as long as the step took.
+    fn turn(
+        &self,
+        db: &Database,
+        disk: &dyn Medium,
+        made: Made,
+        may_pause: bool,
+    ) -> Result<Made, MaintainError> {
         if self.given_up.load(Ordering::Relaxed) {
             return Err(MaintainError::GivenUp);
         }
@@ -165,7 +181,9 @@ impl Copying<'_> {
         }
         made.txn.commit()?;
         disk.sync()?;
-        std::thread::sleep(made.began.elapsed());
+        if may_pause {
+            std::thread::sleep(made.began.elapsed());
+        }
         Ok(Made {
             began: Instant::now(),
             txn: db.begin_write()?,
@@ -195,36 +213,37 @@ fn copy_table<K: Key + 'static>(
     snapshot: &ReadTransaction,
     mut made: Made,
     table: TableDefinition<'static, K, &'static [u8]>,
-    turn: impl Fn(Made) -> Result<Made, MaintainError>,
+    step: usize,
+    turn: &dyn Fn(Made) -> Result<Made, MaintainError>,
 ) -> Result<Made, MaintainError> {
     let source = snapshot.open_table(table)?;
     let mut rows = source.iter()?;
-    while copy_step(&made.txn, table, &mut rows, |_| {})? {
+    while copy_step(&made.txn, table, step, &mut rows, &mut |_| {})? {
         made = turn(made)?;
     }
     Ok(made)
 }
 
-/// Puts rows behind those that the copy's table has, and calls `note` with the key of each. Whether the step is full, so
-/// that there may be more.
+/// Puts rows of so many bytes behind those that the copy's table has, and calls `note` with the key of each. Whether the
+/// step is full, so that there may be more.
 fn copy_step<K: Key + 'static>(
     txn: &WriteTransaction,
     table: TableDefinition<'static, K, &'static [u8]>,
+    step: usize,
     rows: &mut Range<'_, K, &'static [u8]>,
-    mut note: impl FnMut(K::SelfType<'_>),
+    note: &mut dyn FnMut(K::SelfType<'_>),
 ) -> Result<bool, MaintainError> {
     let mut copy = txn.open_table(table)?;
     let mut end = copy.upper_bound_mut(Bound::<K::SelfType<'_>>::Unbounded)?;
-    let (mut count, mut bytes) = (0, 0);
-    while count < STEP_ROWS && bytes < STEP_BYTES {
+    let mut bytes = 0;
+    while bytes < step {
         let Some(row) = rows.next() else {
             end.close()?;
             return Ok(false);
         };
         let (key, value) = row?;
         end.insert_before(key.value(), value.value())?;
-        count += 1;
-        bytes += value.value().len();
+        bytes += ROW_BYTES + value.value().len();
         note(key.value());
     }
     end.close()?;

@@ -5,15 +5,16 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{Copying, MaintainError, NICE, Partial};
+use super::{Copying, MaintainError, NICE, Partial, STEP_BYTES};
 use crate::store::{Store, StoreError};
 
-/// A copy of an open store as of one moment, in a file without a name: it is gone when this is dropped. While it is
-/// there, no other is made.
+/// A copy of an open store as of one moment, in a file without a name: it is gone when this is dropped, and its room is
+/// given back in the moments after that. While it is there, no other is made.
 #[derive(Debug)]
 pub struct Backup {
     file: Unnamed,
@@ -29,9 +30,7 @@ impl Backup {
 
     /// Reads from there, as much as `out` takes, and says how much that was: nothing at the end. Blocks.
     pub fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-        let Unnamed(file) = &self.file;
-        file.as_ref()
-            .map_or(Ok(0), |file| file.read_at(out, offset))
+        self.file.0.read_at(out, offset)
     }
 }
 
@@ -41,11 +40,12 @@ const FREED: u64 = 4 << 20;
 /// A file without a name. Where it was closed as it is, the file system would free all of it at once, which takes long,
 /// and longer where it tells the disk so (`discard`): whoever syncs meanwhile waits for that. So it is cut bit by bit.
 #[derive(Debug)]
-struct Unnamed(Option<File>);
+struct Unnamed(File);
 
 impl Drop for Unnamed {
     fn drop(&mut self) {
-        let Some(file) = self.0.take() else {
+        // Without another handle it is closed as it is.
+        let Ok(file) = self.0.try_clone() else {
             return;
         };
         let cut = beside_writer(move || {
@@ -67,16 +67,23 @@ impl Drop for Unnamed {
 /// fails where no thread can be had, or the work panics.
 fn beside_writer<R: Send + 'static>(
     work: impl FnOnce() -> R + Send + 'static,
-) -> oneshot::Receiver<R> {
+) -> (oneshot::Receiver<R>, Option<JoinHandle<()>>) {
     let (done, result) = oneshot::channel();
     let thread = std::thread::Builder::new().name("chatd-backup".into());
-    let _ = thread.spawn(move || {
+    let thread = thread.spawn(move || {
         // Of this thread alone, on Linux. Where it is refused, a backup is as quick as the server.
         let _ = rustix::process::nice(NICE);
         // Whoever waited may have gone.
         let _ = done.send(work());
     });
-    result
+    (result, thread.ok())
+}
+
+/// Who makes a copy, and how to have that end.
+#[derive(Debug)]
+pub(in crate::store) struct Copier {
+    given_up: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
 }
 
 /// Tells a copy that nobody waits for it any more.
@@ -90,7 +97,7 @@ impl Drop for GiveUp {
 
 impl Store {
     /// Copies everything, as of a moment before this completes, beside the data file: room for it must be there. The
-    /// writer is not made to wait, and the data file does not grow by it. Fails with [`StoreError::Busy`] while another
+    /// writer is not made to wait, and the data file hardly grows by it. Fails with [`StoreError::Busy`] while another
     /// one is made or read, and ends early where its caller goes away.
     pub async fn backup(&self) -> Result<Backup, StoreError> {
         let turn = Arc::clone(&self.backups)
@@ -99,14 +106,16 @@ impl Store {
         let given_up = Arc::new(AtomicBool::new(false));
         let _give_up = GiveUp(Arc::clone(&given_up));
         let store = self.clone();
-        let copying = beside_writer(move || {
-            let (file, len) = store.copy_unnamed(&given_up)?;
+        let is_given_up = Arc::clone(&given_up);
+        let (copying, thread) = beside_writer(move || {
+            let (file, len) = store.copy_unnamed(&is_given_up)?;
             Ok(Backup {
                 file,
                 len,
                 _turn: turn,
             })
         });
+        *self.copier.lock() = thread.map(|thread| Copier { given_up, thread });
         match copying.await {
             Ok(Ok(backup)) => Ok(backup),
             Ok(Err(MaintainError::Store(error))) => {
@@ -127,13 +136,24 @@ impl Store {
         }
     }
 
+    /// Has the copying end, and waits for that: whoever has the database in hand when it is closed leaves it unclean.
+    pub(in crate::store) fn end_copying(&self) {
+        let copier = self.copier.lock().take();
+        if let Some(Copier { given_up, thread }) = copier {
+            given_up.store(true, Ordering::Relaxed);
+            // One that panicked has told so.
+            let _ = thread.join();
+        }
+    }
+
     fn copy_unnamed(&self, given_up: &AtomicBool) -> Result<(Unnamed, u64), MaintainError> {
         let partial = Partial::create(&self.backup_name)?;
         let medium = partial.medium();
-        let file = Unnamed(Some(partial.unlinked()?));
+        let file = Unnamed(partial.unlinked()?);
         let copying = Copying {
             database: &|| self.inner.database(),
             beside_writer: true,
+            step_bytes: STEP_BYTES,
             given_up,
         };
         copying.run(Arc::clone(&medium), &mut |_| {})?;

@@ -25,11 +25,12 @@ use std::time::Duration;
 use redb::Database;
 
 pub use check::{Finding, Report, check, check_partial};
-use copy::Copying;
+use copy::{Copying, STEP_BYTES};
 pub use export::{export, export_partial};
 pub use file::Partial;
 pub use import::import;
 pub use live::Backup;
+pub(super) use live::Copier;
 pub use replace::{Compacted, Restored, backup, compact, restore};
 
 use super::medium::{Backend, LockedFile, Medium};

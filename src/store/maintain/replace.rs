@@ -10,7 +10,8 @@ use redb::{ReadableDatabase, ReadableTableMetadata};
 use super::check::check_medium;
 use super::file::sync_folder;
 use super::{
-    Copying, Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial,
+    Copying, Counts, MaintainError, Partial, Progress, STEP_BYTES, Source, Unit, Watch,
+    check_partial,
 };
 use crate::model::Timestamp;
 use crate::store::medium::{LockedFile, Medium};
@@ -21,11 +22,12 @@ use crate::store::{OpenError, StoreError, open_database, schema};
 const CHUNK_BYTES: u64 = 1 << 20;
 
 impl Source {
-    /// Copies everything into a file in the making, and says how much that is.
-    fn copy_to(&self, partial: &Partial, watch: Watch<'_>) -> Result<Counts, MaintainError> {
+    /// Copies everything into a file in the making.
+    fn copy_to(&self, partial: &Partial, watch: Watch<'_>) -> Result<(), MaintainError> {
         let copying = Copying {
             database: &|| Ok(Arc::clone(&self.db)),
             beside_writer: false,
+            step_bytes: STEP_BYTES,
             given_up: &AtomicBool::new(false),
         };
         copying.run(partial.medium(), watch)

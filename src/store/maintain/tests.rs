@@ -1,13 +1,16 @@
 //! Files that are whole, and files that are damaged in one place.
 
+use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rand::{RngExt, SeedableRng};
 use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::*;
 use crate::model::{Timestamp, UserId};
+use crate::store::medium::{Backend, Medium};
 use crate::store::record::{put, seal};
 use crate::store::sweep::decode_row;
 use crate::store::tables::{
@@ -407,6 +410,122 @@ fn a_backup_beside_a_busy_writer_is_whole_and_has_all_that_was_confirmed_before_
     copy.close();
     let report = check(&data.beside("copy.redb"), &mut |_| {}).unwrap();
     assert_eq!(report.findings, []);
+}
+
+/// Memory that notes how much is written between two syncs of it.
+#[derive(Debug, Default)]
+struct Noting {
+    memory: redb::backends::InMemoryBackend,
+    unsynced: AtomicU64,
+    most: AtomicU64,
+    all: AtomicU64,
+}
+
+impl Medium for Noting {
+    fn len(&self) -> io::Result<u64> {
+        Medium::len(&self.memory)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        Medium::read(&self.memory, offset, out)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let bytes = data.len() as u64;
+        self.all.fetch_add(bytes, Ordering::Relaxed);
+        let unsynced = self.unsynced.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.most.fetch_max(unsynced, Ordering::Relaxed);
+        Medium::write(&self.memory, offset, data)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        Medium::set_len(&self.memory, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.unsynced.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn free(&self) -> Option<u64> {
+        None
+    }
+
+    fn forget_cache(&self) {}
+}
+
+/// Copies an open store beside its writer.
+fn copy_live(open: &Open, medium: Arc<dyn Medium>, step_bytes: usize) {
+    let copying = Copying {
+        database: &|| open.store.inner.database(),
+        beside_writer: true,
+        step_bytes,
+        given_up: &AtomicBool::new(false),
+    };
+    copying.run(medium, &mut |_| {}).unwrap();
+}
+
+/// The rows of a table.
+fn rows_of<K: redb::Key + 'static>(
+    db: &Database,
+    table: redb::TableDefinition<'static, K, &'static [u8]>,
+) -> Vec<(String, Vec<u8>)> {
+    let table = db.begin_read().unwrap().open_table(table).unwrap();
+    let rows = table.iter().unwrap().map(|row| {
+        let (key, value) = row.unwrap();
+        (format!("{:?}", key.value()), value.value().to_vec())
+    });
+    rows.collect()
+}
+
+#[test]
+fn a_copy_made_row_by_row_has_every_row_of_every_table() {
+    let data = Data::talked(5, 400);
+    let open = data.open();
+    let medium: Arc<dyn Medium> = Arc::new(redb::backends::InMemoryBackend::new());
+    copy_live(&open, Arc::clone(&medium), 1);
+    let (copy, db) = (
+        Backend::holding(medium).unwrap(),
+        open.store.inner.database().unwrap(),
+    );
+    let copy = Database::builder().create_with_backend(copy).unwrap();
+    let counts = [
+        (rows_of(&db, LOG), rows_of(&copy, LOG)),
+        (rows_of(&db, USERS), rows_of(&copy, USERS)),
+        (rows_of(&db, CREDENTIALS), rows_of(&copy, CREDENTIALS)),
+        (rows_of(&db, CONVERSATIONS), rows_of(&copy, CONVERSATIONS)),
+        (
+            rows_of(&db, CONVERSATION_STATES),
+            rows_of(&copy, CONVERSATION_STATES),
+        ),
+        (rows_of(&db, CLIENT_IDS), rows_of(&copy, CLIENT_IDS)),
+    ]
+    .map(|(there, copied)| {
+        assert!(there == copied);
+        copied.len()
+    });
+    assert!(counts[0] > 200 && counts[1..].iter().all(|count| *count > 0));
+}
+
+/// A backup was written twice, the second time all at once when it was committed, and the writer's syncs waited for that.
+#[test]
+fn a_backup_beside_a_writer_is_written_once_and_bit_by_bit() {
+    let data = Data::new();
+    let open = data.open().with_users(2);
+    let content = "x".repeat(4_000);
+    for _ in 0..600 {
+        open.send(1, 2, &content);
+    }
+    let medium = Arc::new(Noting::default());
+    copy_live(&open, Arc::clone(&medium) as Arc<dyn Medium>, STEP_BYTES);
+    let [len, all, most] = [
+        Medium::len(&*medium).unwrap(),
+        medium.all.load(Ordering::Relaxed),
+        medium.most.load(Ordering::Relaxed),
+    ];
+    assert!(len > 600 * 4_000, "{len}");
+    assert!(all < len * 3 / 2, "{all} bytes are written for {len}");
+    assert!(most < 512 << 10, "{most} bytes are written at once");
 }
 
 #[test]
