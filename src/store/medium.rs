@@ -526,6 +526,62 @@ impl StorageBackend for Backend {
     }
 }
 
+/// Memory that notes what reaches it.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(super) struct Noting {
+    memory: InMemoryBackend,
+    /// Where each run began, and how many parts it had.
+    pub(super) runs: parking_lot::Mutex<Vec<(u64, usize)>>,
+    /// How many bytes were written: since the last sync, at the most between two, and in all.
+    unsynced: AtomicU64,
+    pub(super) most: AtomicU64,
+    pub(super) all: AtomicU64,
+}
+
+#[cfg(test)]
+impl Medium for Noting {
+    fn len(&self) -> io::Result<u64> {
+        Medium::len(&self.memory)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        Medium::read(&self.memory, offset, out)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let bytes = data.len() as u64;
+        self.all.fetch_add(bytes, Ordering::Relaxed);
+        let unsynced = self.unsynced.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.most.fetch_max(unsynced, Ordering::Relaxed);
+        Medium::write(&self.memory, offset, data)
+    }
+
+    fn write_run(&self, mut offset: u64, run: &mut [IoSlice<'_>]) -> io::Result<()> {
+        self.runs.lock().push((offset, run.len()));
+        for data in run {
+            self.write(offset, data)?;
+            offset += data.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        Medium::set_len(&self.memory, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.unsynced.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn free(&self) -> Option<u64> {
+        None
+    }
+
+    fn forget_cache(&self) {}
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -554,56 +610,15 @@ mod tests {
         assert!(backend.write(0, &[1]).is_err());
     }
 
-    /// Notes where runs begin and how many parts they have.
-    #[derive(Debug)]
-    struct Noting(InMemoryBackend, parking_lot::Mutex<Vec<(u64, usize)>>);
-
-    impl Medium for Noting {
-        fn len(&self) -> io::Result<u64> {
-            Medium::len(&self.0)
-        }
-
-        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-            Medium::read(&self.0, offset, out)
-        }
-
-        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-            Medium::write(&self.0, offset, data)
-        }
-
-        fn write_run(&self, mut offset: u64, run: &mut [IoSlice<'_>]) -> io::Result<()> {
-            self.1.lock().push((offset, run.len()));
-            for data in run {
-                self.write(offset, data)?;
-                offset += data.len() as u64;
-            }
-            Ok(())
-        }
-
-        fn set_len(&self, len: u64) -> io::Result<()> {
-            Medium::set_len(&self.0, len)
-        }
-
-        fn sync(&self) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn free(&self) -> Option<u64> {
-            None
-        }
-
-        fn forget_cache(&self) {}
-    }
-
     /// A medium of this length, an opening that lets writes through, and the runs that reach the medium.
     fn open_noting(len: u64) -> (Arc<Noting>, Backend, impl Fn() -> Vec<(u64, usize)>) {
-        let medium = Arc::new(Noting(InMemoryBackend::new(), Default::default()));
+        let medium = Arc::new(Noting::default());
         let backend = Backend::holding(Arc::clone(&medium) as Arc<dyn Medium>).unwrap();
         StorageBackend::set_len(&backend, len).unwrap();
         backend.release().unwrap();
         let noting = Arc::clone(&medium);
         (medium, backend, move || {
-            std::mem::take(&mut *noting.1.lock())
+            std::mem::take(&mut *noting.runs.lock())
         })
     }
 

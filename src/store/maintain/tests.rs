@@ -1,16 +1,15 @@
 //! Files that are whole, and files that are damaged in one place.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::{RngExt, SeedableRng};
 use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::*;
 use crate::model::{Timestamp, UserId};
-use crate::store::medium::{Backend, Medium};
+use crate::store::medium::{Backend, Medium, Noting};
 use crate::store::record::{put, seal};
 use crate::store::sweep::decode_row;
 use crate::store::tables::{
@@ -412,48 +411,6 @@ fn a_backup_beside_a_busy_writer_is_whole_and_has_all_that_was_confirmed_before_
     assert_eq!(report.findings, []);
 }
 
-/// Memory that notes how much is written between two syncs of it.
-#[derive(Debug, Default)]
-struct Noting {
-    memory: redb::backends::InMemoryBackend,
-    unsynced: AtomicU64,
-    most: AtomicU64,
-    all: AtomicU64,
-}
-
-impl Medium for Noting {
-    fn len(&self) -> io::Result<u64> {
-        Medium::len(&self.memory)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        Medium::read(&self.memory, offset, out)
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let bytes = data.len() as u64;
-        self.all.fetch_add(bytes, Ordering::Relaxed);
-        let unsynced = self.unsynced.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        self.most.fetch_max(unsynced, Ordering::Relaxed);
-        Medium::write(&self.memory, offset, data)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        Medium::set_len(&self.memory, len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.unsynced.store(0, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn free(&self) -> Option<u64> {
-        None
-    }
-
-    fn forget_cache(&self) {}
-}
-
 /// Copies an open store beside its writer.
 fn copy_live(open: &Open, medium: Arc<dyn Medium>, step_bytes: usize) {
     let copying = Copying {
@@ -526,6 +483,37 @@ fn a_backup_beside_a_writer_is_written_once_and_bit_by_bit() {
     assert!(len > 600 * 4_000, "{len}");
     assert!(all < len * 3 / 2, "{all} bytes are written for {len}");
     assert!(most < 512 << 10, "{most} bytes are written at once");
+}
+
+/// A store that was closed while a copy had the database in hand left its file unclean, and the next start read all of it.
+#[test]
+fn closing_waits_for_a_copy_that_is_under_way_to_end() {
+    let data = Data::new();
+    let open = data.open().with_users(2);
+    let content = "x".repeat(4_000);
+    for _ in 0..300 {
+        open.send(1, 2, &content);
+    }
+    let store = open.store.clone();
+    let users = || Arc::strong_count(&store.inner);
+    let before = users();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let mut backup = std::pin::pin!(store.backup());
+    runtime.block_on(async {
+        tokio::select! {
+            biased;
+            made = &mut backup => panic!("{made:?} at once"),
+            () = std::future::ready(()) => {}
+        }
+    });
+    assert!(users() > before, "nobody copies");
+    store.close();
+    // The two handles here; the writer has let go of it too.
+    assert_eq!(users(), 2, "somebody still copies");
+    let given_up = runtime.block_on(backup).unwrap_err();
+    assert!(matches!(given_up, StoreError::Unavailable));
 }
 
 #[test]
