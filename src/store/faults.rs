@@ -10,11 +10,10 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use redb::{ReadableDatabase, ReadableTable};
 
-use super::record::Entry;
 use super::state::Conversation;
 use super::tests::{OPTIONS, id, mark_chat, message, new_user, user};
 use super::*;
-use crate::model::{ConversationId, EntryId};
+use crate::model::ConversationId;
 
 const SECTOR: usize = 512;
 const USERS: u64 = 5;
@@ -276,14 +275,11 @@ impl Served {
             counted.put_conversation(Conversation::new(pair));
         }
         let mut last = 0;
-        for row in txn.open_table(tables::LOG).unwrap().iter().unwrap() {
-            let (key, value) = row.unwrap();
-            let entry_id = EntryId::new(key.value()).unwrap();
-            assert_eq!(entry_id.get(), last + 1, "no entry is left out");
-            last = entry_id.get();
-            counted
-                .replay(entry_id, &Entry::decode(entry_id, value.value()).unwrap())
-                .unwrap();
+        for (key, sealed) in log::entries(&db) {
+            let (entry_id, entry) = log::decode(key, &sealed).unwrap();
+            assert_eq!(key, last + 1, "no entry is left out");
+            last = key;
+            counted.replay(entry_id, &entry).unwrap();
         }
         counted.derive();
         let state = self.store.inner.state.read();

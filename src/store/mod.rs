@@ -14,6 +14,7 @@ mod conversations;
 mod entries;
 mod holder;
 mod invites;
+mod log;
 pub mod maintain;
 mod medium;
 mod missed;
@@ -498,6 +499,7 @@ impl Store {
         // Until here nothing was changed.
         opened.release().map_err(OpenError::Io)?;
         schema::prepare(&opened.db, found)?;
+        schema::migrate_log(&opened.db, schema::MIGRATED_BYTES)?;
         let Loaded {
             state,
             sweep,

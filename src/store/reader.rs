@@ -9,12 +9,13 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::RwLockReadGuard;
-use redb::{Database, ReadOnlyTable, ReadableDatabase};
+use redb::{Database, ReadableDatabase};
 
 use super::chain::{ReadLog, newest_older, oldest_newer};
+use super::log::Log;
 use super::record::{Entry, MessageBody};
 use super::state::{Conversation, State};
-use super::tables::{CREDENTIALS, LOG};
+use super::tables::CREDENTIALS;
 use super::tail::Tail;
 use super::{Inner, StoreError};
 use crate::model::{ClientId, EntryId, Message, MessageId, Pair, User, UserId};
@@ -81,19 +82,6 @@ struct MemoryOnly {
     exceeded: Cell<bool>,
 }
 
-/// The log in one read transaction.
-pub(super) struct TxnLog(pub(super) ReadOnlyTable<u64, &'static [u8]>);
-
-impl ReadLog for TxnLog {
-    fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
-        let value = self.0.get(id.get())?.ok_or(StoreError::Damaged {
-            table: "log",
-            key: id.get(),
-        })?;
-        Ok(read(Entry::decode(id, value.value())?))
-    }
-}
-
 /// The log of one query: its end in memory, and the table, in a read transaction that begins with the first entry which
 /// is not in memory.
 pub(super) struct SnapshotLog<'a> {
@@ -101,7 +89,7 @@ pub(super) struct SnapshotLog<'a> {
     /// The end of the log, held for as long as the query that may use memory alone: that is short, and never waits. Others
     /// look in for a moment each time.
     held: Option<RwLockReadGuard<'a, Tail>>,
-    table: OnceCell<TxnLog>,
+    table: OnceCell<Log>,
     /// An entry that was not in memory: no older one is, and none need be looked for there. 0 for none yet.
     missed: Cell<u64>,
 }
@@ -131,8 +119,7 @@ impl ReadLog for SnapshotLog<'_> {
         let table = match self.table.get() {
             Some(table) => table,
             None => {
-                let txn = self.snapshot.database()?.begin_read()?;
-                let table = TxnLog(txn.open_table(LOG)?);
+                let table = Log::open(&self.snapshot.database()?.begin_read()?)?;
                 self.table.get_or_init(|| table)
             }
         };

@@ -5,18 +5,19 @@ use std::time::Instant;
 
 use redb::{
     AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError,
-    TableHandle,
 };
 
+use super::chain::ReadLog;
 use super::client_ids::ClientIds;
 use super::conversations::{BLOCK, Conversations};
 use super::invites::{self, Invites};
-use super::record::{Body, Entry, seal, unseal};
+use super::log::{Appending, Log, damaged, decode};
+use super::record::{Body, seal, unseal};
 use super::state::{Conversation, State};
 use super::sweep::{ROW_CONVERSATIONS, Sweep, decode_row};
 use super::tables::{
     CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY,
-    INVITES, LOG, META, SWEPT, USERS,
+    INVITES, LOG, META, OLD_LOG, SWEPT, USERS,
 };
 use super::users::{self, Directory};
 use super::{OpenError, PROGRESS, StoreError};
@@ -27,7 +28,8 @@ use crate::model::{ConversationId, EntryId, MessageId, Pair, UserId};
 ///
 /// 1: log, conversations, accounts; everything derived was made anew at each start.
 /// 2: derived rows, kept by the sweep; invites.
-pub(super) const FORMAT: u32 = 2;
+/// 3: the log in blocks; before, a row for each entry.
+pub(super) const FORMAT: u32 = 3;
 
 /// How many random bytes sign the tokens: as many as the hash has.
 pub(super) const SECRET_BYTES: usize = 32;
@@ -82,11 +84,11 @@ pub(super) fn prepare(db: &Database, found: Option<u32>) -> Result<(), StoreErro
         if found.is_none() {
             let secret: [u8; SECRET_BYTES] = rand::random();
             meta.insert("token_secret", &secret[..])?;
-            for table in [LOG, CONVERSATIONS, USERS, CREDENTIALS] {
-                tracing::trace!(table = table.name(), "table made");
+            for table in [CONVERSATIONS, USERS, CREDENTIALS] {
                 txn.open_table(table)?;
             }
         }
+        txn.open_table(LOG)?;
         if found.unwrap_or(0) < 2 {
             let key: [u8; KEY_BYTES] = rand::random();
             meta.insert(CLIENT_ID_KEY, &seal(0, &key)[..])?;
@@ -104,6 +106,54 @@ pub(super) fn prepare(db: &Database, found: Option<u32>) -> Result<(), StoreErro
         tracing::info!(from = found, to = FORMAT, "the data file was migrated");
     }
     Ok(())
+}
+
+/// 4 MiB of entries change their form in one transaction: some thirty thousand, and some hundredths of a second.
+pub(super) const MIGRATED_BYTES: usize = 4 << 20;
+
+/// Puts the entries that a file of an earlier format still has as rows into blocks, step by step, each on disk before the
+/// next: the file hardly grows, and what a stop leaves undone is done by the next start. A step has [`MIGRATED_BYTES`].
+pub(super) fn migrate_log(db: &Database, step_bytes: usize) -> Result<(), StoreError> {
+    let mut told = Instant::now();
+    while migrate_step(db, step_bytes)? {
+        if told.elapsed() >= PROGRESS {
+            let entry = Log::open(&db.begin_read()?)?.last()?;
+            tracing::info!(entry, "bringing the log to format {FORMAT}");
+            told = Instant::now();
+        }
+    }
+    Ok(())
+}
+
+/// One step of that; `false` where there is nothing left to do.
+pub(super) fn migrate_step(db: &Database, step_bytes: usize) -> Result<bool, StoreError> {
+    let old = match db.begin_read()?.open_table(OLD_LOG) {
+        Ok(old) => old,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    let txn = db.begin_write()?;
+    let mut bytes = 0;
+    {
+        let (mut log, mut rows) = (txn.open_table(LOG)?, txn.open_table(OLD_LOG)?);
+        let mut end = Appending::new(&mut log, step_bytes)?;
+        for row in old.iter()? {
+            let (key, value) = row?;
+            end.push(key.value(), value.value());
+            rows.remove(key.value())?;
+            bytes += value.value().len();
+            if bytes >= step_bytes {
+                break;
+            }
+        }
+        end.close()?;
+    }
+    if bytes == 0 {
+        txn.delete_table(OLD_LOG)?;
+    }
+    drop(old);
+    txn.commit()?;
+    Ok(true)
 }
 
 /// A sealed value of `meta`, of exactly so many bytes.
@@ -271,17 +321,18 @@ fn load_talk(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
         state.put_conversation(Conversation::new(pair));
         sweep.mark(id);
     }
-    let log = txn.open_table(LOG)?;
+    let log = Log::open_any(&txn)?;
+    let mut walk = log.walk(swept + 1)?;
+    let mut expected = swept + 1;
     let mut told = Instant::now();
-    for row in log.range(swept + 1..)? {
+    while let Some(row) = walk.next() {
         let (key, value) = row?;
-        let damaged = StoreError::Damaged {
-            table: "log",
-            key: key.value(),
-        };
-        let id = EntryId::new(key.value()).map_err(|_| damaged.clone())?;
-        let entry = Entry::decode(id, value.value())?;
-        let pair = state.replay(id, &entry).ok_or(damaged)?.pair;
+        let (id, entry) = decode(key, value)?;
+        let replayed = (key == expected)
+            .then(|| state.replay(id, &entry))
+            .flatten();
+        let pair = replayed.ok_or(damaged(expected))?.pair;
+        expected += 1;
         sweep.mark(entry.conversation);
         if let Body::Message(message) = &entry.body
             && let Some(client_id) = message.client_id
@@ -296,13 +347,8 @@ fn load_talk(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
         }
     }
     // Where nothing is replayed the newest entry still tells the next id, and the time.
-    if let Some((key, value)) = log.last()? {
-        let damaged = StoreError::Damaged {
-            table: "log",
-            key: key.value(),
-        };
-        let id = EntryId::new(key.value()).map_err(|_| damaged)?;
-        state.ends_with(id, Entry::decode(id, value.value())?.at);
+    if let Ok(last) = EntryId::new(log.last()?) {
+        state.ends_with(last, log.read(last, |entry| entry.at)?);
     }
     state.derive();
     Ok(Loaded {

@@ -17,10 +17,11 @@ use super::chain::{Place, ReadLog, find_ordinals, newest_older};
 use super::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
 use super::entries::Entries;
 use super::invites::StagedInvites;
-use super::reader::{TxnLog, message_of};
+use super::log::Log;
+use super::reader::message_of;
 use super::record::{Body, Entry, MessageBody, StoredClientId};
 use super::state::{Changed, Changes, Conversation, State};
-use super::tables::{CLIENT_IDS, LOG};
+use super::tables::CLIENT_IDS;
 use super::tail::Tail;
 use super::{Change, Committed, NewUser, StoreError};
 use crate::model::{
@@ -35,7 +36,7 @@ pub(super) struct Appended<'a> {
     ahead: Option<&'a Entries>,
     tail: &'a Tail,
     db: &'a Database,
-    table: OnceCell<TxnLog>,
+    table: OnceCell<Log>,
     disk: &'a Disk,
 }
 
@@ -82,7 +83,7 @@ impl ReadLog for Appended<'_> {
             Some(table) => table,
             None => {
                 self.disk.want()?;
-                let table = TxnLog(self.db.begin_read()?.open_table(LOG)?);
+                let table = Log::open(&self.db.begin_read()?)?;
                 self.table.get_or_init(|| table)
             }
         };

@@ -24,9 +24,14 @@ pub(super) const CLIENT_ID_KEY: &str = "client_id_key";
 /// after which earlier cursors must not be taken for places of the restored log.
 pub(super) const CURSOR_KEY: &str = "cursor_key";
 
-/// `log`: the truth, append-only. Every message, and every change of one (such as a read mark), in commit order.
-/// key: entry id, growing; value: a sealed [`super::record::Entry`]; written by every send and every read mark.
-pub(super) const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
+/// `log_blocks`: the truth, append-only. Every message, and every change of one (such as a read mark), in commit order.
+/// key: the id of the block's last entry, growing, or the greatest number for the block that grows; value: a block of
+/// sealed [`super::record::Entry`]s, see [`super::log`]; written by every send and every read mark.
+pub(super) const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log_blocks");
+
+/// `log`: the same in formats 1 and 2, a row for each entry. Gone once a file is migrated.
+/// key: entry id, growing; value: a sealed [`super::record::Entry`].
+pub(super) const OLD_LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
 
 /// `conversations`: who shares a conversation.
 /// key: conversation id, dense from 1; value: sealed, the kind (1: a pair) and two user ids, both little-endian u64;
@@ -60,10 +65,11 @@ pub(super) const CLIENT_IDS: TableDefinition<'static, (u64, u64), &[u8]> =
 
 /// Every table by its name. A copy takes along what stands here and refuses a file with any other, so that a table that
 /// is added later cannot be forgotten by it.
-pub(super) fn names() -> [&'static str; 8] {
+pub(super) fn names() -> [&'static str; 9] {
     [
         META.name(),
         LOG.name(),
+        OLD_LOG.name(),
         CONVERSATIONS.name(),
         USERS.name(),
         CREDENTIALS.name(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rand::{RngExt, SeedableRng};
-use redb::ReadableTable;
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::*;
 use crate::model::EntryId;
@@ -642,10 +642,14 @@ fn a_foreign_file_is_refused_and_left_as_it_is() {
 
 /// `tests/formats/1.redb.gz` was made by the chatd of that format: 40 messages of three people in the pairs 1-2, 2-1, 1-3
 /// and 3-2 by turns, two of three with the client id `c` and the message's number; 2 has read 1's, and 1 has read 2's
-/// first and third.
+/// first and third. `2.redb.gz` has the same, exported and imported by the chatd of that format.
 #[test]
 fn a_file_of_every_earlier_format_is_migrated_and_read() {
-    let packed = &include_bytes!("../../tests/formats/1.redb.gz")[..];
+    is_migrated_and_read(include_bytes!("../../tests/formats/1.redb.gz"));
+    is_migrated_and_read(include_bytes!("../../tests/formats/2.redb.gz"));
+}
+
+fn is_migrated_and_read(packed: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chatd.redb");
     let mut file = std::fs::File::create(&path).unwrap();
@@ -682,6 +686,49 @@ fn a_file_of_every_earlier_format_is_migrated_and_read() {
     }
     let db = Database::open(&path).unwrap();
     assert_eq!(schema::format(&db).unwrap(), Some(schema::FORMAT));
+    let txn = db.begin_read().unwrap();
+    assert!(txn.open_table(tables::OLD_LOG).is_err(), "it has two logs");
+}
+
+#[test]
+fn a_migration_of_the_log_goes_on_where_it_was_stopped() {
+    let (written, db) = {
+        let open = Open::memory().with_users(3);
+        for number in 0..300 {
+            let content = "text ".repeat(1 + number % 40);
+            open.send(1 + number as u64 % 2, 3, &content);
+        }
+        let db = open.store.inner.database().unwrap();
+        let written = log::entries(&db);
+        open.close();
+        let db = Arc::into_inner(db).expect("the store is closed");
+        (written, db)
+    };
+    log::tamper_old(&db);
+    let rows = |db: &Database| {
+        let txn = db.begin_read().unwrap();
+        let rows = txn
+            .open_table(tables::OLD_LOG)
+            .map(|table| table.len().unwrap());
+        rows.ok()
+    };
+    assert_eq!(rows(&db), Some(300));
+    assert_eq!(log::entries(&db), written, "the old form is not read");
+    // So many steps, and then it is stopped.
+    for stops_after in [1, 2, 5] {
+        let before = rows(&db).unwrap();
+        for _ in 0..stops_after {
+            assert!(schema::migrate_step(&db, 2_000).unwrap());
+        }
+        let after = rows(&db).unwrap();
+        assert!(0 < after && after < before, "{after} of {before} are left");
+        assert_eq!(log::entries(&db), written, "the two forms together");
+    }
+    schema::migrate_log(&db, 2_000).unwrap();
+    assert_eq!(rows(&db), None);
+    assert_eq!(log::entries(&db), written);
+    schema::migrate_log(&db, 2_000).unwrap();
+    assert_eq!(log::entries(&db), written);
 }
 
 #[test]
@@ -736,12 +783,9 @@ fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
     open.close();
     let db = Database::open(&path).unwrap();
     let txn = db.begin_write().unwrap();
-    {
-        let mut log = txn.open_table(tables::LOG).unwrap();
-        let mut value = log.get(1).unwrap().unwrap().value().to_vec();
-        *value.last_mut().unwrap() ^= 1;
-        log.insert(1, &value[..]).unwrap();
-    }
+    log::tamper(&txn, |log| {
+        *log.get_mut(&1).unwrap().last_mut().unwrap() ^= 1;
+    });
     txn.commit().unwrap();
     drop(db);
     let open = Open::at(&Location::File(path)).unwrap();

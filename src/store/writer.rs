@@ -20,12 +20,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{Database, ReadableDatabase, WriteTransaction};
 use tokio::sync::mpsc;
 
 use super::client_ids::ClientIds;
 use super::entries::Entries;
 use super::invites;
+use super::log::{Appending, Log};
 use super::record::seal;
 use super::schema::{Loaded, encode_pair};
 use super::staging::{Disk, Staged, Staging};
@@ -358,10 +359,9 @@ impl Writer {
         }
         {
             let mut log = txn.open_table(LOG)?;
-            // Appending at the end, by a cursor, fills the pages of the tree; single inserts leave them half empty.
-            let mut end = log.upper_bound_mut(std::ops::Bound::<u64>::Unbounded)?;
-            for (id, value) in judged.staged.entries.iter() {
-                end.insert_before(id, value)?;
+            let mut end = Appending::new(&mut log, judged.staged.entries.bytes())?;
+            for (id, sealed) in judged.staged.entries.iter() {
+                end.push(id, sealed);
             }
             end.close()?;
         }
@@ -716,8 +716,7 @@ impl Failure {
 
 /// The newest entry of the log; 0 where there is none.
 fn last_entry(db: &Database) -> Result<u64, StoreError> {
-    let log = db.begin_read()?.open_table(LOG)?;
-    Ok(log.last()?.map_or(0, |(key, _)| key.value()))
+    Ok(Log::open(&db.begin_read()?)?.last()?)
 }
 
 /// Whether accounts and invites stand in the file as a transaction would have left them.

@@ -19,14 +19,13 @@ use crate::store::chain::{Place, ReadLog, find_ordinals};
 use crate::store::client_ids::{
     CLIENT_ID_LIFETIME_MS, CLIENT_IDS_PER_SENDER, ClientIds, read_block,
 };
+use crate::store::log::{self, Log};
 use crate::store::medium::{LockedFile, Medium};
-use crate::store::reader::TxnLog;
 use crate::store::record::{Body, Entry, MessageBody, unseal};
 use crate::store::state::{Conversation, State};
 use crate::store::sweep::row_of;
 use crate::store::tables::{
-    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, INVITES, LOG, META, SWEPT,
-    USERS,
+    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, INVITES, META, SWEPT, USERS,
 };
 use crate::store::{OpenError, StoreError, invites, schema, users};
 
@@ -175,7 +174,7 @@ fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(),
     let swept = check_meta(&txn, report)?;
     let accounts = check_accounts(&txn, report)?;
     let fresh = conversations(&txn, &accounts, report)?;
-    let log = TxnLog(txn.open_table(LOG)?);
+    let log = Log::open_any(&txn)?;
     let client_ids = check_client_ids(&txn, &log, &fresh, report)?;
     let mut recount = Recount {
         log: &log,
@@ -228,15 +227,12 @@ fn check_meta(txn: &ReadTransaction, report: &mut Report) -> Result<u64, StoreEr
         return Ok(0);
     };
     let swept = u64::from_le_bytes(swept);
-    let last = txn.open_table(LOG)?.last()?.map(|(key, _)| key.value());
-    if swept > last.unwrap_or(0) {
+    let last = Log::open_any(txn)?.last()?;
+    if swept > last {
         report.add(
             "meta",
             SWEPT,
-            format!(
-                "the derived rows claim entry {swept}, the log ends with {}",
-                last.unwrap_or(0)
-            ),
+            format!("the derived rows claim entry {swept}, the log ends with {last}"),
         );
     }
     Ok(swept)
@@ -338,17 +334,14 @@ struct KnownClientIds {
 /// Every block of client ids, and that each hint is of a message that has it.
 fn check_client_ids(
     txn: &ReadTransaction,
-    log: &TxnLog,
+    log: &Log,
     state: &State,
     report: &mut Report,
 ) -> Result<KnownClientIds, StoreError> {
     let meta = txn.open_table(META)?;
-    let newest = match log.0.last()? {
-        Some((key, value)) => EntryId::new(key.value())
-            .ok()
-            .and_then(|id| Some(Entry::decode(id, value.value()).ok()?.at))
-            .unwrap_or_default(),
-        None => Timestamp::default(),
+    let newest = match EntryId::new(log.last()?) {
+        Ok(last) => log.read(last, |entry| entry.at).unwrap_or_default(),
+        Err(_) => Timestamp::default(),
     };
     let mut known = KnownClientIds {
         hasher: schema::sealed_meta(&meta, CLIENT_ID_KEY)
@@ -413,7 +406,7 @@ fn check_client_ids(
 
 /// A walk over the whole log, with a state that follows it.
 struct Recount<'a> {
-    log: &'a TxnLog,
+    log: &'a Log,
     state: State,
     /// Conversations in which something was found: what comes after in them would be found wrong as well.
     broken: FxHashSet<ConversationId>,
@@ -426,12 +419,20 @@ struct Recount<'a> {
 
 impl Recount<'_> {
     fn replay(&mut self, watch: Watch<'_>) -> Result<(), StoreError> {
-        let total = self.log.0.last()?.map_or(0, |(key, _)| key.value());
+        let total = self.log.last()?;
         let mut next = 1;
         let mut last_at = Timestamp::default();
-        for row in self.log.0.iter()? {
-            let (key, value) = row?;
-            let key = key.value();
+        let mut walk = self.log.walk(next)?;
+        while let Some(row) = walk.next() {
+            let (key, value) = match row {
+                Ok(row) => row,
+                Err(StoreError::Damaged { key, .. }) => {
+                    self.report.damaged("log", key);
+                    next = next.max(key + 1);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             match key - next {
                 0 => {}
                 1 => self.report.add("log", next, "missing"),
@@ -448,11 +449,7 @@ impl Recount<'_> {
                     unit: Unit::Records,
                 });
             }
-            let id = EntryId::new(key);
-            let Some((id, entry)) = id
-                .ok()
-                .and_then(|id| Some((id, Entry::decode(id, value.value()).ok()?)))
-            else {
+            let Ok((id, entry)) = log::decode(key, value) else {
                 self.report.damaged("log", key);
                 continue;
             };
@@ -533,7 +530,7 @@ impl Recount<'_> {
 
 /// Holds an entry against what its conversation was before it. The inner error says what is wrong.
 fn judge(
-    log: &TxnLog,
+    log: &Log,
     conversation: &Conversation,
     id: EntryId,
     entry: &Entry<'_>,

@@ -23,6 +23,7 @@ use redb::{
 
 use super::{MaintainError, Progress, Unit, Watch};
 use crate::store::StoreError;
+use crate::store::log::{Appending, Log, Walk};
 use crate::store::medium::{Backend, Medium};
 use crate::store::tables::{
     CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, LOG, META, USERS, names,
@@ -118,21 +119,21 @@ impl Copying<'_> {
         let step = self.step_bytes;
         let (mut next, mut rounds, mut target) = (0, 0, 0);
         while rounds <= ROUNDS {
-            let source = (self.database)()?.begin_read()?.open_table(LOG)?;
-            let last = source.last()?.map_or(0, |(key, _)| key.value());
+            let source = Log::open_any(&(self.database)()?.begin_read()?)?;
+            let last = source.last()?;
             if next > target || rounds == 0 {
                 (rounds, target) = (rounds + 1, last);
                 continue;
             }
-            let mut rows = source.range(next..)?;
-            let is_full = copy_step(&made.txn, LOG, step, &mut rows, &mut |key| next = key + 1)?;
+            let mut walk = source.walk(next)?;
+            let is_full = copy_entries(&made.txn, step, &mut walk, &mut next)?;
             watch(Progress {
                 what: "copying messages",
                 done: next.saturating_sub(1),
                 total: last,
                 unit: Unit::Records,
             });
-            drop((rows, source));
+            drop((walk, source));
             made = self.turn(&db, &*disk, made, true)?;
             if !is_full {
                 break;
@@ -142,9 +143,8 @@ impl Copying<'_> {
             let snapshot = (self.database)()?.begin_read()?;
             refuse_unknown(&snapshot)?;
             let turn = &|made| self.turn(&db, &*disk, made, false);
-            let log = snapshot.open_table(LOG)?;
-            let mut rest = log.range(next..)?;
-            while copy_step(&made.txn, LOG, step, &mut rest, &mut |_| {})? {
+            let mut walk = Log::open_any(&snapshot)?.walk(next)?;
+            while copy_entries(&made.txn, step, &mut walk, &mut next)? {
                 made = turn(made)?;
             }
             made = copy_table(&snapshot, made, USERS, step, turn)?;
@@ -218,20 +218,43 @@ fn copy_table<K: Key + 'static>(
 ) -> Result<Made, MaintainError> {
     let source = snapshot.open_table(table)?;
     let mut rows = source.iter()?;
-    while copy_step(&made.txn, table, step, &mut rows, &mut |_| {})? {
+    while copy_step(&made.txn, table, step, &mut rows)? {
         made = turn(made)?;
     }
     Ok(made)
 }
 
-/// Puts rows of so many bytes behind those that the copy's table has, and calls `note` with the key of each. Whether the
-/// step is full, so that there may be more.
+/// Puts entries of so many bytes behind those that the copy's log has; `next` is the id after them. Whether the step is
+/// full, so that there may be more.
+fn copy_entries(
+    txn: &WriteTransaction,
+    step: usize,
+    walk: &mut Walk,
+    next: &mut u64,
+) -> Result<bool, MaintainError> {
+    let mut log = txn.open_table(LOG)?;
+    let mut end = Appending::new(&mut log, step)?;
+    let mut bytes = 0;
+    while bytes < step {
+        let Some(row) = walk.next() else {
+            end.close()?;
+            return Ok(false);
+        };
+        let (id, sealed) = row?;
+        end.push(id, sealed);
+        bytes += sealed.len();
+        *next = id + 1;
+    }
+    end.close()?;
+    Ok(true)
+}
+
+/// Puts rows of so many bytes behind those that the copy's table has. Whether the step is full, so that there may be more.
 fn copy_step<K: Key + 'static>(
     txn: &WriteTransaction,
     table: TableDefinition<'static, K, &'static [u8]>,
     step: usize,
     rows: &mut Range<'_, K, &'static [u8]>,
-    note: &mut dyn FnMut(K::SelfType<'_>),
 ) -> Result<bool, MaintainError> {
     let mut copy = txn.open_table(table)?;
     let mut end = copy.upper_bound_mut(Bound::<K::SelfType<'_>>::Unbounded)?;
@@ -244,7 +267,6 @@ fn copy_step<K: Key + 'static>(
         let (key, value) = row?;
         end.insert_before(key.value(), value.value())?;
         bytes += ROW_BYTES + value.value().len();
-        note(key.value());
     }
     end.close()?;
     Ok(true)

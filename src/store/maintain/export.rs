@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::lines::{FORMAT, Header, Line, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch};
 use crate::model::{EntryId, Pair, User};
+use crate::store::log::{Log, damaged, decode};
 use crate::store::record::{Body, Entry, unseal};
-use crate::store::tables::{CONVERSATIONS, CREDENTIALS, LOG, USERS};
+use crate::store::tables::{CONVERSATIONS, CREDENTIALS, USERS};
 use crate::store::{StoreError, schema, users};
 
 /// How many lines are written between two looks at how far it is.
@@ -53,14 +54,15 @@ fn export_source(
     )?;
     export_accounts(&txn, &mut out)?;
     let pairs = pairs(&txn)?;
-    for (next, row) in (1..).zip(txn.open_table(LOG)?.iter()?) {
-        let (key, value) = row?;
-        let damaged = |key| StoreError::Damaged { table: "log", key };
-        if key.value() != next {
+    let mut walk = Log::open_any(&txn)?.walk(1)?;
+    let mut next = 0;
+    while let Some(row) = walk.next() {
+        next += 1;
+        let (key, sealed) = row?;
+        if key != next {
             return Err(damaged(next).into());
         }
-        let id = EntryId::new(next).map_err(|_| damaged(next))?;
-        let entry = Entry::decode(id, value.value())?;
+        let (id, entry) = decode(key, sealed)?;
         let place = usize::try_from(entry.conversation.get() - 1).unwrap_or(usize::MAX);
         let pair = pairs.get(place).ok_or_else(|| damaged(next))?;
         write(&mut out, &line(id, *pair, &entry))?;

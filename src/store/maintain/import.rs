@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 use std::io::BufRead;
-use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, ReadableTable, Table};
+use redb::{Database, Table};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use tokio::sync::mpsc;
@@ -18,6 +17,7 @@ use crate::model::{
     Username, check_content,
 };
 use crate::store::chain::{Place, ReadLog, find_ordinals};
+use crate::store::log::{Appending, damaged, read_block};
 use crate::store::medium::{Backend, LockedFile, Medium};
 use crate::store::record::{Body, Entry, MessageBody, StoredClientId, seal};
 use crate::store::state::{Conversation, State};
@@ -242,11 +242,7 @@ impl ReadLog for Written<'_, '_> {
                 return Ok(read(Entry::decode(id, value)?));
             }
         }
-        let value = self.table.get(id.get())?.ok_or(StoreError::Damaged {
-            table: "log",
-            key: id.get(),
-        })?;
-        Ok(read(Entry::decode(id, value.value())?))
+        read_block(self.table, id, read)?.ok_or_else(|| damaged(id.get()))
     }
 }
 
@@ -507,9 +503,9 @@ impl Import<'_> {
     }
 
     fn flush(&mut self) -> Result<(), MaintainError> {
-        let mut end = self.log.upper_bound_mut(Bound::<u64>::Unbounded)?;
-        for (id, value) in self.buffer.drain(..) {
-            end.insert_before(id, &value[..])?;
+        let mut end = Appending::new(&mut self.log, 0)?;
+        for (id, sealed) in self.buffer.drain(..) {
+            end.push(id, &sealed);
         }
         end.close()?;
         Ok(())

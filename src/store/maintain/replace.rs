@@ -14,8 +14,9 @@ use super::{
     check_partial,
 };
 use crate::model::Timestamp;
+use crate::store::log::Log;
 use crate::store::medium::{LockedFile, Medium};
-use crate::store::tables::{CONVERSATIONS, LOG, USERS};
+use crate::store::tables::{CONVERSATIONS, USERS};
 use crate::store::{OpenError, StoreError, open_database, schema};
 
 /// 1 MiB: how much is copied at once, byte for byte.
@@ -39,7 +40,7 @@ impl Source {
         Ok(Counts {
             accounts: txn.open_table(USERS)?.len()?,
             conversations: txn.open_table(CONVERSATIONS)?.len()?,
-            entries: txn.open_table(LOG)?.len()?,
+            entries: Log::open_any(&txn)?.last()?,
         })
     }
 }
