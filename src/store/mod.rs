@@ -66,9 +66,9 @@ use writer::{Job, Writer};
 
 /// 3 ms: a crowd's changes share a commit, which writes a fifth to a tenth as much to the device, and nobody notices.
 pub const DEFAULT_COMMIT_INTERVAL: Duration = Duration::from_millis(3);
-/// 524,288 entries: the more, the more changes of a row are written at once. Twice as many are replayed in some 0.4 s, and
-/// only after an unclean stop, when the whole file is checked anyway.
-pub const DEFAULT_SWEEP_EVERY: u64 = 1 << 19;
+/// 1,048,576 entries: the more, the more changes of a row are written at once. Twice as many are replayed in some 0.8 s,
+/// and only after an unclean stop, when the whole file is checked anyway.
+pub const DEFAULT_SWEEP_EVERY: u64 = 1 << 20;
 /// 500 ms: soon enough for whoever waits, seldom enough for a file that takes long to open.
 pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How often the log says how far a long opening is.

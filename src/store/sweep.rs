@@ -19,6 +19,9 @@ use crate::model::{ConversationId, Timestamp, UserId};
 
 /// How many rows one transaction writes at most: some 1.5 MB.
 const MAX_STEP: usize = 512;
+/// How many rows one transaction writes at least, unless fewer are left: neighbours share pages of the tree and the pages
+/// above these, so that one transaction of many with all of them writes far less than each of many with its share.
+const MIN_STEP: usize = 32;
 /// How many conversations share a row: a page of the database holds them.
 pub(super) const ROW_CONVERSATIONS: u64 = 64;
 
@@ -93,6 +96,9 @@ impl Sweep {
         // Rounded down, so that small transactions take turns at a row.
         let due = pass.credit as u128 * pass.total as u128 / u128::from(self.window);
         let due = usize::try_from(due).unwrap_or(MAX_STEP).min(MAX_STEP);
+        if due < MIN_STEP.min(pass.rows.len() + pass.senders.len()) {
+            return Ok(Step::default());
+        }
         self.write(txn, now, due, client_ids, conversation)
     }
 
