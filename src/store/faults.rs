@@ -526,6 +526,129 @@ fn what_is_judged_beside_a_commit_is_built_upon_it_and_outlives_its_failure() {
     }
 }
 
+/// A store whose batches are taken one by one. Room is for one; the writer waits with the next.
+struct Slow {
+    disk: Arc<Disk>,
+    store: Store,
+    batches: mpsc::Receiver<Vec<Done>>,
+    /// The ids of the messages that were told as stored, and how many were refused.
+    told: Arc<Mutex<(Vec<u64>, u64)>>,
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        std::thread::yield_now();
+    }
+}
+
+impl Slow {
+    fn open() -> Self {
+        let disk = Disk::with(Vec::new());
+        let (done, batches) = mpsc::channel::<Vec<Done>>(1);
+        let medium = Arc::clone(&disk) as Arc<dyn Medium>;
+        let mut slow = Self {
+            store: Store::open_on(medium, OPTIONS, done).unwrap(),
+            disk,
+            batches,
+            told: Arc::default(),
+        };
+        for name in ["ada", "bob"] {
+            let change = new_user(name);
+            slow.store
+                .submit(Timestamp::from_ms(1), change, Box::new(drop));
+            slow.tell_next();
+        }
+        slow
+    }
+
+    fn tell_next(&mut self) {
+        let batch = self.batches.blocking_recv().unwrap();
+        batch.into_iter().for_each(|done| done.tell(drop));
+    }
+
+    fn send(&self, count: u64) {
+        for _ in 0..count {
+            let told = Arc::clone(&self.told);
+            let answer: Answer = Box::new(move |result| match result {
+                Ok(Committed::Sent { message, .. }) => told.lock().0.push(message.id.get()),
+                Err(StoreError::Unavailable) => told.lock().1 += 1,
+                other => panic!("{other:?}"),
+            });
+            let change = message(1, 2, "hello", None);
+            self.store.submit(Timestamp::from_ms(1), change, answer);
+        }
+    }
+
+    /// Has a crowd published, the batch of which waits until somebody takes the one before it: 5,001 messages in all.
+    fn stuck(&self) {
+        self.disk.0.lock().held = true;
+        self.send(1);
+        wait_until(|| self.store.queued().0 == 0);
+        self.send(5_000);
+        wait_until(|| self.store.queued().0 == 0);
+        self.disk.0.lock().held = false;
+        self.disk.1.notify_all();
+        wait_until(|| self.store.last_entry() == 5_001);
+        assert_eq!(*self.told.lock(), (vec![], 0));
+    }
+
+    fn on_disk(&self) -> u64 {
+        let db = self.store.inner.database().unwrap();
+        let log = log::Log::open(&db.begin_read().unwrap()).unwrap();
+        log.last().unwrap()
+    }
+}
+
+/// What listens to the writer may be slow; the disk need not wait for it.
+#[test]
+fn changes_are_committed_while_those_before_are_still_told_and_told_after_them() {
+    let mut slow = Slow::open();
+    slow.stuck();
+    slow.send(2_500);
+    wait_until(|| slow.on_disk() > 5_001);
+    assert_eq!(
+        slow.store.last_entry(),
+        5_001,
+        "it is published out of turn"
+    );
+    assert_eq!(*slow.told.lock(), (vec![], 0));
+    slow.tell_next();
+    slow.tell_next();
+    assert_eq!(*slow.told.lock(), (Vec::from_iter(1..=5_001), 0));
+    while slow.told.lock().0.len() < 7_501 {
+        slow.tell_next();
+    }
+    assert_eq!(*slow.told.lock(), (Vec::from_iter(1..=7_501), 0));
+    slow.store.close();
+}
+
+#[test]
+fn a_commit_that_fails_while_those_before_are_still_told_takes_nothing_from_them() {
+    let mut slow = Slow::open();
+    slow.stuck();
+    let next = {
+        let mut bytes = slow.disk.0.lock();
+        let next = bytes.operations + 1;
+        (bytes.fails_at, bytes.stays_broken) = (Some((next, io::ErrorKind::Other)), true);
+        next
+    };
+    slow.send(2_500);
+    wait_until(|| slow.disk.0.lock().operations >= next);
+    slow.tell_next();
+    slow.tell_next();
+    assert_eq!(*slow.told.lock(), (Vec::from_iter(1..=5_001), 0));
+    while slow.told.lock().1 < 2_500 {
+        slow.tell_next();
+    }
+    slow.disk.0.lock().fails_at = None;
+    wait_until(|| slow.store.is_writable());
+    slow.send(1);
+    slow.tell_next();
+    assert_eq!(*slow.told.lock(), (Vec::from_iter(1..=5_002), 2_500));
+    assert_eq!(slow.on_disk(), 5_002);
+    slow.store.close();
+}
+
 #[test]
 fn a_writer_that_panics_confirms_nothing_more_and_lets_the_store_close() {
     let disk = Disk::with(Vec::new());

@@ -5,7 +5,7 @@
 //! what was staged upon it holds no longer.
 
 use std::cell::{Cell, OnceCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -20,7 +20,7 @@ use super::invites::StagedInvites;
 use super::log::Log;
 use super::reader::message_of;
 use super::record::{Body, Entry, MessageBody, StoredClientId};
-use super::state::{Changed, Changes, Conversation, State};
+use super::state::{Ahead, Changed, Changes, Conversation, State};
 use super::tables::CLIENT_IDS;
 use super::tail::Tail;
 use super::{Change, Committed, NewUser, StoreError};
@@ -33,7 +33,7 @@ use crate::model::{
 /// and the table, in a read transaction that begins with the first entry which is not in memory.
 pub(super) struct Appended<'a> {
     entries: &'a mut Entries,
-    ahead: Option<&'a Entries>,
+    ahead: &'a VecDeque<Ahead>,
     tail: &'a Tail,
     db: &'a Database,
     table: OnceCell<Log>,
@@ -74,7 +74,12 @@ impl Disk {
 
 impl ReadLog for Appended<'_> {
     fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
-        let ahead = || self.ahead.and_then(|ahead| ahead.get(id));
+        let ahead = || {
+            self.ahead
+                .iter()
+                .rev()
+                .find_map(|ahead| ahead.entries.get(id))
+        };
         let in_memory = self.entries.get(id).or_else(ahead);
         if let Some(value) = in_memory.or_else(|| self.tail.get(id)) {
             return Ok(read(Entry::decode(id, value)?));
@@ -110,7 +115,7 @@ pub(super) struct Staged {
 impl Staged {
     /// A transaction upon this state and what is ahead of it, in the room of an earlier one, which is empty.
     pub(super) fn begin(state: &State, (entries, conversations): (Entries, Changed)) -> Self {
-        let (last_entry, last_at) = match &state.ahead {
+        let (last_entry, last_at) = match state.ahead.back() {
             Some(ahead) => (ahead.changes.last_entry, ahead.changes.last_at),
             None => (state.last_entry, state.last_at),
         };
@@ -169,7 +174,7 @@ impl<'a> Staging<'a> {
             db,
             appended: Appended {
                 entries: &mut staged.entries,
-                ahead: state.ahead.as_ref().map(|ahead| &*ahead.entries),
+                ahead: &state.ahead,
                 tail,
                 db,
                 table: OnceCell::new(),
@@ -224,15 +229,18 @@ impl<'a> Staging<'a> {
         self.users.get(&id).or_else(|| self.state.directory.get(id))
     }
 
-    /// What is being committed.
-    fn ahead(&self) -> Option<&'a Changes> {
-        self.state.ahead.as_ref().map(|ahead| &ahead.changes)
+    /// What is on its way, the newest first.
+    fn ahead(&self) -> impl Iterator<Item = &'a Changes> {
+        self.state.ahead.iter().rev().map(|ahead| &ahead.changes)
     }
 
     fn conversation_id(&self, pair: Pair) -> Option<ConversationId> {
         self.state
             .conversation_id(pair)
-            .or_else(|| self.ahead()?.created.get(&pair).copied())
+            .or_else(|| {
+                self.ahead()
+                    .find_map(|ahead| ahead.created.get(&pair).copied())
+            })
             .or_else(|| self.changes.created.get(&pair).copied())
     }
 
@@ -349,7 +357,7 @@ impl<'a> Staging<'a> {
     ) -> Result<Option<Message>, StoreError> {
         let name = (sender, hash);
         let staged = self.changes.sent_as.get(&name);
-        let id = match staged.or_else(|| self.ahead()?.sent_as.get(&name)) {
+        let id = match staged.or_else(|| self.ahead().find_map(|ahead| ahead.sent_as.get(&name))) {
             Some(id) => Some(*id),
             None => self.known_client_ids.lock().find(sender, hash, || {
                 self.appended.disk.want()?;
@@ -375,8 +383,8 @@ impl<'a> Staging<'a> {
     }
 
     fn create_conversation(&mut self, pair: Pair) -> Result<ConversationId, StoreError> {
-        let created =
-            self.changes.created.len() + self.ahead().map_or(0, |ahead| ahead.created.len());
+        let ahead = self.ahead().map(|ahead| ahead.created.len());
+        let created = self.changes.created.len() + ahead.sum::<usize>();
         let number = self.state.conversation_count() + created as u64 + 1;
         let id = ConversationId::new(number).map_err(|_| StoreError::Full)?;
         self.changes.created.insert(pair, id);

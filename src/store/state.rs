@@ -4,6 +4,7 @@
 //! Nothing here is a truth of its own: [`State::replay`] makes it all from the log. Only the writer changes it, after a
 //! commit; what it is committing lies beside that, in [`State::ahead`], for itself alone. Readers take a short lock. A conversation costs some 160 bytes, both of its people's lists included.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -152,8 +153,9 @@ pub(super) struct State {
     pub(super) last_entry: u64,
     /// The time of the newest entry: none may come that is earlier.
     pub(super) last_at: Timestamp,
-    /// What is being committed. Nobody but the writer looks at it, to judge what comes after.
-    pub(super) ahead: Option<Ahead>,
+    /// What is on disk and about to be published, and what is being committed upon that. Nobody but the writer looks at
+    /// these, to judge what comes after.
+    pub(super) ahead: VecDeque<Ahead>,
     /// Counts how often something was not taken over that was ahead, or was, though nobody expected it, and how often the
     /// database was opened anew: whatever was judged before is to be judged again.
     pub(super) epoch: u64,
@@ -198,15 +200,15 @@ impl State {
 
     /// For the writer: the conversation as it is to be, once what is ahead is on disk.
     pub(super) fn newest_conversation(&self, id: ConversationId) -> Option<&Conversation> {
-        let ahead = self.ahead.as_ref();
+        let mut ahead = self.ahead.iter().rev();
         ahead
-            .and_then(|ahead| ahead.changes.conversations.get(id))
+            .find_map(|ahead| ahead.changes.conversations.get(id))
             .or_else(|| self.conversation(id))
     }
 
     /// The time of the newest entry, what is ahead included.
     pub(super) fn newest_at(&self) -> Timestamp {
-        let ahead = self.ahead.as_ref();
+        let ahead = self.ahead.back();
         ahead.map_or(self.last_at, |ahead| ahead.changes.last_at)
     }
 
@@ -264,11 +266,11 @@ impl State {
         self.fetch_conversations(ids.iter().map(|(pair, id)| (*id, *pair)));
     }
 
-    /// Has the processor fetch what the publishing of what is ahead will look at: while that is on its way to the disk, the
-    /// next changes have taken its place in the caches.
+    /// Has the processor fetch what the publishing of the first that is ahead will look at: while that was on its way to
+    /// the disk, the next changes have taken its place in the caches.
     pub(super) fn fetch_ahead(&self) {
-        let changes = self.ahead.iter().map(|ahead| &ahead.changes.conversations);
-        let list = changes.flat_map(|changed| &changed.list);
+        let changes = self.ahead.front().map(|ahead| &ahead.changes.conversations);
+        let list = changes.into_iter().flat_map(|changed| &changed.list);
         self.fetch_conversations(list.map(|(id, changed)| (*id, changed.pair)));
     }
 
@@ -323,15 +325,15 @@ impl State {
         self.recency = recency;
     }
 
-    /// Drops what is ahead, since its commit failed. Gives what it would have changed.
+    /// Drops the last that is ahead, since its commit failed. Gives what it would have changed.
     pub(super) fn drop_ahead(&mut self) -> Option<Changes> {
         self.epoch += 1;
-        self.ahead.take().map(|ahead| ahead.changes)
+        self.ahead.pop_back().map(|ahead| ahead.changes)
     }
 
-    /// Takes over what is ahead, since it is on disk. Gives the emptied list back, for a later one to use its room.
+    /// Takes over the first that is ahead, since it is on disk. Gives the emptied list back, for a later one to use its room.
     pub(super) fn publish(&mut self) -> Changed {
-        let Some(Ahead { mut changes, .. }) = self.ahead.take() else {
+        let Some(Ahead { mut changes, .. }) = self.ahead.pop_front() else {
             return Changed::default();
         };
         let mut touches = Vec::with_capacity(changes.conversations.list.len());

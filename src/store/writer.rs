@@ -1,13 +1,14 @@
 //! The one writer: queued changes become one transaction, one fsync, and only then their answers, in commit order.
 //!
 //! ```text
-//! submit -> queue (bounded) -> take -> judge -> [ commit + fsync -> publish to memory -> batch -> who listens ]
+//! submit -> queue (bounded) -> take -> judge -> [ commit + fsync ] -> [ publish to memory -> batch -> who listens ]
 //! ```
 //!
-//! The bracket is for one thread at a time. In a crowd the writer's other thread takes and judges the next changes
-//! meanwhile, upon what is being committed; where that fails they are judged again. It begins their transaction as soon as
-//! the one before has ended, while that is still published and told. So the disk waits for the processor no longer than
-//! it must, and a lone change still needs no second thread. A change that is refused costs its neighbours nothing.
+//! Each bracket is for one thread at a time, and whoever comes out of the first enters the second before anybody else may
+//! enter the first. In a crowd the writer's other thread takes and judges the next changes meanwhile, upon what is being
+//! committed; where that fails they are judged again. It commits them as soon as the ones before are on disk, while those
+//! are still published and told. So the disk waits for the processor no longer than it must, and a lone change still needs
+//! no second thread. A change that is refused costs its neighbours nothing.
 //!
 //! Where the disk refuses, all changes of the transaction are answered [`StoreError::Unavailable`], since whether it
 //! reached the disk is then unknown; so is every later one, until the disk takes writes again. redb's handle is dead
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use redb::{Database, ReadableDatabase, WriteTransaction};
 use tokio::sync::mpsc;
 
@@ -125,17 +126,22 @@ pub(super) struct Writer {
     inner: Arc<Inner>,
     retry_after: Duration,
     client_ids: Mutex<ClientIds>,
+    /// The first bracket. Whoever has it may wait for the second one, never the other way round.
     committer: Mutex<Committer>,
-    /// The room of earlier transactions, emptied: one for each of the two.
+    /// The second bracket.
+    teller: Mutex<Teller>,
+    /// The room of earlier transactions, emptied: as many as there are on their way at once.
     spare: Mutex<Vec<(Entries, Changed)>>,
 }
 
 /// What only whoever commits knows.
 struct Committer {
-    done: mpsc::Sender<Vec<Done>>,
     sweep: Sweep,
     trouble: Option<Trouble>,
 }
+
+/// What only whoever publishes knows: who listens.
+struct Teller(mpsc::Sender<Vec<Done>>);
 
 /// Changes that are judged, and the transaction that has their entries already, where there are any.
 struct Judged {
@@ -169,10 +175,10 @@ impl Writer {
             retry_after: options.retry_after,
             client_ids: Mutex::new(client_ids),
             committer: Mutex::new(Committer {
-                done,
                 sweep,
                 trouble: None,
             }),
+            teller: Mutex::new(Teller(done)),
             spare: Mutex::default(),
         }
     }
@@ -199,16 +205,12 @@ impl Writer {
             };
             // In trouble nothing is ahead that one could build upon.
             let judged = (!in_trouble).then(|| self.judge_beside(&mut jobs));
-            let mut committer = self.committer.lock();
-            // Before the lock is given back, where this panics.
-            let _fall = Fall(&self.inner);
+            let committer = self.committer.lock();
             if self.inner.queue.is_halted() {
                 drop(judged);
-                return jobs
-                    .into_iter()
-                    .for_each(|job| (job.answer)(Err(StoreError::Unavailable)));
+                return refuse(jobs);
             }
-            let told = self.work(&mut committer, jobs, judged.flatten());
+            let told = self.work(committer, jobs, judged.flatten());
             self.inner.turns.fetch_add(1, Ordering::Relaxed);
             if !told {
                 // Nobody is left to be told; what is committed is committed.
@@ -217,13 +219,22 @@ impl Writer {
         }
     }
 
-    /// One round of the committing: mends what can be mended, commits, answers. `false` where nobody listens.
-    fn work(&self, committer: &mut Committer, jobs: Vec<Job>, judged: Option<Judged>) -> bool {
+    /// One round: mends what can be mended, commits, publishes, answers. `false` where nobody listens.
+    fn work(
+        &self,
+        mut committer: MutexGuard<'_, Committer>,
+        jobs: Vec<Job>,
+        judged: Option<Judged>,
+    ) -> bool {
+        // Before the lock is given back, where this panics.
+        let _fall = Fall(&self.inner);
         if self.inner.is_suspect() && committer.trouble.is_none() {
-            self.set_trouble(committer, Trouble::broken(None, self.retry_after));
+            self.set_trouble(&mut committer, Trouble::broken(None, self.retry_after));
         }
-        let late = self.mend(committer);
-        let told = committer.tell(late);
+        // Where there is nothing to be committed, this waits for what is still told: whoever asked wants to know whether that
+        // goes on.
+        let is_sound = committer.trouble.is_none() && !jobs.is_empty();
+        let told = is_sound || self.mend(&mut committer, &self.teller.lock());
         if !told || jobs.is_empty() {
             self.inner.queue.judged();
             self.inner.queue.committed();
@@ -236,27 +247,39 @@ impl Writer {
             };
             // From here on the other one judges what comes next.
             self.inner.queue.judged();
-            self.commit(committer, ready?)
+            self.commit(&mut committer, ready?)
         });
-        self.inner.queue.committed();
-        let (results, trouble) = match result {
-            Ok(results) => (results, None),
+        // In the order of the commits.
+        let teller = self.teller.lock();
+        let _fall = Fall(&self.inner);
+        if self.inner.queue.is_halted() {
+            // What these are to be published upon is half done; the next start finds them.
+            refuse(jobs);
+            return false;
+        }
+        let (results, committer) = match result {
+            Ok((results, entries)) => {
+                // From here on the other one commits what comes next.
+                drop(committer);
+                entries
+                    .into_iter()
+                    .for_each(|entries| self.publish(entries));
+                (results, None)
+            }
             Err(failure) => {
-                let trouble = committer
-                    .trouble
-                    .is_none()
-                    .then(|| failure.report(jobs.len(), self.retry_after));
+                // Before anybody hears of it, so that whoever does finds it so.
+                let failed = committer.trouble.is_none();
+                if failed {
+                    let trouble = failure.report(jobs.len(), self.retry_after);
+                    self.set_trouble(&mut committer, trouble);
+                }
                 let refused = jobs.iter().map(|_| Err(StoreError::Unavailable));
-                (refused.collect(), trouble)
+                (refused.collect(), failed.then_some(committer))
             }
         };
-        // Before anybody hears of it, so that whoever does finds it so.
-        let failed = trouble.is_some();
-        if let Some(trouble) = trouble {
-            self.set_trouble(committer, trouble);
-        }
+        self.inner.queue.committed();
         let answered = jobs.into_iter().zip(results);
-        let told = committer.tell(
+        let told = teller.tell(
             answered
                 .map(|(job, result)| Done::Answered {
                     result,
@@ -264,11 +287,7 @@ impl Writer {
                 })
                 .collect(),
         );
-        if failed {
-            let late = self.mend(committer);
-            return told && committer.tell(late);
-        }
-        told
+        told && committer.is_none_or(|mut committer| self.mend(&mut committer, &teller))
     }
 
     fn set_trouble(&self, committer: &mut Committer, trouble: Trouble) {
@@ -311,7 +330,7 @@ impl Writer {
             let state = self.inner.state.read();
             // What came before is in the end of the log, or still ahead: it is put there before it is published.
             let tail = self.inner.tail.read();
-            if state.epoch != epoch || state.ahead.as_ref().is_some_and(Ahead::has_rows) {
+            if state.epoch != epoch || state.ahead.iter().any(Ahead::has_rows) {
                 return Ok(None);
             }
             let staged = match &mut begun {
@@ -378,14 +397,18 @@ impl Writer {
             txn,
         } = match judged {
             Some(judged) => judged,
-            None => self.begin(
-                self.judge(jobs, None, true)?
-                    .ok_or(StoreError::Unavailable)?,
-            )?,
+            None => {
+                // What was committed before is published by then.
+                drop(self.teller.lock());
+                self.begin(
+                    self.judge(jobs, None, true)?
+                        .ok_or(StoreError::Unavailable)?,
+                )?
+            }
         };
         let write = txn.map(|txn| {
             let entries = Arc::new(staged.entries);
-            self.inner.state.write().ahead = Some(Ahead {
+            self.inner.state.write().ahead.push_back(Ahead {
                 changes: staged.changes,
                 entries: Arc::clone(&entries),
             });
@@ -398,21 +421,21 @@ impl Writer {
         })
     }
 
-    /// One transaction for all of it. The results are the jobs', in order; an error is the whole transaction's.
-    fn commit(&self, committer: &mut Committer, ready: Ready) -> Result<Results, Failure> {
+    /// One transaction for all of it. The results are the jobs', in order, and with them are its entries, which are to be
+    /// published, where there was anything to be written; an error is the whole transaction's.
+    fn commit(
+        &self,
+        committer: &mut Committer,
+        ready: Ready,
+    ) -> Result<(Results, Option<Arc<Entries>>), Failure> {
         let Some((txn, entries)) = ready.write else {
             // Every answer says how things were already; they are on disk.
-            return Ok(ready.results);
+            return Ok((ready.results, None));
         };
         match self.write(committer, txn, entries.len() as u64, &ready.credentials) {
             Ok(step) => {
-                self.inner.tail.write().append(&entries);
-                let changed = self.publish(committer, &step);
-                if let Some(mut entries) = Arc::into_inner(entries) {
-                    entries.clear();
-                    self.spare.lock().push((entries, changed));
-                }
-                Ok(ready.results)
+                self.swept(committer, &step);
+                Ok((ready.results, Some(entries)))
             }
             Err(unwritten) => {
                 let changes = self.inner.state.write().drop_ahead();
@@ -440,7 +463,7 @@ impl Writer {
     ) -> Result<Step, Unwritten> {
         let step = {
             let state = self.inner.state.read();
-            if let Some(ahead) = &state.ahead {
+            if let Some(ahead) = state.ahead.back() {
                 write_rows(&txn, &ahead.changes, credentials)?;
             }
             committer.sweep.step(
@@ -456,40 +479,47 @@ impl Writer {
         Ok(step)
     }
 
-    /// Takes over what is ahead, since it is on disk now. Gives the list of conversations back, empty.
-    fn publish(&self, committer: &mut Committer, step: &Step) -> Changed {
-        let last_entry = {
+    /// The sweep's part of what follows upon a commit: notes what the transaction wrote of it, and what it changed, and
+    /// begins the next pass where that is due.
+    fn swept(&self, committer: &mut Committer, step: &Step) {
+        let state = self.inner.state.read();
+        let mut client_ids = self.client_ids.lock();
+        committer.sweep.taken(step, &mut client_ids);
+        if let Some(ahead) = state.ahead.back() {
+            for id in ahead.changes.conversations.ids() {
+                committer.sweep.mark(id);
+            }
+        }
+        // Of what is ahead the client ids are not there yet; up to what is published they are.
+        committer.sweep.begin_if_due(state.last_entry, &client_ids);
+    }
+
+    /// Takes over the first that is ahead, since it is on disk.
+    fn publish(&self, entries: Arc<Entries>) {
+        self.inner.tail.write().append(&entries);
+        {
             let state = self.inner.state.read();
             state.fetch_ahead();
             let mut client_ids = self.client_ids.lock();
-            committer.sweep.taken(step, &mut client_ids);
-            let changes = state.ahead.as_ref().map(|ahead| &ahead.changes);
-            for id in changes
-                .iter()
-                .flat_map(|changes| changes.conversations.ids())
-            {
-                committer.sweep.mark(id);
-            }
+            let ahead = state.ahead.front().into_iter();
             // Before they are ahead no more: a client id is found here or there.
-            for (sender, hash, message, at) in
-                changes.iter().flat_map(|changes| &changes.client_ids)
-            {
+            for (sender, hash, message, at) in ahead.flat_map(|ahead| &ahead.changes.client_ids) {
                 client_ids.put(*sender, *hash, *message, *at);
             }
-            changes.map_or(state.last_entry, |changes| changes.last_entry)
-        };
+        }
         // Whoever judges holds the state first and the client ids after it, so none of these are held here.
         let changed = self.inner.state.write().publish();
-        committer
-            .sweep
-            .begin_if_due(last_entry, &self.client_ids.lock());
-        changed
+        if let Some(mut entries) = Arc::into_inner(entries) {
+            entries.clear();
+            self.spare.lock().push((entries, changed));
+        }
     }
 
-    /// Tries to write again, where that is due. Gives what was found to be on disk although its commit had failed.
-    fn mend(&self, committer: &mut Committer) -> Vec<Done> {
+    /// Tries to write again, where that is due. Tells what was found to be on disk although its commit had failed; `false`
+    /// where nobody listens.
+    fn mend(&self, committer: &mut Committer, teller: &Teller) -> bool {
         match committer.trouble.take() {
-            None => Vec::new(),
+            None => true,
             Some(Trouble::NoRoom) => {
                 if self.inner.has_room(RESERVE_BYTES) {
                     tracing::info!("there is room on the disk again; messages are taken again");
@@ -497,7 +527,7 @@ impl Writer {
                 } else {
                     committer.trouble = Some(Trouble::NoRoom);
                 }
-                Vec::new()
+                true
             }
             Some(Trouble::Broken {
                 unknown,
@@ -510,24 +540,26 @@ impl Writer {
                         next,
                         wait,
                     });
-                    return Vec::new();
+                    return true;
                 }
                 match self.reopen(committer, unknown.as_deref()) {
                     Ok(applied) => {
                         tracing::info!("the data file can be written again");
                         self.inner.set_writable(true);
                         let Some(unknown) = unknown.filter(|_| applied) else {
-                            return Vec::new();
+                            return true;
                         };
                         let Unknown { changes, results } = *unknown;
+                        let entries = Arc::default();
                         {
                             let mut state = self.inner.state.write();
                             state.epoch += 1;
-                            let entries = Arc::default();
-                            state.ahead = Some(Ahead { changes, entries });
+                            let entries = Arc::clone(&entries);
+                            state.ahead.push_back(Ahead { changes, entries });
                         }
-                        self.publish(committer, &Step::default());
-                        results.into_iter().flatten().map(Done::Late).collect()
+                        self.swept(committer, &Step::default());
+                        self.publish(entries);
+                        teller.tell(results.into_iter().flatten().map(Done::Late).collect())
                     }
                     Err(error) => {
                         tracing::warn!(
@@ -539,7 +571,7 @@ impl Writer {
                             next: Instant::now() + wait,
                             wait: (wait * 2).min(MAX_RETRY_AFTER),
                         });
-                        Vec::new()
+                        true
                     }
                 }
             }
@@ -641,9 +673,15 @@ impl Writer {
     }
 }
 
-impl Committer {
+impl Teller {
     fn tell(&self, batch: Vec<Done>) -> bool {
-        batch.is_empty() || self.done.blocking_send(batch).is_ok()
+        batch.is_empty() || self.0.blocking_send(batch).is_ok()
+    }
+}
+
+fn refuse(jobs: Vec<Job>) {
+    for job in jobs {
+        (job.answer)(Err(StoreError::Unavailable));
     }
 }
 
