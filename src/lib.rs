@@ -12,6 +12,9 @@
 //! closes it; [`cli`] is the program. [`describe`] makes documents of what clients can rely on. Who may import whom is held
 //! by a test, `tests/it/house.rs`.
 
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod metrics;
 pub mod model;
 
