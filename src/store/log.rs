@@ -56,15 +56,17 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// `None` for what is no block.
+    /// `None` for what is no block. One that is has a last id below [`NEWEST`].
     fn new(value: &'a [u8]) -> Option<Self> {
         let (rest, first) = value.split_last_chunk::<ID>()?;
         let (rest, count) = rest.split_last_chunk::<PLACE>()?;
         let begins = usize::from(u16::from_le_bytes(*count)).checked_sub(1)?;
         let (entries, begins) = rest.split_at_checked(rest.len().checked_sub(begins * PLACE)?)?;
         let (begins, _) = begins.as_chunks();
-        Some(Self {
-            first: u64::from_le_bytes(*first),
+        let first = u64::from_le_bytes(*first);
+        let last = first.checked_add(begins.len() as u64)?;
+        (first > 0 && last < NEWEST).then_some(Self {
+            first,
             entries,
             begins,
         })
@@ -76,7 +78,7 @@ impl<'a> Block<'a> {
 
     /// The last one's id.
     fn last(&self) -> u64 {
-        self.first.saturating_add(self.begins.len() as u64)
+        self.first + self.begins.len() as u64
     }
 
     fn begin(&self, place: usize) -> Option<usize> {
@@ -152,17 +154,21 @@ impl Log {
         })
     }
 
-    /// The id of the newest entry; 0 where there is none.
-    pub(super) fn last(&self) -> Result<u64, StorageError> {
+    /// The id of the newest entry, which is sealed under it; 0 where there is none. The key of its block says nothing of
+    /// that, and the next entry must not get an id that one has.
+    pub(super) fn last(&self) -> Result<u64, StoreError> {
         if let Some(rows) = &self.rows
-            && let Some((key, _)) = rows.last()?
+            && let Some((key, value)) = rows.last()?
         {
-            return Ok(key.value());
+            return Ok(decode(key.value(), value.value())?.0.get());
         }
-        let newest = self.blocks.last()?;
-        Ok(newest.map_or(0, |(key, value)| {
-            Block::new(value.value()).map_or(key.value(), |block| block.last())
-        }))
+        let Some((key, value)) = self.blocks.last()? else {
+            return Ok(0);
+        };
+        let newest = Block::new(value.value()).ok_or(damaged(key.value()))?;
+        let last = newest.last();
+        let sealed = newest.get(newest.count() - 1).ok_or(damaged(last))?;
+        Ok(decode(last, sealed)?.0.get())
     }
 
     /// All entries from this one on.
@@ -230,10 +236,11 @@ impl Walk {
             let key = key.value();
             let (first, count) = match is_block {
                 true => {
-                    let block = Block::new(value.value()).filter(|block| {
-                        key == block.last() || key == NEWEST && block.last() < NEWEST
-                    });
-                    let block = block.ok_or(damaged(key))?;
+                    let block = Block::new(value.value())
+                        .filter(|block| key == block.last() || key == NEWEST);
+                    // Of the newest one at least the next entry is gone.
+                    let named = if key == NEWEST { self.next.max(1) } else { key };
+                    let block = block.ok_or(damaged(named))?;
                     (block.first, block.count())
                 }
                 false => (key, 1),
@@ -268,11 +275,12 @@ pub(super) struct Appending<'a, 'txn> {
 }
 
 impl<'a, 'txn> Appending<'a, 'txn> {
-    /// Behind what the table has. So many `bytes` are expected.
+    /// Behind what the table has. So many `bytes` are expected. Fails where its newest block is none, rather than put another
+    /// in its place.
     pub(super) fn new(
         table: &'a mut Table<'txn, u64, &'static [u8]>,
         bytes: usize,
-    ) -> Result<Self, StorageError> {
+    ) -> Result<Self, StoreError> {
         let mut this = Self {
             first: 0,
             count: 0,
@@ -283,8 +291,8 @@ impl<'a, 'txn> Appending<'a, 'txn> {
         };
         if let Some((key, value)) = this.table.last()?
             && key.value() == NEWEST
-            && let Some(newest) = Block::new(value.value())
         {
+            let newest = Block::new(value.value()).ok_or(damaged(NEWEST))?;
             (this.first, this.count) = (newest.first, newest.count());
             this.begins.extend_from_slice(newest.begins.as_flattened());
             this.bytes.extend_from_slice(newest.entries);
@@ -553,6 +561,43 @@ mod tests {
                 expected += 1;
             }
             assert!(is_met || expected != next, "bit {bit}");
+        }
+    }
+
+    /// Where a start took another entry for the last one, the next would get an id that one has.
+    #[test]
+    fn no_bit_that_changed_in_the_newest_block_gives_another_last_entry() {
+        let (db, mut next) = (database(), 1);
+        append(&db, &mut next, std::iter::repeat_n(100, 80));
+        let whole = {
+            let table = db.begin_read().unwrap().open_table(LOG).unwrap();
+            assert!(table.len().unwrap() > 2, "there are blocks before it");
+            table.get(NEWEST).unwrap().unwrap().value().to_vec()
+        };
+        for bit in 0..whole.len() * 8 {
+            let mut value = whole.clone();
+            value[bit / 8] ^= 1 << (bit % 8);
+            let txn = db.begin_write().unwrap();
+            txn.open_table(LOG)
+                .unwrap()
+                .insert(NEWEST, &value[..])
+                .unwrap();
+            txn.commit().unwrap();
+            let log = Log::open(&db.begin_read().unwrap()).unwrap();
+            match log.last() {
+                Ok(last) => assert_eq!(last, 80, "bit {bit}"),
+                Err(StoreError::Damaged { table: "log", .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+            let numbers = (whole.len() - PLACE - ID) * 8;
+            assert!(bit < numbers || log.last().is_err(), "bit {bit}");
+        }
+        // What is no block at all is not written over.
+        let txn = db.begin_write().unwrap();
+        {
+            let mut table = txn.open_table(LOG).unwrap();
+            table.insert(NEWEST, &[0_u8; 9][..]).unwrap();
+            assert!(Appending::new(&mut table, 0).is_err());
         }
     }
 }

@@ -202,7 +202,8 @@ impl<'a> Snapshot<'a> {
         self.inner.state.read()
     }
 
-    /// The log as it is now. To be called after memory was looked at: what memory knows is committed, and in it.
+    /// The log as it is now. To be called after memory was looked at: what memory knows is committed, and in it. Not while
+    /// the state is held: one who waits to change that and one who waits to change the end of the log may be two.
     pub(super) fn log(&self) -> SnapshotLog<'_> {
         SnapshotLog {
             snapshot: self,

@@ -347,7 +347,11 @@ fn load_talk(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
         }
     }
     // Where nothing is replayed the newest entry still tells the next id, and the time.
-    if let Ok(last) = EntryId::new(log.last()?) {
+    let last = log.last()?;
+    if last != expected - 1 {
+        return Err(damaged(last.min(expected - 1) + 1));
+    }
+    if let Ok(last) = EntryId::new(last) {
         state.ends_with(last, log.read(last, |entry| entry.at)?);
     }
     state.derive();

@@ -463,6 +463,10 @@ impl Writer {
     ) -> Result<Step, Unwritten> {
         let step = {
             let state = self.inner.state.read();
+            if self.inner.queue.is_halted() {
+                // The state is half published, and no row may be made of it.
+                return Err(Unwritten::Not(StoreError::Unavailable));
+            }
             if let Some(ahead) = state.ahead.back() {
                 write_rows(&txn, &ahead.changes, credentials)?;
             }
@@ -508,7 +512,12 @@ impl Writer {
             }
         }
         // Whoever judges holds the state first and the client ids after it, so none of these are held here.
-        let changed = self.inner.state.write().publish();
+        let changed = {
+            let mut state = self.inner.state.write();
+            // Before it is given back half published, where this panics.
+            let _fall = Fall(&self.inner);
+            state.publish()
+        };
         if let Some(mut entries) = Arc::into_inner(entries) {
             entries.clear();
             self.spare.lock().push((entries, changed));
@@ -754,7 +763,7 @@ impl Failure {
 
 /// The newest entry of the log; 0 where there is none.
 fn last_entry(db: &Database) -> Result<u64, StoreError> {
-    Ok(Log::open(&db.begin_read()?)?.last()?)
+    Log::open(&db.begin_read()?)?.last()
 }
 
 /// Whether accounts and invites stand in the file as a transaction would have left them.

@@ -227,7 +227,12 @@ fn check_meta(txn: &ReadTransaction, report: &mut Report) -> Result<u64, StoreEr
         return Ok(0);
     };
     let swept = u64::from_le_bytes(swept);
-    let last = Log::open_any(txn)?.last()?;
+    let last = match Log::open_any(txn)?.last() {
+        Ok(last) => last,
+        // Found where the log is gone through.
+        Err(StoreError::Damaged { .. }) => return Ok(swept),
+        Err(error) => return Err(error),
+    };
     if swept > last {
         report.add(
             "meta",
@@ -339,10 +344,13 @@ fn check_client_ids(
     report: &mut Report,
 ) -> Result<KnownClientIds, StoreError> {
     let meta = txn.open_table(META)?;
-    let newest = match EntryId::new(log.last()?) {
-        Ok(last) => log.read(last, |entry| entry.at).unwrap_or_default(),
-        Err(_) => Timestamp::default(),
+    let newest = match log.last() {
+        Ok(last) => EntryId::new(last).ok(),
+        Err(StoreError::Damaged { .. }) => None,
+        Err(error) => return Err(error),
     };
+    let newest = newest.and_then(|last| log.read(last, |entry| entry.at).ok());
+    let newest = newest.unwrap_or_default();
     let mut known = KnownClientIds {
         hasher: schema::sealed_meta(&meta, CLIENT_ID_KEY)
             .ok()
@@ -419,7 +427,8 @@ struct Recount<'a> {
 
 impl Recount<'_> {
     fn replay(&mut self, watch: Watch<'_>) -> Result<(), StoreError> {
-        let total = self.log.last()?;
+        // Of one that is damaged nobody knows.
+        let total = self.log.last().unwrap_or(0);
         let mut next = 1;
         let mut last_at = Timestamp::default();
         let mut walk = self.log.walk(next)?;
@@ -428,19 +437,19 @@ impl Recount<'_> {
                 Ok(row) => row,
                 Err(StoreError::Damaged { key, .. }) => {
                     self.report.damaged("log", key);
-                    next = next.max(key + 1);
+                    next = next.max(key.saturating_add(1));
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            match key - next {
+            match key.saturating_sub(next) {
                 0 => {}
                 1 => self.report.add("log", next, "missing"),
                 _ => self
                     .report
                     .add("log", next, format!("missing, as are all before {key}")),
             }
-            next = key + 1;
+            next = next.max(key + 1);
             if key % TOLD_EVERY == 0 {
                 watch(Progress {
                     what: "recounting messages",
