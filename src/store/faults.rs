@@ -536,7 +536,12 @@ struct Slow {
 }
 
 fn wait_until(is_so: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
     while !is_so() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "it does not come"
+        );
         std::thread::yield_now();
     }
 }

@@ -139,8 +139,10 @@ pub(super) fn migrate_step(db: &Database, step_bytes: usize) -> Result<bool, Sto
         let mut end = Appending::new(&mut log, step_bytes)?;
         for row in old.iter()? {
             let (key, value) = row?;
-            end.push(key.value(), value.value());
-            rows.remove(key.value())?;
+            let key = key.value();
+            EntryId::new(key).map_err(|_| damaged(key))?;
+            end.push(key, value.value());
+            rows.remove(key)?;
             bytes += value.value().len();
             if bytes >= step_bytes {
                 break;

@@ -93,7 +93,7 @@ impl Sweep {
             return Ok(Step::default());
         };
         pass.credit += appended;
-        // Rounded down, so that small transactions take turns at a row.
+        // Rounded down; what is left of a row, and of a step, is due with a later transaction.
         let due = pass.credit as u128 * pass.total as u128 / u128::from(self.window);
         let due = usize::try_from(due).unwrap_or(MAX_STEP).min(MAX_STEP);
         if due < MIN_STEP.min(pass.rows.len() + pass.senders.len()) {
@@ -238,4 +238,39 @@ pub(super) fn decode_row(
         table: "conversation_states",
         key: row,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::Database;
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    #[test]
+    fn a_pass_goes_in_steps_of_several_rows_and_ends_within_a_window() {
+        let medium = InMemoryBackend::new();
+        let db = Database::builder().create_with_backend(medium).unwrap();
+        let mut client_ids = ClientIds::new([0; 16]);
+        let mut sweep = Sweep::new(0, 1_000);
+        for row in 0..100 {
+            sweep.mark(ConversationId::new(row * ROW_CONVERSATIONS + 1).unwrap());
+        }
+        sweep.begin_if_due(1_000, &client_ids);
+        let (mut rows, mut appended) = (Vec::new(), 0);
+        while sweep.pass.is_some() {
+            let txn = db.begin_write().unwrap();
+            let step = sweep.step(&txn, Timestamp::default(), 7, &mut client_ids, |_| None);
+            let step = step.unwrap();
+            txn.commit().unwrap();
+            sweep.taken(&step, &mut client_ids);
+            rows.extend(Some(step.rows).filter(|rows| *rows > 0));
+            appended += 7;
+        }
+        assert_eq!(rows.iter().sum::<usize>(), 100);
+        let (_, full) = rows.split_last().unwrap();
+        assert!(full.iter().all(|rows| *rows >= MIN_STEP), "{rows:?}");
+        assert!((900..=1_007).contains(&appended), "{appended}");
+        assert_eq!(sweep.swept, 1_000);
+    }
 }

@@ -208,7 +208,7 @@ struct Source {
 
 impl Source {
     /// Opens what lies on a medium; where it is to `verify`, after every page was read and found to be right. Of an
-    /// earlier format, it is migrated in memory. `None` for a file with nothing in it.
+    /// earlier format, it is migrated in memory, but for its log, which may be larger than that. `None` for a file with nothing in it.
     fn open(
         medium: Arc<dyn Medium>,
         verify: bool,
