@@ -536,13 +536,26 @@ mod tests {
             let table = db.begin_read().unwrap().open_table(LOG).unwrap();
             let stats = table.stats().unwrap();
             let bytes: usize = (1..next).map(|id| sealed(id, 100).len()).sum();
-            // Blocks of a byte too many would have two pages each.
             let pages = stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
             assert!(
                 (pages as usize) < bytes * 108 / 100,
                 "{pages} bytes of pages for {bytes} by transactions of {count}"
             );
         }
+    }
+
+    #[test]
+    fn the_longest_block_of_several_fits_one_page() {
+        let (db, mut next) = (database(), 1);
+        let rest = BLOCK_BYTES - 2 * sealed(1, 100).len() - 2 * PLACE - ID;
+        // The third one has no room with them.
+        append(&db, &mut next, [100, 100 + rest, 3_000]);
+        let table = db.begin_read().unwrap().open_table(LOG).unwrap();
+        assert_eq!(table.len().unwrap(), 2);
+        let stats = table.stats().unwrap();
+        let bytes = stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
+        let pages = stats.leaf_pages() + stats.branch_pages();
+        assert_eq!((pages, bytes), (3, 3 * 4_096));
     }
 
     #[test]
