@@ -15,6 +15,7 @@
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+pub mod budget;
 pub mod metrics;
 pub mod model;
 

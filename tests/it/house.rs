@@ -4,20 +4,22 @@ use std::path::{Path, PathBuf};
 
 /// Every module, and those of ours that it may name. What stands in neither column of nobody is free to all.
 const PLAN: &[(&str, &[&str])] = &[
+    ("budget", &[]),
     ("metrics", &[]),
     ("model", &[]),
     ("engineio", &[]),
     ("socketio", &[]),
-    ("store", &["metrics", "model"]),
+    ("store", &["budget", "metrics", "model"]),
     ("accounts", &["model", "store"]),
     ("describe", &["model"]),
     ("chat", &["model", "describe", "store"]),
-    ("transport", &["engineio", "metrics"]),
-    ("hub", &["socketio", "transport"]),
-    ("limits", &["metrics", "model"]),
+    ("transport", &["budget", "engineio", "metrics"]),
+    ("hub", &["budget", "socketio", "transport"]),
+    ("limits", &["budget", "metrics", "model"]),
     (
         "gateway",
         &[
+            "budget",
             "hub",
             "transport",
             "socketio",
@@ -32,6 +34,7 @@ const PLAN: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "budget",
             "transport",
             "accounts",
             "chat",
