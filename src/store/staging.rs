@@ -25,8 +25,8 @@ use super::tables::CLIENT_IDS;
 use super::tail::Tail;
 use super::{Change, Committed, NewUser, StoreError};
 use crate::model::{
-    ChatRead, ClientId, ConversationId, EntryId, MAX_ID, Message, MessageId, MessageRead, Pair,
-    Timestamp, User, UserId,
+    ChatRead, ClientId, ConversationId, EntryId, Message, MessageId, MessageRead, Pair, Timestamp,
+    User, UserId,
 };
 
 /// The log as a transaction sees it: what it is about to append, what is being committed, the end of the log in memory,
@@ -107,6 +107,8 @@ pub(super) struct Staged {
     pub(super) names: HashMap<String, Option<UserId>>,
     pub(super) users: FxHashMap<UserId, Arc<User>>,
     pub(super) greatest_user: u64,
+    /// Every id up to this one is an account's.
+    used_ids: u64,
     pub(super) invites: StagedInvites,
     /// [`State::epoch`] when it began.
     epoch: u64,
@@ -122,6 +124,7 @@ impl Staged {
         Self {
             entries,
             greatest_user: state.directory.greatest(),
+            used_ids: state.directory.used_ids(),
             changes: Changes {
                 conversations,
                 last_entry,
@@ -155,6 +158,7 @@ pub(super) struct Staging<'a> {
     pub(super) names: &'a mut HashMap<String, Option<UserId>>,
     pub(super) users: &'a mut FxHashMap<UserId, Arc<User>>,
     pub(super) greatest_user: &'a mut u64,
+    used_ids: &'a mut u64,
     pub(super) invites: &'a mut StagedInvites,
     pub(super) changes: &'a mut Changes,
 }
@@ -184,6 +188,7 @@ impl<'a> Staging<'a> {
             names: &mut staged.names,
             users: &mut staged.users,
             greatest_user: &mut staged.greatest_user,
+            used_ids: &mut staged.used_ids,
             invites: &mut staged.invites,
             changes: &mut staged.changes,
         }
@@ -524,9 +529,7 @@ impl<'a> Staging<'a> {
         if self.holder(&name).is_some() {
             return Err(StoreError::UsernameTaken);
         }
-        let number = *self.greatest_user + 1;
-        let id = UserId::new(number).map_err(|_| StoreError::Full)?;
-        debug_assert!(number <= MAX_ID, "an id is checked where it is made");
+        let id = self.free_user_id()?;
         let user = Arc::new(User {
             id,
             username: new.username.clone(),
@@ -542,11 +545,26 @@ impl<'a> Staging<'a> {
         if let Some(invite) = &new.invite {
             self.use_invite(invite);
         }
-        *self.greatest_user = number;
+        *self.greatest_user = (*self.greatest_user).max(id.get());
         self.names.insert(name, Some(id));
         self.credentials.push((id, Arc::clone(&new.password_hash)));
         self.put_user(Arc::clone(&user));
         Ok(user)
+    }
+
+    /// The id for an account that is made here: the one after all others, or, where another system gave the greatest
+    /// id there is, the least that no account has.
+    fn free_user_id(&mut self) -> Result<UserId, StoreError> {
+        if let Ok(id) = UserId::new(*self.greatest_user + 1) {
+            return Ok(id);
+        }
+        loop {
+            let id = UserId::new(*self.used_ids + 1).map_err(|_| StoreError::Full)?;
+            if self.user(id).is_none() {
+                return Ok(id);
+            }
+            *self.used_ids = id.get();
+        }
     }
 
     fn seen(&mut self, id: UserId, at: Timestamp) -> Result<Arc<User>, StoreError> {

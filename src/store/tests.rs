@@ -180,6 +180,48 @@ fn a_clock_that_goes_back_does_not_take_the_times_with_it() {
 }
 
 #[test]
+fn accounts_are_made_whatever_ids_another_system_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::File(folder.path().join("chatd.redb"));
+    let put = |open: &Open, id: u64| {
+        let put = PutUser {
+            id: UserId::new(id).unwrap(),
+            username: Username::stored(&format!("theirs-{id}")),
+            avatar: None,
+            only_if_absent: false,
+        };
+        open.apply(0, Change::PutUser(put)).unwrap();
+    };
+    let make = |open: &Open, name: &str| match open.apply(0, new_user(name)) {
+        Ok(Committed::User(user)) => user.id.get(),
+        other => panic!("{other:?}"),
+    };
+    let open = Open::at(&location).unwrap();
+    put(&open, crate::model::MAX_ID);
+    assert_eq!(make(&open, "a"), 1);
+    for id in [2, 3, 5, crate::model::MAX_ID - 1] {
+        put(&open, id);
+    }
+    assert_eq!([make(&open, "b"), make(&open, "c")], [4, 6]);
+    put(&open, 7);
+    open.close();
+    let open = Open::at(&location).unwrap();
+    assert_eq!([make(&open, "d"), make(&open, "e")], [8, 9]);
+    // Nobody is the first any more, although no account was made here.
+    let first = NewUser {
+        only_if_first: true,
+        username: Username::stored("first"),
+        avatar: None,
+        password_hash: "hash".into(),
+        is_admin: true,
+        invite: None,
+    };
+    let refused = open.apply(0, Change::CreateUser(first));
+    assert!(matches!(refused, Err(StoreError::NotFirst)));
+    open.close();
+}
+
+#[test]
 fn a_client_id_gives_the_first_message_again_for_a_day() {
     const DAY: u64 = 24 * 60 * 60 * 1_000;
     let open = Open::memory().with_users(3);

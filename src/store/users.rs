@@ -75,6 +75,7 @@ pub(super) struct Directory {
     /// By [`Username::key`]. A keyed hash, since strangers choose names.
     names: HashMap<String, UserId>,
     greatest: u64,
+    used_ids: u64,
 }
 
 impl Directory {
@@ -95,13 +96,17 @@ impl Directory {
         self.greatest
     }
 
+    /// The number up to which every id is an account's: the search for the least free one begins after it.
+    pub(super) fn used_ids(&self) -> u64 {
+        self.used_ids
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<User>> {
         self.users.values()
     }
 
     /// Adds an account, or puts its new form in place of the earlier one.
     pub(super) fn put(&mut self, user: Arc<User>) {
-        self.greatest = self.greatest.max(user.id.get());
         let key = user.username.key();
         if let Some(earlier) = self.users.get(&user.id)
             && earlier.username != user.username
@@ -109,7 +114,11 @@ impl Directory {
             self.names.remove(&earlier.username.key());
         }
         self.names.insert(key, user.id);
+        self.greatest = self.greatest.max(user.id.get());
         self.users.insert(user.id, user);
+        while UserId::new(self.used_ids + 1).is_ok_and(|next| self.users.contains_key(&next)) {
+            self.used_ids += 1;
+        }
     }
 }
 

@@ -176,6 +176,63 @@ async fn the_admin_routes_are_for_administrators() {
     server.stop().await;
 }
 
+/// Every later registration was refused with `storage_unavailable`.
+#[tokio::test]
+async fn the_greatest_ids_that_an_app_can_give_end_nothing() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    const MAX: u64 = (1 << 53) - 1;
+    for (id, name) in [(MAX, "last"), (MAX - 1, "last but one"), (2, "second")] {
+        let path = format!("/api/admin/users/{id}");
+        let put = server
+            .asks(&admin, "PUT", &path, json!({"username": name}))
+            .await;
+        assert_eq!(put.status, StatusCode::CREATED, "{}", put.body);
+    }
+    let (ada, bob) = server.two_people().await;
+    assert_eq!((ada.id, bob.id), (3, 4));
+    let mut socket = server.connect(&ada).await;
+    for (number, receiver) in [MAX, bob.id, MAX - 1].into_iter().enumerate() {
+        let message = json!({"receiver_id": receiver, "content": "x"});
+        let (ack, _) = socket.call(number as u32, "send_message", message).await;
+        assert_eq!(ack["data"]["id"], number + 1, "{ack}");
+    }
+    let mut socket = server.connect(&bob).await;
+    for (event, payload, answer) in [
+        ("mark_as_read", json!({"message_id": MAX}), "not_found"),
+        (
+            "mark_chat_as_read",
+            json!({"user_id": ada.id, "up_to": MAX}),
+            "",
+        ),
+        ("presence_subscribe", json!({"user_ids": [MAX, 1]}), ""),
+    ] {
+        let (ack, _) = socket.call(9, event, payload).await;
+        assert_eq!(
+            ack["error"]["code"].as_str().unwrap_or_default(),
+            answer,
+            "{ack}"
+        );
+    }
+    for (path, found) in [
+        (format!("/api/chats/history/{}?before={MAX}", ada.id), 1),
+        (format!("/api/chats/history/{}?after={MAX}", ada.id), 0),
+        (format!("/api/chats/history/{}?before=1", ada.id), 0),
+        (format!("/api/chats/history/{MAX}"), 0),
+        (format!("/api/chats/unread?after={MAX}"), 0),
+    ] {
+        let rows = server.get(&path, &bob.token).await;
+        assert_eq!(rows["data"].as_array().unwrap().len(), found, "{path}");
+    }
+    let path = format!("/api/admin/users?after={}", MAX - 1);
+    assert_eq!(
+        server.get(&path, &admin.token).await["data"][0]["id"],
+        MAX,
+        "the greatest is listed last"
+    );
+    server.stop().await;
+}
+
 async fn hears(socket: &mut Wire, code: &str) {
     let error = socket.expect("chat_error").await;
     assert_eq!(error["code"], code);
