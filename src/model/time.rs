@@ -15,6 +15,12 @@ pub struct Timestamp(u64);
 /// The last moment that RFC 3339 can write, 9999-12-30: later ones are shown as this one.
 const LAST_MS: u64 = 253_402_207_200_000;
 
+/// 24 h: a clock that is further behind the newest change than this was wrong before, and is right now.
+const MAX_BEHIND_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// 2026-11-01: earlier than any chatd that lets times go back. A clock that shows less was never set.
+const STEPS_BACK_SINCE: Timestamp = Timestamp::from_ms(1_793_491_200_000);
+
 impl Timestamp {
     /// From milliseconds since 1970 in UTC.
     pub const fn from_ms(ms: u64) -> Self {
@@ -34,6 +40,23 @@ impl Timestamp {
     /// Seconds since 1970 in UTC, rounded down: the unit of a token's claims.
     pub const fn as_secs(self) -> u64 {
         self.0 / 1000
+    }
+
+    /// The time of a change that follows one of `newest`, where the clock shows this moment: the later of the two, so
+    /// that a clock that is put back a little does not take the times with it. A clock that is over a day behind is
+    /// believed instead: the newest change came from a wrong clock, or from elsewhere, and would date all later ones.
+    pub fn following(self, newest: Self) -> Self {
+        if self < newest && self.may_follow(newest) {
+            return self;
+        }
+        self.max(newest)
+    }
+
+    /// Whether a change of this time may follow one of `newest` in the log: see [`Timestamp::following`].
+    pub fn may_follow(self, newest: Self) -> bool {
+        let steps_back =
+            self >= STEPS_BACK_SINCE && self.0.saturating_add(MAX_BEHIND_MS) < newest.0;
+        self >= newest || steps_back
     }
 
     /// This moment, moved later by so much.
@@ -174,6 +197,31 @@ mod tests {
             assert_eq!(time.to_string().parse(), Ok(time));
             assert_eq!(serde_json::to_string(&time).unwrap(), format!("\"{time}\""));
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_over_a_day_behind_the_newest_change_is_believed() {
+        let day = 24 * 60 * 60 * 1_000;
+        let now = STEPS_BACK_SINCE.as_ms() + day;
+        for (newest, time) in [
+            (0, now),
+            (now - 1, now),
+            (now, now),
+            (now + 1, now + 1),
+            (now + day, now + day),
+            (now + day + 1, now),
+            (u64::MAX, now),
+        ] {
+            let (newest, time) = (Timestamp::from_ms(newest), Timestamp::from_ms(time));
+            assert_eq!(Timestamp::from_ms(now).following(newest), time, "{newest}");
+            assert!(time.may_follow(newest), "{newest}");
+        }
+        let newest = Timestamp::from_ms(now + day);
+        assert!(!Timestamp::from_ms(now).may_follow(newest));
+        // A clock that was never set is not believed: machines without a battery begin with it.
+        let unset = Timestamp::from_ms(5_000);
+        assert_eq!(unset.following(newest), newest);
+        assert!(!unset.may_follow(newest));
     }
 
     #[test]

@@ -17,9 +17,13 @@ pub fn oddity(now: Timestamp, newest: Timestamp) -> Option<String> {
         ));
     }
     if now.as_ms().saturating_add(TOLERANCE_MS) < newest.as_ms() {
+        let what_follows = match now.following(newest) == now {
+            true => "it is over a day behind, so that new messages carry the clock's time",
+            false => "new messages carry the later time until the clock has reached it",
+        };
         return Some(format!(
             "the machine's clock shows {now}, and the newest change in the data file is of {newest}: the clock was put \
-             back, or was wrong then; new messages carry the later time until the clock has reached it"
+             back, or was wrong then; {what_follows}"
         ));
     }
     None
@@ -41,6 +45,16 @@ mod tests {
                 right,
                 time("2027-01-01T12:01:01.000Z"),
                 Some("the newest change in the data file is of 2027-01-01T12:01:01.000Z"),
+            ),
+            (
+                right,
+                time("2027-01-02T12:00:00.000Z"),
+                Some("new messages carry the later time"),
+            ),
+            (
+                right,
+                time("2031-01-01T12:00:00.000Z"),
+                Some("new messages carry the clock's time"),
             ),
             (
                 time("1970-01-01T00:00:10.000Z"),

@@ -87,7 +87,10 @@ impl Staging<'_> {
         }
         if change.revoke_tokens {
             user.token_version = user.token_version.wrapping_add(1);
-            user.revoked_at = user.revoked_at.max(Some(now));
+            let revoked_at = user
+                .revoked_at
+                .map_or(now, |earlier| now.following(earlier));
+            user.revoked_at = Some(revoked_at);
         }
         if let Some(hash) = &change.password_hash {
             self.credentials.push((id, Arc::clone(hash)));

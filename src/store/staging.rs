@@ -267,11 +267,11 @@ impl<'a> Staging<'a> {
         })
     }
 
-    /// The next place of the log, and the time of what goes there: a clock that went back does not take order with it.
+    /// The next place of the log, and the time of what goes there.
     fn next(&mut self, now: Timestamp) -> Result<(EntryId, Timestamp), StoreError> {
         let id = EntryId::new(self.changes.last_entry + 1).map_err(|_| StoreError::Full)?;
         self.changes.last_entry = id.get();
-        self.changes.last_at = self.changes.last_at.max(now);
+        self.changes.last_at = now.following(self.changes.last_at);
         Ok((id, self.changes.last_at))
     }
 
@@ -570,7 +570,7 @@ impl<'a> Staging<'a> {
     fn seen(&mut self, id: UserId, at: Timestamp) -> Result<Arc<User>, StoreError> {
         let user = self.user(id).ok_or(StoreError::NoSuchUser)?;
         let user = Arc::new(User {
-            last_seen: user.last_seen.max(Some(at)),
+            last_seen: Some(user.last_seen.map_or(at, |earlier| at.following(earlier))),
             ..User::clone(user)
         });
         self.put_user(Arc::clone(&user));

@@ -151,7 +151,7 @@ pub(super) struct State {
     recency: Recency,
     /// The newest entry of the log.
     pub(super) last_entry: u64,
-    /// The time of the newest entry: none may come that is earlier.
+    /// The time of the newest entry.
     pub(super) last_at: Timestamp,
     /// What is on disk and about to be published, and what is being committed upon that. Nobody but the writer looks at
     /// these, to judge what comes after.

@@ -180,6 +180,69 @@ fn a_clock_that_goes_back_does_not_take_the_times_with_it() {
 }
 
 #[test]
+fn messages_after_one_of_2031_carry_the_clocks_time_and_keep_their_order() {
+    const NOW: u64 = 1_800_000_000_000;
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+    const IN_2031: u64 = 1_925_000_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::File(folder.path().join("chatd.redb"));
+    let open = Open::at(&location).unwrap().with_users(2);
+    let send = |open: &Open, now, number: u64| {
+        let client_id = number.to_string();
+        sent(open.apply(now, message(1, 2, "x", Some(&client_id))))
+            .0
+            .created_at
+            .as_ms()
+    };
+    assert_eq!(send(&open, IN_2031, 1), IN_2031);
+    // Several in one transaction, and enough of them for sweeps.
+    for number in 2..60 {
+        assert_eq!(send(&open, NOW + number, number), NOW + number);
+    }
+    // A clock that is back by less than a day is waited for.
+    assert_eq!(send(&open, NOW - DAY + 60, 60), NOW + 59);
+    let seen = |at| Change::Seen {
+        user: user(1),
+        at: Timestamp::from_ms(at),
+    };
+    for (at, last_seen) in [(IN_2031, IN_2031), (NOW, NOW), (NOW - 1, NOW)] {
+        open.apply(at, seen(at)).unwrap();
+        let user = open.store.user(user(1)).unwrap();
+        assert_eq!(user.last_seen, Some(Timestamp::from_ms(last_seen)));
+    }
+    open.close();
+    let open = Open::at(&location).unwrap();
+    assert_eq!(send(&open, NOW + 61, 61), NOW + 61);
+    let (ids, _) = open.history(1, 2, None, None, 100);
+    assert!(ids.is_sorted() && ids.len() == 61, "{ids:?}");
+    open.close();
+    let report = maintain::check(&folder.path().join("chatd.redb"), &mut |_| {}).unwrap();
+    assert_eq!(report.findings, []);
+}
+
+/// A clock of the future makes client ids forgotten; once it is right again, nobody asks for them.
+#[test]
+fn a_file_whose_clock_was_in_the_future_for_a_moment_is_sound() {
+    const NOW: u64 = 1_800_000_000_000;
+    const IN_2031: u64 = 1_925_000_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let open = Open::at(&Location::File(path.clone()))
+        .unwrap()
+        .with_users(2);
+    for (round, now) in [NOW, IN_2031, NOW].into_iter().enumerate() {
+        for number in 0..100 {
+            let client_id = format!("{round}-{number}");
+            open.apply(now + number, message(1, 2, "x", Some(&client_id)))
+                .unwrap();
+        }
+    }
+    open.close();
+    let report = maintain::check(&path, &mut |_| {}).unwrap();
+    assert_eq!(report.findings, []);
+}
+
+#[test]
 fn accounts_are_made_whatever_ids_another_system_took() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::File(folder.path().join("chatd.redb"));
