@@ -15,6 +15,7 @@ mod acme;
 mod admin;
 mod api;
 mod chat;
+mod cursors;
 mod demo;
 mod doctor;
 mod documents;
