@@ -4,6 +4,10 @@
 //! it: a hash and the message's id. Those of the newest messages are pending until a sweep writes them as one block a
 //! sender; a sender's blocks are read when they first use a client id again. What is found is only a hint: the message
 //! itself says whose it is, under which client id, and since when.
+//!
+//! A block's key is the sender and the block's first message. Earlier versions took the first pending message instead,
+//! which came before the block's own first one where more were pending than are remembered. Such blocks are valid; the
+//! sweep gives them their right key as it meets them.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -21,7 +25,7 @@ use crate::model::{MessageId, Timestamp, UserId};
 pub(super) const CLIENT_IDS_PER_SENDER: usize = 10_000;
 /// How long a client id is remembered.
 pub(super) const CLIENT_ID_LIFETIME_MS: u64 = 24 * 60 * 60 * 1_000;
-/// So many in memory, some 40 MB, and senders whose ids are all in their table are dropped from it.
+/// So many in memory, some 50 MB, and senders whose ids are all in their table are dropped from it.
 const IN_MEMORY: usize = 1_000_000;
 /// How many rows one sweep looks at for those that are forgotten.
 const FORGET_STEP: usize = 256;
@@ -75,7 +79,40 @@ struct Block {
     hints: Vec<Hint>,
 }
 
+/// The table of all senders' blocks, to be written.
+type Blocks<'txn> = Table<'txn, (u64, u64), &'static [u8]>;
+
 impl Block {
+    /// Its first message, which its key has; `None` where it holds nothing.
+    fn first(&self) -> Option<MessageId> {
+        self.hints.first().map(|(_, message)| *message)
+    }
+
+    /// Whether it stands under another key than its own, as an earlier version put it.
+    fn is_misplaced(&self, key: u64) -> bool {
+        self.first().is_some_and(|first| first.get() != key)
+    }
+
+    /// Puts it under its key. Where a block is there already, both become one.
+    fn put_into(mut self, sender: u64, table: &mut Blocks<'_>) -> Result<(), StoreError> {
+        let Some(first) = self.first() else {
+            return Ok(());
+        };
+        let there = match table.get((sender, first.get()))? {
+            Some(value) => Self::decode(first.get(), value.value()).ok(),
+            None => None,
+        };
+        if let Some(there) = there {
+            self.newest_at = self.newest_at.max(there.newest_at);
+            self.used = self.used.max(there.used);
+            self.hints.extend(there.hints);
+            self.hints.sort_unstable_by_key(|(_, message)| *message);
+            self.hints.dedup();
+        }
+        table.insert((sender, first.get()), &self.encode(first)[..])?;
+        Ok(())
+    }
+
     fn encode(&self, first: MessageId) -> Vec<u8> {
         let mut body = Vec::with_capacity(16 + self.hints.len() * 12);
         put(&mut body, self.newest_at.as_ms());
@@ -125,6 +162,21 @@ impl Block {
 pub(super) fn read_block(first: u64, sealed: &[u8]) -> Result<(Timestamp, Vec<Hint>), StoreError> {
     let block = Block::decode(first, sealed)?;
     Ok((block.newest_at, block.hints))
+}
+
+/// For tests: a block as an earlier version wrote it, under the key of a message before its first one.
+#[cfg(test)]
+pub(super) fn misplaced(first: u64, sealed: &[u8], key: u64) -> Vec<u8> {
+    let block = Block::decode(first, sealed).unwrap();
+    block.encode(MessageId::new(key).unwrap())
+}
+
+/// For tests: a block without its first hint, under its own key.
+#[cfg(test)]
+pub(super) fn without_first(first: u64, sealed: &[u8]) -> Vec<u8> {
+    let mut block = Block::decode(first, sealed).unwrap();
+    block.hints.remove(0);
+    block.encode(MessageId::new(first).unwrap())
 }
 
 /// The rows of one sender.
@@ -201,35 +253,44 @@ impl ClientIds {
         &mut self,
         sender: UserId,
         now: Timestamp,
-        table: &mut Table<'_, (u64, u64), &'static [u8]>,
+        table: &mut Blocks<'_>,
     ) -> Result<(), StoreError> {
         let Some(known) = self.senders.get_mut(&sender) else {
             return Ok(());
         };
         known.in_writing = known.pending.len();
-        let Some((_, first)) = known.pending.first() else {
+        if known.pending.is_empty() {
             return Ok(());
-        };
+        }
         // The last ones count, should more be pending than are remembered.
         let skip = known.pending.len().saturating_sub(CLIENT_IDS_PER_SENDER);
-        let used_before = match table.range(rows(sender))?.next_back() {
-            None => 0,
+        let newest = match table.range(rows(sender))?.next_back() {
+            None => None,
             Some(row) => {
                 let (key, value) = row?;
-                Block::decode(key.value().1, value.value())?.used
+                let key = key.value();
+                Some((key, Block::decode(key.1, value.value())?))
             }
         };
+        let used_before = newest.as_ref().map_or(0, |(_, newest)| newest.used);
+        if let Some((key, newest)) = newest
+            && newest.is_misplaced(key.1)
+        {
+            table.remove(key)?;
+            newest.put_into(key.0, table)?;
+        }
         let block = Block {
             newest_at: known.newest_at,
             used: used_before + known.pending.len() as u64,
             hints: known.pending[skip..].to_vec(),
         };
-        table.insert((sender.get(), first.get()), &block.encode(*first)[..])?;
+        let used = block.used;
+        block.put_into(sender.get(), table)?;
         let mut forgotten = Vec::new();
         for row in table.range(rows(sender))?.take(4) {
             let (key, value) = row?;
             let old = Block::decode(key.value().1, value.value())?;
-            if !old.is_forgotten(now, block.used) {
+            if !old.is_forgotten(now, used) {
                 break;
             }
             forgotten.push(key.value());
@@ -249,24 +310,32 @@ impl ClientIds {
         }
     }
 
-    /// Drops a few rows of senders who have long been silent, and remembers how far it came.
+    /// Drops a few rows of senders who have long been silent, gives misplaced ones their key, and remembers how far it came.
     pub(super) fn forget(
         &mut self,
         now: Timestamp,
-        table: &mut Table<'_, (u64, u64), &'static [u8]>,
+        table: &mut Blocks<'_>,
     ) -> Result<(), StoreError> {
         let mut last = None;
-        let mut forgotten = Vec::new();
+        let (mut forgotten, mut misplaced) = (Vec::new(), Vec::new());
         for row in table.range(self.forgotten..)?.take(FORGET_STEP) {
             let (key, value) = row?;
-            last = Some(key.value());
-            if Block::decode(key.value().1, value.value())?.is_forgotten(now, 0) {
-                forgotten.push(key.value());
+            let key = key.value();
+            last = Some(key);
+            let block = Block::decode(key.1, value.value())?;
+            if block.is_forgotten(now, 0) {
+                forgotten.push(key);
+            } else if block.is_misplaced(key.1) {
+                misplaced.push((key, block));
             }
         }
         self.forgotten = last.map_or((0, 0), |(sender, message)| (sender, message + 1));
         for key in forgotten {
             table.remove(key)?;
+        }
+        for (key, block) in misplaced {
+            table.remove(key)?;
+            block.put_into(key.0, table)?;
         }
         Ok(())
     }

@@ -27,6 +27,15 @@ impl Open {
         Self::with(|done| Store::open(location, OPTIONS, done))
     }
 
+    /// One that sweeps only when it is closed, unless so many entries are sent before.
+    pub(super) fn sweeping_every(entries: u64, location: &Location) -> Self {
+        let options = StoreOptions {
+            sweep_every: entries,
+            ..OPTIONS
+        };
+        Self::with(|done| Store::open(location, options, done)).unwrap()
+    }
+
     fn with(
         open: impl FnOnce(mpsc::Sender<Vec<Done>>) -> Result<Store, OpenError>,
     ) -> Result<Self, OpenError> {
@@ -59,6 +68,29 @@ impl Open {
             ));
         }
         self
+    }
+
+    /// Hands all of these in before it waits for their answers.
+    pub(super) fn apply_all(
+        &self,
+        now: u64,
+        changes: impl IntoIterator<Item = Change>,
+    ) -> Vec<Result<Committed, StoreError>> {
+        let mut waiting = std::collections::VecDeque::new();
+        let mut answers = Vec::new();
+        for change in changes {
+            // Fewer than the queue takes.
+            if waiting.len() == 1_000 {
+                let answered: std::sync::mpsc::Receiver<_> = waiting.pop_front().unwrap();
+                answers.push(answered.recv().unwrap());
+            }
+            let (answer, answered) = std::sync::mpsc::channel();
+            let answer: Answer = Box::new(move |result| answer.send(result).unwrap());
+            self.store.submit(Timestamp::from_ms(now), change, answer);
+            waiting.push_back(answered);
+        }
+        answers.extend(waiting.into_iter().map(|answered| answered.recv().unwrap()));
+        answers
     }
 
     pub(super) fn send(&self, from: u64, to: u64, content: &str) -> Message {

@@ -357,7 +357,7 @@ fn check_client_ids(
             .ok()
             .map(ClientIds::new),
         forgotten_before: Timestamp::from_ms(
-            newest.as_ms().saturating_sub(CLIENT_ID_LIFETIME_MS) + 1,
+            (newest.as_ms() + 1).saturating_sub(CLIENT_ID_LIFETIME_MS),
         ),
         senders: FxHashMap::default(),
     };
@@ -370,10 +370,11 @@ fn check_client_ids(
             report.damaged("client_ids", place);
             continue;
         };
-        if hints
+        let begins = hints
             .first()
-            .is_none_or(|(_, message)| message.get() != first)
-        {
+            .is_some_and(|(_, message)| message.get() == first);
+        // Earlier versions put a block of as many as are remembered under the first of those that were pending.
+        if !begins && hints.len() < CLIENT_IDS_PER_SENDER {
             report.add(
                 "client_ids",
                 &place,

@@ -14,6 +14,8 @@ mod live;
 mod replace;
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

@@ -21,20 +21,20 @@ use crate::store::tests::{Open, id, mark_chat, message, user};
 use crate::store::{Change, Location};
 
 /// A data file in a folder of its own.
-struct Data {
+pub(super) struct Data {
     folder: tempfile::TempDir,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Data {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("chatd.redb");
         Self { folder, path }
     }
 
     /// One in which people have talked for a while, from a seed; closed.
-    fn talked(seed: u64, changes: usize) -> Self {
+    pub(super) fn talked(seed: u64, changes: usize) -> Self {
         let data = Self::new();
         let open = data.open().with_users(5);
         talk(&open, seed, changes);
@@ -42,16 +42,16 @@ impl Data {
         data
     }
 
-    fn open(&self) -> Open {
+    pub(super) fn open(&self) -> Open {
         Open::at(&Location::File(self.path.clone())).unwrap()
     }
 
-    fn beside(&self, name: &str) -> PathBuf {
+    pub(super) fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Changes its tables as no chatd would.
-    fn tamper(&self, change: impl FnOnce(&WriteTransaction)) {
+    pub(super) fn tamper(&self, change: impl FnOnce(&WriteTransaction)) {
         let db = Database::open(&self.path).unwrap();
         let txn = db.begin_write().unwrap();
         change(&txn);
@@ -59,11 +59,11 @@ impl Data {
     }
 
     /// Changes the entries of its log as no chatd would.
-    fn tamper_log(&self, change: impl FnOnce(&mut BTreeMap<u64, Vec<u8>>)) {
+    pub(super) fn tamper_log(&self, change: impl FnOnce(&mut BTreeMap<u64, Vec<u8>>)) {
         self.tamper(|txn| log::tamper(txn, change));
     }
 
-    fn check(&self) -> Report {
+    pub(super) fn check(&self) -> Report {
         let before = std::fs::read(&self.path).unwrap();
         let report = check(&self.path, &mut |_| {}).unwrap();
         assert!(
@@ -74,7 +74,7 @@ impl Data {
     }
 
     /// The table and key of everything that a check finds.
-    fn finds(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn finds(&self) -> Vec<(&'static str, String)> {
         let findings = self.check().findings;
         findings
             .into_iter()
@@ -361,7 +361,7 @@ fn bytes_of_the_file_that_changed_are_found_or_are_of_no_page_in_use() {
 
 impl Data {
     /// Everything in its log, as it is written.
-    fn log(&self) -> Vec<(u64, Vec<u8>)> {
+    pub(super) fn log(&self) -> Vec<(u64, Vec<u8>)> {
         log_of(&self.path)
     }
 }
@@ -709,13 +709,13 @@ fn a_copy_refuses_a_table_that_it_does_not_know() {
     assert!(matches!(error, MaintainError::UnknownTable(_)), "{error}");
 }
 
-fn exported(data: &Data) -> String {
+pub(super) fn exported(data: &Data) -> String {
     let mut lines = Vec::new();
     export(&data.path, &mut lines, &mut |_| {}).unwrap();
     String::from_utf8(lines).unwrap()
 }
 
-fn imported(lines: &str) -> Result<Data, MaintainError> {
+pub(super) fn imported(lines: &str) -> Result<Data, MaintainError> {
     let data = Data::new();
     match import(&data.path, &mut lines.as_bytes(), &mut |_| {}) {
         Ok(_) => {
