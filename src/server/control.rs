@@ -4,11 +4,16 @@
 //! get an answer.
 
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Mode;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+/// So many connections wait to be accepted.
+const BACKLOG: i32 = 128;
 
 /// By what requests come.
 pub enum Door {
@@ -48,9 +53,8 @@ impl Control {
         {
             std::fs::remove_file(&path)?;
         }
-        let listener = UnixListener::bind(&path)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        let owner = std::fs::metadata(&path)?.uid();
+        let listener = bind_private(&path)?;
+        let owner = rustix::process::geteuid().as_raw();
         Ok(Self {
             listener,
             path,
@@ -62,7 +66,7 @@ impl Control {
     pub(super) async fn accept(&self) -> io::Result<UnixStream> {
         loop {
             let (stream, _) = self.listener.accept().await?;
-            // Between its making and its mode the socket may have been open to others.
+            // Whatever became of its mode.
             let peer = stream.peer_cred()?.uid();
             if peer == self.owner || peer == 0 {
                 return Ok(stream);
@@ -72,10 +76,57 @@ impl Control {
     }
 }
 
+/// A listening socket that is its owner's alone from its first moment on: Linux gives the name the mode of the socket.
+/// Changed by its name afterwards, the mode might be that of what somebody put there meanwhile. Fails where anything
+/// stands there, links among it.
+fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    net::listen(&socket, BACKLOG)?;
+    UnixListener::from_std(socket.into())
+}
+
 impl Drop for Control {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.path) {
             tracing::debug!(%error, "the control socket was not removed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_control_socket_is_its_owners_alone_and_takes_the_place_of_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("chatd.redb");
+        let socket = control_socket(&data);
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        let control = Control::bind(&data).unwrap();
+        let mode = socket.symlink_metadata().unwrap().permissions().mode();
+        assert_eq!(
+            mode & 0o7777,
+            0o600,
+            "one that a killed server left is replaced"
+        );
+        let mut asking = std::pin::pin!(UnixStream::connect(&socket));
+        let (asked, accepted) = tokio::join!(asking.as_mut(), control.accept());
+        assert!(asked.is_ok() && accepted.is_ok());
+        drop(control);
+        assert!(!socket.exists());
+
+        let theirs = folder.path().join("theirs");
+        std::fs::write(&theirs, "theirs").unwrap();
+        std::fs::set_permissions(&theirs, PermissionsExt::from_mode(0o644)).unwrap();
+        symlink(&theirs, &socket).unwrap();
+        assert!(Control::bind(&data).is_err());
+        let mode = theirs.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o644, "a link was followed");
     }
 }

@@ -1,8 +1,8 @@
 //! TLS inside: certificates and their key from files, or from an authority by ACME (RFC 8555, RFC 8737), and what is
 //! spoken above it.
 
-use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,6 +84,11 @@ pub enum TlsError {
         #[source]
         error: std::io::Error,
     },
+    /// The folder for the authority's certificates, or the link to it, is another user's.
+    #[error(
+        "the folder {0} is another user's, who would read the certificate's key: remove it, or give another --data"
+    )]
+    ForeignCache(PathBuf),
     /// The certificate by which the authority is to be trusted is none.
     #[error("there is no certificate in PEM form in the file that --acme-root names")]
     NoRoot,
@@ -97,6 +102,29 @@ pub(super) struct Tls {
     config: RwLock<Arc<ServerConfig>>,
     /// What the authority is shown when it looks whether this is the host of that name.
     challenge: Option<Arc<ServerConfig>>,
+}
+
+/// Sees to it that nobody else can look into a folder for keys, or has put it there.
+fn keep_private(folder: &Path) -> Result<(), TlsError> {
+    let failed = |error| TlsError::Cache {
+        path: folder.to_owned(),
+        error,
+    };
+    let ours = rustix::process::geteuid().as_raw();
+    let link = std::fs::symlink_metadata(folder).map_err(failed)?;
+    let opened = std::fs::File::open(folder).map_err(failed)?;
+    let found = opened.metadata().map_err(failed)?;
+    if ![link.uid(), found.uid()]
+        .iter()
+        .all(|owner| *owner == ours || *owner == 0)
+    {
+        return Err(TlsError::ForeignCache(folder.to_owned()));
+    }
+    if found.uid() == ours && found.mode() & 0o077 != 0 {
+        let private = std::fs::Permissions::from_mode(0o700);
+        opened.set_permissions(private).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// The conversation with the authority.
@@ -114,6 +142,7 @@ impl Tls {
                 path: acme.cache.clone(),
                 error,
             })?;
+        keep_private(&acme.cache)?;
         let provider = Arc::new(default_provider());
         let mut config = AcmeConfig::new_with_provider(&acme.domains, Arc::clone(&provider))
             .cache(DirCache::new(acme.cache.clone()))
@@ -238,4 +267,31 @@ fn config(cert: &str, key: &str) -> Result<Arc<ServerConfig>, TlsError> {
         .map_err(TlsError::Unusable)?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_for_keys_is_closed_to_others_and_may_not_be_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys");
+        std::fs::create_dir(&keys).unwrap();
+        std::fs::set_permissions(&keys, PermissionsExt::from_mode(0o755)).unwrap();
+        keep_private(&keys).unwrap();
+        assert_eq!(keys.metadata().unwrap().mode() & 0o7777, 0o700);
+        // Only the superuser can make a folder another's.
+        if std::os::unix::fs::chown(&keys, Some(1), None).is_ok() {
+            let refused = keep_private(&keys);
+            assert!(matches!(refused, Err(TlsError::ForeignCache(_))));
+            std::os::unix::fs::chown(&keys, Some(0), None).unwrap();
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink(&keys, &link).unwrap();
+            keep_private(&link).unwrap();
+            std::os::unix::fs::lchown(&link, Some(1), None).unwrap();
+            let refused = keep_private(&link);
+            assert!(matches!(refused, Err(TlsError::ForeignCache(_))));
+        }
+    }
 }

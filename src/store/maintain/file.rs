@@ -1,18 +1,33 @@
 //! A file in the making: whole under its name, or not there.
 
-use std::fs::{File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rand::distr::{Alphanumeric, SampleString};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
 use super::MaintainError;
+use super::lines::FORMAT;
+use crate::store::OpenError;
 use crate::store::medium::{LockedFile, Medium};
 
-/// A file that is written under the name of another with `.partial` after it, locked, readable to its owner only, and
-/// removed unless it is kept. What a killed process left is written over by the next one.
+/// Ends the name of every file in the making.
+const ENDING: &[u8] = b".partial";
+/// Letters and digits before that: 71 bits, so that a name cannot be put there before the file is.
+const RANDOM_CHARS: usize = 12;
+/// So many names are tried. One is enough, unless another process clears it away before it is locked.
+const TRIES: usize = 16;
+/// How each data file begins, by redb's own description of its format.
+const DATABASE: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+
+/// A file that is written under the name of another with a random part and `.partial` after it: made anew, so that no
+/// link and no file of another user is followed or filled; locked, readable to its owner only, and removed unless it is
+/// kept. What a killed process left is cleared away by the next one.
 #[derive(Debug)]
 pub struct Partial {
     path: PathBuf,
@@ -24,26 +39,36 @@ pub struct Partial {
 impl Partial {
     /// Begins a file that is to be called `target`, whether or not that is there.
     pub fn create(target: &Path) -> Result<Self, MaintainError> {
-        let mut name = target.as_os_str().to_owned();
-        name.push(".partial");
-        let path = PathBuf::from(name);
+        clear_leftovers(target);
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).mode(0o600);
-        let file = LockedFile::open_with(&path, &options).map_err(|error| match error {
-            crate::store::OpenError::Io(error) => MaintainError::io("make", &path)(error),
-            error => error.into(),
-        })?;
-        let partial = Self {
-            path,
-            target: target.to_owned(),
-            file: Arc::new(file),
-            kept: false,
-        };
-        partial.doing("write", |file| {
-            file.set_len(0)?;
-            file.set_permissions(std::fs::Permissions::from_mode(0o600))
-        })?;
-        Ok(partial)
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let path = partial_name(target);
+            let file = match LockedFile::open_with(&path, &options) {
+                Ok(file) => file,
+                Err(OpenError::InUse { .. }) if tries < TRIES => continue,
+                Err(OpenError::Io(error))
+                    if error.kind() == io::ErrorKind::AlreadyExists && tries < TRIES =>
+                {
+                    continue;
+                }
+                Err(OpenError::Io(error)) => return Err(MaintainError::io("make", &path)(error)),
+                Err(error) => return Err(error.into()),
+            };
+            let partial = Self {
+                path,
+                target: target.to_owned(),
+                file: Arc::new(file),
+                kept: false,
+            };
+            // Whatever mask the process has.
+            partial.doing("write", |file| {
+                file.set_permissions(std::fs::Permissions::from_mode(0o600))
+            })?;
+            return Ok(partial);
+        }
     }
 
     /// [`Partial::create`] of a file that must not be there.
@@ -126,7 +151,7 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.kept {
-            // What cannot be removed is written over by the next one.
+            // What cannot be removed is cleared away by the next one.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -134,11 +159,180 @@ impl Drop for Partial {
 
 /// Makes names in the folder of a file durable.
 pub(super) fn sync_folder(of: &Path) -> Result<(), MaintainError> {
-    let folder = match of.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(of);
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(MaintainError::io("sync", folder))
+}
+
+/// `NAME.` and random letters and `.partial`.
+fn partial_name(target: &Path) -> PathBuf {
+    let mut name = target.as_os_str().as_bytes().to_vec();
+    name.push(b'.');
+    let random = Alphanumeric.sample_string(&mut rand::rng(), RANDOM_CHARS);
+    name.extend_from_slice(random.as_bytes());
+    name.extend_from_slice(ENDING);
+    OsString::from_vec(name).into()
+}
+
+/// Whether a name is one that [`partial_name`] gives, or the one that earlier versions gave.
+fn is_partial_of(target: &[u8], name: &[u8]) -> bool {
+    let Some(between) = name
+        .strip_prefix(target)
+        .and_then(|rest| rest.strip_suffix(ENDING))
+    else {
+        return false;
+    };
+    match between.split_first() {
+        None => true,
+        Some((dot, random)) => {
+            *dot == b'.'
+                && random.len() == RANDOM_CHARS
+                && random.iter().all(u8::is_ascii_alphanumeric)
+        }
+    }
+}
+
+/// Removes what killed processes left of files that were to be called `target`. A leftover that is in the way of nothing
+/// else is only looked for where this is cheap: in the folder, once.
+fn clear_leftovers(target: &Path) {
+    let Some(name) = target.file_name() else {
+        return;
+    };
+    let Ok(entries) = std::fs::read_dir(folder_of(target)) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if is_partial_of(name.as_bytes(), entry.file_name().as_bytes())
+            && is_leftover(&entry.path())
+        {
+            // What cannot be removed is in nobody's way.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a file is one that a process of this user left in the making: a regular one of this user alone, under one
+/// name, locked by no process, and empty or begun as a data file or as an export.
+fn is_leftover(path: &Path) -> bool {
+    let is_ours = |found: &Metadata| {
+        found.is_file()
+            && found.uid() == rustix::process::geteuid().as_raw()
+            && found.nlink() == 1
+            && found.mode() & 0o7777 == 0o600
+    };
+    if !path.symlink_metadata().is_ok_and(|found| is_ours(&found)) {
+        return false;
+    }
+    let no_follow = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(no_follow)
+        .open(path);
+    let Ok(file) = opened else {
+        return false;
+    };
+    if file.try_lock().is_err() || !file.metadata().is_ok_and(|found| is_ours(&found)) {
+        return false;
+    }
+    let export = format!("{{\"format\":\"{FORMAT}\"");
+    let mut begin = vec![0; export.len().max(DATABASE.len())];
+    match file.read_at(&mut begin, 0) {
+        Ok(0) => true,
+        Ok(_) => begin.starts_with(DATABASE) || begin.starts_with(export.as_bytes()),
+        Err(_) => false,
+    }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// A link that stood at `NAME.partial` was followed, and what it led to was filled.
+    #[test]
+    fn a_file_in_the_making_follows_no_link_and_fills_no_file_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("theirs"), "theirs").unwrap();
+        symlink(at("theirs"), at("copy.partial")).unwrap();
+        symlink(at("nowhere"), at("copy.aaaaaaaaaaaa.partial")).unwrap();
+        std::fs::hard_link(at("theirs"), at("copy.bbbbbbbbbbbb.partial")).unwrap();
+        let before = names(folder.path());
+        let partial = Partial::create(&at("copy")).unwrap();
+        let made: Vec<_> = names(folder.path())
+            .into_iter()
+            .filter(|name| !before.contains(name))
+            .collect();
+        let [made] = &made[..] else {
+            panic!("{made:?}");
+        };
+        assert!(is_partial_of(b"copy", made.as_bytes()), "{made}");
+        let mode = at(made).symlink_metadata().unwrap().mode();
+        assert_eq!(mode, 0o100_600, "{mode:o}");
+        partial.file().write_at(b"ours", 0).unwrap();
+        drop(partial);
+        assert_eq!(names(folder.path()), before);
+        assert_eq!(std::fs::read(at("theirs")).unwrap(), b"theirs");
+        // Another name each time.
+        let one = Partial::create(&at("copy")).unwrap();
+        let two = Partial::create(&at("copy")).unwrap();
+        assert_ne!(one.path, two.path);
+        one.keep().unwrap();
+        assert!(matches!(two.keep(), Err(MaintainError::Exists(_))));
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_cleared_away_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let put = |name: &str, mode: u32, text: &[u8]| {
+            std::fs::write(at(name), text).unwrap();
+            std::fs::set_permissions(at(name), PermissionsExt::from_mode(mode)).unwrap();
+        };
+        let database = b"redb\x1a\x0a\xa9\x0d\x0a and more";
+        put("copy.abcdefABCDEF.partial", 0o600, database);
+        put("copy.partial", 0o600, b"");
+        put(
+            "copy.012345678901.partial",
+            0o600,
+            b"{\"format\":\"chatd-export\",\"version\":1",
+        );
+        let kept = [
+            ("copy", 0o600, &database[..]),
+            ("copy.abc.partial", 0o600, database),
+            ("copy.abcdef-BCDEF.partial", 0o600, database),
+            ("copy.abcdefghijkl.partial", 0o600, b"of another program"),
+            ("copy.abcdefghijkm.partial", 0o644, database),
+            ("other.abcdefABCDEF.partial", 0o600, database),
+        ];
+        for (name, mode, text) in kept {
+            put(name, mode, text);
+        }
+        let mut left: Vec<_> = kept.iter().map(|(name, ..)| (*name).to_owned()).collect();
+        left.sort();
+        drop(Partial::create(&at("copy")).unwrap());
+        assert_eq!(names(folder.path()), left);
+        // One that a living process writes.
+        let living = Partial::create(&at("copy")).unwrap();
+        drop(Partial::create(&at("copy")).unwrap());
+        assert!(living.path.exists());
+    }
 }
