@@ -6,29 +6,27 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::bar::Bar;
-use super::{control, explain, say};
+use super::{Failed, control, explain, say, stream};
 use crate::store::OpenError;
 use crate::store::maintain::{self, Counts, MaintainError, Partial, Progress};
 
 /// Writes accounts, messages and read marks as JSON Lines; the README has the form. Password hashes are in it.
 #[derive(Args)]
 pub(super) struct Export {
-    /// Where to; it must not be there yet. Standard output without it
+    /// Where to; it must not be there yet, unless it is a pipe. Standard output without it, or with -
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
 impl Export {
-    pub(super) fn run(&self, data: &Path) -> Result<(), String> {
+    pub(super) fn run(&self, data: &Path) -> Result<(), Failed> {
+        let file = self.file.as_deref().unwrap_or(Path::new("-"));
         let mut bar = Bar::new();
         let mut show = |progress| bar.show(progress);
-        let Some(file) = &self.file else {
-            let mut out = std::io::stdout().lock();
+        if let Some(mut out) = stream::output(file)? {
             write(data, &mut out, &mut show)?;
-            return out
-                .flush()
-                .map_err(|error| format!("cannot write: {error}"));
-        };
+            return Ok(());
+        }
         let partial = Partial::create_new(file).map_err(|error| explain(data, &error))?;
         let counts = write(data, &mut partial.file(), &mut show)?;
         partial.keep().map_err(|error| explain(data, &error))?;

@@ -1,13 +1,12 @@
 //! `chatd import FILE`
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::bar::Bar;
-use super::{explain, say};
+use super::{Failed, explain, say, stream};
 use crate::store::maintain;
 
 /// Makes a data file of what export wrote. One that has data already is refused.
@@ -19,14 +18,8 @@ pub(super) struct Import {
 }
 
 impl Import {
-    pub(super) fn run(&self, data: &Path) -> Result<(), String> {
-        let mut lines: Box<dyn BufRead> = if self.file.as_os_str() == "-" {
-            Box::new(std::io::stdin().lock())
-        } else {
-            let file = File::open(&self.file)
-                .map_err(|error| format!("cannot read {}: {error}", self.file.display()))?;
-            Box::new(BufReader::with_capacity(1 << 16, file))
-        };
+    pub(super) fn run(&self, data: &Path) -> Result<(), Failed> {
+        let mut lines = BufReader::with_capacity(1 << 16, stream::input(&self.file)?);
         let mut bar = Bar::new();
         let counts = maintain::import(data, &mut lines, &mut |progress| bar.show(progress))
             .map_err(|error| match error {

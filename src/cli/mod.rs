@@ -16,6 +16,7 @@ mod man;
 mod operate;
 mod restore;
 mod service;
+mod stream;
 mod systemd_unit;
 
 use std::error::Error;
@@ -339,15 +340,30 @@ enum Maintain {
 }
 
 impl Maintain {
-    fn run(&self, data: &Path) -> Result<(), String> {
+    fn run(&self, data: &Path) -> Result<(), Failed> {
         match self {
             Self::Backup(backup) => backup.run(data),
             Self::Restore(restore) => restore.run(data),
-            Self::Check(check) => check.run(data),
-            Self::Compact(compact) => compact.run(data),
+            Self::Check(check) => Ok(check.run(data)?),
+            Self::Compact(compact) => Ok(compact.run(data)?),
             Self::Export(export) => export.run(data),
             Self::Import(import) => import.run(data),
         }
+    }
+}
+
+/// Why a command was not done, in one line that says what to do.
+#[derive(Debug)]
+enum Failed {
+    /// It was asked for in a way in which it cannot be done: exit code 2.
+    Usage(String),
+    /// It was tried: exit code 1.
+    Work(String),
+}
+
+impl From<String> for Failed {
+    fn from(text: String) -> Self {
+        Self::Work(text)
     }
 }
 
@@ -585,7 +601,7 @@ pub fn main() -> ExitCode {
     start_log(log, flags.log_format);
     match &flags.command {
         Some(Command::Maintain(command)) => return end(command.run(&flags.data)),
-        Some(Command::Describe(command)) => return end(command.run(&flags)),
+        Some(Command::Describe(command)) => return end(command.run(&flags).map_err(Failed::from)),
         Some(Command::Operate(_) | Command::Doctor(_)) | None => {}
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -604,13 +620,17 @@ pub fn main() -> ExitCode {
             Some(Command::Maintain(_) | Command::Describe(_)) => Ok(()),
         }
     });
-    end(done)
+    end(done.map_err(Failed::from))
 }
 
-fn end(done: Result<(), String>) -> ExitCode {
+fn end(done: Result<(), Failed>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(text) => fail(&text),
+        Err(Failed::Work(text)) => fail(&text),
+        Err(Failed::Usage(text)) => {
+            fail(&format!("{text}; see chatd --help"));
+            ExitCode::from(2)
+        }
     }
 }
 
@@ -620,8 +640,12 @@ fn answer_usage(error: &clap::Error) -> ExitCode {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            // Whoever does not read it any more does not miss it.
-            let _ = error.print();
+            // A reader that went away, as less does, does not miss the rest.
+            if let Err(error) = error.print()
+                && error.kind() != std::io::ErrorKind::BrokenPipe
+            {
+                return fail(&format!("standard output cannot be written: {error}"));
+            }
         }
         _ => {
             fail(&failure::usage(error));

@@ -5,22 +5,24 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::bar::Bar;
-use super::{explain, say};
+use super::{Failed, explain, say, stream};
 use crate::model::Timestamp;
 use crate::store::maintain;
 
 /// Puts a checked copy of a backup in the place of the data file.
 #[derive(Args)]
 pub(super) struct Restore {
-    /// The backup
+    /// The backup; - for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
 impl Restore {
-    pub(super) fn run(&self, data: &Path) -> Result<(), String> {
+    pub(super) fn run(&self, data: &Path) -> Result<(), Failed> {
+        let source = stream::input(&self.file)?;
         let mut bar = Bar::new();
-        let restored = maintain::restore(&self.file, data, Timestamp::now(), &mut |progress| {
+        let backup = (&*self.file, &source);
+        let restored = maintain::restore_from(backup, data, Timestamp::now(), &mut |progress| {
             bar.show(progress);
         })
         .map_err(|error| explain(data, &error))?;

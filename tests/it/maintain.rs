@@ -1,5 +1,6 @@
 //! The subcommands that work on a data file, as the program that people run.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -216,6 +217,237 @@ fn a_damaged_file_is_told_by_table_and_key() {
     assert_eq!(folder.names(), ["chatd.redb", "lines.jsonl"]);
 }
 
+/// The bytes that a command writes to standard output, which must succeed without a word on standard error.
+fn bytes_of(mut command: Command) -> Vec<u8> {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*said), (Some(0), ""), "{command:?}");
+    output.stdout
+}
+
+/// `chatd export - | gzip` made a file called `-`, and piped one line of words.
+#[test]
+fn a_dash_is_standard_output_and_standard_input_for_each_command() {
+    let folder = Folder::with_data();
+    let names = folder.names();
+    for name in ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        assert_eq!(folder.done(&["export", name]), LINES, "{name}");
+    }
+    // What is there already is appended to, as a shell's >> means it.
+    let log = std::fs::File::create(folder.path("log")).unwrap();
+    let mut export = folder.command(&["export", "/dev/stdout"]);
+    export.stdout(log.try_clone().unwrap());
+    (&log).write_all(b"before\n").unwrap();
+    assert!(export.status().unwrap().success());
+    let found = std::fs::read_to_string(folder.path("log")).unwrap();
+    assert_eq!(found, format!("before\n{LINES}"));
+    std::fs::remove_file(folder.path("log")).unwrap();
+
+    for name in ["-", "/dev/stdout"] {
+        let copy = bytes_of(folder.command(&["backup", name]));
+        assert_eq!(folder.names(), names, "{name}");
+        for name in ["-", "/dev/stdin"] {
+            let other = Folder::new();
+            let mut restore = other
+                .command(&["restore", name])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap();
+            restore.stdin.take().unwrap().write_all(&copy).unwrap();
+            assert!(restore.wait().unwrap().success(), "{name}");
+            assert_eq!(other.names(), ["chatd.redb"]);
+            assert_eq!(other.done(&["export"]), LINES);
+        }
+        // By a file that is standard input, and by a socket, as programs other than shells give it.
+        std::fs::write(folder.path("copy"), &copy).unwrap();
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let writing = std::thread::spawn(move || (&ours).write_all(&copy).unwrap());
+        let file = std::fs::File::open(folder.path("copy")).unwrap();
+        for stdin in [
+            Stdio::from(file),
+            Stdio::from(std::os::fd::OwnedFd::from(theirs)),
+        ] {
+            let other = Folder::new();
+            let restored = other.command(&["restore", "-"]).stdin(stdin).output();
+            let restored = restored.unwrap();
+            assert!(restored.status.success(), "{restored:?}");
+            assert_eq!(other.done(&["export"]), LINES);
+        }
+        writing.join().unwrap();
+        std::fs::remove_file(folder.path("copy")).unwrap();
+    }
+    let other = Folder::new();
+    let mut import = other.command(&["import", "-"]);
+    let mut import = import
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    import
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(LINES.as_bytes())
+        .unwrap();
+    assert!(import.wait().unwrap().success());
+    assert_eq!(other.done(&["export"]), LINES);
+}
+
+#[test]
+fn a_pipe_and_a_device_are_written_to_and_not_replaced() {
+    let folder = Folder::with_data();
+    let fifo = folder.path("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let names = folder.names();
+    for (args, is_right) in [
+        (
+            ["export", "fifo"],
+            (|read| read == LINES.as_bytes()) as fn(&[u8]) -> bool,
+        ),
+        (["backup", "fifo"], |read| read.starts_with(b"redb")),
+    ] {
+        let from = fifo.clone();
+        let reading = std::thread::spawn(move || std::fs::read(from).unwrap());
+        assert_eq!(folder.done(&args), "", "{args:?}");
+        assert!(is_right(&reading.join().unwrap()), "{args:?}");
+        assert_eq!(folder.names(), names, "{args:?}");
+        folder.done(&[args[0], "/dev/null"]);
+    }
+    // And read from.
+    let to = fifo.clone();
+    let writing = std::thread::spawn(move || std::fs::write(to, LINES).unwrap());
+    folder.done(&["import", "--data", "other.redb", "fifo"]);
+    writing.join().unwrap();
+    assert_eq!(folder.done(&["--data", "other.redb", "export"]), LINES);
+}
+
+#[test]
+fn output_that_is_not_taken_is_a_failure() {
+    let folder = Folder::with_data();
+    let names = folder.names();
+    let full = || {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    for args in [
+        &["export"][..],
+        &["export", "-"],
+        &["backup", "-"],
+        &["user", "list"],
+        &["token", "ada"],
+        &["completions", "bash"],
+        &["man"],
+        &["systemd-unit"],
+        &["--help"],
+        &["--version"],
+    ] {
+        let output = folder.command(args).stdout(full()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(
+            said.starts_with("chatd: ") && said.lines().count() == 1,
+            "{args:?}: {said}"
+        );
+    }
+    for args in [["export", "/dev/full"], ["backup", "/dev/full"]] {
+        assert!(folder.fails(&args).contains("No space left"), "{args:?}");
+    }
+    // A reader that goes away before the end, as head does.
+    for args in [["export", "-"], ["backup", "-"]] {
+        let mut command = folder.command(&args);
+        let mut running = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(running.stdout.take());
+        let output = running.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("Broken pipe"), "{args:?}: {said}");
+    }
+    assert_eq!(folder.names(), names);
+}
+
+#[test]
+fn targets_that_cannot_be_are_refused_and_nothing_is_made() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::with_data();
+    folder.done(&["backup", "copy.redb"]);
+    std::fs::create_dir(folder.path("folder")).unwrap();
+    symlink("nowhere", folder.path("link")).unwrap();
+    std::fs::hard_link(folder.path("chatd.redb"), folder.path("twin.redb")).unwrap();
+    let names = folder.names();
+    let before = std::fs::read(folder.path("chatd.redb")).unwrap();
+    for (args, says) in [
+        (["backup", "folder"], "is a folder: name a file in it"),
+        (["export", "folder"], "is a folder: name a file in it"),
+        (["import", "folder"], "it is a folder: name a file"),
+        (["restore", "folder"], "it is a folder: name a file"),
+        (["backup", "link"], "exists already"),
+        (["export", "link"], "exists already"),
+        (["backup", "chatd.redb"], "exists already"),
+        (["export", "chatd.redb"], "exists already"),
+        (["restore", "chatd.redb"], "is the data file itself"),
+        (["restore", "twin.redb"], "is the data file itself"),
+        (["import", "chatd.redb"], "holds data already"),
+        (["backup", "nowhere/copy.redb"], "No such file"),
+        (["export", "nowhere/lines"], "No such file"),
+        (["backup", "copy.redb/x"], "Not a directory"),
+        (["restore", "/dev/null"], "holds no data"),
+    ] {
+        let said = folder.fails(&args);
+        assert!(said.contains(says), "{args:?}: {said}");
+        assert_eq!(folder.names(), names, "{args:?}");
+    }
+    for args in [
+        ["backup", ""],
+        ["export", ""],
+        ["import", ""],
+        ["restore", ""],
+    ] {
+        assert_eq!(folder.run(&args).code, 2, "{args:?}");
+    }
+    assert!(std::fs::read(folder.path("chatd.redb")).unwrap() == before);
+}
+
+/// Nobody wants a data file on the screen, or means to type one.
+#[test]
+fn a_terminal_in_the_place_of_a_data_file_is_wrong_usage() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let folder = Folder::with_data();
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let screen = || {
+        let mut options = std::fs::OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap()
+    };
+    for args in [["backup", "-"], ["restore", "-"], ["import", "-"]] {
+        let output = folder
+            .command(&args)
+            .stdin(screen())
+            .stdout(screen())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(
+            said.contains("terminal") && said.lines().count() == 1,
+            "{args:?}: {said}"
+        );
+    }
+}
+
 fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
     bytes.windows(text.len()).position(|window| window == text)
 }
@@ -244,6 +476,10 @@ fn beside_a_server_what_would_replace_its_file_is_refused() {
             "{says}"
         );
     }
+    // What only reads it is asked of the server.
+    let copy = bytes_of(folder.command(&["backup", "-"]));
+    assert!(copy.starts_with(b"redb"));
+    assert_eq!(folder.done(&["export", "-"]), LINES);
     server.kill().unwrap();
     server.wait().unwrap();
     // After a kill the file is repaired in memory only.

@@ -33,7 +33,7 @@ pub use file::Partial;
 pub use import::import;
 pub use live::Backup;
 pub(super) use live::Copier;
-pub use replace::{Compacted, Restored, backup, compact, restore};
+pub use replace::{Compacted, Restored, backup, backup_aside, compact, restore, restore_from};
 
 use super::medium::{Backend, LockedFile, Medium};
 use super::{OpenError, StoreError, open_on_backend, schema};

@@ -1,6 +1,8 @@
 //! Making one data file of another: backup, compaction, restore. Each new file is checked before it gets its name.
 
-use std::io::{self, Read};
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,7 +19,7 @@ use crate::model::Timestamp;
 use crate::store::log::Log;
 use crate::store::medium::{LockedFile, Medium};
 use crate::store::tables::{CONVERSATIONS, USERS};
-use crate::store::{OpenError, StoreError, open_database, schema};
+use crate::store::{Holder, OpenError, StoreError, open_database, schema};
 
 /// 1 MiB: how much is copied at once, byte for byte.
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -52,6 +54,21 @@ impl Partial {
         self.keep()?;
         Ok(counts)
     }
+
+    /// Checks what was written, a copy of `source`, and sends it.
+    pub fn send_whole(
+        self,
+        source: &Path,
+        out: &mut dyn Write,
+        watch: Watch<'_>,
+    ) -> Result<Counts, MaintainError> {
+        let counts = check_partial(&self, watch)?.must_be_whole(source)?;
+        let mut copy = self.file();
+        copy.seek(SeekFrom::Start(0))?;
+        copy_bytes(copy, out, watch)?;
+        out.flush()?;
+        Ok(counts)
+    }
 }
 
 /// Copies a stopped server's file, compactly, to one that must not be there yet.
@@ -60,6 +77,16 @@ pub fn backup(data: &Path, target: &Path, watch: Watch<'_>) -> Result<Counts, Ma
     let partial = Partial::create_new(target)?;
     source.copy_to(&partial, watch)?;
     partial.keep_whole(data, watch)
+}
+
+/// [`backup`] to a file beside the data that goes when it is dropped. It is not checked yet.
+pub fn backup_aside(data: &Path, watch: Watch<'_>) -> Result<Partial, MaintainError> {
+    let source = Source::of_file(data, true, watch)?;
+    let mut name = data.as_os_str().to_owned();
+    name.push(".backup");
+    let partial = Partial::create(Path::new(&name))?;
+    source.copy_to(&partial, watch)?;
+    Ok(partial)
 }
 
 /// What a compaction came to.
@@ -109,10 +136,22 @@ fn renew_cursors(medium: &Arc<dyn Medium>) -> Result<(), MaintainError> {
     Ok(())
 }
 
-/// Puts a copy of `backup` in the place of `data`, once that copy was checked and found to hold something. The file that
-/// was there keeps its data under `….before-restore-<now>`. At every moment there is one or the other.
+/// [`restore_from`] a file.
 pub fn restore(
     backup: &Path,
+    data: &Path,
+    now: Timestamp,
+    watch: Watch<'_>,
+) -> Result<Restored, MaintainError> {
+    let source = File::open(backup).map_err(MaintainError::io("read", backup))?;
+    restore_from((backup, &source), data, now, watch)
+}
+
+/// Puts a copy of `source`, which is called `backup`, in the place of `data`, once that copy was checked and found to hold
+/// something; it may be a pipe. The file that
+/// was there keeps its data under `….before-restore-<now>`. At every moment there is one or the other.
+pub fn restore_from(
+    (backup, source): (&Path, &File),
     data: &Path,
     now: Timestamp,
     watch: Watch<'_>,
@@ -127,15 +166,25 @@ pub fn restore(
         Some(_) => std::fs::canonicalize(data).map_err(MaintainError::io("find", data))?,
         None => data.to_owned(),
     };
-    if old.is_some() && std::fs::canonicalize(backup).is_ok_and(|backup| backup == *data) {
+    let cannot_read = |error| MaintainError::io("read", backup)(error);
+    let place = |file: &File| file.metadata().map(|found| (found.dev(), found.ino()));
+    let read = place(source).map_err(cannot_read)?;
+    if let Some(old) = &old
+        && place(old.file()).is_ok_and(|place| place == read)
+    {
         return Err(MaintainError::SameFile(backup.to_owned()));
     }
-    let source = LockedFile::open_to_read(backup).map_err(|error| match error {
-        OpenError::Io(error) => MaintainError::io("read", backup)(error),
-        error => error.into(),
-    })?;
+    match source.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let holder = Holder::of(backup);
+            return Err(OpenError::InUse { holder }.into());
+        }
+        // No file, and so nobody's.
+        Err(TryLockError::Error(_)) => {}
+    }
     let partial = Partial::create(data)?;
-    copy_bytes(source.file(), &partial, watch)?;
+    copy_bytes(source, &mut partial.file(), watch)?;
     let report = check_medium(partial.medium(), backup, watch).map_err(|error| match error {
         MaintainError::Open(OpenError::Foreign) => MaintainError::Foreign(backup.to_owned()),
         error => error,
@@ -168,21 +217,21 @@ pub fn restore(
     })
 }
 
+/// Copies what there is up to the end: of a pipe nobody knows how much that is.
 fn copy_bytes(
-    source: &std::fs::File,
-    partial: &Partial,
+    source: &File,
+    out: &mut (impl Write + ?Sized),
     watch: Watch<'_>,
 ) -> Result<(), MaintainError> {
     let total = source.metadata()?.len();
-    let mut copy = partial.file();
     let mut done = 0;
     loop {
-        let chunk = io::copy(&mut source.take(CHUNK_BYTES), &mut copy)?;
+        let chunk = io::copy(&mut source.take(CHUNK_BYTES), out)?;
         done += chunk;
         watch(Progress {
             what: "copying",
             done,
-            total,
+            total: total.max(done),
             unit: Unit::Bytes,
         });
         if chunk == 0 {
