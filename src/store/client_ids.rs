@@ -8,6 +8,12 @@
 //! A block's key is the sender and the block's first message. Earlier versions took the first pending message instead,
 //! which came before the block's own first one where more were pending than are remembered. Such blocks are valid; the
 //! sweep gives them their right key as it meets them.
+//!
+//! A block may be on disk although nothing says so yet: a pass writes it before its mark, and a commit that seemed to fail
+//! may have reached the disk. What a start replays, or is still pending, may thus be in a block already; the sweep asks the
+//! sender's newest block, and writes and counts only what comes after it. Earlier versions did not, so that blocks may
+//! overlap, and say of too many client ids that they were used before: whether 10,000 later ones are there is counted before
+//! a block is dropped.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -27,6 +33,8 @@ pub(super) const CLIENT_IDS_PER_SENDER: usize = 10_000;
 pub(super) const CLIENT_ID_LIFETIME_MS: u64 = 24 * 60 * 60 * 1_000;
 /// So many in memory, some 50 MB, and senders whose ids are all in their table are dropped from it.
 const IN_MEMORY: usize = 1_000_000;
+/// How many of one sender may be pending: a start that replays a long log would else have all of them in memory.
+const MAX_PENDING: usize = 2 * CLIENT_IDS_PER_SENDER;
 /// How many rows one sweep looks at for those that are forgotten.
 const FORGET_STEP: usize = 256;
 
@@ -39,7 +47,7 @@ struct Sender {
     loaded: bool,
     messages: FxHashMap<u64, MessageId>,
     /// Oldest first.
-    order: VecDeque<u64>,
+    order: VecDeque<Hint>,
     /// Not yet in a block, oldest first, and when the newest of them was sent.
     pending: Vec<Hint>,
     /// How many of those the transaction at hand writes. What it stores itself is pending after it.
@@ -49,13 +57,14 @@ struct Sender {
 
 impl Sender {
     fn put(&mut self, (hash, message): Hint) {
-        if self.messages.insert(hash, message).is_none() {
-            self.order.push_back(hash);
-        }
+        self.messages.insert(hash, message);
+        self.order.push_back((hash, message));
         if self.order.len() > CLIENT_IDS_PER_SENDER
-            && let Some(oldest) = self.order.pop_front()
+            && let Some((hash, message)) = self.order.pop_front()
+            // Used again after a day, it stands for the later message.
+            && self.messages.get(&hash) == Some(&message)
         {
-            self.messages.remove(&oldest);
+            self.messages.remove(&hash);
         }
     }
 }
@@ -73,6 +82,7 @@ pub(super) struct ClientIds {
 
 /// A block: when its newest message was sent, how many client ids its sender had used up to and including it, and its
 /// hints.
+#[derive(Clone)]
 struct Block {
     newest_at: Timestamp,
     used: u64,
@@ -151,11 +161,25 @@ impl Block {
         })
     }
 
-    /// Whether nothing in it counts any more, once its sender has used so many.
-    fn is_forgotten(&self, now: Timestamp, used: u64) -> bool {
-        now.as_ms() >= self.newest_at.as_ms().saturating_add(CLIENT_ID_LIFETIME_MS)
-            || used >= self.used.saturating_add(CLIENT_IDS_PER_SENDER as u64)
+    /// Its newest message.
+    fn newest(&self) -> Option<MessageId> {
+        self.hints.last().map(|(_, message)| *message)
     }
+
+    /// Whether a day has passed since its newest message.
+    fn is_old(&self, now: Timestamp) -> bool {
+        is_old(self.newest_at, now)
+    }
+
+    /// Whether it says that its sender has used enough client ids after it, once they have used so many.
+    fn seems_followed(&self, used: u64) -> bool {
+        used >= self.used.saturating_add(CLIENT_IDS_PER_SENDER as u64)
+    }
+}
+
+/// Whether a client id of that time is forgotten now.
+pub(super) fn is_old(at: Timestamp, now: Timestamp) -> bool {
+    now.as_ms() >= at.as_ms().saturating_add(CLIENT_ID_LIFETIME_MS)
 }
 
 /// What a block says, for whoever checks it: when its newest message was sent, and its hints, oldest first.
@@ -171,6 +195,15 @@ pub(super) fn misplaced(first: u64, sealed: &[u8], key: u64) -> Vec<u8> {
     block.encode(MessageId::new(key).unwrap())
 }
 
+/// For tests: a block that says of so many client ids that they were used up to it, without its hints before this message.
+#[cfg(test)]
+pub(super) fn recounted(first: u64, sealed: &[u8], used: u64, from: u64) -> Vec<u8> {
+    let mut block = Block::decode(first, sealed).unwrap();
+    block.used = used;
+    block.hints.retain(|(_, message)| message.get() >= from);
+    block.encode(block.first().unwrap())
+}
+
 /// For tests: a block without its first hint, under its own key.
 #[cfg(test)]
 pub(super) fn without_first(first: u64, sealed: &[u8]) -> Vec<u8> {
@@ -182,6 +215,68 @@ pub(super) fn without_first(first: u64, sealed: &[u8]) -> Vec<u8> {
 /// The rows of one sender.
 fn rows(sender: UserId) -> std::ops::RangeInclusive<(u64, u64)> {
     (sender.get(), 0)..=(sender.get(), u64::MAX)
+}
+
+/// A sender's newest block, put under its key where it is misplaced.
+fn newest_block(sender: UserId, table: &mut Blocks<'_>) -> Result<Option<Block>, StoreError> {
+    let (key, block) = match table.range(rows(sender))?.next_back() {
+        None => return Ok(None),
+        Some(row) => {
+            let (key, value) = row?;
+            let key = key.value();
+            (key, Block::decode(key.1, value.value())?)
+        }
+    };
+    if block.is_misplaced(key.1) {
+        table.remove(key)?;
+        block.clone().put_into(key.0, table)?;
+    }
+    Ok(Some(block))
+}
+
+/// Drops a few of a sender's blocks of which nothing counts any more, once they have used so many client ids.
+fn drop_forgotten(
+    sender: UserId,
+    now: Timestamp,
+    used: u64,
+    table: &mut Blocks<'_>,
+) -> Result<(), StoreError> {
+    let mut forgotten = Vec::new();
+    let mut messages = None;
+    for row in table.range(rows(sender))?.take(4) {
+        let (key, value) = row?;
+        let old = Block::decode(key.value().1, value.value())?;
+        let is_forgotten = old.is_old(now)
+            || old.seems_followed(used) && {
+                if messages.is_none() {
+                    messages = Some(all_messages(sender, table)?);
+                }
+                let later = messages.iter().flatten();
+                let later = later.filter(|message| Some(**message) > old.newest());
+                later.count() >= CLIENT_IDS_PER_SENDER
+            };
+        if !is_forgotten {
+            break;
+        }
+        forgotten.push(key.value());
+    }
+    for key in forgotten {
+        table.remove(key)?;
+    }
+    Ok(())
+}
+
+/// Every message in a sender's blocks, once.
+fn all_messages(sender: UserId, table: &Blocks<'_>) -> Result<Vec<MessageId>, StoreError> {
+    let mut messages = Vec::new();
+    for row in table.range(rows(sender))? {
+        let (key, value) = row?;
+        let hints = Block::decode(key.value().1, value.value())?.hints;
+        messages.extend(hints.into_iter().map(|(_, message)| message));
+    }
+    messages.sort_unstable();
+    messages.dedup();
+    Ok(messages)
 }
 
 impl ClientIds {
@@ -210,19 +305,17 @@ impl ClientIds {
     ) -> Result<Option<MessageId>, StoreError> {
         let known = self.senders.entry(sender).or_default();
         if !known.loaded {
-            let mut stored = Sender::default();
+            let mut hints = Vec::new();
             for row in table()?.range(rows(sender))? {
                 let (key, value) = row?;
-                for hint in Block::decode(key.value().1, value.value())?.hints {
-                    stored.put(hint);
-                }
+                hints.extend(Block::decode(key.value().1, value.value())?.hints);
             }
             // What memory has is newer than any block, or in it.
-            for hash in std::mem::take(&mut known.order) {
-                if let Some(message) = known.messages.get(&hash) {
-                    stored.put((hash, *message));
-                }
-            }
+            hints.extend(&known.order);
+            hints.sort_unstable_by_key(|(_, message)| *message);
+            hints.dedup();
+            let mut stored = Sender::default();
+            hints.into_iter().for_each(|hint| stored.put(hint));
             self.count = self.count - known.messages.len() + stored.messages.len();
             (known.messages, known.order) = (stored.messages, stored.order);
             known.loaded = true;
@@ -236,8 +329,17 @@ impl ClientIds {
         let before = known.messages.len();
         known.put((hash, message));
         self.count = self.count - before + known.messages.len();
+        // A clock that was put right may give earlier times than before.
+        known.newest_at = match known.pending.is_empty() {
+            true => at,
+            false => known.newest_at.max(at),
+        };
         known.pending.push((hash, message));
-        known.newest_at = at;
+        if known.pending.len() > MAX_PENDING {
+            // Enough came after these. A transaction that writes them has its own copy.
+            known.pending.drain(..CLIENT_IDS_PER_SENDER);
+            known.in_writing = known.in_writing.saturating_sub(CLIENT_IDS_PER_SENDER);
+        }
     }
 
     /// The senders who have some that are in no block yet.
@@ -248,7 +350,8 @@ impl ClientIds {
             .map(|(id, _)| *id)
     }
 
-    /// Writes what is pending of a sender as one block, and drops blocks of theirs that are forgotten.
+    /// Writes what is pending of a sender as one block, but for what is in one already, and drops blocks of theirs that are
+    /// forgotten.
     pub(super) fn write(
         &mut self,
         sender: UserId,
@@ -262,43 +365,21 @@ impl ClientIds {
         if known.pending.is_empty() {
             return Ok(());
         }
-        // The last ones count, should more be pending than are remembered.
-        let skip = known.pending.len().saturating_sub(CLIENT_IDS_PER_SENDER);
-        let newest = match table.range(rows(sender))?.next_back() {
-            None => None,
-            Some(row) => {
-                let (key, value) = row?;
-                let key = key.value();
-                Some((key, Block::decode(key.1, value.value())?))
-            }
-        };
-        let used_before = newest.as_ref().map_or(0, |(_, newest)| newest.used);
-        if let Some((key, newest)) = newest
-            && newest.is_misplaced(key.1)
-        {
-            table.remove(key)?;
-            newest.put_into(key.0, table)?;
-        }
+        let last = newest_block(sender, table)?;
+        let written = last.as_ref().and_then(Block::newest);
+        let new = known
+            .pending
+            .partition_point(|(_, message)| Some(*message) <= written);
+        let new = &known.pending[new..];
         let block = Block {
             newest_at: known.newest_at,
-            used: used_before + known.pending.len() as u64,
-            hints: known.pending[skip..].to_vec(),
+            used: last.map_or(0, |last| last.used) + new.len() as u64,
+            // The last ones count, should more be pending than are remembered.
+            hints: new[new.len().saturating_sub(CLIENT_IDS_PER_SENDER)..].to_vec(),
         };
         let used = block.used;
         block.put_into(sender.get(), table)?;
-        let mut forgotten = Vec::new();
-        for row in table.range(rows(sender))?.take(4) {
-            let (key, value) = row?;
-            let old = Block::decode(key.value().1, value.value())?;
-            if !old.is_forgotten(now, used) {
-                break;
-            }
-            forgotten.push(key.value());
-        }
-        for key in forgotten {
-            table.remove(key)?;
-        }
-        Ok(())
+        drop_forgotten(sender, now, used, table)
     }
 
     /// What [`ClientIds::write`] wrote is on disk.
@@ -323,7 +404,7 @@ impl ClientIds {
             let key = key.value();
             last = Some(key);
             let block = Block::decode(key.1, value.value())?;
-            if block.is_forgotten(now, 0) {
+            if block.is_old(now) {
                 forgotten.push(key);
             } else if block.is_misplaced(key.1) {
                 misplaced.push((key, block));
@@ -352,5 +433,96 @@ impl ClientIds {
             .values()
             .map(|sender| sender.messages.len())
             .sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+    use redb::{Database, ReadableDatabase};
+
+    use super::*;
+    use crate::store::tables::CLIENT_IDS;
+
+    fn sender() -> UserId {
+        UserId::new(1).unwrap()
+    }
+
+    fn put(client_ids: &mut ClientIds, numbers: std::ops::RangeInclusive<u64>) {
+        for number in numbers {
+            let (message, at) = (MessageId::new(number).unwrap(), Timestamp::from_ms(number));
+            client_ids.put(sender(), number, message, at);
+        }
+    }
+
+    fn write(db: &Database, client_ids: &mut ClientIds) {
+        let txn = db.begin_write().unwrap();
+        let mut table = txn.open_table(CLIENT_IDS).unwrap();
+        let now = Timestamp::default();
+        client_ids.write(sender(), now, &mut table).unwrap();
+        drop(table);
+        txn.commit().unwrap();
+    }
+
+    /// Of each block its key, its newest message, how many hints it has, and how many client ids were used up to it.
+    fn blocks(db: &Database) -> Vec<(u64, u64, usize, u64)> {
+        let table = db.begin_read().unwrap().open_table(CLIENT_IDS).unwrap();
+        let rows = table.iter().unwrap().map(|row| {
+            let (key, value) = row.unwrap();
+            let (_, first) = key.value();
+            let block = Block::decode(first, value.value()).unwrap();
+            let newest = block.newest().unwrap().get();
+            (first, newest, block.hints.len(), block.used)
+        });
+        rows.collect()
+    }
+
+    fn database() -> Database {
+        let medium = InMemoryBackend::new();
+        Database::builder().create_with_backend(medium).unwrap()
+    }
+
+    #[test]
+    fn client_ids_that_are_on_disk_although_their_commit_seemed_to_fail_are_counted_once() {
+        let db = database();
+        let mut client_ids = ClientIds::new([0; 16]);
+        put(&mut client_ids, 1..=5);
+        write(&db, &mut client_ids);
+        // Nobody says that it is written, and more come.
+        write(&db, &mut client_ids);
+        put(&mut client_ids, 6..=7);
+        write(&db, &mut client_ids);
+        client_ids.written(sender());
+        assert_eq!(blocks(&db), [(1, 5, 5, 5), (6, 7, 2, 7)]);
+        // A start that replays them all has them pending once more.
+        let mut again = ClientIds::new([0; 16]);
+        put(&mut again, 1..=8);
+        write(&db, &mut again);
+        assert_eq!(blocks(&db), [(1, 5, 5, 5), (6, 7, 2, 7), (8, 8, 1, 8)]);
+    }
+
+    #[test]
+    fn a_sender_has_no_more_client_ids_in_memory_than_twice_what_is_remembered() {
+        let db = database();
+        let mut client_ids = ClientIds::new([0; 16]);
+        let last = 5 * CLIENT_IDS_PER_SENDER as u64 + 3;
+        put(&mut client_ids, 1..=3);
+        write(&db, &mut client_ids);
+        put(&mut client_ids, 4..=last);
+        let known = &client_ids.senders[&sender()];
+        assert!(known.pending.len() <= MAX_PENDING);
+        assert!(known.order.len() == CLIENT_IDS_PER_SENDER && known.in_writing == 0);
+        // What was written before is none of those that are pending still.
+        client_ids.written(sender());
+        write(&db, &mut client_ids);
+        client_ids.written(sender());
+        assert!(client_ids.pending().next().is_none());
+        let first = last - CLIENT_IDS_PER_SENDER as u64 + 1;
+        let blocks = blocks(&db);
+        let (key, newest, count, _) = blocks[0];
+        assert_eq!(
+            (blocks.len(), key, newest, count),
+            (1, first, last, CLIENT_IDS_PER_SENDER)
+        );
     }
 }

@@ -8,7 +8,7 @@ use redb::{
 };
 
 use super::chain::ReadLog;
-use super::client_ids::ClientIds;
+use super::client_ids::{self, ClientIds};
 use super::conversations::{BLOCK, Conversations};
 use super::invites::{self, Invites};
 use super::log::{Appending, Log, damaged, decode};
@@ -21,7 +21,7 @@ use super::tables::{
 };
 use super::users::{self, Directory};
 use super::{OpenError, PROGRESS, StoreError};
-use crate::model::{ConversationId, EntryId, MessageId, Pair, UserId};
+use crate::model::{ConversationId, EntryId, MessageId, Pair, Timestamp, UserId};
 
 /// The format that this program writes. A file of an earlier one is migrated at open; one of a later one is refused
 /// unchanged.
@@ -324,6 +324,13 @@ fn load_talk(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
         sweep.mark(id);
     }
     let log = Log::open_any(&txn)?;
+    let last = log.last()?;
+    // The newest entry tells the next id, and the time.
+    let newest = EntryId::new(last).ok();
+    let newest = newest
+        .map(|last| log.read(last, |entry| (last, entry.at)))
+        .transpose()?;
+    let newest_at = newest.map_or(Timestamp::default(), |(_, at)| at);
     let mut walk = log.walk(swept + 1)?;
     let mut expected = swept + 1;
     let mut told = Instant::now();
@@ -338,6 +345,7 @@ fn load_talk(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
         sweep.mark(entry.conversation);
         if let Body::Message(message) = &entry.body
             && let Some(client_id) = message.client_id
+            && !client_ids::is_old(entry.at, newest_at)
         {
             let hash = client_ids.hash(&client_id.text());
             let message = MessageId::new(id.get()).expect("an entry id is a valid id");
@@ -348,13 +356,11 @@ fn load_talk(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
             told = Instant::now();
         }
     }
-    // Where nothing is replayed the newest entry still tells the next id, and the time.
-    let last = log.last()?;
     if last != expected - 1 {
         return Err(damaged(last.min(expected - 1) + 1));
     }
-    if let Ok(last) = EntryId::new(last) {
-        state.ends_with(last, log.read(last, |entry| entry.at)?);
+    if let Some((last, at)) = newest {
+        state.ends_with(last, at);
     }
     state.derive();
     Ok(Loaded {

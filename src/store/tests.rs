@@ -368,6 +368,22 @@ fn a_client_id_is_forgotten_after_10_000_later_messages_and_no_sooner() {
 }
 
 #[test]
+fn a_client_id_that_is_used_again_after_a_day_is_remembered_as_long_as_a_new_one() {
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+    let open = Open::memory().with_users(2);
+    let name = |number: u64| message(1, 2, "x", Some(&number.to_string()));
+    let last = client_ids::CLIENT_IDS_PER_SENDER as u64;
+    open.apply_all(0, (1..=last).map(name));
+    assert!(sent(open.apply(DAY, name(1))).1);
+    // Those that push its first use out.
+    open.apply_all(DAY, (last + 1..2 * last).map(name));
+    assert!(!sent(open.apply(DAY, name(1))).1);
+    open.apply(DAY, name(2 * last)).unwrap();
+    assert!(sent(open.apply(DAY, name(1))).1);
+    open.close();
+}
+
+#[test]
 fn a_client_id_that_was_sent_while_its_senders_others_were_swept_is_known_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::File(folder.path().join("chatd.redb"));

@@ -1,4 +1,5 @@
-//! Files at the bounds of what the server writes: a check calls them sound, and every command takes them.
+//! Files at the bounds of what the server writes, and as a crash or an earlier version left them: a check calls them sound,
+//! and every command takes them.
 
 use redb::{ReadableDatabase, ReadableTable};
 
@@ -6,7 +7,8 @@ use super::tests::{Data, exported, imported};
 use super::*;
 use crate::model::Timestamp;
 use crate::store::client_ids::{self, CLIENT_IDS_PER_SENDER};
-use crate::store::tables::CLIENT_IDS;
+use crate::store::record::seal;
+use crate::store::tables::{CLIENT_IDS, META, SWEPT};
 use crate::store::tests::{Open, message, sent};
 use crate::store::{Change, Location};
 
@@ -156,4 +158,92 @@ fn a_block_of_client_ids_that_lost_its_first_one_is_found() {
             ("client_ids", "1".to_owned())
         ]
     );
+}
+
+/// 4,000 client ids in a finished block and 6,000 in a second one, whose sweep was cut before it noted its end.
+fn cut_in_a_sweep() -> Data {
+    let data = Data::with_client_ids(4_000);
+    let open = data.sweeping_at_the_end();
+    open.apply_all(0, messages(4_001..=10_000));
+    open.close();
+    assert_eq!(data.client_id_blocks(), [(1, 1), (4_001, 4_001)]);
+    data.tamper(|txn| {
+        let mut meta = txn.open_table(META).unwrap();
+        let swept = seal(0, &4_000_u64.to_le_bytes());
+        meta.insert(SWEPT, &swept[..]).unwrap();
+    });
+    data
+}
+
+#[test]
+fn client_ids_are_counted_once_after_a_crash_in_a_sweep_and_a_retry_is_not_stored_again() {
+    let data = cut_in_a_sweep();
+    assert_eq!(data.check().findings, []);
+    for round in 0..2 {
+        let open = data.sweeping_at_the_end();
+        let from = 10_001 + round * 500;
+        assert!(
+            open.apply_all(0, messages(from..=from + 499))
+                .iter()
+                .all(Result::is_ok)
+        );
+        open.close();
+        assert_eq!(data.check().findings, []);
+    }
+    let open = data.open();
+    assert_eq!(stored_again(&open, 1_001..=11_000), 0);
+    // The one before them is forgotten.
+    assert_eq!(stored_again(&open, 1_000..=1_000), 1);
+    open.close();
+}
+
+#[test]
+fn client_ids_that_an_earlier_version_counted_twice_are_remembered_no_shorter() {
+    let data = cut_in_a_sweep();
+    // As the next sweep left it: the second block counted twice, and some of it once more.
+    data.tamper(|txn| {
+        let mut table = txn.open_table(CLIENT_IDS).unwrap();
+        let twice = {
+            let block = table.get((1, 4_001)).unwrap().unwrap();
+            client_ids::recounted(4_001, block.value(), 16_000, 4_001)
+        };
+        table.insert((1, 4_001), &twice[..]).unwrap();
+        let again = client_ids::recounted(4_001, &twice, 21_000, 9_001);
+        table.insert((1, 9_001), &again[..]).unwrap();
+    });
+    assert_eq!(data.check().findings, []);
+    let open = data.sweeping_at_the_end();
+    open.apply_all(0, messages(10_001..=10_500));
+    open.close();
+    assert_eq!(data.check().findings, []);
+    let open = data.open();
+    assert_eq!(stored_again(&open, 501..=10_500), 0);
+    open.close();
+    data.taken_by_every_command();
+    // Once enough came after them they are dropped all the same.
+    let open = data.sweeping_at_the_end();
+    open.apply_all(0, messages(10_501..=20_500));
+    open.close();
+    assert_eq!(data.client_id_blocks(), [(10_501, 10_501)]);
+    assert_eq!(data.check().findings, []);
+}
+
+#[test]
+fn a_client_id_that_is_missing_is_found_although_another_one_is_there_twice() {
+    let data = cut_in_a_sweep();
+    data.tamper(|txn| {
+        let mut table = txn.open_table(CLIENT_IDS).unwrap();
+        let (shorter, twice) = {
+            let (one, other) = (table.get((1, 1)).unwrap(), table.get((1, 4_001)).unwrap());
+            let shorter = client_ids::recounted(1, one.unwrap().value(), 4_000, 2);
+            (
+                shorter,
+                client_ids::recounted(4_001, other.unwrap().value(), 10_000, 10_000),
+            )
+        };
+        table.remove((1, 1)).unwrap();
+        table.insert((1, 2), &shorter[..]).unwrap();
+        table.insert((1, 10_000), &twice[..]).unwrap();
+    });
+    assert_eq!(data.finds(), [("client_ids", "1".to_owned())]);
 }

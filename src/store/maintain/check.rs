@@ -323,11 +323,38 @@ fn conversations(
 }
 
 /// What the blocks of a sender hold.
-#[derive(Default)]
 struct Remembered {
     newest: Option<MessageId>,
-    /// Those that are not forgotten by their age.
+    /// How many are not forgotten by their age.
     count: usize,
+}
+
+/// The messages of one sender's blocks, as they are read.
+struct OfSender {
+    sender: UserId,
+    newest: Option<MessageId>,
+    /// Those that are not forgotten by their age. After a crash in a sweep, or by an earlier version, some are there twice.
+    remembered: Vec<MessageId>,
+}
+
+impl OfSender {
+    fn new(sender: UserId) -> Self {
+        Self {
+            sender,
+            newest: None,
+            remembered: Vec::new(),
+        }
+    }
+
+    fn count_into(mut self, senders: &mut FxHashMap<UserId, Remembered>) {
+        self.remembered.sort_unstable();
+        self.remembered.dedup();
+        let remembered = Remembered {
+            newest: self.newest,
+            count: self.remembered.len(),
+        };
+        senders.insert(self.sender, remembered);
+    }
 }
 
 /// What is known of client ids: their hash, up to which time they are forgotten, and each sender's.
@@ -361,6 +388,7 @@ fn check_client_ids(
         ),
         senders: FxHashMap::default(),
     };
+    let mut reading: Option<OfSender> = None;
     for row in txn.open_table(CLIENT_IDS)?.iter()? {
         let (key, value) = row?;
         let (sender, first) = key.value();
@@ -381,7 +409,10 @@ fn check_client_ids(
                 "does not begin with its first message",
             );
         }
-        let remembered = known.senders.entry(sender).or_default();
+        if let Some(before) = reading.take_if(|before| before.sender != sender) {
+            before.count_into(&mut known.senders);
+        }
+        let of_sender = reading.get_or_insert_with(|| OfSender::new(sender));
         for (hash, message) in hints {
             let right = log.read_message(message, |entry, body| {
                 let members = state
@@ -389,7 +420,7 @@ fn check_client_ids(
                     .map(|conversation| conversation.pair.members());
                 let hashed = body.client_id.zip(known.hasher.as_ref());
                 if entry.at >= known.forgotten_before {
-                    remembered.count += 1;
+                    of_sender.remembered.push(message);
                 }
                 members.is_some_and(|members| members[entry.side] == sender)
                     && hashed.is_some_and(|(id, hasher)| hasher.hash(&id.text()) == hash)
@@ -408,8 +439,11 @@ fn check_client_ids(
                 ),
                 Err(error) => return Err(error),
             }
-            remembered.newest = remembered.newest.max(Some(message));
+            of_sender.newest = of_sender.newest.max(Some(message));
         }
+    }
+    if let Some(last) = reading {
+        last.count_into(&mut known.senders);
     }
     Ok(known)
 }
