@@ -33,7 +33,7 @@ pub use frame::Frame;
 pub use origin::{OriginError, Origins, say};
 pub use registry::{Census, Connection, SessionId, counted};
 
-use crate::engineio::Stage;
+use crate::engineio::{Packet, Stage};
 pub use crate::engineio::{CloseReason, Heartbeat};
 use registry::{Live, Registry};
 
@@ -346,6 +346,11 @@ impl Shared {
             .registry
             .open(self, Instant::now(), stage, peer.ip())
             .ok_or(Refusal::Full)?;
+        if stage == Stage::WebSocket {
+            // Before anybody can speak to it.
+            let json = self.handshake_json(&live, &[]);
+            live.outbox.push(Frame::packet(&Packet::Open(&json)));
+        }
         let receiver = self
             .acceptor
             .open(&handshake, Connection::new(Arc::clone(&live)));

@@ -78,9 +78,6 @@ pub(super) fn open(
     let mut response = switching(&request)?;
     let upgrade = hyper::upgrade::on(&mut request);
     let (live, say) = shared.open(&request, peer, Stage::WebSocket)?;
-    live.outbox.push(Frame::packet(&Packet::Open(
-        &shared.handshake_json(&live, &[]),
-    )));
     response.headers_mut().extend(say);
     start(shared, live, Phase::Open, upgrade);
     Ok(response)

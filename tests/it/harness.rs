@@ -1,5 +1,7 @@
 //! The harness server of the official suites, in this process.
 
+#[path = "../harness/engine_client.rs"]
+pub mod engine_client;
 #[path = "../harness/fixture.rs"]
 pub mod fixture;
 #[path = "../harness/protocol.rs"]
@@ -17,6 +19,11 @@ pub async fn start() -> Remote {
 /// The same for a client that answers each ping, and on a busy machine not within the suites' 200 ms.
 pub async fn patient() -> Remote {
     serve(protocol::fixture_that_waits(20_000)).await
+}
+
+/// The server of the official client's own tests: it speaks to a session while that opens.
+pub async fn greeting() -> Remote {
+    serve(engine_client::fixture()).await
 }
 
 async fn serve(fixture: fixture::Fixture) -> Remote {

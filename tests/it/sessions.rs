@@ -67,6 +67,17 @@ fn assert_unknown(reply: &Reply) {
     );
 }
 
+/// It was spoken to before its handshake had left, and took what came first for the handshake.
+#[tokio::test]
+async fn a_session_that_is_spoken_to_while_it_opens_hears_its_handshake_first() {
+    let server = crate::harness::greeting().await;
+    let path = "/engine.io/?EIO=4&transport=websocket";
+    let mut wire = server.wire(path).await;
+    let handshake = wire.text().await;
+    assert!(handshake.starts_with("0{"), "{handshake}");
+    wire.hears("4hi").await;
+}
+
 #[tokio::test]
 async fn two_people_chat_by_polling_alone() {
     let server = TestServer::start().await;
