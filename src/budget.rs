@@ -78,6 +78,11 @@ impl Share {
         self.pool.inner.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// The pool that they are of.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// The bytes held.
     pub fn bytes(&self) -> usize {
         self.bytes

@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accounts::Accounts;
+use crate::budget::Pool;
 use crate::chat::{Chat, Presence};
 use crate::config::Config;
 use crate::gateway::{self, Expiry, Inbound, Outbound};
@@ -67,6 +68,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const QUICK_OPENING: Duration = Duration::from_secs(1);
 /// After so many answers the teller lets others run.
 const ANSWERS_A_TURN: usize = 256;
+/// 1 MiB: so does it after so many bytes more wait to be sent, lest a burst fill the outboxes of those who read at full
+/// speed before their tasks have run.
+const BYTES_A_TURN: usize = 1 << 20;
 
 /// Why a server ended otherwise than it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -176,7 +180,8 @@ pub async fn run(
         config.rules,
         cursor_key,
     );
-    let mut teller = tokio::spawn(tell(batches, chat.clone()));
+    let outboxes = config.engine.budget.outboxes.clone();
+    let mut teller = tokio::spawn(tell(batches, chat.clone(), outboxes));
     let accounts = Accounts::new(
         store.clone(),
         config.passwords,
@@ -371,11 +376,13 @@ async fn keep_certificates(
 }
 
 /// Answers what the writer has committed, in commit order: the one place by which changes leave the store.
-async fn tell(mut batches: mpsc::Receiver<Vec<Done>>, chat: Chat) {
+async fn tell(mut batches: mpsc::Receiver<Vec<Done>>, chat: Chat, outboxes: Pool) {
+    let mut waiting = outboxes.used();
     while let Some(batch) = batches.recv().await {
         for (number, done) in batch.into_iter().enumerate() {
             done.tell(|committed| chat.announce(&committed));
-            if number % ANSWERS_A_TURN == ANSWERS_A_TURN - 1 {
+            let is_enough = outboxes.used() > waiting + BYTES_A_TURN;
+            if is_enough || number % ANSWERS_A_TURN == ANSWERS_A_TURN - 1 {
                 tokio::task::yield_now().await;
             }
         }
@@ -390,6 +397,7 @@ pub struct Connections {
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
+                waiting = outboxes.used();
 
 impl Connections {
     /// Accepts connections and answers their requests, for as long as it is polled.

@@ -84,17 +84,6 @@ pub struct CatchUp {
     pub newest: u64,
 }
 
-impl CatchUp {
-    /// How many bytes of content it holds.
-    pub fn content_bytes(&self) -> usize {
-        let lengths = self.missed.iter().map(|missed| match &missed.change {
-            MissedChange::Message(message) => message.content.len(),
-            _ => 0,
-        });
-        lengths.sum()
-    }
-}
-
 impl Chat {
     /// Talk over this store; what happens is told to `listener`.
     pub fn new(

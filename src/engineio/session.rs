@@ -164,6 +164,13 @@ impl Session {
         }
     }
 
+    /// The client has taken what it was slow to take: the answer to a ping among that is due from now on.
+    pub fn heard_of(&mut self, now: Instant) {
+        if let Beat::Pong(due) = &mut self.beat {
+            *due = (*due).max(now + self.heartbeat.timeout);
+        }
+    }
+
     /// The client sent a packet on the session's transport.
     pub fn handle_packet<'a>(&mut self, now: Instant, packet: Packet<'a>) -> Output<'a> {
         if self.stage == Stage::Closed {
@@ -322,6 +329,21 @@ mod tests {
         session.handle_packet(pinged + Duration::from_millis(5), Packet::Pong);
         assert!(look <= session.deadline());
         assert_eq!(session.next_look(look), session.deadline());
+    }
+
+    #[test]
+    fn a_client_that_was_slow_to_take_a_ping_has_the_whole_time_to_answer_it() {
+        let (mut session, start) = open(Stage::WebSocket);
+        let pinged = start + HEARTBEAT.interval;
+        session.heard_of(pinged);
+        assert_eq!(session.deadline(), pinged, "there is no ping to answer yet");
+        session.handle_timeout(pinged);
+        let taken = pinged + HEARTBEAT.timeout + Duration::from_secs(10);
+        session.heard_of(taken);
+        assert_eq!(session.handle_timeout(taken), Output::None);
+        assert_eq!(session.deadline(), taken + HEARTBEAT.timeout);
+        session.heard_of(pinged);
+        assert_eq!(session.deadline(), taken + HEARTBEAT.timeout);
     }
 
     #[test]

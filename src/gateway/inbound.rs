@@ -25,7 +25,7 @@ use crate::hub::{
 use crate::limits::{Key, Kind, Limits};
 use crate::metrics::METRICS;
 use crate::model::{ClientId, Code, Cursor, FieldError, Fields, Origin, Place, Timestamp, UserId};
-use crate::transport::CloseReason;
+use crate::transport::{CloseReason, Frame};
 
 /// How many people one socket may watch.
 const MAX_SUBSCRIPTIONS: usize = 500;
@@ -34,11 +34,12 @@ const MAX_SUBSCRIPTIONS: usize = 500;
 /// disconnected before it looks at the event, and hears of it only after it has come back.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// How much a client that comes back is told of what it missed: half of what its outbox holds. With more than that it is
-/// a new socket, whose client reads its chats afresh.
+/// The changes of which a client that comes back is told at once. With more it is a new socket, whose client reads its
+/// chats afresh.
 const MAX_CATCH_UP_CHANGES: usize = 2_000;
-/// See [`MAX_CATCH_UP_CHANGES`]: so many bytes of content.
-const MAX_CATCH_UP_BYTES: usize = 384 * 1_024;
+/// 4 MiB: the same in bytes as they are sent, a quarter of what may wait for one client. So much has room for certain,
+/// since that is asked for first: a client that was told of what did not fit would come back for it again and again.
+const MAX_CATCH_UP_BYTES: usize = 4 << 20;
 
 /// What tells the time; the server's is [`Timestamp::now`].
 pub(super) type Clock = fn() -> Timestamp;
@@ -169,6 +170,27 @@ impl Shared {
         socket.join(user_room(user));
         Some(Lost { place, since })
     }
+
+    /// The events after a cursor that a client missed, or `None` where there is no room for them.
+    fn encode(
+        &self,
+        socket: &Socket,
+        user: UserId,
+        since: Cursor,
+        missed: &CatchUp,
+    ) -> Option<Vec<Frame>> {
+        let key = self.outbound.cursor_key();
+        let mut room = MAX_CATCH_UP_BYTES.min(socket.room());
+        let missed = missed.missed.iter();
+        let updates = missed.flat_map(|missed| chat::updates(missed, user));
+        let mut events = Vec::new();
+        for (cursor, update) in updates.filter(|(cursor, _)| *cursor > since) {
+            let event = socket.encode(update.name(), &(update, cursor.seal(key, user)))?;
+            room = room.checked_sub(event.cost())?;
+            events.push(event);
+        }
+        Some(events)
+    }
 }
 
 /// A new socket.
@@ -214,10 +236,12 @@ async fn welcome_back(
         .missed(now, user, lost.since, MAX_CATCH_UP_CHANGES)
         .await;
     let missed = missed.and_then(|missed| {
-        if missed.has_more || missed.content_bytes() > MAX_CATCH_UP_BYTES {
-            return Err(chat::ChatError::CursorExpired);
-        }
-        Ok(missed)
+        let events = match missed.has_more {
+            true => None,
+            false => shared.encode(&socket, user, lost.since, &missed),
+        };
+        let events = events.ok_or(chat::ChatError::CursorExpired)?;
+        Ok((events, missed.newest))
     });
     let id = std::str::from_utf8(&lost.place.socket).ok();
     let (missed, id) = match (missed, id.and_then(SocketId::parse)) {
@@ -240,7 +264,7 @@ async fn welcome_back(
         told: false,
         place: Some(lost.place),
         is_present: false,
-        missed: Some(Box::new((lost.since, missed))),
+        missed: Some(Box::new(missed)),
     })
 }
 
@@ -266,24 +290,11 @@ struct Person {
     place: Option<Place>,
     /// Whether the others were told that it came: a session may end while its CONNECT is decided.
     is_present: bool,
-    /// Where it is a continued one: what its client had, and what it missed.
-    missed: Option<Box<(Cursor, CatchUp)>>,
+    /// Where it is a continued one: the events that its client missed, and the newest entry of which they tell.
+    missed: Option<Box<(Vec<Frame>, u64)>>,
 }
 
 impl Person {
-    /// Tells a client that came back what it missed.
-    fn catch_up(&self, since: Cursor, missed: &CatchUp) {
-        let key = self.shared.outbound.cursor_key();
-        let updates = missed
-            .missed
-            .iter()
-            .flat_map(|missed| chat::updates(missed, self.user));
-        for (cursor, update) in updates.filter(|(cursor, _)| *cursor > since) {
-            let text = cursor.seal(key, self.user);
-            self.socket.emit(update.name(), &(update, text));
-        }
-    }
-
     /// Puts the socket out if its token holds no longer. One whose token has expired loses its transport, so that a
     /// stock client comes back with a fresh one; one that was revoked, or whose account is disabled, stays out.
     fn stay_or_go(&mut self) {
@@ -329,9 +340,9 @@ impl SocketHandler for Person {
         let told = match self.missed.take() {
             None => 0,
             Some(missed) => {
-                let (since, missed) = *missed;
-                self.catch_up(since, &missed);
-                missed.newest
+                let (events, newest) = *missed;
+                self.socket.send_encoded(events);
+                newest
             }
         };
         self.socket.release(told);

@@ -24,6 +24,8 @@ use crate::transport::{CloseReason, Connection, Handshake, Receiver};
 const MAX_ATTACHMENT_BYTES: usize = 4_000_000;
 /// How many packets may wait for a CONNECT that is being decided. The reference's client sends none before its answer.
 const WAITING_PACKETS: usize = 64;
+/// 64 KiB: how many bytes these may have.
+const WAITING_BYTES: usize = 64 << 10;
 
 /// The receiver of one session.
 pub(super) struct Client {
@@ -61,6 +63,12 @@ enum Stage {
 struct Waiting {
     text: String,
     attachments: Vec<Bytes>,
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.text.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
+    }
 }
 
 /// An event or ack whose attachments are not all there.
@@ -160,13 +168,15 @@ impl Client {
             .ok_or(CloseReason::ParseError)?;
         match &mut joined.stage {
             Stage::Deciding(waiting) => {
-                if waiting.len() >= WAITING_PACKETS {
-                    return Err(CloseReason::ParseError);
-                }
-                waiting.push(Waiting {
+                let packet = Waiting {
                     text: text.to_owned(),
                     attachments,
-                });
+                };
+                let bytes: usize = waiting.iter().chain([&packet]).map(Waiting::bytes).sum();
+                if waiting.len() >= WAITING_PACKETS || bytes > WAITING_BYTES {
+                    return Err(CloseReason::ParseError);
+                }
+                waiting.push(packet);
                 Ok(())
             }
             Stage::Connected(handler) => {

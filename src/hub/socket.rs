@@ -16,6 +16,7 @@ use super::ack::{AckError, AckReply, Awaited};
 use super::client::Client;
 use super::encode;
 use super::namespace::{Namespace, Room};
+use crate::budget::Share;
 use crate::socketio::{Header, Kind};
 use crate::transport::{CloseReason, Connection, Frame};
 
@@ -54,13 +55,27 @@ impl SocketId {
     }
 }
 
-/// How many broadcasts a socket that is being continued holds; with more it is closed as a slow consumer, whose client
-/// comes back.
-const MAX_HELD: usize = 1_000;
+/// 4 MiB of broadcasts are held for a socket that is being continued. With more, or where there is no room for them, it
+/// is closed as a slow consumer, whose client comes back: by then it has missed too much to be continued.
+const MAX_HELD_BYTES: usize = 4 << 20;
 
 /// Broadcasts that are held, with their sequence numbers. Boxed where it stands, since most sockets never have it.
-#[derive(Default)]
-struct Held(Vec<(Option<u64>, Frame)>);
+struct Held {
+    frames: Vec<(Option<u64>, Frame)>,
+    /// What they take of the memory in which frames wait.
+    share: Share,
+}
+
+impl Held {
+    fn push(&mut self, sequence: Option<u64>, frame: Frame) -> bool {
+        let fits = self.share.bytes() + frame.cost() <= MAX_HELD_BYTES;
+        let has_room = fits && self.share.grow(frame.cost());
+        if has_room {
+            self.frames.push((sequence, frame));
+        }
+        has_room
+    }
+}
 
 /// One client in one namespace. Cheap to clone; sending to one that is gone does nothing.
 #[derive(Clone)]
@@ -136,7 +151,13 @@ impl Socket {
     /// Holds back what is broadcast to it from now on, until [`Socket::release`]. So that it can join its rooms first, be
     /// told by [`Socket::emit`] what its client missed, and then hear the rest, in order and once.
     pub fn hold(&self) {
-        self.inner.held.lock().get_or_insert_default();
+        let mut held = self.inner.held.lock();
+        held.get_or_insert_with(|| {
+            Box::new(Held {
+                frames: Vec::new(),
+                share: self.inner.connection.share(),
+            })
+        });
     }
 
     /// Sends what was held back, but for what is not newer than this sequence number. Nor is such a broadcast heard when it
@@ -144,7 +165,8 @@ impl Socket {
     pub fn release(&self, told: u64) {
         let mut held = self.inner.held.lock();
         self.inner.told.store(told, Ordering::Release);
-        for (sequence, frame) in held.take().into_iter().flat_map(|held| held.0) {
+        let frames = held.take().map(|held| held.frames);
+        for (sequence, frame) in frames.into_iter().flatten() {
             if sequence.is_none_or(|sequence| sequence > told) {
                 // Under the lock, so that no later broadcast overtakes it.
                 self.send(frame);
@@ -159,8 +181,11 @@ impl Socket {
             return;
         }
         match &mut *held {
-            Some(held) if held.0.len() < MAX_HELD => held.0.push((sequence, frame)),
-            Some(_) => self.close(CloseReason::SlowConsumer),
+            Some(held) => {
+                if !held.push(sequence, frame) {
+                    self.close(CloseReason::SlowConsumer);
+                }
+            }
             None => {
                 drop(held);
                 self.inner.connection.send(frame);
@@ -199,6 +224,25 @@ impl Socket {
     /// Emits an event. `args` is written as a JSON array, so a tuple, an array or a slice.
     pub fn emit<A: Serialize + ?Sized>(&self, name: &str, args: &A) {
         self.emit_binary(name, args, &[]);
+    }
+
+    /// Encodes an event to be sent later, by [`Socket::send_encoded`]; `args` as for [`Socket::emit`].
+    pub fn encode<A: Serialize + ?Sized>(&self, name: &str, args: &A) -> Option<Frame> {
+        encode::event(self.namespace().name(), name, args, None, 0)
+            .inspect_err(|error| tracing::error!(%error, name, "an event could not be encoded"))
+            .ok()
+    }
+
+    /// Sends events that were encoded before.
+    pub fn send_encoded(&self, events: Vec<Frame>) {
+        if !self.is_gone() {
+            self.inner.connection.send_all(events);
+        }
+    }
+
+    /// How many bytes of events may be sent at once, and leave as much room to others.
+    pub fn room(&self) -> usize {
+        self.inner.connection.room()
     }
 
     /// Emits an event with attachments, which [`crate::socketio::Placeholder`]s in `args` stand for.

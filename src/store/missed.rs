@@ -9,6 +9,9 @@ use crate::model::{ChatRead, EntryId, Message, MessageId, MessageRead, Pair, Tim
 /// 10,000 entries: whoever missed more reads their chats afresh, which costs less than being told of each.
 pub const MAX_MISSED: usize = 10_000;
 
+/// 4 MiB: what is given of it at once. With the change that goes beyond that, a page ends.
+const MAX_MISSED_BYTES: usize = 4 << 20;
+
 /// A change that a person missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missed {
@@ -32,6 +35,15 @@ pub enum MissedChange {
 }
 
 impl Missed {
+    /// How much it is to be told of, about.
+    fn bytes(&self) -> usize {
+        match &self.change {
+            MissedChange::Message(message) => message.content.len(),
+            MissedChange::Read(_) => 0,
+            MissedChange::ChatRead(read) => read.changed.len() * size_of::<MessageId>(),
+        }
+    }
+
     fn of(id: EntryId, pair: Pair, entry: &Entry<'_>) -> Self {
         let members = pair.members();
         let (actor, other) = (members[entry.side], members[1 - entry.side]);
@@ -99,12 +111,17 @@ impl Snapshot<'_> {
             }
         }
         found.sort_unstable_by_key(|(id, _)| *id);
-        let has_more = found.len() > limit;
-        found.truncate(limit);
-        let rows = found
-            .into_iter()
-            .map(|(id, pair)| log.read(id, |entry| Missed::of(id, pair, &entry)));
-        let rows = rows.collect::<Result<_, _>>()?;
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        for &(id, pair) in found.iter().take(limit) {
+            if bytes >= MAX_MISSED_BYTES {
+                break;
+            }
+            let row = log.read(id, |entry| Missed::of(id, pair, &entry))?;
+            // The first may be the one that was told last.
+            bytes += if id.get() > from { row.bytes() } else { 0 };
+            rows.push(row);
+        }
+        let has_more = rows.len() < found.len();
         Ok((Some(Page { rows, has_more }), newest))
     }
 }

@@ -9,6 +9,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
+use crate::budget::{Pool, Share};
+
 /// The body of every response: most are there as a whole; a file is streamed.
 pub enum Body {
     /// All of it.
@@ -74,6 +76,10 @@ impl hyper::body::Body for Body {
 /// connection is closed sees a broken connection and no refusal. 8 MiB; larger ones are cut off.
 const DRAINED: usize = 8 << 20;
 
+/// 32 KiB of what one connection has half received are not counted: more than a message of the chat has, so that those
+/// who fill the pool with larger ones keep nobody from talking.
+pub(super) const UNCOUNTED: usize = 32 << 10;
+
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
@@ -83,20 +89,29 @@ pub enum BodyError {
     /// It did not arrive in time, or its connection broke.
     #[error("the body did not arrive")]
     Incomplete,
+    /// Too much is half received at the moment.
+    #[error("there is no room for the body at the moment")]
+    NoRoom,
 }
 
-/// The whole body, of at most `limit` bytes, if it arrives within `timeout`.
+/// Returns the whole body, of at most `limit` bytes, if it arrives within `timeout`. A large one is counted until then.
 pub async fn read_body(
     body: Incoming,
     limit: usize,
     timeout: Duration,
+    half_received: Option<&Pool>,
 ) -> Result<Bytes, BodyError> {
-    tokio::time::timeout(timeout, read(body, limit))
+    tokio::time::timeout(timeout, read(body, limit, half_received))
         .await
         .unwrap_or(Err(BodyError::Incomplete))
 }
 
-async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
+async fn read(
+    mut body: Incoming,
+    limit: usize,
+    half_received: Option<&Pool>,
+) -> Result<Bytes, BodyError> {
+    let mut share = half_received.and_then(|pool| pool.take(0));
     if body.size_hint().lower() > (limit + DRAINED) as u64 {
         return Err(BodyError::TooLarge);
     }
@@ -108,9 +123,18 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
         };
         length += data.len();
         if length <= limit {
+            let counted = share.as_ref().map_or(length, Share::bytes);
+            let more = length.saturating_sub(counted.max(UNCOUNTED));
+            if more > 0
+                && let Some(share) = &mut share
+                && !share.grow(more.next_multiple_of(UNCOUNTED))
+            {
+                return Err(BodyError::NoRoom);
+            }
             whole.extend_from_slice(&data);
         } else if length <= limit + DRAINED {
             whole = BytesMut::new();
+            share = None;
         } else {
             break;
         }

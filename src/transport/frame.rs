@@ -9,6 +9,10 @@ use crate::engineio::Packet;
 const MAX_HEADER: usize = 10;
 const FINAL_TEXT: u8 = 0x81;
 const FINAL_BINARY: u8 = 0x82;
+/// The first byte of a WebSocket's pong.
+pub(super) const PONG: u8 = 0x8a;
+/// 64 bytes that a frame takes beside those of its wire form: its place in a queue, its counts, the allocator's share.
+const OVERHEAD: usize = 64;
 /// 16 KiB: a thread's buffer that grew larger is given back.
 const MAX_KEPT_BYTES: usize = 16 << 10;
 
@@ -96,6 +100,16 @@ impl Frame {
     /// How many bytes it takes on a WebSocket.
     pub(super) fn len(&self) -> usize {
         self.wire.len()
+    }
+
+    /// How many bytes of memory it takes.
+    pub fn cost(&self) -> usize {
+        self.wire.len() + OVERHEAD
+    }
+
+    /// Whether it answers a WebSocket's ping.
+    pub(super) fn is_pong(&self) -> bool {
+        self.wire.first() == Some(&PONG)
     }
 
     /// The packet as polling writes it: for tests, and for looking at.

@@ -23,6 +23,10 @@ pub(super) struct Frames {
     payload_left: u64,
     /// A message has begun whose last fragment has not.
     in_message: bool,
+    /// The frame at hand is a control frame, which may stand among the fragments of a message.
+    is_control: bool,
+    /// How much of the payload of the latest message is read.
+    message_read: usize,
     second: Instant,
     in_second: u32,
 }
@@ -34,6 +38,8 @@ impl Frames {
             header_read: 0,
             payload_left: 0,
             in_message: false,
+            is_control: false,
+            message_read: 0,
             second: now,
             in_second: 0,
         }
@@ -44,6 +50,14 @@ impl Frames {
         self.header_read == 0 && self.payload_left == 0 && !self.in_message
     }
 
+    /// How many bytes of a message are read that is not whole.
+    pub(super) fn half_read(&self) -> usize {
+        match self.in_message || self.payload_left > 0 && !self.is_control {
+            true => self.message_read,
+            false => 0,
+        }
+    }
+
     /// Takes in bytes of the client. `false` where it sends too many frames.
     pub(super) fn feed(&mut self, now: Instant, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
@@ -52,6 +66,9 @@ impl Frames {
                     .len()
                     .min(usize::try_from(self.payload_left).unwrap_or(usize::MAX));
                 self.payload_left -= skip as u64;
+                if !self.is_control {
+                    self.message_read += skip;
+                }
                 bytes = &bytes[skip..];
                 continue;
             }
@@ -94,7 +111,11 @@ impl Frames {
             length => u64::from(length),
         };
         let (is_final, is_control) = (self.header[0] & 0x80 != 0, self.header[0] & 0x08 != 0);
+        self.is_control = is_control;
         if !is_control {
+            if !self.in_message {
+                self.message_read = 0;
+            }
             self.in_message = !is_final;
         }
         self.header_read = 0;
@@ -164,6 +185,22 @@ mod tests {
             frames.feed(Instant::now(), &frame(first, 3));
             assert_eq!(frames.is_between_messages(), between);
         }
+    }
+
+    #[test]
+    fn what_is_half_read_of_a_message_is_counted_over_its_fragments() {
+        let mut frames = Frames::new(Instant::now());
+        let mut feed = |bytes: &[u8]| {
+            assert!(frames.feed(Instant::now(), bytes));
+            frames.half_read()
+        };
+        let (first, last) = (frame(0x01, 300), frame(0x80, 200));
+        assert_eq!(feed(&first[..first.len() - 100]), 200);
+        assert_eq!(feed(&first[first.len() - 100..]), 300);
+        assert_eq!(feed(&frame(0x89, 4)), 300, "a ping is no part of it");
+        assert_eq!(feed(&last[..last.len() - 1]), 499);
+        assert_eq!(feed(&last[last.len() - 1..]), 0);
+        assert_eq!(feed(&frame(0x81, 50)[..30]), 30 - 6);
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //! socket  <- websocket.rs | polling.rs <- Outbox            <- Connection::send
 //! ```
 //!
-//! One session has one outbox, bounded in frames and bytes. A session whose client does not read is closed
-//! when its outbox is full, and what it held is given back; the client may come back and catch up.
+//! One session has one outbox, bounded in bytes, and their sum is too. A session whose client does not take what waits
+//! for it is closed, and what it held is given back; the client may come back and catch up.
 
 mod body;
 mod frame;
@@ -33,9 +33,11 @@ pub use frame::Frame;
 pub use origin::{OriginError, Origins, say};
 pub use registry::{Census, Connection, SessionId, counted};
 
-use crate::engineio::{Packet, Stage};
+use crate::budget::Budget;
 pub use crate::engineio::{CloseReason, Heartbeat};
+use crate::engineio::{Packet, Stage};
 use registry::{Live, Registry};
+use tokio_util::task::TaskTracker;
 
 /// 100,000 sessions: some 300 MB, and more than one small machine has file descriptors for.
 pub const DEFAULT_MAX_SESSIONS: usize = 100_000;
@@ -58,6 +60,8 @@ pub struct EngineConfig {
     pub max_sessions_per_address: usize,
     /// Which web pages may connect, besides our own.
     pub origins: Origins,
+    /// From which the bytes are taken that sessions hold.
+    pub budget: Budget,
 }
 
 impl Default for EngineConfig {
@@ -72,6 +76,7 @@ impl Default for EngineConfig {
             max_sessions: DEFAULT_MAX_SESSIONS,
             max_sessions_per_address: DEFAULT_MAX_SESSIONS_PER_ADDRESS,
             origins: Origins::default(),
+            budget: Budget::default(),
         }
     }
 }
@@ -125,6 +130,8 @@ struct Shared {
     config: EngineConfig,
     acceptor: Arc<dyn Acceptor>,
     registry: Registry,
+    /// The tasks of WebSockets: each counts until its connection has ended, however long its session is over.
+    sockets: TaskTracker,
 }
 
 /// Which transport a request is for.
@@ -146,6 +153,8 @@ enum Refusal {
     Forbidden(&'static str),
     /// As many sessions are open as may be.
     Full,
+    /// The server is stopping.
+    Stopping,
 }
 
 /// How long a client is to wait where the server is full, in seconds.
@@ -161,6 +170,7 @@ impl Refusal {
             Self::Forbidden(message) => (4, message),
             Self::ProtocolVersion => (5, "Unsupported protocol version"),
             Self::Full => (3, "Too many sessions"),
+            Self::Stopping => (3, "The server is stopping"),
         }
     }
 
@@ -175,11 +185,11 @@ impl Refusal {
         *response.status_mut() = match self {
             // As the reference: to a WebSocket every refusal is a bad request.
             Self::Forbidden(_) if !websocket => StatusCode::FORBIDDEN,
-            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         };
         let headers = response.headers_mut();
-        if self == Self::Full {
+        if matches!(self, Self::Full | Self::Stopping) {
             headers.insert(
                 header::RETRY_AFTER,
                 HeaderValue::from_static(FULL_RETRY_AFTER),
@@ -241,6 +251,7 @@ impl Engine {
                 config,
                 acceptor,
                 registry: Registry::default(),
+                sockets: TaskTracker::new(),
             }),
         }
     }
@@ -316,12 +327,19 @@ impl Engine {
         self.shared.registry.census()
     }
 
-    /// Closes every session, telling its client, and waits until all are gone.
+    /// Opens no session any more, and hears nothing more from clients. What is said to them is still sent.
+    pub fn pause(&self) {
+        self.shared.registry.pause();
+    }
+
+    /// Closes every session, telling its client what waits for it and that it is over, and waits until all have heard
+    /// that or have had their time to.
     pub async fn shutdown(&self) {
-        self.shared
-            .registry
-            .close_all(CloseReason::ServerShutdown)
-            .await;
+        self.pause();
+        let registry = &self.shared.registry;
+        registry.close_all(CloseReason::ServerShutdown).await;
+        self.shared.sockets.close();
+        self.shared.sockets.wait().await;
     }
 }
 
@@ -342,14 +360,11 @@ impl Shared {
         self.acceptor
             .allow(&handshake)
             .map_err(Refusal::Forbidden)?;
-        let live = self
-            .registry
-            .open(self, Instant::now(), stage, peer.ip())
-            .ok_or(Refusal::Full)?;
+        let live = self.registry.open(self, Instant::now(), stage, peer.ip())?;
         if stage == Stage::WebSocket {
             // Before anybody can speak to it.
             let json = self.handshake_json(&live, &[]);
-            live.outbox.push(Frame::packet(&Packet::Open(&json)));
+            live.send([Frame::packet(&Packet::Open(&json))]);
         }
         let receiver = self
             .acceptor

@@ -3,17 +3,18 @@
 //! One of each kind at a time: a second one is against the protocol and ends the session. A request whose connection is
 //! cut ends it too, since what it carried is lost. Time is kept by one small task a session, until it is upgraded.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::body::{BodyError, read_body};
-use super::outbox::{Polled, Watched};
+use super::outbox::{Polled, Watched, has_last_words};
 use super::registry::Live;
 use super::{Body, Refusal, Shared};
 use crate::engineio::{CloseReason, Packet, SEPARATOR, Stage, decode_payload};
@@ -23,6 +24,13 @@ const LAST_WORDS: Duration = Duration::from_secs(30);
 /// How long the noop waits that ends the poll of a client that closed: it may be on its way while the POST that closes
 /// overtakes it.
 const LAST_NOOP: Duration = Duration::from_secs(1);
+/// How long a stopping server waits for the poll by which a client hears of it.
+const STOP_WORDS: Duration = Duration::from_secs(2);
+/// How much longer its id is known: a POST that the client sent before it read that is answered as any other, since a
+/// stock client takes a refusal for an error of its transport.
+const STOP_POSTS: Duration = Duration::from_millis(200);
+/// How long frames may wait for a client that does not ask for them. A stock client's polls follow upon each other.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a POST's body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -52,10 +60,7 @@ pub(super) async fn serve(
     match live.session.lock().stage() {
         Stage::WebSocket => return Err(Refusal::BadRequest),
         // Only what a closing session still has to say is served.
-        Stage::Closed
-            if request.method() != Method::GET
-                || live.outbox.closing() == Some(CloseReason::PingTimeout) =>
-        {
+        Stage::Closed if !may_ask(&live, request.method()) => {
             return Err(Refusal::SessionUnknown);
         }
         _ => {}
@@ -67,10 +72,25 @@ pub(super) async fn serve(
     }
 }
 
+/// Whether a request for a closed session is served: a GET for its last words. At a stopping server a POST too, which the
+/// client sent before it could know.
+fn may_ask(live: &Live, method: &Method) -> bool {
+    match live.outbox.closing() {
+        Some(CloseReason::PingTimeout) => false,
+        Some(CloseReason::ServerShutdown) => true,
+        _ => method == Method::GET,
+    }
+}
+
 /// Keeps a polling session's time, until it is upgraded or gone.
 async fn keep(live: Arc<Live>) {
+    let mut unfetched = None;
     loop {
-        let look = live.session.lock().next_look(Instant::now());
+        let now = Instant::now();
+        if is_left(&live, now, &mut unfetched) {
+            live.outbox.evict();
+        }
+        let look = live.session.lock().next_look(now);
         tokio::select! {
             watched = poll_fn(|cx| live.outbox.poll_watch(cx)) => match watched {
                 Watched::Upgraded => return,
@@ -85,16 +105,31 @@ async fn keep(live: Arc<Live>) {
         return;
     }
     let linger = match reason {
-        CloseReason::ForcedClose | CloseReason::ConnectTimeout | CloseReason::SlowConsumer => {
-            LAST_WORDS
-        }
-        CloseReason::TransportClose => LAST_NOOP,
+        CloseReason::ServerShutdown => STOP_WORDS,
+        // The poll that is told of the close has the session forgotten.
+        _ if has_last_words(reason) => LAST_WORDS,
+        CloseReason::TransportClose if !live.requests.lock().get => LAST_NOOP,
         _ => Duration::ZERO,
     };
-    if linger > Duration::ZERO && !live.requests.lock().get {
+    if linger > Duration::ZERO {
         tokio::time::sleep(linger).await;
     }
     live.forget();
+}
+
+/// Whether a client has left what waits for it for too long, without a poll. A client that answers pings which it has
+/// not fetched would else keep its frames here for ever.
+fn is_left(live: &Live, now: Instant, unfetched: &mut Option<(u32, Instant)>) -> bool {
+    // A client stops polling while it tries a WebSocket.
+    let is_polling = live.session.lock().stage() == Stage::Polling;
+    let polls = live.outbox.unfetched().filter(|_| is_polling);
+    match (polls, *unfetched) {
+        (Some(polls), Some((before, since))) if polls == before => now >= since + FETCH_TIMEOUT,
+        (polls, _) => {
+            *unfetched = polls.map(|polls| (polls, now));
+            false
+        }
+    }
 }
 
 /// Ends a session whose request was dropped before it was answered: its connection was cut.
@@ -130,7 +165,8 @@ fn enter(live: &Live, kind: fn(&mut super::registry::Requests) -> &mut bool) -> 
 
 /// Answers a GET with all that waits, or waits for something.
 async fn drain(live: Arc<Live>) -> Result<Response<Body>, Refusal> {
-    let Some(mut get) = enter(&live, |requests| &mut requests.get) else {
+    let entered = Arc::clone(&live);
+    let Some(mut get) = enter(&entered, |requests| &mut requests.get) else {
         return Ok(bad_request());
     };
     if live.session.lock().stage() == Stage::Probing {
@@ -144,11 +180,16 @@ async fn drain(live: Arc<Live>) -> Result<Response<Body>, Refusal> {
     let polled = poll_fn(|cx| live.outbox.poll_payload(cx)).await;
     get.answered = true;
     let mut body = String::new();
+    let mut counted = 0;
     match polled {
         Polled::Noop => Packet::Noop.encode(&mut body),
-        Polled::Frames(frames) => encode(&frames, &mut body),
-        Polled::Closing(frames, reason) => {
-            encode(&frames, &mut body);
+        Polled::Frames(frames, cost) => {
+            counted = cost;
+            encode(frames, &mut body);
+        }
+        Polled::Closing(frames, cost, reason) => {
+            counted = cost;
+            encode(frames, &mut body);
             if !body.is_empty() {
                 body.push(SEPARATOR);
             }
@@ -159,13 +200,49 @@ async fn drain(live: Arc<Live>) -> Result<Response<Body>, Refusal> {
                 Packet::Close
             }
             .encode(&mut body);
-            live.forget();
+            forget(&live, reason);
         }
     }
-    Ok(payload(body))
+    Ok(payload(Bytes::from_owner(Counted {
+        body,
+        cost: counted,
+        live,
+    })))
 }
 
-fn encode<'a>(frames: impl IntoIterator<Item = &'a super::Frame>, body: &mut String) {
+/// Forgets a session whose client has heard its last words, at once unless the server is stopping.
+fn forget(live: &Arc<Live>, reason: CloseReason) {
+    if reason != CloseReason::ServerShutdown {
+        return live.forget();
+    }
+    let live = Arc::clone(live);
+    tokio::spawn(async move {
+        tokio::time::sleep(STOP_POSTS).await;
+        live.forget();
+    });
+}
+
+/// The answer to a poll, which counts as held for the client until it is written.
+struct Counted {
+    body: String,
+    cost: usize,
+    live: Arc<Live>,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        self.body.as_bytes()
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.live.outbox.written(self.cost);
+    }
+}
+
+fn encode(frames: VecDeque<super::Frame>, body: &mut String) {
+    body.reserve(frames.iter().map(|frame| frame.len() + 1).sum());
     for frame in frames {
         if !body.is_empty() {
             body.push(SEPARATOR);
@@ -188,7 +265,10 @@ async fn feed(shared: &Shared, live: Arc<Live>, request: Request<Incoming>) -> R
         return bad_request();
     }
     live.posting(request.headers());
-    let body = match read_body(request.into_body(), shared.config.max_payload, BODY_TIMEOUT).await {
+    let config = &shared.config;
+    let pool = Some(&config.budget.half_received);
+    let body = read_body(request.into_body(), config.max_payload, BODY_TIMEOUT, pool);
+    let body = match body.await {
         Ok(body) => body,
         Err(BodyError::TooLarge) => {
             // The session lives on; the reference's own client closes itself.
@@ -198,8 +278,16 @@ async fn feed(shared: &Shared, live: Arc<Live>, request: Request<Incoming>) -> R
             return response;
         }
         Err(BodyError::Incomplete) => return bad_request(),
+        Err(BodyError::NoRoom) => {
+            let mut response = bad_request();
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            return response;
+        }
     };
     post.answered = true;
+    if live.outbox.is_stopping() {
+        return received();
+    }
     // As the reference does: what is no UTF-8 arrives as replacement characters.
     let text = String::from_utf8_lossy(&body);
     for packet in decode_payload(&text) {
@@ -221,6 +309,11 @@ async fn feed(shared: &Shared, live: Arc<Live>, request: Request<Incoming>) -> R
             Err(_) => break,
         }
     }
+    received()
+}
+
+/// The answer to a POST: that it was received.
+fn received() -> Response<Body> {
     let mut response = Response::new(Body::from("ok"));
     headers(&mut response, "text/html");
     response
@@ -233,7 +326,7 @@ fn bad_request() -> Response<Body> {
     response
 }
 
-fn payload(body: String) -> Response<Body> {
+fn payload(body: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     headers(&mut response, "text/plain; charset=UTF-8");
     response

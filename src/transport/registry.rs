@@ -1,5 +1,6 @@
 //! The sessions that are open, by id.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -14,7 +15,8 @@ use tokio::sync::Notify;
 
 use super::frame::Frame;
 use super::outbox::Outbox;
-use super::{Receiver, Shared};
+use super::{Receiver, Refusal, Shared};
+use crate::budget::{Pool, Share};
 use crate::engineio::{CloseReason, Output, Packet, Session, Stage};
 use crate::metrics::METRICS;
 
@@ -89,12 +91,29 @@ impl Live {
         }
     }
 
+    /// Queues frames that nothing may come between. Returns `false` where the session is closing, or is closed for want
+    /// of room.
+    pub(super) fn send(&self, frames: impl IntoIterator<Item = Frame>) -> bool {
+        self.outbox.push_all(frames, &|held| {
+            if let Some(shared) = self.shared.upgrade() {
+                shared
+                    .registry
+                    .relieve(&shared.config.budget.outboxes, held);
+            }
+        })
+    }
+
+    /// Returns a share of the memory for what is half received, of no bytes yet; `None` where the engine is gone.
+    pub(super) fn half_received(&self) -> Option<Share> {
+        self.shared.upgrade()?.config.budget.half_received.take(0)
+    }
+
     /// Moves the session by time.
     pub(super) fn tick(&self, now: Instant) {
         let output = self.session.lock().handle_timeout(now);
         match output {
             Output::Transmit(packet) => {
-                self.outbox.push(Frame::packet(&packet));
+                self.send([Frame::packet(&packet)]);
             }
             Output::Closed(reason) => self.closed(reason),
             _ => {}
@@ -156,17 +175,27 @@ impl Connection {
     /// Queues a frame; never waits. `false` where the session is closing, or is closed now because its client does not
     /// read.
     pub fn send(&self, frame: Frame) -> bool {
-        self.0.outbox.push(frame)
+        self.0.send([frame])
     }
 
     /// Queues frames that nothing may come between: an event and its attachments.
     pub fn send_all(&self, frames: impl IntoIterator<Item = Frame>) -> bool {
-        self.0.outbox.push_all(frames)
+        self.0.send(frames)
     }
 
     /// Queues a frame only if it can leave at once. `false` where it was dropped.
     pub fn send_volatile(&self, frame: Frame) -> bool {
-        self.0.outbox.push_volatile(frame)
+        self.0.outbox.is_ready() && self.0.send([frame])
+    }
+
+    /// How much more may be queued for a client that takes nothing meanwhile, and leave as much to others.
+    pub fn room(&self) -> usize {
+        self.0.outbox.room()
+    }
+
+    /// Returns a share of the memory in which frames wait, of no bytes yet: for those that are queued later.
+    pub fn share(&self) -> Share {
+        self.0.outbox.share()
     }
 
     /// Closes the session once what is queued is sent. Its receiver hears of it later, from another task.
@@ -187,10 +216,14 @@ pub(super) struct Registry {
     open: RwLock<Open>,
     /// Told whenever the last session is gone.
     empty: Notify,
+    /// Held by the thread that makes room.
+    relieving: Mutex<()>,
 }
 
 #[derive(Default)]
 struct Open {
+    /// The server is stopping: no session opens any more.
+    stopping: bool,
     sessions: HashMap<SessionId, Arc<Live>>,
     /// How many sessions each address has, loopback left out.
     addresses: HashMap<IpAddr, usize>,
@@ -228,16 +261,19 @@ pub fn counted(address: IpAddr) -> Option<IpAddr> {
 }
 
 impl Registry {
-    /// `None` where as many are open as may be.
+    /// Opens a session. Refuses where as many are open as may be, or the server is stopping.
     pub(super) fn open(
         &self,
         shared: &Arc<Shared>,
         now: Instant,
         stage: Stage,
         address: IpAddr,
-    ) -> Option<Arc<Live>> {
+    ) -> Result<Arc<Live>, Refusal> {
         let config = &shared.config;
         let mut open = self.open.write();
+        if open.stopping {
+            return Err(Refusal::Stopping);
+        }
         let address = counted(address);
         let from_there = address
             .and_then(|address| open.addresses.get(&address))
@@ -251,13 +287,13 @@ impl Registry {
                 from_there,
                 "a session was refused: too many"
             );
-            return None;
+            return Err(Refusal::Full);
         }
         let live = Arc::new(Live {
             sid: SessionId::random(),
             address,
             shared: Arc::downgrade(shared),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(&config.budget.outboxes),
             session: Mutex::new(Session::open(now, stage, config.heartbeat)),
             receiver: Mutex::new(None),
             requests: Mutex::default(),
@@ -266,7 +302,7 @@ impl Registry {
         if let Some(address) = address {
             *open.addresses.entry(address).or_default() += 1;
         }
-        Some(live)
+        Ok(live)
     }
 
     pub(super) fn get(&self, sid: &str) -> Option<Arc<Live>> {
@@ -316,6 +352,43 @@ impl Registry {
         drop(open);
         if emptied {
             self.empty.notify_waiters();
+        }
+    }
+
+    /// Makes room in the pool of outboxes for a session that holds so much: those for which more is held are closed as
+    /// slow consumers, the largest first, until an eighth of the pool is free.
+    pub(super) fn relieve(&self, pool: &Pool, held: usize) {
+        let _alone = self.relieving.lock();
+        let enough = pool.limit() - pool.limit() / 8;
+        if pool.used() <= enough {
+            // Another thread has just done so.
+            return;
+        }
+        let sessions: Vec<_> = self.open.read().sessions.values().cloned().collect();
+        // The one that asks is locked, and so may others be, whose threads wait for this one.
+        let mut larger: Vec<_> = sessions
+            .iter()
+            .filter_map(|live| Some((live.outbox.try_held()?, live)))
+            .filter(|(theirs, _)| *theirs > held)
+            .collect();
+        larger.sort_unstable_by_key(|(theirs, _)| Reverse(*theirs));
+        for (_, live) in larger {
+            if pool.used() <= enough {
+                return;
+            }
+            live.outbox.try_evict();
+        }
+    }
+
+    /// Opens no session any more, and has those that are open hear no more from their clients.
+    pub(super) fn pause(&self) {
+        let sessions: Vec<_> = {
+            let mut open = self.open.write();
+            open.stopping = true;
+            open.sessions.values().cloned().collect()
+        };
+        for live in sessions {
+            live.outbox.stop();
         }
     }
 

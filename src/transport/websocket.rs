@@ -27,11 +27,13 @@ use tokio_tungstenite::tungstenite;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
-use super::frame::Frame;
+use super::body::UNCOUNTED;
+use super::frame::{Frame, PONG};
 use super::frames::Frames;
 use super::outbox::Hurry;
 use super::registry::Live;
 use super::{Body, Refusal, Shared};
+use crate::budget::Share;
 use crate::engineio::{CloseReason, Packet, ProbeOutput, Stage};
 
 /// 1,000 bytes: most messages fit, and it is of a size that the allocator keeps at hand.
@@ -42,9 +44,11 @@ const SCRATCH: usize = 16 * 1_024;
 const MESSAGES_A_TURN: usize = 64;
 /// 64 KiB: how many bytes one turn reads before others get theirs, since many fragments make no message.
 const BYTES_A_TURN: usize = 64 * 1_024;
-/// How long a write may make no progress. A client that reads nothing for so long is a slow consumer, however little
-/// waits for it.
+/// How long a client whose connection takes no more may need for [`MIN_PROGRESS`]. One that needs longer is a slow
+/// consumer, however little waits for it; one that takes more is none, however much does.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// 8 KiB: a client that takes less in [`WRITE_TIMEOUT`], while more waits, is kept up by less than a telephone line.
+const MIN_PROGRESS: usize = 8 * 1_024;
 /// How long a client may take to answer our close, or to read why it was closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -56,6 +60,8 @@ const NOT_UTF8: u16 = 1_007;
 const POLICY: u16 = 1_008;
 /// Sent with a close: frames against RFC 6455.
 const PROTOCOL_ERROR: u16 = 1_002;
+/// Sent with a close: there is no room for such a message at the moment.
+const TRY_AGAIN_LATER: u16 = 1_013;
 
 thread_local! {
     static READ_SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
@@ -90,6 +96,9 @@ pub(super) fn upgrade(
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let response = switching(&request)?;
+    if live.outbox.is_stopping() {
+        return Err(Refusal::Stopping);
+    }
     let upgrade = hyper::upgrade::on(&mut request);
     // A session that is on a WebSocket, or being tried on one, does not mind: the new one is closed.
     let phase = if live.session.lock().begin_probe() {
@@ -160,16 +169,16 @@ fn start(shared: &Arc<Shared>, live: Arc<Live>, phase: Phase, upgrade: hyper::up
         };
         // A task of its own, small for as long as the connection lives: this one's future holds hyper's things.
         match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => drop(tokio::spawn(Task::new(
-                parts.io.into_inner(),
-                &parts.read_buf,
-                &shared,
-                live,
-                phase,
-            ))),
+            Ok(parts) => {
+                let io = parts.io.into_inner();
+                let task = Task::new(io, &parts.read_buf, &shared, live, phase);
+                shared.sockets.spawn(task);
+            }
             Err(upgraded) => {
                 let io: TokioIo<Upgraded> = TokioIo::new(upgraded);
-                drop(tokio::spawn(Task::new(io, &[], &shared, live, phase)));
+                shared
+                    .sockets
+                    .spawn(Task::new(io, &[], &shared, live, phase));
             }
         }
     });
@@ -208,8 +217,20 @@ struct Task<S> {
     output: VecDeque<Frame>,
     /// How much of the first of them is written.
     written: usize,
-    /// Since when nothing could be written, though something waits.
-    blocked: Option<Instant>,
+    /// The answer to the client's latest ping; to earlier ones none is due any more (RFC 6455, 5.5.3).
+    pong: Option<Frame>,
+    /// What is taken from the pool for a message that is half received and large.
+    half: Option<Box<Share>>,
+    /// That the connection takes no more, though something waits.
+    blocked: Option<Blocked>,
+}
+
+/// How a connection that takes no more gets on.
+#[derive(Debug, Clone, Copy)]
+struct Blocked {
+    since: Instant,
+    /// How many bytes it has taken since.
+    taken: usize,
 }
 
 /// A reader of frames, of messages up to so many bytes.
@@ -265,6 +286,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             input: read.to_vec(),
             output: VecDeque::new(),
             written: 0,
+            pong: None,
+            half: None,
             blocked: None,
         };
         if phase == Phase::Refused {
@@ -314,8 +337,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             return true;
         }
         self.output = VecDeque::new();
+        self.pong = None;
         self.close(None);
         false
+    }
+
+    /// Whether so much waits for the client, which does not take it, that nothing more is to be heard from it.
+    fn is_clogged(&self) -> bool {
+        self.blocked.is_some() && self.live.outbox.is_nearly_full()
     }
 
     /// The timer rang. `true` where the task is over.
@@ -329,11 +358,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             Phase::Open if self.hurried => return self.abandon(CloseReason::TransportError),
             Phase::Open => {
                 let now = Instant::now();
-                if self
-                    .blocked
-                    .is_some_and(|since| now >= since + WRITE_TIMEOUT)
-                {
-                    return self.abandon(CloseReason::SlowConsumer);
+                if let Some(blocked) = self.blocked {
+                    return self.is_stuck(now, blocked);
                 }
                 self.live.tick(now);
                 let (stage, deadline) = {
@@ -343,11 +369,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 if stage == Stage::Closed {
                     return self.abandon(CloseReason::PingTimeout);
                 }
-                let blocked = self.blocked.map(|since| since + WRITE_TIMEOUT);
-                self.set_timer(blocked.map_or(deadline, |blocked| blocked.min(deadline)));
+                self.set_timer(deadline);
             }
         }
         false
+    }
+
+    /// Judges a connection that takes no more by what it took of late. Pings are of no use meanwhile: they wait behind
+    /// the rest, and so do their answers. `true` where the task is over.
+    fn is_stuck(&mut self, now: Instant, blocked: Blocked) -> bool {
+        if now < blocked.since + WRITE_TIMEOUT {
+            self.set_timer(blocked.since + WRITE_TIMEOUT);
+        } else if blocked.taken < MIN_PROGRESS {
+            return self.abandon(CloseReason::SlowConsumer);
+        } else {
+            self.block(now);
+        }
+        false
+    }
+
+    /// The connection takes no more at the moment.
+    fn block(&mut self, now: Instant) {
+        self.blocked = Some(Blocked {
+            since: now,
+            taken: 0,
+        });
+        self.set_timer(now + WRITE_TIMEOUT);
+    }
+
+    /// The connection has taken all that was to be written. A ping that went with it is answered only now.
+    fn unblock(&mut self) {
+        if self.blocked.take().is_some() {
+            self.live.session.lock().heard_of(Instant::now());
+        }
     }
 
     /// Reads what there is, up to a turn's worth, and acts on it.
@@ -365,6 +419,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 stopped: None,
                 before: &before,
                 control: Vec::new(),
+                pong: None,
             };
             // Nothing is made for a connection on which nothing has come. A reader that is there may hold whole frames
             // that the last turn left to this one.
@@ -389,9 +444,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 };
                 match step {
                     Step::On => {}
-                    Step::Answer(packet) => shim
-                        .control
-                        .extend_from_slice(Frame::packet(&packet).wire()),
+                    // One that waits answers all probes.
+                    Step::Answer(packet) if self.output.is_empty() && shim.control.is_empty() => {
+                        shim.control
+                            .extend_from_slice(Frame::packet(&packet).wire());
+                    }
+                    Step::Answer(_) => {}
                     Step::Over(read) => {
                         outcome = read;
                         break;
@@ -408,11 +466,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 _ => {}
             }
             self.input = [shim.before, &shim.scratch[shim.taken..shim.filled]].concat();
+            if let Some(pong) = shim.pong.take() {
+                self.pong = Some(Frame::control(pong));
+            }
             let control = std::mem::take(&mut shim.control);
             if !control.is_empty() {
                 // Before all data, but after a frame that is half written.
                 self.output
                     .insert(usize::from(self.written > 0), Frame::control(control));
+            }
+            if !hold_half(&mut self.half, &self.live, self.frames.half_read()) {
+                outcome = Read::Close(CloseReason::TransportError, Some(TRY_AGAIN_LATER));
             }
             // Nothing is half read, and tungstenite has written what it had to.
             if matches!(outcome, Read::Pending) && self.frames.is_between_messages() {
@@ -426,7 +490,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     /// session is closing.
     fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<CloseReason>>> {
         loop {
+            self.put_pong();
             if self.output.is_empty() {
+                self.unblock();
                 ready!(Pin::new(&mut self.io).poll_flush(cx))?;
                 match self.phase {
                     Phase::Open => {
@@ -458,9 +524,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         }
     }
 
+    /// Puts the answer to the latest ping before all data, in place of an earlier one that has not begun to be written.
+    fn put_pong(&mut self) {
+        if self.written > 0 {
+            return;
+        }
+        if let Some(pong) = self.pong.take() {
+            match self.output.front_mut().filter(|first| first.is_pong()) {
+                Some(first) => *first = pong,
+                None => self.output.push_front(pong),
+            }
+        }
+    }
+
     /// So many bytes more are written.
     fn advance(&mut self, count: usize) {
-        self.blocked = None;
+        if let Some(blocked) = &mut self.blocked {
+            blocked.taken += count;
+        }
         self.written += count;
         while let Some(first) = self.output.front()
             && self.written >= first.len()
@@ -502,7 +583,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Task<S> {
         if was_probing {
             task.live.outbox.begin_look();
         }
-        if task.phase != Phase::Closing {
+        let is_clogged = task.is_clogged();
+        // A stopping server answers what it has heard, and hears no more.
+        let is_deaf = task.phase == Phase::Open && task.live.outbox.is_stopping();
+        if task.phase != Phase::Closing && !is_clogged && !is_deaf {
             match task.read(cx) {
                 Read::Pending => {}
                 Read::Yield => cx.waker().wake_by_ref(),
@@ -520,7 +604,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Task<S> {
         if was_probing {
             task.live.outbox.end_look();
         }
-        if task.phase == Phase::Open && !task.hurried {
+        if task.phase == Phase::Open && !task.hurried && task.blocked.is_none() {
             let deadline = task.live.session.lock().deadline();
             // A later deadline is found out when the timer rings: most pongs need no new timer.
             if deadline < task.timer_at {
@@ -542,14 +626,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Task<S> {
             }
             Poll::Ready(Ok(None)) => return task.drain(cx),
             Poll::Pending => {
-                if !task.output.is_empty() && task.blocked.is_none() && task.phase == Phase::Open {
-                    let now = Instant::now();
-                    task.blocked = Some(now);
-                    if now + WRITE_TIMEOUT < task.timer_at {
-                        task.set_timer(now + WRITE_TIMEOUT);
-                    }
+                let is_blocked = !task.output.is_empty() && task.phase == Phase::Open;
+                if is_blocked && task.blocked.is_none() && !task.hurried {
+                    task.block(Instant::now());
                 }
             }
+        }
+        if is_clogged && !task.is_clogged() {
+            // What the client sent meanwhile is read in the next turn.
+            cx.waker().wake_by_ref();
         }
         if let Poll::Ready(reason) = task.live.outbox.poll_closing(cx) {
             match (task.phase, reason) {
@@ -635,6 +720,24 @@ fn act(live: &Live, phase: &mut Phase, message: &tungstenite::Message) -> Step {
     }
 }
 
+/// Counts a message that is half received. Returns `false` where there is no room for it: that of all such messages is
+/// bounded.
+fn hold_half(held: &mut Option<Box<Share>>, live: &Live, half: usize) -> bool {
+    if half <= UNCOUNTED {
+        *held = None;
+        return true;
+    }
+    let share = match held {
+        Some(share) => share,
+        None => match live.half_received() {
+            Some(share) => held.insert(Box::new(share)),
+            None => return true,
+        },
+    };
+    let more = half.saturating_sub(share.bytes());
+    more == 0 || share.grow(more.next_multiple_of(UNCOUNTED))
+}
+
 /// What an error of tungstenite's comes to.
 fn over(error: &tungstenite::Error) -> Read {
     match error {
@@ -682,6 +785,8 @@ struct Shim<'a, 'cx, S> {
     /// What an earlier turn has read and not used.
     before: &'a [u8],
     control: Vec<u8>,
+    /// The answer to the latest ping of this turn.
+    pong: Option<Vec<u8>>,
 }
 
 impl<S: AsyncRead + Unpin> Shim<'_, '_, S> {
@@ -729,11 +834,252 @@ impl<S: AsyncRead + Unpin> io::Read for Shim<'_, '_, S> {
 
 impl<S> io::Write for Shim<'_, '_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.control.extend_from_slice(bytes);
+        // Whole frames without a mask, and short ones: a control frame has at most 125 bytes.
+        let mut rest = bytes;
+        while let [first, length, ..] = rest {
+            let (frame, after) = rest.split_at(rest.len().min(2 + usize::from(*length)));
+            if *first == PONG {
+                self.pong = Some(frame.to_vec());
+            } else {
+                self.control.extend_from_slice(frame);
+            }
+            rest = after;
+        }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::task::Waker;
+
+    use super::super::{Acceptor, Connection, Engine, EngineConfig, Handshake, Receiver};
+    use super::*;
+    use crate::budget::{Budget, Pool};
+
+    /// Hears nothing.
+    struct Nobody;
+
+    impl Acceptor for Nobody {
+        fn open(&self, _: &Handshake<'_>, _: Connection) -> Arc<dyn Receiver> {
+            Arc::new(Nobody)
+        }
+    }
+
+    impl Receiver for Nobody {
+        fn message(&self, _: &str) -> Result<(), CloseReason> {
+            Ok(())
+        }
+
+        fn binary(&self, _: &[u8]) -> Result<(), CloseReason> {
+            Ok(())
+        }
+
+        fn closed(&self, _: CloseReason) {}
+    }
+
+    /// A connection whose client has sent this, and takes so many bytes.
+    #[derive(Default)]
+    struct Fake {
+        sent: VecDeque<Vec<u8>>,
+        takes: usize,
+        taken: Vec<u8>,
+    }
+
+    impl AsyncRead for Fake {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            match self.get_mut().sent.pop_front() {
+                Some(bytes) => {
+                    buffer.put_slice(&bytes);
+                    Poll::Ready(Ok(()))
+                }
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    impl AsyncWrite for Fake {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let fake = self.get_mut();
+            let count = bytes.len().min(fake.takes);
+            if count == 0 {
+                return Poll::Pending;
+            }
+            fake.takes -= count;
+            fake.taken.extend_from_slice(&bytes[..count]);
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// A frame of a client, masked with zeros.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat()
+    }
+
+    fn task(budget: Budget, phase: Phase) -> (Task<Fake>, Engine) {
+        let config = EngineConfig {
+            budget,
+            ..EngineConfig::default()
+        };
+        let engine = Engine::new(config, Arc::new(Nobody));
+        let stage = match phase {
+            Phase::Open => Stage::WebSocket,
+            _ => Stage::Polling,
+        };
+        let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let shared = &engine.shared;
+        let live = shared
+            .registry
+            .open(shared, Instant::now(), stage, loopback)
+            .unwrap();
+        if phase == Phase::Probing {
+            assert!(live.session.lock().begin_probe());
+        }
+        (Task::new(Fake::default(), &[], shared, live, phase), engine)
+    }
+
+    fn turn(task: &mut Task<Fake>) -> Poll<()> {
+        Pin::new(task).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Each ping was answered by a frame that waited: 12 MiB in eight seconds, without a token.
+    #[tokio::test]
+    async fn a_client_that_pings_and_reads_nothing_is_owed_no_more_than_the_latest_pong() {
+        let (mut task, _engine) = task(Budget::default(), Phase::Open);
+        task.live
+            .send([Frame::message(|out| out.extend_from_slice(b"hi"))]);
+        task.io.takes = 1;
+        assert!(turn(&mut task).is_pending());
+        for number in 0..1_000_u16 {
+            let pings = (0..10).map(|_| frame(0x89, &number.to_be_bytes()));
+            task.io.sent.extend(pings);
+            assert!(turn(&mut task).is_pending());
+            assert!(task.output.len() <= 2, "{} frames wait", task.output.len());
+        }
+        task.io.takes = usize::MAX;
+        assert!(turn(&mut task).is_pending());
+        let pong = [0x8a, 2, 999_u16.to_be_bytes()[0], 999_u16.to_be_bytes()[1]];
+        assert_eq!(task.io.taken, [b"\x81\x034hi", &pong[..]].concat());
+        // The same where nothing is half written.
+        (task.io.takes, task.io.taken) = (0, Vec::new());
+        for number in 0..100_u16 {
+            task.io.sent.push_back(frame(0x89, &number.to_be_bytes()));
+            assert!(turn(&mut task).is_pending());
+            assert_eq!(task.output.len(), 1);
+        }
+        task.io.takes = usize::MAX;
+        assert!(turn(&mut task).is_pending());
+        assert_eq!(task.io.taken, [0x8a, 2, 0, 99]);
+    }
+
+    #[tokio::test]
+    async fn a_websocket_that_probes_again_and_again_and_reads_nothing_is_owed_one_answer() {
+        let (mut task, _engine) = task(Budget::default(), Phase::Probing);
+        for _ in 0..1_000 {
+            task.io.sent.push_back(frame(0x81, b"2probe"));
+            assert!(turn(&mut task).is_pending());
+            assert_eq!(task.output.len(), 1);
+        }
+        task.io.takes = usize::MAX;
+        assert!(turn(&mut task).is_pending());
+        assert_eq!(task.io.taken, b"\x81\x063probe");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_slow_and_one_that_takes_little_by_little_is_not() {
+        let (mut task, _engine) = task(Budget::default(), Phase::Open);
+        let waits = Frame::message(|out| out.resize(100_000, b'x'));
+        task.live.send([waits]);
+        assert!(turn(&mut task).is_pending());
+        for _ in 0..5 {
+            task.block(Instant::now());
+            task.io.takes = MIN_PROGRESS;
+            assert!(turn(&mut task).is_pending());
+            let blocked = task.blocked.unwrap();
+            assert!(!task.is_stuck(blocked.since + WRITE_TIMEOUT, blocked));
+            assert_eq!(task.phase, Phase::Open);
+        }
+        task.io.takes = MIN_PROGRESS - 1;
+        assert!(turn(&mut task).is_pending());
+        let blocked = task.blocked.unwrap();
+        assert!(task.is_stuck(blocked.since + WRITE_TIMEOUT, blocked));
+        assert_eq!(
+            task.live.outbox.closing(),
+            Some(CloseReason::SlowConsumer),
+            "a reader of a byte now and then holds no memory for ever"
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_more_is_read_from_a_client_for_which_too_much_waits() {
+        let budget = Budget {
+            outboxes: Pool::new(200_000),
+            ..Budget::default()
+        };
+        let (mut task, _engine) = task(budget, Phase::Open);
+        let waits = Frame::message(|out| out.resize(80_000, b'x'));
+        task.live.send([waits]);
+        assert!(turn(&mut task).is_pending());
+        task.io.sent.push_back(frame(0x81, b"4hi"));
+        assert!(turn(&mut task).is_pending());
+        assert_eq!(task.io.sent.len(), 1);
+        task.io.takes = usize::MAX;
+        assert!(turn(&mut task).is_pending());
+        assert!(turn(&mut task).is_pending());
+        assert_eq!(task.io.sent.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn messages_that_are_half_received_are_bounded_in_sum_and_given_back() {
+        let budget = Budget {
+            half_received: Pool::new(4 * UNCOUNTED),
+            ..Budget::default()
+        };
+        let pool = budget.half_received.clone();
+        let (mut task, engine) = task(budget.clone(), Phase::Open);
+        // The beginning of a message of 200,000 bytes.
+        let mut begun = vec![0x81, 0xff, 0, 0, 0, 0, 0, 3, 0x0d, 0x40, 0, 0, 0, 0, b'4'];
+        begun.resize(SCRATCH, b'x');
+        task.io.sent.push_back(begun);
+        for _ in 0..4 {
+            task.io.sent.push_back(vec![b'x'; SCRATCH]);
+        }
+        while !task.io.sent.is_empty() {
+            assert!(turn(&mut task).is_pending());
+        }
+        assert!(pool.used() >= 5 * SCRATCH - UNCOUNTED, "{}", pool.used());
+        assert_eq!(task.phase, Phase::Open);
+        for _ in 0..6 {
+            task.io.sent.push_back(vec![b'x'; SCRATCH]);
+        }
+        while task.phase == Phase::Open {
+            assert!(turn(&mut task).is_pending(), "there is room for half of it");
+        }
+        task.io.takes = usize::MAX;
+        let _ = turn(&mut task);
+        assert_eq!(task.io.taken, [0x88, 2, 0x03, 0xf5]);
+        drop((task, engine));
+        assert_eq!(pool.used(), 0);
     }
 }

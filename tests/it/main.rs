@@ -14,6 +14,7 @@ mod accounts;
 mod acme;
 mod admin;
 mod api;
+mod bursts;
 mod chat;
 mod cursors;
 mod demo;

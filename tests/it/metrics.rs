@@ -202,13 +202,11 @@ async fn a_client_that_does_not_read_is_seen_and_counted() {
     assert!(welcome.body.starts_with("40{"), "{}", welcome.body);
 
     let (mut wire, _) = connect(server, &ada, "").await;
-    let typing = json!({"receiver_id": bob.id, "is_typing": true});
-    // As many as may wait for one client.
-    for id in 0..4_096 {
-        wire.say(&format!("42{}", json!(["typing", typing]))).await;
-        if id % 512 == 0 {
-            wire.call(id, "typing", typing.clone()).await;
-        }
+    // 16 MiB may wait for one client; each of these characters is six bytes of JSON.
+    let message = json!({"receiver_id": bob.id, "content": "\u{1}".repeat(4_000)});
+    for id in 0..700 {
+        let (ack, _) = wire.call(id, "send_message", message.clone()).await;
+        assert_eq!(ack["success"], true, "{ack}");
     }
     let reason = "chatd_session_closes_total{reason=\"slow_consumer\"}";
     let counted = async { while Scrape::of(&metrics).await.get(reason) < 1.0 {} };

@@ -267,13 +267,62 @@ async fn who_was_away_for_longer_than_the_window_or_missed_too_much_begins_afres
     let mut sender = server.connect(&ada).await;
     let (device, _) = Device::connect(&server, &bob, None).await;
     let kept = device.lose();
-    for _ in 0..100 {
-        send(&mut sender, &bob, &"x".repeat(4_000)).await;
+    for _ in 0..180 {
+        send(&mut sender, &bob, &"\u{1}".repeat(4_000)).await;
     }
     let (mut device, recovered) = Device::connect(&server, &bob, Some(&kept)).await;
-    assert!(!recovered, "400 kB are more than is told at once");
+    assert!(!recovered, "4,320 kB are more than is told at once");
     let marker = send(&mut sender, &bob, "live").await;
     assert_eq!(device.event().await[1]["id"], marker["id"]);
+    server.stop().await;
+}
+
+/// A burst that filled an outbox put out whoever came back to it, before the CONNECT was answered, again and again.
+#[tokio::test]
+async fn what_others_did_meanwhile_keeps_nobody_from_coming_back() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut sender = server.connect(&ada).await;
+    let (device, _) = Device::connect(&server, &bob, None).await;
+    let kept = device.lose();
+    let content = "\u{1}".repeat(4_000);
+    for _ in 0..90 {
+        send(&mut sender, &bob, &content).await;
+    }
+    let (mut device, recovered) = Device::connect(&server, &bob, Some(&kept)).await;
+    assert!(recovered, "90 messages, six bytes of JSON a character");
+    for id in 1..=90 {
+        assert_eq!(device.event().await[1]["id"], id);
+    }
+
+    let mut of_bob = server.connect(&bob).await;
+    let message = json!(["send_message", {"receiver_id": ada.id, "content": "x"}]);
+    for _ in 0..42 {
+        of_bob
+            .say_at_once((0..100).map(|id| format!("42{id}{message}")))
+            .await;
+        let mut acks = 0;
+        while acks < 100 {
+            acks += usize::from(of_bob.text().await.starts_with("43"));
+        }
+    }
+    for _ in 0..4_200 {
+        assert_eq!(device.event().await[0], "message_sent");
+    }
+    let kept = device.lose();
+    for chat in 1..=42 {
+        let mark = json!({"user_id": bob.id, "up_to": 90 + chat * 100});
+        let (ack, _) = sender.call(1, "mark_chat_as_read", mark).await;
+        assert_eq!(ack["data"]["count"], 100, "{ack}");
+    }
+    let (mut device, recovered) = Device::connect(&server, &bob, Some(&kept)).await;
+    assert!(recovered, "42 chats read, of 100 messages each");
+    for _ in 0..42 {
+        assert_eq!(device.event().await[0], "chat_read");
+        for _ in 0..100 {
+            assert_eq!(device.event().await[0], "messege_read");
+        }
+    }
     server.stop().await;
 }
 
