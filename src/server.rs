@@ -272,26 +272,39 @@ pub async fn run(
         _ = &mut teller => Err(ServerError::Broken("writer")),
     };
 
-    // With it the listener.
-    drop(accepting);
-    sweeper.abort();
     tracing::info!(sessions = engine.sessions(), "stopping");
+    // Before all else: what is not heard any more is not stored, and needs no answer.
+    engine.pause();
+    sweeper.abort();
     for user in presence.online() {
         chat.seen(Timestamp::now(), user);
     }
-    let drain = async {
-        // Queued changes first, so that their answers still find their sockets.
+    let tell_all = async {
+        // Queued changes first, so that their answers still find their sockets. A disk that hangs keeps nobody from being
+        // told.
         let closing = store.clone();
-        if tokio::task::spawn_blocking(move || closing.close())
-            .await
-            .is_err()
-        {
-            tracing::error!("closing the data file failed");
-        }
-        if !teller.is_finished() && teller.await.is_err() {
-            tracing::error!("some answers were not sent");
+        let closing = tokio::task::spawn_blocking(move || closing.close());
+        match tokio::time::timeout(config.shutdown_grace / 2, closing).await {
+            Ok(Ok(())) => {
+                if !teller.is_finished() && teller.await.is_err() {
+                    tracing::error!("some answers were not sent");
+                }
+            }
+            Ok(Err(_)) => tracing::error!("closing the data file failed"),
+            Err(_) => {
+                tracing::error!("the disk does not answer; what waits for it is not confirmed")
+            }
         }
         engine.shutdown().await;
+    };
+    let drain = async {
+        // A polling client hears by its next request that the server stops, so connections are accepted until all know.
+        // They open no session any more.
+        tokio::select! {
+            () = tell_all => {}
+            () = &mut accepting => {}
+        }
+        drop(accepting);
         connections.shutdown().await;
     };
     if tokio::time::timeout(config.shutdown_grace, drain)
@@ -384,6 +397,7 @@ async fn tell(mut batches: mpsc::Receiver<Vec<Done>>, chat: Chat, outboxes: Pool
             let is_enough = outboxes.used() > waiting + BYTES_A_TURN;
             if is_enough || number % ANSWERS_A_TURN == ANSWERS_A_TURN - 1 {
                 tokio::task::yield_now().await;
+                waiting = outboxes.used();
             }
         }
     }
@@ -397,7 +411,6 @@ pub struct Connections {
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
-                waiting = outboxes.used();
 
 impl Connections {
     /// Accepts connections and answers their requests, for as long as it is polled.

@@ -1,11 +1,14 @@
 //! Stopping: what was accepted is written and answered, and clients are told.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use chatd::config::Config;
 use chatd::store::Location;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::program::Running;
-use crate::support::{TestServer, config, soon};
+use crate::support::{Heard, TestServer, Wire, config, soon};
 
 #[tokio::test]
 async fn a_stopping_server_tells_its_clients_and_keeps_what_it_confirmed() {
@@ -56,6 +59,99 @@ async fn a_stopping_server_tells_its_clients_and_keeps_what_it_confirmed() {
         person["data"]["last_seen"].is_string(),
         "who was there when it stopped was seen then"
     );
+    server.stop().await;
+}
+
+/// Sends without a pause until the server says that it ends; gives the ids of what was acknowledged.
+async fn talk_until_told(
+    mut wire: Wire,
+    receiver: u64,
+    busy: Arc<tokio::sync::Semaphore>,
+) -> BTreeSet<u64> {
+    let message = json!(["send_message", {"receiver_id": receiver, "content": "x"}]);
+    wire.say_at_once((0..8).map(|id| format!("42{id}{message}")))
+        .await;
+    let (mut next, mut stored) = (8, BTreeSet::new());
+    loop {
+        match wire.hear().await {
+            Heard::Text(text) if text.starts_with("43") => {
+                let answer: Value =
+                    serde_json::from_str(text.split_once('[').unwrap().1.trim_end_matches(']'))
+                        .unwrap();
+                match answer["data"]["id"].as_u64() {
+                    Some(id) => assert!(stored.insert(id)),
+                    None => assert_eq!(answer["error"]["code"], "storage_unavailable"),
+                }
+                busy.add_permits(1);
+                wire.say(&format!("42{next}{message}")).await;
+                next += 1;
+            }
+            Heard::Text(_) => {}
+            Heard::Close(code) => {
+                assert_eq!(code, 1005);
+                return stored;
+            }
+            Heard::Binary(_) => panic!("nobody sent binary"),
+        }
+    }
+}
+
+/// Of 32 sockets that were talking when the server stopped, most were cut before they were told, and before what was
+/// stored was answered.
+#[tokio::test]
+async fn a_server_that_stops_under_load_answers_what_it_stored_and_tells_everybody() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let flags = ["--rate-limit", "off"];
+    let mut server = Running::on(&data, &flags, &[]).await;
+    let register = async |name: &str| {
+        let body = json!({"username": name, "password": "password1"}).to_string();
+        let path = "/api/auth/register";
+        let reply = server.remote.send("POST", path, None, &body).await.json();
+        let person = &reply["data"];
+        (
+            person["user"]["id"].as_u64().unwrap(),
+            person["token"].as_str().unwrap().to_owned(),
+        )
+    };
+    let (ada, bob) = (register("ada").await.1, register("bob").await.0);
+    let mut stored = BTreeSet::new();
+    for round in 1..=3 {
+        let busy = Arc::new(tokio::sync::Semaphore::new(0));
+        let mut talking = Vec::new();
+        for _ in 0..32 {
+            let path = "/socket.io/?EIO=4&transport=websocket";
+            let mut wire = server.remote.wire(path).await;
+            assert!(wire.text().await.starts_with("0{"));
+            wire.say(&format!("40{{\"token\":\"{ada}\"}}")).await;
+            while !wire.text().await.starts_with("40{") {}
+            talking.push(tokio::spawn(talk_until_told(wire, bob, Arc::clone(&busy))));
+        }
+        soon(busy.acquire_many(round * 300)).await.unwrap().forget();
+        let log = server.stop().await;
+        assert!(!log.contains("not told"), "{log}");
+        for talk in talking {
+            stored.append(&mut soon(talk).await.unwrap());
+        }
+        server = Running::on(&data, &flags, &[]).await;
+        let mut history = BTreeSet::new();
+        loop {
+            let before = history.first().map(|id: &u64| format!("&before={id}"));
+            let before = before.unwrap_or_default();
+            let path = format!("/api/chats/history/{bob}?limit=500{before}");
+            let page = server
+                .remote
+                .send("GET", &path, Some(&ada), "")
+                .await
+                .json();
+            let rows = page["data"].as_array().unwrap();
+            history.extend(rows.iter().map(|row| row["id"].as_u64().unwrap()));
+            if page["meta"]["has_more"] == false {
+                break;
+            }
+        }
+        assert_eq!(history, stored, "what is stored was answered, and no more");
+    }
     server.stop().await;
 }
 
