@@ -210,7 +210,7 @@ impl Accounts {
     ) -> Result<MadeUser, AccountError> {
         let put = PutUser {
             id: put.id,
-            username: Username::foreign(&put.username)?,
+            username: Username::foreign_of(&put.username, put.id)?,
             avatar: match put.avatar {
                 Some(avatar) => Some(checked_avatar(avatar)?),
                 None => None,
@@ -237,7 +237,7 @@ impl Accounts {
     ) -> Result<Arc<User>, AccountError> {
         let mut change = UserChange {
             username: match wish.username {
-                Some(username) => Some(Username::foreign(&username)?),
+                Some(username) => Some(Username::foreign_of(&username, user)?),
                 None => None,
             },
             avatar: match wish.avatar {

@@ -250,7 +250,7 @@ impl Claims {
     fn names(&self, id: UserId) -> Vec<Username> {
         let claims = [&self.username, &self.preferred_username, &self.name];
         let given = claims.into_iter().find_map(|claim| match claim {
-            Some(Value::String(text)) => Username::foreign(text.trim()).ok(),
+            Some(Value::String(text)) => Username::foreign_of(text, id).ok(),
             _ => None,
         });
         let mut names = Vec::new();
@@ -259,7 +259,7 @@ impl Claims {
             names.push(name);
             names.extend(numbered);
         }
-        names.extend(Username::foreign(&format!("user-{id}")).ok());
+        names.push(Username::given(id));
         names
     }
 

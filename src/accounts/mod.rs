@@ -218,7 +218,8 @@ impl Accounts {
         username: &str,
         password: String,
     ) -> Result<Login, AccountError> {
-        let user = self.store.user_by_name(username);
+        // Keyboards of phones put a space behind a word.
+        let user = self.store.user_by_name(username.trim());
         let hash = match &user {
             Some(user) => self.password_hash(user.id).await?,
             None => None,

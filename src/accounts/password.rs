@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tokio::sync::Semaphore;
 
 use super::AccountError;
+use crate::model::nfc;
 
 /// The shortest password, in characters.
 pub const MIN_PASSWORD_CHARS: usize = 8;
@@ -73,6 +74,8 @@ impl Passwords {
 
     /// The argon2id hash of a password, in PHC string form.
     pub async fn hash(&self, password: String) -> Result<String, AccountError> {
+        // Another keyboard may write the same letters otherwise.
+        let password = nfc(&password);
         self.work(
             move |argon2| match argon2.hash_password(password.as_bytes()) {
                 Ok(hash) => Ok(hash.to_string()),
@@ -95,12 +98,19 @@ impl Passwords {
             // No account has such a password, so that its length tells nothing about any.
             return Ok(false);
         }
+        // Earlier versions hashed what was typed as it came.
+        let mut forms = vec![nfc(&password)];
+        if forms[0] != password {
+            forms.push(password);
+        }
         let nobody = Arc::clone(&self.nobody);
         self.work(move |argon2| {
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(&nobody);
             let right = match PasswordHash::new(hash) {
-                Ok(hash) => argon2.verify_password(password.as_bytes(), &hash).is_ok(),
+                Ok(hash) => forms
+                    .iter()
+                    .any(|form| argon2.verify_password(form.as_bytes(), &hash).is_ok()),
                 Err(error) => {
                     tracing::error!(%error, "a stored password hash cannot be read");
                     false
@@ -155,6 +165,22 @@ impl Default for Passwords {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_the_same_however_its_letters_are_composed() {
+        let passwords = Passwords::cheap();
+        let (composed, apart) = ("pässword1", "pa\u{308}ssword1");
+        let hash = passwords.hash(apart.into()).await.unwrap();
+        // One of an earlier version, of what was typed.
+        let raw = passwords.argon2.hash_password(apart.as_bytes()).unwrap();
+        let is_right = async |password: &str, hash: &str| {
+            let verified = passwords.verify(password.into(), Some(hash.into()));
+            verified.await.unwrap()
+        };
+        assert!(is_right(composed, &hash).await && is_right(apart, &hash).await);
+        assert!(is_right(apart, &raw.to_string()).await, "locked out");
+        assert!(!is_right("password1", &hash).await);
+    }
 
     #[test]
     fn the_hash_of_nobody_takes_as_much_work_as_a_real_one() {

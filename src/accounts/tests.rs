@@ -143,6 +143,21 @@ async fn a_login_gives_a_token_that_says_who_it_is() {
     );
 }
 
+/// A keyboard puts a space behind the name, or composes the letters of the password otherwise.
+#[tokio::test]
+async fn a_login_does_not_fail_for_what_nobody_sees() {
+    let accounts = accounts(Registration::Open).await;
+    let ada = Register {
+        password: "pässword1".into(),
+        ..wish("ada", None)
+    };
+    accounts.register(NOW, ada).await.unwrap();
+    for (name, password) in [(" ada\n", "pässword1"), ("ADA ", "pa\u{308}ssword1")] {
+        let login = accounts.login(NOW, name, password.into()).await;
+        assert_eq!(login.err(), None, "{name:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_name_and_a_wrong_password_are_refused_alike() {
     let accounts = accounts(Registration::Open).await;

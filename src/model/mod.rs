@@ -11,6 +11,7 @@ mod id;
 mod message;
 mod time;
 mod user;
+mod username;
 
 pub use code::Code;
 pub use conversation::{ChatRead, MessageRead, Pair};
@@ -19,4 +20,5 @@ pub use fields::{FieldError, Fields};
 pub use id::{ConversationId, EntryId, IdError, MAX_ID, MessageId, Origin, UserId};
 pub use message::{ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content};
 pub use time::{Timestamp, TimestampError};
-pub use user::{User, UserError, Username, check_avatar};
+pub use user::{User, UserError, check_avatar};
+pub use username::{Username, nfc};

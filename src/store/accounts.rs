@@ -53,7 +53,7 @@ impl Staging<'_> {
     pub(super) fn holder(&self, name: &str) -> Option<UserId> {
         match self.names.get(name) {
             Some(holder) => *holder,
-            None => self.state.directory.by_name(name),
+            None => self.state.directory.by_key(name),
         }
     }
 

@@ -626,12 +626,12 @@ impl Store {
         self.inner.state.read().directory.get(id).cloned()
     }
 
-    /// The account of this name, compared without case, from memory.
+    /// The account of this name, compared as names are, from memory.
     pub fn user_by_name(&self, name: &str) -> Option<Arc<User>> {
         let state = self.inner.state.read();
         state
             .directory
-            .by_name(&Username::key_of(name))
+            .by_name(name)
             .and_then(|id| state.directory.get(id))
             .cloned()
     }

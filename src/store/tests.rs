@@ -1072,7 +1072,7 @@ fn a_changed_account_is_so_after_a_reopen() {
         .with_users(2);
     let wish = UserChange {
         username: Username::registered("ada").ok(),
-        avatar: Some(Some("/a.png".into())),
+        avatar: Some(Some("https://example.org/a.png".into())),
         password_hash: Some("another".into()),
         is_admin: Some(true),
         disabled: Some(false),
@@ -1172,9 +1172,14 @@ fn an_account_is_put_under_the_id_it_has_elsewhere() {
         }
     };
     assert!(
-        put(29, "Ada Lovelace", Some(Some("/a.png")), false)
-            .unwrap()
-            .1
+        put(
+            29,
+            "Ada Lovelace",
+            Some(Some("https://example.org/a.png")),
+            false
+        )
+        .unwrap()
+        .1
     );
     let (kept, created) = put(29, "Somebody", None, true).unwrap();
     assert_eq!((kept.username.as_str(), created), ("Ada Lovelace", false));
@@ -1185,7 +1190,7 @@ fn an_account_is_put_under_the_id_it_has_elsewhere() {
             renamed.avatar.as_deref(),
             created
         ),
-        ("ada", Some("/a.png"), false)
+        ("ada", Some("https://example.org/a.png"), false)
     );
     assert_eq!(put(29, "ada", Some(None), false).unwrap().0.avatar, None);
     assert!(matches!(

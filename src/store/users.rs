@@ -1,6 +1,7 @@
 //! How an account is written, and who is who in memory.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -74,6 +75,9 @@ pub(super) struct Directory {
     users: FxHashMap<UserId, Arc<User>>,
     /// By [`Username::key`]. A keyed hash, since strangers choose names.
     names: HashMap<String, UserId>,
+    /// Accounts of an earlier version whose [`Username::key`] an older account has too, by [`Username::letters_of`]:
+    /// usable as before, until they are renamed.
+    look_alikes: HashMap<String, UserId>,
     greatest: u64,
     used_ids: u64,
 }
@@ -87,8 +91,19 @@ impl Directory {
         self.users.get(&id)
     }
 
-    pub(super) fn by_name(&self, key: &str) -> Option<UserId> {
+    /// Who has the name of this [`Username::key`], and so keeps others from it.
+    pub(super) fn by_key(&self, key: &str) -> Option<UserId> {
         self.names.get(key).copied()
+    }
+
+    /// Whose name this text is.
+    pub(super) fn by_name(&self, text: &str) -> Option<UserId> {
+        let look_alike = match self.look_alikes.is_empty() {
+            true => None,
+            false => self.look_alikes.get(&Username::letters_of(text)),
+        };
+        let named = look_alike.or_else(|| self.names.get(&Username::key_of(text)));
+        named.copied()
     }
 
     /// The greatest id in use; 0 where there is none.
@@ -107,14 +122,30 @@ impl Directory {
 
     /// Adds an account, or puts its new form in place of the earlier one.
     pub(super) fn put(&mut self, user: Arc<User>) {
-        let key = user.username.key();
-        if let Some(earlier) = self.users.get(&user.id)
-            && earlier.username != user.username
-        {
-            self.names.remove(&earlier.username.key());
-        }
-        self.names.insert(key, user.id);
         self.greatest = self.greatest.max(user.id.get());
+        if let Some(earlier) = self.users.get(&user.id) {
+            let names = [
+                (&mut self.names, earlier.username.key()),
+                (
+                    &mut self.look_alikes,
+                    Username::letters_of(earlier.username.as_str()),
+                ),
+            ];
+            for (names, name) in names {
+                if names.get(&name) == Some(&user.id) {
+                    names.remove(&name);
+                }
+            }
+        }
+        match self.names.entry(user.username.key()) {
+            Entry::Vacant(free) => {
+                free.insert(user.id);
+            }
+            Entry::Occupied(_) => {
+                let letters = Username::letters_of(user.username.as_str());
+                self.look_alikes.insert(letters, user.id);
+            }
+        }
         self.users.insert(user.id, user);
         while UserId::new(self.used_ids + 1).is_ok_and(|next| self.users.contains_key(&next)) {
             self.used_ids += 1;
@@ -130,7 +161,7 @@ mod tests {
         User {
             id: UserId::new(id).unwrap(),
             username: Username::registered(name).unwrap(),
-            avatar: Some("/a.png".into()),
+            avatar: Some("https://example.org/a.png".into()),
             is_admin: true,
             disabled: false,
             token_version: 3,
@@ -159,5 +190,39 @@ mod tests {
         assert_eq!(directory.by_name("lovelace"), UserId::new(1).ok());
         directory.put(Arc::new(user(1, "Lovelace")));
         assert_eq!(directory.by_name("lovelace"), UserId::new(1).ok());
+        assert!(directory.look_alikes.is_empty());
+    }
+
+    /// Earlier versions told names apart that nobody can tell apart by looking.
+    #[test]
+    fn accounts_whose_names_look_alike_stay_usable_and_nobody_takes_such_a_name_again() {
+        let named = |id, name: &str| {
+            Arc::new(User {
+                username: Username::stored(name),
+                ..user(id, "x")
+            })
+        };
+        let mut directory = Directory::default();
+        let names = ["é", "e\u{301}", "É\u{200b}", "2", "\u{3164}"];
+        for (id, name) in (1..).zip(names) {
+            directory.put(named(id, name));
+        }
+        let who = |directory: &Directory, name: &str| directory.by_name(name).map(UserId::get);
+        for (id, name) in (1..).zip(names) {
+            assert_eq!(who(&directory, name), Some(id), "{name:?}");
+        }
+        assert_eq!(who(&directory, "E\u{301}"), Some(2));
+        assert_eq!(who(&directory, ""), None);
+        let holder = directory.by_key(&Username::stored("É").key());
+        assert_eq!(holder, UserId::new(1).ok());
+        // A change of something else leaves each its name; another name gives it free.
+        directory.put(named(2, "e\u{301}"));
+        directory.put(named(1, "eve"));
+        assert_eq!(who(&directory, "e\u{301}"), Some(2));
+        assert_eq!(who(&directory, "eve"), Some(1));
+        directory.put(named(2, "bob"));
+        directory.put(named(3, "carl"));
+        assert_eq!(who(&directory, "e\u{301}"), None);
+        assert!(directory.look_alikes.is_empty());
     }
 }

@@ -142,8 +142,16 @@ async fn people_change_their_name_and_picture_and_stay_signed_in() {
     for (wish, username, avatar) in [
         (json!({}), "ada", None),
         (json!({"username": "Lovelace"}), "Lovelace", None),
-        (json!({"avatar": "/a.png"}), "Lovelace", Some("/a.png")),
-        (json!({"username": "ada"}), "ada", Some("/a.png")),
+        (
+            json!({"avatar": "https://example.org/a.png"}),
+            "Lovelace",
+            Some("https://example.org/a.png"),
+        ),
+        (
+            json!({"username": "ada"}),
+            "ada",
+            Some("https://example.org/a.png"),
+        ),
         (json!({"avatar": null}), "ada", None),
     ] {
         let (status, body) = patch_me(&server, &ada, wish).await;
@@ -154,6 +162,13 @@ async fn people_change_their_name_and_picture_and_stay_signed_in() {
     for (wish, status, code) in [
         (json!({"username": "BOB"}), 409, "username_taken"),
         (json!({"username": "a b"}), 400, "invalid_payload"),
+        (json!({"username": "2"}), 400, "invalid_payload"),
+        (json!({"username": "user-2"}), 400, "invalid_payload"),
+        (
+            json!({"avatar": "/socket.io/?EIO=4&transport=polling"}),
+            400,
+            "invalid_payload",
+        ),
         (
             json!({"avatar": "javascript:alert(1)"}),
             400,

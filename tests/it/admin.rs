@@ -283,11 +283,11 @@ async fn an_administrator_changes_an_account_and_gives_it_a_password() {
     let admin = server.admin().await;
     let bob = server.register("bob").await;
     let mut socket = server.connect(&bob).await;
-    let wish = json!({"username": "Bob Smith", "avatar": "/b.png"});
+    let wish = json!({"username": "Bob Smith", "avatar": "https://example.org/b.png"});
     let changed = server.account(&admin, bob.id, wish).await.json();
     assert_eq!(
         (&changed["data"]["username"], &changed["data"]["avatar"]),
-        (&json!("Bob Smith"), &json!("/b.png"))
+        (&json!("Bob Smith"), &json!("https://example.org/b.png"))
     );
     server
         .account(&admin, bob.id, json!({"password": "password2"}))
@@ -323,7 +323,7 @@ async fn an_app_puts_its_own_users_under_their_own_ids() {
     };
     let made = put(
         "29",
-        json!({"username": "Ada Lovelace", "avatar": "/a.png"}),
+        json!({"username": "Ada Lovelace", "avatar": "https://example.org/a.png"}),
     )
     .await;
     assert_eq!(made.status, StatusCode::CREATED);
@@ -331,17 +331,30 @@ async fn an_app_puts_its_own_users_under_their_own_ids() {
     assert_eq!(
         row,
         json!({
-            "id": 29, "username": "Ada Lovelace", "avatar": "/a.png", "is_admin": false, "disabled": false,
+            "id": 29, "username": "Ada Lovelace", "avatar": "https://example.org/a.png", "is_admin": false, "disabled": false,
             "created_at": row["created_at"], "last_seen": null, "online": false,
         })
     );
     let again = put("29", json!({"username": "ada"})).await;
     assert_eq!(
         (again.status, &again.json()["data"]["avatar"]),
-        (StatusCode::OK, &json!("/a.png"))
+        (StatusCode::OK, &json!("https://example.org/a.png"))
     );
     for (id, body, code) in [
         ("30", json!({"username": "ADA"}), "username_taken"),
+        // The same to look at.
+        ("30", json!({"username": "ａｄａ"}), "username_taken"),
+        ("30", json!({"username": "a\u{200b}da"}), "invalid_payload"),
+        ("30", json!({"username": "\u{3164}"}), "invalid_payload"),
+        ("30", json!({"username": "\u{202e}ada"}), "invalid_payload"),
+        // Another account's id, and another account's name by default.
+        ("30", json!({"username": "29"}), "invalid_payload"),
+        ("30", json!({"username": "user-29"}), "invalid_payload"),
+        (
+            "30",
+            json!({"username": "x", "avatar": "/api/users"}),
+            "invalid_payload",
+        ),
         ("30", json!({"username": ""}), "invalid_payload"),
         ("30", json!({}), "invalid_payload"),
         ("0", json!({"username": "x"}), "invalid_payload"),
@@ -354,6 +367,19 @@ async fn an_app_puts_its_own_users_under_their_own_ids() {
     ] {
         assert_eq!(put(id, body).await.code(), code, "{id}");
     }
+    let path = "/api/admin/users/29";
+    for (body, status) in [
+        (json!({"username": "29"}), StatusCode::BAD_REQUEST),
+        (json!({"username": "user-29"}), StatusCode::OK),
+        (json!({"username": "Ame\u{301}lie"}), StatusCode::OK),
+    ] {
+        let reply = server.asks(&admin, "PATCH", path, body).await;
+        assert_eq!(reply.status, status);
+    }
+    let row = server
+        .get("/api/admin/users?username=AM%C3%89LIE", &admin.token)
+        .await;
+    assert_eq!(row["data"][0]["username"], "Amélie");
     let ids = |page: &Value| -> Vec<u64> {
         let rows = page["data"].as_array().unwrap();
         rows.iter().map(|row| row["id"].as_u64().unwrap()).collect()

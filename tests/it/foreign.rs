@@ -48,12 +48,15 @@ fn with(provision: bool) -> Config {
 async fn an_apps_users_come_with_the_apps_tokens() {
     let server = TestServer::with(with(true)).await;
     let bob = server.register("bob").await;
-    let ada = token(29, json!({"name": "Ada Lovelace", "picture": "/a.png"}));
+    let ada = token(
+        29,
+        json!({"name": "Ada Lovelace", "picture": "https://example.org/a.png"}),
+    );
     let mut socket = server.connect(&ada).await;
     let me = server.get("/api/auth/me", &ada.token).await;
     assert_eq!(
         me["data"],
-        json!({"id": 29, "username": "Ada Lovelace", "avatar": "/a.png", "is_admin": false})
+        json!({"id": 29, "username": "Ada Lovelace", "avatar": "https://example.org/a.png", "is_admin": false})
     );
     let payload = json!({"receiver_id": bob.id, "content": "hi"});
     let (ack, _) = socket.call(1, "send_message", payload).await;

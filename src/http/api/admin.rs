@@ -64,7 +64,7 @@ reads! {
 reads! {
     /// What an account of another system is.
     ForeignAccount from Fields<'_> {
-        /// 1 to 64 characters without control characters.
+        /// 1 to 64 characters, all of which can be seen, and not digits alone.
         required username: String,
         /// Null for none; absent, an account that is there keeps its own.
         nullable avatar: String,

@@ -76,11 +76,11 @@ fn logged_in(status: StatusCode, login: Login) -> Response<Body> {
 reads! {
     /// What a registration says.
     NewAccount from Fields<'_> {
-        /// 1 to 32 characters of `a-z 0-9 . _ -`, compared without case.
+        /// 1 to 32 characters of `a-z 0-9 . _ -`, not digits alone, compared without case.
         required username: String,
         /// 8 to 128 characters.
         required password: String,
-        /// An `https:` or a relative URL.
+        /// An `https:` URL.
         optional avatar: String,
         /// An invite's code, or that of the set-up link.
         optional invite: String,
@@ -175,7 +175,7 @@ reads! {
     /// What the caller wants changed; what is absent stays.
     Change from Fields<'_> {
         optional username: String,
-        /// An `https:` or a relative URL; null for none.
+        /// An `https:` URL; null for none.
         nullable avatar: String,
         /// Asks for `current_password` too, and ends every earlier token.
         optional password: String,

@@ -13,7 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch};
 use crate::model::{
-    ChatRead, ClientId, ConversationId, EntryId, MessageId, Pair, Timestamp, UserId,
+    ChatRead, ClientId, ConversationId, EntryId, MessageId, Pair, Timestamp, UserId, Username,
 };
 use crate::store::chain::{Place, ReadLog, find_ordinals};
 use crate::store::client_ids::{
@@ -259,7 +259,9 @@ fn check_accounts(
             report.damaged("users", key.value());
             continue;
         };
-        if let Some(other) = names.insert(user.username.key(), user.id) {
+        // Earlier versions took names that are the same today: no damage, and usable.
+        let letters = Username::letters_of(user.username.as_str());
+        if let Some(other) = names.insert(letters, user.id) {
             report.add(
                 "users",
                 user.id,
