@@ -1,7 +1,8 @@
 //! A running server's control socket, from the side of the subcommands: `NAME.sock` beside the data file, HTTP, without
 //! a token, since only the file's owner can open it.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use http_body_util::{BodyExt, Empty};
@@ -68,6 +69,32 @@ pub(super) fn fetch_backup(
     })
 }
 
+/// Connects to the server on `data`, and makes sure that it may be told a password before anything is said: in a folder
+/// that others may write to, anybody could listen at the socket's path while no server does.
+///
+/// Fails with [`io::ErrorKind::Other`] where a stranger listens.
+pub(super) async fn connect(data: &Path) -> io::Result<UnixStream> {
+    let socket = control_socket(data);
+    let stream = UnixStream::connect(&socket).await?;
+    let server = stream.peer_cred()?.uid();
+    let own = rustix::process::geteuid().as_raw();
+    let owner = std::fs::metadata(data).ok().map(|data| data.uid());
+    if is_trusted(server, own, owner) {
+        return Ok(stream);
+    }
+    Err(io::Error::other(format!(
+        "user {server} listens at {}, who is neither you nor root nor the owner of {}: nothing was told to them; see who it is, and remove the socket if it is not your server's",
+        socket.display(),
+        data.display()
+    )))
+}
+
+/// Whether a server that runs as this user may be told what is meant for the server on a data file: it has the file
+/// anyway, or everything.
+fn is_trusted(server: u32, own: u32, owner_of_data: Option<u32>) -> bool {
+    server == own || server == 0 || Some(server) == owner_of_data
+}
+
 /// Asks the server on `data` for something.
 async fn get(data: &Path, path: &str) -> Result<Response<Incoming>, String> {
     let socket = control_socket(data);
@@ -78,9 +105,7 @@ async fn get(data: &Path, path: &str) -> Result<Response<Incoming>, String> {
             socket.display()
         )
     };
-    let stream = UnixStream::connect(&socket)
-        .await
-        .map_err(|error| silent(&error))?;
+    let stream = connect(data).await.map_err(|error| silent(&error))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| silent(&error))?;
@@ -120,4 +145,42 @@ pub(super) fn fetch_aside(
         Partial::create(Path::new(&name)).map_err(|error| super::explain(data, &error))?;
     fetch_backup(data, &partial, watch)?;
     Ok(partial)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_who_listens_at_the_socket_is_told_nothing() {
+        for (server, own, owner, trusted) in [
+            (1_000, 1_000, Some(1_000), true),
+            // The file is not there yet, or is another's.
+            (1_000, 1_000, None, true),
+            (1_000, 1_000, Some(1_001), true),
+            (0, 1_000, Some(0), true),
+            // Root asks the server of a user of its own.
+            (1_000, 0, Some(1_000), true),
+            (1_001, 1_000, Some(1_000), false),
+            (1_001, 1_000, None, false),
+            (1_001, 0, Some(1_000), false),
+            (1_001, 0, None, false),
+        ] {
+            assert_eq!(
+                is_trusted(server, own, owner),
+                trusted,
+                "{server} {own} {owner:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_own_server_is_reached() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("chatd.redb");
+        let refused = connect(&data).await.map(drop).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::NotFound);
+        let _listener = tokio::net::UnixListener::bind(control_socket(&data)).unwrap();
+        connect(&data).await.unwrap();
+    }
 }

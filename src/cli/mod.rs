@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -281,9 +281,28 @@ enum Operate {
     User(UserCommand),
     /// Prints a token of somebody's, for tests and scripts
     Token {
-        /// The account's name, or its id
-        user: String,
+        #[command(flatten)]
+        whom: Whom,
     },
+}
+
+/// The account to which something is done.
+#[derive(Args)]
+struct Whom {
+    /// The account's name, or its id
+    user: String,
+    /// What USER is, where it is one account's name and another one's id
+    #[arg(long, value_enum)]
+    by: Option<By>,
+}
+
+/// By what an account is found.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// Its name
+    Name,
+    /// Its id
+    Id,
 }
 
 /// What is done with accounts.
@@ -302,23 +321,23 @@ enum UserCommand {
     /// Gives an account another password, and ends its tokens; asks for it, or reads it as the first line of standard
     /// input
     Passwd {
-        /// The account's name, or its id
-        user: String,
+        #[command(flatten)]
+        whom: Whom,
     },
     /// Shuts an account out, and disconnects it
     Disable {
-        /// The account's name, or its id
-        user: String,
+        #[command(flatten)]
+        whom: Whom,
     },
     /// Lets a disabled account in again
     Enable {
-        /// The account's name, or its id
-        user: String,
+        #[command(flatten)]
+        whom: Whom,
     },
     /// Makes an account an administrator
     Promote {
-        /// The account's name, or its id
-        user: String,
+        #[command(flatten)]
+        whom: Whom,
     },
 }
 

@@ -1,8 +1,7 @@
 //! What happened, as broadcasts to the people concerned.
 //!
 //! Every durable event ends with its cursor as a further argument, a string: a stock client shows the last one that it had
-//! when it comes back. Volatile events end with an object, so they never carry one. Sockets whose client takes no further
-//! argument are told without.
+//! when it comes back. Volatile events end with an object, so they never carry one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -49,7 +48,7 @@ impl Outbound {
             .to(user_room(user))
             .except(except)
             .sequenced(cursor.entry)
-            .emit_further(update.name(), &(update, text), &(update,));
+            .emit(update.name(), &(update, text));
     }
 
     /// Notes that everybody concerned was told of this entry.

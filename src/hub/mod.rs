@@ -14,7 +14,6 @@
 mod ack;
 mod client;
 mod encode;
-mod library;
 mod namespace;
 mod socket;
 
@@ -33,7 +32,6 @@ use serde_json::value::RawValue;
 use tokio::sync::Notify;
 
 pub use ack::{AckError, AckReply};
-pub use library::Library;
 pub use namespace::{Broadcast, Namespace, Room};
 pub use socket::{Ack, Socket, SocketId, SocketKey};
 
@@ -72,8 +70,6 @@ pub struct ConnectRequest<'a> {
     pub auth: Option<&'a RawValue>,
     /// The value of the handshake's `Authorization` header, where it had one.
     pub authorization: Option<&'a str>,
-    /// The library that opened the session, as far as the handshake tells.
-    pub library: Library,
     /// The rest of the handshake, where [`IoConfig::keep_handshakes`] says to keep it.
     pub handshake: Option<&'a Arc<KeptHandshake>>,
 }

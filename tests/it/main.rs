@@ -16,7 +16,6 @@ mod admin;
 mod api;
 mod bursts;
 mod chat;
-mod cursors;
 mod demo;
 mod doctor;
 mod documents;

@@ -46,7 +46,7 @@ async fn everything(data: &Path, admin: &str, other: &str) {
         "{made}"
     );
     says(data, &["user", "add", other], "password1").await;
-    says(data, &["user", "disable", other], "").await;
+    let disabled = says(data, &["user", "disable", other], "").await;
     says(data, &["user", "passwd", other], "password2\r\n").await;
     let list = says(data, &["user", "list"], "").await;
     let row = |name: &str| {
@@ -56,6 +56,11 @@ async fn everything(data: &Path, admin: &str, other: &str) {
         let words: Vec<_> = row.unwrap().split_whitespace().skip(2).collect();
         words.join(" ")
     };
+    let row_of_other = list
+        .lines()
+        .find(|line| line.contains(&format!(" {other} ")));
+    let id = row_of_other.unwrap().split_whitespace().next().unwrap();
+    assert_eq!(disabled, format!("{other} (id {id}) is disabled\n"));
     assert_eq!(row(admin), "yes - -");
     assert_eq!(row(other), "- yes -");
     says(data, &["user", "enable", other], "").await;
@@ -64,6 +69,8 @@ async fn everything(data: &Path, admin: &str, other: &str) {
     for (arguments, input, words) in [
         (&["user", "add", admin][..], "password1", "taken"),
         (&["user", "add", "a b"], "password1", "username must be"),
+        (&["user", "add", "2"], "password1", "username must be"),
+        (&["user", "add", "user-2"], "password1", "must not begin"),
         (&["user", "add", "short"], "x", "password must be"),
         (&["user", "add", "silent"], "", "password must be"),
         (&["user", "disable", "nobody"], "", "no account nobody"),

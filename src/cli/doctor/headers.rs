@@ -11,9 +11,9 @@ use tokio::net::UnixStream;
 
 use super::Report;
 use super::site::{PATIENCE, Site};
+use crate::cli::control;
 use crate::cli::operate::Operator;
 use crate::http::Seen;
-use crate::server::control_socket;
 
 /// Letters and digits of the probe's code: 142 bits.
 const CODE_CHARS: usize = 24;
@@ -23,7 +23,7 @@ const FORGED: &str = "192.0.2.77";
 /// Sends a probe, asks what arrived of it, and judges that.
 pub(super) async fn examine(site: &Site, data: &Path, report: &mut Report) {
     let what = "forwarded headers";
-    let stream = match UnixStream::connect(control_socket(data)).await {
+    let stream = match control::connect(data).await {
         Ok(stream) => stream,
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             return report.skipped(
@@ -33,6 +33,9 @@ pub(super) async fn examine(site: &Site, data: &Path, report: &mut Report) {
                     data.display()
                 ),
             );
+        }
+        Err(error) if error.kind() == ErrorKind::Other => {
+            return report.wrong(what, &error.to_string());
         }
         Err(_) => {
             return report.skipped(
