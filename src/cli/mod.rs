@@ -12,6 +12,7 @@ mod doctor;
 mod export;
 mod failure;
 mod import;
+mod log;
 mod man;
 mod operate;
 mod restore;
@@ -31,11 +32,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::Level;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::EnvFilter;
 
 use crate::accounts::{ForeignTokens, Passwords, Registration};
 use crate::chat::Rules;
@@ -48,6 +45,7 @@ use crate::server::{self, Acme, Reload, ServerError, TlsFiles, TlsSource};
 use crate::store::Location;
 use crate::transport::{EngineConfig, Origins};
 use failure::{chain, maintain as explain};
+use log::{Lines, LogFormat};
 
 /// A real-time chat server in one executable: stock Socket.IO clients, durable messages, one data file.
 ///
@@ -229,15 +227,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage. What went wrong is one line on stan
 
 /// What is logged unless it is said otherwise.
 const DEFAULT_LOG: &str = "info";
-
-/// How log lines are written.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// For people
-    Text,
-    /// One JSON object a line, for programs
-    Json,
-}
 
 /// What the program does instead of serving.
 #[derive(Subcommand)]
@@ -617,7 +606,13 @@ pub fn main() -> ExitCode {
         Some(_) if flags.log == DEFAULT_LOG => "warn",
         _ => &flags.log,
     };
-    start_log(log, flags.log_format);
+    let lines = match flags.command {
+        Some(_) => {
+            log::start(log, flags.log_format);
+            None
+        }
+        None => log::start_queued(log, flags.log_format),
+    };
     match &flags.command {
         Some(Command::Maintain(command)) => return end(command.run(&flags.data)),
         Some(Command::Describe(command)) => return end(command.run(&flags).map_err(Failed::from)),
@@ -628,7 +623,10 @@ pub fn main() -> ExitCode {
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("the machine refuses to start threads: {error}")),
+        Err(error) => {
+            let failed = Err(format!("the machine refuses to start threads: {error}"));
+            return end_of_server(failed, lines);
+        }
     };
     let done = runtime.block_on(async {
         match &flags.command {
@@ -639,7 +637,22 @@ pub fn main() -> ExitCode {
             Some(Command::Maintain(_) | Command::Describe(_)) => Ok(()),
         }
     });
-    end(done.map_err(Failed::from))
+    end_of_server(done, lines)
+}
+
+/// Says how it ended in the log, whose queue is emptied if somebody takes what is in it.
+fn end_of_server(done: Result<(), String>, lines: Option<Lines>) -> ExitCode {
+    let Some(lines) = lines else {
+        return end(done.map_err(Failed::from));
+    };
+    if let Err(text) = &done {
+        lines.say_last(&format!("chatd: {text}"));
+    }
+    lines.flush();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
 }
 
 fn end(done: Result<(), Failed>) -> ExitCode {
@@ -675,12 +688,10 @@ fn answer_usage(error: &clap::Error) -> ExitCode {
 }
 
 /// One line on standard error that says what to do.
-#[expect(
-    clippy::print_stderr,
-    reason = "the last words of the program are for the person who started it"
-)]
 fn fail(text: &str) -> ExitCode {
-    eprintln!("chatd: {text}");
+    use std::io::Write;
+    // Where nobody reads it any more the exit code still tells, which a panic would change.
+    let _ = writeln!(std::io::stderr(), "chatd: {text}");
     ExitCode::FAILURE
 }
 
@@ -699,25 +710,6 @@ fn say(text: &str) {
     use std::io::Write;
     // Whoever does not read it any more does not miss it.
     let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-fn start_log(filter: &str, format: LogFormat) {
-    use std::io::IsTerminal;
-    // What libraries say below info may hold headers and frames, and so tokens and messages.
-    let safe = filter_fn(|event| {
-        event.target().starts_with(env!("CARGO_CRATE_NAME")) || *event.level() <= Level::INFO
-    });
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    let lines = match format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-    };
-    tracing_subscriber::registry()
-        .with(EnvFilter::new(filter))
-        .with(lines.with_filter(safe))
-        .init();
 }
 
 async fn serve(flags: &Flags) -> Result<(), String> {

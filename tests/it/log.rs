@@ -138,3 +138,88 @@ async fn a_quiet_day_leaves_a_short_log() {
     assert!(log.lines().count() < connections, "{log}");
     assert!(!log.contains("ERROR") && !log.contains("WARN"), "{log}");
 }
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    use std::process::Stdio;
+
+    use tokio::io::BufReader;
+    use tokio::process::Command;
+
+    use crate::program::until_ready;
+    use crate::support::{Remote, soon};
+
+    // The least that a pipe holds on Linux, and what it holds unless said otherwise.
+    const PIPE_BYTES: usize = 64 << 10;
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_chatd"))
+        .args([
+            "--port",
+            "0",
+            "--registration",
+            "open",
+            "--log",
+            "trace",
+            "--data",
+        ])
+        .arg(folder.path().join("chatd.redb"))
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let said = until_ready("http://", &mut log).await;
+    let address = said.split("http://").nth(1).unwrap();
+    let (address, _) = address.split_once('/').unwrap();
+    let remote = Remote::documented(address.parse().unwrap()).await;
+    // From here on nobody reads. Each request leaves a line of more than forty bytes.
+    for _ in 0..2 * PIPE_BYTES / 40 {
+        let reply = remote.send("GET", "/api/server", None, "").await;
+        assert_eq!(reply.status.as_u16(), 200);
+    }
+    let body = json!({"username": "ada", "password": "password1"}).to_string();
+    let ada = remote.send("POST", "/api/auth/register", None, &body).await;
+    assert_eq!(ada.status.as_u16(), 201, "{}", ada.body);
+    // It ends, too, and says so by its exit code.
+    let id = child.id().unwrap().to_string();
+    assert!(
+        Command::new("kill")
+            .arg(&id)
+            .status()
+            .await
+            .unwrap()
+            .success()
+    );
+    assert!(soon(child.wait()).await.unwrap().success());
+    drop(log);
+}
+
+#[tokio::test]
+async fn what_went_wrong_is_told_by_the_exit_code_where_nobody_reads_the_words() {
+    use std::process::Stdio;
+
+    use tokio::process::Command;
+
+    use crate::support::soon;
+
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none").join("chatd.redb");
+    for (arguments, code) in [
+        (&["--port", "x"][..], 2),
+        (&["--port", "0"], 1),
+        (&["check"], 1),
+    ] {
+        // Both ends of the pipe are gone before the program says anything.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_chatd"))
+            .args(arguments)
+            .arg("--data")
+            .arg(&missing)
+            .stderr(Stdio::from(writer))
+            .spawn()
+            .unwrap();
+        let ended = soon(child.wait()).await.unwrap();
+        assert_eq!(ended.code(), Some(code), "{arguments:?}");
+    }
+}
