@@ -191,7 +191,7 @@ pub async fn run(
         Arc::clone(&outbound) as _,
     )?;
     let expiry = Arc::new(Expiry::default());
-    let limits = Arc::new(Limits::new(&config.rates));
+    let limits = Arc::new(Limits::new(&config.rates, 1 << 16));
     let inbound = Inbound::new(
         accounts.clone(),
         chat.clone(),

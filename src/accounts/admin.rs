@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand::distr::{Alphanumeric, SampleString};
 
-use super::{AccountError, Accounts, Caller, Login, checked_avatar, password};
+use super::{AccountError, Accounts, Asker, Caller, Login, checked_avatar, password};
 use crate::model::{Timestamp, User, UserId, Username};
 use crate::store::{Change, Committed, Invite, NewUser, PutUser, StoreError, UserChange};
 
@@ -180,7 +180,11 @@ impl Accounts {
         let new = NewUser {
             username,
             avatar,
-            password_hash: self.passwords.hash(wish.password).await?.into(),
+            password_hash: self
+                .passwords
+                .hash(Asker::ADMIN, wish.password)
+                .await?
+                .into(),
             is_admin: wish.is_admin,
             only_if_first: false,
             invite: None,
@@ -253,7 +257,7 @@ impl Accounts {
             if self.store.user(user).is_none() {
                 return Err(AccountError::NoSuchUser);
             }
-            change.password_hash = Some(self.passwords.hash(password).await?.into());
+            change.password_hash = Some(self.passwords.hash(Asker::ADMIN, password).await?.into());
             change.revoke_tokens = true;
         }
         self.change(now, user, change).await

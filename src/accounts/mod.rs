@@ -24,7 +24,7 @@ use rand::distr::{Alphanumeric, SampleString};
 pub use admin::{Admin, ChangeAccount, MadeUser, NewAccount, NewInvite, PutAccount};
 pub use error::AccountError;
 pub use foreign::{ForeignTokens, KeyError, Newcomer};
-pub use password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};
+pub use password::{Asker, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};
 pub use token::Grant;
 
 use crate::model::{Timestamp, User, UserId, Username, check_avatar};
@@ -173,8 +173,22 @@ impl Accounts {
         self.store.has_no_users().then_some(&*self.setup_code)
     }
 
+    /// Whether an account may be made with this code, and strangers without one cannot do so too.
+    pub fn is_invited(&self, now: Timestamp, code: &str) -> bool {
+        let by_invite = || {
+            let invite = self.store.invite(code);
+            invite.is_some_and(|invite| invite.is_usable(now))
+        };
+        self.setup_code() == Some(code) || self.registration == Registration::Invite && by_invite()
+    }
+
     /// Makes an account and logs it in.
-    pub async fn register(&self, now: Timestamp, wish: Register) -> Result<Login, AccountError> {
+    pub async fn register(
+        &self,
+        now: Timestamp,
+        from: Asker,
+        wish: Register,
+    ) -> Result<Login, AccountError> {
         let first = self
             .setup_code()
             .is_some_and(|code| wish.invite.as_deref() == Some(code));
@@ -200,7 +214,7 @@ impl Accounts {
         let new = NewUser {
             username,
             avatar,
-            password_hash: self.passwords.hash(wish.password).await?.into(),
+            password_hash: self.passwords.hash(from, wish.password).await?.into(),
             is_admin: first,
             only_if_first: first,
             invite,
@@ -215,6 +229,7 @@ impl Accounts {
     pub async fn login(
         &self,
         now: Timestamp,
+        from: Asker,
         username: &str,
         password: String,
     ) -> Result<Login, AccountError> {
@@ -224,7 +239,7 @@ impl Accounts {
             Some(user) => self.password_hash(user.id).await?,
             None => None,
         };
-        let right = self.passwords.verify(password, hash).await?;
+        let right = self.passwords.verify(from, password, hash).await?;
         match user.filter(|_| right) {
             None => Err(AccountError::InvalidCredentials),
             Some(user) if user.disabled => Err(AccountError::AccountDisabled),
@@ -356,6 +371,7 @@ impl Accounts {
     pub async fn change_own(
         &self,
         now: Timestamp,
+        from: Asker,
         caller: &Caller,
         wish: ChangeOwn,
     ) -> Result<(Arc<User>, Option<Login>), AccountError> {
@@ -377,10 +393,10 @@ impl Accounts {
             change.if_token_version = Some(caller.user.token_version);
             let current = wish.current_password.ok_or(AccountError::WrongPassword)?;
             let hash = self.password_hash(caller.user.id).await?;
-            if !self.passwords.verify(current, hash).await? {
+            if !self.passwords.verify(from, current, hash).await? {
                 return Err(AccountError::WrongPassword);
             }
-            change.password_hash = Some(self.passwords.hash(password).await?.into());
+            change.password_hash = Some(self.passwords.hash(from, password).await?.into());
             change.revoke_tokens = true;
         }
         let user = self.change(now, caller.user.id, change).await?;

@@ -35,6 +35,12 @@ async fn accounts(registration: Registration) -> Accounts {
     .unwrap()
 }
 
+/// Somebody on this machine.
+const LOCAL: Asker = Asker {
+    address: None,
+    is_known: false,
+};
+
 fn wish(username: &str, invite: Option<&str>) -> Register {
     Register {
         username: username.into(),
@@ -54,14 +60,16 @@ async fn the_setup_code_makes_one_administrator_whatever_the_mode() {
         let accounts = accounts(mode).await;
         let code = accounts.setup_code().unwrap().to_owned();
         let (one, two) = tokio::join!(
-            accounts.register(NOW, wish("ada", Some(&code))),
-            accounts.register(NOW, wish("eve", Some(&code)))
+            accounts.register(NOW, LOCAL, wish("ada", Some(&code))),
+            accounts.register(NOW, LOCAL, wish("eve", Some(&code)))
         );
         let made: Vec<_> = [one, two].into_iter().filter_map(Result::ok).collect();
         let admins = made.iter().filter(|login| login.user.is_admin).count();
         assert_eq!(admins, 1, "{mode:?}");
         assert_eq!(accounts.setup_code(), None);
-        let late = accounts.register(NOW, wish("bob", Some(&code))).await;
+        let late = accounts
+            .register(NOW, LOCAL, wish("bob", Some(&code)))
+            .await;
         match mode {
             Registration::Open => {
                 assert!(!late.unwrap_or_else(|error| panic!("{error}")).user.is_admin)
@@ -76,7 +84,7 @@ async fn the_setup_code_makes_one_administrator_whatever_the_mode() {
 async fn a_wish_that_does_not_fit_is_refused_with_its_reason() {
     let accounts = accounts(Registration::Open).await;
     accounts
-        .register(NOW, wish("ada", None))
+        .register(NOW, LOCAL, wish("ada", None))
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     let short = Register {
@@ -100,7 +108,7 @@ async fn a_wish_that_does_not_fit_is_refused_with_its_reason() {
     ] {
         assert_eq!(
             accounts
-                .register(NOW, wish)
+                .register(NOW, LOCAL, wish)
                 .await
                 .err()
                 .map(|error| error.code()),
@@ -113,11 +121,11 @@ async fn a_wish_that_does_not_fit_is_refused_with_its_reason() {
 async fn a_login_gives_a_token_that_says_who_it_is() {
     let accounts = accounts(Registration::Open).await;
     accounts
-        .register(NOW, wish("Ada", None))
+        .register(NOW, LOCAL, wish("Ada", None))
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     let login = accounts
-        .login(NOW, "aDA", "password1".into())
+        .login(NOW, LOCAL, "aDA", "password1".into())
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     let caller = accounts
@@ -151,9 +159,9 @@ async fn a_login_does_not_fail_for_what_nobody_sees() {
         password: "pässword1".into(),
         ..wish("ada", None)
     };
-    accounts.register(NOW, ada).await.unwrap();
+    accounts.register(NOW, LOCAL, ada).await.unwrap();
     for (name, password) in [(" ada\n", "pässword1"), ("ADA ", "pa\u{308}ssword1")] {
-        let login = accounts.login(NOW, name, password.into()).await;
+        let login = accounts.login(NOW, LOCAL, name, password.into()).await;
         assert_eq!(login.err(), None, "{name:?}");
     }
 }
@@ -162,7 +170,7 @@ async fn a_login_does_not_fail_for_what_nobody_sees() {
 async fn a_wrong_name_and_a_wrong_password_are_refused_alike() {
     let accounts = accounts(Registration::Open).await;
     accounts
-        .register(NOW, wish("ada", None))
+        .register(NOW, LOCAL, wish("ada", None))
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     for (name, password) in [
@@ -171,7 +179,10 @@ async fn a_wrong_name_and_a_wrong_password_are_refused_alike() {
         ("", ""),
         ("ada", &"x".repeat(10_000)),
     ] {
-        let refused = accounts.login(NOW, name, password.to_owned()).await.err();
+        let refused = accounts
+            .login(NOW, LOCAL, name, password.to_owned())
+            .await
+            .err();
         assert_eq!(refused, Some(AccountError::InvalidCredentials), "{name}");
     }
 }
@@ -182,7 +193,12 @@ async fn a_flood_of_logins_is_refused_as_busy_and_passes() {
     let mut logins = tokio::task::JoinSet::new();
     for _ in 0..500 {
         let accounts = accounts.clone();
-        logins.spawn(async move { accounts.login(NOW, "eve", "password1".into()).await.err() });
+        logins.spawn(async move {
+            accounts
+                .login(NOW, LOCAL, "eve", "password1".into())
+                .await
+                .err()
+        });
     }
     let refusals = logins.join_all().await;
     assert!(
@@ -190,7 +206,10 @@ async fn a_flood_of_logins_is_refused_as_busy_and_passes() {
             && refusals.contains(&Some(AccountError::InvalidCredentials))
     );
     assert_eq!(
-        accounts.login(NOW, "eve", "password1".into()).await.err(),
+        accounts
+            .login(NOW, LOCAL, "eve", "password1".into())
+            .await
+            .err(),
         Some(AccountError::InvalidCredentials)
     );
 }
@@ -201,7 +220,10 @@ async fn a_token_that_was_accepted_is_refused_once_its_key_its_time_or_its_accou
     let set = |key: &str| format!(r#"{{"keys":[{{"kty":"oct","kid":"{key}","k":"{key}"}}]}}"#);
     let accounts = accounts(Registration::Open).await;
     accounts.set_keys(&set("AAAA")).unwrap();
-    let login = accounts.register(NOW, wish("ada", None)).await.unwrap();
+    let login = accounts
+        .register(NOW, LOCAL, wish("ada", None))
+        .await
+        .unwrap();
     let claims = serde_json::json!({
         "sub": login.user.id, "iat": NOW.as_secs(), "exp": NOW.as_secs() + 600,
     });

@@ -173,7 +173,8 @@ struct Flags {
     trusted_proxy: Vec<Network>,
     /// How much one person or address may do at a time and at once, such as messages=20/s:200 or
     /// typing=off; off alone ends all limits; may be given again. Kinds are messages, typing and
-    /// requests (a person), passwords (a name), logins, registrations and connections (an address)
+    /// requests (a person), passwords (a name from an address), names (a name from unknown addresses),
+    /// logins, registrations and connections (an address)
     #[arg(
         long,
         env = "CHATD_RATE_LIMIT",

@@ -1,6 +1,7 @@
 //! What routes read of a request: the token, the query, the body.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::{App, Operator};
 use crate::accounts::{Admin, Caller};
 use crate::limits::{Key, Kind};
 use crate::model::{Code, FieldError};
-use crate::transport::{BodyError, read_body};
+use crate::transport::{self, BodyError, read_body};
 
 /// 16 KiB: a registration with the longest avatar URL, four times over.
 const MAX_BODY: usize = 16 * 1024;
@@ -48,6 +49,11 @@ pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Cal
 /// Who sent the request, as far as is known.
 pub(super) fn sender(request: &Request<Incoming>) -> Option<Sender> {
     request.extensions().get().copied()
+}
+
+/// The address by which the request is counted; `None` on this machine.
+pub(super) fn address(request: &Request<Incoming>) -> Option<IpAddr> {
+    transport::counted(sender(request)?.address)
 }
 
 /// Counts one of this kind for the address that the request comes from, unless it is too much.

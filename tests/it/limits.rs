@@ -101,7 +101,7 @@ async fn too_many_messages_are_refused_with_the_time_to_wait() {
 
 #[tokio::test]
 async fn logins_are_limited_by_address_and_by_name() {
-    let server = limited(&["logins=1/h:3", "passwords=1/h:5"]).await;
+    let server = limited(&["logins=1/h:3", "names=1/h:5"]).await;
     server.register("ada").await;
     let login = |address: &'static str, name: &'static str| {
         let server = &server;
@@ -128,6 +128,130 @@ async fn logins_are_limited_by_address_and_by_name() {
     );
     is_refused(&login("2001:db8::2", "eve").await);
     is_refused(&login("9.9.9.9, 2001:db8::3", "eve").await);
+    server.stop().await;
+}
+
+/// A login with this password, from this address.
+async fn login(server: &TestServer, address: &str, name: &str, password: &str) -> Reply {
+    let body = json!({"username": name, "password": password});
+    from(server, address, "POST", "/api/auth/login", body).await
+}
+
+#[tokio::test]
+async fn wrong_passwords_from_elsewhere_do_not_keep_the_owner_out() {
+    let server = limited(&["passwords=1/h:5", "names=1/h:8", "logins=1/h:100"]).await;
+    let ada = server.register("ada").await;
+    // Right ones are not counted as wrong, however many.
+    for _ in 0..10 {
+        let reply = login(&server, "1.1.1.1", "ada", "password1").await;
+        assert_eq!(reply.status, StatusCode::OK);
+    }
+    for _ in 0..5 {
+        let reply = login(&server, "6.6.6.6", "ada", "wrong-one").await;
+        assert_eq!(reply.code(), "invalid_credentials");
+    }
+    is_refused(&login(&server, "6.6.6.6", "ADA", "wrong-one").await);
+    is_refused(&login(&server, "6.6.6.6", "ada", "password1").await);
+    // From many addresses it is the name's own limit, which only strangers meet.
+    for last in 0..3 {
+        let reply = login(&server, &format!("6.6.7.{last}"), "ada", "wrong-one").await;
+        assert_eq!(reply.code(), "invalid_credentials");
+    }
+    is_refused(&login(&server, "6.6.8.1", "ada", "wrong-one").await);
+    let reply = login(&server, "1.1.1.1", "Ada", "password1").await;
+    assert_eq!(reply.status, StatusCode::OK, "the owner is locked out");
+    // Who has a good token is counted apart, wherever they are.
+    let change = json!({"password": "password2", "current_password": "password1"});
+    let request = Request::builder()
+        .method("PATCH")
+        .uri("/api/auth/me")
+        .header("host", "x")
+        .header("x-forwarded-for", "6.6.6.6")
+        .header("authorization", format!("Bearer {}", ada.token))
+        .body(Full::from(change.to_string()))
+        .unwrap();
+    assert_eq!(server.request(request).await.status, StatusCode::OK);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_thief_of_a_token_cannot_try_passwords_for_ever() {
+    let server = limited(&["passwords=1/h:3"]).await;
+    let ada = server.register("ada").await;
+    let change = json!({"password": "password2", "current_password": "wrong-one"}).to_string();
+    for _ in 0..3 {
+        let reply = server
+            .send("PATCH", "/api/auth/me", Some(&ada.token), &change)
+            .await;
+        assert_eq!(reply.code(), "invalid_credentials");
+    }
+    is_refused(
+        &server
+            .send("PATCH", "/api/auth/me", Some(&ada.token), &change)
+            .await,
+    );
+    // A login is another matter.
+    let reply = login(&server, "1.1.1.1", "ada", "password1").await;
+    assert_eq!(reply.status, StatusCode::OK);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_shares_an_address_with_a_flood_of_logins_gets_in_where_they_did_before() {
+    let server = limited(&["logins=1/h:3"]).await;
+    server.register("ada").await;
+    assert_eq!(
+        login(&server, "1.2.3.4", "ada", "password1").await.status,
+        StatusCode::OK
+    );
+    for name in ["eve", "eva"] {
+        let reply = login(&server, "1.2.3.4", name, "wrong-one").await;
+        assert_eq!(reply.code(), "invalid_credentials");
+    }
+    is_refused(&login(&server, "1.2.3.4", "eve", "wrong-one").await);
+    let reply = login(&server, "1.2.3.4", "ada", "password1").await;
+    assert_eq!(reply.status, StatusCode::OK, "the colleague is locked out");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_was_invited_is_not_stopped_by_strangers_behind_the_same_address() {
+    let mut rates = Rates::off();
+    rates.set("registrations=1/h:1".parse().unwrap());
+    let server = TestServer::with(Config {
+        rates,
+        registration: chatd::accounts::Registration::Invite,
+        trusted_proxies: TrustedProxies::new(["127.0.0.1".parse().unwrap()]),
+        ..config()
+    })
+    .await;
+    let register = async |name: &str, invite: Option<&str>| {
+        let body = json!({"username": name, "password": "password1", "invite": invite});
+        from(&server, "1.2.3.4", "POST", "/api/auth/register", body).await
+    };
+    assert_eq!(
+        register("eve", Some("guess")).await.code(),
+        "invalid_invite"
+    );
+    is_refused(&register("eve", Some("guess")).await);
+    let first = register("ada", server.setup_code.as_deref()).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.body);
+    let token = first.json()["data"]["token"].as_str().unwrap().to_owned();
+    let invite = server
+        .send(
+            "POST",
+            "/api/admin/invites",
+            Some(&token),
+            r#"{"max_uses":5}"#,
+        )
+        .await;
+    let code = invite.json()["data"]["code"].as_str().unwrap().to_owned();
+    assert_eq!(
+        register("bob", Some(&code)).await.status,
+        StatusCode::CREATED
+    );
+    // Of one invite no more than a few at once, even so.
+    is_refused(&register("carl", Some(&code)).await);
     server.stop().await;
 }
 

@@ -7,10 +7,10 @@ use hyper::{Request, Response, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::accounts::{ChangeOwn, Login, Register};
+use crate::accounts::{Asker, ChangeOwn, Login, Register};
 use crate::describe::{Access, Operation, reads};
 use crate::http::error::ApiError;
-use crate::http::request::{allow, body, caller};
+use crate::http::request::{address, body, caller};
 use crate::http::{App, Nothing, success};
 use crate::limits::{Key, Kind};
 use crate::model::{Code, Fields, Timestamp, User, UserId, Username};
@@ -104,16 +104,31 @@ pub(in crate::http) async fn register(
     app: &App,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    allow(app, &request, Kind::Registrations)?;
+    let address = address(&request);
     let body = body(request).await?;
     let new = NewAccount::read(&Fields::parse(&body)?)?;
+    let now = (app.clock)();
+    let invite = new.invite.as_deref();
+    let invite = invite.filter(|code| app.accounts.is_invited(now, code));
+    // Who was invited is not stopped by strangers behind the same address.
+    let key = match (invite, address) {
+        (Some(invite), address) => Some(Key::Shown(invite, address)),
+        (None, address) => address.map(Key::Address),
+    };
+    if let Some(key) = key {
+        app.limits.check(Kind::Registrations, key)?;
+    }
+    let from = Asker {
+        address,
+        is_known: invite.is_some(),
+    };
     let wish = Register {
         username: new.username,
         password: new.password,
         avatar: new.avatar,
         invite: new.invite,
     };
-    let login = app.accounts.register((app.clock)(), wish).await?;
+    let login = app.accounts.register(now, from, wish).await?;
     Ok(logged_in(StatusCode::CREATED, login))
 }
 
@@ -142,16 +157,21 @@ pub(in crate::http) async fn login(
     app: &App,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    allow(app, &request, Kind::Logins)?;
+    let address = address(&request);
     let body = body(request).await?;
     let Credentials { username, password } = Credentials::read(&Fields::parse(&body)?)?;
     // Whether or not there is such an account, so that this tells nothing of it.
     let name = Username::key_of(&username);
-    app.limits.check(Kind::Passwords, Key::Name(&name))?;
+    let attempt = app.limits.attempt(&name, address)?;
+    let from = Asker {
+        address,
+        is_known: attempt.is_known(),
+    };
     let login = app
         .accounts
-        .login((app.clock)(), &username, password)
+        .login((app.clock)(), from, &username, password)
         .await?;
+    attempt.succeeded();
     Ok(logged_in(StatusCode::OK, login))
 }
 
@@ -198,6 +218,7 @@ pub(in crate::http) async fn change(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
+    let address = address(&request);
     let body = body(request).await?;
     let change = Change::read(&Fields::parse(&body)?)?;
     let wish = ChangeOwn {
@@ -206,14 +227,24 @@ pub(in crate::http) async fn change(
         password: change.password,
         current_password: change.current_password,
     };
-    if wish.current_password.is_some() {
-        let name = caller.user.username.key();
-        app.limits.check(Kind::Passwords, Key::Name(&name))?;
-    }
+    let attempt = match wish.current_password {
+        Some(_) => Some(app.limits.attempt_of(caller.user.id, address)?),
+        None => None,
+    };
+    let from = Asker {
+        address,
+        is_known: true,
+    };
     let (user, login) = app
         .accounts
-        .change_own((app.clock)(), &caller, wish)
+        .change_own((app.clock)(), from, &caller, wish)
         .await?;
+    // Without a new password the present one was not looked at.
+    if login.is_some()
+        && let Some(attempt) = attempt
+    {
+        attempt.succeeded();
+    }
     let (token, expires_at) = login.map(|login| (login.token, login.expires_at)).unzip();
     let changed = Changed {
         account: Account::from(&*user),
