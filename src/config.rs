@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registration};
+use crate::budget::Budget;
 use crate::chat::Rules;
 use crate::http::TrustedProxies;
 use crate::hub::IoConfig;
@@ -56,6 +57,8 @@ pub struct Config {
     pub demo: bool,
     /// How long a stopping server may take to tell its clients.
     pub shutdown_grace: Duration,
+    /// What may be kept in memory.
+    pub budget: Budget,
 }
 
 impl Default for Config {
@@ -80,6 +83,7 @@ impl Default for Config {
             watchdog: None,
             demo: false,
             shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
+            budget: Budget::default(),
         }
     }
 }

@@ -117,7 +117,7 @@ pub async fn run(
     let location = config.data.clone();
     let options = StoreOptions {
         commit_interval: config.commit_interval,
-        ..StoreOptions::default()
+        ..StoreOptions::within(&config.budget)
     };
     let by_tls = tls.is_some();
     let house: Arc<OnceLock<Http>> = Arc::default();
@@ -189,9 +189,10 @@ pub async fn run(
         config.token_lifetime,
         config.foreign_tokens,
         Arc::clone(&outbound) as _,
+        config.budget.verified_tokens,
     )?;
     let expiry = Arc::new(Expiry::default());
-    let limits = Arc::new(Limits::new(&config.rates, 1 << 16));
+    let limits = Arc::new(Limits::new(&config.rates, config.budget.limit_keys));
     let inbound = Inbound::new(
         accounts.clone(),
         chat.clone(),
@@ -199,6 +200,7 @@ pub async fn run(
         Arc::clone(&expiry),
         Arc::clone(&limits),
         outbound,
+        config.budget.recovery_places,
         Timestamp::now,
     );
     let io = Io::new(config.io, vec![(namespace, Arc::new(inbound))]);

@@ -138,7 +138,8 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Identity over this store, whose own secret signs the tokens.
+    /// Identity over this store, whose own secret signs the tokens; so many tokens of those that were verified are
+    /// remembered.
     pub fn new(
         store: Store,
         passwords: Passwords,
@@ -146,6 +147,7 @@ impl Accounts {
         token_lifetime: Duration,
         foreign: ForeignTokens,
         listener: Arc<dyn Listener>,
+        verified_tokens: usize,
     ) -> Result<Self, StoreError> {
         let tokens = Arc::new(Tokens::new(&store.token_secret()?, token_lifetime));
         let setup_code = Alphanumeric
@@ -156,7 +158,7 @@ impl Accounts {
             passwords,
             tokens,
             foreign: Arc::new(RwLock::new(foreign)),
-            verified: Arc::new(VerifiedTokens::new()),
+            verified: Arc::new(VerifiedTokens::new(verified_tokens)),
             registration,
             listener,
             setup_code,

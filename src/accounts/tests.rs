@@ -31,6 +31,7 @@ async fn accounts(registration: Registration) -> Accounts {
         DEFAULT_TOKEN_LIFETIME,
         ForeignTokens::default(),
         Arc::new(Told::default()),
+        1_000,
     )
     .unwrap()
 }

@@ -12,20 +12,20 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::token::Verified;
 
-/// So many are kept, some 2 MB; then it begins anew.
-const MAX_VERIFIED: usize = 16_384;
-
 /// What the tokens of these hashes grant.
 pub(super) struct VerifiedTokens {
     key: [u8; 16],
+    /// So many are kept, at some 128 bytes each; then it begins anew.
+    most: usize,
     verified: Mutex<FxHashMap<u128, Verified>>,
 }
 
 impl VerifiedTokens {
     /// None yet, under a new key.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self {
             key: rand::random(),
+            most,
             verified: Mutex::default(),
         }
     }
@@ -46,7 +46,7 @@ impl VerifiedTokens {
     pub(super) fn put(&self, token: &str, granted: Verified) {
         let hash = self.hash(token);
         let mut verified = self.verified.lock();
-        if verified.len() >= MAX_VERIFIED {
+        if verified.len() >= self.most {
             *verified = FxHashMap::default();
         }
         verified.insert(hash, granted);
@@ -63,6 +63,8 @@ mod tests {
     use super::*;
     use crate::accounts::token::{Grant, Proof};
     use crate::model::{Timestamp, UserId};
+
+    const MAX_VERIFIED: usize = 1_000;
 
     fn granted(user: u64) -> Verified {
         let at = Timestamp::from_ms(1_000);
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_token_is_known_as_a_whole_and_until_it_is_forgotten() {
-        let tokens = VerifiedTokens::new();
+        let tokens = VerifiedTokens::new(MAX_VERIFIED);
         tokens.put("header.claims.signature", granted(3));
         assert_eq!(user(&tokens, "header.claims.signature"), Some(3));
         for other in ["header.claims.signaturE", "header.claims.", ""] {
@@ -94,7 +96,7 @@ mod tests {
 
     #[test]
     fn no_more_are_kept_than_there_is_room_for() {
-        let tokens = VerifiedTokens::new();
+        let tokens = VerifiedTokens::new(MAX_VERIFIED);
         for number in 1..=3 * MAX_VERIFIED as u64 {
             tokens.put(&number.to_string(), granted(number));
             assert!(tokens.verified.lock().len() <= MAX_VERIFIED);

@@ -14,6 +14,7 @@ mod failure;
 mod import;
 mod log;
 mod man;
+mod memory;
 mod operate;
 mod restore;
 mod service;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::accounts::{ForeignTokens, Passwords, Registration};
+use crate::budget::{Budget, Memory, memory_of_this_process};
 use crate::chat::Rules;
 use crate::config::Config;
 use crate::engineio::Heartbeat;
@@ -204,6 +206,10 @@ struct Flags {
     /// Whoever reaches it is let in, so it listens on this machine only
     #[arg(long, env = "CHATD_DEMO", value_parser = FalseyValueParser::new(), conflicts_with = "data")]
     demo: bool,
+    /// How much memory may be used, such as 128MiB or 2GiB: buffers and caches are sized for it. Unless
+    /// given, what the control group (a container's limit, systemd's MemoryMax=) or the machine has
+    #[arg(long, env = "CHATD_MEMORY", value_parser = memory::size, value_name = "SIZE")]
+    memory: Option<u64>,
     /// What to log: error, warn, info, debug, trace, or filters such as info,chatd::store=debug
     #[arg(long, env = "CHATD_LOG", default_value = DEFAULT_LOG, value_parser = log_filter, value_name = "FILTER")]
     log: String,
@@ -507,7 +513,19 @@ impl Flags {
             watchdog: service::watchdog(),
             demo: self.demo,
             shutdown_grace: self.shutdown_grace,
+            budget: Budget::for_memory(self.memory().bytes),
         })
+    }
+
+    /// How much memory the server may use.
+    fn memory(&self) -> Memory {
+        match self.memory {
+            Some(bytes) => Memory {
+                bytes,
+                source: "--memory",
+            },
+            None => memory_of_this_process(),
+        }
     }
 
     /// How a person reaches the server: by its name, or on this machine.
@@ -740,7 +758,9 @@ async fn serve(flags: &Flags) -> Result<(), String> {
     let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
     let config = flags.config(open_files)?;
     let connections = config.engine.max_sessions;
+    let memory = flags.memory();
     tracing::debug!(open_files, connections, "limits");
+    tracing::debug!(mib = memory.bytes >> 20, from = memory.source, "memory");
     if let Some(shortage) = shortage_of_files(open_files, flags.max_connections) {
         tracing::warn!("{shortage}");
     }

@@ -59,7 +59,11 @@ struct Shared {
 }
 
 impl Inbound {
-    /// Over these verbs.
+    /// Over these verbs; so many places of sockets that were left are remembered.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is of a type of its own, and named once"
+    )]
     pub fn new(
         accounts: Accounts,
         chat: Chat,
@@ -67,9 +71,10 @@ impl Inbound {
         expiry: Arc<Expiry>,
         limits: Arc<Limits>,
         outbound: Arc<Outbound>,
+        most_places: usize,
         clock: Clock,
     ) -> Self {
-        let places = Places::new(clock(), chat.recovery_window());
+        let places = Places::new(clock(), chat.recovery_window(), most_places);
         Self {
             shared: Arc::new(Shared {
                 accounts,

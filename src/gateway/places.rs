@@ -14,9 +14,6 @@ use crate::hub::{DisconnectReason, Socket};
 use crate::model::{Place, Timestamp};
 use crate::transport::CloseReason;
 
-/// 262,144 places that were left are remembered, some 20 MB; the oldest are forgotten first.
-const MAX_LEFT: usize = 1 << 18;
-
 /// A socket's id: 120 random bits, so nobody else's.
 type Id = [u8; 20];
 
@@ -41,15 +38,18 @@ struct Known {
 pub(super) struct Places {
     began: Timestamp,
     window: Duration,
+    /// How many that were left are remembered, at some 80 bytes each; the oldest are forgotten first.
+    most: usize,
     known: Mutex<Known>,
 }
 
 impl Places {
     /// None yet; one that was left longer ago than `window` cannot be taken.
-    pub(super) fn new(began: Timestamp, window: Duration) -> Self {
+    pub(super) fn new(began: Timestamp, window: Duration, most: usize) -> Self {
         Self {
             began,
             window,
+            most,
             known: Mutex::default(),
         }
     }
@@ -63,7 +63,7 @@ impl Places {
     pub(super) fn take(&self, now: Timestamp, place: &Place, socket: &Socket) -> bool {
         let old = {
             let mut known = self.known.lock();
-            known.forget(now, self.window);
+            known.forget(now, self.window, self.most);
             let is_live = known.live.contains_key(&place.socket);
             let left = match known.left.get(&place.socket) {
                 Some(Left::GivenUp(_)) => return false,
@@ -112,7 +112,7 @@ impl Places {
             _ => Left::GivenUp(now),
         };
         known.put(now, place.socket, left);
-        known.forget(now, self.window);
+        known.forget(now, self.window, self.most);
     }
 }
 
@@ -123,9 +123,9 @@ impl Known {
     }
 
     /// Forgets what was left too long ago, and the oldest of too many.
-    fn forget(&mut self, now: Timestamp, window: Duration) {
+    fn forget(&mut self, now: Timestamp, window: Duration, most: usize) {
         while let Some((at, id)) = self.order.front().copied()
-            && (now > at.plus(window) || self.order.len() > MAX_LEFT)
+            && (now > at.plus(window) || self.order.len() > most)
         {
             self.order.pop_front();
             // Unless it was taken again and left again since.

@@ -31,8 +31,6 @@ use crate::model::{MessageId, Timestamp, UserId};
 pub(super) const CLIENT_IDS_PER_SENDER: usize = 10_000;
 /// How long a client id is remembered.
 pub(super) const CLIENT_ID_LIFETIME_MS: u64 = 24 * 60 * 60 * 1_000;
-/// So many in memory, some 50 MB, and senders whose ids are all in their table are dropped from it.
-const IN_MEMORY: usize = 1_000_000;
 /// How many of one sender may be pending: a start that replays a long log would else have all of them in memory.
 const MAX_PENDING: usize = 2 * CLIENT_IDS_PER_SENDER;
 /// How many rows one sweep looks at for those that are forgotten.
@@ -74,8 +72,10 @@ pub(super) struct ClientIds {
     /// Keeps strangers from choosing ids that collide.
     key: [u8; 16],
     senders: FxHashMap<UserId, Sender>,
-    /// How many are in memory.
+    /// How many are in memory; each takes some 50 bytes.
     count: usize,
+    /// With more of them, senders whose ids are all in their table are dropped from memory.
+    most: usize,
     /// Up to where the last look for forgotten rows came.
     forgotten: (u64, u64),
 }
@@ -280,11 +280,12 @@ fn all_messages(sender: UserId, table: &Blocks<'_>) -> Result<Vec<MessageId>, St
 }
 
 impl ClientIds {
-    pub(super) fn new(key: [u8; 16]) -> Self {
+    pub(super) fn new(key: [u8; 16], most: usize) -> Self {
         Self {
             key,
             senders: FxHashMap::default(),
             count: 0,
+            most,
             forgotten: (0, 0),
         }
     }
@@ -423,7 +424,7 @@ impl ClientIds {
 
     /// Gives memory back, where there is too much in it.
     pub(super) fn shrink(&mut self) {
-        if self.count <= IN_MEMORY {
+        if self.count <= self.most {
             return;
         }
         self.senders.retain(|_, sender| !sender.pending.is_empty());
@@ -485,7 +486,7 @@ mod tests {
     #[test]
     fn client_ids_that_are_on_disk_although_their_commit_seemed_to_fail_are_counted_once() {
         let db = database();
-        let mut client_ids = ClientIds::new([0; 16]);
+        let mut client_ids = ClientIds::new([0; 16], usize::MAX);
         put(&mut client_ids, 1..=5);
         write(&db, &mut client_ids);
         // Nobody says that it is written, and more come.
@@ -495,7 +496,7 @@ mod tests {
         client_ids.written(sender());
         assert_eq!(blocks(&db), [(1, 5, 5, 5), (6, 7, 2, 7)]);
         // A start that replays them all has them pending once more.
-        let mut again = ClientIds::new([0; 16]);
+        let mut again = ClientIds::new([0; 16], usize::MAX);
         put(&mut again, 1..=8);
         write(&db, &mut again);
         assert_eq!(blocks(&db), [(1, 5, 5, 5), (6, 7, 2, 7), (8, 8, 1, 8)]);
@@ -504,7 +505,7 @@ mod tests {
     #[test]
     fn a_sender_has_no_more_client_ids_in_memory_than_twice_what_is_remembered() {
         let db = database();
-        let mut client_ids = ClientIds::new([0; 16]);
+        let mut client_ids = ClientIds::new([0; 16], usize::MAX);
         let last = 5 * CLIENT_IDS_PER_SENDER as u64 + 3;
         put(&mut client_ids, 1..=3);
         write(&db, &mut client_ids);

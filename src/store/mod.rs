@@ -53,6 +53,7 @@ pub use invites::Invite;
 pub use missed::{MAX_MISSED, Missed, MissedChange};
 pub use reader::{HistoryQuery, HistoryRow, Page, Recent, Snapshot};
 
+use crate::budget::{Budget, memory_of_this_process};
 use crate::model::{
     ChatRead, ClientId, CursorKey, Message, MessageId, MessageRead, Pair, Timestamp, User, UserId,
     Username,
@@ -66,22 +67,12 @@ use writer::{Job, Writer};
 
 /// 3 ms: a crowd's changes share a commit, which writes a fifth to a tenth as much to the device, and nobody notices.
 pub const DEFAULT_COMMIT_INTERVAL: Duration = Duration::from_millis(3);
-/// 1,048,576 entries: the more, the more changes of a row are written at once. Twice as many are replayed in some 0.8 s,
-/// and only after an unclean stop, when the whole file is checked anyway.
-pub const DEFAULT_SWEEP_EVERY: u64 = 1 << 20;
 /// 500 ms: soon enough for whoever waits, seldom enough for a file that takes long to open.
 pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How often the log says how far a long opening is.
 const PROGRESS: Duration = Duration::from_secs(2);
 /// How many queries may read at once; more wait. A cold read holds a thread for as long as the disk takes.
 const CONCURRENT_READS: usize = 8;
-/// redb's page cache, at least: 64 MiB holds the tree's inner pages of a hundred million messages.
-const MIN_CACHE_BYTES: u64 = 64 << 20;
-/// redb's page cache, at most: what it does not hold is the kernel's to keep.
-const MAX_CACHE_BYTES: u64 = 1 << 30;
-/// A sixteenth of the machine's memory is the page cache's, between those: 64 MiB on a machine of 1 GiB. It is filled by
-/// what is read.
-const CACHE_SHARE: u64 = 16;
 /// How many batches may wait to be told; the writer waits beyond it.
 pub const BATCHES: usize = 8;
 
@@ -360,19 +351,48 @@ pub struct StoreOptions {
     /// Where changes come faster than commits: from the beginning of one to that of the next. Zero for none.
     pub commit_interval: Duration,
     /// How many entries are appended from one sweep of what is derived to the next; a start replays at most twice as
-    /// many.
+    /// many. The more, the more changes of a row are written at once: 1,048,576 on a machine with 1 GiB of memory. Twice as
+    /// many are replayed in some 0.8 s, and only after an unclean stop, when the whole file is checked anyway.
     pub sweep_every: u64,
+    /// redb's page cache, in bytes. It is filled by what is read.
+    pub page_cache: usize,
+    /// The end of the log in memory, in bytes.
+    pub newest_messages: usize,
+    /// Changes that wait for the writer, in bytes of content.
+    pub queued_changes: usize,
+    /// Client ids in memory, beside those of entries that no sweep has written yet.
+    pub client_ids: usize,
     /// How long after a failure of the disk it is tried again; after each further failure twice as long, up to 30 s.
     pub retry_after: Duration,
 }
 
-impl Default for StoreOptions {
-    fn default() -> Self {
+impl StoreOptions {
+    /// Returns the usual ones, within this budget.
+    pub fn within(budget: &Budget) -> Self {
         Self {
             commit_interval: DEFAULT_COMMIT_INTERVAL,
-            sweep_every: DEFAULT_SWEEP_EVERY,
+            sweep_every: budget.checkpoint_entries,
             retry_after: DEFAULT_RETRY_AFTER,
+            page_cache: budget.page_cache,
+            newest_messages: budget.newest_messages,
+            queued_changes: budget.queued_changes,
+            client_ids: budget.client_ids,
         }
+    }
+
+    /// Returns those of a command that reads a whole file and writes none of what is derived.
+    fn of_command() -> Self {
+        Self {
+            sweep_every: u64::MAX,
+            client_ids: usize::MAX,
+            ..Self::within(&Budget::for_memory(memory_of_this_process().bytes))
+        }
+    }
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self::within(&Budget::default())
     }
 }
 
@@ -494,7 +514,7 @@ impl Store {
         options: StoreOptions,
         done: mpsc::Sender<Vec<Done>>,
     ) -> Result<Self, OpenError> {
-        let opened = open_database(&medium)?;
+        let opened = open_database(&medium, options.page_cache)?;
         let found = schema::format(&opened.db).inspect_err(|_| opened.give_up())?;
         // Until here nothing was changed.
         opened.release().map_err(OpenError::Io)?;
@@ -504,13 +524,13 @@ impl Store {
             state,
             sweep,
             client_ids,
-        } = schema::load(&opened.db, options.sweep_every)?;
+        } = schema::load(&opened.db, &options)?;
         let inner = Arc::new(Inner {
             medium,
             database: RwLock::new(Some(opened)),
             state: RwLock::new(state),
-            tail: RwLock::default(),
-            queue: Queue::new(options.commit_interval),
+            tail: RwLock::new(Tail::new(options.newest_messages)),
+            queue: Queue::new(options.commit_interval, options.queued_changes),
             writable: AtomicBool::new(true),
             suspect: AtomicBool::new(false),
             turns: AtomicU64::new(0),
@@ -712,27 +732,28 @@ impl Store {
 
 /// Opens the database that lies on a medium, or makes one, with its writes held back. After an unclean stop this reads
 /// the whole file and verifies every page.
-fn open_database(medium: &Arc<dyn Medium>) -> Result<Opened, OpenError> {
+fn open_database(medium: &Arc<dyn Medium>, page_cache: usize) -> Result<Opened, OpenError> {
     let backend = Backend::holding(Arc::clone(medium)).map_err(OpenError::Io)?;
-    let db = with_progress(&backend, || open_on_backend(&backend, false))?;
+    let db = with_progress(&backend, || open_on_backend(&backend, false, page_cache))?;
     Ok(Opened {
         db: Arc::new(db),
         backend,
     })
 }
 
-/// How large redb's page cache may get here.
-fn cache_bytes() -> usize {
-    let machine = rustix::system::sysinfo();
-    let memory = u64::from(machine.mem_unit).saturating_mul(machine.totalram);
-    let bytes = (memory / CACHE_SHARE).clamp(MIN_CACHE_BYTES, MAX_CACHE_BYTES);
-    usize::try_from(bytes).unwrap_or(usize::MAX)
+/// How large redb's page cache may get for a command that has this process to itself.
+fn page_cache_of_command() -> usize {
+    Budget::for_memory(memory_of_this_process().bytes).page_cache
 }
 
 /// One opening; where it is to `verify`, every page is read and its checksum compared, however the file was left.
-fn open_on_backend(backend: &Backend, verify: bool) -> Result<Database, OpenError> {
+fn open_on_backend(
+    backend: &Backend,
+    verify: bool,
+    page_cache: usize,
+) -> Result<Database, OpenError> {
     let mut builder = Database::builder();
-    builder.set_cache_size(cache_bytes());
+    builder.set_cache_size(page_cache);
     builder.set_check_integrity_on_open(verify);
     builder
         .create_with_backend(backend.clone())

@@ -23,8 +23,6 @@ use super::writer::Job;
 
 /// How many changes may wait: three full transactions.
 pub(super) const QUEUE_CHANGES: usize = 16_384;
-/// How many bytes of content may wait. 64 MiB: all places of the queue with a long message each.
-const QUEUE_BYTES: usize = 64 << 20;
 /// 5,000 changes in one transaction: beyond that a commit gets longer, and not cheaper by the change.
 const BATCH: usize = 5_000;
 /// So many are worth two commits: what a commit costs by itself is a quarter of what half of them cost by then.
@@ -54,9 +52,10 @@ struct Waiting {
 }
 
 /// The queue.
-#[derive(Default)]
 pub(super) struct Queue {
     interval: Duration,
+    /// How many bytes of content may wait; 64 MiB are all places of the queue with a long message each.
+    most_bytes: usize,
     waiting: Mutex<Waiting>,
     here: Condvar,
 }
@@ -156,11 +155,13 @@ impl Waiting {
 }
 
 impl Queue {
-    /// An empty one; where changes come faster than commits, these are so far apart.
-    pub(super) fn new(interval: Duration) -> Self {
+    /// An empty one for `most_bytes` of content; where changes come faster than commits, these are so far apart.
+    pub(super) fn new(interval: Duration, most_bytes: usize) -> Self {
         Self {
             interval,
-            ..Self::default()
+            most_bytes,
+            waiting: Mutex::default(),
+            here: Condvar::new(),
         }
     }
 
@@ -169,7 +170,9 @@ impl Queue {
         let mut waiting = self.waiting.lock();
         let refusal = if waiting.closed || waiting.halted {
             Some(StoreError::Unavailable)
-        } else if waiting.jobs.len() >= QUEUE_CHANGES || waiting.bytes + job.bytes() > QUEUE_BYTES {
+        } else if waiting.jobs.len() >= QUEUE_CHANGES
+            || waiting.bytes + job.bytes() > self.most_bytes
+        {
             Some(StoreError::Busy)
         } else {
             None
@@ -335,6 +338,7 @@ mod tests {
     use crate::store::Change;
 
     /// Longer than any test: what waits for it waits for ever.
+    const QUEUE_BYTES: usize = 64 << 20;
     const LONG: Duration = Duration::from_secs(3_600);
 
     /// Adds a change of so many bytes; gives the answer, where there is one at once.
@@ -370,7 +374,7 @@ mod tests {
 
     /// A queue whose last commit had so many changes, of a crowd of so many, and has just ended.
     fn after(size: usize, crowd: usize, busy: bool, interval: Duration) -> Queue {
-        let queue = Queue::new(interval);
+        let queue = Queue::new(interval, QUEUE_BYTES);
         let now = Instant::now();
         queue.waiting.lock().pace = Pace {
             began: Some(now),
@@ -394,7 +398,7 @@ mod tests {
     #[test]
     fn a_lone_change_is_taken_at_once_and_a_crowd_when_it_is_complete() {
         for (queue, here) in [
-            (Queue::new(LONG), 1),
+            (Queue::new(LONG, QUEUE_BYTES), 1),
             (after(1, 1, false, LONG), 1),
             (after(40, 40, false, LONG), 40),
             (after(3, 40, false, LONG), 3),
@@ -463,7 +467,7 @@ mod tests {
 
     #[test]
     fn whoever_sleeps_beside_a_commit_leaves_a_lone_change_to_its_end() {
-        let queue = &Queue::new(Duration::ZERO);
+        let queue = &Queue::new(Duration::ZERO, QUEUE_BYTES);
         push(queue, 1);
         assert_eq!(queue.take(None).unwrap().len(), 1);
         queue.judged();
@@ -483,7 +487,7 @@ mod tests {
 
     #[test]
     fn whoever_judges_may_take_what_comes_meanwhile_up_to_a_batch() {
-        let queue = Queue::default();
+        let queue = Queue::new(Duration::ZERO, QUEUE_BYTES);
         push(&queue, 3);
         let mut jobs = queue.take(None).unwrap();
         assert_eq!(queue.take_more(&mut jobs), 0);
@@ -498,7 +502,7 @@ mod tests {
 
     #[test]
     fn the_queue_is_bounded_in_changes_and_in_bytes_and_gives_its_place_back() {
-        let queue = Queue::default();
+        let queue = Queue::new(Duration::ZERO, QUEUE_BYTES);
         push(&queue, QUEUE_CHANGES);
         assert!(matches!(try_push(&queue, 0), Some(StoreError::Busy)));
         assert_eq!(pass(&queue), BATCH);
@@ -513,7 +517,7 @@ mod tests {
         }
         assert_eq!(left, QUEUE_CHANGES);
 
-        let queue = Queue::default();
+        let queue = Queue::new(Duration::ZERO, QUEUE_BYTES);
         assert!(try_push(&queue, QUEUE_BYTES - 10).is_none());
         assert!(matches!(try_push(&queue, 11), Some(StoreError::Busy)));
         assert_eq!(pass(&queue), 1);
@@ -522,7 +526,7 @@ mod tests {
 
     #[test]
     fn a_poke_or_the_time_ends_a_wait_with_nothing() {
-        let queue = Queue::new(LONG);
+        let queue = Queue::new(LONG, QUEUE_BYTES);
         queue.poke();
         assert_eq!(pass(&queue), 0);
         let until = Some(Instant::now());
@@ -547,7 +551,7 @@ mod tests {
 
     #[test]
     fn a_crowd_that_is_gone_is_expected_no_more() {
-        let queue = Queue::new(Duration::ZERO);
+        let queue = Queue::new(Duration::ZERO, QUEUE_BYTES);
         push(&queue, 20);
         assert_eq!(pass(&queue), 20);
         for _ in 0..20 * SHRINKS {
@@ -559,7 +563,7 @@ mod tests {
 
     #[test]
     fn a_writer_that_has_fallen_is_given_nothing_more() {
-        let queue = Queue::default();
+        let queue = Queue::new(Duration::ZERO, QUEUE_BYTES);
         let (answer, answered) = std::sync::mpsc::channel();
         queue.push(Job {
             now: Timestamp::from_ms(0),

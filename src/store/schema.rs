@@ -20,7 +20,7 @@ use super::tables::{
     INVITES, LOG, META, OLD_LOG, SWEPT, USERS,
 };
 use super::users::{self, Directory};
-use super::{OpenError, PROGRESS, StoreError};
+use super::{OpenError, PROGRESS, StoreError, StoreOptions};
 use crate::model::{ConversationId, EntryId, MessageId, Pair, Timestamp, UserId};
 
 /// The format that this program writes. A file of an earlier one is migrated at open; one of a later one is refused
@@ -205,10 +205,10 @@ pub(super) fn cursor_key(db: &Database) -> Result<[u8; KEY_BYTES], StoreError> {
 }
 
 /// Reads the accounts, and beside them the derived rows, and replays what the log has beyond those.
-pub(super) fn load(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
+pub(super) fn load(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError> {
     std::thread::scope(|scope| {
         let people = scope.spawn(|| load_people(db));
-        let mut loaded = load_talk(db, sweep_every)?;
+        let mut loaded = load_talk(db, options)?;
         let people = people.join();
         (loaded.state.directory, loaded.state.invites) =
             people.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -301,13 +301,13 @@ fn decode_block(first: u64, rows: &[Row], left: usize) -> Result<Vec<Conversatio
     Ok(block)
 }
 
-fn load_talk(db: &Database, sweep_every: u64) -> Result<Loaded, StoreError> {
+fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError> {
     let mut state = State::default();
     let txn = db.begin_read()?;
     let meta = txn.open_table(META)?;
     let swept = u64::from_le_bytes(sealed_meta(&meta, SWEPT)?);
-    let mut client_ids = ClientIds::new(sealed_meta(&meta, CLIENT_ID_KEY)?);
-    let mut sweep = Sweep::new(swept, sweep_every);
+    let mut client_ids = ClientIds::new(sealed_meta(&meta, CLIENT_ID_KEY)?, options.client_ids);
+    let mut sweep = Sweep::new(swept, options.sweep_every);
     state.put_conversations(load_conversations(db)?);
     let newer = state.conversation_count() + 1;
     for row in txn.open_table(CONVERSATIONS)?.range(newer..)? {

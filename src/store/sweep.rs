@@ -70,11 +70,6 @@ impl Sweep {
         }
     }
 
-    /// How many entries are appended from one pass to the next.
-    pub(super) fn window(&self) -> u64 {
-        self.window
-    }
-
     /// A conversation changed.
     pub(super) fn mark(&mut self, id: ConversationId) {
         self.dirty.insert(row_of(id));
@@ -251,7 +246,7 @@ mod tests {
     fn a_pass_goes_in_steps_of_several_rows_and_ends_within_a_window() {
         let medium = InMemoryBackend::new();
         let db = Database::builder().create_with_backend(medium).unwrap();
-        let mut client_ids = ClientIds::new([0; 16]);
+        let mut client_ids = ClientIds::new([0; 16], usize::MAX);
         let mut sweep = Sweep::new(0, 1_000);
         for row in 0..100 {
             sweep.mark(ConversationId::new(row * ROW_CONVERSATIONS + 1).unwrap());

@@ -2,7 +2,7 @@
 //! it is found without a walk through the tree.
 //!
 //! The writer appends what is on disk, before anybody can know its ids; readers look here first and in the table after.
-//! It begins empty with each start, and holds [`MAX_BYTES`] at the most: the oldest block goes when it is full. A record
+//! It begins empty with each start, and has a bound in bytes (8 MiB are the newest sixty thousand messages or so): the oldest block goes when it is full. A record
 //! is decoded, and its checksum compared, as if it came from the disk.
 
 use std::collections::VecDeque;
@@ -10,20 +10,29 @@ use std::collections::VecDeque;
 use super::entries::Entries;
 use crate::model::EntryId;
 
-/// 8 MiB: the newest sixty thousand messages or so.
-const MAX_BYTES: usize = 8 << 20;
 /// 64 KiB: transactions share a block until it has so many, so that there are few to search.
 const BLOCK_BYTES: usize = 64 << 10;
 
 /// The newest entries.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tail {
     /// The oldest first, without a gap between them.
     blocks: VecDeque<Entries>,
     bytes: usize,
+    /// The most that may be here.
+    most: usize,
 }
 
 impl Tail {
+    /// Returns an empty one that takes up to `most` bytes.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            blocks: VecDeque::new(),
+            bytes: 0,
+            most,
+        }
+    }
+
     /// Takes in what a transaction appended to the log. Where that does not follow, what was here is dropped.
     pub(super) fn append(&mut self, entries: &Entries) {
         let Some(first) = entries.first() else {
@@ -37,7 +46,7 @@ impl Tail {
             Some(last) if last.bytes() + entries.bytes() <= BLOCK_BYTES => last.extend(entries),
             _ => self.blocks.push_back(entries.clone()),
         }
-        while self.bytes > MAX_BYTES
+        while self.bytes > self.most
             && let Some(oldest) = self.blocks.pop_front()
         {
             self.bytes -= oldest.bytes();
@@ -46,7 +55,7 @@ impl Tail {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.most);
     }
 
     /// The sealed value of an entry that is here.
@@ -63,6 +72,8 @@ mod tests {
     use super::*;
     use crate::model::{ConversationId, MessageId, Timestamp};
     use crate::store::record::{Body, Entry, MessageBody};
+
+    const MAX_BYTES: usize = 8 << 20;
 
     fn id(number: u64) -> EntryId {
         EntryId::new(number).unwrap()
@@ -100,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_newest_are_found_and_the_oldest_go() {
-        let mut tail = Tail::default();
+        let mut tail = Tail::new(MAX_BYTES);
         let mut next = 1;
         for round in 0..3_000 {
             let count = round % 7;
@@ -119,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_does_not_follow_begins_anew_and_what_is_too_large_is_not_kept() {
-        let mut tail = Tail::default();
+        let mut tail = Tail::new(MAX_BYTES);
         tail.append(&transaction(1, 5, 10));
         tail.append(&transaction(9, 2, 10));
         assert_eq!(

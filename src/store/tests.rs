@@ -14,6 +14,10 @@ pub(super) const OPTIONS: StoreOptions = StoreOptions {
     commit_interval: Duration::ZERO,
     sweep_every: 16,
     retry_after: Duration::ZERO,
+    page_cache: 64 << 20,
+    newest_messages: 8 << 20,
+    queued_changes: 64 << 20,
+    client_ids: 1_000_000,
 };
 
 /// An open store whose batches are answered by a thread of its own.

@@ -124,7 +124,7 @@ const JUDGED_A_TURN: usize = 256;
 /// The writer, which its two threads share.
 pub(super) struct Writer {
     inner: Arc<Inner>,
-    retry_after: Duration,
+    options: StoreOptions,
     client_ids: Mutex<ClientIds>,
     /// The first bracket. Whoever has it may wait for the second one, never the other way round.
     committer: Mutex<Committer>,
@@ -172,7 +172,7 @@ impl Writer {
     ) -> Self {
         Self {
             inner,
-            retry_after: options.retry_after,
+            options,
             client_ids: Mutex::new(client_ids),
             committer: Mutex::new(Committer {
                 sweep,
@@ -199,7 +199,7 @@ impl Writer {
         let _fall = Fall(&self.inner);
         loop {
             let in_trouble = !self.inner.writable.load(Ordering::Acquire);
-            let until = in_trouble.then(|| Instant::now() + self.retry_after);
+            let until = in_trouble.then(|| Instant::now() + self.options.retry_after);
             let Some(mut jobs) = self.inner.queue.take(until) else {
                 return;
             };
@@ -229,7 +229,10 @@ impl Writer {
         // Before the lock is given back, where this panics.
         let _fall = Fall(&self.inner);
         if self.inner.is_suspect() && committer.trouble.is_none() {
-            self.set_trouble(&mut committer, Trouble::broken(None, self.retry_after));
+            self.set_trouble(
+                &mut committer,
+                Trouble::broken(None, self.options.retry_after),
+            );
         }
         // Where there is nothing to be committed, this waits for what is still told: whoever asked wants to know whether that
         // goes on.
@@ -270,7 +273,7 @@ impl Writer {
                 // Before anybody hears of it, so that whoever does finds it so.
                 let failed = committer.trouble.is_none();
                 if failed {
-                    let trouble = failure.report(jobs.len(), self.retry_after);
+                    let trouble = failure.report(jobs.len(), self.options.retry_after);
                     self.set_trouble(&mut committer, trouble);
                 }
                 let refused = jobs.iter().map(|_| Err(StoreError::Unavailable));
@@ -602,7 +605,7 @@ impl Writer {
             broken => {
                 broken.inspect(super::Opened::give_up);
                 self.inner.medium.forget_cache();
-                open_database(&self.inner.medium)?
+                open_database(&self.inner.medium, self.options.page_cache)?
             }
         };
         let released = opened.release();
@@ -636,7 +639,7 @@ impl Writer {
                 mut state,
                 sweep,
                 client_ids,
-            } = schema::load(&db, committer.sweep.window())?;
+            } = schema::load(&db, &self.options)?;
             let mut place = self.inner.state.write();
             state.epoch = place.epoch + 1;
             *place = state;

@@ -27,7 +27,7 @@ use crate::store::sweep::row_of;
 use crate::store::tables::{
     CLIENT_ID_KEY, CLIENT_IDS, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, INVITES, META, SWEPT, USERS,
 };
-use crate::store::{OpenError, StoreError, invites, schema, users};
+use crate::store::{OpenError, StoreError, StoreOptions, invites, schema, users};
 
 /// So many findings are told one by one; the rest are counted.
 const FINDINGS: usize = 100;
@@ -195,7 +195,7 @@ fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(),
         entries: report.counts.entries,
     };
     // What a start would know must be what the log says.
-    match schema::load(&source.db, u64::MAX) {
+    match schema::load(&source.db, &StoreOptions::of_command()) {
         Ok(loaded) => compare(&loaded.state, &state, &broken, report),
         Err(error) if report.is_sound() => report.failed("file", &error),
         // It is among the findings already.
@@ -384,7 +384,7 @@ fn check_client_ids(
     let mut known = KnownClientIds {
         hasher: schema::sealed_meta(&meta, CLIENT_ID_KEY)
             .ok()
-            .map(ClientIds::new),
+            .map(|key| ClientIds::new(key, usize::MAX)),
         forgotten_before: Timestamp::from_ms(
             (newest.as_ms() + 1).saturating_sub(CLIENT_ID_LIFETIME_MS),
         ),

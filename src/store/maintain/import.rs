@@ -86,7 +86,7 @@ fn write_log(
     let backend = Backend::holding(medium)?;
     backend.release()?;
     let db = Database::builder()
-        .set_cache_size(crate::store::cache_bytes())
+        .set_cache_size(crate::store::page_cache_of_command())
         .create_with_backend(backend)?;
     schema::prepare(&db, None)?;
     let txn = db.begin_write()?;

@@ -36,7 +36,7 @@ pub(super) use live::Copier;
 pub use replace::{Compacted, Restored, backup, backup_aside, compact, restore, restore_from};
 
 use super::medium::{Backend, LockedFile, Medium};
-use super::{OpenError, StoreError, open_on_backend, schema};
+use super::{OpenError, StoreError, open_on_backend, page_cache_of_command, schema};
 
 /// How often a long read of pages says how far it is.
 const TOLD_EVERY: Duration = Duration::from_millis(100);
@@ -221,7 +221,7 @@ impl Source {
         let db = std::thread::scope(|scope| {
             let (ended, end) = std::sync::mpsc::channel::<()>();
             let opening = scope.spawn(|| {
-                let result = open_on_backend(&backend, verify);
+                let result = open_on_backend(&backend, verify, page_cache_of_command());
                 drop(ended);
                 result
             });

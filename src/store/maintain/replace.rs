@@ -19,7 +19,7 @@ use crate::model::Timestamp;
 use crate::store::log::Log;
 use crate::store::medium::{LockedFile, Medium};
 use crate::store::tables::{CONVERSATIONS, USERS};
-use crate::store::{Holder, OpenError, StoreError, open_database, schema};
+use crate::store::{Holder, OpenError, StoreError, open_database, page_cache_of_command, schema};
 
 /// 1 MiB: how much is copied at once, byte for byte.
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -128,7 +128,7 @@ pub struct Restored {
 /// Gives a file another key for cursors: what a client heard of the file that is replaced may have the numbers of other
 /// changes in this one.
 fn renew_cursors(medium: &Arc<dyn Medium>) -> Result<(), MaintainError> {
-    let opened = open_database(medium)?;
+    let opened = open_database(medium, page_cache_of_command())?;
     opened.release().map_err(OpenError::Io)?;
     schema::renew_cursor_key(&opened.db)?;
     opened.close().map_err(StoreError::from)?;
