@@ -166,6 +166,16 @@ reads! {
     }
 }
 
+reads! {
+    /// What a CONNECT says of its client.
+    Capable from Fields<'_> {
+        /// Whether the client takes cursors, and so can be continued: `false` for one whose listeners break on a second
+        /// argument. Where it is absent, clients whose handshake tells that they are of Python or Dart take none, and
+        /// all others do.
+        optional cursor: bool,
+    }
+}
+
 /// What a CONNECT carries.
 // Read in two steps, for what is wrong with the token is answered, and with the rest passed over.
 #[derive(JsonSchema)]
@@ -176,6 +186,8 @@ reads! {
 struct Auth<'a> {
     /// The JWT; absent where the handshake had an `Authorization` header.
     token: Option<Cow<'a, str>>,
+    #[serde(flatten)]
+    capable: Capable,
     #[serde(flatten)]
     continued: Continued<'a>,
 }

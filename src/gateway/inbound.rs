@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 use smallvec::SmallVec;
 
-use super::events::{Continued, Known, NewMessage, OneRead, OwnRead, TypingTo, Watched, WholeRead};
+use super::events::{
+    Capable, Continued, Known, NewMessage, OneRead, OwnRead, TypingTo, Watched, WholeRead,
+};
 use super::places::Places;
 use super::wire::{
     CHAT_ERROR, ChatErrorEvent, Failed, Failure, MarkedChatRead, MarkedRead, Nothing, PRESENCE,
@@ -105,6 +107,10 @@ impl Handler for Inbound {
         let bearer = request
             .authorization
             .and_then(|value| value.strip_prefix("Bearer "));
+        let capable = Capable::read(&fields).ok().and_then(|said| said.cursor);
+        if !capable.unwrap_or(request.library.takes_further_arguments()) {
+            socket.make_plain();
+        }
         let (shared, socket) = (Arc::clone(&self.shared), socket.clone());
         let identity = shared.accounts.identify(now, token.as_deref().or(bearer));
         match identity {
@@ -149,6 +155,9 @@ impl Shared {
         socket: &Socket,
         fields: &Fields<'_>,
     ) -> Option<Lost> {
+        if socket.is_plain() {
+            return None;
+        }
         let key = self.outbound.cursor_key();
         let continued = Continued::read(fields).ok()?;
         let place = Place::open(&continued.pid?, key, user)?;
@@ -195,13 +204,16 @@ fn welcome(
     socket: Socket,
     caller: &accounts::Caller,
 ) -> Box<dyn SocketHandler> {
-    let id = socket.id().as_str().as_bytes().try_into();
-    let place = Place {
-        // Before it joins its room: what is told after this reaches it, or is missed.
-        entry: shared.outbound.told(),
-        socket: id.expect("a socket's id has 20 characters"),
-    };
-    shared.places.open(&place, &socket);
+    let place = (!socket.is_plain()).then(|| {
+        let id = socket.id().as_str().as_bytes().try_into();
+        let place = Place {
+            // Before it joins its room: what is told after this reaches it, or is missed.
+            entry: shared.outbound.told(),
+            socket: id.expect("a socket's id has 20 characters"),
+        };
+        shared.places.open(&place, &socket);
+        place
+    });
     Box::new(Person {
         shared,
         socket,
@@ -255,7 +267,7 @@ async fn welcome_back(
         grant: caller.grant,
         watched: caller.grant.refused_from,
         told: false,
-        place: lost.place,
+        place: Some(lost.place),
         is_present: false,
         missed: Some(Box::new(missed)),
     })
@@ -279,7 +291,8 @@ struct Person {
     watched: Timestamp,
     /// It was told that its token has expired.
     told: bool,
-    place: Place,
+    /// By what it can be continued; `None` where its client takes no cursors.
+    place: Option<Place>,
     /// Whether the others were told that it came: a session may end while its CONNECT is decided.
     is_present: bool,
     /// Where it is a continued one: the events that its client missed, and the newest entry of which they tell.
@@ -323,10 +336,8 @@ impl Person {
 
 impl SocketHandler for Person {
     fn private_id(&self) -> Option<String> {
-        Some(
-            self.place
-                .seal(self.shared.outbound.cursor_key(), self.user),
-        )
+        let place = self.place.as_ref()?;
+        Some(place.seal(self.shared.outbound.cursor_key(), self.user))
     }
 
     fn connected(&mut self) {
@@ -393,9 +404,9 @@ impl SocketHandler for Person {
         tracing::debug!(user = %self.user, ?reason, "socket disconnected");
         self.shared.expiry.forget(self.watched, &self.socket);
         let now = (self.shared.clock)();
-        self.shared
-            .places
-            .leave(now, &self.place, &self.socket, reason);
+        if let Some(place) = &self.place {
+            self.shared.places.leave(now, place, &self.socket, reason);
+        }
         if !self.is_present {
             return;
         }

@@ -1,7 +1,8 @@
 //! What happened, as broadcasts to the people concerned.
 //!
 //! Every durable event ends with its cursor as a further argument, a string: a stock client shows the last one that it had
-//! when it comes back. Volatile events end with an object, so they never carry one.
+//! when it comes back. Volatile events end with an object, so they never carry one. Sockets whose client takes no further
+//! argument are told without.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,7 +49,7 @@ impl Outbound {
             .to(user_room(user))
             .except(except)
             .sequenced(cursor.entry)
-            .emit(update.name(), &(update, text));
+            .emit_further(update.name(), &(update, text), &(update,));
     }
 
     /// Notes that everybody concerned was told of this entry.

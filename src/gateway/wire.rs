@@ -105,14 +105,15 @@ impl<'a> Failed<'a> {
     }
 }
 
-/// What a CONNECT is answered with: `{"sid":"…","pid":"…"}`. The hub writes it; this says what clients may rely on.
+/// What a CONNECT is answered with: `{"sid":"…","pid":"…"?}`. The hub writes it; this says what clients may rely on.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "the hub writes it")]
 pub(super) struct Connected {
     /// The socket's id.
     sid: String,
-    /// Secret: what its client shows to go on as this socket.
-    pid: String,
+    /// Secret: what its client shows to go on as this socket; absent where the client takes no cursors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<String>,
 }
 
 /// What a CONNECT is refused with: `{"message":"…","data":{"code":"…"}}`

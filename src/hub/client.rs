@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::ack::AckReply;
 use super::encode;
+use super::library::Library;
 use super::namespace::Namespace;
 use super::socket::{Ack, Socket, SocketKey};
 use super::{
@@ -32,6 +33,7 @@ pub(super) struct Client {
     connection: Connection,
     /// The value of the handshake's `Authorization` header.
     authorization: Option<Box<str>>,
+    library: Library,
     handshake: Option<Arc<KeptHandshake>>,
     state: Mutex<State>,
     this: Weak<Client>,
@@ -92,6 +94,7 @@ impl Client {
             shared,
             connection,
             authorization: authorization.map(Into::into),
+            library: Library::of(handshake),
             handshake: kept.then(|| {
                 Arc::new(KeptHandshake {
                     headers: handshake.headers.clone(),
@@ -226,6 +229,7 @@ impl Client {
         let request = ConnectRequest {
             auth: packet.data,
             authorization: self.authorization.as_deref(),
+            library: self.library,
             handshake: self.handshake.as_ref(),
         };
         match handler.connect(&socket, request) {

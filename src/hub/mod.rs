@@ -14,6 +14,7 @@
 mod ack;
 mod client;
 mod encode;
+mod library;
 mod namespace;
 mod socket;
 
@@ -32,6 +33,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Notify;
 
 pub use ack::{AckError, AckReply};
+pub use library::Library;
 pub use namespace::{Broadcast, Namespace, Room};
 pub use socket::{Ack, Socket, SocketId, SocketKey};
 
@@ -70,6 +72,8 @@ pub struct ConnectRequest<'a> {
     pub auth: Option<&'a RawValue>,
     /// The value of the handshake's `Authorization` header, where it had one.
     pub authorization: Option<&'a str>,
+    /// The library that opened the session, as far as the handshake tells.
+    pub library: Library,
     /// The rest of the handshake, where [`IoConfig::keep_handshakes`] says to keep it.
     pub handshake: Option<&'a Arc<KeptHandshake>>,
 }

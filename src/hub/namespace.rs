@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::encode;
 use super::socket::{Socket, SocketKey};
+use crate::transport::Frame;
 
 /// A fan-out group of a namespace. It is there while a socket is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -147,6 +148,24 @@ impl Broadcast<'_> {
     /// Emits an event to each: encoded once, and not at all where nobody is there. `args` is written as a JSON array,
     /// so a tuple, an array or a slice.
     pub fn emit<A: Serialize + ?Sized>(self, name: &str, args: &A) {
+        self.emit_forms(name, args, None::<&A>);
+    }
+
+    /// Emits an event to each: with `further` arguments, and with `plain` ones to sockets that take no more. Each form is
+    /// encoded at most once.
+    pub fn emit_further<F, P>(self, name: &str, further: &F, plain: &P)
+    where
+        F: Serialize + ?Sized,
+        P: Serialize + ?Sized,
+    {
+        self.emit_forms(name, further, Some(plain));
+    }
+
+    fn emit_forms<F, P>(self, name: &str, further: &F, plain: Option<&P>)
+    where
+        F: Serialize + ?Sized,
+        P: Serialize + ?Sized,
+    {
         let rooms = self.namespace.inner.rooms.read();
         let Some(sockets) = rooms.get(&self.room) else {
             return;
@@ -155,18 +174,31 @@ impl Broadcast<'_> {
             .iter()
             .filter(|socket| Some(socket.key()) != self.except)
             .peekable();
-        if sockets.peek().is_none() {
-            return;
-        }
-        let frame = match encode::event(self.namespace.name(), name, args, None, 0) {
-            Ok(frame) => frame,
-            Err(error) => return tracing::error!(%error, name, "an event could not be encoded"),
-        };
+        let namespace = self.namespace.name();
+        let mut frames: [Option<Frame>; 2] = [None, None];
         while let Some(socket) = sockets.next() {
-            if sockets.peek().is_none() {
-                return socket.hear(frame, self.sequence);
+            let plain = plain.filter(|_| socket.is_plain());
+            let encoded = &mut frames[usize::from(plain.is_some())];
+            // The last one takes it.
+            let frame = match encoded.take() {
+                Some(frame) => frame,
+                None => {
+                    let frame = match plain {
+                        Some(plain) => encode::event(namespace, name, plain, None, 0),
+                        None => encode::event(namespace, name, further, None, 0),
+                    };
+                    match frame {
+                        Ok(frame) => frame,
+                        Err(error) => {
+                            return tracing::error!(%error, name, "an event could not be encoded");
+                        }
+                    }
+                }
+            };
+            if sockets.peek().is_some() {
+                *encoded = Some(frame.clone());
             }
-            socket.hear(frame.clone(), self.sequence);
+            socket.hear(frame, self.sequence);
         }
     }
 }

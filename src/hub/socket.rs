@@ -95,6 +95,8 @@ struct Inner {
     held: Mutex<Option<Box<Held>>>,
     /// Of broadcasts up to this sequence number its client was told otherwise.
     told: AtomicU64,
+    /// Its listeners are given no argument that they may not know of.
+    is_plain: AtomicBool,
     /// It left its namespace, or was put out.
     gone: AtomicBool,
 }
@@ -111,6 +113,7 @@ impl Socket {
             awaited: Awaited::default(),
             held: Mutex::default(),
             told: AtomicU64::new(0),
+            is_plain: AtomicBool::new(false),
             gone: AtomicBool::new(false),
         };
         Self {
@@ -131,6 +134,18 @@ impl Socket {
     /// Gives it the id of an earlier socket, which it continues. `false` where it has one already.
     pub fn continue_as(&self, id: SocketId) -> bool {
         self.inner.id.set(id).is_ok()
+    }
+
+    /// Leaves the further arguments of [`Broadcast::emit_further`] out for this socket.
+    ///
+    /// [`Broadcast::emit_further`]: super::Broadcast::emit_further
+    pub fn make_plain(&self) {
+        self.inner.is_plain.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether it was made so.
+    pub fn is_plain(&self) -> bool {
+        self.inner.is_plain.load(Ordering::Relaxed)
     }
 
     /// Holds back what is broadcast to it from now on, until [`Socket::release`]. So that it can join its rooms first, be

@@ -16,6 +16,7 @@ mod admin;
 mod api;
 mod bursts;
 mod chat;
+mod cursors;
 mod demo;
 mod doctor;
 mod documents;

@@ -171,14 +171,22 @@ impl Remote {
 
     /// The same from a page of this origin.
     pub async fn try_wire_from(&self, path: &str, origin: Option<&str>) -> Result<Wire, u16> {
+        let headers: Vec<_> = origin
+            .map(|origin| ("origin", origin))
+            .into_iter()
+            .collect();
+        self.try_wire_with(path, &headers).await
+    }
+
+    /// The same with these headers in the handshake.
+    pub async fn try_wire_with(&self, path: &str, headers: &[(&str, &str)]) -> Result<Wire, u16> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let mut request = format!("ws://{}{path}", self.address)
             .into_client_request()
             .unwrap();
-        if let Some(origin) = origin {
-            request
-                .headers_mut()
-                .insert("origin", origin.parse().unwrap());
+        for (name, value) in headers {
+            let name: hyper::header::HeaderName = name.parse().unwrap();
+            request.headers_mut().insert(name, value.parse().unwrap());
         }
         match soon(tokio_tungstenite::client_async(request, stream)).await {
             Ok((socket, _)) => Ok(Wire {

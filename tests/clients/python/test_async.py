@@ -56,6 +56,36 @@ class AsyncClient(TestCase, unittest.IsolatedAsyncioTestCase):
         refused = await a.call("send_message", {"receiver_id": bob, "content": ""}, timeout=DEADLINE)
         self.assertEqual((refused["success"], refused["error"]["code"]), (False, "empty_message"))
 
+    async def test_a_listener_with_one_parameter_hears_every_message(self):
+        server = Chatd(self)
+        (ada, auth_a), (bob, auth_b) = server.user("ada"), server.user("bob")
+        client = self.client()
+
+        # As the documentation of the library has them: without `*args`, so that one argument more would raise.
+        def receive_message(data):
+            client.heard.put_nowait(("received", data["content"]))
+
+        def message_sent(data):
+            client.heard.put_nowait(("sent", data["content"]))
+
+        def messege_read(data):
+            client.heard.put_nowait(("read", data["message_id"]))
+
+        def chat_read(data):
+            client.heard.put_nowait(("chat", data["reader_id"]))
+
+        client.handlers.clear()
+        for listener in (receive_message, message_sent, messege_read, chat_read):
+            client.event(listener)
+        await client.connect(server.url, auth=auth_b, transports=self.transports, wait_timeout=DEADLINE)
+        a = await self.connect(server.url, auth_a)
+        await self.send(a, bob, "to bob")
+        mine = await self.send(client, ada, "to ada")
+        await a.call("mark_chat_as_read", {"user_id": bob}, timeout=DEADLINE)
+        for expected in (("received", "to bob"), ("sent", "to ada"), ("chat", ada), ("read", mine)):
+            heard = await asyncio.wait_for(client.heard.get(), DEADLINE)
+            self.assertEqual(heard, expected)
+
     async def test_is_refused_with_a_bad_token_and_told_why(self):
         server = Chatd(self)
         for auth, code in (({"token": "nonsense"}, "invalid_token"), ({}, "missing_token"), (None, "missing_token")):

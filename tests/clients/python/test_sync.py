@@ -55,6 +55,36 @@ class SyncClient(TestCase):
         refused = a.call("send_message", {"receiver_id": bob, "content": ""}, timeout=DEADLINE)
         self.assertEqual((refused["success"], refused["error"]["code"]), (False, "empty_message"))
 
+    def test_a_listener_with_one_parameter_hears_every_message(self):
+        server = Chatd(self)
+        (ada, auth_a), (bob, auth_b) = server.user("ada"), server.user("bob")
+        client = self.client()
+
+        # As the documentation of the library has them: without `*args`, so that one argument more would raise.
+        def receive_message(data):
+            client.heard.put(("received", data["content"]))
+
+        def message_sent(data):
+            client.heard.put(("sent", data["content"]))
+
+        def messege_read(data):
+            client.heard.put(("read", data["message_id"]))
+
+        def chat_read(data):
+            client.heard.put(("chat", data["reader_id"]))
+
+        client.handlers.clear()
+        for listener in (receive_message, message_sent, messege_read, chat_read):
+            client.event(listener)
+        client.connect(server.url, auth=auth_b, transports=self.transports, wait_timeout=DEADLINE)
+        a = self.connect(server.url, auth_a)
+        self.send(a, bob, "to bob")
+        mine = self.send(client, ada, "to ada")
+        a.call("mark_chat_as_read", {"user_id": bob}, timeout=DEADLINE)
+        for expected in (("received", "to bob"), ("sent", "to ada"), ("chat", ada), ("read", mine)):
+            heard = client.heard.get(timeout=DEADLINE)
+            self.assertEqual(heard, expected)
+
     def test_is_refused_with_a_bad_token_and_told_why(self):
         server = Chatd(self)
         for auth, code in (({"token": "nonsense"}, "invalid_token"), ({}, "missing_token"), (None, "missing_token")):
