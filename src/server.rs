@@ -170,15 +170,15 @@ pub async fn run(
     }
     let namespace = Namespace::new("/");
     let presence = Arc::new(Presence::default());
-    let cursor_key = store.cursor_key()?;
+    let cursor_keys = store.cursor_keys();
     let chats = namespace.clone();
-    let outbound = Outbound::new(namespace.clone(), cursor_key, store.last_entry());
+    let outbound = Outbound::new(namespace.clone(), cursor_keys.clone(), store.last_entry());
     let outbound = Arc::new(outbound);
     let chat = Chat::new(
         store.clone(),
         Arc::clone(&outbound) as _,
         config.rules,
-        cursor_key,
+        cursor_keys,
     );
     let outboxes = config.engine.budget.outboxes.clone();
     let mut teller = tokio::spawn(tell(batches, chat.clone(), outboxes));

@@ -23,7 +23,7 @@ pub use presence::{Presence, PresenceChange, Seen};
 pub use update::{MessageSent, UPDATES, Update, updates};
 
 use crate::model::{
-    ChatRead, ClientId, Cursor, CursorKey, DEFAULT_MAX_MESSAGE_CHARS, Message, MessageId,
+    ChatRead, ClientId, Cursor, CursorKeys, DEFAULT_MAX_MESSAGE_CHARS, Message, MessageId,
     MessageRead, Origin, Timestamp, UserId, check_content,
 };
 use crate::store::{Change, Committed, Store, StoreError};
@@ -49,7 +49,7 @@ pub struct Chat {
     store: Store,
     listener: Arc<dyn Listener>,
     rules: Rules,
-    cursor_key: CursorKey,
+    cursor_keys: CursorKeys,
 }
 
 /// What an operator decides about talk.
@@ -90,13 +90,13 @@ impl Chat {
         store: Store,
         listener: Arc<dyn Listener>,
         rules: Rules,
-        cursor_key: CursorKey,
+        cursor_keys: CursorKeys,
     ) -> Self {
         Self {
             store,
             listener,
             rules,
-            cursor_key,
+            cursor_keys,
         }
     }
 
@@ -313,9 +313,9 @@ impl Chat {
         })
     }
 
-    /// The key that seals cursors.
-    pub fn cursor_key(&self) -> &CursorKey {
-        &self.cursor_key
+    /// The keys that seal cursors.
+    pub fn cursor_keys(&self) -> &CursorKeys {
+        &self.cursor_keys
     }
 
     /// How long what a person missed can be told of.

@@ -61,7 +61,7 @@ fn chat() -> (Chat, Arc<Diary>) {
                 max_message_chars: 10,
                 ..Rules::default()
             },
-            [0; 16],
+            crate::model::CursorKeys::default(),
         ),
         diary,
     )

@@ -158,15 +158,15 @@ impl Shared {
         if socket.is_plain() {
             return None;
         }
-        let key = self.outbound.cursor_key();
+        let keys = self.outbound.cursor_keys();
         let continued = Continued::read(fields).ok()?;
-        let place = Place::open(&continued.pid?, key, user)?;
+        let place = Place::open(&continued.pid?, keys, user)?;
         let first = Cursor::through(place.entry);
         let since = match continued.offset {
             // It had no event yet.
             None => first,
             // It may be from before this socket, which began afresh.
-            Some(offset) => Cursor::open(&offset, key, user)?.max(first),
+            Some(offset) => Cursor::open(&offset, keys, user)?.max(first),
         };
         if !self.places.take(now, &place, socket) {
             return None;
@@ -184,13 +184,13 @@ impl Shared {
         since: Cursor,
         missed: &CatchUp,
     ) -> Option<Vec<Frame>> {
-        let key = self.outbound.cursor_key();
+        let keys = self.outbound.cursor_keys();
         let mut room = MAX_CATCH_UP_BYTES.min(socket.room());
         let missed = missed.missed.iter();
         let updates = missed.flat_map(|missed| chat::updates(missed, user));
         let mut events = Vec::new();
         for (cursor, update) in updates.filter(|(cursor, _)| *cursor > since) {
-            let event = socket.encode(update.name(), &(update, cursor.seal(key, user)))?;
+            let event = socket.encode(update.name(), &(update, cursor.seal(keys, user)))?;
             room = room.checked_sub(event.cost())?;
             events.push(event);
         }
@@ -337,7 +337,7 @@ impl Person {
 impl SocketHandler for Person {
     fn private_id(&self) -> Option<String> {
         let place = self.place.as_ref()?;
-        Some(place.seal(self.shared.outbound.cursor_key(), self.user))
+        Some(place.seal(self.shared.outbound.cursor_keys(), self.user))
     }
 
     fn connected(&mut self) {

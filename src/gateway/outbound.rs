@@ -12,22 +12,22 @@ use crate::accounts;
 use crate::chat::{Event, Listener, Update};
 use crate::hub::{Namespace, SocketKey};
 use crate::metrics::METRICS;
-use crate::model::{Cursor, CursorKey, EntryId, UserId};
+use crate::model::{Cursor, CursorKeys, EntryId, UserId};
 
 /// Tells the chat's namespace what happened.
 pub struct Outbound {
     namespace: Namespace,
-    cursor_key: CursorKey,
+    cursor_keys: CursorKeys,
     /// Everybody concerned was told of this entry and of all before it.
     told: AtomicU64,
 }
 
 impl Outbound {
     /// For the namespace in which people chat. `told` is the newest entry there is: of those nobody is told any more.
-    pub fn new(namespace: Namespace, cursor_key: CursorKey, told: u64) -> Self {
+    pub fn new(namespace: Namespace, cursor_keys: CursorKeys, told: u64) -> Self {
         Self {
             namespace,
-            cursor_key,
+            cursor_keys,
             told: AtomicU64::new(told),
         }
     }
@@ -37,14 +37,14 @@ impl Outbound {
         self.told.load(Ordering::Acquire)
     }
 
-    /// The key that seals cursors.
-    pub(super) fn cursor_key(&self) -> &CursorKey {
-        &self.cursor_key
+    /// The keys that seal cursors.
+    pub(super) fn cursor_keys(&self) -> &CursorKeys {
+        &self.cursor_keys
     }
 
     /// Tells a person of one event.
     fn tell(&self, user: UserId, cursor: Cursor, update: &Update<'_>, except: Option<SocketKey>) {
-        let text = cursor.seal(&self.cursor_key, user);
+        let text = cursor.seal(&self.cursor_keys, user);
         self.namespace
             .to(user_room(user))
             .except(except)
@@ -52,9 +52,10 @@ impl Outbound {
             .emit_further(update.name(), &(update, text), &(update,));
     }
 
-    /// Notes that everybody concerned was told of this entry.
+    /// Notes that everybody concerned was told of this entry. Entries are told in order; one that is no greater than the one
+    /// before is of a disk that lost what it had confirmed, and the log goes on from there.
     fn has_told(&self, entry: EntryId) {
-        self.told.fetch_max(entry.get(), Ordering::Release);
+        self.told.store(entry.get(), Ordering::Release);
     }
 }
 

@@ -1,11 +1,15 @@
 //! Places in a person's order of events: what a client shows to have what it missed.
 //!
-//! Both texts are sealed with a key of the data file, for one person: what is forged or another's opens as nothing.
+//! Both texts are sealed for one person, with the key of the era that their entry belongs to: a text that is forged,
+//! another person's, or from a history that the data file no longer has opens as nothing.
 
+use std::fmt;
 use std::hash::Hasher;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use parking_lot::RwLock;
 use serde::{Serialize, Serializer};
 use siphasher::{sip, sip128};
 
@@ -13,6 +17,59 @@ use super::UserId;
 
 /// The key that seals cursors and places.
 pub type CursorKey = [u8; 16];
+
+/// A stretch of the log, up to the next era, and the key that seals the cursors of its entries.
+///
+/// A data file can go back in time, as by a copy that is put in its place, and then gives the ids of entries again. Each
+/// start begins an era with the first entry that it writes, so an id that is given again has another key than before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Era {
+    /// Its first entry; 0 for that of the file's beginning.
+    pub first: u64,
+    /// The key of its cursors.
+    pub key: CursorKey,
+}
+
+impl fmt::Debug for Era {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Era")
+            .field("first", &self.first)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The keys of all eras whose cursors are still known. Cheap to clone; all clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct CursorKeys(Arc<RwLock<Vec<Era>>>);
+
+impl CursorKeys {
+    /// Takes these eras, ascending by their first entry, in place of the earlier ones.
+    pub fn set(&self, eras: Vec<Era>) {
+        *self.0.write() = eras;
+    }
+
+    /// All of them, ascending by their first entry.
+    pub fn all(&self) -> Vec<Era> {
+        self.0.read().clone()
+    }
+
+    /// The key for cursors of this entry; `None` where it is from before the oldest era that is kept.
+    fn of(&self, entry: u64) -> Option<CursorKey> {
+        let eras = self.0.read();
+        let newest = eras.last().filter(|newest| newest.first <= entry);
+        let era = newest.or_else(|| {
+            let after = eras.partition_point(|era| era.first <= entry);
+            eras.get(after.checked_sub(1)?)
+        });
+        era.map(|era| era.key)
+    }
+
+    /// The key by which to seal, whatever is known.
+    fn to_seal(&self, entry: u64) -> CursorKey {
+        // A cursor of an entry from before all eras is one that no longer opens.
+        self.of(entry).unwrap_or_default()
+    }
+}
 
 /// After which event: the entry that it came from, and its number among the events of that entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,11 +112,11 @@ impl Cursor {
     }
 
     /// As text for this person.
-    pub fn seal(self, key: &CursorKey, user: UserId) -> SealedCursor {
+    pub fn seal(self, keys: &CursorKeys, user: UserId) -> SealedCursor {
         let mut bytes = [0; 21];
         bytes[..8].copy_from_slice(&self.entry.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.event.to_le_bytes());
-        let mac = mac(key, user, &bytes[..12]);
+        let mac = mac(&keys.to_seal(self.entry), user, &bytes[..12]);
         bytes[12..20].copy_from_slice(&mac.to_le_bytes());
         // An id has at most 53 bits, so the entry's last byte is free, and need not be said.
         bytes.copy_within(8.., 7);
@@ -71,22 +128,20 @@ impl Cursor {
         SealedCursor(text)
     }
 
-    /// What [`Cursor::seal`] sealed for this person with this key.
-    pub fn open(text: &str, key: &CursorKey, user: UserId) -> Option<Self> {
+    /// Reads back what [`Cursor::seal`] sealed for this person, where its entry still has the key that it had then.
+    pub fn open(text: &str, keys: &CursorKeys, user: UserId) -> Option<Self> {
         let text = text.strip_prefix(CURSOR_MARK)?;
         let sealed: [u8; 19] = decode(text)?;
         let mut bytes = [0; 12];
         bytes[..7].copy_from_slice(&sealed[..7]);
         bytes[8..].copy_from_slice(&sealed[7..11]);
-        let stated = u64::from_le_bytes(sealed[11..].try_into().ok()?);
-        if stated != mac(key, user, &bytes) {
-            return None;
-        }
         let (entry, event) = bytes.split_at(8);
-        Some(Self {
+        let cursor = Self {
             entry: u64::from_le_bytes(entry.try_into().ok()?),
             event: u32::from_le_bytes(event.try_into().ok()?),
-        })
+        };
+        let stated = u64::from_le_bytes(sealed[11..].try_into().ok()?);
+        (stated == mac(&keys.of(cursor.entry)?, user, &bytes)).then_some(cursor)
     }
 }
 
@@ -119,27 +174,25 @@ pub struct Place {
 
 impl Place {
     /// As text for this person: 59 characters.
-    pub fn seal(&self, key: &CursorKey, user: UserId) -> String {
+    pub fn seal(&self, keys: &CursorKeys, user: UserId) -> String {
         let mut bytes = [0; 44];
         bytes[..8].copy_from_slice(&self.entry.to_le_bytes());
         bytes[8..28].copy_from_slice(&self.socket);
-        let mac = wide_mac(key, user, &bytes[..28]);
+        let mac = wide_mac(&keys.to_seal(self.entry), user, &bytes[..28]);
         bytes[28..].copy_from_slice(&mac.to_le_bytes());
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// What [`Place::seal`] sealed for this person with this key.
-    pub fn open(text: &str, key: &CursorKey, user: UserId) -> Option<Self> {
+    /// Reads back what [`Place::seal`] sealed for this person, where its entry still has the key that it had then.
+    pub fn open(text: &str, keys: &CursorKeys, user: UserId) -> Option<Self> {
         let bytes: [u8; 44] = decode(text)?;
-        let stated = u128::from_le_bytes(bytes[28..].try_into().ok()?);
-        // Of 128 bits, of which a guess a millisecond tells nothing worth having.
-        if stated != wide_mac(key, user, &bytes[..28]) {
-            return None;
-        }
-        Some(Self {
+        let place = Self {
             entry: u64::from_le_bytes(bytes[..8].try_into().ok()?),
             socket: bytes[8..28].try_into().ok()?,
-        })
+        };
+        // Of 128 bits, of which a guess a millisecond tells nothing worth having.
+        let stated = u128::from_le_bytes(bytes[28..].try_into().ok()?);
+        (stated == wide_mac(&keys.of(place.entry)?, user, &bytes[..28])).then_some(place)
     }
 }
 
@@ -154,7 +207,15 @@ fn wide_mac(key: &CursorKey, user: UserId, bytes: &[u8]) -> u128 {
 mod tests {
     use super::*;
 
-    const KEY: CursorKey = [7; 16];
+    fn keys(eras: &[(u64, u8)]) -> CursorKeys {
+        let keys = CursorKeys::default();
+        let eras = eras.iter().map(|(first, byte)| Era {
+            first: *first,
+            key: [*byte; 16],
+        });
+        keys.set(eras.collect());
+        keys
+    }
 
     fn user(number: u64) -> UserId {
         UserId::new(number).unwrap()
@@ -162,6 +223,7 @@ mod tests {
 
     #[test]
     fn a_cursor_opens_for_its_person_alone_and_unchanged() {
+        let (keys, others) = (keys(&[(0, 7)]), keys(&[(0, 8)]));
         for cursor in [
             Cursor { entry: 0, event: 0 },
             Cursor {
@@ -170,20 +232,20 @@ mod tests {
             },
             Cursor::through((1 << 53) - 1),
         ] {
-            let text = cursor.seal(&KEY, user(3)).as_str().to_owned();
+            let text = cursor.seal(&keys, user(3)).as_str().to_owned();
             assert!(text.len() <= 64 && !text.starts_with('_'), "{text}");
-            assert_eq!(Cursor::open(&text, &KEY, user(3)), Some(cursor));
-            assert_eq!(Cursor::open(&text, &KEY, user(4)), None);
-            assert_eq!(Cursor::open(&text, &[8; 16], user(3)), None);
+            assert_eq!(Cursor::open(&text, &keys, user(3)), Some(cursor));
+            assert_eq!(Cursor::open(&text, &keys, user(4)), None);
+            assert_eq!(Cursor::open(&text, &others, user(3)), None);
             for at in 0..text.len() {
                 let mut forged = text.clone().into_bytes();
                 forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
                 let forged = String::from_utf8(forged).unwrap();
-                assert_eq!(Cursor::open(&forged, &KEY, user(3)), None, "{forged}");
+                assert_eq!(Cursor::open(&forged, &keys, user(3)), None, "{forged}");
             }
         }
         for text in ["", "c", "1", "cursor", "ääääääääääääää", &"c".repeat(26)] {
-            assert_eq!(Cursor::open(text, &KEY, user(3)), None);
+            assert_eq!(Cursor::open(text, &keys, user(3)), None);
         }
     }
 
@@ -193,9 +255,52 @@ mod tests {
             entry: 9,
             socket: *b"ABCDEFGHIJKLMNOPQRST",
         };
-        let text = place.seal(&KEY, user(3));
-        assert_eq!(Place::open(&text, &KEY, user(3)), Some(place));
-        assert_eq!(Place::open(&text, &KEY, user(4)), None);
-        assert_eq!(Place::open(&text[1..], &KEY, user(3)), None);
+        let keys = keys(&[(0, 7)]);
+        let text = place.seal(&keys, user(3));
+        assert_eq!(Place::open(&text, &keys, user(3)), Some(place));
+        assert_eq!(Place::open(&text, &keys, user(4)), None);
+        assert_eq!(Place::open(&text[1..], &keys, user(3)), None);
+    }
+
+    #[test]
+    fn a_cursor_opens_only_where_its_entry_has_the_key_that_it_had_when_it_was_given() {
+        let before = keys(&[(0, 1), (10, 2), (20, 3)]);
+        // Went back to entry 15, and went on from there; twice over.
+        for after in [
+            keys(&[(0, 1), (10, 2), (16, 4)]),
+            keys(&[(0, 1), (10, 2), (16, 4), (17, 5), (40, 6)]),
+        ] {
+            for entry in 0..50 {
+                let is_there_still = entry < 16;
+                let cursor = Cursor { entry, event: 1 };
+                let text = cursor.seal(&before, user(3)).as_str().to_owned();
+                assert_eq!(Cursor::open(&text, &before, user(3)), Some(cursor));
+                let opened = Cursor::open(&text, &after, user(3));
+                assert_eq!(opened, is_there_still.then_some(cursor), "{entry}");
+                let socket = *b"ABCDEFGHIJKLMNOPQRST";
+                let place = Place { entry, socket };
+                let text = place.seal(&before, user(3));
+                let opened = Place::open(&text, &after, user(3));
+                assert_eq!(opened, is_there_still.then_some(place), "{entry}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cursor_from_before_the_oldest_era_that_is_kept_is_not_known() {
+        let (kept, none) = (keys(&[(10, 2), (20, 3)]), keys(&[]));
+        for (entry, is_known) in [(9, false), (10, true), (19, true), (20, true)] {
+            let cursor = Cursor::through(entry);
+            let text = cursor.seal(&kept, user(3)).as_str().to_owned();
+            let opened = Cursor::open(&text, &kept, user(3));
+            assert_eq!(opened, is_known.then_some(cursor));
+            assert_eq!(Cursor::open(&text, &none, user(3)), None);
+        }
+    }
+
+    #[test]
+    fn the_debug_form_of_keys_does_not_show_them() {
+        let text = format!("{:?}", keys(&[(3, 77)]));
+        assert!(text.contains("first: 3") && !text.contains("77"), "{text}");
     }
 }

@@ -15,7 +15,7 @@ mod username;
 
 pub use code::Code;
 pub use conversation::{ChatRead, MessageRead, Pair};
-pub use cursor::{Cursor, CursorKey, Place, SealedCursor};
+pub use cursor::{Cursor, CursorKey, CursorKeys, Era, Place, SealedCursor};
 pub use fields::{FieldError, Fields};
 pub use id::{ConversationId, EntryId, IdError, MAX_ID, MessageId, Origin, UserId};
 pub use message::{ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content};

@@ -13,7 +13,7 @@ use redb::{ReadableDatabase, ReadableTable};
 use super::state::Conversation;
 use super::tests::{OPTIONS, id, mark_chat, message, new_user, user};
 use super::*;
-use crate::model::ConversationId;
+use crate::model::{ConversationId, Cursor};
 
 const SECTOR: usize = 512;
 const USERS: u64 = 5;
@@ -799,5 +799,116 @@ fn a_read_error_passes_without_a_restart() {
     open.send_until_taken("and on");
     assert_eq!(open.messages().len(), 2);
     assert_eq!(id(1), open.messages()["kept"].id);
+    open.close();
+}
+
+/// A cursor that was given for a message.
+struct Given {
+    content: String,
+    id: u64,
+    text: String,
+}
+
+/// Holds what was given against what a store has: a cursor is known where its message is there still, and else not.
+fn assert_known(open: &Served, given: &[Given], what: &str) {
+    let (stored, keys) = (open.messages(), open.store.cursor_keys());
+    for Given { content, id, text } in given {
+        let is_there = stored
+            .get(content)
+            .is_some_and(|message| message.id.get() == *id);
+        let opened = Cursor::open(text, &keys, user(1));
+        let is_known = opened.is_some_and(|cursor| cursor.entry <= open.store.last_entry());
+        assert_eq!(is_known, is_there, "{what}: {content} of entry {id}");
+    }
+}
+
+/// Sends a message and notes the cursor that its people get, where it is confirmed.
+fn send_noting(open: &Served, content: String, given: &mut Vec<Given>) -> bool {
+    let Ok(Committed::Sent { message, .. }) = open.send(&content) else {
+        return false;
+    };
+    let id = message.id.get();
+    let text = Cursor::through(id).seal(&open.store.cursor_keys(), user(1));
+    given.push(Given {
+        content,
+        id,
+        text: text.as_str().to_owned(),
+    });
+    true
+}
+
+/// Power cuts anywhere, and now and then the disk as it was after an earlier one.
+#[test]
+fn over_power_cuts_and_snapshots_a_cursor_is_known_exactly_where_its_message_is_there() {
+    let (mut lost, mut kept) = (0, 0);
+    for seed in 0..12 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let disk = Disk::with(Vec::new());
+        disk.open().with_users().close();
+        let mut bytes = std::mem::take(&mut disk.0.lock().safe);
+        let (mut snapshots, mut given, mut number) = (vec![bytes.clone()], Vec::new(), 0);
+        for cut in 0..25 {
+            if random.random_bool(0.3) {
+                bytes = snapshots[random.random_range(0..snapshots.len())].clone();
+            }
+            let disk = Disk::with(bytes);
+            disk.0.lock().fails_at = Some((random.random_range(1..120), io::ErrorKind::Other));
+            disk.0.lock().stays_broken = true;
+            let what = format!("seed {seed}, cut {cut}");
+            match Served::on(Arc::clone(&disk) as Arc<dyn Medium>) {
+                Err(OpenError::Io(_) | OpenError::Damaged(StoreError::Database(_))) => {}
+                Err(error) => panic!("{what}: {error:?}"),
+                Ok(open) => {
+                    assert_known(&open, &given, &what);
+                    loop {
+                        number += 1;
+                        if !send_noting(&open, number.to_string(), &mut given) {
+                            break;
+                        }
+                        // Ids are given again now, one by one.
+                        assert_known(&open, &given, &what);
+                    }
+                    open.close();
+                }
+            }
+            bytes = disk.0.lock().cut(&mut random);
+            snapshots.push(bytes.clone());
+        }
+        let open = Disk::with(bytes).open();
+        let stored = open.messages();
+        let there = given.iter().filter(|one| stored.contains_key(&one.content));
+        kept += there.clone().count();
+        lost += given.len() - there.count();
+        assert_known(&open, &given, "in the end");
+        open.close();
+    }
+    assert!(lost > 20 && kept > 20, "{lost} and {kept}");
+}
+
+#[test]
+fn a_disk_that_loses_what_it_confirmed_while_the_server_runs_takes_its_cursors_along() {
+    let disk = Disk::with(Vec::new());
+    let open = disk.open().with_users();
+    let mut given = Vec::new();
+    assert!(send_noting(&open, "kept".into(), &mut given));
+    let before = {
+        let bytes = disk.0.lock();
+        (bytes.cache.clone(), bytes.safe.clone())
+    };
+    for content in ["lost 1", "lost 2"] {
+        assert!(send_noting(&open, content.into(), &mut given));
+    }
+    {
+        let mut bytes = disk.0.lock();
+        (bytes.cache, bytes.safe) = before;
+        bytes.unsynced.clear();
+    }
+    open.store.inner.suspect();
+    for content in ["new 1", "new 2", "new 3"] {
+        open.send_until_taken(content);
+        assert_eq!(open.messages().get("lost 1"), None);
+        assert_known(&open, &given, content);
+    }
+    assert_eq!(given[1].id, open.messages()["new 1"].id.get());
     open.close();
 }

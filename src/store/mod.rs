@@ -12,6 +12,7 @@ mod chain;
 mod client_ids;
 mod conversations;
 mod entries;
+mod eras;
 mod holder;
 mod invites;
 mod log;
@@ -55,7 +56,7 @@ pub use reader::{HistoryQuery, HistoryRow, Page, Recent, Snapshot};
 
 use crate::budget::{Budget, memory_of_this_process};
 use crate::model::{
-    ChatRead, ClientId, CursorKey, Message, MessageId, MessageRead, Pair, Timestamp, User, UserId,
+    ChatRead, ClientId, CursorKeys, Message, MessageId, MessageRead, Pair, Timestamp, User, UserId,
     Username,
 };
 use medium::{Backend, LockedFile, Medium};
@@ -436,6 +437,7 @@ struct Inner {
     database: RwLock<Option<Opened>>,
     state: RwLock<State>,
     tail: RwLock<Tail>,
+    cursor_keys: CursorKeys,
     queue: Queue,
     /// Whether the last transaction was taken by the disk.
     writable: AtomicBool,
@@ -520,6 +522,8 @@ impl Store {
         opened.release().map_err(OpenError::Io)?;
         schema::prepare(&opened.db, found)?;
         schema::migrate_log(&opened.db, schema::MIGRATED_BYTES)?;
+        let cursor_keys = CursorKeys::default();
+        cursor_keys.set(eras::read(&opened.db)?);
         let Loaded {
             state,
             sweep,
@@ -530,6 +534,7 @@ impl Store {
             database: RwLock::new(Some(opened)),
             state: RwLock::new(state),
             tail: RwLock::new(Tail::new(options.newest_messages)),
+            cursor_keys,
             queue: Queue::new(options.commit_interval, options.queued_changes),
             writable: AtomicBool::new(true),
             suspect: AtomicBool::new(false),
@@ -631,9 +636,9 @@ impl Store {
         schema::token_secret(&*self.inner.database()?)
     }
 
-    /// The key that seals cursors, 16 bytes, made with the file.
-    pub fn cursor_key(&self) -> Result<CursorKey, StoreError> {
-        schema::cursor_key(&*self.inner.database()?)
+    /// The keys that seal cursors, as they are from now on.
+    pub fn cursor_keys(&self) -> CursorKeys {
+        self.inner.cursor_keys.clone()
     }
 
     /// The newest entry of the log; 0 where there is none.

@@ -16,7 +16,7 @@ use super::record::{Body, seal, unseal};
 use super::state::{Conversation, State};
 use super::sweep::{ROW_CONVERSATIONS, Sweep, decode_row};
 use super::tables::{
-    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY,
+    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, ERAS,
     INVITES, LOG, META, OLD_LOG, SWEPT, USERS,
 };
 use super::users::{self, Directory};
@@ -38,7 +38,7 @@ pub(super) const SECRET_BYTES: usize = 32;
 const PAIR: u8 = 1;
 
 /// How many bytes keep strangers from choosing client ids that collide, and from forging cursors.
-const KEY_BYTES: usize = 16;
+pub(super) const KEY_BYTES: usize = 16;
 
 /// The format of a file; `None` for one that is new. Fails on one of another program or of a later chatd.
 pub(super) fn format(db: &Database) -> Result<Option<u32>, OpenError> {
@@ -186,8 +186,11 @@ pub(super) fn token_secret(db: &Database) -> Result<Vec<u8>, StoreError> {
 pub(super) fn renew_cursor_key(db: &Database) -> Result<(), StoreError> {
     let txn = db.begin_write()?;
     let key: [u8; KEY_BYTES] = rand::random();
-    txn.open_table(META)?
-        .insert(CURSOR_KEY, &seal(0, &key)[..])?;
+    {
+        let mut meta = txn.open_table(META)?;
+        meta.insert(CURSOR_KEY, &seal(0, &key)[..])?;
+        meta.remove(ERAS)?;
+    }
     txn.commit()?;
     Ok(())
 }
@@ -197,11 +200,6 @@ pub(super) struct Loaded {
     pub(super) state: State,
     pub(super) sweep: Sweep,
     pub(super) client_ids: ClientIds,
-}
-
-/// The key that seals cursors.
-pub(super) fn cursor_key(db: &Database) -> Result<[u8; KEY_BYTES], StoreError> {
-    sealed_meta(&db.begin_read()?.open_table(META)?, CURSOR_KEY)
 }
 
 /// Reads the accounts, and beside them the derived rows, and replays what the log has beyond those.

@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 
 use super::client_ids::ClientIds;
 use super::entries::Entries;
+use super::eras::{self, Renewal};
 use super::invites;
 use super::log::{Appending, Log};
 use super::record::seal;
@@ -137,6 +138,7 @@ pub(super) struct Writer {
 /// What only whoever commits knows.
 struct Committer {
     sweep: Sweep,
+    renewal: Renewal,
     trouble: Option<Trouble>,
 }
 
@@ -176,6 +178,7 @@ impl Writer {
             client_ids: Mutex::new(client_ids),
             committer: Mutex::new(Committer {
                 sweep,
+                renewal: Renewal::default(),
                 trouble: None,
             }),
             teller: Mutex::new(Teller(done)),
@@ -464,25 +467,36 @@ impl Writer {
         appended: u64,
         credentials: &[(UserId, Arc<str>)],
     ) -> Result<Step, Unwritten> {
-        let step = {
+        let (step, begun) = {
             let state = self.inner.state.read();
             if self.inner.queue.is_halted() {
                 // The state is half published, and no row may be made of it.
                 return Err(Unwritten::Not(StoreError::Unavailable));
             }
+            let now = state.newest_at();
+            let mut begun = None;
             if let Some(ahead) = state.ahead.back() {
                 write_rows(&txn, &ahead.changes, credentials)?;
+                let (keys, last) = (&self.inner.cursor_keys, ahead.changes.last_entry);
+                let begins = appended > 0
+                    && committer
+                        .renewal
+                        .begin_if_due(&txn, keys, last + 1 - appended, now)?;
+                begun = begins.then_some(now);
             }
-            committer.sweep.step(
-                &txn,
-                state.newest_at(),
-                appended,
-                &mut self.client_ids.lock(),
-                |id| state.newest_conversation(id),
-            )?
+            let step =
+                committer
+                    .sweep
+                    .step(&txn, now, appended, &mut self.client_ids.lock(), |id| {
+                        state.newest_conversation(id)
+                    })?;
+            (step, begun)
         };
         txn.commit()
             .map_err(|error| Unwritten::MaybeWritten(error.into()))?;
+        if let Some(now) = begun {
+            committer.renewal.has_begun(now);
+        }
         Ok(step)
     }
 
@@ -615,6 +629,9 @@ impl Writer {
         drop(place);
         released.map_err(super::OpenError::Io)?;
         self.inner.clear_suspicion();
+        // The era of a transaction that failed may be on disk or not; and the disk may have lost what it confirmed.
+        self.inner.cursor_keys.set(eras::read(&db)?);
+        committer.renewal = Renewal::default();
         // What was judged may have begun its transaction with the handle before.
         self.inner.state.write().epoch += 1;
         let stored = last_entry(&db)?;

@@ -1,5 +1,7 @@
 //! Whoever was away is told what they missed: by connection state recovery, and by REST.
 
+use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 use chatd::chat::Rules;
@@ -479,4 +481,326 @@ async fn devices_that_come_and_go_all_hear_the_same_story() {
         }
         server.stop().await;
     }
+}
+
+/// A server on the data file of a folder.
+async fn on(folder: &Path) -> TestServer {
+    TestServer::with(Config {
+        data: Location::File(folder.join("chatd.redb")),
+        ..config()
+    })
+    .await
+}
+
+/// What `GET /api/chats/updates` answers to a cursor: the code of a refusal, or the contents that were told.
+async fn told(server: &TestServer, person: &Person, since: &str) -> Result<Vec<String>, String> {
+    let path = format!("/api/chats/updates?since={since}");
+    let reply = server.send("GET", &path, Some(&person.token), "").await;
+    if reply.status.as_u16() != 200 {
+        return Err(reply.code());
+    }
+    let rows = reply.json()["data"].as_array().unwrap().clone();
+    let content = |row: &Value| row["data"]["content"].as_str().unwrap().to_owned();
+    Ok(rows.iter().map(content).collect())
+}
+
+#[tokio::test]
+async fn a_client_that_was_ahead_of_a_copy_that_was_put_in_place_begins_afresh() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, copy) = (folder.path().join("chatd.redb"), folder.path().join("copy"));
+    let server = on(folder.path()).await;
+    let (ada, bob) = server.two_people().await;
+    let mut sender = server.connect(&ada).await;
+    let (mut device, _) = Device::connect(&server, &bob, None).await;
+    send(&mut sender, &bob, "kept").await;
+    device.event().await;
+    // Both stand at the last entry that the copy has: one by an event, one by where it connected.
+    let at_its_end = device.lose();
+    let (silent, _) = Device::connect(&server, &bob, None).await;
+    let silent = silent.lose();
+    let since_its_end = present(&server, &bob).await;
+    server.stop().await;
+    std::fs::copy(&data, &copy).unwrap();
+
+    let server = on(folder.path()).await;
+    let (mut ahead, _) = Device::connect(&server, &bob, None).await;
+    let mut sender = server.connect(&ada).await;
+    for content in ["lost 1", "lost 2", "lost 3"] {
+        send(&mut sender, &bob, content).await;
+        ahead.event().await;
+    }
+    let ahead = ahead.lose();
+    let (silent_ahead, _) = Device::connect(&server, &bob, None).await;
+    let silent_ahead = silent_ahead.lose();
+    let since_ahead = present(&server, &bob).await;
+    server.stop().await;
+    std::fs::copy(&copy, &data).unwrap();
+
+    let server = on(folder.path()).await;
+    // Before the file has an entry after the copy's, with as many as were lost, and with more.
+    let mut news: Vec<&str> = Vec::new();
+    for more in [&[][..], &["new 1", "new 2", "new 3"], &["new 4"]] {
+        let mut sender = server.connect(&ada).await;
+        for content in more {
+            send(&mut sender, &bob, content).await;
+        }
+        news.extend(more);
+        for kept in [&ahead, &silent_ahead] {
+            let (mut fresh, recovered) = Device::connect(&server, &bob, Some(kept)).await;
+            assert!(!recovered, "after {news:?}");
+            let marker = send(&mut sender, &bob, "marker").await;
+            news.push("marker");
+            assert_eq!(fresh.event().await[1]["id"], marker["id"]);
+        }
+        let refusal = told(&server, &bob, &since_ahead).await;
+        assert_eq!(refusal, Err("cursor_expired".into()), "after {news:?}");
+    }
+    let all: Vec<String> = news.iter().map(|&content| content.to_owned()).collect();
+    assert_eq!(told(&server, &bob, &since_its_end).await, Ok(all));
+    for kept in [&at_its_end, &silent] {
+        let (mut device, recovered) = Device::connect(&server, &bob, Some(kept)).await;
+        assert!(recovered, "what this client had is still there");
+        for content in &news {
+            assert_eq!(device.event().await[1]["content"], *content);
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_cursor_of_one_of_two_copies_that_both_live_on_is_not_known_to_the_other() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let server = on(folders[0].path()).await;
+    let (ada, bob) = server.two_people().await;
+    let mut sender = server.connect(&ada).await;
+    send(&mut sender, &bob, "of both").await;
+    let shared = present(&server, &bob).await;
+    server.stop().await;
+    let [one, other] = folders
+        .each_ref()
+        .map(|folder| folder.path().join("chatd.redb"));
+    std::fs::copy(one, other).unwrap();
+    let mut cursors = Vec::new();
+    for folder in &folders {
+        let server = on(folder.path()).await;
+        let mut sender = server.connect(&ada).await;
+        send(&mut sender, &bob, "of one").await;
+        cursors.push(present(&server, &bob).await);
+        server.stop().await;
+    }
+    for (number, folder) in folders.iter().enumerate() {
+        let server = on(folder.path()).await;
+        for (of, cursor) in cursors.iter().enumerate() {
+            let answer = told(&server, &bob, cursor).await;
+            assert_eq!(answer.is_ok(), of == number, "{answer:?}");
+        }
+        let answer = told(&server, &bob, &shared).await;
+        assert_eq!(answer, Ok(vec!["of one".to_owned()]));
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_retry_after_the_file_went_back_is_stored_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, copy) = (folder.path().join("chatd.redb"), folder.path().join("copy"));
+    let server = on(folder.path()).await;
+    let (ada, bob) = server.two_people().await;
+    let message = |id: &str| json!({"receiver_id": bob.id, "content": id, "client_id": id});
+    let mut wire = server.connect(&ada).await;
+    wire.call(1, "send_message", message("kept")).await;
+    server.stop().await;
+    std::fs::copy(&data, &copy).unwrap();
+    let server = on(folder.path()).await;
+    let mut wire = server.connect(&ada).await;
+    wire.call(1, "send_message", message("lost")).await;
+    server.stop().await;
+    std::fs::copy(&copy, &data).unwrap();
+    let server = on(folder.path()).await;
+    let mut wire = server.connect(&ada).await;
+    // Another message gets the id that the lost one had.
+    wire.call(1, "send_message", message("other")).await;
+    for _ in 0..2 {
+        for id in ["lost", "kept", "other"] {
+            let (ack, _) = wire.call(1, "send_message", message(id)).await;
+            assert_eq!(ack["data"]["content"], id, "{ack}");
+        }
+    }
+    let history = server
+        .get(&format!("/api/chats/history/{}", bob.id), &ada.token)
+        .await;
+    let rows = history["data"].as_array().unwrap();
+    let contents: Vec<_> = rows.iter().map(|row| row["content"].clone()).collect();
+    assert_eq!(contents, ["kept", "other", "lost"]);
+    server.stop().await;
+}
+
+/// What a server's history is in the model of a test. What happens has a name that is never given again, whatever its id.
+#[derive(Clone, Default)]
+struct Story {
+    log: Vec<String>,
+    /// Of each person, what they are told of, in order.
+    of: Vec<Vec<String>>,
+    /// The names of messages by their ids.
+    names: HashMap<u64, String>,
+}
+
+impl Story {
+    fn add(&mut self, name: &str, people: [usize; 2]) {
+        self.log.push(name.to_owned());
+        for person in people {
+            self.of[person].push(name.to_owned());
+        }
+    }
+
+    /// What an event tells of.
+    fn name(&self, event: &Value) -> String {
+        match event[0].as_str().unwrap() {
+            "messege_read" => {
+                format!(
+                    "read {}",
+                    self.names[&event[1]["message_id"].as_u64().unwrap()]
+                )
+            }
+            _ => event[1]["content"].as_str().unwrap().to_owned(),
+        }
+    }
+}
+
+/// What a client had of a story when it last looked: how it goes on if nothing was lost.
+struct Had {
+    /// The log up to its place.
+    log: Vec<String>,
+    /// How much of what its person is told of.
+    count: usize,
+}
+
+impl Had {
+    fn up_to(story: &Story, person: usize) -> Self {
+        Self {
+            log: story.log.clone(),
+            count: story.of[person].len(),
+        }
+    }
+
+    fn is_of(&self, story: &Story) -> bool {
+        story.log.starts_with(&self.log)
+    }
+}
+
+/// Messages, marks, devices that come and go, servers that stop, and earlier files that are put in place, at random: a
+/// client is continued exactly where all that it had is still there, and then misses nothing.
+#[tokio::test]
+async fn over_files_that_go_back_at_random_no_client_is_continued_wrongly_or_misses_anything() {
+    const PEOPLE: usize = 3;
+    let (mut continued, mut fresh) = (0, 0);
+    for seed in 0..8 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("chatd.redb");
+        let mut server = on(folder.path()).await;
+        let mut people = Vec::new();
+        for number in 0..PEOPLE {
+            people.push(server.register(&format!("user{number}")).await);
+        }
+        let mut story = Story {
+            of: vec![Vec::new(); PEOPLE],
+            ..Story::default()
+        };
+        let mut copies: Vec<Story> = Vec::new();
+        let mut away: Vec<(usize, Kept, Had)> = Vec::new();
+        let mut cursors: Vec<(usize, String, Had)> = Vec::new();
+        for step in 0..90 {
+            let person = random.random_range(0..PEOPLE);
+            match random.random_range(0..20) {
+                0..8 => {
+                    let other = (person + random.random_range(1..PEOPLE)) % PEOPLE;
+                    let name = format!("{seed}.{step}");
+                    let mut sender = server.connect(&people[person]).await;
+                    let sent = send(&mut sender, &people[other], &name).await;
+                    story.add(&name, [person, other]);
+                    story
+                        .names
+                        .insert(sent["id"].as_u64().unwrap(), name.clone());
+                    if random.random_bool(0.3) {
+                        let path = format!("/api/chats/{}/read", sent["id"]);
+                        let token: Option<&str> = Some(&people[other].token);
+                        let reply = server.send("PATCH", &path, token, "").await;
+                        assert_eq!(reply.status.as_u16(), 200);
+                        story.add(&format!("read {name}"), [person, other]);
+                    }
+                }
+                8..10 => {
+                    let (device, _) = Device::connect(&server, &people[person], None).await;
+                    away.push((person, device.lose(), Had::up_to(&story, person)));
+                }
+                10..14 if !away.is_empty() => {
+                    let at = random.random_range(0..away.len());
+                    let (person, kept, had) = away.swap_remove(at);
+                    let (mut device, recovered) =
+                        Device::connect(&server, &people[person], Some(&kept)).await;
+                    assert_eq!(recovered, had.is_of(&story), "seed {seed}, step {step}");
+                    let mut had = had;
+                    if recovered {
+                        continued += 1;
+                        for name in &story.of[person][had.count..] {
+                            assert_eq!(story.name(&device.event().await), *name);
+                        }
+                        // Its place is the last event that it had, or as before.
+                        if had.count < story.of[person].len() {
+                            had.count = story.of[person].len();
+                            let last = story.of[person].last();
+                            let end = story.log.iter().position(|name| Some(name) == last);
+                            had.log = story.log[..=end.unwrap()].to_vec();
+                        }
+                    } else {
+                        fresh += 1;
+                        device.kept.offset = None;
+                        had = Had::up_to(&story, person);
+                    }
+                    away.push((person, device.lose(), had));
+                }
+                14..15 => {
+                    let cursor = present(&server, &people[person]).await;
+                    cursors.push((person, cursor, Had::up_to(&story, person)));
+                }
+                15..17 if !cursors.is_empty() => {
+                    let (person, cursor, had) = &cursors[random.random_range(0..cursors.len())];
+                    let path = format!("/api/chats/updates?since={cursor}");
+                    let token: Option<&str> = Some(&people[*person].token);
+                    let reply = server.send("GET", &path, token, "").await;
+                    if had.is_of(&story) {
+                        let rows = reply.json()["data"].as_array().unwrap().clone();
+                        let names: Vec<_> = rows
+                            .iter()
+                            .map(|row| story.name(&json!([row["event"], row["data"]])))
+                            .collect();
+                        let missed = &story.of[*person][had.count..];
+                        assert_eq!(names, missed, "seed {seed}, step {step}");
+                    } else {
+                        assert_eq!(reply.code(), "cursor_expired", "seed {seed}, step {step}");
+                    }
+                }
+                17 => {
+                    server.stop().await;
+                    std::fs::copy(&data, folder.path().join(copies.len().to_string())).unwrap();
+                    copies.push(story.clone());
+                    server = on(folder.path()).await;
+                }
+                18 if !copies.is_empty() => {
+                    server.stop().await;
+                    let at = random.random_range(0..copies.len());
+                    std::fs::copy(folder.path().join(at.to_string()), &data).unwrap();
+                    story = copies[at].clone();
+                    server = on(folder.path()).await;
+                }
+                _ => {
+                    server.stop().await;
+                    server = on(folder.path()).await;
+                }
+            }
+        }
+        server.stop().await;
+    }
+    assert!(continued > 20 && fresh > 20, "{continued}, {fresh}");
 }

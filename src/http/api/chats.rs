@@ -158,15 +158,15 @@ pub(in crate::http) async fn updates(
     let user = caller(app, request).await?.user.id;
     let WhichUpdates { limit, since } = WhichUpdates::read(&Query::of(request))?;
     let limit = Limit::of(limit);
-    let key = app.chat.cursor_key();
+    let keys = app.chat.cursor_keys();
     let Some(since) = since else {
         let meta = UpdatesMeta {
-            cursor: Cursor::through(app.chat.newest()).seal(key, user),
+            cursor: Cursor::through(app.chat.newest()).seal(keys, user),
             has_more: false,
         };
         return Ok(success(StatusCode::OK, Some([(); 0]), Some(meta)));
     };
-    let since = Cursor::open(&since, key, user).ok_or(ChatError::CursorExpired)?;
+    let since = Cursor::open(&since, keys, user).ok_or(ChatError::CursorExpired)?;
     // One more than are told: the entry that the cursor names may have been told whole.
     let now = (app.clock)();
     let caught = app.chat.missed(now, user, since, limit + 1).await?;
@@ -190,7 +190,7 @@ pub(in crate::http) async fn updates(
         Cursor::through(caught.newest)
     };
     let meta = UpdatesMeta {
-        cursor: reached.seal(key, user),
+        cursor: reached.seal(keys, user),
         has_more,
     };
     Ok(success(StatusCode::OK, Some(rows), Some(meta)))
