@@ -354,7 +354,7 @@ impl Accounts {
         if user.disabled {
             return Err(AccountError::AccountDisabled);
         }
-        if grant.is_revoked(&user) {
+        if grant.is_revoked(&user, self.store.tokens_from()) {
             return Err(AccountError::InvalidToken);
         }
         Ok(user)

@@ -51,14 +51,21 @@ pub(super) enum Proof {
 }
 
 impl Grant {
-    /// Whether the account has revoked it.
-    pub(super) fn is_revoked(&self, user: &User) -> bool {
+    /// Whether the account has revoked it, or may have: of tokens that another system issued before `known_from`, the data
+    /// file does not know. Our own from before then have another signature.
+    pub(super) fn is_revoked(&self, user: &User, known_from: Option<Timestamp>) -> bool {
         match self.proof {
             Proof::Version(version) => version != user.token_version,
-            // One that does not say when it was issued cannot be told from those that were revoked.
-            Proof::IssuedAt(at) => user
-                .revoked_at
-                .is_some_and(|revoked| at.is_none_or(|at| at < revoked)),
+            Proof::IssuedAt(at) => {
+                // Tokens tell seconds. One that tells none is not refused here: so would be all that its issuer will issue.
+                let is_forgotten = known_from
+                    .is_some_and(|from| at.is_some_and(|at| at.as_secs() < from.as_secs()));
+                // One that does not say when it was issued cannot be told from those that were revoked.
+                let is_revoked = user
+                    .revoked_at
+                    .is_some_and(|revoked| at.is_none_or(|at| at < revoked));
+                is_forgotten || is_revoked
+            }
         }
     }
 }

@@ -28,6 +28,14 @@ impl Restore {
         .map_err(|error| explain(data, &error))?;
         drop(bar);
         say(&format!("{}: {}", data.display(), restored.counts));
+        say("everybody logs in anew: no token from before is good any more");
+        if restored.invites > 0 {
+            say(&format!(
+                "its {} invites have ended: make new ones",
+                restored.invites
+            ));
+        }
+        say("passwords, and who is disabled, are as they were in the backup");
         if let Some(kept) = restored.kept {
             say(&format!("what was there before is {}", kept.display()));
         }

@@ -438,6 +438,7 @@ struct Inner {
     state: RwLock<State>,
     tail: RwLock<Tail>,
     cursor_keys: CursorKeys,
+    tokens_from: Option<Timestamp>,
     queue: Queue,
     /// Whether the last transaction was taken by the disk.
     writable: AtomicBool,
@@ -522,8 +523,10 @@ impl Store {
         opened.release().map_err(OpenError::Io)?;
         schema::prepare(&opened.db, found)?;
         schema::migrate_log(&opened.db, schema::MIGRATED_BYTES)?;
+        put_to_use(&opened.db)?;
         let cursor_keys = CursorKeys::default();
         cursor_keys.set(eras::read(&opened.db)?);
+        let tokens_from = schema::tokens_from(&opened.db)?;
         let Loaded {
             state,
             sweep,
@@ -535,6 +538,7 @@ impl Store {
             state: RwLock::new(state),
             tail: RwLock::new(Tail::new(options.newest_messages)),
             cursor_keys,
+            tokens_from,
             queue: Queue::new(options.commit_interval, options.queued_changes),
             writable: AtomicBool::new(true),
             suspect: AtomicBool::new(false),
@@ -631,7 +635,7 @@ impl Store {
         reading.await.map_err(|_| StoreError::Unavailable)?
     }
 
-    /// The secret that signs chatd's own tokens, 32 bytes, made with the file.
+    /// The secret that signs chatd's own tokens, 32 bytes, made with the file, and anew where a backup is put to use.
     pub fn token_secret(&self) -> Result<Vec<u8>, StoreError> {
         schema::token_secret(&*self.inner.database()?)
     }
@@ -639,6 +643,12 @@ impl Store {
     /// The keys that seal cursors, as they are from now on.
     pub fn cursor_keys(&self) -> CursorKeys {
         self.inner.cursor_keys.clone()
+    }
+
+    /// When a backup was last put to use as this file, if that ever was: of tokens that another system issued before, the
+    /// file may not know that they were revoked.
+    pub fn tokens_from(&self) -> Option<Timestamp> {
+        self.inner.tokens_from
     }
 
     /// The newest entry of the log; 0 where there is none.
@@ -733,6 +743,18 @@ impl Store {
             tracing::warn!(%error, "the data file could not be closed; the next start checks it");
         }
     }
+}
+
+/// Renews what must not go back in time, where this is a backup that is now opened to be written.
+fn put_to_use(db: &Database) -> Result<(), StoreError> {
+    if schema::is_backup(db)? {
+        let invites = schema::renew(db, Timestamp::now())?;
+        tracing::warn!(
+            invites,
+            "the data file is a backup that is put to use: everybody logs in anew, and its invites have ended"
+        );
+    }
+    Ok(())
 }
 
 /// Opens the database that lies on a medium, or makes one, with its writes held back. After an unclean stop this reads

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use redb::{
     AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError,
+    WriteTransaction,
 };
 
 use super::chain::ReadLog;
@@ -16,8 +17,8 @@ use super::record::{Body, seal, unseal};
 use super::state::{Conversation, State};
 use super::sweep::{ROW_CONVERSATIONS, Sweep, decode_row};
 use super::tables::{
-    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, ERAS,
-    INVITES, LOG, META, OLD_LOG, SWEPT, USERS,
+    BACKUP, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY,
+    ERAS, INVITES, LOG, META, OLD_LOG, SWEPT, TOKENS_FROM, USERS,
 };
 use super::users::{self, Directory};
 use super::{OpenError, PROGRESS, StoreError, StoreOptions};
@@ -182,17 +183,48 @@ pub(super) fn token_secret(db: &Database) -> Result<Vec<u8>, StoreError> {
     Ok(secret.value().to_vec())
 }
 
-/// Makes another key for cursors: every earlier one then opens as nothing.
-pub(super) fn renew_cursor_key(db: &Database) -> Result<(), StoreError> {
-    let txn = db.begin_write()?;
-    let key: [u8; KEY_BYTES] = rand::random();
-    {
-        let mut meta = txn.open_table(META)?;
-        meta.insert(CURSOR_KEY, &seal(0, &key)[..])?;
-        meta.remove(ERAS)?;
-    }
-    txn.commit()?;
+/// Marks a file in the making as a backup.
+pub(super) fn mark_backup(txn: &WriteTransaction) -> Result<(), StoreError> {
+    let mut meta = txn.open_table(META)?;
+    meta.insert(BACKUP, &seal(0, &[1])[..])?;
     Ok(())
+}
+
+/// Whether a file is a backup that was not put to use yet.
+pub(super) fn is_backup(db: &Database) -> Result<bool, StoreError> {
+    Ok(db.begin_read()?.open_table(META)?.get(BACKUP)?.is_some())
+}
+
+/// Renews in a file that went back in time what must not: no earlier token and no earlier cursor is good any more, and
+/// there are no invites, since it is not known which were used up or withdrawn meanwhile. Gives how many there were.
+pub(super) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
+    let txn = db.begin_write()?;
+    let ended = {
+        let mut meta = txn.open_table(META)?;
+        let secret: [u8; SECRET_BYTES] = rand::random();
+        meta.insert("token_secret", &secret[..])?;
+        let key: [u8; KEY_BYTES] = rand::random();
+        meta.insert(CURSOR_KEY, &seal(0, &key)[..])?;
+        meta.insert(TOKENS_FROM, &seal(0, &now.as_ms().to_le_bytes())[..])?;
+        meta.remove(ERAS)?;
+        meta.remove(BACKUP)?;
+        let mut all_invites = txn.open_table(INVITES)?;
+        let ended = all_invites.len()?;
+        all_invites.retain(|_, _| false)?;
+        ended
+    };
+    txn.commit()?;
+    Ok(ended)
+}
+
+/// When a backup was last put to use as this file.
+pub(super) fn tokens_from(db: &Database) -> Result<Option<Timestamp>, StoreError> {
+    let meta = db.begin_read()?.open_table(META)?;
+    if meta.get(TOKENS_FROM)?.is_none() {
+        return Ok(None);
+    }
+    let at = u64::from_le_bytes(sealed_meta(&meta, TOKENS_FROM)?);
+    Ok(Some(Timestamp::from_ms(at)))
 }
 
 /// What a start reads.

@@ -11,7 +11,7 @@ use redb::{TableDefinition, TableHandle};
 /// `meta`: what the file says about itself.
 /// key: a name; value: `format` (u32, little-endian) and `token_secret` (32 random bytes), both written when the file
 /// is made; [`SWEPT`],
-/// [`CLIENT_ID_KEY`], [`CURSOR_KEY`] and [`ERAS`].
+/// [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`], [`BACKUP`] and [`TOKENS_FROM`].
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
 
 /// In `meta`: up to which entry the derived tables say everything; sealed under key 0, u64, little-endian; written at the
@@ -21,12 +21,21 @@ pub(super) const SWEPT: &str = "swept";
 pub(super) const CLIENT_ID_KEY: &str = "client_id_key";
 
 /// In `meta`: the key that seals cursors from before the first of [`ERAS`]; sealed under key 0, 16 random bytes; made
-/// with the file, and anew by a restore, after which no earlier cursor is known.
+/// with the file, and anew where a backup is put to use, after which no earlier cursor is known.
 pub(super) const CURSOR_KEY: &str = "cursor_key";
 
 /// In `meta`: from which entry on which key seals cursors; sealed under key 0, see [`super::eras`]; written with the first
 /// entries of a start and then each hour; absent in a file to which only earlier chatds have written.
 pub(super) const ERAS: &str = "eras";
+
+/// In `meta`: there where the file is a backup that was not put to use yet; sealed under key 0, one byte; written by a
+/// backup, and taken away where what must not go back in time is renewed.
+pub(super) const BACKUP: &str = "backup";
+
+/// In `meta`: when a backup was last put to use as this file; sealed under key 0, u64, milliseconds since 1970,
+/// little-endian. Tokens of other systems that were issued before it are refused: the file may no longer know that they
+/// were revoked.
+pub(super) const TOKENS_FROM: &str = "tokens_from";
 
 /// `log_blocks`: the truth, append-only. Every message, and every change of one (such as a read mark), in commit order.
 /// key: the id of the block's last entry, growing, or the greatest number for the block that grows; value: a block of

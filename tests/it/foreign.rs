@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chatd::accounts::ForeignTokens;
 use chatd::config::Config;
+use chatd::model::Timestamp;
+use chatd::store::{Location, maintain};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
@@ -168,4 +170,38 @@ async fn a_changed_key_set_is_read_again_and_nobody_is_dropped() {
     let (ack, before) = socket.call(1, "presence_subscribe", payload).await;
     assert_eq!((&ack["success"], before.len()), (&json!(true), 0));
     server.stop().await;
+}
+
+/// The file that was restored does not know which of them were revoked since.
+#[tokio::test]
+async fn a_restore_ends_foreign_tokens_that_were_issued_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, copy] = ["chatd.redb", "copy.redb"].map(|name| folder.path().join(name));
+    let start = || {
+        TestServer::with(Config {
+            data: Location::File(data.clone()),
+            ..with(true)
+        })
+    };
+    let before = token(29, json!({"iat": secs() - 10}));
+    let undated = token(29, json!({"iat": null}));
+    let later = token(29, json!({"iat": secs() + 10}));
+    let good = async |server: &TestServer, token: &Person| {
+        let reply = server
+            .send("GET", "/api/auth/me", Some(&token.token), "")
+            .await;
+        reply.status.as_u16()
+    };
+    let server = start().await;
+    assert_eq!(good(&server, &before).await, 200);
+    server.stop().await;
+    maintain::backup(&data, &copy, &mut |_| {}).unwrap();
+    maintain::restore(&copy, &data, Timestamp::now(), &mut |_| {}).unwrap();
+    for _ in 0..2 {
+        let server = start().await;
+        assert_eq!(good(&server, &before).await, 401);
+        assert_eq!(good(&server, &undated).await, 200, "nothing tells its age");
+        assert_eq!(good(&server, &later).await, 200);
+        server.stop().await;
+    }
 }

@@ -745,3 +745,161 @@ fn a_backup_that_came_in_part_or_damaged_or_not_at_all_leaves_nothing() {
         assert_eq!(folder.names(), ["chatd.redb", "lines.jsonl"]);
     }
 }
+
+/// Whether a token lets its owner in.
+async fn is_good(server: &TestServer, token: &str) -> bool {
+    let reply = server.send("GET", "/api/auth/me", Some(token), "").await;
+    match reply.status.as_u16() {
+        200 => true,
+        401 => false,
+        status => panic!("{status}: {}", reply.body),
+    }
+}
+
+/// A server on a folder's data file.
+async fn on(folder: &Folder) -> TestServer {
+    TestServer::with(Config {
+        data: Location::File(folder.path("chatd.redb")),
+        ..config()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_backup_that_is_put_to_use_revives_no_token_and_no_invite_that_ended_since() {
+    let folder = Folder::new();
+    let (server, admin) = with_admin(&folder).await;
+    let (ada, bob) = server.two_people().await;
+    let cleo = server.register("cleo").await;
+    let reply = server
+        .send("POST", "/api/admin/invites", Some(&admin.token), "{}")
+        .await;
+    assert_eq!(reply.status.as_u16(), 201, "{}", reply.body);
+    let streamed = ask(&server, &admin.token).await;
+    let streamed = soon(streamed.into_body().collect()).await.unwrap();
+    server.stop().await;
+    let streamed = streamed.to_bytes();
+    folder.done(&["backup", "copy.redb"]);
+    std::fs::copy(folder.path("chatd.redb"), folder.path("cold")).unwrap();
+    let secret = std::fs::read(folder.path("cold")).unwrap();
+
+    // Each token ends in another way.
+    let server = on(&folder).await;
+    for (method, path, token, body) in [
+        ("POST", "/api/auth/logout".to_owned(), &ada.token, json!({})),
+        (
+            "PATCH",
+            "/api/auth/me".to_owned(),
+            &bob.token,
+            json!({"password": "password2", "current_password": "password1"}),
+        ),
+        (
+            "PATCH",
+            format!("/api/admin/users/{}", cleo.id),
+            &admin.token,
+            json!({"disabled": true}),
+        ),
+    ] {
+        let reply = server
+            .send(method, &path, Some(token), &body.to_string())
+            .await;
+        assert_eq!(reply.status.as_u16(), 200, "{path}: {}", reply.body);
+    }
+    server.stop().await;
+
+    for way in [
+        "cp",
+        "cp of the stream",
+        "restore",
+        "restore of a cold copy",
+    ] {
+        match way {
+            "cp" => drop(std::fs::copy(
+                folder.path("copy.redb"),
+                folder.path("chatd.redb"),
+            )),
+            "cp of the stream" => std::fs::write(folder.path("chatd.redb"), &streamed).unwrap(),
+            _ => {
+                let from = if way == "restore" {
+                    "copy.redb"
+                } else {
+                    "cold"
+                };
+                let said = folder.done(&["restore", from]);
+                assert!(said.contains("everybody logs in anew"), "{said}");
+                assert!(said.contains("1 invites have ended"), "{said}");
+            }
+        }
+        let server = on(&folder).await;
+        for (name, person) in [
+            ("ada", &ada),
+            ("bob", &bob),
+            ("cleo", &cleo),
+            ("root", &admin),
+        ] {
+            assert!(!is_good(&server, &person.token).await, "{way}: {name}");
+        }
+        let root = server.login("root", "password1").await;
+        let invites = server.get("/api/admin/invites", &root.token).await;
+        assert_eq!(invites["data"], json!([]), "{way}");
+        let anew = server.login("ada", "password1").await;
+        server.stop().await;
+        let server = on(&folder).await;
+        assert!(is_good(&server, &anew.token).await, "{way}: once is enough");
+        server.stop().await;
+    }
+
+    // A copy of the stopped server's file is the file itself: whoever moves it elsewhere keeps everybody logged in.
+    std::fs::write(folder.path("chatd.redb"), secret).unwrap();
+    let server = on(&folder).await;
+    assert!(is_good(&server, &ada.token).await);
+    server.stop().await;
+}
+
+#[test]
+fn a_server_that_begins_with_a_backup_says_what_that_means() {
+    use std::io::{BufRead, BufReader};
+    let folder = Folder::with_data();
+    folder.done(&["backup", "copy.redb"]);
+    for (data, is_said) in [
+        ("copy.redb", true),
+        ("copy.redb", false),
+        ("chatd.redb", false),
+    ] {
+        let mut server = folder
+            .command(&["--port", "0", "--data", data])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(server.stderr.take().unwrap()).lines();
+        let mut before = lines
+            .map(|line| line.unwrap())
+            .take_while(|line| !line.contains("open http://"));
+        let said = before.any(|line| line.contains("is a backup that is put to use"));
+        server.kill().unwrap();
+        server.wait().unwrap();
+        assert_eq!(said, is_said, "{data}");
+    }
+}
+
+#[tokio::test]
+async fn a_compaction_keeps_everybody_logged_in_and_every_cursor() {
+    let folder = Folder::new();
+    let server = on(&folder).await;
+    let (ada, bob) = server.two_people().await;
+    let mut wire = server.connect(&ada).await;
+    for _ in 0..3 {
+        let message = json!({"receiver_id": bob.id, "content": "x"});
+        wire.call(1, "send_message", message).await;
+    }
+    let page = server.get("/api/chats/updates", &ada.token).await;
+    let cursor = page["meta"]["cursor"].as_str().unwrap().to_owned();
+    server.stop().await;
+    folder.done(&["compact"]);
+    let server = on(&folder).await;
+    let page = server
+        .get(&format!("/api/chats/updates?since={cursor}"), &ada.token)
+        .await;
+    assert_eq!(page["data"], json!([]));
+    server.stop().await;
+}

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
-use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch};
@@ -25,9 +25,10 @@ use crate::store::record::{Body, Entry, MessageBody, unseal};
 use crate::store::state::{Conversation, State};
 use crate::store::sweep::row_of;
 use crate::store::tables::{
-    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, INVITES, META, SWEPT, USERS,
+    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, ERAS, INVITES, META, SWEPT,
+    TOKENS_FROM, USERS,
 };
-use crate::store::{OpenError, StoreError, StoreOptions, invites, schema, users};
+use crate::store::{OpenError, StoreError, StoreOptions, eras, invites, schema, users};
 
 /// So many findings are told one by one; the rest are counted.
 const FINDINGS: usize = 100;
@@ -172,6 +173,7 @@ fn check_source(source: &Source, watch: Watch<'_>) -> Report {
 fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(), StoreError> {
     let txn = source.db.begin_read()?;
     let swept = check_meta(&txn, report)?;
+    check_renewals(&source.db, report);
     let accounts = check_accounts(&txn, report)?;
     let fresh = conversations(&txn, &accounts, report)?;
     let log = Log::open_any(&txn)?;
@@ -242,6 +244,18 @@ fn check_meta(txn: &ReadTransaction, report: &mut Report) -> Result<u64, StoreEr
         );
     }
     Ok(swept)
+}
+
+/// What is renewed where the file goes back in time.
+fn check_renewals(db: &Database, report: &mut Report) {
+    // Where it is the key before them that is damaged, that is said already.
+    let is_damaged = |error| matches!(error, StoreError::Damaged { .. });
+    if eras::read(db).is_err_and(is_damaged) && report.is_sound() {
+        report.damaged("meta", ERAS);
+    }
+    if schema::tokens_from(db).is_err_and(is_damaged) {
+        report.damaged("meta", TOKENS_FROM);
+    }
 }
 
 /// Accounts and their passwords. Gives their ids.

@@ -22,12 +22,12 @@ use redb::{
 };
 
 use super::{MaintainError, Progress, Unit, Watch};
-use crate::store::StoreError;
 use crate::store::log::{Appending, Log, Walk};
 use crate::store::medium::{Backend, Medium};
 use crate::store::tables::{
     CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, LOG, META, USERS, names,
 };
+use crate::store::{StoreError, schema};
 
 /// 256 KiB in one step, some two thousand messages and a millisecond or two: how long it holds pages back, and one of two
 /// cores busy, and what a sync of the writer may have to wait for.
@@ -88,6 +88,8 @@ pub(super) struct Copying<'a> {
     pub(super) database: &'a dyn Fn() -> Result<Arc<Database>, StoreError>,
     /// Whether a writer is at work and the copy for none but this process: then it goes step by step.
     pub(super) beside_writer: bool,
+    /// Whether the copy is to be marked as one, so that it renews what must not go back once a server opens it.
+    pub(super) is_backup: bool,
     /// How much a step copies; [`STEP_BYTES`].
     pub(super) step_bytes: usize,
     /// Set by whoever wants it no more.
@@ -154,6 +156,9 @@ impl Copying<'_> {
             made = copy_table(&snapshot, made, INVITES, step, turn)?;
             made = copy_table(&snapshot, made, CONVERSATION_STATES, step, turn)?;
             made = copy_table(&snapshot, made, CLIENT_IDS, step, turn)?;
+            if self.is_backup {
+                schema::mark_backup(&made.txn)?;
+            }
         }
         made.txn.commit()?;
         db.close()?;

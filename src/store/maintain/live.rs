@@ -153,6 +153,7 @@ impl Store {
         let copying = Copying {
             database: &|| self.inner.database(),
             beside_writer: true,
+            is_backup: true,
             step_bytes: STEP_BYTES,
             given_up,
         };

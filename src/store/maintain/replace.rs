@@ -26,8 +26,14 @@ const CHUNK_BYTES: u64 = 1 << 20;
 
 impl Source {
     /// Copies everything into a file in the making.
-    fn copy_to(&self, partial: &Partial, watch: Watch<'_>) -> Result<(), MaintainError> {
+    fn copy_to(
+        &self,
+        partial: &Partial,
+        is_backup: bool,
+        watch: Watch<'_>,
+    ) -> Result<(), MaintainError> {
         let copying = Copying {
+            is_backup,
             database: &|| Ok(Arc::clone(&self.db)),
             beside_writer: false,
             step_bytes: STEP_BYTES,
@@ -75,7 +81,7 @@ impl Partial {
 pub fn backup(data: &Path, target: &Path, watch: Watch<'_>) -> Result<Counts, MaintainError> {
     let source = Source::of_file(data, true, watch)?;
     let partial = Partial::create_new(target)?;
-    source.copy_to(&partial, watch)?;
+    source.copy_to(&partial, true, watch)?;
     partial.keep_whole(data, watch)
 }
 
@@ -85,7 +91,7 @@ pub fn backup_aside(data: &Path, watch: Watch<'_>) -> Result<Partial, MaintainEr
     let mut name = data.as_os_str().to_owned();
     name.push(".backup");
     let partial = Partial::create(Path::new(&name))?;
-    source.copy_to(&partial, watch)?;
+    source.copy_to(&partial, true, watch)?;
     Ok(partial)
 }
 
@@ -106,7 +112,7 @@ pub fn compact(data: &Path, watch: Watch<'_>) -> Result<Compacted, MaintainError
     let source = Source::of_file(data, true, watch)?;
     let before = source.backend.len_in_bytes();
     let partial = Partial::create(data)?;
-    source.copy_to(&partial, watch)?;
+    source.copy_to(&partial, false, watch)?;
     let counts = check_partial(&partial, watch)?.must_be_whole(data)?;
     if counts != source.counts()? {
         return Err(MaintainError::Incomplete);
@@ -121,19 +127,21 @@ pub fn compact(data: &Path, watch: Watch<'_>) -> Result<Compacted, MaintainError
 pub struct Restored {
     /// How much there is now.
     pub counts: Counts,
+    /// How many invites the backup had, which have ended.
+    pub invites: u64,
     /// Where the file is that was there before.
     pub kept: Option<PathBuf>,
 }
 
-/// Gives a file another key for cursors: what a client heard of the file that is replaced may have the numbers of other
-/// changes in this one.
-fn renew_cursors(medium: &Arc<dyn Medium>) -> Result<(), MaintainError> {
+/// Has a file forget what must not go back in time: tokens and invites that were revoked since, and cursors, since what a
+/// client heard of the file that is replaced may have the numbers of other changes in this one.
+fn renew(medium: &Arc<dyn Medium>, now: Timestamp) -> Result<u64, MaintainError> {
     let opened = open_database(medium, page_cache_of_command())?;
     opened.release().map_err(OpenError::Io)?;
-    schema::renew_cursor_key(&opened.db)?;
+    let invites = schema::renew(&opened.db, now)?;
     opened.close().map_err(StoreError::from)?;
     medium.sync().map_err(OpenError::Io)?;
-    Ok(())
+    Ok(invites)
 }
 
 /// [`restore_from`] a file.
@@ -190,10 +198,14 @@ pub fn restore_from(
         error => error,
     })?;
     let counts = report.must_be_whole(backup)?;
-    renew_cursors(&partial.medium())?;
+    let invites = renew(&partial.medium(), now)?;
     let Some(_old) = old else {
         partial.keep()?;
-        return Ok(Restored { counts, kept: None });
+        return Ok(Restored {
+            counts,
+            invites,
+            kept: None,
+        });
     };
     let time: String = now
         .to_string()
@@ -213,6 +225,7 @@ pub fn restore_from(
     }
     Ok(Restored {
         counts,
+        invites,
         kept: Some(kept),
     })
 }

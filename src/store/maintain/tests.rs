@@ -15,7 +15,8 @@ use crate::store::medium::{Backend, Medium, Noting};
 use crate::store::record::{put, seal};
 use crate::store::sweep::decode_row;
 use crate::store::tables::{
-    CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, LOG, META, OLD_LOG, SWEPT, USERS,
+    BACKUP, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, ERAS, INVITES,
+    LOG, META, OLD_LOG, SWEPT, TOKENS_FROM, USERS,
 };
 use crate::store::tests::{Open, id, mark_chat, message, user};
 use crate::store::{Change, Location};
@@ -421,6 +422,7 @@ fn copy_live(open: &Open, medium: Arc<dyn Medium>, step_bytes: usize) {
     let copying = Copying {
         database: &|| open.store.inner.database(),
         beside_writer: true,
+        is_backup: true,
         step_bytes,
         given_up: &AtomicBool::new(false),
     };
@@ -633,6 +635,87 @@ fn a_file_of_an_earlier_format_is_checked_exported_and_copied_as_it_is() {
         assert!(rows.is_err_and(|error| matches!(error, TableError::TableDoesNotExist(_))));
         drop(db);
         assert!(data.log() == log);
+    }
+}
+
+/// What of a file must not go back in time: the secret, the key of cursors, how many eras and invites, and whether it is
+/// marked as a backup.
+fn renewable(path: &std::path::Path) -> (Vec<u8>, Vec<u8>, bool, u64, bool) {
+    let db = Database::open(path).unwrap();
+    let txn = db.begin_read().unwrap();
+    let meta = txn.open_table(META).unwrap();
+    let value = |name| meta.get(name).unwrap().map(|value| value.value().to_vec());
+    let invites = txn.open_table(INVITES).unwrap();
+    (
+        value("token_secret").unwrap(),
+        value(CURSOR_KEY).unwrap(),
+        value(ERAS).is_some(),
+        redb::ReadableTableMetadata::len(&invites).unwrap(),
+        value(BACKUP).is_some(),
+    )
+}
+
+#[test]
+fn what_must_not_go_back_is_renewed_once_a_backup_is_put_to_use_and_not_before() {
+    let data = Data::talked(12, 50);
+    let open = data.open();
+    let invite = crate::store::Invite {
+        code: "code".into(),
+        max_uses: 1,
+        uses: 0,
+        created_at: Timestamp::from_ms(0),
+        expires_at: Timestamp::from_ms(u64::MAX >> 12),
+    };
+    open.apply(0, Change::CreateInvite(invite)).unwrap();
+    open.close();
+    let live = renewable(&data.path);
+    let (secret, key, ..) = live.clone();
+    assert_eq!(live, (secret.clone(), key.clone(), true, 1, false));
+
+    let copy = Data::new();
+    backup(&data.path, &copy.path, &mut |_| {}).unwrap();
+    let marked = (secret.clone(), key.clone(), true, 1, true);
+    assert_eq!(renewable(&copy.path), marked);
+    // Neither a look at it nor a copy of it puts it to use.
+    copy.check();
+    export(&copy.path, &mut std::io::sink(), &mut |_| {}).unwrap();
+    compact(&copy.path, &mut |_| {}).unwrap();
+    assert_eq!(renewable(&copy.path), marked);
+    let again = Data::new();
+    backup(&copy.path, &again.path, &mut |_| {}).unwrap();
+    assert_eq!(renewable(&again.path), marked);
+
+    let restored = Data::new();
+    let now = Timestamp::from_ms(1_749_124_800_000);
+    let done = restore(&copy.path, &restored.path, now, &mut |_| {}).unwrap();
+    assert_eq!(done.invites, 1);
+    copy.open().close();
+    for file in [&restored, &copy] {
+        let (new_secret, new_key, eras, invites, is_marked) = renewable(&file.path);
+        assert!(new_secret != secret && new_key != key);
+        assert_eq!((eras, invites, is_marked), (false, 0, false));
+        assert_eq!(file.check().findings, []);
+        assert_eq!(file.log(), data.log());
+        // Once, and not with each start.
+        let renewed = renewable(&file.path);
+        file.open().close();
+        assert_eq!(renewable(&file.path), renewed);
+    }
+    // A file that is no backup stays as it is, compacted or not.
+    compact(&data.path, &mut |_| {}).unwrap();
+    data.open().close();
+    assert_eq!(renewable(&data.path), live);
+}
+
+#[test]
+fn eras_and_renewals_that_are_damaged_are_found() {
+    for name in [ERAS, TOKENS_FROM] {
+        let data = Data::talked(13, 20);
+        data.tamper(|txn| {
+            let mut meta = txn.open_table(META).unwrap();
+            meta.insert(name, &b"nothing that was sealed"[..]).unwrap();
+        });
+        assert_eq!(data.finds(), [("meta", name.to_owned())]);
     }
 }
 
