@@ -55,8 +55,14 @@ export class Sync extends EventTarget {
   #meeting = false
   /** The message to which a conversation's first reading reaches back. @type {{ peerId: number, id: number } | null} */
   #reach = null
-  /** The place of the last event that was heard, in the order of all that last. @type {string | undefined} */
+  /** The place up to which everything was heard, in the order of all that lasts. @type {string | undefined} */
   #cursor
+  /** Whether nothing is missing before what is heard now, so that its place says where we are. */
+  #complete = false
+  /** How often the connection was made, so that what belongs to an earlier one is known. */
+  #turn = 0
+  /** How often the server's history turned out to be another one. What was asked before that is of no use after it. */
+  #era = 0
   /** What is being read or asked right now, so that it is not asked twice. @type {Set<string>} */
   #under = new Set()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -74,7 +80,10 @@ export class Sync extends EventTarget {
     this.#draftKey = `draft.${store.me.id}.`
     this.#outboxKey = `outbox.${store.me.id}.`
     socket.addEventListener('connect', () => this.#connected())
-    socket.addEventListener('disconnect', () => store.apply({ type: 'disconnected' }))
+    socket.addEventListener('disconnect', () => {
+      this.#complete = false
+      store.apply({ type: 'disconnected' })
+    })
     socket.addEventListener('refused', event => this.#signedOut(/** @type {CustomEvent} */ (event).detail.code))
     socket.addEventListener('event', event => this.#heard(/** @type {CustomEvent} */ (event).detail))
     store.addEventListener('change', () => this.#meetAndWatch())
@@ -84,38 +93,60 @@ export class Sync extends EventTarget {
   // Hearing.
 
   async #connected() {
+    const turn = ++this.#turn
     this.#readSaid = this.#watched = ''
     this.#meetAndWatch()
     const { listState } = this.#store
     const shown = listState === 'ready' && (this.open === null || this.#store.chat(this.open).thread.loaded)
-    if (shown && (this.#socket.recovered || await this.#catchUp())) return this.#sendPending()
+    // The first connection has nothing to catch up with: what is here, if anything, was read a moment ago.
+    const heard = this.#socket.recovered ? 'all' : turn === 1 ? 'some' : await this.#catchUp(turn)
+    if (turn !== this.#turn) return
+    this.#complete = true
+    if (shown && heard === 'all') return this.#sendPending()
     // What was missed is read again. First what is unsent: the history does not name client ids, so a
     // message stored just before the connection broke would for a moment stand there twice.
-    this.#store.apply({ type: 'missed' })
+    if (heard !== 'unknown') this.#store.apply({ type: 'missed' })
+    else this.#forgetHistory()
     await within(SEND_FIRST_MS, this.#sendPending())
     await this.refresh()
   }
 
-  /** Hears by REST what the socket could not replay, where the server still knows the place.
-   * @returns {Promise<boolean>} whether that was all; otherwise everything is read afresh */
-  async #catchUp() {
-    try {
-      for (let page = 0; page < UPDATE_PAGES_MOST && this.#cursor !== undefined; page++) {
+  /** Hears by REST what the socket could not replay, where the server still knows the place. Where it does not, its data
+   * may have gone back to an earlier state, in which what was read here is gone or has become something else.
+   * @param {number} turn the connection for which it is done
+   * @returns {Promise<'all' | 'some' | 'unknown'>} of what was missed; but for all, it is to be read afresh */
+  async #catchUp(turn) {
+    for (let page = 0; page < UPDATE_PAGES_MOST && this.#cursor !== undefined && turn === this.#turn;) {
+      try {
         const { data, meta } = await this.#api.updates(this.#cursor)
+        if (turn !== this.#turn) break
         for (const { event, data: payload } of data) this.#heard({ name: event, data: payload })
         this.#cursor = meta.cursor ?? undefined
-        if (!meta.has_more) return this.#cursor !== undefined
+        page++
+        if (!meta.has_more) return this.#cursor === undefined ? 'some' : 'all'
+      } catch (error) {
+        const code = this.#failed(error)
+        // Many come back at once after a restart. As long as the answer is not known, nothing is thrown away.
+        if (!TRY_AGAIN.includes(code)) return 'unknown'
+        await pause(error instanceof ChatError && error.retryAfterMs || RETRY_MS)
       }
-    } catch (error) {
-      this.#failed(error)
     }
+    if (turn !== this.#turn || this.#cursor !== undefined) return 'some'
+    return 'unknown'
+  }
+
+  /** Lets go all that the server ever said of messages. */
+  #forgetHistory() {
     this.#cursor = undefined
-    return false
+    this.#era++
+    this.#reach = null
+    this.#store.apply({ type: 'rewound' })
   }
 
   /** @param {{ name: string, data: any, cursor?: string }} event */
   #heard({ name, data, cursor }) {
-    if (cursor !== undefined) this.#cursor = cursor
+    // While something is missing the place stays before it. A socket that goes on tells what was missed first.
+    if (cursor !== undefined && (this.#complete || this.#socket.recovered)) this.#cursor = cursor
     if (name === 'message_sent') return this.#stored(data)
     if (name === 'chat_error') {
       // An expired token ends the connection as well; the next attempt then brings the refusal.
@@ -151,14 +182,17 @@ export class Sync extends EventTarget {
 
   // Reading. Every answer is merged into the store, so it does not matter what arrives in between.
 
-  /** Runs `work` unless the same is under way. @param {string} what @param {() => Promise<unknown>} work */
+  /** Runs `work` unless the same is under way. It is told how to see that its answers are of no use any more.
+   * @param {string} what @param {(isVoid: () => boolean) => Promise<unknown>} work */
   async #once(what, work) {
-    if (this.#under.has(what)) return
-    this.#under.add(what)
+    const era = this.#era
+    const key = `${era} ${what}`
+    if (this.#under.has(key)) return
+    this.#under.add(key)
     try {
-      await work()
+      await work(() => era !== this.#era)
     } finally {
-      this.#under.delete(what)
+      this.#under.delete(key)
     }
   }
 
@@ -169,13 +203,14 @@ export class Sync extends EventTarget {
 
   /** @param {string} [before] the cursor of the next page */
   readChats(before) {
-    return this.#once(`chats ${before}`, async () => {
+    return this.#once(`chats ${before}`, async isVoid => {
       try {
         const { data, meta } = await this.#api.recents(before)
+        if (isVoid()) return
         this.#store.apply({ type: 'recents', data, meta, more: before !== undefined })
       } catch (error) {
         this.#failed(error)
-        this.#store.apply({ type: 'recents_failed' })
+        if (!isVoid()) this.#store.apply({ type: 'recents_failed' })
       }
     })
   }
@@ -209,7 +244,7 @@ export class Sync extends EventTarget {
 
   /** @param {number} peerId @param {number} [before] */
   #readHistory(peerId, before) {
-    return this.#once(`history ${peerId} ${before}`, async () => {
+    return this.#once(`history ${peerId} ${before}`, async isVoid => {
       const store = this.#store
       try {
         const { data, meta } = await this.#api.history(peerId, { limit: before ? OLDER_PAGE : PAGE, before })
@@ -222,10 +257,12 @@ export class Sync extends EventTarget {
           data.unshift(...earlier.data)
           hasMore = earlier.meta.has_more ?? false
         }
+        if (isVoid()) return
         store.apply({ type: 'history', data, peerId, hasMore, older: before !== undefined })
         if (left !== Infinity) this.#reach = null
       } catch (error) {
         this.#failed(error)
+        if (isVoid()) return
         store.apply({ type: 'history_failed', data: { peerId } })
         // Still under way meanwhile, or a list that stands at its top would ask again at once.
         if (before) await pause(RETRY_MS)
@@ -258,9 +295,10 @@ export class Sync extends EventTarget {
 
   /** @param {number} id */
   #meet(id) {
-    this.#once(`user ${id}`, async () => {
+    this.#once(`user ${id}`, async isVoid => {
       try {
-        this.#store.apply({ type: 'user', data: await this.#api.user(id) })
+        const data = await this.#api.user(id)
+        if (!isVoid()) this.#store.apply({ type: 'user', data })
       } catch (error) {
         if (this.#failed(error) === 'not_found') this.#store.apply({ type: 'user_unknown', data: { id } })
         else await pause(RETRY_MS)

@@ -52,7 +52,7 @@ function fakeMemory(kept = new Map()) {
   }
 }
 
-let store, socket, sync, memory, read, history, updates
+let store, socket, sync, memory, api, read, history, updates
 /** Settles when the store has changed so that `holds` is true. */
 const when = holds => new Promise(resolve => {
   const look = () => { if (holds()) resolve(undefined) }
@@ -70,7 +70,7 @@ function start(kept) {
   read = []
   history = []
   updates = () => { throw new ChatError('not_found') }
-  const api = {
+  api = {
     async recents(before) { read.push(`recents ${before ?? ''}`.trim()); return { data: [], meta: {} } },
     async history(peerId) { read.push(`history ${peerId}`); return { data: history, meta: { has_more: false } } },
     async updates(since) { read.push(`updates ${since}`); return updates(since) },
@@ -230,16 +230,128 @@ describe('reconnecting', () => {
   })
 
   test('reads a conversation again that was not open when events were missed', async () => {
-    sync.show(ADA)
-    socket.connect(false)
-    await when(() => store.chat(ADA).thread.loaded)
+    await opened()
     sync.show(null)
-    socket.drop()
+    updates = () => ({ data: [], meta: { cursor: 'c2', has_more: true } })
     socket.connect(false)
     await when(() => store.chat(ADA).thread.staleAfter !== null)
     read.length = 0
     sync.show(ADA)
     assert.deepEqual(read, [`history ${ADA}`])
+  })
+
+  describe('to a server whose data went back', () => {
+    const contents = () => store.chat(ADA).thread.messages.map(({ content }) => content)
+    /** Ada's message 1 was read, then 2 and 3 were heard and 3 is read; the server now has another 2, and no 3. */
+    const wentBack = async () => {
+      history = [received(1)]
+      await opened()
+      socket.connect(true)
+      for (const id of [2, 3]) socket.hear('receive_message', received(id), `c${id}`)
+      store.apply({ type: 'chat_read', data: { reader_id: ME, peer_id: ADA, up_to: 3 } })
+      socket.drop()
+      read.length = 0
+      history = [received(1), { ...received(2), content: 'another 2', is_read: false }]
+    }
+
+    test('shows no message that is gone, and none under an id that another has now', async () => {
+      await wentBack()
+      updates = () => { throw new ChatError('cursor_expired') }
+      const shownBefore = contents()
+      socket.connect(false)
+      await when(() => read.includes('recents') && store.chat(ADA).thread.loaded)
+      assert.deepEqual(shownBefore, ['number 1', 'number 2', 'number 3'])
+      assert.deepEqual(contents(), ['number 1', 'another 2'])
+      assert.deepEqual(store.chat(ADA).thread.messages.map(({ isRead }) => isRead), [false, false])
+    })
+
+    test('counts what is unread there, and hears of a new message that has an id of before', async () => {
+      await wentBack()
+      updates = () => { throw new ChatError('cursor_expired') }
+      const rewound = new Promise(resolve => store.addEventListener('rewound', resolve, { once: true }))
+      socket.connect(false)
+      await rewound
+      await when(() => store.listState === 'ready')
+      socket.hear('receive_message', { ...received(3), content: 'another 3' }, 'd3')
+      assert.deepEqual([contents().at(-1), store.totalUnread], ['another 3', 1])
+    })
+
+    test('shows nothing of before while the new history is still being read', async () => {
+      await wentBack()
+      updates = () => { throw new ChatError('cursor_expired') }
+      const rewound = new Promise(resolve => store.addEventListener('rewound', resolve, { once: true }))
+      socket.connect(false)
+      await rewound
+      assert.deepEqual([contents(), store.list(), store.listState], [[], [], 'loading'])
+    })
+
+    test('keeps what is not sent yet, and sends it', async () => {
+      await wentBack()
+      updates = () => { throw new ChatError('cursor_expired') }
+      sync.send(message('a'))
+      sync.draft(ADA, 'half a')
+      socket.connect(false)
+      const call = await socket.next()
+      assert.equal(call.payload.client_id, 'a')
+      assert.equal(store.chat(ADA).draft, 'half a')
+      call.resolve(sentAs(3, 'a'))
+      await when(() => store.chat(ADA).thread.loaded)
+      assert.deepEqual(contents(), ['number 1', 'another 2', 'a'])
+    })
+
+    test('reads afresh where it never heard a place that could be asked for', async () => {
+      history = [received(1), received(2)]
+      sync.show(ADA)
+      socket.connect(false)
+      await when(() => contents().length === 2 && store.listState === 'ready')
+      socket.drop()
+      history = [received(1)]
+      socket.connect(false)
+      await when(() => contents().length === 1)
+    })
+
+    test('is not misled by an event that comes before the place is asked for', async () => {
+      await wentBack()
+      updates = since => { throw new ChatError(since === 'c3' ? 'cursor_expired' : 'not_found') }
+      Object.assign(socket, { recovered: false })
+      socket.hear('receive_message', { ...received(2), content: 'another 2' }, 'd2')
+      socket.connect(false)
+      await when(() => store.chat(ADA).thread.loaded && contents().length === 2)
+      assert.ok(read.includes('updates c3'), read.join())
+      assert.deepEqual(contents(), ['number 1', 'another 2'])
+    })
+
+    test('asks again where the server asks for patience, and throws nothing away meanwhile', async () => {
+      await wentBack()
+      const shown = []
+      updates = () => {
+        shown.push(contents().length)
+        throw shown.length === 1 ? new ChatError('rate_limited', 'slow', 1) : new ChatError('cursor_expired')
+      }
+      socket.connect(false)
+      await when(() => contents().length === 2)
+      assert.deepEqual(shown, [3, 3])
+    })
+
+    test('takes no answer that was asked for before', async () => {
+      history = [received(1), received(2)]
+      await opened()
+      socket.connect(true)
+      let answer
+      const slow = new Promise(resolve => { answer = resolve })
+      const { history: real } = api
+      api.history = async () => { await slow; return { data: [received(1), received(2)], meta: { has_more: false } } }
+      const reading = sync.refresh()
+      api.history = real
+      socket.drop()
+      history = [received(1)]
+      updates = () => { throw new ChatError('cursor_expired') }
+      socket.connect(false)
+      await when(() => store.chat(ADA).thread.loaded && contents().length === 1)
+      answer()
+      await reading
+      assert.deepEqual(contents(), ['number 1'])
+    })
   })
 })
 

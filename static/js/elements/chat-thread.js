@@ -85,6 +85,10 @@ export class ChatThread extends HTMLElement {
       const { peerId } = /** @type {CustomEvent} */ (event).detail
       if (peerId === undefined || peerId === this.peerId) this.#schedule()
     }, { signal })
+    this.store.addEventListener('rewound', () => {
+      this.#places.clear()
+      this.#startOver()
+    }, { signal })
     languages.addEventListener('change', () => {
       this.#shown = new WeakMap()
       this.render()
@@ -128,21 +132,26 @@ export class ChatThread extends HTMLElement {
     if (peerId === this.peerId) return
     this.#sayStopped()
     this.#keepPlace()
-    clearTimeout(this.#readLater)
-    this.#readLater = undefined
     this.peerId = peerId
-    this.#stuck = true
-    this.#first = null
-    this.#newFrom = undefined
-    this.#placed = false
-    this.#announced = this.#seen = 0
-    part(this, 'bubbles').replaceChildren()
+    this.#startOver()
     this.hidden = peerId === null
     if (peerId === null) return
     this.#text.value = this.store.chat(peerId).draft
     this.#grow()
     this.render()
     this.#focus()
+  }
+
+  /** Forgets where the reader is and what was seen, as it all goes by the ids of messages. */
+  #startOver() {
+    clearTimeout(this.#readLater)
+    this.#readLater = undefined
+    this.#stuck = true
+    this.#first = null
+    this.#newFrom = undefined
+    this.#placed = false
+    this.#announced = this.#seen = 0
+    part(this, 'bubbles').replaceChildren()
   }
 
   /** Puts the focus where one writes. @returns {boolean} false where it was there already */

@@ -222,6 +222,9 @@ export const messageKey = ({ clientId, id }) => clientId ?? `id ${id}`
  * @typedef {{ base: number, baseUpTo: number, live: number[], readUpTo: number }} Unread
  */
 
+/** @returns {Unread} */
+const noneUnread = () => ({ base: 0, baseUpTo: 0, live: [], readUpTo: 0 })
+
 /** @param {Unread} unread @param {number} id a message from the peer @returns {Unread} */
 export function addUnread(unread, id) {
   const counted = id <= unread.baseUpTo || id <= unread.readUpTo || unread.live.includes(id)
@@ -248,7 +251,8 @@ export function listUnread(unread, count, upTo) {
 /** @typedef {{ peerId: number, listed: Last | null, thread: Thread, unread: Unread, draft: string }} Chat */
 
 /**
- * `change` events carry `{ peerId }`: the chat that changed, or undefined where several may have.
+ * `change` events carry `{ peerId }`: the chat that changed, or undefined where several may have. Before it, `rewound`
+ * says that no id of a message means what it did.
  */
 export class Store extends EventTarget {
   /** @type {Map<number, User>} */
@@ -275,8 +279,7 @@ export class Store extends EventTarget {
   chat(peerId) {
     let chat = this.chats.get(peerId)
     if (!chat) {
-      const unread = { base: 0, baseUpTo: 0, live: [], readUpTo: 0 }
-      chat = { peerId, listed: null, thread: emptyThread(), unread, draft: '' }
+      chat = { peerId, listed: null, thread: emptyThread(), unread: noneUnread(), draft: '' }
       this.chats.set(peerId, chat)
     }
     return chat
@@ -458,6 +461,23 @@ export class Store extends EventTarget {
         const staleAfter = chat.thread.staleAfter ?? newestId(chat.thread.messages)
         chat.thread = { ...chat.thread, staleAfter }
       }
+    },
+
+    /**
+     * The server's history may be another one than what was read here, as after an older data file was put in place:
+     * what is here may be gone there, and its ids may be those of other messages. Only what comes from here stays.
+     */
+    rewound: () => {
+      for (const chat of this.chats.values()) {
+        const unsent = chat.thread.messages.slice(indexOf(chat.thread.messages, Infinity))
+        chat.thread = { ...emptyThread(), messages: unsent }
+        chat.listed = null
+        chat.unread = noneUnread()
+      }
+      this.users.clear()
+      this.nextChats = undefined
+      this.listState = 'loading'
+      this.dispatchEvent(new Event('rewound'))
     },
   }
 }
