@@ -33,7 +33,7 @@ pub use frame::Frame;
 pub use origin::{OriginError, Origins, say};
 pub use registry::{Census, Connection, SessionId, counted};
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Pool};
 pub use crate::engineio::{CloseReason, Heartbeat};
 use crate::engineio::{Packet, Stage};
 use registry::{Live, Registry};
@@ -244,8 +244,13 @@ impl Query {
 }
 
 impl Engine {
-    /// An engine whose sessions go to `acceptor`.
-    pub fn new(config: EngineConfig, acceptor: Arc<dyn Acceptor>) -> Self {
+    /// Returns an engine whose sessions go to `acceptor`.
+    pub fn new(mut config: EngineConfig, acceptor: Arc<dyn Acceptor>) -> Self {
+        // Two of the largest messages that are allowed can arrive at once, however little memory there is.
+        let half_received = &mut config.budget.half_received;
+        if half_received.limit() < config.max_payload * 2 {
+            *half_received = Pool::new(config.max_payload * 2);
+        }
         Self {
             shared: Arc::new(Shared {
                 config,
