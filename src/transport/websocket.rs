@@ -20,6 +20,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -49,6 +50,8 @@ const BYTES_A_TURN: usize = 64 * 1_024;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// 8 KiB: a client that takes less in [`WRITE_TIMEOUT`], while more waits, is kept up by less than a telephone line.
 const MIN_PROGRESS: usize = 8 * 1_024;
+/// 128 KiB: how much the kernel keeps that it cannot send yet; some milliseconds of a fast network.
+const UNSENT: u32 = 128 << 10;
 /// How long a client may take to answer our close, or to read why it was closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -171,6 +174,7 @@ fn start(shared: &Arc<Shared>, live: Arc<Live>, phase: Phase, upgrade: hyper::up
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => {
                 let io = parts.io.into_inner();
+                bound_unsent(&io);
                 let task = Task::new(io, &parts.read_buf, &shared, live, phase);
                 shared.sockets.spawn(task);
             }
@@ -182,6 +186,15 @@ fn start(shared: &Arc<Shared>, live: Arc<Live>, phase: Phase, upgrade: hyper::up
             }
         }
     });
+}
+
+/// Has the kernel take no more than it can soon send. It would take megabytes, for a client that reads nothing too, and ask
+/// for more only once a third of them has left: a client that reads 50 KiB a second would seem to make no progress.
+fn bound_unsent(stream: &TcpStream) {
+    let bounded = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+    if let Err(error) = bounded {
+        tracing::debug!(%error, "the kernel does not bound what is unsent");
+    }
 }
 
 /// What the connection is for at the moment.
@@ -1032,6 +1045,22 @@ mod tests {
             Some(CloseReason::SlowConsumer),
             "a reader of a byte now and then holds no memory for ever"
         );
+    }
+
+    #[tokio::test]
+    async fn the_kernel_takes_little_for_a_client_that_reads_nothing() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let (client, (stream, _)) = (client.unwrap(), accepted.unwrap());
+        bound_unsent(&stream);
+        let mut taken = 0;
+        stream.writable().await.unwrap();
+        while let Ok(count) = stream.try_write(&[b'x'; SCRATCH]) {
+            taken += count;
+        }
+        assert!(taken < 1 << 20, "{taken} bytes");
+        drop(client);
     }
 
     #[tokio::test]
