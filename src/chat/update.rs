@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::describe::Event;
 use crate::model::{
-    ChatRead, ClientId, Cursor, Message, MessageId, MessageRead, Timestamp, UserId,
+    ChatRead, ClientId, Cursor, Message, MessageId, MessageRead, Timestamp, UserId, row_bytes,
 };
 use crate::store::{Missed, MissedChange};
 
@@ -109,6 +109,15 @@ impl<'a> Update<'a> {
             Self::MessegeRead(_) => MESSEGE_READ.name,
             Self::ChatRead(_) => CHAT_READ.name,
         }
+    }
+
+    /// Returns how many bytes it takes as a row of a page, about.
+    pub fn row_bytes(&self) -> usize {
+        row_bytes(match self {
+            Self::ReceiveMessage(message) => message.content,
+            Self::MessageSent(message) => message.content,
+            Self::MessegeRead(_) | Self::ChatRead(_) => "",
+        })
     }
 
     /// What the sender hears of a message.

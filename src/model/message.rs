@@ -31,6 +31,20 @@ pub struct Message {
     pub client_id: Option<ClientId>,
 }
 
+/// 256 bytes: what a row of a page has besides its content, as JSON; with an avatar's address it may be more.
+const ROW_BYTES: usize = 256;
+
+/// Returns how many bytes a row with this content takes as JSON, about: exactly for the content, which may be six times as
+/// long there.
+pub fn row_bytes(content: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0c | b'\r' => 2,
+        0x00..0x20 => 6,
+        _ => 1,
+    };
+    ROW_BYTES + content.bytes().map(escaped).sum::<usize>()
+}
+
 /// What is wrong with the content of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ContentError {
@@ -154,6 +168,14 @@ mod tests {
             })
         );
         assert_eq!(check_content("👩‍👩‍👧", 5), Ok(()));
+    }
+
+    #[test]
+    fn a_row_is_as_long_as_its_content_is_in_json() {
+        let mut content: String = (0..=0x7f_u8).map(char::from).collect();
+        content.push_str("é😀");
+        let json = serde_json::to_string(&content).unwrap();
+        assert_eq!(row_bytes(&content), ROW_BYTES + json.len() - 2);
     }
 
     #[test]

@@ -18,7 +18,8 @@ use super::state::{Conversation, State};
 use super::tables::CREDENTIALS;
 use super::tail::Tail;
 use super::{Inner, StoreError};
-use crate::model::{ClientId, EntryId, Message, MessageId, Pair, User, UserId};
+use crate::budget::PAGE_BYTES;
+use crate::model::{ClientId, EntryId, Message, MessageId, Pair, User, UserId, row_bytes};
 
 /// A message as its reader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,20 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// Whether the next page has rows.
     pub has_more: bool,
+}
+
+/// How much of a page is taken by its rows, in bytes of JSON.
+#[derive(Debug, Default)]
+struct Filled(usize);
+
+impl Filled {
+    fn add(&mut self, message: &Message) {
+        self.0 += row_bytes(&message.content);
+    }
+
+    fn is_full(&self) -> bool {
+        self.0 >= PAGE_BYTES
+    }
 }
 
 /// One line of a person's list of chats.
@@ -274,11 +289,16 @@ impl<'a> Snapshot<'a> {
                 (top, Some(top != end))
             }
         };
-        let mut rows = Vec::with_capacity(query.limit.min(MAX_ROOM));
+        let mut rows = VecDeque::with_capacity(query.limit.min(MAX_ROOM));
+        let mut filled = Filled::default();
+        let mut is_cut = false;
         while let Some(id) = next
             && rows.len() < query.limit
             && query.after.is_none_or(|after| id > after)
         {
+            if filled.is_full() && query.after.is_none() {
+                break;
+            }
             let (row, previous) = log.read_message(id, |entry, body| {
                 let is_read = conversation.read[1 - entry.side].contains(body.ordinal);
                 (
@@ -289,13 +309,23 @@ impl<'a> Snapshot<'a> {
                     body.previous,
                 )
             })?;
-            rows.push(row);
+            filled.add(&row.message);
+            rows.push_front(row);
+            // Read backwards, a page that begins at its oldest message leaves out its newest.
+            while query.after.is_some()
+                && rows.len() > 1
+                && let Some(newest) = rows.back()
+                && filled.0 - row_bytes(&newest.message.content) >= PAGE_BYTES
+            {
+                filled.0 -= row_bytes(&newest.message.content);
+                rows.pop_back();
+                is_cut = true;
+            }
             next = previous;
         }
-        rows.reverse();
         Ok(Page {
-            rows,
-            has_more: has_more.unwrap_or(next.is_some()),
+            rows: rows.into(),
+            has_more: is_cut || has_more.unwrap_or(next.is_some()),
         })
     }
 
@@ -328,18 +358,26 @@ impl<'a> Snapshot<'a> {
         let has_more = found.len() > limit;
         found.truncate(limit);
         let log = self.log();
-        let rows = found.into_iter().map(|(peer, pair, last, unread_count)| {
+        let mut rows = Vec::with_capacity(found.len());
+        let mut filled = Filled::default();
+        let mut is_cut = false;
+        for (peer, pair, last, unread_count) in found {
+            if filled.is_full() {
+                is_cut = true;
+                break;
+            }
             let last_message =
                 log.read_message(last, |entry, body| message_of(last, pair, entry, body))?;
-            Ok(Recent {
+            filled.add(&last_message);
+            rows.push(Recent {
                 peer,
                 last_message,
                 unread_count,
-            })
-        });
+            });
+        }
         Ok(Page {
-            rows: rows.collect::<Result<_, StoreError>>()?,
-            has_more,
+            rows,
+            has_more: has_more || is_cut,
         })
     }
 
@@ -376,10 +414,13 @@ impl<'a> Snapshot<'a> {
             }
         }
         let mut rows = Vec::new();
+        let mut filled = Filled::default();
         while rows.len() < limit
+            && !filled.is_full()
             && let Some(Reverse((_, at))) = heads.pop()
         {
             let (queue, head) = &mut queues[at];
+            filled.add(head);
             match queue.pop(log)? {
                 Some(next) => {
                     heads.push(Reverse((next.id, at)));
