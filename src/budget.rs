@@ -35,8 +35,9 @@ pub const LEAST_PART: usize = 2 << 20;
 pub const ANSWERS_OF_A_PERSON: usize = 8;
 /// See [`ANSWERS_OF_A_PERSON`].
 pub const ANSWERS_OF_AN_ADDRESS: usize = 4;
-/// 16 KiB: what is received of a body before it is counted.
-pub const UNCOUNTED_BODY: usize = 16 << 10;
+/// 32 KiB of what one connection has half received are not counted: more than a message of the chat has, so that those
+/// who fill the pool with larger ones keep nobody from talking.
+pub const UNCOUNTED_HALF: usize = 32 << 10;
 /// One address may hold a quarter of what is half received.
 pub const BODIES_OF_AN_ADDRESS: usize = 4;
 

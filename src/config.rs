@@ -10,7 +10,7 @@ use crate::chat::Rules;
 use crate::http::TrustedProxies;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
-use crate::server::{Reload, TlsSource, Watchdog};
+use crate::server::{ConnectionLimits, Reload, TlsSource, Watchdog};
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
 
@@ -34,6 +34,8 @@ pub struct Config {
     pub jwks: Option<PathBuf>,
     /// How passwords are hashed.
     pub passwords: Passwords,
+    /// How many connections there may be.
+    pub connections: ConnectionLimits,
     /// Sessions.
     pub engine: EngineConfig,
     /// Namespaces.
@@ -72,6 +74,7 @@ impl Default for Config {
             foreign_tokens: ForeignTokens::default(),
             jwks: None,
             passwords: Passwords::new(),
+            connections: ConnectionLimits::default(),
             engine: EngineConfig::default(),
             io: IoConfig::default(),
             rules: Rules::default(),

@@ -75,6 +75,8 @@ kinds! {
     Registrations = "registrations", 20 / 60 s, 100;
     /// Sessions opened from one address: twice as many at once as it may have open, for all come back at once.
     Connections = "connections", 50 / 1 s, 2_000;
+    /// TLS handshakes with one address: each costs a signature before anything is known of the client.
+    Handshakes = "handshakes", 50 / 1 s, 1_000;
 }
 
 /// So many a time, and so many at once.
@@ -125,7 +127,7 @@ pub struct SetRate(Option<Rate>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "give off, or a kind and a rate such as messages=20/s:200 (20 a second, 200 at once; s, min or h) or typing=off; \
-     kinds are messages, typing, requests, logins, passwords, names, registrations and connections"
+     kinds are messages, typing, requests, logins, passwords, names, registrations, connections and handshakes"
 )]
 pub struct SettingError;
 

@@ -39,11 +39,17 @@ pub struct Metrics {
     rate_limited: IntCounterVec,
     errors: IntCounterVec,
     requests: IntCounterVec,
+    refused_connections: IntCounterVec,
+    cut_connections: IntCounterVec,
+    /// Answers that were refused because too many others wait to be read.
+    pub refused_answers: IntCounter,
 }
 
 /// What is the case when somebody asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Readings {
+    /// TCP connections of clients.
+    pub connections: usize,
     /// TCP connections that speak HTTP; those that became WebSockets are not among them.
     pub http_connections: usize,
     /// Sessions that speak by HTTP requests.
@@ -64,6 +70,10 @@ pub struct Readings {
     pub outbox_bytes: usize,
     /// Bytes of the session that has most.
     pub outbox_largest_bytes: usize,
+    /// Bytes of answers that are not yet written.
+    pub answer_bytes: usize,
+    /// Bytes of what is half received.
+    pub half_received_bytes: usize,
     /// The size of the data file; 0 where there is none.
     pub database_bytes: u64,
     /// The newest entry of the log: messages and read marks ever stored.
@@ -139,6 +149,20 @@ impl Metrics {
                 "Requests answered, those of sessions left out.",
                 "status",
             ),
+            refused_connections: counters(
+                "chatd_refused_connections_total",
+                "Connections that were not taken: no place in all, none for the address, too many TLS handshakes of it.",
+                "reason",
+            ),
+            cut_connections: counters(
+                "chatd_cut_connections_total",
+                "Connections that made way while idle, and connections or HTTP/2 streams whose answers were not read.",
+                "reason",
+            ),
+            refused_answers: counter(
+                "chatd_refused_answers_total",
+                "Answers that were refused because too many others wait to be read.",
+            ),
             registry,
         }
     }
@@ -168,6 +192,12 @@ impl Metrics {
         for status in ["2xx", "3xx", "4xx", "5xx"] {
             prepare(&self.requests, status);
         }
+        for reason in ["full", "address", "handshakes"] {
+            prepare(&self.refused_connections, reason);
+        }
+        for reason in ["idle", "slow"] {
+            prepare(&self.cut_connections, reason);
+        }
     }
 
     /// Times a commit of so many changes.
@@ -195,6 +225,16 @@ impl Metrics {
         let result = sync();
         self.fsync_seconds.observe(began.elapsed().as_secs_f64());
         result
+    }
+
+    /// A connection was not taken.
+    pub fn turned_away(&self, reason: &str) {
+        self.refused_connections.with_label_values(&[reason]).inc();
+    }
+
+    /// A connection, or a stream of it, was ended.
+    pub fn cut(&self, reason: &str) {
+        self.cut_connections.with_label_values(&[reason]).inc();
     }
 
     /// A session ended.
@@ -281,6 +321,11 @@ fn gauges(readings: &Readings) -> Registry {
     // No count below is so great that a float cannot hold it.
     for (name, help, value) in [
         (
+            "chatd_connections",
+            "Open connections of clients, WebSockets included.",
+            readings.connections as f64,
+        ),
+        (
             "chatd_http_connections",
             "Open connections that speak HTTP; those that became WebSockets are sessions.",
             readings.http_connections as f64,
@@ -319,6 +364,16 @@ fn gauges(readings: &Readings) -> Registry {
             "chatd_outbox_largest_bytes",
             "Bytes that wait for the client that reads slowest.",
             readings.outbox_largest_bytes as f64,
+        ),
+        (
+            "chatd_answer_bytes",
+            "Bytes of answers over 4 KiB that clients have not taken yet.",
+            readings.answer_bytes as f64,
+        ),
+        (
+            "chatd_half_received_bytes",
+            "Bytes that clients have sent of what is not yet complete.",
+            readings.half_received_bytes as f64,
         ),
         (
             "chatd_database_bytes",

@@ -5,21 +5,27 @@
 //! ```
 
 pub mod clock;
+mod connections;
 mod control;
 mod demo;
 mod metrics;
+mod places;
 mod reload;
+mod seldom;
+mod serving;
 mod tls;
+mod turns;
 mod watch;
 mod watchdog;
 
+pub use connections::Connections;
 pub use control::{Door, control_socket};
 pub use demo::DemoError;
+pub use places::ConnectionLimits;
 pub use reload::Reload;
 pub use tls::{Acme, TlsError, TlsFiles, TlsSource};
 pub use watchdog::Watchdog;
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,20 +33,11 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderValue};
-use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::accounts::Accounts;
-use crate::budget::Pool;
+use crate::budget::{LEAST_PART, Pool, Portions};
 use crate::chat::{Chat, Presence};
 use crate::config::Config;
 use crate::gateway::{self, Expiry, Inbound, Outbound};
@@ -49,20 +46,10 @@ use crate::hub::{Io, Namespace};
 use crate::limits::Limits;
 use crate::model::Timestamp;
 use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreError, StoreOptions};
-use crate::transport::{Body, Engine};
+use crate::transport::{Engine, EngineConfig, Reception};
 use control::Control;
 use tls::{AcmeState, Tls};
 
-/// How long a client may take to send a request's headers, and how long a connection may idle between two requests.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// 16 KiB of headers: twice what browsers send with every cookie and token they have.
-const MAX_HEADER_BYTES: usize = 16 * 1024;
-/// More headers than any client sends.
-const MAX_HEADERS: usize = 64;
-/// 100 requests at once by one HTTP/2 connection, as browsers expect.
-const MAX_STREAMS: u32 = 100;
-/// After a failed accept (no more file descriptors, mostly): long enough not to spin, short enough not to be noticed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// An opening of the data file that takes no longer keeps those who come meanwhile waiting; a longer one tells them to try
 /// again. So a restart by a service manager that holds the port sends nobody away.
 const QUICK_OPENING: Duration = Duration::from_secs(1);
@@ -90,6 +77,11 @@ pub enum ServerError {
     /// There is nothing to be looked at.
     #[error("the demonstration cannot be prepared")]
     Demo(#[from] DemoError),
+    /// The disk did not take in time what was queued.
+    #[error(
+        "the disk did not take what was still queued within --shutdown-grace; what is confirmed is safe, and the next start checks the file"
+    )]
+    Unclosed,
     /// A task that must not end has ended: it panicked, or its thread did. The log has the rest.
     #[error("the server's {0} ended unexpectedly; what is confirmed is safe, start it again")]
     Broken(&'static str),
@@ -120,6 +112,7 @@ pub async fn run(
         ..StoreOptions::within(&config.budget)
     };
     let by_tls = tls.is_some();
+    let budget = config.budget.clone();
     let house: Arc<OnceLock<Http>> = Arc::default();
     let open_house = Arc::clone(&house);
     let answer = move |request, peer| {
@@ -131,10 +124,15 @@ pub async fn run(
             }
         }
     };
-    let connections = Connections {
-        tls: tls.clone(),
-        ..Connections::default()
-    };
+    let limits = Arc::new(Limits::new(&config.rates, config.budget.limit_keys));
+    let reception = Reception::new(Portions::new(budget.half_received.clone(), LEAST_PART));
+    let connections = Connections::new(
+        config.connections,
+        tls.clone(),
+        Arc::clone(&limits),
+        reception,
+        config.trusted_proxies.clone(),
+    );
     let accepted = connections.clone();
     let (mut accepting, operator): (Pin<Box<dyn Future<Output = ()> + Send>>, _) = match door.into()
     {
@@ -180,7 +178,7 @@ pub async fn run(
         config.rules,
         cursor_keys,
     );
-    let outboxes = config.engine.budget.outboxes.clone();
+    let outboxes = budget.outboxes.clone();
     let mut teller = tokio::spawn(tell(batches, chat.clone(), outboxes));
     let accounts = Accounts::new(
         store.clone(),
@@ -192,7 +190,6 @@ pub async fn run(
         config.budget.verified_tokens,
     )?;
     let expiry = Arc::new(Expiry::default());
-    let limits = Arc::new(Limits::new(&config.rates, config.budget.limit_keys));
     let inbound = Inbound::new(
         accounts.clone(),
         chat.clone(),
@@ -204,7 +201,11 @@ pub async fn run(
         Timestamp::now,
     );
     let io = Io::new(config.io, vec![(namespace, Arc::new(inbound))]);
-    let engine = Engine::new(config.engine, Arc::new(io.clone()));
+    let engine = EngineConfig {
+        budget: budget.clone(),
+        ..config.engine
+    };
+    let engine = Engine::new(engine, Arc::new(io.clone()));
     let http = Http::new(
         engine.clone(),
         accounts.clone(),
@@ -214,6 +215,7 @@ pub async fn run(
         config.trusted_proxies,
         Timestamp::now,
         gateway::events,
+        Portions::new(budget.answers.clone(), LEAST_PART),
     );
     let http = match config.demo {
         true => http.showing(demo::prepare(&accounts, &chat, Timestamp::now()).await?),
@@ -230,6 +232,7 @@ pub async fn run(
             chat: chat.clone(),
             store: store.clone(),
             connections: connections.clone(),
+            budget: budget.clone(),
             data: config.data.clone(),
             opening,
         },
@@ -256,7 +259,7 @@ pub async fn run(
         match operator {
             Some(stream) => {
                 ready(accounts.setup_code());
-                speak_http1(stream, answer_operator, connections.stopping.clone()).await;
+                connections.speak_apart(stream, answer_operator).await;
             }
             None => {
                 let control = control(&config.data);
@@ -281,18 +284,19 @@ pub async fn run(
     for user in presence.online() {
         chat.seen(Timestamp::now(), user);
     }
+    // Each wait from here on ends with the grace at the latest.
+    let deadline = tokio::time::Instant::now() + config.shutdown_grace;
+    connections.receive_no_more();
+    let closed = close_store(store.clone());
     let tell_all = async {
         // Queued changes first, so that their answers still find their sockets. A disk that hangs keeps nobody from being
         // told.
-        let closing = store.clone();
-        let closing = tokio::task::spawn_blocking(move || closing.close());
-        match tokio::time::timeout(config.shutdown_grace / 2, closing).await {
-            Ok(Ok(())) => {
-                if !teller.is_finished() && teller.await.is_err() {
+        match tokio::time::timeout(config.shutdown_grace / 2, closed.cancelled()).await {
+            Ok(()) => {
+                if !teller.is_finished() && (&mut teller).await.is_err() {
                     tracing::error!("some answers were not sent");
                 }
             }
-            Ok(Err(_)) => tracing::error!("closing the data file failed"),
             Err(_) => {
                 tracing::error!("the disk does not answer; what waits for it is not confirmed")
             }
@@ -307,15 +311,34 @@ pub async fn run(
             () = &mut accepting => {}
         }
         drop(accepting);
-        connections.shutdown().await;
+        connections.stop();
+        connections.ended().await;
     };
-    if tokio::time::timeout(config.shutdown_grace, drain)
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout_at(deadline, drain).await.is_err() {
         tracing::warn!("some clients were not told in time");
     }
-    ended
+    connections.cut();
+    // What the disk took while the others were told is good.
+    match tokio::time::timeout_at(deadline, closed.cancelled()).await {
+        Ok(()) => ended,
+        Err(_) => ended.and(Err(ServerError::Unclosed)),
+    }
+}
+
+/// Closes the data on a thread of its own, so that nothing has to wait for a disk that hangs. The token is cancelled when it
+/// is closed.
+fn close_store(store: Store) -> CancellationToken {
+    let closed = CancellationToken::new();
+    let done = closed.clone();
+    let thread = std::thread::Builder::new().name("chatd-close".into());
+    let spawned = thread.spawn(move || {
+        store.close();
+        done.cancel();
+    });
+    if let Err(error) = spawned {
+        tracing::error!(%error, "the data file cannot be closed");
+    }
+    closed
 }
 
 /// Opens the data on a thread of its own: it may take long, and a server that is stopped meanwhile does not wait for it.
@@ -402,154 +425,5 @@ async fn tell(mut batches: mpsc::Receiver<Vec<Done>>, chat: Chat, outboxes: Pool
                 waiting = outboxes.used();
             }
         }
-    }
-}
-
-/// The HTTP connections that are open; those that became WebSockets are the engine's. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Connections {
-    /// Spoken on every connection, if there is one.
-    tls: Option<Arc<Tls>>,
-    tasks: TaskTracker,
-    stopping: CancellationToken,
-}
-
-impl Connections {
-    /// Accepts connections and answers their requests, for as long as it is polled.
-    pub async fn serve<H, F>(&self, listener: &TcpListener, handle: H)
-    where
-        H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
-        F: Future<Output = Response<Body>> + Send + 'static,
-    {
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => self.answer(stream, peer, handle.clone()),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    /// Answers those who come by the control socket, for as long as it is polled.
-    async fn serve_control<H, F>(&self, control: Option<Control>, handle: H)
-    where
-        H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-        F: Future<Output = Response<Body>> + Send + 'static,
-    {
-        let Some(control) = control else { return };
-        loop {
-            match control.accept().await {
-                Ok(stream) => {
-                    let stopping = self.stopping.clone();
-                    self.tasks
-                        .spawn(speak_http1(stream, handle.clone(), stopping));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection of the control socket could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    fn answer<H, F>(&self, stream: TcpStream, peer: SocketAddr, handle: H)
-    where
-        H: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
-        F: Future<Output = Response<Body>> + Send + 'static,
-    {
-        // Small frames are to leave at once; a failure costs only that.
-        let _ = stream.set_nodelay(true);
-        let handle = move |request| handle(request, peer);
-        let stopping = self.stopping.clone();
-        match self.tls.clone() {
-            None => self.tasks.spawn(speak_http1(stream, handle, stopping)),
-            Some(tls) => self.tasks.spawn(async move {
-                let accepted = tokio::select! {
-                    accepted = tls.accept(stream) => accepted,
-                    () = stopping.cancelled() => None,
-                };
-                match accepted {
-                    Some((stream, true)) => speak_http2(stream, handle, stopping).await,
-                    Some((stream, false)) => speak_http1(stream, handle, stopping).await,
-                    None => {}
-                }
-            }),
-        };
-    }
-
-    /// Lets every connection end after the request that it is at, and waits for that.
-    pub async fn shutdown(&self) {
-        self.stopping.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
-/// Answers the requests of one connection by HTTP/1.1, until it ends or becomes a WebSocket.
-async fn speak_http1<I, H, F>(io: I, handle: H, stopping: CancellationToken)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Fn(Request<Incoming>) -> F + Send + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    let service = service_fn(move |request| {
-        let response = handle(request);
-        async move { Ok::<_, Infallible>(response.await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(io), service)
-        .with_upgrades();
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = stopping.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended badly");
-    }
-}
-
-/// Answers the requests of one connection by HTTP/2, until it ends.
-async fn speak_http2<I, H, F>(io: I, handle: H, stopping: CancellationToken)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Fn(Request<Incoming>) -> F + Send + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        // HTTP/2 names the host beside the path; whoever asks whose page this is looks for the header.
-        let authority = request.uri().authority();
-        let host = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-        if let (Some(host), false) = (host, request.headers().contains_key(HOST)) {
-            request.headers_mut().insert(HOST, host);
-        }
-        let response = handle(request);
-        async move { Ok::<_, Infallible>(response.await) }
-    });
-    let connection = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEADER_TIMEOUT)
-        .max_header_list_size(u32::try_from(MAX_HEADER_BYTES).unwrap_or(u32::MAX))
-        .max_concurrent_streams(MAX_STREAMS)
-        .serve_connection(TokioIo::new(io), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = stopping.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended badly");
     }
 }

@@ -43,7 +43,7 @@ use crate::engineio::Heartbeat;
 use crate::http::{Network, TrustedProxies};
 use crate::hub::IoConfig;
 use crate::limits::{Rates, Setting};
-use crate::server::{self, Acme, Reload, ServerError, TlsFiles, TlsSource};
+use crate::server::{self, Acme, ConnectionLimits, Reload, ServerError, TlsFiles, TlsSource};
 use crate::store::Location;
 use crate::transport::{EngineConfig, Origins};
 use failure::{chain, maintain as explain};
@@ -176,7 +176,7 @@ struct Flags {
     /// How much one person or address may do at a time and at once, such as messages=20/s:200 or
     /// typing=off; off alone ends all limits; may be given again. Kinds are messages, typing and
     /// requests (a person), passwords (a name from an address), names (a name from unknown addresses),
-    /// logins, registrations and connections (an address)
+    /// logins, registrations, connections and handshakes (an address)
     #[arg(
         long,
         env = "CHATD_RATE_LIMIT",
@@ -477,6 +477,7 @@ impl Flags {
             foreign_tokens: self.foreign_tokens()?,
             jwks: self.jwt_jwks.clone(),
             passwords: Passwords::new(),
+            connections: self.connections(open_files),
             engine: EngineConfig {
                 heartbeat: Heartbeat {
                     interval: self.ping_interval,
@@ -484,10 +485,7 @@ impl Flags {
                 },
                 max_payload: self.max_payload,
                 max_sessions: match self.max_connections {
-                    0 => usize::try_from(open_files)
-                        .unwrap_or(usize::MAX)
-                        .saturating_sub(SPARE_FILES)
-                        .max(1),
+                    0 => sessions_within(open_files),
                     number => number,
                 },
                 // Each was read by the same rule when the flags were.
@@ -541,6 +539,20 @@ impl Flags {
             format!("{scheme}://localhost:{port}")
         } else {
             format!("{scheme}://{local}")
+        }
+    }
+
+    /// How many connections there may be: as many as files may be open, or the sessions that were asked for and a quarter
+    /// more, since requests come beside them.
+    fn connections(&self, open_files: u64) -> ConnectionLimits {
+        let most = connections_within(open_files);
+        let total = match self.max_connections {
+            0 => most,
+            sessions => most.min(sessions.saturating_add(sessions / 4 + FEW_REQUESTS)),
+        };
+        ConnectionLimits {
+            total,
+            ..ConnectionLimits::default()
         }
     }
 
@@ -606,6 +618,23 @@ const GOOD_SECRET_BYTES: usize = 32;
 /// File descriptors that are kept for what is no client: the data file, the listener, requests that come and go.
 const SPARE_FILES: usize = 256;
 
+/// Connections beside the sessions of a small server: a browser has six.
+const FEW_REQUESTS: usize = 64;
+
+/// How many connections find room where so many files may be open.
+fn connections_within(open_files: u64) -> usize {
+    usize::try_from(open_files)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(SPARE_FILES)
+        .max(1)
+}
+
+/// How many sessions find room: an eighth of the connections is left for requests.
+fn sessions_within(open_files: u64) -> usize {
+    let connections = connections_within(open_files);
+    (connections - connections / 8).max(1)
+}
+
 /// With room for fewer the log says so: shells start programs with 1,024 files, and mostly let them have more.
 const FEW_CLIENTS: usize = 4_000;
 
@@ -656,6 +685,8 @@ pub fn main() -> ExitCode {
             Some(Command::Maintain(_) | Command::Describe(_)) => Ok(()),
         }
     });
+    // What threads of the runtime still do, such as reading from a disk that hangs, is not waited for.
+    runtime.shutdown_background();
     end_of_server(done, lines)
 }
 
@@ -806,9 +837,7 @@ async fn serve(flags: &Flags) -> Result<(), String> {
 
 /// What is to be said where the machine lets us open no more files than for a few clients, or than were asked for.
 fn shortage_of_files(open_files: u64, wanted: usize) -> Option<String> {
-    let most = usize::try_from(open_files)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(SPARE_FILES);
+    let most = sessions_within(open_files);
     let mend = "raise the hard limit (LimitNOFILE= in a unit of systemd, `ulimit -Hn` in a shell)";
     if wanted > most {
         return Some(format!(

@@ -104,7 +104,7 @@ pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiEr
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        Response::new(Body::from(content(file)))
+        Response::new(Body::Kept(content(file)))
     };
     let headers = response.headers_mut();
     headers.insert(

@@ -112,6 +112,11 @@ impl ApiError {
         }
     }
 
+    /// Too many answers wait to be read.
+    pub(super) fn crowded() -> Self {
+        Self::later("earlier answers were not read yet, try again later", 1_000)
+    }
+
     pub(super) fn method_not_allowed(allowed: &'static [Method], of_chats: bool) -> Self {
         let message = if of_chats {
             "messages are sent by the socket event send_message, and by nothing else"

@@ -24,12 +24,15 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 
 use crate::accounts::Accounts;
+use crate::budget::{
+    ANSWERS_OF_A_PERSON, ANSWERS_OF_AN_ADDRESS, Owner, Portions, UNCOUNTED_ANSWER,
+};
 use crate::chat::{Chat, Presence};
 use crate::describe::Events;
 use crate::limits::{Key, Kind, Limits};
 use crate::metrics::METRICS;
 use crate::model::{Timestamp, UserId};
-use crate::transport::{self, Body, Engine, Origins};
+use crate::transport::{self, Body, Engine, Origins, Reception};
 use api::documents::Documents;
 use error::ApiError;
 use request::Query;
@@ -60,6 +63,8 @@ struct App {
     probe: api::probe::Probe,
     router: Router,
     documents: Documents,
+    /// What answers hold that are not yet read.
+    answers: Portions,
     /// Whom everybody may be, on a server to be looked at.
     shown: Vec<UserId>,
 }
@@ -79,6 +84,7 @@ impl Http {
         proxies: TrustedProxies,
         clock: Clock,
         events: fn() -> Events,
+        answers: Portions,
     ) -> Self {
         Self {
             app: Arc::new(App {
@@ -93,6 +99,7 @@ impl Http {
                 probe: api::probe::Probe::default(),
                 router: Router::new(),
                 documents: Documents::new(events),
+                answers,
                 shown: Vec::new(),
             }),
         }
@@ -115,6 +122,9 @@ impl Http {
     ) -> Response<Body> {
         let app = &self.app;
         let sender = app.proxies.sender(peer, tls, request.headers());
+        if let Some(reception) = request.extensions_mut().get_mut::<Reception>() {
+            reception.set_address(transport::counted(sender.address));
+        }
         if request.uri().path().starts_with(SOCKET_IO) {
             let peer = SocketAddr::new(sender.address, peer.port());
             // A request without a session's id opens one.
@@ -125,7 +135,11 @@ impl Http {
                 transport::say(&mut response, app.origins.headers(request.headers()));
                 return response;
             }
-            let mut response = app.engine.serve(request, peer).await;
+            let response = app.engine.serve(request, peer).await;
+            // What the client does not get so it is told when it comes back.
+            let mut response = app
+                .count(response, None, sender.address)
+                .unwrap_or_else(|error| error.response());
             no_sniffing(&mut response);
             return response;
         }
@@ -150,10 +164,16 @@ impl App {
         let allowed = self.origins.headers(request.headers());
         let mut response = match self.origins.preflight(&method, request.headers()) {
             Some(answer) => answer,
-            None => match self.route(request).await {
-                Ok(response) => response,
-                Err(error) => error.response(),
-            },
+            None => {
+                let sender = request::sender(&request);
+                let answered = self.route(request).await;
+                let counted = answered.and_then(|response| match sender {
+                    Some(sender) => self.count(response, None, sender.address),
+                    // The operator's own.
+                    None => Ok(response),
+                });
+                counted.unwrap_or_else(|error| error.response())
+            }
         };
         transport::say(&mut response, allowed);
         no_sniffing(&mut response);
@@ -164,6 +184,46 @@ impl App {
         tracing::debug!(%method, status = response.status().as_u16(), "request");
         METRICS.answered(response.status().as_u16());
         response
+    }
+}
+
+impl App {
+    /// Counts an answer until its last byte is written, for the person who asked and for the address, and refuses it where
+    /// they, or all together, leave too many unread. One that is counted is not counted again.
+    fn count(
+        &self,
+        response: Response<Body>,
+        person: Option<UserId>,
+        address: IpAddr,
+    ) -> Result<Response<Body>, ApiError> {
+        let bytes = match response.body() {
+            Body::Whole(bytes) if bytes.len() > UNCOUNTED_ANSWER => bytes.clone(),
+            _ => return Ok(response),
+        };
+        let person = person.map(|person| (Owner::Person(person.get()), ANSWERS_OF_A_PERSON));
+        let address = transport::counted(address)
+            .map(|address| (Owner::Address(address), ANSWERS_OF_AN_ADDRESS));
+        let mut portion = self.answers.portion(person.into_iter().chain(address));
+        if !portion.grow(bytes.len()) {
+            METRICS.refused_answers.inc();
+            return Err(ApiError::crowded());
+        }
+        Ok(response.map(|_| Body::counted(bytes, portion)))
+    }
+
+    /// A page of rows for a person: counted, and refused where they leave too many unread.
+    fn page<T: Serialize, M: Serialize>(
+        &self,
+        request: &Request<Incoming>,
+        person: UserId,
+        rows: T,
+        meta: Option<M>,
+    ) -> Result<Response<Body>, ApiError> {
+        let response = success(StatusCode::OK, Some(rows), meta);
+        match request::sender(request) {
+            Some(sender) => self.count(response, Some(person), sender.address),
+            None => Ok(response),
+        }
     }
 }
 

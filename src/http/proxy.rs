@@ -50,7 +50,8 @@ impl TrustedProxies {
         Self(networks.into_iter().map(|network| network.0).collect())
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether the word of whoever comes from this address is believed.
+    pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }

@@ -187,14 +187,15 @@ impl<const USUAL: usize, const MOST: usize> JsonSchema for Limit<USUAL, MOST> {
 
 /// The whole body, which must be UTF-8.
 pub(super) async fn body(request: Request<Incoming>) -> Result<String, ApiError> {
-    match read_body(request.into_body(), MAX_BODY, BODY_TIMEOUT, None).await {
+    match read_body(request, MAX_BODY, BODY_TIMEOUT).await {
         Ok(body) => String::from_utf8(body.into()).map_err(|_| FieldError::NotAnObject.into()),
         Err(BodyError::TooLarge) => Err(ApiError::new(
             Code::PayloadTooLarge,
             format!("the body is over {MAX_BODY} bytes"),
         )),
-        Err(error @ (BodyError::Incomplete | BodyError::NoRoom)) => {
+        Err(error @ BodyError::Incomplete) => {
             Err(ApiError::new(Code::InvalidPayload, error.to_string()))
         }
+        Err(error @ BodyError::NoRoom) => Err(ApiError::later(&error.to_string(), 1_000)),
     }
 }

@@ -10,9 +10,9 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
-use super::{ACCEPT_PAUSE, Connections, speak_http1};
+use super::connections::{ACCEPT_PAUSE, Connections};
+use crate::budget::Budget;
 use crate::chat::{Chat, Presence};
 use crate::engineio::CloseReason;
 use crate::hub::Namespace;
@@ -44,6 +44,7 @@ pub(super) struct Sources {
     pub(super) chat: Chat,
     pub(super) store: Store,
     pub(super) connections: Connections,
+    pub(super) budget: Budget,
     pub(super) data: Location,
     /// How long opening the data took.
     pub(super) opening: Duration,
@@ -58,7 +59,8 @@ impl Sources {
             _ => 0,
         };
         Readings {
-            http_connections: self.connections.tasks.len(),
+            connections: self.connections.open(),
+            http_connections: self.connections.speaking_http(),
             polling_sessions: census.polling,
             websocket_sessions: census.websocket,
             sockets: self.namespace.len(),
@@ -68,6 +70,8 @@ impl Sources {
             outbox_frames: census.frames,
             outbox_bytes: census.bytes,
             outbox_largest_bytes: census.largest_bytes,
+            answer_bytes: self.budget.answers.used(),
+            half_received_bytes: self.budget.half_received.used(),
             database_bytes,
             log_entries: self.chat.newest(),
             is_writable: self.chat.is_writable(),
@@ -86,11 +90,9 @@ pub(super) async fn serve(listener: Option<TcpListener>, sources: Sources) {
         Kind::ALL.iter().map(|kind| kind.as_str()),
         Code::ALL.iter().map(|code| code.as_str()),
     );
+    let connections = sources.connections.clone();
     let sources = Arc::new(sources);
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let stopping = CancellationToken::new();
-    // The connections end with this.
-    let _stop = stopping.clone().drop_guard();
     loop {
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
             return;
@@ -111,7 +113,7 @@ pub(super) async fn serve(listener: Option<TcpListener>, sources: Sources) {
                         })
                     }
                 };
-                let speaking = speak_http1(stream, answer, stopping.clone());
+                let speaking = connections.speak_apart(stream, answer);
                 tokio::spawn(async move {
                     let _ = tokio::time::timeout(PATIENCE, speaking).await;
                     drop(permit);

@@ -1,6 +1,7 @@
 //! TLS inside: certificates and their key from files, or from an authority by ACME (RFC 8555, RFC 8737), and what is
 //! spoken above it.
 
+use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,6 @@ use parking_lot::RwLock;
 use rustls_acme::caches::DirCache;
 use rustls_acme::{AcmeConfig, EventOk, is_tls_alpn_challenge};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -19,6 +19,9 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
+
+use super::turns::Turns;
+use crate::transport::Stream;
 
 /// How long a client may take to agree on a key.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -102,6 +105,7 @@ pub(super) struct Tls {
     config: RwLock<Arc<ServerConfig>>,
     /// What the authority is shown when it looks whether this is the host of that name.
     challenge: Option<Arc<ServerConfig>>,
+    turns: Turns,
 }
 
 /// Sees to it that nobody else can look into a folder for keys, or has put it there.
@@ -175,6 +179,7 @@ impl Tls {
         let tls = Self {
             config: RwLock::new(Arc::new(config)),
             challenge: Some(state.challenge_rustls_config_with_provider(provider)),
+            turns: Turns::default(),
         };
         Ok((tls, state))
     }
@@ -190,6 +195,7 @@ impl Tls {
         Ok(Self {
             config: RwLock::new(config),
             challenge: None,
+            turns: Turns::default(),
         })
     }
 
@@ -203,24 +209,32 @@ impl Tls {
     /// `None` where it was the authority that came to look.
     async fn shake_hands(
         &self,
-        stream: TcpStream,
-    ) -> std::io::Result<Option<TlsStream<TcpStream>>> {
+        stream: Stream,
+        address: IpAddr,
+    ) -> std::io::Result<Option<TlsStream<Stream>>> {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         if let Some(challenge) = &self.challenge
             && is_tls_alpn_challenge(&start.client_hello())
         {
             tracing::debug!("the authority looks whether this is the host of a name");
-            let mut stream = start.into_stream(Arc::clone(challenge)).await?;
+            let shaken = start.into_stream(Arc::clone(challenge));
+            let mut stream = self.turns.take(address, shaken).await?;
             stream.shutdown().await?;
             return Ok(None);
         }
         let config = Arc::clone(&self.config.read());
-        start.into_stream(config).await.map(Some)
+        let accepted = self.turns.take(address, start.into_stream(config)).await;
+        accepted.map(Some)
     }
 
     /// Agrees with a client, and says whether on HTTP/2. `None` where that failed, or took too long.
-    pub(super) async fn accept(&self, stream: TcpStream) -> Option<(TlsStream<TcpStream>, bool)> {
-        match tokio::time::timeout(HANDSHAKE_TIMEOUT, self.shake_hands(stream)).await {
+    pub(super) async fn accept(
+        &self,
+        stream: Stream,
+        address: IpAddr,
+    ) -> Option<(TlsStream<Stream>, bool)> {
+        let shaken = self.shake_hands(stream, address);
+        match tokio::time::timeout(HANDSHAKE_TIMEOUT, shaken).await {
             Ok(Ok(None)) => None,
             Ok(Ok(Some(stream))) => {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(PROTOCOLS[0]);

@@ -1,22 +1,40 @@
 //! Bodies: of responses, whole or streamed, and of requests, read up to a limit.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
+use hyper::Request;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use tokio_util::sync::CancellationToken;
 
-use crate::budget::{Pool, Share};
+pub(super) use crate::budget::UNCOUNTED_HALF as UNCOUNTED;
+use crate::budget::{BODIES_OF_AN_ADDRESS, Owner, Portion, Portions};
 
 /// The body of every response: most are there as a whole; a file is streamed.
 pub enum Body {
     /// All of it.
-    Whole(Full<Bytes>),
+    Whole(Bytes),
+    /// All of it, and accounted for: it is counted until it is written, or in memory anyway.
+    Kept(Bytes),
     /// In pieces. In a box, so that the others need not be as large.
     Stream(Pin<Box<dyn hyper::body::Body<Data = Bytes, Error = io::Error> + Send>>),
+}
+
+/// A body and its portion of what answers may take.
+struct Counted {
+    bytes: Bytes,
+    _portion: Portion,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Body {
@@ -26,18 +44,26 @@ impl Body {
     ) -> Self {
         Self::Stream(Box::pin(body))
     }
+
+    /// A body whose portion is given back when the last of it is written or dropped, wherever it waits until then.
+    pub fn counted(bytes: Bytes, portion: Portion) -> Self {
+        Self::Kept(Bytes::from_owner(Counted {
+            bytes,
+            _portion: portion,
+        }))
+    }
 }
 
 impl Default for Body {
     /// No body.
     fn default() -> Self {
-        Self::Whole(Full::default())
+        Self::Whole(Bytes::new())
     }
 }
 
 impl<T: Into<Bytes>> From<T> for Body {
     fn from(body: T) -> Self {
-        Self::Whole(Full::new(body.into()))
+        Self::Whole(body.into())
     }
 }
 
@@ -50,35 +76,77 @@ impl hyper::body::Body for Body {
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match self.get_mut() {
-            Self::Whole(body) => Pin::new(body)
-                .poll_frame(context)
-                .map_err(|never| match never {}),
+            Self::Whole(body) | Self::Kept(body) if body.is_empty() => Poll::Ready(None),
+            Self::Whole(body) | Self::Kept(body) => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(body)))))
+            }
             Self::Stream(body) => body.as_mut().poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(body) => body.is_end_stream(),
+            Self::Whole(body) | Self::Kept(body) => body.is_empty(),
             Self::Stream(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(body) => body.size_hint(),
+            Self::Whole(body) | Self::Kept(body) => SizeHint::with_exact(body.len() as u64),
             Self::Stream(body) => body.size_hint(),
         }
     }
 }
 
+/// By what rules the bodies of a connection's requests are received. An extension of each request that has a body.
+#[derive(Debug, Clone)]
+pub struct Reception {
+    half_received: Portions,
+    address: Option<IpAddr>,
+    /// Cancelled when the server stops: what is not there a moment later is not waited for.
+    pub stopping: CancellationToken,
+}
+
+impl Reception {
+    /// Takes what bodies need from `half_received`.
+    pub fn new(half_received: Portions) -> Self {
+        Self {
+            half_received,
+            address: None,
+            stopping: CancellationToken::new(),
+        }
+    }
+
+    /// The same for the requests of an address, if it is one that is counted.
+    pub fn of(mut self, address: Option<IpAddr>) -> Self {
+        self.set_address(address);
+        self
+    }
+
+    /// Counts them for this address from now on: a proxy's word may tell more than the connection.
+    pub fn set_address(&mut self, address: Option<IpAddr>) {
+        self.address = address;
+    }
+
+    fn portion(&self) -> Portion {
+        let owner = self.address.map(Owner::Address);
+        self.half_received
+            .portion(owner.map(|owner| (owner, BODIES_OF_AN_ADDRESS)))
+    }
+
+    async fn ends(&self) {
+        self.stopping.cancelled().await;
+        tokio::time::sleep(STOP_GRACE).await;
+    }
+}
+
+/// 1 s: what a stopping server waits for the rest of a body.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
 /// How much of a body that is too large is read and dropped before the refusal: a client that is still sending when the
 /// connection is closed sees a broken connection and no refusal. 8 MiB; larger ones are cut off.
 const DRAINED: usize = 8 << 20;
-
-/// 32 KiB of what one connection has half received are not counted: more than a message of the chat has, so that those
-/// who fill the pool with larger ones keep nobody from talking.
-pub(super) const UNCOUNTED: usize = 32 << 10;
 
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -94,24 +162,33 @@ pub enum BodyError {
     NoRoom,
 }
 
-/// Returns the whole body, of at most `limit` bytes, if it arrives within `timeout`. A large one is counted until then.
+/// Returns the whole body, of at most `limit` bytes, if it arrives within `timeout`, and within a second once the server
+/// stops. A large one is counted until then.
 pub async fn read_body(
-    body: Incoming,
+    request: Request<Incoming>,
     limit: usize,
     timeout: Duration,
-    half_received: Option<&Pool>,
 ) -> Result<Bytes, BodyError> {
-    tokio::time::timeout(timeout, read(body, limit, half_received))
-        .await
-        .unwrap_or(Err(BodyError::Incomplete))
+    let reception: Option<Reception> = request.extensions().get().cloned();
+    let portion = reception.as_ref().map(Reception::portion);
+    let ended = async {
+        match &reception {
+            Some(reception) => reception.ends().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        read = read(request.into_body(), limit, portion) => read,
+        () = tokio::time::sleep(timeout) => Err(BodyError::Incomplete),
+        () = ended => Err(BodyError::Incomplete),
+    }
 }
 
 async fn read(
     mut body: Incoming,
     limit: usize,
-    half_received: Option<&Pool>,
+    mut portion: Option<Portion>,
 ) -> Result<Bytes, BodyError> {
-    let mut share = half_received.and_then(|pool| pool.take(0));
     if body.size_hint().lower() > (limit + DRAINED) as u64 {
         return Err(BodyError::TooLarge);
     }
@@ -123,18 +200,16 @@ async fn read(
         };
         length += data.len();
         if length <= limit {
-            let counted = share.as_ref().map_or(length, Share::bytes);
-            let more = length.saturating_sub(counted.max(UNCOUNTED));
-            if more > 0
-                && let Some(share) = &mut share
-                && !share.grow(more.next_multiple_of(UNCOUNTED))
+            if length > UNCOUNTED
+                && let Some(portion) = &mut portion
+                && !portion.grow(length - UNCOUNTED - portion.bytes())
             {
                 return Err(BodyError::NoRoom);
             }
             whole.extend_from_slice(&data);
         } else if length <= limit + DRAINED {
             whole = BytesMut::new();
-            share = None;
+            portion = None;
         } else {
             break;
         }

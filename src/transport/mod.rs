@@ -18,6 +18,7 @@ mod origin;
 mod outbox;
 mod polling;
 mod registry;
+mod stream;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -28,10 +29,11 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
-pub use body::{Body, BodyError, read_body};
+pub use body::{Body, BodyError, Reception, read_body};
 pub use frame::Frame;
 pub use origin::{OriginError, Origins, say};
 pub use registry::{Census, Connection, SessionId, counted};
+pub use stream::{Stream, Traffic};
 
 use crate::budget::{Budget, Pool};
 pub use crate::engineio::{CloseReason, Heartbeat};

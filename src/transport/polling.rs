@@ -265,10 +265,8 @@ async fn feed(shared: &Shared, live: Arc<Live>, request: Request<Incoming>) -> R
         return bad_request();
     }
     live.posting(request.headers());
-    let config = &shared.config;
-    let pool = Some(&config.budget.half_received);
-    let body = read_body(request.into_body(), config.max_payload, BODY_TIMEOUT, pool);
-    let body = match body.await {
+    let max_payload = shared.config.max_payload;
+    let body = match read_body(request, max_payload, BODY_TIMEOUT).await {
         Ok(body) => body,
         Err(BodyError::TooLarge) => {
             // The session lives on; the reference's own client closes itself.

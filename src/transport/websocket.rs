@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -22,7 +23,6 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite;
 use tungstenite::handshake::derive_accept_key;
@@ -33,7 +33,7 @@ use super::frame::{Frame, PONG};
 use super::frames::Frames;
 use super::outbox::Hurry;
 use super::registry::Live;
-use super::{Body, Refusal, Shared};
+use super::{Body, Refusal, Shared, Stream};
 use crate::budget::Share;
 use crate::engineio::{CloseReason, Packet, ProbeOutput, Stage};
 
@@ -171,7 +171,7 @@ fn start(shared: &Arc<Shared>, live: Arc<Live>, phase: Phase, upgrade: hyper::up
             }
         };
         // A task of its own, small for as long as the connection lives: this one's future holds hyper's things.
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
+        match upgraded.downcast::<TokioIo<Stream>>() {
             Ok(parts) => {
                 let io = parts.io.into_inner();
                 bound_unsent(&io);
@@ -190,7 +190,7 @@ fn start(shared: &Arc<Shared>, live: Arc<Live>, phase: Phase, upgrade: hyper::up
 
 /// Has the kernel take no more than it can soon send. It would take megabytes, for a client that reads nothing too, and ask
 /// for more only once a third of them has left: a client that reads 50 KiB a second would seem to make no progress.
-fn bound_unsent(stream: &TcpStream) {
+fn bound_unsent(stream: &impl AsFd) {
     let bounded = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
     if let Err(error) = bounded {
         tracing::debug!(%error, "the kernel does not bound what is unsent");
@@ -1050,7 +1050,7 @@ mod tests {
     #[tokio::test]
     async fn the_kernel_takes_little_for_a_client_that_reads_nothing() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let client = tokio::net::TcpStream::connect(listener.local_addr().unwrap());
         let (client, accepted) = tokio::join!(client, listener.accept());
         let (client, (stream, _)) = (client.unwrap(), accepted.unwrap());
         bound_unsent(&stream);

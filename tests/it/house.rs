@@ -121,7 +121,7 @@ fn only_the_store_says_redb_and_only_the_cli_says_clap() {
         for (library, home) in [
             ("redb::", "store"),
             ("clap::", "cli"),
-            ("hyper::server", "server.rs"),
+            ("hyper::server", "server"),
         ] {
             assert!(
                 !text.contains(library) || inside.starts_with(home),

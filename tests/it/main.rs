@@ -35,6 +35,7 @@ mod page;
 mod program;
 mod readme;
 mod recovery;
+mod resources;
 mod service;
 mod sessions;
 mod shutdown;

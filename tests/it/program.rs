@@ -1,7 +1,7 @@
 //! The executable, started as a person or a service manager would.
 
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStderr, Command};
@@ -79,12 +79,19 @@ impl Running {
     }
 
     /// Stops it as a service manager does; gives the whole log.
-    pub async fn stop(mut self) -> String {
+    pub async fn stop(self) -> String {
+        let (status, log) = self.end().await;
+        assert!(status.success(), "{log}");
+        log
+    }
+
+    /// The same where it may end otherwise than well; gives also how.
+    pub async fn end(mut self) -> (ExitStatus, String) {
         let id = self.child.id().unwrap().to_string();
         let killed = Command::new("kill").arg(&id).status();
         assert!(killed.await.unwrap().success());
-        assert!(soon(self.child.wait()).await.unwrap().success());
-        soon(self.rest).await.unwrap()
+        let status = soon(self.child.wait()).await.unwrap();
+        (status, soon(self.rest).await.unwrap())
     }
 
     /// Ends it as a power cut does.

@@ -175,3 +175,116 @@ async fn a_request_that_never_ends_holds_a_stopping_server_no_longer_than_its_gr
     let _ = soon(stream.read_to_end(&mut rest)).await;
     assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
 }
+
+#[tokio::test]
+async fn half_a_request_holds_a_stopping_server_no_longer_than_a_second() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    // Shorter than a body may take to arrive, and than the head of a request may.
+    let server = Running::start(&["--shutdown-grace", "9s"], &[]).await;
+    let dial = async || {
+        tokio::net::TcpStream::connect(server.remote.address)
+            .await
+            .unwrap()
+    };
+    let mut bodies = Vec::new();
+    let reply = server
+        .remote
+        .send("GET", "/socket.io/?EIO=4&transport=polling", None, "")
+        .await;
+    let opened: serde_json::Value = serde_json::from_str(&reply.body[1..]).unwrap();
+    let sid = opened["sid"].as_str().unwrap();
+    for path in [
+        "/api/auth/login",
+        &format!("/socket.io/?EIO=4&transport=polling&sid={sid}"),
+    ] {
+        let mut stream = dial().await;
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 100\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut waits = [0; 25];
+        soon(stream.read_exact(&mut waits)).await.unwrap();
+        assert_eq!(&waits, b"HTTP/1.1 100 Continue\r\n\r\n");
+        stream.write_all(b"{\"userna").await.unwrap();
+        bodies.push(stream);
+    }
+    let mut head = dial().await;
+    head.write_all(b"GET /healthz HTT").await.unwrap();
+    let silent = dial().await;
+    let log = server.stop().await;
+    assert!(!log.contains("not told in time"), "{log}");
+    drop((bodies, head, silent));
+}
+
+/// What a disk does that hangs: a library that is loaded before the C library's, in which no sync ends while a file is
+/// there.
+const HANGING_SYNC: &str = r#"
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void hang(void) {
+    const char *file = getenv("CHATD_TEST_HANGS_WHILE");
+    while (file && access(file, F_OK) == 0) usleep(10000);
+}
+
+int fsync(int file) { hang(); return syscall(SYS_fsync, file); }
+int fdatasync(int file) { hang(); return syscall(SYS_fdatasync, file); }
+"#;
+
+#[tokio::test]
+async fn a_disk_that_hangs_holds_a_stopping_server_no_longer_than_its_grace() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("hang.c"), HANGING_SYNC).unwrap();
+    let compiled = tokio::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o", &path("hang.so"), &path("hang.c")])
+        .status();
+    assert!(soon(compiled).await.unwrap().success());
+    let variables = [
+        ("LD_PRELOAD", path("hang.so")),
+        ("CHATD_TEST_HANGS_WHILE", path("hang")),
+    ];
+    let variables = variables.each_ref().map(|(name, value)| (*name, &**value));
+    let data = folder.path().join("chatd.redb");
+    let server = Running::on(&data, &["--shutdown-grace", "2s"], &variables).await;
+    let register = async |server: &Running, name: &str| {
+        let wish = json!({"username": name, "password": "password1"}).to_string();
+        let send = server
+            .remote
+            .send("POST", "/api/auth/register", None, &wish);
+        send.await.json()["data"]["token"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let token = register(&server, "ada").await;
+    register(&server, "bob").await;
+    let mut wire = server
+        .remote
+        .wire("/socket.io/?EIO=4&transport=websocket")
+        .await;
+    wire.say(&format!("40{{\"token\":\"{token}\"}}")).await;
+    while !wire.text().await.starts_with("40{") {}
+    let send = json!({"receiver_id": 2, "content": "confirmed"});
+    let (ack, _) = wire.call(1, "send_message", send).await;
+    assert_eq!(ack["success"], true);
+    std::fs::write(path("hang"), "").unwrap();
+    wire.say(r#"422["send_message",{"receiver_id":2,"content":"never confirmed"}]"#)
+        .await;
+    // Its client is told all the same, by a close frame.
+    let (told, (status, log)) = tokio::join!(wire.text_or_end(), server.end());
+    assert_eq!(told, None);
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(
+        log.contains("did not take what was still queued within --shutdown-grace"),
+        "{log}"
+    );
+    let server = Running::on(&data, &[], &[]).await;
+    let path = "/api/chats/history/2";
+    let history = server.remote.send("GET", path, Some(&token), "").await;
+    let history = history.json();
+    assert_eq!(history["data"][0]["content"], "confirmed", "{history}");
+    server.stop().await;
+}

@@ -17,20 +17,20 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{TestServer, config, soon};
 
 /// Writes a new certificate for localhost and its key.
-fn certify(folder: &Path) -> CertificateDer<'static> {
+pub fn certify(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join("key.pem"), made.key_pair.serialize_pem()).unwrap();
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
     made.cert.der().clone()
 }
 
-fn files(folder: &Path) -> TlsFiles {
+pub fn files(folder: &Path) -> TlsFiles {
     TlsFiles {
         cert: folder.join("cert.pem"),
         key: folder.join("key.pem"),
@@ -38,11 +38,27 @@ fn files(folder: &Path) -> TlsFiles {
 }
 
 /// A connection that trusts this certificate and speaks one of these protocols.
-async fn dial(
+pub async fn dial(
     server: &TestServer,
     trusted: &CertificateDer<'static>,
     protocols: &[&str],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = TlsConnector::from(trusting(trusted, protocols));
+    soon(connector.connect(name, stream)).await
+}
+
+/// The first words of a handshake.
+pub fn client_hello(trusted: &CertificateDer<'static>) -> Vec<u8> {
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut client = ClientConnection::new(trusting(trusted, &["h2"]), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
+}
+
+fn trusting(trusted: &CertificateDer<'static>, protocols: &[&str]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
@@ -54,10 +70,7 @@ async fn dial(
         .iter()
         .map(|name| name.as_bytes().into())
         .collect();
-    let stream = TcpStream::connect(server.address).await.unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    let connector = TlsConnector::from(Arc::new(config));
-    soon(connector.connect(name, stream)).await
+    Arc::new(config)
 }
 
 async fn body(response: Response<hyper::body::Incoming>) -> (StatusCode, Value) {

@@ -100,7 +100,7 @@ async fn few_open_files_are_told_of_in_the_log() {
         assert!(soon(read).await.unwrap() > 0, "{said}");
     }
     assert!(
-        said.contains("only 300 files may be open, so that at most 44 clients find room"),
+        said.contains("only 300 files may be open, so that at most 39 clients find room"),
         "{said}"
     );
     soon(child.kill()).await.unwrap();

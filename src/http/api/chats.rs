@@ -7,6 +7,7 @@ use hyper::{Request, Response, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::budget::PAGE_BYTES;
 use crate::chat::{self, ChatError, HistoryQuery, Update};
 use crate::describe::{Access, Operation, reads};
 use crate::http::error::ApiError;
@@ -119,11 +120,12 @@ pub(in crate::http) async fn recents(
         last_message_id: row.last_message.id,
         last_sender_id: row.last_message.sender_id,
     });
-    Ok(success(
-        StatusCode::OK,
-        Some(rows.collect::<Vec<_>>()),
+    app.page(
+        request,
+        caller.user.id,
+        rows.collect::<Vec<_>>(),
         Some(RecentsMeta { next_before }),
-    ))
+    )
 }
 
 /// One event that the caller missed, as a socket of theirs would have heard it.
@@ -176,8 +178,13 @@ pub(in crate::http) async fn updates(
         .filter(|(cursor, _)| *cursor > since);
     let mut last = since;
     let mut rows = Vec::new();
-    for (cursor, data) in updates.by_ref().take(limit) {
+    let mut bytes = 0;
+    while rows.len() < limit
+        && bytes < PAGE_BYTES
+        && let Some((cursor, data)) = updates.next()
+    {
         last = cursor;
+        bytes += data.row_bytes();
         rows.push(UpdateRow {
             event: data.name(),
             data,
@@ -193,7 +200,7 @@ pub(in crate::http) async fn updates(
         cursor: reached.seal(keys, user),
         has_more,
     };
-    Ok(success(StatusCode::OK, Some(rows), Some(meta)))
+    app.page(request, user, rows, Some(meta))
 }
 
 /// One message of a history.
@@ -250,13 +257,14 @@ pub(in crate::http) async fn history(
         // Nothing changes a message yet.
         updated_at: row.message.created_at,
     });
-    Ok(success(
-        StatusCode::OK,
-        Some(rows.collect::<Vec<_>>()),
+    app.page(
+        request,
+        caller.user.id,
+        rows.collect::<Vec<_>>(),
         Some(HistoryMeta {
             has_more: page.has_more,
         }),
-    ))
+    )
 }
 
 /// One unread message.
@@ -307,14 +315,15 @@ pub(in crate::http) async fn unread(
         .unread(caller.user.id, after, Limit::of(limit))
         .await?;
     let rows: Vec<UnreadMessage> = page.rows.into_iter().map(Into::into).collect();
-    Ok(success(
-        StatusCode::OK,
-        Some(rows),
+    app.page(
+        request,
+        caller.user.id,
+        rows,
         Some(UnreadMeta {
             has_more: page.has_more,
             total,
         }),
-    ))
+    )
 }
 
 pub(in crate::http) const MARK_READ: Operation = Operation::new(

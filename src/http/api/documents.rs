@@ -95,7 +95,7 @@ fn show(request: &Request<Incoming>, body: &Bytes, media_type: &'static str) -> 
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        Response::new(Body::from(body.clone()))
+        Response::new(Body::Kept(body.clone()))
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));

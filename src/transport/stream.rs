@@ -1,0 +1,201 @@
+//! A client's TCP connection, which ends where what is written to it makes no progress.
+
+use std::any::Any;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustix::net::SendFlags;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+use crate::budget::ANSWER_STEP;
+use crate::metrics::METRICS;
+
+/// What is known of one connection's writes. Shared with the connection's owner.
+#[derive(Debug)]
+pub struct Traffic {
+    since: Instant,
+    /// How long a write may make no progress.
+    patience: Duration,
+    /// When a write last found no room, in milliseconds after `since`, and one more; 0 before that.
+    blocked_at: AtomicU64,
+    /// Whether the write that was tried last found no room.
+    is_blocked: AtomicBool,
+    /// Whether the stream itself ends writes that make no progress.
+    is_watched: AtomicBool,
+}
+
+impl Traffic {
+    /// Of a new connection whose writes may make no progress for so long.
+    pub fn new(patience: Duration) -> Self {
+        Self {
+            since: Instant::now(),
+            patience,
+            blocked_at: AtomicU64::new(0),
+            is_blocked: AtomicBool::new(false),
+            is_watched: AtomicBool::new(true),
+        }
+    }
+}
+
+impl Traffic {
+    /// How long a write may make no progress.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Leaves writes without progress to the user of the stream: a WebSocket has a policy of its own.
+    pub fn unwatch(&self) {
+        self.is_watched.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether something waits to be written.
+    pub fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Relaxed)
+    }
+
+    /// Whether a write found no room within the time of its patience: the connection as a whole is slow then, and each of
+    /// its streams with it.
+    pub fn was_blocked(&self) -> bool {
+        let Some(at) = self.blocked_at.load(Ordering::Relaxed).checked_sub(1) else {
+            return false;
+        };
+        self.is_blocked() || self.since.elapsed() < Duration::from_millis(at) + self.patience
+    }
+
+    fn blocked(&self) {
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.blocked_at.store(now + 1, Ordering::Relaxed);
+        self.is_blocked.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A TCP connection whose writes are watched: one that makes no progress for as long as
+/// its [`Traffic`] has patience fails with `TimedOut`.
+pub struct Stream {
+    io: TcpStream,
+    traffic: Arc<Traffic>,
+    /// Made when a write first finds no room.
+    timer: Option<Pin<Box<Sleep>>>,
+    is_waiting: bool,
+    /// Whatever is to live as long as the connection, through an upgrade too.
+    _place: Arc<dyn Any + Send + Sync>,
+}
+
+impl Stream {
+    /// Watches a connection; `place` is kept until it is closed.
+    pub fn new(io: TcpStream, traffic: Arc<Traffic>, place: Arc<dyn Any + Send + Sync>) -> Self {
+        Self {
+            io,
+            traffic,
+            timer: None,
+            is_waiting: false,
+            _place: place,
+        }
+    }
+
+    /// What a write came to, of which these are the first bytes.
+    fn judge(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            if self.is_waiting {
+                self.is_waiting = false;
+                self.traffic.is_blocked.store(false, Ordering::Relaxed);
+            }
+            return written;
+        }
+        if !self.traffic.is_watched.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        self.wait(cx, bytes)
+    }
+
+    fn wait(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.traffic.blocked();
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(self.traffic.patience)));
+        if !self.is_waiting {
+            self.is_waiting = true;
+            timer.as_mut().reset(Instant::now() + self.traffic.patience);
+        }
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        // The kernel calls a socket writable once a third of its buffer, which may be megabytes, is free. What a slow
+        // client took besides shows only where a write is tried.
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let taken = match rustix::net::send(&self.io, bytes, flags) {
+            Ok(taken) => taken,
+            Err(rustix::io::Errno::AGAIN) => 0,
+            Err(error) => return Poll::Ready(Err(error.into())),
+        };
+        if taken < bytes.len().min(ANSWER_STEP) {
+            METRICS.cut("slow");
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.is_waiting = false;
+        Poll::Ready(Ok(taken))
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.io.as_fd()
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let stream = self.get_mut();
+        let written = Pin::new(&mut stream.io).poll_write(cx, bytes);
+        stream.judge(cx, bytes, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let stream = self.get_mut();
+        let written = Pin::new(&mut stream.io).poll_write_vectored(cx, slices);
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        stream.judge(cx, first.map_or(&[], |slice| slice), written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}
