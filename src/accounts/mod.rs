@@ -8,6 +8,7 @@
 mod admin;
 mod error;
 mod foreign;
+mod hash;
 mod password;
 mod token;
 mod verified;
@@ -24,6 +25,7 @@ use rand::distr::{Alphanumeric, SampleString};
 pub use admin::{Admin, ChangeAccount, MadeUser, NewAccount, NewInvite, PutAccount};
 pub use error::AccountError;
 pub use foreign::{ForeignTokens, KeyError, Newcomer};
+pub use hash::{HashError, check_hash};
 pub use password::{Asker, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};
 pub use token::Grant;
 
@@ -241,11 +243,29 @@ impl Accounts {
             Some(user) => self.password_hash(user.id).await?,
             None => None,
         };
-        let right = self.passwords.verify(from, password, hash).await?;
-        match user.filter(|_| right) {
+        let verdict = self.passwords.verify(from, password, hash).await?;
+        match user.filter(|_| verdict.is_right) {
             None => Err(AccountError::InvalidCredentials),
             Some(user) if user.disabled => Err(AccountError::AccountDisabled),
-            Some(user) => self.log_in(now, user),
+            Some(user) => {
+                if let Some(hash) = verdict.renewed {
+                    self.renew_hash(now, &user, hash).await;
+                }
+                self.log_in(now, user)
+            }
+        }
+    }
+
+    /// Stores our own hash of a password in the place of one that came from elsewhere. Where that fails, the next login
+    /// does it; a password that was changed meanwhile, and its tokens with it, stays as it is.
+    async fn renew_hash(&self, now: Timestamp, user: &User, hash: String) {
+        let change = UserChange {
+            password_hash: Some(hash.into()),
+            if_token_version: Some(user.token_version),
+            ..UserChange::default()
+        };
+        if let Err(error) = self.change(now, user.id, change).await {
+            tracing::debug!(%error, user = %user.id, "a password was not hashed anew");
         }
     }
 
@@ -395,7 +415,7 @@ impl Accounts {
             change.if_token_version = Some(caller.user.token_version);
             let current = wish.current_password.ok_or(AccountError::WrongPassword)?;
             let hash = self.password_hash(caller.user.id).await?;
-            if !self.passwords.verify(from, current, hash).await? {
+            if !self.passwords.verify(from, current, hash).await?.is_right {
                 return Err(AccountError::WrongPassword);
             }
             change.password_hash = Some(self.passwords.hash(from, password).await?.into());

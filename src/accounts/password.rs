@@ -7,14 +7,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::AccountError;
+use super::hash::Stored;
 use crate::model::nfc;
 
 /// The shortest password, in characters.
@@ -40,6 +40,15 @@ pub struct Passwords {
     places: Arc<Places>,
     /// The hash of a password that nobody has, so that an unknown name takes as long as a wrong password.
     nobody: Arc<str>,
+}
+
+/// What a password and a hash come to.
+#[derive(Default)]
+pub struct Verdict {
+    /// Whether the password is the one of the hash.
+    pub is_right: bool,
+    /// Our own hash of it, where the one that is stored is of another kind or cost.
+    pub renewed: Option<String>,
 }
 
 /// Checks the length of a new password.
@@ -98,15 +107,16 @@ impl Passwords {
     }
 
     /// Whether a password is the one of this hash. Without a hash the work is done all the same, and the answer is no.
+    /// A hash of another kind or cost than ours is made anew where the password is right, in the same turn.
     pub async fn verify(
         &self,
         from: Asker,
         password: String,
         hash: Option<String>,
-    ) -> Result<bool, AccountError> {
+    ) -> Result<Verdict, AccountError> {
         if password.len() > 4 * MAX_PASSWORD_CHARS {
             // No account has such a password, so that its length tells nothing about any.
-            return Ok(false);
+            return Ok(Verdict::default());
         }
         // Earlier versions hashed what was typed as it came.
         let mut forms = vec![nfc(&password)];
@@ -117,16 +127,25 @@ impl Passwords {
         self.work(from, move |argon2| {
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(&nobody);
-            let right = match PasswordHash::new(hash) {
-                Ok(hash) => forms
-                    .iter()
-                    .any(|form| argon2.verify_password(form.as_bytes(), &hash).is_ok()),
+            let stored = match Stored::parse(hash) {
+                Ok(stored) => stored,
                 Err(error) => {
                     tracing::error!(%error, "a stored password hash cannot be read");
-                    false
+                    return Verdict::default();
                 }
             };
-            right && known
+            let found = forms.iter().position(|form| stored.is_of(argon2, form));
+            let Some(form) = found.filter(|_| known) else {
+                return Verdict::default();
+            };
+            let renewed = match form == 0 && stored.is_ours(argon2.params()) {
+                true => None,
+                false => argon2.hash_password(forms[0].as_bytes()).ok(),
+            };
+            Verdict {
+                is_right: true,
+                renewed: renewed.map(|hash| hash.to_string()),
+            }
         })
         .await
     }
@@ -302,6 +321,9 @@ impl Default for Passwords {
 
 #[cfg(test)]
 mod tests {
+    use argon2::PasswordVerifier;
+    use argon2::password_hash::phc::PasswordHash;
+
     use super::*;
 
     #[tokio::test]
@@ -313,7 +335,7 @@ mod tests {
         let raw = passwords.argon2.hash_password(apart.as_bytes()).unwrap();
         let is_right = async |password: &str, hash: &str| {
             let verified = passwords.verify(Asker::ADMIN, password.into(), Some(hash.into()));
-            verified.await.unwrap()
+            verified.await.unwrap().is_right
         };
         assert!(is_right(composed, &hash).await && is_right(apart, &hash).await);
         assert!(is_right(apart, &raw.to_string()).await, "locked out");
@@ -424,14 +446,14 @@ mod tests {
         }
         drop(turn);
         assert!(
-            !newcomer.await.unwrap().unwrap(),
+            !newcomer.await.unwrap().unwrap().is_right,
             "nobody has that password"
         );
         let mut busy = 0;
         for waiting in waiting {
             match waiting.await.unwrap() {
                 Err(AccountError::Busy) => busy += 1,
-                verified => assert!(!verified.unwrap()),
+                verified => assert!(!verified.unwrap().is_right),
             }
         }
         assert_eq!(busy, 1);
