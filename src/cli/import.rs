@@ -7,7 +7,9 @@ use clap::Args;
 
 use super::bar::Bar;
 use super::{Failed, explain, say, stream};
-use crate::store::maintain;
+use crate::accounts::check_hash;
+use crate::model::Timestamp;
+use crate::store::maintain::{self, Judging};
 
 /// Makes a data file of what export wrote. One that has data already is refused.
 #[derive(Args)]
@@ -21,15 +23,33 @@ impl Import {
     pub(super) fn run(&self, data: &Path) -> Result<(), Failed> {
         let mut lines = BufReader::with_capacity(1 << 16, stream::input(&self.file)?);
         let mut bar = Bar::new();
-        let counts = maintain::import(data, &mut lines, &mut |progress| bar.show(progress))
-            .map_err(|error| match error {
-                maintain::MaintainError::Line { .. } => {
-                    format!("{}: {}", self.file.display(), explain(data, &error))
-                }
-                error => explain(data, &error),
-            })?;
+        let judging = Judging {
+            now: Timestamp::now(),
+            password_hash: &|text| check_hash(text).map_err(|error| error.to_string()),
+        };
+        let imported = maintain::import(data, &mut lines, judging, &mut |progress| {
+            bar.show(progress)
+        })
+        .map_err(|error| match error {
+            maintain::MaintainError::Line { .. } => {
+                format!("{}: {}", self.file.display(), explain(data, &error))
+            }
+            error => explain(data, &error),
+        })?;
         drop(bar);
-        say(&format!("{}: {counts}", data.display()));
+        say(&format!("{}: {}", data.display(), imported.counts));
+        if imported.cut_times > 0 {
+            say(&format!(
+                "{} times were finer than milliseconds and were cut",
+                imported.cut_times
+            ));
+        }
+        if imported.left_out_avatars > 0 {
+            say(&format!(
+                "{} avatars were paths of a server and were left out",
+                imported.left_out_avatars
+            ));
+        }
         Ok(())
     }
 }

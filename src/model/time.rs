@@ -123,17 +123,29 @@ impl fmt::Display for Timestamp {
 #[error("a time is written like 2025-06-05T12:00:00.000Z")]
 pub struct TimestampError;
 
+impl Timestamp {
+    /// RFC 3339 with any offset, from 1970, cut to the millisecond; and whether it was finer than that.
+    pub fn parse_and_cut(text: &str) -> Result<(Self, bool), TimestampError> {
+        let moment: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
+        // Rounded down, also where it is before 1970.
+        let ms = moment.as_nanosecond().div_euclid(1_000_000);
+        let ms = u64::try_from(ms).map_err(|_| TimestampError)?;
+        if ms > LAST_MS {
+            return Err(TimestampError);
+        }
+        Ok((Self(ms), moment.subsec_nanosecond() % 1_000_000 != 0))
+    }
+}
+
 impl std::str::FromStr for Timestamp {
     type Err = TimestampError;
 
     /// RFC 3339 with any offset, from 1970; what is finer than a millisecond is refused, since it would be lost.
     fn from_str(text: &str) -> Result<Self, TimestampError> {
-        let moment: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
-        let ms = u64::try_from(moment.as_millisecond()).map_err(|_| TimestampError)?;
-        if moment.subsec_nanosecond() % 1_000_000 != 0 || ms > LAST_MS {
-            return Err(TimestampError);
+        match Self::parse_and_cut(text)? {
+            (moment, false) => Ok(moment),
+            (_, true) => Err(TimestampError),
         }
-        Ok(Self(ms))
     }
 }
 

@@ -448,6 +448,75 @@ fn a_terminal_in_the_place_of_a_data_file_is_wrong_usage() {
     }
 }
 
+/// Hashes of other systems were stored unread, and nobody could log in.
+#[tokio::test]
+async fn people_who_come_from_elsewhere_log_in_with_the_passwords_they_had() {
+    const HASHES: [(&str, &str); 2] = [
+        (
+            "ada",
+            "pbkdf2_sha256$1000$seasaltseasaltseasaltx$xozCFHg+Lu+my4jLjeMdBaKEb471SeKAM5QNzDKl8Og=",
+        ),
+        (
+            "bob",
+            "$2b$04$yARtGJHClJ4XAL/Mrw8xHOzy702a/4UOYhxpzQL6mRGm/d2Pa0/VC",
+        ),
+    ];
+    let folder = Folder::new();
+    let lines = |hashes: [&str; 2]| {
+        let mut lines = LINES.to_owned();
+        for (name, hash) in ["ada", "bob"].iter().zip(hashes) {
+            let name = format!(r#""username":"{name}","#);
+            lines = lines.replace(&name, &format!(r#"{name}"password_hash":"{hash}","#));
+        }
+        lines
+    };
+    for (hash, says) in [
+        (
+            "!unusable",
+            "line 3: password_hash is none that can be verified",
+        ),
+        (
+            "5f4dcc3b5aa765d61d8327deb882cf99",
+            "line 3: password_hash is none",
+        ),
+        (
+            "$argon2id$v=19$m=262144,t=20,p=1$c2FsdHNhbHRzYWx0$MnLmCbGzZa9q0jMeDPnPlZb2yoV3kcpQVAzg2TEfzVE",
+            "line 3: password_hash costs too much to verify",
+        ),
+    ] {
+        std::fs::write(folder.path("lines"), lines([HASHES[0].1, hash])).unwrap();
+        let said = folder.fails(&["import", "lines"]);
+        assert!(said.contains(says), "{said}");
+        assert!(!said.contains(hash), "a hash is no word for a screen");
+    }
+    std::fs::write(folder.path("lines"), lines(HASHES.map(|(_, hash)| hash))).unwrap();
+    folder.done(&["import", "lines"]);
+
+    let server = TestServer::with(Config {
+        data: Location::File(folder.path("chatd.redb")),
+        ..config()
+    })
+    .await;
+    for (name, _) in HASHES {
+        let wrong = json!({"username": name, "password": "password2"}).to_string();
+        let reply = server.send("POST", "/api/auth/login", None, &wrong).await;
+        assert_eq!(reply.code(), "invalid_credentials");
+        let first = server.login(name, "password1").await;
+        server.login(name, "password1").await;
+        // Nobody was put out by the new hash.
+        server.get("/api/auth/me", &first.token).await;
+    }
+    server.stop().await;
+    let found = folder.done(&["export"]);
+    for (name, hash) in HASHES {
+        assert!(!found.contains(hash), "{name} was not hashed anew: {found}");
+    }
+    assert_eq!(
+        found.matches(r#""password_hash":"$argon2id$v=19$"#).count(),
+        2
+    );
+}
+
 fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
     bytes.windows(text.len()).position(|window| window == text)
 }

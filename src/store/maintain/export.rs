@@ -7,7 +7,7 @@ use std::path::Path;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use serde::Serialize;
 
-use super::lines::{FORMAT, Header, Line, VERSION};
+use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch};
 use crate::model::{EntryId, Pair, User};
 use crate::store::log::{Log, damaged, decode};
@@ -115,9 +115,9 @@ fn export_accounts(txn: &ReadTransaction, out: &mut impl Write) -> Result<(), Ma
                 is_admin,
                 disabled,
                 token_version,
-                revoked_at,
-                created_at,
-                last_seen,
+                revoked_at: revoked_at.map(Time::from),
+                created_at: created_at.into(),
+                last_seen: last_seen.map(Time::from),
                 password_hash: hash.map(String::from_utf8_lossy),
             },
         )?;
@@ -152,21 +152,21 @@ fn line<'a>(id: EntryId, pair: Pair, entry: &Entry<'a>) -> Line<'a> {
             sender_id: who,
             receiver_id: peer,
             content: message.content.into(),
-            created_at: entry.at,
+            created_at: entry.at.into(),
             client_id: message.client_id.map(|client_id| client_id.text().into()),
         },
         Body::Read { message, .. } => Line::Read {
             id,
             message_id: *message,
             user_id: who,
-            at: entry.at,
+            at: entry.at.into(),
         },
         Body::ChatRead { up_to, .. } => Line::ChatRead {
             id,
             user_id: who,
             peer_id: peer,
             up_to: *up_to,
-            at: entry.at,
+            at: entry.at.into(),
         },
     }
 }

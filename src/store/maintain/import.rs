@@ -1,20 +1,22 @@
 //! A data file from lines: the log is written as it was, and what follows from it is made anew.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redb::{Database, Table};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use tokio::sync::mpsc;
 
-use super::lines::{FORMAT, Header, Line, VERSION};
+use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
     ChatRead, ClientId, ConversationId, EntryId, MessageId, Pair, Timestamp, User, UserId,
-    Username, check_content,
+    Username, check_avatar, check_content,
 };
 use crate::store::chain::{Place, ReadLog, find_ordinals};
 use crate::store::log::{Appending, damaged, read_block};
@@ -29,20 +31,46 @@ const MAX_LINE_BYTES: usize = 16 << 20;
 /// So many entries are appended to the table at once.
 const STEP: usize = 8_192;
 
+/// 5 min: so much may the clock of the machine where the lines were made be ahead of ours.
+const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+/// The greatest limit that a server may have for messages, in characters.
+const MAX_MESSAGE_CHARS: usize = 100_000;
+
+/// What an import judges lines by that is not the store's to know.
+#[derive(Clone, Copy)]
+pub struct Judging<'a> {
+    /// What the clock shows: no line may be of a later time.
+    pub now: Timestamp,
+    /// Gives the hash of a password as it is to be stored, or says why it is not taken.
+    pub password_hash: &'a dyn Fn(&str) -> Result<Cow<'_, str>, String>,
+}
+
+/// What an import came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Imported {
+    /// How much there is now.
+    pub counts: Counts,
+    /// How many times were finer than milliseconds, and were cut.
+    pub cut_times: u64,
+    /// How many pictures were paths of a server, as earlier versions took them, and were left out.
+    pub left_out_avatars: u64,
+}
+
 /// Makes a data file of what [`export`](super::export) wrote. Where `data` is there already it must hold no account and
 /// no message. A bad line is named by its number, and nothing is made. `lines` is read once, from beginning to end.
 pub fn import(
     data: &Path,
     lines: &mut dyn BufRead,
+    judging: Judging<'_>,
     watch: Watch<'_>,
-) -> Result<Counts, MaintainError> {
+) -> Result<Imported, MaintainError> {
     let old = empty_file(data)?;
     let data = &match old {
         Some(_) => std::fs::canonicalize(data).map_err(MaintainError::io("find", data))?,
         None => data.to_owned(),
     };
     let partial = Partial::create(data)?;
-    write_log(partial.medium(), lines, watch)?;
+    let [cut_times, left_out_avatars] = write_log(partial.medium(), lines, judging, watch)?;
     derive(partial.medium())?;
     let counts = check_partial(&partial, watch)?.must_be_whole(data)?;
     if old.is_some() {
@@ -50,7 +78,11 @@ pub fn import(
     } else {
         partial.keep()?;
     }
-    Ok(counts)
+    Ok(Imported {
+        counts,
+        cut_times,
+        left_out_avatars,
+    })
 }
 
 /// What is there already: nothing, or a locked file with no data in it.
@@ -78,11 +110,13 @@ fn derive(medium: Arc<dyn Medium>) -> Result<(), MaintainError> {
     Ok(())
 }
 
+/// Gives the number of times that were cut, and of pictures that were left out.
 fn write_log(
     medium: Arc<dyn Medium>,
     lines: &mut dyn BufRead,
+    judging: Judging<'_>,
     watch: Watch<'_>,
-) -> Result<(), MaintainError> {
+) -> Result<[u64; 2], MaintainError> {
     let backend = Backend::holding(medium)?;
     backend.release()?;
     let db = Database::builder()
@@ -90,7 +124,7 @@ fn write_log(
         .create_with_backend(backend)?;
     schema::prepare(&db, None)?;
     let txn = db.begin_write()?;
-    {
+    let told = {
         let mut reader = Lines {
             lines,
             line: Vec::new(),
@@ -110,6 +144,9 @@ fn write_log(
             last_user: 0,
             last_at: Timestamp::default(),
             last_entry: 0,
+            judging,
+            cut_times: 0,
+            left_out_avatars: 0,
         };
         while let Some(line) = reader.next()? {
             let taken = match serde_json::from_slice(line) {
@@ -134,10 +171,17 @@ fn write_log(
                 found.0, found.1, header.accounts, header.entries
             )));
         }
-    }
+        [import.cut_times, import.left_out_avatars]
+    };
     txn.commit()?;
     db.close()?;
-    Ok(())
+    Ok(told)
+}
+
+/// Whether a picture is a path of a server: no URL with a scheme, or with a host of another.
+fn is_path(avatar: &str) -> bool {
+    let head = avatar.split(['/', '?', '#']).next().unwrap_or_default();
+    !avatar.is_empty() && !avatar.starts_with("//") && !head.contains(':')
 }
 
 /// What serde says, without its place in a text that is one line.
@@ -223,6 +267,9 @@ struct Import<'txn> {
     last_user: u64,
     last_at: Timestamp,
     last_entry: u64,
+    judging: Judging<'txn>,
+    cut_times: u64,
+    left_out_avatars: u64,
 }
 
 /// The log so far.
@@ -270,16 +317,29 @@ impl Import<'_> {
                 last_seen,
                 password_hash,
             } => {
+                let username = match Username::foreign(&username) {
+                    Ok(username) => username,
+                    Err(error) => return Ok(Err(error.to_string())),
+                };
+                let avatar = match avatar.as_deref().map(|text| (text, check_avatar(text))) {
+                    Some((text, Err(_))) if is_path(text) => {
+                        self.left_out_avatars += 1;
+                        None
+                    }
+                    Some((_, Err(error))) => return Ok(Err(error.to_string())),
+                    Some((text, Ok(()))) => Some(text),
+                    None => None,
+                };
                 let user = User {
                     id,
-                    username: Username::stored(&username),
-                    avatar: avatar.as_deref().map(Into::into),
+                    username,
+                    avatar: avatar.map(Into::into),
                     is_admin,
                     disabled,
                     token_version,
-                    revoked_at,
-                    created_at,
-                    last_seen,
+                    revoked_at: revoked_at.map(|time| self.cut(time)),
+                    created_at: self.cut(created_at),
+                    last_seen: last_seen.map(|time| self.cut(time)),
                 };
                 self.user(&user, password_hash.as_deref())
             }
@@ -290,27 +350,53 @@ impl Import<'_> {
                 content,
                 created_at,
                 client_id,
-            } => self.message(
-                id,
-                [sender_id, receiver_id],
-                created_at,
-                &content,
-                client_id.as_deref(),
-            ),
+            } => {
+                let created_at = self.cut(created_at);
+                self.message(
+                    id,
+                    [sender_id, receiver_id],
+                    created_at,
+                    &content,
+                    client_id.as_deref(),
+                )
+            }
             Line::Read {
                 id,
                 message_id,
                 user_id,
                 at,
-            } => self.read(id, message_id, user_id, at),
+            } => {
+                let at = self.cut(at);
+                self.read(id, message_id, user_id, at)
+            }
             Line::ChatRead {
                 id,
                 user_id,
                 peer_id,
                 up_to,
                 at,
-            } => self.chat_read(id, [user_id, peer_id], up_to, at),
+            } => {
+                let at = self.cut(at);
+                self.chat_read(id, [user_id, peer_id], up_to, at)
+            }
         }
+    }
+
+    /// The time that is kept of one.
+    fn cut(&mut self, time: Time) -> Timestamp {
+        self.cut_times += u64::from(time.is_cut);
+        time.at
+    }
+
+    /// Whether a time has come: one that has not would be shown for years, and date what comes after it.
+    fn has_come(&self, key: &str, time: Timestamp) -> Result<(), String> {
+        let now = self.judging.now;
+        if time <= now.plus(CLOCK_SKEW) {
+            return Ok(());
+        }
+        Err(format!(
+            "{key}: {time} has not come yet, the clock of this machine shows {now}: put that time right, or the clock"
+        ))
     }
 
     fn user(&mut self, user: &User, password_hash: Option<&str>) -> Taken {
@@ -321,34 +407,43 @@ impl Import<'_> {
         if key <= self.last_user {
             return Ok(Err(format!("account {key} comes after {}", self.last_user)));
         }
-        let name = user.username.as_str();
-        if name.is_empty() || name.chars().any(char::is_control) {
-            return Ok(Err(
-                "username must not be empty or hold control characters".into()
-            ));
+        for (name, time) in [
+            ("created_at", Some(user.created_at)),
+            ("revoked_at", user.revoked_at),
+            ("last_seen", user.last_seen),
+        ] {
+            if let Some(Err(wrong)) = time.map(|time| self.has_come(name, time)) {
+                return Ok(Err(wrong));
+            }
         }
+        let hash = match password_hash.map(self.judging.password_hash).transpose() {
+            Ok(hash) => hash,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
         if !self.names.insert(user.username.key()) {
+            let name = user.username.as_str();
             return Ok(Err(format!("an earlier account has the name {name:?} too")));
         }
         self.last_user = key;
         self.known_users.insert(user.id);
         self.users.insert(key, &users::encode(user)[..])?;
-        if let Some(hash) = password_hash {
+        if let Some(hash) = hash {
             self.credentials
                 .insert(key, &seal(key, hash.as_bytes())[..])?;
         }
         Ok(Ok(()))
     }
 
-    /// What holds for every entry: its id is the next, its time is not earlier, its people are there.
+    /// What holds for every entry: its id is the next, its time may follow and has come, its people are there.
     fn next(&self, id: EntryId, people: &[UserId], at: Timestamp) -> Result<(), String> {
         let next = self.last_entry + 1;
         if id.get() != next {
             return Err(format!("has id {id}, the next one is {next}"));
         }
-        if at < self.last_at {
+        if !at.may_follow(self.last_at) {
             return Err("is earlier than the line before it".into());
         }
+        self.has_come("the time", at)?;
         match people.iter().find(|user| !self.known_users.contains(user)) {
             Some(stranger) => Err(format!("there is no account {stranger}")),
             None => Ok(()),
@@ -369,7 +464,7 @@ impl Import<'_> {
         let Some(pair) = Pair::new(sender, receiver) else {
             return Ok(Err("is to its own sender".into()));
         };
-        if let Err(error) = check_content(content, usize::MAX) {
+        if let Err(error) = check_content(content, MAX_MESSAGE_CHARS) {
             return Ok(Err(error.to_string()));
         }
         if let Some(Err(error)) = client_id.map(ClientId::new) {

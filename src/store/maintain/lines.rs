@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::model::{EntryId, MessageId, Timestamp, UserId};
 
@@ -29,12 +29,41 @@ pub(super) struct Header<'a> {
     pub(super) entries: u64,
 }
 
+/// A time as a line has it. One that is finer than a millisecond is cut: what writes lines for an import mostly has
+/// microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Time {
+    pub(super) at: Timestamp,
+    pub(super) is_cut: bool,
+}
+
+impl From<Timestamp> for Time {
+    fn from(at: Timestamp) -> Self {
+        Self { at, is_cut: false }
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.at.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        let (at, is_cut) = Timestamp::parse_and_cut(&text).map_err(de::Error::custom)?;
+        Ok(Self { at, is_cut })
+    }
+}
+
 /// Every other line. `?` is a key that is left out where there is nothing to say.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Line<'a> {
     /// `{"type":"user","id","username","avatar"?,"is_admin","disabled","token_version","revoked_at"?,"created_at",
-    /// "last_seen"?,"password_hash"?}`: an account; the hash is argon2id in PHC string form, without which nobody could log in.
+    /// "last_seen"?,"password_hash"?}`: an account; the hash is argon2id in PHC string form, or, in an
+    /// import, of another kind that can be verified; without one nobody can log in.
     User {
         id: UserId,
         #[serde(borrow)]
@@ -45,10 +74,10 @@ pub(super) enum Line<'a> {
         disabled: bool,
         token_version: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        revoked_at: Option<Timestamp>,
-        created_at: Timestamp,
+        revoked_at: Option<Time>,
+        created_at: Time,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        last_seen: Option<Timestamp>,
+        last_seen: Option<Time>,
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         password_hash: Option<Cow<'a, str>>,
     },
@@ -59,7 +88,7 @@ pub(super) enum Line<'a> {
         receiver_id: UserId,
         #[serde(borrow)]
         content: Cow<'a, str>,
-        created_at: Timestamp,
+        created_at: Time,
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         client_id: Option<Cow<'a, str>>,
     },
@@ -68,7 +97,7 @@ pub(super) enum Line<'a> {
         id: EntryId,
         message_id: MessageId,
         user_id: UserId,
-        at: Timestamp,
+        at: Time,
     },
     /// `{"type":"chat_read","id","user_id","peer_id","up_to","at"}`: the user read all that the peer had sent, up to and
     /// including that message of the two.
@@ -77,6 +106,6 @@ pub(super) enum Line<'a> {
         user_id: UserId,
         peer_id: UserId,
         up_to: MessageId,
-        at: Timestamp,
+        at: Time,
     },
 }

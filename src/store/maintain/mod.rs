@@ -30,7 +30,7 @@ pub use check::{Finding, Report, check, check_partial};
 use copy::{Copying, STEP_BYTES};
 pub use export::{export, export_partial};
 pub use file::Partial;
-pub use import::import;
+pub use import::{Imported, Judging, import};
 pub use live::Backup;
 pub(super) use live::Copier;
 pub use replace::{Compacted, Restored, backup, backup_aside, compact, restore, restore_from};

@@ -135,6 +135,25 @@ fn talk(open: &Open, seed: u64, changes: usize) {
     }
 }
 
+/// The clock of an import: 2027-01-15.
+const NOW: Timestamp = Timestamp::from_ms(1_800_000_000_000);
+
+/// Imports at [`NOW`], and takes every hash but one.
+fn import(
+    data: &Path,
+    lines: &mut dyn io::BufRead,
+    watch: Watch<'_>,
+) -> Result<Imported, MaintainError> {
+    let judging = Judging {
+        now: NOW,
+        password_hash: &|text| match text {
+            "bad" => Err("the hash is bad".into()),
+            text => Ok(text.strip_prefix("other-").unwrap_or(text).into()),
+        },
+    };
+    super::import(data, lines, judging, watch)
+}
+
 fn text(key: impl ToString) -> String {
     key.to_string()
 }
@@ -939,6 +958,225 @@ fn a_bad_line_is_named_and_nothing_is_made() {
             "{error}, not {line}"
         );
     }
+}
+
+/// Two people and what follows.
+fn lines_of(accounts: [&str; 2], entries: &[&str]) -> String {
+    let head = format!(
+        r#"{{"format":"chatd-export","version":1,"accounts":2,"entries":{}}}"#,
+        entries.len()
+    );
+    let mut lines = vec![head];
+    for (id, more) in (1..).zip(accounts) {
+        let seen = r#""is_admin":false,"disabled":false,"token_version":0"#;
+        let created = match more.contains("created_at") {
+            true => "",
+            false => r#","created_at":"2025-06-05T12:00:00.000Z""#,
+        };
+        let name = match more.contains("username") {
+            true => String::new(),
+            false => format!(r#""username":"user{id}","#),
+        };
+        lines.push(format!(
+            r#"{{"type":"user","id":{id},{name}{seen}{created}{more}}}"#
+        ));
+    }
+    for (id, more) in (1..).zip(entries) {
+        let message = r#""type":"message","sender_id":1,"receiver_id":2"#;
+        lines.push(format!(r#"{{"id":{id},{message},{more}}}"#));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// One message of 2031 dated today's and all later ones.
+#[test]
+fn a_time_that_has_not_come_is_refused_by_its_line() {
+    let said = |time: &str| format!(r#""content":"x","created_at":"{time}""#);
+    // Five minutes are allowed: clocks differ.
+    for (time, is_taken) in [
+        ("2027-01-15T08:00:00.000Z", true),
+        ("2027-01-15T08:05:00.000Z", true),
+        ("2027-01-15T09:05:00.000+01:00", true),
+        ("2027-01-15T08:05:00.001Z", false),
+        ("2031-01-01T00:00:00.000Z", false),
+        ("9999-12-30T22:00:00.000Z", false),
+    ] {
+        let in_message = lines_of(["", ""], &[&said("2025-01-01T00:00:00.000Z"), &said(time)]);
+        let in_account = |key: &str| lines_of(["", &format!(r#","{key}":"{time}""#)], &[]);
+        let cases = [
+            (in_message, 5, "the time"),
+            (in_account("created_at"), 3, "created_at"),
+            (in_account("revoked_at"), 3, "revoked_at"),
+            (in_account("last_seen"), 3, "last_seen"),
+        ];
+        for (lines, number, key) in cases {
+            match imported(&lines) {
+                Ok(_) => assert!(is_taken, "{key} {time}"),
+                Err(MaintainError::Line { line, reason }) => {
+                    assert!(!is_taken, "{key} {time}: {reason}");
+                    assert_eq!(line, number);
+                    assert!(reason.starts_with(&format!("{key}: ")), "{reason}");
+                    assert!(reason.contains("has not come yet"), "{reason}");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+/// A file whose clock was in 2031 for a while, and whose times went back when it was put right.
+#[test]
+fn times_that_went_back_with_the_clock_are_exported_and_imported() {
+    let data = Data::new();
+    let open = data.open().with_users(2);
+    for now in [NOW.as_ms() - 500, NOW.as_ms() - 400] {
+        open.apply(now + (2 << 40), message(1, 2, "ahead", None))
+            .unwrap();
+        open.apply(now, message(1, 2, "right", None)).unwrap();
+    }
+    open.close();
+    let lines = exported(&data);
+    let later = Judging {
+        now: Timestamp::from_ms(NOW.as_ms() + (3 << 40)),
+        password_hash: &|text| Ok(text.into()),
+    };
+    let again = Data::new();
+    super::import(&again.path, &mut lines.as_bytes(), later, &mut |_| {}).unwrap();
+    assert!(exported(&again) == lines);
+    assert_eq!(again.check().findings, []);
+    let back = lines_of(
+        ["", ""],
+        &[
+            r#""content":"x","created_at":"2025-01-03T00:00:00.000Z""#,
+            r#""content":"x","created_at":"2025-01-01T00:00:00.000Z""#,
+        ],
+    );
+    let error = imported(&back).err().unwrap().to_string();
+    assert!(
+        error.contains("line 5: is earlier"),
+        "no chatd writes that: {error}"
+    );
+}
+
+#[test]
+fn times_finer_than_milliseconds_are_cut_and_counted() {
+    let lines = lines_of(
+        [r#","last_seen":"2025-06-05T12:00:00.123456Z""#, ""],
+        &[
+            r#""content":"x","created_at":"2025-06-05T14:00:00.999999999+02:00""#,
+            r#""content":"x","created_at":"2025-06-05T12:00:00.999Z""#,
+            r#""content":"x","created_at":"2025-06-05T12:00:01.500000Z""#,
+            r#""content":"x","created_at":"2025-06-05T12:00:02.5Z""#,
+            r#""content":"x","created_at":"2025-06-05T12:00:02.500000001Z""#,
+        ],
+    );
+    let data = Data::new();
+    let came = import(&data.path, &mut lines.as_bytes(), &mut |_| {}).unwrap();
+    assert_eq!(came.cut_times, 3);
+    let found = exported(&data);
+    for time in [
+        "12:00:00.123Z",
+        "12:00:00.999Z",
+        "12:00:01.500Z",
+        "12:00:02.500Z",
+    ] {
+        assert!(found.contains(&format!("2025-06-05T{time}")), "{time}");
+    }
+    for time in [
+        "yesterday",
+        "1749124800",
+        "1969-12-31T23:59:59.9999Z",
+        "2025-06-05",
+    ] {
+        let said = format!(r#""content":"x","created_at":"{time}""#);
+        assert!(imported(&lines_of(["", ""], &[&said])).is_err(), "{time}");
+    }
+}
+
+#[test]
+fn each_field_of_a_line_is_held_to_what_its_door_asks() {
+    let sent = |more: &str| format!(r#"{more},"created_at":"2025-06-05T12:00:00.000Z""#);
+    let long = |count: usize| "x".repeat(count);
+    let account = |more: String, says: &'static str| (lines_of([&more, ""], &[]), 2, says);
+    let entry = |more: String, says: &'static str| (lines_of(["", ""], &[&sent(&more)]), 4, says);
+    let cases = [
+        account(
+            r#","avatar":"javascript:alert(1)""#.into(),
+            "avatar must be",
+        ),
+        account(
+            r#","avatar":"http://example.org/a.png""#.into(),
+            "avatar must be",
+        ),
+        account(
+            format!(r#","avatar":"https://{}""#, long(2_048)),
+            "avatar must be",
+        ),
+        account(
+            r#","avatar":"//example.org/a.png""#.into(),
+            "avatar must be",
+        ),
+        account(r#","username":"""#.into(), "username must be"),
+        account(r#","username":"  ""#.into(), "username must be"),
+        account(format!(r#","username":"{}""#, long(65)), "username must be"),
+        account(r#","username":"a\u0007""#.into(), "username must be"),
+        account(r#","password_hash":"bad""#.into(), "the hash is bad"),
+        account(r#","role":"admin""#.into(), "unknown field `role`"),
+        entry(
+            format!(r#""content":"{}""#, long(100_001)),
+            "the limit is 100000",
+        ),
+        entry(r#""content":" ""#.into(), "content must have"),
+        entry(r#""content":"x","client_id":"""#.into(), "1 to 64"),
+        entry(
+            format!(r#""content":"x","client_id":"{}""#, long(65)),
+            "1 to 64",
+        ),
+    ];
+    for (lines, number, says) in cases {
+        let error = imported(&lines).err().unwrap();
+        let MaintainError::Line { line, reason } = &error else {
+            panic!("{error}");
+        };
+        assert!(
+            *line == number && reason.contains(says),
+            "{error}, not {says}"
+        );
+    }
+    let lines = lines_of(
+        [
+            r#","password_hash":"other-hash""#,
+            r#","avatar":"https://example.org/a.png""#,
+        ],
+        &[&sent(&format!(r#""content":"{}""#, long(100_000)))],
+    );
+    let data = imported(&lines).unwrap();
+    let found = exported(&data);
+    assert!(
+        found.contains(r#""password_hash":"hash""#),
+        "not as it was given back"
+    );
+    assert!(found.contains("https://example.org/a.png"));
+    // What earlier versions took of pictures, and exported, does not keep anybody from coming.
+    let lines = lines_of(
+        [r#","avatar":"/a.png""#, r#","avatar":"img/b.png?x=1:2""#],
+        &[],
+    );
+    let data = Data::new();
+    let came = import(&data.path, &mut lines.as_bytes(), &mut |_| {}).unwrap();
+    assert_eq!(came.left_out_avatars, 2);
+    assert!(!exported(&data).contains("avatar"));
+    // The greatest number of an account ends nothing.
+    let last = crate::model::MAX_ID;
+    let lines = lines_of(["", ""], &[]).replace("\"id\":2", &format!("\"id\":{last}"));
+    let data = imported(&lines).unwrap();
+    let open = data.open();
+    let made = open.apply(0, crate::store::tests::new_user("later"));
+    assert!(
+        matches!(made, Ok(crate::store::Committed::User(user)) if user.id == UserId::new(2).unwrap())
+    );
+    open.close();
 }
 
 #[test]
