@@ -166,6 +166,9 @@ pub async fn run(
     if let Some(oddity) = clock::oddity(Timestamp::now(), store.last_at()) {
         tracing::warn!("{oddity}; set the clock, as by `timedatectl set-ntp true`");
     }
+    if let Some(shortage) = store.shortage() {
+        tracing::error!("{shortage}");
+    }
     let namespace = Namespace::new("/");
     let presence = Arc::new(Presence::default());
     let cursor_keys = store.cursor_keys();

@@ -748,6 +748,33 @@ fn a_full_disk_refuses_messages_is_still_read_and_recovers_once_there_is_room() 
     }
 }
 
+/// The server started, offered its link, and the first registration was refused without a word why.
+#[test]
+fn a_disk_that_is_too_small_from_the_start_is_said_then_and_used_once_there_is_room() {
+    let disk = Disk::with(Vec::new());
+    disk.open().with_users().close();
+    {
+        let mut bytes = disk.0.lock();
+        // Of 32 MiB one KiB is missing.
+        bytes.capacity = Some(bytes.cache.len() + (32 << 10) - 1);
+        bytes.tells_room = true;
+    }
+    let open = disk.open();
+    assert!(!open.store.is_writable());
+    let said = open.store.shortage().unwrap().to_string();
+    assert!(
+        said.contains("31 MiB free, and with less than 32 MiB"),
+        "{said}"
+    );
+    let refused = open.send("refused");
+    assert!(matches!(refused, Err(StoreError::Unavailable)));
+    disk.0.lock().capacity = None;
+    assert!(open.store.shortage().is_none());
+    open.send_until_taken("there is room");
+    assert!(open.store.is_writable());
+    open.close();
+}
+
 #[test]
 fn client_ids_are_known_over_sweeps_and_restarts_for_a_day() {
     let disk = Disk::with(Vec::new());

@@ -24,6 +24,7 @@ mod reader;
 mod readset;
 mod recency;
 mod record;
+mod room;
 mod schema;
 mod staging;
 mod state;
@@ -53,6 +54,7 @@ pub use holder::Holder;
 pub use invites::Invite;
 pub use missed::{MAX_MISSED, Missed, MissedChange};
 pub use reader::{HistoryQuery, HistoryRow, Page, Recent, Snapshot};
+pub use room::Shortage;
 
 use crate::budget::{Budget, memory_of_this_process};
 use crate::model::{
@@ -564,6 +566,12 @@ impl Store {
     /// Whether changes can be written: the disk has room and took the last transaction.
     pub fn is_writable(&self) -> bool {
         self.inner.writable.load(Ordering::Acquire)
+    }
+
+    /// Too little room on the disk, where there is.
+    pub fn shortage(&self) -> Option<Shortage> {
+        let free = self.inner.medium.free()?;
+        (free < room::RESERVE_BYTES).then_some(Shortage { free })
     }
 
     /// How many changes wait for the writer, and how many bytes of content.

@@ -30,6 +30,7 @@ use super::eras::{self, Renewal};
 use super::invites;
 use super::log::{Appending, Log};
 use super::record::seal;
+use super::room::RESERVE_BYTES;
 use super::schema::{Loaded, encode_pair};
 use super::staging::{Disk, Staged, Staging};
 use super::state::{Ahead, Changed, Changes};
@@ -41,9 +42,6 @@ use super::{
 use crate::metrics::METRICS;
 use crate::model::{Timestamp, UserId};
 
-/// 32 MiB: with less room than that nothing is written. A transaction of 5,000 of the longest messages takes 80 MB,
-/// but most take a few KB; and where this is too little the disk refuses, which loses nothing either.
-const RESERVE_BYTES: u64 = 32 << 20;
 /// The longest time between two tries to write again.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
@@ -172,6 +170,9 @@ impl Writer {
         client_ids: ClientIds,
         sweep: Sweep,
     ) -> Self {
+        // Said from the start, and not only to whoever is the first to want something written.
+        let trouble = (!inner.has_room(RESERVE_BYTES)).then_some(Trouble::NoRoom);
+        inner.set_writable(trouble.is_none());
         Self {
             inner,
             options,
@@ -179,7 +180,7 @@ impl Writer {
             committer: Mutex::new(Committer {
                 sweep,
                 renewal: Renewal::default(),
-                trouble: None,
+                trouble,
             }),
             teller: Mutex::new(Teller(done)),
             spare: Mutex::default(),
@@ -765,7 +766,8 @@ impl Failure {
             Self::NoRoom => {
                 tracing::error!(
                     changes,
-                    "the disk is full; nothing is confirmed until there is room"
+                    "the disk is full: less than {} MiB are free, which are left so; nothing is written until there is more",
+                    RESERVE_BYTES >> 20
                 );
                 Trouble::NoRoom
             }

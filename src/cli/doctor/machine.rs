@@ -139,7 +139,9 @@ fn kind_of_disk(folder: &Path, report: &mut Report) {
 
 fn room(folder: &Path, data: &Path, report: &mut Report) {
     let what = "free space";
-    let room = match rustix::fs::statvfs(folder) {
+    // The file may be on another disk than its folder: mounted, or behind a link.
+    let disk = if data.exists() { data } else { folder };
+    let room = match rustix::fs::statvfs(disk) {
         Ok(room) => room.f_bavail.saturating_mul(room.f_frsize),
         Err(error) => return report.wrong(what, &format!("the disk does not say: {error}")),
     };
@@ -149,7 +151,7 @@ fn room(folder: &Path, data: &Path, report: &mut Report) {
     if room < NO_ROOM {
         report.wrong(
             what,
-            &format!("{found}: make room; with less than 32 MiB no message is taken, with less than 64 no backup made"),
+            &format!("{found}: make room, or give a --data on a larger disk; with less than 32 MiB nothing is written, no message and no account, with less than 64 no backup made"),
         );
     } else if room < LITTLE_ROOM || room < size {
         report.doubt(
