@@ -20,6 +20,7 @@ mod restore;
 mod service;
 mod stream;
 mod systemd_unit;
+mod variables;
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -78,7 +79,7 @@ struct Flags {
     #[arg(long, env = "CHATD_COMMIT_INTERVAL", default_value = "3ms", value_parser = commit_interval, value_name = "TIME")]
     commit_interval: Duration,
     /// Who may make an account; the very first one is made by the set-up link in any case
-    #[arg(long, env = "CHATD_REGISTRATION", value_enum, default_value_t = Mode::Invite)]
+    #[arg(long, env = "CHATD_REGISTRATION", value_enum, ignore_case = true, default_value_t = Mode::Invite)]
     registration: Mode,
     /// How long a login lasts
     #[arg(long, env = "CHATD_TOKEN_LIFETIME", default_value = "30d", value_parser = duration, value_name = "TIME")]
@@ -141,7 +142,7 @@ struct Flags {
         env = "CHATD_ACME_DOMAIN",
         value_delimiter = ',',
         value_name = "NAME",
-        conflicts_with = "tls_cert"
+        conflicts_with_all = ["tls_cert", "tls_key"]
     )]
     acme_domain: Vec<String>,
     /// The authority's ACME directory; Let's Encrypt's, unless given
@@ -214,7 +215,7 @@ struct Flags {
     #[arg(long, env = "CHATD_LOG", default_value = DEFAULT_LOG, value_parser = log_filter, value_name = "FILTER")]
     log: String,
     /// How log lines are written
-    #[arg(long, env = "CHATD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, env = "CHATD_LOG_FORMAT", value_enum, ignore_case = true, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }
 
@@ -641,8 +642,9 @@ const FEW_CLIENTS: usize = 4_000;
 /// The whole program: flags, then a subcommand, or log and server. Exit code 0 when it did what it was asked to, 1 when
 /// it failed, 2 for wrong flags.
 pub fn main() -> ExitCode {
-    let flags = match Flags::try_parse() {
-        Ok(flags) => flags,
+    let parsed = variables::parse(std::env::args_os(), std::env::vars_os());
+    let (flags, warnings) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return answer_usage(&error),
     };
     if flags.demo && !flags.host.is_loopback() {
@@ -678,7 +680,12 @@ pub fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match &flags.command {
-            None => serve(&flags).await,
+            None => {
+                for warning in &warnings {
+                    tracing::warn!("{warning}");
+                }
+                serve(&flags).await
+            }
             Some(Command::Operate(command)) => operate::run(command, &flags).await,
             Some(Command::Doctor(doctor)) => doctor.run(&flags.data).await,
             // Done above, without a runtime.

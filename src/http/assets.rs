@@ -26,7 +26,7 @@ struct Assets;
 struct Packed;
 
 /// The version of the page: 16 hexadecimal digits that follow from all of its files.
-pub(super) const VERSION: &str = env!("CHATD_PAGE_VERSION");
+pub(super) const VERSION: &str = env!("PAGE_VERSION");
 
 /// The page runs nothing and loads nothing but its own files, turns no text into markup or code, and stands in no
 /// frame. Its icon is in the page itself.
