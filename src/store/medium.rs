@@ -27,6 +27,8 @@ use crate::metrics::METRICS;
 
 /// Bytes that outlive one opening of the database.
 pub(super) trait Medium: fmt::Debug + Send + Sync {
+    /// Lets others open it, once nothing is read or written any more.
+    fn unlock(&self) {}
     /// How many bytes there are.
     fn len(&self) -> io::Result<u64>;
     /// Reads exactly so many from there.
@@ -108,6 +110,12 @@ impl LockedFile {
 }
 
 impl Medium for LockedFile {
+    fn unlock(&self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "the data file stays locked until the program ends");
+        }
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }

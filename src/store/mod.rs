@@ -417,14 +417,17 @@ impl Opened {
 }
 
 impl Opened {
-    /// Closes the database, so that the next start need not check it. What was held back is lost.
-    fn close(self) -> Result<(), DatabaseError> {
+    /// Closes the database, so that the next start need not check it. What was held back is lost. Returns
+    /// `false` where a reader that is at work keeps it open for a moment longer; then it closes by itself.
+    fn close(self) -> Result<bool, DatabaseError> {
         if self.is_holding() {
             self.give_up();
-            return Ok(());
+            return Ok(true);
         }
-        // A reader that is at work keeps it open for a moment longer; then it closes by itself.
-        Arc::into_inner(self.db).map_or(Ok(()), Database::close)
+        match Arc::into_inner(self.db) {
+            Some(db) => db.close().map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Closes the database without another byte written.
@@ -747,8 +750,14 @@ impl Store {
         }
         self.end_copying();
         let opened = self.inner.database.write().take();
-        if let Some(Err(error)) = opened.map(Opened::close) {
-            tracing::warn!(%error, "the data file could not be closed; the next start checks it");
+        match opened.map(Opened::close) {
+            // Whatever still holds the store, such as a task that was told to end and has not yet, the next who
+            // opens the file need not wait for it.
+            Some(Ok(true)) => self.inner.medium.unlock(),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "the data file could not be closed; the next start checks it");
+            }
+            Some(Ok(false)) | None => {}
         }
     }
 }

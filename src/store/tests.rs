@@ -1340,3 +1340,18 @@ async fn what_memory_holds_is_answered_while_every_reading_thread_is_busy() {
     assert_eq!(many.await, 150);
     open.close();
 }
+
+/// A server that had ended kept its data file locked for as long as any task held the store.
+#[test]
+fn a_file_that_is_closed_can_be_opened_though_something_still_holds_its_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::File(folder.path().join("chatd.redb"));
+    let open = Open::at(&location).unwrap().with_users(2);
+    open.send(1, 2, "x");
+    let held = open.store.clone();
+    open.close();
+    let again = Open::at(&location).unwrap();
+    assert_eq!(again.history(1, 2, None, None, 10).0.len(), 1);
+    again.close();
+    drop(held);
+}
