@@ -466,8 +466,8 @@ impl Accounts {
         self.store.user(id)
     }
 
-    /// The accounts whose name contains this text, the caller left out.
-    pub fn search(&self, caller: UserId, query: &str, limit: usize) -> Vec<Arc<User>> {
+    /// The accounts whose name contains this text, the caller left out; and how many blocks of names were gone through.
+    pub fn search(&self, caller: UserId, query: &str, limit: usize) -> (Vec<Arc<User>>, usize) {
         self.store.search_users(query, caller, limit)
     }
 }

@@ -354,6 +354,11 @@ impl Chat {
             .await?)
     }
 
+    /// About how many chats a person has.
+    pub fn chats(&self, user: UserId) -> usize {
+        self.store.chats(user)
+    }
+
     /// A person's unread messages, ascending by id, and how many there are in all.
     pub async fn unread(
         &self,

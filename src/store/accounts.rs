@@ -158,16 +158,12 @@ impl Staging<'_> {
         }
     }
 
-    /// Whether somebody else is an enabled administrator. Looks at every account: asked only when one is put down.
+    /// Whether somebody else is an enabled administrator.
     fn another_administers(&self, id: UserId) -> bool {
         let staged = self.users.values();
-        let stored = self
-            .state
-            .directory
-            .iter()
-            .filter(|user| !self.users.contains_key(&user.id));
-        staged
-            .chain(stored)
-            .any(|user| user.id != id && user.is_admin && !user.disabled)
+        let mut staged = staged.filter(|user| user.is_admin && !user.disabled);
+        let stored = self.state.directory.admins();
+        let mut stored = stored.filter(|stored| !self.users.contains_key(stored));
+        staged.any(|user| user.id != id) || stored.any(|stored| stored != id)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
@@ -101,17 +102,21 @@ impl Invites {
             .insert(Arc::clone(&invite.code), (number, invite));
     }
 
-    fn remove(&mut self, number: u64) {
-        self.by_code.retain(|_, (kept, _)| *kept != number);
-    }
-
     /// Takes over what a transaction changed.
     pub(super) fn publish(&mut self, changes: Vec<InviteChange>) {
+        let mut gone = FxHashSet::default();
         for (number, invite) in changes {
             match invite {
-                Some(invite) => self.put(number, invite),
-                None => self.remove(number),
+                Some(invite) => {
+                    // One that is changed and then revoked comes twice.
+                    gone.remove(&number);
+                    self.put(number, invite);
+                }
+                None => drop(gone.insert(number)),
             }
+        }
+        if !gone.is_empty() {
+            self.by_code.retain(|_, (number, _)| !gone.contains(number));
         }
     }
 }

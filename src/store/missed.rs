@@ -2,8 +2,9 @@
 
 use super::StoreError;
 use super::chain::ReadLog;
-use super::reader::{Page, Snapshot, message_of};
+use super::reader::{Order, Page, Pick, Snapshot, message_of};
 use super::record::{Body, Entry};
+use super::state::{Conversation, State};
 use crate::model::{ChatRead, EntryId, Message, MessageId, MessageRead, Pair, Timestamp, UserId};
 
 /// 10,000 entries: whoever missed more reads their chats afresh, which costs less than being told of each.
@@ -89,24 +90,36 @@ impl Snapshot<'_> {
         from: u64,
         limit: usize,
     ) -> Result<(Option<Page<Missed>>, u64), StoreError> {
-        let (chats, newest): (Vec<_>, u64) = {
-            let state = self.state();
-            self.afford_chats(&state, user)?;
-            let touched = state.touched(user).map_while(|conversation| {
-                let last = conversation.last_entry?;
-                (last.get() >= from).then_some((conversation.pair, last))
-            });
-            (touched.collect(), state.last_entry)
+        let mut chats = Vec::new();
+        let mut count = 0;
+        let pick = |_: &State, conversation: &Conversation| {
+            let last = conversation.last_entry.filter(|last| last.get() >= from);
+            let Some(last) = last else {
+                return Pick::Enough;
+            };
+            count += 1;
+            // Each has an entry at least.
+            match count > MAX_MISSED {
+                true => Pick::Last((conversation.pair, last)),
+                false => Pick::Take((conversation.pair, last)),
+            }
         };
+        let newest = self.go_through(user, Order::Entries, pick, |picked| {
+            chats.extend(picked);
+            Ok(())
+        })?;
         let log = self.log();
         let mut found = Vec::new();
         for (pair, last) in chats {
             let mut next = Some(last);
             while let Some(id) = next.filter(|id| id.get() >= from) {
-                if found.len() == MAX_MISSED {
-                    return Ok((None, newest));
+                // What came while others were gone through is told the next time.
+                if id.get() <= newest {
+                    if found.len() == MAX_MISSED {
+                        return Ok((None, newest));
+                    }
+                    found.push((id, pair));
                 }
-                found.push((id, pair));
                 next = log.read(id, |entry| entry.previous)?;
             }
         }

@@ -19,6 +19,7 @@ mod log;
 pub mod maintain;
 mod medium;
 mod missed;
+mod names;
 mod queue;
 mod reader;
 mod readset;
@@ -34,6 +35,8 @@ mod tail;
 mod users;
 mod writer;
 
+#[cfg(test)]
+mod costs;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
@@ -686,13 +689,17 @@ impl Store {
     pub fn users_after(&self, after: u64, limit: usize) -> (Vec<Arc<User>>, bool) {
         let mut users: Vec<_> = {
             let state = self.inner.state.read();
-            let later = state.directory.iter().filter(|user| user.id.get() > after);
+            let later = state.directory.after(after).take(limit + 1);
             later.map(Arc::clone).collect()
         };
-        users.sort_unstable_by_key(|user| user.id);
         let has_more = users.len() > limit;
         users.truncate(limit);
         (users, has_more)
+    }
+
+    /// About how many conversations a person has: at least their number, and at most some twice that for either order.
+    pub fn chats(&self, user: UserId) -> usize {
+        self.inner.state.read().touches(user)
     }
 
     /// Every invite that is kept, the newest first.
@@ -712,30 +719,21 @@ impl Store {
         self.inner.state.read().directory.is_empty()
     }
 
-    /// The accounts whose name contains this text, without case, except one: by name, those that start with it first.
-    pub fn search_users(&self, text: &str, except: UserId, limit: usize) -> Vec<Arc<User>> {
-        let wanted = Username::key_of(text);
-        let mut found: Vec<_> = {
-            let state = self.inner.state.read();
-            let named = state
-                .directory
-                .iter()
-                .filter(|user| user.id != except && !user.disabled);
-            named
-                .filter_map(|user| {
-                    user.username
-                        .key()
-                        .find(&wanted)
-                        .map(|at| (at > 0, Arc::clone(user)))
-                })
-                .collect()
-        };
-        found.sort_by_cached_key(|(inside, user)| (*inside, user.username.key()));
-        found
-            .into_iter()
-            .take(limit)
-            .map(|(_, user)| user)
-            .collect()
+    /// The accounts whose name contains this text, without case, except one: by name, those that start with it first. Costs
+    /// a few names looked at, mostly; how many blocks of some hundreds of them is said too.
+    pub fn search_users(
+        &self,
+        text: &str,
+        except: UserId,
+        limit: usize,
+    ) -> (Vec<Arc<User>>, usize) {
+        let names = self.inner.state.read().directory.searched();
+        // Nobody waits for this.
+        let found = names.search(&Username::key_of(text), limit + 1);
+        let others = found.ids.into_iter().filter(|id| *id != except);
+        let state = self.inner.state.read();
+        let users = others.filter_map(|id| state.directory.get(id).cloned());
+        (users.take(limit).collect(), found.blocks)
     }
 
     /// Takes no more changes, writes those that are queued and all that is derived, waits for the writer to end and

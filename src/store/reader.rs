@@ -10,16 +10,20 @@ use std::sync::Arc;
 
 use parking_lot::RwLockReadGuard;
 use redb::{Database, ReadableDatabase};
+use rustc_hash::FxHashSet;
 
 use super::chain::{ReadLog, newest_older, oldest_newer};
 use super::log::Log;
+use super::recency::Touch;
 use super::record::{Entry, MessageBody};
 use super::state::{Conversation, State};
 use super::tables::CREDENTIALS;
 use super::tail::Tail;
 use super::{Inner, StoreError};
 use crate::budget::PAGE_BYTES;
-use crate::model::{ClientId, EntryId, Message, MessageId, Pair, User, UserId, row_bytes};
+use crate::model::{
+    ClientId, ConversationId, EntryId, Message, MessageId, Pair, User, UserId, row_bytes,
+};
 
 /// A message as its reader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +91,10 @@ pub struct Snapshot<'a> {
 const INLINE_ENTRIES: u32 = 128;
 /// How many touches a person may have whose chats are gone through there.
 const INLINE_TOUCHES: usize = 1_024;
+
+/// So many touches are gone through, some 50 us, before others have a turn at the state. As many as may be gone through on a
+/// thread that others wait for.
+const TOUCHES_A_TURN: usize = INLINE_TOUCHES;
 
 /// For so many rows of a history room is made at once: a page that is not full is soon gone.
 const MAX_ROOM: usize = 64;
@@ -336,25 +344,30 @@ impl<'a> Snapshot<'a> {
         before: Option<MessageId>,
         limit: usize,
     ) -> Result<Page<Recent>, StoreError> {
-        let mut found: Vec<_> = {
-            let state = self.inner.state.read();
-            self.afford_chats(&state, user)?;
-            let older = state.recent(user).filter_map(|conversation| {
+        let (mut found, mut count, mut lowest) = (Vec::new(), 0, before);
+        let pick = |state: &State, conversation: &Conversation| {
+            let row = || {
                 let last = conversation.chain.last()?;
-                if before.is_some_and(|before| last >= before) {
+                // One that got a message while others were gone through is on another page by now.
+                if lowest.is_some_and(|lowest| last >= lowest) {
                     return None;
                 }
                 let side = conversation.pair.side(user)?;
                 let peer = state.directory.get(conversation.pair.members()[1 - side])?;
-                Some((
-                    std::sync::Arc::clone(peer),
-                    conversation.pair,
-                    last,
-                    conversation.unread(side),
-                ))
-            });
-            older.take(limit + 1).collect()
+                let unread_count = conversation.unread(side);
+                Some((Arc::clone(peer), conversation.pair, last, unread_count))
+            };
+            let Some(row) = row() else { return Pick::Skip };
+            (count, lowest) = (count + 1, Some(row.2));
+            match count > limit {
+                true => Pick::Last(row),
+                false => Pick::Take(row),
+            }
         };
+        self.go_through(user, Order::Messages, pick, |rows| {
+            found.extend(rows);
+            Ok(())
+        })?;
         let has_more = found.len() > limit;
         found.truncate(limit);
         let log = self.log();
@@ -382,52 +395,57 @@ impl<'a> Snapshot<'a> {
     }
 
     /// A person's unread messages of all chats that are newer than `after`, ascending by id; and how many are unread in
-    /// all, older ones included.
+    /// all, older ones included. Of a chat with unread messages it costs O(log n) reads to find the first; no more than a
+    /// page's worth of chats is kept.
     pub fn unread(
         &self,
         user: UserId,
         after: Option<MessageId>,
         limit: usize,
     ) -> Result<(Page<Message>, u64), StoreError> {
-        let conversations: Vec<(Conversation, usize)> = {
-            let state = self.inner.state.read();
-            self.afford_chats(&state, user)?;
-            let unread = state.recent(user).filter_map(|conversation| {
-                let side = conversation.pair.side(user)?;
-                (conversation.unread(side) > 0).then(|| (conversation.clone(), side))
-            });
-            unread.collect()
-        };
-        let total = conversations
-            .iter()
-            .map(|(conversation, side)| conversation.unread(*side))
-            .sum();
-        let log = &self.log();
-        // One queue a chat, merged by id; a queue is filled a few messages at a time, as far as the page needs them.
-        let mut queues = Vec::with_capacity(conversations.len());
-        let mut heads = BinaryHeap::new();
-        for (conversation, side) in conversations {
-            let mut queue = UnreadQueue::new(log, conversation, side, after)?;
-            if let Some(message) = queue.pop(log)? {
-                heads.push(Reverse((message.id, queues.len())));
-                queues.push((queue, message));
+        let mut total = 0;
+        // The chats whose first unread messages are the oldest: no other can be on the page, and one more tells whether
+        // there is another page.
+        let mut oldest = BinaryHeap::new();
+        let pick = |_: &State, conversation: &Conversation| {
+            let Some(side) = conversation.pair.side(user) else {
+                return Pick::Skip;
+            };
+            match conversation.unread(side) {
+                0 => Pick::Skip,
+                count => {
+                    total += count;
+                    Pick::Take((conversation.clone(), side))
+                }
             }
-        }
-        let mut rows = Vec::new();
+        };
+        self.go_through(user, Order::Messages, pick, |chats| {
+            let log = &self.log();
+            for (conversation, side) in chats {
+                let unread = UnreadQueue::new(log, conversation, side, after)?;
+                let Some(first) = unread.into_head(log)? else {
+                    continue;
+                };
+                oldest.push(first);
+                if oldest.len() > limit + 1 {
+                    oldest.pop();
+                }
+            }
+            Ok(())
+        })?;
+        let log = &self.log();
+        let mut heads: BinaryHeap<_> = oldest.into_iter().map(Reverse).collect();
+        let mut rows = Vec::with_capacity(limit.min(MAX_ROOM));
         let mut filled = Filled::default();
         while rows.len() < limit
             && !filled.is_full()
-            && let Some(Reverse((_, at))) = heads.pop()
+            && let Some(Reverse(Head { id, queue })) = heads.pop()
         {
-            let (queue, head) = &mut queues[at];
-            filled.add(head);
-            match queue.pop(log)? {
-                Some(next) => {
-                    heads.push(Reverse((next.id, at)));
-                    rows.push(std::mem::replace(head, next));
-                }
-                None => rows.push(head.clone()),
-            }
+            let pair = queue.conversation.pair;
+            let message = log.read_message(id, |entry, body| message_of(id, pair, entry, body))?;
+            filled.add(&message);
+            rows.push(message);
+            heads.extend(queue.into_head(log)?.map(Reverse));
         }
         Ok((
             Page {
@@ -437,18 +455,170 @@ impl<'a> Snapshot<'a> {
             total,
         ))
     }
+
+    /// Goes through a person's chats, the newest first. `pick` looks at one while the state is held; `take` gets what was
+    /// picked, after some hundreds of chats each time, while nothing is held. Returns the newest entry that there was at
+    /// the beginning: of what came after that, all or nothing may be seen.
+    pub(super) fn go_through<T>(
+        &self,
+        user: UserId,
+        order: Order,
+        mut pick: impl FnMut(&State, &Conversation) -> Pick<T>,
+        mut take: impl FnMut(Vec<T>) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
+        let mut turn = Turn {
+            order,
+            seen: FxHashSet::default(),
+            picked: Vec::new(),
+            is_over: false,
+        };
+        let (mut rest, newest) = {
+            let state = self.state();
+            self.afford_chats(&state, user)?;
+            let touches = state.touch_list(user);
+            let (older, latest) = touches.split_at(touches.len().saturating_sub(TOUCHES_A_TURN));
+            if older.is_empty() {
+                turn.all(&state, user, &mut pick);
+            } else {
+                turn.some(&state, latest, &mut pick);
+            }
+            let rest = match turn.is_over {
+                true => Vec::new(),
+                false => older.to_vec(),
+            };
+            (rest, state.last_entry)
+        };
+        take(std::mem::take(&mut turn.picked))?;
+        while !rest.is_empty() && !turn.is_over {
+            let touches = rest.split_off(rest.len().saturating_sub(TOUCHES_A_TURN));
+            turn.some(&self.state(), &touches, &mut pick);
+            take(std::mem::take(&mut turn.picked))?;
+        }
+        Ok(newest)
+    }
 }
 
-/// How many unread messages of a chat are fetched at once: finding the first costs O(log n) reads, the rest one each.
+/// By what a person's chats are in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Their newest messages; chats without any are left out.
+    Messages,
+    /// Their newest entries of any kind.
+    Entries,
+}
+
+/// What becomes of a chat that is gone through.
+pub(super) enum Pick<T> {
+    /// Nothing.
+    Skip,
+    /// It is taken.
+    Take(T),
+    /// It is taken, and no older one is wanted.
+    Last(T),
+    /// No older one is wanted, and this one neither.
+    Enough,
+}
+
+/// A part of a person's chats, and what was seen in earlier parts.
+struct Turn<T> {
+    order: Order,
+    seen: FxHashSet<ConversationId>,
+    picked: Vec<T>,
+    is_over: bool,
+}
+
+impl<T> Turn<T> {
+    /// All of them at once, without a note of which were seen.
+    fn all(
+        &mut self,
+        state: &State,
+        user: UserId,
+        pick: &mut impl FnMut(&State, &Conversation) -> Pick<T>,
+    ) {
+        match self.order {
+            Order::Messages => state
+                .recent(user)
+                .all(|conversation| self.put(pick(state, conversation))),
+            Order::Entries => state
+                .touched(user)
+                .all(|conversation| self.put(pick(state, conversation))),
+        };
+    }
+
+    /// Those of these touches that were not seen before.
+    fn some(
+        &mut self,
+        state: &State,
+        touches: &[Touch],
+        pick: &mut impl FnMut(&State, &Conversation) -> Pick<T>,
+    ) {
+        for touch in touches.iter().rev() {
+            if self.order == Order::Messages && !touch.is_message() {
+                continue;
+            }
+            if let Some(conversation) = state.conversation(touch.conversation())
+                && self.seen.insert(touch.conversation())
+                && !self.put(pick(state, conversation))
+            {
+                return;
+            }
+        }
+    }
+
+    /// Whether it goes on.
+    fn put(&mut self, pick: Pick<T>) -> bool {
+        match pick {
+            Pick::Skip => {}
+            Pick::Take(value) => self.picked.push(value),
+            Pick::Last(value) => {
+                self.picked.push(value);
+                self.is_over = true;
+            }
+            Pick::Enough => self.is_over = true,
+        }
+        !self.is_over
+    }
+}
+
+/// How many unread messages of a chat are looked for at once, once its first is on the page: finding the first costs
+/// O(log n) reads, the rest one each.
 const UNREAD_STEP: usize = 16;
 
 /// The unread messages of one chat, oldest first.
 struct UnreadQueue {
     conversation: Conversation,
     side: usize,
-    /// The greatest ordinal that was fetched, or that is not wanted.
+    /// The greatest ordinal that was found, or that is not wanted.
     done: u64,
-    fetched: VecDeque<Message>,
+    found: VecDeque<MessageId>,
+    /// How many are looked for next.
+    step: usize,
+}
+
+/// The first unread message of a chat, and the rest of them. Compared by that message.
+struct Head {
+    id: MessageId,
+    queue: UnreadQueue,
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Head {}
+
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Head {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.id.cmp(&other.id)
+    }
 }
 
 impl UnreadQueue {
@@ -467,22 +637,26 @@ impl UnreadQueue {
             conversation,
             side,
             done,
-            fetched: VecDeque::new(),
+            found: VecDeque::new(),
+            step: 1,
         })
     }
 
-    fn pop(&mut self, log: &SnapshotLog<'_>) -> Result<Option<Message>, StoreError> {
-        if self.fetched.is_empty() {
-            self.fetch(log)?;
+    /// The first of them, if there is one.
+    fn into_head(mut self, log: &SnapshotLog<'_>) -> Result<Option<Head>, StoreError> {
+        if self.found.is_empty() {
+            self.find(log)?;
         }
-        Ok(self.fetched.pop_front())
+        let first = self.found.pop_front();
+        Ok(first.map(|id| Head { id, queue: self }))
     }
 
-    fn fetch(&mut self, log: &SnapshotLog<'_>) -> Result<(), StoreError> {
+    fn find(&mut self, log: &SnapshotLog<'_>) -> Result<(), StoreError> {
         let author = 1 - self.side;
         let unread = self.conversation.read[self.side]
             .unread_after(self.done, self.conversation.sent[author]);
-        let ordinals: Vec<u64> = unread.take(UNREAD_STEP).collect();
+        let ordinals: Vec<u64> = unread.take(self.step).collect();
+        self.step = UNREAD_STEP;
         let mut from = self.conversation.chain.last();
         // Newest first, so that each search starts where the one before it ended.
         for ordinal in ordinals.iter().rev() {
@@ -491,11 +665,7 @@ impl UnreadQueue {
                 break;
             };
             from = Some(place.id);
-            let pair = self.conversation.pair;
-            self.fetched
-                .push_front(log.read_message(place.id, |entry, body| {
-                    message_of(place.id, pair, entry, body)
-                })?);
+            self.found.push_front(place.id);
         }
         self.done = ordinals.last().copied().unwrap_or(self.done);
         Ok(())

@@ -1,6 +1,7 @@
 //! Which messages of another a person has read: a prefix, and islands beyond it.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::record::{Rest, put};
 
@@ -14,26 +15,35 @@ pub(super) struct ReadSet {
     islands: Islands,
 }
 
-/// Most sets have none: then they take one word.
+/// Most sets have none: then they take one word. Copies share theirs until one of them is changed: a reader may leave a
+/// hundred thousand gaps, and a conversation is copied for every transaction and every page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Islands(Option<Box<Ranges>>);
+struct Islands(Option<Arc<Ranges>>);
 
-/// First and last of each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Ranges(Vec<(u64, u64)>);
+struct Ranges {
+    /// First and last of each.
+    list: Vec<(u64, u64)>,
+    /// How many ordinals they have in all.
+    count: u64,
+}
 
 impl Deref for Islands {
     type Target = [(u64, u64)];
 
     fn deref(&self) -> &Self::Target {
-        self.0.as_ref().map_or(&[], |ranges| &ranges.0)
+        self.0.as_ref().map_or(&[], |ranges| &ranges.list)
     }
 }
 
 impl Islands {
     /// To be changed; [`Self::tidy`] is to follow where some may have been removed.
-    fn ranges(&mut self) -> &mut Vec<(u64, u64)> {
-        &mut self.0.get_or_insert_default().0
+    fn ranges(&mut self) -> &mut Ranges {
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+
+    fn count(&self) -> u64 {
+        self.0.as_ref().map_or(0, |ranges| ranges.count)
     }
 
     /// Gives the room of none back.
@@ -72,19 +82,16 @@ impl ReadSet {
             let gap = rest.take().filter(|gap| *gap >= 2)?;
             let first = end.checked_add(gap)?;
             end = first.checked_add(rest.take()?)?;
-            islands.ranges().push((first, end));
+            let ranges = islands.ranges();
+            ranges.list.push((first, end));
+            ranges.count += end - first + 1;
         }
         Some(Self { through, islands })
     }
 
     /// How many ordinals are read.
     pub(super) fn count(&self) -> u64 {
-        self.through
-            + self
-                .islands
-                .iter()
-                .map(|(first, last)| last - first + 1)
-                .sum::<u64>()
+        self.through + self.islands.count()
     }
 
     /// Whether this one is read.
@@ -107,7 +114,9 @@ impl ReadSet {
             .islands
             .get(after)
             .is_some_and(|(first, _)| *first == ordinal + 1);
-        let islands = self.islands.ranges();
+        let ranges = self.islands.ranges();
+        ranges.count += 1;
+        let islands = &mut ranges.list;
         match (joins_left, joins_right) {
             (true, true) => {
                 islands[after - 1].1 = islands[after].1;
@@ -149,7 +158,9 @@ impl ReadSet {
         });
         self.through = through;
         if count > 0 {
-            self.islands.ranges().drain(..count);
+            let ranges = self.islands.ranges();
+            let taken = ranges.list.drain(..count);
+            ranges.count -= taken.map(|(first, last)| last - first + 1).sum::<u64>();
             self.islands.tidy();
         }
     }
@@ -222,6 +233,27 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_of_a_set_with_many_gaps_shares_them_until_it_is_changed() {
+        let mut set = ReadSet::default();
+        for ordinal in 1..=10_000 {
+            set.mark(ordinal * 2);
+        }
+        let mut copy = set.clone();
+        let shared = |one: &ReadSet, other: &ReadSet| {
+            Arc::ptr_eq(
+                one.islands.0.as_ref().unwrap(),
+                other.islands.0.as_ref().unwrap(),
+            )
+        };
+        assert!(shared(&set, &copy));
+        assert_eq!(copy.count(), 10_000);
+        assert!(copy.mark(3));
+        assert!(!shared(&set, &copy));
+        assert_eq!((set.count(), copy.count()), (10_000, 10_001));
+        assert!(!set.contains(3));
+    }
+
+    #[test]
     fn it_agrees_with_a_plain_set_over_random_marks() {
         for seed in 0..50 {
             let mut random = rand::rngs::StdRng::seed_from_u64(seed);
@@ -237,6 +269,9 @@ mod tests {
                     assert_eq!(set.mark_through(ordinal), changed);
                 }
                 assert_eq!(set.count(), plain.len() as u64);
+                let mut row = Vec::new();
+                set.encode(&mut row);
+                assert_eq!(ReadSet::decode(&mut Rest(&row)), Some(set.clone()));
                 let after = random.random_range(0..=60);
                 let unread: Vec<u64> = (1..=60)
                     .filter(|ordinal| !plain.contains(ordinal))

@@ -150,9 +150,13 @@ impl Recency {
 
     /// A person's touches, newest first. Earlier ones of a conversation may follow.
     pub(super) fn touches(&self, person: UserId) -> impl Iterator<Item = Touch> {
+        self.list(person).iter().rev().copied()
+    }
+
+    /// The same, newest last.
+    pub(super) fn list(&self, person: UserId) -> &[Touch] {
         let touches = self.people.get(&person);
-        let list = touches.map_or(&[][..], |touches| &touches.list);
-        list.iter().rev().copied()
+        touches.map_or(&[][..], |touches| &touches.list)
     }
 }
 

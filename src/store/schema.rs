@@ -247,18 +247,18 @@ pub(super) fn load(db: &Database, options: &StoreOptions) -> Result<Loaded, Stor
 }
 
 fn load_people(db: &Database) -> Result<(Directory, Invites), StoreError> {
-    let (mut directory, mut all_invites) = (Directory::default(), Invites::default());
+    let (mut users, mut all_invites) = (Vec::new(), Invites::default());
     let txn = db.begin_read()?;
     for row in txn.open_table(USERS)?.iter()? {
         let (key, value) = row?;
-        directory.put(users::decode(key.value(), value.value())?.into());
+        users.push(users::decode(key.value(), value.value())?.into());
     }
     for row in txn.open_table(INVITES)?.iter()? {
         let (key, value) = row?;
         let invite = invites::decode(key.value(), value.value())?;
         all_invites.put(key.value(), invite);
     }
-    Ok((directory, all_invites))
+    Ok((Directory::of(users), all_invites))
 }
 
 /// How many rows make a block of conversations in memory.

@@ -222,6 +222,11 @@ impl State {
         self.recency.len(user)
     }
 
+    /// A person's touches, the newest last: for those who go through them a part at a time.
+    pub(super) fn touch_list(&self, user: UserId) -> &[Touch] {
+        self.recency.list(user)
+    }
+
     /// A person's conversations, the one with the newest message first.
     pub(super) fn recent(&self, user: UserId) -> impl Iterator<Item = &Conversation> {
         let touches = self.recency.touches(user);

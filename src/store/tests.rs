@@ -757,7 +757,7 @@ fn names_are_found_by_any_part_those_that_begin_with_it_first() {
         open.apply(0, new_user(name)).unwrap();
     }
     let found = |text: &str, except, limit| -> Vec<String> {
-        let users = open.store.search_users(text, user(except), limit);
+        let (users, _) = open.store.search_users(text, user(except), limit);
         users.iter().map(|user| user.username.to_string()).collect()
     };
     assert_eq!(found("BOB", 9, 10), ["bob", "Adabob"]);

@@ -1,13 +1,15 @@
 //! How an account is written, and who is who in memory.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use super::names::Names;
 use super::record::{seal, unseal};
 use crate::model::{Timestamp, User, UserId, Username};
 
@@ -69,7 +71,7 @@ pub(super) fn decode(key: u64, sealed: &[u8]) -> Result<User, StoreError> {
     })
 }
 
-/// Every account, in memory: some 300 bytes each with its name and both maps.
+/// Every account, in memory: some 350 bytes each with its name and all that it is found by.
 #[derive(Default)]
 pub(super) struct Directory {
     users: FxHashMap<UserId, Arc<User>>,
@@ -78,11 +80,31 @@ pub(super) struct Directory {
     /// Accounts of an earlier version whose [`Username::key`] an older account has too, by [`Username::letters_of`]:
     /// usable as before, until they are renamed.
     look_alikes: HashMap<String, UserId>,
+    /// The names of those who are not disabled.
+    searched: Names,
+    ids: BTreeSet<UserId>,
+    /// The administrators who are not disabled.
+    admins: FxHashSet<UserId>,
     greatest: u64,
     used_ids: u64,
 }
 
 impl Directory {
+    /// That of all these.
+    pub(super) fn of(users: Vec<Arc<User>>) -> Self {
+        let enabled = users.iter().filter(|user| !user.disabled);
+        let searched = enabled.map(|user| (user.username.key(), user.id)).collect();
+        let mut directory = Self {
+            ids: users.iter().map(|user| user.id).collect(),
+            ..Self::default()
+        };
+        for user in users {
+            directory.set(user);
+        }
+        directory.searched = Names::of(searched);
+        directory
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.users.is_empty()
     }
@@ -116,14 +138,60 @@ impl Directory {
         self.used_ids
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<User>> {
-        self.users.values()
+    /// Those whose id is greater than this one, ascending by id.
+    pub(super) fn after(&self, id: u64) -> impl Iterator<Item = &Arc<User>> {
+        let from = UserId::new(id).map_or(Bound::Unbounded, Bound::Excluded);
+        let beyond = id > self.greatest;
+        self.ids
+            .range((from, Bound::Unbounded))
+            .filter_map(move |id| self.users.get(id).filter(|_| !beyond))
+    }
+
+    /// The names of those who are not disabled, as they are now.
+    pub(super) fn searched(&self) -> Names {
+        self.searched.clone()
+    }
+
+    /// The administrators who are not disabled.
+    pub(super) fn admins(&self) -> impl Iterator<Item = UserId> {
+        self.admins.iter().copied()
     }
 
     /// Adds an account, or puts its new form in place of the earlier one.
     pub(super) fn put(&mut self, user: Arc<User>) {
+        let was = match self.users.get(&user.id) {
+            Some(earlier) => (!earlier.disabled).then(|| earlier.username.clone()),
+            None => {
+                self.ids.insert(user.id);
+                None
+            }
+        };
+        let is = (!user.disabled).then(|| user.username.clone());
+        // Seldom: most changes are that somebody was seen.
+        if was.as_ref().map(Username::as_str) != is.as_ref().map(Username::as_str) {
+            if let Some(was) = was {
+                self.searched.remove(&was.key(), user.id);
+            }
+            if let Some(is) = is {
+                self.searched.put(&is.key(), user.id);
+            }
+        }
+        self.set(user);
+    }
+
+    /// What is neither searched nor put in order.
+    fn set(&mut self, user: Arc<User>) {
         self.greatest = self.greatest.max(user.id.get());
+        match user.is_admin && !user.disabled {
+            true => self.admins.insert(user.id),
+            false => self.admins.remove(&user.id),
+        };
         if let Some(earlier) = self.users.get(&user.id) {
+            let is_same = earlier.username.as_str() == user.username.as_str();
+            if is_same && self.look_alikes.is_empty() {
+                self.users.insert(user.id, user);
+                return;
+            }
             let names = [
                 (&mut self.names, earlier.username.key()),
                 (
@@ -179,6 +247,57 @@ mod tests {
             decode(8, &encode(&ada)).is_err(),
             "the checksum covers the key"
         );
+    }
+
+    fn found(directory: &Directory, text: &str) -> Vec<u64> {
+        let found = directory.searched().search(text, 9);
+        found.ids.iter().map(|id| id.get()).collect()
+    }
+
+    #[test]
+    fn who_is_disabled_is_not_found_and_who_is_seen_is_no_other() {
+        let mut directory = Directory::of(vec![user(1, "Ada").into(), user(9, "adam").into()]);
+        assert_eq!(found(&directory, "ad"), [1, 9]);
+        let mut changed = user(1, "Ada");
+        changed.last_seen = Some(Timestamp::from_ms(9));
+        directory.put(changed.clone().into());
+        assert_eq!(found(&directory, "ad"), [1, 9]);
+        changed.disabled = true;
+        directory.put(changed.clone().into());
+        assert_eq!(found(&directory, "ad"), [9]);
+        changed.username = Username::registered("eve").unwrap();
+        directory.put(changed.clone().into());
+        assert_eq!(
+            (found(&directory, "ad"), found(&directory, "eve")),
+            (vec![9], vec![])
+        );
+        changed.disabled = false;
+        directory.put(changed.into());
+        assert_eq!(found(&directory, "eve"), [1]);
+        directory.put(user(4, "Bob").into());
+        assert_eq!(found(&directory, "b"), [4]);
+    }
+
+    #[test]
+    fn accounts_are_listed_by_id_and_administrators_are_known() {
+        let mut directory = Directory::of(vec![user(9, "i").into(), user(2, "b").into()]);
+        let mut plain = user(5, "e");
+        plain.is_admin = false;
+        directory.put(plain.into());
+        let after = |id| {
+            directory
+                .after(id)
+                .map(|user| user.id.get())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(after(0), [2, 5, 9]);
+        assert_eq!(after(2), [5, 9]);
+        assert_eq!(after(8), [9]);
+        assert!(after(9).is_empty());
+        assert!(after(u64::MAX).is_empty());
+        let mut admins: Vec<_> = directory.admins().map(UserId::get).collect();
+        admins.sort_unstable();
+        assert_eq!(admins, [2, 9]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::budget::PAGE_BYTES;
 use crate::chat::{self, ChatError, HistoryQuery, Update};
 use crate::describe::{Access, Operation, reads};
 use crate::http::error::ApiError;
-use crate::http::request::{Limit, Query, caller};
+use crate::http::request::{Limit, Query, caller, charge};
 use crate::http::router::PathParams;
 use crate::http::{App, Nothing, success};
 use crate::model::{Code, Cursor, Message, MessageId, SealedCursor, Timestamp, UserId};
@@ -105,6 +105,9 @@ pub(in crate::http) async fn recents(
         .chat
         .recents(caller.user.id, before, Limit::of(limit))
         .await?;
+    // Older pages lie behind the newer ones, which are gone through.
+    let passed = before.map_or(0, |_| app.chat.chats(caller.user.id));
+    charge(app, &caller, page.rows.len(), passed);
     let next_before = page
         .rows
         .last()
@@ -157,7 +160,8 @@ pub(in crate::http) async fn updates(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let user = caller(app, request).await?.user.id;
+    let caller = caller(app, request).await?;
+    let user = caller.user.id;
     let WhichUpdates { limit, since } = WhichUpdates::read(&Query::of(request))?;
     let limit = Limit::of(limit);
     let keys = app.chat.cursor_keys();
@@ -172,6 +176,7 @@ pub(in crate::http) async fn updates(
     // One more than are told: the entry that the cursor names may have been told whole.
     let now = (app.clock)();
     let caught = app.chat.missed(now, user, since, limit + 1).await?;
+    charge(app, &caller, caught.missed.len(), 0);
     let missed = caught.missed.iter();
     let mut updates = missed
         .flat_map(|missed| chat::updates(missed, user))
@@ -247,6 +252,7 @@ pub(in crate::http) async fn history(
         limit: Limit::of(which.limit),
     };
     let page = app.chat.history(caller.user.id, peer, wanted).await?;
+    charge(app, &caller, page.rows.len(), 0);
     let rows = page.rows.into_iter().map(|row| HistoryMessage {
         id: row.message.id,
         sender_id: row.message.sender_id,
@@ -314,6 +320,12 @@ pub(in crate::http) async fn unread(
         .chat
         .unread(caller.user.id, after, Limit::of(limit))
         .await?;
+    charge(
+        app,
+        &caller,
+        page.rows.len(),
+        app.chat.chats(caller.user.id),
+    );
     let rows: Vec<UnreadMessage> = page.rows.into_iter().map(Into::into).collect();
     app.page(
         request,

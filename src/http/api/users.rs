@@ -9,11 +9,14 @@ use serde::Serialize;
 
 use crate::describe::{Access, Operation, reads};
 use crate::http::error::ApiError;
-use crate::http::request::{Limit, Query, caller};
+use crate::http::request::{Limit, Query, caller, charge};
 use crate::http::router::PathParams;
 use crate::http::{App, Nothing, success};
 use crate::model::{Code, Timestamp, User, UserId};
 use crate::transport::Body;
+
+/// A block of names that is gone through costs as much as so many rows.
+const ROWS_A_BLOCK: usize = 5;
 
 reads! {
     /// What a search asks.
@@ -69,9 +72,10 @@ pub(in crate::http) async fn search(
     let caller = caller(app, request).await?;
     let Search { query, limit } = Search::read(&Query::of(request))?;
     let query = query.unwrap_or_default();
-    let found = app
+    let (found, blocks) = app
         .accounts
         .search(caller.user.id, &query, Limit::of(limit));
+    charge(app, &caller, blocks * ROWS_A_BLOCK, 0);
     let people: Vec<Person> = found.iter().map(|user| person(app, user)).collect();
     Ok(success(StatusCode::OK, Some(people), None::<Nothing>))
 }
