@@ -61,6 +61,14 @@ impl Awaited {
         Ok((id, answered))
     }
 
+    /// Returns whether the client owes this one.
+    pub(super) fn awaits(&self, id: u64) -> bool {
+        let waiting = self.waiting.lock();
+        waiting
+            .as_ref()
+            .is_some_and(|waiting| waiting.contains_key(&id))
+    }
+
     /// Nobody waits for this one any more.
     pub(super) fn forget(&self, id: u64) {
         if let Some(waiting) = self.waiting.lock().as_mut() {

@@ -1,6 +1,7 @@
 //! One session's Socket.IO: which namespaces its client has joined, and what it says to them.
 
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::header;
@@ -17,6 +18,7 @@ use super::{
     ConnectRequest, Connecting, Decision, DisconnectReason, Event, KeptHandshake, Refusal, Shared,
     SocketHandler,
 };
+use crate::budget::Share;
 use crate::socketio::{self, Header, Kind, Packet, check_placeholders};
 use crate::transport::{CloseReason, Connection, Handshake, Receiver};
 
@@ -24,8 +26,14 @@ use crate::transport::{CloseReason, Connection, Handshake, Receiver};
 const MAX_ATTACHMENT_BYTES: usize = 4_000_000;
 /// How many packets may wait for a CONNECT that is being decided. The reference's client sends none before its answer.
 const WAITING_PACKETS: usize = 64;
-/// 64 KiB: how many bytes these may have.
-const WAITING_BYTES: usize = 64 << 10;
+/// 256 KiB: how many bytes they may have, of one session.
+const WAITING_BYTES: usize = 256 << 10;
+/// How many CONNECTs a session may send at once, one for each namespace that any program has, and one a second after that.
+const CONNECTS_AT_ONCE: u32 = 20;
+const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
+/// How many CONNECTs may be refused one after the other: each may have cost the check of a signature, and a stock client
+/// ends its session after one.
+const REFUSED_CONNECTS: u32 = 10;
 
 /// The receiver of one session.
 pub(super) struct Client {
@@ -42,13 +50,47 @@ pub(super) struct Client {
 #[derive(Default)]
 struct State {
     joined: SmallVec<[Joined; 1]>,
-    /// The event whose attachments are arriving.
-    assembling: Option<Box<Assembling>>,
+    incoming: Incoming,
+    /// The session stands in the list of those whose attachments are to come in time.
+    is_timed: bool,
+    connects: Connects,
+}
+
+/// The attachments that are arriving.
+#[derive(Default)]
+enum Incoming {
+    #[default]
+    None,
+    /// Those of an event that waits for them.
+    Assembling(Box<Assembling>),
+    /// So many that are of no use.
+    Dropping(usize),
+}
+
+/// The CONNECTs of a session, counted.
+#[derive(Default)]
+struct Connects {
+    /// When as many as may come at once are free again.
+    free_at: Option<Instant>,
+    refused: u32,
+}
+
+impl Connects {
+    /// Counts one; returns whether it is not too many.
+    fn allow(&mut self, now: Instant) -> bool {
+        let free_at = self.free_at.map_or(now, |at| at.max(now)) + CONNECT_INTERVAL;
+        let is_allowed = free_at <= now + CONNECT_INTERVAL * CONNECTS_AT_ONCE;
+        if is_allowed {
+            self.free_at = Some(free_at);
+        }
+        is_allowed
+    }
 }
 
 /// One namespace that the client has joined, or is about to.
 struct Joined {
     socket: Socket,
+    max_attachments: usize,
     stage: Stage,
 }
 
@@ -59,24 +101,28 @@ enum Stage {
     Connected(Box<dyn SocketHandler>),
 }
 
+/// What belongs to a packet.
+enum Attached {
+    All(Vec<Bytes>),
+    /// More than are taken.
+    Refused,
+}
+
 /// A packet that waits.
 struct Waiting {
     text: String,
-    attachments: Vec<Bytes>,
-}
-
-impl Waiting {
-    fn bytes(&self) -> usize {
-        self.text.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
-    }
+    attached: Attached,
+    share: Share,
 }
 
 /// An event or ack whose attachments are not all there.
 struct Assembling {
     text: String,
+    since: Instant,
     missing: usize,
-    bytes: usize,
     attachments: Vec<Bytes>,
+    /// The bytes of both.
+    share: Share,
 }
 
 impl Client {
@@ -114,6 +160,29 @@ impl Client {
         }
     }
 
+    /// The time for attachments is over, of an event that was announced then or later.
+    pub(super) fn assembly_timeout(&self) {
+        let mut state = self.state.lock();
+        state.is_timed = false;
+        let Incoming::Assembling(assembling) = &state.incoming else {
+            return;
+        };
+        if assembling.since.elapsed() < self.shared.config.assembly_timeout {
+            self.time(&mut state);
+        } else {
+            tracing::debug!("a client did not send the attachments that it has announced");
+            state.incoming = Incoming::None;
+            self.connection.close(CloseReason::TransportError);
+        }
+    }
+
+    /// Has the session looked at when attachments must be there.
+    fn time(&self, state: &mut State) {
+        if !std::mem::replace(&mut state.is_timed, true) {
+            self.shared.assembling.add(self.this.clone());
+        }
+    }
+
     /// Takes sockets out that were put out of their namespaces.
     pub(super) fn prune(&self) {
         self.state.lock().prune();
@@ -132,80 +201,110 @@ impl Client {
         }
     }
 
-    fn packet(
-        &self,
-        state: &mut State,
-        text: &str,
-        attachments: Vec<Bytes>,
-    ) -> Result<(), CloseReason> {
-        let packet = Packet::decode(text).map_err(|error| {
-            tracing::debug!(%error, "a client sent what is no packet");
-            CloseReason::ParseError
-        })?;
-        if packet.attachments > attachments.len() {
-            let missing = packet.attachments - attachments.len();
-            state.assembling = Some(Box::new(Assembling {
-                text: text.to_owned(),
-                missing,
-                bytes: 0,
-                attachments,
-            }));
-            return Ok(());
-        }
-        if let (Some(data), true) = (packet.data, packet.attachments > 0) {
-            check_placeholders(data, attachments.len()).map_err(|error| {
-                tracing::debug!(%error, "a client sent what is no packet");
-                CloseReason::ParseError
-            })?;
-        }
+    /// Takes the text of a packet.
+    fn packet(&self, state: &mut State, text: &str) -> Result<(), CloseReason> {
+        let packet = decode(text)?;
         if packet.kind == Kind::Connect {
             return self.connect(state, &packet);
         }
-        state.prune();
-        // A packet for a namespace that is not joined: the client and this side no longer agree on what is.
-        let joined = state
-            .find(packet.namespace)
-            .ok_or(CloseReason::ParseError)?;
-        match &mut joined.stage {
-            Stage::Deciding(waiting) => {
-                let packet = Waiting {
-                    text: text.to_owned(),
-                    attachments,
-                };
-                let bytes: usize = waiting.iter().chain([&packet]).map(Waiting::bytes).sum();
-                if waiting.len() >= WAITING_PACKETS || bytes > WAITING_BYTES {
-                    return Err(CloseReason::ParseError);
-                }
-                waiting.push(packet);
-                Ok(())
-            }
-            Stage::Connected(handler) => {
-                let socket = joined.socket.clone();
-                match packet.kind {
-                    Kind::Disconnect => {
-                        socket.go();
-                        handler.disconnected(DisconnectReason::ClientNamespaceDisconnect);
-                        state
-                            .joined
-                            .retain(|joined| joined.socket.key() != socket.key());
-                        Ok(())
-                    }
-                    Kind::Event => event(&socket, handler.as_mut(), &packet, &attachments),
-                    Kind::Ack => {
-                        if let (Some(id), Some(data)) = (packet.ack_id, packet.data) {
-                            let args = socketio::Ack::parse(data).args;
-                            let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-                            socket.answered(id, AckReply { args, attachments });
-                        }
-                        Ok(())
-                    }
-                    Kind::Connect | Kind::ConnectError => Err(CloseReason::ParseError),
-                }
-            }
+        let joined = state.joined_by(&packet)?;
+        if packet.attachments == 0 {
+            return self.complete(state, text, &packet, Attached::All(Vec::new()));
+        }
+        let is_wanted = match (packet.kind, packet.ack_id) {
+            (Kind::Ack, Some(id)) => joined.socket.awaits(id),
+            _ => true,
+        };
+        if is_wanted && packet.attachments <= joined.max_attachments {
+            let share = self.shared.config.half_received.take(text.len());
+            state.incoming = Incoming::Assembling(Box::new(Assembling {
+                text: text.to_owned(),
+                since: Instant::now(),
+                missing: packet.attachments,
+                attachments: Vec::new(),
+                share: share.ok_or(CloseReason::TransportError)?,
+            }));
+            self.time(state);
+            return Ok(());
+        }
+        state.incoming = Incoming::Dropping(packet.attachments);
+        match packet.kind {
+            Kind::Event => self.complete(state, text, &packet, Attached::Refused),
+            _ => Ok(()),
         }
     }
 
+    /// Takes a packet that is no CONNECT, with all that belongs to it.
+    fn complete(
+        &self,
+        state: &mut State,
+        text: &str,
+        packet: &Packet<'_>,
+        attached: Attached,
+    ) -> Result<(), CloseReason> {
+        let joined = state.joined_by(packet)?;
+        let handler = match &mut joined.stage {
+            Stage::Deciding(waiting) => return self.wait(waiting, text, attached),
+            Stage::Connected(handler) => handler,
+        };
+        let socket = joined.socket.clone();
+        match packet.kind {
+            Kind::Disconnect => {
+                socket.go();
+                handler.disconnected(DisconnectReason::ClientNamespaceDisconnect);
+                state
+                    .joined
+                    .retain(|joined| joined.socket.key() != socket.key());
+                Ok(())
+            }
+            Kind::Event => event(&socket, handler.as_mut(), packet, &attached),
+            Kind::Ack => {
+                // One that nobody asked for costs no more than its packet.
+                if let (Some(id), Some(data)) = (packet.ack_id, packet.data)
+                    && let Attached::All(attachments) = attached
+                    && socket.awaits(id)
+                {
+                    let args = socketio::Ack::parse(data).args;
+                    let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+                    socket.answered(id, AckReply { args, attachments });
+                }
+                Ok(())
+            }
+            Kind::Connect | Kind::ConnectError => Err(CloseReason::ParseError),
+        }
+    }
+
+    /// Keeps a packet until the CONNECT before it is decided.
+    fn wait(
+        &self,
+        waiting: &mut Vec<Waiting>,
+        text: &str,
+        attached: Attached,
+    ) -> Result<(), CloseReason> {
+        let attachments = match &attached {
+            Attached::All(attachments) => attachments.iter().map(Bytes::len).sum(),
+            Attached::Refused => 0,
+        };
+        let bytes = text.len() + attachments;
+        let before: usize = waiting.iter().map(|waiting| waiting.share.bytes()).sum();
+        // Attachments have a bound of their own, and are there already.
+        if waiting.len() >= WAITING_PACKETS || before + text.len() > WAITING_BYTES {
+            return Err(CloseReason::ParseError);
+        }
+        let share = self.shared.config.half_received.take(bytes);
+        waiting.push(Waiting {
+            text: text.to_owned(),
+            attached,
+            share: share.ok_or(CloseReason::TransportError)?,
+        });
+        Ok(())
+    }
+
     fn connect(&self, state: &mut State, packet: &Packet<'_>) -> Result<(), CloseReason> {
+        if !state.connects.allow(Instant::now()) {
+            tracing::debug!("a session sent too many CONNECTs");
+            return Err(CloseReason::TransportError);
+        }
         state.prune();
         if state.find(packet.namespace).is_some() {
             return Err(CloseReason::ParseError);
@@ -216,13 +315,11 @@ impl Client {
             .iter()
             .find(|(namespace, _)| namespace.name() == packet.namespace);
         let Some((namespace, handler)) = found else {
-            self.refuse(
-                packet.namespace,
-                &Refusal {
-                    message: "Invalid namespace".into(),
-                    data: None,
-                },
-            );
+            let refusal = Refusal {
+                message: "Invalid namespace".into(),
+                data: None,
+            };
+            self.refuse(state, packet.namespace, &refusal);
             return Ok(());
         };
         let socket = Socket::new(namespace, self.connection.clone(), self.this.clone());
@@ -232,23 +329,27 @@ impl Client {
             library: self.library,
             handshake: self.handshake.as_ref(),
         };
+        let max_attachments = handler.max_attachments();
         match handler.connect(&socket, request) {
             Connecting::Done(Ok(handler)) => {
                 let mut joined = Joined {
                     socket,
+                    max_attachments,
                     stage: Stage::Deciding(Vec::new()),
                 };
                 joined.welcome(namespace, handler);
                 state.joined.push(joined);
+                state.connects.refused = 0;
             }
             Connecting::Done(Err(refusal)) => {
                 socket.go();
-                self.refuse(namespace.name(), &refusal);
+                self.refuse(state, namespace.name(), &refusal);
             }
             Connecting::Later(decision) => {
                 let key = socket.key();
                 state.joined.push(Joined {
                     socket,
+                    max_attachments,
                     stage: Stage::Deciding(Vec::new()),
                 });
                 let (this, namespace) = (self.this.clone(), namespace.clone());
@@ -281,12 +382,15 @@ impl Client {
             Err(refusal) => {
                 let joined = state.joined.remove(at);
                 joined.socket.go();
-                self.refuse(namespace.name(), &refusal);
+                self.refuse(&mut state, namespace.name(), &refusal);
             }
             Ok(handler) => {
-                for waiting in state.joined[at].welcome(namespace, handler) {
-                    if let Err(reason) = self.packet(&mut state, &waiting.text, waiting.attachments)
-                    {
+                let waiting = state.joined[at].welcome(namespace, handler);
+                state.connects.refused = 0;
+                for Waiting { text, attached, .. } in waiting {
+                    let heard = decode(&text)
+                        .and_then(|packet| self.complete(&mut state, &text, &packet, attached));
+                    if let Err(reason) = heard {
                         return self.connection.close(reason);
                     }
                 }
@@ -294,7 +398,8 @@ impl Client {
         }
     }
 
-    fn refuse(&self, namespace: &str, refusal: &Refusal) {
+    /// Refuses a CONNECT. A client that goes on regardless loses its session.
+    fn refuse(&self, state: &mut State, namespace: &str, refusal: &Refusal) {
         let header = Header {
             kind: Kind::ConnectError,
             namespace,
@@ -305,7 +410,19 @@ impl Client {
             Ok(frame) => drop(self.connection.send(frame)),
             Err(error) => tracing::error!(%error, "a refusal could not be encoded"),
         }
+        state.connects.refused += 1;
+        if state.connects.refused >= REFUSED_CONNECTS {
+            self.connection.close(CloseReason::TransportError);
+        }
     }
+}
+
+/// Reads a packet.
+fn decode(text: &str) -> Result<Packet<'_>, CloseReason> {
+    Packet::decode(text).map_err(|error| {
+        tracing::debug!(%error, "a client sent what is no packet");
+        CloseReason::ParseError
+    })
 }
 
 /// The data of a CONNECT packet that the server sends.
@@ -356,6 +473,13 @@ impl State {
             .find(|joined| joined.socket.namespace().name() == namespace)
     }
 
+    /// Returns where a packet belongs. With one for a namespace that is not joined, the client and this side no longer
+    /// agree on what is.
+    fn joined_by(&mut self, packet: &Packet<'_>) -> Result<&mut Joined, CloseReason> {
+        self.prune();
+        self.find(packet.namespace).ok_or(CloseReason::ParseError)
+    }
+
     fn prune(&mut self) {
         self.joined.retain(|joined| {
             let gone = joined.socket.is_gone();
@@ -372,7 +496,7 @@ fn event(
     socket: &Socket,
     handler: &mut dyn SocketHandler,
     packet: &Packet<'_>,
-    attachments: &[Bytes],
+    attached: &Attached,
 ) -> Result<(), CloseReason> {
     let data: &RawValue = packet.data.ok_or(CloseReason::ParseError)?;
     let event = socketio::Event::parse(data).map_err(|error| {
@@ -380,46 +504,69 @@ fn event(
         CloseReason::ParseError
     })?;
     let ack = packet.ack_id.map(|id| Ack::new(socket.clone(), id));
-    handler.event(Event {
+    let event = |attachments| Event {
         name: &event.name,
         args: &event.args,
         attachments,
         ack,
-    });
+    };
+    match attached {
+        Attached::All(attachments) => handler.event(event(attachments)),
+        Attached::Refused => handler.refused(event(&[])),
+    }
     Ok(())
 }
 
 impl Receiver for Client {
     fn message(&self, text: &str) -> Result<(), CloseReason> {
         let mut state = self.state.lock();
-        if state.assembling.is_some() {
+        match state.incoming {
+            Incoming::None => self.packet(&mut state, text),
             // Text where an attachment is due.
-            return Err(CloseReason::ParseError);
+            _ => Err(CloseReason::ParseError),
         }
-        self.packet(&mut state, text, Vec::new())
     }
 
     fn binary(&self, bytes: &[u8]) -> Result<(), CloseReason> {
         let mut state = self.state.lock();
-        let assembling = state.assembling.as_mut().ok_or(CloseReason::ParseError)?;
-        assembling.bytes += bytes.len();
-        if assembling.bytes > MAX_ATTACHMENT_BYTES {
-            state.assembling = None;
-            return Err(CloseReason::TransportError);
+        match std::mem::take(&mut state.incoming) {
+            Incoming::None => Err(CloseReason::ParseError),
+            Incoming::Dropping(missing) => {
+                if missing > 1 {
+                    state.incoming = Incoming::Dropping(missing - 1);
+                }
+                Ok(())
+            }
+            Incoming::Assembling(mut assembling) => {
+                let most = assembling.text.len() + MAX_ATTACHMENT_BYTES;
+                let share = &mut assembling.share;
+                if share.bytes() + bytes.len() > most || !share.grow(bytes.len()) {
+                    return Err(CloseReason::TransportError);
+                }
+                assembling.attachments.push(Bytes::copy_from_slice(bytes));
+                assembling.missing -= 1;
+                if assembling.missing > 0 {
+                    state.incoming = Incoming::Assembling(assembling);
+                    return Ok(());
+                }
+                let Assembling {
+                    text, attachments, ..
+                } = *assembling;
+                let packet = decode(&text)?;
+                if let Some(data) = packet.data {
+                    check_placeholders(data, attachments.len()).map_err(|error| {
+                        tracing::debug!(%error, "a client sent what is no packet");
+                        CloseReason::ParseError
+                    })?;
+                }
+                self.complete(&mut state, &text, &packet, Attached::All(attachments))
+            }
         }
-        assembling.attachments.push(Bytes::copy_from_slice(bytes));
-        assembling.missing -= 1;
-        if assembling.missing == 0
-            && let Some(complete) = state.assembling.take()
-        {
-            return self.packet(&mut state, &complete.text, complete.attachments);
-        }
-        Ok(())
     }
 
     fn closed(&self, reason: CloseReason) {
         let mut state = self.state.lock();
-        state.assembling = None;
+        state.incoming = Incoming::None;
         for mut joined in std::mem::take(&mut state.joined) {
             joined.socket.go();
             if let Stage::Connected(handler) = &mut joined.stage {

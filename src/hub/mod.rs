@@ -13,38 +13,43 @@
 
 mod ack;
 mod client;
+mod deadlines;
 mod encode;
 mod library;
+mod members;
 mod namespace;
 mod socket;
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
-use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::Notify;
 
 pub use ack::{AckError, AckReply};
 pub use library::Library;
 pub use namespace::{Broadcast, Namespace, Room};
 pub use socket::{Ack, Socket, SocketId, SocketKey};
 
+use crate::budget::{Budget, Pool};
 use crate::transport::{Acceptor, CloseReason, Connection, Handshake, Receiver};
 use client::Client;
+use deadlines::Deadlines;
 
 /// What a hub is told once. The default is the reference server's.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct IoConfig {
     /// How long a session may stay without a socket in any namespace.
     pub connect_timeout: Duration,
+    /// How long the attachments of an event may take to arrive; noticed after twice that at the latest.
+    pub assembly_timeout: Duration,
+    /// From where the bytes are taken of events that are half received, or wait for a CONNECT to be decided.
+    pub half_received: Pool,
     /// Whether a session keeps the headers and the query of its handshake for those who decide on CONNECTs. They take
     /// some kilobytes a session; the `Authorization` header alone is kept in any case.
     pub keep_handshakes: bool,
@@ -54,6 +59,8 @@ impl Default for IoConfig {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(45),
+            assembly_timeout: Duration::from_secs(30),
+            half_received: Budget::default().half_received,
             keep_handshakes: false,
         }
     }
@@ -63,6 +70,12 @@ impl Default for IoConfig {
 pub trait Handler: Send + Sync {
     /// A client wants to join. `socket` is not yet reachable by broadcasts; it may join rooms already.
     fn connect(&self, socket: &Socket, request: ConnectRequest<'_>) -> Connecting;
+
+    /// Returns how many attachments an event or an ack may bring here. Of one that announces more none is kept; see
+    /// [`SocketHandler::refused`].
+    fn max_attachments(&self) -> usize {
+        0
+    }
 }
 
 /// The wish to join a namespace.
@@ -100,6 +113,16 @@ pub enum Connecting {
     Later(Pin<Box<dyn Future<Output = Decision> + Send>>),
 }
 
+impl Connecting {
+    /// Returns the decision once it is there.
+    pub async fn decided(self) -> Decision {
+        match self {
+            Self::Done(decision) => decision,
+            Self::Later(decision) => decision.await,
+        }
+    }
+}
+
 /// Hears one socket. Calls come one at a time and must not block.
 pub trait SocketHandler: Send {
     /// The private id by which the client may later continue this socket (connection state recovery): told to it with
@@ -114,6 +137,9 @@ pub trait SocketHandler: Send {
     fn nudged(&mut self) {}
     /// The client emitted an event.
     fn event(&mut self, event: Event<'_>);
+    /// The client emitted an event that announces more attachments than [`Handler::max_attachments`]. They are yet to
+    /// come, and are dropped.
+    fn refused(&mut self, _event: Event<'_>) {}
     /// The socket is gone from its namespace; nothing follows.
     fn disconnected(&mut self, reason: DisconnectReason);
 }
@@ -160,60 +186,44 @@ pub struct Io {
 struct Shared {
     config: IoConfig,
     namespaces: Vec<(Namespace, Arc<dyn Handler>)>,
-    /// Sessions that must have joined a namespace by then, in that order: one timeout for all keeps them sorted.
-    unjoined: Mutex<VecDeque<(Instant, Weak<Client>)>>,
-    added: Notify,
+    /// Sessions that must have joined a namespace by then.
+    unjoined: Deadlines,
+    /// Sessions that must have sent the attachments by then that they have announced.
+    assembling: Deadlines,
 }
 
 impl Io {
     /// A hub of these namespaces.
     pub fn new(config: IoConfig, namespaces: Vec<(Namespace, Arc<dyn Handler>)>) -> Self {
         let shared = Shared {
+            unjoined: Deadlines::new(config.connect_timeout),
+            assembling: Deadlines::new(config.assembly_timeout),
             config,
             namespaces,
-            unjoined: Mutex::default(),
-            added: Notify::new(),
         };
         Self {
             shared: Arc::new(shared),
         }
     }
 
-    /// Closes sessions that join no namespace in time. To be run beside the hub; never ends.
+    /// Closes sessions that join no namespace, or send no attachment, in time. To be run beside the hub; never ends.
     pub async fn sweep(&self) {
-        loop {
-            let added = self.shared.added.notified();
-            let next = self.shared.unjoined.lock().front().map(|(due, _)| *due);
-            match next {
-                None => added.await,
-                Some(due) => {
-                    tokio::time::sleep_until(due.into()).await;
-                    let client = self
-                        .shared
-                        .unjoined
-                        .lock()
-                        .pop_front()
-                        .and_then(|(_, client)| client.upgrade());
-                    if let Some(client) = client {
-                        client.connect_timeout();
-                    }
-                }
-            }
-        }
+        let Shared {
+            unjoined,
+            assembling,
+            ..
+        } = &*self.shared;
+        tokio::join!(
+            unjoined.run(Client::connect_timeout),
+            assembling.run(Client::assembly_timeout)
+        );
     }
 }
 
 impl Acceptor for Io {
     fn open(&self, handshake: &Handshake<'_>, connection: Connection) -> Arc<dyn Receiver> {
         let client = Client::new(Arc::clone(&self.shared), handshake, connection);
-        let due = Instant::now() + self.shared.config.connect_timeout;
-        let mut unjoined = self.shared.unjoined.lock();
-        let first = unjoined.is_empty();
-        unjoined.push_back((due, Arc::downgrade(&client)));
-        drop(unjoined);
-        if first {
-            self.shared.added.notify_one();
-        }
+        self.shared.unjoined.add(Arc::downgrade(&client));
         client
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
-use smallvec::SmallVec;
 
 use super::encode;
+use super::members::Members;
 use super::socket::{Socket, SocketKey};
 use crate::transport::Frame;
 
@@ -31,7 +31,7 @@ struct Inner {
     name: String,
     sockets: RwLock<FxHashMap<SocketKey, Socket>>,
     /// A keyed hash: a room's name may come from a client.
-    rooms: RwLock<HashMap<Room, SmallVec<[Socket; 1]>>>,
+    rooms: RwLock<HashMap<Room, Members>>,
 }
 
 impl Namespace {
@@ -94,14 +94,14 @@ impl Namespace {
             .write()
             .entry(room.clone())
             .or_default()
-            .push(socket.clone());
+            .add(socket);
     }
 
     pub(super) fn leave<'a>(&self, key: SocketKey, rooms: impl IntoIterator<Item = &'a Room>) {
         let mut members = self.inner.rooms.write();
         for room in rooms {
             if let Some(sockets) = members.get_mut(room) {
-                sockets.retain(|socket| socket.key() != key);
+                sockets.remove(key);
                 if sockets.is_empty() {
                     members.remove(room);
                 }
@@ -136,7 +136,7 @@ impl Broadcast<'_> {
     pub fn nudge(self) {
         let sockets: Vec<Socket> = {
             let rooms = self.namespace.inner.rooms.read();
-            let sockets = rooms.get(&self.room).into_iter().flatten();
+            let sockets = rooms.get(&self.room).into_iter().flat_map(Members::iter);
             let others = sockets.filter(|socket| Some(socket.key()) != self.except);
             others.cloned().collect()
         };

@@ -291,6 +291,10 @@ impl Socket {
         }
     }
 
+    pub(super) fn awaits(&self, id: u64) -> bool {
+        self.inner.awaited.awaits(id)
+    }
+
     pub(super) fn answered(&self, id: u64, reply: AckReply) {
         self.inner.awaited.answer(id, reply);
     }

@@ -34,6 +34,7 @@ pub(crate) fn hub(connect_timeout: Duration) -> IoConfig {
     IoConfig {
         connect_timeout,
         keep_handshakes: true,
+        ..IoConfig::default()
     }
 }
 

@@ -7,6 +7,7 @@ use chatd::hub::{
     ConnectRequest, Connecting, DisconnectReason, Event, Handler, Io, Namespace, Socket,
     SocketHandler,
 };
+use chatd::socketio::MAX_ATTACHMENTS;
 use chatd::transport::{Acceptor, CloseReason, Connection, Engine, Frame, Handshake, Receiver};
 use serde_json::value::RawValue;
 
@@ -63,6 +64,10 @@ impl Receiver for EchoOf {
 struct Greeter;
 
 impl Handler for Greeter {
+    fn max_attachments(&self) -> usize {
+        MAX_ATTACHMENTS
+    }
+
     fn connect(&self, socket: &Socket, request: ConnectRequest<'_>) -> Connecting {
         let auth = request.auth.map_or_else(
             || RawValue::from_string("{}".into()),

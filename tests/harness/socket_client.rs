@@ -10,7 +10,7 @@ use chatd::hub::{
     Refusal, Socket, SocketHandler, SocketId,
 };
 use chatd::model::{Fields, Timestamp};
-use chatd::socketio::Placeholder;
+use chatd::socketio::{MAX_ATTACHMENTS, Placeholder};
 use chatd::transport::Engine;
 use parking_lot::Mutex;
 use serde_json::json;
@@ -69,6 +69,10 @@ fn refuse(message: &str) -> Connecting {
 }
 
 impl Handler for Fixed {
+    fn max_attachments(&self) -> usize {
+        MAX_ATTACHMENTS
+    }
+
     fn connect(&self, socket: &Socket, request: ConnectRequest<'_>) -> Connecting {
         let query = request.handshake.map_or("", |handshake| &handshake.query);
         match self.name {

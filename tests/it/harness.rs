@@ -26,7 +26,7 @@ pub async fn greeting() -> Remote {
     serve(engine_client::fixture()).await
 }
 
-async fn serve(fixture: fixture::Fixture) -> Remote {
+pub async fn serve(fixture: fixture::Fixture) -> Remote {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     assert_eq!(fixture.port, 3000, "the suites look for it there");

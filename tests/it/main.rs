@@ -26,6 +26,7 @@ mod fuzz;
 mod harness;
 mod headers;
 mod house;
+mod hub;
 mod limits;
 mod log;
 mod maintain;
