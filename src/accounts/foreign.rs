@@ -174,6 +174,11 @@ impl ForeignTokens {
         }
     }
 
+    /// Returns whether there is any key.
+    pub(super) fn has_keys(&self) -> bool {
+        !self.single.is_empty() || !self.set.is_empty()
+    }
+
     /// Whether a token of an unknown subject makes the account.
     pub(super) fn provision(&self) -> bool {
         self.provision

@@ -7,6 +7,7 @@
 
 mod admin;
 mod error;
+mod examiners;
 mod foreign;
 mod hash;
 mod password;
@@ -33,6 +34,7 @@ use crate::model::{Timestamp, User, UserId, Username, check_avatar};
 pub use crate::store::Invite;
 use crate::store::{Change, Committed, NewUser, PutUser, Store, StoreError, UserChange};
 
+use examiners::Examiners;
 use token::Tokens;
 use verified::VerifiedTokens;
 
@@ -133,6 +135,7 @@ pub struct Accounts {
     tokens: Arc<Tokens>,
     foreign: Arc<RwLock<ForeignTokens>>,
     verified: Arc<VerifiedTokens>,
+    examiners: Arc<Examiners>,
     registration: Registration,
     listener: Arc<dyn Listener>,
     /// Makes the first account, whatever the mode. New at every start, and dead once there is an account.
@@ -161,6 +164,7 @@ impl Accounts {
             tokens,
             foreign: Arc::new(RwLock::new(foreign)),
             verified: Arc::new(VerifiedTokens::new(verified_tokens)),
+            examiners: Arc::new(Examiners::new()),
             registration,
             listener,
             setup_code,
@@ -314,6 +318,35 @@ impl Accounts {
         }))
     }
 
+    /// [`Accounts::identify`], where that costs little. `None` where another system's signature would have to be checked:
+    /// then [`Accounts::examine`] says.
+    pub fn recognize(
+        &self,
+        now: Timestamp,
+        token: Option<&str>,
+    ) -> Option<Result<Identity, AccountError>> {
+        let may_be_foreign = |token: &str| {
+            !token.is_empty()
+                && token.len() <= token::MAX_TOKEN_BYTES
+                && self.foreign.read().has_keys()
+                && self.verified.get(token).is_none()
+                && self.tokens.verify(token, now).err() == Some(AccountError::InvalidToken)
+        };
+        match token {
+            Some(token) if may_be_foreign(token) => None,
+            token => Some(self.identify(now, token)),
+        }
+    }
+
+    /// [`Accounts::identify`] on a thread apart from those that serve people. A signature of another system may cost a
+    /// hundred times as much as one of ours, and a stranger may send as many as they like.
+    pub async fn examine(&self, now: Timestamp, token: String) -> Result<Identity, AccountError> {
+        let accounts = self.clone();
+        self.examiners
+            .work(move || accounts.identify(now, Some(&token)))
+            .await?
+    }
+
     /// Makes the account of a newcomer, unless somebody did meanwhile. A name that is taken gets the id beside it.
     pub async fn admit(&self, now: Timestamp, newcomer: Newcomer) -> Result<Caller, AccountError> {
         let mut refused = AccountError::UsernameTaken;
@@ -342,13 +375,20 @@ impl Accounts {
         Err(refused)
     }
 
-    /// [`Accounts::identify`], and [`Accounts::admit`] where that is needed.
+    /// [`Accounts::recognize`], and [`Accounts::examine`] and [`Accounts::admit`] where that is needed.
     pub async fn authenticate(
         &self,
         now: Timestamp,
         token: Option<&str>,
     ) -> Result<Caller, AccountError> {
-        match self.identify(now, token)? {
+        let identity = match self.recognize(now, token) {
+            Some(identity) => identity?,
+            None => {
+                self.examine(now, token.unwrap_or_default().to_owned())
+                    .await?
+            }
+        };
+        match identity {
             Identity::Known(caller) => Ok(caller),
             Identity::New(newcomer) => self.admit(now, newcomer).await,
         }
