@@ -246,7 +246,7 @@ pub struct Budget {
     pub checkpoint_entries: u64,
     /// Keys of one kind of rate limit; each takes some 32 bytes.
     pub limit_keys: usize,
-    /// Sockets that were left and may be continued; each takes some 80 bytes.
+    /// Sockets that were left and may be continued; each takes some 300 bytes, with what is remembered of it.
     pub recovery_places: usize,
     /// Tokens whose signature need not be verified again; each takes some 128 bytes.
     pub verified_tokens: usize,
@@ -276,7 +276,7 @@ impl Budget {
             client_ids: share(1 << 10, 0, 1_000_000),
             checkpoint_entries: (bytes >> 10).clamp(1 << 16, 1 << 20),
             limit_keys: share(1 << 14, 1 << 12, 1 << 16),
-            recovery_places: share(1 << 12, 1 << 14, 1 << 18),
+            recovery_places: share(1 << 13, 1 << 12, 1 << 17),
             verified_tokens: share(1 << 16, 1 << 11, 1 << 14),
         }
     }
@@ -301,7 +301,7 @@ const CLIENT_ID_BYTES: usize = 50;
 const LIMIT_KEY_BYTES: usize = 32;
 /// Kinds that have a table of keys of their own.
 const LIMIT_KINDS: usize = 10;
-const PLACE_BYTES: usize = 80;
+const PLACE_BYTES: usize = 300;
 const TOKEN_BYTES: usize = 128;
 
 impl Default for Budget {

@@ -73,7 +73,7 @@ kinds! {
     Names = "names", 100 / 60 s, 500;
     /// Registrations from one address; those with an invite that holds, by that invite and address.
     Registrations = "registrations", 20 / 60 s, 100;
-    /// Sessions opened from one address: twice as many at once as it may have open, for all come back at once.
+    /// Sessions opened from one address, and CONNECTs of one person: twice as many at once as it may have open, for all come back at once.
     Connections = "connections", 50 / 1 s, 2_000;
     /// TLS handshakes with one address: each costs a signature before anything is known of the client.
     Handshakes = "handshakes", 50 / 1 s, 1_000;

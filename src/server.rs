@@ -40,9 +40,9 @@ use crate::accounts::Accounts;
 use crate::budget::{LEAST_PART, Pool, Portions};
 use crate::chat::{Chat, Presence};
 use crate::config::Config;
-use crate::gateway::{self, Expiry, Inbound, Outbound};
+use crate::gateway::{self, Attendance, Expiry, Inbound, Outbound};
 use crate::http::{self, Http};
-use crate::hub::{Io, Namespace};
+use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
 use crate::model::Timestamp;
 use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreError, StoreOptions};
@@ -193,17 +193,23 @@ pub async fn run(
         config.budget.verified_tokens,
     )?;
     let expiry = Arc::new(Expiry::default());
+    let attendance = Attendance::new(Arc::clone(&presence), chat.clone(), namespace.clone());
+    let attendance = Arc::new(attendance);
     let inbound = Inbound::new(
         accounts.clone(),
         chat.clone(),
-        Arc::clone(&presence),
+        Arc::clone(&attendance),
         Arc::clone(&expiry),
         Arc::clone(&limits),
         outbound,
         config.budget.recovery_places,
         Timestamp::now,
     );
-    let io = Io::new(config.io, vec![(namespace, Arc::new(inbound))]);
+    let hub = IoConfig {
+        half_received: budget.half_received.clone(),
+        ..config.io
+    };
+    let io = Io::new(hub, vec![(namespace, Arc::new(inbound))]);
     let engine = EngineConfig {
         budget: budget.clone(),
         ..config.engine
@@ -246,6 +252,7 @@ pub async fn run(
             metrics,
             io.sweep(),
             expiry.run(Timestamp::now),
+            attendance.run(Timestamp::now),
             limits.sweep(),
             keys,
             certificates,

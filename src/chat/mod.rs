@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use error::ChatError;
 pub use event::{Event, Listener};
-pub use presence::{Presence, PresenceChange, Seen};
+pub use presence::{Presence, PresenceChange, Seen, Told};
 pub use update::{MessageSent, UPDATES, Update, updates};
 
 use crate::model::{

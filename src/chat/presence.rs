@@ -1,5 +1,8 @@
 //! Who is there: how many sockets each person has open, and when the last one closed.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
@@ -25,11 +28,33 @@ pub struct Seen {
     pub last_seen: Option<Timestamp>,
 }
 
-/// One person: some 40 bytes for everybody who was there since the server started.
+/// What was told of a person, and when.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What.
+    pub seen: Seen,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How many changes of one person are told at once, and one in which time after that: somebody whose network flaps comes
+/// and goes a few times a minute, and everybody who watches them hears of it.
+const CHANGES_AT_ONCE: u32 = 60;
+const CHANGE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// One person: some 80 bytes for everybody who was there since the server started.
 #[derive(Default)]
 struct Person {
     sockets: u32,
     last_seen: Option<Timestamp>,
+    /// What was told last.
+    told: Seen,
+    /// When that was.
+    told_at: Timestamp,
+    /// When as many changes as may be told at once are free again.
+    free_at: Timestamp,
+    /// A change is to be told later.
+    is_late: bool,
 }
 
 impl Person {
@@ -39,49 +64,132 @@ impl Person {
             last_seen: self.last_seen,
         }
     }
+
+    /// Returns what is to be told now; or when, where it is too soon.
+    fn change(&mut self, user_id: UserId, now: Timestamp) -> Result<PresenceChange, Timestamp> {
+        let most = now.plus(CHANGE_INTERVAL * CHANGES_AT_ONCE);
+        if self.free_at > most {
+            // The clock went back.
+            self.free_at = now;
+        }
+        let free_at = self.free_at.max(now).plus(CHANGE_INTERVAL);
+        if free_at > most {
+            return Err(now.plus(CHANGE_INTERVAL));
+        }
+        self.free_at = free_at;
+        self.told = self.seen();
+        self.told_at = now;
+        Ok(PresenceChange {
+            user_id,
+            online: self.told.online,
+            last_seen: self.told.last_seen.filter(|_| !self.told.online),
+        })
+    }
 }
 
-/// Counts sockets by person. A change is told under its lock, so that nobody hears of two changes in the wrong order.
+/// Counts sockets by person. A change is told under its lock, so that nobody hears of two changes in the wrong order; one of
+/// somebody who comes and goes too often is told later, as it is then.
 #[derive(Default)]
 pub struct Presence {
-    people: Mutex<FxHashMap<UserId, Person>>,
+    people: Mutex<People>,
+}
+
+#[derive(Default)]
+struct People {
+    known: FxHashMap<UserId, Person>,
+    /// Whose change is to be told, and when: all wait equally long, so this is in order.
+    late: VecDeque<(Timestamp, UserId)>,
+}
+
+impl People {
+    fn tell(&mut self, user_id: UserId, now: Timestamp, tell: impl FnOnce(PresenceChange)) {
+        let Some(person) = self.known.get_mut(&user_id) else {
+            return;
+        };
+        if person.is_late {
+            return;
+        }
+        match person.change(user_id, now) {
+            Ok(change) => tell(change),
+            Err(at) => {
+                person.is_late = true;
+                self.late.push_back((at, user_id));
+            }
+        }
+    }
 }
 
 impl Presence {
-    /// A socket of this person opened; `tell` is called if it is the first.
-    pub fn connected(&self, user_id: UserId, tell: impl FnOnce(PresenceChange)) {
+    /// A socket of this person opened; `tell` is called if it is the first, unless that is to be told later.
+    pub fn connected(&self, user_id: UserId, now: Timestamp, tell: impl FnOnce(PresenceChange)) {
         let mut people = self.people.lock();
-        let person = people.entry(user_id).or_default();
+        let person = people.known.entry(user_id).or_default();
         person.sockets += 1;
         if person.sockets == 1 {
-            tell(PresenceChange {
-                user_id,
-                online: true,
-                last_seen: None,
-            });
+            people.tell(user_id, now, tell);
         }
     }
 
-    /// A socket of this person closed; `tell` is called if it was the last.
+    /// A socket of this person closed; `tell` is called if it was the last, unless that is to be told later.
     pub fn disconnected(&self, user_id: UserId, now: Timestamp, tell: impl FnOnce(PresenceChange)) {
         let mut people = self.people.lock();
-        if let Some(person) = people.get_mut(&user_id).filter(|person| person.sockets > 0) {
+        let person = people.known.get_mut(&user_id);
+        if let Some(person) = person.filter(|person| person.sockets > 0) {
             person.sockets -= 1;
             if person.sockets == 0 {
                 person.last_seen = Some(now);
-                tell(PresenceChange {
-                    user_id,
-                    online: false,
-                    last_seen: Some(now),
-                });
+                people.tell(user_id, now, tell);
             }
         }
+    }
+
+    /// Tells what was put off until now, where it still is another than what was told. Returns when there is more to tell.
+    pub fn catch_up(
+        &self,
+        now: Timestamp,
+        mut tell: impl FnMut(PresenceChange),
+    ) -> Option<Timestamp> {
+        let mut people = self.people.lock();
+        let People { known, late } = &mut *people;
+        while let Some((at, user_id)) = late.front().copied() {
+            // Further away than any is only where the clock went back.
+            if at > now && at <= now.plus(CHANGE_INTERVAL) {
+                return Some(at);
+            }
+            late.pop_front();
+            let Some(person) = known.get_mut(&user_id) else {
+                continue;
+            };
+            person.is_late = false;
+            if person.told == person.seen() {
+                continue;
+            }
+            match person.change(user_id, now) {
+                Ok(change) => tell(change),
+                Err(at) => {
+                    person.is_late = true;
+                    late.push_back((at, user_id));
+                }
+            }
+        }
+        None
+    }
+
+    /// How many sockets this person has open.
+    pub fn sockets(&self, user_id: UserId) -> usize {
+        let people = self.people.lock();
+        let sockets = people
+            .known
+            .get(&user_id)
+            .map_or(0, |person| person.sockets);
+        sockets.try_into().unwrap_or(usize::MAX)
     }
 
     /// What is known of this person.
     pub fn seen(&self, user_id: UserId) -> Seen {
         self.people
             .lock()
+            .known
             .get(&user_id)
             .map(Person::seen)
             .unwrap_or_default()
@@ -91,6 +199,7 @@ impl Presence {
     pub fn online(&self) -> Vec<UserId> {
         let people = self.people.lock();
         people
+            .known
             .iter()
             .filter(|(_, person)| person.sockets > 0)
             .map(|(user, _)| *user)
@@ -100,10 +209,29 @@ impl Presence {
     /// What is known of these, seen at one moment at which nobody comes or goes; `then` runs at that moment too.
     pub fn look<R>(&self, users: &[UserId], then: impl FnOnce(Vec<Seen>) -> R) -> R {
         let people = self.people.lock();
+        let seen = |user| people.known.get(user).map(Person::seen);
         then(
             users
                 .iter()
-                .map(|user| people.get(user).map(Person::seen).unwrap_or_default())
+                .map(|user| seen(user).unwrap_or_default())
+                .collect(),
+        )
+    }
+
+    /// What was told of these, and when; `then` runs at a moment at which nothing is told.
+    pub fn told<R>(&self, users: &[UserId], then: impl FnOnce(Vec<Told>) -> R) -> R {
+        let people = self.people.lock();
+        let told = |user| {
+            let person = people.known.get(user)?;
+            Some(Told {
+                seen: person.told,
+                at: person.told_at,
+            })
+        };
+        then(
+            users
+                .iter()
+                .map(|user| told(user).unwrap_or_default())
                 .collect(),
         )
     }
@@ -113,6 +241,8 @@ impl Presence {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_ms(1);
+
     #[test]
     fn only_the_first_and_the_last_socket_are_told() {
         let presence = Presence::default();
@@ -120,8 +250,8 @@ mod tests {
         let told = std::cell::RefCell::new(Vec::new());
         let tell =
             |change: PresenceChange| told.borrow_mut().push((change.online, change.last_seen));
-        presence.connected(user_id, tell);
-        presence.connected(user_id, tell);
+        presence.connected(user_id, NOW, tell);
+        presence.connected(user_id, NOW, tell);
         presence.disconnected(user_id, Timestamp::from_ms(1), tell);
         assert!(presence.seen(user_id).online);
         presence.disconnected(user_id, Timestamp::from_ms(2), tell);
@@ -137,7 +267,7 @@ mod tests {
     fn the_time_that_was_told_is_known_at_once() {
         let presence = Presence::default();
         let user_id = UserId::new(1).unwrap();
-        presence.connected(user_id, |_| {});
+        presence.connected(user_id, NOW, |_| {});
         presence.disconnected(user_id, Timestamp::from_ms(7), |change| {
             assert_eq!(change.last_seen, Some(Timestamp::from_ms(7)));
         });
@@ -149,5 +279,44 @@ mod tests {
             }
         );
         assert!(presence.online().is_empty());
+    }
+
+    /// Connecting and disconnecting in turn told everybody who watched of every turn.
+    #[test]
+    fn somebody_who_comes_and_goes_all_the_time_is_told_of_now_and_then_and_in_the_end_rightly() {
+        for ends_online in [true, false] {
+            let presence = Presence::default();
+            let user_id = UserId::new(1).unwrap();
+            let told = std::cell::RefCell::new(Vec::new());
+            let tell = |change: PresenceChange| told.borrow_mut().push(change);
+            let mut now = NOW;
+            let turns = 10_000;
+            for turn in 0..turns {
+                now = now.plus(Duration::from_millis(1));
+                presence.connected(user_id, now, tell);
+                if turn + 1 < turns || !ends_online {
+                    presence.disconnected(user_id, now, tell);
+                }
+                presence.catch_up(now, tell);
+            }
+            let most = usize::try_from(CHANGES_AT_ONCE).unwrap() + turns / 2_000;
+            assert!(told.borrow().len() <= most, "{}", told.borrow().len());
+            let mut rounds = 0;
+            while let Some(next) = presence.catch_up(now, tell) {
+                now = next;
+                rounds += 1;
+                assert!(rounds <= CHANGES_AT_ONCE, "it comes to rest");
+            }
+            let last = *told.borrow().last().unwrap();
+            let seen = presence.seen(user_id);
+            assert_eq!(last.online, ends_online);
+            assert_eq!(last.last_seen, seen.last_seen.filter(|_| !ends_online));
+            assert_eq!(
+                presence.told(&[user_id], |told| told[0].seen),
+                seen,
+                "what is told is what is"
+            );
+            assert_eq!(presence.catch_up(now, |_| panic!("nothing is new")), None);
+        }
     }
 }

@@ -1,16 +1,18 @@
 //! Socket events as verbs of chat, and their acks.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use smallvec::SmallVec;
 
+use super::attendance::Attendance;
 use super::events::{
     Capable, Continued, Known, NewMessage, OneRead, OwnRead, TypingTo, Watched, WholeRead,
 };
-use super::places::Places;
+use super::places::{Places, Remembered, Subscribed, Taken};
 use super::wire::{
     CHAT_ERROR, ChatErrorEvent, Failed, Failure, MarkedChatRead, MarkedRead, Nothing, PRESENCE,
     Presence, PresenceList, RefusalData, Succeeded,
@@ -24,11 +26,24 @@ use crate::hub::{
 };
 use crate::limits::{Key, Kind, Limits};
 use crate::metrics::METRICS;
-use crate::model::{ClientId, Code, Cursor, FieldError, Fields, Origin, Place, Timestamp, UserId};
+use crate::model::{
+    ClientId, Code, Cursor, EntryId, FieldError, Fields, Origin, Place, Timestamp, UserId,
+};
 use crate::transport::{CloseReason, Frame};
 
 /// How many people one socket may watch.
 const MAX_SUBSCRIPTIONS: usize = 500;
+/// 10 s: when to try again where too many people are watched.
+const SUBSCRIPTION_RETRY_MS: u64 = 10_000;
+
+/// 1,000 sockets of one person, as many as sessions of one address: each message to them goes to every one.
+const MAX_SOCKETS: usize = 1_000;
+
+/// 16 people may be told at once that somebody is typing; of another one, the first is told that they have stopped.
+const MAX_TYPING_TO: usize = 16;
+
+/// 45 s, a ping's interval and its timeout: for so long a connection may be dead before that is noticed.
+const UNNOTICED: Duration = Duration::from_secs(45);
 
 /// 100 ms between `chat_error` and the end of the transport. A polling client that finds both in one answer is
 /// disconnected before it looks at the event, and hears of it only after it has come back.
@@ -52,7 +67,7 @@ pub struct Inbound {
 struct Shared {
     accounts: Accounts,
     chat: Chat,
-    presence: Arc<chat::Presence>,
+    attendance: Arc<Attendance>,
     expiry: Arc<Expiry>,
     limits: Arc<Limits>,
     outbound: Arc<Outbound>,
@@ -69,7 +84,7 @@ impl Inbound {
     pub fn new(
         accounts: Accounts,
         chat: Chat,
-        presence: Arc<chat::Presence>,
+        attendance: Arc<Attendance>,
         expiry: Arc<Expiry>,
         limits: Arc<Limits>,
         outbound: Arc<Outbound>,
@@ -81,7 +96,7 @@ impl Inbound {
             shared: Arc::new(Shared {
                 accounts,
                 chat,
-                presence,
+                attendance,
                 expiry,
                 limits,
                 outbound,
@@ -107,34 +122,125 @@ impl Handler for Inbound {
         let bearer = request
             .authorization
             .and_then(|value| value.strip_prefix("Bearer "));
+        let token = token.as_deref().or(bearer);
         let capable = Capable::read(&fields).ok().and_then(|said| said.cursor);
         if !capable.unwrap_or(request.library.takes_further_arguments()) {
             socket.make_plain();
         }
-        let (shared, socket) = (Arc::clone(&self.shared), socket.clone());
-        let identity = shared.accounts.identify(now, token.as_deref().or(bearer));
-        match identity {
-            Ok(Identity::Known(caller)) => {
-                match shared.resume(now, caller.user.id, &socket, &fields) {
-                    None => {
-                        if fields.optional("pid") != Ok(None::<Cow<'_, str>>) {
-                            METRICS.came_back(false);
-                        }
-                        Connecting::Done(Ok(welcome(shared, socket, &caller)))
-                    }
-                    Some(lost) => Connecting::Later(Box::pin(async move {
-                        Ok(welcome_back(shared, socket, &caller, lost).await)
-                    })),
-                }
+        let continued = Continued::read(&fields).ok();
+        let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let (pid, offset) = continued.map_or((None, None), |continued| {
+            (owned(continued.pid), owned(continued.offset))
+        });
+        let wish = Wish {
+            shared: Arc::clone(&self.shared),
+            socket: socket.clone(),
+            now,
+            pid,
+            offset,
+        };
+        match self.shared.accounts.recognize(now, token) {
+            Some(identity) => wish.of(identity),
+            None => {
+                let token = token.unwrap_or_default().to_owned();
+                Connecting::Later(Box::pin(async move {
+                    let identity = wish.shared.accounts.examine(now, token).await;
+                    wish.of(identity).decided().await
+                }))
             }
+        }
+    }
+}
+
+/// The wish for a socket.
+struct Wish {
+    shared: Arc<Shared>,
+    socket: Socket,
+    now: Timestamp,
+    /// Which socket it is to continue, if any.
+    pid: Option<String>,
+    /// The last event that its client had.
+    offset: Option<String>,
+}
+
+impl Wish {
+    /// Decides for who this is, or for why that cannot be said.
+    fn of(self, identity: Result<Identity, AccountError>) -> Connecting {
+        let (shared, now) = (Arc::clone(&self.shared), self.now);
+        match identity {
+            Ok(Identity::Known(caller)) => self.of_caller(caller),
             Ok(Identity::New(newcomer)) => Connecting::Later(Box::pin(async move {
                 match shared.accounts.admit(now, newcomer).await {
-                    Ok(caller) => Ok(welcome(shared, socket, &caller)),
+                    Ok(caller) => self.of_caller(caller).decided().await,
                     Err(error) => Err(refusal(&error)),
                 }
             })),
+            Err(error @ AccountError::Busy) => self.put_off(&(&error).into()),
             Err(error) => Connecting::Done(Err(refusal(&error))),
         }
+    }
+
+    fn of_caller(self, caller: accounts::Caller) -> Connecting {
+        let user = caller.user.id;
+        let limits = &self.shared.limits;
+        if let Err(too_much) = limits.check(Kind::Connections, Key::User(user)) {
+            return self.put_off(&too_much.into());
+        }
+        if self.shared.attendance.sockets(user) >= MAX_SOCKETS {
+            let code = Code::RateLimited;
+            METRICS.refused(code.as_str());
+            return Connecting::Done(Err(Refusal {
+                message: format!("{MAX_SOCKETS} sockets of yours are open already"),
+                data: serde_json::to_value(RefusalData { code }).ok(),
+            }));
+        }
+        match self.resume(user) {
+            None => {
+                if self.pid.is_some() {
+                    METRICS.came_back(false);
+                }
+                Connecting::Done(Ok(welcome(self.shared, self.socket, &caller)))
+            }
+            Some(lost) => Connecting::Later(Box::pin(async move {
+                Ok(welcome_back(self.shared, self.socket, &caller, lost).await)
+            })),
+        }
+    }
+
+    /// Closes the session in place of a refusal: after that, a stock client would not come back by itself.
+    fn put_off(&self, failure: &Failure) -> Connecting {
+        METRICS.refused(failure.code.as_str());
+        self.socket.close(CloseReason::ForcedClose);
+        Connecting::Done(Err(Refusal {
+            message: failure.message.clone(),
+            data: None,
+        }))
+    }
+
+    /// What a client that comes back asks to continue, if it may. From then on the socket takes the events of its person,
+    /// but holds them.
+    fn resume(&self, user: UserId) -> Option<Lost> {
+        let (shared, socket) = (&self.shared, &self.socket);
+        if socket.is_plain() {
+            return None;
+        }
+        let key = shared.outbound.cursor_keys();
+        let place = Place::open(self.pid.as_deref()?, key, user)?;
+        let first = Cursor::through(place.entry);
+        let since = match &self.offset {
+            // It had no event yet.
+            None => first,
+            // It may be from before this socket, which began afresh.
+            Some(offset) => Cursor::open(offset, key, user)?.max(first),
+        };
+        let taken = shared.places.take(self.now, &place, socket)?;
+        socket.hold();
+        socket.join(user_room(user));
+        Some(Lost {
+            place,
+            since,
+            taken,
+        })
     }
 }
 
@@ -143,54 +249,29 @@ struct Lost {
     place: Place,
     /// The last event that its client had.
     since: Cursor,
+    taken: Taken,
 }
 
-impl Shared {
-    /// What a client that comes back asks to continue, if it may. From then on the socket takes the events of its person,
-    /// but holds them.
-    fn resume(
-        &self,
-        now: Timestamp,
-        user: UserId,
-        socket: &Socket,
-        fields: &Fields<'_>,
-    ) -> Option<Lost> {
-        if socket.is_plain() {
-            return None;
-        }
-        let keys = self.outbound.cursor_keys();
-        let continued = Continued::read(fields).ok()?;
-        let place = Place::open(&continued.pid?, keys, user)?;
-        let first = Cursor::through(place.entry);
-        let since = match continued.offset {
-            // It had no event yet.
-            None => first,
-            // It may be from before this socket, which began afresh.
-            Some(offset) => Cursor::open(&offset, keys, user)?.max(first),
-        };
-        if !self.places.take(now, &place, socket) {
-            return None;
-        }
-        socket.hold();
-        socket.join(user_room(user));
-        Some(Lost { place, since })
-    }
-
-    /// The events after a cursor that a client missed, or `None` where there is no room for them.
+impl Lost {
+    /// The events that a client missed, but for the read marks that it has asked for itself; `None` where there is no room
+    /// for them.
     fn encode(
         &self,
+        shared: &Shared,
         socket: &Socket,
         user: UserId,
-        since: Cursor,
         missed: &CatchUp,
     ) -> Option<Vec<Frame>> {
-        let keys = self.outbound.cursor_keys();
+        let key = shared.outbound.cursor_keys();
         let mut room = MAX_CATCH_UP_BYTES.min(socket.room());
+        let is_own = |entry: EntryId| self.taken.memory.lock().has_marked(entry.get());
         let missed = missed.missed.iter();
-        let updates = missed.flat_map(|missed| chat::updates(missed, user));
+        let updates = missed
+            .filter(|missed| !is_own(missed.entry))
+            .flat_map(|missed| chat::updates(missed, user));
         let mut events = Vec::new();
-        for (cursor, update) in updates.filter(|(cursor, _)| *cursor > since) {
-            let event = socket.encode(update.name(), &(update, cursor.seal(keys, user)))?;
+        for (cursor, update) in updates.filter(|(cursor, _)| *cursor > self.since) {
+            let event = socket.encode(update.name(), &(update, cursor.seal(key, user)))?;
             room = room.checked_sub(event.cost())?;
             events.push(event);
         }
@@ -211,20 +292,10 @@ fn welcome(
             entry: shared.outbound.told(),
             socket: id.expect("a socket's id has 20 characters"),
         };
-        shared.places.open(&place, &socket);
-        place
+        let memory = shared.places.open(&place, &socket);
+        (place, memory)
     });
-    Box::new(Person {
-        shared,
-        socket,
-        user: caller.user.id,
-        grant: caller.grant,
-        watched: caller.grant.refused_from,
-        told: false,
-        place,
-        is_present: false,
-        missed: None,
-    })
+    Box::new(Person::new(shared, socket, caller, place, None))
 }
 
 /// A socket that goes on as the one that was lost, or as a new one where too much was missed.
@@ -243,34 +314,30 @@ async fn welcome_back(
     let missed = missed.and_then(|missed| {
         let events = match missed.has_more {
             true => None,
-            false => shared.encode(&socket, user, lost.since, &missed),
+            false => lost.encode(&shared, &socket, user, &missed),
         };
         let events = events.ok_or(chat::ChatError::CursorExpired)?;
         Ok((events, missed.newest))
     });
     let id = std::str::from_utf8(&lost.place.socket).ok();
-    let (missed, id) = match (missed, id.and_then(SocketId::parse)) {
+    let ((events, newest), id) = match (missed, id.and_then(SocketId::parse)) {
         (Ok(missed), Some(id)) => (missed, id),
         (missed, _) => {
             tracing::debug!(%user, error = ?missed.err(), "a socket was not continued");
-            shared.places.give_up(now, &lost.place);
+            shared.places.give_up(now, user, &lost.place);
             METRICS.came_back(false);
             return welcome(shared, socket, caller);
         }
     };
     METRICS.came_back(true);
     socket.continue_as(id);
-    Box::new(Person {
-        shared,
-        socket,
-        user,
-        grant: caller.grant,
-        watched: caller.grant.refused_from,
-        told: false,
-        place: Some(lost.place),
-        is_present: false,
-        missed: Some(Box::new(missed)),
-    })
+    let back = Box::new(Back {
+        events,
+        newest,
+        left_at: lost.taken.left_at,
+    });
+    let place = Some((lost.place, lost.taken.memory));
+    Box::new(Person::new(shared, socket, caller, place, Some(back)))
 }
 
 fn refusal(error: &AccountError) -> Refusal {
@@ -279,6 +346,16 @@ fn refusal(error: &AccountError) -> Refusal {
         message: error.to_string(),
         data: serde_json::to_value(RefusalData { code: error.code() }).ok(),
     }
+}
+
+/// What a continued socket is told first.
+struct Back {
+    /// What its client missed.
+    events: Vec<Frame>,
+    /// The newest entry of which these tell.
+    newest: u64,
+    /// When the one before it was left.
+    left_at: Timestamp,
 }
 
 /// One socket of a person.
@@ -291,15 +368,100 @@ struct Person {
     watched: Timestamp,
     /// It was told that its token has expired.
     told: bool,
-    /// By what it can be continued; `None` where its client takes no cursors.
-    place: Option<Place>,
+    /// By what it can be continued, and what is remembered then; `None` where its client takes no cursors.
+    place: Option<(Place, Remembered)>,
     /// Whether the others were told that it came: a session may end while its CONNECT is decided.
     is_present: bool,
-    /// Where it is a continued one: the events that its client missed, and the newest entry of which they tell.
-    missed: Option<Box<(Vec<Frame>, u64)>>,
+    /// How many people it watches.
+    subscriptions: usize,
+    /// Whom it has told last that its person is typing.
+    typing_to: SmallVec<[UserId; 1]>,
+    /// Where it is a continued one.
+    back: Option<Box<Back>>,
 }
 
 impl Person {
+    fn new(
+        shared: Arc<Shared>,
+        socket: Socket,
+        caller: &accounts::Caller,
+        place: Option<(Place, Remembered)>,
+        back: Option<Box<Back>>,
+    ) -> Self {
+        Self {
+            shared,
+            socket,
+            user: caller.user.id,
+            grant: caller.grant,
+            watched: caller.grant.refused_from,
+            told: false,
+            place,
+            is_present: false,
+            subscriptions: 0,
+            typing_to: SmallVec::new(),
+            back,
+        }
+    }
+
+    fn memory(&self) -> Option<Remembered> {
+        let (_, memory) = self.place.as_ref()?;
+        Some(Arc::clone(memory))
+    }
+
+    /// Watches those whom the socket before this one has watched, and tells what changed meanwhile.
+    fn watch_again(&mut self, left_at: Timestamp) {
+        let Some(memory) = self.memory() else {
+            return;
+        };
+        let watched = memory.lock().watched.clone();
+        let users: Vec<UserId> = watched.iter().map(|watched| watched.user).collect();
+        if users.is_empty() || !self.change_subscriptions(users.len()) {
+            return;
+        }
+        let unsure_since = left_at.minus(UNNOTICED);
+        self.shared.attendance.told(&users, |told| {
+            for (watched, told) in watched.iter().zip(told) {
+                self.socket.join(presence_room(watched.user));
+                let is_news = match watched.heard {
+                    Some(heard) => heard != told.seen,
+                    None => told.at >= unsure_since,
+                };
+                if is_news {
+                    let presence = Presence::of(watched.user, told.seen);
+                    self.socket.emit(PRESENCE.name, &(presence,));
+                }
+            }
+        });
+    }
+
+    /// Counts whom this socket watches; `false` where that is too many, of this person or of all.
+    fn change_subscriptions(&mut self, count: usize) -> bool {
+        let attendance = &self.shared.attendance;
+        let is_allowed = attendance.subscriptions(self.user, self.subscriptions, count);
+        if is_allowed {
+            self.subscriptions = count;
+        }
+        is_allowed
+    }
+
+    /// Whom this socket watches, with what its client has heard of them for certain.
+    fn heard(&self, reason: DisconnectReason) -> Vec<Subscribed> {
+        let Some(memory) = self.memory() else {
+            return Vec::new();
+        };
+        let mut watched = memory.lock().watched.clone();
+        // A client that closes its connection has read it until then; a connection that broke may have been dead before.
+        if reason == DisconnectReason::Closed(CloseReason::TransportClose) {
+            let users: Vec<UserId> = watched.iter().map(|watched| watched.user).collect();
+            self.shared.attendance.told(&users, |told| {
+                for (watched, told) in watched.iter_mut().zip(told) {
+                    watched.heard = Some(told.seen);
+                }
+            });
+        }
+        watched
+    }
+
     /// Puts the socket out if its token holds no longer. One whose token has expired loses its transport, so that a
     /// stock client comes back with a fresh one; one that was revoked, or whose account is disabled, stays out.
     fn stay_or_go(&mut self) {
@@ -336,28 +498,23 @@ impl Person {
 
 impl SocketHandler for Person {
     fn private_id(&self) -> Option<String> {
-        let place = self.place.as_ref()?;
+        let (place, _) = self.place.as_ref()?;
         Some(place.seal(self.shared.outbound.cursor_keys(), self.user))
     }
 
     fn connected(&mut self) {
         self.socket.join(user_room(self.user));
-        let told = match self.missed.take() {
-            None => 0,
-            Some(missed) => {
-                let (events, newest) = *missed;
-                self.socket.send_encoded(events);
-                newest
+        match self.back.take() {
+            None => self.socket.release(0),
+            Some(back) => {
+                self.socket.send_encoded(back.events);
+                self.socket.release(back.newest);
+                self.watch_again(back.left_at);
             }
-        };
-        self.socket.release(told);
+        }
         self.is_present = true;
-        let namespace = self.socket.namespace();
-        self.shared.presence.connected(self.user, |change| {
-            namespace
-                .to(presence_room(change.user_id))
-                .emit(PRESENCE.name, &(Presence::from(change),));
-        });
+        let now = (self.shared.clock)();
+        self.shared.attendance.came(now, self.user);
         // Whatever was revoked while it joined was told to those who had.
         self.stay_or_go();
     }
@@ -372,51 +529,49 @@ impl SocketHandler for Person {
             event: Known::named(event.name),
             ack: event.ack,
         };
-        let done = match caller.event {
-            Some(known) => match payload(event.args) {
-                Ok(fields) => {
-                    self.allowed_to_act(known, &fields, caller)
-                        .map_err(|(failure, caller)| {
-                            // Whatever else cannot be read, a message that is named can be found again by its sender.
-                            (failure, caller, fields.optional("client_id").ok().flatten())
-                        })
-                }
-                Err(error) => Err((error.into(), caller, None)),
+        let done = match (self.allow(caller.event), caller.event) {
+            (Err(failure), _) => Err((failure, caller)),
+            (Ok(()), Some(known)) => match payload(event.args) {
+                Ok(fields) => self.act(known, &fields, caller),
+                Err(error) => Err((error.into(), caller)),
             },
-            // Without an ack to answer by, an unknown event is nobody's business.
-            None if caller.ack.is_none() => return,
-            None => {
-                let message = "unknown event".to_owned();
-                let failure = Failure {
-                    code: Code::InvalidPayload,
-                    message,
-                    retry_after_ms: None,
-                };
-                Err((failure, caller, None))
-            }
+            (Ok(()), None) => Err((Failure::invalid("unknown event"), caller)),
         };
-        if let Err((failure, caller, client_id)) = done {
-            caller.fail(&failure, client_id.as_ref());
+        if let Err((failure, caller)) = done {
+            caller.fail_event(&failure, event.args);
         }
+    }
+
+    fn refused(&mut self, event: Event<'_>) {
+        let caller = Caller {
+            socket: self.socket.clone(),
+            event: Known::named(event.name),
+            ack: event.ack,
+        };
+        let failure = match self.allow(caller.event) {
+            Ok(()) => Failure::invalid("binary data is not taken here"),
+            Err(failure) => failure,
+        };
+        caller.fail_event(&failure, event.args);
     }
 
     fn disconnected(&mut self, reason: DisconnectReason) {
         tracing::debug!(user = %self.user, ?reason, "socket disconnected");
         self.shared.expiry.forget(self.watched, &self.socket);
         let now = (self.shared.clock)();
-        if let Some(place) = &self.place {
-            self.shared.places.leave(now, place, &self.socket, reason);
+        let watched = self.heard(reason);
+        if let Some((place, _)) = &self.place {
+            let places = &self.shared.places;
+            places.leave(now, self.user, place, &self.socket, reason, watched);
         }
-        if !self.is_present {
-            return;
+        self.change_subscriptions(0);
+        if self.is_present {
+            self.shared.attendance.went(now, self.user);
         }
-        let namespace = self.socket.namespace();
-        self.shared.presence.disconnected(self.user, now, |change| {
-            self.shared.chat.seen(now, self.user);
-            namespace
-                .to(presence_room(change.user_id))
-                .emit(PRESENCE.name, &(Presence::from(change),));
-        });
+        for receiver in std::mem::take(&mut self.typing_to) {
+            // An account that is gone need not hear of it.
+            let _ = self.shared.chat.typing(self.user, receiver, false);
+        }
     }
 }
 
@@ -457,6 +612,17 @@ impl Caller {
         }
     }
 
+    /// Fails an event with these arguments. Whatever else of them cannot be read, a message that is named can be found
+    /// again by its sender. Without an ack to answer by, an unknown event is answered by nothing.
+    fn fail_event(self, failure: &Failure, args: &[&serde_json::value::RawValue]) {
+        if self.event.is_none() && self.ack.is_none() {
+            return;
+        }
+        let fields = payload(args).ok();
+        let client_id = fields.and_then(|fields| fields.optional("client_id").ok().flatten());
+        self.fail(failure, client_id.as_ref());
+    }
+
     /// Answers with what a verb came to.
     fn answer<T, D: Serialize>(
         self,
@@ -471,30 +637,22 @@ impl Caller {
 }
 
 impl Person {
-    /// Acts, unless the person does too much.
-    fn allowed_to_act(
-        &self,
-        event: Known,
-        fields: &Fields<'_>,
-        caller: Caller,
-    ) -> Result<(), (Failure, Caller)> {
+    /// Says whether the person may do something, or does too much. What is no event of the chat's counts as any other.
+    fn allow(&self, event: Option<Known>) -> Result<(), Failure> {
         let kind = match event {
-            Known::SendMessage => Kind::Messages,
-            Known::Typing => Kind::Typing,
+            Some(Known::SendMessage) => Kind::Messages,
+            Some(Known::Typing) => Kind::Typing,
             _ => Kind::Requests,
         };
         if self.told {
-            return Err(((&AccountError::TokenExpired).into(), caller));
+            return Err((&AccountError::TokenExpired).into());
         }
-        match self.shared.limits.check(kind, Key::User(self.user)) {
-            Ok(()) => self.act(event, fields, caller),
-            Err(too_much) => Err((too_much.into(), caller)),
-        }
+        Ok(self.shared.limits.check(kind, Key::User(self.user))?)
     }
 
     /// Reads an event's payload and calls its verb. A payload that cannot be read comes back, with whom to tell.
     fn act(
-        &self,
+        &mut self,
         event: Known,
         fields: &Fields<'_>,
         caller: Caller,
@@ -552,7 +710,9 @@ impl Person {
                         caller,
                     ));
                 }
+                let memory = self.memory();
                 chat.mark_read(now, self.user, message_id, origin, move |result| {
+                    remember(memory, result.as_ref().ok().and_then(|read| read.entry));
                     caller.answer(result, |read| MarkedRead {
                         message_id: read.message_id,
                     });
@@ -564,7 +724,9 @@ impl Person {
                     user_id: peer,
                     up_to,
                 } = payload!(WholeRead);
+                let memory = self.memory();
                 chat.mark_chat_read(now, self.user, peer, up_to, origin, move |result| {
+                    remember(memory, result.as_ref().ok().and_then(|read| read.entry));
                     caller.answer(result, |read| MarkedChatRead {
                         user_id: read.peer_id,
                         count: read.count,
@@ -577,60 +739,85 @@ impl Person {
                     receiver_id,
                     is_typing,
                 } = payload!(TypingTo);
-                caller.answer(chat.typing(self.user, receiver_id, is_typing), |()| {
-                    Nothing {}
-                });
+                let told = chat.typing(self.user, receiver_id, is_typing);
+                if told.is_ok() {
+                    self.note_typing(receiver_id, is_typing);
+                }
+                caller.answer(told, |()| Nothing {});
             }
             // {"user_ids":[2,3]}; ack: {"users":[{"user_id":2,"online":true,"last_seen":null}]}
             Known::PresenceSubscribe => {
-                let mut users = payload!(Watched).user_ids;
-                if users.len() > MAX_SUBSCRIPTIONS {
-                    let reason =
-                        format!("has {} ids, the limit is {MAX_SUBSCRIPTIONS}", users.len());
-                    return Err((
-                        FieldError::Invalid {
-                            key: "user_ids",
-                            reason,
-                        }
-                        .into(),
-                        caller,
-                    ));
-                }
-                // Only of those who exist, and once each, in the order asked.
-                let mut seen = SmallVec::<[UserId; 16]>::new();
-                users.retain(|user| {
-                    let first = !seen.contains(user) && self.shared.accounts.user(*user).is_some();
-                    seen.push(*user);
-                    first
-                });
-                self.subscribe(&users, caller);
+                let users = payload!(Watched).user_ids;
+                return self.subscribe(users, caller);
             }
         }
         Ok(())
     }
 
-    fn subscribe(&self, users: &[UserId], caller: Caller) {
+    /// Notes whom this socket has told that its person is typing, so that it can be told when they are gone.
+    fn note_typing(&mut self, receiver: UserId, is_typing: bool) {
+        self.typing_to.retain(|to| *to != receiver);
+        if !is_typing {
+            return;
+        }
+        if self.typing_to.len() >= MAX_TYPING_TO {
+            let first = self.typing_to.remove(0);
+            let _ = self.shared.chat.typing(self.user, first, false);
+        }
+        self.typing_to.push(receiver);
+    }
+
+    /// Watches these in place of those before, and says who of them is there.
+    fn subscribe(
+        &mut self,
+        mut users: Vec<UserId>,
+        caller: Caller,
+    ) -> Result<(), (Failure, Caller)> {
+        if users.len() > MAX_SUBSCRIPTIONS {
+            let key = "user_ids";
+            let reason = format!("has {} ids, the limit is {MAX_SUBSCRIPTIONS}", users.len());
+            return Err((FieldError::Invalid { key, reason }.into(), caller));
+        }
+        // Only of those who exist, and once each, in the order asked.
+        let mut seen = HashSet::with_capacity(users.len());
+        let accounts = &self.shared.accounts;
+        users.retain(|user| seen.insert(*user) && accounts.user(*user).is_some());
+        if !self.change_subscriptions(users.len()) {
+            let failure = Failure {
+                code: Code::RateLimited,
+                message: "too many people are watched at once, try again later".to_owned(),
+                retry_after_ms: Some(SUBSCRIPTION_RETRY_MS),
+            };
+            return Err((failure, caller));
+        }
+        if let Some(memory) = self.memory() {
+            let watched = users.iter().map(|user| Subscribed {
+                user: *user,
+                heard: None,
+            });
+            memory.lock().watched = watched.collect();
+        }
         // At a moment at which nobody comes or goes, so that the ack and the events after it miss nothing.
-        self.shared.presence.look(users, |found| {
+        self.shared.attendance.look(&users, |found| {
             self.socket
                 .leave(|room| matches!(room, Room::Numbered(PRESENCE_ROOM, _)));
-            let users = users.iter().zip(found).map(|(user_id, seen)| {
+            let users = users.iter().zip(found).map(|(user_id, mut seen)| {
                 self.socket.join(presence_room(*user_id));
                 let stored = || self.shared.chat.last_seen(*user_id);
-                let last_seen = if seen.online {
-                    None
-                } else {
-                    seen.last_seen.or_else(stored)
-                };
-                Presence {
-                    user_id: *user_id,
-                    online: seen.online,
-                    last_seen,
-                }
+                seen.last_seen = seen.last_seen.or_else(stored);
+                Presence::of(*user_id, seen)
             });
             caller.succeed(PresenceList {
                 users: users.collect(),
             });
         });
+        Ok(())
+    }
+}
+
+/// Notes that a socket has asked for a read mark, before its client is told that it is done.
+fn remember(memory: Option<Remembered>, entry: Option<EntryId>) {
+    if let (Some(memory), Some(entry)) = (memory, entry) {
+        memory.lock().marked(entry);
     }
 }

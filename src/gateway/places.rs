@@ -1,44 +1,117 @@
 //! Which sockets can be continued, and by whom: each place is one socket's, or nobody's any more.
 //!
-//! A client that lost its connection shows the place of its socket and takes it over; the old connection, should it still
-//! seem alive, is closed. A client that left on purpose, or was put out, has given its place up. What is known of places
-//! is lost with the process: of one that nobody here has seen, all that is known is that it was left before the start.
+//! A client that lost its connection shows the place of its socket and takes it over, with what is remembered of it; the old
+//! connection, should it still seem alive, is closed. A client that left on purpose, or was put out, has given its place up.
+//! What is known of places is lost with the process: of one that nobody here has seen, all that is known is that it was left
+//! before the start.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
+use crate::chat::Seen;
 use crate::hub::{DisconnectReason, Socket};
-use crate::model::{Place, Timestamp};
+use crate::model::{EntryId, Place, Timestamp, UserId};
 use crate::transport::CloseReason;
+
+/// 64 places that one person has left; with more, their own oldest are forgotten first, so that somebody who comes and goes
+/// all the time pushes nobody else's out.
+const MAX_LEFT_OF_PERSON: usize = 64;
+/// 256 read marks, the newest that a socket has asked for itself: it has not heard of these as an event.
+const MAX_OWN_MARKS: usize = 256;
+/// 128 KiB is remembered of the sockets that one person has left: four that watched as many people as they may. Of older
+/// ones only that they were left.
+const MAX_BYTES_OF_PERSON: usize = 128 << 10;
+/// 64 bytes for each place that may be remembered are there for what is remembered of all of them; of further ones only
+/// that they were left.
+const BYTES_A_PLACE: usize = 64;
 
 /// A socket's id: 120 random bits, so nobody else's.
 type Id = [u8; 20];
 
+/// What is remembered of a socket for the one that continues it.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// The entries of read marks that it has asked for, ascending.
+    own_marks: VecDeque<u64>,
+    /// Whom it watches.
+    pub(super) watched: Vec<Subscribed>,
+}
+
+/// Somebody whose presence a socket has asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Subscribed {
+    pub(super) user: UserId,
+    /// What was told of them when the socket was left; `None` where its client may not have heard that.
+    pub(super) heard: Option<Seen>,
+}
+
+impl Memory {
+    fn bytes(&self) -> usize {
+        self.own_marks.len() * size_of::<u64>() + self.watched.len() * size_of::<Subscribed>()
+    }
+
+    /// Notes that this socket has asked for a read mark.
+    pub(super) fn marked(&mut self, entry: EntryId) {
+        if self.own_marks.len() >= MAX_OWN_MARKS {
+            self.own_marks.pop_front();
+        }
+        self.own_marks.push_back(entry.get());
+    }
+
+    /// Returns whether this entry is a read mark that the socket has asked for.
+    pub(super) fn has_marked(&self, entry: u64) -> bool {
+        self.own_marks.binary_search(&entry).is_ok()
+    }
+}
+
+/// A [`Memory`], shared by a socket and its place.
+pub(super) type Remembered = Arc<Mutex<Memory>>;
+
 /// How a place was left.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Left {
-    /// By a connection that was lost.
-    Lost(Timestamp),
+struct Left {
+    at: Timestamp,
+    user: UserId,
     /// For good.
-    GivenUp(Timestamp),
+    is_given_up: bool,
+    memory: Option<Box<Memory>>,
+}
+
+impl Left {
+    fn bytes(&self) -> usize {
+        self.memory.as_ref().map_or(0, |memory| memory.bytes())
+    }
+}
+
+/// A place that was taken over.
+pub(super) struct Taken {
+    /// When its socket was left; now, where it still seemed alive.
+    pub(super) left_at: Timestamp,
+    /// What is remembered of it: nothing, where it was left before the start.
+    pub(super) memory: Remembered,
 }
 
 #[derive(Default)]
 struct Known {
-    live: FxHashMap<Id, Socket>,
+    live: FxHashMap<Id, (Socket, Remembered)>,
     left: FxHashMap<Id, Left>,
-    /// In the order in which they were left.
+    /// In the order in which they were left; with some that were taken since.
     order: VecDeque<(Timestamp, Id)>,
+    /// Those of each person, likewise.
+    people: FxHashMap<UserId, VecDeque<Id>>,
+    /// How much is remembered of all of them.
+    bytes: usize,
 }
 
 /// The places of this process's sockets.
 pub(super) struct Places {
     began: Timestamp,
     window: Duration,
-    /// How many that were left are remembered, at some 80 bytes each; the oldest are forgotten first.
+    /// How many that were left are remembered, at some 300 bytes each with what is remembered of them; the oldest are
+    /// forgotten first.
     most: usize,
     known: Mutex<Known>,
 }
@@ -54,85 +127,277 @@ impl Places {
         }
     }
 
-    /// A new socket has its own place.
-    pub(super) fn open(&self, place: &Place, socket: &Socket) {
-        self.known.lock().live.insert(place.socket, socket.clone());
+    /// A new socket has its own place. Returns what will be remembered of it.
+    pub(super) fn open(&self, place: &Place, socket: &Socket) -> Remembered {
+        let memory = Remembered::default();
+        let opened = (socket.clone(), Arc::clone(&memory));
+        self.known.lock().live.insert(place.socket, opened);
+        memory
     }
 
-    /// Takes a place for a socket, and closes the one that had it. `false` where it was given up or left too long ago.
-    pub(super) fn take(&self, now: Timestamp, place: &Place, socket: &Socket) -> bool {
-        let old = {
+    /// Takes a place for a socket, and closes the one that had it. `None` where it was given up or left too long ago.
+    pub(super) fn take(&self, now: Timestamp, place: &Place, socket: &Socket) -> Option<Taken> {
+        let (old, taken) = {
             let mut known = self.known.lock();
             known.forget(now, self.window, self.most);
-            let is_live = known.live.contains_key(&place.socket);
-            let left = match known.left.get(&place.socket) {
-                Some(Left::GivenUp(_)) => return false,
-                Some(Left::Lost(at)) => *at,
-                None if is_live => now,
-                None => self.began,
+            let live = known.live.get(&place.socket);
+            let (left_at, memory) = match (known.left.get(&place.socket), live) {
+                (Some(left), _) if left.is_given_up => return None,
+                (Some(left), _) => (left.at, None),
+                (None, Some((_, memory))) => (now, Some(Arc::clone(memory))),
+                (None, None) => (self.began, None),
             };
-            if now > left.plus(self.window) {
-                return false;
+            if now > left_at.plus(self.window) {
+                return None;
             }
-            known.left.remove(&place.socket);
-            known.live.insert(place.socket, socket.clone())
+            let left = known.forget_one(&place.socket);
+            let memory = memory.unwrap_or_else(|| {
+                let memory = left.and_then(|left| left.memory);
+                Arc::new(Mutex::new(
+                    memory.map_or_else(Memory::default, |memory| *memory),
+                ))
+            });
+            let taken = Taken {
+                left_at,
+                memory: Arc::clone(&memory),
+            };
+            let live = (socket.clone(), memory);
+            (known.live.insert(place.socket, live), taken)
         };
-        if let Some(old) = old {
+        if let Some((old, _)) = old {
             old.close(CloseReason::ForcedClose);
         }
-        true
+        Some(taken)
     }
 
     /// A place that was taken is nobody's any more: its socket goes on as a new one.
-    pub(super) fn give_up(&self, now: Timestamp, place: &Place) {
+    pub(super) fn give_up(&self, now: Timestamp, user: UserId, place: &Place) {
         let mut known = self.known.lock();
         known.live.remove(&place.socket);
-        known.put(now, place.socket, Left::GivenUp(now));
+        let left = Left {
+            at: now,
+            user,
+            is_given_up: true,
+            memory: None,
+        };
+        known.put(place.socket, left, self.most);
     }
 
-    /// A socket is gone. What another has taken over meanwhile stays that one's.
+    /// A socket is gone, that watched these. What another has taken over meanwhile stays that one's.
     pub(super) fn leave(
         &self,
         now: Timestamp,
+        user: UserId,
         place: &Place,
         socket: &Socket,
         reason: DisconnectReason,
+        watched: Vec<Subscribed>,
     ) {
         let mut known = self.known.lock();
-        let has_it = known
-            .live
-            .get(&place.socket)
-            .is_some_and(|holder| holder.key() == socket.key());
-        if !has_it {
+        let has_it = |live: &(Socket, Remembered)| live.0.key() == socket.key();
+        if !known.live.get(&place.socket).is_some_and(has_it) {
             return;
         }
-        known.live.remove(&place.socket);
-        let left = match reason {
-            DisconnectReason::Closed(_) => Left::Lost(now),
-            _ => Left::GivenUp(now),
+        let Some((_, memory)) = known.live.remove(&place.socket) else {
+            return;
         };
-        known.put(now, place.socket, left);
+        let is_given_up = !matches!(reason, DisconnectReason::Closed(_));
+        let own_marks = std::mem::take(&mut memory.lock().own_marks);
+        let memory = Box::new(Memory { own_marks, watched });
+        let left = Left {
+            at: now,
+            user,
+            is_given_up,
+            memory: Some(memory).filter(|memory| !is_given_up && memory.bytes() > 0),
+        };
+        known.put(place.socket, left, self.most);
         known.forget(now, self.window, self.most);
     }
 }
 
 impl Known {
-    fn put(&mut self, now: Timestamp, id: Id, left: Left) {
+    fn put(&mut self, id: Id, left: Left, most: usize) {
+        let (at, user) = (left.at, left.user);
+        self.bytes += left.bytes();
         self.left.insert(id, left);
-        self.order.push_back((now, id));
+        self.order.push_back((at, id));
+        self.people.entry(user).or_default().push_back(id);
+        self.bound(user, most);
+    }
+
+    /// Holds what is remembered of one person to its bounds, and with it the order to a multiple of what is in it.
+    fn bound(&mut self, user: UserId, most: usize) {
+        let Some(theirs) = self.people.get(&user) else {
+            return;
+        };
+        let mut bytes = 0;
+        for id in theirs.iter().rev() {
+            let Some(left) = self.left.get_mut(id) else {
+                continue;
+            };
+            bytes += left.bytes();
+            if bytes > MAX_BYTES_OF_PERSON || self.bytes > most * BYTES_A_PLACE {
+                bytes -= left.bytes();
+                self.bytes -= left.bytes();
+                left.memory = None;
+            }
+        }
+        if theirs.len() > MAX_LEFT_OF_PERSON
+            && let Some(oldest) = theirs.front().copied()
+        {
+            drop(self.forget_one(&oldest));
+        }
+        if self.order.len() > 2 * self.left.len() + 64 {
+            let left = &self.left;
+            self.order
+                .retain(|(at, id)| left.get(id).is_some_and(|left| left.at == *at));
+        }
+    }
+
+    /// Forgets one; returns what was known of it.
+    fn forget_one(&mut self, id: &Id) -> Option<Left> {
+        let left = self.left.remove(id)?;
+        self.bytes -= left.bytes();
+        if let Some(theirs) = self.people.get_mut(&left.user) {
+            theirs.retain(|theirs| theirs != id);
+            if theirs.is_empty() {
+                self.people.remove(&left.user);
+            }
+        }
+        Some(left)
     }
 
     /// Forgets what was left too long ago, and the oldest of too many.
     fn forget(&mut self, now: Timestamp, window: Duration, most: usize) {
         while let Some((at, id)) = self.order.front().copied()
-            && (now > at.plus(window) || self.order.len() > most)
+            && (now > at.plus(window) || self.left.len() > most)
         {
             self.order.pop_front();
             // Unless it was taken again and left again since.
-            if matches!(self.left.get(&id), Some(Left::Lost(left) | Left::GivenUp(left)) if *left == at)
-            {
-                self.left.remove(&id);
+            if self.left.get(&id).is_some_and(|left| left.at == at) {
+                drop(self.forget_one(&id));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As on a machine of some size.
+    const MOST: usize = 1 << 14;
+    const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn user(number: u64) -> UserId {
+        UserId::new(number).unwrap()
+    }
+
+    fn id(number: u64) -> Id {
+        let mut id = [0; 20];
+        id[..8].copy_from_slice(&number.to_le_bytes());
+        id
+    }
+
+    fn left(at: u64, user: UserId, watched: usize) -> Left {
+        let subscribed = Subscribed { user, heard: None };
+        let memory = Memory {
+            own_marks: VecDeque::new(),
+            watched: vec![subscribed; watched],
+        };
+        Left {
+            at: Timestamp::from_ms(at),
+            user,
+            is_given_up: false,
+            memory: Some(Box::new(memory)),
+        }
+    }
+
+    /// Connecting and disconnecting in turn pushed the places of others out, after which they could not come back.
+    #[test]
+    fn somebody_who_comes_and_goes_all_the_time_pushes_only_their_own_places_out() {
+        let mut known = Known::default();
+        known.put(id(0), left(0, user(2), 500), MOST);
+        let turns = 5_000;
+        for turn in 1..=turns {
+            known.put(id(turn), left(turn, user(1), 500), MOST);
+            known.forget(Timestamp::from_ms(turn), WINDOW, MOST);
+        }
+        assert!(known.left[&id(0)].memory.is_some(), "another person's");
+        assert_eq!(known.left.len(), 1 + MAX_LEFT_OF_PERSON);
+        assert!(known.left.contains_key(&id(turns)), "the newest of theirs");
+        assert!(
+            known.order.len() <= 3 * MAX_LEFT_OF_PERSON,
+            "{}",
+            known.order.len()
+        );
+        let most = MAX_BYTES_OF_PERSON + left(0, user(2), 500).bytes();
+        assert!(known.bytes <= most, "{}", known.bytes);
+        assert!(known.left[&id(turns)].memory.is_some());
+        assert!(
+            known.left[&id(turns - 60)].memory.is_none(),
+            "an older one of theirs"
+        );
+        known.forget(Timestamp::from_ms(turns).plus(WINDOW * 2), WINDOW, MOST);
+        assert_eq!(
+            (known.left.len(), known.people.len(), known.bytes),
+            (0, 0, 0)
+        );
+        assert!(known.order.is_empty());
+    }
+
+    #[test]
+    fn what_is_remembered_of_all_has_a_bound_and_so_have_the_places() {
+        let mut known = Known::default();
+        for person in 1..=MOST as u64 + 100 {
+            // Some fill what all may have.
+            let watched = if (1_000..2_500).contains(&person) {
+                500
+            } else {
+                0
+            };
+            known.put(id(person), left(person, user(person), watched), MOST);
+            known.forget(Timestamp::from_ms(person), WINDOW, MOST);
+            assert!(known.bytes <= MOST * BYTES_A_PLACE);
+        }
+        assert!(known.bytes > MOST * BYTES_A_PLACE / 2);
+        assert_eq!(known.left.len(), MOST);
+        assert!(
+            !known.left.contains_key(&id(100)),
+            "the oldest are forgotten first"
+        );
+    }
+
+    #[test]
+    fn a_place_that_is_taken_and_left_again_is_remembered_as_it_was_left_last() {
+        let mut known = Known::default();
+        for at in 0..1_000 {
+            known.put(id(1), left(at, user(1), 1), MOST);
+            assert_eq!(known.left[&id(1)].at, Timestamp::from_ms(at));
+            if at < 999 {
+                assert!(known.forget_one(&id(1)).is_some());
+            }
+        }
+        known.forget(
+            Timestamp::from_ms(998)
+                .plus(WINDOW)
+                .plus(Duration::from_millis(1)),
+            WINDOW,
+            MOST,
+        );
+        assert!(known.left.contains_key(&id(1)));
+        assert!(known.order.len() <= 2 * 2 + 64);
+        assert_eq!(known.people[&user(1)].len(), 1);
+    }
+
+    #[test]
+    fn the_newest_read_marks_of_a_socket_are_known_as_its_own() {
+        let mut memory = Memory::default();
+        for entry in 1..=1_000 {
+            memory.marked(EntryId::new(entry * 2).unwrap());
+        }
+        assert!(memory.has_marked(2_000) && memory.has_marked(2_000 - 2 * 255));
+        assert!(!memory.has_marked(1_999), "another's");
+        assert_eq!(memory.own_marks.len(), MAX_OWN_MARKS);
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::accounts::AccountError;
-use crate::chat::{ChatError, PresenceChange};
+use crate::chat::{ChatError, PresenceChange, Seen};
 use crate::describe::Event;
 use crate::limits::TooMuch;
 use crate::model::{ClientId, Code, FieldError, MessageId, Timestamp, UserId};
@@ -52,6 +52,17 @@ pub(super) const CHAT_ERROR: Event = Event::to_client::<ChatErrorEvent<'_>>(
     "chat_error",
     "An event that asked for no ack failed; or, with the event `connect`, the socket may not stay. To the socket concerned.",
 );
+
+impl Presence {
+    /// What is told of a person who was seen so.
+    pub(super) fn of(user_id: UserId, seen: Seen) -> Self {
+        Self {
+            user_id,
+            online: seen.online,
+            last_seen: seen.last_seen.filter(|_| !seen.online),
+        }
+    }
+}
 
 impl From<PresenceChange> for Presence {
     fn from(change: PresenceChange) -> Self {
@@ -151,6 +162,17 @@ pub(super) struct ChatErrorEvent<'a> {
     pub(super) failure: &'a Failure,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_id: Option<&'a ClientId>,
+}
+
+impl Failure {
+    /// A payload that is not what it should be.
+    pub(super) fn invalid(message: &str) -> Self {
+        Self {
+            code: Code::InvalidPayload,
+            message: message.to_owned(),
+            retry_after_ms: None,
+        }
+    }
 }
 
 impl From<ChatError> for Failure {

@@ -59,7 +59,18 @@ impl Timestamp {
         self >= newest || steps_back
     }
 
-    /// This moment, moved later by so much.
+    /// How long it is until then; nothing where that is over.
+    pub fn until(self, later: Self) -> std::time::Duration {
+        std::time::Duration::from_millis(later.0.saturating_sub(self.0))
+    }
+
+    /// The time so much earlier, or the first there is.
+    pub fn minus(self, duration: std::time::Duration) -> Self {
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self::from_ms(self.0.saturating_sub(ms))
+    }
+
+    /// The time so much later.
     pub fn plus(self, duration: std::time::Duration) -> Self {
         Self::from_ms(
             self.0

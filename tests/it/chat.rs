@@ -509,3 +509,62 @@ async fn a_crowd_of_senders_is_heard_in_the_order_of_the_history() {
     assert_eq!(stored, heard);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn typing_ends_when_the_one_who_types_is_gone_however_that_is() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let eve = server.register("eve").await;
+    let (mut hears, mut other) = (server.connect(&bob).await, server.connect(&eve).await);
+    let typing = |to: u64, is_typing: bool| json!({"receiver_id": to, "is_typing": is_typing});
+    let told = |is_typing: bool| json!({"user_id": ada.id, "is_typing": is_typing});
+    for leaves in ["lost", "closes", "leaves"] {
+        let mut wire = server.connect(&ada).await;
+        wire.call(1, "typing", typing(bob.id, true)).await;
+        wire.call(2, "typing", typing(eve.id, true)).await;
+        wire.call(3, "typing", typing(eve.id, false)).await;
+        match leaves {
+            "lost" => drop(wire),
+            "closes" => wire.say("1").await,
+            _ => wire.say("41").await,
+        }
+        assert_eq!(hears.expect("typing").await, told(true), "{leaves}");
+        assert_eq!(hears.expect("typing").await, told(false), "{leaves}");
+        // Whoever was told already is told no second time.
+        assert_eq!(other.expect("typing").await, told(true), "{leaves}");
+        assert_eq!(other.expect("typing").await, told(false), "{leaves}");
+    }
+    let mut wire = server.connect(&ada).await;
+    wire.call(1, "typing", typing(eve.id, true)).await;
+    assert_eq!(other.expect("typing").await, told(true));
+    // A revoked token is one way of going.
+    let reply = server
+        .send("POST", "/api/auth/logout", Some(&ada.token), "")
+        .await;
+    assert!(reply.status.is_success());
+    assert_eq!(other.expect("typing").await, told(false));
+}
+
+#[tokio::test]
+async fn typing_to_everybody_at_once_ends_with_the_first_of_them() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let mut wire = server.connect(&ada).await;
+    let mut people = Vec::new();
+    for number in 0..17 {
+        let person = server.register(&format!("person{number}")).await;
+        people.push((server.connect(&person).await, person.id));
+    }
+    for (number, (_, id)) in (0..).zip(&people) {
+        let to = json!({"receiver_id": id, "is_typing": true});
+        wire.call(number, "typing", to).await;
+    }
+    let (first, _) = &mut people[0];
+    assert_eq!(first.expect("typing").await["is_typing"], true);
+    assert_eq!(first.expect("typing").await["is_typing"], false);
+    drop(wire);
+    for (heard, _) in &mut people[1..] {
+        assert_eq!(heard.expect("typing").await["is_typing"], true);
+        assert_eq!(heard.expect("typing").await["is_typing"], false);
+    }
+}

@@ -223,7 +223,8 @@ impl Documents {
         let name = sent[0].as_str().unwrap_or_default();
         let key = format!("ack.{name}");
         let is_known = !self.events.told["components"]["messages"][&key].is_null();
-        if !is_known && ack["error"]["code"] == "invalid_payload" {
+        let of_any = ["invalid_payload", "rate_limited"].map(Value::from);
+        if !is_known && of_any.contains(&ack["error"]["code"]) {
             return Ok(());
         }
         self.check_message(&key, ack, true)?;

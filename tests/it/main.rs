@@ -21,6 +21,7 @@ mod demo;
 mod doctor;
 mod documents;
 mod engineio;
+mod floods;
 mod foreign;
 mod fuzz;
 mod harness;

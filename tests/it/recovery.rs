@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
+use crate::program::Running;
 use crate::support::{Person, TestServer, Wire, config};
 
 /// What a stock client keeps of a socket.
@@ -803,4 +804,180 @@ async fn over_files_that_go_back_at_random_no_client_is_continued_wrongly_or_mis
         server.stop().await;
     }
     assert!(continued > 20 && fresh > 20, "{continued}, {fresh}");
+}
+
+/// The next event with this name; presence, typing and all else before it are passed over.
+async fn next(device: &mut Device, name: &str) -> Value {
+    loop {
+        let event = device.wire.event().await;
+        if let Some(cursor) = event[2].as_str() {
+            device.kept.offset = Some(cursor.to_owned());
+        }
+        if event[0] == name {
+            return event[1].clone();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_is_continued_is_not_told_its_own_read_marks_and_another_device_is() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut sender = server.connect(&ada).await;
+    let (mut device, _) = Device::connect(&server, &bob, None).await;
+    let (other, _) = Device::connect(&server, &bob, None).await;
+    let (mut third, _) = Device::connect(&server, &bob, None).await;
+    let mut ids = Vec::new();
+    for content in ["1", "2", "3"] {
+        ids.push(send(&mut sender, &bob, content).await["id"].clone());
+        next(&mut device, "receive_message").await;
+    }
+    let other = other.lose();
+    // One message, a chat, and, by another device, a further message.
+    let one = json!({"message_id": ids[0]});
+    device.wire.call(1, "mark_as_read", one).await;
+    let chat = json!({"user_id": ada.id, "up_to": ids[1]});
+    device.wire.call(2, "mark_chat_as_read", chat).await;
+    let theirs = json!({"message_id": ids[2]});
+    third.wire.call(3, "mark_as_read", theirs).await;
+    let read = json!(["messege_read", {"message_id": ids[2], "user_id": bob.id}]);
+    assert_eq!(device.event().await, read);
+    // It comes back twice, as a client that has heard of nothing yet.
+    let mut kept = device.lose();
+    for time in 1..=2 {
+        kept.offset = None;
+        let (mut device, recovered) = Device::connect(&server, &bob, Some(&kept)).await;
+        assert!(recovered);
+        for content in ["1", "2", "3"] {
+            assert_eq!(device.event().await[1]["content"], content);
+        }
+        assert_eq!(
+            device.event().await,
+            read,
+            "time {time}: what another device asked for"
+        );
+        kept = device.lose();
+    }
+    // What it asked for after it came back is its own too.
+    let (mut device, _) = Device::connect(&server, &bob, Some(&kept)).await;
+    let last = send(&mut sender, &bob, "last").await;
+    assert_eq!(device.event().await[1]["id"], last["id"]);
+    let last = json!({"message_id": last["id"]});
+    device.wire.call(1, "mark_as_read", last).await;
+    let (mut device, recovered) = Device::connect(&server, &bob, Some(&device.lose())).await;
+    assert!(recovered);
+    send(&mut sender, &bob, "live").await;
+    assert_eq!(device.event().await[1]["content"], "live");
+    // To the person's other device they are news.
+    let (mut other, recovered) = Device::connect(&server, &bob, Some(&other)).await;
+    assert!(recovered);
+    assert_eq!(next(&mut other, "messege_read").await["message_id"], ids[0]);
+    assert_eq!(next(&mut other, "chat_read").await["up_to"], ids[1]);
+}
+
+#[tokio::test]
+async fn a_socket_that_is_continued_watches_on_and_is_told_who_came_or_went_meanwhile() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let (eve, kim) = (server.register("eve").await, server.register("kim").await);
+    let present = server.connect(&ada).await;
+    let mut stays = server.connect(&eve).await;
+    let (mut device, _) = Device::connect(&server, &bob, None).await;
+    let watched = json!({"user_ids": [ada.id, eve.id, kim.id]});
+    let (ack, _) = device.wire.call(1, "presence_subscribe", watched).await;
+    assert_eq!(ack["success"], true, "{ack}");
+    device.wire.say("1").await;
+    assert!(device.wire.text_or_end().await.is_none());
+    let kept = device.lose();
+    drop(present);
+    let mut coming = server.connect(&kim).await;
+    // Both are known once Eve, who watches too, has heard.
+    let both = json!({"user_ids": [ada.id, kim.id]});
+    loop {
+        let (ack, _) = stays.call(1, "presence_subscribe", both.clone()).await;
+        let online = |at: usize| ack["data"]["users"][at]["online"].clone();
+        if (online(0), online(1)) == (json!(false), json!(true)) {
+            break;
+        }
+    }
+    let (mut device, recovered) = Device::connect(&server, &bob, Some(&kept)).await;
+    assert!(recovered);
+    let gone = next(&mut device, "presence").await;
+    assert_eq!(
+        (&gone["user_id"], &gone["online"]),
+        (&json!(ada.id), &json!(false))
+    );
+    assert!(gone["last_seen"].is_string());
+    let came = json!({"user_id": kim.id, "online": true, "last_seen": null});
+    assert_eq!(next(&mut device, "presence").await, came);
+    // Eve has neither come nor gone, so that what follows is told next; and it goes on.
+    coming.say("41").await;
+    let gone = next(&mut device, "presence").await;
+    assert_eq!(
+        (&gone["user_id"], &gone["online"]),
+        (&json!(kim.id), &json!(false))
+    );
+    drop(stays);
+    let gone = next(&mut device, "presence").await;
+    assert_eq!(
+        (&gone["user_id"], &gone["online"]),
+        (&json!(eve.id), &json!(false))
+    );
+    let none = json!({"user_ids": []});
+    device.wire.call(2, "presence_subscribe", none).await;
+}
+
+#[tokio::test]
+async fn a_socket_that_takes_over_from_one_that_seems_alive_watches_on() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let (mut device, _) = Device::connect(&server, &bob, None).await;
+    let watched = json!({"user_ids": [ada.id]});
+    device.wire.call(1, "presence_subscribe", watched).await;
+    let Device { wire: dead, kept } = device;
+    let (mut device, recovered) = Device::connect(&server, &bob, Some(&kept)).await;
+    assert!(recovered);
+    drop(dead);
+    let coming = server.connect(&ada).await;
+    assert_eq!(next(&mut device, "presence").await["online"], true);
+    drop(coming);
+    assert_eq!(next(&mut device, "presence").await["online"], false);
+}
+
+#[tokio::test]
+async fn who_was_there_when_the_server_was_killed_was_seen_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let server = Running::on(&data, &[], &[]).await;
+    let person = async |name: &str| {
+        let body = json!({"username": name, "password": "password1"}).to_string();
+        let reply = server
+            .remote
+            .send("POST", "/api/auth/register", None, &body);
+        let login = reply.await.json();
+        let token = login["data"]["token"].as_str().unwrap().to_owned();
+        (login["data"]["user"]["id"].as_u64().unwrap(), token)
+    };
+    let ((ada, asks), (bob, theirs)) = (person("ada").await, person("bob").await);
+    let path = "/socket.io/?EIO=4&transport=websocket";
+    let mut wire = server.remote.wire(path).await;
+    wire.text().await;
+    wire.say(&format!("40{}", json!({"token": theirs}))).await;
+    wire.text().await;
+    // What is confirmed is on disk, and with it what was asked for before.
+    let message = json!({"receiver_id": ada, "content": "x"});
+    let (ack, _) = wire.call(1, "send_message", message).await;
+    let sent = ack["data"]["created_at"].as_str().unwrap().to_owned();
+    server.kill().await;
+    let server = Running::on(&data, &[], &[]).await;
+    let path = format!("/api/users/{bob}");
+    let reply = server.remote.send("GET", &path, Some(&asks), "").await;
+    let user = reply.json()["data"].clone();
+    assert_eq!(user["online"], false, "{user}");
+    let seen = user["last_seen"].as_str().expect("it is known");
+    assert!(seen <= sent.as_str(), "{seen} {sent}");
+    let path = format!("/api/users/{ada}");
+    let never = server.remote.send("GET", &path, Some(&theirs), "");
+    assert_eq!(never.await.json()["data"]["last_seen"], Value::Null);
+    server.stop().await;
 }

@@ -367,9 +367,14 @@ impl Wire {
         for text in texts {
             let body = text.find(['{', '[', '/']).unwrap_or(text.len());
             let (head, body) = text.split_at(body);
+            // An event with attachments is acked as any other: `451-7` asks for the ack of `427`.
+            let binary = head
+                .strip_prefix("45")
+                .and_then(|rest| rest.split_once('-'));
+            let head = binary.map_or(head.to_owned(), |(_, id)| format!("42{id}"));
             if head.starts_with("42") || head == "40" {
                 let body = serde_json::from_str(body).unwrap_or(Value::Null);
-                self.asked.insert(head.to_owned(), body);
+                self.asked.insert(head, body);
             }
             self.socket.feed(Message::text(text)).await.unwrap();
         }

@@ -1,0 +1,225 @@
+//! Who comes and goes: told to those who watch, and kept by the store.
+//!
+//! The store learns when a person was last there as they come, as they go, and every minute for as long as they stay: after
+//! a crash "last seen" is then a minute or two old. Those who are there are written in groups, each in one transaction, so
+//! that many cost the writer no pause, and few one sync a minute.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use tokio::sync::Notify;
+
+use super::inbound::Clock;
+use super::presence_room;
+use super::wire::{PRESENCE, Presence};
+use crate::chat::{self, Chat, PresenceChange, Seen, Told};
+use crate::hub::Namespace;
+use crate::model::{Timestamp, UserId};
+
+/// 1 min: how often the store learns that somebody is still there.
+const KEPT_EVERY: Duration = Duration::from_secs(60);
+/// 30 s: what the store has learned since needs no renewal.
+const KEPT_LATELY: Duration = Duration::from_secs(30);
+/// 256 people are written at once, in some milliseconds.
+const GROUP: usize = 256;
+
+/// 16,384 subscriptions of all sockets of one person: those of more than thirty devices.
+const MAX_SUBSCRIPTIONS_OF_PERSON: usize = 1 << 14;
+/// 1,048,576 subscriptions of all sockets, some 100 MB.
+const MAX_SUBSCRIPTIONS: usize = 1 << 20;
+
+/// Tells who comes and goes, and keeps it.
+pub struct Attendance {
+    presence: Arc<chat::Presence>,
+    chat: Chat,
+    namespace: Namespace,
+    /// Told when a change may have been put off.
+    late: Notify,
+    subscriptions: Mutex<Subscriptions>,
+}
+
+#[derive(Default)]
+struct Subscriptions {
+    all: usize,
+    people: FxHashMap<UserId, usize>,
+}
+
+impl Subscriptions {
+    /// Counts so many of this person's in place of so many. Returns `false`, and counts nothing, where that is too many.
+    fn change(&mut self, user: UserId, from: usize, to: usize) -> bool {
+        let theirs = self.people.get(&user).copied().unwrap_or(0);
+        let (theirs, all) = (theirs - from + to, self.all - from + to);
+        if to > from && (theirs > MAX_SUBSCRIPTIONS_OF_PERSON || all > MAX_SUBSCRIPTIONS) {
+            return false;
+        }
+        self.all = all;
+        match theirs {
+            0 => drop(self.people.remove(&user)),
+            theirs => drop(self.people.insert(user, theirs)),
+        }
+        true
+    }
+}
+
+impl Attendance {
+    /// Returns the attendance of those who are counted by `presence`, for those who watch them in this namespace.
+    pub fn new(presence: Arc<chat::Presence>, chat: Chat, namespace: Namespace) -> Self {
+        Self {
+            presence,
+            chat,
+            namespace,
+            late: Notify::new(),
+            subscriptions: Mutex::default(),
+        }
+    }
+
+    /// A socket of this person opened.
+    pub(super) fn came(&self, now: Timestamp, user: UserId) {
+        self.presence
+            .connected(user, now, |change| self.tell(change));
+        self.late.notify_one();
+        if self.presence.sockets(user) == 1 {
+            self.keep(now, user);
+        }
+    }
+
+    /// A socket of this person closed.
+    pub(super) fn went(&self, now: Timestamp, user: UserId) {
+        self.presence
+            .disconnected(user, now, |change| self.tell(change));
+        self.late.notify_one();
+    }
+
+    fn tell(&self, change: PresenceChange) {
+        if let Some(at) = change.last_seen {
+            self.chat.seen(at, change.user_id);
+        }
+        self.namespace
+            .to(presence_room(change.user_id))
+            .emit(PRESENCE.name, &(Presence::from(change),));
+    }
+
+    /// Has the store learn that this person is there, unless it has lately.
+    fn keep(&self, now: Timestamp, user: UserId) {
+        let known = self.chat.last_seen(user);
+        if known.is_none_or(|known| known.plus(KEPT_LATELY) <= now) {
+            self.chat.seen(now, user);
+        }
+    }
+
+    /// Returns how many sockets this person has open.
+    pub(super) fn sockets(&self, user: UserId) -> usize {
+        self.presence.sockets(user)
+    }
+
+    /// Counts how many people a socket of this person watches, `to` in place of `from`. Returns `false`, and counts
+    /// nothing, where that is too many.
+    pub(super) fn subscriptions(&self, user: UserId, from: usize, to: usize) -> bool {
+        from == to || self.subscriptions.lock().change(user, from, to)
+    }
+
+    /// See [`chat::Presence::look`].
+    pub(super) fn look<R>(&self, users: &[UserId], then: impl FnOnce(Vec<Seen>) -> R) -> R {
+        self.presence.look(users, then)
+    }
+
+    /// See [`chat::Presence::told`].
+    pub(super) fn told<R>(&self, users: &[UserId], then: impl FnOnce(Vec<Told>) -> R) -> R {
+        self.presence.told(users, then)
+    }
+
+    /// Tells what was put off, and keeps who is there. To be run beside the gateway; never ends.
+    pub async fn run(&self, clock: Clock) {
+        tokio::join!(self.tell_late(clock), self.keep_all(clock));
+    }
+
+    async fn tell_late(&self, clock: Clock) {
+        loop {
+            let late = self.late.notified();
+            let now = clock();
+            match self.presence.catch_up(now, |change| self.tell(change)) {
+                None => late.await,
+                Some(next) => tokio::time::sleep(now.until(next)).await,
+            }
+        }
+    }
+
+    async fn keep_all(&self, clock: Clock) {
+        let mut round = Round::default();
+        loop {
+            for user in round.group(|| self.presence.online()) {
+                if self.presence.seen(user).online {
+                    self.keep(clock(), user);
+                }
+            }
+            tokio::time::sleep(round.pause).await;
+        }
+    }
+}
+
+/// One round through all who are there, in groups, in the time in which each is to be kept.
+#[derive(Default)]
+struct Round {
+    rest: Vec<UserId>,
+    pause: Duration,
+}
+
+impl Round {
+    /// Returns the next group; with the first of a round it is asked who is there.
+    fn group(&mut self, online: impl FnOnce() -> Vec<UserId>) -> Vec<UserId> {
+        if self.rest.is_empty() {
+            self.rest = online();
+            let groups = self.rest.len().div_ceil(GROUP).max(1);
+            self.pause = KEPT_EVERY / u32::try_from(groups).unwrap_or(u32::MAX);
+        }
+        self.rest.split_off(self.rest.len().saturating_sub(GROUP))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn people(count: u64) -> Vec<UserId> {
+        (1..=count).map(|id| UserId::new(id).unwrap()).collect()
+    }
+
+    #[test]
+    fn everybody_who_is_there_is_kept_once_a_minute_in_groups() {
+        for count in [0, 1, 256, 257, 10_000] {
+            let (mut round, mut kept, mut time) = (Round::default(), Vec::new(), Duration::ZERO);
+            while time < KEPT_EVERY {
+                let group = round.group(|| people(count));
+                assert!(group.len() <= GROUP);
+                kept.extend(group);
+                // A part of a nanosecond is lost with each.
+                time += round.pause + Duration::from_nanos(1);
+            }
+            kept.sort_unstable();
+            assert_eq!(kept, people(count), "{count}");
+        }
+    }
+
+    #[test]
+    fn subscriptions_are_bounded_for_one_person_and_for_all() {
+        let mut subscriptions = Subscriptions::default();
+        let mut all = people(200).into_iter();
+        let first = all.next().unwrap();
+        for _ in 0..32 {
+            assert!(subscriptions.change(first, 0, 512));
+        }
+        assert!(!subscriptions.change(first, 0, 1), "one person has a bound");
+        assert!(subscriptions.change(first, 512, 511));
+        assert!(subscriptions.change(first, 0, 1));
+        let refused = all.find(|user| !subscriptions.change(*user, 0, MAX_SUBSCRIPTIONS_OF_PERSON));
+        assert_eq!(refused.map(UserId::get), Some(65), "all have a bound");
+        assert_eq!(subscriptions.all, MAX_SUBSCRIPTIONS);
+        for user in people(64) {
+            let theirs = subscriptions.people[&user];
+            assert!(subscriptions.change(user, theirs, 0));
+        }
+        assert_eq!((subscriptions.all, subscriptions.people.len()), (0, 0));
+    }
+}
