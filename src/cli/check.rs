@@ -36,6 +36,11 @@ impl Check {
             say(&finding.to_string());
         }
         let findings = report.findings.len() as u64 + report.more;
+        if report.is_derivable() {
+            return Err(format!(
+                "{what} is damaged, {findings} findings, all in what follows from the data: nothing is lost, and chatd compact makes it anew"
+            ));
+        }
         Err(format!(
             "{what} is damaged, {findings} findings: restore a backup (chatd restore FILE)"
         ))

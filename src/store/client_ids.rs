@@ -217,6 +217,19 @@ fn rows(sender: UserId) -> std::ops::RangeInclusive<(u64, u64)> {
     (sender.get(), 0)..=(sender.get(), u64::MAX)
 }
 
+/// A block of the table. One that is damaged stays as it is and keeps nobody from writing: its sender's client ids can be
+/// judged no more until it is made anew.
+fn readable(key: (u64, u64), sealed: &[u8]) -> Option<Block> {
+    let block = Block::decode(key.1, sealed);
+    if block.is_err() {
+        tracing::warn!(
+            sender = key.0,
+            "the client ids of a sender are damaged; chatd compact makes them anew"
+        );
+    }
+    block.ok()
+}
+
 /// A sender's newest block, put under its key where it is misplaced.
 fn newest_block(sender: UserId, table: &mut Blocks<'_>) -> Result<Option<Block>, StoreError> {
     let (key, block) = match table.range(rows(sender))?.next_back() {
@@ -224,7 +237,10 @@ fn newest_block(sender: UserId, table: &mut Blocks<'_>) -> Result<Option<Block>,
         Some(row) => {
             let (key, value) = row?;
             let key = key.value();
-            (key, Block::decode(key.1, value.value())?)
+            match readable(key, value.value()) {
+                Some(block) => (key, block),
+                None => return Ok(None),
+            }
         }
     };
     if block.is_misplaced(key.1) {
@@ -245,7 +261,9 @@ fn drop_forgotten(
     let mut messages = None;
     for row in table.range(rows(sender))?.take(4) {
         let (key, value) = row?;
-        let old = Block::decode(key.value().1, value.value())?;
+        let Some(old) = readable(key.value(), value.value()) else {
+            break;
+        };
         let is_forgotten = old.is_old(now)
             || old.seems_followed(used) && {
                 if messages.is_none() {
@@ -271,7 +289,8 @@ fn all_messages(sender: UserId, table: &Blocks<'_>) -> Result<Vec<MessageId>, St
     let mut messages = Vec::new();
     for row in table.range(rows(sender))? {
         let (key, value) = row?;
-        let hints = Block::decode(key.value().1, value.value())?.hints;
+        let hints = readable(key.value(), value.value()).map(|block| block.hints);
+        let hints = hints.unwrap_or_default();
         messages.extend(hints.into_iter().map(|(_, message)| message));
     }
     messages.sort_unstable();
@@ -404,7 +423,9 @@ impl ClientIds {
             let (key, value) = row?;
             let key = key.value();
             last = Some(key);
-            let block = Block::decode(key.1, value.value())?;
+            let Some(block) = readable(key, value.value()) else {
+                continue;
+            };
             if block.is_old(now) {
                 forgotten.push(key);
             } else if block.is_misplaced(key.1) {

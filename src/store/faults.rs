@@ -16,21 +16,21 @@ use super::*;
 use crate::model::{ConversationId, Cursor};
 
 const SECTOR: usize = 512;
-const USERS: u64 = 5;
+pub(super) const USERS: u64 = 5;
 
 /// A disk with a cache: what is not synced may be lost, sector by sector.
 #[derive(Debug, Default)]
-struct Disk(Mutex<Bytes>, Condvar);
+pub(super) struct Disk(pub(super) Mutex<Bytes>, Condvar);
 
 #[derive(Debug, Default)]
-struct Bytes {
+pub(super) struct Bytes {
     /// What reading shows.
     cache: Vec<u8>,
     /// What a power cut leaves for certain.
     safe: Vec<u8>,
     /// The sectors that differ.
     unsynced: BTreeSet<usize>,
-    operations: u64,
+    pub(super) operations: u64,
     /// The operation that fails, and with what.
     fails_at: Option<(u64, io::ErrorKind)>,
     /// Whether every later one fails too.
@@ -46,6 +46,16 @@ struct Bytes {
 }
 
 impl Bytes {
+    /// Does nothing any more.
+    pub(super) fn die(&mut self) {
+        (self.fails_at, self.stays_broken) = (Some((0, io::ErrorKind::Other)), true);
+    }
+
+    /// What a power cut leaves at least.
+    pub(super) fn safe(&self) -> Vec<u8> {
+        self.safe.clone()
+    }
+
     fn operate(&mut self) -> io::Result<()> {
         self.operations += 1;
         match self.fails_at {
@@ -63,7 +73,7 @@ impl Bytes {
     }
 
     /// What is left after a power cut.
-    fn cut(&self, random: &mut StdRng) -> Vec<u8> {
+    pub(super) fn cut(&self, random: &mut StdRng) -> Vec<u8> {
         let mut left = self.safe.clone();
         if random.random_bool(0.5) {
             left.resize(self.cache.len(), 0);
@@ -79,7 +89,7 @@ impl Bytes {
 }
 
 impl Disk {
-    fn with(bytes: Vec<u8>) -> Arc<Self> {
+    pub(super) fn with(bytes: Vec<u8>) -> Arc<Self> {
         let bytes = Bytes {
             safe: bytes.clone(),
             cache: bytes,
@@ -88,7 +98,22 @@ impl Disk {
         Arc::new(Self(Mutex::new(bytes), Condvar::new()))
     }
 
-    fn open(self: &Arc<Self>) -> Served {
+    /// One that does no more operations than this.
+    pub(super) fn dying_after(operations: u64, bytes: Vec<u8>) -> Arc<Self> {
+        let disk = Self::with(bytes);
+        {
+            let mut bytes = disk.0.lock();
+            bytes.fails_at = Some((operations + 1, io::ErrorKind::Other));
+            bytes.stays_broken = true;
+        }
+        disk
+    }
+
+    pub(super) fn medium(self: &Arc<Self>) -> Arc<dyn Medium> {
+        Arc::clone(self) as Arc<dyn Medium>
+    }
+
+    pub(super) fn open(self: &Arc<Self>) -> Served {
         Served::on(Arc::clone(self) as Arc<dyn Medium>).unwrap()
     }
 }
@@ -164,16 +189,25 @@ impl Medium for Disk {
 }
 
 /// An open store, and what it has said so far.
-struct Served {
-    store: Store,
+pub(super) struct Served {
+    pub(super) store: Store,
     teller: std::thread::JoinHandle<()>,
     late: Arc<Mutex<Vec<Committed>>>,
 }
 
 impl Served {
     fn on(medium: Arc<dyn Medium>) -> Result<Self, OpenError> {
+        Self::sweeping_every(OPTIONS.sweep_every, medium)
+    }
+
+    /// One that sweeps once so many entries were appended.
+    pub(super) fn sweeping_every(entries: u64, medium: Arc<dyn Medium>) -> Result<Self, OpenError> {
+        let options = StoreOptions {
+            sweep_every: entries,
+            ..OPTIONS
+        };
         let (done, mut batches) = mpsc::channel::<Vec<Done>>(BATCHES);
-        let store = Store::open_on(medium, OPTIONS, done)?;
+        let store = Store::open_on(medium, options, done)?;
         let late = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&late);
         let teller = std::thread::spawn(move || {
@@ -191,7 +225,7 @@ impl Served {
     }
 
     /// Hands all of these in before it waits for their answers.
-    fn apply(&self, changes: Vec<Change>) -> Vec<Result<Committed, StoreError>> {
+    pub(super) fn apply(&self, changes: Vec<Change>) -> Vec<Result<Committed, StoreError>> {
         self.hand_in(changes)()
     }
 
@@ -226,7 +260,7 @@ impl Served {
         }
     }
 
-    fn with_users(self) -> Self {
+    pub(super) fn with_users(self) -> Self {
         let users = (1..=USERS).map(|number| new_user(&format!("user{number}")));
         for answer in self.apply(users.collect()) {
             answer.unwrap();
@@ -235,7 +269,7 @@ impl Served {
     }
 
     /// Every message, by content, as its people see it.
-    fn messages(&self) -> BTreeMap<String, Message> {
+    pub(super) fn messages(&self) -> BTreeMap<String, Message> {
         let snapshot = Snapshot::new(&self.store.inner);
         let mut found = BTreeMap::new();
         for me in 1..=USERS {
@@ -262,7 +296,7 @@ impl Served {
     }
 
     /// What stands in memory equals what the log says when it is read from its beginning.
-    fn assert_recounted(&self) {
+    pub(super) fn assert_recounted(&self) {
         let db = self.store.inner.database().unwrap();
         let txn = db.begin_read().unwrap();
         let mut counted = State::default();
@@ -300,7 +334,7 @@ impl Served {
         }
     }
 
-    fn close(self) -> Vec<Committed> {
+    pub(super) fn close(self) -> Vec<Committed> {
         self.store.close();
         self.teller.join().unwrap();
         std::mem::take(&mut *self.late.lock())

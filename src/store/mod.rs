@@ -539,7 +539,7 @@ impl Store {
             state,
             sweep,
             client_ids,
-        } = schema::load(&opened.db, &options)?;
+        } = schema::load_or_derive(&opened.db, &options)?;
         let inner = Arc::new(Inner {
             medium,
             database: RwLock::new(Some(opened)),

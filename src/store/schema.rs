@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use redb::{
     AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableError,
-    WriteTransaction,
+    TableHandle, WriteTransaction,
 };
 
 use super::chain::ReadLog;
@@ -227,6 +227,47 @@ pub(super) fn tokens_from(db: &Database) -> Result<Option<Timestamp>, StoreError
     Ok(Some(Timestamp::from_ms(at)))
 }
 
+/// Whether a table holds what follows from the log.
+pub(super) fn is_derived(table: &str) -> bool {
+    [CONVERSATION_STATES.name(), CLIENT_IDS.name()].contains(&table)
+}
+
+/// Takes out everything that follows from the log, and the mark of a backup: the next start makes it anew. Fails where the log ends before what was
+/// derived from it.
+pub(super) fn forget_derived(db: &Database) -> Result<(), StoreError> {
+    let last = Log::open_any(&db.begin_read()?)?.last()?;
+    let txn = db.begin_write()?;
+    {
+        let mut meta = txn.open_table(META)?;
+        let swept = sealed_meta(&meta, SWEPT).map(u64::from_le_bytes);
+        if swept.is_ok_and(|swept| swept > last) {
+            return Err(damaged(last + 1));
+        }
+        txn.delete_table(CONVERSATION_STATES)?;
+        txn.delete_table(CLIENT_IDS)?;
+        txn.open_table(CONVERSATION_STATES)?;
+        txn.open_table(CLIENT_IDS)?;
+        let key: [u8; KEY_BYTES] = rand::random();
+        meta.insert(CLIENT_ID_KEY, &seal(0, &key)[..])?;
+        meta.insert(SWEPT, &seal(0, &0_u64.to_le_bytes())[..])?;
+        meta.remove(BACKUP)?;
+    }
+    txn.commit()?;
+    Ok(())
+}
+
+/// [`load`], once more where what is derived is damaged, and was made anew.
+pub(super) fn load_or_derive(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError> {
+    match load(db, options) {
+        Err(error @ StoreError::Damaged { table, .. }) if is_derived(table) => {
+            tracing::warn!(%error, "what is derived from the log is damaged; it is made anew");
+            forget_derived(db)?;
+            load(db, options)
+        }
+        loaded => loaded,
+    }
+}
+
 /// What a start reads.
 pub(super) struct Loaded {
     pub(super) state: State,
@@ -355,6 +396,9 @@ fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError
     }
     let log = Log::open_any(&txn)?;
     let last = log.last()?;
+    if swept > last {
+        return Err(damaged(last + 1));
+    }
     // The newest entry tells the next id, and the time.
     let newest = EntryId::new(last).ok();
     let newest = newest
@@ -398,6 +442,25 @@ fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError
         sweep,
         client_ids,
     })
+}
+
+/// For tests: has a file say that it is of an earlier format; one of format 1 had nothing that is derived.
+#[cfg(test)]
+pub(super) fn tamper_format(db: &Database, format: u32) {
+    let txn = db.begin_write().unwrap();
+    {
+        let mut meta = txn.open_table(META).unwrap();
+        meta.insert("format", &format.to_le_bytes()[..]).unwrap();
+        if format == 1 {
+            for name in [SWEPT, CLIENT_ID_KEY, CURSOR_KEY] {
+                meta.remove(name).unwrap();
+            }
+            txn.delete_table(CONVERSATION_STATES).unwrap();
+            txn.delete_table(CLIENT_IDS).unwrap();
+            txn.delete_table(INVITES).unwrap();
+        }
+    }
+    txn.commit().unwrap();
 }
 
 /// The value of a conversation of two, unsealed.

@@ -7,8 +7,11 @@ use super::tests::{Data, exported, imported};
 use super::*;
 use crate::model::Timestamp;
 use crate::store::client_ids::{self, CLIENT_IDS_PER_SENDER};
-use crate::store::record::seal;
-use crate::store::tables::{CLIENT_IDS, META, SWEPT};
+use crate::store::record::{put, seal};
+use crate::store::sweep::decode_row;
+use crate::store::tables::{
+    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, META, SWEPT,
+};
 use crate::store::tests::{Open, message, sent};
 use crate::store::{Change, Location};
 
@@ -74,7 +77,8 @@ impl Data {
         let lines = exported(self);
         let again = imported(&lines).unwrap();
         let copy = Data::new();
-        assert_eq!(backup(&self.path, &copy.path, &mut |_| {}).unwrap(), counts);
+        let backed_up = backup(&self.path, &copy.path, &mut |_| {}).unwrap();
+        assert_eq!(backed_up, counts);
         let restored = Data::new();
         let now = Timestamp::from_ms(0);
         let restoring = restore(&self.path, &restored.path, now, &mut |_| {}).unwrap();
@@ -246,4 +250,286 @@ fn a_client_id_that_is_missing_is_found_although_another_one_is_there_twice() {
         table.insert((1, 10_000), &twice[..]).unwrap();
     });
     assert_eq!(data.finds(), [("client_ids", "1".to_owned())]);
+}
+
+/// Changes a value of a table.
+fn change_value<K: redb::Key + 'static>(
+    txn: &redb::WriteTransaction,
+    table: redb::TableDefinition<'static, K, &'static [u8]>,
+    key: K::SelfType<'_>,
+    change: impl FnOnce(&mut Vec<u8>),
+) {
+    let mut table = txn.open_table(table).unwrap();
+    let mut value = table.get(&key).unwrap().unwrap().value().to_vec();
+    change(&mut value);
+    table.insert(&key, &value[..]).unwrap();
+}
+
+/// A way to damage a file.
+type Harm = (&'static str, fn(&redb::WriteTransaction));
+
+#[test]
+fn a_file_in_which_only_what_is_derived_is_damaged_is_made_whole_by_every_copy() {
+    let harms: [Harm; 8] = [
+        ("a client id", |txn| {
+            let mut table = txn.open_table(CLIENT_IDS).unwrap();
+            let block = client_ids::without_first(1, table.get((1, 1)).unwrap().unwrap().value());
+            table.insert((1, 1), &block[..]).unwrap();
+        }),
+        ("all client ids", |txn| {
+            txn.open_table(CLIENT_IDS)
+                .unwrap()
+                .retain(|_, _| false)
+                .unwrap();
+        }),
+        ("a bit of a block", |txn| {
+            change_value(txn, CLIENT_IDS, (1, 1), |value| value[9] ^= 1);
+        }),
+        ("a bit of a row", |txn| {
+            change_value(txn, CONVERSATION_STATES, 0, |value| value[9] ^= 1);
+        }),
+        ("what is read", |txn| {
+            change_value(txn, CONVERSATION_STATES, 0, |value| {
+                let mut row = Vec::new();
+                decode_row(0, value, &mut row).unwrap();
+                row[0].read[1].mark(2);
+                let mut body = Vec::new();
+                put(&mut body, row.len() as u64);
+                row.iter().for_each(|one| one.encode(&mut body));
+                *value = seal(0, &body);
+            });
+        }),
+        ("the mark", |txn| {
+            change_value(txn, META, SWEPT, |value| value[0] ^= 1)
+        }),
+        ("the key", |txn| {
+            change_value(txn, META, CLIENT_ID_KEY, |value| value[0] ^= 1)
+        }),
+        ("another key", |txn| {
+            change_value(txn, META, CLIENT_ID_KEY, |value| *value = seal(0, &[7; 16]));
+        }),
+    ];
+    for (name, harm) in harms {
+        let data = Data::with_client_ids(20);
+        data.tamper(harm);
+        let report = data.check();
+        assert!(report.is_derivable(), "{name}: {:?}", report.findings);
+        for (command, made) in data.taken_by_every_command() {
+            let open = made.open();
+            assert_eq!(stored_again(&open, 1..=20), 0, "{name}, {command}");
+            open.close();
+        }
+    }
+}
+
+#[test]
+fn a_start_makes_damaged_rows_of_conversations_anew() {
+    let data = Data::with_client_ids(20);
+    data.tamper(|txn| change_value(txn, CONVERSATION_STATES, 0, |value| value[9] ^= 1));
+    let open = data.open();
+    assert_eq!(stored_again(&open, 1..=20), 0);
+    open.close();
+    assert_eq!(data.check().findings, []);
+}
+
+#[test]
+fn a_damaged_block_of_client_ids_keeps_nobody_else_from_writing() {
+    let data = Data::with_client_ids(20);
+    data.tamper(|txn| change_value(txn, CLIENT_IDS, (1, 1), |value| value[9] ^= 1));
+    let open = data.open();
+    // A sweep every few messages, of the same sender too.
+    for number in 0..100 {
+        open.send(1 + number % 3, 1 + (number + 1) % 3, "goes on");
+        sent(open.apply(0, message(2, 1, "x", Some(&number.to_string()))));
+    }
+    // Whether it was sent before cannot be told.
+    let again = open.apply(0, message(1, 2, "hello", Some("20")));
+    assert!(matches!(again, Err(StoreError::Unavailable)), "{again:?}");
+    open.close();
+    assert!(data.check().is_derivable());
+}
+
+/// What is derived knows more than the log: the log has lost its end, and nothing makes that anew.
+#[test]
+fn a_log_that_lost_its_end_is_never_taken_for_whole_by_making_anew_what_is_derived() {
+    for also in ["nothing", "the mark", "the rows", "the client ids"] {
+        let data = Data::with_client_ids(20);
+        data.tamper_log(|log| drop(log.pop_last().unwrap()));
+        data.tamper(|txn| match also {
+            "the mark" => change_value(txn, META, SWEPT, |value| {
+                *value = seal(0, &3_u64.to_le_bytes());
+            }),
+            "the rows" => change_value(txn, CONVERSATION_STATES, 0, |value| value[9] ^= 1),
+            "the client ids" => drop(txn.open_table(CLIENT_IDS).unwrap().retain(|_, _| false)),
+            _ => {}
+        });
+        let report = data.check();
+        assert!(
+            !report.is_sound() && !report.is_derivable(),
+            "{also}: {:?}",
+            report.findings
+        );
+        let copy = data.beside("copy.redb");
+        let error = backup(&data.path, &copy, &mut |_| {}).unwrap_err();
+        assert!(matches!(error, MaintainError::Damaged { .. }), "{error}");
+        if also != "the mark" {
+            let error = Open::at(&Location::File(data.path.clone())).err();
+            assert!(
+                matches!(error, Some(OpenError::Damaged(_))),
+                "{also}: {error:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn client_ids_may_be_missing_once_they_are_a_day_old_or_10_000_came_after_them_and_no_sooner() {
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+    for (later, is_missed) in [(DAY - 1, true), (DAY, false)] {
+        let data = Data::new();
+        let open = data.sweeping_at_the_end().with_users(3);
+        open.apply_all(5, messages(1..=3));
+        open.apply_all(5 + later, messages(4..=4));
+        open.close();
+        data.tamper(|txn| {
+            let mut table = txn.open_table(CLIENT_IDS).unwrap();
+            let block = table.get((1, 1)).unwrap().unwrap().value().to_vec();
+            table.remove((1, 1)).unwrap();
+            let shorter = client_ids::recounted(1, &block, 4, 4);
+            table.insert((1, 4), &shorter[..]).unwrap();
+        });
+        let found = data.finds();
+        assert_eq!(found.is_empty(), !is_missed, "{later} ms later: {found:?}");
+    }
+    for (later, is_missed) in [(REMEMBERED - 1, true), (REMEMBERED, false)] {
+        let data = Data::with_client_ids(1);
+        let open = data.sweeping_at_the_end();
+        open.apply_all(0, messages(2..=1 + later));
+        open.close();
+        assert_eq!(data.check().findings, []);
+        data.tamper(|txn| drop(txn.open_table(CLIENT_IDS).unwrap().remove((1, 1))));
+        let found = data.finds();
+        assert_eq!(found.is_empty(), !is_missed, "{later} later: {found:?}");
+    }
+}
+
+#[test]
+fn what_meta_holds_is_found_where_it_is_a_byte_too_long_or_too_short() {
+    for (bytes, is_sound) in [(31, false), (32, true), (33, false)] {
+        let data = Data::with_client_ids(3);
+        data.tamper(|txn| change_value(txn, META, "token_secret", |value| value.resize(bytes, 7)));
+        assert_eq!(data.finds().is_empty(), is_sound, "{bytes} bytes");
+    }
+    for name in [CLIENT_ID_KEY, CURSOR_KEY] {
+        for bytes in [15, 17] {
+            let data = Data::with_client_ids(3);
+            data.tamper(|txn| {
+                change_value(txn, META, name, |value| *value = seal(0, &vec![7; bytes]))
+            });
+            assert!(
+                data.finds().contains(&("meta", name.to_owned())),
+                "{name}, {bytes} bytes"
+            );
+        }
+    }
+    for (swept, is_sound) in [
+        (0, true),
+        (2, true),
+        (3, true),
+        (4, false),
+        (u64::MAX, false),
+    ] {
+        let data = Data::with_client_ids(3);
+        data.tamper(|txn| {
+            change_value(txn, META, SWEPT, |value| {
+                *value = seal(0, &swept.to_le_bytes())
+            });
+        });
+        let found = data.finds();
+        assert_eq!(found.is_empty(), is_sound, "{swept}: {found:?}");
+    }
+}
+
+#[test]
+fn files_with_rows_that_are_just_full_or_just_begun_are_sound() {
+    // 64 conversations share a row.
+    for conversations in [1, 63, 64, 65, 128, 129] {
+        for window in [16, u64::MAX] {
+            let data = Data::new();
+            let open = Open::sweeping_every(window, &Location::File(data.path.clone()));
+            let open = open.with_users(conversations + 1);
+            for peer in 2..=conversations + 1 {
+                open.send(1, peer, "hello");
+            }
+            open.close();
+            let report = data.check();
+            assert_eq!(report.findings, [], "{conversations} conversations");
+            assert_eq!(report.counts.conversations, conversations);
+            data.open().close();
+        }
+    }
+}
+
+#[test]
+fn marks_that_name_as_many_messages_as_they_may_or_one_fewer_or_more_are_sound() {
+    use crate::model::ChatRead;
+    use crate::store::tests::{id, mark_chat, user};
+    let named = ChatRead::NAMED as u64;
+    for count in [1, named - 1, named, named + 1, 3 * named] {
+        let data = Data::new();
+        let open = data.open().with_users(2);
+        for number in 1..=count {
+            open.send(1, 2, "hello");
+            // Islands between them, and answers.
+            if number % 3 == 0 {
+                open.send(2, 1, "hello");
+            }
+        }
+        for message in (1..=count).step_by(5) {
+            // One of their own is refused.
+            let (reader, message) = (user(2), id(message));
+            let _ = open.apply(0, Change::MarkRead { reader, message });
+        }
+        open.apply(0, mark_chat(2, 1, Some(count / 2 + 1))).unwrap();
+        open.apply(0, mark_chat(2, 1, None)).unwrap();
+        open.apply(0, mark_chat(1, 2, None)).unwrap();
+        open.close();
+        assert_eq!(data.check().findings, [], "{count}");
+        data.taken_by_every_command();
+    }
+}
+
+#[test]
+fn names_client_ids_and_texts_as_long_or_as_odd_as_they_may_be_are_sound() {
+    let data = Data::new();
+    let open = data.open().with_users(2);
+    let uuid = "018f3b2a-0000-7abc-8def-0123456789ab";
+    let client_ids = [
+        "x".to_owned(),
+        "é".repeat(64),
+        "👋".repeat(64),
+        uuid.to_owned(),
+        uuid.to_uppercase(),
+        uuid.replace('-', ""),
+        "\"\\ \u{7f}".to_owned(),
+    ];
+    for (number, client_id) in client_ids.iter().enumerate() {
+        let content =
+            ["x", &"👋".repeat(4_000), &"\u{1}".repeat(3_999)][number % 3].to_owned() + "x";
+        let answer = open.apply(0, message(1, 2, &content, Some(client_id)));
+        assert!(sent(answer).1, "{client_id}");
+    }
+    open.close();
+    assert_eq!(data.check().findings, []);
+    for (name, made) in data.taken_by_every_command() {
+        let open = made.open();
+        for client_id in &client_ids {
+            let again = open.apply(0, message(1, 2, "another", Some(client_id)));
+            assert!(
+                matches!(again, Err(StoreError::ClientIdReused)),
+                "{name}, {client_id}"
+            );
+        }
+        open.close();
+    }
 }

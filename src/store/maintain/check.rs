@@ -32,6 +32,8 @@ use crate::store::{OpenError, StoreError, StoreOptions, eras, invites, schema, u
 
 /// So many findings are told one by one; the rest are counted.
 const FINDINGS: usize = 100;
+/// What a record is that is not as it was written.
+const DAMAGED: &str = "missing, or its checksum is wrong";
 /// How many records are read between two looks at how far it is.
 const TOLD_EVERY: u64 = 8_192;
 
@@ -64,12 +66,19 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many more there are.
     pub more: u64,
+    /// How many of all of them are of what cannot be made anew from the log.
+    lost: u64,
 }
 
 impl Report {
     /// Whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Whether nothing is wrong but what can be made anew from the log: a compaction, a backup or a restore does that.
+    pub fn is_derivable(&self) -> bool {
+        !self.is_sound() && self.lost == 0
     }
 
     /// Fails where it is not sound, or where it holds no data; `path` is whose it is.
@@ -88,6 +97,16 @@ impl Report {
     }
 
     fn add(&mut self, table: &'static str, key: impl fmt::Display, what: impl Into<String>) {
+        self.lost += u64::from(!schema::is_derived(table));
+        self.note(table, key, what);
+    }
+
+    /// A record of `meta` that can be made anew with what is derived.
+    fn derivable(&mut self, name: &'static str) {
+        self.note("meta", name, DAMAGED);
+    }
+
+    fn note(&mut self, table: &'static str, key: impl fmt::Display, what: impl Into<String>) {
         if self.findings.len() < FINDINGS {
             self.findings.push(Finding {
                 table,
@@ -101,7 +120,7 @@ impl Report {
 
     /// A record that is not as it was written.
     fn damaged(&mut self, table: &'static str, key: impl fmt::Display) {
-        self.add(table, key, "missing, or its checksum is wrong");
+        self.add(table, key, DAMAGED);
     }
 
     /// What a reading of a table failed with, where that ends the reading.
@@ -140,7 +159,7 @@ pub fn check_partial(partial: &Partial, watch: Watch<'_>) -> Result<Report, Main
     check_medium(partial.medium(), partial.target(), watch)
 }
 
-pub(super) fn check_medium(
+pub(in crate::store) fn check_medium(
     medium: std::sync::Arc<dyn Medium>,
     path: &Path,
     watch: Watch<'_>,
@@ -198,7 +217,10 @@ fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(),
     };
     // What a start would know must be what the log says.
     match schema::load(&source.db, &StoreOptions::of_command()) {
-        Ok(loaded) => compare(&loaded.state, &state, &broken, report),
+        Ok(loaded) => {
+            let last = EntryId::new(loaded.state.last_entry).ok();
+            compare(&loaded.state, &state, &broken, last, report);
+        }
         Err(error) if report.is_sound() => report.failed("file", &error),
         // It is among the findings already.
         Err(_) => {}
@@ -214,7 +236,7 @@ fn check_meta(txn: &ReadTransaction, report: &mut Report) -> Result<u64, StoreEr
         report.add("meta", "token_secret", "missing, or of another length");
     }
     if schema::sealed_meta::<16>(&meta, CLIENT_ID_KEY).is_err() {
-        report.damaged("meta", CLIENT_ID_KEY);
+        report.derivable(CLIENT_ID_KEY);
     }
     if schema::sealed_meta::<16>(&meta, CURSOR_KEY).is_err() {
         report.damaged("meta", CURSOR_KEY);
@@ -226,7 +248,7 @@ fn check_meta(txn: &ReadTransaction, report: &mut Report) -> Result<u64, StoreEr
         }
     }
     let Ok(swept) = schema::sealed_meta(&meta, SWEPT) else {
-        report.damaged("meta", SWEPT);
+        report.derivable(SWEPT);
         return Ok(0);
     };
     let swept = u64::from_le_bytes(swept);
@@ -393,6 +415,7 @@ fn check_client_ids(
         Err(StoreError::Damaged { .. }) => None,
         Err(error) => return Err(error),
     };
+    let newest_entry = newest;
     let newest = newest.and_then(|last| log.read(last, |entry| entry.at).ok());
     let newest = newest.unwrap_or_default();
     let mut known = KnownClientIds {
@@ -430,6 +453,11 @@ fn check_client_ids(
         }
         let of_sender = reading.get_or_insert_with(|| OfSender::new(sender));
         for (hash, message) in hints {
+            if newest_entry.is_some_and(|newest| EntryId::from(message) > newest) {
+                // The log ended later once.
+                report.damaged("log", message);
+                continue;
+            }
             let right = log.read_message(message, |entry, body| {
                 let members = state
                     .conversation(entry.conversation)
@@ -713,7 +741,13 @@ fn number(id: Option<u64>) -> String {
 }
 
 /// What a start would know, held against what the log says.
-fn compare(known: &State, right: &State, broken: &FxHashSet<ConversationId>, report: &mut Report) {
+fn compare(
+    known: &State,
+    right: &State,
+    broken: &FxHashSet<ConversationId>,
+    last: Option<EntryId>,
+    report: &mut Report,
+) {
     if known.conversation_count() != right.conversation_count() {
         report.add(
             "conversation_states",
@@ -733,6 +767,12 @@ fn compare(known: &State, right: &State, broken: &FxHashSet<ConversationId>, rep
             break;
         };
         if broken.contains(&id) {
+            continue;
+        }
+        if known.last_entry > last {
+            // The log ended later once.
+            let newest = self::number(known.last_entry.map(EntryId::get));
+            report.damaged("log", newest);
             continue;
         }
         let what = if known.pair != right.pair {

@@ -83,22 +83,22 @@ impl Medium for Unsynced {
 }
 
 /// Where a copy comes from, and how considerate it is.
-pub(super) struct Copying<'a> {
+pub(in crate::store) struct Copying<'a> {
     /// The database as it is now: a store that mended itself has another.
-    pub(super) database: &'a dyn Fn() -> Result<Arc<Database>, StoreError>,
+    pub(in crate::store) database: &'a dyn Fn() -> Result<Arc<Database>, StoreError>,
     /// Whether a writer is at work and the copy for none but this process: then it goes step by step.
-    pub(super) beside_writer: bool,
+    pub(in crate::store) beside_writer: bool,
     /// Whether the copy is to be marked as one, so that it renews what must not go back once a server opens it.
-    pub(super) is_backup: bool,
+    pub(in crate::store) is_backup: bool,
     /// How much a step copies; [`STEP_BYTES`].
-    pub(super) step_bytes: usize,
+    pub(in crate::store) step_bytes: usize,
     /// Set by whoever wants it no more.
-    pub(super) given_up: &'a AtomicBool,
+    pub(in crate::store) given_up: &'a AtomicBool,
 }
 
 impl Copying<'_> {
     /// Copies into an empty medium; for a copy that is to last, returns once that is synced.
-    pub(super) fn run(
+    pub(in crate::store) fn run(
         &self,
         medium: Arc<dyn Medium>,
         watch: Watch<'_>,

@@ -10,8 +10,8 @@ use std::time::Duration;
 use redb::{Database, Table};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
-use tokio::sync::mpsc;
 
+use super::derive::derive;
 use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
@@ -24,7 +24,7 @@ use crate::store::medium::{Backend, LockedFile, Medium};
 use crate::store::record::{Body, Entry, MessageBody, StoredClientId, seal};
 use crate::store::state::{Conversation, State};
 use crate::store::tables::{CONVERSATIONS, CREDENTIALS, LOG, USERS};
-use crate::store::{BATCHES, OpenError, Store, StoreError, StoreOptions, schema, users};
+use crate::store::{OpenError, StoreError, schema, users};
 
 /// 16 MiB: a line of the longest message, every character of it escaped, several times over.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -103,15 +103,8 @@ fn empty_file(data: &Path) -> Result<Option<Arc<LockedFile>>, MaintainError> {
     Ok(Some(old))
 }
 
-/// Writes what is derived, as a server does that opens the file and is stopped at once.
-fn derive(medium: Arc<dyn Medium>) -> Result<(), MaintainError> {
-    let (done, _batches) = mpsc::channel(BATCHES);
-    Store::open_on(medium, StoreOptions::default(), done)?.close();
-    Ok(())
-}
-
 /// Gives the number of times that were cut, and of pictures that were left out.
-fn write_log(
+pub(in crate::store) fn write_log(
     medium: Arc<dyn Medium>,
     lines: &mut dyn BufRead,
     judging: Judging<'_>,

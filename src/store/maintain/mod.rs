@@ -4,11 +4,12 @@
 //! file that is only looked at is not changed by a byte: what redb would repair in it is repaired in memory
 //! (`medium.rs`). A file that is made has a temporary name beside its own ([`Partial`]) until it is whole and on disk.
 
-mod check;
-mod copy;
+pub(super) mod check;
+pub(super) mod copy;
+pub(super) mod derive;
 mod export;
 mod file;
-mod import;
+pub(super) mod import;
 mod lines;
 mod live;
 mod replace;

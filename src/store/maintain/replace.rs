@@ -9,12 +9,9 @@ use std::sync::atomic::AtomicBool;
 
 use redb::{ReadableDatabase, ReadableTableMetadata};
 
-use super::check::check_medium;
+use super::derive::check_whole;
 use super::file::sync_folder;
-use super::{
-    Copying, Counts, MaintainError, Partial, Progress, STEP_BYTES, Source, Unit, Watch,
-    check_partial,
-};
+use super::{Copying, Counts, MaintainError, Partial, Progress, STEP_BYTES, Source, Unit, Watch};
 use crate::model::Timestamp;
 use crate::store::log::Log;
 use crate::store::medium::{LockedFile, Medium};
@@ -56,7 +53,7 @@ impl Source {
 impl Partial {
     /// Checks what was written, a copy of `source`, and makes it durable under its name, which must be free.
     pub fn keep_whole(self, source: &Path, watch: Watch<'_>) -> Result<Counts, MaintainError> {
-        let counts = check_partial(&self, watch)?.must_be_whole(source)?;
+        let counts = check_whole(&self.medium(), source, watch)?;
         self.keep()?;
         Ok(counts)
     }
@@ -68,7 +65,7 @@ impl Partial {
         out: &mut dyn Write,
         watch: Watch<'_>,
     ) -> Result<Counts, MaintainError> {
-        let counts = check_partial(&self, watch)?.must_be_whole(source)?;
+        let counts = check_whole(&self.medium(), source, watch)?;
         let mut copy = self.file();
         copy.seek(SeekFrom::Start(0))?;
         copy_bytes(copy, out, watch)?;
@@ -113,7 +110,7 @@ pub fn compact(data: &Path, watch: Watch<'_>) -> Result<Compacted, MaintainError
     let before = source.backend.len_in_bytes();
     let partial = Partial::create(data)?;
     source.copy_to(&partial, false, watch)?;
-    let counts = check_partial(&partial, watch)?.must_be_whole(data)?;
+    let counts = check_whole(&partial.medium(), data, watch)?;
     if counts != source.counts()? {
         return Err(MaintainError::Incomplete);
     }
@@ -193,11 +190,10 @@ pub fn restore_from(
     }
     let partial = Partial::create(data)?;
     copy_bytes(source, &mut partial.file(), watch)?;
-    let report = check_medium(partial.medium(), backup, watch).map_err(|error| match error {
+    let counts = check_whole(&partial.medium(), backup, watch).map_err(|error| match error {
         MaintainError::Open(OpenError::Foreign) => MaintainError::Foreign(backup.to_owned()),
         error => error,
     })?;
-    let counts = report.must_be_whole(backup)?;
     let invites = renew(&partial.medium(), now)?;
     let Some(_old) = old else {
         partial.keep()?;
