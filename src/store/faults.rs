@@ -274,20 +274,26 @@ impl Served {
         let mut found = BTreeMap::new();
         for me in 1..=USERS {
             for row in snapshot.recents(user(me), None, 100).unwrap().rows {
-                let query = HistoryQuery {
-                    before: None,
-                    after: None,
-                    limit: 100_000,
-                };
-                let rows = snapshot.history(user(me), row.peer.id, query).unwrap().rows;
-                assert!(
-                    rows.is_sorted_by(|left, right| left.message.id < right.message.id),
-                    "ids ascend"
-                );
-                for HistoryRow { message, .. } in rows {
-                    let content = message.content.to_string();
-                    if let Some(other) = found.insert(content, message.clone()) {
-                        assert_eq!(other, message, "one content is one message");
+                let (mut before, mut has_more) = (None, true);
+                while has_more {
+                    let query = HistoryQuery {
+                        before,
+                        after: None,
+                        limit: 100_000,
+                    };
+                    let page = snapshot.history(user(me), row.peer.id, query).unwrap();
+                    let rows = page.rows;
+                    assert!(
+                        rows.is_sorted_by(|left, right| left.message.id < right.message.id),
+                        "ids ascend"
+                    );
+                    has_more = page.has_more;
+                    before = rows.first().map(|row| row.message.id);
+                    for HistoryRow { message, .. } in rows {
+                        let content = message.content.to_string();
+                        if let Some(other) = found.insert(content, message.clone()) {
+                            assert_eq!(other, message, "one content is one message");
+                        }
                     }
                 }
             }

@@ -38,6 +38,8 @@ mod writer;
 #[cfg(test)]
 mod costs;
 #[cfg(test)]
+mod cuts;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod tests;
