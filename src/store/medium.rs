@@ -61,7 +61,7 @@ impl LockedFile {
     /// Opens or makes the file. One that is made is its owner's alone: it will hold the secret that signs tokens, the
     /// hashes of passwords, and every message.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        Self::open_with(
+        let file = Self::open_with(
             path,
             OpenOptions::new()
                 .read(true)
@@ -69,7 +69,12 @@ impl LockedFile {
                 .create(true)
                 .truncate(false)
                 .mode(0o600),
-        )
+        )?;
+        // Made just now, or by a start that came no further: what will be confirmed in it must be found by its name.
+        if file.len().map_err(OpenError::Io)? == 0 {
+            sync_folder(path).map_err(OpenError::Io)?;
+        }
+        Ok(file)
     }
 
     /// Opens a file that is there, to read it only: [`Backend::release`] fails on it.
@@ -160,6 +165,28 @@ impl Medium for LockedFile {
     fn forget_cache(&self) {
         // Advice: where the kernel does not take it, the pages that it shows are those it would write again.
         let _ = rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::DontNeed);
+    }
+}
+
+/// Makes names in the folder of a file durable; of a link, in the folder of what it leads to.
+pub(super) fn sync_folder(of: &Path) -> io::Result<()> {
+    let of = std::fs::canonicalize(of)?;
+    let folder = of.parent().unwrap_or(Path::new("/"));
+    #[cfg(test)]
+    tests::SYNCED.with_borrow_mut(|synced| synced.push(folder.to_owned()));
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        // A folder that may be used and not read, or a file system that does this by itself or not at all.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::InvalidInput
+                    | io::ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        result => result,
     }
 }
 
@@ -592,7 +619,40 @@ impl Medium for Noting {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::path::PathBuf;
+
     use super::*;
+
+    thread_local! {
+        /// The folders that this thread has made durable.
+        pub(super) static SYNCED: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
+    }
+
+    #[test]
+    fn the_name_of_a_new_data_file_is_durable_before_anything_is_confirmed_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = std::fs::canonicalize(folder.path()).unwrap();
+        let synced = || SYNCED.take();
+        let path = here.join("chatd.redb");
+        let file = LockedFile::open(&path).unwrap();
+        assert_eq!(synced(), vec![here.clone()]);
+        // A start that was cut before it wrote anything did perhaps not come so far.
+        drop(file);
+        drop(LockedFile::open(&path).unwrap());
+        assert_eq!(synced(), vec![here.clone()]);
+        std::fs::write(&path, "something").unwrap();
+        drop(LockedFile::open(&path).unwrap());
+        drop(LockedFile::open_to_read(&path).unwrap());
+        assert!(synced().is_empty());
+        // Where it is reached by a link, the folder in which it lies.
+        let elsewhere = here.join("elsewhere");
+        std::fs::create_dir(&elsewhere).unwrap();
+        let link = here.join("link.redb");
+        std::os::unix::fs::symlink(elsewhere.join("chatd.redb"), &link).unwrap();
+        drop(LockedFile::open(&link).unwrap());
+        assert_eq!(synced(), [elsewhere]);
+    }
 
     #[test]
     fn held_writes_are_read_back_and_reach_the_medium_only_when_released() {

@@ -13,6 +13,7 @@ mod client_ids;
 mod conversations;
 mod entries;
 mod eras;
+mod guard;
 mod holder;
 mod invites;
 mod log;
@@ -66,6 +67,7 @@ use crate::model::{
     ChatRead, ClientId, CursorKeys, Message, MessageId, MessageRead, Pair, Timestamp, User, UserId,
     Username,
 };
+use guard::guarded;
 use medium::{Backend, LockedFile, Medium};
 use queue::Queue;
 use schema::Loaded;
@@ -422,6 +424,30 @@ impl Opened {
 }
 
 impl Opened {
+    /// Brings it to this format, and reads what a start must know. Nothing is changed in a file that is not chatd's.
+    fn load(
+        &self,
+        options: &StoreOptions,
+        cursor_keys: &CursorKeys,
+    ) -> Result<(Loaded, Option<Timestamp>), OpenError> {
+        let loading = guarded(|| {
+            let found = schema::format(&self.db).inspect_err(|_| self.give_up())?;
+            self.release().map_err(OpenError::Io)?;
+            schema::prepare(&self.db, found)?;
+            schema::migrate_log(&self.db, schema::MIGRATED_BYTES)?;
+            put_to_use(&self.db)?;
+            cursor_keys.set(eras::read(&self.db)?);
+            let tokens_from = schema::tokens_from(&self.db)?;
+            Ok((schema::load_or_derive(&self.db, options)?, tokens_from))
+        });
+        loading.unwrap_or_else(|panic| {
+            self.give_up();
+            // What it holds is half changed, and closing it might panic again.
+            std::mem::forget(Arc::clone(&self.db));
+            Err(panic.into())
+        })
+    }
+
     /// Closes the database, so that the next start need not check it. What was held back is lost. Returns
     /// `false` where a reader that is at work keeps it open for a moment longer; then it closes by itself.
     fn close(self) -> Result<bool, DatabaseError> {
@@ -528,20 +554,13 @@ impl Store {
         done: mpsc::Sender<Vec<Done>>,
     ) -> Result<Self, OpenError> {
         let opened = open_database(&medium, options.page_cache)?;
-        let found = schema::format(&opened.db).inspect_err(|_| opened.give_up())?;
-        // Until here nothing was changed.
-        opened.release().map_err(OpenError::Io)?;
-        schema::prepare(&opened.db, found)?;
-        schema::migrate_log(&opened.db, schema::MIGRATED_BYTES)?;
-        put_to_use(&opened.db)?;
         let cursor_keys = CursorKeys::default();
-        cursor_keys.set(eras::read(&opened.db)?);
-        let tokens_from = schema::tokens_from(&opened.db)?;
+        let (loaded, tokens_from) = opened.load(&options, &cursor_keys)?;
         let Loaded {
             state,
             sweep,
             client_ids,
-        } = schema::load_or_derive(&opened.db, &options)?;
+        } = loaded;
         let inner = Arc::new(Inner {
             medium,
             database: RwLock::new(Some(opened)),
@@ -799,18 +818,22 @@ fn open_on_backend(
     let mut builder = Database::builder();
     builder.set_cache_size(page_cache);
     builder.set_check_integrity_on_open(verify);
-    builder
-        .create_with_backend(backend.clone())
-        .map_err(|error| match error {
-            // redb says so of a file that does not begin as its own files do.
-            DatabaseError::Storage(StorageError::Io(error))
-                if error.kind() == std::io::ErrorKind::InvalidData =>
-            {
-                OpenError::Foreign
-            }
-            DatabaseError::Storage(StorageError::Io(error)) => OpenError::Io(error),
-            error => OpenError::Damaged(error.into()),
-        })
+    guarded(|| builder.create_with_backend(backend.clone()))?.map_err(|error| match error {
+        // redb says so of a file that does not begin as its own files do.
+        DatabaseError::Storage(StorageError::Io(error))
+            if error.kind() == std::io::ErrorKind::InvalidData =>
+        {
+            OpenError::Foreign
+        }
+        // The file ends before what it says it has.
+        DatabaseError::Storage(StorageError::Io(error))
+            if error.kind() == std::io::ErrorKind::UnexpectedEof =>
+        {
+            OpenError::Damaged(StorageError::Io(error).into())
+        }
+        DatabaseError::Storage(StorageError::Io(error)) => OpenError::Io(error),
+        error => OpenError::Damaged(error.into()),
+    })
 }
 
 /// Runs an opening; where it takes long, the log says how far it is.

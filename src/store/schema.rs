@@ -11,6 +11,7 @@ use redb::{
 use super::chain::ReadLog;
 use super::client_ids::{self, ClientIds};
 use super::conversations::{BLOCK, Conversations};
+use super::guard::guarded;
 use super::invites::{self, Invites};
 use super::log::{Appending, Log, damaged, decode};
 use super::record::{Body, seal, unseal};
@@ -278,11 +279,11 @@ pub(super) struct Loaded {
 /// Reads the accounts, and beside them the derived rows, and replays what the log has beyond those.
 pub(super) fn load(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError> {
     std::thread::scope(|scope| {
-        let people = scope.spawn(|| load_people(db));
+        let people = scope.spawn(|| guarded(|| load_people(db)));
         let mut loaded = load_talk(db, options)?;
         let people = people.join();
         (loaded.state.directory, loaded.state.invites) =
-            people.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            people.unwrap_or_else(|panic| std::panic::resume_unwind(panic))??;
         Ok(loaded)
     })
 }
@@ -343,12 +344,12 @@ fn load_conversations(db: &Database) -> Result<Conversations, StoreError> {
         }
     };
     let mut blocks = std::thread::scope(|scope| {
-        let beside = scope.spawn(decode);
+        let beside = scope.spawn(|| guarded(decode));
         let mut blocks = decode();
         let beside = beside.join();
-        blocks.extend(beside.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        blocks
-    });
+        blocks.extend(beside.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        Ok::<_, StoreError>(blocks)
+    })?;
     blocks.sort_unstable_by_key(|(number, _)| *number);
     let blocks = blocks.into_iter().map(|(_, block)| block);
     Conversations::of(blocks.collect::<Result<_, _>>()?).ok_or(damaged(0))

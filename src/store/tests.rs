@@ -975,7 +975,8 @@ fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
 }
 
 #[test]
-fn conversations_of_several_rows_are_read_back_and_a_row_that_is_not_whole_is_named() {
+fn conversations_of_several_rows_are_read_back_and_a_row_that_is_not_whole_is_named_and_made_anew()
+{
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chatd.redb");
     let location = Location::File(path.clone());
@@ -987,15 +988,18 @@ fn conversations_of_several_rows_are_read_back_and_a_row_that_is_not_whole_is_na
         }
     }
     open.close();
-    let open = Open::at(&location).unwrap();
-    let snapshot = Snapshot::new(&open.store.inner);
-    for low in 1..20 {
-        let recents = snapshot.recents(user(low), None, 50).unwrap().rows;
-        let peers: Vec<u64> = recents.iter().map(|row| row.peer.id.get()).collect();
-        let expected: Vec<u64> = (low + 1..=20).rev().chain((1..low).rev()).collect();
-        assert_eq!(peers, expected);
-    }
-    open.close();
+    let are_read_back = |location: &Location| {
+        let open = Open::at(location).unwrap();
+        let snapshot = Snapshot::new(&open.store.inner);
+        for low in 1..20 {
+            let recents = snapshot.recents(user(low), None, 50).unwrap().rows;
+            let peers: Vec<u64> = recents.iter().map(|row| row.peer.id.get()).collect();
+            let expected: Vec<u64> = (low + 1..=20).rev().chain((1..low).rev()).collect();
+            assert_eq!(peers, expected);
+        }
+        open.close();
+    };
+    are_read_back(&location);
     type Tamper = fn(&mut redb::Table<'_, u64, &'static [u8]>);
     let cases: [(&str, u64, Tamper); 4] = [
         ("a flipped bit", 1, |rows| {
@@ -1028,18 +1032,21 @@ fn conversations_of_several_rows_are_read_back_and_a_row_that_is_not_whole_is_na
         let txn = db.begin_write().unwrap();
         tamper(&mut txn.open_table(tables::CONVERSATION_STATES).unwrap());
         txn.commit().unwrap();
-        drop(db);
-        let error = Open::at(&Location::File(damaged)).err().unwrap();
+        let error = schema::load(&db, &OPTIONS).err().unwrap();
         assert!(
             matches!(
                 error,
-                OpenError::Damaged(StoreError::Damaged {
+                StoreError::Damaged {
                     table: "conversation_states",
                     key
-                }) if key == expected
+                } if key == expected
             ),
             "{what}: {error:?}"
         );
+        drop(db);
+        are_read_back(&Location::File(damaged.clone()));
+        let report = maintain::check(&damaged, &mut |_| {}).unwrap();
+        assert_eq!(report.findings, [], "{what}");
     }
 }
 

@@ -19,6 +19,7 @@ use crate::store::chain::{Place, ReadLog, find_ordinals};
 use crate::store::client_ids::{
     CLIENT_ID_LIFETIME_MS, CLIENT_IDS_PER_SENDER, ClientIds, read_block,
 };
+use crate::store::guard::guarded;
 use crate::store::log::{self, Log};
 use crate::store::medium::{LockedFile, Medium};
 use crate::store::record::{Body, Entry, MessageBody, unseal};
@@ -179,7 +180,8 @@ pub(in crate::store) fn check_medium(
 /// [`check`] of a file whose pages were read already.
 fn check_source(source: &Source, watch: Watch<'_>) -> Report {
     let mut report = Report::default();
-    if let Err(error) = recount(source, &mut report, watch) {
+    let recounted = guarded(|| recount(source, &mut report, watch));
+    if let Err(error) = recounted.unwrap_or_else(Err) {
         report.failed("file", &error);
     }
     // What is derived is wrong where the truth is, so the truth stands first.

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::check::check_medium;
 use super::{Counts, MaintainError, Watch};
+use crate::store::guard::guarded;
 use crate::store::medium::Medium;
 use crate::store::{
     BATCHES, OpenError, Store, StoreError, StoreOptions, open_database, page_cache_of_command,
@@ -59,7 +60,7 @@ fn change<R>(
 ) -> Result<R, MaintainError> {
     let opened = open_database(medium, page_cache_of_command())?;
     opened.release().map_err(OpenError::Io)?;
-    let changed = change(&opened.db)?;
+    let changed = guarded(|| change(&opened.db)).unwrap_or_else(Err)?;
     opened.close().map_err(StoreError::from)?;
     Ok(changed)
 }

@@ -8,7 +8,7 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use serde::Serialize;
 
 use super::lines::{FORMAT, Header, Line, Time, VERSION};
-use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch};
+use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, guard};
 use crate::model::{EntryId, Pair, User};
 use crate::store::log::{Log, damaged, decode};
 use crate::store::record::{Body, Entry, unseal};
@@ -21,7 +21,8 @@ const TOLD_EVERY: u64 = 4_096;
 /// Writes a stopped server's file as JSON Lines; the form is in the manual. Fails at the first record that is missing or
 /// damaged: what was written until then must not be used.
 pub fn export(data: &Path, out: &mut dyn Write, watch: Watch<'_>) -> Result<Counts, MaintainError> {
-    export_source(&Source::of_file(data, true, watch)?, out, watch)
+    let source = Source::of_file(data, true, watch)?;
+    guard(|| export_source(&source, out, watch))
 }
 
 /// [`export`] of a file in the making.
@@ -32,7 +33,7 @@ pub fn export_partial(
 ) -> Result<Counts, MaintainError> {
     let source = Source::open(partial.medium(), true, watch)?
         .ok_or_else(|| MaintainError::Empty(partial.target().to_owned()))?;
-    export_source(&source, out, watch)
+    guard(|| export_source(&source, out, watch))
 }
 
 fn export_source(

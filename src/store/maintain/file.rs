@@ -14,7 +14,7 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use super::MaintainError;
 use super::lines::FORMAT;
 use crate::store::OpenError;
-use crate::store::medium::{LockedFile, Medium};
+use crate::store::medium::{self, LockedFile, Medium};
 
 /// Ends the name of every file in the making.
 const ENDING: &[u8] = b".partial";
@@ -159,10 +159,7 @@ impl Drop for Partial {
 
 /// Makes names in the folder of a file durable.
 pub(super) fn sync_folder(of: &Path) -> Result<(), MaintainError> {
-    let folder = folder_of(of);
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(MaintainError::io("sync", folder))
+    medium::sync_folder(of).map_err(MaintainError::io("sync the folder of", of))
 }
 
 /// `NAME.` and random letters and `.partial`.

@@ -17,6 +17,8 @@ mod replace;
 #[cfg(test)]
 mod bounds;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;
@@ -36,6 +38,7 @@ pub use live::Backup;
 pub(super) use live::Copier;
 pub use replace::{Compacted, Restored, backup, backup_aside, compact, restore, restore_from};
 
+use super::guard::guarded;
 use super::medium::{Backend, LockedFile, Medium};
 use super::{OpenError, StoreError, open_on_backend, page_cache_of_command, schema};
 
@@ -234,23 +237,33 @@ impl Source {
                     unit: Unit::Bytes,
                 });
             }
-            // redb panics on some damaged pages.
-            opening.join().unwrap_or_else(|_| {
-                Err(OpenError::Damaged(StoreError::Damaged {
-                    table: "meta",
-                    key: 0,
-                }))
-            })
+            let opened = opening.join();
+            opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
         let source = Self {
             db: Arc::new(db),
             backend,
         };
-        let Some(found) = schema::format(&source.db)? else {
-            return Ok(None);
-        };
-        schema::prepare(&source.db, Some(found))?;
-        Ok(Some(source))
+        let preparing = guarded(|| {
+            let found = schema::format(&source.db)?;
+            if found.is_some() {
+                schema::prepare(&source.db, found)?;
+            }
+            Ok::<_, OpenError>(found.is_some())
+        });
+        match preparing {
+            Ok(prepared) => Ok(prepared?.then_some(source)),
+            Err(panic) => {
+                source.forget();
+                Err(panic.into())
+            }
+        }
+    }
+
+    /// Never closes the database: what it holds after a panic is half changed, and closing it might panic again, which in the
+    /// midst of a panic would end the process.
+    fn forget(&self) {
+        std::mem::forget(Arc::clone(&self.db));
     }
 
     /// A stopped server's file. Fails where a server has it, and where there is nothing in it.
@@ -263,7 +276,15 @@ impl Source {
 impl Drop for Source {
     fn drop(&mut self) {
         self.backend.give_up();
+        if std::thread::panicking() {
+            self.forget();
+        }
     }
+}
+
+/// Work on a file that may be damaged.
+fn guard<R>(work: impl FnOnce() -> Result<R, MaintainError>) -> Result<R, MaintainError> {
+    guarded(work).unwrap_or_else(|panic| Err(OpenError::Damaged(panic).into()))
 }
 
 fn is_timeout(error: std::sync::mpsc::RecvTimeoutError) -> bool {

@@ -11,8 +11,11 @@ use redb::{ReadableDatabase, ReadableTableMetadata};
 
 use super::derive::check_whole;
 use super::file::sync_folder;
-use super::{Copying, Counts, MaintainError, Partial, Progress, STEP_BYTES, Source, Unit, Watch};
+use super::{
+    Copying, Counts, MaintainError, Partial, Progress, STEP_BYTES, Source, Unit, Watch, guard,
+};
 use crate::model::Timestamp;
+use crate::store::guard::guarded;
 use crate::store::log::Log;
 use crate::store::medium::{LockedFile, Medium};
 use crate::store::tables::{CONVERSATIONS, USERS};
@@ -36,17 +39,20 @@ impl Source {
             step_bytes: STEP_BYTES,
             given_up: &AtomicBool::new(false),
         };
-        copying.run(partial.medium(), watch)
+        guard(|| copying.run(partial.medium(), watch))
     }
 
     /// How much there is.
     pub(super) fn counts(&self) -> Result<Counts, StoreError> {
-        let txn = self.db.begin_read()?;
-        Ok(Counts {
-            accounts: txn.open_table(USERS)?.len()?,
-            conversations: txn.open_table(CONVERSATIONS)?.len()?,
-            entries: Log::open_any(&txn)?.last()?,
-        })
+        let count = || {
+            let txn = self.db.begin_read()?;
+            Ok(Counts {
+                accounts: txn.open_table(USERS)?.len()?,
+                conversations: txn.open_table(CONVERSATIONS)?.len()?,
+                entries: Log::open_any(&txn)?.last()?,
+            })
+        };
+        guarded(count).unwrap_or_else(Err)
     }
 }
 
