@@ -1,7 +1,7 @@
 //! Socket events as verbs of chat, and their acks.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -549,7 +549,10 @@ impl SocketHandler for Person {
             ack: event.ack,
         };
         let failure = match self.allow(caller.event) {
-            Ok(()) => Failure::invalid("binary data is not taken here"),
+            Ok(()) => Failure::invalid(&match binary_key(event.args) {
+                Some(key) => format!("{key} must not be binary data"),
+                None => "binary data is not taken here".to_owned(),
+            }),
             Err(failure) => failure,
         };
         caller.fail_event(&failure, event.args);
@@ -573,6 +576,18 @@ impl SocketHandler for Person {
             let _ = self.shared.chat.typing(self.user, receiver, false);
         }
     }
+}
+
+/// The first key of an event's payload, by name, under which an attachment stands.
+fn binary_key(args: &[&serde_json::value::RawValue]) -> Option<String> {
+    /// More than any key of ours has.
+    const LONGEST: usize = 64;
+    type Keys<'a> = BTreeMap<String, &'a serde_json::value::RawValue>;
+    let keys: Keys<'_> = serde_json::from_str(args.first()?.get()).ok()?;
+    let is_binary = |value: &serde_json::value::RawValue| value.get().contains("\"_placeholder\"");
+    keys.into_iter()
+        .find(|(key, value)| key.len() <= LONGEST && is_binary(value))
+        .map(|(key, _)| key)
 }
 
 /// The first argument of an event, which must be an object.

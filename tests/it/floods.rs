@@ -43,6 +43,8 @@ async fn the_chat_answers_a_binary_event_at_its_header_and_keeps_nothing() {
     let ack = wire.text().await;
     let ack: Value = serde_json::from_str(ack.strip_prefix("437").unwrap()).unwrap();
     assert_eq!(ack[0]["error"]["code"], "invalid_payload", "{ack}");
+    let why = ack[0]["error"]["message"].as_str().unwrap();
+    assert!(why.contains("content"), "it names the key: {why}");
     wire.say_binary(&[7; 10_000]).await;
     wire.say_binary(&[7; 10_000]).await;
     // Without an ack to answer by.
