@@ -68,6 +68,30 @@ async fn who_connects_while_the_server_restarts_is_answered_by_the_next_one() {
     stop(second).await;
 }
 
+#[tokio::test]
+async fn a_service_manager_that_reads_nothing_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let path = folder.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    // Its queue is full already.
+    let filler = std::os::unix::net::UnixDatagram::unbound().unwrap();
+    filler.set_nonblocking(true).unwrap();
+    while filler.send_to(b"X=1", &path).is_ok() {}
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let path = path.to_str().unwrap();
+    // The watchdog is fed, or not, thirty times a second.
+    let variables = [("NOTIFY_SOCKET", path), ("WATCHDOG_USEC", "100000")];
+    let child = activated(&data, &socket, &variables);
+    for _ in 0..20 {
+        let answer = ask(TcpStream::connect(address).await.unwrap()).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    stop(child).await;
+    drop(manager);
+}
+
 /// The next message that says this, and what came before it.
 async fn hears(manager: &UnixDatagram, wanted: &str) -> Vec<String> {
     let mut heard = Vec::new();
