@@ -44,7 +44,7 @@ use crate::gateway::{self, Attendance, Expiry, Inbound, Outbound};
 use crate::http::{self, Http};
 use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
-use crate::model::Timestamp;
+use crate::model::{FIRST_OWN_ID, Timestamp};
 use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreError, StoreOptions};
 use crate::transport::{Engine, EngineConfig, Reception};
 use control::Control;
@@ -107,8 +107,11 @@ pub async fn run(
     let tls = tls.map(Arc::new);
     let (done, batches) = mpsc::channel(BATCHES);
     let location = config.data.clone();
+    // Ids below are those of an app's users, where there are such.
+    let are_apps = config.foreign_tokens.has_keys() || config.jwks.is_some();
     let options = StoreOptions {
         commit_interval: config.commit_interval,
+        first_user_id: if are_apps { FIRST_OWN_ID } else { 1 },
         ..StoreOptions::within(&config.budget)
     };
     let by_tls = tls.is_some();
@@ -192,6 +195,14 @@ pub async fn run(
         Arc::clone(&outbound) as _,
         config.budget.verified_tokens,
     )?;
+    for warning in accounts.warnings() {
+        tracing::warn!("{warning}");
+    }
+    if accounts.awaits_admin_by_command() {
+        tracing::info!(
+            "there is no account yet: the app's users come by its tokens; make an administrator by `chatd user add NAME --admin`"
+        );
+    }
     let expiry = Arc::new(Expiry::default());
     let attendance = Attendance::new(Arc::clone(&presence), chat.clone(), namespace.clone());
     let attendance = Arc::new(attendance);

@@ -7,7 +7,7 @@ use rand::distr::{Alphanumeric, SampleString};
 
 use super::{AccountError, Accounts, Asker, Caller, Login, checked_avatar, password};
 use crate::model::{Timestamp, User, UserId, Username};
-use crate::store::{Change, Committed, Invite, NewUser, PutUser, StoreError, UserChange};
+use crate::store::{Change, Committed, Invite, NewUser, PutBy, PutUser, StoreError, UserChange};
 
 /// Letters and digits of an invite's code: 142 bits.
 const CODE_CHARS: usize = 24;
@@ -25,7 +25,7 @@ pub struct Admin(());
 impl Caller {
     /// The caller's right to administer, if they have it.
     pub fn admin(&self) -> Result<Admin, AccountError> {
-        if self.user.is_admin {
+        if self.is_admin() {
             Ok(Admin(()))
         } else {
             Err(AccountError::Forbidden)
@@ -214,12 +214,12 @@ impl Accounts {
     ) -> Result<MadeUser, AccountError> {
         let put = PutUser {
             id: put.id,
-            username: Username::foreign_of(&put.username, put.id)?,
+            names: vec![Username::foreign_of(&put.username, put.id)?],
             avatar: match put.avatar {
                 Some(avatar) => Some(checked_avatar(avatar)?),
                 None => None,
             },
-            only_if_absent: false,
+            by: PutBy::Administrator,
         };
         self.put(now, put).await
     }

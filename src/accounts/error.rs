@@ -1,5 +1,6 @@
 //! Why identity is refused.
 
+use super::fault::TokenFault;
 use super::password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS};
 use crate::model::{Code, UserError};
 use crate::store::StoreError;
@@ -13,6 +14,9 @@ pub enum AccountError {
     /// The token is none of ours, damaged or revoked.
     #[error("invalid token")]
     InvalidToken,
+    /// The token is rightly signed, but not one for this chat.
+    #[error("invalid token: {0}")]
+    UnfitToken(TokenFault),
     /// The token's time is over.
     #[error("token expired")]
     TokenExpired,
@@ -28,6 +32,9 @@ pub enum AccountError {
     /// Not the caller's to do.
     #[error("only administrators may do that")]
     Forbidden,
+    /// How the account is called and shown is for the app to say.
+    #[error("the app that this account belongs to says how it is called and shown")]
+    KeptByApp,
     /// Nobody would be left who may use the admin routes.
     #[error("the last enabled administrator can be neither disabled nor demoted")]
     LastAdmin,
@@ -74,11 +81,13 @@ impl AccountError {
     pub const fn code(&self) -> Code {
         match self {
             Self::MissingToken => Code::MissingToken,
-            Self::InvalidToken => Code::InvalidToken,
+            Self::InvalidToken | Self::UnfitToken(_) => Code::InvalidToken,
             Self::TokenExpired => Code::TokenExpired,
             Self::AccountDisabled => Code::AccountDisabled,
             Self::InvalidCredentials | Self::WrongPassword => Code::InvalidCredentials,
-            Self::Forbidden | Self::LastAdmin | Self::TooManyInvites => Code::Forbidden,
+            Self::Forbidden | Self::KeptByApp | Self::LastAdmin | Self::TooManyInvites => {
+                Code::Forbidden
+            }
             Self::NoSuchUser | Self::NoSuchInvite => Code::NotFound,
             Self::User(_) | Self::Password | Self::Invite(_) => Code::InvalidPayload,
             Self::RegistrationClosed => Code::RegistrationClosed,

@@ -1,18 +1,26 @@
 //! Tokens that another system issued, and the keys that an operator gave for them (RFC 7519, RFC 7517).
 //!
 //! The algorithm follows the key, never the token: a token's header only chooses among the keys whose algorithm it names.
+//! How a token is read is in `claims.rs`.
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode_header};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::AccountError;
-use super::token::{Grant, Proof, Verified};
-use crate::model::{Timestamp, UserId, Username, check_avatar};
+use super::claims::{ClaimRule, Claims, Header, Parts};
+use super::fault::TokenFault;
+use super::token::{Grant, MAX_TOKEN_BYTES, Proof, Verified};
+use crate::model::{Timestamp, Username};
 
 /// 5 s: how far two machines' clocks may be apart.
 const LEEWAY: std::time::Duration = std::time::Duration::from_secs(5);
+/// As many bytes as HS256's hash has (RFC 7518, section 3.2).
+const GOOD_SECRET_BYTES: usize = 32;
+/// The least RSA key, in bytes of its modulus: 2,048 bits (RFC 7518, section 3.3).
+const LEAST_RSA_BYTES: usize = 256;
 
 /// Why a key cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,11 +28,17 @@ pub enum KeyError {
     /// The secret has no bytes.
     #[error("the secret is empty")]
     Empty,
+    /// Who knows the public key, and everybody may, could sign with it.
+    #[error("this is a key in PEM form and no secret: give it by --jwt-public-key")]
+    NotSecret,
     /// It is a private key.
     #[error(
         "this is a private key: give the public one, and keep the other where tokens are issued"
     )]
     Private,
+    /// It can be broken.
+    #[error("this RSA key has fewer than 2048 bits and can be broken: make a longer one")]
+    Weak,
     /// It is no key that is known here.
     #[error("this is no public key in PEM form of RSA, of EC on P-256, or of Ed25519")]
     Unknown,
@@ -32,17 +46,32 @@ pub enum KeyError {
     #[error("this is no JSON Web Key Set")]
     NoSet,
     /// None of the set's keys can be used.
-    #[error("no key of this set can be used: RSA, P-256, P-384 and Ed25519 are known")]
+    #[error(
+        "no key of this set can be used: RSA (from 2048 bits), P-256, P-384 and Ed25519 are known"
+    )]
     NoKeys,
 }
 
-/// One key, and what its tokens must be like.
+/// By what a grant knows the key that signed its token: the same for the same key read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeyId(u64);
+
+impl KeyId {
+    fn of(key: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// One key.
 #[derive(Clone)]
 struct Key {
+    id: KeyId,
     /// Its name in its set.
     kid: Option<String>,
     decoding: DecodingKey,
-    validation: Validation,
+    algorithms: Vec<Algorithm>,
 }
 
 /// The keys by which other systems' tokens are accepted, and what else is asked of them. Without a key none is.
@@ -54,33 +83,23 @@ pub struct ForeignTokens {
     set: Vec<Key>,
     issuer: Option<String>,
     audience: Option<String>,
+    /// What claims must be.
+    asked: Vec<ClaimRule>,
+    /// By what claim a token is an administrator's.
+    admin: Option<ClaimRule>,
     provision: bool,
 }
 
-/// The account that a token asks to be made for its subject.
+/// What a token says of its account: to make it by, or to change it by.
 #[derive(Debug, Clone)]
 pub struct Newcomer {
     pub(super) grant: Grant,
     pub(super) expires_at: Timestamp,
-    /// The names to try, the best first.
+    /// The names to try, the best first; none where it says none.
     pub(super) names: Vec<Username>,
-    pub(super) avatar: Option<String>,
-}
-
-/// What is read of a foreign token. Each may be of any kind; what it must be is checked with the claim's name at hand.
-#[derive(Deserialize)]
-struct Claims {
-    sub: Option<Value>,
-    user_id: Option<Value>,
-    id: Option<Value>,
-    exp: Option<Value>,
-    nbf: Option<Value>,
-    iat: Option<Value>,
-    username: Option<Value>,
-    preferred_username: Option<Value>,
-    name: Option<Value>,
-    avatar: Option<Value>,
-    picture: Option<Value>,
+    /// The picture, or that there is none, where it says so.
+    pub(super) avatar: Option<Option<String>>,
+    pub(super) issued_at: Option<Timestamp>,
 }
 
 impl ForeignTokens {
@@ -95,14 +114,46 @@ impl ForeignTokens {
         }
     }
 
+    /// Asks of every token that a claim is so.
+    pub fn ask(&mut self, rule: ClaimRule) {
+        self.asked.push(rule);
+    }
+
+    /// Takes tokens with this claim for an administrator's, and no others.
+    pub fn administer_by(&mut self, rule: ClaimRule) {
+        self.admin = Some(rule);
+    }
+
+    /// Whether there is a key.
+    pub fn has_keys(&self) -> bool {
+        !(self.single.is_empty() && self.set.is_empty())
+    }
+
+    /// Whether tokens that the same issuer made for something else are let in as well.
+    pub fn is_for_all_audiences(&self) -> bool {
+        self.audience.is_none() && self.asked.is_empty()
+    }
+
+    /// Whether this key is still there.
+    pub(super) fn has_key(&self, id: KeyId) -> bool {
+        self.single.iter().chain(&self.set).any(|key| key.id == id)
+    }
+
     /// Accepts tokens signed with this secret by HS256, HS384 or HS512.
     pub fn add_secret(&mut self, secret: &[u8]) -> Result<(), KeyError> {
         if secret.is_empty() {
             return Err(KeyError::Empty);
         }
-        let algorithms = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
-        let key = self.key(None, DecodingKey::from_secret(secret), &algorithms);
-        self.single.push(key);
+        if secret.trim_ascii_start().starts_with(b"-----BEGIN ") {
+            return Err(KeyError::NotSecret);
+        }
+        warn_of_short(secret.len());
+        self.single.push(Key {
+            id: KeyId::of(secret),
+            kid: None,
+            decoding: DecodingKey::from_secret(secret),
+            algorithms: vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512],
+        });
         Ok(())
     }
 
@@ -111,7 +162,8 @@ impl ForeignTokens {
         if pem.contains("PRIVATE KEY") {
             return Err(KeyError::Private);
         }
-        let pem = pem.trim().as_bytes();
+        let text = pem.trim();
+        let pem = text.as_bytes();
         let kinds = [
             (DecodingKey::from_rsa_pem(pem), Algorithm::RS256),
             (DecodingKey::from_ec_pem(pem), Algorithm::ES256),
@@ -121,9 +173,15 @@ impl ForeignTokens {
             .into_iter()
             .find_map(|(key, algorithm)| Some((key.ok()?, algorithm)));
         match found {
+            // What stands around the modulus takes up to 38 bytes.
+            Some((_, Algorithm::RS256)) if pem_bytes(text) < LEAST_RSA_BYTES => Err(KeyError::Weak),
             Some((decoding, algorithm)) if can_verify(&decoding, algorithm) => {
-                let key = self.key(None, decoding, &[algorithm]);
-                self.single.push(key);
+                self.single.push(Key {
+                    id: KeyId::of(text),
+                    kid: None,
+                    decoding,
+                    algorithms: vec![algorithm],
+                });
                 Ok(())
             }
             _ => Err(KeyError::Unknown),
@@ -131,17 +189,14 @@ impl ForeignTokens {
     }
 
     /// Accepts tokens by the keys of this JSON Web Key Set, in place of those of an earlier one. Gives how many it has.
+    /// A key of an unknown kind is passed over (RFC 7517, section 5).
     pub fn set_keys(&mut self, json: &str) -> Result<usize, KeyError> {
-        let set: JwkSet = serde_json::from_str(json).map_err(|_| KeyError::NoSet)?;
-        let usable = |jwk: &Jwk| {
-            if jwk.common.public_key_use == Some(PublicKeyUse::Encryption) {
-                return None;
-            }
-            let (decoding, algorithm) = (DecodingKey::from_jwk(jwk).ok()?, algorithm(jwk)?);
-            let key = self.key(jwk.common.key_id.clone(), decoding, &[algorithm]);
-            can_verify(&key.decoding, algorithm).then_some(key)
-        };
-        let keys: Vec<Key> = set.keys.iter().filter_map(usable).collect();
+        #[derive(Deserialize)]
+        struct Set {
+            keys: Vec<Value>,
+        }
+        let set: Set = serde_json::from_str(json).map_err(|_| KeyError::NoSet)?;
+        let keys = set.keys.into_iter().filter_map(set_key).collect::<Vec<_>>();
         if keys.is_empty() {
             return Err(KeyError::NoKeys);
         }
@@ -149,34 +204,9 @@ impl ForeignTokens {
         Ok(self.set.len())
     }
 
-    fn key(&self, kid: Option<String>, decoding: DecodingKey, algorithms: &[Algorithm]) -> Key {
-        let mut validation = Validation {
-            algorithms: algorithms.to_vec(),
-            // Time is checked below, `exp` being there among it, against the clock that is handed in.
-            validate_exp: false,
-            validate_aud: self.audience.is_some(),
-            ..Validation::default()
-        };
-        let mut required = Vec::new();
-        if let Some(issuer) = &self.issuer {
-            validation.set_issuer(&[issuer]);
-            required.push("iss");
-        }
-        if let Some(audience) = &self.audience {
-            validation.set_audience(&[audience]);
-            required.push("aud");
-        }
-        validation.set_required_spec_claims(&required);
-        Key {
-            kid,
-            decoding,
-            validation,
-        }
-    }
-
-    /// Returns whether there is any key.
-    pub(super) fn has_keys(&self) -> bool {
-        !self.single.is_empty() || !self.set.is_empty()
+    /// The keys of the set, to be compared with those of another one.
+    pub(super) fn set_ids(&self) -> Vec<KeyId> {
+        self.set.iter().map(|key| key.id).collect()
     }
 
     /// Whether a token of an unknown subject makes the account.
@@ -184,110 +214,153 @@ impl ForeignTokens {
         self.provision
     }
 
-    /// Checks signature, issuer, audience, form and time, and says what account the token would make.
+    /// Checks signature, issuer, audience, purpose, form and time, and says what the token knows of its account.
     pub(super) fn verify(
         &self,
         token: &str,
         now: Timestamp,
-    ) -> Result<(Verified, Newcomer), AccountError> {
-        let claims = self.claims(token).ok_or(AccountError::InvalidToken)?;
-        let time = |claim: Option<&Value>| match claim {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => number(value).map(Some).ok_or(AccountError::InvalidToken),
-        };
-        let expires_at = time(claims.exp.as_ref())?.ok_or(AccountError::InvalidToken)?;
-        let not_before = time(claims.nbf.as_ref())?;
-        let issued_at = time(claims.iat.as_ref())?;
-        let user_id = claims.subject().ok_or(AccountError::InvalidToken)?;
-        if not_before.is_some_and(|not_before| not_before > now.plus(LEEWAY)) {
-            return Err(AccountError::InvalidToken);
+    ) -> Result<(Verified, Newcomer), TokenFault> {
+        let (key, claims) = self.claims(token)?;
+        if let Some(issuer) = &self.issuer {
+            claims.check_issuer(issuer)?;
+        }
+        if let Some(audience) = &self.audience {
+            claims.check_audience(audience)?;
+        }
+        if let Some(rule) = self.asked.iter().find(|rule| !rule.fits(&claims)) {
+            return Err(TokenFault::Asked(rule.name().into()));
+        }
+        claims.check_purpose(|name| {
+            let is_asked = self.asked.iter().any(|rule| rule.name() == name);
+            is_asked || (name == "aud" && self.audience.is_some())
+        })?;
+        let user_id = claims.subject()?;
+        let expires_at = claims.time("exp")?.ok_or(TokenFault::Endless)?;
+        let issued_at = claims.time("iat")?;
+        let latest = now.plus(LEEWAY);
+        if claims.time("nbf")?.is_some_and(|from| from > latest) {
+            return Err(TokenFault::NotYet);
+        }
+        // One that says it was issued later than a logout would outlive it.
+        if issued_at.is_some_and(|at| at > latest) {
+            return Err(TokenFault::IssuedLater);
         }
         let refused_from = expires_at.plus(LEEWAY);
         if now >= refused_from {
-            return Err(AccountError::TokenExpired);
+            return Err(TokenFault::Expired);
         }
         let grant = Grant {
             user_id,
             refused_from,
-            proof: Proof::IssuedAt(issued_at),
+            proof: Proof::Foreign {
+                issued_at,
+                key,
+                is_admin: self.admin.as_ref().is_some_and(|rule| rule.fits(&claims)),
+            },
         };
         let newcomer = Newcomer {
             grant,
             expires_at,
             names: claims.names(user_id),
             avatar: claims.picture(),
+            issued_at,
         };
         Ok((Verified { expires_at, grant }, newcomer))
     }
 
-    /// The claims of a token that one of the keys has signed.
-    fn claims(&self, token: &str) -> Option<Claims> {
-        let header = decode_header(token).ok()?;
+    /// The claims of a token that one of the keys has signed, and that key.
+    fn claims(&self, token: &str) -> Result<(KeyId, Claims), TokenFault> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenFault::TooLong);
+        }
+        if !self.has_keys() {
+            return Err(TokenFault::NotOurs);
+        }
+        let parts = Parts::of(token)?;
+        let header = parts.header()?;
+        let signed = |key: &&Key| {
+            let message = parts.message.as_bytes();
+            let algorithm = header.algorithm;
+            jsonwebtoken::crypto::verify(parts.signature, message, &key.decoding, algorithm)
+                .unwrap_or(false)
+        };
+        let key = self.candidates(&header)?.into_iter().find(signed);
+        let key = key.ok_or(TokenFault::Signature)?.id;
+        let claims = parts.claims()?;
+        header.check()?;
+        Ok((key, claims))
+    }
+
+    /// The keys that may have signed a token of this header: there is at least one.
+    fn candidates(&self, header: &Header) -> Result<Vec<&Key>, TokenFault> {
         let in_set = |key: &&Key| match &header.kid {
             Some(kid) => key.kid.as_ref() == Some(kid),
             // Without a name there must be no choice.
             None => self.set.len() == 1,
         };
-        let keys = self.single.iter().chain(self.set.iter().filter(in_set));
-        keys.filter(|key| key.validation.algorithms.contains(&header.alg))
-            .find_map(|key| {
-                let decoded = jsonwebtoken::decode(token, &key.decoding, &key.validation);
-                decoded.map(|token| token.claims).ok()
-            })
+        let named = self.single.iter().chain(self.set.iter().filter(in_set));
+        let (mut named, mut is_named) = (named.peekable(), false);
+        is_named |= named.peek().is_some();
+        let fitting: Vec<&Key> = named
+            .filter(|key| key.algorithms.contains(&header.algorithm))
+            .collect();
+        match (fitting.is_empty(), is_named) {
+            (false, _) => Ok(fitting),
+            (true, true) => Err(TokenFault::Algorithm),
+            (true, false) => Err(TokenFault::KeyId),
+        }
     }
 }
 
-impl Claims {
-    /// Whose it is: `sub`, else `user_id`, else `id`; the first that is there counts.
-    fn subject(&self) -> Option<UserId> {
-        let given = |claim: &&Option<Value>| !matches!(claim, None | Some(Value::Null));
-        let claim = [&self.sub, &self.user_id, &self.id]
-            .into_iter()
-            .find(given)?;
-        match claim.as_ref()? {
-            Value::Number(number) => UserId::new(number.as_u64()?).ok(),
-            Value::String(text) => text.parse().ok(),
-            _ => None,
-        }
-    }
-
-    /// What to call the account: as the token says, or as near to it as is free.
-    fn names(&self, id: UserId) -> Vec<Username> {
-        let claims = [&self.username, &self.preferred_username, &self.name];
-        let given = claims.into_iter().find_map(|claim| match claim {
-            Some(Value::String(text)) => Username::foreign_of(text, id).ok(),
-            _ => None,
-        });
-        let mut names = Vec::new();
-        if let Some(name) = given {
-            let numbered = Username::foreign(&format!("{name}-{id}")).ok();
-            names.push(name);
-            names.extend(numbered);
-        }
-        names.push(Username::given(id));
-        names
-    }
-
-    fn picture(&self) -> Option<String> {
-        let claims = [&self.avatar, &self.picture];
-        claims.into_iter().find_map(|claim| match claim {
-            Some(Value::String(url)) if check_avatar(url).is_ok() => Some(url.clone()),
-            _ => None,
-        })
-    }
-}
-
-/// A NumericDate: seconds, perhaps with a fraction.
-fn number(value: &Value) -> Option<Timestamp> {
-    let Value::Number(number) = value else {
+/// A key of a set, if it is one that signatures can be checked with here.
+fn set_key(value: Value) -> Option<Key> {
+    let jwk: Jwk = serde_json::from_value(value).ok()?;
+    let common = &jwk.common;
+    let verifies = |operations: &Vec<KeyOperations>| operations.contains(&KeyOperations::Verify);
+    if common.public_key_use == Some(PublicKeyUse::Encryption)
+        || !common.key_operations.as_ref().is_none_or(verifies)
+    {
         return None;
-    };
-    let secs = match number.as_u64() {
-        Some(secs) => secs,
-        // A cast of a float ends at the bounds of what it is cast to.
-        None => number.as_f64().map(|secs| secs as u64)?,
-    };
-    Some(Timestamp::from_ms(secs.saturating_mul(1_000)))
+    }
+    let algorithm = algorithm(&jwk)?;
+    match &jwk.algorithm {
+        AlgorithmParameters::RSA(key) if base64_bytes(&key.n) < LEAST_RSA_BYTES => {
+            tracing::warn!("a key of the set is passed over: {}", KeyError::Weak);
+            return None;
+        }
+        AlgorithmParameters::OctetKey(key) if key.value.is_empty() => return None,
+        AlgorithmParameters::OctetKey(key) => warn_of_short(base64_bytes(&key.value)),
+        _ => {}
+    }
+    let decoding = DecodingKey::from_jwk(&jwk).ok()?;
+    can_verify(&decoding, algorithm).then(|| Key {
+        id: KeyId::of((&common.key_id, &jwk.algorithm, algorithm as u8)),
+        kid: common.key_id.clone(),
+        decoding,
+        algorithms: vec![algorithm],
+    })
+}
+
+fn warn_of_short(bytes: usize) {
+    if bytes < GOOD_SECRET_BYTES {
+        tracing::warn!(
+            "a secret of another system has fewer than {GOOD_SECRET_BYTES} bytes and may be guessed from a token"
+        );
+    }
+}
+
+/// How many bytes a text in base64 has.
+fn base64_bytes(text: &str) -> usize {
+    let digits = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=');
+    digits.count() * 3 / 4
+}
+
+/// How many bytes a key in PEM form has.
+fn pem_bytes(pem: &str) -> usize {
+    let lines = pem.lines().filter(|line| !line.starts_with('-'));
+    lines.map(base64_bytes).sum()
 }
 
 /// The one algorithm of a set's key: the one that it names, else the usual one of its kind.
@@ -322,6 +395,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::accounts::AccountError;
 
     const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
     const SECRET: &[u8] = b"a secret of an app that has its own users";
@@ -394,9 +468,13 @@ mod tests {
         tokens
     }
 
+    /// What a client is told by the code alone.
     fn verify(tokens: &ForeignTokens, token: &str) -> Result<u64, AccountError> {
-        let verified = tokens.verify(token, NOW);
-        verified.map(|(verified, _)| verified.grant.user_id.get())
+        match tokens.verify(token, NOW) {
+            Ok((verified, _)) => Ok(verified.grant.user_id.get()),
+            Err(TokenFault::Expired) => Err(AccountError::TokenExpired),
+            Err(_) => Err(AccountError::InvalidToken),
+        }
     }
 
     #[test]
@@ -616,11 +694,88 @@ mod tests {
         assert_eq!(verify(&tokens, &token), Err(AccountError::InvalidToken));
     }
 
+    /// RFC 7517, section 5: a set may hold what its reader does not know.
+    #[test]
+    fn a_key_that_is_unknown_weak_or_for_something_else_is_passed_over() {
+        let good: Value = serde_json::from_str(JWKS).unwrap();
+        let ed = good["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|key| key["kid"] == "ed-1");
+        let ed = ed.unwrap();
+        let changed = |name: &str, value: Value| {
+            let mut key = ed.clone();
+            key[name] = value;
+            key
+        };
+        for (name, other) in [
+            (
+                "post-quantum",
+                json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA", "kid": "x"}),
+            ),
+            ("no kind", json!({"kid": "x"})),
+            ("no object", json!("x")),
+            (
+                "secp256k1",
+                json!({"kty": "EC", "crv": "secp256k1", "x": "AAAA", "y": "AAAA"}),
+            ),
+            (
+                "another curve",
+                json!({"kty": "OKP", "crv": "X25519", "x": "AAAA"}),
+            ),
+            (
+                "an empty secret",
+                json!({"kty": "oct", "k": "", "kid": "x"}),
+            ),
+            (
+                "RSA of 1024 bits",
+                json!({"kty": "RSA", "e": "AQAB", "n": "x".repeat(171)}),
+            ),
+            ("for encryption", changed("use", json!("enc"))),
+            ("to sign with only", changed("key_ops", json!(["sign"]))),
+            ("to wrap keys", changed("key_ops", json!(["wrapKey"]))),
+            ("of another algorithm", changed("alg", json!("RS256"))),
+        ] {
+            let mut tokens = ForeignTokens::default();
+            let alone = json!({"keys": [other]}).to_string();
+            assert_eq!(tokens.set_keys(&alone), Err(KeyError::NoKeys), "{name}");
+            let beside = json!({"keys": [other, ed]}).to_string();
+            assert_eq!(tokens.set_keys(&beside), Ok(1), "{name}");
+        }
+        let mut tokens = ForeignTokens::default();
+        for key in [
+            changed("key_ops", json!(["verify"])),
+            changed("use", json!("sig")),
+        ] {
+            let set = json!({"keys": [key]}).to_string();
+            assert_eq!(tokens.set_keys(&set), Ok(1));
+        }
+        // Whoever has the public key could sign by it.
+        for pem in [RSA_PUBLIC, &format!("\n{EC_PUBLIC}"), RSA] {
+            assert_eq!(tokens.add_secret(pem.as_bytes()), Err(KeyError::NotSecret));
+        }
+        let weak = "-----BEGIN PUBLIC KEY-----\nMIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDdlatRjRjogo3WojgGHFHYLugdUWAY9iR3fy4arWNA1KoS8kVw33cJibXr8bvwUAUparCwlvdbH6dvEOfou0/gCFQsHUfQrSDv+MuSUMAe8jzKE4qW+jK+xQU9a03GUnKHkkle+Q0pX/g6jXZ7r1/xAK5Do2kQ+X5xK9cipRgEKwIDAQAB\n-----END PUBLIC KEY-----";
+        assert_eq!(tokens.add_public_key(weak), Err(KeyError::Weak));
+    }
+
     #[test]
     fn a_newcomer_is_called_as_the_token_says_or_as_near_as_may_be() {
         let tokens = tokens();
         for (claims, names, avatar) in [
             (json!({}), vec!["user-29"], None),
+            // Names and pictures that are none: see the rules of `Username` and `check_avatar`.
+            (
+                json!({"name": "29", "picture": "/a.png"}),
+                vec!["user-29"],
+                None,
+            ),
+            (json!({"username": "user-30"}), vec!["user-29"], None),
+            (
+                json!({"username": "\u{3164}", "name": "e\u{301}ve"}),
+                vec!["éve", "éve-29", "user-29"],
+                None,
+            ),
             (
                 json!({"name": "Ada L", "picture": "https://example.org/a.png"}),
                 vec!["Ada L", "Ada L-29", "user-29"],
@@ -640,8 +795,9 @@ mod tests {
         ] {
             let token = sign(Algorithm::HS256, None, &with(claims));
             let (_, newcomer) = tokens.verify(&token, NOW).unwrap();
-            let called: Vec<_> = newcomer.names.iter().map(Username::as_str).collect();
-            assert_eq!((called, newcomer.avatar.as_deref()), (names, avatar));
+            let put = newcomer.account();
+            let called: Vec<_> = put.names.iter().map(Username::as_str).collect();
+            assert_eq!((called, put.avatar.flatten().as_deref()), (names, avatar));
         }
     }
 }

@@ -6,14 +6,18 @@
 //! when the token's time is over.
 
 mod admin;
+mod claims;
 mod error;
 mod examiners;
+mod fault;
 mod foreign;
 mod hash;
 mod password;
 mod token;
 mod verified;
 
+#[cfg(test)]
+mod shapes;
 #[cfg(test)]
 mod tests;
 
@@ -24,18 +28,21 @@ use parking_lot::RwLock;
 use rand::distr::{Alphanumeric, SampleString};
 
 pub use admin::{Admin, ChangeAccount, MadeUser, NewAccount, NewInvite, PutAccount};
+pub use claims::{ClaimRule, ClaimRuleError};
 pub use error::AccountError;
+pub use fault::TokenFault;
 pub use foreign::{ForeignTokens, KeyError, Newcomer};
 pub use hash::{HashError, check_hash};
 pub use password::{Asker, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};
 pub use token::Grant;
 
-use crate::model::{Timestamp, User, UserId, Username, check_avatar};
+use crate::model::{FIRST_OWN_ID, MadeBy, Timestamp, User, UserId, Username, check_avatar};
 pub use crate::store::Invite;
-use crate::store::{Change, Committed, NewUser, PutUser, Store, StoreError, UserChange};
+use crate::store::{Change, Committed, NewUser, PutBy, PutUser, Store, StoreError, UserChange};
 
 use examiners::Examiners;
-use token::Tokens;
+use fault::Refusals;
+use token::{Proof, Tokens, Verified};
 use verified::VerifiedTokens;
 
 /// 30 days: long enough that a person on a phone is rarely asked, short enough that a forgotten laptop is let go.
@@ -99,6 +106,14 @@ pub struct Caller {
     pub grant: Grant,
 }
 
+impl Caller {
+    /// Whether the caller may use the verbs of administrators: by the account, or, with a token of another system, by that
+    /// token alone.
+    pub fn is_admin(&self) -> bool {
+        self.grant.is_admin(&self.user)
+    }
+}
+
 /// Whom a token names.
 #[derive(Debug, Clone)]
 pub enum Identity {
@@ -125,6 +140,9 @@ pub struct ChangeOwn {
 pub trait Listener: Send + Sync {
     /// Tokens of this account were revoked, or it was disabled: its sockets are to be checked again.
     fn revoked(&self, user: UserId);
+
+    /// A key by which tokens were accepted was taken away: all sockets are to be checked again.
+    fn keys_changed(&self);
 }
 
 /// The verbs. Cheap to clone.
@@ -136,6 +154,7 @@ pub struct Accounts {
     foreign: Arc<RwLock<ForeignTokens>>,
     verified: Arc<VerifiedTokens>,
     examiners: Arc<Examiners>,
+    refusals: Arc<Refusals>,
     registration: Registration,
     listener: Arc<dyn Listener>,
     /// Makes the first account, whatever the mode. New at every start, and dead once there is an account.
@@ -165,6 +184,7 @@ impl Accounts {
             foreign: Arc::new(RwLock::new(foreign)),
             verified: Arc::new(VerifiedTokens::new(verified_tokens)),
             examiners: Arc::new(Examiners::new()),
+            refusals: Arc::default(),
             registration,
             listener,
             setup_code,
@@ -176,9 +196,39 @@ impl Accounts {
         self.registration
     }
 
-    /// The code of the set-up link, while no account exists.
+    /// The code of the set-up link, while no account exists. There is none where only an app's own users are to come: it
+    /// would make whoever finds it in the log an administrator, and `chatd user add` makes one without it.
     pub fn setup_code(&self) -> Option<&str> {
-        self.store.has_no_users().then_some(&*self.setup_code)
+        let is_apps = self.registration == Registration::Closed && self.foreign.read().has_keys();
+        (!is_apps && self.store.has_no_users()).then_some(&*self.setup_code)
+    }
+
+    /// Whether there is neither an account nor a set-up link: the administrator is to be made by a command.
+    pub fn awaits_admin_by_command(&self) -> bool {
+        self.store.has_no_users() && self.setup_code().is_none()
+    }
+
+    /// What the one who set the server up should know of the keys of other systems.
+    pub fn warnings(&self) -> Vec<String> {
+        let foreign = self.foreign.read();
+        let mut warnings = Vec::new();
+        if !foreign.has_keys() {
+            return warnings;
+        }
+        if foreign.is_for_all_audiences() {
+            warnings.push(
+                "every token that the given keys sign opens the chat, such as one for another service or for resetting a password: give --jwt-audience, or --jwt-claim, to let in those alone that are meant for it"
+                    .into(),
+            );
+        }
+        let below = self.store.users_made_here_below(FIRST_OWN_ID);
+        if let Some(first) = below.first() {
+            warnings.push(format!(
+                "{} accounts were made here with ids that may be those of an app's users, account {first} the first: tokens of the app with such a subject are refused",
+                below.len()
+            ));
+        }
+        warnings
     }
 
     /// Whether an account may be made with this code, and strangers without one cannot do so too.
@@ -284,38 +334,77 @@ impl Accounts {
 
     /// Whose token this is. Checks signature, time, account and the account's token version; never waits.
     pub fn identify(&self, now: Timestamp, token: Option<&str>) -> Result<Identity, AccountError> {
+        let (identity, news) = self.judge(now, token)?;
+        if let Some(news) = news {
+            // The next token tells it again, should it fail.
+            self.store
+                .submit(now, Change::PutUser(news), Box::new(drop));
+        }
+        Ok(identity)
+    }
+
+    /// [`Accounts::identify`], and what the token newly says of its account.
+    fn judge(
+        &self,
+        now: Timestamp,
+        token: Option<&str>,
+    ) -> Result<(Identity, Option<PutUser>), AccountError> {
         let token = token
             .filter(|token| !token.is_empty())
             .ok_or(AccountError::MissingToken)?;
-        // Somebody without an account may be one for whom it is to be made: the token says how.
         let known = self.verified.get(token);
         let known = known.filter(|known| self.store.user(known.grant.user_id).is_some());
-        let verified = match known {
-            Some(known) => known,
+        let (verified, news) = match known {
+            Some(known) => (known, None),
             None => {
-                // Until the token is remembered its keys count: see `set_keys`.
-                let foreign = self.foreign.read();
-                let verified = match self.tokens.verify(token, now) {
-                    // It may be another system's.
-                    Err(AccountError::InvalidToken) if token.len() <= token::MAX_TOKEN_BYTES => {
-                        let (verified, newcomer) = foreign.verify(token, now)?;
-                        if foreign.provision() && self.store.user(verified.grant.user_id).is_none()
-                        {
-                            return Ok(Identity::New(newcomer));
-                        }
-                        verified
-                    }
-                    verified => verified?,
-                };
-                self.verified.put(token, verified);
-                verified
+                let refuse = |fault| self.refuse(now, fault);
+                match self.verify(now, token).map_err(refuse)? {
+                    Judged::Known(verified, news) => (verified, news),
+                    Judged::New(newcomer) => return Ok((Identity::New(newcomer), None)),
+                }
             }
         };
-        Ok(Identity::Known(Caller {
-            user: self.check(now, &verified.grant)?,
+        let caller = Caller {
+            user: self.check_account(now, &verified.grant)?,
             expires_at: verified.expires_at,
             grant: verified.grant,
-        }))
+        };
+        Ok((Identity::Known(caller), news))
+    }
+
+    /// Verifies a token, and remembers it.
+    fn verify(&self, now: Timestamp, token: &str) -> Result<Judged, TokenFault> {
+        // Until the token is remembered its keys count: see `set_keys`.
+        let foreign = self.foreign.read();
+        let (verified, news) = match self.tokens.verify(token, now) {
+            Ok(verified) => (verified, None),
+            Err(AccountError::TokenExpired) => return Err(TokenFault::Expired),
+            // It may be another system's.
+            Err(_) => {
+                let (verified, newcomer) = foreign.verify(token, now)?;
+                let news = match self.store.user(verified.grant.user_id) {
+                    None if foreign.provision() => return Ok(Judged::New(newcomer)),
+                    None => return Err(TokenFault::NoAccount),
+                    Some(user) if user.made_by == MadeBy::Here => {
+                        return Err(TokenFault::NotTheApps);
+                    }
+                    Some(user) => newcomer.news_of(&user),
+                };
+                (verified, news)
+            }
+        };
+        self.verified.put(token, verified);
+        Ok(Judged::Known(verified, news))
+    }
+
+    /// Says in the log why a token is refused, and to the client as much of it as is harmless.
+    fn refuse(&self, now: Timestamp, fault: TokenFault) -> AccountError {
+        self.refusals.note(now, &fault);
+        match fault {
+            TokenFault::Expired => AccountError::TokenExpired,
+            fault if fault.is_told() => AccountError::UnfitToken(fault),
+            _ => AccountError::InvalidToken,
+        }
     }
 
     /// [`Accounts::identify`], where that costs little. `None` where another system's signature would have to be checked:
@@ -325,17 +414,19 @@ impl Accounts {
         now: Timestamp,
         token: Option<&str>,
     ) -> Option<Result<Identity, AccountError>> {
-        let may_be_foreign = |token: &str| {
-            !token.is_empty()
-                && token.len() <= token::MAX_TOKEN_BYTES
-                && self.foreign.read().has_keys()
-                && self.verified.get(token).is_none()
-                && self.tokens.verify(token, now).err() == Some(AccountError::InvalidToken)
-        };
         match token {
-            Some(token) if may_be_foreign(token) => None,
+            Some(token) if self.is_costly(now, token) => None,
             token => Some(self.identify(now, token)),
         }
+    }
+
+    /// Returns whether another system's signature would have to be checked.
+    fn is_costly(&self, now: Timestamp, token: &str) -> bool {
+        !token.is_empty()
+            && token.len() <= token::MAX_TOKEN_BYTES
+            && self.foreign.read().has_keys()
+            && self.verified.get(token).is_none()
+            && self.tokens.verify(token, now).err() == Some(AccountError::InvalidToken)
     }
 
     /// [`Accounts::identify`] on a thread apart from those that serve people. A signature of another system may cost a
@@ -349,30 +440,13 @@ impl Accounts {
 
     /// Makes the account of a newcomer, unless somebody did meanwhile. A name that is taken gets the id beside it.
     pub async fn admit(&self, now: Timestamp, newcomer: Newcomer) -> Result<Caller, AccountError> {
-        let mut refused = AccountError::UsernameTaken;
-        for username in newcomer.names {
-            let put = PutUser {
-                id: newcomer.grant.user_id,
-                username,
-                avatar: Some(newcomer.avatar.clone().map(Into::into)),
-                only_if_absent: true,
-            };
-            match self.put(now, put).await {
-                Err(AccountError::UsernameTaken) => {}
-                Err(error) => {
-                    refused = error;
-                    break;
-                }
-                Ok(_) => {
-                    return Ok(Caller {
-                        user: self.check(now, &newcomer.grant)?,
-                        expires_at: newcomer.expires_at,
-                        grant: newcomer.grant,
-                    });
-                }
-            }
-        }
-        Err(refused)
+        let (grant, expires_at) = (newcomer.grant, newcomer.expires_at);
+        self.put(now, newcomer.account()).await?;
+        Ok(Caller {
+            user: self.check(now, &grant)?,
+            expires_at,
+            grant,
+        })
     }
 
     /// [`Accounts::recognize`], and [`Accounts::examine`] and [`Accounts::admit`] where that is needed.
@@ -381,41 +455,71 @@ impl Accounts {
         now: Timestamp,
         token: Option<&str>,
     ) -> Result<Caller, AccountError> {
-        let identity = match self.recognize(now, token) {
-            Some(identity) => identity?,
-            None => {
-                self.examine(now, token.unwrap_or_default().to_owned())
+        let judged = match token {
+            Some(token) if self.is_costly(now, token) => {
+                let (accounts, token) = (self.clone(), token.to_owned());
+                self.examiners
+                    .work(move || accounts.judge(now, Some(&token)))
                     .await?
             }
+            token => self.judge(now, token),
         };
-        match identity {
-            Identity::Known(caller) => Ok(caller),
-            Identity::New(newcomer) => self.admit(now, newcomer).await,
+        match judged? {
+            (Identity::Known(caller), None) => Ok(caller),
+            (Identity::Known(caller), Some(news)) => Ok(Caller {
+                // The caller is let in though the name cannot be written.
+                user: match self.put(now, news).await {
+                    Ok(put) => put.user,
+                    Err(_) => caller.user,
+                },
+                ..caller
+            }),
+            (Identity::New(newcomer), _) => self.admit(now, newcomer).await,
         }
     }
 
-    /// Takes the keys of this JSON Web Key Set in place of those of the earlier one. Whoever is connected stays so.
+    /// Takes the keys of this JSON Web Key Set in place of those of the earlier one. Whoever came by a key that is gone is
+    /// put out.
     pub fn set_keys(&self, json: &str) -> Result<usize, KeyError> {
         let mut foreign = self.foreign.write();
+        let earlier = foreign.set_ids();
         let count = foreign.set_keys(json)?;
         self.verified.clear();
+        let is_one_gone = earlier.into_iter().any(|id| !foreign.has_key(id));
+        drop(foreign);
+        if is_one_gone {
+            self.listener.keys_changed();
+        }
         Ok(count)
     }
 
-    /// Whether a token that was accepted before still is: its time, the account, and whether it was revoked.
+    /// Whether a token that was accepted before still is: its key, its time, the account, and whether it was revoked.
     pub fn check(&self, now: Timestamp, grant: &Grant) -> Result<Arc<User>, AccountError> {
-        if now >= grant.refused_from {
-            return Err(AccountError::TokenExpired);
+        if let Proof::Foreign { key, .. } = grant.proof
+            && !self.foreign.read().has_key(key)
+        {
+            return Err(self.refuse(now, TokenFault::KeyGone));
         }
-        let user = self
-            .store
-            .user(grant.user_id)
-            .ok_or(AccountError::InvalidToken)?;
+        self.check_account(now, grant)
+    }
+
+    /// [`Accounts::check`] of a token whose key is known to be there: tokens that are remembered are forgotten with it.
+    fn check_account(&self, now: Timestamp, grant: &Grant) -> Result<Arc<User>, AccountError> {
+        let refuse = |fault| Err(self.refuse(now, fault));
+        if now >= grant.refused_from {
+            return refuse(TokenFault::Expired);
+        }
+        let Some(user) = self.store.user(grant.user_id) else {
+            return refuse(TokenFault::NoAccount);
+        };
+        if matches!(grant.proof, Proof::Foreign { .. }) && user.made_by == MadeBy::Here {
+            return refuse(TokenFault::NotTheApps);
+        }
         if user.disabled {
             return Err(AccountError::AccountDisabled);
         }
         if grant.is_revoked(&user, self.store.tokens_from()) {
-            return Err(AccountError::InvalidToken);
+            return refuse(TokenFault::Revoked);
         }
         Ok(user)
     }
@@ -437,6 +541,9 @@ impl Accounts {
         caller: &Caller,
         wish: ChangeOwn,
     ) -> Result<(Arc<User>, Option<Login>), AccountError> {
+        if (wish.username.is_some() || wish.avatar.is_some()) && self.is_kept_by_app(&caller.user) {
+            return Err(AccountError::KeptByApp);
+        }
         let mut change = UserChange {
             username: wish
                 .username
@@ -469,7 +576,15 @@ impl Accounts {
         Ok((user, login))
     }
 
+    /// Whether an app's tokens say how the account is called.
+    fn is_kept_by_app(&self, user: &User) -> bool {
+        user.made_by == MadeBy::App && self.foreign.read().has_keys()
+    }
+
     /// Changes an account; whoever is connected with it hears of what concerns them before the answer comes.
+    ///
+    /// The answer to a revocation waits, where tokens of another system open the account, for the end of the second: they
+    /// say no more than in which second they were issued. See [`Grant::is_revoked`].
     async fn change(
         &self,
         now: Timestamp,
@@ -477,6 +592,7 @@ impl Accounts {
         change: UserChange,
     ) -> Result<Arc<User>, AccountError> {
         let revokes = change.revoke_tokens || change.disabled == Some(true);
+        let voids_seconds = change.revoke_tokens;
         let listener = Arc::clone(&self.listener);
         let (answer, answered) = tokio::sync::oneshot::channel();
         let told = move |result: Result<Committed, StoreError>| {
@@ -488,10 +604,14 @@ impl Accounts {
         };
         self.store
             .submit(now, Change::ChangeUser { user, change }, Box::new(told));
-        match answered.await.unwrap_or(Err(StoreError::Unavailable))? {
-            Committed::User(user) => Ok(user),
-            _ => Err(AccountError::Internal),
+        let user = match answered.await.unwrap_or(Err(StoreError::Unavailable))? {
+            Committed::User(user) => user,
+            _ => return Err(AccountError::Internal),
+        };
+        if voids_seconds && self.is_kept_by_app(&user) {
+            tokio::time::sleep(Duration::from_millis(1_000 - now.as_ms() % 1_000)).await;
         }
+        Ok(user)
     }
 
     async fn password_hash(&self, user: UserId) -> Result<Option<String>, AccountError> {
@@ -509,6 +629,42 @@ impl Accounts {
     /// The accounts whose name contains this text, the caller left out; and how many blocks of names were gone through.
     pub fn search(&self, caller: UserId, query: &str, limit: usize) -> (Vec<Arc<User>>, usize) {
         self.store.search_users(query, caller, limit)
+    }
+}
+
+/// What verifying a token comes to.
+enum Judged {
+    /// It is good, and may say something new of its account.
+    Known(Verified, Option<PutUser>),
+    /// It is good, and its account is to be made.
+    New(Newcomer),
+}
+
+impl Newcomer {
+    /// What it newly says of its account.
+    fn news_of(&self, user: &User) -> Option<PutUser> {
+        let put = self.put(self.names.clone());
+        let is_called = user.is_called(self.issued_at, &put.names, put.avatar.as_ref());
+        (!is_called).then_some(put)
+    }
+
+    /// The account that it asks for, which has some name in any case.
+    fn account(self) -> PutUser {
+        let mut names = self.names.clone();
+        names.push(Username::given(self.grant.user_id));
+        self.put(names)
+    }
+
+    fn put(&self, names: Vec<Username>) -> PutUser {
+        let avatar = self.avatar.clone();
+        PutUser {
+            id: self.grant.user_id,
+            names,
+            avatar: avatar.map(|avatar| avatar.map(Into::into)),
+            by: PutBy::Token {
+                issued_at: self.issued_at,
+            },
+        }
     }
 }
 

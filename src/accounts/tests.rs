@@ -14,6 +14,10 @@ impl Listener for Told {
     fn revoked(&self, _user: UserId) {
         self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
     }
+
+    fn keys_changed(&self) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
 }
 
 async fn accounts(registration: Registration) -> Accounts {
@@ -221,10 +225,15 @@ async fn a_token_that_was_accepted_is_refused_once_its_key_its_time_or_its_accou
     let set = |key: &str| format!(r#"{{"keys":[{{"kty":"oct","kid":"{key}","k":"{key}"}}]}}"#);
     let accounts = accounts(Registration::Open).await;
     accounts.set_keys(&set("AAAA")).unwrap();
-    let login = accounts
-        .register(NOW, LOCAL, wish("ada", None))
-        .await
-        .unwrap();
+    // An account that both of them open.
+    let put = PutAccount {
+        id: UserId::new(29).unwrap(),
+        username: "ada".into(),
+        avatar: None,
+    };
+    let admin = Admin::operator();
+    let made = accounts.put_account(admin, NOW, put).await.unwrap();
+    let login = accounts.token_of(admin, NOW, made.user.id).unwrap();
     let claims = serde_json::json!({
         "sub": login.user.id, "iat": NOW.as_secs(), "exp": NOW.as_secs() + 600,
     });
@@ -257,4 +266,318 @@ async fn a_token_that_was_accepted_is_refused_once_its_key_its_time_or_its_accou
     for token in [ours, &foreign] {
         assert_eq!(ask(later, token), Err(AccountError::InvalidToken));
     }
+}
+
+const SECRET: &[u8] = b"a secret of an app that has its own users";
+
+/// A token of the app.
+fn apps(claims: serde_json::Value) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+}
+
+fn claims(id: u64, more: serde_json::Value) -> serde_json::Value {
+    let (iat, exp) = (NOW.as_secs(), NOW.as_secs() + 600);
+    let mut claims = serde_json::json!({"sub": id, "iat": iat, "exp": exp});
+    for (name, value) in more.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    claims
+}
+
+/// With the app's secret.
+async fn with_app(registration: Registration, provision: bool, admin: Option<&str>) -> Accounts {
+    let accounts = accounts(registration).await;
+    {
+        let mut foreign = accounts.foreign.write();
+        *foreign = ForeignTokens::new(None, None, provision);
+        foreign.add_secret(SECRET).unwrap();
+        if let Some(rule) = admin {
+            foreign.administer_by(rule.parse().unwrap());
+        }
+    }
+    accounts
+}
+
+async fn put(accounts: &Accounts, id: u64, name: &str) -> UserId {
+    let put = PutAccount {
+        id: UserId::new(id).unwrap(),
+        username: name.into(),
+        avatar: None,
+    };
+    let put = accounts.put_account(Admin::operator(), NOW, put).await;
+    put.unwrap().user.id
+}
+
+/// The set-up administrator has an id that an app's customer has too: the customer was the administrator.
+#[tokio::test]
+async fn a_token_of_an_app_opens_no_account_that_was_made_here() {
+    for provision in [false, true] {
+        let accounts = with_app(Registration::Open, provision, Some("role=admin")).await;
+        let mut ids = Vec::new();
+        for name in ["ada", "bob"] {
+            let made = accounts
+                .register(NOW, LOCAL, wish(name, None))
+                .await
+                .unwrap();
+            ids.push(made.user.id);
+        }
+        // It stays one that was made here, whoever renames it.
+        put(&accounts, ids[1].get(), "carl").await;
+        for id in ids {
+            let token = apps(claims(id.get(), serde_json::json!({"role": "admin"})));
+            for _ in 0..2 {
+                let refused = accounts.authenticate(NOW, Some(&token)).await.map(drop);
+                let fault = AccountError::UnfitToken(TokenFault::NotTheApps);
+                assert_eq!(refused, Err(fault), "{provision}");
+            }
+        }
+        let unknown = apps(claims(29, serde_json::json!({})));
+        let judged = accounts.authenticate(NOW, Some(&unknown)).await.map(drop);
+        match provision {
+            true => assert_eq!(judged, Ok(())),
+            false => assert_eq!(judged, Err(AccountError::UnfitToken(TokenFault::NoAccount))),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_an_app_is_an_administrators_by_its_own_word_alone() {
+    for (rule, is_admin) in [(None, false), (Some("role=admin"), true)] {
+        let accounts = with_app(Registration::Closed, false, rule).await;
+        let id = put(&accounts, 29, "ada").await;
+        let promote = ChangeAccount {
+            is_admin: Some(true),
+            ..ChangeAccount::default()
+        };
+        let operator = Admin::operator();
+        accounts
+            .change_account(operator, NOW, id, promote)
+            .await
+            .unwrap();
+        let ask = async |claims| {
+            let token = apps(claims);
+            let caller = accounts.authenticate(NOW, Some(&token)).await.unwrap();
+            assert_eq!(caller.admin().is_ok(), caller.is_admin());
+            caller.is_admin()
+        };
+        assert!(!ask(claims(29, serde_json::json!({}))).await);
+        let claimed = claims(29, serde_json::json!({"role": "admin"}));
+        assert_eq!(ask(claimed).await, is_admin);
+        // By a token of this server it is the account that counts.
+        let own = accounts.token_of(operator, NOW, id).unwrap();
+        let caller = accounts.authenticate(NOW, Some(&own.token)).await.unwrap();
+        assert!(caller.admin().is_ok());
+    }
+}
+
+#[tokio::test]
+async fn an_apps_user_is_called_as_the_newest_token_says_and_cannot_change_it() {
+    let accounts = with_app(Registration::Closed, true, None).await;
+    let at = |secs: u64, more: serde_json::Value| {
+        let mut claims = claims(29, more);
+        claims["iat"] = (NOW.as_secs() - 100 + secs).into();
+        apps(claims)
+    };
+    let url = "https://example.org/a.png";
+    let other = serde_json::json!({"username": "bob"});
+    accounts
+        .authenticate(NOW, Some(&apps(claims(30, other))))
+        .await
+        .unwrap();
+    for (secs, more, name, avatar) in [
+        (10, serde_json::json!({"name": "Ada"}), "Ada", None),
+        (
+            20,
+            serde_json::json!({"name": "Ada L", "picture": url}),
+            "Ada L",
+            Some(url),
+        ),
+        (
+            15,
+            serde_json::json!({"name": "Eve", "picture": null}),
+            "Ada L",
+            Some(url),
+        ),
+        (30, serde_json::json!({}), "Ada L", Some(url)),
+        (
+            31,
+            serde_json::json!({"name": "\u{202e}x", "picture": "/x"}),
+            "Ada L",
+            Some(url),
+        ),
+        (32, serde_json::json!({"name": "BOB"}), "BOB-29", Some(url)),
+        (
+            33,
+            serde_json::json!({"name": "Ada", "picture": null}),
+            "Ada",
+            None,
+        ),
+    ] {
+        let token = at(secs, more.clone());
+        let caller = accounts.authenticate(NOW, Some(&token)).await.unwrap();
+        let (called, shown) = (caller.user.username.as_str(), caller.user.avatar.as_deref());
+        assert_eq!((called, shown), (name, avatar), "{more}");
+    }
+    let caller = accounts
+        .authenticate(NOW, Some(&at(33, serde_json::json!({}))))
+        .await;
+    let caller = caller.unwrap();
+    for wish in [
+        ChangeOwn {
+            username: Some("my.shop.support".into()),
+            ..ChangeOwn::default()
+        },
+        ChangeOwn {
+            avatar: Some(None),
+            ..ChangeOwn::default()
+        },
+    ] {
+        let refused = accounts.change_own(NOW, LOCAL, &caller, wish).await.err();
+        assert_eq!(refused, Some(AccountError::KeptByApp));
+    }
+}
+
+/// Stock sockets come by `identify`, which does not wait for the disk.
+#[tokio::test]
+async fn a_socket_that_brings_another_name_is_let_in_at_once_and_the_name_follows() {
+    let accounts = with_app(Registration::Closed, true, None).await;
+    let id = put(&accounts, 29, "ada").await;
+    let named = apps(claims(
+        29,
+        serde_json::json!({"name": "Lovelace", "iat": NOW.as_secs() + 1}),
+    ));
+    assert!(matches!(
+        accounts.identify(NOW, Some(&named)),
+        Ok(Identity::Known(_))
+    ));
+    // What is asked of the store now is done after that.
+    put(&accounts, 30, "bob").await;
+    assert_eq!(accounts.user(id).unwrap().username.as_str(), "Lovelace");
+}
+
+/// The answer to a logout waits for the end of its second, so that no token of that second can be from after it.
+#[tokio::test(start_paused = true)]
+async fn a_token_issued_after_the_answer_to_a_logout_is_good_and_none_from_before_is() {
+    let accounts = with_app(Registration::Closed, false, None).await;
+    put(&accounts, 29, "ada").await;
+    let logout = Timestamp::from_ms(NOW.as_ms() + 300);
+    let ask = async |iat: serde_json::Value| {
+        let token = apps(claims(29, serde_json::json!({"iat": iat, "jti": "x"})));
+        let later = NOW.plus(Duration::from_secs(2));
+        accounts.authenticate(later, Some(&token)).await.map(drop)
+    };
+    let secs = NOW.as_secs();
+    let token = apps(claims(29, serde_json::json!({})));
+    let caller = accounts.authenticate(logout, Some(&token)).await.unwrap();
+    let before = tokio::time::Instant::now();
+    accounts.logout(logout, &caller).await.unwrap();
+    let answered = logout.plus(before.elapsed());
+    assert!(answered.as_secs() > logout.as_secs(), "{answered:?}");
+    for (iat, is_good) in [
+        (secs.into(), false),
+        ((secs as f64 + 0.25).into(), false),
+        ((secs as f64 + 0.75).into(), true),
+        ((secs + 1).into(), true),
+        (serde_json::Value::Null, false),
+    ] {
+        let judged = ask(iat.clone()).await;
+        let wanted = if is_good {
+            Ok(())
+        } else {
+            Err(AccountError::InvalidToken)
+        };
+        assert_eq!(judged, wanted, "{iat}");
+    }
+    // Who is no app's user does not wait.
+    let made = accounts.create_account(
+        Admin::operator(),
+        NOW,
+        NewAccount {
+            username: "bob".into(),
+            password: "password1".into(),
+            avatar: None,
+            is_admin: false,
+        },
+    );
+    let bob = accounts
+        .token_of(Admin::operator(), NOW, made.await.unwrap().id)
+        .unwrap();
+    let bob = accounts.authenticate(NOW, Some(&bob.token)).await.unwrap();
+    let before = tokio::time::Instant::now();
+    accounts.logout(NOW, &bob).await.unwrap();
+    assert!(before.elapsed().is_zero());
+}
+
+#[tokio::test]
+async fn a_grant_ends_with_its_key_and_with_no_other() {
+    let set = |keys: &[&str]| {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| serde_json::json!({"kty": "oct", "kid": key, "k": key}))
+            .collect();
+        serde_json::json!({ "keys": keys }).to_string()
+    };
+    let accounts = accounts(Registration::Closed).await;
+    accounts.set_keys(&set(&["AAAA", "BBBB"])).unwrap();
+    put(&accounts, 29, "ada").await;
+    let header = jsonwebtoken::Header {
+        kid: Some("AAAA".into()),
+        ..Default::default()
+    };
+    let key = jsonwebtoken::EncodingKey::from_secret(&[0; 3]);
+    let claims = claims(29, serde_json::json!({}));
+    let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
+    let grant = accounts
+        .authenticate(NOW, Some(&token))
+        .await
+        .unwrap()
+        .grant;
+    let check = || accounts.check(NOW, &grant).map(drop);
+    // In another order, beside another one.
+    accounts.set_keys(&set(&["CCCC", "AAAA"])).unwrap();
+    assert_eq!(check(), Ok(()));
+    accounts.set_keys(&set(&["CCCC"])).unwrap();
+    assert_eq!(check(), Err(AccountError::InvalidToken));
+    let admitted = accounts.authenticate(NOW, Some(&token)).await.map(drop);
+    assert_eq!(admitted, Err(AccountError::InvalidToken));
+}
+
+/// With an app's own users nobody is to become an administrator by a link in the log.
+#[tokio::test]
+async fn there_is_a_setup_code_unless_only_an_apps_users_may_come() {
+    for (mode, is_offered) in [
+        (Registration::Invite, true),
+        (Registration::Open, true),
+        (Registration::Closed, false),
+    ] {
+        let accounts = with_app(mode, true, None).await;
+        assert_eq!(accounts.setup_code().is_some(), is_offered, "{mode:?}");
+        let code = accounts.setup_code.to_string();
+        let made = accounts
+            .register(NOW, LOCAL, wish("ada", Some(&code)))
+            .await;
+        assert_eq!(made.is_ok(), is_offered, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_start_says_what_a_missing_audience_and_earlier_accounts_mean() {
+    let accounts = accounts(Registration::Open).await;
+    accounts
+        .register(NOW, LOCAL, wish("ada", None))
+        .await
+        .unwrap();
+    assert_eq!(accounts.warnings(), Vec::<String>::new(), "there is no key");
+    accounts.foreign.write().add_secret(SECRET).unwrap();
+    let warnings = accounts.warnings();
+    assert!(
+        warnings[0].contains("--jwt-audience") && warnings[1].contains("account 1"),
+        "{warnings:?}"
+    );
+    accounts
+        .foreign
+        .write()
+        .ask("purpose=chat".parse().unwrap());
+    assert_eq!(accounts.warnings().len(), 1);
 }

@@ -6,6 +6,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
 use super::AccountError;
+use super::foreign::KeyId;
 use crate::model::{Timestamp, User, UserId};
 
 /// Who issues them.
@@ -46,8 +47,15 @@ pub struct Grant {
 pub(super) enum Proof {
     /// One of ours: the account's token version when it was issued.
     Version(u32),
-    /// One of another issuer: when it was issued, if it says so.
-    IssuedAt(Option<Timestamp>),
+    /// One of another issuer.
+    Foreign {
+        /// When it was issued, if it says so.
+        issued_at: Option<Timestamp>,
+        /// What signed it.
+        key: KeyId,
+        /// Whether it says that it is an administrator's.
+        is_admin: bool,
+    },
 }
 
 impl Grant {
@@ -56,17 +64,35 @@ impl Grant {
     pub(super) fn is_revoked(&self, user: &User, known_from: Option<Timestamp>) -> bool {
         match self.proof {
             Proof::Version(version) => version != user.token_version,
-            Proof::IssuedAt(at) => {
+            Proof::Foreign { issued_at, .. } => {
                 // Tokens tell seconds. One that tells none is not refused here: so would be all that its issuer will issue.
                 let is_forgotten = known_from
-                    .is_some_and(|from| at.is_some_and(|at| at.as_secs() < from.as_secs()));
+                    .is_some_and(|from| issued_at.is_some_and(|at| at.as_secs() < from.as_secs()));
                 // One that does not say when it was issued cannot be told from those that were revoked.
                 let is_revoked = user
                     .revoked_at
-                    .is_some_and(|revoked| at.is_none_or(|at| at < revoked));
+                    .is_some_and(|revoked| issued_at.is_none_or(|at| !is_after(at, revoked)));
                 is_forgotten || is_revoked
             }
         }
+    }
+
+    /// Whether it gives the rights of an administrator, where the account has them or not.
+    pub(super) fn is_admin(&self, user: &User) -> bool {
+        match self.proof {
+            Proof::Version(_) => user.is_admin,
+            Proof::Foreign { is_admin, .. } => is_admin,
+        }
+    }
+}
+
+/// Whether a token was issued after a revocation, as far as it says: most issuers write whole seconds, and then the second
+/// of the revocation is not after it. So no token outlives a revocation; and none that is issued after the answer to it is
+/// refused, since the answer waits for that second's end (see [`super::Accounts::change`]).
+fn is_after(issued_at: Timestamp, revoked: Timestamp) -> bool {
+    match issued_at.as_ms() % 1_000 {
+        0 => issued_at.as_secs() > revoked.as_secs(),
+        _ => issued_at > revoked,
     }
 }
 
@@ -145,7 +171,7 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Username;
+    use crate::model::{MadeBy, Username};
 
     const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
 
@@ -160,6 +186,8 @@ mod tests {
             revoked_at: None,
             created_at: NOW,
             last_seen: None,
+            made_by: MadeBy::Here,
+            named_at: None,
         }
     }
 
@@ -186,6 +214,26 @@ mod tests {
             tokens.verify(&token, expires_at).err(),
             Some(AccountError::TokenExpired)
         );
+    }
+
+    /// A logout at half past a second, and tokens of that second and of those around it.
+    #[test]
+    fn a_token_of_the_second_of_a_logout_does_not_outlive_it() {
+        let revoked = Timestamp::from_ms(NOW.as_ms() + 500);
+        for (issued_at, after) in [
+            (0, false),
+            (-1_000, false),
+            (1_000, true),
+            // Issuers that write fractions.
+            (499, false),
+            (500, false),
+            (501, true),
+            (999, true),
+        ] {
+            let at = Timestamp::from_ms(NOW.as_ms().checked_add_signed(issued_at).unwrap());
+            assert_eq!(is_after(at, revoked), after, "{issued_at}");
+        }
+        assert!(!is_after(NOW, NOW));
     }
 
     #[test]

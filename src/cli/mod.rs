@@ -36,7 +36,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::accounts::{ForeignTokens, Passwords, Registration};
+use crate::accounts::{ClaimRule, ForeignTokens, Passwords, Registration};
 use crate::budget::{Budget, Memory, memory_of_this_process};
 use crate::chat::Rules;
 use crate::config::Config;
@@ -107,6 +107,20 @@ struct Flags {
     /// The audience (aud) that another system's tokens must name
     #[arg(long, env = "CHATD_JWT_AUDIENCE", value_name = "TEXT")]
     jwt_audience: Option<String>,
+    /// A claim that another system's tokens must have, such as token_use=access, where an issuer makes
+    /// tokens for other purposes too; may be given again. In a list the value is to be among it, and
+    /// realm_access.roles=chat looks within claims
+    #[arg(
+        long,
+        env = "CHATD_JWT_CLAIM",
+        value_delimiter = ',',
+        value_name = "NAME=VALUE"
+    )]
+    jwt_claim: Vec<ClaimRule>,
+    /// The claim by which another system's token is an administrator's, such as role=admin; without
+    /// it none is
+    #[arg(long, env = "CHATD_JWT_ADMIN_CLAIM", value_name = "NAME=VALUE")]
+    jwt_admin_claim: Option<ClaimRule>,
     /// Make the account of an unknown subject from the claims of its token
     #[arg(
         long,
@@ -584,12 +598,13 @@ impl Flags {
     fn foreign_tokens(&self) -> Result<ForeignTokens, String> {
         let (issuer, audience) = (self.jwt_issuer.clone(), self.jwt_audience.clone());
         let mut tokens = ForeignTokens::new(issuer, audience, self.provision_users);
+        for rule in &self.jwt_claim {
+            tokens.ask(rule.clone());
+        }
+        if let Some(rule) = &self.jwt_admin_claim {
+            tokens.administer_by(rule.clone());
+        }
         if let Some(secret) = self.jwt_secret.as_deref().filter(|text| !text.is_empty()) {
-            if secret.len() < GOOD_SECRET_BYTES {
-                tracing::warn!(
-                    "the --jwt-secret has fewer than {GOOD_SECRET_BYTES} bytes and may be guessed from a token"
-                );
-            }
             tokens
                 .add_secret(secret.as_bytes())
                 .map_err(|error| format!("--jwt-secret: {error}"))?;
@@ -612,9 +627,6 @@ impl Flags {
         Ok(tokens)
     }
 }
-
-/// As many bytes as HS256's hash has (RFC 7518, section 3.2).
-const GOOD_SECRET_BYTES: usize = 32;
 
 /// File descriptors that are kept for what is no client: the data file, the listener, requests that come and go.
 const SPARE_FILES: usize = 256;

@@ -344,40 +344,52 @@ mod tests {
     use crate::model::{Timestamp, User, UserId, Username};
     use crate::store::{BATCHES, Change, NewUser, Store, StoreOptions};
 
+    /// Does something in a runtime of its own, with which everything ends that has the data file open.
+    fn alone<T>(act: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(act)
+    }
+
     /// Does something with the data file's accounts.
-    async fn with_store<T>(data: &Path, act: impl AsyncFnOnce(&Store) -> T) -> T {
-        let (done, mut batches) = tokio::sync::mpsc::channel::<Vec<crate::store::Done>>(BATCHES);
-        let location = Location::File(data.to_owned());
-        let store = Store::open(&location, StoreOptions::default(), done).unwrap();
-        let telling = tokio::spawn(async move {
-            while let Some(batch) = batches.recv().await {
-                batch.into_iter().for_each(|done| done.tell(drop));
-            }
-        });
-        let made = act(&store).await;
-        let closing = tokio::task::spawn_blocking(move || store.close());
-        closing.await.unwrap();
-        telling.await.unwrap();
-        made
+    fn with_store<T>(data: &Path, act: impl AsyncFnOnce(&Store) -> T) -> T {
+        alone(async {
+            let (done, mut batches) =
+                tokio::sync::mpsc::channel::<Vec<crate::store::Done>>(BATCHES);
+            let location = Location::File(data.to_owned());
+            let store = Store::open(&location, StoreOptions::default(), done).unwrap();
+            let telling = tokio::spawn(async move {
+                while let Some(batch) = batches.recv().await {
+                    batch.into_iter().for_each(|done| done.tell(drop));
+                }
+            });
+            let made = act(&store).await;
+            let closing = tokio::task::spawn_blocking(move || store.close());
+            closing.await.unwrap();
+            telling.await.unwrap();
+            made
+        })
     }
 
-    async fn account(data: &Path, id: u64) -> User {
+    fn account(data: &Path, id: u64) -> User {
         let id = UserId::new(id).unwrap();
-        with_store(data, async |store| User::clone(&store.user(id).unwrap())).await
+        with_store(data, async |store| User::clone(&store.user(id).unwrap()))
     }
 
-    async fn run_line(data: &Path, line: &[&str]) -> Result<(), String> {
+    fn run_line(data: &Path, line: &[&str]) -> Result<(), String> {
         let words = ["chatd", "--data", data.to_str().unwrap()];
         let flags = Flags::try_parse_from(words.iter().chain(line)).unwrap();
         match &flags.command {
-            Some(Command::Operate(command)) => run(command, &flags).await,
+            Some(Command::Operate(command)) => alone(run(command, &flags)),
             _ => panic!("{line:?} is another command"),
         }
     }
 
     /// Somebody had registered as `2`, and `chatd user promote 2` made them an administrator.
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_text_that_is_one_accounts_name_and_anothers_id_is_refused_until_it_is_said_which() {
+    #[test]
+    fn a_text_that_is_one_accounts_name_and_anothers_id_is_refused_until_it_is_said_which() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("chatd.redb");
         with_store(&data, async |store| {
@@ -394,31 +406,30 @@ mod tests {
                 let now = Timestamp::from_ms(1);
                 store.apply(now, Change::CreateUser(new)).await.unwrap();
             }
-        })
-        .await;
+        });
         for command in ["promote", "disable", "enable", "passwd"] {
-            let refused = run_line(&data, &["user", command, "2"]).await.unwrap_err();
+            let refused = run_line(&data, &["user", command, "2"]).unwrap_err();
             assert!(
                 refused.contains("the name of 2 (id 3)")
                     && refused.contains("the id of bob (id 2)"),
                 "{refused}"
             );
         }
-        assert!(run_line(&data, &["token", "2"]).await.is_err());
-        assert!(!account(&data, 3).await.is_admin && !account(&data, 2).await.is_admin);
+        assert!(run_line(&data, &["token", "2"]).is_err());
+        assert!(!account(&data, 3).is_admin && !account(&data, 2).is_admin);
 
         let by_id = ["user", "promote", "2", "--by", "id"];
-        run_line(&data, &by_id).await.unwrap();
-        assert!(!account(&data, 3).await.is_admin && account(&data, 2).await.is_admin);
+        run_line(&data, &by_id).unwrap();
+        assert!(!account(&data, 3).is_admin && account(&data, 2).is_admin);
         let by_name = ["user", "disable", "2", "--by", "name"];
-        run_line(&data, &by_name).await.unwrap();
-        assert!(account(&data, 3).await.disabled && !account(&data, 2).await.disabled);
+        run_line(&data, &by_name).unwrap();
+        assert!(account(&data, 3).disabled && !account(&data, 2).disabled);
         // Where there is no choice nothing need be said.
-        run_line(&data, &["user", "disable", "77"]).await.unwrap();
-        run_line(&data, &["user", "promote", "1"]).await.unwrap();
-        assert!(account(&data, 4).await.disabled && account(&data, 1).await.is_admin);
+        run_line(&data, &["user", "disable", "77"]).unwrap();
+        run_line(&data, &["user", "promote", "1"]).unwrap();
+        assert!(account(&data, 4).disabled && account(&data, 1).is_admin);
         for nobody in ["+1", " 1", "1 ", "0", "01x", "9007199254740992"] {
-            let done = run_line(&data, &["user", "disable", nobody, "--by", "id"]).await;
+            let done = run_line(&data, &["user", "disable", nobody, "--by", "id"]);
             assert!(done.is_err(), "{nobody:?}");
         }
     }

@@ -248,6 +248,8 @@ mod tests {
         ("jwt_jwks", "keys.json"),
         ("jwt_issuer", "https://id.example.org/"),
         ("jwt_audience", "chat"),
+        ("jwt_claim", "token_use=access"),
+        ("jwt_admin_claim", "role=admin"),
         ("provision_users", "true"),
         ("max_message_chars", "100"),
         ("tls_cert", "cert.pem"),

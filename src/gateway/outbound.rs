@@ -63,6 +63,10 @@ impl accounts::Listener for Outbound {
     fn revoked(&self, user: UserId) {
         self.namespace.to(user_room(user)).nudge();
     }
+
+    fn keys_changed(&self) {
+        self.namespace.nudge_all();
+    }
 }
 
 /// The first event of an entry.

@@ -77,6 +77,14 @@ impl Namespace {
         }
     }
 
+    /// Asks the handler of every socket to look whether it may stay. They hear of it from another task.
+    pub fn nudge_all(&self) {
+        let sockets: Vec<Socket> = self.inner.sockets.read().values().cloned().collect();
+        if !sockets.is_empty() {
+            tokio::spawn(async move { sockets.iter().for_each(Socket::nudge_now) });
+        }
+    }
+
     pub(super) fn insert(&self, socket: &Socket) {
         self.inner
             .sockets

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize, Serializer};
 /// The greatest id: 2^53 - 1, the greatest integer that a JavaScript number holds exactly.
 pub const MAX_ID: u64 = (1 << 53) - 1;
 
+/// 2^52: the first id that this server gives to accounts where an app has accounts of its own, whose ids are below.
+pub const FIRST_OWN_ID: u64 = 1 << 52;
+
 /// A number that is no id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an id is a whole number from 1 to {MAX_ID}")]

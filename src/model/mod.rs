@@ -17,10 +17,10 @@ pub use code::Code;
 pub use conversation::{ChatRead, MessageRead, Pair};
 pub use cursor::{Cursor, CursorKey, CursorKeys, Era, Place, SealedCursor};
 pub use fields::{FieldError, Fields};
-pub use id::{ConversationId, EntryId, IdError, MAX_ID, MessageId, Origin, UserId};
+pub use id::{ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, UserId};
 pub use message::{
     ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content, row_bytes,
 };
 pub use time::{Timestamp, TimestampError};
-pub use user::{User, UserError, check_avatar};
+pub use user::{MadeBy, User, UserError, check_avatar};
 pub use username::{Username, nfc};

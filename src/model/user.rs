@@ -26,6 +26,43 @@ pub struct User {
     pub created_at: Timestamp,
     /// When the account's last socket closed; `None` before that first happened.
     pub last_seen: Option<Timestamp>,
+    /// Who made the account, and so who may vouch for its owner.
+    pub made_by: MadeBy,
+    /// When an app last said how its account is called: tokens of before are no news.
+    pub named_at: Option<Timestamp>,
+}
+
+impl User {
+    /// Whether a token of another system brings no news: the account is called and shown as one of these names and this
+    /// picture say, or an app has said later how it is, or it is no app's.
+    ///
+    /// Tokens tell in which second they were issued.
+    pub fn is_called(
+        &self,
+        issued_at: Option<Timestamp>,
+        names: &[Username],
+        avatar: Option<&Option<Arc<str>>>,
+    ) -> bool {
+        let is_news = match (self.named_at, issued_at) {
+            (None, _) => true,
+            (Some(named), Some(issued)) => issued.as_secs() >= named.as_secs(),
+            (Some(_), None) => false,
+        };
+        if !is_news || self.made_by == MadeBy::Here {
+            return true;
+        }
+        let is_named = names.is_empty() || names.iter().any(|name| name.is_written(&self.username));
+        is_named && avatar.is_none_or(|avatar| *avatar == self.avatar)
+    }
+}
+
+/// Who made an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeBy {
+    /// A person who registered, or an administrator for one: no token of another system opens it.
+    Here,
+    /// An app that keeps its own users: by a token, or by an administrator's `PUT`.
+    App,
 }
 
 /// The longest avatar URL, in characters: longer ones are data URLs or mistakes.

@@ -103,6 +103,11 @@ impl Username {
         &self.0
     }
 
+    /// Whether the two are written alike, and not only the same name.
+    pub fn is_written(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
     /// The form under which two names are the same name.
     pub fn key(&self) -> String {
         Self::key_of(&self.0)

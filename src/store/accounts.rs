@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::staging::Staging;
 use super::{Committed, StoreError};
-use crate::model::{Timestamp, User, UserId, Username};
+use crate::model::{MadeBy, Timestamp, User, UserId, Username};
 
 /// What is to change of an account; what is absent stays.
 #[derive(Clone, Default)]
@@ -40,12 +40,24 @@ impl std::fmt::Debug for UserChange {
 pub struct PutUser {
     /// Its id.
     pub id: UserId,
-    /// Its name, which must be free or its own.
-    pub username: Username,
+    /// Its names, of which it gets the first that is free or its own.
+    pub names: Vec<Username>,
     /// Its picture, or none; absent, an existing account keeps its own.
     pub avatar: Option<Option<Arc<str>>>,
-    /// An account that is there already stays as it is.
-    pub only_if_absent: bool,
+    /// Who says so.
+    pub by: PutBy,
+}
+
+/// Who says how another system's account is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutBy {
+    /// An administrator, of any account.
+    Administrator,
+    /// A token, of an app's account, unless a later one did; no account is refused for its name.
+    Token {
+        /// When it was issued.
+        issued_at: Option<Timestamp>,
+    },
 }
 
 impl Staging<'_> {
@@ -100,30 +112,61 @@ impl Staging<'_> {
 
     /// Makes or changes the account of an id.
     pub(super) fn put(&mut self, now: Timestamp, put: &PutUser) -> Result<Committed, StoreError> {
-        let earlier = self.user(put.id).cloned();
-        if let Some(user) = earlier.as_ref().filter(|_| put.only_if_absent) {
-            let user = Arc::clone(user);
-            return Ok(Committed::Put {
-                user,
-                created: false,
-            });
+        let is_free = |name: &&Username| self.check_free(name, put.id).is_ok();
+        let free = put.names.iter().find(is_free).cloned();
+        match (self.user(put.id).cloned(), put.by) {
+            (None, _) => {
+                let username = free.ok_or(StoreError::UsernameTaken)?;
+                let user = self.put_new(now, put, username);
+                Ok(Committed::Put {
+                    user,
+                    created: true,
+                })
+            }
+            (Some(earlier), PutBy::Administrator) => {
+                let user = User {
+                    username: free.ok_or(StoreError::UsernameTaken)?,
+                    avatar: put.avatar.clone().unwrap_or(earlier.avatar.clone()),
+                    named_at: earlier.named_at.max(Some(now)),
+                    ..User::clone(&earlier)
+                };
+                let user = self.replace(&earlier, user);
+                Ok(Committed::Put {
+                    user,
+                    created: false,
+                })
+            }
+            (Some(earlier), PutBy::Token { issued_at }) => {
+                let user = match earlier.is_called(issued_at, &put.names, put.avatar.as_ref()) {
+                    true => earlier,
+                    false => {
+                        let keeps = put
+                            .names
+                            .iter()
+                            .any(|name| name.is_written(&earlier.username));
+                        let username = free.filter(|_| !keeps);
+                        let user = User {
+                            username: username.unwrap_or_else(|| earlier.username.clone()),
+                            avatar: put.avatar.clone().unwrap_or(earlier.avatar.clone()),
+                            named_at: earlier.named_at.max(issued_at),
+                            ..User::clone(&earlier)
+                        };
+                        self.replace(&earlier, user)
+                    }
+                };
+                Ok(Committed::Put {
+                    user,
+                    created: false,
+                })
+            }
         }
-        self.check_free(&put.username, put.id)?;
-        if let Some(earlier) = earlier {
-            let user = User {
-                username: put.username.clone(),
-                avatar: put.avatar.clone().unwrap_or(earlier.avatar.clone()),
-                ..User::clone(&earlier)
-            };
-            let user = self.replace(&earlier, user);
-            return Ok(Committed::Put {
-                user,
-                created: false,
-            });
-        }
+    }
+
+    /// Makes an account that an app has.
+    fn put_new(&mut self, now: Timestamp, put: &PutUser, username: Username) -> Arc<User> {
         let user = Arc::new(User {
             id: put.id,
-            username: put.username.clone(),
+            username,
             avatar: put.avatar.clone().flatten(),
             is_admin: false,
             disabled: false,
@@ -131,14 +174,16 @@ impl Staging<'_> {
             revoked_at: None,
             created_at: now,
             last_seen: None,
+            made_by: MadeBy::App,
+            named_at: match put.by {
+                PutBy::Administrator => Some(now),
+                PutBy::Token { issued_at } => issued_at,
+            },
         });
         *self.greatest_user = (*self.greatest_user).max(put.id.get());
         self.names.insert(user.username.key(), Some(put.id));
         self.put_user(Arc::clone(&user));
-        Ok(Committed::Put {
-            user,
-            created: true,
-        })
+        user
     }
 
     fn replace(&mut self, earlier: &User, user: User) -> Arc<User> {

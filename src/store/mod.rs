@@ -55,7 +55,7 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, DatabaseError, StorageError};
 use tokio::sync::{Semaphore, mpsc};
 
-pub use accounts::{PutUser, UserChange};
+pub use accounts::{PutBy, PutUser, UserChange};
 pub use holder::Holder;
 pub use invites::Invite;
 pub use missed::{MAX_MISSED, Missed, MissedChange};
@@ -64,8 +64,8 @@ pub use room::Shortage;
 
 use crate::budget::{Budget, memory_of_this_process};
 use crate::model::{
-    ChatRead, ClientId, CursorKeys, Message, MessageId, MessageRead, Pair, Timestamp, User, UserId,
-    Username,
+    ChatRead, ClientId, CursorKeys, MadeBy, Message, MessageId, MessageRead, Pair, Timestamp, User,
+    UserId, Username,
 };
 use guard::guarded;
 use medium::{Backend, LockedFile, Medium};
@@ -372,6 +372,8 @@ pub struct StoreOptions {
     pub queued_changes: usize,
     /// Client ids in memory, beside those of entries that no sweep has written yet.
     pub client_ids: usize,
+    /// The least id that is given to an account.
+    pub first_user_id: u64,
     /// How long after a failure of the disk it is tried again; after each further failure twice as long, up to 30 s.
     pub retry_after: Duration,
 }
@@ -382,6 +384,7 @@ impl StoreOptions {
         Self {
             commit_interval: DEFAULT_COMMIT_INTERVAL,
             sweep_every: budget.checkpoint_entries,
+            first_user_id: 1,
             retry_after: DEFAULT_RETRY_AFTER,
             page_cache: budget.page_cache,
             newest_messages: budget.newest_messages,
@@ -733,6 +736,16 @@ impl Store {
     /// The invite of this code.
     pub fn invite(&self, code: &str) -> Option<Invite> {
         self.inner.state.read().invites.get(code).cloned()
+    }
+
+    /// The accounts with ids below this one that no app has made, ascending.
+    pub fn users_made_here_below(&self, id: u64) -> Vec<UserId> {
+        let state = self.inner.state.read();
+        let users = state.directory.iter();
+        let made_here = users.filter(|user| user.made_by == MadeBy::Here && user.id.get() < id);
+        let mut ids: Vec<_> = made_here.map(|user| user.id).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Whether there is no account yet.

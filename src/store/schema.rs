@@ -284,6 +284,7 @@ pub(super) fn load(db: &Database, options: &StoreOptions) -> Result<Loaded, Stor
         let people = people.join();
         (loaded.state.directory, loaded.state.invites) =
             people.unwrap_or_else(|panic| std::panic::resume_unwind(panic))??;
+        loaded.state.directory.begin_ids_at(options.first_user_id);
         Ok(loaded)
     })
 }
@@ -291,9 +292,29 @@ pub(super) fn load(db: &Database, options: &StoreOptions) -> Result<Loaded, Stor
 fn load_people(db: &Database) -> Result<(Directory, Invites), StoreError> {
     let (mut users, mut all_invites) = (Vec::new(), Invites::default());
     let txn = db.begin_read()?;
+    // Both tables ascend by id, so that one walk beside the other finds who has a password.
+    let with_password = txn.open_table(CREDENTIALS)?;
+    let mut credentials = with_password.iter()?.peekable();
+    let mut has_password = |id: u64| {
+        loop {
+            match credentials.next_if(|row| row.as_ref().is_ok_and(|(key, _)| key.value() < id)) {
+                Some(_) => {}
+                None => match credentials.peek() {
+                    Some(Err(_)) => {
+                        let failed = credentials.next().and_then(Result::err);
+                        return failed.map_or(Ok(false), |error| Err(error.into()));
+                    }
+                    next => {
+                        let key = next.and_then(|row| row.as_ref().ok());
+                        return Ok(key.is_some_and(|(key, _)| key.value() == id));
+                    }
+                },
+            }
+        }
+    };
     for row in txn.open_table(USERS)?.iter()? {
         let (key, value) = row?;
-        users.push(users::decode(key.value(), value.value())?.into());
+        users.push(users::decode(key.value(), value.value(), &mut has_password)?.into());
     }
     for row in txn.open_table(INVITES)?.iter()? {
         let (key, value) = row?;

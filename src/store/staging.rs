@@ -25,8 +25,8 @@ use super::tables::CLIENT_IDS;
 use super::tail::Tail;
 use super::{Change, Committed, NewUser, StoreError};
 use crate::model::{
-    ChatRead, ClientId, ConversationId, EntryId, Message, MessageId, MessageRead, Pair, Timestamp,
-    User, UserId,
+    ChatRead, ClientId, ConversationId, EntryId, MadeBy, Message, MessageId, MessageRead, Pair,
+    Timestamp, User, UserId,
 };
 
 /// The log as a transaction sees it: what it is about to append, what is being committed, the end of the log in memory,
@@ -519,7 +519,7 @@ impl<'a> Staging<'a> {
     }
 
     fn create_user(&mut self, now: Timestamp, new: &NewUser) -> Result<Arc<User>, StoreError> {
-        if new.only_if_first && *self.greatest_user > 0 {
+        if new.only_if_first && !(self.state.directory.is_empty() && self.users.is_empty()) {
             return Err(StoreError::NotFirst);
         }
         if let Some(invite) = &new.invite {
@@ -540,6 +540,8 @@ impl<'a> Staging<'a> {
             revoked_at: None,
             created_at: now,
             last_seen: None,
+            made_by: MadeBy::Here,
+            named_at: None,
         });
         // In the same transaction as the account, so that two who come at once with the last use do not both have it.
         if let Some(invite) = &new.invite {

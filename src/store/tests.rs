@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::*;
-use crate::model::EntryId;
+use crate::model::{EntryId, FIRST_OWN_ID};
 
 /// A sweep every few entries, so that all of its steps are met.
 pub(super) const OPTIONS: StoreOptions = StoreOptions {
@@ -18,6 +18,7 @@ pub(super) const OPTIONS: StoreOptions = StoreOptions {
     newest_messages: 8 << 20,
     queued_changes: 64 << 20,
     client_ids: 1_000_000,
+    first_user_id: 1,
 };
 
 /// An open store whose batches are answered by a thread of its own.
@@ -285,9 +286,9 @@ fn accounts_are_made_whatever_ids_another_system_took() {
     let put = |open: &Open, id: u64| {
         let put = PutUser {
             id: UserId::new(id).unwrap(),
-            username: Username::stored(&format!("theirs-{id}")),
+            names: vec![Username::stored(&format!("theirs-{id}"))],
             avatar: None,
-            only_if_absent: false,
+            by: PutBy::Administrator,
         };
         open.apply(0, Change::PutUser(put)).unwrap();
     };
@@ -1170,12 +1171,15 @@ fn the_last_enabled_administrator_stays_one() {
 #[test]
 fn an_account_is_put_under_the_id_it_has_elsewhere() {
     let open = Open::memory().with_users(1);
-    let put = |id, name: &str, avatar: Option<Option<&str>>, only_if_absent| {
+    let put = |id, name: &str, avatar: Option<Option<&str>>, by_token| {
         let change = Change::PutUser(PutUser {
             id: user(id),
-            username: Username::foreign(name).unwrap(),
+            names: vec![Username::foreign(name).unwrap()],
             avatar: avatar.map(|avatar| avatar.map(Into::into)),
-            only_if_absent,
+            by: match by_token {
+                true => PutBy::Token { issued_at: None },
+                false => PutBy::Administrator,
+            },
         });
         match open.apply(0, change)? {
             Committed::Put { user, created } => Ok((user, created)),
@@ -1361,4 +1365,98 @@ fn a_file_that_is_closed_can_be_opened_though_something_still_holds_its_store() 
     assert_eq!(again.history(1, 2, None, None, 10).0.len(), 1);
     again.close();
     drop(held);
+}
+
+/// An app's user is called as the newest token says, in whatever order tokens come.
+#[test]
+fn an_apps_account_follows_the_newest_token_and_one_made_here_follows_none() {
+    let open = Open::memory().with_users(1);
+    let tell = |id, names: &[&str], avatar: Option<Option<&str>>, secs: Option<u64>| {
+        let change = Change::PutUser(PutUser {
+            id: user(id),
+            names: names.iter().map(|name| Username::stored(name)).collect(),
+            avatar: avatar.map(|avatar| avatar.map(Into::into)),
+            by: PutBy::Token {
+                issued_at: secs.map(|secs| Timestamp::from_ms(secs * 1_000)),
+            },
+        });
+        match open.apply(0, change).unwrap() {
+            Committed::Put { user, .. } => {
+                let avatar = user.avatar.as_deref().map(str::to_owned);
+                (user.username.as_str().to_owned(), avatar)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let is = |name: &str, avatar: Option<&str>| (name.to_owned(), avatar.map(str::to_owned));
+    let picture = "https://example.org/a.png";
+    assert_eq!(tell(29, &["Ada"], None, Some(100)), is("Ada", None));
+    // Older, and undated: no news.
+    assert_eq!(tell(29, &["Eve"], Some(None), Some(99)), is("Ada", None));
+    assert_eq!(tell(29, &["Eve"], None, None), is("Ada", None));
+    // Another case is another way to write it; nothing said leaves what there is.
+    assert_eq!(
+        tell(29, &["ADA"], Some(Some(picture)), Some(100)),
+        is("ADA", Some(picture))
+    );
+    assert_eq!(tell(29, &[], None, Some(200)), is("ADA", Some(picture)));
+    // A name that is taken gives way to the next one, and no account is refused for it.
+    assert_eq!(
+        tell(29, &["USER1", "user1-29"], Some(None), Some(201)),
+        is("user1-29", None)
+    );
+    assert_eq!(tell(29, &["user1"], None, Some(202)), is("user1-29", None));
+    assert_eq!(tell(1, &["Eve"], None, Some(300)), is("user1", None));
+    let made_by = |id| open.store.user(user(id)).unwrap().made_by;
+    assert_eq!((made_by(1), made_by(29)), (MadeBy::Here, MadeBy::App));
+}
+
+#[test]
+fn the_first_account_is_the_first_wherever_ids_begin() {
+    let options = StoreOptions {
+        first_user_id: FIRST_OWN_ID,
+        ..OPTIONS
+    };
+    let open = Open::with(|done| Store::open(&Location::Memory, options, done)).unwrap();
+    let first = |name: &str| match new_user(name) {
+        Change::CreateUser(new) => Change::CreateUser(NewUser {
+            only_if_first: true,
+            ..new
+        }),
+        other => panic!("{other:?}"),
+    };
+    assert!(open.apply(0, first("ada")).is_ok());
+    let second = open.apply(0, first("eve"));
+    assert!(matches!(second, Err(StoreError::NotFirst)));
+    open.close();
+}
+
+/// An app's user 1 was the administrator who had set the server up.
+#[test]
+fn ids_given_here_are_apart_from_those_of_an_app() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::File(folder.path().join("chatd.redb"));
+    Open::at(&location).unwrap().with_users(2).close();
+    let options = StoreOptions {
+        first_user_id: FIRST_OWN_ID,
+        ..OPTIONS
+    };
+    let make = |open: &Open, name: &str| match open.apply(0, new_user(name)) {
+        Ok(Committed::User(user)) => user.id.get(),
+        other => panic!("{other:?}"),
+    };
+    for first in [FIRST_OWN_ID, FIRST_OWN_ID + 2] {
+        let open = Open::with(|done| Store::open(&location, options, done)).unwrap();
+        assert_eq!(make(&open, &format!("a{first}")), first);
+        assert_eq!(make(&open, &format!("b{first}")), first + 1);
+        assert_eq!(
+            open.store.users_made_here_below(FIRST_OWN_ID),
+            [user(1), user(2)]
+        );
+        open.close();
+    }
+    // Without an app again they go on from there: no id is given twice.
+    let open = Open::at(&location).unwrap();
+    assert_eq!(make(&open, "next"), FIRST_OWN_ID + 4);
+    open.close();
 }

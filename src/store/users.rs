@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::names::Names;
 use super::record::{seal, unseal};
-use crate::model::{Timestamp, User, UserId, Username};
+use crate::model::{MadeBy, Timestamp, User, UserId, Username};
 
 /// An account as it stands in the `users` table: JSON, so that a later format may add keys.
 #[derive(Serialize, Deserialize)]
@@ -30,6 +30,11 @@ pub(super) struct UserRecord {
     created_at_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_seen_ms: Option<u64>,
+    /// Absent in rows of before 2026-12: an account with a password was made here then, one without by an app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of_app: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    named_at_ms: Option<u64>,
 }
 
 /// The sealed value of an account.
@@ -43,6 +48,8 @@ pub(super) fn encode(user: &User) -> Vec<u8> {
         revoked_at_ms: user.revoked_at.map(Timestamp::as_ms),
         created_at_ms: user.created_at.as_ms(),
         last_seen_ms: user.last_seen.map(Timestamp::as_ms),
+        of_app: Some(user.made_by == MadeBy::App),
+        named_at_ms: user.named_at.map(Timestamp::as_ms),
     };
     seal(
         user.id.get(),
@@ -50,8 +57,20 @@ pub(super) fn encode(user: &User) -> Vec<u8> {
     )
 }
 
-/// Reads an account back.
-pub(super) fn decode(key: u64, sealed: &[u8]) -> Result<User, StoreError> {
+/// Who made an account of which it was not written down.
+pub(super) const fn made_by(has_password: bool) -> MadeBy {
+    match has_password {
+        true => MadeBy::Here,
+        false => MadeBy::App,
+    }
+}
+
+/// Reads an account back. `has_password` is asked only where the row does not say who made it.
+pub(super) fn decode(
+    key: u64,
+    sealed: &[u8],
+    has_password: impl FnOnce(u64) -> Result<bool, StoreError>,
+) -> Result<User, StoreError> {
     let damaged = || StoreError::Damaged {
         table: "users",
         key,
@@ -68,6 +87,12 @@ pub(super) fn decode(key: u64, sealed: &[u8]) -> Result<User, StoreError> {
         revoked_at: record.revoked_at_ms.map(Timestamp::from_ms),
         created_at: Timestamp::from_ms(record.created_at_ms),
         last_seen: record.last_seen_ms.map(Timestamp::from_ms),
+        made_by: match record.of_app {
+            Some(true) => MadeBy::App,
+            Some(false) => MadeBy::Here,
+            None => made_by(has_password(key)?),
+        },
+        named_at: record.named_at_ms.map(Timestamp::from_ms),
     })
 }
 
@@ -128,12 +153,12 @@ impl Directory {
         named.copied()
     }
 
-    /// The greatest id in use; 0 where there is none.
+    /// The greatest id in use, or that is not to be given; 0 where there is none.
     pub(super) fn greatest(&self) -> u64 {
         self.greatest
     }
 
-    /// The number up to which every id is an account's: the search for the least free one begins after it.
+    /// The number up to which every id is an account's, or not to be given: the search for the least free one begins after it.
     pub(super) fn used_ids(&self) -> u64 {
         self.used_ids
     }
@@ -155,6 +180,23 @@ impl Directory {
     /// The administrators who are not disabled.
     pub(super) fn admins(&self) -> impl Iterator<Item = UserId> {
         self.admins.iter().copied()
+    }
+
+    /// Gives no id below this one.
+    pub(super) fn begin_ids_at(&mut self, first: u64) {
+        self.greatest = self.greatest.max(first - 1);
+        self.used_ids = self.used_ids.max(first - 1);
+        self.count_used();
+    }
+
+    fn count_used(&mut self) {
+        while UserId::new(self.used_ids + 1).is_ok_and(|next| self.users.contains_key(&next)) {
+            self.used_ids += 1;
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.users.values()
     }
 
     /// Adds an account, or puts its new form in place of the earlier one.
@@ -215,9 +257,7 @@ impl Directory {
             }
         }
         self.users.insert(user.id, user);
-        while UserId::new(self.used_ids + 1).is_ok_and(|next| self.users.contains_key(&next)) {
-            self.used_ids += 1;
-        }
+        self.count_used();
     }
 }
 
@@ -236,17 +276,36 @@ mod tests {
             revoked_at: Some(Timestamp::from_ms(4)),
             created_at: Timestamp::from_ms(5),
             last_seen: None,
+            made_by: MadeBy::Here,
+            named_at: None,
         }
     }
 
     #[test]
     fn an_account_is_read_back_as_written() {
         let ada = user(7, "Ada");
-        assert_eq!(decode(7, &encode(&ada)).unwrap(), ada);
+        let unasked = |_| panic!("the row says who made it");
+        assert_eq!(decode(7, &encode(&ada), unasked).unwrap(), ada);
         assert!(
-            decode(8, &encode(&ada)).is_err(),
+            decode(8, &encode(&ada), unasked).is_err(),
             "the checksum covers the key"
         );
+        let apps = User {
+            made_by: MadeBy::App,
+            named_at: Some(Timestamp::from_ms(9)),
+            ..ada
+        };
+        assert_eq!(decode(7, &encode(&apps), unasked).unwrap(), apps);
+    }
+
+    /// Rows of earlier versions do not say who made the account.
+    #[test]
+    fn an_account_of_before_was_made_here_where_it_has_a_password() {
+        let row = seal(7, br#"{"username":"ada","created_at_ms":5}"#);
+        for (has_password, made_by) in [(true, MadeBy::Here), (false, MadeBy::App)] {
+            let user = decode(7, &row, |key| Ok(key == 7 && has_password)).unwrap();
+            assert_eq!(user.made_by, made_by);
+        }
     }
 
     fn found(directory: &Directory, text: &str) -> Vec<u64> {

@@ -79,14 +79,29 @@ async fn an_apps_users_come_with_the_apps_tokens() {
 #[tokio::test]
 async fn without_provisioning_only_those_with_an_account_come_in() {
     let server = TestServer::with(with(false)).await;
-    let ada = server.register("ada").await;
-    server.connect(&token(ada.id, json!({}))).await;
+    let admin = server.admin().await;
+    let path = "/api/admin/users/28";
+    let made = server
+        .send("PUT", path, Some(&admin.token), r#"{"username":"ada"}"#)
+        .await;
+    assert_eq!(made.status.as_u16(), 201);
+    server.connect(&token(28, json!({}))).await;
+    // One that was made here is opened by no app's token.
+    let refused = server
+        .send(
+            "GET",
+            "/api/auth/me",
+            Some(&token(admin.id, json!({})).token),
+            "",
+        )
+        .await;
+    assert_eq!(refused.code(), "invalid_token");
     let stranger = token(29, json!({"name": "Eve"}));
     let refused = server
         .send("GET", "/api/auth/me", Some(&stranger.token), "")
         .await;
     assert_eq!(refused.code(), "invalid_token");
-    server.connect(&ada).await;
+    server.connect(&admin).await;
     server.stop().await;
 }
 
@@ -115,17 +130,17 @@ async fn a_logout_ends_foreign_tokens_that_were_issued_before_it() {
 }
 
 #[tokio::test]
-async fn a_changed_key_set_is_read_again_and_nobody_is_dropped() {
+async fn who_came_by_a_key_that_was_taken_out_is_put_out_and_nobody_else_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jwks.json");
     let set: Value = serde_json::from_str(JWKS).unwrap();
-    let only = |kid: &str| {
+    let set_of = |kids: &[&str]| {
         let mut set = set.clone();
         let keys = set["keys"].as_array_mut().unwrap();
-        keys.retain(|key| key["kid"] == kid);
+        keys.retain(|key| kids.contains(&key["kid"].as_str().unwrap()));
         set.to_string()
     };
-    std::fs::write(&path, only("ed-1")).unwrap();
+    std::fs::write(&path, set_of(&["ed-1"])).unwrap();
     let server = TestServer::with(Config {
         foreign_tokens: ForeignTokens::new(None, None, true),
         jwks: Some(path.clone()),
@@ -163,12 +178,79 @@ async fn a_changed_key_set_is_read_again_and_nobody_is_dropped() {
     };
     crate::support::soon(until(&old, 200)).await;
     let mut socket = server.connect(&old).await;
-    std::fs::write(&path, only("ec-1") + " ").unwrap();
+    std::fs::write(&path, set_of(&["ec-1", "ed-1"])).unwrap();
     crate::support::soon(until(&new, 200)).await;
-    crate::support::soon(until(&old, 401)).await;
+    // Both keys count: nobody is dropped.
+    let mut newer = server.connect(&new).await;
     let payload = json!({"user_ids": []});
     let (ack, before) = socket.call(1, "presence_subscribe", payload).await;
     assert_eq!((&ack["success"], before.len()), (&json!(true), 0));
+    std::fs::write(&path, set_of(&["ec-1"])).unwrap();
+    assert_eq!(socket.expect("chat_error").await["code"], "invalid_token");
+    socket.hears("41").await;
+    crate::support::soon(until(&old, 401)).await;
+    let payload = json!({"user_ids": []});
+    let (ack, before) = newer.call(1, "presence_subscribe", payload).await;
+    assert_eq!((&ack["success"], before.len()), (&json!(true), 0));
+    server.stop().await;
+}
+
+/// The shop of the story: an administrator from the set-up link, an invited guest, and customers 1 and 2 of the app.
+#[tokio::test]
+async fn a_customer_is_nobody_who_registered_here_and_no_administrator() {
+    let server = TestServer::with(with(true)).await;
+    let admin = server.admin().await;
+    assert!(admin.id >= 1 << 52, "an id that is an app's to give");
+    let claims = json!({"name": "Customer", "role": "admin", "is_admin": true});
+    for id in [1, 2] {
+        let customer = token(id, claims.clone());
+        let me = server.get("/api/auth/me", &customer.token).await;
+        assert_eq!(
+            (&me["data"]["id"], &me["data"]["is_admin"]),
+            (&json!(id), &json!(false))
+        );
+        let path = "/api/admin/users";
+        let refused = server.send("GET", path, Some(&customer.token), "").await;
+        assert_eq!(refused.code(), "forbidden");
+        let name = r#"{"username":"my.shop.support"}"#;
+        let path = "/api/auth/me";
+        let refused = server
+            .send("PATCH", path, Some(&customer.token), name)
+            .await;
+        assert_eq!(refused.code(), "forbidden");
+    }
+    let refused = server
+        .send(
+            "GET",
+            "/api/auth/me",
+            Some(&token(admin.id, claims).token),
+            "",
+        )
+        .await;
+    assert_eq!(refused.code(), "invalid_token");
+    server.stop().await;
+}
+
+/// Whoever sets an issuer up sees what is wrong in the answer.
+#[tokio::test]
+async fn a_refusal_says_what_is_wrong_with_a_token_that_is_rightly_signed() {
+    let server = TestServer::with(with(true)).await;
+    for (more, words) in [
+        (json!({"exp": null}), "exp is missing"),
+        (json!({"sub": "auth0|5"}), "sub is no id"),
+        (json!({"token_type": "refresh"}), "token_type says"),
+        (json!({"iat": secs() * 1_000}), "iat is in the future"),
+    ] {
+        let refused = server
+            .send("GET", "/api/auth/me", Some(&token(29, more).token), "")
+            .await;
+        assert_eq!(refused.code(), "invalid_token");
+        let message = refused.json()["error"]["message"].take();
+        assert!(message.as_str().unwrap().contains(words), "{message}");
+    }
+    let forged = token(29, json!({})).token.replace('.', ".x");
+    let refused = server.send("GET", "/api/auth/me", Some(&forged), "").await;
+    assert_eq!(refused.json()["error"]["message"], "invalid token");
     server.stop().await;
 }
 
@@ -185,7 +267,6 @@ async fn a_restore_ends_foreign_tokens_that_were_issued_before_it() {
     };
     let before = token(29, json!({"iat": secs() - 10}));
     let undated = token(29, json!({"iat": null}));
-    let later = token(29, json!({"iat": secs() + 10}));
     let good = async |server: &TestServer, token: &Person| {
         let reply = server
             .send("GET", "/api/auth/me", Some(&token.token), "")
@@ -197,6 +278,7 @@ async fn a_restore_ends_foreign_tokens_that_were_issued_before_it() {
     server.stop().await;
     maintain::backup(&data, &copy, &mut |_| {}).unwrap();
     maintain::restore(&copy, &data, Timestamp::now(), &mut |_| {}).unwrap();
+    let later = token(29, json!({"iat": secs()}));
     for _ in 0..2 {
         let server = start().await;
         assert_eq!(good(&server, &before).await, 401);

@@ -37,6 +37,8 @@ async fn use_it(server: &Running, secret: &str) -> Vec<(&'static str, String)> {
     .await;
     let again = data(&post("/api/auth/login", None, account("bob", "secret-password-2")).await);
     let token = |login: &Value| login["token"].as_str().unwrap().to_owned();
+    // With another system's key ids begin elsewhere.
+    let receiver = ada["user"]["id"].clone();
     let (ada, bob, again) = (token(&ada), token(&bob), token(&again));
     remote
         .send("GET", "/api/auth/me", Some("secret.bad.token"), "")
@@ -55,8 +57,7 @@ async fn use_it(server: &Running, secret: &str) -> Vec<(&'static str, String)> {
     secrets.push(("a WebSocket's sid", sid(&open)));
     socket.say(&format!("40{}", json!({"token": bob}))).await;
     socket.text().await;
-    let message =
-        json!({"receiver_id": 1, "content": "secret-words", "client_id": "secret-client-id"});
+    let message = json!({"receiver_id": receiver, "content": "secret-words", "client_id": "secret-client-id"});
     let (ack, _) = socket.call(1, "send_message", message).await;
     assert_eq!(ack["success"], true);
     let bad = json!({"receiver_id": "secret-receiver", "content": "secret-words"});
@@ -222,4 +223,66 @@ async fn what_went_wrong_is_told_by_the_exit_code_where_nobody_reads_the_words()
         let ended = soon(child.wait()).await.unwrap();
         assert_eq!(ended.code(), Some(code), "{arguments:?}");
     }
+}
+
+/// Whoever sets an issuer up had `invalid_token` to go by, and nothing else.
+#[tokio::test]
+async fn the_log_says_why_a_token_of_an_app_is_refused_and_holds_none() {
+    let secret = "the-secret-of-another-system-of-32";
+    let now = chatd::model::Timestamp::now().as_secs();
+    let sign = |claims: Value, secret: &str| {
+        let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+        jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+    };
+    let good = json!({"sub": "29", "aud": "chat", "iat": now, "exp": now + 600});
+    let with = |name: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        sign(claims, secret)
+    };
+    let cases = [
+        (
+            sign(good.clone(), "another secret of the same length"),
+            "no key fits",
+        ),
+        (with("sub", "auth0|secretive".into()), "sub is no id"),
+        (with("exp", Value::Null), "exp is missing"),
+        (with("aud", "secretive".into()), "aud is another"),
+        (with("iat", json!(now * 1_000)), "iat is in the future"),
+        (with("sub", "77".into()), "no account of its subject"),
+    ];
+    for (level, lines) in [("debug", cases.len() + 1), ("info", 1)] {
+        let flags = ["--log", level, "--jwt-audience", "chat"];
+        let server = Running::start(&flags, &[("CHATD_JWT_SECRET", secret)]).await;
+        for (token, _) in &cases {
+            let path = "/api/auth/me";
+            let refused = server.remote.send("GET", path, Some(token), "").await;
+            assert_eq!(refused.code(), "invalid_token");
+        }
+        let log = server.stop().await;
+        let told = log
+            .lines()
+            .filter(|line| line.contains("a token was refused"));
+        assert_eq!(told.count(), lines, "{log}");
+        for (token, reason) in &cases {
+            assert!(level == "info" || log.contains(reason), "{reason}: {log}");
+            let parts = token.split('.').any(|part| log.contains(part));
+            assert!(!parts && !log.contains("secretive"), "{log}");
+        }
+    }
+}
+
+/// An app that has users of its own and closed registration: a link in the log made an administrator at each start.
+#[tokio::test]
+async fn a_server_for_an_apps_users_alone_offers_no_link_to_become_an_administrator() {
+    let secret = "the-secret-of-another-system-of-32";
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let variables = [("CHATD_JWT_SECRET", secret)];
+    let server = Running::closed(&data, &["--provision-users"], &variables).await;
+    assert_eq!(server.setup_code, None);
+    let log = server.stop().await;
+    assert!(!log.contains("setup="), "{log}");
+    assert!(log.contains("chatd user add NAME --admin"), "{log}");
+    assert!(log.contains("--jwt-audience"), "{log}");
 }

@@ -35,6 +35,12 @@ impl Running {
         Self::by("http://", data, &flags, variables).await
     }
 
+    /// On this data file, where nobody may register.
+    pub async fn closed(data: &Path, flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        let flags = [&["--port", "0", "--registration", "closed"], flags].concat();
+        Self::by("http://", data, &flags, variables).await
+    }
+
     /// On this data file and the port that the flags name, by TLS.
     pub async fn by_tls(data: &Path, flags: &[&str]) -> Self {
         Self::by("https://", data, flags, &[]).await

@@ -26,13 +26,13 @@ struct Account {
     is_admin: bool,
 }
 
-impl From<&User> for Account {
-    fn from(user: &User) -> Self {
+impl Account {
+    fn new(user: &User, is_admin: bool) -> Self {
         Self {
             id: user.id,
             username: user.username.as_str().to_owned(),
             avatar: user.avatar.clone(),
-            is_admin: user.is_admin,
+            is_admin,
         }
     }
 }
@@ -64,7 +64,7 @@ impl From<Login> for LoggedIn {
         Self {
             token: login.token,
             expires_at: login.expires_at,
-            user: Account::from(&*login.user),
+            user: Account::new(&login.user, login.user.is_admin),
         }
     }
 }
@@ -186,7 +186,7 @@ pub(in crate::http) async fn me(
     let caller = caller(app, request).await?;
     Ok(success(
         StatusCode::OK,
-        Some(Account::from(&*caller.user)),
+        Some(Account::new(&caller.user, caller.is_admin())),
         None::<Nothing>,
     ))
 }
@@ -209,7 +209,7 @@ pub(in crate::http) const CHANGE: Operation = Operation::new(
 )
 .body::<Change>()
 .refuses(&[Code::UsernameTaken])
-.forbids(&[Code::InvalidCredentials])
+.forbids(&[Code::Forbidden, Code::InvalidCredentials])
 .data::<Changed>();
 
 /// `PATCH /api/auth/me` `{"username"?,"avatar"?,"password"?,"current_password"?}`: the caller, changed.
@@ -245,9 +245,14 @@ pub(in crate::http) async fn change(
     {
         attempt.succeeded();
     }
+    // With a new password the token is this server's own from now on.
+    let is_admin = match &login {
+        Some(_) => user.is_admin,
+        None => caller.is_admin(),
+    };
     let (token, expires_at) = login.map(|login| (login.token, login.expires_at)).unzip();
     let changed = Changed {
-        account: Account::from(&*user),
+        account: Account::new(&user, is_admin),
         token,
         expires_at,
     };

@@ -293,7 +293,7 @@ fn check_accounts(
         let (key, value) = row?;
         // Its record may be damaged, but it is there.
         ids.extend(UserId::new(key.value()));
-        let Ok(user) = users::decode(key.value(), value.value()) else {
+        let Ok(user) = users::decode(key.value(), value.value(), |_| Ok(true)) else {
             report.damaged("users", key.value());
             continue;
         };

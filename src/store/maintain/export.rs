@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, guard};
-use crate::model::{EntryId, Pair, User};
+use crate::model::{EntryId, MadeBy, Pair, User};
 use crate::store::log::{Log, damaged, decode};
 use crate::store::record::{Body, Entry, unseal};
 use crate::store::tables::{CONVERSATIONS, CREDENTIALS, USERS};
@@ -101,7 +101,11 @@ fn export_accounts(txn: &ReadTransaction, out: &mut impl Write) -> Result<(), Ma
             revoked_at,
             created_at,
             last_seen,
-        } = users::decode(key, value.value())?;
+            made_by,
+            named_at: _,
+        } = users::decode(key, value.value(), |key| {
+            Ok(credentials.get(key)?.is_some())
+        })?;
         let sealed = credentials.get(key)?;
         let hash = sealed
             .as_ref()
@@ -119,6 +123,8 @@ fn export_accounts(txn: &ReadTransaction, out: &mut impl Write) -> Result<(), Ma
                 revoked_at: revoked_at.map(Time::from),
                 created_at: created_at.into(),
                 last_seen: last_seen.map(Time::from),
+                of_app: (made_by != users::made_by(hash.is_some()))
+                    .then_some(made_by == MadeBy::App),
                 password_hash: hash.map(String::from_utf8_lossy),
             },
         )?;

@@ -15,7 +15,7 @@ use super::derive::derive;
 use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
-    ChatRead, ClientId, ConversationId, EntryId, MessageId, Pair, Timestamp, User, UserId,
+    ChatRead, ClientId, ConversationId, EntryId, MadeBy, MessageId, Pair, Timestamp, User, UserId,
     Username, check_avatar, check_content,
 };
 use crate::store::chain::{Place, ReadLog, find_ordinals};
@@ -309,8 +309,9 @@ impl Import<'_> {
                 created_at,
                 last_seen,
                 password_hash,
+                of_app,
             } => {
-                let username = match Username::foreign(&username) {
+                let username = match Username::foreign_of(&username, id) {
                     Ok(username) => username,
                     Err(error) => return Ok(Err(error.to_string())),
                 };
@@ -333,6 +334,12 @@ impl Import<'_> {
                     revoked_at: revoked_at.map(|time| self.cut(time)),
                     created_at: self.cut(created_at),
                     last_seen: last_seen.map(|time| self.cut(time)),
+                    made_by: match of_app {
+                        Some(true) => MadeBy::App,
+                        Some(false) => MadeBy::Here,
+                        None => users::made_by(password_hash.is_some()),
+                    },
+                    named_at: None,
                 };
                 self.user(&user, password_hash.as_deref())
             }

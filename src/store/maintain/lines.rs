@@ -80,6 +80,9 @@ pub(super) enum Line<'a> {
         last_seen: Option<Time>,
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         password_hash: Option<Cow<'a, str>>,
+        /// Absent, an account without a password is an app's, and one with a password is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of_app: Option<bool>,
     },
     /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?}`
     Message {

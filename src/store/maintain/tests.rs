@@ -300,7 +300,9 @@ fn two_accounts_of_one_name_are_found() {
     let data = Data::talked(4, 20);
     data.tamper(|txn| {
         let mut table = txn.open_table(USERS).unwrap();
-        let ada = crate::store::users::decode(1, table.get(1).unwrap().unwrap().value()).unwrap();
+        let ada =
+            crate::store::users::decode(1, table.get(1).unwrap().unwrap().value(), |_| Ok(true))
+                .unwrap();
         let twin = crate::model::User {
             id: UserId::new(5).unwrap(),
             ..ada

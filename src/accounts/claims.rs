@@ -1,0 +1,382 @@
+//! What a token of another system says: its header and its claims, read as strictly as RFC 7515, 7519 and 8725 ask.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::fault::TokenFault;
+use crate::model::{FIRST_OWN_ID, Timestamp, UserId, Username, check_avatar};
+
+/// The types of an access token (RFC 7519, section 5.1; RFC 9068, section 2.1), without `application/`.
+const TYPES: [&str; 3] = ["jwt", "at+jwt", "jose"];
+
+/// Claims by which issuers tell access tokens from others, and nothing else: Cognito, SimpleJWT, Keycloak, Guardian.
+const KIND_CLAIMS: [&str; 4] = ["token_type", "token_use", "tokenType", "typ"];
+/// What they say of an access token.
+const ACCESS: [&str; 7] = [
+    "access",
+    "access_token",
+    "bearer",
+    "sliding",
+    "jwt",
+    "at+jwt",
+    "urn:ietf:params:oauth:token-type:access_token",
+];
+
+/// Claims by which issuers say what a token is for, among much else that they may mean.
+const PURPOSE_CLAIMS: [&str; 4] = ["type", "purpose", "token_purpose", "use"];
+/// Words of purposes that are not to be let in.
+const OTHER_PURPOSES: [&str; 16] = [
+    "refresh",
+    "reset",
+    "recover",
+    "recovery",
+    "verify",
+    "verification",
+    "confirm",
+    "confirmation",
+    "activate",
+    "activation",
+    "invite",
+    "invitation",
+    "logout",
+    "unsubscribe",
+    "otp",
+    "mfa",
+];
+
+/// A claim and the value that it must have: `NAME=VALUE`.
+///
+/// A name is looked for as it is, and then as a path (`realm_access.roles`). A list fits where the value is among it, and
+/// a `scope` where the value is one of its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRule {
+    name: String,
+    value: String,
+}
+
+/// A text that is no `NAME=VALUE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("give the name of a claim and its value, such as token_use=access")]
+pub struct ClaimRuleError;
+
+impl FromStr for ClaimRule {
+    type Err = ClaimRuleError;
+
+    fn from_str(text: &str) -> Result<Self, ClaimRuleError> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => Ok(Self {
+                name: name.trim().to_owned(),
+                value: value.trim().to_owned(),
+            }),
+            _ => Err(ClaimRuleError),
+        }
+    }
+}
+
+impl ClaimRule {
+    /// The claim's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a token's claims are so.
+    pub(super) fn fits(&self, claims: &Claims) -> bool {
+        let claim = match claims.0.get(&self.name) {
+            None => {
+                let mut path = self.name.split('.');
+                let first = path.next().and_then(|name| claims.0.get(name));
+                path.fold(first, |claim, name| claim?.get(name))
+            }
+            claim => claim,
+        };
+        match claim {
+            Some(Value::Array(values)) => values.iter().any(|value| self.is_value(value)),
+            Some(Value::String(words)) if matches!(self.name.as_str(), "scope" | "scp") => {
+                words.split(' ').any(|word| word == self.value) || *words == self.value
+            }
+            Some(value) => self.is_value(value),
+            None => false,
+        }
+    }
+
+    fn is_value(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => *text == self.value,
+            Value::Number(number) => number.to_string() == self.value,
+            Value::Bool(is) => is.to_string() == self.value,
+            Value::Null | Value::Array(_) | Value::Object(_) => false,
+        }
+    }
+}
+
+/// A JSON object of which no name stands twice: two readers could take different ones.
+struct Unique(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Unique;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with unique names")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut entries: M) -> Result<Unique, M::Error> {
+                let mut map = Map::new();
+                while let Some((name, value)) = entries.next_entry::<String, Value>()? {
+                    if map.insert(name, value).is_some() {
+                        return Err(M::Error::custom("a name stands twice"));
+                    }
+                }
+                Ok(Unique(map))
+            }
+        }
+        deserializer.deserialize_map(Names)
+    }
+}
+
+/// One part of a token as a JSON object.
+fn object(part: &str) -> Option<Map<String, Value>> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
+    let Unique(map) = serde_json::from_slice(&bytes).ok()?;
+    Some(map)
+}
+
+/// A token in its parts, nothing of it checked yet.
+pub(super) struct Parts<'a> {
+    /// What is signed.
+    pub(super) message: &'a str,
+    pub(super) signature: &'a str,
+    header: &'a str,
+    claims: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn of(token: &'a str) -> Result<Self, TokenFault> {
+        let mut parts = token.split('.');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(header), Some(claims), Some(signature), None) => Ok(Self {
+                message: &token[..header.len() + 1 + claims.len()],
+                signature,
+                header,
+                claims,
+            }),
+            _ => Err(TokenFault::Parts),
+        }
+    }
+
+    pub(super) fn header(&self) -> Result<Header, TokenFault> {
+        Header::read(&object(self.header).ok_or(TokenFault::Header)?)
+    }
+
+    /// To be read after the signature was checked.
+    pub(super) fn claims(&self) -> Result<Claims, TokenFault> {
+        object(self.claims).map(Claims).ok_or(TokenFault::Claims)
+    }
+}
+
+/// Which key is to be tried. Keys that a header brings or links to (`jwk`, `jku`, `x5c`, `x5u`) are nothing to us.
+#[derive(Debug)]
+pub(super) struct Header {
+    pub(super) algorithm: Algorithm,
+    pub(super) kid: Option<String>,
+    /// Told only once the signature holds.
+    fault: Option<TokenFault>,
+}
+
+impl Header {
+    fn read(header: &Map<String, Value>) -> Result<Self, TokenFault> {
+        let text = |name: &str| match header.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str())),
+            Some(_) => Err(TokenFault::Header),
+        };
+        let algorithm = text("alg")?.ok_or(TokenFault::Header)?;
+        if header.contains_key("crit") || header.get("b64").is_some_and(|b64| *b64 != true) {
+            return Err(TokenFault::Extension);
+        }
+        let kind = |name: &str| Ok(text(name)?.map(media_type));
+        if kind("cty")?.is_some_and(|cty| cty == "jwt") {
+            return Err(TokenFault::Nested);
+        }
+        let is_access = kind("typ")?.is_none_or(|typ| TYPES.contains(&typ.as_str()));
+        Ok(Self {
+            algorithm: algorithm.parse().map_err(|_| TokenFault::Algorithm)?,
+            kid: text("kid")?.map(str::to_owned),
+            fault: (!is_access).then_some(TokenFault::Type),
+        })
+    }
+
+    /// What is wrong with it though it can be read.
+    pub(super) fn check(self) -> Result<(), TokenFault> {
+        self.fault.map_or(Ok(()), Err)
+    }
+}
+
+/// A media type as RFC 7515, section 4.1.9, writes it: `application/` may be left out.
+fn media_type(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    match lower.strip_prefix("application/") {
+        Some(short) if !short.contains('/') => short.to_owned(),
+        _ => lower,
+    }
+}
+
+/// The claims of a token whose signature holds.
+#[derive(Debug)]
+pub(super) struct Claims(Map<String, Value>);
+
+impl Claims {
+    /// A claim; one that is null counts as absent.
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Exactly this issuer.
+    pub(super) fn check_issuer(&self, issuer: &str) -> Result<(), TokenFault> {
+        match self.get("iss") {
+            Some(Value::String(iss)) if iss == issuer => Ok(()),
+            _ => Err(TokenFault::Issuer),
+        }
+    }
+
+    /// Exactly this audience, or a list of texts that it is among.
+    pub(super) fn check_audience(&self, audience: &str) -> Result<(), TokenFault> {
+        let fits = match self.get("aud") {
+            Some(Value::String(aud)) => aud == audience,
+            Some(Value::Array(all)) => {
+                all.iter().all(Value::is_string) && all.iter().any(|aud| aud == audience)
+            }
+            _ => false,
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(TokenFault::Audience)
+        }
+    }
+
+    /// Refuses what is no access token as far as issuers say so, but for claims of which `is_asked` knows: what an
+    /// operator asks for by name is judged by that alone.
+    pub(super) fn check_purpose(&self, is_asked: impl Fn(&str) -> bool) -> Result<(), TokenFault> {
+        for name in KIND_CLAIMS.into_iter().filter(|name| !is_asked(name)) {
+            let is_access = match self.get(name) {
+                None => true,
+                Some(Value::String(kind)) => ACCESS.contains(&kind.to_ascii_lowercase().as_str()),
+                Some(_) => false,
+            };
+            if !is_access {
+                return Err(TokenFault::Purpose(name));
+            }
+        }
+        let purposes = PURPOSE_CLAIMS.into_iter().chain(["aud"]);
+        for name in purposes.filter(|name| !is_asked(name)) {
+            let is_other = match self.get(name) {
+                Some(Value::String(purpose)) => is_other_purpose(purpose),
+                Some(Value::Array(all)) => {
+                    all.iter().filter_map(Value::as_str).any(is_other_purpose)
+                }
+                _ => false,
+            };
+            if is_other {
+                return Err(TokenFault::Purpose(name));
+            }
+        }
+        match (self.get("events"), self.get("cnf")) {
+            (Some(_), _) if !is_asked("events") => Err(TokenFault::Event),
+            (_, Some(_)) if !is_asked("cnf") => Err(TokenFault::Bound),
+            _ => Ok(()),
+        }
+    }
+
+    /// A NumericDate: seconds, perhaps with a fraction.
+    pub(super) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, TokenFault> {
+        let number = match self.get(name) {
+            None => return Ok(None),
+            Some(Value::Number(number)) => number,
+            Some(_) => return Err(TokenFault::Time(name)),
+        };
+        let ms = match number.as_u64() {
+            Some(secs) => secs.saturating_mul(1_000),
+            // A cast of a float ends at the bounds of what it is cast to.
+            None => (number.as_f64().ok_or(TokenFault::Time(name))? * 1_000.0) as u64,
+        };
+        Ok(Some(Timestamp::from_ms(ms)))
+    }
+
+    /// Whose it is: `sub`, else `user_id`, else `id`; the first that is there counts.
+    pub(super) fn subject(&self) -> Result<UserId, TokenFault> {
+        let (name, claim) = ["sub", "user_id", "id"]
+            .into_iter()
+            .find_map(|name| Some((name, self.get(name)?)))
+            .ok_or(TokenFault::NoSubject)?;
+        let id = match claim {
+            Value::Number(number) => number.as_u64().and_then(|number| UserId::new(number).ok()),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        // Greater ones are those that this server gives.
+        id.filter(|id| id.get() < FIRST_OWN_ID)
+            .ok_or(TokenFault::Subject(name))
+    }
+
+    /// What to call the account: as the token says, or with the id beside it where that name is taken. Empty where it
+    /// says nothing that can be a name.
+    pub(super) fn names(&self, id: UserId) -> Vec<Username> {
+        let claims = ["username", "preferred_username", "name"];
+        let given = claims
+            .into_iter()
+            .filter_map(|name| self.get(name)?.as_str())
+            .find_map(|text| Username::foreign_of(text, id).ok());
+        let Some(name) = given else {
+            return Vec::new();
+        };
+        let numbered = Username::foreign_of(&format!("{name}-{id}"), id).ok();
+        [name].into_iter().chain(numbered).collect()
+    }
+
+    /// The picture: `None` where nothing is said of one, `Some(None)` where there is to be none.
+    pub(super) fn picture(&self) -> Option<Option<String>> {
+        let claims = || {
+            ["avatar", "picture"]
+                .into_iter()
+                .filter_map(|name| self.0.get(name))
+        };
+        let urls = claims().filter_map(Value::as_str);
+        let picture = urls.filter(|url| check_avatar(url).is_ok()).next();
+        let is_none = |claim: &Value| claim.is_null() || claim == "";
+        match picture {
+            Some(url) => Some(Some(url.to_owned())),
+            None if claims().any(is_none) => Some(None),
+            None => None,
+        }
+    }
+}
+
+/// Whether one of the words of a purpose is of another than letting somebody in: `password-reset`, `refreshToken`.
+fn is_other_purpose(text: &str) -> bool {
+    let mut words = String::with_capacity(text.len() + 4);
+    let mut was_lower = false;
+    for character in text.chars() {
+        if !character.is_ascii_alphanumeric() || (was_lower && character.is_ascii_uppercase()) {
+            words.push(' ');
+        }
+        if character.is_ascii_alphanumeric() {
+            words.push(character.to_ascii_lowercase());
+        }
+        was_lower = character.is_ascii_lowercase();
+    }
+    let whole = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let is_identity = matches!(whole.as_str(), "id" | "id token" | "idtoken");
+    is_identity
+        || words
+            .split_whitespace()
+            .any(|word| OTHER_PURPOSES.contains(&word))
+}
