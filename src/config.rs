@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registration};
 use crate::budget::Budget;
 use crate::chat::Rules;
-use crate::http::TrustedProxies;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
 use crate::server::{ConnectionLimits, Reload, TlsSource, Watchdog};
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
+use crate::web::TrustedProxies;
 
 /// 10 s: what a person at a terminal waits, and less than any service manager's own limit.
 pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@
 //! bytes <- transport <- encoded once <- hub broadcast <- gateway <- chat::Event <- store (committed, in order)
 //! ```
 //!
-//! [`http`] is the other door to the same verbs; both ask [`limits`] how much one may do; [`server`] builds all of it and
+//! [`http`] is the other door to the same verbs; under it and the transport lies [`web`]. Both doors ask [`limits`] how much one may do; [`server`] builds all of it and
 //! closes it; [`cli`] is the program. [`describe`] makes documents of what clients can rely on. Who may import whom is held
 //! by a test, `tests/it/house.rs`.
 
@@ -28,6 +28,8 @@ pub mod chat;
 
 pub mod engineio;
 pub mod socketio;
+
+pub mod web;
 
 pub mod transport;
 

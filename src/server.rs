@@ -11,7 +11,6 @@ mod demo;
 mod metrics;
 mod places;
 mod reload;
-mod seldom;
 mod serving;
 mod tls;
 mod turns;

@@ -41,12 +41,12 @@ use crate::budget::{Budget, Memory, memory_of_this_process};
 use crate::chat::Rules;
 use crate::config::Config;
 use crate::engineio::Heartbeat;
-use crate::http::{Network, TrustedProxies};
 use crate::hub::IoConfig;
 use crate::limits::{Rates, Setting};
 use crate::server::{self, Acme, ConnectionLimits, Reload, ServerError, TlsFiles, TlsSource};
 use crate::store::Location;
-use crate::transport::{EngineConfig, Origins};
+use crate::transport::EngineConfig;
+use crate::web::{Network, Origins, TrustedProxies};
 use failure::{chain, maintain as explain};
 use log::{Lines, LogFormat};
 

@@ -6,12 +6,11 @@
 mod api;
 mod assets;
 mod error;
-mod proxy;
 mod request;
 mod router;
 
+pub use crate::web::TrustedProxies;
 pub use api::probe::Seen;
-pub use proxy::{Network, NetworkError, TrustedProxies};
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -32,7 +31,8 @@ use crate::describe::Events;
 use crate::limits::{Key, Kind, Limits};
 use crate::metrics::METRICS;
 use crate::model::{Timestamp, UserId};
-use crate::transport::{self, Body, Engine, Origins, Reception};
+use crate::transport::{self, Body, Engine, Reception};
+use crate::web::{self, Origins};
 use api::documents::Documents;
 use error::ApiError;
 use request::Query;
@@ -132,7 +132,7 @@ impl Http {
             if opens && let Err(error) = app.allow(Kind::Connections, sender.address) {
                 let mut response = error.response();
                 no_sniffing(&mut response);
-                transport::say(&mut response, app.origins.headers(request.headers()));
+                web::say(&mut response, app.origins.headers(request.headers()));
                 return response;
             }
             let response = app.engine.serve(request, peer).await;
@@ -175,7 +175,7 @@ impl App {
                 counted.unwrap_or_else(|error| error.response())
             }
         };
-        transport::say(&mut response, allowed);
+        web::say(&mut response, allowed);
         no_sniffing(&mut response);
         response.headers_mut().insert(
             header::REFERRER_POLICY,

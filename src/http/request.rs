@@ -11,12 +11,12 @@ use hyper::header;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::error::ApiError;
-use super::proxy::Sender;
 use super::{App, Operator};
 use crate::accounts::{Admin, Caller};
 use crate::limits::{Key, Kind};
 use crate::model::{Code, FieldError};
 use crate::transport::{self, BodyError, read_body};
+use crate::web::Sender;
 
 /// 16 KiB: a registration with the longest avatar URL, four times over.
 const MAX_BODY: usize = 16 * 1024;

@@ -15,14 +15,13 @@ use tokio_util::task::TaskTracker;
 
 use super::control::Control;
 use super::places::{ConnectionLimits, NoPlace, Places};
-use super::seldom::Seldom;
 use super::serving::{Ending, speak_http1, speak_http2};
 use super::tls::Tls;
 use crate::budget::{Budget, LEAST_PART, Portions, SOCKET_BUFFER};
-use crate::http::TrustedProxies;
 use crate::limits::{Key, Kind, Limits, Rates};
 use crate::metrics::METRICS;
 use crate::transport::{Body, Reception, Stream, counted};
+use crate::web::{Seldom, TrustedProxies};
 
 /// After a failed accept (no more file descriptors, mostly): long enough not to spin, short enough not to be noticed.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

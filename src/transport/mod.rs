@@ -14,7 +14,6 @@
 mod body;
 mod frame;
 mod frames;
-mod origin;
 mod outbox;
 mod polling;
 mod registry;
@@ -31,13 +30,14 @@ use hyper::{Method, Request, Response, StatusCode};
 
 pub use body::{Body, BodyError, Reception, read_body};
 pub use frame::Frame;
-pub use origin::{OriginError, Origins, say};
 pub use registry::{Census, Connection, SessionId, counted};
 pub use stream::{Stream, Traffic};
 
 use crate::budget::{Budget, Pool};
 pub use crate::engineio::{CloseReason, Heartbeat};
 use crate::engineio::{Packet, Stage};
+use crate::web;
+pub use crate::web::Origins;
 use registry::{Live, Registry};
 use tokio_util::task::TaskTracker;
 
@@ -277,7 +277,7 @@ impl Engine {
                 }
             }
         };
-        origin::say(&mut response, allowed);
+        web::say(&mut response, allowed);
         response
     }
 

@@ -8,12 +8,14 @@ const PLAN: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("model", &[]),
     ("engineio", &[]),
+    // What of HTTP is the same for sessions, routes and the page.
+    ("web", &[]),
     ("socketio", &[]),
     ("store", &["budget", "metrics", "model"]),
     ("accounts", &["model", "store"]),
     ("describe", &["model"]),
     ("chat", &["model", "describe", "store"]),
-    ("transport", &["budget", "engineio", "metrics"]),
+    ("transport", &["budget", "engineio", "metrics", "web"]),
     ("hub", &["budget", "socketio", "transport"]),
     ("limits", &["budget", "metrics", "model"]),
     (
@@ -42,6 +44,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "describe",
             "metrics",
             "model",
+            "web",
         ],
     ),
 ];

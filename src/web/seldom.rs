@@ -10,11 +10,11 @@ const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Counts what happens, and says when it is time for a line.
 #[derive(Debug, Default)]
-pub(super) struct Seldom(Mutex<(u64, Option<Instant>)>);
+pub struct Seldom(Mutex<(u64, Option<Instant>)>);
 
 impl Seldom {
     /// Counts one more. Returns how many there were since the last line, where it is time for another.
-    pub(super) fn now(&self) -> Option<u64> {
+    pub fn now(&self) -> Option<u64> {
         let mut state = self.0.lock();
         let (count, last) = &mut *state;
         *count += 1;

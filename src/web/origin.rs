@@ -8,8 +8,6 @@ use std::sync::Arc;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
-use super::Body;
-
 /// What a preflight allows.
 const METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
 /// How long a browser may remember a preflight's answer: ten minutes.
@@ -93,18 +91,22 @@ impl Origins {
     }
 
     /// Whether the page that sends this request may open a WebSocket.
-    pub(super) fn may_connect(&self, headers: &HeaderMap) -> bool {
+    pub fn may_connect(&self, headers: &HeaderMap) -> bool {
         self.judge(headers) != Verdict::Foreign
     }
 
     /// The answer to a preflight; `None` where the request is none, or is a stranger's.
-    pub fn preflight(&self, method: &Method, request: &HeaderMap) -> Option<Response<Body>> {
+    pub fn preflight<B: Default>(
+        &self,
+        method: &Method,
+        request: &HeaderMap,
+    ) -> Option<Response<B>> {
         let asks = *method == Method::OPTIONS
             && request.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         if !asks || !matches!(self.judge(request), Verdict::Listed | Verdict::Any) {
             return None;
         }
-        let mut response = Response::new(Body::default());
+        let mut response = Response::new(B::default());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
         headers.insert(
@@ -150,7 +152,7 @@ impl Origins {
 }
 
 /// Says it.
-pub fn say(response: &mut Response<Body>, headers: Vec<(HeaderName, HeaderValue)>) {
+pub fn say<B>(response: &mut Response<B>, headers: Vec<(HeaderName, HeaderValue)>) {
     for (name, value) in headers {
         response.headers_mut().append(name, value);
     }

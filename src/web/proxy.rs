@@ -33,15 +33,15 @@ impl FromStr for Network {
 
 /// Who sent a request, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sender {
+pub struct Sender {
     /// The other end of the connection.
-    pub(super) peer: SocketAddr,
+    pub peer: SocketAddr,
     /// Whether that is a proxy whose word is believed.
-    pub(super) believed: bool,
+    pub believed: bool,
     /// Who is taken to be the client.
-    pub(super) address: IpAddr,
+    pub address: IpAddr,
     /// Whether it came by TLS, here or at the proxy.
-    pub(super) tls: bool,
+    pub tls: bool,
 }
 
 impl TrustedProxies {
@@ -59,7 +59,7 @@ impl TrustedProxies {
     /// Who sent a request that came from this peer. Each proxy appends whom it got the request from, so that the list is
     /// read from its end, for as long as it was written by proxies that are believed; what stands before was written by
     /// strangers.
-    pub(super) fn sender(&self, peer: SocketAddr, tls: bool, headers: &HeaderMap) -> Sender {
+    pub fn sender(&self, peer: SocketAddr, tls: bool, headers: &HeaderMap) -> Sender {
         let mut address = peer.ip();
         if !self.trusts(address) {
             return Sender {
