@@ -12,7 +12,7 @@ use crate::limits::Rates;
 use crate::server::{ConnectionLimits, Reload, TlsSource, Watchdog};
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
-use crate::web::TrustedProxies;
+use crate::web::{PublicUrl, TrustedProxies};
 
 /// 10 s: what a person at a terminal waits, and less than any service manager's own limit.
 pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
@@ -46,6 +46,8 @@ pub struct Config {
     pub rates: Rates,
     /// Whose word is believed on where a request comes from.
     pub trusted_proxies: TrustedProxies,
+    /// By what address people reach the server, if that is known for sure.
+    pub public_url: Option<PublicUrl>,
     /// Where the certificate comes from, where TLS is to be spoken.
     pub tls: Option<TlsSource>,
     /// Where Prometheus may ask for metrics, if anywhere.
@@ -80,6 +82,7 @@ impl Default for Config {
             rules: Rules::default(),
             rates: Rates::default(),
             trusted_proxies: TrustedProxies::default(),
+            public_url: None,
             tls: None,
             metrics: None,
             reload: Reload::default(),

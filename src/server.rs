@@ -222,6 +222,7 @@ pub async fn run(
     let io = Io::new(hub, vec![(namespace, Arc::new(inbound))]);
     let engine = EngineConfig {
         budget: budget.clone(),
+        origins: config.engine.origins.at_home(config.public_url.clone()),
         ..config.engine
     };
     let engine = Engine::new(engine, Arc::new(io.clone()));
@@ -232,6 +233,7 @@ pub async fn run(
         Arc::clone(&presence),
         Arc::clone(&limits),
         config.trusted_proxies,
+        config.public_url,
         Timestamp::now,
         gateway::events,
         Portions::new(budget.answers.clone(), LEAST_PART),
@@ -253,6 +255,9 @@ pub async fn run(
             connections: connections.clone(),
             budget: budget.clone(),
             data: config.data.clone(),
+            is_private: config
+                .metrics
+                .is_some_and(|address| address.ip().is_loopback()),
             opening,
         },
     );

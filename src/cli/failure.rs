@@ -121,16 +121,50 @@ pub(super) fn usage(error: &clap::Error) -> String {
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
         .filter(|line| !line.is_empty());
     let said: Vec<&str> = said.collect();
-    let said = said.join("; ");
+    let said = without_logins(&said.join("; "));
     format!(
         "{}; see chatd --help",
         said.strip_prefix("error: ").unwrap_or(&said)
     )
 }
 
+/// A text in which what stands before the @ of a URL is left out: a name, and a password mostly.
+fn without_logins(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        plain.extend([before, "://"]);
+        let end = after.find([' ', '\'']).unwrap_or(after.len());
+        rest = match after[..end].rfind('@') {
+            Some(at) => {
+                plain.push('…');
+                &after[at..]
+            }
+            None => after,
+        };
+    }
+    plain.push_str(rest);
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_password_of_a_url_is_in_no_error() {
+        for (text, plain) in [
+            ("https://ada:geheim@x/y: no", "https://…@x/y: no"),
+            (
+                "'https://a:b@c' and http://d:e/f@g h",
+                "'https://…@c' and http://…@g h",
+            ),
+            ("https://x/y, ada@x", "https://x/y, ada@x"),
+            ("ada@x", "ada@x"),
+        ] {
+            assert_eq!(without_logins(text), plain);
+        }
+    }
 
     #[test]
     fn each_trouble_with_a_path_has_its_mend() {

@@ -20,10 +20,11 @@ mod restore;
 mod service;
 mod stream;
 mod systemd_unit;
+mod values;
 mod variables;
 
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -46,7 +47,7 @@ use crate::limits::{Rates, Setting};
 use crate::server::{self, Acme, ConnectionLimits, Reload, ServerError, TlsFiles, TlsSource};
 use crate::store::Location;
 use crate::transport::EngineConfig;
-use crate::web::{Network, Origins, TrustedProxies};
+use crate::web::{Allowed, Network, Origins, PublicUrl, TrustedProxies};
 use failure::{chain, maintain as explain};
 use log::{Lines, LogFormat};
 
@@ -60,7 +61,7 @@ struct Flags {
     #[command(subcommand)]
     command: Option<Command>,
     /// The address to listen on; 0.0.0.0 or :: for all
-    #[arg(long, env = "CHATD_HOST", default_value = "127.0.0.1", value_parser = host)]
+    #[arg(long, env = "CHATD_HOST", default_value = "127.0.0.1", value_parser = values::host)]
     host: IpAddr,
     /// The port to listen on; 0 picks a free one
     #[arg(long, env = "CHATD_PORT", default_value_t = 8080)]
@@ -102,10 +103,10 @@ struct Flags {
     #[arg(long, env = "CHATD_JWT_JWKS", value_name = "FILE")]
     jwt_jwks: Option<PathBuf>,
     /// The issuer (iss) that another system's tokens must name
-    #[arg(long, env = "CHATD_JWT_ISSUER", value_name = "TEXT")]
+    #[arg(long, env = "CHATD_JWT_ISSUER", value_parser = values::claim, value_name = "TEXT")]
     jwt_issuer: Option<String>,
     /// The audience (aud) that another system's tokens must name
-    #[arg(long, env = "CHATD_JWT_AUDIENCE", value_name = "TEXT")]
+    #[arg(long, env = "CHATD_JWT_AUDIENCE", value_parser = values::claim, value_name = "TEXT")]
     jwt_audience: Option<String>,
     /// A claim that another system's tokens must have, such as token_use=access, where an issuer makes
     /// tokens for other purposes too; may be given again. In a list the value is to be among it, and
@@ -155,12 +156,13 @@ struct Flags {
         long,
         env = "CHATD_ACME_DOMAIN",
         value_delimiter = ',',
+        value_parser = values::domain,
         value_name = "NAME",
         conflicts_with_all = ["tls_cert", "tls_key"]
     )]
     acme_domain: Vec<String>,
     /// The authority's ACME directory; Let's Encrypt's, unless given
-    #[arg(long, env = "CHATD_ACME_DIRECTORY", value_name = "URL")]
+    #[arg(long, env = "CHATD_ACME_DIRECTORY", value_parser = values::web_address, value_name = "URL")]
     acme_directory: Option<String>,
     /// The certificate, in PEM form, by which the directory's own HTTPS is trusted, where the
     /// authority is a private one
@@ -175,12 +177,23 @@ struct Flags {
     /// The most bytes that a client may send at once
     #[arg(long, env = "CHATD_MAX_PAYLOAD", default_value_t = 1_000_000, value_parser = payload_bytes, value_name = "BYTES")]
     max_payload: usize,
-    /// A web page's origin that may use this server, such as https://app.example.org; may be given
-    /// again, and * allows every page
-    #[arg(long, env = "CHATD_ALLOW_ORIGIN", value_delimiter = ',', value_parser = origin, value_name = "ORIGIN")]
-    allow_origin: Vec<String>,
-    /// An address or range (10.0.0.0/8) of reverse proxies whose X-Forwarded-For is believed; may be
-    /// given again
+    /// The URL by which people come, such as https://chat.example.org, or https://example.org/chat
+    /// where a proxy gives it a path: links begin with it, and its page is this server's own. Unless
+    /// given, what requests and trusted proxies say
+    #[arg(long, env = "CHATD_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<PublicUrl>,
+    /// The origin of a web page or an app that may use this server, such as https://app.example.org or
+    /// capacitor://localhost; may be given again. null stands for files and sandboxed frames, and *
+    /// allows every page
+    #[arg(
+        long,
+        env = "CHATD_ALLOW_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    allow_origin: Vec<Allowed>,
+    /// An address or range (10.0.0.0/8) of reverse proxies that are believed who comes and by what
+    /// address (X-Forwarded-For, -Host, -Proto, -Port and -Prefix, or Forwarded); may be given again
     #[arg(
         long,
         env = "CHATD_TRUSTED_PROXY",
@@ -215,7 +228,7 @@ struct Flags {
     shutdown_grace: Duration,
     /// Where Prometheus may ask for metrics (GET /metrics), such as 127.0.0.1:9100: to be kept from strangers, for it asks
     /// for no token
-    #[arg(long, env = "CHATD_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    #[arg(long, env = "CHATD_METRICS_LISTEN", value_parser = values::listener, value_name = "ADDR:PORT")]
     metrics_listen: Option<SocketAddr>,
     /// Show what chatd is: two ready accounts and a conversation to look at, with nothing on disk.
     /// Whoever reaches it is let in, so it listens on this machine only
@@ -418,16 +431,6 @@ impl From<Mode> for Registration {
     }
 }
 
-/// An address of this machine, not a name: which of a name's addresses would it be?
-fn host(text: &str) -> Result<IpAddr, String> {
-    if text == "localhost" {
-        return Ok(Ipv4Addr::LOCALHOST.into());
-    }
-    text.parse().map_err(|_| {
-        "give an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them".to_owned()
-    })
-}
-
 /// 1 s to 10 years, such as `90s`, `24h` or `30d`.
 fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
@@ -466,12 +469,6 @@ fn ranged(text: &str, least: usize, most: usize) -> Result<usize, String> {
     number.ok_or_else(|| format!("give a number from {least} to {most}"))
 }
 
-fn origin(text: &str) -> Result<String, String> {
-    Origins::new([text.to_owned()])
-        .map(|_| text.to_owned())
-        .map_err(|error| error.to_string())
-}
-
 fn log_filter(text: &str) -> Result<String, String> {
     match text.parse::<EnvFilter>() {
         Ok(_) => Ok(text.to_owned()),
@@ -503,8 +500,7 @@ impl Flags {
                     0 => sessions_within(open_files),
                     number => number,
                 },
-                // Each was read by the same rule when the flags were.
-                origins: Origins::new(self.allow_origin.iter().cloned()).unwrap_or_default(),
+                origins: Origins::of(self.allow_origin.iter().cloned()),
                 ..EngineConfig::default()
             },
             io: IoConfig::default(),
@@ -520,6 +516,7 @@ impl Flags {
                 rates
             },
             trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
+            public_url: self.public_url.clone(),
             tls: self.tls()?,
             metrics: self.metrics_listen,
             reload: Reload::default(),
@@ -541,8 +538,14 @@ impl Flags {
         }
     }
 
-    /// How a person reaches the server: by its name, or on this machine.
+    /// How a person reaches the server: by its public URL if it has one.
     fn base_url(&self, local: SocketAddr) -> String {
+        let public = self.public_url.as_ref().map(PublicUrl::to_string);
+        public.unwrap_or_else(|| self.local_url(local))
+    }
+
+    /// How a person reaches the server without a proxy: by its name, or on this machine.
+    fn local_url(&self, local: SocketAddr) -> String {
         let port = local.port();
         let scheme = match (&self.tls_cert, self.acme_domain.first()) {
             (_, Some(domain)) if port == 443 => return format!("https://{domain}"),
@@ -827,6 +830,9 @@ async fn serve(flags: &Flags) -> Result<(), String> {
         match flags.demo {
             true => tracing::info!("nothing is kept: all that is written is gone when this ends"),
             false => tracing::info!("data in {data}"),
+        }
+        if flags.public_url.is_some() {
+            tracing::info!("listening at {}/", flags.local_url(local));
         }
         match setup_code {
             Some(code) => tracing::info!("make the first account at {base}/?setup={code}"),

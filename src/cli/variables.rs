@@ -260,6 +260,7 @@ mod tests {
         ("ping_interval", "10s"),
         ("ping_timeout", "5s"),
         ("max_payload", "2048"),
+        ("public_url", "https://example.org/chat"),
         ("allow_origin", "https://app.example.org"),
         ("trusted_proxy", "10.0.0.0/8"),
         ("rate_limit", "messages=20/s:200"),

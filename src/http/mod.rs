@@ -30,16 +30,16 @@ use crate::chat::{Chat, Presence};
 use crate::describe::Events;
 use crate::limits::{Key, Kind, Limits};
 use crate::metrics::METRICS;
-use crate::model::{Timestamp, UserId};
+use crate::model::{Code, Timestamp, UserId};
 use crate::transport::{self, Body, Engine, Reception};
-use crate::web::{self, Origins};
+use crate::web::{self, Below, Origins, PublicUrl, Seldom};
 use api::documents::Documents;
 use error::ApiError;
 use request::Query;
 use router::{HEALTH, Route, Router};
 
 /// Where the sessions are.
-const SOCKET_IO: &str = "/socket.io/";
+const SOCKET_IO: &str = "/socket.io";
 
 /// What tells the time; the server's is [`Timestamp::now`].
 pub type Clock = fn() -> Timestamp;
@@ -59,6 +59,8 @@ struct App {
     presence: Arc<Presence>,
     limits: Arc<Limits>,
     proxies: TrustedProxies,
+    /// Where people reach the server, if that is known for sure.
+    public: Option<PublicUrl>,
     clock: Clock,
     probe: api::probe::Probe,
     router: Router,
@@ -67,6 +69,10 @@ struct App {
     answers: Portions,
     /// Whom everybody may be, on a server to be looked at.
     shown: Vec<UserId>,
+    /// Whether only those are answered who call the server by a name of this machine.
+    is_private: bool,
+    misnamed: Seldom,
+    crowded: Seldom,
 }
 
 impl Http {
@@ -82,6 +88,7 @@ impl Http {
         presence: Arc<Presence>,
         limits: Arc<Limits>,
         proxies: TrustedProxies,
+        public: Option<PublicUrl>,
         clock: Clock,
         events: fn() -> Events,
         answers: Portions,
@@ -95,20 +102,29 @@ impl Http {
                 presence,
                 limits,
                 proxies,
+                public,
                 clock,
                 probe: api::probe::Probe::default(),
                 router: Router::new(),
                 documents: Documents::new(events),
                 answers,
                 shown: Vec::new(),
+                is_private: false,
+                misnamed: Seldom::default(),
+                crowded: Seldom::default(),
             }),
         }
     }
 
     /// Lets everybody be one of these people, whose tokens `GET /api/server` then gives. To be called before it is cloned.
+    ///
+    /// Everybody is whoever reaches this machine. Another site's page does, where the name of its site is made to lead
+    /// here, and the browser takes us for that site: so the server answers by names only that no site can have, unless
+    /// proxies are believed, which answer for the names.
     pub fn showing(mut self, people: Vec<UserId>) -> Self {
         if let Some(app) = Arc::get_mut(&mut self.app) {
             app.shown = people;
+            app.is_private = app.proxies.is_empty();
         }
         self
     }
@@ -125,14 +141,26 @@ impl Http {
         if let Some(reception) = request.extensions_mut().get_mut::<Reception>() {
             reception.set_address(transport::counted(sender.address));
         }
-        if request.uri().path().starts_with(SOCKET_IO) {
+        request.extensions_mut().insert(sender);
+        if let Some(answer) = app.lead_elsewhere(&mut request) {
+            return answer;
+        }
+        if is_of_sessions(request.uri().path()) {
             let peer = SocketAddr::new(sender.address, peer.port());
             // A request without a session's id opens one.
             let opens = Query::of(&request).raw("sid").is_none_or(str::is_empty);
             if opens && let Err(error) = app.allow(Kind::Connections, sender.address) {
+                if let Some(count) = app.crowded.now() {
+                    tracing::info!(
+                        count,
+                        "an address opened more sessions than --rate-limit connections lets it; where it is a proxy's, name \
+                         it by --trusted-proxy"
+                    );
+                }
                 let mut response = error.response();
                 no_sniffing(&mut response);
-                web::say(&mut response, app.origins.headers(request.headers()));
+                let page = app.origins.judge(&request);
+                web::say(&mut response, app.origins.headers(page, request.headers()));
                 return response;
             }
             let response = app.engine.serve(request, peer).await;
@@ -143,7 +171,6 @@ impl Http {
             no_sniffing(&mut response);
             return response;
         }
-        request.extensions_mut().insert(sender);
         app.answer(request).await
     }
 
@@ -159,10 +186,52 @@ impl Http {
 struct Operator;
 
 impl App {
+    /// The answer to a request that calls the server by no name of its own, or to one for the place below which it is
+    /// reached; takes that place out of the request's path.
+    fn lead_elsewhere(&self, request: &mut Request<Incoming>) -> Option<Response<Body>> {
+        if self.is_private
+            && let Some(host) = request.headers().get(header::HOST)
+            && !self.is_known_as(host.to_str().unwrap_or_default())
+        {
+            if let Some(count) = self.misnamed.now() {
+                tracing::warn!(
+                    count,
+                    ?host,
+                    "a request was refused that calls the demonstration by another name than this machine's: open it as \
+                     localhost, or give --public-url"
+                );
+            }
+            let advice = "a demonstration is reached as localhost only, or by its --public-url";
+            let mut response = ApiError::new(Code::Forbidden, advice).response();
+            no_sniffing(&mut response);
+            return Some(response);
+        }
+        match self.public.as_ref()?.below(request.uri()) {
+            Below::Elsewhere => None,
+            Below::Here(uri) => {
+                *request.uri_mut() = uri;
+                None
+            }
+            Below::Bare(whole) => {
+                let mut response = Response::new(Body::default());
+                *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+                let location = HeaderValue::from_str(&whole).ok()?;
+                response.headers_mut().insert(header::LOCATION, location);
+                Some(response)
+            }
+        }
+    }
+
+    fn is_known_as(&self, host: &str) -> bool {
+        let public = self.public.as_ref();
+        web::is_loopback(host) || public.is_some_and(|public| public.is_host(host))
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let method = request.method().clone();
-        let allowed = self.origins.headers(request.headers());
-        let mut response = match self.origins.preflight(&method, request.headers()) {
+        let page = self.origins.judge(&request);
+        let allowed = self.origins.headers(page, request.headers());
+        let mut response = match self.origins.preflight(page, &method, request.headers()) {
             Some(answer) => answer,
             None => {
                 let sender = request::sender(&request);
@@ -225,6 +294,12 @@ impl App {
             None => Ok(response),
         }
     }
+}
+
+/// Whether a path is that of the sessions: with or without a slash at its end, as clients may be told to send it.
+fn is_of_sessions(path: &str) -> bool {
+    let rest = path.strip_prefix(SOCKET_IO);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Answers a request for this path while the data file is still being opened: the process is there, and nothing else is

@@ -16,7 +16,7 @@ use crate::accounts::{Admin, Caller};
 use crate::limits::{Key, Kind};
 use crate::model::{Code, FieldError};
 use crate::transport::{self, BodyError, read_body};
-use crate::web::Sender;
+use crate::web::{self, Sender};
 
 /// 16 KiB: a registration with the longest avatar URL, four times over.
 const MAX_BODY: usize = 16 * 1024;
@@ -96,20 +96,10 @@ pub(super) fn operator(request: &Request<Incoming>) -> Result<Admin, ApiError> {
     }
 }
 
-/// How the caller reaches this server, `http://HOST`, as far as the request shows it; else nothing, which makes what
-/// is appended a relative URL.
-pub(super) fn base_url(request: &Request<Incoming>) -> String {
-    let text = |name| request.headers().get(name)?.to_str().ok();
-    let Some(host) = text(header::HOST).filter(|host| !host.is_empty()) else {
-        return String::new();
-    };
-    let tls = sender(request).is_some_and(|sender| sender.tls);
-    // The page knows by which scheme it was loaded, where no proxy says so.
-    let scheme = text(header::ORIGIN)
-        .and_then(|origin| origin.split_once("://"))
-        .filter(|(_, own)| *own == host)
-        .map_or(if tls { "https" } else { "http" }, |(scheme, _)| scheme);
-    format!("{scheme}://{host}")
+/// How people reach this server, such as `https://chat.example.org`; see [`web::base_url`].
+pub(super) fn base_url(app: &App, request: &Request<Incoming>) -> String {
+    let sender = sender(request);
+    web::base_url(request.headers(), sender.as_ref(), app.public.as_ref())
 }
 
 /// The query of a request.

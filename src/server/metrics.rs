@@ -21,6 +21,7 @@ use crate::metrics::{METRICS, Readings};
 use crate::model::Code;
 use crate::store::{Location, Store};
 use crate::transport::{Body, Engine};
+use crate::web;
 
 /// 8: a pair of scrapers, and somebody with curl. More wait until one of them has gone.
 const MAX_CONNECTIONS: usize = 8;
@@ -46,6 +47,8 @@ pub(super) struct Sources {
     pub(super) connections: Connections,
     pub(super) budget: Budget,
     pub(super) data: Location,
+    /// Whether only this machine is listened to.
+    pub(super) is_private: bool,
     /// How long opening the data took.
     pub(super) opening: Duration,
 }
@@ -127,10 +130,21 @@ pub(super) async fn serve(listener: Option<TcpListener>, sources: Sources) {
     }
 }
 
+/// Whether a request calls this machine by a name that no site can have. Another site's page could be made to read what
+/// listens on this machine alone, where the name of its site leads here.
+fn is_called_loopback(request: &Request<Incoming>) -> bool {
+    let host = request.headers().get(header::HOST);
+    host.is_none_or(|host| host.to_str().is_ok_and(web::is_loopback))
+}
+
 fn answer(request: &Request<Incoming>, sources: &Sources) -> Response<Body> {
     let mut response = Response::new(Body::default());
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(header::CONNECTION, close);
+    if sources.is_private && !is_called_loopback(request) {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        return response;
+    }
     if request.uri().path() != "/metrics" {
         *response.status_mut() = StatusCode::NOT_FOUND;
         return response;

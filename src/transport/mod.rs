@@ -16,6 +16,7 @@ mod frame;
 mod frames;
 mod outbox;
 mod polling;
+mod refusals;
 mod registry;
 mod stream;
 mod websocket;
@@ -36,8 +37,9 @@ pub use stream::{Stream, Traffic};
 use crate::budget::{Budget, Pool};
 pub use crate::engineio::{CloseReason, Heartbeat};
 use crate::engineio::{Packet, Stage};
-use crate::web;
 pub use crate::web::Origins;
+use crate::web::{self, Verdict};
+use refusals::Refusals;
 use registry::{Live, Registry};
 use tokio_util::task::TaskTracker;
 
@@ -132,6 +134,7 @@ struct Shared {
     config: EngineConfig,
     acceptor: Arc<dyn Acceptor>,
     registry: Registry,
+    refusals: Refusals,
     /// The tasks of WebSockets: each counts until its connection has ended, however long its session is over.
     sockets: TaskTracker,
 }
@@ -150,9 +153,13 @@ enum Refusal {
     SessionUnknown,
     HandshakeMethod,
     BadRequest,
+    /// A WebSocket was asked for by a request that is no attempt to open one.
+    NoUpgrade,
     ProtocolVersion,
-    /// The application's word, or ours about a stranger's page.
+    /// The application's word.
     Forbidden(&'static str),
+    /// A WebSocket of another site's page.
+    ForeignPage,
     /// As many sessions are open as may be.
     Full,
     /// The server is stopping.
@@ -168,8 +175,9 @@ impl Refusal {
             Self::TransportUnknown => (0, "Transport unknown"),
             Self::SessionUnknown => (1, "Session ID unknown"),
             Self::HandshakeMethod => (2, "Bad handshake method"),
-            Self::BadRequest => (3, "Bad request"),
+            Self::BadRequest | Self::NoUpgrade => (3, "Bad request"),
             Self::Forbidden(message) => (4, message),
+            Self::ForeignPage => (4, "Forbidden"),
             Self::ProtocolVersion => (5, "Unsupported protocol version"),
             Self::Full => (3, "Too many sessions"),
             Self::Stopping => (3, "The server is stopping"),
@@ -258,6 +266,7 @@ impl Engine {
                 config,
                 acceptor,
                 registry: Registry::default(),
+                refusals: Refusals::default(),
                 sockets: TaskTracker::new(),
             }),
         }
@@ -266,14 +275,18 @@ impl Engine {
     /// Answers one request. Must run in a tokio runtime; a request whose future is dropped closes its session.
     pub async fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let origins = &self.shared.config.origins;
-        let allowed = origins.headers(request.headers());
-        let mut response = match origins.preflight(request.method(), request.headers()) {
+        let page = origins.judge(&request);
+        let allowed = origins.headers(page, request.headers());
+        let mut response = match origins.preflight(page, request.method(), request.headers()) {
             Some(answer) => answer,
             None => {
                 let websocket = websocket::wants_upgrade(request.headers());
-                match self.route(request, peer, websocket).await {
+                match self.route(request, peer, websocket, page).await {
                     Ok(response) => response,
-                    Err(refusal) => refusal.response(websocket),
+                    Err(refusal) => {
+                        self.shared.refusals.log(refusal);
+                        refusal.response(websocket)
+                    }
                 }
             }
         };
@@ -286,6 +299,7 @@ impl Engine {
         request: Request<Incoming>,
         peer: SocketAddr,
         websocket: bool,
+        page: Verdict,
     ) -> Result<Response<Body>, Refusal> {
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let kind = query.transport.ok_or(Refusal::TransportUnknown)?;
@@ -298,11 +312,13 @@ impl Engine {
                     .ok_or(Refusal::SessionUnknown)?,
             ),
         };
-        if websocket != (kind == TransportKind::WebSocket) {
-            return Err(Refusal::BadRequest);
-        }
-        if websocket && !self.shared.config.origins.may_connect(request.headers()) {
-            return Err(Refusal::Forbidden("Forbidden"));
+        match (kind, websocket) {
+            (TransportKind::WebSocket, false) => return Err(Refusal::NoUpgrade),
+            (TransportKind::Polling, true) => return Err(Refusal::BadRequest),
+            (TransportKind::WebSocket, true) if !page.may_connect() => {
+                return Err(Refusal::ForeignPage);
+            }
+            _ => {}
         }
         match (live, kind) {
             (Some(_), _) if !query.revision_4 => Err(Refusal::BadRequest),

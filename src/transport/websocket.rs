@@ -119,15 +119,15 @@ fn switching(request: &Request<Incoming>) -> Result<Response<Body>, Refusal> {
     let headers = request.headers();
     let key = headers
         .get(header::SEC_WEBSOCKET_KEY)
-        .ok_or(Refusal::BadRequest)?;
+        .ok_or(Refusal::NoUpgrade)?;
     let version_13 = headers
         .get(header::SEC_WEBSOCKET_VERSION)
         .is_some_and(|version| version == "13");
     if request.method() != Method::GET || !version_13 {
-        return Err(Refusal::BadRequest);
+        return Err(Refusal::NoUpgrade);
     }
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
-        .map_err(|_| Refusal::BadRequest)?;
+        .map_err(|_| Refusal::NoUpgrade)?;
     let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let answer = response.headers_mut();

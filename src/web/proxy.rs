@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
+
+use super::forwarded::{Field, all, outermost};
 
 /// The proxies whose word on where a request comes from is believed: none, unless an operator names some.
 #[derive(Debug, Clone, Default)]
@@ -24,11 +26,27 @@ impl FromStr for Network {
     type Err = NetworkError;
 
     fn from_str(text: &str) -> Result<Self, NetworkError> {
-        let network = text
-            .parse()
-            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        network.map(Self).map_err(|_| NetworkError)
+        let text = text.trim();
+        let network = match text.parse() {
+            Ok(network) => network,
+            Err(_) => IpNet::from(parse_bare(text).ok_or(NetworkError)?),
+        };
+        Ok(Self(canonical(network)))
     }
+}
+
+/// The IPv4 range that an IPv6 one of mapped addresses stands for, since peers are compared as what they are.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = match network {
+        IpNet::V6(mapped) => mapped
+            .addr()
+            .to_ipv4_mapped()
+            .zip(mapped.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    mapped
+        .and_then(|(address, bits)| Ipv4Net::new(address, bits).ok())
+        .map_or(network.trunc(), |network| IpNet::V4(network.trunc()))
 }
 
 /// Who sent a request, as far as is known.
@@ -42,12 +60,19 @@ pub struct Sender {
     pub address: IpAddr,
     /// Whether it came by TLS, here or at the proxy.
     pub tls: bool,
+    /// How many proxies that are believed passed it on.
+    pub(super) hops: usize,
 }
 
 impl TrustedProxies {
     /// These.
     pub fn new(networks: impl IntoIterator<Item = Network>) -> Self {
         Self(networks.into_iter().map(|network| network.0).collect())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether the word of whoever comes from this address is believed.
@@ -67,40 +92,60 @@ impl TrustedProxies {
                 believed: false,
                 address,
                 tls,
+                hops: 0,
             };
         }
-        let forwarded = headers.get_all("x-forwarded-for");
-        let forwarded: Vec<&str> = forwarded
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .collect();
-        for hop in forwarded.into_iter().rev() {
-            let Some(hop) = parse(hop.trim()) else { break };
-            address = hop;
+        let mut hops = 1;
+        for hop in all(headers, Field::For).into_iter().rev() {
+            let Some(hop) = parse(&hop) else { break };
+            address = hop.to_canonical();
             if !self.trusts(address) {
                 break;
             }
+            hops += 1;
         }
-        let scheme = headers.get("x-forwarded-proto");
         Sender {
             peer,
             believed: true,
             address,
-            tls: scheme.map_or(tls, |scheme| {
-                scheme.as_bytes().eq_ignore_ascii_case(b"https")
-            }),
+            tls: is_tls(headers, hops).unwrap_or(tls),
+            hops,
         }
     }
 }
 
+/// Whether the client spoke TLS, if proxies say how it came. Where they disagree one of them is behind another that
+/// spoke it.
+fn is_tls(headers: &HeaderMap, hops: usize) -> Option<bool> {
+    let schemes = all(headers, Field::Proto);
+    let mut schemes = schemes
+        .iter()
+        .filter(|scheme| !scheme.is_empty())
+        .peekable();
+    if schemes.peek().is_some() {
+        let is_secure = |scheme: &str| {
+            ["https", "wss"]
+                .iter()
+                .any(|one| scheme.eq_ignore_ascii_case(one))
+        };
+        return Some(schemes.any(|scheme| is_secure(scheme)));
+    }
+    let port = outermost(headers, Field::Port, hops)?;
+    (port == "443").then_some(true)
+}
+
 /// An address, with or without a port.
 fn parse(text: &str) -> Option<IpAddr> {
+    let text = text.trim_matches('"');
+    parse_bare(text).or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// An address, in brackets or not.
+fn parse_bare(text: &str) -> Option<IpAddr> {
     let bare = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
-    let address = bare.unwrap_or(text).parse().ok();
-    address.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+    bare.unwrap_or(text).parse().ok()
 }
 
 #[cfg(test)]
@@ -141,6 +186,13 @@ mod tests {
             (proxies, "127.0.0.1", &["[2001:db8::1]"], "2001:db8::1"),
             (proxies, "fd00::1", &["2001:db8::1"], "2001:db8::1"),
             (proxies, "::ffff:127.0.0.1", &["1.2.3.4"], "1.2.3.4"),
+            (proxies, "127.0.0.1", &["::ffff:1.2.3.4"], "1.2.3.4"),
+            (
+                proxies,
+                "127.0.0.1",
+                &["\"[2001:db8::1]:5678\""],
+                "2001:db8::1",
+            ),
             // What is no address ends the list.
             (proxies, "127.0.0.1", &["1.2.3.4, unknown"], "127.0.0.1"),
             (proxies, "127.0.0.1", &["1.2.3.4, , 10.1.1.1"], "10.1.1.1"),
@@ -154,8 +206,65 @@ mod tests {
     }
 
     #[test]
+    fn forwarded_names_the_client_as_well() {
+        let proxies =
+            TrustedProxies::new(["127.0.0.1", "10.0.0.0/8"].map(|text| text.parse().unwrap()));
+        let peer = "127.0.0.1:1".parse().unwrap();
+        for (forwarded, address, tls) in [
+            ("for=1.2.3.4", "1.2.3.4", false),
+            ("for=1.2.3.4;proto=https;by=10.0.0.1", "1.2.3.4", true),
+            (
+                "For=\"[2001:db8:cafe::17]:4711\"",
+                "2001:db8:cafe::17",
+                false,
+            ),
+            (
+                "for=6.6.6.6, for=1.2.3.4;proto=HTTPS, for=10.0.0.1",
+                "1.2.3.4",
+                true,
+            ),
+            ("for=1.2.3.4, for=_hidden", "127.0.0.1", false),
+            ("for=unknown", "127.0.0.1", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("forwarded", forwarded.parse().unwrap());
+            let sender = proxies.sender(peer, false, &headers);
+            assert_eq!(
+                (sender.address.to_string().as_str(), sender.tls),
+                (address, tls),
+                "{forwarded}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_range_that_is_taken_holds_the_peers_it_names() {
+        for (given, peer) in [
+            ("10.1.2.3/8", "10.200.0.1"),
+            (" 10.0.0.0/8 ", "10.200.0.1"),
+            ("::ffff:127.0.0.1", "127.0.0.1"),
+            ("::ffff:10.1.2.3/104", "10.200.0.1"),
+            ("::ffff:10.0.0.0/104", "::ffff:10.200.0.1"),
+            ("[::1]", "::1"),
+            ("fd00::5/8", "fd12::1"),
+            ("0.0.0.0/0", "9.9.9.9"),
+        ] {
+            let proxies = TrustedProxies::new([given.parse().unwrap()]);
+            assert!(proxies.trusts(peer.parse().unwrap()), "{given} {peer}");
+        }
+    }
+
+    #[test]
     fn what_is_no_range_is_refused() {
-        for text in ["", "localhost", "10.0.0.0/33", "10.0.0/8", "1.2.3.4:80"] {
+        for text in [
+            "",
+            "*",
+            "localhost",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "1.2.3.4:80",
+            "1.2.3.4/",
+        ] {
             assert_eq!(text.parse::<Network>(), Err(NetworkError), "{text}");
         }
     }

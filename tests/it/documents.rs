@@ -131,7 +131,7 @@ impl Documents {
     ) -> Result<(), String> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let status = reply.status.as_u16();
-        if method == "OPTIONS" || path.starts_with("/socket.io/") || status == 304 {
+        if method == "OPTIONS" || path.starts_with("/socket.io") || status == 304 {
             return Ok(());
         }
         let failed = |code: &str| {

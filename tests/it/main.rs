@@ -12,6 +12,7 @@
 
 mod accounts;
 mod acme;
+mod addresses;
 mod admin;
 mod api;
 mod bursts;

@@ -123,7 +123,7 @@ pub(in crate::http) async fn create_invite(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
-    let base = base_url(&request);
+    let base = base_url(app, &request);
     let body = body(request).await?;
     // Everything has a default, so that nothing need be sent.
     let fields = match body.trim() {
@@ -157,7 +157,7 @@ pub(in crate::http) async fn invites(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let base = base_url(request);
+    let base = base_url(app, request);
     let invites = app.accounts.invites(admin(app, request).await?).into_iter();
     let rows: Vec<_> = invites
         .map(|invite| InviteRow::new(&base, invite))

@@ -1,0 +1,172 @@
+//! What flags may say: each value is brought into the one form that works, or refused with words.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use url::{Host, Url};
+
+/// The longest name of a machine (RFC 1035, section 2.3.4).
+const MAX_NAME_CHARS: usize = 253;
+
+/// An address of this machine, not a name: which of a name's addresses would it be?
+pub(super) fn host(text: &str) -> Result<IpAddr, String> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    bare.unwrap_or(text).parse().map_err(|_| {
+        "give an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them".to_owned()
+    })
+}
+
+/// An address of this machine, with a port.
+pub(super) fn listener(text: &str) -> Result<SocketAddr, String> {
+    let text = text.trim();
+    let port = text.rsplit_once(':').and_then(|(name, port)| {
+        let is_here = name.eq_ignore_ascii_case("localhost");
+        is_here.then(|| port.parse().ok()).flatten()
+    });
+    let here = port.map(|port| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
+    here.or_else(|| text.parse().ok()).ok_or_else(|| {
+        "give an address of this machine and a port, such as 127.0.0.1:9100".to_owned()
+    })
+}
+
+/// A name that a certificate can be for: no URL, no pattern, no address.
+pub(super) fn domain(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    match Host::parse(name) {
+        Ok(Host::Domain(name)) if name.len() <= MAX_NAME_CHARS && name.split('.').all(is_label) => {
+            Ok(name)
+        }
+        _ if text.contains('*') => {
+            Err("there are no certificates for * by this way: give each name by itself".to_owned())
+        }
+        _ => Err("give a name such as chat.example.org, without https:// and port".to_owned()),
+    }
+}
+
+/// An address in the web.
+pub(super) fn web_address(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+            Ok(text.to_owned())
+        }
+        _ => Err("give a URL that begins with https://".to_owned()),
+    }
+}
+
+/// What a claim of tokens says. No issuer means blanks around it, or nothing.
+pub(super) fn claim(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("give the text that the tokens carry, or leave it out".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_that_is_taken_can_be_that_of_a_certificate() {
+        for (text, name) in [
+            ("chat.example.org", "chat.example.org"),
+            (" Chat.Example.ORG. ", "chat.example.org"),
+            ("münchen.de", "xn--mnchen-3ya.de"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(domain(text).as_deref(), Ok(name), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "https://chat.example.org",
+            "chat.example.org:443",
+            "chat.example.org/",
+            "*.example.org",
+            "192.0.2.1",
+            "[::1]",
+            "a..b",
+            "-a.example.org",
+            "a_b.example.org",
+            "ada@example.org",
+            "a b.example.org",
+        ] {
+            assert!(domain(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_address_that_is_taken_can_be_listened_on() {
+        for (text, address) in [
+            ("localhost", "127.0.0.1"),
+            ("LocalHost", "127.0.0.1"),
+            (" 0.0.0.0 ", "0.0.0.0"),
+            ("[::1]", "::1"),
+            ("::", "::"),
+        ] {
+            assert_eq!(host(text), Ok(address.parse().unwrap()), "{text}");
+        }
+        for text in [
+            "",
+            "*",
+            "chat.example.org",
+            "127.0.0.1:8080",
+            "http://127.0.0.1",
+        ] {
+            assert!(host(text).is_err(), "{text}");
+        }
+        for (text, address) in [
+            ("localhost:9100", "127.0.0.1:9100"),
+            ("[::1]:9100", "[::1]:9100"),
+            (" 127.0.0.1:9100", "127.0.0.1:9100"),
+        ] {
+            assert_eq!(listener(text), Ok(address.parse().unwrap()), "{text}");
+        }
+        for text in [
+            "",
+            "9100",
+            ":9100",
+            "localhost",
+            "chat.example.org:9100",
+            "localhost:x",
+        ] {
+            assert!(listener(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_claim_has_no_blanks_around_it_and_is_not_empty() {
+        assert_eq!(claim(" https://issuer ").as_deref(), Ok("https://issuer"));
+        assert!(claim("").is_err() && claim("  ").is_err());
+    }
+
+    #[test]
+    fn an_authority_is_asked_over_the_web() {
+        for text in ["https://localhost:14000/dir", " https://acme.example/dir"] {
+            assert_eq!(web_address(text).as_deref(), Ok(text.trim()));
+        }
+        for text in [
+            "",
+            "acme.example/dir",
+            "ftp://a/dir",
+            "https://",
+            "file:///dir",
+        ] {
+            assert!(web_address(text).is_err(), "{text}");
+        }
+    }
+}
