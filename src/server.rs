@@ -10,6 +10,7 @@ mod control;
 mod demo;
 mod metrics;
 mod places;
+mod plain;
 mod reload;
 mod serving;
 mod tls;

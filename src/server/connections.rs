@@ -43,6 +43,8 @@ pub struct Connections {
     receiving: CancellationToken,
     ending: Ending,
     refusals: Arc<Seldom>,
+    misled: Arc<Seldom>,
+    hurried: Arc<Seldom>,
     failures: Arc<Seldom>,
 }
 
@@ -77,6 +79,8 @@ impl Connections {
             receiving,
             ending: Ending::default(),
             refusals: Arc::default(),
+            misled: Arc::default(),
+            hurried: Arc::default(),
             failures: Arc::default(),
         }
     }
@@ -159,13 +163,34 @@ impl Connections {
         let handle = move |request| handle(receiving(request, &reception), peer);
         let ending = self.ending.clone();
         match self.tls.clone() {
-            None => self.tasks.spawn(speak_http1(stream, handle, visit, ending)),
+            None => {
+                let (traffic, misled) = (Arc::clone(&visit.traffic), Arc::clone(&self.misled));
+                self.tasks.spawn(async move {
+                    speak_http1(stream, handle, visit, ending).await;
+                    if traffic.began_as_tls()
+                        && let Some(count) = misled.now()
+                    {
+                        tracing::info!(
+                            count,
+                            "TLS was spoken to the port of plain HTTP: begin the address with http://, or give the server \
+                             a certificate (--tls-cert, --acme-domain)"
+                        );
+                    }
+                })
+            }
             Some(tls) => {
                 if limited.is_some_and(|address| {
                     let checked = self.limits.check(Kind::Handshakes, Key::Address(address));
                     checked.is_err()
                 }) {
                     METRICS.turned_away("handshakes");
+                    if let Some(count) = self.hurried.now() {
+                        tracing::info!(
+                            count,
+                            "an address began more TLS handshakes than --rate-limit handshakes lets it; where it is a \
+                             proxy's, name it by --trusted-proxy"
+                        );
+                    }
                     return;
                 }
                 self.tasks.spawn(async move {

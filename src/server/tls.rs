@@ -20,8 +20,10 @@ use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
+use super::plain;
 use super::turns::Turns;
 use crate::transport::Stream;
+use crate::web::Seldom;
 
 /// How long a client may take to agree on a key.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -106,6 +108,7 @@ pub(super) struct Tls {
     /// What the authority is shown when it looks whether this is the host of that name.
     challenge: Option<Arc<ServerConfig>>,
     turns: Turns,
+    plain: Seldom,
 }
 
 /// Sees to it that nobody else can look into a folder for keys, or has put it there.
@@ -180,6 +183,7 @@ impl Tls {
             config: RwLock::new(Arc::new(config)),
             challenge: Some(state.challenge_rustls_config_with_provider(provider)),
             turns: Turns::default(),
+            plain: Seldom::default(),
         };
         Ok((tls, state))
     }
@@ -196,6 +200,7 @@ impl Tls {
             config: RwLock::new(config),
             challenge: None,
             turns: Turns::default(),
+            plain: Seldom::default(),
         })
     }
 
@@ -206,12 +211,22 @@ impl Tls {
         Ok(())
     }
 
-    /// `None` where it was the authority that came to look.
+    /// `None` where it was the authority that came to look, or who does not speak TLS.
     async fn shake_hands(
         &self,
         stream: Stream,
         address: IpAddr,
     ) -> std::io::Result<Option<TlsStream<Stream>>> {
+        if plain::is_spoken(&stream).await? {
+            if let Some(count) = self.plain.now() {
+                tracing::info!(
+                    count,
+                    "plain HTTP was spoken to the port of HTTPS: begin the address with https://"
+                );
+            }
+            plain::answer(stream).await?;
+            return Ok(None);
+        }
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         if let Some(challenge) = &self.challenge
             && is_tls_alpn_challenge(&start.client_hello())

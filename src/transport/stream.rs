@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use tokio::time::{Instant, Sleep};
 use crate::budget::ANSWER_STEP;
 use crate::metrics::METRICS;
 
+/// The type of a TLS record that carries a handshake; no method of HTTP begins so.
+const TLS_HANDSHAKE: u16 = 22;
+
 /// What is known of one connection's writes. Shared with the connection's owner.
 #[derive(Debug)]
 pub struct Traffic {
@@ -27,6 +30,8 @@ pub struct Traffic {
     blocked_at: AtomicU64,
     /// Whether the write that was tried last found no room.
     is_blocked: AtomicBool,
+    /// The first byte that the client sent, and one more; 0 before that.
+    first: AtomicU16,
     /// Whether the stream itself ends writes that make no progress.
     is_watched: AtomicBool,
 }
@@ -39,6 +44,7 @@ impl Traffic {
             patience,
             blocked_at: AtomicU64::new(0),
             is_blocked: AtomicBool::new(false),
+            first: AtomicU16::new(0),
             is_watched: AtomicBool::new(true),
         }
     }
@@ -48,6 +54,11 @@ impl Traffic {
     /// How long a write may make no progress.
     pub fn patience(&self) -> Duration {
         self.patience
+    }
+
+    /// Whether what the client sent began as TLS does (RFC 8446, section 5.1).
+    pub fn began_as_tls(&self) -> bool {
+        self.first.load(Ordering::Relaxed) == TLS_HANDSHAKE + 1
     }
 
     /// Leaves writes without progress to the user of the stream: a WebSocket has a policy of its own.
@@ -84,6 +95,8 @@ pub struct Stream {
     /// Made when a write first finds no room.
     timer: Option<Pin<Box<Sleep>>>,
     is_waiting: bool,
+    /// Whether something was read.
+    has_begun: bool,
     /// Whatever is to live as long as the connection, through an upgrade too.
     _place: Arc<dyn Any + Send + Sync>,
 }
@@ -96,8 +109,14 @@ impl Stream {
             traffic,
             timer: None,
             is_waiting: false,
+            has_begun: false,
             _place: place,
         }
+    }
+
+    /// Reads what is there without taking it; waits until something is.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.peek(buffer).await
     }
 
     /// What a write came to, of which these are the first bytes.
@@ -161,7 +180,18 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_read(cx, buffer)
+        let stream = self.get_mut();
+        if stream.has_begun {
+            return Pin::new(&mut stream.io).poll_read(cx, buffer);
+        }
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut stream.io).poll_read(cx, buffer);
+        if let Some(first) = buffer.filled().get(before) {
+            stream.has_begun = true;
+            let first = u16::from(*first) + 1;
+            stream.traffic.first.store(first, Ordering::Relaxed);
+        }
+        polled
     }
 }
 

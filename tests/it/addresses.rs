@@ -9,7 +9,8 @@ use chatd::web::{PublicUrl, TrustedProxies};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
-use tokio::io::BufReader;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::program::{Running, until_ready};
@@ -298,6 +299,25 @@ async fn every_refusal_before_a_session_leaves_a_line_that_says_what_mends_it() 
     ] {
         assert_eq!(count(&log, words), 1, "{words}: {log}");
     }
+}
+
+#[tokio::test]
+async fn tls_at_the_port_of_plain_http_leaves_a_line() {
+    let server = Running::start(&[], &[]).await;
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(server.remote.address).await.unwrap();
+        stream
+            .write_all(b"\x16\x03\x01\x00\x05hello\r\n\r\n")
+            .await
+            .unwrap();
+        let _ = soon(stream.read_to_end(&mut Vec::new())).await;
+    }
+    let log = server.stop().await;
+    assert_eq!(
+        count(&log, "TLS was spoken to the port of plain HTTP"),
+        1,
+        "{log}"
+    );
 }
 
 /// Starts chatd, which is to say that it listens; gives what it said until it is ready, and its address.

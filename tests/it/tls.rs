@@ -197,11 +197,51 @@ async fn whoever_speaks_no_tls_or_says_nothing_harms_nobody() {
         .unwrap();
     let mut answer = Vec::new();
     let _ = soon(plain.read_to_end(&mut answer)).await;
-    assert!(!answer.starts_with(b"HTTP"));
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 308 "), "{answer}");
     assert!(dial(&server, &cert, &[]).await.is_ok());
     // One that never ends its handshake does not hold the stop up either.
     server.stop().await;
     drop(silent);
+}
+
+#[tokio::test]
+async fn plain_http_at_the_port_of_https_is_answered_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _) = start(folder.path()).await;
+    let post = [
+        "POST /api/auth/login HTTP/1.1\r\nhost: chat.example.org\r\ncontent-length: 40000\r\n\r\n",
+        &"x".repeat(40_000),
+    ]
+    .concat();
+    for (asked, words) in [
+        (
+            "GET /?setup=x HTTP/1.1\r\nhost: chat.example.org:8443\r\n\r\n",
+            &[
+                "HTTP/1.1 308 ",
+                "\r\nlocation: https://chat.example.org:8443/?setup=x\r\n",
+            ][..],
+        ),
+        (
+            "GET / HTTP/1.1\r\n\r\n",
+            &[
+                "HTTP/1.1 400 ",
+                "plain HTTP request was sent to the HTTPS port",
+            ],
+        ),
+        (&post, &["HTTP/1.1 400 ", "HTTPS port"]),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &["HTTP/1.1 400 "]),
+    ] {
+        let mut plain = TcpStream::connect(server.address).await.unwrap();
+        plain.write_all(asked.as_bytes()).await.unwrap();
+        plain.shutdown().await.unwrap();
+        let mut answer = String::new();
+        soon(plain.read_to_string(&mut answer)).await.unwrap();
+        for words in words {
+            assert!(answer.contains(words), "{words}: {answer}");
+        }
+    }
+    server.stop().await;
 }
 
 #[tokio::test]
