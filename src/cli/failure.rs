@@ -129,7 +129,7 @@ pub(super) fn usage(error: &clap::Error) -> String {
 }
 
 /// A text in which what stands before the @ of a URL is left out: a name, and a password mostly.
-fn without_logins(text: &str) -> String {
+pub(super) fn without_logins(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {

@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use hyper::header::ORIGIN;
 use hyper::{Method, Request, StatusCode};
 use rand::distr::{Alphanumeric, SampleString};
 use serde_json::Value;
@@ -65,7 +66,9 @@ async fn probe(site: &Site, stream: UnixStream) -> Result<(Seen, Option<String>)
     operator.ask(Method::PUT, &path, Value::Null).await?;
     let connected = site.connect().await?;
     let local = connected.local.map(|local| local.to_string());
-    let request = Request::get(&path).header("x-forwarded-for", FORGED);
+    let request = Request::get(&path)
+        .header("x-forwarded-for", FORGED)
+        .header(ORIGIN, site.origin());
     let answer = site.request_on(connected, request, "", PATIENCE).await?;
     match answer.status() {
         StatusCode::OK => {}
@@ -90,15 +93,17 @@ type Finding = (&'static str, Result<String, String>);
 
 /// What is to be said of what arrived of a request that `local` sent with a forged `X-Forwarded-For`.
 fn judge(site: &Site, seen: &Seen, local: Option<&str>) -> Vec<Finding> {
-    let host = judge_host(&site.authority, seen.host.as_deref());
+    let host = judge_host(site, seen);
     let address = match (local, seen.peer.as_deref()) {
         (Some(local), Some(peer)) if local == peer => {
             Ok("no proxy in between; chatd sees its clients itself".to_owned())
         }
         _ => judge_address(seen),
     };
+    let called = site.to_string();
     // What no proxy is believed about is said already.
     let scheme = match (site.is_https(), seen.tls) {
+        _ if seen.url == called => Some(Ok("told as it is".to_owned())),
         (true, false) if seen.forwarded_proto.is_none() => Some(Err(
             "the proxy does not say that people come by https, and links of invites will begin with http (nginx: \
              proxy_set_header X-Forwarded-Proto $scheme;)"
@@ -114,17 +119,37 @@ fn judge(site: &Site, seen: &Seen, local: Option<&str>) -> Vec<Finding> {
         (true, false) => None,
         _ => Some(Ok("told as it is".to_owned())),
     };
+    // Where something is wrong with one of these, links are mended with it.
+    let are_told = host.is_ok() && address.is_ok() && matches!(scheme, Some(Ok(_)));
     let mut findings = vec![("Host", host), ("client address", address)];
     findings.extend(scheme.map(|scheme| ("scheme", scheme)));
+    if are_told {
+        findings.push(("links", judge_links(&called, &seen.url)));
+    }
     findings
 }
 
-fn judge_host(authority: &str, seen: Option<&str>) -> Result<String, String> {
-    match seen {
+fn judge_links(called: &str, url: &str) -> Result<String, String> {
+    match url == called {
+        true => Ok(format!("invites lead to {called}/")),
+        false => Err(format!(
+            "invites lead to {url}/ instead of {called}/: start chatd with --public-url {called}"
+        )),
+    }
+}
+
+fn judge_host(site: &Site, seen: &Seen) -> Result<String, String> {
+    let authority = &site.authority;
+    match seen.host.as_deref() {
         Some(host) if host.eq_ignore_ascii_case(authority) => Ok(format!("arrives as {host}")),
+        host if seen.is_own => Ok(format!(
+            "arrives as {}, and pages of {} are known as the server's own",
+            host.unwrap_or("nothing"),
+            site.origin()
+        )),
         other => Err(format!(
             "it arrives as {} instead of {authority}, so that WebSockets of the page are refused as another site's (nginx: \
-             proxy_set_header Host $http_host;)",
+             proxy_set_header Host $http_host;), or start chatd with --public-url {site}",
             other.unwrap_or("nothing")
         )),
     }
@@ -175,7 +200,34 @@ mod tests {
             host: Some(host.into()),
             forwarded_for: forwarded.first().map(|text| (*text).to_owned()),
             forwarded_proto: forwarded.get(1).map(|text| (*text).to_owned()),
+            url: format!("{}://{host}", if tls { "https" } else { "http" }),
+            is_own: host == "chat.example.org",
         }
+    }
+
+    #[test]
+    fn links_that_lose_the_path_are_found_out_and_a_public_url_mends_all_of_it() {
+        let site = Site::parse("https://example.org/chat/", None).unwrap();
+        let forwarded = &["192.0.2.77, 9.9.9.9", "https"];
+        let wrong = |seen: Seen| -> Vec<String> {
+            let findings = judge(&site, &seen, Some("127.0.0.1:1")).into_iter();
+            findings
+                .filter_map(|(what, finding)| Some(format!("{what}: {}", finding.err()?)))
+                .collect()
+        };
+        assert_eq!(
+            wrong(seen("example.org", "9.9.9.9", true, forwarded)),
+            [
+                "links: invites lead to https://example.org/ instead of https://example.org/chat/: start chatd with --public-url https://example.org/chat"
+            ]
+        );
+        // By the public URL, though the proxy says neither the host nor the scheme.
+        let mended = Seen {
+            url: "https://example.org/chat".into(),
+            is_own: true,
+            ..seen("127.0.0.1:8080", "9.9.9.9", false, &["192.0.2.77, 9.9.9.9"])
+        };
+        assert_eq!(wrong(mended), Vec::<String>::new());
     }
 
     #[test]

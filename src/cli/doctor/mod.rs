@@ -9,13 +9,14 @@ mod machine;
 mod report;
 mod sessions;
 mod site;
+mod verifier;
 mod way;
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::failure::chain;
+use super::failure::{chain, without_logins};
 use report::Report;
 
 /// Looks for what is wrong, and says how to mend it: a line a finding, and exit code 1 if something is.
@@ -26,10 +27,11 @@ use report::Report;
 /// the user who runs it or as root, since it asks the server by its control socket what arrived.
 #[derive(Args)]
 pub(super) struct Doctor {
-    /// How people reach the server, such as https://chat.example.org
+    /// How people reach the server, such as https://chat.example.org or https://example.org/chat
     #[arg(value_name = "URL")]
     url: Option<String>,
-    /// The certificate, in PEM form, by which the site's own is trusted, where the authority is a private one
+    /// The certificate, in PEM form, by which the site's own is trusted, where the authority is a private one; or the site's
+    /// own, where it signed it itself
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 }

@@ -224,8 +224,7 @@ async fn websocket(site: &Site) -> Vec<Finding> {
         Err(Refusal::Status(_)) if upgrade(site, false).await.is_ok() => {
             let mend = format!(
                 "refused to pages of {}: have the proxy pass the Host header on (nginx: proxy_set_header Host $http_host;), or \
-                 start chatd with --allow-origin {}",
-                site.origin(),
+                 start chatd with --public-url {site}",
                 site.origin()
             );
             return vec![(what, Err(mend))];
@@ -286,8 +285,8 @@ impl Refusal {
 async fn upgrade(site: &Site, as_page: bool) -> Result<WebSocketStream<Box<dyn Stream>>, Refusal> {
     let other = |error: &dyn std::error::Error| Refusal::Other(chain(error));
     let url = format!(
-        "ws://{}/socket.io/?EIO=4&transport=websocket",
-        site.authority
+        "ws://{}{}/socket.io/?EIO=4&transport=websocket",
+        site.authority, site.path
     );
     let mut request = url.into_client_request().map_err(|error| other(&error))?;
     if as_page {

@@ -1,5 +1,6 @@
 //! The public URL: its name, its port, its TLS, and single requests of it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,13 +14,16 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::chain;
+use super::verifier::Verifier;
+use super::{chain, without_logins};
+use crate::web::PublicUrl;
 
 /// How long anything may take that is not meant to wait.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
@@ -38,7 +42,16 @@ pub(super) struct Site {
     port: u16,
     /// As the `Host` header has it.
     pub(super) authority: String,
+    /// Below which the server is reached: `/chat`, or nothing.
+    pub(super) path: String,
     tls: Option<Arc<ClientConfig>>,
+}
+
+impl fmt::Display for Site {
+    /// The URL by which people come, without a slash at its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin(), self.path)
+    }
 }
 
 /// An open connection.
@@ -54,28 +67,18 @@ impl Site {
     /// Reads a URL; `ca` is a file of certificates that are trusted beside the public authorities'.
     pub(super) fn parse(url: &str, ca: Option<&Path>) -> Result<Self, String> {
         let wrong = || {
+            let url = without_logins(url);
             format!("{url}: give the URL by which people come, such as https://chat.example.org")
         };
-        let uri: Uri = url.parse().map_err(|_| wrong())?;
+        let public: PublicUrl = url.parse().map_err(|_| wrong())?;
+        let uri: Uri = public.to_string().parse().map_err(|_| wrong())?;
         let authority = uri.authority().ok_or_else(wrong)?;
-        if authority.as_str().contains('@') {
-            return Err(wrong());
-        }
-        let tls = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(wrong()),
-        };
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(format!(
-                "{url}: the doctor looks at the root of a name, not at {}: give a URL such as https://chat.example.org",
-                uri.path()
-            ));
-        }
+        let tls = uri.scheme_str() == Some("https");
         let host = authority.host().trim_matches(['[', ']']).to_owned();
         Ok(Self {
             port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
             authority: authority.as_str().to_owned(),
+            path: uri.path().trim_end_matches('/').to_owned(),
             tls: tls.then(|| client_config(ca)).transpose()?,
             host,
         })
@@ -146,7 +149,7 @@ impl Site {
         })
     }
 
-    /// Sends one request on a connection of its own, and gives the whole answer.
+    /// Sends one request for a path below the site's own on a connection of its own, and gives the whole answer.
     pub(super) async fn request(
         &self,
         request: hyper::http::request::Builder,
@@ -165,7 +168,7 @@ impl Site {
         body: impl Into<Bytes>,
         patience: Duration,
     ) -> Result<Response<Bytes>, String> {
-        let request: Request<Full<Bytes>> = request
+        let mut request: Request<Full<Bytes>> = request
             .header(HOST, &self.authority)
             .header(
                 "user-agent",
@@ -173,6 +176,8 @@ impl Site {
             )
             .body(Full::new(body.into()))
             .map_err(|error| chain(&error))?;
+        let below = format!("{}{}", self.path, request.uri());
+        *request.uri_mut() = below.parse().map_err(|_| format!("no path: {below}"))?;
         let answering = async {
             let (mut sender, connection) =
                 hyper::client::conn::http1::handshake(TokioIo::new(connected.stream))
@@ -205,27 +210,35 @@ pub(super) async fn within<T>(patience: Duration, what: impl Future<Output = T>)
 fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let mut given = Vec::new();
     if let Some(path) = ca {
         let failed =
             |error: &dyn std::error::Error| format!("--ca {}: {}", path.display(), chain(error));
         let pem = std::fs::read(path).map_err(|error| failed(&error))?;
-        let mut found = 0;
         for certificate in CertificateDer::pem_slice_iter(&pem) {
             let certificate = certificate.map_err(|error| failed(&error))?;
-            roots.add(certificate).map_err(|error| failed(&error))?;
-            found += 1;
+            roots
+                .add(certificate.clone())
+                .map_err(|error| failed(&error))?;
+            given.push(certificate);
         }
-        if found == 0 {
+        if given.is_empty() {
             return Err(format!(
                 "--ca {}: there is no certificate in it: give a PEM file",
                 path.display()
             ));
         }
     }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| chain(&error))?;
+    let verifier = Arc::new(Verifier { usual, given });
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| chain(&error))?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
@@ -251,7 +264,7 @@ fn tls_trouble(host: &str, error: &std::io::Error) -> String {
                 "the certificate is not valid yet: one of the two clocks is wrong"
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "the certificate is for another name: get one for this name"
+                "the certificate is for another name: get one whose subjectAltName is this one"
             }
             CertificateError::UnknownIssuer => {
                 "nobody knows who made the certificate: serve the whole chain (fullchain.pem), or give a private authority's by --ca"
@@ -271,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_names_a_site_at_its_root() {
+    fn a_url_names_a_site_at_its_root_or_below_a_path() {
         for (url, authority, host, port, origin) in [
             (
                 "https://chat.example.org",
@@ -288,6 +301,13 @@ mod tests {
                 "http://127.0.0.1:8080",
             ),
             ("http://[::1]:81", "[::1]:81", "::1", 81, "http://[::1]:81"),
+            (
+                "HTTPS://Chat.Example.org:443/talk/",
+                "chat.example.org",
+                "chat.example.org",
+                443,
+                "https://chat.example.org",
+            ),
         ] {
             let site = Site::parse(url, None).unwrap();
             assert_eq!(
@@ -295,17 +315,21 @@ mod tests {
                 (authority, host, port)
             );
             assert_eq!(site.origin(), origin);
+            assert_eq!(site.path, if url.contains("talk") { "/talk" } else { "" });
         }
         for (url, words) in [
             ("chat.example.org", "give the URL"),
             ("ftp://x", "give the URL"),
             ("https://user:secret@x", "give the URL"),
-            ("https://example.org/chat", "not at /chat"),
+            ("https://example.org/chat?a=b", "give the URL"),
         ] {
             let Err(error) = Site::parse(url, None) else {
                 panic!("{url}")
             };
-            assert!(error.contains(words), "{error}");
+            assert!(
+                error.contains(words) && !error.contains("secret"),
+                "{error}"
+            );
         }
     }
 }

@@ -95,7 +95,7 @@ async fn server(site: &Site, report: &mut Report) -> bool {
         let to = to.and_then(|to| to.to_str().ok()).unwrap_or("elsewhere");
         report.wrong(
             what,
-            &format!("it answers {status} and leads to {to}: give that URL, without a path"),
+            &format!("it answers {status} and leads to {to}: give the URL at which people end"),
         );
         return false;
     }

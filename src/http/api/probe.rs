@@ -14,12 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::describe::{Access, Operation};
 use crate::http::error::ApiError;
-use crate::http::request::{allow, operator, sender};
+use crate::http::request::{allow, base_url, operator, sender};
 use crate::http::router::PathParams;
 use crate::http::{App, Nothing, Operator, success};
 use crate::limits::Kind;
 use crate::model::{Code, Timestamp};
 use crate::transport::Body;
+use crate::web::Verdict;
 
 /// How long a code is known: far longer than one request takes.
 const LIFETIME_MS: u64 = 60_000;
@@ -36,7 +37,7 @@ struct Known {
     seen: Option<Seen>,
 }
 
-/// `{"peer","believed","address","tls","host","forwarded_for","forwarded_proto"}`: what arrived.
+/// `{"peer","believed","address","tls","host","forwarded_for","forwarded_proto","url","is_own"}`: what arrived.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Seen {
     /// The other end of the connection, with its port.
@@ -53,10 +54,14 @@ pub struct Seen {
     pub forwarded_for: Option<String>,
     /// `X-Forwarded-Proto`.
     pub forwarded_proto: Option<String>,
+    /// With what links to the server begin.
+    pub url: String,
+    /// Whether the page that the request's `Origin` names is taken for the server's own.
+    pub is_own: bool,
 }
 
 impl Seen {
-    fn of(request: &Request<Incoming>) -> Self {
+    fn of(app: &App, request: &Request<Incoming>) -> Self {
         let header = |name: HeaderName| {
             let values = request.headers().get_all(name);
             let values: Vec<_> = values
@@ -67,7 +72,11 @@ impl Seen {
             (!values.is_empty()).then(|| text.chars().take(MAX_HEADER_CHARS).collect())
         };
         let sender = sender(request);
+        let page = app.origins.verdict(request.headers(), sender.as_ref());
+        let url = base_url(app, request);
         Self {
+            url: url.chars().take(MAX_HEADER_CHARS).collect(),
+            is_own: page == Verdict::Own,
             peer: sender.map(|sender| sender.peer.to_string()),
             believed: sender.is_some_and(|sender| sender.believed),
             address: sender.map(|sender| sender.address.to_string()),
@@ -135,6 +144,6 @@ pub(in crate::http) async fn answer(
         let seen = probe.seen.clone().ok_or(ApiError::not_found())?;
         return Ok(success(StatusCode::OK, Some(seen), None::<Nothing>));
     }
-    probe.seen = Some(Seen::of(request));
+    probe.seen = Some(Seen::of(app, request));
     Ok(success(StatusCode::OK, None::<Nothing>, None::<Nothing>))
 }
