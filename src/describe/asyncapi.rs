@@ -7,14 +7,14 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::event::{Event, Events};
-use super::schemas::{Schemas, compact, failure, success};
+use super::schemas::{Schemas, compact, names, type_name};
 use super::{TITLE, VERSION};
 use crate::model::Code;
 
 const ABOUT: &str = "Socket.IO v4 at `/socket.io/`, in the namespace `/`; a stock client works. An event's payload is its \
 first argument. An event from a client may ask for an ack, which gets one object; where it asks for none and fails, \
 `chat_error` is sent. Where `x-cursor` is set, a second argument may follow: a string that names the event's place, which a \
-stock client shows by itself when it comes back.";
+stock client shows by itself when it comes back. `x-codes` of an ack lists the codes that its failure may have.";
 
 /// What any event of a client may be refused with.
 const ANY_EVENT: [Code; 5] = [
@@ -37,16 +37,18 @@ pub fn asyncapi(events: &Events) -> Value {
         document.message(&key, event.name, Some(event.about), payload, json!({}));
         let mut codes = ANY_EVENT.to_vec();
         codes.extend(event.codes);
-        codes.sort_by_key(|code| code.as_str());
         let data = event.ack.map(|of| schemas.said(of));
-        let ack = json!({ "oneOf": [success(data, None), failure(&failed, &codes)] });
+        let type_name = type_name(event.name);
+        let done = schemas.success(&format!("{type_name}Done"), data, None);
+        let either = json!({ "oneOf": [done, failed] });
+        let ack = schemas.component(&format!("{type_name}Ack"), either);
         let ack_key = format!("ack.{}", event.name);
         document.message(
             &ack_key,
             event.name,
             None,
             ack,
-            json!({ "x-packet": "ACK" }),
+            json!({ "x-packet": "ACK", "x-codes": names(&codes) }),
         );
         document.operation(&key, "receive", &[&key], Some(&[&ack_key]));
     }

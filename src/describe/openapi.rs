@@ -6,12 +6,13 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::operation::{Access, Content, Operation};
-use super::schemas::{SchemaOf, Schemas, compact, failure, schema_of, success};
+use super::schemas::{SchemaOf, Schemas, compact, names, schema_of, type_name};
 use super::{TITLE, VERSION};
 use crate::model::Code;
 
 const ABOUT: &str = "JSON in and out. Success: `{\"success\":true,\"data\":…}`; failure: \
-`{\"success\":false,\"error\":{\"code\":\"…\",\"message\":\"…\"}}`, with `retry_after_ms` where trying again helps. Paths under \
+`{\"success\":false,\"error\":{\"code\":\"…\",\"message\":\"…\"}}`, with `retry_after_ms` where trying again helps; `x-codes` of \
+a response lists the codes that it may have. Paths under \
 `/api` answer with and without a slash at their end. Messages are sent by the socket event `send_message` and by nothing \
 else; see `/api/asyncapi.json`.";
 
@@ -80,7 +81,7 @@ fn operation(rest: &Rest, route: &Routed, schemas: &mut Schemas, failed: &Value)
     let mut parameters = Vec::new();
     for (place, of) in [("path", operation.path), ("query", operation.query)] {
         if let Some(of) = of {
-            parameters.extend(self::parameters(place, &schemas.read(of)));
+            parameters.extend(self::parameters(place, &schemas.read_in_pieces(of)));
         }
     }
     let body = operation.body.map(|of| {
@@ -94,8 +95,10 @@ fn operation(rest: &Rest, route: &Routed, schemas: &mut Schemas, failed: &Value)
         ["", "api", tag, _, ..] | ["", "api", tag] if !tag.contains('.') => tag,
         _ => "server",
     };
+    let id = format!("{}{}", route.method.to_lowercase(), route.name);
+    let responses = responses(rest, (id.as_str(), operation), schemas, failed);
     compact(json!({
-        "operationId": format!("{}{}", route.method.to_lowercase(), route.name),
+        "operationId": id,
         "tags": [tag],
         "summary": summary.trim_end_matches('.'),
         "description": operation.about,
@@ -105,7 +108,7 @@ fn operation(rest: &Rest, route: &Routed, schemas: &mut Schemas, failed: &Value)
         },
         "parameters": Some(parameters).filter(|all| !all.is_empty()),
         "requestBody": body,
-        "responses": responses(rest, operation, schemas, failed),
+        "responses": responses,
     }))
 }
 
@@ -148,21 +151,11 @@ fn never_null(schema: &mut Value) {
 
 fn responses(
     rest: &Rest,
-    operation: &Operation,
+    (id, operation): (&str, &Operation),
     schemas: &mut Schemas,
     failed: &Value,
 ) -> Map<String, Value> {
-    let (media_type, schema) = match operation.content {
-        Content::Enveloped { data, meta } => {
-            let (data, meta) = (
-                data.map(|of| schemas.said(of)),
-                meta.map(|of| schemas.said(of)),
-            );
-            ("application/json", success(data, meta))
-        }
-        Content::Bare("application/json") => ("application/json", json!({ "type": "object" })),
-        Content::Bare(media_type) => (media_type, json!({})),
-    };
+    let (media_type, schema) = success(id, operation, schemas);
     let content = json!({ media_type: { "schema": schema } });
     let mut responses: Map<String, Value> = Map::new();
     for status in operation.answers {
@@ -180,17 +173,38 @@ fn responses(
         refusals.entry(403).or_default().push(*code);
     }
     for (status, codes) in refusals {
-        let names: Vec<_> = codes
-            .iter()
-            .map(|code| format!("`{}`", code.as_str()))
-            .collect();
+        let codes = names(&codes);
         responses.insert(
             status.to_string(),
             json!({
-                "description": names.join(", "),
-                "content": { "application/json": { "schema": failure(failed, &codes) } },
+                "description": format!("`{}`", codes.join("`, `")),
+                "content": { "application/json": { "schema": failed } },
+                "x-codes": codes,
             }),
         );
     }
     responses
+}
+
+/// The media type and the schema of a success.
+fn success(id: &str, operation: &Operation, schemas: &mut Schemas) -> (&'static str, Value) {
+    match operation.content {
+        Content::Enveloped { data, meta } => {
+            let data = data.map(|of| schemas.said(of));
+            let meta = meta.map(|of| schemas.said(of));
+            let name = match data {
+                Some(_) => format!("{}Done", type_name(id)),
+                None => "Done".to_owned(),
+            };
+            ("application/json", schemas.success(&name, data, meta))
+        }
+        Content::Bare("application/json") => {
+            let schema = json!({ "type": "object", "additionalProperties": true });
+            ("application/json", schemas.component("Document", schema))
+        }
+        Content::Bare(media_type) if media_type.starts_with("text/") => {
+            (media_type, json!({ "type": "string" }))
+        }
+        Content::Bare(media_type) => (media_type, json!({ "type": "string", "format": "binary" })),
+    }
 }

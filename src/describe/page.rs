@@ -1,9 +1,11 @@
 //! Both documents as one page for people: plain HTML, which needs no script.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 use serde_json::Value;
 
+use super::schemas::resolve;
 use super::{Rest, TITLE, VERSION};
 use crate::model::Code;
 
@@ -89,7 +91,7 @@ impl Page {
         self.section("routes", "Routes", openapi)?;
         for (path, methods) in entries(&openapi["paths"]) {
             for (method, operation) in entries(methods) {
-                self.route(path, method, operation)?;
+                self.route(openapi, path, method, operation)?;
             }
         }
         self.shapes("routes", openapi)?;
@@ -149,7 +151,8 @@ impl Page {
             self.html,
             "<article><h3 id=\"{key}\"><code>{name}</code> {direction}</h3><p>{about}</p>"
         )?;
-        self.fields("Payload", "events", &message["payload"])?;
+        let payload = resolve(document, &message["payload"]);
+        self.fields("Payload", "events", payload)?;
         if message["x-cursor"] == true {
             self.html
                 .push_str("<p>Ends with its cursor, a string, as a second argument.</p>");
@@ -161,20 +164,26 @@ impl Page {
                 "ACK" => "Ack",
                 packet => packet,
             };
-            match items(&reply["payload"]["oneOf"]).collect::<Vec<_>>()[..] {
-                [success, failure] => {
-                    let data = &success["properties"]["data"];
+            match items(&resolve(document, &reply["payload"])["oneOf"]).next() {
+                Some(success) => {
+                    let data = &resolve(document, success)["properties"]["data"];
                     self.kind_line("Ack, <code>data</code>", "events", data)?;
-                    self.refusals(failure)?;
+                    self.refusals(reply)?;
                 }
-                _ => self.kind_line(title, "events", &reply["payload"])?,
+                None => self.kind_line(title, "events", &reply["payload"])?,
             }
         }
         self.html.push_str("</article>");
         Ok(())
     }
 
-    fn route(&mut self, path: &str, method: &str, operation: &Value) -> fmt::Result {
+    fn route(
+        &mut self,
+        document: &Value,
+        path: &str,
+        method: &str,
+        operation: &Value,
+    ) -> fmt::Result {
         let id = text(&operation["operationId"]);
         let (method, path) = (method.to_uppercase(), Plain(path));
         let about = Prose(text(&operation["description"]));
@@ -197,10 +206,16 @@ impl Page {
             .collect();
         self.table("Path and query", "routes", &parameters)?;
         let body = &operation["requestBody"]["content"]["application/json"]["schema"];
-        self.fields("Body", "routes", body)?;
+        self.fields("Body", "routes", resolve(document, body))?;
+        self.responses(document, operation)?;
+        self.html.push_str("</article>");
+        Ok(())
+    }
+
+    fn responses(&mut self, document: &Value, operation: &Value) -> fmt::Result {
         for (status, response) in entries(&operation["responses"]) {
             for (media_type, content) in entries(&response["content"]) {
-                let schema = &content["schema"];
+                let schema = resolve(document, &content["schema"]);
                 if status.starts_with('2') {
                     let properties = &schema["properties"];
                     let title = format!("{status}, <code>data</code>");
@@ -228,16 +243,22 @@ impl Page {
                 }
             }
         }
-        self.html.push_str("</article>");
         Ok(())
     }
 
-    /// The shapes that others refer to.
+    /// The shapes to which something on the page links, from other shapes too.
     fn shapes(&mut self, of: &str, document: &Value) -> fmt::Result {
-        for (name, schema) in entries(&document["components"]["schemas"]) {
-            if name == "Code" {
-                continue;
+        let schemas = &document["components"]["schemas"];
+        let mut shown = BTreeSet::new();
+        let mut linked = linked(of, &self.html);
+        while let Some(name) = linked.pop() {
+            let shape = kind_of_all(of, &schemas[&name]);
+            if shown.insert(name) {
+                linked.extend(self::linked(of, &shape));
             }
+        }
+        for name in shown {
+            let schema = &schemas[&name];
             let about = Prose(text(&schema["description"]));
             write!(
                 self.html,
@@ -271,10 +292,9 @@ impl Page {
         Ok(())
     }
 
-    /// The codes that a failure may have.
-    fn refusals(&mut self, failure: &Value) -> fmt::Result {
-        let codes = items(&failure["allOf"])
-            .flat_map(|part| items(&part["properties"]["error"]["properties"]["code"]["enum"]));
+    /// The codes that an answer may have.
+    fn refusals(&mut self, answer: &Value) -> fmt::Result {
+        let codes = items(&answer["x-codes"]);
         let codes: Vec<_> = codes.map(|code| format!("`{}`", text(code))).collect();
         write!(
             self.html,
@@ -293,9 +313,6 @@ impl Page {
 
     /// The properties of an object.
     fn fields(&mut self, title: &str, of: &str, schema: &Value) -> fmt::Result {
-        if schema["$ref"].is_string() {
-            return self.kind_line(title, of, schema);
-        }
         let rows: Vec<Row<'_>> = entries(&schema["properties"])
             .map(|(name, property)| Row {
                 name,
@@ -339,6 +356,24 @@ struct Row<'a> {
 }
 
 /// A type in words, as HTML.
+/// The names of the shapes to which a piece of the page links.
+fn linked(of: &str, html: &str) -> Vec<String> {
+    let start = format!("href=\"#{of}-");
+    let names = html.split(start.as_str()).skip(1);
+    names
+        .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
+        .collect()
+}
+
+/// The kinds of all that is in a shape, for the links among them.
+fn kind_of_all(of: &str, schema: &Value) -> String {
+    let properties = entries(&schema["properties"]).map(|(_, property)| property);
+    properties
+        .chain(items(&schema["anyOf"]))
+        .map(|part| kind(of, part))
+        .collect()
+}
+
 fn kind(of: &str, schema: &Value) -> String {
     if let Some(target) = schema["$ref"].as_str() {
         let name = Plain(target.rsplit('/').next().unwrap_or_default());

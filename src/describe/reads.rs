@@ -7,8 +7,8 @@ macro_rules! reads {
     ($(#[$meta:meta])* $name:ident $(<$life:lifetime>)? from $source:ty {
         $($(#[$about:meta])* $how:ident $key:ident: $type:ty,)*
     }) => {
-        $(#[$meta])*
         #[derive(schemars::JsonSchema)]
+        $(#[$meta])*
         pub(super) struct $name $(<$life>)? {
             $($(#[$about])* pub(super) $key: reads!(@$how $type),)*
         }

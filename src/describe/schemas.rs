@@ -13,47 +13,88 @@ pub(super) fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schem
     generator.subschema_for::<T>()
 }
 
-/// Makes the schemas of one document: of what is read, which is written out wherever it is used, and of what is said,
-/// whose parts are kept once under `#/components/schemas`.
+/// The schemas of one document. Every object that a client sends or receives is a component of its own
+/// under `#/components/schemas` and is referred to from wherever it is used: code generators name
+/// their types after components, and make up names for what is written out in place.
 pub(super) struct Schemas {
     read: SchemaGenerator,
     said: SchemaGenerator,
+    inline: SchemaGenerator,
+    made: Map<String, Value>,
 }
 
 impl Schemas {
-    /// In this dialect.
+    /// Makes none yet, in this dialect.
     pub(super) fn new(dialect: fn() -> SchemaSettings) -> Self {
-        let read = dialect().with(|settings| {
-            settings.inline_subschemas = true;
-            settings.meta_schema = None;
-        });
-        let said = dialect().with(|settings| {
-            settings.definitions_path = "/components/schemas".into();
-            settings.meta_schema = None;
-        });
+        let settings = || {
+            dialect().with(|settings| {
+                settings.definitions_path = "/components/schemas".into();
+                settings.meta_schema = None;
+            })
+        };
+        let inline = settings().with(|settings| settings.inline_subschemas = true);
         Self {
-            read: read.for_deserialize().into_generator(),
-            said: said.for_serialize().into_generator(),
+            read: settings().for_deserialize().into_generator(),
+            said: settings().for_serialize().into_generator(),
+            inline: inline.for_deserialize().into_generator(),
+            made: Map::new(),
         }
     }
 
-    /// Of something that is decoded.
+    /// The schema of something that is decoded.
     pub(super) fn read(&mut self, of: SchemaOf) -> Value {
-        let mut schema = of(&mut self.read).to_value();
-        if let Some(schema) = schema.as_object_mut() {
-            schema.remove("title");
-        }
-        schema
+        of(&mut self.read).to_value()
     }
 
-    /// Of something that is encoded.
+    /// The schema of something that is decoded piece by piece, as parameters are, with all its parts
+    /// in place.
+    pub(super) fn read_in_pieces(&mut self, of: SchemaOf) -> Value {
+        of(&mut self.inline).to_value()
+    }
+
+    /// The schema of something that is encoded.
     pub(super) fn said(&mut self, of: SchemaOf) -> Value {
         of(&mut self.said).to_value()
     }
 
-    /// What was said, by name.
+    /// Makes a component of a schema, and refers to it.
+    pub(super) fn component(&mut self, name: &str, schema: Value) -> Value {
+        let before = self.made.insert(name.to_owned(), schema);
+        debug_assert!(
+            before.is_none_or(|before| before == self.made[name]),
+            "two components are called {name}"
+        );
+        refer(name)
+    }
+
+    /// Makes a component of a success: `{"success":true}`, with `data` and `meta` where there are some.
+    pub(super) fn success(
+        &mut self,
+        name: &str,
+        data: Option<Value>,
+        meta: Option<Value>,
+    ) -> Value {
+        // Generators of several languages take a `const` without a type for anything at all.
+        let success = json!({ "type": "boolean", "const": true });
+        let mut properties = Map::from_iter([("success".to_owned(), success)]);
+        properties.extend(data.map(|data| ("data".to_owned(), data)));
+        properties.extend(meta.map(|meta| ("meta".to_owned(), meta)));
+        let required: Vec<&String> = properties.keys().collect();
+        let schema = json!({ "type": "object", "required": required, "properties": properties });
+        self.component(name, schema)
+    }
+
+    /// Returns all components by name.
     pub(super) fn definitions(mut self) -> Map<String, Value> {
-        let mut definitions = self.said.take_definitions(true);
+        let mut definitions = self.made;
+        let read = self.read.take_definitions(true);
+        for (name, schema) in read.into_iter().chain(self.said.take_definitions(true)) {
+            let before = definitions.insert(name.clone(), schema);
+            debug_assert!(
+                before.is_none_or(|before| before == definitions[&name]),
+                "two components are called {name}"
+            );
+        }
         for schema in definitions.values_mut().filter_map(Value::as_object_mut) {
             schema.remove("title");
         }
@@ -61,20 +102,39 @@ impl Schemas {
     }
 }
 
-/// `{"success":true}`, with `data` and `meta` where there are some.
-pub(super) fn success(data: Option<Value>, meta: Option<Value>) -> Value {
-    let mut properties = Map::from_iter([("success".to_owned(), json!({ "const": true }))]);
-    properties.extend(data.map(|data| ("data".to_owned(), data)));
-    properties.extend(meta.map(|meta| ("meta".to_owned(), meta)));
-    let required: Vec<&String> = properties.keys().collect();
-    json!({ "type": "object", "required": required, "properties": properties })
+/// Refers to a component.
+fn refer(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-/// A failure whose code is one of these.
-pub(super) fn failure(failed: &Value, codes: &[Code]) -> Value {
-    let codes: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
-    let error = json!({ "properties": { "code": { "enum": codes } } });
-    json!({ "allOf": [failed, { "properties": { "success": { "const": false }, "error": error } }] })
+/// Returns what a schema refers to, or itself where it refers to nothing.
+pub(super) fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"]
+        .as_str()
+        .and_then(|path| path.strip_prefix('#'))
+    {
+        Some(path) => document.pointer(path).unwrap_or(schema),
+        None => schema,
+    }
+}
+
+/// Returns the names of codes, in the order of the alphabet, for `x-codes`. Which codes an answer may
+/// have is said beside its schema and not in it: all refusals are one type to a client.
+pub(super) fn names(codes: &[Code]) -> Vec<&'static str> {
+    let mut names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Joins the words of a name as types are called: `send_message` is `SendMessage`.
+pub(super) fn type_name(name: &str) -> String {
+    let words = name.split(|character: char| !character.is_ascii_alphanumeric());
+    let capitalized = words.filter_map(|word| {
+        let first = word.get(..1)?.to_ascii_uppercase();
+        Some(first + word.get(1..).unwrap_or_default())
+    });
+    capitalized.collect()
 }
 
 /// A document without what is not there.

@@ -104,6 +104,7 @@ impl Known {
 
 reads! {
     /// What `send_message` carries.
+    #[schemars(rename = "SendMessage")]
     NewMessage<'a> from Fields<'a> {
         /// Another existing user.
         required receiver_id: UserId,
@@ -116,6 +117,7 @@ reads! {
 
 reads! {
     /// What `mark_as_read` carries.
+    #[schemars(rename = "MarkAsRead")]
     OneRead from Fields<'_> {
         required message_id: MessageId,
     }
@@ -123,6 +125,7 @@ reads! {
 
 reads! {
     /// What `messege_read` carries.
+    #[schemars(rename = "MarkOwnRead")]
     OwnRead from Fields<'_> {
         required message_id: MessageId,
         /// The caller's own.
@@ -132,6 +135,7 @@ reads! {
 
 reads! {
     /// What `mark_chat_as_read` carries.
+    #[schemars(rename = "MarkChatAsRead")]
     WholeRead from Fields<'_> {
         /// Who wrote the messages.
         required user_id: UserId,
@@ -142,6 +146,7 @@ reads! {
 
 reads! {
     /// What `typing` carries.
+    #[schemars(rename = "SendTyping")]
     TypingTo from Fields<'_> {
         required receiver_id: UserId,
         required is_typing: bool,
@@ -150,6 +155,7 @@ reads! {
 
 reads! {
     /// What `presence_subscribe` carries.
+    #[schemars(rename = "PresenceSubscribe")]
     Watched from Fields<'_> {
         /// At most 500.
         required user_ids: Vec<UserId>,

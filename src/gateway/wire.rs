@@ -102,7 +102,9 @@ impl<T> Succeeded<T> {
 
 /// The one object of an ack, where it failed: `{"success":false,"error":{"code":"…","message":"…"}}`
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Failure")]
 pub(super) struct Failed<'a> {
+    #[schemars(extend("const" = false))]
     success: bool,
     error: &'a Failure,
 }
@@ -143,6 +145,7 @@ pub(super) struct RefusalData {
 
 /// What an event failed with: `{"code":"…","message":"…","retry_after_ms":1000?}`
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ErrorDetail")]
 pub(super) struct Failure {
     pub(super) code: Code,
     /// For the developer of a client.
@@ -155,6 +158,7 @@ pub(super) struct Failure {
 /// `chat_error`, to the socket concerned, for an event that asked for no ack, and with `connect` as its event when the
 /// socket may not stay: `{"event":"…","code":"…","message":"…","client_id":"…"?}`
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChatError")]
 pub(super) struct ChatErrorEvent<'a> {
     /// Which event.
     pub(super) event: &'a str,

@@ -26,13 +26,14 @@ pub(super) struct ApiError {
 /// A refusal.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Failure<'a> {
+    #[schemars(extend("const" = false))]
     success: bool,
     error: ErrorBody<'a>,
 }
 
 /// What went wrong.
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Error")]
+#[schemars(rename = "ErrorDetail")]
 struct ErrorBody<'a> {
     code: Code,
     /// For the developer of a client.

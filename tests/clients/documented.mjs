@@ -59,7 +59,14 @@ export class Documents {
     assert.ok(response, `${method} ${route}: ${status} is not documented: ${JSON.stringify(body)}`);
     const content = response.content[headers.get("content-type")];
     assert.ok(content, `${method} ${route}: ${headers.get("content-type")} is not documented for ${status}`);
-    if (body !== undefined) this.#check(this.rest, this.openapi, `${method} ${route} ${status}`, content.schema, body);
+    if (body === undefined) return;
+    this.#check(this.rest, this.openapi, `${method} ${route} ${status}`, content.schema, body);
+    if (body?.success === false) this.#refusal(`${method} ${route} ${status}`, response, body);
+  }
+
+  /** A refusal has one of the codes that are listed for it. */
+  #refusal(key, { "x-codes": codes }, { error }) {
+    assert.ok(codes?.includes(error.code), `${key}: ${error.code} is not one of ${codes}`);
   }
 
   /** A request of one who keeps to the documents: of a documented route, with the body that is read there. */
@@ -98,7 +105,8 @@ export class Documents {
   /** An ack, and what was sent where that went well. */
   ack(name, [payload], answer) {
     if (!this.asyncapi.components.messages[`ack.${name}`] && answer?.error?.code === "invalid_payload") return;
-    this.#message(`ack.${name}`, answer);
+    const message = this.#message(`ack.${name}`, answer);
     if (answer.success) this.said(name, payload);
+    else this.#refusal(`ack.${name}`, message, answer);
   }
 }

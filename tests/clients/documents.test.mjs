@@ -55,6 +55,10 @@ test("what is not documented is found", () => {
   documents.said("x", { id: 1 });
   documents.connecting("connected", { id: 1 });
   assert.throws(() => documents.reply("GET", "/api/x", { status: 200, body: {}, headers }), /required/);
+  Object.assign(openapi.paths["/api/x"].get.responses, { 403: { ...json("error"), "x-codes": ["forbidden"] } });
+  const refusal = (code) => ({ status: 403, body: { success: false, error: { code } }, headers });
+  documents.reply("GET", "/api/x", refusal("forbidden"));
+  assert.throws(() => documents.reply("GET", "/api/x", refusal("not_found")), /not_found is not one of forbidden/);
   assert.throws(() => documents.reply("GET", "/api/x", { status: 418, body: {}, headers }), /418 is not documented/);
   assert.throws(() => documents.reply("POST", "/api/x", { status: 200, body: {}, headers }), /not documented/);
   assert.throws(() => documents.request("POST", "/api/x"), /not documented/);

@@ -93,6 +93,15 @@ fn close(schema: &mut Value) {
     }
 }
 
+/// Whether the code of a refusal is one of those that are documented for it.
+fn among(codes: &Value, code: impl Into<Value>) -> Result<(), String> {
+    let code = code.into();
+    match codes.as_array().is_some_and(|all| all.contains(&code)) {
+        true => Ok(()),
+        false => Err(format!("{code} is not one of {codes}")),
+    }
+}
+
 /// A part of a path in a JSON pointer.
 fn escaped(part: &str) -> String {
     part.replace('~', "~0").replace('/', "~1")
@@ -179,7 +188,11 @@ impl Documents {
             self.rest.check(&place, &reply.json(), true)?;
         }
         if !reply.status.is_success() {
-            return Ok(());
+            return match media_type == "application/json" && !is_head {
+                true => among(&response["x-codes"], reply.code())
+                    .map_err(|error| format!("{method} {route}: {error}")),
+                false => Ok(()),
+            };
         }
         let parameters = documented["parameters"].as_array();
         for (key, _) in query.split('&').filter_map(|pair| pair.split_once('=')) {
@@ -229,9 +242,10 @@ impl Documents {
         }
         self.check_message(&key, ack, true)?;
         if ack["success"] == true {
-            self.check_message(&format!("from_client.{name}"), &sent[1], false)?;
+            return self.check_message(&format!("from_client.{name}"), &sent[1], false);
         }
-        Ok(())
+        let codes = &self.events.told["components"]["messages"][&key]["x-codes"];
+        among(codes, ack["error"]["code"].clone()).map_err(|error| format!("{key}: {error}"))
     }
 
     /// Whether the answer to a CONNECT in the chat's namespace is documented, and the CONNECT if that went well.

@@ -73,6 +73,7 @@ reads! {
 
 reads! {
     /// What is to be changed; what is absent stays.
+    #[schemars(rename = "AccountChange")]
     ChangedAccount from Fields<'_> {
         optional username: String,
         /// Null for none.

@@ -40,6 +40,7 @@ impl Account {
 /// The caller's own account after a change; with a new password also `"token","expires_at"`, since all earlier ones are
 /// revoked.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChangedOwnAccount")]
 struct Changed {
     #[serde(flatten)]
     account: Account,
@@ -193,6 +194,7 @@ pub(in crate::http) async fn me(
 
 reads! {
     /// What the caller wants changed; what is absent stays.
+    #[schemars(rename = "OwnAccountChange")]
     Change from Fields<'_> {
         optional username: String,
         /// An `https:` URL; null for none.
