@@ -23,6 +23,14 @@ struct Claims {
     iss: String,
     /// The account's token version when it was issued.
     ver: u32,
+    /// When that version began, in milliseconds; absent in tokens of earlier versions of chatd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<u64>,
+}
+
+/// When the token version of an account began: with the account, or with what revoked the earlier ones.
+fn began(user: &User) -> Timestamp {
+    user.revoked_at.unwrap_or(user.created_at)
 }
 
 /// What a valid token says.
@@ -45,8 +53,9 @@ pub struct Grant {
 /// By what a token is told from those that were revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// One of ours: the account's token version when it was issued.
-    Version(u32),
+    /// One of ours: the account's token version when it was issued, and when that began, if it says so. A data file that
+    /// went back in time gives ids and versions again, to others too, and a version that is given again began later.
+    Version(u32, Option<Timestamp>),
     /// One of another issuer.
     Foreign {
         /// When it was issued, if it says so.
@@ -63,7 +72,9 @@ impl Grant {
     /// file does not know. Our own from before then have another signature.
     pub(super) fn is_revoked(&self, user: &User, known_from: Option<Timestamp>) -> bool {
         match self.proof {
-            Proof::Version(version) => version != user.token_version,
+            Proof::Version(version, since) => {
+                version != user.token_version || since.is_some_and(|since| since != began(user))
+            }
             Proof::Foreign { issued_at, .. } => {
                 // Tokens tell seconds. One that tells none is not refused here: so would be all that its issuer will issue.
                 let is_forgotten = known_from
@@ -134,6 +145,7 @@ impl Tokens {
             exp,
             iss: ISSUER.to_owned(),
             ver: user.token_version,
+            since: Some(began(user).as_ms()),
         };
         match jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding) {
             Ok(token) => Ok((token, Timestamp::from_ms(exp * 1_000))),
@@ -162,7 +174,7 @@ impl Tokens {
             grant: Grant {
                 user_id: claims.sub.parse().map_err(|_| AccountError::InvalidToken)?,
                 refused_from: expires_at,
-                proof: Proof::Version(claims.ver),
+                proof: Proof::Version(claims.ver, claims.since.map(Timestamp::from_ms)),
             },
         })
     }
@@ -206,7 +218,7 @@ mod tests {
                 verified.grant.proof,
                 verified.expires_at
             ),
-            (29, Proof::Version(3), expires_at)
+            (29, Proof::Version(3, Some(NOW)), expires_at)
         );
         let last = Timestamp::from_ms(expires_at.as_ms() - 1);
         assert!(tokens.verify(&token, last).is_ok());
@@ -234,6 +246,60 @@ mod tests {
             assert_eq!(is_after(at, revoked), after, "{issued_at}");
         }
         assert!(!is_after(NOW, NOW));
+    }
+
+    /// A copy of a stopped server's file was put in its place: whoever registered first then had the id of somebody who had
+    /// registered after the copy, and the token of that one was good for their account.
+    #[test]
+    fn a_token_is_not_good_for_whoever_gets_its_id_once_the_file_went_back() {
+        let tokens = tokens(b"secret");
+        let later = NOW.plus(Duration::from_millis(1));
+        let is_good_for = |holder: &User, user: &User| {
+            let (token, _) = tokens.issue(holder, later).unwrap();
+            let grant = tokens.verify(&token, later).unwrap().grant;
+            !grant.is_revoked(user, None)
+        };
+        let lost = user();
+        let mut renamed = user();
+        renamed.username = Username::registered("eve").unwrap();
+        assert!(is_good_for(&lost, &renamed), "it is the same account");
+        let mut given_again = user();
+        given_again.created_at = later;
+        assert!(!is_good_for(&lost, &given_again));
+        assert!(is_good_for(&given_again, &given_again));
+        // Likewise a version of the same account.
+        let revoked = |at| User {
+            token_version: 4,
+            revoked_at: Some(at),
+            ..user()
+        };
+        assert!(!is_good_for(&revoked(NOW), &revoked(later)));
+        assert!(is_good_for(&revoked(later), &revoked(later)));
+        assert!(!is_good_for(&lost, &revoked(later)));
+    }
+
+    #[test]
+    fn a_token_of_an_earlier_version_that_does_not_say_since_when_is_good_by_its_number() {
+        let tokens = tokens(b"secret");
+        let claims = Claims {
+            sub: "29".into(),
+            username: "ada".into(),
+            iat: NOW.as_secs(),
+            exp: NOW.as_secs() + 9,
+            iss: ISSUER.into(),
+            ver: 3,
+            since: None,
+        };
+        let header = Header::new(Algorithm::HS256);
+        let token = jsonwebtoken::encode(&header, &claims, &tokens.encoding).unwrap();
+        let grant = tokens.verify(&token, NOW).unwrap().grant;
+        assert_eq!(grant.proof, Proof::Version(3, None));
+        assert!(!grant.is_revoked(&user(), None));
+        let revoked = User {
+            token_version: 4,
+            ..user()
+        };
+        assert!(grant.is_revoked(&revoked, None));
     }
 
     #[test]
