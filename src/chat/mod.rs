@@ -24,7 +24,7 @@ pub use update::{MessageSent, UPDATES, Update, updates};
 
 use crate::model::{
     ChatRead, ClientId, Cursor, CursorKeys, DEFAULT_MAX_MESSAGE_CHARS, Message, MessageId,
-    MessageRead, Origin, Timestamp, UserId, check_content,
+    MessageRead, Origin, Place, Timestamp, UserId, check_content,
 };
 use crate::store::{Change, Committed, Store, StoreError};
 
@@ -316,6 +316,30 @@ impl Chat {
     /// The keys that seal cursors.
     pub fn cursor_keys(&self) -> &CursorKeys {
         &self.cursor_keys
+    }
+
+    /// Reads a cursor of this person; `None` where its entry is not in the log as it was when the cursor was given.
+    pub fn open_cursor(&self, text: &str, user: UserId) -> Option<Cursor> {
+        self.in_log(|keys| Cursor::open(text, keys, user), |cursor| cursor.entry)
+    }
+
+    /// Reads a place of this person, likewise.
+    pub fn open_place(&self, text: &str, user: UserId) -> Option<Place> {
+        self.in_log(|keys| Place::open(text, keys, user), |place| place.entry)
+    }
+
+    /// What `open` reads, where the log reaches its entry by now.
+    ///
+    /// A copy of a running server's file may have lost the end of an era, whose key it keeps. An entry from there can still
+    /// be opened until a transaction begins the next era, and would be taken for another of the same id if that came
+    /// before the log is read. So the end of the log is looked up first: the eras of all up to it are known afterwards.
+    fn in_log<T>(
+        &self,
+        open: impl FnOnce(&CursorKeys) -> Option<T>,
+        entry: impl FnOnce(&T) -> u64,
+    ) -> Option<T> {
+        let newest = self.newest();
+        open(&self.cursor_keys).filter(|opened| entry(opened) <= newest)
     }
 
     /// How long what a person missed can be told of.

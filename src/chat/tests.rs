@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use parking_lot::Mutex;
 
 use super::*;
-use crate::model::{Code, Username};
+use crate::model::{Code, Era, Username};
 use crate::store::{BATCHES, Done, Location, NewUser};
 
 const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
@@ -113,6 +113,32 @@ fn what_happened_is_told_before_the_reply_and_once() {
         *diary.0.lock(),
         ["sent 1 fresh true", "sent 1 fresh false", "read 1 by 2"]
     );
+}
+
+/// A copy of a running server's file keeps the key of an era whose end it has lost.
+#[test]
+fn a_cursor_from_ahead_of_the_log_is_not_known_although_its_key_is() {
+    let (chat, _) = chat();
+    let key = [7; 16];
+    chat.cursor_keys().set(vec![Era { first: 0, key }]);
+    let socket = *b"ABCDEFGHIJKLMNOPQRST";
+    let texts: Vec<_> = (0..4)
+        .map(|entry| {
+            let cursor = Cursor::through(entry).seal(chat.cursor_keys(), user(2));
+            let place = Place { entry, socket }.seal(chat.cursor_keys(), user(2));
+            (entry, cursor, place)
+        })
+        .collect();
+    for newest in 0..3 {
+        for (entry, cursor, place) in &texts {
+            let is_there = *entry <= newest;
+            let cursor = chat.open_cursor(cursor.as_str(), user(2));
+            assert_eq!(cursor, is_there.then_some(Cursor::through(*entry)));
+            let place = chat.open_place(place, user(2)).map(|place| place.entry);
+            assert_eq!(place, is_there.then_some(*entry));
+        }
+        send(&chat, 1, 2, "on", None).unwrap();
+    }
 }
 
 #[test]

@@ -224,14 +224,13 @@ impl Wish {
         if socket.is_plain() {
             return None;
         }
-        let key = shared.outbound.cursor_keys();
-        let place = Place::open(self.pid.as_deref()?, key, user)?;
+        let place = shared.chat.open_place(self.pid.as_deref()?, user)?;
         let first = Cursor::through(place.entry);
         let since = match &self.offset {
             // It had no event yet.
             None => first,
             // It may be from before this socket, which began afresh.
-            Some(offset) => Cursor::open(offset, key, user)?.max(first),
+            Some(offset) => shared.chat.open_cursor(offset, user)?.max(first),
         };
         let taken = shared.places.take(self.now, &place, socket)?;
         socket.hold();

@@ -172,7 +172,8 @@ pub(in crate::http) async fn updates(
         };
         return Ok(success(StatusCode::OK, Some([(); 0]), Some(meta)));
     };
-    let since = Cursor::open(&since, keys, user).ok_or(ChatError::CursorExpired)?;
+    let since = app.chat.open_cursor(&since, user);
+    let since = since.ok_or(ChatError::CursorExpired)?;
     // One more than are told: the entry that the cursor names may have been told whole.
     let now = (app.clock)();
     let caught = app.chat.missed(now, user, since, limit + 1).await?;
