@@ -40,7 +40,7 @@ pub use replace::{Compacted, Restored, backup, backup_aside, compact, restore, r
 
 use super::guard::guarded;
 use super::medium::{Backend, LockedFile, Medium};
-use super::{OpenError, StoreError, open_on_backend, page_cache_of_command, schema};
+use super::{Holder, OpenError, StoreError, open_on_backend, page_cache_of_command, schema};
 
 /// How often a long read of pages says how far it is.
 const TOLD_EVERY: Duration = Duration::from_millis(100);
@@ -121,6 +121,14 @@ pub enum MaintainError {
     /// A backup cannot take its own place.
     #[error("{} is the data file itself: give a backup", .0.display())]
     SameFile(PathBuf),
+    /// What was to be restored is another process's, such as a server's data file.
+    #[error("{} is in use by {holder}: make a backup of it, as by chatd backup, and give that", path.display())]
+    BackupInUse {
+        /// Which file.
+        path: PathBuf,
+        /// Who has it.
+        holder: Holder,
+    },
     /// What was to be restored is a file of something else.
     #[error("{} is no data file of chatd: give a backup", .0.display())]
     Foreign(PathBuf),

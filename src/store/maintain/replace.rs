@@ -188,8 +188,10 @@ pub fn restore_from(
     match source.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let holder = Holder::of(backup);
-            return Err(OpenError::InUse { holder }.into());
+            return Err(MaintainError::BackupInUse {
+                path: backup.to_owned(),
+                holder: Holder::of(backup),
+            });
         }
         // No file, and so nobody's.
         Err(TryLockError::Error(_)) => {}

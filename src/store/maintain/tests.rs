@@ -799,6 +799,10 @@ fn a_restore_of_anything_but_a_whole_backup_leaves_everything_as_it_is() {
         matches!(error, MaintainError::Open(OpenError::InUse { .. })),
         "{error}"
     );
+    // The other way round it is what was given that is in use, which the error named as the one to be replaced.
+    let error = restore(&data.path, &whole.path, Timestamp::from_ms(0), &mut |_| {}).unwrap_err();
+    let says = format!("{} is in use by", data.path.display());
+    assert!(error.to_string().starts_with(&says), "{error}");
     open.close();
 }
 
