@@ -39,14 +39,20 @@ pub(super) fn bind(address: SocketAddr, error: &std::io::Error) -> String {
 
 /// Why a data file was not opened.
 pub(super) fn open(data: &Path, error: &OpenError) -> String {
-    let name = data.display();
-    match error {
-        OpenError::Io(cause) => match path(data, cause.kind()) {
-            Some(advice) => format!("{name}: {advice}"),
-            None => format!("{name}: {}", chain(error)),
-        },
-        _ => format!("{name}: {}", chain(error)),
-    }
+    let refusal = match error {
+        OpenError::Io(cause) => Some(cause.kind()),
+        // A disk that is full while the file is made, or brought to this format, is no damage.
+        OpenError::Damaged(cause) => cause.refusal(),
+        _ => None,
+    };
+    of_data(data, refusal, error)
+}
+
+/// What went wrong with a data file: what is to be done about what the operating system refused, or the causes.
+fn of_data(data: &Path, refusal: Option<ErrorKind>, error: &dyn Error) -> String {
+    let advice = refusal.and_then(|kind| path(data, kind));
+    let advice = advice.unwrap_or_else(|| chain(error));
+    format!("{}: {advice}", data.display())
 }
 
 /// What is to be done about a path that cannot be opened for reading and writing.
@@ -105,9 +111,8 @@ pub(super) fn maintain(data: &Path, error: &maintain::MaintainError) -> String {
     use maintain::MaintainError as Failure;
     match error {
         Failure::Open(error) => open(data, error),
-        Failure::Store(_) | Failure::Incomplete | Failure::UnknownTable(_) => {
-            format!("{}: {}", data.display(), chain(error))
-        }
+        Failure::Store(cause) => of_data(data, cause.refusal(), error),
+        Failure::Incomplete | Failure::UnknownTable(_) => of_data(data, None, error),
         _ => chain(error),
     }
 }
@@ -150,6 +155,7 @@ pub(super) fn without_logins(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreError;
 
     #[test]
     fn the_password_of_a_url_is_in_no_error() {
@@ -184,5 +190,22 @@ mod tests {
         }
         assert_eq!(path(&data, ErrorKind::Interrupted), None);
         assert_eq!(super::folder(Path::new("chatd.redb")), Path::new("."));
+    }
+
+    /// A command sent its user to `chatd check`, or to a backup, which find nothing wrong.
+    #[test]
+    fn a_disk_that_is_full_is_not_called_damage() {
+        let data = Path::new("folder/chatd.redb");
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+            let expected = "folder/chatd.redb: the disk of folder is full: make room";
+            let opening = OpenError::Damaged(StoreError::refused(kind));
+            assert_eq!(open(data, &opening), expected);
+            let opening = maintain::MaintainError::Open(opening);
+            assert_eq!(super::maintain(data, &opening), expected);
+            let working = maintain::MaintainError::Store(StoreError::refused(kind));
+            assert_eq!(super::maintain(data, &working), expected);
+        }
+        let damage = OpenError::Damaged(StoreError::refused(ErrorKind::InvalidData));
+        assert!(open(data, &damage).contains("restore a backup"));
     }
 }

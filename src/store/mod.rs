@@ -183,6 +183,25 @@ pub enum StoreError {
     Database(#[source] Arc<redb::Error>),
 }
 
+impl StoreError {
+    /// What the operating system refused with, where it was that which refused.
+    pub fn refusal(&self) -> Option<std::io::ErrorKind> {
+        match self {
+            Self::Database(error) => match &**error {
+                redb::Error::Io(error) => Some(error.kind()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// For tests: what the operating system refused with this.
+    #[cfg(test)]
+    pub(crate) fn refused(kind: std::io::ErrorKind) -> Self {
+        StorageError::Io(kind.into()).into()
+    }
+}
+
 /// Every error of redb becomes the same variant: nobody acts on the differences.
 macro_rules! from_redb {
     ($($error:ty),*) => {

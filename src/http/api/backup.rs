@@ -19,6 +19,7 @@ use crate::describe::{Access, Operation};
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::request::admin;
+use crate::model::Code;
 use crate::transport::Body;
 
 /// 64 KiB: how much of the file is in memory at once.
@@ -44,6 +45,22 @@ pub(in crate::http) async fn show(
     stream(app, request.method()).await
 }
 
+/// Why no backup was made.
+fn refusal(error: ChatError) -> ApiError {
+    match error {
+        ChatError::Busy => ApiError::later(
+            "another backup is under way, try again when it is done",
+            RETRY_AFTER_MS,
+        ),
+        // The words of talk are on messages.
+        ChatError::Unavailable => ApiError::new(
+            Code::StorageUnavailable,
+            "no backup could be made, mostly for want of room on the disk: the server's log says why",
+        ),
+        error => error.into(),
+    }
+}
+
 /// [`show`], for whoever may have it.
 pub(in crate::http) async fn stream(
     app: &App,
@@ -53,13 +70,7 @@ pub(in crate::http) async fn stream(
     let body = if *method == Method::HEAD {
         Body::default()
     } else {
-        let backup = app.chat.backup().await.map_err(|error| match error {
-            ChatError::Busy => ApiError::later(
-                "another backup is under way, try again when it is done",
-                RETRY_AFTER_MS,
-            ),
-            error => error.into(),
-        })?;
+        let backup = app.chat.backup().await.map_err(refusal)?;
         tracing::info!(bytes = backup.size(), "sending a backup");
         Body::stream(BackupBody::new(backup))
     };
@@ -175,5 +186,18 @@ impl hyper::body::Body for BackupBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.size - self.offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever wanted a backup was told to try again with the same client_id.
+    #[test]
+    fn who_gets_no_backup_for_want_of_room_is_not_told_of_messages() {
+        let said = format!("{:?}", refusal(ChatError::Unavailable));
+        assert!(said.contains("StorageUnavailable") && said.contains("room on the disk"));
+        assert!(!said.contains("client_id"), "{said}");
     }
 }
