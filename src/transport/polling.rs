@@ -66,7 +66,11 @@ pub(super) async fn serve(
         _ => {}
     }
     match *request.method() {
-        Method::GET => drain(live).await,
+        Method::GET => {
+            // It may wait for long, and its head has up to 16 KiB.
+            drop(request);
+            drain(live).await
+        }
         Method::POST => Ok(feed(shared, live, request).await),
         _ => Err(Refusal::BadRequest),
     }

@@ -329,6 +329,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             Phase::Refused | Phase::Closing => {}
         }
         self.phase = Phase::Closing;
+        // Nothing more is heard: a message that is half read would be kept, uncounted, until the client is gone.
+        (self.reader, self.input, self.half) = (None, Vec::new(), None);
         self.set_timer(Instant::now() + CLOSE_TIMEOUT);
     }
 
@@ -1092,6 +1094,20 @@ mod tests {
         while !task.io.sent.is_empty() {
             let _ = turn(task);
         }
+    }
+
+    /// A client that reads its close frame late had what it had sent kept for two seconds more, by then uncounted.
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_half_message_once_its_session_is_over() {
+        let (mut task, engine) = task(Budget::default(), Phase::Open);
+        begin(&mut task, 900_000);
+        let pool = &engine.shared.config.budget.half_received;
+        assert!(pool.used() > 800_000 && task.reader.is_some());
+        task.live.outbox.close(CloseReason::ForcedClose);
+        assert!(turn(&mut task).is_pending());
+        assert_eq!(task.phase, Phase::Closing);
+        assert!(task.reader.is_none() && task.input.is_empty());
+        assert_eq!(pool.used(), 0);
     }
 
     /// Each connection could have the server keep a megabyte, without a token.
