@@ -91,7 +91,7 @@ impl Grant {
     /// Whether it gives the rights of an administrator, where the account has them or not.
     pub(super) fn is_admin(&self, user: &User) -> bool {
         match self.proof {
-            Proof::Version(_) => user.is_admin,
+            Proof::Version(..) => user.is_admin,
             Proof::Foreign { is_admin, .. } => is_admin,
         }
     }

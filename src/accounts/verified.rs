@@ -73,7 +73,7 @@ mod tests {
             grant: Grant {
                 user_id: UserId::new(user).unwrap(),
                 refused_from: at,
-                proof: Proof::Version(0),
+                proof: Proof::Version(0, None),
             },
         }
     }

@@ -17,7 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
@@ -37,6 +37,9 @@ use api::documents::Documents;
 use error::ApiError;
 use request::Query;
 use router::{HEALTH, Route, Router};
+
+/// 32 KiB: so many bytes of a page cost as much as a request by itself does.
+const BYTES_A_REQUEST: u64 = 32 << 10;
 
 /// Where the sessions are.
 const SOCKET_IO: &str = "/socket.io";
@@ -244,6 +247,9 @@ impl App {
                 counted.unwrap_or_else(|error| error.response())
             }
         };
+        if cost_much(&response) {
+            tokio::task::yield_now().await;
+        }
         web::say(&mut response, allowed);
         no_sniffing(&mut response);
         response.headers_mut().insert(
@@ -289,6 +295,9 @@ impl App {
         meta: Option<M>,
     ) -> Result<Response<Body>, ApiError> {
         let response = success(StatusCode::OK, Some(rows), meta);
+        let more = response.body().size_hint().lower() / BYTES_A_REQUEST;
+        let more = usize::try_from(more).unwrap_or(usize::MAX);
+        self.limits.charge(Kind::Requests, Key::User(person), more);
         match request::sender(request) {
             Some(sender) => self.count(response, Some(person), sender.address),
             None => Ok(response),
@@ -309,6 +318,13 @@ pub fn starting(path: &str) -> Response<Body> {
         return api::server::health();
     }
     ApiError::starting().response()
+}
+
+/// Whether others are to get their turn before the next request of the same connection, which may be there already: after a
+/// long answer, and after one that came to nothing since it was too much.
+fn cost_much(response: &Response<Body>) -> bool {
+    let is_long = || response.body().size_hint().lower() > 2 * BYTES_A_REQUEST;
+    response.status() == StatusCode::TOO_MANY_REQUESTS || is_long()
 }
 
 /// What somebody wrote is never to be taken for a page or a script.

@@ -19,6 +19,8 @@ use crate::metrics::METRICS;
 
 /// The type of a TLS record that carries a handshake; no method of HTTP begins so.
 const TLS_HANDSHAKE: u16 = 22;
+/// 64 KiB: how much is read of a connection before others get their turn.
+const BYTES_A_TURN: usize = 64 << 10;
 
 /// What is known of one connection's writes. Shared with the connection's owner.
 #[derive(Debug)]
@@ -97,6 +99,8 @@ pub struct Stream {
     is_waiting: bool,
     /// Whether something was read.
     has_begun: bool,
+    /// How much was read in this turn.
+    read: usize,
     /// Whatever is to live as long as the connection, through an upgrade too.
     _place: Arc<dyn Any + Send + Sync>,
 }
@@ -110,6 +114,7 @@ impl Stream {
             timer: None,
             is_waiting: false,
             has_begun: false,
+            read: 0,
             _place: place,
         }
     }
@@ -192,6 +197,20 @@ impl AsyncRead for Stream {
             stream.traffic.first.store(first, Ordering::Relaxed);
         }
         polled
+        // HTTP/2 reads for as long as there is something, and acts on it: a flood of small frames, which cost more than they
+        // weigh, would keep the thread for as long as tokio lets it. A WebSocket counts by itself.
+        if stream.read >= BYTES_A_TURN && stream.traffic.is_watched.load(Ordering::Relaxed) {
+            stream.read = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut stream.io).poll_read(cx, buffer);
+        match read {
+            Poll::Ready(_) => stream.read += buffer.filled().len() - before,
+            Poll::Pending => stream.read = 0,
+        }
+        read
     }
 }
 

@@ -160,6 +160,25 @@ async fn a_page_ends_at_its_bytes_and_says_that_there_is_more() {
     server.stop().await;
 }
 
+/// Two thousand pages of a MiB could be asked for at once, and were made even where none of them was taken: a pair waited
+/// for fourteen seconds.
+#[tokio::test]
+async fn a_page_of_many_bytes_counts_as_many_requests() {
+    let mut config = config();
+    config.rates.set("requests=1/h:50".parse().unwrap());
+    let server = TestServer::with(config).await;
+    let (ada, bob) = server.two_people().await;
+    long_talk(&server, &ada, &bob).await;
+    let page = async |limit: u32| {
+        let path = format!("/api/chats/history/{}?limit={limit}", ada.id);
+        let reply = server.send("GET", &path, Some(&bob.token), "").await;
+        reply.status.as_u16()
+    };
+    let pages = [page(500).await, page(500).await, page(500).await];
+    assert_eq!(pages, [200, 200, 429], "each counts as thirty");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn updates_end_at_their_bytes_and_go_on_from_their_cursor() {
     let server = TestServer::start().await;
