@@ -41,6 +41,11 @@ pub const ANSWERS_OF_AN_ADDRESS: usize = 4;
 pub const UNCOUNTED_HALF: usize = 32 << 10;
 /// One address may hold a quarter of what is half received.
 pub const BODIES_OF_AN_ADDRESS: usize = 4;
+/// 16 KiB: what a request on a stream of HTTP/2 takes until it is answered, besides its body and its answer. One of each
+/// connection is not counted, as none of HTTP/1.1 is.
+pub const STREAM_BYTES: usize = 16 << 10;
+/// One address may hold a quarter of the streams.
+pub const STREAMS_OF_AN_ADDRESS: usize = 4;
 
 /// A bounded sum of bytes. Cheap to clone: clones are the same pool.
 #[derive(Debug, Clone)]
@@ -234,6 +239,8 @@ pub struct Budget {
     pub half_received: Pool,
     /// Bodies of HTTP answers that are not yet written, of all connections.
     pub answers: Pool,
+    /// Requests on streams of HTTP/2, [`STREAM_BYTES`] each, beside the first of each connection.
+    pub streams: Pool,
     /// The database's page cache, in bytes.
     pub page_cache: usize,
     /// The newest messages, in bytes.
@@ -248,6 +255,8 @@ pub struct Budget {
     pub limit_keys: usize,
     /// Sockets that were left and may be continued; each takes some 300 bytes, with what is remembered of it.
     pub recovery_places: usize,
+    /// Subscriptions to people's presence, of all sockets; each takes some 100 bytes.
+    pub subscriptions: usize,
     /// Tokens whose signature need not be verified again; each takes some 128 bytes.
     pub verified_tokens: usize,
 }
@@ -256,7 +265,7 @@ pub struct Budget {
 pub const MIN_MEMORY: u64 = 64 << 20;
 
 impl Budget {
-    /// Returns the shares of `bytes` of memory: in all some 60 hundredths of it. The rest is for accounts and conversations, for what a
+    /// Returns the shares of `bytes` of memory: in all some 70 hundredths of it. The rest is for accounts and conversations, for what a
     /// connection costs, and for what the allocator holds back. From 1 GiB on only the pools and the page cache grow.
     pub fn for_memory(bytes: u64) -> Self {
         let bytes = bytes.max(MIN_MEMORY);
@@ -268,6 +277,7 @@ impl Budget {
             outboxes: Pool::new(share(8, 0, 1 << 30)),
             half_received: Pool::new(share(16, 0, 512 << 20)),
             answers: Pool::new(share(16, 0, 512 << 20)),
+            streams: Pool::new(share(32, 0, 128 << 20)),
             // 64 MiB hold the inner pages of the trees of a hundred million messages; what does not fit into 1 GiB is the
             // kernel's to keep.
             page_cache: share(16, (bytes / 8).min(64 << 20), 1 << 30),
@@ -277,13 +287,19 @@ impl Budget {
             checkpoint_entries: (bytes >> 10).clamp(1 << 16, 1 << 20),
             limit_keys: share(1 << 14, 1 << 12, 1 << 16),
             recovery_places: share(1 << 13, 1 << 12, 1 << 17),
+            subscriptions: share(1 << 11, 0, 1 << 20),
             verified_tokens: share(1 << 16, 1 << 11, 1 << 14),
         }
     }
 
     /// Returns how many bytes all of it takes when everything is full.
     pub fn bytes(&self) -> usize {
-        let pools = [&self.outboxes, &self.half_received, &self.answers];
+        let pools = [
+            &self.outboxes,
+            &self.half_received,
+            &self.answers,
+            &self.streams,
+        ];
         let pools: usize = pools.map(Pool::limit).iter().sum();
         let pending = usize::try_from(self.checkpoint_entries).unwrap_or(usize::MAX);
         pools
@@ -293,6 +309,7 @@ impl Budget {
             + (self.client_ids + pending) * CLIENT_ID_BYTES
             + self.limit_keys * LIMIT_KINDS * LIMIT_KEY_BYTES
             + self.recovery_places * PLACE_BYTES
+            + self.subscriptions * SUBSCRIPTION_BYTES
             + self.verified_tokens * TOKEN_BYTES
     }
 }
@@ -302,6 +319,7 @@ const LIMIT_KEY_BYTES: usize = 32;
 /// Kinds that have a table of keys of their own.
 const LIMIT_KINDS: usize = 10;
 const PLACE_BYTES: usize = 300;
+const SUBSCRIPTION_BYTES: usize = 100;
 const TOKEN_BYTES: usize = 128;
 
 impl Default for Budget {
@@ -332,10 +350,10 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_kept_is_at_most_sixty_hundredths_of_the_memory() {
+    fn all_that_is_kept_is_at_most_seventy_hundredths_of_the_memory() {
         for bytes in [128 << 20, 256 << 20, 1 << 30, 2 << 30, 64 << 30] {
             let budget = Budget::for_memory(bytes);
-            let most = usize::try_from(bytes / 100 * 61).unwrap();
+            let most = usize::try_from(bytes / 100 * 70).unwrap();
             assert!(budget.bytes() <= most, "{} of {bytes}", budget.bytes());
         }
     }
@@ -348,6 +366,7 @@ mod tests {
                 budget.outboxes.limit(),
                 budget.half_received.limit(),
                 budget.answers.limit(),
+                budget.streams.limit(),
                 budget.page_cache,
                 budget.newest_messages,
                 budget.queued_changes,
@@ -355,6 +374,7 @@ mod tests {
                 usize::try_from(budget.checkpoint_entries).unwrap(),
                 budget.limit_keys,
                 budget.recovery_places,
+                budget.subscriptions,
                 budget.verified_tokens,
             ]
         };

@@ -46,7 +46,7 @@ use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
 use crate::model::{FIRST_OWN_ID, Timestamp};
 use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreError, StoreOptions};
-use crate::transport::{Engine, EngineConfig, Reception};
+use crate::transport::{Engine, EngineConfig};
 use control::Control;
 use tls::{AcmeState, Tls};
 
@@ -128,12 +128,11 @@ pub async fn run(
         }
     };
     let limits = Arc::new(Limits::new(&config.rates, config.budget.limit_keys));
-    let reception = Reception::new(Portions::new(budget.half_received.clone(), LEAST_PART));
     let connections = Connections::new(
         config.connections,
         tls.clone(),
         Arc::clone(&limits),
-        reception,
+        &budget,
         config.trusted_proxies.clone(),
     );
     let accepted = connections.clone();
@@ -204,7 +203,12 @@ pub async fn run(
         );
     }
     let expiry = Arc::new(Expiry::default());
-    let attendance = Attendance::new(Arc::clone(&presence), chat.clone(), namespace.clone());
+    let attendance = Attendance::new(
+        Arc::clone(&presence),
+        chat.clone(),
+        namespace.clone(),
+        budget.subscriptions,
+    );
     let attendance = Arc::new(attendance);
     let inbound = Inbound::new(
         accounts.clone(),

@@ -27,8 +27,6 @@ const GROUP: usize = 256;
 
 /// 16,384 subscriptions of all sockets of one person: those of more than thirty devices.
 const MAX_SUBSCRIPTIONS_OF_PERSON: usize = 1 << 14;
-/// 1,048,576 subscriptions of all sockets, some 100 MB.
-const MAX_SUBSCRIPTIONS: usize = 1 << 20;
 
 /// Tells who comes and goes, and keeps it.
 pub struct Attendance {
@@ -40,18 +38,27 @@ pub struct Attendance {
     subscriptions: Mutex<Subscriptions>,
 }
 
-#[derive(Default)]
 struct Subscriptions {
+    /// Of all people together.
+    most: usize,
     all: usize,
     people: FxHashMap<UserId, usize>,
 }
 
 impl Subscriptions {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            all: 0,
+            people: FxHashMap::default(),
+        }
+    }
+
     /// Counts so many of this person's in place of so many. Returns `false`, and counts nothing, where that is too many.
     fn change(&mut self, user: UserId, from: usize, to: usize) -> bool {
         let theirs = self.people.get(&user).copied().unwrap_or(0);
         let (theirs, all) = (theirs - from + to, self.all - from + to);
-        if to > from && (theirs > MAX_SUBSCRIPTIONS_OF_PERSON || all > MAX_SUBSCRIPTIONS) {
+        if to > from && (theirs > MAX_SUBSCRIPTIONS_OF_PERSON || all > self.most) {
             return false;
         }
         self.all = all;
@@ -64,14 +71,20 @@ impl Subscriptions {
 }
 
 impl Attendance {
-    /// Returns the attendance of those who are counted by `presence`, for those who watch them in this namespace.
-    pub fn new(presence: Arc<chat::Presence>, chat: Chat, namespace: Namespace) -> Self {
+    /// Returns the attendance of those who are counted by `presence`, for those who watch them in this namespace by so many
+    /// subscriptions at most.
+    pub fn new(
+        presence: Arc<chat::Presence>,
+        chat: Chat,
+        namespace: Namespace,
+        most_subscriptions: usize,
+    ) -> Self {
         Self {
             presence,
             chat,
             namespace,
             late: Notify::new(),
-            subscriptions: Mutex::default(),
+            subscriptions: Mutex::new(Subscriptions::new(most_subscriptions)),
         }
     }
 
@@ -204,7 +217,8 @@ mod tests {
 
     #[test]
     fn subscriptions_are_bounded_for_one_person_and_for_all() {
-        let mut subscriptions = Subscriptions::default();
+        const MOST: usize = 1 << 20;
+        let mut subscriptions = Subscriptions::new(MOST);
         let mut all = people(200).into_iter();
         let first = all.next().unwrap();
         for _ in 0..32 {
@@ -215,7 +229,7 @@ mod tests {
         assert!(subscriptions.change(first, 0, 1));
         let refused = all.find(|user| !subscriptions.change(*user, 0, MAX_SUBSCRIPTIONS_OF_PERSON));
         assert_eq!(refused.map(UserId::get), Some(65), "all have a bound");
-        assert_eq!(subscriptions.all, MAX_SUBSCRIPTIONS);
+        assert_eq!(subscriptions.all, MOST);
         for user in people(64) {
             let theirs = subscriptions.people[&user];
             assert!(subscriptions.change(user, theirs, 0));

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::control::Control;
 use super::places::{ConnectionLimits, NoPlace, Places};
-use super::serving::{Ending, speak_http1, speak_http2};
+use super::serving::{Allowance, Ending, speak_http1, speak_http2};
 use super::tls::Tls;
 use crate::budget::{Budget, LEAST_PART, Portions, SOCKET_BUFFER};
 use crate::limits::{Key, Kind, Limits, Rates};
@@ -36,6 +36,7 @@ pub struct Connections {
     tls: Option<Arc<Tls>>,
     limits: Arc<Limits>,
     reception: Reception,
+    streams: Portions,
     proxies: TrustedProxies,
     places: Places,
     tasks: TaskTracker,
@@ -51,28 +52,30 @@ pub struct Connections {
 impl Default for Connections {
     /// Without TLS and limits of a rate.
     fn default() -> Self {
-        let reception = Reception::new(Portions::new(Budget::default().half_received, LEAST_PART));
         let limits = Arc::new(Limits::new(&Rates::off(), 0));
         let room = ConnectionLimits::default();
-        Self::new(room, None, limits, reception, TrustedProxies::default())
+        let budget = &Budget::default();
+        Self::new(room, None, limits, budget, TrustedProxies::default())
     }
 }
 
 impl Connections {
     /// Has room for so many, of which those of `proxies` are not one client's; their handshakes are limited by `limits`,
-    /// their bodies received by `reception`.
+    /// their bodies and streams by `budget`.
     pub(super) fn new(
         room: ConnectionLimits,
         tls: Option<Arc<Tls>>,
         limits: Arc<Limits>,
-        reception: Reception,
+        budget: &Budget,
         proxies: TrustedProxies,
     ) -> Self {
+        let reception = Reception::new(Portions::new(budget.half_received.clone(), LEAST_PART));
         let receiving = reception.stopping.clone();
         Self {
             tls,
             limits,
             reception,
+            streams: Portions::new(budget.streams.clone(), LEAST_PART),
             proxies,
             places: Places::new(room),
             tasks: TaskTracker::new(),
@@ -139,7 +142,7 @@ impl Connections {
         H: Fn(Request<Incoming>) -> F + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let reception = self.reception.clone();
+        let reception = self.reception.connection(None);
         let handle = move |request| handle(receiving(request, &reception));
         speak_http1(io, handle, self.places.apart(), self.ending.clone())
     }
@@ -159,7 +162,11 @@ impl Connections {
         // Small frames are to leave at once; a failure costs only that.
         let _ = stream.set_nodelay(true);
         let stream = Stream::new(stream, Arc::clone(&visit.traffic), place);
-        let reception = self.reception.clone().of(limited);
+        let reception = self.reception.connection(limited);
+        let allowance = Allowance {
+            streams: self.streams.clone(),
+            address: limited,
+        };
         let handle = move |request| handle(receiving(request, &reception), peer);
         let ending = self.ending.clone();
         match self.tls.clone() {
@@ -200,7 +207,9 @@ impl Connections {
                         () = ending.stopping.cancelled() => None,
                     };
                     match accepted {
-                        Some((stream, true)) => speak_http2(stream, handle, visit, ending).await,
+                        Some((stream, true)) => {
+                            speak_http2(stream, handle, visit, ending, allowance).await
+                        }
                         Some((stream, false)) => speak_http1(stream, handle, visit, ending).await,
                         None => {}
                     }

@@ -17,7 +17,7 @@ use rustc_hash::FxHashSet;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::budget::{ANSWER_STALL, MAX_CONNECTIONS_PER_ADDRESS};
+use crate::budget::{ANSWER_STALL, MAX_CONNECTIONS_PER_ADDRESS, Portion};
 use crate::metrics::METRICS;
 use crate::transport::Traffic;
 
@@ -79,8 +79,12 @@ impl Visit {
 
     /// Notes that a request is being answered, until the answer is dropped.
     pub(super) fn request(self: &Arc<Self>) -> Asking {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        Asking(Arc::clone(self))
+        let others = self.requests.fetch_add(1, Ordering::Relaxed);
+        Asking {
+            visit: Arc::clone(self),
+            is_beside: others > 0,
+            portion: None,
+        }
     }
 
     /// Whether a request is being answered, or an answer written.
@@ -101,19 +105,35 @@ impl Visit {
 }
 
 /// A request that is being answered.
-pub(super) struct Asking(Arc<Visit>);
+pub(super) struct Asking {
+    visit: Arc<Visit>,
+    is_beside: bool,
+    /// What it takes of the room for streams.
+    portion: Option<Portion>,
+}
 
 impl Asking {
+    /// Whether others of its connection were being answered when it came.
+    pub(super) fn is_beside(&self) -> bool {
+        self.is_beside
+    }
+
+    /// Keeps what the request takes until it is answered. Returns `false` where there was no room for it.
+    pub(super) fn hold(&mut self, portion: Option<Portion>) -> bool {
+        self.portion = portion;
+        self.portion.is_some()
+    }
+
     /// The connection is a WebSocket from now on.
     pub(super) fn upgrade(self) {
-        self.0.traffic.unwatch();
-        self.0.requests.fetch_add(UPGRADED, Ordering::Relaxed);
+        self.visit.traffic.unwatch();
+        self.visit.requests.fetch_add(UPGRADED, Ordering::Relaxed);
     }
 }
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        let visit = &self.0;
+        let visit = &self.visit;
         visit.idle_since.store(visit.now(), Ordering::Relaxed);
         visit.requests.fetch_sub(1, Ordering::Relaxed);
     }

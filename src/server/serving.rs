@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{HOST, HeaderValue, RETRY_AFTER};
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::places::{Asking, Visit};
+use crate::budget::{Owner, Portion, Portions, STREAM_BYTES, STREAMS_OF_AN_ADDRESS};
 use crate::metrics::METRICS;
 use crate::transport::{Body, Traffic};
 
@@ -125,9 +127,50 @@ fn held(response: Response<Body>, asking: Asking) -> Response<Body> {
     })
 }
 
+/// What the streams of one connection may take beside the first.
+pub(super) struct Allowance {
+    pub(super) streams: Portions,
+    /// Of whom it is, if they are counted.
+    pub(super) address: Option<IpAddr>,
+}
+
+impl Allowance {
+    /// Returns what a request beside others takes, or `None` where there is no room for it.
+    fn take(&self) -> Option<Portion> {
+        let owner = self.address.map(Owner::Address);
+        let owner = owner.map(|owner| (owner, STREAMS_OF_AN_ADDRESS));
+        let mut portion = self.streams.portion(owner);
+        portion.grow(STREAM_BYTES).then_some(portion)
+    }
+}
+
+/// Refuses a request for which there is no room.
+fn crowded() -> Response<Body> {
+    METRICS.refused_answers.inc();
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
+/// Says the host by the header in which it is looked for: HTTP/2 names it beside the path.
+fn name_host(request: &mut Request<Incoming>) {
+    let authority = request.uri().authority();
+    let host = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let (Some(host), false) = (host, request.headers().contains_key(HOST)) {
+        request.headers_mut().insert(HOST, host);
+    }
+}
+
 /// Answers the requests of one connection by HTTP/2, until it ends.
-pub(super) async fn speak_http2<I, H, F>(io: I, handle: H, visit: Arc<Visit>, ending: Ending)
-where
+pub(super) async fn speak_http2<I, H, F>(
+    io: I,
+    handle: H,
+    visit: Arc<Visit>,
+    ending: Ending,
+    allowance: Allowance,
+) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>) -> F + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
@@ -135,16 +178,17 @@ where
     let tails = Arc::new(Tails::default());
     let (asked, of_streams) = (Arc::clone(&visit), Arc::clone(&tails));
     let service = service_fn(move |mut request: Request<Incoming>| {
-        // HTTP/2 names the host beside the path; whoever asks whose page this is looks for the header.
-        let authority = request.uri().authority();
-        let host = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-        if let (Some(host), false) = (host, request.headers().contains_key(HOST)) {
-            request.headers_mut().insert(HOST, host);
-        }
-        let (asking, response) = (asked.request(), handle(request));
+        name_host(&mut request);
+        let mut asking = asked.request();
+        let has_room = !asking.is_beside() || asking.hold(allowance.take());
+        // In a box, which is freed once there is an answer: until that is sent, no more is kept of the request.
+        let response = has_room.then(|| Box::pin(handle(request)));
         let tails = Arc::clone(&of_streams);
         async move {
-            let response = response.await;
+            let response = match response {
+                Some(response) => response.await,
+                None => crowded(),
+            };
             Ok::<_, Infallible>(response.map(|body| {
                 let mut body = Paced::new(body, asking);
                 body.pace = PACE.try_with(Arc::clone).ok();

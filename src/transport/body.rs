@@ -3,6 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -104,6 +106,8 @@ impl hyper::body::Body for Body {
 pub struct Reception {
     half_received: Portions,
     address: Option<IpAddr>,
+    /// Whether a body is being received whose first bytes are not counted: one at a time of each connection.
+    is_spared: Arc<AtomicBool>,
     /// Cancelled when the server stops: what is not there a moment later is not waited for.
     pub stopping: CancellationToken,
 }
@@ -114,14 +118,18 @@ impl Reception {
         Self {
             half_received,
             address: None,
+            is_spared: Arc::default(),
             stopping: CancellationToken::new(),
         }
     }
 
-    /// The same for the requests of an address, if it is one that is counted.
-    pub fn of(mut self, address: Option<IpAddr>) -> Self {
-        self.set_address(address);
-        self
+    /// Returns the same for another connection, of an address if it is one that is counted.
+    pub fn connection(&self, address: Option<IpAddr>) -> Self {
+        Self {
+            address,
+            is_spared: Arc::default(),
+            ..self.clone()
+        }
     }
 
     /// Counts them for this address from now on: a proxy's word may tell more than the connection.
@@ -135,9 +143,24 @@ impl Reception {
             .portion(owner.map(|owner| (owner, BODIES_OF_AN_ADDRESS)))
     }
 
+    /// Takes the right to bytes that are not counted, unless another body of the connection has it.
+    fn spare(&self) -> Option<Spare> {
+        let taken = self.is_spared.swap(true, Ordering::Relaxed);
+        (!taken).then(|| Spare(Arc::clone(&self.is_spared)))
+    }
+
     async fn ends(&self) {
         self.stopping.cancelled().await;
         tokio::time::sleep(STOP_GRACE).await;
+    }
+}
+
+/// The right to [`UNCOUNTED`] bytes, given back when dropped.
+struct Spare(Arc<AtomicBool>);
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 
@@ -171,6 +194,8 @@ pub async fn read_body(
 ) -> Result<Bytes, BodyError> {
     let reception: Option<Reception> = request.extensions().get().cloned();
     let portion = reception.as_ref().map(Reception::portion);
+    let spare = reception.as_ref().and_then(Reception::spare);
+    let uncounted = if spare.is_some() { UNCOUNTED } else { 0 };
     let ended = async {
         match &reception {
             Some(reception) => reception.ends().await,
@@ -178,7 +203,7 @@ pub async fn read_body(
         }
     };
     tokio::select! {
-        read = read(request.into_body(), limit, portion) => read,
+        read = read(request.into_body(), limit, portion, uncounted) => read,
         () = tokio::time::sleep(timeout) => Err(BodyError::Incomplete),
         () = ended => Err(BodyError::Incomplete),
     }
@@ -188,6 +213,7 @@ async fn read(
     mut body: Incoming,
     limit: usize,
     mut portion: Option<Portion>,
+    uncounted: usize,
 ) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > (limit + DRAINED) as u64 {
         return Err(BodyError::TooLarge);
@@ -200,9 +226,9 @@ async fn read(
         };
         length += data.len();
         if length <= limit {
-            if length > UNCOUNTED
+            if length > uncounted
                 && let Some(portion) = &mut portion
-                && !portion.grow(length - UNCOUNTED - portion.bytes())
+                && !portion.grow(length - uncounted - portion.bytes())
             {
                 return Err(BodyError::NoRoom);
             }

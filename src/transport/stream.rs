@@ -186,17 +186,6 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
-        if stream.has_begun {
-            return Pin::new(&mut stream.io).poll_read(cx, buffer);
-        }
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut stream.io).poll_read(cx, buffer);
-        if let Some(first) = buffer.filled().get(before) {
-            stream.has_begun = true;
-            let first = u16::from(*first) + 1;
-            stream.traffic.first.store(first, Ordering::Relaxed);
-        }
-        polled
         // HTTP/2 reads for as long as there is something, and acts on it: a flood of small frames, which cost more than they
         // weigh, would keep the thread for as long as tokio lets it. A WebSocket counts by itself.
         if stream.read >= BYTES_A_TURN && stream.traffic.is_watched.load(Ordering::Relaxed) {
@@ -209,6 +198,13 @@ impl AsyncRead for Stream {
         match read {
             Poll::Ready(_) => stream.read += buffer.filled().len() - before,
             Poll::Pending => stream.read = 0,
+        }
+        if !stream.has_begun
+            && let Some(first) = buffer.filled().get(before)
+        {
+            stream.has_begun = true;
+            let first = u16::from(*first) + 1;
+            stream.traffic.first.store(first, Ordering::Relaxed);
         }
         read
     }

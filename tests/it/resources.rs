@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use chatd::budget::{Budget, Pool};
+use chatd::budget::{Budget, Pool, STREAM_BYTES};
 use chatd::config::Config;
 use chatd::server::{ConnectionLimits, TlsSource};
 use http_body_util::{BodyExt, Full};
@@ -811,5 +811,91 @@ async fn bodies_that_are_half_received_are_bounded_in_sum_and_small_ones_go_on()
     // With their connections goes what they held.
     until(|| half_received.used() == 0).await;
     pair.talks().await;
+    server.stop().await;
+}
+
+/// A connection by HTTP/2, spoken frame by frame.
+async fn frames(
+    server: &TestServer,
+    cert: &tokio_rustls::rustls::pki_types::CertificateDer<'static>,
+) -> tokio_rustls::client::TlsStream<TcpStream> {
+    let mut stream = tls::dial(server, cert, &["h2"]).await.unwrap();
+    let hello = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+    stream.write_all(&hello).await.unwrap();
+    stream
+}
+
+/// `POST /api/auth/login` of which so much of a body is sent, and no end.
+fn half_login(stream: u32, body: usize) -> Vec<u8> {
+    let path = b"/api/auth/login";
+    let head = [&[0x83, 0x87, 0x04, path.len() as u8][..], path].concat();
+    let head = frame(HEADERS, 4, stream, &head);
+    [head, frame(DATA, 0, stream, &vec![b'{'; body])].concat()
+}
+
+const DATA: u8 = 0;
+/// `:status` 503 in bytes of HPACK, where it is said for the first time: the name from the static table, the digits in
+/// Huffman's code.
+const STATUS_503: &[u8] = &[0x48, 0x83, 0x6c, 0x0c, 0xff];
+
+/// A hundred streams of each connection kept a request each: 150 MiB by a hundred connections, without a token.
+#[tokio::test]
+async fn requests_by_http_2_that_are_not_answered_are_bounded_in_sum() {
+    let (folder, streams) = (tempfile::tempdir().unwrap(), Pool::new(8 * STREAM_BYTES));
+    let budget = Budget {
+        streams: streams.clone(),
+        ..Budget::default()
+    };
+    let config = Config { budget, ..config() };
+    let (server, cert, people) = by_tls(folder.path(), config).await;
+    let mut talk = TlsTalk::of(&server, &cert, &people).await;
+    let mut first = frames(&server, &cert).await;
+    for number in 0..20 {
+        let half = half_login(2 * number + 1, 1);
+        first.write_all(&half).await.unwrap();
+    }
+    // One is the connection's own, and eight have room: the others are told so.
+    let mut refused = 0;
+    while refused < 11 {
+        let mut head = [0; 9];
+        soon(first.read_exact(&mut head)).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        soon(first.read_exact(&mut payload)).await.unwrap();
+        if head[3] == HEADERS {
+            let is_said = refused > 0 || payload.starts_with(STATUS_503);
+            assert!(is_said, "{payload:x?}");
+            refused += 1;
+        }
+    }
+    assert_eq!(streams.used(), streams.limit());
+    // Another connection has its own one too.
+    let mut client = http2(&server, &cert, 1 << 20).await;
+    let page = ask(&mut client, "GET", "/api/server", "", String::new()).await;
+    assert_eq!(page.status(), StatusCode::OK);
+    talk.talks().await;
+    drop(first);
+    until(|| streams.used() == 0).await;
+    server.stop().await;
+}
+
+/// Of each stream's body the first 32 KiB were not counted.
+#[tokio::test]
+async fn bodies_on_streams_of_one_connection_are_not_counted_once_and_not_each() {
+    let (folder, half_received) = (tempfile::tempdir().unwrap(), Pool::new(4 << 20));
+    let budget = Budget {
+        half_received: half_received.clone(),
+        ..Budget::default()
+    };
+    let config = Config { budget, ..config() };
+    let (server, cert, _) = by_tls(folder.path(), config).await;
+    let mut stream = frames(&server, &cert).await;
+    for number in 0..6 {
+        let half = half_login(2 * number + 1, 8_000);
+        stream.write_all(&half).await.unwrap();
+    }
+    until(|| half_received.used() == 5 * 8_000).await;
+    drop(stream);
+    until(|| half_received.used() == 0).await;
     server.stop().await;
 }
