@@ -283,7 +283,8 @@ impl Budget {
             page_cache: share(16, (bytes / 8).min(64 << 20), 1 << 30),
             newest_messages: share(64, 0, 8 << 20),
             queued_changes: share(16, 0, 64 << 20),
-            client_ids: share(1 << 10, 0, 1_000_000),
+            // Where there is room, hundreds of senders who never pause have all of theirs in memory.
+            client_ids: share(1 << 10, 0, 8_000_000),
             checkpoint_entries: (bytes >> 10).clamp(1 << 16, 1 << 20),
             limit_keys: share(1 << 14, 1 << 12, 1 << 16),
             recovery_places: share(1 << 13, 1 << 12, 1 << 17),

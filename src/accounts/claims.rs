@@ -349,8 +349,8 @@ impl Claims {
                 .into_iter()
                 .filter_map(|name| self.0.get(name))
         };
-        let urls = claims().filter_map(Value::as_str);
-        let picture = urls.filter(|url| check_avatar(url).is_ok()).next();
+        let mut urls = claims().filter_map(Value::as_str);
+        let picture = urls.find(|url| check_avatar(url).is_ok());
         let is_none = |claim: &Value| claim.is_null() || claim == "";
         match picture {
             Some(url) => Some(Some(url.to_owned())),

@@ -39,10 +39,59 @@ const FORGET_STEP: usize = 256;
 /// One client id: its hash, and its message.
 pub(super) type Hint = (u64, MessageId);
 
+/// How many bytes of memory one client id takes, about.
+const ID_BYTES: usize = 50;
+/// A filter that was told of so many is made anew: fuller ones find too much that is not there.
+const MAX_FILTERED: usize = 2 * CLIENT_IDS_PER_SENDER;
+
+/// A Bloom filter of the client ids of a sender whose blocks are not in memory: most that are asked for are new, and need
+/// no block to be read.
+struct Filter {
+    /// Four parts of a power of two of bits; in each a hash has one.
+    bits: Box<[u64]>,
+    added: usize,
+}
+
+impl Filter {
+    const PARTS: usize = 4;
+
+    /// One of this size, which is a power of two of at least 64.
+    fn new(bytes: usize) -> Self {
+        Self {
+            bits: vec![0; bytes / 8].into(),
+            added: 0,
+        }
+    }
+
+    /// Where a hash has its bits: sixteen bits of it say where in each part.
+    fn places(&self, hash: u64) -> impl Iterator<Item = usize> + use<> {
+        let part = self.bits.len() * 64 / Self::PARTS;
+        (0..Self::PARTS).map(move |at| {
+            let of_part = usize::from((hash >> (16 * at)) as u16);
+            at * part + of_part % part
+        })
+    }
+
+    fn add(&mut self, hash: u64) {
+        self.added += 1;
+        for place in self.places(hash) {
+            self.bits[place / 64] |= 1 << (place % 64);
+        }
+    }
+
+    /// `false` where it was surely not added.
+    fn may_have(&self, hash: u64) -> bool {
+        let mut places = self.places(hash);
+        places.all(|place| self.bits[place / 64] & 1 << (place % 64) != 0)
+    }
+}
+
 #[derive(Default)]
 struct Sender {
-    /// Whether its blocks were read.
+    /// Whether its blocks were read, and all that is remembered is here.
     loaded: bool,
+    /// Of all that is remembered, where that is not here.
+    filter: Option<Box<Filter>>,
     messages: FxHashMap<u64, MessageId>,
     /// Oldest first.
     order: VecDeque<Hint>,
@@ -64,6 +113,22 @@ impl Sender {
         {
             self.messages.remove(&hash);
         }
+        if let Some(filter) = &mut self.filter {
+            filter.add(hash);
+        }
+    }
+
+    /// What of it counts, where a filter counts as so many.
+    fn count(&self, filter_cost: usize) -> usize {
+        self.messages.len() + self.filter.as_ref().map_or(0, |_| filter_cost)
+    }
+
+    /// Keeps what is in no block yet, and no more.
+    fn keep_pending(&mut self) {
+        self.loaded = false;
+        let from = self.pending.len().saturating_sub(CLIENT_IDS_PER_SENDER);
+        self.order = self.pending[from..].iter().copied().collect();
+        self.messages = self.order.iter().copied().collect();
     }
 }
 
@@ -72,10 +137,12 @@ pub(super) struct ClientIds {
     /// Keeps strangers from choosing ids that collide.
     key: [u8; 16],
     senders: FxHashMap<UserId, Sender>,
-    /// How many are in memory; each takes some 50 bytes.
+    /// How many are in memory, of [`ID_BYTES`] each; a filter counts as those that would take its room.
     count: usize,
-    /// With more of them, senders whose ids are all in their table are dropped from memory.
+    /// With more of them, what is in blocks is dropped from memory, and no further sender's blocks are kept there.
     most: usize,
+    /// How large a filter is.
+    filter_bytes: usize,
     /// Up to where the last look for forgotten rows came.
     forgotten: (u64, u64),
 }
@@ -305,6 +372,8 @@ impl ClientIds {
             senders: FxHashMap::default(),
             count: 0,
             most,
+            // The larger one finds one in two hundred that is not there at worst, the smaller one a quarter.
+            filter_bytes: if most >= 500_000 { 32 << 10 } else { 8 << 10 },
             forgotten: (0, 0),
         }
     }
@@ -323,32 +392,55 @@ impl ClientIds {
         hash: u64,
         table: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<Option<MessageId>, StoreError> {
+        let cost = self.filter_cost();
         let known = self.senders.entry(sender).or_default();
-        if !known.loaded {
-            let mut hints = Vec::new();
-            for row in table()?.range(rows(sender))? {
-                let (key, value) = row?;
-                hints.extend(Block::decode(key.value().1, value.value())?.hints);
-            }
-            // What memory has is newer than any block, or in it.
-            hints.extend(&known.order);
-            hints.sort_unstable_by_key(|(_, message)| *message);
-            hints.dedup();
+        // What memory has is newer than any block, or in it.
+        if let Some(message) = known.messages.get(&hash) {
+            return Ok(Some(*message));
+        }
+        let is_new = |filter: &Filter| !filter.may_have(hash);
+        if known.loaded || known.filter.as_deref().is_some_and(is_new) {
+            return Ok(None);
+        }
+        let mut hints = Vec::new();
+        for row in table()?.range(rows(sender))? {
+            let (key, value) = row?;
+            hints.extend(Block::decode(key.value().1, value.value())?.hints);
+        }
+        hints.extend(&known.order);
+        hints.sort_unstable_by_key(|(_, message)| *message);
+        hints.dedup();
+        let remembered = &hints[hints.len().saturating_sub(CLIENT_IDS_PER_SENDER)..];
+        let others = self.count - known.count(cost);
+        if others + remembered.len() <= self.most {
             let mut stored = Sender::default();
-            hints.into_iter().for_each(|hint| stored.put(hint));
-            self.count = self.count - known.messages.len() + stored.messages.len();
+            remembered.iter().for_each(|hint| stored.put(*hint));
             (known.messages, known.order) = (stored.messages, stored.order);
             known.loaded = true;
+            known.filter = None;
+        } else if others + known.messages.len() + cost <= self.most {
+            let mut filter = Box::new(Filter::new(self.filter_bytes));
+            remembered.iter().for_each(|(hash, _)| filter.add(*hash));
+            known.filter = Some(filter);
         }
-        Ok(known.messages.get(&hash).copied())
+        self.count = others + known.count(cost);
+        let found = remembered.iter().rev().find(|(other, _)| *other == hash);
+        Ok(found.map(|(_, message)| *message))
+    }
+
+    /// How many client ids take as much room as a filter.
+    fn filter_cost(&self) -> usize {
+        self.filter_bytes.div_ceil(ID_BYTES)
     }
 
     /// Remembers one that was stored.
     pub(super) fn put(&mut self, sender: UserId, hash: u64, message: MessageId, at: Timestamp) {
+        let cost = self.filter_cost();
         let known = self.senders.entry(sender).or_default();
-        let before = known.messages.len();
+        let before = known.count(cost);
         known.put((hash, message));
-        self.count = self.count - before + known.messages.len();
+        known.filter.take_if(|filter| filter.added > MAX_FILTERED);
+        self.count = self.count - before + known.count(cost);
         // A clock that was put right may give earlier times than before.
         known.newest_at = match known.pending.is_empty() {
             true => at,
@@ -450,11 +542,17 @@ impl ClientIds {
         }
         self.senders.retain(|_, sender| !sender.pending.is_empty());
         self.senders.shrink_to_fit();
-        self.count = self
-            .senders
-            .values()
-            .map(|sender| sender.messages.len())
-            .sum();
+        self.recount();
+        if self.count > self.most {
+            self.senders.values_mut().for_each(Sender::keep_pending);
+            self.recount();
+        }
+    }
+
+    fn recount(&mut self) {
+        let cost = self.filter_cost();
+        let counts = self.senders.values().map(|sender| sender.count(cost));
+        self.count = counts.sum();
     }
 }
 
@@ -475,6 +573,77 @@ mod tests {
             let (message, at) = (MessageId::new(number).unwrap(), Timestamp::from_ms(number));
             client_ids.put(sender(), number, message, at);
         }
+    }
+
+    fn find(db: &Database, client_ids: &mut ClientIds, hash: u64) -> Option<u64> {
+        let table = || Ok(db.begin_read()?.open_table(CLIENT_IDS)?);
+        let found = client_ids.find(sender(), hash, table).unwrap();
+        found.map(MessageId::get)
+    }
+
+    /// A server in a small container was killed for memory: senders who were at work kept 10,000 client ids each.
+    #[test]
+    fn a_sender_at_work_whose_client_ids_have_no_room_in_memory_is_remembered_all_the_same() {
+        let db = database();
+        for most in [0, 200, 400, 20_000] {
+            let mut client_ids = ClientIds::new([0; 16], most);
+            let txn = db.begin_write().unwrap();
+            txn.delete_table(CLIENT_IDS).unwrap();
+            txn.open_table(CLIENT_IDS).unwrap();
+            txn.commit().unwrap();
+            // Hashes that differ in every part of a filter, and numbers of messages that grow.
+            let hash = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let last = 25_000;
+            for number in 1..=last {
+                if number % 500 == 0 {
+                    assert_eq!(find(&db, &mut client_ids, hash(number)), None);
+                }
+                let (message, at) = (MessageId::new(number).unwrap(), Timestamp::from_ms(number));
+                client_ids.put(sender(), hash(number), message, at);
+                if number % 700 == 0 {
+                    write(&db, &mut client_ids);
+                    // More come before it is known that these are on disk.
+                    client_ids.senders.get_mut(&sender()).unwrap().in_writing -= 100;
+                    client_ids.written(sender());
+                    client_ids.shrink();
+                    assert!(client_ids.count <= most.max(100 + 164), "{most}");
+                }
+            }
+            let oldest = last - CLIENT_IDS_PER_SENDER as u64 + 1;
+            for number in (1..oldest).step_by(997).chain([oldest - 1]) {
+                assert_eq!(find(&db, &mut client_ids, hash(number)), None);
+            }
+            for number in (oldest..=last).step_by(997).chain([oldest, last]) {
+                assert_eq!(find(&db, &mut client_ids, hash(number)), Some(number));
+            }
+            // What came since the last look is there besides.
+            assert!(client_ids.count <= most + 800, "{}", client_ids.count);
+        }
+    }
+
+    /// Else each send of such a sender would read all of their blocks.
+    #[test]
+    fn a_new_client_id_of_a_sender_without_room_reads_hardly_a_block() {
+        let db = database();
+        let mut client_ids = ClientIds::new([0; 16], 600_000);
+        put(&mut client_ids, 1..=10_000);
+        write(&db, &mut client_ids);
+        client_ids.written(sender());
+        client_ids.senders.clear();
+        client_ids.count = 600_000 - 1_000;
+        let read = std::cell::Cell::new(0);
+        for number in 10_001..=20_000 {
+            // As a hash is.
+            let hash = u64::wrapping_mul(number, 0x9e37_79b9_7f4a_7c15);
+            let table = || {
+                read.set(read.get() + 1);
+                Ok(db.begin_read()?.open_table(CLIENT_IDS)?)
+            };
+            assert_eq!(client_ids.find(sender(), hash, table).unwrap(), None);
+            let message = MessageId::new(number).unwrap();
+            client_ids.put(sender(), hash, message, Timestamp::from_ms(number));
+        }
+        assert!(read.get() > 0 && read.get() < 100, "{}", read.get());
     }
 
     fn write(db: &Database, client_ids: &mut ClientIds) {
