@@ -67,9 +67,9 @@ async fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
         (&usual, &["doctor", "chat.example.org"], 1, "give the URL"),
         (
             &usual,
-            &["doctor", "https://x.example/chat"],
+            &["doctor", "https://x.example/chat?a=b"],
             1,
-            "the root of a name",
+            "give the URL",
         ),
     ] {
         let output = command(data, arguments, "password1").await;
