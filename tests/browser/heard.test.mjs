@@ -8,7 +8,7 @@ scene('what is not as documented fails the test in which a page says or hears it
   const [ada, bob] = await stage.people('ada', 'bob')
   const { openapi, asyncapi } = stage.server.documents
   const wrong = document => JSON.parse(JSON.stringify(document)
-    .replaceAll('"created_at"', '"made_at"').replaceAll('"user_ids"', '"users_ids"').replaceAll('"pid"', '"process"'))
+    .replaceAll('"created_at"', '"made_at"').replaceAll('"user_ids"', '"users_ids"').replaceAll('"sid"', '"process"'))
   stage.server.documents = new Documents(wrong(openapi), wrong(asyncapi))
   const hers = await stage.open(ada, { path: `/#/chat/${bob.id}` })
   const his = await stage.open(null)
