@@ -319,7 +319,8 @@ impl Claims {
             .ok_or(TokenFault::NoSubject)?;
         let id = match claim {
             Value::Number(number) => number.as_u64().and_then(|number| UserId::new(number).ok()),
-            Value::String(text) => text.parse().ok(),
+            // Written in another way, it may be another's for whoever issued it.
+            Value::String(text) if !text.starts_with('0') => text.parse().ok(),
             _ => None,
         };
         // Greater ones are those that this server gives.

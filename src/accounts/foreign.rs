@@ -17,6 +17,8 @@ use crate::model::{Timestamp, Username};
 
 /// 5 s: how far two machines' clocks may be apart.
 const LEEWAY: std::time::Duration = std::time::Duration::from_secs(5);
+/// The year 5138: an `exp` from here on is none in seconds.
+const LAST_SECOND: u64 = 100_000_000_000;
 /// As many bytes as HS256's hash has (RFC 7518, section 3.2).
 const GOOD_SECRET_BYTES: usize = 32;
 /// The least RSA key, in bytes of its modulus: 2,048 bits (RFC 7518, section 3.3).
@@ -236,6 +238,10 @@ impl ForeignTokens {
         })?;
         let user_id = claims.subject()?;
         let expires_at = claims.time("exp")?.ok_or(TokenFault::Endless)?;
+        // Milliseconds, most likely: the token would never end.
+        if expires_at.as_secs() >= LAST_SECOND {
+            return Err(TokenFault::Time("exp"));
+        }
         let issued_at = claims.time("iat")?;
         let latest = now.plus(LEEWAY);
         if claims.time("nbf")?.is_some_and(|from| from > latest) {
@@ -557,6 +563,15 @@ mod tests {
             ),
             ("exp as a list", hs(with(json!({"exp": [secs + 60]})))),
             ("nbf in the future", hs(with(json!({"nbf": secs + 60})))),
+            (
+                "exp in milliseconds",
+                hs(with(json!({"exp": secs * 1_000}))),
+            ),
+            ("exp beyond all time", hs(with(json!({"exp": 1e300})))),
+            (
+                "a subject with a zero before it",
+                hs(with(json!({"sub": "029"}))),
+            ),
             ("nbf as text", hs(with(json!({"nbf": "0"})))),
             ("iat as text", hs(with(json!({"iat": "0"})))),
             ("another audience", hs(with(json!({"aud": "mail"})))),
@@ -622,7 +637,7 @@ mod tests {
         for claims in [
             with(json!({"exp": secs - 4})),
             with(json!({"exp": secs as f64 + 0.5})),
-            with(json!({"exp": 1e300})),
+            with(json!({"exp": LAST_SECOND - 1})),
             with(json!({"nbf": secs + 5, "iat": secs + 5})),
             with(json!({"nbf": null})),
             with(json!({"sub": 29})),
