@@ -50,6 +50,8 @@ use crate::transport::{Engine, EngineConfig};
 use control::Control;
 use tls::{AcmeState, Tls};
 
+/// 100 ms: how long a connection that was accepted right before the end of a stop may take for its request to be read.
+const LAST_ACCEPTED: Duration = Duration::from_millis(100);
 /// An opening of the data file that takes no longer keeps those who come meanwhile waiting; a longer one tells them to try
 /// again. So a restart by a service manager that holds the port sends nobody away.
 const QUICK_OPENING: Duration = Duration::from_secs(1);
@@ -341,6 +343,8 @@ pub async fn run(
             () = &mut accepting => {}
         }
         drop(accepting);
+        // A connection that ends without a request in it that was read is one that gets no answer.
+        tokio::time::sleep(LAST_ACCEPTED).await;
         connections.stop();
         connections.ended().await;
     };

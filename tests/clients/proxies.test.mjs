@@ -321,7 +321,9 @@ for (const [name, runs, flags, start, wanted] of CONFIGURATIONS) {
     const below = wanted.below ?? "";
     const url = await start(set);
     const ca = await readFile(set.cert);
-    const admin = await server.user("ada", { invite: server.setupCode });
+    // With a public URL the link begins with that.
+    const [, setup] = /[?]setup=([^\s\x1b]+)/.exec(server.run.stderr);
+    const admin = await server.user("ada", { invite: setup });
     const headers = { authorization: `Bearer ${admin.token}` };
     const through = (path, options = {}, body) =>
       ask(https, { port, host: "127.0.0.1", servername: "localhost", localAddress: HERE, ca, path: below + path, ...options, headers: { host: `localhost:${port}`, ...headers } }, body);

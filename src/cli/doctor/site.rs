@@ -269,7 +269,9 @@ fn tls_trouble(host: &str, error: &std::io::Error) -> String {
             CertificateError::UnknownIssuer => {
                 "nobody knows who made the certificate: serve the whole chain (fullchain.pem), or give a private authority's by --ca"
             }
-            _ => "browsers refuse the certificate: get another",
+            _ => {
+                "browsers refuse the certificate: get another, or give it by --ca where the site made it for itself"
+            }
         },
         Some(rustls::Error::InvalidMessage(_)) => {
             "that is no TLS: the port speaks plain HTTP; mend the proxy's listener, or give an http:// URL"
