@@ -13,7 +13,7 @@ import { Sync } from './sync.js'
 /** @typedef {import('./net/api.js').Session} Session */
 
 /** Both sides keep nothing on the device. */
-const forgetful = { recall: () => null, remember() {}, recallKeys: () => [], async forget() {} }
+const forgetful = { recall: () => null, remember() {}, recallKeys: () => [] }
 
 /**
  * One person's side: the conversation with the other, and all that keeps it true.

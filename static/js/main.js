@@ -23,9 +23,6 @@ const NEW_TOKEN_MS = 1_500
 const NEWER_WITHIN_MS = 5_000
 /** The version of this page, which the server writes into the addresses of its files. */
 const VERSION = /\/v\/([0-9a-f]{16})\/js\//.exec(import.meta.url)?.[1]
-/** The end of a token that is nobody's doing: the same person signs in again, and what was not sent yet
- * goes out then. After any other end the device keeps nothing of the account. */
-const EXPIRED = 'token_expired'
 /** If the socket is not there by then, the chats are shown from REST without it. */
 const SHOW_AFTER_MS = 1_500
 
@@ -63,14 +60,8 @@ function dress(theme) {
   }
 }
 
-/** Ends what is under way on the page before its account leaves. `lasts` where the same person may come
- * back to it. @type {(lasts: boolean) => Promise<void>} */
-let endChats = () => Promise.resolve()
-
 /** Starts the page anew, the surest way that nothing of the account is left on it. @param {string} [reason] */
 function signedOut(reason) {
-  // First, for other tabs read it when the session goes.
-  remember('left', reason ?? null)
   remember('session', null)
   remember('notice', reason ?? null)
   // Put out by the server one comes back to the same chat; leaving by oneself leaves that, too. (An
@@ -105,14 +96,6 @@ async function openChats({ user: me, maxMessageChars, demo }) {
   const socket = new Socket(new URL('socket.io/', document.baseURI), () => ({ token: used = session?.token }))
   const sync = new Sync({ store, socket, api, memory })
   const list = new ChatList(store)
-  let lasts = true
-  endChats = async stays => {
-    lasts = stays
-    socket.close()
-    if (!stays) await sync.forget()
-  }
-  // Whose token expired did not come back to this device; somebody else did.
-  sync.forgetOthers()
   const pane = translate(clone('pane'))
   /** The conversation's element, once a conversation was opened. @type {ChatThread | undefined} */
   let thread
@@ -126,7 +109,7 @@ async function openChats({ user: me, maxMessageChars, demo }) {
   socket.addEventListener('connect', () => thread?.render())
   showConnection(socket)
   if (VERSION) showNewer(socket, VERSION)
-  if (demo) showDemoNote(() => endChats(false))
+  if (demo) showDemoNote(() => sync.forget())
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let titling
   // Frames would not come in a tab that is behind another, and a title for each of a thousand messages costs.
@@ -143,10 +126,7 @@ async function openChats({ user: me, maxMessageChars, demo }) {
     leaving = true
     await renewing
     if (code === 'invalid_token' && session?.token === used) await new Promise(resolve => setTimeout(resolve, NEW_TOKEN_MS))
-    if (session?.token === used) {
-      await endChats(code === EXPIRED)
-      return signedOut(code)
-    }
+    if (session?.token === used) return signedOut(code)
     leaving = false
     socket.close()
     socket.connect()
@@ -200,7 +180,8 @@ async function openChats({ user: me, maxMessageChars, demo }) {
     async 'log-out'() {
       const { askToLogOut } = await import('./entrance.js')
       if (!await askToLogOut(store.pending().length, () => (leaving = true, api.signOut()))) return void (leaving = false)
-      await endChats(false)
+      socket.close()
+      await sync.forget()
       signedOut()
     },
   }
@@ -255,7 +236,7 @@ async function openChats({ user: me, maxMessageChars, demo }) {
   // Where one was when this tab was loaded anew.
   const kept = recall(`place.${me.id}`, true)
   if (kept) sync.reach(kept.peerId, kept.id)
-  window.addEventListener('pagehide', () => remember(`place.${me.id}`, lasts && thread?.place || null, true))
+  window.addEventListener('pagehide', () => remember(`place.${me.id}`, thread?.place ?? null, true))
   app.replaceChildren(list, pane)
   await follow()
   // Here before the first chat is chosen, so that it opens at once.
@@ -375,6 +356,6 @@ window.addEventListener('storage', ({ key }) => {
   const now = /** @type {Session | null} */ (recall('session'))
   // Changed in another tab: the same person with a new token or name, somebody else, or nobody.
   if (now?.user.id === session.user.id) session = now
-  else endChats(!now && recall('left') === EXPIRED).then(() => location.replace(location.pathname))
+  else location.replace(location.pathname)
 })
 start()

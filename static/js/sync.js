@@ -49,8 +49,6 @@ export class Sync extends EventTarget {
   #memory
   #draftKey
   #outboxKey
-  /** Whether this device keeps nothing of the account any more. */
-  #forgotten = false
   #sending = false
   #readSaid = ''
   #watched = ''
@@ -314,7 +312,7 @@ export class Sync extends EventTarget {
   send(message) {
     const { clientId, ...kept } = message
     // Both at once, so that the text is never in neither: from the draft it goes to the outbox.
-    this.#remember(this.#outboxKey + clientId, kept)
+    this.#memory.remember(this.#outboxKey + clientId, kept)
     this.draft(message.peerId, '')
     this.#store.apply({ type: 'send', data: message })
     this.#sendPending()
@@ -328,13 +326,13 @@ export class Sync extends EventTarget {
 
   /** @param {number} peerId @param {string} clientId */
   discard(peerId, clientId) {
-    this.#remember(this.#outboxKey + clientId, null)
+    this.#memory.remember(this.#outboxKey + clientId, null)
     this.#store.apply({ type: 'discard', data: { peerId, clientId } })
   }
 
   /** @param {number} peerId @param {string} text */
   draft(peerId, text) {
-    this.#remember(this.#draftKey + peerId, text)
+    this.#memory.remember(this.#draftKey + peerId, text)
     this.#store.apply({ type: 'draft', data: { peerId, text } })
   }
 
@@ -358,21 +356,12 @@ export class Sync extends EventTarget {
     }
   }
 
-  /** Forgets for good what this device keeps of the account: drafts, messages that were not sent, and
-   * where it was read. Nothing is kept from then on, whatever is still typed before the page is gone. */
+  /** Forgets what this device kept of the account: drafts, and messages that were not sent. */
   async forget() {
-    this.#forgotten = true
-    await this.#memory.forget(key => isOf(this.#store.me.id, key))
-  }
-
-  /** Forgets what was kept of everybody else who was signed in on this device. */
-  async forgetOthers() {
-    await this.#memory.forget(key => OF_AN_ACCOUNT.test(key) && !isOf(this.#store.me.id, key))
-  }
-
-  /** @param {string} key @param {unknown} value */
-  #remember(key, value) {
-    if (!this.#forgotten) this.#memory.remember(key, value)
+    for (const start of [this.#draftKey, this.#outboxKey]) {
+      for (const key of this.#memory.recallKeys(start)) this.#memory.remember(start + key, null)
+    }
+    await this.#memory.saved?.()
   }
 
   /** One message is on its way at a time: what was written first is stored first. */
@@ -404,7 +393,7 @@ export class Sync extends EventTarget {
 
   /** @param {any} data of `message_sent`, by event or by ack, whichever comes first */
   #stored(data) {
-    if (data.client_id) this.#remember(this.#outboxKey + data.client_id, null)
+    if (data.client_id) this.#memory.remember(this.#outboxKey + data.client_id, null)
     this.#store.apply({ type: 'message_sent', data })
   }
 
@@ -422,12 +411,6 @@ export class Sync extends EventTarget {
     }
   }
 }
-
-/** What is kept of one account, whose id follows. */
-const OF_AN_ACCOUNT = /^(?:draft|outbox|place)\.(\d+)(?:\.|$)/
-
-/** @param {number} id @param {string} key */
-const isOf = (id, key) => OF_AN_ACCOUNT.exec(key)?.[1] === String(id)
 
 /** @param {any[]} page of history @param {number} peerId @returns {boolean} whether what came before may be unread, too */
 function allUnread(page, peerId) {

@@ -23,7 +23,8 @@ for (const [device, size] of Object.entries({ phone: PHONE, desk: DESK, zoomed: 
       await page.getByRole('navigation').getByRole('link', { name: 'PATCH /api/auth/me' }).press('Enter')
       const heading = page.getByRole('heading', { name: 'PATCH /api/auth/me' })
       const top = await heading.evaluate(node => node.getBoundingClientRect().top)
-      assert.ok(top >= 0 && top < size.height, `the heading is at ${top}`)
+      // A browser scrolls by whole pixels of the device, to an eighth of one of the page.
+      assert.ok(Math.round(top) >= 0 && top < size.height, `the heading is at ${top}`)
     })
   }
 }

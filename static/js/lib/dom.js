@@ -113,19 +113,25 @@ export function initials(name) {
 }
 
 /**
- * Paints an avatar: initials on a colour that follows from the id and so never changes. The account's
- * picture is not requested, wherever it is: its address is a peer's word. Another site would learn who
- * looks at it, and on this one it could name anything that answers to a GET, with the cookies of
- * whatever else the site serves.
+ * Paints an avatar: the account's picture where this origin serves it, else initials on a colour
+ * that follows from the id and so never changes. The content policy blocks foreign pictures, so
+ * they are not even asked for: a peer must not learn by a picture who looks at it.
  * @param {HTMLElement} node
- * @param {{ id: number, username: string }} user
+ * @param {{ id: number, username: string, avatar?: string | null }} user
  */
-export function paintAvatar(node, { id, username }) {
-  const face = `${id} ${username}`
+export function paintAvatar(node, { id, username, avatar }) {
+  const face = `${id} ${username} ${avatar ?? ''}`
   if (node.dataset.face === face) return
   node.dataset.face = face
   node.className = `avatar hue-${id % HUES}`
   node.textContent = initials(username)
+  if (!avatar || !URL.canParse(avatar, document.baseURI)) return
+  const address = new URL(avatar, document.baseURI)
+  if (address.origin !== location.origin) return
+  const picture = new Image()
+  picture.alt = ''
+  picture.onload = () => node.replaceChildren(picture)
+  picture.src = address.href
 }
 
 /**
@@ -251,22 +257,7 @@ export function recallKeys(start) {
   }
 }
 
-/**
- * Forgets the keys that `isGone` says, those of this tab included.
- * @param {(key: string) => boolean} isGone
- */
-export function forget(isGone) {
-  for (const tab of [false, true]) {
-    try {
-      const keys = Object.keys(storage(tab)).filter(key => key.startsWith(PREFIX) && isGone(key.slice(PREFIX.length)))
-      for (const key of keys) storage(tab).removeItem(key)
-    } catch {
-      // Nothing to do: see above.
-    }
-  }
-}
-
-/** @typedef {{ forget(isGone: (key: string) => boolean): Promise<void>, recall(key: string): any, remember(key: string, value: unknown): void,
+/** @typedef {{ recall(key: string): any, remember(key: string, value: unknown): void,
  *   recallKeys(start: string): string[], saved(): Promise<void> }} Memory */
 
 /** The longest wait for the database; some browsers never answer where they forbid it. */
@@ -293,17 +284,7 @@ export async function openShelf(name) {
     const [keys, values] = await Promise.all([answer(shelf.getAllKeys()), answer(shelf.getAll())])
     keys.forEach((key, at) => kept.set(String(key), values[at]))
   } catch {
-    return {
-      recall,
-      remember,
-      recallKeys,
-      saved: async () => {},
-      // The database may only have been slow, and hold what an earlier page left in it.
-      async forget(isGone) {
-        forget(isGone)
-        await openDatabase(name).then(late => sweep(late, isGone).finally(() => late.close())).catch(() => {})
-      },
-    }
+    return { recall, remember, recallKeys, saved: async () => {} }
   }
   /** @type {Promise<void> | undefined} */
   let writing
@@ -333,27 +314,7 @@ export async function openShelf(name) {
     },
     recallKeys: start => [...kept.keys()].filter(key => key.startsWith(start)).map(key => key.slice(start.length)),
     saved: async () => writing,
-    async forget(isGone) {
-      for (const known of [kept, changed]) for (const key of known.keys()) if (isGone(key)) known.delete(key)
-      // What an earlier page left where it had no database.
-      forget(isGone)
-      await writing
-      await sweep(database, isGone).catch(() => {})
-    },
   }
-}
-
-/**
- * Deletes what is in the database itself: other tabs have written there what this one does not know of.
- * @param {IDBDatabase} database
- * @param {(key: string) => boolean} isGone
- */
-async function sweep(database, isGone) {
-  const transaction = database.transaction('kept', 'readwrite', { durability: 'strict' })
-  const done = new Promise(ended => { transaction.oncomplete = transaction.onabort = ended })
-  const shelf = transaction.objectStore('kept')
-  for (const key of await answer(shelf.getAllKeys())) if (isGone(String(key))) shelf.delete(key)
-  await done
 }
 
 /** @param {string} name @returns {Promise<IDBDatabase>} */
