@@ -34,15 +34,31 @@ pub struct Message {
 /// 256 bytes: what a row of a page has besides its content, as JSON; with an avatar's address it may be more.
 const ROW_BYTES: usize = 256;
 
-/// Returns how many bytes a row with this content takes as JSON, about: exactly for the content, which may be six times as
-/// long there.
+/// Returns about how many bytes a row with this content takes as JSON. The content itself is
+/// counted exactly; escaped, it may be six times as long as it is.
+///
+/// Every row of a page is measured, and hardly any content has something to escape: the first pass
+/// has no branch and never ends early, so that it compiles to vector instructions.
 pub fn row_bytes(content: &str) -> usize {
+    let is_escaped =
+        |byte: u8| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    let any = content.bytes().fold(0, |any, byte| any | is_escaped(byte));
+    ROW_BYTES
+        + if any == 0 {
+            content.len()
+        } else {
+            escaped_bytes(content)
+        }
+}
+
+/// Returns how many bytes a text takes between the quotes of its JSON form.
+fn escaped_bytes(text: &str) -> usize {
     let escaped = |byte: u8| match byte {
         b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0c | b'\r' => 2,
         0x00..0x20 => 6,
         _ => 1,
     };
-    ROW_BYTES + content.bytes().map(escaped).sum::<usize>()
+    text.bytes().map(escaped).sum()
 }
 
 /// What is wrong with the content of a message.
@@ -176,6 +192,17 @@ mod tests {
         content.push_str("é😀");
         let json = serde_json::to_string(&content).unwrap();
         assert_eq!(row_bytes(&content), ROW_BYTES + json.len() - 2);
+        for content in [
+            "",
+            "plain \u{7f} é😀 text",
+            "a \"quote\"",
+            "a\\b",
+            "two\nlines",
+            "\u{1f}",
+        ] {
+            let json = serde_json::to_string(content).unwrap();
+            assert_eq!(row_bytes(content), ROW_BYTES + json.len() - 2, "{json}");
+        }
     }
 
     #[test]
