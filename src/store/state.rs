@@ -9,121 +9,30 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::chain::Chain;
-use super::conversations::{Conversations, Pairs};
-use super::entries::Entries;
-use super::invites::{InviteChange, Invites};
-use super::readset::ReadSet;
-use super::recency::{Recency, Touch, touches_since};
-use super::record::{Body, Entry, Rest, put};
-use super::users::Directory;
-use crate::model::{ConversationId, EntryId, MessageId, Pair, Timestamp, User, UserId};
-
-/// One conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Conversation {
-    pub(super) pair: Pair,
-    /// Its messages.
-    pub(super) chain: Chain,
-    /// Its newest entry of any kind.
-    pub(super) last_entry: Option<EntryId>,
-    /// How many messages each side has sent.
-    pub(super) sent: [u64; 2],
-    /// What each side has read of the other's.
-    pub(super) read: [ReadSet; 2],
-}
-
-impl Conversation {
-    pub(super) fn new(pair: Pair) -> Self {
-        Self {
-            pair,
-            chain: Chain::default(),
-            last_entry: None,
-            sent: [0; 2],
-            read: [ReadSet::default(), ReadSet::default()],
-        }
-    }
-
-    /// The entry of its newest message.
-    pub(super) fn last_message(&self) -> Option<EntryId> {
-        self.chain.last().map(EntryId::from)
-    }
-
-    /// How many messages of the other this side has not read.
-    pub(super) fn unread(&self, side: usize) -> u64 {
-        self.sent[1 - side] - self.read[side].count()
-    }
-
-    /// Appends its form in a row: members, newest entry, chain, and for each side what it sent and what it has read.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        for member in self.pair.members() {
-            put(out, member.get());
-        }
-        put(out, self.last_entry.map_or(0, EntryId::get));
-        self.chain.encode(out);
-        for side in [0, 1] {
-            put(out, self.sent[side]);
-            self.read[side].encode(out);
-        }
-    }
-
-    /// Reads it back.
-    pub(super) fn decode(rest: &mut Rest<'_>) -> Option<Self> {
-        let mut member = || UserId::new(rest.take()?).ok();
-        let pair = Pair::new(member()?, member()?)?;
-        let last_entry = match rest.take()? {
-            0 => None,
-            number => Some(EntryId::new(number).ok()?),
-        };
-        let chain = Chain::decode(rest)?;
-        let mut side = || Some((rest.take()?, ReadSet::decode(rest)?));
-        let [(sent_0, read_0), (sent_1, read_1)] = [side()?, side()?];
-        Some(Self {
-            pair,
-            chain,
-            last_entry,
-            sent: [sent_0, sent_1],
-            read: [read_0, read_1],
-        })
-    }
-
-    /// Takes in an entry that the log holds already. One that is not newer than what it knows is in it.
-    pub(super) fn replay(&mut self, id: EntryId, entry: &Entry<'_>) {
-        if self.last_entry >= Some(id) {
-            return;
-        }
-        match &entry.body {
-            Body::Message(_) => {
-                self.chain
-                    .push(MessageId::new(id.get()).expect("an entry id is a valid id"));
-                self.sent[entry.side] += 1;
-            }
-            Body::Read { ordinal, .. } => {
-                self.read[entry.side].mark(*ordinal);
-            }
-            Body::ChatRead { through, .. } => {
-                self.read[entry.side].mark_through(*through);
-            }
-        }
-        self.last_entry = Some(id);
-    }
-}
+use crate::model::{ConversationId, EntryId, MessageId, Pair, Timestamp, UserId};
+use crate::store::log::entries::Entries;
+use crate::store::log::record::Entry;
+use crate::store::people::rows::Rows;
+use crate::store::people::state::People;
+use crate::store::talk::conversation::Conversation;
+use crate::store::talk::conversations::{Conversations, Pairs};
+use crate::store::talk::recency::{Recency, Touch, touches_since};
 
 /// The conversations that a transaction changes, in the order in which it first changed them.
 #[derive(Default)]
-pub(super) struct Changed {
+pub(crate) struct Changed {
     list: Vec<(ConversationId, Conversation)>,
     /// Where each stands in the list.
     places: FxHashMap<ConversationId, usize>,
 }
 
 impl Changed {
-    pub(super) fn get(&self, id: ConversationId) -> Option<&Conversation> {
+    pub(crate) fn get(&self, id: ConversationId) -> Option<&Conversation> {
         self.places.get(&id).map(|place| &self.list[*place].1)
     }
 
     /// The conversation as it is to be; `before` gives it as it was.
-    pub(super) fn get_or_insert_with(
+    pub(crate) fn get_or_insert_with(
         &mut self,
         id: ConversationId,
         before: impl FnOnce() -> Conversation,
@@ -135,71 +44,69 @@ impl Changed {
         &mut self.list[place].1
     }
 
-    pub(super) fn ids(&self) -> impl Iterator<Item = ConversationId> {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ConversationId> {
         self.list.iter().map(|(id, _)| *id)
     }
 }
 
 /// All that is derived, and the accounts.
 #[derive(Default)]
-pub(super) struct State {
-    pub(super) directory: Directory,
-    pub(super) invites: Invites,
+pub(crate) struct State {
+    pub(crate) people: People,
     conversations: Conversations,
     pairs: Pairs,
     /// Each person's conversations.
     recency: Recency,
     /// The newest entry of the log.
-    pub(super) last_entry: u64,
+    pub(crate) last_entry: u64,
     /// The time of the newest entry.
-    pub(super) last_at: Timestamp,
+    pub(crate) last_at: Timestamp,
     /// What is on disk and about to be published, and what is being committed upon that. Nobody but the writer looks at
     /// these, to judge what comes after.
-    pub(super) ahead: VecDeque<Ahead>,
+    pub(crate) ahead: VecDeque<Ahead>,
     /// Counts how often something was not taken over that was ahead, or was, though nobody expected it, and how often the
     /// database was opened anew: whatever was judged before is to be judged again.
-    pub(super) epoch: u64,
+    pub(crate) epoch: u64,
 }
 
 /// A transaction on its way to the disk.
-pub(super) struct Ahead {
-    pub(super) changes: Changes,
-    pub(super) entries: Arc<Entries>,
+pub(crate) struct Ahead {
+    pub(crate) changes: Changes,
+    pub(crate) entries: Arc<Entries>,
 }
 
 impl Ahead {
     /// Whether it changes what nobody looks for here: accounts and invites.
-    pub(super) fn has_rows(&self) -> bool {
-        !self.changes.users.is_empty() || !self.changes.invites.is_empty()
+    pub(crate) fn has_rows(&self) -> bool {
+        !self.changes.rows.is_empty()
     }
 }
 
 /// What one transaction changes, to be taken over once it is on disk.
 #[derive(Default)]
-pub(super) struct Changes {
-    pub(super) conversations: Changed,
-    pub(super) created: FxHashMap<Pair, ConversationId>,
+pub(crate) struct Changes {
+    pub(crate) conversations: Changed,
+    pub(crate) created: FxHashMap<Pair, ConversationId>,
     /// Of each message with a client id its sender, the id's hash, itself and when it was sent.
-    pub(super) client_ids: Vec<(UserId, u64, MessageId, Timestamp)>,
+    pub(crate) client_ids: Vec<(UserId, u64, MessageId, Timestamp)>,
     /// The same messages by their senders and hashes.
-    pub(super) sent_as: FxHashMap<(UserId, u64), MessageId>,
-    pub(super) users: Vec<Arc<User>>,
-    pub(super) invites: Vec<InviteChange>,
-    pub(super) last_entry: u64,
-    pub(super) last_at: Timestamp,
+    pub(crate) sent_as: FxHashMap<(UserId, u64), MessageId>,
+    pub(crate) rows: Rows,
+    pub(crate) last_entry: u64,
+    pub(crate) last_at: Timestamp,
 }
 
 impl State {
-    pub(super) fn conversation_id(&self, pair: Pair) -> Option<ConversationId> {
+    pub(crate) fn conversation_id(&self, pair: Pair) -> Option<ConversationId> {
         self.pairs.get(pair, &self.conversations)
     }
 
-    pub(super) fn conversation(&self, id: ConversationId) -> Option<&Conversation> {
+    pub(crate) fn conversation(&self, id: ConversationId) -> Option<&Conversation> {
         self.conversations.get(id)
     }
 
     /// For the writer: the conversation as it is to be, once what is ahead is on disk.
-    pub(super) fn newest_conversation(&self, id: ConversationId) -> Option<&Conversation> {
+    pub(crate) fn newest_conversation(&self, id: ConversationId) -> Option<&Conversation> {
         let mut ahead = self.ahead.iter().rev();
         ahead
             .find_map(|ahead| ahead.changes.conversations.get(id))
@@ -207,28 +114,28 @@ impl State {
     }
 
     /// The time of the newest entry, what is ahead included.
-    pub(super) fn newest_at(&self) -> Timestamp {
+    pub(crate) fn newest_at(&self) -> Timestamp {
         let ahead = self.ahead.back();
         ahead.map_or(self.last_at, |ahead| ahead.changes.last_at)
     }
 
-    pub(super) fn conversation_count(&self) -> u64 {
+    pub(crate) fn conversation_count(&self) -> u64 {
         self.conversations.len() as u64
     }
 
     /// How much there is to go through of a person's conversations: at least their number, and at most some twice that
     /// for either order.
-    pub(super) fn touches(&self, user: UserId) -> usize {
+    pub(crate) fn touches(&self, user: UserId) -> usize {
         self.recency.len(user)
     }
 
     /// A person's touches, the newest last: for those who go through them a part at a time.
-    pub(super) fn touch_list(&self, user: UserId) -> &[Touch] {
+    pub(crate) fn touch_list(&self, user: UserId) -> &[Touch] {
         self.recency.list(user)
     }
 
     /// A person's conversations, the one with the newest message first.
-    pub(super) fn recent(&self, user: UserId) -> impl Iterator<Item = &Conversation> {
+    pub(crate) fn recent(&self, user: UserId) -> impl Iterator<Item = &Conversation> {
         let touches = self.recency.touches(user);
         self.newest_first(
             touches.filter(|touch| touch.is_message()),
@@ -237,7 +144,7 @@ impl State {
     }
 
     /// A person's conversations, the one with the newest entry of any kind first.
-    pub(super) fn touched(&self, user: UserId) -> impl Iterator<Item = &Conversation> {
+    pub(crate) fn touched(&self, user: UserId) -> impl Iterator<Item = &Conversation> {
         self.newest_first(self.recency.touches(user), |conversation| {
             conversation.last_entry
         })
@@ -264,7 +171,7 @@ impl State {
 
     /// Has the processor fetch what the judging of these changes will look at. Each look-up misses every cache; one after
     /// the other, as the judging needs them, they cost a third of the writer's time, and side by side far less.
-    pub(super) fn fetch(&self, pairs: impl Iterator<Item = Pair>) {
+    pub(crate) fn fetch(&self, pairs: impl Iterator<Item = Pair>) {
         let ids: Vec<_> = pairs
             .filter_map(|pair| Some((pair, self.conversation_id(pair)?)))
             .collect();
@@ -273,7 +180,7 @@ impl State {
 
     /// Has the processor fetch what the publishing of the first that is ahead will look at: while that was on its way to
     /// the disk, the next changes have taken its place in the caches.
-    pub(super) fn fetch_ahead(&self) {
+    pub(crate) fn fetch_ahead(&self) {
         let changes = self.ahead.front().map(|ahead| &ahead.changes.conversations);
         let list = changes.into_iter().flat_map(|changed| &changed.list);
         self.fetch_conversations(list.map(|(id, changed)| (*id, changed.pair)));
@@ -297,29 +204,29 @@ impl State {
     }
 
     /// Takes in the first conversations, read from the tables at start.
-    pub(super) fn put_conversations(&mut self, conversations: Conversations) {
+    pub(crate) fn put_conversations(&mut self, conversations: Conversations) {
         self.conversations = conversations;
     }
 
     /// Takes in the next conversation, read from the tables at start.
-    pub(super) fn put_conversation(&mut self, conversation: Conversation) {
+    pub(crate) fn put_conversation(&mut self, conversation: Conversation) {
         self.conversations.push(conversation);
     }
 
     /// Takes in one entry of the log, in order, at start. `None` where it belongs to no known conversation.
-    pub(super) fn replay(&mut self, id: EntryId, entry: &Entry<'_>) -> Option<&Conversation> {
+    pub(crate) fn replay(&mut self, id: EntryId, entry: &Entry<'_>) -> Option<&Conversation> {
         let conversation = self.conversations.get_mut(entry.conversation)?;
         conversation.replay(id, entry);
         Some(conversation)
     }
 
     /// Notes the newest entry of the log.
-    pub(super) fn ends_with(&mut self, id: EntryId, at: Timestamp) {
+    pub(crate) fn ends_with(&mut self, id: EntryId, at: Timestamp) {
         (self.last_entry, self.last_at) = (id.get(), at);
     }
 
     /// Makes what follows from the conversations, once they are all there.
-    pub(super) fn derive(&mut self) {
+    pub(crate) fn derive(&mut self) {
         let conversations = &self.conversations;
         let (pairs, recency) = std::thread::scope(|scope| {
             let pairs = scope.spawn(|| Pairs::of(conversations));
@@ -331,13 +238,13 @@ impl State {
     }
 
     /// Drops the last that is ahead, since its commit failed. Gives what it would have changed.
-    pub(super) fn drop_ahead(&mut self) -> Option<Changes> {
+    pub(crate) fn drop_ahead(&mut self) -> Option<Changes> {
         self.epoch += 1;
         self.ahead.pop_back().map(|ahead| ahead.changes)
     }
 
     /// Takes over the first that is ahead, since it is on disk. Gives the emptied list back, for a later one to use its room.
-    pub(super) fn publish(&mut self) -> Changed {
+    pub(crate) fn publish(&mut self) -> Changed {
         let Some(Ahead { mut changes, .. }) = self.ahead.pop_front() else {
             return Changed::default();
         };
@@ -363,10 +270,7 @@ impl State {
                 self.recency.touch(member, touch);
             }
         }
-        self.invites.publish(changes.invites);
-        for user in changes.users {
-            self.directory.put(user);
-        }
+        self.people.publish(changes.rows);
         self.last_entry = changes.last_entry;
         self.last_at = changes.last_at;
         changes.conversations.places.clear();

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Every module, and those of ours that it may name. What stands in neither column of nobody is free to all.
+/// Every module, and those of ours that it may name: only such as stand above it. A module that is not listed here fails
+/// the test.
 const PLAN: &[(&str, &[&str])] = &[
     ("budget", &[]),
     ("metrics", &[]),
@@ -11,13 +12,13 @@ const PLAN: &[(&str, &[&str])] = &[
     // What of HTTP is the same for sessions, routes and the page.
     ("web", &[]),
     ("socketio", &[]),
-    ("store", &["budget", "metrics", "model"]),
+    ("store", &["budget", "model"]),
     ("accounts", &["model", "store"]),
     ("describe", &["model"]),
-    ("chat", &["model", "describe", "store"]),
-    ("transport", &["budget", "engineio", "metrics", "web"]),
+    ("chat", &["model", "store"]),
+    ("transport", &["budget", "engineio", "web"]),
     ("hub", &["budget", "socketio", "transport"]),
-    ("limits", &["budget", "metrics", "model"]),
+    ("limits", &["budget", "model"]),
     (
         "gateway",
         &[
@@ -29,7 +30,6 @@ const PLAN: &[(&str, &[&str])] = &[
             "chat",
             "limits",
             "describe",
-            "metrics",
             "model",
         ],
     ),
@@ -42,10 +42,67 @@ const PLAN: &[(&str, &[&str])] = &[
             "chat",
             "limits",
             "describe",
-            "metrics",
             "model",
             "web",
         ],
+    ),
+];
+
+/// The rooms of the store, likewise: its folders, and the files beside them.
+const STORE: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("options", &[]),
+    ("tables", &[]),
+    ("sealed", &["error"]),
+    ("log", &["error", "sealed", "tables"]),
+    ("disk", &["error", "log", "sealed", "tables"]),
+    ("talk", &["error", "log", "sealed"]),
+    ("people", &["error", "sealed", "tables"]),
+    ("change", &["error", "people"]),
+    ("state", &["log", "people", "talk"]),
+    ("data", &["disk", "error", "log", "state"]),
+    (
+        "read",
+        &["data", "error", "log", "sealed", "state", "tables", "talk"],
+    ),
+    (
+        "write",
+        &[
+            "change", "data", "disk", "error", "log", "options", "people", "sealed", "state",
+            "tables", "talk",
+        ],
+    ),
+    (
+        "maintain",
+        &[
+            "change", "disk", "error", "log", "options", "people", "sealed", "state", "tables",
+            "talk", "write",
+        ],
+    ),
+    (
+        "handle",
+        &[
+            "change", "disk", "error", "maintain", "options", "people", "read", "write",
+        ],
+    ),
+];
+
+/// What is named against the plan, by which module, and why it still is. Their number only falls: one that is no longer
+/// there fails the test until it is taken out.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    (
+        "handle",
+        "metrics",
+        "the counters are global: they are not handed in yet",
+    ),
+    ("transport", "metrics", "likewise"),
+    ("limits", "metrics", "likewise"),
+    ("gateway", "metrics", "likewise"),
+    ("http", "metrics", "likewise"),
+    (
+        "chat",
+        "describe",
+        "the durable events have their wire form where they are told, and are described there",
     ),
 ];
 
@@ -81,21 +138,39 @@ fn named(text: &str) -> Vec<String> {
     names
 }
 
+/// What a text has beside its unit tests.
+fn code(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap()
+}
+
+/// A module of `src/`, or a room of the store.
+fn room<'a>(folder: &Path, file: &'a Path) -> &'a str {
+    let inside = file.strip_prefix(folder).unwrap();
+    let first = inside.iter().next().unwrap();
+    first.to_str().unwrap().trim_end_matches(".rs")
+}
+
+fn is_in_layers(plan: &[(&str, &[&str])]) {
+    for (place, (module, may)) in plan.iter().enumerate() {
+        for named in *may {
+            assert!(
+                plan[..place].iter().any(|(above, _)| above == named),
+                "{module} may name {named}, which does not stand above it"
+            );
+        }
+    }
+}
+
 #[test]
 fn no_module_imports_against_the_plan() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);
     assert!(files.len() > 40, "the sources were not found");
+    is_in_layers(PLAN);
+    let mut needed = vec![false; EXCEPTIONS.len()];
     for file in files {
-        let inside = file.strip_prefix(&root).unwrap();
-        let module = inside
-            .iter()
-            .next()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .trim_end_matches(".rs");
+        let module = room(&root, &file);
         if BUILDERS.contains(&module) {
             continue;
         }
@@ -104,10 +179,61 @@ fn no_module_imports_against_the_plan() {
             .find(|(name, _)| *name == module)
             .unwrap_or_else(|| panic!("{module} is in no plan"));
         for name in named(&std::fs::read_to_string(&file).unwrap()) {
+            let exception = EXCEPTIONS
+                .iter()
+                .position(|(by, what, _)| (*by, *what) == (module, name.as_str()));
+            if let Some(exception) = exception {
+                needed[exception] = true;
+                continue;
+            }
             assert!(
                 name == module || may.contains(&name.as_str()),
                 "{} imports {name}",
-                inside.display()
+                file.display()
+            );
+        }
+    }
+    for (exception, needed) in EXCEPTIONS.iter().zip(needed) {
+        assert!(
+            needed,
+            "nothing needs this exception any more: {exception:?}"
+        );
+    }
+}
+
+#[test]
+fn no_room_of_the_store_imports_against_the_plan() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    assert!(files.len() > 40, "the sources were not found");
+    is_in_layers(STORE);
+    for file in files {
+        let is_test =
+            ["tests.rs", "bounds.rs", "damage.rs"].map(|name| root.join("maintain").join(name));
+        let module = room(&root, &file);
+        if ["mod", "tests"].contains(&module) || is_test.contains(&file) {
+            continue;
+        }
+        let (_, may) = STORE
+            .iter()
+            .find(|(name, _)| *name == module)
+            .unwrap_or_else(|| panic!("{module} is in no plan"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = code(&text);
+        assert!(
+            !text.contains("super::super"),
+            "{}: name another room by its path from crate::store",
+            file.display()
+        );
+        for (at, path) in text.match_indices("crate::store::") {
+            let rest = &text[at + path.len()..];
+            let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_');
+            let name = &rest[..end.unwrap_or(rest.len())];
+            assert!(
+                name == module || may.contains(&name),
+                "{} imports {name:?}: name the room, and one that stands above",
+                file.display()
             );
         }
     }

@@ -6,13 +6,13 @@ use redb::{ReadableDatabase, ReadableTable};
 use super::tests::{Data, exported, imported};
 use super::*;
 use crate::model::Timestamp;
-use crate::store::client_ids::{self, CLIENT_IDS_PER_SENDER};
-use crate::store::record::{put, seal};
-use crate::store::sweep::decode_row;
+use crate::store::sealed::{put, seal};
 use crate::store::tables::{
     CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, META, SWEPT,
 };
+use crate::store::talk::client_ids::{self, CLIENT_IDS_PER_SENDER};
 use crate::store::tests::{Open, message, sent};
+use crate::store::write::sweep::decode_row;
 use crate::store::{Change, Location};
 
 /// As many as are remembered of one sender.

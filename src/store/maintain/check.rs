@@ -15,21 +15,28 @@ use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch};
 use crate::model::{
     ChatRead, ClientId, ConversationId, EntryId, MessageId, Pair, Timestamp, UserId, Username,
 };
-use crate::store::chain::{Place, ReadLog, find_ordinals};
-use crate::store::client_ids::{
-    CLIENT_ID_LIFETIME_MS, CLIENT_IDS_PER_SENDER, ClientIds, read_block,
-};
-use crate::store::guard::guarded;
-use crate::store::log::{self, Log};
-use crate::store::medium::{LockedFile, Medium};
-use crate::store::record::{Body, Entry, MessageBody, unseal};
-use crate::store::state::{Conversation, State};
-use crate::store::sweep::row_of;
+use crate::store::disk::error::OpenError;
+use crate::store::disk::guard::guarded;
+use crate::store::disk::medium::{LockedFile, Medium};
+use crate::store::disk::{eras, schema};
+use crate::store::error::StoreError;
+use crate::store::log::blocks::{self, Log};
+use crate::store::log::chain::{Place, ReadLog, find_ordinals};
+use crate::store::log::record::{Body, Entry, MessageBody};
+use crate::store::options::StoreOptions;
+use crate::store::people::{invites, users};
+use crate::store::sealed::unseal;
+use crate::store::state::State;
 use crate::store::tables::{
     CLIENT_ID_KEY, CLIENT_IDS, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, ERAS, INVITES, META, SWEPT,
     TOKENS_FROM, USERS,
 };
-use crate::store::{OpenError, StoreError, StoreOptions, eras, invites, schema, users};
+use crate::store::talk::client_ids::{
+    CLIENT_ID_LIFETIME_MS, CLIENT_IDS_PER_SENDER, ClientIds, read_block,
+};
+use crate::store::talk::conversation::Conversation;
+use crate::store::write::load;
+use crate::store::write::sweep::row_of;
 
 /// So many findings are told one by one; the rest are counted.
 const FINDINGS: usize = 100;
@@ -160,7 +167,7 @@ pub fn check_partial(partial: &Partial, watch: Watch<'_>) -> Result<Report, Main
     check_medium(partial.medium(), partial.target(), watch)
 }
 
-pub(in crate::store) fn check_medium(
+pub(crate) fn check_medium(
     medium: std::sync::Arc<dyn Medium>,
     path: &Path,
     watch: Watch<'_>,
@@ -218,7 +225,7 @@ fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(),
         entries: report.counts.entries,
     };
     // What a start would know must be what the log says.
-    match schema::load(&source.db, &StoreOptions::of_command()) {
+    match load::load(&source.db, &StoreOptions::of_command()) {
         Ok(loaded) => {
             let last = EntryId::new(loaded.state.last_entry).ok();
             compare(&loaded.state, &state, &broken, last, report);
@@ -542,7 +549,7 @@ impl Recount<'_> {
                     unit: Unit::Records,
                 });
             }
-            let Ok((id, entry)) = log::decode(key, value) else {
+            let Ok((id, entry)) = blocks::decode(key, value) else {
                 self.report.damaged("log", key);
                 continue;
             };

@@ -22,12 +22,13 @@ use redb::{
 };
 
 use super::{MaintainError, Progress, Unit, Watch};
-use crate::store::log::{Appending, Log, Walk};
-use crate::store::medium::{Backend, Medium};
+use crate::store::disk::medium::{Backend, Medium};
+use crate::store::disk::schema;
+use crate::store::error::StoreError;
+use crate::store::log::blocks::{Appending, Log, Walk};
 use crate::store::tables::{
     CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, LOG, META, USERS, names,
 };
-use crate::store::{StoreError, schema};
 
 /// 256 KiB in one step, some two thousand messages and a millisecond or two: how long it holds pages back, and one of two
 /// cores busy, and what a sync of the writer may have to wait for.
@@ -83,22 +84,22 @@ impl Medium for Unsynced {
 }
 
 /// Where a copy comes from, and how considerate it is.
-pub(in crate::store) struct Copying<'a> {
+pub(crate) struct Copying<'a> {
     /// The database as it is now: a store that mended itself has another.
-    pub(in crate::store) database: &'a dyn Fn() -> Result<Arc<Database>, StoreError>,
+    pub(crate) database: &'a dyn Fn() -> Result<Arc<Database>, StoreError>,
     /// Whether a writer is at work and the copy for none but this process: then it goes step by step.
-    pub(in crate::store) beside_writer: bool,
+    pub(crate) beside_writer: bool,
     /// Whether the copy is to be marked as one, so that it renews what must not go back once a server opens it.
-    pub(in crate::store) is_backup: bool,
+    pub(crate) is_backup: bool,
     /// How much a step copies; [`STEP_BYTES`].
-    pub(in crate::store) step_bytes: usize,
+    pub(crate) step_bytes: usize,
     /// Set by whoever wants it no more.
-    pub(in crate::store) given_up: &'a AtomicBool,
+    pub(crate) given_up: &'a AtomicBool,
 }
 
 impl Copying<'_> {
     /// Copies into an empty medium; for a copy that is to last, returns once that is synced.
-    pub(in crate::store) fn run(
+    pub(crate) fn run(
         &self,
         medium: Arc<dyn Medium>,
         watch: Watch<'_>,

@@ -8,16 +8,19 @@ use tokio::sync::mpsc;
 
 use super::check::check_medium;
 use super::{Counts, MaintainError, Watch};
-use crate::store::guard::guarded;
-use crate::store::medium::Medium;
-use crate::store::{
-    BATCHES, OpenError, Store, StoreError, StoreOptions, open_database, page_cache_of_command,
-    schema,
-};
+use crate::store::change::BATCHES;
+use crate::store::disk::error::OpenError;
+use crate::store::disk::guard::guarded;
+use crate::store::disk::medium::Medium;
+use crate::store::disk::open::open_database;
+use crate::store::disk::schema;
+use crate::store::error::StoreError;
+use crate::store::options::{StoreOptions, page_cache_of_command};
+use crate::store::write::writer::Writer;
 
 /// Checks a file in the making, which is one of `path`. Where nothing is wrong but what is derived, that is made anew from
 /// the log. Fails where more is wrong, or where it holds no data.
-pub(in crate::store) fn check_whole(
+pub(crate) fn check_whole(
     medium: &Arc<dyn Medium>,
     path: &Path,
     watch: Watch<'_>,
@@ -66,8 +69,11 @@ fn change<R>(
 }
 
 /// Writes what is derived, as a server does that opens the file and is stopped at once.
-pub(in crate::store) fn derive(medium: Arc<dyn Medium>) -> Result<(), MaintainError> {
+pub(crate) fn derive(medium: Arc<dyn Medium>) -> Result<(), MaintainError> {
     let (done, _batches) = mpsc::channel(BATCHES);
-    Store::open_on(medium, StoreOptions::default(), done)?.close();
-    Ok(())
+    let (intake, writer) = Writer::open(medium, StoreOptions::default(), done)?;
+    intake.queue.close();
+    let written = guarded(|| writer.run());
+    intake.data.close();
+    Ok(written?)
 }

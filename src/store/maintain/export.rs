@@ -10,10 +10,13 @@ use serde::Serialize;
 use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, guard};
 use crate::model::{EntryId, MadeBy, Pair, User};
-use crate::store::log::{Log, damaged, decode};
-use crate::store::record::{Body, Entry, unseal};
+use crate::store::disk::schema;
+use crate::store::error::StoreError;
+use crate::store::log::blocks::{Log, damaged, decode};
+use crate::store::log::record::{Body, Entry};
+use crate::store::people::users;
+use crate::store::sealed::unseal;
 use crate::store::tables::{CONVERSATIONS, CREDENTIALS, USERS};
-use crate::store::{StoreError, schema, users};
 
 /// How many lines are written between two looks at how far it is.
 const TOLD_EVERY: u64 = 4_096;

@@ -13,8 +13,8 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
 use super::MaintainError;
 use super::lines::FORMAT;
-use crate::store::OpenError;
-use crate::store::medium::{self, LockedFile, Medium};
+use crate::store::disk::error::OpenError;
+use crate::store::disk::medium::{self, LockedFile, Medium};
 
 /// Ends the name of every file in the making.
 const ENDING: &[u8] = b".partial";
@@ -94,7 +94,7 @@ impl Partial {
     }
 
     /// Takes the file's name away: it is gone once nobody has it open.
-    pub(in crate::store) fn unlinked(mut self) -> Result<File, MaintainError> {
+    pub(crate) fn unlinked(mut self) -> Result<File, MaintainError> {
         let file = self.doing("open", File::try_clone)?;
         std::fs::remove_file(&self.path).map_err(MaintainError::io("remove", &self.path))?;
         self.kept = true;

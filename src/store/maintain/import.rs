@@ -18,13 +18,19 @@ use crate::model::{
     ChatRead, ClientId, ConversationId, EntryId, MadeBy, MessageId, Pair, Timestamp, User, UserId,
     Username, check_avatar, check_content,
 };
-use crate::store::chain::{Place, ReadLog, find_ordinals};
-use crate::store::log::{Appending, damaged, read_block};
-use crate::store::medium::{Backend, LockedFile, Medium};
-use crate::store::record::{Body, Entry, MessageBody, StoredClientId, seal};
-use crate::store::state::{Conversation, State};
+use crate::store::disk::error::OpenError;
+use crate::store::disk::medium::{Backend, LockedFile, Medium};
+use crate::store::disk::schema;
+use crate::store::error::StoreError;
+use crate::store::log::blocks::{Appending, damaged, read_block};
+use crate::store::log::chain::{Place, ReadLog, find_ordinals};
+use crate::store::log::record::{Body, Entry, MessageBody, StoredClientId};
+use crate::store::options::page_cache_of_command;
+use crate::store::people::users;
+use crate::store::sealed::seal;
+use crate::store::state::State;
 use crate::store::tables::{CONVERSATIONS, CREDENTIALS, LOG, USERS};
-use crate::store::{OpenError, StoreError, schema, users};
+use crate::store::talk::conversation::Conversation;
 
 /// 16 MiB: a line of the longest message, every character of it escaped, several times over.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -104,7 +110,7 @@ fn empty_file(data: &Path) -> Result<Option<Arc<LockedFile>>, MaintainError> {
 }
 
 /// Gives the number of times that were cut, and of pictures that were left out.
-pub(in crate::store) fn write_log(
+pub(crate) fn write_log(
     medium: Arc<dyn Medium>,
     lines: &mut dyn BufRead,
     judging: Judging<'_>,
@@ -113,7 +119,7 @@ pub(in crate::store) fn write_log(
     let backend = Backend::holding(medium)?;
     backend.release()?;
     let db = Database::builder()
-        .set_cache_size(crate::store::page_cache_of_command())
+        .set_cache_size(page_cache_of_command())
         .create_with_backend(backend)?;
     schema::prepare(&db, None)?;
     let txn = db.begin_write()?;

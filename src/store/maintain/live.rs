@@ -3,15 +3,18 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{Copying, MaintainError, NICE, Partial, STEP_BYTES};
-use crate::store::{Store, StoreError};
+use crate::store::error::StoreError;
+use crate::store::write::intake::Intake;
 
 /// A copy of an open store as of one moment, in a file without a name: it is gone when this is dropped, and its room is
 /// given back in the moments after that. While it is there, no other is made.
@@ -80,8 +83,7 @@ fn beside_writer<R: Send + 'static>(
 }
 
 /// Who makes a copy, and how to have that end.
-#[derive(Debug)]
-pub(in crate::store) struct Copier {
+struct Copier {
     given_up: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
@@ -95,20 +97,37 @@ impl Drop for GiveUp {
     }
 }
 
-impl Store {
-    /// Copies everything, as of a moment before this completes, beside the data file: room for it must be there. The
-    /// writer is not made to wait, and the data file hardly grows by it. Fails with [`StoreError::Busy`] while another
-    /// one is made or read, and ends early where its caller goes away.
-    pub async fn backup(&self) -> Result<Backup, StoreError> {
-        let turn = Arc::clone(&self.backups)
+/// The copies of an open store, one at a time. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Backups {
+    turns: Arc<Semaphore>,
+    copier: Arc<Mutex<Option<Copier>>>,
+    /// What a copy is called for a moment: a name beside the data file.
+    name: Arc<Path>,
+}
+
+impl Backups {
+    /// Copies get this name for a moment.
+    pub(crate) fn named(name: PathBuf) -> Self {
+        Self {
+            turns: Arc::new(Semaphore::new(1)),
+            copier: Arc::default(),
+            name: name.into(),
+        }
+    }
+
+    /// Copies everything, as of a moment before this completes. Fails with [`StoreError::Busy`] while another copy is
+    /// made or read, and ends early where its caller goes away.
+    pub(crate) async fn make(&self, intake: &Arc<Intake>) -> Result<Backup, StoreError> {
+        let turn = Arc::clone(&self.turns)
             .try_acquire_owned()
             .map_err(|_| StoreError::Busy)?;
         let given_up = Arc::new(AtomicBool::new(false));
         let _give_up = GiveUp(Arc::clone(&given_up));
-        let store = self.clone();
+        let (name, copied) = (Arc::clone(&self.name), Arc::clone(intake));
         let is_given_up = Arc::clone(&given_up);
         let (copying, thread) = beside_writer(move || {
-            let (file, len) = store.copy_unnamed(&is_given_up)?;
+            let (file, len) = copy_unnamed(&copied, &name, &is_given_up)?;
             Ok(Backup {
                 file,
                 len,
@@ -120,7 +139,7 @@ impl Store {
             Ok(Ok(backup)) => Ok(backup),
             Ok(Err(MaintainError::Store(error))) => {
                 if matches!(error, StoreError::Database(_)) {
-                    self.inner.suspect();
+                    intake.suspect();
                 }
                 Err(error)
             }
@@ -136,8 +155,8 @@ impl Store {
         }
     }
 
-    /// Has the copying end, and waits for that: whoever has the database in hand when it is closed leaves it unclean.
-    pub(in crate::store) fn end_copying(&self) {
+    /// Has the copying end, and waits for that: a database that is closed while a copy reads it is left unclean.
+    pub(crate) fn end(&self) {
         let copier = self.copier.lock().take();
         if let Some(Copier { given_up, thread }) = copier {
             given_up.store(true, Ordering::Relaxed);
@@ -145,20 +164,24 @@ impl Store {
             let _ = thread.join();
         }
     }
+}
 
-    fn copy_unnamed(&self, given_up: &AtomicBool) -> Result<(Unnamed, u64), MaintainError> {
-        let partial = Partial::create(&self.backup_name)?;
-        let medium = partial.medium();
-        let file = Unnamed(partial.unlinked()?);
-        let copying = Copying {
-            database: &|| self.inner.database(),
-            beside_writer: true,
-            is_backup: true,
-            step_bytes: STEP_BYTES,
-            given_up,
-        };
-        copying.run(Arc::clone(&medium), &mut |_| {})?;
-        let len = medium.len()?;
-        Ok((file, len))
-    }
+fn copy_unnamed(
+    intake: &Intake,
+    name: &Path,
+    given_up: &AtomicBool,
+) -> Result<(Unnamed, u64), MaintainError> {
+    let partial = Partial::create(name)?;
+    let medium = partial.medium();
+    let file = Unnamed(partial.unlinked()?);
+    let copying = Copying {
+        database: &|| intake.data.database(),
+        beside_writer: true,
+        is_backup: true,
+        step_bytes: STEP_BYTES,
+        given_up,
+    };
+    copying.run(Arc::clone(&medium), &mut |_| {})?;
+    let len = medium.len()?;
+    Ok((file, len))
 }

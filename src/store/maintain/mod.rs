@@ -35,12 +35,17 @@ pub use export::{export, export_partial};
 pub use file::Partial;
 pub use import::{Imported, Judging, import};
 pub use live::Backup;
-pub(super) use live::Copier;
+pub(super) use live::Backups;
 pub use replace::{Compacted, Restored, backup, backup_aside, compact, restore, restore_from};
 
-use super::guard::guarded;
-use super::medium::{Backend, LockedFile, Medium};
-use super::{Holder, OpenError, StoreError, open_on_backend, page_cache_of_command, schema};
+use crate::store::disk::error::OpenError;
+use crate::store::disk::guard::guarded;
+use crate::store::disk::holder::Holder;
+use crate::store::disk::medium::{Backend, LockedFile, Medium};
+use crate::store::disk::open::open_on_backend;
+use crate::store::disk::schema;
+use crate::store::error::StoreError;
+use crate::store::options::page_cache_of_command;
 
 /// How often a long read of pages says how far it is.
 const TOLD_EVERY: Duration = Duration::from_millis(100);

@@ -15,11 +15,16 @@ use super::{
     Copying, Counts, MaintainError, Partial, Progress, STEP_BYTES, Source, Unit, Watch, guard,
 };
 use crate::model::Timestamp;
-use crate::store::guard::guarded;
-use crate::store::log::Log;
-use crate::store::medium::{LockedFile, Medium};
+use crate::store::disk::error::OpenError;
+use crate::store::disk::guard::guarded;
+use crate::store::disk::holder::Holder;
+use crate::store::disk::medium::{LockedFile, Medium};
+use crate::store::disk::open::open_database;
+use crate::store::disk::schema;
+use crate::store::error::StoreError;
+use crate::store::log::blocks::Log;
+use crate::store::options::page_cache_of_command;
 use crate::store::tables::{CONVERSATIONS, USERS};
-use crate::store::{Holder, OpenError, StoreError, open_database, page_cache_of_command, schema};
 
 /// 1 MiB: how much is copied at once, byte for byte.
 const CHUNK_BYTES: u64 = 1 << 20;

@@ -10,15 +10,15 @@ use redb::{ReadableDatabase, ReadableTable, TableError, WriteTransaction};
 
 use super::*;
 use crate::model::{Timestamp, UserId};
-use crate::store::log;
-use crate::store::medium::{Backend, Medium, Noting};
-use crate::store::record::{put, seal};
-use crate::store::sweep::decode_row;
+use crate::store::disk::medium::{Backend, Medium, Noting};
+use crate::store::log::blocks;
+use crate::store::sealed::{put, seal};
 use crate::store::tables::{
     BACKUP, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, ERAS, INVITES,
     LOG, META, OLD_LOG, SWEPT, TOKENS_FROM, USERS,
 };
 use crate::store::tests::{Open, id, mark_chat, message, user};
+use crate::store::write::sweep::decode_row;
 use crate::store::{Change, Location};
 
 /// A data file in a folder of its own.
@@ -61,7 +61,7 @@ impl Data {
 
     /// Changes the entries of its log as no chatd would.
     pub(super) fn tamper_log(&self, change: impl FnOnce(&mut BTreeMap<u64, Vec<u8>>)) {
-        self.tamper(|txn| log::tamper(txn, change));
+        self.tamper(|txn| blocks::tamper(txn, change));
     }
 
     pub(super) fn check(&self) -> Report {
@@ -301,14 +301,16 @@ fn two_accounts_of_one_name_are_found() {
     data.tamper(|txn| {
         let mut table = txn.open_table(USERS).unwrap();
         let ada =
-            crate::store::users::decode(1, table.get(1).unwrap().unwrap().value(), |_| Ok(true))
-                .unwrap();
+            crate::store::people::users::decode(1, table.get(1).unwrap().unwrap().value(), |_| {
+                Ok(true)
+            })
+            .unwrap();
         let twin = crate::model::User {
             id: UserId::new(5).unwrap(),
             ..ada
         };
         table
-            .insert(5, &crate::store::users::encode(&twin)[..])
+            .insert(5, &crate::store::people::users::encode(&twin)[..])
             .unwrap();
     });
     assert_eq!(data.finds(), [("users", text(5))]);
@@ -317,7 +319,7 @@ fn two_accounts_of_one_name_are_found() {
 #[test]
 fn a_log_that_contradicts_itself_is_found_under_right_checksums() {
     use crate::model::{EntryId, MessageId};
-    use crate::store::record::{Body, Entry};
+    use crate::store::log::record::{Body, Entry};
     let change = |entry: &mut Entry<'_>, how: usize| match (&mut entry.body, how) {
         (Body::Message(message), 0) => message.number += 1,
         (Body::Message(message), 1) => message.ordinal += 1,
@@ -390,7 +392,7 @@ impl Data {
 
 fn log_of(path: &Path) -> Vec<(u64, Vec<u8>)> {
     let source = Source::of_file(path, false, &mut |_| {}).unwrap();
-    log::entries(&source.db)
+    blocks::entries(&source.db)
 }
 
 fn write_out(backup: &Backup, path: &Path) {
@@ -441,7 +443,7 @@ fn a_backup_beside_a_busy_writer_is_whole_and_has_all_that_was_confirmed_before_
 /// Copies an open store beside its writer.
 fn copy_live(open: &Open, medium: Arc<dyn Medium>, step_bytes: usize) {
     let copying = Copying {
-        database: &|| open.store.inner.database(),
+        database: &|| open.store.intake.data.database(),
         beside_writer: true,
         is_backup: true,
         step_bytes,
@@ -471,7 +473,7 @@ fn a_copy_made_row_by_row_has_every_row_of_every_table() {
     copy_live(&open, Arc::clone(&medium), 1);
     let (copy, db) = (
         Backend::holding(medium).unwrap(),
-        open.store.inner.database().unwrap(),
+        open.store.intake.data.database().unwrap(),
     );
     let copy = Database::builder().create_with_backend(copy).unwrap();
     let counts = [
@@ -523,7 +525,7 @@ fn closing_waits_for_a_copy_that_is_under_way_to_end() {
         open.send(1, 2, &content);
     }
     let store = open.store.clone();
-    let users = || Arc::strong_count(&store.inner);
+    let users = || Arc::strong_count(&store.intake);
     let before = users();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -622,7 +624,7 @@ fn a_file_of_an_earlier_format_is_checked_exported_and_copied_as_it_is() {
     for half in [false, true] {
         {
             let db = Database::open(&data.path).unwrap();
-            log::tamper_old(&db);
+            blocks::tamper_old(&db);
             if half {
                 assert!(schema::migrate_step(&db, 2_000).unwrap());
             }

@@ -1,0 +1,101 @@
+//! Why a change or a query failed.
+
+use std::sync::Arc;
+
+use redb::{DatabaseError, StorageError};
+
+/// Why a change or a query failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// No account has this id.
+    #[error("no such user")]
+    NoSuchUser,
+    /// No message has this id, or the caller is no part of it.
+    #[error("no such message")]
+    NoSuchMessage,
+    /// Only its receiver may mark a message read.
+    #[error("only its receiver may mark a message read")]
+    NotReceiver,
+    /// A conversation needs two people.
+    #[error("a conversation needs two people")]
+    SamePerson,
+    /// The client id stands for another message.
+    #[error("the client id was used for another message")]
+    ClientIdReused,
+    /// Another account has this name.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// Somebody must be left who may use the admin routes.
+    #[error("the last enabled administrator stays one")]
+    LastAdmin,
+    /// The account's tokens were revoked after the caller had shown theirs.
+    #[error("the account's tokens were revoked meanwhile")]
+    Revoked,
+    /// No invite has this code, or it has expired or was used up.
+    #[error("no such invite, or it is used up or expired")]
+    InvalidInvite,
+    /// So many invites are kept.
+    #[error("there are too many invites")]
+    TooManyInvites,
+    /// There is an account already, and this one was to be the first.
+    #[error("there is an account already")]
+    NotFirst,
+    /// The queue of the writer is full: try again shortly.
+    #[error("too many changes are waiting to be written")]
+    Busy,
+    /// No more ids below 2^53.
+    #[error("the ids are used up")]
+    Full,
+    /// The disk refused, or the store is closing; whether the change was stored is not known.
+    #[error("the store cannot write")]
+    Unavailable,
+    /// A record that is absent or whose checksum is wrong.
+    #[error("record {key} of table {table} is missing or damaged")]
+    Damaged {
+        /// The table.
+        table: &'static str,
+        /// The record's key.
+        key: u64,
+    },
+    /// redb failed.
+    #[error("the database failed")]
+    Database(#[source] Arc<redb::Error>),
+}
+
+impl StoreError {
+    /// What the operating system refused with, where it was that which refused.
+    pub fn refusal(&self) -> Option<std::io::ErrorKind> {
+        match self {
+            Self::Database(error) => match &**error {
+                redb::Error::Io(error) => Some(error.kind()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// For tests: what the operating system refused with this.
+    #[cfg(test)]
+    pub(crate) fn refused(kind: std::io::ErrorKind) -> Self {
+        StorageError::Io(kind.into()).into()
+    }
+}
+
+/// Every error of redb becomes the same variant: nobody acts on the differences.
+macro_rules! from_redb {
+    ($($error:ty),*) => {
+        $(impl From<$error> for StoreError {
+            fn from(error: $error) -> Self {
+                Self::Database(Arc::new(error.into()))
+            }
+        })*
+    };
+}
+from_redb!(
+    StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::CursorError,
+    DatabaseError
+);

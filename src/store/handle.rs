@@ -1,0 +1,299 @@
+//! The open store: changes in, answers out, queries beside them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::Mutex;
+use redb::backends::InMemoryBackend;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::model::{CursorKeys, MadeBy, Timestamp, User, UserId, Username};
+use crate::store::change::{Answer, Change, Committed, Done};
+use crate::store::disk::error::OpenError;
+use crate::store::disk::medium::{LockedFile, Medium};
+use crate::store::disk::room::{self, Shortage};
+use crate::store::disk::schema;
+use crate::store::error::StoreError;
+use crate::store::maintain::{Backup, Backups};
+use crate::store::options::{Location, StoreOptions};
+use crate::store::people::invites::Invite;
+use crate::store::read::snapshot::Snapshot;
+use crate::store::write::intake::Intake;
+use crate::store::write::queue::Job;
+use crate::store::write::writer::Writer;
+
+/// How many queries may read at once; more wait. A cold read holds a thread for as long as the disk takes.
+pub(crate) const CONCURRENT_READS: usize = 8;
+/// The open data file. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) intake: Arc<Intake>,
+    pub(super) reads: Arc<Semaphore>,
+    writer: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
+    backups: Backups,
+}
+
+impl Store {
+    /// Opens or makes the data and starts the writer. What is committed goes to `done`, a batch a transaction; that
+    /// channel should hold [`BATCHES`]. Blocks: for a moment after a clean stop, else for as long as it takes to read the
+    /// whole file, which is then checked page by page; the log says how far it is.
+    pub fn open(
+        location: &Location,
+        options: StoreOptions,
+        done: mpsc::Sender<Vec<Done>>,
+    ) -> Result<Self, OpenError> {
+        match location {
+            Location::File(path) => {
+                let mut store = Self::open_on(Arc::new(LockedFile::open(path)?), options, done)?;
+                let mut name = path.as_os_str().to_owned();
+                name.push(".backup");
+                store.backups = Backups::named(PathBuf::from(name));
+                Ok(store)
+            }
+            Location::Memory => Self::open_on(Arc::new(InMemoryBackend::new()), options, done),
+        }
+    }
+
+    pub(crate) fn open_on(
+        medium: Arc<dyn Medium>,
+        options: StoreOptions,
+        done: mpsc::Sender<Vec<Done>>,
+    ) -> Result<Self, OpenError> {
+        let (intake, writer) = Writer::open(medium, options, done)?;
+        let writer = std::thread::Builder::new()
+            .name("chatd-writer".into())
+            .spawn(move || writer.run())
+            .map_err(OpenError::Io)?;
+        Ok(Self {
+            intake,
+            reads: Arc::new(Semaphore::new(CONCURRENT_READS)),
+            writer: Arc::new(Mutex::new(Some(writer))),
+            backups: Backups::named(
+                std::env::temp_dir().join(format!("chatd-{}.backup", std::process::id())),
+            ),
+        })
+    }
+
+    /// Whether changes can be written: the disk has room and took the last transaction.
+    pub fn is_writable(&self) -> bool {
+        self.intake.writable.load(Ordering::Acquire)
+    }
+
+    /// Too little room on the disk, where there is.
+    pub fn shortage(&self) -> Option<Shortage> {
+        let free = self.intake.data.medium.free()?;
+        (free < room::RESERVE_BYTES).then_some(Shortage { free })
+    }
+
+    /// How many changes wait for the writer, and how many bytes of content.
+    pub fn queued(&self) -> (usize, usize) {
+        self.intake.queue.waiting()
+    }
+
+    /// How many rounds the writer has made, and has it make another. A number that stands still from one call to a later
+    /// one shows a writer that hangs: in the disk, or because nobody takes its batches.
+    pub fn pulse(&self) -> u64 {
+        let turns = self.intake.turns.load(Ordering::Relaxed);
+        self.intake.queue.poke();
+        turns
+    }
+
+    /// The time of the newest entry of the log, before which none is put; 1970 where there is none.
+    pub fn last_at(&self) -> Timestamp {
+        self.intake.data.state.read().last_at
+    }
+
+    /// Queues a change. Never waits: where the queue is full, or the store is closing, `answer` gets the error at once.
+    pub fn submit(&self, now: Timestamp, change: Change, answer: Answer) {
+        self.intake.queue.push(Job {
+            now,
+            change,
+            answer,
+        });
+    }
+
+    /// [`Store::submit`], for those who wait.
+    pub async fn apply(&self, now: Timestamp, change: Change) -> Result<Committed, StoreError> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        // A caller that went away is no reason to fail: the change is stored all the same.
+        self.submit(
+            now,
+            change,
+            Box::new(move |result| drop(answer.send(result))),
+        );
+        answered.await.unwrap_or(Err(StoreError::Unavailable))
+    }
+
+    /// Runs a query on a snapshot: at once where the end of the log in memory has all that it asks for and that is not
+    /// much, else anew on a thread that may block.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        query: impl Fn(&Snapshot<'_>) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        {
+            let memory = Snapshot::of_memory(&self.intake.data);
+            let answer = query(&memory);
+            if !memory.exceeded() {
+                return answer;
+            }
+        }
+        let permit = Arc::clone(&self.reads)
+            .acquire_owned()
+            .await
+            .map_err(|_| StoreError::Unavailable)?;
+        let intake = Arc::clone(&self.intake);
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let result = query(&Snapshot::new(&intake.data));
+            if let Err(StoreError::Database(_)) = &result {
+                intake.suspect();
+            }
+            result
+        });
+        // redb panics on some damaged pages; whoever asked is told no more than of any other failure.
+        reading.await.map_err(|_| StoreError::Unavailable)?
+    }
+
+    /// Copies everything, as of a moment before this completes, beside the data file: room for it must be there. The
+    /// writer is not made to wait, and the data file hardly grows by it. Fails with [`StoreError::Busy`] while another
+    /// one is made or read, and ends early where its caller goes away.
+    pub async fn backup(&self) -> Result<Backup, StoreError> {
+        self.backups.make(&self.intake).await
+    }
+
+    /// The secret that signs chatd's own tokens, 32 bytes, made with the file, and anew where a backup is put to use.
+    pub fn token_secret(&self) -> Result<Vec<u8>, StoreError> {
+        schema::token_secret(&*self.intake.data.database()?)
+    }
+
+    /// The keys that seal cursors, as they are from now on.
+    pub fn cursor_keys(&self) -> CursorKeys {
+        self.intake.data.cursor_keys.clone()
+    }
+
+    /// When a backup was last put to use as this file, if that ever was: of tokens that another system issued before, the
+    /// file may not know that they were revoked.
+    pub fn tokens_from(&self) -> Option<Timestamp> {
+        self.intake.data.tokens_from
+    }
+
+    /// The newest entry of the log; 0 where there is none.
+    pub fn last_entry(&self) -> u64 {
+        self.intake.data.state.read().last_entry
+    }
+
+    /// An account, from memory.
+    pub fn user(&self, id: UserId) -> Option<Arc<User>> {
+        self.intake
+            .data
+            .state
+            .read()
+            .people
+            .directory
+            .get(id)
+            .cloned()
+    }
+
+    /// The account of this name, compared as names are, from memory.
+    pub fn user_by_name(&self, name: &str) -> Option<Arc<User>> {
+        let state = self.intake.data.state.read();
+        state
+            .people
+            .directory
+            .by_name(name)
+            .and_then(|id| state.people.directory.get(id))
+            .cloned()
+    }
+
+    /// The accounts whose id is greater than this one, ascending by id, and whether there are more.
+    pub fn users_after(&self, after: u64, limit: usize) -> (Vec<Arc<User>>, bool) {
+        let mut users: Vec<_> = {
+            let state = self.intake.data.state.read();
+            let later = state.people.directory.after(after).take(limit + 1);
+            later.map(Arc::clone).collect()
+        };
+        let has_more = users.len() > limit;
+        users.truncate(limit);
+        (users, has_more)
+    }
+
+    /// About how many conversations a person has: at least their number, and at most some twice that for either order.
+    pub fn chats(&self, user: UserId) -> usize {
+        self.intake.data.state.read().touches(user)
+    }
+
+    /// Every invite that is kept, the newest first.
+    pub fn invites(&self) -> Vec<Invite> {
+        let mut invites: Vec<_> = self
+            .intake
+            .data
+            .state
+            .read()
+            .people
+            .invites
+            .iter()
+            .cloned()
+            .collect();
+        invites.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
+        invites.into_iter().map(|(_, invite)| invite).collect()
+    }
+
+    /// The invite of this code.
+    pub fn invite(&self, code: &str) -> Option<Invite> {
+        self.intake
+            .data
+            .state
+            .read()
+            .people
+            .invites
+            .get(code)
+            .cloned()
+    }
+
+    /// The accounts with ids below this one that no app has made, ascending.
+    pub fn users_made_here_below(&self, id: u64) -> Vec<UserId> {
+        let state = self.intake.data.state.read();
+        let users = state.people.directory.iter();
+        let made_here = users.filter(|user| user.made_by == MadeBy::Here && user.id.get() < id);
+        let mut ids: Vec<_> = made_here.map(|user| user.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Whether there is no account yet.
+    pub fn has_no_users(&self) -> bool {
+        self.intake.data.state.read().people.directory.is_empty()
+    }
+
+    /// The accounts whose name contains this text, without case, except one: by name, those that start with it first. Costs
+    /// a few names looked at, mostly; how many blocks of some hundreds of them is said too.
+    pub fn search_users(
+        &self,
+        text: &str,
+        except: UserId,
+        limit: usize,
+    ) -> (Vec<Arc<User>>, usize) {
+        let names = self.intake.data.state.read().people.directory.searched();
+        // Nobody waits for this.
+        let found = names.search(&Username::key_of(text), limit + 1);
+        let others = found.ids.into_iter().filter(|id| *id != except);
+        let state = self.intake.data.state.read();
+        let users = others.filter_map(|id| state.people.directory.get(id).cloned());
+        (users.take(limit).collect(), found.blocks)
+    }
+
+    /// Takes no more changes, writes those that are queued and all that is derived, waits for the writer to end and
+    /// closes the file. The batches must still be received meanwhile. Blocks.
+    pub fn close(&self) {
+        self.intake.queue.close();
+        let writer = self.writer.lock().take();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            tracing::error!("the writer had ended by a panic");
+        }
+        self.backups.end();
+        self.intake.data.close();
+    }
+}

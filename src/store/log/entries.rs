@@ -1,0 +1,81 @@
+//! Entries of the log that follow one another, in one buffer: a transaction's, and the blocks of the log's end in memory.
+
+use super::record::Entry;
+use crate::model::EntryId;
+
+/// A buffer that grew larger is given back: 1 MiB is as much as a full transaction of usual messages takes.
+const MAX_KEPT_BYTES: usize = 1 << 20;
+
+/// Sealed entries by their ids, without a gap.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Entries {
+    /// The first one's id; those of the others follow.
+    first: u64,
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Entries {
+    /// Begins anew, in the room of before.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(MAX_KEPT_BYTES);
+        self.ends.clear();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// How many bytes they have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The id that follows the last one; `None` where there are none.
+    pub(crate) fn next(&self) -> Option<u64> {
+        (!self.ends.is_empty()).then(|| self.first + self.ends.len() as u64)
+    }
+
+    /// The first one's id; `None` where there are none.
+    pub(crate) fn first(&self) -> Option<u64> {
+        (!self.ends.is_empty()).then_some(self.first)
+    }
+
+    /// Appends one, whose id follows the last one's.
+    pub(crate) fn push(&mut self, id: EntryId, entry: &Entry<'_>) {
+        if self.ends.is_empty() {
+            self.first = id.get();
+        }
+        entry.encode_into(id, &mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Appends others, whose ids follow.
+    pub(crate) fn extend(&mut self, others: &Self) {
+        if self.ends.is_empty() {
+            self.first = others.first;
+        }
+        let before = self.bytes.len();
+        self.bytes.extend_from_slice(&others.bytes);
+        self.ends.extend(others.ends.iter().map(|end| before + end));
+    }
+
+    fn at(&self, place: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(place)?;
+        let begin = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Some(&self.bytes[begin..end])
+    }
+
+    /// The sealed value of one.
+    pub(crate) fn get(&self, id: EntryId) -> Option<&[u8]> {
+        let place = id.get().checked_sub(self.first)?;
+        self.at(usize::try_from(place).ok()?)
+    }
+
+    /// Their ids and sealed values, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        (self.first..).zip((0..).map_while(|place| self.at(place)))
+    }
+}

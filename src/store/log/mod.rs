@@ -1,0 +1,7 @@
+//! The log: its entries as they are written, and the blocks that hold them.
+
+pub(crate) mod blocks;
+pub(crate) mod chain;
+pub(crate) mod entries;
+pub(crate) mod record;
+pub(crate) mod tail;

@@ -1,0 +1,232 @@
+//! Accounts in the making: how changes of them are staged, beside `writer.rs`, which stages what is said.
+
+use std::sync::Arc;
+
+use super::staging::StagingPeople;
+use crate::model::{MadeBy, Timestamp, User, UserId, Username};
+use crate::store::error::StoreError;
+
+/// An account to be made.
+#[derive(Clone)]
+pub struct NewUser {
+    /// Its name, which must be free.
+    pub username: Username,
+    /// Its picture.
+    pub avatar: Option<Arc<str>>,
+    /// The password's argon2id hash in PHC string form.
+    pub password_hash: Arc<str>,
+    /// Whether it may use the admin routes.
+    pub is_admin: bool,
+    /// Make it only if no account exists.
+    pub only_if_first: bool,
+    /// Make it only if this invite can be used once more, and use it.
+    pub invite: Option<Arc<str>>,
+}
+
+impl std::fmt::Debug for NewUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewUser")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is to change of an account; what is absent stays.
+#[derive(Clone, Default)]
+pub struct UserChange {
+    /// Another name, which must be free.
+    pub username: Option<Username>,
+    /// Another picture, or none.
+    pub avatar: Option<Option<Arc<str>>>,
+    /// Another password: its argon2id hash in PHC string form.
+    pub password_hash: Option<Arc<str>>,
+    /// Whether it may use the admin routes. The last enabled administrator stays one.
+    pub is_admin: Option<bool>,
+    /// Whether it is shut out. The last enabled administrator is not.
+    pub disabled: Option<bool>,
+    /// Every token that was issued so far is to be refused.
+    pub revoke_tokens: bool,
+    /// Only while the account's token version is this one: what the caller proved may be void by now.
+    pub if_token_version: Option<u32>,
+}
+
+impl std::fmt::Debug for UserChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UserChange")
+            .field("is_admin", &self.is_admin)
+            .field("disabled", &self.disabled)
+            .field("revoke_tokens", &self.revoke_tokens)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An account of another system, under the id that it has there. It has no password until it is given one.
+#[derive(Debug, Clone)]
+pub struct PutUser {
+    /// Its id.
+    pub id: UserId,
+    /// Its names, of which it gets the first that is free or its own.
+    pub names: Vec<Username>,
+    /// Its picture, or none; absent, an existing account keeps its own.
+    pub avatar: Option<Option<Arc<str>>>,
+    /// Who says so.
+    pub by: PutBy,
+}
+
+/// Who says how another system's account is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutBy {
+    /// An administrator, of any account.
+    Administrator,
+    /// A token, of an app's account, unless a later one did; no account is refused for its name.
+    Token {
+        /// When it was issued.
+        issued_at: Option<Timestamp>,
+    },
+}
+
+impl StagingPeople<'_> {
+    /// Who has a name, given by its key.
+    pub(crate) fn holder(&self, name: &str) -> Option<UserId> {
+        match self.staged.names.get(name) {
+            Some(holder) => *holder,
+            None => self.people.directory.by_key(name),
+        }
+    }
+
+    /// Changes one account.
+    pub(crate) fn change_user(
+        &mut self,
+        now: Timestamp,
+        id: UserId,
+        change: &UserChange,
+    ) -> Result<Arc<User>, StoreError> {
+        let earlier = Arc::clone(self.user(id).ok_or(StoreError::NoSuchUser)?);
+        if change
+            .if_token_version
+            .is_some_and(|version| version != earlier.token_version)
+        {
+            return Err(StoreError::Revoked);
+        }
+        let mut user = User::clone(&earlier);
+        if let Some(username) = &change.username {
+            self.check_free(username, id)?;
+            user.username = username.clone();
+        }
+        if let Some(avatar) = &change.avatar {
+            user.avatar.clone_from(avatar);
+        }
+        user.is_admin = change.is_admin.unwrap_or(user.is_admin);
+        user.disabled = change.disabled.unwrap_or(user.disabled);
+        let administers = |user: &User| user.is_admin && !user.disabled;
+        if administers(&earlier) && !administers(&user) && !self.another_administers(id) {
+            return Err(StoreError::LastAdmin);
+        }
+        if change.revoke_tokens {
+            user.token_version = user.token_version.wrapping_add(1);
+            let revoked_at = user
+                .revoked_at
+                .map_or(now, |earlier| now.following(earlier));
+            user.revoked_at = Some(revoked_at);
+        }
+        if let Some(hash) = &change.password_hash {
+            self.staged.rows.credentials.push((id, Arc::clone(hash)));
+        }
+        Ok(self.replace(&earlier, user))
+    }
+
+    /// Makes or changes the account of an id. Returns it, and whether it was made.
+    pub(crate) fn put(
+        &mut self,
+        now: Timestamp,
+        put: &PutUser,
+    ) -> Result<(Arc<User>, bool), StoreError> {
+        let is_free = |name: &&Username| self.check_free(name, put.id).is_ok();
+        let free = put.names.iter().find(is_free).cloned();
+        match (self.user(put.id).cloned(), put.by) {
+            (None, _) => {
+                let username = free.ok_or(StoreError::UsernameTaken)?;
+                Ok((self.put_new(now, put, username), true))
+            }
+            (Some(earlier), PutBy::Administrator) => {
+                let user = User {
+                    username: free.ok_or(StoreError::UsernameTaken)?,
+                    avatar: put.avatar.clone().unwrap_or(earlier.avatar.clone()),
+                    named_at: earlier.named_at.max(Some(now)),
+                    ..User::clone(&earlier)
+                };
+                Ok((self.replace(&earlier, user), false))
+            }
+            (Some(earlier), PutBy::Token { issued_at }) => {
+                let user = match earlier.is_called(issued_at, &put.names, put.avatar.as_ref()) {
+                    true => earlier,
+                    false => {
+                        let keeps = put
+                            .names
+                            .iter()
+                            .any(|name| name.is_written(&earlier.username));
+                        let username = free.filter(|_| !keeps);
+                        let user = User {
+                            username: username.unwrap_or_else(|| earlier.username.clone()),
+                            avatar: put.avatar.clone().unwrap_or(earlier.avatar.clone()),
+                            named_at: earlier.named_at.max(issued_at),
+                            ..User::clone(&earlier)
+                        };
+                        self.replace(&earlier, user)
+                    }
+                };
+                Ok((user, false))
+            }
+        }
+    }
+
+    /// Makes an account that an app has.
+    fn put_new(&mut self, now: Timestamp, put: &PutUser, username: Username) -> Arc<User> {
+        let user = Arc::new(User {
+            id: put.id,
+            username,
+            avatar: put.avatar.clone().flatten(),
+            is_admin: false,
+            disabled: false,
+            token_version: 0,
+            revoked_at: None,
+            created_at: now,
+            last_seen: None,
+            made_by: MadeBy::App,
+            named_at: match put.by {
+                PutBy::Administrator => Some(now),
+                PutBy::Token { issued_at } => issued_at,
+            },
+        });
+        self.staged.greatest_user = self.staged.greatest_user.max(put.id.get());
+        self.staged.names.insert(user.username.key(), Some(put.id));
+        self.put_user(Arc::clone(&user));
+        user
+    }
+
+    fn replace(&mut self, earlier: &User, user: User) -> Arc<User> {
+        let user = Arc::new(user);
+        if earlier.username != user.username {
+            self.staged.names.insert(earlier.username.key(), None);
+        }
+        self.staged.names.insert(user.username.key(), Some(user.id));
+        self.put_user(Arc::clone(&user));
+        user
+    }
+
+    fn check_free(&self, username: &Username, id: UserId) -> Result<(), StoreError> {
+        match self.holder(&username.key()) {
+            Some(holder) if holder != id => Err(StoreError::UsernameTaken),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether somebody else is an enabled administrator.
+    fn another_administers(&self, id: UserId) -> bool {
+        let staged = self.staged.users.values();
+        let mut staged = staged.filter(|user| user.is_admin && !user.disabled);
+        let stored = self.people.directory.admins();
+        let mut stored = stored.filter(|stored| !self.staged.users.contains_key(stored));
+        staged.any(|user| user.id != id) || stored.any(|stored| stored != id)
+    }
+}

@@ -1,0 +1,203 @@
+//! Invites: how they are written, which there are, and how their use is staged with the account it makes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+use serde::{Deserialize, Serialize};
+
+use super::staging::StagingPeople;
+use crate::model::Timestamp;
+use crate::store::error::StoreError;
+use crate::store::sealed::{seal, unseal};
+
+/// 10,000 invites that have not expired: more than anybody hands out, and 2 MB of memory.
+const MAX_INVITES: usize = 10_000;
+
+/// A code by which accounts can be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invite {
+    /// The code, which nobody can guess.
+    pub code: Arc<str>,
+    /// How many accounts it may make.
+    pub max_uses: u32,
+    /// How many it has made.
+    pub uses: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it makes none.
+    pub expires_at: Timestamp,
+}
+
+impl Invite {
+    /// Whether it can make one more account.
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        self.uses < self.max_uses && now < self.expires_at
+    }
+}
+
+/// An invite as it stands in the `invites` table: JSON, so that a later format may add keys.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct InviteRecord {
+    code: String,
+    max_uses: u32,
+    uses: u32,
+    created_at_ms: u64,
+    expires_at_ms: u64,
+}
+
+/// The sealed value of an invite.
+pub(crate) fn encode(number: u64, invite: &Invite) -> Vec<u8> {
+    let record = InviteRecord {
+        code: invite.code.to_string(),
+        max_uses: invite.max_uses,
+        uses: invite.uses,
+        created_at_ms: invite.created_at.as_ms(),
+        expires_at_ms: invite.expires_at.as_ms(),
+    };
+    seal(
+        number,
+        &serde_json::to_vec(&record).expect("a record of strings and numbers is valid JSON"),
+    )
+}
+
+/// Reads an invite back.
+pub(crate) fn decode(key: u64, sealed: &[u8]) -> Result<Invite, StoreError> {
+    let damaged = StoreError::Damaged {
+        table: "invites",
+        key,
+    };
+    let record: InviteRecord =
+        serde_json::from_slice(unseal("invites", key, sealed)?).map_err(|_| damaged)?;
+    Ok(Invite {
+        code: record.code.into(),
+        max_uses: record.max_uses,
+        uses: record.uses,
+        created_at: Timestamp::from_ms(record.created_at_ms),
+        expires_at: Timestamp::from_ms(record.expires_at_ms),
+    })
+}
+
+/// Every invite that is kept, in memory.
+#[derive(Default)]
+pub(crate) struct Invites {
+    /// By code, with the number under which the table has it. A keyed hash, since strangers choose what is looked up.
+    by_code: HashMap<Arc<str>, (u64, Invite)>,
+    greatest: u64,
+}
+
+impl Invites {
+    pub(crate) fn get(&self, code: &str) -> Option<&Invite> {
+        self.by_code.get(code).map(|(_, invite)| invite)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(u64, Invite)> {
+        self.by_code.values()
+    }
+
+    /// Adds an invite, or puts its new form in place of the earlier one.
+    pub(crate) fn put(&mut self, number: u64, invite: Invite) {
+        self.greatest = self.greatest.max(number);
+        self.by_code
+            .insert(Arc::clone(&invite.code), (number, invite));
+    }
+
+    /// Takes over what a transaction changed.
+    pub(crate) fn publish(&mut self, changes: Vec<InviteChange>) {
+        let mut gone = FxHashSet::default();
+        for (number, invite) in changes {
+            match invite {
+                Some(invite) => {
+                    // One that is changed and then revoked comes twice.
+                    gone.remove(&number);
+                    self.put(number, invite);
+                }
+                None => drop(gone.insert(number)),
+            }
+        }
+        if !gone.is_empty() {
+            self.by_code.retain(|_, (number, _)| !gone.contains(number));
+        }
+    }
+}
+
+/// An invite of this number is so now, or is gone.
+pub(crate) type InviteChange = (u64, Option<Invite>);
+
+/// What a transaction makes of the invites.
+#[derive(Default)]
+pub(crate) struct StagedInvites {
+    by_code: HashMap<Arc<str>, (u64, Option<Invite>)>,
+    made: u64,
+}
+
+impl StagingPeople<'_> {
+    fn invite(&self, code: &str) -> Option<(u64, &Invite)> {
+        match self.staged.invites.by_code.get(code) {
+            Some((number, invite)) => invite.as_ref().map(|invite| (*number, invite)),
+            None => {
+                let (number, invite) = self.people.invites.by_code.get(code)?;
+                Some((*number, invite))
+            }
+        }
+    }
+
+    fn set_invite(&mut self, number: u64, code: &Arc<str>, invite: Option<Invite>) {
+        self.staged
+            .invites
+            .by_code
+            .insert(Arc::clone(code), (number, invite.clone()));
+        self.staged.rows.invites.push((number, invite));
+    }
+
+    /// Makes an invite, and clears away those that have expired.
+    pub(crate) fn create_invite(
+        &mut self,
+        now: Timestamp,
+        invite: &Invite,
+    ) -> Result<Invite, StoreError> {
+        let people = self.people;
+        let kept = |(_, invite): &&(u64, Invite)| now < invite.expires_at;
+        let count = people.invites.iter().filter(kept).count();
+        if count + usize::try_from(self.staged.invites.made).unwrap_or(usize::MAX) >= MAX_INVITES {
+            return Err(StoreError::TooManyInvites);
+        }
+        for (number, expired) in people.invites.iter().filter(|invite| !kept(invite)) {
+            if self.invite(&expired.code).is_some() {
+                self.set_invite(*number, &expired.code, None);
+            }
+        }
+        self.staged.invites.made += 1;
+        let number = people.invites.greatest + self.staged.invites.made;
+        self.set_invite(number, &invite.code, Some(invite.clone()));
+        Ok(invite.clone())
+    }
+
+    /// Takes an invite away.
+    pub(crate) fn revoke_invite(&mut self, code: &str) -> Result<(), StoreError> {
+        let (number, invite) = self.invite(code).ok_or(StoreError::InvalidInvite)?;
+        let code = Arc::clone(&invite.code);
+        self.set_invite(number, &code, None);
+        Ok(())
+    }
+
+    /// Whether an invite can make one more account.
+    pub(crate) fn check_invite(&self, now: Timestamp, code: &str) -> Result<(), StoreError> {
+        match self.invite(code) {
+            Some((_, invite)) if invite.is_usable(now) => Ok(()),
+            _ => Err(StoreError::InvalidInvite),
+        }
+    }
+
+    /// Counts one use of an invite that was checked.
+    pub(crate) fn use_invite(&mut self, code: &str) {
+        if let Some((number, invite)) = self.invite(code) {
+            let used = Invite {
+                uses: invite.uses.saturating_add(1),
+                ..invite.clone()
+            };
+            let code = Arc::clone(&used.code);
+            self.set_invite(number, &code, Some(used));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a transaction writes of accounts and invites: whole rows, beside the log.
+
+use std::sync::Arc;
+
+use redb::{Database, ReadableDatabase, WriteTransaction};
+
+use super::invites::InviteChange;
+use super::{invites, users};
+use crate::model::{User, UserId};
+use crate::store::error::StoreError;
+use crate::store::sealed::seal;
+use crate::store::tables::{CREDENTIALS, INVITES, USERS};
+
+/// The accounts, passwords and invites that a transaction changes, in the order in which it changes them.
+#[derive(Default)]
+pub(crate) struct Rows {
+    pub(crate) users: Vec<Arc<User>>,
+    pub(crate) credentials: Vec<(UserId, Arc<str>)>,
+    pub(crate) invites: Vec<InviteChange>,
+}
+
+impl Rows {
+    /// Returns whether nothing changes.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.invites.is_empty()
+    }
+
+    /// Puts them into their tables.
+    pub(crate) fn write(&self, txn: &WriteTransaction) -> Result<(), StoreError> {
+        if !self.users.is_empty() {
+            let mut table = txn.open_table(USERS)?;
+            for user in &self.users {
+                table.insert(user.id.get(), &users::encode(user)[..])?;
+            }
+            let mut table = txn.open_table(CREDENTIALS)?;
+            for (user, hash) in &self.credentials {
+                table.insert(user.get(), &seal(user.get(), hash.as_bytes())[..])?;
+            }
+        }
+        if !self.invites.is_empty() {
+            let mut table = txn.open_table(INVITES)?;
+            for (number, invite) in &self.invites {
+                match invite {
+                    Some(invite) => table.insert(number, &invites::encode(*number, invite)[..])?,
+                    None => table.remove(number)?,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether they stand in the file as a transaction would have left them; `false` where there are none.
+    pub(crate) fn are_in(&self, db: &Database) -> Result<bool, StoreError> {
+        let txn = db.begin_read()?;
+        if let Some(user) = self.users.last() {
+            let stored = txn.open_table(USERS)?.get(user.id.get())?;
+            return Ok(stored.is_some_and(|value| value.value() == users::encode(user)));
+        }
+        let Some((number, invite)) = self.invites.last() else {
+            return Ok(false);
+        };
+        let stored = txn.open_table(INVITES)?.get(number)?;
+        let wanted = invite
+            .as_ref()
+            .map(|invite| invites::encode(*number, invite));
+        Ok(stored.is_some_and(|value| Some(value.value()) == wanted.as_deref()))
+    }
+}

@@ -1,0 +1,139 @@
+//! Accounts and invites in the making: what one transaction makes of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::accounts::NewUser;
+use super::invites::StagedInvites;
+use super::rows::Rows;
+use super::state::People;
+use crate::model::{MadeBy, Timestamp, User, UserId};
+use crate::store::error::StoreError;
+
+/// What a transaction's changes so far come to.
+#[derive(Default)]
+pub(crate) struct StagedPeople {
+    /// What is to be written.
+    pub(crate) rows: Rows,
+    /// By their key: names taken (`Some`) and given free (`None`).
+    pub(super) names: HashMap<String, Option<UserId>>,
+    pub(super) users: FxHashMap<UserId, Arc<User>>,
+    pub(super) greatest_user: u64,
+    /// Every id up to this one is an account's.
+    used_ids: u64,
+    pub(super) invites: StagedInvites,
+}
+
+impl StagedPeople {
+    /// Begins a transaction upon these accounts and invites.
+    pub(crate) fn begin(people: &People) -> Self {
+        Self {
+            greatest_user: people.directory.greatest(),
+            used_ids: people.directory.used_ids(),
+            ..Self::default()
+        }
+    }
+
+    /// Returns an account as it is to be.
+    pub(crate) fn user<'a>(&'a self, people: &'a People, id: UserId) -> Option<&'a Arc<User>> {
+        self.users.get(&id).or_else(|| people.directory.get(id))
+    }
+}
+
+/// Judges changes of accounts and invites, by what is on disk and what was staged before. A refusal leaves everything as
+/// it was.
+pub(crate) struct StagingPeople<'a> {
+    pub(super) people: &'a People,
+    pub(super) staged: &'a mut StagedPeople,
+}
+
+impl<'a> StagingPeople<'a> {
+    /// Goes on with a transaction.
+    pub(crate) fn new(people: &'a People, staged: &'a mut StagedPeople) -> Self {
+        Self { people, staged }
+    }
+
+    /// Returns an account as it is to be.
+    pub(super) fn user(&self, id: UserId) -> Option<&Arc<User>> {
+        self.staged.user(self.people, id)
+    }
+
+    /// Makes an account of this server.
+    pub(crate) fn create_user(
+        &mut self,
+        now: Timestamp,
+        new: &NewUser,
+    ) -> Result<Arc<User>, StoreError> {
+        if new.only_if_first && !(self.people.directory.is_empty() && self.staged.users.is_empty())
+        {
+            return Err(StoreError::NotFirst);
+        }
+        if let Some(invite) = &new.invite {
+            self.check_invite(now, invite)?;
+        }
+        let name = new.username.key();
+        if self.holder(&name).is_some() {
+            return Err(StoreError::UsernameTaken);
+        }
+        let id = self.free_user_id()?;
+        let user = Arc::new(User {
+            id,
+            username: new.username.clone(),
+            avatar: new.avatar.clone(),
+            is_admin: new.is_admin,
+            disabled: false,
+            token_version: 0,
+            revoked_at: None,
+            created_at: now,
+            last_seen: None,
+            made_by: MadeBy::Here,
+            named_at: None,
+        });
+        // In the same transaction as the account, so that two who come at once with the last use do not both have it.
+        if let Some(invite) = &new.invite {
+            self.use_invite(invite);
+        }
+        self.staged.greatest_user = (self.staged.greatest_user).max(id.get());
+        self.staged.names.insert(name, Some(id));
+        self.staged
+            .rows
+            .credentials
+            .push((id, Arc::clone(&new.password_hash)));
+        self.put_user(Arc::clone(&user));
+        Ok(user)
+    }
+
+    /// The id for an account that is made here: the one after all others, or, where another system gave the greatest
+    /// id there is, the least that no account has.
+    fn free_user_id(&mut self) -> Result<UserId, StoreError> {
+        if let Ok(id) = UserId::new(self.staged.greatest_user + 1) {
+            return Ok(id);
+        }
+        loop {
+            let id = UserId::new(self.staged.used_ids + 1).map_err(|_| StoreError::Full)?;
+            if self.user(id).is_none() {
+                return Ok(id);
+            }
+            self.staged.used_ids = id.get();
+        }
+    }
+
+    /// Notes when an account was last connected.
+    pub(crate) fn seen(&mut self, id: UserId, at: Timestamp) -> Result<Arc<User>, StoreError> {
+        let user = self.user(id).ok_or(StoreError::NoSuchUser)?;
+        let user = Arc::new(User {
+            last_seen: Some(user.last_seen.map_or(at, |earlier| at.following(earlier))),
+            ..User::clone(user)
+        });
+        self.put_user(Arc::clone(&user));
+        Ok(user)
+    }
+
+    /// Has the transaction write an account as it is to be.
+    pub(super) fn put_user(&mut self, user: Arc<User>) {
+        self.staged.users.insert(user.id, Arc::clone(&user));
+        self.staged.rows.users.push(user);
+    }
+}

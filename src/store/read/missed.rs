@@ -1,0 +1,141 @@
+//! What a person missed: the entries of their conversations after some place, in order.
+
+use super::snapshot::{Order, Page, Pick, Snapshot};
+use crate::model::{ChatRead, EntryId, Message, MessageId, MessageRead, Pair, Timestamp, UserId};
+use crate::store::error::StoreError;
+use crate::store::log::chain::ReadLog;
+use crate::store::log::record::{Body, Entry};
+use crate::store::state::State;
+use crate::store::talk::conversation::{Conversation, message_of};
+
+/// 10,000 entries: whoever missed more reads their chats afresh, which costs less than being told of each.
+pub const MAX_MISSED: usize = 10_000;
+
+/// 4 MiB: what is given of it at once. With the change that goes beyond that, a page ends.
+const MAX_MISSED_BYTES: usize = 4 << 20;
+
+/// A change that a person missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missed {
+    /// Its entry.
+    pub entry: EntryId,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub change: MissedChange,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MissedChange {
+    /// A message.
+    Message(Message),
+    /// A read mark.
+    Read(MessageRead),
+    /// A chat was read.
+    ChatRead(ChatRead),
+}
+
+impl Missed {
+    /// How much it is to be told of, about.
+    fn bytes(&self) -> usize {
+        match &self.change {
+            MissedChange::Message(message) => message.content.len(),
+            MissedChange::Read(_) => 0,
+            MissedChange::ChatRead(read) => read.changed.len() * size_of::<MessageId>(),
+        }
+    }
+
+    fn of(id: EntryId, pair: Pair, entry: &Entry<'_>) -> Self {
+        let members = pair.members();
+        let (actor, other) = (members[entry.side], members[1 - entry.side]);
+        let change = match &entry.body {
+            Body::Message(message) => {
+                let id = MessageId::new(id.get()).expect("an entry id is a valid id");
+                MissedChange::Message(message_of(id, pair, entry, message))
+            }
+            Body::Read { message, .. } => MissedChange::Read(MessageRead {
+                message_id: *message,
+                reader_id: actor,
+                sender_id: other,
+                entry: Some(id),
+            }),
+            Body::ChatRead {
+                up_to,
+                count,
+                changed,
+                ..
+            } => MissedChange::ChatRead(ChatRead {
+                reader_id: actor,
+                peer_id: other,
+                up_to: Some(*up_to),
+                count: *count,
+                changed: changed.to_vec(),
+                entry: Some(id),
+            }),
+        };
+        Self {
+            entry: id,
+            at: entry.at,
+            change,
+        }
+    }
+}
+
+impl Snapshot<'_> {
+    /// The changes of a person's conversations from the entry `from` on, oldest first, and the newest entry there was when
+    /// this was asked. `None` where there are more than [`MAX_MISSED`]. Costs one read a change, two for those given.
+    pub fn missed(
+        &self,
+        user: UserId,
+        from: u64,
+        limit: usize,
+    ) -> Result<(Option<Page<Missed>>, u64), StoreError> {
+        let mut chats = Vec::new();
+        let mut count = 0;
+        let pick = |_: &State, conversation: &Conversation| {
+            let last = conversation.last_entry.filter(|last| last.get() >= from);
+            let Some(last) = last else {
+                return Pick::Enough;
+            };
+            count += 1;
+            // Each has an entry at least.
+            match count > MAX_MISSED {
+                true => Pick::Last((conversation.pair, last)),
+                false => Pick::Take((conversation.pair, last)),
+            }
+        };
+        let newest = self.go_through(user, Order::Entries, pick, |picked| {
+            chats.extend(picked);
+            Ok(())
+        })?;
+        let log = self.log();
+        let mut found = Vec::new();
+        for (pair, last) in chats {
+            let mut next = Some(last);
+            while let Some(id) = next.filter(|id| id.get() >= from) {
+                // What came while others were gone through is told the next time.
+                if id.get() <= newest {
+                    if found.len() == MAX_MISSED {
+                        return Ok((None, newest));
+                    }
+                    found.push((id, pair));
+                }
+                next = log.read(id, |entry| entry.previous)?;
+            }
+        }
+        found.sort_unstable_by_key(|(id, _)| *id);
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        for &(id, pair) in found.iter().take(limit) {
+            if bytes >= MAX_MISSED_BYTES {
+                break;
+            }
+            let row = log.read(id, |entry| Missed::of(id, pair, &entry))?;
+            // The first may be the one that was told last.
+            bytes += if id.get() > from { row.bytes() } else { 0 };
+            rows.push(row);
+        }
+        let has_more = rows.len() < found.len();
+        Ok((Some(Page { rows, has_more }), newest))
+    }
+}

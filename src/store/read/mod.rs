@@ -1,0 +1,4 @@
+//! Queries, beside the writer.
+
+pub(crate) mod missed;
+pub(crate) mod snapshot;

@@ -1,0 +1,7 @@
+//! What follows from the log: conversations, and what may be asked of them.
+
+pub(crate) mod client_ids;
+pub(crate) mod conversation;
+pub(crate) mod conversations;
+pub(crate) mod readset;
+pub(crate) mod recency;

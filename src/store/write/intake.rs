@@ -1,0 +1,29 @@
+//! Where changes come in: what the handles of a store share with its writer.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::queue::Queue;
+use crate::store::data::Data;
+
+/// The queue of changes, and the data that they change.
+pub(crate) struct Intake {
+    pub(crate) data: Data,
+    pub(crate) queue: Queue,
+    /// The disk took the last transaction, and has room.
+    pub(crate) writable: AtomicBool,
+    /// How many rounds the writer has made.
+    pub(crate) turns: AtomicU64,
+}
+
+impl Intake {
+    /// Notes whether the disk takes transactions.
+    pub(crate) fn set_writable(&self, writable: bool) {
+        self.writable.store(writable, Ordering::Release);
+    }
+
+    /// Has the writer open the database anew, since a reader met an error of it.
+    pub(crate) fn suspect(&self) {
+        self.data.suspect.store(true, Ordering::Release);
+        self.queue.poke();
+    }
+}

@@ -1,0 +1,282 @@
+//! What a start reads: accounts, derived rows, and the end of the log beyond these.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use redb::{AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+
+use super::sweep::{ROW_CONVERSATIONS, Sweep, decode_row};
+use crate::model::{CursorKeys, EntryId, MessageId, Timestamp};
+use crate::store::disk::eras;
+use crate::store::disk::error::OpenError;
+use crate::store::disk::guard::guarded;
+use crate::store::disk::open::{Opened, PROGRESS};
+use crate::store::disk::schema::{
+    self, decode_conversation, forget_derived, is_derived, sealed_meta,
+};
+use crate::store::error::StoreError;
+use crate::store::log::blocks::{Log, damaged, decode};
+use crate::store::log::chain::ReadLog;
+use crate::store::log::record::Body;
+use crate::store::options::StoreOptions;
+use crate::store::people::invites::{self, Invites};
+use crate::store::people::state::People;
+use crate::store::people::users::{self, Directory};
+use crate::store::state::State;
+use crate::store::tables::{
+    CLIENT_ID_KEY, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, META, SWEPT, USERS,
+};
+use crate::store::talk::client_ids::{self, ClientIds};
+use crate::store::talk::conversation::Conversation;
+use crate::store::talk::conversations::{BLOCK, Conversations};
+
+/// Brings an opened file to this format, and reads what a start must know. Nothing is changed in a file that is not
+/// chatd's.
+pub(crate) fn open(
+    opened: &Opened,
+    options: &StoreOptions,
+    cursor_keys: &CursorKeys,
+) -> Result<(Loaded, Option<Timestamp>), OpenError> {
+    let db = &opened.db;
+    let loading = guarded(|| {
+        let found = schema::format(db).inspect_err(|_| opened.give_up())?;
+        opened.release().map_err(OpenError::Io)?;
+        schema::prepare(db, found)?;
+        schema::migrate_log(db, schema::MIGRATED_BYTES)?;
+        put_to_use(db)?;
+        cursor_keys.set(eras::read(db)?);
+        let tokens_from = schema::tokens_from(db)?;
+        Ok((load_or_derive(db, options)?, tokens_from))
+    });
+    loading.unwrap_or_else(|panic| {
+        opened.give_up();
+        // What it holds is half changed, and closing it might panic again.
+        std::mem::forget(Arc::clone(db));
+        Err(panic.into())
+    })
+}
+
+/// Renews what must not go back in time, where this is a backup that is now opened to be written.
+fn put_to_use(db: &Database) -> Result<(), StoreError> {
+    if schema::is_backup(db)? {
+        let invites = schema::renew(db, Timestamp::now())?;
+        tracing::warn!(
+            invites,
+            "the data file is a backup that is put to use: everybody logs in anew, and its invites have ended"
+        );
+    }
+    Ok(())
+}
+
+/// [`load`], once more where what is derived is damaged, and was made anew.
+pub(crate) fn load_or_derive(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError> {
+    match load(db, options) {
+        Err(error @ StoreError::Damaged { table, .. }) if is_derived(table) => {
+            tracing::warn!(%error, "what is derived from the log is damaged; it is made anew");
+            forget_derived(db)?;
+            load(db, options)
+        }
+        loaded => loaded,
+    }
+}
+
+/// What a start reads.
+pub(crate) struct Loaded {
+    pub(crate) state: State,
+    pub(crate) sweep: Sweep,
+    pub(crate) client_ids: ClientIds,
+}
+
+/// Reads the accounts, and beside them the derived rows, and replays what the log has beyond those.
+pub(crate) fn load(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError> {
+    std::thread::scope(|scope| {
+        let people = scope.spawn(|| guarded(|| load_people(db)));
+        let mut loaded = load_talk(db, options)?;
+        let people = people.join();
+        let mut people = people.unwrap_or_else(|panic| std::panic::resume_unwind(panic))??;
+        people.directory.begin_ids_at(options.first_user_id);
+        loaded.state.people = people;
+        Ok(loaded)
+    })
+}
+
+fn load_people(db: &Database) -> Result<People, StoreError> {
+    let (mut users, mut all_invites) = (Vec::new(), Invites::default());
+    let txn = db.begin_read()?;
+    // Both tables ascend by id, so that one walk beside the other finds who has a password.
+    let with_password = txn.open_table(CREDENTIALS)?;
+    let mut credentials = with_password.iter()?.peekable();
+    let mut has_password = |id: u64| {
+        loop {
+            match credentials.next_if(|row| row.as_ref().is_ok_and(|(key, _)| key.value() < id)) {
+                Some(_) => {}
+                None => match credentials.peek() {
+                    Some(Err(_)) => {
+                        let failed = credentials.next().and_then(Result::err);
+                        return failed.map_or(Ok(false), |error| Err(error.into()));
+                    }
+                    next => {
+                        let key = next.and_then(|row| row.as_ref().ok());
+                        return Ok(key.is_some_and(|(key, _)| key.value() == id));
+                    }
+                },
+            }
+        }
+    };
+    for row in txn.open_table(USERS)?.iter()? {
+        let (key, value) = row?;
+        users.push(users::decode(key.value(), value.value(), &mut has_password)?.into());
+    }
+    for row in txn.open_table(INVITES)?.iter()? {
+        let (key, value) = row?;
+        let invite = invites::decode(key.value(), value.value())?;
+        all_invites.put(key.value(), invite);
+    }
+    Ok(People {
+        directory: Directory::of(users),
+        invites: all_invites,
+    })
+}
+
+/// How many rows make a block of conversations in memory.
+const BLOCK_ROWS: usize = BLOCK / ROW_CONVERSATIONS as usize;
+
+/// A row of `conversation_states`, its page kept.
+type Row = AccessGuard<'static, &'static [u8]>;
+
+/// The conversations as their rows tell them.
+///
+/// This thread alone reads the rows, which is soon done; it and another one decode them. Were both to read, the memory of
+/// every page would cost the other one a call of the system, as glibc gives it to all but a process's first thread.
+fn load_conversations(db: &Database) -> Result<Conversations, StoreError> {
+    let states = db.begin_read()?.open_table(CONVERSATION_STATES)?;
+    let damaged = |key| StoreError::Damaged {
+        table: "conversation_states",
+        key,
+    };
+    let mut rows: Vec<Row> = Vec::new();
+    for (expected, row) in (0..).zip(states.range::<u64>(..)?) {
+        let (key, value) = row?;
+        if key.value() != expected {
+            return Err(damaged(key.value()));
+        }
+        rows.push(value);
+    }
+    if rows.len() as u64 != states.len()? {
+        return Err(damaged(rows.len() as u64));
+    }
+    let next = AtomicUsize::new(0);
+    let decode = || {
+        let mut blocks = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let first = number * BLOCK_ROWS;
+            let Some(rest) = rows.get(first..).filter(|rest| !rest.is_empty()) else {
+                return blocks;
+            };
+            let rows = &rest[..rest.len().min(BLOCK_ROWS)];
+            blocks.push((number, decode_block(first as u64, rows, rest.len())));
+        }
+    };
+    let mut blocks = std::thread::scope(|scope| {
+        let beside = scope.spawn(|| guarded(decode));
+        let mut blocks = decode();
+        let beside = beside.join();
+        blocks.extend(beside.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        Ok::<_, StoreError>(blocks)
+    })?;
+    blocks.sort_unstable_by_key(|(number, _)| *number);
+    let blocks = blocks.into_iter().map(|(_, block)| block);
+    Conversations::of(blocks.collect::<Result<_, _>>()?).ok_or(damaged(0))
+}
+
+/// The conversations of these rows, the first of which has the key `first`; `left` rows are left with them. Every row but
+/// the last one of all is full.
+fn decode_block(first: u64, rows: &[Row], left: usize) -> Result<Vec<Conversation>, StoreError> {
+    let mut block = Vec::with_capacity(rows.len() * ROW_CONVERSATIONS as usize);
+    for (at, row) in rows.iter().enumerate() {
+        let key = first + at as u64;
+        decode_row(key, row.value(), &mut block)?;
+        let is_full = block.len() == (at + 1) * ROW_CONVERSATIONS as usize;
+        if !is_full && at + 1 < left {
+            return Err(StoreError::Damaged {
+                table: "conversation_states",
+                key,
+            });
+        }
+    }
+    Ok(block)
+}
+
+fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError> {
+    let mut state = State::default();
+    let txn = db.begin_read()?;
+    let meta = txn.open_table(META)?;
+    let swept = u64::from_le_bytes(sealed_meta(&meta, SWEPT)?);
+    let mut client_ids = ClientIds::new(sealed_meta(&meta, CLIENT_ID_KEY)?, options.client_ids);
+    let mut sweep = Sweep::new(swept, options.sweep_every);
+    state.put_conversations(load_conversations(db)?);
+    let newer = state.conversation_count() + 1;
+    for row in txn.open_table(CONVERSATIONS)?.range(newer..)? {
+        let (key, value) = row?;
+        let damaged = StoreError::Damaged {
+            table: "conversations",
+            key: key.value(),
+        };
+        let (id, pair) = decode_conversation(key.value(), value.value())?.ok_or(damaged.clone())?;
+        if id.get() != state.conversation_count() + 1 {
+            return Err(damaged);
+        }
+        state.put_conversation(Conversation::new(pair));
+        sweep.mark(id);
+    }
+    let log = Log::open_any(&txn)?;
+    let last = log.last()?;
+    if swept > last {
+        return Err(damaged(last + 1));
+    }
+    // The newest entry tells the next id, and the time.
+    let newest = EntryId::new(last).ok();
+    let newest = newest
+        .map(|last| log.read(last, |entry| (last, entry.at)))
+        .transpose()?;
+    let newest_at = newest.map_or(Timestamp::default(), |(_, at)| at);
+    let mut walk = log.walk(swept + 1)?;
+    let mut expected = swept + 1;
+    let mut told = Instant::now();
+    while let Some(row) = walk.next() {
+        let (key, value) = row?;
+        let (id, entry) = decode(key, value)?;
+        let replayed = (key == expected)
+            .then(|| state.replay(id, &entry))
+            .flatten();
+        let pair = replayed.ok_or(damaged(expected))?.pair;
+        expected += 1;
+        sweep.mark(entry.conversation);
+        if let Body::Message(message) = &entry.body
+            && let Some(client_id) = message.client_id
+            && !client_ids::is_old(entry.at, newest_at)
+        {
+            let hash = client_ids.hash(&client_id.text());
+            let message = MessageId::new(id.get()).expect("an entry id is a valid id");
+            client_ids.put(pair.members()[entry.side], hash, message, entry.at);
+        }
+        if told.elapsed() >= PROGRESS {
+            tracing::info!(entry = id.get(), "reading the log");
+            told = Instant::now();
+        }
+    }
+    if last != expected - 1 {
+        return Err(damaged(last.min(expected - 1) + 1));
+    }
+    if let Some((last, at)) = newest {
+        state.ends_with(last, at);
+    }
+    state.derive();
+    Ok(Loaded {
+        state,
+        sweep,
+        client_ids,
+    })
+}
