@@ -20,7 +20,6 @@ mod people;
 mod read;
 mod sealed;
 mod state;
-
 mod tables;
 mod talk;
 mod write;
