@@ -1,17 +1,19 @@
-//! The page: the files of `static/`, inside the executable, with the packed forms that `pack.rs` made of them.
+//! The page: the files of `static/` inside the executable, as they stand and as `pack/` made them for browsers.
 //!
-//! `/` asks for its files below `/v/VERSION/`, where VERSION follows from all of them: those answers a browser keeps for
-//! good, and a page loaded again asks for `/` alone. Under any other version, as a page that was opened before an
-//! upgrade asks, and under the bare path, as others import a module, the answer is the file as it is now, to be asked
-//! for again.
+//! `/` asks for its files below `/v/VERSION/`, where VERSION follows from all of them: there they are joined and
+//! stripped, and a browser keeps them for good, so that a page loaded again asks for `/` alone. Under any other
+//! version, as a page that was opened before an upgrade asks, the answer is the file as it is now, to be asked for
+//! again. Under the bare path, as others read or import a module, it is the source, to be asked for again as well.
 //!
-//! A debug build reads the files from the source tree at each request, so that the page can be worked on without building.
+//! A debug build reads the files from the source tree at each request. Once one of them was changed, it serves all of
+//! them as they stand, `/` too, so that the page can be worked on without building.
 
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
+use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
 use crate::transport::Body;
@@ -20,13 +22,16 @@ use crate::transport::Body;
 #[folder = "$CARGO_MANIFEST_DIR/static"]
 struct Assets;
 
-/// What `pack.rs` made, by content.
+/// What `pack/` made: `page/PATH` is the page as browsers load it. Of that, and of each file of `static/` as
+/// `source/HASH`, the packed forms are below `br/` and `gz/`.
 #[derive(RustEmbed)]
 #[folder = "$OUT_DIR/page"]
 struct Packed;
 
 /// The version of the page: 16 hexadecimal digits that follow from all of its files.
 pub(super) const VERSION: &str = env!("PAGE_VERSION");
+/// The same of the files of `static/` as they were when the page was made of them.
+const SOURCES: &str = env!("PAGE_SOURCES");
 
 /// The page runs nothing and loads nothing but its own files, turns no text into markup or code, and stands in no
 /// frame. Its icon is in the page itself.
@@ -57,8 +62,8 @@ impl Encoding {
         }
     }
 
-    /// The ending of what `pack.rs` made.
-    const fn ending(self) -> Option<&'static str> {
+    /// The folder of what `pack/` made, and an ending of tags.
+    const fn folder(self) -> Option<&'static str> {
         match self {
             Self::Brotli => Some("br"),
             Self::Gzip => Some("gz"),
@@ -67,36 +72,84 @@ impl Encoding {
     }
 }
 
-/// A file by its exact path, below a version or not; `/` is `index.html`.
-pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiError> {
-    let path = request.uri().path().trim_start_matches('/');
-    let (version, path) = match path
-        .strip_prefix("v/")
-        .and_then(|rest| rest.split_once('/'))
-    {
+/// A file, and where in [`Packed`] its packed forms are, but for their folder.
+struct Found {
+    file: EmbeddedFile,
+    packed: String,
+    /// Whether it is what this version of the page has under its path, now and for good.
+    lasts: bool,
+}
+
+/// Finds a file by its exact path, below a version or not; `/` is `index.html`.
+fn find(path: &str) -> Option<Found> {
+    let (version, path) = match path.strip_prefix("v/").map(|rest| rest.split_once('/')) {
         // The page itself has one address, from which its others are reckoned.
-        Some((_, "" | "index.html")) => return Err(ApiError::not_found()),
-        Some((version, path)) => (Some(version), path),
+        Some(None | Some((_, "" | "index.html"))) => return None,
+        Some(Some((version, path))) => (Some(version), path),
         None if path.is_empty() => (None, "index.html"),
         None => (None, path),
     };
-    let mut file = Assets::get(path).ok_or_else(ApiError::not_found)?;
-    let kind = HeaderValue::from_str(file.metadata.mimetype());
-    if path == "index.html"
-        && let Some(addressed) = Packed::get(&format!("{}.html", hash(&file)))
-    {
-        file = addressed;
+    let as_packed = is_as_packed();
+    if as_packed && (version.is_some() || path == "index.html") {
+        let packed = format!("page/{path}");
+        if let Some(file) = Packed::get(&packed) {
+            let lasts = version == Some(VERSION);
+            return Some(Found {
+                file,
+                packed,
+                lasts,
+            });
+        }
     }
+    let file = Assets::get(path)?;
+    let packed = format!("source/{}", hash(&file));
+    let lasts = as_packed && version == Some(VERSION);
+    Some(Found {
+        file,
+        packed,
+        lasts,
+    })
+}
+
+/// Whether the files of `static/` are those of which the page was made. What is embedded is.
+fn is_as_packed() -> bool {
+    if !cfg!(debug_assertions) {
+        return true;
+    }
+    let mut paths: Vec<_> = Assets::iter().collect();
+    paths.sort();
+    let mut all = Sha256::new();
+    for path in paths {
+        let Some(file) = Assets::get(&path) else {
+            return false;
+        };
+        all.update(path.as_bytes());
+        all.update(file.metadata.sha256_hash());
+    }
+    short(&all.finalize()) == SOURCES
+}
+
+/// Answers with a file, packed as its reader likes it best.
+pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiError> {
+    let path = request.uri().path().trim_start_matches('/');
+    let Found {
+        file,
+        packed,
+        lasts,
+    } = find(path).ok_or_else(ApiError::not_found)?;
+    let kind = HeaderValue::from_str(file.metadata.mimetype());
+    let is_document = file.metadata.mimetype() == "text/html";
     let hash = hash(&file);
-    let packed = |encoding: Encoding| Packed::get(&format!("{hash}.{}", encoding.ending()?));
     let encoding = preferred(request.headers());
-    let (encoding, file) = match packed(encoding) {
-        Some(packed) => (encoding, packed),
-        None => (Encoding::Identity, file),
-    };
+    let folder = encoding.folder();
+    let (encoding, file) =
+        match folder.and_then(|folder| Packed::get(&format!("{folder}/{packed}"))) {
+            Some(packed) => (encoding, packed),
+            None => (Encoding::Identity, file),
+        };
     // Of one file each encoding has its own tag: they are different bytes.
-    let etag = match encoding.ending() {
-        Some(ending) => format!("\"{hash}-{ending}\""),
+    let etag = match encoding.folder() {
+        Some(folder) => format!("\"{hash}-{folder}\""),
         None => format!("\"{hash}\""),
     };
     let mut response = if is_known(request.headers(), &etag) {
@@ -116,12 +169,10 @@ pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiEr
         headers.insert(header::CONTENT_ENCODING, name);
     }
     headers.insert(header::VARY, HeaderValue::from(header::ACCEPT_ENCODING));
-    // What is not packed is none of the files that the version was made of: it is being worked on.
-    let for_good = version == Some(VERSION) && packed(Encoding::Gzip).is_some();
-    let caching = if for_good { FOR_GOOD } else { ASK_AGAIN };
+    let caching = if lasts { FOR_GOOD } else { ASK_AGAIN };
     headers.insert(header::CACHE_CONTROL, caching);
     // A policy is of a document; with every other file it would only be more to send.
-    if path.ends_with(".html") {
+    if is_document {
         headers.insert(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(CONTENT_SECURITY_POLICY),
@@ -142,7 +193,10 @@ fn content(file: EmbeddedFile) -> Bytes {
 
 /// 64 bits of the content's hash.
 fn hash(file: &EmbeddedFile) -> String {
-    let hash = file.metadata.sha256_hash();
+    short(&file.metadata.sha256_hash())
+}
+
+fn short(hash: &[u8]) -> String {
     hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -195,6 +249,17 @@ fn coding(member: &str) -> (&str, u16) {
     (name.trim(), thousandths)
 }
 
+/// The modules of the build script, of which it can run no tests.
+#[cfg(test)]
+#[path = "pack/join.rs"]
+mod join;
+#[cfg(test)]
+#[path = "pack/texts.rs"]
+mod texts;
+#[cfg(test)]
+#[path = "pack/tokens.rs"]
+mod tokens;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,19 +302,40 @@ mod tests {
 
     #[test]
     fn every_file_is_packed_and_the_page_asks_for_its_files_by_version() {
-        let page = Assets::get("index.html").unwrap();
-        let addressed = Packed::get(&format!("{}.html", hash(&page))).unwrap();
-        let html = String::from_utf8(addressed.data.to_vec()).unwrap();
+        assert!(is_as_packed(), "static/ was changed after the build");
+        let html = find("").unwrap().file;
+        let html = String::from_utf8(html.data.to_vec()).unwrap();
         for bare in ["\"css/", "\"js/"] {
             assert!(!html.contains(bare), "{bare}");
         }
         assert!(html.contains(&format!("src=\"v/{VERSION}/js/main.js\"")));
+        let mut packed_files = 0;
         for path in Assets::iter().filter(|path| path != "index.html") {
-            let file = Assets::get(&path).unwrap();
-            for ending in ["br", "gz"] {
-                let packed = Packed::get(&format!("{}.{ending}", hash(&file))).unwrap();
-                assert!(packed.data.len() < file.data.len(), "{path}.{ending}");
+            for path in [path.to_string(), format!("v/{VERSION}/{path}")] {
+                let Found {
+                    file,
+                    packed,
+                    lasts,
+                } = find(&path).unwrap();
+                assert_eq!(lasts, path.starts_with("v/"), "{path}");
+                for folder in ["br", "gz"] {
+                    let packed = Packed::get(&format!("{folder}/{packed}")).unwrap();
+                    assert!(packed.data.len() < file.data.len(), "{path} {folder}");
+                    packed_files += 1;
+                }
             }
         }
+        assert!(packed_files > 80, "{packed_files}");
+    }
+
+    #[test]
+    fn a_module_is_joined_under_a_version_and_a_source_without() {
+        let joined = find(&format!("v/{VERSION}/js/main.js")).unwrap().file;
+        let source = Assets::get("js/main.js").unwrap();
+        assert!(joined.data.len() > 2 * source.data.len());
+        assert_eq!(find("js/main.js").unwrap().file.data, source.data);
+        // As a page asks that was opened before an upgrade.
+        let other = find("v/0123456789abcdef/js/main.js").unwrap();
+        assert!(other.file.data == joined.data && !other.lasts);
     }
 }

@@ -7,10 +7,13 @@
 import { languages, pickLanguage, setLanguage, t, translate } from './i18n/words.js'
 import { clone, loadStyle, newId, openShelf, part, recall, remember } from './lib/dom.js'
 import { Api } from './net/api.js'
+import { Socket } from './net/socket.js'
+import { Store } from './state/store.js'
+import { Sync } from './sync.js'
+import { ChatList } from './elements/chat-list.js'
+import { ChatThread } from './elements/chat-thread.js'
 
 /** @typedef {import('./net/api.js').Session} Session */
-/** @typedef {import('./net/socket.js').Socket} Socket */
-/** @typedef {import('./elements/chat-thread.js').ChatThread} ChatThread */
 
 /** The banner waits: most interruptions are over before anybody needs to know of them. */
 const BANNER_AFTER_MS = 2_500
@@ -83,14 +86,8 @@ async function start() {
 
 /** @param {Session} signedIn */
 async function openChats({ user: me, maxMessageChars, demo }) {
-  const [{ Socket }, { Store }, { Sync }, { ChatList }, memory] = await Promise.all([
-    import('./net/socket.js'),
-    import('./state/store.js'),
-    import('./sync.js'),
-    import('./elements/chat-list.js'),
-    // A message that waits in a demonstration is never sent to a server that is none.
-    openShelf(demo ? 'chatd-demo' : 'chatd'),
-  ])
+  // A message that waits in a demonstration is never sent to a server that is none.
+  const memory = await openShelf(demo ? 'chatd-demo' : 'chatd')
   const store = new Store(me)
   let used = session?.token
   const socket = new Socket(new URL('socket.io/', document.baseURI), () => ({ token: used = session?.token }))
@@ -188,19 +185,16 @@ async function openChats({ user: me, maxMessageChars, demo }) {
   Object.assign(intents, more)
 
   /** Shows what the address names: `#/chat/2` is a conversation, all else the list. */
-  async function follow() {
+  function follow() {
     const named = Number(/^#\/chat\/([1-9]\d{0,15})$/.exec(location.hash)?.[1])
     const next = named > 0 && named !== me.id ? named : null
     const before = sync.open
     sync.show(next)
     if (next !== null && !thread) {
-      const { ChatThread } = await loadThread()
-      thread ??= new ChatThread(store)
+      thread = new ChatThread(store)
       thread.maxChars = maxMessageChars ?? thread.maxChars
       if (kept) thread.keep(kept)
       pane.append(thread)
-      // The address may have gone on while the module was loading.
-      if (sync.open !== next) return
     }
     app.dataset.view = next === null ? 'list' : 'thread'
     cameFromList = before === null
@@ -238,9 +232,7 @@ async function openChats({ user: me, maxMessageChars, demo }) {
   if (kept) sync.reach(kept.peerId, kept.id)
   window.addEventListener('pagehide', () => remember(`place.${me.id}`, thread?.place ?? null, true))
   app.replaceChildren(list, pane)
-  await follow()
-  // Here before the first chat is chosen, so that it opens at once.
-  idle(loadThread)
+  follow()
   cameFromList = false
   window.addEventListener('hashchange', follow)
   window.addEventListener('keydown', onKey)
@@ -249,11 +241,6 @@ async function openChats({ user: me, maxMessageChars, demo }) {
   socket.connect()
   setTimeout(() => { if (!socket.connected && store.listState === 'loading') sync.refresh() }, SHOW_AFTER_MS)
 }
-
-const loadThread = () => import('./elements/chat-thread.js')
-
-/** @param {() => unknown} work for when nothing else is to be done */
-const idle = work => (window.requestIdleCallback ?? setTimeout)(() => { work() })
 
 /** Whether a key that is a letter is a command: not where it is written, and not for whom it disturbs.
  * @param {KeyboardEvent} event */

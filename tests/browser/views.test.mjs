@@ -2,6 +2,7 @@
 // With SHOTS=folder in the environment a picture of each is left there, to be looked at.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { isAccessible } from './axe.mjs'
 import { DESK, PASSWORD, PHONE, bubble, composer, row, say, scene, state } from './harness.mjs'
 
@@ -121,7 +122,10 @@ scene('words that are longer by two fifths, as other languages have them, are no
   await bob.write(ada, 'hello')
   for (const [device, size] of Object.entries({ phone: PHONE, desk: DESK })) {
     const page = await stage.open(null, { path: '/readyz', size })
-    // Every text of the catalogue is made longer, and accented, as it is loaded.
+    // Every text of the catalogue is made longer, and accented, as it is loaded; for which the page is loaded unjoined.
+    await page.route(`${stage.server.url}/`, async route => {
+      await route.fulfill({ response: await route.fetch(), body: readFileSync(new URL('../../static/index.html', import.meta.url), 'utf8') })
+    })
     await page.route('**/words.js', async route => {
       const body = await (await route.fetch()).text()
       const stretch = `

@@ -1,0 +1,162 @@
+//! The build script, and no part of the server: packs the page of `static/` for `assets.rs`, which embeds what it makes.
+//!
+//! Into `$OUT_DIR/page` go
+//!
+//! - `page/PATH`: the page as browsers load it, its modules and style sheets joined (`join.rs`, `texts.rs`), its
+//!   comments taken out, and its files asked for below `v/VERSION/`;
+//! - `br/page/PATH` and `gz/page/PATH`: the same, packed;
+//! - `br/source/HASH` and `gz/source/HASH`: each file of `static/` as it stands, packed, by the first 64 bits of its
+//!   content's SHA-256, for those who read a module or import it by itself.
+//!
+//! The version follows from all that is in `page/`, so a browser that has a file under such an address has it for good.
+//! Packed here and not by the server, since the best packing takes seconds. `PAGE_SOURCES` follows from the files as
+//! they stand: by it a debug build, which reads `static/` anew each time, knows whether they were changed since.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "what a build script prints is for cargo"
+)]
+
+mod join;
+mod texts;
+mod tokens;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use sha2::{Digest, Sha256};
+
+/// Brotli's best quality, and its usual window.
+const BROTLI: (u32, u32) = (11, 22);
+/// What the page's own addresses begin with, as `index.html` writes them.
+const ADDRESSES: [&str; 3] = ["href=\"css/", "href=\"js/", "src=\"js/"];
+/// The module that `index.html` loads.
+const START: &str = "js/main.js";
+
+fn main() -> io::Result<()> {
+    println!("cargo:rerun-if-changed=static");
+    println!("cargo:rerun-if-changed=src/http/pack");
+    let root = Path::new("static");
+    let mut sources = BTreeMap::new();
+    collect(root, root, &mut sources)?;
+    // Not by a name that begins as the server's own variables do: tests are run with it.
+    println!("cargo:rustc-env=PAGE_SOURCES={}", digest_of(&sources));
+
+    let mut page = packed(&sources).map_err(io::Error::other)?;
+    let version = digest_of(&page);
+    println!("cargo:rustc-env=PAGE_VERSION={version}");
+    if let Some(html) = page.get_mut("index.html") {
+        *html = addressed(html, &version);
+    }
+
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?).join("page");
+    if out.exists() {
+        fs::remove_dir_all(&out)?;
+    }
+    for (path, text) in &page {
+        let name = format!("page/{path}");
+        write(&out.join(&name), text.as_bytes())?;
+        write_packed(&out, &name, text)?;
+    }
+    for text in sources.values() {
+        write_packed(
+            &out,
+            &format!("source/{}", short(&Sha256::digest(text))),
+            text,
+        )?;
+    }
+    Ok(())
+}
+
+/// The files below a folder by their path from the root, all of which are text.
+fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(root, &path, found)?;
+        } else {
+            let name = path.strip_prefix(root).map_err(io::Error::other)?;
+            let name = name.to_string_lossy().replace('\\', "/");
+            found.insert(name, fs::read_to_string(&path)?);
+        }
+    }
+    Ok(())
+}
+
+/// The page as browsers load it, by path.
+fn packed(sources: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, String> {
+    let of = |ending: &str| {
+        let files = sources.iter().filter(|(path, _)| path.ends_with(ending));
+        let files = files.map(|(path, text)| (path.clone(), text.clone()));
+        files.collect::<BTreeMap<_, _>>()
+    };
+    let mut page = join::joined(&of(".js"), START)?;
+    let mut css = of(".css");
+    let start = sources.get("index.html").ok_or("there is no index.html")?;
+    let (start, sheets) = texts::with_one_sheet(&texts::html(start));
+    page.insert("index.html".to_owned(), start);
+    let mut joined = String::new();
+    for sheet in sheets {
+        joined += &css
+            .remove(&sheet)
+            .ok_or_else(|| format!("there is no {sheet}"))?;
+    }
+    page.insert(texts::JOINED_SHEET.to_owned(), texts::css(&joined));
+    page.extend(
+        css.into_iter()
+            .map(|(path, text)| (path, texts::css(&text))),
+    );
+    Ok(page)
+}
+
+/// The page, asking for its files by their version.
+fn addressed(html: &str, version: &str) -> String {
+    let mut html = html.to_owned();
+    for address in ADDRESSES {
+        let (attribute, folder) = address.split_at(address.find('"').map_or(0, |at| at + 1));
+        html = html.replace(address, &format!("{attribute}v/{version}/{folder}"));
+    }
+    html
+}
+
+/// 64 bits that follow from all files: from each its path, and the SHA-256 of its content.
+fn digest_of(files: &BTreeMap<String, String>) -> String {
+    let mut all = Sha256::new();
+    for (path, text) in files {
+        all.update(path.as_bytes());
+        all.update(Sha256::digest(text));
+    }
+    short(&all.finalize())
+}
+
+fn short(hash: &[u8]) -> String {
+    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes both packed forms of a text, each below its folder.
+fn write_packed(out: &Path, name: &str, text: &str) -> io::Result<()> {
+    write(&out.join("br").join(name), &brotli(text.as_bytes())?)?;
+    write(&out.join("gz").join(name), &gzip(text.as_bytes())?)
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(path.parent().unwrap_or(path))?;
+    fs::write(path, content)
+}
+
+fn brotli(content: &[u8]) -> io::Result<Vec<u8>> {
+    let (quality, window) = BROTLI;
+    let mut packed = Vec::new();
+    let mut writer = brotli::CompressorWriter::new(&mut packed, 4096, quality, window);
+    writer.write_all(content)?;
+    drop(writer);
+    Ok(packed)
+}
+
+fn gzip(content: &[u8]) -> io::Result<Vec<u8>> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    writer.write_all(content)?;
+    writer.finish()
+}
