@@ -9,7 +9,8 @@
 //! ```
 //!
 //! [`http`] is the other door to the same verbs; under it and the transport lies [`web`]. Both doors ask [`limits`] how much one may do; [`server`] builds all of it and
-//! closes it; [`cli`] is the program. [`describe`] makes documents of what clients can rely on. Who may import whom is held
+//! closes it; [`cli`] is the program. [`contract`] is all that goes over the wire, once, and the
+//! documents made of it. Who may import whom is held
 //! by a test, `tests/it/house.rs`.
 
 #[global_allocator]
@@ -18,8 +19,6 @@ static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub mod budget;
 pub mod metrics;
 pub mod model;
-
-pub mod describe;
 
 pub mod store;
 
@@ -36,6 +35,9 @@ pub mod transport;
 pub mod hub;
 
 pub mod limits;
+
+pub mod contract;
+pub mod verbs;
 
 pub mod gateway;
 pub mod http;

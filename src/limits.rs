@@ -183,9 +183,9 @@ pub enum Key<'a> {
     Shown(&'a str, Option<IpAddr>),
 }
 
-/// It was too much: try again later.
+/// A rate was exceeded: try again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooMuch {
+pub struct RateLimited {
     /// In so many milliseconds, at least 1.
     pub retry_after_ms: u64,
 }
@@ -355,7 +355,7 @@ impl Limits {
     }
 
     /// Counts one of this kind, unless it is too much.
-    pub fn check(&self, kind: Kind, key: Key<'_>) -> Result<(), TooMuch> {
+    pub fn check(&self, kind: Kind, key: Key<'_>) -> Result<(), RateLimited> {
         // A random hash stands for the key: nobody can choose names that meet in one bucket, and none is kept.
         self.take(kind, self.hasher.hash_one(key))
     }
@@ -372,7 +372,7 @@ impl Limits {
     /// Counts a login with this name from this address, unless it is too much. Where an address has logged in with a name
     /// before, it has buckets of its own, which strangers cannot empty: neither those who try that name elsewhere, nor
     /// those who share the address.
-    pub fn attempt(&self, name: &str, address: Option<IpAddr>) -> Result<Attempt<'_>, TooMuch> {
+    pub fn attempt(&self, name: &str, address: Option<IpAddr>) -> Result<Attempt<'_>, RateLimited> {
         let key = Key::Name(name);
         let attempt = self.new_attempt(key, address, |name, pair| {
             self.known.lock().contains(name, pair)
@@ -389,7 +389,7 @@ impl Limits {
         &self,
         user: UserId,
         address: Option<IpAddr>,
-    ) -> Result<Attempt<'_>, TooMuch> {
+    ) -> Result<Attempt<'_>, RateLimited> {
         let attempt = self.new_attempt(Key::User(user), address, |_, _| true)?;
         let login = Some(attempt.pair);
         self.logs_in(attempt, login)
@@ -400,7 +400,7 @@ impl Limits {
         key: Key<'_>,
         address: Option<IpAddr>,
         is_known: impl FnOnce(u64, u64) -> bool,
-    ) -> Result<Attempt<'_>, TooMuch> {
+    ) -> Result<Attempt<'_>, RateLimited> {
         let (name, pair) = (
             self.hasher.hash_one(key),
             self.hasher.hash_one((key, address)),
@@ -419,7 +419,7 @@ impl Limits {
         &self,
         attempt: Attempt<'a>,
         login: Option<u64>,
-    ) -> Result<Attempt<'a>, TooMuch> {
+    ) -> Result<Attempt<'a>, RateLimited> {
         let by_login = login.map_or(Ok(()), |key| self.take(Kind::Logins, key));
         let by_name = by_login.and_then(|()| match attempt.is_known {
             true => Ok(()),
@@ -434,14 +434,14 @@ impl Limits {
         }
     }
 
-    fn take(&self, kind: Kind, key: u64) -> Result<(), TooMuch> {
+    fn take(&self, kind: Kind, key: u64) -> Result<(), RateLimited> {
         let Some(buckets) = &self.buckets[kind as usize] else {
             return Ok(());
         };
         buckets.take(self.now(), key).map_err(|wait| {
             tracing::debug!(kind = kind.as_str(), "a rate limit was met");
             METRICS.limited(kind.as_str());
-            TooMuch {
+            RateLimited {
                 retry_after_ms: wait.div_ceil(1_000_000).max(1),
             }
         })

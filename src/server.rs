@@ -38,15 +38,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::budget::{LEAST_PART, Pool, Portions};
-use crate::chat::{Chat, Presence};
+use crate::chat::Chat;
 use crate::config::Config;
-use crate::gateway::{self, Attendance, Expiry, Inbound, Outbound};
-use crate::http::{self, Http};
+use crate::gateway::{Attendance, Expiry, Inbound, Outbound};
+use crate::http::{self, Http, Site};
 use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
 use crate::model::{FIRST_OWN_ID, Timestamp};
 use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreError, StoreOptions};
 use crate::transport::{Engine, EngineConfig};
+use crate::verbs::Verbs;
 use control::Control;
 use tls::{AcmeState, Tls};
 
@@ -174,7 +175,6 @@ pub async fn run(
         tracing::error!("{shortage}");
     }
     let namespace = Namespace::new("/");
-    let presence = Arc::new(Presence::default());
     let cursor_keys = store.cursor_keys();
     let chats = namespace.clone();
     let outbound = Outbound::new(namespace.clone(), cursor_keys.clone(), store.last_entry());
@@ -205,22 +205,20 @@ pub async fn run(
         );
     }
     let expiry = Arc::new(Expiry::default());
-    let attendance = Attendance::new(
-        Arc::clone(&presence),
-        chat.clone(),
-        namespace.clone(),
-        budget.subscriptions,
-    );
+    let attendance = Attendance::new(chat.clone(), namespace.clone(), budget.subscriptions);
     let attendance = Arc::new(attendance);
+    let verbs = Verbs {
+        accounts: accounts.clone(),
+        chat: chat.clone(),
+        limits: Arc::clone(&limits),
+        clock: Timestamp::now,
+    };
     let inbound = Inbound::new(
-        accounts.clone(),
-        chat.clone(),
+        verbs.clone(),
         Arc::clone(&attendance),
         Arc::clone(&expiry),
-        Arc::clone(&limits),
         outbound,
         config.budget.recovery_places,
-        Timestamp::now,
     );
     let hub = IoConfig {
         half_received: budget.half_received.clone(),
@@ -233,22 +231,17 @@ pub async fn run(
         ..config.engine
     };
     let engine = Engine::new(engine, Arc::new(io.clone()));
-    let http = Http::new(
-        engine.clone(),
-        accounts.clone(),
-        chat.clone(),
-        Arc::clone(&presence),
-        Arc::clone(&limits),
-        config.trusted_proxies,
-        config.public_url,
-        Timestamp::now,
-        gateway::events,
-        Portions::new(budget.answers.clone(), LEAST_PART),
-    );
-    let http = match config.demo {
-        true => http.showing(demo::prepare(&accounts, &chat, Timestamp::now()).await?),
-        false => http,
+    let shown = match config.demo {
+        true => demo::prepare(&accounts, &chat, Timestamp::now()).await?,
+        false => Vec::new(),
     };
+    let site = Site {
+        proxies: config.trusted_proxies,
+        public: config.public_url,
+        answers: Portions::new(budget.answers.clone(), LEAST_PART),
+        shown,
+    };
+    let http = Http::new(verbs, engine.clone(), site);
     let keys = watch_keys(config.jwks, config.reload.clone(), accounts.clone());
     let certificates = keep_certificates(config.tls, certificates, config.reload, tls.clone());
     let metrics = metrics::serve(
@@ -256,7 +249,6 @@ pub async fn run(
         metrics::Sources {
             engine: engine.clone(),
             namespace: chats,
-            presence: Arc::clone(&presence),
             chat: chat.clone(),
             store: store.clone(),
             connections: connections.clone(),
@@ -313,9 +305,7 @@ pub async fn run(
     // Before all else: what is not heard any more is not stored, and needs no answer.
     engine.pause();
     sweeper.abort();
-    for user in presence.online() {
-        chat.seen(Timestamp::now(), user);
-    }
+    chat.close(Timestamp::now());
     // Each wait from here on ends with the grace at the latest.
     let deadline = tokio::time::Instant::now() + config.shutdown_grace;
     connections.receive_no_more();

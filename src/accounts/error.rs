@@ -2,7 +2,7 @@
 
 use super::fault::TokenFault;
 use super::password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS};
-use crate::model::{Code, UserError};
+use crate::model::UserError;
 use crate::store::StoreError;
 
 /// Why a verb of identity failed. No text here ever holds a name, a password or a token.
@@ -74,40 +74,6 @@ pub enum AccountError {
     /// Our mistake.
     #[error("internal error")]
     Internal,
-}
-
-impl AccountError {
-    /// The stable code.
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::MissingToken => Code::MissingToken,
-            Self::InvalidToken | Self::UnfitToken(_) => Code::InvalidToken,
-            Self::TokenExpired => Code::TokenExpired,
-            Self::AccountDisabled => Code::AccountDisabled,
-            Self::InvalidCredentials | Self::WrongPassword => Code::InvalidCredentials,
-            Self::Forbidden | Self::KeptByApp | Self::LastAdmin | Self::TooManyInvites => {
-                Code::Forbidden
-            }
-            Self::NoSuchUser | Self::NoSuchInvite => Code::NotFound,
-            Self::User(_) | Self::Password | Self::Invite(_) => Code::InvalidPayload,
-            Self::RegistrationClosed => Code::RegistrationClosed,
-            Self::InvalidInvite => Code::InvalidInvite,
-            Self::UsernameTaken => Code::UsernameTaken,
-            Self::Busy => Code::RateLimited,
-            Self::Unavailable => Code::StorageUnavailable,
-            Self::Internal => Code::Internal,
-        }
-    }
-
-    /// When to try again, where trying again helps: milliseconds.
-    pub const fn retry_after_ms(&self) -> Option<u64> {
-        // A full queue of hashes takes about a second of one core.
-        if matches!(self, Self::Busy) {
-            Some(2_000)
-        } else {
-            None
-        }
-    }
 }
 
 impl From<StoreError> for AccountError {

@@ -1,9 +1,10 @@
 //! Why talk is refused.
 
-use crate::model::{Code, ContentError};
+use crate::model::ContentError;
 use crate::store::StoreError;
 
-/// Why a verb of talk failed. The text is for the developer of a client; [`ChatError::code`] is for the client.
+/// Why a verb of talk failed. The text is for the developer of a client, whose program gets the code that `contract` gives
+/// each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChatError {
     /// The content cannot be sent.
@@ -36,34 +37,6 @@ pub enum ChatError {
     /// Our mistake.
     #[error("internal error")]
     Internal,
-}
-
-impl ChatError {
-    /// The stable code.
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::Content(ContentError::Empty) => Code::EmptyMessage,
-            Self::Content(ContentError::TooLong { .. }) => Code::MessageTooLong,
-            Self::InvalidReceiver => Code::InvalidReceiver,
-            Self::NoSuchUser | Self::NoSuchMessage => Code::NotFound,
-            Self::NotReceiver => Code::Forbidden,
-            Self::ClientIdReused => Code::ClientIdReused,
-            Self::CursorExpired => Code::CursorExpired,
-            Self::Busy => Code::RateLimited,
-            Self::Unavailable => Code::StorageUnavailable,
-            Self::Internal => Code::Internal,
-        }
-    }
-
-    /// When to try again, where trying again helps: milliseconds.
-    pub const fn retry_after_ms(&self) -> Option<u64> {
-        // A full queue is three transactions; a slow disk writes them within a second.
-        if matches!(self, Self::Busy) {
-            Some(1_000)
-        } else {
-            None
-        }
-    }
 }
 
 impl From<StoreError> for ChatError {

@@ -4,12 +4,12 @@
 //! [`Listener::happened`] was told of it; both are called by whoever works off the store's batches, one after the other
 //! in commit order. Neither may block. Reading verbs are `async` and return pages.
 //!
-//! No clock and no wire here: `now` is an argument, and JSON is the gateway's.
+//! No clock and no wire here: `now` is an argument, and JSON is `contract`'s.
 
+mod attendance;
 mod error;
 mod event;
 mod presence;
-mod update;
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +20,6 @@ use std::time::Duration;
 pub use error::ChatError;
 pub use event::{Event, Listener};
 pub use presence::{Presence, PresenceChange, Seen, Told};
-pub use update::{MessageSent, UPDATES, Update, updates};
 
 use crate::model::{
     ChatRead, ClientId, Cursor, CursorKeys, DEFAULT_MAX_MESSAGE_CHARS, Message, MessageId,
@@ -50,6 +49,7 @@ pub struct Chat {
     listener: Arc<dyn Listener>,
     rules: Rules,
     cursor_keys: CursorKeys,
+    presence: Arc<Presence>,
 }
 
 /// What an operator decides about talk.
@@ -97,6 +97,7 @@ impl Chat {
             listener,
             rules,
             cursor_keys,
+            presence: Arc::default(),
         }
     }
 
@@ -261,24 +262,6 @@ impl Chat {
             is_typing,
         });
         Ok(())
-    }
-
-    /// When an account was last connected, as far as the store knows.
-    pub fn last_seen(&self, user: UserId) -> Option<Timestamp> {
-        self.store.user(user).and_then(|user| user.last_seen)
-    }
-
-    /// Keeps when a person's last socket closed. Not awaited: a lost one costs a moment of a "last seen".
-    pub fn seen(&self, at: Timestamp, user: UserId) {
-        self.store.submit(
-            at,
-            Change::Seen { user, at },
-            Box::new(|result| {
-                if let Err(error) = result {
-                    tracing::debug!(%error, "a last-seen time was not kept");
-                }
-            }),
-        );
     }
 
     /// What a person missed after this cursor, oldest first, as whole changes: events of the first that the cursor already

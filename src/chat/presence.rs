@@ -121,7 +121,12 @@ impl People {
 
 impl Presence {
     /// A socket of this person opened; `tell` is called if it is the first, unless that is to be told later.
-    pub fn connected(&self, user_id: UserId, now: Timestamp, tell: impl FnOnce(PresenceChange)) {
+    pub(super) fn connected(
+        &self,
+        user_id: UserId,
+        now: Timestamp,
+        tell: impl FnOnce(PresenceChange),
+    ) {
         let mut people = self.people.lock();
         let person = people.known.entry(user_id).or_default();
         person.sockets += 1;
@@ -131,7 +136,12 @@ impl Presence {
     }
 
     /// A socket of this person closed; `tell` is called if it was the last, unless that is to be told later.
-    pub fn disconnected(&self, user_id: UserId, now: Timestamp, tell: impl FnOnce(PresenceChange)) {
+    pub(super) fn disconnected(
+        &self,
+        user_id: UserId,
+        now: Timestamp,
+        tell: impl FnOnce(PresenceChange),
+    ) {
         let mut people = self.people.lock();
         let person = people.known.get_mut(&user_id);
         if let Some(person) = person.filter(|person| person.sockets > 0) {
@@ -144,7 +154,7 @@ impl Presence {
     }
 
     /// Tells what was put off until now, where it still is another than what was told. Returns when there is more to tell.
-    pub fn catch_up(
+    pub(super) fn catch_up(
         &self,
         now: Timestamp,
         mut tell: impl FnMut(PresenceChange),

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use parking_lot::Mutex;
 
 use super::*;
-use crate::model::{Code, Era, Username};
+use crate::model::{ContentError, Era, Username};
 use crate::store::{BATCHES, Done, Location, NewUser};
 
 const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
@@ -142,19 +142,23 @@ fn a_cursor_from_ahead_of_the_log_is_not_known_although_its_key_is() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_refused_with_its_code_and_told_to_nobody() {
+fn what_cannot_be_sent_is_refused_with_the_reason_and_told_to_nobody() {
     let (chat, diary) = chat();
     send(&chat, 1, 2, "first", Some("a")).unwrap();
-    for (from, to, content, client_id, code) in [
-        (1, 2, " \n", None, Code::EmptyMessage),
-        (1, 2, "eleven char", None, Code::MessageTooLong),
-        (1, 1, "x", None, Code::InvalidReceiver),
-        (1, 9, "x", None, Code::NotFound),
-        (1, 2, "other", Some("a"), Code::ClientIdReused),
+    let too_long = ContentError::TooLong {
+        chars: 11,
+        limit: 10,
+    };
+    for (from, to, content, client_id, refusal) in [
+        (1, 2, " \n", None, ContentError::Empty.into()),
+        (1, 2, "eleven char", None, too_long.into()),
+        (1, 1, "x", None, ChatError::InvalidReceiver),
+        (1, 9, "x", None, ChatError::NoSuchUser),
+        (1, 2, "other", Some("a"), ChatError::ClientIdReused),
     ] {
         assert_eq!(
-            send(&chat, from, to, content, client_id).map_err(|error| error.code()),
-            Err(code),
+            send(&chat, from, to, content, client_id),
+            Err(refusal),
             "{content:?}"
         );
     }

@@ -1,36 +1,31 @@
-//! Who comes and goes: told to those who watch, and kept by the store.
+//! Who comes and goes, told to those who watch; and how much one may watch.
 //!
-//! The store learns when a person was last there as they come, as they go, and every minute for as long as they stay: after
-//! a crash "last seen" is then a minute or two old. Those who are there are written in groups, each in one transaction, so
-//! that many cost the writer no pause, and few one sync a minute.
+//! Those who are there are kept by the store in groups, each in one transaction, so that many cost the writer no pause,
+//! and few one sync a minute.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
-use super::inbound::Clock;
 use super::presence_room;
-use super::wire::{PRESENCE, Presence};
-use crate::chat::{self, Chat, PresenceChange, Seen, Told};
+use crate::chat::{Chat, PresenceChange};
+use crate::contract::{PRESENCE, Presence};
 use crate::hub::Namespace;
 use crate::model::{Timestamp, UserId};
+use crate::verbs::Clock;
 
 /// 1 min: how often the store learns that somebody is still there.
 const KEPT_EVERY: Duration = Duration::from_secs(60);
-/// 30 s: what the store has learned since needs no renewal.
-const KEPT_LATELY: Duration = Duration::from_secs(30);
 /// 256 people are written at once, in some milliseconds.
 const GROUP: usize = 256;
 
 /// 16,384 subscriptions of all sockets of one person: those of more than thirty devices.
 const MAX_SUBSCRIPTIONS_OF_PERSON: usize = 1 << 14;
 
-/// Tells who comes and goes, and keeps it.
+/// Tells who comes and goes.
 pub struct Attendance {
-    presence: Arc<chat::Presence>,
     chat: Chat,
     namespace: Namespace,
     /// Told when a change may have been put off.
@@ -71,16 +66,9 @@ impl Subscriptions {
 }
 
 impl Attendance {
-    /// Returns the attendance of those who are counted by `presence`, for those who watch them in this namespace by so many
-    /// subscriptions at most.
-    pub fn new(
-        presence: Arc<chat::Presence>,
-        chat: Chat,
-        namespace: Namespace,
-        most_subscriptions: usize,
-    ) -> Self {
+    /// Returns the attendance of this chat, for those who watch in this namespace by so many subscriptions at most.
+    pub fn new(chat: Chat, namespace: Namespace, most_subscriptions: usize) -> Self {
         Self {
-            presence,
             chat,
             namespace,
             late: Notify::new(),
@@ -90,57 +78,26 @@ impl Attendance {
 
     /// A socket of this person opened.
     pub(super) fn came(&self, now: Timestamp, user: UserId) {
-        self.presence
-            .connected(user, now, |change| self.tell(change));
+        self.chat.arrived(now, user, |change| self.tell(change));
         self.late.notify_one();
-        if self.presence.sockets(user) == 1 {
-            self.keep(now, user);
-        }
     }
 
     /// A socket of this person closed.
     pub(super) fn went(&self, now: Timestamp, user: UserId) {
-        self.presence
-            .disconnected(user, now, |change| self.tell(change));
+        self.chat.left(now, user, |change| self.tell(change));
         self.late.notify_one();
     }
 
     fn tell(&self, change: PresenceChange) {
-        if let Some(at) = change.last_seen {
-            self.chat.seen(at, change.user_id);
-        }
         self.namespace
             .to(presence_room(change.user_id))
             .emit(PRESENCE.name, &(Presence::from(change),));
-    }
-
-    /// Has the store learn that this person is there, unless it has lately.
-    fn keep(&self, now: Timestamp, user: UserId) {
-        let known = self.chat.last_seen(user);
-        if known.is_none_or(|known| known.plus(KEPT_LATELY) <= now) {
-            self.chat.seen(now, user);
-        }
-    }
-
-    /// Returns how many sockets this person has open.
-    pub(super) fn sockets(&self, user: UserId) -> usize {
-        self.presence.sockets(user)
     }
 
     /// Counts how many people a socket of this person watches, `to` in place of `from`. Returns `false`, and counts
     /// nothing, where that is too many.
     pub(super) fn subscriptions(&self, user: UserId, from: usize, to: usize) -> bool {
         from == to || self.subscriptions.lock().change(user, from, to)
-    }
-
-    /// See [`chat::Presence::look`].
-    pub(super) fn look<R>(&self, users: &[UserId], then: impl FnOnce(Vec<Seen>) -> R) -> R {
-        self.presence.look(users, then)
-    }
-
-    /// See [`chat::Presence::told`].
-    pub(super) fn told<R>(&self, users: &[UserId], then: impl FnOnce(Vec<Told>) -> R) -> R {
-        self.presence.told(users, then)
     }
 
     /// Tells what was put off, and keeps who is there. To be run beside the gateway; never ends.
@@ -152,7 +109,7 @@ impl Attendance {
         loop {
             let late = self.late.notified();
             let now = clock();
-            match self.presence.catch_up(now, |change| self.tell(change)) {
+            match self.chat.tell_late(now, |change| self.tell(change)) {
                 None => late.await,
                 Some(next) => tokio::time::sleep(now.until(next)).await,
             }
@@ -162,11 +119,8 @@ impl Attendance {
     async fn keep_all(&self, clock: Clock) {
         let mut round = Round::default();
         loop {
-            for user in round.group(|| self.presence.online()) {
-                if self.presence.seen(user).online {
-                    self.keep(clock(), user);
-                }
-            }
+            let group = round.group(|| self.chat.presence().online());
+            self.chat.keep_present(clock(), &group);
             tokio::time::sleep(round.pause).await;
         }
     }

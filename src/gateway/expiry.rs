@@ -6,9 +6,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::inbound::Clock;
 use crate::hub::{Socket, SocketKey};
 use crate::model::Timestamp;
+use crate::verbs::Clock;
 
 /// 30 s: how late an expiry may be noticed after somebody set the machine's clock forward.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);

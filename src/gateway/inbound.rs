@@ -9,27 +9,26 @@ use serde::Serialize;
 use smallvec::SmallVec;
 
 use super::attendance::Attendance;
-use super::events::{
-    Capable, Continued, Known, NewMessage, OneRead, OwnRead, TypingTo, Watched, WholeRead,
-};
 use super::places::{Places, Remembered, Subscribed, Taken};
-use super::wire::{
-    CHAT_ERROR, ChatErrorEvent, Failed, Failure, MarkedChatRead, MarkedRead, Nothing, PRESENCE,
-    Presence, PresenceList, RefusalData, Succeeded,
-};
 use super::{Expiry, Outbound, PRESENCE_ROOM, presence_room, user_room};
 use crate::accounts::{self, AccountError, Accounts, Grant, Identity};
-use crate::chat::{self, CatchUp, Chat, SendMessage, Update};
+use crate::chat::{self, CatchUp, Chat, SendMessage};
+use crate::contract::{
+    CHAT_ERROR, Capable, ChatErrorEvent, ClientEvent, Code, Command, ConnectError, Continued,
+    Failed, FieldError, Fields, MarkedChatRead, MarkedRead, NewMessage, Nothing, PRESENCE,
+    Presence, PresenceList, Refusal, Succeeded, TypingTo, Update, WholeRead, updates_of,
+};
 use crate::hub::{
-    Ack, ConnectRequest, Connecting, DisconnectReason, Event, Handler, Refusal, Room, Socket,
+    self, Ack, ConnectRequest, Connecting, DisconnectReason, Event, Handler, Room, Socket,
     SocketHandler, SocketId,
 };
 use crate::limits::{Key, Kind, Limits};
 use crate::metrics::METRICS;
 use crate::model::{
-    ClientId, Code, Cursor, EntryId, FieldError, Fields, Origin, Place, Timestamp, UserId,
+    ChatRead, ClientId, Cursor, EntryId, MessageId, MessageRead, Origin, Place, Timestamp, UserId,
 };
 use crate::transport::{CloseReason, Frame};
+use crate::verbs::{Clock, Verbs};
 
 /// How many people one socket may watch.
 const MAX_SUBSCRIPTIONS: usize = 500;
@@ -56,9 +55,6 @@ const MAX_CATCH_UP_CHANGES: usize = 2_000;
 /// since that is asked for first: a client that was told of what did not fit would come back for it again and again.
 const MAX_CATCH_UP_BYTES: usize = 4 << 20;
 
-/// What tells the time; the server's is [`Timestamp::now`].
-pub(super) type Clock = fn() -> Timestamp;
-
 /// Decides who may chat, and hears them.
 pub struct Inbound {
     shared: Arc<Shared>,
@@ -67,41 +63,40 @@ pub struct Inbound {
 struct Shared {
     accounts: Accounts,
     chat: Chat,
+    limits: Arc<Limits>,
+    clock: Clock,
     attendance: Arc<Attendance>,
     expiry: Arc<Expiry>,
-    limits: Arc<Limits>,
     outbound: Arc<Outbound>,
     places: Places,
-    clock: Clock,
 }
 
 impl Inbound {
-    /// Over these verbs; so many places of sockets that were left are remembered.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is of a type of its own, and named once"
-    )]
+    /// Returns the door to these verbs; so many places of sockets that were left are remembered.
     pub fn new(
-        accounts: Accounts,
-        chat: Chat,
+        verbs: Verbs,
         attendance: Arc<Attendance>,
         expiry: Arc<Expiry>,
-        limits: Arc<Limits>,
         outbound: Arc<Outbound>,
         most_places: usize,
-        clock: Clock,
     ) -> Self {
+        let Verbs {
+            accounts,
+            chat,
+            limits,
+            clock,
+        } = verbs;
         let places = Places::new(clock(), chat.recovery_window(), most_places);
         Self {
             shared: Arc::new(Shared {
                 accounts,
                 chat,
+                limits,
+                clock,
                 attendance,
                 expiry,
-                limits,
                 outbound,
                 places,
-                clock,
             }),
         }
     }
@@ -117,7 +112,7 @@ impl Handler for Inbound {
         // A token that is no string is none of ours.
         let token = match fields.optional::<Cow<'_, str>>("token") {
             Ok(token) => token.filter(|token| !token.is_empty()),
-            Err(_) => return Connecting::Done(Err(refusal(&AccountError::InvalidToken))),
+            Err(_) => return Connecting::Done(Err(refused(AccountError::InvalidToken.into()))),
         };
         let bearer = request
             .authorization
@@ -172,27 +167,23 @@ impl Wish {
             Ok(Identity::New(newcomer)) => Connecting::Later(Box::pin(async move {
                 match shared.accounts.admit(now, newcomer).await {
                     Ok(caller) => self.of_caller(caller).decided().await,
-                    Err(error) => Err(refusal(&error)),
+                    Err(error) => Err(refused(error.into())),
                 }
             })),
-            Err(error @ AccountError::Busy) => self.put_off(&(&error).into()),
-            Err(error) => Connecting::Done(Err(refusal(&error))),
+            Err(error @ AccountError::Busy) => self.put_off(error.into()),
+            Err(error) => Connecting::Done(Err(refused(error.into()))),
         }
     }
 
     fn of_caller(self, caller: accounts::Caller) -> Connecting {
         let user = caller.user.id;
         let limits = &self.shared.limits;
-        if let Err(too_much) = limits.check(Kind::Connections, Key::User(user)) {
-            return self.put_off(&too_much.into());
+        if let Err(limited) = limits.check(Kind::Connections, Key::User(user)) {
+            return self.put_off(limited.into());
         }
-        if self.shared.attendance.sockets(user) >= MAX_SOCKETS {
-            let code = Code::RateLimited;
-            METRICS.refused(code.as_str());
-            return Connecting::Done(Err(Refusal {
-                message: format!("{MAX_SOCKETS} sockets of yours are open already"),
-                data: serde_json::to_value(RefusalData { code }).ok(),
-            }));
+        if self.shared.chat.presence().sockets(user) >= MAX_SOCKETS {
+            let message = format!("{MAX_SOCKETS} sockets of yours are open already");
+            return Connecting::Done(Err(refused(Refusal::new(Code::RateLimited, message))));
         }
         match self.resume(user) {
             None => {
@@ -208,11 +199,11 @@ impl Wish {
     }
 
     /// Closes the session in place of a refusal: after that, a stock client would not come back by itself.
-    fn put_off(&self, failure: &Failure) -> Connecting {
-        METRICS.refused(failure.code.as_str());
+    fn put_off(&self, refusal: Refusal) -> Connecting {
+        METRICS.refused(refusal.code.as_str());
         self.socket.close(CloseReason::ForcedClose);
-        Connecting::Done(Err(Refusal {
-            message: failure.message.clone(),
+        Connecting::Done(Err(hub::Refusal {
+            message: refusal.message.into_owned(),
             data: None,
         }))
     }
@@ -267,7 +258,7 @@ impl Lost {
         let missed = missed.missed.iter();
         let updates = missed
             .filter(|missed| !is_own(missed.entry))
-            .flat_map(|missed| chat::updates(missed, user));
+            .flat_map(|missed| updates_of(missed, user));
         let mut events = Vec::new();
         for (cursor, update) in updates.filter(|(cursor, _)| *cursor > self.since) {
             let event = socket.encode(update.name(), &(update, cursor.seal(key, user)))?;
@@ -339,11 +330,13 @@ async fn welcome_back(
     Box::new(Person::new(shared, socket, caller, place, Some(back)))
 }
 
-fn refusal(error: &AccountError) -> Refusal {
-    METRICS.refused(error.code().as_str());
-    Refusal {
-        message: error.to_string(),
-        data: serde_json::to_value(RefusalData { code: error.code() }).ok(),
+/// Returns a refusal as a CONNECT_ERROR carries it.
+fn refused(refusal: Refusal) -> hub::Refusal {
+    METRICS.refused(refusal.code.as_str());
+    let ConnectError { message, data } = refusal.into();
+    hub::Refusal {
+        message,
+        data: serde_json::to_value(data).ok(),
     }
 }
 
@@ -418,7 +411,7 @@ impl Person {
             return;
         }
         let unsure_since = left_at.minus(UNNOTICED);
-        self.shared.attendance.told(&users, |told| {
+        self.shared.chat.presence().told(&users, |told| {
             for (watched, told) in watched.iter().zip(told) {
                 self.socket.join(presence_room(watched.user));
                 let is_news = match watched.heard {
@@ -452,7 +445,7 @@ impl Person {
         // A client that closes its connection has read it until then; a connection that broke may have been dead before.
         if reason == DisconnectReason::Closed(CloseReason::TransportClose) {
             let users: Vec<UserId> = watched.iter().map(|watched| watched.user).collect();
-            self.shared.attendance.told(&users, |told| {
+            self.shared.chat.presence().told(&users, |told| {
                 for (watched, told) in watched.iter_mut().zip(told) {
                     watched.heard = Some(told.seen);
                 }
@@ -471,11 +464,9 @@ impl Person {
         if error == AccountError::TokenExpired && self.told {
             return self.socket.close(CloseReason::ForcedClose);
         }
-        let failure = &Failure::from(&error);
-        let event = "connect";
         let error_event = ChatErrorEvent {
-            event,
-            failure,
+            event: "connect",
+            refusal: &Refusal::from(&error),
             client_id: None,
         };
         self.socket.emit(CHAT_ERROR.name, &(error_event,));
@@ -525,36 +516,36 @@ impl SocketHandler for Person {
     fn event(&mut self, event: Event<'_>) {
         let caller = Caller {
             socket: self.socket.clone(),
-            event: Known::named(event.name),
+            event: ClientEvent::named(event.name),
             ack: event.ack,
         };
         let done = match (self.allow(caller.event), caller.event) {
-            (Err(failure), _) => Err((failure, caller)),
+            (Err(refusal), _) => Err((refusal, caller)),
             (Ok(()), Some(known)) => match payload(event.args) {
                 Ok(fields) => self.act(known, &fields, caller),
                 Err(error) => Err((error.into(), caller)),
             },
-            (Ok(()), None) => Err((Failure::invalid("unknown event"), caller)),
+            (Ok(()), None) => Err((Refusal::invalid("unknown event"), caller)),
         };
-        if let Err((failure, caller)) = done {
-            caller.fail_event(&failure, event.args);
+        if let Err((refusal, caller)) = done {
+            caller.fail_event(&refusal, event.args);
         }
     }
 
     fn refused(&mut self, event: Event<'_>) {
         let caller = Caller {
             socket: self.socket.clone(),
-            event: Known::named(event.name),
+            event: ClientEvent::named(event.name),
             ack: event.ack,
         };
-        let failure = match self.allow(caller.event) {
-            Ok(()) => Failure::invalid(&match binary_key(event.args) {
+        let refusal = match self.allow(caller.event) {
+            Ok(()) => Refusal::invalid(match binary_key(event.args) {
                 Some(key) => format!("{key} must not be binary data"),
                 None => "binary data is not taken here".to_owned(),
             }),
-            Err(failure) => failure,
+            Err(refusal) => refusal,
         };
-        caller.fail_event(&failure, event.args);
+        caller.fail_event(&refusal, event.args);
     }
 
     fn disconnected(&mut self, reason: DisconnectReason) {
@@ -597,7 +588,7 @@ fn payload<'a>(args: &[&'a serde_json::value::RawValue]) -> Result<Fields<'a>, F
 /// Whom to answer: the ack where one was asked for, else a `chat_error` if it fails.
 struct Caller {
     socket: Socket,
-    event: Option<Known>,
+    event: Option<ClientEvent>,
     ack: Option<Ack>,
 }
 
@@ -608,17 +599,17 @@ impl Caller {
         }
     }
 
-    fn fail(self, failure: &Failure, client_id: Option<&ClientId>) {
-        METRICS.refused(failure.code.as_str());
+    fn fail(self, refusal: &Refusal, client_id: Option<&ClientId>) {
+        METRICS.refused(refusal.code.as_str());
         match self.ack {
-            Some(ack) => ack.send(&(Failed::new(failure),)),
+            Some(ack) => ack.send(&(Failed::new(refusal),)),
             None => {
-                let event = self.event.map_or("", Known::name);
+                let event = self.event.map_or("", ClientEvent::name);
                 self.socket.emit(
                     CHAT_ERROR.name,
                     &(ChatErrorEvent {
                         event,
-                        failure,
+                        refusal,
                         client_id,
                     },),
                 );
@@ -628,13 +619,13 @@ impl Caller {
 
     /// Fails an event with these arguments. Whatever else of them cannot be read, a message that is named can be found
     /// again by its sender. Without an ack to answer by, an unknown event is answered by nothing.
-    fn fail_event(self, failure: &Failure, args: &[&serde_json::value::RawValue]) {
+    fn fail_event(self, refusal: &Refusal, args: &[&serde_json::value::RawValue]) {
         if self.event.is_none() && self.ack.is_none() {
             return;
         }
         let fields = payload(args).ok();
         let client_id = fields.and_then(|fields| fields.optional("client_id").ok().flatten());
-        self.fail(failure, client_id.as_ref());
+        self.fail(refusal, client_id.as_ref());
     }
 
     /// Answers with what a verb came to.
@@ -645,127 +636,105 @@ impl Caller {
     ) {
         match result {
             Ok(done) => self.succeed(data(&done)),
-            Err(error) => self.fail(&error.into(), None),
+            Err(error) => self.fail(&Refusal::from(error), None),
         }
     }
 }
 
 impl Person {
     /// Says whether the person may do something, or does too much. What is no event of the chat's counts as any other.
-    fn allow(&self, event: Option<Known>) -> Result<(), Failure> {
+    fn allow(&self, event: Option<ClientEvent>) -> Result<(), Refusal> {
         let kind = match event {
-            Some(Known::SendMessage) => Kind::Messages,
-            Some(Known::Typing) => Kind::Typing,
+            Some(ClientEvent::SendMessage) => Kind::Messages,
+            Some(ClientEvent::Typing) => Kind::Typing,
             _ => Kind::Requests,
         };
         if self.told {
-            return Err((&AccountError::TokenExpired).into());
+            return Err(AccountError::TokenExpired.into());
         }
         Ok(self.shared.limits.check(kind, Key::User(self.user))?)
     }
 
-    /// Reads an event's payload and calls its verb. A payload that cannot be read comes back, with whom to tell.
+    /// Calls the verb of an event. A payload that does not fit comes back, with where to answer.
     fn act(
         &mut self,
-        event: Known,
+        event: ClientEvent,
         fields: &Fields<'_>,
         caller: Caller,
-    ) -> Result<(), (Failure, Caller)> {
-        /// Gives the payload, or hands the caller back with what is wrong with it.
-        macro_rules! payload {
-            ($type:ident) => {
-                match $type::read(fields) {
-                    Ok(value) => value,
-                    Err(error) => return Err((error.into(), caller)),
+    ) -> Result<(), (Refusal, Caller)> {
+        match event.decode(fields) {
+            Ok(Command::Send(new)) => self.send(new, caller),
+            Ok(Command::MarkRead { message_id, reader }) => {
+                if reader.is_some_and(|reader| reader != self.user) {
+                    let refusal = Refusal::new(Code::Forbidden, "user_id must be your own");
+                    return Err((refusal, caller));
                 }
-            };
-        }
-        let now = (self.shared.clock)();
-        let origin = Some(Origin(self.socket.key()));
-        let chat = &self.shared.chat;
-        match event {
-            // {"receiver_id":2,"content":"Halo!","client_id":"…"?}; ack: the message_sent object
-            Known::SendMessage => {
-                let new = payload!(NewMessage);
-                let client_id = new.client_id.clone();
-                let request = SendMessage {
-                    receiver_id: new.receiver_id,
-                    content: new.content.0.into(),
-                    client_id: new.client_id,
-                };
-                chat.send(
-                    now,
-                    self.user,
-                    request,
-                    origin,
-                    move |result| match result {
-                        Ok(message) => caller.succeed(Update::sent(&message)),
-                        Err(error) => caller.fail(&error.into(), client_id.as_ref()),
-                    },
-                );
+                self.mark_read(message_id, caller);
             }
-            // {"message_id":10}, and for messege_read the caller's own "user_id"; ack: {"message_id":10}
-            Known::MarkAsRead | Known::MessegeRead => {
-                let (message_id, user_id) = match event {
-                    Known::MessegeRead => {
-                        let read = payload!(OwnRead);
-                        (read.message_id, read.user_id)
-                    }
-                    _ => (payload!(OneRead).message_id, self.user),
-                };
-                if user_id != self.user {
-                    let message = "user_id must be your own".to_owned();
-                    return Err((
-                        Failure {
-                            code: Code::Forbidden,
-                            message,
-                            retry_after_ms: None,
-                        },
-                        caller,
-                    ));
-                }
-                let memory = self.memory();
-                chat.mark_read(now, self.user, message_id, origin, move |result| {
-                    remember(memory, result.as_ref().ok().and_then(|read| read.entry));
-                    caller.answer(result, |read| MarkedRead {
-                        message_id: read.message_id,
-                    });
-                });
-            }
-            // {"user_id":2,"up_to":57?}; ack: {"user_id":2,"count":3}
-            Known::MarkChatAsRead => {
-                let WholeRead {
-                    user_id: peer,
-                    up_to,
-                } = payload!(WholeRead);
-                let memory = self.memory();
-                chat.mark_chat_read(now, self.user, peer, up_to, origin, move |result| {
-                    remember(memory, result.as_ref().ok().and_then(|read| read.entry));
-                    caller.answer(result, |read| MarkedChatRead {
-                        user_id: read.peer_id,
-                        count: read.count,
-                    });
-                });
-            }
-            // {"receiver_id":2,"is_typing":true}; ack: {}
-            Known::Typing => {
-                let TypingTo {
-                    receiver_id,
-                    is_typing,
-                } = payload!(TypingTo);
-                let told = chat.typing(self.user, receiver_id, is_typing);
-                if told.is_ok() {
-                    self.note_typing(receiver_id, is_typing);
-                }
-                caller.answer(told, |()| Nothing {});
-            }
-            // {"user_ids":[2,3]}; ack: {"users":[{"user_id":2,"online":true,"last_seen":null}]}
-            Known::PresenceSubscribe => {
-                let users = payload!(Watched).user_ids;
-                return self.subscribe(users, caller);
-            }
+            Ok(Command::MarkChatRead(read)) => self.mark_chat_read(&read, caller),
+            Ok(Command::Typing(typing)) => self.typing(&typing, caller),
+            Ok(Command::Watch(watched)) => return self.subscribe(watched.user_ids, caller),
+            Err(error) => return Err((error.into(), caller)),
         }
         Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.shared.clock)()
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Some(Origin(self.socket.key()))
+    }
+
+    fn send(&self, new: NewMessage<'_>, caller: Caller) {
+        let client_id = new.client_id.clone();
+        let request = SendMessage {
+            receiver_id: new.receiver_id,
+            content: new.content.0.into(),
+            client_id: new.client_id,
+        };
+        let reply = move |result| match result {
+            Ok(message) => caller.succeed(Update::sent(&message)),
+            Err(error) => caller.fail(&Refusal::from(error), client_id.as_ref()),
+        };
+        let chat = &self.shared.chat;
+        chat.send(self.now(), self.user, request, self.origin(), reply);
+    }
+
+    fn mark_read(&self, message_id: MessageId, caller: Caller) {
+        let memory = self.memory();
+        let reply = move |result: Result<MessageRead, _>| {
+            remember(memory, result.as_ref().ok().and_then(|read| read.entry));
+            caller.answer(result, |read| MarkedRead {
+                message_id: read.message_id,
+            });
+        };
+        let chat = &self.shared.chat;
+        chat.mark_read(self.now(), self.user, message_id, self.origin(), reply);
+    }
+
+    fn mark_chat_read(&self, read: &WholeRead, caller: Caller) {
+        let memory = self.memory();
+        let reply = move |result: Result<ChatRead, _>| {
+            remember(memory, result.as_ref().ok().and_then(|read| read.entry));
+            caller.answer(result, |read| MarkedChatRead {
+                user_id: read.peer_id,
+                count: read.count,
+            });
+        };
+        let (now, origin) = (self.now(), self.origin());
+        let chat = &self.shared.chat;
+        chat.mark_chat_read(now, self.user, read.user_id, read.up_to, origin, reply);
+    }
+
+    fn typing(&mut self, typing: &TypingTo, caller: Caller) {
+        let (receiver, is_typing) = (typing.receiver_id, typing.is_typing);
+        let told = self.shared.chat.typing(self.user, receiver, is_typing);
+        if told.is_ok() {
+            self.note_typing(receiver, is_typing);
+        }
+        caller.answer(told, |()| Nothing {});
     }
 
     /// Notes whom this socket has told that its person is typing, so that it can be told when they are gone.
@@ -786,7 +755,7 @@ impl Person {
         &mut self,
         mut users: Vec<UserId>,
         caller: Caller,
-    ) -> Result<(), (Failure, Caller)> {
+    ) -> Result<(), (Refusal, Caller)> {
         if users.len() > MAX_SUBSCRIPTIONS {
             let key = "user_ids";
             let reason = format!("has {} ids, the limit is {MAX_SUBSCRIPTIONS}", users.len());
@@ -797,12 +766,8 @@ impl Person {
         let accounts = &self.shared.accounts;
         users.retain(|user| seen.insert(*user) && accounts.user(*user).is_some());
         if !self.change_subscriptions(users.len()) {
-            let failure = Failure {
-                code: Code::RateLimited,
-                message: "too many people are watched at once, try again later".to_owned(),
-                retry_after_ms: Some(SUBSCRIPTION_RETRY_MS),
-            };
-            return Err((failure, caller));
+            let message = "too many people are watched at once, try again later";
+            return Err((Refusal::later(message, SUBSCRIPTION_RETRY_MS), caller));
         }
         if let Some(memory) = self.memory() {
             let watched = users.iter().map(|user| Subscribed {
@@ -812,7 +777,7 @@ impl Person {
             memory.lock().watched = watched.collect();
         }
         // At a moment at which nobody comes or goes, so that the ack and the events after it miss nothing.
-        self.shared.attendance.look(&users, |found| {
+        self.shared.chat.presence().look(&users, |found| {
             self.socket
                 .leave(|room| matches!(room, Room::Numbered(PRESENCE_ROOM, _)));
             let users = users.iter().zip(found).map(|(user_id, mut seen)| {

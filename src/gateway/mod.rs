@@ -1,20 +1,16 @@
 //! Where the wire and the truth meet: socket events become verbs, and what happened becomes events.
 //!
 //! `inbound.rs` checks who connects, reads each event's payload and calls a verb of chat; `outbound.rs` hears what
-//! happened and broadcasts it; `attendance.rs` tells who comes and goes; `expiry.rs` knows which socket's token ends next, `places.rs` which socket may be
-//! continued; `events.rs` is the JSON of what clients send, `wire.rs` that of what they hear, and nowhere else is it
-//! written down.
+//! happened and broadcasts it; `attendance.rs` tells who comes and goes; `expiry.rs` knows which socket's token ends
+//! next, `places.rs` which socket may be continued. The JSON is that of `contract`.
 
 mod attendance;
-mod events;
 mod expiry;
 mod inbound;
 mod outbound;
 mod places;
-mod wire;
 
 pub use attendance::Attendance;
-pub use events::events;
 pub use expiry::Expiry;
 pub use inbound::Inbound;
 pub use outbound::Outbound;

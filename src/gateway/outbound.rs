@@ -7,9 +7,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::user_room;
-use super::wire::{TYPING, Typing};
 use crate::accounts;
-use crate::chat::{Event, Listener, Update};
+use crate::chat::{Event, Listener};
+use crate::contract::{TYPING, Typing, Update};
 use crate::hub::{Namespace, SocketKey};
 use crate::metrics::METRICS;
 use crate::model::{Cursor, CursorKeys, EntryId, UserId};

@@ -10,11 +10,11 @@ use hyper::body::Incoming;
 use hyper::header;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::app::{App, Operator};
 use super::error::ApiError;
-use super::{App, Operator};
 use crate::accounts::{Admin, Caller};
+use crate::contract::{Code, FieldError, Refusal};
 use crate::limits::{Key, Kind};
-use crate::model::{Code, FieldError};
 use crate::transport::{self, BodyError, read_body};
 use crate::web::{self, Sender};
 
@@ -89,10 +89,10 @@ pub(super) async fn admin(app: &App, request: &Request<Incoming>) -> Result<Admi
 pub(super) fn operator(request: &Request<Incoming>) -> Result<Admin, ApiError> {
     match request.extensions().get::<Operator>() {
         Some(_) => Ok(Admin::operator()),
-        None => Err(ApiError::new(
-            Code::Forbidden,
-            "only commands beside the data file may do that",
-        )),
+        None => {
+            let message = "only commands beside the data file may do that";
+            Err(Refusal::new(Code::Forbidden, message).into())
+        }
     }
 }
 
@@ -192,13 +192,11 @@ impl<const USUAL: usize, const MOST: usize> JsonSchema for Limit<USUAL, MOST> {
 pub(super) async fn body(request: Request<Incoming>) -> Result<String, ApiError> {
     match read_body(request, MAX_BODY, BODY_TIMEOUT).await {
         Ok(body) => String::from_utf8(body.into()).map_err(|_| FieldError::NotAnObject.into()),
-        Err(BodyError::TooLarge) => Err(ApiError::new(
-            Code::PayloadTooLarge,
-            format!("the body is over {MAX_BODY} bytes"),
-        )),
-        Err(error @ BodyError::Incomplete) => {
-            Err(ApiError::new(Code::InvalidPayload, error.to_string()))
+        Err(BodyError::TooLarge) => {
+            let message = format!("the body is over {MAX_BODY} bytes");
+            Err(Refusal::new(Code::PayloadTooLarge, message).into())
         }
-        Err(error @ BodyError::NoRoom) => Err(ApiError::later(&error.to_string(), 1_000)),
+        Err(error @ BodyError::Incomplete) => Err(Refusal::invalid(error.to_string()).into()),
+        Err(error @ BodyError::NoRoom) => Err(Refusal::later(error.to_string(), 1_000).into()),
     }
 }

@@ -7,8 +7,8 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{admin, auth, backup, chats, documents, probe, server, users};
-use crate::describe::Routed;
-use crate::model::FieldError;
+use crate::contract::FieldError;
+use crate::contract::documents::Routed;
 
 /// Writes the enum, the patterns, the methods and what the documents say of them from one table.
 macro_rules! routes {

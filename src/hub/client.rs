@@ -19,7 +19,7 @@ use super::{
     SocketHandler,
 };
 use crate::budget::Share;
-use crate::socketio::{self, Header, Kind, Packet, check_placeholders};
+use crate::socketio::{self, Connected, Header, Kind, Packet, check_placeholders};
 use crate::transport::{CloseReason, Connection, Handshake, Receiver};
 
 /// How many bytes of attachments an event may bring in all: as much as four of the largest messages of the reference.
@@ -98,7 +98,7 @@ enum Stage {
     /// The CONNECT is being decided; what came for it meanwhile.
     Deciding(Vec<Waiting>),
     /// It is heard by this.
-    Connected(Box<dyn SocketHandler>),
+    Joined(Box<dyn SocketHandler>),
 }
 
 /// What belongs to a packet.
@@ -193,8 +193,7 @@ impl Client {
         let mut state = self.state.lock();
         state.prune();
         for joined in &mut state.joined {
-            if let (true, Stage::Connected(handler)) =
-                (joined.socket.key() == key, &mut joined.stage)
+            if let (true, Stage::Joined(handler)) = (joined.socket.key() == key, &mut joined.stage)
             {
                 handler.nudged();
             }
@@ -245,7 +244,7 @@ impl Client {
         let joined = state.joined_by(packet)?;
         let handler = match &mut joined.stage {
             Stage::Deciding(waiting) => return self.wait(waiting, text, attached),
-            Stage::Connected(handler) => handler,
+            Stage::Joined(handler) => handler,
         };
         let socket = joined.socket.clone();
         match packet.kind {
@@ -425,14 +424,6 @@ fn decode(text: &str) -> Result<Packet<'_>, CloseReason> {
     })
 }
 
-/// The data of a CONNECT packet that the server sends.
-#[derive(serde::Serialize)]
-struct Welcome<'a> {
-    sid: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<String>,
-}
-
 impl Joined {
     /// Tells the client that it is connected, and the handler. Gives back what waited for that.
     fn welcome(
@@ -450,7 +441,7 @@ impl Joined {
         let id = self.socket.id();
         match encode::packet(
             header,
-            Some(&Welcome {
+            Some(&Connected {
                 sid: id.as_str(),
                 pid: handler.private_id(),
             }),
@@ -459,9 +450,9 @@ impl Joined {
             Err(error) => tracing::error!(%error, "a CONNECT could not be encoded"),
         }
         handler.connected();
-        match std::mem::replace(&mut self.stage, Stage::Connected(handler)) {
+        match std::mem::replace(&mut self.stage, Stage::Joined(handler)) {
             Stage::Deciding(waiting) => waiting,
-            Stage::Connected(_) => Vec::new(),
+            Stage::Joined(_) => Vec::new(),
         }
     }
 }
@@ -483,7 +474,7 @@ impl State {
     fn prune(&mut self) {
         self.joined.retain(|joined| {
             let gone = joined.socket.is_gone();
-            if let (true, Stage::Connected(handler)) = (gone, &mut joined.stage) {
+            if let (true, Stage::Joined(handler)) = (gone, &mut joined.stage) {
                 handler.disconnected(DisconnectReason::ServerNamespaceDisconnect);
             }
             !gone
@@ -569,7 +560,7 @@ impl Receiver for Client {
         state.incoming = Incoming::None;
         for mut joined in std::mem::take(&mut state.joined) {
             joined.socket.go();
-            if let Stage::Connected(handler) = &mut joined.stage {
+            if let Stage::Joined(handler) = &mut joined.stage {
                 handler.disconnected(DisconnectReason::Closed(reason));
             }
         }

@@ -3,20 +3,16 @@
 //! Pure values: nothing here reads a clock, touches a disk or knows a wire format beyond how a noun is written in
 //! JSON. Everything else of the house may import this module; it imports nothing of ours.
 
-mod code;
 mod conversation;
 mod cursor;
-mod fields;
 mod id;
 mod message;
 mod time;
 mod user;
 mod username;
 
-pub use code::Code;
 pub use conversation::{ChatRead, MessageRead, Pair};
 pub use cursor::{Cursor, CursorKey, CursorKeys, Era, Place, SealedCursor};
-pub use fields::{FieldError, Fields};
 pub use id::{ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, UserId};
 pub use message::{
     ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content, row_bytes,

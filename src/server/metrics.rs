@@ -13,12 +13,12 @@ use tokio::sync::Semaphore;
 
 use super::connections::{ACCEPT_PAUSE, Connections};
 use crate::budget::Budget;
-use crate::chat::{Chat, Presence};
+use crate::chat::Chat;
+use crate::contract::Code;
 use crate::engineio::CloseReason;
 use crate::hub::Namespace;
 use crate::limits::Kind;
 use crate::metrics::{METRICS, Readings};
-use crate::model::Code;
 use crate::store::{Location, Store};
 use crate::transport::{Body, Engine};
 use crate::web;
@@ -41,7 +41,6 @@ pub(super) async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(super) struct Sources {
     pub(super) engine: Engine,
     pub(super) namespace: Namespace,
-    pub(super) presence: Arc<Presence>,
     pub(super) chat: Chat,
     pub(super) store: Store,
     pub(super) connections: Connections,
@@ -67,7 +66,7 @@ impl Sources {
             polling_sessions: census.polling,
             websocket_sessions: census.websocket,
             sockets: self.namespace.len(),
-            users_online: self.presence.online().len(),
+            users_online: self.chat.presence().online().len(),
             queued_changes,
             queued_bytes,
             outbox_frames: census.frames,

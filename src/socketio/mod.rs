@@ -4,9 +4,11 @@
 //! it. Source: the Socket.IO protocol document of the reference implementation, revision 5.
 
 mod attachment;
+mod connect;
 mod event;
 mod packet;
 
 pub use attachment::{Placeholder, PlaceholderError, check_placeholders};
+pub use connect::Connected;
 pub use event::{Ack, Event, EventError};
 pub use packet::{DecodeError, Header, Kind, MAX_ATTACHMENTS, Packet};

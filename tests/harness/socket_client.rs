@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chatd::contract::Fields;
 use chatd::hub::{
     ConnectRequest, Connecting, DisconnectReason, Event, Handler, Io, KeptHandshake, Namespace,
     Refusal, Socket, SocketHandler, SocketId,
 };
-use chatd::model::{Fields, Timestamp};
+use chatd::model::Timestamp;
 use chatd::socketio::{MAX_ATTACHMENTS, Placeholder};
 use chatd::transport::Engine;
 use parking_lot::Mutex;

@@ -1,6 +1,6 @@
 //! Two people talk: the six events of clients, their acks, and who hears what.
 
-use chatd::model::Code;
+use chatd::contract::Code;
 use serde_json::{Value, json};
 
 use crate::support::TestServer;

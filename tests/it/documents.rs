@@ -373,7 +373,7 @@ async fn the_page_shows_every_event_route_and_code() {
     for key in operations.keys() {
         assert!(page.body.contains(&format!("<h3 id=\"{key}\">")), "{key}");
     }
-    for code in chatd::model::Code::ALL {
+    for code in chatd::contract::Code::ALL {
         let row = format!("<th scope=\"row\"><code>{}</code></th>", code.as_str());
         assert!(page.body.contains(&row), "{row}");
     }

@@ -27,7 +27,7 @@ fn the_flags_in_the_readme_are_those_of_the_program() {
 
 #[test]
 fn every_code_of_an_error_is_in_the_readme() {
-    for code in chatd::model::Code::ALL {
+    for code in chatd::contract::Code::ALL {
         assert!(
             README.contains(&format!("`{}`", code.as_str())),
             "{} is not",

@@ -1,19 +1,18 @@
 //! `/api/admin`: what administrators may do. Others get `forbidden`.
 
-use std::sync::Arc;
-
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
-use schemars::JsonSchema;
-use serde::Serialize;
 
-use crate::accounts::{ChangeAccount, Invite, NewAccount, NewInvite, PutAccount};
-use crate::describe::{Access, Operation, reads};
+use crate::accounts::{ChangeAccount, NewAccount, NewInvite, PutAccount};
+use crate::contract::documents::{Access, Operation};
+use crate::contract::rows::{AccountRow, InviteRow, Token, UsersMeta};
+use crate::contract::{Code, Fields, reads};
+use crate::http::answer;
+use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, admin, base_url, body, operator};
 use crate::http::router::PathParams;
-use crate::http::{App, Nothing, success};
-use crate::model::{Code, Fields, Timestamp, User, UserId};
+use crate::model::{User, UserId};
 use crate::transport::Body;
 
 reads! {
@@ -85,31 +84,6 @@ reads! {
     }
 }
 
-/// `{"code","url","max_uses","uses","expires_at"}`, and `created_at`
-#[derive(Serialize, JsonSchema)]
-struct InviteRow {
-    code: Arc<str>,
-    /// The link that registers.
-    url: String,
-    max_uses: u32,
-    uses: u32,
-    expires_at: Timestamp,
-    created_at: Timestamp,
-}
-
-impl InviteRow {
-    fn new(base: &str, invite: Invite) -> Self {
-        Self {
-            url: format!("{base}/?invite={}", invite.code),
-            code: invite.code,
-            max_uses: invite.max_uses,
-            uses: invite.uses,
-            expires_at: invite.expires_at,
-            created_at: invite.created_at,
-        }
-    }
-}
-
 pub(in crate::http) const CREATE_INVITE: Operation = Operation::new(
     Access::Admin,
     "Makes an invite, whose `url` is to be given to somebody.",
@@ -140,11 +114,8 @@ pub(in crate::http) async fn create_invite(
         .accounts
         .create_invite(admin, (app.clock)(), wish)
         .await?;
-    Ok(success(
-        StatusCode::CREATED,
-        Some(InviteRow::new(&base, invite)),
-        None::<Nothing>,
-    ))
+    let row = InviteRow::new(&base, invite);
+    Ok(answer::data(StatusCode::CREATED, row))
 }
 
 pub(in crate::http) const INVITES: Operation = Operation::new(
@@ -163,7 +134,7 @@ pub(in crate::http) async fn invites(
     let rows: Vec<_> = invites
         .map(|invite| InviteRow::new(&base, invite))
         .collect();
-    Ok(success(StatusCode::OK, Some(rows), None::<Nothing>))
+    Ok(answer::data(StatusCode::OK, rows))
 }
 
 pub(in crate::http) const REVOKE_INVITE: Operation =
@@ -182,42 +153,11 @@ pub(in crate::http) async fn revoke_invite(
     app.accounts
         .revoke_invite(admin, (app.clock)(), &code)
         .await?;
-    Ok(success(StatusCode::OK, None::<Nothing>, None::<Nothing>))
+    Ok(answer::done())
 }
 
-/// An account as administrators see it: `{"id","username","avatar","is_admin","disabled","created_at","last_seen"}`, and
-/// `online`; `last_seen` is null while online.
-#[derive(Serialize, JsonSchema)]
-struct AccountRow {
-    id: UserId,
-    username: String,
-    avatar: Option<Arc<str>>,
-    is_admin: bool,
-    disabled: bool,
-    created_at: Timestamp,
-    last_seen: Option<Timestamp>,
-    online: bool,
-}
-
-impl AccountRow {
-    fn new(app: &App, user: &User) -> Self {
-        let seen = app.presence.seen(user.id);
-        Self {
-            id: user.id,
-            username: user.username.as_str().to_owned(),
-            avatar: user.avatar.clone(),
-            is_admin: user.is_admin,
-            disabled: user.disabled,
-            created_at: user.created_at,
-            last_seen: seen.last_seen.or(user.last_seen).filter(|_| !seen.online),
-            online: seen.online,
-        }
-    }
-}
-
-#[derive(Serialize, JsonSchema)]
-struct UsersMeta {
-    has_more: bool,
+fn row(app: &App, user: &User) -> AccountRow {
+    AccountRow::new(user, app.chat.presence().seen(user.id))
 }
 
 pub(in crate::http) const USERS: Operation =
@@ -234,24 +174,16 @@ pub(in crate::http) async fn users(
     let which = WhichUsers::read(&Query::of(request))?;
     if let Some(name) = which.username {
         let user = app.accounts.account_named(admin, &name);
-        let rows: Vec<_> = user.iter().map(|user| AccountRow::new(app, user)).collect();
-        let meta = UsersMeta { has_more: false };
-        return Ok(success(StatusCode::OK, Some(rows), Some(meta)));
+        let rows: Vec<_> = user.iter().map(|user| row(app, user)).collect();
+        return Ok(answer::rows(rows, UsersMeta { has_more: false }));
     }
     let (users, has_more) = app.accounts.accounts_after(
         admin,
         which.after.map_or(0, UserId::get),
         Limit::of(which.limit),
     );
-    let rows: Vec<_> = users
-        .iter()
-        .map(|user| AccountRow::new(app, user))
-        .collect();
-    Ok(success(
-        StatusCode::OK,
-        Some(rows),
-        Some(UsersMeta { has_more }),
-    ))
+    let rows: Vec<_> = users.iter().map(|user| row(app, user)).collect();
+    Ok(answer::rows(rows, UsersMeta { has_more }))
 }
 
 pub(in crate::http) const PUT_USER: Operation = Operation::new(
@@ -284,11 +216,7 @@ pub(in crate::http) async fn put_user(
         true => StatusCode::CREATED,
         false => StatusCode::OK,
     };
-    Ok(success(
-        status,
-        Some(AccountRow::new(app, &made.user)),
-        None::<Nothing>,
-    ))
+    Ok(answer::data(status, row(app, &made.user)))
 }
 
 pub(in crate::http) const CHANGE_USER: Operation = Operation::new(
@@ -321,11 +249,7 @@ pub(in crate::http) async fn change_user(
         .accounts
         .change_account(admin, (app.clock)(), id, wish)
         .await?;
-    Ok(success(
-        StatusCode::OK,
-        Some(AccountRow::new(app, &user)),
-        None::<Nothing>,
-    ))
+    Ok(answer::data(StatusCode::OK, row(app, &user)))
 }
 
 pub(in crate::http) const CREATE_USER: Operation = Operation::new(
@@ -355,18 +279,7 @@ pub(in crate::http) async fn create_user(
         .accounts
         .create_account(admin, (app.clock)(), wish)
         .await?;
-    Ok(success(
-        StatusCode::CREATED,
-        Some(AccountRow::new(app, &user)),
-        None::<Nothing>,
-    ))
-}
-
-/// `{"token","expires_at"}`
-#[derive(Serialize, JsonSchema)]
-struct Token {
-    token: String,
-    expires_at: Timestamp,
+    Ok(answer::data(StatusCode::CREATED, row(app, &user)))
 }
 
 pub(in crate::http) const TOKEN: Operation = Operation::new(
@@ -387,9 +300,5 @@ pub(in crate::http) async fn token(
     let operator = operator(request)?;
     let id = Named::read(params)?.id;
     let login = app.accounts.token_of(operator, (app.clock)(), id)?;
-    let token = Token {
-        token: login.token,
-        expires_at: login.expires_at,
-    };
-    Ok(success(StatusCode::CREATED, Some(token), None::<Nothing>))
+    Ok(answer::data(StatusCode::CREATED, Token::from(login)))
 }

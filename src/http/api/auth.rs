@@ -1,77 +1,22 @@
 //! `/api/auth`: register, log in and out, who the caller is, and what they change of that.
 
-use std::sync::Arc;
-
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use crate::accounts::{Asker, ChangeOwn, Login, Register};
-use crate::describe::{Access, Operation, reads};
+use crate::contract::documents::{Access, Operation};
+use crate::contract::rows::{Account, ChangedOwnAccount, LoggedIn};
+use crate::contract::{Code, Fields, reads};
+use crate::http::answer;
+use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{address, body, caller};
-use crate::http::{App, Nothing, success};
 use crate::limits::{Key, Kind};
-use crate::model::{Code, Fields, Timestamp, User, UserId, Username};
+use crate::model::Username;
 use crate::transport::Body;
 
-/// An account, as its owner sees it: `{"id","username","avatar","is_admin"}`
-#[derive(Serialize, JsonSchema)]
-struct Account {
-    id: UserId,
-    username: String,
-    /// A picture's URL.
-    avatar: Option<Arc<str>>,
-    is_admin: bool,
-}
-
-impl Account {
-    fn new(user: &User, is_admin: bool) -> Self {
-        Self {
-            id: user.id,
-            username: user.username.as_str().to_owned(),
-            avatar: user.avatar.clone(),
-            is_admin,
-        }
-    }
-}
-
-/// The caller's own account after a change; with a new password also `"token","expires_at"`, since all earlier ones are
-/// revoked.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "ChangedOwnAccount")]
-struct Changed {
-    #[serde(flatten)]
-    account: Account,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
-}
-
-/// `{"token","expires_at","user"}`
-#[derive(Serialize, JsonSchema)]
-pub(in crate::http) struct LoggedIn {
-    /// The JWT by which the caller is known from now on.
-    token: String,
-    /// When it ends.
-    expires_at: Timestamp,
-    user: Account,
-}
-
-impl From<Login> for LoggedIn {
-    fn from(login: Login) -> Self {
-        Self {
-            token: login.token,
-            expires_at: login.expires_at,
-            user: Account::new(&login.user, login.user.is_admin),
-        }
-    }
-}
-
 fn logged_in(status: StatusCode, login: Login) -> Response<Body> {
-    success(status, Some(LoggedIn::from(login)), None::<Nothing>)
+    answer::data(status, LoggedIn::from(login))
 }
 
 reads! {
@@ -185,11 +130,8 @@ pub(in crate::http) async fn me(
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
-    Ok(success(
-        StatusCode::OK,
-        Some(Account::new(&caller.user, caller.is_admin())),
-        None::<Nothing>,
-    ))
+    let account = Account::new(&caller.user, caller.is_admin());
+    Ok(answer::data(StatusCode::OK, account))
 }
 
 reads! {
@@ -212,7 +154,7 @@ pub(in crate::http) const CHANGE: Operation = Operation::new(
 .body::<Change>()
 .refuses(&[Code::UsernameTaken])
 .forbids(&[Code::Forbidden, Code::InvalidCredentials])
-.data::<Changed>();
+.data::<ChangedOwnAccount>();
 
 /// `PATCH /api/auth/me` `{"username"?,"avatar"?,"password"?,"current_password"?}`: the caller, changed.
 pub(in crate::http) async fn change(
@@ -253,12 +195,12 @@ pub(in crate::http) async fn change(
         None => caller.is_admin(),
     };
     let (token, expires_at) = login.map(|login| (login.token, login.expires_at)).unzip();
-    let changed = Changed {
+    let changed = ChangedOwnAccount {
         account: Account::new(&user, is_admin),
         token,
         expires_at,
     };
-    Ok(success(StatusCode::OK, Some(changed), None::<Nothing>))
+    Ok(answer::data(StatusCode::OK, changed))
 }
 
 pub(in crate::http) const LOGOUT: Operation = Operation::new(
@@ -273,5 +215,5 @@ pub(in crate::http) async fn logout(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     app.accounts.logout((app.clock)(), &caller).await?;
-    Ok(success(StatusCode::OK, None::<Nothing>, None::<Nothing>))
+    Ok(answer::done())
 }

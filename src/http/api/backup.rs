@@ -15,11 +15,11 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::chat::{Backup, ChatError};
-use crate::describe::{Access, Operation};
-use crate::http::App;
+use crate::contract::documents::{Access, Operation};
+use crate::contract::{Code, Refusal};
+use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::admin;
-use crate::model::Code;
 use crate::transport::Body;
 
 /// 64 KiB: how much of the file is in memory at once.
@@ -48,15 +48,17 @@ pub(in crate::http) async fn show(
 /// Why no backup was made.
 fn refusal(error: ChatError) -> ApiError {
     match error {
-        ChatError::Busy => ApiError::later(
+        ChatError::Busy => Refusal::later(
             "another backup is under way, try again when it is done",
             RETRY_AFTER_MS,
-        ),
+        )
+        .into(),
         // The words of talk are on messages.
-        ChatError::Unavailable => ApiError::new(
+        ChatError::Unavailable => Refusal::new(
             Code::StorageUnavailable,
             "no backup could be made, mostly for want of room on the disk: the server's log says why",
-        ),
+        )
+        .into(),
         error => error.into(),
     }
 }

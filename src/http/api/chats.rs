@@ -1,20 +1,22 @@
 //! `/api/chats`: reading, and marking read. Nothing is sent here.
 
-use std::sync::Arc;
-
 use hyper::body::Incoming;
-use hyper::{Request, Response, StatusCode};
-use schemars::JsonSchema;
-use serde::Serialize;
+use hyper::{Request, Response};
 
 use crate::budget::PAGE_BYTES;
-use crate::chat::{self, ChatError, HistoryQuery, Update};
-use crate::describe::{Access, Operation, reads};
+use crate::chat::{ChatError, HistoryQuery};
+use crate::contract::documents::{Access, Operation};
+use crate::contract::rows::{
+    HistoryMessage, HistoryMeta, RecentRow, RecentsMeta, UnreadMessage, UnreadMeta, UpdateRow,
+    UpdatesMeta,
+};
+use crate::contract::{Code, reads, updates_of};
+use crate::http::answer;
+use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge};
 use crate::http::router::PathParams;
-use crate::http::{App, Nothing, success};
-use crate::model::{Code, Cursor, Message, MessageId, SealedCursor, Timestamp, UserId};
+use crate::model::{Cursor, MessageId, UserId};
 use crate::transport::Body;
 
 reads! {
@@ -69,26 +71,6 @@ reads! {
     }
 }
 
-/// One line of the list of chats.
-#[derive(Serialize, JsonSchema)]
-struct RecentRow {
-    user_id: UserId,
-    username: String,
-    avatar: Option<Arc<str>>,
-    last_message: Arc<str>,
-    last_message_time: Timestamp,
-    unread_count: u64,
-    last_message_id: MessageId,
-    last_sender_id: UserId,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct RecentsMeta {
-    /// Given as `before`, it continues the list; absent at its end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_before: Option<String>,
-}
-
 pub(in crate::http) const RECENTS: Operation =
     Operation::new(Access::User, "The caller's chats, newest first.")
         .query::<WhichChats>()
@@ -113,37 +95,8 @@ pub(in crate::http) async fn recents(
         .last()
         .filter(|_| page.has_more)
         .map(|row| row.last_message.id.to_string());
-    let rows = page.rows.into_iter().map(|row| RecentRow {
-        user_id: row.peer.id,
-        username: row.peer.username.as_str().to_owned(),
-        avatar: row.peer.avatar.clone(),
-        last_message: row.last_message.content,
-        last_message_time: row.last_message.created_at,
-        unread_count: row.unread_count,
-        last_message_id: row.last_message.id,
-        last_sender_id: row.last_message.sender_id,
-    });
-    app.page(
-        request,
-        caller.user.id,
-        rows.collect::<Vec<_>>(),
-        Some(RecentsMeta { next_before }),
-    )
-}
-
-/// One event that the caller missed, as a socket of theirs would have heard it.
-#[derive(Serialize, JsonSchema)]
-struct UpdateRow<'a> {
-    event: &'static str,
-    data: Update<'a>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct UpdatesMeta {
-    /// Given as `since`, it goes on from here.
-    #[schemars(with = "String")]
-    cursor: SealedCursor,
-    has_more: bool,
+    let rows: Vec<RecentRow> = page.rows.into_iter().map(Into::into).collect();
+    app.page(request, caller.user.id, rows, RecentsMeta { next_before })
 }
 
 pub(in crate::http) const UPDATES: Operation = Operation::new(
@@ -170,7 +123,7 @@ pub(in crate::http) async fn updates(
             cursor: Cursor::through(app.chat.newest()).seal(keys, user),
             has_more: false,
         };
-        return Ok(success(StatusCode::OK, Some([(); 0]), Some(meta)));
+        return Ok(answer::rows([(); 0], meta));
     };
     let since = app.chat.open_cursor(&since, user);
     let since = since.ok_or(ChatError::CursorExpired)?;
@@ -180,7 +133,7 @@ pub(in crate::http) async fn updates(
     charge(app, &caller, caught.missed.len(), 0);
     let missed = caught.missed.iter();
     let mut updates = missed
-        .flat_map(|missed| chat::updates(missed, user))
+        .flat_map(|missed| updates_of(missed, user))
         .filter(|(cursor, _)| *cursor > since);
     let mut last = since;
     let mut rows = Vec::new();
@@ -191,10 +144,7 @@ pub(in crate::http) async fn updates(
     {
         last = cursor;
         bytes += data.row_bytes();
-        rows.push(UpdateRow {
-            event: data.name(),
-            data,
-        });
+        rows.push(UpdateRow::from(data));
     }
     let has_more = updates.next().is_some() || caught.has_more;
     let reached = if has_more {
@@ -206,26 +156,7 @@ pub(in crate::http) async fn updates(
         cursor: reached.seal(keys, user),
         has_more,
     };
-    app.page(request, user, rows, Some(meta))
-}
-
-/// One message of a history.
-#[derive(Serialize, JsonSchema)]
-struct HistoryMessage {
-    id: MessageId,
-    sender_id: UserId,
-    receiver_id: UserId,
-    content: Arc<str>,
-    is_read: bool,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-}
-
-/// Whether this is all.
-#[derive(Serialize, JsonSchema)]
-struct HistoryMeta {
-    /// Whether there are more in the direction that was asked for.
-    has_more: bool,
+    app.page(request, user, rows, meta)
 }
 
 pub(in crate::http) const HISTORY: Operation = Operation::new(
@@ -254,53 +185,11 @@ pub(in crate::http) async fn history(
     };
     let page = app.chat.history(caller.user.id, peer, wanted).await?;
     charge(app, &caller, page.rows.len(), 0);
-    let rows = page.rows.into_iter().map(|row| HistoryMessage {
-        id: row.message.id,
-        sender_id: row.message.sender_id,
-        receiver_id: row.message.receiver_id,
-        content: row.message.content,
-        is_read: row.is_read,
-        created_at: row.message.created_at,
-        // Nothing changes a message yet.
-        updated_at: row.message.created_at,
-    });
-    app.page(
-        request,
-        caller.user.id,
-        rows.collect::<Vec<_>>(),
-        Some(HistoryMeta {
-            has_more: page.has_more,
-        }),
-    )
-}
-
-/// One unread message.
-#[derive(Serialize, JsonSchema)]
-struct UnreadMessage {
-    id: MessageId,
-    sender_id: UserId,
-    receiver_id: UserId,
-    content: Arc<str>,
-    created_at: Timestamp,
-}
-
-impl From<Message> for UnreadMessage {
-    fn from(message: Message) -> Self {
-        Self {
-            id: message.id,
-            sender_id: message.sender_id,
-            receiver_id: message.receiver_id,
-            content: message.content,
-            created_at: message.created_at,
-        }
-    }
-}
-
-#[derive(Serialize, JsonSchema)]
-struct UnreadMeta {
-    has_more: bool,
-    /// How many are unread in all.
-    total: u64,
+    let rows: Vec<HistoryMessage> = page.rows.into_iter().map(Into::into).collect();
+    let meta = HistoryMeta {
+        has_more: page.has_more,
+    };
+    app.page(request, caller.user.id, rows, meta)
 }
 
 pub(in crate::http) const UNREAD: Operation = Operation::new(
@@ -328,15 +217,11 @@ pub(in crate::http) async fn unread(
         app.chat.chats(caller.user.id),
     );
     let rows: Vec<UnreadMessage> = page.rows.into_iter().map(Into::into).collect();
-    app.page(
-        request,
-        caller.user.id,
-        rows,
-        Some(UnreadMeta {
-            has_more: page.has_more,
-            total,
-        }),
-    )
+    let meta = UnreadMeta {
+        has_more: page.has_more,
+        total,
+    };
+    app.page(request, caller.user.id, rows, meta)
 }
 
 pub(in crate::http) const MARK_READ: Operation = Operation::new(
@@ -363,5 +248,5 @@ pub(in crate::http) async fn mark_read(
         move |result| drop(reply.send(result)),
     );
     replied.await.unwrap_or(Err(ChatError::Unavailable))?;
-    Ok(success(StatusCode::OK, None::<Nothing>, None::<Nothing>))
+    Ok(answer::done())
 }

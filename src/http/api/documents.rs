@@ -7,19 +7,16 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 
-use crate::describe::{self, Access, Events, Operation, Rest};
-use crate::http::App;
+use crate::contract::documents::{self, Access, Operation};
+use crate::contract::{Code, events};
+use crate::http::app::App;
 use crate::http::assets::{CONTENT_SECURITY_POLICY, is_known};
-use crate::http::error::{Failure, status};
 use crate::http::router::ROUTES;
-use crate::model::Code;
 use crate::transport::Body;
 
 /// The documents and the page.
-pub(in crate::http) struct Documents {
-    events: fn() -> Events,
-    made: OnceLock<Made>,
-}
+#[derive(Default)]
+pub(in crate::http) struct Documents(OnceLock<Made>);
 
 struct Made {
     openapi: Bytes,
@@ -28,20 +25,11 @@ struct Made {
 }
 
 impl Documents {
-    /// Of the routes, and of a socket's events.
-    pub(in crate::http) fn new(events: fn() -> Events) -> Self {
-        Self {
-            events,
-            made: OnceLock::new(),
-        }
-    }
-
     fn made(&self) -> &Made {
-        self.made.get_or_init(|| {
-            let rest = Rest::new::<Failure<'_>>(ROUTES.to_vec(), |code| status(code).as_u16());
-            let openapi = describe::openapi(&rest);
-            let asyncapi = describe::asyncapi(&(self.events)());
-            let page = describe::page(&rest, &openapi, &asyncapi);
+        self.0.get_or_init(|| {
+            let openapi = documents::openapi(ROUTES);
+            let asyncapi = documents::asyncapi(&events());
+            let page = documents::page(&openapi, &asyncapi);
             Made {
                 openapi: openapi.to_string().into(),
                 asyncapi: asyncapi.to_string().into(),

@@ -12,13 +12,15 @@ use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::describe::{Access, Operation};
+use crate::contract::Code;
+use crate::contract::documents::{Access, Operation};
+use crate::http::answer;
+use crate::http::app::{App, Operator};
 use crate::http::error::ApiError;
 use crate::http::request::{allow, base_url, operator, sender};
 use crate::http::router::PathParams;
-use crate::http::{App, Nothing, Operator, success};
 use crate::limits::Kind;
-use crate::model::{Code, Timestamp};
+use crate::model::Timestamp;
 use crate::transport::Body;
 use crate::web::Verdict;
 
@@ -130,7 +132,7 @@ pub(in crate::http) async fn answer(
             until: Timestamp::from_ms(now.as_ms().saturating_add(LIFETIME_MS)),
             seen: None,
         });
-        return Ok(success(StatusCode::OK, None::<Nothing>, None::<Nothing>));
+        return Ok(answer::done());
     }
     let by_operator = request.extensions().get::<Operator>().is_some();
     if !by_operator {
@@ -142,8 +144,8 @@ pub(in crate::http) async fn answer(
         .ok_or(ApiError::not_found())?;
     if by_operator {
         let seen = probe.seen.clone().ok_or(ApiError::not_found())?;
-        return Ok(success(StatusCode::OK, Some(seen), None::<Nothing>));
+        return Ok(answer::data(StatusCode::OK, seen));
     }
     probe.seen = Some(Seen::of(app, request));
-    Ok(success(StatusCode::OK, None::<Nothing>, None::<Nothing>))
+    Ok(answer::done())
 }

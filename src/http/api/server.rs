@@ -2,40 +2,17 @@
 
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
-use schemars::JsonSchema;
-use serde::Serialize;
 
-use super::auth::LoggedIn;
 use crate::accounts::Admin;
-use crate::describe::{Access, Operation};
+use crate::contract::Code;
+use crate::contract::documents::{Access, Operation};
+use crate::contract::rows::{Demo, LoggedIn, Server};
+use crate::http::answer;
+use crate::http::app::App;
 use crate::http::assets::VERSION;
 use crate::http::error::ApiError;
-use crate::http::{App, Nothing, success};
-use crate::model::{Code, UserId};
+use crate::model::UserId;
 use crate::transport::Body;
-
-/// `{"name","version","registration","setup_required","max_message_chars"}`; also `"page"`, the version of the page, by
-/// which an open one knows that there is a newer, and on a server to be looked at `"demo":{"accounts":[…]}`
-#[derive(Serialize, JsonSchema)]
-struct Server {
-    name: &'static str,
-    version: &'static str,
-    /// Who may register: whoever has an `invite`, anybody (`open`), or nobody (`closed`).
-    registration: &'static str,
-    /// Whether the first account is still to be made, by the set-up link of the server's log.
-    setup_required: bool,
-    /// The longest message.
-    max_message_chars: usize,
-    page: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    demo: Option<Demo>,
-}
-
-/// Those whom everybody may be, logged in already, as by `POST /api/auth/login`.
-#[derive(Serialize, JsonSchema)]
-struct Demo {
-    accounts: Vec<LoggedIn>,
-}
 
 /// Their tokens are made anew each time, so that a password or a logout by one who looks shuts out no other. `None` once
 /// one of them was disabled.
@@ -67,7 +44,7 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
         page: VERSION,
         demo: demo(app),
     };
-    success(StatusCode::OK, Some(server), None::<Nothing>)
+    answer::data(StatusCode::OK, server)
 }
 
 pub(in crate::http) const READY: Operation = Operation::new(

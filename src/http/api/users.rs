@@ -1,18 +1,17 @@
 //! `/api/users`: finding people.
 
-use std::sync::Arc;
-
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
-use schemars::JsonSchema;
-use serde::Serialize;
 
-use crate::describe::{Access, Operation, reads};
+use crate::contract::documents::{Access, Operation};
+use crate::contract::rows::Person;
+use crate::contract::{Code, reads};
+use crate::http::answer;
+use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge};
 use crate::http::router::PathParams;
-use crate::http::{App, Nothing, success};
-use crate::model::{Code, Timestamp, User, UserId};
+use crate::model::{User, UserId};
 use crate::transport::Body;
 
 /// A block of names that is gone through costs as much as so many rows.
@@ -34,27 +33,8 @@ reads! {
     }
 }
 
-/// Somebody else: `{"id","username","avatar","online","last_seen"}`; `last_seen` is null while online.
-#[derive(Serialize, JsonSchema)]
-struct Person {
-    id: UserId,
-    username: String,
-    /// A picture's URL.
-    avatar: Option<Arc<str>>,
-    online: bool,
-    /// When their last socket closed; null while online, and where it is not known.
-    last_seen: Option<Timestamp>,
-}
-
 fn person(app: &App, user: &User) -> Person {
-    let seen = app.presence.seen(user.id);
-    Person {
-        id: user.id,
-        username: user.username.as_str().to_owned(),
-        avatar: user.avatar.clone(),
-        online: seen.online,
-        last_seen: seen.last_seen.or(user.last_seen).filter(|_| !seen.online),
-    }
+    Person::new(user, app.chat.presence().seen(user.id))
 }
 
 pub(in crate::http) const SEARCH: Operation = Operation::new(
@@ -77,7 +57,7 @@ pub(in crate::http) async fn search(
         .search(caller.user.id, &query, Limit::of(limit));
     charge(app, &caller, blocks * ROWS_A_BLOCK, 0);
     let people: Vec<Person> = found.iter().map(|user| person(app, user)).collect();
-    Ok(success(StatusCode::OK, Some(people), None::<Nothing>))
+    Ok(answer::data(StatusCode::OK, people))
 }
 
 pub(in crate::http) const SHOW: Operation = Operation::new(Access::User, "One person.")
@@ -96,9 +76,5 @@ pub(in crate::http) async fn show(
         .accounts
         .user(Named::read(params)?.id)
         .ok_or(crate::chat::ChatError::NoSuchUser)?;
-    Ok(success(
-        StatusCode::OK,
-        Some(person(app, &user)),
-        None::<Nothing>,
-    ))
+    Ok(answer::data(StatusCode::OK, person(app, &user)))
 }

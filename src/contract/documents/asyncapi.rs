@@ -7,9 +7,9 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::event::{Event, Events};
-use super::schemas::{Schemas, compact, names, type_name};
+use super::schemas::{Schemas, compact, names, schema_of, type_name};
 use super::{TITLE, VERSION};
-use crate::model::Code;
+use crate::contract::{Code, Failed};
 
 const ABOUT: &str = "Socket.IO v4 at `/socket.io/`, in the namespace `/`; a stock client works. An event's payload is its \
 first argument. An event from a client may ask for an ack, which gets one object; where it asks for none and fails, \
@@ -26,10 +26,10 @@ const ANY_EVENT: [Code; 5] = [
 ];
 
 /// The document.
-pub fn asyncapi(events: &Events) -> Value {
+pub(crate) fn asyncapi(events: &Events) -> Value {
     let mut schemas = Schemas::new(SchemaSettings::draft07);
     let mut document = Document::default();
-    let failed = schemas.said(events.failed);
+    let failed = schemas.said(schema_of::<Failed<'_>>);
     document.connecting(events, &mut schemas);
     for event in &events.from_clients {
         let key = format!("from_client.{}", event.name);

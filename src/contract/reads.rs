@@ -1,7 +1,7 @@
 //! One list for what is decoded and what is documented.
 
-/// Writes the struct of a payload, a query or the parts of a path; its schema; and its `read`, which takes each key from
-/// the source named after `from` by the method named before the key: `required`, `optional` (absent or null) and
+/// Writes the struct of a payload, a query or the parts of a path; its schema; and its `read`, which takes each key
+/// from the source named after `from` by the method named before the key: `required`, `optional` (absent or null) and
 /// `nullable` (absent, null or a value) of an object, `text` (absent, or any text, the empty one too) of a query.
 macro_rules! reads {
     ($(#[$meta:meta])* $name:ident $(<$life:lifetime>)? from $source:ty {
@@ -9,12 +9,12 @@ macro_rules! reads {
     }) => {
         #[derive(schemars::JsonSchema)]
         $(#[$meta])*
-        pub(super) struct $name $(<$life>)? {
-            $($(#[$about])* pub(super) $key: reads!(@$how $type),)*
+        pub(crate) struct $name $(<$life>)? {
+            $($(#[$about])* pub(crate) $key: reads!(@$how $type),)*
         }
 
         impl $(<$life>)? $name $(<$life>)? {
-            pub(super) fn read(source: &$source) -> Result<Self, crate::model::FieldError> {
+            pub(crate) fn read(source: &$source) -> Result<Self, crate::contract::FieldError> {
                 Ok(Self { $($key: source.$how(stringify!($key))?,)* })
             }
         }

@@ -6,14 +6,14 @@ use std::fmt::{self, Write};
 use serde_json::Value;
 
 use super::schemas::resolve;
-use super::{Rest, TITLE, VERSION};
-use crate::model::Code;
+use super::{TITLE, VERSION};
+use crate::contract::Code;
 
 /// The page.
-pub fn page(rest: &Rest, openapi: &Value, asyncapi: &Value) -> String {
+pub(crate) fn page(openapi: &Value, asyncapi: &Value) -> String {
     let mut page = Page::default();
     // A string takes all that is written to it.
-    let _ = page.write(rest, openapi, asyncapi);
+    let _ = page.write(openapi, asyncapi);
     page.html
 }
 
@@ -68,7 +68,7 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 impl Page {
-    fn write(&mut self, rest: &Rest, openapi: &Value, asyncapi: &Value) -> fmt::Result {
+    fn write(&mut self, openapi: &Value, asyncapi: &Value) -> fmt::Result {
         let (title, version) = (Plain(TITLE), Plain(VERSION));
         write!(
             self.html,
@@ -96,7 +96,7 @@ impl Page {
         }
         self.shapes("routes", openapi)?;
         self.html.push_str("</section>");
-        self.codes(rest)?;
+        self.codes()?;
         self.html.push_str("</main></body></html>\n");
         Ok(())
     }
@@ -274,14 +274,14 @@ impl Page {
         Ok(())
     }
 
-    fn codes(&mut self, rest: &Rest) -> fmt::Result {
+    fn codes(&mut self) -> fmt::Result {
         self.html.push_str(
             "<section aria-labelledby=\"codes\"><h2 id=\"codes\">Codes of errors</h2>\
              <div class=\"wide\" role=\"region\" aria-label=\"Codes\" tabindex=\"0\"><table><thead><tr>\
              <th scope=\"col\">Code</th><th scope=\"col\">REST status</th><th scope=\"col\">When</th></tr></thead><tbody>",
         );
         for code in Code::ALL {
-            let (name, status) = (code.as_str(), (rest.status)(*code));
+            let (name, status) = (code.as_str(), code.status());
             let about = Prose(code.about());
             write!(
                 self.html,

@@ -10,15 +10,13 @@ mod event;
 mod openapi;
 mod operation;
 mod page;
-mod reads;
 mod schemas;
 
-pub use asyncapi::asyncapi;
-pub use event::{Connecting, Event, Events};
-pub use openapi::{Rest, Routed, openapi};
-pub use operation::{Access, Operation};
-pub use page::page;
-pub(crate) use reads::reads;
+pub(crate) use asyncapi::asyncapi;
+pub(crate) use event::{Connecting, Event, Events};
+pub(crate) use openapi::{Routed, openapi};
+pub(crate) use operation::{Access, Operation};
+pub(crate) use page::page;
 
 /// The documents' titles.
 const TITLE: &str = env!("CARGO_PKG_NAME");

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 
 use super::schemas::{SchemaOf, schema_of};
-use crate::model::Code;
+use crate::contract::Code;
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// Anybody.
     Anybody,
     /// Whoever has a token.
@@ -32,7 +32,7 @@ pub(super) enum Content {
 
 /// One method of one route.
 #[derive(Debug, Clone, Copy)]
-pub struct Operation {
+pub(crate) struct Operation {
     pub(super) access: Access,
     pub(super) about: &'static str,
     pub(super) path: Option<SchemaOf>,
@@ -47,7 +47,7 @@ pub struct Operation {
 
 impl Operation {
     /// An operation that answers 200 `{"success":true}`. `about` is one sentence, or more.
-    pub const fn new(access: Access, about: &'static str) -> Self {
+    pub(crate) const fn new(access: Access, about: &'static str) -> Self {
         Self {
             access,
             about,
@@ -66,31 +66,31 @@ impl Operation {
     }
 
     /// Reads these parts of the path.
-    pub const fn path<T: JsonSchema>(mut self) -> Self {
+    pub(crate) const fn path<T: JsonSchema>(mut self) -> Self {
         self.path = Some(schema_of::<T>);
         self
     }
 
     /// Reads these parameters of the query.
-    pub const fn query<T: JsonSchema>(mut self) -> Self {
+    pub(crate) const fn query<T: JsonSchema>(mut self) -> Self {
         self.query = Some(schema_of::<T>);
         self
     }
 
     /// Reads this body.
-    pub const fn body<T: JsonSchema>(mut self) -> Self {
+    pub(crate) const fn body<T: JsonSchema>(mut self) -> Self {
         self.body = Some(schema_of::<T>);
         self
     }
 
     /// Reads this body, where there is one.
-    pub const fn optional_body<T: JsonSchema>(mut self) -> Self {
+    pub(crate) const fn optional_body<T: JsonSchema>(mut self) -> Self {
         self.body_is_optional = true;
         self.body::<T>()
     }
 
     /// Answers with this `data`.
-    pub const fn data<T: JsonSchema>(mut self) -> Self {
+    pub(crate) const fn data<T: JsonSchema>(mut self) -> Self {
         self.content = Content::Enveloped {
             data: Some(schema_of::<T>),
             meta: None,
@@ -99,7 +99,7 @@ impl Operation {
     }
 
     /// Answers with this `data`, and this `meta` beside it.
-    pub const fn page<T: JsonSchema, M: JsonSchema>(mut self) -> Self {
+    pub(crate) const fn page<T: JsonSchema, M: JsonSchema>(mut self) -> Self {
         self.content = Content::Enveloped {
             data: Some(schema_of::<T>),
             meta: Some(schema_of::<M>),
@@ -108,25 +108,25 @@ impl Operation {
     }
 
     /// Answers with what is not in an envelope.
-    pub const fn bare(mut self, media_type: &'static str) -> Self {
+    pub(crate) const fn bare(mut self, media_type: &'static str) -> Self {
         self.content = Content::Bare(media_type);
         self
     }
 
     /// A success has one of these statuses.
-    pub const fn answers(mut self, statuses: &'static [u16]) -> Self {
+    pub(crate) const fn answers(mut self, statuses: &'static [u16]) -> Self {
         self.answers = statuses;
         self
     }
 
     /// May refuse with these codes, besides those that follow from who may ask and from what is read.
-    pub const fn refuses(mut self, codes: &'static [Code]) -> Self {
+    pub(crate) const fn refuses(mut self, codes: &'static [Code]) -> Self {
         self.refusals = codes;
         self
     }
 
     /// May refuse with these codes by 403, whatever their own status is.
-    pub const fn forbids(mut self, codes: &'static [Code]) -> Self {
+    pub(crate) const fn forbids(mut self, codes: &'static [Code]) -> Self {
         self.forbids = codes;
         self
     }

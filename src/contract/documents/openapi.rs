@@ -6,9 +6,9 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::operation::{Access, Content, Operation};
-use super::schemas::{SchemaOf, Schemas, compact, names, schema_of, type_name};
+use super::schemas::{Schemas, compact, names, schema_of, type_name};
 use super::{TITLE, VERSION};
-use crate::model::Code;
+use crate::contract::{Code, Failed};
 
 const ABOUT: &str = "JSON in and out. Success: `{\"success\":true,\"data\":…}`; failure: \
 `{\"success\":false,\"error\":{\"code\":\"…\",\"message\":\"…\"}}`, with `retry_after_ms` where trying again helps; `x-codes` of \
@@ -18,46 +18,26 @@ else; see `/api/asyncapi.json`.";
 
 /// One line of the table of routes.
 #[derive(Debug, Clone, Copy)]
-pub struct Routed {
+pub(crate) struct Routed {
     /// The route's name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Its path, with `{part}` for what varies.
-    pub path: &'static str,
+    pub(crate) path: &'static str,
     /// `GET` and the like.
-    pub method: &'static str,
+    pub(crate) method: &'static str,
     /// What it does.
-    pub operation: &'static Operation,
+    pub(crate) operation: &'static Operation,
 }
 
-/// What the document is made of.
-pub struct Rest {
-    /// Every route with every method.
-    pub routes: Vec<Routed>,
-    /// The status of a code.
-    pub status: fn(Code) -> u16,
-    failed: SchemaOf,
-}
-
-impl Rest {
-    /// These routes, whose refusals are `F`.
-    pub fn new<F: schemars::JsonSchema>(routes: Vec<Routed>, status: fn(Code) -> u16) -> Self {
-        Self {
-            routes,
-            status,
-            failed: schema_of::<F>,
-        }
-    }
-}
-
-/// The document.
-pub fn openapi(rest: &Rest) -> Value {
+/// Returns the document of these routes.
+pub(crate) fn openapi(routes: &[Routed]) -> Value {
     let mut schemas = Schemas::new(SchemaSettings::draft2020_12);
-    let failed = schemas.said(rest.failed);
+    let failed = schemas.said(schema_of::<Failed<'_>>);
     let mut paths = Map::new();
-    for route in &rest.routes {
+    for route in routes {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         let method = route.method.to_lowercase();
-        path[&method] = operation(rest, route, &mut schemas, &failed);
+        path[&method] = operation(route, &mut schemas, &failed);
     }
     json!({
         "openapi": "3.1.1",
@@ -76,7 +56,7 @@ pub fn openapi(rest: &Rest) -> Value {
     })
 }
 
-fn operation(rest: &Rest, route: &Routed, schemas: &mut Schemas, failed: &Value) -> Value {
+fn operation(route: &Routed, schemas: &mut Schemas, failed: &Value) -> Value {
     let operation = route.operation;
     let mut parameters = Vec::new();
     for (place, of) in [("path", operation.path), ("query", operation.query)] {
@@ -96,7 +76,7 @@ fn operation(rest: &Rest, route: &Routed, schemas: &mut Schemas, failed: &Value)
         _ => "server",
     };
     let id = format!("{}{}", route.method.to_lowercase(), route.name);
-    let responses = responses(rest, (id.as_str(), operation), schemas, failed);
+    let responses = responses(&id, operation, schemas, failed);
     compact(json!({
         "operationId": id,
         "tags": [tag],
@@ -150,8 +130,8 @@ fn never_null(schema: &mut Value) {
 }
 
 fn responses(
-    rest: &Rest,
-    (id, operation): (&str, &Operation),
+    id: &str,
+    operation: &Operation,
     schemas: &mut Schemas,
     failed: &Value,
 ) -> Map<String, Value> {
@@ -167,7 +147,7 @@ fn responses(
     }
     let mut refusals: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in operation.codes() {
-        refusals.entry((rest.status)(code)).or_default().push(code);
+        refusals.entry(code.status()).or_default().push(code);
     }
     for code in operation.forbids {
         refusals.entry(403).or_default().push(*code);

@@ -1,13 +1,14 @@
-//! The codes of errors that clients see: the same in an ack, in `chat_error`, in a refusal and in REST.
+//! The codes of errors that clients see: the same in an ack, in `chat_error`, in a CONNECT_ERROR and in REST, where each
+//! has a status.
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-/// Writes the enum and its names from one list.
+/// Writes the enum, its names and its statuses from one table.
 macro_rules! codes {
-    ($(#[doc = $about:literal] $variant:ident = $name:literal,)*) => {
+    ($(#[doc = $about:literal] $variant:ident = $name:literal, $status:literal;)*) => {
         /// What went wrong, in a word that never changes. The wire contract lists when each is used.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
@@ -23,6 +24,11 @@ macro_rules! codes {
                 match self { $(Code::$variant => $name,)* }
             }
 
+            /// The status of a response that has it.
+            pub const fn status(self) -> u16 {
+                match self { $(Code::$variant => $status,)* }
+            }
+
             /// When it is used, in a sentence.
             pub fn about(self) -> &'static str {
                 match self { $(Code::$variant => $about.trim_ascii(),)* }
@@ -33,47 +39,47 @@ macro_rules! codes {
 
 codes! {
     /// No token was given.
-    MissingToken = "missing_token",
+    MissingToken = "missing_token", 401;
     /// The token is none of ours, damaged or revoked.
-    InvalidToken = "invalid_token",
+    InvalidToken = "invalid_token", 401;
     /// The token's time is over.
-    TokenExpired = "token_expired",
+    TokenExpired = "token_expired", 401;
     /// The account is disabled.
-    AccountDisabled = "account_disabled",
+    AccountDisabled = "account_disabled", 403;
     /// Not the caller's to do.
-    Forbidden = "forbidden",
+    Forbidden = "forbidden", 403;
     /// No such user, message or route.
-    NotFound = "not_found",
+    NotFound = "not_found", 404;
     /// Not an object, or a key is missing or ill-typed; the message names the key.
-    InvalidPayload = "invalid_payload",
+    InvalidPayload = "invalid_payload", 400;
     /// A message of nothing but white space.
-    EmptyMessage = "empty_message",
+    EmptyMessage = "empty_message", 400;
     /// A message over the limit.
-    MessageTooLong = "message_too_long",
+    MessageTooLong = "message_too_long", 400;
     /// A message to oneself.
-    InvalidReceiver = "invalid_receiver",
+    InvalidReceiver = "invalid_receiver", 400;
     /// A wrong name or password.
-    InvalidCredentials = "invalid_credentials",
+    InvalidCredentials = "invalid_credentials", 401;
     /// Nobody may register.
-    RegistrationClosed = "registration_closed",
+    RegistrationClosed = "registration_closed", 403;
     /// No invite, or one that does not hold.
-    InvalidInvite = "invalid_invite",
+    InvalidInvite = "invalid_invite", 403;
     /// Another account has the name.
-    UsernameTaken = "username_taken",
+    UsernameTaken = "username_taken", 409;
     /// A client id that stands for another message.
-    ClientIdReused = "client_id_reused",
+    ClientIdReused = "client_id_reused", 409;
     /// A cursor that is not known any more.
-    CursorExpired = "cursor_expired",
+    CursorExpired = "cursor_expired", 410;
     /// The route knows other methods.
-    MethodNotAllowed = "method_not_allowed",
+    MethodNotAllowed = "method_not_allowed", 405;
     /// A body over the limit.
-    PayloadTooLarge = "payload_too_large",
+    PayloadTooLarge = "payload_too_large", 413;
     /// Too much at once: try again later.
-    RateLimited = "rate_limited",
+    RateLimited = "rate_limited", 429;
     /// The disk refused: not confirmed, try again with the same client id.
-    StorageUnavailable = "storage_unavailable",
+    StorageUnavailable = "storage_unavailable", 503;
     /// Our mistake; the log has the rest.
-    Internal = "internal",
+    Internal = "internal", 500;
 }
 
 impl Serialize for Code {

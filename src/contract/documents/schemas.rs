@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::model::Code;
+use crate::contract::Code;
 
 /// Gives a type's schema.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;

@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::describe::Event;
+use super::documents::Event;
 use crate::model::{
     ChatRead, ClientId, Cursor, Message, MessageId, MessageRead, Timestamp, UserId, row_bytes,
 };
@@ -15,7 +15,7 @@ use crate::store::{Missed, MissedChange};
 /// One durable event for one person.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Update<'a> {
+pub(crate) enum Update<'a> {
     /// To the receiver.
     ReceiveMessage(ReceiveMessage<'a>),
     /// To the sender, and the data of `send_message`'s ack.
@@ -29,55 +29,55 @@ pub enum Update<'a> {
 /// `receive_message`:
 /// `{"id":10,"sender_id":1,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z"}`
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-pub struct ReceiveMessage<'a> {
+pub(crate) struct ReceiveMessage<'a> {
     /// Grows in the order in which messages are stored.
-    pub id: MessageId,
+    pub(crate) id: MessageId,
     /// Who wrote it.
-    pub sender_id: UserId,
+    pub(crate) sender_id: UserId,
     /// Whom it is for.
-    pub receiver_id: UserId,
+    pub(crate) receiver_id: UserId,
     /// The text, as it was sent.
-    pub content: &'a str,
+    pub(crate) content: &'a str,
     /// When the server took it.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
 }
 
 /// `message_sent`:
 /// `{"id":10,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z","client_id":"…"?}`
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-pub struct MessageSent<'a> {
+pub(crate) struct MessageSent<'a> {
     /// Grows in the order in which messages are stored.
-    pub id: MessageId,
+    pub(crate) id: MessageId,
     /// Whom it is for.
-    pub receiver_id: UserId,
+    pub(crate) receiver_id: UserId,
     /// The text, as it was sent.
-    pub content: &'a str,
+    pub(crate) content: &'a str,
     /// When the server took it.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// The sender's own name for it, where one was given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<&'a ClientId>,
+    pub(crate) client_id: Option<&'a ClientId>,
 }
 
 /// `messege_read`, so spelled from the first document on: `{"message_id":10,"user_id":2}`
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-pub struct MessegeRead {
+pub(crate) struct MessegeRead {
     /// Which message.
-    pub message_id: MessageId,
+    pub(crate) message_id: MessageId,
     /// Who read it.
-    pub user_id: UserId,
+    pub(crate) user_id: UserId,
 }
 
 /// `chat_read`: `{"reader_id":2,"peer_id":1,"up_to":57}`
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[schemars(rename = "ChatRead")]
-pub struct ChatReadUpTo {
+pub(crate) struct ChatReadUpTo {
     /// Who read.
-    pub reader_id: UserId,
+    pub(crate) reader_id: UserId,
     /// Whose messages.
-    pub peer_id: UserId,
+    pub(crate) peer_id: UserId,
     /// Up to and including which.
-    pub up_to: Option<MessageId>,
+    pub(crate) up_to: Option<MessageId>,
 }
 
 const RECEIVE_MESSAGE: Event = Event::durable::<ReceiveMessage<'_>>(
@@ -98,11 +98,11 @@ const CHAT_READ: Event = Event::durable::<ChatReadUpTo>(
 );
 
 /// The durable events.
-pub const UPDATES: [Event; 4] = [RECEIVE_MESSAGE, MESSAGE_SENT, MESSEGE_READ, CHAT_READ];
+pub(crate) const UPDATES: [Event; 4] = [RECEIVE_MESSAGE, MESSAGE_SENT, MESSEGE_READ, CHAT_READ];
 
 impl<'a> Update<'a> {
     /// The event's name.
-    pub const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::ReceiveMessage(_) => RECEIVE_MESSAGE.name,
             Self::MessageSent(_) => MESSAGE_SENT.name,
@@ -112,7 +112,7 @@ impl<'a> Update<'a> {
     }
 
     /// Returns how many bytes it takes as a row of a page, about.
-    pub fn row_bytes(&self) -> usize {
+    pub(crate) fn row_bytes(&self) -> usize {
         row_bytes(match self {
             Self::ReceiveMessage(message) => message.content,
             Self::MessageSent(message) => message.content,
@@ -121,7 +121,7 @@ impl<'a> Update<'a> {
     }
 
     /// What the sender hears of a message.
-    pub fn sent(message: &'a Message) -> Self {
+    pub(crate) fn sent(message: &'a Message) -> Self {
         Self::MessageSent(MessageSent {
             id: message.id,
             receiver_id: message.receiver_id,
@@ -132,7 +132,7 @@ impl<'a> Update<'a> {
     }
 
     /// What the receiver hears of a message.
-    pub fn received(message: &'a Message) -> Self {
+    pub(crate) fn received(message: &'a Message) -> Self {
         Self::ReceiveMessage(ReceiveMessage {
             id: message.id,
             sender_id: message.sender_id,
@@ -143,7 +143,7 @@ impl<'a> Update<'a> {
     }
 
     /// What both hear of a read mark.
-    pub const fn read(read: &MessageRead) -> Self {
+    pub(crate) const fn read(read: &MessageRead) -> Self {
         Self::MessegeRead(MessegeRead {
             message_id: read.message_id,
             user_id: read.reader_id,
@@ -151,7 +151,7 @@ impl<'a> Update<'a> {
     }
 
     /// What both hear of a chat that was read: once the chat, then each message that changed.
-    pub fn chat_read(read: &ChatRead) -> impl Iterator<Item = Self> {
+    pub(crate) fn chat_read(read: &ChatRead) -> impl Iterator<Item = Self> {
         let user_id = read.reader_id;
         let chat = Self::ChatRead(ChatReadUpTo {
             reader_id: read.reader_id,
@@ -169,7 +169,10 @@ impl<'a> Update<'a> {
 }
 
 /// The events of a change that a person missed, with their cursors.
-pub fn updates(missed: &Missed, user: UserId) -> impl Iterator<Item = (Cursor, Update<'_>)> {
+pub(crate) fn updates_of(
+    missed: &Missed,
+    user: UserId,
+) -> impl Iterator<Item = (Cursor, Update<'_>)> {
     let updates: Vec<Update<'_>> = match &missed.change {
         MissedChange::Message(message) if message.sender_id == user => vec![Update::sent(message)],
         MissedChange::Message(message) => vec![Update::received(message)],

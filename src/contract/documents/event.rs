@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 
 use super::schemas::{SchemaOf, schema_of};
-use crate::model::Code;
+use crate::contract::Code;
 
 /// One event.
 #[derive(Debug, Clone, Copy)]
-pub struct Event {
+pub(crate) struct Event {
     /// Its name on the wire.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     pub(super) about: &'static str,
     pub(super) payload: SchemaOf,
     pub(super) has_cursor: bool,
@@ -21,7 +21,7 @@ pub struct Event {
 impl Event {
     /// An event that a client sends with this payload: it is acked with this `data`, or refused with one of these codes,
     /// besides those that any event may meet. `about` says what it does.
-    pub const fn from_client<P: JsonSchema, A: JsonSchema>(
+    pub(crate) const fn from_client<P: JsonSchema, A: JsonSchema>(
         name: &'static str,
         about: &'static str,
         codes: &'static [Code],
@@ -37,7 +37,7 @@ impl Event {
     }
 
     /// An event that the server sends with this payload. `about` says to whom.
-    pub const fn to_client<P: JsonSchema>(name: &'static str, about: &'static str) -> Self {
+    pub(crate) const fn to_client<P: JsonSchema>(name: &'static str, about: &'static str) -> Self {
         Self {
             name,
             about,
@@ -49,7 +49,7 @@ impl Event {
     }
 
     /// The same, ended by its cursor as a second argument.
-    pub const fn durable<P: JsonSchema>(name: &'static str, about: &'static str) -> Self {
+    pub(crate) const fn durable<P: JsonSchema>(name: &'static str, about: &'static str) -> Self {
         let mut event = Self::to_client::<P>(name, about);
         event.has_cursor = true;
         event
@@ -58,7 +58,7 @@ impl Event {
 
 /// The packets by which a socket connects.
 #[derive(Debug, Clone, Copy)]
-pub struct Connecting {
+pub(crate) struct Connecting {
     pub(super) auth: SchemaOf,
     pub(super) connected: SchemaOf,
     pub(super) refused: SchemaOf,
@@ -66,7 +66,7 @@ pub struct Connecting {
 
 impl Connecting {
     /// What a CONNECT carries, what its answer carries, and what a CONNECT_ERROR carries.
-    pub const fn new<A: JsonSchema, C: JsonSchema, R: JsonSchema>() -> Self {
+    pub(crate) const fn new<A: JsonSchema, C: JsonSchema, R: JsonSchema>() -> Self {
         Self {
             auth: schema_of::<A>,
             connected: schema_of::<C>,
@@ -77,28 +77,11 @@ impl Connecting {
 
 /// All that a socket says and hears.
 #[derive(Debug, Clone)]
-pub struct Events {
+pub(crate) struct Events {
     /// How it connects.
-    pub connecting: Connecting,
+    pub(crate) connecting: Connecting,
     /// What clients send.
-    pub from_clients: Vec<Event>,
+    pub(crate) from_clients: Vec<Event>,
     /// What clients hear.
-    pub to_clients: Vec<Event>,
-    pub(super) failed: SchemaOf,
-}
-
-impl Events {
-    /// These, with `F` for an ack that tells of failure.
-    pub fn new<F: JsonSchema>(
-        connecting: Connecting,
-        from_clients: Vec<Event>,
-        to_clients: Vec<Event>,
-    ) -> Self {
-        Self {
-            connecting,
-            from_clients,
-            to_clients,
-            failed: schema_of::<F>,
-        }
-    }
+    pub(crate) to_clients: Vec<Event>,
 }

@@ -1,0 +1,16 @@
+//! All that a socket says and hears, as the documents list it.
+
+use super::connect::{ConnectError, ConnectPayload};
+use super::documents::{Connecting, Events};
+use super::{CHAT_ERROR, ClientEvent, PRESENCE, TYPING, UPDATES};
+use crate::socketio::Connected;
+
+/// Returns every event, and the packets by which a socket connects.
+pub(crate) fn events() -> Events {
+    let volatile = [TYPING, PRESENCE, CHAT_ERROR];
+    Events {
+        connecting: Connecting::new::<ConnectPayload<'_>, Connected<'_>, ConnectError>(),
+        from_clients: ClientEvent::described().to_vec(),
+        to_clients: [&UPDATES[..], &volatile].concat(),
+    }
+}

@@ -1,0 +1,37 @@
+//! What clients can rely on: all that goes over the wire, written down once.
+//!
+//! ```text
+//! code.rs, refusal.rs          an error -> its code, its status, its words
+//! fields.rs, reads.rs          decoding what clients send, so that a refusal names the key
+//! connect.rs                   a CONNECT, and why it is refused
+//! client_events.rs, acks.rs    what clients send, and what they are acked with
+//! update.rs                    the durable events; server_events.rs the volatile ones; events.rs lists both
+//! rows/                        the rows of REST's answers
+//! documents/                   the OpenAPI and AsyncAPI documents, and their page, made of these types
+//! ```
+//!
+//! Above `chat` and `accounts`, which know nothing of JSON, and below both doors, which know no other.
+
+mod acks;
+mod client_events;
+mod code;
+mod connect;
+pub(crate) mod documents;
+mod events;
+mod fields;
+mod reads;
+mod refusal;
+pub(crate) mod rows;
+mod server_events;
+mod update;
+
+pub(crate) use acks::{MarkedChatRead, MarkedRead, Nothing, PresenceList, Succeeded};
+pub(crate) use client_events::{ClientEvent, Command, NewMessage, TypingTo, WholeRead};
+pub use code::Code;
+pub(crate) use connect::{Capable, ConnectError, Continued};
+pub(crate) use events::events;
+pub use fields::{FieldError, Fields};
+pub(crate) use reads::reads;
+pub(crate) use refusal::{Failed, Refusal};
+pub(crate) use server_events::{CHAT_ERROR, ChatErrorEvent, PRESENCE, Presence, TYPING, Typing};
+pub(crate) use update::{MessageSent, UPDATES, Update, updates_of};

@@ -1,0 +1,140 @@
+//! Accounts, as their owners and administrators see them, and invites.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::people::last_seen;
+use crate::accounts::{Invite, Login};
+use crate::chat::Seen;
+use crate::model::{Timestamp, User, UserId};
+
+/// An account, as its owner sees it: `{"id","username","avatar","is_admin"}`
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Account {
+    id: UserId,
+    username: String,
+    /// A picture's URL.
+    avatar: Option<Arc<str>>,
+    is_admin: bool,
+}
+
+impl Account {
+    pub(crate) fn new(user: &User, is_admin: bool) -> Self {
+        Self {
+            id: user.id,
+            username: user.username.as_str().to_owned(),
+            avatar: user.avatar.clone(),
+            is_admin,
+        }
+    }
+}
+
+/// The caller's own account after a change; with a new password also `"token","expires_at"`, since all earlier ones are
+/// revoked.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ChangedOwnAccount {
+    #[serde(flatten)]
+    pub(crate) account: Account,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// `{"token","expires_at","user"}`
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct LoggedIn {
+    /// The JWT by which the caller is known from now on.
+    token: String,
+    /// When it ends.
+    expires_at: Timestamp,
+    user: Account,
+}
+
+impl From<Login> for LoggedIn {
+    fn from(login: Login) -> Self {
+        Self {
+            token: login.token,
+            expires_at: login.expires_at,
+            user: Account::new(&login.user, login.user.is_admin),
+        }
+    }
+}
+
+/// `{"token","expires_at"}`
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Token {
+    token: String,
+    expires_at: Timestamp,
+}
+
+impl From<Login> for Token {
+    fn from(login: Login) -> Self {
+        Self {
+            token: login.token,
+            expires_at: login.expires_at,
+        }
+    }
+}
+
+/// An account as administrators see it: `{"id","username","avatar","is_admin","disabled","created_at","last_seen"}`, and
+/// `online`; `last_seen` is null while online.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct AccountRow {
+    id: UserId,
+    username: String,
+    avatar: Option<Arc<str>>,
+    is_admin: bool,
+    disabled: bool,
+    created_at: Timestamp,
+    last_seen: Option<Timestamp>,
+    online: bool,
+}
+
+impl AccountRow {
+    pub(crate) fn new(user: &User, seen: Seen) -> Self {
+        Self {
+            id: user.id,
+            username: user.username.as_str().to_owned(),
+            avatar: user.avatar.clone(),
+            is_admin: user.is_admin,
+            disabled: user.disabled,
+            created_at: user.created_at,
+            last_seen: last_seen(user, seen),
+            online: seen.online,
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct UsersMeta {
+    pub(crate) has_more: bool,
+}
+
+/// `{"code","url","max_uses","uses","expires_at"}`, and `created_at`
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct InviteRow {
+    code: Arc<str>,
+    /// The link that registers.
+    url: String,
+    max_uses: u32,
+    uses: u32,
+    expires_at: Timestamp,
+    created_at: Timestamp,
+}
+
+impl InviteRow {
+    /// Returns the row of an invite to the server that is reached at `base`.
+    pub(crate) fn new(base: &str, invite: Invite) -> Self {
+        Self {
+            url: format!("{base}/?invite={}", invite.code),
+            code: invite.code,
+            max_uses: invite.max_uses,
+            uses: invite.uses,
+            expires_at: invite.expires_at,
+            created_at: invite.created_at,
+        }
+    }
+}

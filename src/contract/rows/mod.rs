@@ -1,0 +1,16 @@
+//! The rows of REST's answers, and the `meta` beside them. The routes of `http::api` fill them in.
+
+mod accounts;
+mod chats;
+mod people;
+mod server;
+
+pub(crate) use accounts::{
+    Account, AccountRow, ChangedOwnAccount, InviteRow, LoggedIn, Token, UsersMeta,
+};
+pub(crate) use chats::{
+    HistoryMessage, HistoryMeta, RecentRow, RecentsMeta, UnreadMessage, UnreadMeta, UpdateRow,
+    UpdatesMeta,
+};
+pub(crate) use people::Person;
+pub(crate) use server::{Demo, Server};

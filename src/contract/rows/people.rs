@@ -1,0 +1,38 @@
+//! Other people, as anyone with an account sees them.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::chat::Seen;
+use crate::model::{Timestamp, User, UserId};
+
+/// Somebody else: `{"id","username","avatar","online","last_seen"}`; `last_seen` is null while online.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Person {
+    id: UserId,
+    username: String,
+    /// A picture's URL.
+    avatar: Option<Arc<str>>,
+    online: bool,
+    /// When their last socket closed; null while online, and where it is not known.
+    last_seen: Option<Timestamp>,
+}
+
+impl Person {
+    pub(crate) fn new(user: &User, seen: Seen) -> Self {
+        Self {
+            id: user.id,
+            username: user.username.as_str().to_owned(),
+            avatar: user.avatar.clone(),
+            online: seen.online,
+            last_seen: last_seen(user, seen),
+        }
+    }
+}
+
+/// Returns when a person's last socket closed: as this process knows, else as the store does.
+pub(super) fn last_seen(user: &User, seen: Seen) -> Option<Timestamp> {
+    seen.last_seen.or(user.last_seen).filter(|_| !seen.online)
+}

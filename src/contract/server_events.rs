@@ -1,0 +1,71 @@
+//! The volatile events that clients hear: not stored, and without a cursor. The durable ones are [`super::Update`]'s.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Refusal;
+use super::documents::Event;
+use crate::chat::{PresenceChange, Seen};
+use crate::model::{ClientId, Timestamp, UserId};
+
+pub(crate) const TYPING: Event = Event::to_client::<Typing>(
+    "typing",
+    "Somebody is typing, or has stopped. To every socket of the receiver.",
+);
+pub(crate) const PRESENCE: Event = Event::to_client::<Presence>(
+    "presence",
+    "Somebody came or went. To the sockets that subscribed to that user.",
+);
+pub(crate) const CHAT_ERROR: Event = Event::to_client::<ChatErrorEvent<'_>>(
+    "chat_error",
+    "An event that asked for no ack failed; or, with the event `connect`, the socket may not stay. To the socket concerned.",
+);
+
+/// `typing`: `{"user_id":1,"is_typing":true}`
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Typing {
+    pub(crate) user_id: UserId,
+    pub(crate) is_typing: bool,
+}
+
+/// `presence`, and an element of the ack's `users`: `{"user_id":2,"online":false,"last_seen":"…"}`
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Presence {
+    pub(crate) user_id: UserId,
+    pub(crate) online: bool,
+    /// When their last socket closed; null while online, and where it is not known.
+    pub(crate) last_seen: Option<Timestamp>,
+}
+
+impl Presence {
+    /// Returns what is told of a person.
+    pub(crate) fn of(user_id: UserId, seen: Seen) -> Self {
+        Self {
+            user_id,
+            online: seen.online,
+            last_seen: seen.last_seen.filter(|_| !seen.online),
+        }
+    }
+}
+
+impl From<PresenceChange> for Presence {
+    fn from(change: PresenceChange) -> Self {
+        Self {
+            user_id: change.user_id,
+            online: change.online,
+            last_seen: change.last_seen,
+        }
+    }
+}
+
+/// `chat_error`: `{"event":"…","code":"…","message":"…","client_id":"…"?}`
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChatError")]
+pub(crate) struct ChatErrorEvent<'a> {
+    /// Which event.
+    pub(crate) event: &'a str,
+    #[serde(flatten)]
+    pub(crate) refusal: &'a Refusal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_id: Option<&'a ClientId>,
+}

@@ -1,0 +1,373 @@
+//! From a request to its route and back: names, counts and headers that every answer needs.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
+
+use super::answer::{self, BYTES_A_REQUEST, cost_much, no_sniffing};
+use super::api::documents::Documents;
+use super::api::probe::Probe;
+use super::error::{self, ApiError};
+use super::request::{self, Query};
+use super::router::{HEALTH, Route, Router};
+use super::{TrustedProxies, api, assets};
+use crate::accounts::Accounts;
+use crate::budget::{
+    ANSWERS_OF_A_PERSON, ANSWERS_OF_AN_ADDRESS, Owner, Portions, UNCOUNTED_ANSWER,
+};
+use crate::chat::Chat;
+use crate::contract::{Code, Refusal};
+use crate::limits::{Key, Kind, Limits};
+use crate::metrics::METRICS;
+use crate::model::UserId;
+use crate::transport::{self, Body, Engine, Reception};
+use crate::verbs::{Clock, Verbs};
+use crate::web::{self, Below, Origins, PublicUrl, Seldom};
+
+/// Where the sessions are.
+const SOCKET_IO: &str = "/socket.io";
+
+/// What answers requests. Cheap to clone.
+#[derive(Clone)]
+pub struct Http {
+    app: Arc<App>,
+}
+
+/// Where and how the server is reached.
+pub struct Site {
+    /// The proxies whose word on the client's address is taken.
+    pub proxies: TrustedProxies,
+    /// Where people reach the server, if that is known for sure.
+    pub public: Option<PublicUrl>,
+    /// The memory for answers that are not yet read.
+    pub answers: Portions,
+    /// The people whose tokens `GET /api/server` gives to anyone, on a server to be looked at; else nobody.
+    ///
+    /// Anyone is who reaches this machine. A page of another site does, where that site's name is made to lead here, and
+    /// the browser takes this server for that site. So such a server answers by names only that no site can have, unless
+    /// it has proxies, which answer for the names.
+    pub shown: Vec<UserId>,
+}
+
+/// The state that routes work on.
+pub(super) struct App {
+    pub(super) accounts: Accounts,
+    pub(super) chat: Chat,
+    pub(super) limits: Arc<Limits>,
+    pub(super) clock: Clock,
+    engine: Engine,
+    pub(super) origins: Origins,
+    proxies: TrustedProxies,
+    pub(super) public: Option<PublicUrl>,
+    pub(super) shown: Vec<UserId>,
+    pub(super) probe: Probe,
+    pub(super) documents: Documents,
+    router: Router,
+    answers: Portions,
+    /// Only requests that call the server by a name of this machine are answered.
+    is_private: bool,
+    misnamed: Seldom,
+    crowded: Seldom,
+}
+
+impl Http {
+    /// Returns the door to these verbs and to the sessions of `engine`.
+    pub fn new(verbs: Verbs, engine: Engine, site: Site) -> Self {
+        let Verbs {
+            accounts,
+            chat,
+            limits,
+            clock,
+        } = verbs;
+        let app = App {
+            accounts,
+            chat,
+            limits,
+            clock,
+            origins: engine.origins().clone(),
+            engine,
+            is_private: !site.shown.is_empty() && site.proxies.is_empty(),
+            proxies: site.proxies,
+            public: site.public,
+            shown: site.shown,
+            probe: Probe::default(),
+            documents: Documents::default(),
+            router: Router::new(),
+            answers: site.answers,
+            misnamed: Seldom::default(),
+            crowded: Seldom::default(),
+        };
+        Self { app: Arc::new(app) }
+    }
+
+    /// Answers one request of this peer, which came by TLS or not.
+    pub async fn serve(
+        &self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+        tls: bool,
+    ) -> Response<Body> {
+        let app = &self.app;
+        let sender = app.proxies.sender(peer, tls, request.headers());
+        if let Some(reception) = request.extensions_mut().get_mut::<Reception>() {
+            reception.set_address(transport::counted(sender.address));
+        }
+        request.extensions_mut().insert(sender);
+        if let Some(answer) = app.lead_elsewhere(&mut request) {
+            return answer;
+        }
+        if is_of_sessions(request.uri().path()) {
+            let peer = SocketAddr::new(sender.address, peer.port());
+            // A request without a session's id opens one.
+            let opens = Query::of(&request).raw("sid").is_none_or(str::is_empty);
+            if opens && let Err(error) = app.allow(Kind::Connections, sender.address) {
+                if let Some(count) = app.crowded.now() {
+                    tracing::info!(
+                        count,
+                        "an address opened more sessions than --rate-limit connections lets it; where it is a proxy's, name \
+                         it by --trusted-proxy"
+                    );
+                }
+                let mut response = error.response();
+                no_sniffing(&mut response);
+                let page = app.origins.judge(&request);
+                web::say(&mut response, app.origins.headers(page, request.headers()));
+                return response;
+            }
+            let response = app.engine.serve(request, peer).await;
+            // What the client does not get so it is told when it comes back.
+            let mut response = app
+                .count(response, None, sender.address)
+                .unwrap_or_else(|error| error.response());
+            no_sniffing(&mut response);
+            return response;
+        }
+        app.answer(request).await
+    }
+
+    /// Answers one request of the server's operator, whom the admin routes ask for no token.
+    pub async fn serve_operator(&self, mut request: Request<Incoming>) -> Response<Body> {
+        request.extensions_mut().insert(Operator);
+        self.app.answer(request).await
+    }
+}
+
+/// Marks the requests of the server's operator. Nothing that arrives over a network can carry it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Operator;
+
+impl App {
+    /// The answer to a request that calls the server by no name of its own, or to one for the place below which it is
+    /// reached; takes that place out of the request's path.
+    fn lead_elsewhere(&self, request: &mut Request<Incoming>) -> Option<Response<Body>> {
+        if self.is_private
+            && let Some(host) = request.headers().get(header::HOST)
+            && !self.is_known_as(host.to_str().unwrap_or_default())
+        {
+            if let Some(count) = self.misnamed.now() {
+                tracing::warn!(
+                    count,
+                    ?host,
+                    "a request was refused that calls the demonstration by another name than this machine's: open it as \
+                     localhost, or give --public-url"
+                );
+            }
+            let advice = "a demonstration is reached as localhost only, or by its --public-url";
+            let mut response = ApiError::from(Refusal::new(Code::Forbidden, advice)).response();
+            no_sniffing(&mut response);
+            return Some(response);
+        }
+        match self.public.as_ref()?.below(request.uri()) {
+            Below::Elsewhere => None,
+            Below::Here(uri) => {
+                *request.uri_mut() = uri;
+                None
+            }
+            Below::Bare(whole) => {
+                let mut response = Response::new(Body::default());
+                *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+                let location = HeaderValue::from_str(&whole).ok()?;
+                response.headers_mut().insert(header::LOCATION, location);
+                Some(response)
+            }
+        }
+    }
+
+    fn is_known_as(&self, host: &str) -> bool {
+        let public = self.public.as_ref();
+        web::is_loopback(host) || public.is_some_and(|public| public.is_host(host))
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let method = request.method().clone();
+        let page = self.origins.judge(&request);
+        let allowed = self.origins.headers(page, request.headers());
+        let mut response = match self.origins.preflight(page, &method, request.headers()) {
+            Some(answer) => answer,
+            None => {
+                let sender = request::sender(&request);
+                let answered = self.route(request).await;
+                let counted = answered.and_then(|response| match sender {
+                    Some(sender) => self.count(response, None, sender.address),
+                    // The operator's own.
+                    None => Ok(response),
+                });
+                counted.unwrap_or_else(|error| error.response())
+            }
+        };
+        if cost_much(&response) {
+            tokio::task::yield_now().await;
+        }
+        web::say(&mut response, allowed);
+        no_sniffing(&mut response);
+        response.headers_mut().insert(
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        );
+        tracing::debug!(%method, status = response.status().as_u16(), "request");
+        METRICS.answered(response.status().as_u16());
+        response
+    }
+
+    /// Counts an answer until its last byte is written, for the person who asked and for the address, and refuses it where
+    /// they, or all together, leave too many unread. One that is counted is not counted again.
+    fn count(
+        &self,
+        response: Response<Body>,
+        person: Option<UserId>,
+        address: IpAddr,
+    ) -> Result<Response<Body>, ApiError> {
+        let bytes = match response.body() {
+            Body::Whole(bytes) if bytes.len() > UNCOUNTED_ANSWER => bytes.clone(),
+            _ => return Ok(response),
+        };
+        let person = person.map(|person| (Owner::Person(person.get()), ANSWERS_OF_A_PERSON));
+        let address = transport::counted(address)
+            .map(|address| (Owner::Address(address), ANSWERS_OF_AN_ADDRESS));
+        let mut portion = self.answers.portion(person.into_iter().chain(address));
+        if !portion.grow(bytes.len()) {
+            METRICS.refused_answers.inc();
+            return Err(ApiError::crowded());
+        }
+        Ok(response.map(|_| Body::counted(bytes, portion)))
+    }
+
+    /// A page of rows for a person: counted, and refused where they leave too many unread.
+    pub(super) fn page<T: Serialize, M: Serialize>(
+        &self,
+        request: &Request<Incoming>,
+        person: UserId,
+        rows: T,
+        meta: M,
+    ) -> Result<Response<Body>, ApiError> {
+        let response = answer::rows(rows, meta);
+        let more = response.body().size_hint().lower() / BYTES_A_REQUEST;
+        let more = usize::try_from(more).unwrap_or(usize::MAX);
+        self.limits.charge(Kind::Requests, Key::User(person), more);
+        match request::sender(request) {
+            Some(sender) => self.count(response, Some(person), sender.address),
+            None => Ok(response),
+        }
+    }
+}
+
+/// Returns whether a path is that of the sessions, with or without a slash at its end, as clients may be told to send it.
+fn is_of_sessions(path: &str) -> bool {
+    let rest = path.strip_prefix(SOCKET_IO);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Answers a request for this path while the data file is still being opened: the process is there, and nothing else
+/// yet.
+pub fn starting(path: &str) -> Response<Body> {
+    if path == HEALTH {
+        return api::server::health();
+    }
+    ApiError::starting().response()
+}
+
+impl App {
+    /// Counts one of this kind for an address, unless it is too much. This machine's own is not counted.
+    pub(super) fn allow(&self, kind: Kind, address: IpAddr) -> Result<(), ApiError> {
+        match transport::counted(address) {
+            Some(address) => Ok(self.limits.check(kind, Key::Address(address))?),
+            None => Ok(()),
+        }
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
+        let path = request.uri().path().to_owned();
+        let (route, params) = self.router.find(&path).ok_or(ApiError::not_found())?;
+        // HEAD is a GET whose body hyper leaves out.
+        let method = if *request.method() == Method::HEAD {
+            Method::GET
+        } else {
+            request.method().clone()
+        };
+        let allowed = route.methods();
+        if !allowed.contains(&method) {
+            if method == Method::OPTIONS {
+                return Ok(error::allow(
+                    Response::new(Body::default()),
+                    StatusCode::NO_CONTENT,
+                    allowed,
+                ));
+            }
+            return Err(ApiError::method_not_allowed(
+                allowed,
+                path.starts_with("/api/chats"),
+            ));
+        }
+        match (route, method) {
+            (Route::Recents, _) => api::chats::recents(self, &request).await,
+            (Route::Unread, _) => api::chats::unread(self, &request).await,
+            (Route::Updates, _) => api::chats::updates(self, &request).await,
+            (Route::History, _) => api::chats::history(self, &request, &params).await,
+            (Route::MarkRead, _) => api::chats::mark_read(self, &request, &params).await,
+            (Route::Users, _) => api::users::search(self, &request).await,
+            (Route::User, _) => api::users::show(self, &request, &params).await,
+            (Route::Register, _) => api::auth::register(self, request).await,
+            (Route::Login, _) => api::auth::login(self, request).await,
+            (Route::Logout, _) => api::auth::logout(self, &request).await,
+            (Route::Me, Method::GET) => api::auth::me(self, &request).await,
+            (Route::Me, _) => api::auth::change(self, request).await,
+            (Route::Invites, Method::GET) => api::admin::invites(self, &request).await,
+            (Route::Invites, _) => api::admin::create_invite(self, request).await,
+            (Route::Invite, _) => api::admin::revoke_invite(self, &request, &params).await,
+            (Route::Accounts, Method::GET) => api::admin::users(self, &request).await,
+            (Route::Accounts, _) => api::admin::create_user(self, request).await,
+            (Route::Account, Method::PUT) => api::admin::put_user(self, request, &params).await,
+            (Route::Account, _) => api::admin::change_user(self, request, &params).await,
+            (Route::Token, _) => api::admin::token(self, &request, &params).await,
+            (Route::Probe, _) => api::probe::answer(self, &request, &params).await,
+            (Route::Backup, _) => api::backup::show(self, &request).await,
+            (Route::Server, _) => Ok(api::server::show(self)),
+            (Route::OpenApi, _) => Ok(api::documents::openapi(self, &request)),
+            (Route::AsyncApi, _) => Ok(api::documents::asyncapi(self, &request)),
+            (Route::Docs, _) => Ok(api::documents::page(self, &request)),
+            (Route::Health, _) => Ok(api::server::health()),
+            (Route::Ready, _) => api::server::ready(self),
+            (Route::OfChats, _) => Err(ApiError::not_found()),
+            (Route::Asset, _) => assets::serve(&request),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_starts_is_there_and_not_ready() {
+        assert_eq!(starting("/healthz").status(), StatusCode::OK);
+        for path in ["/readyz", "/", "/socket.io/", "/api/chats"] {
+            let response = starting(path);
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+            assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        }
+    }
+}
