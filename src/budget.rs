@@ -264,11 +264,23 @@ pub struct Budget {
 /// The least memory that a server can be told to run in.
 pub const MIN_MEMORY: u64 = 64 << 20;
 
+/// 64 MiB: what a server takes with a thousand connections that send without pause, besides all
+/// that is shared out.
+const SET_ASIDE: u64 = 64 << 20;
+
 impl Budget {
-    /// Returns the shares of `bytes` of memory: in all some 70 hundredths of it. The rest is for accounts and conversations, for what a
-    /// connection costs, and for what the allocator holds back. From 1 GiB on only the pools and the page cache grow.
+    /// Returns the shares of `bytes` of memory: at most 70 % of it in all. The rest is for accounts
+    /// and conversations, for what a connection costs, and for what the allocator holds back.
+    ///
+    /// Below 1 GiB, 64 MiB are set aside first, or half where there are fewer than 128: the program
+    /// itself, a thousand connections and changes on their way through the writer take as much
+    /// however little is shared out. From 1 GiB on only the pools and the page cache grow.
     pub fn for_memory(bytes: u64) -> Self {
         let bytes = bytes.max(MIN_MEMORY);
+        let bytes = match bytes < 1 << 30 {
+            true => bytes - (bytes / 2).min(SET_ASIDE),
+            false => bytes,
+        };
         let share = |part: u64, least: u64, most: u64| {
             let share = (bytes / part).clamp(least, most);
             usize::try_from(share).unwrap_or(usize::MAX)
@@ -392,9 +404,9 @@ mod tests {
     #[test]
     fn a_small_container_gets_a_small_page_cache_and_a_large_machine_the_one_it_had() {
         let cache = |bytes: u64| Budget::for_memory(bytes).page_cache >> 20;
-        assert_eq!(cache(128 << 20), 16);
-        assert_eq!(cache(192 << 20), 24);
-        assert_eq!(cache(512 << 20), 64);
+        assert_eq!(cache(128 << 20), 8);
+        assert_eq!(cache(192 << 20), 16);
+        assert_eq!(cache(512 << 20), 56);
         assert_eq!(cache(1 << 30), 64);
         assert_eq!(cache(4 << 30), 256);
         assert_eq!(cache(64 << 30), 1_024);
