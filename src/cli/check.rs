@@ -5,7 +5,9 @@ use std::path::Path;
 use clap::Args;
 
 use super::bar::Bar;
-use super::{control, explain, say};
+use super::control;
+use super::failure::maintain as explain;
+use super::output::say;
 use crate::store::OpenError;
 use crate::store::maintain::{self, MaintainError};
 

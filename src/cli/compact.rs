@@ -5,7 +5,8 @@ use std::path::Path;
 use clap::Args;
 
 use super::bar::Bar;
-use super::{explain, say};
+use super::failure::maintain as explain;
+use super::output::say;
 use crate::store::maintain;
 
 /// Gives space back that the data file does not need. The server must be stopped.

@@ -3,7 +3,8 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Flags, say_all};
+use super::flags::Flags;
+use super::output::say_all;
 
 /// Prints what a shell needs to complete commands and flags.
 ///

@@ -141,8 +141,8 @@ pub(super) fn fetch_aside(
 ) -> Result<Partial, String> {
     let mut name = data.as_os_str().to_owned();
     name.push(format!(".{purpose}"));
-    let partial =
-        Partial::create(Path::new(&name)).map_err(|error| super::explain(data, &error))?;
+    let partial = Partial::create(Path::new(&name))
+        .map_err(|error| super::failure::maintain(data, &error))?;
     fetch_backup(data, &partial, watch)?;
     Ok(partial)
 }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::bar::Bar;
-use super::{Failed, control, explain, say, stream};
+use super::failure::maintain as explain;
+use super::output::{Failed, say};
+use super::{control, stream};
 use crate::store::OpenError;
 use crate::store::maintain::{self, Counts, MaintainError, Partial, Progress};
 

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::bar::Bar;
-use super::{Failed, explain, say, stream};
+use super::failure::maintain as explain;
+use super::output::{Failed, say};
+use super::stream;
 use crate::accounts::check_hash;
 use crate::model::Timestamp;
 use crate::store::maintain::{self, Judging};

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory};
 use clap_mangen::Man as Page;
 
-use super::{Flags, chain, say_all};
+use super::failure::chain;
+use super::flags::Flags;
+use super::output::say_all;
 
 /// Prints the manual page, or writes those of all commands into a folder.
 ///

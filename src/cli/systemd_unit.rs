@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use super::{Flags, say_all};
+use super::flags::Flags;
+use super::output::say_all;
 
 /// How much longer than --shutdown-grace systemd waits before it kills: for the last commit and sweep.
 const STOP_MARGIN_SECS: u64 = 20;

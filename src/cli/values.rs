@@ -1,7 +1,9 @@
 //! What flags may say: each value is brought into the one form that works, or refused with words.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 /// The longest name of a machine (RFC 1035, section 2.3.4).
@@ -73,6 +75,51 @@ pub(super) fn claim(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("give the text that the tokens carry, or leave it out".to_owned()),
         text => Ok(text.to_owned()),
+    }
+}
+
+/// 100 ms to 10 years, such as `90s`, `24h` or `30d`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|_| "give a time such as 90s, 24h or 30d".to_owned())?;
+    let longest = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+    if (Duration::from_millis(100)..=longest).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err("give a time from 100ms to 10 years".to_owned())
+    }
+}
+
+/// 0 to 1 s: more would be felt by everybody.
+pub(super) fn commit_interval(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|interval| *interval <= Duration::from_secs(1))
+        .ok_or_else(|| "give a time from 0s to 1s, such as 3ms".to_owned())
+}
+
+/// A message must fit into a packet several times over, and into a person's patience.
+pub(super) fn message_chars(text: &str) -> Result<usize, String> {
+    ranged(text, 1, 100_000)
+}
+
+/// Below 1 KiB no token fits; above 64 MiB one client could take a small machine's memory.
+pub(super) fn payload_bytes(text: &str) -> Result<usize, String> {
+    ranged(text, 1_024, 64 << 20)
+}
+
+fn ranged(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("give a number from {least} to {most}"))
+}
+
+pub(super) fn log_filter(text: &str) -> Result<String, String> {
+    match text.parse::<EnvFilter>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("give a level (error, warn, info, debug, trace) or filters such as info,chatd::store=debug".to_owned()),
     }
 }
 

@@ -11,7 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use super::Flags;
+use super::flags::Flags;
 
 /// How the names of our variables begin.
 const OURS: &str = "CHATD_";
@@ -451,7 +451,7 @@ mod tests {
         assert!(flags.tls_cert.unwrap().as_os_str() == "mine");
         assert!(flags.tls_key.unwrap().as_os_str() == "k");
         let (flags, _) = parsed(&[], &[("CHATD_REGISTRATION", "Open")]).unwrap();
-        assert!(matches!(flags.registration, crate::cli::Mode::Open));
+        assert!(matches!(flags.registration, crate::cli::flags::Mode::Open));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Report;
-use crate::cli::{FEW_CLIENTS, SPARE_FILES, failure};
+use crate::cli::failure;
+use crate::cli::open_files::{FEW_CLIENTS, SPARE_FILES};
 use crate::model::Timestamp;
 use crate::server::clock;
 

@@ -1,6 +1,6 @@
 //! The findings, as they are found.
 
-use crate::cli::say;
+use crate::cli::output::say;
 
 /// Counts findings, and prints each.
 #[derive(Debug, Default)]

@@ -1,0 +1,189 @@
+//! Flags to [`Config`].
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::failure::chain;
+use super::flags::Flags;
+use super::open_files::{connections_for, sessions_within};
+use super::service;
+use crate::accounts::{ForeignTokens, Passwords};
+use crate::budget::{Budget, Memory, memory_of_this_process};
+use crate::chat::Rules;
+use crate::config::Config;
+use crate::engineio::Heartbeat;
+use crate::hub::IoConfig;
+use crate::limits::Rates;
+use crate::server::{Acme, ConnectionLimits, Reload, TlsFiles, TlsSource};
+use crate::store::Location;
+use crate::transport::EngineConfig;
+use crate::web::{Origins, PublicUrl, TrustedProxies};
+
+impl Flags {
+    pub(super) fn config(&self, open_files: u64) -> Result<Config, String> {
+        Ok(Config {
+            data: match self.demo {
+                true => Location::Memory,
+                false => Location::File(self.data.clone()),
+            },
+            commit_interval: self.commit_interval,
+            registration: self.registration.into(),
+            token_lifetime: self.token_lifetime,
+            foreign_tokens: self.foreign_tokens()?,
+            jwks: self.jwt_jwks.clone(),
+            passwords: Passwords::new(),
+            connections: ConnectionLimits {
+                total: connections_for(self.max_connections, open_files),
+                ..ConnectionLimits::default()
+            },
+            engine: EngineConfig {
+                heartbeat: Heartbeat {
+                    interval: self.ping_interval,
+                    timeout: self.ping_timeout,
+                },
+                max_payload: self.max_payload,
+                max_sessions: match self.max_connections {
+                    0 => sessions_within(open_files),
+                    number => number,
+                },
+                origins: Origins::of(self.allow_origin.iter().cloned()),
+                ..EngineConfig::default()
+            },
+            io: IoConfig::default(),
+            rules: Rules {
+                max_message_chars: self.max_message_chars,
+                recovery_window: self.recovery_window,
+            },
+            rates: {
+                let mut rates = Rates::default();
+                for setting in &self.rate_limit {
+                    rates.set(*setting);
+                }
+                rates
+            },
+            trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
+            public_url: self.public_url.clone(),
+            tls: self.tls()?,
+            metrics: self.metrics_listen,
+            reload: Reload::default(),
+            watchdog: service::watchdog(),
+            demo: self.demo,
+            shutdown_grace: self.shutdown_grace,
+            budget: Budget::for_memory(self.memory().bytes),
+        })
+    }
+
+    /// How much memory the server may use.
+    pub(super) fn memory(&self) -> Memory {
+        match self.memory {
+            Some(bytes) => Memory {
+                bytes,
+                source: "--memory",
+            },
+            None => memory_of_this_process(),
+        }
+    }
+
+    /// How a person reaches the server: by its public URL if it has one.
+    pub(super) fn base_url(&self, local: SocketAddr) -> String {
+        let public = self.public_url.as_ref().map(PublicUrl::to_string);
+        public.unwrap_or_else(|| self.local_url(local))
+    }
+
+    /// How a person reaches the server without a proxy: by its name, or on this machine.
+    pub(super) fn local_url(&self, local: SocketAddr) -> String {
+        let port = local.port();
+        let scheme = match (&self.tls_cert, self.acme_domain.first()) {
+            (_, Some(domain)) if port == 443 => return format!("https://{domain}"),
+            (_, Some(domain)) => return format!("https://{domain}:{port}"),
+            (Some(_), None) => "https",
+            (None, None) => "http",
+        };
+        if local.ip().is_unspecified() {
+            format!("{scheme}://localhost:{port}")
+        } else {
+            format!("{scheme}://{local}")
+        }
+    }
+
+    fn tls(&self) -> Result<Option<TlsSource>, String> {
+        if let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) {
+            return Ok(Some(TlsSource::Files(TlsFiles {
+                cert: cert.clone(),
+                key: key.clone(),
+            })));
+        }
+        if self.acme_domain.is_empty() {
+            return Ok(None);
+        }
+        let read = |path: &PathBuf| {
+            let failed = |error| format!("--acme-root {}: {}", path.display(), chain(&error));
+            std::fs::read_to_string(path).map_err(failed)
+        };
+        let mut cache = self.data.as_os_str().to_owned();
+        cache.push(".acme");
+        Ok(Some(TlsSource::Acme(Acme {
+            domains: self.acme_domain.clone(),
+            directory: self.acme_directory.clone(),
+            root: self.acme_root.as_ref().map(read).transpose()?,
+            cache: cache.into(),
+        })))
+    }
+
+    fn foreign_tokens(&self) -> Result<ForeignTokens, String> {
+        let (issuer, audience) = (self.jwt_issuer.clone(), self.jwt_audience.clone());
+        let mut tokens = ForeignTokens::new(issuer, audience, self.provision_users);
+        for rule in &self.jwt_claim {
+            tokens.ask(rule.clone());
+        }
+        if let Some(rule) = &self.jwt_admin_claim {
+            tokens.administer_by(rule.clone());
+        }
+        if let Some(secret) = self.jwt_secret.as_deref().filter(|text| !text.is_empty()) {
+            tokens
+                .add_secret(secret.as_bytes())
+                .map_err(|error| format!("--jwt-secret: {error}"))?;
+        }
+        let failed = |flag: &str, path: &Path, error: &dyn Error| {
+            format!("{flag} {}: {}", path.display(), chain(error))
+        };
+        if let Some(path) = &self.jwt_public_key {
+            let failed = |error: &dyn Error| failed("--jwt-public-key", path, error);
+            let pem = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+            tokens
+                .add_public_key(&pem)
+                .map_err(|error| failed(&error))?;
+        }
+        if let Some(path) = &self.jwt_jwks {
+            let failed = |error: &dyn Error| failed("--jwt-jwks", path, error);
+            let json = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+            tokens.set_keys(&json).map_err(|error| failed(&error))?;
+        }
+        Ok(tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_defaults_are_the_librarys() {
+        let flags = Flags::parse_from(["chatd"]).config(1_024).unwrap();
+        let library = Config::default();
+        assert_eq!(flags.token_lifetime, library.token_lifetime);
+        assert_eq!(
+            flags.rules.max_message_chars,
+            library.rules.max_message_chars
+        );
+        assert_eq!(flags.rules.recovery_window, library.rules.recovery_window);
+        assert_eq!(flags.commit_interval, library.commit_interval);
+        assert_eq!(flags.shutdown_grace, library.shutdown_grace);
+        assert_eq!(flags.rates, library.rates);
+        assert_eq!(flags.engine.heartbeat, library.engine.heartbeat);
+        assert_eq!(flags.engine.max_payload, library.engine.max_payload);
+    }
+}

@@ -1,0 +1,274 @@
+//! The flags of the program, each with its variable and its help text.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{Parser, ValueEnum};
+
+use super::command::Command;
+use super::log::LogFormat;
+use super::{memory, values};
+use crate::accounts::{ClaimRule, Registration};
+use crate::limits::Setting;
+use crate::web::{Allowed, Network, PublicUrl};
+
+/// A real-time chat server in one executable: stock Socket.IO clients, durable messages, one data file.
+///
+/// Start it, open the page it names, and chat. Every flag can also be given by the environment variable named beside
+/// it.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, after_long_help = EXAMPLES)]
+pub(super) struct Flags {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    /// The address to listen on; 0.0.0.0 or :: for all
+    #[arg(long, env = "CHATD_HOST", default_value = "127.0.0.1", value_parser = values::host)]
+    pub(super) host: IpAddr,
+    /// The port to listen on; 0 picks a free one
+    #[arg(long, env = "CHATD_PORT", default_value_t = 8080)]
+    pub(super) port: u16,
+    /// The data file; made if absent
+    #[arg(
+        long,
+        global = true,
+        env = "CHATD_DATA",
+        default_value = "chatd.redb",
+        value_name = "FILE"
+    )]
+    pub(super) data: PathBuf,
+    /// While messages come faster than the disk takes them: from one write to the next. More saves
+    /// writes, less saves waiting; 0s for none
+    #[arg(long, env = "CHATD_COMMIT_INTERVAL", default_value = "3ms", value_parser = values::commit_interval, value_name = "TIME")]
+    pub(super) commit_interval: Duration,
+    /// Who may make an account; the very first one is made by the set-up link in any case
+    #[arg(long, env = "CHATD_REGISTRATION", value_enum, ignore_case = true, default_value_t = Mode::Invite)]
+    pub(super) registration: Mode,
+    /// How long a login lasts
+    #[arg(long, env = "CHATD_TOKEN_LIFETIME", default_value = "30d", value_parser = values::duration, value_name = "TIME")]
+    pub(super) token_lifetime: Duration,
+    /// A secret by which another system signs tokens that are to be accepted (HS256, HS384, HS512).
+    /// Give it by the variable: flags are seen by every program of the machine
+    #[arg(
+        long,
+        env = "CHATD_JWT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub(super) jwt_secret: Option<String>,
+    /// A public key in PEM form whose tokens are accepted: RSA (RS256), EC on P-256 (ES256) or
+    /// Ed25519 (EdDSA)
+    #[arg(long, env = "CHATD_JWT_PUBLIC_KEY", value_name = "FILE")]
+    pub(super) jwt_public_key: Option<PathBuf>,
+    /// A JSON Web Key Set whose keys' tokens are accepted, found by their kid; read again when it
+    /// changes
+    #[arg(long, env = "CHATD_JWT_JWKS", value_name = "FILE")]
+    pub(super) jwt_jwks: Option<PathBuf>,
+    /// The issuer (iss) that another system's tokens must name
+    #[arg(long, env = "CHATD_JWT_ISSUER", value_parser = values::claim, value_name = "TEXT")]
+    pub(super) jwt_issuer: Option<String>,
+    /// The audience (aud) that another system's tokens must name
+    #[arg(long, env = "CHATD_JWT_AUDIENCE", value_parser = values::claim, value_name = "TEXT")]
+    pub(super) jwt_audience: Option<String>,
+    /// A claim that another system's tokens must have, such as token_use=access, where an issuer makes
+    /// tokens for other purposes too; may be given again. In a list the value is to be among it, and
+    /// realm_access.roles=chat looks within claims
+    #[arg(
+        long,
+        env = "CHATD_JWT_CLAIM",
+        value_delimiter = ',',
+        value_name = "NAME=VALUE"
+    )]
+    pub(super) jwt_claim: Vec<ClaimRule>,
+    /// The claim by which another system's token is an administrator's, such as role=admin; without
+    /// it none is
+    #[arg(long, env = "CHATD_JWT_ADMIN_CLAIM", value_name = "NAME=VALUE")]
+    pub(super) jwt_admin_claim: Option<ClaimRule>,
+    /// Make the account of an unknown subject from the claims of its token
+    #[arg(
+        long,
+        env = "CHATD_PROVISION_USERS",
+        value_parser = FalseyValueParser::new()
+    )]
+    pub(super) provision_users: bool,
+    /// The longest message, in characters
+    #[arg(long, env = "CHATD_MAX_MESSAGE_CHARS", default_value_t = 4_000, value_parser = values::message_chars, value_name = "N")]
+    pub(super) max_message_chars: usize,
+    /// The certificate, and those between it and its authority, in PEM form: HTTPS is spoken instead
+    /// of HTTP. Read again when it changes, and at SIGHUP
+    #[arg(
+        long,
+        env = "CHATD_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, in PEM form
+    #[arg(
+        long,
+        env = "CHATD_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub(super) tls_key: Option<PathBuf>,
+    /// A name of this machine, such as chat.example.org: HTTPS is spoken with a certificate that is
+    /// asked of an authority, and renewed, by ACME (tls-alpn-01, for which port 443 of that name must
+    /// lead here); may be given again. Using it means agreeing to the authority's terms of service
+    #[arg(
+        long,
+        env = "CHATD_ACME_DOMAIN",
+        value_delimiter = ',',
+        value_parser = values::domain,
+        value_name = "NAME",
+        conflicts_with_all = ["tls_cert", "tls_key"]
+    )]
+    pub(super) acme_domain: Vec<String>,
+    /// The authority's ACME directory; Let's Encrypt's, unless given
+    #[arg(long, env = "CHATD_ACME_DIRECTORY", value_parser = values::web_address, value_name = "URL")]
+    pub(super) acme_directory: Option<String>,
+    /// The certificate, in PEM form, by which the directory's own HTTPS is trusted, where the
+    /// authority is a private one
+    #[arg(long, env = "CHATD_ACME_ROOT", value_name = "FILE")]
+    pub(super) acme_root: Option<PathBuf>,
+    /// Between two pings to a client
+    #[arg(long, env = "CHATD_PING_INTERVAL", default_value = "25s", value_parser = values::duration, value_name = "TIME")]
+    pub(super) ping_interval: Duration,
+    /// How long a client may take to answer a ping before it counts as gone
+    #[arg(long, env = "CHATD_PING_TIMEOUT", default_value = "20s", value_parser = values::duration, value_name = "TIME")]
+    pub(super) ping_timeout: Duration,
+    /// The most bytes that a client may send at once
+    #[arg(long, env = "CHATD_MAX_PAYLOAD", default_value_t = 1_000_000, value_parser = values::payload_bytes, value_name = "BYTES")]
+    pub(super) max_payload: usize,
+    /// The URL by which people come, such as https://chat.example.org, or https://example.org/chat
+    /// where a proxy gives it a path: links begin with it, and its page is this server's own. Unless
+    /// given, what requests and trusted proxies say
+    #[arg(long, env = "CHATD_PUBLIC_URL", value_name = "URL")]
+    pub(super) public_url: Option<PublicUrl>,
+    /// The origin of a web page or an app that may use this server, such as https://app.example.org or
+    /// capacitor://localhost; may be given again. null stands for files and sandboxed frames, and *
+    /// allows every page
+    #[arg(
+        long,
+        env = "CHATD_ALLOW_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub(super) allow_origin: Vec<Allowed>,
+    /// An address or range (10.0.0.0/8) of reverse proxies that are believed who comes and by what
+    /// address (X-Forwarded-For, -Host, -Proto, -Port and -Prefix, or Forwarded); may be given again
+    #[arg(
+        long,
+        env = "CHATD_TRUSTED_PROXY",
+        value_delimiter = ',',
+        value_name = "CIDR"
+    )]
+    pub(super) trusted_proxy: Vec<Network>,
+    /// How much one person or address may do at a time and at once, such as messages=20/s:200 or
+    /// typing=off; off alone ends all limits; may be given again. Kinds are messages, typing and
+    /// requests (a person), passwords (a name from an address), names (a name from unknown addresses),
+    /// logins, registrations, connections and handshakes (an address)
+    #[arg(
+        long,
+        env = "CHATD_RATE_LIMIT",
+        value_delimiter = ',',
+        value_name = "KIND=RATE"
+    )]
+    pub(super) rate_limit: Vec<Setting>,
+    /// How many clients may be connected; 0 means as many as the limit of open files allows
+    #[arg(
+        long,
+        env = "CHATD_MAX_CONNECTIONS",
+        default_value_t = 0,
+        value_name = "N"
+    )]
+    pub(super) max_connections: usize,
+    /// How long a client may be away and still be told what it missed, over restarts too
+    #[arg(long, env = "CHATD_RECOVERY_WINDOW", default_value = "24h", value_parser = values::duration, value_name = "TIME")]
+    pub(super) recovery_window: Duration,
+    /// How long a stopping server may take to tell its clients
+    #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = values::duration, value_name = "TIME")]
+    pub(super) shutdown_grace: Duration,
+    /// Where Prometheus may ask for metrics (GET /metrics), such as 127.0.0.1:9100: to be kept from strangers, for it asks
+    /// for no token
+    #[arg(long, env = "CHATD_METRICS_LISTEN", value_parser = values::listener, value_name = "ADDR:PORT")]
+    pub(super) metrics_listen: Option<SocketAddr>,
+    /// Show what chatd is: two ready accounts and a conversation to look at, with nothing on disk.
+    /// Whoever reaches it is let in, so it listens on this machine only
+    #[arg(long, env = "CHATD_DEMO", value_parser = FalseyValueParser::new(), conflicts_with = "data")]
+    pub(super) demo: bool,
+    /// How much memory may be used, such as 128MiB or 2GiB: buffers and caches are sized for it. Unless
+    /// given, what the control group (a container's limit, systemd's MemoryMax=) or the machine has
+    #[arg(long, env = "CHATD_MEMORY", value_parser = memory::size, value_name = "SIZE")]
+    pub(super) memory: Option<u64>,
+    /// What to log: error, warn, info, debug, trace, or filters such as info,chatd::store=debug
+    #[arg(long, env = "CHATD_LOG", default_value = DEFAULT_LOG, value_parser = values::log_filter, value_name = "FILTER")]
+    pub(super) log: String,
+    /// How log lines are written
+    #[arg(long, env = "CHATD_LOG_FORMAT", value_enum, ignore_case = true, default_value_t = LogFormat::Text)]
+    pub(super) log_format: LogFormat,
+}
+
+/// What follows the flags in the long help.
+const EXAMPLES: &str = "\
+Examples:
+  chatd                                      for this machine alone, data in ./chatd.redb
+  chatd --host 0.0.0.0 --port 443 --acme-domain chat.example.org
+                                             for the world, with a certificate of Let's Encrypt
+  chatd --trusted-proxy 127.0.0.1            behind a reverse proxy on this machine
+  chatd user add ada --admin                 make an administrator
+  chatd backup /backups/today.redb           copy everything while the server runs
+  chatd doctor https://chat.example.org      look for what is wrong
+  chatd systemd-unit                         have systemd run it
+
+Exit codes: 0 done, 1 failed, 2 wrong usage. What went wrong is one line on standard error.";
+
+/// What is logged unless it is said otherwise.
+pub(super) const DEFAULT_LOG: &str = "info";
+
+/// Who may make an account.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Mode {
+    /// Whoever has an invite
+    Invite,
+    /// Anybody
+    Open,
+    /// Nobody
+    Closed,
+}
+
+impl From<Mode> for Registration {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Invite => Self::Invite,
+            Mode::Open => Self::Open,
+            Mode::Closed => Self::Closed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_well_formed_and_each_has_its_variable() {
+        let command = Flags::command();
+        command.clone().debug_assert();
+        for flag in command
+            .get_arguments()
+            .filter(|flag| !matches!(flag.get_id().as_str(), "help" | "version"))
+        {
+            let variable = flag
+                .get_env()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            assert_eq!(
+                variable,
+                format!("CHATD_{}", flag.get_id().as_str().to_uppercase())
+            );
+        }
+    }
+}

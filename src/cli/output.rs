@@ -1,0 +1,93 @@
+//! What a command says, and how the program ends.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+use super::failure;
+use super::log::Lines;
+
+/// Why a command was not done, in one line that says what to do.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// It was asked for in a way in which it cannot be done: exit code 2.
+    Usage(String),
+    /// It was tried: exit code 1.
+    Work(String),
+}
+
+impl From<String> for Failed {
+    fn from(text: String) -> Self {
+        Self::Work(text)
+    }
+}
+
+/// Says how it ended in the log, whose queue is emptied if somebody takes what is in it.
+pub(super) fn end_of_server(done: Result<(), String>, lines: Option<Lines>) -> ExitCode {
+    let Some(lines) = lines else {
+        return end(done.map_err(Failed::from));
+    };
+    if let Err(text) = &done {
+        lines.say_last(&format!("chatd: {text}"));
+    }
+    lines.flush();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+pub(super) fn end(done: Result<(), Failed>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed::Work(text)) => fail(&text),
+        Err(Failed::Usage(text)) => {
+            fail(&format!("{text}; see chatd --help"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Help and version where they were asked for; else what is wrong with the flags.
+pub(super) fn answer_usage(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // A reader that went away, as less does, does not miss the rest.
+            if let Err(error) = error.print()
+                && error.kind() != std::io::ErrorKind::BrokenPipe
+            {
+                return fail(&format!("standard output cannot be written: {error}"));
+            }
+        }
+        _ => {
+            fail(&failure::usage(error));
+        }
+    }
+    // Clap's codes are small, and ours: 0 for what was asked for, 2 for wrong usage.
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// One line on standard error that says what to do.
+pub(super) fn fail(text: &str) -> ExitCode {
+    // Where nobody reads it any more the exit code still tells, which a panic would change.
+    let _ = writeln!(std::io::stderr(), "chatd: {text}");
+    ExitCode::FAILURE
+}
+
+/// A whole text on standard output.
+pub(super) fn say_all(text: &[u8]) -> Result<(), String> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(text)
+        .and_then(|()| stdout.flush())
+        .map_err(|error| format!("standard output cannot be written: {error}"))
+}
+
+/// What a subcommand did, on standard output.
+pub(super) fn say(text: &str) {
+    // Whoever does not read it any more does not miss it.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
