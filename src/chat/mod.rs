@@ -9,6 +9,7 @@
 mod attendance;
 mod error;
 mod event;
+mod notifier;
 mod presence;
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use super::failure::chain;
 use super::flags::Flags;
 use super::open_files::shortage_of_files;
 use super::{failure, service};
-use crate::config::Config;
-use crate::server::{self, Reload, ServerError};
+use crate::config::{Config, Reload};
+use crate::server::{self, ServerError};
 
 /// Serves until a signal says to stop.
 pub(super) async fn serve(flags: &Flags) -> Result<(), String> {

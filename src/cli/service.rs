@@ -11,7 +11,7 @@ use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 
-use crate::server::Watchdog;
+use crate::config::Watchdog;
 
 /// The watchdog is fed so many times in the time that it waits.
 const FEEDS: u32 = 3;

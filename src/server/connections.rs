@@ -14,10 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::control::Control;
-use super::places::{ConnectionLimits, NoPlace, Places};
-use super::serving::{Allowance, Ending, speak_http1, speak_http2};
+use super::ending::Ending;
+use super::http1::speak_http1;
+use super::http2::{Allowance, speak_http2};
+use super::places::{NoPlace, Places};
 use super::tls::Tls;
 use crate::budget::{Budget, LEAST_PART, Portions, SOCKET_BUFFER};
+use crate::config::ConnectionLimits;
 use crate::limits::{Key, Kind, Limits, Rates};
 use crate::metrics::METRICS;
 use crate::transport::{Body, Reception, Stream, counted};
@@ -204,7 +207,7 @@ impl Connections {
                     let accepted = tokio::select! {
                         accepted = tls.accept(stream, address) => accepted,
                         () = visit.makes_way() => None,
-                        () = ending.stopping.cancelled() => None,
+                        () = ending.begins(&visit) => None,
                     };
                     match accepted {
                         Some((stream, true)) => {

@@ -12,6 +12,8 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
+use crate::store::Location;
+
 /// So many connections wait to be accepted.
 const BACKLOG: i32 = 128;
 
@@ -60,6 +62,19 @@ impl Control {
             path,
             owner,
         })
+    }
+
+    /// Makes the socket beside the data, or logs why there is none.
+    pub(super) fn beside(data: &Location) -> Option<Self> {
+        let Location::File(path) = data else {
+            return None;
+        };
+        let made = Self::bind(path);
+        made.inspect_err(|error| {
+            let path = control_socket(path);
+            tracing::warn!(%error, "there is no control socket {}: `chatd user` works only while the server is stopped", path.display());
+        })
+        .ok()
     }
 
     /// The next connection of the owner, or of root.

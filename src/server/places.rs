@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -17,7 +17,8 @@ use rustc_hash::FxHashSet;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::budget::{ANSWER_STALL, MAX_CONNECTIONS_PER_ADDRESS, Portion};
+use crate::budget::Portion;
+use crate::config::ConnectionLimits;
 use crate::metrics::METRICS;
 use crate::transport::Traffic;
 
@@ -28,32 +29,13 @@ const LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// How many requests an upgraded connection seems to have: it is never idle again.
 const UPGRADED: usize = usize::MAX / 2;
 
-/// How many connections there may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConnectionLimits {
-    /// In all: each takes a file descriptor, of which the operator's commands and the data file need some.
-    pub total: usize,
-    /// From one address (one /64 of IPv6); loopback and trusted proxies are not counted.
-    pub per_address: usize,
-    /// How long an answer may make no progress.
-    pub patience: Duration,
-}
-
-impl Default for ConnectionLimits {
-    fn default() -> Self {
-        Self {
-            total: crate::transport::DEFAULT_MAX_SESSIONS,
-            per_address: MAX_CONNECTIONS_PER_ADDRESS,
-            patience: ANSWER_STALL,
-        }
-    }
-}
-
 /// One connection, as those who serve it know it.
 pub(super) struct Visit {
     pub(super) traffic: Arc<Traffic>,
     /// Requests that are being answered.
     requests: AtomicUsize,
+    /// Whether there was one yet.
+    has_asked: AtomicBool,
     /// Since when there are none: milliseconds after the first connection.
     idle_since: AtomicU64,
     since: Instant,
@@ -65,6 +47,7 @@ impl Visit {
         let visit = Self {
             traffic: Arc::new(Traffic::new(patience)),
             requests: AtomicUsize::new(0),
+            has_asked: AtomicBool::new(false),
             idle_since: AtomicU64::new(0),
             since,
             way: Notify::new(),
@@ -80,6 +63,7 @@ impl Visit {
     /// Notes that a request is being answered, until the answer is dropped.
     pub(super) fn request(self: &Arc<Self>) -> Asking {
         let others = self.requests.fetch_add(1, Ordering::Relaxed);
+        self.has_asked.store(true, Ordering::Relaxed);
         Asking {
             visit: Arc::clone(self),
             is_beside: others > 0,
@@ -96,6 +80,15 @@ impl Visit {
     pub(super) fn idle_ms(&self) -> Option<u64> {
         let since = self.idle_since.load(Ordering::Relaxed);
         (!self.is_busy()).then(|| self.now().saturating_sub(since))
+    }
+
+    /// Whether it was accepted no longer ago than `grace`, and its first request is yet to come.
+    pub(super) fn is_new(&self, grace: Duration) -> bool {
+        let age = || {
+            self.now()
+                .saturating_sub(self.idle_since.load(Ordering::Relaxed))
+        };
+        !self.has_asked.load(Ordering::Relaxed) && u128::from(age()) < grace.as_millis()
     }
 
     /// Completes when this connection is to make way.
@@ -360,6 +353,20 @@ mod tests {
         assert!(places.take(from(4), true).is_ok());
         assert!(is_told(&busy));
         drop(second);
+    }
+
+    /// Of a thousand clients that came while a server stopped one or two got no answer.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_new_until_its_first_request_and_for_no_longer_than_its_grace() {
+        let places = places(2, 100);
+        let grace = Duration::from_secs(1);
+        let (silent, _first) = places.take(from(1), true).unwrap();
+        let (asking, _second) = places.take(from(2), true).unwrap();
+        assert!(silent.is_new(grace) && asking.is_new(grace));
+        drop(asking.request());
+        assert!(!asking.is_new(grace), "it was answered");
+        tokio::time::advance(grace).await;
+        assert!(!silent.is_new(grace), "it said nothing for too long");
     }
 
     #[tokio::test]

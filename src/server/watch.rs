@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::reload::Reload;
+use crate::config::Reload;
 
 /// 2 s: a changed file is in use before whoever changed it looks. Asking costs one call of the kernel a file; a notifier
 /// of the kernel would miss what mounted folders and replaced links do.

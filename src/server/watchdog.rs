@@ -2,21 +2,10 @@
 //! the store's writer takes its turns. A writer that hangs, in the disk or because nobody takes its answers, is told of
 //! by silence.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use tokio::time::MissedTickBehavior;
 
+use crate::config::Watchdog;
 use crate::store::Store;
-
-/// Who is to be told, and how often.
-#[derive(Clone)]
-pub struct Watchdog {
-    /// From one time to the next: a part of what the service manager waits for.
-    pub interval: Duration,
-    /// Tells it. Must not block.
-    pub feed: Arc<dyn Fn() + Send + Sync>,
-}
 
 /// Feeds it for as long as the writer has taken a turn since the time before. Never ends.
 pub(super) async fn run(watchdog: Option<Watchdog>, store: Store) {

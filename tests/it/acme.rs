@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use chatd::config::Config;
-use chatd::server::{Acme, TlsSource};
+use chatd::config::{Acme, Config, TlsSource};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;

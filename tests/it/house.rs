@@ -53,6 +53,40 @@ const PLAN: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
+    (
+        "config",
+        &[
+            "accounts",
+            "budget",
+            "chat",
+            "hub",
+            "limits",
+            "store",
+            "transport",
+            "web",
+        ],
+    ),
+    (
+        "server",
+        &[
+            "accounts",
+            "budget",
+            "chat",
+            "config",
+            "contract",
+            "engineio",
+            "gateway",
+            "http",
+            "hub",
+            "limits",
+            "metrics",
+            "model",
+            "store",
+            "transport",
+            "verbs",
+            "web",
+        ],
+    ),
 ];
 
 /// The rooms of the store, likewise: its folders, and the files beside them.
@@ -109,7 +143,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// The modules that build the house, and so may name all of it.
-const BUILDERS: &[&str] = &["config", "server", "cli", "main", "lib"];
+const BUILDERS: &[&str] = &["cli", "main", "lib"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -6,8 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use chatd::budget::{Budget, Pool, STREAM_BYTES};
-use chatd::config::Config;
-use chatd::server::{ConnectionLimits, TlsSource};
+use chatd::config::{Config, ConnectionLimits, TlsSource};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode};

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chatd::config::Config;
-use chatd::server::{TlsFiles, TlsSource};
+use chatd::config::{Config, TlsFiles, TlsSource};
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;

@@ -1,15 +1,15 @@
-//! What a server is told: plain, validated values. `cli` makes one from flags, tests from [`Config::default`].
+//! All that a server is told.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::{ConnectionLimits, Reload, TlsSource, Watchdog};
 use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registration};
 use crate::budget::Budget;
 use crate::chat::Rules;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
-use crate::server::{ConnectionLimits, Reload, TlsSource, Watchdog};
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
 use crate::web::{PublicUrl, TrustedProxies};

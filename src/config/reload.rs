@@ -29,17 +29,17 @@ impl Reload {
     }
 
     /// For one who reads files.
-    pub(super) fn reader(&self) -> Reader {
+    pub(crate) fn reader(&self) -> Reader {
         Reader(self.0.subscribe())
     }
 }
 
 /// Hears when files are to be read again.
-pub(super) struct Reader(broadcast::Receiver<Reading>);
+pub(crate) struct Reader(broadcast::Receiver<Reading>);
 
 impl Reader {
     /// Completes when they are. What it gives is to be dropped once they were read.
-    pub(super) async fn asked(&mut self) -> Option<Reading> {
+    pub(crate) async fn asked(&mut self) -> Option<Reading> {
         match self.0.recv().await {
             Ok(reading) => Some(reading),
             Err(broadcast::error::RecvError::Lagged(_)) => None,

@@ -1,0 +1,34 @@
+//! The way out of the store: each change is announced once it is on disk, in commit order.
+
+use tokio::sync::mpsc;
+
+use super::Chat;
+use crate::store::Done;
+
+/// After so many answers the notifier lets other tasks run.
+const ANSWERS_A_TURN: usize = 256;
+/// 1 MiB: so it does once so many bytes more wait to be sent, lest a burst fill the outboxes of
+/// clients that read at full speed before their tasks have run.
+const BYTES_A_TURN: usize = 1 << 20;
+
+impl Chat {
+    /// Announces and answers what the writer commits, until the store is closed. This is the one place
+    /// by which changes leave the store. `waiting` returns how many bytes wait to be sent to clients.
+    pub async fn run(
+        self,
+        mut batches: mpsc::Receiver<Vec<Done>>,
+        waiting: impl Fn() -> usize + Send,
+    ) {
+        let mut before = waiting();
+        while let Some(batch) = batches.recv().await {
+            for (number, done) in batch.into_iter().enumerate() {
+                done.tell(|committed| self.announce(&committed));
+                let is_enough = waiting() > before + BYTES_A_TURN;
+                if is_enough || number % ANSWERS_A_TURN == ANSWERS_A_TURN - 1 {
+                    tokio::task::yield_now().await;
+                    before = waiting();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Who is told that the server works.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Who is to be told, and how often.
+#[derive(Clone)]
+pub struct Watchdog {
+    /// From one time to the next: a part of what the service manager waits for.
+    pub interval: Duration,
+    /// Tells it. Must not block.
+    pub feed: Arc<dyn Fn() + Send + Sync>,
+}

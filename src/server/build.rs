@@ -1,0 +1,229 @@
+//! The second part: the house is built bottom-up.
+//!
+//! ```text
+//! store -> chat, accounts -> gateway -> hub -> transport -> http -> background tasks
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::connections::Connections;
+use super::error::ServerError;
+use super::open::Opened;
+use super::{clock, demo, metrics, renewal, watchdog};
+use crate::accounts::Accounts;
+use crate::budget::{LEAST_PART, Portions};
+use crate::chat::Chat;
+use crate::config::Config;
+use crate::gateway::{Attendance, Expiry, Inbound, Outbound};
+use crate::http::{Http, Site};
+use crate::hub::{Io, IoConfig, Namespace};
+use crate::limits::Limits;
+use crate::model::Timestamp;
+use crate::store::{Done, Location, Store};
+use crate::transport::{Engine, EngineConfig};
+use crate::verbs::Verbs;
+
+/// A server that can answer.
+pub(super) struct House {
+    pub(super) store: Store,
+    pub(super) accounts: Accounts,
+    pub(super) chat: Chat,
+    pub(super) engine: Engine,
+    pub(super) http: Http,
+    pub(super) connections: Connections,
+    /// Announces what the writer has committed; ends once the store is closed.
+    pub(super) notifier: JoinHandle<()>,
+    /// All that runs beside the doors.
+    pub(super) background: JoinHandle<()>,
+    pub(super) data: Location,
+    pub(super) shutdown_grace: Duration,
+}
+
+impl House {
+    /// Builds it, and opens its doors.
+    pub(super) async fn build(opened: Opened) -> Result<Self, ServerError> {
+        warn_of_store(&opened.store);
+        let (config, store) = (&opened.config, &opened.store);
+        let talk = Talk::build(config, store, opened.batches)?;
+        let verbs = Verbs {
+            accounts: talk.accounts.clone(),
+            chat: talk.chat.clone(),
+            limits: Arc::clone(&opened.limits),
+            clock: Timestamp::now,
+        };
+        let sockets = Sockets::build(config, &talk, verbs.clone());
+        let site = Site {
+            proxies: config.trusted_proxies.clone(),
+            public: config.public_url.clone(),
+            answers: Portions::new(config.budget.answers.clone(), LEAST_PART),
+            shown: match config.demo {
+                true => demo::prepare(&talk.accounts, &talk.chat, Timestamp::now()).await?,
+                false => Vec::new(),
+            },
+        };
+        let http = Http::new(verbs, sockets.engine.clone(), site);
+        let sources = metrics::Sources {
+            engine: sockets.engine.clone(),
+            namespace: talk.namespace.clone(),
+            chat: talk.chat.clone(),
+            store: store.clone(),
+            connections: opened.connections.clone(),
+            budget: config.budget.clone(),
+            data: config.data.clone(),
+            is_private: config
+                .metrics
+                .is_some_and(|address| address.ip().is_loopback()),
+            opening: opened.took,
+        };
+        let metrics = metrics::serve(opened.metrics, sources);
+        let (reload, accounts) = (config.reload.clone(), talk.accounts.clone());
+        let keys = renewal::watch_keys(config.jwks.clone(), reload.clone(), accounts);
+        let certificates =
+            renewal::keep_certificates(config.tls.clone(), opened.authority, reload, opened.tls);
+        let watchdog = watchdog::run(config.watchdog.clone(), store.clone());
+        let sweeps = sockets.sweeps(opened.limits);
+        let background = tokio::spawn(async move {
+            tokio::join!(metrics, keys, certificates, watchdog, sweeps);
+        });
+        let _ = opened.http.set(http.clone());
+        Ok(Self {
+            store: opened.store,
+            accounts: talk.accounts,
+            chat: talk.chat,
+            engine: sockets.engine,
+            http,
+            connections: opened.connections,
+            notifier: talk.notifier,
+            background,
+            data: opened.config.data,
+            shutdown_grace: opened.config.shutdown_grace,
+        })
+    }
+}
+
+/// Logs what is odd about the clock or short on the disk.
+fn warn_of_store(store: &Store) {
+    if let Some(oddity) = clock::oddity(Timestamp::now(), store.last_at()) {
+        tracing::warn!("{oddity}; set the clock, as by `timedatectl set-ntp true`");
+    }
+    if let Some(shortage) = store.shortage() {
+        tracing::error!("{shortage}");
+    }
+}
+
+/// The verbs, and who hears what comes of them.
+struct Talk {
+    namespace: Namespace,
+    outbound: Arc<Outbound>,
+    chat: Chat,
+    accounts: Accounts,
+    notifier: JoinHandle<()>,
+}
+
+impl Talk {
+    fn build(
+        config: &Config,
+        store: &Store,
+        batches: mpsc::Receiver<Vec<Done>>,
+    ) -> Result<Self, ServerError> {
+        let namespace = Namespace::new("/");
+        let keys = store.cursor_keys();
+        let outbound = Outbound::new(namespace.clone(), keys.clone(), store.last_entry());
+        let outbound = Arc::new(outbound);
+        let chat = Chat::new(
+            store.clone(),
+            Arc::clone(&outbound) as _,
+            config.rules,
+            keys,
+        );
+        let outboxes = config.budget.outboxes.clone();
+        let notifier = tokio::spawn(chat.clone().run(batches, move || outboxes.used()));
+        let accounts = Accounts::new(
+            store.clone(),
+            config.passwords.clone(),
+            config.registration,
+            config.token_lifetime,
+            config.foreign_tokens.clone(),
+            Arc::clone(&outbound) as _,
+            config.budget.verified_tokens,
+        )?;
+        for warning in accounts.warnings() {
+            tracing::warn!("{warning}");
+        }
+        if accounts.awaits_admin_by_command() {
+            tracing::info!(
+                "there is no account yet: the app's users come by its tokens; make an administrator by `chatd user add NAME --admin`"
+            );
+        }
+        Ok(Self {
+            namespace,
+            outbound,
+            chat,
+            accounts,
+            notifier,
+        })
+    }
+}
+
+/// The door of Socket.IO.
+struct Sockets {
+    engine: Engine,
+    io: Io,
+    expiry: Arc<Expiry>,
+    attendance: Arc<Attendance>,
+}
+
+impl Sockets {
+    fn build(config: &Config, talk: &Talk, verbs: Verbs) -> Self {
+        let budget = &config.budget;
+        let expiry = Arc::new(Expiry::default());
+        let attendance = Arc::new(Attendance::new(
+            talk.chat.clone(),
+            talk.namespace.clone(),
+            budget.subscriptions,
+        ));
+        let inbound = Inbound::new(
+            verbs,
+            Arc::clone(&attendance),
+            Arc::clone(&expiry),
+            Arc::clone(&talk.outbound),
+            budget.recovery_places,
+        );
+        let hub = IoConfig {
+            half_received: budget.half_received.clone(),
+            ..config.io.clone()
+        };
+        let io = Io::new(hub, vec![(talk.namespace.clone(), Arc::new(inbound))]);
+        let origins = config.engine.origins.clone();
+        let engine = EngineConfig {
+            budget: budget.clone(),
+            origins: origins.at_home(config.public_url.clone()),
+            ..config.engine.clone()
+        };
+        let engine = Engine::new(engine, Arc::new(io.clone()));
+        Self {
+            engine,
+            io,
+            expiry,
+            attendance,
+        }
+    }
+
+    /// Forgets what is over, from time to time; never completes.
+    fn sweeps(&self, limits: Arc<Limits>) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let (io, expiry) = (self.io.clone(), Arc::clone(&self.expiry));
+        let attendance = Arc::clone(&self.attendance);
+        async move {
+            tokio::join!(
+                io.sweep(),
+                expiry.run(Timestamp::now),
+                attendance.run(Timestamp::now),
+                limits.sweep(),
+            );
+        }
+    }
+}

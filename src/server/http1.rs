@@ -1,0 +1,73 @@
+//! HTTP/1.1 on one connection: its requests answered one after another, until it ends or becomes a WebSocket.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::ending::Ending;
+use super::pace::Paced;
+use super::places::{Asking, Visit};
+use crate::transport::Body;
+
+/// How long a client may take to send a request's headers, and how long a connection may idle between two requests.
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// 16 KiB of headers: twice what browsers send with every cookie and token they have.
+pub(super) const MAX_HEADER_BYTES: usize = 16 * 1024;
+/// More headers than any client sends.
+const MAX_HEADERS: usize = 64;
+
+/// Answers the requests of one connection by HTTP/1.1, until it ends or becomes a WebSocket.
+pub(super) async fn speak_http1<I, H, F>(io: I, handle: H, visit: Arc<Visit>, ending: Ending)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let asked = Arc::clone(&visit);
+    let service = service_fn(move |request| {
+        let (asking, response) = (asked.request(), handle(request));
+        async move { Ok::<_, Infallible>(held(response.await, asking)) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = visit.makes_way() => return,
+        () = ending.begins(&visit) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection => ended,
+                () = ending.is_due(&visit) => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// A connection that becomes a WebSocket is no longer HTTP's, and one whose answer is streamed is busy until it is sent.
+fn held(response: Response<Body>, asking: Asking) -> Response<Body> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        asking.upgrade();
+        return response;
+    }
+    response.map(|body| match body {
+        Body::Stream(_) => Body::stream(Paced::new(body, asking)),
+        body => body,
+    })
+}

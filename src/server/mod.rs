@@ -1,0 +1,34 @@
+//! Builds the house, serves, and closes it: [`run`] is open -> build -> serve -> drain, a file each.
+//!
+//! Below that are the connections of clients: [`Connections`] accepts and counts them, TLS and HTTP
+//! are spoken on each, and a connection that is in the way of others makes room.
+
+mod build;
+pub mod clock;
+mod connections;
+mod control;
+mod demo;
+mod drain;
+mod ending;
+mod error;
+mod http1;
+mod http2;
+mod metrics;
+mod open;
+mod pace;
+mod places;
+mod plain;
+mod renewal;
+mod run;
+mod serve;
+mod tls;
+mod turns;
+mod watch;
+mod watchdog;
+
+pub use connections::Connections;
+pub use control::{Door, control_socket};
+pub use demo::DemoError;
+pub use error::ServerError;
+pub use run::run;
+pub use tls::TlsError;
