@@ -8,7 +8,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-use crate::transport::Body;
+use crate::web::Body;
 
 /// 32 KiB: so many bytes of a page cost as much as a request by itself does.
 pub(super) const BYTES_A_REQUEST: u64 = 32 << 10;

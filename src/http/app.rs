@@ -24,9 +24,9 @@ use crate::contract::{Code, Refusal};
 use crate::limits::{Key, Kind, Limits};
 use crate::metrics::METRICS;
 use crate::model::UserId;
-use crate::transport::{self, Body, Engine, Reception};
+use crate::transport::Engine;
 use crate::verbs::{Clock, Verbs};
-use crate::web::{self, Below, Origins, PublicUrl, Seldom};
+use crate::web::{self, Below, Body, Origins, PublicUrl, Reception, Seldom};
 
 /// Where the sessions are.
 const SOCKET_IO: &str = "/socket.io";
@@ -114,7 +114,7 @@ impl Http {
         let app = &self.app;
         let sender = app.proxies.sender(peer, tls, request.headers());
         if let Some(reception) = request.extensions_mut().get_mut::<Reception>() {
-            reception.set_address(transport::counted(sender.address));
+            reception.set_address(web::counted(sender.address));
         }
         request.extensions_mut().insert(sender);
         if let Some(answer) = app.lead_elsewhere(&mut request) {
@@ -246,8 +246,8 @@ impl App {
             _ => return Ok(response),
         };
         let person = person.map(|person| (Owner::Person(person.get()), ANSWERS_OF_A_PERSON));
-        let address = transport::counted(address)
-            .map(|address| (Owner::Address(address), ANSWERS_OF_AN_ADDRESS));
+        let address =
+            web::counted(address).map(|address| (Owner::Address(address), ANSWERS_OF_AN_ADDRESS));
         let mut portion = self.answers.portion(person.into_iter().chain(address));
         if !portion.grow(bytes.len()) {
             METRICS.refused_answers.inc();
@@ -293,7 +293,7 @@ pub fn starting(path: &str) -> Response<Body> {
 impl App {
     /// Counts one of this kind for an address, unless it is too much. This machine's own is not counted.
     pub(super) fn allow(&self, kind: Kind, address: IpAddr) -> Result<(), ApiError> {
-        match transport::counted(address) {
+        match web::counted(address) {
             Some(address) => Ok(self.limits.check(kind, Key::Address(address))?),
             None => Ok(()),
         }

@@ -6,7 +6,7 @@ use hyper::{Method, Response, StatusCode};
 use super::answer::json;
 use crate::contract::{Code, Failed, Refusal};
 use crate::metrics::METRICS;
-use crate::transport::Body;
+use crate::web::Body;
 
 /// A refusal: `{"success":false,"error":{"code":"…","message":"…"}}` and its status.
 #[derive(Debug)]

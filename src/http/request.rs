@@ -15,8 +15,7 @@ use super::error::ApiError;
 use crate::accounts::{Admin, Caller};
 use crate::contract::{Code, FieldError, Refusal};
 use crate::limits::{Key, Kind};
-use crate::transport::{self, BodyError, read_body};
-use crate::web::{self, Sender};
+use crate::web::{self, BodyError, Sender, read_body};
 
 /// 16 KiB: a registration with the longest avatar URL, four times over.
 const MAX_BODY: usize = 16 * 1024;
@@ -53,7 +52,7 @@ pub(super) fn sender(request: &Request<Incoming>) -> Option<Sender> {
 
 /// The address by which the request is counted; `None` on this machine.
 pub(super) fn address(request: &Request<Incoming>) -> Option<IpAddr> {
-    transport::counted(sender(request)?.address)
+    web::counted(sender(request)?.address)
 }
 
 /// So many rows of a page cost as much as a request by itself does.

@@ -6,7 +6,8 @@
 
 use hyper::header::USER_AGENT;
 
-use crate::transport::{Handshake, query_pairs};
+use crate::transport::Handshake;
+use crate::web::query_pairs;
 
 /// A client library, by how it calls its listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

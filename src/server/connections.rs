@@ -23,8 +23,7 @@ use crate::budget::{Budget, LEAST_PART, Portions, SOCKET_BUFFER};
 use crate::config::ConnectionLimits;
 use crate::limits::{Key, Kind, Limits, Rates};
 use crate::metrics::METRICS;
-use crate::transport::{Body, Reception, Stream, counted};
-use crate::web::{Seldom, TrustedProxies};
+use crate::web::{Body, Reception, Seldom, Stream, TrustedProxies, counted};
 
 /// After a failed accept (no more file descriptors, mostly): long enough not to spin, short enough not to be noticed.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

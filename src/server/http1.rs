@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::ending::Ending;
 use super::pace::Paced;
 use super::places::{Asking, Visit};
-use crate::transport::Body;
+use crate::web::Body;
 
 /// How long a client may take to send a request's headers, and how long a connection may idle between two requests.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);

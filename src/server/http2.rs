@@ -21,7 +21,7 @@ use super::pace::{Pace, Paced, Tails};
 use super::places::Visit;
 use crate::budget::{Owner, Portion, Portions, STREAM_BYTES, STREAMS_OF_AN_ADDRESS};
 use crate::metrics::METRICS;
-use crate::transport::{Body, Traffic};
+use crate::web::{Body, Traffic};
 
 /// 100 requests at once by one HTTP/2 connection, as browsers expect.
 const MAX_STREAMS: u32 = 100;

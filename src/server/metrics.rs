@@ -20,8 +20,8 @@ use crate::hub::Namespace;
 use crate::limits::Kind;
 use crate::metrics::{METRICS, Readings};
 use crate::store::{Location, Store};
-use crate::transport::{Body, Engine};
-use crate::web;
+use crate::transport::Engine;
+use crate::web::{self, Body};
 
 /// 8: a pair of scrapers, and somebody with curl. More wait until one of them has gone.
 const MAX_CONNECTIONS: usize = 8;

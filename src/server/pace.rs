@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::places::Asking;
-use crate::transport::{Body, Traffic};
+use crate::web::{Body, Traffic};
 
 /// 16 KiB: as much of an answer is given to an HTTP/2 stream at once, and is a frame of it.
 const STEP: usize = 16 << 10;

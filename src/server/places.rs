@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::budget::Portion;
 use crate::config::ConnectionLimits;
 use crate::metrics::METRICS;
-use crate::transport::Traffic;
+use crate::web::Traffic;
 
 /// 64: of so many places one makes way at a time, and at least one. Looking for them costs a look at all.
 const BATCH: usize = 64;

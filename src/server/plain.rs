@@ -5,8 +5,7 @@ use std::io;
 use hyper::Uri;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::transport::Stream;
-use crate::web::Origin;
+use crate::web::{Origin, Stream};
 
 /// 8 KiB of a request are looked at: its first line, and the `Host` header.
 const MAX_HEAD_BYTES: usize = 8 << 10;

@@ -23,8 +23,7 @@ use tokio_rustls::server::TlsStream;
 use super::plain;
 use super::turns::Turns;
 use crate::config::{Acme, TlsFiles};
-use crate::transport::Stream;
-use crate::web::Seldom;
+use crate::web::{Seldom, Stream};
 
 /// How long a client may take to agree on a key.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -11,14 +11,12 @@
 //! One session has one outbox, bounded in bytes, and their sum is too. A session whose client does not take what waits
 //! for it is closed, and what it held is given back; the client may come back and catch up.
 
-mod body;
 mod frame;
 mod frames;
 mod outbox;
 mod polling;
 mod refusals;
 mod registry;
-mod stream;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -29,16 +27,13 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
-pub use body::{Body, BodyError, Reception, read_body};
 pub use frame::Frame;
-pub use registry::{Census, Connection, SessionId, counted};
-pub use stream::{Stream, Traffic};
+pub use registry::{Census, Connection, SessionId};
 
 use crate::budget::{Budget, Pool};
 pub use crate::engineio::{CloseReason, Heartbeat};
 use crate::engineio::{Packet, Stage};
-pub use crate::web::Origins;
-use crate::web::{self, Verdict};
+use crate::web::{self, Body, Origins, Verdict};
 use refusals::Refusals;
 use registry::{Live, Registry};
 use tokio_util::task::TaskTracker;
@@ -224,12 +219,6 @@ struct Query {
     transport: Option<TransportKind>,
     sid: Option<String>,
     revision_4: bool,
-}
-
-/// The pairs of a handshake's query, decoded.
-pub fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> {
-    form_urlencoded::parse(query.as_bytes())
-        .map(|(key, value)| (key.into_owned(), value.into_owned()))
 }
 
 impl Query {

@@ -13,11 +13,11 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::body::{BodyError, read_body};
 use super::outbox::{Polled, Watched, has_last_words};
 use super::registry::Live;
-use super::{Body, Refusal, Shared};
+use super::{Refusal, Shared};
 use crate::engineio::{CloseReason, Packet, SEPARATOR, Stage, decode_payload};
+use crate::web::{Body, BodyError, read_body};
 
 /// How long the last words of a session that this side closed wait for a GET.
 const LAST_WORDS: Duration = Duration::from_secs(30);

@@ -19,6 +19,7 @@ use super::{Receiver, Refusal, Shared};
 use crate::budget::{Pool, Share};
 use crate::engineio::{CloseReason, Output, Packet, Session, Stage};
 use crate::metrics::METRICS;
+use crate::web::counted;
 
 /// Random bytes of a session id: 120 bits, as the reference has.
 const RANDOM_BYTES: usize = 15;
@@ -242,22 +243,6 @@ pub struct Census {
     pub bytes: usize,
     /// Bytes of the session that has most.
     pub largest_bytes: usize,
-}
-
-/// Under which address somebody is counted: IPv6 by its /64, since a household has all of one. Loopback is not: whoever
-/// comes from there is this machine's own, or comes through its proxy, and then all do.
-pub fn counted(address: IpAddr) -> Option<IpAddr> {
-    let address = address.to_canonical();
-    if address.is_loopback() {
-        return None;
-    }
-    Some(match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-    })
 }
 
 impl Registry {

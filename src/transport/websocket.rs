@@ -28,14 +28,14 @@ use tokio_tungstenite::tungstenite;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
-use super::body::UNCOUNTED;
 use super::frame::{Frame, PONG};
 use super::frames::Frames;
 use super::outbox::Hurry;
 use super::registry::Live;
-use super::{Body, Refusal, Shared, Stream};
-use crate::budget::Share;
+use super::{Refusal, Shared};
+use crate::budget::{Share, UNCOUNTED_HALF as UNCOUNTED};
 use crate::engineio::{CloseReason, Packet, ProbeOutput, Stage};
+use crate::web::{Body, Stream};
 
 /// 1,000 bytes: most messages fit, and it is of a size that the allocator keeps at hand.
 const READ_BUFFER: usize = 1_000;

@@ -1,15 +1,25 @@
-//! HTTP's ground floor: whose page a request comes from, from which client, and how that client names this server.
-//! Knows nothing of chat.
+//! HTTP's ground floor: bodies, connections, and whose page a request comes from, from which client,
+//! and how that client names this server. Knows nothing of chat.
 
+mod address;
+mod body;
 mod called;
 mod forwarded;
 mod origin;
 mod proxy;
 mod public;
+mod query;
+mod reception;
 mod seldom;
+mod stream;
 
+pub use address::counted;
+pub use body::Body;
 pub use called::{base_url, is_loopback};
 pub use origin::{Allowed, Origin, OriginError, Origins, Verdict, say};
 pub use proxy::{Network, NetworkError, Sender, TrustedProxies};
 pub use public::{Below, PublicUrl, PublicUrlError};
+pub use query::query_pairs;
+pub use reception::{BodyError, Reception, read_body};
 pub use seldom::Seldom;
+pub use stream::{Stream, Traffic};

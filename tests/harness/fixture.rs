@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chatd::hub::{Io, IoConfig};
 use chatd::server::Connections;
-use chatd::transport::{Body, Engine, EngineConfig, Heartbeat, Origins};
+use chatd::transport::{Engine, EngineConfig, Heartbeat};
+use chatd::web::{Body, Origins};
 use hyper::{Response, StatusCode};
 use tokio::net::TcpListener;
 

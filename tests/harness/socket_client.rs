@@ -143,7 +143,7 @@ impl Peer {
                 )
             })
             .collect();
-        let pairs = chatd::transport::query_pairs(&kept.query);
+        let pairs = chatd::web::query_pairs(&kept.query);
         let query: serde_json::Map<String, serde_json::Value> =
             pairs.map(|(name, value)| (name, value.into())).collect();
         let now = Timestamp::now();

@@ -4,7 +4,8 @@
 use std::process::Stdio;
 
 use chatd::config::Config;
-use chatd::transport::{EngineConfig, Origins};
+use chatd::transport::EngineConfig;
+use chatd::web::Origins;
 use chatd::web::{PublicUrl, TrustedProxies};
 use http_body_util::Full;
 use hyper::Request;

@@ -9,14 +9,13 @@ const PLAN: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("model", &[]),
     ("engineio", &[]),
-    // What of HTTP is the same for sessions, routes and the page.
-    ("web", &[]),
+    ("web", &["budget"]),
     ("socketio", &[]),
     ("store", &["budget", "model"]),
     ("accounts", &["model", "store"]),
     ("chat", &["model", "store"]),
     ("transport", &["budget", "engineio", "web"]),
-    ("hub", &["budget", "socketio", "transport"]),
+    ("hub", &["budget", "socketio", "transport", "web"]),
     ("limits", &["budget", "model"]),
     // All that goes over the wire, once: above the truth, below both doors.
     (
@@ -136,6 +135,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "metrics",
         "the counters are global: they are not handed in yet",
     ),
+    ("web", "metrics", "likewise"),
     ("transport", "metrics", "likewise"),
     ("limits", "metrics", "likewise"),
     ("gateway", "metrics", "likewise"),

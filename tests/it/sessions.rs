@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chatd::config::Config;
-use chatd::transport::{EngineConfig, Heartbeat, Origins};
+use chatd::transport::{EngineConfig, Heartbeat};
+use chatd::web::Origins;
 use serde_json::json;
 
 use crate::support::{Heard, Reply, TestServer, config, soon};

@@ -13,7 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, admin, base_url, body, operator};
 use crate::http::router::PathParams;
 use crate::model::{User, UserId};
-use crate::transport::Body;
+use crate::web::Body;
 
 reads! {
     /// What an invite is to be.

@@ -13,7 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{address, body, caller};
 use crate::limits::{Key, Kind};
 use crate::model::Username;
-use crate::transport::Body;
+use crate::web::Body;
 
 fn logged_in(status: StatusCode, login: Login) -> Response<Body> {
     answer::data(status, LoggedIn::from(login))

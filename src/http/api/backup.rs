@@ -20,7 +20,7 @@ use crate::contract::{Code, Refusal};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::admin;
-use crate::transport::Body;
+use crate::web::Body;
 
 /// 64 KiB: how much of the file is in memory at once.
 const CHUNK_BYTES: usize = 64 << 10;

@@ -17,7 +17,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge};
 use crate::http::router::PathParams;
 use crate::model::{Cursor, MessageId, UserId};
-use crate::transport::Body;
+use crate::web::Body;
 
 reads! {
     /// Which chats.

@@ -12,7 +12,7 @@ use crate::contract::{Code, events};
 use crate::http::app::App;
 use crate::http::assets::{CONTENT_SECURITY_POLICY, is_known};
 use crate::http::router::ROUTES;
-use crate::transport::Body;
+use crate::web::Body;
 
 /// The documents and the page.
 #[derive(Default)]

@@ -21,8 +21,7 @@ use crate::http::request::{allow, base_url, operator, sender};
 use crate::http::router::PathParams;
 use crate::limits::Kind;
 use crate::model::Timestamp;
-use crate::transport::Body;
-use crate::web::Verdict;
+use crate::web::{Body, Verdict};
 
 /// How long a code is known: far longer than one request takes.
 const LIFETIME_MS: u64 = 60_000;

@@ -12,7 +12,7 @@ use crate::http::app::App;
 use crate::http::assets::VERSION;
 use crate::http::error::ApiError;
 use crate::model::UserId;
-use crate::transport::Body;
+use crate::web::Body;
 
 /// Their tokens are made anew each time, so that a password or a logout by one who looks shuts out no other. `None` once
 /// one of them was disabled.

@@ -12,7 +12,7 @@ use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge};
 use crate::http::router::PathParams;
 use crate::model::{User, UserId};
-use crate::transport::Body;
+use crate::web::Body;
 
 /// A block of names that is gone through costs as much as so many rows.
 const ROWS_A_BLOCK: usize = 5;
