@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::metrics::METRICS;
+use crate::metrics::LimitMetrics;
 use crate::model::UserId;
 
 /// How many buckets new keys share while there is no room for more.
@@ -334,11 +334,12 @@ pub struct Limits {
     most_keys: usize,
     began: Instant,
     hasher: RandomState,
+    metrics: LimitMetrics,
 }
 
 impl Limits {
-    /// With these rates; so many keys of each kind have a bucket of their own.
-    pub fn new(rates: &Rates, most_keys: usize) -> Self {
+    /// With these rates; `most_keys` of each kind have a bucket of their own.
+    pub fn new(rates: &Rates, most_keys: usize, metrics: LimitMetrics) -> Self {
         let buckets = |rate: Option<Rate>| rate.map(|rate| Buckets::new(rate, most_keys));
         Self {
             buckets: rates.rates.map(buckets),
@@ -346,6 +347,7 @@ impl Limits {
             most_keys,
             began: Instant::now(),
             hasher: RandomState::new(),
+            metrics,
         }
     }
 
@@ -440,7 +442,7 @@ impl Limits {
         };
         buckets.take(self.now(), key).map_err(|wait| {
             tracing::debug!(kind = kind.as_str(), "a rate limit was met");
-            METRICS.limited(kind.as_str());
+            self.metrics.limited(kind.as_str());
             RateLimited {
                 retry_after_ms: wait.div_ceil(1_000_000).max(1),
             }
@@ -475,7 +477,7 @@ mod tests {
         for setting in settings {
             rates.set(setting.parse().unwrap());
         }
-        Limits::new(&rates, MAX_KEYS)
+        Limits::new(&rates, MAX_KEYS, LimitMetrics::default())
     }
 
     fn user(number: u64) -> Key<'static> {

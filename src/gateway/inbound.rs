@@ -188,7 +188,7 @@ impl Wish {
         match self.resume(user) {
             None => {
                 if self.pid.is_some() {
-                    METRICS.came_back(false);
+                    METRICS.events.came_back(false);
                 }
                 Connecting::Done(Ok(welcome(self.shared, self.socket, &caller)))
             }
@@ -200,7 +200,7 @@ impl Wish {
 
     /// Closes the session in place of a refusal: after that, a stock client would not come back by itself.
     fn put_off(&self, refusal: Refusal) -> Connecting {
-        METRICS.refused(refusal.code.as_str());
+        METRICS.events.refused(refusal.code.as_str());
         self.socket.close(CloseReason::ForcedClose);
         Connecting::Done(Err(hub::Refusal {
             message: refusal.message.into_owned(),
@@ -315,11 +315,11 @@ async fn welcome_back(
         (missed, _) => {
             tracing::debug!(%user, error = ?missed.err(), "a socket was not continued");
             shared.places.give_up(now, user, &lost.place);
-            METRICS.came_back(false);
+            METRICS.events.came_back(false);
             return welcome(shared, socket, caller);
         }
     };
-    METRICS.came_back(true);
+    METRICS.events.came_back(true);
     socket.continue_as(id);
     let back = Box::new(Back {
         events,
@@ -332,7 +332,7 @@ async fn welcome_back(
 
 /// Returns a refusal as a CONNECT_ERROR carries it.
 fn refused(refusal: Refusal) -> hub::Refusal {
-    METRICS.refused(refusal.code.as_str());
+    METRICS.events.refused(refusal.code.as_str());
     let ConnectError { message, data } = refusal.into();
     hub::Refusal {
         message,
@@ -600,7 +600,7 @@ impl Caller {
     }
 
     fn fail(self, refusal: &Refusal, client_id: Option<&ClientId>) {
-        METRICS.refused(refusal.code.as_str());
+        METRICS.events.refused(refusal.code.as_str());
         match self.ack {
             Some(ack) => ack.send(&(Failed::new(refusal),)),
             None => {

@@ -85,7 +85,7 @@ impl Listener for Outbound {
                 fresh: true,
                 ..
             } => {
-                METRICS.messages.inc();
+                METRICS.events.messages.inc();
                 let entry = message.id.into();
                 let received = Update::received(message);
                 self.tell(message.receiver_id, first(entry), &received, None);

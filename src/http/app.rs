@@ -229,7 +229,7 @@ impl App {
             HeaderValue::from_static("no-referrer"),
         );
         tracing::debug!(%method, status = response.status().as_u16(), "request");
-        METRICS.answered(response.status().as_u16());
+        METRICS.http.answered(response.status().as_u16());
         response
     }
 
@@ -250,7 +250,7 @@ impl App {
             web::counted(address).map(|address| (Owner::Address(address), ANSWERS_OF_AN_ADDRESS));
         let mut portion = self.answers.portion(person.into_iter().chain(address));
         if !portion.grow(bytes.len()) {
-            METRICS.refused_answers.inc();
+            METRICS.connections.refused_answers.inc();
             return Err(ApiError::crowded());
         }
         Ok(response.map(|_| Body::counted(bytes, portion)))

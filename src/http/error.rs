@@ -68,7 +68,7 @@ impl ApiError {
 
     pub(super) fn response(&self) -> Response<Body> {
         let refusal = &self.refusal;
-        METRICS.refused(refusal.code.as_str());
+        METRICS.events.refused(refusal.code.as_str());
         let status = StatusCode::from_u16(refusal.status());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = json(status, &Failed::new(refusal));

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::connections::Connections;
 use super::error::ServerError;
 use super::open::Opened;
-use super::{clock, demo, metrics, renewal, watchdog};
+use super::{clock, demo, renewal, scrapes, watchdog};
 use crate::accounts::Accounts;
 use crate::budget::{LEAST_PART, Portions};
 use crate::chat::Chat;
@@ -22,6 +22,7 @@ use crate::gateway::{Attendance, Expiry, Inbound, Outbound};
 use crate::http::{Http, Site};
 use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::model::Timestamp;
 use crate::store::{Done, Location, Store};
 use crate::transport::{Engine, EngineConfig};
@@ -55,7 +56,7 @@ impl House {
             limits: Arc::clone(&opened.limits),
             clock: Timestamp::now,
         };
-        let sockets = Sockets::build(config, &talk, verbs.clone());
+        let sockets = Sockets::build(config, &talk, verbs.clone(), &opened.metrics);
         let site = Site {
             proxies: config.trusted_proxies.clone(),
             public: config.public_url.clone(),
@@ -66,7 +67,8 @@ impl House {
             },
         };
         let http = Http::new(verbs, sockets.engine.clone(), site);
-        let sources = metrics::Sources {
+        let sources = scrapes::Sources {
+            metrics: opened.metrics.clone(),
             engine: sockets.engine.clone(),
             namespace: talk.namespace.clone(),
             chat: talk.chat.clone(),
@@ -79,7 +81,7 @@ impl House {
                 .is_some_and(|address| address.ip().is_loopback()),
             opening: opened.took,
         };
-        let metrics = metrics::serve(opened.metrics, sources);
+        let scrapes = scrapes::serve(opened.scrapers, sources);
         let (reload, accounts) = (config.reload.clone(), talk.accounts.clone());
         let keys = renewal::watch_keys(config.jwks.clone(), reload.clone(), accounts);
         let certificates =
@@ -87,7 +89,7 @@ impl House {
         let watchdog = watchdog::run(config.watchdog.clone(), store.clone());
         let sweeps = sockets.sweeps(opened.limits);
         let background = tokio::spawn(async move {
-            tokio::join!(metrics, keys, certificates, watchdog, sweeps);
+            tokio::join!(scrapes, keys, certificates, watchdog, sweeps);
         });
         let _ = opened.http.set(http.clone());
         Ok(Self {
@@ -178,7 +180,7 @@ struct Sockets {
 }
 
 impl Sockets {
-    fn build(config: &Config, talk: &Talk, verbs: Verbs) -> Self {
+    fn build(config: &Config, talk: &Talk, verbs: Verbs, metrics: &Metrics) -> Self {
         let budget = &config.budget;
         let expiry = Arc::new(Expiry::default());
         let attendance = Arc::new(Attendance::new(
@@ -201,6 +203,7 @@ impl Sockets {
         let origins = config.engine.origins.clone();
         let engine = EngineConfig {
             budget: budget.clone(),
+            metrics: metrics.sessions.clone(),
             origins: origins.at_home(config.public_url.clone()),
             ..config.engine.clone()
         };

@@ -22,7 +22,7 @@ use super::tls::Tls;
 use crate::budget::{Budget, LEAST_PART, Portions, SOCKET_BUFFER};
 use crate::config::ConnectionLimits;
 use crate::limits::{Key, Kind, Limits, Rates};
-use crate::metrics::METRICS;
+use crate::metrics::{ConnectionMetrics, Metrics};
 use crate::web::{Body, Reception, Seldom, Stream, TrustedProxies, counted};
 
 /// After a failed accept (no more file descriptors, mostly): long enough not to spin, short enough not to be noticed.
@@ -37,6 +37,7 @@ pub struct Connections {
     /// Spoken on every connection, if there is one.
     tls: Option<Arc<Tls>>,
     limits: Arc<Limits>,
+    metrics: ConnectionMetrics,
     reception: Reception,
     streams: Portions,
     proxies: TrustedProxies,
@@ -54,10 +55,11 @@ pub struct Connections {
 impl Default for Connections {
     /// Without TLS and limits of a rate.
     fn default() -> Self {
-        let limits = Arc::new(Limits::new(&Rates::off(), 0));
-        let room = ConnectionLimits::default();
+        let metrics = Metrics::default();
+        let limits = Arc::new(Limits::new(&Rates::off(), 0, metrics.limits));
+        let (room, proxies) = (ConnectionLimits::default(), TrustedProxies::default());
         let budget = &Budget::default();
-        Self::new(room, None, limits, budget, TrustedProxies::default())
+        Self::new(room, None, limits, budget, proxies, metrics.connections)
     }
 }
 
@@ -70,6 +72,7 @@ impl Connections {
         limits: Arc<Limits>,
         budget: &Budget,
         proxies: TrustedProxies,
+        metrics: ConnectionMetrics,
     ) -> Self {
         let reception = Reception::new(Portions::new(budget.half_received.clone(), LEAST_PART));
         let receiving = reception.stopping.clone();
@@ -79,7 +82,8 @@ impl Connections {
             reception,
             streams: Portions::new(budget.streams.clone(), LEAST_PART),
             proxies,
-            places: Places::new(room),
+            places: Places::new(room, metrics.clone()),
+            metrics,
             tasks: TaskTracker::new(),
             receiving,
             ending: Ending::default(),
@@ -168,6 +172,7 @@ impl Connections {
         let allowance = Allowance {
             streams: self.streams.clone(),
             address: limited,
+            refused: self.metrics.refused_answers.clone(),
         };
         let handle = move |request| handle(receiving(request, &reception), peer);
         let ending = self.ending.clone();
@@ -192,7 +197,7 @@ impl Connections {
                     let checked = self.limits.check(Kind::Handshakes, Key::Address(address));
                     checked.is_err()
                 }) {
-                    METRICS.turned_away("handshakes");
+                    self.metrics.turned_away("handshakes");
                     if let Some(count) = self.hurried.now() {
                         tracing::info!(
                             count,
@@ -222,7 +227,7 @@ impl Connections {
 
     /// Closes a connection for which there is no place.
     fn refuse(&self, stream: &TcpStream, why: NoPlace) {
-        METRICS.turned_away(match why {
+        self.metrics.turned_away(match why {
             NoPlace::Full => "full",
             NoPlace::Address => "address",
         });

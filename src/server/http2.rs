@@ -20,7 +20,7 @@ use super::http1::{HEADER_TIMEOUT, MAX_HEADER_BYTES};
 use super::pace::{Pace, Paced, Tails};
 use super::places::Visit;
 use crate::budget::{Owner, Portion, Portions, STREAM_BYTES, STREAMS_OF_AN_ADDRESS};
-use crate::metrics::METRICS;
+use crate::metrics::Counter;
 use crate::web::{Body, Traffic};
 
 /// 100 requests at once by one HTTP/2 connection, as browsers expect.
@@ -45,6 +45,8 @@ pub(super) struct Allowance {
     pub(super) streams: Portions,
     /// Of whom it is, if they are counted.
     pub(super) address: Option<IpAddr>,
+    /// Counts the requests for which there is no room.
+    pub(super) refused: Counter,
 }
 
 impl Allowance {
@@ -59,7 +61,6 @@ impl Allowance {
 
 /// Refuses a request for which there is no room.
 fn crowded() -> Response<Body> {
-    METRICS.refused_answers.inc();
     let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
@@ -94,6 +95,9 @@ pub(super) async fn speak_http2<I, H, F>(
         name_host(&mut request);
         let mut asking = asked.request();
         let has_room = !asking.is_beside() || asking.hold(allowance.take());
+        if !has_room {
+            allowance.refused.inc();
+        }
         // In a box, which is freed once there is an answer: until that is sent, no more is kept of the request.
         let response = has_room.then(|| Box::pin(handle(request)));
         let tails = Arc::clone(&of_streams);
@@ -159,7 +163,7 @@ async fn worn_out(visit: &Visit, tails: &Tails) {
             return;
         }
         if tails.are_stuck(patience) && !visit.traffic.was_blocked() {
-            METRICS.cut("slow");
+            visit.traffic.was_slow();
             return;
         }
     }
@@ -177,7 +181,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
             tokio::select! {
                 () = stream => {}
                 // Without its task the stream is reset, and what it had to send is dropped.
-                () = watched.is_stuck(&traffic) => METRICS.cut("slow"),
+                () = watched.is_stuck(&traffic) => traffic.was_slow(),
             }
         }));
     }

@@ -12,11 +12,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::connections::Connections;
 use super::control::Door;
 use super::error::ServerError;
-use super::metrics;
+use super::scrapes;
 use super::tls::{AcmeState, Tls};
 use crate::config::{Config, TlsSource};
 use crate::http::{self, Http};
 use crate::limits::Limits;
+use crate::metrics::{METRICS, Metrics};
 use crate::model::FIRST_OWN_ID;
 use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreOptions};
 
@@ -34,7 +35,9 @@ pub(super) struct Opened {
     pub(super) connections: Connections,
     /// Set once requests can be answered.
     pub(super) http: Arc<OnceLock<Http>>,
-    pub(super) metrics: Option<TcpListener>,
+    pub(super) metrics: Metrics,
+    /// Where metrics are asked for, if anywhere.
+    pub(super) scrapers: Option<TcpListener>,
     pub(super) store: Store,
     /// What the writer has done, in commit order.
     pub(super) batches: mpsc::Receiver<Vec<Done>>,
@@ -70,20 +73,26 @@ pub(super) async fn open(
     shutdown: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<Option<(Opened, Entrance)>, ServerError> {
     let (tls, authority) = open_tls(config.tls.as_ref())?;
-    let limits = Arc::new(Limits::new(&config.rates, config.budget.limit_keys));
+    let metrics = METRICS.clone();
+    let limits = Arc::new(Limits::new(
+        &config.rates,
+        config.budget.limit_keys,
+        metrics.limits.clone(),
+    ));
     let connections = Connections::new(
         config.connections,
         tls.clone(),
         Arc::clone(&limits),
         &config.budget,
         config.trusted_proxies.clone(),
+        metrics.connections.clone(),
     );
     let http = Arc::default();
     let mut entrance = enter(door, &connections, Arc::clone(&http), tls.is_some());
-    let metrics = match config.metrics {
+    let scrapers = match config.metrics {
         None => None,
         Some(address) => {
-            let listening = metrics::listen(address).await;
+            let listening = scrapes::listen(address).await;
             Some(listening.map_err(|error| ServerError::Metrics(address, error))?)
         }
     };
@@ -106,6 +115,7 @@ pub(super) async fn open(
         connections,
         http,
         metrics,
+        scrapers,
         store,
         batches,
         took: began.elapsed(),

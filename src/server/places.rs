@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::budget::Portion;
 use crate::config::ConnectionLimits;
-use crate::metrics::METRICS;
+use crate::metrics::ConnectionMetrics;
 use crate::web::Traffic;
 
 /// 64: of so many places one makes way at a time, and at least one. Looking for them costs a look at all.
@@ -43,13 +43,14 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    fn new(since: Instant, patience: Duration) -> Self {
+    fn new(shared: &Shared) -> Self {
+        let (patience, slow) = (shared.limits.patience, shared.metrics.slow());
         let visit = Self {
-            traffic: Arc::new(Traffic::new(patience)),
+            traffic: Arc::new(Traffic::new(patience, slow)),
             requests: AtomicUsize::new(0),
             has_asked: AtomicBool::new(false),
             idle_since: AtomicU64::new(0),
-            since,
+            since: shared.since,
             way: Notify::new(),
         };
         visit.idle_since.store(visit.now(), Ordering::Relaxed);
@@ -149,6 +150,7 @@ pub(super) struct Places {
 
 struct Shared {
     limits: ConnectionLimits,
+    metrics: ConnectionMetrics,
     since: Instant,
     taken: Mutex<Taken>,
 }
@@ -170,6 +172,14 @@ struct Known {
     is_leaving: bool,
 }
 
+impl Shared {
+    fn make_way(&self, taken: &mut Taken, count: usize, of: Option<IpAddr>) -> usize {
+        let made = taken.make_way(count, of);
+        self.metrics.made_way(made);
+        made
+    }
+}
+
 /// A place, taken until dropped.
 struct Place {
     shared: Arc<Shared>,
@@ -177,10 +187,11 @@ struct Place {
 }
 
 impl Places {
-    pub(super) fn new(limits: ConnectionLimits) -> Self {
+    pub(super) fn new(limits: ConnectionLimits, metrics: ConnectionMetrics) -> Self {
         Self {
             shared: Arc::new(Shared {
                 limits,
+                metrics,
                 since: Instant::now(),
                 taken: Mutex::default(),
             }),
@@ -189,7 +200,7 @@ impl Places {
 
     /// A connection that takes no place: it is the operator's.
     pub(super) fn apart(&self) -> Arc<Visit> {
-        Arc::new(Visit::new(self.shared.since, self.shared.limits.patience))
+        Arc::new(Visit::new(&self.shared))
     }
 
     /// Takes a place for a connection of this address, if need be that of an idle one; `is_limited` says whether its
@@ -203,7 +214,9 @@ impl Places {
         let mut taken = shared.taken.lock();
         if is_limited {
             let there = taken.addresses.get(&address).map_or(0, FxHashSet::len);
-            if there >= shared.limits.per_address && taken.make_way(1, Some(address)) == 0 {
+            if there >= shared.limits.per_address
+                && shared.make_way(&mut taken, 1, Some(address)) == 0
+            {
                 return Err(NoPlace::Address);
             }
         }
@@ -212,13 +225,13 @@ impl Places {
             // Those who leave have their descriptors for a moment longer: not too many of them.
             let is_vain = taken.leaving >= batch.max(BATCH) * 2
                 || taken.barren_at.is_some_and(|at| at.elapsed() < LOOK_PAUSE);
-            if is_vain || taken.make_way(batch, None) == 0 {
+            if is_vain || shared.make_way(&mut taken, batch, None) == 0 {
                 return Err(NoPlace::Full);
             }
         }
         let number = taken.next;
         taken.next += 1;
-        let visit = Arc::new(Visit::new(shared.since, shared.limits.patience));
+        let visit = Arc::new(Visit::new(shared));
         taken.addresses.entry(address).or_default().insert(number);
         let known = Known {
             address,
@@ -237,7 +250,7 @@ impl Places {
     pub(super) fn shed(&self) {
         let mut taken = self.shared.taken.lock();
         let batch = (taken.places.len() / BATCH).max(1);
-        taken.make_way(batch, None);
+        self.shared.make_way(&mut taken, batch, None);
     }
 
     /// How many places are taken, those of WebSockets included.
@@ -291,7 +304,6 @@ impl Taken {
                 known.is_leaving = true;
                 self.leaving += 1;
                 known.visit.way.notify_one();
-                METRICS.cut("idle");
             }
         }
         count
@@ -321,11 +333,12 @@ mod tests {
     use super::*;
 
     fn places(total: usize, per_address: usize) -> Places {
-        Places::new(ConnectionLimits {
+        let limits = ConnectionLimits {
             total,
             per_address,
             ..ConnectionLimits::default()
-        })
+        };
+        Places::new(limits, ConnectionMetrics::default())
     }
 
     fn from(last: u8) -> IpAddr {

@@ -33,6 +33,7 @@ pub use registry::{Census, Connection, SessionId};
 use crate::budget::{Budget, Pool};
 pub use crate::engineio::{CloseReason, Heartbeat};
 use crate::engineio::{Packet, Stage};
+use crate::metrics::SessionMetrics;
 use crate::web::{self, Body, Origins, Verdict};
 use refusals::Refusals;
 use registry::{Live, Registry};
@@ -61,6 +62,8 @@ pub struct EngineConfig {
     pub origins: Origins,
     /// From which the bytes are taken that sessions hold.
     pub budget: Budget,
+    /// Counts sessions.
+    pub metrics: SessionMetrics,
 }
 
 impl Default for EngineConfig {
@@ -76,6 +79,7 @@ impl Default for EngineConfig {
             max_sessions_per_address: DEFAULT_MAX_SESSIONS_PER_ADDRESS,
             origins: Origins::default(),
             budget: Budget::default(),
+            metrics: SessionMetrics::default(),
         }
     }
 }

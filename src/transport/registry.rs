@@ -18,7 +18,6 @@ use super::outbox::Outbox;
 use super::{Receiver, Refusal, Shared};
 use crate::budget::{Pool, Share};
 use crate::engineio::{CloseReason, Output, Packet, Session, Stage};
-use crate::metrics::METRICS;
 use crate::web::counted;
 
 /// Random bytes of a session id: 120 bits, as the reference has.
@@ -148,7 +147,9 @@ impl Live {
     /// Tells everybody that it is over.
     fn closed(&self, reason: CloseReason) {
         tracing::debug!(?reason, "session closed");
-        METRICS.closed(reason.as_str());
+        if let Some(shared) = self.shared.upgrade() {
+            shared.config.metrics.closed(reason.as_str());
+        }
         self.outbox.close(reason);
         let receiver = self.receiver.lock().take();
         if let Some(receiver) = receiver {

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use crate::budget::ANSWER_STEP;
-use crate::metrics::METRICS;
+use crate::metrics::Counter;
 
 /// The type of a TLS record that carries a handshake; no method of HTTP begins so.
 const TLS_HANDSHAKE: u16 = 22;
@@ -36,11 +36,13 @@ pub struct Traffic {
     first: AtomicU16,
     /// Whether the stream itself ends writes that make no progress.
     is_watched: AtomicBool,
+    /// Counts it where its writes, or one of its streams, make no progress.
+    slow: Counter,
 }
 
 impl Traffic {
-    /// Of a new connection whose writes may make no progress for so long.
-    pub fn new(patience: Duration) -> Self {
+    /// Of a new connection whose writes may make no progress for so long, and is counted as `slow` then.
+    pub fn new(patience: Duration, slow: Counter) -> Self {
         Self {
             since: Instant::now(),
             patience,
@@ -48,11 +50,10 @@ impl Traffic {
             is_blocked: AtomicBool::new(false),
             first: AtomicU16::new(0),
             is_watched: AtomicBool::new(true),
+            slow,
         }
     }
-}
 
-impl Traffic {
     /// How long a write may make no progress.
     pub fn patience(&self) -> Duration {
         self.patience
@@ -80,6 +81,11 @@ impl Traffic {
             return false;
         };
         self.is_blocked() || self.since.elapsed() < Duration::from_millis(at) + self.patience
+    }
+
+    /// Counts a stream of the connection whose answer was not read.
+    pub fn was_slow(&self) {
+        self.slow.inc();
     }
 
     fn blocked(&self) {
@@ -165,7 +171,7 @@ impl Stream {
             Err(error) => return Poll::Ready(Err(error.into())),
         };
         if taken < bytes.len().min(ANSWER_STEP) {
-            METRICS.cut("slow");
+            self.traffic.slow.inc();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         self.is_waiting = false;

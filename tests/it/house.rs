@@ -9,14 +9,14 @@ const PLAN: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("model", &[]),
     ("engineio", &[]),
-    ("web", &["budget"]),
+    ("web", &["budget", "metrics"]),
     ("socketio", &[]),
     ("store", &["budget", "model"]),
     ("accounts", &["model", "store"]),
     ("chat", &["model", "store"]),
-    ("transport", &["budget", "engineio", "web"]),
+    ("transport", &["budget", "engineio", "metrics", "web"]),
     ("hub", &["budget", "socketio", "transport", "web"]),
-    ("limits", &["budget", "model"]),
+    ("limits", &["budget", "metrics", "model"]),
     // All that goes over the wire, once: above the truth, below both doors.
     (
         "contract",
@@ -135,9 +135,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "metrics",
         "the counters are global: they are not handed in yet",
     ),
-    ("web", "metrics", "likewise"),
-    ("transport", "metrics", "likewise"),
-    ("limits", "metrics", "likewise"),
     ("gateway", "metrics", "likewise"),
     ("http", "metrics", "likewise"),
 ];

@@ -155,7 +155,7 @@ impl Medium for LockedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        METRICS.syncing(|| self.0.sync_data())
+        METRICS.store.syncing(|| self.0.sync_data())
     }
 
     fn free(&self) -> Option<u64> {

@@ -259,7 +259,7 @@ impl Writer {
             self.intake.queue.committed();
             return told;
         }
-        let result = METRICS.committing(jobs.len(), || {
+        let result = METRICS.store.committing(jobs.len(), || {
             let ready = match committer.trouble {
                 Some(_) => Err(Failure::NoRoom),
                 None => self.ready(&jobs, judged),

@@ -18,7 +18,7 @@ use crate::contract::Code;
 use crate::engineio::CloseReason;
 use crate::hub::Namespace;
 use crate::limits::Kind;
-use crate::metrics::{METRICS, Readings};
+use crate::metrics::{Metrics, Readings};
 use crate::store::{Location, Store};
 use crate::transport::Engine;
 use crate::web::{self, Body};
@@ -39,6 +39,7 @@ pub(super) async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Where the readings come from.
 pub(super) struct Sources {
+    pub(super) metrics: Metrics,
     pub(super) engine: Engine,
     pub(super) namespace: Namespace,
     pub(super) chat: Chat,
@@ -87,11 +88,16 @@ pub(super) async fn serve(listener: Option<TcpListener>, sources: Sources) {
     let Some(listener) = listener else {
         return std::future::pending().await;
     };
-    METRICS.prepare(
-        CloseReason::ALL.iter().map(|reason| reason.as_str()),
-        Kind::ALL.iter().map(|kind| kind.as_str()),
-        Code::ALL.iter().map(|code| code.as_str()),
-    );
+    let metrics = &sources.metrics;
+    metrics
+        .sessions
+        .prepare(CloseReason::ALL.iter().map(|reason| reason.as_str()));
+    metrics
+        .limits
+        .prepare(Kind::ALL.iter().map(|kind| kind.as_str()));
+    metrics
+        .events
+        .prepare(Code::ALL.iter().map(|code| code.as_str()));
     let connections = sources.connections.clone();
     let sources = Arc::new(sources);
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -155,6 +161,6 @@ fn answer(request: &Request<Incoming>, sources: &Sources) -> Response<Body> {
         return response;
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(TEXT));
-    *response.body_mut() = Body::from(METRICS.text(&sources.read()));
+    *response.body_mut() = Body::from(sources.metrics.text(&sources.read()));
     response
 }
