@@ -1,7 +1,11 @@
 //! Register, log in, authenticate: over a store in memory, with cheap hashes.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::*;
-use crate::store::{BATCHES, Location};
+use crate::model::{Timestamp, UserId};
+use crate::store::{BATCHES, Location, Store};
 
 const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
 

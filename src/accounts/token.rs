@@ -6,11 +6,13 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
 use super::AccountError;
-use super::foreign::KeyId;
+use super::keys::KeyId;
 use crate::model::{Timestamp, User, UserId};
 
 /// Who issues them.
 const ISSUER: &str = "chatd";
+/// 30 days: long enough that a person on a phone is rarely asked, short enough that a forgotten laptop is let go.
+pub const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The longest token that is looked at, in bytes: ours have some 250, those of large identity providers some 2,000.
 pub(super) const MAX_TOKEN_BYTES: usize = 8_192;
 

@@ -1,0 +1,259 @@
+//! The keys that an operator gave for tokens of other systems (RFC 7517, RFC 7518).
+//!
+//! A key is used with its own algorithm, whatever a token names: a token's header only chooses among the keys whose
+//! algorithm it names.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::claims::Header;
+use super::fault::TokenFault;
+
+/// As many bytes as HS256's hash has (RFC 7518, section 3.2).
+const GOOD_SECRET_BYTES: usize = 32;
+/// The least RSA key, in bytes of its modulus: 2,048 bits (RFC 7518, section 3.3).
+const LEAST_RSA_BYTES: usize = 256;
+
+/// Why a key cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The secret has no bytes.
+    #[error("the secret is empty")]
+    Empty,
+    /// Who knows the public key, and everybody may, could sign with it.
+    #[error("this is a key in PEM form and no secret: give it by --jwt-public-key")]
+    NotSecret,
+    /// It is a private key.
+    #[error(
+        "this is a private key: give the public one, and keep the other where tokens are issued"
+    )]
+    Private,
+    /// It can be broken.
+    #[error("this RSA key has fewer than 2048 bits and can be broken: make a longer one")]
+    Weak,
+    /// It is no key that is known here.
+    #[error("this is no public key in PEM form of RSA, of EC on P-256, or of Ed25519")]
+    Unknown,
+    /// It is no JSON Web Key Set.
+    #[error("this is no JSON Web Key Set")]
+    NoSet,
+    /// None of the set's keys can be used.
+    #[error(
+        "no key of this set can be used: RSA (from 2048 bits), P-256, P-384 and Ed25519 are known"
+    )]
+    NoKeys,
+}
+
+/// By what a grant knows the key that signed its token: the same for the same key read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeyId(u64);
+
+impl KeyId {
+    fn of(key: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// One key.
+#[derive(Clone)]
+pub(super) struct Key {
+    pub(super) id: KeyId,
+    /// Its name in its set.
+    kid: Option<String>,
+    pub(super) decoding: DecodingKey,
+    algorithms: Vec<Algorithm>,
+}
+
+/// All keys by which other systems' tokens are accepted.
+#[derive(Clone, Default)]
+pub(super) struct Keys {
+    /// Those that were given one by one.
+    single: Vec<Key>,
+    /// Those of the key set.
+    set: Vec<Key>,
+}
+
+impl Keys {
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.single.is_empty() && self.set.is_empty()
+    }
+
+    /// Whether this key is still there.
+    pub(super) fn has(&self, id: KeyId) -> bool {
+        self.single.iter().chain(&self.set).any(|key| key.id == id)
+    }
+
+    /// Accepts tokens signed with this secret by HS256, HS384 or HS512.
+    pub(super) fn add_secret(&mut self, secret: &[u8]) -> Result<(), KeyError> {
+        if secret.is_empty() {
+            return Err(KeyError::Empty);
+        }
+        if secret.trim_ascii_start().starts_with(b"-----BEGIN ") {
+            return Err(KeyError::NotSecret);
+        }
+        warn_of_short(secret.len());
+        self.single.push(Key {
+            id: KeyId::of(secret),
+            kid: None,
+            decoding: DecodingKey::from_secret(secret),
+            algorithms: vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512],
+        });
+        Ok(())
+    }
+
+    /// Accepts tokens signed by the private half of this key in PEM form: RS256, ES256 or EdDSA, as its kind is.
+    pub(super) fn add_public_key(&mut self, pem: &str) -> Result<(), KeyError> {
+        if pem.contains("PRIVATE KEY") {
+            return Err(KeyError::Private);
+        }
+        let text = pem.trim();
+        let pem = text.as_bytes();
+        let kinds = [
+            (DecodingKey::from_rsa_pem(pem), Algorithm::RS256),
+            (DecodingKey::from_ec_pem(pem), Algorithm::ES256),
+            (DecodingKey::from_ed_pem(pem), Algorithm::EdDSA),
+        ];
+        let found = kinds
+            .into_iter()
+            .find_map(|(key, algorithm)| Some((key.ok()?, algorithm)));
+        match found {
+            // What stands around the modulus takes up to 38 bytes.
+            Some((_, Algorithm::RS256)) if pem_bytes(text) < LEAST_RSA_BYTES => Err(KeyError::Weak),
+            Some((decoding, algorithm)) if can_verify(&decoding, algorithm) => {
+                self.single.push(Key {
+                    id: KeyId::of(text),
+                    kid: None,
+                    decoding,
+                    algorithms: vec![algorithm],
+                });
+                Ok(())
+            }
+            _ => Err(KeyError::Unknown),
+        }
+    }
+
+    /// Accepts tokens by the keys of this JSON Web Key Set, in place of those of an earlier one. Gives how many it has.
+    /// A key of an unknown kind is passed over (RFC 7517, section 5).
+    pub(super) fn replace_set(&mut self, json: &str) -> Result<usize, KeyError> {
+        #[derive(Deserialize)]
+        struct Set {
+            keys: Vec<Value>,
+        }
+        let set: Set = serde_json::from_str(json).map_err(|_| KeyError::NoSet)?;
+        let keys = set.keys.into_iter().filter_map(set_key).collect::<Vec<_>>();
+        if keys.is_empty() {
+            return Err(KeyError::NoKeys);
+        }
+        self.set = keys;
+        Ok(self.set.len())
+    }
+
+    /// The keys of the set, to be compared with those of another one.
+    pub(super) fn set_ids(&self) -> Vec<KeyId> {
+        self.set.iter().map(|key| key.id).collect()
+    }
+
+    /// The keys that may have signed a token of this header: there is at least one.
+    pub(super) fn candidates(&self, header: &Header) -> Result<Vec<&Key>, TokenFault> {
+        let in_set = |key: &&Key| match &header.kid {
+            Some(kid) => key.kid.as_ref() == Some(kid),
+            // Without a name there must be no choice.
+            None => self.set.len() == 1,
+        };
+        let named = self.single.iter().chain(self.set.iter().filter(in_set));
+        let (mut named, mut is_named) = (named.peekable(), false);
+        is_named |= named.peek().is_some();
+        let fitting: Vec<&Key> = named
+            .filter(|key| key.algorithms.contains(&header.algorithm))
+            .collect();
+        match (fitting.is_empty(), is_named) {
+            (false, _) => Ok(fitting),
+            (true, true) => Err(TokenFault::Algorithm),
+            (true, false) => Err(TokenFault::KeyId),
+        }
+    }
+}
+
+/// A key of a set, if it is one that signatures can be checked with here.
+fn set_key(value: Value) -> Option<Key> {
+    let jwk: Jwk = serde_json::from_value(value).ok()?;
+    let common = &jwk.common;
+    let verifies = |operations: &Vec<KeyOperations>| operations.contains(&KeyOperations::Verify);
+    if common.public_key_use == Some(PublicKeyUse::Encryption)
+        || !common.key_operations.as_ref().is_none_or(verifies)
+    {
+        return None;
+    }
+    let algorithm = algorithm(&jwk)?;
+    match &jwk.algorithm {
+        AlgorithmParameters::RSA(key) if base64_bytes(&key.n) < LEAST_RSA_BYTES => {
+            tracing::warn!("a key of the set is passed over: {}", KeyError::Weak);
+            return None;
+        }
+        AlgorithmParameters::OctetKey(key) if key.value.is_empty() => return None,
+        AlgorithmParameters::OctetKey(key) => warn_of_short(base64_bytes(&key.value)),
+        _ => {}
+    }
+    let decoding = DecodingKey::from_jwk(&jwk).ok()?;
+    can_verify(&decoding, algorithm).then(|| Key {
+        id: KeyId::of((&common.key_id, &jwk.algorithm, algorithm as u8)),
+        kid: common.key_id.clone(),
+        decoding,
+        algorithms: vec![algorithm],
+    })
+}
+
+fn warn_of_short(bytes: usize) {
+    if bytes < GOOD_SECRET_BYTES {
+        tracing::warn!(
+            "a secret of another system has fewer than {GOOD_SECRET_BYTES} bytes and may be guessed from a token"
+        );
+    }
+}
+
+/// How many bytes a text in base64 has.
+fn base64_bytes(text: &str) -> usize {
+    let digits = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=');
+    digits.count() * 3 / 4
+}
+
+/// How many bytes a key in PEM form has.
+fn pem_bytes(pem: &str) -> usize {
+    let lines = pem.lines().filter(|line| !line.starts_with('-'));
+    lines.map(base64_bytes).sum()
+}
+
+/// The one algorithm of a set's key: the one that it names, else the usual one of its kind.
+fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
+    if let Some(named) = jwk.common.key_algorithm {
+        return named.to_string().parse().ok();
+    }
+    match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => Some(Algorithm::RS256),
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            Some(Algorithm::ES256)
+        }
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => {
+            Some(Algorithm::ES384)
+        }
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            Some(Algorithm::EdDSA)
+        }
+        AlgorithmParameters::OctetKey(_) => Some(Algorithm::HS256),
+        _ => None,
+    }
+}
+
+/// Whether the key is one of its algorithm: a key of another curve is found out only when it is used.
+fn can_verify(key: &DecodingKey, algorithm: Algorithm) -> bool {
+    jsonwebtoken::crypto::verify("", b"", key, algorithm).is_ok()
+}

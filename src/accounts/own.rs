@@ -1,0 +1,113 @@
+//! What people do with their own account: log out, and change it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{AccountError, Accounts, Asker, Caller, Login, checked_avatar, password};
+use crate::model::{MadeBy, Timestamp, User, UserId, Username};
+use crate::store::{Change, Committed, StoreError, UserChange};
+
+/// What a person wants changed of their own account, not yet checked; what is absent stays.
+#[derive(Default)]
+pub struct ChangeOwn {
+    /// Another name.
+    pub username: Option<String>,
+    /// Another picture, or none.
+    pub avatar: Option<Option<String>>,
+    /// Another password.
+    pub password: Option<String>,
+    /// The password until now: asked for with another one.
+    pub current_password: Option<String>,
+}
+
+impl Accounts {
+    /// Revokes every token of the caller. Their sockets hear of it.
+    pub async fn logout(&self, now: Timestamp, caller: &Caller) -> Result<(), AccountError> {
+        let change = UserChange {
+            revoke_tokens: true,
+            ..UserChange::default()
+        };
+        self.change(now, caller.user.id, change).await.map(drop)
+    }
+
+    /// Changes the caller's own account. With a new password every earlier token is revoked, and a new one comes back.
+    pub async fn change_own(
+        &self,
+        now: Timestamp,
+        from: Asker,
+        caller: &Caller,
+        wish: ChangeOwn,
+    ) -> Result<(Arc<User>, Option<Login>), AccountError> {
+        if (wish.username.is_some() || wish.avatar.is_some()) && self.is_kept_by_app(&caller.user) {
+            return Err(AccountError::KeptByApp);
+        }
+        let mut change = UserChange {
+            username: wish
+                .username
+                .map(|username| Username::registered(&username))
+                .transpose()?,
+            avatar: match wish.avatar {
+                Some(avatar) => Some(checked_avatar(avatar)?),
+                None => None,
+            },
+            ..UserChange::default()
+        };
+        let renewed = wish.password.is_some();
+        if let Some(password) = wish.password {
+            password::check(&password)?;
+            // What is proved now must still hold when the change is written.
+            change.if_token_version = Some(caller.user.token_version);
+            let current = wish.current_password.ok_or(AccountError::WrongPassword)?;
+            let hash = self.password_hash(caller.user.id).await?;
+            if !self.passwords.verify(from, current, hash).await?.is_right {
+                return Err(AccountError::WrongPassword);
+            }
+            change.password_hash = Some(self.passwords.hash(from, password).await?.into());
+            change.revoke_tokens = true;
+        }
+        let user = self.change(now, caller.user.id, change).await?;
+        let login = match renewed {
+            true => Some(self.log_in(now, Arc::clone(&user))?),
+            false => None,
+        };
+        Ok((user, login))
+    }
+
+    /// Whether an app's tokens say how the account is called.
+    fn is_kept_by_app(&self, user: &User) -> bool {
+        user.made_by == MadeBy::App && self.foreign.read().has_keys()
+    }
+
+    /// Changes an account; whoever is connected with it hears of what concerns them before the answer comes.
+    ///
+    /// The answer to a revocation waits, where tokens of another system open the account, for the end of the second: they
+    /// say no more than in which second they were issued. See [`Grant::is_revoked`].
+    pub(super) async fn change(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        change: UserChange,
+    ) -> Result<Arc<User>, AccountError> {
+        let revokes = change.revoke_tokens || change.disabled == Some(true);
+        let voids_seconds = change.revoke_tokens;
+        let listener = Arc::clone(&self.listener);
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let told = move |result: Result<Committed, StoreError>| {
+            if revokes && result.is_ok() {
+                listener.revoked(user);
+            }
+            // A caller that went away is no reason to stop: the change is stored.
+            drop(answer.send(result));
+        };
+        self.store
+            .submit(now, Change::ChangeUser { user, change }, Box::new(told));
+        let user = match answered.await.unwrap_or(Err(StoreError::Unavailable))? {
+            Committed::User(user) => user,
+            _ => return Err(AccountError::Internal),
+        };
+        if voids_seconds && self.is_kept_by_app(&user) {
+            tokio::time::sleep(Duration::from_millis(1_000 - now.as_ms() % 1_000)).await;
+        }
+        Ok(user)
+    }
+}

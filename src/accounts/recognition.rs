@@ -1,0 +1,268 @@
+//! Whose a token is: judged when it is shown, and again for as long as a connection made with it lasts.
+
+use std::sync::Arc;
+
+use super::fault::TokenFault;
+use super::foreign::Newcomer;
+use super::token::{self, Grant, Proof, Verified};
+use super::{AccountError, Accounts, KeyError};
+use crate::model::{MadeBy, Timestamp, User, Username};
+use crate::store::{Change, PutBy, PutUser};
+
+/// Whose a token is.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The account as it is now.
+    pub user: Arc<User>,
+    /// When the token ends.
+    pub expires_at: Timestamp,
+    /// By what [`Accounts::check`] judges the token again.
+    pub grant: Grant,
+}
+
+impl Caller {
+    /// Whether the caller may use the verbs of administrators: by the account, or, with a token of another system, by that
+    /// token alone.
+    pub fn is_admin(&self) -> bool {
+        self.grant.is_admin(&self.user)
+    }
+}
+
+/// Whom a token names.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// Somebody with an account.
+    Known(Caller),
+    /// Somebody whom [`Accounts::admit`] may make one for.
+    New(Newcomer),
+}
+
+impl Accounts {
+    /// Whose token this is. Checks signature, time, account and the account's token version; never waits.
+    pub fn identify(&self, now: Timestamp, token: Option<&str>) -> Result<Identity, AccountError> {
+        let (identity, news) = self.judge(now, token)?;
+        if let Some(news) = news {
+            // The next token tells it again, should it fail.
+            self.store
+                .submit(now, Change::PutUser(news), Box::new(drop));
+        }
+        Ok(identity)
+    }
+
+    /// [`Accounts::identify`], and what the token newly says of its account.
+    fn judge(
+        &self,
+        now: Timestamp,
+        token: Option<&str>,
+    ) -> Result<(Identity, Option<PutUser>), AccountError> {
+        let token = token
+            .filter(|token| !token.is_empty())
+            .ok_or(AccountError::MissingToken)?;
+        let known = self.verified.get(token);
+        let known = known.filter(|known| self.store.user(known.grant.user_id).is_some());
+        let (verified, news) = match known {
+            Some(known) => (known, None),
+            None => {
+                let refuse = |fault| self.refuse(now, fault);
+                match self.verify(now, token).map_err(refuse)? {
+                    Judged::Known(verified, news) => (verified, news),
+                    Judged::New(newcomer) => return Ok((Identity::New(newcomer), None)),
+                }
+            }
+        };
+        let caller = Caller {
+            user: self.check_account(now, &verified.grant)?,
+            expires_at: verified.expires_at,
+            grant: verified.grant,
+        };
+        Ok((Identity::Known(caller), news))
+    }
+
+    /// Verifies a token, and remembers it.
+    fn verify(&self, now: Timestamp, token: &str) -> Result<Judged, TokenFault> {
+        // Until the token is remembered its keys count: see `set_keys`.
+        let foreign = self.foreign.read();
+        let (verified, news) = match self.tokens.verify(token, now) {
+            Ok(verified) => (verified, None),
+            Err(AccountError::TokenExpired) => return Err(TokenFault::Expired),
+            // It may be another system's.
+            Err(_) => {
+                let (verified, newcomer) = foreign.verify(token, now)?;
+                let news = match self.store.user(verified.grant.user_id) {
+                    None if foreign.provision() => return Ok(Judged::New(newcomer)),
+                    None => return Err(TokenFault::NoAccount),
+                    Some(user) if user.made_by == MadeBy::Here => {
+                        return Err(TokenFault::NotTheApps);
+                    }
+                    Some(user) => newcomer.news_of(&user),
+                };
+                (verified, news)
+            }
+        };
+        self.verified.put(token, verified);
+        Ok(Judged::Known(verified, news))
+    }
+
+    /// Says in the log why a token is refused, and to the client as much of it as is harmless.
+    fn refuse(&self, now: Timestamp, fault: TokenFault) -> AccountError {
+        self.refusals.note(now, &fault);
+        match fault {
+            TokenFault::Expired => AccountError::TokenExpired,
+            fault if fault.is_told() => AccountError::UnfitToken(fault),
+            _ => AccountError::InvalidToken,
+        }
+    }
+
+    /// [`Accounts::identify`], where that costs little. `None` where another system's signature would have to be checked:
+    /// then [`Accounts::examine`] says.
+    pub fn recognize(
+        &self,
+        now: Timestamp,
+        token: Option<&str>,
+    ) -> Option<Result<Identity, AccountError>> {
+        match token {
+            Some(token) if self.is_costly(now, token) => None,
+            token => Some(self.identify(now, token)),
+        }
+    }
+
+    /// Returns whether another system's signature would have to be checked.
+    fn is_costly(&self, now: Timestamp, token: &str) -> bool {
+        !token.is_empty()
+            && token.len() <= token::MAX_TOKEN_BYTES
+            && self.foreign.read().has_keys()
+            && self.verified.get(token).is_none()
+            && self.tokens.verify(token, now).err() == Some(AccountError::InvalidToken)
+    }
+
+    /// [`Accounts::identify`] on a thread apart from those that serve people. A signature of another system may cost a
+    /// hundred times as much as one of ours, and a stranger may send as many as they like.
+    pub async fn examine(&self, now: Timestamp, token: String) -> Result<Identity, AccountError> {
+        let accounts = self.clone();
+        self.examiners
+            .work(move || accounts.identify(now, Some(&token)))
+            .await?
+    }
+
+    /// Makes the account of a newcomer, unless somebody did meanwhile. A name that is taken gets the id beside it.
+    pub async fn admit(&self, now: Timestamp, newcomer: Newcomer) -> Result<Caller, AccountError> {
+        let (grant, expires_at) = (newcomer.grant, newcomer.expires_at);
+        self.put(now, newcomer.account()).await?;
+        Ok(Caller {
+            user: self.check(now, &grant)?,
+            expires_at,
+            grant,
+        })
+    }
+
+    /// [`Accounts::recognize`], and [`Accounts::examine`] and [`Accounts::admit`] where that is needed.
+    pub async fn authenticate(
+        &self,
+        now: Timestamp,
+        token: Option<&str>,
+    ) -> Result<Caller, AccountError> {
+        let judged = match token {
+            Some(token) if self.is_costly(now, token) => {
+                let (accounts, token) = (self.clone(), token.to_owned());
+                self.examiners
+                    .work(move || accounts.judge(now, Some(&token)))
+                    .await?
+            }
+            token => self.judge(now, token),
+        };
+        match judged? {
+            (Identity::Known(caller), None) => Ok(caller),
+            (Identity::Known(caller), Some(news)) => Ok(Caller {
+                // The caller is let in though the name cannot be written.
+                user: match self.put(now, news).await {
+                    Ok(put) => put.user,
+                    Err(_) => caller.user,
+                },
+                ..caller
+            }),
+            (Identity::New(newcomer), _) => self.admit(now, newcomer).await,
+        }
+    }
+
+    /// Takes the keys of this JSON Web Key Set in place of those of the earlier one. Whoever came by a key that is gone is
+    /// put out.
+    pub fn set_keys(&self, json: &str) -> Result<usize, KeyError> {
+        let mut foreign = self.foreign.write();
+        let earlier = foreign.set_ids();
+        let count = foreign.set_keys(json)?;
+        self.verified.clear();
+        let is_one_gone = earlier.into_iter().any(|id| !foreign.has_key(id));
+        drop(foreign);
+        if is_one_gone {
+            self.listener.keys_changed();
+        }
+        Ok(count)
+    }
+
+    /// Whether a token that was accepted before still is: its key, its time, the account, and whether it was revoked.
+    pub fn check(&self, now: Timestamp, grant: &Grant) -> Result<Arc<User>, AccountError> {
+        if let Proof::Foreign { key, .. } = grant.proof
+            && !self.foreign.read().has_key(key)
+        {
+            return Err(self.refuse(now, TokenFault::KeyGone));
+        }
+        self.check_account(now, grant)
+    }
+
+    /// [`Accounts::check`] of a token whose key is known to be there: tokens that are remembered are forgotten with it.
+    fn check_account(&self, now: Timestamp, grant: &Grant) -> Result<Arc<User>, AccountError> {
+        let refuse = |fault| Err(self.refuse(now, fault));
+        if now >= grant.refused_from {
+            return refuse(TokenFault::Expired);
+        }
+        let Some(user) = self.store.user(grant.user_id) else {
+            return refuse(TokenFault::NoAccount);
+        };
+        if matches!(grant.proof, Proof::Foreign { .. }) && user.made_by == MadeBy::Here {
+            return refuse(TokenFault::NotTheApps);
+        }
+        if user.disabled {
+            return Err(AccountError::AccountDisabled);
+        }
+        if grant.is_revoked(&user, self.store.tokens_from()) {
+            return refuse(TokenFault::Revoked);
+        }
+        Ok(user)
+    }
+}
+
+/// What verifying a token comes to.
+enum Judged {
+    /// It is good, and may say something new of its account.
+    Known(Verified, Option<PutUser>),
+    /// It is good, and its account is to be made.
+    New(Newcomer),
+}
+
+impl Newcomer {
+    /// What it newly says of its account.
+    fn news_of(&self, user: &User) -> Option<PutUser> {
+        let put = self.put(self.names.clone());
+        let is_called = user.is_called(self.issued_at, &put.names, put.avatar.as_ref());
+        (!is_called).then_some(put)
+    }
+
+    /// The account that it asks for, which has some name in any case.
+    pub(super) fn account(self) -> PutUser {
+        let mut names = self.names.clone();
+        names.push(Username::given(self.grant.user_id));
+        self.put(names)
+    }
+
+    fn put(&self, names: Vec<Username>) -> PutUser {
+        let avatar = self.avatar.clone();
+        PutUser {
+            id: self.grant.user_id,
+            names,
+            avatar: avatar.map(|avatar| avatar.map(Into::into)),
+            by: PutBy::Token {
+                issued_at: self.issued_at,
+            },
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Registering: by the set-up link, by an invite, or freely, as the mode says.
+
+use super::{AccountError, Accounts, Asker, Login, checked_avatar, password};
+use crate::model::{Timestamp, Username};
+use crate::store::{Change, Committed, NewUser};
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// Whoever has an invite.
+    Invite,
+    /// Anybody.
+    Open,
+    /// Nobody.
+    Closed,
+}
+
+impl Registration {
+    /// The word on the command line and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invite => "invite",
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// A wish for an account, not yet checked.
+pub struct Register {
+    /// The name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+    /// The picture's URL.
+    pub avatar: Option<String>,
+    /// An invite, or the set-up code.
+    pub invite: Option<String>,
+}
+
+impl Accounts {
+    /// Who may make an account.
+    pub fn registration(&self) -> Registration {
+        self.registration
+    }
+
+    /// The code of the set-up link, while no account exists. There is none where only an app's own users are to come: it
+    /// would make whoever finds it in the log an administrator, and `chatd user add` makes one without it.
+    pub fn setup_code(&self) -> Option<&str> {
+        let is_apps = self.registration == Registration::Closed && self.foreign.read().has_keys();
+        (!is_apps && self.store.has_no_users()).then_some(&*self.setup_code)
+    }
+
+    /// Whether there is neither an account nor a set-up link: the administrator is to be made by a command.
+    pub fn awaits_admin_by_command(&self) -> bool {
+        self.store.has_no_users() && self.setup_code().is_none()
+    }
+
+    /// Whether an account may be made with this code, and strangers without one cannot do so too.
+    pub fn is_invited(&self, now: Timestamp, code: &str) -> bool {
+        let by_invite = || {
+            let invite = self.store.invite(code);
+            invite.is_some_and(|invite| invite.is_usable(now))
+        };
+        self.setup_code() == Some(code) || self.registration == Registration::Invite && by_invite()
+    }
+
+    /// Makes an account and logs it in.
+    pub async fn register(
+        &self,
+        now: Timestamp,
+        from: Asker,
+        wish: Register,
+    ) -> Result<Login, AccountError> {
+        let first = self
+            .setup_code()
+            .is_some_and(|code| wish.invite.as_deref() == Some(code));
+        let invite = match self.registration {
+            _ if first => None,
+            Registration::Open => None,
+            Registration::Invite => {
+                // Asked before the costly hash; the writer asks again, and its answer counts.
+                let code = wish.invite.as_deref().ok_or(AccountError::InvalidInvite)?;
+                let invite = self.store.invite(code);
+                let usable = invite.filter(|invite| invite.is_usable(now));
+                Some(usable.ok_or(AccountError::InvalidInvite)?.code)
+            }
+            Registration::Closed => return Err(AccountError::RegistrationClosed),
+        };
+        let username = Username::registered(&wish.username)?;
+        let avatar = checked_avatar(wish.avatar)?;
+        password::check(&wish.password)?;
+        // As with the invite.
+        if self.store.user_by_name(username.as_str()).is_some() {
+            return Err(AccountError::UsernameTaken);
+        }
+        let new = NewUser {
+            username,
+            avatar,
+            password_hash: self.passwords.hash(from, wish.password).await?.into(),
+            is_admin: first,
+            only_if_first: first,
+            invite,
+        };
+        match self.store.apply(now, Change::CreateUser(new)).await? {
+            Committed::User(user) => self.log_in(now, user),
+            _ => Err(AccountError::Internal),
+        }
+    }
+}
