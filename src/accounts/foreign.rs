@@ -6,11 +6,10 @@ use super::KeyError;
 use super::claims::{ClaimRule, Claims, Parts};
 use super::fault::TokenFault;
 use super::keys::{Key, KeyId, Keys};
+use super::leads::LEEWAY;
 use super::token::{Grant, MAX_TOKEN_BYTES, Proof, Verified};
 use crate::model::{Timestamp, Username};
 
-/// 5 s: how far two machines' clocks may be apart.
-const LEEWAY: std::time::Duration = std::time::Duration::from_secs(5);
 /// The year 5138: an `exp` from here on is none in seconds.
 pub(super) const LAST_SECOND: u64 = 100_000_000_000;
 

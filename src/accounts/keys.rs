@@ -49,11 +49,11 @@ pub enum KeyError {
 }
 
 /// By what a grant knows the key that signed its token: the same for the same key read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct KeyId(u64);
 
 impl KeyId {
-    fn of(key: impl Hash) -> Self {
+    pub(super) fn of(key: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         Self(hasher.finish())

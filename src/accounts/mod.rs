@@ -12,6 +12,7 @@ mod fault;
 mod foreign;
 mod hash;
 mod keys;
+mod leads;
 mod login;
 mod own;
 mod password;

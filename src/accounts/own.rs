@@ -1,7 +1,6 @@
 //! What people do with their own account: log out, and change it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{AccountError, Accounts, Asker, Caller, Login, checked_avatar, password};
 use crate::model::{MadeBy, Timestamp, User, UserId, Username};
@@ -80,16 +79,19 @@ impl Accounts {
 
     /// Changes an account; whoever is connected with it hears of what concerns them before the answer comes.
     ///
-    /// The answer to a revocation waits, where tokens of another system open the account, for the end of the second: they
-    /// say no more than in which second they were issued. See [`Grant::is_revoked`].
+    /// Where tokens of another system open the account, a revocation reaches as far as their issuers' clocks are ahead, and
+    /// its answer waits until all that they issue is dated later: see [`Leads`](super::leads::Leads).
     pub(super) async fn change(
         &self,
         now: Timestamp,
         user: UserId,
-        change: UserChange,
+        mut change: UserChange,
     ) -> Result<Arc<User>, AccountError> {
         let revokes = change.revoke_tokens || change.disabled == Some(true);
-        let voids_seconds = change.revoke_tokens;
+        let voids_dates = change.revoke_tokens;
+        if voids_dates {
+            change.issuers_ahead = self.leads.ahead();
+        }
         let listener = Arc::clone(&self.listener);
         let (answer, answered) = tokio::sync::oneshot::channel();
         let told = move |result: Result<Committed, StoreError>| {
@@ -105,8 +107,10 @@ impl Accounts {
             Committed::User(user) => user,
             _ => return Err(AccountError::Internal),
         };
-        if voids_seconds && self.is_kept_by_app(&user) {
-            tokio::time::sleep(Duration::from_millis(1_000 - now.as_ms() % 1_000)).await;
+        if let Some(revoked) = user.revoked_at.filter(|_| voids_dates)
+            && self.is_kept_by_app(&user)
+        {
+            tokio::time::sleep(self.leads.until_dated_after(revoked, now)).await;
         }
         Ok(user)
     }

@@ -88,6 +88,14 @@ impl Accounts {
             // It may be another system's.
             Err(_) => {
                 let (verified, newcomer) = foreign.verify(token, now)?;
+                if let Proof::Foreign {
+                    issued_at: Some(at),
+                    key,
+                    ..
+                } = verified.grant.proof
+                {
+                    self.leads.note(key, at, now);
+                }
                 let news = match self.store.user(verified.grant.user_id) {
                     None if foreign.provision() => return Ok(Judged::New(newcomer)),
                     None => return Err(TokenFault::NoAccount),

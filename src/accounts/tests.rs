@@ -458,7 +458,7 @@ async fn a_socket_that_brings_another_name_is_let_in_at_once_and_the_name_follow
     assert_eq!(accounts.user(id).unwrap().username.as_str(), "Lovelace");
 }
 
-/// The answer to a logout waits for the end of its second, so that no token of that second can be from after it.
+/// The answer to a logout waits for the end of its second, so that no token from after it is dated in that second.
 #[tokio::test(start_paused = true)]
 async fn a_token_issued_after_the_answer_to_a_logout_is_good_and_none_from_before_is() {
     let accounts = with_app(Registration::Closed, false, None).await;
@@ -509,6 +509,50 @@ async fn a_token_issued_after_the_answer_to_a_logout_is_good_and_none_from_befor
     let before = tokio::time::Instant::now();
     accounts.logout(NOW, &bob).await.unwrap();
     assert!(before.elapsed().is_zero());
+}
+
+/// A token of an app whose clock is ahead was dated later than the logout that came after it, and outlived it; and one of an
+/// app whose clock is slow was dated before the logout that it came after, and was refused for as long as it was good.
+#[tokio::test(start_paused = true)]
+async fn a_logout_is_right_where_the_apps_clock_is_ahead_or_slow() {
+    for ahead_ms in [4_600, 5_000, 1_700, 300, 0, -700, -2_000] {
+        let accounts = with_app(Registration::Closed, false, None).await;
+        put(&accounts, 29, "ada").await;
+        // What the app's clock shows, in whole seconds, at this moment.
+        let dated = |at: Timestamp| (at.as_ms().checked_add_signed(ahead_ms).unwrap()) / 1_000;
+        let token = |at: Timestamp, number: u64| {
+            let more = serde_json::json!({"iat": dated(at), "jti": number});
+            apps(claims(29, more))
+        };
+        let at = |ms: u64| Timestamp::from_ms(NOW.as_ms() + ms);
+        let logout = at(2_950);
+        // It has users, whose pages show their tokens soon after these were issued.
+        let mut callers = Vec::new();
+        for ms in (100..2_100).step_by(100) {
+            let (token, shown) = (token(at(ms), ms), at(ms + 20));
+            callers.push(accounts.authenticate(shown, Some(&token)).await.unwrap());
+        }
+        let caller = callers.swap_remove(0);
+        let before = tokio::time::Instant::now();
+        accounts.logout(logout, &caller).await.unwrap();
+        let answered = logout.plus(before.elapsed());
+        assert!(before.elapsed() <= Duration::from_secs(3), "{ahead_ms}");
+        let later = answered.plus(Duration::from_secs(1));
+        for (number, ms) in (1..).zip([0, 1_000, 2_000, 2_940]) {
+            let judged = accounts
+                .authenticate(later, Some(&token(at(ms), number)))
+                .await;
+            assert!(
+                judged.is_err(),
+                "{ahead_ms}: issued {ms} ms after the start"
+            );
+        }
+        let new = accounts
+            .authenticate(later, Some(&token(answered, 9)))
+            .await
+            .map(drop);
+        assert_eq!(new, Ok(()), "{ahead_ms}: issued with the answer");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use rand::distr::{Alphanumeric, SampleString};
 
 use super::examiners::Examiners;
 use super::fault::Refusals;
+use super::leads::Leads;
 use super::token::Tokens;
 use super::verified::VerifiedTokens;
 use super::{AccountError, ForeignTokens, Passwords, Registration};
@@ -36,6 +37,7 @@ pub struct Accounts {
     pub(super) verified: Arc<VerifiedTokens>,
     pub(super) examiners: Arc<Examiners>,
     pub(super) refusals: Arc<Refusals>,
+    pub(super) leads: Arc<Leads>,
     pub(super) registration: Registration,
     pub(super) listener: Arc<dyn Listener>,
     /// Makes the first account, whatever the mode. New at every start, and dead once there is an account.
@@ -66,6 +68,7 @@ impl Accounts {
             verified: Arc::new(VerifiedTokens::new(verified_tokens)),
             examiners: Arc::new(Examiners::new()),
             refusals: Arc::default(),
+            leads: Arc::default(),
             registration,
             listener,
             setup_code,

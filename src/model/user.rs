@@ -20,7 +20,8 @@ pub struct User {
     pub disabled: bool,
     /// Goes up when all earlier tokens of the account are to be refused.
     pub token_version: u32,
-    /// When the version last went up: tokens of another issuer carry no version of ours, and are judged by their time.
+    /// When the version last went up. Tokens of an app carry no version of ours and are judged by this time: it is later
+    /// than the moment of the change where the app's clock was ahead.
     pub revoked_at: Option<Timestamp>,
     /// When the account was made.
     pub created_at: Timestamp,

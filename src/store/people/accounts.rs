@@ -1,6 +1,7 @@
 //! Accounts in the making: how changes of them are staged, beside `writer.rs`, which stages what is said.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::staging::StagingPeople;
 use crate::model::{MadeBy, Timestamp, User, UserId, Username};
@@ -46,6 +47,9 @@ pub struct UserChange {
     pub disabled: Option<bool>,
     /// Every token that was issued so far is to be refused.
     pub revoke_tokens: bool,
+    /// How far the clocks of apps are ahead, whose tokens open the account: with `revoke_tokens` those are refused too
+    /// that are dated so much later.
+    pub issuers_ahead: Duration,
     /// Only while the account's token version is this one: what the caller proved may be void by now.
     pub if_token_version: Option<u32>,
 }
@@ -124,10 +128,12 @@ impl StagingPeople<'_> {
         }
         if change.revoke_tokens {
             user.token_version = user.token_version.wrapping_add(1);
-            let revoked_at = user
-                .revoked_at
-                .map_or(now, |earlier| now.following(earlier));
-            user.revoked_at = Some(revoked_at);
+            let until = match user.made_by {
+                MadeBy::App => now.plus(change.issuers_ahead),
+                MadeBy::Here => now,
+            };
+            let revoked_at = user.revoked_at;
+            user.revoked_at = Some(revoked_at.map_or(until, |earlier| until.following(earlier)));
         }
         if let Some(hash) = &change.password_hash {
             self.staged.rows.credentials.push((id, Arc::clone(hash)));

@@ -1105,6 +1105,7 @@ fn a_changed_account_is_so_after_a_reopen() {
         is_admin: Some(true),
         disabled: Some(false),
         revoke_tokens: true,
+        issuers_ahead: Duration::from_secs(3),
         if_token_version: Some(0),
     };
     let made = change(&open, 1, wish.clone()).unwrap();
