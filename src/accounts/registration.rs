@@ -44,16 +44,10 @@ impl Accounts {
         self.registration
     }
 
-    /// The code of the set-up link, while no account exists. There is none where only an app's own users are to come: it
-    /// would make whoever finds it in the log an administrator, and `chatd user add` makes one without it.
+    /// The code of the set-up link, until an account was made here or there is an administrator. Accounts that an app made
+    /// do not count: its customers are not the ones who set the server up.
     pub fn setup_code(&self) -> Option<&str> {
-        let is_apps = self.registration == Registration::Closed && self.foreign.read().has_keys();
-        (!is_apps && self.store.has_no_users()).then_some(&*self.setup_code)
-    }
-
-    /// Whether there is neither an account nor a set-up link: the administrator is to be made by a command.
-    pub fn awaits_admin_by_command(&self) -> bool {
-        self.store.has_no_users() && self.setup_code().is_none()
+        (!self.store.is_set_up()).then_some(&*self.setup_code)
     }
 
     /// Whether an account may be made with this code, and strangers without one cannot do so too.

@@ -589,22 +589,42 @@ async fn a_grant_ends_with_its_key_and_with_no_other() {
     assert_eq!(admitted, Err(AccountError::InvalidToken));
 }
 
-/// With an app's own users nobody is to become an administrator by a link in the log.
+/// The first customer of an app ended the set-up link, and nobody could become the administrator by it any more.
 #[tokio::test]
-async fn there_is_a_setup_code_unless_only_an_apps_users_may_come() {
-    for (mode, is_offered) in [
-        (Registration::Invite, true),
-        (Registration::Open, true),
-        (Registration::Closed, false),
+async fn the_setup_code_is_good_whatever_the_mode_until_somebody_registers_and_not_until_a_customer_comes()
+ {
+    for mode in [
+        Registration::Invite,
+        Registration::Open,
+        Registration::Closed,
     ] {
         let accounts = with_app(mode, true, None).await;
-        assert_eq!(accounts.setup_code().is_some(), is_offered, "{mode:?}");
-        let code = accounts.setup_code.to_string();
+        let customer = apps(claims(1, serde_json::json!({"name": "Customer"})));
+        accounts.authenticate(NOW, Some(&customer)).await.unwrap();
+        put(&accounts, 2, "another").await;
+        let code = accounts.setup_code().unwrap().to_owned();
         let made = accounts
             .register(NOW, LOCAL, wish("ada", Some(&code)))
-            .await;
-        assert_eq!(made.is_ok(), is_offered, "{mode:?}");
+            .await
+            .unwrap();
+        assert!(made.user.is_admin, "{mode:?}");
+        assert_eq!(accounts.setup_code(), None);
     }
+    // An administrator whom an app made has set the server up as well.
+    let accounts = with_app(Registration::Closed, true, None).await;
+    let id = put(&accounts, 1, "ada").await;
+    let code = accounts.setup_code().unwrap().to_owned();
+    let promote = ChangeAccount {
+        is_admin: Some(true),
+        ..ChangeAccount::default()
+    };
+    let promoted = accounts.change_account(Admin::operator(), NOW, id, promote);
+    promoted.await.unwrap();
+    assert_eq!(accounts.setup_code(), None);
+    let late = accounts
+        .register(NOW, LOCAL, wish("eve", Some(&code)))
+        .await;
+    assert_eq!(late.err(), Some(AccountError::RegistrationClosed));
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ pub struct Accounts {
     pub(super) leads: Arc<Leads>,
     pub(super) registration: Registration,
     pub(super) listener: Arc<dyn Listener>,
-    /// Makes the first account, whatever the mode. New at every start, and dead once there is an account.
+    /// Makes the first account, whatever the mode. New at every start, and dead once the server is set up.
     pub(super) setup_code: Arc<str>,
 }
 

@@ -34,6 +34,11 @@ pub struct User {
 }
 
 impl User {
+    /// Whether the server counts as set up with this account: it was made here, or may administer.
+    pub fn sets_up(&self) -> bool {
+        self.made_by == MadeBy::Here || (self.is_admin && !self.disabled)
+    }
+
     /// Whether a token of another system brings no news: the account is called and shown as one of these names and this
     /// picture say, or an app has said later how it is, or it is no app's.
     ///

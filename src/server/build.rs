@@ -156,11 +156,6 @@ impl Talk {
         for warning in accounts.warnings() {
             tracing::warn!("{warning}");
         }
-        if accounts.awaits_admin_by_command() {
-            tracing::info!(
-                "there is no account yet: the app's users come by its tokens; make an administrator by `chatd user add NAME --admin`"
-            );
-        }
         Ok(Self {
             namespace,
             outbound,

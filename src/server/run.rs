@@ -11,7 +11,7 @@ use crate::config::Config;
 
 /// Serves those who come by `door` until `shutdown` completes, then drains.
 ///
-/// `ready` is called once the data is open, with the set-up code if there is no account yet. Until
+/// `ready` is called once the data is open, with the set-up code while the server is not set up. Until
 /// then requests wait, and after a second every one but `/healthz` is answered with 503.
 pub async fn run(
     config: Config,

@@ -37,7 +37,7 @@ pub enum StoreError {
     /// So many invites are kept.
     #[error("there are too many invites")]
     TooManyInvites,
-    /// There is an account already, and this one was to be the first.
+    /// The server is set up already, and this account was to do that.
     #[error("there is an account already")]
     NotFirst,
     /// The queue of the writer is full: try again shortly.

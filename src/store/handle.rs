@@ -261,9 +261,9 @@ impl Store {
         ids
     }
 
-    /// Whether there is no account yet.
-    pub fn has_no_users(&self) -> bool {
-        self.intake.data.state.read().people.directory.is_empty()
+    /// Returns whether an account was made here, or there is an enabled administrator.
+    pub fn is_set_up(&self) -> bool {
+        self.intake.data.state.read().people.directory.is_set_up()
     }
 
     /// The accounts whose name contains this text, without case, except one: by name, those that start with it first. Costs

@@ -18,7 +18,7 @@ pub struct NewUser {
     pub password_hash: Arc<str>,
     /// Whether it may use the admin routes.
     pub is_admin: bool,
-    /// Make it only if no account exists.
+    /// Make it only if no account was made here and there is no administrator.
     pub only_if_first: bool,
     /// Make it only if this invite can be used once more, and use it.
     pub invite: Option<Arc<str>>,

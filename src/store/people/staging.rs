@@ -66,8 +66,7 @@ impl<'a> StagingPeople<'a> {
         now: Timestamp,
         new: &NewUser,
     ) -> Result<Arc<User>, StoreError> {
-        if new.only_if_first && !(self.people.directory.is_empty() && self.staged.users.is_empty())
-        {
+        if new.only_if_first && self.is_set_up() {
             return Err(StoreError::NotFirst);
         }
         if let Some(invite) = &new.invite {
@@ -103,6 +102,11 @@ impl<'a> StagingPeople<'a> {
             .push((id, Arc::clone(&new.password_hash)));
         self.put_user(Arc::clone(&user));
         Ok(user)
+    }
+
+    fn is_set_up(&self) -> bool {
+        let mut staged = self.staged.users.values();
+        self.people.directory.is_set_up() || staged.any(|user| user.sets_up())
     }
 
     /// The id for an account that is made here: the one after all others, or, where another system gave the greatest

@@ -110,6 +110,8 @@ pub(crate) struct Directory {
     ids: BTreeSet<UserId>,
     /// The administrators who are not disabled.
     admins: FxHashSet<UserId>,
+    /// How many were made here, and not by an app.
+    made_here: usize,
     greatest: u64,
     used_ids: u64,
 }
@@ -130,8 +132,9 @@ impl Directory {
         directory
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.users.is_empty()
+    /// Returns whether an account was made here, or there is an enabled administrator.
+    pub(crate) fn is_set_up(&self) -> bool {
+        self.made_here > 0 || !self.admins.is_empty()
     }
 
     pub(crate) fn get(&self, id: UserId) -> Option<&Arc<User>> {
@@ -228,6 +231,9 @@ impl Directory {
             true => self.admins.insert(user.id),
             false => self.admins.remove(&user.id),
         };
+        if user.made_by == MadeBy::Here && !self.users.contains_key(&user.id) {
+            self.made_here += 1;
+        }
         if let Some(earlier) = self.users.get(&user.id) {
             let is_same = earlier.username.as_str() == user.username.as_str();
             if is_same && self.look_alikes.is_empty() {

@@ -323,7 +323,7 @@ fn accounts_are_made_whatever_ids_another_system_took() {
     open.close();
     let open = Open::at(&location).unwrap();
     assert_eq!([make(&open, "d"), make(&open, "e")], [8, 9]);
-    // Nobody is the first any more, although no account was made here.
+    // Nobody is the first any more.
     let first = NewUser {
         only_if_first: true,
         username: Username::stored("first"),
