@@ -48,8 +48,9 @@ pub struct Site {
     /// The people whose tokens `GET /api/server` gives to anyone, on a server to be looked at; else nobody.
     ///
     /// Anyone is who reaches this machine. A page of another site does, where that site's name is made to lead here, and
-    /// the browser takes this server for that site. So such a server answers by names only that no site can have, unless
-    /// it has proxies, which answer for the names.
+    /// the browser takes this server for that site. So such a server answers only by names that no site can have, and by
+    /// that of its public URL. A proxy on this machine changes nothing: a page's requests come from this machine too, and
+    /// may have any `X-Forwarded-` header.
     pub shown: Vec<UserId>,
 }
 
@@ -90,7 +91,7 @@ impl Http {
             clock,
             origins: engine.origins().clone(),
             engine,
-            is_private: !site.shown.is_empty() && site.proxies.is_empty(),
+            is_private: !site.shown.is_empty(),
             proxies: site.proxies,
             public: site.public,
             shown: site.shown,

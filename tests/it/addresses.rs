@@ -397,26 +397,34 @@ async fn no_web_page_reaches_a_demonstration_by_the_name_of_its_own_site() {
 }
 
 #[tokio::test]
-async fn a_demonstration_is_answered_by_its_public_name_and_by_those_of_believed_proxies() {
-    let headers = [("host", "demo.example.org")];
+async fn a_demonstration_is_answered_by_its_public_name_and_by_none_that_a_proxy_could_tell() {
+    // A page that reaches this machine by its own site's name comes from where a proxy would, with any header.
+    let plain = [("host", "demo.example.org")];
+    let forged = [
+        ("host", "demo.example.org"),
+        ("x-forwarded-host", "localhost"),
+        ("x-forwarded-for", "127.0.0.1"),
+    ];
+    let public = Some("https://demo.example.org/chat");
     for (trusted, public, status) in [
-        (&[][..], Some("https://demo.example.org/chat"), 200),
+        (&[][..], public, 200),
         (&[], Some("https://other.example.org"), 403),
-        (&["127.0.0.1"], None, 200),
+        (&["127.0.0.1"], None, 403),
+        (&["127.0.0.1"], Some("https://other.example.org"), 403),
+        (&["127.0.0.1"], public, 200),
     ] {
         let server = demonstration(trusted, public).await;
         let remote = Remote::at(server.address);
-        let reply = remote
-            .request(request("GET", "/api/server", &headers))
-            .await;
-        assert_eq!(reply.status, status, "{trusted:?} {public:?}");
+        for headers in [&plain[..], &forged] {
+            let reply = remote.request(request("GET", "/api/server", headers)).await;
+            assert_eq!(reply.status, status, "{trusted:?} {public:?} {headers:?}");
+            assert!(status == 200 || !reply.body.contains("token"));
+        }
         server.stop().await;
     }
     // A server that asks for tokens is not in danger, and may have any name.
     let server = TestServer::start().await;
-    let reply = server
-        .request(request("GET", "/api/server", &headers))
-        .await;
+    let reply = server.request(request("GET", "/api/server", &plain)).await;
     assert_eq!(reply.status, 200);
     server.stop().await;
 }
