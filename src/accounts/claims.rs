@@ -10,45 +10,11 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::fault::TokenFault;
+use super::purpose;
 use crate::model::{FIRST_OWN_ID, Timestamp, UserId, Username, check_avatar};
 
 /// The types of an access token (RFC 7519, section 5.1; RFC 9068, section 2.1), without `application/`.
 const TYPES: [&str; 3] = ["jwt", "at+jwt", "jose"];
-
-/// Claims by which issuers tell access tokens from others, and nothing else: Cognito, SimpleJWT, Keycloak, Guardian.
-const KIND_CLAIMS: [&str; 4] = ["token_type", "token_use", "tokenType", "typ"];
-/// What they say of an access token.
-const ACCESS: [&str; 7] = [
-    "access",
-    "access_token",
-    "bearer",
-    "sliding",
-    "jwt",
-    "at+jwt",
-    "urn:ietf:params:oauth:token-type:access_token",
-];
-
-/// Claims by which issuers say what a token is for, among much else that they may mean.
-const PURPOSE_CLAIMS: [&str; 4] = ["type", "purpose", "token_purpose", "use"];
-/// Words of purposes that are not to be let in.
-const OTHER_PURPOSES: [&str; 16] = [
-    "refresh",
-    "reset",
-    "recover",
-    "recovery",
-    "verify",
-    "verification",
-    "confirm",
-    "confirmation",
-    "activate",
-    "activation",
-    "invite",
-    "invitation",
-    "logout",
-    "unsubscribe",
-    "otp",
-    "mfa",
-];
 
 /// A claim and the value that it must have: `NAME=VALUE`.
 ///
@@ -263,37 +229,9 @@ impl Claims {
         }
     }
 
-    /// Refuses what is no access token as far as issuers say so, but for claims of which `is_asked` knows: what an
-    /// operator asks for by name is judged by that alone.
+    /// Refuses what is no access token: see [`purpose`].
     pub(super) fn check_purpose(&self, is_asked: impl Fn(&str) -> bool) -> Result<(), TokenFault> {
-        for name in KIND_CLAIMS.into_iter().filter(|name| !is_asked(name)) {
-            let is_access = match self.get(name) {
-                None => true,
-                Some(Value::String(kind)) => ACCESS.contains(&kind.to_ascii_lowercase().as_str()),
-                Some(_) => false,
-            };
-            if !is_access {
-                return Err(TokenFault::Purpose(name));
-            }
-        }
-        let purposes = PURPOSE_CLAIMS.into_iter().chain(["aud"]);
-        for name in purposes.filter(|name| !is_asked(name)) {
-            let is_other = match self.get(name) {
-                Some(Value::String(purpose)) => is_other_purpose(purpose),
-                Some(Value::Array(all)) => {
-                    all.iter().filter_map(Value::as_str).any(is_other_purpose)
-                }
-                _ => false,
-            };
-            if is_other {
-                return Err(TokenFault::Purpose(name));
-            }
-        }
-        match (self.get("events"), self.get("cnf")) {
-            (Some(_), _) if !is_asked("events") => Err(TokenFault::Event),
-            (_, Some(_)) if !is_asked("cnf") => Err(TokenFault::Bound),
-            _ => Ok(()),
-        }
+        purpose::check(&self.0, is_asked)
     }
 
     /// A NumericDate: seconds, perhaps with a fraction.
@@ -359,25 +297,4 @@ impl Claims {
             None => None,
         }
     }
-}
-
-/// Whether one of the words of a purpose is of another than letting somebody in: `password-reset`, `refreshToken`.
-fn is_other_purpose(text: &str) -> bool {
-    let mut words = String::with_capacity(text.len() + 4);
-    let mut was_lower = false;
-    for character in text.chars() {
-        if !character.is_ascii_alphanumeric() || (was_lower && character.is_ascii_uppercase()) {
-            words.push(' ');
-        }
-        if character.is_ascii_alphanumeric() {
-            words.push(character.to_ascii_lowercase());
-        }
-        was_lower = character.is_ascii_lowercase();
-    }
-    let whole = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    let is_identity = matches!(whole.as_str(), "id" | "id token" | "idtoken");
-    is_identity
-        || words
-            .split_whitespace()
-            .any(|word| OTHER_PURPOSES.contains(&word))
 }

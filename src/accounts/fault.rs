@@ -54,7 +54,7 @@ pub enum TokenFault {
     Asked(Arc<str>),
     /// It is meant for something else: a refresh token, one for resetting a password.
     #[error("{0} says that it is no access token")]
-    Purpose(&'static str),
+    Purpose(Arc<str>),
     /// It is a security event, such as a logout (RFC 8417).
     #[error("it tells of an event (events), and lets nobody in")]
     Event,

@@ -16,6 +16,7 @@ mod leads;
 mod login;
 mod own;
 mod password;
+mod purpose;
 mod recognition;
 mod registration;
 mod token;

@@ -125,6 +125,21 @@ fn access_tokens_of_well_known_issuers_are_let_in() {
             json!({"alg": "HS256"}),
             json!({"type": "customer", "use": "chat"}),
         ),
+        (
+            "scopes of other things beside the chat's",
+            hs256(),
+            json!({"scope": "openid email chat password:reset", "aud": "https://verify.example.org/"}),
+        ),
+        (
+            "what sounds like another purpose and is none",
+            hs256(),
+            json!({"email_verified": true, "type": "verified", "kind": "password", "reason": "", "scope": "", "mfa": true, "reset": false, "refresh_exp": SECS + 9, "fresh": true, "state": "CA", "code": "x"}),
+        ),
+        (
+            "Auth0's after a second factor",
+            hs256(),
+            json!({"amr": ["mfa", "otp"], "gty": "password", "action": "login", "org_id": "x"}),
+        ),
     ];
     for (name, header, claims) in cases {
         assert_eq!(judge(&tokens(), &header, &with(claims)), Ok(29), "{name}");
@@ -137,89 +152,182 @@ fn what_is_no_access_token_is_refused_though_its_signature_holds() {
         (
             "SimpleJWT's refresh token",
             json!({"token_type": "refresh"}),
-            Purpose("token_type"),
+            Purpose("token_type".into()),
         ),
         (
             "flask-jwt-extended's refresh token",
             json!({"type": "refresh"}),
-            Purpose("type"),
+            Purpose("type".into()),
         ),
         (
             "Keycloak's refresh token",
             json!({"typ": "Refresh"}),
-            Purpose("typ"),
+            Purpose("typ".into()),
         ),
         (
             "Keycloak's offline token",
             json!({"typ": "Offline"}),
-            Purpose("typ"),
+            Purpose("typ".into()),
         ),
-        ("Keycloak's id token", json!({"typ": "ID"}), Purpose("typ")),
+        (
+            "Keycloak's id token",
+            json!({"typ": "ID"}),
+            Purpose("typ".into()),
+        ),
         (
             "Keycloak's logout token",
             json!({"typ": "Logout"}),
-            Purpose("typ"),
+            Purpose("typ".into()),
         ),
         (
             "Keycloak's DPoP token",
             json!({"typ": "DPoP"}),
-            Purpose("typ"),
+            Purpose("typ".into()),
         ),
         (
             "Cognito's id token",
             json!({"token_use": "id"}),
-            Purpose("token_use"),
+            Purpose("token_use".into()),
         ),
         (
             "Guardian's refresh token",
             json!({"typ": "refresh"}),
-            Purpose("typ"),
+            Purpose("typ".into()),
         ),
         (
             "a kind that is no text",
             json!({"token_type": 2}),
-            Purpose("token_type"),
+            Purpose("token_type".into()),
         ),
         (
             "a camel's refresh token",
             json!({"tokenType": "refreshToken"}),
-            Purpose("tokenType"),
+            Purpose("tokenType".into()),
         ),
         (
             "refreshToken",
             json!({"type": "refreshToken"}),
-            Purpose("type"),
+            Purpose("type".into()),
         ),
-        ("id_token", json!({"type": "id_token"}), Purpose("type")),
+        (
+            "id_token",
+            json!({"type": "id_token"}),
+            Purpose("type".into()),
+        ),
         (
             "a password reset",
             json!({"purpose": "password_reset"}),
-            Purpose("purpose"),
+            Purpose("purpose".into()),
         ),
         (
             "a password reset",
             json!({"type": "reset-password"}),
-            Purpose("type"),
+            Purpose("type".into()),
         ),
         (
             "a confirmation",
             json!({"purpose": "email.confirmation"}),
-            Purpose("purpose"),
+            Purpose("purpose".into()),
         ),
         (
             "an invitation",
             json!({"token_purpose": "INVITE"}),
-            Purpose("token_purpose"),
+            Purpose("token_purpose".into()),
         ),
         (
             "FastAPI Users' reset",
             json!({"aud": ["fastapi-users:reset"]}),
-            Purpose("aud"),
+            Purpose("aud".into()),
         ),
         (
             "FastAPI Users' verification",
             json!({"aud": "fastapi-users:verify"}),
-            Purpose("aud"),
+            Purpose("aud".into()),
+        ),
+        (
+            "a forgotten password",
+            json!({"type": "forgot_password"}),
+            Purpose("type".into()),
+        ),
+        (
+            "a forgotten password without separators",
+            json!({"purpose": "forgotpassword"}),
+            Purpose("purpose".into()),
+        ),
+        (
+            "resetPasswordToken",
+            json!({"action": "resetPasswordToken"}),
+            Purpose("action".into()),
+        ),
+        (
+            "a scope of its own",
+            json!({"scope": "password_reset"}),
+            Purpose("scope".into()),
+        ),
+        (
+            "FastAPI tutorials' e-mail token",
+            json!({"scope": "email_token"}),
+            Purpose("scope".into()),
+        ),
+        (
+            "FastAPI tutorials' refresh token",
+            json!({"scope": "refresh_token"}),
+            Purpose("scope".into()),
+        ),
+        (
+            "a list of such scopes",
+            json!({"scopes": ["email:verify"]}),
+            Purpose("scopes".into()),
+        ),
+        (
+            "Better Auth's e-mail verification",
+            json!({"email": "a@b.c", "requestType": "change-email-verification"}),
+            Purpose("requestType".into()),
+        ),
+        (
+            "an e-mail confirmation",
+            json!({"purpose": "email"}),
+            Purpose("purpose".into()),
+        ),
+        (
+            "a magic link",
+            json!({"type": "magic-link"}),
+            Purpose("type".into()),
+        ),
+        (
+            "a second factor that is still to come",
+            json!({"type": "2fa_pending"}),
+            Purpose("type".into()),
+        ),
+        (
+            "an authorization code",
+            json!({"type": "authorization_code"}),
+            Purpose("type".into()),
+        ),
+        (
+            "Keycloak's action token",
+            json!({"typ": "reset-credentials", "asid": "x"}),
+            Purpose("typ".into()),
+        ),
+        (
+            "a flag",
+            json!({"password_reset": true}),
+            Purpose("password_reset".into()),
+        ),
+        (
+            "a flag in camel case",
+            json!({"isRefreshToken": true}),
+            Purpose("isRefreshToken".into()),
+        ),
+        (
+            "a claim that holds whose password it resets",
+            json!({"reset_password": 29}),
+            Purpose("reset_password".into()),
+        ),
+        (
+            "an audience of its own",
+            json!({"aud": "password-reset"}),
+            Purpose("aud".into()),
         ),
         (
             "an OpenID logout token",
