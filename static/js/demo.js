@@ -4,7 +4,12 @@
 
 import { ChatThread } from './elements/chat-thread.js'
 import { currentLanguage, languages, t, translate } from './i18n/words.js'
-import { choiceButtons, clone, copyField, loadStyle, newId, part, remember } from './lib/dom.js'
+import { choiceButtons } from './lib/choices.js'
+import { copyField } from './lib/clipboard.js'
+import { newId } from './lib/id.js'
+import { remember } from './lib/memory.js'
+import { loadStyle } from './lib/style.js'
+import { clone, part } from './lib/template.js'
 import { Api } from './net/api.js'
 import { Socket } from './net/socket.js'
 import { Store } from './state/store.js'

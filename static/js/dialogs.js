@@ -2,7 +2,7 @@
 // each when it is first asked for, asks the server what a dialog wants, and hands in the answer or what went
 // wrong. main.js loads it with the first dialog; no first view needs it.
 
-import { loadStyle } from './lib/dom.js'
+import { loadStyle } from './lib/style.js'
 import { ChatError } from './net/api.js'
 
 /** @typedef {import('./net/api.js').Api} Api */

@@ -1,10 +1,13 @@
 // The ways in and out: signing in, registering, the set-up of a new server; and logging out. main.js
 // loads it only when somebody stands at the door.
 
-import { currentLanguage, errorText, languages, t, translate } from './i18n/words.js'
-import { choiceButtons, clone, loadStyle, part, recall, remember } from './lib/dom.js'
-import { ChatError } from './net/api.js'
 import { SignIn } from './elements/sign-in.js'
+import { currentLanguage, errorText, languages, t, translate } from './i18n/words.js'
+import { choiceButtons } from './lib/choices.js'
+import { recall, remember } from './lib/memory.js'
+import { loadStyle } from './lib/style.js'
+import { clone, part } from './lib/template.js'
+import { ChatError } from './net/api.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./net/api.js').Session} Session */

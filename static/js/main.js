@@ -4,14 +4,18 @@
 // The way round: an element intends -> sync.js asks the socket or REST -> the answer goes into
 // `store.apply` -> the elements show what changed.
 
+import { ChatList } from './elements/chat-list.js'
+import { ChatThread } from './elements/chat-thread.js'
 import { languages, pickLanguage, setLanguage, t, translate } from './i18n/words.js'
-import { clone, loadStyle, newId, openShelf, part, recall, remember } from './lib/dom.js'
+import { newId } from './lib/id.js'
+import { recall, remember } from './lib/memory.js'
+import { openShelf } from './lib/shelf.js'
+import { loadStyle } from './lib/style.js'
+import { clone, part } from './lib/template.js'
 import { Api } from './net/api.js'
 import { Socket } from './net/socket.js'
 import { Store } from './state/store.js'
 import { Sync } from './sync.js'
-import { ChatList } from './elements/chat-list.js'
-import { ChatThread } from './elements/chat-thread.js'
 
 /** @typedef {import('./net/api.js').Session} Session */
 

@@ -11,7 +11,7 @@ import { ChatError } from './net/api.js'
 /** @typedef {import('./state/store.js').Message} Message */
 /** @typedef {Pick<import('./net/socket.js').Socket, 'connected' | 'recovered' | 'emit' | 'tell' | 'addEventListener'>} Socket */
 /** @typedef {Pick<import('./net/api.js').Api, 'recents' | 'history' | 'user' | 'updates'>} Api */
-/** @typedef {Omit<import('./lib/dom.js').Memory, 'saved'> & { saved?(): Promise<void> }} Memory */
+/** @typedef {Omit<import('./lib/shelf.js').Memory, 'saved'> & { saved?(): Promise<void> }} Memory */
 
 /** On reconnecting, unsent messages go first; but reading does not wait longer than this for them. */
 const SEND_FIRST_MS = 3_000

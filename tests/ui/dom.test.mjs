@@ -1,6 +1,8 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { initials, newId, splitLinks } from '../../static/js/lib/dom.js'
+import { initials } from '../../static/js/lib/avatar.js'
+import { newId } from '../../static/js/lib/id.js'
+import { splitLinks } from '../../static/js/lib/text.js'
 
 describe('splitLinks', () => {
   const links = text => splitLinks(text).filter(({ href }) => href).map(({ href }) => href)

@@ -2,8 +2,14 @@
 // be disabled, enabled, promoted or demoted. It says what is wanted; main.js asks the server and hands in
 // what it answered. Loaded when it is first asked for.
 
-import { asDialog, clone, copyField, intend, keyed, paintAvatar, part } from '../lib/dom.js'
-import { errorText, longTime, shortDate, t, translate } from '../i18n/words.js'
+import { longTime, shortDate } from '../i18n/dates.js'
+import { errorText, t, translate } from '../i18n/words.js'
+import { paintAvatar } from '../lib/avatar.js'
+import { copyField } from '../lib/clipboard.js'
+import { asDialog } from '../lib/dialog.js'
+import { intend } from '../lib/intent.js'
+import { keyed } from '../lib/keyed.js'
+import { clone, part } from '../lib/template.js'
 
 /** @typedef {import('../net/api.js').User & { disabled: boolean, created_at: string }} Account */
 /** @typedef {{ code: string, url: string, max_uses: number, uses: number, expires_at: string }} Invite */

@@ -1,8 +1,13 @@
 // <chat-list>: the chats, the latest first, with who you are and the menu above them. It reads the
 // store and says what the person wants; which chat is open it is told by `current`.
 
-import { choiceButtons, clone, intend, keyed, paintAvatar, part } from '../lib/dom.js'
-import { currentLanguage, languages, shortTime, t, translate } from '../i18n/words.js'
+import { shortTime } from '../i18n/dates.js'
+import { currentLanguage, languages, t, translate } from '../i18n/words.js'
+import { paintAvatar } from '../lib/avatar.js'
+import { choiceButtons } from '../lib/choices.js'
+import { intend } from '../lib/intent.js'
+import { keyed } from '../lib/keyed.js'
+import { clone, part } from '../lib/template.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {ReturnType<Store['list']>[number]} Row */

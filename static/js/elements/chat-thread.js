@@ -5,8 +5,13 @@
 // Only a window of the messages has bubbles (see `windowOf`): it moves along with the reader, and the
 // message at the top of the view keeps its place to the pixel while bubbles come and go around it.
 
-import { clone, fillWithText, intend, keyed, paintAvatar, part } from '../lib/dom.js'
-import { clockTime, dayName, errorText, fullTime, languages, longTime, t, translate } from '../i18n/words.js'
+import { clockTime, dayName, fullTime, longTime } from '../i18n/dates.js'
+import { errorText, languages, t, translate } from '../i18n/words.js'
+import { paintAvatar } from '../lib/avatar.js'
+import { intend } from '../lib/intent.js'
+import { keyed } from '../lib/keyed.js'
+import { clone, part } from '../lib/template.js'
+import { fillWithText } from '../lib/text.js'
 import { STEP, indexOf, laterFrom, layOut, messageKey, moveWindow, newestFrom, newestId, windowOf } from '../state/store.js'
 
 /** @typedef {import('../state/store.js').Store} Store */

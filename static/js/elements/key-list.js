@@ -2,8 +2,10 @@
 // single character can be turned off here, for those who dictate (WCAG 2.1.4).
 // Loaded when it is first asked for.
 
-import { asDialog, clone, part, recall, remember } from '../lib/dom.js'
 import { t, translate } from '../i18n/words.js'
+import { asDialog } from '../lib/dialog.js'
+import { recall, remember } from '../lib/memory.js'
+import { clone, part } from '../lib/template.js'
 
 const command = /Mac|iPhone|iPad/.test(navigator.platform) ? '⌘' : 'Ctrl'
 

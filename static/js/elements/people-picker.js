@@ -1,8 +1,12 @@
 // <people-picker>: a dialog that finds somebody to write to. It says `search` and `start-chat`; main.js
 // hands in what the server answered, and loads it when it is first asked for.
 
-import { asDialog, clone, intend, keyed, paintAvatar, part } from '../lib/dom.js'
 import { errorText, languages, t, translate } from '../i18n/words.js'
+import { paintAvatar } from '../lib/avatar.js'
+import { asDialog } from '../lib/dialog.js'
+import { intend } from '../lib/intent.js'
+import { keyed } from '../lib/keyed.js'
+import { clone, part } from '../lib/template.js'
 
 /** @typedef {import('../net/api.js').User} User */
 

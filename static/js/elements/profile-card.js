@@ -1,8 +1,11 @@
 // <profile-card>: a dialog with one's own name, picture and password. It says `change-profile` and
 // `change-password`; main.js asks the server and hands in how it went. Loaded when it is first asked for.
 
-import { asDialog, clone, intend, paintAvatar, part } from '../lib/dom.js'
 import { errorText, t, translate } from '../i18n/words.js'
+import { paintAvatar } from '../lib/avatar.js'
+import { asDialog } from '../lib/dialog.js'
+import { intend } from '../lib/intent.js'
+import { clone, part } from '../lib/template.js'
 
 /** @typedef {import('../net/api.js').User} User */
 

@@ -2,8 +2,10 @@
 // `sign-in` with what was entered, and shows what main.js answers. main.js loads it when nobody is
 // signed in.
 
-import { choiceButtons, clone, intend, part } from '../lib/dom.js'
 import { currentLanguage, errorText, languages, t, translate } from '../i18n/words.js'
+import { choiceButtons } from '../lib/choices.js'
+import { intend } from '../lib/intent.js'
+import { clone, part } from '../lib/template.js'
 
 /** @typedef {'login' | 'register' | 'setup'} Mode */
 
