@@ -4,16 +4,17 @@
 
 import { ChatThread } from './elements/chat-thread.js'
 import { currentLanguage, languages, t, translate } from './i18n/words.js'
+import { answerIntents, talkIntents } from './intents.js'
 import { choiceButtons } from './lib/choices.js'
 import { copyField } from './lib/clipboard.js'
-import { newId } from './lib/id.js'
 import { remember } from './lib/memory.js'
 import { loadStyle } from './lib/style.js'
 import { clone, part } from './lib/template.js'
 import { Api } from './net/api.js'
 import { Socket } from './net/socket.js'
+import { pairKey } from './state/chats.js'
 import { Store } from './state/store.js'
-import { Sync } from './sync.js'
+import { Sync } from './sync/sync.js'
 
 /** @typedef {import('./net/api.js').Session} Session */
 
@@ -33,23 +34,7 @@ function side(seat, session, peerId) {
   const socket = new Socket(new URL('socket.io/', document.baseURI), () => ({ token }))
   const sync = new Sync({ store, socket, api, memory: forgetful })
   const thread = new ChatThread(store)
-  /** @type {Record<string, (detail: any) => unknown>} */
-  const intents = {
-    refresh: () => sync.refresh(),
-    older: ({ peerId }) => sync.readOlder(peerId),
-    send: ({ peerId, content }) => sync.send({ clientId: newId(), peerId, content, createdAt: new Date().toISOString() }),
-    retry: ({ peerId, clientId }) => sync.retry(peerId, clientId),
-    discard: ({ peerId, clientId }) => sync.discard(peerId, clientId),
-    draft: ({ peerId, text }) => sync.draft(peerId, text),
-    typing: ({ peerId, isTyping }) => sync.typing(peerId, isTyping),
-    read: ({ peerId, upTo }) => sync.read(peerId, upTo),
-  }
-  seat.addEventListener('intent', event => {
-    const { type, ...detail } = /** @type {CustomEvent} */ (event).detail
-    if (!(type in intents)) return
-    event.stopPropagation()
-    intents[type](detail)
-  })
+  answerIntents(seat, talkIntents(sync))
   const name = () => {
     part(seat, 'who').textContent = t('demoSide', { name: user.username })
     part(seat, 'open').setAttribute('aria-label', t('demoOpenAs', { name: user.username }))
@@ -64,8 +49,8 @@ function side(seat, session, peerId) {
   // Started anew, the server knows other tokens; so does the page, when it is loaded anew.
   sync.addEventListener('signed-out', () => location.reload())
   part(seat, 'seat').append(thread)
-  sync.show(peerId)
-  thread.open(peerId)
+  sync.show(pairKey(peerId))
+  thread.open(pairKey(peerId))
   socket.connect()
 }
 

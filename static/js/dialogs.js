@@ -1,9 +1,10 @@
-// The dialogs of somebody who is signed in: finding people, the profile, administration, the keys. It makes
+// The dialogs of a person who is signed in: finding people, the profile, administration, the keys. Makes
 // each when it is first asked for, asks the server what a dialog wants, and hands in the answer or what went
-// wrong. main.js loads it with the first dialog; no first view needs it.
+// wrong. app.js loads it with the first dialog; no first view needs it.
 
 import { loadStyle } from './lib/style.js'
 import { ChatError } from './net/api.js'
+import { addressOf } from './state/chats.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./net/api.js').User} User */
@@ -20,12 +21,17 @@ export function dialogIntents({ app, api, store, renew }) {
   /** @type {Map<string, Promise<any>>} */
   const made = new Map()
 
-  /** The dialog of a name, made once. @param {string} name @param {() => Promise<HTMLElement>} make */
+  /** The dialog of a name, made once; or the next time, where it could not be loaded.
+   * @param {string} name @param {() => Promise<HTMLElement>} make */
   function dialog(name, make) {
-    if (!made.has(name)) made.set(name, Promise.all([make(), styled]).then(([element]) => {
-      app.append(element)
-      return element
-    }))
+    if (!made.has(name)) {
+      const making = Promise.all([make(), styled]).then(([element]) => {
+        app.append(element)
+        return element
+      })
+      making.catch(() => made.delete(name))
+      made.set(name, making)
+    }
     return /** @type {Promise<any>} */ (made.get(name))
   }
   const picker = () => dialog('picker', async () => new (await import('./elements/people-picker.js')).PeoplePicker())
@@ -64,7 +70,7 @@ export function dialogIntents({ app, api, store, renew }) {
       for (const data of users) store.apply({ type: 'user', data })
       shown.found(query, users)
     }),
-    'start-chat'({ peerId }) { location.hash = `#/chat/${peerId}` },
+    'start-chat'({ chat }) { location.hash = addressOf(chat) },
 
     profile: async () => (await profile()).show(store.me),
     'change-profile': ({ change }) => ask(profileForm('about'), async ({ card }) =>

@@ -1,8 +1,9 @@
-// The ways in and out: signing in, registering, the set-up of a new server; and logging out. main.js
-// loads it only when somebody stands at the door.
+// The ways in and out: signing in, registering, the set-up of a new server; and logging out. Loaded
+// only when it is wanted.
 
 import { SignIn } from './elements/sign-in.js'
 import { currentLanguage, errorText, languages, t, translate } from './i18n/words.js'
+import { answerIntents } from './intents.js'
 import { choiceButtons } from './lib/choices.js'
 import { recall, remember } from './lib/memory.js'
 import { loadStyle } from './lib/style.js'
@@ -13,7 +14,7 @@ import { ChatError } from './net/api.js'
 /** @typedef {import('./net/api.js').Session} Session */
 
 /**
- * Shows the sign-in until somebody has got in.
+ * Shows the sign-in until a person has got in.
  * @param {HTMLElement} app where it is shown
  * @param {Api} api
  * @param {{ setup: string | null, invite: string | null }} codes from the address
@@ -25,7 +26,7 @@ export async function signIn(app, api, { setup, invite }) {
     remember('notice', null)
     const { showDemo } = await import('./demo.js')
     await showDemo(app, server.demo.accounts)
-    // Both people of the demo are in already: nobody signs in.
+    // Both people of the demo are in already.
     return new Promise(() => {})
   }
   if (server?.setup_required && !setup && !invite) return showFresh(app)
@@ -37,9 +38,7 @@ export async function signIn(app, api, { setup, invite }) {
   remember('notice', null)
   app.replaceChildren(form)
 
-  return new Promise(entered => form.addEventListener('intent', async event => {
-    const { type, door, username, password } = /** @type {CustomEvent} */ (event).detail
-    if (type !== 'sign-in') return
+  return new Promise(entered => answerIntents(form, { async 'sign-in'({ door, username, password }) {
     const code = door === 'register' ? setup ?? invite : null
     try {
       const { token, user } = await api.signIn(door, { username, password, ...(code && { invite: code }) })
@@ -52,11 +51,11 @@ export async function signIn(app, api, { setup, invite }) {
       if (!(error instanceof ChatError)) throw error
       form.fail(error.code)
     }
-  }))
+  } }))
 }
 
 /**
- * Shows what a server on which nobody has an account waits for. With the code the page begins anew.
+ * Shows what a server without accounts waits for. With the code the page begins anew.
  * @param {HTMLElement} app
  * @returns {Promise<never>}
  */
@@ -68,7 +67,7 @@ function showFresh(app) {
   const field = /** @type {HTMLInputElement} */ (part(fresh, 'code'))
   fresh.querySelector('form')?.addEventListener('submit', event => {
     event.preventDefault()
-    // Whoever has the whole link may as well paste that.
+    // The whole link may be pasted as well.
     const code = field.value.trim().replace(/^.*[?&]setup=/, '')
     if (code !== '') return location.assign(`?${new URLSearchParams({ setup: code })}`)
     field.setAttribute('aria-invalid', 'true')

@@ -38,6 +38,30 @@ scene('one registers, finds somebody by a few keys, and writes; in Indonesian to
   await page.getByText('Anda: Halo').waitFor()
 })
 
+scene('another language reaches an open conversation at once, and a long draft has its height', async stage => {
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  await bob.write(ada, 'hi')
+  await cyd.write(ada, 'hello')
+  const page = await stage.open(ada)
+  await row(page, 'bob').click()
+  await say(page, 'Halo')
+  await state(page, 'Halo', 'stored')
+  assert.match(await bubble(page, 'Halo').innerText(), /Sent/)
+  await composer(page).fill('one\ntwo\nthree\nfour')
+  const height = () => composer(page).evaluate(field => field.clientHeight)
+  const before = await height()
+  await page.getByRole('button', { name: 'Menu' }).click()
+  await page.locator('#menu').getByRole('button', { name: 'Bahasa Indonesia' }).click()
+  await bubble(page, 'Halo').getByText('Terkirim').waitFor()
+  await page.locator('.bar-status', { hasText: 'terakhir dilihat' }).waitFor()
+  assert.equal(await composer(page).getAttribute('aria-label'), 'Pesan untuk bob')
+  // By way of the list alone, in which no conversation is shown.
+  await page.setViewportSize(PHONE)
+  await page.evaluate(() => { location.hash = '#/' })
+  await row(page, 'bob').click()
+  await page.waitForFunction(height => document.querySelector('.composer textarea').clientHeight === height, before)
+})
+
 scene('the keyboard walks the chats and comes back to the text', async stage => {
   const [ada, bob, cyd, dewi] = await stage.people('ada', 'bob', 'cyd', 'dewi')
   for (const person of [bob, cyd, dewi]) await person.write(ada, `from ${person.name}`)

@@ -144,3 +144,46 @@ scene('loaded anew, a chat shows what one was reading', async stage => {
   assert.equal(after.text, before.text)
   assert.ok(Math.abs(after.top - before.top) <= 1, `${after.top - before.top} px`)
 })
+
+for (const [where, hasDatabase] of [['its database', true], ['localStorage, as where it has no database', false]]) {
+  scene(`what an earlier page kept in ${where} is carried over: nothing unsent is lost`, async stage => {
+    const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+    await bob.write(ada, 'hi')
+    const page = await stage.open(ada, { path: '/readyz' })
+    // It named a conversation by the other person's id alone.
+    await page.evaluate(({ entries, hasDatabase }) => new Promise((done, failed) => {
+      if (!hasDatabase) return done(entries.forEach(([key, value]) => localStorage.setItem(`chatd.${key}`, JSON.stringify(value))))
+      const request = indexedDB.open('chatd', 1)
+      request.onupgradeneeded = () => request.result.createObjectStore('kept')
+      request.onerror = failed
+      request.onsuccess = () => {
+        const transaction = request.result.transaction('kept', 'readwrite')
+        for (const [key, value] of entries) transaction.objectStore('kept').put(value, key)
+        transaction.oncomplete = () => { request.result.close(); done() }
+      }
+    }), {
+      hasDatabase,
+      entries: [
+        [`draft.${ada.id}.${cyd.id}`, 'half a thought'],
+        [`outbox.${ada.id}.${crypto.randomUUID()}`, { peerId: bob.id, content: 'never sent', createdAt: new Date().toISOString() }],
+      ],
+    })
+    await page.addInitScript(hasDatabase => {
+      if (!hasDatabase) Object.defineProperty(window, 'indexedDB', { value: undefined })
+    }, hasDatabase)
+    await page.goto(`${stage.server.url}/#/chat/${bob.id}`)
+    await state(page, 'never sent', 'stored')
+    await row(page, 'cyd').getByText('Draft: half a thought').click()
+    assert.equal(await composer(page).inputValue(), 'half a thought')
+    await page.reload()
+    await page.waitForFunction(() => document.querySelector('.composer textarea')?.value === 'half a thought')
+    // Deleted, it does not come back under its old name.
+    await composer(page).fill('')
+    await row(page, 'bob').click()
+    await bubble(page, 'never sent').waitFor()
+    await page.reload()
+    await bubble(page, 'never sent').waitFor()
+    assert.equal(await row(page, 'cyd').count(), 0)
+    assert.deepEqual((await ada.history(bob)).map(({ content }) => content), ['hi', 'never sent'])
+  })
+}

@@ -1,5 +1,7 @@
 import { beforeEach, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
+import { pairKey } from '../../static/js/state/chats.js'
+import { countOf } from '../../static/js/state/unread.js'
 import { Store } from '../../static/js/state/store.js'
 
 const ME = 1, ADA = 2, BOB = 3
@@ -16,8 +18,9 @@ beforeEach(() => { store = new Store({ id: ME, username: 'me' }) })
 
 const receive = data => store.apply({ type: 'receive_message', data })
 const list = (rows, meta = {}) => store.apply({ type: 'recents', data: rows, meta, more: false })
-const unread = peerId => store.unread(store.chat(peerId))
-const messages = peerId => store.chat(peerId).thread.messages
+const chat = peerId => store.chat(pairKey(peerId))
+const unread = peerId => countOf(chat(peerId).unread)
+const messages = peerId => chat(peerId).thread.messages
 
 describe('unread', () => {
   test('counts what the list says and what comes after it', () => {
@@ -57,7 +60,7 @@ describe('unread', () => {
 
   test('counts what is left where only a part was read', () => {
     list([row(ADA, 13, 4)])
-    store.apply({ type: 'history', data: [10, 11, 12, 13].map(id => from(ADA, id)), peerId: ADA, hasMore: false, older: false })
+    store.apply({ type: 'history', data: [10, 11, 12, 13].map(id => from(ADA, id)), chat: pairKey(ADA), hasMore: false, older: false })
     store.apply({ type: 'chat_read', data: { reader_id: ME, peer_id: ADA, up_to: 11 } })
     assert.equal(unread(ADA), 2)
   })
@@ -104,7 +107,7 @@ describe('the list', () => {
   test('has the latest chat first, and what is being sent before all', () => {
     list([row(ADA, 10, 0), row(BOB, 9, 0)])
     assert.deepEqual(store.list().map(({ chat }) => chat.peerId), [ADA, BOB])
-    store.apply({ type: 'send', data: { clientId: 'a', peerId: BOB, content: 'hi', createdAt: time } })
+    store.apply({ type: 'send', data: { clientId: 'a', chat: pairKey(BOB), content: 'hi', createdAt: time } })
     assert.deepEqual(store.list().map(({ chat }) => chat.peerId), [BOB, ADA])
   })
 
@@ -117,9 +120,9 @@ describe('the list', () => {
   })
 
   test('has no chat that was merely opened, but has one with a draft', () => {
-    store.chat(ADA)
+    chat(ADA)
     assert.equal(store.list().length, 0)
-    store.apply({ type: 'draft', data: { peerId: ADA, text: 'well' } })
+    store.apply({ type: 'draft', data: { chat: pairKey(ADA), text: 'well' } })
     assert.equal(store.list().length, 1)
   })
 
@@ -133,29 +136,29 @@ describe('the list', () => {
 
 describe('sending', () => {
   const send = (clientId, createdAt = time) =>
-    store.apply({ type: 'send', data: { clientId, peerId: ADA, content: 'hi', createdAt } })
+    store.apply({ type: 'send', data: { clientId, chat: pairKey(ADA), content: 'hi', createdAt } })
 
   test('offers pending messages in the order of sending', () => {
     send('b', '2025-06-05T12:00:02.000Z')
-    store.apply({ type: 'send', data: { clientId: 'a', peerId: BOB, content: 'hi', createdAt: '2025-06-05T12:00:01.000Z' } })
-    assert.deepEqual(store.pending().map(({ clientId }) => clientId), ['a', 'b'])
+    store.apply({ type: 'send', data: { clientId: 'a', chat: pairKey(BOB), content: 'hi', createdAt: '2025-06-05T12:00:01.000Z' } })
+    assert.deepEqual(store.pending().map(({ message }) => message.clientId), ['a', 'b'])
   })
 
   test('a refused message waits for its writer, who may try it again or delete it', () => {
     send('a')
-    store.apply({ type: 'send_failed', data: { clientId: 'a', peerId: ADA, code: 'not_found' } })
+    store.apply({ type: 'send_failed', data: { clientId: 'a', chat: pairKey(ADA), code: 'not_found' } })
     assert.deepEqual([store.pending().length, messages(ADA)[0].problem], [0, 'not_found'])
-    store.apply({ type: 'retry', data: { clientId: 'a', peerId: ADA } })
+    store.apply({ type: 'retry', data: { clientId: 'a', chat: pairKey(ADA) } })
     assert.equal(store.pending().length, 1)
-    store.apply({ type: 'discard', data: { clientId: 'a', peerId: ADA } })
+    store.apply({ type: 'discard', data: { clientId: 'a', chat: pairKey(ADA) } })
     assert.equal(messages(ADA).length, 0)
   })
 
   test('a message that was stored after all can be neither failed nor deleted', () => {
     send('a')
     store.apply({ type: 'message_sent', data: { id: 4, receiver_id: ADA, content: 'hi', created_at: time, client_id: 'a' } })
-    store.apply({ type: 'send_failed', data: { clientId: 'a', peerId: ADA, code: 'not_found' } })
-    store.apply({ type: 'discard', data: { clientId: 'a', peerId: ADA } })
+    store.apply({ type: 'send_failed', data: { clientId: 'a', chat: pairKey(ADA), code: 'not_found' } })
+    store.apply({ type: 'discard', data: { clientId: 'a', chat: pairKey(ADA) } })
     assert.deepEqual(messages(ADA).map(({ id, state }) => [id, state]), [[4, 'stored']])
   })
 })
@@ -163,27 +166,36 @@ describe('sending', () => {
 describe('what is fleeting', () => {
   test('a message ends its writer’s typing line', () => {
     store.apply({ type: 'typing', data: { user_id: ADA, is_typing: true } })
-    assert.equal(store.typing.has(ADA), true)
+    assert.equal(chat(ADA).typing.has(ADA), true)
     receive(from(ADA, 1))
-    assert.equal(store.typing.has(ADA), false)
+    assert.equal(chat(ADA).typing.has(ADA), false)
   })
 
   test('is unknown once the connection is gone', () => {
     store.apply({ type: 'typing', data: { user_id: ADA, is_typing: true } })
     store.apply({ type: 'presence', data: { user_id: ADA, online: true, last_seen: null } })
     store.apply({ type: 'disconnected' })
-    assert.deepEqual([store.typing.size, store.presence.size], [0, 0])
+    assert.deepEqual([chat(ADA).typing.size, store.presence.size], [0, 0])
   })
 })
 
 test('a change names the chat that it concerns', () => {
   const named = []
-  store.addEventListener('change', event => named.push(event.detail.peerId))
+  store.addEventListener('change', event => named.push(event.detail.chat))
   receive(from(ADA, 1))
   list([])
-  assert.deepEqual(named, [ADA, undefined])
+  assert.deepEqual(named, ['user:2', undefined])
 })
 
 test('an event from a newer server does no harm', () => {
-  assert.doesNotThrow(() => store.apply({ type: 'message_edited', data: { id: 1 } }))
+  for (const type of ['message_edited', 'constructor', 'draft']) {
+    store.hear({ type, data: { id: 1, chat: pairKey(ADA), text: 'not of the server' } })
+  }
+  assert.equal(store.chats.size, 0)
+})
+
+test('an event of our own that is misspelt throws', () => {
+  for (const type of ['sent', 'message_edited', 'constructor']) {
+    assert.throws(() => store.apply({ type, data: {} }), { message: `no event named ${type}` })
+  }
 })

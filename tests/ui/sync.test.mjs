@@ -1,10 +1,12 @@
 import { beforeEach, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { ChatError } from '../../static/js/net/api.js'
+import { pairKey } from '../../static/js/state/chats.js'
 import { Store } from '../../static/js/state/store.js'
-import { Sync } from '../../static/js/sync.js'
+import { Sync } from '../../static/js/sync/sync.js'
 
 const ME = 1, ADA = 2
+const WITH_ADA = pairKey(ADA)
 const time = new Date().toISOString()
 
 /** A socket whose server is the test: `calls` are what was emitted and waits for an answer. */
@@ -78,9 +80,9 @@ function start(kept) {
   }
   sync = new Sync({ store, socket, api, memory })
 }
-const message = (clientId, content = clientId) => ({ clientId, peerId: ADA, content, createdAt: time })
+const message = (clientId, content = clientId) => ({ clientId, chat: WITH_ADA, content, createdAt: time })
 const sentAs = (id, clientId) => ({ id, receiver_id: ADA, content: clientId, created_at: time, client_id: clientId })
-const shown = () => store.chat(ADA).thread.messages.map(({ clientId, state }) => `${clientId} ${state}`)
+const shown = () => store.chat(WITH_ADA).thread.messages.map(({ clientId, state }) => `${clientId} ${state}`)
 
 beforeEach(() => start())
 
@@ -130,17 +132,17 @@ describe('sending', () => {
     sync.send(message('a'))
     ;(await socket.next()).reject(new ChatError('not_found'))
     await when(() => shown()[0] === 'a failed')
-    assert.equal(store.chat(ADA).thread.messages[0].problem, 'not_found')
-    sync.retry(ADA, 'a')
+    assert.equal(store.chat(WITH_ADA).thread.messages[0].problem, 'not_found')
+    sync.retry(WITH_ADA, 'a')
     assert.equal((await socket.next()).payload.client_id, 'a')
   })
 
   test('keeps what is unsent over a reload, and drafts', async () => {
     sync.send(message('a'))
-    sync.draft(ADA, 'half a')
+    sync.draft(WITH_ADA, 'half a')
     start(memory.kept)
     assert.deepEqual(shown(), ['a pending'])
-    assert.equal(store.chat(ADA).draft, 'half a')
+    assert.equal(store.chat(WITH_ADA).draft, 'half a')
     socket.connect()
     assert.equal((await socket.next()).payload.client_id, 'a')
   })
@@ -154,7 +156,7 @@ describe('sending', () => {
 
   test('forgets drafts and unsent messages on logging out', () => {
     sync.send(message('a'))
-    sync.draft(ADA, 'half a')
+    sync.draft(WITH_ADA, 'half a')
     assert.equal(memory.kept.size, 2)
     sync.forget()
     assert.equal(memory.kept.size, 0)
@@ -163,16 +165,16 @@ describe('sending', () => {
 
 describe('reconnecting', () => {
   test('reads the list and the open conversation where events were missed', async () => {
-    sync.show(ADA)
+    sync.show(WITH_ADA)
     socket.connect(false)
-    await when(() => store.chat(ADA).thread.loaded)
+    await when(() => store.chat(WITH_ADA).thread.loaded)
     assert.deepEqual(read.filter(what => !what.startsWith('user')).sort(), [`history ${ADA}`, 'recents'])
   })
 
   test('reads nothing where they were replayed', async () => {
-    sync.show(ADA)
+    sync.show(WITH_ADA)
     socket.connect(false)
-    await when(() => store.chat(ADA).thread.loaded)
+    await when(() => store.chat(WITH_ADA).thread.loaded)
     socket.drop()
     read.length = 0
     socket.connect(true)
@@ -185,9 +187,9 @@ describe('reconnecting', () => {
 
   const received = id => ({ id, sender_id: ADA, receiver_id: ME, content: `number ${id}`, created_at: time })
   const opened = async () => {
-    sync.show(ADA)
+    sync.show(WITH_ADA)
     socket.connect(false)
-    await when(() => store.chat(ADA).thread.loaded && store.listState === 'ready')
+    await when(() => store.chat(WITH_ADA).thread.loaded && store.listState === 'ready')
     socket.hear('receive_message', received(1), 'c1')
     socket.drop()
     read.length = 0
@@ -199,7 +201,7 @@ describe('reconnecting', () => {
       ? { data: [{ event: 'receive_message', data: received(2) }], meta: { cursor: 'c2', has_more: true } }
       : { data: [{ event: 'receive_message', data: received(3) }], meta: { cursor: 'c3', has_more: false } }
     socket.connect(false)
-    await when(() => store.chat(ADA).thread.messages.length === 3)
+    await when(() => store.chat(WITH_ADA).thread.messages.length === 3)
     await settled()
     assert.deepEqual(read.filter(what => !what.startsWith('user')), ['updates c1', 'updates c2'])
     socket.drop()
@@ -214,18 +216,18 @@ describe('reconnecting', () => {
     socket.connect(false)
     await when(() => read.includes('recents'))
     assert.ok(read.includes(`history ${ADA}`))
-    assert.equal(store.chat(ADA).thread.staleAfter, null)
+    assert.equal(store.chat(WITH_ADA).thread.staleAfter, null)
   })
 
   test('sends what is unsent before it reads the history, so that nothing stands there twice', async () => {
-    sync.show(ADA)
+    sync.show(WITH_ADA)
     sync.send(message('a'))
     history = [{ id: 7, sender_id: ME, receiver_id: ADA, content: 'a', is_read: false, created_at: time }]
     socket.connect(false)
     const call = await socket.next()
     assert.deepEqual(read.filter(what => what.startsWith('history')), [])
     call.resolve(sentAs(7, 'a'))
-    await when(() => store.chat(ADA).thread.loaded)
+    await when(() => store.chat(WITH_ADA).thread.loaded)
     assert.deepEqual(shown(), ['a stored'])
   })
 
@@ -234,14 +236,14 @@ describe('reconnecting', () => {
     sync.show(null)
     updates = () => ({ data: [], meta: { cursor: 'c2', has_more: true } })
     socket.connect(false)
-    await when(() => store.chat(ADA).thread.staleAfter !== null)
+    await when(() => store.chat(WITH_ADA).thread.staleAfter !== null)
     read.length = 0
-    sync.show(ADA)
+    sync.show(WITH_ADA)
     assert.deepEqual(read, [`history ${ADA}`])
   })
 
   describe('to a server whose data went back', () => {
-    const contents = () => store.chat(ADA).thread.messages.map(({ content }) => content)
+    const contents = () => store.chat(WITH_ADA).thread.messages.map(({ content }) => content)
     /** Ada's message 1 was read, then 2 and 3 were heard and 3 is read; the server now has another 2, and no 3. */
     const wentBack = async () => {
       history = [received(1)]
@@ -259,10 +261,10 @@ describe('reconnecting', () => {
       updates = () => { throw new ChatError('cursor_expired') }
       const shownBefore = contents()
       socket.connect(false)
-      await when(() => read.includes('recents') && store.chat(ADA).thread.loaded)
+      await when(() => read.includes('recents') && store.chat(WITH_ADA).thread.loaded)
       assert.deepEqual(shownBefore, ['number 1', 'number 2', 'number 3'])
       assert.deepEqual(contents(), ['number 1', 'another 2'])
-      assert.deepEqual(store.chat(ADA).thread.messages.map(({ isRead }) => isRead), [false, false])
+      assert.deepEqual(store.chat(WITH_ADA).thread.messages.map(({ isRead }) => isRead), [false, false])
     })
 
     test('counts what is unread there, and hears of a new message that has an id of before', async () => {
@@ -289,19 +291,19 @@ describe('reconnecting', () => {
       await wentBack()
       updates = () => { throw new ChatError('cursor_expired') }
       sync.send(message('a'))
-      sync.draft(ADA, 'half a')
+      sync.draft(WITH_ADA, 'half a')
       socket.connect(false)
       const call = await socket.next()
       assert.equal(call.payload.client_id, 'a')
-      assert.equal(store.chat(ADA).draft, 'half a')
+      assert.equal(store.chat(WITH_ADA).draft, 'half a')
       call.resolve(sentAs(3, 'a'))
-      await when(() => store.chat(ADA).thread.loaded)
+      await when(() => store.chat(WITH_ADA).thread.loaded)
       assert.deepEqual(contents(), ['number 1', 'another 2', 'a'])
     })
 
     test('reads afresh where it never heard a place that could be asked for', async () => {
       history = [received(1), received(2)]
-      sync.show(ADA)
+      sync.show(WITH_ADA)
       socket.connect(false)
       await when(() => contents().length === 2 && store.listState === 'ready')
       socket.drop()
@@ -316,7 +318,7 @@ describe('reconnecting', () => {
       Object.assign(socket, { recovered: false })
       socket.hear('receive_message', { ...received(2), content: 'another 2' }, 'd2')
       socket.connect(false)
-      await when(() => store.chat(ADA).thread.loaded && contents().length === 2)
+      await when(() => store.chat(WITH_ADA).thread.loaded && contents().length === 2)
       assert.ok(read.includes('updates c3'), read.join())
       assert.deepEqual(contents(), ['number 1', 'another 2'])
     })
@@ -347,7 +349,7 @@ describe('reconnecting', () => {
       history = [received(1)]
       updates = () => { throw new ChatError('cursor_expired') }
       socket.connect(false)
-      await when(() => store.chat(ADA).thread.loaded && contents().length === 1)
+      await when(() => store.chat(WITH_ADA).thread.loaded && contents().length === 1)
       answer()
       await reading
       assert.deepEqual(contents(), ['number 1'])
@@ -359,8 +361,8 @@ describe('reading marks', () => {
   test('are said once, and then the chat has nothing unread', async () => {
     socket.connect(true)
     socket.hear('receive_message', { id: 5, sender_id: ADA, receiver_id: ME, content: 'hi', created_at: time })
-    sync.read(ADA, 5)
-    sync.read(ADA, 5)
+    sync.read(WITH_ADA, 5)
+    sync.read(WITH_ADA, 5)
     const call = await socket.next()
     assert.deepEqual([call.name, call.payload], ['mark_chat_as_read', { user_id: ADA, up_to: 5 }])
     assert.equal(socket.calls.length, 0)
@@ -370,10 +372,10 @@ describe('reading marks', () => {
 
   test('are said again after they were lost', async () => {
     socket.connect(true)
-    const first = sync.read(ADA, 5)
+    const first = sync.read(WITH_ADA, 5)
     ;(await socket.next()).reject(new ChatError('timeout'))
     await first
-    sync.read(ADA, 5)
+    sync.read(WITH_ADA, 5)
     assert.equal((await socket.next()).payload.up_to, 5)
   })
 })
@@ -398,4 +400,49 @@ test('somebody unknown who writes is asked for, once', async () => {
   socket.hear('receive_message', { id: 6, sender_id: ADA, receiver_id: ME, content: 'hi', created_at: time })
   await when(() => store.users.has(ADA))
   assert.deepEqual(read.filter(what => what.startsWith('user')), [`user ${ADA}`])
+})
+
+describe('what an earlier page kept, by the other person’s id', () => {
+  const kept = () => new Map(Object.entries({
+    'draft.1.2': 'half a thought',
+    'outbox.1.a': { peerId: ADA, content: 'a', createdAt: time },
+    'outbox.1.b': { peerId: ADA, content: 'b', createdAt: new Date(Date.now() + 1).toISOString() },
+    'draft.12.2': 'of another account',
+  }))
+
+  test('is shown and sent, in the order of writing', async () => {
+    start(kept())
+    assert.deepEqual(shown(), ['a pending', 'b pending'])
+    assert.equal(store.chat(WITH_ADA).draft, 'half a thought')
+    socket.connect(true)
+    for (const [id, content] of [[7, 'a'], [8, 'b']]) {
+      const call = await socket.next()
+      assert.deepEqual(call.payload, { receiver_id: ADA, content, client_id: content })
+      call.resolve(sentAs(id, content))
+    }
+    await when(() => shown().every(look => look.endsWith('stored')))
+    assert.deepEqual([...memory.kept.keys()].sort(), ['draft.1.user:2', 'draft.12.2'])
+  })
+
+  test('is kept over further reloads, and a draft that is deleted does not come back', () => {
+    start(kept())
+    start(memory.kept)
+    assert.deepEqual(shown(), ['a pending', 'b pending'])
+    assert.equal(store.chat(WITH_ADA).draft, 'half a thought')
+    sync.draft(WITH_ADA, '')
+    start(memory.kept)
+    assert.equal(store.chat(WITH_ADA).draft, '')
+  })
+
+  test('loses no draft where pages of both kinds were open', () => {
+    start(new Map([...kept(), ['draft.1.user:2', 'a later thought']]))
+    assert.equal(store.chat(WITH_ADA).draft, 'a later thought\nhalf a thought')
+    start(new Map([...kept(), ['draft.1.user:2', 'half a thought']]))
+    assert.equal(store.chat(WITH_ADA).draft, 'half a thought')
+  })
+
+  test('is passed over where it is damaged, and the rest is kept', () => {
+    start(new Map([...kept(), ['outbox.1.c', null], ['outbox.1.d', 'x']]))
+    assert.deepEqual(shown(), ['a pending', 'b pending'])
+  })
 })

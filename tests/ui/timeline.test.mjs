@@ -1,17 +1,18 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import {
-  STEP, WINDOW, emptyThread, fromWire, indexOf, laterFrom, layOut, moveWindow, newestFrom, newestId, place, takePage, windowOf,
-} from '../../static/js/state/store.js'
+  emptyThread, fromWire, indexOf, newestId, newestReceived, place, receivedAfter, takePage,
+} from '../../static/js/state/timeline.js'
+import { STEP, WINDOW, layOut, moveWindow, windowOf } from '../../static/js/state/window.js'
 
 const ME = 1, PEER = 2
 
 /** A stored message; odd details only where a test is about them. */
 const stored = (id, extra = {}) => ({
-  id, clientId: null, senderId: PEER, receiverId: ME, content: `message ${id}`,
+  id, clientId: null, senderId: PEER, content: `message ${id}`,
   createdAt: '2025-06-05T12:00:00.000Z', isRead: false, state: 'stored', ...extra,
 })
-const pending = clientId => stored(Infinity, { clientId, senderId: ME, receiverId: PEER, state: 'pending' })
+const pending = clientId => stored(Infinity, { clientId, senderId: ME, state: 'pending' })
 const ids = timeline => timeline.map(({ id }) => id)
 
 describe('place', () => {
@@ -169,14 +170,14 @@ test('indexOf finds the place of an id, and that of what is not stored yet', () 
   assert.deepEqual([1, 2, 3, 4, 5, Infinity].map(id => indexOf(timeline, id)), [0, 0, 1, 1, 2, 2])
 })
 
-test('laterFrom gives what the other person wrote after an id', () => {
-  assert.deepEqual(ids(laterFrom([stored(1), stored(2), stored(3, { senderId: ME }), stored(4)], PEER, 1)), [2, 4])
+test('receivedAfter gives what others wrote after an id', () => {
+  assert.deepEqual(ids(receivedAfter([stored(1), stored(2), stored(3, { senderId: ME }), stored(4)], ME, 1)), [2, 4])
 })
 
-test('newestId passes over pending messages, newestFrom over those of the other person', () => {
+test('newestId passes over pending messages, newestReceived over our own', () => {
   const timeline = [stored(1), stored(2, { senderId: ME }), pending('a')]
   assert.equal(newestId(timeline), 2)
-  assert.equal(newestFrom(timeline, PEER), 1)
+  assert.equal(newestReceived(timeline, ME), 1)
   assert.equal(newestId([pending('a')]), 0)
 })
 

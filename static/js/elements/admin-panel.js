@@ -1,5 +1,5 @@
 // <admin-panel>: a dialog for administrators: invite links to hand out or take back, and the accounts, to
-// be disabled, enabled, promoted or demoted. It says what is wanted; main.js asks the server and hands in
+// be disabled, enabled, promoted or demoted. It says what is wanted; dialogs.js asks the server and hands in
 // what it answered. Loaded when it is first asked for.
 
 import { longTime, shortDate } from '../i18n/dates.js'
@@ -41,7 +41,7 @@ export class AdminPanel extends HTMLElement {
     part(this, 'accounts').addEventListener('click', event => this.#onAccount(event))
   }
 
-  // What main.js asks.
+  // What dialogs.js asks.
 
   show() {
     translate(this)
@@ -159,7 +159,7 @@ export class AdminPanel extends HTMLElement {
     part(node, 'note').textContent = roles.filter(Boolean).join(' · ')
     this.#label(part(node, 'promote'), account.is_admin ? 'demote' : 'promote', name)
     this.#label(part(node, 'disable'), account.disabled ? 'enable' : 'disable', name)
-    // Nobody locks themselves out by a slip.
+    // One does not lock oneself out by a slip.
     part(node, 'disable').hidden = part(node, 'promote').hidden = me
     part(node, 'promote').hidden ||= account.disabled
   }

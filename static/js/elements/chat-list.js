@@ -5,12 +5,15 @@ import { shortTime } from '../i18n/dates.js'
 import { currentLanguage, languages, t, translate } from '../i18n/words.js'
 import { paintAvatar } from '../lib/avatar.js'
 import { choiceButtons } from '../lib/choices.js'
+import { perFrame } from '../lib/frame.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
 import { clone, part } from '../lib/template.js'
+import { addressOf } from '../state/chats.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
-/** @typedef {ReturnType<Store['list']>[number]} Row */
+/** @typedef {import('../state/chats.js').ChatKey} ChatKey */
+/** @typedef {import('../state/chats.js').Row} Row */
 
 /** How often the relative times are written anew. */
 const TIMES_MS = 60_000
@@ -24,15 +27,16 @@ export class ChatList extends HTMLElement {
   #listening = new AbortController()
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #clock
-  /** @type {number | null} */
+  /** @type {ChatKey | null} */
   #current = null
   #rows = document.createElement('ul')
-  #scheduled = false
+  /** Many changes of one moment, such as a replay after a reconnect, are one rendering. */
+  #schedule = perFrame(() => this.render())
   #showLanguage = (/** @type {string | undefined} */ _) => {}
   #showTheme = this.#showLanguage
   /** When the mouse last moved over the rows. */
   #aimedAt = -Infinity
-  /** The chats in the order in which they are shown. @type {number[]} */
+  /** The chats in the order in which they are shown. @type {ChatKey[]} */
   #order = []
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #sortLater
@@ -80,9 +84,9 @@ export class ChatList extends HTMLElement {
     clearTimeout(this.#sortLater)
   }
 
-  /** @param {number | null} peerId the chat that is open */
-  set current(peerId) {
-    this.#current = peerId
+  /** @param {ChatKey | null} key the chat that is open */
+  set current(key) {
+    this.#current = key
     this.render()
   }
 
@@ -91,20 +95,10 @@ export class ChatList extends HTMLElement {
     part(this, 'admin').hidden = !can
   }
 
-  /** Puts the focus on a chat's row, for the way back from a conversation. @param {number} peerId */
-  focusRow(peerId) {
-    const row = this.#rows.querySelector(`[data-key="${peerId}"] a`)
+  /** Puts the focus on a chat's row, for the way back from a conversation. @param {ChatKey} key */
+  focusRow(key) {
+    const row = this.#rows.querySelector(`[data-key="${key}"] a`)
     if (row instanceof HTMLElement) row.focus()
-  }
-
-  /** Many changes of one moment, such as a replay after a reconnect, are one rendering. */
-  #schedule() {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    requestAnimationFrame(() => {
-      this.#scheduled = false
-      this.render()
-    })
   }
 
   render() {
@@ -117,7 +111,7 @@ export class ChatList extends HTMLElement {
     const rows = this.#hold(this.store.list())
     const now = new Date()
     keyed(this.#rows, rows, {
-      key: row => String(row.chat.peerId),
+      key: row => row.chat.key,
       create: () => clone('chat-row'),
       update: (node, row) => this.#fill(node, row, now),
     })
@@ -131,22 +125,22 @@ export class ChatList extends HTMLElement {
   #hold(rows) {
     const left = this.#aimedAt + HOLD_MS - performance.now()
     if (left > 0) {
-      const place = new Map(this.#order.map((id, at) => [id, at]))
-      rows.sort((a, b) => (place.get(a.chat.peerId) ?? rows.length) - (place.get(b.chat.peerId) ?? rows.length))
+      const place = new Map(this.#order.map((key, at) => [key, at]))
+      rows.sort((a, b) => (place.get(a.chat.key) ?? rows.length) - (place.get(b.chat.key) ?? rows.length))
       clearTimeout(this.#sortLater)
       this.#sortLater = setTimeout(() => this.render(), left)
     }
-    this.#order = rows.map(({ chat }) => chat.peerId)
+    this.#order = rows.map(({ chat }) => chat.key)
     return rows
   }
 
   /** @param {HTMLElement} node @param {Row} row @param {Date} now */
   #fill(node, { chat, last, unread }, now) {
-    const { peerId, draft } = chat
-    const user = this.store.users.get(peerId) ?? { id: peerId, username: '…' }
+    const { key, peerId, draft } = chat
+    const user = this.store.user(peerId)
     const link = /** @type {HTMLAnchorElement} */ (node.firstElementChild)
-    const open = peerId === this.#current
-    link.setAttribute('href', `#/chat/${peerId}`)
+    const open = key === this.#current
+    link.setAttribute('href', addressOf(key))
     if (open) link.setAttribute('aria-current', 'page')
     else link.removeAttribute('aria-current')
     link.classList.toggle('unread', unread > 0)
@@ -159,7 +153,7 @@ export class ChatList extends HTMLElement {
 
     const preview = part(node, 'preview')
     const isDraft = draft !== '' && !open
-    const isTyping = this.store.typing.has(peerId)
+    const isTyping = chat.typing.size > 0
     preview.classList.toggle('draft', isDraft)
     preview.classList.toggle('typing', isTyping)
     const text = (isDraft ? draft : last?.text ?? '').slice(0, PREVIEW_CHARS)

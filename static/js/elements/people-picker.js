@@ -1,4 +1,4 @@
-// <people-picker>: a dialog that finds somebody to write to. It says `search` and `start-chat`; main.js
+// <people-picker>: a dialog that finds a person to write to. It says `search` and `start-chat`; dialogs.js
 // hands in what the server answered, and loads it when it is first asked for.
 
 import { errorText, languages, t, translate } from '../i18n/words.js'
@@ -7,6 +7,7 @@ import { asDialog } from '../lib/dialog.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
 import { clone, part } from '../lib/template.js'
+import { pairKey } from '../state/chats.js'
 
 /** @typedef {import('../net/api.js').User} User */
 
@@ -40,7 +41,7 @@ export class PeoplePicker extends HTMLElement {
     clearTimeout(this.#pause)
   }
 
-  // What main.js asks.
+  // What dialogs.js asks.
 
   show() {
     this.#query.value = ''
@@ -73,10 +74,10 @@ export class PeoplePicker extends HTMLElement {
     intend(this, { type: 'search', query: this.#query.value.trim() })
   }
 
-  /** @param {number} peerId */
-  #choose(peerId) {
+  /** @param {number} id */
+  #choose(id) {
     this.#dialog.close()
-    intend(this, { type: 'start-chat', peerId })
+    intend(this, { type: 'start-chat', chat: pairKey(id) })
   }
 
   /** Arrow keys walk from the field through the people; Enter in the field takes the first.

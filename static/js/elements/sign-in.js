@@ -1,6 +1,5 @@
 // <sign-in>: log in, register, or make the first account. It checks what it can by itself, says
-// `sign-in` with what was entered, and shows what main.js answers. main.js loads it when nobody is
-// signed in.
+// `sign-in` with what was entered, and shows what entrance.js answers.
 
 import { currentLanguage, errorText, languages, t, translate } from '../i18n/words.js'
 import { choiceButtons } from '../lib/choices.js'

@@ -1,5 +1,5 @@
 // The REST side of the server: one fetch, one error type. The socket uses the same error type, so
-// whoever catches one only ever looks at its `code`; the words for a code are in the catalogue.
+// a caller who catches one only ever looks at its `code`; the words for a code are in the catalogue.
 
 /** How long a request may take before it counts as lost, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 15_000
@@ -78,7 +78,7 @@ export class Api {
     throw new ChatError(code, message, seconds > 0 ? seconds * 1000 : undefined)
   }
 
-  /** What the server tells anybody: its name, whether one may register, the length limit. */
+  /** What the server says without a token: its name, whether one may register, the length limit. */
   async server() {
     return (await this.request('GET', 'api/server')).data
   }

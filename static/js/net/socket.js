@@ -13,7 +13,7 @@
 //     const { id } = await socket.emit('send_message', { receiver_id: 2, content: 'Halo!', client_id })
 //
 // Nothing is buffered here. A call while disconnected fails at once with `offline`; the outbox in
-// sync.js decides what is worth sending again. The protocols: https://socket.io/docs/v4/engine-io-protocol/
+// sync/ decides what is worth sending again. The protocols: https://socket.io/docs/v4/engine-io-protocol/
 // and https://socket.io/docs/v4/socket-io-protocol/
 
 import { ChatError } from './api.js'

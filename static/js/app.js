@@ -1,0 +1,260 @@
+// The page of a person who is signed in: joins the store, what keeps it true, and the elements.
+//
+// The way round: an element intends -> sync asks the socket or REST -> the answer goes into
+// `store.apply` -> the elements show what changed.
+
+import { ChatList } from './elements/chat-list.js'
+import { ChatThread } from './elements/chat-thread.js'
+import { translate } from './i18n/words.js'
+import { talkIntents } from './intents.js'
+import { recall, remember } from './lib/memory.js'
+import { openShelf } from './lib/shelf.js'
+import { clone } from './lib/template.js'
+import { Socket } from './net/socket.js'
+import { showConnection, showDemoNote, showNewer } from './notes.js'
+import { enter, leave, session } from './session.js'
+import { addressOf, keyIn, pairKey } from './state/chats.js'
+import { Store } from './state/store.js'
+import { Sync } from './sync/sync.js'
+
+/** @typedef {import('./intents.js').Intents} Intents */
+/** @typedef {import('./net/api.js').Api} Api */
+/** @typedef {import('./net/api.js').Session} Session */
+/** @typedef {import('./net/api.js').User} User */
+
+/** Many changes of so short a time are one change of the title. */
+const TITLE_MS = 50
+/** A new password ends every token but its own; word of the new one may come later than that of the end. */
+const NEW_TOKEN_MS = 1_500
+/** If the socket is not there by then, the chats are shown from REST without it. */
+const SHOW_AFTER_MS = 1_500
+
+export class App {
+  #seat
+  #api
+  #me
+  #maxChars
+  #isDemo
+  #store
+  #socket
+  #sync
+  #list
+  #pane = translate(clone('pane'))
+  /** The conversation's element, once a conversation was opened. @type {ChatThread | undefined} */
+  #thread
+  /** What elements may intend, in which the dialogs' answers take the place of what loads them. @type {Intents} */
+  #intents
+  /** @type {Promise<unknown> | undefined} */
+  #dialogs
+  /** The token with which the socket connected last. */
+  #used = session.now?.token
+  /** A change of one's own account that is on its way. @type {Promise<unknown>} */
+  #renewing = Promise.resolve()
+  #leaving = false
+  /** Whether the list is one step back in the browser's history. */
+  #cameFromList = false
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #titling
+  /** Where one was when this tab was loaded anew. @type {import('./elements/message-list.js').Place | null} */
+  #kept = null
+
+  /**
+   * Shows the chats of the person who is signed in.
+   * @param {{ seat: HTMLElement, api: Api, intents: Intents }} page `intents` grows by what may be intended then
+   * @param {Session} signedIn
+   */
+  static async open(page, signedIn) {
+    // A message that waits in a demonstration is never sent to a server that is none.
+    const memory = await openShelf(signedIn.demo ? 'chatd-demo' : 'chatd')
+    new App(page, signedIn, memory).#start()
+  }
+
+  /**
+   * @param {{ seat: HTMLElement, api: Api, intents: Intents }} page
+   * @param {Session} signedIn
+   * @param {import('./lib/shelf.js').Memory} memory
+   */
+  constructor({ seat, api, intents }, { user, maxMessageChars, demo }, memory) {
+    this.#seat = seat
+    this.#api = api
+    this.#me = user
+    this.#maxChars = maxMessageChars
+    this.#isDemo = demo ?? false
+    this.#store = new Store(user)
+    this.#socket = new Socket(new URL('socket.io/', document.baseURI), () => ({ token: this.#used = session.now?.token }))
+    this.#sync = new Sync({ store: this.#store, socket: this.#socket, api, memory })
+    this.#list = new ChatList(this.#store)
+    this.#intents = Object.assign(intents, talkIntents(this.#sync), this.#ownIntents())
+  }
+
+  #start() {
+    const socket = this.#socket
+    this.#sync.addEventListener('signed-out', event => this.#putOut(/** @type {CustomEvent} */ (event).detail.code))
+    socket.addEventListener('connect', () => this.#thread?.render())
+    this.#store.addEventListener('change', () => this.#titleSoon())
+    showConnection(socket)
+    showNewer(socket, this.#api)
+    if (this.#isDemo) showDemoNote(() => this.#sync.forget().then(() => leave()))
+    this.#findPlace()
+    this.#seat.replaceChildren(this.#list, this.#pane)
+    this.#follow()
+    this.#cameFromList = false
+    window.addEventListener('hashchange', () => this.#follow())
+    window.addEventListener('keydown', event => this.#onKey(event))
+    // The socket first, so that nothing falls between reading and listening. Where it takes long, the
+    // chats are read without it; they are read again when it is there, and merged.
+    socket.connect()
+    setTimeout(() => { if (!socket.connected && this.#store.listState === 'loading') this.#sync.refresh() }, SHOW_AFTER_MS)
+  }
+
+  /** @returns {Intents} */
+  #ownIntents() {
+    return {
+      'more-chats': () => this.#sync.readMoreChats(),
+      'find-people': () => this.#openDialog('find-people'),
+      profile: () => this.#openDialog('profile'),
+      admin: () => this.#openDialog('admin'),
+      keys: () => this.#openDialog('keys'),
+      menu: () => this.#lookForAdmin(),
+      back: () => {
+        if (this.#cameFromList) history.back()
+        else location.replace('#/')
+      },
+      'log-out': () => this.#logOut(),
+    }
+  }
+
+  // Going about.
+
+  /** Shows what the address names: a conversation, or else the list. */
+  #follow() {
+    const named = keyIn(location.hash)
+    const next = named === pairKey(this.#me.id) ? null : named
+    const before = this.#sync.open
+    this.#sync.show(next)
+    if (next !== null && !this.#thread) {
+      this.#thread = new ChatThread(this.#store, this.#maxChars)
+      if (this.#kept) this.#thread.keep(this.#kept)
+      this.#pane.append(this.#thread)
+    }
+    this.#seat.dataset.view = next === null ? 'list' : 'thread'
+    this.#cameFromList = before === null
+    this.#thread?.open(next)
+    this.#list.current = next
+    if (next === null && before !== null) this.#list.focusRow(before)
+  }
+
+  /** @param {1 | -1} step @param {boolean} unreadOnly */
+  #walk(step, unreadOnly) {
+    const rows = this.#store.list()
+    const at = rows.findIndex(({ chat }) => chat.key === this.#sync.open)
+    const ahead = step > 0 ? rows.slice(at + 1) : rows.slice(0, Math.max(at, 0)).reverse()
+    const next = ahead.find(({ unread }) => !unreadOnly || unread > 0)
+    if (next) location.hash = addressOf(next.chat.key)
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    // A dialog has its own keys, and Escape closes it by itself.
+    if (event.isComposing || document.querySelector('dialog[open], :popover-open')) return
+    const command = event.ctrlKey || event.metaKey
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    const { open } = this.#sync
+    if (command && event.key.toLowerCase() === 'k') this.#intents['find-people']({})
+    else if (command && event.key === '/' || event.key === '?' && letterKeys(event)) this.#intents.keys({})
+    else if (event.altKey && step) this.#walk(/** @type {1 | -1} */ (step), event.shiftKey)
+    else if (event.key === 'Escape' && open !== null) {
+      if (!this.#thread?.focusText()) this.#list.focusRow(open)
+    } else return
+    event.preventDefault()
+  }
+
+  /** Finds again where this tab was, and keeps that when it is loaded anew. */
+  #findPlace() {
+    const name = `place.${this.#me.id}`
+    const { peerId, ...kept } = recall(name, true) ?? {}
+    // An earlier page kept the other person's id in place of the chat.
+    const place = kept.id ? { chat: pairKey(peerId), ...kept } : null
+    this.#kept = place
+    if (place) this.#sync.reach(place.chat, place.id)
+    window.addEventListener('pagehide', () => remember(name, this.#thread?.place ?? null, true))
+  }
+
+  #titleSoon() {
+    // Frames would not come in a tab that is behind another, and a title for each of a thousand messages costs.
+    this.#titling ??= setTimeout(() => {
+      this.#titling = undefined
+      const count = this.#store.totalUnread
+      document.title = count > 0 ? `(${count}) chatd` : 'chatd'
+    }, TITLE_MS)
+  }
+
+  // The account.
+
+  /** The server accepts the token no more. Where there is a newer one, as after a new password, it is used.
+   * @param {string} code */
+  async #putOut(code) {
+    if (this.#leaving) return
+    this.#leaving = true
+    await this.#renewing
+    const isLast = () => session.now?.token === this.#used
+    if (code === 'invalid_token' && isLast()) await new Promise(resolve => setTimeout(resolve, NEW_TOKEN_MS))
+    if (isLast()) return leave(code)
+    this.#leaving = false
+    this.#socket.close()
+    this.#socket.connect()
+  }
+
+  /** Takes over what the server answers about one's own account. @param {Promise<User & { token?: string }>} change */
+  async #renew(change) {
+    this.#renewing = change.catch(() => {})
+    const { token = session.now?.token ?? '', id, username, avatar, is_admin } = await change
+    const user = { id, username, avatar, is_admin }
+    enter({ token, user, ...(this.#maxChars && { maxMessageChars: this.#maxChars }), ...(this.#isDemo && { demo: true }) })
+    this.#store.apply({ type: 'me', data: user })
+    return user
+  }
+
+  async #logOut() {
+    const { askToLogOut } = await import('./entrance.js')
+    const everywhere = () => (this.#leaving = true, this.#api.signOut())
+    if (!await askToLogOut(this.#store.pending().length, everywhere)) return void (this.#leaving = false)
+    this.#socket.close()
+    await this.#sync.forget()
+    leave()
+  }
+
+  // Dialogs.
+
+  /** The dialogs answer for themselves once they are here. @param {string} type */
+  async #openDialog(type) {
+    this.#dialogs ??= this.#loadDialogs()
+    try {
+      await this.#dialogs
+    } catch (error) {
+      // Asked for again, they may come.
+      this.#dialogs = undefined
+      throw error
+    }
+    await this.#intents[type]({})
+  }
+
+  async #loadDialogs() {
+    const { dialogIntents } = await import('./dialogs.js')
+    const renew = (/** @type {Promise<User & { token?: string }>} */ change) => this.#renew(change)
+    Object.assign(this.#intents, dialogIntents({ app: this.#seat, api: this.#api, store: this.#store, renew }))
+  }
+
+  async #lookForAdmin() {
+    // One may have been promoted since; and a server without these routes offers no button that fails.
+    const user = await this.#renew(this.#api.me()).catch(() => this.#me)
+    this.#list.canAdminister = (user.is_admin ?? false) && await this.#api.invites().then(() => true, () => false)
+  }
+}
+
+/** Whether a key that is a letter is a command: not where it is written, and not for whom it disturbs.
+ * @param {KeyboardEvent} event */
+function letterKeys({ target }) {
+  const writing = target instanceof Element && target.matches('input, textarea, select')
+  return !writing && recall('letterKeys') !== false
+}

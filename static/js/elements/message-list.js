@@ -1,0 +1,282 @@
+// <message-list>: the messages of a conversation. It says `older` when more of them are wanted, and what
+// read-along.js says; when the reader asks for the newest message it tells those around it by `ended`.
+//
+// Only a window of the messages has bubbles (see `windowOf`): it moves along with the reader, and the
+// message at the top of the view keeps its place to the pixel while bubbles come and go around it.
+
+import { languages, t, translate } from '../i18n/words.js'
+import { intend } from '../lib/intent.js'
+import { clone, part } from '../lib/template.js'
+import { indexOf, newestId, receivedAfter } from '../state/timeline.js'
+import { STEP, layOut, messageKey, moveWindow, windowOf } from '../state/window.js'
+import { Bubbles } from './bubbles.js'
+import { ChatPart } from './chat-part.js'
+import { ReadAlong } from './read-along.js'
+import { ScrollAnchor } from './scroll-anchor.js'
+
+/** @typedef {import('../state/chats.js').ChatKey} ChatKey */
+/** @typedef {import('../state/timeline.js').Message} Message */
+/** @typedef {import('../state/timeline.js').Thread} Thread */
+/** @typedef {{ chat: ChatKey, id: number, top: number }} Place a message, and how far down the view it stands */
+
+/** Older messages are asked for before the reader reaches the top: this many screens away. */
+const PREFETCH_SCREENS = 1.5
+
+export class MessageList extends ChatPart {
+  #seat
+  /** @type {ScrollAnchor} */ #view
+  /** @type {Bubbles} */ #bubbles
+  #reading = new ReadAlong(this)
+  #resizing = new ResizeObserver(() => { if (this.#stuck) this.#view.toEnd() })
+  /** Whether the end is in view and stays there. */
+  #stuck = true
+  /** The first message with a bubble, by its id; null: as many as may be, up to the end. @type {number | null} */
+  #first = null
+  /** Where the divider stands, from opening until leaving. @type {number | undefined} */
+  #newFrom
+  /** Whether the first view of this chat was found: at the divider, else at the end. */
+  #placed = false
+  /** The id of the first and the key of the last message that had bubbles at the last rendering. @type {number | null} */
+  #topId = null
+  /** @type {string | undefined} */
+  #end
+  /** Where the reader was in the other chats, while away from the end. @type {Map<ChatKey, Place>} */
+  #places = new Map()
+
+  /** @param {import('../state/store.js').Store} store */
+  constructor(store) {
+    super(store)
+    this.#seat = translate(clone('message-list'))
+    this.#view = new ScrollAnchor(part(this.#seat, 'scroller'), part(this.#seat, 'bubbles'))
+    this.#bubbles = new Bubbles(store, this.#view.rows)
+  }
+
+  connectedCallback() {
+    const { signal } = this
+    // Before it is rendered in the other language.
+    languages.addEventListener('change', () => this.#bubbles.forget(), { signal })
+    super.connectedCallback()
+    this.replaceChildren(this.#seat)
+    this.store.addEventListener('rewound', () => {
+      this.#places.clear()
+      this.#startOver()
+    }, { signal })
+    window.addEventListener('focus', () => this.#reading.mark(), { signal })
+    document.addEventListener('visibilitychange', () => this.#reading.mark(), { signal })
+    this.scroller.addEventListener('scroll', () => this.#onScroll(), { signal, passive: true })
+    this.scroller.addEventListener('keydown', event => this.#onKey(event))
+    part(this, 'bubbles').addEventListener('click', event => this.#onClick(event))
+    part(this, 'again').addEventListener('click', () => intend(this, { type: 'refresh' }))
+    part(this, 'jump').addEventListener('click', () => {
+      this.toEnd()
+      this.dispatchEvent(new Event('ended'))
+    })
+    this.#resizing.observe(this.scroller)
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback()
+    this.#resizing.disconnect()
+    this.#reading.startOver()
+  }
+
+  /** What scrolls, at whose end something may stand. */
+  get scroller() { return this.#view.scroller }
+
+  /** Where the reader is; null at the end. @returns {Place | null} */
+  get place() {
+    const anchor = this.key === null || !this.#placed || this.#stuck ? null : this.#view.find()
+    const id = this.#bubbles.idIn(anchor?.node)
+    return this.key !== null && anchor && id ? { chat: this.key, id, top: anchor.top } : null
+  }
+
+  /** A place to be found again when its chat is opened. @param {Place} place */
+  keep(place) {
+    this.#places.set(place.chat, place)
+  }
+
+  /** @param {ChatKey | null} key the chat to show, or none */
+  open(key) {
+    this.#keepPlace()
+    this.key = key
+    this.#startOver()
+    this.render()
+  }
+
+  /** Shows the newest message, whatever is rendered. */
+  toEnd() {
+    this.#stuck = true
+    this.#first = null
+    this.#end = undefined
+    this.render()
+  }
+
+  /** Shows the message that was just written: nothing above it is new any more. */
+  showSent() {
+    this.#newFrom = undefined
+    // Painted now, not with the next frame's batch: the bubble is the answer to the key.
+    this.toEnd()
+  }
+
+  /** Forgets where the reader is and what was seen, as it all goes by the ids of messages. */
+  #startOver() {
+    this.#reading.startOver()
+    this.#stuck = true
+    this.#first = null
+    this.#newFrom = undefined
+    this.#placed = false
+    this.#bubbles.clear()
+  }
+
+  // Rendering.
+
+  render() {
+    const { chat, peer } = this
+    if (!chat) return
+    const { thread } = chat
+    this.scroller.setAttribute('aria-label', t('messages', { name: peer.username }))
+    const placing = !this.#placed && thread.loaded
+    const place = placing ? this.#findPlace(thread) : undefined
+    const held = this.#view.isHeld
+    const anchor = this.#stuck || held ? null : this.#view.find()
+    const sameEnd = this.#showWindow(thread.messages)
+    this.#showTop(thread, peer.username)
+
+    const node = place && this.#bubbles.node(place.key)
+    // What is left to the browser it does after this, so only then is it known where things stand.
+    const left = !node && held && !(this.#stuck && !sameEnd)
+    if (node) this.#view.bring(node, place.top ?? this.scroller.clientHeight / 3)
+    else if (left) requestAnimationFrame(() => this.#onScroll())
+    else if (this.#stuck) this.#view.toEnd()
+    else if (anchor?.node.isConnected) this.#view.bring(anchor.node, anchor.top)
+    if (placing) this.#placed = true
+    if (!left) this.#onScroll()
+    this.#reading.announce(thread)
+    this.#reading.mark()
+  }
+
+  /** @param {Message[]} messages @returns {boolean} whether the end is where it was: only before it something came */
+  #showWindow(messages) {
+    const window = windowOf(messages, this.#first)
+    const last = messages[window.to - 1]
+    const sameEnd = this.#placed && last !== undefined && messageKey(last) === this.#end
+    this.#end = last && messageKey(last)
+    this.#topId = messages[window.from]?.id ?? null
+    this.#bubbles.show(layOut(messages, this.#newFrom, window))
+    return sameEnd
+  }
+
+  /** What stands above the messages. @param {Thread} thread @param {string} name */
+  #showTop({ failed, loaded, hasMore }, name) {
+    const couldNot = failed && !loaded
+    part(this, 'failed').hidden = !couldNot
+    part(this, 'top').hidden = couldNot
+    part(this, 'top').textContent = hasMore || !loaded ? t('loadingOlder') : t('beginning', { name })
+  }
+
+  /** Where to begin: at the first unread message, else where the reader was, else at the end.
+   * @param {Thread} thread @returns {{ key: string, top?: number } | undefined} */
+  #findPlace({ messages, hasMore }) {
+    const unread = messages.findIndex(message => message.senderId !== this.store.me.id && !message.isRead)
+    const kept = this.key === null ? undefined : this.#places.get(this.key)
+    // Where even the oldest message here is unread the first one is not known, so nothing is said of it.
+    if (unread > 0 || unread === 0 && !hasMore) {
+      this.#newFrom = messages[unread].id
+      this.#first = moveWindow(messages, messages[unread].id, -STEP)
+      this.#stuck = false
+      return { key: 'divider' }
+    }
+    const message = kept && messages[indexOf(messages, kept.id)]
+    if (!message || unread === 0) return undefined
+    this.#first = moveWindow(messages, message.id, -STEP)
+    this.#stuck = false
+    return { key: messageKey(message), top: kept.top }
+  }
+
+  #keepPlace() {
+    if (this.key === null || !this.#placed) return
+    const { place } = this
+    this.#places.delete(this.key)
+    if (place) this.keep(place)
+  }
+
+  // Scrolling: stick to the end while near it, else hold what is being read.
+
+  #onScroll() {
+    const { chat } = this
+    if (!chat || !this.#placed) return
+    const { messages, hasMore } = chat.thread
+    const { from, to } = windowOf(messages, this.#first)
+    const atEnd = to === messages.length
+    const wasStuck = this.#stuck
+    this.#stuck = atEnd && this.#view.isNearEnd
+    // Away from the end the window is held by its first message, or what arrives would push it along.
+    if (this.#stuck) this.#first = null
+    else if (wasStuck || this.#first === null) this.#first = this.#topId
+    this.#reading.seen = this.#stuck ? newestId(messages) : Math.max(this.#reading.seen, this.#lastSeen())
+    this.#showJump(messages)
+    this.#reading.mark()
+    // What has come meanwhile is not in the view yet: where the window is to go is seen after that.
+    if (!this.schedule.waits()) this.#moveAlong(messages, { from, atEnd, hasMore })
+  }
+
+  /** Asks for older messages in time, and moves the window towards where the reader goes.
+   * @param {Message[]} messages @param {{ from: number, atEnd: boolean, hasMore: boolean }} window */
+  #moveAlong(messages, { from, atEnd, hasMore }) {
+    if (from > 0 || hasMore) this.#view.leaveTop()
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller
+    // In a very high view both ends are near at once; then the window does not run to and fro.
+    const margin = Math.min(clientHeight * PREFETCH_SCREENS, (scrollHeight - clientHeight) / 3)
+    const atTop = scrollTop < margin, atBottom = scrollHeight - scrollTop - clientHeight < margin
+    // As soon as one scrolls up at all, there is always more than the window above.
+    // Asked for with every scroll; what answers sees to it that it is read once.
+    if ((!this.#stuck || scrollHeight <= clientHeight) && from < 3 * STEP && hasMore) intend(this, { type: 'older', chat: this.key })
+    if (atTop && from > 0 && !this.#stuck) this.#first = moveWindow(messages, this.#first, -STEP)
+    else if (atBottom && !atEnd) this.#first = moveWindow(messages, this.#first, STEP)
+    else return
+    this.schedule()
+  }
+
+  /** The newest message that stands in the view, or above it. */
+  #lastSeen() {
+    const { children } = this.#view.rows
+    for (let at = this.#view.lastAbove(this.scroller.clientHeight); at >= 0; at--) {
+      const id = this.#bubbles.idIn(children[at])
+      if (id > 0) return id
+    }
+    return 0
+  }
+
+  /** @param {Message[]} messages */
+  #showJump(messages) {
+    const below = receivedAfter(messages, this.store.me.id, this.#reading.seen).length
+    const jump = part(this, 'jump')
+    jump.hidden = this.#stuck
+    part(this, 'jump-text').textContent = below > 0 ? t('newBelow', { count: below }) : ''
+    jump.setAttribute('aria-label', below > 0 ? t('newBelow', { count: below }) : t('toNewest'))
+  }
+
+  // What the reader does.
+
+  /** Arrow keys walk from message to message, so that each can be heard by itself.
+   * @param {KeyboardEvent} event */
+  #onKey(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    if (!step || event.altKey || event.ctrlKey || event.metaKey) return
+    event.preventDefault()
+    const nodes = [...this.#view.rows.querySelectorAll('.message')]
+    const inside = document.activeElement?.closest('.message')
+    const at = inside ? nodes.indexOf(inside) + step : nodes.findLastIndex(node => this.#view.top(node) < this.scroller.clientHeight)
+    const node = nodes[at]
+    if (node instanceof HTMLElement) node.focus()
+  }
+
+  /** @param {MouseEvent} event on one of the buttons of a message that was not sent */
+  #onClick(event) {
+    const button = event.target instanceof Element ? event.target.closest('button') : null
+    const clientId = /** @type {HTMLElement | undefined} */ (button?.closest('.message') ?? undefined)?.dataset.key
+    if (button && clientId) intend(this, { type: button.dataset.part ?? '', chat: this.key, clientId })
+  }
+}
+
+customElements.define('message-list', MessageList)

@@ -1,0 +1,18 @@
+// <typing-line>: who types in a conversation at the moment.
+
+import { t } from '../i18n/words.js'
+import { ChatPart } from './chat-part.js'
+
+export class TypingLine extends ChatPart {
+  connectedCallback() {
+    super.connectedCallback()
+    this.className = 'typing-line'
+  }
+
+  render() {
+    const names = [...this.chat?.typing ?? []].map(id => this.store.user(id).username)
+    this.textContent = names.map(name => t('typing', { name })).join(' ')
+  }
+}
+
+customElements.define('typing-line', TypingLine)

@@ -1,0 +1,35 @@
+// Who is signed in on this device: the same in all its tabs.
+
+import { recall, remember } from './lib/memory.js'
+
+/** @typedef {import('./net/api.js').Session} Session */
+
+/** @type {{ now: Session | null }} */
+export const session = { now: recall('session') }
+
+/** @param {Session} signedIn */
+export function enter(signedIn) {
+  session.now = signedIn
+  remember('session', signedIn)
+}
+
+/** Starts the page anew, the surest way that nothing of the account is left on it. @param {string} [reason] */
+export function leave(reason) {
+  remember('session', null)
+  remember('notice', reason ?? null)
+  // Put out by the server one comes back to the same chat; leaving by oneself leaves that, too. (An
+  // address with a fragment would not be loaded anew by `replace`.)
+  if (reason) location.reload()
+  else location.replace(location.pathname)
+}
+
+/** Follows what other tabs do. */
+export function followOtherTabs() {
+  window.addEventListener('storage', ({ key }) => {
+    if (key !== 'chatd.session' || !session.now) return
+    const now = /** @type {Session | null} */ (recall('session'))
+    // The same person with a new token or name, another one, or none.
+    if (now?.user.id === session.now.user.id) session.now = now
+    else location.replace(location.pathname)
+  })
+}

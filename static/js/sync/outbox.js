@@ -1,0 +1,105 @@
+// Sees to it that what was written here is stored at the server: once, and in the order of writing.
+//
+// Messages to send are kept on the device until the server says that they are stored or refuses them.
+// Trying again is always safe: the client id makes the server store one once.
+
+import { ChatError } from '../net/api.js'
+import { RETRY_MS, SIGNED_OUT, TRY_AGAIN, pause } from './codes.js'
+
+/** @typedef {import('../state/chats.js').ChatKey} ChatKey */
+/** @typedef {import('../state/chats.js').Chat} Chat */
+/** @typedef {import('../state/timeline.js').Message} Message */
+/** @typedef {import('./kept.js').Unsent} Unsent */
+
+/** The server knows a client id for 24 hours. After that a message could be stored twice: ask the person. */
+const RESEND_WITHIN_MS = 20 * 3_600_000
+
+export class Outbox {
+  #store
+  #socket
+  #kept
+  #failed
+  #sending = false
+
+  /**
+   * @param {{ store: import('../state/store.js').Store, socket: import('./sync.js').Socket, kept: import('./kept.js').Kept,
+   *   failed: (error: unknown) => string }} parts `failed` gives the code of an error
+   */
+  constructor({ store, socket, kept, failed }) {
+    this.#store = store
+    this.#socket = socket
+    this.#kept = kept
+    this.#failed = failed
+    this.#restore()
+  }
+
+  /** @param {Unsent} message */
+  send(message) {
+    // Both at once, so that the text is never in neither: from the draft it goes to the outbox.
+    this.#kept.keepUnsent(message)
+    this.draft(message.chat, '')
+    this.#store.apply({ type: 'send', data: message })
+    this.sendPending()
+  }
+
+  /** Tries a refused message again. @param {ChatKey} chat @param {string} clientId */
+  retry(chat, clientId) {
+    this.#store.apply({ type: 'retry', data: { chat, clientId } })
+    this.sendPending()
+  }
+
+  /** @param {ChatKey} chat @param {string} clientId */
+  discard(chat, clientId) {
+    this.#kept.dropUnsent(clientId)
+    this.#store.apply({ type: 'discard', data: { chat, clientId } })
+  }
+
+  /** @param {ChatKey} chat @param {string} text */
+  draft(chat, text) {
+    this.#kept.keepDraft(chat, text)
+    this.#store.apply({ type: 'draft', data: { chat, text } })
+  }
+
+  /** One message is on its way at a time: what was written first is stored first. */
+  async sendPending() {
+    if (this.#sending) return
+    this.#sending = true
+    try {
+      for (let next; this.#socket.connected && (next = this.#store.pending()[0]);) await this.#deliver(next)
+    } finally {
+      this.#sending = false
+    }
+  }
+
+  /** @param {any} data of `message_sent`, by event or by ack, whichever comes first */
+  stored(data) {
+    if (data.client_id) this.#kept.dropUnsent(data.client_id)
+    this.#store.apply({ type: 'message_sent', data })
+  }
+
+  /** @param {{ chat: Chat, message: Message }} next */
+  async #deliver({ chat: { key, peerId }, message: { clientId, content } }) {
+    try {
+      this.stored(await this.#socket.emit('send_message', { receiver_id: peerId, content, client_id: clientId }))
+    } catch (error) {
+      const code = this.#failed(error)
+      if (!TRY_AGAIN.includes(code) && !SIGNED_OUT.includes(code)) {
+        this.#store.apply({ type: 'send_failed', data: { chat: key, clientId, code } })
+      // After a lost connection the next one is reason enough; else the server needs a moment.
+      } else if (code !== 'connection_lost') {
+        const wait = error instanceof ChatError && error.retryAfterMs || RETRY_MS
+        if (code === 'rate_limited') this.#store.apply({ type: 'send_waits', data: { until: Date.now() + wait } })
+        await pause(wait)
+      }
+    }
+  }
+
+  #restore() {
+    for (const [chat, text] of this.#kept.drafts()) this.#store.apply({ type: 'draft', data: { chat, text } })
+    for (const data of this.#kept.unsent()) {
+      this.#store.apply({ type: 'send', data })
+      const tooOld = Date.now() - new Date(data.createdAt).getTime() > RESEND_WITHIN_MS
+      if (tooOld) this.#store.apply({ type: 'send_failed', data: { ...data, code: 'stale' } })
+    }
+  }
+}

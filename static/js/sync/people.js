@@ -1,0 +1,77 @@
+// Learns who the people of the chats are, and asks to hear when they come and go.
+
+import { RETRY_MS, pause } from './codes.js'
+
+/** How many people the server lets a socket watch. */
+const WATCHED_MOST = 500
+
+export class People {
+  #store
+  #socket
+  #api
+  #reader
+  #failed
+  /** Those who are watched, as one text. */
+  #watched = ''
+  #meeting = false
+
+  /**
+   * @param {{ store: import('../state/store.js').Store, socket: import('./sync.js').Socket, api: import('./sync.js').Api,
+   *   reader: import('./reader.js').Reader, failed: (error: unknown) => string }} parts `failed` gives the code of an error
+   */
+  constructor({ store, socket, api, reader, failed }) {
+    this.#store = store
+    this.#socket = socket
+    this.#api = api
+    this.#reader = reader
+    this.#failed = failed
+  }
+
+  /** Has everybody watched anew, as on a new connection. */
+  watchAnew() {
+    this.#watched = ''
+    this.meet()
+  }
+
+  /** Looks who is new among the people of the chats. */
+  async meet() {
+    if (this.#meeting) return
+    // A little later, so that all changes of this moment are one.
+    this.#meeting = true
+    await null
+    this.#meeting = false
+    const ids = this.#store.list().map(({ chat }) => chat.peerId).slice(0, WATCHED_MOST - 1)
+    const open = this.#reader.open === null ? undefined : this.#store.chat(this.#reader.open).peerId
+    if (open !== undefined && !ids.includes(open)) ids.push(open)
+    // The list names nearly everybody; only who is not on it is asked for one by one.
+    if (this.#store.listState !== 'loading') for (const id of ids) if (!this.#store.users.has(id)) this.#ask(id)
+    await this.#watch(ids.sort((a, b) => a - b))
+  }
+
+  /** @param {number[]} ids */
+  async #watch(ids) {
+    const watched = ids.join()
+    if (!this.#socket.connected || watched === this.#watched) return
+    this.#watched = watched
+    try {
+      const { users } = await this.#socket.emit('presence_subscribe', { user_ids: ids })
+      for (const data of users) this.#store.apply({ type: 'presence', data })
+    } catch (error) {
+      this.#failed(error)
+      this.#watched = ''
+    }
+  }
+
+  /** @param {number} id */
+  #ask(id) {
+    this.#reader.once(`user ${id}`, async isVoid => {
+      try {
+        const data = await this.#api.user(id)
+        if (!isVoid()) this.#store.apply({ type: 'user', data })
+      } catch (error) {
+        if (this.#failed(error) === 'not_found') this.#store.apply({ type: 'user_unknown', data: { id } })
+        else await pause(RETRY_MS)
+      }
+    })
+  }
+}
