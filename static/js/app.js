@@ -12,7 +12,7 @@ import { openShelf } from './lib/shelf.js'
 import { clone } from './lib/template.js'
 import { Socket } from './net/socket.js'
 import { showConnection, showDemoNote, showNewer } from './notes.js'
-import { enter, leave, session } from './session.js'
+import { EXPIRED, enter, leave, session } from './session.js'
 import { addressOf, keyIn, pairKey } from './state/chats.js'
 import { Store } from './state/store.js'
 import { Sync } from './sync/sync.js'
@@ -51,6 +51,8 @@ export class App {
   /** A change of one's own account that is on its way. @type {Promise<unknown>} */
   #renewing = Promise.resolve()
   #leaving = false
+  /** Whether this device keeps where the chats were read. */
+  #lasts = true
   /** Whether the list is one step back in the browser's history. */
   #cameFromList = false
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -66,7 +68,9 @@ export class App {
   static async open(page, signedIn) {
     // A message that waits in a demonstration is never sent to a server that is none.
     const memory = await openShelf(signedIn.demo ? 'chatd-demo' : 'chatd')
-    new App(page, signedIn, memory).#start()
+    const app = new App(page, signedIn, memory)
+    app.#start()
+    return app
   }
 
   /**
@@ -94,7 +98,9 @@ export class App {
     this.#store.addEventListener('change', () => this.#titleSoon())
     showConnection(socket)
     showNewer(socket, this.#api)
-    if (this.#isDemo) showDemoNote(() => this.#sync.forget().then(() => leave()))
+    if (this.#isDemo) showDemoNote(() => this.end(false).then(() => leave()))
+    // Those whose token expired did not come back to this device; another person did.
+    else this.#sync.forgetOthers()
     this.#findPlace()
     this.#seat.replaceChildren(this.#list, this.#pane)
     this.#follow()
@@ -105,6 +111,14 @@ export class App {
     // chats are read without it; they are read again when it is there, and merged.
     socket.connect()
     setTimeout(() => { if (!socket.connected && this.#store.listState === 'loading') this.#sync.refresh() }, SHOW_AFTER_MS)
+  }
+
+  /** Ends what is under way before the account leaves the page.
+   * @param {boolean} lasts whether the same person may come back to what is not sent yet */
+  async end(lasts) {
+    this.#lasts = lasts
+    this.#socket.close()
+    if (!lasts) await this.#sync.forget()
   }
 
   /** @returns {Intents} */
@@ -177,7 +191,7 @@ export class App {
     const place = kept.id ? { chat: pairKey(peerId), ...kept } : null
     this.#kept = place
     if (place) this.#sync.reach(place.chat, place.id)
-    window.addEventListener('pagehide', () => remember(name, this.#thread?.place ?? null, true))
+    window.addEventListener('pagehide', () => remember(name, this.#lasts && this.#thread?.place || null, true))
   }
 
   #titleSoon() {
@@ -199,7 +213,10 @@ export class App {
     await this.#renewing
     const isLast = () => session.now?.token === this.#used
     if (code === 'invalid_token' && isLast()) await new Promise(resolve => setTimeout(resolve, NEW_TOKEN_MS))
-    if (isLast()) return leave(code)
+    if (isLast()) {
+      await this.end(code === EXPIRED)
+      return leave(code)
+    }
     this.#leaving = false
     this.#socket.close()
     this.#socket.connect()
@@ -219,8 +236,7 @@ export class App {
     const { askToLogOut } = await import('./entrance.js')
     const everywhere = () => (this.#leaving = true, this.#api.signOut())
     if (!await askToLogOut(this.#store.pending().length, everywhere)) return void (this.#leaving = false)
-    this.#socket.close()
-    await this.#sync.forget()
+    await this.end(false)
     leave()
   }
 

@@ -19,7 +19,7 @@ import { Sync } from './sync/sync.js'
 /** @typedef {import('./net/api.js').Session} Session */
 
 /** Both sides keep nothing on the device. */
-const forgetful = { recall: () => null, remember() {}, recallKeys: () => [] }
+const forgetful = { recall: () => null, remember() {}, recallKeys: () => [], async forget() {} }
 
 /**
  * One person's side: the conversation with the other, and all that keeps it true.

@@ -12,6 +12,9 @@ import { enter, followOtherTabs, session } from './session.js'
 const seat = /** @type {HTMLElement} */ (document.getElementById('app'))
 const api = new Api(document.baseURI, () => session.now?.token)
 
+/** @type {App | undefined} */
+let app
+
 /** What the elements may intend; opening the chats adds to it. @type {import('./intents.js').Intents} */
 const intents = {
   language({ language }) {
@@ -47,7 +50,7 @@ async function start() {
     const { signIn } = await import('./entrance.js')
     enter(await signIn(seat, api, { setup, invite }))
   }
-  if (session.now) await App.open({ seat, api, intents }, session.now)
+  if (session.now) app = await App.open({ seat, api, intents }, session.now)
 }
 
 speak(recall('language') ?? pickLanguage(navigator.languages))
@@ -60,5 +63,5 @@ document.querySelector('[data-skip]')?.addEventListener('click', event => {
   event.preventDefault()
   document.getElementById('conversation')?.focus()
 })
-followOtherTabs()
+followOtherTabs(async lasts => app?.end(lasts))
 start()

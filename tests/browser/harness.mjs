@@ -95,6 +95,12 @@ export class Server {
     assert.equal(status, 201, JSON.stringify(body))
     return new Person(this, body.data)
   }
+
+  async login(username) {
+    const { status, body } = await this.request('POST', '/api/auth/login', { body: { username, password: PASSWORD } })
+    assert.equal(status, 200, JSON.stringify(body))
+    return new Person(this, body.data)
+  }
 }
 
 /** Somebody with an account, who can write without a browser. */

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'
-import { PASSWORD, PHONE, bubble, composer, row, say, scene, state } from './harness.mjs'
+import { PASSWORD, PHONE, bubble, composer, deadline, row, say, scene, state } from './harness.mjs'
 
 const menu = async (page, item) => {
   await page.getByRole('button', { name: 'Menu' }).click()
@@ -212,4 +212,105 @@ scene('the question mark lists the keys, except where it is written and for whom
   await page.keyboard.press('?')
   await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))))
   assert.ok(await list.isHidden())
+})
+
+/** Everything that the browser keeps of the page, as text: of every storage there is. */
+const keptBy = page => page.evaluate(async () => {
+  const done = request => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
+  const kept = [Object.entries(localStorage), Object.entries(sessionStorage), await caches.keys()]
+  for (const { name } of await indexedDB.databases()) {
+    const database = await done(indexedDB.open(name))
+    for (const store of database.objectStoreNames) {
+      const shelf = database.transaction(store).objectStore(store)
+      kept.push(await Promise.all([done(shelf.getAllKeys()), done(shelf.getAll())]))
+    }
+    database.close()
+  }
+  return JSON.stringify(kept)
+})
+
+/** A page on which somebody has half a thought and a message that cannot be sent, and an earlier page without a database. */
+async function unsent(stage, person, peer) {
+  const page = await stage.open(person, { path: `/#/chat/${peer.id}` })
+  await composer(page).waitFor()
+  await page.evaluate(id => localStorage.setItem(`chatd.draft.${id}.9`, '"an older thought"'), person.id)
+  await page.context().setOffline(true)
+  await say(page, 'a secret message')
+  await state(page, 'a secret message', 'pending')
+  await composer(page).fill('half a secret')
+  await page.waitForFunction(() => new Promise(found => {
+    const request = indexedDB.open('chatd')
+    request.onsuccess = () => {
+      const reading = request.result.transaction('kept').objectStore('kept').count()
+      reading.onsuccess = () => { request.result.close(); found(reading.result === 2) }
+    }
+  }))
+  return page
+}
+
+const SECRET = /secret|thought|"(draft|outbox|place|chatd\.draft|chatd\.outbox|chatd\.place)\./
+
+for (const [how, notice, end] of [
+  ['logged out elsewhere', 'You have been logged out', person => person.server.request('POST', '/api/auth/logout', { token: person.session.token })],
+  ['disabled', 'This account has been disabled', (person, admin) =>
+    person.server.request('PATCH', `/api/admin/users/${person.id}`, { token: admin.session.token, body: { disabled: true } })],
+]) {
+  scene(`nothing of drafts and unsent messages stays in the browser of an account that was ${how}`, async stage => {
+    const { server } = stage
+    const admin = await server.user('root', { invite: server.setup })
+    const [ada, bob] = await stage.people('ada', 'bob')
+    const page = await unsent(stage, ada, bob)
+    assert.match(await keptBy(page), /a secret message.*half a secret|half a secret.*a secret message/)
+    assert.equal((await end(ada, admin)).status, 200)
+    await page.context().setOffline(false)
+    await page.getByText(notice).waitFor()
+    assert.doesNotMatch(await keptBy(page), SECRET)
+  })
+}
+
+/** Tokens of people whose login is over, and those people with a login of now. */
+async function expired(stage, ...names) {
+  const { server } = stage
+  server.flags.push('--token-lifetime', '1s')
+  await server.end()
+  await server.start()
+  const tokens = (await stage.people(...names)).map(({ session }) => session.token)
+  server.flags.splice(-2)
+  await server.end()
+  await server.start()
+  for (const token of tokens) {
+    const code = async () => (await server.request('GET', '/api/auth/me', { token })).body.error?.code
+    await deadline((async () => { while (await code() !== 'token_expired'); })(), 'the end of a login')
+  }
+  return { tokens, people: await Promise.all(names.map(name => server.login(name))) }
+}
+
+scene('an expired token loses no unsent message of the same person, and leaves none to another', async stage => {
+  const { tokens: [token], people: [ada, bob] } = await expired(stage, 'ada', 'bob')
+  for (const name of ['ada', 'bob']) {
+    const page = await unsent(stage, ada, bob)
+    await page.evaluate(token => {
+      const session = JSON.parse(localStorage.getItem('chatd.session'))
+      localStorage.setItem('chatd.session', JSON.stringify({ ...session, token }))
+    }, token)
+    // As the tab of before is gone: it would still have a token that is accepted.
+    await page.goto('about:blank')
+    await page.context().setOffline(false)
+    await page.goto(`${stage.server.url}/#/chat/${bob.id}`)
+    await page.getByText('Your login has expired').waitFor()
+    await page.getByLabel('Username').fill(name)
+    await page.locator('#password').fill(PASSWORD)
+    await page.keyboard.press('Enter')
+    if (name === 'ada') {
+      await state(page, 'a secret message', 'stored')
+      assert.equal(await composer(page).inputValue(), 'half a secret')
+      continue
+    }
+    await row(page, 'ada').waitFor()
+    await deadline((async () => { while (/secret|thought/.test(await keptBy(page))); })(), 'the end of what another kept')
+    assert.deepEqual((await ada.history(bob)).map(({ content }) => content), ['a secret message'], 'the one of before')
+  }
 })

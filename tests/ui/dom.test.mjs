@@ -1,6 +1,6 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { initials } from '../../static/js/lib/avatar.js'
+import { initials, paintAvatar } from '../../static/js/lib/avatar.js'
 import { newId } from '../../static/js/lib/id.js'
 import { splitLinks } from '../../static/js/lib/text.js'
 
@@ -38,4 +38,22 @@ test('an id is a UUID, with and without a secure context', t => {
   Object.defineProperty(crypto, 'randomUUID', { value: undefined, configurable: true })
   assert.match(newId(), uuid)
   assert.notEqual(newId(), newId())
+})
+
+test('an avatar is initials: the address that a peer gave as a picture is never requested, on this site neither', t => {
+  const requested = []
+  const stubs = {
+    document: { baseURI: 'https://chat.example.org/' },
+    location: { origin: 'https://chat.example.org' },
+    Image: class { set src(address) { requested.push(address) } },
+  }
+  for (const [name, stub] of Object.entries(stubs)) Object.defineProperty(globalThis, name, { value: stub, configurable: true })
+  t.after(() => { for (const name of Object.keys(stubs)) delete globalThis[name] })
+  for (const avatar of ['/api/server', 'https://chat.example.org/logout', 'https://chat.example.org/socket.io/?EIO=4&transport=polling',
+    'https://elsewhere.example/eve.png', '//elsewhere.example/eve.png', 'data:image/png;base64,AA', null]) {
+    const node = { dataset: {}, className: '', textContent: '' }
+    paintAvatar(node, { id: 3, username: 'eve', avatar })
+    assert.deepEqual([node.textContent, node.className], ['E', 'avatar hue-3'])
+  }
+  assert.deepEqual(requested, [])
 })

@@ -50,6 +50,7 @@ function fakeMemory(kept = new Map()) {
     kept,
     recall: key => kept.get(key) ?? null,
     remember: (key, value) => value === null || value === '' ? kept.delete(key) : kept.set(key, value),
+    async forget(isGone) { for (const key of kept.keys()) if (isGone(key)) kept.delete(key) },
     recallKeys: start => [...kept.keys()].filter(key => key.startsWith(start)).map(key => key.slice(start.length)),
   }
 }
@@ -160,6 +161,20 @@ describe('sending', () => {
     assert.equal(memory.kept.size, 2)
     sync.forget()
     assert.equal(memory.kept.size, 0)
+    sync.draft(WITH_ADA, 'half a word more')
+    sync.send(message('b'))
+    assert.equal(memory.kept.size, 0, 'nothing is kept of what is typed after that')
+  })
+
+  test('forgets what was kept of others on the device, and nothing else', async () => {
+    const others = ['draft.12.2', 'outbox.12.x', 'place.12', 'draft.3.user:1']
+    const kept = ['draft.1.user:2', 'outbox.1.x', 'place.1', 'language', 'session']
+    memory.kept.clear()
+    for (const key of [...others, ...kept]) memory.kept.set(key, 'x')
+    await sync.forgetOthers()
+    assert.deepEqual([...memory.kept.keys()], kept)
+    await sync.forget()
+    assert.deepEqual([...memory.kept.keys()], ['language', 'session'])
   })
 })
 

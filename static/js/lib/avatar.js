@@ -13,23 +13,17 @@ export function initials(name) {
 }
 
 /**
- * Paints an avatar: the account's picture where this origin serves it, else initials on a colour
- * that follows from the id and so never changes. The content policy blocks foreign pictures, so
- * they are not even asked for: a peer must not learn by a picture who looks at it.
+ * Paints an avatar: initials on a colour that follows from the id and so never changes. The account's
+ * picture is not requested, wherever it is: its address is a peer's word. Another site would learn who
+ * looks at it, and on this one it could name anything that answers to a GET, with the cookies of
+ * whatever else the site serves.
  * @param {HTMLElement} node
- * @param {{ id: number, username: string, avatar?: string | null }} user
+ * @param {{ id: number, username: string }} user
  */
-export function paintAvatar(node, { id, username, avatar }) {
-  const face = `${id} ${username} ${avatar ?? ''}`
+export function paintAvatar(node, { id, username }) {
+  const face = `${id} ${username}`
   if (node.dataset.face === face) return
   node.dataset.face = face
   node.className = `avatar hue-${id % HUES}`
   node.textContent = initials(username)
-  if (!avatar || !URL.canParse(avatar, document.baseURI)) return
-  const address = new URL(avatar, document.baseURI)
-  if (address.origin !== location.origin) return
-  const picture = new Image()
-  picture.alt = ''
-  picture.onload = () => node.replaceChildren(picture)
-  picture.src = address.href
 }

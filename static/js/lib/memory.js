@@ -47,3 +47,18 @@ export function recallKeys(start) {
     return []
   }
 }
+
+/**
+ * Forgets the keys that `isGone` says, those of this tab included.
+ * @param {(key: string) => boolean} isGone
+ */
+export function forget(isGone) {
+  for (const tab of [false, true]) {
+    try {
+      const keys = Object.keys(storage(tab)).filter(key => key.startsWith(PREFIX) && isGone(key.slice(PREFIX.length)))
+      for (const key of keys) storage(tab).removeItem(key)
+    } catch {
+      // Nothing to do: see above.
+    }
+  }
+}

@@ -1,9 +1,9 @@
 // The device's memory for what must not be lost, such as messages that are not sent yet.
 
-import { recall, recallKeys, remember } from './memory.js'
+import { forget, recall, recallKeys, remember } from './memory.js'
 
 /** @typedef {{ recall(key: string): any, remember(key: string, value: unknown): void,
- *   recallKeys(start: string): string[], saved(): Promise<void> }} Memory */
+ *   recallKeys(start: string): string[], forget(isGone: (key: string) => boolean): Promise<void> }} Memory */
 
 /** The longest wait for the database; some browsers never answer where they forbid it. */
 const SHELF_MS = 1_000
@@ -29,7 +29,16 @@ export async function openShelf(name) {
     const [keys, values] = await Promise.all([answer(shelf.getAllKeys()), answer(shelf.getAll())])
     keys.forEach((key, at) => kept.set(String(key), values[at]))
   } catch {
-    return { recall, remember, recallKeys, saved: async () => {} }
+    return {
+      recall,
+      remember,
+      recallKeys,
+      // The database may only have been slow, and hold what an earlier page left in it.
+      async forget(isGone) {
+        forget(isGone)
+        await openDatabase(name).then(late => sweep(late, isGone).finally(() => late.close())).catch(() => {})
+      },
+    }
   }
   /** @type {Promise<void> | undefined} */
   let writing
@@ -58,12 +67,31 @@ export async function openShelf(name) {
       writing ??= write().catch(() => { writing = undefined })
     },
     recallKeys: start => [...kept.keys()].filter(key => key.startsWith(start)).map(key => key.slice(start.length)),
-    saved: async () => writing,
+    async forget(isGone) {
+      for (const known of [kept, changed]) for (const key of known.keys()) if (isGone(key)) known.delete(key)
+      // What an earlier page left where it had no database.
+      forget(isGone)
+      await writing
+      await sweep(database, isGone).catch(() => {})
+    },
   }
 }
 
-/** @param {string} name @returns {Promise<IDBDatabase>} */
-function openDatabase(name) {
+/**
+ * Deletes what is in the database itself: other tabs have written there what this one does not know of.
+ * @param {IDBDatabase} database
+ * @param {(key: string) => boolean} isGone
+ */
+async function sweep(database, isGone) {
+  const transaction = database.transaction('kept', 'readwrite', { durability: 'strict' })
+  const done = new Promise(ended => { transaction.oncomplete = transaction.onabort = ended })
+  const shelf = transaction.objectStore('kept')
+  for (const key of await answer(shelf.getAllKeys())) if (isGone(String(key))) shelf.delete(key)
+  await done
+}
+
+/** Where databases are forbidden, even asking for one may throw. @param {string} name @returns {Promise<IDBDatabase>} */
+async function openDatabase(name) {
   const request = indexedDB.open(name, 1)
   request.onupgradeneeded = () => request.result.createObjectStore('kept')
   return Promise.race([answer(request), new Promise((_, reject) => setTimeout(reject, SHELF_MS))])

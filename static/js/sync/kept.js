@@ -4,17 +4,24 @@
 import { pairKey } from '../state/chats.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
-/** @typedef {Omit<import('../lib/shelf.js').Memory, 'saved'> & { saved?(): Promise<void> }} Memory */
+/** @typedef {import('../lib/shelf.js').Memory} Memory */
 /** A message on its way to the server. @typedef {{ chat: ChatKey, clientId: string, content: string, createdAt: string }} Unsent */
+
+/** What is kept of one account, whose id follows. */
+const OF_AN_ACCOUNT = /^(?:draft|outbox|place)\.(\d+)(?:\.|$)/
 
 export class Kept {
   #memory
+  #myId
   #drafts
   #outbox
+  /** Whether this device keeps nothing of the account any more. */
+  #forgotten = false
 
   /** @param {Memory} memory @param {number} myId */
   constructor(memory, myId) {
     this.#memory = memory
+    this.#myId = String(myId)
     this.#drafts = `draft.${myId}.`
     this.#outbox = `outbox.${myId}.`
     this.#carryOver()
@@ -28,7 +35,7 @@ export class Kept {
 
   /** @param {ChatKey} key @param {string} text */
   keepDraft(key, text) {
-    this.#memory.remember(this.#drafts + key, text)
+    this.#remember(this.#drafts + key, text)
   }
 
   /** @returns {Unsent[]} in the order of writing */
@@ -42,20 +49,29 @@ export class Kept {
 
   /** @param {Unsent} message */
   keepUnsent({ clientId, ...kept }) {
-    this.#memory.remember(this.#outbox + clientId, kept)
+    this.#remember(this.#outbox + clientId, kept)
   }
 
   /** @param {string} clientId of a message that is stored, or given up */
   dropUnsent(clientId) {
-    this.#memory.remember(this.#outbox + clientId, null)
+    this.#remember(this.#outbox + clientId, null)
   }
 
-  /** Forgets all of it. */
+  /** Forgets for good what this device keeps of the account: all of it, and where its chats were read. Nothing is kept
+   * from then on, whatever is still typed before the page is gone. */
   async forget() {
-    for (const start of [this.#drafts, this.#outbox]) {
-      for (const key of this.#memory.recallKeys(start)) this.#memory.remember(start + key, null)
-    }
-    await this.#memory.saved?.()
+    this.#forgotten = true
+    await this.#memory.forget(key => OF_AN_ACCOUNT.exec(key)?.[1] === this.#myId)
+  }
+
+  /** Forgets what is kept of all others who were signed in on this device. */
+  async forgetOthers() {
+    await this.#memory.forget(key => (OF_AN_ACCOUNT.exec(key)?.[1] ?? this.#myId) !== this.#myId)
+  }
+
+  /** @param {string} key @param {unknown} value */
+  #remember(key, value) {
+    if (!this.#forgotten) this.#memory.remember(key, value)
   }
 
   /** An earlier page kept drafts under the other person's id alone. */
@@ -66,7 +82,7 @@ export class Kept {
       const texts = [key, id].map(name => this.#memory.recall(this.#drafts + name)).filter(Boolean)
       // Both are there where pages of both kinds were open side by side.
       this.keepDraft(key, [...new Set(texts)].join('\n'))
-      this.#memory.remember(this.#drafts + id, null)
+      this.#remember(this.#drafts + id, null)
     }
   }
 }

@@ -117,8 +117,11 @@ export class Sync extends EventTarget {
     }
   }
 
-  /** Forgets what this device kept of the account: drafts, and messages that were not sent. */
+  /** Forgets for good what this device keeps of the account: drafts, messages that were not sent, and where it was read. */
   forget() { return this.#kept.forget() }
+
+  /** Forgets the same of all others who were signed in on this device. */
+  forgetOthers() { return this.#kept.forgetOthers() }
 
   // What the server says.
 
