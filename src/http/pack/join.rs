@@ -2,8 +2,8 @@
 //!
 //! What `main.js` imports statically, directly or not, is the first load and becomes one file. What is imported by
 //! `import()` stays a file that is loaded when it is wanted; a module that only it needs is joined to it, and one that
-//! several such files need stays a file too. Each module is in exactly one file, so there is one instance of it,
-//! however many files share it.
+//! several such files need to the first load, so that no file has to wait for another small one. Each module is in
+//! exactly one file, so there is one instance of it, however many files share it.
 //!
 //! A joined module is a function that runs once, in the order in which the browser would run the modules, and returns
 //! what it exports:
@@ -57,11 +57,11 @@ pub(super) fn joined(
     }
     let page = Page { modules };
     page.check()?;
-    let homes = page.homes(start)?;
-    let files: BTreeSet<&String> = homes.values().collect();
+    let plan = page.plan(start)?;
+    let files: BTreeSet<&String> = plan.homes.values().collect();
     let mut texts = BTreeMap::new();
     for file in files {
-        let text = page.file(file, &homes);
+        let text = page.file(file, &plan)?;
         let text = stripped(&text).map_err(|what| format!("{file}, joined: {what}"))?;
         texts.insert(file.clone(), text);
     }
@@ -215,6 +215,14 @@ struct Page {
     modules: BTreeMap<String, Module>,
 }
 
+/// Which module goes into which file.
+struct Plan {
+    /// The file of each module, named by the module with which it begins.
+    homes: BTreeMap<String, String>,
+    /// The modules of the first load in the order in which they run, and so the one that begins it last.
+    first: Vec<String>,
+}
+
 impl Page {
     /// Finds imports of what there is not.
     fn check(&self) -> Result<(), String> {
@@ -279,43 +287,54 @@ impl Page {
         Ok(())
     }
 
-    /// The file in which each module is, named by the module with which it begins.
-    fn homes(&self, start: &str) -> Result<BTreeMap<String, String>, String> {
-        let first: BTreeSet<String> = self.order(start)?.into_iter().collect();
+    fn plan(&self, start: &str) -> Result<Plan, String> {
         let lazy = self.modules.values().flat_map(|module| &module.lazy);
         let lazy: BTreeSet<&String> = lazy.map(|(_, path)| path).collect();
-        let mut wanted_by: BTreeMap<String, BTreeSet<&String>> = BTreeMap::new();
+        let mut wanted_by: BTreeMap<String, Vec<&String>> = BTreeMap::new();
         for &entry in &lazy {
-            if first.contains(entry) {
-                return Err(format!(
-                    "{entry} is in the first load and imported when it is wanted"
-                ));
-            }
             for path in self.order(entry)? {
-                wanted_by.entry(path).or_default().insert(entry);
+                wanted_by.entry(path).or_default().push(entry);
             }
         }
+        let mut first = self.order(start)?;
+        let last = first.pop();
+        for (path, entries) in &wanted_by {
+            if entries.len() > 1 && !lazy.contains(path) {
+                self.visit(path, &mut Vec::new(), &mut first)?;
+            }
+        }
+        first.extend(last);
         let mut homes = BTreeMap::new();
         for path in self.modules.keys() {
-            let wanted_by = wanted_by.get(path);
-            let only = wanted_by
-                .and_then(|entries| entries.first())
-                .filter(|_| wanted_by.map_or(0, BTreeSet::len) == 1);
-            let home = match (first.contains(path), lazy.contains(path), only) {
-                (true, ..) => start,
-                (_, false, Some(only)) => only,
-                (..) if wanted_by.is_some() => path,
-                _ => return Err(format!("{path} is imported by no module of the page")),
+            let home = match (
+                first.contains(path),
+                lazy.contains(path),
+                wanted_by.get(path),
+            ) {
+                (true, true, _) => {
+                    return Err(format!(
+                        "{path} is in the first load and imported when it is wanted"
+                    ));
+                }
+                (true, false, _) => start,
+                (false, true, _) => path,
+                (false, false, Some(entries)) => entries[0],
+                (false, false, None) => {
+                    return Err(format!("{path} is imported by no module of the page"));
+                }
             };
             homes.insert(path.clone(), home.to_owned());
         }
-        Ok(homes)
+        Ok(Plan { homes, first })
     }
 
     /// One file, not yet stripped.
-    fn file(&self, file: &str, homes: &BTreeMap<String, String>) -> String {
-        // In a file, modules have no circle: each was ordered when its home was looked for.
-        let order = self.order(file).unwrap_or_default();
+    fn file(&self, file: &str, plan: &Plan) -> Result<String, String> {
+        let homes = &plan.homes;
+        let order = match plan.first.last() {
+            Some(last) if last == file => plan.first.clone(),
+            _ => self.order(file)?,
+        };
         let (inside, outside): (Vec<_>, Vec<_>) =
             order.into_iter().partition(|path| homes[path] == file);
         let mut text = String::new();
@@ -349,7 +368,7 @@ impl Page {
         if !shared.is_empty() {
             let _ = writeln!(text, "export{{{}}};", shared.join(","));
         }
-        text
+        Ok(text)
     }
 
     /// Whether a module of this file imports that one.
@@ -488,30 +507,37 @@ mod tests {
         ])
         .unwrap();
         let paths: Vec<_> = files.keys().map(String::as_str).collect();
-        assert_eq!(
-            paths,
-            [
-                "js/late/both.js",
-                "js/late/one.js",
-                "js/late/two.js",
-                "js/main.js"
-            ]
-        );
+        assert_eq!(paths, ["js/late/one.js", "js/late/two.js", "js/main.js"]);
         assert_eq!(
             files["js/main.js"],
             "const $lib$part=(()=>{const part=1,address=new URL('x',new URL(\"./lib/part.js\",import.meta.url).href)\nreturn{part};})();\
-             const{part}=$lib$part;import(\"./late/one.js\")\nimport(\"./late/two.js\")\nexport{$lib$part};"
+             const $late$both=(()=>{const both=import(\"./late/two.js\")\nreturn{both};})();\
+             const{part}=$lib$part;import(\"./late/one.js\")\nimport(\"./late/two.js\")\nexport{$lib$part,$late$both};"
         );
         assert_eq!(
             files["js/late/one.js"],
-            "import*as $late$both from\"./both.js\";import{$lib$part}from\"../main.js\";\
+            "import{$lib$part}from\"../main.js\";import{$late$both}from\"../main.js\";\
              const $late$own=(()=>{const b=$late$both;const own=b.both\nreturn{own};})();\
              const{part}=$lib$part;const{own}=$late$own;const{both}=$late$both;export const one=part+own+both"
         );
+    }
+
+    #[test]
+    fn a_file_that_others_import_as_well_stays_a_file() {
+        let files = join(&[
+            ("main.js", "import('./one.js')\nimport('./two.js')"),
+            (
+                "one.js",
+                "import { two } from './two.js'\nexport const one = two",
+            ),
+            ("two.js", "export const two = 2"),
+        ])
+        .unwrap();
         assert_eq!(
-            files["js/late/both.js"],
-            "export const both=import(\"./two.js\")"
+            files["js/one.js"],
+            "import*as $two from\"./two.js\";const{two}=$two;export const one=two"
         );
+        assert_eq!(files["js/two.js"], "export const two=2");
     }
 
     #[test]
