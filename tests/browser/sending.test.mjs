@@ -112,7 +112,7 @@ scene('who sends too fast is told when it goes on, and nothing is lost', { limit
   await composer(page).waitFor()
   const texts = ['one', 'two', 'three', 'four']
   for (const text of texts) await say(page, text)
-  await page.getByText(/Too fast: goes on in \d s/).waitFor()
+  await page.getByText(/Too fast. Sending continues in \d s/).waitFor()
   for (const text of texts) await state(page, text, 'stored')
   await page.getByText('Too fast').waitFor({ state: 'hidden' })
   assert.deepEqual((await ada.history(bob)).map(({ content }) => content), texts)

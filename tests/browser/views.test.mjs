@@ -43,7 +43,7 @@ for (const [device, size] of Object.entries({ phone: PHONE, desk: DESK })) {
       await page.getByLabel('Username').fill('ada')
       await page.locator('#password').fill('not the password')
       await page.keyboard.press('Enter')
-      await page.getByText('do not belong together').waitFor()
+      await page.getByText('password is wrong').waitFor()
       await seen('login-error')
     })
 
