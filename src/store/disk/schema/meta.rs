@@ -1,0 +1,117 @@
+//! What a data file says of itself in `meta`: keys, marks, and how far what is derived reaches.
+
+use redb::{
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle, WriteTransaction,
+};
+
+use crate::model::Timestamp;
+use crate::store::error::StoreError;
+use crate::store::log::blocks::{Log, damaged};
+use crate::store::sealed::{seal, unseal};
+use crate::store::tables::{
+    BACKUP, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, ERAS, INVITES, META, SWEPT,
+    TOKENS_FROM,
+};
+
+/// How many random bytes sign the tokens: as many as the hash has.
+pub(crate) const SECRET_BYTES: usize = 32;
+
+/// How many bytes keep strangers from choosing client ids that collide, and from forging cursors.
+pub(crate) const KEY_BYTES: usize = 16;
+
+/// A sealed value of `meta`, of exactly so many bytes.
+pub(crate) fn sealed_meta<const N: usize>(
+    meta: &impl ReadableTable<&'static str, &'static [u8]>,
+    name: &'static str,
+) -> Result<[u8; N], StoreError> {
+    let damaged = StoreError::Damaged {
+        table: "meta",
+        key: 0,
+    };
+    let value = meta.get(name)?.ok_or(damaged.clone())?;
+    let body = unseal("meta", 0, value.value())?;
+    body.try_into().map_err(|_| damaged)
+}
+
+/// The secret that signs chatd's own tokens.
+pub(crate) fn token_secret(db: &Database) -> Result<Vec<u8>, StoreError> {
+    let meta = db.begin_read()?.open_table(META)?;
+    let secret = meta.get("token_secret")?.ok_or(StoreError::Damaged {
+        table: "meta",
+        key: 0,
+    })?;
+    Ok(secret.value().to_vec())
+}
+
+/// Marks a file in the making as a backup.
+pub(crate) fn mark_backup(txn: &WriteTransaction) -> Result<(), StoreError> {
+    let mut meta = txn.open_table(META)?;
+    meta.insert(BACKUP, &seal(0, &[1])[..])?;
+    Ok(())
+}
+
+/// Whether a file is a backup that was not put to use yet.
+pub(crate) fn is_backup(db: &Database) -> Result<bool, StoreError> {
+    Ok(db.begin_read()?.open_table(META)?.get(BACKUP)?.is_some())
+}
+
+/// Renews in a file that went back in time what must not: no earlier token and no earlier cursor is good any more, and
+/// there are no invites, since it is not known which were used up or withdrawn meanwhile. Gives how many there were.
+pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
+    let txn = db.begin_write()?;
+    let ended = {
+        let mut meta = txn.open_table(META)?;
+        let secret: [u8; SECRET_BYTES] = rand::random();
+        meta.insert("token_secret", &secret[..])?;
+        let key: [u8; KEY_BYTES] = rand::random();
+        meta.insert(CURSOR_KEY, &seal(0, &key)[..])?;
+        meta.insert(TOKENS_FROM, &seal(0, &now.as_ms().to_le_bytes())[..])?;
+        meta.remove(ERAS)?;
+        meta.remove(BACKUP)?;
+        let mut all_invites = txn.open_table(INVITES)?;
+        let ended = all_invites.len()?;
+        all_invites.retain(|_, _| false)?;
+        ended
+    };
+    txn.commit()?;
+    Ok(ended)
+}
+
+/// When a backup was last put to use as this file.
+pub(crate) fn tokens_from(db: &Database) -> Result<Option<Timestamp>, StoreError> {
+    let meta = db.begin_read()?.open_table(META)?;
+    if meta.get(TOKENS_FROM)?.is_none() {
+        return Ok(None);
+    }
+    let at = u64::from_le_bytes(sealed_meta(&meta, TOKENS_FROM)?);
+    Ok(Some(Timestamp::from_ms(at)))
+}
+
+/// Whether a table holds what follows from the log.
+pub(crate) fn is_derived(table: &str) -> bool {
+    [CONVERSATION_STATES.name(), CLIENT_IDS.name()].contains(&table)
+}
+
+/// Takes out everything that follows from the log, and the mark of a backup: the next start makes it anew. Fails where the log ends before what was
+/// derived from it.
+pub(crate) fn forget_derived(db: &Database) -> Result<(), StoreError> {
+    let last = Log::open_any(&db.begin_read()?)?.last()?;
+    let txn = db.begin_write()?;
+    {
+        let mut meta = txn.open_table(META)?;
+        let swept = sealed_meta(&meta, SWEPT).map(u64::from_le_bytes);
+        if swept.is_ok_and(|swept| swept > last) {
+            return Err(damaged(last + 1));
+        }
+        txn.delete_table(CONVERSATION_STATES)?;
+        txn.delete_table(CLIENT_IDS)?;
+        txn.open_table(CONVERSATION_STATES)?;
+        txn.open_table(CLIENT_IDS)?;
+        let key: [u8; KEY_BYTES] = rand::random();
+        meta.insert(CLIENT_ID_KEY, &seal(0, &key)[..])?;
+        meta.insert(SWEPT, &seal(0, &0_u64.to_le_bytes())[..])?;
+        meta.remove(BACKUP)?;
+    }
+    txn.commit()?;
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! How a data file comes to the newest format: one function a step, each upon the format before it.
+//!
+//! All steps that a file lacks are one transaction, which says the newest format at its end: they make tables and keys,
+//! and touch no row. What must be rewritten row by row is done after it, in transactions of its own (`log_steps.rs`).
+
+use redb::{Database, WriteTransaction};
+
+use super::format::FORMAT;
+use super::meta::{KEY_BYTES, SECRET_BYTES};
+use crate::store::error::StoreError;
+use crate::store::sealed::seal;
+use crate::store::tables::{
+    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY,
+    INVITES, LOG, META, SWEPT, USERS,
+};
+
+/// A step: in this transaction, from the format before.
+type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
+
+/// The step that leads to each format, beginning with a new file.
+const STEPS: [Step; FORMAT as usize] = [to_1, to_2, to_3];
+
+/// Makes the tables of a new file, or takes the steps that a file of an earlier format lacks, in one transaction.
+pub(crate) fn prepare(db: &Database, found: Option<u32>) -> Result<(), StoreError> {
+    let taken = found.unwrap_or(0) as usize;
+    let Some(steps) = STEPS.get(taken..).filter(|steps| !steps.is_empty()) else {
+        return Ok(());
+    };
+    let txn = db.begin_write()?;
+    for step in steps {
+        step(&txn)?;
+    }
+    txn.open_table(META)?
+        .insert("format", &FORMAT.to_le_bytes()[..])?;
+    txn.commit()?;
+    if let Some(found) = found {
+        tracing::info!(from = found, to = FORMAT, "the data file was migrated");
+    }
+    Ok(())
+}
+
+/// Accounts, who shares a conversation, and the secret that signs tokens. A file that was made at this format has its log
+/// as rows, which a new file never has.
+fn to_1(txn: &WriteTransaction) -> Result<(), StoreError> {
+    let secret: [u8; SECRET_BYTES] = rand::random();
+    txn.open_table(META)?.insert("token_secret", &secret[..])?;
+    for table in [CONVERSATIONS, USERS, CREDENTIALS] {
+        txn.open_table(table)?;
+    }
+    Ok(())
+}
+
+/// What is derived from the log, with its keys, and invites.
+fn to_2(txn: &WriteTransaction) -> Result<(), StoreError> {
+    let mut meta = txn.open_table(META)?;
+    for name in [CLIENT_ID_KEY, CURSOR_KEY] {
+        let key: [u8; KEY_BYTES] = rand::random();
+        meta.insert(name, &seal(0, &key)[..])?;
+    }
+    meta.insert(SWEPT, &seal(0, &0_u64.to_le_bytes())[..])?;
+    txn.open_table(CONVERSATION_STATES)?;
+    txn.open_table(CLIENT_IDS)?;
+    txn.open_table(INVITES)?;
+    Ok(())
+}
+
+/// The log in blocks, into which its entries come afterwards.
+fn to_3(txn: &WriteTransaction) -> Result<(), StoreError> {
+    txn.open_table(LOG)?;
+    Ok(())
+}
+
+/// For tests: has a file say that it is of an earlier format; one of format 1 had nothing that is derived.
+#[cfg(test)]
+pub(crate) fn tamper_format(db: &Database, format: u32) {
+    let txn = db.begin_write().unwrap();
+    {
+        let mut meta = txn.open_table(META).unwrap();
+        meta.insert("format", &format.to_le_bytes()[..]).unwrap();
+        if format == 1 {
+            for name in [SWEPT, CLIENT_ID_KEY, CURSOR_KEY] {
+                meta.remove(name).unwrap();
+            }
+            txn.delete_table(CONVERSATION_STATES).unwrap();
+            txn.delete_table(CLIENT_IDS).unwrap();
+            txn.delete_table(INVITES).unwrap();
+        }
+    }
+    txn.commit().unwrap();
+}
