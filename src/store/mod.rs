@@ -9,6 +9,7 @@
 //! live in memory (`talk/`).
 
 mod change;
+mod changes;
 mod data;
 mod disk;
 mod error;

@@ -24,6 +24,27 @@ pub(crate) fn unseal<'a>(
     }
 }
 
+/// [`seal`] for a key of one number or several.
+pub(crate) fn seal_under(key: &[u64], body: &[u8]) -> Vec<u8> {
+    let mut sealed = Vec::with_capacity(4 + body.len());
+    sealed.extend_from_slice(&checksum_under(key, body).to_le_bytes());
+    sealed.extend_from_slice(body);
+    sealed
+}
+
+/// Returns the body that was sealed under such a key; `None` where the checksum does not hold.
+pub(crate) fn unseal_under<'a>(key: &[u64], sealed: &'a [u8]) -> Option<&'a [u8]> {
+    let (sum, body) = sealed.split_first_chunk::<4>()?;
+    (u32::from_le_bytes(*sum) == checksum_under(key, body)).then_some(body)
+}
+
+fn checksum_under(key: &[u64], body: &[u8]) -> u32 {
+    let of_key = key.iter().fold(0, |sum, number| {
+        crc32c::crc32c_append(sum, &number.to_le_bytes())
+    });
+    crc32c::crc32c_append(of_key, body)
+}
+
 /// Returns the checksum of a key and a body.
 pub(crate) fn checksum(key: u64, body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&key.to_le_bytes()), body)

@@ -1,21 +1,33 @@
-//! Every table of the data file: key, value, order, and who writes it.
+//! Every table of the data file: key, value, order, and who writes it. `FORMAT.md` draws the values byte by byte.
 //!
-//! Numbers in keys are redb's `u64`, so tables are ordered by number. Every value but those of [`META`] is sealed by
-//! [`super::sealed::seal`]: a CRC-32C of key and body stands before the body, checked at every read.
+//! Numbers in keys are redb's `u64`, so tables are ordered by number. Every value but two of [`META`] is sealed: a CRC-32C
+//! of key and body stands before the body, checked at every read.
 //!
-//! The truth is in the log, the conversations and the accounts. `conversation_states` and `client_ids` follow from the
-//! log; they are written by the sweep ([`super::write::sweep`]) so that a start need not read all of it.
+//! The truth is in the log, the conversations, the accounts and what belongs to them. `conversation_states`,
+//! `stream_states` and `client_ids` follow from the log; they are written by the checkpoint ([`super::write::sweep`]) so
+//! that a start need not read all of it.
+//!
+//! A table that no part of this program writes yet is made empty all the same, so that one format serves rooms, files,
+//! sessions and hooks. A copy takes along what such a table holds, and a check holds its rows to their checksums.
 
 use redb::{TableDefinition, TableHandle};
 
+/// A table whose key is one number.
+pub(crate) type ByNumber = TableDefinition<'static, u64, &'static [u8]>;
+/// A table whose key is two numbers.
+pub(crate) type ByTwo = TableDefinition<'static, (u64, u64), &'static [u8]>;
+/// A table whose key is three numbers.
+pub(crate) type ByThree = TableDefinition<'static, (u64, u64, u64), &'static [u8]>;
+/// A table whose key is a name.
+pub(crate) type ByName = TableDefinition<'static, &'static str, &'static [u8]>;
+
 /// `meta`: what the file says about itself.
 /// key: a name; value: `format` (u32, little-endian) and `token_secret` (32 random bytes), both written when the file
-/// is made; [`SWEPT`],
-/// [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`], [`BACKUP`] and [`TOKENS_FROM`].
-pub(crate) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
+/// is made; [`SWEPT`], [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`], [`BACKUP`], [`TOKENS_FROM`] and [`RECODED`].
+pub(crate) const META: ByName = TableDefinition::new("meta");
 
 /// In `meta`: up to which entry the derived tables say everything; sealed under key 0, u64, little-endian; written at the
-/// end of every sweep.
+/// end of every checkpoint.
 pub(crate) const SWEPT: &str = "swept";
 /// In `meta`: the key of the hash in `client_ids`; sealed under key 0, 16 random bytes; written once.
 pub(crate) const CLIENT_ID_KEY: &str = "client_id_key";
@@ -24,8 +36,8 @@ pub(crate) const CLIENT_ID_KEY: &str = "client_id_key";
 /// with the file, and anew where a backup is put to use, after which no earlier cursor is known.
 pub(crate) const CURSOR_KEY: &str = "cursor_key";
 
-/// In `meta`: from which entry on which key seals cursors; sealed under key 0, see [`super::disk::eras`]; written with the first
-/// entries of a start and then each hour; absent in a file to which only earlier chatds have written.
+/// In `meta`: from which entry on which key seals cursors; sealed under key 0, see [`super::disk::eras`]; written with
+/// the first entries of a start and then each hour; absent in a file to which only earlier chatds have written.
 pub(crate) const ERAS: &str = "eras";
 
 /// In `meta`: there where the file is a backup that was not put to use yet; sealed under key 0, one byte; written by a
@@ -37,49 +49,90 @@ pub(crate) const BACKUP: &str = "backup";
 /// were revoked.
 pub(crate) const TOKENS_FROM: &str = "tokens_from";
 
-/// `log_blocks`: the truth, append-only. Every message, and every change of one (such as a read mark), in commit order.
+/// In `meta`: up to which entry the log has the form of format 4; sealed under key 0, u64, little-endian; there only while
+/// a file of an earlier format is brought to it, and written by each step of that.
+pub(crate) const RECODED: &str = "recoded";
+
+/// `log_blocks`: the truth. Every message, and every change of one (such as a read mark), in commit order.
 /// key: the id of the block's last entry, growing, or the greatest number for the block that grows; value: a block of
 /// sealed [`super::log::record::Entry`]s, see [`super::log::blocks`]; written by every send and every read mark.
-pub(crate) const LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log_blocks");
+pub(crate) const LOG: ByNumber = TableDefinition::new("log_blocks");
 
 /// `log`: the same in formats 1 and 2, a row for each entry. Gone once a file is migrated.
 /// key: entry id, growing; value: a sealed [`super::log::record::Entry`].
-pub(crate) const OLD_LOG: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("log");
+pub(crate) const OLD_LOG: ByNumber = TableDefinition::new("log");
 
 /// `conversations`: who shares a conversation.
 /// key: conversation id, dense from 1; value: sealed, the kind (1: a pair) and two user ids, both little-endian u64;
 /// written with the first message of a pair.
-pub(crate) const CONVERSATIONS: TableDefinition<'static, u64, &[u8]> =
-    TableDefinition::new("conversations");
+pub(crate) const CONVERSATIONS: ByNumber = TableDefinition::new("conversations");
 
 /// `users`: every account, without its password.
-/// key: user id; value: sealed JSON of [`super::people::users::UserRecord`]; written by register and by every change of one.
-pub(crate) const USERS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("users");
+/// key: user id; value: sealed JSON of [`super::people::users::UserRecord`]; written by register and by every change of
+/// one.
+pub(crate) const USERS: ByNumber = TableDefinition::new("users");
 
 /// `invites`: the codes by which accounts can be made.
-/// key: a number, growing; value: sealed JSON of [`super::people::invites::InviteRecord`]; written when an invite is made, used
-/// or revoked; cleared of what has expired when one is made.
-pub(crate) const INVITES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("invites");
+/// key: a number, growing; value: sealed JSON of [`super::people::invites::InviteRecord`]; written when an invite is made,
+/// used or revoked; cleared of what has expired when one is made.
+pub(crate) const INVITES: ByNumber = TableDefinition::new("invites");
 
 /// `credentials`: the password of an account that has one.
 /// key: user id; value: sealed, an argon2id hash in PHC string form; apart from `users` so that no listing reads it.
-pub(crate) const CREDENTIALS: TableDefinition<'static, u64, &[u8]> =
-    TableDefinition::new("credentials");
+pub(crate) const CREDENTIALS: ByNumber = TableDefinition::new("credentials");
+
+/// `changes`: which rows of these and of other tables beside the log changed, in the order of the commits.
+/// key: a number, growing; value: sealed, the newest entry of the log at that time and which row; written with the row;
+/// of each row only the newest change is kept. See [`super::changes`].
+pub(crate) const CHANGES: ByNumber = TableDefinition::new("changes");
+
+/// `newest_changes`: the newest change of each row that has one.
+/// key: table, first and second number of the row's key; value: sealed, the change's number, u64, little-endian; written
+/// with each change.
+pub(crate) const NEWEST_CHANGES: ByThree = TableDefinition::new("newest_changes");
 
 /// `conversation_states`: what follows from the log for each conversation, 64 a row.
 /// key: (conversation id - 1) / 64; value: sealed, see [`super::write::sweep`]; derived.
-pub(crate) const CONVERSATION_STATES: TableDefinition<'static, u64, &[u8]> =
-    TableDefinition::new("conversation_states");
+pub(crate) const CONVERSATION_STATES: ByNumber = TableDefinition::new("conversation_states");
 
 /// `client_ids`: which of a sender's messages has which client id, for as long as it is remembered.
 /// key: sender's user id, and the first message of the block; value: sealed, see [`super::talk::client_ids`]; derived.
-pub(crate) const CLIENT_IDS: TableDefinition<'static, (u64, u64), &[u8]> =
-    TableDefinition::new("client_ids");
+pub(crate) const CLIENT_IDS: ByTwo = TableDefinition::new("client_ids");
 
-/// Every table by its name. A copy takes along what stands here and refuses a file with any other, so that a table that
-/// is added later cannot be forgotten by it.
-pub(crate) fn names() -> [&'static str; 9] {
-    [
+/// What follows from the log and is not written yet: `stream_states` (room, member): of a room (member 0), of a member in
+/// a room, and of a person's own stream (room 0).
+pub(crate) const STREAM_STATES: ByTwo = TableDefinition::new("stream_states");
+
+/// Those with one number that are not written yet: what each has is in `FORMAT.md`.
+pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 7] = [
+    TableDefinition::new("rooms"),
+    TableDefinition::new("files"),
+    TableDefinition::new("extras"),
+    TableDefinition::new("keys"),
+    TableDefinition::new("hooks"),
+    TableDefinition::new("reports"),
+    TableDefinition::new("erasures"),
+];
+
+/// Those with two numbers that are not written yet, likewise.
+pub(crate) static UNUSED_BY_TWO: [ByTwo; 8] = [
+    STREAM_STATES,
+    TableDefinition::new("room_members"),
+    TableDefinition::new("reactions"),
+    TableDefinition::new("relations"),
+    TableDefinition::new("sessions"),
+    TableDefinition::new("codes"),
+    TableDefinition::new("push_subscriptions"),
+    TableDefinition::new("avatars"),
+];
+
+/// Those with a name that are not written yet, likewise.
+pub(crate) static UNUSED_BY_NAME: [ByName; 1] = [TableDefinition::new("followers")];
+
+/// Returns the name of every table. A copy takes along what stands here and refuses a file with any other, so that a table
+/// that is added later cannot be forgotten by it.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let used = [
         META.name(),
         LOG.name(),
         OLD_LOG.name(),
@@ -87,7 +140,27 @@ pub(crate) fn names() -> [&'static str; 9] {
         USERS.name(),
         CREDENTIALS.name(),
         INVITES.name(),
+        CHANGES.name(),
+        NEWEST_CHANGES.name(),
         CONVERSATION_STATES.name(),
         CLIENT_IDS.name(),
-    ]
+    ];
+    let unused = UNUSED_BY_NUMBER.iter().map(TableHandle::name);
+    let unused = unused.chain(UNUSED_BY_TWO.iter().map(TableHandle::name));
+    let unused = unused.chain(UNUSED_BY_NAME.iter().map(TableHandle::name));
+    used.into_iter().chain(unused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_drawn_in_the_document_of_the_format() {
+        let document = include_str!("FORMAT.md");
+        for name in names() {
+            assert!(document.contains(&format!("`{name}`")), "{name}");
+        }
+        assert!(names().count() > 20);
+    }
 }

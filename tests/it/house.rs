@@ -94,10 +94,11 @@ const STORE: &[(&str, &[&str])] = &[
     ("options", &[]),
     ("tables", &[]),
     ("sealed", &["error"]),
+    ("changes", &["error", "sealed", "tables"]),
     ("log", &["error", "sealed", "tables"]),
-    ("disk", &["error", "log", "sealed", "tables"]),
+    ("disk", &["changes", "error", "log", "sealed", "tables"]),
     ("talk", &["error", "log", "sealed"]),
-    ("people", &["error", "sealed", "tables"]),
+    ("people", &["changes", "error", "sealed", "tables"]),
     ("change", &["error", "people"]),
     ("state", &["log", "people", "talk"]),
     ("data", &["disk", "error", "log", "state"]),
@@ -115,8 +116,8 @@ const STORE: &[(&str, &[&str])] = &[
     (
         "maintain",
         &[
-            "change", "disk", "error", "log", "options", "people", "sealed", "state", "tables",
-            "talk", "write",
+            "change", "changes", "disk", "error", "log", "options", "people", "sealed", "state",
+            "tables", "talk", "write",
         ],
     ),
     (

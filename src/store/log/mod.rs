@@ -3,5 +3,6 @@
 pub(crate) mod blocks;
 pub(crate) mod chain;
 pub(crate) mod entries;
+mod head;
 pub(crate) mod record;
 pub(crate) mod tail;

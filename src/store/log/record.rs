@@ -1,28 +1,20 @@
 //! How an entry of the log is written: one checksum, a kind, varints, and the text as it is.
 //!
-//! A sealed value is the CRC-32C (u32, little-endian) of key and body, then the body. The body of an entry is one byte
-//! of kind (low four bits) and flags (high four), then unsigned LEB128 varints in the order of [`Entry`]'s and
-//! [`Body`]'s fields. A pointer to an earlier entry is written as the distance back from the entry's own id, 0 for none.
-//! What remains of a message's body is its content: 100 characters take about 130 bytes of the file in all.
+//! A sealed value is the CRC-32C (u32, little-endian) of key and body, then the body. The body of an entry is its
+//! [`Head`], then unsigned LEB128 varints in the order of [`Entry`]'s and [`Body`]'s fields. A pointer to an earlier entry
+//! is written as the distance back from the entry's own id, 0 for none. What remains of a message's body is its content.
+//! `FORMAT.md` draws each.
+
+use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+use super::head::{
+    CLIENT_TEXT, CLIENT_UUID, Head, Kind, OTHER_PREVIOUS, SECOND, THE_PREVIOUS, is_of_format_3,
+};
 use crate::model::{ConversationId, EntryId, MessageId, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::sealed::{Rest, checksum, put, unseal};
-
-const KIND_MASK: u8 = 0x0f;
-const KIND_MESSAGE: u8 = 1;
-const KIND_READ: u8 = 2;
-const KIND_CHAT_READ: u8 = 3;
-/// The actor (sender or reader) is the conversation's second member.
-const FLAG_SIDE: u8 = 0x10;
-/// A client id follows as its length and text.
-const FLAG_CLIENT_TEXT: u8 = 0x20;
-/// A client id follows as the 16 bytes of a UUID in its usual lower-case form.
-const FLAG_CLIENT_UUID: u8 = 0x40;
-/// The previous message is not the previous entry, so it is written too.
-const FLAG_OTHER_PREVIOUS: u8 = 0x80;
 
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,17 +159,18 @@ impl<'a> Entry<'a> {
         };
         out.reserve(64 + content);
         out.extend_from_slice(&[0; 4]);
-        let side = if self.side == 1 { FLAG_SIDE } else { 0 };
+        let side = if self.side == 1 { SECOND } else { 0 };
         match &self.body {
             Body::Message(message) => {
                 let same = message.previous.map(EntryId::from) == self.previous;
                 let client = match message.client_id {
                     None => 0,
-                    Some(StoredClientId::Text(_)) => FLAG_CLIENT_TEXT,
-                    Some(StoredClientId::Uuid(_)) => FLAG_CLIENT_UUID,
+                    Some(StoredClientId::Text(_)) => CLIENT_TEXT,
+                    Some(StoredClientId::Uuid(_)) => CLIENT_UUID,
                 };
-                out.push(KIND_MESSAGE | side | client | if same { 0 } else { FLAG_OTHER_PREVIOUS });
-                self.encode_head(out, id);
+                let other = if same { 0 } else { OTHER_PREVIOUS };
+                Head::new(Kind::Message, side | client | other).put(out);
+                self.encode_common(out, id);
                 if !same {
                     put_back(out, id, message.previous.map(EntryId::from));
                 }
@@ -195,9 +188,7 @@ impl<'a> Entry<'a> {
                 out.extend_from_slice(message.content.as_bytes());
             }
             Body::Read { message, ordinal } => {
-                out.push(KIND_READ | side);
-                self.encode_head(out, id);
-                put_back(out, id, Some((*message).into()));
+                self.encode_mark(out, id, Kind::Read, side, *message);
                 put(out, *ordinal);
             }
             Body::ChatRead {
@@ -206,9 +197,7 @@ impl<'a> Entry<'a> {
                 count,
                 changed,
             } => {
-                out.push(KIND_CHAT_READ | side);
-                self.encode_head(out, id);
-                put_back(out, id, Some((*up_to).into()));
+                self.encode_mark(out, id, Kind::ChatRead, side, *up_to);
                 put(out, *through);
                 put(out, *count);
                 // Newest first, each as the distance back from the one before it.
@@ -223,7 +212,18 @@ impl<'a> Entry<'a> {
         out[start..start + 4].copy_from_slice(&sum.to_le_bytes());
     }
 
-    fn encode_head(&self, out: &mut Vec<u8>, id: EntryId) {
+    /// Appends what a mark has up to the message that it names: most name the entry before them.
+    fn encode_mark(&self, out: &mut Vec<u8>, id: EntryId, kind: Kind, side: u64, of: MessageId) {
+        let is_previous = self.previous == Some(of.into());
+        Head::new(kind, side | if is_previous { THE_PREVIOUS } else { 0 }).put(out);
+        self.encode_common(out, id);
+        if !is_previous {
+            put_back(out, id, Some(of.into()));
+        }
+    }
+
+    /// Appends what every entry has.
+    fn encode_common(&self, out: &mut Vec<u8>, id: EntryId) {
         put(out, self.conversation.get());
         put(out, self.at.as_ms());
         put_back(out, id, self.previous);
@@ -239,25 +239,26 @@ impl<'a> Entry<'a> {
     }
 
     fn decode_body(id: EntryId, body: &'a [u8]) -> Option<Self> {
-        let (&head, rest) = body.split_first()?;
-        let mut rest = Rest(rest);
+        let mut rest = Rest(body);
+        let head = Head::take(&mut rest)?;
         let conversation = ConversationId::new(rest.take()?).ok()?;
         let at = Timestamp::from_ms(rest.take()?);
         let previous = rest.take_back(id)?;
-        let body = match head & KIND_MASK {
-            KIND_MESSAGE => Body::Message(MessageBody {
-                previous: if head & FLAG_OTHER_PREVIOUS == 0 {
-                    previous
-                } else {
+        head.skip_fields(&mut rest)?;
+        let body = match head.kind {
+            Kind::Message => Body::Message(MessageBody {
+                previous: if head.has(OTHER_PREVIOUS) {
                     rest.take_back(id)?
+                } else {
+                    previous
                 }
                 .map(message_id),
                 jump: rest.take_back(id)?.map(message_id),
                 number: rest.take()?,
                 ordinal: rest.take()?,
-                client_id: if head & FLAG_CLIENT_UUID != 0 {
+                client_id: if head.has(CLIENT_UUID) {
                     Some(StoredClientId::Uuid(rest.take_bytes(16)?.try_into().ok()?))
-                } else if head & FLAG_CLIENT_TEXT != 0 {
+                } else if head.has(CLIENT_TEXT) {
                     let length = usize::try_from(rest.take()?).ok()?;
                     Some(StoredClientId::Text(
                         std::str::from_utf8(rest.take_bytes(length)?).ok()?,
@@ -267,12 +268,12 @@ impl<'a> Entry<'a> {
                 },
                 content: std::str::from_utf8(rest.0).ok()?,
             }),
-            KIND_READ => Body::Read {
-                message: message_id(rest.take_back(id)??),
+            Kind::Read => Body::Read {
+                message: rest.take_marked(id, head, previous)?,
                 ordinal: rest.take()?,
             },
-            KIND_CHAT_READ => {
-                let up_to = message_id(rest.take_back(id)??);
+            Kind::ChatRead => {
+                let up_to = rest.take_marked(id, head, previous)?;
                 let (through, count) = (rest.take()?, rest.take()?);
                 let mut changed = SmallVec::new();
                 let mut from = id;
@@ -288,17 +289,31 @@ impl<'a> Entry<'a> {
                     changed,
                 }
             }
-            _ => return None,
         };
         Some(Self {
             conversation,
             at,
             previous,
-            side: usize::from(head & FLAG_SIDE != 0),
+            side: usize::from(head.has(SECOND)),
             body,
         })
     }
 }
+
+/// Returns a sealed entry in the newest form: as it is, unless an earlier format wrote it. One that is damaged is given back
+/// as it is too.
+pub(crate) fn recoded(id: u64, sealed: &[u8]) -> Cow<'_, [u8]> {
+    let is_old = sealed.get(4).is_some_and(|first| is_of_format_3(*first));
+    let entry = is_old.then(|| {
+        let id = EntryId::new(id).ok()?;
+        Some(Entry::decode(id, sealed).ok()?.encode(id))
+    });
+    entry.flatten().map_or(Cow::Borrowed(sealed), Cow::Owned)
+}
+
+/// Returns a sealed entry as a chatd of format 3 wrote it.
+#[cfg(test)]
+pub(crate) use super::head::in_format_3;
 
 /// The id of a message's entry as the message's id: they are the same number.
 fn message_id(entry: EntryId) -> MessageId {
@@ -317,6 +332,20 @@ impl Rest<'_> {
             0 => Some(None),
             distance => Some(Some(EntryId::new(id.get().checked_sub(distance)?).ok()?)),
         }
+    }
+
+    /// Which message a mark names.
+    fn take_marked(
+        &mut self,
+        id: EntryId,
+        head: Head,
+        previous: Option<EntryId>,
+    ) -> Option<MessageId> {
+        let message = match head.has(THE_PREVIOUS) {
+            true => previous,
+            false => self.take_back(id)?,
+        };
+        message.map(message_id)
     }
 }
 
@@ -417,6 +446,84 @@ mod tests {
         let content = "x".repeat(100);
         let sealed = sample(Body::Message(text(&content, None))).encode(entry(10_000_000));
         assert!(sealed.len() <= 130, "{} bytes", sealed.len());
+    }
+
+    /// Entries of every kind, some with each flag.
+    fn samples() -> Vec<Entry<'static>> {
+        let uuid = "018f3b2a-0000-7abc-8def-0123456789ab";
+        let other_previous = MessageBody {
+            previous: Some(message(8_000_000)),
+            ..text("hi", Some(uuid))
+        };
+        let many: SmallVec<_> = (1..=100).map(|number| message(number * 3)).collect();
+        let marks = [300, 9_000_000].into_iter().flat_map(|of| {
+            let read = Body::Read {
+                message: message(of),
+                ordinal: 1,
+            };
+            let chat_read = Body::ChatRead {
+                up_to: message(of),
+                through: 120,
+                count: 110,
+                changed: many.clone(),
+            };
+            [read, chat_read]
+        });
+        let messages = [
+            text("", None),
+            text("Halo! 👋", Some(uuid)),
+            text("x", Some("c1")),
+            other_previous,
+        ];
+        let bodies = messages.into_iter().map(Body::Message).chain(marks);
+        let entries = bodies.map(sample).flat_map(|entry| {
+            let first = Entry {
+                side: 0,
+                ..entry.clone()
+            };
+            [entry, first]
+        });
+        entries.collect()
+    }
+
+    #[test]
+    fn an_entry_of_format_3_is_read_takes_no_fewer_bytes_and_is_recoded() {
+        let id = entry(10_000_000);
+        for written in samples() {
+            let new = written.encode(id);
+            let old = in_format_3(id.get(), &new);
+            assert_eq!(Entry::decode(id, &old).unwrap(), written);
+            assert!(new.len() <= old.len(), "{written:?}");
+            assert!(old[4] & 0x0f < 4, "{written:?}");
+            assert_eq!(*recoded(id.get(), &old), new);
+            assert_eq!(*recoded(id.get(), &new), new);
+            // One that is damaged is given back as it is.
+            let mut damaged = old.clone();
+            *damaged.last_mut().unwrap() ^= 1;
+            assert_eq!(*recoded(id.get(), &damaged), damaged);
+        }
+    }
+
+    #[test]
+    fn optional_fields_of_a_later_chatd_are_passed_over() {
+        let id = entry(10_000_000);
+        for written in samples() {
+            let sealed = written.encode(id);
+            let mut rest = Rest(&sealed[4..]);
+            let head = rest.take().unwrap();
+            let common = rest.0;
+            for _ in 0..3 {
+                rest.take().unwrap();
+            }
+            let mut body = Vec::new();
+            put(&mut body, head | 0x80);
+            body.extend_from_slice(&common[..common.len() - rest.0.len()]);
+            // Two fields: tag, length, bytes.
+            body.extend_from_slice(&[7, 1, 2, 0xff, 0xff, 9, 1, 0]);
+            body.extend_from_slice(rest.0);
+            let sealed = seal(id.get(), &body);
+            assert_eq!(Entry::decode(id, &sealed).unwrap(), written);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::path::Path;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::rows::{check_changes, check_unused};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch};
 use crate::model::{
     ChatRead, ClientId, ConversationId, EntryId, MessageId, Pair, Timestamp, UserId, Username,
@@ -104,7 +105,12 @@ impl Report {
         Ok(self.counts)
     }
 
-    fn add(&mut self, table: &'static str, key: impl fmt::Display, what: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        table: &'static str,
+        key: impl fmt::Display,
+        what: impl Into<String>,
+    ) {
         self.lost += u64::from(!schema::is_derived(table));
         self.note(table, key, what);
     }
@@ -127,7 +133,7 @@ impl Report {
     }
 
     /// A record that is not as it was written.
-    fn damaged(&mut self, table: &'static str, key: impl fmt::Display) {
+    pub(super) fn damaged(&mut self, table: &'static str, key: impl fmt::Display) {
         self.add(table, key, DAMAGED);
     }
 
@@ -203,6 +209,8 @@ fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(),
     let swept = check_meta(&txn, report)?;
     check_renewals(&source.db, report);
     let accounts = check_accounts(&txn, report)?;
+    check_changes(&txn, report)?;
+    check_unused(&txn, report)?;
     let fresh = conversations(&txn, &accounts, report)?;
     let log = Log::open_any(&txn)?;
     let client_ids = check_client_ids(&txn, &log, &fresh, report)?;

@@ -26,8 +26,10 @@ use crate::store::disk::medium::{Backend, Medium};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{Appending, Log, Walk};
+use crate::store::log::record::recoded;
 use crate::store::tables::{
-    CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, LOG, META, USERS, names,
+    CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, LOG, META,
+    NEWEST_CHANGES, RECODED, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS, names,
 };
 
 /// 256 KiB in one step, some two thousand messages and a millisecond or two: how long it holds pages back, and one of two
@@ -157,6 +159,19 @@ impl Copying<'_> {
             made = copy_table(&snapshot, made, INVITES, step, turn)?;
             made = copy_table(&snapshot, made, CONVERSATION_STATES, step, turn)?;
             made = copy_table(&snapshot, made, CLIENT_IDS, step, turn)?;
+            made = copy_table(&snapshot, made, CHANGES, step, turn)?;
+            made = copy_table(&snapshot, made, NEWEST_CHANGES, step, turn)?;
+            for table in &UNUSED_BY_NUMBER {
+                made = copy_table(&snapshot, made, *table, step, turn)?;
+            }
+            for table in &UNUSED_BY_TWO {
+                made = copy_table(&snapshot, made, *table, step, turn)?;
+            }
+            for table in &UNUSED_BY_NAME {
+                made = copy_table(&snapshot, made, *table, step, turn)?;
+            }
+            // What the source still has in an earlier form has the newest in the copy.
+            made.txn.open_table(META)?.remove(RECODED)?;
             if self.is_backup {
                 schema::mark_backup(&made.txn)?;
             }
@@ -207,7 +222,7 @@ struct Made {
 fn refuse_unknown(snapshot: &ReadTransaction) -> Result<(), MaintainError> {
     match snapshot
         .list_tables()?
-        .find(|table| !names().contains(&table.name()))
+        .find(|table| !names().any(|name| name == table.name()))
     {
         Some(table) => Err(MaintainError::UnknownTable(table.name().to_owned())),
         None => Ok(()),
@@ -247,7 +262,7 @@ fn copy_entries(
             return Ok(false);
         };
         let (id, sealed) = row?;
-        end.push(id, sealed);
+        end.push(id, &recoded(id, sealed));
         bytes += sealed.len();
         *next = id + 1;
     }

@@ -13,6 +13,7 @@ pub(super) mod import;
 mod lines;
 mod live;
 mod replace;
+mod rows;
 
 #[cfg(test)]
 mod bounds;

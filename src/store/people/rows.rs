@@ -7,6 +7,7 @@ use redb::{Database, ReadableDatabase, WriteTransaction};
 use super::invites::InviteChange;
 use super::{invites, users};
 use crate::model::{User, UserId};
+use crate::store::changes::{Changing, Followed};
 use crate::store::error::StoreError;
 use crate::store::sealed::seal;
 use crate::store::tables::{CREDENTIALS, INVITES, USERS};
@@ -25,16 +26,22 @@ impl Rows {
         self.users.is_empty() && self.invites.is_empty()
     }
 
-    /// Puts them into their tables.
-    pub(crate) fn write(&self, txn: &WriteTransaction) -> Result<(), StoreError> {
+    /// Puts them into their tables, and notes that they changed, after which the log ends with the entry `after`.
+    pub(crate) fn write(&self, txn: &WriteTransaction, after: u64) -> Result<(), StoreError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let mut changing = Changing::begin(txn, after)?;
         if !self.users.is_empty() {
             let mut table = txn.open_table(USERS)?;
             for user in &self.users {
                 table.insert(user.id.get(), &users::encode(user)[..])?;
+                changing.note(Followed::Users, user.id.get())?;
             }
             let mut table = txn.open_table(CREDENTIALS)?;
             for (user, hash) in &self.credentials {
                 table.insert(user.get(), &seal(user.get(), hash.as_bytes())[..])?;
+                changing.note(Followed::Credentials, user.get())?;
             }
         }
         if !self.invites.is_empty() {
@@ -44,6 +51,7 @@ impl Rows {
                     Some(invite) => table.insert(number, &invites::encode(*number, invite)[..])?,
                     None => table.remove(number)?,
                 };
+                changing.note(Followed::Invites, *number)?;
             }
         }
         Ok(())

@@ -183,12 +183,15 @@ fn migrate(medium: &Arc<dyn Medium>) -> Result<(), OpenError> {
 fn a_power_cut_in_a_migration_leaves_a_sound_file_which_the_next_start_migrates() {
     let new = talked(200);
     let log = log_of(&new);
-    for format in [1_u32, 2] {
+    for format in [1_u32, 2, 3] {
         let disk = Disk::with(new.clone());
         {
             let opened = open_database(&disk.medium(), OPTIONS.page_cache).unwrap();
             opened.release().unwrap();
-            blocks::tamper_old(&opened.db);
+            match format {
+                3 => blocks::tamper_entries(&opened.db),
+                _ => blocks::tamper_old(&opened.db),
+            }
             schema::tamper_format(&opened.db, format);
             opened.close().unwrap();
         }

@@ -816,11 +816,12 @@ fn a_foreign_file_is_refused_and_left_as_it_is() {
 
 /// `tests/formats/1.redb.gz` was made by the chatd of that format: 40 messages of three people in the pairs 1-2, 2-1, 1-3
 /// and 3-2 by turns, two of three with the client id `c` and the message's number; 2 has read 1's, and 1 has read 2's
-/// first and third. `2.redb.gz` has the same, exported and imported by the chatd of that format.
+/// first and third. `2.redb.gz` and `3.redb.gz` have the same, exported and imported by the chatd of that format.
 #[test]
 fn a_file_of_every_earlier_format_is_migrated_and_read() {
     is_migrated_and_read(include_bytes!("../../../tests/formats/1.redb.gz"));
     is_migrated_and_read(include_bytes!("../../../tests/formats/2.redb.gz"));
+    is_migrated_and_read(include_bytes!("../../../tests/formats/3.redb.gz"));
 }
 
 fn is_migrated_and_read(packed: &[u8]) {
@@ -878,6 +879,24 @@ fn a_migration_of_the_log_goes_on_where_it_was_stopped() {
         let db = Arc::into_inner(db).expect("the store is closed");
         (written, db)
     };
+    // The entries of format 3 lie in blocks already.
+    blocks::tamper_entries(&db);
+    schema::tamper_format(&db, 3);
+    assert!(blocks::old_entries(&db) == 300 && blocks::entries(&db) == written);
+    schema::prepare(&db, Some(3)).unwrap();
+    for stops_after in [1, 2, 5] {
+        let before = blocks::old_entries(&db);
+        for _ in 0..stops_after {
+            assert!(schema::migrate_step(&db, 2_000).unwrap());
+        }
+        let after = blocks::old_entries(&db);
+        assert!(0 < after && after < before, "{after} of {before} are left");
+        assert_eq!(blocks::entries(&db), written, "the two forms together");
+    }
+    schema::migrate_log(&db, 2_000).unwrap();
+    assert_eq!(blocks::old_entries(&db), 0);
+    assert_eq!(blocks::entries(&db), written);
+    // Those of formats 1 and 2 have a row each.
     blocks::tamper_old(&db);
     let rows = |db: &Database| {
         let txn = db.begin_read().unwrap();
@@ -900,9 +919,80 @@ fn a_migration_of_the_log_goes_on_where_it_was_stopped() {
     }
     schema::migrate_log(&db, 2_000).unwrap();
     assert_eq!(rows(&db), None);
+    assert_eq!(blocks::old_entries(&db), 0);
     assert_eq!(blocks::entries(&db), written);
     schema::migrate_log(&db, 2_000).unwrap();
     assert_eq!(blocks::entries(&db), written);
+}
+
+/// The changes of rows, in their order: after which entry each came, and which row it is of.
+fn row_changes(open: &Open) -> Vec<(u64, changes::Row)> {
+    let db = open.store.intake.data.database().unwrap();
+    let table = db
+        .begin_read()
+        .unwrap()
+        .open_table(tables::CHANGES)
+        .unwrap();
+    let all = table.iter().unwrap().map(|row| {
+        let (number, value) = row.unwrap();
+        let change = changes::RowChange::decode(number.value(), value.value()).unwrap();
+        (change.after, change.row)
+    });
+    all.collect()
+}
+
+#[test]
+fn what_changes_of_accounts_and_invites_has_its_place_among_the_entries_and_takes_no_id() {
+    let open = Open::memory().with_users(2);
+    let (first, second) = (open.send(1, 2, "one"), {
+        open.apply(
+            0,
+            Change::Seen {
+                user: user(1),
+                at: Timestamp::from_ms(5),
+            },
+        )
+        .unwrap();
+        open.send(2, 1, "two")
+    });
+    assert_eq!((first.id.get(), second.id.get()), (1, 2));
+    let invite = |code: &str| {
+        Change::CreateInvite(Invite {
+            code: code.into(),
+            max_uses: 1,
+            uses: 0,
+            created_at: Timestamp::from_ms(0),
+            expires_at: Timestamp::from_ms(u64::MAX >> 12),
+        })
+    };
+    open.apply(0, invite("gone")).unwrap();
+    open.apply(0, invite("used")).unwrap();
+    open.apply(0, Change::RevokeInvite("gone".into())).unwrap();
+    let Change::CreateUser(new) = new_user("user3") else {
+        unreachable!("that is what it makes");
+    };
+    let invited = NewUser {
+        invite: Some("used".into()),
+        ..new
+    };
+    open.apply(0, Change::CreateUser(invited)).unwrap();
+    let [users, credentials, invites] = [1, 2, 3];
+    let expected = [
+        (0, (credentials, 1, 0)),
+        (0, (users, 2, 0)),
+        (0, (credentials, 2, 0)),
+        (1, (users, 1, 0)),
+        (2, (invites, 1, 0)),
+        (2, (users, 3, 0)),
+        (2, (credentials, 3, 0)),
+        (2, (invites, 2, 0)),
+    ];
+    assert_eq!(row_changes(&open), expected);
+    // A refusal leaves no trace, and neither does a read mark.
+    open.apply(0, new_user("user3")).unwrap_err();
+    open.apply(0, mark_chat(1, 2, None)).unwrap();
+    assert_eq!(row_changes(&open), expected);
+    open.close();
 }
 
 #[test]

@@ -738,7 +738,7 @@ fn write_rows(txn: &WriteTransaction, changes: &Changes) -> Result<(), StoreErro
             conversations.insert(id.get(), &seal(id.get(), &encode_pair(*pair))[..])?;
         }
     }
-    changes.rows.write(txn)
+    changes.rows.write(txn, changes.last_entry)
 }
 
 impl Trouble {

@@ -12,7 +12,8 @@ use crate::store::tables::META;
 /// 1: log, conversations, accounts; everything derived was made anew at each start.
 /// 2: derived rows, kept by the sweep; invites.
 /// 3: the log in blocks; before, a row for each entry.
-pub(crate) const FORMAT: u32 = 3;
+/// 4: entries with a head that can say more; the changes of rows; the tables of what comes later.
+pub(crate) const FORMAT: u32 = 4;
 
 /// The format of a file; `None` for one that is new. Fails on one of another program or of a later chatd.
 pub(crate) fn format(db: &Database) -> Result<Option<u32>, OpenError> {

@@ -1,16 +1,15 @@
 //! What a data file says of itself in `meta`: keys, marks, and how far what is derived reaches.
 
-use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle, WriteTransaction,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, TableHandle, WriteTransaction};
 
 use crate::model::Timestamp;
+use crate::store::changes::{Changing, Followed};
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{Log, damaged};
 use crate::store::sealed::{seal, unseal};
 use crate::store::tables::{
-    BACKUP, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, ERAS, INVITES, META, SWEPT,
-    TOKENS_FROM,
+    BACKUP, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, ERAS, INVITES, META,
+    STREAM_STATES, SWEPT, TOKENS_FROM,
 };
 
 /// How many random bytes sign the tokens: as many as the hash has.
@@ -58,6 +57,7 @@ pub(crate) fn is_backup(db: &Database) -> Result<bool, StoreError> {
 /// Renews in a file that went back in time what must not: no earlier token and no earlier cursor is good any more, and
 /// there are no invites, since it is not known which were used up or withdrawn meanwhile. Gives how many there were.
 pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
+    let last_entry = Log::open_any(&db.begin_read()?)?.last()?;
     let txn = db.begin_write()?;
     let ended = {
         let mut meta = txn.open_table(META)?;
@@ -68,9 +68,13 @@ pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
         meta.insert(TOKENS_FROM, &seal(0, &now.as_ms().to_le_bytes())[..])?;
         meta.remove(ERAS)?;
         meta.remove(BACKUP)?;
-        let mut all_invites = txn.open_table(INVITES)?;
-        let ended = all_invites.len()?;
-        all_invites.retain(|_, _| false)?;
+        let mut invites = txn.open_table(INVITES)?;
+        let mut changing = Changing::begin(&txn, last_entry)?;
+        let mut ended = 0;
+        while let Some((number, _)) = invites.pop_first()? {
+            changing.note(Followed::Invites, number.value())?;
+            ended += 1;
+        }
         ended
     };
     txn.commit()?;
@@ -89,11 +93,16 @@ pub(crate) fn tokens_from(db: &Database) -> Result<Option<Timestamp>, StoreError
 
 /// Whether a table holds what follows from the log.
 pub(crate) fn is_derived(table: &str) -> bool {
-    [CONVERSATION_STATES.name(), CLIENT_IDS.name()].contains(&table)
+    let derived = [
+        CONVERSATION_STATES.name(),
+        STREAM_STATES.name(),
+        CLIENT_IDS.name(),
+    ];
+    derived.contains(&table)
 }
 
-/// Takes out everything that follows from the log, and the mark of a backup: the next start makes it anew. Fails where the log ends before what was
-/// derived from it.
+/// Takes out everything that follows from the log, and the mark of a backup: the next start makes it anew. Fails where the
+/// log ends before what was derived from it.
 pub(crate) fn forget_derived(db: &Database) -> Result<(), StoreError> {
     let last = Log::open_any(&db.begin_read()?)?.last()?;
     let txn = db.begin_write()?;
@@ -104,8 +113,10 @@ pub(crate) fn forget_derived(db: &Database) -> Result<(), StoreError> {
             return Err(damaged(last + 1));
         }
         txn.delete_table(CONVERSATION_STATES)?;
+        txn.delete_table(STREAM_STATES)?;
         txn.delete_table(CLIENT_IDS)?;
         txn.open_table(CONVERSATION_STATES)?;
+        txn.open_table(STREAM_STATES)?;
         txn.open_table(CLIENT_IDS)?;
         let key: [u8; KEY_BYTES] = rand::random();
         meta.insert(CLIENT_ID_KEY, &seal(0, &key)[..])?;

@@ -3,22 +3,24 @@
 //! All steps that a file lacks are one transaction, which says the newest format at its end: they make tables and keys,
 //! and touch no row. What must be rewritten row by row is done after it, in transactions of its own (`log_steps.rs`).
 
-use redb::{Database, WriteTransaction};
+use redb::{Database, ReadableTableMetadata, WriteTransaction};
 
 use super::format::FORMAT;
+use super::log_steps::note_recoded;
 use super::meta::{KEY_BYTES, SECRET_BYTES};
 use crate::store::error::StoreError;
 use crate::store::sealed::seal;
 use crate::store::tables::{
-    CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY,
-    INVITES, LOG, META, SWEPT, USERS,
+    CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS,
+    CURSOR_KEY, INVITES, LOG, META, NEWEST_CHANGES, SWEPT, UNUSED_BY_NAME, UNUSED_BY_NUMBER,
+    UNUSED_BY_TWO, USERS,
 };
 
 /// A step: in this transaction, from the format before.
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// The step that leads to each format, beginning with a new file.
-const STEPS: [Step; FORMAT as usize] = [to_1, to_2, to_3];
+const STEPS: [Step; FORMAT as usize] = [to_1, to_2, to_3, to_4];
 
 /// Makes the tables of a new file, or takes the steps that a file of an earlier format lacks, in one transaction.
 pub(crate) fn prepare(db: &Database, found: Option<u32>) -> Result<(), StoreError> {
@@ -70,13 +72,45 @@ fn to_3(txn: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// For tests: has a file say that it is of an earlier format; one of format 1 had nothing that is derived.
+/// The changes of rows, and the tables of what comes later; and the note that the entries, where there are any, have their
+/// earlier form, until they are recoded afterwards.
+fn to_4(txn: &WriteTransaction) -> Result<(), StoreError> {
+    txn.open_table(CHANGES)?;
+    txn.open_table(NEWEST_CHANGES)?;
+    for table in &UNUSED_BY_NUMBER {
+        txn.open_table(*table)?;
+    }
+    for table in &UNUSED_BY_TWO {
+        txn.open_table(*table)?;
+    }
+    for table in &UNUSED_BY_NAME {
+        txn.open_table(*table)?;
+    }
+    if !txn.open_table(LOG)?.is_empty()? {
+        note_recoded(txn, 0)?;
+    }
+    Ok(())
+}
+
+/// For tests: has a file say that it is of an earlier format, without the tables that it did not have; one of format 1 had nothing
+/// that is derived.
 #[cfg(test)]
 pub(crate) fn tamper_format(db: &Database, format: u32) {
     let txn = db.begin_write().unwrap();
     {
         let mut meta = txn.open_table(META).unwrap();
         meta.insert("format", &format.to_le_bytes()[..]).unwrap();
+        for table in &UNUSED_BY_NUMBER {
+            txn.delete_table(*table).unwrap();
+        }
+        for table in &UNUSED_BY_TWO {
+            txn.delete_table(*table).unwrap();
+        }
+        for table in &UNUSED_BY_NAME {
+            txn.delete_table(*table).unwrap();
+        }
+        txn.delete_table(CHANGES).unwrap();
+        txn.delete_table(NEWEST_CHANGES).unwrap();
         if format == 1 {
             for name in [SWEPT, CLIENT_ID_KEY, CURSOR_KEY] {
                 meta.remove(name).unwrap();
