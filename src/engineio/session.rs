@@ -1,4 +1,4 @@
-//! The course of one session: which transport it is on, when a ping is due, and when it is over.
+//! The course of one session: when a ping is due, and when it is over.
 //!
 //! A value that is moved by packets and by time. Each move has at most one output, so nothing is queued here. Deadlines
 //! are absolute: a late look at the clock never moves the next one.
@@ -15,19 +15,6 @@ pub struct Heartbeat {
     pub interval: Duration,
     /// From a ping to its answer.
     pub timeout: Duration,
-}
-
-/// Which transport a session is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// HTTP requests.
-    Polling,
-    /// HTTP requests, while a WebSocket is being tried.
-    Probing,
-    /// A WebSocket.
-    WebSocket,
-    /// None: the session is over.
-    Closed,
 }
 
 /// Writes the enum and its names from one list.
@@ -85,17 +72,6 @@ pub enum Output<'a> {
     Closed(CloseReason),
 }
 
-/// What a packet on a WebSocket that is being tried leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProbeOutput {
-    /// Answer `3probe` on that WebSocket.
-    Answer,
-    /// The WebSocket is the session's transport now.
-    Upgraded,
-    /// Close that WebSocket; the session goes on by polling.
-    Refuse,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Beat {
     /// A ping goes out then.
@@ -104,38 +80,34 @@ enum Beat {
     Pong(Instant),
 }
 
-/// How many packets a client may send in one second: more than any program says to another, and 10 ms of one core.
-const PACKETS_A_SECOND: u32 = 10_000;
-
 /// One session.
 #[derive(Debug)]
 pub struct Session {
-    stage: Stage,
+    is_over: bool,
     heartbeat: Heartbeat,
     beat: Beat,
-    /// A WebSocket is being tried, or was when the session closed.
-    probing: bool,
     /// When the second began in which packets are counted.
     second: Instant,
     in_second: u32,
+    packets_a_second: u32,
 }
 
 impl Session {
-    /// A session that opens now, on polling or directly on a WebSocket.
-    pub fn open(now: Instant, stage: Stage, heartbeat: Heartbeat) -> Self {
+    /// Returns a session that opens now. A client that sends more than `packets_a_second` ends it.
+    pub fn open(now: Instant, heartbeat: Heartbeat, packets_a_second: u32) -> Self {
         Self {
-            stage,
+            is_over: false,
             heartbeat,
             beat: Beat::Ping(now + heartbeat.interval),
-            probing: false,
             second: now,
             in_second: 0,
+            packets_a_second,
         }
     }
 
-    /// Which transport it is on.
-    pub fn stage(&self) -> Stage {
-        self.stage
+    /// Whether it is over.
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// When [`Session::handle_timeout`] is to be called next.
@@ -154,7 +126,7 @@ impl Session {
     /// Time went by.
     pub fn handle_timeout(&mut self, now: Instant) -> Output<'static> {
         match self.beat {
-            _ if self.stage == Stage::Closed => Output::None,
+            _ if self.is_over => Output::None,
             Beat::Ping(due) if now >= due => {
                 self.beat = Beat::Pong(due + self.heartbeat.timeout);
                 Output::Transmit(Packet::Ping)
@@ -173,14 +145,14 @@ impl Session {
 
     /// The client sent a packet on the session's transport.
     pub fn handle_packet<'a>(&mut self, now: Instant, packet: Packet<'a>) -> Output<'a> {
-        if self.stage == Stage::Closed {
+        if self.is_over {
             return Output::None;
         }
         if now.duration_since(self.second) >= Duration::from_secs(1) {
             (self.second, self.in_second) = (now, 0);
         }
         self.in_second += 1;
-        if self.in_second > PACKETS_A_SECOND {
+        if self.in_second > self.packets_a_second {
             return self.close(CloseReason::TransportError);
         }
         match packet {
@@ -199,45 +171,12 @@ impl Session {
         }
     }
 
-    /// A WebSocket wants to take over. `false` where one does already, or where the session is on one.
-    pub fn begin_probe(&mut self) -> bool {
-        let may = self.stage == Stage::Polling;
-        if may {
-            (self.stage, self.probing) = (Stage::Probing, true);
-        }
-        may
-    }
-
-    /// That WebSocket is gone before it took over.
-    pub fn end_probe(&mut self) {
-        self.probing = false;
-        if self.stage == Stage::Probing {
-            self.stage = Stage::Polling;
-        }
-    }
-
-    /// A packet on that WebSocket. A session that closed meanwhile is taken over too, for its last words: the client has
-    /// given up polling by then and would not hear them there.
-    pub fn handle_probe(&mut self, packet: &Packet<'_>) -> ProbeOutput {
-        match packet {
-            Packet::PingProbe if self.stage == Stage::Probing => ProbeOutput::Answer,
-            Packet::Upgrade if self.probing => {
-                self.probing = false;
-                if self.stage == Stage::Probing {
-                    self.stage = Stage::WebSocket;
-                }
-                ProbeOutput::Upgraded
-            }
-            _ => ProbeOutput::Refuse,
-        }
-    }
-
     /// Ends it. The output says so once.
     pub fn close(&mut self, reason: CloseReason) -> Output<'static> {
-        if self.stage == Stage::Closed {
+        if self.is_over {
             return Output::None;
         }
-        self.stage = Stage::Closed;
+        self.is_over = true;
         Output::Closed(reason)
     }
 }
@@ -251,14 +190,16 @@ mod tests {
         timeout: Duration::from_secs(20),
     };
 
-    fn open(stage: Stage) -> (Session, Instant) {
+    const PACKETS_A_SECOND: u32 = 10_000;
+
+    fn open() -> (Session, Instant) {
         let start = Instant::now();
-        (Session::open(start, stage, HEARTBEAT), start)
+        (Session::open(start, HEARTBEAT, PACKETS_A_SECOND), start)
     }
 
     #[test]
     fn a_ping_goes_out_after_the_interval_and_silence_ends_the_session() {
-        let (mut session, start) = open(Stage::WebSocket);
+        let (mut session, start) = open();
         assert_eq!(
             session.handle_timeout(start + Duration::from_millis(24_999)),
             Output::None
@@ -278,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_late_look_at_the_clock_does_not_move_the_deadline() {
-        let (mut session, start) = open(Stage::Polling);
+        let (mut session, start) = open();
         assert_eq!(
             session.handle_timeout(start + Duration::from_secs(30)),
             Output::Transmit(Packet::Ping)
@@ -291,7 +232,7 @@ mod tests {
 
     #[test]
     fn an_answer_starts_the_interval_anew_and_other_traffic_does_not() {
-        let (mut session, start) = open(Stage::WebSocket);
+        let (mut session, start) = open();
         session.handle_timeout(start + HEARTBEAT.interval);
         let end = session.deadline();
         assert_eq!(
@@ -321,7 +262,7 @@ mod tests {
             timeout: Duration::from_secs(20),
         };
         let start = Instant::now();
-        let mut session = Session::open(start, Stage::Polling, heartbeat);
+        let mut session = Session::open(start, heartbeat, PACKETS_A_SECOND);
         assert_eq!(session.next_look(start), start + heartbeat.interval);
         let pinged = start + heartbeat.interval;
         session.handle_timeout(pinged);
@@ -333,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_client_that_was_slow_to_take_a_ping_has_the_whole_time_to_answer_it() {
-        let (mut session, start) = open(Stage::WebSocket);
+        let (mut session, start) = open();
         let pinged = start + HEARTBEAT.interval;
         session.heard_of(pinged);
         assert_eq!(session.deadline(), pinged, "there is no ping to answer yet");
@@ -348,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_client_that_floods_is_closed_and_one_that_is_busy_is_not() {
-        let (mut session, start) = open(Stage::WebSocket);
+        let (mut session, start) = open();
         for second in 0..3 {
             let now = start + Duration::from_secs(second);
             for _ in 0..PACKETS_A_SECOND {
@@ -368,7 +309,7 @@ mod tests {
     #[test]
     fn a_client_that_pings_is_closed() {
         for packet in [Packet::Ping, Packet::PingProbe] {
-            let (mut session, start) = open(Stage::Polling);
+            let (mut session, start) = open();
             assert_eq!(
                 session.handle_packet(start, packet),
                 Output::Closed(CloseReason::ParseError)
@@ -378,7 +319,7 @@ mod tests {
 
     #[test]
     fn packets_that_only_a_server_sends_are_ignored() {
-        let (mut session, start) = open(Stage::Polling);
+        let (mut session, start) = open();
         for packet in [
             Packet::Open("{}"),
             Packet::PongProbe,
@@ -388,12 +329,12 @@ mod tests {
         ] {
             assert_eq!(session.handle_packet(start, packet), Output::None);
         }
-        assert_eq!(session.stage(), Stage::Polling);
+        assert!(!session.is_over());
     }
 
     #[test]
     fn a_client_that_closes_is_closed_once() {
-        let (mut session, start) = open(Stage::WebSocket);
+        let (mut session, start) = open();
         assert_eq!(
             session.handle_packet(start, Packet::Close),
             Output::Closed(CloseReason::TransportClose)
@@ -402,57 +343,5 @@ mod tests {
             session.handle_packet(start, Packet::Message("x")),
             Output::None
         );
-    }
-
-    #[test]
-    fn an_upgrade_is_a_probe_and_then_an_upgrade_packet() {
-        let (mut session, _) = open(Stage::Polling);
-        assert!(session.begin_probe());
-        assert!(!session.begin_probe(), "one at a time");
-        assert_eq!(
-            session.handle_probe(&Packet::PingProbe),
-            ProbeOutput::Answer
-        );
-        assert_eq!(
-            session.handle_probe(&Packet::Upgrade),
-            ProbeOutput::Upgraded
-        );
-        assert_eq!(session.stage(), Stage::WebSocket);
-        assert!(
-            !session.begin_probe(),
-            "a session on a WebSocket stays there"
-        );
-    }
-
-    #[test]
-    fn a_failed_probe_leaves_the_session_as_it_was_and_may_be_tried_again() {
-        for first in [Packet::Message("hello"), Packet::Ping, Packet::Close] {
-            let (mut session, _) = open(Stage::Polling);
-            assert!(session.begin_probe());
-            assert_eq!(session.handle_probe(&first), ProbeOutput::Refuse);
-            session.end_probe();
-            assert_eq!(session.stage(), Stage::Polling);
-            assert!(session.begin_probe());
-        }
-    }
-
-    #[test]
-    fn a_session_that_closed_while_probing_says_its_last_words_on_either_transport() {
-        let (mut session, _) = open(Stage::Polling);
-        session.begin_probe();
-        session.close(CloseReason::ServerShutdown);
-        assert_eq!(
-            session.handle_probe(&Packet::Upgrade),
-            ProbeOutput::Upgraded
-        );
-        assert_eq!(session.stage(), Stage::Closed);
-        assert_eq!(session.handle_probe(&Packet::Upgrade), ProbeOutput::Refuse);
-
-        let (mut session, _) = open(Stage::Polling);
-        session.begin_probe();
-        session.close(CloseReason::ServerShutdown);
-        session.end_probe();
-        assert_eq!(session.stage(), Stage::Closed);
-        assert_eq!(session.handle_probe(&Packet::Upgrade), ProbeOutput::Refuse);
     }
 }

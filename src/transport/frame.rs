@@ -9,6 +9,8 @@ use crate::engineio::Packet;
 const MAX_HEADER: usize = 10;
 const FINAL_TEXT: u8 = 0x81;
 const FINAL_BINARY: u8 = 0x82;
+/// The first byte of a WebSocket's close.
+const CLOSE: u8 = 0x88;
 /// The first byte of a WebSocket's pong.
 pub(super) const PONG: u8 = 0x8a;
 /// 64 bytes that a frame takes beside those of its wire form: its place in a queue, its counts, the allocator's share.
@@ -81,6 +83,14 @@ impl Frame {
             };
             out.shrink_to(MAX_KEPT_BYTES);
             frame
+        })
+    }
+
+    /// A WebSocket's close, with a code where there is one (RFC 6455, 5.5.1).
+    pub(super) fn close(code: Option<u16>) -> Self {
+        Self::control(match code {
+            None => vec![CLOSE, 0],
+            Some(code) => [&[CLOSE, 2][..], &code.to_be_bytes()].concat(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! What the log says of requests that are refused before they reach a session: a line a minute of each kind, with what
 //! mends it.
 
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::web::Seldom;
 
 /// How many there were of each kind since the last line of it.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chatd::engineio::{Heartbeat, Output, Packet, Session, Stage, decode_payload};
+use chatd::engineio::{Heartbeat, Output, Packet, Session, Upgrade, decode_payload};
 use chatd::socketio::{self, Header, Kind, check_placeholders};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -102,12 +102,12 @@ pub fn session(bytes: &[u8]) {
         timeout: Duration::from_secs(20),
     };
     let start = Instant::now();
-    let stage = if bytes.first().is_some_and(|byte| byte % 2 == 1) {
-        Stage::WebSocket
+    let mut upgrade = if bytes.first().is_some_and(|byte| byte % 2 == 1) {
+        Upgrade::WebSocket
     } else {
-        Stage::Polling
+        Upgrade::Polling
     };
-    let mut session = Session::open(start, stage, heartbeat);
+    let mut session = Session::open(start, heartbeat, 10_000);
     let (mut now, mut over) = (start, false);
     for byte in bytes {
         let packet = || match byte >> 4 {
@@ -132,25 +132,25 @@ pub fn session(bytes: &[u8]) {
                 session.handle_timeout(now)
             }
             5 => {
-                let may = session.begin_probe();
-                assert_eq!(may, session.stage() == Stage::Probing && may);
+                let may = upgrade.begin();
+                assert_eq!(may, upgrade.is_probing() && may);
                 Output::None
             }
             6 => {
-                session.handle_probe(&packet());
+                upgrade.hear(&packet(), session.is_over());
                 Output::None
             }
             _ => {
-                session.end_probe();
-                assert_ne!(session.stage(), Stage::Probing);
+                upgrade.give_up();
+                assert!(!upgrade.is_probing());
                 Output::None
             }
         };
         if over {
-            assert_eq!((output, session.stage()), (Output::None, Stage::Closed));
+            assert_eq!((output, session.is_over()), (Output::None, true));
         } else if let Output::Closed(_) = output {
             over = true;
         }
-        assert_eq!(over, session.stage() == Stage::Closed);
+        assert_eq!(over, session.is_over());
     }
 }

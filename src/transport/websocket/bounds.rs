@@ -1,21 +1,17 @@
 //! Where one WebSocket frame ends and the next begins, counted from outside tungstenite.
 //!
-//! tungstenite joins fragments by itself and never gives buffers back. Whoever knows the frames' bounds can tell a flood
+//! tungstenite joins fragments by itself and never gives buffers back. With the frames' bounds the server can tell a flood
 //! of fragments from a long message, and can tell when nothing is pending, so that a reader that has grown may be
 //! replaced by a fresh one.
 
 use std::time::{Duration, Instant};
-
-/// How many frames a client may send in one second. A stock client sends one a message; 20,000 is more than any has to
-/// say, and 20 ms of one core.
-const FRAMES_A_SECOND: u32 = 20_000;
 
 /// The first two bytes, eight of length and four of mask.
 const MAX_HEADER: usize = 14;
 
 /// Follows a client's bytes.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub(super) struct Bounds {
     header: [u8; MAX_HEADER],
     /// How much of the header is read.
     header_read: u8,
@@ -31,7 +27,7 @@ pub(super) struct Frames {
     in_second: u32,
 }
 
-impl Frames {
+impl Bounds {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             header: [0; MAX_HEADER],
@@ -58,8 +54,8 @@ impl Frames {
         }
     }
 
-    /// Takes in bytes of the client. `false` where it sends too many frames.
-    pub(super) fn feed(&mut self, now: Instant, mut bytes: &[u8]) -> bool {
+    /// Takes in bytes of the client. Returns `false` where they have more than `most` frames in a second.
+    pub(super) fn feed(&mut self, now: Instant, mut bytes: &[u8], most: u32) -> bool {
         while !bytes.is_empty() {
             if self.payload_left > 0 {
                 let skip = bytes
@@ -77,7 +73,7 @@ impl Frames {
             bytes = &bytes[1..];
             if usize::from(self.header_read) == self.header_length() {
                 self.begin();
-                if !self.count(now) {
+                if !self.count(now, most) {
                     return false;
                 }
             }
@@ -121,18 +117,20 @@ impl Frames {
         self.header_read = 0;
     }
 
-    fn count(&mut self, now: Instant) -> bool {
+    fn count(&mut self, now: Instant, most: u32) -> bool {
         if now.duration_since(self.second) >= Duration::from_secs(1) {
             (self.second, self.in_second) = (now, 0);
         }
         self.in_second += 1;
-        self.in_second <= FRAMES_A_SECOND
+        self.in_second <= most
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FRAMES_A_SECOND: u32 = 20_000;
 
     /// A masked frame of a client.
     fn frame(first: u8, length: usize) -> Vec<u8> {
@@ -167,32 +165,32 @@ mod tests {
         .flat_map(|(first, length)| frame(*first, *length))
         .collect();
         for step in [1, 2, 3, 7, 1_000, stream.len()] {
-            let mut frames = Frames::new(now);
+            let mut bounds = Bounds::new(now);
             let mut ends = 0;
             for bytes in stream.chunks(step) {
-                assert!(frames.feed(now, bytes));
-                ends += usize::from(frames.is_between_messages());
+                assert!(bounds.feed(now, bytes, FRAMES_A_SECOND));
+                ends += usize::from(bounds.is_between_messages());
             }
-            assert!(frames.is_between_messages() && ends > 0);
-            assert_eq!(frames.in_second, 6, "in steps of {step}");
+            assert!(bounds.is_between_messages() && ends > 0);
+            assert_eq!(bounds.in_second, 6, "in steps of {step}");
         }
     }
 
     #[test]
     fn a_fragment_leaves_its_message_open_and_a_ping_within_it_does_not_close_it() {
-        let mut frames = Frames::new(Instant::now());
+        let mut bounds = Bounds::new(Instant::now());
         for (first, between) in [(0x01, false), (0x89, false), (0x00, false), (0x80, true)] {
-            frames.feed(Instant::now(), &frame(first, 3));
-            assert_eq!(frames.is_between_messages(), between);
+            bounds.feed(Instant::now(), &frame(first, 3), FRAMES_A_SECOND);
+            assert_eq!(bounds.is_between_messages(), between);
         }
     }
 
     #[test]
     fn what_is_half_read_of_a_message_is_counted_over_its_fragments() {
-        let mut frames = Frames::new(Instant::now());
+        let mut bounds = Bounds::new(Instant::now());
         let mut feed = |bytes: &[u8]| {
-            assert!(frames.feed(Instant::now(), bytes));
-            frames.half_read()
+            assert!(bounds.feed(Instant::now(), bytes, FRAMES_A_SECOND));
+            bounds.half_read()
         };
         let (first, last) = (frame(0x01, 300), frame(0x80, 200));
         assert_eq!(feed(&first[..first.len() - 100]), 200);
@@ -206,10 +204,14 @@ mod tests {
     #[test]
     fn too_many_frames_in_a_second_are_noticed_and_the_next_second_is_a_new_one() {
         let start = Instant::now();
-        let mut frames = Frames::new(start);
+        let mut bounds = Bounds::new(start);
         let many: Vec<u8> = (0..FRAMES_A_SECOND).flat_map(|_| frame(0x00, 0)).collect();
-        assert!(frames.feed(start, &many));
-        assert!(!frames.feed(start, &frame(0x00, 0)));
-        assert!(frames.feed(start + Duration::from_secs(1), &frame(0x00, 0)));
+        assert!(bounds.feed(start, &many, FRAMES_A_SECOND));
+        assert!(!bounds.feed(start, &frame(0x00, 0), FRAMES_A_SECOND));
+        assert!(bounds.feed(
+            start + Duration::from_secs(1),
+            &frame(0x00, 0),
+            FRAMES_A_SECOND
+        ));
     }
 }

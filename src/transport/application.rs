@@ -1,0 +1,48 @@
+//! What the engine needs of the application above it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::header::HeaderMap;
+
+use super::connection::Connection;
+use crate::engineio::CloseReason;
+
+/// The HTTP request that opens a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Handshake<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its query, undecoded.
+    pub query: &'a str,
+    /// Who sent it.
+    pub peer: SocketAddr,
+}
+
+/// Takes the sessions that open.
+pub trait Acceptor: Send + Sync {
+    /// Whether a session may open, asked first. An error is answered with 403 and its text.
+    fn allow(&self, _handshake: &Handshake<'_>) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    /// Returns headers for the response to a handshake: cookies, mostly.
+    fn response_headers(&self, _handshake: &Handshake<'_>) -> HeaderMap {
+        HeaderMap::new()
+    }
+
+    /// Takes a session that opened. What its client says goes to the answer.
+    fn open(&self, handshake: &Handshake<'_>, connection: Connection) -> Arc<dyn Receiver>;
+}
+
+/// Hears one session: its messages one at a time, in order, and its end once. Must not block.
+pub trait Receiver: Send + Sync {
+    /// A polling request with these headers brings what is heard next.
+    fn posting(&self, _headers: &HeaderMap) {}
+    /// The client said this. An error ends the session.
+    fn message(&self, text: &str) -> Result<(), CloseReason>;
+    /// The client said this. An error ends the session.
+    fn binary(&self, bytes: &[u8]) -> Result<(), CloseReason>;
+    /// The session is over; nothing follows.
+    fn closed(&self, reason: CloseReason);
+}

@@ -1,0 +1,59 @@
+//! The application's end of a session.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::frame::Frame;
+use super::live::Live;
+use crate::budget::Share;
+use crate::engineio::CloseReason;
+
+/// How the application speaks to one session. Cheap to clone.
+#[derive(Clone)]
+pub struct Connection(Arc<Live>);
+
+impl Connection {
+    pub(super) fn new(live: Arc<Live>) -> Self {
+        Self(live)
+    }
+
+    /// Queues a frame; never waits. Returns `false` where the session is closing, or is closed now
+    /// because its client does not read.
+    pub fn send(&self, frame: Frame) -> bool {
+        self.0.send([frame])
+    }
+
+    /// Queues frames that nothing may come between: an event and its attachments.
+    pub fn send_all(&self, frames: impl IntoIterator<Item = Frame>) -> bool {
+        self.0.send(frames)
+    }
+
+    /// Queues a frame only if it can leave at once. Returns `false` where it was dropped.
+    pub fn send_volatile(&self, frame: Frame) -> bool {
+        self.0.outgoing.is_ready() && self.0.send([frame])
+    }
+
+    /// Returns how much more may be queued for a client that takes nothing meanwhile, and leave as much
+    /// to others.
+    pub fn room(&self) -> usize {
+        self.0.outgoing.room()
+    }
+
+    /// Returns a share of the memory in which frames wait, of no bytes yet: for those that are queued
+    /// later.
+    pub fn share(&self) -> Share {
+        self.0.outgoing.share()
+    }
+
+    /// Closes the session once what is queued is sent. Its receiver hears of it later, from another
+    /// task.
+    pub fn close(&self, reason: CloseReason) {
+        self.0.outgoing.close(reason);
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection(..)")
+    }
+}

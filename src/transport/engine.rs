@@ -1,0 +1,192 @@
+//! The sessions of one path: requests in, sessions out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::body::Incoming;
+use hyper::header::HeaderMap;
+use hyper::{Method, Request, Response};
+use tokio_util::task::TaskTracker;
+
+use super::application::{Acceptor, Handshake};
+use super::config::EngineConfig;
+use super::connection::Connection;
+use super::frame::Frame;
+use super::live::Live;
+use super::query::{Query, TransportKind};
+use super::refusal::Refusal;
+use super::refusals::Refusals;
+use super::registry::{Census, Registry};
+use super::{polling, websocket};
+use crate::budget::Pool;
+use crate::engineio::{self, CloseReason, Packet, Upgrade};
+use crate::web::{self, Body, Origins, Verdict};
+
+/// The sessions of one path. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What the sessions of an engine share.
+pub(super) struct Shared {
+    pub(super) config: EngineConfig,
+    acceptor: Arc<dyn Acceptor>,
+    pub(super) registry: Registry,
+    refusals: Refusals,
+    /// The tasks of WebSockets: each counts until its connection has ended, however long its session is
+    /// over.
+    pub(super) sockets: TaskTracker,
+}
+
+impl Engine {
+    /// Returns an engine whose sessions go to `acceptor`.
+    pub fn new(mut config: EngineConfig, acceptor: Arc<dyn Acceptor>) -> Self {
+        // Two of the largest messages that are allowed can arrive at once, however little memory there
+        // is.
+        let half_received = &mut config.budget.half_received;
+        if half_received.limit() < config.max_payload * 2 {
+            *half_received = Pool::new(config.max_payload * 2);
+        }
+        Self {
+            shared: Arc::new(Shared {
+                config,
+                acceptor,
+                registry: Registry::default(),
+                refusals: Refusals::default(),
+                sockets: TaskTracker::new(),
+            }),
+        }
+    }
+
+    /// Answers one request. Must run in a tokio runtime; a request whose future is dropped closes its
+    /// session.
+    pub async fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let origins = &self.shared.config.origins;
+        let page = origins.judge(&request);
+        let allowed = origins.headers(page, request.headers());
+        let mut response = match origins.preflight(page, request.method(), request.headers()) {
+            Some(answer) => answer,
+            None => {
+                let websocket = websocket::wants_upgrade(request.headers());
+                match self.route(request, peer, websocket, page).await {
+                    Ok(response) => response,
+                    Err(refusal) => {
+                        self.shared.refusals.log(refusal);
+                        refusal.response(websocket)
+                    }
+                }
+            }
+        };
+        web::say(&mut response, allowed);
+        response
+    }
+
+    async fn route(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        websocket: bool,
+        page: Verdict,
+    ) -> Result<Response<Body>, Refusal> {
+        let shared = &self.shared;
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let kind = query.transport.ok_or(Refusal::TransportUnknown)?;
+        let live = match &query.sid {
+            None => None,
+            Some(sid) => Some(shared.registry.get(sid).ok_or(Refusal::SessionUnknown)?),
+        };
+        match (kind, websocket) {
+            (TransportKind::WebSocket, false) => return Err(Refusal::NoUpgrade),
+            (TransportKind::Polling, true) => return Err(Refusal::BadRequest),
+            (TransportKind::WebSocket, true) if !page.may_connect() => {
+                return Err(Refusal::ForeignPage);
+            }
+            _ => {}
+        }
+        match (live, kind) {
+            (Some(_), _) if !query.revision_4 => Err(Refusal::BadRequest),
+            (Some(live), TransportKind::Polling) => polling::serve(shared, live, request).await,
+            (Some(live), TransportKind::WebSocket) => websocket::upgrade(shared, live, request),
+            (None, _) if request.method() != Method::GET => Err(Refusal::HandshakeMethod),
+            (None, _) if !query.revision_4 => Err(Refusal::ProtocolVersion),
+            (None, TransportKind::Polling) => polling::open(shared, &request, peer),
+            (None, TransportKind::WebSocket) => websocket::open(shared, request, peer),
+        }
+    }
+
+    /// Returns which web pages may connect.
+    pub fn origins(&self) -> &Origins {
+        &self.shared.config.origins
+    }
+
+    /// Returns how many sessions are open.
+    pub fn sessions(&self) -> usize {
+        self.shared.registry.len()
+    }
+
+    /// Returns what the sessions are, and what waits for their clients.
+    pub fn census(&self) -> Census {
+        self.shared.registry.census()
+    }
+
+    /// Opens no session any more, and hears nothing more from clients. What is said to them is still
+    /// sent.
+    pub fn pause(&self) {
+        self.shared.registry.pause();
+    }
+
+    /// Closes every session, telling its client what waits for it and that it is over, and waits until
+    /// all have heard that or have had their time to.
+    pub async fn shutdown(&self) {
+        self.pause();
+        let registry = &self.shared.registry;
+        registry.close_all(CloseReason::ServerShutdown).await;
+        self.shared.sockets.close();
+        self.shared.sockets.wait().await;
+    }
+}
+
+impl Shared {
+    /// Opens a session and introduces it. Returns it with headers for the response.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        request: &Request<Incoming>,
+        peer: SocketAddr,
+        upgrade: Upgrade,
+    ) -> Result<(Arc<Live>, HeaderMap), Refusal> {
+        let query = request.uri().query().unwrap_or_default();
+        let handshake = Handshake {
+            headers: request.headers(),
+            query,
+            peer,
+        };
+        self.acceptor
+            .allow(&handshake)
+            .map_err(Refusal::Forbidden)?;
+        let live = self
+            .registry
+            .open(self, Instant::now(), upgrade, peer.ip())?;
+        if upgrade == Upgrade::WebSocket {
+            // Before the application can speak to it.
+            let json = self.handshake_json(&live, &[]);
+            live.send([Frame::packet(&Packet::Open(&json))]);
+        }
+        let connection = Connection::new(Arc::clone(&live));
+        live.introduce(self.acceptor.open(&handshake, connection));
+        Ok((live, self.acceptor.response_headers(&handshake)))
+    }
+
+    /// Returns the JSON of a session's open packet.
+    pub(super) fn handshake_json(&self, live: &Live, upgrades: &[&str]) -> String {
+        engineio::Handshake {
+            sid: live.sid().as_str(),
+            upgrades,
+            ping_interval: self.config.heartbeat.interval,
+            ping_timeout: self.config.heartbeat.timeout,
+            max_payload: self.config.max_payload,
+        }
+        .to_json()
+    }
+}

@@ -1,0 +1,144 @@
+//! The requests that ask for a WebSocket, and how its task begins.
+
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::upgrade::Upgraded;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use socket2::SockRef;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::task::{Phase, Task};
+use crate::engineio::{CloseReason, Upgrade};
+use crate::transport::engine::Shared;
+use crate::transport::live::Live;
+use crate::transport::refusal::Refusal;
+use crate::web::{Body, Stream};
+
+/// 128 KiB: how much the kernel keeps that it cannot send yet; some milliseconds of a fast network.
+const UNSENT: u32 = 128 << 10;
+
+/// Whether a request asks for a WebSocket.
+pub(in crate::transport) fn wants_upgrade(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::UPGRADE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Opens a session that begins on a WebSocket.
+pub(in crate::transport) fn open(
+    shared: &Arc<Shared>,
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<Response<Body>, Refusal> {
+    let mut response = switching(&request)?;
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (live, say) = shared.open(&request, peer, Upgrade::WebSocket)?;
+    response.headers_mut().extend(say);
+    start(shared, live, Phase::Open, upgrade);
+    Ok(response)
+}
+
+/// Tries to move a polling session to a WebSocket.
+pub(in crate::transport) fn upgrade(
+    shared: &Arc<Shared>,
+    live: Arc<Live>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
+    let response = switching(&request)?;
+    if live.outgoing.is_stopping() {
+        return Err(Refusal::Stopping);
+    }
+    let upgrade = hyper::upgrade::on(&mut request);
+    // A session that is on a WebSocket, or being tried on one, does not mind: the new one is closed.
+    let phase = match live.begin_upgrade() {
+        true => Phase::Probing,
+        false => Phase::Refused,
+    };
+    start(shared, live, phase, upgrade);
+    Ok(response)
+}
+
+/// The answer to a right WebSocket handshake.
+fn switching(request: &Request<Incoming>) -> Result<Response<Body>, Refusal> {
+    let headers = request.headers();
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .ok_or(Refusal::NoUpgrade)?;
+    let version_13 = headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .is_some_and(|version| version == "13");
+    if request.method() != Method::GET || !version_13 {
+        return Err(Refusal::NoUpgrade);
+    }
+    let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
+        .map_err(|_| Refusal::NoUpgrade)?;
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let answer = response.headers_mut();
+    answer.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    answer.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    answer.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    // A browser fails the connection where it offered subprotocols and none was picked.
+    if let Some(offered) = headers
+        .get(header::SEC_WEBSOCKET_PROTOCOL)
+        .and_then(|value| value.to_str().ok())
+        && let Some(first) = offered
+            .split(',')
+            .map(str::trim)
+            .find(|name| !name.is_empty())
+        && let Ok(first) = HeaderValue::from_str(first)
+    {
+        answer.insert(header::SEC_WEBSOCKET_PROTOCOL, first);
+    }
+    Ok(response)
+}
+
+/// Waits for hyper to hand the connection over, and runs the session on it.
+fn start(shared: &Arc<Shared>, live: Arc<Live>, phase: Phase, upgrade: hyper::upgrade::OnUpgrade) {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let upgraded = match tokio::time::timeout(shared.config.upgrade_timeout, upgrade).await {
+            Ok(Ok(upgraded)) => upgraded,
+            _ => {
+                match phase {
+                    Phase::Open => {
+                        live.end(CloseReason::TransportError);
+                        live.forget();
+                    }
+                    Phase::Probing => live.outgoing.give_up_upgrade(),
+                    Phase::Refused | Phase::Closing => {}
+                }
+                return;
+            }
+        };
+        // A task of its own, small for as long as the connection lives: this one's future holds hyper's things.
+        match upgraded.downcast::<TokioIo<Stream>>() {
+            Ok(parts) => {
+                let io = parts.io.into_inner();
+                bound_unsent(&io);
+                let task = Task::new(io, &parts.read_buf, &shared, live, phase);
+                shared.sockets.spawn(task);
+            }
+            Err(upgraded) => {
+                let io: TokioIo<Upgraded> = TokioIo::new(upgraded);
+                shared
+                    .sockets
+                    .spawn(Task::new(io, &[], &shared, live, phase));
+            }
+        }
+    });
+}
+
+/// Has the kernel take no more than it can soon send. It would take megabytes, for a client that reads nothing too, and ask
+/// for more only once a third of them has left: a client that reads 50 KiB a second would seem to make no progress.
+pub(super) fn bound_unsent(stream: &impl AsFd) {
+    let bounded = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+    if let Err(error) = bounded {
+        tracing::debug!(%error, "the kernel does not bound what is unsent");
+    }
+}
