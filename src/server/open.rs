@@ -17,7 +17,7 @@ use super::tls::{AcmeState, Tls};
 use crate::config::{Config, TlsSource};
 use crate::http::{self, Http};
 use crate::limits::Limits;
-use crate::metrics::{METRICS, Metrics};
+use crate::metrics::{METRICS, Metrics, StoreMetrics};
 use crate::model::FIRST_OWN_ID;
 use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreOptions};
 
@@ -98,7 +98,12 @@ pub(super) async fn open(
     };
     let (done, batches) = mpsc::channel(BATCHES);
     let began = Instant::now();
-    let opening = open_store(config.data.clone(), store_options(&config), done)?;
+    let opening = open_store(
+        config.data.clone(),
+        store_options(&config),
+        metrics.store.clone(),
+        done,
+    )?;
     let store = tokio::select! {
         opened = opening => opened.map_err(|_| ServerError::Broken("opening of the data file"))??,
         () = async {
@@ -177,12 +182,13 @@ fn store_options(config: &Config) -> StoreOptions {
 fn open_store(
     location: Location,
     options: StoreOptions,
+    metrics: StoreMetrics,
     done: mpsc::Sender<Vec<Done>>,
 ) -> Result<oneshot::Receiver<Result<Store, OpenError>>, ServerError> {
     let (opened, opening) = oneshot::channel();
     std::thread::Builder::new()
         .name("chatd-open".into())
-        .spawn(move || drop(opened.send(Store::open(&location, options, done))))
+        .spawn(move || drop(opened.send(Store::open_counted(&location, options, metrics, done))))
         .map_err(|_| ServerError::Broken("thread that opens the data file"))?;
     Ok(opening)
 }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use redb::backends::InMemoryBackend;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::metrics::StoreMetrics;
 use crate::model::{CursorKeys, MadeBy, Timestamp, User, UserId, Username};
 use crate::store::change::{Answer, Change, Committed, Done};
 use crate::store::disk::error::OpenError;
@@ -43,24 +44,48 @@ impl Store {
         options: StoreOptions,
         done: mpsc::Sender<Vec<Done>>,
     ) -> Result<Self, OpenError> {
+        Self::open_counted(location, options, StoreMetrics::default(), done)
+    }
+
+    /// Does the same, with commits and syncs counted by `metrics`.
+    pub fn open_counted(
+        location: &Location,
+        options: StoreOptions,
+        metrics: StoreMetrics,
+        done: mpsc::Sender<Vec<Done>>,
+    ) -> Result<Self, OpenError> {
         match location {
             Location::File(path) => {
-                let mut store = Self::open_on(Arc::new(LockedFile::open(path)?), options, done)?;
+                let file = LockedFile::open(path)?.counted(metrics.clone());
+                let mut store = Self::start(Arc::new(file), options, metrics, done)?;
                 let mut name = path.as_os_str().to_owned();
                 name.push(".backup");
                 store.backups = Backups::named(PathBuf::from(name));
                 Ok(store)
             }
-            Location::Memory => Self::open_on(Arc::new(InMemoryBackend::new()), options, done),
+            Location::Memory => {
+                Self::start(Arc::new(InMemoryBackend::new()), options, metrics, done)
+            }
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn open_on(
         medium: Arc<dyn Medium>,
         options: StoreOptions,
         done: mpsc::Sender<Vec<Done>>,
     ) -> Result<Self, OpenError> {
+        Self::start(medium, options, StoreMetrics::default(), done)
+    }
+
+    fn start(
+        medium: Arc<dyn Medium>,
+        options: StoreOptions,
+        metrics: StoreMetrics,
+        done: mpsc::Sender<Vec<Done>>,
+    ) -> Result<Self, OpenError> {
         let (intake, writer) = Writer::open(medium, options, done)?;
+        let writer = writer.counted(metrics);
         let writer = std::thread::Builder::new()
             .name("chatd-writer".into())
             .spawn(move || writer.run())

@@ -24,7 +24,7 @@ use redb::backends::InMemoryBackend;
 
 use super::error::OpenError;
 use super::holder::Holder;
-use crate::metrics::METRICS;
+use crate::metrics::StoreMetrics;
 
 /// Bytes that outlive one opening of the database.
 pub(crate) trait Medium: fmt::Debug + Send + Sync {
@@ -56,7 +56,10 @@ pub(crate) trait Medium: fmt::Debug + Send + Sync {
 
 /// A file, locked against every other process.
 #[derive(Debug)]
-pub(crate) struct LockedFile(File);
+pub(crate) struct LockedFile {
+    file: File,
+    metrics: StoreMetrics,
+}
 
 impl LockedFile {
     /// Opens or makes the file. One that is made is its owner's alone: it will hold the secret that signs tokens, the
@@ -100,7 +103,10 @@ impl LockedFile {
             let locked = file.metadata().map_err(OpenError::Io)?;
             match std::fs::metadata(path) {
                 Ok(there) if (there.dev(), there.ino()) == (locked.dev(), locked.ino()) => {
-                    return Ok(Self(file));
+                    return Ok(Self {
+                        file,
+                        metrics: StoreMetrics::default(),
+                    });
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -109,35 +115,40 @@ impl LockedFile {
         }
     }
 
+    /// Has its syncs counted by these.
+    pub(crate) fn counted(self, metrics: StoreMetrics) -> Self {
+        Self { metrics, ..self }
+    }
+
     /// The file itself, for those who write it as bytes.
     pub(crate) fn file(&self) -> &File {
-        &self.0
+        &self.file
     }
 }
 
 impl Medium for LockedFile {
     fn unlock(&self) {
-        if let Err(error) = self.0.unlock() {
+        if let Err(error) = self.file.unlock() {
             tracing::debug!(%error, "the data file stays locked until the program ends");
         }
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(out, offset)
+        self.file.read_exact_at(out, offset)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(data, offset)
+        self.file.write_all_at(data, offset)
     }
 
     fn write_run(&self, mut offset: u64, mut run: &mut [IoSlice<'_>]) -> io::Result<()> {
         while !run.is_empty() {
             // Of more parts than the kernel takes, the first thousand.
-            match rustix::io::pwritev(&self.0, run, offset) {
+            match rustix::io::pwritev(&self.file, run, offset) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     offset += written as u64;
@@ -151,21 +162,21 @@ impl Medium for LockedFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn sync(&self) -> io::Result<()> {
-        METRICS.store.syncing(|| self.0.sync_data())
+        self.metrics.syncing(|| self.file.sync_data())
     }
 
     fn free(&self) -> Option<u64> {
-        let room = rustix::fs::fstatvfs(&self.0).ok()?;
+        let room = rustix::fs::fstatvfs(&self.file).ok()?;
         Some(room.f_bavail.saturating_mul(room.f_frsize))
     }
 
     fn forget_cache(&self) {
         // Advice: where the kernel does not take it, the pages that it shows are those it would write again.
-        let _ = rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::DontNeed);
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
     }
 }
 

@@ -29,7 +29,7 @@ use super::load::{self, Loaded};
 use super::queue::{Job, Queue};
 use super::staging::{Disk, Staged, Staging};
 use super::sweep::{Step, Sweep};
-use crate::metrics::METRICS;
+use crate::metrics::StoreMetrics;
 use crate::model::CursorKeys;
 use crate::store::data::Data;
 use crate::store::disk::medium::Medium;
@@ -114,6 +114,7 @@ const JUDGED_A_TURN: usize = 256;
 pub(crate) struct Writer {
     intake: Arc<Intake>,
     options: StoreOptions,
+    metrics: StoreMetrics,
     client_ids: Mutex<ClientIds>,
     /// The first bracket. Whoever has it may wait for the second one, never the other way round.
     committer: Mutex<Committer>,
@@ -187,6 +188,7 @@ impl Writer {
         let writer = Self {
             intake: Arc::clone(&intake),
             options,
+            metrics: StoreMetrics::default(),
             client_ids: Mutex::new(client_ids),
             committer: Mutex::new(Committer {
                 sweep,
@@ -197,6 +199,11 @@ impl Writer {
             spare: Mutex::default(),
         };
         Ok((intake, writer))
+    }
+
+    /// Has its commits counted by these.
+    pub(crate) fn counted(self, metrics: StoreMetrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Runs until the queue is closed and its last change is answered.
@@ -259,7 +266,7 @@ impl Writer {
             self.intake.queue.committed();
             return told;
         }
-        let result = METRICS.store.committing(jobs.len(), || {
+        let result = self.metrics.committing(jobs.len(), || {
             let ready = match committer.trouble {
                 Some(_) => Err(Failure::NoRoom),
                 None => self.ready(&jobs, judged),
