@@ -11,7 +11,7 @@ use super::{
     backup, check, compact, completions, doctor, export, import, man, restore, systemd_unit,
 };
 
-/// What the program does instead of serving.
+/// A command in place of serving.
 #[derive(Subcommand)]
 pub(super) enum Command {
     #[command(flatten)]
@@ -20,16 +20,16 @@ pub(super) enum Command {
     Maintain(Maintain),
     #[command(flatten)]
     Describe(Describe),
-    /// Look for what is wrong with this machine, or with the way to a server, and say how to mend it
+    /// Diagnose this machine, or the way to a server, and say how to fix what is wrong
     Doctor(doctor::Doctor),
 }
 
-/// What the program says of itself.
+/// Commands that describe the program.
 #[derive(Subcommand)]
 pub(super) enum Describe {
-    /// Print a unit by which systemd runs chatd
+    /// Print a systemd unit that runs chatd
     SystemdUnit(systemd_unit::SystemdUnit),
-    /// Print what a shell needs to complete chatd's commands and flags
+    /// Print completions of chatd's commands and flags for a shell
     Completions(completions::Completions),
     /// Print the manual page
     Man(man::Man),
@@ -45,20 +45,20 @@ impl Describe {
     }
 }
 
-/// What is done to a data file as a whole: the one that --data names.
+/// Commands on a whole data file: the one that --data names.
 #[derive(Subcommand)]
 pub(super) enum Maintain {
-    /// Copy the data file, beside a running server or without one
+    /// Copy the data file, while a server runs or not
     Backup(backup::Backup),
-    /// Put a backup in the place of the data file, which is kept under another name
+    /// Replace the data file with a backup, and keep the old one under another name
     Restore(restore::Restore),
-    /// Read everything in the data file and say what is wrong
+    /// Verify everything in the data file and report what is wrong
     Check(check::Check),
-    /// Give space back that the data file does not need
+    /// Return unused space in the data file to the disk
     Compact(compact::Compact),
     /// Write accounts and messages as JSON Lines
     Export(export::Export),
-    /// Make a new data file of what export wrote
+    /// Create a new data file from what export wrote
     Import(import::Import),
 }
 

@@ -20,7 +20,7 @@ pub fn main() -> ExitCode {
         Err(error) => return answer_usage(&error),
     };
     if flags.demo && !flags.host.is_loopback() {
-        let advice = "--demo lets everybody in who reaches it: leave --host at 127.0.0.1";
+        let advice = "--demo signs in anyone who can reach it: leave --host at 127.0.0.1";
         return answer_usage(&Flags::command().error(ErrorKind::ArgumentConflict, advice));
     }
     // A command answers on standard output; the log is for what goes wrong.

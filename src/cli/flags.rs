@@ -29,7 +29,7 @@ pub(super) struct Flags {
     /// The port to listen on; 0 picks a free one
     #[arg(long, env = "CHATD_PORT", default_value_t = 8080)]
     pub(super) port: u16,
-    /// The data file; made if absent
+    /// The data file; created if absent
     #[arg(
         long,
         global = true,
@@ -38,18 +38,18 @@ pub(super) struct Flags {
         value_name = "FILE"
     )]
     pub(super) data: PathBuf,
-    /// While messages come faster than the disk takes them: from one write to the next. More saves
-    /// writes, less saves waiting; 0s for none
+    /// Shortest time between two commits under load. Longer saves disk writes, shorter saves
+    /// latency; 0s turns it off
     #[arg(long, env = "CHATD_COMMIT_INTERVAL", default_value = "3ms", value_parser = values::commit_interval, value_name = "TIME")]
     pub(super) commit_interval: Duration,
-    /// Who may make an account; the very first one is made by the set-up link in any case
+    /// Who may register; the first account is always made with the set-up link
     #[arg(long, env = "CHATD_REGISTRATION", value_enum, ignore_case = true, default_value_t = Mode::Invite)]
     pub(super) registration: Mode,
     /// How long a login lasts
     #[arg(long, env = "CHATD_TOKEN_LIFETIME", default_value = "30d", value_parser = values::duration, value_name = "TIME")]
     pub(super) token_lifetime: Duration,
-    /// A secret by which another system signs tokens that are to be accepted (HS256, HS384, HS512).
-    /// Give it by the variable: flags are seen by every program of the machine
+    /// A secret with which another system signs tokens that are accepted (HS256, HS384, HS512).
+    /// Prefer the environment variable: every process on the machine can read command-line flags
     #[arg(
         long,
         env = "CHATD_JWT_SECRET",
@@ -71,9 +71,9 @@ pub(super) struct Flags {
     /// The audience (aud) that another system's tokens must name
     #[arg(long, env = "CHATD_JWT_AUDIENCE", value_parser = values::claim, value_name = "TEXT")]
     pub(super) jwt_audience: Option<String>,
-    /// A claim that another system's tokens must have, such as token_use=access, where an issuer makes
-    /// tokens for other purposes too; may be given again. In a list the value is to be among it, and
-    /// realm_access.roles=chat looks within claims
+    /// A claim that another system's tokens must have, such as token_use=access, where the issuer
+    /// makes tokens for other purposes too; may be repeated. A list must contain the value, and
+    /// realm_access.roles=chat looks into nested claims
     #[arg(
         long,
         env = "CHATD_JWT_CLAIM",
@@ -81,11 +81,11 @@ pub(super) struct Flags {
         value_name = "NAME=VALUE"
     )]
     pub(super) jwt_claim: Vec<ClaimRule>,
-    /// The claim by which another system's token is an administrator's, such as role=admin; without
+    /// The claim that makes another system's token an administrator's, such as role=admin; without
     /// it none is
     #[arg(long, env = "CHATD_JWT_ADMIN_CLAIM", value_name = "NAME=VALUE")]
     pub(super) jwt_admin_claim: Option<ClaimRule>,
-    /// Make the account of an unknown subject from the claims of its token
+    /// Create the account of an unknown subject from the claims of its token
     #[arg(
         long,
         env = "CHATD_PROVISION_USERS",
@@ -95,8 +95,8 @@ pub(super) struct Flags {
     /// The longest message, in characters
     #[arg(long, env = "CHATD_MAX_MESSAGE_CHARS", default_value_t = 4_000, value_parser = values::message_chars, value_name = "N")]
     pub(super) max_message_chars: usize,
-    /// The certificate, and those between it and its authority, in PEM form: HTTPS is spoken instead
-    /// of HTTP. Read again when it changes, and at SIGHUP
+    /// The certificate and its chain, in PEM form: serves HTTPS instead of HTTP. Read again when it
+    /// changes, and at SIGHUP
     #[arg(
         long,
         env = "CHATD_TLS_CERT",
@@ -112,9 +112,9 @@ pub(super) struct Flags {
         requires = "tls_cert"
     )]
     pub(super) tls_key: Option<PathBuf>,
-    /// A name of this machine, such as chat.example.org: HTTPS is spoken with a certificate that is
-    /// asked of an authority, and renewed, by ACME (tls-alpn-01, for which port 443 of that name must
-    /// lead here); may be given again. Using it means agreeing to the authority's terms of service
+    /// A name of this machine, such as chat.example.org: serves HTTPS with a certificate that is
+    /// obtained and renewed by ACME (tls-alpn-01: port 443 of that name must lead here); may be
+    /// repeated. Using it means agreeing to the authority's terms of service
     #[arg(
         long,
         env = "CHATD_ACME_DOMAIN",
@@ -124,29 +124,29 @@ pub(super) struct Flags {
         conflicts_with_all = ["tls_cert", "tls_key"]
     )]
     pub(super) acme_domain: Vec<String>,
-    /// The authority's ACME directory; Let's Encrypt's, unless given
+    /// The authority's ACME directory; Let's Encrypt's by default
     #[arg(long, env = "CHATD_ACME_DIRECTORY", value_parser = values::web_address, value_name = "URL")]
     pub(super) acme_directory: Option<String>,
-    /// The certificate, in PEM form, by which the directory's own HTTPS is trusted, where the
-    /// authority is a private one
+    /// The certificate, in PEM form, by which the directory's own HTTPS is trusted, for a private
+    /// authority
     #[arg(long, env = "CHATD_ACME_ROOT", value_name = "FILE")]
     pub(super) acme_root: Option<PathBuf>,
-    /// Between two pings to a client
+    /// Time between two pings to a client
     #[arg(long, env = "CHATD_PING_INTERVAL", default_value = "25s", value_parser = values::duration, value_name = "TIME")]
     pub(super) ping_interval: Duration,
     /// How long a client may take to answer a ping before it counts as gone
     #[arg(long, env = "CHATD_PING_TIMEOUT", default_value = "20s", value_parser = values::duration, value_name = "TIME")]
     pub(super) ping_timeout: Duration,
-    /// The most bytes that a client may send at once
+    /// The largest WebSocket message or polling request of a client, in bytes
     #[arg(long, env = "CHATD_MAX_PAYLOAD", default_value_t = 1_000_000, value_parser = values::payload_bytes, value_name = "BYTES")]
     pub(super) max_payload: usize,
-    /// The URL by which people come, such as https://chat.example.org, or https://example.org/chat
-    /// where a proxy gives it a path: links begin with it, and its page is this server's own. Unless
-    /// given, what requests and trusted proxies say
+    /// The URL by which people reach the server, such as https://chat.example.org, or
+    /// https://example.org/chat where a proxy gives it a path: links begin with it, and its pages
+    /// may connect. By default what requests and trusted proxies say
     #[arg(long, env = "CHATD_PUBLIC_URL", value_name = "URL")]
     pub(super) public_url: Option<PublicUrl>,
-    /// The origin of a web page or an app that may use this server, such as https://app.example.org or
-    /// capacitor://localhost; may be given again. null stands for files and sandboxed frames, and *
+    /// The origin of a web page or an app that may use this server, such as https://app.example.org
+    /// or capacitor://localhost; may be repeated. null stands for files and sandboxed frames, and *
     /// allows every page
     #[arg(
         long,
@@ -155,8 +155,9 @@ pub(super) struct Flags {
         value_name = "ORIGIN"
     )]
     pub(super) allow_origin: Vec<Allowed>,
-    /// An address or range (10.0.0.0/8) of reverse proxies that are believed who comes and by what
-    /// address (X-Forwarded-For, -Host, -Proto, -Port and -Prefix, or Forwarded); may be given again
+    /// An address or range (10.0.0.0/8) of reverse proxies that are trusted to say who connects and
+    /// by what address (X-Forwarded-For, -Host, -Proto, -Port and -Prefix, or Forwarded); may be
+    /// repeated
     #[arg(
         long,
         env = "CHATD_TRUSTED_PROXY",
@@ -164,10 +165,10 @@ pub(super) struct Flags {
         value_name = "CIDR"
     )]
     pub(super) trusted_proxy: Vec<Network>,
-    /// How much one person or address may do at a time and at once, such as messages=20/s:200 or
-    /// typing=off; off alone ends all limits; may be given again. Kinds are messages, typing and
-    /// requests (a person), passwords (a name from an address), names (a name from unknown addresses),
-    /// logins, registrations, connections and handshakes (an address)
+    /// How much one person or address may do: a rate and a burst, such as messages=20/s:200, or
+    /// typing=off; off alone turns all limits off; may be repeated. Kinds are messages, typing and
+    /// requests (per person), passwords (per name and address), names (per name, from unknown
+    /// addresses), logins, registrations, connections and handshakes (per address)
     #[arg(
         long,
         env = "CHATD_RATE_LIMIT",
@@ -183,28 +184,29 @@ pub(super) struct Flags {
         value_name = "N"
     )]
     pub(super) max_connections: usize,
-    /// How long a client may be away and still be told what it missed, over restarts too
+    /// How long a client may be away and still catch up on what it missed, across restarts too
     #[arg(long, env = "CHATD_RECOVERY_WINDOW", default_value = "24h", value_parser = values::duration, value_name = "TIME")]
     pub(super) recovery_window: Duration,
     /// How long a stopping server may take to tell its clients
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = values::duration, value_name = "TIME")]
     pub(super) shutdown_grace: Duration,
-    /// Where Prometheus may ask for metrics (GET /metrics), such as 127.0.0.1:9100: to be kept from strangers, for it asks
-    /// for no token
+    /// Where Prometheus may scrape metrics (GET /metrics), such as 127.0.0.1:9100; keep it private,
+    /// it asks for no token
     #[arg(long, env = "CHATD_METRICS_LISTEN", value_parser = values::listener, value_name = "ADDR:PORT")]
     pub(super) metrics_listen: Option<SocketAddr>,
-    /// Show what chatd is: two ready accounts and a conversation to look at, with nothing on disk.
-    /// Whoever reaches it is let in, so it listens on this machine only
+    /// Try chatd: two ready accounts and a conversation, with nothing on disk. Anyone who can reach
+    /// it is signed in, so it only listens on localhost
     #[arg(long, env = "CHATD_DEMO", value_parser = FalseyValueParser::new(), conflicts_with = "data")]
     pub(super) demo: bool,
-    /// How much memory may be used, such as 128MiB or 2GiB: buffers and caches are sized for it. Unless
-    /// given, what the control group (a container's limit, systemd's MemoryMax=) or the machine has
+    /// How much memory to use, such as 128MiB or 2GiB: buffers and caches are sized for it. By
+    /// default what the control group (a container's limit, systemd's MemoryMax=) or the machine
+    /// has
     #[arg(long, env = "CHATD_MEMORY", value_parser = memory::size, value_name = "SIZE")]
     pub(super) memory: Option<u64>,
     /// What to log: error, warn, info, debug, trace, or filters such as info,chatd::store=debug
     #[arg(long, env = "CHATD_LOG", default_value = DEFAULT_LOG, value_parser = values::log_filter, value_name = "FILTER")]
     pub(super) log: String,
-    /// How log lines are written
+    /// Format of log lines
     #[arg(long, env = "CHATD_LOG_FORMAT", value_enum, ignore_case = true, default_value_t = LogFormat::Text)]
     pub(super) log_format: LogFormat,
 }
@@ -212,28 +214,28 @@ pub(super) struct Flags {
 /// What follows the flags in the long help.
 const EXAMPLES: &str = "\
 Examples:
-  chatd                                      for this machine alone, data in ./chatd.redb
+  chatd                                      on this machine only, data in ./chatd.redb
   chatd --host 0.0.0.0 --port 443 --acme-domain chat.example.org
-                                             for the world, with a certificate of Let's Encrypt
+                                             for the world, with a certificate from Let's Encrypt
   chatd --trusted-proxy 127.0.0.1            behind a reverse proxy on this machine
   chatd user add ada --admin                 make an administrator
   chatd backup /backups/today.redb           copy everything while the server runs
-  chatd doctor https://chat.example.org      look for what is wrong
-  chatd systemd-unit                         have systemd run it
+  chatd doctor https://chat.example.org      diagnose the way to it
+  chatd systemd-unit                         print a unit for systemd
 
 Exit codes: 0 done, 1 failed, 2 wrong usage. What went wrong is one line on standard error.";
 
-/// What is logged unless it is said otherwise.
+/// The default filter of the log.
 pub(super) const DEFAULT_LOG: &str = "info";
 
-/// Who may make an account.
+/// Who may register.
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum Mode {
-    /// Whoever has an invite
+    /// Anyone with an invite
     Invite,
-    /// Anybody
+    /// Anyone
     Open,
-    /// Nobody
+    /// No one
     Closed,
 }
 

@@ -21,7 +21,7 @@ pub(super) async fn serve(flags: &Flags) -> Result<(), String> {
         .map_err(|error| format!("the listening socket has no address: {error}"))?;
     if flags.demo && !local.ip().is_loopback() {
         return Err(
-            "--demo lets everybody in who reaches it: pass it a socket on 127.0.0.1".into(),
+            "--demo signs in anyone who can reach it: pass it a socket on 127.0.0.1".into(),
         );
     }
     let stop = stop_signal().map_err(no_signals)?;
@@ -89,7 +89,7 @@ fn is_reloadable(config: &Config) -> bool {
 /// Says in the log where the data is, and how to come in.
 fn greet(flags: &Flags, local: SocketAddr, base: &str, setup_code: Option<&str>) {
     match flags.demo {
-        true => tracing::info!("nothing is kept: all that is written is gone when this ends"),
+        true => tracing::info!("demo mode: nothing is saved"),
         false => tracing::info!("data in {}", flags.data.display()),
     }
     if flags.public_url.is_some() {

@@ -124,7 +124,7 @@ async fn the_executable_keeps_nothing_of_it_on_disk_and_no_token_in_its_log() {
     assert!(asked.success());
     assert!(soon(child.wait()).await.unwrap().success());
     soon(log.read_to_string(&mut said)).await.unwrap();
-    assert!(said.contains("nothing is kept"), "{said}");
+    assert!(said.contains("nothing is saved"), "{said}");
     assert!(!said.contains(&*sari.token) && !said.contains("eyJ"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -5,17 +5,17 @@ use clap::{Args, Subcommand, ValueEnum};
 /// What is asked of a running server, or done to the data file of a stopped one.
 #[derive(Subcommand)]
 pub(in crate::cli) enum Operate {
-    /// Makes, lists and changes accounts
+    /// Create, list and change accounts
     #[command(subcommand)]
     User(UserCommand),
-    /// Prints a token of somebody's, for tests and scripts
+    /// Print a token for an account, for tests and scripts
     Token {
         #[command(flatten)]
         whom: Whom,
     },
 }
 
-/// The account to which something is done.
+/// The account that a command concerns.
 #[derive(Args)]
 pub(in crate::cli) struct Whom {
     /// The account's name, or its id
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Whom {
     pub(super) by: Option<By>,
 }
 
-/// By what an account is found.
+/// How USER names an account.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum By {
     /// Its name
@@ -34,36 +34,36 @@ pub(in crate::cli) enum By {
     Id,
 }
 
-/// What is done with accounts.
+/// Commands on accounts.
 #[derive(Subcommand)]
 pub(in crate::cli) enum UserCommand {
-    /// Makes an account; asks for its password, or reads it as the first line of standard input
+    /// Create an account; asks for its password, or reads it as the first line of standard input
     Add {
         /// Its name
         name: String,
-        /// It is to be an administrator
+        /// Make it an administrator
         #[arg(long)]
         admin: bool,
     },
-    /// Lists the accounts
+    /// List the accounts
     List,
-    /// Gives an account another password, and ends its tokens; asks for it, or reads it as the first line of standard
-    /// input
+    /// Change the password of an account and revoke its tokens; asks for it, or reads it as the first
+    /// line of standard input
     Passwd {
         #[command(flatten)]
         whom: Whom,
     },
-    /// Shuts an account out, and disconnects it
+    /// Disable an account and disconnect it
     Disable {
         #[command(flatten)]
         whom: Whom,
     },
-    /// Lets a disabled account in again
+    /// Enable a disabled account
     Enable {
         #[command(flatten)]
         whom: Whom,
     },
-    /// Makes an account an administrator
+    /// Make an account an administrator
     Promote {
         #[command(flatten)]
         whom: Whom,
