@@ -1,12 +1,15 @@
-//! The page: the files of `static/` inside the executable, as they stand and as `pack/` made them for browsers.
+//! The page: the files of `static/` inside the executable, as they stand and as `pack/` made them
+//! for browsers.
 //!
-//! `/` asks for its files below `/v/VERSION/`, where VERSION follows from all of them: there they are joined and
-//! stripped, and a browser keeps them for good, so that a page loaded again asks for `/` alone. Under any other
-//! version, as a page that was opened before an upgrade asks, the answer is the file as it is now, to be asked for
-//! again. Under the bare path, as others read or import a module, it is the source, to be asked for again as well.
+//! `/` asks for its files below `/v/VERSION/`, where VERSION follows from all of them: there they
+//! are joined and stripped, and a browser keeps them for good, so that a page loaded again asks for
+//! `/` alone. Under any other version, as a page that was opened before an upgrade asks, the answer
+//! is the file as it is now, to be asked for again. Under the bare path, as others read or import a
+//! module, it is the source, to be asked for again as well.
 //!
-//! A debug build reads the files from the source tree at each request. Once one of them was changed, it serves all of
-//! them as they stand, `/` too, so that the page can be worked on without building.
+//! A debug build reads the files from the source tree at each request. Once one of them was
+//! changed, it serves all of them as they stand, `/` too, so that the page can be worked on without
+//! building.
 
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -22,8 +25,8 @@ use crate::web::Body;
 #[folder = "$CARGO_MANIFEST_DIR/static"]
 struct Assets;
 
-/// What `pack/` made: `page/PATH` is the page as browsers load it. Of that, and of each file of `static/` as
-/// `source/HASH`, the packed forms are below `br/` and `gz/`.
+/// What `pack/` made: `page/PATH` is the page as browsers load it. Of that, and of each file of
+/// `static/` as `source/HASH`, the packed forms are below `br/` and `gz/`.
 #[derive(RustEmbed)]
 #[folder = "$OUT_DIR/page"]
 struct Packed;
@@ -33,8 +36,8 @@ pub(super) const VERSION: &str = env!("PAGE_VERSION");
 /// The same of the files of `static/` as they were when the page was made of them.
 const SOURCES: &str = env!("PAGE_SOURCES");
 
-/// The page runs nothing and loads nothing but its own files, turns no text into markup or code, and stands in no
-/// frame. Its icon is in the page itself.
+/// The page runs nothing and loads nothing but its own files, turns no text into markup or code,
+/// and stands in no frame. Its icon is in the page itself.
 pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 /// A year, the longest that caches heed.
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -76,7 +79,7 @@ impl Encoding {
 struct Found {
     file: EmbeddedFile,
     packed: String,
-    /// Whether it is what this version of the page has under its path, now and for good.
+    /// True for what this version of the page has under its path, now and for good.
     lasts: bool,
 }
 
@@ -111,7 +114,8 @@ fn find(path: &str) -> Option<Found> {
     })
 }
 
-/// Whether the files of `static/` are those of which the page was made. What is embedded is.
+/// Returns whether the files of `static/` are those of which the page was made, as embedded ones
+/// are.
 fn is_as_packed() -> bool {
     if !cfg!(debug_assertions) {
         return true;
@@ -207,14 +211,14 @@ fn members(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item 
     texts.flat_map(|text| text.split(',')).map(str::trim)
 }
 
-/// Whether whoever asks has it already (RFC 9110, section 13.1.2).
+/// Returns whether the client has it already (RFC 9110, section 13.1.2).
 pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     members(headers, header::IF_NONE_MATCH)
         .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
 
-/// The encoding that whoever asks likes best, and of several liked alike the smallest (RFC 9110, section 12.5.3).
-/// Where they would have none of them, the file goes out as it is.
+/// The encoding that the client likes best, and of several liked alike the smallest (RFC 9110,
+/// section 12.5.3). Where it would have none of them, the file goes out as it is.
 fn preferred(headers: &HeaderMap) -> Encoding {
     let named = |name: &str| {
         let mut codings = members(headers, header::ACCEPT_ENCODING).map(coding);
@@ -232,7 +236,8 @@ fn preferred(headers: &HeaderMap) -> Encoding {
     best.unwrap_or(Encoding::Identity)
 }
 
-/// A coding and its weight in thousandths: 1000 unless said otherwise, and 0 where it makes no sense.
+/// A coding and its weight in thousandths: 1000 unless said otherwise, and 0 where it makes no
+/// sense.
 fn coding(member: &str) -> (&str, u16) {
     let (name, parameters) = member.split_once(';').unwrap_or((member, ""));
     let quality = parameters.trim().strip_prefix(['q', 'Q']);

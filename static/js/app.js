@@ -24,7 +24,10 @@ import { Sync } from './sync/sync.js'
 
 /** Many changes of so short a time are one change of the title. */
 const TITLE_MS = 50
-/** A new password ends every token but its own; word of the new one may come later than that of the end. */
+/**
+ * A new password ends every token but its own; word of the new one may come later than that of the
+ * end.
+ */
 const NEW_TOKEN_MS = 1_500
 /** If the socket is not there by then, the chats are shown from REST without it. */
 const SHOW_AFTER_MS = 1_500
@@ -42,7 +45,10 @@ export class App {
   #pane = translate(clone('pane'))
   /** The conversation's element, once a conversation was opened. @type {ChatThread | undefined} */
   #thread
-  /** What elements may intend, in which the dialogs' answers take the place of what loads them. @type {Intents} */
+  /**
+   * What elements may intend, in which the dialogs' answers take the place of what loads them.
+   * @type {Intents}
+   */
   #intents
   /** @type {Promise<unknown> | undefined} */
   #dialogs
@@ -51,13 +57,16 @@ export class App {
   /** A change of one's own account that is on its way. @type {Promise<unknown>} */
   #renewing = Promise.resolve()
   #leaving = false
-  /** Whether this device keeps where the chats were read. */
+  /** True as long as this device keeps where the chats were read. */
   #lasts = true
-  /** Whether the list is one step back in the browser's history. */
+  /** True where the list is one step back in the browser's history. */
   #cameFromList = false
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #titling
-  /** Where one was when this tab was loaded anew. @type {import('./elements/message-list.js').Place | null} */
+  /**
+   * Where one was when this tab was loaded anew.
+   * @type {import('./elements/message-list.js').Place | null}
+   */
   #kept = null
 
   /**
@@ -107,8 +116,8 @@ export class App {
     this.#cameFromList = false
     window.addEventListener('hashchange', () => this.#follow())
     window.addEventListener('keydown', event => this.#onKey(event))
-    // The socket first, so that nothing falls between reading and listening. Where it takes long, the
-    // chats are read without it; they are read again when it is there, and merged.
+    // The socket first, so that nothing falls between reading and listening. Where it takes long,
+    // the chats are read without it; they are read again when it is there, and merged.
     socket.connect()
     setTimeout(() => { if (!socket.connected && this.#store.listState === 'loading') this.#sync.refresh() }, SHOW_AFTER_MS)
   }
@@ -195,7 +204,8 @@ export class App {
   }
 
   #titleSoon() {
-    // Frames would not come in a tab that is behind another, and a title for each of a thousand messages costs.
+    // Frames would not come in a tab that is behind another, and a title for each of a thousand
+    // messages costs.
     this.#titling ??= setTimeout(() => {
       this.#titling = undefined
       const count = this.#store.totalUnread
@@ -205,8 +215,11 @@ export class App {
 
   // The account.
 
-  /** The server accepts the token no more. Where there is a newer one, as after a new password, it is used.
-   * @param {string} code */
+  /**
+   * The server accepts the token no more. Where there is a newer one, as after a new password, it
+   * is used.
+   * @param {string} code
+   */
   async #putOut(code) {
     if (this.#leaving) return
     this.#leaving = true
@@ -222,7 +235,10 @@ export class App {
     this.#socket.connect()
   }
 
-  /** Takes over what the server answers about one's own account. @param {Promise<User & { token?: string }>} change */
+  /**
+   * Takes over what the server answers about one's own account.
+   * @param {Promise<User & { token?: string }>} change
+   */
   async #renew(change) {
     this.#renewing = change.catch(() => {})
     const { token = session.now?.token ?? '', id, username, avatar, is_admin } = await change
@@ -262,14 +278,18 @@ export class App {
   }
 
   async #lookForAdmin() {
-    // One may have been promoted since; and a server without these routes offers no button that fails.
+    // One may have been promoted since; and a server without these routes offers no button that
+    // fails.
     const user = await this.#renew(this.#api.me()).catch(() => this.#me)
     this.#list.canAdminister = (user.is_admin ?? false) && await this.#api.invites().then(() => true, () => false)
   }
 }
 
-/** Whether a key that is a letter is a command: not where it is written, and not for whom it disturbs.
- * @param {KeyboardEvent} event */
+/**
+ * True where a key that is a letter is a command: not where one writes, nor for those whom it
+ * disturbs.
+ * @param {KeyboardEvent} event
+ */
 function letterKeys({ target }) {
   const writing = target instanceof Element && target.matches('input, textarea, select')
   return !writing && recall('letterKeys') !== false

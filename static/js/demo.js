@@ -1,6 +1,6 @@
-// The page of a server that was started to be looked at (`--demo`): two people side by side, both live, so
-// that ticks and typing are seen at once; what a developer needs to join in; and a note that nothing is kept.
-// entrance.js loads it where the server says that it is one.
+// The page of a server that was started to be looked at (`--demo`): two people side by side, both
+// live, so that ticks and typing are seen at once; what a developer needs to join in; and a note
+// that nothing is kept. entrance.js loads it where the server says that it is one.
 
 import { ChatThread } from './elements/chat-thread.js'
 import { currentLanguage, languages, t, translate } from './i18n/words.js'

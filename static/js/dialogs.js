@@ -1,6 +1,6 @@
-// The dialogs of a person who is signed in: finding people, the profile, administration, the keys. Makes
-// each when it is first asked for, asks the server what a dialog wants, and hands in the answer or what went
-// wrong. app.js loads it with the first dialog; no first view needs it.
+// The dialogs of a person who is signed in: finding people, the profile, administration, the keys.
+// Makes each when it is first asked for, asks the server what a dialog wants, and hands in the
+// answer or what went wrong. app.js loads it with the first dialog; no first view needs it.
 
 import { loadStyle } from './lib/style.js'
 import { ChatError } from './net/api.js'

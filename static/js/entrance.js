@@ -80,8 +80,8 @@ function showFresh(app) {
 }
 
 /**
- * Asks before logging out, for it deletes what is unsent; and whether the other devices go, too, which only
- * the server can see to.
+ * Asks before logging out, for it deletes what is unsent; and whether the other devices go, too,
+ * which only the server can see to.
  * @param {number} unsent
  * @param {() => Promise<unknown>} everywhere ends every session of the account
  * @returns {Promise<boolean>} whether to go

@@ -1,13 +1,13 @@
-// What elements intend, and who answers. An element says `intent` with a type; it comes up through the
-// document until a table has the type.
+// What elements intend, and who answers. An element says `intent` with a type; it comes up through
+// the document until a table has the type.
 
 import { newId } from './lib/id.js'
 
 /** @typedef {Record<string, (detail: any) => unknown>} Intents */
 
 /**
- * Has a table answer what comes up to a node. What it has not goes on; what has gone up to the document
- * without an answer is a mistake of ours.
+ * Has a table answer what comes up to a node. What it has not goes on; what has gone up to the
+ * document without an answer is a mistake of ours.
  * @param {Node} node
  * @param {Intents} intents may grow later
  */

@@ -1,5 +1,5 @@
-// The start: the language and the colours, who is signed in, and then the chats. The only file that does
-// anything by being loaded.
+// The start: the language and the colours, who is signed in, and then the chats. The only file that
+// does anything by being loaded.
 
 import { App } from './app.js'
 import { languages, pickLanguage, setLanguage, translate } from './i18n/words.js'
@@ -15,7 +15,10 @@ const api = new Api(document.baseURI, () => session.now?.token)
 /** @type {App | undefined} */
 let app
 
-/** What the elements may intend; opening the chats adds to it. @type {import('./intents.js').Intents} */
+/**
+ * What the elements may intend; opening the chats adds to it.
+ * @type {import('./intents.js').Intents}
+ */
 const intents = {
   language({ language }) {
     remember('language', language)

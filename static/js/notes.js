@@ -8,8 +8,10 @@ import { part } from './lib/template.js'
 
 /** The banner waits: most interruptions are over before they need to be known of. */
 const BANNER_AFTER_MS = 2_500
-/** After coming back, so long at the most until it is asked whether the page is still the newest: all who come back with
- * a restarted server do not ask in the same moment. */
+/**
+ * After coming back, so long at the most until it is asked whether the page is still the newest:
+ * all who come back with a restarted server do not ask in the same moment.
+ */
 const NEWER_WITHIN_MS = 5_000
 /** The version of this page, which the server writes into the addresses of its files. */
 const VERSION = /\/v\/([0-9a-f]{16})\/js\//.exec(import.meta.url)?.[1]
@@ -58,7 +60,10 @@ export function showNewer(socket, api) {
   })
 }
 
-/** The quiet banner, and the moments at which a new attempt is worth while. @param {Socket} socket */
+/**
+ * The quiet banner, and the moments at which a new attempt is worth while.
+ * @param {Socket} socket
+ */
 export function showConnection(socket) {
   const banner = noteOf('banner')
   let nextTry = 0

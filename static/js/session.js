@@ -4,8 +4,10 @@ import { recall, remember } from './lib/memory.js'
 
 /** @typedef {import('./net/api.js').Session} Session */
 
-/** The end of a token that nobody brought about: the same person signs in again, and what was not sent yet goes out
- * then. After any other end the device keeps nothing of the account. */
+/**
+ * The end of a token by its age: the same person signs in again, and what was not sent yet goes out
+ * then. After any other end the device keeps nothing of the account.
+ */
 export const EXPIRED = 'token_expired'
 
 /** @type {{ now: Session | null }} */
@@ -17,7 +19,10 @@ export function enter(signedIn) {
   remember('session', signedIn)
 }
 
-/** Starts the page anew, the surest way that nothing of the account is left on it. @param {string} [reason] */
+/**
+ * Starts the page anew, the surest way that nothing of the account is left on it.
+ * @param {string} [reason]
+ */
 export function leave(reason) {
   // First, for other tabs read it when the session goes.
   remember('left', reason ?? null)

@@ -1,5 +1,6 @@
-// The page that documents events and routes: readable without a script, by keyboard, at every width, in both themes.
-// With SHOTS=folder in the environment a picture of each is left there, to be looked at.
+// The page that documents events and routes: readable without a script, by keyboard, at every
+// width, in both themes. With SHOTS=folder in the environment a picture of each is left there, to
+// be looked at.
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'

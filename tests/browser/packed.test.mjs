@@ -1,5 +1,5 @@
-// What browsers load is the sources, joined: TypeScript's parser finds all statements of a module in one of the packed
-// files, token for token and with each token part of the same.
+// What browsers load is the sources, joined: TypeScript's parser finds all statements of a module
+// in one of the packed files, token for token and with each token part of the same.
 
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync } from 'node:fs'
@@ -46,7 +46,8 @@ test('every module of the sources stands in one file of the packed page, as it i
     const source = readFileSync(new URL(path, STATIC), 'utf8')
     assert.equal(await (await fetch(`${server.url}/${path}`)).text(), source, `${path} by itself is as it stands`)
     sources.set(path, parse(path, source))
-    // What was joined to another file has an address of its own as well, for pages of other versions.
+    // What was joined to another file has an address of its own as well, for pages of other
+    // versions.
     const text = await (await fetch(`${server.url}/${base}${path}`)).text()
     if (text !== source) packed.set(path, parse(path, text))
   }

@@ -1,20 +1,22 @@
 //! The modules of the page, joined into the files that a browser requests.
 //!
-//! What `main.js` imports statically, directly or not, is the first load and becomes one file. What is imported by
-//! `import()` stays a file that is loaded when it is wanted; a module that only it needs is joined to it, and one that
-//! several such files need to the first load, so that no file has to wait for another small one. Each module is in
-//! exactly one file, so there is one instance of it, however many files share it.
+//! What `main.js` imports statically, directly or not, is the first load and becomes one file. What
+//! is imported by `import()` stays a file that is loaded when it is wanted; a module that only it
+//! needs is joined to it, and one that several such files need to the first load, so that no file
+//! has to wait for another small one. Each module is in exactly one file, so there is one instance
+//! of it, however many files share it.
 //!
-//! A joined module is a function that runs once, in the order in which the browser would run the modules, and returns
-//! what it exports:
+//! A joined module is a function that runs once, in the order in which the browser would run the
+//! modules, and returns what it exports:
 //!
 //! ```js
 //! const $lib$template=(()=>{ … return{clone,part}})();
 //! const $elements$chat_list=(()=>{const{clone}=$lib$template; … return{ChatList}})();
 //! ```
 //!
-//! So no name has to be changed, and none can collide. It is the same program as long as nobody imports in a circle and
-//! no export is assigned anew; either is an error here. The module that a file begins with stands in it as it is.
+//! So no name has to be changed, and none can collide. It is the same program as long as modules
+//! import in no circle and no export is assigned anew; either is an error here. The module that a
+//! file begins with stands in it as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -44,8 +46,8 @@ struct Import {
     names: Vec<String>,
 }
 
-/// Joins the modules that are reached from `start`. Both sides of the maps are a path, such as `js/main.js`, and a text.
-/// An error names the module and its line.
+/// Joins the modules that are reached from `start`. Both sides of the maps are a path, such as
+/// `js/main.js`, and a text. An error names the module and its line.
 pub(super) fn joined(
     sources: &BTreeMap<String, String>,
     start: &str,
@@ -219,7 +221,8 @@ struct Page {
 struct Plan {
     /// The file of each module, named by the module with which it begins.
     homes: BTreeMap<String, String>,
-    /// The modules of the first load in the order in which they run, and so the one that begins it last.
+    /// The modules of the first load in the order in which they run, and so the one that begins it
+    /// last.
     first: Vec<String>,
 }
 
@@ -371,14 +374,14 @@ impl Page {
         Ok(text)
     }
 
-    /// Whether a module of this file imports that one.
+    /// Returns whether a module of the file imports that one.
     fn is_named(&self, path: &str, file: &str, homes: &BTreeMap<String, String>) -> bool {
         self.modules.iter().any(|(other, module)| {
             homes[other] == file && module.imports.iter().any(|import| import.module == path)
         })
     }
 
-    /// Whether a module of another file imports it.
+    /// Returns whether a module of another file imports it.
     fn is_shared(&self, path: &str, homes: &BTreeMap<String, String>) -> bool {
         homes
             .values()
@@ -423,7 +426,8 @@ fn name_of(path: &str) -> String {
     name.fold(String::new(), |name, part| name + "$" + &part)
 }
 
-/// The path of the module that another names, by an address in quotes that begins with `./` or `../`.
+/// The path of the module that another names, by an address in quotes that begins with `./` or
+/// `../`.
 fn resolved(from: &str, quoted: &str) -> Result<String, String> {
     let address = quoted.trim_matches(['\'', '"']);
     let mut parts: Vec<&str> = from.split('/').collect();

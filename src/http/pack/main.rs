@@ -1,16 +1,18 @@
-//! The build script, and no part of the server: packs the page of `static/` for `assets.rs`, which embeds what it makes.
+//! The build script, and no part of the server: packs the page of `static/` for `assets.rs`, which
+//! embeds what it makes.
 //!
 //! Into `$OUT_DIR/page` go
 //!
-//! - `page/PATH`: the page as browsers load it, its modules and style sheets joined (`join.rs`, `texts.rs`), its
-//!   comments taken out, and its files asked for below `v/VERSION/`;
+//! - `page/PATH`: the page as browsers load it, its modules and style sheets joined (`join.rs`,
+//!   `texts.rs`), its comments taken out, and its files asked for below `v/VERSION/`;
 //! - `br/page/PATH` and `gz/page/PATH`: the same, packed;
-//! - `br/source/HASH` and `gz/source/HASH`: each file of `static/` as it stands, packed, by the first 64 bits of its
-//!   content's SHA-256, for those who read a module or import it by itself.
+//! - `br/source/HASH` and `gz/source/HASH`: each file of `static/` as it stands, packed, by the
+//!   first 64 bits of its content's SHA-256, for those who read a module or import it by itself.
 //!
-//! The version follows from all that is in `page/`, so a browser that has a file under such an address has it for good.
-//! Packed here and not by the server, since the best packing takes seconds. `PAGE_SOURCES` follows from the files as
-//! they stand: by it a debug build, which reads `static/` anew each time, knows whether they were changed since.
+//! The version follows from all that is in `page/`, so a browser that has a file under such an
+//! address has it for good. Packed here and not by the server, since the best packing takes
+//! seconds. `PAGE_SOURCES` follows from the files as they stand: by it a debug build, which reads
+//! `static/` anew each time, knows whether they were changed since.
 
 #![expect(
     clippy::print_stdout,

@@ -1,12 +1,13 @@
-//! HTML and CSS without comments and idle whitespace, and the style sheets of the first view as one.
+//! HTML and CSS without comments and idle whitespace, and the style sheets of the first view as
+//! one.
 
 /// What a style sheet is linked by, up to its name.
 const LINK: &str = "<link rel=\"stylesheet\" href=\"css/";
 /// The style sheet that the joined ones become.
 pub(super) const JOINED_SHEET: &str = "css/app.css";
 
-/// The page without its comments, and with one line's end in place of each and the indent after it. Browsers show the
-/// same: no element of it keeps whitespace as it is.
+/// The page without its comments, and with one line's end in place of each and the indent after it.
+/// Browsers show the same: no element of it keeps whitespace as it is.
 pub(super) fn html(source: &str) -> String {
     let mut text = String::with_capacity(source.len());
     let mut rest = source;

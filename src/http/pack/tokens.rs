@@ -1,9 +1,10 @@
 //! The tokens of a JavaScript module, and its text without comments and idle whitespace.
 //!
-//! A lexer and no parser: it knows where strings, templates, regular expressions and comments begin and end, and
-//! leaves every token as it is. Names are not shortened, so that an error names what the source names. One thing only
-//! a parser could tell, whether a slash after a closing brace divides or begins a regular expression; such a slash is
-//! an error, for which a pair of parentheses in the source is the remedy.
+//! A lexer and no parser: it knows where strings, templates, regular expressions and comments begin
+//! and end, and leaves every token as it is. Names are not shortened, so that an error names what
+//! the source names. One thing only a parser could tell, whether a slash after a closing brace
+//! divides or begins a regular expression; such a slash is an error, for which a pair of
+//! parentheses in the source is the remedy.
 
 use std::ops::Range;
 
@@ -31,19 +32,19 @@ pub(super) struct Token<'s> {
     pub(super) range: Range<usize>,
     /// Its line in the source, from 1.
     pub(super) line: usize,
-    /// Whether whitespace or a comment stands before it.
+    /// True after whitespace or a comment.
     spaced: bool,
-    /// Whether a line ends before it, which may end a statement.
+    /// True after the end of a line, which may end a statement.
     after_line_end: bool,
 }
 
 impl Token<'_> {
-    /// Whether it is this word or punctuation.
+    /// Returns whether it is this word or punctuation.
     pub(super) fn is(&self, text: &str) -> bool {
         self.text == text && matches!(self.kind, Kind::Word | Kind::Punctuation)
     }
 
-    /// Whether it is one of these characters of punctuation.
+    /// Returns whether it is one of these characters of punctuation.
     fn is_any(&self, characters: &str) -> bool {
         self.kind == Kind::Punctuation && characters.contains(self.text)
     }
@@ -111,15 +112,16 @@ pub(super) fn stripped(source: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// Whether a line's end between two tokens could end a statement. It cannot after what asks for more, nor before what
-/// no statement begins with. After `return` and the like it always does; but then nothing of the latter can follow.
+/// Returns whether a line's end between two tokens could end a statement. It cannot after what asks
+/// for more, nor before what no statement begins with. After `return` and the like it always does;
+/// but then nothing of the latter can follow.
 fn line_end_matters(before: &Token, after: &Token) -> bool {
     let asks_for_more = before.is_any("{([,;:?=&|<>^~!%*.") || before.opens_hole();
     let continues = after.is_any(")]},;:?=&|<>%^.") || after.closes_hole();
     !asks_for_more && !continues
 }
 
-/// Whether two tokens would be read as others if they touched.
+/// Returns whether two tokens would be read as others if they touched.
 fn space_matters(before: &Token, after: &Token) -> bool {
     const OPERATORS: &str = "+-*/<>=!&|?.%^~@#";
     let ends_as_word = matches!(before.kind, Kind::Word | Kind::Pattern);
@@ -314,7 +316,7 @@ impl<'s> Lexer<'s> {
         Err("a template without an end".to_owned())
     }
 
-    /// Whether a slash here begins a regular expression, and does not divide.
+    /// Returns whether a slash here begins a regular expression, and does not divide.
     fn begins_pattern(&self) -> Result<bool, String> {
         let ends_operand = self.ends_operand()?;
         let [.., before, last] = &self.tokens[..] else {
@@ -326,7 +328,7 @@ impl<'s> Lexer<'s> {
         Ok(!property && !counted && !ends_operand)
     }
 
-    /// Whether the last token ends something that can be divided.
+    /// Returns whether the last token ends something that can be divided.
     fn ends_operand(&self) -> Result<bool, String> {
         let Some(last) = self.tokens.last() else {
             return Ok(false);
@@ -381,7 +383,8 @@ fn quoted_length(text: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// The length of the regular expression that a text begins with, slashes and all, without its flags.
+/// The length of the regular expression that a text begins with, slashes and all, without its
+/// flags.
 fn pattern_length(text: &str) -> Option<usize> {
     let (mut escaped, mut class) = (false, false);
     for (at, character) in text.char_indices().skip(1) {

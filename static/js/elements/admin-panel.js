@@ -1,6 +1,6 @@
-// <admin-panel>: a dialog for administrators: invite links to hand out or take back, and the accounts, to
-// be disabled, enabled, promoted or demoted. It says what is wanted; dialogs.js asks the server and hands in
-// what it answered. Loaded when it is first asked for.
+// <admin-panel>: a dialog for administrators: invite links to hand out or take back, and the
+// accounts, to be disabled, enabled, promoted or demoted. It says what is wanted; dialogs.js asks
+// the server and hands in what it answered. Loaded when it is first asked for.
 
 import { longTime, shortDate } from '../i18n/dates.js'
 import { errorText, t, translate } from '../i18n/words.js'
@@ -134,7 +134,8 @@ export class AdminPanel extends HTMLElement {
       create: () => translate(clone('invite')),
       update: (node, { code, uses, max_uses, expires_at }) => {
         const link = /** @type {HTMLInputElement} */ (part(node, 'link'))
-        // Of the page's own address: what path of a proxy the server lies below, it does not know itself.
+        // Of the page's own address: what path of a proxy the server lies below, it does not know
+        // itself.
         link.value = new URL(`?${new URLSearchParams({ invite: code })}`, document.baseURI).href
         part(node, 'note').textContent = t('inviteNote', { count: max_uses - uses, date: shortDate(new Date(expires_at)) })
       },

@@ -69,7 +69,8 @@ export class Bubbles {
   #fill(node, message, joined) {
     const mine = message.senderId === this.#store.me.id
     const name = mine ? t('you') : this.#store.user(message.senderId).username
-    // Messages are never changed in place, so the same one looks the same: most of them, most times.
+    // Messages are never changed in place, so the same one looks the same: most of them, most
+    // times.
     const shown = this.#shown.get(node)
     if (shown?.message === message && shown.joined === joined && shown.name === name) return
     this.#shown.set(node, { message, joined, name })

@@ -17,7 +17,10 @@ import { addressOf } from '../state/chats.js'
 
 /** How often the relative times are written anew. */
 const TIMES_MS = 60_000
-/** So long after the mouse has moved over the list no row moves: the one that is aimed at stays under it. */
+/**
+ * So long after the mouse has moved over the list no row moves: the one that is aimed at stays
+ * under it.
+ */
 const HOLD_MS = 1_500
 /** A preview shows one line; a text of thousands of characters need not be laid out for it. */
 const PREVIEW_CHARS = 160
@@ -120,8 +123,11 @@ export class ChatList extends HTMLElement {
     part(this, 'failed').hidden = rows.length > 0 || listState !== 'failed'
   }
 
-  /** The rows in their order, or, while one of them may be aimed at, in the order in which they stand.
-   * @param {Row[]} rows */
+  /**
+   * The rows in their order, or, while one of them may be aimed at, in the order in which they
+   * stand.
+   * @param {Row[]} rows
+   */
   #hold(rows) {
     const left = this.#aimedAt + HOLD_MS - performance.now()
     if (left > 0) {

@@ -1,4 +1,5 @@
-// <chat-thread>: one conversation, made of its head, its messages, the typing line and the composer.
+// <chat-thread>: one conversation, made of its head, its messages, the typing line and the
+// composer.
 
 import { MessageComposer } from './message-composer.js'
 import { MessageList } from './message-list.js'
@@ -39,7 +40,10 @@ export class ChatThread extends HTMLElement {
   /** Where the reader is; null at the end. */
   get place() { return this.#list.place }
 
-  /** A place to be found again when its chat is opened. @param {import('./message-list.js').Place} place */
+  /**
+   * A place to be found again when its chat is opened.
+   * @param {import('./message-list.js').Place} place
+   */
   keep(place) { this.#list.keep(place) }
 
   /** @param {ChatKey | null} key the chat to show, or none */
@@ -54,7 +58,8 @@ export class ChatThread extends HTMLElement {
     this.#typing.render()
     this.#list.open(key)
     if (key === null) return
-    // On a touch screen the keyboard would cover what one came to read, so there the name is focused.
+    // On a touch screen the keyboard would cover what one came to read, so there the name is
+    // focused.
     if (touch.matches) this.#head.focusName()
     else this.#composer.focusText()
   }

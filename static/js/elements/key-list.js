@@ -1,6 +1,6 @@
-// <key-list>: a dialog that names the keys by which the whole page can be used. The one among them that is a
-// single character can be turned off here, for those who dictate (WCAG 2.1.4).
-// Loaded when it is first asked for.
+// <key-list>: a dialog that names the keys by which the whole page can be used. The one among them
+// that is a single character can be turned off here, for those who dictate (WCAG 2.1.4). Loaded
+// when it is first asked for.
 
 import { t, translate } from '../i18n/words.js'
 import { asDialog } from '../lib/dialog.js'

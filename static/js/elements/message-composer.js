@@ -1,5 +1,6 @@
-// <message-composer>: where a message is written. It says `send`, `draft` and `typing`, and keeps to the
-// length that the server takes; after a message was sent, it tells those around it by `sent`.
+// <message-composer>: where a message is written. It says `send`, `draft` and `typing`, and keeps
+// to the length that the server takes; after a message was sent, it tells those around it by
+// `sent`.
 
 import { t, translate } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
@@ -8,7 +9,9 @@ import { ChatPart } from './chat-part.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 
-/** While typing goes on the peer is told once in this time; their typing line lives twice as long. */
+/**
+ * While typing goes on the peer is told once in this time; their typing line lives twice as long.
+ */
 const TYPING_EVERY_MS = 3_000
 /** The limit is mentioned when this few characters are left. */
 const MENTION_LIMIT = 200
@@ -67,8 +70,8 @@ export class MessageComposer extends ChatPart {
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
-    // While an input method composes, Enter belongs to it (229 is how Safari says so). By touch Enter is
-    // a new line and the button sends.
+    // While an input method composes, Enter belongs to it (229 is how Safari says so). By touch
+    // Enter is a new line and the button sends.
     const composing = event.isComposing || event.keyCode === 229
     if (event.key !== 'Enter' || event.shiftKey || composing || touch.matches) return
     event.preventDefault()

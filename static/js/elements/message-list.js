@@ -1,8 +1,10 @@
-// <message-list>: the messages of a conversation. It says `older` when more of them are wanted, and what
-// read-along.js says; when the reader asks for the newest message it tells those around it by `ended`.
+// <message-list>: the messages of a conversation. It says `older` when more of them are wanted, and
+// what read-along.js says; when the reader asks for the newest message it tells those around it by
+// `ended`.
 //
-// Only a window of the messages has bubbles (see `windowOf`): it moves along with the reader, and the
-// message at the top of the view keeps its place to the pixel while bubbles come and go around it.
+// Only a window of the messages has bubbles (see `windowOf`): it moves along with the reader, and
+// the message at the top of the view keeps its place to the pixel while bubbles come and go around
+// it.
 
 import { languages, t, translate } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
@@ -28,19 +30,28 @@ export class MessageList extends ChatPart {
   /** @type {Bubbles} */ #bubbles
   #reading = new ReadAlong(this)
   #resizing = new ResizeObserver(() => { if (this.#stuck) this.#view.toEnd() })
-  /** Whether the end is in view and stays there. */
+  /** True while the end is in view and stays there. */
   #stuck = true
-  /** The first message with a bubble, by its id; null: as many as may be, up to the end. @type {number | null} */
+  /**
+   * The first message with a bubble, by its id; null: as many as may be, up to the end.
+   * @type {number | null}
+   */
   #first = null
   /** Where the divider stands, from opening until leaving. @type {number | undefined} */
   #newFrom
-  /** Whether the first view of this chat was found: at the divider, else at the end. */
+  /** True once the first view of this chat was found: at the divider, else at the end. */
   #placed = false
-  /** The id of the first and the key of the last message that had bubbles at the last rendering. @type {number | null} */
+  /**
+   * The id of the first and the key of the last message that had bubbles at the last rendering.
+   * @type {number | null}
+   */
   #topId = null
   /** @type {string | undefined} */
   #end
-  /** Where the reader was in the other chats, while away from the end. @type {Map<ChatKey, Place>} */
+  /**
+   * Where the reader was in the other chats, while away from the end.
+   * @type {Map<ChatKey, Place>}
+   */
   #places = new Map()
 
   /** @param {import('../state/store.js').Store} store */
@@ -179,7 +190,8 @@ export class MessageList extends ChatPart {
   #findPlace({ messages, hasMore }) {
     const unread = messages.findIndex(message => message.senderId !== this.store.me.id && !message.isRead)
     const kept = this.key === null ? undefined : this.#places.get(this.key)
-    // Where even the oldest message here is unread the first one is not known, so nothing is said of it.
+    // Where even the oldest message here is unread the first one is not known, so nothing is said
+    // of it.
     if (unread > 0 || unread === 0 && !hasMore) {
       this.#newFrom = messages[unread].id
       this.#first = moveWindow(messages, messages[unread].id, -STEP)
@@ -210,7 +222,8 @@ export class MessageList extends ChatPart {
     const atEnd = to === messages.length
     const wasStuck = this.#stuck
     this.#stuck = atEnd && this.#view.isNearEnd
-    // Away from the end the window is held by its first message, or what arrives would push it along.
+    // Away from the end the window is held by its first message, or what arrives would push it
+    // along.
     if (this.#stuck) this.#first = null
     else if (wasStuck || this.#first === null) this.#first = this.#topId
     this.#reading.seen = this.#stuck ? newestId(messages) : Math.max(this.#reading.seen, this.#lastSeen())

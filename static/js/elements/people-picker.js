@@ -1,5 +1,5 @@
-// <people-picker>: a dialog that finds a person to write to. It says `search` and `start-chat`; dialogs.js
-// hands in what the server answered, and loads it when it is first asked for.
+// <people-picker>: a dialog that finds a person to write to. It says `search` and `start-chat`;
+// dialogs.js hands in what the server answered, and loads it when it is first asked for.
 
 import { errorText, languages, t, translate } from '../i18n/words.js'
 import { paintAvatar } from '../lib/avatar.js'

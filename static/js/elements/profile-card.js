@@ -1,5 +1,6 @@
 // <profile-card>: a dialog with one's own name, picture and password. It says `change-profile` and
-// `change-password`; dialogs.js asks the server and hands in how it went. Loaded when it is first asked for.
+// `change-password`; dialogs.js asks the server and hands in how it went. Loaded when it is first
+// asked for.
 
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar } from '../lib/avatar.js'

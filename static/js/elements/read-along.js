@@ -1,5 +1,5 @@
-// What the reader of a conversation has seen, and what they are told: `read` while the conversation is
-// visible and focused, and `announce` for those who hear the page.
+// What the reader of a conversation has seen, and what they are told: `read` while the conversation
+// is visible and focused, and `announce` for those who hear the page.
 
 import { t } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'

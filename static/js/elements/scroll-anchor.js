@@ -3,7 +3,10 @@
 /** Nearer to the end than this, new messages keep the end in view; farther away they only count. */
 const NEAR_END_PX = 100
 
-/** Where the browser itself holds what is being read in its place, it does so best: also in mid-fling. */
+/**
+ * Where the browser itself holds what is being read in its place, it does so best: also in
+ * mid-fling.
+ */
 const anchors = CSS.supports('overflow-anchor: auto')
 
 /** @typedef {{ node: HTMLElement, top: number }} Anchor */
@@ -23,7 +26,10 @@ export class ScrollAnchor {
     return scrollHeight - scrollTop - clientHeight <= NEAR_END_PX
   }
 
-  /** Whether the browser holds the place. At the very top it does not: it would show what is put there. */
+  /**
+   * True where the browser holds the place. At the very top it does not: it would show what is put
+   * there.
+   */
   get isHeld() {
     return anchors && this.scroller.scrollTop >= 1
   }

@@ -12,7 +12,10 @@ import { clone, part } from '../lib/template.js'
 const USERNAME = /^[a-z0-9._-]{1,32}$/i
 const PASSWORD_CHARS = { least: 8, most: 128 }
 
-/** The errors that belong beside a field rather than above the form. @type {Record<string, string>} */
+/**
+ * The errors that belong beside a field rather than above the form.
+ * @type {Record<string, string>}
+ */
 const FIELD_OF = {
   username_taken: 'username', username_needed: 'username', username_bad: 'username',
   password_needed: 'password', password_short: 'password',

@@ -1,10 +1,14 @@
-// Dates as the chosen language writes them. All take a Date; `now` is an argument so that tests need no clock.
+// Dates as the chosen language writes them. All take a Date; `now` is an argument so that tests
+// need no clock.
 
 import { currentLocale, languages, t } from './words.js'
 
 const DAY_MS = 86_400_000
 
-/** Making a format costs far more than using it, and every bubble uses two. @type {Map<string, Intl.DateTimeFormat>} */
+/**
+ * Making a format costs far more than using it, and every bubble uses two.
+ * @type {Map<string, Intl.DateTimeFormat>}
+ */
 const formats = new Map()
 languages.addEventListener('change', () => formats.clear())
 

@@ -1,4 +1,5 @@
-// The words in Indonesian, which has one form for every number. It addresses the reader as "Anda" throughout.
+// The words in Indonesian, which has one form for every number. It addresses the reader as "Anda"
+// throughout.
 
 /** @type {Record<string, import('./words.js').Text>} */
 export const id = {

@@ -1,6 +1,6 @@
-// The words that the page shows, in the language that is chosen; en.js and id.js hold them. The server sends
-// codes; the words for them are here. Markup names its words with `data-t` (`data-t-label`,
-// `data-t-placeholder`, `data-t-title` for attributes), code asks `t(key)`.
+// The words that the page shows, in the language that is chosen; en.js and id.js hold them. The
+// server sends codes; the words for them are here. Markup names its words with `data-t`
+// (`data-t-label`, `data-t-placeholder`, `data-t-title` for attributes), code asks `t(key)`.
 
 import { en } from './en.js'
 import { id } from './id.js'
@@ -14,7 +14,9 @@ export const CATALOGUE = { en, id }
 export const languages = new EventTarget()
 
 let language = 'en'
-/** The reader's own variety of the language, such as en-GB: it decides how dates and numbers look. */
+/**
+ * The reader's own variety of the language, such as en-GB: it decides how dates and numbers look.
+ */
 let locale = 'en'
 let plurals = new Intl.PluralRules(language)
 

@@ -13,10 +13,10 @@ export function initials(name) {
 }
 
 /**
- * Paints an avatar: initials on a colour that follows from the id and so never changes. The account's
- * picture is not requested, wherever it is: its address is a peer's word. Another site would learn who
- * looks at it, and on this one it could name anything that answers to a GET, with the cookies of
- * whatever else the site serves.
+ * Paints an avatar: initials on a colour that follows from the id and so never changes. The
+ * account's picture is not requested, wherever it is: its address is a peer's word. Another site
+ * would learn who looks at it, and on this one it could name anything that answers to a GET, with
+ * the cookies of whatever else the site serves.
  * @param {HTMLElement} node
  * @param {{ id: number, username: string }} user
  */

@@ -3,7 +3,8 @@
 import { intend } from './intent.js'
 
 /**
- * Has the buttons of a view that choose among some values (`data-language`, `data-theme`) say what is chosen.
+ * Has the buttons of a view that choose among some values (`data-language`, `data-theme`) say what
+ * is chosen.
  * @param {ParentNode} view
  * @param {'language' | 'theme'} what
  * @returns {(present: string | undefined) => void} shows which is chosen at present

@@ -1,7 +1,8 @@
 // Copying for the person.
 
 /**
- * Copies what a field holds. On plain http the browser gives no clipboard; then it is selected, to be copied by hand.
+ * Copies what a field holds. On plain http the browser gives no clipboard; then it is selected, to
+ * be copied by hand.
  * @param {HTMLInputElement | HTMLTextAreaElement} field
  * @returns {Promise<boolean>} whether it is copied
  */

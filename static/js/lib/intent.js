@@ -1,7 +1,8 @@
 // The way from an element to the page.
 
 /**
- * Tells the page what a person wants; intents.js says who answers. Elements never reach for the network.
+ * Tells the page what a person wants; intents.js says who answers. Elements never reach for the
+ * network.
  * @param {EventTarget} element
  * @param {{ type: string, [detail: string]: unknown }} detail
  */

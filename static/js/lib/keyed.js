@@ -1,8 +1,8 @@
 // Lists whose children are kept as long as what they stand for.
 
 /**
- * Makes `parent`'s children stand for `items`, in order. A child with a known key is kept, so focus,
- * selection and scroll anchors survive; it is moved only when it is not already in place.
+ * Makes `parent`'s children stand for `items`, in order. A child with a known key is kept, so
+ * focus, selection and scroll anchors survive; it is moved only when it is not already in place.
  * @template Item
  * @param {HTMLElement} parent
  * @param {Item[]} items

@@ -3,16 +3,17 @@
 import { forget, recall, recallKeys, remember } from './memory.js'
 
 /** @typedef {{ recall(key: string): any, remember(key: string, value: unknown): void,
- *   recallKeys(start: string): string[], forget(isGone: (key: string) => boolean): Promise<void> }} Memory */
+ *   recallKeys(start: string): string[], forget(isGone: (key: string) => boolean): Promise<void> }}
+ *   Memory */
 
 /** The longest wait for the database; some browsers never answer where they forbid it. */
 const SHELF_MS = 1_000
 
 /**
- * A memory for what must not be lost, such as messages that are not sent yet: IndexedDB, which is on the
- * disk when it says so, and so outlives a crash of the browser too. It is read whole at the start and then
- * written behind; what is remembered in one go is written in one transaction, all of it or nothing.
- * Where there is no database it is the memory above.
+ * A memory for what must not be lost, such as messages that are not sent yet: IndexedDB, which is
+ * on the disk when it says so, and so outlives a crash of the browser too. It is read whole at the
+ * start and then written behind; what is remembered in one go is written in one transaction, all of
+ * it or nothing. Where there is no database it is the memory above.
  * @param {string} name of the database
  * @returns {Promise<Memory>}
  */
@@ -78,7 +79,8 @@ export async function openShelf(name) {
 }
 
 /**
- * Deletes what is in the database itself: other tabs have written there what this one does not know of.
+ * Deletes what is in the database itself: other tabs have written there what this one does not know
+ * of.
  * @param {IDBDatabase} database
  * @param {(key: string) => boolean} isGone
  */
@@ -90,7 +92,11 @@ async function sweep(database, isGone) {
   await done
 }
 
-/** Where databases are forbidden, even asking for one may throw. @param {string} name @returns {Promise<IDBDatabase>} */
+/**
+ * Where databases are forbidden, even asking for one may throw.
+ * @param {string} name
+ * @returns {Promise<IDBDatabase>}
+ */
 async function openDatabase(name) {
   const request = indexedDB.open(name, 1)
   request.onupgradeneeded = () => request.result.createObjectStore('kept')

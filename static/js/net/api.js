@@ -1,5 +1,5 @@
-// The REST side of the server: one fetch, one error type. The socket uses the same error type, so
-// a caller who catches one only ever looks at its `code`; the words for a code are in the catalogue.
+// The REST side of the server: one fetch, one error type. The socket uses the same error type, so a
+// caller who catches one only ever looks at its `code`; the words for a code are in the catalogue.
 
 /** How long a request may take before it counts as lost, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 15_000
@@ -25,8 +25,11 @@ export class ChatError extends Error {
 
 /** @typedef {{ id: number, username: string, avatar?: string | null, is_admin?: boolean,
  *   online?: boolean, last_seen?: string | null }} User */
-/** Who is signed in here. The length limit is what the server said at the sign-in; `demo` where it is one to be looked at.
- * @typedef {{ token: string, user: User, maxMessageChars?: number, demo?: boolean }} Session */
+/**
+ * Who is signed in here. The length limit is what the server said at the sign-in; `demo` where it
+ * is one to be looked at.
+ * @typedef {{ token: string, user: User, maxMessageChars?: number, demo?: boolean }} Session
+ */
 
 export class Api {
   #base

@@ -3,7 +3,10 @@
 
 /** Between packets in one body: Engine.IO's record separator. */
 const SEPARATOR = '\x1e'
-/** Packets a POST carries at most. The longest message is some 24 kB as JSON, and a body may have 1 MB. */
+/**
+ * Packets a POST carries at most. The longest message is some 24 kB as JSON, and a body may have 1
+ * MB.
+ */
 const PACKETS_PER_POST = 16
 
 /** @type {import('./socket.js').OpenTransport} */

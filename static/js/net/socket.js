@@ -3,7 +3,8 @@
 // state recovery. WebSocket first; HTTP long-polling (polling.js, loaded only then) where a proxy
 // in between lets no WebSocket through.
 //
-// It can be used without this page: copy the folder net/ (socket.js, api.js for its ChatError, polling.js).
+// It can be used without this page: copy the folder net/ (socket.js, api.js for its ChatError,
+// polling.js).
 //
 //     const socket = new Socket(new URL('https://chat.example.org/socket.io/'), () => ({ token }))
 //     socket.addEventListener('event', ({ detail: { name, data } }) => console.log(name, data))
@@ -13,8 +14,8 @@
 //     const { id } = await socket.emit('send_message', { receiver_id: 2, content: 'Halo!', client_id })
 //
 // Nothing is buffered here. A call while disconnected fails at once with `offline`; the outbox in
-// sync/ decides what is worth sending again. The protocols: https://socket.io/docs/v4/engine-io-protocol/
-// and https://socket.io/docs/v4/socket-io-protocol/
+// sync/ decides what is worth sending again. The protocols:
+// https://socket.io/docs/v4/engine-io-protocol/ and https://socket.io/docs/v4/socket-io-protocol/
 
 import { ChatError } from './api.js'
 
@@ -103,8 +104,9 @@ function openPolling(url, on) {
  * - `disconnect`: the connection is gone; the socket reconnects by itself;
  * - `waiting` `{ at }`: the next attempt starts at that time (`Date.now()` scale);
  * - `refused` `{ code, message }`: CONNECT was refused for good; nothing more happens by itself;
- * - `event` `{ name, data, cursor? }`: an event of the server; one that lasts has its place in the order of all
- *   that do, which is sent when coming back, so that the server replays what came after it.
+ * - `event` `{ name, data, cursor? }`: an event of the server; one that lasts has its place in the
+ *   order of all that do, which is sent when coming back, so that the server replays what came
+ *   after it.
  */
 export class Socket extends EventTarget {
   connected = false
@@ -136,7 +138,10 @@ export class Socket extends EventTarget {
   #pid
   /** @type {string | undefined} */
   #offset
-  /** Events that came before the answer to CONNECT: a recovering server may replay first. @type {any[][]} */
+  /**
+   * Events that came before the answer to CONNECT: a recovering server may replay first.
+   * @type {any[][]}
+   */
   #early = []
 
   /**
@@ -200,7 +205,11 @@ export class Socket extends EventTarget {
     })
   }
 
-  /** Sends an event of passing interest, without an ack; offline it is dropped. @param {string} name @param {object} payload */
+  /**
+   * Sends an event of passing interest, without an ack; offline it is dropped.
+   * @param {string} name
+   * @param {object} payload
+   */
   tell(name, payload) {
     if (this.connected) this.#send({ type: PACKET.EVENT, data: [name, payload] })
   }
@@ -320,7 +329,10 @@ export class Socket extends EventTarget {
     this.dispatchEvent(new CustomEvent('waiting', { detail: { at: Date.now() + wait } }))
   }
 
-  /** Lets go of the present connection, whatever its state. @param {string} code for acks still awaited */
+  /**
+   * Lets go of the present connection, whatever its state.
+   * @param {string} code for acks still awaited
+   */
   #drop(code) {
     this.#attempt++
     clearTimeout(this.#deadlineTimer)

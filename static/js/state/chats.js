@@ -6,8 +6,11 @@ import { countOf, noneUnread } from './unread.js'
 /** @typedef {import('./timeline.js').Thread} Thread */
 /** @typedef {import('./unread.js').Unread} Unread */
 
-/** What names a conversation everywhere on the page, in memory and on the device: of two people, by the other one's id.
- * @typedef {`user:${number}`} ChatKey */
+/**
+ * What names a conversation everywhere on the page, in memory and on the device: of two people, by
+ * the other one's id.
+ * @typedef {`user:${number}`} ChatKey
+ */
 
 /** @typedef {{ id: number, text: string, time: string, senderId: number }} Last */
 /**

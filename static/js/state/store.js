@@ -1,6 +1,6 @@
-// All that the page knows about chats, and the only place where it changes: `hear` takes the server's
-// events under their own names, `apply` those and the answers of REST and what the person does here; then
-// `change` tells the elements. Pure: no network, no clock, no document.
+// All that the page knows about chats, and the only place where it changes: `hear` takes the
+// server's events under their own names, `apply` those and the answers of REST and what the person
+// does here; then `change` tells the elements. Pure: no network, no clock, no document.
 
 import { listed, newChat, pairKey, withTyping } from './chats.js'
 import { emptyThread, fromWire, indexOf, newestId, place, receivedAfter, takePage, unsent } from './timeline.js'
@@ -15,17 +15,23 @@ import { addUnread, countOf, listUnread, noneUnread, readOne, readUpTo } from '.
  * @typedef {(data: any, event: StoreEvent) => ChatKey | void} Reducer */
 
 /**
- * `change` events carry `{ chat }`: the key of the chat that changed, or undefined where several may have. Before it,
- * `rewound` says that no id of a message means what it did.
+ * `change` events carry `{ chat }`: the key of the chat that changed, or undefined where several
+ * may have. Before it, `rewound` says that no id of a message means what it did.
  */
 export class Store extends EventTarget {
   /** @type {Map<number, User>} */
   users = new Map()
   /** @type {Map<ChatKey, Chat>} */
   chats = new Map()
-  /** Who is online; of those who are missing the server has not said. @type {Map<number, { online: boolean, lastSeen: string | null }>} */
+  /**
+   * Who is online; of those who are missing the server has not said.
+   * @type {Map<number, { online: boolean, lastSeen: string | null }>}
+   */
   presence = new Map()
-  /** When sending goes on that went too fast for the server, as `Date.now()` counts; mostly in the past. */
+  /**
+   * When sending goes on that went too fast for the server, as `Date.now()` counts; mostly in the
+   * past.
+   */
   sendsAgainAt = 0
   /** The cursor of the next page of the list, where there is one. @type {string | undefined} */
   nextChats
@@ -68,8 +74,11 @@ export class Store extends EventTarget {
       .sort((a, b) => a.message.createdAt < b.message.createdAt ? -1 : 1)
   }
 
-  /** Takes in an event of the server's; one that it does not know, as a newer server may have, changes nothing.
-   * @param {StoreEvent} event */
+  /**
+   * Takes in an event of the server's; one that it does not know, as a newer server may have,
+   * changes nothing.
+   * @param {StoreEvent} event
+   */
   hear(event) {
     if (Object.hasOwn(this.#fromServer, event.type)) this.apply(event)
   }
@@ -117,8 +126,9 @@ export class Store extends EventTarget {
     message_sent: data => this.#change(pairKey(data.receiver_id), messages => place(messages, fromWire(data, this.me.id))),
 
     messege_read: ({ message_id, user_id }) => {
-      // Of a message of ours, `user_id` is the peer. Of one that this account read elsewhere it is our own,
-      // and the chat is the one whose timeline has the message; the list, read again, knows the rest.
+      // Of a message of ours, `user_id` is the peer. Of one that this account read elsewhere it is
+      // our own, and the chat is the one whose timeline has the message; the list, read again,
+      // knows the rest.
       const mine = user_id === this.me.id
       const key = mine ? this.#chatWith(message_id)?.key : pairKey(user_id)
       if (key === undefined) return
@@ -131,7 +141,8 @@ export class Store extends EventTarget {
       const key = pairKey(mine ? peer_id : reader_id)
       if (mine) {
         const { unread, thread: { messages } } = this.chat(key)
-        // Read, but not to the end: where the rest is here it is counted, and else the list will tell.
+        // Read, but not to the end: where the rest is here it is counted, and else the list will
+        // tell.
         const rest = receivedAfter(messages, this.me.id, up_to).filter(({ id, isRead }) => !isRead && id <= unread.baseUpTo)
         this.#set(key, { unread: readUpTo(unread, up_to, messages[0]?.id <= up_to ? rest.length : undefined) })
       }
@@ -188,7 +199,10 @@ export class Store extends EventTarget {
       return pairKey(user.id)
     },
 
-    /** There is no account of this id; so that it is not asked for again, the name stays what it was shown as. */
+    /**
+     * There is no account of this id; so that it is not asked for again, the name stays what it was
+     * shown as.
+     */
     user_unknown: ({ id }) => {
       this.users.set(id, { id, username: '?' })
       return pairKey(id)
@@ -227,8 +241,9 @@ export class Store extends EventTarget {
     },
 
     /**
-     * The server's history may be another one than what was read here, as after an older data file was put in place:
-     * what is here may be gone there, and its ids may be those of other messages. Only what comes from here stays.
+     * The server's history may be another one than what was read here, as after an older data file
+     * was put in place: what is here may be gone there, and its ids may be those of other messages.
+     * Only what comes from here stays.
      */
     rewound: () => {
       for (const [key, { thread }] of this.chats) {

@@ -1,5 +1,5 @@
-// A conversation's messages in order. Pure: plain functions over a timeline (messages, oldest first) and
-// over a thread (a timeline and how far it reaches).
+// A conversation's messages in order. Pure: plain functions over a timeline (messages, oldest
+// first) and over a thread (a timeline and how far it reaches).
 //
 // Three sources tell of the same messages (live events, pages of history, our own sending), in any
 // order and more than once. So everything here merges by id and by client id, and only grows: a
@@ -12,8 +12,9 @@
  * `id` is Infinity until the server has stored the message and given it one.
  */
 /**
- * A conversation's messages as far as they are here. `staleAfter` is the newest id from before a gap in
- * the live events; what came after it may be missing until the newest page has been read again.
+ * A conversation's messages as far as they are here. `staleAfter` is the newest id from before a
+ * gap in the live events; what came after it may be missing until the newest page has been read
+ * again.
  * @typedef {{ messages: Message[], loaded: boolean, failed: boolean, hasMore: boolean, staleAfter: number | null }} Thread
  */
 
@@ -36,8 +37,8 @@ export function fromWire(wire, myId) {
 }
 
 /**
- * Where a stored message stands in a timeline, or would: the first place whose id is not smaller. What
- * is not stored has the id Infinity and so stands behind all that is.
+ * Where a stored message stands in a timeline, or would: the first place whose id is not smaller.
+ * What is not stored has the id Infinity and so stands behind all that is.
  * @param {Message[]} timeline
  * @param {number} id
  */
@@ -121,8 +122,8 @@ export const emptyThread = () => ({ messages: [], loaded: false, failed: false, 
 
 /**
  * Takes in a page of history. The newest page after a gap either reaches back to what was known, or
- * there are messages between that were never read; then the older part is let go, so that a timeline
- * never has a hole. Scrolling up reads it again.
+ * there are messages between that were never read; then the older part is let go, so that a
+ * timeline never has a hole. Scrolling up reads it again.
  * @param {Thread} thread
  * @param {Message[]} page ascending by id
  * @param {{ hasMore: boolean, older: boolean }} about `older`: a page before what is known, else the newest

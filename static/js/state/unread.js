@@ -1,7 +1,8 @@
 // A chat's unread count, kept right while the list and live events overtake each other. Pure.
 
 /**
- * `base` counts up to the message `baseUpTo`, as the list said; `live` are the ids that arrived later.
+ * `base` counts up to the message `baseUpTo`, as the list said; `live` are the ids that arrived
+ * later.
  * @typedef {{ base: number, baseUpTo: number, live: number[], readUpTo: number }} Unread
  */
 

@@ -1,5 +1,5 @@
-// The part of a timeline that has bubbles, and how it is laid out. A long conversation is in memory, but
-// never all of it in the document. Pure.
+// The part of a timeline that has bubbles, and how it is laid out. A long conversation is in
+// memory, but never all of it in the document. Pure.
 
 import { indexOf } from './timeline.js'
 
@@ -13,8 +13,8 @@ export const STEP = 20
 const GROUP_MS = 5 * 60_000
 
 /**
- * The window, named by the id of its first message, so that what is put before or behind it does not
- * move it.
+ * The window, named by the id of its first message, so that what is put before or behind it does
+ * not move it.
  * @param {Message[]} timeline
  * @param {number | null} first id of the first message with a bubble; null: the window ends with the timeline
  * @returns {{ from: number, to: number }}
@@ -39,8 +39,8 @@ export function moveWindow(timeline, first, by) {
 
 /**
  * What the message list shows, in order: day chips, the divider before what was new on opening, and
- * the messages; `joined` ones follow closely on one by the same person. A part of a timeline is laid
- * out as it is in the whole, so a bubble looks the same wherever the window begins.
+ * the messages; `joined` ones follow closely on one by the same person. A part of a timeline is
+ * laid out as it is in the whole, so a bubble looks the same wherever the window begins.
  * @param {Message[]} timeline
  * @param {number} [newFrom] id of the first message that was unread on opening
  * @param {{ from: number, to: number }} [window]

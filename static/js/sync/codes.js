@@ -1,6 +1,9 @@
 // What error codes mean for what is to be done next.
 
-/** No refusals of a message: it was not sent, or it is not known whether it was stored, or the server asks for patience. */
+/**
+ * No refusals of a message: it was not sent, or it is not known whether it was stored, or the
+ * server asks for patience.
+ */
 export const TRY_AGAIN = ['offline', 'connection_lost', 'timeout', 'rate_limited', 'storage_unavailable']
 
 /** With one of these the token is of no use any more. */

@@ -1,11 +1,14 @@
-// What the device keeps of an account until the server has it: drafts, and messages that are not stored
-// yet. It survives a reload, a crash, and an upgrade of the page.
+// What the device keeps of an account until the server has it: drafts, and messages that are not
+// stored yet. It survives a reload, a crash, and an upgrade of the page.
 
 import { pairKey } from '../state/chats.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 /** @typedef {import('../lib/shelf.js').Memory} Memory */
-/** A message on its way to the server. @typedef {{ chat: ChatKey, clientId: string, content: string, createdAt: string }} Unsent */
+/**
+ * A message on its way to the server.
+ * @typedef {{ chat: ChatKey, clientId: string, content: string, createdAt: string }} Unsent
+ */
 
 /** What is kept of one account, whose id follows. */
 const OF_AN_ACCOUNT = /^(?:draft|outbox|place)\.(\d+)(?:\.|$)/
@@ -15,7 +18,7 @@ export class Kept {
   #myId
   #drafts
   #outbox
-  /** Whether this device keeps nothing of the account any more. */
+  /** True once this device keeps nothing of the account any more. */
   #forgotten = false
 
   /** @param {Memory} memory @param {number} myId */
@@ -57,8 +60,10 @@ export class Kept {
     this.#remember(this.#outbox + clientId, null)
   }
 
-  /** Forgets for good what this device keeps of the account: all of it, and where its chats were read. Nothing is kept
-   * from then on, whatever is still typed before the page is gone. */
+  /**
+   * Forgets for good what this device keeps of the account: all of it, and where its chats were
+   * read. Nothing is kept from then on, whatever is still typed before the page is gone.
+   */
   async forget() {
     this.#forgotten = true
     await this.#memory.forget(key => OF_AN_ACCOUNT.exec(key)?.[1] === this.#myId)

@@ -1,7 +1,7 @@
 // Sees to it that what was written here is stored at the server: once, and in the order of writing.
 //
-// Messages to send are kept on the device until the server says that they are stored or refuses them.
-// Trying again is always safe: the client id makes the server store one once.
+// Messages to send are kept on the device until the server says that they are stored or refuses
+// them. Trying again is always safe: the client id makes the server store one once.
 
 import { ChatError } from '../net/api.js'
 import { RETRY_MS, SIGNED_OUT, TRY_AGAIN, pause } from './codes.js'
@@ -11,7 +11,10 @@ import { RETRY_MS, SIGNED_OUT, TRY_AGAIN, pause } from './codes.js'
 /** @typedef {import('../state/timeline.js').Message} Message */
 /** @typedef {import('./kept.js').Unsent} Unsent */
 
-/** The server knows a client id for 24 hours. After that a message could be stored twice: ask the person. */
+/**
+ * The server knows a client id for 24 hours. After that a message could be stored twice: ask the
+ * person.
+ */
 const RESEND_WITHIN_MS = 20 * 3_600_000
 
 export class Outbox {

@@ -1,14 +1,19 @@
-// Reads by REST what the page does not have: the list of chats, and conversations page by page. Every
-// answer is merged into the store, so it does not matter what arrives in between.
+// Reads by REST what the page does not have: the list of chats, and conversations page by page.
+// Every answer is merged into the store, so it does not matter what arrives in between.
 
 import { countOf } from '../state/unread.js'
 import { RETRY_MS, pause } from './codes.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 
-/** The wait before the list is read again because of events, so that many events are one reading. */
+/**
+ * The wait before the list is read again because of events, so that many events are one reading.
+ */
 const READ_SOON_MS = 300
-/** One page of history; one of what came before, for a reader who scrolls fast; and the most that the server gives at once. */
+/**
+ * One page of history; one of what came before, for a reader who scrolls fast; and the most that
+ * the server gives at once.
+ */
 const PAGE = 50
 const OLDER_PAGE = 150
 const LONGEST_PAGE = 500
@@ -23,9 +28,15 @@ export class Reader {
   #socket
   #api
   #failed
-  /** The message to which a conversation's first reading reaches back. @type {{ chat: ChatKey, id: number } | null} */
+  /**
+   * The message to which a conversation's first reading reaches back.
+   * @type {{ chat: ChatKey, id: number } | null}
+   */
   #reach = null
-  /** How often the server's history turned out to be another one. What was asked before that is of no use after it. */
+  /**
+   * How often the server's history turned out to be another one. What was asked before that is of
+   * no use after it.
+   */
   #era = 0
   /** What is being read right now, so that it is not asked for twice. @type {Set<string>} */
   #under = new Set()
@@ -94,8 +105,12 @@ export class Reader {
     this.#reach = null
   }
 
-  /** Runs `work` unless the same is under way. It is told how to see that its answers are of no use any more.
-   * @param {string} what @param {(isVoid: () => boolean) => Promise<unknown>} work */
+  /**
+   * Runs `work` unless the same is under way. It is told how to see that its answers are of no use
+   * any more.
+   * @param {string} what
+   * @param {(isVoid: () => boolean) => Promise<unknown>} work
+   */
   async once(what, work) {
     const era = this.#era
     const key = `${era} ${what}`
@@ -127,8 +142,13 @@ export class Reader {
     })
   }
 
-  /** A page of history. The newest one reaches further back after a long absence, so that the conversation opens at the
-   * first unread message; or to where one was. @param {ChatKey} key @param {number | undefined} before @param {number} left */
+  /**
+   * A page of history. The newest one reaches further back after a long absence, so that the
+   * conversation opens at the first unread message; or to where one was.
+   * @param {ChatKey} key
+   * @param {number | undefined} before
+   * @param {number} left
+   */
   async #pages(key, before, left) {
     const { peerId, unread } = this.#store.chat(key)
     const search = before === undefined && countOf(unread) < UNREAD_MOST

@@ -1,6 +1,6 @@
-// Keeps the store true: hears the socket, has read what was missed (reader.js), and has sent what was
-// written here (outbox.js). It knows no page, so it runs under a test with a socket and a REST side that
-// are made up.
+// Keeps the store true: hears the socket, has read what was missed (reader.js), and has sent what
+// was written here (outbox.js). It knows no page, so it runs under a test with a socket and a REST
+// side that are made up.
 
 import { ChatError } from '../net/api.js'
 import { pairKey } from '../state/chats.js'
@@ -15,7 +15,9 @@ import { Reader } from './reader.js'
 /** @typedef {Pick<import('../net/socket.js').Socket, 'connected' | 'recovered' | 'emit' | 'tell' | 'addEventListener'>} Socket */
 /** @typedef {Pick<import('../net/api.js').Api, 'recents' | 'history' | 'user' | 'updates'>} Api */
 
-/** On reconnecting, unsent messages go first; but reading does not wait longer than this for them. */
+/**
+ * On reconnecting, unsent messages go first; but reading does not wait longer than this for them.
+ */
 const SEND_FIRST_MS = 3_000
 /** The peer may have closed the page in mid-word, so a typing line ends by itself. */
 const TYPING_LASTS_MS = 6_000
@@ -32,9 +34,14 @@ export class Sync extends EventTarget {
   #reader
   #people
   #readSaid = ''
-  /** The place up to which everything was heard, in the order of all that lasts. @type {string | undefined} */
+  /**
+   * The place up to which everything was heard, in the order of all that lasts.
+   * @type {string | undefined}
+   */
   #cursor
-  /** Whether nothing is missing before what is heard now, so that its place says where we are. */
+  /**
+   * True while nothing is missing before what is heard now, so that its place says where we are.
+   */
   #complete = false
   /** How often the connection was made, so that what belongs to an earlier one is known. */
   #turn = 0
@@ -73,7 +80,11 @@ export class Sync extends EventTarget {
     this.#people.meet()
   }
 
-  /** Has a conversation's first reading reach back to a message. @param {ChatKey} key @param {number} id */
+  /**
+   * Has a conversation's first reading reach back to a message.
+   * @param {ChatKey} key
+   * @param {number} id
+   */
   reach(key, id) { this.#reader.reach(key, id) }
 
   refresh() { return this.#reader.refresh() }
@@ -101,7 +112,11 @@ export class Sync extends EventTarget {
     this.#socket.tell('typing', { receiver_id: this.#store.chat(key).peerId, is_typing: isTyping })
   }
 
-  /** Everything up to a message has been read by the person here. @param {ChatKey} key @param {number} upTo */
+  /**
+   * Everything up to a message has been read by the person here.
+   * @param {ChatKey} key
+   * @param {number} upTo
+   */
   async read(key, upTo) {
     const said = `${key} ${upTo}`
     if (!this.#socket.connected || said === this.#readSaid) return
@@ -117,7 +132,10 @@ export class Sync extends EventTarget {
     }
   }
 
-  /** Forgets for good what this device keeps of the account: drafts, messages that were not sent, and where it was read. */
+  /**
+   * Forgets for good what this device keeps of the account: drafts, messages that were not sent,
+   * and where it was read.
+   */
   forget() { return this.#kept.forget() }
 
   /** Forgets the same of all others who were signed in on this device. */
@@ -131,23 +149,27 @@ export class Sync extends EventTarget {
     this.#people.watchAnew()
     const { listState } = this.#store
     const shown = listState === 'ready' && (this.open === null || this.#store.chat(this.open).thread.loaded)
-    // The first connection has nothing to catch up with: what is here, if anything, was read a moment ago.
+    // The first connection has nothing to catch up with: what is here, if anything, was read a
+    // moment ago.
     const heard = this.#socket.recovered ? 'all' : turn === 1 ? 'some' : await this.#catchUp(turn)
     if (turn !== this.#turn) return
     this.#complete = true
     if (shown && heard === 'all') return this.#outbox.sendPending()
-    // What was missed is read again. First what is unsent: the history does not name client ids, so a
-    // message stored just before the connection broke would for a moment stand there twice.
+    // What was missed is read again. First what is unsent: the history does not name client ids, so
+    // a message stored just before the connection broke would for a moment stand there twice.
     if (heard !== 'unknown') this.#store.apply({ type: 'missed' })
     else this.#forgetHistory()
     await within(SEND_FIRST_MS, this.#outbox.sendPending())
     await this.refresh()
   }
 
-  /** Hears by REST what the socket could not replay, where the server still knows the place. Where it does not, its data
-   * may have gone back to an earlier state, in which what was read here is gone or has become something else.
+  /**
+   * Hears by REST what the socket could not replay, where the server still knows the place. Where
+   * it does not, its data may have gone back to an earlier state, in which what was read here is
+   * gone or has become something else.
    * @param {number} turn the connection for which it is done
-   * @returns {Promise<'all' | 'some' | 'unknown'>} of what was missed; but for all, it is to be read afresh */
+   * @returns {Promise<'all' | 'some' | 'unknown'>} of what was missed; but for all, it is to be read afresh
+   */
   async #catchUp(turn) {
     for (let page = 0; page < UPDATE_PAGES_MOST && this.#cursor !== undefined && turn === this.#turn;) {
       try {
@@ -159,7 +181,8 @@ export class Sync extends EventTarget {
         if (!meta.has_more) return this.#cursor === undefined ? 'some' : 'all'
       } catch (error) {
         const code = this.#failed(error)
-        // Many come back at once after a restart. As long as the answer is not known, nothing is thrown away.
+        // Many come back at once after a restart. As long as the answer is not known, nothing is
+        // thrown away.
         if (!TRY_AGAIN.includes(code)) return 'unknown'
         await pause(error instanceof ChatError && error.retryAfterMs || RETRY_MS)
       }
@@ -177,7 +200,8 @@ export class Sync extends EventTarget {
 
   /** @param {{ name: string, data: any, cursor?: string }} event */
   #heard({ name, data, cursor }) {
-    // While something is missing the place stays before it. A socket that goes on tells what was missed first.
+    // While something is missing the place stays before it. A socket that goes on tells what was
+    // missed first.
     if (cursor !== undefined && (this.#complete || this.#socket.recovered)) this.#cursor = cursor
     if (name === 'message_sent') return this.#outbox.stored(data)
     if (name === 'chat_error') {
@@ -187,7 +211,8 @@ export class Sync extends EventTarget {
     }
     if (name === 'typing') this.#endTypingLater(data)
     this.#store.hear({ type: name, data })
-    // Read on another device, but not all of it, or it is not known in which chat: the list has the count.
+    // Read on another device, but not all of it, or it is not known in which chat: the list has the
+    // count.
     const readElsewhere = data.reader_id === this.#store.me.id || name === 'messege_read' && data.user_id === this.#store.me.id
     if (readElsewhere && this.#store.totalUnread > 0) this.#reader.readChatsSoon()
   }
@@ -214,7 +239,11 @@ export class Sync extends EventTarget {
   }
 }
 
-/** Waits for some work, but not longer than this. @param {number} ms @param {Promise<unknown>} work */
+/**
+ * Waits for some work, but not longer than this.
+ * @param {number} ms
+ * @param {Promise<unknown>} work
+ */
 async function within(ms, work) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer
