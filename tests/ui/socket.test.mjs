@@ -1,6 +1,7 @@
 import { beforeEach, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { Socket, decodePacket, encodePacket, retryDelay } from '../../static/js/net/socket.js'
+import { decodePacket, encodePacket } from '../../static/js/net/packet.js'
+import { Socket, retryDelay } from '../../static/js/net/socket.js'
 
 describe('packets', () => {
   const both = [

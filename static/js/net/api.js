@@ -4,6 +4,9 @@
 /** How long a request may take before it counts as lost, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 15_000
 
+/** With one of these codes the token is of no use any more, and will be refused again. */
+export const SIGNED_OUT = ['missing_token', 'invalid_token', 'token_expired', 'account_disabled']
+
 /**
  * A refusal or a failure with a stable code: the server's own (`invalid_token`, `rate_limited`, …),
  * or one of ours: `offline` (nothing was sent), `connection_lost` and `timeout` (it is not known

@@ -1,5 +1,5 @@
 // HTTP long-polling, the transport for networks that let no WebSocket through: one GET that waits
-// for packets, and POSTs that bring ours. socket.js loads this file only when it needs it.
+// for packets, and POSTs that bring ours. transport.js loads this file only when it needs it.
 
 /** Between packets in one body: Engine.IO's record separator. */
 const SEPARATOR = '\x1e'
@@ -9,7 +9,7 @@ const SEPARATOR = '\x1e'
  */
 const PACKETS_PER_POST = 16
 
-/** @type {import('./socket.js').OpenTransport} */
+/** @type {import('./transport.js').OpenTransport} */
 export function openPolling(url, on) {
   const abort = new AbortController()
   /** @type {string[]} */

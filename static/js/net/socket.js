@@ -3,8 +3,7 @@
 // state recovery. WebSocket first; HTTP long-polling (polling.js, loaded only then) where a proxy
 // in between lets no WebSocket through.
 //
-// It can be used without this page: copy the folder net/ (socket.js, api.js for its ChatError,
-// polling.js).
+// It can be used without this page: copy the folder net/, which needs nothing else.
 //
 //     const socket = new Socket(new URL('https://chat.example.org/socket.io/'), () => ({ token }))
 //     socket.addEventListener('event', ({ detail: { name, data } }) => console.log(name, data))
@@ -17,7 +16,13 @@
 // sync/ decides what is worth sending again. The protocols:
 // https://socket.io/docs/v4/engine-io-protocol/ and https://socket.io/docs/v4/socket-io-protocol/
 
-import { ChatError } from './api.js'
+import { ChatError, SIGNED_OUT } from './api.js'
+import { ENGINE, PACKET, decodePacket, encodePacket } from './packet.js'
+import { openPolling, openWebSocket } from './transport.js'
+
+/** @typedef {import('./packet.js').Packet} Packet */
+/** @typedef {import('./transport.js').OpenTransport} OpenTransport */
+/** @typedef {import('./transport.js').Transport} Transport */
 
 /** How long a transport may take to open and the server to answer CONNECT, in milliseconds. */
 const OPEN_TIMEOUT_MS = 8_000
@@ -29,36 +34,6 @@ const FIRST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 10_000
 /** How often a WebSocket that has worked on this page may fail to open before polling is tried. */
 const WEBSOCKET_PATIENCE = 3
-/** Refused with one of these, the same token will be refused again: do not ask a second time. */
-const FINAL_REFUSALS = ['missing_token', 'invalid_token', 'token_expired', 'account_disabled']
-
-const ENGINE = { OPEN: '0', CLOSE: '1', PING: '2', PONG: '3', MESSAGE: '4' }
-const PACKET = { CONNECT: 0, DISCONNECT: 1, EVENT: 2, ACK: 3, CONNECT_ERROR: 4 }
-
-/** @typedef {{ type: number, id?: number, data?: any }} Packet */
-
-/** @param {Packet} packet @returns {string} a Socket.IO packet of the namespace `/` */
-export function encodePacket({ type, id, data }) {
-  return `${type}${id ?? ''}${data === undefined ? '' : JSON.stringify(data)}`
-}
-
-/**
- * @param {string} text
- * @returns {Packet | null} null for what is no packet of ours: another namespace, binary, malformed
- */
-export function decodePacket(text) {
-  const parts = /^([0-4])(?:\/,)?(\d*)(.*)$/s.exec(text)
-  if (!parts) return null
-  const [, type, id, body] = parts
-  try {
-    const data = body ? JSON.parse(body) : undefined
-    const isList = Number(type) === PACKET.EVENT || Number(type) === PACKET.ACK
-    if (isList && !Array.isArray(data)) return null
-    return { type: Number(type), ...(id && { id: Number(id) }), ...(body && { data }) }
-  } catch {
-    return null
-  }
-}
 
 /**
  * The wait before the next attempt.
@@ -68,34 +43,6 @@ export function decodePacket(text) {
 export function retryDelay(failures, chance) {
   const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures, 10))
   return Math.round(wait * (0.5 + chance))
-}
-
-/**
- * A transport carries Engine.IO packets, one string each. Opening starts it; the first packet that
- * arrives is the open packet. After `closed` nothing more is called.
- * @typedef {{ send(packet: string): void, close(): void }} Transport
- * @typedef {(url: URL, on: { packet(text: string): void, closed(): void }) => Transport | Promise<Transport>} OpenTransport
- */
-
-/** @type {OpenTransport} */
-export function openWebSocket(url, on) {
-  const address = new URL('?EIO=4&transport=websocket', url)
-  address.protocol = address.protocol.replace('http', 'ws')
-  const socket = new WebSocket(address)
-  socket.onmessage = ({ data }) => { if (typeof data === 'string') on.packet(data) }
-  socket.onclose = () => on.closed()
-  return {
-    send: packet => socket.send(packet),
-    close() {
-      socket.onmessage = socket.onclose = null
-      socket.close()
-    },
-  }
-}
-
-/** @type {OpenTransport} */
-function openPolling(url, on) {
-  return import('./polling.js').then(({ openPolling }) => openPolling(url, on))
 }
 
 /**
@@ -292,7 +239,7 @@ export class Socket extends EventTarget {
   /** @param {{ message?: string, data?: { code?: string } }} refusal */
   #refused({ message, data }) {
     const code = data?.code ?? 'unknown'
-    if (!FINAL_REFUSALS.includes(code)) return this.#lost()
+    if (!SIGNED_OUT.includes(code)) return this.#lost()
     this.#active = false
     this.#drop(code)
     this.dispatchEvent(new CustomEvent('refused', { detail: { code, message } }))

@@ -6,9 +6,6 @@
  */
 export const TRY_AGAIN = ['offline', 'connection_lost', 'timeout', 'rate_limited', 'storage_unavailable']
 
-/** With one of these the token is of no use any more. */
-export const SIGNED_OUT = ['missing_token', 'invalid_token', 'token_expired', 'account_disabled']
-
 /** The wait before something is tried again that the server could not do just now. */
 export const RETRY_MS = 3_000
 

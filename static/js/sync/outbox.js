@@ -3,8 +3,8 @@
 // Messages to send are kept on the device until the server says that they are stored or refuses
 // them. Trying again is always safe: the client id makes the server store one once.
 
-import { ChatError } from '../net/api.js'
-import { RETRY_MS, SIGNED_OUT, TRY_AGAIN, pause } from './codes.js'
+import { ChatError, SIGNED_OUT } from '../net/api.js'
+import { RETRY_MS, TRY_AGAIN, pause } from './codes.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 /** @typedef {import('../state/chats.js').Chat} Chat */

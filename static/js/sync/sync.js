@@ -2,9 +2,9 @@
 // was written here (outbox.js). It knows no page, so it runs under a test with a socket and a REST
 // side that are made up.
 
-import { ChatError } from '../net/api.js'
+import { ChatError, SIGNED_OUT } from '../net/api.js'
 import { pairKey } from '../state/chats.js'
-import { RETRY_MS, SIGNED_OUT, TRY_AGAIN, pause } from './codes.js'
+import { RETRY_MS, TRY_AGAIN, pause } from './codes.js'
 import { Kept } from './kept.js'
 import { Outbox } from './outbox.js'
 import { People } from './people.js'
