@@ -160,9 +160,11 @@ export class App {
       if (this.#kept) this.#thread.keep(this.#kept)
       this.#pane.append(this.#thread)
     }
+    // Left while it is in view and opened once it is, or there would be nothing to measure.
+    if (next === null) this.#thread?.open(null)
     this.#seat.dataset.view = next === null ? 'list' : 'thread'
+    if (next !== null) this.#thread?.open(next)
     this.#cameFromList = before === null
-    this.#thread?.open(next)
     this.#list.current = next
     if (next === null && before !== null) this.#list.focusRow(before)
   }

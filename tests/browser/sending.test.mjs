@@ -1,7 +1,7 @@
 // Two people write to each other: states of a message, typing, presence, unread counts, drafts, what survives.
 
 import assert from 'node:assert/strict'
-import { PHONE, bubble, bubbles, composer, row, say, scene, state } from './harness.mjs'
+import { DESK, PHONE, bubble, bubbles, composer, row, say, scene, state } from './harness.mjs'
 
 scene('a message is there at once, then sent, then read, and both see who types', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
@@ -118,32 +118,64 @@ scene('who sends too fast is told when it goes on, and nothing is lost', { limit
   assert.deepEqual((await ada.history(bob)).map(({ content }) => content), texts)
 })
 
-scene('loaded anew, a chat shows what one was reading', async stage => {
-  const [ada, bob] = await stage.people('ada', 'bob')
-  await ada.write(bob, ...Array.from({ length: 400 }, (_, n) => `number ${n}${' and more'.repeat(n % 5)}`))
-  const page = await stage.open(bob, { path: `/#/chat/${ada.id}` })
+/** What stands at the top of the view, and where. */
+const top = page => page.evaluate(() => {
+  const scroller = document.querySelector('.messages').getBoundingClientRect()
+  const first = [...document.querySelectorAll('.message')].find(node => node.getBoundingClientRect().bottom > scroller.top)
+  return first && { text: first.querySelector('.text').textContent, top: Math.round(first.getBoundingClientRect().top) }
+})
+const painted = page => page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))))
+
+/** Scrolls up in a conversation of messages that are numbered, as far as one of this number. */
+async function scrollUp(page, target) {
   await page.locator('.jump-button').click()
-  await bubble(page, 'number 399').waitFor()
   await page.waitForFunction(() => document.title === 'chatd')
   await page.locator('.messages').hover()
-  const top = () => page.evaluate(() => {
-    const scroller = document.querySelector('.messages').getBoundingClientRect()
-    const first = [...document.querySelectorAll('.message')].find(node => node.getBoundingClientRect().bottom > scroller.top)
-    return first && { text: first.querySelector('.text').textContent, top: Math.round(first.getBoundingClientRect().top) }
-  })
-  const number = async () => Number(/\d+/.exec((await top())?.text ?? '999')[0])
-  while (await number() > 150) {
+  const number = async () => Number(/\d+/.exec((await top(page))?.text ?? '999')[0])
+  while (await number() > target) {
     await page.mouse.wheel(0, -1_000)
-    await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))))
+    await painted(page)
   }
-  const before = await top()
-  await page.reload()
+  return top(page)
+}
+
+/** Waits until what was at the top of the view is there again. */
+async function isBack(page, before) {
   await page.waitForFunction(text => [...document.querySelectorAll('.message .text')].some(node => node.textContent === text), before.text)
-  await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))))
-  const after = await top()
+  await painted(page)
+  const after = await top(page)
   assert.equal(after.text, before.text)
   assert.ok(Math.abs(after.top - before.top) <= 1, `${after.top - before.top} px`)
+}
+
+const numbered = count => Array.from({ length: count }, (_, n) => `number ${n}${' and more'.repeat(n % 5)}`)
+
+scene('loaded anew, a chat shows what one was reading', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, ...numbered(400))
+  const page = await stage.open(bob, { path: `/#/chat/${ada.id}` })
+  const before = await scrollUp(page, 150)
+  await page.reload()
+  await isBack(page, before)
 })
+
+for (const [device, size] of Object.entries({ phone: PHONE, desk: DESK })) {
+  scene(`left for the list or another chat, a chat shows again what one was reading (${device})`, async stage => {
+    const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+    await ada.write(bob, ...numbered(200))
+    await cyd.write(bob, 'hello')
+    const page = await stage.open(bob, { path: `/#/chat/${cyd.id}`, size })
+    await bubble(page, 'hello').waitFor()
+    await page.evaluate(id => { location.hash = `#/chat/${id}` }, ada.id)
+    const before = await scrollUp(page, 100)
+    for (const hash of ['#/', `#/chat/${cyd.id}`]) {
+      await page.evaluate(hash => { location.hash = hash }, hash)
+      await bubble(page, before.text).first().waitFor({ state: 'detached' })
+      await page.evaluate(id => { location.hash = `#/chat/${id}` }, ada.id)
+      await isBack(page, before)
+    }
+  })
+}
 
 for (const [where, hasDatabase] of [['its database', true], ['localStorage, as where it has no database', false]]) {
   scene(`what an earlier page kept in ${where} is carried over: nothing unsent is lost`, async stage => {

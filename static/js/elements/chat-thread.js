@@ -50,7 +50,8 @@ export class ChatThread extends HTMLElement {
   open(key) {
     if (key === this.#key) return
     this.#key = key
-    // First, for the composer measures its text.
+    // What is hidden has no measures: of the place that is left, and of the composer's text.
+    this.#list.keepPlace()
     this.hidden = key === null
     this.#composer.open(key)
     this.#head.key = this.#typing.key = key

@@ -106,9 +106,16 @@ export class MessageList extends ChatPart {
     this.#places.set(place.chat, place)
   }
 
+  /** Keeps where the reader is, for when this chat is opened again. */
+  keepPlace() {
+    if (this.key === null || !this.#placed) return
+    const { place } = this
+    this.#places.delete(this.key)
+    if (place) this.keep(place)
+  }
+
   /** @param {ChatKey | null} key the chat to show, or none */
   open(key) {
-    this.#keepPlace()
     this.key = key
     this.#startOver()
     this.render()
@@ -203,13 +210,6 @@ export class MessageList extends ChatPart {
     this.#first = moveWindow(messages, message.id, -STEP)
     this.#stuck = false
     return { key: messageKey(message), top: kept.top }
-  }
-
-  #keepPlace() {
-    if (this.key === null || !this.#placed) return
-    const { place } = this
-    this.#places.delete(this.key)
-    if (place) this.keep(place)
   }
 
   // Scrolling: stick to the end while near it, else hold what is being read.
