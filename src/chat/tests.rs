@@ -1,12 +1,15 @@
 //! The verbs over a store in memory, with a list as listener.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parking_lot::Mutex;
 
 use super::*;
-use crate::model::{ContentError, Era, Username};
-use crate::store::{BATCHES, Done, Location, NewUser};
+use crate::model::{
+    ClientId, ContentError, Cursor, Era, Message, PrivateId, Timestamp, UserId, Username,
+};
+use crate::store::{BATCHES, Change, Done, Location, NewUser, Store};
 
 const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
 
@@ -125,17 +128,17 @@ fn a_cursor_from_ahead_of_the_log_is_not_known_although_its_key_is() {
     let texts: Vec<_> = (0..4)
         .map(|entry| {
             let cursor = Cursor::through(entry).seal(chat.cursor_keys(), user(2));
-            let place = Place { entry, socket }.seal(chat.cursor_keys(), user(2));
-            (entry, cursor, place)
+            let id = PrivateId { entry, socket }.seal(chat.cursor_keys(), user(2));
+            (entry, cursor, id)
         })
         .collect();
     for newest in 0..3 {
-        for (entry, cursor, place) in &texts {
+        for (entry, cursor, id) in &texts {
             let is_there = *entry <= newest;
             let cursor = chat.open_cursor(cursor.as_str(), user(2));
             assert_eq!(cursor, is_there.then_some(Cursor::through(*entry)));
-            let place = chat.open_place(place, user(2)).map(|place| place.entry);
-            assert_eq!(place, is_there.then_some(*entry));
+            let id = chat.open_private_id(id, user(2)).map(|id| id.entry);
+            assert_eq!(id, is_there.then_some(*entry));
         }
         send(&chat, 1, 2, "on", None).unwrap();
     }

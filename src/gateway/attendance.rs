@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
-use super::presence_room;
+use super::groups::presence_group;
 use crate::chat::{Chat, PresenceChange};
 use crate::contract::{PRESENCE, Presence};
 use crate::hub::Namespace;
@@ -90,7 +90,7 @@ impl Attendance {
 
     fn tell(&self, change: PresenceChange) {
         self.namespace
-            .to(presence_room(change.user_id))
+            .to(presence_group(change.user_id))
             .emit(PRESENCE.name, &(Presence::from(change),));
     }
 

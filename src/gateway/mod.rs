@@ -1,31 +1,33 @@
 //! Where the wire and the truth meet: socket events become verbs, and what happened becomes events.
 //!
-//! `inbound.rs` checks who connects, reads each event's payload and calls a verb of chat; `outbound.rs` hears what
-//! happened and broadcasts it; `attendance.rs` tells who comes and goes; `expiry.rs` knows which socket's token ends
-//! next, `places.rs` which socket may be continued. The JSON is that of `contract`.
+//! ```text
+//! admission.rs      a CONNECT: the token, the limits, the lost socket that the client would go on as
+//! recovery.rs       which lost sockets can be resumed; resume.rs tells their clients what they missed
+//! chat_socket.rs    one socket: its token over time, and its events, which go to
+//!   talk.rs           messages, read marks, typing
+//!   watching.rs       presence
+//! reply.rs          an ack, or a `chat_error` where none was asked for
+//! outbound.rs       what happened, to the sockets of the people concerned
+//! attendance.rs     who comes and goes; expiry.rs: whose token ends next
+//! ```
+//!
+//! The JSON is `contract`'s, and the rules are `chat`'s.
 
+mod admission;
 mod attendance;
+mod chat_socket;
+mod door;
 mod expiry;
-mod inbound;
+mod groups;
 mod outbound;
-mod places;
+mod payload;
+mod recovery;
+mod reply;
+mod resume;
+mod talk;
+mod watching;
 
+pub use admission::Inbound;
 pub use attendance::Attendance;
 pub use expiry::Expiry;
-pub use inbound::Inbound;
 pub use outbound::Outbound;
-
-use crate::hub::Room;
-use crate::model::UserId;
-
-/// The sockets of a person.
-fn user_room(user: UserId) -> Room {
-    Room::Numbered("user", user.get())
-}
-
-/// The sockets that asked to hear of a person's coming and going.
-fn presence_room(user: UserId) -> Room {
-    Room::Numbered(PRESENCE_ROOM, user.get())
-}
-
-const PRESENCE_ROOM: &str = "presence";

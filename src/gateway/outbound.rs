@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::user_room;
+use super::groups::user_group;
 use crate::accounts;
 use crate::chat::{Event, Listener};
 use crate::contract::{TYPING, Typing, Update};
@@ -37,16 +37,11 @@ impl Outbound {
         self.told.load(Ordering::Acquire)
     }
 
-    /// The keys that seal cursors.
-    pub(super) fn cursor_keys(&self) -> &CursorKeys {
-        &self.cursor_keys
-    }
-
     /// Tells a person of one event.
     fn tell(&self, user: UserId, cursor: Cursor, update: &Update<'_>, except: Option<SocketKey>) {
         let text = cursor.seal(&self.cursor_keys, user);
         self.namespace
-            .to(user_room(user))
+            .to(user_group(user))
             .except(except)
             .sequenced(cursor.entry)
             .emit_further(update.name(), &(update, text), &(update,));
@@ -61,11 +56,11 @@ impl Outbound {
 
 impl accounts::Listener for Outbound {
     fn revoked(&self, user: UserId) {
-        self.namespace.to(user_room(user)).nudge();
+        self.namespace.to(user_group(user)).revalidate();
     }
 
     fn keys_changed(&self) {
-        self.namespace.nudge_all();
+        self.namespace.revalidate_all();
     }
 }
 
@@ -138,7 +133,7 @@ impl Listener for Outbound {
                 is_typing,
             } => {
                 self.namespace
-                    .to(user_room(receiver_id))
+                    .to(user_group(receiver_id))
                     .emit(TYPING.name, &(Typing { user_id, is_typing },));
             }
         }

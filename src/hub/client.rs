@@ -1,7 +1,7 @@
 //! One session's Socket.IO: which namespaces its client has joined, and what it says to them.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::header;
@@ -10,119 +10,39 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::ack::AckReply;
-use super::encode;
+use super::incoming::{Assembling, Attached, Incoming, MAX_ATTACHMENT_BYTES, Waiting};
+use super::io::Shared;
+use super::joining::{Connects, Joined, Stage};
 use super::library::Library;
-use super::namespace::Namespace;
 use super::socket::{Ack, Socket, SocketKey};
-use super::{
-    ConnectRequest, Connecting, Decision, DisconnectReason, Event, KeptHandshake, Refusal, Shared,
-    SocketHandler,
-};
-use crate::budget::Share;
-use crate::socketio::{self, Connected, Header, Kind, Packet, check_placeholders};
+use super::{DisconnectReason, Event, KeptHandshake, SocketHandler};
+use crate::socketio::{self, Kind, Packet, check_placeholders};
 use crate::transport::{CloseReason, Connection, Handshake, Receiver};
 
-/// How many bytes of attachments an event may bring in all: as much as four of the largest messages of the reference.
-const MAX_ATTACHMENT_BYTES: usize = 4_000_000;
 /// How many packets may wait for a CONNECT that is being decided. The reference's client sends none before its answer.
 const WAITING_PACKETS: usize = 64;
 /// 256 KiB: how many bytes they may have, of one session.
 const WAITING_BYTES: usize = 256 << 10;
-/// How many CONNECTs a session may send at once, one for each namespace that any program has, and one a second after that.
-const CONNECTS_AT_ONCE: u32 = 20;
-const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
-/// How many CONNECTs may be refused one after the other: each may have cost the check of a signature, and a stock client
-/// ends its session after one.
-const REFUSED_CONNECTS: u32 = 10;
-
 /// The receiver of one session.
 pub(super) struct Client {
-    shared: Arc<Shared>,
-    connection: Connection,
+    pub(super) shared: Arc<Shared>,
+    pub(super) connection: Connection,
     /// The value of the handshake's `Authorization` header.
-    authorization: Option<Box<str>>,
-    library: Library,
-    handshake: Option<Arc<KeptHandshake>>,
-    state: Mutex<State>,
-    this: Weak<Client>,
+    pub(super) authorization: Option<Box<str>>,
+    pub(super) library: Library,
+    pub(super) handshake: Option<Arc<KeptHandshake>>,
+    pub(super) state: Mutex<State>,
+    pub(super) this: Weak<Client>,
 }
 
+/// What a session says is taken one packet at a time, under the lock of this.
 #[derive(Default)]
-struct State {
-    joined: SmallVec<[Joined; 1]>,
-    incoming: Incoming,
+pub(super) struct State {
+    pub(super) joined: SmallVec<[Joined; 1]>,
+    pub(super) incoming: Incoming,
     /// The session stands in the list of those whose attachments are to come in time.
-    is_timed: bool,
-    connects: Connects,
-}
-
-/// The attachments that are arriving.
-#[derive(Default)]
-enum Incoming {
-    #[default]
-    None,
-    /// Those of an event that waits for them.
-    Assembling(Box<Assembling>),
-    /// So many that are of no use.
-    Dropping(usize),
-}
-
-/// The CONNECTs of a session, counted.
-#[derive(Default)]
-struct Connects {
-    /// When as many as may come at once are free again.
-    free_at: Option<Instant>,
-    refused: u32,
-}
-
-impl Connects {
-    /// Counts one; returns whether it is not too many.
-    fn allow(&mut self, now: Instant) -> bool {
-        let free_at = self.free_at.map_or(now, |at| at.max(now)) + CONNECT_INTERVAL;
-        let is_allowed = free_at <= now + CONNECT_INTERVAL * CONNECTS_AT_ONCE;
-        if is_allowed {
-            self.free_at = Some(free_at);
-        }
-        is_allowed
-    }
-}
-
-/// One namespace that the client has joined, or is about to.
-struct Joined {
-    socket: Socket,
-    max_attachments: usize,
-    stage: Stage,
-}
-
-enum Stage {
-    /// The CONNECT is being decided; what came for it meanwhile.
-    Deciding(Vec<Waiting>),
-    /// It is heard by this.
-    Joined(Box<dyn SocketHandler>),
-}
-
-/// What belongs to a packet.
-enum Attached {
-    All(Vec<Bytes>),
-    /// More than are taken.
-    Refused,
-}
-
-/// A packet that waits.
-struct Waiting {
-    text: String,
-    attached: Attached,
-    share: Share,
-}
-
-/// An event or ack whose attachments are not all there.
-struct Assembling {
-    text: String,
-    since: Instant,
-    missing: usize,
-    attachments: Vec<Bytes>,
-    /// The bytes of both.
-    share: Share,
+    pub(super) is_timed: bool,
+    pub(super) connects: Connects,
 }
 
 impl Client {
@@ -188,14 +108,14 @@ impl Client {
         self.state.lock().prune();
     }
 
-    /// Asks the handler of one socket to look whether it may stay.
-    pub(super) fn nudge(&self, key: SocketKey) {
+    /// Has the handler of one socket put it out if it may no longer stay.
+    pub(super) fn revalidate(&self, key: SocketKey) {
         let mut state = self.state.lock();
         state.prune();
         for joined in &mut state.joined {
             if let (true, Stage::Joined(handler)) = (joined.socket.key() == key, &mut joined.stage)
             {
-                handler.nudged();
+                handler.revalidate();
             }
         }
     }
@@ -234,7 +154,7 @@ impl Client {
     }
 
     /// Takes a packet that is no CONNECT, with all that belongs to it.
-    fn complete(
+    pub(super) fn complete(
         &self,
         state: &mut State,
         text: &str,
@@ -298,167 +218,18 @@ impl Client {
         });
         Ok(())
     }
-
-    fn connect(&self, state: &mut State, packet: &Packet<'_>) -> Result<(), CloseReason> {
-        if !state.connects.allow(Instant::now()) {
-            tracing::debug!("a session sent too many CONNECTs");
-            return Err(CloseReason::TransportError);
-        }
-        state.prune();
-        if state.find(packet.namespace).is_some() {
-            return Err(CloseReason::ParseError);
-        }
-        let found = self
-            .shared
-            .namespaces
-            .iter()
-            .find(|(namespace, _)| namespace.name() == packet.namespace);
-        let Some((namespace, handler)) = found else {
-            let refusal = Refusal {
-                message: "Invalid namespace".into(),
-                data: None,
-            };
-            self.refuse(state, packet.namespace, &refusal);
-            return Ok(());
-        };
-        let socket = Socket::new(namespace, self.connection.clone(), self.this.clone());
-        let request = ConnectRequest {
-            auth: packet.data,
-            authorization: self.authorization.as_deref(),
-            library: self.library,
-            handshake: self.handshake.as_ref(),
-        };
-        let max_attachments = handler.max_attachments();
-        match handler.connect(&socket, request) {
-            Connecting::Done(Ok(handler)) => {
-                let mut joined = Joined {
-                    socket,
-                    max_attachments,
-                    stage: Stage::Deciding(Vec::new()),
-                };
-                joined.welcome(namespace, handler);
-                state.joined.push(joined);
-                state.connects.refused = 0;
-            }
-            Connecting::Done(Err(refusal)) => {
-                socket.go();
-                self.refuse(state, namespace.name(), &refusal);
-            }
-            Connecting::Later(decision) => {
-                let key = socket.key();
-                state.joined.push(Joined {
-                    socket,
-                    max_attachments,
-                    stage: Stage::Deciding(Vec::new()),
-                });
-                let (this, namespace) = (self.this.clone(), namespace.clone());
-                tokio::spawn(async move {
-                    let decision = decision.await;
-                    if let Some(client) = this.upgrade() {
-                        client.decided(&namespace, key, decision);
-                    }
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// A CONNECT that took its time is decided.
-    fn decided(&self, namespace: &Namespace, key: u64, decision: Decision) {
-        let mut state = self.state.lock();
-        let Some(at) = state
-            .joined
-            .iter()
-            .position(|joined| joined.socket.key() == key)
-        else {
-            // The session ended meanwhile. A handler that was made is told so.
-            if let Ok(mut handler) = decision {
-                handler.disconnected(DisconnectReason::Closed(CloseReason::TransportClose));
-            }
-            return;
-        };
-        match decision {
-            Err(refusal) => {
-                let joined = state.joined.remove(at);
-                joined.socket.go();
-                self.refuse(&mut state, namespace.name(), &refusal);
-            }
-            Ok(handler) => {
-                let waiting = state.joined[at].welcome(namespace, handler);
-                state.connects.refused = 0;
-                for Waiting { text, attached, .. } in waiting {
-                    let heard = decode(&text)
-                        .and_then(|packet| self.complete(&mut state, &text, &packet, attached));
-                    if let Err(reason) = heard {
-                        return self.connection.close(reason);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Refuses a CONNECT. A client that goes on regardless loses its session.
-    fn refuse(&self, state: &mut State, namespace: &str, refusal: &Refusal) {
-        let header = Header {
-            kind: Kind::ConnectError,
-            namespace,
-            ack_id: None,
-            attachments: 0,
-        };
-        match encode::packet(header, Some(refusal)) {
-            Ok(frame) => drop(self.connection.send(frame)),
-            Err(error) => tracing::error!(%error, "a refusal could not be encoded"),
-        }
-        state.connects.refused += 1;
-        if state.connects.refused >= REFUSED_CONNECTS {
-            self.connection.close(CloseReason::TransportError);
-        }
-    }
 }
 
 /// Reads a packet.
-fn decode(text: &str) -> Result<Packet<'_>, CloseReason> {
+pub(super) fn decode(text: &str) -> Result<Packet<'_>, CloseReason> {
     Packet::decode(text).map_err(|error| {
         tracing::debug!(%error, "a client sent what is no packet");
         CloseReason::ParseError
     })
 }
 
-impl Joined {
-    /// Tells the client that it is connected, and the handler. Gives back what waited for that.
-    fn welcome(
-        &mut self,
-        namespace: &Namespace,
-        mut handler: Box<dyn SocketHandler>,
-    ) -> Vec<Waiting> {
-        namespace.insert(&self.socket);
-        let header = Header {
-            kind: Kind::Connect,
-            namespace: namespace.name(),
-            ack_id: None,
-            attachments: 0,
-        };
-        let id = self.socket.id();
-        match encode::packet(
-            header,
-            Some(&Connected {
-                sid: id.as_str(),
-                pid: handler.private_id(),
-            }),
-        ) {
-            Ok(frame) => drop(self.socket.connection().send(frame)),
-            Err(error) => tracing::error!(%error, "a CONNECT could not be encoded"),
-        }
-        handler.connected();
-        match std::mem::replace(&mut self.stage, Stage::Joined(handler)) {
-            Stage::Deciding(waiting) => waiting,
-            Stage::Joined(_) => Vec::new(),
-        }
-    }
-}
-
 impl State {
-    fn find(&mut self, namespace: &str) -> Option<&mut Joined> {
+    pub(super) fn find(&mut self, namespace: &str) -> Option<&mut Joined> {
         self.joined
             .iter_mut()
             .find(|joined| joined.socket.namespace().name() == namespace)
@@ -471,7 +242,7 @@ impl State {
         self.find(packet.namespace).ok_or(CloseReason::ParseError)
     }
 
-    fn prune(&mut self) {
+    pub(super) fn prune(&mut self) {
         self.joined.retain(|joined| {
             let gone = joined.socket.is_gone();
             if let (true, Stage::Joined(handler)) = (gone, &mut joined.stage) {

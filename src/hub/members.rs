@@ -1,4 +1,4 @@
-//! The sockets of one room.
+//! The sockets of one group.
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -9,7 +9,7 @@ use super::socket::{Socket, SocketKey};
 /// all may go at once.
 const FEW: usize = 16;
 
-/// The sockets of a room, in no order.
+/// The sockets of a group, in no order.
 pub(super) enum Members {
     /// Nearly always one.
     Few(SmallVec<[Socket; 1]>),

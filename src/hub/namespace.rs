@@ -1,24 +1,33 @@
-//! One namespace: its sockets, and the rooms they are in.
+//! One namespace: its sockets, and the groups they are in.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockReadGuard};
 use rustc_hash::FxHashMap;
-use serde::Serialize;
+use smallvec::smallvec;
 
-use super::encode;
+use super::broadcast::Broadcast;
 use super::members::Members;
 use super::socket::{Socket, SocketKey};
-use crate::transport::Frame;
 
-/// A fan-out group of a namespace. It is there while a socket is in it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Room {
-    /// One of a family: `Numbered("user", 7)`.
-    Numbered(&'static str, u64),
-    /// Any name.
-    Named(Arc<str>),
+/// A fan-out group of a namespace, which Socket.IO calls a room. It exists while a socket is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Group {
+    family: &'static str,
+    number: u64,
+}
+
+impl Group {
+    /// The group of this number in a family: `("user", 7)`.
+    pub const fn new(family: &'static str, number: u64) -> Self {
+        Self { family, number }
+    }
+
+    /// The family that it is of.
+    pub const fn family(&self) -> &'static str {
+        self.family
+    }
 }
 
 /// A namespace. Cheap to clone.
@@ -30,8 +39,8 @@ pub struct Namespace {
 struct Inner {
     name: String,
     sockets: RwLock<FxHashMap<SocketKey, Socket>>,
-    /// A keyed hash: a room's name may come from a client.
-    rooms: RwLock<HashMap<Room, Members>>,
+    /// A keyed hash: a group's number may be chosen by a client.
+    groups: RwLock<HashMap<Group, Members>>,
 }
 
 impl Namespace {
@@ -40,7 +49,7 @@ impl Namespace {
         let inner = Inner {
             name: name.to_owned(),
             sockets: RwLock::default(),
-            rooms: RwLock::default(),
+            groups: RwLock::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -52,12 +61,12 @@ impl Namespace {
         &self.inner.name
     }
 
-    /// How many sockets are connected.
+    /// Returns how many sockets are connected.
     pub fn len(&self) -> usize {
         self.inner.sockets.read().len()
     }
 
-    /// Whether no socket is connected.
+    /// Returns whether no socket is connected.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -67,22 +76,23 @@ impl Namespace {
         self.inner.sockets.read().get(&key).cloned()
     }
 
-    /// All sockets of a room.
-    pub fn to(&self, room: Room) -> Broadcast<'_> {
-        Broadcast {
-            namespace: self,
-            room,
-            except: None,
-            sequence: None,
-        }
+    /// All sockets of a group.
+    pub fn to(&self, group: Group) -> Broadcast<'_> {
+        Broadcast::new(self, smallvec![group])
     }
 
-    /// Asks the handler of every socket to look whether it may stay. They hear of it from another task.
-    pub fn nudge_all(&self) {
-        let sockets: Vec<Socket> = self.inner.sockets.read().values().cloned().collect();
-        if !sockets.is_empty() {
-            tokio::spawn(async move { sockets.iter().for_each(Socket::nudge_now) });
-        }
+    /// All sockets of several groups, which have none in common.
+    pub fn to_each(&self, groups: impl IntoIterator<Item = Group>) -> Broadcast<'_> {
+        Broadcast::new(self, groups.into_iter().collect())
+    }
+
+    /// Has the handler of every socket put it out if it may no longer stay. They are called from another task.
+    pub fn revalidate_all(&self) {
+        revalidate(self.inner.sockets.read().values().cloned().collect());
+    }
+
+    pub(super) fn groups(&self) -> RwLockReadGuard<'_, HashMap<Group, Members>> {
+        self.inner.groups.read()
     }
 
     pub(super) fn insert(&self, socket: &Socket) {
@@ -96,117 +106,31 @@ impl Namespace {
         self.inner.sockets.write().remove(&key);
     }
 
-    pub(super) fn join(&self, socket: &Socket, room: &Room) {
+    pub(super) fn join(&self, socket: &Socket, group: Group) {
         self.inner
-            .rooms
+            .groups
             .write()
-            .entry(room.clone())
+            .entry(group)
             .or_default()
             .add(socket);
     }
 
-    pub(super) fn leave<'a>(&self, key: SocketKey, rooms: impl IntoIterator<Item = &'a Room>) {
-        let mut members = self.inner.rooms.write();
-        for room in rooms {
-            if let Some(sockets) = members.get_mut(room) {
-                sockets.remove(key);
-                if sockets.is_empty() {
-                    members.remove(room);
+    pub(super) fn leave<'a>(&self, key: SocketKey, groups: impl IntoIterator<Item = &'a Group>) {
+        let mut all = self.inner.groups.write();
+        for group in groups {
+            if let Some(members) = all.get_mut(group) {
+                members.remove(key);
+                if members.is_empty() {
+                    all.remove(group);
                 }
             }
         }
     }
 }
 
-/// The sockets of a room, to be told something.
-pub struct Broadcast<'a> {
-    namespace: &'a Namespace,
-    room: Room,
-    except: Option<SocketKey>,
-    sequence: Option<u64>,
-}
-
-impl Broadcast<'_> {
-    /// Leaves one socket out.
-    pub fn except(mut self, socket: Option<SocketKey>) -> Self {
-        self.except = socket;
-        self
-    }
-
-    /// Says where what is told stands in an order of the application's: a socket that is being continued may have been told
-    /// of it already. See [`Socket::release`].
-    pub fn sequenced(mut self, sequence: u64) -> Self {
-        self.sequence = Some(sequence);
-        self
-    }
-
-    /// Asks the handler of each to look whether it may stay. They hear of it from another task.
-    pub fn nudge(self) {
-        let sockets: Vec<Socket> = {
-            let rooms = self.namespace.inner.rooms.read();
-            let sockets = rooms.get(&self.room).into_iter().flat_map(Members::iter);
-            let others = sockets.filter(|socket| Some(socket.key()) != self.except);
-            others.cloned().collect()
-        };
-        if !sockets.is_empty() {
-            tokio::spawn(async move { sockets.iter().for_each(Socket::nudge_now) });
-        }
-    }
-
-    /// Emits an event to each: encoded once, and not at all where nobody is there. `args` is written as a JSON array,
-    /// so a tuple, an array or a slice.
-    pub fn emit<A: Serialize + ?Sized>(self, name: &str, args: &A) {
-        self.emit_forms(name, args, None::<&A>);
-    }
-
-    /// Emits an event to each: with `further` arguments, and with `plain` ones to sockets that take no more. Each form is
-    /// encoded at most once.
-    pub fn emit_further<F, P>(self, name: &str, further: &F, plain: &P)
-    where
-        F: Serialize + ?Sized,
-        P: Serialize + ?Sized,
-    {
-        self.emit_forms(name, further, Some(plain));
-    }
-
-    fn emit_forms<F, P>(self, name: &str, further: &F, plain: Option<&P>)
-    where
-        F: Serialize + ?Sized,
-        P: Serialize + ?Sized,
-    {
-        let rooms = self.namespace.inner.rooms.read();
-        let Some(sockets) = rooms.get(&self.room) else {
-            return;
-        };
-        let mut sockets = sockets
-            .iter()
-            .filter(|socket| Some(socket.key()) != self.except)
-            .peekable();
-        let namespace = self.namespace.name();
-        let mut frames: [Option<Frame>; 2] = [None, None];
-        while let Some(socket) = sockets.next() {
-            let plain = plain.filter(|_| socket.is_plain());
-            let encoded = &mut frames[usize::from(plain.is_some())];
-            // The last one takes it.
-            let frame = match encoded.take() {
-                Some(frame) => frame,
-                None => {
-                    let frame = match plain {
-                        Some(plain) => encode::event(namespace, name, plain, None, 0),
-                        None => encode::event(namespace, name, further, None, 0),
-                    };
-                    match frame {
-                        Ok(frame) => frame,
-                        Err(error) => {
-                            return tracing::error!(%error, name, "an event could not be encoded");
-                        }
-                    }
-                }
-            };
-            if sockets.peek().is_some() {
-                *encoded = Some(frame.clone());
-            }
-            socket.hear(frame, self.sequence);
-        }
+/// Has the handlers of these sockets put them out if they may no longer stay, from a task of its own.
+pub(super) fn revalidate(sockets: Vec<Socket>) {
+    if !sockets.is_empty() {
+        tokio::spawn(async move { sockets.iter().for_each(Socket::revalidate_now) });
     }
 }

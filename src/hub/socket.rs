@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use super::ack::{AckError, AckReply, Awaited};
 use super::client::Client;
 use super::encode;
-use super::namespace::{Namespace, Room};
+use super::namespace::{Group, Namespace, revalidate};
 use crate::budget::Share;
 use crate::socketio::{Header, Kind};
 use crate::transport::{CloseReason, Connection, Frame};
@@ -53,10 +53,15 @@ impl SocketId {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// The characters, each a byte.
+    pub const fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
 }
 
-/// 4 MiB of broadcasts are held for a socket that is being continued. With more, or where there is no room for them, it
-/// is closed as a slow consumer, whose client comes back: by then it has missed too much to be continued.
+/// 4 MiB of broadcasts are held for a socket that is being resumed. With more, or where there is no room for them, it
+/// is closed as a slow consumer, whose client comes back: by then it has missed too much to be resumed.
 const MAX_HELD_BYTES: usize = 4 << 20;
 
 /// Broadcasts that are held, with their sequence numbers. Boxed where it stands, since most sockets never have it.
@@ -89,7 +94,7 @@ struct Inner {
     namespace: Namespace,
     connection: Connection,
     client: Weak<Client>,
-    rooms: Mutex<SmallVec<[Room; 1]>>,
+    groups: Mutex<SmallVec<[Group; 1]>>,
     awaited: Awaited,
     /// Broadcasts that wait until the client was told what it missed, with their sequence numbers.
     held: Mutex<Option<Box<Held>>>,
@@ -109,7 +114,7 @@ impl Socket {
             namespace: namespace.clone(),
             connection,
             client,
-            rooms: Mutex::default(),
+            groups: Mutex::default(),
             awaited: Awaited::default(),
             held: Mutex::default(),
             told: AtomicU64::new(0),
@@ -148,7 +153,7 @@ impl Socket {
         self.inner.is_plain.load(Ordering::Relaxed)
     }
 
-    /// Holds back what is broadcast to it from now on, until [`Socket::release`]. So that it can join its rooms first, be
+    /// Holds back what is broadcast to it from now on, until [`Socket::release`]. So that it can join its groups first, be
     /// told by [`Socket::emit`] what its client missed, and then hear the rest, in order and once.
     pub fn hold(&self) {
         let mut held = self.inner.held.lock();
@@ -202,23 +207,23 @@ impl Socket {
         &self.inner.connection
     }
 
-    /// Joins a room. A socket that is gone joins none.
-    pub fn join(&self, room: Room) {
-        let mut rooms = self.inner.rooms.lock();
-        if !self.is_gone() && !rooms.contains(&room) {
-            self.inner.namespace.join(self, &room);
-            rooms.push(room);
+    /// Joins a group. A socket that is gone joins none.
+    pub fn join(&self, group: Group) {
+        let mut groups = self.inner.groups.lock();
+        if !self.is_gone() && !groups.contains(&group) {
+            self.inner.namespace.join(self, group);
+            groups.push(group);
         }
     }
 
-    /// Leaves every room that `which` names, in one step.
-    pub fn leave(&self, which: impl Fn(&Room) -> bool) {
-        let mut rooms = self.inner.rooms.lock();
+    /// Leaves every group that `which` names, in one step.
+    pub fn leave(&self, which: impl Fn(&Group) -> bool) {
+        let mut groups = self.inner.groups.lock();
         self.inner
             .namespace
-            .leave(self.key(), rooms.iter().filter(|room| which(room)));
-        rooms.retain(|room| !which(room));
-        rooms.shrink_to_fit();
+            .leave(self.key(), groups.iter().filter(|group| which(group)));
+        groups.retain(|group| !which(group));
+        groups.shrink_to_fit();
     }
 
     /// Emits an event. `args` is written as a JSON array, so a tuple, an array or a slice.
@@ -249,15 +254,6 @@ impl Socket {
     pub fn emit_binary<A: Serialize + ?Sized>(&self, name: &str, args: &A, attachments: &[Bytes]) {
         match encode::event(self.namespace().name(), name, args, None, attachments.len()) {
             Ok(frame) => self.send_all(frame, attachments),
-            Err(error) => tracing::error!(%error, name, "an event could not be encoded"),
-        }
-    }
-
-    /// Emits an event if it can leave at once; else it is dropped. For what the next one replaces.
-    pub fn emit_volatile<A: Serialize + ?Sized>(&self, name: &str, args: &A) {
-        match encode::event(self.namespace().name(), name, args, None, 0) {
-            Ok(frame) if !self.is_gone() => drop(self.inner.connection.send_volatile(frame)),
-            Ok(_) => {}
             Err(error) => tracing::error!(%error, name, "an event could not be encoded"),
         }
     }
@@ -333,15 +329,14 @@ impl Socket {
         }
     }
 
-    /// Asks its handler to look whether it may stay. The handler hears of it from another task.
-    pub fn nudge(&self) {
-        let socket = self.clone();
-        tokio::spawn(async move { socket.nudge_now() });
+    /// Has its handler put it out if it may no longer stay. The handler is called from another task.
+    pub fn revalidate(&self) {
+        revalidate(vec![self.clone()]);
     }
 
-    pub(super) fn nudge_now(&self) {
+    pub(super) fn revalidate_now(&self) {
         if let Some(client) = self.inner.client.upgrade() {
-            client.nudge(self.key());
+            client.revalidate(self.key());
         }
     }
 
@@ -354,13 +349,13 @@ impl Socket {
         self.inner.gone.load(Ordering::Acquire)
     }
 
-    /// Takes it out of its namespace and rooms.
+    /// Takes it out of its namespace and groups.
     pub(super) fn go(&self) {
-        // Under the lock of its rooms, so that none is joined after they are left.
-        let mut rooms = self.inner.rooms.lock();
+        // Under the lock of its groups, so that none is joined after they are left.
+        let mut groups = self.inner.groups.lock();
         self.inner.gone.store(true, Ordering::Release);
-        self.inner.namespace.leave(self.key(), rooms.iter());
-        *rooms = SmallVec::new();
+        self.inner.namespace.leave(self.key(), groups.iter());
+        *groups = SmallVec::new();
         self.inner.namespace.remove(self.key());
         self.inner.awaited.clear();
     }

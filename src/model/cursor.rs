@@ -1,7 +1,7 @@
 //! Places in a person's order of events: what a client shows to have what it missed.
 //!
-//! Both texts are sealed for one person, with the key of the era that their entry belongs to: a text that is forged,
-//! another person's, or from a history that the data file no longer has opens as nothing.
+//! A cursor is sealed for one person, with the key of the era that its entry belongs to: a text that is forged, another
+//! person's, or from a history that the data file no longer has opens as nothing.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -11,11 +11,11 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use parking_lot::RwLock;
 use serde::{Serialize, Serializer};
-use siphasher::{sip, sip128};
+use siphasher::sip;
 
 use super::UserId;
 
-/// The key that seals cursors and places.
+/// The key that seals cursors and private ids.
 pub type CursorKey = [u8; 16];
 
 /// A stretch of the log, up to the next era, and the key that seals the cursors of its entries.
@@ -54,7 +54,7 @@ impl CursorKeys {
     }
 
     /// The key for cursors of this entry; `None` where it is from before the oldest era that is kept.
-    fn of(&self, entry: u64) -> Option<CursorKey> {
+    pub(super) fn of(&self, entry: u64) -> Option<CursorKey> {
         let eras = self.0.read();
         let newest = eras.last().filter(|newest| newest.first <= entry);
         let era = newest.or_else(|| {
@@ -65,7 +65,7 @@ impl CursorKeys {
     }
 
     /// The key by which to seal, whatever is known.
-    fn to_seal(&self, entry: u64) -> CursorKey {
+    pub(super) fn to_seal(&self, entry: u64) -> CursorKey {
         // A cursor of an entry from before all eras is one that no longer opens.
         self.of(entry).unwrap_or_default()
     }
@@ -152,7 +152,7 @@ fn mac(key: &CursorKey, user: UserId, bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(super) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     // Checked first: a longer text would not fit, and a shorter one is none of ours.
     if text.len() != (N * 8).div_ceil(6) {
@@ -160,47 +160,6 @@ fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     }
     let count = BASE64_URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
     (count == N).then_some(bytes)
-}
-
-/// Where a socket stood when it first connected, by which its client may continue it. Secret: whoever shows it, with a
-/// token of the same person, is that client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// The entry whose events everybody had been told of by then.
-    pub entry: u64,
-    /// The socket's own id, 20 characters.
-    pub socket: [u8; 20],
-}
-
-impl Place {
-    /// As text for this person: 59 characters.
-    pub fn seal(&self, keys: &CursorKeys, user: UserId) -> String {
-        let mut bytes = [0; 44];
-        bytes[..8].copy_from_slice(&self.entry.to_le_bytes());
-        bytes[8..28].copy_from_slice(&self.socket);
-        let mac = wide_mac(&keys.to_seal(self.entry), user, &bytes[..28]);
-        bytes[28..].copy_from_slice(&mac.to_le_bytes());
-        BASE64_URL_SAFE_NO_PAD.encode(bytes)
-    }
-
-    /// Reads back what [`Place::seal`] sealed for this person, where its entry still has the key that it had then.
-    pub fn open(text: &str, keys: &CursorKeys, user: UserId) -> Option<Self> {
-        let bytes: [u8; 44] = decode(text)?;
-        let place = Self {
-            entry: u64::from_le_bytes(bytes[..8].try_into().ok()?),
-            socket: bytes[8..28].try_into().ok()?,
-        };
-        // Of 128 bits, of which a guess a millisecond tells nothing worth having.
-        let stated = u128::from_le_bytes(bytes[28..].try_into().ok()?);
-        (stated == wide_mac(&keys.of(place.entry)?, user, &bytes[..28])).then_some(place)
-    }
-}
-
-fn wide_mac(key: &CursorKey, user: UserId, bytes: &[u8]) -> u128 {
-    let mut hasher = sip128::SipHasher24::new_with_key(key);
-    hasher.write(&user.get().to_le_bytes());
-    hasher.write(bytes);
-    sip128::Hasher128::finish128(&hasher).as_u128()
 }
 
 #[cfg(test)]
@@ -250,19 +209,6 @@ mod tests {
     }
 
     #[test]
-    fn a_place_opens_for_its_person_alone() {
-        let place = Place {
-            entry: 9,
-            socket: *b"ABCDEFGHIJKLMNOPQRST",
-        };
-        let keys = keys(&[(0, 7)]);
-        let text = place.seal(&keys, user(3));
-        assert_eq!(Place::open(&text, &keys, user(3)), Some(place));
-        assert_eq!(Place::open(&text, &keys, user(4)), None);
-        assert_eq!(Place::open(&text[1..], &keys, user(3)), None);
-    }
-
-    #[test]
     fn a_cursor_opens_only_where_its_entry_has_the_key_that_it_had_when_it_was_given() {
         let before = keys(&[(0, 1), (10, 2), (20, 3)]);
         // Went back to entry 15, and went on from there; twice over.
@@ -277,11 +223,6 @@ mod tests {
                 assert_eq!(Cursor::open(&text, &before, user(3)), Some(cursor));
                 let opened = Cursor::open(&text, &after, user(3));
                 assert_eq!(opened, is_there_still.then_some(cursor), "{entry}");
-                let socket = *b"ABCDEFGHIJKLMNOPQRST";
-                let place = Place { entry, socket };
-                let text = place.seal(&before, user(3));
-                let opened = Place::open(&text, &after, user(3));
-                assert_eq!(opened, is_there_still.then_some(place), "{entry}");
             }
         }
     }

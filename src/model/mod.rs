@@ -7,16 +7,18 @@ mod conversation;
 mod cursor;
 mod id;
 mod message;
+mod private_id;
 mod time;
 mod user;
 mod username;
 
 pub use conversation::{ChatRead, MessageRead, Pair};
-pub use cursor::{Cursor, CursorKey, CursorKeys, Era, Place, SealedCursor};
+pub use cursor::{Cursor, CursorKey, CursorKeys, Era, SealedCursor};
 pub use id::{ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, UserId};
 pub use message::{
     ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content, row_bytes,
 };
+pub use private_id::PrivateId;
 pub use time::{Timestamp, TimestampError};
 pub use user::{MadeBy, User, UserError, check_avatar};
 pub use username::{Username, nfc};

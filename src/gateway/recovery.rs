@@ -1,9 +1,9 @@
-//! Which sockets can be continued, and by whom: each place is one socket's, or nobody's any more.
+//! Connection state recovery: which lost sockets a returning client may resume.
 //!
-//! A client that lost its connection shows the place of its socket and takes it over, with what is remembered of it; the old
-//! connection, should it still seem alive, is closed. A client that left on purpose, or was put out, has given its place up.
-//! What is known of places is lost with the process: of one that nobody here has seen, all that is known is that it was left
-//! before the start.
+//! A client that lost its connection shows the private id of its socket and takes it over, with what is remembered of it;
+//! the old connection, should it still seem alive, is closed. A client that left on purpose, or was put out, has given its
+//! socket up. What is remembered is lost with the process: of a socket from before the start, all that is known is that
+//! it was lost by then.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,25 +14,25 @@ use rustc_hash::FxHashMap;
 
 use crate::chat::Seen;
 use crate::hub::{DisconnectReason, Socket};
-use crate::model::{EntryId, Place, Timestamp, UserId};
+use crate::model::{EntryId, PrivateId, Timestamp, UserId};
 use crate::transport::CloseReason;
 
-/// 64 places that one person has left; with more, their own oldest are forgotten first, so that somebody who comes and goes
-/// all the time pushes nobody else's out.
+/// 64 lost sockets of one person; with more, their own oldest are forgotten first, so that a person who comes and goes all
+/// the time pushes out no other's.
 const MAX_LEFT_OF_PERSON: usize = 64;
 /// 256 read marks, the newest that a socket has asked for itself: it has not heard of these as an event.
 const MAX_OWN_MARKS: usize = 256;
-/// 128 KiB is remembered of the sockets that one person has left: four that watched as many people as they may. Of older
-/// ones only that they were left.
+/// 128 KiB is remembered of the lost sockets of one person: four that watched as many people as they may. Of older ones
+/// only that they were lost.
 const MAX_BYTES_OF_PERSON: usize = 128 << 10;
-/// 64 bytes for each place that may be remembered are there for what is remembered of all of them; of further ones only
-/// that they were left.
-const BYTES_A_PLACE: usize = 64;
+/// 64 bytes for each lost socket that may be known are there for what is remembered of all of them; of further ones only
+/// that they were lost.
+const BYTES_A_SOCKET: usize = 64;
 
 /// A socket's id: 120 random bits, so nobody else's.
 type Id = [u8; 20];
 
-/// What is remembered of a socket for the one that continues it.
+/// What is remembered of a socket for the one that resumes it.
 #[derive(Default)]
 pub(super) struct Memory {
     /// The entries of read marks that it has asked for, ascending.
@@ -41,7 +41,7 @@ pub(super) struct Memory {
     pub(super) watched: Vec<Subscribed>,
 }
 
-/// Somebody whose presence a socket has asked for.
+/// A person whose presence a socket has asked for.
 #[derive(Clone, Copy)]
 pub(super) struct Subscribed {
     pub(super) user: UserId,
@@ -68,10 +68,10 @@ impl Memory {
     }
 }
 
-/// A [`Memory`], shared by a socket and its place.
-pub(super) type Remembered = Arc<Mutex<Memory>>;
+/// A [`Memory`], shared by a socket and the table of sockets.
+pub(super) type SharedMemory = Arc<Mutex<Memory>>;
 
-/// How a place was left.
+/// A socket that was left.
 struct Left {
     at: Timestamp,
     user: UserId,
@@ -86,17 +86,17 @@ impl Left {
     }
 }
 
-/// A place that was taken over.
+/// A socket that was taken over.
 pub(super) struct Taken {
-    /// When its socket was left; now, where it still seemed alive.
+    /// When it was left; now, where it still seemed alive.
     pub(super) left_at: Timestamp,
     /// What is remembered of it: nothing, where it was left before the start.
-    pub(super) memory: Remembered,
+    pub(super) memory: SharedMemory,
 }
 
 #[derive(Default)]
-struct Known {
-    live: FxHashMap<Id, (Socket, Remembered)>,
+struct Sockets {
+    live: FxHashMap<Id, (Socket, SharedMemory)>,
     left: FxHashMap<Id, Left>,
     /// In the order in which they were left; with some that were taken since.
     order: VecDeque<(Timestamp, Id)>,
@@ -106,42 +106,43 @@ struct Known {
     bytes: usize,
 }
 
-/// The places of this process's sockets.
-pub(super) struct Places {
+/// The sockets of this process, alive and lost.
+pub(super) struct Recovery {
     began: Timestamp,
     window: Duration,
-    /// How many that were left are remembered, at some 300 bytes each with what is remembered of them; the oldest are
-    /// forgotten first.
+    /// How many lost sockets are known, at some 300 bytes each with what is remembered of them; the oldest are forgotten
+    /// first.
     most: usize,
-    known: Mutex<Known>,
+    sockets: Mutex<Sockets>,
 }
 
-impl Places {
-    /// None yet; one that was left longer ago than `window` cannot be taken.
+impl Recovery {
+    /// Returns a table of none yet. A socket that was left longer ago than `window` cannot be taken.
     pub(super) fn new(began: Timestamp, window: Duration, most: usize) -> Self {
         Self {
             began,
             window,
             most,
-            known: Mutex::default(),
+            sockets: Mutex::default(),
         }
     }
 
-    /// A new socket has its own place. Returns what will be remembered of it.
-    pub(super) fn open(&self, place: &Place, socket: &Socket) -> Remembered {
-        let memory = Remembered::default();
+    /// Adds a new socket. Returns what will be remembered of it.
+    pub(super) fn open(&self, id: &PrivateId, socket: &Socket) -> SharedMemory {
+        let memory = SharedMemory::default();
         let opened = (socket.clone(), Arc::clone(&memory));
-        self.known.lock().live.insert(place.socket, opened);
+        self.sockets.lock().live.insert(id.socket, opened);
         memory
     }
 
-    /// Takes a place for a socket, and closes the one that had it. `None` where it was given up or left too long ago.
-    pub(super) fn take(&self, now: Timestamp, place: &Place, socket: &Socket) -> Option<Taken> {
+    /// Has `socket` take over the one of this private id, which is closed. `None` where that was given up or left too long
+    /// ago.
+    pub(super) fn take(&self, now: Timestamp, id: &PrivateId, socket: &Socket) -> Option<Taken> {
         let (old, taken) = {
-            let mut known = self.known.lock();
-            known.forget(now, self.window, self.most);
-            let live = known.live.get(&place.socket);
-            let (left_at, memory) = match (known.left.get(&place.socket), live) {
+            let mut sockets = self.sockets.lock();
+            sockets.forget(now, self.window, self.most);
+            let live = sockets.live.get(&id.socket);
+            let (left_at, memory) = match (sockets.left.get(&id.socket), live) {
                 (Some(left), _) if left.is_given_up => return None,
                 (Some(left), _) => (left.at, None),
                 (None, Some((_, memory))) => (now, Some(Arc::clone(memory))),
@@ -150,7 +151,7 @@ impl Places {
             if now > left_at.plus(self.window) {
                 return None;
             }
-            let left = known.forget_one(&place.socket);
+            let left = sockets.forget_one(&id.socket);
             let memory = memory.unwrap_or_else(|| {
                 let memory = left.and_then(|left| left.memory);
                 Arc::new(Mutex::new(
@@ -162,7 +163,7 @@ impl Places {
                 memory: Arc::clone(&memory),
             };
             let live = (socket.clone(), memory);
-            (known.live.insert(place.socket, live), taken)
+            (sockets.live.insert(id.socket, live), taken)
         };
         if let Some((old, _)) = old {
             old.close(CloseReason::ForcedClose);
@@ -170,35 +171,35 @@ impl Places {
         Some(taken)
     }
 
-    /// A place that was taken is nobody's any more: its socket goes on as a new one.
-    pub(super) fn give_up(&self, now: Timestamp, user: UserId, place: &Place) {
-        let mut known = self.known.lock();
-        known.live.remove(&place.socket);
+    /// Gives up a socket that was taken over: the one that took it goes on as a new one.
+    pub(super) fn give_up(&self, now: Timestamp, user: UserId, id: &PrivateId) {
+        let mut sockets = self.sockets.lock();
+        sockets.live.remove(&id.socket);
         let left = Left {
             at: now,
             user,
             is_given_up: true,
             memory: None,
         };
-        known.put(place.socket, left, self.most);
+        sockets.put(id.socket, left, self.most);
     }
 
-    /// A socket is gone, that watched these. What another has taken over meanwhile stays that one's.
+    /// Notes that a socket is gone, which watched these. What another has taken over meanwhile stays that one's.
     pub(super) fn leave(
         &self,
         now: Timestamp,
         user: UserId,
-        place: &Place,
+        id: &PrivateId,
         socket: &Socket,
         reason: DisconnectReason,
         watched: Vec<Subscribed>,
     ) {
-        let mut known = self.known.lock();
-        let has_it = |live: &(Socket, Remembered)| live.0.key() == socket.key();
-        if !known.live.get(&place.socket).is_some_and(has_it) {
+        let mut sockets = self.sockets.lock();
+        let has_it = |live: &(Socket, SharedMemory)| live.0.key() == socket.key();
+        if !sockets.live.get(&id.socket).is_some_and(has_it) {
             return;
         }
-        let Some((_, memory)) = known.live.remove(&place.socket) else {
+        let Some((_, memory)) = sockets.live.remove(&id.socket) else {
             return;
         };
         let is_given_up = !matches!(reason, DisconnectReason::Closed(_));
@@ -210,12 +211,12 @@ impl Places {
             is_given_up,
             memory: Some(memory).filter(|memory| !is_given_up && memory.bytes() > 0),
         };
-        known.put(place.socket, left, self.most);
-        known.forget(now, self.window, self.most);
+        sockets.put(id.socket, left, self.most);
+        sockets.forget(now, self.window, self.most);
     }
 }
 
-impl Known {
+impl Sockets {
     fn put(&mut self, id: Id, left: Left, most: usize) {
         let (at, user) = (left.at, left.user);
         self.bytes += left.bytes();
@@ -236,7 +237,7 @@ impl Known {
                 continue;
             };
             bytes += left.bytes();
-            if bytes > MAX_BYTES_OF_PERSON || self.bytes > most * BYTES_A_PLACE {
+            if bytes > MAX_BYTES_OF_PERSON || self.bytes > most * BYTES_A_SOCKET {
                 bytes -= left.bytes();
                 self.bytes -= left.bytes();
                 left.memory = None;
@@ -313,42 +314,45 @@ mod tests {
         }
     }
 
-    /// Connecting and disconnecting in turn pushed the places of others out, after which they could not come back.
+    /// Connecting and disconnecting in turn pushed the sockets of others out, after which they could not come back.
     #[test]
-    fn somebody_who_comes_and_goes_all_the_time_pushes_only_their_own_places_out() {
-        let mut known = Known::default();
-        known.put(id(0), left(0, user(2), 500), MOST);
+    fn somebody_who_comes_and_goes_all_the_time_pushes_only_their_own_sockets_out() {
+        let mut sockets = Sockets::default();
+        sockets.put(id(0), left(0, user(2), 500), MOST);
         let turns = 5_000;
         for turn in 1..=turns {
-            known.put(id(turn), left(turn, user(1), 500), MOST);
-            known.forget(Timestamp::from_ms(turn), WINDOW, MOST);
+            sockets.put(id(turn), left(turn, user(1), 500), MOST);
+            sockets.forget(Timestamp::from_ms(turn), WINDOW, MOST);
         }
-        assert!(known.left[&id(0)].memory.is_some(), "another person's");
-        assert_eq!(known.left.len(), 1 + MAX_LEFT_OF_PERSON);
-        assert!(known.left.contains_key(&id(turns)), "the newest of theirs");
+        assert!(sockets.left[&id(0)].memory.is_some(), "another person's");
+        assert_eq!(sockets.left.len(), 1 + MAX_LEFT_OF_PERSON);
         assert!(
-            known.order.len() <= 3 * MAX_LEFT_OF_PERSON,
+            sockets.left.contains_key(&id(turns)),
+            "the newest of theirs"
+        );
+        assert!(
+            sockets.order.len() <= 3 * MAX_LEFT_OF_PERSON,
             "{}",
-            known.order.len()
+            sockets.order.len()
         );
         let most = MAX_BYTES_OF_PERSON + left(0, user(2), 500).bytes();
-        assert!(known.bytes <= most, "{}", known.bytes);
-        assert!(known.left[&id(turns)].memory.is_some());
+        assert!(sockets.bytes <= most, "{}", sockets.bytes);
+        assert!(sockets.left[&id(turns)].memory.is_some());
         assert!(
-            known.left[&id(turns - 60)].memory.is_none(),
+            sockets.left[&id(turns - 60)].memory.is_none(),
             "an older one of theirs"
         );
-        known.forget(Timestamp::from_ms(turns).plus(WINDOW * 2), WINDOW, MOST);
+        sockets.forget(Timestamp::from_ms(turns).plus(WINDOW * 2), WINDOW, MOST);
         assert_eq!(
-            (known.left.len(), known.people.len(), known.bytes),
+            (sockets.left.len(), sockets.people.len(), sockets.bytes),
             (0, 0, 0)
         );
-        assert!(known.order.is_empty());
+        assert!(sockets.order.is_empty());
     }
 
     #[test]
-    fn what_is_remembered_of_all_has_a_bound_and_so_have_the_places() {
-        let mut known = Known::default();
+    fn what_is_remembered_of_all_has_a_bound_and_so_have_the_sockets() {
+        let mut sockets = Sockets::default();
         for person in 1..=MOST as u64 + 100 {
             // Some fill what all may have.
             let watched = if (1_000..2_500).contains(&person) {
@@ -356,38 +360,38 @@ mod tests {
             } else {
                 0
             };
-            known.put(id(person), left(person, user(person), watched), MOST);
-            known.forget(Timestamp::from_ms(person), WINDOW, MOST);
-            assert!(known.bytes <= MOST * BYTES_A_PLACE);
+            sockets.put(id(person), left(person, user(person), watched), MOST);
+            sockets.forget(Timestamp::from_ms(person), WINDOW, MOST);
+            assert!(sockets.bytes <= MOST * BYTES_A_SOCKET);
         }
-        assert!(known.bytes > MOST * BYTES_A_PLACE / 2);
-        assert_eq!(known.left.len(), MOST);
+        assert!(sockets.bytes > MOST * BYTES_A_SOCKET / 2);
+        assert_eq!(sockets.left.len(), MOST);
         assert!(
-            !known.left.contains_key(&id(100)),
+            !sockets.left.contains_key(&id(100)),
             "the oldest are forgotten first"
         );
     }
 
     #[test]
-    fn a_place_that_is_taken_and_left_again_is_remembered_as_it_was_left_last() {
-        let mut known = Known::default();
+    fn a_socket_that_is_taken_and_left_again_is_remembered_as_it_was_left_last() {
+        let mut sockets = Sockets::default();
         for at in 0..1_000 {
-            known.put(id(1), left(at, user(1), 1), MOST);
-            assert_eq!(known.left[&id(1)].at, Timestamp::from_ms(at));
+            sockets.put(id(1), left(at, user(1), 1), MOST);
+            assert_eq!(sockets.left[&id(1)].at, Timestamp::from_ms(at));
             if at < 999 {
-                assert!(known.forget_one(&id(1)).is_some());
+                assert!(sockets.forget_one(&id(1)).is_some());
             }
         }
-        known.forget(
+        sockets.forget(
             Timestamp::from_ms(998)
                 .plus(WINDOW)
                 .plus(Duration::from_millis(1)),
             WINDOW,
             MOST,
         );
-        assert!(known.left.contains_key(&id(1)));
-        assert!(known.order.len() <= 2 * 2 + 64);
-        assert_eq!(known.people[&user(1)].len(), 1);
+        assert!(sockets.left.contains_key(&id(1)));
+        assert!(sockets.order.len() <= 2 * 2 + 64);
+        assert_eq!(sockets.people[&user(1)].len(), 1);
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! The verbs that read: pages of chats and messages, and what a person missed.
+
+use std::time::Duration;
+
+use super::{Chat, ChatError};
+use crate::model::{Cursor, Message, MessageId, Timestamp, UserId};
+use crate::store::{HistoryQuery, HistoryRow, Missed, Page, Recent};
+
+/// What a person missed.
+#[derive(Debug)]
+pub struct CatchUp {
+    /// The changes, oldest first.
+    pub missed: Vec<Missed>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// The newest change there was, whoever it concerned.
+    pub newest: u64,
+}
+
+impl Chat {
+    /// The messages of two people, ascending by id.
+    pub async fn history(
+        &self,
+        user: UserId,
+        peer: UserId,
+        query: HistoryQuery,
+    ) -> Result<Page<HistoryRow>, ChatError> {
+        Ok(self
+            .store
+            .read(move |snapshot| snapshot.history(user, peer, query))
+            .await?)
+    }
+
+    /// A person's chats, newest first, each with its newest message.
+    pub async fn recents(
+        &self,
+        user: UserId,
+        before: Option<MessageId>,
+        limit: usize,
+    ) -> Result<Page<Recent>, ChatError> {
+        Ok(self
+            .store
+            .read(move |snapshot| snapshot.recents(user, before, limit))
+            .await?)
+    }
+
+    /// About how many chats a person has.
+    pub fn chats(&self, user: UserId) -> usize {
+        self.store.chats(user)
+    }
+
+    /// A person's unread messages, ascending by id, and how many there are in all.
+    pub async fn unread(
+        &self,
+        user: UserId,
+        after: Option<MessageId>,
+        limit: usize,
+    ) -> Result<(Page<Message>, u64), ChatError> {
+        Ok(self
+            .store
+            .read(move |snapshot| snapshot.unread(user, after, limit))
+            .await?)
+    }
+
+    /// What a person missed after this cursor, oldest first, as whole changes: events of the first that the cursor already
+    /// stands after are the caller's to leave out. Fails with [`ChatError::CursorExpired`] where the first of them is
+    /// older than the recovery window, or where they are too many.
+    pub async fn missed(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        since: Cursor,
+        limit: usize,
+    ) -> Result<CatchUp, ChatError> {
+        let (page, newest) = self
+            .store
+            .read(move |snapshot| snapshot.missed(user, since.entry, limit))
+            .await?;
+        let page = page.ok_or(ChatError::CursorExpired)?;
+        let until = now.as_ms().saturating_sub(
+            u64::try_from(self.rules.recovery_window.as_millis()).unwrap_or(u64::MAX),
+        );
+        let mut missed = page
+            .rows
+            .iter()
+            .filter(|missed| missed.entry.get() > since.entry);
+        if since.entry > newest || missed.next().is_some_and(|first| first.at.as_ms() < until) {
+            return Err(ChatError::CursorExpired);
+        }
+        Ok(CatchUp {
+            missed: page.rows,
+            has_more: page.has_more,
+            newest,
+        })
+    }
+
+    /// How long what a person missed can be told of.
+    pub fn recovery_window(&self) -> Duration {
+        self.rules.recovery_window
+    }
+}

@@ -1,0 +1,26 @@
+//! What an operator decides about talk.
+
+use std::time::Duration;
+
+use crate::model::DEFAULT_MAX_MESSAGE_CHARS;
+
+/// What an operator decides about talk.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// The longest message, in characters.
+    pub max_message_chars: usize,
+    /// How long what a person missed can be told of.
+    pub recovery_window: Duration,
+}
+
+/// 24 hours: who was away for longer opens their chats afresh.
+pub const DEFAULT_RECOVERY_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            max_message_chars: DEFAULT_MAX_MESSAGE_CHARS,
+            recovery_window: DEFAULT_RECOVERY_WINDOW,
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! One socket of a person: whether its token still holds, and its events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::door::Door;
+use super::groups::user_group;
+use super::payload::{binary_key, payload};
+use super::recovery::SharedMemory;
+use super::reply::Reply;
+use crate::accounts::{AccountError, Caller, Grant};
+use crate::contract::{CHAT_ERROR, ChatErrorEvent, ClientEvent, Code, Command, Fields, Refusal};
+use crate::hub::{DisconnectReason, Event, Socket, SocketHandler};
+use crate::limits::{Key, Kind};
+use crate::model::{Origin, PrivateId, Timestamp, UserId};
+use crate::transport::{CloseReason, Frame};
+
+/// 100 ms between `chat_error` and the end of the transport. A polling client that finds both in one answer is
+/// disconnected before it looks at the event, and hears of it only after it has come back.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// One socket of a person.
+pub(super) struct ChatSocket {
+    pub(super) door: Arc<Door>,
+    pub(super) socket: Socket,
+    pub(super) user: UserId,
+    grant: Grant,
+    /// When its token is to be checked again.
+    due: Timestamp,
+    /// Its client was told that the token has expired.
+    is_expired: bool,
+    /// How it can be resumed, and what is remembered then; `None` where its client takes no cursors.
+    recovery: Option<(PrivateId, SharedMemory)>,
+    /// Its person was counted as present: a session may end while its CONNECT is decided.
+    is_present: bool,
+    /// How many people it watches.
+    pub(super) subscriptions: usize,
+    /// Whom it has told last that its person is typing.
+    pub(super) typing_to: SmallVec<[UserId; 1]>,
+    /// What it is told first, where it resumes another.
+    resumed: Option<Box<Resumed>>,
+}
+
+/// What a resumed socket is told first.
+pub(super) struct Resumed {
+    /// What its client missed.
+    pub(super) events: Vec<Frame>,
+    /// The newest entry of which these tell.
+    pub(super) newest: u64,
+    /// When the lost socket was left.
+    pub(super) left_at: Timestamp,
+}
+
+impl ChatSocket {
+    pub(super) fn new(
+        door: Arc<Door>,
+        socket: Socket,
+        caller: &Caller,
+        recovery: Option<(PrivateId, SharedMemory)>,
+        resumed: Option<Box<Resumed>>,
+    ) -> Self {
+        Self {
+            door,
+            socket,
+            user: caller.user.id,
+            grant: caller.grant,
+            due: caller.grant.refused_from,
+            is_expired: false,
+            recovery,
+            is_present: false,
+            subscriptions: 0,
+            typing_to: SmallVec::new(),
+            resumed,
+        }
+    }
+
+    pub(super) fn memory(&self) -> Option<SharedMemory> {
+        let (_, memory) = self.recovery.as_ref()?;
+        Some(Arc::clone(memory))
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.door.verbs.clock)()
+    }
+
+    pub(super) fn origin(&self) -> Option<Origin> {
+        Some(Origin(self.socket.key()))
+    }
+
+    /// Puts the socket out if its token holds no longer. One whose token has expired loses its transport, so that a
+    /// stock client comes back with a fresh one; one that was revoked, or whose account is disabled, stays out.
+    fn stay_or_go(&mut self) {
+        let now = self.now();
+        let Err(error) = self.door.verbs.accounts.check(now, &self.grant) else {
+            return self.check_again(self.grant.refused_from);
+        };
+        if error == AccountError::TokenExpired && self.is_expired {
+            return self.socket.close(CloseReason::ForcedClose);
+        }
+        let last_words = ChatErrorEvent {
+            event: "connect",
+            refusal: &Refusal::from(&error),
+            client_id: None,
+        };
+        self.socket.emit(CHAT_ERROR.name, &(last_words,));
+        match error {
+            AccountError::TokenExpired => {
+                self.is_expired = true;
+                self.check_again(now.plus(LAST_WORDS));
+            }
+            _ => self.socket.disconnect(),
+        }
+    }
+
+    fn check_again(&mut self, at: Timestamp) {
+        self.door.expiry.forget(self.due, &self.socket);
+        self.due = at;
+        self.door.expiry.watch(at, &self.socket);
+    }
+
+    /// Refuses what is too much of its kind. What is no event of the contract's counts as a request.
+    fn allow(&self, event: Option<ClientEvent>) -> Result<(), Refusal> {
+        let kind = match event {
+            Some(ClientEvent::SendMessage) => Kind::Messages,
+            Some(ClientEvent::Typing) => Kind::Typing,
+            _ => Kind::Requests,
+        };
+        if self.is_expired {
+            return Err(AccountError::TokenExpired.into());
+        }
+        Ok(self.door.verbs.limits.check(kind, Key::User(self.user))?)
+    }
+
+    /// Calls the verb of an event. A payload that does not fit comes back, with where to answer.
+    fn act(
+        &mut self,
+        event: ClientEvent,
+        fields: &Fields<'_>,
+        reply: Reply,
+    ) -> Result<(), (Refusal, Reply)> {
+        match event.decode(fields) {
+            Ok(Command::Send(new)) => self.send(new, reply),
+            Ok(Command::MarkRead { message_id, reader }) => {
+                if reader.is_some_and(|reader| reader != self.user) {
+                    let refusal = Refusal::new(Code::Forbidden, "user_id must be your own");
+                    return Err((refusal, reply));
+                }
+                self.mark_read(message_id, reply);
+            }
+            Ok(Command::MarkChatRead(read)) => self.mark_chat_read(&read, reply),
+            Ok(Command::Typing(typing)) => self.typing(&typing, reply),
+            Ok(Command::Watch(watched)) => return self.watch(watched.user_ids, reply),
+            Err(error) => return Err((error.into(), reply)),
+        }
+        Ok(())
+    }
+}
+
+impl SocketHandler for ChatSocket {
+    fn private_id(&self) -> Option<String> {
+        let (id, _) = self.recovery.as_ref()?;
+        Some(id.seal(self.door.verbs.chat.cursor_keys(), self.user))
+    }
+
+    fn connected(&mut self) {
+        self.socket.join(user_group(self.user));
+        match self.resumed.take() {
+            None => self.socket.release(0),
+            Some(resumed) => {
+                self.socket.send_encoded(resumed.events);
+                self.socket.release(resumed.newest);
+                self.watch_again(resumed.left_at);
+            }
+        }
+        self.is_present = true;
+        self.door.attendance.came(self.now(), self.user);
+        // A token that was revoked while the socket joined was not found among those who had.
+        self.stay_or_go();
+    }
+
+    fn revalidate(&mut self) {
+        self.stay_or_go();
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        let known = ClientEvent::named(event.name);
+        let reply = Reply::new(&self.socket, known, event.ack);
+        let done = match (self.allow(known), known) {
+            (Err(refusal), _) => Err((refusal, reply)),
+            (Ok(()), Some(known)) => match payload(event.args) {
+                Ok(fields) => self.act(known, &fields, reply),
+                Err(error) => Err((error.into(), reply)),
+            },
+            (Ok(()), None) => Err((Refusal::invalid("unknown event"), reply)),
+        };
+        if let Err((refusal, reply)) = done {
+            reply.fail_event(&refusal, event.args);
+        }
+    }
+
+    fn refused(&mut self, event: Event<'_>) {
+        let known = ClientEvent::named(event.name);
+        let refusal = match self.allow(known) {
+            Ok(()) => Refusal::invalid(match binary_key(event.args) {
+                Some(key) => format!("{key} must not be binary data"),
+                None => "binary data is not taken here".to_owned(),
+            }),
+            Err(refusal) => refusal,
+        };
+        Reply::new(&self.socket, known, event.ack).fail_event(&refusal, event.args);
+    }
+
+    fn disconnected(&mut self, reason: DisconnectReason) {
+        tracing::debug!(user = %self.user, ?reason, "socket disconnected");
+        self.door.expiry.forget(self.due, &self.socket);
+        let now = self.now();
+        let watched = self.heard(reason);
+        if let Some((id, _)) = &self.recovery {
+            let recovery = &self.door.recovery;
+            recovery.leave(now, self.user, id, &self.socket, reason, watched);
+        }
+        self.unwatch();
+        if self.is_present {
+            self.door.attendance.went(now, self.user);
+        }
+        self.stop_typing();
+    }
+}

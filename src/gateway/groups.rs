@@ -1,0 +1,21 @@
+//! The groups of sockets that are told together.
+
+use crate::hub::Group;
+use crate::model::UserId;
+
+const PRESENCE: &str = "presence";
+
+/// The sockets of a person.
+pub(super) fn user_group(user: UserId) -> Group {
+    Group::new("user", user.get())
+}
+
+/// The sockets that asked to hear of a person's coming and going.
+pub(super) fn presence_group(user: UserId) -> Group {
+    Group::new(PRESENCE, user.get())
+}
+
+/// Returns whether a group is one of [`presence_group`].
+pub(super) fn is_presence(group: &Group) -> bool {
+    group.family() == PRESENCE
+}

@@ -1,0 +1,142 @@
+//! How a socket begins: afresh, or as one that was lost, by telling its client what it missed.
+
+use std::sync::Arc;
+
+use super::chat_socket::{ChatSocket, Resumed};
+use super::door::Door;
+use super::groups::user_group;
+use super::recovery::Taken;
+use crate::accounts::Caller;
+use crate::chat::{CatchUp, ChatError};
+use crate::contract::updates_of;
+use crate::hub::{Socket, SocketHandler, SocketId};
+use crate::metrics::METRICS;
+use crate::model::{Cursor, EntryId, PrivateId, Timestamp, UserId};
+use crate::transport::Frame;
+
+/// The changes of which a client that comes back is told at once. With more it is a new socket, whose client reads its
+/// chats afresh.
+const MAX_CHANGES: usize = 2_000;
+/// 4 MiB: the same in bytes as they are sent, a quarter of what may wait for one client. So much has room for certain,
+/// since that is asked for first: a client that was told of what did not fit would come back for it again and again.
+const MAX_BYTES: usize = 4 << 20;
+
+/// A lost socket that was taken over, to be resumed.
+pub(super) struct Lost {
+    id: PrivateId,
+    /// The last event that its client had.
+    since: Cursor,
+    taken: Taken,
+}
+
+impl Lost {
+    /// Takes over the lost socket of this private id, for `socket`, if the person may. From then on `socket` takes the
+    /// events of its person, but holds them.
+    pub(super) fn find(
+        door: &Door,
+        now: Timestamp,
+        socket: &Socket,
+        user: UserId,
+        pid: &str,
+        offset: Option<&str>,
+    ) -> Option<Self> {
+        let chat = &door.verbs.chat;
+        let id = chat.open_private_id(pid, user)?;
+        let first = Cursor::through(id.entry);
+        let since = match offset {
+            // It had no event yet.
+            None => first,
+            // It may be from before this socket, which began afresh.
+            Some(offset) => chat.open_cursor(offset, user)?.max(first),
+        };
+        let taken = door.recovery.take(now, &id, socket)?;
+        socket.hold();
+        socket.join(user_group(user));
+        Some(Self { id, since, taken })
+    }
+
+    /// Returns the events that a client missed, but for the read marks that it has asked for itself; `None` where there
+    /// is no room for them.
+    fn encode(
+        &self,
+        door: &Door,
+        socket: &Socket,
+        user: UserId,
+        missed: &CatchUp,
+    ) -> Option<Vec<Frame>> {
+        let keys = door.verbs.chat.cursor_keys();
+        let mut room = MAX_BYTES.min(socket.room());
+        let is_own = |entry: EntryId| self.taken.memory.lock().has_marked(entry.get());
+        let missed = missed.missed.iter();
+        let updates = missed
+            .filter(|missed| !is_own(missed.entry))
+            .flat_map(|missed| updates_of(missed, user));
+        let mut events = Vec::new();
+        for (cursor, update) in updates.filter(|(cursor, _)| *cursor > self.since) {
+            let event = socket.encode(update.name(), &(update, cursor.seal(keys, user)))?;
+            room = room.checked_sub(event.cost())?;
+            events.push(event);
+        }
+        Some(events)
+    }
+}
+
+/// Returns the handler of a new socket.
+pub(super) fn start(door: Arc<Door>, socket: Socket, caller: &Caller) -> Box<dyn SocketHandler> {
+    let recovery = (!socket.is_plain()).then(|| {
+        let id = PrivateId {
+            // Before it joins its group: what is told after this reaches it, or is missed.
+            entry: door.outbound.told(),
+            socket: *socket.id().as_bytes(),
+        };
+        let memory = door.recovery.open(&id, &socket);
+        (id, memory)
+    });
+    Box::new(ChatSocket::new(door, socket, caller, recovery, None))
+}
+
+/// Returns the handler of a socket that goes on as the one that was lost, or as a new one where too much was missed.
+pub(super) async fn resume(
+    door: Arc<Door>,
+    socket: Socket,
+    caller: &Caller,
+    lost: Lost,
+) -> Box<dyn SocketHandler> {
+    let now = (door.verbs.clock)();
+    let user = caller.user.id;
+    let chat = &door.verbs.chat;
+    let missed = chat.missed(now, user, lost.since, MAX_CHANGES).await;
+    let missed = missed.and_then(|missed| {
+        let events = match missed.has_more {
+            true => None,
+            false => lost.encode(&door, &socket, user, &missed),
+        };
+        let events = events.ok_or(ChatError::CursorExpired)?;
+        Ok((events, missed.newest))
+    });
+    let id = std::str::from_utf8(&lost.id.socket).ok();
+    let ((events, newest), id) = match (missed, id.and_then(SocketId::parse)) {
+        (Ok(missed), Some(id)) => (missed, id),
+        (missed, _) => {
+            tracing::debug!(%user, error = ?missed.err(), "a socket was not resumed");
+            door.recovery.give_up(now, user, &lost.id);
+            METRICS.events.came_back(false);
+            return start(door, socket, caller);
+        }
+    };
+    METRICS.events.came_back(true);
+    socket.continue_as(id);
+    let resumed = Box::new(Resumed {
+        events,
+        newest,
+        left_at: lost.taken.left_at,
+    });
+    let recovery = Some((lost.id, lost.taken.memory));
+    Box::new(ChatSocket::new(
+        door,
+        socket,
+        caller,
+        recovery,
+        Some(resumed),
+    ))
+}

@@ -1,0 +1,98 @@
+//! The events of talk as verbs of `chat`: messages, read marks, typing.
+
+use super::chat_socket::ChatSocket;
+use super::recovery::SharedMemory;
+use super::reply::Reply;
+use crate::chat::{ChatError, SendMessage};
+use crate::contract::{
+    MarkedChatRead, MarkedRead, NewMessage, Nothing, Refusal, TypingTo, Update, WholeRead,
+};
+use crate::model::{ChatRead, EntryId, MessageId, MessageRead, UserId};
+
+/// 16 people may be told at once that one person is typing; of another one, the first is told that they have stopped.
+const MAX_TYPING_TO: usize = 16;
+
+impl ChatSocket {
+    pub(super) fn send(&self, new: NewMessage<'_>, reply: Reply) {
+        let client_id = new.client_id.clone();
+        let request = SendMessage {
+            receiver_id: new.receiver_id,
+            content: new.content.0.into(),
+            client_id: new.client_id,
+        };
+        let answer = move |result| match result {
+            Ok(message) => reply.succeed(Update::sent(&message)),
+            Err(error) => reply.fail(&Refusal::from(error), client_id.as_ref()),
+        };
+        let chat = &self.door.verbs.chat;
+        chat.send(self.now(), self.user, request, self.origin(), answer);
+    }
+
+    pub(super) fn mark_read(&self, message_id: MessageId, reply: Reply) {
+        let memory = self.memory();
+        let answer = move |result: Result<MessageRead, _>| {
+            note_own_mark(memory, result.as_ref().ok().and_then(|read| read.entry));
+            reply.answer(result, |read| MarkedRead {
+                message_id: read.message_id,
+            });
+        };
+        let chat = &self.door.verbs.chat;
+        chat.mark_read(self.now(), self.user, message_id, self.origin(), answer);
+    }
+
+    pub(super) fn mark_chat_read(&self, read: &WholeRead, reply: Reply) {
+        let memory = self.memory();
+        let answer = move |result: Result<ChatRead, _>| {
+            note_own_mark(memory, result.as_ref().ok().and_then(|read| read.entry));
+            reply.answer(result, |read| MarkedChatRead {
+                user_id: read.peer_id,
+                count: read.count,
+            });
+        };
+        let (now, origin) = (self.now(), self.origin());
+        let chat = &self.door.verbs.chat;
+        chat.mark_chat_read(now, self.user, read.user_id, read.up_to, origin, answer);
+    }
+
+    pub(super) fn typing(&mut self, typing: &TypingTo, reply: Reply) {
+        let (receiver, is_typing) = (typing.receiver_id, typing.is_typing);
+        let told = self.tell_typing(receiver, is_typing);
+        if told.is_ok() {
+            self.note_typing(receiver, is_typing);
+        }
+        reply.answer(told, |()| Nothing {});
+    }
+
+    /// Notes whom this socket has told that its person is typing, so that they hear of the end when it is gone.
+    fn note_typing(&mut self, receiver: UserId, is_typing: bool) {
+        self.typing_to.retain(|to| *to != receiver);
+        if !is_typing {
+            return;
+        }
+        if self.typing_to.len() >= MAX_TYPING_TO {
+            let first = self.typing_to.remove(0);
+            let _ = self.tell_typing(first, false);
+        }
+        self.typing_to.push(receiver);
+    }
+
+    /// Tells all who were told that its person is typing that they have stopped.
+    pub(super) fn stop_typing(&mut self) {
+        for receiver in std::mem::take(&mut self.typing_to) {
+            // An account that is gone need not hear of it.
+            let _ = self.tell_typing(receiver, false);
+        }
+    }
+
+    fn tell_typing(&self, receiver: UserId, is_typing: bool) -> Result<(), ChatError> {
+        let chat = &self.door.verbs.chat;
+        chat.typing(self.user, receiver, is_typing)
+    }
+}
+
+/// Notes that a socket has asked for a read mark, before its client is told that it is done.
+fn note_own_mark(memory: Option<SharedMemory>, entry: Option<EntryId>) {
+    if let (Some(memory), Some(entry)) = (memory, entry) {
+        memory.lock().marked(entry);
+    }
+}
