@@ -127,7 +127,7 @@ fn a_cursor_from_ahead_of_the_log_is_not_known_although_its_key_is() {
     let socket = *b"ABCDEFGHIJKLMNOPQRST";
     let texts: Vec<_> = (0..4)
         .map(|entry| {
-            let cursor = Cursor::through(entry).seal(chat.cursor_keys(), user(2));
+            let cursor = Cursor::through(entry).seal(chat.cursor_keys());
             let id = PrivateId { entry, socket }.seal(chat.cursor_keys(), user(2));
             (entry, cursor, id)
         })

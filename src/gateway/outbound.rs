@@ -12,7 +12,7 @@ use crate::chat::{Event, Listener};
 use crate::contract::{TYPING, Typing, Update};
 use crate::hub::{Namespace, SocketKey};
 use crate::metrics::METRICS;
-use crate::model::{Cursor, CursorKeys, EntryId, UserId};
+use crate::model::{Cursor, CursorKeys, EntryId, SealedCursor, UserId};
 
 /// Tells the chat's namespace what happened.
 pub struct Outbound {
@@ -37,14 +37,25 @@ impl Outbound {
         self.told.load(Ordering::Acquire)
     }
 
-    /// Tells a person of one event.
-    fn tell(&self, user: UserId, cursor: Cursor, update: &Update<'_>, except: Option<SocketKey>) {
-        let text = cursor.seal(&self.cursor_keys, user);
+    /// Tells these people of one event, in the same form.
+    fn tell(&self, users: &[UserId], at: &Stamp, update: &Update<'_>, except: Option<SocketKey>) {
         self.namespace
-            .to(user_group(user))
+            .to_each(users.iter().copied().map(user_group))
             .except(except)
-            .sequenced(cursor.entry)
-            .emit_further(update.name(), &(update, text), &(update,));
+            .sequenced(at.cursor.entry)
+            .emit_further(update.name(), &(update, at.text), &(update,));
+    }
+
+    /// Returns the place of an event among those of an entry.
+    fn stamp(&self, entry: EntryId, event: u32) -> Stamp {
+        let cursor = Cursor {
+            entry: entry.get(),
+            event,
+        };
+        Stamp {
+            cursor,
+            text: cursor.seal(&self.cursor_keys),
+        }
     }
 
     /// Notes that everybody concerned was told of this entry. Entries are told in order; one that is no greater than the one
@@ -64,12 +75,10 @@ impl accounts::Listener for Outbound {
     }
 }
 
-/// The first event of an entry.
-const fn first(entry: EntryId) -> Cursor {
-    Cursor {
-        entry: entry.get(),
-        event: 0,
-    }
+/// The place of an event, sealed once for all who hear of it.
+struct Stamp {
+    cursor: Cursor,
+    text: SealedCursor,
 }
 
 impl Listener for Outbound {
@@ -82,14 +91,10 @@ impl Listener for Outbound {
             } => {
                 METRICS.events.messages.inc();
                 let entry = message.id.into();
+                let at = self.stamp(entry, 0);
                 let received = Update::received(message);
-                self.tell(message.receiver_id, first(entry), &received, None);
-                self.tell(
-                    message.sender_id,
-                    first(entry),
-                    &Update::sent(message),
-                    None,
-                );
+                self.tell(&[message.receiver_id], &at, &received, None);
+                self.tell(&[message.sender_id], &at, &Update::sent(message), None);
                 self.has_told(entry);
             }
             Event::Sent {
@@ -107,8 +112,8 @@ impl Listener for Outbound {
                 if let Some(entry) = read.entry {
                     let update = Update::read(read);
                     let origin = origin.map(|origin| origin.0);
-                    self.tell(read.sender_id, first(entry), &update, None);
-                    self.tell(read.reader_id, first(entry), &update, origin);
+                    let both = [read.sender_id, read.reader_id];
+                    self.tell(&both, &self.stamp(entry, 0), &update, origin);
                     self.has_told(entry);
                 }
             }
@@ -116,13 +121,8 @@ impl Listener for Outbound {
                 if let Some(entry) = read.entry {
                     let origin = origin.map(|origin| origin.0);
                     for (event, update) in (0..).zip(Update::chat_read(read)) {
-                        let cursor = Cursor {
-                            event,
-                            ..first(entry)
-                        };
-                        for user in [read.reader_id, read.peer_id] {
-                            self.tell(user, cursor, &update, origin);
-                        }
+                        let both = [read.reader_id, read.peer_id];
+                        self.tell(&both, &self.stamp(entry, event), &update, origin);
                     }
                     self.has_told(entry);
                 }

@@ -73,7 +73,7 @@ impl Lost {
             .flat_map(|missed| updates_of(missed, user));
         let mut events = Vec::new();
         for (cursor, update) in updates.filter(|(cursor, _)| *cursor > self.since) {
-            let event = socket.encode(update.name(), &(update, cursor.seal(keys, user)))?;
+            let event = socket.encode(update.name(), &(update, cursor.seal(keys)))?;
             room = room.checked_sub(event.cost())?;
             events.push(event);
         }

@@ -1,7 +1,9 @@
-//! Places in a person's order of events: what a client shows to have what it missed.
+//! Cursors: places in the one order of events, which a client shows to have what it missed since.
 //!
-//! A cursor is sealed for one person, with the key of the era that its entry belongs to: a text that is forged, another
-//! person's, or from a history that the data file no longer has opens as nothing.
+//! A cursor is sealed with the key of the era that its entry belongs to: a text that is forged, or from a history that the
+//! data file no longer has, opens as nothing. It says nothing of anyone, so that one frame can carry it to all who hear an
+//! event. A person who shows another's cursor is told what they missed themselves since that place, as by one of their
+//! own: the queries behind it are the caller's, and where an entry stands is no secret, since every cursor spells it out.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -111,12 +113,12 @@ impl Cursor {
         }
     }
 
-    /// As text for this person.
-    pub fn seal(self, keys: &CursorKeys, user: UserId) -> SealedCursor {
+    /// As text, the same for all.
+    pub fn seal(self, keys: &CursorKeys) -> SealedCursor {
         let mut bytes = [0; 21];
         bytes[..8].copy_from_slice(&self.entry.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.event.to_le_bytes());
-        let mac = mac(&keys.to_seal(self.entry), user, &bytes[..12]);
+        let mac = mac(&keys.to_seal(self.entry), None, &bytes[..12]);
         bytes[12..20].copy_from_slice(&mac.to_le_bytes());
         // An id has at most 53 bits, so the entry's last byte is free, and need not be said.
         bytes.copy_within(8.., 7);
@@ -128,7 +130,8 @@ impl Cursor {
         SealedCursor(text)
     }
 
-    /// Reads back what [`Cursor::seal`] sealed for this person, where its entry still has the key that it had then.
+    /// Reads back what [`Cursor::seal`] sealed, where its entry still has the key that it had then; and what earlier
+    /// versions sealed for this person alone, which clients may keep for as long as they like.
     pub fn open(text: &str, keys: &CursorKeys, user: UserId) -> Option<Self> {
         let text = text.strip_prefix(CURSOR_MARK)?;
         let sealed: [u8; 19] = decode(text)?;
@@ -141,13 +144,16 @@ impl Cursor {
             event: u32::from_le_bytes(event.try_into().ok()?),
         };
         let stated = u64::from_le_bytes(sealed[11..].try_into().ok()?);
-        (stated == mac(&keys.of(cursor.entry)?, user, &bytes)).then_some(cursor)
+        let key = keys.of(cursor.entry)?;
+        let is_ours = |sealed_for| stated == mac(&key, sealed_for, &bytes);
+        (is_ours(None) || is_ours(Some(user))).then_some(cursor)
     }
 }
 
-fn mac(key: &CursorKey, user: UserId, bytes: &[u8]) -> u64 {
+/// Seals for a person, or for all. No person has the id 0.
+fn mac(key: &CursorKey, user: Option<UserId>, bytes: &[u8]) -> u64 {
     let mut hasher = sip::SipHasher24::new_with_key(key);
-    hasher.write(&user.get().to_le_bytes());
+    hasher.write(&user.map_or(0, UserId::get).to_le_bytes());
     hasher.write(bytes);
     hasher.finish()
 }
@@ -181,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_opens_for_its_person_alone_and_unchanged() {
+    fn a_cursor_opens_for_all_and_only_unchanged() {
         let (keys, others) = (keys(&[(0, 7)]), keys(&[(0, 8)]));
         for cursor in [
             Cursor { entry: 0, event: 0 },
@@ -191,10 +197,10 @@ mod tests {
             },
             Cursor::through((1 << 53) - 1),
         ] {
-            let text = cursor.seal(&keys, user(3)).as_str().to_owned();
+            let text = cursor.seal(&keys).as_str().to_owned();
             assert!(text.len() <= 64 && !text.starts_with('_'), "{text}");
             assert_eq!(Cursor::open(&text, &keys, user(3)), Some(cursor));
-            assert_eq!(Cursor::open(&text, &keys, user(4)), None);
+            assert_eq!(Cursor::open(&text, &keys, user(4)), Some(cursor));
             assert_eq!(Cursor::open(&text, &others, user(3)), None);
             for at in 0..text.len() {
                 let mut forged = text.clone().into_bytes();
@@ -205,6 +211,21 @@ mod tests {
         }
         for text in ["", "c", "1", "cursor", "ääääääääääääää", &"c".repeat(26)] {
             assert_eq!(Cursor::open(text, &keys, user(3)), None);
+        }
+    }
+
+    /// Cursors that version 0.1 gave while they were sealed for one person, with a key of sevens.
+    #[test]
+    fn a_cursor_that_was_sealed_for_one_person_opens_for_them_alone() {
+        let keys = keys(&[(0, 7)]);
+        for (text, entry, event) in [
+            ("cAAAAAAAAAAAAAABg1IFVa4zOJA", 0, 0),
+            ("cOTAAAAAAAGQAAADNd5KUOREmBA", 12_345, 100),
+            ("c________H_____8X0OW6s1rReQ", (1 << 53) - 1, u32::MAX),
+        ] {
+            let cursor = Cursor { entry, event };
+            assert_eq!(Cursor::open(text, &keys, user(3)), Some(cursor), "{text}");
+            assert_eq!(Cursor::open(text, &keys, user(4)), None, "{text}");
         }
     }
 
@@ -219,7 +240,7 @@ mod tests {
             for entry in 0..50 {
                 let is_there_still = entry < 16;
                 let cursor = Cursor { entry, event: 1 };
-                let text = cursor.seal(&before, user(3)).as_str().to_owned();
+                let text = cursor.seal(&before).as_str().to_owned();
                 assert_eq!(Cursor::open(&text, &before, user(3)), Some(cursor));
                 let opened = Cursor::open(&text, &after, user(3));
                 assert_eq!(opened, is_there_still.then_some(cursor), "{entry}");
@@ -232,7 +253,7 @@ mod tests {
         let (kept, none) = (keys(&[(10, 2), (20, 3)]), keys(&[]));
         for (entry, is_known) in [(9, false), (10, true), (19, true), (20, true)] {
             let cursor = Cursor::through(entry);
-            let text = cursor.seal(&kept, user(3)).as_str().to_owned();
+            let text = cursor.seal(&kept).as_str().to_owned();
             let opened = Cursor::open(&text, &kept, user(3));
             assert_eq!(opened, is_known.then_some(cursor));
             assert_eq!(Cursor::open(&text, &none, user(3)), None);

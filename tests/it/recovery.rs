@@ -204,10 +204,8 @@ async fn who_leaves_on_purpose_or_shows_what_is_not_theirs_begins_afresh() {
     let offset = kept.offset.clone().unwrap();
     let mut forged = offset.clone();
     forged.replace_range(3..4, if &offset[3..4] == "A" { "B" } else { "A" });
-    let of_ada_offset = of_ada.offset.clone().unwrap();
     for (pid, offset) in [
         (json!(of_ada.pid), json!(offset)),
-        (json!(kept.pid), json!(of_ada_offset)),
         (json!(kept.pid), json!(forged)),
         (json!(kept.pid), json!(7)),
         (json!(kept.pid), json!("7")),
@@ -235,6 +233,36 @@ async fn who_leaves_on_purpose_or_shows_what_is_not_theirs_begins_afresh() {
     let kept = device.lose();
     let (_, recovered) = Device::connect(&server, &bob, Some(&kept)).await;
     assert!(!recovered, "given up");
+    server.stop().await;
+}
+
+/// A cursor is a place in the one order of events, the same for all who hear of an event: whoever shows it is told what they
+/// missed themselves since then, and nothing else.
+#[tokio::test]
+async fn a_cursor_that_another_was_given_brings_ones_own_events_alone() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let eve = server.register("eve").await;
+    let mut sender = server.connect(&ada).await;
+    let (of_eve, _) = Device::connect(&server, &eve, None).await;
+    let (mut of_bob, _) = Device::connect(&server, &bob, None).await;
+    send(&mut sender, &bob, "to bob").await;
+    let heard = of_bob.event().await;
+    let kept = of_eve.lose();
+    send(&mut sender, &eve, "to eve").await;
+    send(&mut sender, &bob, "to bob alone").await;
+
+    let since = of_bob.kept.offset.clone().unwrap();
+    let (told, _) = updates(&server, &eve, &since, 1).await;
+    let auth = json!({"token": eve.token, "pid": kept.pid, "offset": since});
+    let (mut of_eve, recovered) = Device::connect_with(&server, &auth, Some(&kept)).await;
+    assert!(recovered);
+    let missed = of_eve.event().await;
+    assert_eq!(missed[1]["content"], "to eve");
+    assert_eq!(told, [missed], "by REST the same");
+    send(&mut sender, &eve, "live").await;
+    assert_eq!(of_eve.event().await[1]["content"], "live");
+    assert_eq!(heard[1]["content"], "to bob");
     server.stop().await;
 }
 
@@ -371,9 +399,11 @@ async fn updates_by_rest_are_what_a_socket_hears_on_pages_of_any_size() {
     for event in &heard[6..] {
         assert_eq!(device.event().await, *event);
     }
-    for (since, token) in [("nonsense", &ada.token), (since.as_str(), &bob.token)] {
+    let mut forged = since.clone();
+    forged.replace_range(3..4, if &since[3..4] == "A" { "B" } else { "A" });
+    for since in ["nonsense", &forged] {
         let path = format!("/api/chats/updates?since={since}");
-        let reply = server.send("GET", &path, Some(token), "").await;
+        let reply = server.send("GET", &path, Some(&ada.token), "").await;
         assert_eq!(
             (reply.status.as_u16(), &reply.json()["error"]["code"]),
             (410, &json!("cursor_expired"))

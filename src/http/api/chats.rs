@@ -120,7 +120,7 @@ pub(in crate::http) async fn updates(
     let keys = app.chat.cursor_keys();
     let Some(since) = since else {
         let meta = UpdatesMeta {
-            cursor: Cursor::through(app.chat.newest()).seal(keys, user),
+            cursor: Cursor::through(app.chat.newest()).seal(keys),
             has_more: false,
         };
         return Ok(answer::rows([(); 0], meta));
@@ -153,7 +153,7 @@ pub(in crate::http) async fn updates(
         Cursor::through(caught.newest)
     };
     let meta = UpdatesMeta {
-        cursor: reached.seal(keys, user),
+        cursor: reached.seal(keys),
         has_more,
     };
     app.page(request, user, rows, meta)

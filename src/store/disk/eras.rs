@@ -168,7 +168,7 @@ mod tests {
     /// A cursor after the newest entry.
     fn newest(open: &Open) -> String {
         let cursor = Cursor::through(open.store.last_entry());
-        let text = cursor.seal(&open.store.cursor_keys(), user());
+        let text = cursor.seal(&open.store.cursor_keys());
         text.as_str().to_owned()
     }
 
@@ -225,8 +225,8 @@ mod tests {
         send(&earlier, 0);
         let keys = CursorKeys::default();
         keys.set(base);
-        let text = Cursor::through(1).seal(&keys, user()).as_str().to_owned();
-        let beyond = Cursor::through(3).seal(&keys, user()).as_str().to_owned();
+        let text = Cursor::through(1).seal(&keys).as_str().to_owned();
+        let beyond = Cursor::through(3).seal(&keys).as_str().to_owned();
         earlier.close();
         data.tamper(|txn| drop(txn.open_table(META).unwrap().remove(ERAS).unwrap()));
 

@@ -902,7 +902,7 @@ fn send_noting(open: &Served, content: String, given: &mut Vec<Given>) -> bool {
         return false;
     };
     let id = message.id.get();
-    let text = Cursor::through(id).seal(&open.store.cursor_keys(), user(1));
+    let text = Cursor::through(id).seal(&open.store.cursor_keys());
     given.push(Given {
         content,
         id,
