@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::accounts::Accounts;
 use crate::chat::Chat;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::model::Timestamp;
 
 /// Tells the time; the server's is [`Timestamp::now`].
@@ -21,4 +22,6 @@ pub struct Verbs {
     pub limits: Arc<Limits>,
     /// The time of what is done.
     pub clock: Clock,
+    /// Counts what is done and refused.
+    pub metrics: Metrics,
 }

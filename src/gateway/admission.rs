@@ -11,7 +11,6 @@ use crate::accounts::{AccountError, Caller, Identity};
 use crate::contract::{Capable, Code, ConnectError, Continued, Fields, Refusal};
 use crate::hub::{self, ConnectRequest, Connecting, Handler, Socket};
 use crate::limits::{Key, Kind};
-use crate::metrics::METRICS;
 use crate::model::{Timestamp, UserId};
 use crate::transport::CloseReason;
 use crate::verbs::Verbs;
@@ -57,7 +56,12 @@ impl Handler for Inbound {
         // A token that is no string is none of ours.
         let token = match fields.optional::<Cow<'_, str>>("token") {
             Ok(token) => token.filter(|token| !token.is_empty()),
-            Err(_) => return Connecting::Done(Err(refused(AccountError::InvalidToken.into()))),
+            Err(_) => {
+                return Connecting::Done(Err(refused(
+                    &self.door,
+                    AccountError::InvalidToken.into(),
+                )));
+            }
         };
         let bearer = request
             .authorization
@@ -114,12 +118,12 @@ impl Admission {
                 Connecting::Later(Box::pin(async move {
                     match door.verbs.accounts.admit(now, newcomer).await {
                         Ok(caller) => self.of_caller(caller).decided().await,
-                        Err(error) => Err(refused(error.into())),
+                        Err(error) => Err(refused(&door, error.into())),
                     }
                 }))
             }
             Err(error @ AccountError::Busy) => self.put_off(error.into()),
-            Err(error) => Connecting::Done(Err(refused(error.into()))),
+            Err(error) => Connecting::Done(Err(refused(&self.door, error.into()))),
         }
     }
 
@@ -131,12 +135,13 @@ impl Admission {
         }
         if verbs.chat.presence().sockets(user) >= MAX_SOCKETS {
             let message = format!("{MAX_SOCKETS} sockets of yours are open already");
-            return Connecting::Done(Err(refused(Refusal::new(Code::RateLimited, message))));
+            let refusal = Refusal::new(Code::RateLimited, message);
+            return Connecting::Done(Err(refused(&self.door, refusal)));
         }
         match self.lost(user) {
             None => {
                 if self.pid.is_some() {
-                    METRICS.events.came_back(false);
+                    verbs.metrics.events.came_back(false);
                 }
                 Connecting::Done(Ok(start(self.door, self.socket, &caller)))
             }
@@ -148,7 +153,7 @@ impl Admission {
 
     /// Closes the session in place of a refusal: after that, a stock client would not come back by itself.
     fn put_off(&self, refusal: Refusal) -> Connecting {
-        METRICS.events.refused(refusal.code.as_str());
+        self.door.count(&refusal);
         self.socket.close(CloseReason::ForcedClose);
         Connecting::Done(Err(hub::Refusal {
             message: refusal.message.into_owned(),
@@ -167,8 +172,8 @@ impl Admission {
 }
 
 /// Returns a refusal as a CONNECT_ERROR carries it.
-fn refused(refusal: Refusal) -> hub::Refusal {
-    METRICS.events.refused(refusal.code.as_str());
+fn refused(door: &Door, refusal: Refusal) -> hub::Refusal {
+    door.count(&refusal);
     let ConnectError { message, data } = refusal.into();
     hub::Refusal {
         message,

@@ -186,7 +186,7 @@ impl SocketHandler for ChatSocket {
 
     fn event(&mut self, event: Event<'_>) {
         let known = ClientEvent::named(event.name);
-        let reply = Reply::new(&self.socket, known, event.ack);
+        let reply = Reply::new(&self.door, &self.socket, known, event.ack);
         let done = match (self.allow(known), known) {
             (Err(refusal), _) => Err((refusal, reply)),
             (Ok(()), Some(known)) => match payload(event.args) {
@@ -209,7 +209,7 @@ impl SocketHandler for ChatSocket {
             }),
             Err(refusal) => refusal,
         };
-        Reply::new(&self.socket, known, event.ack).fail_event(&refusal, event.args);
+        Reply::new(&self.door, &self.socket, known, event.ack).fail_event(&refusal, event.args);
     }
 
     fn disconnected(&mut self, reason: DisconnectReason) {

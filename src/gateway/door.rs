@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::recovery::Recovery;
 use super::{Attendance, Expiry, Outbound};
+use crate::contract::Refusal;
 use crate::verbs::Verbs;
 
 pub(super) struct Door {
@@ -12,4 +13,11 @@ pub(super) struct Door {
     pub(super) expiry: Arc<Expiry>,
     pub(super) outbound: Arc<Outbound>,
     pub(super) recovery: Recovery,
+}
+
+impl Door {
+    /// Counts a refusal.
+    pub(super) fn count(&self, refusal: &Refusal) {
+        self.verbs.metrics.events.refused(refusal.code.as_str());
+    }
 }

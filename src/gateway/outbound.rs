@@ -11,23 +11,30 @@ use crate::accounts;
 use crate::chat::{Event, Listener};
 use crate::contract::{TYPING, Typing, Update};
 use crate::hub::{Namespace, SocketKey};
-use crate::metrics::METRICS;
+use crate::metrics::EventMetrics;
 use crate::model::{Cursor, CursorKeys, EntryId, SealedCursor, UserId};
 
 /// Tells the chat's namespace what happened.
 pub struct Outbound {
     namespace: Namespace,
     cursor_keys: CursorKeys,
+    metrics: EventMetrics,
     /// Everybody concerned was told of this entry and of all before it.
     told: AtomicU64,
 }
 
 impl Outbound {
     /// For the namespace in which people chat. `told` is the newest entry there is: of those nobody is told any more.
-    pub fn new(namespace: Namespace, cursor_keys: CursorKeys, told: u64) -> Self {
+    pub fn new(
+        namespace: Namespace,
+        cursor_keys: CursorKeys,
+        metrics: EventMetrics,
+        told: u64,
+    ) -> Self {
         Self {
             namespace,
             cursor_keys,
+            metrics,
             told: AtomicU64::new(told),
         }
     }
@@ -89,7 +96,7 @@ impl Listener for Outbound {
                 fresh: true,
                 ..
             } => {
-                METRICS.events.messages.inc();
+                self.metrics.messages.inc();
                 let entry = message.id.into();
                 let at = self.stamp(entry, 0);
                 let received = Update::received(message);

@@ -1,49 +1,63 @@
 //! Where the result of an event goes: the ack where one was asked for, else a `chat_error` where it failed.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::door::Door;
 use super::payload::payload;
 use crate::chat::ChatError;
 use crate::contract::{CHAT_ERROR, ChatErrorEvent, ClientEvent, Failed, Refusal, Succeeded};
 use crate::hub::{Ack, Socket};
-use crate::metrics::METRICS;
 use crate::model::ClientId;
 
 /// The way back to the client that sent an event.
 pub(super) struct Reply {
-    socket: Socket,
+    door: Arc<Door>,
     /// `None` for an event that is none of the contract's.
     event: Option<ClientEvent>,
-    ack: Option<Ack>,
+    way: Way,
+}
+
+enum Way {
+    /// An ack was asked for.
+    Ack(Ack),
+    /// None was: only a failure is told, to this socket.
+    Silent(Socket),
 }
 
 impl Reply {
-    pub(super) fn new(socket: &Socket, event: Option<ClientEvent>, ack: Option<Ack>) -> Self {
+    pub(super) fn new(
+        door: &Arc<Door>,
+        socket: &Socket,
+        event: Option<ClientEvent>,
+        ack: Option<Ack>,
+    ) -> Self {
         Self {
-            socket: socket.clone(),
+            door: Arc::clone(door),
             event,
-            ack,
+            way: ack.map_or_else(|| Way::Silent(socket.clone()), Way::Ack),
         }
     }
 
     pub(super) fn succeed<T: Serialize>(self, data: T) {
-        if let Some(ack) = self.ack {
+        if let Way::Ack(ack) = self.way {
             ack.send(&(Succeeded::new(data),));
         }
     }
 
     pub(super) fn fail(self, refusal: &Refusal, client_id: Option<&ClientId>) {
-        METRICS.events.refused(refusal.code.as_str());
-        match self.ack {
-            Some(ack) => ack.send(&(Failed::new(refusal),)),
-            None => {
+        self.door.count(refusal);
+        match self.way {
+            Way::Ack(ack) => ack.send(&(Failed::new(refusal),)),
+            Way::Silent(socket) => {
                 let error = ChatErrorEvent {
                     event: self.event.map_or("", ClientEvent::name),
                     refusal,
                     client_id,
                 };
-                self.socket.emit(CHAT_ERROR.name, &(error,));
+                socket.emit(CHAT_ERROR.name, &(error,));
             }
         }
     }
@@ -51,7 +65,7 @@ impl Reply {
     /// Fails an event that has these arguments. Its `client_id` is read where it can be, whatever else is wrong, so that
     /// the sender finds the message that failed. An unknown event that asked for no ack is answered by nothing.
     pub(super) fn fail_event(self, refusal: &Refusal, args: &[&RawValue]) {
-        if self.event.is_none() && self.ack.is_none() {
+        if self.event.is_none() && matches!(self.way, Way::Silent(_)) {
             return;
         }
         let fields = payload(args).ok();

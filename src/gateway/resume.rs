@@ -10,7 +10,6 @@ use crate::accounts::Caller;
 use crate::chat::{CatchUp, ChatError};
 use crate::contract::updates_of;
 use crate::hub::{Socket, SocketHandler, SocketId};
-use crate::metrics::METRICS;
 use crate::model::{Cursor, EntryId, PrivateId, Timestamp, UserId};
 use crate::transport::Frame;
 
@@ -120,11 +119,11 @@ pub(super) async fn resume(
         (missed, _) => {
             tracing::debug!(%user, error = ?missed.err(), "a socket was not resumed");
             door.recovery.give_up(now, user, &lost.id);
-            METRICS.events.came_back(false);
+            door.verbs.metrics.events.came_back(false);
             return start(door, socket, caller);
         }
     };
-    METRICS.events.came_back(true);
+    door.verbs.metrics.events.came_back(true);
     socket.continue_as(id);
     let resumed = Box::new(Resumed {
         events,

@@ -22,7 +22,7 @@ use crate::budget::{
 use crate::chat::Chat;
 use crate::contract::{Code, Refusal};
 use crate::limits::{Key, Kind, Limits};
-use crate::metrics::METRICS;
+use crate::metrics::{EventMetrics, Metrics};
 use crate::model::UserId;
 use crate::transport::Engine;
 use crate::verbs::{Clock, Verbs};
@@ -60,6 +60,7 @@ pub(super) struct App {
     pub(super) chat: Chat,
     pub(super) limits: Arc<Limits>,
     pub(super) clock: Clock,
+    metrics: Metrics,
     engine: Engine,
     pub(super) origins: Origins,
     proxies: TrustedProxies,
@@ -83,12 +84,14 @@ impl Http {
             chat,
             limits,
             clock,
+            metrics,
         } = verbs;
         let app = App {
             accounts,
             chat,
             limits,
             clock,
+            metrics,
             origins: engine.origins().clone(),
             engine,
             is_private: !site.shown.is_empty(),
@@ -108,25 +111,56 @@ impl Http {
     /// Answers one request of this peer, which came by TLS or not.
     pub async fn serve(
         &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        tls: bool,
+    ) -> Response<Body> {
+        let response = self.app.serve(request, peer, tls).await;
+        count_refusal(&response, &self.app.metrics.events);
+        response
+    }
+
+    /// Answers one request of the server's operator, whom the admin routes ask for no token.
+    pub async fn serve_operator(&self, mut request: Request<Incoming>) -> Response<Body> {
+        request.extensions_mut().insert(Operator);
+        let response = self.app.answer(request).await;
+        count_refusal(&response, &self.app.metrics.events);
+        response
+    }
+}
+
+/// Marks the requests of the server's operator. Nothing that arrives over a network can carry it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Operator;
+
+/// Counts a refusal by its code.
+fn count_refusal(response: &Response<Body>, metrics: &EventMetrics) {
+    if let Some(code) = response.extensions().get::<Code>() {
+        metrics.refused(code.as_str());
+    }
+}
+
+impl App {
+    async fn serve(
+        &self,
         mut request: Request<Incoming>,
         peer: SocketAddr,
         tls: bool,
     ) -> Response<Body> {
-        let app = &self.app;
-        let sender = app.proxies.sender(peer, tls, request.headers());
+        let sender = self.proxies.sender(peer, tls, request.headers());
         if let Some(reception) = request.extensions_mut().get_mut::<Reception>() {
             reception.set_address(web::counted(sender.address));
         }
         request.extensions_mut().insert(sender);
-        if let Some(answer) = app.lead_elsewhere(&mut request) {
+        if let Some(answer) = self.lead_elsewhere(&mut request) {
             return answer;
         }
         if is_of_sessions(request.uri().path()) {
             let peer = SocketAddr::new(sender.address, peer.port());
             // A request without a session's id opens one.
             let opens = Query::of(&request).raw("sid").is_none_or(str::is_empty);
-            if opens && let Err(error) = app.allow(Kind::Connections, sender.address) {
-                if let Some(count) = app.crowded.now() {
+            if opens && let Err(error) = self.allow(Kind::Connections, sender.address) {
+                if let Some(count) = self.crowded.now() {
                     tracing::info!(
                         count,
                         "an address opened more sessions than --rate-limit connections lets it; where it is a proxy's, name \
@@ -135,33 +169,21 @@ impl Http {
                 }
                 let mut response = error.response();
                 no_sniffing(&mut response);
-                let page = app.origins.judge(&request);
-                web::say(&mut response, app.origins.headers(page, request.headers()));
+                let page = self.origins.judge(&request);
+                web::say(&mut response, self.origins.headers(page, request.headers()));
                 return response;
             }
-            let response = app.engine.serve(request, peer).await;
+            let response = self.engine.serve(request, peer).await;
             // What the client does not get so it is told when it comes back.
-            let mut response = app
+            let mut response = self
                 .count(response, None, sender.address)
                 .unwrap_or_else(|error| error.response());
             no_sniffing(&mut response);
             return response;
         }
-        app.answer(request).await
+        self.answer(request).await
     }
 
-    /// Answers one request of the server's operator, whom the admin routes ask for no token.
-    pub async fn serve_operator(&self, mut request: Request<Incoming>) -> Response<Body> {
-        request.extensions_mut().insert(Operator);
-        self.app.answer(request).await
-    }
-}
-
-/// Marks the requests of the server's operator. Nothing that arrives over a network can carry it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Operator;
-
-impl App {
     /// The answer to a request that calls the server by no name of its own, or to one for the place below which it is
     /// reached; takes that place out of the request's path.
     fn lead_elsewhere(&self, request: &mut Request<Incoming>) -> Option<Response<Body>> {
@@ -230,7 +252,7 @@ impl App {
             HeaderValue::from_static("no-referrer"),
         );
         tracing::debug!(%method, status = response.status().as_u16(), "request");
-        METRICS.http.answered(response.status().as_u16());
+        self.metrics.http.answered(response.status().as_u16());
         response
     }
 
@@ -251,7 +273,7 @@ impl App {
             web::counted(address).map(|address| (Owner::Address(address), ANSWERS_OF_AN_ADDRESS));
         let mut portion = self.answers.portion(person.into_iter().chain(address));
         if !portion.grow(bytes.len()) {
-            METRICS.connections.refused_answers.inc();
+            self.metrics.connections.refused_answers.inc();
             return Err(ApiError::crowded());
         }
         Ok(response.map(|_| Body::counted(bytes, portion)))
@@ -284,11 +306,13 @@ fn is_of_sessions(path: &str) -> bool {
 
 /// Answers a request for this path while the data file is still being opened: the process is there, and nothing else
 /// yet.
-pub fn starting(path: &str) -> Response<Body> {
+pub fn starting(path: &str, metrics: &EventMetrics) -> Response<Body> {
     if path == HEALTH {
         return api::server::health();
     }
-    ApiError::starting().response()
+    let response = ApiError::starting().response();
+    count_refusal(&response, metrics);
+    response
 }
 
 impl App {
@@ -364,9 +388,10 @@ mod tests {
 
     #[test]
     fn a_server_that_starts_is_there_and_not_ready() {
-        assert_eq!(starting("/healthz").status(), StatusCode::OK);
+        let metrics = Metrics::default().events;
+        assert_eq!(starting("/healthz", &metrics).status(), StatusCode::OK);
         for path in ["/readyz", "/", "/socket.io/", "/api/chats"] {
-            let response = starting(path);
+            let response = starting(path, &metrics);
             assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
             assert_eq!(response.headers()[header::RETRY_AFTER], "1");
         }

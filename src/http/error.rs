@@ -5,7 +5,6 @@ use hyper::{Method, Response, StatusCode};
 
 use super::answer::json;
 use crate::contract::{Code, Failed, Refusal};
-use crate::metrics::METRICS;
 use crate::web::Body;
 
 /// A refusal: `{"success":false,"error":{"code":"…","message":"…"}}` and its status.
@@ -68,10 +67,11 @@ impl ApiError {
 
     pub(super) fn response(&self) -> Response<Body> {
         let refusal = &self.refusal;
-        METRICS.events.refused(refusal.code.as_str());
         let status = StatusCode::from_u16(refusal.status());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = json(status, &Failed::new(refusal));
+        // For who finishes it, and counts it.
+        response.extensions_mut().insert(refusal.code);
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED && refusal.code != Code::InvalidCredentials {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

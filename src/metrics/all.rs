@@ -1,7 +1,5 @@
 //! All counters of one server.
 
-use std::sync::LazyLock;
-
 use prometheus::{Encoder, Registry, TextEncoder};
 
 use super::counters::{
@@ -9,9 +7,6 @@ use super::counters::{
 };
 use super::gauges::{self, Readings};
 use super::registry::Counters;
-
-/// The process's counters.
-pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::default);
 
 /// All counters of one server, by room. Cheap to clone: clones count together.
 #[derive(Debug, Clone)]

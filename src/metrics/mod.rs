@@ -12,7 +12,7 @@ mod gauges;
 mod process;
 mod registry;
 
-pub use all::{METRICS, Metrics};
+pub use all::Metrics;
 pub use counters::{
     ConnectionMetrics, EventMetrics, HttpMetrics, LimitMetrics, SessionMetrics, StoreMetrics,
 };

@@ -49,12 +49,13 @@ impl House {
     pub(super) async fn build(opened: Opened) -> Result<Self, ServerError> {
         warn_of_store(&opened.store);
         let (config, store) = (&opened.config, &opened.store);
-        let talk = Talk::build(config, store, opened.batches)?;
+        let talk = Talk::build(config, store, opened.batches, &opened.metrics)?;
         let verbs = Verbs {
             accounts: talk.accounts.clone(),
             chat: talk.chat.clone(),
             limits: Arc::clone(&opened.limits),
             clock: Timestamp::now,
+            metrics: opened.metrics.clone(),
         };
         let sockets = Sockets::build(config, &talk, verbs.clone(), &opened.metrics);
         let site = Site {
@@ -131,10 +132,16 @@ impl Talk {
         config: &Config,
         store: &Store,
         batches: mpsc::Receiver<Vec<Done>>,
+        metrics: &Metrics,
     ) -> Result<Self, ServerError> {
         let namespace = Namespace::new("/");
         let keys = store.cursor_keys();
-        let outbound = Outbound::new(namespace.clone(), keys.clone(), store.last_entry());
+        let outbound = Outbound::new(
+            namespace.clone(),
+            keys.clone(),
+            metrics.events.clone(),
+            store.last_entry(),
+        );
         let outbound = Arc::new(outbound);
         let chat = Chat::new(
             store.clone(),

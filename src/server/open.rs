@@ -17,7 +17,7 @@ use super::tls::{AcmeState, Tls};
 use crate::config::{Config, TlsSource};
 use crate::http::{self, Http};
 use crate::limits::Limits;
-use crate::metrics::{METRICS, Metrics, StoreMetrics};
+use crate::metrics::{EventMetrics, Metrics, StoreMetrics};
 use crate::model::FIRST_OWN_ID;
 use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreOptions};
 
@@ -73,7 +73,7 @@ pub(super) async fn open(
     shutdown: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<Option<(Opened, Entrance)>, ServerError> {
     let (tls, authority) = open_tls(config.tls.as_ref())?;
-    let metrics = METRICS.clone();
+    let metrics = Metrics::default();
     let limits = Arc::new(Limits::new(
         &config.rates,
         config.budget.limit_keys,
@@ -88,7 +88,13 @@ pub(super) async fn open(
         metrics.connections.clone(),
     );
     let http = Arc::default();
-    let mut entrance = enter(door, &connections, Arc::clone(&http), tls.is_some());
+    let mut entrance = enter(
+        door,
+        &connections,
+        Arc::clone(&http),
+        metrics.events.clone(),
+        tls.is_some(),
+    );
     let scrapers = match config.metrics {
         None => None,
         Some(address) => {
@@ -146,14 +152,15 @@ fn enter(
     door: Door,
     connections: &Connections,
     http: Arc<OnceLock<Http>>,
+    metrics: EventMetrics,
     by_tls: bool,
 ) -> Entrance {
     let answer = move |request, peer| {
-        let http = http.get().cloned();
+        let http = http.get().cloned().ok_or_else(|| metrics.clone());
         async move {
             match http {
-                Some(http) => http.serve(request, peer, by_tls).await,
-                None => http::starting(request.uri().path()),
+                Ok(http) => http.serve(request, peer, by_tls).await,
+                Err(metrics) => http::starting(request.uri().path(), &metrics),
             }
         }
     };
