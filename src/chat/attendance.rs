@@ -1,7 +1,8 @@
 //! Who is there, as the store keeps it.
 //!
-//! The store learns when a person was last there as they come, as they go, every minute for as long as they stay, and for
-//! all who are there at the end of the process: after a crash "last seen" is then a minute or two old.
+//! The store learns when a person was last there as they come, as they go, every minute for as long
+//! as they stay, and for all who are there at the end of the process: after a crash "last seen" is
+//! then a minute or two old.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ impl Chat {
         &self.presence
     }
 
-    /// Counts a socket of this person that opened. `tell` is called if others are to hear of it now.
+    /// Counts a socket of this person that opened. `tell` is called if others are to hear of it
+    /// now.
     pub fn arrived(&self, now: Timestamp, user: UserId, tell: impl FnOnce(PresenceChange)) {
         self.presence
             .connected(user, now, |change| self.changed(change, tell));
@@ -27,7 +29,8 @@ impl Chat {
         }
     }
 
-    /// Counts a socket of this person that closed. `tell` is called if others are to hear of it now.
+    /// Counts a socket of this person that closed. `tell` is called if others are to hear of it
+    /// now.
     pub fn left(&self, now: Timestamp, user: UserId, tell: impl FnOnce(PresenceChange)) {
         self.presence
             .disconnected(user, now, |change| self.changed(change, tell));
@@ -50,7 +53,8 @@ impl Chat {
         tell(change);
     }
 
-    /// Has the store learn that these people are there still; those who have gone meanwhile are left out.
+    /// Has the store learn that these people are there still; those who have gone meanwhile are
+    /// left out.
     pub fn keep_present(&self, now: Timestamp, users: &[UserId]) {
         for user in users {
             if self.presence.seen(*user).online {

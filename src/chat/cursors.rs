@@ -9,7 +9,8 @@ impl Chat {
         &self.cursor_keys
     }
 
-    /// Reads a cursor that this person shows; `None` where its entry is not in the log as it was when the cursor was given.
+    /// Reads a cursor that this person shows; `None` where its entry is not in the log as it was
+    /// when the cursor was given.
     pub fn open_cursor(&self, text: &str, user: UserId) -> Option<Cursor> {
         self.in_log(|keys| Cursor::open(text, keys, user), |cursor| cursor.entry)
     }
@@ -21,9 +22,10 @@ impl Chat {
 
     /// Returns what `open` reads, where the log reaches its entry by now.
     ///
-    /// A copy of a running server's file may have lost the end of an era, whose key it keeps. An entry from there can still
-    /// be opened until a transaction begins the next era, and would be taken for another of the same id if that came
-    /// before the log is read. So the end of the log is looked up first: the eras of all up to it are known afterwards.
+    /// A copy of a running server's file may have lost the end of an era, whose key it keeps. An
+    /// entry from there can still be opened until a transaction begins the next era, and would be
+    /// taken for another of the same id if that came before the log is read. So the end of the log
+    /// is looked up first: the eras of all up to it are known afterwards.
     fn in_log<T>(
         &self,
         open: impl FnOnce(&CursorKeys) -> Option<T>,

@@ -3,8 +3,8 @@
 use crate::model::ContentError;
 use crate::store::StoreError;
 
-/// Why a verb of talk failed. The text is for the developer of a client, whose program gets the code that `contract` gives
-/// each.
+/// Why a verb of talk failed. The text is for the developer of a client, whose program gets the
+/// code that `contract` gives each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChatError {
     /// The content cannot be sent.

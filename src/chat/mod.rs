@@ -6,9 +6,9 @@
 //! presence.rs    who is there; attendance.rs: as the store keeps it
 //! ```
 //!
-//! A verb that changes something is handed a reply, which is called once, after the change is on disk and after
-//! [`Listener::happened`] was told of it; the notifier calls both, one after the other in commit order. Neither may
-//! block. Reading verbs are `async` and return pages.
+//! A verb that changes something is handed a reply, which is called once, after the change is on
+//! disk and after [`Listener::happened`] was told of it; the notifier calls both, one after the
+//! other in commit order. Neither may block. Reading verbs are `async` and return pages.
 //!
 //! No clock and no wire here: `now` is an argument, and JSON is `contract`'s.
 

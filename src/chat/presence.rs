@@ -1,4 +1,4 @@
-//! Who is there: how many sockets each person has open, and when the last one closed.
+//! Presence: how many sockets each person has open, and when the last one closed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::model::{Timestamp, UserId};
 /// A person came or went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PresenceChange {
-    /// Who.
+    /// The person.
     pub user_id: UserId,
-    /// Whether they have a socket open now.
+    /// They have a socket open now.
     pub online: bool,
     /// When their last socket closed; `None` while they are online.
     pub last_seen: Option<Timestamp>,
@@ -22,7 +22,7 @@ pub struct PresenceChange {
 /// What is known of a person since the server started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Whether they have a socket open.
+    /// They have a socket open.
     pub online: bool,
     /// When their last socket closed. The store learns of it a moment later.
     pub last_seen: Option<Timestamp>,
@@ -31,18 +31,18 @@ pub struct Seen {
 /// What was told of a person, and when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Told {
-    /// What.
+    /// What was told.
     pub seen: Seen,
-    /// When.
+    /// When that was.
     pub at: Timestamp,
 }
 
-/// How many changes of one person are told at once, and one in which time after that: somebody whose network flaps comes
-/// and goes a few times a minute, and everybody who watches them hears of it.
+/// How many changes of one person are told at once, and one in which time after that: a person
+/// whose network flaps comes and goes a few times a minute, and all who watch them hear of it.
 const CHANGES_AT_ONCE: u32 = 60;
 const CHANGE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// One person: some 80 bytes for everybody who was there since the server started.
+/// One person: some 80 bytes for each who was there since the server started.
 #[derive(Default)]
 struct Person {
     sockets: u32,
@@ -87,8 +87,8 @@ impl Person {
     }
 }
 
-/// Counts sockets by person. A change is told under its lock, so that nobody hears of two changes in the wrong order; one of
-/// somebody who comes and goes too often is told later, as it is then.
+/// Counts sockets by person. A change is told under its lock, so that two changes are never heard
+/// in the wrong order; one of a person who comes and goes too often is told later, as it is then.
 #[derive(Default)]
 pub struct Presence {
     people: Mutex<People>,
@@ -120,7 +120,8 @@ impl People {
 }
 
 impl Presence {
-    /// A socket of this person opened; `tell` is called if it is the first, unless that is to be told later.
+    /// A socket of this person opened; `tell` is called if it is the first, unless that is to be
+    /// told later.
     pub(super) fn connected(
         &self,
         user_id: UserId,
@@ -135,7 +136,8 @@ impl Presence {
         }
     }
 
-    /// A socket of this person closed; `tell` is called if it was the last, unless that is to be told later.
+    /// A socket of this person closed; `tell` is called if it was the last, unless that is to be
+    /// told later.
     pub(super) fn disconnected(
         &self,
         user_id: UserId,
@@ -153,7 +155,8 @@ impl Presence {
         }
     }
 
-    /// Tells what was put off until now, where it still is another than what was told. Returns when there is more to tell.
+    /// Tells what was put off until now, where it still is another than what was told. Returns when
+    /// there is more to tell.
     pub(super) fn catch_up(
         &self,
         now: Timestamp,
@@ -185,7 +188,7 @@ impl Presence {
         None
     }
 
-    /// How many sockets this person has open.
+    /// Returns how many sockets this person has open.
     pub fn sockets(&self, user_id: UserId) -> usize {
         let people = self.people.lock();
         let sockets = people
@@ -195,7 +198,7 @@ impl Presence {
         sockets.try_into().unwrap_or(usize::MAX)
     }
 
-    /// What is known of this person.
+    /// Returns what is known of this person.
     pub fn seen(&self, user_id: UserId) -> Seen {
         self.people
             .lock()
@@ -205,7 +208,7 @@ impl Presence {
             .unwrap_or_default()
     }
 
-    /// Everybody who is online now.
+    /// Returns all who are online now.
     pub fn online(&self) -> Vec<UserId> {
         let people = self.people.lock();
         people
@@ -216,7 +219,7 @@ impl Presence {
             .collect()
     }
 
-    /// What is known of these, seen at one moment at which nobody comes or goes; `then` runs at that moment too.
+    /// Gives `then` what is known of these, at one moment: no one comes or goes until it returns.
     pub fn look<R>(&self, users: &[UserId], then: impl FnOnce(Vec<Seen>) -> R) -> R {
         let people = self.people.lock();
         let seen = |user| people.known.get(user).map(Person::seen);
@@ -228,7 +231,7 @@ impl Presence {
         )
     }
 
-    /// What was told of these, and when; `then` runs at a moment at which nothing is told.
+    /// Gives `then` what was told of these, and when: nothing is told until it returns.
     pub fn told<R>(&self, users: &[UserId], then: impl FnOnce(Vec<Told>) -> R) -> R {
         let people = self.people.lock();
         let told = |user| {
@@ -272,7 +275,8 @@ mod tests {
         );
     }
 
-    /// Who asked when somebody was last there, right after hearing that they had gone, heard an earlier time or none.
+    /// A client that asked when a person was last there, right after hearing that they had gone,
+    /// was told an earlier time or none.
     #[test]
     fn the_time_that_was_told_is_known_at_once() {
         let presence = Presence::default();
@@ -291,7 +295,7 @@ mod tests {
         assert!(presence.online().is_empty());
     }
 
-    /// Connecting and disconnecting in turn told everybody who watched of every turn.
+    /// Connecting and disconnecting in turn told all who watched of every turn.
     #[test]
     fn somebody_who_comes_and_goes_all_the_time_is_told_of_now_and_then_and_in_the_end_rightly() {
         for ends_online in [true, false] {

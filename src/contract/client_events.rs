@@ -113,9 +113,11 @@ reads! {
     NewMessage<'a> from Fields<'a> {
         /// Another existing user.
         required receiver_id: UserId,
-        /// At least one character that is no space, and at most 4,000 (`max_message_chars` of `GET /api/server`).
+        /// At least one character that is no space, and at most 4,000 (`max_message_chars` of `GET
+        /// /api/server`).
         required content: Text<'a>,
-        /// The sender's own name for it, unique among theirs: sending it again gives the first message back.
+        /// The sender's own name for it, unique among theirs: sending it again gives the first
+        /// message back.
         optional client_id: ClientId,
     }
 }

@@ -1,5 +1,5 @@
-//! The codes of errors that clients see: the same in an ack, in `chat_error`, in a CONNECT_ERROR and in REST, where each
-//! has a status.
+//! The codes of errors that clients see: the same in an ack, in `chat_error`, in a CONNECT_ERROR
+//! and in REST, where each has a status.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,8 @@ use serde::{Serialize, Serializer};
 /// Writes the enum, its names and its statuses from one table.
 macro_rules! codes {
     ($(#[doc = $about:literal] $variant:ident = $name:literal, $status:literal;)*) => {
-        /// What went wrong, in a word that never changes. The wire contract lists when each is used.
+        /// What went wrong, in a word that never changes. The wire contract lists when each is
+        /// used.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
             $(#[doc = $about] $variant,)*
@@ -60,7 +61,7 @@ codes! {
     InvalidReceiver = "invalid_receiver", 400;
     /// A wrong name or password.
     InvalidCredentials = "invalid_credentials", 401;
-    /// Nobody may register.
+    /// No one may register.
     RegistrationClosed = "registration_closed", 403;
     /// No invite, or one that does not hold.
     InvalidInvite = "invalid_invite", 403;
@@ -94,7 +95,8 @@ impl JsonSchema for Code {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // A plain list: generators make an enumeration of this, and nothing of constants under `oneOf`.
+        // A plain list: generators make an enumeration of this, and nothing of constants under
+        // `oneOf`.
         let codes = Self::ALL.iter().map(|code| code.as_str());
         json_schema!({
             "type": "string",

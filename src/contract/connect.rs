@@ -21,9 +21,9 @@ reads! {
 reads! {
     /// The part of a CONNECT that describes its client.
     Capable from Fields<'_> {
-        /// Whether the client takes cursors, and so can be continued: `false` for one whose listeners break on a second
-        /// argument. Where it is absent, clients whose handshake tells that they are of Python or Dart take none, and
-        /// all others do.
+        /// Whether the client takes cursors, and so can be continued: `false` for one whose
+        /// listeners break on a second argument. Where it is absent, clients whose handshake tells
+        /// that they are of Python or Dart take none, and all others do.
         optional cursor: bool,
     }
 }

@@ -10,7 +10,8 @@ use smallvec::SmallVec;
 /// The keys that are kept of one object: more than any request has. Others are read over.
 const MAX_KEYS: usize = 32;
 
-/// A JSON object whose values are still raw. Keys that nobody asks for are ignored; of a repeated key the last counts.
+/// A JSON object whose values are still raw. Other keys than those that are asked for are ignored;
+/// of a repeated key the last counts.
 #[derive(Debug, Default)]
 pub struct Fields<'a>(SmallVec<[(Cow<'a, str>, &'a RawValue); 4]>);
 
@@ -39,12 +40,13 @@ impl<'a> Fields<'a> {
         serde_json::from_str(json).map_err(|_| FieldError::NotAnObject)
     }
 
-    /// The value of a key that must be there.
+    /// Returns the value of a key that must be there.
     pub fn required<T: Deserialize<'a>>(&self, key: &'static str) -> Result<T, FieldError> {
         self.optional(key)?.ok_or(FieldError::Missing(key))
     }
 
-    /// The value of a key that may be absent, and may be null to say that there is to be none.
+    /// Returns the value of a key that may be absent, and may be null to say that there is to be
+    /// none.
     pub fn nullable<T: Deserialize<'a>>(
         &self,
         key: &'static str,
@@ -54,7 +56,7 @@ impl<'a> Fields<'a> {
         Ok(given.then_some(value))
     }
 
-    /// The value of a key that may be absent or null.
+    /// Returns the value of a key that may be absent or null.
     pub fn optional<T: Deserialize<'a>>(&self, key: &'static str) -> Result<Option<T>, FieldError> {
         let Some((_, value)) = self.0.iter().rev().find(|(name, _)| name == key) else {
             return Ok(None);
@@ -66,7 +68,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The error's words without the place in the text, which says nothing about one value alone.
+/// Returns the error's words without the place in the text, which says nothing about one value
+/// alone.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_owned()

@@ -5,12 +5,13 @@
 //! fields.rs, reads.rs          decoding what clients send, so that a refusal names the key
 //! connect.rs                   a CONNECT, and why it is refused
 //! client_events.rs, acks.rs    what clients send, and what they are acked with
-//! update.rs                    the durable events; server_events.rs the volatile ones; events.rs lists both
+//! update.rs, server_events.rs  the durable events, and the volatile ones; events.rs lists both
 //! rows/                        the rows of REST's answers
-//! documents/                   the OpenAPI and AsyncAPI documents, and their page, made of these types
+//! documents/                   the OpenAPI and AsyncAPI documents, made of these types, and a page
 //! ```
 //!
-//! Above `chat` and `accounts`, which know nothing of JSON, and below both doors, which know no other.
+//! Above `chat` and `accounts`, which know nothing of JSON, and below both doors, which know no
+//! other.
 
 mod acks;
 mod client_events;

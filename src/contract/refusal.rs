@@ -1,7 +1,8 @@
 //! Refusals: an error as clients see it, with its code, its status and its words.
 //!
-//! The one place where an error of `chat`, `accounts` or `limits` gets its outside form. Its text is written where the
-//! error is made and is for the developer of a client; an internal error says nothing more, and the log has the rest.
+//! The one place where an error of `chat`, `accounts` or `limits` gets its outside form. Its text
+//! is written where the error is made and is for the developer of a client; an internal error says
+//! nothing more, and the log has the rest.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! The volatile events that clients hear: not stored, and without a cursor. The durable ones are [`super::Update`]'s.
+//! The volatile events that clients hear: not stored, and without a cursor. The durable ones are
+//! [`super::Update`]'s.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,11 +11,11 @@ use crate::model::{ClientId, Timestamp, UserId};
 
 pub(crate) const TYPING: Event = Event::to_client::<Typing>(
     "typing",
-    "Somebody is typing, or has stopped. To every socket of the receiver.",
+    "A person is typing, or has stopped. To every socket of the receiver.",
 );
 pub(crate) const PRESENCE: Event = Event::to_client::<Presence>(
     "presence",
-    "Somebody came or went. To the sockets that subscribed to that user.",
+    "A person came or went. To the sockets that subscribed to that user.",
 );
 pub(crate) const CHAT_ERROR: Event = Event::to_client::<ChatErrorEvent<'_>>(
     "chat_error",

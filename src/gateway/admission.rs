@@ -1,4 +1,5 @@
-//! A CONNECT: who the client is, whether there is room for one more socket, and which lost one it would go on as.
+//! A CONNECT: who the client is, whether there is room for one more socket, and which lost one it
+//! would go on as.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use crate::model::{Timestamp, UserId};
 use crate::transport::CloseReason;
 use crate::verbs::Verbs;
 
-/// 1,000 sockets of one person, as many as sessions of one address: each message to them goes to every one.
+/// 1,000 sockets of one person, as many as sessions of one address: each message to them goes to
+/// every one.
 const MAX_SOCKETS: usize = 1_000;
 
 /// Decides who may chat, and hears them.
@@ -151,7 +153,8 @@ impl Admission {
         }
     }
 
-    /// Closes the session in place of a refusal: after that, a stock client would not come back by itself.
+    /// Closes the session in place of a refusal: after that, a stock client would not come back by
+    /// itself.
     fn put_off(&self, refusal: Refusal) -> Connecting {
         self.door.count(&refusal);
         self.socket.close(CloseReason::ForcedClose);

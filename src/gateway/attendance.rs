@@ -1,7 +1,7 @@
 //! Who comes and goes, told to those who watch; and how much one may watch.
 //!
-//! Those who are there are kept by the store in groups, each in one transaction, so that many cost the writer no pause,
-//! and few one sync a minute.
+//! Those who are there are kept by the store in groups, each in one transaction, so that many cost
+//! the writer no pause, and few one sync a minute.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::hub::Namespace;
 use crate::model::{Timestamp, UserId};
 use crate::verbs::Clock;
 
-/// 1 min: how often the store learns that somebody is still there.
+/// 1 min: how often the store learns that a person is still there.
 const KEPT_EVERY: Duration = Duration::from_secs(60);
 /// 256 people are written at once, in some milliseconds.
 const GROUP: usize = 256;
@@ -49,7 +49,8 @@ impl Subscriptions {
         }
     }
 
-    /// Counts so many of this person's in place of so many. Returns `false`, and counts nothing, where that is too many.
+    /// Counts so many of this person's in place of so many. Returns `false`, and counts nothing,
+    /// where that is too many.
     fn change(&mut self, user: UserId, from: usize, to: usize) -> bool {
         let theirs = self.people.get(&user).copied().unwrap_or(0);
         let (theirs, all) = (theirs - from + to, self.all - from + to);
@@ -66,7 +67,8 @@ impl Subscriptions {
 }
 
 impl Attendance {
-    /// Returns the attendance of this chat, for those who watch in this namespace by so many subscriptions at most.
+    /// Returns the attendance of this chat, for those who watch in this namespace by so many
+    /// subscriptions at most.
     pub fn new(chat: Chat, namespace: Namespace, most_subscriptions: usize) -> Self {
         Self {
             chat,
@@ -76,13 +78,13 @@ impl Attendance {
         }
     }
 
-    /// A socket of this person opened.
+    /// Counts a socket of this person that opened.
     pub(super) fn came(&self, now: Timestamp, user: UserId) {
         self.chat.arrived(now, user, |change| self.tell(change));
         self.late.notify_one();
     }
 
-    /// A socket of this person closed.
+    /// Counts a socket of this person that closed.
     pub(super) fn went(&self, now: Timestamp, user: UserId) {
         self.chat.left(now, user, |change| self.tell(change));
         self.late.notify_one();
@@ -94,8 +96,8 @@ impl Attendance {
             .emit(PRESENCE.name, &(Presence::from(change),));
     }
 
-    /// Counts how many people a socket of this person watches, `to` in place of `from`. Returns `false`, and counts
-    /// nothing, where that is too many.
+    /// Counts how many people a socket of this person watches, `to` in place of `from`. Returns
+    /// `false`, and counts nothing, where that is too many.
     pub(super) fn subscriptions(&self, user: UserId, from: usize, to: usize) -> bool {
         from == to || self.subscriptions.lock().change(user, from, to)
     }

@@ -17,8 +17,9 @@ use crate::limits::{Key, Kind};
 use crate::model::{Origin, PrivateId, Timestamp, UserId};
 use crate::transport::{CloseReason, Frame};
 
-/// 100 ms between `chat_error` and the end of the transport. A polling client that finds both in one answer is
-/// disconnected before it looks at the event, and hears of it only after it has come back.
+/// 100 ms between `chat_error` and the end of the transport. A polling client that finds both in
+/// one answer is disconnected before it looks at the event, and hears of it only after it has come
+/// back.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// One socket of a person.
@@ -31,7 +32,8 @@ pub(super) struct ChatSocket {
     due: Timestamp,
     /// Its client was told that the token has expired.
     is_expired: bool,
-    /// How it can be resumed, and what is remembered then; `None` where its client takes no cursors.
+    /// How it can be resumed, and what is remembered then; `None` where its client takes no
+    /// cursors.
     recovery: Option<(PrivateId, SharedMemory)>,
     /// Its person was counted as present: a session may end while its CONNECT is decided.
     is_present: bool,
@@ -89,8 +91,9 @@ impl ChatSocket {
         Some(Origin(self.socket.key()))
     }
 
-    /// Puts the socket out if its token holds no longer. One whose token has expired loses its transport, so that a
-    /// stock client comes back with a fresh one; one that was revoked, or whose account is disabled, stays out.
+    /// Puts the socket out if its token holds no longer. One whose token has expired loses its
+    /// transport, so that a stock client comes back with a fresh one; one that was revoked, or
+    /// whose account is disabled, stays out.
     fn stay_or_go(&mut self) {
         let now = self.now();
         let Err(error) = self.door.verbs.accounts.check(now, &self.grant) else {
@@ -120,7 +123,8 @@ impl ChatSocket {
         self.door.expiry.watch(at, &self.socket);
     }
 
-    /// Refuses what is too much of its kind. What is no event of the contract's counts as a request.
+    /// Refuses what is too much of its kind. What is no event of the contract's counts as a
+    /// request.
     fn allow(&self, event: Option<ClientEvent>) -> Result<(), Refusal> {
         let kind = match event {
             Some(ClientEvent::SendMessage) => Kind::Messages,

@@ -1,8 +1,8 @@
 //! Where the wire and the truth meet: socket events become verbs, and what happened becomes events.
 //!
 //! ```text
-//! admission.rs      a CONNECT: the token, the limits, the lost socket that the client would go on as
-//! recovery.rs       which lost sockets can be resumed; resume.rs tells their clients what they missed
+//! admission.rs      a CONNECT: the token, the limits, the lost socket that it would resume
+//! recovery.rs       the lost sockets; resume.rs: telling their clients what they missed
 //! chat_socket.rs    one socket: its token over time, and its events, which go to
 //!   talk.rs           messages, read marks, typing
 //!   watching.rs       presence

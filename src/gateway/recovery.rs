@@ -1,9 +1,9 @@
 //! Connection state recovery: which lost sockets a returning client may resume.
 //!
-//! A client that lost its connection shows the private id of its socket and takes it over, with what is remembered of it;
-//! the old connection, should it still seem alive, is closed. A client that left on purpose, or was put out, has given its
-//! socket up. What is remembered is lost with the process: of a socket from before the start, all that is known is that
-//! it was lost by then.
+//! A client that lost its connection shows the private id of its socket and takes it over, with
+//! what is remembered of it; the old connection, should it still seem alive, is closed. A client
+//! that left on purpose, or was put out, has given its socket up. What is remembered is lost with
+//! the process: of a socket from before the start, all that is known is that it was lost by then.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,19 +17,20 @@ use crate::hub::{DisconnectReason, Socket};
 use crate::model::{EntryId, PrivateId, Timestamp, UserId};
 use crate::transport::CloseReason;
 
-/// 64 lost sockets of one person; with more, their own oldest are forgotten first, so that a person who comes and goes all
-/// the time pushes out no other's.
+/// 64 lost sockets of one person; with more, their own oldest are forgotten first, so that a person
+/// who comes and goes all the time pushes out no other's.
 const MAX_LEFT_OF_PERSON: usize = 64;
-/// 256 read marks, the newest that a socket has asked for itself: it has not heard of these as an event.
+/// 256 read marks, the newest that a socket has asked for itself: it has not heard of these as an
+/// event.
 const MAX_OWN_MARKS: usize = 256;
-/// 128 KiB is remembered of the lost sockets of one person: four that watched as many people as they may. Of older ones
-/// only that they were lost.
+/// 128 KiB is remembered of the lost sockets of one person: four that watched as many people as
+/// they may. Of older ones only that they were lost.
 const MAX_BYTES_OF_PERSON: usize = 128 << 10;
-/// 64 bytes for each lost socket that may be known are there for what is remembered of all of them; of further ones only
-/// that they were lost.
+/// 64 bytes for each lost socket that may be known are there for what is remembered of all of them;
+/// of further ones only that they were lost.
 const BYTES_A_SOCKET: usize = 64;
 
-/// A socket's id: 120 random bits, so nobody else's.
+/// A socket's public id: 120 random bits, so no other's.
 type Id = [u8; 20];
 
 /// What is remembered of a socket for the one that resumes it.
@@ -45,7 +46,8 @@ pub(super) struct Memory {
 #[derive(Clone, Copy)]
 pub(super) struct Subscribed {
     pub(super) user: UserId,
-    /// What was told of them when the socket was left; `None` where its client may not have heard that.
+    /// What was told of them when the socket was left; `None` where its client may not have heard
+    /// that.
     pub(super) heard: Option<Seen>,
 }
 
@@ -110,14 +112,15 @@ struct Sockets {
 pub(super) struct Recovery {
     began: Timestamp,
     window: Duration,
-    /// How many lost sockets are known, at some 300 bytes each with what is remembered of them; the oldest are forgotten
-    /// first.
+    /// How many lost sockets are known, at some 300 bytes each with what is remembered of them; the
+    /// oldest are forgotten first.
     most: usize,
     sockets: Mutex<Sockets>,
 }
 
 impl Recovery {
-    /// Returns a table of none yet. A socket that was left longer ago than `window` cannot be taken.
+    /// Returns a table of none yet. A socket that was left longer ago than `window` cannot be
+    /// taken.
     pub(super) fn new(began: Timestamp, window: Duration, most: usize) -> Self {
         Self {
             began,
@@ -135,8 +138,8 @@ impl Recovery {
         memory
     }
 
-    /// Has `socket` take over the one of this private id, which is closed. `None` where that was given up or left too long
-    /// ago.
+    /// Has `socket` take over the one of this private id, which is closed. `None` where that was
+    /// given up or left too long ago.
     pub(super) fn take(&self, now: Timestamp, id: &PrivateId, socket: &Socket) -> Option<Taken> {
         let (old, taken) = {
             let mut sockets = self.sockets.lock();
@@ -184,7 +187,8 @@ impl Recovery {
         sockets.put(id.socket, left, self.most);
     }
 
-    /// Notes that a socket is gone, which watched these. What another has taken over meanwhile stays that one's.
+    /// Notes that a socket is gone, which watched these. What another has taken over meanwhile
+    /// stays that one's.
     pub(super) fn leave(
         &self,
         now: Timestamp,
@@ -226,7 +230,8 @@ impl Sockets {
         self.bound(user, most);
     }
 
-    /// Holds what is remembered of one person to its bounds, and with it the order to a multiple of what is in it.
+    /// Holds what is remembered of one person to its bounds, and with it the order to a multiple of
+    /// what is in it.
     fn bound(&mut self, user: UserId, most: usize) {
         let Some(theirs) = self.people.get(&user) else {
             return;
@@ -314,7 +319,8 @@ mod tests {
         }
     }
 
-    /// Connecting and disconnecting in turn pushed the sockets of others out, after which they could not come back.
+    /// Connecting and disconnecting in turn pushed the sockets of others out, after which they
+    /// could not come back.
     #[test]
     fn somebody_who_comes_and_goes_all_the_time_pushes_only_their_own_sockets_out() {
         let mut sockets = Sockets::default();

@@ -1,4 +1,5 @@
-//! Where the result of an event goes: the ack where one was asked for, else a `chat_error` where it failed.
+//! Where the result of an event goes: the ack where one was asked for, else a `chat_error` where it
+//! failed.
 
 use std::sync::Arc;
 
@@ -62,8 +63,9 @@ impl Reply {
         }
     }
 
-    /// Fails an event that has these arguments. Its `client_id` is read where it can be, whatever else is wrong, so that
-    /// the sender finds the message that failed. An unknown event that asked for no ack is answered by nothing.
+    /// Fails an event that has these arguments. Its `client_id` is read where it can be, whatever
+    /// else is wrong, so that the sender finds the message that failed. An unknown event that asked
+    /// for no ack is answered by nothing.
     pub(super) fn fail_event(self, refusal: &Refusal, args: &[&RawValue]) {
         if self.event.is_none() && matches!(self.way, Way::Silent(_)) {
             return;

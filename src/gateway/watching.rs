@@ -16,7 +16,8 @@ use crate::transport::CloseReason;
 const MAX_SUBSCRIPTIONS: usize = 500;
 /// 10 s: when to try again where too many people are watched.
 const SUBSCRIPTION_RETRY_MS: u64 = 10_000;
-/// 45 s, a ping's interval and its timeout: for so long a connection may be dead before that is noticed.
+/// 45 s, a ping's interval and its timeout: for so long a connection may be dead before that is
+/// noticed.
 const UNNOTICED: Duration = Duration::from_secs(45);
 
 impl ChatSocket {
@@ -48,7 +49,8 @@ impl ChatSocket {
             memory.lock().watched = watched.collect();
         }
         let chat = &door.verbs.chat;
-        // At a moment at which nobody comes or goes, so that the ack and the events after it miss nothing.
+        // At a moment at which no one comes or goes, so that the ack and the events after it miss
+        // nothing.
         chat.presence().look(&users, |found| {
             self.socket.leave(is_presence);
             let users = users.iter().zip(found).map(|(user_id, mut seen)| {
@@ -63,7 +65,8 @@ impl ChatSocket {
         Ok(())
     }
 
-    /// Watches the same people as the socket that this one resumes, and tells what changed meanwhile.
+    /// Watches the same people as the socket that this one resumes, and tells what changed
+    /// meanwhile.
     pub(super) fn watch_again(&mut self, left_at: Timestamp) {
         let Some(memory) = self.memory() else {
             return;
@@ -95,7 +98,8 @@ impl ChatSocket {
             return Vec::new();
         };
         let mut watched = memory.lock().watched.clone();
-        // A client that closes its connection has read it until then; a connection that broke may have been dead before.
+        // A client that closes its connection has read it until then; a connection that broke may
+        // have been dead before.
         if reason == DisconnectReason::Closed(CloseReason::TransportClose) {
             let users: Vec<UserId> = watched.iter().map(|watched| watched.user).collect();
             self.door.verbs.chat.presence().told(&users, |told| {
@@ -107,12 +111,13 @@ impl ChatSocket {
         watched
     }
 
-    /// Watches nobody any more.
+    /// Ends all its subscriptions.
     pub(super) fn unwatch(&mut self) {
         self.change_subscriptions(0);
     }
 
-    /// Counts whom this socket watches. Returns `false` where that is too many, of this person or of all.
+    /// Counts whom this socket watches. Returns `false` where that is too many, of this person or
+    /// of all.
     fn change_subscriptions(&mut self, count: usize) -> bool {
         let attendance = &self.door.attendance;
         let is_allowed = attendance.subscriptions(self.user, self.subscriptions, count);

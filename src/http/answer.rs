@@ -87,13 +87,14 @@ pub(super) fn json<T: Serialize>(status: StatusCode, body: &T) -> Response<Body>
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
-    // A page of messages is nobody else's, and old in a moment.
+    // A page of messages is for its reader alone, and old in a moment.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// Returns whether other connections should get their turn before the next request of the same one, which may be there
-/// already: after a long answer, and after one that came to nothing since it was too much.
+/// Returns whether other connections should get their turn before the next request of the same one,
+/// which may be there already: after a long answer, and after one that came to nothing since it was
+/// too much.
 pub(super) fn cost_much(response: &Response<Body>) -> bool {
     let is_long = || response.body().size_hint().lower() > 2 * BYTES_A_REQUEST;
     response.status() == StatusCode::TOO_MANY_REQUESTS || is_long()

@@ -45,12 +45,14 @@ pub struct Site {
     pub public: Option<PublicUrl>,
     /// The memory for answers that are not yet read.
     pub answers: Portions,
-    /// The people whose tokens `GET /api/server` gives to anyone, on a server to be looked at; else nobody.
+    /// The people whose tokens `GET /api/server` gives to anyone, on a server to be looked at; else
+    /// none.
     ///
-    /// Anyone is who reaches this machine. A page of another site does, where that site's name is made to lead here, and
-    /// the browser takes this server for that site. So such a server answers only by names that no site can have, and by
-    /// that of its public URL. A proxy on this machine changes nothing: a page's requests come from this machine too, and
-    /// may have any `X-Forwarded-` header.
+    /// That is anyone who reaches this machine. A page of another site does, where that site's name
+    /// is made to lead here, and the browser takes this server for that site. So such a server
+    /// answers only by names that no site can have, and by that of its public URL. A proxy on this
+    /// machine changes nothing: a page's requests come from this machine too, and may have any
+    /// `X-Forwarded-` header.
     pub shown: Vec<UserId>,
 }
 
@@ -184,8 +186,8 @@ impl App {
         self.answer(request).await
     }
 
-    /// The answer to a request that calls the server by no name of its own, or to one for the place below which it is
-    /// reached; takes that place out of the request's path.
+    /// The answer to a request that calls the server by no name of its own, or to one for the place
+    /// below which it is reached; takes that place out of the request's path.
     fn lead_elsewhere(&self, request: &mut Request<Incoming>) -> Option<Response<Body>> {
         if self.is_private
             && let Some(host) = request.headers().get(header::HOST)
@@ -256,8 +258,9 @@ impl App {
         response
     }
 
-    /// Counts an answer until its last byte is written, for the person who asked and for the address, and refuses it where
-    /// they, or all together, leave too many unread. One that is counted is not counted again.
+    /// Counts an answer until its last byte is written, for the person who asked and for the
+    /// address, and refuses it where they, or all together, leave too many unread. One that is
+    /// counted is not counted again.
     fn count(
         &self,
         response: Response<Body>,
@@ -298,14 +301,15 @@ impl App {
     }
 }
 
-/// Returns whether a path is that of the sessions, with or without a slash at its end, as clients may be told to send it.
+/// Returns whether a path is that of the sessions, with or without a slash at its end, as clients
+/// may be told to send it.
 fn is_of_sessions(path: &str) -> bool {
     let rest = path.strip_prefix(SOCKET_IO);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Answers a request for this path while the data file is still being opened: the process is there, and nothing else
-/// yet.
+/// Answers a request for this path while the data file is still being opened: the process is there,
+/// and nothing else yet.
 pub fn starting(path: &str, metrics: &EventMetrics) -> Response<Body> {
     if path == HEALTH {
         return api::server::health();
@@ -316,7 +320,8 @@ pub fn starting(path: &str, metrics: &EventMetrics) -> Response<Body> {
 }
 
 impl App {
-    /// Counts one of this kind for an address, unless it is too much. This machine's own is not counted.
+    /// Counts one of this kind for an address, unless it is too much. This machine's own is not
+    /// counted.
     pub(super) fn allow(&self, kind: Kind, address: IpAddr) -> Result<(), ApiError> {
         match web::counted(address) {
             Some(address) => Ok(self.limits.check(kind, Key::Address(address))?),

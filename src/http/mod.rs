@@ -1,9 +1,9 @@
 //! The other door: REST, the page, and the way to the sessions of `/socket.io/`.
 //!
-//! `router.rs` is the table of routes; `api/` holds one file a resource, each of which reads a request, calls a verb and
-//! writes what it came to. `app.rs` takes a request from the connection to its route, `answer.rs` and `error.rs` write
-//! what comes back. Rules of chat and of identity are in those modules, and the shapes of rows and refusals in
-//! `contract`.
+//! `router.rs` is the table of routes; `api/` holds one file a resource, each of which reads a
+//! request, calls a verb and writes what it came to. `app.rs` takes a request from the connection
+//! to its route, `answer.rs` and `error.rs` write what comes back. Rules of chat and of identity
+//! are in those modules, and the shapes of rows and refusals in `contract`.
 
 mod answer;
 mod api;

@@ -1,4 +1,4 @@
-//! What routes read of a request: the token, the query, the body.
+//! The parts of a request that routes read: the token, the query, the body.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ const MAX_BODY: usize = 16 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Whose token the request carries.
+/// Returns the person whose token the request carries.
 pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, ApiError> {
     let value = request
         .headers()
@@ -45,12 +45,12 @@ pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Cal
     }
 }
 
-/// Who sent the request, as far as is known.
+/// Returns who sent the request, as far as is known.
 pub(super) fn sender(request: &Request<Incoming>) -> Option<Sender> {
     request.extensions().get().copied()
 }
 
-/// The address by which the request is counted; `None` on this machine.
+/// Returns the address by which the request is counted; `None` on this machine.
 pub(super) fn address(request: &Request<Incoming>) -> Option<IpAddr> {
     web::counted(sender(request)?.address)
 }
@@ -60,8 +60,8 @@ const ROWS_A_REQUEST: usize = 100;
 /// So many chats that are gone through for a page do.
 const CHATS_A_REQUEST: usize = 1_000;
 
-/// Counts what a page has cost beside the request that [`caller`] counted: its rows, and the chats that were gone through
-/// for them.
+/// Counts what a page has cost beside the request that [`caller`] counted: its rows, and the chats
+/// that were gone through for them.
 pub(super) fn charge(app: &App, caller: &Caller, rows: usize, chats: usize) {
     let cost = rows / ROWS_A_REQUEST + chats / CHATS_A_REQUEST;
     app.limits
@@ -76,7 +76,7 @@ pub(super) fn allow(app: &App, request: &Request<Incoming>, kind: Kind) -> Resul
     }
 }
 
-/// The right to the admin routes, if the caller has it.
+/// Returns the right to the admin routes, if the caller has it.
 pub(super) async fn admin(app: &App, request: &Request<Incoming>) -> Result<Admin, ApiError> {
     if request.extensions().get::<Operator>().is_some() {
         return Ok(Admin::operator());
@@ -84,7 +84,7 @@ pub(super) async fn admin(app: &App, request: &Request<Incoming>) -> Result<Admi
     Ok(caller(app, request).await?.admin()?)
 }
 
-/// The right of whoever operates the server, which no administrator has by token.
+/// The right of the server's operator, which no administrator has by token.
 pub(super) fn operator(request: &Request<Incoming>) -> Result<Admin, ApiError> {
     match request.extensions().get::<Operator>() {
         Some(_) => Ok(Admin::operator()),
@@ -95,7 +95,7 @@ pub(super) fn operator(request: &Request<Incoming>) -> Result<Admin, ApiError> {
     }
 }
 
-/// How people reach this server, such as `https://chat.example.org`; see [`web::base_url`].
+/// Returns how people reach this server, such as `https://chat.example.org`; see [`web::base_url`].
 pub(super) fn base_url(app: &App, request: &Request<Incoming>) -> String {
     let sender = sender(request);
     web::base_url(request.headers(), sender.as_ref(), app.public.as_ref())
@@ -141,7 +141,8 @@ impl<'a> Query<'a> {
     }
 }
 
-/// How many rows a page has: from 1; more than `MOST` gives `MOST`, and `USUAL` where nothing is said.
+/// How many rows a page has: from 1; more than `MOST` gives `MOST`, and `USUAL` where nothing is
+/// said.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limit<const USUAL: usize, const MOST: usize>(usize);
 
@@ -187,7 +188,7 @@ impl<const USUAL: usize, const MOST: usize> JsonSchema for Limit<USUAL, MOST> {
     }
 }
 
-/// The whole body, which must be UTF-8.
+/// Reads the whole body, which must be UTF-8.
 pub(super) async fn body(request: Request<Incoming>) -> Result<String, ApiError> {
     match read_body(request, MAX_BODY, BODY_TIMEOUT).await {
         Ok(body) => String::from_utf8(body.into()).map_err(|_| FieldError::NotAnObject.into()),

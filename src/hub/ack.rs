@@ -1,4 +1,4 @@
-//! Acks that this side has asked a client for.
+//! Acks that the server has asked a client for.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,12 +11,12 @@ use tokio::sync::oneshot;
 /// How many acks one socket may owe: a client that answers none must not fill the memory.
 const MAX_AWAITED: usize = 1_024;
 
-/// What a client acked with.
+/// The content of a client's ack.
 #[derive(Debug)]
 pub struct AckReply {
     /// Its arguments, raw.
     pub args: Vec<Box<RawValue>>,
-    /// What their placeholders stand for.
+    /// The attachments that its placeholders stand for.
     pub attachments: Vec<Bytes>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Awaited {
 }
 
 impl Awaited {
-    /// A new ack id, and where its answer comes.
+    /// Returns a new ack id, and where its answer comes.
     pub(super) fn ask(&self) -> Result<(u64, oneshot::Receiver<AckReply>), AckError> {
         let mut waiting = self.waiting.lock();
         let waiting = waiting.get_or_insert_default();
@@ -69,14 +69,14 @@ impl Awaited {
             .is_some_and(|waiting| waiting.contains_key(&id))
     }
 
-    /// Nobody waits for this one any more.
+    /// Stops waiting for this one.
     pub(super) fn forget(&self, id: u64) {
         if let Some(waiting) = self.waiting.lock().as_mut() {
             waiting.remove(&id);
         }
     }
 
-    /// The client answered. One that nobody waits for is late, or made up, and ignored.
+    /// Takes the client's answer. One that is not waited for is late, or made up, and ignored.
     pub(super) fn answer(&self, id: u64, reply: AckReply) {
         let waiting = self
             .waiting
@@ -88,7 +88,7 @@ impl Awaited {
         }
     }
 
-    /// The socket is gone: whoever waits is told.
+    /// Tells all who wait that the socket is gone.
     pub(super) fn clear(&self) {
         *self.waiting.lock() = None;
     }

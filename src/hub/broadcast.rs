@@ -33,14 +33,15 @@ impl<'a> Broadcast<'a> {
         self
     }
 
-    /// Gives what is told its place in an order of the application's: a socket that is being resumed may have been told of
-    /// it already. See [`Socket::release`].
+    /// Gives what is told its place in an order of the application's: a socket that is being
+    /// resumed may have been told of it already. See [`Socket::release`].
     pub fn sequenced(mut self, sequence: u64) -> Self {
         self.sequence = Some(sequence);
         self
     }
 
-    /// Has the handler of each put it out if it may no longer stay. They are called from another task.
+    /// Has the handler of each put it out if it may no longer stay. They are called from another
+    /// task.
     pub fn revalidate(self) {
         let sockets = {
             let groups = self.namespace.groups();
@@ -52,14 +53,14 @@ impl<'a> Broadcast<'a> {
         revalidate(sockets);
     }
 
-    /// Emits an event to each: encoded once, and not at all where nobody is there. `args` is written as a JSON array,
-    /// so a tuple, an array or a slice.
+    /// Emits an event to each: encoded once, and not at all where no socket is there. `args` is
+    /// written as a JSON array, so a tuple, an array or a slice.
     pub fn emit<A: Serialize + ?Sized>(self, name: &str, args: &A) {
         self.emit_forms(name, args, None::<&A>);
     }
 
-    /// Emits an event to each: with `further` arguments, and with `plain` ones to sockets that take no more. Each form is
-    /// encoded at most once.
+    /// Emits an event to each: with `further` arguments, and with `plain` ones to sockets that take
+    /// no more. Each form is encoded at most once.
     pub fn emit_further<F, P>(self, name: &str, further: &F, plain: &P)
     where
         F: Serialize + ?Sized,

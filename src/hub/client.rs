@@ -19,7 +19,8 @@ use super::{DisconnectReason, Event, KeptHandshake, SocketHandler};
 use crate::socketio::{self, Kind, Packet, check_placeholders};
 use crate::transport::{CloseReason, Connection, Handshake, Receiver};
 
-/// How many packets may wait for a CONNECT that is being decided. The reference's client sends none before its answer.
+/// How many packets may wait for a CONNECT that is being decided. The reference's client sends none
+/// before its answer.
 const WAITING_PACKETS: usize = 64;
 /// 256 KiB: how many bytes they may have, of one session.
 const WAITING_BYTES: usize = 256 << 10;
@@ -103,7 +104,7 @@ impl Client {
         }
     }
 
-    /// Takes sockets out that were put out of their namespaces.
+    /// Drops the sockets that were put out of their namespaces.
     pub(super) fn prune(&self) {
         self.state.lock().prune();
     }
@@ -178,7 +179,7 @@ impl Client {
             }
             Kind::Event => event(&socket, handler.as_mut(), packet, &attached),
             Kind::Ack => {
-                // One that nobody asked for costs no more than its packet.
+                // One that was not asked for costs no more than its packet.
                 if let (Some(id), Some(data)) = (packet.ack_id, packet.data)
                     && let Attached::All(attachments) = attached
                     && socket.awaits(id)
@@ -235,8 +236,8 @@ impl State {
             .find(|joined| joined.socket.namespace().name() == namespace)
     }
 
-    /// Returns where a packet belongs. With one for a namespace that is not joined, the client and this side no longer
-    /// agree on what is.
+    /// Returns where a packet belongs. With one for a namespace that is not joined, the client and
+    /// this side no longer agree on what is.
     fn joined_by(&mut self, packet: &Packet<'_>) -> Result<&mut Joined, CloseReason> {
         self.prune();
         self.find(packet.namespace).ok_or(CloseReason::ParseError)

@@ -11,7 +11,8 @@ pub(super) fn frames(text: Frame, attachments: &[Bytes]) -> impl Iterator<Item =
     std::iter::once(text).chain(attachments.iter().map(|bytes| Frame::binary(bytes)))
 }
 
-/// An event. `args` must be written as a JSON array (a tuple, a slice); `name` goes in before its elements.
+/// An event. `args` must be written as a JSON array (a tuple, a slice); `name` goes in before its
+/// elements.
 pub(super) fn event<A: Serialize + ?Sized>(
     namespace: &str,
     name: &str,

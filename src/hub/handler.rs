@@ -1,4 +1,5 @@
-//! What a program that uses the hub implements: who may join a namespace, and what becomes of a socket's events.
+//! What a program that uses the hub implements: who may join a namespace, and what becomes of a
+//! socket's events.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -15,11 +16,12 @@ use crate::transport::CloseReason;
 
 /// Decides who may join a namespace.
 pub trait Handler: Send + Sync {
-    /// A client wants to join. `socket` is not yet reachable by broadcasts; it may join groups already.
+    /// A client wants to join. `socket` is not yet reachable by broadcasts; it may join groups
+    /// already.
     fn connect(&self, socket: &Socket, request: ConnectRequest<'_>) -> Connecting;
 
-    /// Returns how many attachments an event or an ack may bring here. One that announces more keeps none; see
-    /// [`SocketHandler::refused`].
+    /// Returns how many attachments an event or an ack may bring here. One that announces more
+    /// keeps none; see [`SocketHandler::refused`].
     fn max_attachments(&self) -> usize {
         0
     }
@@ -72,8 +74,9 @@ impl Connecting {
 
 /// Hears one socket. Calls come one at a time and must not block.
 pub trait SocketHandler: Send {
-    /// The private id by which the client may later continue this socket (connection state recovery): sent
-    /// to it with its public id, and to no other. `None` where nothing can be continued.
+    /// The private id by which the client may later continue this socket (connection state
+    /// recovery): sent to it with its public id, and to no other. `None` where nothing can be
+    /// continued.
     fn private_id(&self) -> Option<String> {
         None
     }
@@ -84,8 +87,8 @@ pub trait SocketHandler: Send {
     fn revalidate(&mut self) {}
     /// The client emitted an event.
     fn event(&mut self, event: Event<'_>);
-    /// The client emitted an event that announces more attachments than [`Handler::max_attachments`]. They are yet to
-    /// come, and are dropped.
+    /// The client emitted an event that announces more attachments than
+    /// [`Handler::max_attachments`]. They are yet to come, and are dropped.
     fn refused(&mut self, _event: Event<'_>) {}
     /// The socket is gone from its namespace; nothing follows.
     fn disconnected(&mut self, reason: DisconnectReason);

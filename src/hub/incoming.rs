@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use crate::budget::Share;
 
-/// How many bytes of attachments an event may bring in all: as much as four of the largest messages of the reference.
+/// How many bytes of attachments an event may bring in all: as much as four of the largest messages
+/// of the reference.
 pub(super) const MAX_ATTACHMENT_BYTES: usize = 4_000_000;
 /// The attachments that are arriving.
 #[derive(Default)]

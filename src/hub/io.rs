@@ -14,12 +14,14 @@ use crate::transport::{Acceptor, Connection, Handshake, Receiver};
 pub struct IoConfig {
     /// How long a session may stay without a socket in any namespace.
     pub connect_timeout: Duration,
-    /// How long the attachments of an event may take to arrive; noticed after twice that at the latest.
+    /// How long the attachments of an event may take to arrive; noticed after twice that at the
+    /// latest.
     pub assembly_timeout: Duration,
     /// The memory for events that are half received, or wait for a CONNECT to be decided.
     pub half_received: Pool,
-    /// Has each session keep the headers and the query of its handshake, for handlers that decide on CONNECTs by
-    /// them. They take some kilobytes a session; the `Authorization` header alone is kept in any case.
+    /// Has each session keep the headers and the query of its handshake, for handlers that decide
+    /// on CONNECTs by them. They take some kilobytes a session; the `Authorization` header alone is
+    /// kept in any case.
     pub keep_handshakes: bool,
 }
 
@@ -64,7 +66,8 @@ impl Io {
         }
     }
 
-    /// Closes sessions that join no namespace, or send no attachment, in time. To be run beside the hub; never ends.
+    /// Closes sessions that join no namespace, or send no attachment, in time. To be run beside the
+    /// hub; never ends.
     pub async fn sweep(&self) {
         let Shared {
             unjoined,

@@ -11,11 +11,12 @@ use super::{ConnectRequest, Connecting, Decision, DisconnectReason, Refusal, Soc
 use crate::socketio::{Connected, Header, Kind, Packet};
 use crate::transport::CloseReason;
 
-/// How many CONNECTs a session may send at once, one for each namespace that any program has, and one a second after that.
+/// How many CONNECTs a session may send at once, one for each namespace that any program has, and
+/// one a second after that.
 const CONNECTS_AT_ONCE: u32 = 20;
 const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
-/// How many CONNECTs may be refused one after the other: each may have cost the check of a signature, and a stock client
-/// ends its session after one.
+/// How many CONNECTs may be refused one after the other: each may have cost the check of a
+/// signature, and a stock client ends its session after one.
 const REFUSED_CONNECTS: u32 = 10;
 
 /// The CONNECTs of a session, counted.

@@ -1,8 +1,8 @@
 //! Which client library opened a session, as far as its handshake tells.
 //!
-//! Libraries differ in what they do with an event of more than one argument. Most hand each listener as many as it
-//! names; python-socketio calls `def listener(data)` with all of them, which raises, and Dart's client hands over a list
-//! in place of the value.
+//! Libraries differ in what they do with an event of more than one argument. Most hand each
+//! listener as many as it names; python-socketio calls `def listener(data)` with all of them, which
+//! raises, and Dart's client hands over a list in place of the value.
 
 use hyper::header::USER_AGENT;
 
@@ -30,8 +30,8 @@ impl Library {
         let named = agent.and_then(|agent| Self::named(agent.to_str().ok()?));
         match named {
             Some(library) => library,
-            // websocket-client, under a synchronous Client that begins with a WebSocket, sends no `User-Agent`; and
-            // an application may send its own.
+            // websocket-client, under a synchronous Client that begins with a WebSocket, sends no
+            // `User-Agent`; and an application may send its own.
             None if stamped_by_python(handshake.query) => Self::Python,
             None => Self::Other,
         }
@@ -62,8 +62,8 @@ impl Library {
     }
 }
 
-/// Returns whether the query has python-engineio's time stamp: `t=` and seconds with a fraction. Those of JavaScript and
-/// Dart are letters and digits.
+/// Returns whether the query has python-engineio's time stamp: `t=` and seconds with a fraction.
+/// Those of JavaScript and Dart are letters and digits.
 fn stamped_by_python(query: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     query_pairs(query).any(|(key, value)| {

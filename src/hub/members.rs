@@ -5,8 +5,8 @@ use smallvec::SmallVec;
 
 use super::socket::{Socket, SocketKey};
 
-/// With more than so many, a socket that leaves is looked up and not searched for: everybody may watch the same person, and
-/// all may go at once.
+/// With more than so many, a socket that leaves is looked up and not searched for: all may watch
+/// the same person, and go at once.
 const FEW: usize = 16;
 
 /// The sockets of a group, in no order.
@@ -47,7 +47,7 @@ impl Members {
             }
             Self::Many(many) => {
                 many.remove(&key);
-                // Half of that, so that one who comes and goes moves nobody.
+                // Half of that, so that one socket that comes and goes moves no other.
                 if many.len() <= FEW / 2 {
                     *self = Self::Few(std::mem::take(&mut **many).into_values().collect());
                 }

@@ -86,7 +86,8 @@ impl Namespace {
         Broadcast::new(self, groups.into_iter().collect())
     }
 
-    /// Has the handler of every socket put it out if it may no longer stay. They are called from another task.
+    /// Has the handler of every socket put it out if it may no longer stay. They are called from
+    /// another task.
     pub fn revalidate_all(&self) {
         revalidate(self.inner.sockets.read().values().cloned().collect());
     }
@@ -128,7 +129,8 @@ impl Namespace {
     }
 }
 
-/// Has the handlers of these sockets put them out if they may no longer stay, from a task of its own.
+/// Has the handlers of these sockets put them out if they may no longer stay, from a task of its
+/// own.
 pub(super) fn revalidate(sockets: Vec<Socket>) {
     if !sockets.is_empty() {
         tokio::spawn(async move { sockets.iter().for_each(Socket::revalidate_now) });

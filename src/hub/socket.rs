@@ -60,11 +60,13 @@ impl SocketId {
     }
 }
 
-/// 4 MiB of broadcasts are held for a socket that is being resumed. With more, or where there is no room for them, it
-/// is closed as a slow consumer, whose client comes back: by then it has missed too much to be resumed.
+/// 4 MiB of broadcasts are held for a socket that is being resumed. With more, or where there is no
+/// room for them, it is closed as a slow consumer, whose client comes back: by then it has missed
+/// too much to be resumed.
 const MAX_HELD_BYTES: usize = 4 << 20;
 
-/// Broadcasts that are held, with their sequence numbers. Boxed where it stands, since most sockets never have it.
+/// Broadcasts that are held, with their sequence numbers. Boxed where it stands, since most sockets
+/// never have it.
 struct Held {
     frames: Vec<(Option<u64>, Frame)>,
     /// What they take of the memory in which frames wait.
@@ -153,8 +155,9 @@ impl Socket {
         self.inner.is_plain.load(Ordering::Relaxed)
     }
 
-    /// Holds back what is broadcast to it from now on, until [`Socket::release`]. So that it can join its groups first, be
-    /// told by [`Socket::emit`] what its client missed, and then hear the rest, in order and once.
+    /// Holds back what is broadcast to it from now on, until [`Socket::release`]. So that it can
+    /// join its groups first, be told by [`Socket::emit`] what its client missed, and then hear the
+    /// rest, in order and once.
     pub fn hold(&self) {
         let mut held = self.inner.held.lock();
         held.get_or_insert_with(|| {
@@ -165,8 +168,8 @@ impl Socket {
         });
     }
 
-    /// Sends what was held back, but for what is not newer than this sequence number. Nor is such a broadcast heard when it
-    /// comes later.
+    /// Sends what was held back, but for what is not newer than this sequence number. Nor is such a
+    /// broadcast heard when it comes later.
     pub fn release(&self, told: u64) {
         let mut held = self.inner.held.lock();
         self.inner.told.store(told, Ordering::Release);
@@ -231,7 +234,8 @@ impl Socket {
         self.emit_binary(name, args, &[]);
     }
 
-    /// Encodes an event to be sent later, by [`Socket::send_encoded`]; `args` as for [`Socket::emit`].
+    /// Encodes an event to be sent later, by [`Socket::send_encoded`]; `args` as for
+    /// [`Socket::emit`].
     pub fn encode<A: Serialize + ?Sized>(&self, name: &str, args: &A) -> Option<Frame> {
         encode::event(self.namespace().name(), name, args, None, 0)
             .inspect_err(|error| tracing::error!(%error, name, "an event could not be encoded"))
@@ -250,7 +254,8 @@ impl Socket {
         self.inner.connection.room()
     }
 
-    /// Emits an event with attachments, which [`crate::socketio::Placeholder`]s in `args` stand for.
+    /// Emits an event with attachments, which [`crate::socketio::Placeholder`]s in `args` stand
+    /// for.
     pub fn emit_binary<A: Serialize + ?Sized>(&self, name: &str, args: &A, attachments: &[Bytes]) {
         match encode::event(self.namespace().name(), name, args, None, attachments.len()) {
             Ok(frame) => self.send_all(frame, attachments),
@@ -309,8 +314,8 @@ impl Socket {
         }
     }
 
-    /// Puts it out of its namespace: a stock client does not come back by itself. Its handler hears of it from another
-    /// task.
+    /// Puts it out of its namespace: a stock client does not come back by itself. Its handler hears
+    /// of it from another task.
     pub fn disconnect(&self) {
         if !self.is_gone() {
             let header = Header {
@@ -329,7 +334,8 @@ impl Socket {
         }
     }
 
-    /// Has its handler put it out if it may no longer stay. The handler is called from another task.
+    /// Has its handler put it out if it may no longer stay. The handler is called from another
+    /// task.
     pub fn revalidate(&self) {
         revalidate(vec![self.clone()]);
     }

@@ -1,9 +1,10 @@
 //! Cursors: places in the one order of events, which a client shows to have what it missed since.
 //!
-//! A cursor is sealed with the key of the era that its entry belongs to: a text that is forged, or from a history that the
-//! data file no longer has, opens as nothing. It says nothing of anyone, so that one frame can carry it to all who hear an
-//! event. A person who shows another's cursor is told what they missed themselves since that place, as by one of their
-//! own: the queries behind it are the caller's, and where an entry stands is no secret, since every cursor spells it out.
+//! A cursor is sealed with the key of the era that its entry belongs to: a text that is forged, or
+//! from a history that the data file no longer has, opens as nothing. It says nothing of anyone, so
+//! that one frame can carry it to all who hear an event. A person who shows another's cursor is
+//! told what they missed themselves since that place, as by one of their own: the queries behind it
+//! are the caller's, and where an entry stands is no secret, since every cursor spells it out.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -22,8 +23,9 @@ pub type CursorKey = [u8; 16];
 
 /// A stretch of the log, up to the next era, and the key that seals the cursors of its entries.
 ///
-/// A data file can go back in time, as by a copy that is put in its place, and then gives the ids of entries again. Each
-/// start begins an era with the first entry that it writes, so an id that is given again has another key than before.
+/// A data file can go back in time, as by a copy that is put in its place, and then gives the ids
+/// of entries again. Each start begins an era with the first entry that it writes, so an id that is
+/// given again has another key than before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Era {
     /// Its first entry; 0 for that of the file's beginning.
@@ -55,7 +57,8 @@ impl CursorKeys {
         self.0.read().clone()
     }
 
-    /// The key for cursors of this entry; `None` where it is from before the oldest era that is kept.
+    /// The key for cursors of this entry; `None` where it is from before the oldest era that is
+    /// kept.
     pub(super) fn of(&self, entry: u64) -> Option<CursorKey> {
         let eras = self.0.read();
         let newest = eras.last().filter(|newest| newest.first <= entry);
@@ -87,7 +90,8 @@ const CURSOR_MARK: &str = "c";
 /// How many characters a sealed cursor has.
 const SEALED: usize = 27;
 
-/// A cursor as text: 27 characters. Every durable event carries one, so it has no memory of its own.
+/// A cursor as text: 27 characters. Every durable event carries one, so it has no memory of its
+/// own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealedCursor([u8; SEALED]);
 
@@ -130,8 +134,9 @@ impl Cursor {
         SealedCursor(text)
     }
 
-    /// Reads back what [`Cursor::seal`] sealed, where its entry still has the key that it had then; and what earlier
-    /// versions sealed for this person alone, which clients may keep for as long as they like.
+    /// Reads back what [`Cursor::seal`] sealed, where its entry still has the key that it had then;
+    /// and what earlier versions sealed for this person alone, which clients may keep for as long
+    /// as they like.
     pub fn open(text: &str, keys: &CursorKeys, user: UserId) -> Option<Self> {
         let text = text.strip_prefix(CURSOR_MARK)?;
         let sealed: [u8; 19] = decode(text)?;

@@ -9,8 +9,9 @@ use siphasher::sip128;
 use super::cursor::decode;
 use super::{CursorKey, CursorKeys, UserId};
 
-/// Which socket, and where it stood when it first connected. Secret: a client that shows it, with a token of the same
-/// person, is taken for the one that lost the socket. So it is sealed for that person, with the key of its entry's era.
+/// Which socket, and where it stood when it first connected. Secret: a client that shows it, with a
+/// token of the same person, is taken for the one that lost the socket. So it is sealed for that
+/// person, with the key of its entry's era.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrivateId {
     /// The newest entry of which everyone concerned had been told by then.
@@ -30,7 +31,8 @@ impl PrivateId {
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads back what [`PrivateId::seal`] sealed for this person, where its entry still has the key that it had then.
+    /// Reads back what [`PrivateId::seal`] sealed for this person, where its entry still has the
+    /// key that it had then.
     pub fn open(text: &str, keys: &CursorKeys, user: UserId) -> Option<Self> {
         let bytes: [u8; 44] = decode(text)?;
         let id = Self {

@@ -8,7 +8,8 @@ use serde::Serialize;
 pub struct Connected<'a> {
     /// The socket's id.
     pub sid: &'a str,
-    /// Secret: what its client shows to go on as this socket; absent where the client takes no cursors.
+    /// Secret: what its client shows to go on as this socket; absent where the client takes no
+    /// cursors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! The AsyncAPI 3.0 document (<https://www.asyncapi.com/docs/reference/specification/v3.0.0>).
 //!
-//! An event's payload is its first argument. AsyncAPI has no word for a second one, so `x-cursor` says where there is one;
-//! `x-packet` names the Socket.IO packet of what is no event.
+//! An event's payload is its first argument. AsyncAPI has no word for a second one, so `x-cursor`
+//! says where there is one; `x-packet` names the Socket.IO packet of what is no event.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};

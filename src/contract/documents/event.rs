@@ -1,4 +1,4 @@
-//! What an event of a socket is, beside the code that decodes or encodes it.
+//! An event of a socket, described beside the code that decodes or encodes it.
 
 use schemars::JsonSchema;
 
@@ -13,14 +13,15 @@ pub(crate) struct Event {
     pub(super) about: &'static str,
     pub(super) payload: SchemaOf,
     pub(super) has_cursor: bool,
-    /// The `data` of an ack that tells of success; only events from clients have one.
+    /// The `data` of an ack of success; only events from clients have one.
     pub(super) ack: Option<SchemaOf>,
     pub(super) codes: &'static [Code],
 }
 
 impl Event {
-    /// An event that a client sends with this payload: it is acked with this `data`, or refused with one of these codes,
-    /// besides those that any event may meet. `about` says what it does.
+    /// An event that a client sends with this payload: it is acked with this `data`, or refused
+    /// with one of these codes, besides those that any event may meet. `about` is a sentence on its
+    /// effect.
     pub(crate) const fn from_client<P: JsonSchema, A: JsonSchema>(
         name: &'static str,
         about: &'static str,
@@ -36,7 +37,7 @@ impl Event {
         }
     }
 
-    /// An event that the server sends with this payload. `about` says to whom.
+    /// An event that the server sends with this payload. `about` says to whom it goes.
     pub(crate) const fn to_client<P: JsonSchema>(name: &'static str, about: &'static str) -> Self {
         Self {
             name,
@@ -65,7 +66,7 @@ pub(crate) struct Connecting {
 }
 
 impl Connecting {
-    /// What a CONNECT carries, what its answer carries, and what a CONNECT_ERROR carries.
+    /// Describes the payloads of a CONNECT, of its answer and of a CONNECT_ERROR.
     pub(crate) const fn new<A: JsonSchema, C: JsonSchema, R: JsonSchema>() -> Self {
         Self {
             auth: schema_of::<A>,
@@ -75,13 +76,13 @@ impl Connecting {
     }
 }
 
-/// All that a socket says and hears.
+/// Every event of a socket.
 #[derive(Debug, Clone)]
 pub(crate) struct Events {
-    /// How it connects.
+    /// The packets by which it connects.
     pub(crate) connecting: Connecting,
-    /// What clients send.
+    /// The events that clients send.
     pub(crate) from_clients: Vec<Event>,
-    /// What clients hear.
+    /// The events that clients hear.
     pub(crate) to_clients: Vec<Event>,
 }

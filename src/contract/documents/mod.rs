@@ -1,9 +1,11 @@
-//! What clients can rely on, as documents: OpenAPI 3.1 for REST, AsyncAPI 3.0 for the socket's events, and a page of both.
+//! What clients can rely on, as documents: OpenAPI 3.1 for REST, AsyncAPI 3.0 for the socket's
+//! events, and a page of both.
 //!
-//! Nothing is written down twice: `reads!` makes the type by which a payload is decoded and its schema of one list,
-//! answers are described by the types that are encoded, and an [`Operation`] or an [`Event`] stands beside the code that
-//! answers to it. What is gathered here is put into the documents' shape, and every frame and body of the tests is held
-//! against them. Pure: `http` serves what this makes.
+//! Nothing is written down twice: `reads!` makes the type by which a payload is decoded and its
+//! schema of one list, answers are described by the types that are encoded, and an [`Operation`] or
+//! an [`Event`] stands beside the code that answers to it. What is gathered here is put into the
+//! documents' shape, and every frame and body of the tests is held against them. Pure: `http`
+//! serves what this makes.
 
 mod asyncapi;
 mod event;

@@ -83,7 +83,7 @@ fn operation(route: &Routed, schemas: &mut Schemas, failed: &Value) -> Value {
         "summary": summary.trim_end_matches('.'),
         "description": operation.about,
         "security": match operation.access {
-            Access::Anybody => json!([]),
+            Access::Anyone => json!([]),
             _ => json!([{ "token": [] }]),
         },
         "parameters": Some(parameters).filter(|all| !all.is_empty()),

@@ -1,24 +1,24 @@
-//! What a route does, beside the function that does it.
+//! A route, described beside the function that answers it.
 
 use schemars::JsonSchema;
 
 use super::schemas::{SchemaOf, schema_of};
 use crate::contract::Code;
 
-/// Who may ask.
+/// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Anybody.
-    Anybody,
-    /// Whoever has a token.
+    /// Anyone.
+    Anyone,
+    /// People with a token.
     User,
-    /// Whoever has an administrator's token.
+    /// People with an administrator's token.
     Admin,
-    /// Whoever operates the server, by its control socket; nobody over a network.
+    /// The server's operator, by its control socket, and no one over a network.
     Operator,
 }
 
-/// What a success brings.
+/// The content of a success.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Content {
     /// `{"success":true}`, with `data` and `meta` where there are some.
@@ -119,7 +119,8 @@ impl Operation {
         self
     }
 
-    /// May refuse with these codes, besides those that follow from who may ask and from what is read.
+    /// May refuse with these codes, besides those that follow from who may ask and from what is
+    /// read.
     pub(crate) const fn refuses(mut self, codes: &'static [Code]) -> Self {
         self.refusals = codes;
         self
@@ -135,7 +136,7 @@ impl Operation {
     pub(super) fn codes(&self) -> Vec<Code> {
         let mut codes = self.refusals.to_vec();
         match self.access {
-            Access::Anybody => {}
+            Access::Anyone => {}
             Access::Operator => codes.push(Code::Forbidden),
             Access::User | Access::Admin => codes.extend([
                 Code::MissingToken,
@@ -148,7 +149,7 @@ impl Operation {
         if self.access == Access::Admin {
             codes.push(Code::Forbidden);
         }
-        if self.access != Access::Anybody || self.body.is_some() {
+        if self.access != Access::Anyone || self.body.is_some() {
             codes.extend([Code::StorageUnavailable, Code::Internal]);
         }
         if self.path.is_some() || self.query.is_some() || self.body.is_some() {

@@ -13,9 +13,9 @@ pub(super) fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schem
     generator.subschema_for::<T>()
 }
 
-/// The schemas of one document. Every object that a client sends or receives is a component of its own
-/// under `#/components/schemas` and is referred to from wherever it is used: code generators name
-/// their types after components, and make up names for what is written out in place.
+/// The schemas of one document. Every object that a client sends or receives is a component of its
+/// own under `#/components/schemas` and is referred to from wherever it is used: code generators
+/// name their types after components, and make up names for what is written out in place.
 pub(super) struct Schemas {
     read: SchemaGenerator,
     said: SchemaGenerator,
@@ -46,8 +46,8 @@ impl Schemas {
         of(&mut self.read).to_value()
     }
 
-    /// The schema of something that is decoded piece by piece, as parameters are, with all its parts
-    /// in place.
+    /// The schema of something that is decoded piece by piece, as parameters are, with all its
+    /// parts in place.
     pub(super) fn read_in_pieces(&mut self, of: SchemaOf) -> Value {
         of(&mut self.inline).to_value()
     }
@@ -67,7 +67,8 @@ impl Schemas {
         refer(name)
     }
 
-    /// Makes a component of a success: `{"success":true}`, with `data` and `meta` where there are some.
+    /// Makes a component of a success: `{"success":true}`, with `data` and `meta` where there are
+    /// some.
     pub(super) fn success(
         &mut self,
         name: &str,
@@ -118,8 +119,8 @@ pub(super) fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     }
 }
 
-/// Returns the names of codes, in the order of the alphabet, for `x-codes`. Which codes an answer may
-/// have is said beside its schema and not in it: all refusals are one type to a client.
+/// Returns the names of codes, in the order of the alphabet, for `x-codes`. Which codes an answer
+/// may have is said beside its schema and not in it: all refusals are one type to a client.
 pub(super) fn names(codes: &[Code]) -> Vec<&'static str> {
     let mut names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     names.sort_unstable();

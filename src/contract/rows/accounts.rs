@@ -31,8 +31,8 @@ impl Account {
     }
 }
 
-/// The caller's own account after a change; with a new password also `"token","expires_at"`, since all earlier ones are
-/// revoked.
+/// The caller's own account after a change; with a new password also `"token","expires_at"`, since
+/// all earlier ones are revoked.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct ChangedOwnAccount {
     #[serde(flatten)]
@@ -79,8 +79,9 @@ impl From<Login> for Token {
     }
 }
 
-/// An account as administrators see it: `{"id","username","avatar","is_admin","disabled","created_at","last_seen"}`, and
-/// `online`; `last_seen` is null while online.
+/// An account as administrators see it:
+/// `{"id","username","avatar","is_admin","disabled","created_at","last_seen"}`, and `online`;
+/// `last_seen` is null while online.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct AccountRow {
     id: UserId,

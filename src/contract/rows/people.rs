@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::chat::Seen;
 use crate::model::{Timestamp, User, UserId};
 
-/// Somebody else: `{"id","username","avatar","online","last_seen"}`; `last_seen` is null while online.
+/// Another person: `{"id","username","avatar","online","last_seen"}`; `last_seen` is null while
+/// online.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Person {
     id: UserId,

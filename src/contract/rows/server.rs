@@ -5,13 +5,14 @@ use serde::Serialize;
 
 use super::LoggedIn;
 
-/// `{"name","version","registration","setup_required","max_message_chars"}`; also `"page"`, the version of the page, by
-/// which an open one knows that there is a newer, and on a server to be looked at `"demo":{"accounts":[…]}`
+/// `{"name","version","registration","setup_required","max_message_chars"}`; also `"page"`, the
+/// version of the page, by which an open one knows that there is a newer, and on a server to be
+/// looked at `"demo":{"accounts":[…]}`
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
-    /// Who may register: whoever has an `invite`, anybody (`open`), or nobody (`closed`).
+    /// Who may register: people with an `invite`, anyone (`open`), or no one (`closed`).
     pub(crate) registration: &'static str,
     /// Whether the first account is still to be made, by the set-up link of the server's log.
     pub(crate) setup_required: bool,
@@ -22,7 +23,7 @@ pub(crate) struct Server {
     pub(crate) demo: Option<Demo>,
 }
 
-/// Those whom everybody may be, logged in already, as by `POST /api/auth/login`.
+/// The people whom anyone may be, logged in already, as by `POST /api/auth/login`.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Demo {
     pub(crate) accounts: Vec<LoggedIn>,

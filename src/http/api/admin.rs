@@ -1,4 +1,4 @@
-//! `/api/admin`: what administrators may do. Others get `forbidden`.
+//! `/api/admin`: the routes of administrators. Others get `forbidden`.
 
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
@@ -16,7 +16,7 @@ use crate::model::{User, UserId};
 use crate::web::Body;
 
 reads! {
-    /// What an invite is to be.
+    /// The body of a new invite.
     WantedInvite from Fields<'_> {
         /// How many accounts it may make; 1, unless said otherwise.
         optional max_uses: u32,
@@ -26,14 +26,14 @@ reads! {
 }
 
 reads! {
-    /// Which invite.
+    /// The invite that a path names.
     NamedInvite from PathParams {
         required code: String,
     }
 }
 
 reads! {
-    /// Which accounts.
+    /// The query of a page of accounts.
     WhichUsers from Query<'_> {
         optional limit: Limit<50, 500>,
         /// Only those with greater ids.
@@ -44,14 +44,14 @@ reads! {
 }
 
 reads! {
-    /// Which account.
+    /// The account that a path names.
     Named from PathParams {
         required id: UserId,
     }
 }
 
 reads! {
-    /// What an account is to be.
+    /// The body of a new account.
     WantedAccount from Fields<'_> {
         required username: String,
         required password: String,
@@ -61,7 +61,7 @@ reads! {
 }
 
 reads! {
-    /// What an account of another system is.
+    /// The body of an account of another system.
     ForeignAccount from Fields<'_> {
         /// 1 to 64 characters, all of which can be seen, and not digits alone.
         required username: String,
@@ -71,7 +71,7 @@ reads! {
 }
 
 reads! {
-    /// What is to be changed; what is absent stays.
+    /// The changes of an account; what is absent stays.
     #[schemars(rename = "AccountChange")]
     ChangedAccount from Fields<'_> {
         optional username: String,
@@ -86,13 +86,14 @@ reads! {
 
 pub(in crate::http) const CREATE_INVITE: Operation = Operation::new(
     Access::Admin,
-    "Makes an invite, whose `url` is to be given to somebody.",
+    "Makes an invite, whose `url` is to be given to a person.",
 )
 .optional_body::<WantedInvite>()
 .answers(&[201])
 .data::<InviteRow>();
 
-/// `POST /api/admin/invites` `{"max_uses"?:1,"expires_in"?:604800}`, the latter in seconds: 201 and the invite.
+/// `POST /api/admin/invites` `{"max_uses"?:1,"expires_in"?:604800}`, the latter in seconds: 201 and
+/// the invite.
 pub(in crate::http) async fn create_invite(
     app: &App,
     request: Request<Incoming>,
@@ -165,7 +166,8 @@ pub(in crate::http) const USERS: Operation =
         .query::<WhichUsers>()
         .page::<Vec<AccountRow>, UsersMeta>();
 
-/// `GET /api/admin/users?limit=50&after=<id>`: accounts ascending by id; with `username=` the one of that name, or none.
+/// `GET /api/admin/users?limit=50&after=<id>`: accounts ascending by id; with `username=` the one
+/// of that name, or none.
 pub(in crate::http) async fn users(
     app: &App,
     request: &Request<Incoming>,
@@ -196,7 +198,8 @@ pub(in crate::http) const PUT_USER: Operation = Operation::new(
 .refuses(&[Code::UsernameTaken])
 .data::<AccountRow>();
 
-/// `PUT /api/admin/users/:id` `{"username","avatar"?}`: 201 where it was made, 200 where it was there.
+/// `PUT /api/admin/users/:id` `{"username","avatar"?}`: 201 where it was made, 200 where it was
+/// there.
 pub(in crate::http) async fn put_user(
     app: &App,
     request: Request<Incoming>,
@@ -284,14 +287,14 @@ pub(in crate::http) async fn create_user(
 
 pub(in crate::http) const TOKEN: Operation = Operation::new(
     Access::Operator,
-    "A token of somebody's, for whoever operates the server: answered by its control socket alone.",
+    "A token of a person, for the server's operator: answered by its control socket alone.",
 )
 .path::<Named>()
 .answers(&[201])
 .refuses(&[Code::NotFound, Code::AccountDisabled])
 .data::<Token>();
 
-/// `POST /api/admin/users/:id/token`: a token of somebody's, for whoever operates the server alone.
+/// `POST /api/admin/users/:id/token`: a token of a person, for the server's operator alone.
 pub(in crate::http) async fn token(
     app: &App,
     request: &Request<Incoming>,

@@ -1,4 +1,4 @@
-//! `/api/auth`: register, log in and out, who the caller is, and what they change of that.
+//! `/api/auth`: registering, logging in and out, and the caller's own account.
 
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
@@ -20,7 +20,7 @@ fn logged_in(status: StatusCode, login: Login) -> Response<Body> {
 }
 
 reads! {
-    /// What a registration says.
+    /// The body of a registration.
     NewAccount from Fields<'_> {
         /// 1 to 32 characters of `a-z 0-9 . _ -`, not digits alone, compared without case.
         required username: String,
@@ -34,7 +34,7 @@ reads! {
 }
 
 pub(in crate::http) const REGISTER: Operation =
-    Operation::new(Access::Anybody, "Makes an account and logs it in.")
+    Operation::new(Access::Anyone, "Makes an account and logs it in.")
         .body::<NewAccount>()
         .answers(&[201])
         .refuses(&[
@@ -79,7 +79,7 @@ pub(in crate::http) async fn register(
 }
 
 reads! {
-    /// What a login says.
+    /// The body of a login.
     Credentials from Fields<'_> {
         required username: String,
         required password: String,
@@ -87,7 +87,7 @@ reads! {
 }
 
 pub(in crate::http) const LOGIN: Operation = Operation::new(
-    Access::Anybody,
+    Access::Anyone,
     "Logs in. A wrong name and a wrong password answer alike.",
 )
 .body::<Credentials>()
@@ -135,7 +135,7 @@ pub(in crate::http) async fn me(
 }
 
 reads! {
-    /// What the caller wants changed; what is absent stays.
+    /// The changes that the caller wants; what is absent stays.
     #[schemars(rename = "OwnAccountChange")]
     Change from Fields<'_> {
         optional username: String,
@@ -156,7 +156,8 @@ pub(in crate::http) const CHANGE: Operation = Operation::new(
 .forbids(&[Code::Forbidden, Code::InvalidCredentials])
 .data::<ChangedOwnAccount>();
 
-/// `PATCH /api/auth/me` `{"username"?,"avatar"?,"password"?,"current_password"?}`: the caller, changed.
+/// `PATCH /api/auth/me` `{"username"?,"avatar"?,"password"?,"current_password"?}`: the caller,
+/// changed.
 pub(in crate::http) async fn change(
     app: &App,
     request: Request<Incoming>,
@@ -208,7 +209,8 @@ pub(in crate::http) const LOGOUT: Operation = Operation::new(
     "Ends every token of the caller and disconnects their sockets.",
 );
 
-/// `POST /api/auth/logout`: every token of the caller is refused from now on, and their sockets are disconnected.
+/// `POST /api/auth/logout`: every token of the caller is refused from now on, and their sockets are
+/// disconnected.
 pub(in crate::http) async fn logout(
     app: &App,
     request: &Request<Incoming>,

@@ -35,8 +35,9 @@ pub(in crate::http) const SHOW: Operation = Operation::new(
 )
 .bare("application/octet-stream");
 
-/// `GET /api/admin/backup`, for administrators: a consistent copy of the data file. One at a time; a second is told to
-/// come back (`rate_limited`). The answer begins once the copy is made, which a large file may take minutes for.
+/// `GET /api/admin/backup`, for administrators: a consistent copy of the data file. One at a time;
+/// a second is told to come back (`rate_limited`). The answer begins once the copy is made, which a
+/// large file may take minutes for.
 pub(in crate::http) async fn show(
     app: &App,
     request: &Request<Incoming>,
@@ -45,7 +46,7 @@ pub(in crate::http) async fn show(
     stream(app, request.method()).await
 }
 
-/// Why no backup was made.
+/// Returns why no backup was made.
 fn refusal(error: ChatError) -> ApiError {
     match error {
         ChatError::Busy => Refusal::later(
@@ -63,12 +64,12 @@ fn refusal(error: ChatError) -> ApiError {
     }
 }
 
-/// [`show`], for whoever may have it.
+/// Does what [`show`] does, for a caller who may.
 pub(in crate::http) async fn stream(
     app: &App,
     method: &Method,
 ) -> Result<Response<Body>, ApiError> {
-    // Nobody waits for a copy of which only the head is wanted.
+    // No copy is made of which only the head is wanted.
     let body = if *method == Method::HEAD {
         Body::default()
     } else {
@@ -95,7 +96,7 @@ pub(in crate::http) async fn stream(
     Ok(response)
 }
 
-/// What the body and its watch share.
+/// The state that the body and its watch share.
 struct Sending {
     /// `None` once the client was too slow.
     backup: Mutex<Option<Arc<Backup>>>,
@@ -195,7 +196,7 @@ impl hyper::body::Body for BackupBody {
 mod tests {
     use super::*;
 
-    /// Whoever wanted a backup was told to try again with the same client_id.
+    /// An administrator who wanted a backup was told to try again with the same client_id.
     #[test]
     fn who_gets_no_backup_for_want_of_room_is_not_told_of_messages() {
         let said = format!("{:?}", refusal(ChatError::Unavailable));

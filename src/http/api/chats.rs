@@ -20,7 +20,7 @@ use crate::model::{Cursor, MessageId, UserId};
 use crate::web::Body;
 
 reads! {
-    /// Which chats.
+    /// The query of a page of chats.
     WhichChats from Query<'_> {
         optional limit: Limit<50, 200>,
         /// `meta.next_before` of the page before.
@@ -29,7 +29,7 @@ reads! {
 }
 
 reads! {
-    /// Which messages of a conversation.
+    /// The query of a page of messages.
     WhichMessages from Query<'_> {
         optional limit: Limit<50, 500>,
         /// Only those before this one; the newest of them.
@@ -40,7 +40,7 @@ reads! {
 }
 
 reads! {
-    /// Which unread messages.
+    /// The query of a page of unread messages.
     WhichUnread from Query<'_> {
         optional limit: Limit<200, 1_000>,
         /// Only those after this one.
@@ -49,7 +49,7 @@ reads! {
 }
 
 reads! {
-    /// Which updates.
+    /// The query of a page of updates.
     WhichUpdates from Query<'_> {
         optional limit: Limit<200, 1_000>,
         /// The cursor after which to begin; without it no events are told, but the present cursor.
@@ -58,14 +58,14 @@ reads! {
 }
 
 reads! {
-    /// With whom.
+    /// The other person.
     Peer from PathParams {
         required user_id: UserId,
     }
 }
 
 reads! {
-    /// Which message.
+    /// The message.
     Which from PathParams {
         required message_id: MessageId,
     }
@@ -107,8 +107,8 @@ pub(in crate::http) const UPDATES: Operation = Operation::new(
 .refuses(&[Code::CursorExpired])
 .page::<Vec<UpdateRow<'_>>, UpdatesMeta>();
 
-/// `GET /api/chats/updates?since=<cursor>&limit=200`: the durable events after that cursor, in order; without `since` none,
-/// and the present cursor.
+/// `GET /api/chats/updates?since=<cursor>&limit=200`: the durable events after that cursor, in
+/// order; without `since` none, and the present cursor.
 pub(in crate::http) async fn updates(
     app: &App,
     request: &Request<Incoming>,
@@ -161,15 +161,15 @@ pub(in crate::http) async fn updates(
 
 pub(in crate::http) const HISTORY: Operation = Operation::new(
     Access::User,
-    "A page of the messages with somebody, ascending by id. The newest, or with `after` the oldest after that id.",
+    "A page of the messages with a person, ascending by id. The newest, or with `after` the oldest after that id.",
 )
 .path::<Peer>()
 .query::<WhichMessages>()
 .refuses(&[Code::NotFound, Code::InvalidReceiver])
 .page::<Vec<HistoryMessage>, HistoryMeta>();
 
-/// `GET /api/chats/history/:user_id?limit=50&before=<id>&after=<id>`: a page of messages with that user, ascending by
-/// id: the newest, or with `after` the oldest after that id.
+/// `GET /api/chats/history/:user_id?limit=50&before=<id>&after=<id>`: a page of messages with that
+/// user, ascending by id: the newest, or with `after` the oldest after that id.
 pub(in crate::http) async fn history(
     app: &App,
     request: &Request<Incoming>,

@@ -43,7 +43,7 @@ const JSON: &str = "application/json";
 const HTML: &str = "text/html; charset=utf-8";
 
 pub(in crate::http) const OPENAPI: Operation = Operation::new(
-    Access::Anybody,
+    Access::Anyone,
     "This document: the routes, as OpenAPI 3.1 tells them.",
 )
 .refuses(&[Code::StorageUnavailable])
@@ -55,7 +55,7 @@ pub(in crate::http) fn openapi(app: &App, request: &Request<Incoming>) -> Respon
 }
 
 pub(in crate::http) const ASYNCAPI: Operation = Operation::new(
-    Access::Anybody,
+    Access::Anyone,
     "The events of a socket, as AsyncAPI 3.0 tells them.",
 )
 .refuses(&[Code::StorageUnavailable])
@@ -67,7 +67,7 @@ pub(in crate::http) fn asyncapi(app: &App, request: &Request<Incoming>) -> Respo
 }
 
 pub(in crate::http) const PAGE: Operation =
-    Operation::new(Access::Anybody, "Both documents as a page for people.")
+    Operation::new(Access::Anyone, "Both documents as a page for people.")
         .refuses(&[Code::StorageUnavailable])
         .bare(HTML);
 
@@ -87,7 +87,8 @@ fn show(request: &Request<Incoming>, body: &Bytes, media_type: &'static str) -> 
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    // It is another one after an upgrade, so a browser asks each time and mostly hears that it has it.
+    // It is another one after an upgrade, so a browser asks each time and mostly hears that it has
+    // it.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(
         header::CONTENT_SECURITY_POLICY,

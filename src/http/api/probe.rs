@@ -1,9 +1,11 @@
-//! What arrives of a request that took the public way, through every proxy: for `chatd doctor`, and for nobody else.
+//! What arrives of a request that took the public way, through every proxy: for `chatd doctor`
+//! alone.
 //!
-//! Whoever operates the server announces a code by the control socket, sends one request under it by the public URL, and
-//! asks by the control socket what arrived. The public answer says nothing but that the code is known; a request under
-//! another code finds nothing. One code is known at a time, for a minute. Nothing that a request carries besides what is
-//! listed in [`Seen`] is kept, and that until the next code is announced.
+//! The server's operator announces a code by the control socket, sends one request under it by the
+//! public URL, and asks by the control socket what arrived. The public answer says nothing but that
+//! the code is known; a request under another code finds nothing. One code is known at a time, for
+//! a minute. Nothing that a request carries besides what is listed in [`Seen`] is kept, and that
+//! until the next code is announced.
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName};
@@ -38,7 +40,8 @@ struct Known {
     seen: Option<Seen>,
 }
 
-/// `{"peer","believed","address","tls","host","forwarded_for","forwarded_proto","url","is_own"}`: what arrived.
+/// `{"peer","believed","address","tls","host","forwarded_for","forwarded_proto","url","is_own"}`:
+/// what arrived.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Seen {
     /// The other end of the connection, with its port.
@@ -107,15 +110,15 @@ pub(in crate::http) const ANNOUNCE: Operation = Operation::new(
 .path::<Named>();
 
 pub(in crate::http) const SEEN: Operation = Operation::new(
-    Access::Anybody,
-    "Notes what arrives of a request under an announced code; the control socket tells it, and nobody else does.",
+    Access::Anyone,
+    "Notes what arrives of a request under an announced code; the control socket alone tells it.",
 )
 .path::<Named>()
 .refuses(&[Code::NotFound, Code::RateLimited, Code::StorageUnavailable])
 .data::<Option<Seen>>();
 
-/// `PUT /api/admin/probe/:code`, whoever operates the server: the code is known from now on.
-/// `GET`: by whoever operates the server, what arrived under it; by anybody else, noted.
+/// `PUT /api/admin/probe/:code`, for the server's operator: the code is known from now on.
+/// `GET`: for the operator, what arrived under it; from anyone else, that is noted.
 pub(in crate::http) async fn answer(
     app: &App,
     request: &Request<Incoming>,

@@ -1,4 +1,4 @@
-//! What anybody may know of the server.
+//! The server, as anyone may know it.
 
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -14,8 +14,8 @@ use crate::http::error::ApiError;
 use crate::model::UserId;
 use crate::web::Body;
 
-/// Their tokens are made anew each time, so that a password or a logout by one who looks shuts out no other. `None` once
-/// one of them was disabled.
+/// Their tokens are made anew each time, so that a password or a logout by one who looks shuts out
+/// no other. `None` once one of them was disabled.
 fn demo(app: &App) -> Option<Demo> {
     if app.shown.is_empty() {
         return None;
@@ -29,7 +29,7 @@ fn demo(app: &App) -> Option<Demo> {
 }
 
 pub(in crate::http) const SHOW: Operation =
-    Operation::new(Access::Anybody, "What anybody may know of the server.")
+    Operation::new(Access::Anyone, "The server, as anyone may know it.")
         .refuses(&[Code::StorageUnavailable])
         .data::<Server>();
 
@@ -48,7 +48,7 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
 }
 
 pub(in crate::http) const READY: Operation = Operation::new(
-    Access::Anybody,
+    Access::Anyone,
     "Says `ok` while changes can be written. 503 while the disk takes none, and while the data file is opened.",
 )
 .refuses(&[Code::StorageUnavailable])
@@ -64,7 +64,7 @@ pub(in crate::http) fn ready(app: &App) -> Result<Response<Body>, ApiError> {
 }
 
 pub(in crate::http) const HEALTH: Operation =
-    Operation::new(Access::Anybody, "Says `ok` whenever the process answers.")
+    Operation::new(Access::Anyone, "Says `ok` whenever the process answers.")
         .bare("text/plain; charset=utf-8");
 
 /// `GET /healthz`: the process answers.

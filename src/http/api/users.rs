@@ -18,16 +18,16 @@ use crate::web::Body;
 const ROWS_A_BLOCK: usize = 5;
 
 reads! {
-    /// What a search asks.
+    /// The query of a search.
     Search from Query<'_> {
-        /// A part of the name, without regard to case; without it, everybody.
+        /// A part of the name, without regard to case; without it, all.
         text query: String,
         optional limit: Limit<20, 100>,
     }
 }
 
 reads! {
-    /// Whom a path names.
+    /// The person that a path names.
     Named from PathParams {
         required id: UserId,
     }
