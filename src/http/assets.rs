@@ -259,6 +259,12 @@ fn coding(member: &str) -> (&str, u16) {
 #[path = "pack/join.rs"]
 mod join;
 #[cfg(test)]
+#[path = "pack/module.rs"]
+mod module;
+#[cfg(test)]
+#[path = "pack/strip.rs"]
+mod strip;
+#[cfg(test)]
 #[path = "pack/texts.rs"]
 mod texts;
 #[cfg(test)]

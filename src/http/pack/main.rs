@@ -20,6 +20,8 @@
 )]
 
 mod join;
+mod module;
+mod strip;
 mod texts;
 mod tokens;
 
