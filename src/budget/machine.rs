@@ -1,26 +1,29 @@
-//! How much memory this process may use: what its control groups and its resource limits say, else what the machine has.
+//! How much memory this process may use: what its control groups and its resource limits say, else
+//! what the machine has.
 //!
-//! A container and a unit of systemd with `MemoryMax=` are control groups. The kernel ends a process that goes over the
-//! limit of its group or of any group above, whatever the machine has. Both versions of the interface are read, cgroups(7):
-//! version 2 has `memory.max` and `memory.high` in each folder, version 1 `memory.limit_in_bytes`.
+//! A container and a unit of systemd with `MemoryMax=` are control groups. The kernel ends a
+//! process that goes over the limit of its group or of any group above, whatever the machine has.
+//! Both versions of the interface are read, cgroups(7): version 2 has `memory.max` and
+//! `memory.high` in each folder, version 1 `memory.limit_in_bytes`.
 
 use std::fs::read_to_string;
 use std::path::Path;
 
-/// A limit of version 1 from here on is none: without a limit it reads as the greatest number of whole pages.
+/// A limit of version 1 from here on is none: without a limit it reads as the greatest number of
+/// whole pages.
 const NO_LIMIT: u64 = 1 << 60;
 
-/// The memory that there is, and who says so.
+/// An amount of memory, and the source of that number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// How many bytes.
+    /// Its bytes.
     pub bytes: u64,
-    /// Who says so, in words for a log.
+    /// The source of that number, in words for a log.
     pub source: &'static str,
 }
 
-/// Returns the least limit of a process that sees this root. `rlimits` are the soft limits of address
-/// space and of data, where there are such.
+/// Returns the least limit of a process that sees this root. `rlimits` are the soft limits of
+/// address space and of data, where there are such.
 fn memory(root: &Path, machine: u64, rlimits: impl IntoIterator<Item = u64>) -> Memory {
     let groups = group_limits(root).into_iter().map(|bytes| Memory {
         bytes,
@@ -78,10 +81,10 @@ enum Version {
     Two,
 }
 
-/// Where groups can be seen: a line of mountinfo, proc_pid_mountinfo(5).
+/// A mount in which groups can be seen: a line of mountinfo, proc_pid_mountinfo(5).
 struct Mount {
     version: Version,
-    /// Which group the folder shows: not the topmost one, in a container.
+    /// The group that the folder shows: not the topmost one, in a container.
     shows: String,
     folder: String,
 }
@@ -112,7 +115,8 @@ impl Mount {
     fn limits(&self, root: &Path, group: &str) -> Vec<u64> {
         let top = root.join(self.folder.trim_start_matches('/'));
         let shown = self.shows.trim_end_matches('/');
-        // A container may be told of its group by a name that it cannot see: then the folder shows its own.
+        // A container may be told of its group by a name that it cannot see: then the folder shows
+        // its own.
         let inside = group
             .strip_prefix(shown)
             .filter(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -262,7 +266,8 @@ mod tests {
 
     #[test]
     fn a_container_is_bound_by_the_folder_that_it_sees_however_its_group_is_called() {
-        // Without a namespace of its own the group is named as outside, and the folder shows that group.
+        // Without a namespace of its own the group is named as outside, and the folder shows that
+        // group.
         let shown = "29 23 0:26 /docker/4f2a /sys/fs/cgroup ro - cgroup2 cgroup2 rw\n";
         for group in [
             "0::/docker/4f2a\n",

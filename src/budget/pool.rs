@@ -34,7 +34,8 @@ impl Pool {
         }
     }
 
-    /// Returns a share of `bytes`, or `None` where fewer are left. The share gives them back when it is dropped.
+    /// Returns a share of `bytes`, or `None` where fewer are left. The share gives them back when
+    /// it is dropped.
     pub fn take(&self, bytes: usize) -> Option<Share> {
         let mut share = self.nothing();
         share.grow(bytes).then_some(share)

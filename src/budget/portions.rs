@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::pool::{Pool, Share};
 
-/// Who holds a portion of a pool.
+/// The holder of a portion of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// A person, by id.
@@ -35,7 +35,8 @@ impl Portions {
         }
     }
 
-    /// Returns a portion of no bytes for these owners, each of whom may hold the pool's limit divided by the number.
+    /// Returns a portion of no bytes for these owners, each of whom may hold the pool's limit
+    /// divided by the number.
     pub fn portion(&self, owners: impl IntoIterator<Item = (Owner, usize)>) -> Portion {
         Portion {
             held: Arc::clone(&self.held),
@@ -58,7 +59,8 @@ pub struct Portion {
 }
 
 impl Portion {
-    /// Takes `bytes` more. Returns `false`, and takes none, where an owner has its part or the pool is empty.
+    /// Takes `bytes` more. Returns `false`, and takes none, where an owner has its part or the pool
+    /// is empty.
     pub fn grow(&mut self, bytes: usize) -> bool {
         let mut held = self.held.lock();
         let fits = self.owners.iter().all(|(owner, most)| {

@@ -2,9 +2,10 @@
 
 use super::pool::Pool;
 
-/// What one server may keep in memory, thing by thing. Cheap to clone: clones have the same pools.
+/// The memory of one server, thing by thing. Cheap to clone: clones have the same pools.
 ///
-/// Accounts and conversations are not in it. They are in memory as a whole, some 300 bytes and some 160 bytes each.
+/// Accounts and conversations are not in it. They are in memory as a whole, some 300 bytes and some
+/// 160 bytes each.
 #[derive(Debug, Clone)]
 pub struct Budget {
     /// Frames that wait for clients of Socket.IO to take them, of all sessions.
@@ -23,11 +24,13 @@ pub struct Budget {
     pub queued_changes: usize,
     /// Client ids that are remembered in memory; each takes some 50 bytes.
     pub client_ids: usize,
-    /// Entries of the log between two checkpoints. The client ids among them stay in memory until then.
+    /// Entries of the log between two checkpoints. The client ids among them stay in memory until
+    /// then.
     pub checkpoint_entries: u64,
     /// Keys of one kind of rate limit; each takes some 32 bytes.
     pub limit_keys: usize,
-    /// Sockets that were left and may be continued; each takes some 300 bytes, with what is remembered of it.
+    /// Sockets that were left and may be continued; each takes some 300 bytes, with what is
+    /// remembered of it.
     pub recovery_places: usize,
     /// Subscriptions to people's presence, of all sockets; each takes some 100 bytes.
     pub subscriptions: usize,
@@ -64,12 +67,13 @@ impl Budget {
             half_received: Pool::new(share(16, 0, 512 << 20)),
             answers: Pool::new(share(16, 0, 512 << 20)),
             streams: Pool::new(share(32, 0, 128 << 20)),
-            // 64 MiB hold the inner pages of the trees of a hundred million messages; what does not fit into 1 GiB is the
-            // kernel's to keep.
+            // 64 MiB hold the inner pages of the trees of a hundred million messages; what does not
+            // fit into 1 GiB is the kernel's to keep.
             page_cache: share(16, (bytes / 8).min(64 << 20), 1 << 30),
             newest_messages: share(64, 0, 8 << 20),
             queued_changes: share(16, 0, 64 << 20),
-            // Where there is room, hundreds of senders who never pause have all of theirs in memory.
+            // Where there is room, hundreds of senders who never pause have all of theirs in
+            // memory.
             client_ids: share(1 << 10, 0, 8_000_000),
             checkpoint_entries: (bytes >> 10).clamp(1 << 16, 1 << 20),
             limit_keys: share(1 << 14, 1 << 12, 1 << 16),

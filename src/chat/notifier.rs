@@ -12,8 +12,9 @@ const ANSWERS_A_TURN: usize = 256;
 const BYTES_A_TURN: usize = 1 << 20;
 
 impl Chat {
-    /// Announces and answers what the writer commits, until the store is closed. This is the one place
-    /// by which changes leave the store. `waiting` returns how many bytes wait to be sent to clients.
+    /// Announces and answers what the writer commits, until the store is closed. This is the one
+    /// place by which changes leave the store. `waiting` returns how many bytes wait to be sent to
+    /// clients.
     pub async fn run(
         self,
         mut batches: mpsc::Receiver<Vec<Done>>,

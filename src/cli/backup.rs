@@ -15,8 +15,8 @@ use crate::store::maintain::{self, MaintainError, Partial};
 /// Copies the data file, compactly and checked.
 #[derive(Args)]
 pub(super) struct Backup {
-    /// The copy; it must not be there yet. A pipe is written to, and - is standard output: the copy is made beside the
-    /// data file first, and checked
+    /// The copy; it must not be there yet. A pipe is written to, and - is standard output: the copy
+    /// is made beside the data file first, and checked
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }

@@ -11,7 +11,8 @@ use super::output::say;
 use crate::store::OpenError;
 use crate::store::maintain::{self, MaintainError};
 
-/// Reads everything and says what is wrong; changes nothing. Of a running server a fresh backup is checked.
+/// Reads everything and says what is wrong; changes nothing. Of a running server a fresh backup is
+/// checked.
 #[derive(Args)]
 pub(super) struct Check {}
 

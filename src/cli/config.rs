@@ -73,7 +73,7 @@ impl Flags {
         })
     }
 
-    /// How much memory the server may use.
+    /// Returns how much memory the server may use.
     pub(super) fn memory(&self) -> Memory {
         match self.memory {
             Some(bytes) => Memory {

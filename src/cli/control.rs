@@ -1,5 +1,5 @@
-//! A running server's control socket, from the side of the subcommands: `NAME.sock` beside the data file, HTTP, without
-//! a token, since only the file's owner can open it.
+//! A running server's control socket, from the side of the subcommands: `NAME.sock` beside the data
+//! file, HTTP, without a token, since only the file's owner can open it.
 
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -17,11 +17,13 @@ use crate::store::maintain::{NICE, Partial, Progress, Unit};
 /// So much of a refusal is read: more than any has.
 const MAX_REFUSAL_BYTES: usize = 64 << 10;
 
-/// 256 KiB: after so many bytes what was received is put on the disk, a millisecond's work. With more of it in the page
-/// cache the kernel puts it there all at once, and the server's own syncs wait for that.
+/// 256 KiB: after so many bytes what was received is put on the disk, a millisecond's work. With
+/// more of it in the page cache the kernel puts it there all at once, and the server's own syncs
+/// wait for that.
 const SYNC_BYTES: u64 = 256 << 10;
 
-/// Writes a backup that the server on `data` makes into a file in the making. It is not checked yet.
+/// Writes a backup that the server on `data` makes into a file in the making. It is not checked
+/// yet.
 ///
 /// From here on this process gives way to others.
 pub(super) fn fetch_backup(
@@ -29,7 +31,8 @@ pub(super) fn fetch_backup(
     partial: &Partial,
     watch: &mut dyn FnMut(Progress),
 ) -> Result<(), String> {
-    // What the server has to do comes first. Where it is refused, a backup is as quick as the server.
+    // What the server has to do comes first. Where it is refused, a backup is as quick as the
+    // server.
     let _ = rustix::process::nice(NICE);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -69,8 +72,9 @@ pub(super) fn fetch_backup(
     })
 }
 
-/// Connects to the server on `data`, and makes sure that it may be told a password before anything is said: in a folder
-/// that others may write to, anybody could listen at the socket's path while no server does.
+/// Connects to the server on `data`, and makes sure that it may be told a password before anything
+/// is said: in a folder that others may write to, any user could listen at the socket's path while
+/// no server does.
 ///
 /// Fails with [`io::ErrorKind::Other`] where a stranger listens.
 pub(super) async fn connect(data: &Path) -> io::Result<UnixStream> {
@@ -89,8 +93,8 @@ pub(super) async fn connect(data: &Path) -> io::Result<UnixStream> {
     )))
 }
 
-/// Whether a server that runs as this user may be told what is meant for the server on a data file: it has the file
-/// anyway, or everything.
+/// Returns whether a server that runs as this user may be told what is meant for the server on a
+/// data file: it has the file anyway, or everything.
 fn is_trusted(server: u32, own: u32, owner_of_data: Option<u32>) -> bool {
     server == own || server == 0 || Some(server) == owner_of_data
 }
@@ -133,7 +137,8 @@ async fn refusal(status: StatusCode, body: Incoming) -> String {
     }
 }
 
-/// [`fetch_backup`] into a file beside the data that goes when it is dropped, for what is `purpose`.
+/// [`fetch_backup`] into a file beside the data that goes when it is dropped, for what is
+/// `purpose`.
 pub(super) fn fetch_aside(
     data: &Path,
     purpose: &str,

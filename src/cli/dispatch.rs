@@ -11,8 +11,8 @@ use super::output::{Failed, answer_usage, end, end_of_server};
 use super::serve::serve;
 use super::{log, operate, variables};
 
-/// The whole program: flags, then a subcommand, or log and server. Exit code 0 when it did what it was asked to, 1 when
-/// it failed, 2 for wrong flags.
+/// The whole program: flags, then a subcommand, or log and server. Exit code 0 when it did what it
+/// was asked to, 1 when it failed, 2 for wrong flags.
 pub fn main() -> ExitCode {
     let parsed = variables::parse(std::env::args_os(), std::env::vars_os());
     let (flags, warnings) = match parsed {
@@ -64,7 +64,8 @@ pub fn main() -> ExitCode {
             Some(Command::Maintain(_) | Command::Describe(_)) => Ok(()),
         }
     });
-    // What threads of the runtime still do, such as reading from a disk that hangs, is not waited for.
+    // What threads of the runtime still do, such as reading from a disk that hangs, is not waited
+    // for.
     runtime.shutdown_background();
     end_of_server(done, lines)
 }

@@ -12,10 +12,12 @@ use super::{control, stream};
 use crate::store::OpenError;
 use crate::store::maintain::{self, Counts, MaintainError, Partial, Progress};
 
-/// Writes accounts, messages and read marks as JSON Lines; the README has the form. Password hashes are in it.
+/// Writes accounts, messages and read marks as JSON Lines; the README has the form. Password hashes
+/// are in it.
 #[derive(Args)]
 pub(super) struct Export {
-    /// Where to; it must not be there yet, unless it is a pipe. Standard output without it, or with -
+    /// Where to; it must not be there yet, unless it is a pipe. Standard output without it, or with
+    /// -
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }

@@ -20,7 +20,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Why nothing can be listened to.
+/// Returns why nothing can be listened to.
 pub(super) fn bind(address: SocketAddr, error: &std::io::Error) -> String {
     let advice = match error.kind() {
         ErrorKind::AddrInUse => {
@@ -37,7 +37,7 @@ pub(super) fn bind(address: SocketAddr, error: &std::io::Error) -> String {
     format!("cannot listen on {address}: {advice}")
 }
 
-/// Why a data file was not opened.
+/// Returns why a data file was not opened.
 pub(super) fn open(data: &Path, error: &OpenError) -> String {
     let refusal = match error {
         OpenError::Io(cause) => Some(cause.kind()),
@@ -48,14 +48,15 @@ pub(super) fn open(data: &Path, error: &OpenError) -> String {
     of_data(data, refusal, error)
 }
 
-/// What went wrong with a data file: what is to be done about what the operating system refused, or the causes.
+/// Returns what went wrong with a data file: what is to be done about what the operating system
+/// refused, or the causes.
 fn of_data(data: &Path, refusal: Option<ErrorKind>, error: &dyn Error) -> String {
     let advice = refusal.and_then(|kind| path(data, kind));
     let advice = advice.unwrap_or_else(|| chain(error));
     format!("{}: {advice}", data.display())
 }
 
-/// What is to be done about a path that cannot be opened for reading and writing.
+/// Returns what is to be done about a path that cannot be opened for reading and writing.
 pub(super) fn path(data: &Path, kind: ErrorKind) -> Option<String> {
     let folder = folder(data).display();
     Some(match kind {
@@ -106,7 +107,7 @@ pub(super) fn folder(file: &Path) -> &Path {
     }
 }
 
-/// What stopped the work on a data file.
+/// Returns what stopped the work on a data file.
 pub(super) fn maintain(data: &Path, error: &maintain::MaintainError) -> String {
     use maintain::MaintainError as Failure;
     match error {

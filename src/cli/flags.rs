@@ -14,10 +14,11 @@ use crate::accounts::{ClaimRule, Registration};
 use crate::limits::Setting;
 use crate::web::{Allowed, Network, PublicUrl};
 
-/// A real-time chat server in one executable: stock Socket.IO clients, durable messages, one data file.
+/// A real-time chat server in one executable: stock Socket.IO clients, durable messages, one data
+/// file.
 ///
-/// Start it, open the page it names, and chat. Every flag can also be given by the environment variable named beside
-/// it.
+/// Start it, open the page it names, and chat. Every flag can also be given by the environment
+/// variable named beside it.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, after_long_help = EXAMPLES)]
 pub(super) struct Flags {
@@ -211,7 +212,7 @@ pub(super) struct Flags {
     pub(super) log_format: LogFormat,
 }
 
-/// What follows the flags in the long help.
+/// The end of the long help.
 const EXAMPLES: &str = "\
 Examples:
   chatd                                      on this machine only, data in ./chatd.redb

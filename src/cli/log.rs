@@ -1,11 +1,13 @@
 //! The log on standard error.
 //!
-//! A server never waits for whoever reads its log. Its lines are queued, and a thread of their own writes them. While nobody
-//! takes them the queue fills, up to a bound in bytes; what comes after that is lost and counted, and the log says how many
-//! lines it lost once they are taken again. A command has no queue: it waits for its reader, as programs do.
+//! A server never waits for the reader of its log. Its lines are queued, and a thread of their own
+//! writes them. While no reader takes them the queue fills, up to a bound in bytes; what comes after
+//! that is lost and counted, and the log says how many lines it lost once they are taken again. A
+//! command has no queue: it waits for its reader, as programs do.
 //!
-//! `tracing-appender` was looked at for this. Its queue is bounded in lines, whatever their length, it leaves saying what
-//! was lost to its caller, and at the end it prints to standard output where it could not write in time.
+//! `tracing-appender` was looked at for this. Its queue is bounded in lines, whatever their length,
+//! it leaves saying what was lost to its caller, and at the end it prints to standard output where
+//! it could not write in time.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
@@ -24,11 +26,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// 1 MiB: some ten thousand lines. Twice as much may be in memory, once waiting and once being written.
+/// 1 MiB: some ten thousand lines. Twice as much may be in memory, once waiting and once being
+/// written.
 const MOST_BYTES: usize = 1 << 20;
-/// How long the end of the program waits for the last lines to be taken.
+/// The wait for the last lines to be taken, at the end of the program.
 const LAST_LINES: Duration = Duration::from_secs(1);
-/// How long the thread waits where standard error takes nothing more and says so.
+/// The pause of the thread where standard error takes nothing more and says so.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How log lines are written.
@@ -40,15 +43,17 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// Starts the log of a command, which waits for whoever reads it.
+/// Starts the log of a command, which waits for its reader.
 pub(super) fn start(filter: &str, format: LogFormat) {
     begin(filter, format, io::stderr);
 }
 
-/// Starts the log of a server, which waits for nobody. Panics are told there too. `None` where the machine refuses another
-/// thread, or standard error cannot be had: then it is the log of a command.
+/// Starts the log of a server, which waits for no reader. Panics are logged too. `None` where the
+/// machine refuses another thread, or standard error cannot be had: then it is the log of a
+/// command.
 pub(super) fn start_queued(filter: &str, format: LogFormat) -> Option<Lines> {
-    // Not by `std::io::stderr()`: a write that hangs would hold its lock, and so hang whoever else wants to say something.
+    // Not by `std::io::stderr()`: a write that hangs would hold its lock, and so hang every other
+    // writer.
     let stderr = io::stderr().as_fd().try_clone_to_owned();
     let lines = stderr.and_then(|stderr| Lines::to(File::from(stderr), tell_lost));
     match lines {
@@ -83,7 +88,8 @@ where
         .init();
 }
 
-/// Whether a line of this module is written, if the filter that the operator gave lets it through.
+/// Returns whether a line of this module is written, if the filter that the operator gave lets it
+/// through.
 fn is_told(module: &str, level: Level) -> bool {
     let of = |name: &str| {
         let rest = module.strip_prefix(name);
@@ -92,9 +98,10 @@ fn is_told(module: &str, level: Level) -> bool {
     if of(env!("CARGO_CRATE_NAME")) {
         return true;
     }
-    // These warn of what a peer does, and so would a stranger fill the log: what matters of it, chatd says itself.
+    // These warn of what a peer does, and so would a stranger fill the log: what matters of it,
+    // chatd says itself.
     let speaks_to_peers = ["h2", "hyper", "rustls", "tungstenite"].into_iter().any(of);
-    // What libraries say below info may hold headers and frames, and so tokens and messages.
+    // Lines of libraries below info may hold headers and frames, and so tokens and messages.
     let most = if speaks_to_peers {
         Level::ERROR
     } else {
@@ -150,8 +157,8 @@ struct State {
 }
 
 impl Lines {
-    /// Returns a queue that a new thread writes to `target`; `tell_lost` is called with the number of lines that were lost
-    /// once those before them are written.
+    /// Returns a queue that a new thread writes to `target`; `tell_lost` is called with the number
+    /// of lines that were lost once those before them are written.
     fn to(target: impl Write + Send + 'static, tell_lost: fn(u64)) -> io::Result<Self> {
         let queue: Arc<Queue> = Arc::default();
         let writing = Arc::clone(&queue);
@@ -281,7 +288,8 @@ mod tests {
         String::from_utf8(reader.recv().unwrap()).unwrap()
     }
 
-    /// 50 streams that are opened and reset were a warning of `h2`, as many times as a stranger liked.
+    /// 50 streams that are opened and reset were a warning of `h2`, as many times as a stranger
+    /// liked.
     #[test]
     fn nobody_fills_the_log_by_what_a_library_says_of_its_peers() {
         assert!(!is_told("h2::proto::streams::recv", Level::WARN));

@@ -2,7 +2,8 @@
 
 use crate::budget::MIN_MEMORY;
 
-/// `--memory`: a number with or without a unit. Units are powers of 1,024, as those of systemd and of Docker are.
+/// `--memory`: a number with or without a unit. Units are powers of 1,024, as those of systemd and
+/// of Docker are.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let wrong = || "give an amount of memory such as 128MiB, 512M or 2GiB".to_owned();
     let text = text.trim();

@@ -1,5 +1,5 @@
-//! The program: flags to [`Config`](crate::config::Config), commands, and the process around the server. The only folder
-//! that knows clap.
+//! The program: flags to [`Config`](crate::config::Config), commands, and the process around the
+//! server. The only folder that knows clap.
 //!
 //! Without a command the program serves; each command has its file here.
 

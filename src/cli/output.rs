@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use super::failure;
 use super::log::Lines;
 
-/// Why a command was not done, in one line that says what to do.
+/// The reason that a command was not done, in one line that says what to do.
 #[derive(Debug)]
 pub(super) enum Failed {
     /// It was asked for in a way in which it cannot be done: exit code 2.
@@ -23,7 +23,7 @@ impl From<String> for Failed {
     }
 }
 
-/// Says how it ended in the log, whose queue is emptied if somebody takes what is in it.
+/// Logs how it ended, and empties the log's queue if its reader takes what is in it.
 pub(super) fn end_of_server(done: Result<(), String>, lines: Option<Lines>) -> ExitCode {
     let Some(lines) = lines else {
         return end(done.map_err(Failed::from));
@@ -72,7 +72,7 @@ pub(super) fn answer_usage(error: &clap::Error) -> ExitCode {
 
 /// One line on standard error that says what to do.
 pub(super) fn fail(text: &str) -> ExitCode {
-    // Where nobody reads it any more the exit code still tells, which a panic would change.
+    // The exit code still tells a caller that reads nothing; a panic would change it.
     let _ = writeln!(std::io::stderr(), "chatd: {text}");
     ExitCode::FAILURE
 }
@@ -86,8 +86,8 @@ pub(super) fn say_all(text: &[u8]) -> Result<(), String> {
         .map_err(|error| format!("standard output cannot be written: {error}"))
 }
 
-/// What a subcommand did, on standard output.
+/// Prints what a command did on standard output.
 pub(super) fn say(text: &str) {
-    // Whoever does not read it any more does not miss it.
+    // A reader that is gone does not miss it.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -35,7 +35,8 @@ pub(super) async fn serve(flags: &Flags) -> Result<(), String> {
         let base = flags.base_url(local);
         greet(flags, local, &base, setup_code);
         service::ready(&base);
-        // Not before: it says that the server is ready once it has read. One that came meanwhile is kept.
+        // Not before: it says that the server is ready once it has read. One that came meanwhile is
+        // kept.
         if let Some(hangups) = hangups {
             let reading = reload_at_hangup(hangups, reload, base);
             tokio::spawn(draining.clone().run_until_cancelled_owned(reading));
@@ -65,7 +66,8 @@ async fn listen(flags: &Flags) -> Result<TcpListener, String> {
     bound.map_err(|error| failure::bind(address, &error))
 }
 
-/// Returns the server's configuration, with as many open files as the machine allows, and logs the limits.
+/// Returns the server's configuration, with as many open files as the machine allows, and logs the
+/// limits.
 fn configure(flags: &Flags) -> Result<Config, String> {
     // Where the machine allows no more, what there is must do.
     let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
@@ -80,8 +82,9 @@ fn configure(flags: &Flags) -> Result<Config, String> {
     Ok(config)
 }
 
-/// Whether a hangup has files read again. Without one to read it ends the program, as it does when a terminal is closed; a
-/// service manager means no more by it than to read what there is.
+/// Returns whether a hangup has files read again. Without one to read it ends the program, as it
+/// does when a terminal is closed; a service manager means no more by it than to read what there
+/// is.
 fn is_reloadable(config: &Config) -> bool {
     config.tls.is_some() || config.jwks.is_some() || service::is_there()
 }

@@ -1,5 +1,6 @@
-//! What systemd, or another service manager of its kind, is told and asked: by the variables `NOTIFY_SOCKET`,
-//! `WATCHDOG_USEC` and `LISTEN_FDS`. Without them all of this does nothing. Source: sd_notify(3), sd_listen_fds(3).
+//! What systemd, or another service manager of its kind, is told and asked: by the variables
+//! `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `LISTEN_FDS`. Without them all of this does nothing.
+//! Source: sd_notify(3), sd_listen_fds(3).
 //!
 //! A manager that reads nothing must not stop the server, so a thread of its own tells it.
 
@@ -16,12 +17,12 @@ use crate::config::Watchdog;
 /// The watchdog is fed so many times in the time that it waits.
 const FEEDS: u32 = 3;
 
-/// How many messages may wait for the manager to take one; what comes after that is not told.
+/// Messages that may wait for the manager to take one; further ones are dropped.
 const WAITING: usize = 8;
 
 type Telling = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
-/// Whether anybody listens.
+/// Returns whether a service manager listens.
 pub(super) fn is_there() -> bool {
     std::env::var_os("NOTIFY_SOCKET").is_some()
 }
@@ -57,13 +58,13 @@ fn start_telling() -> Option<SyncSender<Telling>> {
     Some(teller)
 }
 
-/// Who comes is served.
+/// Tells the manager that requests are served.
 pub(super) fn ready(base: &str) {
     let status = format!("serving {base}");
     tell(move || sd_notify::notify(&[NotifyState::Status(&status), NotifyState::Ready]));
 }
 
-/// Keys and certificates are read again; [`ready`] says when that is done.
+/// Tells it that keys and certificates are read again; [`ready`] says when that is done.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(move || sd_notify::notify(&[NotifyState::Reloading, now])),
@@ -71,12 +72,12 @@ pub(super) fn reloading() {
     }
 }
 
-/// Nobody else is served.
+/// Tells it that the server stops.
 pub(super) fn stopping() {
     tell(|| sd_notify::notify(&[NotifyState::Stopping]));
 }
 
-/// How the service manager's watchdog is fed, if it has one for this process.
+/// Returns the feeding of the service manager's watchdog, if it has one for this process.
 pub(super) fn watchdog() -> Option<Watchdog> {
     Some(Watchdog {
         interval: sd_notify::watchdog_enabled()? / FEEDS,

@@ -1,4 +1,5 @@
-//! Files that commands read from and write to, and what stands for one without being one: `-`, pipes, devices.
+//! Files that commands read from and write to, and what stands for one without being one: `-`,
+//! pipes, devices.
 
 use std::fs::{File, OpenOptions};
 use std::io::IsTerminal;
@@ -10,7 +11,8 @@ use super::output::Failed;
 
 /// The names of standard input.
 const INPUT: &[&str] = &["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
-/// The names of standard output. What is behind it may be a file that is to be appended to, so it is not opened again.
+/// The names of standard output. What is behind it may be a file that is to be appended to, so it
+/// is not opened again.
 const OUTPUT: &[&str] = &["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 fn is_one_of(path: &Path, names: &[&str]) -> bool {
@@ -40,8 +42,8 @@ pub(super) fn input(path: &Path) -> Result<File, Failed> {
     Ok(stdin.as_fd().try_clone_to_owned().map_err(failed)?.into())
 }
 
-/// Where a command is to write, as far as that is there already: standard output, a pipe or a device. `None` where it is
-/// a file that is to be made.
+/// Returns where a command is to write, as far as that is there already: standard output, a pipe or
+/// a device. `None` where it is a file that is to be made.
 pub(super) fn output(path: &Path) -> Result<Option<File>, Failed> {
     let failed = |error| format!("cannot write {}: {error}", path.display());
     if is_one_of(path, OUTPUT) {

@@ -8,10 +8,10 @@ use clap::Args;
 use super::flags::Flags;
 use super::output::say_all;
 
-/// How much longer than --shutdown-grace systemd waits before it kills: for the last commit and sweep.
+/// Seconds beyond --shutdown-grace until systemd kills: for the last commit and checkpoint.
 const STOP_MARGIN_SECS: u64 = 20;
 
-/// What the service may do: what it needs, and nothing else.
+/// The unit's sandbox: what the service needs is allowed, and nothing else.
 const HARDENING: &str = "\
 DynamicUser=yes
 StateDirectory=chatd
@@ -42,13 +42,13 @@ SystemCallFilter=~@privileged
 SystemCallErrorNumber=EPERM
 ";
 
-/// Prints a unit for systemd: hardened, with a watchdog; the flags before the command decide on its port.
+/// Prints a hardened systemd unit with a watchdog; flags before the command set its port.
 ///
 /// chatd systemd-unit > /etc/systemd/system/chatd.service
 /// chatd systemd-unit --socket > /etc/systemd/system/chatd.socket
 ///
-/// With the socket unit, systemd holds the port, and a restart refuses nobody. Settings are CHATD_ variables in
-/// /etc/chatd.conf.
+/// With the socket unit, systemd holds the port, and a restart refuses no client. Settings are CHATD_
+/// variables in /etc/chatd.conf.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct SystemdUnit {

@@ -70,7 +70,7 @@ pub(super) fn web_address(text: &str) -> Result<String, String> {
     }
 }
 
-/// What a claim of tokens says. No issuer means blanks around it, or nothing.
+/// Returns what a claim of tokens says. No issuer means blanks around it, or nothing.
 pub(super) fn claim(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("give the text that the tokens carry, or leave it out".to_owned()),
@@ -90,7 +90,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// 0 to 1 s: more would be felt by everybody.
+/// 0 to 1 s: more would be felt by all.
 pub(super) fn commit_interval(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .ok()

@@ -1,8 +1,10 @@
-//! Flags, and the variables that stand for them as shells, compose, systemd and Kubernetes write these.
+//! Flags, and the variables that stand for them as shells, compose, systemd and Kubernetes write
+//! these.
 //!
-//! clap takes a variable as it is: an empty one is a value, `false` is a flag that was given, and what `docker --env-file`
-//! leaves of quotes is part of the text. So each variable is put into the words of its flag here, and clap reads these in
-//! front of the others. A flag wins over a variable, its own and one that it does not go with.
+//! clap takes a variable as it is: an empty one is a value, `false` is a flag that was given, and
+//! what `docker --env-file` leaves of quotes is part of the text. So each variable is put into the
+//! words of its flag here, and clap reads these in front of the others. A flag wins over a
+//! variable, its own and one that it does not go with.
 
 use std::ffi::{OsStr, OsString};
 
@@ -15,12 +17,14 @@ use super::flags::Flags;
 
 /// How the names of our variables begin.
 const OURS: &str = "CHATD_";
-/// How those begin that Kubernetes and Docker's links set for a service of our name; ours are none of these.
+/// How those begin that Kubernetes and Docker's links set for a service of our name; ours are none
+/// of these.
 const OF_SERVICE: &[&str] = &["CHATD_SERVICE_", "CHATD_PORT_", "CHATD_ENV_"];
 /// How the value of a link begins that has the name of our variable of the port.
 const LINKS: &[&str] = &["tcp://", "udp://", "sctp://"];
 
-/// Reads the words of the command line and the variables. With the flags come warnings, a line each.
+/// Reads the words of the command line and the variables. With the flags come warnings, a line
+/// each.
 pub(super) fn parse(
     words: impl IntoIterator<Item = OsString>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -84,7 +88,7 @@ fn matches(
     }
 }
 
-/// What the command line says.
+/// The words of the command line, as clap read them.
 struct Given<'a> {
     command: &'a Command,
     matches: &'a ArgMatches,
@@ -96,7 +100,7 @@ impl Given<'_> {
         source == Some(ValueSource::CommandLine)
     }
 
-    /// Whether it has a flag, or another one that does not go with it.
+    /// Returns whether it has a flag, or another one that does not go with it.
     fn outdoes(&self, arg: &Arg) -> bool {
         let goes_not_with = |one: &Arg, other: &Arg| {
             let conflicts = self.command.get_arg_conflicts_with(one);
@@ -111,11 +115,11 @@ impl Given<'_> {
     }
 }
 
-/// Why a variable gives no words.
+/// The reason that a variable gives no words.
 enum Refusal {
     /// It has a value that its flag cannot have.
     Wrong(String),
-    /// It is somebody else's, of which a line is said.
+    /// It is another program's, of which a line is said.
     Aside(String),
 }
 
@@ -166,8 +170,8 @@ fn words_of(arg: &Arg, name: &str, value: &OsStr) -> Result<Vec<OsString>, Refus
     Ok(vec![word(text.as_ref())])
 }
 
-/// A text without what surrounds it where files of variables are read by other rules than a shell's: blanks, ends of lines,
-/// a pair of quotes.
+/// A text without what surrounds it where files of variables are read by other rules than a
+/// shell's: blanks, ends of lines, a pair of quotes.
 fn bare(text: &str) -> &str {
     let text = text.trim();
     for quote in ['"', '\''] {
@@ -189,7 +193,8 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// A line on variables that begin as ours do and are none; their values may be secrets and are not told.
+/// A line on variables that begin as ours do and are none; their values may be secrets and are not
+/// told.
 fn unknown(command: &Command, variables: &[(OsString, OsString)]) -> Vec<String> {
     let is_known = |name: &OsStr| {
         command
@@ -212,7 +217,8 @@ fn unknown(command: &Command, variables: &[(OsString, OsString)]) -> Vec<String>
     }
 }
 
-/// An error in whose words flags stand that were not given, put into those of the variables that were.
+/// An error in whose words flags stand that were not given, put into those of the variables that
+/// were.
 fn by_variables(mut error: clap::Error, named: &[(String, String)]) -> clap::Error {
     let name_of = |flag: &String| {
         let found = named.iter().find(|(shown, _)| shown == flag);
@@ -235,7 +241,8 @@ fn by_variables(mut error: clap::Error, named: &[(String, String)]) -> clap::Err
 mod tests {
     use super::*;
 
-    /// A value for each flag that has one, of which every one has another meaning than what holds without it.
+    /// A value for each flag that has one, of which every one has another meaning than what holds
+    /// without it.
     const VALUES: &[(&str, &str)] = &[
         ("host", "127.0.0.2"),
         ("port", "9090"),
@@ -274,7 +281,7 @@ mod tests {
         ("memory", "128MiB"),
     ];
 
-    /// What stands for nothing beside these.
+    /// Returns what stands for nothing beside these.
     fn others(id: &str) -> Vec<(OsString, OsString)> {
         let other = match id {
             "tls_cert" => "tls_key",
@@ -288,7 +295,7 @@ mod tests {
         format!("CHATD_{}", id.to_uppercase()).into()
     }
 
-    /// What a flag comes to, as text, and how often it was warned.
+    /// Returns what a flag comes to, as text, and how often it was warned.
     fn read(id: &str, words: &[&str], value: Option<&str>) -> Result<(Vec<String>, usize), String> {
         let words = [&["chatd"], words].concat();
         let mut variables = others(id);

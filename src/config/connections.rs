@@ -1,18 +1,19 @@
-//! How many connections there may be.
+//! The bounds on connections.
 
 use std::time::Duration;
 
 use crate::budget::{ANSWER_STALL, MAX_CONNECTIONS_PER_ADDRESS};
 use crate::transport::DEFAULT_MAX_SESSIONS;
 
-/// How many connections there may be.
+/// The bounds on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// In all: each takes a file descriptor, of which the operator's commands and the data file need some.
+    /// In all: each takes a file descriptor, of which the operator's commands and the data file
+    /// need some.
     pub total: usize,
     /// From one address (one /64 of IPv6); loopback and trusted proxies are not counted.
     pub per_address: usize,
-    /// How long an answer may make no progress.
+    /// The most time without progress of an answer.
     pub patience: Duration,
 }
 

@@ -1,4 +1,5 @@
-//! What a server is told: plain, validated values. `cli` makes a [`Config`] from flags, tests from [`Config::default`].
+//! The configuration of a server: plain, validated values. `cli` makes a [`Config`] from flags,
+//! tests from [`Config::default`].
 //!
 //! What the values do is `server`'s, which is above.
 

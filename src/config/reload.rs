@@ -1,11 +1,11 @@
-//! Files that are read again because somebody asks, and not only because they changed.
+//! The request to read files again, though they may not have changed.
 
 use tokio::sync::{broadcast, mpsc};
 
-/// How many askings a reader may lag behind; one that lags further reads once for all of them.
+/// Requests by which a reader may lag behind; one that lags further reads once for all of them.
 const ASKINGS: usize = 4;
 
-/// Held by whoever reads, and dropped once that is done.
+/// Held by a reader, and dropped once it has read.
 type Reading = mpsc::Sender<()>;
 
 /// Has files read again: keys and certificates. Cheap to clone.
@@ -43,7 +43,7 @@ impl Reader {
         match self.0.recv().await {
             Ok(reading) => Some(reading),
             Err(broadcast::error::RecvError::Lagged(_)) => None,
-            // Nobody is left who could ask.
+            // No one is left who could ask.
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
     }

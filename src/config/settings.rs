@@ -1,4 +1,4 @@
-//! All that a server is told.
+//! The configuration of a server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,51 +17,52 @@ use crate::web::{PublicUrl, TrustedProxies};
 /// 10 s: what a person at a terminal waits, and less than any service manager's own limit.
 pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
-/// Everything that a server can be told.
+/// The configuration of a server.
 #[derive(Clone)]
 pub struct Config {
-    /// Where the data lives.
+    /// The place of the data.
     pub data: Location,
-    /// While changes come faster than commits, from the beginning of one to that of the next.
+    /// The shortest time between the beginnings of two commits under load.
     pub commit_interval: Duration,
-    /// Who may make an account.
+    /// The rule of who may register.
     pub registration: Registration,
-    /// How long a token is good.
+    /// The lifetime of a token.
     pub token_lifetime: Duration,
-    /// Which tokens of other systems are accepted.
+    /// The tokens of other systems that are accepted.
     pub foreign_tokens: ForeignTokens,
-    /// The JSON Web Key Set among their keys: read when the server starts, and again whenever it changes.
+    /// The JSON Web Key Set among their keys: read when the server starts, and again whenever it
+    /// changes.
     pub jwks: Option<PathBuf>,
-    /// How passwords are hashed.
+    /// The hashing of passwords.
     pub passwords: Passwords,
-    /// How many connections there may be.
+    /// The bounds on connections.
     pub connections: ConnectionLimits,
-    /// Sessions.
+    /// Sessions of Engine.IO.
     pub engine: EngineConfig,
-    /// Namespaces.
+    /// Namespaces of Socket.IO.
     pub io: IoConfig,
-    /// What talk is bound by.
+    /// The rules of talk.
     pub rules: Rules,
-    /// How much one person or address may do.
+    /// The rate limits of one person or address.
     pub rates: Rates,
-    /// Whose word is believed on where a request comes from.
+    /// The proxies whose word is believed on where a request comes from.
     pub trusted_proxies: TrustedProxies,
-    /// By what address people reach the server, if that is known for sure.
+    /// The address at which people reach the server, if that is known for sure.
     pub public_url: Option<PublicUrl>,
-    /// Where the certificate comes from, where TLS is to be spoken.
+    /// The source of the certificate, where TLS is spoken.
     pub tls: Option<TlsSource>,
-    /// Where Prometheus may ask for metrics, if anywhere.
+    /// The address at which Prometheus may scrape metrics, if any.
     pub metrics: Option<SocketAddr>,
-    /// By which files are read again at once.
+    /// The request to read keys and certificates again at once.
     pub reload: Reload,
-    /// Who is to be told that the server works.
+    /// The watchdog that is fed while the server works.
     pub watchdog: Option<Watchdog>,
-    /// Whether there are to be people and talk to be looked at, and everybody may be one of two of them. For data in
-    /// memory alone.
+    /// Makes people and talk to look at, and signs every visitor in as one of two of them. For data
+    /// in memory alone.
     pub demo: bool,
-    /// How long a stopping server may take to tell its clients.
+    /// The most time for a stopping server to tell its clients.
     pub shutdown_grace: Duration,
-    /// What may be kept in memory.
+    /// The memory that may be used, thing by thing.
     pub budget: Budget,
 }
 

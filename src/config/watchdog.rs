@@ -1,9 +1,9 @@
-//! Who is told that the server works.
+//! A watchdog that is fed while the server works.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Who is to be told, and how often.
+/// A watchdog that is fed while the server works.
 #[derive(Clone)]
 pub struct Watchdog {
     /// From one time to the next: a part of what the service manager waits for.

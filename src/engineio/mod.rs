@@ -1,8 +1,8 @@
-//! Engine.IO protocol, revision 4, without input or output: packets, payloads, the handshake, a session's course and
-//! its transport.
+//! Engine.IO protocol, revision 4, without input or output: packets, payloads, the handshake, a
+//! session's course and its transport.
 //!
-//! Bytes in, values out; the clock is an argument. What moves the bytes is `transport`. Source: the Engine.IO protocol
-//! document of the reference implementation, revision 4.
+//! Bytes in, values out; the clock is an argument. What moves the bytes is `transport`. Source: the
+//! Engine.IO protocol document of the reference implementation, revision 4.
 
 mod handshake;
 mod packet;

@@ -31,7 +31,7 @@ pub enum Packet<'a> {
     Noop,
 }
 
-/// Why a text is no packet.
+/// The reason that a text is no packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// There is nothing.

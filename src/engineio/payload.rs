@@ -5,8 +5,8 @@ use super::packet::{DecodeError, Packet};
 /// Stands between two packets: the record separator of ASCII, which JSON never holds raw.
 pub const SEPARATOR: char = '\x1e';
 
-/// The packets of a body, in order. An empty packet (of an empty body, of a separator too many) is an error where it
-/// stands; what stands before it is still read.
+/// The packets of a body, in order. An empty packet (of an empty body, of a separator too many) is
+/// an error where it stands; what stands before it is still read.
 pub fn decode_payload(body: &str) -> impl Iterator<Item = Result<Packet<'_>, DecodeError>> {
     body.split(SEPARATOR).map(Packet::decode)
 }

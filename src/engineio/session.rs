@@ -1,14 +1,14 @@
 //! The course of one session: when a ping is due, and when it is over.
 //!
-//! A value that is moved by packets and by time. Each move has at most one output, so nothing is queued here. Deadlines
-//! are absolute: a late look at the clock never moves the next one.
+//! A value that is moved by packets and by time. Each move has at most one output, so nothing is
+//! queued here. Deadlines are absolute: a late look at the clock never moves the next one.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use super::packet::Packet;
 
-/// When pings go out, and how long their answers may take.
+/// The rhythm of pings and their answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heartbeat {
     /// From the opening, or from an answer, to the next ping.
@@ -20,7 +20,7 @@ pub struct Heartbeat {
 /// Writes the enum and its names from one list.
 macro_rules! reasons {
     ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
-        /// Why a session is over.
+        /// The reason that a session is over.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum CloseReason {
             $($(#[$doc])* $reason,)*
@@ -57,7 +57,7 @@ reasons! {
     ServerShutdown = "server_shutdown",
 }
 
-/// What a move leads to.
+/// The consequence of a move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output<'a> {
     /// Nothing.
@@ -86,7 +86,7 @@ pub struct Session {
     is_over: bool,
     heartbeat: Heartbeat,
     beat: Beat,
-    /// When the second began in which packets are counted.
+    /// The beginning of the second in which packets are counted.
     second: Instant,
     in_second: u32,
     packets_a_second: u32,
@@ -105,20 +105,20 @@ impl Session {
         }
     }
 
-    /// Whether it is over.
+    /// Returns whether it is over.
     pub fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// When [`Session::handle_timeout`] is to be called next.
+    /// Returns when [`Session::handle_timeout`] is to be called next.
     pub fn deadline(&self) -> Instant {
         match self.beat {
             Beat::Ping(due) | Beat::Pong(due) => due,
         }
     }
 
-    /// When to look at the clock next, for whoever is not told of answers: an answer may bring the deadline forward, but
-    /// never to less than an interval from when it came.
+    /// Returns when to look at the clock next, for a caller that is not told of answers: an answer
+    /// may bring the deadline forward, but never to less than an interval from when it came.
     pub fn next_look(&self, now: Instant) -> Instant {
         self.deadline().min(now + self.heartbeat.interval)
     }
@@ -136,7 +136,8 @@ impl Session {
         }
     }
 
-    /// The client has taken what it was slow to take: the answer to a ping among that is due from now on.
+    /// The client has taken what it was slow to take: the answer to a ping among that is due from
+    /// now on.
     pub fn heard_of(&mut self, now: Instant) {
         if let Beat::Pong(due) = &mut self.beat {
             *due = (*due).max(now + self.heartbeat.timeout);
@@ -254,7 +255,8 @@ mod tests {
         );
     }
 
-    /// With an interval shorter than the timeout, a polling session's second ping came only when the first had expired.
+    /// With an interval shorter than the timeout, a polling session's second ping came only when
+    /// the first had expired.
     #[test]
     fn who_looks_again_when_told_to_finds_every_ping_in_time() {
         let heartbeat = Heartbeat {

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A value that is moved by the packets on the WebSocket that is being tried, and by the polls that
-//! come meanwhile. Whether the session is over is another matter ([`Session`](super::Session)): it may
-//! change transports for its last words. Source: the Engine.IO protocol document, "Upgrade".
+//! come meanwhile. Whether the session is over is another matter ([`Session`](super::Session)): it
+//! may change transports for its last words. Source: the Engine.IO protocol document, "Upgrade".
 
 use super::packet::Packet;
 
@@ -23,7 +23,7 @@ pub enum Upgrade {
     Probing {
         /// The probe was answered: the client now waits for its poll to end.
         is_answered: bool,
-        /// Whether a poll waits for what the WebSocket has received by now.
+        /// The look that a poll waits for, if any.
         look: Look,
     },
     /// A WebSocket carries it.
@@ -32,8 +32,9 @@ pub enum Upgrade {
 
 /// A look at what a WebSocket that is being tried has received.
 ///
-/// A client may end the upgrade on the WebSocket and send one more poll at once. If the poll arrives
-/// first, it is still to be refused, as one on the other transport; so it asks for a look, and waits.
+/// A client may end the upgrade on the WebSocket and send one more poll at once. If the poll
+/// arrives first, it is still to be refused, as one on the other transport; so it asks for a look,
+/// and waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
     /// No poll waits for one.
@@ -44,7 +45,7 @@ pub enum Look {
     Begun,
 }
 
-/// What a packet on a WebSocket that is being tried leads to.
+/// The consequence of a packet on a WebSocket that is being tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProbeOutput {
     /// `3probe` is the answer, on that WebSocket.
@@ -55,7 +56,7 @@ pub enum ProbeOutput {
     Refuse,
 }
 
-/// What a poll is to do.
+/// The rule for a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollRule {
     /// Wait until there is something to fetch.
@@ -86,8 +87,8 @@ impl Upgrade {
         }
     }
 
-    /// A packet came on that WebSocket. A session that is over is taken over too, for its last words:
-    /// the client has given up polling by then, and would not hear them there.
+    /// A packet came on that WebSocket. A session that is over is taken over too, for its last
+    /// words: the client has given up polling by then, and would not hear them there.
     pub fn hear(&mut self, packet: &Packet<'_>, is_over: bool) -> ProbeOutput {
         match (&mut *self, packet) {
             (Self::Probing { is_answered, .. }, Packet::PingProbe) if !is_over => {
@@ -102,7 +103,7 @@ impl Upgrade {
         }
     }
 
-    /// Whether a WebSocket is being tried.
+    /// Returns whether a WebSocket is being tried.
     pub fn is_probing(&self) -> bool {
         matches!(self, Self::Probing { .. })
     }
@@ -148,7 +149,7 @@ impl Upgrade {
         }
     }
 
-    /// Whether a poll waits for a look that has not begun.
+    /// Returns whether a poll waits for a look that has not begun.
     pub fn is_asked(&self) -> bool {
         matches!(
             self,
@@ -159,7 +160,7 @@ impl Upgrade {
         )
     }
 
-    /// Whether a poll waits for a look.
+    /// Returns whether a poll waits for a look.
     pub fn is_looking(&self) -> bool {
         matches!(
             self,
@@ -244,7 +245,8 @@ mod tests {
         );
     }
 
-    /// A poll right behind the end of an upgrade was answered as one before it, about once in a hundred.
+    /// A poll right behind the end of an upgrade was answered as one before it, about once in a
+    /// hundred.
     #[test]
     fn a_poll_is_answered_only_by_a_look_that_began_after_it_asked() {
         let mut upgrade = Upgrade::Polling;

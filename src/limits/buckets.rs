@@ -5,19 +5,19 @@ use rustc_hash::FxHashMap;
 
 use super::rates::Rate;
 
-/// How many buckets new keys share while there is no room for more.
+/// Buckets that new keys share while there is no room for more.
 pub(super) const SHARED_KEYS: u64 = 1 << 10;
 
 /// The buckets of one kind.
 pub(super) struct Buckets {
-    /// After how many nanoseconds a bucket has one token more.
+    /// Nanoseconds after which a bucket has one token more.
     interval: u64,
-    /// How many nanoseconds an empty bucket takes to be full.
+    /// Nanoseconds that an empty bucket takes to be full.
     burst: u64,
-    /// How many keys there may be before new ones share.
+    /// Keys that there may be before new ones share.
     most: usize,
-    /// When the bucket of each key will be full again, in nanoseconds since the start. A key whose bucket is full need not
-    /// be here.
+    /// The moment at which the bucket of each key is full again, in nanoseconds since the start. A
+    /// key whose bucket is full need not be here.
     pub(super) full_at: Mutex<FxHashMap<u64, u64>>,
 }
 
@@ -33,7 +33,7 @@ impl Buckets {
         }
     }
 
-    /// Where a key stands: in its own place if it has one, or there is room for one.
+    /// Returns where a key stands: in its own place if it has one, or there is room for one.
     fn place(&self, full_at: &FxHashMap<u64, u64>, key: u64) -> u64 {
         let own = key | SHARED_KEYS;
         match full_at.len() < self.most || full_at.contains_key(&own) {

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use crate::model::UserId;
 
-/// Who does something.
+/// The one that is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key<'a> {
     /// A person.
     User(UserId),
     /// An address; a /64 of IPv6 counts as one, which is the caller's to see to.
     Address(IpAddr),
-    /// A name that somebody claims.
+    /// A name that a client claims.
     Name(&'a str),
     /// Something that is proved, such as an invite, beside the address it is shown from.
     Shown(&'a str, Option<IpAddr>),

@@ -7,7 +7,7 @@ use super::rates::{Rate, Rates};
 /// Writes the enum, the names and the defaults from one list.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal, $count:literal / $secs:literal s, $burst:literal;)*) => {
-        /// What is limited.
+        /// The kinds of things that are limited.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Kind {
             $($(#[$doc])* $kind,)*
@@ -24,7 +24,7 @@ macro_rules! kinds {
         }
 
         impl Default for Rates {
-            /// What a person never meets.
+            /// Returns what a person never meets.
             fn default() -> Self {
                 Self { rates: [$(Some(Rate { count: $count, per: Duration::from_secs($secs), burst: $burst })),*] }
             }
@@ -37,18 +37,23 @@ kinds! {
     Messages = "messages", 100 / 1 s, 2_000;
     /// Typing of one person.
     Typing = "typing", 20 / 1 s, 200;
-    /// REST requests, and events other than those above, of one person; of one address where no token says who it is.
+    /// REST requests, and events other than those above, of one person; of one address where no
+    /// token says who it is.
     Requests = "requests", 100 / 1 s, 2_000;
-    /// Logins from one address; for a name that has logged in from there before, by that name and address.
+    /// Logins from one address; for a name that has logged in from there before, by that name and
+    /// address.
     Logins = "logins", 60 / 60 s, 300;
     /// Wrong passwords for one name from one address.
     Passwords = "passwords", 20 / 60 s, 100;
-    /// Wrong passwords for one name from all addresses together, but those from which it has logged in before.
+    /// Wrong passwords for one name from all addresses together, but those from which it has logged
+    /// in before.
     Names = "names", 100 / 60 s, 500;
     /// Registrations from one address; those with an invite that holds, by that invite and address.
     Registrations = "registrations", 20 / 60 s, 100;
-    /// Sessions opened from one address, and CONNECTs of one person: twice as many at once as it may have open, for all come back at once.
+    /// Sessions opened from one address, and CONNECTs of one person: twice as many at once as it
+    /// may have open, for all come back at once.
     Connections = "connections", 50 / 1 s, 2_000;
-    /// TLS handshakes with one address: each costs a signature before anything is known of the client.
+    /// TLS handshakes with one address: each costs a signature before anything is known of the
+    /// client.
     Handshakes = "handshakes", 50 / 1 s, 1_000;
 }

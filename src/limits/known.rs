@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-/// From how many addresses a name is known to log in: the devices and networks of one person.
+/// Addresses from which a name is known to log in: the devices and networks of one person.
 const KNOWN_ADDRESSES: usize = 8;
 
-/// From which addresses each name has logged in, since the start.
+/// The addresses from which each name has logged in since the start.
 #[derive(Default)]
 pub(super) struct Known {
     /// By hash of the name, hashes of name and address, the newest last.
@@ -23,7 +23,7 @@ impl Known {
         pairs.is_some_and(|pairs| pairs.contains(&pair))
     }
 
-    /// Only a right password comes here, so that nobody can push out many names without having as many accounts.
+    /// Only a right password comes here, so that pushing out many names takes as many accounts.
     pub(super) fn put(&mut self, name: u64, pair: u64, most: usize) {
         if !self.addresses.contains_key(&name) {
             if self.order.len() >= most

@@ -26,7 +26,8 @@ pub struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Whether this name has logged in from this address before, or a token says whose account it is.
+    /// Returns whether this name has logged in from this address before, or a token says whose
+    /// account it is.
     pub fn is_known(&self) -> bool {
         self.is_known
     }
@@ -73,12 +74,13 @@ impl Limits {
 
     /// Counts one of this kind, unless it is too much.
     pub fn check(&self, kind: Kind, key: Key<'_>) -> Result<(), RateLimited> {
-        // A random hash stands for the key: nobody can choose names that meet in one bucket, and none is kept.
+        // A random hash stands for the key: names that meet in one bucket cannot be chosen, and
+        // none is kept.
         self.take(kind, self.hasher.hash_one(key))
     }
 
-    /// Counts `more` of this kind, since what was allowed cost as much as so many others. Nothing is refused: who owes
-    /// something waits for longer next time.
+    /// Counts `more` of this kind, since what was allowed cost as much as so many others. Nothing
+    /// is refused: who owes something waits for longer next time.
     pub fn charge(&self, kind: Kind, key: Key<'_>, more: usize) {
         if let (Some(buckets), 1..) = (&self.buckets[kind as usize], more) {
             let more = u64::try_from(more).unwrap_or(u64::MAX);
@@ -86,9 +88,9 @@ impl Limits {
         }
     }
 
-    /// Counts a login with this name from this address, unless it is too much. Where an address has logged in with a name
-    /// before, it has buckets of its own, which strangers cannot empty: neither those who try that name elsewhere, nor
-    /// those who share the address.
+    /// Counts a login with this name from this address, unless it is too much. Where an address has
+    /// logged in with a name before, it has buckets of its own, which strangers cannot empty:
+    /// neither those who try that name elsewhere, nor those who share the address.
     pub fn attempt(&self, name: &str, address: Option<IpAddr>) -> Result<Attempt<'_>, RateLimited> {
         let key = Key::Name(name);
         let attempt = self.new_attempt(key, address, |name, pair| {
@@ -101,7 +103,8 @@ impl Limits {
         self.logs_in(attempt, login)
     }
 
-    /// Counts a try of the password of the caller, whose token is good, apart from all who have none.
+    /// Counts a try of the password of the caller, whose token is good, apart from all who have
+    /// none.
     pub fn attempt_of(
         &self,
         user: UserId,

@@ -13,7 +13,7 @@ pub(super) struct Rate {
     pub(super) burst: u32,
 }
 
-/// What is allowed of each kind; a kind without a rate is not limited.
+/// The rate of each kind; a kind without one is not limited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rates {
     pub(super) rates: [Option<Rate>; Kind::ALL.len()],
@@ -45,7 +45,7 @@ pub enum Setting {
     Rate(Kind, SetRate),
 }
 
-/// What a kind is set to.
+/// The setting of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetRate(Option<Rate>);
 

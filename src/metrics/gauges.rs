@@ -1,4 +1,4 @@
-//! What is the case at a scrape: each gauge with its field, name and help in one table.
+//! The state of the server at a scrape: each gauge with its field, name and help in one table.
 
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, Opts, Registry};
@@ -47,7 +47,7 @@ type Row = (
 /// Writes the struct and its rows from one table.
 macro_rules! gauges {
     ($($field:ident: $kind:ty = $name:literal $({$label:ident = $word:literal})?, $help:literal;)*) => {
-        /// What is the case at a scrape.
+        /// The state of the server at a scrape.
         #[derive(Debug, Clone, Copy, Default, PartialEq)]
         pub struct Readings {
             $(#[doc = $help] pub $field: $kind,)*

@@ -2,13 +2,15 @@
 
 use crate::model::Timestamp;
 
-/// 2026-11-01: this version was written later, so that no right clock shows an earlier time. To be moved on with releases.
+/// 2026-11-01: this version was written later, so that no right clock shows an earlier time. To be
+/// moved on with releases.
 const WRITTEN: Timestamp = Timestamp::from_ms(1_793_491_200_000);
 /// So much may lie between two clocks that are right: a minute, far more than time servers leave.
 const TOLERANCE_MS: u64 = 60_000;
 
-/// What is wrong with a clock that shows `now`, while the newest change that is stored is of `newest`: and what that
-/// does. In one line, without its mend, which is another on every machine.
+/// Returns what is wrong with a clock that shows `now`, while the newest change that is stored is
+/// of `newest`: and what that does. In one line, without its mend, which is another on every
+/// machine.
 pub fn oddity(now: Timestamp, newest: Timestamp) -> Option<String> {
     if now < WRITTEN {
         return Some(format!(

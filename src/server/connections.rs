@@ -1,7 +1,8 @@
-//! The connections of clients: accepted, counted, given TLS where it is spoken, and served until they end.
+//! The connections of clients: accepted, counted, given TLS where it is spoken, and served until
+//! they end.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +26,11 @@ use crate::limits::{Key, Kind, Limits, Rates};
 use crate::metrics::{ConnectionMetrics, Metrics};
 use crate::web::{Body, Reception, Seldom, Stream, TrustedProxies, counted};
 
-/// After a failed accept (no more file descriptors, mostly): long enough not to spin, short enough not to be noticed.
+/// After a failed accept (no more file descriptors, mostly): long enough not to spin, short enough
+/// not to be noticed.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// What a client is told for which there is no place, where no TLS is between: stock clients try again.
+/// The answer to a client for which there is no place, where no TLS is between: stock clients try
+/// again.
 const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\
     retry-after: 5\r\nconnection: close\r\n\r\n";
 
@@ -64,8 +67,8 @@ impl Default for Connections {
 }
 
 impl Connections {
-    /// Has room for so many, of which those of `proxies` are not one client's; their handshakes are limited by `limits`,
-    /// their bodies and streams by `budget`.
+    /// Has room for so many, of which those of `proxies` are not one client's; their handshakes are
+    /// limited by `limits`, their bodies and streams by `budget`.
     pub(super) fn new(
         room: ConnectionLimits,
         tls: Option<Arc<Tls>>,
@@ -193,18 +196,7 @@ impl Connections {
                 })
             }
             Some(tls) => {
-                if limited.is_some_and(|address| {
-                    let checked = self.limits.check(Kind::Handshakes, Key::Address(address));
-                    checked.is_err()
-                }) {
-                    self.metrics.turned_away("handshakes");
-                    if let Some(count) = self.hurried.now() {
-                        tracing::info!(
-                            count,
-                            "an address began more TLS handshakes than --rate-limit handshakes lets it; where it is a \
-                             proxy's, name it by --trusted-proxy"
-                        );
-                    }
+                if limited.is_some_and(|address| self.is_hurried(address)) {
                     return;
                 }
                 self.tasks.spawn(async move {
@@ -225,6 +217,23 @@ impl Connections {
         };
     }
 
+    /// Counts a TLS handshake of this address. Returns whether it begins more than it may.
+    fn is_hurried(&self, address: IpAddr) -> bool {
+        let checked = self.limits.check(Kind::Handshakes, Key::Address(address));
+        if checked.is_ok() {
+            return false;
+        }
+        self.metrics.turned_away("handshakes");
+        if let Some(count) = self.hurried.now() {
+            tracing::info!(
+                count,
+                "an address began more TLS handshakes than --rate-limit handshakes lets it; where it is a \
+                 proxy's, name it by --trusted-proxy"
+            );
+        }
+        true
+    }
+
     /// Closes a connection for which there is no place.
     fn refuse(&self, stream: &TcpStream, why: NoPlace) {
         self.metrics.turned_away(match why {
@@ -243,17 +252,18 @@ impl Connections {
             );
         }
         if self.tls.is_none() {
-            // The buffer of a new connection is empty. Where it is not taken all the same, the close says enough.
+            // The buffer of a new connection is empty. Where it is not taken all the same, the
+            // close says enough.
             let _ = rustix::net::send(stream, NO_PLACE, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
         }
     }
 
-    /// How many connections there are, those of WebSockets included.
+    /// Returns how many connections there are, those of WebSockets included.
     pub(super) fn open(&self) -> usize {
         self.places.len()
     }
 
-    /// How many connections speak HTTP.
+    /// Returns how many connections speak HTTP.
     pub(super) fn speaking_http(&self) -> usize {
         self.tasks.len()
     }
@@ -263,8 +273,8 @@ impl Connections {
         self.receiving.cancel();
     }
 
-    /// Takes no more requests: idle connections end at once, those that are in the middle of a request a second later,
-    /// and the others when they are answered.
+    /// Takes no more requests: idle connections end at once, those that are in the middle of a
+    /// request a second later, and the others when they are answered.
     pub(super) fn stop(&self) {
         self.ending.stopping.cancel();
         self.tasks.close();
@@ -281,7 +291,8 @@ impl Connections {
     }
 }
 
-/// Bounds what the kernel holds for each connection that is accepted. It would grow to several megabytes.
+/// Bounds what the kernel holds for each connection that is accepted. It would grow to several
+/// megabytes.
 fn set_buffers(listener: &TcpListener) -> rustix::io::Result<()> {
     sockopt::set_socket_send_buffer_size(listener, SOCKET_BUFFER)?;
     sockopt::set_socket_recv_buffer_size(listener, SOCKET_BUFFER)

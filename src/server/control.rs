@@ -1,7 +1,7 @@
-//! The control socket: the same routes for whoever may use the data file, without a token.
+//! The control socket: the same routes for users who may open the data file, without a token.
 //!
-//! It stands beside the data file and belongs to the same user; others can neither open it nor, should they manage to,
-//! get an answer.
+//! It stands beside the data file and belongs to the same user; others can neither open it nor,
+//! should they manage to, get an answer.
 
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -17,11 +17,11 @@ use crate::store::Location;
 /// So many connections wait to be accepted.
 const BACKLOG: i32 = 128;
 
-/// By what requests come.
+/// The door by which requests come.
 pub enum Door {
     /// The world, and the control socket beside the data file.
     World(TcpListener),
-    /// One who operates the server, in this process, and nobody else.
+    /// Only the operator of the server, in this process.
     Operator(DuplexStream),
 }
 
@@ -31,7 +31,7 @@ impl From<TcpListener> for Door {
     }
 }
 
-/// Where the control socket of a data file is: `chatd.redb.sock` beside `chatd.redb`.
+/// Returns where the control socket of a data file is: `chatd.redb.sock` beside `chatd.redb`.
 pub fn control_socket(data: &Path) -> PathBuf {
     let mut path = data.as_os_str().to_owned();
     path.push(".sock");
@@ -46,7 +46,7 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Makes the socket. To be called by whoever has the data file open, for nobody else then can have it.
+    /// Makes the socket. The caller has the data file open, so that no other process can have it.
     pub(super) fn bind(data: &Path) -> io::Result<Self> {
         let path = control_socket(data);
         // One that a killed server left behind.
@@ -86,14 +86,14 @@ impl Control {
             if peer == self.owner || peer == 0 {
                 return Ok(stream);
             }
-            tracing::warn!(uid = peer, "somebody else tried the control socket");
+            tracing::warn!(uid = peer, "another user tried the control socket");
         }
     }
 }
 
-/// A listening socket that is its owner's alone from its first moment on: Linux gives the name the mode of the socket.
-/// Changed by its name afterwards, the mode might be that of what somebody put there meanwhile. Fails where anything
-/// stands there, links among it.
+/// A listening socket that is its owner's alone from its first moment on: Linux gives the name the
+/// mode of the socket. Changed by its name afterwards, the mode might be that of another file put
+/// there meanwhile. Fails where anything stands there, links included.
 fn bind_private(path: &Path) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

@@ -10,10 +10,10 @@ use crate::accounts::{AccountError, Accounts, Admin, ChangeAccount, PutAccount};
 use crate::chat::{Chat, ChatError, SendMessage};
 use crate::model::{Timestamp, UserId};
 
-/// Why there is nothing to look at.
+/// The reason that there is nothing to look at.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// Somebody could not be made.
+    /// An account could not be made.
     #[error(transparent)]
     Account(#[from] AccountError),
     /// Something could not be said.
@@ -24,9 +24,9 @@ pub enum DemoError {
     Stopped,
 }
 
-/// Who they are, by id from 1 on.
+/// Their names, by id from 1 on.
 const PEOPLE: [&str; 4] = ["Sari", "Budi", "Dewi Anggraini", "Raka"];
-/// The two whom whoever looks may be.
+/// The first two are those that a visitor may be.
 const SHOWN: usize = 2;
 
 const SARI: usize = 1;
@@ -118,7 +118,7 @@ const TALK: &[Step] = &[
     (11, BUDI, SARI, Says("I bring the coffee, you bring the snacks?")),
 ];
 
-/// Makes the people and their talk; gives the two whom whoever looks may be.
+/// Makes the people and their talk; returns the two that a visitor may be.
 pub(super) async fn prepare(
     accounts: &Accounts,
     chat: &Chat,

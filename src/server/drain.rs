@@ -52,8 +52,8 @@ impl House {
         }
     }
 
-    /// Tells the sessions: what became of their queued changes first, while their sockets are there,
-    /// then that the server stops. A disk that hangs keeps nobody from being told.
+    /// Tells the sessions: what became of their queued changes first, while their sockets are
+    /// there, then that the server stops. A disk that hangs keeps none from being told.
     async fn tell(&mut self, closed: &CancellationToken) {
         match timeout(self.shutdown_grace / 2, closed.cancelled()).await {
             Ok(()) => {
@@ -69,8 +69,8 @@ impl House {
     }
 }
 
-/// Closes the data on a thread of its own, so that nothing waits for a disk that hangs. The token is
-/// cancelled once it is closed.
+/// Closes the data on a thread of its own, so that nothing waits for a disk that hangs. The token
+/// is cancelled once it is closed.
 fn close(store: Store) -> CancellationToken {
     let closed = CancellationToken::new();
     let done = closed.clone();

@@ -21,9 +21,9 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// Completes when the server stops and this connection is to take no more requests. One that was
-    /// accepted right before is given the time in which its first request is on the way: it would get
-    /// no answer otherwise.
+    /// Completes when the server stops and this connection is to take no more requests. One that
+    /// was accepted right before is given the time in which its first request is on the way: it
+    /// would get no answer otherwise.
     pub(super) async fn begins(&self, visit: &Visit) {
         self.stopping.cancelled().await;
         while visit.is_new(RECEIVING_GRACE) {

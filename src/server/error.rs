@@ -6,7 +6,7 @@ use super::demo::DemoError;
 use super::tls::TlsError;
 use crate::store::{OpenError, StoreError};
 
-/// Why a server ended otherwise than it was asked to.
+/// The reason that a server ended otherwise than it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The data could not be opened.

@@ -1,4 +1,5 @@
-//! HTTP/1.1 on one connection: its requests answered one after another, until it ends or becomes a WebSocket.
+//! HTTP/1.1 on one connection: its requests answered one after another, until it ends or becomes a
+//! WebSocket.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,7 +18,7 @@ use super::pace::Paced;
 use super::places::{Asking, Visit};
 use crate::web::Body;
 
-/// How long a client may take to send a request's headers, and how long a connection may idle between two requests.
+/// The most time for a request's headers, and between two requests of a connection.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// 16 KiB of headers: twice what browsers send with every cookie and token they have.
 pub(super) const MAX_HEADER_BYTES: usize = 16 * 1024;
@@ -60,7 +61,8 @@ where
     }
 }
 
-/// A connection that becomes a WebSocket is no longer HTTP's, and one whose answer is streamed is busy until it is sent.
+/// A connection that becomes a WebSocket is no longer HTTP's, and one whose answer is streamed is
+/// busy until it is sent.
 fn held(response: Response<Body>, asking: Asking) -> Response<Body> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         asking.upgrade();

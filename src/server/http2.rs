@@ -25,14 +25,16 @@ use crate::web::{Body, Traffic};
 
 /// 100 requests at once by one HTTP/2 connection, as browsers expect.
 const MAX_STREAMS: u32 = 100;
-/// 64 KiB of a body, and 256 KiB of all bodies of one HTTP/2 connection, may arrive before they are read.
+/// 64 KiB of a body, and 256 KiB of all bodies of one HTTP/2 connection, may arrive before they are
+/// read.
 const STREAM_WINDOW: u32 = 64 << 10;
 /// See [`STREAM_WINDOW`].
 const CONNECTION_WINDOW: u32 = 256 << 10;
-/// 50 streams of one HTTP/2 connection that its client opened and reset, and that have not been looked at; more end the
-/// connection.
+/// 50 streams of one HTTP/2 connection that its client opened and reset, and that have not been
+/// looked at; more end the connection.
 const MAX_RESET_STREAMS: usize = 50;
-/// 3 min without a request, after which an HTTP/2 connection ends. Browsers open another when they need it.
+/// 3 min without a request, after which an HTTP/2 connection ends. Browsers open another when they
+/// need it.
 const HTTP2_IDLE: Duration = Duration::from_secs(180);
 
 tokio::task_local! {
@@ -40,10 +42,10 @@ tokio::task_local! {
     static PACE: Arc<Pace>;
 }
 
-/// What the streams of one connection may take beside the first.
+/// The room for streams of one connection beside the first.
 pub(super) struct Allowance {
     pub(super) streams: Portions,
-    /// Of whom it is, if they are counted.
+    /// The client's address, if it is counted.
     pub(super) address: Option<IpAddr>,
     /// Counts the requests for which there is no room.
     pub(super) refused: Counter,
@@ -77,6 +79,20 @@ fn name_host(request: &mut Request<Incoming>) {
     }
 }
 
+/// Returns the settings of a connection.
+fn builder(visit: &Visit) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(Streams(Arc::clone(&visit.traffic)));
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEADER_TIMEOUT)
+        .max_header_list_size(u32::try_from(MAX_HEADER_BYTES).unwrap_or(u32::MAX))
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
+    builder
+}
+
 /// Answers the requests of one connection by HTTP/2, until it ends.
 pub(super) async fn speak_http2<I, H, F>(
     io: I,
@@ -98,7 +114,8 @@ pub(super) async fn speak_http2<I, H, F>(
         if !has_room {
             allowance.refused.inc();
         }
-        // In a box, which is freed once there is an answer: until that is sent, no more is kept of the request.
+        // In a box, which is freed once there is an answer: until that is sent, no more is kept of
+        // the request.
         let response = has_room.then(|| Box::pin(handle(request)));
         let tails = Arc::clone(&of_streams);
         async move {
@@ -115,16 +132,7 @@ pub(super) async fn speak_http2<I, H, F>(
             }))
         }
     });
-    let streams = Streams(Arc::clone(&visit.traffic));
-    let connection = http2::Builder::new(streams)
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEADER_TIMEOUT)
-        .max_header_list_size(u32::try_from(MAX_HEADER_BYTES).unwrap_or(u32::MAX))
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .serve_connection(TokioIo::new(io), service);
+    let connection = builder(&visit).serve_connection(TokioIo::new(io), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -151,7 +159,8 @@ pub(super) async fn speak_http2<I, H, F>(
     }
 }
 
-/// Completes when an HTTP/2 connection has had nothing to do for long, or its client leaves the end of an answer unread.
+/// Completes when an HTTP/2 connection has had nothing to do for long, or its client leaves the end
+/// of an answer unread.
 async fn worn_out(visit: &Visit, tails: &Tails) {
     let patience = visit.traffic.patience();
     loop {
@@ -169,7 +178,8 @@ async fn worn_out(visit: &Visit, tails: &Tails) {
     }
 }
 
-/// Runs the streams of one HTTP/2 connection, a task each, and resets those whose answers are not read.
+/// Runs the streams of one HTTP/2 connection, a task each, and resets those whose answers are not
+/// read.
 #[derive(Clone)]
 struct Streams(Arc<Traffic>);
 

@@ -1,4 +1,5 @@
-//! Builds the house, serves, and closes it: [`run`] is open -> build -> serve -> drain, a file each.
+//! Builds the house, serves, and closes it: [`run`] is open -> build -> serve -> drain, a file
+//! each.
 //!
 //! Below that are the connections of clients: [`Connections`] accepts and counts them, TLS and HTTP
 //! are spoken on each, and a connection that is in the way of others makes room.

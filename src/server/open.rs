@@ -25,7 +25,7 @@ use crate::store::{BATCHES, Done, Location, OpenError, Store, StoreOptions};
 /// them to try again. So a restart under a service manager that holds the port refuses no request.
 const QUICK_OPENING: Duration = Duration::from_secs(1);
 
-/// What the house is built on.
+/// Everything that the house is built on.
 pub(super) struct Opened {
     pub(super) config: Config,
     pub(super) tls: Option<Arc<Tls>>,
@@ -36,19 +36,19 @@ pub(super) struct Opened {
     /// Set once requests can be answered.
     pub(super) http: Arc<OnceLock<Http>>,
     pub(super) metrics: Metrics,
-    /// Where metrics are asked for, if anywhere.
+    /// The listener for scrapers of metrics, if there is one.
     pub(super) scrapers: Option<TcpListener>,
     pub(super) store: Store,
-    /// What the writer has done, in commit order.
+    /// The writer's results, in commit order.
     pub(super) batches: mpsc::Receiver<Vec<Done>>,
-    /// How long opening the data took.
+    /// The time that opening the data took.
     pub(super) took: Duration,
 }
 
 /// Accepts connections for as long as it is polled.
 pub(super) type Accepting = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Where requests come in.
+/// The way by which requests come in.
 pub(super) enum Entrance {
     /// By the network, and by the control socket.
     World(Accepting),

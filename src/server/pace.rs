@@ -24,15 +24,15 @@ const STEP: usize = 16 << 10;
 #[derive(Default)]
 pub(super) struct Pace {
     begun: Notify,
-    /// How many pieces of it were taken.
+    /// The number of its pieces that were taken.
     pieces: AtomicU64,
-    /// Whether the next piece is not there yet: then it is not the client that is slow.
+    /// Set while the next piece is not there yet: then it is not the client that is slow.
     is_wanting: AtomicBool,
 }
 
 impl Pace {
-    /// Completes when the client has left the answer's stream without room for as long as the connection has patience,
-    /// though the connection itself had some.
+    /// Completes when the client has left the answer's stream without room for as long as the
+    /// connection has patience, though the connection itself had some.
     pub(super) async fn is_stuck(&self, traffic: &Traffic) {
         self.begun.notified().await;
         let mut before = None;
@@ -48,7 +48,8 @@ impl Pace {
     }
 }
 
-/// The last pieces of answers, of which nobody hears whether they leave, with when they were given to the connection.
+/// The last pieces of answers, of which hyper does not say whether they leave, with the moment at
+/// which they were given to the connection.
 #[derive(Default)]
 pub(super) struct Tails(Mutex<VecDeque<(Instant, Weak<()>)>>);
 
@@ -69,7 +70,7 @@ impl Tails {
         })
     }
 
-    /// Whether one has been there for so long.
+    /// Returns whether one has been there for so long.
     pub(super) fn are_stuck(&self, patience: Duration) -> bool {
         let mut tails = self.0.lock();
         tails.retain(|(_, tail)| tail.strong_count() > 0);

@@ -1,8 +1,10 @@
-//! Which connections there are: how many in all and from one address, and which of them make way when there are too many.
+//! Which connections there are: how many in all and from one address, and which of them make way
+//! when there are too many.
 //!
-//! A connection is idle while no request of it is being answered: it has said nothing yet, is at its TLS handshake, has
-//! sent half a request's head, or keeps itself alive between two requests. When all places are taken the idle ones make
-//! way for whoever comes, those of the address with the most of them first, and among these the oldest.
+//! A connection is idle while no request of it is being answered: it has said nothing yet, is at
+//! its TLS handshake, has sent half a request's head, or keeps itself alive between two requests.
+//! When all places are taken the idle ones make way for new ones, those of the address with
+//! the most of them first, and among these the oldest.
 
 use std::any::Any;
 use std::cmp::Reverse;
@@ -22,11 +24,13 @@ use crate::config::ConnectionLimits;
 use crate::metrics::ConnectionMetrics;
 use crate::web::Traffic;
 
-/// 64: of so many places one makes way at a time, and at least one. Looking for them costs a look at all.
+/// 64: of so many places one makes way at a time, and at least one. Looking for them costs a look
+/// at all.
 const BATCH: usize = 64;
-/// 50 ms: where no connection was idle, none is looked for so long, since each look is at all of them.
+/// 50 ms: where no connection was idle, none is looked for so long, since each look is at all of
+/// them.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
-/// How many requests an upgraded connection seems to have: it is never idle again.
+/// The number of requests that an upgraded connection seems to have: it is never idle again.
 const UPGRADED: usize = usize::MAX / 2;
 
 /// One connection, as those who serve it know it.
@@ -34,9 +38,10 @@ pub(super) struct Visit {
     pub(super) traffic: Arc<Traffic>,
     /// Requests that are being answered.
     requests: AtomicUsize,
-    /// Whether there was one yet.
+    /// Set with the first request.
     has_asked: AtomicBool,
-    /// Since when there are none: milliseconds after the first connection.
+    /// The moment of the last request's end, or of the beginning: milliseconds after the first
+    /// connection.
     idle_since: AtomicU64,
     since: Instant,
     way: Notify,
@@ -72,18 +77,19 @@ impl Visit {
         }
     }
 
-    /// Whether a request is being answered, or an answer written.
+    /// Returns whether a request is being answered, or an answer written.
     pub(super) fn is_busy(&self) -> bool {
         self.requests.load(Ordering::Relaxed) > 0 || self.traffic.is_blocked()
     }
 
-    /// For how many milliseconds nothing was asked.
+    /// Returns for how many milliseconds nothing was asked.
     pub(super) fn idle_ms(&self) -> Option<u64> {
         let since = self.idle_since.load(Ordering::Relaxed);
         (!self.is_busy()).then(|| self.now().saturating_sub(since))
     }
 
-    /// Whether it was accepted no longer ago than `grace`, and its first request is yet to come.
+    /// Returns whether it was accepted no longer ago than `grace`, and its first request is yet to
+    /// come.
     pub(super) fn is_new(&self, grace: Duration) -> bool {
         let age = || {
             self.now()
@@ -102,17 +108,18 @@ impl Visit {
 pub(super) struct Asking {
     visit: Arc<Visit>,
     is_beside: bool,
-    /// What it takes of the room for streams.
+    /// Its portion of the room for streams.
     portion: Option<Portion>,
 }
 
 impl Asking {
-    /// Whether others of its connection were being answered when it came.
+    /// Returns whether others of its connection were being answered when it came.
     pub(super) fn is_beside(&self) -> bool {
         self.is_beside
     }
 
-    /// Keeps what the request takes until it is answered. Returns `false` where there was no room for it.
+    /// Keeps what the request takes until it is answered. Returns `false` where there was no room
+    /// for it.
     pub(super) fn hold(&mut self, portion: Option<Portion>) -> bool {
         self.portion = portion;
         self.portion.is_some()
@@ -133,7 +140,7 @@ impl Drop for Asking {
     }
 }
 
-/// Why there is no place.
+/// The reason that there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoPlace {
     /// Too many from one address.
@@ -162,7 +169,7 @@ struct Taken {
     addresses: HashMap<IpAddr, FxHashSet<u64>>,
     /// Those among them that were told to make way.
     leaving: usize,
-    /// When no idle connection was found.
+    /// The last time that no idle connection was found.
     barren_at: Option<Instant>,
 }
 
@@ -203,8 +210,9 @@ impl Places {
         Arc::new(Visit::new(&self.shared))
     }
 
-    /// Takes a place for a connection of this address, if need be that of an idle one; `is_limited` says whether its
-    /// connections have a limit of their own. It is given back when the second is dropped.
+    /// Takes a place for a connection of this address, if need be that of an idle one; `is_limited`
+    /// says whether its connections have a limit of their own. It is given back when the second is
+    /// dropped.
     pub(super) fn take(
         &self,
         address: IpAddr,
@@ -253,14 +261,15 @@ impl Places {
         self.shared.make_way(&mut taken, batch, None);
     }
 
-    /// How many places are taken, those of WebSockets included.
+    /// Returns how many places are taken, those of WebSockets included.
     pub(super) fn len(&self) -> usize {
         self.shared.taken.lock().places.len()
     }
 }
 
 impl Taken {
-    /// Has so many idle connections make way, of this address or of those with most of them. Returns how many did.
+    /// Has so many idle connections make way, of this address or of those with most of them.
+    /// Returns how many did.
     fn make_way(&mut self, count: usize, of: Option<IpAddr>) -> usize {
         let mut idle: Vec<(u64, IpAddr, u64)> = Vec::new();
         let mut look = |number: u64, known: &Known| {

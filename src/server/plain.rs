@@ -1,4 +1,5 @@
-//! Plain HTTP at the port of HTTPS: told in words, and led to the right address where the request names the host.
+//! Plain HTTP at the port of HTTPS: told in words, and led to the right address where the request
+//! names the host.
 
 use std::io;
 
@@ -14,7 +15,8 @@ const MAX_REST_BYTES: u64 = 64 << 10;
 const WORDS: &str =
     "A plain HTTP request was sent to the HTTPS port: begin the address with https://\n";
 
-/// Whether a connection begins with a method instead of a record of TLS. Takes nothing from it.
+/// Returns whether a connection begins with a method instead of a record of TLS. Takes nothing from
+/// it.
 pub(super) async fn is_spoken(stream: &Stream) -> io::Result<bool> {
     let mut first = [0];
     Ok(stream.peek(&mut first).await? == 1 && first[0].is_ascii_alphabetic())
@@ -44,8 +46,8 @@ pub(super) async fn answer(mut stream: Stream) -> io::Result<()> {
     Ok(())
 }
 
-/// Where a request would have been answered. Only one that asks for a page is led there: what another carries has been
-/// sent in clear already, and is better not sent so again.
+/// Returns where a request would have been answered. Only one that asks for a page is led there:
+/// what another carries has been sent in clear already, and is better not sent so again.
 fn address(head: &str) -> Option<String> {
     let mut lines = head.split("\r\n");
     let mut words = lines.next()?.split(' ');

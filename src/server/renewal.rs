@@ -24,8 +24,8 @@ pub(super) async fn watch_keys(path: Option<PathBuf>, reload: Reload, accounts: 
     .await;
 }
 
-/// Renews the authority's certificate, or takes over the certificate and its key whenever their files
-/// change. Open connections stay open.
+/// Renews the authority's certificate, or takes over the certificate and its key whenever their
+/// files change. Open connections stay open.
 pub(super) async fn keep_certificates(
     source: Option<TlsSource>,
     authority: Option<AcmeState>,

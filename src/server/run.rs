@@ -11,8 +11,8 @@ use crate::config::Config;
 
 /// Serves those who come by `door` until `shutdown` completes, then drains.
 ///
-/// `ready` is called once the data is open, with the set-up code while the server is not set up. Until
-/// then requests wait, and after a second every one but `/healthz` is answered with 503.
+/// `ready` is called once the data is open, with the set-up code while the server is not set up.
+/// Until then requests wait, and after a second every one but `/healthz` is answered with 503.
 pub async fn run(
     config: Config,
     door: impl Into<Door>,

@@ -1,4 +1,5 @@
-//! `GET /metrics`, on a listener of its own: what Prometheus asks for. Meant for a trusted network; it tells numbers only.
+//! `GET /metrics`, on a listener of its own: what Prometheus asks for. Meant for a trusted network;
+//! it tells numbers only.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,9 +24,10 @@ use crate::store::{Location, Store};
 use crate::transport::Engine;
 use crate::web::{self, Body};
 
-/// 8: a pair of scrapers, and somebody with curl. More wait until one of them has gone.
+/// 8: a pair of scrapers, and a person with curl. More wait until one of them has gone.
 const MAX_CONNECTIONS: usize = 8;
-/// 10 s for a question and its answer, after which the connection ends in any case: each has a connection of its own.
+/// 10 s for a question and its answer, after which the connection ends in any case: each has a
+/// connection of its own.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The form of the answer, <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -37,7 +39,7 @@ pub(super) async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Where the readings come from.
+/// The sources of the readings.
 pub(super) struct Sources {
     pub(super) metrics: Metrics,
     pub(super) engine: Engine,
@@ -47,9 +49,9 @@ pub(super) struct Sources {
     pub(super) connections: Connections,
     pub(super) budget: Budget,
     pub(super) data: Location,
-    /// Whether only this machine is listened to.
+    /// Set where only this machine is listened to.
     pub(super) is_private: bool,
-    /// How long opening the data took.
+    /// The time that opening the data took.
     pub(super) opening: Duration,
 }
 
@@ -111,7 +113,8 @@ pub(super) async fn serve(listener: Option<TcpListener>, sources: Sources) {
                 let answer = move |request: Request<Incoming>| {
                     let sources = Arc::clone(&sources);
                     async move {
-                        // Looks at every session and every open file: not for a thread that others wait for.
+                        // Looks at every session and every open file: not for a thread that others
+                        // wait for.
                         let answered =
                             tokio::task::spawn_blocking(move || answer(&request, &sources)).await;
                         answered.unwrap_or_else(|_| {
@@ -135,8 +138,9 @@ pub(super) async fn serve(listener: Option<TcpListener>, sources: Sources) {
     }
 }
 
-/// Whether a request calls this machine by a name that no site can have. Another site's page could be made to read what
-/// listens on this machine alone, where the name of its site leads here.
+/// Returns whether a request calls this machine by a name that no site can have. Another site's
+/// page could be made to read what listens on this machine alone, where the name of its site leads
+/// here.
 fn is_called_loopback(request: &Request<Incoming>) -> bool {
     let host = request.headers().get(header::HOST);
     host.is_none_or(|host| host.to_str().is_ok_and(web::is_loopback))

@@ -9,7 +9,8 @@ use super::error::ServerError;
 use super::open::Entrance;
 
 impl House {
-    /// Serves until `shutdown` completes, or something ends that must not. Then the error says what.
+    /// Serves until `shutdown` completes, or something ends that must not. Then the error says
+    /// what.
     pub(super) async fn serve(
         &mut self,
         entrance: &mut Entrance,

@@ -1,5 +1,5 @@
-//! TLS inside: certificates and their key from files, or from an authority by ACME (RFC 8555, RFC 8737), and what is
-//! spoken above it.
+//! TLS inside: certificates and their key from files, or from an authority by ACME (RFC 8555, RFC
+//! 8737), and what is spoken above it.
 
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -25,13 +25,13 @@ use super::turns::Turns;
 use crate::config::{Acme, TlsFiles};
 use crate::web::{Seldom, Stream};
 
-/// How long a client may take to agree on a key.
+/// The most time for a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// HTTP/2 where the client knows it; browsers open a second connection by HTTP/1.1 for a WebSocket.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// Why TLS cannot be spoken.
+/// The reason that TLS cannot be spoken.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
@@ -71,16 +71,16 @@ pub enum TlsError {
     Unusable(#[source] rustls::Error),
 }
 
-/// What a TLS handshake needs, as it is now.
+/// The present certificates and keys, for the handshakes that come.
 pub(super) struct Tls {
     config: RwLock<Arc<ServerConfig>>,
-    /// What the authority is shown when it looks whether this is the host of that name.
+    /// The answer to the authority's challenge, which proves that this is the host of that name.
     challenge: Option<Arc<ServerConfig>>,
     turns: Turns,
     plain: Seldom,
 }
 
-/// Sees to it that nobody else can look into a folder for keys, or has put it there.
+/// Sees to it that no other user can look into a folder for keys, or has put it there.
 fn keep_private(folder: &Path) -> Result<(), TlsError> {
     let failed = |error| TlsError::Cache {
         path: folder.to_owned(),
@@ -107,7 +107,8 @@ fn keep_private(folder: &Path) -> Result<(), TlsError> {
 pub(super) type AcmeState = rustls_acme::AcmeState<std::io::Error>;
 
 impl Tls {
-    /// With certificates of an authority. They are asked for, and renewed, for as long as the state is polled.
+    /// With certificates of an authority. They are asked for, and renewed, for as long as the state
+    /// is polled.
     pub(super) fn by_acme(acme: &Acme) -> Result<(Self, AcmeState), TlsError> {
         let mut builder = std::fs::DirBuilder::new();
         builder
@@ -211,7 +212,8 @@ impl Tls {
         accepted.map(Some)
     }
 
-    /// Agrees with a client, and says whether on HTTP/2. `None` where that failed, or took too long.
+    /// Agrees with a client, and says whether on HTTP/2. `None` where that failed, or took too
+    /// long.
     pub(super) async fn accept(
         &self,
         stream: Stream,

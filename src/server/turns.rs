@@ -1,7 +1,9 @@
-//! Turns at the processor for TLS handshakes: each has its cost before anything is known of the client.
+//! Turns at the processor for TLS handshakes: each has its cost before anything is known of the
+//! client.
 //!
-//! Half of the processors, and one at least, work on handshakes at a time; the addresses take turns, so that a thousand
-//! handshakes of one wait for each other and not the one handshake of another for them.
+//! Half of the processors, and one at least, work on handshakes at a time; the addresses take
+//! turns, so that a thousand handshakes of one wait for each other and not the one handshake of
+//! another for them.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -70,8 +72,8 @@ impl Turns {
         }
     }
 
-    /// Completes a handshake of this address. Each of its steps waits for a turn; what it waits for the network holds up
-    /// nobody.
+    /// Completes a handshake of this address. Each of its steps waits for a turn; its waits for the
+    /// network hold up no other.
     pub(super) async fn take<F: Future>(&self, address: IpAddr, handshake: F) -> F::Output {
         let mut handshake = pin!(handshake);
         let guest = self.guest(address);

@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::config::Reload;
 
-/// 2 s: a changed file is in use before whoever changed it looks. Asking costs one call of the kernel a file; a notifier
-/// of the kernel would miss what mounted folders and replaced links do.
+/// 2 s: a changed file is in use before the operator looks. Asking costs one call of the kernel a
+/// file; a notifier of the kernel would miss what mounted folders and replaced links do.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// By what a change of a file is seen.
+/// The marks by which a change of a file is seen.
 type Stamp = Option<(Option<SystemTime>, u64)>;
 
 fn stamp(metadata: std::io::Result<Metadata>) -> Stamp {
@@ -18,8 +18,8 @@ fn stamp(metadata: std::io::Result<Metadata>) -> Stamp {
     Some((metadata.modified().ok(), metadata.len()))
 }
 
-/// Reads the files at once, and again whenever one of them changes or `reload` asks for it, as text. Never ends. A file that
-/// cannot be read changes nothing.
+/// Reads the files at once, and again whenever one of them changes or `reload` asks for it, as
+/// text. Never ends. A file that cannot be read changes nothing.
 pub(super) async fn changes(
     files: &[PathBuf],
     reload: &Reload,

@@ -1,6 +1,6 @@
-//! Tells a service manager that the server works: not that the process is there, but that the runtime runs its tasks and
-//! the store's writer takes its turns. A writer that hangs, in the disk or because nobody takes its answers, is told of
-//! by silence.
+//! Tells a service manager that the server works: not that the process is there, but that the
+//! runtime runs its tasks and the store's writer takes its turns. A writer that hangs, in the disk
+//! or because its answers are not taken, is told of by silence.
 
 use tokio::time::MissedTickBehavior;
 

@@ -1,12 +1,13 @@
 //! Placeholders: where the attachments of an event stand in its JSON.
 //!
-//! The JSON itself is passed on as it came, so its placeholders still name its attachments; what must be known of a
-//! peer's text is only that each names one that is there.
+//! The JSON itself is passed on as it came, so its placeholders still name its attachments; what
+//! must be known of a peer's text is only that each names one that is there.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
-/// Stands for an attachment in the arguments of an event or ack that the server sends: `{"_placeholder":true,"num":0}`
+/// Stands for an attachment in the arguments of an event or ack that the server sends:
+/// `{"_placeholder":true,"num":0}`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placeholder(pub usize);
 
@@ -30,7 +31,7 @@ enum Level {
     Object(Members),
 }
 
-/// What is known of the object that is being walked.
+/// The state of the object that is being walked.
 #[derive(Default)]
 struct Members {
     key: Key,
@@ -39,7 +40,7 @@ struct Members {
     num: Option<usize>,
 }
 
-/// Which key's value comes next.
+/// The key whose value comes next.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Key {
     #[default]
@@ -113,7 +114,8 @@ fn is_scalar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
 }
 
-/// Takes in a value that is no array and no object. As for any reader of JSON, the last of a repeated key counts.
+/// Takes in a value that is no array and no object. As for any reader of JSON, the last of a
+/// repeated key counts.
 fn scalar(level: Option<&mut Level>, text: &str, attachments: usize) {
     if let Some(Level::Object(members)) = level {
         match members.key {

@@ -17,7 +17,7 @@ const RESERVED: [&str; 6] = [
     "removeListener",
 ];
 
-/// Why an array is no event.
+/// The reason that an array is no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// It is empty, or its first element is neither a string nor a number.
@@ -31,8 +31,8 @@ pub enum EventError {
 /// An event: its name and its arguments.
 #[derive(Debug)]
 pub struct Event<'a> {
-    /// What a client calls it. A number, or text that is no Unicode (half of a surrogate pair), is given as the JSON has
-    /// it, and so is like no name that a handler knows.
+    /// What a client calls it. A number, or text that is no Unicode (half of a surrogate pair), is
+    /// given as the JSON has it, and so is like no name that a handler knows.
     pub name: Cow<'a, str>,
     /// Raw, of any number.
     pub args: SmallVec<[&'a RawValue; 2]>,

@@ -6,12 +6,12 @@
 
 use serde_json::value::RawValue;
 
-/// How many attachments an event may announce: the reference's default.
+/// The most attachments that an event may announce: the reference's default.
 pub const MAX_ATTACHMENTS: usize = 10;
 /// The greatest ack id: what a JavaScript number holds exactly.
 const MAX_ACK_ID: u64 = (1 << 53) - 1;
 
-/// What a packet is.
+/// The type of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `0`
@@ -29,19 +29,20 @@ pub enum Kind {
 /// One decoded packet, whose data is still JSON.
 #[derive(Debug, Clone, Copy)]
 pub struct Packet<'a> {
-    /// What it is.
+    /// Its type.
     pub kind: Kind,
-    /// Which namespace it belongs to; `/` where it names none.
+    /// Its namespace; `/` where it names none.
     pub namespace: &'a str,
     /// For an event, where its ack goes; for an ack, whose it is.
     pub ack_id: Option<u64>,
-    /// How many binary messages follow and belong to it.
+    /// The number of binary messages that follow and belong to it.
     pub attachments: usize,
-    /// Its JSON, whose syntax is checked: an object or nothing for [`Kind::Connect`], an array for events and acks.
+    /// Its JSON, whose syntax is checked: an object or nothing for [`Kind::Connect`], an array for
+    /// events and acks.
     pub data: Option<&'a RawValue>,
 }
 
-/// Why a text is no packet that a client may send.
+/// The reason that a text is no packet that a client may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// A first character that is no packet type of a client's.
@@ -130,16 +131,16 @@ fn attachment_count(digits: &str) -> Result<usize, DecodeError> {
         .ok_or(DecodeError::Attachments)
 }
 
-/// What stands before the JSON of a packet that the server sends.
+/// The part of a packet before its JSON, as the server sends it.
 #[derive(Debug, Clone, Copy)]
 pub struct Header<'a> {
-    /// What it is.
+    /// Its type.
     pub kind: Kind,
-    /// Which namespace it belongs to.
+    /// Its namespace.
     pub namespace: &'a str,
     /// For an event, where its ack is to come; for an ack, whose it is.
     pub ack_id: Option<u64>,
-    /// How many binary messages follow.
+    /// The number of binary messages that follow.
     pub attachments: usize,
 }
 

@@ -24,7 +24,8 @@ use crate::store::write::intake::Intake;
 use crate::store::write::queue::Job;
 use crate::store::write::writer::Writer;
 
-/// How many queries may read at once; more wait. A cold read holds a thread for as long as the disk takes.
+/// How many queries may read at once; more wait. A cold read holds a thread for as long as the disk
+/// takes.
 pub(crate) const CONCURRENT_READS: usize = 8;
 /// The open data file. Cheap to clone.
 #[derive(Clone)]
@@ -36,9 +37,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or makes the data and starts the writer. What is committed goes to `done`, a batch a transaction; that
-    /// channel should hold [`BATCHES`]. Blocks: for a moment after a clean stop, else for as long as it takes to read the
-    /// whole file, which is then checked page by page; the log says how far it is.
+    /// Opens or makes the data and starts the writer. What is committed goes to `done`, a batch a
+    /// transaction; that channel should hold [`BATCHES`]. Blocks: for a moment after a clean stop,
+    /// else for as long as it takes to read the whole file, which is then checked page by page; the
+    /// log says how far it is.
     pub fn open(
         location: &Location,
         options: StoreOptions,
@@ -100,7 +102,7 @@ impl Store {
         })
     }
 
-    /// Whether changes can be written: the disk has room and took the last transaction.
+    /// Returns whether changes can be written: the disk has room and took the last transaction.
     pub fn is_writable(&self) -> bool {
         self.intake.writable.load(Ordering::Acquire)
     }
@@ -111,13 +113,14 @@ impl Store {
         (free < room::RESERVE_BYTES).then_some(Shortage { free })
     }
 
-    /// How many changes wait for the writer, and how many bytes of content.
+    /// Returns how many changes wait for the writer, and how many bytes of content.
     pub fn queued(&self) -> (usize, usize) {
         self.intake.queue.waiting()
     }
 
-    /// How many rounds the writer has made, and has it make another. A number that stands still from one call to a later
-    /// one shows a writer that hangs: in the disk, or because nobody takes its batches.
+    /// Returns how many rounds the writer has made, and has it make another. A number that stands
+    /// still from one call to a later one shows a writer that hangs: in the disk, or because nobody
+    /// takes its batches.
     pub fn pulse(&self) -> u64 {
         let turns = self.intake.turns.load(Ordering::Relaxed);
         self.intake.queue.poke();
@@ -129,7 +132,8 @@ impl Store {
         self.intake.data.state.read().last_at
     }
 
-    /// Queues a change. Never waits: where the queue is full, or the store is closing, `answer` gets the error at once.
+    /// Queues a change. Never waits: where the queue is full, or the store is closing, `answer`
+    /// gets the error at once.
     pub fn submit(&self, now: Timestamp, change: Change, answer: Answer) {
         self.intake.queue.push(Job {
             now,
@@ -150,8 +154,8 @@ impl Store {
         answered.await.unwrap_or(Err(StoreError::Unavailable))
     }
 
-    /// Runs a query on a snapshot: at once where the end of the log in memory has all that it asks for and that is not
-    /// much, else anew on a thread that may block.
+    /// Runs a query on a snapshot: at once where the end of the log in memory has all that it asks
+    /// for and that is not much, else anew on a thread that may block.
     pub async fn read<R: Send + 'static>(
         &self,
         query: impl Fn(&Snapshot<'_>) -> Result<R, StoreError> + Send + 'static,
@@ -176,18 +180,21 @@ impl Store {
             }
             result
         });
-        // redb panics on some damaged pages; whoever asked is told no more than of any other failure.
+        // redb panics on some damaged pages; whoever asked is told no more than of any other
+        // failure.
         reading.await.map_err(|_| StoreError::Unavailable)?
     }
 
-    /// Copies everything, as of a moment before this completes, beside the data file: room for it must be there. The
-    /// writer is not made to wait, and the data file hardly grows by it. Fails with [`StoreError::Busy`] while another
-    /// one is made or read, and ends early where its caller goes away.
+    /// Copies everything, as of a moment before this completes, beside the data file: room for it
+    /// must be there. The writer is not made to wait, and the data file hardly grows by it. Fails
+    /// with [`StoreError::Busy`] while another one is made or read, and ends early where its caller
+    /// goes away.
     pub async fn backup(&self) -> Result<Backup, StoreError> {
         self.backups.make(&self.intake).await
     }
 
-    /// The secret that signs chatd's own tokens, 32 bytes, made with the file, and anew where a backup is put to use.
+    /// The secret that signs chatd's own tokens, 32 bytes, made with the file, and anew where a
+    /// backup is put to use.
     pub fn token_secret(&self) -> Result<Vec<u8>, StoreError> {
         schema::token_secret(&*self.intake.data.database()?)
     }
@@ -197,8 +204,8 @@ impl Store {
         self.intake.data.cursor_keys.clone()
     }
 
-    /// When a backup was last put to use as this file, if that ever was: of tokens that another system issued before, the
-    /// file may not know that they were revoked.
+    /// Returns when a backup was last put to use as this file, if that ever was: of tokens that
+    /// another system issued before, the file may not know that they were revoked.
     pub fn tokens_from(&self) -> Option<Timestamp> {
         self.intake.data.tokens_from
     }
@@ -243,7 +250,8 @@ impl Store {
         (users, has_more)
     }
 
-    /// About how many conversations a person has: at least their number, and at most some twice that for either order.
+    /// About how many conversations a person has: at least their number, and at most some twice
+    /// that for either order.
     pub fn chats(&self, user: UserId) -> usize {
         self.intake.data.state.read().touches(user)
     }
@@ -291,8 +299,9 @@ impl Store {
         self.intake.data.state.read().people.directory.is_set_up()
     }
 
-    /// The accounts whose name contains this text, without case, except one: by name, those that start with it first. Costs
-    /// a few names looked at, mostly; how many blocks of some hundreds of them is said too.
+    /// The accounts whose name contains this text, without case, except one: by name, those that
+    /// start with it first. Costs a few names looked at, mostly; how many blocks of some hundreds
+    /// of them is said too.
     pub fn search_users(
         &self,
         text: &str,
@@ -308,8 +317,8 @@ impl Store {
         (users.take(limit).collect(), found.blocks)
     }
 
-    /// Takes no more changes, writes those that are queued and all that is derived, waits for the writer to end and
-    /// closes the file. The batches must still be received meanwhile. Blocks.
+    /// Takes no more changes, writes those that are queued and all that is derived, waits for the
+    /// writer to end and closes the file. The batches must still be received meanwhile. Blocks.
     pub fn close(&self) {
         self.intake.queue.close();
         let writer = self.writer.lock().take();

@@ -15,13 +15,13 @@ pub struct Handshake<'a> {
     pub headers: &'a HeaderMap,
     /// Its query, undecoded.
     pub query: &'a str,
-    /// Who sent it.
+    /// Its sender.
     pub peer: SocketAddr,
 }
 
 /// Takes the sessions that open.
 pub trait Acceptor: Send + Sync {
-    /// Whether a session may open, asked first. An error is answered with 403 and its text.
+    /// Returns whether a session may open, asked first. An error is answered with 403 and its text.
     fn allow(&self, _handshake: &Handshake<'_>) -> Result<(), &'static str> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What an engine is told once. The defaults are the reference server's, where it has any.
+//! The configuration of an engine. The defaults are the reference server's, where it has any.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ pub const DEFAULT_MAX_SESSIONS: usize = 100_000;
 /// 1,000 sessions from one address: a large office behind one router.
 pub const DEFAULT_MAX_SESSIONS_PER_ADDRESS: usize = 1_000;
 
-/// What an engine is told once.
+/// The configuration of an engine.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// When pings go out, and how long their answers may take.
+    /// The rhythm of pings and their answers.
     pub heartbeat: Heartbeat,
     /// The most bytes of a polling body, or of a WebSocket message.
     pub max_payload: usize,
-    /// How long a WebSocket may take to take a session over.
+    /// The most time for a WebSocket to take a session over.
     pub upgrade_timeout: Duration,
-    /// How many sessions may be open; the handshake of one more is answered with 503, and a stock client
+    /// The most open sessions; the handshake of one more is answered with 503, and a stock client
     /// tries again.
     pub max_sessions: usize,
-    /// How many of them may come from one address (one /64 of IPv6). Loopback is not counted: a client
+    /// The most sessions from one address (one /64 of IPv6). Loopback is not counted: a client
     /// there is this machine's own, or comes through its proxy, and then all do.
     pub max_sessions_per_address: usize,
-    /// What one client may do.
+    /// The bounds of one client.
     pub limits: EngineLimits,
-    /// Which web pages may connect, besides our own.
+    /// The web pages that may connect, besides our own.
     pub origins: Origins,
     /// From which the bytes are taken that sessions hold.
     pub budget: Budget,
@@ -56,7 +56,7 @@ impl Default for EngineConfig {
     }
 }
 
-/// What one client may do, and how slow it may be.
+/// The bounds of one client's activity and slowness.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineLimits {
     /// Packets of one session in a second.
@@ -65,9 +65,9 @@ pub struct EngineLimits {
     pub frames_a_second: u32,
     /// Bytes that wait for one session's client.
     pub outbox_bytes: usize,
-    /// How long a client whose connection takes no more may need for `min_progress` bytes. One that
-    /// needs longer is a slow consumer, however little waits for it; one that takes more is none,
-    /// however much does.
+    /// The most time that a client whose connection takes no more may need for `min_progress`
+    /// bytes. One that needs longer is a slow consumer, however little waits for it; one that takes
+    /// more is none, however much does.
     pub write_timeout: Duration,
     /// See `write_timeout`.
     pub min_progress: usize,
@@ -78,15 +78,15 @@ impl Default for EngineLimits {
         Self {
             // More than any program says to another, and 10 ms of one core.
             packets_a_second: 10_000,
-            // A stock client sends one a message; this is more than any has to say, and 20 ms of one
-            // core.
+            // A stock client sends one a message; this is more than any has to say, and 20 ms of
+            // one core.
             frames_a_second: 20_000,
-            // 16 MiB: a burst of 600 of the longest messages, each character of which takes six bytes of
-            // JSON.
+            // 16 MiB: a burst of 600 of the longest messages, each character of which takes six
+            // bytes of JSON.
             outbox_bytes: 16 << 20,
             write_timeout: Duration::from_secs(10),
-            // 8 KiB: a client that takes less, while more waits, is kept up by less than a telephone
-            // line.
+            // 8 KiB: a client that takes less, while more waits, is kept up by less than a
+            // telephone line.
             min_progress: 8 << 10,
         }
     }

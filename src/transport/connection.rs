@@ -33,14 +33,14 @@ impl Connection {
         self.0.outgoing.is_ready() && self.0.send([frame])
     }
 
-    /// Returns how much more may be queued for a client that takes nothing meanwhile, and leave as much
-    /// to others.
+    /// Returns how much more may be queued for a client that takes nothing meanwhile, and leave as
+    /// much to others.
     pub fn room(&self) -> usize {
         self.0.outgoing.room()
     }
 
-    /// Returns a share of the memory in which frames wait, of no bytes yet: for those that are queued
-    /// later.
+    /// Returns a share of the memory in which frames wait, of no bytes yet: for those that are
+    /// queued later.
     pub fn share(&self) -> Share {
         self.0.outgoing.share()
     }

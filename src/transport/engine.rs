@@ -29,22 +29,22 @@ pub struct Engine {
     pub(super) shared: Arc<Shared>,
 }
 
-/// What the sessions of an engine share.
+/// The state that the sessions of an engine share.
 pub(super) struct Shared {
     pub(super) config: EngineConfig,
     acceptor: Arc<dyn Acceptor>,
     pub(super) registry: Registry,
     refusals: Refusals,
-    /// The tasks of WebSockets: each counts until its connection has ended, however long its session is
-    /// over.
+    /// The tasks of WebSockets: each counts until its connection has ended, however long its
+    /// session is over.
     pub(super) sockets: TaskTracker,
 }
 
 impl Engine {
     /// Returns an engine whose sessions go to `acceptor`.
     pub fn new(mut config: EngineConfig, acceptor: Arc<dyn Acceptor>) -> Self {
-        // Two of the largest messages that are allowed can arrive at once, however little memory there
-        // is.
+        // Two of the largest messages that are allowed can arrive at once, however little memory
+        // there is.
         let half_received = &mut config.budget.half_received;
         if half_received.limit() < config.max_payload * 2 {
             *half_received = Pool::new(config.max_payload * 2);
@@ -60,8 +60,8 @@ impl Engine {
         }
     }
 
-    /// Answers one request. Must run in a tokio runtime; a request whose future is dropped closes its
-    /// session.
+    /// Answers one request. Must run in a tokio runtime; a request whose future is dropped closes
+    /// its session.
     pub async fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let origins = &self.shared.config.origins;
         let page = origins.judge(&request);
@@ -131,14 +131,14 @@ impl Engine {
         self.shared.registry.census()
     }
 
-    /// Opens no session any more, and hears nothing more from clients. What is said to them is still
-    /// sent.
+    /// Opens no session any more, and hears nothing more from clients. What is said to them is
+    /// still sent.
     pub fn pause(&self) {
         self.shared.registry.pause();
     }
 
-    /// Closes every session, telling its client what waits for it and that it is over, and waits until
-    /// all have heard that or have had their time to.
+    /// Closes every session, telling its client what waits for it and that it is over, and waits
+    /// until all have heard that or have had their time to.
     pub async fn shutdown(&self) {
         self.pause();
         let registry = &self.shared.registry;

@@ -13,27 +13,29 @@ const FINAL_BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 /// The first byte of a WebSocket's pong.
 pub(super) const PONG: u8 = 0x8a;
-/// 64 bytes that a frame takes beside those of its wire form: its place in a queue, its counts, the allocator's share.
+/// 64 bytes that a frame takes beside those of its wire form: its place in a queue, its counts, the
+/// allocator's share.
 const OVERHEAD: usize = 64;
 /// 16 KiB: a thread's buffer that grew larger is given back.
 const MAX_KEPT_BYTES: usize = 16 << 10;
 
 thread_local! {
-    /// Where frames are written, so that each is then allocated once and in its size.
+    /// A buffer in which frames are written, so that each is then allocated once and in its size.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An Engine.IO packet as a whole WebSocket frame, so that one piece of memory serves all sessions of both transports.
-/// Cloning shares it.
+/// An Engine.IO packet as a whole WebSocket frame, so that one piece of memory serves all sessions
+/// of both transports. Cloning shares it.
 #[derive(Clone)]
 pub struct Frame {
     wire: Arc<[u8]>,
-    /// Where the payload begins in `wire`.
+    /// The payload's place in `wire`.
     payload: u8,
 }
 
 impl Frame {
-    /// A text message: `write` appends what follows the packet's type. It must append UTF-8, and may build no other frame.
+    /// A text message: `write` appends what follows the packet's type. It must append UTF-8, and
+    /// may build no other frame.
     pub fn message(write: impl FnOnce(&mut Vec<u8>)) -> Self {
         Self::build(FINAL_TEXT, |out| {
             out.push(b'4');
@@ -55,7 +57,8 @@ impl Frame {
 
     fn build(opcode: u8, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         SCRATCH.with_borrow_mut(|out| {
-            // The header's length follows from the payload's, so it is written backwards into room that was left for it.
+            // The header's length follows from the payload's, so it is written backwards into room
+            // that was left for it.
             out.clear();
             out.extend_from_slice(&[0; MAX_HEADER]);
             write(out);
@@ -107,17 +110,17 @@ impl Frame {
         &self.wire
     }
 
-    /// How many bytes it takes on a WebSocket.
+    /// Returns how many bytes it takes on a WebSocket.
     pub(super) fn len(&self) -> usize {
         self.wire.len()
     }
 
-    /// How many bytes of memory it takes.
+    /// Returns how many bytes of memory it takes.
     pub fn cost(&self) -> usize {
         self.wire.len() + OVERHEAD
     }
 
-    /// Whether it answers a WebSocket's ping.
+    /// Returns whether it answers a WebSocket's ping.
     pub(super) fn is_pong(&self) -> bool {
         self.wire.first() == Some(&PONG)
     }
@@ -135,7 +138,8 @@ impl Frame {
         if self.wire.first() == Some(&FINAL_BINARY) {
             Packet::Binary(payload.into()).encode(out);
         } else {
-            // Built from UTF-8; were it not, the client gets a replacement character and not our panic.
+            // Built from UTF-8; were it not, the client gets a replacement character and not our
+            // panic.
             out.push_str(&String::from_utf8_lossy(payload));
         }
     }

@@ -1,4 +1,5 @@
-//! One open session: its course in time, its transport, what leaves for its client, and who hears it.
+//! One open session: its course in time, its transport, what leaves for its client, and who hears
+//! it.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
@@ -21,7 +22,7 @@ pub(super) struct Live {
     /// Under which it is counted, if it is.
     pub(super) address: Option<IpAddr>,
     shared: Weak<Shared>,
-    /// What leaves for its client.
+    /// All that leaves for its client.
     pub(super) outgoing: Outgoing,
     session: Mutex<Session>,
     /// Taken when the session is over: the two hold each other.
@@ -29,7 +30,7 @@ pub(super) struct Live {
     pub(super) requests: Mutex<Requests>,
 }
 
-/// Which polling requests are under way: one of each kind at most.
+/// The polling requests that are under way: one of each kind at most.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     pub(super) get: bool,
@@ -37,8 +38,8 @@ pub(super) struct Requests {
 }
 
 impl Live {
-    /// Returns a session that opens now, directly on a WebSocket or to be polled. `address` is where it
-    /// is counted.
+    /// Returns a session that opens now, directly on a WebSocket or to be polled. `address` is
+    /// where it is counted.
     pub(super) fn open(
         shared: &Arc<Shared>,
         now: Instant,
@@ -75,8 +76,8 @@ impl Live {
         }
     }
 
-    /// Queues frames that nothing may come between. Returns `false` where the session is closing, or is
-    /// closed for want of room.
+    /// Queues frames that nothing may come between. Returns `false` where the session is closing,
+    /// or is closed for want of room.
     pub(super) fn send(&self, frames: impl IntoIterator<Item = Frame>) -> bool {
         self.outgoing.push_all(frames, &|held| {
             if let Some(shared) = self.shared.upgrade() {
@@ -87,13 +88,13 @@ impl Live {
         })
     }
 
-    /// Returns a share of the memory for what is half received, of no bytes yet; `None` where the engine
-    /// is gone.
+    /// Returns a share of the memory for what is half received, of no bytes yet; `None` where the
+    /// engine is gone.
     pub(super) fn half_received(&self) -> Option<Share> {
         Some(self.shared.upgrade()?.config.budget.half_received.nothing())
     }
 
-    /// Whether the session is over.
+    /// Returns whether the session is over.
     pub(super) fn is_over(&self) -> bool {
         self.session.lock().is_over()
     }

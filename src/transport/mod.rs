@@ -1,17 +1,17 @@
 //! Where bytes meet tokio: Engine.IO sessions over HTTP polling and WebSocket.
 //!
 //! [`Engine::serve`] takes the HTTP requests of one path. A session that opens is handed to the
-//! [`Acceptor`], which answers with a [`Receiver`] for what the client says and keeps the [`Connection`]
-//! to speak to it:
+//! [`Acceptor`], which answers with a [`Receiver`] for what the client says and keeps the
+//! [`Connection`] to speak to it:
 //!
 //! ```text
 //! request -> polling/ | websocket/ -> Live -> engineio::Session -> Receiver::message
 //! socket  <- websocket/ | polling/ <- Outgoing (Outbox, engineio::Upgrade) <- Connection::send
 //! ```
 //!
-//! One session has one outbox, bounded in bytes, and their sum is too. A session whose client does not
-//! take what waits for it is closed, and what it held is given back; the client may come back and catch
-//! up.
+//! One session has one outbox, bounded in bytes, and their sum is too. A session whose client does
+//! not take what waits for it is closed, and what it held is given back; the client may come back
+//! and catch up.
 //!
 //! Locks, each held across no await, in the order in which they are taken:
 //!

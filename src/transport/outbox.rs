@@ -1,13 +1,13 @@
 //! The frames that wait for one session's client: a bounded queue.
 //!
-//! Bounded in bytes as they are encoded, with the memory that a frame takes besides: for one session by
-//! [`EngineLimits::outbox_bytes`](super::EngineLimits), for all of them by a pool. No sender ever waits.
-//! Below that bound size alone makes no client a slow consumer, since a burst may be queued before the
-//! session's task has run once; the tasks judge by progress. At the bound the session is closed as a
-//! slow consumer and what waits is dropped: its client begins anew, and catches up by its cursor. Where
-//! the pool is empty, the sessions that hold most of it make room
-//! ([`Registry::relieve`](super::registry::Registry::relieve)). What was taken from the queue counts
-//! until it is written.
+//! Bounded in bytes as they are encoded, with the memory that a frame takes besides: for one
+//! session by [`EngineLimits::outbox_bytes`](super::EngineLimits), for all of them by a pool. No
+//! sender ever waits. Below that bound size alone makes no client a slow consumer, since a burst
+//! may be queued before the session's task has run once; the tasks judge by progress. At the bound
+//! the session is closed as a slow consumer and what waits is dropped: its client begins anew, and
+//! catches up by its cursor. Where the pool is empty, the sessions that hold most of it make room
+//! ([`Registry::relieve`](super::registry::Registry::relieve)). What was taken from the queue
+//! counts until it is written.
 
 use std::collections::VecDeque;
 
@@ -15,8 +15,8 @@ use super::frame::Frame;
 use crate::budget::{Pool, Share};
 use crate::engineio::CloseReason;
 
-/// 2 KiB of each session are not taken from the pool: a message and its acknowledgement touch nothing
-/// that is shared.
+/// 2 KiB of each session are not taken from the pool: a message and its acknowledgement touch
+/// nothing that is shared.
 const UNCOUNTED: usize = 2 << 10;
 /// 16 KiB are taken from the pool at once, so that a burst asks it seldom.
 const STEP: usize = 16 << 10;
@@ -25,20 +25,20 @@ const STEP: usize = 16 << 10;
 #[derive(Debug)]
 pub(super) struct Outbox {
     frames: VecDeque<Frame>,
-    /// What the frames cost.
+    /// The frames' cost.
     bytes: usize,
-    /// What those cost that were taken from the queue and are not written yet.
+    /// The cost of those that were taken from the queue and are not written yet.
     writing: usize,
     /// The most that both may cost.
     limit: usize,
-    /// What of both is taken from the pool.
+    /// The part of both that is taken from the pool.
     share: Share,
     closing: Option<CloseReason>,
 }
 
 impl Outbox {
-    /// Returns an empty one that may hold `most` bytes of this pool. A pool that has not twice as much
-    /// lets one session have half of it.
+    /// Returns an empty one that may hold `most` bytes of this pool. A pool that has not twice as
+    /// much lets one session have half of it.
     pub(super) fn new(pool: &Pool, most: usize) -> Self {
         Self {
             frames: VecDeque::new(),
@@ -50,8 +50,8 @@ impl Outbox {
         }
     }
 
-    /// Queues a frame. Returns `false` where it is closing, or closes for want of room. `relieve` may
-    /// make room in the pool, for a session that holds so much.
+    /// Queues a frame. Returns `false` where it is closing, or closes for want of room. `relieve`
+    /// may make room in the pool, for a session that holds so much.
     pub(super) fn push(&mut self, frame: Frame, relieve: &dyn Fn(usize)) -> bool {
         if self.closing.is_some() {
             return false;
@@ -73,8 +73,8 @@ impl Outbox {
         true
     }
 
-    /// Moves frames that cost `most`, or a little more, into `taken`, which is empty, and returns their
-    /// cost. They count until they are [written](Self::written).
+    /// Moves frames that cost `most`, or a little more, into `taken`, which is empty, and returns
+    /// their cost. They count until they are [written](Self::written).
     pub(super) fn take(&mut self, most: usize, taken: &mut VecDeque<Frame>) -> usize {
         let mut cost = self.bytes;
         if cost <= most {
@@ -128,12 +128,12 @@ impl Outbox {
         self.closing
     }
 
-    /// Whether nothing waits.
+    /// Returns whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
-    /// Whether something that was taken is not written yet.
+    /// Returns whether something that was taken is not written yet.
     pub(super) fn is_writing(&self) -> bool {
         self.writing > 0
     }
@@ -148,8 +148,8 @@ impl Outbox {
         self.bytes + self.writing
     }
 
-    /// Whether three quarters of what may be are held: what the client says now would be answered into
-    /// the rest.
+    /// Returns whether three quarters of what may be are held: what the client says now would be
+    /// answered into the rest.
     pub(super) fn is_nearly_full(&self) -> bool {
         self.held() >= self.limit / 4 * 3
     }

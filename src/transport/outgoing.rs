@@ -1,5 +1,5 @@
-//! All that leaves for one session's client: its outbox, the transport that empties it, and the tasks
-//! that wait for either. One lock, held across no await.
+//! All that leaves for one session's client: its outbox, the transport that empties it, and the
+//! tasks that wait for either. One lock, held across no await.
 //!
 //! ```text
 //! WebSocket's task: poll_take, poll_closing, begin_look, end_look
@@ -24,7 +24,7 @@ const WEBSOCKET_BATCH: usize = 256 << 10;
 /// 1 MiB: the most that one poll is answered with, unless it is the last.
 const POLL_BATCH: usize = 1 << 20;
 
-/// What leaves for one client.
+/// All that leaves for one client.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     state: Mutex<State>,
@@ -37,7 +37,7 @@ pub(super) struct Outgoing {
 struct State {
     outbox: Outbox,
     upgrade: Upgrade,
-    /// How many polls were answered with frames.
+    /// The number of polls that were answered with frames.
     polls: u32,
     wakers: Wakers,
 }
@@ -49,11 +49,12 @@ struct Wakers {
     sender: Option<Waker>,
     /// The keeper of a polling session's time.
     keeper: Option<Waker>,
-    /// The WebSocket's task, where it is to hear of a closing while it has nothing to send or cannot.
+    /// The WebSocket's task, where it is to hear of a closing while it has nothing to send or
+    /// cannot.
     socket: Option<Waker>,
 }
 
-/// What a poll gets.
+/// The content of a poll's answer.
 #[derive(Debug)]
 pub(super) enum Polled {
     /// These, which cost so much until [`Outgoing::written`].
@@ -64,7 +65,7 @@ pub(super) enum Polled {
     Closing(VecDeque<Frame>, usize, CloseReason),
 }
 
-/// What ends the watch over a polling session.
+/// The event that ends the watch over a polling session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Watched {
     /// It is on a WebSocket, whose task keeps its time.
@@ -73,9 +74,9 @@ pub(super) enum Watched {
     Closing,
 }
 
-/// Whether what waits is still told to a polling client when its session closes for this reason, and
-/// then, in an answer of its own, that it closes: a stock client that finds both in one answer is
-/// disconnected before it looks at the rest.
+/// Returns whether what waits is still told to a polling client when its session closes for this
+/// reason, and then, in an answer of its own, that it closes: a stock client that finds both in one
+/// answer is disconnected before it looks at the rest.
 pub(super) fn has_last_words(reason: CloseReason) -> bool {
     matches!(
         reason,
@@ -117,7 +118,8 @@ fn register(place: &mut Option<Waker>, cx: &Context<'_>) {
 }
 
 impl Outgoing {
-    /// Of a session on this transport, with nothing waiting. Its outbox may hold `most` bytes of `pool`.
+    /// Of a session on this transport, with nothing waiting. Its outbox may hold `most` bytes of
+    /// `pool`.
     pub(super) fn new(upgrade: Upgrade, pool: &Pool, most: usize) -> Self {
         Self {
             state: Mutex::new(State {
@@ -130,9 +132,9 @@ impl Outgoing {
         }
     }
 
-    /// Queues frames that nothing may come between. Returns `false` where the session is closing, or is
-    /// closed for want of room; `relieve` may make some, for a session that holds so much. It is called
-    /// under this lock.
+    /// Queues frames that nothing may come between. Returns `false` where the session is closing,
+    /// or is closed for want of room; `relieve` may make some, for a session that holds so much. It
+    /// is called under this lock.
     pub(super) fn push_all(
         &self,
         frames: impl IntoIterator<Item = Frame>,
@@ -182,7 +184,7 @@ impl Outgoing {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the server is stopping.
+    /// Returns whether the server is stopping.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
@@ -193,7 +195,7 @@ impl Outgoing {
         (state.outbox.len(), state.outbox.held())
     }
 
-    /// Whether a frame could leave at once: nothing waits, and a task is there to send it.
+    /// Returns whether a frame could leave at once: nothing waits, and a task is there to send it.
     pub(super) fn is_ready(&self) -> bool {
         let state = self.state.lock();
         state.outbox.is_empty() && state.wakers.sender.is_some()
@@ -254,7 +256,8 @@ impl Outgoing {
 /// For the task of a WebSocket.
 impl Outgoing {
     /// For one that has written all that it had: moves what waits, or a part of it, into `frames`,
-    /// which is empty. Pending while there is nothing; ready with the reason where nothing will come.
+    /// which is empty. Pending while there is nothing; ready with the reason where nothing will
+    /// come.
     pub(super) fn poll_take(
         &self,
         cx: &Context<'_>,
@@ -305,8 +308,8 @@ impl Outgoing {
 
 /// For a poll.
 impl Outgoing {
-    /// For one that comes while a WebSocket is being tried: asks its task to read what it was sent by
-    /// now.
+    /// For one that comes while a WebSocket is being tried: asks its task to read what it was sent
+    /// by now.
     pub(super) fn ask(&self) {
         let mut state = self.state.lock();
         state.upgrade.ask();
@@ -484,7 +487,8 @@ mod tests {
         );
     }
 
-    /// A stock client that finds an acknowledgement and the close in one answer never looks at the acknowledgement.
+    /// A stock client that finds an acknowledgement and the close in one answer never looks at the
+    /// acknowledgement.
     #[test]
     fn a_poll_at_a_stopping_server_waits_for_all_that_is_said_and_the_next_one_is_told_of_the_close()
      {
@@ -528,7 +532,8 @@ mod tests {
         );
     }
 
-    /// A poll right behind the end of an upgrade was answered as one before it, about once in a hundred.
+    /// A poll right behind the end of an upgrade was answered as one before it, about once in a
+    /// hundred.
     #[test]
     fn a_poll_waits_for_its_look_until_the_session_closes() {
         let (outgoing, _) = outgoing(1 << 20);

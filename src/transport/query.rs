@@ -7,12 +7,12 @@ pub(super) enum TransportKind {
     WebSocket,
 }
 
-/// What of a query matters here. Of a repeated key the last one counts.
+/// The part of a query that matters here. Of a repeated key the last one counts.
 #[derive(Debug, Default)]
 pub(super) struct Query {
     pub(super) transport: Option<TransportKind>,
     pub(super) sid: Option<String>,
-    /// Whether it speaks revision 4 of the protocol, as this server does.
+    /// Set where it speaks revision 4 of the protocol, as this server does.
     pub(super) revision_4: bool,
 }
 

@@ -5,10 +5,10 @@ use hyper::{Response, StatusCode};
 
 use crate::web::Body;
 
-/// How long a client is to wait where the server is full, in seconds.
+/// Seconds that a client is to wait where the server is full.
 const FULL_RETRY_AFTER: &str = "5";
 
-/// Why a request is refused. The numbers and words are the reference's.
+/// The reason that a request is refused. The numbers and words are the reference's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     TransportUnknown,

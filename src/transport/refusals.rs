@@ -1,10 +1,10 @@
-//! What the log says of requests that are refused before they reach a session: a line a minute of each kind, with what
-//! mends it.
+//! What the log says of requests that are refused before they reach a session: a line a minute of
+//! each kind, with what mends it.
 
 use super::refusal::Refusal;
 use crate::web::Seldom;
 
-/// How many there were of each kind since the last line of it.
+/// The number of each kind since the last line of it.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     transport_unknown: Seldom,

@@ -32,7 +32,7 @@ struct Open {
     /// The server is stopping: no session opens any more.
     stopping: bool,
     sessions: HashMap<SessionId, Arc<Live>>,
-    /// How many sessions each address has, loopback left out.
+    /// The number of sessions of each address, loopback left out.
     addresses: HashMap<IpAddr, usize>,
 }
 
@@ -138,8 +138,8 @@ impl Registry {
         }
     }
 
-    /// Makes room in the pool of outboxes for a session that holds so much: those for which more is held are closed as
-    /// slow consumers, the largest first, until an eighth of the pool is free.
+    /// Makes room in the pool of outboxes for a session that holds so much: those for which more is
+    /// held are closed as slow consumers, the largest first, until an eighth of the pool is free.
     pub(super) fn relieve(&self, pool: &Pool, held: usize) {
         let _alone = self.relieving.lock();
         let enough = pool.limit() - pool.limit() / 8;

@@ -39,7 +39,8 @@ impl Body {
         Self::Stream(Box::pin(body))
     }
 
-    /// A body whose portion is given back when the last of it is written or dropped, wherever it waits until then.
+    /// A body whose portion is given back when the last of it is written or dropped, wherever it
+    /// waits until then.
     pub fn counted(bytes: Bytes, portion: Portion) -> Self {
         Self::Kept(Bytes::from_owner(Counted {
             bytes,

@@ -10,8 +10,9 @@ use super::public::PublicUrl;
 /// 256: longer paths are no server's place.
 const MAX_PREFIX_CHARS: usize = 256;
 
-/// What stands in every link to this server: `https://chat.example.org/chat`, without a slash at its end. By the public
-/// URL if there is one, else as far as the request shows it; else nothing, which makes what is appended a relative URL.
+/// Returns what stands in every link to this server: `https://chat.example.org/chat`, without a
+/// slash at its end. By the public URL if there is one, else as far as the request shows it; else
+/// nothing, which makes what is appended a relative URL.
 pub fn base_url(
     headers: &HeaderMap,
     sender: Option<&Sender>,
@@ -79,8 +80,9 @@ fn told(headers: &HeaderMap, sender: Option<&Sender>, field: Field) -> Option<St
     outermost(headers, field, sender.hops).map(std::borrow::Cow::into_owned)
 }
 
-/// Whether a `Host` header names this very machine: `localhost`, a name below it, or a loopback address. No other site
-/// can be called so, whatever its owner writes into the domain name system.
+/// Returns whether a `Host` header names this very machine: `localhost`, a name below it, or a
+/// loopback address. No other site can be called so, whatever its owner writes into the domain name
+/// system.
 pub fn is_loopback(host: &str) -> bool {
     let Some(origin) = Origin::at("http", host) else {
         return false;

@@ -1,8 +1,9 @@
-//! What proxies write of the request that they got: `X-Forwarded-For`, `-Host`, `-Proto`, `-Port` and `-Prefix`, and the
-//! one header that was to replace them, `Forwarded` (RFC 7239).
+//! What proxies write of the request that they got: `X-Forwarded-For`, `-Host`, `-Proto`, `-Port`
+//! and `-Prefix`, and the one header that was to replace them, `Forwarded` (RFC 7239).
 //!
-//! Each of them is a list to which every proxy may add, in one header or in several. `Forwarded` counts only where none of
-//! the others is there: most proxies know the others alone, and pass a `Forwarded` on that a client made up.
+//! Each of them is a list to which every proxy may add, in one header or in several. `Forwarded`
+//! counts only where none of the others is there: most proxies know the others alone, and pass a
+//! `Forwarded` on that a client made up.
 
 use std::borrow::Cow;
 
@@ -17,7 +18,7 @@ const OLDER: [&str; 5] = [
     "x-forwarded-prefix",
 ];
 
-/// What is written of a request.
+/// The proxies' word on a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Field {
     For,
@@ -66,7 +67,7 @@ pub(super) fn all(headers: &HeaderMap, field: Field) -> Vec<Cow<'_, str>> {
     values.collect()
 }
 
-/// What the outermost of so many proxies wrote, or else the next one that wrote something.
+/// Returns what the outermost of so many proxies wrote, or else the next one that wrote something.
 pub(super) fn outermost(headers: &HeaderMap, field: Field, hops: usize) -> Option<Cow<'_, str>> {
     let mut all = all(headers, field);
     let known = all.split_off(all.len().saturating_sub(hops));

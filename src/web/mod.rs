@@ -1,5 +1,5 @@
-//! HTTP's ground floor: bodies, connections, and whose page a request comes from, from which client,
-//! and how that client names this server. Knows nothing of chat.
+//! HTTP's ground floor: bodies, connections, and whose page a request comes from, from which
+//! client, and how that client names this server. Knows nothing of chat.
 
 mod address;
 mod body;

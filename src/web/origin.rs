@@ -1,10 +1,12 @@
 //! Which web pages may speak to this server from a browser: its own, and those of a list.
 //!
-//! For HTTP the browser asks and obeys (CORS); for a WebSocket nobody asks, so the handshake is checked here. Requests
-//! without an `Origin` come from no page and are judged by their token alone.
+//! For HTTP the browser asks and obeys (CORS); for a WebSocket it does not ask, so the handshake is
+//! checked here. Requests without an `Origin` come from no page and are judged by their token
+//! alone.
 //!
-//! Origins are compared as such (RFC 6454): by scheme, host and port, where the default port may be written or not, the
-//! host may be in upper case, in Unicode or end with a dot, and an IPv6 address may be written in several ways.
+//! Origins are compared as such (RFC 6454): by scheme, host and port, where the default port may be
+//! written or not, the host may be in upper case, in Unicode or end with a dot, and an IPv6 address
+//! may be written in several ways.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,11 +19,11 @@ use url::{Host, Url};
 use super::public::PublicUrl;
 use super::{Seldom, Sender, called};
 
-/// What a preflight allows.
+/// The headers that a preflight allows.
 const METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
-/// How long a browser may remember a preflight's answer: ten minutes.
+/// Ten minutes: the time for which a browser may remember a preflight's answer.
 const MAX_AGE: &str = "600";
-/// What browsers send for a page that has no origin: one of a file, or in a frame with a `sandbox`.
+/// The `Origin` of a page that has none: one of a file, or in a frame with a `sandbox`.
 const OPAQUE: &str = "null";
 /// Longer origins are those of no page.
 const MAX_ORIGIN_CHARS: usize = 512;
@@ -158,12 +160,12 @@ impl FromStr for Allowed {
 pub struct Origins {
     any: bool,
     listed: Arc<[Origin]>,
-    /// Where this server's own page is, if that is known for sure.
+    /// The address of this server's own page, if that is known for sure.
     public: Option<PublicUrl>,
     refusals: Arc<Seldom>,
 }
 
-/// What a request's `Origin` means for its answer.
+/// The meaning of a request's `Origin` for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// There is none, or it is our own: nothing to say.
@@ -177,7 +179,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Whether the page that sent the request may open a WebSocket.
+    /// Returns whether the page that sent the request may open a WebSocket.
     pub fn may_connect(self) -> bool {
         self != Self::Foreign
     }
@@ -209,7 +211,8 @@ impl Origins {
         Self { public, ..self }
     }
 
-    /// Judges the page that a request comes from, and logs a stranger's once a minute. To be asked once a request.
+    /// Judges the page that a request comes from, and logs a stranger's once a minute. To be asked
+    /// once a request.
     pub fn judge<B>(&self, request: &Request<B>) -> Verdict {
         let sender = request.extensions().get::<Sender>();
         let verdict = self.verdict(request.headers(), sender);
@@ -249,8 +252,8 @@ impl Origins {
         }
     }
 
-    /// Whether a page of this origin came from this very server, as far as its public URL, the `Host` header and the
-    /// proxies show that are believed.
+    /// Returns whether a page of this origin came from this very server, as far as its public URL,
+    /// the `Host` header and the proxies show that are believed.
     fn is_own(&self, origin: &Origin, headers: &HeaderMap, sender: Option<&Sender>) -> bool {
         let is_public = |public: &PublicUrl| public.origin() == origin;
         if self.public.as_ref().is_some_and(is_public) {
@@ -298,7 +301,7 @@ impl Origins {
         Some(response)
     }
 
-    /// What an answer to a request with these headers must say, whatever the answer is.
+    /// Returns what an answer to a request with these headers must say, whatever the answer is.
     pub fn headers(&self, verdict: Verdict, request: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
         let mut say = Vec::new();
         match (verdict, request.get(header::ORIGIN)) {
@@ -322,7 +325,7 @@ impl Origins {
     }
 }
 
-/// What a browser's `Origin` header names.
+/// Returns what a browser's `Origin` header names.
 fn origin_of_page(text: &str) -> Option<Origin> {
     if text.len() > MAX_ORIGIN_CHARS {
         return None;

@@ -9,7 +9,8 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::forwarded::{Field, all, outermost};
 
-/// The proxies whose word on where a request comes from is believed: none, unless an operator names some.
+/// The proxies whose word on where a request comes from is believed: none, unless an operator names
+/// some.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Arc<[IpNet]>);
 
@@ -35,7 +36,8 @@ impl FromStr for Network {
     }
 }
 
-/// The IPv4 range that an IPv6 one of mapped addresses stands for, since peers are compared as what they are.
+/// The IPv4 range that an IPv6 one of mapped addresses stands for, since peers are compared as what
+/// they are.
 fn canonical(network: IpNet) -> IpNet {
     let mapped = match network {
         IpNet::V6(mapped) => mapped
@@ -49,18 +51,18 @@ fn canonical(network: IpNet) -> IpNet {
         .map_or(network.trunc(), |network| IpNet::V4(network.trunc()))
 }
 
-/// Who sent a request, as far as is known.
+/// The sender of a request, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sender {
     /// The other end of the connection.
     pub peer: SocketAddr,
-    /// Whether that is a proxy whose word is believed.
+    /// Set where that is a proxy whose word is believed.
     pub believed: bool,
-    /// Who is taken to be the client.
+    /// The address that is taken to be the client's.
     pub address: IpAddr,
-    /// Whether it came by TLS, here or at the proxy.
+    /// Set where it came by TLS, here or at the proxy.
     pub tls: bool,
-    /// How many proxies that are believed passed it on.
+    /// The number of believed proxies that passed it on.
     pub(super) hops: usize,
 }
 
@@ -70,20 +72,20 @@ impl TrustedProxies {
         Self(networks.into_iter().map(|network| network.0).collect())
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether the word of whoever comes from this address is believed.
+    /// Returns whether the word of a sender at this address is believed.
     pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Who sent a request that came from this peer. Each proxy appends whom it got the request from, so that the list is
-    /// read from its end, for as long as it was written by proxies that are believed; what stands before was written by
-    /// strangers.
+    /// Returns who sent a request that came from this peer. Each proxy appends whom it got the
+    /// request from, so that the list is read from its end, for as long as it was written by
+    /// proxies that are believed; what stands before was written by strangers.
     pub fn sender(&self, peer: SocketAddr, tls: bool, headers: &HeaderMap) -> Sender {
         let mut address = peer.ip();
         if !self.trusts(address) {
@@ -114,8 +116,8 @@ impl TrustedProxies {
     }
 }
 
-/// Whether the client spoke TLS, if proxies say how it came. Where they disagree one of them is behind another that
-/// spoke it.
+/// Returns whether the client spoke TLS, if proxies say how it came. Where they disagree one of
+/// them is behind another that spoke it.
 fn is_tls(headers: &HeaderMap, hops: usize) -> Option<bool> {
     let schemes = all(headers, Field::Proto);
     let mut schemes = schemes
@@ -166,7 +168,7 @@ mod tests {
     fn only_a_trusted_proxys_word_counts_and_only_its_own() {
         let proxies = &["127.0.0.1", "10.0.0.0/8", "fd00::/8"][..];
         for (trusted, peer, forwarded, address) in [
-            // Nobody is believed unless named.
+            // No proxy is believed unless named.
             (&[][..], "127.0.0.1", &["1.2.3.4"][..], "127.0.0.1"),
             (proxies, "8.8.8.8", &["1.2.3.4"], "8.8.8.8"),
             (proxies, "127.0.0.1", &[], "127.0.0.1"),

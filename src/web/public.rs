@@ -66,7 +66,8 @@ pub enum Below {
     Elsewhere,
     /// It lies below it, and this is the rest.
     Here(Uri),
-    /// It is that path itself, without the slash from which the page's own addresses are reckoned; with it, this is it.
+    /// It is that path itself, without the slash from which the page's own addresses are reckoned;
+    /// with it, this is it.
     Bare(String),
 }
 
@@ -76,14 +77,15 @@ impl PublicUrl {
         &self.0.origin
     }
 
-    /// Whether a `Host` header names this host, whatever its port.
+    /// Returns whether a `Host` header names this host, whatever its port.
     pub fn is_host(&self, host: &str) -> bool {
         let bare = |text: &str| Some(Url::parse(text).ok()?.host()?.to_owned());
         let named = Origin::at("http", host).and_then(|named| bare(named.as_str()));
         named.is_some() && named == bare(self.0.origin.as_str())
     }
 
-    /// Where a request leads: a proxy may take the path away that the server is reached below, or leave it.
+    /// Returns where a request leads: a proxy may take the path away that the server is reached
+    /// below, or leave it.
     pub fn below(&self, uri: &Uri) -> Below {
         let path = self.0.path.as_str();
         let rest = match uri.path().strip_prefix(path) {

@@ -13,12 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::{BODIES_OF_AN_ADDRESS, Owner, Portion, Portions, UNCOUNTED_HALF};
 
-/// By what rules the bodies of a connection's requests are received. An extension of each request that has a body.
+/// The rules by which the bodies of a connection's requests are received. An extension of each
+/// request that has a body.
 #[derive(Debug, Clone)]
 pub struct Reception {
     half_received: Portions,
     address: Option<IpAddr>,
-    /// Whether a body is being received whose first bytes are not counted: one at a time of each connection.
+    /// Set while a body is being received whose first bytes are not counted: one at a time of each
+    /// connection.
     is_spared: Arc<AtomicBool>,
     /// Cancelled when the server stops: what is not there a moment later is not waited for.
     pub stopping: CancellationToken,
@@ -79,11 +81,12 @@ impl Drop for Spare {
 /// 1 s: what a stopping server waits for the rest of a body.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
-/// How much of a body that is too large is read and dropped before the refusal: a client that is still sending when the
-/// connection is closed sees a broken connection and no refusal. 8 MiB; larger ones are cut off.
+/// The part of a body that is too large that is read and dropped before the refusal: a client that
+/// is still sending when the connection is closed sees a broken connection and no refusal. 8 MiB;
+/// larger ones are cut off.
 const DRAINED: usize = 8 << 20;
 
-/// Why a body was not read.
+/// The reason that a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// It is over the limit.
@@ -97,8 +100,8 @@ pub enum BodyError {
     NoRoom,
 }
 
-/// Returns the whole body, of at most `limit` bytes, if it arrives within `timeout`, and within a second once the server
-/// stops. A large one is counted until then.
+/// Returns the whole body, of at most `limit` bytes, if it arrives within `timeout`, and within a
+/// second once the server stops. A large one is counted until then.
 pub async fn read_body(
     request: Request<Incoming>,
     limit: usize,

@@ -13,7 +13,8 @@ const INTERVAL: Duration = Duration::from_secs(60);
 pub struct Seldom(Mutex<(u64, Option<Instant>)>);
 
 impl Seldom {
-    /// Counts one more. Returns how many there were since the last line, where it is time for another.
+    /// Counts one more. Returns how many there were since the last line, where it is time for
+    /// another.
     pub fn now(&self) -> Option<u64> {
         let mut state = self.0.lock();
         let (count, last) = &mut *state;

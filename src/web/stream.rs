@@ -22,26 +22,28 @@ const TLS_HANDSHAKE: u16 = 22;
 /// 64 KiB: how much is read of a connection before others get their turn.
 const BYTES_A_TURN: usize = 64 << 10;
 
-/// What is known of one connection's writes. Shared with the connection's owner.
+/// The progress of one connection's writes. Shared with the connection's owner.
 #[derive(Debug)]
 pub struct Traffic {
     since: Instant,
-    /// How long a write may make no progress.
+    /// The most time without progress of a write.
     patience: Duration,
-    /// When a write last found no room, in milliseconds after `since`, and one more; 0 before that.
+    /// The last moment at which a write found no room, in milliseconds after `since`, and one more;
+    /// 0 before that.
     blocked_at: AtomicU64,
-    /// Whether the write that was tried last found no room.
+    /// Set while the write that was tried last found no room.
     is_blocked: AtomicBool,
     /// The first byte that the client sent, and one more; 0 before that.
     first: AtomicU16,
-    /// Whether the stream itself ends writes that make no progress.
+    /// Set where the stream itself ends writes that make no progress.
     is_watched: AtomicBool,
     /// Counts it where its writes, or one of its streams, make no progress.
     slow: Counter,
 }
 
 impl Traffic {
-    /// Of a new connection whose writes may make no progress for so long, and is counted as `slow` then.
+    /// Of a new connection whose writes may make no progress for so long, and is counted as `slow`
+    /// then.
     pub fn new(patience: Duration, slow: Counter) -> Self {
         Self {
             since: Instant::now(),
@@ -54,28 +56,29 @@ impl Traffic {
         }
     }
 
-    /// How long a write may make no progress.
+    /// The most time without progress of a write.
     pub fn patience(&self) -> Duration {
         self.patience
     }
 
-    /// Whether what the client sent began as TLS does (RFC 8446, section 5.1).
+    /// Returns whether what the client sent began as TLS does (RFC 8446, section 5.1).
     pub fn began_as_tls(&self) -> bool {
         self.first.load(Ordering::Relaxed) == TLS_HANDSHAKE + 1
     }
 
-    /// Leaves writes without progress to the user of the stream: a WebSocket has a policy of its own.
+    /// Leaves writes without progress to the user of the stream: a WebSocket has a policy of its
+    /// own.
     pub fn unwatch(&self) {
         self.is_watched.store(false, Ordering::Relaxed);
     }
 
-    /// Whether something waits to be written.
+    /// Returns whether something waits to be written.
     pub fn is_blocked(&self) -> bool {
         self.is_blocked.load(Ordering::Relaxed)
     }
 
-    /// Whether a write found no room within the time of its patience: the connection as a whole is slow then, and each of
-    /// its streams with it.
+    /// Returns whether a write found no room within the time of its patience: the connection as a
+    /// whole is slow then, and each of its streams with it.
     pub fn was_blocked(&self) -> bool {
         let Some(at) = self.blocked_at.load(Ordering::Relaxed).checked_sub(1) else {
             return false;
@@ -103,11 +106,11 @@ pub struct Stream {
     /// Made when a write first finds no room.
     timer: Option<Pin<Box<Sleep>>>,
     is_waiting: bool,
-    /// Whether something was read.
+    /// Set once something was read.
     has_begun: bool,
-    /// How much was read in this turn.
+    /// The bytes that were read in this turn.
     read: usize,
-    /// Whatever is to live as long as the connection, through an upgrade too.
+    /// Kept for as long as the connection lives, through an upgrade too.
     _place: Arc<dyn Any + Send + Sync>,
 }
 
@@ -130,7 +133,7 @@ impl Stream {
         self.io.peek(buffer).await
     }
 
-    /// What a write came to, of which these are the first bytes.
+    /// Returns what a write came to, of which these are the first bytes.
     fn judge(
         &mut self,
         cx: &mut Context<'_>,
@@ -162,8 +165,8 @@ impl Stream {
         if timer.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
-        // The kernel calls a socket writable once a third of its buffer, which may be megabytes, is free. What a slow
-        // client took besides shows only where a write is tried.
+        // The kernel calls a socket writable once a third of its buffer, which may be megabytes, is
+        // free. What a slow client took besides shows only where a write is tried.
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let taken = match rustix::net::send(&self.io, bytes, flags) {
             Ok(taken) => taken,
@@ -192,8 +195,9 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
-        // HTTP/2 reads for as long as there is something, and acts on it: a flood of small frames, which cost more than they
-        // weigh, would keep the thread for as long as tokio lets it. A WebSocket counts by itself.
+        // HTTP/2 reads for as long as there is something, and acts on it: a flood of small frames,
+        // which cost more than they weigh, would keep the thread for as long as tokio lets it. A
+        // WebSocket counts by itself.
         if stream.read >= BYTES_A_TURN && stream.traffic.is_watched.load(Ordering::Relaxed) {
             stream.read = 0;
             cx.waker().wake_by_ref();

@@ -1,5 +1,5 @@
 //! What arrives of a request at the server: asked of the server itself, by its control socket (see
-//! `http/api/probe.rs`), so that nobody else learns it.
+//! `http/api/probe.rs`), so that no other client learns it.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -18,7 +18,8 @@ use crate::http::Seen;
 
 /// Letters and digits of the probe's code: 142 bits.
 const CODE_CHARS: usize = 24;
-/// An address that nobody has (RFC 5737): who is believed to come from there was believed what a stranger wrote.
+/// An address that no host has (RFC 5737): a client that seems to come from there was believed what
+/// it wrote itself.
 const FORGED: &str = "192.0.2.77";
 
 /// Sends a probe, asks what arrived of it, and judges that.
@@ -58,7 +59,7 @@ pub(super) async fn examine(site: &Site, data: &Path, report: &mut Report) {
     }
 }
 
-/// What arrived, and from where the request was sent.
+/// Returns what arrived, and from where the request was sent.
 async fn probe(site: &Site, stream: UnixStream) -> Result<(Seen, Option<String>), String> {
     let mut operator = Operator::over(stream).await?;
     let code = Alphanumeric.sample_string(&mut rand::rng(), CODE_CHARS);
@@ -91,7 +92,8 @@ async fn probe(site: &Site, stream: UnixStream) -> Result<(Seen, Option<String>)
 
 type Finding = (&'static str, Result<String, String>);
 
-/// What is to be said of what arrived of a request that `local` sent with a forged `X-Forwarded-For`.
+/// Returns what is to be said of what arrived of a request that `local` sent with a forged
+/// `X-Forwarded-For`.
 fn judge(site: &Site, seen: &Seen, local: Option<&str>) -> Vec<Finding> {
     let host = judge_host(site, seen);
     let address = match (local, seen.peer.as_deref()) {
@@ -178,7 +180,8 @@ fn judge_address(seen: &Seen) -> Result<String, String> {
              chatd with --trusted-proxy {proxy}"
         ));
     }
-    // Who comes from the proxy's own machine is believed like the proxy, and so may write what it likes.
+    // Who comes from the proxy's own machine is believed like the proxy, and so may write what it
+    // likes.
     if seen.address.as_deref() == Some(FORGED) && last != proxy {
         return Err(format!(
             "a client is believed what it writes of itself: name only the proxy itself by --trusted-proxy (X-Forwarded-For: {forwarded})"

@@ -18,7 +18,8 @@ const WRITES: usize = 64;
 const WRITING: Duration = Duration::from_secs(3);
 /// 4 KiB: a page, as a small transaction writes.
 const WRITE_BYTES: usize = 4096;
-/// A disk slower than this lets people wait: it is a spinning one, or shared with somebody greedy.
+/// A disk slower than this lets people wait: it is a spinning one, or shared with a greedy
+/// neighbour.
 const SLOW: Duration = Duration::from_millis(50);
 /// With less room the server takes no messages (32 MiB) or makes no backup (64 MiB).
 const NO_ROOM: u64 = 64 << 20;
@@ -38,7 +39,7 @@ pub(super) fn examine(data: &Path, report: &mut Report) {
     machine_clock(data, report);
 }
 
-/// Whether there is a folder in which files can be made.
+/// Returns whether there is a folder in which files can be made.
 fn folder_is_usable(folder: &Path, data: &Path, report: &mut Report) -> bool {
     let what = "data folder";
     let name = folder.display();
@@ -58,7 +59,8 @@ fn folder_is_usable(folder: &Path, data: &Path, report: &mut Report) -> bool {
         return false;
     }
     let mode = metadata.permissions().mode();
-    // Whoever may write a folder may put another file in the place of ours; a sticky bit forbids that.
+    // A user who may write a folder may put another file in the place of ours; a sticky bit forbids
+    // that.
     if mode & 0o022 != 0 && mode & 0o1000 == 0 {
         report.wrong(
             what,
@@ -166,7 +168,7 @@ fn room(folder: &Path, data: &Path, report: &mut Report) {
     }
 }
 
-/// How long a small write takes until it is on the disk: what every confirmation waits for.
+/// Times small writes until they are on the disk, which is what every confirmation waits for.
 fn writes(data: &Path, report: &mut Report) {
     let what = "fsync";
     let mut times = match time_writes(data) {
@@ -257,7 +259,8 @@ fn open_files(report: &mut Report) {
     }
 }
 
-/// The newest change of the data file was made by this machine's clock, or by one that is to be compared with it.
+/// The newest change of the data file was made by this machine's clock, or by one that is to be
+/// compared with it.
 fn machine_clock(data: &Path, report: &mut Report) {
     let changed = std::fs::metadata(data)
         .and_then(|data| data.modified())

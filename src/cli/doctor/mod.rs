@@ -1,8 +1,8 @@
 //! `chatd doctor [URL]`
 //!
-//! Looks at this machine (`machine.rs`), and, given the public URL, at the way to the server: name and TLS (`site.rs`),
-//! sessions by both transports (`sessions.rs`), and what arrives at the other end of it (`headers.rs`). A line a finding,
-//! each with its mend.
+//! Looks at this machine (`machine.rs`), and, given the public URL, at the way to the server: name
+//! and TLS (`site.rs`), sessions by both transports (`sessions.rs`), and what arrives at the other
+//! end of it (`headers.rs`). A line a finding, each with its mend.
 
 mod headers;
 mod machine;
@@ -19,19 +19,21 @@ use clap::Args;
 use super::failure::{chain, without_logins};
 use report::Report;
 
-/// Looks for what is wrong, and says how to mend it: a line a finding, and exit code 1 if something is.
+/// Looks for what is wrong, and says how to mend it: a line a finding, and exit code 1 if something
+/// is.
 ///
-/// Without a URL it looks at this machine: the data file and its folder, room, how long a write takes, limits, the
-/// clock. With the URL by which people come, it looks at the way there as well: name, certificate, WebSocket and long
-/// polling, waiting, size, and the headers of a reverse proxy; the last of these only on the server's own machine, as
-/// the user who runs it or as root, since it asks the server by its control socket what arrived.
+/// Without a URL it looks at this machine: the data file and its folder, room, how long a write
+/// takes, limits, the clock. With the URL by which people come, it looks at the way there as well:
+/// name, certificate, WebSocket and long polling, waiting, size, and the headers of a reverse
+/// proxy; the last of these only on the server's own machine, as the user who runs it or as root,
+/// since it asks the server by its control socket what arrived.
 #[derive(Args)]
 pub(super) struct Doctor {
     /// How people reach the server, such as https://chat.example.org or https://example.org/chat
     #[arg(value_name = "URL")]
     url: Option<String>,
-    /// The certificate, in PEM form, by which the site's own is trusted, where the authority is a private one; or the site's
-    /// own, where it signed it itself
+    /// The certificate, in PEM form, by which the site's own is trusted, where the authority is a
+    /// private one; or the site's own, where it signed it itself
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 }

@@ -1,4 +1,5 @@
-//! Sessions by both transports, without a token: opened, answered, and held until the server's heartbeat comes.
+//! Sessions by both transports, without a token: opened, answered, and held until the server's
+//! heartbeat comes.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,12 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use super::site::{PATIENCE, Site, Stream, within};
 use super::{Report, chain};
 
-/// An answer that is ready and does not come for so long is held back by somebody.
+/// An answer that is ready and does not come for so long is held back on the way.
 const HELD_BACK: Duration = Duration::from_secs(5);
-/// How much later than it is due a heartbeat may come.
+/// Tolerance for a heartbeat that is late.
 const SLACK: Duration = Duration::from_secs(10);
-/// The server closes what joins nothing after 45 s: a heartbeat that is due later cannot be waited for.
+/// The server closes what joins nothing after 45 s: a heartbeat that is due later cannot be waited
+/// for.
 const LONGEST: Duration = Duration::from_secs(40);
 /// Between two packets of one body.
 const SEPARATOR: char = '\x1e';
@@ -64,7 +66,8 @@ async fn polling(site: &Site) -> Vec<Finding> {
         Ok(other) => close(site, &other).await,
         Err(trouble) => return vec![(what, Err(trouble))],
     }
-    // A poll that waits is answered as soon as there is something to say: here, that a token is missing.
+    // A poll that waits is answered as soon as there is something to say: here, that a token is
+    // missing.
     let (polled, posted) = tokio::join!(
         within(HELD_BACK, refusal(site, &open)),
         post(site, &open, "40{}".into())
@@ -112,7 +115,7 @@ async fn close(site: &Site, open: &Open) {
     let _ = post(site, open, "1".into()).await;
 }
 
-/// What a poll brings; a heartbeat in it is answered, so that others follow.
+/// Returns what a poll brings; a heartbeat in it is answered, so that others follow.
 async fn poll(site: &Site, open: &Open, patience: Duration) -> Result<String, String> {
     let body = text(site.request(Request::get(path(open)), "", patience).await?)?;
     if has_heartbeat(&body) {
@@ -187,7 +190,8 @@ async fn polls(site: &Site, open: &Open) -> Result<(), String> {
     }
 }
 
-/// Waits for a heartbeat, with which somebody on the way may be less patient than chatd and its clients are.
+/// Waits for a heartbeat, with which a proxy on the way may be less patient than chatd and its
+/// clients are.
 async fn heartbeat(
     interval: Duration,
     waiting: impl Future<Output = Result<(), String>>,
@@ -266,7 +270,7 @@ async fn websocket(site: &Site) -> Vec<Finding> {
     ]
 }
 
-/// Why there is no WebSocket.
+/// The reason that there is no WebSocket.
 enum Refusal {
     Status(StatusCode),
     Other(String),

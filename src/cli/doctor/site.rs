@@ -25,7 +25,7 @@ use super::verifier::Verifier;
 use super::{chain, without_logins};
 use crate::web::PublicUrl;
 
-/// How long anything may take that is not meant to wait.
+/// The most time that anything may take that is not meant to wait.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 /// More than any answer that is asked for here.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
@@ -34,7 +34,7 @@ const MAX_ANSWER_BYTES: usize = 4 << 20;
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Where people come in.
+/// The address at which people reach the server.
 #[derive(Clone)]
 pub(super) struct Site {
     /// `chat.example.org`, `127.0.0.1` or `::1`.
@@ -84,12 +84,12 @@ impl Site {
         })
     }
 
-    /// Whether TLS is spoken.
+    /// Returns whether TLS is spoken.
     pub(super) fn is_https(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// What a browser calls pages from here.
+    /// Returns what a browser calls pages from here.
     pub(super) fn origin(&self) -> String {
         let scheme = if self.is_https() { "https" } else { "http" };
         format!("{scheme}://{}", self.authority)
@@ -149,7 +149,8 @@ impl Site {
         })
     }
 
-    /// Sends one request for a path below the site's own on a connection of its own, and gives the whole answer.
+    /// Sends one request for a path below the site's own on a connection of its own, and gives the
+    /// whole answer.
     pub(super) async fn request(
         &self,
         request: hyper::http::request::Builder,
@@ -201,7 +202,7 @@ impl Site {
     }
 }
 
-/// What came in time.
+/// Returns what came in time.
 pub(super) async fn within<T>(patience: Duration, what: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(patience, what).await.ok()
 }
@@ -244,13 +245,13 @@ fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(config))
 }
 
-/// When a certificate ends.
+/// Returns when a certificate ends.
 fn ends(certificate: &CertificateDer<'_>) -> Option<i64> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     Some(certificate.validity().not_after.timestamp())
 }
 
-/// Why TLS failed, and what to do.
+/// Returns why TLS failed, and what to do.
 fn tls_trouble(host: &str, error: &std::io::Error) -> String {
     let cause = error
         .get_ref()

@@ -1,5 +1,5 @@
-//! Which certificates the doctor takes: those that browsers take, those of a private authority, and one that a site made
-//! for itself.
+//! Which certificates the doctor takes: those that browsers take, those of a private authority, and
+//! one that a site made for itself.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Asks as browsers do, and then whether the certificate is one that was given.
 ///
-/// `openssl req -x509` makes the certificate of an authority, which webpki takes for no site's own. Browsers and curl that
-/// are told to trust it do.
+/// `openssl req -x509` makes the certificate of an authority, which webpki takes for no site's own.
+/// Browsers and curl that are told to trust it do.
 #[derive(Debug)]
 pub(super) struct Verifier {
     pub(super) usual: Arc<WebPkiServerVerifier>,
@@ -68,7 +68,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// What is left to ask of a certificate that is trusted as it is: its name and its time.
+/// Returns what is left to ask of a certificate that is trusted as it is: its name and its time.
 fn verify_given(
     certificate: &CertificateDer<'_>,
     name: &ServerName<'_>,

@@ -1,4 +1,5 @@
-//! The way from the world to the server, one step after the other: what lies behind a step that fails is not looked at.
+//! The way from the world to the server, one step after the other: what lies behind a step that
+//! fails is not looked at.
 
 use std::path::Path;
 use std::time::Instant;
@@ -12,7 +13,8 @@ use super::site::{PATIENCE, Site};
 use super::{Report, headers, sessions};
 use crate::model::Timestamp;
 
-/// A certificate that ends within so many days should have been renewed: Let's Encrypt's are renewed a month before.
+/// A certificate that ends within so many days should have been renewed: Let's Encrypt's are
+/// renewed a month before.
 const SOON_DAYS: i64 = 14;
 /// Two clocks that differ by more are not both right.
 const CLOCKS_DIFFER_SECS: u64 = 60;
@@ -71,7 +73,7 @@ fn tls(site: &Site, ends: Option<i64>, report: &mut Report) {
     }
 }
 
-/// Whether a chatd answers.
+/// Returns whether a chatd answers.
 async fn server(site: &Site, report: &mut Report) -> bool {
     let what = "server";
     let began = Instant::now();

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-/// What is asked of a running server, or done to the data file of a stopped one.
+/// Commands to a running server, or on the data file of a stopped one.
 #[derive(Subcommand)]
 pub(in crate::cli) enum Operate {
     /// Create, list and change accounts
@@ -47,8 +47,8 @@ pub(in crate::cli) enum UserCommand {
     },
     /// List the accounts
     List,
-    /// Change the password of an account and revoke its tokens; asks for it, or reads it as the first
-    /// line of standard input
+    /// Change the password of an account and revoke its tokens; asks for it, or reads it as the
+    /// first line of standard input
     Passwd {
         #[command(flatten)]
         whom: Whom,

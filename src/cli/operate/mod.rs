@@ -1,5 +1,5 @@
-//! Commands of the server's operator. Whether a server runs or not, they are requests of the same routes: by the control
-//! socket of the running one, or within this process on the data file.
+//! Commands of the server's operator. Whether a server runs or not, they are requests of the same
+//! routes: by the control socket of the running one, or within this process on the data file.
 
 mod commands;
 mod operator;

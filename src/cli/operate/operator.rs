@@ -14,7 +14,7 @@ use super::commands::{By, Whom};
 use super::run::say;
 use crate::model::MAX_ID;
 
-/// How many accounts are asked for at once.
+/// Accounts that are asked for at once.
 const PAGE: usize = 500;
 
 /// The account to which a command is done.
@@ -46,7 +46,7 @@ fn id_of(text: &str) -> Option<u64> {
     id.filter(|_| digits)
 }
 
-/// Speaks to the server as whoever operates it.
+/// Speaks to the server as its operator.
 pub(in crate::cli) struct Operator(SendRequest<Full<Bytes>>);
 
 impl Operator {
@@ -98,8 +98,8 @@ impl Operator {
         self.ask(Method::PATCH, &path, change).await
     }
 
-    /// The account that is meant by a name or an id. A text that is one account's name and another's id is refused:
-    /// strangers choose names.
+    /// The account that is meant by a name or an id. A text that is one account's name and
+    /// another's id is refused: strangers choose names.
     pub(super) async fn find(&mut self, whom: &Whom) -> Result<Account, String> {
         let user = &whom.user;
         let named = match whom.by {

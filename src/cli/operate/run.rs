@@ -1,4 +1,5 @@
-//! Commands to the server: asked of the running one by its control socket, or of the data file itself while none runs.
+//! Commands to the server: asked of the running one by its control socket, or of the data file
+//! itself while none runs.
 
 use std::io::{BufRead, ErrorKind, IsTerminal, Write};
 
@@ -15,7 +16,7 @@ use crate::config::Config;
 use crate::server::{self, Door, ServerError, control_socket};
 use crate::store::Location;
 
-/// What a pipe within the process holds: any answer's beginning.
+/// 64 KiB: a pipe within the process holds the beginning of any answer.
 const PIPE_BYTES: usize = 64 << 10;
 
 /// Does what a command says.
@@ -53,11 +54,11 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
     let (stop, stopped) = oneshot::channel::<()>();
     let (ready, is_ready) = oneshot::channel::<()>();
     let config = Config {
-        // Nobody comes by a network.
+        // No request comes by a network.
         tls: None,
         jwks: None,
         watchdog: None,
-        // Nobody asks, and what is done is to be kept.
+        // There is no scraper, and the changes are to be kept.
         metrics: None,
         demo: false,
         data: Location::File(flags.data.clone()),
@@ -72,7 +73,7 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
         async { drop(stopped.await) },
     );
     let acting = async {
-        // Until the file is open nothing is asked, so that nobody types a password in vain.
+        // Until the file is open nothing is asked, so that no password is typed in vain.
         let done = match is_ready.await {
             Ok(()) => match Operator::over(ours).await {
                 Ok(operator) => act(command, operator).await,
@@ -182,7 +183,8 @@ mod tests {
     use crate::model::{Timestamp, User, UserId, Username};
     use crate::store::{BATCHES, Change, NewUser, Store, StoreOptions};
 
-    /// Does something in a runtime of its own, with which everything ends that has the data file open.
+    /// Does something in a runtime of its own, with which everything ends that has the data file
+    /// open.
     fn alone<T>(act: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -225,7 +227,7 @@ mod tests {
         }
     }
 
-    /// Somebody had registered as `2`, and `chatd user promote 2` made them an administrator.
+    /// A stranger had registered as `2`, and `chatd user promote 2` made them an administrator.
     #[test]
     fn a_text_that_is_one_accounts_name_and_anothers_id_is_refused_until_it_is_said_which() {
         let folder = tempfile::tempdir().unwrap();

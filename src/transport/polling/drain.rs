@@ -17,8 +17,9 @@ use crate::transport::outgoing::Polled;
 use crate::transport::refusal::Refusal;
 use crate::web::Body;
 
-/// How much longer its id is known: a POST that the client sent before it read that is answered as any other, since a
-/// stock client takes a refusal for an error of its transport.
+/// The time for which a session's id stays known after its last words: a POST that the client sent
+/// before it read them is answered as any other, since a stock client takes a refusal for an error
+/// of its transport.
 const STOP_POSTS: Duration = Duration::from_millis(200);
 
 /// Answers a GET with all that waits, or waits for something.

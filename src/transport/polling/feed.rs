@@ -13,7 +13,7 @@ use crate::transport::engine::Shared;
 use crate::transport::live::Live;
 use crate::web::{Body, BodyError, read_body};
 
-/// How long a POST's body may take to arrive.
+/// The most time for a POST's body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Feeds the packets of a POST to the session.

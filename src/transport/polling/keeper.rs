@@ -8,14 +8,15 @@ use crate::engineio::{CloseReason, Upgrade};
 use crate::transport::live::Live;
 use crate::transport::outgoing::{Watched, has_last_words};
 
-/// How long the last words of a session that this side closed wait for a GET.
+/// The time for which the last words of a session that this side closed wait for a GET.
 const LAST_WORDS: Duration = Duration::from_secs(30);
-/// How long the noop waits that ends the poll of a client that closed: it may be on its way while the POST that closes
-/// overtakes it.
+/// The time for which the noop waits that ends the poll of a client that closed: the poll may be on
+/// its way while the POST that closes overtakes it.
 const LAST_NOOP: Duration = Duration::from_secs(1);
-/// How long a stopping server waits for the poll by which a client hears of it.
+/// The time for which a stopping server waits for the poll by which a client hears of it.
 const STOP_WORDS: Duration = Duration::from_secs(2);
-/// How long frames may wait for a client that does not ask for them. A stock client's polls follow upon each other.
+/// The most time that frames wait for a client that does not poll. A stock client's polls follow
+/// upon each other.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Keeps a polling session's time, until it is upgraded or gone.
@@ -53,8 +54,8 @@ pub(super) async fn keep(live: Arc<Live>) {
     live.forget();
 }
 
-/// Whether a client has left what waits for it for too long, without a poll. A client that answers pings which it has
-/// not fetched would else keep its frames here for ever.
+/// Returns whether a client has left what waits for it for too long, without a poll. A client that
+/// answers pings which it has not fetched would else keep its frames here for ever.
 fn is_left(live: &Live, now: Instant, unfetched: &mut Option<(u32, Instant)>) -> bool {
     // A client stops polling while it tries a WebSocket.
     let is_polling = !live.is_over() && live.outgoing.upgrade() == Upgrade::Polling;

@@ -59,8 +59,8 @@ pub(in crate::transport) async fn serve(
     }
 }
 
-/// Whether a request for a closed session is served: a GET for its last words. At a stopping server a POST too, which the
-/// client sent before it could know.
+/// Returns whether a request for a closed session is served: a GET for its last words. At a
+/// stopping server a POST too, which the client sent before it could know.
 fn may_ask(live: &Live, method: &Method) -> bool {
     match live.outgoing.closing() {
         Some(CloseReason::PingTimeout) => false,

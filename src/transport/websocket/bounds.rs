@@ -1,8 +1,8 @@
 //! Where one WebSocket frame ends and the next begins, counted from outside tungstenite.
 //!
-//! tungstenite joins fragments by itself and never gives buffers back. With the frames' bounds the server can tell a flood
-//! of fragments from a long message, and can tell when nothing is pending, so that a reader that has grown may be
-//! replaced by a fresh one.
+//! tungstenite joins fragments by itself and never gives buffers back. With the frames' bounds the
+//! server can tell a flood of fragments from a long message, and can tell when nothing is pending,
+//! so that a reader that has grown may be replaced by a fresh one.
 
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,15 @@ const MAX_HEADER: usize = 14;
 #[derive(Debug)]
 pub(super) struct Bounds {
     header: [u8; MAX_HEADER],
-    /// How much of the header is read.
+    /// The bytes of the header that are read.
     header_read: u8,
-    /// How much of the payload is still to come.
+    /// The bytes of the payload that are still to come.
     payload_left: u64,
     /// A message has begun whose last fragment has not.
     in_message: bool,
     /// The frame at hand is a control frame, which may stand among the fragments of a message.
     is_control: bool,
-    /// How much of the payload of the latest message is read.
+    /// The bytes that are read of the latest message's payload.
     message_read: usize,
     second: Instant,
     in_second: u32,
@@ -41,12 +41,12 @@ impl Bounds {
         }
     }
 
-    /// Whether all frames are whole, and all messages too.
+    /// Returns whether all frames are whole, and all messages too.
     pub(super) fn is_between_messages(&self) -> bool {
         self.header_read == 0 && self.payload_left == 0 && !self.in_message
     }
 
-    /// How many bytes of a message are read that is not whole.
+    /// Returns how many bytes of a message are read that is not whole.
     pub(super) fn half_read(&self) -> usize {
         match self.in_message || self.payload_left > 0 && !self.is_control {
             true => self.message_read,
@@ -54,7 +54,8 @@ impl Bounds {
         }
     }
 
-    /// Takes in bytes of the client. Returns `false` where they have more than `most` frames in a second.
+    /// Takes in bytes of the client. Returns `false` where they have more than `most` frames in a
+    /// second.
     pub(super) fn feed(&mut self, now: Instant, mut bytes: &[u8], most: u32) -> bool {
         while !bytes.is_empty() {
             if self.payload_left > 0 {
@@ -81,7 +82,7 @@ impl Bounds {
         true
     }
 
-    /// How long the header is, as far as it is known.
+    /// Returns how long the header is, as far as it is known.
     fn header_length(&self) -> usize {
         if self.header_read < 2 {
             return 2;

@@ -22,7 +22,7 @@ use crate::web::{Body, Stream};
 /// 128 KiB: how much the kernel keeps that it cannot send yet; some milliseconds of a fast network.
 const UNSENT: u32 = 128 << 10;
 
-/// Whether a request asks for a WebSocket.
+/// Returns whether a request asks for a WebSocket.
 pub(in crate::transport) fn wants_upgrade(headers: &HeaderMap) -> bool {
     headers
         .get(header::UPGRADE)
@@ -54,7 +54,8 @@ pub(in crate::transport) fn upgrade(
         return Err(Refusal::Stopping);
     }
     let upgrade = hyper::upgrade::on(&mut request);
-    // A session that is on a WebSocket, or being tried on one, does not mind: the new one is closed.
+    // A session that is on a WebSocket, or being tried on one, does not mind: the new one is
+    // closed.
     let phase = match live.begin_upgrade() {
         true => Phase::Probing,
         false => Phase::Refused,
@@ -116,7 +117,8 @@ fn start(shared: &Arc<Shared>, live: Arc<Live>, phase: Phase, upgrade: hyper::up
                 return;
             }
         };
-        // A task of its own, small for as long as the connection lives: this one's future holds hyper's things.
+        // A task of its own, small for as long as the connection lives: this one's future holds
+        // hyper's things.
         match upgraded.downcast::<TokioIo<Stream>>() {
             Ok(parts) => {
                 let io = parts.io.into_inner();
@@ -134,8 +136,9 @@ fn start(shared: &Arc<Shared>, live: Arc<Live>, phase: Phase, upgrade: hyper::up
     });
 }
 
-/// Has the kernel take no more than it can soon send. It would take megabytes, for a client that reads nothing too, and ask
-/// for more only once a third of them has left: a client that reads 50 KiB a second would seem to make no progress.
+/// Has the kernel take no more than it can soon send. It would take megabytes, for a client that
+/// reads nothing too, and ask for more only once a third of them has left: a client that reads 50
+/// KiB a second would seem to make no progress.
 pub(super) fn bound_unsent(stream: &impl AsFd) {
     let bounded = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
     if let Err(error) = bounded {

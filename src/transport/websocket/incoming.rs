@@ -22,7 +22,7 @@ use crate::transport::live::Live;
 const READ_BUFFER: usize = 1_000;
 /// 16 KiB, one a thread: the most that one system call reads or writes.
 pub(super) const SCRATCH: usize = 16 * 1_024;
-/// How many messages one turn reads before others get theirs.
+/// Messages that one turn reads before other tasks get theirs.
 const MESSAGES_A_TURN: usize = 64;
 
 thread_local! {
@@ -36,7 +36,7 @@ pub(super) struct Incoming {
     bounds: Bounds,
     /// Read but not yet taken by tungstenite; mostly empty.
     pub(super) rest: Vec<u8>,
-    /// What is taken from the pool for a message that is half received and large.
+    /// The bytes taken from the pool for a message that is half received and large.
     half: Option<Box<Share>>,
 }
 
@@ -68,8 +68,8 @@ impl Incoming {
         (self.reader, self.rest, self.half) = (None, Vec::new(), None);
     }
 
-    /// Reads what there is, up to a turn's worth, and acts on it. What tungstenite has to say goes to
-    /// `written`.
+    /// Reads what there is, up to a turn's worth, and acts on it. What tungstenite has to say goes
+    /// to `written`.
     pub(super) fn read<S: AsyncRead + Unpin>(
         &mut self,
         io: &mut S,
@@ -95,8 +95,8 @@ impl Incoming {
                 control: Vec::new(),
                 pong: None,
             };
-            // Nothing is made for a connection on which nothing has come. A reader that is there may
-            // hold whole frames that the last turn left to this one.
+            // Nothing is made for a connection on which nothing has come. A reader that is there
+            // may hold whole frames that the last turn left to this one.
             if self.reader.is_none()
                 && shim.before.is_empty()
                 && let Err(error) = shim.fill()
@@ -158,8 +158,8 @@ fn read_messages<S: AsyncRead + Unpin>(
             Step::Answer(_) => {}
             Step::Over(read) => {
                 if matches!(read, Read::Closed) {
-                    // Lets tungstenite write its answer; that it then calls the connection closed is
-                    // known here.
+                    // Lets tungstenite write its answer; that it then calls the connection closed
+                    // is known here.
                     let _ = reader.flush(shim);
                 }
                 return read;
@@ -169,8 +169,8 @@ fn read_messages<S: AsyncRead + Unpin>(
     Read::Yield
 }
 
-/// Counts a message that is half received. Returns `false` where there is no room for it: that of all
-/// such messages is bounded.
+/// Counts a message that is half received. Returns `false` where there is no room for it: that of
+/// all such messages is bounded.
 fn hold_half(held: &mut Option<Box<Share>>, live: &Live, half: usize) -> bool {
     if half <= UNCOUNTED_HALF {
         *held = None;

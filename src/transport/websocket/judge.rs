@@ -13,14 +13,14 @@ use crate::transport::live::Live;
 const TOO_BIG: u16 = 1_009;
 /// Sent with a close: text that is no UTF-8.
 const NOT_UTF8: u16 = 1_007;
-/// Sent with a close: more frames than anybody needs.
+/// Sent with a close: more frames than any client needs.
 const POLICY: u16 = 1_008;
 /// Sent with a close: frames against RFC 6455.
 const PROTOCOL_ERROR: u16 = 1_002;
 /// Sent with a close: there is no room for such a message at the moment.
 pub(super) const TRY_AGAIN_LATER: u16 = 1_013;
 
-/// What reading came to.
+/// The outcome of a turn's reading.
 pub(super) enum Read {
     /// Nothing more for now.
     Pending,
@@ -34,7 +34,7 @@ pub(super) enum Read {
     Close(CloseReason, Option<u16>),
 }
 
-/// What one message comes to.
+/// The outcome of one message.
 pub(super) enum Step {
     On,
     Answer(Packet<'static>),
@@ -70,7 +70,7 @@ pub(super) fn act(live: &Live, phase: &mut Phase, message: &tungstenite::Message
     }
 }
 
-/// What an error of tungstenite's comes to.
+/// Returns what an error of tungstenite's comes to.
 pub(super) fn over(error: &tungstenite::Error) -> Read {
     match error {
         tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock => Read::Pending,
@@ -86,7 +86,7 @@ pub(super) fn over(error: &tungstenite::Error) -> Read {
     }
 }
 
-/// What a client that sends too many frames comes to.
+/// Returns what a client that sends too many frames comes to.
 pub(super) fn flooded() -> Read {
     tracing::debug!("a client sends too many frames");
     Read::Close(CloseReason::TransportError, Some(POLICY))

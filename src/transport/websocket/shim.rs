@@ -10,10 +10,11 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::bounds::Bounds;
 use crate::transport::frame::PONG;
 
-/// 64 KiB: how many bytes one turn reads before others get theirs, since many fragments make no message.
+/// 64 KiB: how many bytes one turn reads before others get theirs, since many fragments make no
+/// message.
 const BYTES_A_TURN: usize = 64 * 1_024;
 
-/// Why a turn reads no more.
+/// The reason that a turn reads no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stopped {
     /// Others are to have theirs.
@@ -22,8 +23,8 @@ pub(super) enum Stopped {
     TooManyFrames,
 }
 
-/// What tungstenite takes for a stream during one turn: it reads from the connection through the thread's scratch
-/// buffer, and writes only pongs and the answer to a close, which are collected.
+/// A stream for tungstenite during one turn: it reads from the connection through the thread's
+/// scratch buffer, and writes only pongs and the answer to a close, which are collected.
 pub(super) struct Shim<'a, 'cx, S> {
     pub(super) io: &'a mut S,
     pub(super) cx: &'a mut Context<'cx>,
@@ -33,11 +34,11 @@ pub(super) struct Shim<'a, 'cx, S> {
     pub(super) scratch: &'a mut [u8],
     pub(super) filled: usize,
     pub(super) taken: usize,
-    /// How much this turn has read.
+    /// The bytes that this turn has read.
     pub(super) total: usize,
-    /// Why it reads no more in this turn, though there may be more.
+    /// The reason that it reads no more in this turn, though there may be more.
     pub(super) stopped: Option<Stopped>,
-    /// What an earlier turn has read and not used.
+    /// Bytes that an earlier turn has read and not used.
     pub(super) before: &'a [u8],
     pub(super) control: Vec<u8>,
     /// The answer to the latest ping of this turn.

@@ -18,10 +18,10 @@ use crate::transport::engine::Shared;
 use crate::transport::frame::Frame;
 use crate::transport::live::Live;
 
-/// How long a client may take to answer our close, or to read why it was closed.
+/// The most time for a client to answer our close, or to read why it was closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the connection is for at the moment.
+/// The present use of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// It carries a session.
@@ -30,13 +30,13 @@ pub(super) enum Phase {
     Probing,
     /// It came for a session that has a WebSocket.
     Refused,
-    /// A close frame is sent, or about to be; what the client still says is read and dropped, so that
-    /// it sees the close and no reset.
+    /// A close frame is sent, or about to be; what the client still says is read and dropped, so
+    /// that it sees the close and no reset.
     Closing,
 }
 
-/// The task of one connection. Each of its turns tells the time, reads, writes, and looks whether the
-/// session is closing.
+/// The task of one connection. Each of its turns tells the time, reads, writes, and looks whether
+/// the session is closing.
 pub(super) struct Task<S> {
     pub(super) io: S,
     shared: Arc<Shared>,
@@ -56,7 +56,7 @@ pub(super) struct Task<S> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Blocked {
     pub(super) since: Instant,
-    /// How many bytes it has taken since.
+    /// The bytes that it has taken since.
     taken: usize,
 }
 
@@ -119,8 +119,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         self.set_timer(Instant::now() + CLOSE_TIMEOUT);
     }
 
-    /// Leaves a client that does not read: what waits for it is dropped. Ready where not even a close
-    /// can be written, since a frame is half written.
+    /// Leaves a client that does not read: what waits for it is dropped. Ready where not even a
+    /// close can be written, since a frame is half written.
     fn abandon(&mut self, reason: CloseReason) -> Poll<()> {
         self.leave(reason);
         if self.written.is_half_written() {
@@ -167,8 +167,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         Poll::Pending
     }
 
-    /// Judges a connection that takes no more by what it took of late. Pings are of no use meanwhile:
-    /// they wait behind the rest, and so do their answers. Ready where the task is over.
+    /// Judges a connection that takes no more by what it took of late. Pings are of no use
+    /// meanwhile: they wait behind the rest, and so do their answers. Ready where the task is over.
     pub(super) fn judge(&mut self, now: Instant, blocked: Blocked) -> Poll<()> {
         let limits = &self.shared.config.limits;
         let due = blocked.since + limits.write_timeout;
@@ -191,8 +191,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         self.set_timer(now + self.shared.config.limits.write_timeout);
     }
 
-    /// The connection has taken all that was to be written. A ping that went with it is answered only
-    /// now.
+    /// The connection has taken all that was to be written. A ping that went with it is answered
+    /// only now.
     fn unblock(&mut self) {
         if self.blocked.take().is_some() {
             self.live.heard_of(Instant::now());
@@ -213,8 +213,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
 
 /// Reading.
 impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
-    /// Whether so much waits for the client, which does not take it, that nothing more is to be heard
-    /// from it.
+    /// Returns whether so much waits for the client, which does not take it, that nothing more is
+    /// to be heard from it.
     fn is_clogged(&self) -> bool {
         self.blocked.is_some() && self.live.outgoing.is_nearly_full()
     }
@@ -335,8 +335,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
                 }
                 cx.waker().wake_by_ref();
             }
-            // A client that is told to stop polling and then loses the WebSocket does neither until its
-            // pings fail. So one that is being tried stays until the client has made up its mind.
+            // A client that is told to stop polling and then loses the WebSocket does neither until
+            // its pings fail. So one that is being tried stays until the client has made up its
+            // mind.
             (Phase::Open | Phase::Probing, _) if !self.is_ending => {
                 self.is_ending = true;
                 self.set_timer(Instant::now() + CLOSE_TIMEOUT);
@@ -390,8 +391,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Task<S> {
 }
 
 impl<S> Drop for Task<S> {
-    /// A runtime that stops, or a panic in a handler, drops the task in mid-session: those concerned
-    /// must be told.
+    /// A runtime that stops, or a panic in a handler, drops the task in mid-session: those
+    /// concerned must be told.
     fn drop(&mut self) {
         if self.phase == Phase::Open {
             self.live.end(CloseReason::TransportError);

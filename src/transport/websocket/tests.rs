@@ -248,7 +248,8 @@ fn begin(task: &mut Task<Fake>, bytes: usize) {
     }
 }
 
-/// A client that reads its close frame late had what it had sent kept for two seconds more, by then uncounted.
+/// A client that reads its close frame late had what it had sent kept for two seconds more, by then
+/// uncounted.
 #[tokio::test]
 async fn nothing_is_kept_of_a_half_message_once_its_session_is_over() {
     let (mut task, engine) = task(Budget::default(), Phase::Open);

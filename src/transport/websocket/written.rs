@@ -19,19 +19,20 @@ thread_local! {
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) frames: VecDeque<Frame>,
-    /// How much of the first of them is written.
+    /// The bytes of the first of them that are written.
     begun: usize,
-    /// The answer to the client's latest ping; to earlier ones none is due any more (RFC 6455, 5.5.3).
+    /// The answer to the client's latest ping; to earlier ones none is due any more (RFC 6455,
+    /// 5.5.3).
     pong: Option<Frame>,
 }
 
 impl Written {
-    /// Whether nothing is to be written but a pong.
+    /// Returns whether nothing is to be written but a pong.
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
-    /// Whether a frame is written in part, so that no other may begin.
+    /// Returns whether a frame is written in part, so that no other may begin.
     pub(super) fn is_half_written(&self) -> bool {
         self.begun > 0
     }
