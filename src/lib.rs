@@ -1,17 +1,34 @@
 //! chatd: a real-time chat server in one executable.
 //!
-//! Two pillars that do not know each other, joined in [`gateway`]: the wire ([`engineio`], [`socketio`], [`transport`],
-//! [`hub`]) and the truth ([`model`], [`store`], [`accounts`], [`chat`]). Data has one way:
+//! Two pillars that do not know each other, joined in [`gateway`]: the wire ([`engineio`],
+//! [`socketio`], [`transport`], [`hub`]) and the truth ([`model`], [`store`], [`accounts`],
+//! [`chat`]). Data has one way:
 //!
 //! ```text
-//! bytes -> transport -> engineio::Packet -> socketio::Packet -> hub -> gateway -> chat verb -> store (commit)
-//! bytes <- transport <- encoded once <- hub broadcast <- gateway <- chat::Event <- store (committed, in order)
+//! bytes -> transport -> engineio -> hub -> socketio -> gateway -> chat -> store (commit)
+//! bytes <- transport <- hub (encoded once) <- gateway <- chat <- store (committed, in order)
 //! ```
 //!
-//! [`http`] is the other door to the same verbs; under it and the transport lies [`web`]. Both doors ask [`limits`] how much one may do; [`server`] builds all of it and
-//! closes it; [`cli`] is the program. [`contract`] is all that goes over the wire, once, and the
-//! documents made of it. Who may import whom is held
-//! by a test, `tests/it/house.rs`.
+//! | room | holds |
+//! |---|---|
+//! | [`budget`] | the memory that anything may take, as pools |
+//! | [`metrics`] | counters and gauges, a set for each room |
+//! | [`model`] | the nouns: ids, names, messages, cursors |
+//! | [`store`] | the data file; the only room that says redb |
+//! | [`accounts`], [`chat`] | the verbs of identity and of talk |
+//! | [`engineio`], [`socketio`] | pure codecs, and a session as a value |
+//! | [`web`] | HTTP's ground floor: bodies, origins, addresses, proxies |
+//! | [`transport`] | sessions over polling and WebSocket: where bytes meet tokio |
+//! | [`hub`] | namespaces, sockets, groups, acknowledgements |
+//! | [`limits`] | how much one person or one address may do |
+//! | [`contract`] | all that goes over the wire, once, and the documents made of it |
+//! | [`gateway`], [`http`] | the two doors to the same [`verbs`]: sockets and REST |
+//! | [`config`] | what a server is told, as values |
+//! | [`server`] | open, build, serve, drain |
+//! | [`cli`] | the program; the only room that says clap |
+//!
+//! The modules below stand in that order: each may name only such as stand above it. A test,
+//! `tests/it/house.rs`, holds every import against the plan.
 
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyper::header::HeaderMap;
 
 use super::connection::Connection;
-use crate::engineio::CloseReason;
+use super::receiver::Receiver;
 
 /// The HTTP request that opens a session.
 #[derive(Debug, Clone, Copy)]
@@ -33,16 +33,4 @@ pub trait Acceptor: Send + Sync {
 
     /// Takes a session that opened. What its client says goes to the answer.
     fn open(&self, handshake: &Handshake<'_>, connection: Connection) -> Arc<dyn Receiver>;
-}
-
-/// Hears one session: its messages one at a time, in order, and its end once. Must not block.
-pub trait Receiver: Send + Sync {
-    /// A polling request with these headers brings what is heard next.
-    fn posting(&self, _headers: &HeaderMap) {}
-    /// The client said this. An error ends the session.
-    fn message(&self, text: &str) -> Result<(), CloseReason>;
-    /// The client said this. An error ends the session.
-    fn binary(&self, bytes: &[u8]) -> Result<(), CloseReason>;
-    /// The session is over; nothing follows.
-    fn closed(&self, reason: CloseReason);
 }

@@ -2,42 +2,25 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use hyper::body::Incoming;
-use hyper::header::HeaderMap;
 use hyper::{Method, Request, Response};
-use tokio_util::task::TaskTracker;
 
-use super::application::{Acceptor, Handshake};
+use super::application::Acceptor;
 use super::config::EngineConfig;
-use super::connection::Connection;
-use super::frame::Frame;
-use super::live::Live;
 use super::query::{Query, TransportKind};
 use super::refusal::Refusal;
-use super::refusals::Refusals;
-use super::registry::{Census, Registry};
+use super::registry::Census;
+use super::shared::Shared;
 use super::{polling, websocket};
 use crate::budget::Pool;
-use crate::engineio::{self, CloseReason, Packet, Upgrade};
+use crate::engineio::CloseReason;
 use crate::web::{self, Body, Origins, Verdict};
 
 /// The sessions of one path. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     pub(super) shared: Arc<Shared>,
-}
-
-/// The state that the sessions of an engine share.
-pub(super) struct Shared {
-    pub(super) config: EngineConfig,
-    acceptor: Arc<dyn Acceptor>,
-    pub(super) registry: Registry,
-    refusals: Refusals,
-    /// The tasks of WebSockets: each counts until its connection has ended, however long its
-    /// session is over.
-    pub(super) sockets: TaskTracker,
 }
 
 impl Engine {
@@ -50,13 +33,7 @@ impl Engine {
             *half_received = Pool::new(config.max_payload * 2);
         }
         Self {
-            shared: Arc::new(Shared {
-                config,
-                acceptor,
-                registry: Registry::default(),
-                refusals: Refusals::default(),
-                sockets: TaskTracker::new(),
-            }),
+            shared: Arc::new(Shared::new(config, acceptor)),
         }
     }
 
@@ -145,48 +122,5 @@ impl Engine {
         registry.close_all(CloseReason::ServerShutdown).await;
         self.shared.sockets.close();
         self.shared.sockets.wait().await;
-    }
-}
-
-impl Shared {
-    /// Opens a session and introduces it. Returns it with headers for the response.
-    pub(super) fn open(
-        self: &Arc<Self>,
-        request: &Request<Incoming>,
-        peer: SocketAddr,
-        upgrade: Upgrade,
-    ) -> Result<(Arc<Live>, HeaderMap), Refusal> {
-        let query = request.uri().query().unwrap_or_default();
-        let handshake = Handshake {
-            headers: request.headers(),
-            query,
-            peer,
-        };
-        self.acceptor
-            .allow(&handshake)
-            .map_err(Refusal::Forbidden)?;
-        let live = self
-            .registry
-            .open(self, Instant::now(), upgrade, peer.ip())?;
-        if upgrade == Upgrade::WebSocket {
-            // Before the application can speak to it.
-            let json = self.handshake_json(&live, &[]);
-            live.send([Frame::packet(&Packet::Open(&json))]);
-        }
-        let connection = Connection::new(Arc::clone(&live));
-        live.introduce(self.acceptor.open(&handshake, connection));
-        Ok((live, self.acceptor.response_headers(&handshake)))
-    }
-
-    /// Returns the JSON of a session's open packet.
-    pub(super) fn handshake_json(&self, live: &Live, upgrades: &[&str]) -> String {
-        engineio::Handshake {
-            sid: live.sid().as_str(),
-            upgrades,
-            ping_interval: self.config.heartbeat.interval,
-            ping_timeout: self.config.heartbeat.timeout,
-            max_payload: self.config.max_payload,
-        }
-        .to_json()
     }
 }

@@ -8,11 +8,11 @@ use std::time::Instant;
 use hyper::HeaderMap;
 use parking_lot::Mutex;
 
-use super::application::Receiver;
-use super::engine::Shared;
 use super::frame::Frame;
 use super::outgoing::Outgoing;
+use super::receiver::Receiver;
 use super::session_id::SessionId;
+use super::shared::Shared;
 use crate::budget::Share;
 use crate::engineio::{CloseReason, Output, Packet, ProbeOutput, Session, Upgrade};
 

@@ -34,19 +34,22 @@ mod outbox;
 mod outgoing;
 mod polling;
 mod query;
+mod receiver;
 mod refusal;
 mod refusals;
 mod registry;
 mod session_id;
+mod shared;
 mod websocket;
 
-pub use application::{Acceptor, Handshake, Receiver};
+pub use application::{Acceptor, Handshake};
 pub use config::{
     DEFAULT_MAX_SESSIONS, DEFAULT_MAX_SESSIONS_PER_ADDRESS, EngineConfig, EngineLimits,
 };
 pub use connection::Connection;
 pub use engine::Engine;
 pub use frame::Frame;
+pub use receiver::Receiver;
 pub use registry::Census;
 pub use session_id::SessionId;
 

@@ -4,12 +4,11 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
-use super::engine::Shared;
+use super::config::EngineConfig;
 use super::live::Live;
 use super::refusal::Refusal;
 use super::session_id::SessionId;
@@ -52,15 +51,14 @@ pub struct Census {
 }
 
 impl Registry {
-    /// Opens a session. Refuses where as many are open as may be, or the server is stopping.
+    /// Adds the session that `make` opens for the address under which it is counted. Refuses where as
+    /// many are open as may be, or the server is stopping.
     pub(super) fn open(
         &self,
-        shared: &Arc<Shared>,
-        now: Instant,
-        upgrade: Upgrade,
+        config: &EngineConfig,
         address: IpAddr,
+        make: impl FnOnce(Option<IpAddr>) -> Live,
     ) -> Result<Arc<Live>, Refusal> {
-        let config = &shared.config;
         let mut open = self.open.write();
         if open.stopping {
             return Err(Refusal::Stopping);
@@ -80,7 +78,7 @@ impl Registry {
             );
             return Err(Refusal::Full);
         }
-        let live = Arc::new(Live::open(shared, now, upgrade, address));
+        let live = Arc::new(make(address));
         open.sessions.insert(*live.sid(), Arc::clone(&live));
         if let Some(address) = address {
             *open.addresses.entry(address).or_default() += 1;

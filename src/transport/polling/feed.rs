@@ -9,8 +9,8 @@ use hyper::{Request, Response, StatusCode, header};
 use super::answer::{bad_request, received};
 use super::requests::enter;
 use crate::engineio::{CloseReason, decode_payload};
-use crate::transport::engine::Shared;
 use crate::transport::live::Live;
+use crate::transport::shared::Shared;
 use crate::web::{Body, BodyError, read_body};
 
 /// The most time for a POST's body to arrive.

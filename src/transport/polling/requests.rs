@@ -12,9 +12,9 @@ use super::drain::drain;
 use super::feed::feed;
 use super::keeper::keep;
 use crate::engineio::{CloseReason, Packet, Upgrade};
-use crate::transport::engine::Shared;
 use crate::transport::live::{Live, Requests};
 use crate::transport::refusal::Refusal;
+use crate::transport::shared::Shared;
 use crate::web::Body;
 
 /// Opens a session.

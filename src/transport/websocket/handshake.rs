@@ -14,9 +14,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::task::{Phase, Task};
 use crate::engineio::{CloseReason, Upgrade};
-use crate::transport::engine::Shared;
 use crate::transport::live::Live;
 use crate::transport::refusal::Refusal;
+use crate::transport::shared::Shared;
 use crate::web::{Body, Stream};
 
 /// 128 KiB: how much the kernel keeps that it cannot send yet; some milliseconds of a fast network.

@@ -14,9 +14,9 @@ use super::incoming::{Incoming, READ_SCRATCH};
 use super::judge::Read;
 use super::written::Written;
 use crate::engineio::CloseReason;
-use crate::transport::engine::Shared;
 use crate::transport::frame::Frame;
 use crate::transport::live::Live;
+use crate::transport::shared::Shared;
 
 /// The most time for a client to answer our close, or to read why it was closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);

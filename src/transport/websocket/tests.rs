@@ -16,8 +16,8 @@ use super::incoming::SCRATCH;
 use super::task::{Phase, Task};
 use crate::budget::{Budget, Pool, UNCOUNTED_HALF};
 use crate::engineio::Upgrade;
-use crate::transport::engine::Shared;
 use crate::transport::frame::Frame;
+use crate::transport::shared::Shared;
 use crate::transport::{
     Acceptor, CloseReason, Connection, Engine, EngineConfig, EngineLimits, Handshake, Receiver,
 };
@@ -112,10 +112,7 @@ fn another(shared: &Arc<Shared>, phase: Phase) -> Task<Fake> {
         _ => Upgrade::Polling,
     };
     let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
-    let live = shared
-        .registry
-        .open(shared, Instant::now(), upgrade, loopback)
-        .unwrap();
+    let live = shared.add(upgrade, loopback).unwrap();
     if phase == Phase::Probing {
         assert!(live.begin_upgrade());
     }
