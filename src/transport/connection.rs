@@ -28,11 +28,6 @@ impl Connection {
         self.0.send(frames)
     }
 
-    /// Queues a frame only if it can leave at once. Returns `false` where it was dropped.
-    pub fn send_volatile(&self, frame: Frame) -> bool {
-        self.0.outgoing.is_ready() && self.0.send([frame])
-    }
-
     /// Returns how much more may be queued for a client that takes nothing meanwhile, and leave as
     /// much to others.
     pub fn room(&self) -> usize {

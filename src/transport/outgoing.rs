@@ -195,12 +195,6 @@ impl Outgoing {
         (state.outbox.len(), state.outbox.held())
     }
 
-    /// Returns whether a frame could leave at once: nothing waits, and a task is there to send it.
-    pub(super) fn is_ready(&self) -> bool {
-        let state = self.state.lock();
-        state.outbox.is_empty() && state.wakers.sender.is_some()
-    }
-
     /// Returns what is held for the client; `None` where another thread is at it.
     pub(super) fn try_held(&self) -> Option<usize> {
         self.state.try_lock().map(|state| state.outbox.held())
