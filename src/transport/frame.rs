@@ -125,8 +125,9 @@ impl Frame {
         self.wire.first() == Some(&PONG)
     }
 
-    /// The packet as polling writes it: for tests, and for looking at.
-    pub fn to_text(&self) -> String {
+    /// Returns the packet as polling writes it.
+    #[cfg(test)]
+    pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         self.encode_polling(&mut text);
         text
