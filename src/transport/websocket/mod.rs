@@ -7,9 +7,11 @@
 //! thread, and tungstenite's reader lives for as long as a message is half read. Source: RFC 6455.
 
 mod bounds;
+mod exchange;
 mod handshake;
 mod incoming;
 mod judge;
+mod pace;
 mod shim;
 mod task;
 mod written;

@@ -1,17 +1,17 @@
 //! The task of one connection.
 
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
-use super::incoming::{Incoming, READ_SCRATCH};
-use super::judge::Read;
+use super::exchange::Turn;
+use super::incoming::Incoming;
+use super::pace::Blocked;
 use super::written::Written;
 use crate::engineio::CloseReason;
 use crate::transport::frame::Frame;
@@ -39,25 +39,17 @@ pub(super) enum Phase {
 /// the session is closing.
 pub(super) struct Task<S> {
     pub(super) io: S,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) live: Arc<Live>,
     pub(super) phase: Phase,
     pub(super) incoming: Incoming,
     pub(super) written: Written,
-    timer: Pin<Box<Sleep>>,
-    timer_at: Instant,
+    pub(super) timer: Pin<Box<Sleep>>,
+    pub(super) timer_at: Instant,
     /// The session is closing, and its last frames have until the timer to be written.
-    is_ending: bool,
+    pub(super) is_ending: bool,
     /// That the connection takes no more, though something waits.
     pub(super) blocked: Option<Blocked>,
-}
-
-/// How a connection that takes no more gets on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Blocked {
-    pub(super) since: Instant,
-    /// The bytes that it has taken since.
-    taken: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
@@ -92,13 +84,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         task
     }
 
-    fn set_timer(&mut self, at: Instant) {
+    pub(super) fn set_timer(&mut self, at: Instant) {
         self.timer_at = at;
         self.timer.as_mut().reset(at.into());
     }
 
     /// Gives up what this connection was for.
-    fn leave(&mut self, reason: CloseReason) {
+    pub(super) fn leave(&mut self, reason: CloseReason) {
         match self.phase {
             Phase::Open => {
                 self.live.end(reason);
@@ -113,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     }
 
     /// Sends a close frame after what is being written.
-    fn close(&mut self, code: Option<u16>) {
+    pub(super) fn close(&mut self, code: Option<u16>) {
         self.written.push(Frame::close(code));
         self.phase = Phase::Closing;
         self.set_timer(Instant::now() + CLOSE_TIMEOUT);
@@ -121,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
 
     /// Leaves a client that does not read: what waits for it is dropped. Ready where not even a
     /// close can be written, since a frame is half written.
-    fn abandon(&mut self, reason: CloseReason) -> Poll<()> {
+    pub(super) fn abandon(&mut self, reason: CloseReason) -> Poll<()> {
         self.leave(reason);
         if self.written.is_half_written() {
             return Poll::Ready(());
@@ -129,200 +121,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         self.written.clear();
         self.close(None);
         Poll::Pending
-    }
-}
-
-/// The time.
-impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
-    /// Acts on the timer, where it rang. Ready where the task is over.
-    fn tell_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.timer.as_mut().poll(cx).is_ready() {
-            if self.expired().is_ready() {
-                return Poll::Ready(());
-            }
-        }
-        Poll::Pending
-    }
-
-    fn expired(&mut self) -> Poll<()> {
-        match self.phase {
-            Phase::Closing => return Poll::Ready(()),
-            Phase::Probing | Phase::Refused => {
-                self.leave(CloseReason::TransportError);
-                self.close(None);
-            }
-            Phase::Open if self.is_ending => return self.abandon(CloseReason::TransportError),
-            Phase::Open => {
-                let now = Instant::now();
-                if let Some(blocked) = self.blocked {
-                    return self.judge(now, blocked);
-                }
-                self.live.tick(now);
-                if self.live.is_over() {
-                    return self.abandon(CloseReason::PingTimeout);
-                }
-                self.set_timer(self.live.deadline());
-            }
-        }
-        Poll::Pending
-    }
-
-    /// Judges a connection that takes no more by what it took of late. Pings are of no use
-    /// meanwhile: they wait behind the rest, and so do their answers. Ready where the task is over.
-    pub(super) fn judge(&mut self, now: Instant, blocked: Blocked) -> Poll<()> {
-        let limits = &self.shared.config.limits;
-        let due = blocked.since + limits.write_timeout;
-        if now < due {
-            self.set_timer(due);
-        } else if blocked.taken < limits.min_progress {
-            return self.abandon(CloseReason::SlowConsumer);
-        } else {
-            self.block(now);
-        }
-        Poll::Pending
-    }
-
-    /// The connection takes no more at the moment.
-    pub(super) fn block(&mut self, now: Instant) {
-        self.blocked = Some(Blocked {
-            since: now,
-            taken: 0,
-        });
-        self.set_timer(now + self.shared.config.limits.write_timeout);
-    }
-
-    /// The connection has taken all that was to be written. A ping that went with it is answered
-    /// only now.
-    fn unblock(&mut self) {
-        if self.blocked.take().is_some() {
-            self.live.heard_of(Instant::now());
-        }
-    }
-
-    /// Brings the timer forward to the session's deadline. A later one is found out when the timer
-    /// rings: most pongs need no new timer.
-    fn bring_timer_forward(&mut self) {
-        if self.phase == Phase::Open && !self.is_ending && self.blocked.is_none() {
-            let deadline = self.live.deadline();
-            if deadline < self.timer_at {
-                self.set_timer(deadline);
-            }
-        }
-    }
-}
-
-/// Reading.
-impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
-    /// Returns whether so much waits for the client, which does not take it, that nothing more is
-    /// to be heard from it.
-    fn is_clogged(&self) -> bool {
-        self.blocked.is_some() && self.live.outgoing.is_nearly_full()
-    }
-
-    /// Reads, unless nothing is to be heard from the client. Ready where the task is over.
-    fn hear(&mut self, cx: &mut Context<'_>, is_clogged: bool) -> Poll<()> {
-        // A stopping server answers what it has heard, and hears no more.
-        let is_deaf = self.phase == Phase::Open && self.live.outgoing.is_stopping();
-        if self.phase == Phase::Closing || is_clogged || is_deaf {
-            return Poll::Pending;
-        }
-        let read = self.incoming.read(
-            &mut self.io,
-            cx,
-            &self.shared.config,
-            &self.live,
-            &mut self.phase,
-            &mut self.written,
-        );
-        match read {
-            Read::Pending => {}
-            Read::Yield => cx.waker().wake_by_ref(),
-            Read::Gone(reason) => {
-                self.leave(reason);
-                return Poll::Ready(());
-            }
-            Read::Closed => self.leave(CloseReason::TransportClose),
-            Read::Close(reason, code) => {
-                self.leave(reason);
-                self.close(code);
-            }
-        }
-        Poll::Pending
-    }
-}
-
-/// Writing.
-impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
-    /// Writes what there is. Ready once there is nothing to write and nothing will come: with the
-    /// reason, where the session is closing.
-    fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<CloseReason>>> {
-        loop {
-            self.written.put_pong();
-            if self.written.is_empty() {
-                self.unblock();
-                ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-                match self.phase {
-                    Phase::Open => {
-                        let frames = &mut self.written.frames;
-                        if let Some(reason) = ready!(self.live.outgoing.poll_take(cx, frames)) {
-                            return Poll::Ready(Ok(Some(reason)));
-                        }
-                    }
-                    Phase::Probing | Phase::Refused => return Poll::Pending,
-                    Phase::Closing => return Poll::Ready(Ok(None)),
-                }
-            }
-            let count = ready!(self.written.write(&mut self.io, cx))?;
-            if let Some(blocked) = &mut self.blocked {
-                blocked.taken += count;
-            }
-        }
-    }
-
-    /// Writes, and acts on how that went. Ready where the turn ends here.
-    fn speak(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
-        match self.write(cx) {
-            Poll::Ready(Err(error)) => {
-                tracing::trace!(%error, "a connection broke while it was written to");
-                self.leave(CloseReason::TransportError);
-                Poll::Ready(Turn::Last)
-            }
-            Poll::Ready(Ok(Some(reason))) => {
-                self.leave(reason);
-                self.close(None);
-                // Written in the next turn, together with what may have been read by then.
-                cx.waker().wake_by_ref();
-                Poll::Ready(Turn::Over)
-            }
-            Poll::Ready(Ok(None)) => Poll::Ready(match self.drain(cx) {
-                Poll::Ready(()) => Turn::Last,
-                Poll::Pending => Turn::Over,
-            }),
-            Poll::Pending => {
-                let is_blocked = !self.written.is_empty() && self.phase == Phase::Open;
-                if is_blocked && self.blocked.is_none() && !self.is_ending {
-                    self.block(Instant::now());
-                }
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Says that nothing follows, then reads and drops until the client has closed too.
-    fn drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Err(error) = ready!(Pin::new(&mut self.io).poll_shutdown(cx)) {
-            tracing::trace!(%error, "a connection broke while it was closed");
-            return Poll::Ready(());
-        }
-        READ_SCRATCH.with_borrow_mut(|scratch| {
-            loop {
-                let mut buffer = ReadBuf::new(scratch);
-                match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer)) {
-                    Ok(()) if !buffer.filled().is_empty() => {}
-                    _ => return Poll::Ready(()),
-                }
-            }
-        })
     }
 
     /// Acts on a session that is closing. Ready where the task is over.
@@ -347,14 +145,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
         }
         Poll::Pending
     }
-}
-
-/// How a turn ends.
-enum Turn {
-    /// Another follows when the task is woken.
-    Over,
-    /// The task is over.
-    Last,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Future for Task<S> {
