@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Every module, and those of ours that it may name: only such as stand above it. A module that is not listed here fails
-/// the test.
+/// Every module, and those of ours that it may name: only such as stand above it. A module that is
+/// not listed here fails the test.
 const PLAN: &[(&str, &[&str])] = &[
     ("budget", &[]),
     ("metrics", &[]),
@@ -250,8 +250,8 @@ const ROOM_EXCEPTIONS: &[(&str, &str, &str)] = &[(
     "a session has itself forgotten when it is over, and has others make room for it",
 )];
 
-/// What is named against the plan, by which module, and why it still is. Their number only falls: one that is no longer
-/// there fails the test until it is taken out.
+/// What is named against the plan, by which module, and why it still is. Their number only falls:
+/// one that is no longer there fails the test until it is taken out.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 /// The modules that build the house, and so may name all of it.
@@ -286,7 +286,7 @@ fn named(text: &str) -> Vec<String> {
     names
 }
 
-/// What a text has beside its unit tests.
+/// Returns what a text has beside its unit tests.
 fn code(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod tests {").next().unwrap()
 }

@@ -62,7 +62,8 @@ async fn a_stopping_server_tells_its_clients_and_keeps_what_it_confirmed() {
     server.stop().await;
 }
 
-/// Sends without a pause until the server says that it ends; gives the ids of what was acknowledged.
+/// Sends without a pause until the server says that it ends; gives the ids of what was
+/// acknowledged.
 async fn talk_until_told(
     mut wire: Wire,
     receiver: u64,
@@ -96,8 +97,8 @@ async fn talk_until_told(
     }
 }
 
-/// Of 32 sockets that were talking when the server stopped, most were cut before they were told, and before what was
-/// stored was answered.
+/// Of 32 sockets that were talking when the server stopped, most were cut before they were told,
+/// and before what was stored was answered.
 #[tokio::test]
 async fn a_server_that_stops_under_load_answers_what_it_stored_and_tells_everybody() {
     let folder = tempfile::tempdir().unwrap();
@@ -167,7 +168,8 @@ async fn a_connection_from_right_before_the_end_of_a_stop_gets_an_answer() {
         let mut new = tokio::net::TcpStream::connect(server.address)
             .await
             .unwrap();
-        // Connections are accepted in their order, so that the first is when the second is answered.
+        // Connections are accepted in their order, so that the first is when the second is
+        // answered.
         server.send("GET", "/healthz", None, "").await;
         let address = server.address;
         let asking = async {
@@ -184,7 +186,8 @@ async fn a_connection_from_right_before_the_end_of_a_stop_gets_an_answer() {
             String::from_utf8(answer).unwrap()
         };
         let (answer, ()) = tokio::join!(asking, server.stop());
-        // A second after it came it is not waited for any more; on a busy machine this may take longer.
+        // A second after it came it is not waited for any more; on a busy machine this may take
+        // longer.
         if began.elapsed() < std::time::Duration::from_secs(1) {
             assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
             return;
@@ -253,8 +256,8 @@ async fn half_a_request_holds_a_stopping_server_no_longer_than_a_second() {
     drop((bodies, head, silent));
 }
 
-/// What a disk does that hangs: a library that is loaded before the C library's, in which no sync ends while a file is
-/// there.
+/// What a disk does that hangs: a library that is loaded before the C library's, in which no sync
+/// ends while a file is there.
 const HANGING_SYNC: &str = r#"
 #define _GNU_SOURCE
 #include <stdlib.h>
