@@ -1,11 +1,13 @@
-//! The head of an entry: its kind and its flags, one varint. What is set in most entries has one byte.
+//! The head of an entry: its kind and its flags, one varint. What is set in most entries has one
+//! byte.
 //!
-//! A kind or a flag that this program does not know makes an entry one that it cannot read. An optional field that it
-//! does not know is passed over: fields say how long they are.
+//! A kind or a flag that this program does not know makes an entry one that it cannot read. An
+//! optional field that it does not know is passed over: fields say how long they are.
 
 use crate::store::sealed::{Rest, put};
 
-/// Where the kind is: 4 to 6 are those below, and with 7 a further varint names the kind. 1 to 3 are those of format 3.
+/// Where the kind is: 4 to 6 are those below, and with 7 a further varint names the kind. 1 to 3
+/// are those of format 3.
 const KIND: u64 = 0x07;
 /// The least kind of this format.
 const FIRST_KIND: u8 = 4;
@@ -55,7 +57,8 @@ impl Head {
         put(out, self.kind as u64 | self.flags);
     }
 
-    /// Reads it back, also that of an entry of format 3; `None` for one that this program does not know.
+    /// Reads it back, also that of an entry of format 3; `None` for one that this program does not
+    /// know.
     pub(super) fn take(rest: &mut Rest<'_>) -> Option<Self> {
         let (&first, after) = rest.0.split_first()?;
         if is_of_format_3(first) {
@@ -93,8 +96,8 @@ impl Head {
         Some(Self { kind, flags })
     }
 
-    /// Passes over the optional fields, which stand behind what all entries have: their length in bytes, then of each its
-    /// tag, its length and so many bytes.
+    /// Passes over the optional fields, which stand behind what all entries have: their length in
+    /// bytes, then of each its tag, its length and so many bytes.
     #[inline]
     pub(super) fn skip_fields(self, rest: &mut Rest<'_>) -> Option<()> {
         match self.has(FIELDS) {

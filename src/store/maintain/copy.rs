@@ -1,14 +1,16 @@
 //! Copying a data file record by record: compact, and beside a writer that is not made to wait.
 //!
-//! The log is append-only, so all but its end is copied in steps, each with a read transaction of its own that is over
-//! in a moment: pages that the writer frees meanwhile are used again, and the file does not grow. One last transaction
-//! reads the rest of the log and every other table, so that the copy is the file as of that moment: until that is done,
-//! some two seconds for a million conversations, the file may grow by what the writer frees. What is derived is copied
-//! with it: it is as good as after a power cut at that moment, and the copy opens as fast as the file.
+//! A server only appends to its log, so all but its end is copied in steps, each with a read
+//! transaction of its own that is over in a moment: pages that the writer frees meanwhile are used
+//! again, and the file does not grow. One last transaction reads the rest of the log and every
+//! other table, so that the copy is the file as of that moment: until that is done, some two
+//! seconds for a million conversations, the file may grow by what the writer frees. What is derived
+//! is copied with it: it is as good as after a power cut at that moment, and the copy opens as fast
+//! as the file.
 //!
-//! Beside a writer each step is a transaction of the copy too, put on the disk at once, and followed by a pause while
-//! nothing is held back by it. One transaction for all would write everything twice, the second time in one go when it
-//! is committed.
+//! Beside a writer each step is a transaction of the copy too, put on the disk at once, and
+//! followed by a pause while nothing is held back by it. One transaction for all would write
+//! everything twice, the second time in one go when it is committed.
 
 use std::io::{self, IoSlice};
 use std::ops::Bound;
@@ -32,22 +34,23 @@ use crate::store::tables::{
     NEWEST_CHANGES, RECODED, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS, names,
 };
 
-/// 256 KiB in one step, some two thousand messages and a millisecond or two: how long it holds pages back, and one of two
-/// cores busy, and what a sync of the writer may have to wait for.
+/// 256 KiB in one step, some two thousand messages and a millisecond or two: how long it holds
+/// pages back, and one of two cores busy, and what a sync of the writer may have to wait for.
 pub(super) const STEP_BYTES: usize = 256 << 10;
-/// What a row counts for in a step besides its value.
+/// 16 bytes: what a row counts for in a step besides its value.
 const ROW_BYTES: usize = 16;
-/// The log is copied up to where it ended when that was begun, then once more up to where it ends by then; the last
-/// transaction has what is left. So a writer that is faster than this makes it longer, and not endless.
+/// The log is copied up to where it ended when that was begun, then once more up to where it ends
+/// by then; the last transaction has what is left. So a writer that is faster than this makes it
+/// longer, and not endless.
 const ROUNDS: usize = 2;
 /// 4 MiB of the copy's pages in memory; the rest goes to its file as it is made.
 const CACHE_BYTES: usize = 4 << 20;
 /// 64 MiB: a copy leaves that much of the disk to the server, twice what its writer wants.
 const RESERVE_BYTES: u64 = 64 << 20;
 
-/// A medium that is gone with the process, so that nothing is gained by the syncs of the database. What was written is put
-/// on the disk step by step all the same: left to the kernel it is, in the end, put there all at once, and the writer's
-/// own syncs wait for that, some hundred milliseconds.
+/// A medium that is gone with the process, so that nothing is gained by the syncs of the database.
+/// What was written is put on the disk step by step all the same: left to the kernel it is, in the
+/// end, put there all at once, and the writer's own syncs wait for that, some hundred milliseconds.
 #[derive(Debug)]
 struct Unsynced(Arc<dyn Medium>);
 
@@ -89,13 +92,14 @@ impl Medium for Unsynced {
 pub(crate) struct Copying<'a> {
     /// The database as it is now: a store that mended itself has another.
     pub(crate) database: &'a dyn Fn() -> Result<Arc<Database>, StoreError>,
-    /// Whether a writer is at work and the copy for none but this process: then it goes step by step.
+    /// A writer is at work, and the copy is for this process alone: it is made step by step.
     pub(crate) beside_writer: bool,
-    /// Whether the copy is to be marked as one, so that it renews what must not go back once a server opens it.
+    /// The copy is marked as a backup, so that what must not go back in time is renewed once a
+    /// server opens it.
     pub(crate) is_backup: bool,
-    /// How much a step copies; [`STEP_BYTES`].
+    /// The bytes that a step copies; [`STEP_BYTES`].
     pub(crate) step_bytes: usize,
-    /// Set by whoever wants it no more.
+    /// Set by the caller once it no longer wants the copy.
     pub(crate) given_up: &'a AtomicBool,
 }
 
@@ -182,8 +186,8 @@ impl Copying<'_> {
         Ok(())
     }
 
-    /// After a step: says why it was the last one, or, beside a writer, puts it on the disk, and where it `may_pause` lets
-    /// others have as long as the step took.
+    /// Ends a step: fails where it must be the last one; beside a writer puts it on the disk and,
+    /// where it `may_pause`, leaves the machine to others for as long as the step took.
     fn turn(
         &self,
         db: &Database,
@@ -218,7 +222,7 @@ struct Made {
     began: Instant,
 }
 
-/// A table of a later chatd would be lost in a copy.
+/// Fails on a table of a later chatd, which a copy would lose.
 fn refuse_unknown(snapshot: &ReadTransaction) -> Result<(), MaintainError> {
     match snapshot
         .list_tables()?
@@ -245,8 +249,8 @@ fn copy_table<K: Key + 'static>(
     Ok(made)
 }
 
-/// Puts entries of so many bytes behind those that the copy's log has; `next` is the id after them. Whether the step is
-/// full, so that there may be more.
+/// Appends entries of so many bytes to the copy's log, in their newest form; `next` becomes the id
+/// after them. Returns whether the step is full, so that there may be more.
 fn copy_entries(
     txn: &WriteTransaction,
     step: usize,
@@ -270,7 +274,8 @@ fn copy_entries(
     Ok(true)
 }
 
-/// Puts rows of so many bytes behind those that the copy's table has. Whether the step is full, so that there may be more.
+/// Appends rows of so many bytes to the copy's table. Returns whether the step is full, so that
+/// there may be more.
 fn copy_step<K: Key + 'static>(
     txn: &WriteTransaction,
     table: TableDefinition<'static, K, &'static [u8]>,

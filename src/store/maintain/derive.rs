@@ -1,4 +1,4 @@
-//! What follows from the log, made anew where it is wrong and the log is not.
+//! Deriving what follows from the log anew, where it is wrong and the log is not.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use crate::store::error::StoreError;
 use crate::store::options::{StoreOptions, page_cache_of_command};
 use crate::store::write::writer::Writer;
 
-/// Checks a file in the making, which is one of `path`. Where nothing is wrong but what is derived, that is made anew from
-/// the log. Fails where more is wrong, or where it holds no data.
+/// Checks a file in the making, which is one of `path`. Where nothing is wrong but what is derived,
+/// that is made anew from the log. Fails where more is wrong, or where it holds no data.
 pub(crate) fn check_whole(
     medium: &Arc<dyn Medium>,
     path: &Path,
@@ -46,8 +46,8 @@ pub(crate) fn check_whole(
     check_medium(Arc::clone(medium), path, watch)?.must_be_whole(path)
 }
 
-/// Takes everything out of a file that follows from its log. Whether it was marked as a backup, as it is no more: making
-/// anew what is derived is not the use that such a file waits for.
+/// Removes everything that follows from the log of a file. Returns whether the file was marked as a
+/// backup, which it is no more: deriving is not the use that such a file waits for.
 fn forget(medium: &Arc<dyn Medium>) -> Result<bool, MaintainError> {
     change(medium, |db| {
         let is_backup = schema::is_backup(db)?;
@@ -56,7 +56,7 @@ fn forget(medium: &Arc<dyn Medium>) -> Result<bool, MaintainError> {
     })
 }
 
-/// Changes a file as no server has it.
+/// Changes a file that no server has open.
 fn change<R>(
     medium: &Arc<dyn Medium>,
     change: impl FnOnce(&Database) -> Result<R, StoreError>,

@@ -20,14 +20,16 @@ use crate::store::disk::medium::{self, LockedFile, Medium};
 const ENDING: &[u8] = b".partial";
 /// Letters and digits before that: 71 bits, so that a name cannot be put there before the file is.
 const RANDOM_CHARS: usize = 12;
-/// So many names are tried. One is enough, unless another process clears it away before it is locked.
+/// So many names are tried. One is enough, unless another process clears it away before it is
+/// locked.
 const TRIES: usize = 16;
 /// How each data file begins, by redb's own description of its format.
 const DATABASE: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 
-/// A file that is written under the name of another with a random part and `.partial` after it: made anew, so that no
-/// link and no file of another user is followed or filled; locked, readable to its owner only, and removed unless it is
-/// kept. What a killed process left is cleared away by the next one.
+/// A file that is written under the name of another with a random part and `.partial` after it:
+/// made anew, so that no link and no file of another user is followed or filled; locked, readable
+/// to its owner only, and removed unless it is kept. What a killed process left is cleared away by
+/// the next one.
 #[derive(Debug)]
 pub struct Partial {
     path: PathBuf,
@@ -107,7 +109,8 @@ impl Partial {
         match renameat_with(CWD, &self.path, CWD, &self.target, RenameFlags::NOREPLACE) {
             Ok(()) => self.done(),
             Err(rustix::io::Errno::EXIST) => Err(MaintainError::Exists(self.target.clone())),
-            // The file system does not know how; a second name for the same file is refused just as well.
+            // The file system does not know how; a second name for the same file is refused just as
+            // well.
             Err(_) => match std::fs::hard_link(&self.path, &self.target) {
                 Ok(()) => sync_folder(&self.target),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -118,7 +121,8 @@ impl Partial {
         }
     }
 
-    /// Makes it durable in the place of what has its name, which is there until the moment when this one is.
+    /// Makes it durable in the place of what has its name, which is there until the moment when
+    /// this one is.
     pub fn replace(self) -> Result<(), MaintainError> {
         if let Ok(old) = std::fs::metadata(&self.target) {
             self.doing("write", |file| file.set_permissions(old.permissions()))?;
@@ -190,8 +194,8 @@ fn is_partial_of(target: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// Removes what killed processes left of files that were to be called `target`. A leftover that is in the way of nothing
-/// else is only looked for where this is cheap: in the folder, once.
+/// Removes what killed processes left of files that were to be called `target`. A leftover that is
+/// in the way of nothing else is only looked for where this is cheap: in the folder, once.
 fn clear_leftovers(target: &Path) {
     let Some(name) = target.file_name() else {
         return;
@@ -209,8 +213,8 @@ fn clear_leftovers(target: &Path) {
     }
 }
 
-/// Whether a file is one that a process of this user left in the making: a regular one of this user alone, under one
-/// name, locked by no process, and empty or begun as a data file or as an export.
+/// Whether a file is one that a process of this user left in the making: a regular one of this user
+/// alone, under one name, locked by no process, and empty or begun as a data file or as an export.
 fn is_leftover(path: &Path) -> bool {
     let is_ours = |found: &Metadata| {
         found.is_file()

@@ -1,8 +1,9 @@
-//! The exported form of a data file: JSON Lines, one object a line, UTF-8, each line ended by a newline.
+//! The exported form of a data file: JSON Lines, one object a line, UTF-8, each line ended by a
+//! newline.
 //!
-//! The first line is a [`Header`]; then every account, ascending by id; then the log in its order. What can be derived
-//! is not there: conversations, unread counts, what a mark changed. Neither are the secret that signs tokens, and
-//! invites.
+//! The first line is a [`Header`]; then every account, ascending by id; then the log in its order.
+//! What can be derived is not there: conversations, unread counts, what a mark changed. Neither are
+//! the secret that signs tokens, and invites.
 
 use std::borrow::Cow;
 
@@ -10,27 +11,28 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::model::{EntryId, MessageId, Timestamp, UserId};
 
-/// What the first line calls the format.
+/// The name of the format in the first line.
 pub(super) const FORMAT: &str = "chatd-export";
-/// Goes up when a line may say something that an earlier chatd would not understand.
+/// The version of the format: greater once a line may say what an earlier chatd would not
+/// understand.
 pub(super) const VERSION: u32 = 1;
 
-/// `{"format":"chatd-export","version":1,"accounts":2,"entries":3}`: the first line. The counts tell a file that was
-/// cut off.
+/// `{"format":"chatd-export","version":1,"accounts":2,"entries":3}`: the first line. The counts
+/// tell a file that was cut off.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Header<'a> {
     #[serde(borrow)]
     pub(super) format: Cow<'a, str>,
     pub(super) version: u32,
-    /// How many lines of accounts there are.
+    /// The number of lines of accounts.
     pub(super) accounts: u64,
-    /// How many lines of messages and marks there are.
+    /// The number of lines of messages and marks.
     pub(super) entries: u64,
 }
 
-/// A time as a line has it. One that is finer than a millisecond is cut: what writes lines for an import mostly has
-/// microseconds.
+/// A time as a line has it. One that is finer than a millisecond is cut: what writes lines for an
+/// import mostly has microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Time {
     pub(super) at: Timestamp,
@@ -62,8 +64,8 @@ impl<'de> Deserialize<'de> for Time {
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Line<'a> {
     /// `{"type":"user","id","username","avatar"?,"is_admin","disabled","token_version","revoked_at"?,"created_at",
-    /// "last_seen"?,"password_hash"?}`: an account; the hash is argon2id in PHC string form, or, in an
-    /// import, of another kind that can be verified; without one nobody can log in.
+    /// "last_seen"?,"password_hash"?}`: an account; the hash is argon2id in PHC string form, or, in
+    /// an import, of another kind that can be verified; without one no login is possible.
     User {
         id: UserId,
         #[serde(borrow)]
@@ -102,8 +104,8 @@ pub(super) enum Line<'a> {
         user_id: UserId,
         at: Time,
     },
-    /// `{"type":"chat_read","id","user_id","peer_id","up_to","at"}`: the user read all that the peer had sent, up to and
-    /// including that message of the two.
+    /// `{"type":"chat_read","id","user_id","peer_id","up_to","at"}`: the user read all that the
+    /// peer had sent, up to and including that message of the two.
     ChatRead {
         id: EntryId,
         user_id: UserId,

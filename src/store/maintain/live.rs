@@ -16,8 +16,9 @@ use super::{Copying, MaintainError, NICE, Partial, STEP_BYTES};
 use crate::store::error::StoreError;
 use crate::store::write::intake::Intake;
 
-/// A copy of an open store as of one moment, in a file without a name: it is gone when this is dropped, and its room is
-/// given back in the moments after that. While it is there, no other is made.
+/// A copy of an open store as of one moment, in a file without a name: it is gone when this is
+/// dropped, and its room is given back in the moments after that. While it is there, no other is
+/// made.
 #[derive(Debug)]
 pub struct Backup {
     file: Unnamed,
@@ -26,12 +27,13 @@ pub struct Backup {
 }
 
 impl Backup {
-    /// How many bytes it has.
+    /// Returns how many bytes it has.
     pub fn size(&self) -> u64 {
         self.len
     }
 
-    /// Reads from there, as much as `out` takes, and says how much that was: nothing at the end. Blocks.
+    /// Reads from this offset as much as `out` takes, and returns how much that was: nothing at the
+    /// end. Blocks.
     pub fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         self.file.0.read_at(out, offset)
     }
@@ -40,8 +42,9 @@ impl Backup {
 /// 4 MiB of a file that is gone are given back to its file system at a time.
 const FREED: u64 = 4 << 20;
 
-/// A file without a name. Where it was closed as it is, the file system would free all of it at once, which takes long,
-/// and longer where it tells the disk so (`discard`): whoever syncs meanwhile waits for that. So it is cut bit by bit.
+/// A file without a name. Where it was closed as it is, the file system would free all of it at
+/// once, which takes long, and longer where it tells the disk so (`discard`): another thread that
+/// syncs meanwhile waits for that. So it is cut bit by bit.
 #[derive(Debug)]
 struct Unnamed(File);
 
@@ -61,13 +64,13 @@ impl Drop for Unnamed {
                 std::thread::sleep(began.elapsed());
             }
         });
-        // Nobody waits for it. Where no thread can be had, it was closed as it is.
+        // Not waited for. Where no thread can be had, it was closed as it is.
         drop(cut);
     }
 }
 
-/// Does work on a thread of its own, which gives way to those of the server: a thread of a pool would do so for ever. It
-/// fails where no thread can be had, or the work panics.
+/// Does work on a thread of its own, which gives way to those of the server: a thread of a pool
+/// would do so for ever. It fails where no thread can be had, or the work panics.
 fn beside_writer<R: Send + 'static>(
     work: impl FnOnce() -> R + Send + 'static,
 ) -> (oneshot::Receiver<R>, Option<JoinHandle<()>>) {
@@ -76,19 +79,19 @@ fn beside_writer<R: Send + 'static>(
     let thread = thread.spawn(move || {
         // Of this thread alone, on Linux. Where it is refused, a backup is as quick as the server.
         let _ = rustix::process::nice(NICE);
-        // Whoever waited may have gone.
+        // The caller may have gone.
         let _ = done.send(work());
     });
     (result, thread.ok())
 }
 
-/// Who makes a copy, and how to have that end.
+/// The thread that makes a copy, and how to have it end.
 struct Copier {
     given_up: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
-/// Tells a copy that nobody waits for it any more.
+/// Tells a copy, once dropped, that its caller no longer waits.
 struct GiveUp(Arc<AtomicBool>);
 
 impl Drop for GiveUp {
@@ -102,7 +105,7 @@ impl Drop for GiveUp {
 pub(crate) struct Backups {
     turns: Arc<Semaphore>,
     copier: Arc<Mutex<Option<Copier>>>,
-    /// What a copy is called for a moment: a name beside the data file.
+    /// The name of a copy for a moment, beside the data file.
     name: Arc<Path>,
 }
 
@@ -116,8 +119,8 @@ impl Backups {
         }
     }
 
-    /// Copies everything, as of a moment before this completes. Fails with [`StoreError::Busy`] while another copy is
-    /// made or read, and ends early where its caller goes away.
+    /// Copies everything, as of a moment before this completes. Fails with [`StoreError::Busy`]
+    /// while another copy is made or read, and ends early where its caller goes away.
     pub(crate) async fn make(&self, intake: &Arc<Intake>) -> Result<Backup, StoreError> {
         let turn = Arc::clone(&self.turns)
             .try_acquire_owned()
@@ -155,7 +158,8 @@ impl Backups {
         }
     }
 
-    /// Has the copying end, and waits for that: a database that is closed while a copy reads it is left unclean.
+    /// Has the copying end, and waits for that: a database that is closed while a copy reads it is
+    /// left unclean.
     pub(crate) fn end(&self) {
         let copier = self.copier.lock().take();
         if let Some(Copier { given_up, thread }) = copier {

@@ -1,4 +1,5 @@
-//! Making one data file of another: backup, compaction, restore. Each new file is checked before it gets its name.
+//! Making one data file of another: backup, compaction, restore. Each new file is checked before it
+//! gets its name.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -47,7 +48,7 @@ impl Source {
         guard(|| copying.run(partial.medium(), watch))
     }
 
-    /// How much there is.
+    /// Counts what there is.
     pub(super) fn counts(&self) -> Result<Counts, StoreError> {
         let count = || {
             let txn = self.db.begin_read()?;
@@ -62,7 +63,8 @@ impl Source {
 }
 
 impl Partial {
-    /// Checks what was written, a copy of `source`, and makes it durable under its name, which must be free.
+    /// Checks what was written, a copy of `source`, and makes it durable under its name, which must
+    /// be free.
     pub fn keep_whole(self, source: &Path, watch: Watch<'_>) -> Result<Counts, MaintainError> {
         let counts = check_whole(&self.medium(), source, watch)?;
         self.keep()?;
@@ -93,7 +95,8 @@ pub fn backup(data: &Path, target: &Path, watch: Watch<'_>) -> Result<Counts, Ma
     partial.keep_whole(data, watch)
 }
 
-/// [`backup`] to a file beside the data that goes when it is dropped. It is not checked yet.
+/// [`backup`] to a file beside the data, which is removed when it is dropped. It is not checked
+/// yet.
 pub fn backup_aside(data: &Path, watch: Watch<'_>) -> Result<Partial, MaintainError> {
     let source = Source::of_file(data, true, watch)?;
     let mut name = data.as_os_str().to_owned();
@@ -103,17 +106,17 @@ pub fn backup_aside(data: &Path, watch: Watch<'_>) -> Result<Partial, MaintainEr
     Ok(partial)
 }
 
-/// What a compaction came to.
+/// The outcome of a compaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compacted {
-    /// How many bytes the file had.
+    /// The bytes that the file had.
     pub before: u64,
-    /// How many it has.
+    /// The bytes that it has.
     pub after: u64,
 }
 
-/// Puts a compact copy in the place of a stopped server's file. Until that moment the file is as it was, however this
-/// ends; so it is where the file turns out to be damaged.
+/// Puts a compact copy in the place of a stopped server's file. Until that moment the file is as it
+/// was, however this ends; so it is where the file turns out to be damaged.
 pub fn compact(data: &Path, watch: Watch<'_>) -> Result<Compacted, MaintainError> {
     // A link stays one; what it leads to is replaced.
     let data = &std::fs::canonicalize(data).map_err(MaintainError::io("find", data))?;
@@ -130,19 +133,20 @@ pub fn compact(data: &Path, watch: Watch<'_>) -> Result<Compacted, MaintainError
     Ok(Compacted { before, after })
 }
 
-/// What a restore came to.
+/// The outcome of a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
-    /// How much there is now.
+    /// What there is now.
     pub counts: Counts,
-    /// How many invites the backup had, which have ended.
+    /// The number of invites that the backup had, which have ended.
     pub invites: u64,
-    /// Where the file is that was there before.
+    /// The path of the file that was there before.
     pub kept: Option<PathBuf>,
 }
 
-/// Has a file forget what must not go back in time: tokens and invites that were revoked since, and cursors, since what a
-/// client heard of the file that is replaced may have the numbers of other changes in this one.
+/// Has a file forget what must not go back in time: tokens and invites that were revoked since, and
+/// cursors, since what a client heard of the file that is replaced may have the numbers of other
+/// changes in this one.
 fn renew(medium: &Arc<dyn Medium>, now: Timestamp) -> Result<u64, MaintainError> {
     let opened = open_database(medium, page_cache_of_command())?;
     opened.release().map_err(OpenError::Io)?;
@@ -163,9 +167,9 @@ pub fn restore(
     restore_from((backup, &source), data, now, watch)
 }
 
-/// Puts a copy of `source`, which is called `backup`, in the place of `data`, once that copy was checked and found to hold
-/// something; it may be a pipe. The file that
-/// was there keeps its data under `….before-restore-<now>`. At every moment there is one or the other.
+/// Puts a copy of `source`, which is called `backup`, in the place of `data`, once that copy was
+/// checked and found to hold something; it may be a pipe. The file that was there keeps its data
+/// under `….before-restore-<now>`. At every moment there is one or the other.
 pub fn restore_from(
     (backup, source): (&Path, &File),
     data: &Path,
@@ -198,7 +202,7 @@ pub fn restore_from(
                 holder: Holder::of(backup),
             });
         }
-        // No file, and so nobody's.
+        // No file, and so in use by no process.
         Err(TryLockError::Error(_)) => {}
     }
     let partial = Partial::create(data)?;
@@ -239,7 +243,7 @@ pub fn restore_from(
     })
 }
 
-/// Copies what there is up to the end: of a pipe nobody knows how much that is.
+/// Copies up to the end: how much a pipe gives is not known before.
 fn copy_bytes(
     source: &File,
     out: &mut (impl Write + ?Sized),

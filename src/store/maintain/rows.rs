@@ -1,5 +1,5 @@
-//! What a check says of rows beside the log: that their changes have their places, and that what this program does not
-//! read is as it was written.
+//! What a check says of rows beside the log: that their changes have their places, and that what
+//! this program does not read is as it was written.
 
 use redb::{Key, ReadTransaction, ReadableTable, TableHandle};
 

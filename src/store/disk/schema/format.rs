@@ -6,16 +6,17 @@ use crate::store::disk::error::OpenError;
 use crate::store::error::StoreError;
 use crate::store::tables::META;
 
-/// The format that this program writes. A file of an earlier one is migrated at open; one of a later one is refused
-/// unchanged.
+/// The format that this program writes. A file of an earlier one is migrated at open; one of a
+/// later one is refused unchanged.
 ///
 /// 1: log, conversations, accounts; everything derived was made anew at each start.
-/// 2: derived rows, kept by the sweep; invites.
+/// 2: derived rows, kept by the checkpoint; invites.
 /// 3: the log in blocks; before, a row for each entry.
 /// 4: entries with a head that can say more; the changes of rows; the tables of what comes later.
 pub(crate) const FORMAT: u32 = 4;
 
-/// The format of a file; `None` for one that is new. Fails on one of another program or of a later chatd.
+/// Returns the format of a file; `None` for a new one. Fails on a file of another program, and on
+/// one of a later chatd.
 pub(crate) fn format(db: &Database) -> Result<Option<u32>, OpenError> {
     let txn = db.begin_read().map_err(StoreError::from)?;
     let found = match txn.open_table(META) {

@@ -1,9 +1,9 @@
-//! Bringing the log to the newest format, step by step, each on disk before the next: the file hardly grows, and what a
-//! stop leaves undone is done by the next start.
+//! Bringing the log to the newest format, step by step, each on disk before the next: the file
+//! hardly grows, and what a stop leaves undone is done by the next start.
 //!
-//! Entries that stand in rows of their own move into blocks; entries in blocks are recoded where they lie. An entry says
-//! by its kind in which form it is, so that a log of both forms is read as well as any. One that is damaged is left as it
-//! is, for a check to find.
+//! Entries that stand in rows of their own move into blocks; entries in blocks are recoded where
+//! they lie. An entry says by its kind in which form it is, so that a log of both forms is read as
+//! well as any. One that is damaged is left as it is, for a check to find.
 
 use std::time::Instant;
 
@@ -19,7 +19,8 @@ use crate::store::log::record::recoded;
 use crate::store::sealed::seal;
 use crate::store::tables::{LOG, META, OLD_LOG, RECODED};
 
-/// 4 MiB of entries change their form in one transaction: some thirty thousand, and some hundredths of a second.
+/// 4 MiB of entries change their form in one transaction: some thirty thousand, and some hundredths
+/// of a second.
 pub(crate) const MIGRATED_BYTES: usize = 4 << 20;
 
 /// Brings the log to the newest format, in steps of so many bytes: [`MIGRATED_BYTES`].
@@ -76,7 +77,8 @@ fn move_rows(db: &Database, step_bytes: usize) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Recodes the entries of blocks, from where the last step ended; `false` where none is left in an earlier form.
+/// Recodes the entries of blocks, from where the last step ended; `false` where none is left in an
+/// earlier form.
 fn recode_blocks(db: &Database, step_bytes: usize) -> Result<bool, StoreError> {
     let Some(done) = read_recoded(db)? else {
         return Ok(false);
@@ -117,8 +119,8 @@ pub(super) fn note_recoded(txn: &WriteTransaction, entry: u64) -> Result<(), Sto
     Ok(())
 }
 
-/// Returns up to which entry the log is recoded; `None` where all of it is. A note that is damaged says nothing, so that it
-/// is gone through again.
+/// Returns up to which entry the log is recoded; `None` where all of it is. A note that is damaged
+/// says nothing, so that it is gone through again.
 fn read_recoded(db: &Database) -> Result<Option<u64>, StoreError> {
     let meta = db.begin_read()?.open_table(META)?;
     if meta.get(RECODED)?.is_none() {

@@ -12,13 +12,13 @@ use crate::store::tables::{
     STREAM_STATES, SWEPT, TOKENS_FROM,
 };
 
-/// How many random bytes sign the tokens: as many as the hash has.
+/// 32 random bytes sign the tokens: as many as the hash has.
 pub(crate) const SECRET_BYTES: usize = 32;
 
-/// How many bytes keep strangers from choosing client ids that collide, and from forging cursors.
+/// 16 random bytes keep strangers from choosing client ids that collide, and from forging cursors.
 pub(crate) const KEY_BYTES: usize = 16;
 
-/// A sealed value of `meta`, of exactly so many bytes.
+/// Returns a sealed value of `meta` that has exactly `N` bytes.
 pub(crate) fn sealed_meta<const N: usize>(
     meta: &impl ReadableTable<&'static str, &'static [u8]>,
     name: &'static str,
@@ -32,7 +32,7 @@ pub(crate) fn sealed_meta<const N: usize>(
     body.try_into().map_err(|_| damaged)
 }
 
-/// The secret that signs chatd's own tokens.
+/// Returns the secret that signs chatd's own tokens.
 pub(crate) fn token_secret(db: &Database) -> Result<Vec<u8>, StoreError> {
     let meta = db.begin_read()?.open_table(META)?;
     let secret = meta.get("token_secret")?.ok_or(StoreError::Damaged {
@@ -49,13 +49,14 @@ pub(crate) fn mark_backup(txn: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether a file is a backup that was not put to use yet.
+/// Returns whether a file is a backup that no server has opened yet.
 pub(crate) fn is_backup(db: &Database) -> Result<bool, StoreError> {
     Ok(db.begin_read()?.open_table(META)?.get(BACKUP)?.is_some())
 }
 
-/// Renews in a file that went back in time what must not: no earlier token and no earlier cursor is good any more, and
-/// there are no invites, since it is not known which were used up or withdrawn meanwhile. Gives how many there were.
+/// Renews what must not go back in time with a file: no earlier token and no earlier cursor is good
+/// any more, and all invites end, since the file does not know which were used or revoked
+/// meanwhile. Returns how many invites there were.
 pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
     let last_entry = Log::open_any(&db.begin_read()?)?.last()?;
     let txn = db.begin_write()?;
@@ -81,7 +82,7 @@ pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
     Ok(ended)
 }
 
-/// When a backup was last put to use as this file.
+/// Returns when a backup was last put to use as this file; `None` where none was.
 pub(crate) fn tokens_from(db: &Database) -> Result<Option<Timestamp>, StoreError> {
     let meta = db.begin_read()?.open_table(META)?;
     if meta.get(TOKENS_FROM)?.is_none() {
@@ -91,7 +92,7 @@ pub(crate) fn tokens_from(db: &Database) -> Result<Option<Timestamp>, StoreError
     Ok(Some(Timestamp::from_ms(at)))
 }
 
-/// Whether a table holds what follows from the log.
+/// Returns whether a table of this name holds what follows from the log.
 pub(crate) fn is_derived(table: &str) -> bool {
     let derived = [
         CONVERSATION_STATES.name(),
@@ -101,8 +102,8 @@ pub(crate) fn is_derived(table: &str) -> bool {
     derived.contains(&table)
 }
 
-/// Takes out everything that follows from the log, and the mark of a backup: the next start makes it anew. Fails where the
-/// log ends before what was derived from it.
+/// Removes everything that follows from the log, and the mark of a backup: the next start derives
+/// it anew. Fails where the log ends before what was derived from it.
 pub(crate) fn forget_derived(db: &Database) -> Result<(), StoreError> {
     let last = Log::open_any(&db.begin_read()?)?.last()?;
     let txn = db.begin_write()?;

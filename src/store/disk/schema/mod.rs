@@ -1,5 +1,5 @@
-//! The format of the data file: made once, checked at every start, and brought to the newest one step by step. `FORMAT.md`
-//! draws it byte by byte.
+//! The format of the data file: made once, checked at every start, and brought to the newest one
+//! step by step. `FORMAT.md` draws it byte by byte.
 
 mod format;
 mod log_steps;

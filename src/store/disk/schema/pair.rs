@@ -7,7 +7,7 @@ use crate::store::sealed::unseal;
 /// The kind byte of a conversation of two.
 const PAIR: u8 = 1;
 
-/// The value of a conversation of two, unsealed.
+/// Returns the body of the row of a conversation of two.
 pub(crate) fn encode_pair(pair: Pair) -> Vec<u8> {
     let mut value = vec![PAIR];
     for member in pair.members() {
@@ -16,7 +16,7 @@ pub(crate) fn encode_pair(pair: Pair) -> Vec<u8> {
     value
 }
 
-/// Reads it back, sealed as it is; `None` where no chatd of this format wrote it.
+/// Reads such a row back, sealed as it is; `None` for a body that no chatd of this format writes.
 pub(crate) fn decode_conversation(
     key: u64,
     sealed: &[u8],

@@ -1,7 +1,8 @@
 //! How a data file comes to the newest format: one function a step, each upon the format before it.
 //!
-//! All steps that a file lacks are one transaction, which says the newest format at its end: they make tables and keys,
-//! and touch no row. What must be rewritten row by row is done after it, in transactions of its own (`log_steps.rs`).
+//! All steps that a file lacks are one transaction, which says the newest format at its end: they
+//! make tables and keys, and touch no row. What must be rewritten row by row is done after it, in
+//! transactions of its own (`log_steps.rs`).
 
 use redb::{Database, ReadableTableMetadata, WriteTransaction};
 
@@ -16,13 +17,14 @@ use crate::store::tables::{
     UNUSED_BY_TWO, USERS,
 };
 
-/// A step: in this transaction, from the format before.
+/// One step: changes a file of the format before, within this transaction.
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// The step that leads to each format, beginning with a new file.
 const STEPS: [Step; FORMAT as usize] = [to_1, to_2, to_3, to_4];
 
-/// Makes the tables of a new file, or takes the steps that a file of an earlier format lacks, in one transaction.
+/// Makes the tables of a new file, or takes the steps that a file of an earlier format lacks, in
+/// one transaction.
 pub(crate) fn prepare(db: &Database, found: Option<u32>) -> Result<(), StoreError> {
     let taken = found.unwrap_or(0) as usize;
     let Some(steps) = STEPS.get(taken..).filter(|steps| !steps.is_empty()) else {
@@ -41,8 +43,8 @@ pub(crate) fn prepare(db: &Database, found: Option<u32>) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Accounts, who shares a conversation, and the secret that signs tokens. A file that was made at this format has its log
-/// as rows, which a new file never has.
+/// Makes the tables of accounts and of who shares a conversation, and the secret that signs tokens.
+/// A file that was made at this format has its log as rows, which a new file never has.
 fn to_1(txn: &WriteTransaction) -> Result<(), StoreError> {
     let secret: [u8; SECRET_BYTES] = rand::random();
     txn.open_table(META)?.insert("token_secret", &secret[..])?;
@@ -52,7 +54,7 @@ fn to_1(txn: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What is derived from the log, with its keys, and invites.
+/// Makes the tables of what is derived from the log, with its keys, and that of invites.
 fn to_2(txn: &WriteTransaction) -> Result<(), StoreError> {
     let mut meta = txn.open_table(META)?;
     for name in [CLIENT_ID_KEY, CURSOR_KEY] {
@@ -66,14 +68,14 @@ fn to_2(txn: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The log in blocks, into which its entries come afterwards.
+/// Makes the log in blocks, into which its entries come afterwards.
 fn to_3(txn: &WriteTransaction) -> Result<(), StoreError> {
     txn.open_table(LOG)?;
     Ok(())
 }
 
-/// The changes of rows, and the tables of what comes later; and the note that the entries, where there are any, have their
-/// earlier form, until they are recoded afterwards.
+/// Makes the tables of changes and those of what comes later, and notes that the entries, where
+/// there are any, have their earlier form until they are recoded afterwards.
 fn to_4(txn: &WriteTransaction) -> Result<(), StoreError> {
     txn.open_table(CHANGES)?;
     txn.open_table(NEWEST_CHANGES)?;
@@ -92,8 +94,8 @@ fn to_4(txn: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// For tests: has a file say that it is of an earlier format, without the tables that it did not have; one of format 1 had nothing
-/// that is derived.
+/// For tests: has a file say that it is of an earlier format, without the tables that it did not
+/// have; one of format 1 had nothing that is derived.
 #[cfg(test)]
 pub(crate) fn tamper_format(db: &Database, format: u32) {
     let txn = db.begin_write().unwrap();

@@ -15,8 +15,8 @@ pub(crate) struct Appending<'a, 'txn> {
 }
 
 impl<'a, 'txn> Appending<'a, 'txn> {
-    /// Begins after what the table has. So many `bytes` are expected. Fails where its newest block is none, rather than
-    /// put another in its place.
+    /// Begins after what the table has. So many `bytes` are expected. Fails where its newest block
+    /// is none, rather than put another in its place.
     pub(crate) fn new(
         table: &'a mut Table<'txn, u64, &'static [u8]>,
         bytes: usize,

@@ -1,7 +1,8 @@
-//! One block: entries, sealed and one behind the other; then of each but the first where it begins, how many there are,
-//! and the first one's id.
+//! One block: entries, sealed and one behind the other; then of each but the first where it begins,
+//! how many there are, and the first one's id.
 //!
-//! None of these numbers is sealed: an entry that is cut out by a wrong one fails its checksum, which its id is part of.
+//! None of these numbers is sealed: an entry that is cut out by a wrong one fails its checksum,
+//! which its id is part of.
 
 use crate::model::EntryId;
 use crate::store::error::StoreError;
@@ -9,10 +10,11 @@ use crate::store::log::record::Entry;
 
 /// The key of the block that grows.
 pub(super) const NEWEST: u64 = u64::MAX;
-/// 4,080 bytes: what a page of 4 KiB takes of one value, besides its head (4), the key (8), and where the value ends (4).
-/// A longer entry has a block, and larger pages, for itself.
+/// 4,080 bytes: what a page of 4 KiB takes of one value, besides its head (4), the key (8), and
+/// where the value ends (4). A longer entry has a block, and larger pages, for itself.
 pub(super) const BLOCK_BYTES: usize = 4_096 - 16;
-/// How many bytes tell where an entry begins; the first one needs none, and the block as many to say how many there are.
+/// How many bytes tell where an entry begins; the first one needs none, and the block as many to
+/// say how many there are.
 pub(super) const PLACE: usize = size_of::<u16>();
 /// How many bytes an id has.
 pub(super) const ID: usize = size_of::<u64>();
@@ -40,7 +42,8 @@ pub(super) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// Cuts a row's value; `None` for one that is no block. The last id of a block is below [`NEWEST`].
+    /// Cuts a row's value; `None` for one that is no block. The last id of a block is below
+    /// [`NEWEST`].
     pub(super) fn new(value: &'a [u8]) -> Option<Self> {
         let (rest, first) = value.split_last_chunk::<ID>()?;
         let (rest, count) = rest.split_last_chunk::<PLACE>()?;

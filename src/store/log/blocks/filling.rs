@@ -18,7 +18,8 @@ pub(super) struct Filling {
 }
 
 impl Filling {
-    /// Returns an empty one, with room for so many `bytes` of entries beside a block that it goes on with.
+    /// Returns an empty one, with room for so many `bytes` of entries beside a block that it goes
+    /// on with.
     pub(super) fn with_room(bytes: usize) -> Self {
         Self {
             first: 0,
@@ -36,7 +37,8 @@ impl Filling {
         self.bytes.extend_from_slice(block.entries);
     }
 
-    /// Appends an entry. Its id follows the last one's, or there is a gap, and another block begins.
+    /// Appends an entry. Its id follows the last one's, or there is a gap, and another block
+    /// begins.
     pub(super) fn push(&mut self, id: u64, sealed: &[u8]) {
         if self.count > 0 {
             let filled = self.bytes.len() - self.made.last().map_or(0, |(_, end)| *end);

@@ -1,11 +1,14 @@
-//! The log as it lies in its table: blocks of entries that follow one another, each as large as a page of the tree takes.
+//! The log as it lies in its table: blocks of entries that follow one another, each as large as a
+//! page of the tree takes.
 //!
-//! A row for each entry would cost 12 bytes of a page, a search and a growing page for each; a block costs them once for
-//! some thirty. The newest block grows until it is full: it is the page that the next transaction would have to write
-//! anew anyhow. Another one changes only where an entry is rewritten.
+//! A row for each entry would cost 12 bytes of a page, a search and a growing page for each; a
+//! block costs them once for some thirty. The newest block grows until it is full: it is the page
+//! that the next transaction would have to write anew anyhow. Another one changes only where an
+//! entry is rewritten.
 //!
-//! A block's key is the id of its last entry, since the branches of the tree lead to the smallest key that is not smaller
-//! than what is looked for; the one that grows has the greatest key until it is full. `FORMAT.md` draws its value.
+//! A block's key is the id of its last entry, since the branches of the tree lead to the smallest
+//! key that is not smaller than what is looked for; the one that grows has the greatest key until
+//! it is full. `FORMAT.md` draws its value.
 
 mod appending;
 mod block;

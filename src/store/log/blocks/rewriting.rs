@@ -1,8 +1,8 @@
 //! Changing entries where they lie, within a write transaction.
 //!
-//! A block whose entries grow beyond its page becomes several rows, each under the id of its last entry. Ids, and with
-//! them every link and every other entry's checksum, stay as they are, so that a change costs the pages of one block,
-//! however many entries point to what it changes.
+//! A block whose entries grow beyond its page becomes several rows, each under the id of its last
+//! entry. Ids, and with them every link and every other entry's checksum, stay as they are, so that
+//! a change costs the pages of one block, however many entries point to what it changes.
 
 use std::ops::Bound;
 
@@ -15,9 +15,10 @@ use crate::store::error::StoreError;
 /// The log in a write transaction.
 type Blocks<'txn> = Table<'txn, u64, &'static [u8]>;
 
-/// Rewrites the block that has the entry `from`, or the next one after it. `change` is given an entry's id and its sealed
-/// value, and appends the value that takes its place. Returns the block's last entry; `None` where no block comes so late.
-/// A block that cannot be cut fails under its own key, and is left as it is.
+/// Rewrites the block that has the entry `from`, or the next one after it. `change` is given an
+/// entry's id and its sealed value, and appends the value that takes its place. Returns the block's
+/// last entry; `None` where no block comes so late. A block that cannot be cut fails under its own
+/// key, and is left as it is.
 pub(crate) fn rewrite_block(
     table: &mut Blocks<'_>,
     from: u64,
@@ -44,8 +45,8 @@ pub(crate) fn rewrite_block(
     Ok(Some(last))
 }
 
-/// Returns the blocks that a block becomes, once each of its entries is as `change` says; `None` for a block that cannot be
-/// cut.
+/// Returns the blocks that a block becomes, once each of its entries is as `change` says; `None`
+/// for a block that cannot be cut.
 fn changed(
     block: &Block<'_>,
     mut change: impl FnMut(u64, &[u8], &mut Vec<u8>) -> Result<(), StoreError>,
@@ -92,8 +93,8 @@ mod tests {
         filling.row(0).1.to_vec()
     }
 
-    /// How it is called, the lengths of the entries from 7 on, which of them gets which length, and the ids of the blocks
-    /// that there are then.
+    /// How it is called, the lengths of the entries from 7 on, which of them gets which length, and
+    /// the ids of the blocks that there are then.
     type Case<'a> = (&'a str, &'a [usize], u64, usize, &'a [&'a [u64]]);
 
     #[test]
@@ -187,7 +188,8 @@ mod tests {
         rows.collect()
     }
 
-    /// Every entry of these rows; each block stands under its key and, where it has several entries, fits a page.
+    /// Every entry of these rows; each block stands under its key and, where it has several
+    /// entries, fits a page.
     fn entries(rows: &BTreeMap<u64, Vec<u8>>) -> BTreeMap<u64, Vec<u8>> {
         let mut entries = BTreeMap::new();
         for (key, value) in rows {

@@ -13,7 +13,7 @@ use crate::store::log::chain::ReadLog;
 use crate::store::log::record::Entry;
 use crate::store::tables::{LOG, OLD_LOG};
 
-/// Gives `read` an entry of a table of blocks, where it is there.
+/// Returns what `read` makes of an entry of a table of blocks; `None` for an absent one.
 pub(crate) fn read_block<R>(
     table: &impl ReadableTable<u64, &'static [u8]>,
     id: EntryId,
@@ -35,7 +35,7 @@ pub(crate) fn read_block<R>(
 /// The log in one read transaction.
 pub(crate) struct Log {
     blocks: ReadOnlyTable<u64, &'static [u8]>,
-    /// A row each, of a file that is not migrated or not wholly: what follows upon the blocks.
+    /// The entries after those in blocks, a row each: only in a file that is not wholly migrated.
     rows: Option<ReadOnlyTable<u64, &'static [u8]>>,
 }
 
@@ -51,7 +51,7 @@ impl ReadLog for Log {
 }
 
 impl Log {
-    /// That of a file of this format.
+    /// Opens the log of a file of this format.
     pub(crate) fn open(txn: &ReadTransaction) -> Result<Self, TableError> {
         Ok(Self {
             blocks: txn.open_table(LOG)?,
@@ -59,7 +59,7 @@ impl Log {
         })
     }
 
-    /// That of a file which may have entries in the form of an earlier one still.
+    /// Opens the log of a file which may still have entries in rows of their own.
     pub(crate) fn open_any(txn: &ReadTransaction) -> Result<Self, TableError> {
         let rows = match txn.open_table(OLD_LOG) {
             Ok(rows) => Some(rows),
@@ -72,8 +72,8 @@ impl Log {
         })
     }
 
-    /// The id of the newest entry, which is sealed under it; 0 where there is none. The key of its block says nothing of
-    /// that, and the next entry must not get an id that one has.
+    /// Returns the id of the newest entry; 0 where there is none. It is the one under which the
+    /// entry is sealed: the key of its block does not say it, and no two entries may have one id.
     pub(crate) fn last(&self) -> Result<u64, StoreError> {
         if let Some(rows) = &self.rows
             && let Some((key, value)) = rows.last()?
@@ -89,7 +89,7 @@ impl Log {
         Ok(decode(last, sealed)?.0.get())
     }
 
-    /// All entries from this one on.
+    /// Begins a walk over all entries from this one on.
     pub(crate) fn walk(&self, from: u64) -> Result<Walk, StorageError> {
         let rows = self.rows.as_ref().map(|rows| rows.range(from..));
         Ok(Walk {
@@ -102,7 +102,7 @@ impl Log {
     }
 }
 
-/// A row of the log's, and what of it comes next.
+/// A row of the log, and which of its entries comes next.
 struct Row {
     first: u64,
     value: AccessGuard<'static, &'static [u8]>,
@@ -111,11 +111,11 @@ struct Row {
     is_block: bool,
 }
 
-/// Entries in their order.
+/// A walk over entries in their order.
 pub(crate) struct Walk {
     blocks: Range<'static, u64, &'static [u8]>,
     rows: Option<Range<'static, u64, &'static [u8]>>,
-    /// Where the walk begins: in the midst of its first block, perhaps.
+    /// Where the walk begins, which may be within its first block.
     from: Option<u64>,
     /// The smallest id that the next entry can have.
     next: u64,
@@ -123,8 +123,8 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    /// The next entry's id and sealed value; an error for what is damaged, behind which the walk goes on. An id is greater
-    /// than the one before it.
+    /// Returns the next entry's id, which is greater than the one before it, and its sealed value;
+    /// an error for a damaged entry or row, after which the walk goes on.
     pub(crate) fn next(&mut self) -> Option<Result<(u64, &[u8]), StoreError>> {
         while self.row.as_ref().is_none_or(|row| row.place >= row.count) {
             match self.turn()? {
@@ -143,7 +143,7 @@ impl Walk {
         Some(sealed.map(|sealed| (id, sealed)).ok_or(damaged(id)))
     }
 
-    /// The next row.
+    /// Goes to the next row.
     fn turn(&mut self) -> Option<Result<Row, StoreError>> {
         self.row = None;
         let (row, is_block) = match self.blocks.next() {
