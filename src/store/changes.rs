@@ -1,14 +1,16 @@
-//! The changes of rows beside the log, in the one order with its entries: who follows the log from a place in it, with a
-//! snapshot of that place in hand, learns here which rows to read again, and misses nothing.
+//! The changes of rows beside the log, in the one order with its entries: who follows the log from
+//! a place in it, with a snapshot of that place in hand, learns here which rows to read again, and
+//! misses nothing.
 //!
-//! A change has a number of its own, so that accounts take no ids from messages, and says after which entry it came; the
-//! row holds what it came to. Of each row only the newest change is kept: an account's last visit changes a hundred times
-//! a day, and the table has never more changes than there ever were rows.
+//! A change has a number of its own, so that accounts take no ids from messages, and says after
+//! which entry it came; the row holds what it came to. Of each row only the newest change is kept:
+//! an account's last visit changes a hundred times a day, and the table has never more changes than
+//! there ever were rows.
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::store::error::StoreError;
-use crate::store::sealed::{Rest, put, seal_under, unseal, unseal_under};
+use crate::store::sealed::{Rest, put, seal, seal_under, unseal, unseal_under};
 use crate::store::tables::{CHANGES, NEWEST_CHANGES};
 
 /// A table whose rows are followed, by its number in the file.
@@ -28,7 +30,8 @@ pub(crate) type Row = (u64, u64, u64);
 /// One change, as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowChange {
-    /// The newest entry of the log when the change was committed, those of its own transaction included; 0 for none.
+    /// The newest entry of the log when the change was committed, those of its own transaction
+    /// included; 0 for none.
     pub(crate) after: u64,
     /// What changed.
     pub(crate) row: Row,
@@ -41,7 +44,7 @@ impl RowChange {
         put(&mut body, self.row.0);
         put(&mut body, self.row.1);
         put(&mut body, self.row.2);
-        seal_under(&[number], &body)
+        seal(number, &body)
     }
 
     /// Reads a change back.
@@ -60,7 +63,8 @@ impl RowChange {
     }
 }
 
-/// Returns the number of a row's newest change, as its place in `newest_changes` says; `None` for a damaged one.
+/// Returns the number of a row's newest change, as its place in `newest_changes` says; `None` for a
+/// damaged one.
 pub(crate) fn decode_newest(row: Row, sealed: &[u8]) -> Option<u64> {
     let number = unseal_under(&[row.0, row.1, row.2], sealed)?;
     Some(u64::from_le_bytes(number.try_into().ok()?))

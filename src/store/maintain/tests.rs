@@ -689,6 +689,30 @@ fn a_file_of_format_3_says_the_same_before_its_migration_in_a_copy_and_after_it(
     backup(&data.path, &copy.path, &mut |_| {}).unwrap();
     assert_right(&copy);
     assert_eq!((old_entries(&data), old_entries(&copy)), (1_300, 0));
+    // Half migrated, as a stop leaves it: a few blocks are recoded.
+    let half = Data::new();
+    std::fs::copy(&data.path, &half.path).unwrap();
+    {
+        let db = Database::open(&half.path).unwrap();
+        schema::prepare(&db, Some(3)).unwrap();
+        assert!(schema::migrate_step(&db, 20_000).unwrap());
+    }
+    assert!((1..1_300).contains(&old_entries(&half)));
+    assert_right(&half);
+    let (now, copy) = (Timestamp::from_ms(u64::MAX >> 12), Data::new());
+    backup(&half.path, &copy.path, &mut |_| {}).unwrap();
+    let restored = Data::new();
+    restore(&half.path, &restored.path, now, &mut |_| {}).unwrap();
+    let left = old_entries(&half);
+    compact(&half.path, &mut |_| {}).unwrap();
+    // A restore copies the bytes, and the next start goes on.
+    for (made, expected) in [(&copy, 0), (&restored, left), (&half, 0)] {
+        assert_right(made);
+        assert_eq!(old_entries(made), expected);
+        made.open().close();
+        assert_right(made);
+        assert_eq!(old_entries(made), 0);
+    }
     for _ in 0..2 {
         let open = data.open();
         assert_eq!(open.store.invites().len(), 2);

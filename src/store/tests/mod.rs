@@ -24,6 +24,7 @@ use crate::store::*;
 mod costs;
 mod cuts;
 mod faults;
+mod following;
 
 /// A sweep every few entries, so that all of its steps are met.
 pub(crate) const OPTIONS: StoreOptions = StoreOptions {
