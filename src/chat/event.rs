@@ -1,34 +1,25 @@
-//! What happened in chat, for whoever tells the people concerned.
+//! What happened in chat, for the listener that tells the people concerned.
 
-use crate::model::{ChatRead, Message, MessageRead, Origin, UserId};
+use crate::model::{Notice, Origin, UserId};
 
-/// Something that people are to hear of. The first three are on disk.
+/// Something that people are to hear of.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// A message was sent, or, unless `fresh`, sent again under its client id: then only the asking socket hears of it.
-    Sent {
-        /// The message.
-        message: &'a Message,
-        /// Whether it is new.
-        fresh: bool,
+    /// An entry is on disk. The members of its conversation hear of it; of a mark the asking socket does not.
+    Happened {
+        /// The entry.
+        notice: &'a Notice,
+        /// The socket that asked.
+        origin: Option<Origin>,
+    },
+    /// A message was sent again under its client id. Only the asking socket hears of it.
+    Repeated {
+        /// The message's entry.
+        notice: &'a Notice,
         /// The socket that sent it.
         origin: Option<Origin>,
     },
-    /// A message was read. Its sender hears of it, and the reader's other sockets.
-    Read {
-        /// Which, and by whom.
-        read: &'a MessageRead,
-        /// The socket that asked.
-        origin: Option<Origin>,
-    },
-    /// A chat was read. Both hear of it, except for the asking socket.
-    ChatRead {
-        /// Whose, and how far.
-        read: &'a ChatRead,
-        /// The socket that asked.
-        origin: Option<Origin>,
-    },
-    /// Somebody is typing, or has stopped. The receiver hears of it.
+    /// A person is typing, or has stopped. The receiver hears of it.
     Typing {
         /// Who.
         user_id: UserId,

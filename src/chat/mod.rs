@@ -30,8 +30,7 @@ pub use event::{Event, Listener};
 pub use presence::{Presence, PresenceChange, Seen, Told};
 pub use reading::CatchUp;
 pub use rules::{DEFAULT_RECOVERY_WINDOW, Rules};
-pub use verbs::{Chat, SendMessage};
+pub use verbs::{Chat, Mark, SendMessage};
 
 pub use crate::store::maintain::Backup;
 pub use crate::store::{HistoryQuery, HistoryRow, Page, Recent};
-pub use crate::store::{Missed, MissedChange};

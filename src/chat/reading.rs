@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::{Chat, ChatError};
-use crate::model::{Cursor, Message, MessageId, Timestamp, UserId};
-use crate::store::{HistoryQuery, HistoryRow, Missed, Page, Recent};
+use crate::model::{Cursor, Message, MessageId, Notice, Timestamp, UserId};
+use crate::store::{HistoryQuery, HistoryRow, Page, Recent};
 
 /// What a person missed.
 #[derive(Debug)]
 pub struct CatchUp {
     /// The changes, oldest first.
-    pub missed: Vec<Missed>,
+    pub missed: Vec<Notice>,
     /// Whether there are more.
     pub has_more: bool,
     /// The newest change there was, whoever it concerned.
@@ -83,8 +83,12 @@ impl Chat {
         let mut missed = page
             .rows
             .iter()
-            .filter(|missed| missed.entry.get() > since.entry);
-        if since.entry > newest || missed.next().is_some_and(|first| first.at.as_ms() < until) {
+            .filter(|missed| missed.entry.id.get() > since.entry);
+        if since.entry > newest
+            || missed
+                .next()
+                .is_some_and(|first| first.entry.at.as_ms() < until)
+        {
             return Err(ChatError::CursorExpired);
         }
         Ok(CatchUp {

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::model::{
-    ClientId, ContentError, Cursor, Era, Message, PrivateId, Timestamp, UserId, Username,
+    Act, ClientId, ContentError, Cursor, Era, Message, PrivateId, Timestamp, UserId, Username,
 };
 use crate::store::{BATCHES, Change, Done, Location, NewUser, Store};
 
@@ -20,9 +20,15 @@ struct Diary(Mutex<Vec<String>>);
 impl Listener for Diary {
     fn happened(&self, event: Event<'_>) {
         self.0.lock().push(match event {
-            Event::Sent { message, fresh, .. } => format!("sent {} fresh {fresh}", message.id),
-            Event::Read { read, .. } => format!("read {} by {}", read.message_id, read.reader_id),
-            Event::ChatRead { read, .. } => format!("chat read, {} messages", read.count),
+            Event::Happened { notice, .. } => {
+                let entry = &notice.entry;
+                match &entry.act {
+                    Act::Sent { .. } => format!("sent {} fresh true", entry.id),
+                    Act::Read { message } => format!("read {message} by {}", entry.author),
+                    Act::ReadUpTo { marked, .. } => format!("chat read, {} messages", marked.count),
+                }
+            }
+            Event::Repeated { notice, .. } => format!("sent {} fresh false", notice.entry.id),
             Event::Typing {
                 user_id,
                 receiver_id,

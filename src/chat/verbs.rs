@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{Backup, ChatError, Event, Listener, Presence, Rules};
 use crate::model::{
-    ChatRead, ClientId, CursorKeys, Message, MessageId, MessageRead, Origin, Timestamp, UserId,
+    Act, ClientId, CursorKeys, EntryId, Message, MessageId, Origin, Timestamp, UserId,
     check_content,
 };
-use crate::store::{Change, Committed, Store, StoreError};
+use crate::store::{Change, Committed, Outcome, Store, StoreError, Talk};
 
 /// A message to be sent.
 #[derive(Debug, Clone)]
@@ -79,27 +79,20 @@ impl Chat {
             content,
             client_id,
         } = request;
-        let listener = Arc::clone(&self.listener);
-        let change = Change::Send {
-            sender,
-            receiver,
-            content,
-            client_id,
-        };
-        let answer = move |result| {
-            reply(match result {
-                Ok(Committed::Sent { message, fresh }) => {
-                    listener.happened(Event::Sent {
-                        message: &message,
-                        fresh,
-                        origin,
-                    });
-                    Ok(message)
-                }
-                other => Err(refusal(other)),
-            });
-        };
-        self.store.submit(now, change, Box::new(answer));
+        let talk = Talk::send(sender, receiver, content, client_id);
+        self.submit(
+            now,
+            talk,
+            origin,
+            move |outcome| {
+                let message = match outcome? {
+                    Outcome::Entry(notice) | Outcome::Repeated(notice) => notice.into_message(),
+                    Outcome::Nothing(_) => None,
+                };
+                message.ok_or(ChatError::Internal)
+            },
+            reply,
+        );
     }
 
     /// Marks one message read, for its receiver. Marking it again changes nothing and succeeds.
@@ -109,25 +102,10 @@ impl Chat {
         reader: UserId,
         message: MessageId,
         origin: Option<Origin>,
-        reply: impl FnOnce(Result<MessageRead, ChatError>) + Send + 'static,
+        reply: impl FnOnce(Result<Mark, ChatError>) + Send + 'static,
     ) {
-        let listener = Arc::clone(&self.listener);
-        let answer = move |result| {
-            reply(match result {
-                Ok(Committed::Read(read)) => {
-                    if read.entry.is_some() {
-                        listener.happened(Event::Read {
-                            read: &read,
-                            origin,
-                        });
-                    }
-                    Ok(read)
-                }
-                other => Err(refusal(other)),
-            });
-        };
-        self.store
-            .submit(now, Change::MarkRead { reader, message }, Box::new(answer));
+        let talk = Talk::read(reader, message);
+        self.submit(now, talk, origin, |outcome| Ok(Mark::of(outcome?)), reply);
     }
 
     /// Marks all messages of `peer` read, up to and including `up_to` where given.
@@ -138,54 +116,36 @@ impl Chat {
         peer: UserId,
         up_to: Option<MessageId>,
         origin: Option<Origin>,
-        reply: impl FnOnce(Result<ChatRead, ChatError>) + Send + 'static,
+        reply: impl FnOnce(Result<Mark, ChatError>) + Send + 'static,
+    ) {
+        let talk = Talk::read_up_to(reader, peer, up_to);
+        self.submit(now, talk, origin, |outcome| Ok(Mark::of(outcome?)), reply);
+    }
+
+    /// Has an act stored, tells of what came of it, and replies with what `result` makes of that.
+    fn submit<T>(
+        &self,
+        now: Timestamp,
+        talk: Talk,
+        origin: Option<Origin>,
+        result: impl FnOnce(Result<Outcome, ChatError>) -> Result<T, ChatError> + Send + 'static,
+        reply: impl FnOnce(Result<T, ChatError>) + Send + 'static,
     ) {
         let listener = Arc::clone(&self.listener);
-        let answer = move |result| {
-            reply(match result {
-                Ok(Committed::ChatRead(read)) => {
-                    if read.entry.is_some() {
-                        listener.happened(Event::ChatRead {
-                            read: &read,
-                            origin,
-                        });
-                    }
-                    Ok(read)
-                }
-                other => Err(refusal(other)),
-            });
+        let answer = move |committed| {
+            let outcome = outcome_of(committed);
+            if let Ok(outcome) = &outcome {
+                tell(&*listener, outcome, origin);
+            }
+            reply(result(outcome));
         };
-        self.store.submit(
-            now,
-            Change::MarkChatRead {
-                reader,
-                peer,
-                up_to,
-            },
-            Box::new(answer),
-        );
+        self.store.submit(now, Change::Talk(talk), Box::new(answer));
     }
 
     /// Tells of a change that was answered as uncertain and turned out to be on disk.
     pub fn announce(&self, committed: &Committed) {
-        let origin = None;
-        match committed {
-            Committed::Sent {
-                message,
-                fresh: fresh @ true,
-            } => self.listener.happened(Event::Sent {
-                message,
-                fresh: *fresh,
-                origin,
-            }),
-            Committed::Read(read) if read.entry.is_some() => {
-                self.listener.happened(Event::Read { read, origin });
-            }
-            Committed::ChatRead(read) if read.entry.is_some() => {
-                self.listener.happened(Event::ChatRead { read, origin });
-            }
-            // Nothing that anybody hears of.
-            _ => {}
+        if let Committed::Talk(outcome @ Outcome::Entry(_)) = committed {
+            tell(&*self.listener, outcome, None);
         }
     }
 
@@ -211,16 +171,57 @@ impl Chat {
     }
 }
 
-/// The error of a change that did not come to what it should have.
-fn refusal(result: Result<Committed, StoreError>) -> ChatError {
+/// Tells of what an act came to.
+fn tell(listener: &dyn Listener, outcome: &Outcome, origin: Option<Origin>) {
+    match outcome {
+        Outcome::Entry(notice) => listener.happened(Event::Happened { notice, origin }),
+        Outcome::Repeated(notice) => listener.happened(Event::Repeated { notice, origin }),
+        Outcome::Nothing(_) => {}
+    }
+}
+
+/// Returns what an act of talk came to.
+fn outcome_of(result: Result<Committed, StoreError>) -> Result<Outcome, ChatError> {
     match result {
-        Err(error) => error.into(),
+        Ok(Committed::Talk(outcome)) => Ok(outcome),
+        Err(error) => Err(error.into()),
         Ok(other) => {
             tracing::error!(
                 ?other,
                 "the store answered a change with the outcome of another kind"
             );
-            ChatError::Internal
+            Err(ChatError::Internal)
+        }
+    }
+}
+
+/// What a read mark came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Its entry; `None` where nothing changed.
+    pub entry: Option<EntryId>,
+    /// How many messages went from unread to read.
+    pub count: u64,
+}
+
+impl Mark {
+    fn of(outcome: Outcome) -> Self {
+        let entry = match outcome {
+            Outcome::Entry(notice) => notice.entry,
+            Outcome::Repeated(_) | Outcome::Nothing(_) => {
+                return Self {
+                    entry: None,
+                    count: 0,
+                };
+            }
+        };
+        Self {
+            entry: Some(entry.id),
+            count: match entry.act {
+                Act::ReadUpTo { marked, .. } => marked.count,
+                Act::Read { .. } => 1,
+                Act::Sent { .. } => 0,
+            },
         }
     }
 }

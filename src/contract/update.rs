@@ -8,9 +8,8 @@ use serde::Serialize;
 
 use super::documents::Event;
 use crate::model::{
-    ChatRead, ClientId, Cursor, Message, MessageId, MessageRead, Timestamp, UserId, row_bytes,
+    Act, ClientId, Cursor, Message, MessageId, Notice, Timestamp, UserId, row_bytes,
 };
-use crate::store::{Missed, MissedChange};
 
 /// One durable event for one person.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
@@ -131,56 +130,65 @@ impl<'a> Update<'a> {
         })
     }
 
-    /// What the receiver hears of a message.
-    pub(crate) fn received(message: &'a Message) -> Self {
-        Self::ReceiveMessage(ReceiveMessage {
-            id: message.id,
-            sender_id: message.sender_id,
-            receiver_id: message.receiver_id,
-            content: &message.content,
-            created_at: message.created_at,
-        })
-    }
-
-    /// What both hear of a read mark.
-    pub(crate) const fn read(read: &MessageRead) -> Self {
-        Self::MessegeRead(MessegeRead {
-            message_id: read.message_id,
-            user_id: read.reader_id,
-        })
-    }
-
-    /// What both hear of a chat that was read: once the chat, then each message that changed.
-    pub(crate) fn chat_read(read: &ChatRead) -> impl Iterator<Item = Self> {
-        let user_id = read.reader_id;
-        let chat = Self::ChatRead(ChatReadUpTo {
-            reader_id: read.reader_id,
-            peer_id: read.peer_id,
-            up_to: read.up_to,
-        });
-        let messages = read.changed.iter().map(move |message_id| {
+    /// What a person hears of an entry, in this order.
+    fn of(notice: &'a Notice, user: UserId) -> impl Iterator<Item = Self> {
+        let Notice { entry, .. } = notice;
+        let user_id = entry.author;
+        let (first, marked) = match &entry.act {
+            Act::Sent { content, client_id } if entry.author == user => {
+                let sent = MessageSent {
+                    id: entry.id.into(),
+                    receiver_id: notice.other(),
+                    content,
+                    created_at: entry.at,
+                    client_id: client_id.as_ref(),
+                };
+                (Self::MessageSent(sent), &[][..])
+            }
+            Act::Sent { content, .. } => {
+                let received = ReceiveMessage {
+                    id: entry.id.into(),
+                    sender_id: entry.author,
+                    receiver_id: notice.other(),
+                    content,
+                    created_at: entry.at,
+                };
+                (Self::ReceiveMessage(received), &[][..])
+            }
+            Act::Read { message } => {
+                let message_id = *message;
+                let read = MessegeRead {
+                    message_id,
+                    user_id,
+                };
+                (Self::MessegeRead(read), &[][..])
+            }
+            Act::ReadUpTo { message, marked } => {
+                let read = ChatReadUpTo {
+                    reader_id: user_id,
+                    peer_id: notice.other(),
+                    up_to: Some(*message),
+                };
+                (Self::ChatRead(read), &marked.newest[..])
+            }
+        };
+        let marked = marked.iter().map(move |message_id| {
             Self::MessegeRead(MessegeRead {
                 message_id: *message_id,
                 user_id,
             })
         });
-        std::iter::once(chat).chain(messages)
+        std::iter::once(first).chain(marked)
     }
 }
 
-/// The events of a change that a person missed, with their cursors.
+/// The events of an entry for a person, with their cursors.
 pub(crate) fn updates_of(
-    missed: &Missed,
+    notice: &Notice,
     user: UserId,
 ) -> impl Iterator<Item = (Cursor, Update<'_>)> {
-    let updates: Vec<Update<'_>> = match &missed.change {
-        MissedChange::Message(message) if message.sender_id == user => vec![Update::sent(message)],
-        MissedChange::Message(message) => vec![Update::received(message)],
-        MissedChange::Read(read) => vec![Update::read(read)],
-        MissedChange::ChatRead(read) => Update::chat_read(read).collect(),
-    };
-    let entry = missed.entry.get();
+    let entry = notice.entry.id.get();
     (0..)
-        .zip(updates)
+        .zip(Update::of(notice, user))
         .map(move |(event, update)| (Cursor { entry, event }, update))
 }

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::groups::user_group;
 use crate::accounts;
 use crate::chat::{Event, Listener};
-use crate::contract::{TYPING, Typing, Update};
+use crate::contract::{TYPING, Typing, Update, updates_of};
 use crate::hub::{Namespace, SocketKey};
 use crate::metrics::EventMetrics;
-use crate::model::{Cursor, CursorKeys, EntryId, SealedCursor, UserId};
+use crate::model::{Act, Cursor, CursorKeys, EntryId, Notice, SealedCursor, UserId};
 
 /// Tells the chat's namespace what happened.
 pub struct Outbound {
@@ -53,12 +53,33 @@ impl Outbound {
             .emit_further(update.name(), &(update, at.text), &(update,));
     }
 
-    /// Returns the place of an event among those of an entry.
-    fn stamp(&self, entry: EntryId, event: u32) -> Stamp {
-        let cursor = Cursor {
-            entry: entry.get(),
-            event,
-        };
+    /// Tells the members of a conversation of an entry; of a mark, all but the socket that asked.
+    fn tell_members(&self, notice: &Notice, origin: Option<SocketKey>) {
+        let (author, other) = (notice.entry.author, notice.other());
+        match &notice.entry.act {
+            Act::Sent { .. } => {
+                self.metrics.messages.inc();
+                let first = Cursor {
+                    entry: notice.entry.id.get(),
+                    event: 0,
+                };
+                let at = self.stamp(first);
+                for user in [other, author] {
+                    for (_, update) in updates_of(notice, user) {
+                        self.tell(&[user], &at, &update, None);
+                    }
+                }
+            }
+            Act::Read { .. } | Act::ReadUpTo { .. } => {
+                for (cursor, update) in updates_of(notice, author) {
+                    self.tell(&[author, other], &self.stamp(cursor), &update, origin);
+                }
+            }
+        }
+    }
+
+    /// Seals the place of an event.
+    fn stamp(&self, cursor: Cursor) -> Stamp {
         Stamp {
             cursor,
             text: cursor.seal(&self.cursor_keys),
@@ -91,47 +112,16 @@ struct Stamp {
 impl Listener for Outbound {
     fn happened(&self, event: Event<'_>) {
         match event {
-            Event::Sent {
-                message,
-                fresh: true,
-                ..
-            } => {
-                self.metrics.messages.inc();
-                let entry = message.id.into();
-                let at = self.stamp(entry, 0);
-                let received = Update::received(message);
-                self.tell(&[message.receiver_id], &at, &received, None);
-                self.tell(&[message.sender_id], &at, &Update::sent(message), None);
-                self.has_told(entry);
+            Event::Happened { notice, origin } => {
+                self.tell_members(notice, origin.map(|origin| origin.0));
+                self.has_told(notice.entry.id);
             }
-            Event::Sent {
-                message,
-                fresh: false,
-                origin,
-            } => {
+            Event::Repeated { notice, origin } => {
                 // Everybody else heard of it when it was new. Without a cursor: this is not its place.
                 if let Some(socket) = origin.and_then(|origin| self.namespace.socket(origin.0)) {
-                    let update = Update::sent(message);
-                    socket.emit(update.name(), &(update,));
-                }
-            }
-            Event::Read { read, origin } => {
-                if let Some(entry) = read.entry {
-                    let update = Update::read(read);
-                    let origin = origin.map(|origin| origin.0);
-                    let both = [read.sender_id, read.reader_id];
-                    self.tell(&both, &self.stamp(entry, 0), &update, origin);
-                    self.has_told(entry);
-                }
-            }
-            Event::ChatRead { read, origin } => {
-                if let Some(entry) = read.entry {
-                    let origin = origin.map(|origin| origin.0);
-                    for (event, update) in (0..).zip(Update::chat_read(read)) {
-                        let both = [read.reader_id, read.peer_id];
-                        self.tell(&both, &self.stamp(entry, event), &update, origin);
+                    for (_, update) in updates_of(notice, notice.entry.author) {
+                        socket.emit(update.name(), &(update,));
                     }
-                    self.has_told(entry);
                 }
             }
             Event::Typing {

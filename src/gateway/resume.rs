@@ -68,7 +68,7 @@ impl Lost {
         let is_own = |entry: EntryId| self.taken.memory.lock().has_marked(entry.get());
         let missed = missed.missed.iter();
         let updates = missed
-            .filter(|missed| !is_own(missed.entry))
+            .filter(|missed| !is_own(missed.entry.id))
             .flat_map(|missed| updates_of(missed, user));
         let mut events = Vec::new();
         for (cursor, update) in updates.filter(|(cursor, _)| *cursor > self.since) {

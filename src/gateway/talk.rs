@@ -3,11 +3,11 @@
 use super::chat_socket::ChatSocket;
 use super::recovery::SharedMemory;
 use super::reply::Reply;
-use crate::chat::{ChatError, SendMessage};
+use crate::chat::{ChatError, Mark, SendMessage};
 use crate::contract::{
     MarkedChatRead, MarkedRead, NewMessage, Nothing, Refusal, TypingTo, Update, WholeRead,
 };
-use crate::model::{ChatRead, EntryId, MessageId, MessageRead, UserId};
+use crate::model::{EntryId, MessageId, UserId};
 
 /// 16 people may be told at once that one person is typing; of another one, the first is told that they have stopped.
 const MAX_TYPING_TO: usize = 16;
@@ -30,11 +30,9 @@ impl ChatSocket {
 
     pub(super) fn mark_read(&self, message_id: MessageId, reply: Reply) {
         let memory = self.memory();
-        let answer = move |result: Result<MessageRead, _>| {
-            note_own_mark(memory, result.as_ref().ok().and_then(|read| read.entry));
-            reply.answer(result, |read| MarkedRead {
-                message_id: read.message_id,
-            });
+        let answer = move |result: Result<Mark, _>| {
+            note_own_mark(memory, result.as_ref().ok().and_then(|mark| mark.entry));
+            reply.answer(result, |_| MarkedRead { message_id });
         };
         let chat = &self.door.verbs.chat;
         chat.mark_read(self.now(), self.user, message_id, self.origin(), answer);
@@ -42,11 +40,12 @@ impl ChatSocket {
 
     pub(super) fn mark_chat_read(&self, read: &WholeRead, reply: Reply) {
         let memory = self.memory();
-        let answer = move |result: Result<ChatRead, _>| {
-            note_own_mark(memory, result.as_ref().ok().and_then(|read| read.entry));
-            reply.answer(result, |read| MarkedChatRead {
-                user_id: read.peer_id,
-                count: read.count,
+        let user_id = read.user_id;
+        let answer = move |result: Result<Mark, _>| {
+            note_own_mark(memory, result.as_ref().ok().and_then(|mark| mark.entry));
+            reply.answer(result, |mark| MarkedChatRead {
+                user_id,
+                count: mark.count,
             });
         };
         let (now, origin) = (self.now(), self.origin());

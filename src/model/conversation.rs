@@ -1,6 +1,6 @@
-//! What two people share, and what is read in it.
+//! Who shares a conversation.
 
-use super::{EntryId, MessageId, UserId};
+use super::UserId;
 
 /// The two people of a direct conversation, smaller id first, so that each pair has one form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,44 +30,14 @@ impl Pair {
         [self.low, self.high]
     }
 
-    /// 0 for the one with the smaller id, 1 for the other; `None` for a stranger.
-    pub fn side(self, user: UserId) -> Option<usize> {
+    /// Returns the other member; `None` for a stranger.
+    pub fn other(self, member: UserId) -> Option<UserId> {
+        let place = self.place(member)?;
+        Some(self.members()[1 - place])
+    }
+
+    /// Returns 0 for the member with the smaller id, 1 for the other; `None` for a stranger.
+    pub fn place(self, user: UserId) -> Option<usize> {
         self.members().iter().position(|member| *member == user)
     }
-}
-
-/// One message was marked read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MessageRead {
-    /// The message's place in the log.
-    pub message_id: MessageId,
-    /// Who read it: its receiver.
-    pub reader_id: UserId,
-    /// Who wrote it.
-    pub sender_id: UserId,
-    /// The mark's own place in the log; `None` where the message was read before, so that nothing changed.
-    pub entry: Option<EntryId>,
-}
-
-/// What a person had from another was marked read, up to some message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChatRead {
-    /// Who read.
-    pub reader_id: UserId,
-    /// Whose messages they read.
-    pub peer_id: UserId,
-    /// The last message that the mark covers; `None` where the two have no message that it could cover.
-    pub up_to: Option<MessageId>,
-    /// How many messages changed from unread to read.
-    pub count: u64,
-    /// Those that changed, ascending by id: the newest [`ChatRead::NAMED`] of them.
-    pub changed: Vec<MessageId>,
-    /// The mark's own place in the log; `None` where nothing changed.
-    pub entry: Option<EntryId>,
-}
-
-impl ChatRead {
-    /// How many changed messages a mark names one by one: what a client could show at once. Beyond it the mark speaks
-    /// for itself by `up_to`.
-    pub const NAMED: usize = 100;
 }

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize, Serializer};
 /// The greatest id: 2^53 - 1, the greatest integer that a JavaScript number holds exactly.
 pub const MAX_ID: u64 = (1 << 53) - 1;
 
-/// 2^52: the first id that this server gives to accounts where an app has accounts of its own, whose ids are below.
+/// 2^52: the first id that this server gives to accounts where an app has accounts of its own,
+/// whose ids are below.
 pub const FIRST_OWN_ID: u64 = 1 << 52;
 
 /// A number that is no id.
@@ -19,7 +20,8 @@ pub const FIRST_OWN_ID: u64 = 1 << 52;
 #[error("an id is a whole number from 1 to {MAX_ID}")]
 pub struct IdError;
 
-/// Writes one id newtype: the same checks and the same JSON for each, but types that cannot be mixed up.
+/// Writes one id newtype: the same checks and the same JSON for each, but types that cannot be
+/// mixed up.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -98,7 +100,8 @@ id! {
     UserId
 }
 id! {
-    /// The position of an entry in the log: a message, or a change such as a read mark. Ids grow in commit order.
+    /// The position of an entry in the log: a message, or a change such as a read mark. Ids grow in
+    /// commit order.
     EntryId
 }
 id! {
@@ -106,8 +109,15 @@ id! {
     MessageId
 }
 id! {
-    /// What two people share, and later what a group shares. Given by the store, dense from 1, never shown to clients.
+    /// What two people share, and later what a group shares. Given by the store, dense from 1,
+    /// never shown to clients.
     ConversationId
+}
+
+impl From<EntryId> for MessageId {
+    fn from(id: EntryId) -> Self {
+        Self(id.0)
+    }
 }
 
 impl From<MessageId> for EntryId {
@@ -116,10 +126,18 @@ impl From<MessageId> for EntryId {
     }
 }
 
-/// Which socket asked for a change, where one did: opaque here, handed back with what happened, so that the door it
-/// came in by can leave that socket out or answer it alone.
+/// Which socket asked for a change, where one did: opaque here, handed back with what happened, so
+/// that the door it came in by can leave that socket out or answer it alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Origin(pub u64);
+
+impl MessageId {
+    /// The greatest id there can be: a mark up to it is one up to the newest message.
+    pub const LAST: Self = match Self::new(MAX_ID) {
+        Ok(id) => id,
+        Err(_) => panic!("the greatest id is an id"),
+    };
+}
 
 /// A number in what we say; a number or its digits in what we are told.
 fn id_schema(generator: &SchemaGenerator) -> Schema {

@@ -31,7 +31,8 @@ pub struct Message {
     pub client_id: Option<ClientId>,
 }
 
-/// 256 bytes: what a row of a page has besides its content, as JSON; with an avatar's address it may be more.
+/// 256 bytes: what a row of a page has besides its content, as JSON; with an avatar's address it
+/// may be more.
 const ROW_BYTES: usize = 256;
 
 /// Returns about how many bytes a row with this content takes as JSON. The content itself is
@@ -77,7 +78,8 @@ pub enum ContentError {
     },
 }
 
-/// Checks the content of a message: something besides white space, and at most `max_chars` characters (Unicode scalar
+/// Checks the content of a message: something besides white space, and at most `max_chars`
+/// characters (Unicode scalar
 /// values).
 pub fn check_content(content: &str, max_chars: usize) -> Result<(), ContentError> {
     // A text never has more characters than bytes, so most are measured without being walked.
@@ -97,17 +99,40 @@ pub fn check_content(content: &str, max_chars: usize) -> Result<(), ContentError
 }
 
 /// The sender's own name for a message, 1 to 64 characters: what makes sending it twice harmless.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ClientId(Arc<str>);
+///
+/// Most are UUIDs, which take no memory of their own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientId<T = Arc<str>>(Form<T>);
+
+/// How the text of a client id is kept. A text has one form.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Form<T> {
+    /// The bytes of a UUID whose text is lower case with four hyphens.
+    Uuid([u8; 16]),
+    /// Any other text.
+    Text(T),
+}
 
 /// A text that is no client id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("client_id must be a string of 1 to {MAX_CLIENT_ID_CHARS} characters")]
 pub struct ClientIdError;
 
+/// Where the hyphens of a UUID's text stand.
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+/// How many characters the text of a UUID has.
+const UUID_CHARS: usize = 36;
+
 impl ClientId {
     /// Takes 1 to 64 characters of any kind.
     pub fn new(text: &str) -> Result<Self, ClientIdError> {
+        ClientId::borrowed(text).map(|borrowed| borrowed.to_shared())
+    }
+}
+
+impl<'a> ClientId<&'a str> {
+    /// Takes 1 to 64 characters of any kind, without a copy.
+    pub fn borrowed(text: &'a str) -> Result<Self, ClientIdError> {
         // 64 characters are at most 256 bytes, so a long text is refused before it is counted.
         if text.is_empty()
             || text.len() > 4 * MAX_CLIENT_ID_CHARS
@@ -115,24 +140,97 @@ impl ClientId {
         {
             return Err(ClientIdError);
         }
-        Ok(Self(text.into()))
-    }
-
-    /// As given.
-    pub fn as_str(&self) -> &str {
-        &self.0
+        Ok(Self(
+            uuid(text.as_bytes()).map_or(Form::Text(text), Form::Uuid),
+        ))
     }
 }
 
-impl fmt::Debug for ClientId {
+impl<T> ClientId<T> {
+    /// Returns the client id whose text is that of a UUID.
+    pub const fn of_uuid(bytes: [u8; 16]) -> Self {
+        Self(Form::Uuid(bytes))
+    }
+
+    /// Returns the bytes of the UUID whose text it is, if it is one.
+    pub const fn as_uuid(&self) -> Option<[u8; 16]> {
+        match self.0 {
+            Form::Uuid(bytes) => Some(bytes),
+            Form::Text(_) => None,
+        }
+    }
+}
+
+impl<T: AsRef<str>> ClientId<T> {
+    /// Hands the text to `read`, as it was given.
+    pub fn with_text<R>(&self, read: impl FnOnce(&str) -> R) -> R {
+        match &self.0 {
+            Form::Uuid(bytes) => {
+                let text = uuid_text(*bytes);
+                read(std::str::from_utf8(&text).unwrap_or_default())
+            }
+            Form::Text(text) => read(text.as_ref()),
+        }
+    }
+
+    /// Returns the client id with its text copied.
+    pub fn to_shared(&self) -> ClientId {
+        ClientId(match &self.0 {
+            Form::Uuid(bytes) => Form::Uuid(*bytes),
+            Form::Text(text) => Form::Text(text.as_ref().into()),
+        })
+    }
+}
+
+/// Returns the bytes of a UUID from its text, where that is the one that [`uuid_text`] gives.
+fn uuid(text: &[u8]) -> Option<[u8; 16]> {
+    if text.len() != UUID_CHARS || HYPHENS.iter().any(|at| text[*at] != b'-') {
+        return None;
+    }
+    let mut digits = text
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !HYPHENS.contains(at))
+        .map(|(_, byte)| match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        });
+    let mut bytes = [0; 16];
+    for byte in &mut bytes {
+        *byte = digits.next()?? << 4 | digits.next()??;
+    }
+    Some(bytes)
+}
+
+/// Returns the usual text of a UUID.
+fn uuid_text(bytes: [u8; 16]) -> [u8; UUID_CHARS] {
+    let mut text = [b'-'; UUID_CHARS];
+    let mut places = (0..UUID_CHARS).filter(|at| !HYPHENS.contains(at));
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            if let Some(place) = places.next() {
+                text[place] = b"0123456789abcdef"[usize::from(digit)];
+            }
+        }
+    }
+    text
+}
+
+impl<T: fmt::Debug> fmt::Debug for ClientId<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match &self.0 {
+            Form::Uuid(bytes) => std::str::from_utf8(&uuid_text(*bytes))
+                .unwrap_or_default()
+                .fmt(f),
+            Form::Text(text) => text.fmt(f),
+        }
     }
 }
 
-impl Serialize for ClientId {
+impl<T: AsRef<str>> Serialize for ClientId<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        self.with_text(|text| serializer.serialize_str(text))
     }
 }
 
@@ -210,6 +308,23 @@ mod tests {
         assert!(ClientId::new(&"é".repeat(64)).is_ok());
         for text in [String::new(), "a".repeat(65), "a".repeat(10_000)] {
             assert_eq!(ClientId::new(&text), Err(ClientIdError));
+        }
+    }
+
+    #[test]
+    fn a_client_id_keeps_its_text_and_a_uuid_its_16_bytes() {
+        let uuid = "018f3b2a-0000-7abc-8def-0123456789ab";
+        for (text, is_uuid) in [
+            (uuid, true),
+            ("018F3b2a-0000-7abc-8def-0123456789ab", false),
+            ("018f3b2a-0000-7abc-8def-0123456789a-", false),
+            ("x", false),
+            ("0-1", false),
+        ] {
+            let client_id = ClientId::new(text).unwrap();
+            assert_eq!(client_id.as_uuid().is_some(), is_uuid, "{text}");
+            assert_eq!(client_id.with_text(str::to_owned), text);
+            assert_eq!(serde_json::to_value(&client_id).unwrap(), text);
         }
     }
 }

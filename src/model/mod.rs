@@ -1,10 +1,12 @@
 //! The nouns of chatd: ids, times, users, messages, and their limits.
 //!
-//! Pure values: nothing here reads a clock, touches a disk or knows a wire format beyond how a noun is written in
-//! JSON. Everything else of the house may import this module; it imports nothing of ours.
+//! Pure values: nothing here reads a clock, touches a disk or knows a wire format beyond how a noun
+//! is written in JSON. Everything else of the house may import this module; it imports nothing of
+//! ours.
 
 mod conversation;
 mod cursor;
+mod entry;
 mod id;
 mod message;
 mod private_id;
@@ -12,8 +14,9 @@ mod time;
 mod user;
 mod username;
 
-pub use conversation::{ChatRead, MessageRead, Pair};
+pub use conversation::Pair;
 pub use cursor::{Cursor, CursorKey, CursorKeys, Era, SealedCursor};
+pub use entry::{Act, Entry, Marked, Notice};
 pub use id::{ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, UserId};
 pub use message::{
     ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content, row_bytes,

@@ -2,43 +2,92 @@
 
 use std::sync::Arc;
 
-use crate::model::{
-    ChatRead, ClientId, Message, MessageId, MessageRead, Pair, Timestamp, User, UserId,
-};
+use crate::model::{Act, ClientId, Marked, MessageId, Notice, Pair, Timestamp, User, UserId};
 use crate::store::error::StoreError;
 use crate::store::people::accounts::{NewUser, PutUser, UserChange};
 use crate::store::people::invites::Invite;
 
+/// An act of talk, by whom, and where.
+#[derive(Debug, Clone)]
+pub struct Talk {
+    /// Who does it.
+    pub author: UserId,
+    /// The conversation.
+    pub address: Address,
+    /// What is done. The content of a message is checked already.
+    pub act: Act,
+}
+
+/// How a conversation is named by those who share it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Address {
+    /// By the other member of a conversation of two.
+    Person(UserId),
+    /// By one of its messages.
+    Message(MessageId),
+}
+
+impl Talk {
+    /// Sends a message.
+    pub fn send(
+        sender: UserId,
+        receiver: UserId,
+        content: Arc<str>,
+        client_id: Option<ClientId>,
+    ) -> Self {
+        Self {
+            author: sender,
+            address: Address::Person(receiver),
+            act: Act::Sent { content, client_id },
+        }
+    }
+
+    /// Marks one message read, for its receiver.
+    pub fn read(reader: UserId, message: MessageId) -> Self {
+        Self {
+            author: reader,
+            address: Address::Message(message),
+            act: Act::Read { message },
+        }
+    }
+
+    /// Marks all messages of a peer read, up to and including `up_to` where given.
+    pub fn read_up_to(reader: UserId, peer: UserId, up_to: Option<MessageId>) -> Self {
+        Self {
+            author: reader,
+            address: Address::Person(peer),
+            act: Act::ReadUpTo {
+                message: up_to.unwrap_or(MessageId::LAST),
+                marked: Marked::default(),
+            },
+        }
+    }
+
+    /// Returns the two people it is about, where that can be told without reading.
+    pub(crate) fn pair(&self) -> Option<Pair> {
+        match self.address {
+            Address::Person(peer) => Pair::new(self.author, peer),
+            Address::Message(_) => None,
+        }
+    }
+}
+
+/// What an act of talk came to.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It is a new entry of the log.
+    Entry(Notice),
+    /// The message was stored before under the same client id, as this entry.
+    Repeated(Notice),
+    /// Nothing changed, since all was so already: the act says how it is.
+    Nothing(Act),
+}
+
 /// A change to be written.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// A message. Its content is checked already.
-    Send {
-        /// Whose it is.
-        sender: UserId,
-        /// Whom it is for.
-        receiver: UserId,
-        /// The text.
-        content: Arc<str>,
-        /// The sender's own name for it.
-        client_id: Option<ClientId>,
-    },
-    /// One message was read.
-    MarkRead {
-        /// By whom.
-        reader: UserId,
-        /// Which.
-        message: MessageId,
-    },
-    /// All messages of a peer were read, up to and including `up_to` where given.
-    MarkChatRead {
-        /// By whom.
-        reader: UserId,
-        /// Whose messages.
-        peer: UserId,
-        /// The last one that was read.
-        up_to: Option<MessageId>,
-    },
+    /// An act of talk.
+    Talk(Talk),
     /// A new account.
     CreateUser(NewUser),
     /// An account is to be another.
@@ -63,33 +112,11 @@ pub enum Change {
     },
 }
 
-impl Change {
-    /// Whose conversation it is about, where that can be told without reading.
-    pub(crate) fn pair(&self) -> Option<Pair> {
-        match self {
-            Self::Send {
-                sender, receiver, ..
-            } => Pair::new(*sender, *receiver),
-            Self::MarkChatRead { reader, peer, .. } => Pair::new(*reader, *peer),
-            _ => None,
-        }
-    }
-}
-
 /// What a change came to, once it is on disk.
 #[derive(Debug, Clone)]
 pub enum Committed {
-    /// A message is stored; it was already, under the same client id, unless it is `fresh`.
-    Sent {
-        /// The message.
-        message: Message,
-        /// Whether this change stored it.
-        fresh: bool,
-    },
-    /// One message is read.
-    Read(MessageRead),
-    /// A chat is read.
-    ChatRead(ChatRead),
+    /// An act of talk came to this.
+    Talk(Outcome),
     /// An account is as given here.
     User(Arc<User>),
     /// An invite is as given here.
@@ -120,7 +147,8 @@ pub enum Done {
         /// Who asked.
         answer: Answer,
     },
-    /// It was answered with [`StoreError::Unavailable`], and turned out to be on disk: those concerned are to hear of it.
+    /// It was answered with [`StoreError::Unavailable`], and turned out to be on disk: those
+    /// concerned are to hear of it.
     Late(Committed),
 }
 

@@ -53,8 +53,8 @@ impl Data {
     pub(crate) fn close(&self) {
         let opened = self.database.write().take();
         match opened.map(Opened::close) {
-            // Whatever still holds this, such as a task that was told to end and has not yet: the next process that
-            // opens the file need not wait for it.
+            // Whatever still holds this, such as a task that was told to end and has not yet: the
+            // next process that opens the file need not wait for it.
             Some(Ok(true)) => self.medium.unlock(),
             Some(Err(error)) => {
                 tracing::warn!(%error, "the data file could not be closed; the next start checks it");

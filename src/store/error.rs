@@ -99,3 +99,25 @@ from_redb!(
     redb::CursorError,
     DatabaseError
 );
+
+/// Why a query, or the judging of a change, came to nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    /// Memory does not have the answer, and the disk was not to be read. Asked again with the disk,
+    /// it comes to something.
+    #[error("the answer is on the disk")]
+    NeedsDisk,
+    /// It failed.
+    #[error(transparent)]
+    Failed(#[from] StoreError),
+}
+
+impl ReadError {
+    /// Returns the error of one who could read the disk, and so is never told to.
+    pub(crate) fn with_disk(self) -> StoreError {
+        match self {
+            Self::NeedsDisk => StoreError::Unavailable,
+            Self::Failed(error) => error,
+        }
+    }
+}

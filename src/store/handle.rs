@@ -15,7 +15,7 @@ use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{LockedFile, Medium};
 use crate::store::disk::room::{self, Shortage};
 use crate::store::disk::schema;
-use crate::store::error::StoreError;
+use crate::store::error::{ReadError, StoreError};
 use crate::store::maintain::{Backup, Backups};
 use crate::store::options::{Location, StoreOptions};
 use crate::store::people::invites::Invite;
@@ -158,14 +158,12 @@ impl Store {
     /// for and that is not much, else anew on a thread that may block.
     pub async fn read<R: Send + 'static>(
         &self,
-        query: impl Fn(&Snapshot<'_>) -> Result<R, StoreError> + Send + 'static,
+        query: impl Fn(&Snapshot<'_>) -> Result<R, ReadError> + Send + 'static,
     ) -> Result<R, StoreError> {
-        {
-            let memory = Snapshot::of_memory(&self.intake.data);
-            let answer = query(&memory);
-            if !memory.exceeded() {
-                return answer;
-            }
+        match query(&Snapshot::of_memory(&self.intake.data)) {
+            Err(ReadError::NeedsDisk) => {}
+            Err(ReadError::Failed(error)) => return Err(error),
+            Ok(answer) => return Ok(answer),
         }
         let permit = Arc::clone(&self.reads)
             .acquire_owned()
@@ -174,7 +172,7 @@ impl Store {
         let intake = Arc::clone(&self.intake);
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let result = query(&Snapshot::new(&intake.data));
+            let result = query(&Snapshot::new(&intake.data)).map_err(ReadError::with_disk);
             if let Err(StoreError::Database(_)) = &result {
                 intake.suspect();
             }

@@ -1,12 +1,12 @@
 //! The data file: what is confirmed is in it, and what is in it is checked when it is read.
 //!
-//! [`Store::submit`] queues a change for the one writer (`write/`) and returns; its answer comes with the batch it was
-//! committed in, in commit order, through the channel given to [`Store::open`]. [`Store::read`] runs a query on a
-//! snapshot, beside the async threads unless memory has all of it, and never waits for the writer's disk. No other module
-//! may name redb.
+//! [`Store::submit`] queues a change for the one writer (`write/`) and returns; its answer comes
+//! with the batch it was committed in, in commit order, through the channel given to
+//! [`Store::open`]. [`Store::read`] runs a query on a snapshot, beside the async threads unless
+//! memory has all of it, and never waits for the writer's disk. No other module may name redb.
 //!
-//! The truth is one append-only log (`tables.rs`, `log/`); unread counts, recents and read marks are derived from it and
-//! live in memory (`talk/`).
+//! The truth is one append-only log (`tables.rs`, `log/`); unread counts, recents and read marks
+//! are derived from it and live in memory (`talk/`).
 
 mod change;
 mod changes;
@@ -28,14 +28,14 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use change::{Answer, BATCHES, Change, Committed, Done};
+pub use change::{Address, Answer, BATCHES, Change, Committed, Done, Outcome, Talk};
 pub use disk::error::OpenError;
 pub use disk::holder::Holder;
 pub use disk::room::Shortage;
-pub use error::StoreError;
+pub use error::{ReadError, StoreError};
 pub use handle::Store;
 pub use options::{DEFAULT_COMMIT_INTERVAL, DEFAULT_RETRY_AFTER, Location, StoreOptions};
 pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
 pub use people::invites::Invite;
-pub use read::missed::{MAX_MISSED, Missed, MissedChange};
+pub use read::missed::MAX_MISSED;
 pub use read::snapshot::{HistoryQuery, HistoryRow, Page, Recent, Snapshot};

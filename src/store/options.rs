@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::budget::{Budget, memory_of_this_process};
 
-/// 3 ms: a crowd's changes share a commit, which writes a fifth to a tenth as much to the device, and nobody notices.
+/// 3 ms: a crowd's changes share a commit, which writes a fifth to a tenth as much to the device,
+/// and nobody notices.
 pub const DEFAULT_COMMIT_INTERVAL: Duration = Duration::from_millis(3);
 /// 500 ms: soon enough for whoever waits, seldom enough for a file that takes long to open.
 pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -22,11 +23,13 @@ pub enum Location {
 /// What an open store is told once.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreOptions {
-    /// Where changes come faster than commits: from the beginning of one to that of the next. Zero for none.
+    /// Where changes come faster than commits: from the beginning of one to that of the next. Zero
+    /// for none.
     pub commit_interval: Duration,
-    /// How many entries are appended from one sweep of what is derived to the next; a start replays at most twice as
-    /// many. The more, the more changes of a row are written at once: 1,048,576 on a machine with 1 GiB of memory. Twice as
-    /// many are replayed in some 0.8 s, and only after an unclean stop, when the whole file is checked anyway.
+    /// How many entries are appended from one sweep of what is derived to the next; a start replays
+    /// at most twice as many. The more, the more changes of a row are written at once: 1,048,576 on
+    /// a machine with 1 GiB of memory. Twice as many are replayed in some 0.8 s, and only after an
+    /// unclean stop, when the whole file is checked anyway.
     pub sweep_every: u64,
     /// redb's page cache, in bytes. It is filled by what is read.
     pub page_cache: usize,
@@ -38,7 +41,8 @@ pub struct StoreOptions {
     pub client_ids: usize,
     /// The least id that is given to an account.
     pub first_user_id: u64,
-    /// How long after a failure of the disk it is tried again; after each further failure twice as long, up to 30 s.
+    /// How long after a failure of the disk it is tried again; after each further failure twice as
+    /// long, up to 30 s.
     pub retry_after: Duration,
 }
 

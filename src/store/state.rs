@@ -1,8 +1,10 @@
-//! What follows from the log, in memory: conversations with their unread counts, each person's chats by recency, and
-//! the client ids that may come again.
+//! What follows from the log, in memory: conversations with their unread counts, each person's
+//! chats by recency, and the client ids that may come again.
 //!
-//! Nothing here is a truth of its own: [`State::replay`] makes it all from the log. Only the writer changes it, after a
-//! commit; what it is committing lies beside that, in [`State::ahead`], for itself alone. Readers take a short lock. A conversation costs some 160 bytes, both of its people's lists included.
+//! Nothing here is a truth of its own: [`State::apply`] makes it all from the log. Only the writer
+//! changes it, after a commit; what it is committing lies beside that, in [`State::ahead`], for
+//! itself alone. Readers take a short lock. A conversation costs some 160 bytes, both of its
+//! people's lists included.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use crate::model::{ConversationId, EntryId, MessageId, Pair, Timestamp, UserId};
 use crate::store::log::entries::Entries;
-use crate::store::log::record::Entry;
+use crate::store::log::record::Record;
 use crate::store::people::rows::Rows;
 use crate::store::people::state::People;
 use crate::store::talk::conversation::Conversation;
@@ -61,11 +63,12 @@ pub(crate) struct State {
     pub(crate) last_entry: u64,
     /// The time of the newest entry.
     pub(crate) last_at: Timestamp,
-    /// What is on disk and about to be published, and what is being committed upon that. Nobody but the writer looks at
-    /// these, to judge what comes after.
+    /// What is on disk and about to be published, and what is being committed upon that. Nobody but
+    /// the writer looks at these, to judge what comes after.
     pub(crate) ahead: VecDeque<Ahead>,
-    /// Counts how often something was not taken over that was ahead, or was, though nobody expected it, and how often the
-    /// database was opened anew: whatever was judged before is to be judged again.
+    /// Counts how often something was not taken over that was ahead, or was, though nobody expected
+    /// it, and how often the database was opened anew: whatever was judged before is to be judged
+    /// again.
     pub(crate) epoch: u64,
 }
 
@@ -123,8 +126,8 @@ impl State {
         self.conversations.len() as u64
     }
 
-    /// How much there is to go through of a person's conversations: at least their number, and at most some twice that
-    /// for either order.
+    /// How much there is to go through of a person's conversations: at least their number, and at
+    /// most some twice that for either order.
     pub(crate) fn touches(&self, user: UserId) -> usize {
         self.recency.len(user)
     }
@@ -150,8 +153,8 @@ impl State {
         })
     }
 
-    /// Each conversation once. One that was given before has a newer last entry than the one given last; one whose turn
-    /// it is has an older one.
+    /// Each conversation once. One that was given before has a newer last entry than the one given
+    /// last; one whose turn it is has an older one.
     fn newest_first(
         &self,
         touches: impl Iterator<Item = Touch>,
@@ -169,8 +172,9 @@ impl State {
         })
     }
 
-    /// Has the processor fetch what the judging of these changes will look at. Each look-up misses every cache; one after
-    /// the other, as the judging needs them, they cost a third of the writer's time, and side by side far less.
+    /// Has the processor fetch what the judging of these changes will look at. Each look-up misses
+    /// every cache; one after the other, as the judging needs them, they cost a third of the
+    /// writer's time, and side by side far less.
     pub(crate) fn fetch(&self, pairs: impl Iterator<Item = Pair>) {
         let ids: Vec<_> = pairs
             .filter_map(|pair| Some((pair, self.conversation_id(pair)?)))
@@ -178,8 +182,8 @@ impl State {
         self.fetch_conversations(ids.iter().map(|(pair, id)| (*id, *pair)));
     }
 
-    /// Has the processor fetch what the publishing of the first that is ahead will look at: while that was on its way to
-    /// the disk, the next changes have taken its place in the caches.
+    /// Has the processor fetch what the publishing of the first that is ahead will look at: while
+    /// that was on its way to the disk, the next changes have taken its place in the caches.
     pub(crate) fn fetch_ahead(&self) {
         let changes = self.ahead.front().map(|ahead| &ahead.changes.conversations);
         let list = changes.into_iter().flat_map(|changed| &changed.list);
@@ -191,8 +195,9 @@ impl State {
         for (id, _) in those.clone() {
             // Its first line and its last one. Not the islands of what was read: they may be many.
             seen ^= self.conversation(id).map_or(0, |known| {
-                let [one, other] = &known.read;
-                known.pair.members()[0].get() ^ known.sent[0] ^ one.through() ^ other.through()
+                let [one, other] = &known.members;
+                let read = one.read.through() ^ other.read.through();
+                known.pair.members()[0].get() ^ one.sent ^ read
             });
         }
         for (_, pair) in those {
@@ -213,10 +218,11 @@ impl State {
         self.conversations.push(conversation);
     }
 
-    /// Takes in one entry of the log, in order, at start. `None` where it belongs to no known conversation.
-    pub(crate) fn replay(&mut self, id: EntryId, entry: &Entry<'_>) -> Option<&Conversation> {
-        let conversation = self.conversations.get_mut(entry.conversation)?;
-        conversation.replay(id, entry);
+    /// Takes in one entry of the log, in order, at start. `None` where it belongs to no known
+    /// conversation.
+    pub(crate) fn apply<T>(&mut self, id: EntryId, record: &Record<T>) -> Option<&Conversation> {
+        let conversation = self.conversations.get_mut(record.conversation)?;
+        conversation.apply(id, record);
         Some(conversation)
     }
 
@@ -243,7 +249,8 @@ impl State {
         self.ahead.pop_back().map(|ahead| ahead.changes)
     }
 
-    /// Takes over the first that is ahead, since it is on disk. Gives the emptied list back, for a later one to use its room.
+    /// Takes over the first that is ahead, since it is on disk. Gives the emptied list back, for a
+    /// later one to use its room.
     pub(crate) fn publish(&mut self) -> Changed {
         let Some(Ahead { mut changes, .. }) = self.ahead.pop_front() else {
             return Changed::default();

@@ -55,11 +55,11 @@ pub(crate) const RECODED: &str = "recoded";
 
 /// `log_blocks`: the truth. Every message, and every change of one (such as a read mark), in commit order.
 /// key: the id of the block's last entry, growing, or the greatest number for the block that grows; value: a block of
-/// sealed [`super::log::record::Entry`]s, see [`super::log::blocks`]; written by every send and every read mark.
+/// sealed [`super::log::record::Record`]s, see [`super::log::blocks`]; written by every send and every read mark.
 pub(crate) const LOG: ByNumber = TableDefinition::new("log_blocks");
 
 /// `log`: the same in formats 1 and 2, a row for each entry. Gone once a file is migrated.
-/// key: entry id, growing; value: a sealed [`super::log::record::Entry`].
+/// key: entry id, growing; value: a sealed [`super::log::record::Record`].
 pub(crate) const OLD_LOG: ByNumber = TableDefinition::new("log");
 
 /// `conversations`: who shares a conversation.

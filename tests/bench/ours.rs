@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use chatd::model::{ClientId, MessageId, Timestamp, UserId, Username};
 use chatd::store::{
-    BATCHES, Change, Committed, Done, HistoryQuery, Location, NewUser, Store, StoreOptions,
+    BATCHES, Change, Committed, Done, HistoryQuery, Location, NewUser, Store, StoreError,
+    StoreOptions, Talk,
 };
-pub(crate) use chatd::store::{Snapshot, StoreError};
+pub(crate) use chatd::store::{ReadError, Snapshot};
 use tokio::sync::mpsc;
 
 use super::Error;
@@ -128,7 +129,7 @@ impl Ours {
     pub(crate) fn read<R: Send + 'static>(
         &self,
         runtime: &tokio::runtime::Runtime,
-        query: impl Fn(&Snapshot<'_>) -> Result<R, StoreError> + Send + 'static,
+        query: impl Fn(&Snapshot<'_>) -> Result<R, ReadError> + Send + 'static,
     ) -> Result<R, Error> {
         Ok(runtime.block_on(self.store.read(query))?)
     }
@@ -141,31 +142,24 @@ impl Ours {
 
 /// The change that stores a message.
 pub(crate) fn send(message: Outgoing) -> Change {
-    Change::Send {
-        sender: user(message.sender),
-        receiver: user(message.receiver),
-        content: message.content,
-        client_id: message.client_id.map(|bytes| {
-            let hex = format!("{:032x}", u128::from_be_bytes(bytes));
-            let parts = [
-                &hex[..8],
-                &hex[8..12],
-                &hex[12..16],
-                &hex[16..20],
-                &hex[20..],
-            ];
-            ClientId::new(&parts.join("-")).expect("a UUID is a valid client id")
-        }),
-    }
+    let client_id = message.client_id.map(|bytes| {
+        let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+        let parts = [
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..],
+        ];
+        ClientId::new(&parts.join("-")).expect("a UUID is a valid client id")
+    });
+    let (sender, receiver) = (user(message.sender), user(message.receiver));
+    Change::Talk(Talk::send(sender, receiver, message.content, client_id))
 }
 
 /// The change by which a receiver has read all that a sender sent.
 pub(crate) fn read_all(receiver: u64, sender: u64) -> Change {
-    Change::MarkChatRead {
-        reader: user(receiver),
-        peer: user(sender),
-        up_to: None,
-    }
+    Change::Talk(Talk::read_up_to(user(receiver), user(sender), None))
 }
 
 /// The page of history that ends before a message, or the newest one; how many rows it has.
@@ -175,7 +169,7 @@ pub(crate) fn history(
     other: u64,
     before: Option<u64>,
     limit: usize,
-) -> Result<usize, StoreError> {
+) -> Result<usize, ReadError> {
     let before = before.map(|id| MessageId::new(id).expect("an id is made from 1 up"));
     let query = HistoryQuery {
         before,
@@ -194,7 +188,7 @@ pub(crate) fn recents(
     snapshot: &Snapshot<'_>,
     one: u64,
     limit: usize,
-) -> Result<Vec<(u64, u64)>, StoreError> {
+) -> Result<Vec<(u64, u64)>, ReadError> {
     let page = snapshot.recents(user(one), None, limit)?;
     let rows = page.rows.iter();
     Ok(rows

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::files::{conversations, runtime};
-use super::ours::{self, Ours, Snapshot, StoreError};
+use super::ours::{self, Ours, ReadError, Snapshot};
 use super::workload::Random;
 use super::{Error, allocated, quantile};
 
@@ -33,7 +33,7 @@ enum Query {
 
 impl Query {
     /// How many rows the answer has.
-    fn ask(self, snapshot: &Snapshot<'_>) -> Result<usize, StoreError> {
+    fn ask(self, snapshot: &Snapshot<'_>) -> Result<usize, ReadError> {
         match self {
             Self::History(one, other, before) => ours::history(snapshot, one, other, before, ROWS),
             Self::Recents(one) => ours::recents(snapshot, one, ROWS).map(|rows| rows.len()),

@@ -16,7 +16,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use chatd::model::{Timestamp, UserId, Username};
-use chatd::store::{BATCHES, Change, Location, NewUser, Store, StoreOptions};
+use chatd::store::{BATCHES, Change, Location, NewUser, Store, StoreOptions, Talk};
 
 /// How long each turn sends.
 const TURN: Duration = Duration::from_secs(8);
@@ -112,12 +112,9 @@ fn main() {
 fn message(number: u64) -> Change {
     let sender = number * 7 % PEOPLE;
     let receiver = (sender + 1 + number % 40) % PEOPLE;
-    Change::Send {
-        sender: UserId::new(sender + 1).unwrap(),
-        receiver: UserId::new(receiver + 1).unwrap(),
-        content: "x".repeat(100).into(),
-        client_id: None,
-    }
+    let user = |number| UserId::new(number + 1).unwrap();
+    let content = "x".repeat(100).into();
+    Change::Talk(Talk::send(user(sender), user(receiver), content, None))
 }
 
 /// Makes people, and so many messages, as fast as they are taken.

@@ -1,31 +1,27 @@
-//! The chain of a conversation's messages: each points back to the one before it and, by a jump pointer, far enough
-//! back that any message is found in O(log n) steps with two pointers a message.
+//! The chain of a conversation's messages: each points back to the one before it and, by a jump
+//! pointer, far enough back that any message is found in O(log n) steps with two pointers a
+//! message.
 //!
-//! Jump pointers after Myers, "An applicative random-access stack" (1983). The length of the chain, written as a sum of
-//! the numbers 2^k - 1, largest first and each as large as fits, cuts the chain into segments. The spine holds the last
-//! message of each segment, and a message jumps to the message before its segment.
+//! Jump pointers after Myers, "An applicative random-access stack" (1983). The length of the chain,
+//! written as a sum of the numbers 2^k - 1, largest first and each as large as fits, cuts the chain
+//! into segments. The spine holds the last message of each segment, and a message jumps to the
+//! message before its segment.
 
 use smallvec::SmallVec;
 
-use super::record::{Entry, MessageBody};
+use super::record::{Links, Record};
 use crate::model::{EntryId, MAX_ID, MessageId};
 use crate::store::error::StoreError;
 use crate::store::sealed::{Rest, put};
 
-/// What must be known of a chain to append to it: its length, and the few messages that the next one may point to.
+/// What must be known of a chain to append to it: its length, and the few messages that the next
+/// one may point to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Chain {
     length: u64,
-    /// The last message of each segment, oldest first; its last element is the chain's last message.
+    /// The last message of each segment, oldest first; its last element is the chain's last
+    /// message.
     spine: SmallVec<[MessageId; 4]>,
-}
-
-/// The two pointers of a message, and its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Links {
-    pub(crate) previous: Option<MessageId>,
-    pub(crate) jump: Option<MessageId>,
-    pub(crate) number: u64,
 }
 
 /// By hand, since what is derived copies a spine element by element.
@@ -50,7 +46,8 @@ impl Chain {
         self.spine.last().copied()
     }
 
-    /// Appends its form in a row: the length, then the spine, newest first, each as the distance from the one after it.
+    /// Appends its form in a row: the length, then the spine, newest first, each as the distance
+    /// from the one after it.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         put(out, self.length);
         let mut after = None;
@@ -78,22 +75,28 @@ impl Chain {
         Some(Self { length, spine })
     }
 
-    /// Appends a message and gives it its pointers.
-    pub(crate) fn push(&mut self, id: MessageId) -> Links {
-        let previous = self.last();
-        let (last, before) = last_two_segments(self.length);
-        if last == before {
-            // Two segments of one size and the new message make one segment of the next size.
-            self.spine.truncate(self.spine.len().saturating_sub(2));
+    /// Returns the pointers and the number of the message that would be appended next.
+    pub(crate) fn next(&self) -> Links {
+        Links {
+            previous: self.last(),
+            jump: self.spine[..self.kept()].last().copied(),
+            number: self.length + 1,
         }
-        let jump = self.last();
+    }
+
+    /// Appends a message.
+    pub(crate) fn push(&mut self, id: MessageId) {
+        self.spine.truncate(self.kept());
         self.spine.push(id);
         self.length += 1;
-        Links {
-            previous,
-            jump,
-            number: self.length,
-        }
+    }
+
+    /// How much of the spine stays when a message is appended: two last segments of one size and
+    /// that message make one segment of the next size.
+    fn kept(&self) -> usize {
+        let (last, before) = last_two_segments(self.length);
+        let joined = if last == before { 2 } else { 0 };
+        self.spine.len().saturating_sub(joined)
     }
 }
 
@@ -110,7 +113,8 @@ fn segments(mut length: u64) -> Option<usize> {
     Some(count)
 }
 
-/// The sizes of the last segment and of the one before it. Where there is none before: 0; for an empty chain: (1, 0).
+/// The sizes of the last segment and of the one before it. Where there is none before: 0; for an
+/// empty chain: (1, 0).
 fn last_two_segments(mut length: u64) -> (u64, u64) {
     let (mut last, mut before) = (1, 0);
     let mut first = true;
@@ -125,22 +129,26 @@ fn last_two_segments(mut length: u64) -> (u64, u64) {
 
 /// Reads entries of the log by id.
 pub(crate) trait ReadLog {
-    /// Gives `read` the entry with this id; an absent or damaged one is an error.
-    fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError>;
+    /// Why an entry cannot be read.
+    type Error: From<StoreError>;
 
-    /// [`ReadLog::read`] of an entry that must be a message; its side is the sender's.
+    /// Gives `read` the entry with this id; an absent or damaged one is an error.
+    fn read<R>(&self, id: EntryId, read: impl FnOnce(Record<&str>) -> R) -> Result<R, Self::Error>;
+
+    /// [`ReadLog::read`] of an entry that must be a message.
     fn read_message<R>(
         &self,
         id: MessageId,
-        read: impl FnOnce(&Entry<'_>, &MessageBody<'_>) -> R,
-    ) -> Result<R, StoreError> {
-        self.read(id.into(), |entry| match &entry.body {
-            super::record::Body::Message(message) => Ok(read(&entry, message)),
-            _ => Err(StoreError::Damaged {
-                table: "log",
-                key: id.get(),
-            }),
-        })?
+        read: impl FnOnce(&Record<&str>) -> R,
+    ) -> Result<R, Self::Error> {
+        let found = self.read(id.into(), |record| {
+            record.is_message().then(|| read(&record))
+        })?;
+        let damaged = StoreError::Damaged {
+            table: "log",
+            key: id.get(),
+        };
+        found.ok_or_else(|| damaged.into())
     }
 }
 
@@ -149,7 +157,7 @@ pub(crate) trait ReadLog {
 pub(crate) struct Place {
     pub(crate) id: MessageId,
     pub(crate) number: u64,
-    /// How many messages each side had sent up to and including this one.
+    /// How many messages each member had sent up to and including this one.
     pub(crate) sent: [u64; 2],
     pub(crate) previous: Option<MessageId>,
     jump: Option<MessageId>,
@@ -157,27 +165,25 @@ pub(crate) struct Place {
 
 impl Place {
     /// Where a message stands.
-    pub(crate) fn of(log: &impl ReadLog, id: MessageId) -> Result<Self, StoreError> {
-        log.read_message(id, |entry, message| Self {
+    pub(crate) fn of<L: ReadLog>(log: &L, id: MessageId) -> Result<Self, L::Error> {
+        log.read_message(id, |record| Self {
             id,
-            number: message.number,
-            sent: [
-                message.sent_by(0, entry.side),
-                message.sent_by(1, entry.side),
-            ],
-            previous: message.previous,
-            jump: message.jump,
+            number: record.links.number,
+            sent: [record.sent_by(0), record.sent_by(1)],
+            previous: record.links.previous,
+            jump: record.links.jump,
         })
     }
 }
 
-/// The oldest message, from `start` backwards, that is not yet old enough; `None` where `start` itself is old enough.
-/// `old_enough` must hold for every message older than one for which it holds.
-pub(crate) fn oldest_newer(
-    log: &impl ReadLog,
+/// The oldest message, from `start` backwards, that is not yet old enough; `None` where `start`
+/// itself is old enough. `old_enough` must hold for every message older than one for which it
+/// holds.
+pub(crate) fn oldest_newer<L: ReadLog>(
+    log: &L,
     start: Option<MessageId>,
     old_enough: impl Fn(&Place) -> bool,
-) -> Result<Option<Place>, StoreError> {
+) -> Result<Option<Place>, L::Error> {
     let Some(start) = start else { return Ok(None) };
     let mut place = Place::of(log, start)?;
     if old_enough(&place) {
@@ -202,12 +208,13 @@ pub(crate) fn oldest_newer(
     }
 }
 
-/// The newest message, from `start` backwards, that is old enough; `None` where not even the first message is.
-pub(crate) fn newest_older(
-    log: &impl ReadLog,
+/// The newest message, from `start` backwards, that is old enough; `None` where not even the first
+/// message is.
+pub(crate) fn newest_older<L: ReadLog>(
+    log: &L,
     start: Option<MessageId>,
     old_enough: impl Fn(&Place) -> bool,
-) -> Result<Option<Place>, StoreError> {
+) -> Result<Option<Place>, L::Error> {
     let older = match oldest_newer(log, start, old_enough)? {
         Some(place) => place.previous,
         None => start,
@@ -215,19 +222,19 @@ pub(crate) fn newest_older(
     older.map(|id| Place::of(log, id)).transpose()
 }
 
-/// The messages that have these ordinals among those that `author` sent: from `start` backwards, newest first. The
-/// ordinals descend, and each is that of `start` or of an older message.
-pub(crate) fn find_ordinals(
-    log: &impl ReadLog,
+/// The messages that have these ranks among those that `author` sent: from `start` backwards,
+/// newest first. The ranks descend, and each is that of `start` or of an older message.
+pub(crate) fn find_ranks<L: ReadLog>(
+    log: &L,
     start: MessageId,
     author: usize,
-    ordinals: impl Iterator<Item = u64>,
-) -> Result<Vec<MessageId>, StoreError> {
-    let mut found = Vec::new();
+    ranks: impl Iterator<Item = u64>,
+) -> Result<SmallVec<[MessageId; 4]>, L::Error> {
+    let mut found = SmallVec::new();
     let mut from = Some(start);
-    for ordinal in ordinals {
+    for rank in ranks {
         // The oldest message by which the author had sent so many is the author's own.
-        let message = oldest_newer(log, from, |place| place.sent[author] < ordinal)?;
+        let message = oldest_newer(log, from, |place| place.sent[author] < rank)?;
         from = message.map(|place| place.id);
         found.extend(from);
     }
@@ -239,8 +246,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::model::{ConversationId, Timestamp};
-    use crate::store::log::record::Body;
+    use crate::model::{Act, ConversationId, Timestamp};
 
     /// A log of one chain, whose ids are three apart; counts its reads.
     struct Fake {
@@ -253,26 +259,26 @@ mod tests {
     }
 
     impl ReadLog for Fake {
+        type Error = StoreError;
+
         fn read<R>(
             &self,
             entry: EntryId,
-            read: impl FnOnce(Entry<'_>) -> R,
+            read: impl FnOnce(Record<&str>) -> R,
         ) -> Result<R, StoreError> {
             self.reads.set(self.reads.get() + 1);
             let links = self.entries[usize::try_from(entry.get() / 3).unwrap() - 1];
-            Ok(read(Entry {
+            Ok(read(Record {
                 conversation: ConversationId::new(1).unwrap(),
+                author: 0,
                 at: Timestamp::from_ms(0),
                 previous: links.previous.map(Into::into),
-                side: 0,
-                body: Body::Message(MessageBody {
-                    previous: links.previous,
-                    jump: links.jump,
-                    number: links.number,
-                    ordinal: links.number,
-                    client_id: None,
+                rank: links.number,
+                links,
+                act: Act::Sent {
                     content: "x",
-                }),
+                    client_id: None,
+                },
             }))
         }
     }
@@ -294,7 +300,12 @@ mod tests {
 
     fn fake(length: u64) -> (Chain, Fake) {
         let mut chain = Chain::default();
-        let entries = (1..=length).map(|number| chain.push(id(number))).collect();
+        let entries = (1..=length).map(|number| {
+            let links = chain.next();
+            chain.push(id(number));
+            links
+        });
+        let entries = entries.collect();
         (
             chain,
             Fake {

@@ -1,9 +1,11 @@
-//! Entries of the log that follow one another, in one buffer: a transaction's, and the blocks of the log's end in memory.
+//! Entries of the log that follow one another, in one buffer: a transaction's, and the blocks of
+//! the log's end in memory.
 
-use super::record::Entry;
+use super::record::Record;
 use crate::model::EntryId;
 
-/// A buffer that grew larger is given back: 1 MiB is as much as a full transaction of usual messages takes.
+/// A buffer that grew larger is given back: 1 MiB is as much as a full transaction of usual
+/// messages takes.
 const MAX_KEPT_BYTES: usize = 1 << 20;
 
 /// Sealed entries by their ids, without a gap.
@@ -44,11 +46,11 @@ impl Entries {
     }
 
     /// Appends one, whose id follows the last one's.
-    pub(crate) fn push(&mut self, id: EntryId, entry: &Entry<'_>) {
+    pub(crate) fn push(&mut self, id: EntryId, record: &Record<impl AsRef<str>>) {
         if self.ends.is_empty() {
             self.first = id.get();
         }
-        entry.encode_into(id, &mut self.bytes);
+        record.encode_into(id, &mut self.bytes);
         self.ends.push(self.bytes.len());
     }
 

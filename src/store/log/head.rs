@@ -31,7 +31,7 @@ const KNOWN: u64 = 0xff;
 pub(super) enum Kind {
     Message = FIRST_KIND as isize,
     Read,
-    ChatRead,
+    ReadUpTo,
 }
 
 /// A kind and flags, those above.
@@ -69,7 +69,7 @@ impl Head {
         let kind = match head & KIND {
             4 => Kind::Message,
             5 => Kind::Read,
-            6 => Kind::ChatRead,
+            6 => Kind::ReadUpTo,
             _ => return None,
         };
         let flags = head & !KIND;
@@ -81,7 +81,7 @@ impl Head {
         let kind = match head & 0x0f {
             1 => Kind::Message,
             2 => Kind::Read,
-            3 => Kind::ChatRead,
+            3 => Kind::ReadUpTo,
             _ => return None,
         };
         let flags = FORMAT_3_FLAGS.iter().map(|(old, new)| match head & old {
@@ -91,7 +91,7 @@ impl Head {
         let flags = match kind {
             Kind::Message => flags.sum(),
             // Its marks write which message they name, whichever that is, and have no other flag.
-            Kind::Read | Kind::ChatRead => flags.take(1).sum(),
+            Kind::Read | Kind::ReadUpTo => flags.take(1).sum(),
         };
         Some(Self { kind, flags })
     }
@@ -140,7 +140,7 @@ pub(crate) fn in_format_3(id: u64, sealed: &[u8]) -> Vec<u8> {
     let known = FORMAT_3_FLAGS.iter().filter(|(_, new)| head.has(*new));
     let known = match head.kind {
         Kind::Message => known.map(|(old, _)| *old).sum(),
-        Kind::Read | Kind::ChatRead => known.take(1).map(|(old, _)| old & 0x10).sum::<u8>(),
+        Kind::Read | Kind::ReadUpTo => known.take(1).map(|(old, _)| old & 0x10).sum::<u8>(),
     };
     let mut body = vec![(head.kind as u8 - 3) | known];
     body.extend_from_slice(rest.0);
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_is_set_in_most_entries_has_one_byte_and_is_read_back() {
-        for kind in [Kind::Message, Kind::Read, Kind::ChatRead] {
+        for kind in [Kind::Message, Kind::Read, Kind::ReadUpTo] {
             for flags in (0..=KNOWN).filter(|flags| flags & KIND == 0) {
                 let mut out = Vec::new();
                 Head::new(kind, flags).put(&mut out);

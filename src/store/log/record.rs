@@ -1,9 +1,9 @@
 //! How an entry of the log is written: one checksum, a kind, varints, and the text as it is.
 //!
-//! A sealed value is the CRC-32C (u32, little-endian) of key and body, then the body. The body of an entry is its
-//! [`Head`], then unsigned LEB128 varints in the order of [`Entry`]'s and [`Body`]'s fields. A pointer to an earlier entry
-//! is written as the distance back from the entry's own id, 0 for none. What remains of a message's body is its content.
-//! `FORMAT.md` draws each.
+//! The body of a sealed entry (`sealed.rs`) is its [`Head`], then unsigned LEB128 varints:
+//! conversation, time, previous entry, and what its kind has beside these. A pointer to an earlier
+//! entry is written as the distance back from the entry's own id, 0 for none. What remains of a
+//! message's body is its content. `FORMAT.md` draws each.
 
 use std::borrow::Cow;
 
@@ -12,137 +12,61 @@ use smallvec::SmallVec;
 use super::head::{
     CLIENT_TEXT, CLIENT_UUID, Head, Kind, OTHER_PREVIOUS, SECOND, THE_PREVIOUS, is_of_format_3,
 };
-use crate::model::{ConversationId, EntryId, MessageId, Timestamp};
+use crate::model::{Act, ClientId, ConversationId, EntryId, Marked, MessageId, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::sealed::{Rest, checksum, put, unseal};
 
-/// One entry of the log.
+/// One entry of the log as it is written: what was done, and its place among what was done before.
+///
+/// `T` is the type of texts: shared in a record to be written, borrowed in one that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry<'a> {
-    /// Whose log this continues.
+pub(crate) struct Record<T> {
+    /// The conversation that it continues.
     pub(crate) conversation: ConversationId,
+    /// The place of its author among the conversation's members.
+    pub(crate) author: usize,
     /// When the server took it.
     pub(crate) at: Timestamp,
     /// The previous entry of the conversation, of any kind.
     pub(crate) previous: Option<EntryId>,
-    /// 0 or 1: which member of the pair did it.
-    pub(crate) side: usize,
+    /// A number among the messages that one member sent to the conversation, counted from 1: of the
+    /// message that is sent or read, or of the last one that is covered.
+    pub(crate) rank: u64,
+    /// The place of a message among those of its conversation; none for other acts.
+    pub(crate) links: Links,
     /// What was done.
-    pub(crate) body: Body<'a>,
+    pub(crate) act: Act<T>,
 }
 
-/// What an entry says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Body<'a> {
-    /// `side` sent a message.
-    Message(MessageBody<'a>),
-    /// `side` read one message of the other.
-    Read {
-        /// The message.
-        message: MessageId,
-        /// Its number among the other's messages.
-        ordinal: u64,
-    },
-    /// `side` read the other's messages up to some message.
-    ChatRead {
-        /// The last message covered.
-        up_to: MessageId,
-        /// How many messages of the other are covered, counted from the first.
-        through: u64,
-        /// How many of those were unread until now.
-        count: u64,
-        /// The newest of those that were unread, ascending by id.
-        changed: SmallVec<[MessageId; 4]>,
-    },
-}
-
-/// A message, and its place among those of its conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct MessageBody<'a> {
+/// The two pointers of a message, and its number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Links {
     /// The previous message of the conversation.
     pub(crate) previous: Option<MessageId>,
-    /// An earlier message, chosen so that any message is found in O(log n) steps; see [`super::chain`].
+    /// An earlier message, chosen so that any message is found in O(log n) steps; see
+    /// [`super::chain`].
     pub(crate) jump: Option<MessageId>,
     /// Its number in the conversation, from 1.
     pub(crate) number: u64,
-    /// Its number among its sender's messages in the conversation, from 1.
-    pub(crate) ordinal: u64,
-    /// The sender's own name for it.
-    pub(crate) client_id: Option<StoredClientId<'a>>,
-    /// The text as sent.
-    pub(crate) content: &'a str,
 }
 
-impl MessageBody<'_> {
-    /// How many messages `side` had sent up to and including this one, which `sender` sent.
-    pub(crate) fn sent_by(&self, side: usize, sender: usize) -> u64 {
-        if side == sender {
-            self.ordinal
+impl<T> Record<T> {
+    /// Returns whether it is a message.
+    pub(crate) const fn is_message(&self) -> bool {
+        matches!(self.act, Act::Sent { .. })
+    }
+
+    /// Returns how many messages a member had sent up to and including this one.
+    pub(crate) const fn sent_by(&self, member: usize) -> u64 {
+        if member == self.author {
+            self.rank
         } else {
-            self.number - self.ordinal
+            self.links.number - self.rank
         }
     }
 }
 
-/// A client id as written: most are UUIDs, and 16 bytes of a hundred are worth saving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StoredClientId<'a> {
-    /// Any text.
-    Text(&'a str),
-    /// A UUID whose text is lower case with four hyphens.
-    Uuid([u8; 16]),
-}
-
-/// Where the hyphens of a UUID's text stand.
-const HYPHENS: [usize; 4] = [8, 13, 18, 23];
-
-impl<'a> StoredClientId<'a> {
-    /// The shortest form of a client id that gives its text back unchanged.
-    pub(crate) fn new(text: &'a str) -> Self {
-        Self::uuid(text.as_bytes()).map_or(Self::Text(text), Self::Uuid)
-    }
-
-    fn uuid(text: &[u8]) -> Option<[u8; 16]> {
-        if text.len() != 36 || HYPHENS.iter().any(|at| text[*at] != b'-') {
-            return None;
-        }
-        let mut digits = text
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| !HYPHENS.contains(at))
-            .map(|(_, byte)| match byte {
-                b'0'..=b'9' => Some(byte - b'0'),
-                b'a'..=b'f' => Some(byte - b'a' + 10),
-                _ => None,
-            });
-        let mut bytes = [0; 16];
-        for byte in &mut bytes {
-            *byte = digits.next()?? << 4 | digits.next()??;
-        }
-        Some(bytes)
-    }
-
-    /// The text that was given.
-    pub(crate) fn text(&self) -> String {
-        match self {
-            Self::Text(text) => (*text).to_owned(),
-            Self::Uuid(bytes) => {
-                let mut text = String::with_capacity(36);
-                for byte in bytes {
-                    if HYPHENS.contains(&text.len()) {
-                        text.push('-');
-                    }
-                    for digit in [byte >> 4, byte & 15] {
-                        text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-                    }
-                }
-                text
-            }
-        }
-    }
-}
-
-impl<'a> Entry<'a> {
+impl<T: AsRef<str>> Record<T> {
     /// The sealed value of the entry with this id.
     pub(crate) fn encode(&self, id: EntryId) -> Vec<u8> {
         let mut out = Vec::new();
@@ -153,56 +77,24 @@ impl<'a> Entry<'a> {
     /// Appends the sealed value of the entry with this id.
     pub(crate) fn encode_into(&self, id: EntryId, out: &mut Vec<u8>) {
         let start = out.len();
-        let content = match &self.body {
-            Body::Message(message) => message.content.len(),
-            _ => 0,
-        };
-        out.reserve(64 + content);
+        out.reserve(64 + self.act.bytes());
         out.extend_from_slice(&[0; 4]);
-        let side = if self.side == 1 { SECOND } else { 0 };
-        match &self.body {
-            Body::Message(message) => {
-                let same = message.previous.map(EntryId::from) == self.previous;
-                let client = match message.client_id {
-                    None => 0,
-                    Some(StoredClientId::Text(_)) => CLIENT_TEXT,
-                    Some(StoredClientId::Uuid(_)) => CLIENT_UUID,
-                };
-                let other = if same { 0 } else { OTHER_PREVIOUS };
-                Head::new(Kind::Message, side | client | other).put(out);
-                self.encode_common(out, id);
-                if !same {
-                    put_back(out, id, message.previous.map(EntryId::from));
-                }
-                put_back(out, id, message.jump.map(EntryId::from));
-                put(out, message.number);
-                put(out, message.ordinal);
-                match message.client_id {
-                    None => {}
-                    Some(StoredClientId::Uuid(bytes)) => out.extend_from_slice(&bytes),
-                    Some(StoredClientId::Text(text)) => {
-                        put(out, text.len() as u64);
-                        out.extend_from_slice(text.as_bytes());
-                    }
-                }
-                out.extend_from_slice(message.content.as_bytes());
+        let author = if self.author == 1 { SECOND } else { 0 };
+        match &self.act {
+            Act::Sent { content, client_id } => {
+                self.encode_message(id, author, content.as_ref(), client_id.as_ref(), out);
             }
-            Body::Read { message, ordinal } => {
-                self.encode_mark(out, id, Kind::Read, side, *message);
-                put(out, *ordinal);
+            Act::Read { message } => {
+                self.encode_mark(id, Kind::Read, author, *message, out);
+                put(out, self.rank);
             }
-            Body::ChatRead {
-                up_to,
-                through,
-                count,
-                changed,
-            } => {
-                self.encode_mark(out, id, Kind::ChatRead, side, *up_to);
-                put(out, *through);
-                put(out, *count);
+            Act::ReadUpTo { message, marked } => {
+                self.encode_mark(id, Kind::ReadUpTo, author, *message, out);
+                put(out, self.rank);
+                put(out, marked.count);
                 // Newest first, each as the distance back from the one before it.
                 let mut from = id;
-                for message in changed.iter().rev() {
+                for message in marked.newest.iter().rev() {
                     put_back(out, from, Some((*message).into()));
                     from = (*message).into();
                 }
@@ -212,24 +104,64 @@ impl<'a> Entry<'a> {
         out[start..start + 4].copy_from_slice(&sum.to_le_bytes());
     }
 
+    fn encode_message(
+        &self,
+        id: EntryId,
+        author: u64,
+        content: &str,
+        client_id: Option<&ClientId<T>>,
+        out: &mut Vec<u8>,
+    ) {
+        let links = &self.links;
+        let is_previous = links.previous.map(EntryId::from) == self.previous;
+        let other = if is_previous { 0 } else { OTHER_PREVIOUS };
+        let uuid = client_id.map(ClientId::as_uuid);
+        let client = match uuid {
+            None => 0,
+            Some(None) => CLIENT_TEXT,
+            Some(Some(_)) => CLIENT_UUID,
+        };
+        Head::new(Kind::Message, author | client | other).put(out);
+        self.encode_common(id, out);
+        if !is_previous {
+            put_back(out, id, links.previous.map(EntryId::from));
+        }
+        put_back(out, id, links.jump.map(EntryId::from));
+        put(out, links.number);
+        put(out, self.rank);
+        if let Some(Some(bytes)) = uuid {
+            out.extend_from_slice(&bytes);
+        } else if let Some(client_id) = client_id {
+            client_id.with_text(|text| {
+                put(out, text.len() as u64);
+                out.extend_from_slice(text.as_bytes());
+            });
+        }
+        out.extend_from_slice(content.as_bytes());
+    }
+
     /// Appends what a mark has up to the message that it names: most name the entry before them.
-    fn encode_mark(&self, out: &mut Vec<u8>, id: EntryId, kind: Kind, side: u64, of: MessageId) {
+    fn encode_mark(&self, id: EntryId, kind: Kind, author: u64, of: MessageId, out: &mut Vec<u8>) {
         let is_previous = self.previous == Some(of.into());
-        Head::new(kind, side | if is_previous { THE_PREVIOUS } else { 0 }).put(out);
-        self.encode_common(out, id);
+        let the_previous = if is_previous { THE_PREVIOUS } else { 0 };
+        Head::new(kind, author | the_previous).put(out);
+        self.encode_common(id, out);
         if !is_previous {
             put_back(out, id, Some(of.into()));
         }
     }
 
     /// Appends what every entry has.
-    fn encode_common(&self, out: &mut Vec<u8>, id: EntryId) {
+    fn encode_common(&self, id: EntryId, out: &mut Vec<u8>) {
         put(out, self.conversation.get());
         put(out, self.at.as_ms());
         put_back(out, id, self.previous);
     }
+}
 
-    /// Reads a sealed value back. Fails on a wrong checksum, and on a body that no chatd of this format wrote.
+impl<'a> Record<&'a str> {
+    /// Reads a sealed value back. Fails on a wrong checksum, and on a body that no chatd of this
+    /// format wrote.
     pub(crate) fn decode(id: EntryId, sealed: &'a [u8]) -> Result<Self, StoreError> {
         let body = unseal("log", id.get(), sealed)?;
         Self::decode_body(id, body).ok_or(StoreError::Damaged {
@@ -245,97 +177,83 @@ impl<'a> Entry<'a> {
         let at = Timestamp::from_ms(rest.take()?);
         let previous = rest.take_back(id)?;
         head.skip_fields(&mut rest)?;
-        let body = match head.kind {
-            Kind::Message => Body::Message(MessageBody {
-                previous: if head.has(OTHER_PREVIOUS) {
-                    rest.take_back(id)?
-                } else {
-                    previous
-                }
-                .map(message_id),
-                jump: rest.take_back(id)?.map(message_id),
-                number: rest.take()?,
-                ordinal: rest.take()?,
-                client_id: if head.has(CLIENT_UUID) {
-                    Some(StoredClientId::Uuid(rest.take_bytes(16)?.try_into().ok()?))
-                } else if head.has(CLIENT_TEXT) {
-                    let length = usize::try_from(rest.take()?).ok()?;
-                    Some(StoredClientId::Text(
-                        std::str::from_utf8(rest.take_bytes(length)?).ok()?,
-                    ))
-                } else {
-                    None
-                },
-                content: std::str::from_utf8(rest.0).ok()?,
-            }),
-            Kind::Read => Body::Read {
-                message: rest.take_marked(id, head, previous)?,
-                ordinal: rest.take()?,
-            },
-            Kind::ChatRead => {
-                let up_to = rest.take_marked(id, head, previous)?;
-                let (through, count) = (rest.take()?, rest.take()?);
-                let mut changed = SmallVec::new();
-                let mut from = id;
-                while !rest.0.is_empty() {
-                    from = rest.take_back(from)??;
-                    changed.push(message_id(from));
-                }
-                changed.reverse();
-                Body::ChatRead {
-                    up_to,
-                    through,
-                    count,
-                    changed,
-                }
+        let mut links = Links::default();
+        let (rank, act) = match head.kind {
+            Kind::Message => {
+                let before = match head.has(OTHER_PREVIOUS) {
+                    true => rest.take_back(id)?,
+                    false => previous,
+                };
+                links.previous = before.map(MessageId::from);
+                links.jump = rest.take_back(id)?.map(MessageId::from);
+                links.number = rest.take()?;
+                let rank = rest.take().filter(|rank| *rank <= links.number)?;
+                let client_id = rest.take_client_id(head)?;
+                let content = std::str::from_utf8(rest.0).ok()?;
+                (rank, Act::Sent { content, client_id })
+            }
+            Kind::Read => {
+                let message = rest.take_named(id, head, previous)?;
+                (rest.take()?, Act::Read { message })
+            }
+            Kind::ReadUpTo => {
+                let message = rest.take_named(id, head, previous)?;
+                let rank = rest.take()?;
+                let count = rest.take()?;
+                let newest = rest.take_marked(id)?;
+                let marked = Marked { count, newest };
+                (rank, Act::ReadUpTo { message, marked })
             }
         };
         Some(Self {
             conversation,
+            author: usize::from(head.has(SECOND)),
             at,
             previous,
-            side: usize::from(head.has(SECOND)),
-            body,
+            rank,
+            links,
+            act,
         })
     }
 }
 
-/// Returns a sealed entry in the newest form: as it is, unless an earlier format wrote it. One that is damaged is given back
-/// as it is too.
+/// Returns a sealed entry in the newest form: as it is, unless an earlier format wrote it. One that
+/// is damaged is given back as it is too.
 pub(crate) fn recoded(id: u64, sealed: &[u8]) -> Cow<'_, [u8]> {
     let is_old = sealed.get(4).is_some_and(|first| is_of_format_3(*first));
-    let entry = is_old.then(|| {
+    let record = is_old.then(|| {
         let id = EntryId::new(id).ok()?;
-        Some(Entry::decode(id, sealed).ok()?.encode(id))
+        Some(Record::decode(id, sealed).ok()?.encode(id))
     });
-    entry.flatten().map_or(Cow::Borrowed(sealed), Cow::Owned)
+    record.flatten().map_or(Cow::Borrowed(sealed), Cow::Owned)
 }
 
 /// Returns a sealed entry as a chatd of format 3 wrote it.
 #[cfg(test)]
 pub(crate) use super::head::in_format_3;
 
-/// The id of a message's entry as the message's id: they are the same number.
-fn message_id(entry: EntryId) -> MessageId {
-    MessageId::new(entry.get()).expect("an entry id is a valid id")
-}
-
 /// Appends a pointer to an earlier entry.
 fn put_back(out: &mut Vec<u8>, id: EntryId, earlier: Option<EntryId>) {
     put(out, earlier.map_or(0, |earlier| id.get() - earlier.get()));
 }
 
-impl Rest<'_> {
-    /// `Some(None)` is the written "none"; `None` is a pointer that leads nowhere.
-    fn take_back(&mut self, id: EntryId) -> Option<Option<EntryId>> {
-        match self.take()? {
-            0 => Some(None),
-            distance => Some(Some(EntryId::new(id.get().checked_sub(distance)?).ok()?)),
+impl<'a> Rest<'a> {
+    /// The client id of a message; `Some(None)` is that of one without.
+    fn take_client_id(&mut self, head: Head) -> Option<Option<ClientId<&'a str>>> {
+        if head.has(CLIENT_UUID) {
+            let bytes = self.take_bytes(16)?.try_into().ok()?;
+            return Some(Some(ClientId::of_uuid(bytes)));
         }
+        if head.has(CLIENT_TEXT) {
+            let length = usize::try_from(self.take()?).ok()?;
+            let text = std::str::from_utf8(self.take_bytes(length)?).ok()?;
+            return Some(Some(ClientId::borrowed(text).ok()?));
+        }
+        Some(None)
     }
 
-    /// Which message a mark names.
-    fn take_marked(
+    /// The message that a mark names.
+    fn take_named(
         &mut self,
         id: EntryId,
         head: Head,
@@ -345,7 +263,27 @@ impl Rest<'_> {
             true => previous,
             false => self.take_back(id)?,
         };
-        message.map(message_id)
+        message.map(MessageId::from)
+    }
+
+    /// The messages that a mark has changed, which are all that is left; ascending by id.
+    fn take_marked(&mut self, id: EntryId) -> Option<SmallVec<[MessageId; 4]>> {
+        let mut marked = SmallVec::new();
+        let mut from = id;
+        while !self.0.is_empty() {
+            from = self.take_back(from)??;
+            marked.push(from.into());
+        }
+        marked.reverse();
+        Some(marked)
+    }
+
+    /// `Some(None)` is the written "none"; `None` is a pointer that leads nowhere.
+    fn take_back(&mut self, id: EntryId) -> Option<Option<EntryId>> {
+        match self.take()? {
+            0 => Some(None),
+            distance => Some(Some(EntryId::new(id.get().checked_sub(distance)?).ok()?)),
+        }
     }
 }
 
@@ -364,110 +302,87 @@ mod tests {
         MessageId::new(number).unwrap()
     }
 
-    fn sample(body: Body<'_>) -> Entry<'_> {
-        let conversation = ConversationId::new(320_000).unwrap();
-        Entry {
-            conversation,
+    fn sample(rank: u64, links: Links, act: Act<&str>) -> Record<&str> {
+        Record {
+            conversation: ConversationId::new(320_000).unwrap(),
+            author: 1,
             at: Timestamp::from_ms(1_749_124_800_000),
             previous: Some(entry(9_000_000)),
-            side: 1,
-            body,
+            rank,
+            links,
+            act,
         }
     }
 
-    fn text<'a>(content: &'a str, client_id: Option<&'a str>) -> MessageBody<'a> {
-        MessageBody {
+    fn text<'a>(content: &'a str, client_id: Option<&'a str>) -> Record<&'a str> {
+        let links = Links {
             previous: Some(message(9_000_000)),
             jump: Some(message(7)),
             number: 31,
-            ordinal: 16,
-            client_id: client_id.map(StoredClientId::new),
-            content,
-        }
+        };
+        let client_id = client_id.map(|text| ClientId::borrowed(text).unwrap());
+        sample(16, links, Act::Sent { content, client_id })
     }
 
     #[test]
     fn what_is_encoded_is_decoded_again() {
-        let other_previous = MessageBody {
-            previous: Some(message(8_000_000)),
-            ..text("hi", None)
-        };
-        let first = MessageBody {
-            previous: None,
-            jump: None,
+        let mut other_previous = text("hi", None);
+        other_previous.links.previous = Some(message(8_000_000));
+        let mut first = text("first", Some("é"));
+        first.rank = 1;
+        first.links = Links {
             number: 1,
-            ordinal: 1,
-            ..text("first", Some("é"))
+            ..Links::default()
         };
         let many = (1..=100).map(|number| message(number * 3)).collect();
-        for body in [
-            Body::Message(text("", None)),
-            Body::Message(text(
-                "Halo! 👋",
-                Some("018f3b2a-0000-7abc-8def-0123456789ab"),
-            )),
-            Body::Message(text("x", Some("018F3B2A-0000-7ABC-8DEF-0123456789AB"))),
-            Body::Message(other_previous),
-            Body::Message(first),
-            Body::Read {
-                message: message(9_999_999),
-                ordinal: 1,
-            },
-            Body::ChatRead {
-                up_to: message(300),
-                through: 120,
+        let read = Act::Read {
+            message: message(9_999_999),
+        };
+        let read_up_to = Act::ReadUpTo {
+            message: message(300),
+            marked: Marked {
                 count: 110,
-                changed: many,
+                newest: many,
             },
+        };
+        for record in [
+            text("", None),
+            text("Halo! 👋", Some("018f3b2a-0000-7abc-8def-0123456789ab")),
+            text("x", Some("018F3B2A-0000-7ABC-8DEF-0123456789AB")),
+            other_previous,
+            first,
+            sample(1, Links::default(), read),
+            sample(120, Links::default(), read_up_to),
         ] {
-            let entry_in = sample(body);
-            let sealed = entry_in.encode(entry(10_000_000));
-            assert_eq!(Entry::decode(entry(10_000_000), &sealed).unwrap(), entry_in);
-        }
-    }
-
-    #[test]
-    fn a_client_id_keeps_its_text_and_a_uuid_its_16_bytes() {
-        let uuid = "018f3b2a-0000-7abc-8def-0123456789ab";
-        assert!(matches!(StoredClientId::new(uuid), StoredClientId::Uuid(_)));
-        for text in [
-            uuid,
-            "018F3b2a-0000-7abc-8def-0123456789ab",
-            "018f3b2a-0000-7abc-8def-0123456789a-",
-            "x",
-            "0-1",
-        ] {
-            assert_eq!(StoredClientId::new(text).text(), text);
+            let sealed = record.encode(entry(10_000_000));
+            assert_eq!(Record::decode(entry(10_000_000), &sealed).unwrap(), record);
         }
     }
 
     #[test]
     fn a_message_of_100_characters_takes_at_most_30_bytes_more() {
         let content = "x".repeat(100);
-        let sealed = sample(Body::Message(text(&content, None))).encode(entry(10_000_000));
+        let sealed = text(&content, None).encode(entry(10_000_000));
         assert!(sealed.len() <= 130, "{} bytes", sealed.len());
     }
 
     /// Entries of every kind, some with each flag.
-    fn samples() -> Vec<Entry<'static>> {
+    fn samples() -> Vec<Record<&'static str>> {
         let uuid = "018f3b2a-0000-7abc-8def-0123456789ab";
-        let other_previous = MessageBody {
-            previous: Some(message(8_000_000)),
-            ..text("hi", Some(uuid))
-        };
-        let many: SmallVec<_> = (1..=100).map(|number| message(number * 3)).collect();
+        let mut other_previous = text("hi", Some(uuid));
+        other_previous.links.previous = Some(message(8_000_000));
+        let many: SmallVec<[MessageId; 4]> = (1..=100).map(|number| message(number * 3)).collect();
         let marks = [300, 9_000_000].into_iter().flat_map(|of| {
-            let read = Body::Read {
-                message: message(of),
-                ordinal: 1,
-            };
-            let chat_read = Body::ChatRead {
-                up_to: message(of),
-                through: 120,
+            let message = message(of);
+            let marked = Marked {
                 count: 110,
-                changed: many.clone(),
+                newest: many.clone(),
             };
-            [read, chat_read]
+            let read_up_to = Act::ReadUpTo { message, marked };
+            [
+                sample(1, Links::default(), Act::Read { message }),
+                sample(120, Links::default(), read_up_to),
+            ]
         });
         let messages = [
             text("", None),
@@ -475,15 +390,14 @@ mod tests {
             text("x", Some("c1")),
             other_previous,
         ];
-        let bodies = messages.into_iter().map(Body::Message).chain(marks);
-        let entries = bodies.map(sample).flat_map(|entry| {
-            let first = Entry {
-                side: 0,
-                ..entry.clone()
+        let records = messages.into_iter().chain(marks).flat_map(|record| {
+            let first = Record {
+                author: 0,
+                ..record.clone()
             };
-            [entry, first]
+            [record, first]
         });
-        entries.collect()
+        records.collect()
     }
 
     #[test]
@@ -492,7 +406,7 @@ mod tests {
         for written in samples() {
             let new = written.encode(id);
             let old = in_format_3(id.get(), &new);
-            assert_eq!(Entry::decode(id, &old).unwrap(), written);
+            assert_eq!(Record::decode(id, &old).unwrap(), written);
             assert!(new.len() <= old.len(), "{written:?}");
             assert!(old[4] & 0x0f < 4, "{written:?}");
             assert_eq!(*recoded(id.get(), &old), new);
@@ -522,22 +436,22 @@ mod tests {
             body.extend_from_slice(&[7, 1, 2, 0xff, 0xff, 9, 1, 0]);
             body.extend_from_slice(rest.0);
             let sealed = seal(id.get(), &body);
-            assert_eq!(Entry::decode(id, &sealed).unwrap(), written);
+            assert_eq!(Record::decode(id, &sealed).unwrap(), written);
         }
     }
 
     #[test]
     fn one_flipped_bit_anywhere_or_another_key_is_noticed() {
-        let sealed = sample(Body::Message(text("Halo!", Some("abc")))).encode(entry(10_000_000));
+        let sealed = text("Halo!", Some("abc")).encode(entry(10_000_000));
         for bit in 0..sealed.len() * 8 {
             let mut damaged = sealed.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert!(
-                Entry::decode(entry(10_000_000), &damaged).is_err(),
+                Record::decode(entry(10_000_000), &damaged).is_err(),
                 "bit {bit}"
             );
         }
-        assert!(Entry::decode(entry(10_000_001), &sealed).is_err());
+        assert!(Record::decode(entry(10_000_001), &sealed).is_err());
     }
 
     #[test]
@@ -547,7 +461,7 @@ mod tests {
             let body: Vec<u8> = (0..random.random_range(0..40))
                 .map(|_| random.random())
                 .collect();
-            let _ = Entry::decode(entry(5), &seal(5, &body));
+            let _ = Record::decode(entry(5), &seal(5, &body));
         }
     }
 }

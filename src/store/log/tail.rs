@@ -1,9 +1,10 @@
-//! The end of the log in memory, byte for byte as it was written: what is read most is what was written last, and here
-//! it is found without a walk through the tree.
+//! The end of the log in memory, byte for byte as it was written: what is read most is what was
+//! written last, and here it is found without a walk through the tree.
 //!
-//! The writer appends what is on disk, before anybody can know its ids; readers look here first and in the table after.
-//! It begins empty with each start, and has a bound in bytes (8 MiB are the newest sixty thousand messages or so): the oldest block goes when it is full. A record
-//! is decoded, and its checksum compared, as if it came from the disk.
+//! The writer appends what is on disk, before anybody can know its ids; readers look here first and
+//! in the table after. It begins empty with each start, and has a bound in bytes (8 MiB are the
+//! newest sixty thousand messages or so): the oldest block goes when it is full. A record is
+//! decoded, and its checksum compared, as if it came from the disk.
 
 use std::collections::VecDeque;
 
@@ -33,7 +34,8 @@ impl Tail {
         }
     }
 
-    /// Takes in what a transaction appended to the log. Where that does not follow, what was here is dropped.
+    /// Takes in what a transaction appended to the log. Where that does not follow, what was here
+    /// is dropped.
     pub(crate) fn append(&mut self, entries: &Entries) {
         let Some(first) = entries.first() else {
             return;
@@ -70,8 +72,8 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ConversationId, MessageId, Timestamp};
-    use crate::store::log::record::{Body, Entry, MessageBody};
+    use crate::model::{Act, ConversationId, MessageId, Timestamp};
+    use crate::store::log::record::{Links, Record};
 
     const MAX_BYTES: usize = 8 << 20;
 
@@ -84,29 +86,30 @@ mod tests {
         let content = "x".repeat(chars);
         let mut entries = Entries::default();
         for number in first..first + count {
-            let body = MessageBody {
-                previous: MessageId::new(number.max(2) - 1).ok(),
-                jump: None,
-                number,
-                ordinal: number,
-                client_id: None,
-                content: &content,
-            };
-            let entry = Entry {
+            let record = Record {
                 conversation: ConversationId::new(1).unwrap(),
+                author: 0,
                 at: Timestamp::from_ms(number),
                 previous: None,
-                side: 0,
-                body: Body::Message(body),
+                rank: number,
+                links: Links {
+                    previous: MessageId::new(number.max(2) - 1).ok(),
+                    jump: None,
+                    number,
+                },
+                act: Act::Sent {
+                    content: &content[..],
+                    client_id: None,
+                },
             };
-            entries.push(id(number), &entry);
+            entries.push(id(number), &record);
         }
         entries
     }
 
     fn at(tail: &Tail, number: u64) -> Option<u64> {
-        let entry = Entry::decode(id(number), tail.get(id(number))?).unwrap();
-        Some(entry.at.as_ms())
+        let record = Record::decode(id(number), tail.get(id(number))?).unwrap();
+        Some(record.at.as_ms())
     }
 
     #[test]

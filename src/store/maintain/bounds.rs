@@ -292,7 +292,7 @@ fn a_file_in_which_only_what_is_derived_is_damaged_is_made_whole_by_every_copy()
             change_value(txn, CONVERSATION_STATES, 0, |value| {
                 let mut row = Vec::new();
                 decode_row(0, value, &mut row).unwrap();
-                row[0].read[1].mark(2);
+                row[0].members[1].read.mark(2);
                 let mut body = Vec::new();
                 put(&mut body, row.len() as u64);
                 row.iter().for_each(|one| one.encode(&mut body));
@@ -472,9 +472,9 @@ fn files_with_rows_that_are_just_full_or_just_begun_are_sound() {
 
 #[test]
 fn marks_that_name_as_many_messages_as_they_may_or_one_fewer_or_more_are_sound() {
-    use crate::model::ChatRead;
-    use crate::store::tests::{id, mark_chat, user};
-    let named = ChatRead::NAMED as u64;
+    use crate::model::Marked;
+    use crate::store::tests::{id, mark, mark_chat};
+    let named = Marked::NAMED as u64;
     for count in [1, named - 1, named, named + 1, 3 * named] {
         let data = Data::new();
         let open = data.open().with_users(2);
@@ -487,8 +487,7 @@ fn marks_that_name_as_many_messages_as_they_may_or_one_fewer_or_more_are_sound()
         }
         for message in (1..=count).step_by(5) {
             // One of their own is refused.
-            let (reader, message) = (user(2), id(message));
-            let _ = open.apply(0, Change::MarkRead { reader, message });
+            let _ = open.apply(0, mark(2, id(message)));
         }
         open.apply(0, mark_chat(2, 1, Some(count / 2 + 1))).unwrap();
         open.apply(0, mark_chat(2, 1, None)).unwrap();

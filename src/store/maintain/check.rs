@@ -13,17 +13,15 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::rows::{check_changes, check_unused};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch};
-use crate::model::{
-    ChatRead, ClientId, ConversationId, EntryId, MessageId, Pair, Timestamp, UserId, Username,
-};
+use crate::model::{Act, ConversationId, EntryId, MessageId, Pair, Timestamp, UserId, Username};
 use crate::store::disk::error::OpenError;
 use crate::store::disk::guard::guarded;
 use crate::store::disk::medium::{LockedFile, Medium};
 use crate::store::disk::{eras, schema};
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{self, Log};
-use crate::store::log::chain::{Place, ReadLog, find_ordinals};
-use crate::store::log::record::{Body, Entry, MessageBody};
+use crate::store::log::chain::ReadLog;
+use crate::store::log::record::Record;
 use crate::store::options::StoreOptions;
 use crate::store::people::{invites, users};
 use crate::store::sealed::unseal;
@@ -35,7 +33,7 @@ use crate::store::tables::{
 use crate::store::talk::client_ids::{
     CLIENT_ID_LIFETIME_MS, CLIENT_IDS_PER_SENDER, ClientIds, read_block,
 };
-use crate::store::talk::conversation::Conversation;
+use crate::store::talk::conversation::{Conversation, Decision, Refusal};
 use crate::store::write::load;
 use crate::store::write::sweep::row_of;
 
@@ -433,7 +431,7 @@ fn check_client_ids(
         Err(error) => return Err(error),
     };
     let newest_entry = newest;
-    let newest = newest.and_then(|last| log.read(last, |entry| entry.at).ok());
+    let newest = newest.and_then(|last| log.read(last, |record| record.at).ok());
     let newest = newest.unwrap_or_default();
     let mut known = KnownClientIds {
         hasher: schema::sealed_meta(&meta, CLIENT_ID_KEY)
@@ -475,16 +473,19 @@ fn check_client_ids(
                 report.damaged("log", message);
                 continue;
             }
-            let right = log.read_message(message, |entry, body| {
+            let right = log.read_message(message, |record| {
                 let members = state
-                    .conversation(entry.conversation)
+                    .conversation(record.conversation)
                     .map(|conversation| conversation.pair.members());
-                let hashed = body.client_id.zip(known.hasher.as_ref());
-                if entry.at >= known.forgotten_before {
+                if record.at >= known.forgotten_before {
                     of_sender.remembered.push(message);
                 }
-                members.is_some_and(|members| members[entry.side] == sender)
-                    && hashed.is_some_and(|(id, hasher)| hasher.hash(&id.text()) == hash)
+                let hashed = match &record.act {
+                    Act::Sent { client_id, .. } => client_id.as_ref().zip(known.hasher.as_ref()),
+                    Act::Read { .. } | Act::ReadUpTo { .. } => None,
+                };
+                members.is_some_and(|members| members[record.author] == sender)
+                    && hashed.is_some_and(|(id, hasher)| hasher.hash(id) == hash)
             });
             match right {
                 Ok(true) => {}
@@ -557,57 +558,57 @@ impl Recount<'_> {
                     unit: Unit::Records,
                 });
             }
-            let Ok((id, entry)) = blocks::decode(key, value) else {
+            let Ok((id, record)) = blocks::decode(key, value) else {
                 self.report.damaged("log", key);
                 continue;
             };
             self.report.counts.entries += 1;
-            if !entry.at.may_follow(last_at) {
+            if !record.at.may_follow(last_at) {
                 self.report
                     .add("log", key, "is earlier than the entry before it");
             }
             // What a clock of the future had forgotten is not asked for.
-            self.steps_back |= entry.at < last_at;
-            last_at = entry.at;
-            let Some(conversation) = self.state.conversation(entry.conversation) else {
+            self.steps_back |= record.at < last_at;
+            last_at = record.at;
+            let Some(conversation) = self.state.conversation(record.conversation) else {
                 self.report.add(
                     "log",
                     key,
-                    format!("conversation {} is missing", entry.conversation),
+                    format!("conversation {} is missing", record.conversation),
                 );
                 continue;
             };
-            if !self.broken.contains(&entry.conversation)
-                && let Err(wrong) = judge(self.log, conversation, id, &entry)?
+            if !self.broken.contains(&record.conversation)
+                && let Err(wrong) = judge(self.log, conversation, &record)?
             {
                 self.report.add("log", key, wrong);
-                self.broken.insert(entry.conversation);
+                self.broken.insert(record.conversation);
             }
-            self.count_client_id(id, &entry);
-            self.state.replay(id, &entry);
+            self.count_client_id(id, &record);
+            self.state.apply(id, &record);
         }
         Ok(())
     }
 
     /// A message whose client id must be in a block.
-    fn count_client_id(&mut self, id: EntryId, entry: &Entry<'_>) {
-        let Body::Message(MessageBody {
+    fn count_client_id(&mut self, id: EntryId, record: &Record<&str>) {
+        let Act::Sent {
             client_id: Some(_), ..
-        }) = &entry.body
+        } = &record.act
         else {
             return;
         };
-        let Some(conversation) = self.state.conversation(entry.conversation) else {
+        let Some(conversation) = self.state.conversation(record.conversation) else {
             return;
         };
-        let sender = conversation.pair.members()[entry.side];
+        let sender = conversation.pair.members()[record.author];
         let newest = self
             .client_ids
             .senders
             .get(&sender)
             .and_then(|remembered| remembered.newest);
         let written = id.get() <= self.swept || newest.map(EntryId::from) >= Some(id);
-        if written && entry.at >= self.client_ids.forgotten_before {
+        if written && record.at >= self.client_ids.forgotten_before {
             *self.expected_client_ids.entry(sender).or_default() += 1;
         }
     }
@@ -641,120 +642,67 @@ impl Recount<'_> {
     }
 }
 
-/// Holds an entry against what its conversation was before it. The inner error says what is wrong.
+/// Holds an entry against what its conversation decides upon the same act. The inner error says what is wrong.
 fn judge(
     log: &Log,
     conversation: &Conversation,
-    id: EntryId,
-    entry: &Entry<'_>,
+    record: &Record<&str>,
 ) -> Result<Result<(), String>, StoreError> {
-    if entry.previous != conversation.last_entry {
-        return Ok(Err(format!(
-            "points back to entry {}, the one before it in its conversation is {}",
-            number(entry.previous.map(EntryId::get)),
-            number(conversation.last_entry.map(EntryId::get)),
-        )));
-    }
-    match &entry.body {
-        Body::Message(message) => Ok(judge_message(conversation, id, entry.side, message)),
-        Body::Read { message, ordinal } => {
-            let read = &conversation.read[entry.side];
-            let found = log.read_message(*message, |target, body| {
-                (target.conversation, target.side, body.ordinal)
-            });
-            Ok(match found {
-                Ok(found) if found != (entry.conversation, 1 - entry.side, *ordinal) => Err(
-                    format!("marks message {message}, which is none of the peer's"),
-                ),
-                Ok(_) if read.contains(*ordinal) => {
-                    Err(format!("marks message {message}, which was read already"))
-                }
-                Ok(_) => Ok(()),
-                Err(StoreError::Damaged { .. }) => {
-                    Err(format!("marks message {message}, which is missing"))
-                }
-                Err(error) => return Err(error),
-            })
+    let author = conversation.pair.members()[record.author];
+    let decided = conversation.decide(log, record.conversation, author, record.at, &record.act);
+    let wrong = match decided {
+        Ok(Decision::Append(right)) => match difference(record, &right) {
+            None => return Ok(Ok(())),
+            Some(wrong) => wrong,
+        },
+        Ok(Decision::Nothing(_)) => "marks what was read already".to_owned(),
+        Err(Refusal::NoSuchMessage) => {
+            "names a message that is none of its conversation".to_owned()
         }
-        Body::ChatRead {
-            up_to,
-            through,
-            count,
-            changed,
-        } => {
-            let place = log.read_message(*up_to, |target, _| target.conversation);
-            match place {
-                Ok(of) if of == entry.conversation => {}
-                Ok(_) | Err(StoreError::Damaged { .. }) => {
-                    return Ok(Err(format!(
-                        "marks up to message {up_to}, which is none of its conversation"
-                    )));
-                }
-                Err(error) => return Err(error),
-            }
-            if Place::of(log, *up_to)?.sent[1 - entry.side] != *through {
-                return Ok(Err(format!("does not cover {through} messages")));
-            }
-            let unread = conversation.read[entry.side].unread_before(*through);
-            let named = find_ordinals(log, *up_to, 1 - entry.side, unread.take(ChatRead::NAMED));
-            let mut named = match named {
-                Ok(named) => named,
-                // A link that leads nowhere is found where it stands.
-                Err(StoreError::Damaged { .. }) => {
-                    return Ok(Err("marks messages that are not found".into()));
-                }
-                Err(error) => return Err(error),
-            };
-            named.reverse();
-            let marked = conversation.read[entry.side].clone().mark_through(*through);
-            Ok(if marked != *count || named[..] != changed[..] {
-                Err(format!(
-                    "says that it marks {count} messages, it marks {marked}"
-                ))
-            } else {
-                Ok(())
-            })
+        Err(Refusal::OwnMessage) => "marks a message of its own author".to_owned(),
+        // A link that leads nowhere is found where it stands.
+        Err(Refusal::Log(StoreError::Damaged { .. })) => {
+            "names messages that are not found".to_owned()
         }
-    }
-}
-
-fn judge_message(
-    conversation: &Conversation,
-    id: EntryId,
-    side: usize,
-    message: &MessageBody<'_>,
-) -> Result<(), String> {
-    let id = MessageId::new(id.get()).map_err(|error| error.to_string())?;
-    let links = conversation.chain.clone().push(id);
-    let wrong = |what: &str, found: u64, right: u64| {
-        (found != right).then(|| format!("{what} {found}, it must be {right}"))
+        Err(Refusal::Log(error)) => return Err(error),
     };
-    let get = |id: Option<MessageId>| id.map_or(0, MessageId::get);
-    let wrong = wrong(
-        "points back to message",
-        get(message.previous),
-        get(links.previous),
-    )
-    .or_else(|| wrong("jumps back to message", get(message.jump), get(links.jump)))
-    .or_else(|| wrong("is message number", message.number, links.number))
-    .or_else(|| {
-        wrong(
-            "is its sender's message number",
-            message.ordinal,
-            conversation.sent[side] + 1,
-        )
-    })
-    .or_else(|| {
-        let client_id = message.client_id?;
-        ClientId::new(&client_id.text())
-            .is_err()
-            .then(|| "has an impossible client id".to_owned())
-    });
-    wrong.map_or(Ok(()), Err)
+    Ok(Err(wrong))
 }
 
-fn number(id: Option<u64>) -> String {
-    id.map_or_else(|| "none".to_owned(), |id| id.to_string())
+/// Returns in what an entry is not what it must be.
+fn difference(found: &Record<&str>, right: &Record<&str>) -> Option<String> {
+    let entry = |id: Option<EntryId>| id.map_or(0, EntryId::get);
+    let message = |id: Option<MessageId>| entry(id.map(EntryId::from));
+    let reach = |act: &Act<&str>| match act {
+        Act::ReadUpTo { message, marked } => (message.get(), marked.count),
+        Act::Sent { .. } | Act::Read { .. } => (0, 0),
+    };
+    let ((found_reach, found_count), (reach, count)) = (reach(&found.act), reach(&right.act));
+    let (found_links, links) = (&found.links, &right.links);
+    let numbers = [
+        (
+            "points back to entry",
+            entry(found.previous),
+            entry(right.previous),
+        ),
+        (
+            "points back to message",
+            message(found_links.previous),
+            message(links.previous),
+        ),
+        (
+            "jumps back to message",
+            message(found_links.jump),
+            message(links.jump),
+        ),
+        ("is message number", found_links.number, links.number),
+        ("is of its sender's message number", found.rank, right.rank),
+        ("marks up to message", found_reach, reach),
+        ("marks so many messages:", found_count, count),
+    ];
+    let wrong = numbers.iter().find(|(_, found, right)| found != right);
+    let wrong = wrong.map(|(what, found, right)| format!("{what} {found}, it must be {right}"));
+    wrong.or_else(|| (found != right).then(|| "names other messages than it marks".to_owned()))
 }
 
 /// What a start would know, held against what the log says.
@@ -788,7 +736,7 @@ fn compare(
         }
         if known.last_entry > last {
             // The log ended later once.
-            let newest = self::number(known.last_entry.map(EntryId::get));
+            let newest = known.last_entry.map_or(0, EntryId::get);
             report.damaged("log", newest);
             continue;
         }
@@ -798,10 +746,8 @@ fn compare(
             "its newest message"
         } else if known.last_entry != right.last_entry {
             "its newest entry"
-        } else if known.sent != right.sent {
-            "how many messages were sent"
-        } else if known.read != right.read {
-            "what is read"
+        } else if known.members != right.members {
+            "what its members sent or read"
         } else {
             continue;
         };

@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, guard};
-use crate::model::{EntryId, MadeBy, Pair, User};
+use crate::model::{Act, EntryId, MadeBy, Pair, User};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{Log, damaged, decode};
-use crate::store::log::record::{Body, Entry};
+use crate::store::log::record::Record;
 use crate::store::people::users;
 use crate::store::sealed::unseal;
 use crate::store::tables::{CONVERSATIONS, CREDENTIALS, USERS};
@@ -66,10 +66,10 @@ fn export_source(
         if key != next {
             return Err(damaged(next).into());
         }
-        let (id, entry) = decode(key, sealed)?;
-        let place = usize::try_from(entry.conversation.get() - 1).unwrap_or(usize::MAX);
+        let (id, record) = decode(key, sealed)?;
+        let place = usize::try_from(record.conversation.get() - 1).unwrap_or(usize::MAX);
         let pair = pairs.get(place).ok_or_else(|| damaged(next))?;
-        write(&mut out, &line(id, *pair, &entry))?;
+        write(&mut out, &line(id, *pair, &record))?;
         if next.is_multiple_of(TOLD_EVERY) || next == counts.entries {
             watch(Progress {
                 what: "exporting",
@@ -154,29 +154,35 @@ fn pairs(txn: &ReadTransaction) -> Result<Vec<Pair>, StoreError> {
     Ok(pairs)
 }
 
-fn line<'a>(id: EntryId, pair: Pair, entry: &Entry<'a>) -> Line<'a> {
-    let (who, peer) = (pair.members()[entry.side], pair.members()[1 - entry.side]);
-    match &entry.body {
-        Body::Message(message) => Line::Message {
+fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Line<'a> {
+    let (who, peer) = (
+        pair.members()[record.author],
+        pair.members()[1 - record.author],
+    );
+    let at = record.at.into();
+    match &record.act {
+        Act::Sent { content, client_id } => Line::Message {
             id,
             sender_id: who,
             receiver_id: peer,
-            content: message.content.into(),
-            created_at: entry.at.into(),
-            client_id: message.client_id.map(|client_id| client_id.text().into()),
+            content: (*content).into(),
+            created_at: at,
+            client_id: client_id
+                .as_ref()
+                .map(|client_id| client_id.with_text(|text| text.to_owned().into())),
         },
-        Body::Read { message, .. } => Line::Read {
+        Act::Read { message } => Line::Read {
             id,
             message_id: *message,
             user_id: who,
-            at: entry.at.into(),
+            at,
         },
-        Body::ChatRead { up_to, .. } => Line::ChatRead {
+        Act::ReadUpTo { message, .. } => Line::ChatRead {
             id,
             user_id: who,
             peer_id: peer,
-            up_to: *up_to,
-            at: entry.at.into(),
+            up_to: *message,
+            at,
         },
     }
 }

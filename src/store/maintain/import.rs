@@ -9,28 +9,27 @@ use std::time::Duration;
 
 use redb::{Database, Table};
 use rustc_hash::{FxHashMap, FxHashSet};
-use smallvec::SmallVec;
 
 use super::derive::derive;
 use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
-    ChatRead, ClientId, ConversationId, EntryId, MadeBy, MessageId, Pair, Timestamp, User, UserId,
-    Username, check_avatar, check_content,
+    Act, ClientId, ConversationId, EntryId, MadeBy, Marked, MessageId, Pair, Timestamp, User,
+    UserId, Username, check_avatar, check_content,
 };
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{Backend, LockedFile, Medium};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{Appending, damaged, read_block};
-use crate::store::log::chain::{Place, ReadLog, find_ordinals};
-use crate::store::log::record::{Body, Entry, MessageBody, StoredClientId};
+use crate::store::log::chain::ReadLog;
+use crate::store::log::record::Record;
 use crate::store::options::page_cache_of_command;
 use crate::store::people::users;
 use crate::store::sealed::seal;
 use crate::store::state::State;
 use crate::store::tables::{CONVERSATIONS, CREDENTIALS, LOG, USERS};
-use crate::store::talk::conversation::Conversation;
+use crate::store::talk::conversation::{Conversation, Decision, Refusal};
 
 /// 16 MiB: a line of the longest message, every character of it escaped, several times over.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -278,26 +277,19 @@ struct Written<'a, 'txn> {
 }
 
 impl ReadLog for Written<'_, '_> {
-    fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
+    type Error = StoreError;
+
+    fn read<R>(&self, id: EntryId, read: impl FnOnce(Record<&str>) -> R) -> Result<R, StoreError> {
         let first = self.buffer.first().map_or(u64::MAX, |(first, _)| *first);
         if let Some(distance) = id.get().checked_sub(first) {
             let entry = usize::try_from(distance)
                 .ok()
                 .and_then(|distance| self.buffer.get(distance));
             if let Some((_, value)) = entry {
-                return Ok(read(Entry::decode(id, value)?));
+                return Ok(read(Record::decode(id, value)?));
             }
         }
         read_block(self.table, id, read)?.ok_or_else(|| damaged(id.get()))
-    }
-}
-
-/// What a mark that names a wrong message fails with.
-fn judged<R>(result: Result<R, StoreError>) -> Result<Option<R>, StoreError> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(StoreError::Damaged { .. }) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
@@ -473,58 +465,55 @@ impl Import<'_> {
         if let Err(error) = check_content(content, MAX_MESSAGE_CHARS) {
             return Ok(Err(error.to_string()));
         }
-        if let Some(Err(error)) = client_id.map(ClientId::new) {
-            return Ok(Err(error.to_string()));
-        }
         let conversation = match self.pairs.get(&pair) {
             Some(conversation) => *conversation,
-            None => {
-                let id = ConversationId::new(self.state.conversation_count() + 1)
-                    .map_err(|_| StoreError::Full)?;
-                self.conversations
-                    .insert(id.get(), &seal(id.get(), &schema::encode_pair(pair))[..])?;
-                self.state.put_conversation(Conversation::new(pair));
-                self.pairs.insert(pair, id);
-                id
-            }
+            None => self.create_conversation(pair)?,
         };
-        let side = usize::from(pair.members()[1] == sender);
-        let message_id = MessageId::new(id.get()).map_err(|_| StoreError::Full)?;
-        let Some(known) = self.state.conversation(conversation) else {
-            return Err(StoreError::Full.into());
+        let client_id = match client_id.map(ClientId::borrowed).transpose() {
+            Ok(client_id) => client_id,
+            Err(error) => return Ok(Err(error.to_string())),
         };
-        let links = known.chain.clone().push(message_id);
-        let body = Body::Message(MessageBody {
-            previous: links.previous,
-            jump: links.jump,
-            number: links.number,
-            ordinal: known.sent[side] + 1,
-            client_id: client_id.map(StoredClientId::new),
-            content,
-        });
-        self.append(id, conversation, at, side, body)
+        let act = Act::Sent { content, client_id };
+        match self.decide(conversation, sender, at, &act)? {
+            Ok(Decision::Append(record)) => self.append(id, &record),
+            Ok(Decision::Nothing(_)) | Err(_) => Ok(Err("cannot be sent".into())),
+        }
+    }
+
+    fn create_conversation(&mut self, pair: Pair) -> Result<ConversationId, MaintainError> {
+        let id = ConversationId::new(self.state.conversation_count() + 1)
+            .map_err(|_| StoreError::Full)?;
+        self.conversations
+            .insert(id.get(), &seal(id.get(), &schema::encode_pair(pair))[..])?;
+        self.state.put_conversation(Conversation::new(pair));
+        self.pairs.insert(pair, id);
+        Ok(id)
     }
 
     fn read(&mut self, id: EntryId, message: MessageId, reader: UserId, at: Timestamp) -> Taken {
         if let Err(wrong) = self.next(id, &[reader], at) {
             return Ok(Err(wrong));
         }
-        let found = judged(self.written().read_message(message, |entry, body| {
-            (entry.conversation, 1 - entry.side, body.ordinal)
-        }))?;
-        let of_reader = found.and_then(|(conversation, side, ordinal)| {
-            let known = self.state.conversation(conversation)?;
-            (known.pair.members()[side] == reader).then_some((conversation, side, ordinal, known))
-        });
-        let Some((conversation, side, ordinal, known)) = of_reader else {
-            return Ok(Err(format!(
-                "message {message} is none that user {reader} got"
-            )));
+        let found = self
+            .written()
+            .read(message.into(), |record| record.conversation);
+        let conversation = match found {
+            Ok(conversation) => Some(conversation),
+            Err(StoreError::Damaged { .. }) => None,
+            Err(error) => return Err(error.into()),
         };
-        if known.read[side].contains(ordinal) {
-            return Ok(Err(format!("message {message} is read already")));
+        let act = Act::Read { message };
+        let decided = match conversation {
+            Some(conversation) => self.decide(conversation, reader, at, &act)?.ok(),
+            None => None,
+        };
+        match decided {
+            Some(Decision::Append(record)) => self.append(id, &record),
+            Some(Decision::Nothing(_)) => Ok(Err(format!("message {message} is read already"))),
+            None => Ok(Err(format!(
+                "message {message} is none that user {reader} got"
+            ))),
         }
-        self.append(id, conversation, at, side, Body::Read { message, ordinal })
     }
 
     fn chat_read(
@@ -538,34 +527,43 @@ impl Import<'_> {
             return Ok(Err(wrong));
         }
         let pair = Pair::new(reader, peer);
-        let conversation = pair.and_then(|pair| self.pairs.get(&pair).copied());
-        let log = self.written();
-        let of = judged(log.read_message(up_to, |entry, _| entry.conversation))?;
-        let known = conversation.and_then(|id| self.state.conversation(id));
-        let (Some(pair), Some(conversation), Some(known)) = (pair, conversation, known) else {
+        let Some(conversation) = pair.and_then(|pair| self.pairs.get(&pair).copied()) else {
             return Ok(Err(format!("users {reader} and {peer} have no messages")));
         };
-        if of != Some(conversation) {
-            return Ok(Err(format!(
-                "message {up_to} is none of users {reader} and {peer}"
-            )));
-        }
-        let side = usize::from(pair.members()[1] == reader);
-        let through = Place::of(&log, up_to)?.sent[1 - side];
-        let unread = known.read[side].unread_before(through);
-        let mut changed = find_ordinals(&log, up_to, 1 - side, unread.take(ChatRead::NAMED))?;
-        changed.reverse();
-        let count = known.read[side].clone().mark_through(through);
-        if count == 0 {
-            return Ok(Err("marks nothing that was not read already".into()));
-        }
-        let body = Body::ChatRead {
-            up_to,
-            through,
-            count,
-            changed: SmallVec::from_vec(changed),
+        let act = Act::ReadUpTo {
+            message: up_to,
+            marked: Marked::default(),
         };
-        self.append(id, conversation, at, side, body)
+        let is_theirs = |act: &Act<&str>| {
+            // A mark that names no message of theirs reaches up to an earlier one.
+            matches!(act, Act::ReadUpTo { message, .. } if *message == up_to)
+        };
+        match self.decide(conversation, reader, at, &act)? {
+            Ok(Decision::Append(record)) if is_theirs(&record.act) => self.append(id, &record),
+            Ok(Decision::Nothing(act)) if is_theirs(&act) => {
+                Ok(Err("marks nothing that was not read already".into()))
+            }
+            Ok(_) | Err(_) => Ok(Err(format!(
+                "message {up_to} is none of users {reader} and {peer}"
+            ))),
+        }
+    }
+
+    /// Decides what the act of a line comes to. The inner error is a refusal.
+    fn decide<'a>(
+        &self,
+        id: ConversationId,
+        author: UserId,
+        at: Timestamp,
+        act: &Act<&'a str>,
+    ) -> Result<Result<Decision<&'a str>, Refusal<StoreError>>, StoreError> {
+        let Some(conversation) = self.state.conversation(id) else {
+            return Ok(Err(Refusal::NoSuchMessage));
+        };
+        match conversation.decide(&self.written(), id, author, at, act) {
+            Err(Refusal::Log(error)) => Err(error),
+            decided => Ok(decided),
+        }
     }
 
     fn written(&self) -> Written<'_, '_> {
@@ -575,28 +573,10 @@ impl Import<'_> {
         }
     }
 
-    fn append(
-        &mut self,
-        id: EntryId,
-        conversation: ConversationId,
-        at: Timestamp,
-        side: usize,
-        body: Body<'_>,
-    ) -> Taken {
-        let previous = self
-            .state
-            .conversation(conversation)
-            .and_then(|known| known.last_entry);
-        let entry = Entry {
-            conversation,
-            at,
-            previous,
-            side,
-            body,
-        };
-        self.buffer.push((id.get(), entry.encode(id)));
-        self.state.replay(id, &entry);
-        (self.last_entry, self.last_at) = (id.get(), at);
+    fn append(&mut self, id: EntryId, record: &Record<&str>) -> Taken {
+        self.buffer.push((id.get(), record.encode(id)));
+        self.state.apply(id, record);
+        (self.last_entry, self.last_at) = (id.get(), record.at);
         if self.buffer.len() >= STEP {
             self.flush()?;
         }

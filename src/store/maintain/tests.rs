@@ -17,7 +17,7 @@ use crate::store::tables::{
     BACKUP, CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, ERAS,
     INVITES, LOG, META, NEWEST_CHANGES, OLD_LOG, SWEPT, TOKENS_FROM, USERS,
 };
-use crate::store::tests::{Open, id, mark_chat, message, user};
+use crate::store::tests::{Open, id, mark, mark_chat, message, user};
 use crate::store::write::sweep::decode_row;
 use crate::store::{Change, Location};
 
@@ -111,13 +111,7 @@ fn talk(open: &Open, seed: u64, changes: usize) {
                 let content = ["Halo! 👋", "a\"b\\c\n\u{1}\u{7f}\u{2028}", "plain"][number % 3];
                 open.apply(now, message(me, peer, content, client_id))
             }
-            6..8 => open.apply(
-                now,
-                Change::MarkRead {
-                    reader: user(me),
-                    message: id(random.random_range(1..=newest)),
-                },
-            ),
+            6..8 => open.apply(now, mark(me, id(random.random_range(1..=newest)))),
             8 => open.apply(
                 now,
                 Change::Seen {
@@ -280,8 +274,8 @@ fn a_derived_row_that_is_wrong_under_a_right_checksum_is_found() {
             let mut row = Vec::new();
             decode_row(0, table.get(0).unwrap().unwrap().value(), &mut row).unwrap();
             match wrong {
-                0 => row[2].sent[0] += 1,
-                1 => row[2].read[1] = Default::default(),
+                0 => row[2].members[0].sent += 1,
+                1 => row[2].members[1].read = Default::default(),
                 2 => row[2].last_entry = None,
                 _ => drop(row.pop()),
             }
@@ -318,18 +312,19 @@ fn two_accounts_of_one_name_are_found() {
 
 #[test]
 fn a_log_that_contradicts_itself_is_found_under_right_checksums() {
+    use crate::model::Act;
     use crate::model::{EntryId, MessageId};
-    use crate::store::log::record::{Body, Entry};
-    let change = |entry: &mut Entry<'_>, how: usize| match (&mut entry.body, how) {
-        (Body::Message(message), 0) => message.number += 1,
-        (Body::Message(message), 1) => message.ordinal += 1,
-        (Body::Message(message), 2) => message.jump = MessageId::new(1).ok(),
-        (_, 3) => entry.previous = None,
-        (_, 4) => entry.at = Timestamp::from_ms(1),
-        (Body::Read { ordinal, .. }, 5) => *ordinal += 1,
-        (Body::ChatRead { count, .. }, 6) => *count += 1,
-        (Body::ChatRead { changed, .. }, 7) => changed.truncate(changed.len() - 1),
-        (Body::ChatRead { through, .. }, 8) => *through += 1,
+    use crate::store::log::record::Record;
+    let change = |record: &mut Record<&str>, how: usize| match (&mut record.act, how) {
+        (Act::Sent { .. }, 0) => record.links.number += 1,
+        (Act::Sent { .. }, 1) => record.rank += 1,
+        (Act::Sent { .. }, 2) => record.links.jump = MessageId::new(1).ok(),
+        (_, 3) => record.previous = None,
+        (_, 4) => record.at = Timestamp::from_ms(1),
+        (Act::Read { .. }, 5) => record.rank += 1,
+        (Act::ReadUpTo { marked, .. }, 6) => marked.count += 1,
+        (Act::ReadUpTo { marked, .. }, 7) => marked.newest.truncate(marked.newest.len() - 1),
+        (Act::ReadUpTo { .. }, 8) => record.rank += 1,
         _ => {}
     };
     for how in 0..9 {
@@ -339,7 +334,7 @@ fn a_log_that_contradicts_itself_is_found_under_right_checksums() {
             // The last entry that this changes.
             for (candidate, value) in log.iter_mut().rev() {
                 let id = EntryId::new(*candidate).unwrap();
-                let right = Entry::decode(id, value).unwrap();
+                let right = Record::decode(id, value).unwrap();
                 let mut entry = right.clone();
                 change(&mut entry, how);
                 if entry != right {
@@ -932,14 +927,7 @@ fn the_lines_are_as_the_manual_says() {
     open.apply(now, message(1, 2, "Halo! \"👋\"", Some("mine")))
         .unwrap();
     open.apply(now, message(1, 2, "2", None)).unwrap();
-    open.apply(
-        now + 1,
-        Change::MarkRead {
-            reader: user(2),
-            message: id(2),
-        },
-    )
-    .unwrap();
+    open.apply(now + 1, mark(2, id(2))).unwrap();
     open.apply(now + 2, mark_chat(2, 1, None)).unwrap();
     open.close();
     let lines = exported(&data);

@@ -1,96 +1,29 @@
 //! What a person missed: the entries of their conversations after some place, in order.
 
 use super::snapshot::{Order, Page, Pick, Snapshot};
-use crate::model::{ChatRead, EntryId, Message, MessageId, MessageRead, Pair, Timestamp, UserId};
-use crate::store::error::StoreError;
+use crate::model::{Notice, UserId};
+use crate::store::error::ReadError;
 use crate::store::log::chain::ReadLog;
-use crate::store::log::record::{Body, Entry};
 use crate::store::state::State;
-use crate::store::talk::conversation::{Conversation, message_of};
+use crate::store::talk::conversation::{Conversation, entry_of};
 
-/// 10,000 entries: whoever missed more reads their chats afresh, which costs less than being told of each.
+/// 10,000 entries: whoever missed more reads their chats afresh, which costs less than being told
+/// of each.
 pub const MAX_MISSED: usize = 10_000;
 
 /// 4 MiB: what is given of it at once. With the change that goes beyond that, a page ends.
 const MAX_MISSED_BYTES: usize = 4 << 20;
 
-/// A change that a person missed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missed {
-    /// Its entry.
-    pub entry: EntryId,
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub change: MissedChange,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MissedChange {
-    /// A message.
-    Message(Message),
-    /// A read mark.
-    Read(MessageRead),
-    /// A chat was read.
-    ChatRead(ChatRead),
-}
-
-impl Missed {
-    /// How much it is to be told of, about.
-    fn bytes(&self) -> usize {
-        match &self.change {
-            MissedChange::Message(message) => message.content.len(),
-            MissedChange::Read(_) => 0,
-            MissedChange::ChatRead(read) => read.changed.len() * size_of::<MessageId>(),
-        }
-    }
-
-    fn of(id: EntryId, pair: Pair, entry: &Entry<'_>) -> Self {
-        let members = pair.members();
-        let (actor, other) = (members[entry.side], members[1 - entry.side]);
-        let change = match &entry.body {
-            Body::Message(message) => {
-                let id = MessageId::new(id.get()).expect("an entry id is a valid id");
-                MissedChange::Message(message_of(id, pair, entry, message))
-            }
-            Body::Read { message, .. } => MissedChange::Read(MessageRead {
-                message_id: *message,
-                reader_id: actor,
-                sender_id: other,
-                entry: Some(id),
-            }),
-            Body::ChatRead {
-                up_to,
-                count,
-                changed,
-                ..
-            } => MissedChange::ChatRead(ChatRead {
-                reader_id: actor,
-                peer_id: other,
-                up_to: Some(*up_to),
-                count: *count,
-                changed: changed.to_vec(),
-                entry: Some(id),
-            }),
-        };
-        Self {
-            entry: id,
-            at: entry.at,
-            change,
-        }
-    }
-}
-
 impl Snapshot<'_> {
-    /// The changes of a person's conversations from the entry `from` on, oldest first, and the newest entry there was when
-    /// this was asked. `None` where there are more than [`MAX_MISSED`]. Costs one read a change, two for those given.
+    /// The changes of a person's conversations from the entry `from` on, oldest first, and the
+    /// newest entry there was when this was asked. `None` where there are more than [`MAX_MISSED`].
+    /// Costs one read a change, two for those given.
     pub fn missed(
         &self,
         user: UserId,
         from: u64,
         limit: usize,
-    ) -> Result<(Option<Page<Missed>>, u64), StoreError> {
+    ) -> Result<(Option<Page<Notice>>, u64), ReadError> {
         let mut chats = Vec::new();
         let mut count = 0;
         let pick = |_: &State, conversation: &Conversation| {
@@ -121,7 +54,7 @@ impl Snapshot<'_> {
                     }
                     found.push((id, pair));
                 }
-                next = log.read(id, |entry| entry.previous)?;
+                next = log.read(id, |record| record.previous)?;
             }
         }
         found.sort_unstable_by_key(|(id, _)| *id);
@@ -130,10 +63,17 @@ impl Snapshot<'_> {
             if bytes >= MAX_MISSED_BYTES {
                 break;
             }
-            let row = log.read(id, |entry| Missed::of(id, pair, &entry))?;
+            let entry = log.read(id, |record| entry_of(id, pair, &record))?;
             // The first may be the one that was told last.
-            bytes += if id.get() > from { row.bytes() } else { 0 };
-            rows.push(row);
+            bytes += if id.get() > from {
+                entry.act.bytes()
+            } else {
+                0
+            };
+            rows.push(Notice {
+                entry,
+                members: pair,
+            });
         }
         let has_more = rows.len() < found.len();
         Ok((Some(Page { rows, has_more }), newest))

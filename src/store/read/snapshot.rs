@@ -1,7 +1,9 @@
-//! Reading: history, recents, unread. Short transactions, everything copied out, nothing of redb beyond this folder.
+//! Reading: history, recents, unread. Short transactions, everything copied out, nothing of redb
+//! beyond this folder.
 //!
-//! What stands in memory is copied first, under a short lock, and the log is read after: an id that memory knows is
-//! committed, so the end of the log in memory, or else the later snapshot of its table, always holds it.
+//! What stands in memory is copied first, under a short lock, and the log is read after: an id that
+//! memory knows is committed, so the end of the log in memory, or else the later snapshot of its
+//! table, always holds it.
 
 use std::cell::{Cell, OnceCell};
 use std::cmp::Reverse;
@@ -15,10 +17,10 @@ use rustc_hash::FxHashSet;
 use crate::budget::PAGE_BYTES;
 use crate::model::{ConversationId, EntryId, Message, MessageId, Pair, User, UserId, row_bytes};
 use crate::store::data::Data;
-use crate::store::error::StoreError;
+use crate::store::error::{ReadError, StoreError};
 use crate::store::log::blocks::Log;
 use crate::store::log::chain::{ReadLog, newest_older, oldest_newer};
-use crate::store::log::record::Entry;
+use crate::store::log::record::Record;
 use crate::store::log::tail::Tail;
 use crate::store::sealed::unseal;
 use crate::store::state::State;
@@ -74,57 +76,59 @@ pub struct Recent {
 pub struct HistoryQuery {
     /// Older than this one.
     pub before: Option<MessageId>,
-    /// Newer than this one; with it, the page starts at the oldest, without it, it ends at the newest.
+    /// Newer than this one; with it, the page starts at the oldest, without it, it ends at the
+    /// newest.
     pub after: Option<MessageId>,
     /// At most so many.
     pub limit: usize,
 }
 
-/// Answers one query. What a query needs of memory is copied first; the read transaction begins after that and lasts as
-/// long as the query.
+/// Answers one query. What a query needs of memory is copied first; the read transaction begins
+/// after that and lasts as long as the query.
 pub struct Snapshot<'a> {
     data: &'a Data,
     /// Where the query may use memory alone: how much of it.
     memory: Option<MemoryOnly>,
 }
 
-/// How many entries a query may read on a thread that others wait for: a page of each kind, some 50 us.
+/// How many entries a query may read on a thread that others wait for: a page of each kind, some 50
+/// us.
 const INLINE_ENTRIES: u32 = 128;
 /// How many touches a person may have whose chats are gone through there.
 const INLINE_TOUCHES: usize = 1_024;
 
-/// So many touches are gone through, some 50 us, before others have a turn at the state. As many as may be gone through on a
-/// thread that others wait for.
+/// So many touches are gone through, some 50 us, before others have a turn at the state. As many as
+/// may be gone through on a thread that others wait for.
 const TOUCHES_A_TURN: usize = INLINE_TOUCHES;
 
 /// For so many rows of a history room is made at once: a page that is not full is soon gone.
 const MAX_ROOM: usize = 64;
 
-/// What a query may still do without another thread, and whether it wanted more.
+/// What a query may still do without another thread.
 struct MemoryOnly {
     entries: Cell<u32>,
-    exceeded: Cell<bool>,
 }
 
-/// The log of one query: its end in memory, and the table, in a read transaction that begins with the first entry which
-/// is not in memory.
+/// The log of one query: its end in memory, and the table, in a read transaction that begins with
+/// the first entry which is not in memory.
 pub(crate) struct SnapshotLog<'a> {
     snapshot: &'a Snapshot<'a>,
-    /// The end of the log, held for as long as the query that may use memory alone: that is short, and never waits. Others
-    /// look in for a moment each time.
+    /// The end of the log, held for as long as the query that may use memory alone: that is short,
+    /// and never waits. Others look in for a moment each time.
     held: Option<RwLockReadGuard<'a, Tail>>,
     table: OnceCell<Log>,
-    /// An entry that was not in memory: no older one is, and none need be looked for there. 0 for none yet.
+    /// An entry that was not in memory: no older one is, and none need be looked for there. 0 for
+    /// none yet.
     missed: Cell<u64>,
 }
 
 impl ReadLog for SnapshotLog<'_> {
-    fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
+    type Error = ReadError;
+
+    fn read<R>(&self, id: EntryId, read: impl FnOnce(Record<&str>) -> R) -> Result<R, ReadError> {
         if let Some(memory) = &self.snapshot.memory {
-            match memory.entries.get().checked_sub(1) {
-                Some(left) => memory.entries.set(left),
-                None => self.snapshot.exceed()?,
-            }
+            let left = memory.entries.get().checked_sub(1);
+            memory.entries.set(left.ok_or(ReadError::NeedsDisk)?);
         }
         if id.get() > self.missed.get() {
             let looked_in;
@@ -136,18 +140,20 @@ impl ReadLog for SnapshotLog<'_> {
                 }
             };
             if let Some(value) = tail.get(id) {
-                return Ok(read(Entry::decode(id, value)?));
+                return Ok(read(Record::decode(id, value)?));
             }
             self.missed.set(id.get());
         }
         let table = match self.table.get() {
             Some(table) => table,
             None => {
-                let table = Log::open(&self.snapshot.database()?.begin_read()?)?;
+                let db = self.snapshot.database()?;
+                let txn = db.begin_read().map_err(StoreError::from)?;
+                let table = Log::open(&txn).map_err(StoreError::from)?;
                 self.table.get_or_init(|| table)
             }
         };
-        table.read(id, read)
+        Ok(table.read(id, read)?)
     }
 }
 
@@ -156,55 +162,45 @@ impl<'a> Snapshot<'a> {
         Self { data, memory: None }
     }
 
-    /// One that reads nothing but memory, and not much of that. What a query makes of it counts only unless it
-    /// [exceeded](Self::exceeded) it.
+    /// Returns one that reads nothing but memory, and not much of that: a query that wants more
+    /// ends with [`ReadError::NeedsDisk`].
     pub(crate) fn of_memory(data: &'a Data) -> Self {
         Self {
             data,
             memory: Some(MemoryOnly {
                 entries: Cell::new(INLINE_ENTRIES),
-                exceeded: Cell::new(false),
             }),
         }
     }
 
-    /// Whether the query wanted more than memory.
-    pub(crate) fn exceeded(&self) -> bool {
-        self.memory
-            .as_ref()
-            .is_some_and(|memory| memory.exceeded.get())
-    }
-
-    /// Ends a query that may use memory alone; the error goes to nobody.
-    fn exceed(&self) -> Result<(), StoreError> {
+    /// Ends a query that may use memory alone.
+    fn needs_disk(&self) -> Result<(), ReadError> {
         match &self.memory {
-            Some(memory) => {
-                memory.exceeded.set(true);
-                Err(StoreError::Unavailable)
-            }
+            Some(_) => Err(ReadError::NeedsDisk),
             None => Ok(()),
         }
     }
 
     /// To be asked before all chats of a person are gone through.
-    pub(crate) fn afford_chats(&self, state: &State, user: UserId) -> Result<(), StoreError> {
+    pub(crate) fn afford_chats(&self, state: &State, user: UserId) -> Result<(), ReadError> {
         if state.touches(user) > INLINE_TOUCHES {
-            self.exceed()?;
+            self.needs_disk()?;
         }
         Ok(())
     }
 
-    fn database(&self) -> Result<Arc<Database>, StoreError> {
-        self.exceed()?;
-        self.data.database()
+    fn database(&self) -> Result<Arc<Database>, ReadError> {
+        self.needs_disk()?;
+        Ok(self.data.database()?)
     }
 
     pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
         self.data.state.read()
     }
 
-    /// The log as it is now. To be called after memory was looked at: what memory knows is committed, and in it. Not while
-    /// the state is held: one who waits to change that and one who waits to change the end of the log may be two.
+    /// The log as it is now. To be called after memory was looked at: what memory knows is
+    /// committed, and in it. Not while the state is held: one who waits to change that and one who
+    /// waits to change the end of the log may be two.
     pub(crate) fn log(&self) -> SnapshotLog<'_> {
         SnapshotLog {
             snapshot: self,
@@ -215,19 +211,9 @@ impl<'a> Snapshot<'a> {
     }
 
     /// The password hash of an account that has one, in PHC string form.
-    pub fn password_hash(&self, user: UserId) -> Result<Option<String>, StoreError> {
-        let damaged = StoreError::Damaged {
-            table: "credentials",
-            key: user.get(),
-        };
-        let txn = self.database()?.begin_read()?;
-        let Some(value) = txn.open_table(CREDENTIALS)?.get(user.get())? else {
-            return Ok(None);
-        };
-        let hash = unseal("credentials", user.get(), value.value())?;
-        String::from_utf8(hash.to_vec())
-            .map(Some)
-            .map_err(|_| damaged)
+    pub fn password_hash(&self, user: UserId) -> Result<Option<String>, ReadError> {
+        let db = self.database()?;
+        Ok(password_hash(&db, user)?)
     }
 
     fn conversation(&self, pair: Pair) -> Option<Conversation> {
@@ -235,19 +221,20 @@ impl<'a> Snapshot<'a> {
         state.conversation(state.conversation_id(pair)?).cloned()
     }
 
-    /// The messages of two people, ascending by id. Fails with [`StoreError::NoSuchUser`] where the peer is nobody.
+    /// The messages of two people, ascending by id. Fails with [`StoreError::NoSuchUser`] where the
+    /// peer is nobody.
     pub fn history(
         &self,
         user: UserId,
         peer: UserId,
         query: HistoryQuery,
-    ) -> Result<Page<HistoryRow>, StoreError> {
+    ) -> Result<Page<HistoryRow>, ReadError> {
         let empty = Page {
             rows: Vec::new(),
             has_more: false,
         };
         if self.data.state.read().people.directory.get(peer).is_none() {
-            return Err(StoreError::NoSuchUser);
+            return Err(StoreError::NoSuchUser.into());
         }
         let Some(pair) = Pair::new(user, peer) else {
             return Ok(empty);
@@ -285,15 +272,13 @@ impl<'a> Snapshot<'a> {
             if filled.is_full() && query.after.is_none() {
                 break;
             }
-            let (row, previous) = log.read_message(id, |entry, body| {
-                let is_read = conversation.read[1 - entry.side].contains(body.ordinal);
-                (
-                    HistoryRow {
-                        message: message_of(id, pair, entry, body),
-                        is_read,
-                    },
-                    body.previous,
-                )
+            let (row, previous) = log.read_message(id, |record| {
+                let receiver = &conversation.members[1 - record.author];
+                let row = HistoryRow {
+                    message: message_of(id, pair, record),
+                    is_read: receiver.read.contains(record.rank),
+                };
+                (row, record.links.previous)
             })?;
             filled.add(&row.message);
             rows.push_front(row);
@@ -321,7 +306,7 @@ impl<'a> Snapshot<'a> {
         user: UserId,
         before: Option<MessageId>,
         limit: usize,
-    ) -> Result<Page<Recent>, StoreError> {
+    ) -> Result<Page<Recent>, ReadError> {
         let (mut found, mut count, mut lowest) = (Vec::new(), 0, before);
         let pick = |state: &State, conversation: &Conversation| {
             let row = || {
@@ -330,12 +315,12 @@ impl<'a> Snapshot<'a> {
                 if lowest.is_some_and(|lowest| last >= lowest) {
                     return None;
                 }
-                let side = conversation.pair.side(user)?;
+                let place = conversation.pair.place(user)?;
                 let peer = state
                     .people
                     .directory
-                    .get(conversation.pair.members()[1 - side])?;
-                let unread_count = conversation.unread(side);
+                    .get(conversation.pair.members()[1 - place])?;
+                let unread_count = conversation.unread(place);
                 Some((Arc::clone(peer), conversation.pair, last, unread_count))
             };
             let Some(row) = row() else { return Pick::Skip };
@@ -360,8 +345,7 @@ impl<'a> Snapshot<'a> {
                 is_cut = true;
                 break;
             }
-            let last_message =
-                log.read_message(last, |entry, body| message_of(last, pair, entry, body))?;
+            let last_message = log.read_message(last, |record| message_of(last, pair, record))?;
             filled.add(&last_message);
             rows.push(Recent {
                 peer,
@@ -375,35 +359,35 @@ impl<'a> Snapshot<'a> {
         })
     }
 
-    /// A person's unread messages of all chats that are newer than `after`, ascending by id; and how many are unread in
-    /// all, older ones included. Of a chat with unread messages it costs O(log n) reads to find the first; no more than a
-    /// page's worth of chats is kept.
+    /// A person's unread messages of all chats that are newer than `after`, ascending by id; and
+    /// how many are unread in all, older ones included. Of a chat with unread messages it costs
+    /// O(log n) reads to find the first; no more than a page's worth of chats is kept.
     pub fn unread(
         &self,
         user: UserId,
         after: Option<MessageId>,
         limit: usize,
-    ) -> Result<(Page<Message>, u64), StoreError> {
+    ) -> Result<(Page<Message>, u64), ReadError> {
         let mut total = 0;
-        // The chats whose first unread messages are the oldest: no other can be on the page, and one more tells whether
-        // there is another page.
+        // The chats whose first unread messages are the oldest: no other can be on the page, and
+        // one more tells whether there is another page.
         let mut oldest = BinaryHeap::new();
         let pick = |_: &State, conversation: &Conversation| {
-            let Some(side) = conversation.pair.side(user) else {
+            let Some(place) = conversation.pair.place(user) else {
                 return Pick::Skip;
             };
-            match conversation.unread(side) {
+            match conversation.unread(place) {
                 0 => Pick::Skip,
                 count => {
                     total += count;
-                    Pick::Take((conversation.clone(), side))
+                    Pick::Take((conversation.clone(), place))
                 }
             }
         };
         self.go_through(user, Order::Messages, pick, |chats| {
             let log = &self.log();
-            for (conversation, side) in chats {
-                let unread = UnreadQueue::new(log, conversation, side, after)?;
+            for (conversation, place) in chats {
+                let unread = UnreadQueue::new(log, conversation, place, after)?;
                 let Some(first) = unread.into_head(log)? else {
                     continue;
                 };
@@ -423,7 +407,7 @@ impl<'a> Snapshot<'a> {
             && let Some(Reverse(Head { id, queue })) = heads.pop()
         {
             let pair = queue.conversation.pair;
-            let message = log.read_message(id, |entry, body| message_of(id, pair, entry, body))?;
+            let message = log.read_message(id, |record| message_of(id, pair, record))?;
             filled.add(&message);
             rows.push(message);
             heads.extend(queue.into_head(log)?.map(Reverse));
@@ -437,16 +421,17 @@ impl<'a> Snapshot<'a> {
         ))
     }
 
-    /// Goes through a person's chats, the newest first. `pick` looks at one while the state is held; `take` gets what was
-    /// picked, after some hundreds of chats each time, while nothing is held. Returns the newest entry that there was at
-    /// the beginning: of what came after that, all or nothing may be seen.
+    /// Goes through a person's chats, the newest first. `pick` looks at one while the state is
+    /// held; `take` gets what was picked, after some hundreds of chats each time, while nothing is
+    /// held. Returns the newest entry that there was at the beginning: of what came after that, all
+    /// or nothing may be seen.
     pub(crate) fn go_through<T>(
         &self,
         user: UserId,
         order: Order,
         mut pick: impl FnMut(&State, &Conversation) -> Pick<T>,
-        mut take: impl FnMut(Vec<T>) -> Result<(), StoreError>,
-    ) -> Result<u64, StoreError> {
+        mut take: impl FnMut(Vec<T>) -> Result<(), ReadError>,
+    ) -> Result<u64, ReadError> {
         let mut turn = Turn {
             order,
             seen: FxHashSet::default(),
@@ -477,6 +462,21 @@ impl<'a> Snapshot<'a> {
         }
         Ok(newest)
     }
+}
+
+fn password_hash(db: &Database, user: UserId) -> Result<Option<String>, StoreError> {
+    let damaged = StoreError::Damaged {
+        table: "credentials",
+        key: user.get(),
+    };
+    let txn = db.begin_read()?;
+    let Some(value) = txn.open_table(CREDENTIALS)?.get(user.get())? else {
+        return Ok(None);
+    };
+    let hash = unseal("credentials", user.get(), value.value())?;
+    String::from_utf8(hash.to_vec())
+        .map(Some)
+        .map_err(|_| damaged)
 }
 
 /// By what a person's chats are in order.
@@ -561,15 +561,16 @@ impl<T> Turn<T> {
     }
 }
 
-/// How many unread messages of a chat are looked for at once, once its first is on the page: finding the first costs
-/// O(log n) reads, the rest one each.
+/// How many unread messages of a chat are looked for at once, once its first is on the page:
+/// finding the first costs O(log n) reads, the rest one each.
 const UNREAD_STEP: usize = 16;
 
 /// The unread messages of one chat, oldest first.
 struct UnreadQueue {
     conversation: Conversation,
-    side: usize,
-    /// The greatest ordinal that was found, or that is not wanted.
+    /// The place of the reader among its members.
+    reader: usize,
+    /// The greatest rank that was found, or that is not wanted.
     done: u64,
     found: VecDeque<MessageId>,
     /// How many are looked for next.
@@ -606,17 +607,17 @@ impl UnreadQueue {
     fn new(
         log: &SnapshotLog<'_>,
         conversation: Conversation,
-        side: usize,
+        reader: usize,
         after: Option<MessageId>,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, ReadError> {
         let done = match after {
             None => 0,
             Some(after) => newest_older(log, conversation.chain.last(), |place| place.id <= after)?
-                .map_or(0, |place| place.sent[1 - side]),
+                .map_or(0, |place| place.sent[1 - reader]),
         };
         Ok(Self {
             conversation,
-            side,
+            reader,
             done,
             found: VecDeque::new(),
             step: 1,
@@ -624,7 +625,7 @@ impl UnreadQueue {
     }
 
     /// The first of them, if there is one.
-    fn into_head(mut self, log: &SnapshotLog<'_>) -> Result<Option<Head>, StoreError> {
+    fn into_head(mut self, log: &SnapshotLog<'_>) -> Result<Option<Head>, ReadError> {
         if self.found.is_empty() {
             self.find(log)?;
         }
@@ -632,23 +633,24 @@ impl UnreadQueue {
         Ok(first.map(|id| Head { id, queue: self }))
     }
 
-    fn find(&mut self, log: &SnapshotLog<'_>) -> Result<(), StoreError> {
-        let author = 1 - self.side;
-        let unread = self.conversation.read[self.side]
-            .unread_after(self.done, self.conversation.sent[author]);
-        let ordinals: Vec<u64> = unread.take(self.step).collect();
+    fn find(&mut self, log: &SnapshotLog<'_>) -> Result<(), ReadError> {
+        let author = 1 - self.reader;
+        let members = &self.conversation.members;
+        let unread = members[self.reader]
+            .read
+            .unmarked_after(self.done, members[author].sent);
+        let ranks: Vec<u64> = unread.take(self.step).collect();
         self.step = UNREAD_STEP;
         let mut from = self.conversation.chain.last();
         // Newest first, so that each search starts where the one before it ended.
-        for ordinal in ordinals.iter().rev() {
-            let Some(place) = oldest_newer(log, from, |place| place.sent[author] < *ordinal)?
-            else {
+        for rank in ranks.iter().rev() {
+            let Some(place) = oldest_newer(log, from, |place| place.sent[author] < *rank)? else {
                 break;
             };
             from = Some(place.id);
             self.found.push_front(place.id);
         }
-        self.done = ordinals.last().copied().unwrap_or(self.done);
+        self.done = ranks.last().copied().unwrap_or(self.done);
         Ok(())
     }
 }

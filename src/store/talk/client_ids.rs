@@ -1,19 +1,23 @@
-//! Which message a sender's client id stands for: in memory for senders who use one, in blocks of their table for all.
+//! Which message a sender's client id stands for: in memory for senders who use one, in blocks of
+//! their table for all.
 //!
-//! The writer alone knows them. A confirmed message has its client id in its record; what is kept here is how to find
-//! it: a hash and the message's id. Those of the newest messages are pending until a sweep writes them as one block a
-//! sender; a sender's blocks are read when they first use a client id again. What is found is only a hint: the message
-//! itself says whose it is, under which client id, and since when.
+//! The writer alone knows them. A confirmed message has its client id in its record; what is kept
+//! here is how to find it: a hash and the message's id. Those of the newest messages are pending
+//! until a sweep writes them as one block a sender; a sender's blocks are read when they first use
+//! a client id again. What is found is only a hint: the message itself says whose it is, under
+//! which client id, and since when.
 //!
-//! A block's key is the sender and the block's first message. Earlier versions took the first pending message instead,
-//! which came before the block's own first one where more were pending than are remembered. Such blocks are valid; the
-//! sweep gives them their right key as it meets them.
+//! A block's key is the sender and the block's first message. Earlier versions took the first
+//! pending message instead, which came before the block's own first one where more were pending
+//! than are remembered. Such blocks are valid; the sweep gives them their right key as it meets
+//! them.
 //!
-//! A block may be on disk although nothing says so yet: a pass writes it before its mark, and a commit that seemed to fail
-//! may have reached the disk. What a start replays, or is still pending, may thus be in a block already; the sweep asks the
-//! sender's newest block, and writes and counts only what comes after it. Earlier versions did not, so that blocks may
-//! overlap, and say of too many client ids that they were used before: whether 10,000 later ones are there is counted before
-//! a block is dropped.
+//! A block may be on disk although nothing says so yet: a pass writes it before its mark, and a
+//! commit that seemed to fail may have reached the disk. What a start replays, or is still pending,
+//! may thus be in a block already; the sweep asks the sender's newest block, and writes and counts
+//! only what comes after it. Earlier versions did not, so that blocks may overlap, and say of too
+//! many client ids that they were used before: whether 10,000 later ones are there is counted
+//! before a block is dropped.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -22,16 +26,18 @@ use redb::{ReadableTable, Table};
 use rustc_hash::FxHashMap;
 use siphasher::sip::SipHasher13;
 
-use crate::model::{MessageId, Timestamp, UserId};
+use crate::model::{ClientId, MessageId, Timestamp, UserId};
 use crate::store::error::StoreError;
 use crate::store::sealed::{Rest, put, seal, unseal};
 
-/// How many later messages of a sender make a client id of theirs forgotten. 10,000: hours of the busiest bot, and a
-/// bound of about half a megabyte on what one sender can make the server remember.
+/// How many later messages of a sender make a client id of theirs forgotten. 10,000: hours of the
+/// busiest bot, and a bound of about half a megabyte on what one sender can make the server
+/// remember.
 pub(crate) const CLIENT_IDS_PER_SENDER: usize = 10_000;
 /// How long a client id is remembered.
 pub(crate) const CLIENT_ID_LIFETIME_MS: u64 = 24 * 60 * 60 * 1_000;
-/// How many of one sender may be pending: a start that replays a long log would else have all of them in memory.
+/// How many of one sender may be pending: a start that replays a long log would else have all of
+/// them in memory.
 const MAX_PENDING: usize = 2 * CLIENT_IDS_PER_SENDER;
 /// How many rows one sweep looks at for those that are forgotten.
 const FORGET_STEP: usize = 256;
@@ -44,8 +50,8 @@ const ID_BYTES: usize = 50;
 /// A filter that was told of so many is made anew: fuller ones find too much that is not there.
 const MAX_FILTERED: usize = 2 * CLIENT_IDS_PER_SENDER;
 
-/// A Bloom filter of the client ids of a sender whose blocks are not in memory: most that are asked for are new, and need
-/// no block to be read.
+/// A Bloom filter of the client ids of a sender whose blocks are not in memory: most that are asked
+/// for are new, and need no block to be read.
 struct Filter {
     /// Four parts of a power of two of bits; in each a hash has one.
     bits: Box<[u64]>,
@@ -137,9 +143,11 @@ pub(crate) struct ClientIds {
     /// Keeps strangers from choosing ids that collide.
     key: [u8; 16],
     senders: FxHashMap<UserId, Sender>,
-    /// How many are in memory, of [`ID_BYTES`] each; a filter counts as those that would take its room.
+    /// How many are in memory, of [`ID_BYTES`] each; a filter counts as those that would take its
+    /// room.
     count: usize,
-    /// With more of them, what is in blocks is dropped from memory, and no further sender's blocks are kept there.
+    /// With more of them, what is in blocks is dropped from memory, and no further sender's blocks
+    /// are kept there.
     most: usize,
     /// How large a filter is.
     filter_bytes: usize,
@@ -147,8 +155,8 @@ pub(crate) struct ClientIds {
     forgotten: (u64, u64),
 }
 
-/// A block: when its newest message was sent, how many client ids its sender had used up to and including it, and its
-/// hints.
+/// A block: when its newest message was sent, how many client ids its sender had used up to and
+/// including it, and its hints.
 #[derive(Clone)]
 struct Block {
     newest_at: Timestamp,
@@ -238,7 +246,8 @@ impl Block {
         is_old(self.newest_at, now)
     }
 
-    /// Whether it says that its sender has used enough client ids after it, once they have used so many.
+    /// Whether it says that its sender has used enough client ids after it, once they have used so
+    /// many.
     fn seems_followed(&self, used: u64) -> bool {
         used >= self.used.saturating_add(CLIENT_IDS_PER_SENDER as u64)
     }
@@ -249,20 +258,23 @@ pub(crate) fn is_old(at: Timestamp, now: Timestamp) -> bool {
     now.as_ms() >= at.as_ms().saturating_add(CLIENT_ID_LIFETIME_MS)
 }
 
-/// What a block says, for whoever checks it: when its newest message was sent, and its hints, oldest first.
+/// What a block says, for whoever checks it: when its newest message was sent, and its hints,
+/// oldest first.
 pub(crate) fn read_block(first: u64, sealed: &[u8]) -> Result<(Timestamp, Vec<Hint>), StoreError> {
     let block = Block::decode(first, sealed)?;
     Ok((block.newest_at, block.hints))
 }
 
-/// For tests: a block as an earlier version wrote it, under the key of a message before its first one.
+/// For tests: a block as an earlier version wrote it, under the key of a message before its first
+/// one.
 #[cfg(test)]
 pub(crate) fn misplaced(first: u64, sealed: &[u8], key: u64) -> Vec<u8> {
     let block = Block::decode(first, sealed).unwrap();
     block.encode(MessageId::new(key).unwrap())
 }
 
-/// For tests: a block that says of so many client ids that they were used up to it, without its hints before this message.
+/// For tests: a block that says of so many client ids that they were used up to it, without its
+/// hints before this message.
 #[cfg(test)]
 pub(crate) fn recounted(first: u64, sealed: &[u8], used: u64, from: u64) -> Vec<u8> {
     let mut block = Block::decode(first, sealed).unwrap();
@@ -284,8 +296,8 @@ fn rows(sender: UserId) -> std::ops::RangeInclusive<(u64, u64)> {
     (sender.get(), 0)..=(sender.get(), u64::MAX)
 }
 
-/// A block of the table. One that is damaged stays as it is and keeps nobody from writing: its sender's client ids can be
-/// judged no more until it is made anew.
+/// A block of the table. One that is damaged stays as it is and keeps nobody from writing: its
+/// sender's client ids can be judged no more until it is made anew.
 fn readable(key: (u64, u64), sealed: &[u8]) -> Option<Block> {
     let block = Block::decode(key.1, sealed);
     if block.is_err() {
@@ -317,7 +329,8 @@ fn newest_block(sender: UserId, table: &mut Blocks<'_>) -> Result<Option<Block>,
     Ok(Some(block))
 }
 
-/// Drops a few of a sender's blocks of which nothing counts any more, once they have used so many client ids.
+/// Drops a few of a sender's blocks of which nothing counts any more, once they have used so many
+/// client ids.
 fn drop_forgotten(
     sender: UserId,
     now: Timestamp,
@@ -365,6 +378,19 @@ fn all_messages(sender: UserId, table: &Blocks<'_>) -> Result<Vec<MessageId>, St
     Ok(messages)
 }
 
+/// Returns what a sender's blocks have.
+fn stored_hints(
+    sender: UserId,
+    table: &impl ReadableTable<(u64, u64), &'static [u8]>,
+) -> Result<Vec<Hint>, StoreError> {
+    let mut hints = Vec::new();
+    for row in table.range(rows(sender))? {
+        let (key, value) = row?;
+        hints.extend(Block::decode(key.value().1, value.value())?.hints);
+    }
+    Ok(hints)
+}
+
 impl ClientIds {
     pub(crate) fn new(key: [u8; 16], most: usize) -> Self {
         Self {
@@ -372,26 +398,33 @@ impl ClientIds {
             senders: FxHashMap::default(),
             count: 0,
             most,
-            // The larger one finds one in two hundred that is not there at worst, the smaller one a quarter.
+            // The larger one finds one in two hundred that is not there at worst, the smaller one a
+            // quarter.
             filter_bytes: if most >= 500_000 { 32 << 10 } else { 8 << 10 },
             forgotten: (0, 0),
         }
     }
 
-    /// Under which number a client id is kept. A chance collision is found out by reading the message.
-    pub(crate) fn hash(&self, client_id: &str) -> u64 {
+    /// Under which number a client id is kept. A chance collision is found out by reading the
+    /// message.
+    pub(crate) fn hash(&self, client_id: &ClientId<impl AsRef<str>>) -> u64 {
         let mut hasher = SipHasher13::new_with_key(&self.key);
-        client_id.hash(&mut hasher);
+        client_id.with_text(|text| text.hash(&mut hasher));
         hasher.finish()
     }
 
-    /// The message that a sender's client id may stand for. `table` is opened where the sender's blocks must be read.
-    pub(crate) fn find<T: ReadableTable<(u64, u64), &'static [u8]>>(
+    /// The message that a sender's client id may stand for. `table` is opened where the sender's
+    /// blocks must be read.
+    pub(crate) fn find<T, E>(
         &mut self,
         sender: UserId,
         hash: u64,
-        table: impl FnOnce() -> Result<T, StoreError>,
-    ) -> Result<Option<MessageId>, StoreError> {
+        table: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Option<MessageId>, E>
+    where
+        T: ReadableTable<(u64, u64), &'static [u8]>,
+        E: From<StoreError>,
+    {
         let cost = self.filter_cost();
         let known = self.senders.entry(sender).or_default();
         // What memory has is newer than any block, or in it.
@@ -402,11 +435,7 @@ impl ClientIds {
         if known.loaded || known.filter.as_deref().is_some_and(is_new) {
             return Ok(None);
         }
-        let mut hints = Vec::new();
-        for row in table()?.range(rows(sender))? {
-            let (key, value) = row?;
-            hints.extend(Block::decode(key.value().1, value.value())?.hints);
-        }
+        let mut hints = stored_hints(sender, &table()?)?;
         hints.extend(&known.order);
         hints.sort_unstable_by_key(|(_, message)| *message);
         hints.dedup();
@@ -462,8 +491,8 @@ impl ClientIds {
             .map(|(id, _)| *id)
     }
 
-    /// Writes what is pending of a sender as one block, but for what is in one already, and drops blocks of theirs that are
-    /// forgotten.
+    /// Writes what is pending of a sender as one block, but for what is in one already, and drops
+    /// blocks of theirs that are forgotten.
     pub(crate) fn write(
         &mut self,
         sender: UserId,
@@ -503,7 +532,8 @@ impl ClientIds {
         }
     }
 
-    /// Drops a few rows of senders who have long been silent, gives misplaced ones their key, and remembers how far it came.
+    /// Drops a few rows of senders who have long been silent, gives misplaced ones their key, and
+    /// remembers how far it came.
     pub(crate) fn forget(
         &mut self,
         now: Timestamp,
@@ -576,12 +606,13 @@ mod tests {
     }
 
     fn find(db: &Database, client_ids: &mut ClientIds, hash: u64) -> Option<u64> {
-        let table = || Ok(db.begin_read()?.open_table(CLIENT_IDS)?);
+        let table = || Ok::<_, StoreError>(db.begin_read()?.open_table(CLIENT_IDS)?);
         let found = client_ids.find(sender(), hash, table).unwrap();
         found.map(MessageId::get)
     }
 
-    /// A server in a small container was killed for memory: senders who were at work kept 10,000 client ids each.
+    /// A server in a small container was killed for memory: senders who were at work kept 10,000
+    /// client ids each.
     #[test]
     fn a_sender_at_work_whose_client_ids_have_no_room_in_memory_is_remembered_all_the_same() {
         let db = database();
@@ -637,7 +668,7 @@ mod tests {
             let hash = u64::wrapping_mul(number, 0x9e37_79b9_7f4a_7c15);
             let table = || {
                 read.set(read.get() + 1);
-                Ok(db.begin_read()?.open_table(CLIENT_IDS)?)
+                Ok::<_, StoreError>(db.begin_read()?.open_table(CLIENT_IDS)?)
             };
             assert_eq!(client_ids.find(sender(), hash, table).unwrap(), None);
             let message = MessageId::new(number).unwrap();
@@ -655,7 +686,8 @@ mod tests {
         txn.commit().unwrap();
     }
 
-    /// Of each block its key, its newest message, how many hints it has, and how many client ids were used up to it.
+    /// Of each block its key, its newest message, how many hints it has, and how many client ids
+    /// were used up to it.
     fn blocks(db: &Database) -> Vec<(u64, u64, usize, u64)> {
         let table = db.begin_read().unwrap().open_table(CLIENT_IDS).unwrap();
         let rows = table.iter().unwrap().map(|row| {

@@ -8,8 +8,8 @@ use rustc_hash::FxBuildHasher;
 use super::conversation::Conversation;
 use crate::model::{ConversationId, Pair};
 
-/// How many conversations lie together: some half a megabyte. One list of all would be copied whole whenever it grows,
-/// and two threads could not read it in without that.
+/// How many conversations lie together: some half a megabyte. One list of all would be copied whole
+/// whenever it grows, and two threads could not read it in without that.
 pub(crate) const BLOCK: usize = 4_096;
 
 /// By id: ids are dense from 1, and none goes.
@@ -20,8 +20,8 @@ pub(crate) struct Conversations {
 }
 
 impl Conversations {
-    /// Those of these blocks, in the order of their ids: [`BLOCK`] each, and at most so many in the last one. `None` where
-    /// a block has another number.
+    /// Those of these blocks, in the order of their ids: [`BLOCK`] each, and at most so many in the
+    /// last one. `None` where a block has another number.
     pub(crate) fn of(blocks: Vec<Vec<Conversation>>) -> Option<Self> {
         let (last, full) = match blocks.split_last() {
             Some((last, full)) => (last.len(), full),
@@ -73,8 +73,9 @@ fn place(id: ConversationId) -> (usize, usize) {
     (index / BLOCK, index % BLOCK)
 }
 
-/// The conversation of each pair. It keeps ids alone, and compares with the pair that the conversation itself has: so it
-/// weighs a third of a map of pairs, and whoever looks one up wants the conversation anyway.
+/// The conversation of each pair. It keeps ids alone, and compares with the pair that the
+/// conversation itself has: so it weighs a third of a map of pairs, and whoever looks one up wants
+/// the conversation anyway.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs(HashTable<ConversationId>);
 
@@ -88,7 +89,8 @@ impl Pairs {
         pairs
     }
 
-    /// Adds a conversation, whose pair has none yet. `conversations` has it, and all others that were added.
+    /// Adds a conversation, whose pair has none yet. `conversations` has it, and all others that
+    /// were added.
     pub(crate) fn put(&mut self, id: ConversationId, pair: Pair, conversations: &Conversations) {
         self.0.insert_unique(hash(pair), id, |id| {
             conversations.get(*id).map_or(0, |known| hash(known.pair))

@@ -3,5 +3,5 @@
 pub(crate) mod client_ids;
 pub(crate) mod conversation;
 pub(crate) mod conversations;
-pub(crate) mod readset;
+pub(crate) mod numbers;
 pub(crate) mod recency;

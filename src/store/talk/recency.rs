@@ -1,9 +1,10 @@
-//! Each person's conversations by recency, in two orders at once: by the newest message, and by the newest entry of any
-//! kind.
+//! Each person's conversations by recency, in two orders at once: by the newest message, and by the
+//! newest entry of any kind.
 //!
-//! A person has one list of touches, newest last. A touch is appended, never moved, so that a message costs each of the
-//! two people one push, however many chats they have; earlier touches of the same conversation are left behind and
-//! skipped by whoever reads, until there are as many of them as of those that count. Only then is the list gone through.
+//! A person has one list of touches, newest last. A touch is appended, never moved, so that a
+//! message costs each of the two people one push, however many chats they have; earlier touches of
+//! the same conversation are left behind and skipped by whoever reads, until there are as many of
+//! them as of those that count. Only then is the list gone through.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -11,7 +12,8 @@ use super::conversation::Conversation;
 use super::conversations::Conversations;
 use crate::model::{ConversationId, EntryId, UserId};
 
-/// So many touches that count for nothing are kept in any case: a list of a few chats is seldom gone through.
+/// So many touches that count for nothing are kept in any case: a list of a few chats is seldom
+/// gone through.
 const SLACK: usize = 16;
 
 /// A conversation got an entry.
@@ -19,7 +21,8 @@ const SLACK: usize = 16;
 pub(crate) struct Touch(u64);
 
 impl Touch {
-    /// Of this conversation, by a message or by another entry. An id is below 2^53, so there is a bit for that.
+    /// Of this conversation, by a message or by another entry. An id is below 2^53, so there is a
+    /// bit for that.
     pub(crate) fn new(conversation: ConversationId, by_message: bool) -> Self {
         Self(conversation.get() << 1 | u64::from(by_message))
     }
@@ -88,12 +91,13 @@ pub(crate) struct Recency {
 impl Recency {
     /// All touches that count, of conversations numbered from 1.
     ///
-    /// They are counted first, so that each list is made in the room it needs; and each list is put in order by itself,
-    /// which is soon done with some dozens, and can be done by two threads.
+    /// They are counted first, so that each list is made in the room it needs; and each list is put
+    /// in order by itself, which is soon done with some dozens, and can be done by two threads.
     pub(crate) fn of(conversations: &Conversations) -> Self {
         let mut recency = Self::default();
-        // Of each conversation its newest entry, and its newest message: the conversations themselves are too large for the
-        // processor's cache, in which they would be looked up from person to person.
+        // Of each conversation its newest entry, and its newest message: the conversations
+        // themselves are too large for the processor's cache, in which they would be looked up from
+        // person to person.
         let mut newest = Vec::with_capacity(conversations.len());
         for (id, conversation) in conversations.iter() {
             newest.push([conversation.last_entry, conversation.last_message()]);
@@ -160,8 +164,9 @@ impl Recency {
     }
 }
 
-/// The touches by which a conversation came to be what it is, from what it was before: when, what, and whose lists they
-/// belong in. At most two, the newest message and the newest entry; one where these are the same.
+/// The touches by which a conversation came to be what it is, from what it was before: when, what,
+/// and whose lists they belong in. At most two, the newest message and the newest entry; one where
+/// these are the same.
 pub(crate) fn touches_since(
     id: ConversationId,
     before: Option<&Conversation>,

@@ -165,7 +165,11 @@ fn who_was_away_from_many_chats_catches_up_with_each_entry_once() {
     let snapshot = Snapshot::new(&open.store.intake.data);
     let (page, newest) = snapshot.missed(user(1), 1, 9_999).unwrap();
     let page = page.unwrap();
-    let entries: Vec<u64> = page.rows.iter().map(|missed| missed.entry.get()).collect();
+    let entries: Vec<u64> = page
+        .rows
+        .iter()
+        .map(|missed| missed.entry.id.get())
+        .collect();
     assert_eq!(entries, (1..=CHATS).collect::<Vec<_>>());
     assert_eq!((newest, page.has_more), (CHATS, false));
     let (page, _) = snapshot.missed(user(1), CHATS - 3, 2).unwrap();

@@ -1,5 +1,6 @@
-//! Power cuts at every point of what writes much at once: sweeps, stops, migrations, copies and imports. After each, a check
-//! calls the file sound, what was confirmed is there once, and a retry makes nothing new.
+//! Power cuts at every point of what writes much at once: sweeps, stops, migrations, copies and
+//! imports. After each, a check calls the file sound, what was confirmed is there once, and a retry
+//! makes nothing new.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -11,7 +12,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
 use super::faults::{Disk, Served};
-use super::{OPTIONS, mark_chat, message};
+use super::{OPTIONS, mark_chat, message, sent};
 use crate::model::{MessageId, Timestamp};
 use crate::store::disk::medium::Medium;
 use crate::store::disk::open::open_database;
@@ -56,8 +57,7 @@ impl Sender {
         let answers = open.apply(Self::changes(numbers.iter().copied()));
         for (number, answer) in numbers.into_iter().zip(answers) {
             match answer {
-                Ok(Committed::Sent { message, .. }) => self.stored.push_back((message.id, number)),
-                Ok(other) => panic!("{other:?}"),
+                Ok(_) => self.stored.push_back((sent(answer).0.id, number)),
                 Err(_) => self.unanswered.push(number),
             }
         }
@@ -72,14 +72,12 @@ impl Sender {
         again.extend(remembered.sample(random, 100));
         let answers = open.apply(Self::changes(again.iter().map(|(_, number)| *number)));
         for ((id, number), answer) in again.into_iter().zip(answers) {
-            match answer.unwrap() {
-                Committed::Sent { message, fresh } => assert!(
-                    !fresh && message.id == id,
-                    "{number}, stored as {id}, was stored again as {}",
-                    message.id
-                ),
-                other => panic!("{other:?}"),
-            }
+            let (message, fresh) = sent(answer);
+            assert!(
+                !fresh && message.id == id,
+                "{number}, stored as {id}, was stored again as {}",
+                message.id
+            );
         }
     }
 
@@ -215,7 +213,7 @@ fn a_power_cut_in_a_migration_leaves_a_sound_file_which_the_next_start_migrates(
             let open = disk.open();
             open.assert_recounted();
             let again = open.apply(vec![message(1, 2, "0", Some("0"))]).remove(0);
-            let is_known = |answer| matches!(answer, Committed::Sent { fresh: false, .. });
+            let is_known = |answer| matches!(answer, Committed::Talk(Outcome::Repeated(_)));
             done += u64::from(again.is_ok_and(is_known));
             open.close();
         }

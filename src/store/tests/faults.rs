@@ -1,5 +1,5 @@
-//! Disks that fail: power cuts, errors at any operation, no room. What was confirmed is there, once; what is there was
-//! confirmed or told of late; what is derived equals a recount.
+//! Disks that fail: power cuts, errors at any operation, no room. What was confirmed is there,
+//! once; what is there was confirmed or told of late; what is derived equals a recount.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -13,8 +13,8 @@ use rand::{RngExt, SeedableRng};
 use redb::{ReadableDatabase, ReadableTable};
 use tokio::sync::mpsc;
 
-use super::{OPTIONS, id, mark_chat, message, new_user, user};
-use crate::model::{ConversationId, Cursor, Message, MessageId, Timestamp, UserId};
+use super::{OPTIONS, chat_read, id, mark_chat, message, new_user, sent, sent_as, user};
+use crate::model::{Act, ConversationId, Cursor, Message, MessageId, Timestamp, UserId};
 use crate::store::disk::medium::Medium;
 use crate::store::disk::schema;
 use crate::store::log::blocks;
@@ -326,7 +326,7 @@ impl Served {
             let (entry_id, entry) = blocks::decode(key, &sealed).unwrap();
             assert_eq!(key, last + 1, "no entry is left out");
             last = key;
-            counted.replay(entry_id, &entry).unwrap();
+            counted.apply(entry_id, &entry).unwrap();
         }
         counted.derive();
         let state = self.store.intake.data.state.read();
@@ -372,14 +372,25 @@ fn some_changes(random: &mut StdRng, number: &mut u64) -> Vec<Change> {
 }
 
 fn contents(committed: &[Committed]) -> Vec<String> {
-    let messages = committed.iter().filter_map(|committed| match committed {
-        Committed::Sent {
-            message,
-            fresh: true,
-        } => Some(message.content.to_string()),
-        _ => None,
-    });
+    let messages = committed
+        .iter()
+        .filter_map(|committed| match sent_as(committed.clone()) {
+            Ok((message, true)) => Some(message.content.to_string()),
+            _ => None,
+        });
     messages.collect()
+}
+
+/// Who marks, and whose messages.
+fn people(change: &Change) -> (UserId, UserId) {
+    match change {
+        Change::Talk(Talk {
+            author,
+            address: Address::Person(peer),
+            ..
+        }) => (*author, *peer),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -426,19 +437,21 @@ fn a_thousand_power_cuts_lose_and_double_nothing_that_was_confirmed() {
                     loop {
                         let changes = some_changes(&mut random, &mut number);
                         submitted = number;
-                        let answers = open.apply(changes);
+                        let answers = open.apply(changes.clone());
                         let failed = answers.iter().any(Result::is_err);
-                        for answer in answers.into_iter().flatten() {
-                            match answer {
-                                Committed::Sent { message, .. } => {
+                        for (change, answer) in changes.iter().zip(answers) {
+                            let Ok(answer) = answer else { continue };
+                            match sent_as(answer) {
+                                Ok((message, _)) => {
                                     confirmed.insert(message.content.to_string(), message);
                                 }
-                                Committed::ChatRead(chat) => {
-                                    if let Some(up_to) = chat.up_to {
-                                        read.insert((chat.reader_id, chat.peer_id), up_to);
+                                Err(marked) => {
+                                    let up_to = chat_read(Ok(marked)).up_to;
+                                    // Where there is no message, none is covered.
+                                    if up_to < MessageId::LAST {
+                                        read.insert(people(change), up_to);
                                     }
                                 }
-                                other => panic!("{other:?}"),
                             }
                         }
                         if failed {
@@ -495,8 +508,9 @@ fn an_error_at_any_operation_passes_without_a_restart_and_what_is_stored_was_tol
     }
 }
 
-/// In a crowd the next changes are judged while a commit is under way, upon what it commits. Where it fails, or the
-/// database is opened anew, or the disk must be read for it, they are judged once more, upon what is there.
+/// In a crowd the next changes are judged while a commit is under way, upon what it commits. Where
+/// it fails, or the database is opened anew, or the disk must be read for it, they are judged once
+/// more, upon what is there.
 #[test]
 fn what_is_judged_beside_a_commit_is_built_upon_it_and_outlives_its_failure() {
     for case in ["passes", "fails", "reopens", "is cold"] {
@@ -525,7 +539,8 @@ fn what_is_judged_beside_a_commit_is_built_upon_it_and_outlives_its_failure() {
             std::thread::yield_now();
         }
         let mut changes = vec![
-            // Read, sent again, answered; and a conversation that is made beside the one that is being made.
+            // Read, sent again, answered; and a conversation that is made beside the one that is
+            // being made.
             mark_chat(2, 1, None),
             message(1, 2, "one", Some("one")),
             message(2, 1, "two", None),
@@ -550,14 +565,10 @@ fn what_is_judged_beside_a_commit_is_built_upon_it_and_outlives_its_failure() {
         hold(false);
         assert_eq!(first()[0].is_err(), fails);
         let second: Vec<Committed> = second().into_iter().map(Result::unwrap).collect();
-        let Committed::ChatRead(read) = &second[0] else {
-            panic!("{:?}", second[0]);
-        };
-        let Committed::Sent { message, fresh } = &second[1] else {
-            panic!("{:?}", second[1]);
-        };
+        let read = chat_read(Ok(second[0].clone()));
+        let (message, fresh) = sent(Ok(second[1].clone()));
         assert_eq!(
-            (read.count, &*message.content, *fresh),
+            (read.count, &*message.content, fresh),
             (u64::from(!fails), "one", fails),
             "{case}"
         );
@@ -622,16 +633,16 @@ impl Slow {
         for _ in 0..count {
             let told = Arc::clone(&self.told);
             let answer: Answer = Box::new(move |result| match result {
-                Ok(Committed::Sent { message, .. }) => told.lock().0.push(message.id.get()),
                 Err(StoreError::Unavailable) => told.lock().1 += 1,
-                other => panic!("{other:?}"),
+                result => told.lock().0.push(sent(result).0.id.get()),
             });
             let change = message(1, 2, "hello", None);
             self.store.submit(Timestamp::from_ms(1), change, answer);
         }
     }
 
-    /// Has a crowd published, the batch of which waits until somebody takes the one before it: 5,001 messages in all.
+    /// Has a crowd published, the batch of which waits until somebody takes the one before it:
+    /// 5,001 messages in all.
     fn stuck(&self) {
         self.disk.0.lock().held = true;
         self.send(1);
@@ -748,17 +759,18 @@ fn a_full_disk_refuses_messages_is_still_read_and_recovers_once_there_is_room() 
             let long = "x".repeat(3_000);
             let changes = some_changes(&mut random, &mut number).into_iter();
             let changes = changes.map(|change| match change {
-                Change::Send {
-                    sender,
-                    receiver,
-                    content,
-                    client_id,
-                } => Change::Send {
-                    sender,
-                    receiver,
-                    content: format!("{content} {long}").into(),
-                    client_id,
-                },
+                Change::Talk(Talk {
+                    author,
+                    address,
+                    act: Act::Sent { content, client_id },
+                }) => Change::Talk(Talk {
+                    author,
+                    address,
+                    act: Act::Sent {
+                        content: format!("{content} {long}").into(),
+                        client_id,
+                    },
+                }),
                 other => other,
             });
             let answers = open.apply(changes.collect());
@@ -834,20 +846,15 @@ fn client_ids_are_known_over_sweeps_and_restarts_for_a_day() {
             .flat_map(|_| some_changes(&mut random, &mut number))
             .collect();
         for (change, answer) in changes.clone().into_iter().zip(open.apply(changes)) {
-            if let Committed::Sent { message, fresh } = answer.unwrap() {
+            if let Ok((message, fresh)) = sent_as(answer.unwrap()) {
                 assert!(fresh);
                 first.push((change, message));
             }
         }
         first.shuffle(&mut random);
         for (change, message) in first.iter().take(50) {
-            match open.apply(vec![change.clone()]).remove(0).unwrap() {
-                Committed::Sent {
-                    message: again,
-                    fresh: false,
-                } => assert_eq!(again, *message),
-                other => panic!("{other:?}"),
-            }
+            let again = sent(open.apply(vec![change.clone()]).remove(0));
+            assert_eq!(again, (message.clone(), false));
         }
         let swept = disk.0.lock().operations;
         if round % 2 == 0 {
@@ -883,7 +890,8 @@ struct Given {
     text: String,
 }
 
-/// Holds what was given against what a store has: a cursor is known where its message is there still, and else not.
+/// Holds what was given against what a store has: a cursor is known where its message is there
+/// still, and else not.
 fn assert_known(open: &Served, given: &[Given], what: &str) {
     let (stored, keys) = (open.messages(), open.store.cursor_keys());
     for Given { content, id, text } in given {
@@ -898,9 +906,10 @@ fn assert_known(open: &Served, given: &[Given], what: &str) {
 
 /// Sends a message and notes the cursor that its people get, where it is confirmed.
 fn send_noting(open: &Served, content: String, given: &mut Vec<Given>) -> bool {
-    let Ok(Committed::Sent { message, .. }) = open.send(&content) else {
+    let Ok(committed) = open.send(&content) else {
         return false;
     };
+    let (message, _) = sent(Ok(committed));
     let id = message.id.get();
     let text = Cursor::through(id).seal(&open.store.cursor_keys());
     given.push(Given {

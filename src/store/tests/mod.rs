@@ -11,7 +11,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tokio::sync::mpsc;
 
 use crate::model::{
-    ChatRead, ClientId, MadeBy, Message, MessageId, Timestamp, User, UserId, Username,
+    Act, ClientId, MadeBy, Message, MessageId, Notice, Timestamp, User, UserId, Username,
 };
 use crate::model::{EntryId, FIRST_OWN_ID};
 use crate::store::disk::schema;
@@ -21,6 +21,7 @@ use crate::store::talk::client_ids;
 use crate::store::write::{load, sweep};
 use crate::store::*;
 
+mod acts;
 mod costs;
 mod cuts;
 mod faults;
@@ -119,7 +120,7 @@ impl Open {
         sent(self.apply(0, message(from, to, content, None))).0
     }
 
-    fn read<R>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<R, StoreError>) -> R {
+    fn read<R>(&self, query: impl FnOnce(&Snapshot<'_>) -> Result<R, ReadError>) -> R {
         query(&Snapshot::new(&self.store.intake.data)).unwrap()
     }
 
@@ -170,32 +171,59 @@ pub(crate) fn new_user(name: &str) -> Change {
 
 pub(crate) fn message(from: u64, to: u64, content: &str, client_id: Option<&str>) -> Change {
     let client_id = client_id.map(|text| ClientId::new(text).unwrap());
-    Change::Send {
-        sender: user(from),
-        receiver: user(to),
-        content: content.into(),
-        client_id,
-    }
+    let (from, to) = (user(from), user(to));
+    Change::Talk(Talk::send(from, to, content.into(), client_id))
 }
 
 pub(crate) fn sent(result: Result<Committed, StoreError>) -> (Message, bool) {
-    match result.unwrap() {
-        Committed::Sent { message, fresh } => (message, fresh),
-        other => panic!("{other:?}"),
+    sent_as(result.unwrap()).unwrap_or_else(|other| panic!("{other:?}"))
+}
+
+/// The message of an outcome, and whether it is new.
+pub(crate) fn sent_as(committed: Committed) -> Result<(Message, bool), Committed> {
+    match committed {
+        Committed::Talk(Outcome::Entry(notice)) if is_message(&notice) => {
+            Ok((notice.into_message().unwrap(), true))
+        }
+        Committed::Talk(Outcome::Repeated(notice)) => Ok((notice.into_message().unwrap(), false)),
+        other => Err(other),
     }
+}
+
+fn is_message(notice: &Notice) -> bool {
+    matches!(notice.entry.act, Act::Sent { .. })
+}
+
+pub(crate) fn mark(reader: u64, message: MessageId) -> Change {
+    Change::Talk(Talk::read(user(reader), message))
 }
 
 pub(crate) fn mark_chat(reader: u64, peer: u64, up_to: Option<u64>) -> Change {
-    Change::MarkChatRead {
-        reader: user(reader),
-        peer: user(peer),
-        up_to: up_to.map(id),
-    }
+    let up_to = up_to.map(id);
+    Change::Talk(Talk::read_up_to(user(reader), user(peer), up_to))
 }
 
-fn chat_read(result: Result<Committed, StoreError>) -> ChatRead {
-    match result.unwrap() {
-        Committed::ChatRead(read) => read,
+/// What a mark of a chat came to.
+pub(crate) struct ChatRead {
+    pub(crate) up_to: MessageId,
+    pub(crate) count: u64,
+    pub(crate) changed: Vec<MessageId>,
+    pub(crate) entry: Option<EntryId>,
+}
+
+pub(crate) fn chat_read(result: Result<Committed, StoreError>) -> ChatRead {
+    let (entry, act) = match result.unwrap() {
+        Committed::Talk(Outcome::Entry(notice)) => (Some(notice.entry.id), notice.entry.act),
+        Committed::Talk(Outcome::Nothing(act)) => (None, act),
+        other => panic!("{other:?}"),
+    };
+    match act {
+        Act::ReadUpTo { message, marked } => ChatRead {
+            up_to: message,
+            count: marked.count,
+            changed: marked.newest.to_vec(),
+            entry,
+        },
         other => panic!("{other:?}"),
     }
 }
@@ -461,29 +489,20 @@ fn refused_changes_leave_their_neighbours_alone() {
 fn only_the_receiver_marks_a_message_read_and_once_is_enough() {
     let open = Open::memory().with_users(3);
     let message = open.send(1, 2, "x").id;
-    let mark = |reader: u64, message: MessageId| {
-        open.apply(
-            0,
-            Change::MarkRead {
-                reader: user(reader),
-                message,
-            },
-        )
-    };
+    let mark = |reader: u64, message: MessageId| open.apply(0, self::mark(reader, message));
     assert!(matches!(mark(1, message), Err(StoreError::NotReceiver)));
     assert!(matches!(mark(3, message), Err(StoreError::NoSuchMessage)));
     assert!(matches!(mark(2, id(99)), Err(StoreError::NoSuchMessage)));
-    let Ok(Committed::Read(read)) = mark(2, message) else {
+    let Ok(Committed::Talk(Outcome::Entry(read))) = mark(2, message) else {
         panic!("it was refused")
     };
     assert_eq!(
-        (read.entry, read.sender_id),
-        (EntryId::new(2).ok(), user(1))
+        (read.entry.id, read.other()),
+        (EntryId::new(2).unwrap(), user(1))
     );
-    let Ok(Committed::Read(again)) = mark(2, message) else {
+    let Ok(Committed::Talk(Outcome::Nothing(_))) = mark(2, message) else {
         panic!("it was refused")
     };
-    assert_eq!(again.entry, None);
     assert!(
         matches!(mark(2, id(2)), Err(StoreError::NoSuchMessage)),
         "the mark's own entry is no message"
@@ -498,7 +517,7 @@ fn a_chat_is_read_up_to_a_message_and_names_what_changed() {
         .collect();
     // 1 -> 2 sent ids 1, 3, 5.
     let read = chat_read(open.apply(0, mark_chat(2, 1, Some(ids[3]))));
-    assert_eq!((read.count, read.up_to), (2, Some(id(ids[3]))));
+    assert_eq!((read.count, read.up_to), (2, id(ids[3])));
     assert_eq!(read.changed, [id(1), id(3)]);
     let read = chat_read(open.apply(0, mark_chat(2, 1, None)));
     assert_eq!((read.count, read.changed.as_slice()), (1, &[id(5)][..]));
@@ -701,14 +720,7 @@ fn nothing_derived_drifts_over_random_operations_and_restarts() {
                         else {
                             continue;
                         };
-                        open.apply(
-                            0,
-                            Change::MarkRead {
-                                reader: user(me),
-                                message: id(message),
-                            },
-                        )
-                        .unwrap();
+                        open.apply(0, mark(me, id(message))).unwrap();
                         model.messages.get_mut(&message).unwrap().2 = true;
                     }
                     _ => {
@@ -815,9 +827,10 @@ fn a_foreign_file_is_refused_and_left_as_it_is() {
     assert!(matches!(refusal(&other), OpenError::Foreign));
 }
 
-/// `tests/formats/1.redb.gz` was made by the chatd of that format: 40 messages of three people in the pairs 1-2, 2-1, 1-3
-/// and 3-2 by turns, two of three with the client id `c` and the message's number; 2 has read 1's, and 1 has read 2's
-/// first and third. `2.redb.gz` and `3.redb.gz` have the same, exported and imported by the chatd of that format.
+/// `tests/formats/1.redb.gz` was made by the chatd of that format: 40 messages of three people in
+/// the pairs 1-2, 2-1, 1-3 and 3-2 by turns, two of three with the client id `c` and the message's
+/// number; 2 has read 1's, and 1 has read 2's first and third. `2.redb.gz` and `3.redb.gz` have the
+/// same, exported and imported by the chatd of that format.
 #[test]
 fn a_file_of_every_earlier_format_is_migrated_and_read() {
     is_migrated_and_read(include_bytes!("../../../tests/formats/1.redb.gz"));
@@ -1064,10 +1077,10 @@ fn a_damaged_record_is_an_error_and_never_a_wrong_answer() {
     assert!(
         matches!(
             error,
-            StoreError::Damaged {
+            ReadError::Failed(StoreError::Damaged {
                 table: "log",
                 key: 1
-            }
+            })
         ),
         "{error}"
     );

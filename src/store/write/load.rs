@@ -7,7 +7,7 @@ use std::time::Instant;
 use redb::{AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::sweep::{ROW_CONVERSATIONS, Sweep, decode_row};
-use crate::model::{CursorKeys, EntryId, MessageId, Timestamp};
+use crate::model::{Act, CursorKeys, EntryId, Timestamp};
 use crate::store::disk::eras;
 use crate::store::disk::error::OpenError;
 use crate::store::disk::guard::guarded;
@@ -18,7 +18,6 @@ use crate::store::disk::schema::{
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{Log, damaged, decode};
 use crate::store::log::chain::ReadLog;
-use crate::store::log::record::Body;
 use crate::store::options::StoreOptions;
 use crate::store::people::invites::{self, Invites};
 use crate::store::people::state::People;
@@ -31,8 +30,8 @@ use crate::store::talk::client_ids::{self, ClientIds};
 use crate::store::talk::conversation::Conversation;
 use crate::store::talk::conversations::{BLOCK, Conversations};
 
-/// Brings an opened file to this format, and reads what a start must know. Nothing is changed in a file that is not
-/// chatd's.
+/// Brings an opened file to this format, and reads what a start must know. Nothing is changed in a
+/// file that is not chatd's.
 pub(crate) fn open(
     opened: &Opened,
     options: &StoreOptions,
@@ -147,8 +146,9 @@ type Row = AccessGuard<'static, &'static [u8]>;
 
 /// The conversations as their rows tell them.
 ///
-/// This thread alone reads the rows, which is soon done; it and another one decode them. Were both to read, the memory of
-/// every page would cost the other one a call of the system, as glibc gives it to all but a process's first thread.
+/// This thread alone reads the rows, which is soon done; it and another one decode them. Were both
+/// to read, the memory of every page would cost the other one a call of the system, as glibc gives
+/// it to all but a process's first thread.
 fn load_conversations(db: &Database) -> Result<Conversations, StoreError> {
     let states = db.begin_read()?.open_table(CONVERSATION_STATES)?;
     let damaged = |key| StoreError::Damaged {
@@ -191,8 +191,8 @@ fn load_conversations(db: &Database) -> Result<Conversations, StoreError> {
     Conversations::of(blocks.collect::<Result<_, _>>()?).ok_or(damaged(0))
 }
 
-/// The conversations of these rows, the first of which has the key `first`; `left` rows are left with them. Every row but
-/// the last one of all is full.
+/// The conversations of these rows, the first of which has the key `first`; `left` rows are left
+/// with them. Every row but the last one of all is full.
 fn decode_block(first: u64, rows: &[Row], left: usize) -> Result<Vec<Conversation>, StoreError> {
     let mut block = Vec::with_capacity(rows.len() * ROW_CONVERSATIONS as usize);
     for (at, row) in rows.iter().enumerate() {
@@ -247,20 +247,22 @@ fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError
     let mut told = Instant::now();
     while let Some(row) = walk.next() {
         let (key, value) = row?;
-        let (id, entry) = decode(key, value)?;
+        let (id, record) = decode(key, value)?;
         let replayed = (key == expected)
-            .then(|| state.replay(id, &entry))
+            .then(|| state.apply(id, &record))
             .flatten();
         let pair = replayed.ok_or(damaged(expected))?.pair;
         expected += 1;
-        sweep.mark(entry.conversation);
-        if let Body::Message(message) = &entry.body
-            && let Some(client_id) = message.client_id
-            && !client_ids::is_old(entry.at, newest_at)
+        sweep.mark(record.conversation);
+        if let Act::Sent {
+            client_id: Some(client_id),
+            ..
+        } = &record.act
+            && !client_ids::is_old(record.at, newest_at)
         {
-            let hash = client_ids.hash(&client_id.text());
-            let message = MessageId::new(id.get()).expect("an entry id is a valid id");
-            client_ids.put(pair.members()[entry.side], hash, message, entry.at);
+            let hash = client_ids.hash(client_id);
+            let sender = pair.members()[record.author];
+            client_ids.put(sender, hash, id.into(), record.at);
         }
         if told.elapsed() >= PROGRESS {
             tracing::info!(entry = id.get(), "reading the log");

@@ -1,35 +1,38 @@
 //! Where changes wait for the writer, and when it takes them.
 //!
-//! Bounded in changes and in bytes; at the bound a change is refused at once ([`StoreError::Busy`]), and its sender may
-//! try again. A lone change is taken at once. A crowd is waited for, but never longer than the commit interval after
-//! the last commit began:
+//! Bounded in changes and in bytes; at the bound a change is refused at once
+//! ([`StoreError::Busy`]), and its sender may try again. A lone change is taken at once. A crowd is
+//! waited for, but never longer than the commit interval after the last commit began:
 //!
-//! - where changes came while a commit was under way, others are coming too: the next commit begins an interval after
-//!   the last one began, with all that came by then;
-//! - where none came, whoever waits was in that commit and answers it: the next one begins as soon as as many are here,
-//!   and does not wait for longer than half of what the last one took.
+//! - where changes came while a commit was under way, others are coming too: the next commit begins
+//!   an interval after the last one began, with all that came by then;
+//! - where none came, whoever waits was in that commit and answers it: the next one begins as soon
+//!   as as many are here, and does not wait for longer than half of what the last one took.
 //!
-//! A crowd of which there lately were [`LARGE`] and more at once is taken by halves, as soon as one is here: while one is
-//! committed the other is judged. So the writer has two threads: one commits, the other judges what comes next, or
-//! sleeps here; whoever takes changes has the turn to judge until [`Queue::judged`].
+//! A crowd of which there lately were [`LARGE`] and more at once is taken by halves, as soon as one
+//! is here: while one is committed the other is judged. So the writer has two threads: one commits,
+//! the other judges what comes next, or sleeps here; whoever takes changes has the turn to judge
+//! until [`Queue::judged`].
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::model::Timestamp;
+use crate::model::{Pair, Timestamp};
 use crate::store::change::{Answer, Change};
 use crate::store::error::StoreError;
 
 /// How many changes may wait: three full transactions.
 pub(crate) const QUEUE_CHANGES: usize = 16_384;
-/// 5,000 changes in one transaction: beyond that a commit gets longer, and not cheaper by the change.
+/// 5,000 changes in one transaction: beyond that a commit gets longer, and not cheaper by the
+/// change.
 const BATCH: usize = 5_000;
-/// So many are worth two commits: what a commit costs by itself is a quarter of what half of them cost by then.
+/// So many are worth two commits: what a commit costs by itself is a quarter of what half of them
+/// cost by then.
 const LARGE: usize = 512;
-/// What a crowd is thought to be shrinks by such a part once in so many commits, unless as many are found: slowly, for
-/// those who come at random are not always as many.
+/// What a crowd is thought to be shrinks by such a part once in so many commits, unless as many are
+/// found: slowly, for those who come at random are not always as many.
 const SHRINKS: usize = 16;
 
 /// One queued change.
@@ -40,10 +43,18 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// Returns the two people it is about, where that can be told without reading.
+    pub(crate) fn pair(&self) -> Option<Pair> {
+        match &self.change {
+            Change::Talk(talk) => talk.pair(),
+            _ => None,
+        }
+    }
+
     /// How many bytes of content wait with it.
     pub(crate) fn bytes(&self) -> usize {
         match &self.change {
-            Change::Send { content, .. } => content.len(),
+            Change::Talk(talk) => talk.act.bytes(),
             _ => 0,
         }
     }
@@ -72,7 +83,8 @@ struct Waiting {
 /// The queue.
 pub(crate) struct Queue {
     interval: Duration,
-    /// How many bytes of content may wait; 64 MiB are all places of the queue with a long message each.
+    /// How many bytes of content may wait; 64 MiB are all places of the queue with a long message
+    /// each.
     most_bytes: usize,
     waiting: Mutex<Waiting>,
     here: Condvar,
@@ -113,7 +125,8 @@ impl Pace {
         self.crowd >= LARGE
     }
 
-    /// How many changes are waited for, and until when at most; `None` where the first one is taken at once.
+    /// How many changes are waited for, and until when at most; `None` where the first one is taken
+    /// at once.
     fn wanted(&self, interval: Duration) -> Option<(usize, Instant)> {
         let (began, ended) = (self.began?, self.ended?);
         let mut wanted = BATCH;
@@ -149,8 +162,9 @@ impl Waiting {
         }
     }
 
-    /// How many are taken while a commit is under way: half of the others of a large crowd, since the rest will come while
-    /// these are judged. Fewer are left to whoever comes here after that commit. `None` where none is under way.
+    /// How many are taken while a commit is under way: half of the others of a large crowd, since
+    /// the rest will come while these are judged. Fewer are left to whoever comes here after that
+    /// commit. `None` where none is under way.
     fn wanted_beside(&self) -> Option<usize> {
         if self.in_flight.is_empty() {
             return None;
@@ -173,7 +187,8 @@ impl Waiting {
 }
 
 impl Queue {
-    /// An empty one for `most_bytes` of content; where changes come faster than commits, these are so far apart.
+    /// An empty one for `most_bytes` of content; where changes come faster than commits, these are
+    /// so far apart.
     pub(crate) fn new(interval: Duration, most_bytes: usize) -> Self {
         Self {
             interval,
@@ -226,8 +241,8 @@ impl Queue {
         self.here.notify_all();
     }
 
-    /// Takes no more and gives no more: a thread of the writer has panicked, and what it left is not to be built upon.
-    /// Whoever waits is told.
+    /// Takes no more and gives no more: a thread of the writer has panicked, and what it left is
+    /// not to be built upon. Whoever waits is told.
     pub(crate) fn halt(&self) {
         let jobs = {
             let mut waiting = self.waiting.lock();
@@ -245,7 +260,8 @@ impl Queue {
         self.waiting.lock().halted
     }
 
-    /// For whoever has the turn to judge: takes what has come since, as far as the batch has room. How many that is.
+    /// For whoever has the turn to judge: takes what has come since, as far as the batch has room.
+    /// How many that is.
     pub(crate) fn take_more(&self, jobs: &mut Vec<Job>) -> usize {
         let mut waiting = self.waiting.lock();
         let count = waiting.jobs.len().min(BATCH.saturating_sub(jobs.len()));
@@ -259,7 +275,8 @@ impl Queue {
         count
     }
 
-    /// What was taken is judged, and is about to be committed: more may be taken, to be judged beside that.
+    /// What was taken is judged, and is about to be committed: more may be taken, to be judged
+    /// beside that.
     pub(crate) fn judged(&self) {
         let mut waiting = self.waiting.lock();
         waiting.judging = false;
@@ -273,7 +290,8 @@ impl Queue {
         }
     }
 
-    /// The oldest taking is committed, or refused: notes whether the writer is busy. One of nothing says nothing of that.
+    /// The oldest taking is committed, or refused: notes whether the writer is busy. One of nothing
+    /// says nothing of that.
     pub(crate) fn committed(&self) {
         let mut waiting = self.waiting.lock();
         let thought = waiting.pace.crowd;
@@ -290,8 +308,8 @@ impl Queue {
         waiting.pace.ended = Some(Instant::now());
     }
 
-    /// Waits for changes and takes them, at most a batch, with the turn to judge them. Empty where none came by `until`, or
-    /// the writer was poked; `None` once the queue is closed and empty.
+    /// Waits for changes and takes them, at most a batch, with the turn to judge them. Empty where
+    /// none came by `until`, or the writer was poked; `None` once the queue is closed and empty.
     pub(crate) fn take(&self, until: Option<Instant>) -> Option<Vec<Job>> {
         let mut waiting = self.waiting.lock();
         loop {
@@ -353,6 +371,7 @@ impl Queue {
 mod tests {
     use super::*;
     use crate::model::{MessageId, Timestamp, UserId};
+    use crate::store::change::Talk;
 
     /// Longer than any test: what waits for it waits for ever.
     const QUEUE_BYTES: usize = 64 << 20;
@@ -361,19 +380,10 @@ mod tests {
     /// Adds a change of so many bytes; gives the answer, where there is one at once.
     fn try_push(queue: &Queue, bytes: usize) -> Option<StoreError> {
         let id = |number| UserId::new(number).unwrap();
-        let change = if bytes == 0 {
-            Change::MarkRead {
-                reader: id(1),
-                message: MessageId::new(1).unwrap(),
-            }
-        } else {
-            Change::Send {
-                sender: id(1),
-                receiver: id(2),
-                content: "x".repeat(bytes).into(),
-                client_id: None,
-            }
-        };
+        let change = Change::Talk(match bytes {
+            0 => Talk::read(id(1), MessageId::new(1).unwrap()),
+            _ => Talk::send(id(1), id(2), "x".repeat(bytes).into(), None),
+        });
         let (answer, answered) = std::sync::mpsc::channel();
         queue.push(Job {
             now: Timestamp::from_ms(0),
@@ -550,8 +560,8 @@ mod tests {
         assert!(queue.take(until).unwrap().is_empty());
     }
 
-    /// A look-up after a long rest counted as the end of a commit that had lasted as long, and a lone change then waited for
-    /// others for half of that.
+    /// A look-up after a long rest counted as the end of a commit that had lasted as long, and a
+    /// lone change then waited for others for half of that.
     #[test]
     fn a_poke_after_a_rest_keeps_no_lone_change_waiting() {
         let interval = Duration::from_millis(1);

@@ -1,36 +1,35 @@
-//! What one transaction makes of its changes: each is judged by the state before it and by those staged before it, and
-//! either becomes entries and rows, or is refused without a trace.
+//! What one transaction makes of its changes: each is judged by the state before it and by those
+//! staged before it, and either becomes entries and rows, or is refused without a trace.
 //!
-//! The state before it is what is published, and upon that what is being committed at the time. Where that commit fails,
-//! what was staged upon it holds no longer.
+//! The state before it is what is published, and upon that what is being committed at the time.
+//! Where that commit fails, what was staged upon it holds no longer.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use redb::{Database, ReadableDatabase};
-use smallvec::SmallVec;
 
 use crate::model::{
-    ChatRead, ClientId, ConversationId, EntryId, Message, MessageId, MessageRead, Pair, Timestamp,
-    UserId,
+    Act, ClientId, ConversationId, Entry, EntryId, Notice, Pair, Timestamp, UserId,
 };
-use crate::store::change::{Change, Committed};
-use crate::store::error::StoreError;
+use crate::store::change::{Address, Change, Committed, Outcome, Talk};
+use crate::store::error::{ReadError, StoreError};
 use crate::store::log::blocks::Log;
-use crate::store::log::chain::{Place, ReadLog, find_ordinals, newest_older};
+use crate::store::log::chain::ReadLog;
 use crate::store::log::entries::Entries;
-use crate::store::log::record::{Body, Entry, MessageBody, StoredClientId};
+use crate::store::log::record::Record;
 use crate::store::log::tail::Tail;
 use crate::store::people::staging::{StagedPeople, StagingPeople};
 use crate::store::state::{Ahead, Changed, Changes, State};
 use crate::store::tables::CLIENT_IDS;
 use crate::store::talk::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
-use crate::store::talk::conversation::{Conversation, message_of};
+use crate::store::talk::conversation::{Conversation, Decision, Refusal, entry_of};
 
-/// The log as a transaction sees it: what it is about to append, what is being committed, the end of the log in memory,
-/// and the table, in a read transaction that begins with the first entry which is not in memory.
+/// The log as a transaction sees it: what it is about to append, what is being committed, the end
+/// of the log in memory, and the table, in a read transaction that begins with the first entry
+/// which is not in memory.
 pub(crate) struct Appended<'a> {
     entries: &'a mut Entries,
     ahead: &'a VecDeque<Ahead>,
@@ -40,40 +39,32 @@ pub(crate) struct Appended<'a> {
     disk: &'a Disk,
 }
 
-/// Whether judging may wait for the disk. Beside a commit it may not: whoever publishes, and behind that one all who read,
-/// would wait for it too.
+/// Whether judging may wait for the disk. Beside a commit it may not: whoever publishes, and behind
+/// that one all who read, would wait for it too.
 #[derive(Debug)]
 pub(crate) struct Disk {
     is_allowed: bool,
-    is_missed: Cell<bool>,
 }
 
 impl Disk {
     /// It may be read, or may not.
     pub(crate) fn allowed(is_allowed: bool) -> Self {
-        Self {
-            is_allowed,
-            is_missed: Cell::new(false),
-        }
+        Self { is_allowed }
     }
 
-    /// Whether it was to be read and may not be: what then was judged counts for nothing.
-    pub(crate) fn is_missed(&self) -> bool {
-        self.is_missed.get()
-    }
-
-    /// To be called before it is read. The error goes to nobody.
-    fn want(&self) -> Result<(), StoreError> {
-        if self.is_allowed {
-            return Ok(());
+    /// To be called before it is read.
+    fn want(&self) -> Result<(), ReadError> {
+        match self.is_allowed {
+            true => Ok(()),
+            false => Err(ReadError::NeedsDisk),
         }
-        self.is_missed.set(true);
-        Err(StoreError::Unavailable)
     }
 }
 
 impl ReadLog for Appended<'_> {
-    fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
+    type Error = ReadError;
+
+    fn read<R>(&self, id: EntryId, read: impl FnOnce(Record<&str>) -> R) -> Result<R, ReadError> {
         let ahead = || {
             self.ahead
                 .iter()
@@ -82,17 +73,18 @@ impl ReadLog for Appended<'_> {
         };
         let in_memory = self.entries.get(id).or_else(ahead);
         if let Some(value) = in_memory.or_else(|| self.tail.get(id)) {
-            return Ok(read(Entry::decode(id, value)?));
+            return Ok(read(Record::decode(id, value)?));
         }
         let table = match self.table.get() {
             Some(table) => table,
             None => {
                 self.disk.want()?;
-                let table = Log::open(&self.db.begin_read()?)?;
+                let txn = self.db.begin_read().map_err(StoreError::from)?;
+                let table = Log::open(&txn).map_err(StoreError::from)?;
                 self.table.get_or_init(|| table)
             }
         };
-        table.read(id, read)
+        Ok(table.read(id, read)?)
     }
 }
 
@@ -108,7 +100,8 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    /// A transaction upon this state and what is ahead of it, in the room of an earlier one, which is empty.
+    /// A transaction upon this state and what is ahead of it, in the room of an earlier one, which
+    /// is empty.
     pub(crate) fn begin(state: &State, (entries, conversations): (Entries, Changed)) -> Self {
         let (last_entry, last_at) = match state.ahead.back() {
             Some(ahead) => (ahead.changes.last_entry, ahead.changes.last_at),
@@ -138,7 +131,8 @@ impl Staged {
     }
 }
 
-/// The judging of changes, one after the other: the state before them, what is being committed, and what they come to.
+/// The judging of changes, one after the other: the state before them, what is being committed, and
+/// what they come to.
 pub(crate) struct Staging<'a> {
     state: &'a State,
     known_client_ids: &'a Mutex<ClientIds>,
@@ -179,43 +173,26 @@ impl<'a> Staging<'a> {
         &mut self,
         now: Timestamp,
         change: &Change,
-    ) -> Result<Committed, StoreError> {
-        match change {
-            Change::Send {
-                sender,
-                receiver,
-                content,
-                client_id,
-            } => self.send(now, *sender, *receiver, content, client_id.as_ref()),
-            Change::MarkRead { reader, message } => {
-                self.mark_read(now, *reader, *message).map(Committed::Read)
+    ) -> Result<Committed, ReadError> {
+        Ok(match change {
+            Change::Talk(talk) => Committed::Talk(self.talk(now, talk)?),
+            Change::CreateUser(new) => Committed::User(self.people().create_user(now, new)?),
+            Change::ChangeUser { user, change } => {
+                Committed::User(self.people().change_user(now, *user, change)?)
             }
-            Change::MarkChatRead {
-                reader,
-                peer,
-                up_to,
-            } => self
-                .mark_chat_read(now, *reader, *peer, *up_to)
-                .map(Committed::ChatRead),
-            Change::CreateUser(new) => self.people().create_user(now, new).map(Committed::User),
-            Change::ChangeUser { user, change } => self
-                .people()
-                .change_user(now, *user, change)
-                .map(Committed::User),
             Change::PutUser(put) => {
                 let (user, created) = self.people().put(now, put)?;
-                Ok(Committed::Put { user, created })
+                Committed::Put { user, created }
             }
-            Change::CreateInvite(invite) => self
-                .people()
-                .create_invite(now, invite)
-                .map(Committed::Invite),
-            Change::RevokeInvite(code) => self
-                .people()
-                .revoke_invite(code)
-                .map(|()| Committed::InviteRevoked),
-            Change::Seen { user, at } => self.people().seen(*user, *at).map(Committed::User),
-        }
+            Change::CreateInvite(invite) => {
+                Committed::Invite(self.people().create_invite(now, invite)?)
+            }
+            Change::RevokeInvite(code) => {
+                self.people().revoke_invite(code)?;
+                Committed::InviteRevoked
+            }
+            Change::Seen { user, at } => Committed::User(self.people().seen(*user, *at)?),
+        })
     }
 
     fn people(&mut self) -> StagingPeople<'_> {
@@ -260,254 +237,149 @@ impl<'a> Staging<'a> {
         })
     }
 
-    /// The next place of the log, and the time of what goes there.
-    fn next(&mut self, now: Timestamp) -> Result<(EntryId, Timestamp), StoreError> {
-        let id = EntryId::new(self.changes.last_entry + 1).map_err(|_| StoreError::Full)?;
-        self.changes.last_entry = id.get();
-        self.changes.last_at = now.following(self.changes.last_at);
-        Ok((id, self.changes.last_at))
+    /// Has an act of talk append its entry.
+    fn talk(&mut self, now: Timestamp, talk: &Talk) -> Result<Outcome, ReadError> {
+        let (known, pair) = self.conversation_of(talk)?;
+        let name = match &talk.act {
+            Act::Sent {
+                client_id: Some(client_id),
+                ..
+            } => {
+                let hash = self.known_client_ids.lock().hash(client_id);
+                if let Some(earlier) = self.sent_before(now, talk.author, hash, client_id)? {
+                    return repeated(earlier, pair, &talk.act);
+                }
+                Some((talk.author, hash))
+            }
+            _ => None,
+        };
+        let id = match known {
+            Some(id) => id,
+            None => self.next_conversation_id()?,
+        };
+        let at = now.following(self.changes.last_at);
+        let new;
+        let conversation = match self.conversation(id) {
+            Some(conversation) => conversation,
+            None => {
+                new = Conversation::new(pair);
+                &new
+            }
+        };
+        let decided = conversation.decide(&self.appended, id, talk.author, at, &talk.act);
+        let record = match decided.map_err(Refusal::into_error)? {
+            Decision::Append(record) => record,
+            Decision::Nothing(act) => return Ok(Outcome::Nothing(act)),
+        };
+        let entry_id = EntryId::new(self.changes.last_entry + 1).map_err(|_| StoreError::Full)?;
+        if known.is_none() {
+            self.create_conversation(id, pair);
+        }
+        self.append(entry_id, &record);
+        if let Some((sender, hash)) = name {
+            let message = entry_id.into();
+            self.changes.sent_as.insert((sender, hash), message);
+            self.changes.client_ids.push((sender, hash, message, at));
+        }
+        Ok(Outcome::Entry(Notice {
+            entry: Entry {
+                id: entry_id,
+                conversation: id,
+                author: talk.author,
+                at,
+                act: record.act,
+            },
+            members: pair,
+        }))
+    }
+
+    /// Returns the conversation that an act is for, if there is one yet, and who shares it.
+    fn conversation_of(&self, talk: &Talk) -> Result<(Option<ConversationId>, Pair), ReadError> {
+        match talk.address {
+            Address::Person(peer) => {
+                let pair = Pair::new(talk.author, peer).ok_or(StoreError::SamePerson)?;
+                if !self.has_user(peer) {
+                    return Err(StoreError::NoSuchUser.into());
+                }
+                Ok((self.conversation_id(pair), pair))
+            }
+            Address::Message(message) if message.get() > self.changes.last_entry => {
+                Err(StoreError::NoSuchMessage.into())
+            }
+            Address::Message(message) => {
+                let read = |record: Record<&str>| record.conversation;
+                let id = self.appended.read(message.into(), read)?;
+                let known = self.conversation(id).ok_or(StoreError::NoSuchMessage)?;
+                Ok((Some(id), known.pair))
+            }
+        }
     }
 
     /// Appends one entry to its conversation and to the log.
-    fn append(&mut self, id: EntryId, entry: &Entry<'_>) {
-        self.conversation_mut(entry.conversation).last_entry = Some(id);
-        self.appended.entries.push(id, entry);
+    fn append(&mut self, id: EntryId, record: &Record<Arc<str>>) {
+        self.changes.last_entry = id.get();
+        self.changes.last_at = record.at;
+        self.conversation_mut(record.conversation).apply(id, record);
+        self.appended.entries.push(id, record);
     }
 
-    fn send(
-        &mut self,
-        now: Timestamp,
-        sender: UserId,
-        receiver: UserId,
-        content: &Arc<str>,
-        client_id: Option<&ClientId>,
-    ) -> Result<Committed, StoreError> {
-        let pair = Pair::new(sender, receiver).ok_or(StoreError::SamePerson)?;
-        if !self.has_user(receiver) {
-            return Err(StoreError::NoSuchUser);
-        }
-        let hash = client_id.map(|client_id| self.known_client_ids.lock().hash(client_id.as_str()));
-        if let (Some(hash), Some(client_id)) = (hash, client_id)
-            && let Some(earlier) = self.sent_before(now, sender, hash, client_id)?
-        {
-            if earlier.receiver_id != receiver || *earlier.content != **content {
-                return Err(StoreError::ClientIdReused);
-            }
-            return Ok(Committed::Sent {
-                message: earlier,
-                fresh: false,
-            });
-        }
-        let (id, at) = self.next(now)?;
-        let message_id = MessageId::new(id.get()).expect("an entry id is a valid id");
-        let conversation = match self.conversation_id(pair) {
-            Some(conversation) => conversation,
-            None => self.create_conversation(pair)?,
-        };
-        let side = pair.side(sender).expect("the sender is one of the pair");
-        let in_conversation = self.conversation_mut(conversation);
-        let previous = in_conversation.last_entry;
-        let links = in_conversation.chain.push(message_id);
-        in_conversation.sent[side] += 1;
-        let body = MessageBody {
-            previous: links.previous,
-            jump: links.jump,
-            number: links.number,
-            ordinal: in_conversation.sent[side],
-            client_id: client_id.map(|client_id| StoredClientId::new(client_id.as_str())),
-            content,
-        };
-        self.append(
-            id,
-            &Entry {
-                conversation,
-                at,
-                previous,
-                side,
-                body: Body::Message(body),
-            },
-        );
-        if let Some(hash) = hash {
-            self.changes.sent_as.insert((sender, hash), message_id);
-            self.changes.client_ids.push((sender, hash, message_id, at));
-        }
-        let message = Message {
-            id: message_id,
-            sender_id: sender,
-            receiver_id: receiver,
-            content: Arc::clone(content),
-            created_at: at,
-            client_id: client_id.cloned(),
-        };
-        Ok(Committed::Sent {
-            message,
-            fresh: true,
-        })
-    }
-
-    /// The message that a sender sent under this client id, if it is still remembered.
+    /// Returns the message that a sender sent under this client id, if it is still remembered.
     fn sent_before(
         &mut self,
         now: Timestamp,
         sender: UserId,
         hash: u64,
         client_id: &ClientId,
-    ) -> Result<Option<Message>, StoreError> {
+    ) -> Result<Option<Notice>, ReadError> {
         let name = (sender, hash);
         let staged = self.changes.sent_as.get(&name);
         let id = match staged.or_else(|| self.ahead().find_map(|ahead| ahead.sent_as.get(&name))) {
             Some(id) => Some(*id),
             None => self.known_client_ids.lock().find(sender, hash, || {
                 self.appended.disk.want()?;
-                Ok(self.db.begin_read()?.open_table(CLIENT_IDS)?)
+                let txn = self.db.begin_read().map_err(StoreError::from)?;
+                let table = txn.open_table(CLIENT_IDS).map_err(StoreError::from)?;
+                Ok::<_, ReadError>(table)
             })?,
         };
         let Some(id) = id else {
             return Ok(None);
         };
-        let message = self.appended.read_message(id, |entry, body| {
-            let pair = self.conversation(entry.conversation)?.pair;
-            Some(message_of(id, pair, entry, body))
+        let notice = self.appended.read_message(id, |record| {
+            let members = self.conversation(record.conversation)?.pair;
+            let entry = entry_of(id.into(), members, record);
+            Some(Notice { entry, members })
         })?;
-        Ok(message.filter(|message| {
-            message.sender_id == sender
-                && message.client_id.as_ref() == Some(client_id)
-                && now.as_ms()
-                    < message
-                        .created_at
-                        .as_ms()
-                        .saturating_add(CLIENT_ID_LIFETIME_MS)
+        let is_this = |earlier: &Act| matches!(earlier, Act::Sent { client_id: Some(earlier), .. } if earlier == client_id);
+        Ok(notice.filter(|Notice { entry, .. }| {
+            let forgotten_at = entry.at.as_ms().saturating_add(CLIENT_ID_LIFETIME_MS);
+            entry.author == sender && is_this(&entry.act) && now.as_ms() < forgotten_at
         }))
     }
 
-    fn create_conversation(&mut self, pair: Pair) -> Result<ConversationId, StoreError> {
+    fn next_conversation_id(&self) -> Result<ConversationId, StoreError> {
         let ahead = self.ahead().map(|ahead| ahead.created.len());
         let created = self.changes.created.len() + ahead.sum::<usize>();
         let number = self.state.conversation_count() + created as u64 + 1;
-        let id = ConversationId::new(number).map_err(|_| StoreError::Full)?;
+        ConversationId::new(number).map_err(|_| StoreError::Full)
+    }
+
+    fn create_conversation(&mut self, id: ConversationId, pair: Pair) {
         self.changes.created.insert(pair, id);
         self.changes
             .conversations
             .get_or_insert_with(id, || Conversation::new(pair));
-        Ok(id)
     }
+}
 
-    fn mark_read(
-        &mut self,
-        now: Timestamp,
-        reader: UserId,
-        message_id: MessageId,
-    ) -> Result<MessageRead, StoreError> {
-        if message_id.get() > self.changes.last_entry {
-            return Err(StoreError::NoSuchMessage);
-        }
-        // An id of the log that is no message is as unknown to clients as one beyond its end.
-        let (conversation, sender_side, ordinal) = self
-            .appended
-            .read(message_id.into(), |entry| match &entry.body {
-                Body::Message(message) => Some((entry.conversation, entry.side, message.ordinal)),
-                _ => None,
-            })?
-            .ok_or(StoreError::NoSuchMessage)?;
-        let known = self
-            .conversation(conversation)
-            .ok_or(StoreError::NoSuchMessage)?;
-        let side = known.pair.side(reader).ok_or(StoreError::NoSuchMessage)?;
-        if side == sender_side {
-            return Err(StoreError::NotReceiver);
-        }
-        let sender_id = known.pair.members()[sender_side];
-        let previous = known.last_entry;
-        let mut read = MessageRead {
-            message_id,
-            reader_id: reader,
-            sender_id,
-            entry: None,
-        };
-        if known.read[side].contains(ordinal) {
-            return Ok(read);
-        }
-        let (id, at) = self.next(now)?;
-        self.conversation_mut(conversation).read[side].mark(ordinal);
-        self.append(
-            id,
-            &Entry {
-                conversation,
-                at,
-                previous,
-                side,
-                body: Body::Read {
-                    message: message_id,
-                    ordinal,
-                },
-            },
-        );
-        read.entry = Some(id);
-        Ok(read)
+/// Answers a message whose client id stands for an earlier one: it must be the same.
+fn repeated(earlier: Notice, pair: Pair, act: &Act) -> Result<Outcome, ReadError> {
+    let is_same = match (&earlier.entry.act, act) {
+        (Act::Sent { content: first, .. }, Act::Sent { content, .. }) => first == content,
+        _ => false,
+    };
+    if earlier.members != pair || !is_same {
+        return Err(StoreError::ClientIdReused.into());
     }
-
-    fn mark_chat_read(
-        &mut self,
-        now: Timestamp,
-        reader: UserId,
-        peer: UserId,
-        up_to: Option<MessageId>,
-    ) -> Result<ChatRead, StoreError> {
-        let pair = Pair::new(reader, peer).ok_or(StoreError::SamePerson)?;
-        if !self.has_user(peer) {
-            return Err(StoreError::NoSuchUser);
-        }
-        let mut read = ChatRead {
-            reader_id: reader,
-            peer_id: peer,
-            up_to: None,
-            count: 0,
-            changed: Vec::new(),
-            entry: None,
-        };
-        let Some(conversation) = self.conversation_id(pair) else {
-            return Ok(read);
-        };
-        let Some(known) = self.conversation(conversation) else {
-            return Ok(read);
-        };
-        let side = pair.side(reader).expect("the reader is one of the pair");
-        let covers = |place: &Place| up_to.is_none_or(|up_to| place.id <= up_to);
-        let Some(last) = newest_older(&self.appended, known.chain.last(), covers)? else {
-            return Ok(read);
-        };
-        read.up_to = Some(last.id);
-        let through = last.sent[1 - side];
-        let unread = known.read[side]
-            .unread_before(through)
-            .take(ChatRead::NAMED);
-        read.changed = find_ordinals(&self.appended, last.id, 1 - side, unread)?;
-        read.changed.reverse();
-        let previous = known.last_entry;
-        let mut marked = known.read[side].clone();
-        read.count = marked.mark_through(through);
-        if read.count == 0 {
-            return Ok(read);
-        }
-        let (id, at) = self.next(now)?;
-        self.conversation_mut(conversation).read[side] = marked;
-        let body = Body::ChatRead {
-            up_to: last.id,
-            through,
-            count: read.count,
-            changed: SmallVec::from_slice(&read.changed),
-        };
-        self.append(
-            id,
-            &Entry {
-                conversation,
-                at,
-                previous,
-                side,
-                body,
-            },
-        );
-        read.entry = Some(id);
-        Ok(read)
-    }
+    Ok(Outcome::Repeated(earlier))
 }

@@ -1,10 +1,12 @@
-//! How what stands in memory gets to its tables, so that a start need not read the log from its beginning.
+//! How what stands in memory gets to its tables, so that a start need not read the log from its
+//! beginning.
 //!
-//! A pass writes every row that has changed since the last one: conversations, 64 a row, and the client ids of senders.
-//! It begins once a window of entries has been appended since the last one began, and goes along with the transactions
-//! of confirmed changes, in steps bounded by [`MAX_STEP`] and paced so that it ends within another window. At its end it
-//! notes up to which entry the rows say everything: a start replays only what came after, at most two windows. A row may
-//! already say more than that; an entry that a row knows is not applied to it again.
+//! A pass writes every row that has changed since the last one: conversations, 64 a row, and the
+//! client ids of senders. It begins once a window of entries has been appended since the last one
+//! began, and goes along with the transactions of confirmed changes, in steps bounded by
+//! [`MAX_STEP`] and paced so that it ends within another window. At its end it notes up to which
+//! entry the rows say everything: a start replays only what came after, at most two windows. A row
+//! may already say more than that; an entry that a row knows is not applied to it again.
 
 use rustc_hash::FxHashSet;
 
@@ -20,8 +22,9 @@ use crate::store::talk::conversation::Conversation;
 
 /// How many rows one transaction writes at most: some 1.5 MB.
 const MAX_STEP: usize = 512;
-/// How many rows one transaction writes at least, unless fewer are left: neighbours share pages of the tree and the pages
-/// above these, so that one transaction of many with all of them writes far less than each of many with its share.
+/// How many rows one transaction writes at least, unless fewer are left: neighbours share pages of
+/// the tree and the pages above these, so that one transaction of many with all of them writes far
+/// less than each of many with its share.
 const MIN_STEP: usize = 32;
 /// How many conversations share a row: a page of the database holds them.
 pub(crate) const ROW_CONVERSATIONS: u64 = 64;
@@ -76,7 +79,8 @@ impl Sweep {
         self.dirty.insert(row_of(id));
     }
 
-    /// Takes a step within a transaction that appends `appended` entries. `conversation` gives what is to be written.
+    /// Takes a step within a transaction that appends `appended` entries. `conversation` gives what
+    /// is to be written.
     pub(crate) fn step<'a>(
         &mut self,
         txn: &WriteTransaction,
@@ -137,7 +141,8 @@ impl Sweep {
         Ok(step)
     }
 
-    /// That transaction is on disk. Called before what it added to `client_ids` is put there: the step did not write that.
+    /// That transaction is on disk. Called before what it added to `client_ids` is put there: the
+    /// step did not write that.
     pub(crate) fn taken(&mut self, step: &Step, client_ids: &mut ClientIds) {
         if let Some(pass) = &mut self.pass {
             pass.rows.truncate(pass.rows.len() - step.rows);

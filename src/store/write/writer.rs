@@ -41,7 +41,7 @@ use crate::store::disk::error::OpenError;
 use crate::store::disk::open::{Opened, open_database};
 use crate::store::disk::room::RESERVE_BYTES;
 use crate::store::disk::schema::encode_pair;
-use crate::store::error::StoreError;
+use crate::store::error::{ReadError, StoreError};
 use crate::store::log::blocks::{Appending, Log};
 use crate::store::log::entries::Entries;
 use crate::store::options::StoreOptions;
@@ -367,13 +367,14 @@ impl Writer {
                     begun.insert(Staged::begin(&state, room))
                 }
             };
-            state.fetch(jobs.iter().filter_map(|job| job.change.pair()));
+            state.fetch(jobs.iter().filter_map(|job| job.pair()));
             let mut staging = Staging::new(&state, &tail, &db, &disk, &self.client_ids, staged);
             for job in jobs {
-                let result = staging.stage(job.now, &job.change);
-                if disk.is_missed() {
-                    return Ok(None);
-                }
+                let result = match staging.stage(job.now, &job.change) {
+                    Ok(committed) => Ok(committed),
+                    Err(ReadError::NeedsDisk) => return Ok(None),
+                    Err(ReadError::Failed(error)) => Err(error),
+                };
                 match result {
                     // A damaged record: this change cannot be judged, and the others can.
                     Err(error @ StoreError::Damaged { .. }) => {

@@ -6,7 +6,7 @@
 
 use crate::model::EntryId;
 use crate::store::error::StoreError;
-use crate::store::log::record::Entry;
+use crate::store::log::record::Record;
 
 /// The key of the block that grows.
 pub(super) const NEWEST: u64 = u64::MAX;
@@ -25,9 +25,9 @@ pub(crate) fn damaged(key: u64) -> StoreError {
 }
 
 /// Decodes what a [`Walk`](super::Walk) gives.
-pub(crate) fn decode(key: u64, sealed: &[u8]) -> Result<(EntryId, Entry<'_>), StoreError> {
+pub(crate) fn decode(key: u64, sealed: &[u8]) -> Result<(EntryId, Record<&str>), StoreError> {
     let id = EntryId::new(key).map_err(|_| damaged(key))?;
-    Ok((id, Entry::decode(id, sealed)?))
+    Ok((id, Record::decode(id, sealed)?))
 }
 
 /// A block, cut where its numbers say.

@@ -7,30 +7,30 @@ use redb::{Database, ReadableDatabase, ReadableTableMetadata};
 
 use super::block::{BLOCK_BYTES, ID, NEWEST, PLACE};
 use super::*;
-use crate::model::{ConversationId, EntryId, Timestamp};
+use crate::model::{Act, ConversationId, EntryId, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
-use crate::store::log::record::{Body, Entry, MessageBody};
+use crate::store::log::record::{Links, Record};
 use crate::store::tables::LOG;
 
 /// The sealed value of a message of so long a text.
 fn sealed(id: u64, chars: usize) -> Vec<u8> {
-    let body = MessageBody {
-        previous: None,
-        jump: None,
-        number: id,
-        ordinal: id,
-        client_id: None,
-        content: &"x".repeat(chars),
-    };
-    let entry = Entry {
+    let record = Record {
         conversation: ConversationId::new(1).unwrap(),
+        author: 0,
         at: Timestamp::from_ms(id),
         previous: None,
-        side: 0,
-        body: Body::Message(body),
+        rank: id,
+        links: Links {
+            number: id,
+            ..Links::default()
+        },
+        act: Act::Sent {
+            content: "x".repeat(chars),
+            client_id: None,
+        },
     };
-    entry.encode(EntryId::new(id).unwrap())
+    record.encode(EntryId::new(id).unwrap())
 }
 
 /// Appends messages of these lengths in one transaction.
@@ -73,9 +73,9 @@ fn with_each_bit_changed(db: &Database, mut look: impl FnMut(Log, usize)) {
     }
 }
 
-fn length(entry: &Entry<'_>) -> usize {
-    match &entry.body {
-        Body::Message(message) => message.content.len(),
+fn length(record: &Record<&str>) -> usize {
+    match &record.act {
+        Act::Sent { content, .. } => content.len(),
         _ => panic!("a message was written"),
     }
 }

@@ -10,14 +10,14 @@ use super::block::{Block, NEWEST, damaged, decode};
 use crate::model::EntryId;
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
-use crate::store::log::record::Entry;
+use crate::store::log::record::Record;
 use crate::store::tables::{LOG, OLD_LOG};
 
 /// Returns what `read` makes of an entry of a table of blocks; `None` for an absent one.
 pub(crate) fn read_block<R>(
     table: &impl ReadableTable<u64, &'static [u8]>,
     id: EntryId,
-    read: impl FnOnce(Entry<'_>) -> R,
+    read: impl FnOnce(Record<&str>) -> R,
 ) -> Result<Option<R>, StoreError> {
     let Some((_, value)) = table.lower_bound(Bound::Included(id.get()))?.next()? else {
         return Ok(None);
@@ -27,7 +27,7 @@ pub(crate) fn read_block<R>(
         block.get(usize::try_from(place).ok()?)
     });
     match sealed {
-        Some(sealed) => Ok(Some(read(Entry::decode(id, sealed)?))),
+        Some(sealed) => Ok(Some(read(Record::decode(id, sealed)?))),
         None => Ok(None),
     }
 }
@@ -40,11 +40,13 @@ pub(crate) struct Log {
 }
 
 impl ReadLog for Log {
-    fn read<R>(&self, id: EntryId, read: impl FnOnce(Entry<'_>) -> R) -> Result<R, StoreError> {
+    type Error = StoreError;
+
+    fn read<R>(&self, id: EntryId, read: impl FnOnce(Record<&str>) -> R) -> Result<R, StoreError> {
         if let Some(rows) = &self.rows
             && let Some(value) = rows.get(id.get())?
         {
-            return Ok(read(Entry::decode(id, value.value())?));
+            return Ok(read(Record::decode(id, value.value())?));
         }
         read_block(&self.blocks, id, read)?.ok_or_else(|| damaged(id.get()))
     }

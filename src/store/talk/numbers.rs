@@ -1,22 +1,24 @@
-//! Which messages of another a person has read: a prefix, and islands beyond it.
+//! A set of numbers that is mostly a prefix: the messages of another that a person has read.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::store::sealed::{Rest, put};
 
-/// A set of ordinals (a peer's messages of one conversation, counted from 1), kept as ranges. Reading in order keeps it
-/// to one number; each gap that a reader leaves costs 16 bytes, and an entry of the log made it.
+/// A set of numbers from 1, kept as a prefix and the ranges beyond it. Marking in order keeps it to
+/// one number; each gap that is left costs 16 bytes, and an entry of the log made it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct ReadSet {
-    /// All ordinals up to and including this one are read.
+pub(crate) struct NumberSet {
+    /// All numbers up to and including this one are marked.
     through: u64,
-    /// Further ranges that are read, ascending, inclusive, with at least one unread ordinal before each.
+    /// Further ranges that are marked, ascending, inclusive, with at least one unmarked number
+    /// before each.
     islands: Islands,
 }
 
-/// Most sets have none: then they take one word. Copies share theirs until one of them is changed: a reader may leave a
-/// hundred thousand gaps, and a conversation is copied for every transaction and every page.
+/// Most sets have none: then they take one word. Copies share theirs until one of them is changed:
+/// a reader may leave a hundred thousand gaps, and a conversation is copied for every transaction
+/// and every page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Islands(Option<Arc<Ranges>>);
 
@@ -24,7 +26,7 @@ struct Islands(Option<Arc<Ranges>>);
 struct Ranges {
     /// First and last of each.
     list: Vec<(u64, u64)>,
-    /// How many ordinals they have in all.
+    /// How many numbers they have in all.
     count: u64,
 }
 
@@ -54,7 +56,7 @@ impl Islands {
     }
 }
 
-impl ReadSet {
+impl NumberSet {
     /// How far the prefix reaches.
     pub(crate) fn through(&self) -> u64 {
         self.through
@@ -78,7 +80,7 @@ impl ReadSet {
         let mut islands = Islands::default();
         let mut end = through;
         for _ in 0..count {
-            // At least one unread ordinal stands before each.
+            // At least one unmarked number stands before each.
             let gap = rest.take().filter(|gap| *gap >= 2)?;
             let first = end.checked_add(gap)?;
             end = first.checked_add(rest.take()?)?;
@@ -89,31 +91,31 @@ impl ReadSet {
         Some(Self { through, islands })
     }
 
-    /// How many ordinals are read.
+    /// Returns how many numbers are marked.
     pub(crate) fn count(&self) -> u64 {
         self.through + self.islands.count()
     }
 
-    /// Whether this one is read.
-    pub(crate) fn contains(&self, ordinal: u64) -> bool {
-        if ordinal <= self.through {
+    /// Returns whether this one is marked.
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        if number <= self.through {
             return true;
         }
-        let after = self.islands.partition_point(|(first, _)| *first <= ordinal);
-        after > 0 && ordinal <= self.islands[after - 1].1
+        let after = self.islands.partition_point(|(first, _)| *first <= number);
+        after > 0 && number <= self.islands[after - 1].1
     }
 
-    /// Marks one. Returns whether it was unread.
-    pub(crate) fn mark(&mut self, ordinal: u64) -> bool {
-        if self.contains(ordinal) {
+    /// Marks one. Returns whether it was not marked before.
+    pub(crate) fn mark(&mut self, number: u64) -> bool {
+        if self.contains(number) {
             return false;
         }
-        let after = self.islands.partition_point(|(first, _)| *first <= ordinal);
-        let joins_left = after > 0 && self.islands[after - 1].1 + 1 == ordinal;
+        let after = self.islands.partition_point(|(first, _)| *first <= number);
+        let joins_left = after > 0 && self.islands[after - 1].1 + 1 == number;
         let joins_right = self
             .islands
             .get(after)
-            .is_some_and(|(first, _)| *first == ordinal + 1);
+            .is_some_and(|(first, _)| *first == number + 1);
         let ranges = self.islands.ranges();
         ranges.count += 1;
         let islands = &mut ranges.list;
@@ -122,35 +124,41 @@ impl ReadSet {
                 islands[after - 1].1 = islands[after].1;
                 islands.remove(after);
             }
-            (true, false) => islands[after - 1].1 = ordinal,
-            (false, true) => islands[after].0 = ordinal,
-            (false, false) => islands.insert(after, (ordinal, ordinal)),
+            (true, false) => islands[after - 1].1 = number,
+            (false, true) => islands[after].0 = number,
+            (false, false) => islands.insert(after, (number, number)),
         }
         self.swallow();
         true
     }
 
-    /// Marks all up to and including this one. Returns how many were unread.
-    pub(crate) fn mark_through(&mut self, ordinal: u64) -> u64 {
-        if ordinal <= self.through {
+    /// Returns how many up to and including this one are not marked.
+    pub(crate) fn count_unmarked(&self, number: u64) -> u64 {
+        if number <= self.through {
             return 0;
         }
-        let read_before: u64 = self
+        let marked_before: u64 = self
             .islands
             .iter()
-            .take_while(|(first, _)| *first <= ordinal)
-            .map(|(first, last)| ordinal.min(*last) - first + 1)
+            .take_while(|(first, _)| *first <= number)
+            .map(|(first, last)| number.min(*last) - first + 1)
             .sum();
-        let changed = ordinal - self.through - read_before;
-        self.through = ordinal;
-        self.swallow();
-        changed
+        number - self.through - marked_before
+    }
+
+    /// Marks all up to and including this one.
+    pub(crate) fn mark_through(&mut self, number: u64) {
+        if number > self.through {
+            self.through = number;
+            self.swallow();
+        }
     }
 
     /// Takes the islands that the prefix has reached into the prefix.
     fn swallow(&mut self) {
         let reached = self.islands.iter().take_while(|(first, _)| {
-            // Ascending islands never touch, so at most the last one that is taken can reach beyond the prefix.
+            // Ascending islands never touch, so at most the last one that is taken can reach beyond
+            // the prefix.
             *first <= self.through + 1
         });
         let (count, through) = reached.fold((0, self.through), |(count, through), (_, last)| {
@@ -165,8 +173,8 @@ impl ReadSet {
         }
     }
 
-    /// The unread ordinals of `1..=total` that are greater than `after`, ascending.
-    pub(crate) fn unread_after(&self, after: u64, total: u64) -> impl Iterator<Item = u64> {
+    /// The numbers of `1..=total` that are greater than `after` and not marked, ascending.
+    pub(crate) fn unmarked_after(&self, after: u64, total: u64) -> impl Iterator<Item = u64> {
         let mut next = after.max(self.through) + 1;
         let mut islands = self
             .islands
@@ -185,8 +193,8 @@ impl ReadSet {
         })
     }
 
-    /// The unread ordinals up to and including `through`, descending.
-    pub(crate) fn unread_before(&self, through: u64) -> impl Iterator<Item = u64> {
+    /// The numbers up to and including `through` that are not marked, descending.
+    pub(crate) fn unmarked_before(&self, through: u64) -> impl Iterator<Item = u64> {
         let mut next = through;
         let mut islands = self
             .islands
@@ -218,14 +226,14 @@ mod tests {
 
     #[test]
     fn reading_in_order_leaves_no_islands() {
-        let mut set = ReadSet::default();
-        for ordinal in 1..=1_000 {
-            assert!(set.mark(ordinal));
-            assert!(!set.mark(ordinal));
+        let mut set = NumberSet::default();
+        for number in 1..=1_000 {
+            assert!(set.mark(number));
+            assert!(!set.mark(number));
         }
         assert_eq!(
             set,
-            ReadSet {
+            NumberSet {
                 through: 1_000,
                 islands: Islands::default()
             }
@@ -234,12 +242,12 @@ mod tests {
 
     #[test]
     fn a_copy_of_a_set_with_many_gaps_shares_them_until_it_is_changed() {
-        let mut set = ReadSet::default();
-        for ordinal in 1..=10_000 {
-            set.mark(ordinal * 2);
+        let mut set = NumberSet::default();
+        for number in 1..=10_000 {
+            set.mark(number * 2);
         }
         let mut copy = set.clone();
-        let shared = |one: &ReadSet, other: &ReadSet| {
+        let shared = |one: &NumberSet, other: &NumberSet| {
             Arc::ptr_eq(
                 one.islands.0.as_ref().unwrap(),
                 other.islands.0.as_ref().unwrap(),
@@ -257,40 +265,38 @@ mod tests {
     fn it_agrees_with_a_plain_set_over_random_marks() {
         for seed in 0..50 {
             let mut random = rand::rngs::StdRng::seed_from_u64(seed);
-            let (mut set, mut plain) = (ReadSet::default(), BTreeSet::new());
+            let (mut set, mut plain) = (NumberSet::default(), BTreeSet::new());
             for _ in 0..200 {
-                let ordinal = random.random_range(1..=60);
+                let number = random.random_range(1..=60);
                 if random.random_bool(0.9) {
-                    assert_eq!(set.mark(ordinal), plain.insert(ordinal));
+                    assert_eq!(set.mark(number), plain.insert(number));
                 } else {
-                    let changed = (1..=ordinal)
-                        .filter(|ordinal| plain.insert(*ordinal))
-                        .count() as u64;
-                    assert_eq!(set.mark_through(ordinal), changed);
+                    let changed =
+                        (1..=number).filter(|number| plain.insert(*number)).count() as u64;
+                    assert_eq!(set.count_unmarked(number), changed);
+                    set.mark_through(number);
                 }
                 assert_eq!(set.count(), plain.len() as u64);
                 let mut row = Vec::new();
                 set.encode(&mut row);
-                assert_eq!(ReadSet::decode(&mut Rest(&row)), Some(set.clone()));
+                assert_eq!(NumberSet::decode(&mut Rest(&row)), Some(set.clone()));
                 let after = random.random_range(0..=60);
-                let unread: Vec<u64> = (1..=60)
-                    .filter(|ordinal| !plain.contains(ordinal))
-                    .collect();
+                let unread: Vec<u64> = (1..=60).filter(|number| !plain.contains(number)).collect();
                 let later: Vec<u64> = unread
                     .iter()
                     .copied()
-                    .filter(|ordinal| *ordinal > after)
+                    .filter(|number| *number > after)
                     .collect();
-                assert_eq!(set.unread_after(after, 60).collect::<Vec<_>>(), later);
+                assert_eq!(set.unmarked_after(after, 60).collect::<Vec<_>>(), later);
                 let earlier: Vec<u64> = unread
                     .iter()
                     .rev()
                     .copied()
-                    .filter(|ordinal| *ordinal <= after)
+                    .filter(|number| *number <= after)
                     .collect();
-                assert_eq!(set.unread_before(after).collect::<Vec<_>>(), earlier);
-                for ordinal in 1..=60 {
-                    assert_eq!(set.contains(ordinal), plain.contains(&ordinal));
+                assert_eq!(set.unmarked_before(after).collect::<Vec<_>>(), earlier);
+                for number in 1..=60 {
+                    assert_eq!(set.contains(number), plain.contains(&number));
                 }
             }
         }

@@ -1,0 +1,122 @@
+//! What happens in a conversation: the one noun for it, from the command to the event.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::{ClientId, ConversationId, EntryId, Message, MessageId, Pair, Timestamp, UserId};
+
+/// One thing that happened in a conversation, as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place in the log. A message has the same number for its id.
+    pub id: EntryId,
+    /// Where it happened.
+    pub conversation: ConversationId,
+    /// Who did it.
+    pub author: UserId,
+    /// When the server took it; never earlier than an entry with a smaller id.
+    pub at: Timestamp,
+    /// What was done.
+    pub act: Act,
+}
+
+/// What an entry's author did. As a command it may leave open what follows from its conversation.
+///
+/// `T` is the type of texts: shared, or borrowed from the record of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act<T = Arc<str>> {
+    /// Sent a message.
+    Sent {
+        /// The text, byte for byte.
+        content: T,
+        /// The sender's own name for it, where one was given.
+        client_id: Option<ClientId<T>>,
+    },
+    /// Read one message of another member.
+    Read {
+        /// The message.
+        message: MessageId,
+    },
+    /// Read all messages of the others up to and including one of the conversation.
+    ReadUpTo {
+        /// The last message that is covered; in a command, that one or the newest before it.
+        message: MessageId,
+        /// What changed by it. Empty in a command.
+        marked: Marked,
+    },
+}
+
+/// The messages that went from unread to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marked {
+    /// How many.
+    pub count: u64,
+    /// The newest [`Marked::NAMED`] of them, ascending by id.
+    pub newest: SmallVec<[MessageId; 4]>,
+}
+
+impl Marked {
+    /// How many messages a mark names one by one: as many as a client could show at once. Beyond
+    /// them the mark speaks for itself by the message that it reaches up to.
+    pub const NAMED: usize = 100;
+}
+
+impl<T: AsRef<str>> Act<T> {
+    /// Returns the act with its texts copied.
+    pub fn to_shared(&self) -> Act {
+        match self {
+            Self::Sent { content, client_id } => Act::Sent {
+                content: content.as_ref().into(),
+                client_id: client_id.as_ref().map(ClientId::to_shared),
+            },
+            Self::Read { message } => Act::Read { message: *message },
+            Self::ReadUpTo { message, marked } => Act::ReadUpTo {
+                message: *message,
+                marked: marked.clone(),
+            },
+        }
+    }
+
+    /// Returns about how many bytes it takes beside what every act takes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Sent { content, .. } => content.as_ref().len(),
+            Self::Read { .. } => 0,
+            Self::ReadUpTo { marked, .. } => marked.newest.len() * size_of::<MessageId>(),
+        }
+    }
+}
+
+/// An entry, and who is in its conversation: all that is needed to tell people of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The entry.
+    pub entry: Entry,
+    /// The members.
+    pub members: Pair,
+}
+
+impl Notice {
+    /// Returns the member who is not the author; the author where they are no member.
+    pub fn other(&self) -> UserId {
+        let author = self.entry.author;
+        self.members.other(author).unwrap_or(author)
+    }
+
+    /// Returns the message that the entry is; `None` where it is something else.
+    pub fn into_message(self) -> Option<Message> {
+        let receiver_id = self.other();
+        match self.entry.act {
+            Act::Sent { content, client_id } => Some(Message {
+                id: self.entry.id.into(),
+                sender_id: self.entry.author,
+                receiver_id,
+                content,
+                created_at: self.entry.at,
+                client_id,
+            }),
+            Act::Read { .. } | Act::ReadUpTo { .. } => None,
+        }
+    }
+}
