@@ -84,7 +84,10 @@ enum Beat {
 #[derive(Debug)]
 pub struct Session {
     is_over: bool,
-    heartbeat: Heartbeat,
+    /// The interval and the timeout of its heartbeat, in milliseconds: a server has many sessions, and
+    /// two `Duration`s are four times as large.
+    interval_ms: u32,
+    timeout_ms: u32,
     beat: Beat,
     /// The beginning of the second in which packets are counted.
     second: Instant,
@@ -97,12 +100,21 @@ impl Session {
     pub fn open(now: Instant, heartbeat: Heartbeat, packets_a_second: u32) -> Self {
         Self {
             is_over: false,
-            heartbeat,
+            interval_ms: whole_ms(heartbeat.interval),
+            timeout_ms: whole_ms(heartbeat.timeout),
             beat: Beat::Ping(now + heartbeat.interval),
             second: now,
             in_second: 0,
             packets_a_second,
         }
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_millis(self.interval_ms.into())
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms.into())
     }
 
     /// Returns whether it is over.
@@ -120,7 +132,7 @@ impl Session {
     /// Returns when to look at the clock next, for a caller that is not told of answers: an answer
     /// may bring the deadline forward, but never to less than an interval from when it came.
     pub fn next_look(&self, now: Instant) -> Instant {
-        self.deadline().min(now + self.heartbeat.interval)
+        self.deadline().min(now + self.interval())
     }
 
     /// Time went by.
@@ -128,7 +140,7 @@ impl Session {
         match self.beat {
             _ if self.is_over => Output::None,
             Beat::Ping(due) if now >= due => {
-                self.beat = Beat::Pong(due + self.heartbeat.timeout);
+                self.beat = Beat::Pong(due + self.timeout());
                 Output::Transmit(Packet::Ping)
             }
             Beat::Pong(due) if now >= due => self.close(CloseReason::PingTimeout),
@@ -139,8 +151,9 @@ impl Session {
     /// The client has taken what it was slow to take: the answer to a ping among that is due from
     /// now on.
     pub fn heard_of(&mut self, now: Instant) {
+        let timeout = self.timeout();
         if let Beat::Pong(due) = &mut self.beat {
-            *due = (*due).max(now + self.heartbeat.timeout);
+            *due = (*due).max(now + timeout);
         }
     }
 
@@ -161,7 +174,7 @@ impl Session {
             Packet::Binary(bytes) => Output::Binary(bytes),
             Packet::Pong => {
                 if matches!(self.beat, Beat::Pong(_)) {
-                    self.beat = Beat::Ping(now + self.heartbeat.interval);
+                    self.beat = Beat::Ping(now + self.interval());
                 }
                 Output::None
             }
@@ -180,6 +193,11 @@ impl Session {
         self.is_over = true;
         Output::Closed(reason)
     }
+}
+
+/// Returns the milliseconds of a time, up to 49 days.
+fn whole_ms(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::metrics::Counter;
 /// The type of a TLS record that carries a handshake; no method of HTTP begins so.
 const TLS_HANDSHAKE: u16 = 22;
 /// 64 KiB: how much is read of a connection before others get their turn.
-const BYTES_A_TURN: usize = 64 << 10;
+const BYTES_A_TURN: u32 = 64 << 10;
 
 /// The progress of one connection's writes. Shared with the connection's owner.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ pub struct Stream {
     /// Set once something was read.
     has_begun: bool,
     /// The bytes that were read in this turn.
-    read: usize,
+    read: u32,
     /// Kept for as long as the connection lives, through an upgrade too.
     _place: Arc<dyn Any + Send + Sync>,
 }
@@ -206,7 +206,12 @@ impl AsyncRead for Stream {
         let before = buffer.filled().len();
         let read = Pin::new(&mut stream.io).poll_read(cx, buffer);
         match read {
-            Poll::Ready(_) => stream.read += buffer.filled().len() - before,
+            Poll::Ready(_) => {
+                let count = buffer.filled().len() - before;
+                stream.read = stream
+                    .read
+                    .saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+            }
             Poll::Pending => stream.read = 0,
         }
         if !stream.has_begun

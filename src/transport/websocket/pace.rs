@@ -38,7 +38,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             Phase::Open if self.is_ending => return self.abandon(CloseReason::TransportError),
             Phase::Open => {
                 let now = Instant::now();
-                if let Some(blocked) = self.blocked {
+                if let Some(blocked) = self.blocked.as_deref().copied() {
                     return self.judge(now, blocked);
                 }
                 self.live.tick(now);
@@ -68,10 +68,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
 
     /// The connection takes no more at the moment.
     pub(super) fn block(&mut self, now: Instant) {
-        self.blocked = Some(Blocked {
+        self.blocked = Some(Box::new(Blocked {
             since: now,
             taken: 0,
-        });
+        }));
         self.set_timer(now + self.shared.config.limits.write_timeout);
     }
 

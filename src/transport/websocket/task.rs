@@ -49,7 +49,8 @@ pub(super) struct Task<S> {
     /// The session is closing, and its last frames have until the timer to be written.
     pub(super) is_ending: bool,
     /// That the connection takes no more, though something waits.
-    pub(super) blocked: Option<Blocked>,
+    /// In a box, since hardly any does and each connection has the room.
+    pub(super) blocked: Option<Box<Blocked>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {

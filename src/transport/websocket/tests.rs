@@ -181,14 +181,14 @@ async fn a_client_that_takes_nothing_is_slow_and_one_that_takes_little_by_little
         task.block(Instant::now());
         task.io.takes = limits.min_progress;
         assert!(turn(&mut task).is_pending());
-        let blocked = task.blocked.unwrap();
+        let blocked = *task.blocked.clone().unwrap();
         let later = blocked.since + limits.write_timeout;
         assert!(task.judge(later, blocked).is_pending());
         assert_eq!(task.phase, Phase::Open);
     }
     task.io.takes = limits.min_progress - 1;
     assert!(turn(&mut task).is_pending());
-    let blocked = task.blocked.unwrap();
+    let blocked = *task.blocked.clone().unwrap();
     let later = blocked.since + limits.write_timeout;
     assert!(task.judge(later, blocked).is_ready());
     assert_eq!(
@@ -292,4 +292,12 @@ async fn messages_that_are_half_received_are_bounded_in_sum_and_given_back() {
     );
     drop((first, second, third, fourth));
     assert_eq!(pool.used(), 0);
+}
+
+/// An idle connection is these two, each in the smallest size of the allocator that it fits: 384
+/// bytes for the task with what tokio keeps beside it (104), 320 for the session with its counts.
+#[test]
+fn an_idle_connection_costs_no_size_of_the_allocator_more() {
+    assert!(size_of::<Task<crate::web::Stream>>() + 104 <= 384);
+    assert!(size_of::<crate::transport::live::Live>() + 16 <= 320);
 }

@@ -23,7 +23,8 @@ pub(super) struct Written {
     begun: usize,
     /// The answer to the client's latest ping; to earlier ones none is due any more (RFC 6455,
     /// 5.5.3).
-    pong: Option<Frame>,
+    /// In a box, since clients hardly ever ping and each connection has the room.
+    pong: Option<Box<Frame>>,
 }
 
 impl Written {
@@ -39,7 +40,7 @@ impl Written {
 
     /// Takes the answer to the latest ping.
     pub(super) fn set_pong(&mut self, pong: Frame) {
-        self.pong = Some(pong);
+        self.pong = Some(Box::new(pong));
     }
 
     /// Puts a frame after all others.
@@ -65,8 +66,8 @@ impl Written {
         }
         if let Some(pong) = self.pong.take() {
             match self.frames.front_mut().filter(|first| first.is_pong()) {
-                Some(first) => *first = pong,
-                None => self.frames.push_front(pong),
+                Some(first) => *first = *pong,
+                None => self.frames.push_front(*pong),
             }
         }
     }
