@@ -12,6 +12,9 @@
 //! Namespace::to(group).emit(name, args) -> encoded once -> the outbox of every socket in the group
 //! ```
 //!
+//! All of Socket.IO is here, and not only what the chat uses: acks that are asked of clients,
+//! attachments and kept handshakes serve the fixtures of the official suites, `tests/harness`.
+//!
 //! Nothing here waits: sending queues into the session's bounded outbox, and a handler must not
 //! block.
 //!
@@ -36,6 +39,7 @@ mod client;
 mod deadlines;
 mod encode;
 mod handler;
+mod held;
 mod incoming;
 mod io;
 mod joining;
@@ -43,6 +47,7 @@ mod library;
 mod members;
 mod namespace;
 mod socket;
+mod socket_id;
 
 pub use ack::{AckError, AckReply};
 pub use broadcast::Broadcast;
@@ -53,4 +58,5 @@ pub use handler::{
 pub use io::{Io, IoConfig};
 pub use library::Library;
 pub use namespace::{Group, Namespace};
-pub use socket::{Ack, Socket, SocketId, SocketKey};
+pub use socket::{Ack, Socket, SocketKey};
+pub use socket_id::SocketId;

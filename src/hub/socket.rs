@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -15,8 +13,9 @@ use smallvec::SmallVec;
 use super::ack::{AckError, AckReply, Awaited};
 use super::client::Client;
 use super::encode;
+use super::held::Held;
 use super::namespace::{Group, Namespace, revalidate};
-use crate::budget::Share;
+use super::socket_id::SocketId;
 use crate::socketio::{Header, Kind};
 use crate::transport::{CloseReason, Connection, Frame};
 
@@ -24,65 +23,6 @@ use crate::transport::{CloseReason, Connection, Frame};
 pub type SocketKey = u64;
 
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
-
-/// The public id of a socket, 20 characters; says nothing of its session's.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SocketId([u8; 20]);
-
-impl SocketId {
-    /// A new one.
-    pub fn random() -> Self {
-        let random: [u8; 15] = rand::random();
-        let mut text = [0; 20];
-        BASE64_URL_SAFE_NO_PAD
-            .encode_slice(random, &mut text)
-            .expect("15 bytes are 20 characters of base64");
-        Self(text)
-    }
-
-    /// An id that was given before: 20 characters of `A-Z a-z 0-9 - _`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        text.bytes()
-            .all(fits)
-            .then(|| text.as_bytes().try_into().ok().map(Self))
-            .flatten()
-    }
-
-    /// The characters.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-
-    /// The characters, each a byte.
-    pub const fn as_bytes(&self) -> &[u8; 20] {
-        &self.0
-    }
-}
-
-/// 4 MiB of broadcasts are held for a socket that is being resumed. With more, or where there is no
-/// room for them, it is closed as a slow consumer, whose client comes back: by then it has missed
-/// too much to be resumed.
-const MAX_HELD_BYTES: usize = 4 << 20;
-
-/// Broadcasts that are held, with their sequence numbers. Boxed where it stands, since most sockets
-/// never have it.
-struct Held {
-    frames: Vec<(Option<u64>, Frame)>,
-    /// What they take of the memory in which frames wait.
-    share: Share,
-}
-
-impl Held {
-    fn push(&mut self, sequence: Option<u64>, frame: Frame) -> bool {
-        let fits = self.share.bytes() + frame.cost() <= MAX_HELD_BYTES;
-        let has_room = fits && self.share.grow(frame.cost());
-        if has_room {
-            self.frames.push((sequence, frame));
-        }
-        has_room
-    }
-}
 
 /// One client in one namespace. Cheap to clone; sending to one that is gone does nothing.
 #[derive(Clone)]
