@@ -3,6 +3,7 @@
 //! ```text
 //! verbs.rs       sending and marking; notifier.rs: announcing what is on disk, in commit order
 //! reading.rs     pages, and what a person missed; cursors.rs: from where on
+//! audience.rs    who hears an entry, live and caught up alike
 //! presence.rs    who is there; attendance.rs: as the store keeps it
 //! ```
 //!
@@ -13,6 +14,7 @@
 //! No clock and no wire here: `now` is an argument, and JSON is `contract`'s.
 
 mod attendance;
+mod audience;
 mod cursors;
 mod error;
 mod event;
@@ -25,6 +27,7 @@ mod verbs;
 #[cfg(test)]
 mod tests;
 
+pub use audience::{Form, Hearer, audience, heard_by, is_heard_by_origin};
 pub use error::ChatError;
 pub use event::{Event, Listener};
 pub use presence::{Presence, PresenceChange, Seen, Told};

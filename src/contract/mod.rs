@@ -35,4 +35,4 @@ pub use fields::{FieldError, Fields};
 pub(crate) use reads::reads;
 pub(crate) use refusal::{Failed, Refusal};
 pub(crate) use server_events::{CHAT_ERROR, ChatErrorEvent, PRESENCE, Presence, TYPING, Typing};
-pub(crate) use update::{MessageSent, UPDATES, Update, updates_of};
+pub(crate) use update::{MessageSent, UPDATES, Update, told_live, updates_of};

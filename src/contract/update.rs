@@ -1,12 +1,13 @@
 //! The durable events as a person is told of them: by a socket, by catching up, and by REST alike.
 //!
-//! One change is one entry of the log and leads to one or more events for each person concerned, in this order; a cursor
-//! names an entry and the number of an event in it.
+//! One change is one entry of the log and leads to one or more events for each person concerned, in
+//! this order; a cursor names an entry and the number of an event in it.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::documents::Event;
+use crate::chat::{Form, Hearer, heard_by};
 use crate::model::{
     Act, ClientId, Cursor, Message, MessageId, Notice, Timestamp, UserId, row_bytes,
 };
@@ -130,39 +131,32 @@ impl<'a> Update<'a> {
         })
     }
 
-    /// What a person hears of an entry, in this order.
-    fn of(notice: &'a Notice, user: UserId) -> impl Iterator<Item = Self> {
-        let Notice { entry, .. } = notice;
+    /// The events of an entry in this form, in this order.
+    pub(crate) fn of(notice: &'a Notice, form: Form) -> impl Iterator<Item = Self> {
+        let entry = &notice.entry;
         let user_id = entry.author;
         let (first, marked) = match &entry.act {
-            Act::Sent { content, client_id } if entry.author == user => {
-                let sent = MessageSent {
-                    id: entry.id.into(),
-                    receiver_id: notice.other(),
-                    content,
-                    created_at: entry.at,
-                    client_id: client_id.as_ref(),
+            Act::Sent { content, client_id } => {
+                let (id, receiver_id, created_at) = (entry.id.into(), notice.other(), entry.at);
+                let message = match form {
+                    Form::Sender => Self::MessageSent(MessageSent {
+                        id,
+                        receiver_id,
+                        content,
+                        created_at,
+                        client_id: client_id.as_ref(),
+                    }),
+                    Form::Member => Self::ReceiveMessage(ReceiveMessage {
+                        id,
+                        sender_id: user_id,
+                        receiver_id,
+                        content,
+                        created_at,
+                    }),
                 };
-                (Self::MessageSent(sent), &[][..])
+                (message, &[][..])
             }
-            Act::Sent { content, .. } => {
-                let received = ReceiveMessage {
-                    id: entry.id.into(),
-                    sender_id: entry.author,
-                    receiver_id: notice.other(),
-                    content,
-                    created_at: entry.at,
-                };
-                (Self::ReceiveMessage(received), &[][..])
-            }
-            Act::Read { message } => {
-                let message_id = *message;
-                let read = MessegeRead {
-                    message_id,
-                    user_id,
-                };
-                (Self::MessegeRead(read), &[][..])
-            }
+            Act::Read { message } => (Self::messege_read(*message, user_id), &[][..]),
             Act::ReadUpTo { message, marked } => {
                 let read = ChatReadUpTo {
                     reader_id: user_id,
@@ -172,23 +166,54 @@ impl<'a> Update<'a> {
                 (Self::ChatRead(read), &marked.newest[..])
             }
         };
-        let marked = marked.iter().map(move |message_id| {
-            Self::MessegeRead(MessegeRead {
-                message_id: *message_id,
-                user_id,
-            })
-        });
+        let marked = marked
+            .iter()
+            .map(move |id| Self::messege_read(*id, user_id));
         std::iter::once(first).chain(marked)
+    }
+
+    const fn messege_read(message_id: MessageId, user_id: UserId) -> Self {
+        Self::MessegeRead(MessegeRead {
+            message_id,
+            user_id,
+        })
     }
 }
 
-/// The events of an entry for a person, with their cursors.
+/// Returns the events of an entry in this form, with their cursors.
+fn with_cursors(notice: &Notice, form: Form) -> impl Iterator<Item = (Cursor, Update<'_>)> {
+    let entry = notice.entry.id.get();
+    (0..)
+        .zip(Update::of(notice, form))
+        .map(move |(event, update)| (Cursor { entry, event }, update))
+}
+
+/// Returns the events of an entry as they are told live: each with all who hear it in the same
+/// form.
+pub(crate) fn told_live<'a>(
+    audience: &'a [Hearer],
+    notice: &'a Notice,
+) -> impl Iterator<Item = (&'a [Hearer], Cursor, Update<'a>)> {
+    let alike = audience.chunk_by(|one, next| one.form == next.form);
+    alike.flat_map(move |hearers| {
+        let form = hearers.first().map(|hearer| hearer.form);
+        let events = form
+            .into_iter()
+            .flat_map(move |form| with_cursors(notice, form));
+        events.map(move |(cursor, update)| (hearers, cursor, update))
+    })
+}
+
+/// Returns the events of an entry as this person is told of them on catching up; none, where it is
+/// not for them.
 pub(crate) fn updates_of(
     notice: &Notice,
     user: UserId,
 ) -> impl Iterator<Item = (Cursor, Update<'_>)> {
-    let entry = notice.entry.id.get();
-    (0..)
-        .zip(Update::of(notice, user))
-        .map(move |(event, update)| (Cursor { entry, event }, update))
+    let form = heard_by(notice, user);
+    form.into_iter()
+        .flat_map(move |form| with_cursors(notice, form))
 }
+
+#[cfg(test)]
+mod tests;

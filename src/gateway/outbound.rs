@@ -1,30 +1,31 @@
 //! What happened, as broadcasts to the people concerned.
 //!
-//! Every durable event ends with its cursor as a further argument, a string: a stock client shows the last one that it had
-//! when it comes back. Volatile events end with an object, so they never carry one. Sockets whose client takes no further
-//! argument are told without.
+//! Every durable event ends with its cursor as a further argument, a string: a stock client shows
+//! the last one that it had when it comes back. Volatile events end with an object, so they never
+//! carry one. Sockets whose client takes no further argument are told without.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::groups::user_group;
 use crate::accounts;
-use crate::chat::{Event, Listener};
-use crate::contract::{TYPING, Typing, Update, updates_of};
-use crate::hub::{Namespace, SocketKey};
+use crate::chat::{Event, Form, Listener, audience, is_heard_by_origin};
+use crate::contract::{TYPING, Typing, Update, told_live};
+use crate::hub::Namespace;
 use crate::metrics::EventMetrics;
-use crate::model::{Act, Cursor, CursorKeys, EntryId, Notice, SealedCursor, UserId};
+use crate::model::{Act, CursorKeys, EntryId, Notice, Origin, UserId};
 
 /// Tells the chat's namespace what happened.
 pub struct Outbound {
     namespace: Namespace,
     cursor_keys: CursorKeys,
     metrics: EventMetrics,
-    /// Everybody concerned was told of this entry and of all before it.
+    /// All concerned were told of this entry and of those before it.
     told: AtomicU64,
 }
 
 impl Outbound {
-    /// For the namespace in which people chat. `told` is the newest entry there is: of those nobody is told any more.
+    /// Returns one for the namespace in which people chat. `told` is the newest entry there is:
+    /// none up to it is told any more.
     pub fn new(
         namespace: Namespace,
         cursor_keys: CursorKeys,
@@ -39,55 +40,33 @@ impl Outbound {
         }
     }
 
-    /// The newest entry of which everybody concerned was told.
+    /// The newest entry of which all concerned were told.
     pub(super) fn told(&self) -> u64 {
         self.told.load(Ordering::Acquire)
     }
 
-    /// Tells these people of one event, in the same form.
-    fn tell(&self, users: &[UserId], at: &Stamp, update: &Update<'_>, except: Option<SocketKey>) {
-        self.namespace
-            .to_each(users.iter().copied().map(user_group))
-            .except(except)
-            .sequenced(at.cursor.entry)
-            .emit_further(update.name(), &(update, at.text), &(update,));
-    }
-
-    /// Tells the members of a conversation of an entry; of a mark, all but the socket that asked.
-    fn tell_members(&self, notice: &Notice, origin: Option<SocketKey>) {
-        let (author, other) = (notice.entry.author, notice.other());
-        match &notice.entry.act {
-            Act::Sent { .. } => {
-                self.metrics.messages.inc();
-                let first = Cursor {
-                    entry: notice.entry.id.get(),
-                    event: 0,
-                };
-                let at = self.stamp(first);
-                for user in [other, author] {
-                    for (_, update) in updates_of(notice, user) {
-                        self.tell(&[user], &at, &update, None);
-                    }
-                }
-            }
-            Act::Read { .. } | Act::ReadUpTo { .. } => {
-                for (cursor, update) in updates_of(notice, author) {
-                    self.tell(&[author, other], &self.stamp(cursor), &update, origin);
-                }
-            }
+    /// Tells all who hear an entry, in each form once.
+    fn tell(&self, notice: &Notice, origin: Option<Origin>) {
+        let except = origin.filter(|_| !is_heard_by_origin(notice));
+        let mut sealed = None;
+        for (hearers, cursor, update) in told_live(&audience(notice), notice) {
+            // The forms of a message have one cursor.
+            let text = match sealed {
+                Some((of, text)) if of == cursor => text,
+                _ => cursor.seal(&self.cursor_keys),
+            };
+            sealed = Some((cursor, text));
+            self.namespace
+                .to_each(hearers.iter().map(|hearer| user_group(hearer.user)))
+                .except(except.map(|origin| origin.0))
+                .sequenced(cursor.entry)
+                .emit_further(update.name(), &(&update, text), &(&update,));
         }
     }
 
-    /// Seals the place of an event.
-    fn stamp(&self, cursor: Cursor) -> Stamp {
-        Stamp {
-            cursor,
-            text: cursor.seal(&self.cursor_keys),
-        }
-    }
-
-    /// Notes that everybody concerned was told of this entry. Entries are told in order; one that is no greater than the one
-    /// before is of a disk that lost what it had confirmed, and the log goes on from there.
+    /// Notes that all concerned were told of this entry. Entries are told in order; one that is no
+    /// greater than the one before is of a disk that lost what it had confirmed, and the log goes
+    /// on from there.
     fn has_told(&self, entry: EntryId) {
         self.told.store(entry.get(), Ordering::Release);
     }
@@ -103,23 +82,20 @@ impl accounts::Listener for Outbound {
     }
 }
 
-/// The place of an event, sealed once for all who hear of it.
-struct Stamp {
-    cursor: Cursor,
-    text: SealedCursor,
-}
-
 impl Listener for Outbound {
     fn happened(&self, event: Event<'_>) {
         match event {
             Event::Happened { notice, origin } => {
-                self.tell_members(notice, origin.map(|origin| origin.0));
+                if let Act::Sent { .. } = notice.entry.act {
+                    self.metrics.messages.inc();
+                }
+                self.tell(notice, origin);
                 self.has_told(notice.entry.id);
             }
             Event::Repeated { notice, origin } => {
-                // Everybody else heard of it when it was new. Without a cursor: this is not its place.
+                // The others heard of it when it was new. Without a cursor: this is not its place.
                 if let Some(socket) = origin.and_then(|origin| self.namespace.socket(origin.0)) {
-                    for (_, update) in updates_of(notice, notice.entry.author) {
+                    for update in Update::of(notice, Form::Sender) {
                         socket.emit(update.name(), &(update,));
                     }
                 }

@@ -1,0 +1,186 @@
+//! What people hear live and what they are told when they catch up: the same, over random histories
+//! in a real store.
+
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+
+use super::*;
+use crate::chat::{Chat, Event as Told, Listener, Rules, SendMessage, audience};
+use crate::model::{CursorKeys, Username};
+use crate::store::{BATCHES, Change, Done, Location, NewUser, Store};
+
+const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
+const PEOPLE: u64 = 5;
+
+/// What each person heard live, with its cursor.
+#[derive(Default)]
+struct Heard(Mutex<Vec<(UserId, Cursor, String)>>);
+
+impl Listener for Heard {
+    fn happened(&self, event: Told<'_>) {
+        if let Told::Happened { notice, .. } = event {
+            for (hearers, cursor, update) in told_live(&audience(notice), notice) {
+                for hearer in hearers {
+                    let told = (hearer.user, cursor, json(&update));
+                    self.0.lock().push(told);
+                }
+            }
+        }
+    }
+}
+
+impl Heard {
+    fn of(&self, user: UserId) -> Vec<(Cursor, String)> {
+        let all = self.0.lock();
+        let theirs = all.iter().filter(|(hearer, ..)| *hearer == user);
+        theirs
+            .map(|(_, cursor, text)| (*cursor, text.clone()))
+            .collect()
+    }
+}
+
+fn json(update: &Update<'_>) -> String {
+    format!(
+        "{} {}",
+        update.name(),
+        serde_json::to_string(update).unwrap()
+    )
+}
+
+fn person(random: &mut StdRng) -> UserId {
+    UserId::new(random.random_range(1..=PEOPLE)).unwrap()
+}
+
+fn chat() -> (Chat, Arc<Heard>) {
+    let (done, mut batches) = tokio::sync::mpsc::channel::<Vec<Done>>(BATCHES);
+    let store = Store::open(&Location::Memory, Default::default(), done).unwrap();
+    std::thread::spawn(move || {
+        while let Some(batch) = batches.blocking_recv() {
+            batch.into_iter().for_each(|done| done.tell(drop));
+        }
+    });
+    for number in 1..=PEOPLE {
+        let new = NewUser {
+            username: Username::registered(&format!("person{number}")).unwrap(),
+            avatar: None,
+            password_hash: "".into(),
+            is_admin: false,
+            only_if_first: false,
+            invite: None,
+        };
+        store.submit(
+            NOW,
+            Change::CreateUser(new),
+            Box::new(|result| drop(result.unwrap())),
+        );
+    }
+    let heard = Arc::new(Heard::default());
+    let listener = Arc::<Heard>::clone(&heard);
+    let chat = Chat::new(store, listener, Rules::default(), CursorKeys::default());
+    (chat, heard)
+}
+
+/// Has one random thing done, or refused; waits for the answer now and then, so that batches have
+/// several.
+fn act(chat: &Chat, random: &mut StdRng, step: u64) {
+    let (author, other) = (person(random), person(random));
+    let (done, answered) = channel();
+    let message = MessageId::new(random.random_range(1..=step + 1)).unwrap();
+    match random.random_range(0..10) {
+        0..5 => {
+            let named = random.random_bool(0.5);
+            let request = SendMessage {
+                receiver_id: other,
+                content: format!("message {step} \u{1f600}\n").into(),
+                // Some are sent again, and some of these with another content.
+                client_id: named
+                    .then(|| ClientId::new(&random.random_range(0..50).to_string()).unwrap()),
+            };
+            chat.send(NOW, author, request, None, move |_| {
+                let _ = done.send(());
+            });
+        }
+        5..8 => chat.mark_read(NOW, author, message, None, move |_| {
+            let _ = done.send(());
+        }),
+        _ => {
+            let up_to = Some(message).filter(|_| random.random_bool(0.7));
+            chat.mark_chat_read(NOW, author, other, up_to, None, move |_| {
+                let _ = done.send(());
+            });
+        }
+    }
+    if random.random_bool(0.3) {
+        answered.recv().unwrap();
+    }
+}
+
+/// All that a person is told after a cursor, page by page.
+async fn caught_up(
+    chat: &Chat,
+    user: UserId,
+    mut since: Cursor,
+    limit: usize,
+) -> Vec<(Cursor, String)> {
+    let mut told = Vec::new();
+    loop {
+        let page = chat.missed(NOW, user, since, limit).await.unwrap();
+        let updates = page
+            .missed
+            .iter()
+            .flat_map(|notice| updates_of(notice, user));
+        told.extend(
+            updates
+                .filter(|(cursor, _)| *cursor > since)
+                .map(|(cursor, update)| (cursor, json(&update))),
+        );
+        if !page.has_more {
+            return told;
+        }
+        since = told.last().map_or(since, |(cursor, _)| *cursor);
+    }
+}
+
+#[tokio::test]
+async fn who_catches_up_is_told_what_they_would_have_heard() {
+    for seed in 0..8 {
+        let random = &mut StdRng::seed_from_u64(seed);
+        let (chat, heard) = chat();
+        for step in 1..=300 {
+            act(&chat, random, step);
+        }
+        // Answered after all that was asked before it.
+        let (done, answered) = channel();
+        let first = MessageId::new(1).unwrap();
+        chat.mark_read(NOW, UserId::new(1).unwrap(), first, None, move |_| {
+            let _ = done.send(());
+        });
+        answered.recv().unwrap();
+        for number in 1..=PEOPLE {
+            let user = UserId::new(number).unwrap();
+            let live = heard.of(user);
+            assert!(
+                live.len() > 20,
+                "seed {seed}: {user} heard too little to compare"
+            );
+            assert!(live.is_sorted_by(|(one, _), (next, _)| one < next));
+            let cursors: Vec<Cursor> = live.iter().map(|(cursor, _)| *cursor).collect();
+            for _ in 0..10 {
+                // After one of their own events, or where others were told.
+                let since = match random.random_bool(0.5) {
+                    true => *cursors.choose(random).unwrap(),
+                    false => Cursor::through(random.random_range(0..=chat.newest())),
+                };
+                let limit = random.random_range(2..40);
+                let missed: Vec<_> = live.iter().filter(|(at, _)| *at > since).cloned().collect();
+                let told = caught_up(&chat, user, since, limit).await;
+                assert_eq!(told, missed, "seed {seed}: {user} since {since:?}");
+            }
+        }
+    }
+}
