@@ -1,5 +1,5 @@
-//! Who hears an entry, and in which form: one answer for the sockets that hear it live and for
-//! whoever catches up later.
+//! Who hears an entry, and in which form: one answer for the sockets that hear it live and for the
+//! clients that catch up later.
 
 use crate::model::{Act, Notice, UserId};
 
@@ -15,9 +15,9 @@ pub enum Form {
 /// A person who hears an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hearer {
-    /// Who.
+    /// The person.
     pub user: UserId,
-    /// What of it.
+    /// The form in which they hear it.
     pub form: Form,
 }
 

@@ -5,7 +5,8 @@ use crate::model::{Notice, Origin, UserId};
 /// Something that people are to hear of.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// An entry is on disk. The members of its conversation hear of it; of a mark the asking socket does not.
+    /// An entry is on disk. The members of its conversation hear of it; of a mark the asking socket
+    /// does not.
     Happened {
         /// The entry.
         notice: &'a Notice,
@@ -21,11 +22,11 @@ pub enum Event<'a> {
     },
     /// A person is typing, or has stopped. The receiver hears of it.
     Typing {
-        /// Who.
+        /// The one who types.
         user_id: UserId,
-        /// To whom.
+        /// The one who hears of it.
         receiver_id: UserId,
-        /// Whether they are.
+        /// `false` where they have stopped.
         is_typing: bool,
     },
 }

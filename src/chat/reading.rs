@@ -6,19 +6,19 @@ use super::{Chat, ChatError};
 use crate::model::{Cursor, Message, MessageId, Notice, Timestamp, UserId};
 use crate::store::{HistoryQuery, HistoryRow, Page, Recent};
 
-/// What a person missed.
+/// The changes that a person missed.
 #[derive(Debug)]
 pub struct CatchUp {
     /// The changes, oldest first.
     pub missed: Vec<Notice>,
-    /// Whether there are more.
+    /// There are more.
     pub has_more: bool,
-    /// The newest change there was, whoever it concerned.
+    /// The newest change there was, of anyone.
     pub newest: u64,
 }
 
 impl Chat {
-    /// The messages of two people, ascending by id.
+    /// Returns a page of the messages of two people, ascending by id.
     pub async fn history(
         &self,
         user: UserId,
@@ -31,7 +31,7 @@ impl Chat {
             .await?)
     }
 
-    /// A person's chats, newest first, each with its newest message.
+    /// Returns a page of a person's chats, newest first, each with its newest message.
     pub async fn recents(
         &self,
         user: UserId,
@@ -44,12 +44,13 @@ impl Chat {
             .await?)
     }
 
-    /// About how many chats a person has.
+    /// Returns about how many chats a person has.
     pub fn chats(&self, user: UserId) -> usize {
         self.store.chats(user)
     }
 
-    /// A person's unread messages, ascending by id, and how many there are in all.
+    /// Returns a page of a person's unread messages, ascending by id, and how many there are in
+    /// all.
     pub async fn unread(
         &self,
         user: UserId,
@@ -62,9 +63,10 @@ impl Chat {
             .await?)
     }
 
-    /// What a person missed after this cursor, oldest first, as whole changes: events of the first that the cursor already
-    /// stands after are the caller's to leave out. Fails with [`ChatError::CursorExpired`] where the first of them is
-    /// older than the recovery window, or where they are too many.
+    /// Returns what a person missed after this cursor, oldest first, as whole changes: events of
+    /// the first that the cursor already stands after are the caller's to leave out. Fails with
+    /// [`ChatError::CursorExpired`] where the first of them is older than the recovery window, or
+    /// where they are too many.
     pub async fn missed(
         &self,
         now: Timestamp,

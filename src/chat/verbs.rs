@@ -12,7 +12,7 @@ use crate::store::{Change, Committed, Outcome, Store, StoreError, Talk};
 /// A message to be sent.
 #[derive(Debug, Clone)]
 pub struct SendMessage {
-    /// Whom it is for.
+    /// The receiver.
     pub receiver_id: UserId,
     /// The text, not yet checked.
     pub content: Arc<str>,
@@ -31,7 +31,7 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Talk over this store; what happens is told to `listener`.
+    /// Returns the verbs over this store. `listener` hears what happens.
     pub fn new(
         store: Store,
         listener: Arc<dyn Listener>,
@@ -47,7 +47,8 @@ impl Chat {
         }
     }
 
-    /// A copy of everything as of now, beside which talk goes on. Fails with [`ChatError::Busy`] while there is another.
+    /// Makes a copy of everything as of now, beside which talk goes on. Fails with
+    /// [`ChatError::Busy`] while there is another.
     pub async fn backup(&self) -> Result<Backup, ChatError> {
         Ok(self.store.backup().await?)
     }
@@ -57,12 +58,13 @@ impl Chat {
         self.rules.max_message_chars
     }
 
-    /// Whether changes can be written at present.
+    /// Returns whether changes can be written at present.
     pub fn is_writable(&self) -> bool {
         self.store.is_writable()
     }
 
-    /// Sends a message. The same client id with the same receiver and content gives the first message again.
+    /// Sends a message. The same client id with the same receiver and content gives the first
+    /// message again.
     pub fn send(
         &self,
         now: Timestamp,

@@ -13,11 +13,12 @@ use crate::hub::{Socket, SocketHandler, SocketId};
 use crate::model::{Cursor, EntryId, PrivateId, Timestamp, UserId};
 use crate::transport::Frame;
 
-/// The changes of which a client that comes back is told at once. With more it is a new socket, whose client reads its
-/// chats afresh.
+/// The changes of which a client that comes back is told at once. With more it is a new socket,
+/// whose client reads its chats afresh.
 const MAX_CHANGES: usize = 2_000;
-/// 4 MiB: the same in bytes as they are sent, a quarter of what may wait for one client. So much has room for certain,
-/// since that is asked for first: a client that was told of what did not fit would come back for it again and again.
+/// 4 MiB: the same in bytes as they are sent, a quarter of what may wait for one client. So much
+/// has room for certain, since that is asked for first: a client that was told of what did not fit
+/// would come back for it again and again.
 const MAX_BYTES: usize = 4 << 20;
 
 /// A lost socket that was taken over, to be resumed.
@@ -29,8 +30,8 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    /// Takes over the lost socket of this private id, for `socket`, if the person may. From then on `socket` takes the
-    /// events of its person, but holds them.
+    /// Takes over the lost socket of this private id, for `socket`, if the person may. From then on
+    /// `socket` takes the events of its person, but holds them.
     pub(super) fn find(
         door: &Door,
         now: Timestamp,
@@ -54,8 +55,8 @@ impl Lost {
         Some(Self { id, since, taken })
     }
 
-    /// Returns the events that a client missed, but for the read marks that it has asked for itself; `None` where there
-    /// is no room for them.
+    /// Returns the events that a client missed, but for the read marks that it has asked for
+    /// itself; `None` where there is no room for them.
     fn encode(
         &self,
         door: &Door,
@@ -94,7 +95,8 @@ pub(super) fn start(door: Arc<Door>, socket: Socket, caller: &Caller) -> Box<dyn
     Box::new(ChatSocket::new(door, socket, caller, recovery, None))
 }
 
-/// Returns the handler of a socket that goes on as the one that was lost, or as a new one where too much was missed.
+/// Returns the handler of a socket that goes on as the one that was lost, or as a new one where too
+/// much was missed.
 pub(super) async fn resume(
     door: Arc<Door>,
     socket: Socket,

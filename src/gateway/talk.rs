@@ -9,7 +9,8 @@ use crate::contract::{
 };
 use crate::model::{EntryId, MessageId, UserId};
 
-/// 16 people may be told at once that one person is typing; of another one, the first is told that they have stopped.
+/// 16 people may be told at once that one person is typing; of another one, the first is told that
+/// they have stopped.
 const MAX_TYPING_TO: usize = 16;
 
 impl ChatSocket {
@@ -62,7 +63,8 @@ impl ChatSocket {
         reply.answer(told, |()| Nothing {});
     }
 
-    /// Notes whom this socket has told that its person is typing, so that they hear of the end when it is gone.
+    /// Notes whom this socket has told that its person is typing, so that they hear of the end when
+    /// it is gone.
     fn note_typing(&mut self, receiver: UserId, is_typing: bool) {
         self.typing_to.retain(|to| *to != receiver);
         if !is_typing {
