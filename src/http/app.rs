@@ -1,27 +1,25 @@
-//! From a request to its route and back: names, counts and headers that every answer needs.
+//! From a connection to the routes and back: the names by which the server is called, and the
+//! headers that every answer needs.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
-use serde::Serialize;
+use hyper::{Request, Response, StatusCode};
 
-use super::answer::{self, BYTES_A_REQUEST, cost_much, no_sniffing};
+use super::answer::{cost_much, no_sniffing};
 use super::api::documents::Documents;
 use super::api::probe::Probe;
-use super::error::{self, ApiError};
+use super::error::ApiError;
 use super::request::{self, Query};
-use super::router::{HEALTH, Route, Router};
-use super::{TrustedProxies, api, assets};
+use super::router::{HEALTH, Router};
+use super::{TrustedProxies, api};
 use crate::accounts::Accounts;
-use crate::budget::{
-    ANSWERS_OF_A_PERSON, ANSWERS_OF_AN_ADDRESS, Owner, Portions, UNCOUNTED_ANSWER,
-};
+use crate::budget::Portions;
 use crate::chat::Chat;
 use crate::contract::{Code, Refusal};
-use crate::limits::{Key, Kind, Limits};
+use crate::limits::{Kind, Limits};
 use crate::metrics::{EventMetrics, Metrics};
 use crate::model::UserId;
 use crate::transport::Engine;
@@ -31,7 +29,7 @@ use crate::web::{self, Below, Body, Origins, PublicUrl, Reception, Seldom};
 /// Where the sessions are.
 const SOCKET_IO: &str = "/socket.io";
 
-/// What answers requests. Cheap to clone.
+/// Answers requests. Cheap to clone.
 #[derive(Clone)]
 pub struct Http {
     app: Arc<App>,
@@ -62,7 +60,7 @@ pub(super) struct App {
     pub(super) chat: Chat,
     pub(super) limits: Arc<Limits>,
     pub(super) clock: Clock,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
     engine: Engine,
     pub(super) origins: Origins,
     proxies: TrustedProxies,
@@ -70,8 +68,8 @@ pub(super) struct App {
     pub(super) shown: Vec<UserId>,
     pub(super) probe: Probe,
     pub(super) documents: Documents,
-    router: Router,
-    answers: Portions,
+    pub(super) router: Router,
+    pub(super) answers: Portions,
     /// Only requests that call the server by a name of this machine are answered.
     is_private: bool,
     misnamed: Seldom,
@@ -186,8 +184,8 @@ impl App {
         self.answer(request).await
     }
 
-    /// The answer to a request that calls the server by no name of its own, or to one for the place
-    /// below which it is reached; takes that place out of the request's path.
+    /// Returns the answer to a request that calls the server by no name of its own, or to one for
+    /// the place below which it is reached; takes that place out of the request's path.
     fn lead_elsewhere(&self, request: &mut Request<Incoming>) -> Option<Response<Body>> {
         if self.is_private
             && let Some(host) = request.headers().get(header::HOST)
@@ -257,48 +255,6 @@ impl App {
         self.metrics.http.answered(response.status().as_u16());
         response
     }
-
-    /// Counts an answer until its last byte is written, for the person who asked and for the
-    /// address, and refuses it where they, or all together, leave too many unread. One that is
-    /// counted is not counted again.
-    fn count(
-        &self,
-        response: Response<Body>,
-        person: Option<UserId>,
-        address: IpAddr,
-    ) -> Result<Response<Body>, ApiError> {
-        let bytes = match response.body() {
-            Body::Whole(bytes) if bytes.len() > UNCOUNTED_ANSWER => bytes.clone(),
-            _ => return Ok(response),
-        };
-        let person = person.map(|person| (Owner::Person(person.get()), ANSWERS_OF_A_PERSON));
-        let address =
-            web::counted(address).map(|address| (Owner::Address(address), ANSWERS_OF_AN_ADDRESS));
-        let mut portion = self.answers.portion(person.into_iter().chain(address));
-        if !portion.grow(bytes.len()) {
-            self.metrics.connections.refused_answers.inc();
-            return Err(ApiError::crowded());
-        }
-        Ok(response.map(|_| Body::counted(bytes, portion)))
-    }
-
-    /// A page of rows for a person: counted, and refused where they leave too many unread.
-    pub(super) fn page<T: Serialize, M: Serialize>(
-        &self,
-        request: &Request<Incoming>,
-        person: UserId,
-        rows: T,
-        meta: M,
-    ) -> Result<Response<Body>, ApiError> {
-        let response = answer::rows(rows, meta);
-        let more = response.body().size_hint().lower() / BYTES_A_REQUEST;
-        let more = usize::try_from(more).unwrap_or(usize::MAX);
-        self.limits.charge(Kind::Requests, Key::User(person), more);
-        match request::sender(request) {
-            Some(sender) => self.count(response, Some(person), sender.address),
-            None => Ok(response),
-        }
-    }
 }
 
 /// Returns whether a path is that of the sessions, with or without a slash at its end, as clients
@@ -317,74 +273,6 @@ pub fn starting(path: &str, metrics: &EventMetrics) -> Response<Body> {
     let response = ApiError::starting().response();
     count_refusal(&response, metrics);
     response
-}
-
-impl App {
-    /// Counts one of this kind for an address, unless it is too much. This machine's own is not
-    /// counted.
-    pub(super) fn allow(&self, kind: Kind, address: IpAddr) -> Result<(), ApiError> {
-        match web::counted(address) {
-            Some(address) => Ok(self.limits.check(kind, Key::Address(address))?),
-            None => Ok(()),
-        }
-    }
-
-    async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
-        let path = request.uri().path().to_owned();
-        let (route, params) = self.router.find(&path).ok_or(ApiError::not_found())?;
-        // HEAD is a GET whose body hyper leaves out.
-        let method = if *request.method() == Method::HEAD {
-            Method::GET
-        } else {
-            request.method().clone()
-        };
-        let allowed = route.methods();
-        if !allowed.contains(&method) {
-            if method == Method::OPTIONS {
-                return Ok(error::allow(
-                    Response::new(Body::default()),
-                    StatusCode::NO_CONTENT,
-                    allowed,
-                ));
-            }
-            return Err(ApiError::method_not_allowed(
-                allowed,
-                path.starts_with("/api/chats"),
-            ));
-        }
-        match (route, method) {
-            (Route::Recents, _) => api::chats::recents(self, &request).await,
-            (Route::Unread, _) => api::chats::unread(self, &request).await,
-            (Route::Updates, _) => api::chats::updates(self, &request).await,
-            (Route::History, _) => api::chats::history(self, &request, &params).await,
-            (Route::MarkRead, _) => api::chats::mark_read(self, &request, &params).await,
-            (Route::Users, _) => api::users::search(self, &request).await,
-            (Route::User, _) => api::users::show(self, &request, &params).await,
-            (Route::Register, _) => api::auth::register(self, request).await,
-            (Route::Login, _) => api::auth::login(self, request).await,
-            (Route::Logout, _) => api::auth::logout(self, &request).await,
-            (Route::Me, Method::GET) => api::auth::me(self, &request).await,
-            (Route::Me, _) => api::auth::change(self, request).await,
-            (Route::Invites, Method::GET) => api::admin::invites(self, &request).await,
-            (Route::Invites, _) => api::admin::create_invite(self, request).await,
-            (Route::Invite, _) => api::admin::revoke_invite(self, &request, &params).await,
-            (Route::Accounts, Method::GET) => api::admin::users(self, &request).await,
-            (Route::Accounts, _) => api::admin::create_user(self, request).await,
-            (Route::Account, Method::PUT) => api::admin::put_user(self, request, &params).await,
-            (Route::Account, _) => api::admin::change_user(self, request, &params).await,
-            (Route::Token, _) => api::admin::token(self, &request, &params).await,
-            (Route::Probe, _) => api::probe::answer(self, &request, &params).await,
-            (Route::Backup, _) => api::backup::show(self, &request).await,
-            (Route::Server, _) => Ok(api::server::show(self)),
-            (Route::OpenApi, _) => Ok(api::documents::openapi(self, &request)),
-            (Route::AsyncApi, _) => Ok(api::documents::asyncapi(self, &request)),
-            (Route::Docs, _) => Ok(api::documents::page(self, &request)),
-            (Route::Health, _) => Ok(api::server::health()),
-            (Route::Ready, _) => api::server::ready(self),
-            (Route::OfChats, _) => Err(ApiError::not_found()),
-            (Route::Asset, _) => assets::serve(&request),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,73 @@
+//! From a route to the function that answers it.
+
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::app::App;
+use super::error::{self, ApiError};
+use super::router::Route;
+use super::{api, assets};
+use crate::web::Body;
+
+impl App {
+    /// Answers a request by the route of its path, or refuses it.
+    pub(super) async fn route(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, ApiError> {
+        let path = request.uri().path().to_owned();
+        let (route, params) = self.router.find(&path).ok_or(ApiError::not_found())?;
+        // HEAD is a GET whose body hyper leaves out.
+        let method = if *request.method() == Method::HEAD {
+            Method::GET
+        } else {
+            request.method().clone()
+        };
+        let allowed = route.methods();
+        if !allowed.contains(&method) {
+            if method == Method::OPTIONS {
+                return Ok(error::allow(
+                    Response::new(Body::default()),
+                    StatusCode::NO_CONTENT,
+                    allowed,
+                ));
+            }
+            return Err(ApiError::method_not_allowed(
+                allowed,
+                path.starts_with("/api/chats"),
+            ));
+        }
+        match (route, method) {
+            (Route::Recents, _) => api::chats::recents(self, &request).await,
+            (Route::Unread, _) => api::chats::unread(self, &request).await,
+            (Route::Updates, _) => api::chats::updates(self, &request).await,
+            (Route::History, _) => api::chats::history(self, &request, &params).await,
+            (Route::MarkRead, _) => api::chats::mark_read(self, &request, &params).await,
+            (Route::Users, _) => api::users::search(self, &request).await,
+            (Route::User, _) => api::users::show(self, &request, &params).await,
+            (Route::Register, _) => api::auth::register(self, request).await,
+            (Route::Login, _) => api::auth::login(self, request).await,
+            (Route::Logout, _) => api::auth::logout(self, &request).await,
+            (Route::Me, Method::GET) => api::auth::me(self, &request).await,
+            (Route::Me, _) => api::auth::change(self, request).await,
+            (Route::Invites, Method::GET) => api::admin::invites(self, &request).await,
+            (Route::Invites, _) => api::admin::create_invite(self, request).await,
+            (Route::Invite, _) => api::admin::revoke_invite(self, &request, &params).await,
+            (Route::Accounts, Method::GET) => api::admin::users(self, &request).await,
+            (Route::Accounts, _) => api::admin::create_user(self, request).await,
+            (Route::Account, Method::PUT) => api::admin::put_user(self, request, &params).await,
+            (Route::Account, _) => api::admin::change_user(self, request, &params).await,
+            (Route::Token, _) => api::admin::token(self, &request, &params).await,
+            (Route::Probe, _) => api::probe::answer(self, &request, &params).await,
+            (Route::Backup, _) => api::backup::show(self, &request).await,
+            (Route::Server, _) => Ok(api::server::show(self)),
+            (Route::OpenApi, _) => Ok(api::documents::openapi(self, &request)),
+            (Route::AsyncApi, _) => Ok(api::documents::asyncapi(self, &request)),
+            (Route::Docs, _) => Ok(api::documents::page(self, &request)),
+            (Route::Health, _) => Ok(api::server::health()),
+            (Route::Ready, _) => api::server::ready(self),
+            (Route::OfChats, _) => Err(ApiError::not_found()),
+            (Route::Asset, _) => assets::serve(&request),
+        }
+    }
+}
