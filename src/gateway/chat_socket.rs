@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use super::door::Door;
 use super::groups::user_group;
+use super::memory::SharedMemory;
 use super::payload::{binary_key, payload};
-use super::recovery::SharedMemory;
 use super::reply::Reply;
 use crate::accounts::{AccountError, Caller, Grant};
 use crate::contract::{CHAT_ERROR, ChatErrorEvent, ClientEvent, Code, Command, Fields, Refusal};

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! admission.rs      a CONNECT: the token, the limits, the lost socket that it would resume
-//! recovery.rs       the lost sockets; resume.rs: telling their clients what they missed
+//! recovery.rs       the lost sockets; memory.rs: what is remembered of each
+//! resume.rs         telling the client of one what it missed
 //! chat_socket.rs    one socket: its token over time, and its events, which go to
 //!   talk.rs           messages, read marks, typing
 //!   watching.rs       presence
@@ -19,6 +20,7 @@ mod chat_socket;
 mod door;
 mod expiry;
 mod groups;
+mod memory;
 mod outbound;
 mod payload;
 mod recovery;

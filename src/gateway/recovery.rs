@@ -12,17 +12,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use crate::chat::Seen;
+use super::memory::{Memory, SharedMemory, Subscribed};
 use crate::hub::{DisconnectReason, Socket};
-use crate::model::{EntryId, PrivateId, Timestamp, UserId};
+use crate::model::{PrivateId, Timestamp, UserId};
 use crate::transport::CloseReason;
 
 /// 64 lost sockets of one person; with more, their own oldest are forgotten first, so that a person
 /// who comes and goes all the time pushes out no other's.
 const MAX_LEFT_OF_PERSON: usize = 64;
-/// 256 read marks, the newest that a socket has asked for itself: it has not heard of these as an
-/// event.
-const MAX_OWN_MARKS: usize = 256;
 /// 128 KiB is remembered of the lost sockets of one person: four that watched as many people as
 /// they may. Of older ones only that they were lost.
 const MAX_BYTES_OF_PERSON: usize = 128 << 10;
@@ -32,46 +29,6 @@ const BYTES_A_SOCKET: usize = 64;
 
 /// A socket's public id: 120 random bits, so no other's.
 type Id = [u8; 20];
-
-/// What is remembered of a socket for the one that resumes it.
-#[derive(Default)]
-pub(super) struct Memory {
-    /// The entries of read marks that it has asked for, ascending.
-    own_marks: VecDeque<u64>,
-    /// Whom it watches.
-    pub(super) watched: Vec<Subscribed>,
-}
-
-/// A person whose presence a socket has asked for.
-#[derive(Clone, Copy)]
-pub(super) struct Subscribed {
-    pub(super) user: UserId,
-    /// What was told of them when the socket was left; `None` where its client may not have heard
-    /// that.
-    pub(super) heard: Option<Seen>,
-}
-
-impl Memory {
-    fn bytes(&self) -> usize {
-        self.own_marks.len() * size_of::<u64>() + self.watched.len() * size_of::<Subscribed>()
-    }
-
-    /// Notes that this socket has asked for a read mark.
-    pub(super) fn marked(&mut self, entry: EntryId) {
-        if self.own_marks.len() >= MAX_OWN_MARKS {
-            self.own_marks.pop_front();
-        }
-        self.own_marks.push_back(entry.get());
-    }
-
-    /// Returns whether this entry is a read mark that the socket has asked for.
-    pub(super) fn has_marked(&self, entry: u64) -> bool {
-        self.own_marks.binary_search(&entry).is_ok()
-    }
-}
-
-/// A [`Memory`], shared by a socket and the table of sockets.
-pub(super) type SharedMemory = Arc<Mutex<Memory>>;
 
 /// A socket that was left.
 struct Left {
@@ -398,16 +355,5 @@ mod tests {
         assert!(sockets.left.contains_key(&id(1)));
         assert!(sockets.order.len() <= 2 * 2 + 64);
         assert_eq!(sockets.people[&user(1)].len(), 1);
-    }
-
-    #[test]
-    fn the_newest_read_marks_of_a_socket_are_known_as_its_own() {
-        let mut memory = Memory::default();
-        for entry in 1..=1_000 {
-            memory.marked(EntryId::new(entry * 2).unwrap());
-        }
-        assert!(memory.has_marked(2_000) && memory.has_marked(2_000 - 2 * 255));
-        assert!(!memory.has_marked(1_999), "another's");
-        assert_eq!(memory.own_marks.len(), MAX_OWN_MARKS);
     }
 }

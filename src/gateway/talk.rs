@@ -1,7 +1,7 @@
 //! The events of talk as verbs of `chat`: messages, read marks, typing.
 
 use super::chat_socket::ChatSocket;
-use super::recovery::SharedMemory;
+use super::memory::SharedMemory;
 use super::reply::Reply;
 use crate::chat::{ChatError, Mark, SendMessage};
 use crate::contract::{

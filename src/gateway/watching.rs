@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::chat_socket::ChatSocket;
 use super::groups::{is_presence, presence_group};
-use super::recovery::Subscribed;
+use super::memory::Subscribed;
 use super::reply::Reply;
 use crate::contract::{FieldError, PRESENCE, Presence, PresenceList, Refusal};
 use crate::hub::DisconnectReason;
