@@ -13,7 +13,6 @@ pub(super) mod import;
 mod lines;
 mod live;
 mod replace;
-mod rows;
 
 #[cfg(test)]
 mod bounds;

@@ -3,7 +3,7 @@
 
 use redb::{Key, ReadTransaction, ReadableTable, TableHandle};
 
-use super::check::Report;
+use super::report::Report;
 use crate::store::changes::{RowChange, decode_newest};
 use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;

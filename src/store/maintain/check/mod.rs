@@ -1,0 +1,20 @@
+//! Reading everything in a data file, and saying what is wrong.
+//!
+//! Three readings: redb's pages with their checksums; every record of every table with its own; and
+//! a recount, in which a state is replayed from the whole log and held against each link of the log
+//! itself and against what a start of the server would know. In memory stand two such states, and
+//! never the log.
+
+mod client_ids;
+mod judge;
+mod meta;
+mod people;
+mod reading;
+mod recount;
+mod report;
+mod rows;
+mod states;
+
+pub(crate) use reading::check_medium;
+pub use reading::{check, check_partial};
+pub use report::{Finding, Report};

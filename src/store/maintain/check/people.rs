@@ -1,0 +1,96 @@
+//! Accounts, their passwords, and who shares a conversation.
+
+use std::collections::HashMap;
+
+use redb::{ReadTransaction, ReadableTable};
+use rustc_hash::FxHashSet;
+
+use super::report::Report;
+use crate::model::{Pair, UserId, Username};
+use crate::store::disk::schema;
+use crate::store::error::StoreError;
+use crate::store::people::users;
+use crate::store::sealed::unseal;
+use crate::store::state::State;
+use crate::store::tables::{CONVERSATIONS, CREDENTIALS, USERS};
+use crate::store::talk::conversation::Conversation;
+
+/// Checks accounts and their passwords. Returns their ids.
+pub(super) fn check_accounts(
+    txn: &ReadTransaction,
+    report: &mut Report,
+) -> Result<FxHashSet<UserId>, StoreError> {
+    let mut ids = FxHashSet::default();
+    let mut names = HashMap::new();
+    for row in txn.open_table(USERS)?.iter()? {
+        let (key, value) = row?;
+        // Its record may be damaged, but it is there.
+        ids.extend(UserId::new(key.value()));
+        let Ok(user) = users::decode(key.value(), value.value(), |_| Ok(true)) else {
+            report.damaged("users", key.value());
+            continue;
+        };
+        // Earlier versions took names that are the same today: no damage, and usable.
+        let letters = Username::letters_of(user.username.as_str());
+        if let Some(other) = names.insert(letters, user.id) {
+            report.add(
+                "users",
+                user.id,
+                format!("has the same name as account {other}"),
+            );
+        }
+    }
+    for row in txn.open_table(CREDENTIALS)?.iter()? {
+        let (key, value) = row?;
+        let hash = unseal("credentials", key.value(), value.value());
+        if !hash.is_ok_and(|hash| std::str::from_utf8(hash).is_ok()) {
+            report.damaged("credentials", key.value());
+        }
+        if !UserId::new(key.value()).is_ok_and(|id| ids.contains(&id)) {
+            report.add("credentials", key.value(), "no account has this id");
+        }
+    }
+    Ok(ids)
+}
+
+/// Checks who shares which conversation. Returns a state of these before their first message.
+pub(super) fn conversations(
+    txn: &ReadTransaction,
+    accounts: &FxHashSet<UserId>,
+    report: &mut Report,
+) -> Result<State, StoreError> {
+    let mut state = State::default();
+    let mut pairs = FxHashSet::<Pair>::default();
+    for row in txn.open_table(CONVERSATIONS)?.iter()? {
+        let (key, value) = row?;
+        let key = key.value();
+        let decoded = schema::decode_conversation(key, value.value());
+        let Ok(Some((_, pair))) = decoded else {
+            report.damaged("conversations", key);
+            // Those after it would be counted wrongly.
+            break;
+        };
+        if key != state.conversation_count() + 1 {
+            report.add(
+                "conversations",
+                state.conversation_count() + 1,
+                format!("missing: the next one is {key}"),
+            );
+            break;
+        }
+        if !pairs.insert(pair) {
+            report.add(
+                "conversations",
+                key,
+                "an earlier one is of the same two people",
+            );
+        }
+        for member in pair.members() {
+            if !accounts.contains(&member) {
+                report.add("conversations", key, format!("account {member} is missing"));
+            }
+        }
+        state.put_conversation(Conversation::new(pair));
+    }
+    Ok(state)
+}

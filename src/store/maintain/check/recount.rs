@@ -1,0 +1,172 @@
+//! A recount: a state that is replayed from the whole log, each entry of which is held against it.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::client_ids::KnownClientIds;
+use super::judge::judge;
+use super::report::Report;
+use crate::model::{Act, ConversationId, EntryId, Timestamp, UserId};
+use crate::store::error::StoreError;
+use crate::store::log::blocks::{self, Log};
+use crate::store::log::record::Record;
+use crate::store::maintain::{Progress, Unit, Watch};
+use crate::store::state::State;
+use crate::store::talk::client_ids::CLIENT_IDS_PER_SENDER;
+
+/// 8,192 records are read between two looks at how far it is.
+const TOLD_EVERY: u64 = 8_192;
+
+/// A walk over the whole log, with a state that follows it.
+pub(super) struct Recount<'a> {
+    log: &'a Log,
+    pub(super) state: State,
+    /// Conversations in which something was found: what comes after it would be found wrong as
+    /// well.
+    pub(super) broken: FxHashSet<ConversationId>,
+    client_ids: KnownClientIds,
+    /// The number of each sender's client ids that must be in blocks.
+    expected_client_ids: FxHashMap<UserId, usize>,
+    swept: u64,
+    /// The times of the log go back somewhere.
+    steps_back: bool,
+    report: &'a mut Report,
+}
+
+impl<'a> Recount<'a> {
+    /// Begins with a state before any message; up to the entry `swept` the derived rows are to say
+    /// everything.
+    pub(super) fn begin(
+        log: &'a Log,
+        state: State,
+        client_ids: KnownClientIds,
+        swept: u64,
+        report: &'a mut Report,
+    ) -> Self {
+        Self {
+            log,
+            state,
+            broken: FxHashSet::default(),
+            client_ids,
+            expected_client_ids: FxHashMap::default(),
+            swept,
+            steps_back: false,
+            report,
+        }
+    }
+
+    /// Goes through the log.
+    pub(super) fn replay(&mut self, watch: Watch<'_>) -> Result<(), StoreError> {
+        // Not known of a damaged one.
+        let total = self.log.last().unwrap_or(0);
+        let mut next = 1;
+        let mut last_at = Timestamp::default();
+        let mut walk = self.log.walk(next)?;
+        while let Some(row) = walk.next() {
+            let (key, value) = match row {
+                Ok(row) => row,
+                Err(StoreError::Damaged { key, .. }) => {
+                    self.report.damaged("log", key);
+                    next = next.max(key.saturating_add(1));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match key.saturating_sub(next) {
+                0 => {}
+                1 => self.report.add("log", next, "missing"),
+                _ => self
+                    .report
+                    .add("log", next, format!("missing, as are all before {key}")),
+            }
+            next = next.max(key + 1);
+            if key % TOLD_EVERY == 0 {
+                watch(Progress {
+                    what: "recounting messages",
+                    done: key,
+                    total,
+                    unit: Unit::Records,
+                });
+            }
+            let Ok((id, record)) = blocks::decode(key, value) else {
+                self.report.damaged("log", key);
+                continue;
+            };
+            self.report.counts.entries += 1;
+            if !record.at.may_follow(last_at) {
+                self.report
+                    .add("log", key, "is earlier than the entry before it");
+            }
+            // What a clock of the future had forgotten is not asked for.
+            self.steps_back |= record.at < last_at;
+            last_at = record.at;
+            let Some(conversation) = self.state.conversation(record.conversation) else {
+                self.report.add(
+                    "log",
+                    key,
+                    format!("conversation {} is missing", record.conversation),
+                );
+                continue;
+            };
+            if !self.broken.contains(&record.conversation)
+                && let Err(wrong) = judge(self.log, conversation, &record)?
+            {
+                self.report.add("log", key, wrong);
+                self.broken.insert(record.conversation);
+            }
+            self.count_client_id(id, &record);
+            self.state.apply(id, &record);
+        }
+        Ok(())
+    }
+
+    /// Counts a message whose client id must be in a block.
+    fn count_client_id(&mut self, id: EntryId, record: &Record<&str>) {
+        let Act::Sent {
+            client_id: Some(_), ..
+        } = &record.act
+        else {
+            return;
+        };
+        let Some(conversation) = self.state.conversation(record.conversation) else {
+            return;
+        };
+        let sender = conversation.pair.members()[record.author];
+        let newest = self
+            .client_ids
+            .senders
+            .get(&sender)
+            .and_then(|remembered| remembered.newest);
+        let written = id.get() <= self.swept || newest.map(EntryId::from) >= Some(id);
+        if written && record.at >= self.client_ids.forgotten_before {
+            *self.expected_client_ids.entry(sender).or_default() += 1;
+        }
+    }
+
+    /// Checks that each sender's newest client ids are in their blocks, as many as are remembered.
+    pub(super) fn client_ids_are_there(&mut self) {
+        if self.steps_back {
+            return;
+        }
+        let mut missing: Vec<_> = self
+            .expected_client_ids
+            .iter()
+            .map(|(sender, expected)| {
+                let there = self.client_ids.senders.get(sender);
+                let there = there.map_or(0, |remembered| remembered.count);
+                (
+                    *sender,
+                    (*expected).min(CLIENT_IDS_PER_SENDER).saturating_sub(there),
+                )
+            })
+            .filter(|(_, missing)| *missing > 0)
+            .collect();
+        missing.sort_unstable();
+        for (sender, missing) in missing {
+            self.report.add(
+                "client_ids",
+                sender,
+                format!("{missing} of this sender's client ids are missing"),
+            );
+        }
+    }
+}
