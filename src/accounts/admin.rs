@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::distr::{Alphanumeric, SampleString};
 
 use super::{AccountError, Accounts, Asker, Caller, Login, checked_avatar, password};
-use crate::model::{Timestamp, User, UserId, Username};
+use crate::model::{Timestamp, User, UserId, Username, Whom};
 use crate::store::{Change, Committed, Invite, NewUser, PutBy, PutUser, StoreError, UserChange};
 
 /// Letters and digits of an invite's code: 142 bits.
@@ -213,7 +213,7 @@ impl Accounts {
         put: PutAccount,
     ) -> Result<MadeUser, AccountError> {
         let put = PutUser {
-            id: put.id,
+            whom: Whom::Id(put.id),
             names: vec![Username::foreign_of(&put.username, put.id)?],
             avatar: match put.avatar {
                 Some(avatar) => Some(checked_avatar(avatar)?),

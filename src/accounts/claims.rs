@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -11,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::fault::TokenFault;
 use super::purpose;
-use crate::model::{FIRST_OWN_ID, Timestamp, UserId, Username, check_avatar};
+use crate::model::{MAX_SUBJECT_BYTES, Timestamp, Username, Whom, check_avatar};
 
 /// The types of an access token (RFC 7519, section 5.1; RFC 9068, section 2.1), without `application/`.
 const TYPES: [&str; 3] = ["jwt", "at+jwt", "jose"];
@@ -53,15 +54,7 @@ impl ClaimRule {
 
     /// Whether a token's claims are so.
     pub(super) fn fits(&self, claims: &Claims) -> bool {
-        let claim = match claims.0.get(&self.name) {
-            None => {
-                let mut path = self.name.split('.');
-                let first = path.next().and_then(|name| claims.0.get(name));
-                path.fold(first, |claim, name| claim?.get(name))
-            }
-            claim => claim,
-        };
-        match claim {
+        match claims.find(&self.name) {
             Some(Value::Array(values)) => values.iter().any(|value| self.is_value(value)),
             Some(Value::String(words)) if matches!(self.name.as_str(), "scope" | "scp") => {
                 words.split(' ').any(|word| word == self.value) || *words == self.value
@@ -205,21 +198,34 @@ impl Claims {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    /// Exactly this issuer.
-    pub(super) fn check_issuer(&self, issuer: &str) -> Result<(), TokenFault> {
-        match self.get("iss") {
-            Some(Value::String(iss)) if iss == issuer => Ok(()),
-            _ => Err(TokenFault::Issuer),
-        }
+    /// A claim by its name, or by a path (`realm_access.roles`) where none has that name.
+    fn find(&self, name: &str) -> Option<&Value> {
+        let found = match self.0.get(name) {
+            None => {
+                let mut path = name.split('.');
+                let first = path.next().and_then(|name| self.0.get(name));
+                path.fold(first, |claim, name| claim?.get(name))
+            }
+            claim => claim,
+        };
+        found.filter(|value| !value.is_null())
     }
 
-    /// Exactly this audience, or a list of texts that it is among.
-    pub(super) fn check_audience(&self, audience: &str) -> Result<(), TokenFault> {
+    /// Returns which of these issuers it is of, each compared byte for byte.
+    pub(super) fn issuer_among(&self, issuers: &[Arc<str>]) -> Result<usize, TokenFault> {
+        let Some(Value::String(iss)) = self.get("iss") else {
+            return Err(TokenFault::Issuer);
+        };
+        let place = issuers.iter().position(|issuer| **issuer == **iss);
+        place.ok_or(TokenFault::Issuer)
+    }
+
+    /// Checks that one of these audiences is its own, or among a list of texts.
+    pub(super) fn check_audience(&self, audiences: &[String]) -> Result<(), TokenFault> {
+        let is_ours = |aud: &Value| audiences.iter().any(|audience| aud == audience);
         let fits = match self.get("aud") {
-            Some(Value::String(aud)) => aud == audience,
-            Some(Value::Array(all)) => {
-                all.iter().all(Value::is_string) && all.iter().any(|aud| aud == audience)
-            }
+            Some(aud @ Value::String(_)) => is_ours(aud),
+            Some(Value::Array(all)) => all.iter().all(Value::is_string) && all.iter().any(is_ours),
             _ => false,
         };
         if fits {
@@ -249,36 +255,40 @@ impl Claims {
         Ok(Some(Timestamp::from_ms(ms)))
     }
 
-    /// Whose it is: `sub`, else `user_id`, else `id`; the first that is there counts.
-    pub(super) fn subject(&self) -> Result<UserId, TokenFault> {
-        let (name, claim) = ["sub", "user_id", "id"]
-            .into_iter()
-            .find_map(|name| Some((name, self.get(name)?)))
-            .ok_or(TokenFault::NoSubject)?;
-        let id = match claim {
-            Value::Number(number) => number.as_u64().and_then(|number| UserId::new(number).ok()),
-            // Written in another way, it may be another's for whoever issued it.
-            Value::String(text) if !text.starts_with('0') => text.parse().ok(),
+    /// Whose it is: what the claim of this name says, else `sub`, else `user_id`, else `id`; the first that is there counts.
+    /// A number is written in digits.
+    pub(super) fn subject(&self, claim: Option<&str>) -> Result<String, TokenFault> {
+        let names = match claim {
+            Some(name) => &[name][..],
+            None => &["sub", "user_id", "id"],
+        };
+        let (name, value) = names
+            .iter()
+            .find_map(|name| Some((*name, self.find(name)?)))
+            .ok_or_else(|| TokenFault::NoSubject(names.join(", ").into()))?;
+        let text = match value {
+            Value::String(text) => Some(text.clone()),
+            // Zero is what programs have where nobody is meant. One with a fraction may have lost digits.
+            Value::Number(number) => number
+                .as_u64()
+                .filter(|number| *number > 0)
+                .map(|number| number.to_string()),
             _ => None,
         };
-        // Greater ones are those that this server gives.
-        id.filter(|id| id.get() < FIRST_OWN_ID)
-            .ok_or(TokenFault::Subject(name))
+        text.filter(|text| (1..=MAX_SUBJECT_BYTES).contains(&text.len()))
+            .ok_or_else(|| TokenFault::Subject(name.into()))
     }
 
-    /// What to call the account: as the token says, or with the id beside it where that name is taken. Empty where it
-    /// says nothing that can be a name.
-    pub(super) fn names(&self, id: UserId) -> Vec<Username> {
-        let claims = ["username", "preferred_username", "name"];
-        let given = claims
+    /// What to call the account, if it says something that can be a name.
+    pub(super) fn name(&self, whom: &Whom) -> Option<Username> {
+        let name = |text| match whom {
+            Whom::Id(id) => Username::foreign_of(text, *id),
+            Whom::Subject(_) => Username::foreign(text),
+        };
+        ["username", "preferred_username", "name"]
             .into_iter()
             .filter_map(|name| self.get(name)?.as_str())
-            .find_map(|text| Username::foreign_of(text, id).ok());
-        let Some(name) = given else {
-            return Vec::new();
-        };
-        let numbered = Username::foreign_of(&format!("{name}-{id}"), id).ok();
-        [name].into_iter().chain(numbered).collect()
+            .find_map(|text| name(text).ok())
     }
 
     /// The picture: `None` where nothing is said of one, `Some(None)` where there is to be none.

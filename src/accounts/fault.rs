@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::token::MAX_TOKEN_BYTES;
-use crate::model::{FIRST_OWN_ID, Timestamp};
+use crate::model::{MAX_SUBJECT_BYTES, Timestamp};
 
 /// Why a token is not accepted. No text here holds anything of the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,10 +44,10 @@ pub enum TokenFault {
     #[error("its claims are no JSON object, or one of them is there twice")]
     Claims,
     /// It is another issuer's.
-    #[error("iss is another than --jwt-issuer, or missing")]
+    #[error("iss is none that --jwt-issuer names, or missing")]
     Issuer,
     /// It is meant for somebody else.
-    #[error("aud is another than --jwt-audience, or missing")]
+    #[error("aud is none that --jwt-audience names, or missing")]
     Audience,
     /// A claim that `--jwt-claim` asks for.
     #[error("the claim {0} is another than --jwt-claim asks for, or missing")]
@@ -77,11 +77,11 @@ pub enum TokenFault {
     #[error("it has expired")]
     Expired,
     /// Nobody is named.
-    #[error("sub, user_id and id are missing")]
-    NoSubject,
-    /// Who is named is no account's id.
-    #[error("{0} is no id: it must be a whole number from 1 to {max}", max = FIRST_OWN_ID - 1)]
-    Subject(&'static str),
+    #[error("it names nobody: there is no {0}")]
+    NoSubject(Arc<str>),
+    /// What names a person cannot.
+    #[error("{0} must be a text of 1 to {MAX_SUBJECT_BYTES} bytes or a whole number from 1")]
+    Subject(Arc<str>),
     /// Nobody has made the account.
     #[error("there is no account of its subject")]
     NoAccount,
@@ -112,7 +112,7 @@ impl TokenFault {
                 | Self::Endless
                 | Self::NotYet
                 | Self::IssuedLater
-                | Self::NoSubject
+                | Self::NoSubject(_)
                 | Self::Subject(_)
                 | Self::NoAccount
                 | Self::NotTheApps

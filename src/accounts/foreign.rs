@@ -2,13 +2,15 @@
 //!
 //! The keys are in `keys.rs`; how a token is read is in `claims.rs`.
 
+use std::sync::Arc;
+
 use super::KeyError;
 use super::claims::{ClaimRule, Claims, Parts};
 use super::fault::TokenFault;
 use super::keys::{Key, KeyId, Keys};
 use super::leads::LEEWAY;
-use super::token::{Grant, MAX_TOKEN_BYTES, Proof, Verified};
-use crate::model::{Timestamp, Username};
+use super::token::{Grant, MAX_TOKEN_BYTES, Proof};
+use crate::model::{FIRST_OWN_ID, Subject, Timestamp, UserId, Username, Whom};
 
 /// The year 5138: an `exp` from here on is none in seconds.
 pub(super) const LAST_SECOND: u64 = 100_000_000_000;
@@ -17,8 +19,11 @@ pub(super) const LAST_SECOND: u64 = 100_000_000_000;
 #[derive(Clone, Default)]
 pub struct ForeignTokens {
     keys: Keys,
-    issuer: Option<String>,
-    audience: Option<String>,
+    /// Whose tokens are accepted: the first of them, or, where none is named, whoever signs, gives accounts their ids.
+    issuers: Vec<Arc<str>>,
+    audiences: Vec<String>,
+    /// In which claim a token says whose it is.
+    user_claim: Option<String>,
     /// What claims must be.
     asked: Vec<ClaimRule>,
     /// By what claim a token is an administrator's.
@@ -29,13 +34,28 @@ pub struct ForeignTokens {
 /// What a token says of its account: to make it by, or to change it by.
 #[derive(Debug, Clone)]
 pub struct Newcomer {
-    pub(super) grant: Grant,
+    pub(super) whom: Whom,
+    /// Under what else an account of theirs may be found.
+    pub(super) earlier: Option<Whom>,
+    pub(super) proof: Proof,
+    pub(super) refused_from: Timestamp,
     pub(super) expires_at: Timestamp,
-    /// The names to try, the best first; none where it says none.
-    pub(super) names: Vec<Username>,
+    /// The name, where it says one.
+    pub(super) name: Option<Username>,
     /// The picture, or that there is none, where it says so.
     pub(super) avatar: Option<Option<String>>,
     pub(super) issued_at: Option<Timestamp>,
+}
+
+impl Newcomer {
+    /// What the token grants, once it is known for which account.
+    pub(super) fn grant(&self, user_id: UserId) -> Grant {
+        Grant {
+            user_id,
+            refused_from: self.refused_from,
+            proof: self.proof,
+        }
+    }
 }
 
 impl ForeignTokens {
@@ -43,11 +63,26 @@ impl ForeignTokens {
     /// subject makes the account.
     pub fn new(issuer: Option<String>, audience: Option<String>, provision: bool) -> Self {
         Self {
-            issuer,
-            audience,
+            issuers: issuer.into_iter().map(Into::into).collect(),
+            audiences: audience.into_iter().collect(),
             provision,
             ..Self::default()
         }
+    }
+
+    /// Accepts tokens of this issuer too.
+    pub fn add_issuer(&mut self, issuer: String) {
+        self.issuers.push(issuer.into());
+    }
+
+    /// Accepts tokens for this audience too.
+    pub fn add_audience(&mut self, audience: String) {
+        self.audiences.push(audience);
+    }
+
+    /// Takes whose a token is from this claim, and from no other.
+    pub fn take_user_from(&mut self, claim: String) {
+        self.user_claim = Some(claim);
     }
 
     /// Asks of every token that a claim is so.
@@ -67,7 +102,12 @@ impl ForeignTokens {
 
     /// Whether tokens that the same issuer made for something else are let in as well.
     pub fn is_for_all_audiences(&self) -> bool {
-        self.audience.is_none() && self.asked.is_empty()
+        self.audiences.is_empty() && self.asked.is_empty()
+    }
+
+    /// Whether the holder of one key can sign for the issuer of another.
+    pub fn mixes_issuers(&self) -> bool {
+        self.issuers.len() > 1 && self.keys.sources() > 1
     }
 
     /// Whether this key is still there.
@@ -85,12 +125,13 @@ impl ForeignTokens {
         self.keys.add_public_key(pem)
     }
 
-    /// Accepts tokens by the keys of this JSON Web Key Set, in place of those of an earlier one. Gives how many it has.
-    pub fn set_keys(&mut self, json: &str) -> Result<usize, KeyError> {
-        self.keys.replace_set(json)
+    /// Accepts tokens by the keys of this JSON Web Key Set, in place of those that the set of this number had earlier. Gives
+    /// how many it has.
+    pub fn set_keys(&mut self, number: usize, json: &str) -> Result<usize, KeyError> {
+        self.keys.replace_set(number, json)
     }
 
-    /// The keys of the set, to be compared with those of another one.
+    /// The keys of all sets, to be compared with those of another one.
     pub(super) fn set_ids(&self) -> Vec<KeyId> {
         self.keys.set_ids()
     }
@@ -101,26 +142,23 @@ impl ForeignTokens {
     }
 
     /// Checks signature, issuer, audience, purpose, form and time, and says what the token knows of its account.
-    pub(super) fn verify(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<(Verified, Newcomer), TokenFault> {
+    pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Newcomer, TokenFault> {
         let (key, claims) = self.claims(token)?;
-        if let Some(issuer) = &self.issuer {
-            claims.check_issuer(issuer)?;
-        }
-        if let Some(audience) = &self.audience {
-            claims.check_audience(audience)?;
+        let issuer = match self.issuers.is_empty() {
+            true => 0,
+            false => claims.issuer_among(&self.issuers)?,
+        };
+        if !self.audiences.is_empty() {
+            claims.check_audience(&self.audiences)?;
         }
         if let Some(rule) = self.asked.iter().find(|rule| !rule.fits(&claims)) {
             return Err(TokenFault::Asked(rule.name().into()));
         }
         claims.check_purpose(|name| {
             let is_asked = self.asked.iter().any(|rule| rule.name() == name);
-            is_asked || (name == "aud" && self.audience.is_some())
+            is_asked || (name == "aud" && !self.audiences.is_empty())
         })?;
-        let user_id = claims.subject()?;
+        let subject = claims.subject(self.user_claim.as_deref())?;
         let expires_at = claims.time("exp")?.ok_or(TokenFault::Endless)?;
         // Milliseconds, most likely: the token would never end.
         if expires_at.as_secs() >= LAST_SECOND {
@@ -139,23 +177,46 @@ impl ForeignTokens {
         if now >= refused_from {
             return Err(TokenFault::Expired);
         }
-        let grant = Grant {
-            user_id,
-            refused_from,
+        let (whom, earlier) = self.whom(issuer, subject);
+        Ok(Newcomer {
+            name: claims.name(&whom),
+            avatar: claims.picture(),
+            whom,
+            earlier,
             proof: Proof::Foreign {
                 issued_at,
                 key,
                 is_admin: self.admin.as_ref().is_some_and(|rule| rule.fits(&claims)),
             },
-        };
-        let newcomer = Newcomer {
-            grant,
+            refused_from,
             expires_at,
-            names: claims.names(user_id),
-            avatar: claims.picture(),
             issued_at,
+        })
+    }
+
+    /// Whom the issuer of this number means by a subject, and under what else that account may be found.
+    ///
+    /// The first issuer's whole numbers are accounts' ids. They are read as they are written: `029` may be another person
+    /// than `29` for the issuer. Its other subjects may be from a time when no issuer was named.
+    fn whom(&self, issuer: usize, subject: String) -> (Whom, Option<Whom>) {
+        let id = subject.parse::<UserId>().ok();
+        let id =
+            id.filter(|id| issuer == 0 && id.get() < FIRST_OWN_ID && !subject.starts_with('0'));
+        if let Some(id) = id {
+            return (Whom::Id(id), None);
+        }
+        let subject: Arc<str> = subject.into();
+        let of = |issuer: Arc<str>| {
+            Whom::Subject(Subject {
+                issuer,
+                subject: Arc::clone(&subject),
+            })
         };
-        Ok((Verified { expires_at, grant }, newcomer))
+        let unnamed = || of(Arc::default());
+        match self.issuers.get(issuer) {
+            None => (unnamed(), None),
+            Some(named) => (of(Arc::clone(named)), (issuer == 0).then(unnamed)),
+        }
     }
 
     /// The claims of a token that one of the keys has signed, and that key.

@@ -75,19 +75,28 @@ pub(super) struct Key {
 pub(super) struct Keys {
     /// Those that were given one by one.
     single: Vec<Key>,
-    /// Those of the key set.
-    set: Vec<Key>,
+    /// Those of each key set.
+    sets: Vec<Vec<Key>>,
 }
 
 impl Keys {
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
-        self.single.is_empty() && self.set.is_empty()
+        self.all().next().is_none()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Key> {
+        self.single.iter().chain(self.sets.iter().flatten())
     }
 
     /// Whether this key is still there.
     pub(super) fn has(&self, id: KeyId) -> bool {
-        self.single.iter().chain(&self.set).any(|key| key.id == id)
+        self.all().any(|key| key.id == id)
+    }
+
+    /// How many keys and key sets there are.
+    pub(super) fn sources(&self) -> usize {
+        self.single.len() + self.sets.len()
     }
 
     /// Accepts tokens signed with this secret by HS256, HS384 or HS512.
@@ -139,9 +148,9 @@ impl Keys {
         }
     }
 
-    /// Accepts tokens by the keys of this JSON Web Key Set, in place of those of an earlier one. Gives how many it has.
-    /// A key of an unknown kind is passed over (RFC 7517, section 5).
-    pub(super) fn replace_set(&mut self, json: &str) -> Result<usize, KeyError> {
+    /// Accepts tokens by the keys of this JSON Web Key Set, in place of those that the set of this number had earlier. Gives
+    /// how many it has. A key of an unknown kind is passed over (RFC 7517, section 5).
+    pub(super) fn replace_set(&mut self, number: usize, json: &str) -> Result<usize, KeyError> {
         #[derive(Deserialize)]
         struct Set {
             keys: Vec<Value>,
@@ -151,13 +160,17 @@ impl Keys {
         if keys.is_empty() {
             return Err(KeyError::NoKeys);
         }
-        self.set = keys;
-        Ok(self.set.len())
+        let count = keys.len();
+        if self.sets.len() <= number {
+            self.sets.resize_with(number + 1, Vec::new);
+        }
+        self.sets[number] = keys;
+        Ok(count)
     }
 
-    /// The keys of the set, to be compared with those of another one.
+    /// The keys of all sets, to be compared with those of another one.
     pub(super) fn set_ids(&self) -> Vec<KeyId> {
-        self.set.iter().map(|key| key.id).collect()
+        self.sets.iter().flatten().map(|key| key.id).collect()
     }
 
     /// The keys that may have signed a token of this header: there is at least one.
@@ -165,9 +178,10 @@ impl Keys {
         let in_set = |key: &&Key| match &header.kid {
             Some(kid) => key.kid.as_ref() == Some(kid),
             // Without a name there must be no choice.
-            None => self.set.len() == 1,
+            None => self.sets.iter().map(Vec::len).sum::<usize>() == 1,
         };
-        let named = self.single.iter().chain(self.set.iter().filter(in_set));
+        let in_sets = self.sets.iter().flatten().filter(in_set);
+        let named = self.single.iter().chain(in_sets);
         let (mut named, mut is_named) = (named.peekable(), false);
         is_named |= named.peek().is_some();
         let fitting: Vec<&Key> = named

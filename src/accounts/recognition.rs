@@ -6,7 +6,7 @@ use super::fault::TokenFault;
 use super::foreign::Newcomer;
 use super::token::{self, Grant, Proof, Verified};
 use super::{AccountError, Accounts, KeyError};
-use crate::model::{MadeBy, Timestamp, User, Username};
+use crate::model::{MadeBy, Timestamp, User, Whom};
 use crate::store::{Change, PutBy, PutUser};
 
 /// Whose a token is.
@@ -87,24 +87,30 @@ impl Accounts {
             Err(AccountError::TokenExpired) => return Err(TokenFault::Expired),
             // It may be another system's.
             Err(_) => {
-                let (verified, newcomer) = foreign.verify(token, now)?;
+                let newcomer = foreign.verify(token, now)?;
                 if let Proof::Foreign {
                     issued_at: Some(at),
                     key,
                     ..
-                } = verified.grant.proof
+                } = newcomer.proof
                 {
                     self.leads.note(key, at, now);
                 }
-                let news = match self.store.user(verified.grant.user_id) {
+                let found = self.store.user_of(&newcomer.whom);
+                let earlier = newcomer.earlier.as_ref();
+                let user = match found.or_else(|| self.store.user_of(earlier?)) {
                     None if foreign.provision() => return Ok(Judged::New(newcomer)),
                     None => return Err(TokenFault::NoAccount),
                     Some(user) if user.made_by == MadeBy::Here => {
                         return Err(TokenFault::NotTheApps);
                     }
-                    Some(user) => newcomer.news_of(&user),
+                    Some(user) => user,
                 };
-                (verified, news)
+                let verified = Verified {
+                    expires_at: newcomer.expires_at,
+                    grant: newcomer.grant(user.id),
+                };
+                (verified, newcomer.news_of(&user))
             }
         };
         self.verified.put(token, verified);
@@ -154,11 +160,11 @@ impl Accounts {
 
     /// Makes the account of a newcomer, unless somebody did meanwhile. A name that is taken gets the id beside it.
     pub async fn admit(&self, now: Timestamp, newcomer: Newcomer) -> Result<Caller, AccountError> {
-        let (grant, expires_at) = (newcomer.grant, newcomer.expires_at);
-        self.put(now, newcomer.account()).await?;
+        let made = self.put(now, newcomer.account()).await?;
+        let grant = newcomer.grant(made.user.id);
         Ok(Caller {
             user: self.check(now, &grant)?,
-            expires_at,
+            expires_at: newcomer.expires_at,
             grant,
         })
     }
@@ -192,12 +198,12 @@ impl Accounts {
         }
     }
 
-    /// Takes the keys of this JSON Web Key Set in place of those of the earlier one. Whoever came by a key that is gone is
+    /// Takes the keys of this JSON Web Key Set in place of those that the set of this number had. Whoever came by a key that is gone is
     /// put out.
-    pub fn set_keys(&self, json: &str) -> Result<usize, KeyError> {
+    pub fn set_keys(&self, number: usize, json: &str) -> Result<usize, KeyError> {
         let mut foreign = self.foreign.write();
         let earlier = foreign.set_ids();
-        let count = foreign.set_keys(json)?;
+        let count = foreign.set_keys(number, json)?;
         self.verified.clear();
         let is_one_gone = earlier.into_iter().any(|id| !foreign.has_key(id));
         drop(foreign);
@@ -250,23 +256,20 @@ enum Judged {
 impl Newcomer {
     /// What it newly says of its account.
     fn news_of(&self, user: &User) -> Option<PutUser> {
-        let put = self.put(self.names.clone());
+        let put = PutUser {
+            whom: Whom::Id(user.id),
+            ..self.account()
+        };
         let is_called = user.is_called(self.issued_at, &put.names, put.avatar.as_ref());
         (!is_called).then_some(put)
     }
 
-    /// The account that it asks for, which has some name in any case.
-    pub(super) fn account(self) -> PutUser {
-        let mut names = self.names.clone();
-        names.push(Username::given(self.grant.user_id));
-        self.put(names)
-    }
-
-    fn put(&self, names: Vec<Username>) -> PutUser {
+    /// The account that it asks for.
+    pub(super) fn account(&self) -> PutUser {
         let avatar = self.avatar.clone();
         PutUser {
-            id: self.grant.user_id,
-            names,
+            whom: self.whom.clone(),
+            names: self.name.iter().cloned().collect(),
             avatar: avatar.map(|avatar| avatar.map(Into::into)),
             by: PutBy::Token {
                 issued_at: self.issued_at,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::fault::TokenFault::{self, *};
 use super::{ClaimRule, ForeignTokens};
-use crate::model::Timestamp;
+use crate::model::{Subject, Timestamp, UserId, Whom};
 
 const SECS: u64 = 1_749_124_800;
 const NOW: Timestamp = Timestamp::from_ms(SECS * 1_000);
@@ -28,8 +28,15 @@ fn judge(tokens: &ForeignTokens, header: &Value, claims: &Value) -> Result<u64, 
 }
 
 fn judge_text(tokens: &ForeignTokens, header: &str, claims: &str) -> Result<u64, TokenFault> {
+    match whom(tokens, header, claims)? {
+        Whom::Id(id) => Ok(id.get()),
+        Whom::Subject(subject) => panic!("{subject:?}"),
+    }
+}
+
+fn whom(tokens: &ForeignTokens, header: &str, claims: &str) -> Result<Whom, TokenFault> {
     let verified = tokens.verify(&sign(header, claims), NOW);
-    verified.map(|(verified, _)| verified.grant.user_id.get())
+    verified.map(|newcomer| newcomer.whom)
 }
 
 fn tokens() -> ForeignTokens {
@@ -437,8 +444,7 @@ fn a_token_is_an_administrators_by_the_claim_that_is_named_for_it_and_by_no_othe
             tokens.administer_by(rule.parse().unwrap());
         }
         let token = sign(&hs256().to_string(), &with(claims).to_string());
-        let (verified, _) = tokens.verify(&token, NOW).unwrap();
-        match verified.grant.proof {
+        match tokens.verify(&token, NOW).unwrap().proof {
             super::token::Proof::Foreign { is_admin, .. } => is_admin,
             proof => panic!("{proof:?}"),
         }
@@ -497,31 +503,130 @@ fn times_are_seconds_and_not_of_the_future() {
     }
 }
 
+/// A UUID, an `auth0|…` and an id of 21 digits were refused, and with them the users of most apps.
 #[test]
-fn a_subject_is_an_id_below_those_that_are_given_here() {
+fn a_subject_is_an_id_or_any_other_text_of_its_issuer() {
+    let judge = |claims: Value| {
+        let claims = with(claims).to_string();
+        whom(&tokens(), &hs256().to_string(), &claims)
+    };
+    let id = |id| Ok(Whom::Id(UserId::new(id).unwrap()));
+    let text = |text: &str| {
+        Ok(Whom::Subject(Subject {
+            issuer: "".into(),
+            subject: text.into(),
+        }))
+    };
+    let wrong = |claim: &str| Err(TokenFault::Subject(claim.into()));
+    let long = "x".repeat(256);
     let cases = [
-        (json!({"sub": 29}), Ok(29)),
-        (json!({"sub": (1_u64 << 52) - 1}), Ok((1 << 52) - 1)),
-        (json!({"sub": 1_u64 << 52}), Err(Subject("sub"))),
-        (json!({"sub": "4503599627370496"}), Err(Subject("sub"))),
-        (json!({"sub": "+29"}), Err(Subject("sub"))),
-        (json!({"sub": " 29"}), Err(Subject("sub"))),
-        (json!({"sub": "٢٩"}), Err(Subject("sub"))),
-        (json!({"sub": 29.0}), Err(Subject("sub"))),
-        (json!({"sub": ""}), Err(Subject("sub"))),
-        (json!({"sub": true}), Err(Subject("sub"))),
-        (json!({"sub": "auth0|29"}), Err(Subject("sub"))),
+        (json!({"sub": 29}), id(29)),
+        (json!({"sub": (1_u64 << 52) - 1}), id((1 << 52) - 1)),
+        // Ids from 2^52 on are this server's to give.
+        (json!({"sub": 1_u64 << 52}), text("4503599627370496")),
+        (json!({"sub": "4503599627370496"}), text("4503599627370496")),
+        (json!({"sub": u64::MAX}), text("18446744073709551615")),
         (
-            json!({"sub": null, "user_id": "x", "id": 29}),
-            Err(Subject("user_id")),
+            json!({"sub": "108204268033311374519"}),
+            text("108204268033311374519"),
         ),
-        (json!({"sub": null, "id": "x"}), Err(Subject("id"))),
-        (json!({"sub": null, "id": 29}), Ok(29)),
-        (json!({"sub": null}), Err(NoSubject)),
+        (
+            json!({"sub": "3b241101-e2bb-4255-8caf-4136c566a962"}),
+            text("3b241101-e2bb-4255-8caf-4136c566a962"),
+        ),
+        (json!({"sub": "auth0|29"}), text("auth0|29")),
+        // Written in another way it may be another person.
+        (json!({"sub": "029"}), text("029")),
+        (json!({"sub": "+29"}), text("+29")),
+        (json!({"sub": " 29"}), text(" 29")),
+        (json!({"sub": "٢٩"}), text("٢٩")),
+        (json!({"sub": "0"}), text("0")),
+        (json!({"sub": &long[..255]}), text(&long[..255])),
+        (json!({"sub": long}), wrong("sub")),
+        (json!({"sub": ""}), wrong("sub")),
+        (json!({"sub": 0}), wrong("sub")),
+        (json!({"sub": -29}), wrong("sub")),
+        (json!({"sub": 29.0}), wrong("sub")),
+        (json!({"sub": 1e300}), wrong("sub")),
+        (json!({"sub": true}), wrong("sub")),
+        (json!({"sub": ["29"]}), wrong("sub")),
+        // The first that is there counts.
+        (json!({"sub": null, "user_id": "x", "id": 29}), text("x")),
+        (json!({"sub": "x", "user_id": 29}), text("x")),
+        (
+            json!({"sub": null, "user_id": 0, "id": 29}),
+            wrong("user_id"),
+        ),
+        (json!({"sub": null, "id": 29}), id(29)),
+        (
+            json!({"sub": null}),
+            Err(NoSubject("sub, user_id, id".into())),
+        ),
     ];
     for (claims, judged) in cases {
         let name = claims.to_string();
-        assert_eq!(judge(&tokens(), &hs256(), &with(claims)), judged, "{name}");
+        assert_eq!(judge(claims), judged, "{name}");
+    }
+}
+
+#[test]
+fn the_claim_that_is_named_for_it_says_whose_a_token_is_and_no_other_does() {
+    let judge = |claim: &str, claims: Value| {
+        let mut tokens = tokens();
+        tokens.take_user_from(claim.into());
+        let claims = with(claims).to_string();
+        whom(&tokens, &hs256().to_string(), &claims)
+    };
+    let id = |id| Ok(Whom::Id(UserId::new(id).unwrap()));
+    let claims = json!({"sub": "5", "https://x.org/uid": 7, "app": {"user": "8"}, "x.y": 9});
+    assert_eq!(judge("https://x.org/uid", claims.clone()), id(7));
+    assert_eq!(judge("app.user", claims.clone()), id(8));
+    assert_eq!(judge("x.y", claims.clone()), id(9));
+    let absent = judge("uid", claims.clone());
+    assert_eq!(absent, Err(NoSubject("uid".into())), "and sub does not");
+    assert_eq!(judge("app", claims), Err(TokenFault::Subject("app".into())));
+}
+
+/// The users of two systems are never the same person, whatever they are called.
+#[test]
+fn a_subject_belongs_to_its_issuer_and_whole_numbers_of_the_first_alone_are_ids() {
+    let mut tokens = ForeignTokens::new(Some("https://a".into()), Some("chat".into()), false);
+    tokens.add_secret(SECRET).unwrap();
+    tokens.add_issuer("https://b".into());
+    tokens.add_audience("talk".into());
+    let judge = |iss: &str, aud: Value, sub: &str| {
+        let claims = with(json!({"iss": iss, "aud": aud, "sub": sub})).to_string();
+        let newcomer = tokens.verify(&sign(&hs256().to_string(), &claims), NOW)?;
+        Ok((newcomer.whom, newcomer.earlier))
+    };
+    let of = |issuer: &str, subject: &str| {
+        Whom::Subject(Subject {
+            issuer: issuer.into(),
+            subject: subject.into(),
+        })
+    };
+    let id = Whom::Id(UserId::new(29).unwrap());
+    let (chat, talk) = (json!("chat"), json!(["mail", "talk"]));
+    for (judged, wanted) in [
+        (judge("https://a", chat.clone(), "29"), Ok((id, None))),
+        (
+            judge("https://b", talk.clone(), "29"),
+            Ok((of("https://b", "29"), None)),
+        ),
+        // What was made before the operator named the first issuer stays theirs.
+        (
+            judge("https://a", talk.clone(), "x"),
+            Ok((of("https://a", "x"), Some(of("", "x")))),
+        ),
+        (
+            judge("https://b", chat.clone(), "x"),
+            Ok((of("https://b", "x"), None)),
+        ),
+        (judge("https://c", chat, "x"), Err(Issuer)),
+        (judge("", talk, "x"), Err(Issuer)),
+        (judge("https://a", json!("mail"), "x"), Err(Audience)),
+    ] {
+        assert_eq!(judged, wanted);
     }
 }
 
@@ -685,10 +790,10 @@ fn no_reason_says_anything_of_the_token_but_the_names_of_claims() {
         fault.to_string(),
         "the claim purpose is another than --jwt-claim asks for, or missing"
     );
-    let fault = judge(&self::tokens(), &hs256(), &with(json!({"sub": "s3cret"}))).unwrap_err();
+    let fault = judge(&self::tokens(), &hs256(), &with(json!({"sub": ["s3cret"]}))).unwrap_err();
     assert_eq!(
         fault.to_string(),
-        "sub is no id: it must be a whole number from 1 to 4503599627370495"
+        "sub must be a text of 1 to 255 bytes or a whole number from 1"
     );
     let fault = judge(&self::tokens(), &hs256(), &with(json!({"exp": null}))).unwrap_err();
     assert_eq!(fault.to_string(), "exp is missing");

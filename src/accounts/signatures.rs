@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::fault::TokenFault;
 use super::foreign::{ForeignTokens, LAST_SECOND};
 use super::{AccountError, KeyError};
-use crate::model::{Timestamp, Username};
+use crate::model::{Timestamp, UserId, Username, Whom};
 
 const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
 const SECRET: &[u8] = b"a secret of an app that has its own users";
@@ -81,7 +81,10 @@ fn tokens() -> ForeignTokens {
 /// What a client is told by the code alone.
 fn verify(tokens: &ForeignTokens, token: &str) -> Result<u64, AccountError> {
     match tokens.verify(token, NOW) {
-        Ok((verified, _)) => Ok(verified.grant.user_id.get()),
+        Ok(newcomer) => match newcomer.whom {
+            Whom::Id(id) => Ok(id.get()),
+            Whom::Subject(subject) => panic!("{subject:?}"),
+        },
         Err(TokenFault::Expired) => Err(AccountError::TokenExpired),
         Err(_) => Err(AccountError::InvalidToken),
     }
@@ -172,10 +175,6 @@ fn bad_tokens_are_refused() {
             hs(with(json!({"exp": secs * 1_000}))),
         ),
         ("exp beyond all time", hs(with(json!({"exp": 1e300})))),
-        (
-            "a subject with a zero before it",
-            hs(with(json!({"sub": "029"}))),
-        ),
         ("nbf as text", hs(with(json!({"nbf": "0"})))),
         ("iat as text", hs(with(json!({"iat": "0"})))),
         ("another audience", hs(with(json!({"aud": "mail"})))),
@@ -191,17 +190,11 @@ fn bad_tokens_are_refused() {
         ("an issuer that is no text", hs(with(json!({"iss": 5})))),
         ("no issuer", hs(without("iss"))),
         ("no subject", hs(without("sub"))),
-        ("a subject of letters", hs(with(json!({"sub": "ada"})))),
         ("subject 0", hs(with(json!({"sub": 0})))),
         ("a negative subject", hs(with(json!({"sub": -29})))),
         ("a subject with a fraction", hs(with(json!({"sub": 29.5})))),
-        ("a subject too great", hs(with(json!({"sub": 1_u64 << 53})))),
         ("a subject that is a list", hs(with(json!({"sub": [29]})))),
         // The first that is there counts.
-        (
-            "a bad sub beside a good id",
-            hs(with(json!({"sub": "x", "id": 29}))),
-        ),
         ("claims that are no object", hs(json!([29]))),
     ];
     for (name, token) in cases {
@@ -257,7 +250,7 @@ fn clocks_may_differ_a_little_and_subjects_in_form() {
 #[test]
 fn a_set_names_its_keys() {
     let mut tokens = ForeignTokens::default();
-    assert_eq!(tokens.set_keys(JWKS), Ok(3), "one is not for signatures");
+    assert_eq!(tokens.set_keys(0, JWKS), Ok(3), "one is not for signatures");
     for (algorithm, kid) in [
         (Algorithm::RS256, "rsa-1"),
         (Algorithm::ES256, "ec-1"),
@@ -277,9 +270,9 @@ fn a_set_names_its_keys() {
     let crossed = sign(Algorithm::ES256, Some("rsa-1"), &claims());
     assert_eq!(verify(&tokens, &crossed), Err(AccountError::InvalidToken));
     for bad in ["", "{}", "{\"keys\":{}}", "[]"] {
-        assert_eq!(tokens.set_keys(bad), Err(KeyError::NoSet), "{bad}");
+        assert_eq!(tokens.set_keys(0, bad), Err(KeyError::NoSet), "{bad}");
     }
-    assert_eq!(tokens.set_keys(r#"{"keys":[]}"#), Err(KeyError::NoKeys));
+    assert_eq!(tokens.set_keys(0, r#"{"keys":[]}"#), Err(KeyError::NoKeys));
     let token = sign(Algorithm::RS256, Some("rsa-1"), &claims());
     assert_eq!(
         verify(&tokens, &token),
@@ -288,7 +281,7 @@ fn a_set_names_its_keys() {
     );
     let mut set: Value = serde_json::from_str(JWKS).unwrap();
     set["keys"].as_array_mut().unwrap().truncate(1);
-    assert_eq!(tokens.set_keys(&set.to_string()), Ok(1));
+    assert_eq!(tokens.set_keys(0, &set.to_string()), Ok(1));
     let unnamed = sign(Algorithm::RS256, None, &claims());
     assert_eq!(verify(&tokens, &unnamed), Ok(29), "there is no choice");
 }
@@ -358,9 +351,9 @@ fn a_key_that_is_unknown_weak_or_for_something_else_is_passed_over() {
     ] {
         let mut tokens = ForeignTokens::default();
         let alone = json!({"keys": [other]}).to_string();
-        assert_eq!(tokens.set_keys(&alone), Err(KeyError::NoKeys), "{name}");
+        assert_eq!(tokens.set_keys(0, &alone), Err(KeyError::NoKeys), "{name}");
         let beside = json!({"keys": [other, ed]}).to_string();
-        assert_eq!(tokens.set_keys(&beside), Ok(1), "{name}");
+        assert_eq!(tokens.set_keys(0, &beside), Ok(1), "{name}");
     }
     let mut tokens = ForeignTokens::default();
     for key in [
@@ -368,7 +361,7 @@ fn a_key_that_is_unknown_weak_or_for_something_else_is_passed_over() {
         changed("use", json!("sig")),
     ] {
         let set = json!({"keys": [key]}).to_string();
-        assert_eq!(tokens.set_keys(&set), Ok(1));
+        assert_eq!(tokens.set_keys(0, &set), Ok(1));
     }
     // Whoever has the public key could sign by it.
     for pem in [RSA_PUBLIC, &format!("\n{EC_PUBLIC}"), RSA] {
@@ -413,9 +406,9 @@ fn a_newcomer_is_called_as_the_token_says_or_as_near_as_may_be() {
         (json!({"username": 5}), vec!["user-29"], None),
     ] {
         let token = sign(Algorithm::HS256, None, &with(claims));
-        let (_, newcomer) = tokens.verify(&token, NOW).unwrap();
-        let put = newcomer.account();
-        let called: Vec<_> = put.names.iter().map(Username::as_str).collect();
+        let put = tokens.verify(&token, NOW).unwrap().account();
+        let tried = put.names_for(UserId::new(29).unwrap(), true);
+        let called: Vec<_> = tried.iter().map(Username::as_str).collect();
         assert_eq!((called, put.avatar.flatten().as_deref()), (names, avatar));
     }
 }

@@ -226,7 +226,7 @@ async fn a_flood_of_logins_is_refused_as_busy_and_passes() {
 async fn a_token_that_was_accepted_is_refused_once_its_key_its_time_or_its_account_is_gone() {
     let set = |key: &str| format!(r#"{{"keys":[{{"kty":"oct","kid":"{key}","k":"{key}"}}]}}"#);
     let accounts = accounts(Registration::Open).await;
-    accounts.set_keys(&set("AAAA")).unwrap();
+    accounts.set_keys(0, &set("AAAA")).unwrap();
     // An account that both of them open.
     let put = PutAccount {
         id: UserId::new(29).unwrap(),
@@ -257,9 +257,9 @@ async fn a_token_that_was_accepted_is_refused_once_its_key_its_time_or_its_accou
         assert_eq!(ask(NOW, token), Ok(login.user.id));
         assert_eq!(ask(late, token), Err(AccountError::TokenExpired));
     }
-    accounts.set_keys(&set("BBBB")).unwrap();
+    accounts.set_keys(0, &set("BBBB")).unwrap();
     assert_eq!(ask(NOW, &foreign), Err(AccountError::InvalidToken));
-    accounts.set_keys(&set("AAAA")).unwrap();
+    accounts.set_keys(0, &set("AAAA")).unwrap();
     assert_eq!(ask(NOW, &foreign), Ok(login.user.id));
 
     let later = NOW.plus(Duration::from_secs(1));
@@ -341,6 +341,40 @@ async fn a_token_of_an_app_opens_no_account_that_was_made_here() {
             false => assert_eq!(judged, Err(AccountError::UnfitToken(TokenFault::NoAccount))),
         }
     }
+}
+
+/// Accounts that an app means by a UUID get ids of this server, are found again, and never meet those of another issuer.
+#[tokio::test]
+async fn an_account_is_found_by_what_its_issuer_calls_it_again_and_again() {
+    let accounts = with_app(Registration::Closed, true, None).await;
+    let uuid = "3b241101-e2bb-4255-8caf-4136c566a962";
+    let more = |iss: &str, sub: &str, jti: u64| serde_json::json!({"iss": iss, "sub": sub, "name": "Eve Smith", "jti": jti});
+    let ask = async |iss: &str, sub: &str, jti| {
+        let token = apps(claims(1, more(iss, sub, jti)));
+        let caller = accounts.authenticate(NOW, Some(&token)).await.unwrap();
+        (caller.user.id.get(), caller.user.username.to_string())
+    };
+    // No issuer is named yet.
+    let (eve, name) = ask("https://a", uuid, 1).await;
+    assert_eq!(name, "Eve Smith");
+    let (other, name) = ask("https://a", "auth0|2", 2).await;
+    assert_eq!(name, format!("Eve Smith-{other}"));
+    assert_eq!(ask("https://a/login", uuid, 3).await.0, eve);
+    for issuer in ["https://a", "https://b"] {
+        accounts.foreign.write().add_issuer(issuer.into());
+    }
+    assert_eq!(ask("https://a", uuid, 4).await.0, eve, "the first is named");
+    let (theirs, _) = ask("https://b", uuid, 5).await;
+    assert!(![eve, other].contains(&theirs));
+    assert_eq!(ask("https://b", uuid, 6).await.0, theirs);
+    // Ten devices of somebody new come at once.
+    let new = |jti| ask("https://a", "new", 100 + jti);
+    let made = futures_util::future::join_all((0..10_u64).map(new)).await;
+    assert!(made.iter().all(|account| *account == made[0]), "{made:?}");
+    // A number of the second issuer is not the account of that id.
+    let id = put(&accounts, 29, "ada").await;
+    assert_eq!(ask("https://a", "29", 7).await.0, id.get());
+    assert_ne!(ask("https://b", "29", 8).await.0, id.get());
 }
 
 #[tokio::test]
@@ -565,7 +599,7 @@ async fn a_grant_ends_with_its_key_and_with_no_other() {
         serde_json::json!({ "keys": keys }).to_string()
     };
     let accounts = accounts(Registration::Closed).await;
-    accounts.set_keys(&set(&["AAAA", "BBBB"])).unwrap();
+    accounts.set_keys(0, &set(&["AAAA", "BBBB"])).unwrap();
     put(&accounts, 29, "ada").await;
     let header = jsonwebtoken::Header {
         kid: Some("AAAA".into()),
@@ -581,9 +615,9 @@ async fn a_grant_ends_with_its_key_and_with_no_other() {
         .grant;
     let check = || accounts.check(NOW, &grant).map(drop);
     // In another order, beside another one.
-    accounts.set_keys(&set(&["CCCC", "AAAA"])).unwrap();
+    accounts.set_keys(0, &set(&["CCCC", "AAAA"])).unwrap();
     assert_eq!(check(), Ok(()));
-    accounts.set_keys(&set(&["CCCC"])).unwrap();
+    accounts.set_keys(0, &set(&["CCCC"])).unwrap();
     assert_eq!(check(), Err(AccountError::InvalidToken));
     let admitted = accounts.authenticate(NOW, Some(&token)).await.map(drop);
     assert_eq!(admitted, Err(AccountError::InvalidToken));

@@ -202,6 +202,7 @@ mod tests {
             last_seen: None,
             made_by: MadeBy::Here,
             named_at: None,
+            subject: None,
         }
     }
 

@@ -88,6 +88,12 @@ impl Accounts {
                     .into(),
             );
         }
+        if foreign.mixes_issuers() {
+            warnings.push(
+                "several issuers and several keys are given, and each key counts for all issuers: a system that signs by one of them can name any person of any issuer"
+                    .into(),
+            );
+        }
         let below = self.store.users_made_here_below(FIRST_OWN_ID);
         if let Some(first) = below.first() {
             warnings.push(format!(

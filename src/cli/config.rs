@@ -131,15 +131,23 @@ impl Flags {
     }
 
     fn foreign_tokens(&self) -> Result<ForeignTokens, String> {
-        let (issuer, audience) = (self.jwt_issuer.clone(), self.jwt_audience.clone());
-        let mut tokens = ForeignTokens::new(issuer, audience, self.provision_users);
+        let mut tokens = ForeignTokens::new(None, None, self.provision_users);
+        for issuer in &self.jwt_issuer {
+            tokens.add_issuer(issuer.clone());
+        }
+        for audience in &self.jwt_audience {
+            tokens.add_audience(audience.clone());
+        }
+        if let Some(claim) = &self.jwt_user_claim {
+            tokens.take_user_from(claim.clone());
+        }
         for rule in &self.jwt_claim {
             tokens.ask(rule.clone());
         }
         if let Some(rule) = &self.jwt_admin_claim {
             tokens.administer_by(rule.clone());
         }
-        if let Some(secret) = self.jwt_secret.as_deref().filter(|text| !text.is_empty()) {
+        for secret in self.jwt_secret.iter().filter(|text| !text.is_empty()) {
             tokens
                 .add_secret(secret.as_bytes())
                 .map_err(|error| format!("--jwt-secret: {error}"))?;
@@ -147,17 +155,19 @@ impl Flags {
         let failed = |flag: &str, path: &Path, error: &dyn Error| {
             format!("{flag} {}: {}", path.display(), chain(error))
         };
-        if let Some(path) = &self.jwt_public_key {
+        for path in &self.jwt_public_key {
             let failed = |error: &dyn Error| failed("--jwt-public-key", path, error);
             let pem = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
             tokens
                 .add_public_key(&pem)
                 .map_err(|error| failed(&error))?;
         }
-        if let Some(path) = &self.jwt_jwks {
+        for (number, path) in self.jwt_jwks.iter().enumerate() {
             let failed = |error: &dyn Error| failed("--jwt-jwks", path, error);
             let json = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
-            tokens.set_keys(&json).map_err(|error| failed(&error))?;
+            tokens
+                .set_keys(number, &json)
+                .map_err(|error| failed(&error))?;
         }
         Ok(tokens)
     }

@@ -50,28 +50,35 @@ pub(super) struct Flags {
     #[arg(long, env = "CHATD_TOKEN_LIFETIME", default_value = "30d", value_parser = values::duration, value_name = "TIME")]
     pub(super) token_lifetime: Duration,
     /// A secret with which another system signs tokens that are accepted (HS256, HS384, HS512).
-    /// Prefer the environment variable: every process on the machine can read command-line flags
+    /// Prefer the environment variable: every process on the machine can read command-line flags.
+    /// May be repeated
     #[arg(
         long,
         env = "CHATD_JWT_SECRET",
         hide_env_values = true,
         value_name = "SECRET"
     )]
-    pub(super) jwt_secret: Option<String>,
+    pub(super) jwt_secret: Vec<String>,
     /// A public key in PEM form whose tokens are accepted: RSA (RS256), EC on P-256 (ES256) or
-    /// Ed25519 (EdDSA)
+    /// Ed25519 (EdDSA). May be repeated; the variable takes a line for each
     #[arg(long, env = "CHATD_JWT_PUBLIC_KEY", value_name = "FILE")]
-    pub(super) jwt_public_key: Option<PathBuf>,
+    pub(super) jwt_public_key: Vec<PathBuf>,
     /// A JSON Web Key Set whose keys' tokens are accepted, found by their kid; read again when it
-    /// changes
+    /// changes. May be repeated
     #[arg(long, env = "CHATD_JWT_JWKS", value_name = "FILE")]
-    pub(super) jwt_jwks: Option<PathBuf>,
-    /// The issuer (iss) that another system's tokens must name
+    pub(super) jwt_jwks: Vec<PathBuf>,
+    /// The issuer (iss) that another system's tokens must name. May be repeated: whole numbers are
+    /// ids of accounts for the first one alone, and no subject of one issuer is another's
     #[arg(long, env = "CHATD_JWT_ISSUER", value_parser = values::claim, value_name = "TEXT")]
-    pub(super) jwt_issuer: Option<String>,
-    /// The audience (aud) that another system's tokens must name
+    pub(super) jwt_issuer: Vec<String>,
+    /// The audience (aud) that another system's tokens must name; may be repeated, and one of them
+    /// must be named then
     #[arg(long, env = "CHATD_JWT_AUDIENCE", value_parser = values::claim, value_name = "TEXT")]
-    pub(super) jwt_audience: Option<String>,
+    pub(super) jwt_audience: Vec<String>,
+    /// The claim that says whose a token is, such as user_id or app_metadata.uid; unless given, sub,
+    /// else user_id, else id
+    #[arg(long, env = "CHATD_JWT_USER_CLAIM", value_parser = values::claim, value_name = "NAME")]
+    pub(super) jwt_user_claim: Option<String>,
     /// A claim that another system's tokens must have, such as token_use=access, where the issuer
     /// makes tokens for other purposes too; may be repeated. A list must contain the value, and
     /// realm_access.roles=chat looks into nested claims

@@ -86,7 +86,7 @@ fn configure(flags: &Flags) -> Result<Config, String> {
 /// does when a terminal is closed; a service manager means no more by it than to read what there
 /// is.
 fn is_reloadable(config: &Config) -> bool {
-    config.tls.is_some() || config.jwks.is_some() || service::is_there()
+    config.tls.is_some() || !config.jwks.is_empty() || service::is_there()
 }
 
 /// Says in the log where the data is, and how to come in.

@@ -167,6 +167,11 @@ fn words_of(arg: &Arg, name: &str, value: &OsStr) -> Result<Vec<OsString>, Refus
         let parts = parts.map(bare).filter(|part| !part.is_empty());
         return Ok(parts.map(|part| word(part.as_ref())).collect());
     }
+    if matches!(arg.get_action(), ArgAction::Append) {
+        // What may be given again and may have commas in it: a line each.
+        let lines = text.lines().map(bare).filter(|line| !line.is_empty());
+        return Ok(lines.map(|line| word(line.as_ref())).collect());
+    }
     Ok(vec![word(text.as_ref())])
 }
 
@@ -257,6 +262,7 @@ mod tests {
         ("jwt_audience", "chat"),
         ("jwt_claim", "token_use=access"),
         ("jwt_admin_claim", "role=admin"),
+        ("jwt_user_claim", "app_metadata.uid"),
         ("provision_users", "true"),
         ("max_message_chars", "100"),
         ("tls_cert", "cert.pem"),

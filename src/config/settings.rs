@@ -30,9 +30,9 @@ pub struct Config {
     pub token_lifetime: Duration,
     /// The tokens of other systems that are accepted.
     pub foreign_tokens: ForeignTokens,
-    /// The JSON Web Key Set among their keys: read when the server starts, and again whenever it
-    /// changes.
-    pub jwks: Option<PathBuf>,
+    /// The JSON Web Key Sets among their keys: read when the server starts, and again whenever they
+    /// change.
+    pub jwks: Vec<PathBuf>,
     /// The hashing of passwords.
     pub passwords: Passwords,
     /// The bounds on connections.
@@ -75,7 +75,7 @@ impl Default for Config {
             registration: Registration::Invite,
             token_lifetime: DEFAULT_TOKEN_LIFETIME,
             foreign_tokens: ForeignTokens::default(),
-            jwks: None,
+            jwks: Vec::new(),
             passwords: Passwords::new(),
             connections: ConnectionLimits::default(),
             engine: EngineConfig::default(),

@@ -29,6 +29,8 @@ pub struct User {
     pub last_seen: Option<Timestamp>,
     /// Who made the account, and so who may vouch for its owner.
     pub made_by: MadeBy,
+    /// Whom an app means by it, where that is no id.
+    pub subject: Option<Arc<Subject>>,
     /// When an app last said how its account is called: tokens of before are no news.
     pub named_at: Option<Timestamp>,
 }
@@ -39,8 +41,16 @@ impl User {
         self.made_by == MadeBy::Here || (self.is_admin && !self.disabled)
     }
 
-    /// Whether a token of another system brings no news: the account is called and shown as one of these names and this
-    /// picture say, or an app has said later how it is, or it is no app's.
+    /// Whether the account is called so, or so with its id beside it.
+    pub fn has_name(&self, name: &Username) -> bool {
+        let numbered = || name.numbered(self.id);
+        name.is_written(&self.username)
+            || numbered().is_some_and(|numbered| numbered.is_written(&self.username))
+    }
+
+    /// Whether a token of another system brings no news: the account is called and shown as one of these names (with its
+    /// id beside it where the name is another's) and this picture say, or an app has said later how it is, or it is no
+    /// app's.
     ///
     /// Tokens tell in which second they were issued.
     pub fn is_called(
@@ -57,9 +67,30 @@ impl User {
         if !is_news || self.made_by == MadeBy::Here {
             return true;
         }
-        let is_named = names.is_empty() || names.iter().any(|name| name.is_written(&self.username));
+        let is_named = names.is_empty() || names.iter().any(|name| self.has_name(name));
         is_named && avatar.is_none_or(|avatar| *avatar == self.avatar)
     }
+}
+
+/// Whom an app's tokens mean: the issuer, and what it calls that person.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subject {
+    /// The issuer as its tokens name it; empty where the operator named none.
+    pub issuer: Arc<str>,
+    /// Any text of 1 to [`MAX_SUBJECT_BYTES`] bytes, compared byte for byte.
+    pub subject: Arc<str>,
+}
+
+/// 255 ASCII characters are the longest subject of OpenID Connect (Core 1.0, section 2).
+pub const MAX_SUBJECT_BYTES: usize = 255;
+
+/// An account of an app as the app names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whom {
+    /// By the account's id, which the app gave.
+    Id(UserId),
+    /// By a subject of any other shape: the account's id is this server's to give.
+    Subject(Subject),
 }
 
 /// Who made an account.

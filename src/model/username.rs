@@ -76,6 +76,11 @@ impl Username {
         Self(format!("user-{id}").into())
     }
 
+    /// The name with an account's id beside it, for an account whose name is another's.
+    pub fn numbered(&self, id: UserId) -> Option<Self> {
+        Self::foreign(&format!("{self}-{id}")).ok()
+    }
+
     /// A name read back from the store, checked when it was first taken.
     pub fn stored(text: &str) -> Self {
         Self(text.into())

@@ -176,7 +176,7 @@ fn enter(
 
 fn store_options(config: &Config) -> StoreOptions {
     // Ids below those given here are those of an app's users, where there are such.
-    let has_app = config.foreign_tokens.has_keys() || config.jwks.is_some();
+    let has_app = config.foreign_tokens.has_keys() || !config.jwks.is_empty();
     StoreOptions {
         commit_interval: config.commit_interval,
         first_user_id: if has_app { FIRST_OWN_ID } else { 1 },

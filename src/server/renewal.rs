@@ -3,18 +3,24 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use super::tls::{self, AcmeState, Tls};
 use super::watch;
 use crate::accounts::Accounts;
 use crate::config::{Reload, TlsSource};
 
-/// Takes over the key set of other systems' tokens whenever its file changes.
-pub(super) async fn watch_keys(path: Option<PathBuf>, reload: Reload, accounts: Accounts) {
-    let Some(path) = path else { return };
+/// Takes over each key set of other systems' tokens whenever its file changes.
+pub(super) async fn watch_keys(paths: Vec<PathBuf>, reload: Reload, accounts: Accounts) {
+    let sets = paths.into_iter().enumerate();
+    join_all(sets.map(|(number, path)| watch_set(number, path, &reload, &accounts))).await;
+}
+
+async fn watch_set(number: usize, path: PathBuf, reload: &Reload, accounts: &Accounts) {
     let files = [path.clone()];
     let path = path.display();
-    watch::changes(&files, &reload, |texts| {
-        match accounts.set_keys(&texts[0]) {
+    watch::changes(&files, reload, |texts| {
+        match accounts.set_keys(number, &texts[0]) {
             Ok(keys) => tracing::info!(keys, "the key set {path} was read"),
             Err(error) => {
                 tracing::warn!(%error, "the key set {path} is not usable; the earlier one stays")

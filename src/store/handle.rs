@@ -9,7 +9,7 @@ use redb::backends::InMemoryBackend;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::metrics::StoreMetrics;
-use crate::model::{CursorKeys, MadeBy, Timestamp, User, UserId, Username};
+use crate::model::{CursorKeys, MadeBy, Timestamp, User, UserId, Username, Whom};
 use crate::store::change::{Answer, Change, Committed, Done};
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{LockedFile, Medium};
@@ -223,6 +223,17 @@ impl Store {
             .directory
             .get(id)
             .cloned()
+    }
+
+    /// Returns the account that an app means, from memory.
+    pub fn user_of(&self, whom: &Whom) -> Option<Arc<User>> {
+        let state = self.intake.data.state.read();
+        let directory = &state.people.directory;
+        let id = match whom {
+            Whom::Id(id) => Some(*id),
+            Whom::Subject(subject) => directory.by_subject(subject),
+        };
+        id.and_then(|id| directory.get(id)).cloned()
     }
 
     /// The account of this name, compared as names are, from memory.

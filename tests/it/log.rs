@@ -245,9 +245,9 @@ async fn the_log_says_why_a_token_of_an_app_is_refused_and_holds_none() {
             sign(good.clone(), "another secret of the same length"),
             "no key fits",
         ),
-        (with("sub", "auth0|secretive".into()), "sub is no id"),
+        (with("sub", json!(["auth0|secretive"])), "sub must be"),
         (with("exp", Value::Null), "exp is missing"),
-        (with("aud", "secretive".into()), "aud is another"),
+        (with("aud", "secretive".into()), "aud is none"),
         (with("iat", json!(now * 1_000)), "iat is in the future"),
         (with("sub", "77".into()), "no account of its subject"),
     ];

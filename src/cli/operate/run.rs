@@ -56,7 +56,7 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
     let config = Config {
         // No request comes by a network.
         tls: None,
-        jwks: None,
+        jwks: Vec::new(),
         watchdog: None,
         // There is no scraper, and the changes are to be kept.
         metrics: None,

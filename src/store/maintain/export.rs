@@ -106,6 +106,7 @@ fn export_accounts(txn: &ReadTransaction, out: &mut impl Write) -> Result<(), Ma
             last_seen,
             made_by,
             named_at: _,
+            subject,
         } = users::decode(key, value.value(), |key| {
             Ok(credentials.get(key)?.is_some())
         })?;
@@ -129,6 +130,8 @@ fn export_accounts(txn: &ReadTransaction, out: &mut impl Write) -> Result<(), Ma
                 of_app: (made_by != users::made_by(hash.is_some()))
                     .then_some(made_by == MadeBy::App),
                 password_hash: hash.map(String::from_utf8_lossy),
+                issuer: subject.as_deref().map(|whom| Cow::from(&*whom.issuer)),
+                subject: subject.as_deref().map(|whom| Cow::from(&*whom.subject)),
             },
         )?;
     }

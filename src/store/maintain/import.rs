@@ -14,8 +14,8 @@ use super::derive::derive;
 use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
-    Act, ClientId, ConversationId, EntryId, MadeBy, Marked, MessageId, Pair, Timestamp, User,
-    UserId, Username, check_avatar, check_content,
+    Act, ClientId, ConversationId, EntryId, MAX_SUBJECT_BYTES, MadeBy, Marked, MessageId, Pair,
+    Subject, Timestamp, User, UserId, Username, check_avatar, check_content,
 };
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{Backend, LockedFile, Medium};
@@ -139,6 +139,7 @@ pub(crate) fn write_log(
             pairs: FxHashMap::default(),
             known_users: FxHashSet::default(),
             names: HashSet::new(),
+            subjects: HashSet::new(),
             last_user: 0,
             last_at: Timestamp::default(),
             last_entry: 0,
@@ -262,6 +263,7 @@ struct Import<'txn> {
     pairs: FxHashMap<Pair, ConversationId>,
     known_users: FxHashSet<UserId>,
     names: HashSet<String>,
+    subjects: HashSet<Subject>,
     last_user: u64,
     last_at: Timestamp,
     last_entry: u64,
@@ -308,7 +310,27 @@ impl Import<'_> {
                 last_seen,
                 password_hash,
                 of_app,
+                issuer,
+                subject,
             } => {
+                let subject = match subject {
+                    None => None,
+                    Some(text) if (1..=MAX_SUBJECT_BYTES).contains(&text.len()) => Some(Subject {
+                        issuer: issuer.unwrap_or_default().into(),
+                        subject: text.into(),
+                    }),
+                    Some(_) => {
+                        let wrong = format!("a subject has 1 to {MAX_SUBJECT_BYTES} bytes");
+                        return Ok(Err(wrong));
+                    }
+                };
+                if let Some(subject) = &subject
+                    && !self.subjects.insert(subject.clone())
+                {
+                    return Ok(Err(
+                        "an earlier account has the same issuer and subject".into()
+                    ));
+                }
                 let username = match Username::foreign_of(&username, id) {
                     Ok(username) => username,
                     Err(error) => return Ok(Err(error.to_string())),
@@ -338,6 +360,7 @@ impl Import<'_> {
                         None => users::made_by(password_hash.is_some()),
                     },
                     named_at: None,
+                    subject: subject.map(Arc::new),
                 };
                 self.user(&user, password_hash.as_deref())
             }

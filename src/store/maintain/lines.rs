@@ -85,6 +85,11 @@ pub(super) enum Line<'a> {
         /// Absent, an account without a password is an app's, and one with a password is not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         of_app: Option<bool>,
+        /// With `subject`: whom an app means by the account.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        issuer: Option<Cow<'a, str>>,
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        subject: Option<Cow<'a, str>>,
     },
     /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?}`
     Message {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::staging::StagingPeople;
-use crate::model::{MadeBy, Timestamp, User, UserId, Username};
+use crate::model::{MadeBy, Timestamp, User, UserId, Username, Whom};
 use crate::store::error::StoreError;
 
 /// An account to be made.
@@ -64,11 +64,11 @@ impl std::fmt::Debug for UserChange {
     }
 }
 
-/// An account of another system, under the id that it has there. It has no password until it is given one.
+/// An account of another system. It has no password until it is given one.
 #[derive(Debug, Clone)]
 pub struct PutUser {
-    /// Its id.
-    pub id: UserId,
+    /// Whom it is for.
+    pub whom: Whom,
     /// Its names, of which it gets the first that is free or its own.
     pub names: Vec<Username>,
     /// Its picture, or none; absent, an existing account keeps its own.
@@ -87,6 +87,18 @@ pub enum PutBy {
         /// When it was issued.
         issued_at: Option<Timestamp>,
     },
+}
+
+impl PutUser {
+    /// Returns the names to try for the account of this id, the best first. Where a token says them one is always free.
+    pub fn names_for(&self, id: UserId, is_new: bool) -> Vec<Username> {
+        let mut names = self.names.clone();
+        if matches!(self.by, PutBy::Token { .. }) {
+            names.extend(self.names.iter().filter_map(|name| name.numbered(id)));
+            names.extend(is_new.then(|| Username::given(id)));
+        }
+        names
+    }
 }
 
 impl StagingPeople<'_> {
@@ -141,18 +153,35 @@ impl StagingPeople<'_> {
         Ok(self.replace(&earlier, user))
     }
 
-    /// Makes or changes the account of an id. Returns it, and whether it was made.
+    /// Returns whose account an app means, if there is one.
+    fn account_of(&self, whom: &Whom) -> Option<UserId> {
+        match whom {
+            Whom::Id(id) => self.user(*id).map(|user| user.id),
+            Whom::Subject(subject) => {
+                let staged = self.staged.subjects.get(subject).copied();
+                staged.or_else(|| self.people.directory.by_subject(subject))
+            }
+        }
+    }
+
+    /// Makes or changes an account that an app has. Returns it, and whether it was made.
     pub(crate) fn put(
         &mut self,
         now: Timestamp,
         put: &PutUser,
     ) -> Result<(Arc<User>, bool), StoreError> {
-        let is_free = |name: &&Username| self.check_free(name, put.id).is_ok();
-        let free = put.names.iter().find(is_free).cloned();
-        match (self.user(put.id).cloned(), put.by) {
+        let known = self.account_of(&put.whom);
+        let id = match (known, &put.whom) {
+            (Some(id), _) => id,
+            (None, Whom::Id(id)) => *id,
+            (None, Whom::Subject(_)) => self.free_user_id()?,
+        };
+        let is_free = |name: &Username| self.check_free(name, id).is_ok();
+        let free = put.names_for(id, known.is_none()).into_iter().find(is_free);
+        match (self.user(id).cloned(), put.by) {
             (None, _) => {
                 let username = free.ok_or(StoreError::UsernameTaken)?;
-                Ok((self.put_new(now, put, username), true))
+                Ok((self.put_new(now, id, put, username), true))
             }
             (Some(earlier), PutBy::Administrator) => {
                 let user = User {
@@ -167,10 +196,7 @@ impl StagingPeople<'_> {
                 let user = match earlier.is_called(issued_at, &put.names, put.avatar.as_ref()) {
                     true => earlier,
                     false => {
-                        let keeps = put
-                            .names
-                            .iter()
-                            .any(|name| name.is_written(&earlier.username));
+                        let keeps = put.names.iter().any(|name| earlier.has_name(name));
                         let username = free.filter(|_| !keeps);
                         let user = User {
                             username: username.unwrap_or_else(|| earlier.username.clone()),
@@ -187,9 +213,23 @@ impl StagingPeople<'_> {
     }
 
     /// Makes an account that an app has.
-    fn put_new(&mut self, now: Timestamp, put: &PutUser, username: Username) -> Arc<User> {
+    fn put_new(
+        &mut self,
+        now: Timestamp,
+        id: UserId,
+        put: &PutUser,
+        username: Username,
+    ) -> Arc<User> {
+        let subject = match &put.whom {
+            Whom::Id(_) => None,
+            Whom::Subject(subject) => Some(Arc::new(subject.clone())),
+        };
+        if let Some(subject) = &subject {
+            self.staged.subjects.insert(Arc::clone(subject), id);
+        }
         let user = Arc::new(User {
-            id: put.id,
+            id,
+            subject,
             username,
             avatar: put.avatar.clone().flatten(),
             is_admin: false,
@@ -204,8 +244,8 @@ impl StagingPeople<'_> {
                 PutBy::Token { issued_at } => issued_at,
             },
         });
-        self.staged.greatest_user = self.staged.greatest_user.max(put.id.get());
-        self.staged.names.insert(user.username.key(), Some(put.id));
+        self.staged.greatest_user = self.staged.greatest_user.max(id.get());
+        self.staged.names.insert(user.username.key(), Some(id));
         self.put_user(Arc::clone(&user));
         user
     }

@@ -9,7 +9,7 @@ use super::accounts::NewUser;
 use super::invites::StagedInvites;
 use super::rows::Rows;
 use super::state::People;
-use crate::model::{MadeBy, Timestamp, User, UserId};
+use crate::model::{MadeBy, Subject, Timestamp, User, UserId};
 use crate::store::error::StoreError;
 
 /// What a transaction's changes so far come to.
@@ -20,6 +20,8 @@ pub(crate) struct StagedPeople {
     /// By their key: names taken (`Some`) and given free (`None`).
     pub(super) names: HashMap<String, Option<UserId>>,
     pub(super) users: FxHashMap<UserId, Arc<User>>,
+    /// Whom an app means by those of its accounts that are made.
+    pub(super) subjects: HashMap<Arc<Subject>, UserId>,
     pub(super) greatest_user: u64,
     /// Every id up to this one is an account's.
     used_ids: u64,
@@ -89,6 +91,7 @@ impl<'a> StagingPeople<'a> {
             last_seen: None,
             made_by: MadeBy::Here,
             named_at: None,
+            subject: None,
         });
         // In the same transaction as the account, so that two who come at once with the last use do not both have it.
         if let Some(invite) = &new.invite {
@@ -109,9 +112,9 @@ impl<'a> StagingPeople<'a> {
         self.people.directory.is_set_up() || staged.any(|user| user.sets_up())
     }
 
-    /// The id for an account that is made here: the one after all others, or, where another system gave the greatest
+    /// The id for an account to which this server gives one: the one after all others, or, where another system gave the greatest
     /// id there is, the least that no account has.
-    fn free_user_id(&mut self) -> Result<UserId, StoreError> {
+    pub(super) fn free_user_id(&mut self) -> Result<UserId, StoreError> {
         if let Ok(id) = UserId::new(self.staged.greatest_user + 1) {
             return Ok(id);
         }

@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::names::Names;
-use crate::model::{MadeBy, Timestamp, User, UserId, Username};
+use crate::model::{MadeBy, Subject, Timestamp, User, UserId, Username};
 use crate::store::error::StoreError;
 use crate::store::sealed::{seal, unseal};
 
@@ -35,6 +35,11 @@ pub(crate) struct UserRecord {
     of_app: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     named_at_ms: Option<u64>,
+    /// With `subject`: whom an app means by the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
 }
 
 /// The sealed value of an account.
@@ -50,6 +55,8 @@ pub(crate) fn encode(user: &User) -> Vec<u8> {
         last_seen_ms: user.last_seen.map(Timestamp::as_ms),
         of_app: Some(user.made_by == MadeBy::App),
         named_at_ms: user.named_at.map(Timestamp::as_ms),
+        issuer: user.subject.as_ref().map(|whom| whom.issuer.to_string()),
+        subject: user.subject.as_ref().map(|whom| whom.subject.to_string()),
     };
     seal(
         user.id.get(),
@@ -93,6 +100,12 @@ pub(crate) fn decode(
             None => made_by(has_password(key)?),
         },
         named_at: record.named_at_ms.map(Timestamp::from_ms),
+        subject: record.subject.map(|subject| {
+            Arc::new(Subject {
+                issuer: record.issuer.unwrap_or_default().into(),
+                subject: subject.into(),
+            })
+        }),
     })
 }
 
@@ -105,6 +118,8 @@ pub(crate) struct Directory {
     /// Accounts of an earlier version whose [`Username::key`] an older account has too, by [`Username::letters_of`]:
     /// usable as before, until they are renamed.
     look_alikes: HashMap<String, UserId>,
+    /// By whom an app means. A keyed hash, since an app's users may choose what it calls them.
+    subjects: HashMap<Arc<Subject>, UserId>,
     /// The names of those who are not disabled.
     searched: Names,
     ids: BTreeSet<UserId>,
@@ -154,6 +169,11 @@ impl Directory {
         };
         let named = look_alike.or_else(|| self.names.get(&Username::key_of(text)));
         named.copied()
+    }
+
+    /// Returns whom an app means.
+    pub(crate) fn by_subject(&self, subject: &Subject) -> Option<UserId> {
+        self.subjects.get(subject).copied()
     }
 
     /// The greatest id in use, or that is not to be given; 0 where there is none.
@@ -231,6 +251,9 @@ impl Directory {
             true => self.admins.insert(user.id),
             false => self.admins.remove(&user.id),
         };
+        if let Some(subject) = &user.subject {
+            self.subjects.insert(Arc::clone(subject), user.id);
+        }
         if user.made_by == MadeBy::Here && !self.users.contains_key(&user.id) {
             self.made_here += 1;
         }
@@ -284,6 +307,7 @@ mod tests {
             last_seen: None,
             made_by: MadeBy::Here,
             named_at: None,
+            subject: None,
         }
     }
 
@@ -299,6 +323,10 @@ mod tests {
         let apps = User {
             made_by: MadeBy::App,
             named_at: Some(Timestamp::from_ms(9)),
+            subject: Some(Arc::new(Subject {
+                issuer: "https://id.example.org".into(),
+                subject: "auth0|5f\u{e9}".into(),
+            })),
             ..ada
         };
         assert_eq!(decode(7, &encode(&apps), unasked).unwrap(), apps);

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::model::{
     Act, ClientId, MadeBy, Message, MessageId, Notice, Timestamp, User, UserId, Username,
 };
-use crate::model::{EntryId, FIRST_OWN_ID};
+use crate::model::{EntryId, FIRST_OWN_ID, Subject, Whom};
 use crate::store::disk::schema;
 use crate::store::handle::CONCURRENT_READS;
 use crate::store::log::blocks;
@@ -330,7 +330,7 @@ fn accounts_are_made_whatever_ids_another_system_took() {
     let location = Location::File(folder.path().join("chatd.redb"));
     let put = |open: &Open, id: u64| {
         let put = PutUser {
-            id: UserId::new(id).unwrap(),
+            whom: Whom::Id(UserId::new(id).unwrap()),
             names: vec![Username::stored(&format!("theirs-{id}"))],
             avatar: None,
             by: PutBy::Administrator,
@@ -1294,7 +1294,7 @@ fn an_account_is_put_under_the_id_it_has_elsewhere() {
     let open = Open::memory().with_users(1);
     let put = |id, name: &str, avatar: Option<Option<&str>>, by_token| {
         let change = Change::PutUser(PutUser {
-            id: user(id),
+            whom: Whom::Id(user(id)),
             names: vec![Username::foreign(name).unwrap()],
             avatar: avatar.map(|avatar| avatar.map(Into::into)),
             by: match by_token {
@@ -1494,7 +1494,7 @@ fn an_apps_account_follows_the_newest_token_and_one_made_here_follows_none() {
     let open = Open::memory().with_users(1);
     let tell = |id, names: &[&str], avatar: Option<Option<&str>>, secs: Option<u64>| {
         let change = Change::PutUser(PutUser {
-            id: user(id),
+            whom: Whom::Id(user(id)),
             names: names.iter().map(|name| Username::stored(name)).collect(),
             avatar: avatar.map(|avatar| avatar.map(Into::into)),
             by: PutBy::Token {
@@ -1549,6 +1549,51 @@ fn the_first_account_is_the_first_wherever_ids_begin() {
     assert!(open.apply(0, first("ada")).is_ok());
     let second = open.apply(0, first("eve"));
     assert!(matches!(second, Err(StoreError::NotFirst)));
+    open.close();
+}
+
+/// Accounts that an app means by other texts than ids.
+#[test]
+fn an_app_finds_its_account_by_issuer_and_subject_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::File(folder.path().join("chatd.redb"));
+    let options = StoreOptions {
+        first_user_id: FIRST_OWN_ID,
+        ..OPTIONS
+    };
+    let whom = |issuer: &str, subject: &str| {
+        Whom::Subject(Subject {
+            issuer: issuer.into(),
+            subject: subject.into(),
+        })
+    };
+    let put = |open: &Open, issuer, subject| {
+        let change = Change::PutUser(PutUser {
+            whom: whom(issuer, subject),
+            names: Vec::new(),
+            avatar: None,
+            by: PutBy::Token { issued_at: None },
+        });
+        match open.apply(0, change) {
+            Ok(Committed::Put { user, created }) => (user.id.get(), created),
+            other => panic!("{other:?}"),
+        }
+    };
+    let open = Open::with(|done| Store::open(&location, options, done)).unwrap();
+    assert_eq!(put(&open, "a", "x"), (FIRST_OWN_ID, true));
+    assert_eq!(put(&open, "b", "x"), (FIRST_OWN_ID + 1, true));
+    assert_eq!(put(&open, "a", "x"), (FIRST_OWN_ID, false));
+    open.close();
+    let open = Open::with(|done| Store::open(&location, options, done)).unwrap();
+    assert_eq!(put(&open, "b", "x"), (FIRST_OWN_ID + 1, false));
+    assert_eq!(put(&open, "a", "y"), (FIRST_OWN_ID + 2, true));
+    let found = |issuer, subject| {
+        let user = open.store.user_of(&whom(issuer, subject));
+        user.map(|user| (user.id.get(), user.username.to_string()))
+    };
+    let first = (FIRST_OWN_ID, format!("user-{FIRST_OWN_ID}"));
+    assert_eq!(found("a", "x"), Some(first));
+    assert_eq!(found("", "x"), None);
     open.close();
 }
 

@@ -1,6 +1,7 @@
 //! Accounts, their passwords, and who shares a conversation.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableTable};
 use rustc_hash::FxHashSet;
@@ -21,7 +22,7 @@ pub(super) fn check_accounts(
     report: &mut Report,
 ) -> Result<FxHashSet<UserId>, StoreError> {
     let mut ids = FxHashSet::default();
-    let mut names = HashMap::new();
+    let (mut names, mut subjects) = (HashMap::new(), HashMap::new());
     for row in txn.open_table(USERS)?.iter()? {
         let (key, value) = row?;
         // Its record may be damaged, but it is there.
@@ -30,6 +31,15 @@ pub(super) fn check_accounts(
             report.damaged("users", key.value());
             continue;
         };
+        if let Some(subject) = &user.subject
+            && let Some(other) = subjects.insert(Arc::clone(subject), user.id)
+        {
+            report.add(
+                "users",
+                user.id,
+                format!("has the same issuer and subject as account {other}"),
+            );
+        }
         // Earlier versions took names that are the same today: no damage, and usable.
         let letters = Username::letters_of(user.username.as_str());
         if let Some(other) = names.insert(letters, user.id) {
