@@ -17,6 +17,7 @@
 //! | [`store`] | the data file; the only room that says redb |
 //! | [`accounts`], [`chat`] | the verbs of identity and of talk |
 //! | [`engineio`], [`socketio`] | pure codecs, and a session as a value |
+//! | [`outgoing`] | requests that leave this server, bounded in one place |
 //! | [`web`] | HTTP's ground floor: bodies, origins, addresses, proxies |
 //! | [`transport`] | sessions over polling and WebSocket: where bytes meet tokio |
 //! | [`hub`] | namespaces, sockets, groups, acknowledgements |
@@ -45,6 +46,7 @@ pub mod chat;
 pub mod engineio;
 pub mod socketio;
 
+pub mod outgoing;
 pub mod web;
 
 pub mod transport;

@@ -131,6 +131,37 @@ impl ForeignTokens {
         self.keys.replace_set(number, json)
     }
 
+    /// The same, but what the set had earlier stays. Gives how many keys it has now, and how many of the earlier ones are
+    /// missing among them.
+    pub(super) fn merge_keys(
+        &mut self,
+        number: usize,
+        json: &str,
+    ) -> Result<(usize, usize), KeyError> {
+        self.keys.merge_set(number, json)
+    }
+
+    /// Counts on the set of this number, whose keys come later.
+    pub fn expect_set(&mut self, number: usize) {
+        self.keys.expect_set(number);
+    }
+
+    /// Whether there is a set whose keys are still to come.
+    pub(super) fn awaits_set(&self) -> bool {
+        self.keys.awaits_set()
+    }
+
+    /// Whether a token names a key that no set has, so that a set that is read anew may have it.
+    pub(super) fn names_unknown_key(&self, token: &str) -> bool {
+        let header = Parts::of(token).and_then(|parts| parts.header());
+        header.is_ok_and(|header| !self.keys.is_in_sets(&header))
+    }
+
+    /// The same of a token that none of the keys has signed which were given one by one: such a token may name any key.
+    pub(super) fn lacks_key_of(&self, token: &str) -> bool {
+        self.names_unknown_key(token) && self.claims(token).is_err()
+    }
+
     /// The keys of all sets, to be compared with those of another one.
     pub(super) fn set_ids(&self) -> Vec<KeyId> {
         self.keys.set_ids()

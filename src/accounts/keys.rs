@@ -80,9 +80,9 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Whether there is none.
+    /// Whether there is none, and none is to come.
     pub(super) fn is_empty(&self) -> bool {
-        self.all().next().is_none()
+        self.single.is_empty() && self.sets.is_empty()
     }
 
     fn all(&self) -> impl Iterator<Item = &Key> {
@@ -148,24 +148,45 @@ impl Keys {
         }
     }
 
-    /// Accepts tokens by the keys of this JSON Web Key Set, in place of those that the set of this number had earlier. Gives
-    /// how many it has. A key of an unknown kind is passed over (RFC 7517, section 5).
-    pub(super) fn replace_set(&mut self, number: usize, json: &str) -> Result<usize, KeyError> {
-        #[derive(Deserialize)]
-        struct Set {
-            keys: Vec<Value>,
-        }
-        let set: Set = serde_json::from_str(json).map_err(|_| KeyError::NoSet)?;
-        let keys = set.keys.into_iter().filter_map(set_key).collect::<Vec<_>>();
-        if keys.is_empty() {
-            return Err(KeyError::NoKeys);
-        }
-        let count = keys.len();
+    /// Whether there is a set whose keys are still to come.
+    pub(super) fn awaits_set(&self) -> bool {
+        self.sets.iter().any(Vec::is_empty)
+    }
+
+    /// Counts on the set of this number, whose keys come later.
+    pub(super) fn expect_set(&mut self, number: usize) {
         if self.sets.len() <= number {
             self.sets.resize_with(number + 1, Vec::new);
         }
+    }
+
+    /// Accepts tokens by the keys of this JSON Web Key Set, in place of those that the set of this number had earlier. Gives
+    /// how many it has.
+    pub(super) fn replace_set(&mut self, number: usize, json: &str) -> Result<usize, KeyError> {
+        let keys = read_set(json)?;
+        let count = keys.len();
+        self.expect_set(number);
         self.sets[number] = keys;
         Ok(count)
+    }
+
+    /// The same, but what the set had earlier stays. Gives how many keys it has now, and how many of the earlier ones are
+    /// missing among them.
+    pub(super) fn merge_set(
+        &mut self,
+        number: usize,
+        json: &str,
+    ) -> Result<(usize, usize), KeyError> {
+        let mut keys = read_set(json)?;
+        let count = keys.len();
+        self.expect_set(number);
+        let earlier = std::mem::take(&mut self.sets[number]);
+        let is_missing = |key: &Key| keys.iter().all(|known| known.id != key.id);
+        let missing: Vec<_> = earlier.into_iter().filter(is_missing).collect();
+        let missing_count = missing.len();
+        keys.extend(missing);
+        self.sets[number] = keys;
+        Ok((count, missing_count))
     }
 
     /// The keys of all sets, to be compared with those of another one.
@@ -173,15 +194,25 @@ impl Keys {
         self.sets.iter().flatten().map(|key| key.id).collect()
     }
 
-    /// The keys that may have signed a token of this header: there is at least one.
-    pub(super) fn candidates(&self, header: &Header) -> Result<Vec<&Key>, TokenFault> {
-        let in_set = |key: &&Key| match &header.kid {
+    /// The keys of sets that a header names.
+    fn in_sets<'a>(&'a self, header: &'a Header) -> impl Iterator<Item = &'a Key> {
+        // Without a name there must be no choice.
+        let is_only = self.sets.iter().map(Vec::len).sum::<usize>() == 1;
+        let keys = self.sets.iter().flatten();
+        keys.filter(move |key| match &header.kid {
             Some(kid) => key.kid.as_ref() == Some(kid),
-            // Without a name there must be no choice.
-            None => self.sets.iter().map(Vec::len).sum::<usize>() == 1,
-        };
-        let in_sets = self.sets.iter().flatten().filter(in_set);
-        let named = self.single.iter().chain(in_sets);
+            None => is_only,
+        })
+    }
+
+    /// Whether a set has the key that a header names.
+    pub(super) fn is_in_sets(&self, header: &Header) -> bool {
+        self.in_sets(header).next().is_some()
+    }
+
+    /// The keys that may have signed a token of this header: there is at least one.
+    pub(super) fn candidates<'a>(&'a self, header: &'a Header) -> Result<Vec<&'a Key>, TokenFault> {
+        let named = self.single.iter().chain(self.in_sets(header));
         let (mut named, mut is_named) = (named.peekable(), false);
         is_named |= named.peek().is_some();
         let fitting: Vec<&Key> = named
@@ -192,6 +223,20 @@ impl Keys {
             (true, true) => Err(TokenFault::Algorithm),
             (true, false) => Err(TokenFault::KeyId),
         }
+    }
+}
+
+/// The keys of a JSON Web Key Set. One of an unknown kind is passed over (RFC 7517, section 5).
+fn read_set(json: &str) -> Result<Vec<Key>, KeyError> {
+    #[derive(Deserialize)]
+    struct Set {
+        keys: Vec<Value>,
+    }
+    let set: Set = serde_json::from_str(json).map_err(|_| KeyError::NoSet)?;
+    let keys = set.keys.into_iter().filter_map(set_key).collect::<Vec<_>>();
+    match keys.is_empty() {
+        true => Err(KeyError::NoKeys),
+        false => Ok(keys),
     }
 }
 

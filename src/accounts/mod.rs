@@ -19,6 +19,7 @@ mod password;
 mod purpose;
 mod recognition;
 mod registration;
+mod renewals;
 mod token;
 mod verbs;
 mod verified;

@@ -152,10 +152,31 @@ impl Accounts {
     /// [`Accounts::identify`] on a thread apart from those that serve people. A signature of another system may cost a
     /// hundred times as much as one of ours, and a stranger may send as many as they like.
     pub async fn examine(&self, now: Timestamp, token: String) -> Result<Identity, AccountError> {
+        let identify = move |accounts: &Self, token: &str| accounts.identify(now, Some(token));
+        self.examine_by(token, identify).await?
+    }
+
+    /// Judges a token on such a thread. One that names a key which no set has waits until the sets were read anew.
+    async fn examine_by<R: Send + 'static>(
+        &self,
+        token: String,
+        judge: impl Fn(&Self, &str) -> R + Clone + Send + 'static,
+    ) -> Result<R, AccountError> {
+        if self.renewals.is_kept() {
+            let (accounts, judge) = (self.clone(), judge.clone());
+            let shown = token.clone();
+            let judged = self.examiners.work(move || {
+                let lacks_key = accounts.foreign.read().lacks_key_of(&shown);
+                (!lacks_key).then(|| judge(&accounts, &shown))
+            });
+            if let Some(judged) = judged.await? {
+                return Ok(judged);
+            }
+            let lacks_key = || self.foreign.read().names_unknown_key(&token);
+            self.renewals.wait_while(lacks_key).await;
+        }
         let accounts = self.clone();
-        self.examiners
-            .work(move || accounts.identify(now, Some(&token)))
-            .await?
+        self.examiners.work(move || judge(&accounts, &token)).await
     }
 
     /// Makes the account of a newcomer, unless somebody did meanwhile. A name that is taken gets the id beside it.
@@ -177,10 +198,8 @@ impl Accounts {
     ) -> Result<Caller, AccountError> {
         let judged = match token {
             Some(token) if self.is_costly(now, token) => {
-                let (accounts, token) = (self.clone(), token.to_owned());
-                self.examiners
-                    .work(move || accounts.judge(now, Some(&token)))
-                    .await?
+                let judge = move |accounts: &Self, token: &str| accounts.judge(now, Some(token));
+                self.examine_by(token.to_owned(), judge).await?
             }
             token => self.judge(now, token),
         };
@@ -198,19 +217,37 @@ impl Accounts {
         }
     }
 
-    /// Takes the keys of this JSON Web Key Set in place of those that the set of this number had. Whoever came by a key that is gone is
-    /// put out.
+    /// Takes the keys of this JSON Web Key Set in place of those that the set of this number had. Whoever came by a key that
+    /// is gone is put out.
     pub fn set_keys(&self, number: usize, json: &str) -> Result<usize, KeyError> {
         let mut foreign = self.foreign.write();
         let earlier = foreign.set_ids();
         let count = foreign.set_keys(number, json)?;
-        self.verified.clear();
         let is_one_gone = earlier.into_iter().any(|id| !foreign.has_key(id));
+        if is_one_gone {
+            self.verified.clear();
+        }
         drop(foreign);
         if is_one_gone {
             self.listener.keys_changed();
         }
         Ok(count)
+    }
+
+    /// Takes the keys of this JSON Web Key Set beside those that the set of this number had. Gives how many it has, and how
+    /// many it has no more.
+    pub fn merge_keys(&self, number: usize, json: &str) -> Result<(usize, usize), KeyError> {
+        self.foreign.write().merge_keys(number, json)
+    }
+
+    /// Completes when a token names a key that no set has.
+    pub async fn key_is_wished(&self) {
+        self.renewals.wished().await;
+    }
+
+    /// To be called when all key sets were read, well or not.
+    pub fn keys_were_read(&self) {
+        self.renewals.were_read();
     }
 
     /// Whether a token that was accepted before still is: its key, its time, the account, and whether it was revoked.

@@ -412,3 +412,41 @@ fn a_newcomer_is_called_as_the_token_says_or_as_near_as_may_be() {
         assert_eq!((called, put.avatar.flatten().as_deref()), (names, avatar));
     }
 }
+
+/// An issuer's servers do not all know a new key in the same second.
+#[test]
+fn a_key_that_a_set_has_no_more_counts_until_that_is_sure() {
+    let set = |kids: &[&str]| {
+        let mut set: Value = serde_json::from_str(JWKS).unwrap();
+        let keys = set["keys"].as_array_mut().unwrap();
+        keys.retain(|key| kids.contains(&key["kid"].as_str().unwrap()));
+        set.to_string()
+    };
+    let mut tokens = ForeignTokens::default();
+    tokens.expect_set(0);
+    let ed = sign(Algorithm::EdDSA, Some("ed-1"), &claims());
+    let ec = sign(Algorithm::ES256, Some("ec-1"), &claims());
+    assert!(tokens.lacks_key_of(&ed));
+    assert_eq!(tokens.merge_keys(0, &set(&["ed-1"])), Ok((1, 0)));
+    assert!(!tokens.lacks_key_of(&ed) && tokens.lacks_key_of(&ec));
+    assert_eq!(tokens.merge_keys(0, &set(&["ec-1"])), Ok((1, 1)));
+    assert_eq!(tokens.merge_keys(0, &set(&["ed-1"])), Ok((1, 1)));
+    for token in [&ed, &ec] {
+        assert_eq!(verify(&tokens, token), Ok(29));
+    }
+    for bad in ["", "{}", r#"{"keys":[]}"#] {
+        assert!(tokens.merge_keys(0, bad).is_err());
+        assert_eq!(verify(&tokens, &ed), Ok(29), "a bad set changes nothing");
+    }
+    assert_eq!(tokens.set_keys(0, &set(&["ec-1"])), Ok(1));
+    assert_eq!(verify(&tokens, &ed), Err(AccountError::InvalidToken));
+    assert_eq!(verify(&tokens, &ec), Ok(29));
+    for nothing in ["", "x", "a.b.c", "e30.e30."] {
+        assert!(!tokens.lacks_key_of(nothing), "{nothing:?}");
+    }
+    // A key that was given by itself names its tokens as it likes, and keeps no other from being looked for.
+    tokens.add_public_key(ED_PUBLIC).unwrap();
+    assert!(!tokens.lacks_key_of(&sign(Algorithm::EdDSA, Some("x"), &claims())));
+    assert!(tokens.lacks_key_of(&sign(Algorithm::ES256, Some("x"), &claims())));
+    assert!(tokens.lacks_key_of(&sign(Algorithm::RS256, Some("rsa-1"), &claims())));
+}

@@ -9,6 +9,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use super::examiners::Examiners;
 use super::fault::Refusals;
 use super::leads::Leads;
+use super::renewals::Renewals;
 use super::token::Tokens;
 use super::verified::VerifiedTokens;
 use super::{AccountError, ForeignTokens, Passwords, Registration};
@@ -38,6 +39,7 @@ pub struct Accounts {
     pub(super) examiners: Arc<Examiners>,
     pub(super) refusals: Arc<Refusals>,
     pub(super) leads: Arc<Leads>,
+    pub(super) renewals: Arc<Renewals>,
     pub(super) registration: Registration,
     pub(super) listener: Arc<dyn Listener>,
     /// Makes the first account, whatever the mode. New at every start, and dead once the server is set up.
@@ -60,6 +62,7 @@ impl Accounts {
         let setup_code = Alphanumeric
             .sample_string(&mut rand::rng(), SETUP_CODE_CHARS)
             .into();
+        let renewals = Renewals::new(foreign.awaits_set());
         Ok(Self {
             store,
             passwords,
@@ -69,6 +72,7 @@ impl Accounts {
             examiners: Arc::new(Examiners::new()),
             refusals: Arc::default(),
             leads: Arc::default(),
+            renewals: Arc::new(renewals),
             registration,
             listener,
             setup_code,

@@ -8,13 +8,15 @@ use super::failure::chain;
 use super::flags::Flags;
 use super::open_files::{connections_for, sessions_within};
 use super::service;
+use super::values::KeySetPlace;
 use crate::accounts::{ForeignTokens, Passwords};
 use crate::budget::{Budget, Memory, memory_of_this_process};
 use crate::chat::Rules;
-use crate::config::{Acme, Config, ConnectionLimits, Reload, TlsFiles, TlsSource};
+use crate::config::{Acme, Config, ConnectionLimits, KeySource, Reload, TlsFiles, TlsSource};
 use crate::engineio::Heartbeat;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
+use crate::outgoing::Fetcher;
 use crate::store::Location;
 use crate::transport::EngineConfig;
 use crate::web::{Origins, PublicUrl, TrustedProxies};
@@ -30,7 +32,7 @@ impl Flags {
             registration: self.registration.into(),
             token_lifetime: self.token_lifetime,
             foreign_tokens: self.foreign_tokens()?,
-            jwks: self.jwt_jwks.clone(),
+            jwks: self.key_sources()?,
             passwords: Passwords::new(),
             connections: ConnectionLimits {
                 total: connections_for(self.max_connections, open_files),
@@ -130,6 +132,22 @@ impl Flags {
         })))
     }
 
+    fn key_sources(&self) -> Result<Vec<KeySource>, String> {
+        let failed = |path: &Path, error: &dyn Error| {
+            format!("--jwt-jwks-root {}: {}", path.display(), chain(error))
+        };
+        let root = self.jwt_jwks_root.as_deref();
+        let pem =
+            root.map(|path| std::fs::read_to_string(path).map_err(|error| failed(path, &error)));
+        let fetcher = Fetcher::trusting(pem.transpose()?.as_deref())
+            .map_err(|error| failed(root.unwrap_or(Path::new("")), &error))?;
+        let source = |place: &KeySetPlace| match place {
+            KeySetPlace::File(path) => KeySource::File(path.clone()),
+            KeySetPlace::Url(url) => KeySource::Url(url.clone(), fetcher.clone()),
+        };
+        Ok(self.jwt_jwks.iter().map(source).collect())
+    }
+
     fn foreign_tokens(&self) -> Result<ForeignTokens, String> {
         let mut tokens = ForeignTokens::new(None, None, self.provision_users);
         for issuer in &self.jwt_issuer {
@@ -162,7 +180,11 @@ impl Flags {
                 .add_public_key(&pem)
                 .map_err(|error| failed(&error))?;
         }
-        for (number, path) in self.jwt_jwks.iter().enumerate() {
+        for (number, place) in self.jwt_jwks.iter().enumerate() {
+            let KeySetPlace::File(path) = place else {
+                tokens.expect_set(number);
+                continue;
+            };
             let failed = |error: &dyn Error| failed("--jwt-jwks", path, error);
             let json = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
             tokens

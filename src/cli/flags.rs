@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 
 use super::command::Command;
 use super::log::LogFormat;
+use super::values::KeySetPlace;
 use super::{memory, values};
 use crate::accounts::{ClaimRule, Registration};
 use crate::limits::Setting;
@@ -63,10 +64,14 @@ pub(super) struct Flags {
     /// Ed25519 (EdDSA). May be repeated; the variable takes a line for each
     #[arg(long, env = "CHATD_JWT_PUBLIC_KEY", value_name = "FILE")]
     pub(super) jwt_public_key: Vec<PathBuf>,
-    /// A JSON Web Key Set whose keys' tokens are accepted, found by their kid; read again when it
-    /// changes. May be repeated
-    #[arg(long, env = "CHATD_JWT_JWKS", value_name = "FILE")]
-    pub(super) jwt_jwks: Vec<PathBuf>,
+    /// A JSON Web Key Set whose keys' tokens are accepted, found by their kid: a file, read again when it
+    /// changes, or an https: URL, read again every 10 minutes and, at most once in 10 s, when a token
+    /// names an unknown kid. May be repeated; the variable takes a line for each
+    #[arg(long, env = "CHATD_JWT_JWKS", value_parser = values::key_set, value_name = "FILE|URL")]
+    pub(super) jwt_jwks: Vec<KeySetPlace>,
+    /// The certificate, in PEM form, of a private authority by which URLs of --jwt-jwks are trusted too
+    #[arg(long, env = "CHATD_JWT_JWKS_ROOT", value_name = "FILE")]
+    pub(super) jwt_jwks_root: Option<PathBuf>,
     /// The issuer (iss) that another system's tokens must name. May be repeated: whole numbers are
     /// ids of accounts for the first one alone, and no subject of one issuer is another's
     #[arg(long, env = "CHATD_JWT_ISSUER", value_parser = values::claim, value_name = "TEXT")]

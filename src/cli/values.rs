@@ -1,10 +1,13 @@
 //! What flags may say: each value is brought into the one form that works, or refused with words.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
+
+use crate::outgoing::{HttpsUrl, HttpsUrlError};
 
 /// The longest name of a machine (RFC 1035, section 2.3.4).
 const MAX_NAME_CHARS: usize = 253;
@@ -120,6 +123,27 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
     match text.parse::<EnvFilter>() {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err("give a level (error, warn, info, debug, trace) or filters such as info,chatd::store=debug".to_owned()),
+    }
+}
+
+/// Where a key set is.
+#[derive(Clone)]
+pub(super) enum KeySetPlace {
+    /// In a file.
+    File(PathBuf),
+    /// At a URL.
+    Url(HttpsUrl),
+}
+
+/// A file, or an `https:` URL. What is sent in the clear could be replaced on its way.
+pub(super) fn key_set(text: &str) -> Result<KeySetPlace, String> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    match scheme {
+        None => Ok(KeySetPlace::File(text.into())),
+        Some(_) => text
+            .parse()
+            .map(KeySetPlace::Url)
+            .map_err(|error: HttpsUrlError| format!("{error}, or a file")),
     }
 }
 

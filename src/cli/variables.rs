@@ -258,6 +258,7 @@ mod tests {
         ("jwt_secret", "a secret of 32 bytes, or even more"),
         ("jwt_public_key", "key.pem"),
         ("jwt_jwks", "keys.json"),
+        ("jwt_jwks_root", "root.pem"),
         ("jwt_issuer", "https://id.example.org/"),
         ("jwt_audience", "chat"),
         ("jwt_claim", "token_use=access"),

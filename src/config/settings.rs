@@ -1,10 +1,9 @@
 //! The configuration of a server.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ConnectionLimits, Reload, TlsSource, Watchdog};
+use super::{ConnectionLimits, KeySource, Reload, TlsSource, Watchdog};
 use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registration};
 use crate::budget::Budget;
 use crate::chat::Rules;
@@ -32,7 +31,7 @@ pub struct Config {
     pub foreign_tokens: ForeignTokens,
     /// The JSON Web Key Sets among their keys: read when the server starts, and again whenever they
     /// change.
-    pub jwks: Vec<PathBuf>,
+    pub jwks: Vec<KeySource>,
     /// The hashing of passwords.
     pub passwords: Passwords,
     /// The bounds on connections.

@@ -14,6 +14,7 @@ mod ending;
 mod error;
 mod http1;
 mod http2;
+mod key_sets;
 mod open;
 mod pace;
 mod places;

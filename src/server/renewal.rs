@@ -5,15 +5,23 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use super::key_sets::{self, KeySet};
 use super::tls::{self, AcmeState, Tls};
 use super::watch;
 use crate::accounts::Accounts;
-use crate::config::{Reload, TlsSource};
+use crate::config::{KeySource, Reload, TlsSource};
 
-/// Takes over each key set of other systems' tokens whenever its file changes.
-pub(super) async fn watch_keys(paths: Vec<PathBuf>, reload: Reload, accounts: Accounts) {
-    let sets = paths.into_iter().enumerate();
-    join_all(sets.map(|(number, path)| watch_set(number, path, &reload, &accounts))).await;
+/// Takes over each key set of other systems' tokens whenever its file changes, or its URL is to be read again.
+pub(super) async fn watch_keys(sources: Vec<KeySource>, reload: Reload, accounts: Accounts) {
+    let (mut files, mut urls) = (Vec::new(), Vec::new());
+    for (number, source) in sources.into_iter().enumerate() {
+        match source {
+            KeySource::File(path) => files.push(watch_set(number, path, &reload, &accounts)),
+            KeySource::Url(url, fetcher) => urls.push(KeySet::new(number, url, fetcher)),
+        }
+    }
+    let kept = key_sets::keep(urls, reload.clone(), accounts.clone());
+    tokio::join!(join_all(files), kept);
 }
 
 async fn watch_set(number: usize, path: PathBuf, reload: &Reload, accounts: &Accounts) {

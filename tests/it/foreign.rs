@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chatd::accounts::ForeignTokens;
-use chatd::config::Config;
+use chatd::config::{Config, KeySource};
 use chatd::model::Timestamp;
 use chatd::store::{Location, maintain};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -169,7 +169,7 @@ async fn who_came_by_a_key_that_was_taken_out_is_put_out_and_nobody_else_is() {
     std::fs::write(&path, set_of(&["ed-1"])).unwrap();
     let server = TestServer::with(Config {
         foreign_tokens: ForeignTokens::new(None, None, true),
-        jwks: vec![path.clone()],
+        jwks: vec![KeySource::File(path.clone())],
         ..config()
     })
     .await;

@@ -29,6 +29,7 @@ mod harness;
 mod headers;
 mod house;
 mod hub;
+mod key_sets;
 mod limits;
 mod log;
 mod maintain;
