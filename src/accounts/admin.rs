@@ -214,6 +214,7 @@ impl Accounts {
     ) -> Result<MadeUser, AccountError> {
         let put = PutUser {
             whom: Whom::Id(put.id),
+            is_numbered: false,
             names: vec![Username::foreign_of(&put.username, put.id)?],
             avatar: match put.avatar {
                 Some(avatar) => Some(checked_avatar(avatar)?),

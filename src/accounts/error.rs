@@ -38,6 +38,12 @@ pub enum AccountError {
     /// Nobody would be left who may use the admin routes.
     #[error("the last enabled administrator can be neither disabled nor demoted")]
     LastAdmin,
+    /// A user of an app is named by neither, or by both.
+    #[error("give either id or subject")]
+    IdOrSubject,
+    /// What an app calls its user is no subject.
+    #[error("subject must be a text of 1 to 255 bytes")]
+    Subject,
     /// No account has this id.
     #[error("no such user")]
     NoSuchUser,

@@ -229,7 +229,7 @@ impl ForeignTokens {
     ///
     /// The first issuer's whole numbers are accounts' ids. They are read as they are written: `029` may be another person
     /// than `29` for the issuer. Its other subjects may be from a time when no issuer was named.
-    fn whom(&self, issuer: usize, subject: String) -> (Whom, Option<Whom>) {
+    pub(super) fn whom(&self, issuer: usize, subject: String) -> (Whom, Option<Whom>) {
         let id = subject.parse::<UserId>().ok();
         let id =
             id.filter(|id| issuer == 0 && id.get() < FIRST_OWN_ID && !subject.starts_with('0'));

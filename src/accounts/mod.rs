@@ -5,6 +5,7 @@
 //! asks [`Accounts::check`] again when its [`Listener`] is called and when the token's time is over.
 
 mod admin;
+mod app_users;
 mod claims;
 mod error;
 mod examiners;
@@ -32,6 +33,7 @@ mod signatures;
 mod tests;
 
 pub use admin::{Admin, ChangeAccount, MadeUser, NewAccount, NewInvite, PutAccount};
+pub use app_users::{AppUser, MadeAppUser};
 pub use claims::{ClaimRule, ClaimRuleError};
 pub use error::AccountError;
 pub use fault::TokenFault;

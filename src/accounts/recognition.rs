@@ -306,6 +306,7 @@ impl Newcomer {
         let avatar = self.avatar.clone();
         PutUser {
             whom: self.whom.clone(),
+            is_numbered: true,
             names: self.name.iter().cloned().collect(),
             avatar: avatar.map(|avatar| avatar.map(Into::into)),
             by: PutBy::Token {

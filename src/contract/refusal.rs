@@ -68,6 +68,12 @@ impl Refusal {
         self
     }
 
+    /// Returns the same, with the place that it is about before its words.
+    pub(crate) fn at(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message).into();
+        self
+    }
+
     /// Returns the refusal of a payload that is not what it should be.
     pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::InvalidPayload, message)
@@ -122,9 +128,11 @@ impl From<&AccountError> for Refusal {
             | AccountError::LastAdmin
             | AccountError::TooManyInvites => Code::Forbidden,
             AccountError::NoSuchUser | AccountError::NoSuchInvite => Code::NotFound,
-            AccountError::User(_) | AccountError::Password | AccountError::Invite(_) => {
-                Code::InvalidPayload
-            }
+            AccountError::User(_)
+            | AccountError::Password
+            | AccountError::Invite(_)
+            | AccountError::IdOrSubject
+            | AccountError::Subject => Code::InvalidPayload,
             AccountError::RegistrationClosed => Code::RegistrationClosed,
             AccountError::InvalidInvite => Code::InvalidInvite,
             AccountError::UsernameTaken => Code::UsernameTaken,

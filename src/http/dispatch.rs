@@ -54,6 +54,7 @@ impl App {
             (Route::Invites, _) => api::admin::create_invite(self, request).await,
             (Route::Invite, _) => api::admin::revoke_invite(self, &request, &params).await,
             (Route::Accounts, Method::GET) => api::admin::users(self, &request).await,
+            (Route::Accounts, Method::PUT) => api::app_users::put(self, request).await,
             (Route::Accounts, _) => api::admin::create_user(self, request).await,
             (Route::Account, Method::PUT) => api::admin::put_user(self, request, &params).await,
             (Route::Account, _) => api::admin::change_user(self, request, &params).await,

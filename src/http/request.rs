@@ -190,10 +190,18 @@ impl<const USUAL: usize, const MOST: usize> JsonSchema for Limit<USUAL, MOST> {
 
 /// Reads the whole body, which must be UTF-8.
 pub(super) async fn body(request: Request<Incoming>) -> Result<String, ApiError> {
-    match read_body(request, MAX_BODY, BODY_TIMEOUT).await {
+    body_within(request, MAX_BODY).await
+}
+
+/// The same of at most so many bytes.
+pub(super) async fn body_within(
+    request: Request<Incoming>,
+    most: usize,
+) -> Result<String, ApiError> {
+    match read_body(request, most, BODY_TIMEOUT).await {
         Ok(body) => String::from_utf8(body.into()).map_err(|_| FieldError::NotAnObject.into()),
         Err(BodyError::TooLarge) => {
-            let message = format!("the body is over {MAX_BODY} bytes");
+            let message = format!("the body is over {most} bytes");
             Err(Refusal::new(Code::PayloadTooLarge, message).into())
         }
         Err(error @ BodyError::Incomplete) => Err(Refusal::invalid(error.to_string()).into()),

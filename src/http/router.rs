@@ -6,7 +6,7 @@ use hyper::Method;
 use matchit::Params;
 use smallvec::SmallVec;
 
-use super::api::{admin, auth, backup, chats, documents, probe, server, users};
+use super::api::{admin, app_users, auth, backup, chats, documents, probe, server, users};
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
 
@@ -62,7 +62,7 @@ routes! {
     Me       = "/api/auth/me",                [GET: auth::ME, PATCH: auth::CHANGE];
     Invites  = "/api/admin/invites",          [POST: admin::CREATE_INVITE, GET: admin::INVITES];
     Invite   = "/api/admin/invites/{code}",   [DELETE: admin::REVOKE_INVITE];
-    Accounts = "/api/admin/users",            [GET: admin::USERS, POST: admin::CREATE_USER];
+    Accounts = "/api/admin/users",            [GET: admin::USERS, POST: admin::CREATE_USER, PUT: app_users::PUT];
     Account  = "/api/admin/users/{id}",       [PUT: admin::PUT_USER, PATCH: admin::CHANGE_USER];
     Token    = "/api/admin/users/{id}/token", [POST: admin::TOKEN];
     Backup   = "/api/admin/backup",           [GET: backup::SHOW];

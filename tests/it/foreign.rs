@@ -131,6 +131,149 @@ async fn an_apps_users_are_called_by_any_text_and_write_to_each_other() {
     server.stop().await;
 }
 
+/// A person who never opened the chat can be written to once the app's backend has made them, whatever the app calls them.
+#[tokio::test]
+async fn an_apps_backend_makes_its_users_and_they_find_each_other_by_the_apps_own_ids() {
+    let server = TestServer::with(with(false)).await;
+    let admin = server.admin().await;
+    let put = async |body: Value| {
+        let path = "/api/admin/users";
+        let body = body.to_string();
+        server.send("PUT", path, Some(&admin.token), &body).await
+    };
+    let (eve, bob) = ("3b241101-e2bb-4255-8caf-4136c566a962", "auth0|2");
+    let users = json!([
+        {"subject": eve, "name": "Eve Smith"},
+        {"subject": bob, "name": "Eve Smith", "avatar": "https://example.org/b.png"},
+        {"id": 29, "name": "Ada"},
+        {"subject": "30", "name": "Carl", "username": "carl"},
+    ]);
+    let made = put(users.clone()).await.json()["data"].take();
+    let id = |at: usize| made[at]["id"].as_u64().unwrap();
+    assert_eq!(
+        made,
+        json!([
+            {"id": id(0), "subject": eve, "created": true},
+            {"id": id(1), "subject": bob, "created": true},
+            {"id": 29, "created": true},
+            {"id": 30, "subject": "30", "created": true},
+        ])
+    );
+    assert!(id(0) >= 1 << 52 && id(1) >= 1 << 52);
+    let again = put(users).await.json()["data"].take();
+    let is_same = |at: usize| again[at]["id"] == made[at]["id"] && again[at]["created"] == false;
+    assert!((0..4).all(is_same), "{again}");
+
+    let token = |sub: &str| token(1, json!({"sub": sub}));
+    let (eve_token, bob_token) = (token(eve), token(bob));
+    let found = server
+        .get(
+            &format!("/api/users?subjects={eve},nobody,auth0%7C2,29"),
+            &eve_token.token,
+        )
+        .await;
+    let rows = found["data"].as_array().unwrap();
+    let ids: Vec<_> = rows.iter().map(|row| row["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids, [id(0), id(1), 29]);
+    assert_eq!(
+        (&rows[1]["subject"], rows[2].get("subject")),
+        (&json!(bob), None)
+    );
+    let found = server
+        .get(&format!("/api/users?ids=29,5,{}", id(1)), &eve_token.token)
+        .await;
+    let ids: Vec<_> = found["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["id"])
+        .collect();
+    assert_eq!(ids, [&json!(29), &json!(id(1))]);
+    assert_eq!(
+        found["data"][1].get("subject"),
+        None,
+        "it was not asked for by it"
+    );
+    let found = server
+        .get(&format!("/api/users?ids={}", id(1)), &admin.token)
+        .await;
+    assert_eq!(found["data"][0]["subject"], bob);
+
+    let mut hers = server.connect(&eve_token).await;
+    let payload = json!({"receiver_id": id(1), "content": "hi"});
+    let (ack, _) = hers.call(1, "send_message", payload).await;
+    assert_eq!(ack["success"], true);
+    let unread = server.get("/api/chats/unread", &bob_token.token).await;
+    assert_eq!(unread["data"][0]["sender_id"], id(0));
+
+    for (wrong, code, words) in [
+        (
+            json!([{"name": "x"}]),
+            "invalid_payload",
+            "user 0: give either",
+        ),
+        (
+            json!([{"id": 31, "name": "x"}, {"id": 1, "subject": "a", "name": "x"}]),
+            "invalid_payload",
+            "user 1: give either",
+        ),
+        (
+            json!([{"subject": "", "name": "x"}]),
+            "invalid_payload",
+            "user 0: subject must be",
+        ),
+        (
+            json!([{"id": 31}]),
+            "invalid_payload",
+            "user 0: name is missing",
+        ),
+        (
+            json!([{"id": 31, "name": "x", "username": "CARL"}]),
+            "username_taken",
+            "user 0",
+        ),
+        (
+            json!({"id": 31, "name": "x"}),
+            "invalid_payload",
+            "a list of users",
+        ),
+        (
+            json!(vec![json!({"id": 31, "name": "x"}); 1_001]),
+            "invalid_payload",
+            "at most 1000",
+        ),
+    ] {
+        let refused = put(wrong).await;
+        assert_eq!(refused.code(), code);
+        let message = refused.json()["error"]["message"].take();
+        assert!(message.as_str().unwrap().contains(words), "{message}");
+    }
+    let refused = server
+        .send("GET", "/api/users/31", Some(&admin.token), "")
+        .await;
+    assert_eq!(
+        refused.code(),
+        "not_found",
+        "nothing of what was refused is done"
+    );
+    let many: Vec<_> = (0..1_000)
+        .map(|n| json!({"subject": format!("s-{n}"), "name": "Sam"}))
+        .collect();
+    let made = put(json!(many)).await.json()["data"].take();
+    let ids: std::collections::HashSet<_> = made
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["id"].as_u64())
+        .collect();
+    assert_eq!(ids.len(), 1_000);
+    let refused = server
+        .send("PUT", "/api/admin/users", Some(&eve_token.token), "[]")
+        .await;
+    assert_eq!(refused.code(), "forbidden");
+    server.stop().await;
+}
+
 /// A logout that left another system's tokens alone was one only in name.
 #[tokio::test]
 async fn a_logout_ends_foreign_tokens_that_were_issued_before_it() {

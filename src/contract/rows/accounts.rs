@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::people::last_seen;
-use crate::accounts::{Invite, Login};
+use crate::accounts::{Invite, Login, MadeAppUser};
 use crate::chat::Seen;
 use crate::model::{Timestamp, User, UserId};
 
@@ -105,6 +105,26 @@ impl AccountRow {
             created_at: user.created_at,
             last_seen: last_seen(user, seen),
             online: seen.online,
+        }
+    }
+}
+
+/// An account of an app's own user: `{"id","subject"?,"created"}`, with the subject by which the request named it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct PutRow {
+    id: UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    /// Whether it was made now.
+    created: bool,
+}
+
+impl From<MadeAppUser> for PutRow {
+    fn from(made: MadeAppUser) -> Self {
+        Self {
+            id: made.user.id,
+            subject: made.subject,
+            created: made.created,
         }
     }
 }

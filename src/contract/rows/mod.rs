@@ -6,7 +6,7 @@ mod people;
 mod server;
 
 pub(crate) use accounts::{
-    Account, AccountRow, ChangedOwnAccount, InviteRow, LoggedIn, Token, UsersMeta,
+    Account, AccountRow, ChangedOwnAccount, InviteRow, LoggedIn, PutRow, Token, UsersMeta,
 };
 pub(crate) use chats::{
     HistoryMessage, HistoryMeta, RecentRow, RecentsMeta, UnreadMessage, UnreadMeta, UpdateRow,

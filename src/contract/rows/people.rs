@@ -19,11 +19,16 @@ pub(crate) struct Person {
     online: bool,
     /// When their last socket closed; null while online, and where it is not known.
     last_seen: Option<Timestamp>,
+    /// What an app calls them, where that is no id: to administrators, and to those who asked by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Arc<str>>,
 }
 
 impl Person {
-    pub(crate) fn new(user: &User, seen: Seen) -> Self {
+    pub(crate) fn new(user: &User, seen: Seen, shows_subject: bool) -> Self {
+        let subject = user.subject.as_ref().filter(|_| shows_subject);
         Self {
+            subject: subject.map(|whom| Arc::clone(&whom.subject)),
             id: user.id,
             username: user.username.as_str().to_owned(),
             avatar: user.avatar.clone(),

@@ -5,7 +5,7 @@ use hyper::{Request, Response, StatusCode};
 
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::Person;
-use crate::contract::{Code, reads};
+use crate::contract::{Code, Refusal, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -17,11 +17,18 @@ use crate::web::Body;
 /// A block of names that is gone through costs as much as so many rows.
 const ROWS_A_BLOCK: usize = 5;
 
+/// How many people may be asked for by id or by subject at once.
+const MOST_NAMED: usize = 200;
+
 reads! {
-    /// The query of a search.
+    /// What a search asks, or who is asked for: only one of `query`, `ids` and `subjects` counts.
     Search from Query<'_> {
         /// A part of the name, without regard to case; without it, all.
         text query: String,
+        /// Ids, with commas between them; at most 200.
+        text ids: String,
+        /// What an app's tokens call its users, with commas between them; at most 200.
+        text subjects: String,
         optional limit: Limit<20, 100>,
     }
 }
@@ -33,31 +40,67 @@ reads! {
     }
 }
 
-fn person(app: &App, user: &User) -> Person {
-    Person::new(user, app.chat.presence().seen(user.id))
+fn person(app: &App, user: &User, shows_subject: bool) -> Person {
+    Person::new(user, app.chat.presence().seen(user.id), shows_subject)
 }
 
 pub(in crate::http) const SEARCH: Operation = Operation::new(
     Access::User,
-    "People whose username contains the query, the caller left out.",
+    "People whose username contains the query, the caller left out; or those of the given ids or subjects, as far as there are such.",
 )
 .query::<Search>()
 .data::<Vec<Person>>();
 
-/// `GET /api/users?query=&limit=20`: accounts whose name contains the query, the caller left out.
+/// `GET /api/users?query=&limit=20`: accounts whose name contains the query, the caller left out. `?ids=1,2` and
+/// `?subjects=a,b`: those, in the order in which they are asked for.
 pub(in crate::http) async fn search(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
-    let Search { query, limit } = Search::read(&Query::of(request))?;
-    let query = query.unwrap_or_default();
-    let (found, blocks) = app
-        .accounts
-        .search(caller.user.id, &query, Limit::of(limit));
-    charge(app, &caller, blocks * ROWS_A_BLOCK, 0);
-    let people: Vec<Person> = found.iter().map(|user| person(app, user)).collect();
+    let asked = Search::read(&Query::of(request))?;
+    let is_admin = caller.is_admin();
+    let named = match (&asked.ids, &asked.subjects) {
+        (None, None) => {
+            let query = asked.query.unwrap_or_default();
+            let (found, blocks) =
+                app.accounts
+                    .search(caller.user.id, &query, Limit::of(asked.limit));
+            charge(app, &caller, blocks * ROWS_A_BLOCK, 0);
+            let people = found.iter().map(|user| person(app, user, is_admin));
+            let people: Vec<Person> = people.collect();
+            return Ok(answer::data(StatusCode::OK, people));
+        }
+        (Some(ids), None) => list(ids)?
+            .map(|id| {
+                let id = id.parse::<UserId>();
+                let id = id.map_err(|error| Refusal::invalid(format!("ids: {error}")))?;
+                Ok(app.accounts.user(id))
+            })
+            .collect::<Result<Vec<_>, Refusal>>()?,
+        (None, Some(subjects)) => list(subjects)?
+            .map(|subject| app.accounts.user_of_subject(subject))
+            .collect(),
+        (Some(_), Some(_)) => return Err(Refusal::invalid("give either ids or subjects").into()),
+    };
+    charge(app, &caller, named.len(), 0);
+    let shows_subject = is_admin || asked.subjects.is_some();
+    let people = named.iter().flatten();
+    let people: Vec<Person> = people
+        .map(|user| person(app, user, shows_subject))
+        .collect();
     Ok(answer::data(StatusCode::OK, people))
+}
+
+/// The parts of a list with commas.
+fn list(text: &str) -> Result<impl Iterator<Item = &str>, Refusal> {
+    let parts = || text.split(',').filter(|part| !part.is_empty());
+    match parts().count() {
+        0..=MOST_NAMED => Ok(parts()),
+        _ => Err(Refusal::invalid(format!(
+            "at most {MOST_NAMED} people at once"
+        ))),
+    }
 }
 
 pub(in crate::http) const SHOW: Operation = Operation::new(Access::User, "One person.")
@@ -71,10 +114,13 @@ pub(in crate::http) async fn show(
     request: &Request<Incoming>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
-    caller(app, request).await?;
+    let caller = caller(app, request).await?;
     let user = app
         .accounts
         .user(Named::read(params)?.id)
         .ok_or(crate::chat::ChatError::NoSuchUser)?;
-    Ok(answer::data(StatusCode::OK, person(app, &user)))
+    Ok(answer::data(
+        StatusCode::OK,
+        person(app, &user, caller.is_admin()),
+    ))
 }

@@ -71,6 +71,8 @@ pub struct PutUser {
     pub whom: Whom,
     /// Its names, of which it gets the first that is free or its own.
     pub names: Vec<Username>,
+    /// Where they are all taken, the id is put beside them, and no account is refused for its name.
+    pub is_numbered: bool,
     /// Its picture, or none; absent, an existing account keeps its own.
     pub avatar: Option<Option<Arc<str>>>,
     /// Who says so.
@@ -82,7 +84,7 @@ pub struct PutUser {
 pub enum PutBy {
     /// An administrator, of any account.
     Administrator,
-    /// A token, of an app's account, unless a later one did; no account is refused for its name.
+    /// A token, of an app's account, unless a later one did.
     Token {
         /// When it was issued.
         issued_at: Option<Timestamp>,
@@ -90,10 +92,10 @@ pub enum PutBy {
 }
 
 impl PutUser {
-    /// Returns the names to try for the account of this id, the best first. Where a token says them one is always free.
+    /// Returns the names to try for the account of this id, the best first.
     pub fn names_for(&self, id: UserId, is_new: bool) -> Vec<Username> {
         let mut names = self.names.clone();
-        if matches!(self.by, PutBy::Token { .. }) {
+        if self.is_numbered {
             names.extend(self.names.iter().filter_map(|name| name.numbered(id)));
             names.extend(is_new.then(|| Username::given(id)));
         }
@@ -185,7 +187,11 @@ impl StagingPeople<'_> {
             }
             (Some(earlier), PutBy::Administrator) => {
                 let user = User {
-                    username: free.ok_or(StoreError::UsernameTaken)?,
+                    username: match free {
+                        Some(username) => username,
+                        None if put.is_numbered => earlier.username.clone(),
+                        None => return Err(StoreError::UsernameTaken),
+                    },
                     avatar: put.avatar.clone().unwrap_or(earlier.avatar.clone()),
                     named_at: earlier.named_at.max(Some(now)),
                     ..User::clone(&earlier)

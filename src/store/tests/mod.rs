@@ -331,6 +331,7 @@ fn accounts_are_made_whatever_ids_another_system_took() {
     let put = |open: &Open, id: u64| {
         let put = PutUser {
             whom: Whom::Id(UserId::new(id).unwrap()),
+            is_numbered: false,
             names: vec![Username::stored(&format!("theirs-{id}"))],
             avatar: None,
             by: PutBy::Administrator,
@@ -1295,6 +1296,7 @@ fn an_account_is_put_under_the_id_it_has_elsewhere() {
     let put = |id, name: &str, avatar: Option<Option<&str>>, by_token| {
         let change = Change::PutUser(PutUser {
             whom: Whom::Id(user(id)),
+            is_numbered: false,
             names: vec![Username::foreign(name).unwrap()],
             avatar: avatar.map(|avatar| avatar.map(Into::into)),
             by: match by_token {
@@ -1495,6 +1497,7 @@ fn an_apps_account_follows_the_newest_token_and_one_made_here_follows_none() {
     let tell = |id, names: &[&str], avatar: Option<Option<&str>>, secs: Option<u64>| {
         let change = Change::PutUser(PutUser {
             whom: Whom::Id(user(id)),
+            is_numbered: false,
             names: names.iter().map(|name| Username::stored(name)).collect(),
             avatar: avatar.map(|avatar| avatar.map(Into::into)),
             by: PutBy::Token {
@@ -1570,6 +1573,7 @@ fn an_app_finds_its_account_by_issuer_and_subject_over_a_restart() {
     let put = |open: &Open, issuer, subject| {
         let change = Change::PutUser(PutUser {
             whom: whom(issuer, subject),
+            is_numbered: true,
             names: Vec::new(),
             avatar: None,
             by: PutBy::Token { issued_at: None },

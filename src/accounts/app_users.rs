@@ -1,0 +1,122 @@
+//! An app's own users: made and changed by its backend, many at once, and found by what the app calls them.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::{AccountError, Accounts, Admin, checked_avatar};
+use crate::model::{MAX_SUBJECT_BYTES, Timestamp, User, UserError, UserId, Username, Whom};
+use crate::store::{PutBy, PutUser};
+
+/// An account as an app's backend has it, not yet checked.
+#[derive(Debug)]
+pub struct AppUser {
+    /// Its id in chatd, where the app gave it.
+    pub id: Option<UserId>,
+    /// What the app's tokens call it.
+    pub subject: Option<String>,
+    /// How it is called; where that is taken, the id is put beside it.
+    pub name: String,
+    /// A username of its own, which must be free.
+    pub username: Option<String>,
+    /// Its picture, or none; absent, an existing account keeps its own.
+    pub avatar: Option<Option<String>>,
+}
+
+/// An account that a backend made or changed.
+#[derive(Debug)]
+pub struct MadeAppUser {
+    /// The account.
+    pub user: Arc<User>,
+    /// What the app called it, where by a subject.
+    pub subject: Option<String>,
+    /// Whether it was made now.
+    pub created: bool,
+}
+
+impl Accounts {
+    /// Makes or changes the accounts of these, in their order. Where one does not fit nothing is done, and the error comes
+    /// with its place; where one cannot be stored the others may be.
+    pub async fn put_app_users(
+        &self,
+        _: Admin,
+        now: Timestamp,
+        users: Vec<AppUser>,
+    ) -> Result<Vec<MadeAppUser>, (usize, AccountError)> {
+        let mut puts = Vec::with_capacity(users.len());
+        for (place, user) in users.into_iter().enumerate() {
+            let subject = user.subject.clone();
+            let put = self.put_of(user).map_err(|error| (place, error))?;
+            puts.push((subject, put));
+        }
+        // All at once: the store takes them in this order, and they share its commits.
+        let made = puts.into_iter().map(async |(subject, put)| {
+            let made = self.put(now, put).await?;
+            Ok(MadeAppUser {
+                user: made.user,
+                subject,
+                created: made.created,
+            })
+        });
+        let made = join_all(made).await.into_iter().enumerate();
+        made.map(|(place, made)| made.map_err(|error| (place, error)))
+            .collect()
+    }
+
+    fn put_of(&self, user: AppUser) -> Result<PutUser, AccountError> {
+        let whom = match (user.id, user.subject) {
+            (Some(id), None) => Whom::Id(id),
+            (None, Some(subject)) => self.whom_of(subject).ok_or(AccountError::Subject)?,
+            _ => return Err(AccountError::IdOrSubject),
+        };
+        let named = |text: &str| match &whom {
+            Whom::Id(id) => Username::foreign_of(text, *id),
+            Whom::Subject(_) => Username::foreign(text),
+        };
+        let (names, is_numbered) = match &user.username {
+            Some(username) => (vec![named(username)?], false),
+            None => (username_like(&user.name, named)?, true),
+        };
+        Ok(PutUser {
+            whom,
+            names,
+            is_numbered,
+            avatar: match user.avatar {
+                Some(avatar) => Some(checked_avatar(avatar)?),
+                None => None,
+            },
+            by: PutBy::Administrator,
+        })
+    }
+
+    /// Whom the first issuer means by a subject. An account from before an issuer was named is found by that.
+    fn whom_of(&self, subject: String) -> Option<Whom> {
+        if !(1..=MAX_SUBJECT_BYTES).contains(&subject.len()) {
+            return None;
+        }
+        let (whom, earlier) = self.foreign.read().whom(0, subject);
+        let earlier = earlier.filter(|earlier| {
+            self.store.user_of(&whom).is_none() && self.store.user_of(earlier).is_some()
+        });
+        Some(earlier.unwrap_or(whom))
+    }
+
+    /// The account of an app's user whom the first issuer calls so.
+    pub fn user_of_subject(&self, subject: &str) -> Option<Arc<User>> {
+        self.store.user_of(&self.whom_of(subject.to_owned())?)
+    }
+}
+
+/// A name as a username, or none where only its form keeps it from being one: the account is called by its id then.
+fn username_like(
+    name: &str,
+    named: impl FnOnce(&str) -> Result<Username, UserError>,
+) -> Result<Vec<Username>, UserError> {
+    let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    match named(name) {
+        Ok(username) => Ok(vec![username]),
+        Err(UserError::Reserved) => Ok(Vec::new()),
+        Err(_) if is_number => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
