@@ -29,7 +29,7 @@ const ACCESS: [&str; 7] = [
 ];
 
 /// Claims by which issuers say what a token is for, among much else that they may mean; without case and separators.
-const PURPOSE_CLAIMS: [&str; 15] = [
+const PURPOSE_CLAIMS: [&str; 14] = [
     "type",
     "purpose",
     "tokenpurpose",
@@ -41,7 +41,6 @@ const PURPOSE_CLAIMS: [&str; 15] = [
     "intent",
     "kind",
     "flow",
-    "reason",
     "operation",
     "requesttype",
     "audience",
@@ -109,8 +108,10 @@ const OTHER_WHOLE: [&str; 7] = [
     "authcode",
     "authorizationcode",
 ];
-/// Names of claims that only such tokens have, where they are not false: `password_reset`, `isRefreshToken`.
-const TELLING_NAMES: [&str; 4] = ["reset", "refresh", "forgot", "recovery"];
+/// Names of claims that only such tokens have, whatever they hold but `false`: `password_reset`.
+const TELLING_NAMES: [&str; 2] = ["reset", "forgot"];
+/// Names of claims that tell such a token where they are `true`: `isRefreshToken`. Others hold one.
+const TELLING_FLAGS: [&str; 2] = ["refresh", "recovery"];
 /// What a purpose is about, and says nothing of it.
 const ABOUT: [&str; 12] = [
     "token", "password", "passwd", "pwd", "email", "mail", "account", "user", "phone", "link",
@@ -174,7 +175,9 @@ fn says_another_purpose(name: &str, value: &Value) -> bool {
             .into_iter()
             .any(|text| is_other_purpose(text) || is_bare(text));
     }
-    TELLING_NAMES.contains(&core(&plain)) && *value != Value::Bool(false)
+    let name = core(&plain);
+    TELLING_NAMES.contains(&name) && *value != Value::Bool(false)
+        || TELLING_FLAGS.contains(&name) && *value == Value::Bool(true)
 }
 
 /// Whether one of the words of a purpose is of another than letting somebody in: `password-reset`, `refreshToken`,

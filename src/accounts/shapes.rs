@@ -140,7 +140,7 @@ fn access_tokens_of_well_known_issuers_are_let_in() {
         (
             "what sounds like another purpose and is none",
             hs256(),
-            json!({"email_verified": true, "type": "verified", "kind": "password", "reason": "", "scope": "", "mfa": true, "reset": false, "refresh_exp": SECS + 9, "fresh": true, "state": "CA", "code": "x"}),
+            json!({"email_verified": true, "type": "verified", "kind": "password", "reason": "", "scope": "", "mfa": true, "reset": false, "refresh_exp": SECS + 9, "refresh_token": "x", "refresh": 3600, "fresh": true, "state": "CA", "code": "x"}),
         ),
         (
             "Auth0's after a second factor",
