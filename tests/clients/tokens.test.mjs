@@ -72,3 +72,32 @@ withServer("an app's own users chat with the app's own tokens", OWN_USERS, async
   assert.deepEqual([heard.id, heard.sender_id], [id, 29]);
   assert.equal((await bob.get("/api/users/29")).data.username, "Ada Lovelace");
 });
+
+// As an Express app does whose users are UUIDs: its backend makes them, its pages ask for the ids and chat.
+withServer("an app whose users are UUIDs makes them, finds them, and has them write to each other", OWN_USERS, async (server) => {
+  const part = (object) => Buffer.from(JSON.stringify(object)).toString("base64url");
+  const token = (sub) => {
+    const now = Math.floor(Date.now() / 1_000);
+    const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub, iat: now, exp: now + 60 })}`;
+    return `${signed}.${createHmac("sha256", SECRET).update(signed).digest("base64url")}`;
+  };
+  const admin = await server.user("root", { invite: server.setupCode });
+  const users = [
+    { subject: "3b241101-e2bb-4255-8caf-4136c566a962", name: "Eve Smith" },
+    { subject: "9f1c6a44-0b7e-4d52-9a0e-8a3a5b1c2d3e", name: "Eve Smith" },
+  ];
+  const made = await admin.request("PUT", "/api/admin/users", { body: users });
+  assert.equal(made.status, 200, made.text);
+  const [eve, other] = made.body.data;
+  assert.deepEqual([eve.subject, eve.created, eve.id !== other.id], [users[0].subject, true, true]);
+  // Nobody of the two has opened the chat yet.
+  const client = admin.client({ auth: (give) => give({ token: token(users[0].subject) }) });
+  await client.connected();
+  const asked = await server.request("GET", `/api/users?subjects=${users.map((user) => user.subject)}`, { token: token(users[0].subject) });
+  assert.deepEqual(asked.body.data.map((row) => row.id), [eve.id, other.id]);
+  const { id } = await client.send({ id: other.id }, "hi");
+  const theirs = admin.client({ auth: { token: token(users[1].subject) } });
+  await theirs.connected();
+  const unread = await server.request("GET", "/api/chats/unread", { token: token(users[1].subject) });
+  assert.deepEqual(unread.body.data.map((row) => [row.id, row.sender_id]), [[id, eve.id]]);
+});
