@@ -204,8 +204,8 @@ impl Accounts {
         self.log_in(now, user)
     }
 
-    /// Makes or changes the account of an id: for systems that keep accounts of their own. It has no password until it
-    /// is given one.
+    /// Makes or changes the account of an id: for systems that keep accounts of their own. It has
+    /// no password until it is given one.
     pub async fn put_account(
         &self,
         _: Admin,
@@ -232,7 +232,8 @@ impl Accounts {
         }
     }
 
-    /// Changes somebody's account. One that is disabled, or gets another password, loses its sockets.
+    /// Changes somebody's account. One that is disabled, or gets another password, loses its
+    /// sockets.
     pub async fn change_account(
         &self,
         _: Admin,

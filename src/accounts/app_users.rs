@@ -1,4 +1,5 @@
-//! An app's own users: made and changed by its backend, many at once, and found by what the app calls them.
+//! An app's own users: made and changed by its backend, many at once, and found by what the app
+//! calls them.
 
 use std::sync::Arc;
 
@@ -35,8 +36,8 @@ pub struct MadeAppUser {
 }
 
 impl Accounts {
-    /// Makes or changes the accounts of these, in their order. Where one does not fit nothing is done, and the error comes
-    /// with its place; where one cannot be stored the others may be.
+    /// Makes or changes the accounts of these, in their order. Where one does not fit nothing is
+    /// done, and the error comes with its place; where one cannot be stored the others may be.
     pub async fn put_app_users(
         &self,
         _: Admin,
@@ -89,7 +90,8 @@ impl Accounts {
         })
     }
 
-    /// Whom the first issuer means by a subject. An account from before an issuer was named is found by that.
+    /// Whom the first issuer means by a subject. An account from before an issuer was named is
+    /// found by that.
     fn whom_of(&self, subject: String) -> Option<Whom> {
         if !(1..=MAX_SUBJECT_BYTES).contains(&subject.len()) {
             return None;
@@ -107,7 +109,8 @@ impl Accounts {
     }
 }
 
-/// A name as a username, or none where only its form keeps it from being one: the account is called by its id then.
+/// A name as a username, or none where only its form keeps it from being one: the account is called
+/// by its id then.
 fn username_like(
     name: &str,
     named: impl FnOnce(&str) -> Result<Username, UserError>,

@@ -1,4 +1,5 @@
-//! What a token of another system says: its header and its claims, read as strictly as RFC 7515, 7519 and 8725 ask.
+//! What a token of another system says: its header and its claims, read as strictly as RFC 7515,
+//! 7519 and 8725 ask.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,13 +15,14 @@ use super::fault::TokenFault;
 use super::purpose;
 use crate::model::{MAX_SUBJECT_BYTES, Timestamp, Username, Whom, check_avatar};
 
-/// The types of an access token (RFC 7519, section 5.1; RFC 9068, section 2.1), without `application/`.
+/// The types of an access token (RFC 7519, section 5.1; RFC 9068, section 2.1), without
+/// `application/`.
 const TYPES: [&str; 3] = ["jwt", "at+jwt", "jose"];
 
 /// A claim and the value that it must have: `NAME=VALUE`.
 ///
-/// A name is looked for as it is, and then as a path (`realm_access.roles`). A list fits where the value is among it, and
-/// a `scope` where the value is one of its words.
+/// A name is looked for as it is, and then as a path (`realm_access.roles`). A list fits where the
+/// value is among it, and a `scope` where the value is one of its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRule {
     name: String,
@@ -52,7 +54,7 @@ impl ClaimRule {
         &self.name
     }
 
-    /// Whether a token's claims are so.
+    /// Returns whether a token's claims are so.
     pub(super) fn fits(&self, claims: &Claims) -> bool {
         match claims.find(&self.name) {
             Some(Value::Array(values)) => values.iter().any(|value| self.is_value(value)),
@@ -141,7 +143,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Which key is to be tried. Keys that a header brings or links to (`jwk`, `jku`, `x5c`, `x5u`) are nothing to us.
+/// Which key is to be tried. Keys that a header brings or links to (`jwk`, `jku`, `x5c`, `x5u`) are
+/// nothing to us.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) algorithm: Algorithm,
@@ -255,8 +258,8 @@ impl Claims {
         Ok(Some(Timestamp::from_ms(ms)))
     }
 
-    /// Whose it is: what the claim of this name says, else `sub`, else `user_id`, else `id`; the first that is there counts.
-    /// A number is written in digits.
+    /// Returns whose it is: what the claim of this name says, else `sub`, else `user_id`, else
+    /// `id`; the first that is there counts. A number is written in digits.
     pub(super) fn subject(&self, claim: Option<&str>) -> Result<String, TokenFault> {
         let names = match claim {
             Some(name) => &[name][..],
@@ -268,7 +271,8 @@ impl Claims {
             .ok_or_else(|| TokenFault::NoSubject(names.join(", ").into()))?;
         let text = match value {
             Value::String(text) => Some(text.clone()),
-            // Zero is what programs have where nobody is meant. One with a fraction may have lost digits.
+            // Zero is what programs have where nobody is meant. One with a fraction may have lost
+            // digits.
             Value::Number(number) => number
                 .as_u64()
                 .filter(|number| *number > 0)

@@ -1,4 +1,5 @@
-//! Where signatures of other systems are checked: apart from what serves people, and only so many at once.
+//! Where signatures of other systems are checked: apart from what serves people, and only so many
+//! at once.
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -30,7 +31,8 @@ impl Examiners {
         }
     }
 
-    /// Does this on a thread of its own when its turn comes. Fails with [`AccountError::Busy`] where too many wait.
+    /// Does this on a thread of its own when its turn comes. Fails with [`AccountError::Busy`]
+    /// where too many wait.
     pub(super) async fn work<R: Send + 'static>(
         &self,
         work: impl FnOnce() -> R + Send + 'static,

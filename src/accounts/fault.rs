@@ -19,7 +19,8 @@ pub enum TokenFault {
     /// The header is no JSON object with unique names and an `alg`.
     #[error("its header cannot be read")]
     Header,
-    /// An extension that this server does not know must be understood (RFC 7515, section 4.1.11; RFC 7797).
+    /// An extension that this server does not know must be understood (RFC 7515, section 4.1.11;
+    /// RFC 7797).
     #[error("its header asks for an extension (crit, b64) that is not known here")]
     Extension,
     /// Its content is another token (RFC 7519, section 5.2).
@@ -58,7 +59,8 @@ pub enum TokenFault {
     /// It is a security event, such as a logout (RFC 8417).
     #[error("it tells of an event (events), and lets nobody in")]
     Event,
-    /// Whoever shows it must prove that they have a key (RFC 7800, RFC 9449), which cannot be asked for here.
+    /// Whoever shows it must prove that they have a key (RFC 7800, RFC 9449), which cannot be asked
+    /// for here.
     #[error("it is bound to a key of its holder (cnf), which cannot be proved here")]
     Bound,
     /// A time is no number.
@@ -97,7 +99,8 @@ pub enum TokenFault {
 }
 
 impl TokenFault {
-    /// Whether the client may be told: only of tokens that are rightly signed, and nothing that it cannot mend.
+    /// Returns whether the client may be told: only of tokens that are rightly signed, and nothing
+    /// that it cannot mend.
     pub(super) fn is_told(&self) -> bool {
         matches!(
             self,
@@ -119,13 +122,14 @@ impl TokenFault {
         )
     }
 
-    /// Whether it comes of how things are set up, and not of everyday life.
+    /// Returns whether it comes of how things are set up, and not of everyday life.
     fn is_odd(&self) -> bool {
         !matches!(self, Self::Expired | Self::Revoked | Self::KeyGone)
     }
 }
 
-/// A minute: whoever sets up an issuer looks at the log, and whoever sends rubbish does not fill it.
+/// A minute: whoever sets up an issuer looks at the log, and whoever sends rubbish does not fill
+/// it.
 const TOLD_EVERY_MS: u64 = 60_000;
 
 /// Says in the log why tokens are refused: each at `debug`, and one a minute at `info`.
@@ -157,7 +161,7 @@ impl Refusals {
         }
     }
 
-    /// How many were refused without a line since the last one, where it is time for one.
+    /// Returns how many were refused without a line since the last one, where it is time for one.
     fn turn(&self, now: Timestamp) -> Option<u64> {
         let mut told = self.state.lock();
         let is_due = told

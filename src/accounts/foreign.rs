@@ -1,4 +1,5 @@
-//! Tokens that another system issued (RFC 7519): whether one is accepted, and what it says of its account.
+//! Tokens that another system issued (RFC 7519): whether one is accepted, and what it says of its
+//! account.
 //!
 //! The keys are in `keys.rs`; how a token is read is in `claims.rs`.
 
@@ -15,11 +16,13 @@ use crate::model::{FIRST_OWN_ID, Subject, Timestamp, UserId, Username, Whom};
 /// The year 5138: an `exp` from here on is none in seconds.
 pub(super) const LAST_SECOND: u64 = 100_000_000_000;
 
-/// The keys by which other systems' tokens are accepted, and what else is asked of them. Without a key none is.
+/// The keys by which other systems' tokens are accepted, and what else is asked of them. Without a
+/// key none is.
 #[derive(Clone, Default)]
 pub struct ForeignTokens {
     keys: Keys,
-    /// Whose tokens are accepted: the first of them, or, where none is named, whoever signs, gives accounts their ids.
+    /// Whose tokens are accepted: the first of them, or, where none is named, whoever signs, gives
+    /// accounts their ids.
     issuers: Vec<Arc<str>>,
     audiences: Vec<String>,
     /// In which claim a token says whose it is.
@@ -59,8 +62,8 @@ impl Newcomer {
 }
 
 impl ForeignTokens {
-    /// What every foreign token must say of its issuer and its audience, where given; and whether a token of an unknown
-    /// subject makes the account.
+    /// What every foreign token must say of its issuer and its audience, where given; and whether a
+    /// token of an unknown subject makes the account.
     pub fn new(issuer: Option<String>, audience: Option<String>, provision: bool) -> Self {
         Self {
             issuers: issuer.into_iter().map(Into::into).collect(),
@@ -95,22 +98,22 @@ impl ForeignTokens {
         self.admin = Some(rule);
     }
 
-    /// Whether there is a key.
+    /// Returns whether there is a key.
     pub fn has_keys(&self) -> bool {
         !self.keys.is_empty()
     }
 
-    /// Whether tokens that the same issuer made for something else are let in as well.
+    /// Returns whether tokens that the same issuer made for something else are let in as well.
     pub fn is_for_all_audiences(&self) -> bool {
         self.audiences.is_empty() && self.asked.is_empty()
     }
 
-    /// Whether the holder of one key can sign for the issuer of another.
+    /// Returns whether the holder of one key can sign for the issuer of another.
     pub fn mixes_issuers(&self) -> bool {
         self.issuers.len() > 1 && self.keys.sources() > 1
     }
 
-    /// Whether this key is still there.
+    /// Returns whether this key is still there.
     pub(super) fn has_key(&self, id: KeyId) -> bool {
         self.keys.has(id)
     }
@@ -120,19 +123,20 @@ impl ForeignTokens {
         self.keys.add_secret(secret)
     }
 
-    /// Accepts tokens signed by the private half of this key in PEM form: RS256, ES256 or EdDSA, as its kind is.
+    /// Accepts tokens signed by the private half of this key in PEM form: RS256, ES256 or EdDSA, as
+    /// its kind is.
     pub fn add_public_key(&mut self, pem: &str) -> Result<(), KeyError> {
         self.keys.add_public_key(pem)
     }
 
-    /// Accepts tokens by the keys of this JSON Web Key Set, in place of those that the set of this number had earlier. Gives
-    /// how many it has.
+    /// Accepts tokens by the keys of this JSON Web Key Set, in place of those that the set of this
+    /// number had earlier. Gives how many it has.
     pub fn set_keys(&mut self, number: usize, json: &str) -> Result<usize, KeyError> {
         self.keys.replace_set(number, json)
     }
 
-    /// The same, but what the set had earlier stays. Gives how many keys it has now, and how many of the earlier ones are
-    /// missing among them.
+    /// The same, but what the set had earlier stays. Gives how many keys it has now, and how many
+    /// of the earlier ones are missing among them.
     pub(super) fn merge_keys(
         &mut self,
         number: usize,
@@ -146,18 +150,20 @@ impl ForeignTokens {
         self.keys.expect_set(number);
     }
 
-    /// Whether there is a set whose keys are still to come.
+    /// Returns whether there is a set whose keys are still to come.
     pub(super) fn awaits_set(&self) -> bool {
         self.keys.awaits_set()
     }
 
-    /// Whether a token names a key that no set has, so that a set that is read anew may have it.
+    /// Returns whether a token names a key that no set has, so that a set that is read anew may
+    /// have it.
     pub(super) fn names_unknown_key(&self, token: &str) -> bool {
         let header = Parts::of(token).and_then(|parts| parts.header());
         header.is_ok_and(|header| !self.keys.is_in_sets(&header))
     }
 
-    /// The same of a token that none of the keys has signed which were given one by one: such a token may name any key.
+    /// The same of a token that none of the keys has signed which were given one by one: such a
+    /// token may name any key.
     pub(super) fn lacks_key_of(&self, token: &str) -> bool {
         self.names_unknown_key(token) && self.claims(token).is_err()
     }
@@ -167,12 +173,13 @@ impl ForeignTokens {
         self.keys.set_ids()
     }
 
-    /// Whether a token of an unknown subject makes the account.
+    /// Returns whether a token of an unknown subject makes the account.
     pub(super) fn provision(&self) -> bool {
         self.provision
     }
 
-    /// Checks signature, issuer, audience, purpose, form and time, and says what the token knows of its account.
+    /// Checks signature, issuer, audience, purpose, form and time, and says what the token knows of
+    /// its account.
     pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Newcomer, TokenFault> {
         let (key, claims) = self.claims(token)?;
         let issuer = match self.issuers.is_empty() {
@@ -225,10 +232,12 @@ impl ForeignTokens {
         })
     }
 
-    /// Whom the issuer of this number means by a subject, and under what else that account may be found.
+    /// Whom the issuer of this number means by a subject, and under what else that account may be
+    /// found.
     ///
-    /// The first issuer's whole numbers are accounts' ids. They are read as they are written: `029` may be another person
-    /// than `29` for the issuer. Its other subjects may be from a time when no issuer was named.
+    /// The first issuer's whole numbers are accounts' ids. They are read as they are written: `029`
+    /// may be another person than `29` for the issuer. Its other subjects may be from a time when
+    /// no issuer was named.
     pub(super) fn whom(&self, issuer: usize, subject: String) -> (Whom, Option<Whom>) {
         let id = subject.parse::<UserId>().ok();
         let id =

@@ -1,8 +1,9 @@
 //! Hashes of passwords as they are stored: ours, and those that people bring from elsewhere.
 //!
-//! Ours are argon2id in PHC string form. An import may bring argon2 of other costs, bcrypt, and what Django stores; the
-//! first login with such a hash replaces it by one of ours. What nobody could verify is refused before it is stored, and
-//! so is what would cost too much: a login holds up those behind it.
+//! Ours are argon2id in PHC string form. An import may bring argon2 of other costs, bcrypt, and
+//! what Django stores; the first login with such a hash replaces it by one of ours. What nobody
+//! could verify is refused before it is stored, and so is what would cost too much: a login holds
+//! up those behind it.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -15,7 +16,8 @@ use bcrypt::HashParts;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// 128 MiB, the most that one hash may fill: what argon2-cffi, PHP and Django ask for by default is 64 to 100.
+/// 128 MiB, the most that one hash may fill: what argon2-cffi, PHP and Django ask for by default is
+/// 64 to 100.
 const MAX_ARGON2_KIB: u32 = 128 << 10;
 /// 400 MiB, over all passes: ten times what ours takes, a third of a second of one core.
 const MAX_ARGON2_KIB_PASSES: u64 = 400 << 10;
@@ -49,7 +51,8 @@ pub enum HashError {
 #[derive(Debug)]
 pub(super) enum Stored<'a> {
     Argon2(Box<PasswordHash>),
-    /// The hash in its usual form, and whether it is of the password's SHA-256, as Django makes it of long ones.
+    /// The hash in its usual form, and whether it is of the password's SHA-256, as Django makes it
+    /// of long ones.
     Bcrypt {
         hash: &'a str,
         of_sha256: bool,
@@ -113,7 +116,7 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// Whether a password is the one of this hash.
+    /// Returns whether a password is the one of this hash.
     pub(super) fn is_of(&self, argon2: &Argon2<'_>, password: &str) -> bool {
         match self {
             Self::Argon2(hash) => argon2.verify_password(password.as_bytes(), &**hash).is_ok(),
@@ -137,7 +140,7 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// Whether it is as those that are made here now.
+    /// Returns whether it is as those that are made here now.
     pub(super) fn is_ours(&self, params: &Params) -> bool {
         let Self::Argon2(hash) = self else {
             return false;

@@ -1,7 +1,7 @@
 //! The keys that an operator gave for tokens of other systems (RFC 7517, RFC 7518).
 //!
-//! A key is used with its own algorithm, whatever a token names: a token's header only chooses among the keys whose
-//! algorithm it names.
+//! A key is used with its own algorithm, whatever a token names: a token's header only chooses
+//! among the keys whose algorithm it names.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -80,7 +80,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Whether there is none, and none is to come.
+    /// Returns whether there is none, and none is to come.
     pub(super) fn is_empty(&self) -> bool {
         self.single.is_empty() && self.sets.is_empty()
     }
@@ -89,12 +89,12 @@ impl Keys {
         self.single.iter().chain(self.sets.iter().flatten())
     }
 
-    /// Whether this key is still there.
+    /// Returns whether this key is still there.
     pub(super) fn has(&self, id: KeyId) -> bool {
         self.all().any(|key| key.id == id)
     }
 
-    /// How many keys and key sets there are.
+    /// Returns how many keys and key sets there are.
     pub(super) fn sources(&self) -> usize {
         self.single.len() + self.sets.len()
     }
@@ -117,7 +117,8 @@ impl Keys {
         Ok(())
     }
 
-    /// Accepts tokens signed by the private half of this key in PEM form: RS256, ES256 or EdDSA, as its kind is.
+    /// Accepts tokens signed by the private half of this key in PEM form: RS256, ES256 or EdDSA, as
+    /// its kind is.
     pub(super) fn add_public_key(&mut self, pem: &str) -> Result<(), KeyError> {
         if pem.contains("PRIVATE KEY") {
             return Err(KeyError::Private);
@@ -148,7 +149,7 @@ impl Keys {
         }
     }
 
-    /// Whether there is a set whose keys are still to come.
+    /// Returns whether there is a set whose keys are still to come.
     pub(super) fn awaits_set(&self) -> bool {
         self.sets.iter().any(Vec::is_empty)
     }
@@ -160,8 +161,8 @@ impl Keys {
         }
     }
 
-    /// Accepts tokens by the keys of this JSON Web Key Set, in place of those that the set of this number had earlier. Gives
-    /// how many it has.
+    /// Accepts tokens by the keys of this JSON Web Key Set, in place of those that the set of this
+    /// number had earlier. Gives how many it has.
     pub(super) fn replace_set(&mut self, number: usize, json: &str) -> Result<usize, KeyError> {
         let keys = read_set(json)?;
         let count = keys.len();
@@ -170,8 +171,8 @@ impl Keys {
         Ok(count)
     }
 
-    /// The same, but what the set had earlier stays. Gives how many keys it has now, and how many of the earlier ones are
-    /// missing among them.
+    /// The same, but what the set had earlier stays. Gives how many keys it has now, and how many
+    /// of the earlier ones are missing among them.
     pub(super) fn merge_set(
         &mut self,
         number: usize,
@@ -205,7 +206,7 @@ impl Keys {
         })
     }
 
-    /// Whether a set has the key that a header names.
+    /// Returns whether a set has the key that a header names.
     pub(super) fn is_in_sets(&self, header: &Header) -> bool {
         self.in_sets(header).next().is_some()
     }
@@ -277,7 +278,7 @@ fn warn_of_short(bytes: usize) {
     }
 }
 
-/// How many bytes a text in base64 has.
+/// Returns how many bytes a text in base64 has.
 fn base64_bytes(text: &str) -> usize {
     let digits = text
         .bytes()
@@ -285,7 +286,7 @@ fn base64_bytes(text: &str) -> usize {
     digits.count() * 3 / 4
 }
 
-/// How many bytes a key in PEM form has.
+/// Returns how many bytes a key in PEM form has.
 fn pem_bytes(pem: &str) -> usize {
     let lines = pem.lines().filter(|line| !line.starts_with('-'));
     lines.map(base64_bytes).sum()
@@ -312,7 +313,8 @@ fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
     }
 }
 
-/// Whether the key is one of its algorithm: a key of another curve is found out only when it is used.
+/// Returns whether the key is one of its algorithm: a key of another curve is found out only when
+/// it is used.
 fn can_verify(key: &DecodingKey, algorithm: Algorithm) -> bool {
     jsonwebtoken::crypto::verify("", b"", key, algorithm).is_ok()
 }

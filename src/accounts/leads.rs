@@ -1,11 +1,14 @@
-//! By how much the clocks of other systems differ from this machine's, as the tokens show that they issue.
+//! By how much the clocks of other systems differ from this machine's, as the tokens show that they
+//! issue.
 //!
-//! A token says by its issuer's clock when it was issued, and nobody has it before that. So the issuer's clock is ahead by
-//! at least as much as the token is when it is first shown: that is its lead. The greatest lead of a key's tokens comes
-//! close to the truth as soon as one of them was shown right after it was issued.
+//! A token says by its issuer's clock when it was issued, and nobody has it before that. So the
+//! issuer's clock is ahead by at least as much as the token is when it is first shown: that is its
+//! lead. The greatest lead of a key's tokens comes close to the truth as soon as one of them was
+//! shown right after it was issued.
 //!
-//! A logout needs both ends of that. Tokens from before it are dated up to the lead later than it, and are refused. Tokens
-//! from after it are dated later than these once the slowest of the issuers has passed that moment: its answer waits.
+//! A logout needs both ends of that. Tokens from before it are dated up to the lead later than it,
+//! and are refused. Tokens from after it are dated later than these once the slowest of the issuers
+//! has passed that moment: its answer waits.
 
 use std::time::Duration;
 
@@ -17,17 +20,20 @@ use crate::model::Timestamp;
 
 /// 5 s: how far two machines' clocks may be apart. A token that is further ahead is refused.
 pub(super) const LEEWAY: Duration = Duration::from_secs(5);
-/// 2 s: a clock that seems slower than that more likely belongs to tokens that are shown long after they were issued.
+/// 2 s: a clock that seems slower than that more likely belongs to tokens that are shown long after
+/// they were issued.
 const MOST_BEHIND_MS: i64 = 2_000;
 /// 100 ms: what a token takes at least from its issuer to here.
 const WAY_MS: i64 = 100;
-/// Most tokens tell whole seconds: a clock that is surely ahead may be ahead by a second more than they show.
+/// Most tokens tell whole seconds: a clock that is surely ahead may be ahead by a second more than
+/// they show.
 const UNTOLD_MS: i64 = 1_000;
-/// How many keys are remembered: more than an operator gives, and than a set has that is renewed each day of a month.
+/// How many keys are remembered: more than an operator gives, and than a set has that is renewed
+/// each day of a month.
 const MOST_KEYS: usize = 256;
 
-/// The greatest lead that each key's tokens had, in milliseconds; below zero where all were shown later than they are
-/// dated.
+/// The greatest lead that each key's tokens had, in milliseconds; below zero where all were shown
+/// later than they are dated.
 #[derive(Default)]
 pub(super) struct Leads(Mutex<FxHashMap<KeyId, i64>>);
 
@@ -47,8 +53,8 @@ impl Leads {
         *greatest = lead.max(*greatest);
     }
 
-    /// How much later than a logout a token may be dated that was issued before it. While no token has shown how clocks
-    /// differ, as much as is allowed at all.
+    /// Returns how much later than a logout a token may be dated that was issued before it. While
+    /// no token has shown how clocks differ, as much as is allowed at all.
     pub(super) fn ahead(&self) -> Duration {
         let Some(lead) = self.0.lock().values().copied().max() else {
             return LEEWAY;
@@ -60,8 +66,8 @@ impl Leads {
         Duration::from_millis(ms.unsigned_abs())
     }
 
-    /// How long it takes from now on until every issuer dates tokens later than this moment. Most of them write whole
-    /// seconds.
+    /// Returns how long it takes from now on until every issuer dates tokens later than this
+    /// moment. Most of them write whole seconds.
     pub(super) fn until_dated_after(&self, moment: Timestamp, now: Timestamp) -> Duration {
         let slowest = self.0.lock().values().copied().min().unwrap_or_default();
         let slowest = slowest.max(-MOST_BEHIND_MS);

@@ -17,7 +17,8 @@ pub struct Login {
 }
 
 impl Accounts {
-    /// Checks a name and a password. A wrong name and a wrong password cost the same time and give the same error.
+    /// Checks a name and a password. A wrong name and a wrong password cost the same time and give
+    /// the same error.
     pub async fn login(
         &self,
         now: Timestamp,
@@ -44,8 +45,9 @@ impl Accounts {
         }
     }
 
-    /// Stores our own hash of a password in the place of one that came from elsewhere. Where that fails, the next login
-    /// does it; a password that was changed meanwhile, and its tokens with it, stays as it is.
+    /// Stores our own hash of a password in the place of one that came from elsewhere. Where that
+    /// fails, the next login does it; a password that was changed meanwhile, and its tokens with
+    /// it, stays as it is.
     async fn renew_hash(&self, now: Timestamp, user: &User, hash: String) {
         let change = UserChange {
             password_hash: Some(hash.into()),

@@ -29,7 +29,8 @@ impl Accounts {
         self.change(now, caller.user.id, change).await.map(drop)
     }
 
-    /// Changes the caller's own account. With a new password every earlier token is revoked, and a new one comes back.
+    /// Changes the caller's own account. With a new password every earlier token is revoked, and a
+    /// new one comes back.
     pub async fn change_own(
         &self,
         now: Timestamp,
@@ -72,15 +73,17 @@ impl Accounts {
         Ok((user, login))
     }
 
-    /// Whether an app's tokens say how the account is called.
+    /// Returns whether an app's tokens say how the account is called.
     fn is_kept_by_app(&self, user: &User) -> bool {
         user.made_by == MadeBy::App && self.foreign.read().has_keys()
     }
 
-    /// Changes an account; whoever is connected with it hears of what concerns them before the answer comes.
+    /// Changes an account; whoever is connected with it hears of what concerns them before the
+    /// answer comes.
     ///
-    /// Where tokens of another system open the account, a revocation reaches as far as their issuers' clocks are ahead, and
-    /// its answer waits until all that they issue is dated later: see [`Leads`](super::leads::Leads).
+    /// Where tokens of another system open the account, a revocation reaches as far as their
+    /// issuers' clocks are ahead, and its answer waits until all that they issue is dated later:
+    /// see [`Leads`](super::leads::Leads).
     pub(super) async fn change(
         &self,
         now: Timestamp,

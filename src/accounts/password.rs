@@ -1,8 +1,8 @@
 //! Passwords: argon2id beside the async threads, one at a time.
 //!
-//! Hashing is what a stranger can make the server do that costs most, so the places of those who wait for it are shared
-//! out: one address has a quarter of them at the most, a quarter is for those who are known, and where all are taken
-//! whoever has most gives one up to one who has fewer.
+//! Hashing is what a stranger can make the server do that costs most, so the places of those who
+//! wait for it are shared out: one address has a quarter of them at the most, a quarter is for
+//! those who are known, and where all are taken whoever has most gives one up to one who has fewer.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,23 +22,27 @@ pub const MIN_PASSWORD_CHARS: usize = 8;
 /// The longest password, in characters: hashing longer ones helps nobody but an attacker.
 pub const MAX_PASSWORD_CHARS: usize = 128;
 
-/// How many passwords may be hashed or wait for that; more are refused as busy. 33 take about a second of one core.
+/// How many passwords may be hashed or wait for that; more are refused as busy. 33 take about a
+/// second of one core.
 const PLACES: usize = 33;
 /// How many of them those may have who are not known.
 const PLACES_OF_STRANGERS: usize = 24;
 /// How many of them one address may have.
 const PLACES_OF_ADDRESS: usize = 8;
 
-/// What a hash costs: OWASP's first choice for argon2id is 19 MiB and 2 passes, some 27 ms of one core.
+/// What a hash costs: OWASP's first choice for argon2id is 19 MiB and 2 passes, some 27 ms of one
+/// core.
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 
-/// Hashes and checks passwords, one at a time: a flood of logins costs one core and 19 MiB, and no more.
+/// Hashes and checks passwords, one at a time: a flood of logins costs one core and 19 MiB, and no
+/// more.
 #[derive(Clone)]
 pub struct Passwords {
     argon2: Argon2<'static>,
     working: Arc<Semaphore>,
     places: Arc<Places>,
-    /// The hash of a password that nobody has, so that an unknown name takes as long as a wrong password.
+    /// The hash of a password that nobody has, so that an unknown name takes as long as a wrong
+    /// password.
     nobody: Arc<str>,
 }
 
@@ -106,8 +110,9 @@ impl Passwords {
         .await?
     }
 
-    /// Whether a password is the one of this hash. Without a hash the work is done all the same, and the answer is no.
-    /// A hash of another kind or cost than ours is made anew where the password is right, in the same turn.
+    /// Returns whether a password is the one of this hash. Without a hash the work is done all the
+    /// same, and the answer is no. A hash of another kind or cost than ours is made anew where the
+    /// password is right, in the same turn.
     pub async fn verify(
         &self,
         from: Asker,
@@ -178,8 +183,8 @@ impl Passwords {
 pub struct Asker {
     /// Where they are; `None` on this machine, from where everybody may come.
     pub address: Option<IpAddr>,
-    /// Whether they have shown something that strangers do not have: a good token, an invite, or that they have logged in
-    /// from there before.
+    /// Whether they have shown something that strangers do not have: a good token, an invite, or
+    /// that they have logged in from there before.
     pub is_known: bool,
 }
 
@@ -214,7 +219,8 @@ impl Taken {
         self.held.iter().filter(|held| which(&held.from)).count()
     }
 
-    /// How many have the same address; those of this machine may be anybody, and count as one each.
+    /// Returns how many have the same address; those of this machine may be anybody, and count as
+    /// one each.
     fn of_same_address(&self, from: &Asker) -> usize {
         match from.address {
             None => 1,
@@ -222,8 +228,8 @@ impl Taken {
         }
     }
 
-    /// Makes room by taking the newest place of the address that has most, where that has two more than `from`. Those who
-    /// are not known give way first.
+    /// Makes room by taking the newest place of the address that has most, where that has two more
+    /// than `from`. Those who are not known give way first.
     fn displace_for(&mut self, from: &Asker) -> bool {
         let own = match from.address {
             None => 0,
@@ -298,8 +304,8 @@ impl Drop for Place {
     }
 }
 
-/// What looks like the hash of some password and is drawn by chance: to make a real one would take a starting server as
-/// long as all else that it does.
+/// What looks like the hash of some password and is drawn by chance: to make a real one would take
+/// a starting server as long as all else that it does.
 fn hash_of_nobody(params: &Params) -> String {
     let (salt, hash): ([u8; 16], [u8; 32]) = (rand::random(), rand::random());
     format!(

@@ -1,14 +1,16 @@
-//! What a token is for, as far as its issuer says so: only tokens that let a person in are accepted.
+//! What a token is for, as far as its issuer says so: only tokens that let a person in are
+//! accepted.
 //!
-//! Issuers sign refresh tokens, password resets and e-mail confirmations by the same key as access tokens, and each says in
-//! its own way what such a token is for. What operators ask for by name (`--jwt-claim`, `--jwt-audience`) is judged by that
-//! alone.
+//! Issuers sign refresh tokens, password resets and e-mail confirmations by the same key as access
+//! tokens, and each says in its own way what such a token is for. What operators ask for by name
+//! (`--jwt-claim`, `--jwt-audience`) is judged by that alone.
 
 use serde_json::{Map, Value};
 
 use super::fault::TokenFault;
 
-/// Claims by which issuers tell access tokens from others, and nothing else: Cognito, SimpleJWT, Keycloak, Guardian.
+/// Claims by which issuers tell access tokens from others, and nothing else: Cognito, SimpleJWT,
+/// Keycloak, Guardian.
 const KIND_CLAIMS: [&str; 6] = [
     "token_type",
     "token_use",
@@ -28,7 +30,8 @@ const ACCESS: [&str; 7] = [
     "urn:ietf:params:oauth:token-type:access_token",
 ];
 
-/// Claims by which issuers say what a token is for, among much else that they may mean; without case and separators.
+/// Claims by which issuers say what a token is for, among much else that they may mean; without
+/// case and separators.
 const PURPOSE_CLAIMS: [&str; 14] = [
     "type",
     "purpose",
@@ -47,7 +50,8 @@ const PURPOSE_CLAIMS: [&str; 14] = [
 ];
 /// Those of them that say nothing else: there a bare `email` or `password` is a purpose too.
 const PLAIN_PURPOSE_CLAIMS: [&str; 5] = ["purpose", "tokenpurpose", "usedfor", "action", "intent"];
-/// Claims whose words are what a token may be used for: one that may be used for something else too is let in.
+/// Claims whose words are what a token may be used for: one that may be used for something else too
+/// is let in.
 const SCOPE_CLAIMS: [&str; 3] = ["scope", "scp", "scopes"];
 /// Words of purposes that are not to be let in.
 const OTHER_PURPOSES: [&str; 46] = [
@@ -118,7 +122,8 @@ const ABOUT: [&str; 12] = [
     "jwt", "is",
 ];
 
-/// Refuses what is no access token as far as issuers say so, but for claims of which `is_asked` knows.
+/// Refuses what is no access token as far as issuers say so, but for claims of which `is_asked`
+/// knows.
 pub(super) fn check(
     claims: &Map<String, Value>,
     is_asked: impl Fn(&str) -> bool,
@@ -143,7 +148,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Whether a claim says that its token is for something else than letting a person in.
+/// Returns whether a claim says that its token is for something else than letting a person in.
 fn says_another_purpose(name: &str, value: &Value) -> bool {
     let plain: String = words(name).concat();
     let texts = || -> Vec<&str> {
@@ -180,8 +185,8 @@ fn says_another_purpose(name: &str, value: &Value) -> bool {
         || TELLING_FLAGS.contains(&name) && *value == Value::Bool(true)
 }
 
-/// Whether one of the words of a purpose is of another than letting somebody in: `password-reset`, `refreshToken`,
-/// `forgotpassword`.
+/// Returns whether one of the words of a purpose is of another than letting somebody in:
+/// `password-reset`, `refreshToken`, `forgotpassword`.
 fn is_other_purpose(text: &str) -> bool {
     let words = words(text);
     let whole = words.concat();

@@ -1,4 +1,5 @@
-//! Whose a token is: judged when it is shown, and again for as long as a connection made with it lasts.
+//! Whose a token is: judged when it is shown, and again for as long as a connection made with it
+//! lasts.
 
 use std::sync::Arc;
 
@@ -21,8 +22,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether the caller may use the verbs of administrators: by the account, or, with a token of another system, by that
-    /// token alone.
+    /// Returns whether the caller may use the verbs of administrators: by the account, or, with a
+    /// token of another system, by that token alone.
     pub fn is_admin(&self) -> bool {
         self.grant.is_admin(&self.user)
     }
@@ -38,7 +39,8 @@ pub enum Identity {
 }
 
 impl Accounts {
-    /// Whose token this is. Checks signature, time, account and the account's token version; never waits.
+    /// Returns whose token this is. Checks signature, time, account and the account's token
+    /// version; never waits.
     pub fn identify(&self, now: Timestamp, token: Option<&str>) -> Result<Identity, AccountError> {
         let (identity, news) = self.judge(now, token)?;
         if let Some(news) = news {
@@ -127,8 +129,8 @@ impl Accounts {
         }
     }
 
-    /// [`Accounts::identify`], where that costs little. `None` where another system's signature would have to be checked:
-    /// then [`Accounts::examine`] says.
+    /// [`Accounts::identify`], where that costs little. `None` where another system's signature
+    /// would have to be checked: then [`Accounts::examine`] says.
     pub fn recognize(
         &self,
         now: Timestamp,
@@ -149,14 +151,16 @@ impl Accounts {
             && self.tokens.verify(token, now).err() == Some(AccountError::InvalidToken)
     }
 
-    /// [`Accounts::identify`] on a thread apart from those that serve people. A signature of another system may cost a
-    /// hundred times as much as one of ours, and a stranger may send as many as they like.
+    /// [`Accounts::identify`] on a thread apart from those that serve people. A signature of
+    /// another system may cost a hundred times as much as one of ours, and a stranger may send as
+    /// many as they like.
     pub async fn examine(&self, now: Timestamp, token: String) -> Result<Identity, AccountError> {
         let identify = move |accounts: &Self, token: &str| accounts.identify(now, Some(token));
         self.examine_by(token, identify).await?
     }
 
-    /// Judges a token on such a thread. One that names a key which no set has waits until the sets were read anew.
+    /// Judges a token on such a thread. One that names a key which no set has waits until the sets
+    /// were read anew.
     async fn examine_by<R: Send + 'static>(
         &self,
         token: String,
@@ -179,7 +183,8 @@ impl Accounts {
         self.examiners.work(move || judge(&accounts, &token)).await
     }
 
-    /// Makes the account of a newcomer, unless somebody did meanwhile. A name that is taken gets the id beside it.
+    /// Makes the account of a newcomer, unless somebody did meanwhile. A name that is taken gets
+    /// the id beside it.
     pub async fn admit(&self, now: Timestamp, newcomer: Newcomer) -> Result<Caller, AccountError> {
         let made = self.put(now, newcomer.account()).await?;
         let grant = newcomer.grant(made.user.id);
@@ -190,7 +195,8 @@ impl Accounts {
         })
     }
 
-    /// [`Accounts::recognize`], and [`Accounts::examine`] and [`Accounts::admit`] where that is needed.
+    /// [`Accounts::recognize`], and [`Accounts::examine`] and [`Accounts::admit`] where that is
+    /// needed.
     pub async fn authenticate(
         &self,
         now: Timestamp,
@@ -217,8 +223,8 @@ impl Accounts {
         }
     }
 
-    /// Takes the keys of this JSON Web Key Set in place of those that the set of this number had. Whoever came by a key that
-    /// is gone is put out.
+    /// Takes the keys of this JSON Web Key Set in place of those that the set of this number had.
+    /// Whoever came by a key that is gone is put out.
     pub fn set_keys(&self, number: usize, json: &str) -> Result<usize, KeyError> {
         let mut foreign = self.foreign.write();
         let earlier = foreign.set_ids();
@@ -234,8 +240,8 @@ impl Accounts {
         Ok(count)
     }
 
-    /// Takes the keys of this JSON Web Key Set beside those that the set of this number had. Gives how many it has, and how
-    /// many it has no more.
+    /// Takes the keys of this JSON Web Key Set beside those that the set of this number had. Gives
+    /// how many it has, and how many it has no more.
     pub fn merge_keys(&self, number: usize, json: &str) -> Result<(usize, usize), KeyError> {
         self.foreign.write().merge_keys(number, json)
     }
@@ -250,7 +256,8 @@ impl Accounts {
         self.renewals.were_read();
     }
 
-    /// Whether a token that was accepted before still is: its key, its time, the account, and whether it was revoked.
+    /// Returns whether a token that was accepted before still is: its key, its time, the account,
+    /// and whether it was revoked.
     pub fn check(&self, now: Timestamp, grant: &Grant) -> Result<Arc<User>, AccountError> {
         if let Proof::Foreign { key, .. } = grant.proof
             && !self.foreign.read().has_key(key)
@@ -260,7 +267,8 @@ impl Accounts {
         self.check_account(now, grant)
     }
 
-    /// [`Accounts::check`] of a token whose key is known to be there: tokens that are remembered are forgotten with it.
+    /// [`Accounts::check`] of a token whose key is known to be there: tokens that are remembered
+    /// are forgotten with it.
     fn check_account(&self, now: Timestamp, grant: &Grant) -> Result<Arc<User>, AccountError> {
         let refuse = |fault| Err(self.refuse(now, fault));
         if now >= grant.refused_from {

@@ -39,18 +39,20 @@ pub struct Register {
 }
 
 impl Accounts {
-    /// Who may make an account.
+    /// Returns who may make an account.
     pub fn registration(&self) -> Registration {
         self.registration
     }
 
-    /// The code of the set-up link, until an account was made here or there is an administrator. Accounts that an app made
-    /// do not count: its customers are not the ones who set the server up.
+    /// The code of the set-up link, until an account was made here or there is an administrator.
+    /// Accounts that an app made do not count: its customers are not the ones who set the server
+    /// up.
     pub fn setup_code(&self) -> Option<&str> {
         (!self.store.is_set_up()).then_some(&*self.setup_code)
     }
 
-    /// Whether an account may be made with this code, and strangers without one cannot do so too.
+    /// Returns whether an account may be made with this code, and strangers without one cannot do
+    /// so too.
     pub fn is_invited(&self, now: Timestamp, code: &str) -> bool {
         let by_invite = || {
             let invite = self.store.invite(code);

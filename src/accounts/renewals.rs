@@ -7,7 +7,8 @@ use tokio::time::{Instant, timeout_at};
 
 /// 12 s: a token of an unknown key waits for one reading that is due, and for its answer.
 const PATIENCE: Duration = Duration::from_secs(12);
-/// How many tokens may wait so: more than come in the seconds after an issuer's key was replaced, some 1 MiB of them.
+/// How many tokens may wait so: more than come in the seconds after an issuer's key was replaced,
+/// some 1 MiB of them.
 const PLACES: usize = 1_024;
 
 /// Joins those who wait for a key to the one who reads key sets.
@@ -20,7 +21,8 @@ pub(super) struct Renewals {
 }
 
 impl Renewals {
-    /// `is_kept` says that there is one who reads sets when a token waits. Files are looked at all the time instead.
+    /// `is_kept` says that there is one who reads sets when a token waits. Files are looked at all
+    /// the time instead.
     pub(super) fn new(is_kept: bool) -> Self {
         Self {
             wished: Notify::new(),
@@ -30,13 +32,14 @@ impl Renewals {
         }
     }
 
-    /// Whether there is one who reads sets when a token waits.
+    /// Returns whether there is one who reads sets when a token waits.
     pub(super) fn is_kept(&self) -> bool {
         self.is_kept
     }
 
-    /// Waits for the next readings while `lacks` says that the key is not there: for at most two of them, since the first
-    /// may have begun before the key was there, and for at most some seconds. Returns at once where too many wait.
+    /// Waits for the next readings while `lacks` says that the key is not there: for at most two of
+    /// them, since the first may have begun before the key was there, and for at most some seconds.
+    /// Returns at once where too many wait.
     pub(super) async fn wait_while(&self, lacks: impl Fn() -> bool) {
         let Ok(_place) = self.places.try_acquire() else {
             return;

@@ -1,4 +1,5 @@
-//! Tokens as issuers make them, and as attackers and misunderstandings do: each is let in, or refused for its reason.
+//! Tokens as issuers make them, and as attackers and misunderstandings do: each is let in, or
+//! refused for its reason.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -377,7 +378,8 @@ fn what_is_no_access_token_is_refused_though_its_signature_holds() {
     }
 }
 
-/// What an operator asks for by name is judged by that alone: an app of Cognito's may chat by id tokens.
+/// What an operator asks for by name is judged by that alone: an app of Cognito's may chat by id
+/// tokens.
 #[test]
 fn a_claim_that_is_asked_for_must_be_so_and_is_not_judged_otherwise() {
     let asked = |rules: &[&str]| {

@@ -444,7 +444,8 @@ fn a_key_that_a_set_has_no_more_counts_until_that_is_sure() {
     for nothing in ["", "x", "a.b.c", "e30.e30."] {
         assert!(!tokens.lacks_key_of(nothing), "{nothing:?}");
     }
-    // A key that was given by itself names its tokens as it likes, and keeps no other from being looked for.
+    // A key that was given by itself names its tokens as it likes, and keeps no other from being
+    // looked for.
     tokens.add_public_key(ED_PUBLIC).unwrap();
     assert!(!tokens.lacks_key_of(&sign(Algorithm::EdDSA, Some("x"), &claims())));
     assert!(tokens.lacks_key_of(&sign(Algorithm::ES256, Some("x"), &claims())));

@@ -221,7 +221,8 @@ async fn a_flood_of_logins_is_refused_as_busy_and_passes() {
     );
 }
 
-/// What was verified once is not verified again; what can change is looked at each time all the same.
+/// What was verified once is not verified again; what can change is looked at each time all the
+/// same.
 #[tokio::test]
 async fn a_token_that_was_accepted_is_refused_once_its_key_its_time_or_its_account_is_gone() {
     let set = |key: &str| format!(r#"{{"keys":[{{"kty":"oct","kid":"{key}","k":"{key}"}}]}}"#);
@@ -311,7 +312,8 @@ async fn put(accounts: &Accounts, id: u64, name: &str) -> UserId {
     put.unwrap().user.id
 }
 
-/// The set-up administrator has an id that an app's customer has too: the customer was the administrator.
+/// The set-up administrator has an id that an app's customer has too: the customer was the
+/// administrator.
 #[tokio::test]
 async fn a_token_of_an_app_opens_no_account_that_was_made_here() {
     for provision in [false, true] {
@@ -343,7 +345,8 @@ async fn a_token_of_an_app_opens_no_account_that_was_made_here() {
     }
 }
 
-/// Accounts that an app means by a UUID get ids of this server, are found again, and never meet those of another issuer.
+/// Accounts that an app means by a UUID get ids of this server, are found again, and never meet
+/// those of another issuer.
 #[tokio::test]
 async fn an_account_is_found_by_what_its_issuer_calls_it_again_and_again() {
     let accounts = with_app(Registration::Closed, true, None).await;
@@ -492,7 +495,8 @@ async fn a_socket_that_brings_another_name_is_let_in_at_once_and_the_name_follow
     assert_eq!(accounts.user(id).unwrap().username.as_str(), "Lovelace");
 }
 
-/// The answer to a logout waits for the end of its second, so that no token from after it is dated in that second.
+/// The answer to a logout waits for the end of its second, so that no token from after it is dated
+/// in that second.
 #[tokio::test(start_paused = true)]
 async fn a_token_issued_after_the_answer_to_a_logout_is_good_and_none_from_before_is() {
     let accounts = with_app(Registration::Closed, false, None).await;
@@ -545,8 +549,9 @@ async fn a_token_issued_after_the_answer_to_a_logout_is_good_and_none_from_befor
     assert!(before.elapsed().is_zero());
 }
 
-/// A token of an app whose clock is ahead was dated later than the logout that came after it, and outlived it; and one of an
-/// app whose clock is slow was dated before the logout that it came after, and was refused for as long as it was good.
+/// A token of an app whose clock is ahead was dated later than the logout that came after it, and
+/// outlived it; and one of an app whose clock is slow was dated before the logout that it came
+/// after, and was refused for as long as it was good.
 #[tokio::test(start_paused = true)]
 async fn a_logout_is_right_where_the_apps_clock_is_ahead_or_slow() {
     for ahead_ms in [4_600, 5_000, 1_700, 300, 0, -700, -2_000] {
@@ -623,7 +628,8 @@ async fn a_grant_ends_with_its_key_and_with_no_other() {
     assert_eq!(admitted, Err(AccountError::InvalidToken));
 }
 
-/// The first customer of an app ended the set-up link, and nobody could become the administrator by it any more.
+/// The first customer of an app ended the set-up link, and nobody could become the administrator by
+/// it any more.
 #[tokio::test]
 async fn the_setup_code_is_good_whatever_the_mode_until_somebody_registers_and_not_until_a_customer_comes()
  {

@@ -1,4 +1,5 @@
-//! chatd's own tokens: JWTs signed with HS256 by the data file's secret. Those of others are in `foreign.rs`.
+//! chatd's own tokens: JWTs signed with HS256 by the data file's secret. Those of others are in
+//! `foreign.rs`.
 
 use std::time::Duration;
 
@@ -11,9 +12,11 @@ use crate::model::{Timestamp, User, UserId};
 
 /// Who issues them.
 const ISSUER: &str = "chatd";
-/// 30 days: long enough that a person on a phone is rarely asked, short enough that a forgotten laptop is let go.
+/// 30 days: long enough that a person on a phone is rarely asked, short enough that a forgotten
+/// laptop is let go.
 pub const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// The longest token that is looked at, in bytes: ours have some 250, those of large identity providers some 2,000.
+/// The longest token that is looked at, in bytes: ours have some 250, those of large identity
+/// providers some 2,000.
 pub(super) const MAX_TOKEN_BYTES: usize = 8_192;
 
 #[derive(Serialize, Deserialize)]
@@ -30,7 +33,8 @@ struct Claims {
     since: Option<u64>,
 }
 
-/// When the token version of an account began: with the account, or with what revoked the earlier ones.
+/// When the token version of an account began: with the account, or with what revoked the earlier
+/// ones.
 fn began(user: &User) -> Timestamp {
     user.revoked_at.unwrap_or(user.created_at)
 }
@@ -42,7 +46,8 @@ pub(super) struct Verified {
     pub(super) grant: Grant,
 }
 
-/// What of a token stays of interest once it was accepted: enough to judge it again, and nothing to show it with.
+/// What of a token stays of interest once it was accepted: enough to judge it again, and nothing to
+/// show it with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
     /// Whose it is.
@@ -55,8 +60,9 @@ pub struct Grant {
 /// By what a token is told from those that were revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// One of ours: the account's token version when it was issued, and when that began, if it says so. A data file that
-    /// went back in time gives ids and versions again, to others too, and a version that is given again began later.
+    /// One of ours: the account's token version when it was issued, and when that began, if it says
+    /// so. A data file that went back in time gives ids and versions again, to others too, and a
+    /// version that is given again began later.
     Version(u32, Option<Timestamp>),
     /// One of another issuer.
     Foreign {
@@ -70,18 +76,21 @@ pub(super) enum Proof {
 }
 
 impl Grant {
-    /// Whether the account has revoked it, or may have: of tokens that another system issued before `known_from`, the data
-    /// file does not know. Our own from before then have another signature.
+    /// Returns whether the account has revoked it, or may have: of tokens that another system
+    /// issued before `known_from`, the data file does not know. Our own from before then have
+    /// another signature.
     pub(super) fn is_revoked(&self, user: &User, known_from: Option<Timestamp>) -> bool {
         match self.proof {
             Proof::Version(version, since) => {
                 version != user.token_version || since.is_some_and(|since| since != began(user))
             }
             Proof::Foreign { issued_at, .. } => {
-                // Tokens tell seconds. One that tells none is not refused here: so would be all that its issuer will issue.
+                // Tokens tell seconds. One that tells none is not refused here: so would be all
+                // that its issuer will issue.
                 let is_forgotten = known_from
                     .is_some_and(|from| issued_at.is_some_and(|at| at.as_secs() < from.as_secs()));
-                // One that does not say when it was issued cannot be told from those that were revoked.
+                // One that does not say when it was issued cannot be told from those that were
+                // revoked.
                 let is_revoked = user
                     .revoked_at
                     .is_some_and(|revoked| issued_at.is_none_or(|at| !is_after(at, revoked)));
@@ -90,7 +99,7 @@ impl Grant {
         }
     }
 
-    /// Whether it gives the rights of an administrator, where the account has them or not.
+    /// Returns whether it gives the rights of an administrator, where the account has them or not.
     pub(super) fn is_admin(&self, user: &User) -> bool {
         match self.proof {
             Proof::Version(..) => user.is_admin,
@@ -99,9 +108,10 @@ impl Grant {
     }
 }
 
-/// Whether a token was issued after a revocation, as far as it says: most issuers write whole seconds, and then the second
-/// of the revocation is not after it. So no token outlives a revocation; and none that is issued after the answer to it is
-/// refused, since the answer waits for that second's end (see [`super::Accounts::change`]).
+/// Returns whether a token was issued after a revocation, as far as it says: most issuers write
+/// whole seconds, and then the second of the revocation is not after it. So no token outlives a
+/// revocation; and none that is issued after the answer to it is refused, since the answer waits
+/// for that second's end (see [`super::Accounts::change`]).
 fn is_after(issued_at: Timestamp, revoked: Timestamp) -> bool {
     match issued_at.as_ms() % 1_000 {
         0 => issued_at.as_secs() > revoked.as_secs(),
@@ -251,8 +261,9 @@ mod tests {
         assert!(!is_after(NOW, NOW));
     }
 
-    /// A copy of a stopped server's file was put in its place: whoever registered first then had the id of somebody who had
-    /// registered after the copy, and the token of that one was good for their account.
+    /// A copy of a stopped server's file was put in its place: whoever registered first then had
+    /// the id of somebody who had registered after the copy, and the token of that one was good for
+    /// their account.
     #[test]
     fn a_token_is_not_good_for_whoever_gets_its_id_once_the_file_went_back() {
         let tokens = tokens(b"secret");

@@ -19,9 +19,11 @@ use crate::store::{Store, StoreError};
 /// Letters and digits of a set-up code: 142 bits.
 const SETUP_CODE_CHARS: usize = 24;
 
-/// Told of what those who are connected must obey. Called by whoever works off the store's batches; must not block.
+/// Told of what those who are connected must obey. Called by whoever works off the store's batches;
+/// must not block.
 pub trait Listener: Send + Sync {
-    /// Tokens of this account were revoked, or it was disabled: its sockets are to be checked again.
+    /// Tokens of this account were revoked, or it was disabled: its sockets are to be checked
+    /// again.
     fn revoked(&self, user: UserId);
 
     /// A key by which tokens were accepted was taken away: all sockets are to be checked again.
@@ -42,13 +44,14 @@ pub struct Accounts {
     pub(super) renewals: Arc<Renewals>,
     pub(super) registration: Registration,
     pub(super) listener: Arc<dyn Listener>,
-    /// Makes the first account, whatever the mode. New at every start, and dead once the server is set up.
+    /// Makes the first account, whatever the mode. New at every start, and dead once the server is
+    /// set up.
     pub(super) setup_code: Arc<str>,
 }
 
 impl Accounts {
-    /// Identity over this store, whose own secret signs the tokens; so many tokens of those that were verified are
-    /// remembered.
+    /// Identity over this store, whose own secret signs the tokens; so many tokens of those that
+    /// were verified are remembered.
     pub fn new(
         store: Store,
         passwords: Passwords,
@@ -113,7 +116,8 @@ impl Accounts {
         self.store.user(id)
     }
 
-    /// The accounts whose name contains this text, the caller left out; and how many blocks of names were gone through.
+    /// The accounts whose name contains this text, the caller left out; and how many blocks of
+    /// names were gone through.
     pub fn search(&self, caller: UserId, query: &str, limit: usize) -> (Vec<Arc<User>>, usize) {
         self.store.search_users(query, caller, limit)
     }

@@ -9,6 +9,7 @@ use crate::outgoing::{Fetcher, HttpsUrl};
 pub enum KeySource {
     /// A file, looked at all the time.
     File(PathBuf),
-    /// A URL, and by whom it is asked: read at the start, from time to time, and when a token names an unknown key.
+    /// A URL, and by whom it is asked: read at the start, from time to time, and when a token names
+    /// an unknown key.
     Url(HttpsUrl, Fetcher),
 }

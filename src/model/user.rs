@@ -12,7 +12,8 @@ pub struct User {
     pub id: UserId,
     /// Shown as written; compared without case.
     pub username: Username,
-    /// An `https:` URL of at most 2,048 characters; in rows of before 2026-12 perhaps a relative one.
+    /// An `https:` URL of at most 2,048 characters; in rows of before 2026-12 perhaps a relative
+    /// one.
     pub avatar: Option<Arc<str>>,
     /// May use the admin routes.
     pub is_admin: bool,
@@ -20,8 +21,8 @@ pub struct User {
     pub disabled: bool,
     /// Goes up when all earlier tokens of the account are to be refused.
     pub token_version: u32,
-    /// When the version last went up. Tokens of an app carry no version of ours and are judged by this time: it is later
-    /// than the moment of the change where the app's clock was ahead.
+    /// When the version last went up. Tokens of an app carry no version of ours and are judged by
+    /// this time: it is later than the moment of the change where the app's clock was ahead.
     pub revoked_at: Option<Timestamp>,
     /// When the account was made.
     pub created_at: Timestamp,
@@ -36,21 +37,22 @@ pub struct User {
 }
 
 impl User {
-    /// Whether the server counts as set up with this account: it was made here, or may administer.
+    /// Returns whether the server counts as set up with this account: it was made here, or may
+    /// administer.
     pub fn sets_up(&self) -> bool {
         self.made_by == MadeBy::Here || (self.is_admin && !self.disabled)
     }
 
-    /// Whether the account is called so, or so with its id beside it.
+    /// Returns whether the account is called so, or so with its id beside it.
     pub fn has_name(&self, name: &Username) -> bool {
         let numbered = || name.numbered(self.id);
         name.is_written(&self.username)
             || numbered().is_some_and(|numbered| numbered.is_written(&self.username))
     }
 
-    /// Whether a token of another system brings no news: the account is called and shown as one of these names (with its
-    /// id beside it where the name is another's) and this picture say, or an app has said later how it is, or it is no
-    /// app's.
+    /// Returns whether a token of another system brings no news: the account is called and shown as
+    /// one of these names (with its id beside it where the name is another's) and this picture say,
+    /// or an app has said later how it is, or it is no app's.
     ///
     /// Tokens tell in which second they were issued.
     pub fn is_called(
@@ -126,9 +128,11 @@ pub enum UserError {
     Avatar,
 }
 
-/// Checks an avatar: an `https:` URL with a host, and without a user, a password, spaces or characters that are not seen.
+/// Checks an avatar: an `https:` URL with a host, and without a user, a password, spaces or
+/// characters that are not seen.
 ///
-/// A path alone would be one of this server, of which every reader's browser would ask something in the reader's name.
+/// A path alone would be one of this server, of which every reader's browser would ask something in
+/// the reader's name.
 pub fn check_avatar(text: &str) -> Result<(), UserError> {
     let clean = text.chars().count() <= MAX_AVATAR_CHARS
         && !text.contains('\\')

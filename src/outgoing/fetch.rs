@@ -76,7 +76,8 @@ pub enum RootsError {
 pub struct Fetcher(Arc<ClientConfig>);
 
 impl Fetcher {
-    /// Trusts the authorities that browsers trust, and those whose certificates are in this text in PEM form.
+    /// Trusts the authorities that browsers trust, and those whose certificates are in this text in
+    /// PEM form.
     pub fn trusting(pem: Option<&str>) -> Result<Self, RootsError> {
         let mut roots = RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());

@@ -1,8 +1,9 @@
-//! Key sets of other systems' tokens at URLs: read at the start, from time to time, and when a token names an unknown key.
+//! Key sets of other systems' tokens at URLs: read at the start, from time to time, and when a
+//! token names an unknown key.
 //!
-//! A reading that fails changes nothing. A key that a set has no more stays good until another reading, a while later, does
-//! not have it either: issuers have several servers, which do not all know a new key in the same second, and nobody is to be
-//! put out for that.
+//! A reading that fails changes nothing. A key that a set has no more stays good until another
+//! reading, a while later, does not have it either: issuers have several servers, which do not all
+//! know a new key in the same second, and nobody is to be put out for that.
 
 use std::time::Duration;
 

@@ -11,7 +11,8 @@ use super::watch;
 use crate::accounts::Accounts;
 use crate::config::{KeySource, Reload, TlsSource};
 
-/// Takes over each key set of other systems' tokens whenever its file changes, or its URL is to be read again.
+/// Takes over each key set of other systems' tokens whenever its file changes, or its URL is to be
+/// read again.
 pub(super) async fn watch_keys(sources: Vec<KeySource>, reload: Reload, accounts: Accounts) {
     let (mut files, mut urls) = (Vec::new(), Vec::new());
     for (number, source) in sources.into_iter().enumerate() {

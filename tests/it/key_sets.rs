@@ -1,4 +1,5 @@
-//! Key sets of other systems' tokens that are read by `https`: slow, gone, wrong, and replaced under load.
+//! Key sets of other systems' tokens that are read by `https`: slow, gone, wrong, and replaced
+//! under load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -165,8 +166,8 @@ async fn is_alive(socket: &mut Wire) -> bool {
     ack["success"] == true && before.is_empty()
 }
 
-/// A token that comes before the set was read waits for it, and so does one of a key that is newer than the set. However
-/// many name keys that nobody has, the issuer is asked once in 10 s.
+/// A token that comes before the set was read waits for it, and so does one of a key that is newer
+/// than the set. However many name keys that nobody has, the issuer is asked once in 10 s.
 #[tokio::test]
 async fn a_new_key_counts_as_soon_as_a_token_names_it_and_strangers_do_not_have_the_issuer_asked() {
     let issuer = Issuer::start(set(&["ed-1"])).await;

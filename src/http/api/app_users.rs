@@ -45,7 +45,8 @@ pub(in crate::http) const PUT: Operation = Operation::new(
 .refuses(&[Code::UsernameTaken])
 .data::<Vec<PutRow>>();
 
-/// `PUT /api/admin/users` `[{"id" | "subject","name","avatar"?,"username"?}, …]`: their ids, in that order.
+/// `PUT /api/admin/users` `[{"id" | "subject","name","avatar"?,"username"?}, …]`: their ids, in
+/// that order.
 pub(in crate::http) async fn put(
     app: &App,
     request: Request<Incoming>,

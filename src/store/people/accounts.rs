@@ -1,4 +1,5 @@
-//! Accounts in the making: how changes of them are staged, beside `writer.rs`, which stages what is said.
+//! Accounts in the making: how changes of them are staged, beside `writer.rs`, which stages what is
+//! said.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,10 +48,11 @@ pub struct UserChange {
     pub disabled: Option<bool>,
     /// Every token that was issued so far is to be refused.
     pub revoke_tokens: bool,
-    /// How far the clocks of apps are ahead, whose tokens open the account: with `revoke_tokens` those are refused too
-    /// that are dated so much later.
+    /// How far the clocks of apps are ahead, whose tokens open the account: with `revoke_tokens`
+    /// those are refused too that are dated so much later.
     pub issuers_ahead: Duration,
-    /// Only while the account's token version is this one: what the caller proved may be void by now.
+    /// Only while the account's token version is this one: what the caller proved may be void by
+    /// now.
     pub if_token_version: Option<u32>,
 }
 
@@ -104,7 +106,7 @@ impl PutUser {
 }
 
 impl StagingPeople<'_> {
-    /// Who has a name, given by its key.
+    /// Returns who has a name, given by its key.
     pub(crate) fn holder(&self, name: &str) -> Option<UserId> {
         match self.staged.names.get(name) {
             Some(holder) => *holder,
@@ -273,7 +275,7 @@ impl StagingPeople<'_> {
         }
     }
 
-    /// Whether somebody else is an enabled administrator.
+    /// Returns whether somebody else is an enabled administrator.
     fn another_administers(&self, id: UserId) -> bool {
         let staged = self.staged.users.values();
         let mut staged = staged.filter(|user| user.is_admin && !user.disabled);

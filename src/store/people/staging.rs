@@ -44,8 +44,8 @@ impl StagedPeople {
     }
 }
 
-/// Judges changes of accounts and invites, by what is on disk and what was staged before. A refusal leaves everything as
-/// it was.
+/// Judges changes of accounts and invites, by what is on disk and what was staged before. A refusal
+/// leaves everything as it was.
 pub(crate) struct StagingPeople<'a> {
     pub(super) people: &'a People,
     pub(super) staged: &'a mut StagedPeople,
@@ -93,7 +93,8 @@ impl<'a> StagingPeople<'a> {
             named_at: None,
             subject: None,
         });
-        // In the same transaction as the account, so that two who come at once with the last use do not both have it.
+        // In the same transaction as the account, so that two who come at once with the last use do
+        // not both have it.
         if let Some(invite) = &new.invite {
             self.use_invite(invite);
         }
@@ -112,8 +113,8 @@ impl<'a> StagingPeople<'a> {
         self.people.directory.is_set_up() || staged.any(|user| user.sets_up())
     }
 
-    /// The id for an account to which this server gives one: the one after all others, or, where another system gave the greatest
-    /// id there is, the least that no account has.
+    /// The id for an account to which this server gives one: the one after all others, or, where
+    /// another system gave the greatest id there is, the least that no account has.
     pub(super) fn free_user_id(&mut self) -> Result<UserId, StoreError> {
         if let Ok(id) = UserId::new(self.staged.greatest_user + 1) {
             return Ok(id);

@@ -30,7 +30,8 @@ pub(crate) struct UserRecord {
     created_at_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_seen_ms: Option<u64>,
-    /// Absent in rows of before 2026-12: an account with a password was made here then, one without by an app.
+    /// Absent in rows of before 2026-12: an account with a password was made here then, one without
+    /// by an app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     of_app: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,7 +65,7 @@ pub(crate) fn encode(user: &User) -> Vec<u8> {
     )
 }
 
-/// Who made an account of which it was not written down.
+/// Returns who made an account of which it was not written down.
 pub(crate) const fn made_by(has_password: bool) -> MadeBy {
     match has_password {
         true => MadeBy::Here,
@@ -115,8 +116,8 @@ pub(crate) struct Directory {
     users: FxHashMap<UserId, Arc<User>>,
     /// By [`Username::key`]. A keyed hash, since strangers choose names.
     names: HashMap<String, UserId>,
-    /// Accounts of an earlier version whose [`Username::key`] an older account has too, by [`Username::letters_of`]:
-    /// usable as before, until they are renamed.
+    /// Accounts of an earlier version whose [`Username::key`] an older account has too, by
+    /// [`Username::letters_of`]: usable as before, until they are renamed.
     look_alikes: HashMap<String, UserId>,
     /// By whom an app means. A keyed hash, since an app's users may choose what it calls them.
     subjects: HashMap<Arc<Subject>, UserId>,
@@ -156,12 +157,12 @@ impl Directory {
         self.users.get(&id)
     }
 
-    /// Who has the name of this [`Username::key`], and so keeps others from it.
+    /// Returns who has the name of this [`Username::key`], and so keeps others from it.
     pub(crate) fn by_key(&self, key: &str) -> Option<UserId> {
         self.names.get(key).copied()
     }
 
-    /// Whose name this text is.
+    /// Returns whose name this text is.
     pub(crate) fn by_name(&self, text: &str) -> Option<UserId> {
         let look_alike = match self.look_alikes.is_empty() {
             true => None,
@@ -181,7 +182,8 @@ impl Directory {
         self.greatest
     }
 
-    /// The number up to which every id is an account's, or not to be given: the search for the least free one begins after it.
+    /// The number up to which every id is an account's, or not to be given: the search for the
+    /// least free one begins after it.
     pub(crate) fn used_ids(&self) -> u64 {
         self.used_ids
     }
