@@ -18,7 +18,7 @@ const MAX_EXPIRES_IN_SECS: u64 = 10 * 366 * 24 * 60 * 60;
 /// More accounts than one link should make.
 const MAX_USES: u32 = 100_000;
 
-/// The right to use the verbs of this page.
+/// The right to use the verbs of administrators.
 #[derive(Debug, Clone, Copy)]
 pub struct Admin(());
 
@@ -34,7 +34,7 @@ impl Caller {
 }
 
 impl Admin {
-    /// The right of whoever operates the server: they have the data file, and so everything.
+    /// The right of the operator, who has the data file and so everything.
     pub fn operator() -> Self {
         Self(())
     }
@@ -195,7 +195,7 @@ impl Accounts {
         }
     }
 
-    /// A token of somebody's, for tests and scripts.
+    /// Returns a token of this account, for tests and scripts.
     pub fn token_of(&self, _: Admin, now: Timestamp, id: UserId) -> Result<Login, AccountError> {
         let user = self.store.user(id).ok_or(AccountError::NoSuchUser)?;
         if user.disabled {
@@ -232,8 +232,7 @@ impl Accounts {
         }
     }
 
-    /// Changes somebody's account. One that is disabled, or gets another password, loses its
-    /// sockets.
+    /// Changes an account. One that is disabled, or gets another password, loses its sockets.
     pub async fn change_account(
         &self,
         _: Admin,

@@ -271,7 +271,7 @@ impl Claims {
             .ok_or_else(|| TokenFault::NoSubject(names.join(", ").into()))?;
         let text = match value {
             Value::String(text) => Some(text.clone()),
-            // Zero is what programs have where nobody is meant. One with a fraction may have lost
+            // Zero is what programs have where no user is meant. One with a fraction may have lost
             // digits.
             Value::Number(number) => number
                 .as_u64()

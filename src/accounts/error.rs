@@ -35,7 +35,7 @@ pub enum AccountError {
     /// How the account is called and shown is for the app to say.
     #[error("the app that this account belongs to says how it is called and shown")]
     KeptByApp,
-    /// Nobody would be left who may use the admin routes.
+    /// No administrator would be left.
     #[error("the last enabled administrator can be neither disabled nor demoted")]
     LastAdmin,
     /// A user of an app is named by neither, or by both.
@@ -53,7 +53,7 @@ pub enum AccountError {
     /// The password does not fit.
     #[error("password must be {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")]
     Password,
-    /// Nobody may register.
+    /// Registration is closed.
     #[error("registration is closed")]
     RegistrationClosed,
     /// No invite, or one that does not hold.
@@ -91,7 +91,7 @@ impl From<StoreError> for AccountError {
             StoreError::InvalidInvite => Self::InvalidInvite,
             StoreError::TooManyInvites => Self::TooManyInvites,
             StoreError::Revoked => Self::InvalidToken,
-            // Whoever came second with the set-up code holds a code that is dead now.
+            // The second person with the set-up code holds a code that is dead now.
             StoreError::NotFirst => Self::InvalidInvite,
             StoreError::Busy => Self::Busy,
             StoreError::Unavailable | StoreError::Full => Self::Unavailable,

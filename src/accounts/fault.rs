@@ -47,7 +47,7 @@ pub enum TokenFault {
     /// It is another issuer's.
     #[error("iss is none that --jwt-issuer names, or missing")]
     Issuer,
-    /// It is meant for somebody else.
+    /// It is meant for another audience.
     #[error("aud is none that --jwt-audience names, or missing")]
     Audience,
     /// A claim that `--jwt-claim` asks for.
@@ -59,8 +59,8 @@ pub enum TokenFault {
     /// It is a security event, such as a logout (RFC 8417).
     #[error("it tells of an event (events), and lets nobody in")]
     Event,
-    /// Whoever shows it must prove that they have a key (RFC 7800, RFC 9449), which cannot be asked
-    /// for here.
+    /// Its holder must prove that they have a key (RFC 7800, RFC 9449), which cannot be asked for
+    /// here.
     #[error("it is bound to a key of its holder (cnf), which cannot be proved here")]
     Bound,
     /// A time is no number.
@@ -78,13 +78,13 @@ pub enum TokenFault {
     /// Its time is over.
     #[error("it has expired")]
     Expired,
-    /// Nobody is named.
+    /// It names no user.
     #[error("it names nobody: there is no {0}")]
     NoSubject(Arc<str>),
     /// What names a person cannot.
     #[error("{0} must be a text of 1 to {MAX_SUBJECT_BYTES} bytes or a whole number from 1")]
     Subject(Arc<str>),
-    /// Nobody has made the account.
+    /// The account was not made yet.
     #[error("there is no account of its subject")]
     NoAccount,
     /// The account is not the issuer's to open.
@@ -128,8 +128,8 @@ impl TokenFault {
     }
 }
 
-/// A minute: whoever sets up an issuer looks at the log, and whoever sends rubbish does not fill
-/// it.
+/// A minute: the operator who sets up an issuer sees the reason, and a client that sends rubbish
+/// does not fill the log.
 const TOLD_EVERY_MS: u64 = 60_000;
 
 /// Says in the log why tokens are refused: each at `debug`, and one a minute at `info`.

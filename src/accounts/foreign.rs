@@ -16,13 +16,13 @@ use crate::model::{FIRST_OWN_ID, Subject, Timestamp, UserId, Username, Whom};
 /// The year 5138: an `exp` from here on is none in seconds.
 pub(super) const LAST_SECOND: u64 = 100_000_000_000;
 
-/// The keys by which other systems' tokens are accepted, and what else is asked of them. Without a
-/// key none is.
+/// The keys for tokens of other systems, and what else these must say. Without a key none is
+/// accepted.
 #[derive(Clone, Default)]
 pub struct ForeignTokens {
     keys: Keys,
-    /// Whose tokens are accepted: the first of them, or, where none is named, whoever signs, gives
-    /// accounts their ids.
+    /// The accepted issuers; any, where there is none. Whole numbers of the first one, or of any,
+    /// are ids of accounts.
     issuers: Vec<Arc<str>>,
     audiences: Vec<String>,
     /// In which claim a token says whose it is.

@@ -1,9 +1,9 @@
 //! Hashes of passwords as they are stored: ours, and those that people bring from elsewhere.
 //!
 //! Ours are argon2id in PHC string form. An import may bring argon2 of other costs, bcrypt, and
-//! what Django stores; the first login with such a hash replaces it by one of ours. What nobody
-//! could verify is refused before it is stored, and so is what would cost too much: a login holds
-//! up those behind it.
+//! what Django stores; the first login with such a hash replaces it by one of ours. What could
+//! never be verified is refused before it is stored, and so is what would cost too much: a login
+//! holds up those behind it.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -65,7 +65,7 @@ pub(super) enum Stored<'a> {
     },
 }
 
-/// The text under which a hash that somebody brings is to be stored.
+/// Returns the text under which an imported hash is to be stored.
 pub fn check_hash(text: &str) -> Result<Cow<'_, str>, HashError> {
     // Django writes the name of its own class before what others write alike.
     let bare = ["argon2$argon2", "bcrypt$$2"]
@@ -158,7 +158,7 @@ fn argon2(text: &str) -> Result<Stored<'_>, HashError> {
     let version = hash.version.map(Version::try_from);
     let is_known = Algorithm::try_from(hash.algorithm.as_str()).is_ok()
         && version.is_none_or(|version| version.is_ok())
-        // Made with a secret of which nobody here knows.
+        // Made with a secret that is not known here.
         && params.keyid().is_empty();
     let is_whole = hash.hash.is_some()
         && hash

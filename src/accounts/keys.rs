@@ -24,7 +24,7 @@ pub enum KeyError {
     /// The secret has no bytes.
     #[error("the secret is empty")]
     Empty,
-    /// Who knows the public key, and everybody may, could sign with it.
+    /// It is public: anyone could sign with it.
     #[error("this is a key in PEM form and no secret: give it by --jwt-public-key")]
     NotSecret,
     /// It is a private key.

@@ -1,7 +1,7 @@
 //! By how much the clocks of other systems differ from this machine's, as the tokens show that they
 //! issue.
 //!
-//! A token says by its issuer's clock when it was issued, and nobody has it before that. So the
+//! A token says by its issuer's clock when it was issued, and is never shown before that. So the
 //! issuer's clock is ahead by at least as much as the token is when it is first shown: that is its
 //! lead. The greatest lead of a key's tokens comes close to the truth as soon as one of them was
 //! shown right after it was issued.

@@ -78,8 +78,7 @@ impl Accounts {
         user.made_by == MadeBy::App && self.foreign.read().has_keys()
     }
 
-    /// Changes an account; whoever is connected with it hears of what concerns them before the
-    /// answer comes.
+    /// Changes an account; its sockets hear of what concerns them before the answer comes.
     ///
     /// Where tokens of another system open the account, a revocation reaches as far as their
     /// issuers' clocks are ahead, and its answer waits until all that they issue is dated later:

@@ -32,9 +32,9 @@ impl Caller {
 /// Whom a token names.
 #[derive(Debug, Clone)]
 pub enum Identity {
-    /// Somebody with an account.
+    /// A person with an account.
     Known(Caller),
-    /// Somebody whom [`Accounts::admit`] may make one for.
+    /// A person for whom [`Accounts::admit`] may make one.
     New(Newcomer),
 }
 
@@ -183,8 +183,8 @@ impl Accounts {
         self.examiners.work(move || judge(&accounts, &token)).await
     }
 
-    /// Makes the account of a newcomer, unless somebody did meanwhile. A name that is taken gets
-    /// the id beside it.
+    /// Makes the account of a newcomer, unless another task did meanwhile. A name that is taken
+    /// gets the id beside it.
     pub async fn admit(&self, now: Timestamp, newcomer: Newcomer) -> Result<Caller, AccountError> {
         let made = self.put(now, newcomer.account()).await?;
         let grant = newcomer.grant(made.user.id);
@@ -224,7 +224,7 @@ impl Accounts {
     }
 
     /// Takes the keys of this JSON Web Key Set in place of those that the set of this number had.
-    /// Whoever came by a key that is gone is put out.
+    /// Sockets that came by a key that is gone are closed.
     pub fn set_keys(&self, number: usize, json: &str) -> Result<usize, KeyError> {
         let mut foreign = self.foreign.write();
         let earlier = foreign.set_ids();

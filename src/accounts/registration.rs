@@ -7,11 +7,11 @@ use crate::store::{Change, Committed, NewUser};
 /// Who may make an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Registration {
-    /// Whoever has an invite.
+    /// People with an invite.
     Invite,
-    /// Anybody.
+    /// Anyone.
     Open,
-    /// Nobody.
+    /// No one.
     Closed,
 }
 

@@ -83,7 +83,7 @@ mod tests {
             let (renewals, lacks) = (Arc::clone(renewals), Arc::clone(&lacks));
             tokio::spawn(async move { renewals.wait_while(|| lacks.load(Ordering::SeqCst)).await })
         };
-        // Nobody reads.
+        // There is no reader.
         let before = Instant::now();
         waiting(&renewals).await.unwrap();
         assert_eq!(before.elapsed(), PATIENCE);

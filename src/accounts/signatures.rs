@@ -363,7 +363,7 @@ fn a_key_that_is_unknown_weak_or_for_something_else_is_passed_over() {
         let set = json!({"keys": [key]}).to_string();
         assert_eq!(tokens.set_keys(0, &set), Ok(1));
     }
-    // Whoever has the public key could sign by it.
+    // Anyone with the public key could sign with it.
     for pem in [RSA_PUBLIC, &format!("\n{EC_PUBLIC}"), RSA] {
         assert_eq!(tokens.add_secret(pem.as_bytes()), Err(KeyError::NotSecret));
     }

@@ -19,8 +19,8 @@ use crate::store::{Store, StoreError};
 /// Letters and digits of a set-up code: 142 bits.
 const SETUP_CODE_CHARS: usize = 24;
 
-/// Told of what those who are connected must obey. Called by whoever works off the store's batches;
-/// must not block.
+/// Hears what sockets must obey. Called by the task that works off the store's batches; must not
+/// block.
 pub trait Listener: Send + Sync {
     /// Tokens of this account were revoked, or it was disabled: its sockets are to be checked
     /// again.

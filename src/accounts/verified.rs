@@ -1,4 +1,4 @@
-//! Tokens that were verified lately, so that whoever asks again and again has theirs verified once.
+//! Tokens that were verified lately, so that a client that asks again has its token verified once.
 //!
 //! Kept is what a token grants, under a keyed hash of 128 bits of the whole token: no token is
 //! kept, and one that hashes alike cannot be made without the key. What may change since (time, the

@@ -3,7 +3,7 @@
 //!
 //! A reading that fails changes nothing. A key that a set has no more stays good until another
 //! reading, a while later, does not have it either: issuers have several servers, which do not all
-//! know a new key in the same second, and nobody is to be put out for that.
+//! know a new key in the same second, and no socket is to be closed for that.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::accounts::Accounts;
 use crate::config::Reload;
 use crate::outgoing::{Fetcher, HttpsUrl};
 
-/// 10 s: however many tokens name keys that nobody has, an issuer is asked no more often.
+/// 10 s: however many tokens name unknown keys, an issuer is asked no more often.
 const LEAST_PAUSE: Duration = Duration::from_secs(10);
 /// 10 min: a key that was taken out counts for so long.
 const USUAL_PAUSE: Duration = Duration::from_secs(10 * 60);
