@@ -1,7 +1,9 @@
 //! The one writer: changes become transactions.
 
+mod batch;
 pub(crate) mod intake;
 pub(crate) mod load;
+mod mend;
 pub(crate) mod queue;
 pub(crate) mod staging;
 pub(crate) mod sweep;

@@ -350,7 +350,13 @@ impl<'a> Staging<'a> {
             let entry = entry_of(id.into(), members, record);
             Some(Notice { entry, members })
         })?;
-        let is_this = |earlier: &Act| matches!(earlier, Act::Sent { client_id: Some(earlier), .. } if earlier == client_id);
+        let is_this = |earlier: &Act| match earlier {
+            Act::Sent {
+                client_id: Some(earlier),
+                ..
+            } => earlier == client_id,
+            Act::Sent { .. } | Act::Read { .. } | Act::ReadUpTo { .. } => false,
+        };
         Ok(notice.filter(|Notice { entry, .. }| {
             let forgotten_at = entry.at.as_ms().saturating_add(CLIENT_ID_LIFETIME_MS);
             entry.author == sender && is_this(&entry.act) && now.as_ms() < forgotten_at

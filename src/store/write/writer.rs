@@ -1,150 +1,89 @@
-//! The one writer: queued changes become one transaction, one fsync, and only then their answers, in commit order.
+//! The one writer: queued changes become one transaction, one fsync, and only then their answers,
+//! in commit order.
 //!
 //! ```text
-//! submit -> queue (bounded) -> take -> judge -> [ commit + fsync ] -> [ publish to memory -> batch -> who listens ]
+//! submit -> queue (bounded) -> take -> judge -> [ commit + fsync ] -> [ publish to memory -> batch -> listener ]
 //! ```
 //!
-//! Each bracket is for one thread at a time, and whoever comes out of the first enters the second before anybody else may
-//! enter the first. In a crowd the writer's other thread takes and judges the next changes meanwhile, upon what is being
-//! committed; where that fails they are judged again. It commits them as soon as the ones before are on disk, while those
-//! are still published and told. So the disk waits for the processor no longer than it must, and a lone change still needs
-//! no second thread. A change that is refused costs its neighbours nothing.
+//! Each bracket is for one thread at a time, and a thread leaves the first only by entering the
+//! second, so that publishing keeps the order of the commits. In a crowd the writer's other thread
+//! takes and judges the next changes meanwhile, upon what is being committed; where that commit
+//! fails they are judged again. It commits them as soon as the ones before are on disk, while those
+//! are still published and told. So the disk waits for the processor no longer than it must, and a
+//! lone change still needs no second thread. A change that is refused costs its neighbours nothing.
 //!
-//! Where the disk refuses, all changes of the transaction are answered [`StoreError::Unavailable`], since whether it
-//! reached the disk is then unknown; so is every later one, until the disk takes writes again. redb's handle is dead
-//! after such an error, so the database is opened anew, at once and then again and again; reading goes on from it in any
-//! case. What then turns out to be on disk after all is told to those concerned, late but once. A disk that is nearly
-//! full is not written to in the first place.
+//! Where the disk refuses, all changes of the batch are answered [`StoreError::Unavailable`], since
+//! they may be on disk or not; so is every later one, until the disk takes writes again
+//! (`mend.rs`). A disk that is nearly full is not written to in the first place.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use redb::{Database, ReadableDatabase, WriteTransaction};
+use redb::WriteTransaction;
 use tokio::sync::mpsc;
 
+use super::batch::{Begun, InDoubt, InFlight, Judged, Stored, Unconfirmed, Unwritten};
 use super::intake::Intake;
 use super::load::{self, Loaded};
+use super::mend::WriteFailure;
 use super::queue::{Job, Queue};
 use super::staging::{Disk, Staged, Staging};
 use super::sweep::{Step, Sweep};
 use crate::metrics::StoreMetrics;
 use crate::model::CursorKeys;
+use crate::store::change::Done;
 use crate::store::data::Data;
-use crate::store::disk::medium::Medium;
-use crate::store::log::tail::Tail;
-
-use crate::store::change::{Committed, Done};
-use crate::store::disk::eras::{self, Renewal};
+use crate::store::disk::eras::Renewal;
 use crate::store::disk::error::OpenError;
-use crate::store::disk::open::{Opened, open_database};
+use crate::store::disk::medium::Medium;
+use crate::store::disk::open::open_database;
 use crate::store::disk::room::RESERVE_BYTES;
 use crate::store::disk::schema::encode_pair;
 use crate::store::error::{ReadError, StoreError};
-use crate::store::log::blocks::{Appending, Log};
+use crate::store::log::blocks::Appending;
 use crate::store::log::entries::Entries;
+use crate::store::log::tail::Tail;
 use crate::store::options::StoreOptions;
 use crate::store::sealed::seal;
 use crate::store::state::{Ahead, Changed, Changes};
 use crate::store::tables::{CONVERSATIONS, LOG};
 use crate::store::talk::client_ids::ClientIds;
 
-/// The longest time between two tries to write again.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
-
-/// What came of each job of a transaction.
-type Results = Vec<Result<Committed, StoreError>>;
-
-/// Why nothing of a transaction may be confirmed.
-enum Failure {
-    /// The disk is nearly full; nothing was tried.
-    NoRoom,
-    /// The database failed, and its handle with it. Whether the transaction is on disk is not known.
-    Broken(StoreError, Option<Box<Unknown>>),
-}
-
-impl<E: Into<StoreError>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self::Broken(error.into(), None)
-    }
-}
-
-/// What is to be committed.
-struct Ready {
-    /// The transaction, and its entries, which are ahead too; `None` where there is nothing to be written.
-    write: Option<(WriteTransaction, Arc<Entries>)>,
-    results: Results,
-}
-
-/// Why what was ahead is not on disk, for certain or perhaps.
-enum Unwritten {
-    Not(StoreError),
-    MaybeWritten(StoreError),
-}
-
-impl<E: Into<StoreError>> From<E> for Unwritten {
-    fn from(error: E) -> Self {
-        Self::Not(error.into())
-    }
-}
-
-/// A transaction whose commit failed: what it would have changed, and what came of its changes.
-struct Unknown {
-    changes: Changes,
-    results: Results,
-}
-
-/// Why nothing can be written.
-enum Trouble {
-    NoRoom,
-    /// The database must be opened anew, or its writes be let through.
-    Broken {
-        unknown: Option<Box<Unknown>>,
-        /// When it is to be tried next, and how long to wait after that.
-        next: Instant,
-        wait: Duration,
-    },
-}
-
-/// So many changes are judged before whoever waits to publish, or to read, has a turn at what stands in memory.
+/// How many changes are judged before threads that wait to publish, or to read, have a turn at the
+/// state.
 const JUDGED_A_TURN: usize = 256;
 
 /// The writer, which its two threads share.
 pub(crate) struct Writer {
-    intake: Arc<Intake>,
-    options: StoreOptions,
+    pub(super) intake: Arc<Intake>,
+    pub(super) options: StoreOptions,
     metrics: StoreMetrics,
-    client_ids: Mutex<ClientIds>,
-    /// The first bracket. Whoever has it may wait for the second one, never the other way round.
+    pub(super) client_ids: Mutex<ClientIds>,
+    /// The first bracket. The thread that has it may wait for the second one, never the other way
+    /// round.
     committer: Mutex<Committer>,
     /// The second bracket.
-    teller: Mutex<Teller>,
+    notifier: Mutex<Notifier>,
     /// The room of earlier transactions, emptied: as many as there are on their way at once.
     spare: Mutex<Vec<(Entries, Changed)>>,
 }
 
-/// What only whoever commits knows.
-struct Committer {
-    sweep: Sweep,
-    renewal: Renewal,
-    trouble: Option<Trouble>,
+/// What the thread that commits needs beside the state.
+pub(super) struct Committer {
+    pub(super) sweep: Sweep,
+    pub(super) renewal: Renewal,
+    pub(super) failure: Option<WriteFailure>,
 }
 
-/// What only whoever publishes knows: who listens.
-struct Teller(mpsc::Sender<Vec<Done>>);
+/// Tells the listener what batches came to; held by the thread that publishes.
+pub(super) struct Notifier(mpsc::Sender<Vec<Done>>);
 
-/// Changes that are judged, and the transaction that has their entries already, where there are any.
-struct Judged {
-    staged: Staged,
-    results: Results,
-    txn: Option<WriteTransaction>,
-}
+/// Stops both writer threads if one panics: the state that it was changing may be half updated.
+struct PanicGuard<'a>(&'a Intake);
 
-/// Has both threads end where one panics: what it left half done is not to be built upon.
-struct Fall<'a>(&'a Intake);
-
-impl Drop for Fall<'_> {
+impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.set_writable(false);
@@ -178,11 +117,11 @@ impl Writer {
             suspect: AtomicBool::new(false),
         };
         // Said from the start, and not only to the first caller who wants something written.
-        let trouble = (!data.has_room(RESERVE_BYTES)).then_some(Trouble::NoRoom);
+        let failure = (!data.has_room(RESERVE_BYTES)).then_some(WriteFailure::NoRoom);
         let intake = Arc::new(Intake {
             data,
             queue: Queue::new(options.commit_interval, options.queued_changes),
-            writable: AtomicBool::new(trouble.is_none()),
+            writable: AtomicBool::new(failure.is_none()),
             turns: AtomicU64::new(0),
         });
         let writer = Self {
@@ -193,9 +132,9 @@ impl Writer {
             committer: Mutex::new(Committer {
                 sweep,
                 renewal: Renewal::default(),
-                trouble,
+                failure,
             }),
-            teller: Mutex::new(Teller(done)),
+            notifier: Mutex::new(Notifier(done)),
             spare: Mutex::default(),
         };
         Ok((intake, writer))
@@ -208,7 +147,7 @@ impl Writer {
 
     /// Runs until the queue is closed and its last change is answered.
     pub(crate) fn run(&self) {
-        let _fall = Fall(&self.intake);
+        let _guard = PanicGuard(&self.intake);
         std::thread::scope(|scope| {
             scope.spawn(|| self.rounds());
             self.rounds();
@@ -219,85 +158,86 @@ impl Writer {
     }
 
     fn rounds(&self) {
-        let _fall = Fall(&self.intake);
+        let _guard = PanicGuard(&self.intake);
         loop {
-            let in_trouble = !self.intake.writable.load(Ordering::Acquire);
-            let until = in_trouble.then(|| Instant::now() + self.options.retry_after);
+            let is_failing = !self.intake.writable.load(Ordering::Acquire);
+            let until = is_failing.then(|| Instant::now() + self.options.retry_after);
             let Some(mut jobs) = self.intake.queue.take(until) else {
                 return;
             };
-            // In trouble nothing is ahead that one could build upon.
-            let judged = (!in_trouble).then(|| self.judge_beside(&mut jobs));
+            // After a failure nothing is ahead that one could build upon.
+            let begun = (!is_failing).then(|| self.judge_beside(&mut jobs));
             let committer = self.committer.lock();
             if self.intake.queue.is_halted() {
-                drop(judged);
+                drop(begun);
                 return refuse(jobs);
             }
-            let told = self.work(committer, jobs, judged.flatten());
+            let told = self.work(committer, jobs, begun.flatten());
             self.intake.turns.fetch_add(1, Ordering::Relaxed);
             if !told {
-                // Nobody is left to be told; what is committed is committed.
+                // The listener is gone; what is committed is committed.
                 return self.intake.queue.halt();
             }
         }
     }
 
-    /// One round: mends what can be mended, commits, publishes, answers. `false` where nobody listens.
+    /// One round: mends what can be mended, commits, publishes, answers. Returns `false` where the
+    /// listener is gone.
     fn work(
         &self,
         mut committer: MutexGuard<'_, Committer>,
         jobs: Vec<Job>,
-        judged: Option<Judged>,
+        begun: Option<Begun>,
     ) -> bool {
         // Before the lock is given back, where this panics.
-        let _fall = Fall(&self.intake);
-        if self.intake.data.is_suspect() && committer.trouble.is_none() {
-            self.set_trouble(
+        let _guard = PanicGuard(&self.intake);
+        if self.intake.data.is_suspect() && committer.failure.is_none() {
+            self.fail(
                 &mut committer,
-                Trouble::broken(None, self.options.retry_after),
+                WriteFailure::broken(None, self.options.retry_after),
             );
         }
-        // Where there is nothing to be committed, this waits for what is still told: whoever asked wants to know whether that
-        // goes on.
-        let is_sound = committer.trouble.is_none() && !jobs.is_empty();
-        let told = is_sound || self.mend(&mut committer, &self.teller.lock());
+        // Where there is nothing to be committed, this waits for what is still told: the caller
+        // asks whether that goes on.
+        let is_sound = committer.failure.is_none() && !jobs.is_empty();
+        let told = is_sound || self.mend(&mut committer, &self.notifier.lock());
         if !told || jobs.is_empty() {
             self.intake.queue.judged();
             self.intake.queue.committed();
             return told;
         }
         let result = self.metrics.committing(jobs.len(), || {
-            let ready = match committer.trouble {
-                Some(_) => Err(Failure::NoRoom),
-                None => self.ready(&jobs, judged),
+            let batch = match committer.failure {
+                Some(_) => Err(Unconfirmed::NoRoom),
+                None => self.put_ahead(&jobs, begun),
             };
             // From here on the other one judges what comes next.
             self.intake.queue.judged();
-            self.commit(&mut committer, ready?)
+            self.commit(&mut committer, batch?)
         });
         // In the order of the commits.
-        let teller = self.teller.lock();
-        let _fall = Fall(&self.intake);
+        let notifier = self.notifier.lock();
+        let _guard = PanicGuard(&self.intake);
         if self.intake.queue.is_halted() {
             // What these are to be published upon is half done; the next start finds them.
             refuse(jobs);
             return false;
         }
         let (results, committer) = match result {
-            Ok((results, entries)) => {
+            Ok(Stored { entries, results }) => {
                 // From here on the other one commits what comes next.
                 drop(committer);
-                entries
-                    .into_iter()
-                    .for_each(|entries| self.publish(entries));
+                if let Some(entries) = entries {
+                    self.publish(entries);
+                }
                 (results, None)
             }
             Err(failure) => {
-                // Before anybody hears of it, so that whoever does finds it so.
-                let failed = committer.trouble.is_none();
+                // Before any answer, so that a caller who has one finds it so.
+                let failed = committer.failure.is_none();
                 if failed {
-                    let trouble = failure.report(jobs.len(), self.options.retry_after);
-                    self.set_trouble(&mut committer, trouble);
+                    let failure = failure.report(jobs.len(), self.options.retry_after);
+                    self.fail(&mut committer, failure);
                 }
                 let refused = jobs.iter().map(|_| Err(StoreError::Unavailable));
                 (refused.collect(), failed.then_some(committer))
@@ -305,25 +245,23 @@ impl Writer {
         };
         self.intake.queue.committed();
         let answered = jobs.into_iter().zip(results);
-        let told = teller.tell(
-            answered
-                .map(|(job, result)| Done::Answered {
-                    result,
-                    answer: job.answer,
-                })
-                .collect(),
-        );
-        told && committer.is_none_or(|mut committer| self.mend(&mut committer, &teller))
+        let answered = answered.map(|(job, result)| Done::Answered {
+            result,
+            answer: job.answer,
+        });
+        notifier.tell(answered.collect())
+            && committer.is_none_or(|mut committer| self.mend(&mut committer, &notifier))
     }
 
-    fn set_trouble(&self, committer: &mut Committer, trouble: Trouble) {
+    fn fail(&self, committer: &mut Committer, failure: WriteFailure) {
         self.intake.set_writable(false);
-        committer.trouble = Some(trouble);
+        committer.failure = Some(failure);
     }
 
-    /// Judges changes before it is known whether they can be committed, and those that come while another commit is under
-    /// way; then begins their transaction. `None` where that fails, or must wait: then whoever commits does it again.
-    fn judge_beside(&self, jobs: &mut Vec<Job>) -> Option<Judged> {
+    /// Judges changes before it is known whether they can be committed, and those that come while
+    /// another commit is under way; then begins their transaction. `None` where that fails, or must
+    /// wait: then the thread that commits does it again.
+    fn judge_beside(&self, jobs: &mut Vec<Job>) -> Option<Begun> {
         let mut judged = self.judge(jobs, None, false).ok()??;
         while self.committer.is_locked() {
             let from = jobs.len();
@@ -335,9 +273,9 @@ impl Writer {
         self.begin(judged).ok()
     }
 
-    /// Judges changes of one transaction, one after the other and after those that are `judged`. `None` where that cannot be
-    /// done before what is ahead is published, or dropped, or where the disk must be read for it and may not be; never so for
-    /// whoever commits.
+    /// Judges changes of one transaction, one after the other and after those that are `judged`.
+    /// `None` where that cannot be done before what is ahead is published, or dropped, or where the
+    /// disk must be read for it and may not be; never so for the thread that commits.
     fn judge(
         &self,
         jobs: &[Job],
@@ -354,7 +292,8 @@ impl Writer {
         };
         for jobs in jobs.chunks(JUDGED_A_TURN) {
             let state = self.intake.data.state.read();
-            // What came before is in the end of the log, or still ahead: it is put there before it is published.
+            // What came before is in the end of the log, or still ahead: it is put there before it
+            // is published.
             let tail = self.intake.data.tail.read();
             if state.epoch != epoch || state.ahead.iter().any(Ahead::has_rows) {
                 return Ok(None);
@@ -386,22 +325,18 @@ impl Writer {
                 }
             }
         }
-        let txn = None;
-        Ok(begun.map(|staged| Judged {
-            staged,
-            results,
-            txn,
-        }))
+        Ok(begun.map(|staged| Judged { staged, results }))
     }
 
-    /// Begins the transaction of judged changes, once the one before it has ended, and puts their entries into it.
-    fn begin(&self, mut judged: Judged) -> Result<Judged, Failure> {
+    /// Begins the transaction of judged changes, once the one before it has ended, and puts their
+    /// entries into it.
+    fn begin(&self, judged: Judged) -> Result<Begun, Unconfirmed> {
         if judged.staged.is_empty() {
-            return Ok(judged);
+            return Ok(Begun { judged, txn: None });
         }
         let txn = self.intake.data.database()?.begin_write()?;
         if !self.intake.data.has_room(RESERVE_BYTES) {
-            return Err(Failure::NoRoom);
+            return Err(Unconfirmed::NoRoom);
         }
         {
             let mut log = txn.open_table(LOG)?;
@@ -411,29 +346,27 @@ impl Writer {
             }
             end.close()?;
         }
-        judged.txn = Some(txn);
-        Ok(judged)
+        let txn = Some(txn);
+        Ok(Begun { judged, txn })
     }
 
-    /// For whoever commits: what is to be written. It is put ahead, so that what comes next is judged upon it.
-    fn ready(&self, jobs: &[Job], judged: Option<Judged>) -> Result<Ready, Failure> {
-        let judged =
-            judged.filter(|judged| judged.staged.holds(self.intake.data.state.read().epoch));
-        let Judged {
-            staged,
-            results,
-            txn,
-        } = match judged {
-            Some(judged) => judged,
+    /// Puts a batch ahead, so that what comes next is judged upon it; for the thread that commits.
+    /// Judges it once more where what it was judged upon did not come to be.
+    fn put_ahead(&self, jobs: &[Job], begun: Option<Begun>) -> Result<InFlight, Unconfirmed> {
+        let epoch = self.intake.data.state.read().epoch;
+        let begun = begun.filter(|begun| begun.judged.staged.holds(epoch));
+        let Begun { judged, txn } = match begun {
+            Some(begun) => begun,
             None => {
                 // What was committed before is published by then.
-                drop(self.teller.lock());
+                drop(self.notifier.lock());
                 self.begin(
                     self.judge(jobs, None, true)?
                         .ok_or(StoreError::Unavailable)?,
                 )?
             }
         };
+        let Judged { staged, results } = judged;
         let write = txn.map(|txn| {
             let Staged {
                 entries,
@@ -449,42 +382,42 @@ impl Writer {
             });
             (txn, entries)
         });
-        Ok(Ready { write, results })
+        Ok(InFlight { write, results })
     }
 
-    /// One transaction for all of it. The results are the jobs', in order, and with them are its entries, which are to be
-    /// published, where there was anything to be written; an error is the whole transaction's.
-    fn commit(
-        &self,
-        committer: &mut Committer,
-        ready: Ready,
-    ) -> Result<(Results, Option<Arc<Entries>>), Failure> {
-        let Some((txn, entries)) = ready.write else {
+    /// One transaction for all of it. The results are the jobs', in order, and with them are its
+    /// entries, which are to be published, where there was anything to be written; an error is the
+    /// whole transaction's.
+    fn commit(&self, committer: &mut Committer, batch: InFlight) -> Result<Stored, Unconfirmed> {
+        let InFlight { write, results } = batch;
+        let Some((txn, entries)) = write else {
             // Every answer says how things were already; they are on disk.
-            return Ok((ready.results, None));
+            let entries = None;
+            return Ok(Stored { entries, results });
         };
         match self.write(committer, txn, entries.len() as u64) {
             Ok(step) => {
                 self.swept(committer, &step);
-                Ok((ready.results, Some(entries)))
+                let entries = Some(entries);
+                Ok(Stored { entries, results })
             }
             Err(unwritten) => {
                 let changes = self.intake.data.state.write().drop_ahead();
                 Err(match (unwritten, changes) {
                     (Unwritten::MaybeWritten(error), Some(changes)) => {
-                        let results = ready.results;
-                        let unknown = Unknown { changes, results };
-                        Failure::Broken(error, Some(Box::new(unknown)))
+                        let in_doubt = InDoubt { changes, results };
+                        Unconfirmed::Broken(error, Some(Box::new(in_doubt)))
                     }
                     (Unwritten::MaybeWritten(error) | Unwritten::Not(error), _) => {
-                        Failure::Broken(error, None)
+                        Unconfirmed::Broken(error, None)
                     }
                 })
             }
         }
     }
 
-    /// Writes what is ahead, but for the entries, of which there are `appended` in the transaction already; and commits.
+    /// Writes what is ahead, but for the entries, of which there are `appended` in the transaction
+    /// already; and commits.
     fn write(
         &self,
         committer: &mut Committer,
@@ -524,9 +457,9 @@ impl Writer {
         Ok(step)
     }
 
-    /// The sweep's part of what follows upon a commit: notes what the transaction wrote of it, and what it changed, and
-    /// begins the next pass where that is due.
-    fn swept(&self, committer: &mut Committer, step: &Step) {
+    /// The sweep's part of what follows upon a commit: notes what the transaction wrote of it, and
+    /// what it changed, and begins the next pass where that is due.
+    pub(super) fn swept(&self, committer: &mut Committer, step: &Step) {
         let state = self.intake.data.state.read();
         let mut client_ids = self.client_ids.lock();
         committer.sweep.taken(step, &mut client_ids);
@@ -540,7 +473,7 @@ impl Writer {
     }
 
     /// Takes over the first that is ahead, since it is on disk.
-    fn publish(&self, entries: Arc<Entries>) {
+    pub(super) fn publish(&self, entries: Arc<Entries>) {
         self.intake.data.tail.write().append(&entries);
         {
             let state = self.intake.data.state.read();
@@ -552,11 +485,12 @@ impl Writer {
                 client_ids.put(*sender, *hash, *message, *at);
             }
         }
-        // Whoever judges holds the state first and the client ids after it, so none of these are held here.
+        // A thread that judges holds the state first and the client ids after it, so none of these
+        // are held here.
         let changed = {
             let mut state = self.intake.data.state.write();
             // Before it is given back half published, where this panics.
-            let _fall = Fall(&self.intake);
+            let _guard = PanicGuard(&self.intake);
             state.publish()
         };
         if let Some(mut entries) = Arc::into_inner(entries) {
@@ -565,135 +499,9 @@ impl Writer {
         }
     }
 
-    /// Tries to write again, where that is due. Tells what was found to be on disk although its commit had failed; `false`
-    /// where nobody listens.
-    fn mend(&self, committer: &mut Committer, teller: &Teller) -> bool {
-        match committer.trouble.take() {
-            None => true,
-            Some(Trouble::NoRoom) => {
-                if self.intake.data.has_room(RESERVE_BYTES) {
-                    tracing::info!("there is room on the disk again; messages are taken again");
-                    self.intake.set_writable(true);
-                } else {
-                    committer.trouble = Some(Trouble::NoRoom);
-                }
-                true
-            }
-            Some(Trouble::Broken {
-                unknown,
-                next,
-                wait,
-            }) => {
-                if Instant::now() < next {
-                    committer.trouble = Some(Trouble::Broken {
-                        unknown,
-                        next,
-                        wait,
-                    });
-                    return true;
-                }
-                match self.reopen(committer, unknown.as_deref()) {
-                    Ok(applied) => {
-                        tracing::info!("the data file can be written again");
-                        self.intake.set_writable(true);
-                        let Some(unknown) = unknown.filter(|_| applied) else {
-                            return true;
-                        };
-                        let Unknown { changes, results } = *unknown;
-                        let entries = Arc::default();
-                        {
-                            let mut state = self.intake.data.state.write();
-                            state.epoch += 1;
-                            let entries = Arc::clone(&entries);
-                            state.ahead.push_back(Ahead { changes, entries });
-                        }
-                        self.swept(committer, &Step::default());
-                        self.publish(entries);
-                        teller.tell(results.into_iter().flatten().map(Done::Late).collect())
-                    }
-                    Err(error) => {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "the data file still cannot be written"
-                        );
-                        committer.trouble = Some(Trouble::Broken {
-                            unknown,
-                            next: Instant::now() + wait,
-                            wait: (wait * 2).min(MAX_RETRY_AFTER),
-                        });
-                        true
-                    }
-                }
-            }
-        }
-    }
-
-    /// Opens the database anew, or lets its held-back writes through. Says whether the transaction of unknown outcome is
-    /// on disk.
-    fn reopen(
-        &self,
-        committer: &mut Committer,
-        unknown: Option<&Unknown>,
-    ) -> Result<bool, OpenError> {
-        // What is read from now on is what the disk has.
-        self.intake.data.tail.write().clear();
-        let mut place = self.intake.data.database.write();
-        let opened = match place.take() {
-            Some(opened) if opened.is_holding() => opened,
-            broken => {
-                broken.inspect(Opened::give_up);
-                self.intake.data.medium.forget_cache();
-                open_database(&self.intake.data.medium, self.options.page_cache)?
-            }
-        };
-        let released = opened.release();
-        let db = Arc::clone(&opened.db);
-        // Held back or not, it can be read.
-        *place = Some(opened);
-        drop(place);
-        released.map_err(OpenError::Io)?;
-        self.intake.data.clear_suspicion();
-        // The era of a transaction that failed may be on disk or not; and the disk may have lost what it confirmed.
-        self.intake.data.cursor_keys.set(eras::read(&db)?);
-        committer.renewal = Renewal::default();
-        // What was judged may have begun its transaction with the handle before.
-        self.intake.data.state.write().epoch += 1;
-        let stored = last_entry(&db)?;
-        let known = self.intake.data.state.read().last_entry;
-        let applied = match unknown {
-            Some(unknown) if unknown.changes.last_entry > known => {
-                stored == unknown.changes.last_entry
-            }
-            Some(unknown) => unknown.changes.rows.are_in(&db)?,
-            None => false,
-        };
-        let expected = unknown
-            .filter(|_| applied)
-            .map_or(known, |unknown| unknown.changes.last_entry);
-        if stored != expected {
-            tracing::error!(
-                stored,
-                expected,
-                "the disk does not hold what it confirmed; the data is read anew"
-            );
-            let Loaded {
-                mut state,
-                sweep,
-                client_ids,
-            } = load::load(&db, &self.options)?;
-            let mut place = self.intake.data.state.write();
-            state.epoch = place.epoch + 1;
-            *place = state;
-            committer.sweep = sweep;
-            *self.client_ids.lock() = client_ids;
-            return Ok(false);
-        }
-        Ok(applied)
-    }
-
     /// Sweeps what is left, so that the next start replays nothing.
     fn finish(&self, committer: &mut Committer) {
-        if committer.trouble.is_some() {
+        if committer.failure.is_some() {
             return;
         }
         loop {
@@ -726,8 +534,8 @@ impl Writer {
     }
 }
 
-impl Teller {
-    fn tell(&self, batch: Vec<Done>) -> bool {
+impl Notifier {
+    pub(super) fn tell(&self, batch: Vec<Done>) -> bool {
         batch.is_empty() || self.0.blocking_send(batch).is_ok()
     }
 }
@@ -738,7 +546,8 @@ fn refuse(jobs: Vec<Job>) {
     }
 }
 
-/// Writes the conversations that a transaction creates, and the accounts and invites that it changes.
+/// Writes the conversations that a transaction creates, and the accounts and invites that it
+/// changes.
 fn write_rows(txn: &WriteTransaction, changes: &Changes) -> Result<(), StoreError> {
     if !changes.created.is_empty() {
         let mut conversations = txn.open_table(CONVERSATIONS)?;
@@ -747,43 +556,4 @@ fn write_rows(txn: &WriteTransaction, changes: &Changes) -> Result<(), StoreErro
         }
     }
     changes.rows.write(txn, changes.last_entry)
-}
-
-impl Trouble {
-    fn broken(unknown: Option<Box<Unknown>>, wait: Duration) -> Self {
-        Self::Broken {
-            unknown,
-            next: Instant::now(),
-            wait,
-        }
-    }
-}
-
-impl Failure {
-    /// Says it in the log, once, where it begins.
-    fn report(self, changes: usize, retry_after: Duration) -> Trouble {
-        match self {
-            Self::NoRoom => {
-                tracing::error!(
-                    changes,
-                    "the disk is full: less than {} MiB are free, which are left so; nothing is written until there is more",
-                    RESERVE_BYTES >> 20
-                );
-                Trouble::NoRoom
-            }
-            Self::Broken(error, unknown) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    changes,
-                    "the data file refused a transaction; nothing of it is confirmed"
-                );
-                Trouble::broken(unknown, retry_after)
-            }
-        }
-    }
-}
-
-/// The newest entry of the log; 0 where there is none.
-fn last_entry(db: &Database) -> Result<u64, StoreError> {
-    Log::open(&db.begin_read()?)?.last()
 }
