@@ -1,6 +1,8 @@
 //! What a person missed: the entries of their conversations after some place, in order.
 
-use super::snapshot::{Order, Page, Pick, Snapshot};
+use super::chats::{Order, Pick};
+use super::page::Page;
+use super::snapshot::Snapshot;
 use crate::model::{Notice, UserId};
 use crate::store::error::ReadError;
 use crate::store::log::chain::ReadLog;

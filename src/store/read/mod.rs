@@ -1,4 +1,13 @@
-//! Queries, beside the writer.
+//! Queries, beside the writer. Short transactions, everything copied out.
+//!
+//! What stands in memory is copied first, under a short lock, and the log is read after: an id that
+//! memory knows is committed, so the end of the log in memory, or else the later snapshot of its
+//! table, always holds it.
 
+pub(crate) mod chats;
+pub(crate) mod history;
 pub(crate) mod missed;
+pub(crate) mod page;
+pub(crate) mod recents;
 pub(crate) mod snapshot;
+mod unread;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Open, id, mark_chat, message, sent, user};
 use crate::model::Timestamp;
-use crate::store::read::snapshot::{Order, Pick};
+use crate::store::read::chats::{Order, Pick};
 use crate::store::state::State;
 use crate::store::talk::conversation::Conversation;
 use crate::store::*;

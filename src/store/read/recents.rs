@@ -1,0 +1,84 @@
+//! A person's chats, each with its newest message.
+
+use std::sync::Arc;
+
+use super::chats::{Order, Pick};
+use super::page::{Filled, Page};
+use super::snapshot::Snapshot;
+use crate::model::{Message, MessageId, User, UserId};
+use crate::store::error::ReadError;
+use crate::store::log::chain::ReadLog;
+use crate::store::state::State;
+use crate::store::talk::conversation::{Conversation, message_of};
+
+/// One line of a person's list of chats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recent {
+    /// The other person.
+    pub peer: Arc<User>,
+    /// The newest message of the two.
+    pub last_message: Message,
+    /// How many of the peer's messages are unread.
+    pub unread_count: u64,
+}
+
+impl Snapshot<'_> {
+    /// A person's chats, newest first: those whose newest message is older than `before`.
+    pub fn recents(
+        &self,
+        user: UserId,
+        before: Option<MessageId>,
+        limit: usize,
+    ) -> Result<Page<Recent>, ReadError> {
+        let (mut found, mut count, mut lowest) = (Vec::new(), 0, before);
+        let pick = |state: &State, conversation: &Conversation| {
+            let row = || {
+                let last = conversation.chain.last()?;
+                // One that got a message while others were gone through is on another page by now.
+                if lowest.is_some_and(|lowest| last >= lowest) {
+                    return None;
+                }
+                let place = conversation.pair.place(user)?;
+                let peer = state
+                    .people
+                    .directory
+                    .get(conversation.pair.members()[1 - place])?;
+                let unread_count = conversation.unread(place);
+                Some((Arc::clone(peer), conversation.pair, last, unread_count))
+            };
+            let Some(row) = row() else { return Pick::Skip };
+            (count, lowest) = (count + 1, Some(row.2));
+            match count > limit {
+                true => Pick::Last(row),
+                false => Pick::Take(row),
+            }
+        };
+        self.go_through(user, Order::Messages, pick, |rows| {
+            found.extend(rows);
+            Ok(())
+        })?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let log = self.log();
+        let mut rows = Vec::with_capacity(found.len());
+        let mut filled = Filled::default();
+        let mut is_cut = false;
+        for (peer, pair, last, unread_count) in found {
+            if filled.is_full() {
+                is_cut = true;
+                break;
+            }
+            let last_message = log.read_message(last, |record| message_of(last, pair, record))?;
+            filled.add(&last_message);
+            rows.push(Recent {
+                peer,
+                last_message,
+                unread_count,
+            });
+        }
+        Ok(Page {
+            rows,
+            has_more: has_more || is_cut,
+        })
+    }
+}
