@@ -120,6 +120,20 @@ pub struct ClientIdError;
 
 /// Where the hyphens of a UUID's text stand.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+/// Where the two digits of each byte begin in a UUID's text.
+const DIGITS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+const HEX: &[u8; 16] = b"0123456789abcdef";
+/// The value of each byte as a digit of a UUID's text; 255 where it is none. Every message has a
+/// client id, which is read once and written in two frames.
+const VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[HEX[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 /// How many characters the text of a UUID has.
 const UUID_CHARS: usize = 36;
 
@@ -133,6 +147,9 @@ impl ClientId {
 impl<'a> ClientId<&'a str> {
     /// Takes 1 to 64 characters of any kind, without a copy.
     pub fn borrowed(text: &'a str) -> Result<Self, ClientIdError> {
+        if let Some(bytes) = uuid(text.as_bytes()) {
+            return Ok(Self(Form::Uuid(bytes)));
+        }
         // 64 characters are at most 256 bytes, so a long text is refused before it is counted.
         if text.is_empty()
             || text.len() > 4 * MAX_CLIENT_ID_CHARS
@@ -140,9 +157,7 @@ impl<'a> ClientId<&'a str> {
         {
             return Err(ClientIdError);
         }
-        Ok(Self(
-            uuid(text.as_bytes()).map_or(Form::Text(text), Form::Uuid),
-        ))
+        Ok(Self(Form::Text(text)))
     }
 }
 
@@ -184,35 +199,26 @@ impl<T: AsRef<str>> ClientId<T> {
 
 /// Returns the bytes of a UUID from its text, where that is the one that [`uuid_text`] gives.
 fn uuid(text: &[u8]) -> Option<[u8; 16]> {
-    if text.len() != UUID_CHARS || HYPHENS.iter().any(|at| text[*at] != b'-') {
+    let text: &[u8; UUID_CHARS] = text.try_into().ok()?;
+    if HYPHENS.iter().any(|at| text[*at] != b'-') {
         return None;
     }
-    let mut digits = text
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| !HYPHENS.contains(at))
-        .map(|(_, byte)| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        });
     let mut bytes = [0; 16];
-    for byte in &mut bytes {
-        *byte = digits.next()?? << 4 | digits.next()??;
+    let mut all = 0;
+    for (byte, at) in bytes.iter_mut().zip(DIGITS) {
+        let [high, low] = [text[at], text[at + 1]].map(|digit| VALUES[usize::from(digit)]);
+        all |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(bytes)
+    (all < 16).then_some(bytes)
 }
 
 /// Returns the usual text of a UUID.
 fn uuid_text(bytes: [u8; 16]) -> [u8; UUID_CHARS] {
     let mut text = [b'-'; UUID_CHARS];
-    let mut places = (0..UUID_CHARS).filter(|at| !HYPHENS.contains(at));
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            if let Some(place) = places.next() {
-                text[place] = b"0123456789abcdef"[usize::from(digit)];
-            }
-        }
+    for (byte, at) in bytes.into_iter().zip(DIGITS) {
+        text[at] = HEX[usize::from(byte >> 4)];
+        text[at + 1] = HEX[usize::from(byte & 15)];
     }
     text
 }

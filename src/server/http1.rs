@@ -34,7 +34,9 @@ where
 {
     let asked = Arc::clone(&visit);
     let service = service_fn(move |request| {
-        let (asking, response) = (asked.request(), handle(request));
+        // In a box: hyper keeps room for it as long as the connection lives, idle or not, and it has
+        // some KiB.
+        let (asking, response) = (asked.request(), Box::pin(handle(request)));
         async move { Ok::<_, Infallible>(held(response.await, asking)) }
     });
     let connection = http1::Builder::new()
