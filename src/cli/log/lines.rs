@@ -1,30 +1,11 @@
-//! The log on standard error.
-//!
-//! A server never waits for the reader of its log. Its lines are queued, and a thread of their own
-//! writes them. While no reader takes them the queue fills, up to a bound in bytes; what comes after
-//! that is lost and counted, and the log says how many lines it lost once they are taken again. A
-//! command has no queue: it waits for its reader, as programs do.
-//!
-//! `tracing-appender` was looked at for this. Its queue is bounded in lines, whatever their length,
-//! it leaves saying what was lost to its caller, and at the end it prints to standard output where
-//! it could not write in time.
+//! The queue of lines, and the thread that writes them.
 
-use std::backtrace::{Backtrace, BacktraceStatus};
-use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::os::fd::AsFd;
-use std::panic::PanicHookInfo;
+use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
 use parking_lot::{Condvar, Mutex};
-use tracing::Level;
-use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 /// 1 MiB: some ten thousand lines. Twice as much may be in memory, once waiting and once being
 /// written.
@@ -34,108 +15,9 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// The pause of the thread where standard error takes nothing more and says so.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How log lines are written.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
-    /// For people
-    Text,
-    /// One JSON object a line, for programs
-    Json,
-}
-
-/// Starts the log of a command, which waits for its reader.
-pub(super) fn start(filter: &str, format: LogFormat) {
-    begin(filter, format, io::stderr);
-}
-
-/// Starts the log of a server, which waits for no reader. Panics are logged too. `None` where the
-/// machine refuses another thread, or standard error cannot be had: then it is the log of a
-/// command.
-pub(super) fn start_queued(filter: &str, format: LogFormat) -> Option<Lines> {
-    // Not by `std::io::stderr()`: a write that hangs would hold its lock, and so hang every other
-    // writer.
-    let stderr = io::stderr().as_fd().try_clone_to_owned();
-    let lines = stderr.and_then(|stderr| Lines::to(File::from(stderr), tell_lost));
-    match lines {
-        Ok(lines) => {
-            begin(filter, format, lines.clone());
-            std::panic::set_hook(Box::new(tell_panic));
-            Some(lines)
-        }
-        Err(error) => {
-            start(filter, format);
-            tracing::warn!(%error, "the log has no thread of its own: the server stops when nobody reads it");
-            None
-        }
-    }
-}
-
-fn begin<W>(filter: &str, format: LogFormat, writer: W)
-where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    let safe = filter_fn(|event| is_told(event.target(), *event.level()));
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(writer)
-        .with_target(false);
-    let lines = match format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-    };
-    tracing_subscriber::registry()
-        .with(EnvFilter::new(filter))
-        .with(lines.with_filter(safe))
-        .init();
-}
-
-/// Returns whether a line of this module is written, if the filter that the operator gave lets it
-/// through.
-fn is_told(module: &str, level: Level) -> bool {
-    let of = |name: &str| {
-        let rest = module.strip_prefix(name);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-    };
-    if of(env!("CARGO_CRATE_NAME")) {
-        return true;
-    }
-    // These warn of what a peer does, and so would a stranger fill the log: what matters of it,
-    // chatd says itself.
-    let speaks_to_peers = ["h2", "hyper", "rustls", "tungstenite"].into_iter().any(of);
-    // Lines of libraries below info may hold headers and frames, and so tokens and messages.
-    let most = if speaks_to_peers {
-        Level::ERROR
-    } else {
-        Level::INFO
-    };
-    level <= most
-}
-
-fn tell_lost(lost: u64) {
-    tracing::warn!(
-        lost,
-        "lines of this log were lost: nobody took them in time"
-    );
-}
-
-/// The usual words go to standard error by a lock, which may hang.
-fn tell_panic(panic: &PanicHookInfo<'_>) {
-    let words = panic.payload_as_str().unwrap_or("no words");
-    let location = panic.location().map(ToString::to_string);
-    let location = location.unwrap_or_default();
-    let thread = std::thread::current();
-    let thread = thread.name().unwrap_or("unnamed");
-    let trace = Backtrace::capture();
-    match trace.status() {
-        BacktraceStatus::Captured => {
-            tracing::error!(thread, location, "a panic: {words}\n{trace}");
-        }
-        _ => tracing::error!(thread, location, "a panic: {words}"),
-    }
-}
-
 /// The queue. Cheap to clone: clones are the same queue.
 #[derive(Clone)]
-pub(super) struct Lines {
+pub(in crate::cli) struct Lines {
     queue: Arc<Queue>,
 }
 
@@ -159,7 +41,7 @@ struct State {
 impl Lines {
     /// Returns a queue that a new thread writes to `target`; `tell_lost` is called with the number
     /// of lines that were lost once those before them are written.
-    fn to(target: impl Write + Send + 'static, tell_lost: fn(u64)) -> io::Result<Self> {
+    pub(super) fn to(target: impl Write + Send + 'static, tell_lost: fn(u64)) -> io::Result<Self> {
         let queue: Arc<Queue> = Arc::default();
         let writing = Arc::clone(&queue);
         std::thread::Builder::new()
@@ -181,12 +63,12 @@ impl Lines {
     }
 
     /// Queues the last line of a program that failed.
-    pub(super) fn say_last(&self, text: &str) {
+    pub(in crate::cli) fn say_last(&self, text: &str) {
         self.push(format!("{text}\n").as_bytes());
     }
 
     /// Waits until everything is written, but not for long.
-    pub(super) fn flush(&self) {
+    pub(in crate::cli) fn flush(&self) {
         let end = Instant::now() + LAST_LINES;
         let mut state = self.queue.state.lock();
         while state.is_writing || !state.waiting.is_empty() {
@@ -262,6 +144,8 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+    use tracing_subscriber::layer::SubscriberExt;
+
     use super::*;
 
     /// Takes each write only when it is asked for, and at once when the other end is gone.
@@ -286,19 +170,6 @@ mod tests {
 
     fn read(reader: &Receiver<Vec<u8>>) -> String {
         String::from_utf8(reader.recv().unwrap()).unwrap()
-    }
-
-    /// 50 streams that are opened and reset were a warning of `h2`, as many times as a stranger
-    /// liked.
-    #[test]
-    fn nobody_fills_the_log_by_what_a_library_says_of_its_peers() {
-        assert!(!is_told("h2::proto::streams::recv", Level::WARN));
-        assert!(!is_told("rustls::conn", Level::WARN));
-        assert!(is_told("h2::proto::streams::recv", Level::ERROR));
-        assert!(is_told("h2o", Level::WARN));
-        assert!(is_told("rustls_acme::state", Level::INFO));
-        assert!(!is_told("redb", Level::DEBUG));
-        assert!(is_told("chatd::server", Level::TRACE));
     }
 
     #[test]

@@ -1,0 +1,134 @@
+//! How the log begins, and what of it is written.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::panic::PanicHookInfo;
+
+use clap::ValueEnum;
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use super::lines::Lines;
+
+/// How log lines are written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line, for programs
+    Json,
+}
+
+/// Starts the log of a command, which waits for its reader.
+pub(in crate::cli) fn start(filter: &str, format: LogFormat) {
+    begin(filter, format, io::stderr);
+}
+
+/// Starts the log of a server, which waits for no reader. Panics are logged too. `None` where the
+/// machine refuses another thread, or standard error cannot be had: then it is the log of a
+/// command.
+pub(in crate::cli) fn start_queued(filter: &str, format: LogFormat) -> Option<Lines> {
+    // Not by `std::io::stderr()`: a write that hangs would hold its lock, and so hang every other
+    // writer.
+    let stderr = io::stderr().as_fd().try_clone_to_owned();
+    let lines = stderr.and_then(|stderr| Lines::to(File::from(stderr), tell_lost));
+    match lines {
+        Ok(lines) => {
+            begin(filter, format, lines.clone());
+            std::panic::set_hook(Box::new(tell_panic));
+            Some(lines)
+        }
+        Err(error) => {
+            start(filter, format);
+            tracing::warn!(%error, "the log has no thread of its own: the server stops when nobody reads it");
+            None
+        }
+    }
+}
+
+fn begin<W>(filter: &str, format: LogFormat, writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let safe = filter_fn(|event| is_told(event.target(), *event.level()));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_target(false);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(EnvFilter::new(filter))
+        .with(lines.with_filter(safe))
+        .init();
+}
+
+/// Returns whether a line of this module is written, if the filter that the operator gave lets it
+/// through.
+fn is_told(module: &str, level: Level) -> bool {
+    let of = |name: &str| {
+        let rest = module.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    if of(env!("CARGO_CRATE_NAME")) {
+        return true;
+    }
+    // These warn of what a peer does, and so would a stranger fill the log: what matters of it,
+    // chatd says itself.
+    let speaks_to_peers = ["h2", "hyper", "rustls", "tungstenite"].into_iter().any(of);
+    // Lines of libraries below info may hold headers and frames, and so tokens and messages.
+    let most = if speaks_to_peers {
+        Level::ERROR
+    } else {
+        Level::INFO
+    };
+    level <= most
+}
+
+fn tell_lost(lost: u64) {
+    tracing::warn!(
+        lost,
+        "lines of this log were lost: nobody took them in time"
+    );
+}
+
+/// The usual words go to standard error by a lock, which may hang.
+fn tell_panic(panic: &PanicHookInfo<'_>) {
+    let words = panic.payload_as_str().unwrap_or("no words");
+    let location = panic.location().map(ToString::to_string);
+    let location = location.unwrap_or_default();
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let trace = Backtrace::capture();
+    match trace.status() {
+        BacktraceStatus::Captured => {
+            tracing::error!(thread, location, "a panic: {words}\n{trace}");
+        }
+        _ => tracing::error!(thread, location, "a panic: {words}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 50 streams that are opened and reset were a warning of `h2`, as many times as a stranger
+    /// liked.
+    #[test]
+    fn nobody_fills_the_log_by_what_a_library_says_of_its_peers() {
+        assert!(!is_told("h2::proto::streams::recv", Level::WARN));
+        assert!(!is_told("rustls::conn", Level::WARN));
+        assert!(is_told("h2::proto::streams::recv", Level::ERROR));
+        assert!(is_told("h2o", Level::WARN));
+        assert!(is_told("rustls_acme::state", Level::INFO));
+        assert!(!is_told("redb", Level::DEBUG));
+        assert!(is_told("chatd::server", Level::TRACE));
+    }
+}
