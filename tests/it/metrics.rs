@@ -286,7 +286,7 @@ async fn the_readme_names_every_metric_and_no_other() {
     let (running, metrics) = start(&[]).await;
     let scraped = Scrape::of(&metrics).await.names();
     let readme = include_str!("../../README.md");
-    let section = readme.split("## Watch it\n").nth(1).unwrap();
+    let section = readme.split("## Metrics\n").nth(1).unwrap();
     let section = section.split("\n## ").next().unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
     let named = rows.map(|row| {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chatd::budget::{Budget, Pool, STREAM_BYTES};
 use chatd::config::{Config, ConnectionLimits, TlsSource};
+use chatd::transport::{EngineConfig, Heartbeat};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode};
@@ -83,6 +84,14 @@ fn with_answers(answers: &Pool) -> Config {
         budget: Budget {
             answers: answers.clone(),
             ..Budget::default()
+        },
+        // The pair answers no pings while a test waits for something else, however long that takes.
+        engine: EngineConfig {
+            heartbeat: Heartbeat {
+                interval: Duration::from_secs(600),
+                ..config().engine.heartbeat
+            },
+            ..config().engine
         },
         ..config()
     }
