@@ -391,6 +391,13 @@ mod tests {
         assert!(!silent.is_new(grace), "it said nothing for too long");
     }
 
+    /// Each connection has one of both, with the counts of an `Arc`.
+    #[test]
+    fn a_connection_costs_no_size_of_the_allocator_more() {
+        assert!(size_of::<Traffic>() + 16 <= 64);
+        assert!(size_of::<Visit>() + 16 <= 96);
+    }
+
     #[tokio::test]
     async fn a_websocket_never_makes_way() {
         let places = places(1, 100);

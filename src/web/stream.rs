@@ -26,8 +26,9 @@ const BYTES_A_TURN: u32 = 64 << 10;
 #[derive(Debug)]
 pub struct Traffic {
     since: Instant,
-    /// The most time without progress of a write.
-    patience: Duration,
+    /// The most time without progress of a write, in milliseconds: with a `Duration` it would take
+    /// the allocator's next size, for each connection.
+    patience_ms: u32,
     /// The last moment at which a write found no room, in milliseconds after `since`, and one more;
     /// 0 before that.
     blocked_at: AtomicU64,
@@ -47,7 +48,7 @@ impl Traffic {
     pub fn new(patience: Duration, slow: Counter) -> Self {
         Self {
             since: Instant::now(),
-            patience,
+            patience_ms: u32::try_from(patience.as_millis()).unwrap_or(u32::MAX),
             blocked_at: AtomicU64::new(0),
             is_blocked: AtomicBool::new(false),
             first: AtomicU16::new(0),
@@ -58,7 +59,7 @@ impl Traffic {
 
     /// The most time without progress of a write.
     pub fn patience(&self) -> Duration {
-        self.patience
+        Duration::from_millis(self.patience_ms.into())
     }
 
     /// Returns whether what the client sent began as TLS does (RFC 8446, section 5.1).
@@ -83,7 +84,7 @@ impl Traffic {
         let Some(at) = self.blocked_at.load(Ordering::Relaxed).checked_sub(1) else {
             return false;
         };
-        self.is_blocked() || self.since.elapsed() < Duration::from_millis(at) + self.patience
+        self.is_blocked() || self.since.elapsed() < Duration::from_millis(at) + self.patience()
     }
 
     /// Counts a stream of the connection whose answer was not read.
@@ -157,10 +158,12 @@ impl Stream {
         self.traffic.blocked();
         let timer = self
             .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(self.traffic.patience)));
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(self.traffic.patience())));
         if !self.is_waiting {
             self.is_waiting = true;
-            timer.as_mut().reset(Instant::now() + self.traffic.patience);
+            timer
+                .as_mut()
+                .reset(Instant::now() + self.traffic.patience());
         }
         if timer.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
