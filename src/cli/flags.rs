@@ -64,12 +64,13 @@ pub(super) struct Flags {
     /// Ed25519 (EdDSA). May be repeated; the variable takes a line for each
     #[arg(long, env = "CHATD_JWT_PUBLIC_KEY", value_name = "FILE")]
     pub(super) jwt_public_key: Vec<PathBuf>,
-    /// A JSON Web Key Set whose keys' tokens are accepted, found by their kid: a file, read again when it
-    /// changes, or an https: URL, read again every 10 minutes and, at most once in 10 s, when a token
-    /// names an unknown kid. May be repeated; the variable takes a line for each
+    /// A JSON Web Key Set whose keys' tokens are accepted, found by their kid: a file, read again
+    /// when it changes, or an https: URL, read again every 10 minutes and, at most once in 10 s,
+    /// when a token names an unknown kid. May be repeated; the variable takes a line for each
     #[arg(long, env = "CHATD_JWT_JWKS", value_parser = values::key_set, value_name = "FILE|URL")]
     pub(super) jwt_jwks: Vec<KeySetPlace>,
-    /// The certificate, in PEM form, of a private authority by which URLs of --jwt-jwks are trusted too
+    /// The certificate, in PEM form, of a private authority by which URLs of --jwt-jwks are trusted
+    /// too
     #[arg(long, env = "CHATD_JWT_JWKS_ROOT", value_name = "FILE")]
     pub(super) jwt_jwks_root: Option<PathBuf>,
     /// The issuer (iss) that another system's tokens must name. May be repeated: whole numbers are
@@ -80,8 +81,8 @@ pub(super) struct Flags {
     /// must be named then
     #[arg(long, env = "CHATD_JWT_AUDIENCE", value_parser = values::claim, value_name = "TEXT")]
     pub(super) jwt_audience: Vec<String>,
-    /// The claim that says whose a token is, such as user_id or app_metadata.uid; unless given, sub,
-    /// else user_id, else id
+    /// The claim that says whose a token is, such as user_id or app_metadata.uid; unless given,
+    /// sub, else user_id, else id
     #[arg(long, env = "CHATD_JWT_USER_CLAIM", value_parser = values::claim, value_name = "NAME")]
     pub(super) jwt_user_claim: Option<String>,
     /// A claim that another system's tokens must have, such as token_use=access, where the issuer

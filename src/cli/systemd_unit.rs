@@ -47,8 +47,8 @@ SystemCallErrorNumber=EPERM
 /// chatd systemd-unit > /etc/systemd/system/chatd.service
 /// chatd systemd-unit --socket > /etc/systemd/system/chatd.socket
 ///
-/// With the socket unit, systemd holds the port, and a restart refuses no client. Settings are CHATD_
-/// variables in /etc/chatd.conf.
+/// With the socket unit, systemd holds the port, and a restart refuses no client. Settings are
+/// CHATD_ variables in /etc/chatd.conf.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct SystemdUnit {

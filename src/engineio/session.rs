@@ -84,8 +84,8 @@ enum Beat {
 #[derive(Debug)]
 pub struct Session {
     is_over: bool,
-    /// The interval and the timeout of its heartbeat, in milliseconds: a server has many sessions, and
-    /// two `Duration`s are four times as large.
+    /// The interval and the timeout of its heartbeat, in milliseconds: a server has many sessions,
+    /// and two `Duration`s are four times as large.
     interval_ms: u32,
     timeout_ms: u32,
     beat: Beat,

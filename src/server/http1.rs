@@ -34,8 +34,8 @@ where
 {
     let asked = Arc::clone(&visit);
     let service = service_fn(move |request| {
-        // In a box: hyper keeps room for it as long as the connection lives, idle or not, and it has
-        // some KiB.
+        // In a box: hyper keeps room for it as long as the connection lives, idle or not, and it
+        // has some KiB.
         let (asking, response) = (asked.request(), Box::pin(handle(request)));
         async move { Ok::<_, Infallible>(held(response.await, asking)) }
     });

@@ -19,10 +19,10 @@
 //! |---|---|---|
 //! | `Registry::open` | the sessions by id, and how many each address has | none |
 //! | `Live::requests` | which polling requests are under way | none |
-//! | `Live::session` | the session's course in time | `Outgoing::state`, to begin an upgrade or hear a probe |
+//! | `Live::session` | the session's course in time | `Outgoing::state`, to move an upgrade |
 //! | `Live::receiver` | who hears the session | none: it is cloned out |
-//! | `Outgoing::state` | outbox, transport, wakers | `Registry::relieving`, where the pool is empty |
-//! | `Registry::relieving` | the search for sessions to close | `Registry::open`, and the state of others by `try_lock` |
+//! | `Outgoing::state` | outbox, transport, wakers | `Registry::relieving`, for room in the pool |
+//! | `Registry::relieving` | the search for sessions to close | `Registry::open`; others by `try_lock` |
 
 mod application;
 mod config;

@@ -51,8 +51,8 @@ pub struct Census {
 }
 
 impl Registry {
-    /// Adds the session that `make` opens for the address under which it is counted. Refuses where as
-    /// many are open as may be, or the server is stopping.
+    /// Adds the session that `make` opens for the address under which it is counted. Refuses where
+    /// as many are open as may be, or the server is stopping.
     pub(super) fn open(
         &self,
         config: &EngineConfig,
