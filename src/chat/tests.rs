@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::model::{
-    Act, ClientId, ContentError, Cursor, Era, Message, PrivateId, Timestamp, UserId, Username,
+    Act, ClientId, ContentError, Cursor, Era, Message, Notice, PrivateId, Timestamp, UserId,
+    Username,
 };
 use crate::store::{BATCHES, Change, Done, Location, NewUser, Store};
 
@@ -101,7 +102,8 @@ fn send(
         client_id,
     };
     chat.send(NOW, user(from), request, None, reply);
-    replied.recv().unwrap()
+    let sent: Result<Notice, ChatError> = replied.recv().unwrap();
+    sent.map(|notice| notice.into_message().unwrap())
 }
 
 #[test]

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::{Backup, ChatError, Event, Listener, Presence, Rules};
 use crate::model::{
-    Act, ClientId, CursorKeys, EntryId, Message, MessageId, Origin, Timestamp, UserId,
-    check_content,
+    Act, ClientId, CursorKeys, EntryId, MessageId, Notice, Origin, Timestamp, UserId, check_content,
 };
 use crate::store::{Change, Committed, Outcome, Store, StoreError, Talk};
 
@@ -71,7 +70,7 @@ impl Chat {
         sender: UserId,
         request: SendMessage,
         origin: Option<Origin>,
-        reply: impl FnOnce(Result<Message, ChatError>) + Send + 'static,
+        reply: impl FnOnce(Result<Notice, ChatError>) + Send + 'static,
     ) {
         if let Err(error) = check_content(&request.content, self.rules.max_message_chars) {
             return reply(Err(error.into()));
@@ -86,12 +85,9 @@ impl Chat {
             now,
             talk,
             origin,
-            move |outcome| {
-                let message = match outcome? {
-                    Outcome::Entry(notice) | Outcome::Repeated(notice) => notice.into_message(),
-                    Outcome::Nothing(_) => None,
-                };
-                message.ok_or(ChatError::Internal)
+            |outcome| match outcome? {
+                Outcome::Entry(notice) | Outcome::Repeated(notice) => Ok(notice),
+                Outcome::Nothing(_) => Err(ChatError::Internal),
             },
             reply,
         );

@@ -8,9 +8,7 @@ use serde::Serialize;
 
 use super::documents::Event;
 use crate::chat::{Form, Hearer, heard_by};
-use crate::model::{
-    Act, ClientId, Cursor, Message, MessageId, Notice, Timestamp, UserId, row_bytes,
-};
+use crate::model::{Act, ClientId, Cursor, MessageId, Notice, Timestamp, UserId, row_bytes};
 
 /// One durable event for one person.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
@@ -120,15 +118,9 @@ impl<'a> Update<'a> {
         })
     }
 
-    /// What the sender hears of a message.
-    pub(crate) fn sent(message: &'a Message) -> Self {
-        Self::MessageSent(MessageSent {
-            id: message.id,
-            receiver_id: message.receiver_id,
-            content: &message.content,
-            created_at: message.created_at,
-            client_id: message.client_id.as_ref(),
-        })
+    /// The data of `send_message`'s ack: what the sender hears of the message.
+    pub(crate) fn sent(notice: &'a Notice) -> Option<Self> {
+        Self::of(notice, Form::Sender).next()
     }
 
     /// The events of an entry in this form, in this order.

@@ -22,7 +22,7 @@ impl ChatSocket {
             client_id: new.client_id,
         };
         let answer = move |result| match result {
-            Ok(message) => reply.succeed(Update::sent(&message)),
+            Ok(notice) => reply.succeed(Update::sent(&notice)),
             Err(error) => reply.fail(&Refusal::from(error), client_id.as_ref()),
         };
         let chat = &self.door.verbs.chat;

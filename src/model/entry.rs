@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{ClientId, ConversationId, EntryId, Message, MessageId, Pair, Timestamp, UserId};
+#[cfg(test)]
+use super::Message;
+use super::{ClientId, ConversationId, EntryId, MessageId, Pair, Timestamp, UserId};
 
 /// One thing that happened in a conversation, as the log has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +107,8 @@ impl Notice {
     }
 
     /// Returns the message that the entry is; `None` where it is something else.
-    pub fn into_message(self) -> Option<Message> {
+    #[cfg(test)]
+    pub(crate) fn into_message(self) -> Option<Message> {
         let receiver_id = self.other();
         match self.entry.act {
             Act::Sent { content, client_id } => Some(Message {
