@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use redb::{ReadableDatabase, ReadableTable, TableError, WriteTransaction};
 
 use super::*;
-use crate::model::{Timestamp, UserId};
+use crate::model::{Subject, Timestamp, UserId};
 use crate::store::disk::medium::{Backend, Medium, Noting};
 use crate::store::log::blocks;
 use crate::store::sealed::{put, seal};
@@ -308,6 +308,62 @@ fn two_accounts_of_one_name_are_found() {
             .unwrap();
     });
     assert_eq!(data.finds(), [("users", text(5))]);
+}
+
+/// A token would open either of them.
+#[test]
+fn two_accounts_of_one_issuer_and_subject_are_found() {
+    let data = Data::talked(4, 20);
+    data.tamper(|txn| {
+        let mut table = txn.open_table(USERS).unwrap();
+        for id in [1, 2] {
+            let row = table.get(id).unwrap().unwrap().value().to_vec();
+            let user = crate::store::people::users::decode(id, &row, |_| Ok(true)).unwrap();
+            let subject = Subject {
+                issuer: "https://id.example.org".into(),
+                subject: "auth0|5f7c".into(),
+            };
+            let user = crate::model::User {
+                subject: Some(subject.into()),
+                ..user
+            };
+            let row = crate::store::people::users::encode(&user);
+            table.insert(id, &row[..]).unwrap();
+        }
+    });
+    assert_eq!(data.finds(), [("users", text(2))]);
+}
+
+#[test]
+fn an_apps_accounts_are_exported_and_imported_with_their_subjects_and_no_subject_twice() {
+    let subject = |text: &str| {
+        format!(r#","of_app":true,"issuer":"https://id.example.org","subject":"{text}""#)
+    };
+    let lines = lines_of([&subject("auth0|5f7c"), &subject("3b24 é")], &[]);
+    let data = imported(&lines).unwrap_or_else(|error| panic!("{error}"));
+    let again = exported(&data);
+    for subject in ["auth0|5f7c", "3b24 é"] {
+        let wanted = format!(r#""issuer":"https://id.example.org","subject":"{subject}""#);
+        assert!(again.contains(&wanted), "{again}");
+    }
+    assert_eq!(data.check().findings, []);
+    for (second, reason) in [
+        (subject("auth0|5f7c"), "the same issuer and subject"),
+        (subject(""), "1 to 255 bytes"),
+        (subject(&"x".repeat(256)), "1 to 255 bytes"),
+    ] {
+        let lines = lines_of([&subject("auth0|5f7c"), &second], &[]);
+        match imported(&lines) {
+            Err(MaintainError::Line {
+                line: 3,
+                reason: why,
+            }) => {
+                assert!(why.contains(reason), "{why}");
+            }
+            Err(error) => panic!("{error}"),
+            Ok(_) => panic!("{second} was taken"),
+        }
+    }
 }
 
 #[test]
