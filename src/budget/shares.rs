@@ -14,7 +14,7 @@ pub struct Budget {
     pub half_received: Pool,
     /// Bodies of HTTP answers that are not yet written, of all connections.
     pub answers: Pool,
-    /// Requests on streams of HTTP/2, [`STREAM_BYTES`] each, beside the first of each connection.
+    /// Requests on streams of HTTP/2, `STREAM_BYTES` each, beside the first of each connection.
     pub streams: Pool,
     /// The database's page cache, in bytes.
     pub page_cache: usize,

@@ -34,7 +34,7 @@ impl<'a> Broadcast<'a> {
     }
 
     /// Gives what is told its place in an order of the application's: a socket that is being
-    /// resumed may have been told of it already. See [`Socket::release`].
+    /// resumed may have been told of it already. See `Socket::release`.
     pub fn sequenced(mut self, sequence: u64) -> Self {
         self.sequence = Some(sequence);
         self

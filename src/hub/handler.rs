@@ -36,7 +36,7 @@ pub struct ConnectRequest<'a> {
     pub authorization: Option<&'a str>,
     /// The library that opened the session, as far as the handshake tells.
     pub library: Library,
-    /// The rest of the handshake, where [`IoConfig::keep_handshakes`] says to keep it.
+    /// The rest of the handshake, where [`crate::hub::IoConfig::keep_handshakes`] says to keep it.
     pub handshake: Option<&'a Arc<KeptHandshake>>,
 }
 

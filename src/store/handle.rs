@@ -38,7 +38,7 @@ pub struct Store {
 
 impl Store {
     /// Opens or makes the data and starts the writer. What is committed goes to `done`, a batch a
-    /// transaction; that channel should hold [`BATCHES`]. Blocks: for a moment after a clean stop,
+    /// transaction; that channel should hold `BATCHES`. Blocks: for a moment after a clean stop,
     /// else for as long as it takes to read the whole file, which is then checked page by page; the
     /// log says how far it is.
     pub fn open(
