@@ -22,7 +22,7 @@ let app
 const intents = {
   language({ language }) {
     remember('language', language)
-    speak(language)
+    return speak(language)
   },
   theme({ theme }) {
     remember('theme', theme)
@@ -32,9 +32,9 @@ const intents = {
 }
 
 /** @param {string} language */
-function speak(language) {
+async function speak(language) {
+  await setLanguage(language, navigator.languages)
   document.documentElement.lang = language
-  setLanguage(language, navigator.languages)
 }
 
 /** @param {string} theme light, dark, or what the system has */
@@ -56,10 +56,9 @@ async function start() {
   if (session.now) app = await App.open({ seat, api, intents }, session.now)
 }
 
-speak(recall('language') ?? pickLanguage(navigator.languages))
+// First, since it asks the server for the words.
+const speaking = speak(recall('language') ?? pickLanguage(navigator.languages))
 dress(recall('theme') ?? 'system')
-warnOfInsecurity()
-translate(document)
 languages.addEventListener('change', () => translate(document))
 answerIntents(document, intents)
 document.querySelector('[data-skip]')?.addEventListener('click', event => {
@@ -67,4 +66,8 @@ document.querySelector('[data-skip]')?.addEventListener('click', event => {
   document.getElementById('conversation')?.focus()
 })
 followOtherTabs(async lasts => app?.end(lasts))
-start()
+// Until the words are here there is nothing to be seen.
+speaking.then(() => {
+  warnOfInsecurity()
+  return start()
+})

@@ -2,8 +2,11 @@ import { beforeEach, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { clockTime, dayName, longTime, shortTime } from '../../static/js/i18n/dates.js'
-import { CATALOGUE, currentLanguage, errorText, languages, pickLanguage, setLanguage, t } from '../../static/js/i18n/words.js'
+import { en } from '../../static/js/i18n/en.js'
+import { id } from '../../static/js/i18n/id.js'
+import { currentLanguage, errorText, languages, pickLanguage, setLanguage, t } from '../../static/js/i18n/words.js'
 
+const CATALOGUE = { en, id }
 const STATIC = new URL('../../static/', import.meta.url)
 const html = readFileSync(new URL('index.html', STATIC), 'utf8')
 const sources = readdirSync(new URL('js/', STATIC), { recursive: true })
@@ -64,10 +67,10 @@ describe('the catalogue', () => {
 describe('t', () => {
   beforeEach(() => setLanguage('en'))
 
-  test('chooses the plural form', () => {
+  test('chooses the plural form', async () => {
     assert.equal(t('unread', { count: 1 }), '1 unread message')
     assert.equal(t('unread', { count: 1234 }), '1,234 unread messages')
-    setLanguage('id')
+    await setLanguage('id')
     assert.equal(t('unread', { count: 1234 }), '1.234 pesan belum dibaca')
   })
 
@@ -92,12 +95,23 @@ test('the language follows the browser, and else is English', () => {
   assert.equal(pickLanguage([]), 'en')
 })
 
-test('a switch of the language is told', () => {
-  setLanguage('en')
+test('a switch of the language is told once its words are here', async () => {
+  await setLanguage('en')
   let told = ''
   languages.addEventListener('change', () => { told = currentLanguage() }, { once: true })
-  setLanguage('id')
+  await setLanguage('id')
   assert.equal(told, 'id')
+})
+
+test('of two languages that are asked for at once, the last is spoken', async () => {
+  await Promise.all([setLanguage('id'), setLanguage('en')])
+  assert.equal(currentLanguage(), 'en')
+  assert.equal(t('cancel'), en.cancel)
+})
+
+test('only the words in use are loaded with the page', () => {
+  const words = readFileSync(new URL('js/i18n/words.js', STATIC), 'utf8')
+  assert.doesNotMatch(words, /^import .*\/(en|id)\.js/m)
 })
 
 describe('dates', () => {
@@ -105,9 +119,9 @@ describe('dates', () => {
   const ago = minutes => new Date(now.getTime() - minutes * 60_000)
   beforeEach(() => setLanguage('id'))
 
-  test('the clock is written as the language does', () => {
+  test('the clock is written as the language does', async () => {
     assert.equal(clockTime(now), '14.05')
-    setLanguage('en', ['fr-FR', 'en-GB'])
+    await setLanguage('en', ['fr-FR', 'en-GB'])
     assert.equal(clockTime(now), '14:05')
   })
 

@@ -1,18 +1,24 @@
-// The words that the page shows, in the language that is chosen; en.js and id.js hold them. The
-// server sends codes; the words for them are here. Markup names its words with `data-t`
-// (`data-t-label`, `data-t-placeholder`, `data-t-title` for attributes), code asks `t(key)`.
-
-import { en } from './en.js'
-import { id } from './id.js'
+// The words that the page shows, in the language that is chosen; en.js and id.js hold them, and only
+// the one in use is loaded. The server sends codes; the words for them are here. Markup names its
+// words with `data-t` (`data-t-label`, `data-t-placeholder`, `data-t-title` for attributes), code
+// asks `t(key)`.
 
 /** @typedef {string | { one?: string, other: string }} Text */
+/** @typedef {Record<string, Text>} Catalogue */
 
-/** @type {Record<string, Record<string, Text>>} */
-export const CATALOGUE = { en, id }
+/** How the words of each language are loaded. @type {Record<string, () => Promise<Catalogue>>} */
+const LANGUAGES = {
+  en: async () => (await import('./en.js')).en,
+  id: async () => (await import('./id.js')).id,
+}
 
 /** Says `change` when the language changes, so that words which code wrote are written anew. */
 export const languages = new EventTarget()
 
+/** The words of the present language. @type {Catalogue} */
+let words = {}
+/** The language that was asked for last: its words may still be on their way. */
+let asked = ''
 let language = 'en'
 /**
  * The reader's own variety of the language, such as en-GB: it decides how dates and numbers look.
@@ -24,19 +30,25 @@ export const currentLanguage = () => language
 export const currentLocale = () => locale
 
 /**
- * The first of the wanted languages that the catalogue speaks; regions (`id-ID`) do not matter.
+ * The first of the wanted languages that there are words for; regions (`id-ID`) do not matter.
  * @param {readonly string[]} wanted
  */
 export function pickLanguage(wanted) {
-  const spoken = wanted.map(tag => tag.toLowerCase().split('-')[0]).find(tag => tag in CATALOGUE)
+  const spoken = wanted.map(tag => tag.toLowerCase().split('-')[0]).find(tag => tag in LANGUAGES)
   return spoken ?? 'en'
 }
 
 /**
- * @param {string} wanted one of the catalogue's languages
+ * Loads the words of a language, and has the page speak it. Of several that are asked for before
+ * the words are here, the last counts; where they cannot be had the language stays as it is.
+ * @param {string} wanted one of those that there are words for
  * @param {readonly string[]} [varieties] the languages of the browser, with their regions
  */
-export function setLanguage(wanted, varieties = []) {
+export async function setLanguage(wanted, varieties = []) {
+  asked = wanted
+  const loaded = await LANGUAGES[wanted]()
+  if (asked !== wanted) return
+  words = loaded
   language = wanted
   locale = varieties.find(tag => tag.toLowerCase().split('-')[0] === wanted) ?? wanted
   plurals = new Intl.PluralRules(language)
@@ -51,7 +63,7 @@ export function setLanguage(wanted, varieties = []) {
  * @returns {string}
  */
 export function t(key, values = {}) {
-  const text = CATALOGUE[language][key]
+  const text = words[key]
   if (text === undefined) throw new Error(`no words for ${key} in ${language}`)
   const form = typeof text === 'string' ? text
     : (plurals.select(Number(values.count)) === 'one' && text.one) || text.other
@@ -64,7 +76,7 @@ export function t(key, values = {}) {
 /** @param {string} code an error's code, of the server or of ours */
 export function errorText(code) {
   const key = `error.${code}`
-  return key in CATALOGUE[language] ? t(key) : t('error.unknown', { code })
+  return key in words ? t(key) : t('error.unknown', { code })
 }
 
 /**
