@@ -100,6 +100,7 @@ fn send(
         receiver_id: user(to),
         content: content.into(),
         client_id,
+        extras: None,
     };
     chat.send(NOW, user(from), request, None, reply);
     let sent: Result<Notice, ChatError> = replied.recv().unwrap();

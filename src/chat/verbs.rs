@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Backup, ChatError, Event, Listener, Presence, Rules};
 use crate::model::{
-    Act, ClientId, CursorKeys, EntryId, MessageId, Notice, Origin, Timestamp, UserId, check_content,
+    Act, ClientId, CursorKeys, EntryId, Extras, MessageId, Notice, Origin, Timestamp, UserId,
+    check_content,
 };
 use crate::store::{Change, Committed, Outcome, Store, StoreError, Talk};
 
@@ -17,6 +18,8 @@ pub struct SendMessage {
     pub content: Arc<str>,
     /// The sender's own name for it.
     pub client_id: Option<ClientId>,
+    /// What it has beside its text.
+    pub extras: Option<Box<Extras>>,
 }
 
 /// The verbs. Cheap to clone.
@@ -79,8 +82,9 @@ impl Chat {
             receiver_id: receiver,
             content,
             client_id,
+            extras,
         } = request;
-        let talk = Talk::send(sender, receiver, content, client_id);
+        let talk = Talk::send(sender, receiver, content, client_id).with_extras(extras);
         self.submit(
             now,
             talk,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::acks::{MarkedChatRead, MarkedRead, Nothing, PresenceList};
 use super::documents::Event;
 use super::{Code, FieldError, Fields, MessageSent, reads};
-use crate::model::{ClientId, MessageId, UserId};
+use crate::model::{ClientId, MessageId, Meta, UserId};
 
 /// Writes the enum, the names, the decoder and what the documents say of each event from one table.
 macro_rules! client_events {
@@ -119,6 +119,9 @@ reads! {
         /// The sender's own name for it, unique among theirs: sending it again gives the first
         /// message back.
         optional client_id: ClientId,
+        /// An object of the app's own, of at most 2 KiB as JSON, which is kept and given back as it
+        /// is.
+        optional meta: Meta,
     }
 }
 

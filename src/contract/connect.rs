@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Code, Fields, Refusal, reads};
+use super::{Code, Fields, Refusal, Version, reads};
 
 reads! {
     /// The part of a CONNECT that would continue a socket.
@@ -28,6 +28,15 @@ reads! {
     }
 }
 
+reads! {
+    /// The part of a CONNECT that says what its client knows of.
+    Speaks from Fields<'_> {
+        /// The version of the events that the client speaks, of `versions` in `GET /api/server`.
+        /// One that the server does not know is taken as the newest below it.
+        optional v: Version,
+    }
+}
+
 /// What a CONNECT carries.
 // Read part by part: a wrong token is answered, and the rest is passed over where it is wrong.
 #[derive(JsonSchema)]
@@ -39,6 +48,8 @@ reads! {
 pub(super) struct ConnectPayload<'a> {
     /// The JWT; absent where the handshake had an `Authorization` header.
     token: Option<Cow<'a, str>>,
+    #[serde(flatten)]
+    speaks: Speaks,
     #[serde(flatten)]
     capable: Capable,
     #[serde(flatten)]

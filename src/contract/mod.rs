@@ -6,6 +6,7 @@
 //! connect.rs                   a CONNECT, and why it is refused
 //! client_events.rs, acks.rs    what clients send, and what they are acked with
 //! update.rs, server_events.rs  the durable events, and the volatile ones; events.rs lists both
+//! version.rs                   the versions of them, and which hear an event alike
 //! rows/                        the rows of REST's answers
 //! documents/                   the OpenAPI and AsyncAPI documents, made of these types, and a page
 //! ```
@@ -25,14 +26,16 @@ mod refusal;
 pub(crate) mod rows;
 mod server_events;
 mod update;
+mod version;
 
 pub(crate) use acks::{MarkedChatRead, MarkedRead, Nothing, PresenceList, Succeeded};
 pub(crate) use client_events::{ClientEvent, Command, NewMessage, TypingTo, WholeRead};
 pub use code::Code;
-pub(crate) use connect::{Capable, ConnectError, Continued};
+pub(crate) use connect::{Capable, ConnectError, Continued, Speaks};
 pub(crate) use events::events;
 pub use fields::{FieldError, Fields};
 pub(crate) use reads::reads;
 pub(crate) use refusal::{Failed, Refusal};
 pub(crate) use server_events::{CHAT_ERROR, ChatErrorEvent, PRESENCE, Presence, TYPING, Typing};
-pub(crate) use update::{MessageSent, UPDATES, Update, told_live, updates_of};
+pub(crate) use update::{MessageSent, Told, UPDATES, Update, told_live, updates_of};
+pub(crate) use version::Version;

@@ -3,12 +3,15 @@
 //! One change is one entry of the log and leads to one or more events for each person concerned, in
 //! this order; a cursor names an entry and the number of an event in it.
 
+use std::ops::RangeInclusive;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::documents::Event;
+use super::version::{Version, heard_in};
 use crate::chat::{Form, Hearer, heard_by};
-use crate::model::{Act, ClientId, Cursor, MessageId, Notice, Timestamp, UserId, row_bytes};
+use crate::model::{Act, ClientId, Cursor, MessageId, Meta, Notice, Timestamp, UserId, row_bytes};
 
 /// One durable event for one person.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
@@ -38,6 +41,9 @@ pub(crate) struct ReceiveMessage<'a> {
     pub(crate) content: &'a str,
     /// When the server took it.
     pub(crate) created_at: Timestamp,
+    /// The object that the sender's app hung on it. Version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) meta: Option<&'a Meta>,
 }
 
 /// `message_sent`:
@@ -55,6 +61,9 @@ pub(crate) struct MessageSent<'a> {
     /// The sender's own name for it, where one was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_id: Option<&'a ClientId>,
+    /// The object that the sender's app hung on it. Version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) meta: Option<&'a Meta>,
 }
 
 /// `messege_read`, so spelled from the first document on: `{"message_id":10,"user_id":2}`
@@ -111,24 +120,35 @@ impl<'a> Update<'a> {
 
     /// Returns how many bytes it takes as a row of a page, about.
     pub(crate) fn row_bytes(&self) -> usize {
-        row_bytes(match self {
-            Self::ReceiveMessage(message) => message.content,
-            Self::MessageSent(message) => message.content,
-            Self::MessegeRead(_) | Self::ChatRead(_) => "",
-        })
+        let (content, meta) = match self {
+            Self::ReceiveMessage(message) => (message.content, message.meta),
+            Self::MessageSent(message) => (message.content, message.meta),
+            Self::MessegeRead(_) | Self::ChatRead(_) => ("", None),
+        };
+        row_bytes(content) + meta.map_or(0, |meta| meta.as_str().len())
     }
 
     /// The data of `send_message`'s ack: what the sender hears of the message.
-    pub(crate) fn sent(notice: &'a Notice) -> Option<Self> {
-        Self::of(notice, Form::Sender).next()
+    pub(crate) fn sent(notice: &'a Notice, version: Version) -> Option<Self> {
+        Self::of(notice, Form::Sender, version).next()
     }
 
-    /// The events of an entry in this form, in this order.
-    pub(crate) fn of(notice: &'a Notice, form: Form) -> impl Iterator<Item = Self> {
+    /// The events of an entry in this form and version, in this order.
+    pub(crate) fn of(
+        notice: &'a Notice,
+        form: Form,
+        version: Version,
+    ) -> impl Iterator<Item = Self> {
         let entry = &notice.entry;
         let user_id = entry.author;
         let (first, marked) = match &entry.act {
-            Act::Sent { content, client_id } => {
+            Act::Sent {
+                content,
+                client_id,
+                extras,
+            } => {
+                let extras = extras.as_deref().filter(|_| version >= Version::Second);
+                let meta = extras.and_then(|extras| extras.meta.as_ref());
                 let (id, receiver_id, created_at) = (entry.id.into(), notice.other(), entry.at);
                 let message = match form {
                     Form::Sender => Self::MessageSent(MessageSent {
@@ -137,6 +157,7 @@ impl<'a> Update<'a> {
                         content,
                         created_at,
                         client_id: client_id.as_ref(),
+                        meta,
                     }),
                     Form::Member => Self::ReceiveMessage(ReceiveMessage {
                         id,
@@ -144,6 +165,7 @@ impl<'a> Update<'a> {
                         receiver_id,
                         content,
                         created_at,
+                        meta,
                     }),
                 };
                 (message, &[][..])
@@ -172,39 +194,66 @@ impl<'a> Update<'a> {
     }
 }
 
-/// Returns the events of an entry in this form, with their cursors.
-fn with_cursors(notice: &Notice, form: Form) -> impl Iterator<Item = (Cursor, Update<'_>)> {
+/// Returns the events of an entry in this form and version, with their cursors.
+fn with_cursors(
+    notice: &Notice,
+    form: Form,
+    version: Version,
+) -> impl Iterator<Item = (Cursor, Update<'_>)> {
     let entry = notice.entry.id.get();
     (0..)
-        .zip(Update::of(notice, form))
+        .zip(Update::of(notice, form, version))
         .map(move |(event, update)| (Cursor { entry, event }, update))
 }
 
-/// Returns the events of an entry as they are told live: each with all who hear it in the same
-/// form.
+/// An event as it is told live.
+pub(crate) struct Told<'a> {
+    /// Those who hear it so.
+    pub(crate) hearers: &'a [Hearer],
+    /// The numbers of the versions in which they do.
+    pub(crate) versions: RangeInclusive<u8>,
+    /// Its place.
+    pub(crate) cursor: Cursor,
+    /// The event.
+    pub(crate) update: Update<'a>,
+}
+
+/// Returns the events of an entry as they are told live: each with all who hear it in the same form
+/// and version.
 pub(crate) fn told_live<'a>(
     audience: &'a [Hearer],
     notice: &'a Notice,
-) -> impl Iterator<Item = (&'a [Hearer], Cursor, Update<'a>)> {
+) -> impl Iterator<Item = Told<'a>> {
     let alike = audience.chunk_by(|one, next| one.form == next.form);
-    alike.flat_map(move |hearers| {
-        let form = hearers.first().map(|hearer| hearer.form);
-        let events = form
-            .into_iter()
-            .flat_map(move |form| with_cursors(notice, form));
-        events.map(move |(cursor, update)| (hearers, cursor, update))
+    let forms = alike.filter_map(|hearers| Some((hearers, hearers.first()?.form)));
+    forms.flat_map(move |(hearers, form)| {
+        heard_in(notice).iter().flat_map(move |alike| {
+            let events = with_cursors(notice, form, alike.form);
+            events.map(move |(cursor, update)| Told {
+                hearers,
+                versions: alike.numbers.clone(),
+                cursor,
+                update,
+            })
+        })
     })
 }
 
-/// Returns the events of an entry as this person is told of them on catching up; none, where it is
-/// not for them.
+/// Returns the events of an entry as this person is told of them on catching up, by a client of
+/// this version; none, where it is not for them.
 pub(crate) fn updates_of(
     notice: &Notice,
     user: UserId,
+    version: Version,
 ) -> impl Iterator<Item = (Cursor, Update<'_>)> {
-    let form = heard_by(notice, user);
+    let is_heard = |numbers: &RangeInclusive<u8>| numbers.contains(&version.number());
+    let form = heard_by(notice, user).filter(|_| {
+        heard_in(notice)
+            .iter()
+            .any(|alike| is_heard(&alike.numbers))
+    });
     form.into_iter()
-        .flat_map(move |form| with_cursors(notice, form))
+        .flat_map(move |form| with_cursors(notice, form, version))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::recovery::Recovery;
 use super::resume::{Lost, resume, start};
 use super::{Attendance, Expiry, Outbound};
 use crate::accounts::{AccountError, Caller, Identity};
-use crate::contract::{Capable, Code, ConnectError, Continued, Fields, Refusal};
+use crate::contract::{Capable, Code, ConnectError, Continued, Fields, Refusal, Speaks};
 use crate::hub::{self, ConnectRequest, Connecting, Handler, Socket};
 use crate::limits::{Key, Kind};
 use crate::model::{Timestamp, UserId};
@@ -72,6 +72,9 @@ impl Handler for Inbound {
         let capable = Capable::read(&fields).ok().and_then(|said| said.cursor);
         if !capable.unwrap_or(request.library.takes_further_arguments()) {
             socket.make_plain();
+        }
+        if let Ok(Speaks { v: Some(version) }) = Speaks::read(&fields) {
+            socket.speak(version.number());
         }
         let continued = Continued::read(&fields).ok();
         let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);

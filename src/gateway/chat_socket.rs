@@ -11,7 +11,9 @@ use super::memory::SharedMemory;
 use super::payload::{binary_key, payload};
 use super::reply::Reply;
 use crate::accounts::{AccountError, Caller, Grant};
-use crate::contract::{CHAT_ERROR, ChatErrorEvent, ClientEvent, Code, Command, Fields, Refusal};
+use crate::contract::{
+    CHAT_ERROR, ChatErrorEvent, ClientEvent, Code, Command, Fields, Refusal, Version,
+};
 use crate::hub::{DisconnectReason, Event, Socket, SocketHandler};
 use crate::limits::{Key, Kind};
 use crate::model::{Origin, PrivateId, Timestamp, UserId};
@@ -81,6 +83,11 @@ impl ChatSocket {
     pub(super) fn memory(&self) -> Option<SharedMemory> {
         let (_, memory) = self.recovery.as_ref()?;
         Some(Arc::clone(memory))
+    }
+
+    /// The version that its client speaks.
+    pub(super) fn version(&self) -> Version {
+        Version::at_most(self.socket.version())
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::groups::user_group;
 use crate::accounts;
 use crate::chat::{Event, Form, Listener, audience, is_heard_by_origin};
-use crate::contract::{TYPING, Typing, Update, told_live};
+use crate::contract::{TYPING, Told, Typing, Update, Version, told_live};
 use crate::hub::Namespace;
 use crate::metrics::EventMetrics;
 use crate::model::{Act, CursorKeys, EntryId, Notice, Origin, UserId};
@@ -49,7 +49,13 @@ impl Outbound {
     fn tell(&self, notice: &Notice, origin: Option<Origin>) {
         let except = origin.filter(|_| !is_heard_by_origin(notice));
         let mut sealed = None;
-        for (hearers, cursor, update) in told_live(&audience(notice), notice) {
+        for told in told_live(&audience(notice), notice) {
+            let Told {
+                hearers,
+                versions,
+                cursor,
+                update,
+            } = told;
             // The forms of a message have one cursor.
             let text = match sealed {
                 Some((of, text)) if of == cursor => text,
@@ -60,6 +66,7 @@ impl Outbound {
                 .to_each(hearers.iter().map(|hearer| user_group(hearer.user)))
                 .except(except.map(|origin| origin.0))
                 .sequenced(cursor.entry)
+                .versions(versions)
                 .emit_further(update.name(), &(&update, text), &(&update,));
         }
     }
@@ -95,7 +102,8 @@ impl Listener for Outbound {
             Event::Repeated { notice, origin } => {
                 // The others heard of it when it was new. Without a cursor: this is not its place.
                 if let Some(socket) = origin.and_then(|origin| self.namespace.socket(origin.0)) {
-                    for update in Update::of(notice, Form::Sender) {
+                    let version = Version::at_most(socket.version());
+                    for update in Update::of(notice, Form::Sender, version) {
                         socket.emit(update.name(), &(update,));
                     }
                 }

@@ -8,7 +8,7 @@ use super::groups::user_group;
 use super::recovery::Taken;
 use crate::accounts::Caller;
 use crate::chat::{CatchUp, ChatError};
-use crate::contract::updates_of;
+use crate::contract::{Version, updates_of};
 use crate::hub::{Socket, SocketHandler, SocketId};
 use crate::model::{Cursor, EntryId, PrivateId, Timestamp, UserId};
 use crate::transport::Frame;
@@ -65,12 +65,13 @@ impl Lost {
         missed: &CatchUp,
     ) -> Option<Vec<Frame>> {
         let keys = door.verbs.chat.cursor_keys();
+        let version = Version::at_most(socket.version());
         let mut room = MAX_BYTES.min(socket.room());
         let is_own = |entry: EntryId| self.taken.memory.lock().has_marked(entry.get());
         let missed = missed.missed.iter();
         let updates = missed
             .filter(|missed| !is_own(missed.entry.id))
-            .flat_map(|missed| updates_of(missed, user));
+            .flat_map(|missed| updates_of(missed, user, version));
         let mut events = Vec::new();
         for (cursor, update) in updates.filter(|(cursor, _)| *cursor > self.since) {
             let event = socket.encode(update.name(), &(update, cursor.seal(keys)))?;

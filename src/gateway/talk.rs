@@ -7,7 +7,7 @@ use crate::chat::{ChatError, Mark, SendMessage};
 use crate::contract::{
     MarkedChatRead, MarkedRead, NewMessage, Nothing, Refusal, TypingTo, Update, WholeRead,
 };
-use crate::model::{EntryId, MessageId, UserId};
+use crate::model::{EntryId, Extras, MessageId, UserId};
 
 /// 16 people may be told at once that one person is typing; of another one, the first is told that
 /// they have stopped.
@@ -20,9 +20,11 @@ impl ChatSocket {
             receiver_id: new.receiver_id,
             content: new.content.0.into(),
             client_id: new.client_id,
+            extras: Extras { meta: new.meta }.boxed(),
         };
+        let version = self.version();
         let answer = move |result| match result {
-            Ok(notice) => reply.succeed(Update::sent(&notice)),
+            Ok(notice) => reply.succeed(Update::sent(&notice, version)),
             Err(error) => reply.fail(&Refusal::from(error), client_id.as_ref()),
         };
         let chat = &self.door.verbs.chat;

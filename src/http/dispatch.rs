@@ -7,6 +7,7 @@ use super::app::App;
 use super::error::{self, ApiError};
 use super::router::Route;
 use super::{api, assets};
+use crate::contract::Version;
 use crate::web::Body;
 
 impl App {
@@ -40,7 +41,8 @@ impl App {
         match (route, method) {
             (Route::Recents, _) => api::chats::recents(self, &request).await,
             (Route::Unread, _) => api::chats::unread(self, &request).await,
-            (Route::Updates, _) => api::chats::updates(self, &request).await,
+            (Route::Updates, _) => api::updates::updates(self, &request, Version::First).await,
+            (Route::AllUpdates, _) => api::updates::updates(self, &request, Version::Second).await,
             (Route::History, _) => api::chats::history(self, &request, &params).await,
             (Route::MarkRead, _) => api::chats::mark_read(self, &request, &params).await,
             (Route::Users, _) => api::users::search(self, &request).await,

@@ -6,7 +6,7 @@ use hyper::Method;
 use matchit::Params;
 use smallvec::SmallVec;
 
-use super::api::{admin, app_users, auth, backup, chats, documents, probe, server, users};
+use super::api::{admin, app_users, auth, backup, chats, documents, probe, server, updates, users};
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
 
@@ -51,7 +51,8 @@ pub(super) const HEALTH: &str = "/healthz";
 routes! {
     Recents  = "/api/chats",                  [GET: chats::RECENTS];
     Unread   = "/api/chats/unread",           [GET: chats::UNREAD];
-    Updates  = "/api/chats/updates",          [GET: chats::UPDATES];
+    Updates  = "/api/chats/updates",          [GET: updates::OF_FIRST];
+    AllUpdates = "/api/updates",             [GET: updates::OF_SECOND];
     History  = "/api/chats/history/{user_id}", [GET: chats::HISTORY];
     MarkRead = "/api/chats/{message_id}/read", [PATCH: chats::MARK_READ];
     Users    = "/api/users",                  [GET: users::SEARCH];

@@ -1,5 +1,7 @@
 //! One event to many sockets: encoded once in each of its forms, and shared.
 
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 use smallvec::SmallVec;
 
@@ -15,6 +17,7 @@ pub struct Broadcast<'a> {
     groups: SmallVec<[Group; 2]>,
     except: Option<SocketKey>,
     sequence: Option<u64>,
+    versions: RangeInclusive<u8>,
 }
 
 impl<'a> Broadcast<'a> {
@@ -24,6 +27,7 @@ impl<'a> Broadcast<'a> {
             groups,
             except: None,
             sequence: None,
+            versions: 0..=u8::MAX,
         }
     }
 
@@ -37,6 +41,12 @@ impl<'a> Broadcast<'a> {
     /// resumed may have been told of it already. See `Socket::release`.
     pub fn sequenced(mut self, sequence: u64) -> Self {
         self.sequence = Some(sequence);
+        self
+    }
+
+    /// Leaves out the sockets that speak another version of the application's protocol.
+    pub fn versions(mut self, versions: RangeInclusive<u8>) -> Self {
+        self.versions = versions;
         self
     }
 
@@ -79,6 +89,7 @@ impl<'a> Broadcast<'a> {
         let mut sockets = members
             .flat_map(Members::iter)
             .filter(|socket| Some(socket.key()) != self.except)
+            .filter(|socket| self.versions.contains(&socket.version()))
             .peekable();
         let namespace = self.namespace.name();
         let mut frames: [Option<Frame>; 2] = [None, None];

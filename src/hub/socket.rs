@@ -1,7 +1,7 @@
 //! One client in one namespace.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -21,6 +21,11 @@ use crate::transport::{CloseReason, Connection, Frame};
 
 /// A socket's number in this process: what a change carries as its origin.
 pub type SocketKey = u64;
+
+/// Set where a client's listeners are given no argument that they may not know of.
+const PLAIN: u8 = 0x80;
+/// What a client speaks that says nothing of versions.
+const FIRST_VERSION: u8 = 1;
 
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 
@@ -42,8 +47,8 @@ struct Inner {
     held: Mutex<Option<Box<Held>>>,
     /// Of broadcasts up to this sequence number its client was told otherwise.
     told: AtomicU64,
-    /// Its listeners are given no argument that they may not know of.
-    is_plain: AtomicBool,
+    /// What its client takes: [`PLAIN`], and the version that it speaks.
+    takes: AtomicU8,
     /// It left its namespace, or was put out.
     gone: AtomicBool,
 }
@@ -60,7 +65,7 @@ impl Socket {
             awaited: Awaited::default(),
             held: Mutex::default(),
             told: AtomicU64::new(0),
-            is_plain: AtomicBool::new(false),
+            takes: AtomicU8::new(FIRST_VERSION),
             gone: AtomicBool::new(false),
         };
         Self {
@@ -87,12 +92,25 @@ impl Socket {
     ///
     /// [`Broadcast::emit_further`]: super::Broadcast::emit_further
     pub fn make_plain(&self) {
-        self.inner.is_plain.store(true, Ordering::Relaxed);
+        self.inner.takes.fetch_or(PLAIN, Ordering::Relaxed);
+    }
+
+    /// Notes which version of the application's protocol its client speaks, below 128; the first
+    /// until then.
+    pub fn speak(&self, version: u8) {
+        let plain = self.inner.takes.load(Ordering::Relaxed) & PLAIN;
+        let takes = plain | (version & !PLAIN);
+        self.inner.takes.store(takes, Ordering::Relaxed);
+    }
+
+    /// Returns the version that its client speaks.
+    pub fn version(&self) -> u8 {
+        self.inner.takes.load(Ordering::Relaxed) & !PLAIN
     }
 
     /// Returns whether it was made so.
     pub fn is_plain(&self) -> bool {
-        self.inner.is_plain.load(Ordering::Relaxed)
+        self.inner.takes.load(Ordering::Relaxed) & PLAIN != 0
     }
 
     /// Holds back what is broadcast to it from now on, until [`Socket::release`]. So that it can

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 #[cfg(test)]
 use super::Message;
-use super::{ClientId, ConversationId, EntryId, MessageId, Pair, Timestamp, UserId};
+use super::{ClientId, ConversationId, EntryId, Extras, MessageId, Pair, Timestamp, UserId};
 
 /// One thing that happened in a conversation, as the log has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum Act<T = Arc<str>> {
         content: T,
         /// The sender's own name for it, where one was given.
         client_id: Option<ClientId<T>>,
+        /// What it has beside its text; `None` where that is nothing.
+        extras: Option<Box<Extras<T>>>,
     },
     /// Read one message of another member.
     Read {
@@ -68,9 +70,14 @@ impl<T: AsRef<str>> Act<T> {
     /// Returns the act with its texts copied.
     pub fn to_shared(&self) -> Act {
         match self {
-            Self::Sent { content, client_id } => Act::Sent {
+            Self::Sent {
+                content,
+                client_id,
+                extras,
+            } => Act::Sent {
                 content: content.as_ref().into(),
                 client_id: client_id.as_ref().map(ClientId::to_shared),
+                extras: extras.as_ref().map(|extras| Box::new(extras.to_shared())),
             },
             Self::Read { message } => Act::Read { message: *message },
             Self::ReadUpTo { message, marked } => Act::ReadUpTo {
@@ -83,7 +90,9 @@ impl<T: AsRef<str>> Act<T> {
     /// Returns about how many bytes it takes beside what every act takes.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Sent { content, .. } => content.as_ref().len(),
+            Self::Sent {
+                content, extras, ..
+            } => content.as_ref().len() + extras.as_ref().map_or(0, |extras| extras.bytes()),
             Self::Read { .. } => 0,
             Self::ReadUpTo { marked, .. } => marked.newest.len() * size_of::<MessageId>(),
         }
@@ -111,13 +120,18 @@ impl Notice {
     pub(crate) fn into_message(self) -> Option<Message> {
         let receiver_id = self.other();
         match self.entry.act {
-            Act::Sent { content, client_id } => Some(Message {
+            Act::Sent {
+                content,
+                client_id,
+                extras,
+            } => Some(Message {
                 id: self.entry.id.into(),
                 sender_id: self.entry.author,
                 receiver_id,
                 content,
                 created_at: self.entry.at,
                 client_id,
+                extras,
             }),
             Act::Read { .. } | Act::ReadUpTo { .. } => None,
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{MessageId, Timestamp, UserId};
+use super::{Extras, MessageId, Timestamp, UserId};
 
 /// 4,000 characters: about two pages of text. The default of `--max-message-chars`.
 pub const DEFAULT_MAX_MESSAGE_CHARS: usize = 4_000;
@@ -29,6 +29,15 @@ pub struct Message {
     pub created_at: Timestamp,
     /// The sender's own name for it, where one was given.
     pub client_id: Option<ClientId>,
+    /// What it has beside its text; `None` where that is nothing.
+    pub extras: Option<Box<Extras>>,
+}
+
+impl Message {
+    /// Returns about how many bytes a row of it takes as JSON.
+    pub fn row_bytes(&self) -> usize {
+        row_bytes(&self.content) + self.extras.as_ref().map_or(0, |extras| extras.bytes())
+    }
 }
 
 /// 256 bytes: what a row of a page has besides its content, as JSON; with an avatar's address it

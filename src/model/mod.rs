@@ -7,6 +7,7 @@
 mod conversation;
 mod cursor;
 mod entry;
+mod extras;
 mod id;
 mod message;
 mod private_id;
@@ -17,6 +18,7 @@ mod username;
 pub use conversation::Pair;
 pub use cursor::{Cursor, CursorKey, CursorKeys, Era, SealedCursor};
 pub use entry::{Act, Entry, Marked, Notice};
+pub use extras::{Extras, MAX_META_BYTES, Meta, MetaError};
 pub use id::{ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, UserId};
 pub use message::{
     ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content, row_bytes,

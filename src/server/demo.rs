@@ -64,6 +64,7 @@ impl Deed {
                     receiver_id: other,
                     content: (*text).into(),
                     client_id: None,
+                    extras: None,
                 };
                 chat.send(then, actor, message, None, |sent| {
                     drop(done.send(sent.map(drop)));

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{Act, ClientId, Marked, MessageId, Notice, Pair, Timestamp, User, UserId};
+use crate::model::{
+    Act, ClientId, Extras, Marked, MessageId, Notice, Pair, Timestamp, User, UserId,
+};
 use crate::store::error::StoreError;
 use crate::store::people::accounts::{NewUser, PutUser, UserChange};
 use crate::store::people::invites::Invite;
@@ -38,8 +40,20 @@ impl Talk {
         Self {
             author: sender,
             address: Address::Person(receiver),
-            act: Act::Sent { content, client_id },
+            act: Act::Sent {
+                content,
+                client_id,
+                extras: None,
+            },
         }
+    }
+
+    /// The same message with these extras.
+    pub fn with_extras(mut self, new: Option<Box<Extras>>) -> Self {
+        if let Act::Sent { extras, .. } = &mut self.act {
+            *extras = new;
+        }
+        self
     }
 
     /// Marks one message read, for its receiver.

@@ -46,4 +46,5 @@ mod shutdown;
 mod socketio;
 mod support;
 mod tls;
+mod versions;
 mod words;

@@ -311,10 +311,20 @@ impl TestServer {
 
     /// A socket of a person's, by WebSocket.
     pub async fn connect(&self, person: &Person) -> Wire {
+        self.connect_with(&json!({"token": &*person.token})).await
+    }
+
+    /// One of version 2.
+    pub async fn connect_second(&self, person: &Person) -> Wire {
+        self.connect_with(&json!({"token": &*person.token, "v": 2}))
+            .await
+    }
+
+    /// One whose CONNECT carries this.
+    pub async fn connect_with(&self, auth: &Value) -> Wire {
         let mut wire = self.websocket("").await;
         assert!(wire.text().await.starts_with("0{"));
-        wire.say(&format!("40{{\"token\":\"{}\"}}", person.token))
-            .await;
+        wire.say(&format!("40{auth}")).await;
         assert!(wire.text().await.starts_with("40{\"sid\":\""));
         wire
     }

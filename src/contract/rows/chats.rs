@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::chat::{HistoryRow, Recent};
 use crate::contract::Update;
-use crate::model::{Message, MessageId, SealedCursor, Timestamp, UserId};
+use crate::model::{Extras, Message, MessageId, Meta, SealedCursor, Timestamp, UserId};
 
 /// One line of the list of chats.
 #[derive(Serialize, JsonSchema)]
@@ -78,6 +78,9 @@ pub(crate) struct HistoryMessage {
     is_read: bool,
     created_at: Timestamp,
     updated_at: Timestamp,
+    /// The object that the sender's app hung on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<Meta>,
 }
 
 impl From<HistoryRow> for HistoryMessage {
@@ -92,6 +95,7 @@ impl From<HistoryRow> for HistoryMessage {
             created_at: message.created_at,
             // Nothing changes a message yet.
             updated_at: message.created_at,
+            meta: meta_of(message.extras),
         }
     }
 }
@@ -111,6 +115,14 @@ pub(crate) struct UnreadMessage {
     receiver_id: UserId,
     content: Arc<str>,
     created_at: Timestamp,
+    /// The object that the sender's app hung on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<Meta>,
+}
+
+/// Returns the object that an app hung on a message.
+fn meta_of(extras: Option<Box<Extras>>) -> Option<Meta> {
+    extras.and_then(|extras| extras.meta)
 }
 
 impl From<Message> for UnreadMessage {
@@ -121,6 +133,7 @@ impl From<Message> for UnreadMessage {
             receiver_id: message.receiver_id,
             content: message.content,
             created_at: message.created_at,
+            meta: meta_of(message.extras),
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::LoggedIn;
 
-/// `{"name","version","registration","setup_required","max_message_chars"}`; also `"page"`, the
+/// `{"name","version","registration","setup_required","versions","max_message_chars"}`; also `"page"`, the
 /// version of the page, by which an open one knows that there is a newer, and on a server to be
 /// looked at `"demo":{"accounts":[…]}`
 #[derive(Serialize, JsonSchema)]
@@ -16,6 +16,8 @@ pub(crate) struct Server {
     pub(crate) registration: &'static str,
     /// Whether the first account is still to be made, by the set-up link of the server's log.
     pub(crate) setup_required: bool,
+    /// The versions of a socket's events that a client may ask for by `v`.
+    pub(crate) versions: [u8; 2],
     /// The longest message.
     pub(crate) max_message_chars: usize,
     pub(crate) page: &'static str,

@@ -10,24 +10,29 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
-use crate::chat::{Chat, Event as Told, Listener, Rules, SendMessage, audience};
-use crate::model::{CursorKeys, Username};
+use crate::chat::{Chat, Event, Listener, Rules, SendMessage, audience};
+use crate::model::{CursorKeys, Extras, Username};
 use crate::store::{BATCHES, Change, Done, Location, NewUser, Store};
 
 const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
 const PEOPLE: u64 = 5;
 
-/// What each person heard live, with its cursor.
+/// What each person heard live in each version, with its cursor.
 #[derive(Default)]
-struct Heard(Mutex<Vec<(UserId, Cursor, String)>>);
+struct Heard(Mutex<Vec<(UserId, Version, Cursor, String)>>);
+
+const VERSIONS: [Version; 2] = [Version::First, Version::Second];
 
 impl Listener for Heard {
-    fn happened(&self, event: Told<'_>) {
-        if let Told::Happened { notice, .. } = event {
-            for (hearers, cursor, update) in told_live(&audience(notice), notice) {
-                for hearer in hearers {
-                    let told = (hearer.user, cursor, json(&update));
-                    self.0.lock().push(told);
+    fn happened(&self, event: Event<'_>) {
+        if let Event::Happened { notice, .. } = event {
+            for told in told_live(&audience(notice), notice) {
+                let heard_by = |version: &Version| told.versions.contains(&version.number());
+                for version in VERSIONS.into_iter().filter(heard_by) {
+                    for hearer in told.hearers {
+                        let heard = (hearer.user, version, told.cursor, json(&told.update));
+                        self.0.lock().push(heard);
+                    }
                 }
             }
         }
@@ -35,11 +40,13 @@ impl Listener for Heard {
 }
 
 impl Heard {
-    fn of(&self, user: UserId) -> Vec<(Cursor, String)> {
+    fn of(&self, user: UserId, version: Version) -> Vec<(Cursor, String)> {
         let all = self.0.lock();
-        let theirs = all.iter().filter(|(hearer, ..)| *hearer == user);
+        let theirs = all
+            .iter()
+            .filter(|(hearer, in_version, ..)| (*hearer, *in_version) == (user, version));
         theirs
-            .map(|(_, cursor, text)| (*cursor, text.clone()))
+            .map(|(_, _, cursor, text)| (*cursor, text.clone()))
             .collect()
     }
 }
@@ -100,6 +107,12 @@ fn act(chat: &Chat, random: &mut StdRng, step: u64) {
                 // Some are sent again, and some of these with another content.
                 client_id: named
                     .then(|| ClientId::new(&random.random_range(0..50).to_string()).unwrap()),
+                extras: Extras {
+                    meta: random
+                        .random_bool(0.3)
+                        .then(|| Meta::parse(&format!(r#"{{ "step":{step} }}"#)).unwrap()),
+                }
+                .boxed(),
             };
             chat.send(NOW, author, request, None, move |_| {
                 let _ = done.send(());
@@ -124,6 +137,7 @@ fn act(chat: &Chat, random: &mut StdRng, step: u64) {
 async fn caught_up(
     chat: &Chat,
     user: UserId,
+    version: Version,
     mut since: Cursor,
     limit: usize,
 ) -> Vec<(Cursor, String)> {
@@ -133,7 +147,7 @@ async fn caught_up(
         let updates = page
             .missed
             .iter()
-            .flat_map(|notice| updates_of(notice, user));
+            .flat_map(|notice| updates_of(notice, user, version));
         told.extend(
             updates
                 .filter(|(cursor, _)| *cursor > since)
@@ -163,23 +177,37 @@ async fn who_catches_up_is_told_what_they_would_have_heard() {
         answered.recv().unwrap();
         for number in 1..=PEOPLE {
             let user = UserId::new(number).unwrap();
-            let live = heard.of(user);
-            assert!(
-                live.len() > 20,
-                "seed {seed}: {user} heard too little to compare"
-            );
-            assert!(live.is_sorted_by(|(one, _), (next, _)| one < next));
-            let cursors: Vec<Cursor> = live.iter().map(|(cursor, _)| *cursor).collect();
-            for _ in 0..10 {
-                // After one of their own events, or where others were told.
-                let since = match random.random_bool(0.5) {
-                    true => *cursors.choose(random).unwrap(),
-                    false => Cursor::through(random.random_range(0..=chat.newest())),
-                };
-                let limit = random.random_range(2..40);
-                let missed: Vec<_> = live.iter().filter(|(at, _)| *at > since).cloned().collect();
-                let told = caught_up(&chat, user, since, limit).await;
-                assert_eq!(told, missed, "seed {seed}: {user} since {since:?}");
+            let [first, second] = VERSIONS.map(|version| heard.of(user, version));
+            let places = |heard: &[(Cursor, String)]| -> Vec<Cursor> {
+                heard.iter().map(|(cursor, _)| *cursor).collect()
+            };
+            assert_eq!(places(&first), places(&second), "one cursor for both");
+            let has_meta = |heard: &[(Cursor, String)]| {
+                heard.iter().any(|(_, told)| told.contains("\"meta\":{ "))
+            };
+            assert!(has_meta(&second) && !has_meta(&first));
+            for (version, live) in VERSIONS.into_iter().zip([first, second]) {
+                assert!(
+                    live.len() > 20,
+                    "seed {seed}: {user} heard too little to compare"
+                );
+                assert!(live.is_sorted_by(|(one, _), (next, _)| one < next));
+                let cursors: Vec<Cursor> = live.iter().map(|(cursor, _)| *cursor).collect();
+                for _ in 0..10 {
+                    // After one of their own events, or where others were told.
+                    let since = match random.random_bool(0.5) {
+                        true => *cursors.choose(random).unwrap(),
+                        false => Cursor::through(random.random_range(0..=chat.newest())),
+                    };
+                    let limit = random.random_range(2..40);
+                    let missed: Vec<_> =
+                        live.iter().filter(|(at, _)| *at > since).cloned().collect();
+                    let told = caught_up(&chat, user, version, since, limit).await;
+                    assert_eq!(
+                        told, missed,
+                        "seed {seed}: {user} {version:?} since {since:?}"
+                    );
+                }
             }
         }
     }

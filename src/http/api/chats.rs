@@ -3,20 +3,18 @@
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
-use crate::budget::PAGE_BYTES;
 use crate::chat::{ChatError, HistoryQuery};
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{
-    HistoryMessage, HistoryMeta, RecentRow, RecentsMeta, UnreadMessage, UnreadMeta, UpdateRow,
-    UpdatesMeta,
+    HistoryMessage, HistoryMeta, RecentRow, RecentsMeta, UnreadMessage, UnreadMeta,
 };
-use crate::contract::{Code, reads, updates_of};
+use crate::contract::{Code, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge};
 use crate::http::router::PathParams;
-use crate::model::{Cursor, MessageId, UserId};
+use crate::model::{MessageId, UserId};
 use crate::web::Body;
 
 reads! {
@@ -45,15 +43,6 @@ reads! {
         optional limit: Limit<200, 1_000>,
         /// Only those after this one.
         optional after: MessageId,
-    }
-}
-
-reads! {
-    /// The query of a page of updates.
-    WhichUpdates from Query<'_> {
-        optional limit: Limit<200, 1_000>,
-        /// The cursor after which to begin; without it no events are told, but the present cursor.
-        text since: String,
     }
 }
 
@@ -97,66 +86,6 @@ pub(in crate::http) async fn recents(
         .map(|row| row.last_message.id.to_string());
     let rows: Vec<RecentRow> = page.rows.into_iter().map(Into::into).collect();
     app.page(request, caller.user.id, rows, RecentsMeta { next_before })
-}
-
-pub(in crate::http) const UPDATES: Operation = Operation::new(
-    Access::User,
-    "What the caller's sockets were told after a cursor, in order. Without one nothing, and the present cursor.",
-)
-.query::<WhichUpdates>()
-.refuses(&[Code::CursorExpired])
-.page::<Vec<UpdateRow<'_>>, UpdatesMeta>();
-
-/// `GET /api/chats/updates?since=<cursor>&limit=200`: the durable events after that cursor, in
-/// order; without `since` none, and the present cursor.
-pub(in crate::http) async fn updates(
-    app: &App,
-    request: &Request<Incoming>,
-) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, request).await?;
-    let user = caller.user.id;
-    let WhichUpdates { limit, since } = WhichUpdates::read(&Query::of(request))?;
-    let limit = Limit::of(limit);
-    let keys = app.chat.cursor_keys();
-    let Some(since) = since else {
-        let meta = UpdatesMeta {
-            cursor: Cursor::through(app.chat.newest()).seal(keys),
-            has_more: false,
-        };
-        return Ok(answer::rows([(); 0], meta));
-    };
-    let since = app.chat.open_cursor(&since, user);
-    let since = since.ok_or(ChatError::CursorExpired)?;
-    // One more than are told: the entry that the cursor names may have been told whole.
-    let now = (app.clock)();
-    let caught = app.chat.missed(now, user, since, limit + 1).await?;
-    charge(app, &caller, caught.missed.len(), 0);
-    let missed = caught.missed.iter();
-    let mut updates = missed
-        .flat_map(|missed| updates_of(missed, user))
-        .filter(|(cursor, _)| *cursor > since);
-    let mut last = since;
-    let mut rows = Vec::new();
-    let mut bytes = 0;
-    while rows.len() < limit
-        && bytes < PAGE_BYTES
-        && let Some((cursor, data)) = updates.next()
-    {
-        last = cursor;
-        bytes += data.row_bytes();
-        rows.push(UpdateRow::from(data));
-    }
-    let has_more = updates.next().is_some() || caught.has_more;
-    let reached = if has_more {
-        last
-    } else {
-        Cursor::through(caught.newest)
-    };
-    let meta = UpdatesMeta {
-        cursor: reached.seal(keys),
-        has_more,
-    };
-    app.page(request, user, rows, meta)
 }
 
 pub(in crate::http) const HISTORY: Operation = Operation::new(

@@ -8,4 +8,5 @@ pub(super) mod chats;
 pub(super) mod documents;
 pub(super) mod probe;
 pub(super) mod server;
+pub(super) mod updates;
 pub(super) mod users;

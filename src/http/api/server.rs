@@ -4,9 +4,9 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use crate::accounts::Admin;
-use crate::contract::Code;
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{Demo, LoggedIn, Server};
+use crate::contract::{Code, Version};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::assets::VERSION;
@@ -40,6 +40,7 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
         version: env!("CARGO_PKG_VERSION"),
         registration: app.accounts.registration().as_str(),
         setup_required: app.accounts.setup_code().is_some(),
+        versions: Version::ALL,
         max_message_chars: app.chat.max_message_chars(),
         page: VERSION,
         demo: demo(app),

@@ -278,6 +278,7 @@ mod tests {
                 act: Act::Sent {
                     content: "x",
                     client_id: None,
+                    extras: None,
                 },
             }))
         }

@@ -22,7 +22,7 @@ pub(super) const CLIENT_UUID: u64 = 0x20;
 /// In a message: a client id follows as its length and text.
 pub(super) const CLIENT_TEXT: u64 = 0x40;
 /// Optional fields follow.
-const FIELDS: u64 = 0x80;
+pub(super) const FIELDS: u64 = 0x80;
 /// Every bit that has a meaning here.
 const KNOWN: u64 = 0xff;
 
@@ -96,24 +96,31 @@ impl Head {
         Some(Self { kind, flags })
     }
 
-    /// Passes over the optional fields, which stand behind what all entries have: their length in
-    /// bytes, then of each its tag, its length and so many bytes.
+    /// Hands the tag and the bytes of each optional field to `take`. They stand behind what all
+    /// entries have: their length in bytes, then of each its tag, its length and so many bytes.
     #[inline]
-    pub(super) fn skip_fields(self, rest: &mut Rest<'_>) -> Option<()> {
+    pub(super) fn take_fields<'a>(
+        self,
+        rest: &mut Rest<'a>,
+        take: impl FnMut(u64, &'a [u8]) -> Option<()>,
+    ) -> Option<()> {
         match self.has(FIELDS) {
-            true => skip_fields(rest),
+            true => take_fields(rest, take),
             false => Some(()),
         }
     }
 }
 
-fn skip_fields(rest: &mut Rest<'_>) -> Option<()> {
+fn take_fields<'a>(
+    rest: &mut Rest<'a>,
+    mut take: impl FnMut(u64, &'a [u8]) -> Option<()>,
+) -> Option<()> {
     let length = usize::try_from(rest.take()?).ok()?;
     let mut fields = Rest(rest.take_bytes(length)?);
     while !fields.0.is_empty() {
-        let _tag = fields.take()?;
+        let tag = fields.take()?;
         let length = usize::try_from(fields.take()?).ok()?;
-        fields.take_bytes(length)?;
+        take(tag, fields.take_bytes(length)?)?;
     }
     Some(())
 }
@@ -206,7 +213,8 @@ mod tests {
         ];
         for (bytes, left) in cases {
             let mut rest = Rest(bytes);
-            let passed = head.skip_fields(&mut rest).map(|()| rest.0.len());
+            let passed = head.take_fields(&mut rest, |_, _| Some(()));
+            let passed = passed.map(|()| rest.0.len());
             assert_eq!(passed, left, "{bytes:?}");
         }
     }

@@ -3,6 +3,7 @@
 pub(crate) mod blocks;
 pub(crate) mod chain;
 pub(crate) mod entries;
+mod extras;
 mod head;
 pub(crate) mod record;
 pub(crate) mod tail;

@@ -9,10 +9,12 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+use super::extras::{put_fields, take_field};
 use super::head::{
-    CLIENT_TEXT, CLIENT_UUID, Head, Kind, OTHER_PREVIOUS, SECOND, THE_PREVIOUS, is_of_format_3,
+    CLIENT_TEXT, CLIENT_UUID, FIELDS, Head, Kind, OTHER_PREVIOUS, SECOND, THE_PREVIOUS,
+    is_of_format_3,
 };
-use crate::model::{Act, ClientId, ConversationId, EntryId, Marked, MessageId, Timestamp};
+use crate::model::{Act, ClientId, ConversationId, EntryId, Extras, Marked, MessageId, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::sealed::{Rest, checksum, put, unseal};
 
@@ -81,8 +83,13 @@ impl<T: AsRef<str>> Record<T> {
         out.extend_from_slice(&[0; 4]);
         let author = if self.author == 1 { SECOND } else { 0 };
         match &self.act {
-            Act::Sent { content, client_id } => {
-                self.encode_message(id, author, content.as_ref(), client_id.as_ref(), out);
+            Act::Sent {
+                content,
+                client_id,
+                extras,
+            } => {
+                let (content, client_id) = (content.as_ref(), client_id.as_ref());
+                self.encode_message(id, author, content, client_id, extras.as_deref(), out);
             }
             Act::Read { message } => {
                 self.encode_mark(id, Kind::Read, author, *message, out);
@@ -110,6 +117,7 @@ impl<T: AsRef<str>> Record<T> {
         author: u64,
         content: &str,
         client_id: Option<&ClientId<T>>,
+        extras: Option<&Extras<T>>,
         out: &mut Vec<u8>,
     ) {
         let links = &self.links;
@@ -121,8 +129,12 @@ impl<T: AsRef<str>> Record<T> {
             Some(None) => CLIENT_TEXT,
             Some(Some(_)) => CLIENT_UUID,
         };
-        Head::new(Kind::Message, author | client | other).put(out);
+        let fields = if extras.is_some() { FIELDS } else { 0 };
+        Head::new(Kind::Message, author | client | other | fields).put(out);
         self.encode_common(id, out);
+        if let Some(extras) = extras {
+            put_fields(extras, out);
+        }
         if !is_previous {
             put_back(out, id, links.previous.map(EntryId::from));
         }
@@ -176,7 +188,8 @@ impl<'a> Record<&'a str> {
         let conversation = ConversationId::new(rest.take()?).ok()?;
         let at = Timestamp::from_ms(rest.take()?);
         let previous = rest.take_back(id)?;
-        head.skip_fields(&mut rest)?;
+        let mut extras = None;
+        head.take_fields(&mut rest, |tag, value| take_field(&mut extras, tag, value))?;
         let mut links = Links::default();
         let (rank, act) = match head.kind {
             Kind::Message => {
@@ -190,7 +203,12 @@ impl<'a> Record<&'a str> {
                 let rank = rest.take().filter(|rank| *rank <= links.number)?;
                 let client_id = rest.take_client_id(head)?;
                 let content = std::str::from_utf8(rest.0).ok()?;
-                (rank, Act::Sent { content, client_id })
+                let sent = Act::Sent {
+                    content,
+                    client_id,
+                    extras,
+                };
+                (rank, sent)
             }
             Kind::Read => {
                 let message = rest.take_named(id, head, previous)?;
@@ -292,6 +310,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
+    use crate::model::Meta;
     use crate::store::sealed::seal;
 
     fn entry(number: u64) -> EntryId {
@@ -321,7 +340,26 @@ mod tests {
             number: 31,
         };
         let client_id = client_id.map(|text| ClientId::borrowed(text).unwrap());
-        sample(16, links, Act::Sent { content, client_id })
+        let sent = Act::Sent {
+            content,
+            client_id,
+            extras: None,
+        };
+        sample(16, links, sent)
+    }
+
+    /// A message with an object of the app's own.
+    fn with_meta<'a>(
+        content: &'a str,
+        client_id: Option<&'a str>,
+        meta: &'a str,
+    ) -> Record<&'a str> {
+        let mut record = text(content, client_id);
+        if let Act::Sent { extras, .. } = &mut record.act {
+            let meta = Some(Meta::stored(meta));
+            *extras = Extras { meta }.boxed();
+        }
+        record
     }
 
     #[test]
@@ -349,6 +387,8 @@ mod tests {
             text("", None),
             text("Halo! 👋", Some("018f3b2a-0000-7abc-8def-0123456789ab")),
             text("x", Some("018F3B2A-0000-7ABC-8DEF-0123456789AB")),
+            with_meta("an order", Some("c1"), r#"{ "order": 7 }"#),
+            with_meta("", None, "{}"),
             other_previous,
             first,
             sample(1, Links::default(), read),

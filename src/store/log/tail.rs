@@ -100,6 +100,7 @@ mod tests {
                 act: Act::Sent {
                     content: &content[..],
                     client_id: None,
+                    extras: None,
                 },
             };
             entries.push(id(number), &record);

@@ -164,7 +164,11 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Line<'a> {
     );
     let at = record.at.into();
     match &record.act {
-        Act::Sent { content, client_id } => Line::Message {
+        Act::Sent {
+            content,
+            client_id,
+            extras,
+        } => Line::Message {
             id,
             sender_id: who,
             receiver_id: peer,
@@ -173,6 +177,10 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Line<'a> {
             client_id: client_id
                 .as_ref()
                 .map(|client_id| client_id.with_text(|text| text.to_owned().into())),
+            meta: extras
+                .as_ref()
+                .and_then(|extras| extras.meta.as_ref())
+                .map(|meta| meta.as_str().to_owned().into()),
         },
         Act::Read { message } => Line::Read {
             id,

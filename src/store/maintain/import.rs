@@ -14,8 +14,8 @@ use super::derive::derive;
 use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
-    Act, ClientId, ConversationId, EntryId, MAX_SUBJECT_BYTES, MadeBy, Marked, MessageId, Pair,
-    Subject, Timestamp, User, UserId, Username, check_avatar, check_content,
+    Act, ClientId, ConversationId, EntryId, Extras, MAX_SUBJECT_BYTES, MadeBy, Marked, MessageId,
+    Meta, Pair, Subject, Timestamp, User, UserId, Username, check_avatar, check_content,
 };
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{Backend, LockedFile, Medium};
@@ -371,6 +371,7 @@ impl Import<'_> {
                 content,
                 created_at,
                 client_id,
+                meta,
             } => {
                 let created_at = self.cut(created_at);
                 self.message(
@@ -379,6 +380,7 @@ impl Import<'_> {
                     created_at,
                     &content,
                     client_id.as_deref(),
+                    meta.as_deref(),
                 )
             }
             Line::Read {
@@ -478,6 +480,7 @@ impl Import<'_> {
         at: Timestamp,
         content: &str,
         client_id: Option<&str>,
+        meta: Option<&str>,
     ) -> Taken {
         if let Err(wrong) = self.next(id, &[sender, receiver], at) {
             return Ok(Err(wrong));
@@ -496,7 +499,15 @@ impl Import<'_> {
             Ok(client_id) => client_id,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        let act = Act::Sent { content, client_id };
+        let meta = match meta.map(Meta::borrowed).transpose() {
+            Ok(meta) => meta,
+            Err(error) => return Ok(Err(format!("meta {error}"))),
+        };
+        let act = Act::Sent {
+            content,
+            client_id,
+            extras: Extras { meta }.boxed(),
+        };
         match self.decide(conversation, sender, at, &act)? {
             Ok(Decision::Append(record)) => self.append(id, &record),
             Ok(Decision::Nothing(_)) | Err(_) => Ok(Err("cannot be sent".into())),

@@ -91,7 +91,7 @@ pub(super) enum Line<'a> {
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         subject: Option<Cow<'a, str>>,
     },
-    /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?}`
+    /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?,"meta"?}`
     Message {
         id: EntryId,
         sender_id: UserId,
@@ -101,6 +101,10 @@ pub(super) enum Line<'a> {
         created_at: Time,
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         client_id: Option<Cow<'a, str>>,
+        /// The JSON text of the object that an app hung on it: a text, so that it stays as it is
+        /// to the byte.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        meta: Option<Cow<'a, str>>,
     },
     /// `{"type":"read","id","message_id","user_id","at"}`: the user read that one message.
     Read {

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use redb::{ReadableDatabase, ReadableTable, TableError, WriteTransaction};
 
 use super::*;
-use crate::model::{Subject, Timestamp, UserId};
+use crate::model::{Extras, Meta, Subject, Timestamp, UserId};
 use crate::store::disk::medium::{Backend, Medium, Noting};
 use crate::store::log::blocks;
 use crate::store::sealed::{put, seal};
@@ -1318,4 +1318,39 @@ fn a_damaged_file_is_not_exported_to_its_end() {
     else {
         panic!("{error}");
     };
+}
+
+#[test]
+fn an_apps_own_object_goes_into_the_lines_and_back_byte_for_byte() {
+    let data = Data::new();
+    let open = data.open().with_users(2);
+    let meta = "{ \"order\" : 7.50,\n\"a\":\"\\u00e9\" }";
+    let sent = |content: &str| {
+        let Change::Talk(talk) = message(1, 2, content, Some(content)) else {
+            panic!("a message is talk");
+        };
+        let meta = Some(Meta::parse(meta).unwrap());
+        Change::Talk(talk.with_extras(Extras { meta }.boxed()))
+    };
+    open.apply(1, sent("one")).unwrap();
+    open.apply(2, message(1, 2, "two", None)).unwrap();
+    open.close();
+    let lines = exported(&data);
+    let line = lines.lines().nth(3).unwrap();
+    let text = serde_json::to_string(meta).unwrap();
+    assert!(line.ends_with(&format!(r#","client_id":"one","meta":{text}}}"#)));
+    let again = imported(&lines).unwrap();
+    assert!(again.log() == data.log());
+    assert!(exported(&again) == lines);
+    assert_eq!(again.check().findings, []);
+    // A retry is the same message, and with another object another one.
+    let open = again.open();
+    let (first, is_new) = crate::store::tests::sent(open.apply(3, sent("one")));
+    assert_eq!((first.id, is_new), (id(1), false));
+    let other = open.apply(4, message(1, 2, "one", Some("one")));
+    assert!(matches!(other, Err(StoreError::ClientIdReused)));
+    open.close();
+    let wrong = lines.replace(&text, r#""[1]""#);
+    let error = imported(&wrong).err().expect("it was imported").to_string();
+    assert!(error.contains("meta must be an object"), "{error}");
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::page::{Filled, MAX_ROOM, Page};
 use super::snapshot::{Snapshot, SnapshotLog};
 use crate::budget::PAGE_BYTES;
-use crate::model::{Message, MessageId, Pair, UserId, row_bytes};
+use crate::model::{Message, MessageId, Pair, UserId};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::log::chain::{ReadLog, newest_older, oldest_newer};
 use crate::store::talk::conversation::{Conversation, message_of};
@@ -151,5 +151,5 @@ fn row(
 }
 
 fn bytes(message: &Message) -> usize {
-    row_bytes(&message.content)
+    message.row_bytes()
 }

@@ -1,7 +1,7 @@
 //! Pages: as many rows as are asked for, unless their bytes are enough before.
 
 use crate::budget::PAGE_BYTES;
-use crate::model::{Message, row_bytes};
+use crate::model::Message;
 
 /// How many rows of a page room is made for at once: a page that is not full is soon gone.
 pub(super) const MAX_ROOM: usize = 64;
@@ -31,7 +31,7 @@ pub(super) struct Filled(pub(super) usize);
 
 impl Filled {
     pub(super) fn add(&mut self, message: &Message) {
-        self.0 += row_bytes(&message.content);
+        self.0 += message.row_bytes();
     }
 
     pub(super) fn is_full(&self) -> bool {

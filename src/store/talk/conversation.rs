@@ -246,9 +246,13 @@ impl Conversation {
 /// message.
 pub(crate) fn message_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Message {
     let members = pair.members();
-    let (content, client_id) = match &record.act {
-        Act::Sent { content, client_id } => (*content, client_id.as_ref()),
-        Act::Read { .. } | Act::ReadUpTo { .. } => ("", None),
+    let (content, client_id, extras) = match &record.act {
+        Act::Sent {
+            content,
+            client_id,
+            extras,
+        } => (*content, client_id.as_ref(), extras.as_ref()),
+        Act::Read { .. } | Act::ReadUpTo { .. } => ("", None, None),
     };
     Message {
         id,
@@ -257,6 +261,7 @@ pub(crate) fn message_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Me
         content: content.into(),
         created_at: record.at,
         client_id: client_id.map(|client_id| client_id.to_shared()),
+        extras: extras.map(|extras| Box::new(extras.to_shared())),
     }
 }
 

@@ -95,6 +95,7 @@ impl Talked {
             client_id: number
                 .is_multiple_of(2)
                 .then(|| ClientId::new("é").unwrap()),
+            extras: None,
         };
         match self.decide(conversation, author, &act).unwrap() {
             Decision::Append(record) => {

@@ -762,13 +762,19 @@ fn a_full_disk_refuses_messages_is_still_read_and_recovers_once_there_is_room() 
                 Change::Talk(Talk {
                     author,
                     address,
-                    act: Act::Sent { content, client_id },
+                    act:
+                        Act::Sent {
+                            content,
+                            client_id,
+                            extras,
+                        },
                 }) => Change::Talk(Talk {
                     author,
                     address,
                     act: Act::Sent {
                         content: format!("{content} {long}").into(),
                         client_id,
+                        extras,
                     },
                 }),
                 other => other,

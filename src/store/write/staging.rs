@@ -381,7 +381,16 @@ impl<'a> Staging<'a> {
 /// Answers a message whose client id stands for an earlier one: it must be the same.
 fn repeated(earlier: Notice, pair: Pair, act: &Act) -> Result<Outcome, ReadError> {
     let is_same = match (&earlier.entry.act, act) {
-        (Act::Sent { content: first, .. }, Act::Sent { content, .. }) => first == content,
+        (
+            Act::Sent {
+                content: first,
+                extras: first_extras,
+                ..
+            },
+            Act::Sent {
+                content, extras, ..
+            },
+        ) => first == content && first_extras == extras,
         _ => false,
     };
     if earlier.members != pair || !is_same {

@@ -28,6 +28,7 @@ fn sealed(id: u64, chars: usize) -> Vec<u8> {
         act: Act::Sent {
             content: "x".repeat(chars),
             client_id: None,
+            extras: None,
         },
     };
     record.encode(EntryId::new(id).unwrap())

@@ -1,0 +1,163 @@
+//! What a message may have beside its text.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde_json::value::RawValue;
+
+/// What a message has beside its text. Most messages have nothing of it, and no room for it.
+///
+/// `T` is the type of texts: shared, or borrowed from the record of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extras<T = Arc<str>> {
+    /// An object of the app's own.
+    pub meta: Option<Meta<T>>,
+}
+
+// By hand, since deriving it would ask for a default text.
+impl<T> Default for Extras<T> {
+    fn default() -> Self {
+        Self { meta: None }
+    }
+}
+
+impl<T> Extras<T> {
+    /// Returns it boxed, as an act has it; `None` where there is nothing in it.
+    pub fn boxed(self) -> Option<Box<Self>> {
+        let Self { meta } = &self;
+        let is_empty = meta.is_none();
+        (!is_empty).then(|| Box::new(self))
+    }
+}
+
+impl<T: AsRef<str>> Extras<T> {
+    /// Returns the same with its texts copied.
+    pub fn to_shared(&self) -> Extras {
+        Extras {
+            meta: self.meta.as_ref().map(Meta::to_shared),
+        }
+    }
+
+    /// Returns about how many bytes it takes, in the log and in a row alike.
+    pub fn bytes(&self) -> usize {
+        self.meta.as_ref().map_or(0, |meta| meta.as_str().len())
+    }
+}
+
+/// An object that an app hangs on a message, as JSON text: at most [`MAX_META_BYTES`], and given
+/// back byte for byte as it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta<T = Arc<str>>(T);
+
+/// 2 KiB: an order, a place, a few buttons. What is longer belongs to the app's own store, under an
+/// id.
+pub const MAX_META_BYTES: usize = 2 << 10;
+
+/// A text that is no [`Meta`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MetaError {
+    /// It is JSON, but no object, or no JSON.
+    #[error("must be an object")]
+    NotAnObject,
+    /// It is longer than an object may be.
+    #[error("has {bytes} bytes of JSON, the limit is {MAX_META_BYTES}")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+    },
+}
+
+impl Meta {
+    /// Takes the JSON text of an object.
+    pub fn parse(json: &str) -> Result<Self, MetaError> {
+        Meta::borrowed(json).map(|meta| meta.to_shared())
+    }
+}
+
+impl<'a> Meta<&'a str> {
+    /// Takes the JSON text of an object, without a copy.
+    pub fn borrowed(json: &'a str) -> Result<Self, MetaError> {
+        let raw: &RawValue = serde_json::from_str(json).map_err(|_| MetaError::NotAnObject)?;
+        let object = raw.get();
+        if !object.starts_with('{') {
+            return Err(MetaError::NotAnObject);
+        }
+        match object.len() {
+            bytes if bytes > MAX_META_BYTES => Err(MetaError::TooLong { bytes }),
+            _ => Ok(Self(object)),
+        }
+    }
+
+    /// Returns the one whose text is this, which was parsed when it was taken.
+    pub const fn stored(text: &'a str) -> Self {
+        Self(text)
+    }
+}
+
+impl<T: AsRef<str>> Meta<T> {
+    /// The JSON text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_ref()
+    }
+
+    /// Returns the same with its text copied.
+    pub fn to_shared(&self) -> Meta {
+        Meta(self.0.as_ref().into())
+    }
+}
+
+impl<T: AsRef<str>> Serialize for Meta<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(self.as_str()).map_err(ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Meta {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        Self::parse(raw.get()).map_err(de::Error::custom)
+    }
+}
+
+impl<T> JsonSchema for Meta<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Meta".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "additionalProperties": true })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_object_of_at_most_2_kib_is_taken_and_it_stays_as_it_is() {
+        let longest = format!(r#"{{"a":"{}"}}"#, "x".repeat(MAX_META_BYTES - 8));
+        for json in [
+            "{}",
+            r#"{ "b" : 1.50, "a":[1e400,"\ud800"], "b":null }"#,
+            &longest,
+        ] {
+            let meta = Meta::parse(json).unwrap();
+            assert_eq!(meta.as_str(), json);
+            assert_eq!(serde_json::to_string(&meta).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Meta>(json).unwrap(), meta);
+        }
+        for json in ["", "[]", "1", "\"{}\"", "null", "{", "{}x"] {
+            assert_eq!(Meta::parse(json), Err(MetaError::NotAnObject), "{json}");
+        }
+        let bytes = MAX_META_BYTES + 1;
+        let json = longest.replacen('x', "xx", 1);
+        assert_eq!(Meta::parse(&json), Err(MetaError::TooLong { bytes }));
+    }
+}
