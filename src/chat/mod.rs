@@ -36,4 +36,4 @@ pub use rules::{DEFAULT_RECOVERY_WINDOW, Rules};
 pub use verbs::{Chat, Mark, SendMessage};
 
 pub use crate::store::maintain::Backup;
-pub use crate::store::{HistoryQuery, HistoryRow, Page, Recent};
+pub use crate::store::{HistoryPage, HistoryQuery, HistoryRow, Page, Recent};

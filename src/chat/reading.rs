@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Chat, ChatError};
 use crate::model::{Cursor, Message, MessageId, Notice, Timestamp, UserId};
-use crate::store::{HistoryQuery, HistoryRow, Page, Recent};
+use crate::store::{HistoryPage, HistoryQuery, HistoryRow, Page, Recent};
 
 /// The changes that a person missed.
 #[derive(Debug)]
@@ -24,10 +24,33 @@ impl Chat {
         user: UserId,
         peer: UserId,
         query: HistoryQuery,
-    ) -> Result<Page<HistoryRow>, ChatError> {
+    ) -> Result<HistoryPage, ChatError> {
         Ok(self
             .store
             .read(move |snapshot| snapshot.history(user, peer, query))
+            .await?)
+    }
+
+    /// Returns a page of the messages of two people around one of theirs, or around the place that
+    /// another one has between theirs.
+    pub async fn history_around(
+        &self,
+        user: UserId,
+        peer: UserId,
+        message: MessageId,
+        limit: usize,
+    ) -> Result<HistoryPage, ChatError> {
+        Ok(self
+            .store
+            .read(move |snapshot| snapshot.history_around(user, peer, message, limit))
+            .await?)
+    }
+
+    /// Returns one message of a chat of this person's.
+    pub async fn message(&self, user: UserId, message: MessageId) -> Result<HistoryRow, ChatError> {
+        Ok(self
+            .store
+            .read(move |snapshot| snapshot.message(user, message))
             .await?)
     }
 

@@ -41,6 +41,7 @@ impl App {
         match (route, method) {
             (Route::Recents, _) => api::chats::recents(self, &request).await,
             (Route::Unread, _) => api::chats::unread(self, &request).await,
+            (Route::Message, _) => api::messages::show(self, &request, &params).await,
             (Route::Updates, _) => api::updates::updates(self, &request, Version::First).await,
             (Route::AllUpdates, _) => api::updates::updates(self, &request, Version::Second).await,
             (Route::History, _) => api::chats::history(self, &request, &params).await,

@@ -6,7 +6,9 @@ use hyper::Method;
 use matchit::Params;
 use smallvec::SmallVec;
 
-use super::api::{admin, app_users, auth, backup, chats, documents, probe, server, updates, users};
+use super::api::{
+    admin, app_users, auth, backup, chats, documents, messages, probe, server, updates, users,
+};
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
 
@@ -55,6 +57,7 @@ routes! {
     AllUpdates = "/api/updates",             [GET: updates::OF_SECOND];
     History  = "/api/chats/history/{user_id}", [GET: chats::HISTORY];
     MarkRead = "/api/chats/{message_id}/read", [PATCH: chats::MARK_READ];
+    Message  = "/api/messages/{id}",         [GET: messages::SHOW];
     Users    = "/api/users",                  [GET: users::SEARCH];
     User     = "/api/users/{id}",             [GET: users::SHOW];
     Register = "/api/auth/register",          [POST: auth::REGISTER];

@@ -37,7 +37,7 @@ pub use handle::Store;
 pub use options::{DEFAULT_COMMIT_INTERVAL, DEFAULT_RETRY_AFTER, Location, StoreOptions};
 pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
 pub use people::invites::Invite;
-pub use read::history::{HistoryQuery, HistoryRow};
+pub use read::history::{HistoryPage, HistoryQuery, HistoryRow};
 pub use read::missed::MAX_MISSED;
 pub use read::page::Page;
 pub use read::recents::Recent;

@@ -33,6 +33,7 @@ mod key_sets;
 mod limits;
 mod log;
 mod maintain;
+mod messages;
 mod metrics;
 mod operate;
 mod page;

@@ -103,8 +103,11 @@ impl From<HistoryRow> for HistoryMessage {
 /// Whether this is all.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct HistoryMeta {
-    /// Whether there are more in the direction that was asked for.
+    /// Whether there are more in the direction that was asked for: newer ones with `after`, else
+    /// older ones.
     pub(crate) has_more: bool,
+    /// Whether there are newer ones.
+    pub(crate) has_newer: bool,
 }
 
 /// One unread message.

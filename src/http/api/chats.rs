@@ -8,7 +8,7 @@ use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{
     HistoryMessage, HistoryMeta, RecentRow, RecentsMeta, UnreadMessage, UnreadMeta,
 };
-use crate::contract::{Code, reads};
+use crate::contract::{Code, FieldError, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -34,6 +34,8 @@ reads! {
         optional before: MessageId,
         /// Only those after this one; the oldest of them.
         optional after: MessageId,
+        /// This one and those around it; with neither `before` nor `after`.
+        optional around: MessageId,
     }
 }
 
@@ -90,15 +92,16 @@ pub(in crate::http) async fn recents(
 
 pub(in crate::http) const HISTORY: Operation = Operation::new(
     Access::User,
-    "A page of the messages with a person, ascending by id. The newest, or with `after` the oldest after that id.",
+    "A page of the messages with a person, ascending by id. The newest, with `after` the oldest after that id, or with `around` those around that id.",
 )
 .path::<Peer>()
 .query::<WhichMessages>()
 .refuses(&[Code::NotFound, Code::InvalidReceiver])
 .page::<Vec<HistoryMessage>, HistoryMeta>();
 
-/// `GET /api/chats/history/:user_id?limit=50&before=<id>&after=<id>`: a page of messages with that
-/// user, ascending by id: the newest, or with `after` the oldest after that id.
+/// `GET /api/chats/history/:user_id?limit=50&before=<id>&after=<id>&around=<id>`: a page of messages
+/// with that user, ascending by id: the newest, with `after` the oldest after that id, or with
+/// `around` those around that id.
 pub(in crate::http) async fn history(
     app: &App,
     request: &Request<Incoming>,
@@ -107,16 +110,33 @@ pub(in crate::http) async fn history(
     let caller = caller(app, request).await?;
     let peer = Peer::read(params)?.user_id;
     let which = WhichMessages::read(&Query::of(request))?;
-    let wanted = HistoryQuery {
-        before: which.before,
-        after: which.after,
-        limit: Limit::of(which.limit),
+    let limit = Limit::of(which.limit);
+    let (before, after) = (which.before, which.after);
+    let page = match which.around {
+        Some(_) if before.is_some() || after.is_some() => {
+            let reason = "stands alone, without before and after".to_owned();
+            let key = "around";
+            return Err(FieldError::Invalid { key, reason }.into());
+        }
+        Some(message) => {
+            let chat = &app.chat;
+            chat.history_around(caller.user.id, peer, message, limit)
+                .await?
+        }
+        None => {
+            let wanted = HistoryQuery {
+                before,
+                after,
+                limit,
+            };
+            app.chat.history(caller.user.id, peer, wanted).await?
+        }
     };
-    let page = app.chat.history(caller.user.id, peer, wanted).await?;
     charge(app, &caller, page.rows.len(), 0);
     let rows: Vec<HistoryMessage> = page.rows.into_iter().map(Into::into).collect();
     let meta = HistoryMeta {
         has_more: page.has_more,
+        has_newer: page.has_newer,
     };
     app.page(request, caller.user.id, rows, meta)
 }

@@ -6,6 +6,7 @@ pub(super) mod auth;
 pub(super) mod backup;
 pub(super) mod chats;
 pub(super) mod documents;
+pub(super) mod messages;
 pub(super) mod probe;
 pub(super) mod server;
 pub(super) mod updates;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::page::{Filled, MAX_ROOM, Page};
+use super::page::{Filled, MAX_ROOM};
 use super::snapshot::{Snapshot, SnapshotLog};
 use crate::budget::PAGE_BYTES;
 use crate::model::{Message, MessageId, Pair, UserId};
@@ -31,6 +31,18 @@ pub struct HistoryQuery {
     pub limit: usize,
 }
 
+/// A page of a history, ascending by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryPage {
+    /// The messages.
+    pub rows: Vec<HistoryRow>,
+    /// Whether there are more in the direction of reading: newer ones after a message, else older
+    /// ones.
+    pub has_more: bool,
+    /// Whether there are newer ones.
+    pub has_newer: bool,
+}
+
 impl Snapshot<'_> {
     /// Returns the messages of two people, ascending by id. Fails with [`StoreError::NoSuchUser`]
     /// where the peer has no account.
@@ -39,45 +51,168 @@ impl Snapshot<'_> {
         user: UserId,
         peer: UserId,
         query: HistoryQuery,
-    ) -> Result<Page<HistoryRow>, ReadError> {
+    ) -> Result<HistoryPage, ReadError> {
         if self.state().people.directory.get(peer).is_none() {
             return Err(StoreError::NoSuchUser.into());
         }
-        let pair = Pair::new(user, peer);
-        let Some(conversation) = pair.and_then(|pair| self.conversation(pair)) else {
-            return Ok(Page::empty());
+        let Some(conversation) = self.chat_of(user, peer) else {
+            return Ok(HistoryPage::empty());
         };
         let log = &self.log();
-        let last = conversation.chain.last();
-        let end = match query.before {
-            None => last,
-            Some(before) => {
-                newest_older(log, last, |place| place.id < before)?.map(|place| place.id)
-            }
-        };
-        let Some(after) = query.after else {
-            let (rows, next) = before_end(log, &conversation, end, query.limit)?;
-            return Ok(Page {
-                rows,
-                has_more: next.is_some(),
-            });
-        };
-        let Some(first) = oldest_newer(log, end, |place| place.id <= after)? else {
-            return Ok(Page::empty());
-        };
-        let wanted = first.number + query.limit as u64 - 1;
-        let top = newest_older(log, end, |place| place.number <= wanted)?.map(|place| place.id);
-        let (rows, is_cut) = between(log, &conversation, after, top, query.limit)?;
-        Ok(Page {
-            rows,
-            has_more: is_cut || top != end,
-        })
+        match query.after {
+            None => end_of(log, &conversation, query.before, query.limit),
+            Some(after) => after_one(log, &conversation, after, query.before, query.limit),
+        }
     }
 
-    fn conversation(&self, pair: Pair) -> Option<Conversation> {
+    /// Returns the messages of two people around one of theirs, or around the place that another
+    /// one has between theirs. Fails as [`Snapshot::history`] does.
+    pub fn history_around(
+        &self,
+        user: UserId,
+        peer: UserId,
+        message: MessageId,
+        limit: usize,
+    ) -> Result<HistoryPage, ReadError> {
+        if self.state().people.directory.get(peer).is_none() {
+            return Err(StoreError::NoSuchUser.into());
+        }
+        match self.chat_of(user, peer) {
+            Some(conversation) => around(&self.log(), &conversation, message, limit),
+            None => Ok(HistoryPage::empty()),
+        }
+    }
+
+    /// Returns one message of two people, of whom `user` is one. Fails with
+    /// [`StoreError::NoSuchMessage`] where there is none of this id that is theirs.
+    pub fn message(&self, user: UserId, id: MessageId) -> Result<HistoryRow, ReadError> {
+        if id.get() > self.state().last_entry {
+            return Err(StoreError::NoSuchMessage.into());
+        }
+        // Given back before the state is looked at, which comes first in the order of locks.
+        let found = self.log().read(id.into(), |record| {
+            record.is_message().then_some(record.conversation)
+        })?;
+        let conversation = {
+            let state = self.state();
+            let conversation = found.and_then(|found| state.conversation(found));
+            conversation.cloned()
+        };
+        let theirs = conversation.filter(|conversation| conversation.pair.place(user).is_some());
+        let conversation = theirs.ok_or(StoreError::NoSuchMessage)?;
+        row(&self.log(), &conversation, id).map(|(row, _)| row)
+    }
+
+    fn chat_of(&self, user: UserId, peer: UserId) -> Option<Conversation> {
+        let pair = Pair::new(user, peer)?;
         let state = self.state();
         state.conversation(state.conversation_id(pair)?).cloned()
     }
+}
+
+impl HistoryPage {
+    /// Returns a page without messages, around which there are none.
+    const fn empty() -> Self {
+        Self {
+            rows: Vec::new(),
+            has_more: false,
+            has_newer: false,
+        }
+    }
+}
+
+/// Returns the newest messages that are older than `before`.
+fn end_of(
+    log: &SnapshotLog<'_>,
+    conversation: &Conversation,
+    before: Option<MessageId>,
+    limit: usize,
+) -> Result<HistoryPage, ReadError> {
+    let last = conversation.chain.last();
+    let end = newest_before(log, last, before)?;
+    let (rows, next) = before_end(log, conversation, end, limit, Filled::default())?;
+    Ok(HistoryPage {
+        rows,
+        has_more: next.is_some(),
+        has_newer: end != last,
+    })
+}
+
+/// Returns the oldest messages that are newer than `after` and older than `before`.
+fn after_one(
+    log: &SnapshotLog<'_>,
+    conversation: &Conversation,
+    after: MessageId,
+    before: Option<MessageId>,
+    limit: usize,
+) -> Result<HistoryPage, ReadError> {
+    let last = conversation.chain.last();
+    let end = newest_before(log, last, before)?;
+    let Some(first) = oldest_newer(log, end, |place| place.id <= after)? else {
+        return Ok(HistoryPage {
+            has_newer: end != last,
+            ..HistoryPage::empty()
+        });
+    };
+    let wanted = first.number + limit as u64 - 1;
+    let top = newest_older(log, end, |place| place.number <= wanted)?.map(|place| place.id);
+    let (rows, is_cut) = between(
+        log,
+        conversation,
+        Some(after),
+        top,
+        limit,
+        Filled::default(),
+    )?;
+    Ok(HistoryPage {
+        rows,
+        has_more: is_cut || top != end,
+        has_newer: is_cut || top != last,
+    })
+}
+
+/// Returns the messages around the place of one, in two halves: where there are fewer on one side,
+/// there are more on the other.
+fn around(
+    log: &SnapshotLog<'_>,
+    conversation: &Conversation,
+    message: MessageId,
+    limit: usize,
+) -> Result<HistoryPage, ReadError> {
+    let last = conversation.chain.last();
+    let below = newest_before(log, last, Some(message))?;
+    let first = match below {
+        None => 1,
+        Some(below) => log.read_message(below, |record| record.links.number)? + 1,
+    };
+    // At least half of them from the message on, and as many as a page that begins the chat has.
+    let wanted = (first + limit.div_ceil(2) as u64 - 1).max(limit as u64);
+    let top = newest_older(log, last, |place| place.number <= wanted)?.map(|place| place.id);
+    let (newer, is_cut) = between(log, conversation, below, top, limit, Filled::half())?;
+    let left = limit.saturating_sub(newer.len());
+    let (mut rows, next) = match left {
+        0 => (Vec::new(), below),
+        left => before_end(log, conversation, below, left, Filled::half())?,
+    };
+    rows.extend(newer);
+    Ok(HistoryPage {
+        rows,
+        has_more: next.is_some(),
+        has_newer: is_cut || top != last,
+    })
+}
+
+/// Returns the newest message that is older than `before`; the newest of all without that.
+fn newest_before(
+    log: &SnapshotLog<'_>,
+    last: Option<MessageId>,
+    before: Option<MessageId>,
+) -> Result<Option<MessageId>, ReadError> {
+    let Some(before) = before else {
+        return Ok(last);
+    };
+    let place = newest_older(log, last, |place| place.id < before)?;
+    Ok(place.map(|place| place.id))
 }
 
 /// Returns at most `limit` messages that end with `end`, and the message before them.
@@ -86,9 +221,9 @@ fn before_end(
     conversation: &Conversation,
     end: Option<MessageId>,
     limit: usize,
+    mut filled: Filled,
 ) -> Result<(Vec<HistoryRow>, Option<MessageId>), ReadError> {
     let mut rows = VecDeque::with_capacity(limit.min(MAX_ROOM));
-    let mut filled = Filled::default();
     let mut next = end;
     while let Some(id) = next
         && rows.len() < limit
@@ -108,15 +243,15 @@ fn before_end(
 fn between(
     log: &SnapshotLog<'_>,
     conversation: &Conversation,
-    after: MessageId,
+    after: Option<MessageId>,
     top: Option<MessageId>,
     limit: usize,
+    mut filled: Filled,
 ) -> Result<(Vec<HistoryRow>, bool), ReadError> {
     let mut rows = VecDeque::with_capacity(limit.min(MAX_ROOM));
-    let mut filled = Filled::default();
     let mut is_cut = false;
     let mut next = top;
-    while let Some(id) = next.filter(|id| *id > after) {
+    while let Some(id) = next.filter(|id| Some(*id) > after) {
         let (row, previous) = row(log, conversation, id)?;
         filled.add(&row.message);
         rows.push_front(row);

@@ -15,21 +15,16 @@ pub struct Page<T> {
     pub has_more: bool,
 }
 
-impl<T> Page<T> {
-    /// Returns a page without rows, beyond which there is none.
-    pub(super) const fn empty() -> Self {
-        Self {
-            rows: Vec::new(),
-            has_more: false,
-        }
-    }
-}
-
 /// How much of a page is taken by its rows, in bytes of JSON.
 #[derive(Debug, Default)]
 pub(super) struct Filled(pub(super) usize);
 
 impl Filled {
+    /// Returns one with room for half of what a page has.
+    pub(super) const fn half() -> Self {
+        Self(PAGE_BYTES / 2)
+    }
+
     pub(super) fn add(&mut self, message: &Message) {
         self.0 += message.row_bytes();
     }

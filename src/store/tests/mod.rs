@@ -22,6 +22,7 @@ use crate::store::write::{load, sweep};
 use crate::store::*;
 
 mod acts;
+mod around;
 mod costs;
 mod cuts;
 mod faults;
