@@ -1,7 +1,9 @@
 //! Who hears an entry, and in which form: one answer for the sockets that hear it live and for the
 //! clients that catch up later.
 
-use crate::model::{Act, Notice, UserId};
+use smallvec::SmallVec;
+
+use crate::model::{Act, Members, Notice, RoomId, UserId};
 
 /// The form in which a person hears an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,31 +23,54 @@ pub struct Hearer {
     pub form: Form,
 }
 
-/// Returns the people who hear an entry. Those of one form stand together, so that it is encoded
-/// once for them.
-pub fn audience(notice: &Notice) -> [Hearer; 2] {
+/// Those who hear an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audience {
+    /// People by themselves. Those of one form stand together, so that it is encoded once for them.
+    pub people: SmallVec<[Hearer; 2]>,
+    /// A room, all of whose members at that entry hear it as members, but for those named above.
+    pub room: Option<RoomId>,
+}
+
+/// Returns those who hear an entry.
+pub fn audience(notice: &Notice) -> Audience {
     let form = match notice.entry.act {
         Act::Sent { .. } => Form::Sender,
         Act::Read { .. } | Act::ReadUpTo { .. } => Form::Member,
     };
-    [
-        Hearer {
-            user: notice.other(),
-            form: Form::Member,
+    let author = notice.entry.author.map(|user| Hearer { user, form });
+    let member = |user| Hearer {
+        user,
+        form: Form::Member,
+    };
+    match notice.members {
+        Members::Pair(pair) => {
+            let is_other = |user: &UserId| Some(*user) != notice.entry.author;
+            let others = pair.members().into_iter().filter(is_other).map(member);
+            let author = author.filter(|author| pair.place(author.user).is_some());
+            Audience {
+                people: others.chain(author).collect(),
+                room: None,
+            }
+        }
+        Members::Room(room) => Audience {
+            people: author.into_iter().collect(),
+            room: Some(room),
         },
-        Hearer {
-            user: notice.entry.author,
-            form,
+        Members::Own(user) => Audience {
+            people: [member(user)].into_iter().collect(),
+            room: None,
         },
-    ]
+    }
 }
 
-/// Returns the form in which this person hears an entry, if at all.
+/// Returns the form in which this person hears an entry, if at all. Of an entry of a room it is
+/// asked for those who were members then.
 pub fn heard_by(notice: &Notice, user: UserId) -> Option<Form> {
-    let hearer = audience(notice)
-        .into_iter()
-        .find(|hearer| hearer.user == user);
-    hearer.map(|hearer| hearer.form)
+    let Audience { people, room } = audience(notice);
+    let named = people.iter().find(|hearer| hearer.user == user);
+    let named = named.map(|hearer| hearer.form);
+    named.or_else(|| room.map(|_| Form::Member))
 }
 
 /// Returns whether the socket that asked for an entry hears it too. One that asked for a mark has

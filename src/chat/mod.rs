@@ -27,7 +27,7 @@ mod verbs;
 #[cfg(test)]
 mod tests;
 
-pub use audience::{Form, Hearer, audience, heard_by, is_heard_by_origin};
+pub use audience::{Audience, Form, Hearer, audience, heard_by, is_heard_by_origin};
 pub use error::ChatError;
 pub use event::{Event, Listener};
 pub use presence::{Presence, PresenceChange, Seen, Told};

@@ -25,7 +25,7 @@ impl Listener for Diary {
                 let entry = &notice.entry;
                 match &entry.act {
                     Act::Sent { .. } => format!("sent {} fresh true", entry.id),
-                    Act::Read { message } => format!("read {message} by {}", entry.author),
+                    Act::Read { message } => format!("read {message} by {}", entry.author.unwrap()),
                     Act::ReadUpTo { marked, .. } => format!("chat read, {} messages", marked.count),
                 }
             }

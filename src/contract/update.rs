@@ -139,8 +139,20 @@ impl<'a> Update<'a> {
         form: Form,
         version: Version,
     ) -> impl Iterator<Item = Self> {
+        let events = notice
+            .sides()
+            .map(|sides| Self::of_pair(notice, sides, form, version));
+        events.into_iter().flatten()
+    }
+
+    /// Those of an entry between two people, its author first.
+    fn of_pair(
+        notice: &'a Notice,
+        [user_id, other]: [UserId; 2],
+        form: Form,
+        version: Version,
+    ) -> impl Iterator<Item = Self> {
         let entry = &notice.entry;
-        let user_id = entry.author;
         let (first, marked) = match &entry.act {
             Act::Sent {
                 content,
@@ -149,7 +161,7 @@ impl<'a> Update<'a> {
             } => {
                 let extras = extras.as_deref().filter(|_| version >= Version::Second);
                 let meta = extras.and_then(|extras| extras.meta.as_ref());
-                let (id, receiver_id, created_at) = (entry.id.into(), notice.other(), entry.at);
+                let (id, receiver_id, created_at) = (entry.id.into(), other, entry.at);
                 let message = match form {
                     Form::Sender => Self::MessageSent(MessageSent {
                         id,
@@ -174,7 +186,7 @@ impl<'a> Update<'a> {
             Act::ReadUpTo { message, marked } => {
                 let read = ChatReadUpTo {
                     reader_id: user_id,
-                    peer_id: notice.other(),
+                    peer_id: other,
                     up_to: Some(*message),
                 };
                 (Self::ChatRead(read), &marked.newest[..])

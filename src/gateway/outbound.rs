@@ -49,7 +49,7 @@ impl Outbound {
     fn tell(&self, notice: &Notice, origin: Option<Origin>) {
         let except = origin.filter(|_| !is_heard_by_origin(notice));
         let mut sealed = None;
-        for told in told_live(&audience(notice), notice) {
+        for told in told_live(&audience(notice).people, notice) {
             let Told {
                 hearers,
                 versions,

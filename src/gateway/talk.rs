@@ -20,7 +20,11 @@ impl ChatSocket {
             receiver_id: new.receiver_id,
             content: new.content.0.into(),
             client_id: new.client_id,
-            extras: Extras { meta: new.meta }.boxed(),
+            extras: Extras {
+                meta: new.meta,
+                ..Extras::default()
+            }
+            .boxed(),
         };
         let version = self.version();
         let answer = move |result| match result {

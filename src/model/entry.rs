@@ -1,4 +1,4 @@
-//! What happens in a conversation: the one noun for it, from the command to the event.
+//! What happens in a conversation or a room: the one noun for it, from the command to the event.
 
 use std::sync::Arc;
 
@@ -6,17 +6,40 @@ use smallvec::SmallVec;
 
 #[cfg(test)]
 use super::Message;
-use super::{ClientId, ConversationId, EntryId, Extras, MessageId, Pair, Timestamp, UserId};
+use super::{
+    ClientId, ConversationId, EntryId, Extras, MessageId, Pair, RoomId, Timestamp, UserId,
+};
 
-/// One thing that happened in a conversation, as the log has it.
+/// A chain of entries: each of them knows the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// What happens between two people.
+    Pair(ConversationId),
+    /// What happens in a room, and its members hear.
+    Room(RoomId),
+    /// What a person does that only their own devices hear.
+    Own(UserId),
+}
+
+impl Stream {
+    /// Returns the conversation of two; `None` for another stream.
+    pub const fn pair(self) -> Option<ConversationId> {
+        match self {
+            Self::Pair(id) => Some(id),
+            Self::Room(_) | Self::Own(_) => None,
+        }
+    }
+}
+
+/// One thing that happened, as the log has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its place in the log. A message has the same number for its id.
     pub id: EntryId,
     /// Where it happened.
-    pub conversation: ConversationId,
-    /// Who did it.
-    pub author: UserId,
+    pub stream: Stream,
+    /// Who did it; `None` for the server itself.
+    pub author: Option<UserId>,
     /// When the server took it; never earlier than an entry with a smaller id.
     pub at: Timestamp,
     /// What was done.
@@ -99,26 +122,41 @@ impl<T: AsRef<str>> Act<T> {
     }
 }
 
-/// An entry, and who is in its conversation: all that is needed to tell people of it.
+/// Those in whose midst an entry happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Members {
+    /// Two people.
+    Pair(Pair),
+    /// All who were in a room at that entry.
+    Room(RoomId),
+    /// One person, with all their devices.
+    Own(UserId),
+}
+
+/// An entry, and who was there: all that is needed to tell people of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// The entry.
     pub entry: Entry,
     /// The members.
-    pub members: Pair,
+    pub members: Members,
 }
 
 impl Notice {
-    /// Returns the member who is not the author; the author where they are no member.
-    pub fn other(&self) -> UserId {
-        let author = self.entry.author;
-        self.members.other(author).unwrap_or(author)
+    /// Returns the author of an entry between two people, and the other one; `None` where it is of
+    /// another stream, or neither of them did it.
+    pub fn sides(&self) -> Option<[UserId; 2]> {
+        let Members::Pair(pair) = self.members else {
+            return None;
+        };
+        let author = self.entry.author?;
+        Some([author, pair.other(author)?])
     }
 
-    /// Returns the message that the entry is; `None` where it is something else.
+    /// Returns the message between two people that the entry is; `None` where it is something else.
     #[cfg(test)]
     pub(crate) fn into_message(self) -> Option<Message> {
-        let receiver_id = self.other();
+        let [sender_id, receiver_id] = self.sides()?;
         match self.entry.act {
             Act::Sent {
                 content,
@@ -126,7 +164,7 @@ impl Notice {
                 extras,
             } => Some(Message {
                 id: self.entry.id.into(),
-                sender_id: self.entry.author,
+                sender_id,
                 receiver_id,
                 content,
                 created_at: self.entry.at,

@@ -6,12 +6,21 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
+
+use super::{MessageId, UserId};
 
 /// What a message has beside its text. Most messages have nothing of it, and no room for it.
 ///
 /// `T` is the type of texts: shared, or borrowed from the record of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extras<T = Arc<str>> {
+    /// The message that it answers.
+    pub reply_to: Option<MessageId>,
+    /// The members whom it mentions, each once.
+    pub mentions: SmallVec<[UserId; 4]>,
+    /// Whether it mentions all members of its room.
+    pub mention_all: bool,
     /// An object of the app's own.
     pub meta: Option<Meta<T>>,
 }
@@ -19,15 +28,25 @@ pub struct Extras<T = Arc<str>> {
 // By hand, since deriving it would ask for a default text.
 impl<T> Default for Extras<T> {
     fn default() -> Self {
-        Self { meta: None }
+        Self {
+            reply_to: None,
+            mentions: SmallVec::new(),
+            mention_all: false,
+            meta: None,
+        }
     }
 }
 
 impl<T> Extras<T> {
     /// Returns it boxed, as an act has it; `None` where there is nothing in it.
     pub fn boxed(self) -> Option<Box<Self>> {
-        let Self { meta } = &self;
-        let is_empty = meta.is_none();
+        let Self {
+            reply_to,
+            mentions,
+            mention_all,
+            meta,
+        } = &self;
+        let is_empty = reply_to.is_none() && mentions.is_empty() && !mention_all && meta.is_none();
         (!is_empty).then(|| Box::new(self))
     }
 }
@@ -36,13 +55,17 @@ impl<T: AsRef<str>> Extras<T> {
     /// Returns the same with its texts copied.
     pub fn to_shared(&self) -> Extras {
         Extras {
+            reply_to: self.reply_to,
+            mentions: self.mentions.clone(),
+            mention_all: self.mention_all,
             meta: self.meta.as_ref().map(Meta::to_shared),
         }
     }
 
     /// Returns about how many bytes it takes, in the log and in a row alike.
     pub fn bytes(&self) -> usize {
-        self.meta.as_ref().map_or(0, |meta| meta.as_str().len())
+        let meta = self.meta.as_ref().map_or(0, |meta| meta.as_str().len());
+        meta + self.mentions.len() * size_of::<UserId>() + size_of::<MessageId>()
     }
 }
 

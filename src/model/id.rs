@@ -109,9 +109,12 @@ id! {
     MessageId
 }
 id! {
-    /// What two people share, and later what a group shares. Given by the store, dense from 1,
-    /// never shown to clients.
+    /// What two people share. Given by the store, dense from 1, never shown to clients.
     ConversationId
+}
+id! {
+    /// A room. Given by the store, dense from 1.
+    RoomId
 }
 
 impl From<EntryId> for MessageId {

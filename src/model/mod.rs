@@ -17,9 +17,11 @@ mod username;
 
 pub use conversation::Pair;
 pub use cursor::{Cursor, CursorKey, CursorKeys, Era, SealedCursor};
-pub use entry::{Act, Entry, Marked, Notice};
+pub use entry::{Act, Entry, Marked, Members, Notice, Stream};
 pub use extras::{Extras, MAX_META_BYTES, Meta, MetaError};
-pub use id::{ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, UserId};
+pub use id::{
+    ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, RoomId, UserId,
+};
 pub use message::{
     ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content, row_bytes,
 };

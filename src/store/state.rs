@@ -221,7 +221,7 @@ impl State {
     /// Takes in one entry of the log, in order, at start. `None` where it belongs to no known
     /// conversation.
     pub(crate) fn apply<T>(&mut self, id: EntryId, record: &Record<T>) -> Option<&Conversation> {
-        let conversation = self.conversations.get_mut(record.conversation)?;
+        let conversation = self.conversations.get_mut(record.stream.pair()?)?;
         conversation.apply(id, record);
         Some(conversation)
     }

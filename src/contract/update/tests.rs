@@ -26,7 +26,7 @@ const VERSIONS: [Version; 2] = [Version::First, Version::Second];
 impl Listener for Heard {
     fn happened(&self, event: Event<'_>) {
         if let Event::Happened { notice, .. } = event {
-            for told in told_live(&audience(notice), notice) {
+            for told in told_live(&audience(notice).people, notice) {
                 let heard_by = |version: &Version| told.versions.contains(&version.number());
                 for version in VERSIONS.into_iter().filter(heard_by) {
                     for hearer in told.hearers {
@@ -111,6 +111,7 @@ fn act(chat: &Chat, random: &mut StdRng, step: u64) {
                     meta: random
                         .random_bool(0.3)
                         .then(|| Meta::parse(&format!(r#"{{ "step":{step} }}"#)).unwrap()),
+                    ..Extras::default()
                 }
                 .boxed(),
             };

@@ -246,7 +246,8 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::model::{Act, ConversationId, Timestamp};
+    use crate::model::{Act, ConversationId, Stream, Timestamp};
+    use crate::store::log::record::Author;
 
     /// A log of one chain, whose ids are three apart; counts its reads.
     struct Fake {
@@ -269,8 +270,8 @@ mod tests {
             self.reads.set(self.reads.get() + 1);
             let links = self.entries[usize::try_from(entry.get() / 3).unwrap() - 1];
             Ok(read(Record {
-                conversation: ConversationId::new(1).unwrap(),
-                author: 0,
+                stream: Stream::Pair(ConversationId::new(1).unwrap()),
+                author: Author::Member(0),
                 at: Timestamp::from_ms(0),
                 previous: links.previous.map(Into::into),
                 rank: links.number,

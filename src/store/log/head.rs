@@ -23,8 +23,16 @@ pub(super) const CLIENT_UUID: u64 = 0x20;
 pub(super) const CLIENT_TEXT: u64 = 0x40;
 /// Optional fields follow.
 pub(super) const FIELDS: u64 = 0x80;
+/// Whose entry it is: none of these bits for a conversation of two.
+const STREAM: u64 = 0x300;
+/// The entry is a room's.
+pub(super) const ROOM: u64 = 0x100;
+/// The entry is a person's own.
+pub(super) const OWN: u64 = 0x200;
+/// The author's account follows, or 0 for the server itself.
+pub(super) const AUTHOR: u64 = 0x400;
 /// Every bit that has a meaning here.
-const KNOWN: u64 = 0xff;
+const KNOWN: u64 = 0x7ff;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +81,8 @@ impl Head {
             _ => return None,
         };
         let flags = head & !KIND;
-        (flags & !KNOWN == 0).then_some(Self { kind, flags })
+        let is_known = flags & !KNOWN == 0 && flags & STREAM != STREAM;
+        is_known.then_some(Self { kind, flags })
     }
 
     /// The head of format 3: one byte, the kind in its low four bits.
@@ -96,33 +105,26 @@ impl Head {
         Some(Self { kind, flags })
     }
 
-    /// Hands the tag and the bytes of each optional field to `take`. They stand behind what all
+    /// Hands each optional field, its tag and its bytes, to `take`. They stand behind what all
     /// entries have: their length in bytes, then of each its tag, its length and so many bytes.
-    #[inline]
+    /// `None` where they do not end, or where `take` gives that.
     pub(super) fn take_fields<'a>(
         self,
         rest: &mut Rest<'a>,
-        take: impl FnMut(u64, &'a [u8]) -> Option<()>,
+        mut take: impl FnMut(u64, &'a [u8]) -> Option<()>,
     ) -> Option<()> {
-        match self.has(FIELDS) {
-            true => take_fields(rest, take),
-            false => Some(()),
+        if !self.has(FIELDS) {
+            return Some(());
         }
+        let length = usize::try_from(rest.take()?).ok()?;
+        let mut fields = Rest(rest.take_bytes(length)?);
+        while !fields.0.is_empty() {
+            let tag = fields.take()?;
+            let length = usize::try_from(fields.take()?).ok()?;
+            take(tag, fields.take_bytes(length)?)?;
+        }
+        Some(())
     }
-}
-
-fn take_fields<'a>(
-    rest: &mut Rest<'a>,
-    mut take: impl FnMut(u64, &'a [u8]) -> Option<()>,
-) -> Option<()> {
-    let length = usize::try_from(rest.take()?).ok()?;
-    let mut fields = Rest(rest.take_bytes(length)?);
-    while !fields.0.is_empty() {
-        let tag = fields.take()?;
-        let length = usize::try_from(fields.take()?).ok()?;
-        take(tag, fields.take_bytes(length)?)?;
-    }
-    Some(())
 }
 
 /// What each flag of format 3 is called now.
@@ -171,10 +173,11 @@ mod tests {
     #[test]
     fn what_is_set_in_most_entries_has_one_byte_and_is_read_back() {
         for kind in [Kind::Message, Kind::Read, Kind::ReadUpTo] {
-            for flags in (0..=KNOWN).filter(|flags| flags & KIND == 0) {
+            let flags = (0..=KNOWN).filter(|flags| flags & KIND == 0 && flags & STREAM != STREAM);
+            for flags in flags {
                 let mut out = Vec::new();
                 Head::new(kind, flags).put(&mut out);
-                assert_eq!(out.len(), if flags & FIELDS == 0 { 1 } else { 2 });
+                assert_eq!(out.len(), if flags < FIELDS { 1 } else { 2 });
                 assert!(!is_of_format_3(out[0]));
                 let mut rest = Rest(&out);
                 let head = Head::take(&mut rest).unwrap();
@@ -186,8 +189,8 @@ mod tests {
     #[test]
     fn a_kind_or_a_flag_that_is_not_known_is_refused() {
         // Kinds 0 and 7; each flag beyond those that are known; of format 3 kinds beyond its own.
-        let mut wrong = vec![0, 7];
-        wrong.extend((8..64).map(|bit| 4 | 1 << bit));
+        let mut wrong = vec![0, 7, 4 | STREAM];
+        wrong.extend((11..64).map(|bit| 4 | 1 << bit));
         for head in wrong {
             let mut out = Vec::new();
             put(&mut out, head);

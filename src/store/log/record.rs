@@ -1,9 +1,9 @@
 //! How an entry of the log is written: one checksum, a kind, varints, and the text as it is.
 //!
-//! The body of a sealed entry (`sealed.rs`) is its [`Head`], then unsigned LEB128 varints:
-//! conversation, time, previous entry, and what its kind has beside these. A pointer to an earlier
-//! entry is written as the distance back from the entry's own id, 0 for none. What remains of a
-//! message's body is its content. `FORMAT.md` draws each.
+//! The body of a sealed entry (`sealed.rs`) is its [`Head`], then unsigned LEB128 varints: its
+//! stream, time, previous entry, and what its kind has beside these. A pointer to an earlier entry
+//! is written as the distance back from the entry's own id, 0 for none. What remains of a message's
+//! body is its content. `FORMAT.md` draws each.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,12 @@ use smallvec::SmallVec;
 
 use super::extras::{put_fields, take_field};
 use super::head::{
-    CLIENT_TEXT, CLIENT_UUID, FIELDS, Head, Kind, OTHER_PREVIOUS, SECOND, THE_PREVIOUS,
-    is_of_format_3,
+    AUTHOR, CLIENT_TEXT, CLIENT_UUID, FIELDS, Head, Kind, OTHER_PREVIOUS, OWN, ROOM, SECOND,
+    THE_PREVIOUS, is_of_format_3,
 };
-use crate::model::{Act, ClientId, ConversationId, EntryId, Extras, Marked, MessageId, Timestamp};
+use crate::model::{
+    Act, ClientId, ConversationId, EntryId, Marked, MessageId, RoomId, Stream, Timestamp, UserId,
+};
 use crate::store::error::StoreError;
 use crate::store::sealed::{Rest, checksum, put, unseal};
 
@@ -23,21 +25,32 @@ use crate::store::sealed::{Rest, checksum, put, unseal};
 /// `T` is the type of texts: shared in a record to be written, borrowed in one that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record<T> {
-    /// The conversation that it continues.
-    pub(crate) conversation: ConversationId,
-    /// The place of its author among the conversation's members.
-    pub(crate) author: usize,
+    /// The stream that it continues.
+    pub(crate) stream: Stream,
+    /// Who did it.
+    pub(crate) author: Author,
     /// When the server took it.
     pub(crate) at: Timestamp,
-    /// The previous entry of the conversation, of any kind.
+    /// The previous entry of the stream, of any kind.
     pub(crate) previous: Option<EntryId>,
-    /// A number among the messages that one member sent to the conversation, counted from 1: of the
-    /// message that is sent or read, or of the last one that is covered.
+    /// A number among the messages that one of two people sent to the other, counted from 1: of the
+    /// message that is sent or read, or of the last one that is covered. 0 in other streams.
     pub(crate) rank: u64,
     /// The place of a message among those of its conversation; none for other acts.
     pub(crate) links: Links,
     /// What was done.
     pub(crate) act: Act<T>,
+}
+
+/// Who did what an entry says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Author {
+    /// Of two people, the one at this place.
+    Member(usize),
+    /// This account.
+    Account(UserId),
+    /// The server itself.
+    Server,
 }
 
 /// The two pointers of a message, and its number.
@@ -58,9 +71,33 @@ impl<T> Record<T> {
         matches!(self.act, Act::Sent { .. })
     }
 
-    /// Returns how many messages a member had sent up to and including this one.
+    /// Returns the place of the author of a message or a mark between two people.
+    pub(crate) const fn place(&self) -> usize {
+        match self.author {
+            Author::Member(place) => place,
+            Author::Account(_) | Author::Server => 0,
+        }
+    }
+
+    /// Returns the flags that tell the stream and the author.
+    fn flags(&self) -> u64 {
+        let stream = match self.stream {
+            Stream::Pair(_) => 0,
+            Stream::Room(_) => ROOM,
+            Stream::Own(_) => OWN,
+        };
+        let author = match (self.author, self.stream) {
+            (Author::Member(place), _) => SECOND * (place as u64),
+            (Author::Account(user), Stream::Own(own)) if user == own => 0,
+            (Author::Server, Stream::Room(_)) => 0,
+            (Author::Account(_) | Author::Server, _) => AUTHOR,
+        };
+        stream | author
+    }
+
+    /// Returns how many messages one of two people had sent up to and including this one.
     pub(crate) const fn sent_by(&self, member: usize) -> u64 {
-        if member == self.author {
+        if member == self.place() {
             self.rank
         } else {
             self.links.number - self.rank
@@ -81,22 +118,14 @@ impl<T: AsRef<str>> Record<T> {
         let start = out.len();
         out.reserve(64 + self.act.bytes());
         out.extend_from_slice(&[0; 4]);
-        let author = if self.author == 1 { SECOND } else { 0 };
         match &self.act {
-            Act::Sent {
-                content,
-                client_id,
-                extras,
-            } => {
-                let (content, client_id) = (content.as_ref(), client_id.as_ref());
-                self.encode_message(id, author, content, client_id, extras.as_deref(), out);
-            }
+            Act::Sent { .. } => self.encode_message(id, out),
             Act::Read { message } => {
-                self.encode_mark(id, Kind::Read, author, *message, out);
+                self.encode_mark(id, Kind::Read, *message, out);
                 put(out, self.rank);
             }
             Act::ReadUpTo { message, marked } => {
-                self.encode_mark(id, Kind::ReadUpTo, author, *message, out);
+                self.encode_mark(id, Kind::ReadUpTo, *message, out);
                 put(out, self.rank);
                 put(out, marked.count);
                 // Newest first, each as the distance back from the one before it.
@@ -111,36 +140,37 @@ impl<T: AsRef<str>> Record<T> {
         out[start..start + 4].copy_from_slice(&sum.to_le_bytes());
     }
 
-    fn encode_message(
-        &self,
-        id: EntryId,
-        author: u64,
-        content: &str,
-        client_id: Option<&ClientId<T>>,
-        extras: Option<&Extras<T>>,
-        out: &mut Vec<u8>,
-    ) {
+    fn encode_message(&self, id: EntryId, out: &mut Vec<u8>) {
+        let Act::Sent {
+            content,
+            client_id,
+            extras,
+        } = &self.act
+        else {
+            return;
+        };
         let links = &self.links;
         let is_previous = links.previous.map(EntryId::from) == self.previous;
         let other = if is_previous { 0 } else { OTHER_PREVIOUS };
-        let uuid = client_id.map(ClientId::as_uuid);
+        let uuid = client_id.as_ref().map(ClientId::as_uuid);
         let client = match uuid {
             None => 0,
             Some(None) => CLIENT_TEXT,
             Some(Some(_)) => CLIENT_UUID,
         };
         let fields = if extras.is_some() { FIELDS } else { 0 };
-        Head::new(Kind::Message, author | client | other | fields).put(out);
-        self.encode_common(id, out);
+        self.encode_head(id, Kind::Message, client | other | fields, out);
         if let Some(extras) = extras {
-            put_fields(extras, out);
+            put_fields(id, extras, out);
         }
         if !is_previous {
             put_back(out, id, links.previous.map(EntryId::from));
         }
         put_back(out, id, links.jump.map(EntryId::from));
         put(out, links.number);
-        put(out, self.rank);
+        if let Stream::Pair(_) = self.stream {
+            put(out, self.rank);
+        }
         if let Some(Some(bytes)) = uuid {
             out.extend_from_slice(&bytes);
         } else if let Some(client_id) = client_id {
@@ -149,25 +179,38 @@ impl<T: AsRef<str>> Record<T> {
                 out.extend_from_slice(text.as_bytes());
             });
         }
-        out.extend_from_slice(content.as_bytes());
+        out.extend_from_slice(content.as_ref().as_bytes());
     }
 
     /// Appends what a mark has up to the message that it names: most name the entry before them.
-    fn encode_mark(&self, id: EntryId, kind: Kind, author: u64, of: MessageId, out: &mut Vec<u8>) {
+    fn encode_mark(&self, id: EntryId, kind: Kind, of: MessageId, out: &mut Vec<u8>) {
         let is_previous = self.previous == Some(of.into());
         let the_previous = if is_previous { THE_PREVIOUS } else { 0 };
-        Head::new(kind, author | the_previous).put(out);
-        self.encode_common(id, out);
+        self.encode_head(id, kind, the_previous, out);
         if !is_previous {
             put_back(out, id, Some(of.into()));
         }
     }
 
-    /// Appends what every entry has.
-    fn encode_common(&self, id: EntryId, out: &mut Vec<u8>) {
-        put(out, self.conversation.get());
+    /// Appends what every entry has, up to its optional fields.
+    fn encode_head(&self, id: EntryId, kind: Kind, flags: u64, out: &mut Vec<u8>) {
+        let flags = flags | self.flags();
+        Head::new(kind, flags).put(out);
+        let stream = match self.stream {
+            Stream::Pair(id) => id.get(),
+            Stream::Room(id) => id.get(),
+            Stream::Own(id) => id.get(),
+        };
+        put(out, stream);
         put(out, self.at.as_ms());
         put_back(out, id, self.previous);
+        if flags & AUTHOR != 0 {
+            let account = match self.author {
+                Author::Account(user) => user.get(),
+                Author::Member(_) | Author::Server => 0,
+            };
+            put(out, account);
+        }
     }
 }
 
@@ -185,11 +228,14 @@ impl<'a> Record<&'a str> {
     fn decode_body(id: EntryId, body: &'a [u8]) -> Option<Self> {
         let mut rest = Rest(body);
         let head = Head::take(&mut rest)?;
-        let conversation = ConversationId::new(rest.take()?).ok()?;
+        let stream = rest.take_stream(head)?;
         let at = Timestamp::from_ms(rest.take()?);
         let previous = rest.take_back(id)?;
+        let author = rest.take_author(head, stream)?;
         let mut extras = None;
-        head.take_fields(&mut rest, |tag, value| take_field(&mut extras, tag, value))?;
+        head.take_fields(&mut rest, |tag, value| {
+            take_field(id, &mut extras, tag, value)
+        })?;
         let mut links = Links::default();
         let (rank, act) = match head.kind {
             Kind::Message => {
@@ -200,7 +246,14 @@ impl<'a> Record<&'a str> {
                 links.previous = before.map(MessageId::from);
                 links.jump = rest.take_back(id)?.map(MessageId::from);
                 links.number = rest.take()?;
-                let rank = rest.take().filter(|rank| *rank <= links.number)?;
+                let rank = match (stream, author) {
+                    (Stream::Pair(_), Author::Member(_)) => {
+                        rest.take().filter(|rank| *rank <= links.number)?
+                    }
+                    (Stream::Room(_), Author::Account(_)) => 0,
+                    // No message has another stream or author.
+                    _ => return None,
+                };
                 let client_id = rest.take_client_id(head)?;
                 let content = std::str::from_utf8(rest.0).ok()?;
                 let sent = Act::Sent {
@@ -210,6 +263,7 @@ impl<'a> Record<&'a str> {
                 };
                 (rank, sent)
             }
+            Kind::Read | Kind::ReadUpTo if !matches!(author, Author::Member(_)) => return None,
             Kind::Read => {
                 let message = rest.take_named(id, head, previous)?;
                 (rest.take()?, Act::Read { message })
@@ -224,8 +278,8 @@ impl<'a> Record<&'a str> {
             }
         };
         Some(Self {
-            conversation,
-            author: usize::from(head.has(SECOND)),
+            stream,
+            author,
             at,
             previous,
             rank,
@@ -251,11 +305,36 @@ pub(crate) fn recoded(id: u64, sealed: &[u8]) -> Cow<'_, [u8]> {
 pub(crate) use super::head::in_format_3;
 
 /// Appends a pointer to an earlier entry.
-fn put_back(out: &mut Vec<u8>, id: EntryId, earlier: Option<EntryId>) {
+pub(super) fn put_back(out: &mut Vec<u8>, id: EntryId, earlier: Option<EntryId>) {
     put(out, earlier.map_or(0, |earlier| id.get() - earlier.get()));
 }
 
 impl<'a> Rest<'a> {
+    fn take_stream(&mut self, head: Head) -> Option<Stream> {
+        let number = self.take()?;
+        Some(if head.has(ROOM) {
+            Stream::Room(RoomId::new(number).ok()?)
+        } else if head.has(OWN) {
+            Stream::Own(UserId::new(number).ok()?)
+        } else {
+            Stream::Pair(ConversationId::new(number).ok()?)
+        })
+    }
+
+    fn take_author(&mut self, head: Head, stream: Stream) -> Option<Author> {
+        if head.has(AUTHOR) {
+            return Some(match self.take()? {
+                0 => Author::Server,
+                account => Author::Account(UserId::new(account).ok()?),
+            });
+        }
+        Some(match stream {
+            Stream::Pair(_) => Author::Member(usize::from(head.has(SECOND))),
+            Stream::Room(_) => Author::Server,
+            Stream::Own(user) => Author::Account(user),
+        })
+    }
+
     /// The client id of a message; `Some(None)` is that of one without.
     fn take_client_id(&mut self, head: Head) -> Option<Option<ClientId<&'a str>>> {
         if head.has(CLIENT_UUID) {
@@ -297,7 +376,7 @@ impl<'a> Rest<'a> {
     }
 
     /// `Some(None)` is the written "none"; `None` is a pointer that leads nowhere.
-    fn take_back(&mut self, id: EntryId) -> Option<Option<EntryId>> {
+    pub(super) fn take_back(&mut self, id: EntryId) -> Option<Option<EntryId>> {
         match self.take()? {
             0 => Some(None),
             distance => Some(Some(EntryId::new(id.get().checked_sub(distance)?).ok()?)),
@@ -310,7 +389,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::model::Meta;
+    use crate::model::{Extras, Meta};
     use crate::store::sealed::seal;
 
     fn entry(number: u64) -> EntryId {
@@ -323,8 +402,8 @@ mod tests {
 
     fn sample(rank: u64, links: Links, act: Act<&str>) -> Record<&str> {
         Record {
-            conversation: ConversationId::new(320_000).unwrap(),
-            author: 1,
+            stream: Stream::Pair(ConversationId::new(320_000).unwrap()),
+            author: Author::Member(1),
             at: Timestamp::from_ms(1_749_124_800_000),
             previous: Some(entry(9_000_000)),
             rank,
@@ -357,9 +436,37 @@ mod tests {
         let mut record = text(content, client_id);
         if let Act::Sent { extras, .. } = &mut record.act {
             let meta = Some(Meta::stored(meta));
-            *extras = Extras { meta }.boxed();
+            *extras = Extras {
+                meta,
+                ..Extras::default()
+            }
+            .boxed();
         }
         record
+    }
+
+    /// A message of a room.
+    fn of_room(extras: Extras<&str>) -> Record<&str> {
+        let mut record = text("Halo!", Some("c1"));
+        (record.stream, record.rank) = (Stream::Room(RoomId::new(7).unwrap()), 0);
+        record.author = Author::Account(UserId::new(3).unwrap());
+        if let Act::Sent { extras: place, .. } = &mut record.act {
+            *place = extras.boxed();
+        }
+        record
+    }
+
+    /// All that a message may have.
+    fn mentions() -> Extras<&'static str> {
+        Extras {
+            reply_to: Some(message(8)),
+            mentions: [1, 300]
+                .map(|id| UserId::new(id).unwrap())
+                .into_iter()
+                .collect(),
+            mention_all: true,
+            meta: Some(Meta::stored(r#"{"order":7}"#)),
+        }
     }
 
     #[test]
@@ -393,6 +500,16 @@ mod tests {
             first,
             sample(1, Links::default(), read),
             sample(120, Links::default(), read_up_to),
+            of_room(Extras::default()),
+            of_room(mentions()),
+            of_room(Extras {
+                mention_all: true,
+                ..Extras::default()
+            }),
+            of_room(Extras {
+                mentions: [UserId::new(9).unwrap()].into_iter().collect(),
+                ..Extras::default()
+            }),
         ] {
             let sealed = record.encode(entry(10_000_000));
             assert_eq!(Record::decode(entry(10_000_000), &sealed).unwrap(), record);
@@ -432,7 +549,7 @@ mod tests {
         ];
         let records = messages.into_iter().chain(marks).flat_map(|record| {
             let first = Record {
-                author: 0,
+                author: Author::Member(0),
                 ..record.clone()
             };
             [record, first]
@@ -473,10 +590,35 @@ mod tests {
             put(&mut body, head | 0x80);
             body.extend_from_slice(&common[..common.len() - rest.0.len()]);
             // Two fields: tag, length, bytes.
-            body.extend_from_slice(&[7, 1, 2, 0xff, 0xff, 9, 1, 0]);
+            body.extend_from_slice(&[8, 100, 2, 0xff, 0xff, 101, 2, 0, 0]);
             body.extend_from_slice(rest.0);
             let sealed = seal(id.get(), &body);
             assert_eq!(Record::decode(id, &sealed).unwrap(), written);
+        }
+    }
+
+    #[test]
+    fn an_entry_of_another_stream_or_author_than_its_kind_can_have_is_refused() {
+        let id = entry(10_000_000);
+        let user = UserId::new(3).unwrap();
+        let room = of_room(Extras::default());
+        let mut wrong = vec![
+            Record {
+                author: Author::Server,
+                ..room.clone()
+            },
+            Record {
+                stream: Stream::Own(user),
+                ..room.clone()
+            },
+        ];
+        wrong.extend(samples().into_iter().map(|record| Record {
+            author: Author::Account(user),
+            ..record
+        }));
+        for record in wrong {
+            let sealed = record.encode(id);
+            assert!(Record::decode(id, &sealed).is_err(), "{record:?}");
         }
     }
 

@@ -72,8 +72,8 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Act, ConversationId, MessageId, Timestamp};
-    use crate::store::log::record::{Links, Record};
+    use crate::model::{Act, ConversationId, MessageId, Stream, Timestamp};
+    use crate::store::log::record::{Author, Links, Record};
 
     const MAX_BYTES: usize = 8 << 20;
 
@@ -87,8 +87,8 @@ mod tests {
         let mut entries = Entries::default();
         for number in first..first + count {
             let record = Record {
-                conversation: ConversationId::new(1).unwrap(),
-                author: 0,
+                stream: Stream::Pair(ConversationId::new(1).unwrap()),
+                author: Author::Member(0),
                 at: Timestamp::from_ms(number),
                 previous: None,
                 rank: number,

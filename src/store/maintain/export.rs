@@ -67,7 +67,8 @@ fn export_source(
             return Err(damaged(next).into());
         }
         let (id, record) = decode(key, sealed)?;
-        let place = usize::try_from(record.conversation.get() - 1).unwrap_or(usize::MAX);
+        let conversation = record.stream.pair().ok_or_else(|| damaged(next))?;
+        let place = usize::try_from(conversation.get() - 1).unwrap_or(usize::MAX);
         let pair = pairs.get(place).ok_or_else(|| damaged(next))?;
         write(&mut out, &line(id, *pair, &record))?;
         if next.is_multiple_of(TOLD_EVERY) || next == counts.entries {
@@ -159,8 +160,8 @@ fn pairs(txn: &ReadTransaction) -> Result<Vec<Pair>, StoreError> {
 
 fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Line<'a> {
     let (who, peer) = (
-        pair.members()[record.author],
-        pair.members()[1 - record.author],
+        pair.members()[record.place()],
+        pair.members()[1 - record.place()],
     );
     let at = record.at.into();
     match &record.act {

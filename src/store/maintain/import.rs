@@ -506,7 +506,11 @@ impl Import<'_> {
         let act = Act::Sent {
             content,
             client_id,
-            extras: Extras { meta }.boxed(),
+            extras: Extras {
+                meta,
+                ..Extras::default()
+            }
+            .boxed(),
         };
         match self.decide(conversation, sender, at, &act)? {
             Ok(Decision::Append(record)) => self.append(id, &record),
@@ -530,9 +534,9 @@ impl Import<'_> {
         }
         let found = self
             .written()
-            .read(message.into(), |record| record.conversation);
+            .read(message.into(), |record| record.stream.pair());
         let conversation = match found {
-            Ok(conversation) => Some(conversation),
+            Ok(conversation) => conversation,
             Err(StoreError::Damaged { .. }) => None,
             Err(error) => return Err(error.into()),
         };

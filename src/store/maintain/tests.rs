@@ -1330,7 +1330,15 @@ fn an_apps_own_object_goes_into_the_lines_and_back_byte_for_byte() {
             panic!("a message is talk");
         };
         let meta = Some(Meta::parse(meta).unwrap());
-        Change::Talk(talk.with_extras(Extras { meta }.boxed()))
+        Change::Talk(
+            talk.with_extras(
+                Extras {
+                    meta,
+                    ..Extras::default()
+                }
+                .boxed(),
+            ),
+        )
     };
     open.apply(1, sent("one")).unwrap();
     open.apply(2, message(1, 2, "two", None)).unwrap();

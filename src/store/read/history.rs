@@ -91,7 +91,8 @@ impl Snapshot<'_> {
         }
         // Given back before the state is looked at, which comes first in the order of locks.
         let found = self.log().read(id.into(), |record| {
-            record.is_message().then_some(record.conversation)
+            let pair = record.stream.pair();
+            pair.filter(|_| record.is_message())
         })?;
         let conversation = {
             let state = self.state();
@@ -276,7 +277,7 @@ fn row(
     id: MessageId,
 ) -> Result<(HistoryRow, Option<MessageId>), ReadError> {
     log.read_message(id, |record| {
-        let receiver = &conversation.members[1 - record.author];
+        let receiver = &conversation.members[1 - record.place()];
         let row = HistoryRow {
             message: message_of(id, conversation.pair, record),
             is_read: receiver.read.contains(record.rank),

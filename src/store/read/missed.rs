@@ -3,7 +3,7 @@
 use super::chats::{Order, Pick};
 use super::page::Page;
 use super::snapshot::Snapshot;
-use crate::model::{Notice, UserId};
+use crate::model::{Members, Notice, UserId};
 use crate::store::error::ReadError;
 use crate::store::log::chain::ReadLog;
 use crate::store::state::State;
@@ -74,7 +74,7 @@ impl Snapshot<'_> {
             };
             rows.push(Notice {
                 entry,
-                members: pair,
+                members: Members::Pair(pair),
             });
         }
         let has_more = rows.len() < found.len();

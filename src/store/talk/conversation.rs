@@ -7,11 +7,12 @@
 
 use super::numbers::NumberSet;
 use crate::model::{
-    Act, ConversationId, Entry, EntryId, Marked, Message, MessageId, Pair, Timestamp, UserId,
+    Act, ConversationId, Entry, EntryId, Marked, Message, MessageId, Pair, Stream, Timestamp,
+    UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::{Chain, Place, ReadLog, find_ranks, newest_older};
-use crate::store::log::record::{Links, Record};
+use crate::store::log::record::{Author, Links, Record};
 use crate::store::sealed::{Rest, put};
 
 /// One conversation. A large file has millions, so that a bit more here is much in all.
@@ -130,8 +131,8 @@ impl Conversation {
             }
         };
         Ok(Decision::Append(Record {
-            conversation: id,
-            author: place,
+            stream: Stream::Pair(id),
+            author: Author::Member(place),
             at,
             previous: self.last_entry,
             rank,
@@ -151,8 +152,8 @@ impl Conversation {
     ) -> Result<u64, Refusal<L::Error>> {
         // An id of the log that is no message is as unknown to clients as one beyond its end.
         let found = log.read(message.into(), |record| {
-            let is_here = record.is_message() && record.conversation == id;
-            is_here.then_some((record.author, record.rank))
+            let is_here = record.is_message() && record.stream == Stream::Pair(id);
+            is_here.then_some((record.place(), record.rank))
         })?;
         match found {
             None => Err(Refusal::NoSuchMessage),
@@ -188,7 +189,7 @@ impl Conversation {
         if self.last_entry >= Some(id) {
             return;
         }
-        let author = &mut self.members[record.author];
+        let author = &mut self.members[record.place()];
         match &record.act {
             Act::Sent { .. } => {
                 author.sent += 1;
@@ -256,8 +257,8 @@ pub(crate) fn message_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Me
     };
     Message {
         id,
-        sender_id: members[record.author],
-        receiver_id: members[1 - record.author],
+        sender_id: members[record.place()],
+        receiver_id: members[1 - record.place()],
         content: content.into(),
         created_at: record.at,
         client_id: client_id.map(|client_id| client_id.to_shared()),
@@ -269,8 +270,12 @@ pub(crate) fn message_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Me
 pub(crate) fn entry_of(id: EntryId, pair: Pair, record: &Record<&str>) -> Entry {
     Entry {
         id,
-        conversation: record.conversation,
-        author: pair.members()[record.author],
+        stream: record.stream,
+        author: match record.author {
+            Author::Member(place) => Some(pair.members()[place]),
+            Author::Account(user) => Some(user),
+            Author::Server => None,
+        },
         at: record.at,
         act: record.act.to_shared(),
     }

@@ -83,7 +83,13 @@ impl Talked {
         let sealed = record.encode(entry);
         let read = Record::decode(entry, &sealed).unwrap();
         let known = &self.conversations[conversation];
-        let again = known.decide(&self.log, read.conversation, author, read.at, &read.act);
+        let again = known.decide(
+            &self.log,
+            conversation_id(conversation),
+            author,
+            read.at,
+            &read.act,
+        );
         assert_eq!(again.unwrap(), Decision::Append(read));
         self.conversations[conversation].apply(entry, record);
         self.log.0.push(sealed);
@@ -180,7 +186,7 @@ impl Talked {
         for (number, sealed) in (1..).zip(&self.log.0) {
             let entry = EntryId::new(number).unwrap();
             let record = Record::decode(entry, sealed).unwrap();
-            let place = usize::try_from(record.conversation.get() - 1).unwrap();
+            let place = usize::try_from(record.stream.pair().unwrap().get() - 1).unwrap();
             replayed[place].apply(entry, &record);
             // An entry that is known already changes nothing.
             let before = replayed[place].clone();

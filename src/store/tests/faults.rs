@@ -446,7 +446,7 @@ fn a_thousand_power_cuts_lose_and_double_nothing_that_was_confirmed() {
                                     confirmed.insert(message.content.to_string(), message);
                                 }
                                 Err(marked) => {
-                                    let up_to = chat_read(Ok(marked)).up_to;
+                                    let up_to = chat_read(Ok(*marked)).up_to;
                                     // Where there is no message, none is covered.
                                     if up_to < MessageId::LAST {
                                         read.insert(people(change), up_to);

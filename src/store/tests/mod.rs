@@ -181,13 +181,13 @@ pub(crate) fn sent(result: Result<Committed, StoreError>) -> (Message, bool) {
 }
 
 /// The message of an outcome, and whether it is new.
-pub(crate) fn sent_as(committed: Committed) -> Result<(Message, bool), Committed> {
+pub(crate) fn sent_as(committed: Committed) -> Result<(Message, bool), Box<Committed>> {
     match committed {
         Committed::Talk(Outcome::Entry(notice)) if is_message(&notice) => {
             Ok((notice.into_message().unwrap(), true))
         }
         Committed::Talk(Outcome::Repeated(notice)) => Ok((notice.into_message().unwrap(), false)),
-        other => Err(other),
+        other => Err(Box::new(other)),
     }
 }
 
@@ -499,8 +499,8 @@ fn only_the_receiver_marks_a_message_read_and_once_is_enough() {
         panic!("it was refused")
     };
     assert_eq!(
-        (read.entry.id, read.other()),
-        (EntryId::new(2).unwrap(), user(1))
+        (read.entry.id, read.sides()),
+        (EntryId::new(2).unwrap(), Some([user(2), user(1)]))
     );
     let Ok(Committed::Talk(Outcome::Nothing(_))) = mark(2, message) else {
         panic!("it was refused")
@@ -831,13 +831,14 @@ fn a_foreign_file_is_refused_and_left_as_it_is() {
 
 /// `tests/formats/1.redb.gz` was made by the chatd of that format: 40 messages of three people in
 /// the pairs 1-2, 2-1, 1-3 and 3-2 by turns, two of three with the client id `c` and the message's
-/// number; 2 has read 1's, and 1 has read 2's first and third. `2.redb.gz` and `3.redb.gz` have the
-/// same, exported and imported by the chatd of that format.
+/// number; 2 has read 1's, and 1 has read 2's first and third. The later ones have the same, exported
+/// and imported by the chatd of that format.
 #[test]
 fn a_file_of_every_earlier_format_is_migrated_and_read() {
     is_migrated_and_read(include_bytes!("../../../tests/formats/1.redb.gz"));
     is_migrated_and_read(include_bytes!("../../../tests/formats/2.redb.gz"));
     is_migrated_and_read(include_bytes!("../../../tests/formats/3.redb.gz"));
+    is_migrated_and_read(include_bytes!("../../../tests/formats/4.redb.gz"));
 }
 
 fn is_migrated_and_read(packed: &[u8]) {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use redb::{AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::sweep::{ROW_CONVERSATIONS, Sweep, decode_row};
-use crate::model::{Act, CursorKeys, EntryId, Timestamp};
+use crate::model::{Act, CursorKeys, EntryId, Stream, Timestamp};
 use crate::store::disk::eras;
 use crate::store::disk::error::OpenError;
 use crate::store::disk::guard::guarded;
@@ -253,7 +253,9 @@ fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError
             .flatten();
         let pair = replayed.ok_or(damaged(expected))?.pair;
         expected += 1;
-        sweep.mark(record.conversation);
+        if let Stream::Pair(id) = record.stream {
+            sweep.mark(id);
+        }
         if let Act::Sent {
             client_id: Some(client_id),
             ..
@@ -261,7 +263,7 @@ fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError
             && !client_ids::is_old(record.at, newest_at)
         {
             let hash = client_ids.hash(client_id);
-            let sender = pair.members()[record.author];
+            let sender = pair.members()[record.place()];
             client_ids.put(sender, hash, id.into(), record.at);
         }
         if told.elapsed() >= PROGRESS {

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use redb::{Database, ReadableDatabase};
 
 use crate::model::{
-    Act, ClientId, ConversationId, Entry, EntryId, Notice, Pair, Timestamp, UserId,
+    Act, ClientId, ConversationId, Entry, EntryId, Members, Notice, Pair, Stream, Timestamp, UserId,
 };
 use crate::store::change::{Address, Change, Committed, Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
@@ -284,12 +284,12 @@ impl<'a> Staging<'a> {
         Ok(Outcome::Entry(Notice {
             entry: Entry {
                 id: entry_id,
-                conversation: id,
-                author: talk.author,
+                stream: record.stream,
+                author: Some(talk.author),
                 at,
                 act: record.act,
             },
-            members: pair,
+            members: Members::Pair(pair),
         }))
     }
 
@@ -307,8 +307,9 @@ impl<'a> Staging<'a> {
                 Err(StoreError::NoSuchMessage.into())
             }
             Address::Message(message) => {
-                let read = |record: Record<&str>| record.conversation;
+                let read = |record: Record<&str>| record.stream.pair();
                 let id = self.appended.read(message.into(), read)?;
+                let id = id.ok_or(StoreError::NoSuchMessage)?;
                 let known = self.conversation(id).ok_or(StoreError::NoSuchMessage)?;
                 Ok((Some(id), known.pair))
             }
@@ -319,7 +320,9 @@ impl<'a> Staging<'a> {
     fn append(&mut self, id: EntryId, record: &Record<Arc<str>>) {
         self.changes.last_entry = id.get();
         self.changes.last_at = record.at;
-        self.conversation_mut(record.conversation).apply(id, record);
+        if let Stream::Pair(conversation) = record.stream {
+            self.conversation_mut(conversation).apply(id, record);
+        }
         self.appended.entries.push(id, record);
     }
 
@@ -346,8 +349,9 @@ impl<'a> Staging<'a> {
             return Ok(None);
         };
         let notice = self.appended.read_message(id, |record| {
-            let members = self.conversation(record.conversation)?.pair;
-            let entry = entry_of(id.into(), members, record);
+            let pair = self.conversation(record.stream.pair()?)?.pair;
+            let entry = entry_of(id.into(), pair, record);
+            let members = Members::Pair(pair);
             Some(Notice { entry, members })
         })?;
         let is_this = |earlier: &Act| match earlier {
@@ -359,7 +363,7 @@ impl<'a> Staging<'a> {
         };
         Ok(notice.filter(|Notice { entry, .. }| {
             let forgotten_at = entry.at.as_ms().saturating_add(CLIENT_ID_LIFETIME_MS);
-            entry.author == sender && is_this(&entry.act) && now.as_ms() < forgotten_at
+            entry.author == Some(sender) && is_this(&entry.act) && now.as_ms() < forgotten_at
         }))
     }
 
@@ -393,7 +397,7 @@ fn repeated(earlier: Notice, pair: Pair, act: &Act) -> Result<Outcome, ReadError
         ) => first == content && first_extras == extras,
         _ => false,
     };
-    if earlier.members != pair || !is_same {
+    if earlier.members != Members::Pair(pair) || !is_same {
         return Err(StoreError::ClientIdReused.into());
     }
     Ok(Outcome::Repeated(earlier))

@@ -21,7 +21,7 @@ use crate::store::tables::{
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// The step that leads to each format, beginning with a new file.
-const STEPS: [Step; FORMAT as usize] = [to_1, to_2, to_3, to_4];
+const STEPS: [Step; FORMAT as usize] = [to_1, to_2, to_3, to_4, to_5];
 
 /// Makes the tables of a new file, or takes the steps that a file of an earlier format lacks, in
 /// one transaction.
@@ -94,6 +94,12 @@ fn to_4(txn: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Changes nothing: an entry says by itself in which form it is. A chatd of format 4 could not read
+/// those that come from now on, and refuses the file by its number.
+fn to_5(_: &WriteTransaction) -> Result<(), StoreError> {
+    Ok(())
+}
+
 /// For tests: has a file say that it is of an earlier format, without the tables that it did not
 /// have; one of format 1 had nothing that is derived.
 #[cfg(test)]
@@ -102,17 +108,19 @@ pub(crate) fn tamper_format(db: &Database, format: u32) {
     {
         let mut meta = txn.open_table(META).unwrap();
         meta.insert("format", &format.to_le_bytes()[..]).unwrap();
-        for table in &UNUSED_BY_NUMBER {
-            txn.delete_table(*table).unwrap();
+        if format < 4 {
+            for table in &UNUSED_BY_NUMBER {
+                txn.delete_table(*table).unwrap();
+            }
+            for table in &UNUSED_BY_TWO {
+                txn.delete_table(*table).unwrap();
+            }
+            for table in &UNUSED_BY_NAME {
+                txn.delete_table(*table).unwrap();
+            }
+            txn.delete_table(CHANGES).unwrap();
+            txn.delete_table(NEWEST_CHANGES).unwrap();
         }
-        for table in &UNUSED_BY_TWO {
-            txn.delete_table(*table).unwrap();
-        }
-        for table in &UNUSED_BY_NAME {
-            txn.delete_table(*table).unwrap();
-        }
-        txn.delete_table(CHANGES).unwrap();
-        txn.delete_table(NEWEST_CHANGES).unwrap();
         if format == 1 {
             for name in [SWEPT, CLIENT_ID_KEY, CURSOR_KEY] {
                 meta.remove(name).unwrap();

@@ -7,17 +7,17 @@ use redb::{Database, ReadableDatabase, ReadableTableMetadata};
 
 use super::block::{BLOCK_BYTES, ID, NEWEST, PLACE};
 use super::*;
-use crate::model::{Act, ConversationId, EntryId, Timestamp};
+use crate::model::{Act, ConversationId, EntryId, Stream, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
-use crate::store::log::record::{Links, Record};
+use crate::store::log::record::{Author, Links, Record};
 use crate::store::tables::LOG;
 
 /// The sealed value of a message of so long a text.
 fn sealed(id: u64, chars: usize) -> Vec<u8> {
     let record = Record {
-        conversation: ConversationId::new(1).unwrap(),
-        author: 0,
+        stream: Stream::Pair(ConversationId::new(1).unwrap()),
+        author: Author::Member(0),
         at: Timestamp::from_ms(id),
         previous: None,
         rank: id,

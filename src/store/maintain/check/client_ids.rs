@@ -154,8 +154,8 @@ impl Checking<'_> {
         }
         let (state, known) = (self.state, &self.known);
         let right = self.log.read_message(message, |record| {
-            let conversation = state.conversation(record.conversation);
-            let author = conversation.map(|known| known.pair.members()[record.author]);
+            let conversation = record.stream.pair().and_then(|id| state.conversation(id));
+            let author = conversation.map(|known| known.pair.members()[record.place()]);
             if record.at >= known.forgotten_before {
                 of_sender.remembered.push(message);
             }

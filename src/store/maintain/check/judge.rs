@@ -1,6 +1,6 @@
 //! One entry, held against what its conversation decides.
 
-use crate::model::{Act, EntryId, MessageId};
+use crate::model::{Act, ConversationId, EntryId, MessageId};
 use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;
 use crate::store::log::record::Record;
@@ -10,11 +10,11 @@ use crate::store::talk::conversation::{Conversation, Decision, Refusal};
 /// what is wrong.
 pub(super) fn judge(
     log: &Log,
-    conversation: &Conversation,
+    (id, conversation): (ConversationId, &Conversation),
     record: &Record<&str>,
 ) -> Result<Result<(), String>, StoreError> {
-    let author = conversation.pair.members()[record.author];
-    let decided = conversation.decide(log, record.conversation, author, record.at, &record.act);
+    let author = conversation.pair.members()[record.place()];
+    let decided = conversation.decide(log, id, author, record.at, &record.act);
     let wrong = match decided {
         Ok(Decision::Append(right)) => match difference(record, &right) {
             None => return Ok(Ok(())),

@@ -99,19 +99,20 @@ impl<'a> Recount<'a> {
             // What a clock of the future had forgotten is not asked for.
             self.steps_back |= record.at < last_at;
             last_at = record.at;
-            let Some(conversation) = self.state.conversation(record.conversation) else {
-                self.report.add(
-                    "log",
-                    key,
-                    format!("conversation {} is missing", record.conversation),
-                );
+            let Some(conversation) = record.stream.pair() else {
+                self.report.add("log", key, "is of no conversation");
                 continue;
             };
-            if !self.broken.contains(&record.conversation)
-                && let Err(wrong) = judge(self.log, conversation, &record)?
+            let Some(known) = self.state.conversation(conversation) else {
+                let wrong = format!("conversation {conversation} is missing");
+                self.report.add("log", key, wrong);
+                continue;
+            };
+            if !self.broken.contains(&conversation)
+                && let Err(wrong) = judge(self.log, (conversation, known), &record)?
             {
                 self.report.add("log", key, wrong);
-                self.broken.insert(record.conversation);
+                self.broken.insert(conversation);
             }
             self.count_client_id(id, &record);
             self.state.apply(id, &record);
@@ -127,10 +128,11 @@ impl<'a> Recount<'a> {
         else {
             return;
         };
-        let Some(conversation) = self.state.conversation(record.conversation) else {
+        let conversation = record.stream.pair();
+        let Some(conversation) = conversation.and_then(|id| self.state.conversation(id)) else {
             return;
         };
-        let sender = conversation.pair.members()[record.author];
+        let sender = conversation.pair.members()[record.place()];
         let newest = self
             .client_ids
             .senders
