@@ -59,6 +59,8 @@ export class App {
   #leaving = false
   /** True as long as this device keeps where the chats were read. */
   #lasts = true
+  /** True once it was seen to whether there is anybody to talk with. */
+  #welcomed = false
   /** True where the list is one step back in the browser's history. */
   #cameFromList = false
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -104,7 +106,10 @@ export class App {
     const socket = this.#socket
     this.#sync.addEventListener('signed-out', event => this.#putOut(/** @type {CustomEvent} */ (event).detail.code))
     socket.addEventListener('connect', () => this.#thread?.render())
-    this.#store.addEventListener('change', () => this.#titleSoon())
+    this.#store.addEventListener('change', () => {
+      this.#titleSoon()
+      this.#welcome()
+    })
     showConnection(socket)
     showNewer(socket, this.#api)
     if (this.#isDemo) showDemoNote(() => this.end(false).then(() => leave()))
@@ -203,6 +208,16 @@ export class App {
     this.#kept = place
     if (place) this.#sync.reach(place.chat, place.id)
     window.addEventListener('pagehide', () => remember(name, this.#lasts && this.#thread?.place || null, true))
+  }
+
+  /** An administrator who is alone is offered a link by which others come in. */
+  async #welcome() {
+    if (this.#welcomed || this.#store.listState !== 'ready') return
+    this.#welcomed = true
+    if (!this.#me.is_admin || this.#isDemo || this.#store.list().length > 0) return
+    const { firstInvite } = await import('./welcome.js')
+    const invite = await firstInvite(this.#api)
+    if (invite) this.#list.welcome(invite)
   }
 
   #titleSoon() {

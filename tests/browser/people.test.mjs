@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'
-import { PASSWORD, PHONE, bubble, composer, deadline, row, say, scene, state } from './harness.mjs'
+import { ELSEWHERE, PASSWORD, PHONE, bubble, composer, deadline, row, say, scene, state } from './harness.mjs'
 
 const menu = async (page, item) => {
   await page.getByRole('button', { name: 'Menu' }).click()
@@ -317,4 +317,34 @@ scene('an expired token loses no unsent message of the same person, and leaves n
     await deadline((async () => { while (/secret|thought/.test(await keptBy(page))); })(), 'the end of what another kept')
     assert.deepEqual((await ada.history(bob)).map(({ content }) => content), ['a secret message'], 'the one of before')
   }
+})
+
+scene('an administrator who is alone is offered a link and its code, the same one each time', { registration: 'invite' }, async stage => {
+  const ada = await stage.server.user('ada', { invite: stage.server.setup })
+  const page = await stage.open(ada, { url: `http://${ELSEWHERE}:${stage.server.port}`, size: PHONE, theme: 'dark', path: '/' })
+  // The session of the harness is of the other name.
+  await page.getByLabel('Username').fill('ada')
+  await page.locator('#password').fill(PASSWORD)
+  await page.keyboard.press('Enter')
+  const link = page.locator('first-invite').getByLabel('Invite link', { exact: true })
+  await link.waitFor()
+  const address = await link.inputValue()
+  assert.match(address, new RegExp(`^http://${ELSEWHERE}:\\d+/\\?invite=.`))
+  await page.getByRole('img', { name: 'QR code' }).waitFor()
+  await isAccessible(page, 'the first invite')
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth)
+  assert.ok(wide <= PHONE.width, `${wide} px`)
+  await page.reload()
+  await link.waitFor()
+  assert.equal(await link.inputValue(), address)
+  // By an address that others cannot reach there is no code, but a word on it.
+  const local = await stage.open(ada)
+  await local.getByText('works on this machine only').waitFor()
+  assert.equal(await local.getByRole('img', { name: 'QR code' }).count(), 0)
+  const bob = await stage.server.user('bob', { invite: new URL(address).searchParams.get('invite') })
+  await stage.open(bob).then(page => page.getByText('No chats yet').waitFor())
+  await local.reload()
+  await local.getByText('No chats yet').waitFor()
+  await local.waitForLoadState('networkidle')
+  assert.equal(await local.locator('first-invite').count(), 0, 'one is not alone any more')
 })

@@ -98,6 +98,11 @@ export class ChatList extends HTMLElement {
     part(this, 'admin').hidden = !can
   }
 
+  /** Stands where there are no chats yet, above the rest. @param {HTMLElement} element */
+  welcome(element) {
+    part(this, 'welcome').replaceChildren(element)
+  }
+
   /** Puts the focus on a chat's row, for the way back from a conversation. @param {ChatKey} key */
   focusRow(key) {
     const row = this.#rows.querySelector(`[data-key="${key}"] a`)
