@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand::distr::{Alphanumeric, SampleString};
 
-use super::{AccountError, Accounts, Asker, Caller, Login, checked_avatar, password};
+use super::{AccountError, Accounts, Asker, Caller, Login, checked_avatar, checked_name, password};
 use crate::model::{Timestamp, User, UserId, Username, Whom};
 use crate::store::{Change, Committed, Invite, NewUser, PutBy, PutUser, StoreError, UserChange};
 
@@ -53,6 +53,8 @@ pub struct NewInvite {
 pub struct NewAccount {
     /// Its name.
     pub username: String,
+    /// The name that is shown; the username, unless given.
+    pub name: Option<String>,
     /// Its password.
     pub password: String,
     /// Its picture.
@@ -68,6 +70,8 @@ pub struct PutAccount {
     pub id: UserId,
     /// Its name there.
     pub username: String,
+    /// The name that is shown; absent, an existing account keeps its own.
+    pub name: Option<String>,
     /// Its picture there, or none; absent, an existing account keeps its own.
     pub avatar: Option<Option<String>>,
 }
@@ -77,6 +81,8 @@ pub struct PutAccount {
 pub struct ChangeAccount {
     /// Another name.
     pub username: Option<String>,
+    /// Another name to be shown, or none but the username.
+    pub name: Option<Option<String>>,
     /// Another picture, or none.
     pub avatar: Option<Option<String>>,
     /// Another password; every token of the account is revoked.
@@ -178,6 +184,7 @@ impl Accounts {
             return Err(AccountError::UsernameTaken);
         }
         let new = NewUser {
+            name: checked_name(wish.name)?,
             username,
             avatar,
             password_hash: self
@@ -216,11 +223,16 @@ impl Accounts {
             whom: Whom::Id(put.id),
             is_numbered: false,
             names: vec![Username::foreign_of(&put.username, put.id)?],
+            name: checked_name(put.name)?,
             avatar: match put.avatar {
                 Some(avatar) => Some(checked_avatar(avatar)?),
                 None => None,
             },
-            by: PutBy::Administrator,
+            // Without an app's key no account is an app's alone.
+            by: match self.foreign.read().has_keys() {
+                true => PutBy::Backend,
+                false => PutBy::Administrator,
+            },
         };
         self.put(now, put).await
     }
@@ -245,6 +257,7 @@ impl Accounts {
                 Some(username) => Some(Username::foreign_of(&username, user)?),
                 None => None,
             },
+            name: wish.name.map(checked_name).transpose()?,
             avatar: match wish.avatar {
                 Some(avatar) => Some(checked_avatar(avatar)?),
                 None => None,

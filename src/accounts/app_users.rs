@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::{AccountError, Accounts, Admin, checked_avatar};
-use crate::model::{MAX_SUBJECT_BYTES, Timestamp, User, UserError, UserId, Username, Whom};
+use crate::model::{MAX_SUBJECT_BYTES, Name, Timestamp, User, UserError, UserId, Username, Whom};
 use crate::store::{PutBy, PutUser};
 
 /// An account as an app's backend has it, not yet checked.
@@ -16,9 +16,10 @@ pub struct AppUser {
     pub id: Option<UserId>,
     /// What the app's tokens call it.
     pub subject: Option<String>,
-    /// How it is called; where that is taken, the id is put beside it.
+    /// The name that is shown.
     pub name: String,
-    /// A username of its own, which must be free.
+    /// A username of its own, which must be free; else it is like the name, and where that is taken
+    /// the id is put beside it.
     pub username: Option<String>,
     /// Its picture, or none; absent, an existing account keeps its own.
     pub avatar: Option<Option<String>>,
@@ -81,12 +82,17 @@ impl Accounts {
         Ok(PutUser {
             whom,
             names,
+            name: match Name::parse(&user.name) {
+                Ok(name) => Some(name),
+                Err(UserError::ReservedName) => None,
+                Err(error) => return Err(error.into()),
+            },
             is_numbered,
             avatar: match user.avatar {
                 Some(avatar) => Some(checked_avatar(avatar)?),
                 None => None,
             },
-            by: PutBy::Administrator,
+            by: PutBy::Backend,
         })
     }
 

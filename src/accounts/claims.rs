@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::fault::TokenFault;
 use super::purpose;
-use crate::model::{MAX_SUBJECT_BYTES, Timestamp, Username, Whom, check_avatar};
+use crate::model::{MAX_SUBJECT_BYTES, Name, Timestamp, Username, Whom, check_avatar};
 
 /// The types of an access token (RFC 7519, section 5.1; RFC 9068, section 2.1), without
 /// `application/`.
@@ -283,8 +283,16 @@ impl Claims {
             .ok_or_else(|| TokenFault::Subject(name.into()))
     }
 
-    /// What to call the account, if it says something that can be a name.
-    pub(super) fn name(&self, whom: &Whom) -> Option<Username> {
+    /// The name to be shown: that of the claim `name`, else as the account is to be called.
+    pub(super) fn shown_name(&self) -> Option<Name> {
+        ["name", "username", "preferred_username"]
+            .into_iter()
+            .filter_map(|name| self.get(name)?.as_str())
+            .find_map(|text| Name::parse(text).ok())
+    }
+
+    /// What to call the account, if it says something that can be a username.
+    pub(super) fn username(&self, whom: &Whom) -> Option<Username> {
         let name = |text| match whom {
             Whom::Id(id) => Username::foreign_of(text, *id),
             Whom::Subject(_) => Username::foreign(text),

@@ -35,6 +35,9 @@ pub enum AccountError {
     /// How the account is called and shown is for the app to say.
     #[error("the app that this account belongs to says how it is called and shown")]
     KeptByApp,
+    /// The account is none of the app's: tokens of the app do not open it.
+    #[error("the account with that id was registered here and is none of the app's users")]
+    MadeHere,
     /// No administrator would be left.
     #[error("the last enabled administrator can be neither disabled nor demoted")]
     LastAdmin,
@@ -88,6 +91,7 @@ impl From<StoreError> for AccountError {
             StoreError::UsernameTaken => Self::UsernameTaken,
             StoreError::NoSuchUser => Self::NoSuchUser,
             StoreError::LastAdmin => Self::LastAdmin,
+            StoreError::MadeHere => Self::MadeHere,
             StoreError::InvalidInvite => Self::InvalidInvite,
             StoreError::TooManyInvites => Self::TooManyInvites,
             StoreError::Revoked => Self::InvalidToken,

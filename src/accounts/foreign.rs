@@ -11,7 +11,7 @@ use super::fault::TokenFault;
 use super::keys::{Key, KeyId, Keys};
 use super::leads::LEEWAY;
 use super::token::{Grant, MAX_TOKEN_BYTES, Proof};
-use crate::model::{FIRST_OWN_ID, Subject, Timestamp, UserId, Username, Whom};
+use crate::model::{FIRST_OWN_ID, Name, Subject, Timestamp, UserId, Username, Whom};
 
 /// The year 5138: an `exp` from here on is none in seconds.
 pub(super) const LAST_SECOND: u64 = 100_000_000_000;
@@ -43,8 +43,10 @@ pub struct Newcomer {
     pub(super) proof: Proof,
     pub(super) refused_from: Timestamp,
     pub(super) expires_at: Timestamp,
-    /// The name, where it says one.
-    pub(super) name: Option<Username>,
+    /// The username, where it says one.
+    pub(super) username: Option<Username>,
+    /// The name that is shown, where it says one.
+    pub(super) name: Option<Name>,
     /// The picture, or that there is none, where it says so.
     pub(super) avatar: Option<Option<String>>,
     pub(super) issued_at: Option<Timestamp>,
@@ -217,7 +219,8 @@ impl ForeignTokens {
         }
         let (whom, earlier) = self.whom(issuer, subject);
         Ok(Newcomer {
-            name: claims.name(&whom),
+            username: claims.username(&whom),
+            name: claims.shown_name(),
             avatar: claims.picture(),
             whom,
             earlier,

@@ -51,4 +51,4 @@ pub use verbs::{Accounts, Listener};
 
 pub use crate::store::Invite;
 
-use verbs::checked_avatar;
+use verbs::{checked_avatar, checked_name};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AccountError, Accounts, Asker, Caller, Login, checked_avatar, password};
+use super::{AccountError, Accounts, Asker, Caller, Login, checked_avatar, checked_name, password};
 use crate::model::{MadeBy, Timestamp, User, UserId, Username};
 use crate::store::{Change, Committed, StoreError, UserChange};
 
@@ -11,6 +11,8 @@ use crate::store::{Change, Committed, StoreError, UserChange};
 pub struct ChangeOwn {
     /// Another name.
     pub username: Option<String>,
+    /// Another name to be shown, or none but the username.
+    pub name: Option<Option<String>>,
     /// Another picture, or none.
     pub avatar: Option<Option<String>>,
     /// Another password.
@@ -38,7 +40,8 @@ impl Accounts {
         caller: &Caller,
         wish: ChangeOwn,
     ) -> Result<(Arc<User>, Option<Login>), AccountError> {
-        if (wish.username.is_some() || wish.avatar.is_some()) && self.is_kept_by_app(&caller.user) {
+        let is_of_profile = wish.username.is_some() || wish.name.is_some() || wish.avatar.is_some();
+        if is_of_profile && self.is_kept_by_app(&caller.user) {
             return Err(AccountError::KeptByApp);
         }
         let mut change = UserChange {
@@ -46,6 +49,7 @@ impl Accounts {
                 .username
                 .map(|username| Username::registered(&username))
                 .transpose()?,
+            name: wish.name.map(checked_name).transpose()?,
             avatar: match wish.avatar {
                 Some(avatar) => Some(checked_avatar(avatar)?),
                 None => None,

@@ -305,8 +305,7 @@ impl Newcomer {
             whom: Whom::Id(user.id),
             ..self.account()
         };
-        let is_called = user.is_called(self.issued_at, &put.names, put.avatar.as_ref());
-        (!is_called).then_some(put)
+        (!put.is_said_of(user, self.issued_at)).then_some(put)
     }
 
     /// The account that it asks for.
@@ -315,7 +314,8 @@ impl Newcomer {
         PutUser {
             whom: self.whom.clone(),
             is_numbered: true,
-            names: self.name.iter().cloned().collect(),
+            names: self.username.iter().cloned().collect(),
+            name: self.name.clone(),
             avatar: avatar.map(|avatar| avatar.map(Into::into)),
             by: PutBy::Token {
                 issued_at: self.issued_at,

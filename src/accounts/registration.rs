@@ -1,6 +1,6 @@
 //! Registering: by the set-up link, by an invite, or freely, as the mode says.
 
-use super::{AccountError, Accounts, Asker, Login, checked_avatar, password};
+use super::{AccountError, Accounts, Asker, Login, checked_avatar, checked_name, password};
 use crate::model::{Timestamp, Username};
 use crate::store::{Change, Committed, NewUser};
 
@@ -30,6 +30,8 @@ impl Registration {
 pub struct Register {
     /// The name.
     pub username: String,
+    /// The name that is shown; the username, unless given.
+    pub name: Option<String>,
     /// The password.
     pub password: String,
     /// The picture's URL.
@@ -91,6 +93,7 @@ impl Accounts {
             return Err(AccountError::UsernameTaken);
         }
         let new = NewUser {
+            name: checked_name(wish.name)?,
             username,
             avatar,
             password_hash: self.passwords.hash(from, wish.password).await?.into(),

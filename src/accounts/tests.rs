@@ -53,6 +53,7 @@ fn wish(username: &str, invite: Option<&str>) -> Register {
     Register {
         username: username.into(),
         password: "password1".into(),
+        name: None,
         avatar: None,
         invite: invite.map(Into::into),
     }
@@ -232,6 +233,7 @@ async fn a_token_that_was_accepted_is_refused_once_its_key_its_time_or_its_accou
     let put = PutAccount {
         id: UserId::new(29).unwrap(),
         username: "ada".into(),
+        name: None,
         avatar: None,
     };
     let admin = Admin::operator();
@@ -302,14 +304,19 @@ async fn with_app(registration: Registration, provision: bool, admin: Option<&st
     accounts
 }
 
-async fn put(accounts: &Accounts, id: u64, name: &str) -> UserId {
+async fn try_put(accounts: &Accounts, id: u64, name: &str) -> Result<UserId, AccountError> {
     let put = PutAccount {
         id: UserId::new(id).unwrap(),
         username: name.into(),
+        name: None,
         avatar: None,
     };
-    let put = accounts.put_account(Admin::operator(), NOW, put).await;
-    put.unwrap().user.id
+    let put = accounts.put_account(Admin::operator(), NOW, put).await?;
+    Ok(put.user.id)
+}
+
+async fn put(accounts: &Accounts, id: u64, name: &str) -> UserId {
+    try_put(accounts, id, name).await.unwrap()
 }
 
 /// The set-up administrator has an id that an app's customer has too: the customer was the
@@ -326,8 +333,17 @@ async fn a_token_of_an_app_opens_no_account_that_was_made_here() {
                 .unwrap();
             ids.push(made.user.id);
         }
-        // It stays one that was made here, whoever renames it.
-        put(&accounts, ids[1].get(), "carl").await;
+        // Neither does its backend change it, and it stays one that was made here, renamed or not.
+        assert_eq!(
+            try_put(&accounts, ids[1].get(), "carl").await.err(),
+            Some(AccountError::MadeHere)
+        );
+        let renamed = ChangeAccount {
+            username: Some("carl".into()),
+            ..ChangeAccount::default()
+        };
+        let renamed = accounts.change_account(Admin::operator(), NOW, ids[1], renamed);
+        assert_eq!(renamed.await.unwrap().username.as_str(), "carl");
         for id in ids {
             let token = apps(claims(id.get(), serde_json::json!({"role": "admin"})));
             for _ in 0..2 {
@@ -536,6 +552,7 @@ async fn a_token_issued_after_the_answer_to_a_logout_is_good_and_none_from_befor
         NewAccount {
             username: "bob".into(),
             password: "password1".into(),
+            name: None,
             avatar: None,
             is_admin: false,
         },

@@ -203,6 +203,7 @@ mod tests {
         User {
             id: UserId::new(29).unwrap(),
             username: Username::registered("ada").unwrap(),
+            name: None,
             avatar: None,
             is_admin: false,
             disabled: false,

@@ -13,7 +13,7 @@ use super::renewals::Renewals;
 use super::token::Tokens;
 use super::verified::VerifiedTokens;
 use super::{AccountError, ForeignTokens, Passwords, Registration};
-use crate::model::{FIRST_OWN_ID, User, UserId, check_avatar};
+use crate::model::{FIRST_OWN_ID, Name, User, UserId, check_avatar};
 use crate::store::{Store, StoreError};
 
 /// Letters and digits of a set-up code: 142 bits.
@@ -116,7 +116,7 @@ impl Accounts {
         self.store.user(id)
     }
 
-    /// The accounts whose name contains this text, the caller left out; and how many blocks of
+    /// The accounts whose username or name contains this text, the caller left out; and how many blocks of
     /// names were gone through.
     pub fn search(&self, caller: UserId, query: &str, limit: usize) -> (Vec<Arc<User>>, usize) {
         self.store.search_users(query, caller, limit)
@@ -129,4 +129,9 @@ pub(super) fn checked_avatar(avatar: Option<String>) -> Result<Option<Arc<str>>,
         check_avatar(avatar)?;
     }
     Ok(avatar.map(Into::into))
+}
+
+/// Checks a name that is to be shown.
+pub(super) fn checked_name(name: Option<String>) -> Result<Option<Name>, AccountError> {
+    Ok(name.as_deref().map(Name::parse).transpose()?)
 }

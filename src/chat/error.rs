@@ -59,6 +59,7 @@ impl From<StoreError> for ChatError {
             StoreError::UsernameTaken
             | StoreError::NotFirst
             | StoreError::LastAdmin
+            | StoreError::MadeHere
             | StoreError::InvalidInvite
             | StoreError::TooManyInvites
             | StoreError::Revoked => Self::Internal,

@@ -50,6 +50,7 @@ fn chat() -> (Chat, Arc<Diary>) {
     for name in ["ada", "bob"] {
         let new = NewUser {
             username: Username::registered(name).unwrap(),
+            name: None,
             avatar: None,
             password_hash: "".into(),
             is_admin: false,

@@ -125,6 +125,7 @@ impl From<&AccountError> for Refusal {
             }
             AccountError::Forbidden
             | AccountError::KeptByApp
+            | AccountError::MadeHere
             | AccountError::LastAdmin
             | AccountError::TooManyInvites => Code::Forbidden,
             AccountError::NoSuchUser | AccountError::NoSuchInvite => Code::NotFound,

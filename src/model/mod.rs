@@ -28,4 +28,4 @@ pub use message::{
 pub use private_id::PrivateId;
 pub use time::{Timestamp, TimestampError};
 pub use user::{MAX_SUBJECT_BYTES, MadeBy, Subject, User, UserError, Whom, check_avatar};
-pub use username::{Username, nfc};
+pub use username::{Name, Username, nfc};

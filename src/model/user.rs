@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::username::{MAX_FOREIGN_USERNAME_CHARS, MAX_USERNAME_CHARS, is_visible_in_url};
-use super::{Timestamp, UserId, Username};
+use super::{Name, Timestamp, UserId, Username};
 
 /// One account, without its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct User {
     pub id: UserId,
     /// Shown as written; compared without case.
     pub username: Username,
+    /// The name that is shown, where it is another than the username.
+    pub name: Option<Name>,
     /// An `https:` URL of at most 2,048 characters; in rows of before 2026-12 perhaps a relative
     /// one.
     pub avatar: Option<Arc<str>>,
@@ -43,6 +45,12 @@ impl User {
         self.made_by == MadeBy::Here || (self.is_admin && !self.disabled)
     }
 
+    /// Returns the name that is shown: the username where no other is given.
+    pub fn shown_name(&self) -> &str {
+        let name = self.name.as_ref();
+        name.map_or(self.username.as_str(), Name::as_str)
+    }
+
     /// Returns whether the account is called so, or so with its id beside it.
     pub fn has_name(&self, name: &Username) -> bool {
         let numbered = || name.numbered(self.id);
@@ -59,6 +67,7 @@ impl User {
         &self,
         issued_at: Option<Timestamp>,
         names: &[Username],
+        name: Option<&Name>,
         avatar: Option<&Option<Arc<str>>>,
     ) -> bool {
         let is_news = match (self.named_at, issued_at) {
@@ -70,7 +79,8 @@ impl User {
             return true;
         }
         let is_named = names.is_empty() || names.iter().any(|name| self.has_name(name));
-        is_named && avatar.is_none_or(|avatar| *avatar == self.avatar)
+        let is_shown = name.is_none_or(|name| name.as_str() == self.shown_name());
+        is_named && is_shown && avatar.is_none_or(|avatar| *avatar == self.avatar)
     }
 }
 
@@ -120,6 +130,14 @@ pub enum UserError {
         "username must be 1 to {MAX_FOREIGN_USERNAME_CHARS} characters, without control characters and others that are not seen, and not digits alone"
     )]
     ForeignUsername,
+    /// The name does not fit the rule of [`Name::parse`].
+    #[error(
+        "name must be 1 to {MAX_FOREIGN_USERNAME_CHARS} characters, without control characters and others that are not seen"
+    )]
+    Name,
+    /// The shown name is one that only the server gives.
+    #[error("a name must not begin with user- or deleted-: the server gives such names")]
+    ReservedName,
     /// The name is one that only the server gives.
     #[error("a username must not begin with user- or deleted-: the server gives such names")]
     Reserved,

@@ -144,6 +144,43 @@ impl Username {
     }
 }
 
+/// The name by which a person is shown beside their username: 1 to 64 visible characters, not unique,
+/// kept as written in NFC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// Parses a name. The usernames that only the server gives are refused here too.
+    pub fn parse(text: &str) -> Result<Self, UserError> {
+        let name = tidy(text).ok_or(UserError::Name)?;
+        let fits = (1..=MAX_FOREIGN_USERNAME_CHARS).contains(&name.chars().count())
+            && is_seen_as_written(&name);
+        if !fits {
+            return Err(UserError::Name);
+        }
+        match Username(name.as_str().into()).is_reserved() {
+            true => Err(UserError::ReservedName),
+            false => Ok(Self(name.into())),
+        }
+    }
+
+    /// A name read back from the store, checked when it was first taken.
+    pub fn stored(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the name as an account of this username keeps it: `None` where the two are written
+    /// alike, since the username is shown then.
+    pub fn beside(self, username: &Username) -> Option<Self> {
+        (*self.0 != *username.0).then_some(self)
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl PartialEq for Username {
     fn eq(&self, other: &Self) -> bool {
         self.key() == other.key()
@@ -289,6 +326,29 @@ mod tests {
         let name = Username::registered("Ada.L-1_x").unwrap();
         assert_eq!(name.as_str(), "Ada.L-1_x");
         assert_eq!(name, Username::registered("ada.l-1_X").unwrap());
+    }
+
+    #[test]
+    fn a_name_beside_the_username_is_any_text_that_is_seen() {
+        let name = |text: &str| Name::parse(text).map(|name| name.as_str().to_owned());
+        for (text, kept) in [
+            ("Eve Smith", "Eve Smith"),
+            ("  Eve   Smith ", "Eve Smith"),
+            ("007", "007"),
+            ("Ame\u{301}lie", "Amélie"),
+        ] {
+            assert_eq!(name(text).as_deref(), Ok(kept));
+        }
+        for text in ["", " ", "a\nb", "\u{200b}", "\u{202e}eve", &"a".repeat(65)] {
+            assert_eq!(name(text), Err(UserError::Name), "{text:?}");
+        }
+        for text in ["user-17", "USER-17", "Deleted-2", "ｕser-1"] {
+            assert_eq!(name(text), Err(UserError::ReservedName), "{text}");
+        }
+        let username = Username::registered("Eve").unwrap();
+        let beside = |text| Name::parse(text).unwrap().beside(&username);
+        assert_eq!(beside("Eve"), None);
+        assert!(beside("eve").is_some(), "it is shown as it is written");
     }
 
     #[test]

@@ -131,6 +131,7 @@ pub(super) async fn prepare(
         let put = PutAccount {
             id: UserId::new(id).map_err(|_| AccountError::Internal)?,
             username: name.to_owned(),
+            name: None,
             avatar: None,
         };
         let made = accounts.put_account(operator, now, put).await?;

@@ -28,6 +28,9 @@ pub enum StoreError {
     /// Somebody must be left who may use the admin routes.
     #[error("the last enabled administrator stays one")]
     LastAdmin,
+    /// An app's backend means an account that was registered here.
+    #[error("the account was registered here")]
+    MadeHere,
     /// The account's tokens were revoked after the caller had shown theirs.
     #[error("the account's tokens were revoked meanwhile")]
     Revoked,

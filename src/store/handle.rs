@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use redb::backends::InMemoryBackend;
+use rustc_hash::FxHashSet;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::metrics::StoreMetrics;
@@ -308,8 +309,8 @@ impl Store {
         self.intake.data.state.read().people.directory.is_set_up()
     }
 
-    /// The accounts whose name contains this text, without case, except one: by name, those that
-    /// start with it first. Costs a few names looked at, mostly; how many blocks of some hundreds
+    /// The accounts whose username or name contains this text, without case, except one: those with
+    /// a name that starts with it first. Costs a few names looked at, mostly; how many blocks of some hundreds
     /// of them is said too.
     pub fn search_users(
         &self,
@@ -318,9 +319,11 @@ impl Store {
         limit: usize,
     ) -> (Vec<Arc<User>>, usize) {
         let names = self.intake.data.state.read().people.directory.searched();
-        // Nobody waits for this.
-        let found = names.search(&Username::key_of(text), limit + 1);
-        let others = found.ids.into_iter().filter(|id| *id != except);
+        // Nobody waits for this. An account may be found twice, by its username and by its name.
+        let found = names.search(&Username::key_of(text), 2 * (limit + 1));
+        let mut seen = FxHashSet::default();
+        let others = found.ids.into_iter();
+        let others = others.filter(|id| *id != except && seen.insert(*id));
         let state = self.intake.data.state.read();
         let users = others.filter_map(|id| state.people.directory.get(id).cloned());
         (users.take(limit).collect(), found.blocks)

@@ -104,6 +104,7 @@ impl Ours {
             let username = Username::registered(&format!("user{:05}", numbers.next()?)).ok()?;
             Some(Change::CreateUser(NewUser {
                 username,
+                name: None,
                 avatar: None,
                 // As long as a true one, and good for nothing.
                 password_hash: "$argon2id$v=19$m=19456,t=2,p=1$".repeat(3).into(),

@@ -137,7 +137,7 @@ async fn a_new_password_needs_the_old_one_and_ends_every_earlier_token() {
 #[tokio::test]
 async fn people_change_their_name_and_picture_and_stay_signed_in() {
     let server = TestServer::start().await;
-    let (ada, _) = server.two_people().await;
+    let (ada, bob) = server.two_people().await;
     let mut socket = server.connect(&ada).await;
     for (wish, username, avatar) in [
         (json!({}), "ada", None),
@@ -155,11 +155,32 @@ async fn people_change_their_name_and_picture_and_stay_signed_in() {
         (json!({"avatar": null}), "ada", None),
     ] {
         let (status, body) = patch_me(&server, &ada, wish).await;
-        let account =
-            json!({"id": ada.id, "username": username, "avatar": avatar, "is_admin": false});
+        let account = json!({"id": ada.id, "username": username, "name": username, "avatar": avatar, "is_admin": false});
         assert_eq!((status, &body["data"]), (StatusCode::OK, &account));
     }
+    // The name that is shown is another's too, and found.
+    for (wish, name) in [
+        (json!({"name": "Bob"}), "Bob"),
+        (json!({"username": "ada.l"}), "Bob"),
+        (json!({"name": "Ada  Lovelace"}), "Ada Lovelace"),
+        (json!({"name": null, "username": "ada"}), "ada"),
+        (json!({"name": "Ada Lovelace"}), "Ada Lovelace"),
+    ] {
+        let (status, body) = patch_me(&server, &ada, wish).await;
+        assert_eq!(
+            (status, &body["data"]["name"]),
+            (StatusCode::OK, &json!(name))
+        );
+    }
+    let found = server.get("/api/users?query=lovelace", &bob.token).await;
+    assert_eq!(
+        (&found["data"][0]["username"], &found["data"][0]["name"]),
+        (&json!("ada"), &json!("Ada Lovelace"))
+    );
     for (wish, status, code) in [
+        (json!({"name": "user-2"}), 400, "invalid_payload"),
+        (json!({"name": " "}), 400, "invalid_payload"),
+        (json!({"name": "a\u{202e}b"}), 400, "invalid_payload"),
         (json!({"username": "BOB"}), 409, "username_taken"),
         (json!({"username": "a b"}), 400, "invalid_payload"),
         (json!({"username": "2"}), 400, "invalid_payload"),

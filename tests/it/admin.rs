@@ -331,7 +331,7 @@ async fn an_app_puts_its_own_users_under_their_own_ids() {
     assert_eq!(
         row,
         json!({
-            "id": 29, "username": "Ada Lovelace", "avatar": "https://example.org/a.png", "is_admin": false, "disabled": false,
+            "id": 29, "username": "Ada Lovelace", "name": "Ada Lovelace", "avatar": "https://example.org/a.png", "is_admin": false, "disabled": false,
             "created_at": row["created_at"], "last_seen": null, "online": false,
         })
     );

@@ -36,7 +36,7 @@ async fn the_four_chat_routes_answer_in_the_documents_shape() {
         assert_eq!(
             *row,
             json!({
-                "user_id": ada.id, "username": "ada", "avatar": null, "last_message": "Halo!",
+                "user_id": ada.id, "username": "ada", "name": "ada", "avatar": null, "last_message": "Halo!",
                 "last_message_time": row["last_message_time"], "unread_count": 1, "last_message_id": id, "last_sender_id": ada.id,
             })
         );
@@ -396,11 +396,12 @@ async fn accounts_are_made_found_and_shown() {
             r#"{"username":"Ada","password":"password1"}"#,
         )
         .await;
-    let user = json!({"id": ada.id, "username": "ada", "avatar": null, "is_admin": false});
+    let user =
+        json!({"id": ada.id, "username": "ada", "name": "ada", "avatar": null, "is_admin": false});
     assert_eq!(login.json()["data"]["user"], user);
     let token = login.json()["data"]["token"].as_str().unwrap().to_owned();
     assert_eq!(server.get("/api/auth/me", &token).await["data"], user);
-    let bob_as_seen = json!({"id": bob.id, "username": "bob", "avatar": null, "online": false, "last_seen": null});
+    let bob_as_seen = json!({"id": bob.id, "username": "bob", "name": "bob", "avatar": null, "online": false, "last_seen": null});
     assert_eq!(
         server.get("/api/users?query=O", &token).await["data"],
         json!([bob_as_seen])

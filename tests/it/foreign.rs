@@ -58,7 +58,7 @@ async fn an_apps_users_come_with_the_apps_tokens() {
     let me = server.get("/api/auth/me", &ada.token).await;
     assert_eq!(
         me["data"],
-        json!({"id": 29, "username": "Ada Lovelace", "avatar": "https://example.org/a.png", "is_admin": false})
+        json!({"id": 29, "username": "Ada Lovelace", "name": "Ada Lovelace", "avatar": "https://example.org/a.png", "is_admin": false})
     );
     let payload = json!({"receiver_id": bob.id, "content": "hi"});
     let (ack, _) = socket.call(1, "send_message", payload).await;
@@ -120,6 +120,8 @@ async fn an_apps_users_are_called_by_any_text_and_write_to_each_other() {
         server.connect(person).await;
         let me = server.get("/api/auth/me", &person.token).await;
         ids.push(me["data"]["id"].as_u64().unwrap());
+        let is_bob = me["data"]["name"] == "Bob";
+        assert!(is_bob || me["data"]["name"] == "Eve Smith", "{me}");
     }
     assert!(ids.iter().all(|id| *id >= 1 << 52), "{ids:?}");
     let mut eve = server.connect(&people[0]).await;
@@ -205,6 +207,17 @@ async fn an_apps_backend_makes_its_users_and_they_find_each_other_by_the_apps_ow
     assert_eq!(ack["success"], true);
     let unread = server.get("/api/chats/unread", &bob_token.token).await;
     assert_eq!(unread["data"][0]["sender_id"], id(0));
+
+    // Ids that meet: the administrator registered here, and keeps their name.
+    let meets = json!([{"id": admin.id, "name": "Mallory"}]);
+    let refused = put(meets).await;
+    assert_eq!(refused.code(), "forbidden", "{}", refused.body);
+    let path = format!("/api/admin/users/{}", admin.id);
+    let body = r#"{"username":"mallory"}"#;
+    let refused = server.send("PUT", &path, Some(&admin.token), body).await;
+    assert_eq!(refused.code(), "forbidden", "{}", refused.body);
+    let me = server.get("/api/auth/me", &admin.token).await;
+    assert_ne!(me["data"]["name"], "Mallory");
 
     for (wrong, code, words) in [
         (

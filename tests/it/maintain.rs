@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::support::{Person, TestServer, config, soon};
 
 const LINES: &str = concat!(
-    r#"{"format":"chatd-export","version":1,"accounts":2,"entries":3}"#,
+    r#"{"format":"chatd-export","version":2,"accounts":2,"entries":3}"#,
     "\n",
     r#"{"type":"user","id":1,"username":"ada","is_admin":true,"disabled":false,"token_version":0,"created_at":"2025-06-05T12:00:00.000Z"}"#,
     "\n",

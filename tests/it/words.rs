@@ -121,7 +121,7 @@ async fn a_clock_behind_the_newest_message_is_told_of_and_messages_stay_in_order
         .plus(Duration::from_secs(4 * 60))
         .to_string();
     let lines = [
-        json!({"format": "chatd-export", "version": 1, "accounts": 2, "entries": 1}),
+        json!({"format": "chatd-export", "version": 2, "accounts": 2, "entries": 1}),
         user(1, "ada"),
         user(2, "bob"),
         json!({"type": "message", "id": 1, "sender_id": 1, "receiver_id": 2, "content": "from tomorrow",

@@ -124,6 +124,7 @@ fn fill(store: &Store, messages: u64) {
     let people = (1..=PEOPLE).map(|number| {
         Change::CreateUser(NewUser {
             username: Username::registered(&format!("user{number}")).unwrap(),
+            name: None,
             avatar: None,
             password_hash: "none".into(),
             is_admin: false,

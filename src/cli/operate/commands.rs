@@ -39,8 +39,12 @@ pub(in crate::cli) enum By {
 pub(in crate::cli) enum UserCommand {
     /// Create an account; asks for its password, or reads it as the first line of standard input
     Add {
-        /// Its name
-        name: String,
+        /// The username
+        #[arg(value_name = "NAME")]
+        username: String,
+        /// The name that is shown, if it is to be another than the username
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
         /// Make it an administrator
         #[arg(long)]
         admin: bool,

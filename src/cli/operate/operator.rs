@@ -146,7 +146,7 @@ impl Operator {
     }
 
     pub(super) async fn list(&mut self) -> Result<(), String> {
-        say("    id  username          admin  disabled  last seen")?;
+        say("    id  username          admin  disabled  last seen                 name")?;
         let mut after = 0;
         loop {
             let from = match after {
@@ -164,13 +164,16 @@ impl Operator {
                     true => "online",
                     false => row["last_seen"].as_str().unwrap_or("-"),
                 };
-                say(&format!(
-                    "{:>6}  {:<16}  {:<5}  {:<8}  {seen}",
+                let name = row["name"].as_str().filter(|name| row["username"] != *name);
+                let line = format!(
+                    "{:>6}  {:<16}  {:<5}  {:<8}  {seen:<24}  {}",
                     row["id"].as_u64().unwrap_or_default(),
                     row["username"].as_str().unwrap_or_default(),
                     yes("is_admin"),
                     yes("disabled"),
-                ))?;
+                    name.unwrap_or_default(),
+                );
+                say(line.trim_end())?;
                 after = row["id"].as_u64().unwrap_or_default();
             }
         }

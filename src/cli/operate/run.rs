@@ -105,13 +105,19 @@ async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
             say(token["token"].as_str().unwrap_or_default())
         }
         Operate::User(UserCommand::List) => operator.list().await,
-        Operate::User(UserCommand::Add { name, admin }) => {
-            let password = password(&format!("Password of {name}: ")).await?;
-            let account = json!({"username": name, "password": password, "is_admin": admin});
+        Operate::User(UserCommand::Add {
+            username,
+            name,
+            admin,
+        }) => {
+            let password = password(&format!("Password of {username}: ")).await?;
+            let account = json!({
+                "username": username, "name": name, "password": password, "is_admin": admin,
+            });
             let made = operator
                 .ask(Method::POST, "/api/admin/users", account)
                 .await?;
-            say(&format!("{name} is made, with id {}", made["id"]))
+            say(&format!("{username} is made, with id {}", made["id"]))
         }
         Operate::User(UserCommand::Passwd { whom }) => {
             let account = operator.find(whom).await?;
@@ -237,6 +243,7 @@ mod tests {
             for name in ["ada", "bob", "2", "77"] {
                 let new = NewUser {
                     username: Username::stored(name),
+                    name: None,
                     avatar: None,
                     password_hash: "x".into(),
                     is_admin: false,

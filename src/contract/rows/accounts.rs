@@ -10,11 +10,13 @@ use crate::accounts::{Invite, Login, MadeAppUser};
 use crate::chat::Seen;
 use crate::model::{Timestamp, User, UserId};
 
-/// An account, as its owner sees it: `{"id","username","avatar","is_admin"}`
+/// An account, as its owner sees it: `{"id","username","name","avatar","is_admin"}`
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Account {
     id: UserId,
     username: String,
+    /// The name to be shown, which others may have too.
+    name: String,
     /// A picture's URL.
     avatar: Option<Arc<str>>,
     is_admin: bool,
@@ -25,6 +27,7 @@ impl Account {
         Self {
             id: user.id,
             username: user.username.as_str().to_owned(),
+            name: user.shown_name().to_owned(),
             avatar: user.avatar.clone(),
             is_admin,
         }
@@ -80,12 +83,14 @@ impl From<Login> for Token {
 }
 
 /// An account as administrators see it:
-/// `{"id","username","avatar","is_admin","disabled","created_at","last_seen"}`, and `online`;
+/// `{"id","username","name","avatar","is_admin","disabled","created_at","last_seen"}`, and `online`;
 /// `last_seen` is null while online.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct AccountRow {
     id: UserId,
     username: String,
+    /// The name to be shown, which others may have too.
+    name: String,
     avatar: Option<Arc<str>>,
     is_admin: bool,
     disabled: bool,
@@ -99,6 +104,7 @@ impl AccountRow {
         Self {
             id: user.id,
             username: user.username.as_str().to_owned(),
+            name: user.shown_name().to_owned(),
             avatar: user.avatar.clone(),
             is_admin: user.is_admin,
             disabled: user.disabled,

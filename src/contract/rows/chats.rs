@@ -14,6 +14,8 @@ use crate::model::{Extras, Message, MessageId, Meta, SealedCursor, Timestamp, Us
 pub(crate) struct RecentRow {
     user_id: UserId,
     username: String,
+    /// The name to be shown, which others may have too.
+    name: String,
     avatar: Option<Arc<str>>,
     last_message: Arc<str>,
     last_message_time: Timestamp,
@@ -27,6 +29,7 @@ impl From<Recent> for RecentRow {
         Self {
             user_id: recent.peer.id,
             username: recent.peer.username.as_str().to_owned(),
+            name: recent.peer.shown_name().to_owned(),
             avatar: recent.peer.avatar.clone(),
             last_message: recent.last_message.content,
             last_message_time: recent.last_message.created_at,

@@ -8,12 +8,14 @@ use serde::Serialize;
 use crate::chat::Seen;
 use crate::model::{Timestamp, User, UserId};
 
-/// Another person: `{"id","username","avatar","online","last_seen"}`; `last_seen` is null while
+/// Another person: `{"id","username","name","avatar","online","last_seen"}`; `last_seen` is null while
 /// online.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Person {
     id: UserId,
     username: String,
+    /// The name to be shown, which others may have too.
+    name: String,
     /// A picture's URL.
     avatar: Option<Arc<str>>,
     online: bool,
@@ -31,6 +33,7 @@ impl Person {
             subject: subject.map(|whom| Arc::clone(&whom.subject)),
             id: user.id,
             username: user.username.as_str().to_owned(),
+            name: user.shown_name().to_owned(),
             avatar: user.avatar.clone(),
             online: seen.online,
             last_seen: last_seen(user, seen),

@@ -74,6 +74,7 @@ fn chat() -> (Chat, Arc<Heard>) {
     for number in 1..=PEOPLE {
         let new = NewUser {
             username: Username::registered(&format!("person{number}")).unwrap(),
+            name: None,
             avatar: None,
             password_hash: "".into(),
             is_admin: false,

@@ -54,6 +54,8 @@ reads! {
     /// The body of a new account.
     WantedAccount from Fields<'_> {
         required username: String,
+        /// 1 to 64 characters, shown and not unique; the username, unless given.
+        optional name: String,
         required password: String,
         optional avatar: String,
         optional is_admin: bool,
@@ -65,6 +67,8 @@ reads! {
     ForeignAccount from Fields<'_> {
         /// 1 to 64 characters, all of which can be seen, and not digits alone.
         required username: String,
+        /// 1 to 64 characters, shown and not unique; absent, an account that is there keeps its own.
+        optional name: String,
         /// Null for none; absent, an account that is there keeps its own.
         nullable avatar: String,
     }
@@ -75,6 +79,8 @@ reads! {
     #[schemars(rename = "AccountChange")]
     ChangedAccount from Fields<'_> {
         optional username: String,
+        /// 1 to 64 characters, shown and not unique; null for the username.
+        nullable name: String,
         /// Null for none.
         nullable avatar: String,
         /// Ends every token of the account.
@@ -198,7 +204,7 @@ pub(in crate::http) const PUT_USER: Operation = Operation::new(
 .refuses(&[Code::UsernameTaken])
 .data::<AccountRow>();
 
-/// `PUT /api/admin/users/:id` `{"username","avatar"?}`: 201 where it was made, 200 where it was
+/// `PUT /api/admin/users/:id` `{"username","name"?,"avatar"?}`: 201 where it was made, 200 where it was
 /// there.
 pub(in crate::http) async fn put_user(
     app: &App,
@@ -212,6 +218,7 @@ pub(in crate::http) async fn put_user(
     let put = PutAccount {
         id,
         username: account.username,
+        name: account.name,
         avatar: account.avatar,
     };
     let made = app.accounts.put_account(admin, (app.clock)(), put).await?;
@@ -231,7 +238,7 @@ pub(in crate::http) const CHANGE_USER: Operation = Operation::new(
 .refuses(&[Code::NotFound, Code::UsernameTaken])
 .data::<AccountRow>();
 
-/// `PATCH /api/admin/users/:id` `{"disabled"?,"is_admin"?,"username"?,"avatar"?,"password"?}`
+/// `PATCH /api/admin/users/:id` `{"disabled"?,"is_admin"?,"username"?,"name"?,"avatar"?,"password"?}`
 pub(in crate::http) async fn change_user(
     app: &App,
     request: Request<Incoming>,
@@ -243,6 +250,7 @@ pub(in crate::http) async fn change_user(
     let change = ChangedAccount::read(&Fields::parse(&body)?)?;
     let wish = ChangeAccount {
         username: change.username,
+        name: change.name,
         avatar: change.avatar,
         password: change.password,
         disabled: change.disabled,
@@ -264,7 +272,7 @@ pub(in crate::http) const CREATE_USER: Operation = Operation::new(
 .refuses(&[Code::UsernameTaken])
 .data::<AccountRow>();
 
-/// `POST /api/admin/users` `{"username","password","avatar"?,"is_admin"?}`: 201 and the account.
+/// `POST /api/admin/users` `{"username","name"?,"password","avatar"?,"is_admin"?}`: 201 and the account.
 pub(in crate::http) async fn create_user(
     app: &App,
     request: Request<Incoming>,
@@ -274,6 +282,7 @@ pub(in crate::http) async fn create_user(
     let wanted = WantedAccount::read(&Fields::parse(&body)?)?;
     let wish = NewAccount {
         username: wanted.username,
+        name: wanted.name,
         password: wanted.password,
         avatar: wanted.avatar,
         is_admin: wanted.is_admin.unwrap_or(false),

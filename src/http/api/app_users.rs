@@ -28,11 +28,11 @@ reads! {
         optional id: UserId,
         /// 1 to 255 bytes.
         optional subject: String,
-        /// 1 to 64 characters. Where it is taken as a username, the id is put beside it.
+        /// 1 to 64 characters, shown and not unique.
         required name: String,
         /// Null for none; absent, an account that is there keeps its own.
         nullable avatar: String,
-        /// A username that must be free.
+        /// A username that must be free; without it, one is made of the name.
         optional username: String,
     }
 }

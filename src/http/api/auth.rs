@@ -24,6 +24,8 @@ reads! {
     NewAccount from Fields<'_> {
         /// 1 to 32 characters of `a-z 0-9 . _ -`, not digits alone, compared without case.
         required username: String,
+        /// 1 to 64 characters, shown and not unique; the username, unless given.
+        optional name: String,
         /// 8 to 128 characters.
         required password: String,
         /// An `https:` URL.
@@ -45,7 +47,7 @@ pub(in crate::http) const REGISTER: Operation =
         ])
         .data::<LoggedIn>();
 
-/// `POST /api/auth/register` `{"username","password","avatar"?,"invite"?}`: 201 and a token.
+/// `POST /api/auth/register` `{"username","name"?,"password","avatar"?,"invite"?}`: 201 and a token.
 pub(in crate::http) async fn register(
     app: &App,
     request: Request<Incoming>,
@@ -70,6 +72,7 @@ pub(in crate::http) async fn register(
     };
     let wish = Register {
         username: new.username,
+        name: new.name,
         password: new.password,
         avatar: new.avatar,
         invite: new.invite,
@@ -139,6 +142,8 @@ reads! {
     #[schemars(rename = "OwnAccountChange")]
     Change from Fields<'_> {
         optional username: String,
+        /// 1 to 64 characters, shown and not unique; null for the username.
+        nullable name: String,
         /// An `https:` URL; null for none.
         nullable avatar: String,
         /// Asks for `current_password` too, and ends every earlier token.
@@ -156,7 +161,7 @@ pub(in crate::http) const CHANGE: Operation = Operation::new(
 .forbids(&[Code::Forbidden, Code::InvalidCredentials])
 .data::<ChangedOwnAccount>();
 
-/// `PATCH /api/auth/me` `{"username"?,"avatar"?,"password"?,"current_password"?}`: the caller,
+/// `PATCH /api/auth/me` `{"username"?,"name"?,"avatar"?,"password"?,"current_password"?}`: the caller,
 /// changed.
 pub(in crate::http) async fn change(
     app: &App,
@@ -168,6 +173,7 @@ pub(in crate::http) async fn change(
     let change = Change::read(&Fields::parse(&body)?)?;
     let wish = ChangeOwn {
         username: change.username,
+        name: change.name,
         avatar: change.avatar,
         password: change.password,
         current_password: change.current_password,

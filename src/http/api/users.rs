@@ -23,7 +23,7 @@ const MOST_NAMED: usize = 200;
 reads! {
     /// What a search asks, or who is asked for: only one of `query`, `ids` and `subjects` counts.
     Search from Query<'_> {
-        /// A part of the name, without regard to case; without it, all.
+        /// A part of the username or the name, without regard to case; without it, all.
         text query: String,
         /// Ids, with commas between them; at most 200.
         text ids: String,
@@ -46,12 +46,12 @@ fn person(app: &App, user: &User, shows_subject: bool) -> Person {
 
 pub(in crate::http) const SEARCH: Operation = Operation::new(
     Access::User,
-    "People whose username contains the query, the caller left out; or those of the given ids or subjects, as far as there are such.",
+    "People whose username or name contains the query, the caller left out; or those of the given ids or subjects, as far as there are such.",
 )
 .query::<Search>()
 .data::<Vec<Person>>();
 
-/// `GET /api/users?query=&limit=20`: accounts whose name contains the query, the caller left out.
+/// `GET /api/users?query=&limit=20`: accounts whose username or name contains the query, the caller left out.
 /// `?ids=1,2` and `?subjects=a,b`: those, in the order in which they are asked for.
 pub(in crate::http) async fn search(
     app: &App,

@@ -98,6 +98,7 @@ fn export_accounts(txn: &ReadTransaction, out: &mut impl Write) -> Result<(), Ma
         let User {
             id,
             username,
+            name,
             avatar,
             is_admin,
             disabled,
@@ -121,6 +122,7 @@ fn export_accounts(txn: &ReadTransaction, out: &mut impl Write) -> Result<(), Ma
             &Line::User {
                 id,
                 username: username.as_str().into(),
+                name: name.as_ref().map(|name| name.as_str().into()),
                 avatar: avatar.as_deref().map(Cow::from),
                 is_admin,
                 disabled,

@@ -15,7 +15,7 @@ use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
     Act, ClientId, ConversationId, EntryId, Extras, MAX_SUBJECT_BYTES, MadeBy, Marked, MessageId,
-    Meta, Pair, Subject, Timestamp, User, UserId, Username, check_avatar, check_content,
+    Meta, Name, Pair, Subject, Timestamp, User, UserId, Username, check_avatar, check_content,
 };
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{Backend, LockedFile, Medium};
@@ -238,10 +238,10 @@ impl Lines<'_> {
                 return Err(self.wrong("is not the first line of an export of chatd".into()));
             }
         };
-        if header.version != VERSION {
+        if !(1..=VERSION).contains(&header.version) {
             let found = header.version;
             return Err(self.wrong(format!(
-                "is of version {found}, this chatd knows version {VERSION}: use a newer chatd"
+                "is of version {found}, this chatd knows versions 1 to {VERSION}: use a newer chatd"
             )));
         }
         Ok(header)
@@ -310,9 +310,14 @@ impl Import<'_> {
                 last_seen,
                 password_hash,
                 of_app,
+                name,
                 issuer,
                 subject,
             } => {
+                let name = match name.as_deref().map(Name::parse).transpose() {
+                    Ok(name) => name,
+                    Err(error) => return Ok(Err(error.to_string())),
+                };
                 let subject = match subject {
                     None => None,
                     Some(text) if (1..=MAX_SUBJECT_BYTES).contains(&text.len()) => Some(Subject {
@@ -346,6 +351,7 @@ impl Import<'_> {
                 };
                 let user = User {
                     id,
+                    name: name.and_then(|name| name.beside(&username)),
                     username,
                     avatar: avatar.map(Into::into),
                     is_admin,

@@ -15,9 +15,9 @@ use crate::model::{EntryId, MessageId, Timestamp, UserId};
 pub(super) const FORMAT: &str = "chatd-export";
 /// The version of the format: greater once a line may say what an earlier chatd would not
 /// understand.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
-/// `{"format":"chatd-export","version":1,"accounts":2,"entries":3}`: the first line. The counts
+/// `{"format":"chatd-export","version":2,"accounts":2,"entries":3}`: the first line. The counts
 /// tell a file that was cut off.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,13 +63,16 @@ impl<'de> Deserialize<'de> for Time {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Line<'a> {
-    /// `{"type":"user","id","username","avatar"?,"is_admin","disabled","token_version","revoked_at"?,"created_at",
+    /// `{"type":"user","id","username","name"?,"avatar"?,"is_admin","disabled","token_version","revoked_at"?,"created_at",
     /// "last_seen"?,"password_hash"?}`: an account; the hash is argon2id in PHC string form, or, in
     /// an import, of another kind that can be verified; without one no login is possible.
     User {
         id: UserId,
         #[serde(borrow)]
         username: Cow<'a, str>,
+        /// The name that is shown, where it is another than the username.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        name: Option<Cow<'a, str>>,
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         avatar: Option<Cow<'a, str>>,
         is_admin: bool,

@@ -725,6 +725,8 @@ fn a_file_of_format_3_says_the_same_before_its_migration_in_a_copy_and_after_it(
     };
     let lines = unpacked(include_bytes!("../../../tests/formats/3-talked.jsonl.gz"));
     let lines = String::from_utf8(lines).unwrap();
+    // The lines were written as version 1, which has the same keys for what this file holds.
+    let lines = lines.replacen("\"version\":1", "\"version\":2", 1);
     let old_entries = |data: &Data| blocks::old_entries(&Database::open(&data.path).unwrap());
     let assert_right = |data: &Data| {
         let report = data.check();
@@ -988,7 +990,7 @@ fn the_lines_are_as_the_manual_says() {
     open.close();
     let lines = exported(&data);
     let expected = [
-        r#"{"format":"chatd-export","version":1,"accounts":2,"entries":4}"#,
+        r#"{"format":"chatd-export","version":2,"accounts":2,"entries":4}"#,
         r#"{"type":"user","id":1,"username":"user1","is_admin":false,"disabled":false,"token_version":0,"created_at":"1970-01-01T00:00:00.000Z","password_hash":"hash"}"#,
         r#"{"type":"user","id":2,"username":"user2","is_admin":false,"disabled":false,"token_version":0,"created_at":"1970-01-01T00:00:00.000Z","password_hash":"hash"}"#,
         r#"{"type":"message","id":1,"sender_id":1,"receiver_id":2,"content":"Halo! \"👋\"","created_at":"2025-06-05T12:00:00.000Z","client_id":"mine"}"#,
@@ -998,6 +1000,14 @@ fn the_lines_are_as_the_manual_says() {
     ];
     assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
     assert!(lines.ends_with('\n'));
+    // Version 1 knew of no names.
+    let earlier = lines.replacen("\"version\":2", "\"version\":1", 1);
+    assert_eq!(exported(&imported(&earlier).unwrap()), lines);
+    let named = lines.replace(
+        r#""username":"user1","#,
+        r#""username":"user1","name":"Eve Smith","#,
+    );
+    assert_eq!(exported(&imported(&named).unwrap()), named);
     // A client id is as good as before.
     let again = imported(&lines).unwrap();
     let open = again.open();
@@ -1030,9 +1040,9 @@ fn a_bad_line_is_named_and_nothing_is_made() {
     let cases = [
         (String::new(), 1, "is not the first line"),
         (
-            good.replacen("\"version\":1", "\"version\":2", 1),
+            good.replacen("\"version\":2", "\"version\":3", 1),
             1,
-            "version 2",
+            "version 3",
         ),
         (without(0), 1, "is not the first line"),
         (without(3), 0, ""),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::staging::StagingPeople;
-use crate::model::{MadeBy, Timestamp, User, UserId, Username, Whom};
+use crate::model::{MadeBy, Name, Timestamp, User, UserId, Username, Whom};
 use crate::store::error::StoreError;
 
 /// An account to be made.
@@ -13,6 +13,8 @@ use crate::store::error::StoreError;
 pub struct NewUser {
     /// Its name, which must be free.
     pub username: Username,
+    /// The name that is shown, if it is another.
+    pub name: Option<Name>,
     /// Its picture.
     pub avatar: Option<Arc<str>>,
     /// The password's argon2id hash in PHC string form.
@@ -38,6 +40,8 @@ impl std::fmt::Debug for NewUser {
 pub struct UserChange {
     /// Another name, which must be free.
     pub username: Option<Username>,
+    /// Another name to be shown, or the username.
+    pub name: Option<Option<Name>>,
     /// Another picture, or none.
     pub avatar: Option<Option<Arc<str>>>,
     /// Another password: its argon2id hash in PHC string form.
@@ -73,6 +77,8 @@ pub struct PutUser {
     pub whom: Whom,
     /// Its names, of which it gets the first that is free or its own.
     pub names: Vec<Username>,
+    /// The name that is shown; absent, an existing account keeps its own.
+    pub name: Option<Name>,
     /// Where they are all taken, the id is put beside them, and no account is refused for its name.
     pub is_numbered: bool,
     /// Its picture, or none; absent, an existing account keeps its own.
@@ -86,6 +92,8 @@ pub struct PutUser {
 pub enum PutBy {
     /// An administrator, of any account.
     Administrator,
+    /// An app's backend, of an app's account.
+    Backend,
     /// A token, of an app's account, unless a later one did.
     Token {
         /// When it was issued.
@@ -102,6 +110,21 @@ impl PutUser {
             names.extend(is_new.then(|| Username::given(id)));
         }
         names
+    }
+
+    /// Returns the name that an account of this username is to have beside it.
+    fn name_beside(&self, username: &Username) -> Option<Name> {
+        self.name.clone()?.beside(username)
+    }
+
+    /// Returns whether a token of this time brings no news of an account by saying so.
+    pub fn is_said_of(&self, user: &User, issued_at: Option<Timestamp>) -> bool {
+        user.is_called(
+            issued_at,
+            &self.names,
+            self.name.as_ref(),
+            self.avatar.as_ref(),
+        )
     }
 }
 
@@ -133,6 +156,10 @@ impl StagingPeople<'_> {
             self.check_free(username, id)?;
             user.username = username.clone();
         }
+        if let Some(name) = &change.name {
+            user.name.clone_from(name);
+        }
+        user.name = user.name.and_then(|name| name.beside(&user.username));
         if let Some(avatar) = &change.avatar {
             user.avatar.clone_from(avatar);
         }
@@ -187,13 +214,24 @@ impl StagingPeople<'_> {
                 let username = free.ok_or(StoreError::UsernameTaken)?;
                 Ok((self.put_new(now, id, put, username), true))
             }
-            (Some(earlier), PutBy::Administrator) => {
+            (Some(earlier), PutBy::Backend) if earlier.made_by == MadeBy::Here => {
+                Err(StoreError::MadeHere)
+            }
+            (Some(earlier), PutBy::Administrator | PutBy::Backend) => {
+                let username = match free {
+                    Some(username) => username,
+                    None if put.is_numbered => earlier.username.clone(),
+                    None => return Err(StoreError::UsernameTaken),
+                };
+                // A program of before `name` says by the username how the account is shown.
+                let keeps = || username.is_written(&earlier.username);
+                let name = match &put.name {
+                    Some(_) => put.name_beside(&username),
+                    None => earlier.name.clone().filter(|_| keeps()),
+                };
                 let user = User {
-                    username: match free {
-                        Some(username) => username,
-                        None if put.is_numbered => earlier.username.clone(),
-                        None => return Err(StoreError::UsernameTaken),
-                    },
+                    name,
+                    username,
                     avatar: put.avatar.clone().unwrap_or(earlier.avatar.clone()),
                     named_at: earlier.named_at.max(Some(now)),
                     ..User::clone(&earlier)
@@ -201,13 +239,18 @@ impl StagingPeople<'_> {
                 Ok((self.replace(&earlier, user), false))
             }
             (Some(earlier), PutBy::Token { issued_at }) => {
-                let user = match earlier.is_called(issued_at, &put.names, put.avatar.as_ref()) {
+                let user = match put.is_said_of(&earlier, issued_at) {
                     true => earlier,
                     false => {
                         let keeps = put.names.iter().any(|name| earlier.has_name(name));
                         let username = free.filter(|_| !keeps);
+                        let username = username.unwrap_or_else(|| earlier.username.clone());
                         let user = User {
-                            username: username.unwrap_or_else(|| earlier.username.clone()),
+                            name: match &put.name {
+                                Some(_) => put.name_beside(&username),
+                                None => earlier.name.clone(),
+                            },
+                            username,
                             avatar: put.avatar.clone().unwrap_or(earlier.avatar.clone()),
                             named_at: earlier.named_at.max(issued_at),
                             ..User::clone(&earlier)
@@ -238,6 +281,7 @@ impl StagingPeople<'_> {
         let user = Arc::new(User {
             id,
             subject,
+            name: put.name_beside(&username),
             username,
             avatar: put.avatar.clone().flatten(),
             is_admin: false,
@@ -248,7 +292,7 @@ impl StagingPeople<'_> {
             last_seen: None,
             made_by: MadeBy::App,
             named_at: match put.by {
-                PutBy::Administrator => Some(now),
+                PutBy::Administrator | PutBy::Backend => Some(now),
                 PutBy::Token { issued_at } => issued_at,
             },
         });

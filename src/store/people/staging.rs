@@ -82,6 +82,7 @@ impl<'a> StagingPeople<'a> {
         let user = Arc::new(User {
             id,
             username: new.username.clone(),
+            name: new.name.clone().and_then(|name| name.beside(&new.username)),
             avatar: new.avatar.clone(),
             is_admin: new.is_admin,
             disabled: false,

@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::names::Names;
-use crate::model::{MadeBy, Subject, Timestamp, User, UserId, Username};
+use crate::model::{MadeBy, Name, Subject, Timestamp, User, UserId, Username};
 use crate::store::error::StoreError;
 use crate::store::sealed::{seal, unseal};
 
@@ -17,6 +17,9 @@ use crate::store::sealed::{seal, unseal};
 #[derive(Serialize, Deserialize)]
 pub(crate) struct UserRecord {
     username: String,
+    /// The name that is shown, where it is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     avatar: Option<String>,
     #[serde(default)]
@@ -47,6 +50,7 @@ pub(crate) struct UserRecord {
 pub(crate) fn encode(user: &User) -> Vec<u8> {
     let record = UserRecord {
         username: user.username.as_str().to_owned(),
+        name: user.name.as_ref().map(|name| name.as_str().to_owned()),
         avatar: user.avatar.as_deref().map(str::to_owned),
         is_admin: user.is_admin,
         disabled: user.disabled,
@@ -88,6 +92,7 @@ pub(crate) fn decode(
     Ok(User {
         id: UserId::new(key).map_err(|_| damaged())?,
         username: Username::stored(&record.username),
+        name: record.name.as_deref().map(Name::stored),
         avatar: record.avatar.map(Into::into),
         is_admin: record.is_admin,
         disabled: record.disabled,
@@ -110,6 +115,26 @@ pub(crate) fn decode(
     })
 }
 
+/// Returns the keys by which a search finds an account: of its username, and of its name if that is
+/// another one. A disabled account has none.
+fn found_by(user: &User) -> Vec<String> {
+    if user.disabled {
+        return Vec::new();
+    }
+    let name = user.name.as_ref();
+    let name = name.map(|name| Username::key_of(name.as_str()));
+    let mut keys = vec![user.username.key()];
+    keys.extend(name.filter(|name| *name != keys[0]));
+    keys
+}
+
+/// Returns whether two forms of an account are found by the same keys.
+fn are_found_alike(one: &User, other: &User) -> bool {
+    one.disabled == other.disabled
+        && one.username.is_written(&other.username)
+        && one.name == other.name
+}
+
 /// Every account, in memory: some 350 bytes each with its name and all that it is found by.
 #[derive(Default)]
 pub(crate) struct Directory {
@@ -121,7 +146,7 @@ pub(crate) struct Directory {
     look_alikes: HashMap<String, UserId>,
     /// By whom an app means. A keyed hash, since an app's users may choose what it calls them.
     subjects: HashMap<Arc<Subject>, UserId>,
-    /// The names of those who are not disabled.
+    /// The usernames and names of those who are not disabled.
     searched: Names,
     ids: BTreeSet<UserId>,
     /// The administrators who are not disabled.
@@ -135,8 +160,11 @@ pub(crate) struct Directory {
 impl Directory {
     /// That of all these.
     pub(crate) fn of(users: Vec<Arc<User>>) -> Self {
-        let enabled = users.iter().filter(|user| !user.disabled);
-        let searched = enabled.map(|user| (user.username.key(), user.id)).collect();
+        let keys = |user: &Arc<User>| {
+            let id = user.id;
+            found_by(user).into_iter().map(move |key| (key, id))
+        };
+        let searched = users.iter().flat_map(keys).collect();
         let mut directory = Self {
             ids: users.iter().map(|user| user.id).collect(),
             ..Self::default()
@@ -197,7 +225,7 @@ impl Directory {
             .filter_map(move |id| self.users.get(id).filter(|_| !beyond))
     }
 
-    /// The names of those who are not disabled, as they are now.
+    /// The usernames and names of those who are not disabled, as they are now.
     pub(crate) fn searched(&self) -> Names {
         self.searched.clone()
     }
@@ -226,22 +254,17 @@ impl Directory {
 
     /// Adds an account, or puts its new form in place of the earlier one.
     pub(crate) fn put(&mut self, user: Arc<User>) {
-        let was = match self.users.get(&user.id) {
-            Some(earlier) => (!earlier.disabled).then(|| earlier.username.clone()),
-            None => {
-                self.ids.insert(user.id);
-                None
-            }
-        };
-        let is = (!user.disabled).then(|| user.username.clone());
+        let earlier = self.users.get(&user.id);
         // Seldom: most changes are that somebody was seen.
-        if was.as_ref().map(Username::as_str) != is.as_ref().map(Username::as_str) {
-            if let Some(was) = was {
-                self.searched.remove(&was.key(), user.id);
+        if earlier.is_none_or(|earlier| !are_found_alike(earlier, &user)) {
+            let was = earlier.map(|earlier| found_by(earlier)).unwrap_or_default();
+            for key in was {
+                self.searched.remove(&key, user.id);
             }
-            if let Some(is) = is {
-                self.searched.put(&is.key(), user.id);
+            for key in found_by(&user) {
+                self.searched.put(&key, user.id);
             }
+            self.ids.insert(user.id);
         }
         self.set(user);
     }
@@ -300,6 +323,7 @@ mod tests {
         User {
             id: UserId::new(id).unwrap(),
             username: Username::registered(name).unwrap(),
+            name: None,
             avatar: Some("https://example.org/a.png".into()),
             is_admin: true,
             disabled: false,
@@ -324,6 +348,7 @@ mod tests {
         );
         let apps = User {
             made_by: MadeBy::App,
+            name: Name::parse("Ada Lovelace").ok(),
             named_at: Some(Timestamp::from_ms(9)),
             subject: Some(Arc::new(Subject {
                 issuer: "https://id.example.org".into(),

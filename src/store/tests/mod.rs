@@ -11,7 +11,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tokio::sync::mpsc;
 
 use crate::model::{
-    Act, ClientId, MadeBy, Message, MessageId, Notice, Timestamp, User, UserId, Username,
+    Act, ClientId, MadeBy, Message, MessageId, Name, Notice, Timestamp, User, UserId, Username,
 };
 use crate::model::{EntryId, FIRST_OWN_ID, Subject, Whom};
 use crate::store::disk::schema;
@@ -162,6 +162,7 @@ pub(crate) fn id(number: u64) -> MessageId {
 pub(crate) fn new_user(name: &str) -> Change {
     Change::CreateUser(NewUser {
         username: Username::registered(name).unwrap(),
+        name: None,
         avatar: None,
         password_hash: "hash".into(),
         is_admin: false,
@@ -334,6 +335,7 @@ fn accounts_are_made_whatever_ids_another_system_took() {
             whom: Whom::Id(UserId::new(id).unwrap()),
             is_numbered: false,
             names: vec![Username::stored(&format!("theirs-{id}"))],
+            name: None,
             avatar: None,
             by: PutBy::Administrator,
         };
@@ -358,6 +360,7 @@ fn accounts_are_made_whatever_ids_another_system_took() {
     let first = NewUser {
         only_if_first: true,
         username: Username::stored("first"),
+        name: None,
         avatar: None,
         password_hash: "hash".into(),
         is_admin: true,
@@ -1206,6 +1209,7 @@ fn a_changed_account_is_so_after_a_reopen() {
         .unwrap()
         .with_users(2);
     let wish = UserChange {
+        name: None,
         username: Username::registered("ada").ok(),
         avatar: Some(Some("https://example.org/a.png".into())),
         password_hash: Some("another".into()),
@@ -1300,6 +1304,7 @@ fn an_account_is_put_under_the_id_it_has_elsewhere() {
             whom: Whom::Id(user(id)),
             is_numbered: false,
             names: vec![Username::foreign(name).unwrap()],
+            name: None,
             avatar: avatar.map(|avatar| avatar.map(Into::into)),
             by: match by_token {
                 true => PutBy::Token { issued_at: None },
@@ -1501,6 +1506,7 @@ fn an_apps_account_follows_the_newest_token_and_one_made_here_follows_none() {
             whom: Whom::Id(user(id)),
             is_numbered: false,
             names: names.iter().map(|name| Username::stored(name)).collect(),
+            name: None,
             avatar: avatar.map(|avatar| avatar.map(Into::into)),
             by: PutBy::Token {
                 issued_at: secs.map(|secs| Timestamp::from_ms(secs * 1_000)),
@@ -1535,6 +1541,89 @@ fn an_apps_account_follows_the_newest_token_and_one_made_here_follows_none() {
     assert_eq!(tell(1, &["Eve"], None, Some(300)), is("user1", None));
     let made_by = |id| open.store.user(user(id)).unwrap().made_by;
     assert_eq!((made_by(1), made_by(29)), (MadeBy::Here, MadeBy::App));
+}
+
+/// Two people may be called alike, and are found by that.
+#[test]
+fn a_name_is_shown_beside_the_username_and_found_like_it() {
+    let open = Open::memory().with_users(2);
+    let name = |text: &str| Name::parse(text).unwrap();
+    let change = |id, change| {
+        let user = user(id);
+        match open.apply(0, Change::ChangeUser { user, change }).unwrap() {
+            Committed::User(user) => user.shown_name().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let rename = |to: Option<&str>| UserChange {
+        name: Some(to.map(name)),
+        ..UserChange::default()
+    };
+    assert_eq!(change(1, rename(Some("Eve Smith"))), "Eve Smith");
+    assert_eq!(change(2, rename(Some("eve SMITH"))), "eve SMITH");
+    let found = |text: &str, limit| -> Vec<u64> {
+        let (users, _) = open.store.search_users(text, user(9), limit);
+        users.iter().map(|user| user.id.get()).collect()
+    };
+    assert_eq!(found("eve s", 9), [1, 2]);
+    assert_eq!(found("smith", 9), [1, 2]);
+    // Found by the username as well, and listed once.
+    assert_eq!(found("", 9), [1, 2]);
+    assert_eq!(found("e", 9), [1, 2]);
+    assert_eq!(found("e", 1), [1]);
+    let other = UserChange {
+        username: Some(Username::registered("eve").unwrap()),
+        ..UserChange::default()
+    };
+    assert_eq!(change(1, other), "Eve Smith");
+    assert_eq!(change(1, rename(Some("eve"))), "eve");
+    assert_eq!(change(2, rename(None)), "user2");
+    assert_eq!(found("smith", 9), [0; 0]);
+    assert_eq!(open.store.user(user(1)).unwrap().name, None);
+    open.close();
+}
+
+/// What a `PUT` and a token say of the name.
+#[test]
+fn an_apps_account_is_shown_as_the_app_says() {
+    let open = Open::memory().with_users(1);
+    let put = |id, username: &str, name: Option<&str>, by| {
+        let change = Change::PutUser(PutUser {
+            whom: Whom::Id(user(id)),
+            is_numbered: true,
+            names: vec![Username::stored(username)],
+            name: name.map(|name| Name::parse(name).unwrap()),
+            avatar: None,
+            by,
+        });
+        match open.apply(0, change)? {
+            Committed::Put { user, .. } => {
+                Ok((user.username.to_string(), user.shown_name().to_owned()))
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let is = |username: &str, name: &str| (username.to_owned(), name.to_owned());
+    let token = |secs: u64| PutBy::Token {
+        issued_at: Some(Timestamp::from_ms(secs * 1_000)),
+    };
+    let put_well = |id, username, name, by| put(id, username, name, by).unwrap();
+    let made = put_well(29, "user1", Some("user1"), token(100));
+    assert_eq!(made, is("user1-29", "user1"));
+    let later = put_well(29, "eve", Some("Eve"), token(101));
+    assert_eq!(later, is("eve", "Eve"));
+    assert_eq!(
+        put_well(29, "eve", Some("Old"), token(99)),
+        is("eve", "Eve")
+    );
+    assert_eq!(put_well(29, "eve", None, token(102)), is("eve", "Eve"));
+    assert_eq!(put_well(29, "eve", None, PutBy::Backend), is("eve", "Eve"));
+    // A backend that knows of no names says by the username how the account is shown.
+    assert_eq!(put_well(29, "eva", None, PutBy::Backend), is("eva", "eva"));
+    let refused = put(1, "eve", Some("Eve"), PutBy::Backend);
+    assert!(matches!(refused, Err(StoreError::MadeHere)));
+    assert_eq!(open.store.user(user(1)).unwrap().shown_name(), "user1");
+    open.close();
 }
 
 #[test]
@@ -1577,6 +1666,7 @@ fn an_app_finds_its_account_by_issuer_and_subject_over_a_restart() {
             whom: whom(issuer, subject),
             is_numbered: true,
             names: Vec::new(),
+            name: None,
             avatar: None,
             by: PutBy::Token { issued_at: None },
         });
