@@ -22,6 +22,34 @@ const MAX_USES: u32 = 100_000;
 #[derive(Debug, Clone, Copy)]
 pub struct Admin(());
 
+/// The right to use those verbs of administrators that concern people.
+#[derive(Debug, Clone, Copy)]
+pub struct UsersAdmin {
+    /// Administrators can be made and changed, too.
+    is_full: bool,
+}
+
+impl From<Admin> for UsersAdmin {
+    fn from(_: Admin) -> Self {
+        Self { is_full: true }
+    }
+}
+
+impl UsersAdmin {
+    /// The right to make and change people who are no administrators.
+    pub(super) const fn of_people() -> Self {
+        Self { is_full: false }
+    }
+
+    /// Refuses what only a full administrator may do.
+    fn must_be_full_if(self, is_more: bool) -> Result<(), AccountError> {
+        match is_more && !self.is_full {
+            true => Err(AccountError::KeyScope),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Caller {
     /// The caller's right to administer, if they have it.
     pub fn admin(&self) -> Result<Admin, AccountError> {
@@ -34,6 +62,11 @@ impl Caller {
 }
 
 impl Admin {
+    /// The right of a backend whose key opens all that an administrator may.
+    pub(super) const fn of_backend() -> Self {
+        Self(())
+    }
+
     /// The right of the operator, who has the data file and so everything.
     pub fn operator() -> Self {
         Self(())
@@ -161,22 +194,28 @@ impl Accounts {
     }
 
     /// The accounts whose id is greater than this one, ascending by id, and whether there are more.
-    pub fn accounts_after(&self, _: Admin, after: u64, limit: usize) -> (Vec<Arc<User>>, bool) {
+    pub fn accounts_after(
+        &self,
+        _: UsersAdmin,
+        after: u64,
+        limit: usize,
+    ) -> (Vec<Arc<User>>, bool) {
         self.store.users_after(after, limit)
     }
 
     /// The account of this name.
-    pub fn account_named(&self, _: Admin, username: &str) -> Option<Arc<User>> {
+    pub fn account_named(&self, _: UsersAdmin, username: &str) -> Option<Arc<User>> {
         self.store.user_by_name(username)
     }
 
     /// Makes an account, whatever the mode of registration.
     pub async fn create_account(
         &self,
-        _: Admin,
+        admin: impl Into<UsersAdmin>,
         now: Timestamp,
         wish: NewAccount,
     ) -> Result<Arc<User>, AccountError> {
+        admin.into().must_be_full_if(wish.is_admin)?;
         let username = Username::registered(&wish.username)?;
         let avatar = checked_avatar(wish.avatar)?;
         password::check(&wish.password)?;
@@ -187,12 +226,14 @@ impl Accounts {
             name: checked_name(wish.name)?,
             username,
             avatar,
-            password_hash: self
-                .passwords
-                .hash(Asker::ADMIN, wish.password)
-                .await?
-                .into(),
+            password_hash: Some(
+                self.passwords
+                    .hash(Asker::ADMIN, wish.password)
+                    .await?
+                    .into(),
+            ),
             is_admin: wish.is_admin,
+            is_bot: false,
             only_if_first: false,
             invite: None,
         };
@@ -208,6 +249,9 @@ impl Accounts {
         if user.disabled {
             return Err(AccountError::AccountDisabled);
         }
+        if user.is_bot {
+            return Err(AccountError::IsBot);
+        }
         self.log_in(now, user)
     }
 
@@ -215,7 +259,7 @@ impl Accounts {
     /// no password until it is given one.
     pub async fn put_account(
         &self,
-        _: Admin,
+        _: impl Into<UsersAdmin>,
         now: Timestamp,
         put: PutAccount,
     ) -> Result<MadeUser, AccountError> {
@@ -247,11 +291,17 @@ impl Accounts {
     /// Changes an account. One that is disabled, or gets another password, loses its sockets.
     pub async fn change_account(
         &self,
-        _: Admin,
+        admin: impl Into<UsersAdmin>,
         now: Timestamp,
         user: UserId,
         wish: ChangeAccount,
     ) -> Result<Arc<User>, AccountError> {
+        let account = self.store.user(user).ok_or(AccountError::NoSuchUser)?;
+        let admin = admin.into();
+        admin.must_be_full_if(account.is_admin || wish.is_admin.is_some())?;
+        if account.is_bot && (wish.password.is_some() || wish.is_admin == Some(true)) {
+            return Err(AccountError::IsBot);
+        }
         let mut change = UserChange {
             username: match wish.username {
                 Some(username) => Some(Username::foreign_of(&username, user)?),
@@ -268,9 +318,6 @@ impl Accounts {
         };
         if let Some(password) = wish.password {
             password::check(&password)?;
-            if self.store.user(user).is_none() {
-                return Err(AccountError::NoSuchUser);
-            }
             change.password_hash = Some(self.passwords.hash(Asker::ADMIN, password).await?.into());
             change.revoke_tokens = true;
         }

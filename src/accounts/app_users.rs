@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::{AccountError, Accounts, Admin, checked_avatar};
+use super::{AccountError, Accounts, UsersAdmin, checked_avatar};
 use crate::model::{MAX_SUBJECT_BYTES, Name, Timestamp, User, UserError, UserId, Username, Whom};
 use crate::store::{PutBy, PutUser};
 
@@ -41,7 +41,7 @@ impl Accounts {
     /// done, and the error comes with its place; where one cannot be stored the others may be.
     pub async fn put_app_users(
         &self,
-        _: Admin,
+        _: UsersAdmin,
         now: Timestamp,
         users: Vec<AppUser>,
     ) -> Result<Vec<MadeAppUser>, (usize, AccountError)> {

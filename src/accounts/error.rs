@@ -38,6 +38,27 @@ pub enum AccountError {
     /// The account is none of the app's: tokens of the app do not open it.
     #[error("the account with that id was registered here and is none of the app's users")]
     MadeHere,
+    /// A backend's key is shown where a person is asked for.
+    #[error("this is a backend's key: it opens the routes of administrators alone")]
+    BackendKey,
+    /// A backend's key does not reach so far.
+    #[error("the key's scope is users: it does not reach administrators or other routes of theirs")]
+    KeyScope,
+    /// A bot has no password, and is no administrator.
+    #[error("a bot has keys in place of a password, and is no administrator")]
+    IsBot,
+    /// The name of a backend's key does not fit.
+    #[error("name must be 1 to 64 characters without control characters")]
+    KeyName,
+    /// No key has this number.
+    #[error("no such key")]
+    NoSuchKey,
+    /// So many keys are kept.
+    #[error("there are too many keys: take some back")]
+    TooManyKeys,
+    /// So many bots are kept.
+    #[error("there are too many bots")]
+    TooManyBots,
     /// No administrator would be left.
     #[error("the last enabled administrator can be neither disabled nor demoted")]
     LastAdmin,
@@ -91,6 +112,9 @@ impl From<StoreError> for AccountError {
             StoreError::UsernameTaken => Self::UsernameTaken,
             StoreError::NoSuchUser => Self::NoSuchUser,
             StoreError::LastAdmin => Self::LastAdmin,
+            StoreError::NoSuchKey => Self::NoSuchKey,
+            StoreError::TooManyKeys => Self::TooManyKeys,
+            StoreError::TooManyBots => Self::TooManyBots,
             StoreError::MadeHere => Self::MadeHere,
             StoreError::InvalidInvite => Self::InvalidInvite,
             StoreError::TooManyInvites => Self::TooManyInvites,

@@ -1,7 +1,7 @@
 //! Identity: who registers, logs in, changes an account or is let in by a token.
 //!
 //! Passwords are argon2id (`password.rs`). Tokens are JWTs: chatd's own (`token.rs`), or those of
-//! another system (`foreign.rs`). Every socket and every request comes through
+//! another system (`foreign.rs`). Programs show keys (`programs.rs`). Every socket and every request comes through
 //! [`Accounts::authenticate`]. A door that keeps a connection asks [`Accounts::check`] again when
 //! its [`Listener`] is called and when the token's time is over.
 
@@ -18,6 +18,7 @@ mod leads;
 mod login;
 mod own;
 mod password;
+mod programs;
 mod purpose;
 mod recognition;
 mod registration;
@@ -33,7 +34,7 @@ mod signatures;
 #[cfg(test)]
 mod tests;
 
-pub use admin::{Admin, ChangeAccount, MadeUser, NewAccount, NewInvite, PutAccount};
+pub use admin::{Admin, ChangeAccount, MadeUser, NewAccount, NewInvite, PutAccount, UsersAdmin};
 pub use app_users::{AppUser, MadeAppUser};
 pub use claims::{ClaimRule, ClaimRuleError};
 pub use error::AccountError;
@@ -44,11 +45,12 @@ pub use keys::KeyError;
 pub use login::Login;
 pub use own::ChangeOwn;
 pub use password::{Asker, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};
+pub use programs::{Backend, MadeKey, NewBot};
 pub use recognition::{Caller, Identity};
 pub use registration::{Register, Registration};
 pub use token::{DEFAULT_TOKEN_LIFETIME, Grant};
 pub use verbs::{Accounts, Listener};
 
-pub use crate::store::Invite;
+pub use crate::store::{ApiKey, ApiKeyId, Invite, KeyHolder, KeyScope};
 
 use verbs::{checked_avatar, checked_name};

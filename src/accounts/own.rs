@@ -58,6 +58,9 @@ impl Accounts {
         };
         let renewed = wish.password.is_some();
         if let Some(password) = wish.password {
+            if caller.user.is_bot {
+                return Err(AccountError::IsBot);
+            }
             password::check(&password)?;
             // What is proved now must still hold when the change is written.
             change.if_token_version = Some(caller.user.token_version);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::fault::TokenFault;
 use super::foreign::Newcomer;
 use super::token::{self, Grant, Proof, Verified};
-use super::{AccountError, Accounts, KeyError};
+use super::{AccountError, Accounts, KeyError, programs};
 use crate::model::{MadeBy, Timestamp, User, Whom};
 use crate::store::{Change, PutBy, PutUser};
 
@@ -60,6 +60,9 @@ impl Accounts {
         let token = token
             .filter(|token| !token.is_empty())
             .ok_or(AccountError::MissingToken)?;
+        if programs::is_key(token) {
+            return Ok((Identity::Known(self.bot_of(now, token)?), None));
+        }
         let known = self.verified.get(token);
         let known = known.filter(|known| self.store.user(known.grant.user_id).is_some());
         let (verified, news) = match known {
@@ -145,6 +148,7 @@ impl Accounts {
     /// Returns whether another system's signature would have to be checked.
     fn is_costly(&self, now: Timestamp, token: &str) -> bool {
         !token.is_empty()
+            && !programs::is_key(token)
             && token.len() <= token::MAX_TOKEN_BYTES
             && self.foreign.read().has_keys()
             && self.verified.get(token).is_none()
@@ -256,13 +260,18 @@ impl Accounts {
         self.renewals.were_read();
     }
 
-    /// Returns whether a token that was accepted before still is: its key, its time, the account,
+    /// Returns whether a token or a bot's key that was accepted before still is: its key, its time, the account,
     /// and whether it was revoked.
     pub fn check(&self, now: Timestamp, grant: &Grant) -> Result<Arc<User>, AccountError> {
         if let Proof::Foreign { key, .. } = grant.proof
             && !self.foreign.read().has_key(key)
         {
             return Err(self.refuse(now, TokenFault::KeyGone));
+        }
+        if let Proof::Key(id) = grant.proof
+            && !self.has_key_of(grant.user_id, id)
+        {
+            return Err(AccountError::InvalidToken);
         }
         self.check_account(now, grant)
     }

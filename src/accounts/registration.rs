@@ -96,8 +96,9 @@ impl Accounts {
             name: checked_name(wish.name)?,
             username,
             avatar,
-            password_hash: self.passwords.hash(from, wish.password).await?.into(),
+            password_hash: Some(self.passwords.hash(from, wish.password).await?.into()),
             is_admin: first,
+            is_bot: false,
             only_if_first: first,
             invite,
         };

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::AccountError;
 use super::keys::KeyId;
 use crate::model::{Timestamp, User, UserId};
+use crate::store::ApiKeyId;
 
 /// Who issues them.
 const ISSUER: &str = "chatd";
@@ -64,6 +65,8 @@ pub(super) enum Proof {
     /// so. A data file that went back in time gives ids and versions again, to others too, and a
     /// version that is given again began later.
     Version(u32, Option<Timestamp>),
+    /// A bot's key.
+    Key(ApiKeyId),
     /// One of another issuer.
     Foreign {
         /// When it was issued, if it says so.
@@ -84,6 +87,8 @@ impl Grant {
             Proof::Version(version, since) => {
                 version != user.token_version || since.is_some_and(|since| since != began(user))
             }
+            // A key is looked for each time: see `Accounts::check`.
+            Proof::Key(_) => false,
             Proof::Foreign { issued_at, .. } => {
                 // Tokens tell seconds. One that tells none is not refused here: so would be all
                 // that its issuer will issue.
@@ -103,6 +108,7 @@ impl Grant {
     pub(super) fn is_admin(&self, user: &User) -> bool {
         match self.proof {
             Proof::Version(..) => user.is_admin,
+            Proof::Key(_) => false,
             Proof::Foreign { is_admin, .. } => is_admin,
         }
     }
@@ -206,6 +212,7 @@ mod tests {
             name: None,
             avatar: None,
             is_admin: false,
+            is_bot: false,
             disabled: false,
             token_version: 3,
             revoked_at: None,

@@ -116,10 +116,15 @@ impl Accounts {
         self.store.user(id)
     }
 
-    /// The accounts whose username or name contains this text, the caller left out; and how many blocks of
+    /// The accounts whose username or name contains this text, `except` left out; and how many blocks of
     /// names were gone through.
-    pub fn search(&self, caller: UserId, query: &str, limit: usize) -> (Vec<Arc<User>>, usize) {
-        self.store.search_users(query, caller, limit)
+    pub fn search(
+        &self,
+        except: Option<UserId>,
+        query: &str,
+        limit: usize,
+    ) -> (Vec<Arc<User>>, usize) {
+        self.store.search_users(query, except, limit)
     }
 }
 

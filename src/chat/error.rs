@@ -60,6 +60,9 @@ impl From<StoreError> for ChatError {
             | StoreError::NotFirst
             | StoreError::LastAdmin
             | StoreError::MadeHere
+            | StoreError::NoSuchKey
+            | StoreError::TooManyKeys
+            | StoreError::TooManyBots
             | StoreError::InvalidInvite
             | StoreError::TooManyInvites
             | StoreError::Revoked => Self::Internal,

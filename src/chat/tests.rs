@@ -52,8 +52,9 @@ fn chat() -> (Chat, Arc<Diary>) {
             username: Username::registered(name).unwrap(),
             name: None,
             avatar: None,
-            password_hash: "".into(),
+            password_hash: Some("".into()),
             is_admin: false,
+            is_bot: false,
             only_if_first: false,
             invite: None,
         };

@@ -117,7 +117,9 @@ impl From<&AccountError> for Refusal {
     fn from(error: &AccountError) -> Self {
         let code = match error {
             AccountError::MissingToken => Code::MissingToken,
-            AccountError::InvalidToken | AccountError::UnfitToken(_) => Code::InvalidToken,
+            AccountError::InvalidToken | AccountError::UnfitToken(_) | AccountError::BackendKey => {
+                Code::InvalidToken
+            }
             AccountError::TokenExpired => Code::TokenExpired,
             AccountError::AccountDisabled => Code::AccountDisabled,
             AccountError::InvalidCredentials | AccountError::WrongPassword => {
@@ -127,11 +129,18 @@ impl From<&AccountError> for Refusal {
             | AccountError::KeptByApp
             | AccountError::MadeHere
             | AccountError::LastAdmin
+            | AccountError::KeyScope
+            | AccountError::IsBot
+            | AccountError::TooManyKeys
+            | AccountError::TooManyBots
             | AccountError::TooManyInvites => Code::Forbidden,
-            AccountError::NoSuchUser | AccountError::NoSuchInvite => Code::NotFound,
+            AccountError::NoSuchUser | AccountError::NoSuchInvite | AccountError::NoSuchKey => {
+                Code::NotFound
+            }
             AccountError::User(_)
             | AccountError::Password
             | AccountError::Invite(_)
+            | AccountError::KeyName
             | AccountError::IdOrSubject
             | AccountError::Subject => Code::InvalidPayload,
             AccountError::RegistrationClosed => Code::RegistrationClosed,

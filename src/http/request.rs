@@ -12,9 +12,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::app::{App, Operator};
 use super::error::ApiError;
-use crate::accounts::{Admin, Caller};
+use crate::accounts::{Admin, Backend, Caller, UsersAdmin};
 use crate::contract::{Code, FieldError, Refusal};
 use crate::limits::{Key, Kind};
+use crate::model::UserId;
 use crate::web::{self, BodyError, Sender, read_body};
 
 /// 16 KiB: a registration with the longest avatar URL, four times over.
@@ -22,17 +23,23 @@ const MAX_BODY: usize = 16 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Returns the person whose token the request carries.
-pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, ApiError> {
+/// Returns the credential that the request carries: a token or a key.
+fn credential(request: &Request<Incoming>) -> Option<&str> {
     let value = request
         .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let token = value.and_then(|value| match value.split_once(' ') {
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?;
+    match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
         _ => None,
-    });
-    match app.accounts.authenticate((app.clock)(), token).await {
+    }
+}
+
+/// Returns the person or the bot whose credential the request carries.
+pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Caller, ApiError> {
+    let credential = credential(request);
+    match app.accounts.authenticate((app.clock)(), credential).await {
         Ok(caller) => {
             app.limits
                 .check(Kind::Requests, Key::User(caller.user.id))?;
@@ -42,6 +49,66 @@ pub(super) async fn caller(app: &App, request: &Request<Incoming>) -> Result<Cal
             allow(app, request, Kind::Requests)?;
             Err(error.into())
         }
+    }
+}
+
+/// Returns the backend whose key the request carries; `None` where it carries none of a backend.
+fn backend(app: &App, request: &Request<Incoming>) -> Result<Option<Backend>, ApiError> {
+    match app.accounts.backend(credential(request)) {
+        None => Ok(None),
+        Some(Ok(backend)) => {
+            let key = Key::Backend(backend.id.0);
+            app.limits.check(Kind::Requests, key)?;
+            Ok(Some(backend))
+        }
+        Some(Err(error)) => {
+            allow(app, request, Kind::Requests)?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Who looks for people.
+pub(super) enum Seeker {
+    /// A person or a bot.
+    Caller(Caller),
+    /// An app's backend, which sees what administrators see.
+    Backend(Backend),
+}
+
+impl Seeker {
+    /// Returns who shows a token or a key.
+    pub(super) async fn of(app: &App, request: &Request<Incoming>) -> Result<Self, ApiError> {
+        match backend(app, request)? {
+            Some(backend) => Ok(Self::Backend(backend)),
+            None => Ok(Self::Caller(caller(app, request).await?)),
+        }
+    }
+
+    /// Returns whether they see what only administrators see.
+    pub(super) fn is_admin(&self) -> bool {
+        match self {
+            Self::Caller(caller) => caller.is_admin(),
+            Self::Backend(_) => true,
+        }
+    }
+
+    /// Returns the account that they have.
+    pub(super) fn account(&self) -> Option<UserId> {
+        match self {
+            Self::Caller(caller) => Some(caller.user.id),
+            Self::Backend(_) => None,
+        }
+    }
+
+    /// Counts what a page has cost them beside their request.
+    pub(super) fn charge(&self, app: &App, rows: usize) {
+        let key = match self {
+            Self::Caller(caller) => Key::User(caller.user.id),
+            Self::Backend(backend) => Key::Backend(backend.id.0),
+        };
+        app.limits
+            .charge(Kind::Requests, key, rows / ROWS_A_REQUEST);
     }
 }
 
@@ -76,12 +143,28 @@ pub(super) fn allow(app: &App, request: &Request<Incoming>, kind: Kind) -> Resul
     }
 }
 
-/// Returns the right to the admin routes, if the caller has it.
+/// Returns the right to the admin routes, if the caller or the backend has it.
 pub(super) async fn admin(app: &App, request: &Request<Incoming>) -> Result<Admin, ApiError> {
     if request.extensions().get::<Operator>().is_some() {
         return Ok(Admin::operator());
     }
-    Ok(caller(app, request).await?.admin()?)
+    match backend(app, request)? {
+        Some(backend) => Ok(backend.admin()?),
+        None => Ok(caller(app, request).await?.admin()?),
+    }
+}
+
+/// Returns the right to those of them that concern people, likewise.
+pub(super) async fn users_admin(
+    app: &App,
+    request: &Request<Incoming>,
+) -> Result<UsersAdmin, ApiError> {
+    if request.extensions().get::<Operator>().is_none()
+        && let Some(backend) = backend(app, request)?
+    {
+        return Ok(backend.users_admin());
+    }
+    Ok(admin(app, request).await?.into())
 }
 
 /// The right of the server's operator, which no administrator has by token.

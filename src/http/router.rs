@@ -7,7 +7,8 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{
-    admin, app_users, auth, backup, chats, documents, messages, probe, server, updates, users,
+    admin, app_users, auth, backup, chats, documents, messages, probe, programs, server, updates,
+    users,
 };
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
@@ -69,6 +70,11 @@ routes! {
     Accounts = "/api/admin/users",            [GET: admin::USERS, POST: admin::CREATE_USER, PUT: app_users::PUT];
     Account  = "/api/admin/users/{id}",       [PUT: admin::PUT_USER, PATCH: admin::CHANGE_USER];
     Token    = "/api/admin/users/{id}/token", [POST: admin::TOKEN];
+    Bots     = "/api/admin/bots",             [POST: programs::CREATE_BOT, GET: programs::BOTS];
+    BotKeys  = "/api/admin/bots/{id}/keys",   [POST: programs::CREATE_BOT_KEY];
+    BotKey   = "/api/admin/bots/{id}/keys/{key_id}", [DELETE: programs::REVOKE_BOT_KEY];
+    Keys     = "/api/admin/keys",             [POST: programs::CREATE_KEY, GET: programs::KEYS];
+    Key      = "/api/admin/keys/{id}",        [PATCH: programs::CHANGE_KEY, DELETE: programs::REVOKE_KEY];
     Backup   = "/api/admin/backup",           [GET: backup::SHOW];
     Probe    = "/api/admin/probe/{code}",     [GET: probe::SEEN, PUT: probe::ANNOUNCE];
     Server   = "/api/server",                 [GET: server::SHOW];

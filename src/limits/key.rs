@@ -11,6 +11,8 @@ pub enum Key<'a> {
     User(UserId),
     /// An address; a /64 of IPv6 counts as one, which is the caller's to see to.
     Address(IpAddr),
+    /// An app's backend, by the number of its key.
+    Backend(u64),
     /// A name that a client claims.
     Name(&'a str),
     /// Something that is proved, such as an invite, beside the address it is shown from.

@@ -19,6 +19,8 @@ pub struct User {
     pub avatar: Option<Arc<str>>,
     /// May use the admin routes.
     pub is_admin: bool,
+    /// A program, which has keys in place of a password.
+    pub is_bot: bool,
     /// Can neither log in nor connect.
     pub disabled: bool,
     /// Goes up when all earlier tokens of the account are to be refused.
@@ -42,7 +44,12 @@ impl User {
     /// Returns whether the server counts as set up with this account: it was made here, or may
     /// administer.
     pub fn sets_up(&self) -> bool {
-        self.made_by == MadeBy::Here || (self.is_admin && !self.disabled)
+        self.is_registered() || (self.is_admin && !self.disabled)
+    }
+
+    /// Returns whether a person has made it here, or an administrator for one.
+    pub fn is_registered(&self) -> bool {
+        self.made_by == MadeBy::Here && !self.is_bot
     }
 
     /// Returns the name that is shown: the username where no other is given.

@@ -7,6 +7,7 @@ use crate::model::{
 };
 use crate::store::error::StoreError;
 use crate::store::people::accounts::{NewUser, PutUser, UserChange};
+use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder};
 use crate::store::people::invites::Invite;
 
 /// An act of talk, by whom, and where.
@@ -117,6 +118,24 @@ pub enum Change {
     CreateInvite(Invite),
     /// The invite of this code is to be no more.
     RevokeInvite(Arc<str>),
+    /// A bot, with its first key.
+    CreateBot {
+        /// Its account.
+        new: NewUser,
+        /// What is kept of the key's text.
+        hash: KeyHash,
+    },
+    /// A key of a bot that is there, or of a backend.
+    CreateKey {
+        /// Who holds it.
+        holder: KeyHolder,
+        /// What is kept of its text.
+        hash: KeyHash,
+    },
+    /// A key that a restore brought back is to count again.
+    ConfirmKey(ApiKeyId),
+    /// A key is to be no more.
+    RevokeKey(ApiKeyId),
     /// An account's last socket closed.
     Seen {
         /// Whose.
@@ -137,6 +156,17 @@ pub enum Committed {
     Invite(Invite),
     /// An invite is no more.
     InviteRevoked,
+    /// A bot was made, with this key.
+    Bot {
+        /// Its account.
+        user: Arc<User>,
+        /// Its key.
+        key: ApiKey,
+    },
+    /// A key is as given here.
+    Key(ApiKey),
+    /// A key is no more, which was so.
+    KeyRevoked(ApiKey),
     /// An account that was put under its id is as given here.
     Put {
         /// The account.

@@ -22,6 +22,8 @@ pub(crate) enum Followed {
     Credentials = 2,
     /// Invites.
     Invites = 3,
+    /// Keys of bots and backends.
+    Keys = 7,
 }
 
 /// A row of such a table: the table's number, and the one or two numbers of the row's key.

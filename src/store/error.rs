@@ -28,6 +28,15 @@ pub enum StoreError {
     /// Somebody must be left who may use the admin routes.
     #[error("the last enabled administrator stays one")]
     LastAdmin,
+    /// No key has this number.
+    #[error("no such key")]
+    NoSuchKey,
+    /// So many keys are kept.
+    #[error("there are too many keys")]
+    TooManyKeys,
+    /// So many bots are kept.
+    #[error("there are too many bots")]
+    TooManyBots,
     /// An app's backend means an account that was registered here.
     #[error("the account was registered here")]
     MadeHere,

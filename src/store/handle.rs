@@ -19,6 +19,7 @@ use crate::store::disk::schema;
 use crate::store::error::{ReadError, StoreError};
 use crate::store::maintain::{Backup, Backups};
 use crate::store::options::{Location, StoreOptions};
+use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash};
 use crate::store::people::invites::Invite;
 use crate::store::read::snapshot::Snapshot;
 use crate::store::write::intake::Intake;
@@ -294,6 +295,30 @@ impl Store {
             .cloned()
     }
 
+    /// The key of this number.
+    pub fn api_key(&self, id: ApiKeyId) -> Option<ApiKey> {
+        let state = self.intake.data.state.read();
+        state.people.api_keys.get(id).cloned()
+    }
+
+    /// The key whose text has this SHA-256.
+    pub fn api_key_of(&self, hash: &KeyHash) -> Option<ApiKey> {
+        let state = self.intake.data.state.read();
+        state.people.api_keys.by_hash(hash).cloned()
+    }
+
+    /// Every key, ascending by number.
+    pub fn api_keys(&self) -> Vec<ApiKey> {
+        let state = self.intake.data.state.read();
+        state.people.api_keys.iter().cloned().collect()
+    }
+
+    /// The bots, ascending by id.
+    pub fn bots(&self) -> Vec<Arc<User>> {
+        let state = self.intake.data.state.read();
+        state.people.directory.each_bot().cloned().collect()
+    }
+
     /// The accounts with ids below this one that no app has made, ascending.
     pub fn users_made_here_below(&self, id: u64) -> Vec<UserId> {
         let state = self.intake.data.state.read();
@@ -315,7 +340,7 @@ impl Store {
     pub fn search_users(
         &self,
         text: &str,
-        except: UserId,
+        except: Option<UserId>,
         limit: usize,
     ) -> (Vec<Arc<User>>, usize) {
         let names = self.intake.data.state.read().people.directory.searched();
@@ -323,7 +348,7 @@ impl Store {
         let found = names.search(&Username::key_of(text), 2 * (limit + 1));
         let mut seen = FxHashSet::default();
         let others = found.ids.into_iter();
-        let others = others.filter(|id| *id != except && seen.insert(*id));
+        let others = others.filter(|id| Some(*id) != except && seen.insert(*id));
         let state = self.intake.data.state.read();
         let users = others.filter_map(|id| state.people.directory.get(id).cloned());
         (users.take(limit).collect(), found.blocks)

@@ -36,6 +36,7 @@ pub use error::{ReadError, StoreError};
 pub use handle::Store;
 pub use options::{DEFAULT_COMMIT_INTERVAL, DEFAULT_RETRY_AFTER, Location, StoreOptions};
 pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
+pub use people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder, KeyScope};
 pub use people::invites::Invite;
 pub use read::history::{HistoryPage, HistoryQuery, HistoryRow};
 pub use read::missed::MAX_MISSED;

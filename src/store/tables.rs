@@ -81,6 +81,11 @@ pub(crate) const INVITES: ByNumber = TableDefinition::new("invites");
 /// key: user id; value: sealed, an argon2id hash in PHC string form; apart from `users` so that no listing reads it.
 pub(crate) const CREDENTIALS: ByNumber = TableDefinition::new("credentials");
 
+/// `keys`: by what bots and backends are known.
+/// key: a number, growing; value: sealed JSON, see [`super::people::api_keys`]; written when a key is made, confirmed or
+/// taken back.
+pub(crate) const KEYS: ByNumber = TableDefinition::new("keys");
+
 /// `changes`: which rows of these and of other tables beside the log changed, in the order of the commits.
 /// key: a number, growing; value: sealed, the newest entry of the log at that time and which row; written with the row;
 /// of each row only the newest change is kept. See [`super::changes`].
@@ -104,11 +109,10 @@ pub(crate) const CLIENT_IDS: ByTwo = TableDefinition::new("client_ids");
 pub(crate) const STREAM_STATES: ByTwo = TableDefinition::new("stream_states");
 
 /// Those with one number that are not written yet: what each has is in `FORMAT.md`.
-pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 7] = [
+pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 6] = [
     TableDefinition::new("rooms"),
     TableDefinition::new("files"),
     TableDefinition::new("extras"),
-    TableDefinition::new("keys"),
     TableDefinition::new("hooks"),
     TableDefinition::new("reports"),
     TableDefinition::new("erasures"),
@@ -140,6 +144,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         USERS.name(),
         CREDENTIALS.name(),
         INVITES.name(),
+        KEYS.name(),
         CHANGES.name(),
         NEWEST_CHANGES.name(),
         CONVERSATION_STATES.name(),

@@ -107,8 +107,9 @@ impl Ours {
                 name: None,
                 avatar: None,
                 // As long as a true one, and good for nothing.
-                password_hash: "$argon2id$v=19$m=19456,t=2,p=1$".repeat(3).into(),
+                password_hash: Some("$argon2id$v=19$m=19456,t=2,p=1$".repeat(3).into()),
                 is_admin: false,
+                is_bot: false,
                 only_if_first: false,
                 invite: None,
             }))

@@ -38,6 +38,7 @@ mod metrics;
 mod operate;
 mod page;
 mod program;
+mod programs;
 mod readme;
 mod recovery;
 mod resources;

@@ -143,6 +143,40 @@ async fn commands_work_beside_a_stopped_server_and_a_running_one() {
 }
 
 #[tokio::test]
+async fn bots_are_made_and_get_keys_and_lose_them_by_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let key = says(&data, &["bot", "add", "clerk", "--name", "The Clerk"], "").await;
+    let server = Running::on(&data, &[], &[]).await;
+    let more = says(&data, &["bot", "key", "clerk"], "").await;
+    assert_ne!(key, more);
+    for key in [&key, &more] {
+        let path = "/api/auth/me";
+        let me = server.remote.send("GET", path, Some(key.trim()), "").await;
+        assert_eq!(me.json()["data"]["name"], "The Clerk", "{}", me.body);
+    }
+    let listed = says(&data, &["bot", "revoke", "clerk"], "").await;
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    let first = listed.lines().nth(1).unwrap();
+    let first = first.split_whitespace().next().unwrap();
+    says(&data, &["bot", "revoke", "clerk", first], "").await;
+    let path = "/api/auth/me";
+    let refused = server.remote.send("GET", path, Some(key.trim()), "").await;
+    assert_eq!(refused.code(), "invalid_token");
+    says(&data, &["user", "add", "ada"], "password1").await;
+    for arguments in [&["bot", "revoke", "ada"][..], &["bot", "key", "ada"]] {
+        let error = fails(&data, arguments, "").await;
+        assert!(
+            error.contains("no bot") || error.contains("no such user"),
+            "{error}"
+        );
+    }
+    let error = fails(&data, &["token", "clerk"], "").await;
+    assert!(error.contains("a bot has keys"), "{error}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn the_control_socket_is_the_owners_and_there_while_the_server_is() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("chatd.redb");

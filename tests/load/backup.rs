@@ -126,8 +126,9 @@ fn fill(store: &Store, messages: u64) {
             username: Username::registered(&format!("user{number}")).unwrap(),
             name: None,
             avatar: None,
-            password_hash: "none".into(),
+            password_hash: Some("none".into()),
             is_admin: false,
+            is_bot: false,
             only_if_first: false,
             invite: None,
         })

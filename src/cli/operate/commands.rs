@@ -8,6 +8,9 @@ pub(in crate::cli) enum Operate {
     /// Create, list and change accounts
     #[command(subcommand)]
     User(UserCommand),
+    /// Create bots, and make and take back their keys
+    #[command(subcommand)]
+    Bot(BotCommand),
     /// Print a token for an account, for tests and scripts
     Token {
         #[command(flatten)]
@@ -71,5 +74,31 @@ pub(in crate::cli) enum UserCommand {
     Promote {
         #[command(flatten)]
         whom: Whom,
+    },
+}
+
+/// Commands on bots.
+#[derive(Subcommand)]
+pub(in crate::cli) enum BotCommand {
+    /// Create a bot, and print its key, which is shown this once
+    Add {
+        /// The bot's username
+        #[arg(value_name = "NAME")]
+        username: String,
+        /// The name that is shown, if it is to be another than the username
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Print a further key of a bot, which is shown this once
+    Key {
+        #[command(flatten)]
+        whom: Whom,
+    },
+    /// Take back a key of a bot and disconnect it; without KEY, list its keys
+    Revoke {
+        #[command(flatten)]
+        whom: Whom,
+        /// The key's number
+        key: Option<u64>,
     },
 }

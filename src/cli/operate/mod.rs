@@ -1,6 +1,7 @@
 //! Commands of the server's operator. Whether a server runs or not, they are requests of the same
 //! routes: by the control socket of the running one, or within this process on the data file.
 
+mod bots;
 mod commands;
 mod operator;
 mod run;

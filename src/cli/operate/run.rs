@@ -7,7 +7,8 @@ use hyper::Method;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::commands::{Operate, UserCommand};
+use super::bots;
+use super::commands::{BotCommand, Operate, UserCommand};
 use super::operator::Operator;
 use crate::cli::failure::chain;
 use crate::cli::flags::Flags;
@@ -43,7 +44,10 @@ pub(in crate::cli) async fn run(command: &Operate, flags: &Flags) -> Result<(), 
 
 /// Opens the data file, and does it there.
 async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(), String> {
-    let makes = matches!(command, Operate::User(UserCommand::Add { .. }));
+    let makes = matches!(
+        command,
+        Operate::User(UserCommand::Add { .. }) | Operate::Bot(BotCommand::Add { .. })
+    );
     if !makes && !flags.data.exists() {
         let data = flags.data.display();
         return Err(format!(
@@ -104,6 +108,7 @@ async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
             }
             say(token["token"].as_str().unwrap_or_default())
         }
+        Operate::Bot(command) => bots::act(command, &mut operator).await,
         Operate::User(UserCommand::List) => operator.list().await,
         Operate::User(UserCommand::Add {
             username,
@@ -245,8 +250,9 @@ mod tests {
                     username: Username::stored(name),
                     name: None,
                     avatar: None,
-                    password_hash: "x".into(),
+                    password_hash: Some("x".into()),
                     is_admin: false,
+                    is_bot: false,
                     only_if_first: false,
                     invite: None,
                 };

@@ -20,6 +20,10 @@ pub(crate) struct Account {
     /// A picture's URL.
     avatar: Option<Arc<str>>,
     is_admin: bool,
+    /// Whether it is a program; absent for people.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    is_bot: bool,
 }
 
 impl Account {
@@ -30,6 +34,7 @@ impl Account {
             name: user.shown_name().to_owned(),
             avatar: user.avatar.clone(),
             is_admin,
+            is_bot: user.is_bot,
         }
     }
 }
@@ -93,6 +98,10 @@ pub(crate) struct AccountRow {
     name: String,
     avatar: Option<Arc<str>>,
     is_admin: bool,
+    /// Whether it is a program; absent for people.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    is_bot: bool,
     disabled: bool,
     created_at: Timestamp,
     last_seen: Option<Timestamp>,
@@ -107,6 +116,7 @@ impl AccountRow {
             name: user.shown_name().to_owned(),
             avatar: user.avatar.clone(),
             is_admin: user.is_admin,
+            is_bot: user.is_bot,
             disabled: user.disabled,
             created_at: user.created_at,
             last_seen: last_seen(user, seen),

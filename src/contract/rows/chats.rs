@@ -22,6 +22,10 @@ pub(crate) struct RecentRow {
     unread_count: u64,
     last_message_id: MessageId,
     last_sender_id: UserId,
+    /// Whether it is a program; absent for people.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    is_bot: bool,
 }
 
 impl From<Recent> for RecentRow {
@@ -36,6 +40,7 @@ impl From<Recent> for RecentRow {
             unread_count: recent.unread_count,
             last_message_id: recent.last_message.id,
             last_sender_id: recent.last_message.sender_id,
+            is_bot: recent.peer.is_bot,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod chats;
 mod people;
+mod programs;
 mod server;
 
 pub(crate) use accounts::{
@@ -13,4 +14,5 @@ pub(crate) use chats::{
     UpdatesMeta,
 };
 pub(crate) use people::Person;
+pub(crate) use programs::{BotKeyRow, BotRow, KeyRow, MadeBotRow, MadeKeyRow, Scope};
 pub(crate) use server::{Demo, Server};

@@ -21,6 +21,10 @@ pub(crate) struct Person {
     online: bool,
     /// When their last socket closed; null while online, and where it is not known.
     last_seen: Option<Timestamp>,
+    /// Whether it is a program; absent for people.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    is_bot: bool,
     /// What an app calls them, where that is no id: to administrators, and to those who asked by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<Arc<str>>,
@@ -37,6 +41,7 @@ impl Person {
             avatar: user.avatar.clone(),
             online: seen.online,
             last_seen: last_seen(user, seen),
+            is_bot: user.is_bot,
         }
     }
 }

@@ -76,8 +76,9 @@ fn chat() -> (Chat, Arc<Heard>) {
             username: Username::registered(&format!("person{number}")).unwrap(),
             name: None,
             avatar: None,
-            password_hash: "".into(),
+            password_hash: Some("".into()),
             is_admin: false,
+            is_bot: false,
             only_if_first: false,
             invite: None,
         };

@@ -10,7 +10,7 @@ use crate::contract::{Code, Fields, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{Limit, Query, admin, base_url, body, operator};
+use crate::http::request::{Limit, Query, admin, base_url, body, operator, users_admin};
 use crate::http::router::PathParams;
 use crate::model::{User, UserId};
 use crate::web::Body;
@@ -178,7 +178,7 @@ pub(in crate::http) async fn users(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let admin = admin(app, request).await?;
+    let admin = users_admin(app, request).await?;
     let which = WhichUsers::read(&Query::of(request))?;
     if let Some(name) = which.username {
         let user = app.accounts.account_named(admin, &name);
@@ -211,7 +211,7 @@ pub(in crate::http) async fn put_user(
     request: Request<Incoming>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
-    let admin = admin(app, &request).await?;
+    let admin = users_admin(app, &request).await?;
     let id = Named::read(params)?.id;
     let body = body(request).await?;
     let account = ForeignAccount::read(&Fields::parse(&body)?)?;
@@ -244,7 +244,7 @@ pub(in crate::http) async fn change_user(
     request: Request<Incoming>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
-    let admin = admin(app, &request).await?;
+    let admin = users_admin(app, &request).await?;
     let id = Named::read(params)?.id;
     let body = body(request).await?;
     let change = ChangedAccount::read(&Fields::parse(&body)?)?;
@@ -277,7 +277,7 @@ pub(in crate::http) async fn create_user(
     app: &App,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let admin = admin(app, &request).await?;
+    let admin = users_admin(app, &request).await?;
     let body = body(request).await?;
     let wanted = WantedAccount::read(&Fields::parse(&body)?)?;
     let wish = NewAccount {

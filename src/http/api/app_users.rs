@@ -11,7 +11,7 @@ use crate::contract::{Code, Fields, Refusal, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{admin, body_within};
+use crate::http::request::{body_within, users_admin};
 use crate::model::UserId;
 use crate::web::Body;
 
@@ -51,7 +51,7 @@ pub(in crate::http) async fn put(
     app: &App,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let admin = admin(app, &request).await?;
+    let admin = users_admin(app, &request).await?;
     let body = body_within(request, MAX_BODY).await?;
     let items: Vec<&RawValue> = serde_json::from_str(&body)
         .map_err(|_| Refusal::invalid("the payload must be a list of users"))?;

@@ -8,6 +8,7 @@ pub(super) mod chats;
 pub(super) mod documents;
 pub(super) mod messages;
 pub(super) mod probe;
+pub(super) mod programs;
 pub(super) mod server;
 pub(super) mod updates;
 pub(super) mod users;

@@ -9,7 +9,7 @@ use crate::contract::{Code, Refusal, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{Limit, Query, caller, charge};
+use crate::http::request::{Limit, Query, Seeker};
 use crate::http::router::PathParams;
 use crate::model::{User, UserId};
 use crate::web::Body;
@@ -57,16 +57,16 @@ pub(in crate::http) async fn search(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, request).await?;
+    let seeker = Seeker::of(app, request).await?;
     let asked = Search::read(&Query::of(request))?;
-    let is_admin = caller.is_admin();
+    let is_admin = seeker.is_admin();
     let named = match (&asked.ids, &asked.subjects) {
         (None, None) => {
             let query = asked.query.unwrap_or_default();
             let (found, blocks) =
                 app.accounts
-                    .search(caller.user.id, &query, Limit::of(asked.limit));
-            charge(app, &caller, blocks * ROWS_A_BLOCK, 0);
+                    .search(seeker.account(), &query, Limit::of(asked.limit));
+            seeker.charge(app, blocks * ROWS_A_BLOCK);
             let people = found.iter().map(|user| person(app, user, is_admin));
             let people: Vec<Person> = people.collect();
             return Ok(answer::data(StatusCode::OK, people));
@@ -83,7 +83,7 @@ pub(in crate::http) async fn search(
             .collect(),
         (Some(_), Some(_)) => return Err(Refusal::invalid("give either ids or subjects").into()),
     };
-    charge(app, &caller, named.len(), 0);
+    seeker.charge(app, named.len());
     let shows_subject = is_admin || asked.subjects.is_some();
     let people = named.iter().flatten();
     let people: Vec<Person> = people
@@ -114,13 +114,13 @@ pub(in crate::http) async fn show(
     request: &Request<Incoming>,
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, request).await?;
+    let seeker = Seeker::of(app, request).await?;
     let user = app
         .accounts
         .user(Named::read(params)?.id)
         .ok_or(crate::chat::ChatError::NoSuchUser)?;
     Ok(answer::data(
         StatusCode::OK,
-        person(app, &user, caller.is_admin()),
+        person(app, &user, seeker.is_admin()),
     ))
 }

@@ -30,7 +30,7 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::{Appending, Log, Walk};
 use crate::store::log::record::recoded;
 use crate::store::tables::{
-    CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, LOG, META,
+    CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, KEYS, LOG, META,
     NEWEST_CHANGES, RECODED, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS, names,
 };
 
@@ -161,6 +161,7 @@ impl Copying<'_> {
             made = copy_table(&snapshot, made, META, step, turn)?;
             made = copy_table(&snapshot, made, CREDENTIALS, step, turn)?;
             made = copy_table(&snapshot, made, INVITES, step, turn)?;
+            made = copy_table(&snapshot, made, KEYS, step, turn)?;
             made = copy_table(&snapshot, made, CONVERSATION_STATES, step, turn)?;
             made = copy_table(&snapshot, made, CLIENT_IDS, step, turn)?;
             made = copy_table(&snapshot, made, CHANGES, step, turn)?;

@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for Time {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Line<'a> {
-    /// `{"type":"user","id","username","name"?,"avatar"?,"is_admin","disabled","token_version","revoked_at"?,"created_at",
+    /// `{"type":"user","id","username","name"?,"avatar"?,"is_admin","is_bot"?,"disabled","token_version","revoked_at"?,"created_at",
     /// "last_seen"?,"password_hash"?}`: an account; the hash is argon2id in PHC string form, or, in
     /// an import, of another kind that can be verified; without one no login is possible.
     User {
@@ -76,6 +76,8 @@ pub(super) enum Line<'a> {
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         avatar: Option<Cow<'a, str>>,
         is_admin: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_bot: bool,
         disabled: bool,
         token_version: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,10 +17,12 @@ pub struct NewUser {
     pub name: Option<Name>,
     /// Its picture.
     pub avatar: Option<Arc<str>>,
-    /// The password's argon2id hash in PHC string form.
-    pub password_hash: Arc<str>,
+    /// The password's argon2id hash in PHC string form; a bot has none.
+    pub password_hash: Option<Arc<str>>,
     /// Whether it may use the admin routes.
     pub is_admin: bool,
+    /// Whether it is a program's.
+    pub is_bot: bool,
     /// Make it only if no account was made here and there is no administrator.
     pub only_if_first: bool,
     /// Make it only if this invite can be used once more, and use it.
@@ -285,6 +287,7 @@ impl StagingPeople<'_> {
             username,
             avatar: put.avatar.clone().flatten(),
             is_admin: false,
+            is_bot: false,
             disabled: false,
             token_version: 0,
             revoked_at: None,

@@ -1,6 +1,7 @@
-//! Accounts, their names and passwords, and invites.
+//! Accounts, their names and passwords, invites, and the keys of programs.
 
 pub(crate) mod accounts;
+pub(crate) mod api_keys;
 pub(crate) mod invites;
 mod names;
 pub(crate) mod rows;

@@ -1,29 +1,31 @@
-//! What a transaction writes of accounts and invites: whole rows, beside the log.
+//! What a transaction writes of accounts, invites and keys: whole rows, beside the log.
 
 use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, WriteTransaction};
 
+use super::api_keys::ApiKeyChange;
 use super::invites::InviteChange;
-use super::{invites, users};
+use super::{api_keys, invites, users};
 use crate::model::{User, UserId};
 use crate::store::changes::{Changing, Followed};
 use crate::store::error::StoreError;
 use crate::store::sealed::seal;
-use crate::store::tables::{CREDENTIALS, INVITES, USERS};
+use crate::store::tables::{CREDENTIALS, INVITES, KEYS, USERS};
 
-/// The accounts, passwords and invites that a transaction changes, in the order in which it changes them.
+/// The accounts, passwords, invites and keys that a transaction changes, in the order in which it changes them.
 #[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) users: Vec<Arc<User>>,
     pub(crate) credentials: Vec<(UserId, Arc<str>)>,
     pub(crate) invites: Vec<InviteChange>,
+    pub(crate) api_keys: Vec<ApiKeyChange>,
 }
 
 impl Rows {
     /// Returns whether nothing changes.
     pub(crate) fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.invites.is_empty()
+        self.users.is_empty() && self.invites.is_empty() && self.api_keys.is_empty()
     }
 
     /// Puts them into their tables, and notes that they changed, after which the log ends with the entry `after`.
@@ -54,6 +56,16 @@ impl Rows {
                 changing.note(Followed::Invites, *number)?;
             }
         }
+        if !self.api_keys.is_empty() {
+            let mut table = txn.open_table(KEYS)?;
+            for (id, key) in &self.api_keys {
+                match key {
+                    Some(key) => table.insert(id.0, &api_keys::encode(key)[..])?,
+                    None => table.remove(id.0)?,
+                };
+                changing.note(Followed::Keys, id.0)?;
+            }
+        }
         Ok(())
     }
 
@@ -63,6 +75,11 @@ impl Rows {
         if let Some(user) = self.users.last() {
             let stored = txn.open_table(USERS)?.get(user.id.get())?;
             return Ok(stored.is_some_and(|value| value.value() == users::encode(user)));
+        }
+        if let Some((id, key)) = self.api_keys.last() {
+            let stored = txn.open_table(KEYS)?.get(id.0)?;
+            let wanted = key.as_ref().map(api_keys::encode);
+            return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
         }
         let Some((number, invite)) = self.invites.last() else {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! Accounts and invites in the making: what one transaction makes of them.
+//! Accounts, invites and keys in the making: what one transaction makes of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::accounts::NewUser;
+use super::api_keys::StagedApiKeys;
 use super::invites::StagedInvites;
 use super::rows::Rows;
 use super::state::People;
@@ -26,6 +27,7 @@ pub(crate) struct StagedPeople {
     /// Every id up to this one is an account's.
     used_ids: u64,
     pub(super) invites: StagedInvites,
+    pub(super) api_keys: StagedApiKeys,
 }
 
 impl StagedPeople {
@@ -85,6 +87,7 @@ impl<'a> StagingPeople<'a> {
             name: new.name.clone().and_then(|name| name.beside(&new.username)),
             avatar: new.avatar.clone(),
             is_admin: new.is_admin,
+            is_bot: new.is_bot,
             disabled: false,
             token_version: 0,
             revoked_at: None,
@@ -101,10 +104,9 @@ impl<'a> StagingPeople<'a> {
         }
         self.staged.greatest_user = (self.staged.greatest_user).max(id.get());
         self.staged.names.insert(name, Some(id));
-        self.staged
-            .rows
-            .credentials
-            .push((id, Arc::clone(&new.password_hash)));
+        if let Some(hash) = &new.password_hash {
+            self.staged.rows.credentials.push((id, Arc::clone(hash)));
+        }
         self.put_user(Arc::clone(&user));
         Ok(user)
     }

@@ -24,6 +24,8 @@ pub(crate) struct UserRecord {
     avatar: Option<String>,
     #[serde(default)]
     is_admin: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_bot: bool,
     #[serde(default)]
     disabled: bool,
     #[serde(default)]
@@ -53,6 +55,7 @@ pub(crate) fn encode(user: &User) -> Vec<u8> {
         name: user.name.as_ref().map(|name| name.as_str().to_owned()),
         avatar: user.avatar.as_deref().map(str::to_owned),
         is_admin: user.is_admin,
+        is_bot: user.is_bot,
         disabled: user.disabled,
         token_version: user.token_version,
         revoked_at_ms: user.revoked_at.map(Timestamp::as_ms),
@@ -95,6 +98,7 @@ pub(crate) fn decode(
         name: record.name.as_deref().map(Name::stored),
         avatar: record.avatar.map(Into::into),
         is_admin: record.is_admin,
+        is_bot: record.is_bot,
         disabled: record.disabled,
         token_version: record.token_version,
         revoked_at: record.revoked_at_ms.map(Timestamp::from_ms),
@@ -151,7 +155,8 @@ pub(crate) struct Directory {
     ids: BTreeSet<UserId>,
     /// The administrators who are not disabled.
     admins: FxHashSet<UserId>,
-    /// How many were made here, and not by an app.
+    bots: BTreeSet<UserId>,
+    /// How many were made here, and not by an app, without bots.
     made_here: usize,
     greatest: u64,
     used_ids: u64,
@@ -235,6 +240,16 @@ impl Directory {
         self.admins.iter().copied()
     }
 
+    /// How many bots there are.
+    pub(crate) fn bots(&self) -> usize {
+        self.bots.len()
+    }
+
+    /// The bots, ascending by id.
+    pub(crate) fn each_bot(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.bots.iter().filter_map(|id| self.users.get(id))
+    }
+
     /// Gives no id below this one.
     pub(crate) fn begin_ids_at(&mut self, first: u64) {
         self.greatest = self.greatest.max(first - 1);
@@ -279,8 +294,11 @@ impl Directory {
         if let Some(subject) = &user.subject {
             self.subjects.insert(Arc::clone(subject), user.id);
         }
-        if user.made_by == MadeBy::Here && !self.users.contains_key(&user.id) {
+        if user.is_registered() && !self.users.contains_key(&user.id) {
             self.made_here += 1;
+        }
+        if user.is_bot {
+            self.bots.insert(user.id);
         }
         if let Some(earlier) = self.users.get(&user.id) {
             let is_same = earlier.username.as_str() == user.username.as_str();
@@ -326,6 +344,7 @@ mod tests {
             name: None,
             avatar: Some("https://example.org/a.png".into()),
             is_admin: true,
+            is_bot: false,
             disabled: false,
             token_version: 3,
             revoked_at: Some(Timestamp::from_ms(4)),
@@ -348,6 +367,7 @@ mod tests {
         );
         let apps = User {
             made_by: MadeBy::App,
+            is_bot: true,
             name: Name::parse("Ada Lovelace").ok(),
             named_at: Some(Timestamp::from_ms(9)),
             subject: Some(Arc::new(Subject {

@@ -164,8 +164,9 @@ pub(crate) fn new_user(name: &str) -> Change {
         username: Username::registered(name).unwrap(),
         name: None,
         avatar: None,
-        password_hash: "hash".into(),
+        password_hash: Some("hash".into()),
         is_admin: false,
+        is_bot: false,
         only_if_first: false,
         invite: None,
     })
@@ -362,8 +363,9 @@ fn accounts_are_made_whatever_ids_another_system_took() {
         username: Username::stored("first"),
         name: None,
         avatar: None,
-        password_hash: "hash".into(),
+        password_hash: Some("hash".into()),
         is_admin: true,
+        is_bot: false,
         invite: None,
     };
     let refused = open.apply(0, Change::CreateUser(first));
@@ -792,7 +794,7 @@ fn names_are_found_by_any_part_those_that_begin_with_it_first() {
         open.apply(0, new_user(name)).unwrap();
     }
     let found = |text: &str, except, limit| -> Vec<String> {
-        let (users, _) = open.store.search_users(text, user(except), limit);
+        let (users, _) = open.store.search_users(text, Some(user(except)), limit);
         users.iter().map(|user| user.username.to_string()).collect()
     };
     assert_eq!(found("BOB", 9, 10), ["bob", "Adabob"]);
@@ -1562,7 +1564,7 @@ fn a_name_is_shown_beside_the_username_and_found_like_it() {
     assert_eq!(change(1, rename(Some("Eve Smith"))), "Eve Smith");
     assert_eq!(change(2, rename(Some("eve SMITH"))), "eve SMITH");
     let found = |text: &str, limit| -> Vec<u64> {
-        let (users, _) = open.store.search_users(text, user(9), limit);
+        let (users, _) = open.store.search_users(text, Some(user(9)), limit);
         users.iter().map(|user| user.id.get()).collect()
     };
     assert_eq!(found("eve s", 9), [1, 2]);

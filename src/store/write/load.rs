@@ -19,12 +19,14 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::{Log, damaged, decode};
 use crate::store::log::chain::ReadLog;
 use crate::store::options::StoreOptions;
+use crate::store::people::api_keys::{self, ApiKeys};
 use crate::store::people::invites::{self, Invites};
 use crate::store::people::state::People;
 use crate::store::people::users::{self, Directory};
 use crate::store::state::State;
 use crate::store::tables::{
-    CLIENT_ID_KEY, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, META, SWEPT, USERS,
+    CLIENT_ID_KEY, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, KEYS, META, SWEPT,
+    USERS,
 };
 use crate::store::talk::client_ids::{self, ClientIds};
 use crate::store::talk::conversation::Conversation;
@@ -132,9 +134,15 @@ fn load_people(db: &Database) -> Result<People, StoreError> {
         let invite = invites::decode(key.value(), value.value())?;
         all_invites.put(key.value(), invite);
     }
+    let mut all_keys = ApiKeys::default();
+    for row in txn.open_table(KEYS)?.iter()? {
+        let (key, value) = row?;
+        all_keys.put(api_keys::decode(key.value(), value.value())?);
+    }
     Ok(People {
         directory: Directory::of(users),
         invites: all_invites,
+        api_keys: all_keys,
     })
 }
 

@@ -191,6 +191,15 @@ impl<'a> Staging<'a> {
                 self.people().revoke_invite(code)?;
                 Committed::InviteRevoked
             }
+            Change::CreateBot { new, hash } => {
+                let (user, key) = self.people().create_bot(now, new, *hash)?;
+                Committed::Bot { user, key }
+            }
+            Change::CreateKey { holder, hash } => {
+                Committed::Key(self.people().create_api_key(now, holder, *hash)?)
+            }
+            Change::ConfirmKey(id) => Committed::Key(self.people().confirm_api_key(now, *id)?),
+            Change::RevokeKey(id) => Committed::KeyRevoked(self.people().revoke_api_key(*id)?),
             Change::Seen { user, at } => Committed::User(self.people().seen(*user, *at)?),
         })
     }

@@ -13,7 +13,7 @@ use crate::store::error::StoreError;
 use crate::store::sealed::seal;
 use crate::store::tables::{
     CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS,
-    CURSOR_KEY, INVITES, LOG, META, NEWEST_CHANGES, SWEPT, UNUSED_BY_NAME, UNUSED_BY_NUMBER,
+    CURSOR_KEY, INVITES, KEYS, LOG, META, NEWEST_CHANGES, SWEPT, UNUSED_BY_NAME, UNUSED_BY_NUMBER,
     UNUSED_BY_TWO, USERS,
 };
 
@@ -77,7 +77,9 @@ fn to_3(txn: &WriteTransaction) -> Result<(), StoreError> {
 /// Makes the tables of changes and those of what comes later, and notes that the entries, where
 /// there are any, have their earlier form until they are recoded afterwards.
 fn to_4(txn: &WriteTransaction) -> Result<(), StoreError> {
-    txn.open_table(CHANGES)?;
+    for table in [KEYS, CHANGES] {
+        txn.open_table(table)?;
+    }
     txn.open_table(NEWEST_CHANGES)?;
     for table in &UNUSED_BY_NUMBER {
         txn.open_table(*table)?;
@@ -118,6 +120,7 @@ pub(crate) fn tamper_format(db: &Database, format: u32) {
             for table in &UNUSED_BY_NAME {
                 txn.delete_table(*table).unwrap();
             }
+            txn.delete_table(KEYS).unwrap();
             txn.delete_table(CHANGES).unwrap();
             txn.delete_table(NEWEST_CHANGES).unwrap();
         }

@@ -1,4 +1,4 @@
-//! Accounts, their passwords, and who shares a conversation.
+//! Accounts, their passwords and keys, and who shares a conversation.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use super::report::Report;
 use crate::model::{Pair, UserId, Username};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
+use crate::store::people::api_keys::{self, KeyHolder};
 use crate::store::people::users;
 use crate::store::sealed::unseal;
 use crate::store::state::State;
-use crate::store::tables::{CONVERSATIONS, CREDENTIALS, USERS};
+use crate::store::tables::{CONVERSATIONS, CREDENTIALS, KEYS, USERS};
 use crate::store::talk::conversation::Conversation;
 
 /// Checks accounts and their passwords. Returns their ids.
@@ -61,6 +62,26 @@ pub(super) fn check_accounts(
         }
     }
     Ok(ids)
+}
+
+/// Checks the keys of bots and backends.
+pub(super) fn check_keys(
+    txn: &ReadTransaction,
+    accounts: &FxHashSet<UserId>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    for row in txn.open_table(KEYS)?.iter()? {
+        let (number, value) = row?;
+        let number = number.value();
+        match api_keys::decode(number, value.value()).map(|key| key.holder) {
+            Err(_) => report.damaged("keys", number),
+            Ok(KeyHolder::Bot(bot)) if !accounts.contains(&bot) => {
+                report.add("keys", number, format!("account {bot} is missing"));
+            }
+            Ok(KeyHolder::Bot(_) | KeyHolder::Backend { .. }) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Checks who shares which conversation. Returns a state of these before their first message.

@@ -1,0 +1,54 @@
+//! `chatd bot`: the accounts of programs, and their keys.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::commands::BotCommand;
+use super::operator::Operator;
+use super::run::say;
+
+/// Does what a command says.
+pub(super) async fn act(command: &BotCommand, operator: &mut Operator) -> Result<(), String> {
+    match command {
+        BotCommand::Add { username, name } => {
+            let bot = json!({"username": username, "name": name});
+            let made = operator.ask(Method::POST, "/api/admin/bots", bot).await?;
+            // Standard output is the key's alone: scripts read it.
+            say(made["key"].as_str().unwrap_or_default())
+        }
+        BotCommand::Key { whom } => {
+            let bot = operator.find(whom).await?;
+            let path = format!("/api/admin/bots/{}/keys", bot.id);
+            let made = operator.ask(Method::POST, &path, json!({})).await?;
+            say(made["key"].as_str().unwrap_or_default())
+        }
+        BotCommand::Revoke { whom, key: None } => {
+            let bot = operator.find(whom).await?;
+            let bots = operator
+                .ask(Method::GET, "/api/admin/bots", Value::Null)
+                .await?;
+            let is_it = |row: &&Value| row["id"] == bot.id;
+            let row = bots.as_array().and_then(|bots| bots.iter().find(is_it));
+            let row = row.ok_or_else(|| format!("{bot} is no bot"))?;
+            say("  key  made                      paused")?;
+            for key in row["keys"].as_array().into_iter().flatten() {
+                say(&format!(
+                    "{:>5}  {}  {}",
+                    key["id"],
+                    key["created_at"].as_str().unwrap_or_default(),
+                    if key["paused"] == true { "yes" } else { "-" },
+                ))?;
+            }
+            Ok(())
+        }
+        BotCommand::Revoke {
+            whom,
+            key: Some(key),
+        } => {
+            let bot = operator.find(whom).await?;
+            let path = format!("/api/admin/bots/{}/keys/{key}", bot.id);
+            operator.ask(Method::DELETE, &path, Value::Null).await?;
+            say(&format!("key {key} of {bot} is taken back"))
+        }
+    }
+}
