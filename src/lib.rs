@@ -11,6 +11,7 @@
 //!
 //! | room | holds |
 //! |---|---|
+//! | [`json`] | values as JSON text |
 //! | [`budget`] | the memory that anything may take, as pools |
 //! | [`metrics`] | counters and gauges, a set for each room |
 //! | [`model`] | the nouns: ids, names, messages, cursors |
@@ -33,6 +34,8 @@
 
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+pub mod json;
 
 pub mod budget;
 pub mod metrics;

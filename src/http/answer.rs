@@ -8,6 +8,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+use crate::json;
 use crate::web::Body;
 
 /// 32 KiB: so many bytes of a page cost as much as a request by itself does.
@@ -62,7 +63,7 @@ thread_local! {
 fn encode<T: Serialize>(value: &T) -> serde_json::Result<Bytes> {
     SCRATCH.with_borrow_mut(|out| {
         out.clear();
-        serde_json::to_writer(&mut *out, value)?;
+        json::write(out, value)?;
         let bytes = Bytes::copy_from_slice(out);
         out.shrink_to(MAX_KEPT_BYTES);
         Ok(bytes)

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::json;
 use crate::socketio::{Header, Kind};
 use crate::transport::Frame;
 
@@ -40,9 +41,9 @@ fn write_event<A: Serialize + ?Sized>(
     args: &A,
 ) -> Result<(), serde_json::Error> {
     out.push(b'[');
-    serde_json::to_writer(&mut *out, name)?;
+    json::write(out, name)?;
     let start = out.len();
-    serde_json::to_writer(&mut *out, args)?;
+    json::write(out, args)?;
     // `["name"` and `[a,b]` become `["name",a,b]`: the second bracket turns into a comma.
     match &out[start..] {
         b"[]" => {
@@ -86,7 +87,7 @@ pub(super) fn packet<D: Serialize + ?Sized>(
     let frame = Frame::message(|out| {
         header.encode(out);
         if let Some(data) = data {
-            result = serde_json::to_writer(out, data);
+            result = json::write(out, data);
         }
     });
     result.map(|()| frame)
