@@ -3,11 +3,13 @@
 use crate::hub::Group;
 use crate::model::UserId;
 
-const PRESENCE: &str = "presence";
+/// The families of groups.
+const USER: u8 = 0;
+const PRESENCE: u8 = 1;
 
 /// The sockets of a person.
 pub(super) fn user_group(user: UserId) -> Group {
-    Group::new("user", user.get())
+    Group::new(USER, user.get())
 }
 
 /// The sockets that asked to hear of a person's coming and going.

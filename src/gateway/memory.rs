@@ -12,13 +12,16 @@ use crate::model::{EntryId, UserId};
 /// event.
 const MAX_OWN_MARKS: usize = 256;
 
-/// What is remembered of a socket for the one that resumes it.
+/// What is remembered of a socket for the one that resumes it. Of most there is nothing, ever, and
+/// it takes no more than a pointer then.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct Memory(Option<Box<Remembered>>);
+
+#[derive(Default)]
+struct Remembered {
     /// The entries of read marks that it has asked for, ascending.
-    pub(super) own_marks: VecDeque<u64>,
-    /// Whom it watches.
-    pub(super) watched: Vec<Subscribed>,
+    own_marks: VecDeque<u64>,
+    watched: Vec<Subscribed>,
 }
 
 /// A person whose presence a socket has asked for.
@@ -33,20 +36,36 @@ pub(super) struct Subscribed {
 impl Memory {
     /// Returns how many bytes it takes.
     pub(super) fn bytes(&self) -> usize {
-        self.own_marks.len() * size_of::<u64>() + self.watched.len() * size_of::<Subscribed>()
+        self.0.as_ref().map_or(0, |this| {
+            this.own_marks.len() * size_of::<u64>() + this.watched.len() * size_of::<Subscribed>()
+        })
+    }
+
+    /// Returns whom the socket watches.
+    pub(super) fn watched(&self) -> &[Subscribed] {
+        self.0.as_ref().map_or(&[], |this| &this.watched)
+    }
+
+    /// Notes whom the socket watches now.
+    pub(super) fn watch(&mut self, watched: Vec<Subscribed>) {
+        if self.0.is_some() || !watched.is_empty() {
+            self.0.get_or_insert_default().watched = watched;
+        }
     }
 
     /// Notes that this socket has asked for a read mark.
     pub(super) fn marked(&mut self, entry: EntryId) {
-        if self.own_marks.len() >= MAX_OWN_MARKS {
-            self.own_marks.pop_front();
+        let own_marks = &mut self.0.get_or_insert_default().own_marks;
+        if own_marks.len() >= MAX_OWN_MARKS {
+            own_marks.pop_front();
         }
-        self.own_marks.push_back(entry.get());
+        own_marks.push_back(entry.get());
     }
 
     /// Returns whether this entry is a read mark that the socket has asked for.
     pub(super) fn has_marked(&self, entry: u64) -> bool {
-        self.own_marks.binary_search(&entry).is_ok()
+        let this = self.0.as_ref();
+        this.is_some_and(|this| this.own_marks.binary_search(&entry).is_ok())
     }
 }
 
@@ -65,6 +84,14 @@ mod tests {
         }
         assert!(memory.has_marked(2_000) && memory.has_marked(2_000 - 2 * 255));
         assert!(!memory.has_marked(1_999), "another's");
-        assert_eq!(memory.own_marks.len(), MAX_OWN_MARKS);
+        assert_eq!(memory.bytes(), MAX_OWN_MARKS * size_of::<u64>());
+    }
+
+    #[test]
+    fn a_socket_of_which_nothing_is_remembered_costs_two_words_and_its_counts() {
+        assert!(size_of::<Mutex<Memory>>() + 16 <= 32);
+        let mut memory = Memory::default();
+        memory.watch(Vec::new());
+        assert!(memory.0.is_none() && !memory.has_marked(1));
     }
 }

@@ -36,12 +36,12 @@ struct Left {
     user: UserId,
     /// For good.
     is_given_up: bool,
-    memory: Option<Box<Memory>>,
+    memory: Memory,
 }
 
 impl Left {
     fn bytes(&self) -> usize {
-        self.memory.as_ref().map_or(0, |memory| memory.bytes())
+        self.memory.bytes()
     }
 }
 
@@ -113,10 +113,8 @@ impl Recovery {
             }
             let left = sockets.forget_one(&id.socket);
             let memory = memory.unwrap_or_else(|| {
-                let memory = left.and_then(|left| left.memory);
-                Arc::new(Mutex::new(
-                    memory.map_or_else(Memory::default, |memory| *memory),
-                ))
+                let memory = left.map(|left| left.memory);
+                Arc::new(Mutex::new(memory.unwrap_or_default()))
             });
             let taken = Taken {
                 left_at,
@@ -139,7 +137,7 @@ impl Recovery {
             at: now,
             user,
             is_given_up: true,
-            memory: None,
+            memory: Memory::default(),
         };
         sockets.put(id.socket, left, self.most);
     }
@@ -164,13 +162,16 @@ impl Recovery {
             return;
         };
         let is_given_up = !matches!(reason, DisconnectReason::Closed(_));
-        let own_marks = std::mem::take(&mut memory.lock().own_marks);
-        let memory = Box::new(Memory { own_marks, watched });
+        let mut memory = std::mem::take(&mut *memory.lock());
+        memory.watch(watched);
         let left = Left {
             at: now,
             user,
             is_given_up,
-            memory: Some(memory).filter(|memory| !is_given_up && memory.bytes() > 0),
+            memory: match is_given_up || memory.bytes() == 0 {
+                true => Memory::default(),
+                false => memory,
+            },
         };
         sockets.put(id.socket, left, self.most);
         sockets.forget(now, self.window, self.most);
@@ -202,7 +203,7 @@ impl Sockets {
             if bytes > MAX_BYTES_OF_PERSON || self.bytes > most * BYTES_A_SOCKET {
                 bytes -= left.bytes();
                 self.bytes -= left.bytes();
-                left.memory = None;
+                left.memory = Memory::default();
             }
         }
         if theirs.len() > MAX_LEFT_OF_PERSON
@@ -264,15 +265,13 @@ mod tests {
 
     fn left(at: u64, user: UserId, watched: usize) -> Left {
         let subscribed = Subscribed { user, heard: None };
-        let memory = Memory {
-            own_marks: VecDeque::new(),
-            watched: vec![subscribed; watched],
-        };
+        let mut memory = Memory::default();
+        memory.watch(vec![subscribed; watched]);
         Left {
             at: Timestamp::from_ms(at),
             user,
             is_given_up: false,
-            memory: Some(Box::new(memory)),
+            memory,
         }
     }
 
@@ -287,7 +286,7 @@ mod tests {
             sockets.put(id(turn), left(turn, user(1), 500), MOST);
             sockets.forget(Timestamp::from_ms(turn), WINDOW, MOST);
         }
-        assert!(sockets.left[&id(0)].memory.is_some(), "another person's");
+        assert!(sockets.left[&id(0)].bytes() > 0, "another person's");
         assert_eq!(sockets.left.len(), 1 + MAX_LEFT_OF_PERSON);
         assert!(
             sockets.left.contains_key(&id(turns)),
@@ -300,9 +299,9 @@ mod tests {
         );
         let most = MAX_BYTES_OF_PERSON + left(0, user(2), 500).bytes();
         assert!(sockets.bytes <= most, "{}", sockets.bytes);
-        assert!(sockets.left[&id(turns)].memory.is_some());
+        assert!(sockets.left[&id(turns)].bytes() > 0);
         assert!(
-            sockets.left[&id(turns - 60)].memory.is_none(),
+            sockets.left[&id(turns - 60)].bytes() == 0,
             "an older one of theirs"
         );
         sockets.forget(Timestamp::from_ms(turns).plus(WINDOW * 2), WINDOW, MOST);

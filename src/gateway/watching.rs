@@ -46,7 +46,7 @@ impl ChatSocket {
                 user: *user,
                 heard: None,
             });
-            memory.lock().watched = watched.collect();
+            memory.lock().watch(watched.collect());
         }
         let chat = &door.verbs.chat;
         // At a moment at which no one comes or goes, so that the ack and the events after it miss
@@ -71,7 +71,7 @@ impl ChatSocket {
         let Some(memory) = self.memory() else {
             return;
         };
-        let watched = memory.lock().watched.clone();
+        let watched = memory.lock().watched().to_vec();
         let users: Vec<UserId> = watched.iter().map(|watched| watched.user).collect();
         if users.is_empty() || !self.change_subscriptions(users.len()) {
             return;
@@ -97,7 +97,7 @@ impl ChatSocket {
         let Some(memory) = self.memory() else {
             return Vec::new();
         };
-        let mut watched = memory.lock().watched.clone();
+        let mut watched = memory.lock().watched().to_vec();
         // A client that closes its connection has read it until then; a connection that broke may
         // have been dead before.
         if reason == DisconnectReason::Closed(CloseReason::TransportClose) {
@@ -119,10 +119,13 @@ impl ChatSocket {
     /// Counts whom this socket watches. Returns `false` where that is too many, of this person or
     /// of all.
     fn change_subscriptions(&mut self, count: usize) -> bool {
-        let attendance = &self.door.attendance;
-        let is_allowed = attendance.subscriptions(self.user, self.subscriptions, count);
+        let Ok(few) = u16::try_from(count) else {
+            return false;
+        };
+        let (attendance, before) = (&self.door.attendance, self.subscriptions.into());
+        let is_allowed = attendance.subscriptions(self.user, before, count);
         if is_allowed {
-            self.subscriptions = count;
+            self.subscriptions = few;
         }
         is_allowed
     }

@@ -24,7 +24,6 @@ const REFUSED_CONNECTS: u32 = 10;
 pub(super) struct Connects {
     /// When as many as may come at once are free again.
     free_at: Option<Instant>,
-    refused: u32,
 }
 
 impl Connects {
@@ -83,7 +82,7 @@ impl Client {
         let socket = Socket::new(namespace, self.connection.clone(), self.this.clone());
         let request = ConnectRequest {
             auth: packet.data,
-            authorization: self.authorization.as_deref(),
+            authorization: self.authorization.as_ref().map(|value| &*value.0),
             library: self.library,
             handshake: self.handshake.as_ref(),
         };
@@ -97,7 +96,7 @@ impl Client {
                 };
                 joined.welcome(namespace, handler);
                 state.joined.push(joined);
-                state.connects.refused = 0;
+                state.refused = 0;
             }
             Connecting::Done(Err(refusal)) => {
                 socket.go();
@@ -144,7 +143,7 @@ impl Client {
             }
             Ok(handler) => {
                 let waiting = state.joined[at].welcome(namespace, handler);
-                state.connects.refused = 0;
+                state.refused = 0;
                 for Waiting { text, attached, .. } in waiting {
                     let heard = decode(&text)
                         .and_then(|packet| self.complete(&mut state, &text, &packet, attached));
@@ -168,8 +167,8 @@ impl Client {
             Ok(frame) => drop(self.connection.send(frame)),
             Err(error) => tracing::error!(%error, "a refusal could not be encoded"),
         }
-        state.connects.refused += 1;
-        if state.connects.refused >= REFUSED_CONNECTS {
+        state.refused += 1;
+        if state.refused >= REFUSED_CONNECTS {
             self.connection.close(CloseReason::TransportError);
         }
     }

@@ -14,18 +14,19 @@ use super::socket::{Socket, SocketKey};
 /// A fan-out group of a namespace, which Socket.IO calls a room. It exists while a socket is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Group {
-    family: &'static str,
+    family: u8,
     number: u64,
 }
 
 impl Group {
-    /// The group of this number in a family: `("user", 7)`.
-    pub const fn new(family: &'static str, number: u64) -> Self {
+    /// The group of this number in a family, which the application tells from its others by a
+    /// number too: every socket keeps its groups.
+    pub const fn new(family: u8, number: u64) -> Self {
         Self { family, number }
     }
 
     /// The family that it is of.
-    pub const fn family(&self) -> &'static str {
+    pub const fn family(&self) -> u8 {
         self.family
     }
 }

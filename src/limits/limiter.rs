@@ -74,9 +74,12 @@ impl Limits {
 
     /// Counts one of this kind, unless it is too much.
     pub fn check(&self, kind: Kind, key: Key<'_>) -> Result<(), RateLimited> {
-        // A random hash stands for the key: names that meet in one bucket cannot be chosen, and
-        // none is kept.
-        self.take(kind, self.hasher.hash_one(key))
+        match &self.buckets[kind as usize] {
+            None => Ok(()),
+            // A random hash stands for the key: names that meet in one bucket cannot be chosen, and
+            // none is kept.
+            Some(_) => self.take(kind, self.hasher.hash_one(key)),
+        }
     }
 
     /// Counts `more` of this kind, since what was allowed cost as much as so many others. Nothing

@@ -43,27 +43,30 @@ pub(super) struct Visit {
     /// The moment of the last request's end, or of the beginning: milliseconds after the first
     /// connection.
     idle_since: AtomicU64,
-    since: Instant,
     way: Notify,
+    shared: Arc<Shared>,
+    /// The place's; 0 of a connection that takes none.
+    number: u64,
 }
 
 impl Visit {
-    fn new(shared: &Shared) -> Self {
+    fn new(shared: &Arc<Shared>, number: u64) -> Self {
         let (patience, slow) = (shared.limits.patience, shared.metrics.slow());
         let visit = Self {
             traffic: Arc::new(Traffic::new(patience, slow)),
             requests: AtomicUsize::new(0),
             has_asked: AtomicBool::new(false),
             idle_since: AtomicU64::new(0),
-            since: shared.since,
             way: Notify::new(),
+            shared: Arc::clone(shared),
+            number,
         };
         visit.idle_since.store(visit.now(), Ordering::Relaxed);
         visit
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.shared.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Notes that a request is being answered, until the answer is dropped.
@@ -125,10 +128,16 @@ impl Asking {
         self.portion.is_some()
     }
 
-    /// The connection is a WebSocket from now on.
+    /// The connection is a WebSocket from now on: it makes way no more, and nothing is noted of its
+    /// requests.
     pub(super) fn upgrade(self) {
-        self.visit.traffic.unwatch();
-        self.visit.requests.fetch_add(UPGRADED, Ordering::Relaxed);
+        let visit = &self.visit;
+        visit.traffic.unwatch();
+        visit.requests.fetch_add(UPGRADED, Ordering::Relaxed);
+        let mut taken = visit.shared.taken.lock();
+        if let Some(known) = taken.places.get_mut(&visit.number) {
+            known.visit = None;
+        }
     }
 }
 
@@ -164,7 +173,8 @@ struct Shared {
 
 #[derive(Default)]
 struct Taken {
-    next: u64,
+    /// The greatest number that was given.
+    last: u64,
     places: HashMap<u64, Known>,
     addresses: HashMap<IpAddr, FxHashSet<u64>>,
     /// Those among them that were told to make way.
@@ -175,7 +185,8 @@ struct Taken {
 
 struct Known {
     address: IpAddr,
-    visit: Arc<Visit>,
+    /// `None` once it is a WebSocket.
+    visit: Option<Arc<Visit>>,
     is_leaving: bool,
 }
 
@@ -207,7 +218,7 @@ impl Places {
 
     /// A connection that takes no place: it is the operator's.
     pub(super) fn apart(&self) -> Arc<Visit> {
-        Arc::new(Visit::new(&self.shared))
+        Arc::new(Visit::new(&self.shared, 0))
     }
 
     /// Takes a place for a connection of this address, if need be that of an idle one; `is_limited`
@@ -237,13 +248,13 @@ impl Places {
                 return Err(NoPlace::Full);
             }
         }
-        let number = taken.next;
-        taken.next += 1;
-        let visit = Arc::new(Visit::new(shared));
+        taken.last += 1;
+        let number = taken.last;
+        let visit = Arc::new(Visit::new(shared, number));
         taken.addresses.entry(address).or_default().insert(number);
         let known = Known {
             address,
-            visit: Arc::clone(&visit),
+            visit: Some(Arc::clone(&visit)),
             is_leaving: false,
         };
         taken.places.insert(number, known);
@@ -274,7 +285,7 @@ impl Taken {
         let mut idle: Vec<(u64, IpAddr, u64)> = Vec::new();
         let mut look = |number: u64, known: &Known| {
             if !known.is_leaving
-                && let Some(ms) = known.visit.idle_ms()
+                && let Some(ms) = known.visit.as_ref().and_then(|visit| visit.idle_ms())
             {
                 idle.push((number, known.address, ms));
             }
@@ -309,10 +320,12 @@ impl Taken {
             idle.select_nth_unstable_by_key(count - 1, order);
         }
         for (number, _, _) in &idle[..count] {
-            if let Some(known) = self.places.get_mut(number) {
+            if let Some(known) = self.places.get_mut(number)
+                && let Some(visit) = &known.visit
+            {
                 known.is_leaving = true;
                 self.leaving += 1;
-                known.visit.way.notify_one();
+                visit.way.notify_one();
             }
         }
         count
