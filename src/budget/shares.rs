@@ -20,7 +20,7 @@ pub struct Budget {
     pub page_cache: usize,
     /// The newest messages, in bytes.
     pub newest_messages: usize,
-    /// Changes that wait for the writer, in bytes of content.
+    /// Changes that wait for the writer, in bytes.
     pub queued_changes: usize,
     /// Client ids that are remembered in memory; each takes some 50 bytes.
     pub client_ids: usize,

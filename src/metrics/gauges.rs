@@ -77,7 +77,7 @@ gauges! {
     sockets: usize = "chatd_sockets", "Connected sockets.";
     users_online: usize = "chatd_users_online", "People with at least one connected socket.";
     queued_changes: usize = "chatd_writer_queue_changes", "Changes that wait for the writer.";
-    queued_bytes: usize = "chatd_writer_queue_bytes", "Bytes of content that wait for the writer.";
+    queued_bytes: usize = "chatd_writer_queue_bytes", "Bytes of changes that wait for the writer.";
     outbox_frames: usize = "chatd_outbox_frames", "Frames that wait for clients.";
     outbox_bytes: usize = "chatd_outbox_bytes", "Bytes that wait for clients.";
     outbox_largest_bytes: usize = "chatd_outbox_largest_bytes",

@@ -115,7 +115,7 @@ impl Store {
         (free < room::RESERVE_BYTES).then_some(Shortage { free })
     }
 
-    /// Returns how many changes wait for the writer, and how many bytes of content.
+    /// Returns how many changes wait for the writer, and how many bytes.
     pub fn queued(&self) -> (usize, usize) {
         self.intake.queue.waiting()
     }

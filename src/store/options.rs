@@ -35,7 +35,7 @@ pub struct StoreOptions {
     pub page_cache: usize,
     /// The end of the log in memory, in bytes.
     pub newest_messages: usize,
-    /// Changes that wait for the writer, in bytes of content.
+    /// Changes that wait for the writer, in bytes.
     pub queued_changes: usize,
     /// Client ids in memory, beside those of entries that no sweep has written yet.
     pub client_ids: usize,

@@ -23,6 +23,9 @@ use crate::model::{Pair, Timestamp};
 use crate::store::change::{Answer, Change};
 use crate::store::error::StoreError;
 
+/// 640 bytes that a waiting change takes beside its content: its job, the room that a list has left
+/// that has just grown, and what its answer keeps for whoever asked.
+const BESIDE: usize = 640;
 /// How many changes may wait: three full transactions.
 pub(crate) const QUEUE_CHANGES: usize = 16_384;
 /// 5,000 changes in one transaction: beyond that a commit gets longer, and not cheaper by the
@@ -51,12 +54,13 @@ impl Job {
         }
     }
 
-    /// How many bytes of content wait with it.
+    /// Returns how many bytes wait with it, about.
     pub(crate) fn bytes(&self) -> usize {
-        match &self.change {
+        let content = match &self.change {
             Change::Talk(talk) => talk.act.bytes(),
             _ => 0,
-        }
+        };
+        BESIDE + content
     }
 }
 
@@ -83,7 +87,7 @@ struct Waiting {
 /// The queue.
 pub(crate) struct Queue {
     interval: Duration,
-    /// How many bytes of content may wait; 64 MiB are all places of the queue with a long message
+    /// How many bytes may wait; 64 MiB are seven of eight places of the queue with a long message
     /// each.
     most_bytes: usize,
     waiting: Mutex<Waiting>,
@@ -187,7 +191,7 @@ impl Waiting {
 }
 
 impl Queue {
-    /// An empty one for `most_bytes` of content; where changes come faster than commits, these are
+    /// An empty one for `most_bytes` of changes; where changes come faster than commits, these are
     /// so far apart.
     pub(crate) fn new(interval: Duration, most_bytes: usize) -> Self {
         Self {
@@ -223,7 +227,7 @@ impl Queue {
         }
     }
 
-    /// How many changes wait, and how many bytes of content.
+    /// Returns how many changes wait, and how many bytes.
     pub(crate) fn waiting(&self) -> (usize, usize) {
         let waiting = self.waiting.lock();
         (waiting.jobs.len(), waiting.bytes)
@@ -545,10 +549,28 @@ mod tests {
         assert_eq!(left, QUEUE_CHANGES);
 
         let queue = Queue::new(Duration::ZERO, QUEUE_BYTES);
-        assert!(try_push(&queue, QUEUE_BYTES - 10).is_none());
+        assert!(try_push(&queue, QUEUE_BYTES - 2 * BESIDE - 10).is_none());
         assert!(matches!(try_push(&queue, 11), Some(StoreError::Busy)));
         assert_eq!(pass(&queue), 1);
         assert!(try_push(&queue, 11).is_none());
+    }
+
+    /// Small changes took ten times what was counted of them.
+    #[test]
+    fn what_a_change_takes_beside_its_content_is_counted_too() {
+        assert!(
+            2 * size_of::<Job>() + 128 <= BESIDE,
+            "a list that has just grown has room for as many again"
+        );
+        let queue = Queue::new(Duration::ZERO, 10 * BESIDE);
+        push(&queue, 10);
+        assert_eq!(queue.waiting(), (10, 10 * BESIDE));
+        assert!(matches!(try_push(&queue, 0), Some(StoreError::Busy)));
+        assert_eq!(pass(&queue), 10);
+        assert_eq!(queue.waiting(), (0, 0));
+        push(&queue, 1);
+        queue.halt();
+        assert_eq!(queue.waiting(), (0, 0));
     }
 
     #[test]
