@@ -105,6 +105,11 @@ impl ForeignTokens {
         !self.keys.is_empty()
     }
 
+    /// Returns whether there is a key by which a signature may cost much.
+    pub(super) fn has_costly_keys(&self) -> bool {
+        !self.keys.are_secrets()
+    }
+
     /// Returns whether tokens that the same issuer made for something else are let in as well.
     pub fn is_for_all_audiences(&self) -> bool {
         self.audiences.is_empty() && self.asked.is_empty()
