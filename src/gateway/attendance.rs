@@ -140,6 +140,8 @@ impl Round {
     fn group(&mut self, online: impl FnOnce() -> Vec<UserId>) -> Vec<UserId> {
         if self.rest.is_empty() {
             self.rest = online();
+            // Who is kept together lies together in the file, and most share its pages.
+            self.rest.sort_unstable();
             let groups = self.rest.len().div_ceil(GROUP).max(1);
             self.pause = KEPT_EVERY / u32::try_from(groups).unwrap_or(u32::MAX);
         }
