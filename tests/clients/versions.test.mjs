@@ -6,14 +6,20 @@ import { createRequire } from "node:module";
 import { args, bytes, withFixture } from "./fixture.mjs";
 import { hasKeys, withServer } from "./harness.mjs";
 
-const { version } = createRequire(import.meta.url)("socket.io-client/package.json");
+const require = createRequire(import.meta.url);
 
-for (const [name, module] of [
-  ["3.0", "socket.io-client-3.0"],
-  ["4.0", "socket.io-client-4.0"],
-  ["4.5", "socket.io-client-4.5"],
-  [version, "socket.io-client"],
+for (const module of [
+  "socket.io-client-3.0",
+  "socket.io-client-4.0",
+  "socket.io-client-4.5",
+  // The first one that goes on where it was.
+  "socket.io-client-4.6",
+  "socket.io-client-4.7",
+  "socket.io-client",
 ]) {
+  const name = require(`${module}/package.json`).version;
+  const [major, minor] = name.split(".").map(Number);
+  const recovers = major > 4 || (major === 4 && minor >= 6);
   const { io } = await import(module);
   for (const [kind, transports] of [
     ["with default options", undefined],
@@ -79,6 +85,34 @@ for (const [name, module] of [
       assert.ok(after.id > before.id);
       assert.equal((await b.next("receive_message", ({ id }) => id === after.id)).content, "after");
       assert.deepEqual((await ada.history(bob)).map(({ id }) => id), [before.id, after.id]);
+    });
+
+    withServer(`${client}: misses nothing though its network fails and the server is killed`, async (server) => {
+      const [ada, bob] = await server.users("ada", "bob");
+      const [a, b] = await Promise.all([ada.connect(options), bob.connect(options)]);
+      let cursor;
+      b.socket.on("receive_message", (_, place) => (cursor = place));
+      const before = await a.send(bob, "before");
+      assert.equal((await b.next("receive_message")).id, before.id);
+
+      b.socket.io.reconnection(false);
+      const lost = b.own("disconnect");
+      b.socket.io.engine.close();
+      await lost;
+      const missed = [await a.send(bob, "missed"), await a.send(bob, "missed as well")].map(({ id }) => id);
+      await server.kill();
+      await server.start({ port: server.port });
+      const back = b.own("connect");
+      b.socket.connect();
+      await back;
+      if (recovers) {
+        assert.equal(b.socket.recovered, true);
+        assert.deepEqual((await b.several("receive_message", 2)).map(({ id }) => id), missed);
+      } else {
+        // It cannot be told by itself; what its listener was given beside the message says where it was.
+        const { data } = await bob.get(`/api/chats/updates?since=${cursor}`);
+        assert.deepEqual(data.map(({ event, data: { id } }) => [event, id]), missed.map((id) => ["receive_message", id]));
+      }
     });
 
     withFixture(`${client}: gets text and binary back as they were`, "protocol", async (server) => {
