@@ -36,7 +36,8 @@ pub(super) struct Incoming {
     bounds: Bounds,
     /// Read but not yet taken by tungstenite; mostly empty.
     pub(super) rest: Vec<u8>,
-    /// The bytes taken from the pool for a message that is half received and large.
+    /// The bytes taken from the pool for the largest message of which more was half received than
+    /// is uncounted. They are as long as the reader, which keeps the room that it once needed.
     half: Option<Box<Share>>,
 }
 
@@ -128,7 +129,7 @@ impl Incoming {
             }
             // Nothing is half read, and tungstenite has written what it had to.
             if matches!(outcome, Read::Pending) && self.bounds.is_between_messages() {
-                self.reader = None;
+                (self.reader, self.half) = (None, None);
             }
             outcome
         })
@@ -170,10 +171,9 @@ fn read_messages<S: AsyncRead + Unpin>(
 }
 
 /// Counts a message that is half received. Returns `false` where there is no room for it: that of
-/// all such messages is bounded.
+/// all such messages is bounded. A shorter one after it gives nothing back.
 fn hold_half(held: &mut Option<Box<Share>>, live: &Live, half: usize) -> bool {
     if half <= UNCOUNTED_HALF {
-        *held = None;
         return true;
     }
     let share = match held {

@@ -294,6 +294,30 @@ async fn messages_that_are_half_received_are_bounded_in_sum_and_given_back() {
     assert_eq!(pool.used(), 0);
 }
 
+/// The first byte of a next frame kept the reader, and with it the room of the message before,
+/// which was counted no more: 200 connections had the server keep 160 MiB.
+#[tokio::test]
+async fn a_long_message_is_counted_for_as_long_as_its_room_is_kept() {
+    let (mut task, engine) = task(Budget::default(), Phase::Open);
+    let pool = &engine.shared.config.budget.half_received;
+    begin(&mut task, 900_000);
+    let mut rest = vec![b'4'; 1_000_000 + 14 - 900_000];
+    rest.push(0x81);
+    task.io
+        .sent
+        .extend(rest.chunks(SCRATCH).map(<[u8]>::to_vec));
+    while !task.io.sent.is_empty() {
+        let _ = turn(&mut task);
+    }
+    assert!(task.incoming.reader.is_some(), "a frame has begun");
+    assert!(pool.used() > 800_000, "{}", pool.used());
+    // The rest of that frame, which is short.
+    task.io.sent.push_back(frame(0x81, b"4hi")[1..].to_vec());
+    assert!(turn(&mut task).is_pending());
+    assert!(task.incoming.reader.is_none());
+    assert_eq!(pool.used(), 0);
+}
+
 /// An idle connection is these two, each in the smallest size of the allocator that it fits: 384
 /// bytes for the task with what tokio keeps beside it (104), 320 for the session with its counts.
 #[test]
