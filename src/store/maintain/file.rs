@@ -24,7 +24,7 @@ const RANDOM_CHARS: usize = 12;
 /// locked.
 const TRIES: usize = 16;
 /// How each data file begins, by redb's own description of its format.
-const DATABASE: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+pub(super) const DATABASE: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 
 /// A file that is written under the name of another with a random part and `.partial` after it:
 /// made anew, so that no link and no file of another user is followed or filled; locked, readable

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use redb::{ReadableDatabase, ReadableTableMetadata};
 
 use super::derive::check_whole;
-use super::file::sync_folder;
+use super::file::{DATABASE, sync_folder};
 use super::{
     Copying, Counts, MaintainError, Partial, Progress, STEP_BYTES, Source, Unit, Watch, guard,
 };
@@ -205,7 +205,12 @@ pub fn restore_from(
         // No file, and so in use by no process.
         Err(TryLockError::Error(_)) => {}
     }
+    let head = head(source).map_err(cannot_read)?;
+    if !head.is_empty() && head != DATABASE {
+        return Err(MaintainError::Foreign(backup.to_owned()));
+    }
     let partial = Partial::create(data)?;
+    partial.file().write_all(&head)?;
     copy_bytes(source, &mut partial.file(), watch)?;
     let counts = check_whole(&partial.medium(), backup, watch).map_err(|error| match error {
         MaintainError::Open(OpenError::Foreign) => MaintainError::Foreign(backup.to_owned()),
@@ -241,6 +246,14 @@ pub fn restore_from(
         invites,
         kept: Some(kept),
     })
+}
+
+/// Reads as much as tells whether it begins as a data file does: what does not, and may have no
+/// end, is not copied whole to be refused.
+fn head(source: &File) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(DATABASE.len());
+    source.take(DATABASE.len() as u64).read_to_end(&mut head)?;
+    Ok(head)
 }
 
 /// Copies up to the end: how much a pipe gives is not known before.
