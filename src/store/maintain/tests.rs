@@ -683,10 +683,9 @@ fn a_file_of_an_earlier_format_is_checked_exported_and_copied_as_it_is() {
             }
         }
         if !half {
-            data.tamper(|txn| {
-                let mut meta = txn.open_table(META).unwrap();
-                meta.insert("format", &2_u32.to_le_bytes()[..]).unwrap();
-            });
+            // Such a file has neither the table of blocks nor those of format 4.
+            schema::tamper_format(&Database::open(&data.path).unwrap(), 2);
+            data.tamper(|txn| assert!(txn.delete_table(LOG).unwrap()));
         }
         let report = data.check();
         assert_eq!((report.findings, report.counts), (vec![], counts));
@@ -842,6 +841,55 @@ fn what_must_not_go_back_is_renewed_once_a_backup_is_put_to_use_and_not_before()
     compact(&data.path, &mut |_| {}).unwrap();
     data.open().close();
     assert_eq!(renewable(&data.path), live);
+}
+
+/// What is derived is made anew by a server that opens the copy, which would put a backup to use.
+#[test]
+fn a_backup_whose_derived_rows_are_made_anew_is_still_one_that_was_not_put_to_use() {
+    let data = Data::talked(12, 50);
+    let copy = Data::new();
+    backup(&data.path, &copy.path, &mut |_| {}).unwrap();
+    let marked = renewable(&copy.path);
+    assert!(marked.4, "it is a backup");
+    let harm = |file: &Data| {
+        file.tamper(|txn| {
+            let mut states = txn.open_table(CONVERSATION_STATES).unwrap();
+            states.insert(0, &b"nothing that was sealed"[..]).unwrap();
+        });
+        assert!(file.check().is_derivable());
+    };
+    harm(&copy);
+    let again = Data::new();
+    backup(&copy.path, &again.path, &mut |_| {}).unwrap();
+    assert_eq!(renewable(&again.path), marked);
+    assert_eq!(again.check().findings, []);
+    compact(&copy.path, &mut |_| {}).unwrap();
+    assert_eq!(renewable(&copy.path), marked);
+    assert_eq!(copy.check().findings, []);
+    // And a file that is none does not become one.
+    harm(&data);
+    compact(&data.path, &mut |_| {}).unwrap();
+    assert!(!renewable(&data.path).4);
+    assert_eq!(data.check().findings, []);
+}
+
+/// A stream of something else was copied to its end first, until the disk was full.
+#[test]
+fn a_restore_of_an_endless_stream_of_something_else_is_refused_at_its_beginning() {
+    use std::io::Write;
+    let data = Data::talked(12, 50);
+    let before = std::fs::read(&data.path).unwrap();
+    let (source, mut sink) = std::io::pipe().unwrap();
+    let endless = std::thread::spawn(move || while sink.write_all(b"Dear diary, ").is_ok() {});
+    let source = std::fs::File::from(std::os::fd::OwnedFd::from(source));
+    let now = Timestamp::from_ms(0);
+    let given = (std::path::Path::new("-"), &source);
+    let error = restore_from(given, &data.path, now, &mut |_| {}).unwrap_err();
+    assert!(matches!(error, MaintainError::Foreign(_)), "{error}");
+    drop(source);
+    endless.join().unwrap();
+    assert!(std::fs::read(&data.path).unwrap() == before);
+    assert_eq!(data.names(), ["chatd.redb"]);
 }
 
 #[test]

@@ -85,9 +85,51 @@ impl Rows {
             return Ok(false);
         };
         let stored = txn.open_table(INVITES)?.get(number)?;
+        let stored = stored.as_ref().map(|value| value.value());
         let wanted = invite
             .as_ref()
             .map(|invite| invites::encode(*number, invite));
-        Ok(stored.is_some_and(|value| Some(value.value()) == wanted.as_deref()))
+        Ok(stored == wanted.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+    use crate::model::Timestamp;
+    use crate::store::Invite;
+    use crate::store::disk::schema;
+
+    /// An invite that was revoked on disk, though its commit seemed to fail, could still be used.
+    #[test]
+    fn an_invite_that_is_to_go_is_there_as_wanted_once_it_is_gone() {
+        let db = Database::builder()
+            .create_with_backend(InMemoryBackend::new())
+            .unwrap();
+        schema::prepare(&db, None).unwrap();
+        let of = |invite| Rows {
+            invites: vec![(1, invite)],
+            ..Rows::default()
+        };
+        let invite = Invite {
+            code: "code".into(),
+            max_uses: 1,
+            uses: 0,
+            created_at: Timestamp::from_ms(0),
+            expires_at: Timestamp::from_ms(1),
+        };
+        let (made, revoked) = (of(Some(invite)), of(None));
+        let commit = |rows: &Rows| {
+            let txn = db.begin_write().unwrap();
+            rows.write(&txn, 0).unwrap();
+            txn.commit().unwrap();
+        };
+        assert!(!made.are_in(&db).unwrap());
+        commit(&made);
+        assert!(made.are_in(&db).unwrap() && !revoked.are_in(&db).unwrap());
+        commit(&revoked);
+        assert!(!made.are_in(&db).unwrap() && revoked.are_in(&db).unwrap());
     }
 }

@@ -1,6 +1,6 @@
 //! What a data file says of itself in `meta`: keys, marks, and how far what is derived reaches.
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableHandle, WriteTransaction};
+use redb::{Database, ReadableDatabase, ReadableTable, TableError, TableHandle, WriteTransaction};
 
 use crate::model::Timestamp;
 use crate::store::changes::{Changing, Followed};
@@ -8,8 +8,8 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::{Log, damaged};
 use crate::store::sealed::{seal, unseal};
 use crate::store::tables::{
-    BACKUP, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, ERAS, INVITES, META,
-    STREAM_STATES, SWEPT, TOKENS_FROM,
+    BACKUP, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, ERAS, INVITES,
+    META, STREAM_STATES, SWEPT, TOKENS_FROM,
 };
 
 /// 32 random bytes sign the tokens: as many as the hash has.
@@ -58,7 +58,7 @@ pub(crate) fn is_backup(db: &Database) -> Result<bool, StoreError> {
 /// any more, and all invites end, since the file does not know which were used or revoked
 /// meanwhile. Returns how many invites there were.
 pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
-    let last_entry = Log::open_any(&db.begin_read()?)?.last()?;
+    let followed_to = followed_to(db)?;
     let txn = db.begin_write()?;
     let ended = {
         let mut meta = txn.open_table(META)?;
@@ -70,16 +70,32 @@ pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
         meta.remove(ERAS)?;
         meta.remove(BACKUP)?;
         let mut invites = txn.open_table(INVITES)?;
-        let mut changing = Changing::begin(&txn, last_entry)?;
+        let mut changing = match followed_to {
+            Some(last_entry) => Some(Changing::begin(&txn, last_entry)?),
+            None => None,
+        };
         let mut ended = 0;
         while let Some((number, _)) = invites.pop_first()? {
-            changing.note(Followed::Invites, number.value())?;
+            if let Some(changing) = &mut changing {
+                changing.note(Followed::Invites, number.value())?;
+            }
             ended += 1;
         }
         ended
     };
     txn.commit()?;
     Ok(ended)
+}
+
+/// Returns the newest entry, after which a change of a row comes; `None` in a file of a format that
+/// has no changes, and may not have the log's table either.
+fn followed_to(db: &Database) -> Result<Option<u64>, StoreError> {
+    let txn = db.begin_read()?;
+    match txn.open_table(CHANGES) {
+        Ok(_) => Ok(Some(Log::open_any(&txn)?.last()?)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Returns when a backup was last put to use as this file; `None` where none was.
