@@ -1,9 +1,11 @@
 //! What a message may have beside its text.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
@@ -90,6 +92,85 @@ pub enum MetaError {
         /// How long it is.
         bytes: usize,
     },
+    /// Some clients could not read it, nor the page that it is on.
+    #[error(
+        "must be JSON that every parser reads: {MAX_META_LEVELS} levels at most, numbers that a \
+         double holds, no half of a surrogate pair"
+    )]
+    NotPortable,
+}
+
+/// 32: the strictest of the usual parsers reads 64 levels, and a row stands within others.
+const MAX_META_LEVELS: usize = 32;
+
+/// Reads JSON that stands so many levels above what is too deep. `serde_json` itself refuses
+/// numbers beyond a double and lone surrogates, as the parsers of many clients do.
+#[derive(Clone, Copy)]
+struct Portable {
+    levels: usize,
+}
+
+impl Portable {
+    /// What stands within it.
+    fn within<E: de::Error>(self) -> Result<Self, E> {
+        let levels = self.levels.checked_sub(1);
+        let levels = levels.ok_or_else(|| E::custom("too deep"))?;
+        Ok(Self { levels })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Portable {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Portable {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let within = self.within()?;
+        while list.next_element_seed(within)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let within = self.within()?;
+        while object.next_key_seed(within)?.is_some() {
+            object.next_value_seed(within)?;
+        }
+        Ok(())
+    }
 }
 
 impl Meta {
@@ -107,10 +188,15 @@ impl<'a> Meta<&'a str> {
         if !object.starts_with('{') {
             return Err(MetaError::NotAnObject);
         }
-        match object.len() {
-            bytes if bytes > MAX_META_BYTES => Err(MetaError::TooLong { bytes }),
-            _ => Ok(Self(object)),
+        let bytes = object.len();
+        if bytes > MAX_META_BYTES {
+            return Err(MetaError::TooLong { bytes });
         }
+        let levels = MAX_META_LEVELS;
+        let portable =
+            Portable { levels }.deserialize(&mut serde_json::Deserializer::from_str(json));
+        portable.map_err(|_| MetaError::NotPortable)?;
+        Ok(Self(object))
     }
 
     /// Returns the one whose text is this, which was parsed when it was taken.
@@ -163,12 +249,20 @@ impl<T> JsonSchema for Meta<T> {
 mod tests {
     use super::*;
 
+    /// An object that is so many levels deep.
+    fn nested(levels: usize) -> String {
+        let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
+        format!("{{\"a\":{open}{close}}}")
+    }
+
+    /// A message with an object 900 levels deep, or with 1e400 in it, was lost to clients of Rust,
+    /// Go and .NET, and so was each page that it was on.
     #[test]
     fn only_an_object_of_at_most_2_kib_is_taken_and_it_stays_as_it_is() {
         let longest = format!(r#"{{"a":"{}"}}"#, "x".repeat(MAX_META_BYTES - 8));
         for json in [
             "{}",
-            r#"{ "b" : 1.50, "a":[1e400,"\ud800"], "b":null }"#,
+            r#"{ "b" : 1.50, "a":[1e300,"\ud83d\ude00"], "b":null }"#,
             &longest,
         ] {
             let meta = Meta::parse(json).unwrap();
@@ -178,6 +272,18 @@ mod tests {
         }
         for json in ["", "[]", "1", "\"{}\"", "null", "{", "{}x"] {
             assert_eq!(Meta::parse(json), Err(MetaError::NotAnObject), "{json}");
+        }
+        for (json, is_taken) in [
+            (nested(MAX_META_LEVELS), true),
+            (nested(MAX_META_LEVELS + 1), false),
+            (nested(900), false),
+            (r#"{"a":1e400}"#.to_owned(), false),
+            (r#"{"a":123456789012345678901234567890}"#.to_owned(), true),
+            (r#"{"a":"\ud800"}"#.to_owned(), false),
+            (r#"{"\udc00":1}"#.to_owned(), false),
+        ] {
+            let expected = (!is_taken).then_some(MetaError::NotPortable);
+            assert_eq!(Meta::parse(&json).err(), expected, "{json}");
         }
         let bytes = MAX_META_BYTES + 1;
         let json = longest.replacen('x', "xx", 1);
