@@ -38,6 +38,12 @@ pub enum AccountError {
     /// The account is none of the app's: tokens of the app do not open it.
     #[error("the account with that id was registered here and is none of the app's users")]
     MadeHere,
+    /// A sign-in link is asked for with another credential.
+    #[error("a sign-in link is made with a token of the app")]
+    NotTheAppsToken,
+    /// A sign-in link was used, is too old, or never was.
+    #[error("the code is used up, too old or unknown: ask for a new link")]
+    InvalidCode,
     /// A backend's key is shown where a person is asked for.
     #[error("this is a backend's key: it opens the routes of administrators alone")]
     BackendKey,

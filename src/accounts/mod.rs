@@ -23,6 +23,7 @@ mod purpose;
 mod recognition;
 mod registration;
 mod renewals;
+mod sign_in;
 mod token;
 mod verbs;
 mod verified;

@@ -10,6 +10,7 @@ use super::examiners::Examiners;
 use super::fault::Refusals;
 use super::leads::Leads;
 use super::renewals::Renewals;
+use super::sign_in::SignInLinks;
 use super::token::Tokens;
 use super::verified::VerifiedTokens;
 use super::{AccountError, ForeignTokens, Passwords, Registration};
@@ -42,6 +43,7 @@ pub struct Accounts {
     pub(super) refusals: Arc<Refusals>,
     pub(super) leads: Arc<Leads>,
     pub(super) renewals: Arc<Renewals>,
+    pub(super) sign_in_links: Arc<SignInLinks>,
     pub(super) registration: Registration,
     pub(super) listener: Arc<dyn Listener>,
     /// Makes the first account, whatever the mode. New at every start, and dead once the server is
@@ -76,6 +78,7 @@ impl Accounts {
             refusals: Arc::default(),
             leads: Arc::default(),
             renewals: Arc::new(renewals),
+            sign_in_links: Arc::default(),
             registration,
             listener,
             setup_code,

@@ -19,7 +19,7 @@ use crate::limits::Rates;
 use crate::outgoing::Fetcher;
 use crate::store::Location;
 use crate::transport::EngineConfig;
-use crate::web::{Origins, PublicUrl, TrustedProxies};
+use crate::web::{Origins, PagePolicy, PublicUrl, TrustedProxies};
 
 impl Flags {
     pub(super) fn config(&self, open_files: u64) -> Result<Config, String> {
@@ -65,6 +65,10 @@ impl Flags {
             },
             trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
             public_url: self.public_url.clone(),
+            page: PagePolicy {
+                frame_ancestors: self.frame_ancestor.clone(),
+                avatar_origins: self.avatar_origin.clone(),
+            },
             tls: self.tls()?,
             metrics: self.metrics_listen,
             reload: Reload::default(),

@@ -13,7 +13,7 @@ use super::values::KeySetPlace;
 use super::{memory, values};
 use crate::accounts::{ClaimRule, Registration};
 use crate::limits::Setting;
-use crate::web::{Allowed, Network, PublicUrl};
+use crate::web::{Allowed, Network, Origin, PublicUrl};
 
 /// A real-time chat server in one executable: stock Socket.IO clients, durable messages, one data
 /// file.
@@ -169,6 +169,27 @@ pub(super) struct Flags {
         value_name = "ORIGIN"
     )]
     pub(super) allow_origin: Vec<Allowed>,
+    /// The origin of a page in whose frames chatd's own page may stand, such as
+    /// https://app.example.org; may be repeated. Without it no page can frame it
+    #[arg(
+        long,
+        env = "CHATD_FRAME_ANCESTOR",
+        value_delimiter = ',',
+        value_parser = values::web_origin,
+        value_name = "ORIGIN"
+    )]
+    pub(super) frame_ancestor: Vec<Origin>,
+    /// The origin of pictures of people that chatd's own page shows, such as
+    /// https://pictures.example.org; may be repeated. Without it the page shows letters in place of
+    /// pictures from elsewhere, so that no other server learns who reads
+    #[arg(
+        long,
+        env = "CHATD_AVATAR_ORIGIN",
+        value_delimiter = ',',
+        value_parser = values::web_origin,
+        value_name = "ORIGIN"
+    )]
+    pub(super) avatar_origin: Vec<Origin>,
     /// An address or range (10.0.0.0/8) of reverse proxies that are trusted to say who connects and
     /// by what address (X-Forwarded-For, -Host, -Proto, -Port and -Prefix, or Forwarded); may be
     /// repeated

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use crate::outgoing::{HttpsUrl, HttpsUrlError};
+use crate::web::Origin;
 
 /// The longest name of a machine (RFC 1035, section 2.3.4).
 const MAX_NAME_CHARS: usize = 253;
@@ -70,6 +71,21 @@ pub(super) fn web_address(text: &str) -> Result<String, String> {
             Ok(text.to_owned())
         }
         _ => Err("give a URL that begins with https://".to_owned()),
+    }
+}
+
+/// The origin of a page or a picture in the web, as a policy of the page names it.
+pub(super) fn web_origin(text: &str) -> Result<Origin, String> {
+    let origin = Origin::parse(text).map_err(|error| error.to_string())?;
+    let spelled = origin.to_string();
+    let rest = spelled
+        .strip_prefix("https://")
+        .or_else(|| spelled.strip_prefix("http://"));
+    // A host may have characters that end a part of the policy.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte);
+    match rest.is_some_and(|rest| rest.bytes().all(is_plain)) {
+        true => Ok(origin),
+        false => Err("give an origin such as https://app.example.org".to_owned()),
     }
 }
 
@@ -223,6 +239,31 @@ mod tests {
     fn a_claim_has_no_blanks_around_it_and_is_not_empty() {
         assert_eq!(claim(" https://issuer ").as_deref(), Ok("https://issuer"));
         assert!(claim("").is_err() && claim("  ").is_err());
+    }
+
+    #[test]
+    fn an_origin_in_a_policy_of_the_page_is_one_of_the_web() {
+        for (text, spelled) in [
+            ("https://App.example.org/", "https://app.example.org"),
+            ("http://localhost:5173", "http://localhost:5173"),
+            ("http://[::1]:5173", "http://[::1]:5173"),
+        ] {
+            assert_eq!(web_origin(text).unwrap().to_string(), spelled);
+        }
+        for text in [
+            "",
+            "null",
+            "*",
+            "app.example.org",
+            "capacitor://localhost",
+            "https://*.example.org",
+            "https://a.example/path",
+            "https://a;script-src.example",
+            "https://a,b.example",
+            "https://a'b.example",
+        ] {
+            assert!(web_origin(text).is_err(), "{text}");
+        }
     }
 
     #[test]

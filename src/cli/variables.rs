@@ -276,6 +276,8 @@ mod tests {
         ("max_payload", "2048"),
         ("public_url", "https://example.org/chat"),
         ("allow_origin", "https://app.example.org"),
+        ("frame_ancestor", "https://app.example.org"),
+        ("avatar_origin", "https://pictures.example.org"),
         ("trusted_proxy", "10.0.0.0/8"),
         ("rate_limit", "messages=20/s:200"),
         ("max_connections", "7"),

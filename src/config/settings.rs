@@ -11,7 +11,7 @@ use crate::hub::IoConfig;
 use crate::limits::Rates;
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
-use crate::web::{PublicUrl, TrustedProxies};
+use crate::web::{PagePolicy, PublicUrl, TrustedProxies};
 
 /// 10 s: what a person at a terminal waits, and less than any service manager's own limit.
 pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
@@ -48,6 +48,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// The address at which people reach the server, if that is known for sure.
     pub public_url: Option<PublicUrl>,
+    /// What browsers may do with the page.
+    pub page: PagePolicy,
     /// The source of the certificate, where TLS is spoken.
     pub tls: Option<TlsSource>,
     /// The address at which Prometheus may scrape metrics, if any.
@@ -83,6 +85,7 @@ impl Default for Config {
             rates: Rates::default(),
             trusted_proxies: TrustedProxies::default(),
             public_url: None,
+            page: PagePolicy::default(),
             tls: None,
             metrics: None,
             reload: Reload::default(),

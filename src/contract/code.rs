@@ -65,6 +65,8 @@ codes! {
     RegistrationClosed = "registration_closed", 403;
     /// No invite, or one that does not hold.
     InvalidInvite = "invalid_invite", 403;
+    /// A link's code that is used up, too old or unknown.
+    InvalidCode = "invalid_code", 403;
     /// Another account has the name.
     UsernameTaken = "username_taken", 409;
     /// A client id that stands for another message.

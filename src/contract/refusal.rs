@@ -130,6 +130,7 @@ impl From<&AccountError> for Refusal {
             | AccountError::MadeHere
             | AccountError::LastAdmin
             | AccountError::KeyScope
+            | AccountError::NotTheAppsToken
             | AccountError::IsBot
             | AccountError::TooManyKeys
             | AccountError::TooManyBots
@@ -145,6 +146,7 @@ impl From<&AccountError> for Refusal {
             | AccountError::Subject => Code::InvalidPayload,
             AccountError::RegistrationClosed => Code::RegistrationClosed,
             AccountError::InvalidInvite => Code::InvalidInvite,
+            AccountError::InvalidCode => Code::InvalidCode,
             AccountError::UsernameTaken => Code::UsernameTaken,
             AccountError::Busy => Code::RateLimited,
             AccountError::Unavailable => Code::StorageUnavailable,

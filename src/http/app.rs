@@ -24,7 +24,7 @@ use crate::metrics::{EventMetrics, Metrics};
 use crate::model::UserId;
 use crate::transport::Engine;
 use crate::verbs::{Clock, Verbs};
-use crate::web::{self, Below, Body, Origins, PublicUrl, Reception, Seldom};
+use crate::web::{self, Below, Body, Origin, Origins, PagePolicy, PublicUrl, Reception, Seldom};
 
 /// Where the sessions are.
 const SOCKET_IO: &str = "/socket.io";
@@ -41,6 +41,8 @@ pub struct Site {
     pub proxies: TrustedProxies,
     /// Where people reach the server, if that is known for sure.
     pub public: Option<PublicUrl>,
+    /// What browsers may do with the page.
+    pub page: PagePolicy,
     /// The memory for answers that are not yet read.
     pub answers: Portions,
     /// The people whose tokens `GET /api/server` gives to anyone, on a server to be looked at; else
@@ -68,6 +70,9 @@ pub(super) struct App {
     pub(super) shown: Vec<UserId>,
     pub(super) probe: Probe,
     pub(super) documents: Documents,
+    /// The policy of every document, as a header.
+    pub(super) page_policy: HeaderValue,
+    pub(super) avatar_origins: Vec<String>,
     pub(super) router: Router,
     pub(super) answers: Portions,
     /// Only requests that call the server by a name of this machine are answered.
@@ -100,6 +105,13 @@ impl Http {
             shown: site.shown,
             probe: Probe::default(),
             documents: Documents::default(),
+            page_policy: site.page.header(),
+            avatar_origins: site
+                .page
+                .avatar_origins
+                .iter()
+                .map(Origin::to_string)
+                .collect(),
             router: Router::new(),
             answers: site.answers,
             misnamed: Seldom::default(),

@@ -36,9 +36,6 @@ pub(super) const VERSION: &str = env!("PAGE_VERSION");
 /// The same of the files of `static/` as they were when the page was made of them.
 const SOURCES: &str = env!("PAGE_SOURCES");
 
-/// The page runs nothing and loads nothing but its own files, turns no text into markup or code,
-/// and stands in no frame. Its icon is in the page itself.
-pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 /// A year, the longest that caches heed.
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 /// A browser asks each time, and mostly hears that it has the file.
@@ -133,8 +130,11 @@ fn is_as_packed() -> bool {
     short(&all.finalize()) == SOURCES
 }
 
-/// Answers with a file, packed as its reader likes it best.
-pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiError> {
+/// Answers with a file, packed as its reader likes it best; a document comes with this policy.
+pub(super) fn serve(
+    request: &Request<Incoming>,
+    policy: &HeaderValue,
+) -> Result<Response<Body>, ApiError> {
     let path = request.uri().path().trim_start_matches('/');
     let Found {
         file,
@@ -177,10 +177,7 @@ pub(super) fn serve(request: &Request<Incoming>) -> Result<Response<Body>, ApiEr
     headers.insert(header::CACHE_CONTROL, caching);
     // A policy is of a document; with every other file it would only be more to send.
     if is_document {
-        headers.insert(
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(CONTENT_SECURITY_POLICY),
-        );
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
     }
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(header::ETAG, etag);

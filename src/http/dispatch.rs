@@ -50,6 +50,8 @@ impl App {
             (Route::User, _) => api::users::show(self, &request, &params).await,
             (Route::Register, _) => api::auth::register(self, request).await,
             (Route::Login, _) => api::auth::login(self, request).await,
+            (Route::SignInLink, _) => api::sign_in::make(self, request).await,
+            (Route::SignIn, _) => api::sign_in::use_code(self, request).await,
             (Route::Logout, _) => api::auth::logout(self, &request).await,
             (Route::Me, Method::GET) => api::auth::me(self, &request).await,
             (Route::Me, _) => api::auth::change(self, request).await,
@@ -79,7 +81,7 @@ impl App {
             (Route::Health, _) => Ok(api::server::health()),
             (Route::Ready, _) => api::server::ready(self),
             (Route::OfChats, _) => Err(ApiError::not_found()),
-            (Route::Asset, _) => assets::serve(&request),
+            (Route::Asset, _) => assets::serve(&request, &self.page_policy),
         }
     }
 }

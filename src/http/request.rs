@@ -24,7 +24,7 @@ const MAX_BODY: usize = 16 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Returns the credential that the request carries: a token or a key.
-fn credential(request: &Request<Incoming>) -> Option<&str> {
+pub(super) fn credential(request: &Request<Incoming>) -> Option<&str> {
     let value = request
         .headers()
         .get(header::AUTHORIZATION)?

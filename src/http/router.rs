@@ -7,8 +7,8 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{
-    admin, app_users, auth, backup, chats, documents, messages, probe, programs, server, updates,
-    users,
+    admin, app_users, auth, backup, chats, documents, messages, probe, programs, server, sign_in,
+    updates, users,
 };
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
@@ -63,6 +63,8 @@ routes! {
     User     = "/api/users/{id}",             [GET: users::SHOW];
     Register = "/api/auth/register",          [POST: auth::REGISTER];
     Login    = "/api/auth/login",             [POST: auth::LOGIN];
+    SignInLink = "/api/auth/sign-in-link",    [POST: sign_in::MAKE];
+    SignIn   = "/api/auth/sign-in",           [POST: sign_in::USE];
     Logout   = "/api/auth/logout",            [POST: auth::LOGOUT];
     Me       = "/api/auth/me",                [GET: auth::ME, PATCH: auth::CHANGE];
     Invites  = "/api/admin/invites",          [POST: admin::CREATE_INVITE, GET: admin::INVITES];

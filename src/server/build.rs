@@ -61,6 +61,7 @@ impl House {
         let site = Site {
             proxies: config.trusted_proxies.clone(),
             public: config.public_url.clone(),
+            page: config.page.clone(),
             answers: Portions::new(config.budget.answers.clone(), LEAST_PART),
             shown: match config.demo {
                 true => demo::prepare(&talk.accounts, &talk.chat, Timestamp::now()).await?,

@@ -465,3 +465,56 @@ async fn a_restore_ends_foreign_tokens_that_were_issued_before_it() {
         server.stop().await;
     }
 }
+
+/// A link in the app's page opens chatd's page for the person who is signed in there.
+#[tokio::test]
+async fn a_sign_in_link_gives_the_page_the_apps_token_once() {
+    let server = TestServer::with(with(true)).await;
+    let admin = server.admin().await;
+    let eve = token(1, json!({"sub": "auth0|9", "name": "Eve Smith"}));
+    let ask = async |token: &str, body: Value| {
+        let path = "/api/auth/sign-in-link";
+        let body = body.to_string();
+        server.send("POST", path, Some(token), &body).await
+    };
+    let made = ask(&eve.token, json!({"path": "/#/chat/2"})).await;
+    assert_eq!(made.status.as_u16(), 201, "{}", made.body);
+    let url = made.json()["data"]["url"].as_str().unwrap().to_owned();
+    let (page, fragment) = url.split_once('#').unwrap();
+    assert!(page.ends_with('/') && !page.contains('?'), "{url}");
+    let code = fragment.strip_prefix("/sign-in/").unwrap();
+    let code = code.strip_suffix("/chat/2").unwrap().to_owned();
+    let open = async |code: &str| {
+        let body = json!({"code": code}).to_string();
+        server.send("POST", "/api/auth/sign-in", None, &body).await
+    };
+    let opened = open(&code).await;
+    let opened = opened.json()["data"].take();
+    assert_eq!(opened["token"], *eve.token);
+    assert_eq!(opened["user"]["name"], "Eve Smith");
+    let me = server.get("/api/auth/me", &eve.token).await;
+    assert_eq!(opened["user"], me["data"]);
+    for code in [&*code, "", "another"] {
+        let refused = open(code).await;
+        assert_eq!(
+            (refused.status.as_u16(), &*refused.code()),
+            (403, "invalid_code")
+        );
+    }
+    for path in ["/", "//evil.example/#/", "https://evil.example/#/"] {
+        let refused = ask(&eve.token, json!({"path": path})).await;
+        assert_eq!(refused.code(), "invalid_payload", "{path}");
+    }
+    // Who is no app's user has a password, or a key.
+    let refused = ask(&admin.token, json!({})).await;
+    assert_eq!(refused.code(), "forbidden");
+    // A link that was not opened ends with the token.
+    let made = ask(&eve.token, json!({})).await;
+    let url = made.json()["data"]["url"].as_str().unwrap().to_owned();
+    server
+        .send("POST", "/api/auth/logout", Some(&eve.token), "")
+        .await;
+    let refused = open(url.rsplit('/').next().unwrap()).await;
+    assert_eq!(refused.code(), "invalid_token", "{url}");
+    server.stop().await;
+}

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use chatd::config::Config;
+use chatd::web::{Origin, PagePolicy};
 use hyper::StatusCode;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{TestServer, soon};
+use crate::support::{TestServer, config, soon};
 
 /// Sends these bytes and gives all that comes back until the server closes.
 async fn raw(server: &TestServer, request: &[u8]) -> String {
@@ -78,6 +81,34 @@ async fn the_pages_policy_allows_its_own_files_and_nothing_else() {
     for word in ["unsafe", "http:", "https:", "*", "blob:"] {
         assert!(!policy.contains(word), "{word}");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_page_stands_in_the_frames_of_named_pages_alone() {
+    let origin = |text: &str| Origin::parse(text).unwrap();
+    let server = TestServer::with(Config {
+        page: PagePolicy {
+            frame_ancestors: vec![origin("https://app.example.org")],
+            avatar_origins: vec![origin("https://pictures.example.org")],
+        },
+        ..config()
+    })
+    .await;
+    for path in ["/", "/docs"] {
+        let page = server.send("GET", path, None, "").await;
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        for part in [
+            "default-src 'self'",
+            "frame-ancestors https://app.example.org",
+            "img-src 'self' data: https://pictures.example.org",
+        ] {
+            assert!(policy.split("; ").any(|given| given == part), "{part}");
+        }
+    }
+    let known = server.send("GET", "/api/server", None, "").await;
+    let known = known.json()["data"]["avatar_origins"].take();
+    assert_eq!(known, json!(["https://pictures.example.org"]));
     server.stop().await;
 }
 

@@ -173,6 +173,16 @@ async fn bots_are_made_and_get_keys_and_lose_them_by_commands() {
     }
     let error = fails(&data, &["token", "clerk"], "").await;
     assert!(error.contains("a bot has keys"), "{error}");
+    let key = says(&data, &["key", "add", "shop"], "").await;
+    let path = "/api/admin/users";
+    let users = server.remote.send("GET", path, Some(key.trim()), "").await;
+    assert_eq!(users.status, 200, "{}", users.body);
+    let listed = says(&data, &["key", "list"], "").await;
+    let row: Vec<_> = listed.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!((row[1], row[3], row[4]), ("users", "-", "shop"));
+    says(&data, &["key", "revoke", row[0]], "").await;
+    let refused = server.remote.send("GET", path, Some(key.trim()), "").await;
+    assert_eq!(refused.code(), "invalid_token");
     server.stop().await;
 }
 

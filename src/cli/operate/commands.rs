@@ -11,6 +11,9 @@ pub(in crate::cli) enum Operate {
     /// Create bots, and make and take back their keys
     #[command(subcommand)]
     Bot(BotCommand),
+    /// Make, list and take back the keys of apps' backends
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Print a token for an account, for tests and scripts
     Token {
         #[command(flatten)]
@@ -101,4 +104,43 @@ pub(in crate::cli) enum BotCommand {
         /// The key's number
         key: Option<u64>,
     },
+}
+
+/// Commands on the keys of backends.
+#[derive(Subcommand)]
+pub(in crate::cli) enum KeyCommand {
+    /// Print a new key, which is shown this once
+    Add {
+        /// What to call it in lists
+        name: String,
+        /// What it opens
+        #[arg(long, value_enum, default_value_t = Scope::Users)]
+        scope: Scope,
+    },
+    /// List the keys
+    List,
+    /// Take a key back
+    Revoke {
+        /// The key's number
+        key: u64,
+    },
+}
+
+/// What a backend's key opens.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Scope {
+    /// The routes that make, change and find people who are no administrators
+    Users,
+    /// All routes of administrators
+    All,
+}
+
+impl Scope {
+    /// Returns the word that the routes know it by.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::All => "all",
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 mod bots;
 mod commands;
+mod keys;
 mod operator;
 mod run;
 

@@ -7,9 +7,9 @@ use hyper::Method;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::bots;
-use super::commands::{BotCommand, Operate, UserCommand};
+use super::commands::{BotCommand, KeyCommand, Operate, UserCommand};
 use super::operator::Operator;
+use super::{bots, keys};
 use crate::cli::failure::chain;
 use crate::cli::flags::Flags;
 use crate::cli::{control, failure};
@@ -46,7 +46,9 @@ pub(in crate::cli) async fn run(command: &Operate, flags: &Flags) -> Result<(), 
 async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(), String> {
     let makes = matches!(
         command,
-        Operate::User(UserCommand::Add { .. }) | Operate::Bot(BotCommand::Add { .. })
+        Operate::User(UserCommand::Add { .. })
+            | Operate::Bot(BotCommand::Add { .. })
+            | Operate::Key(KeyCommand::Add { .. })
     );
     if !makes && !flags.data.exists() {
         let data = flags.data.display();
@@ -108,6 +110,7 @@ async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
             }
             say(token["token"].as_str().unwrap_or_default())
         }
+        Operate::Key(command) => keys::act(command, &mut operator).await,
         Operate::Bot(command) => bots::act(command, &mut operator).await,
         Operate::User(UserCommand::List) => operator.list().await,
         Operate::User(UserCommand::Add {

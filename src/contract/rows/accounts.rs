@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::people::last_seen;
-use crate::accounts::{Invite, Login, MadeAppUser};
+use crate::accounts::{Caller, Invite, Login, MadeAppUser};
 use crate::chat::Seen;
 use crate::model::{Timestamp, User, UserId};
 
@@ -69,6 +69,24 @@ impl From<Login> for LoggedIn {
             user: Account::new(&login.user, login.user.is_admin),
         }
     }
+}
+
+impl LoggedIn {
+    /// Returns what a page gets that an app signs in: the app's own token.
+    pub(crate) fn by_app(token: String, caller: &Caller) -> Self {
+        Self {
+            token,
+            expires_at: caller.expires_at,
+            user: Account::new(&caller.user, caller.is_admin()),
+        }
+    }
+}
+
+/// A link that opens the page as a person: `{"url"}`
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct SignInLink {
+    /// Good once, and for 60 s. The code is in its fragment.
+    pub(crate) url: String,
 }
 
 /// `{"token","expires_at"}`

@@ -7,7 +7,8 @@ mod programs;
 mod server;
 
 pub(crate) use accounts::{
-    Account, AccountRow, ChangedOwnAccount, InviteRow, LoggedIn, PutRow, Token, UsersMeta,
+    Account, AccountRow, ChangedOwnAccount, InviteRow, LoggedIn, PutRow, SignInLink, Token,
+    UsersMeta,
 };
 pub(crate) use chats::{
     HistoryMessage, HistoryMeta, RecentRow, RecentsMeta, UnreadMessage, UnreadMeta, UpdateRow,

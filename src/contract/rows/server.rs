@@ -21,6 +21,9 @@ pub(crate) struct Server {
     /// The longest message.
     pub(crate) max_message_chars: usize,
     pub(crate) page: &'static str,
+    /// From which origins, beside this server's, the page shows pictures of people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) avatar_origins: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) demo: Option<Demo>,
 }

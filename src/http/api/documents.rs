@@ -10,7 +10,7 @@ use hyper::{Request, Response, StatusCode};
 use crate::contract::documents::{self, Access, Operation};
 use crate::contract::{Code, events};
 use crate::http::app::App;
-use crate::http::assets::{CONTENT_SECURITY_POLICY, is_known};
+use crate::http::assets::is_known;
 use crate::http::router::ROUTES;
 use crate::web::Body;
 
@@ -51,7 +51,7 @@ pub(in crate::http) const OPENAPI: Operation = Operation::new(
 
 /// `GET /api/openapi.json`
 pub(in crate::http) fn openapi(app: &App, request: &Request<Incoming>) -> Response<Body> {
-    show(request, &app.documents.made().openapi, JSON)
+    show(app, request, &app.documents.made().openapi, JSON)
 }
 
 pub(in crate::http) const ASYNCAPI: Operation = Operation::new(
@@ -63,7 +63,7 @@ pub(in crate::http) const ASYNCAPI: Operation = Operation::new(
 
 /// `GET /api/asyncapi.json`
 pub(in crate::http) fn asyncapi(app: &App, request: &Request<Incoming>) -> Response<Body> {
-    show(request, &app.documents.made().asyncapi, JSON)
+    show(app, request, &app.documents.made().asyncapi, JSON)
 }
 
 pub(in crate::http) const PAGE: Operation =
@@ -73,10 +73,15 @@ pub(in crate::http) const PAGE: Operation =
 
 /// `GET /docs`
 pub(in crate::http) fn page(app: &App, request: &Request<Incoming>) -> Response<Body> {
-    show(request, &app.documents.made().page, HTML)
+    show(app, request, &app.documents.made().page, HTML)
 }
 
-fn show(request: &Request<Incoming>, body: &Bytes, media_type: &'static str) -> Response<Body> {
+fn show(
+    app: &App,
+    request: &Request<Incoming>,
+    body: &Bytes,
+    media_type: &'static str,
+) -> Response<Body> {
     let etag = format!("\"{:08x}\"", crc32c::crc32c(body));
     let mut response = if is_known(request.headers(), &etag) {
         let mut response = Response::new(Body::default());
@@ -90,10 +95,7 @@ fn show(request: &Request<Incoming>, body: &Bytes, media_type: &'static str) -> 
     // It is another one after an upgrade, so a browser asks each time and mostly hears that it has
     // it.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(CONTENT_SECURITY_POLICY),
-    );
+    headers.insert(header::CONTENT_SECURITY_POLICY, app.page_policy.clone());
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(header::ETAG, etag);
     }

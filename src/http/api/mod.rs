@@ -10,5 +10,6 @@ pub(super) mod messages;
 pub(super) mod probe;
 pub(super) mod programs;
 pub(super) mod server;
+pub(super) mod sign_in;
 pub(super) mod updates;
 pub(super) mod users;

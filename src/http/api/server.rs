@@ -43,6 +43,7 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
         versions: Version::ALL,
         max_message_chars: app.chat.max_message_chars(),
         page: VERSION,
+        avatar_origins: app.avatar_origins.clone(),
         demo: demo(app),
     };
     answer::data(StatusCode::OK, server)
