@@ -78,6 +78,7 @@ impl App {
             (Route::OpenApi, _) => Ok(api::documents::openapi(self, &request)),
             (Route::AsyncApi, _) => Ok(api::documents::asyncapi(self, &request)),
             (Route::Docs, _) => Ok(api::documents::page(self, &request)),
+            (Route::Guide, _) => Ok(api::documents::guide(self, &request)),
             (Route::Health, _) => Ok(api::server::health()),
             (Route::Ready, _) => api::server::ready(self),
             (Route::OfChats, _) => Err(ApiError::not_found()),

@@ -83,6 +83,7 @@ routes! {
     OpenApi  = "/api/openapi.json",           [GET: documents::OPENAPI];
     AsyncApi = "/api/asyncapi.json",          [GET: documents::ASYNCAPI];
     Docs     = "/docs",                       [GET: documents::PAGE];
+    Guide    = "/docs/app",                   [GET: documents::GUIDE];
     Health   = "/healthz",                    [GET: server::HEALTH];
     Ready    = "/readyz",                     [GET: server::READY];
 }

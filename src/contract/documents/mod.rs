@@ -9,6 +9,7 @@
 
 mod asyncapi;
 mod event;
+mod guide;
 mod openapi;
 mod operation;
 mod page;
@@ -16,6 +17,7 @@ mod schemas;
 
 pub(crate) use asyncapi::asyncapi;
 pub(crate) use event::{Connecting, Event, Events};
+pub(crate) use guide::guide;
 pub(crate) use openapi::{Routed, openapi};
 pub(crate) use operation::{Access, Operation};
 pub(crate) use page::page;

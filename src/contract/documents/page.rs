@@ -77,7 +77,8 @@ impl Page {
              <title>{title} {version}: events and routes</title>\
              <link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"/css/docs.css\"></head><body>\
              <a class=\"skip\" href=\"#main\">Skip to the content</a>\
-             <header><h1>{title} {version}</h1><p>What clients can rely on. For programs: \
+             <header><h1>{title} {version}</h1><p>What clients can rely on. <a href=\"docs/app\">Add chat to your app</a> is a \
+             guide from start to end. For programs: \
              <a href=\"/api/openapi.json\">OpenAPI 3.1</a>, <a href=\"/api/asyncapi.json\">AsyncAPI 3.0</a>.</p></header>"
         )?;
         self.contents(openapi, asyncapi)?;

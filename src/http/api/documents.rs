@@ -14,7 +14,7 @@ use crate::http::assets::is_known;
 use crate::http::router::ROUTES;
 use crate::web::Body;
 
-/// The documents and the page.
+/// The documents, their page, and the guide.
 #[derive(Default)]
 pub(in crate::http) struct Documents(OnceLock<Made>);
 
@@ -22,6 +22,7 @@ struct Made {
     openapi: Bytes,
     asyncapi: Bytes,
     page: Bytes,
+    guide: Bytes,
 }
 
 impl Documents {
@@ -34,6 +35,7 @@ impl Documents {
                 openapi: openapi.to_string().into(),
                 asyncapi: asyncapi.to_string().into(),
                 page: page.into(),
+                guide: documents::guide().into(),
             }
         })
     }
@@ -74,6 +76,18 @@ pub(in crate::http) const PAGE: Operation =
 /// `GET /docs`
 pub(in crate::http) fn page(app: &App, request: &Request<Incoming>) -> Response<Body> {
     show(app, request, &app.documents.made().page, HTML)
+}
+
+pub(in crate::http) const GUIDE: Operation = Operation::new(
+    Access::Anyone,
+    "A guide for people: how to add chat to an app.",
+)
+.refuses(&[Code::StorageUnavailable])
+.bare(HTML);
+
+/// `GET /docs/app`
+pub(in crate::http) fn guide(app: &App, request: &Request<Incoming>) -> Response<Body> {
+    show(app, request, &app.documents.made().guide, HTML)
 }
 
 fn show(

@@ -98,6 +98,14 @@ class Chatd:
         self.port = self.process.port
         self.url = f"http://127.0.0.1:{self.port}"
 
+    def command(self, *arguments):
+        """Runs a command beside the server, and gives what it prints."""
+        command = [CHATD, "--data", self.data, *arguments]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
+        if done.returncode != 0:
+            raise AssertionError(done.stderr)
+        return done.stdout.strip()
+
     def kill(self):
         self.process.child.kill()
         self.process.ended()
