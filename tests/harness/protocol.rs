@@ -17,12 +17,14 @@ pub(crate) fn fixture() -> Fixture {
     fixture_that_waits(200)
 }
 
-/// The same, with another ping timeout in milliseconds.
+/// The same, with another ping timeout in milliseconds. A client that is waited for so long may take
+/// as long to join a namespace: the suites' pings alone take 900 ms of the second that they give it.
 pub(crate) fn fixture_that_waits(ping_timeout: u64) -> Fixture {
     let config = engine_config(300, ping_timeout);
     let namespaces =
         ["/", "/custom"].map(|name| (Namespace::new(name), Arc::new(Greeter) as Arc<dyn Handler>));
-    let io = Io::new(hub(Duration::from_secs(1)), namespaces.into());
+    let connect_timeout = Duration::from_millis(ping_timeout.max(1_000));
+    let io = Io::new(hub(connect_timeout), namespaces.into());
     Fixture {
         port: 3000,
         engines: vec![
