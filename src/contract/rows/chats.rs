@@ -11,13 +11,13 @@ use crate::model::{Extras, Message, MessageId, Meta, SealedCursor, Timestamp, Us
 
 /// One line of the list of chats.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct RecentRow {
+pub(crate) struct RecentRow<'a> {
     user_id: UserId,
-    username: String,
+    username: &'a str,
     /// The name to be shown, which others may have too.
-    name: String,
-    avatar: Option<Arc<str>>,
-    last_message: Arc<str>,
+    name: &'a str,
+    avatar: Option<&'a str>,
+    last_message: &'a str,
     last_message_time: Timestamp,
     unread_count: u64,
     last_message_id: MessageId,
@@ -28,14 +28,14 @@ pub(crate) struct RecentRow {
     is_bot: bool,
 }
 
-impl From<Recent> for RecentRow {
-    fn from(recent: Recent) -> Self {
+impl<'a> From<&'a Recent> for RecentRow<'a> {
+    fn from(recent: &'a Recent) -> Self {
         Self {
             user_id: recent.peer.id,
-            username: recent.peer.username.as_str().to_owned(),
-            name: recent.peer.shown_name().to_owned(),
-            avatar: recent.peer.avatar.clone(),
-            last_message: recent.last_message.content,
+            username: recent.peer.username.as_str(),
+            name: recent.peer.shown_name(),
+            avatar: recent.peer.avatar.as_deref(),
+            last_message: &recent.last_message.content,
             last_message_time: recent.last_message.created_at,
             unread_count: recent.unread_count,
             last_message_id: recent.last_message.id,

@@ -65,7 +65,7 @@ reads! {
 pub(in crate::http) const RECENTS: Operation =
     Operation::new(Access::User, "The caller's chats, newest first.")
         .query::<WhichChats>()
-        .page::<Vec<RecentRow>, RecentsMeta>();
+        .page::<Vec<RecentRow<'_>>, RecentsMeta>();
 
 /// `GET /api/chats/?limit=50&before=<cursor>`: the caller's chats, newest first.
 pub(in crate::http) async fn recents(
@@ -86,7 +86,7 @@ pub(in crate::http) async fn recents(
         .last()
         .filter(|_| page.has_more)
         .map(|row| row.last_message.id.to_string());
-    let rows: Vec<RecentRow> = page.rows.into_iter().map(Into::into).collect();
+    let rows: Vec<RecentRow<'_>> = page.rows.iter().map(Into::into).collect();
     app.page(request, caller.user.id, rows, RecentsMeta { next_before })
 }
 
