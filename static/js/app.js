@@ -7,6 +7,7 @@ import { ChatList } from './elements/chat-list.js'
 import { ChatThread } from './elements/chat-thread.js'
 import { translate } from './i18n/words.js'
 import { talkIntents } from './intents.js'
+import { linkIn } from './lib/links.js'
 import { recall, remember } from './lib/memory.js'
 import { openShelf } from './lib/shelf.js'
 import { clone } from './lib/template.js'
@@ -156,6 +157,8 @@ export class App {
 
   /** Shows what the address names: a conversation, or else the list. */
   #follow() {
+    // A link to sign in by, opened where somebody is signed in: the page begins with it.
+    if (linkIn(location.hash).way === 'sign-in') return location.reload()
     const named = keyIn(location.hash)
     const next = named === pairKey(this.#me.id) ? null : named
     const before = this.#sync.open
@@ -258,8 +261,8 @@ export class App {
    */
   async #renew(change) {
     this.#renewing = change.catch(() => {})
-    const { token = session.now?.token ?? '', id, username, avatar, is_admin } = await change
-    const user = { id, username, avatar, is_admin }
+    const { token = session.now?.token ?? '', id, username, name, avatar, is_admin } = await change
+    const user = { id, username, avatar, is_admin, ...(name && { name }) }
     enter({ token, user, ...(this.#maxChars && { maxMessageChars: this.#maxChars }), ...(this.#isDemo && { demo: true }) })
     this.#store.apply({ type: 'me', data: user })
     return user

@@ -5,10 +5,13 @@ import { SignIn } from './elements/sign-in.js'
 import { currentLanguage, errorText, languages, t, translate } from './i18n/words.js'
 import { answerIntents } from './intents.js'
 import { choiceButtons } from './lib/choices.js'
+import { answerTo } from './lib/dialog.js'
 import { recall, remember } from './lib/memory.js'
 import { loadStyle } from './lib/style.js'
 import { clone, part } from './lib/template.js'
 import { ChatError } from './net/api.js'
+import { say } from './notes.js'
+import { session } from './session.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./net/api.js').Session} Session */
@@ -29,7 +32,8 @@ export async function signIn(app, api, { setup, invite }) {
     // Both people of the demo are in already.
     return new Promise(() => {})
   }
-  if (server?.setup_required && !setup && !invite) return showFresh(app)
+  // An app's users may be there before any administrator: what went wrong for one of them comes first.
+  if (server?.setup_required && !setup && !invite && !recall('notice')) return showFresh(app)
   const form = new SignIn({
     mode: setup ? 'setup' : invite ? 'register' : 'login',
     canRegister: invite !== null || server?.registration === 'open',
@@ -52,6 +56,37 @@ export async function signIn(app, api, { setup, invite }) {
       form.fail(error.code)
     }
   } }))
+}
+
+/**
+ * Signs in by a link that an app made for one of its users. Where somebody is signed in already, it
+ * asks first.
+ * @param {Api} api
+ * @param {string} code
+ * @returns {Promise<Session | null>} null where the code is of no use, or not wanted
+ */
+export async function redeem(api, code) {
+  const { now } = session
+  if (now && !await askToSwitch(now.user)) return null
+  try {
+    const [{ token, user }, server] = await Promise.all([api.redeem(code), api.server().catch(() => null)])
+    const limit = server?.max_message_chars
+    return { token, user, ...(limit && { maxMessageChars: limit }) }
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error
+    if (now) say(errorText(error.code))
+    else remember('notice', error.code)
+    return null
+  }
+}
+
+/** @param {import('./net/api.js').User} user who is signed in @returns {Promise<boolean>} whether another one may take their place */
+function askToSwitch(user) {
+  const dialog = /** @type {HTMLDialogElement} */ (translate(clone('ask')))
+  part(dialog, 'question').textContent = t('switchQuestion')
+  part(dialog, 'hint').textContent = t('switchHint', { name: user.name || user.username })
+  part(dialog, 'confirm').textContent = t('switchButton')
+  return answerTo(dialog)
 }
 
 /**

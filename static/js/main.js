@@ -4,6 +4,7 @@
 import { App } from './app.js'
 import { languages, pickLanguage, setLanguage, translate } from './i18n/words.js'
 import { answerIntents } from './intents.js'
+import { linkIn } from './lib/links.js'
 import { recall, remember } from './lib/memory.js'
 import { Api } from './net/api.js'
 import { warnOfInsecurity } from './notes.js'
@@ -49,11 +50,22 @@ function dress(theme) {
 async function start() {
   const address = new URLSearchParams(location.search)
   const setup = address.get('setup'), invite = address.get('invite')
+  const { way, code, place } = linkIn(location.hash)
+  if (way === 'sign-in') await signInByLink(code, place)
   if (!session.now || setup) {
     const { signIn } = await import('./entrance.js')
     enter(await signIn(seat, api, { setup, invite }))
   }
   if (session.now) app = await App.open({ seat, api, intents }, session.now)
+}
+
+/** @param {string} code @param {string} place in the page, as addresses have it */
+async function signInByLink(code, place) {
+  // The code must not stay in the address, nor in the history.
+  history.replaceState(null, '', place)
+  const { redeem } = await import('./entrance.js')
+  const signedIn = await redeem(api, code)
+  if (signedIn) enter(signedIn)
 }
 
 // First, since it asks the server for the words.

@@ -16,6 +16,19 @@ const NEWER_WITHIN_MS = 5_000
 /** The version of this page, which the server writes into the addresses of its files. */
 const VERSION = /\/v\/([0-9a-f]{16})\/js\//.exec(import.meta.url)?.[1]
 
+/** How long a word stays. */
+const SAID_MS = 6_000
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let unsay
+
+/** Says something once, to eyes and ears. @param {string} text */
+export function say(text) {
+  const toast = noteOf('toast')
+  toast.textContent = text
+  clearTimeout(unsay)
+  unsay = setTimeout(() => { toast.textContent = '' }, SAID_MS)
+}
+
 /** @param {string} id */
 const noteOf = id => /** @type {HTMLElement} */ (document.getElementById(id))
 

@@ -107,6 +107,13 @@ scene('a name and a password are changed, and every open page goes on', async st
   await page.keyboard.press('Enter')
   await page.getByText('Saved.').waitFor()
   await page.locator('.sidebar .bar-title', { hasText: 'ada.l' }).waitFor()
+  // A name is shown in the username's place, and may be anything.
+  await page.getByLabel('Name', { exact: true }).fill('Ada “the first” Lovelace')
+  await page.keyboard.press('Enter')
+  await page.locator('.sidebar .bar-title', { hasText: 'Ada “the first” Lovelace' }).waitFor()
+  await page.getByLabel('Name', { exact: true }).fill('')
+  await page.keyboard.press('Enter')
+  await page.locator('.sidebar .bar-title', { hasText: 'ada.l' }).waitFor()
   await page.getByLabel('Current password').fill('wrong wrong')
   await page.getByLabel('New password').fill('a new password')
   await page.keyboard.press('Enter')

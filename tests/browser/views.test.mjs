@@ -126,12 +126,12 @@ scene('words that are longer by two fifths, as other languages have them, are no
     await page.route(`${stage.server.url}/`, async route => {
       await route.fulfill({ response: await route.fetch(), body: readFileSync(new URL('../../static/index.html', import.meta.url), 'utf8') })
     })
-    await page.route('**/words.js', async route => {
+    await page.route('**/i18n/en.js', async route => {
       const body = await (await route.fetch()).text()
       const stretch = `
         const longer = text => text.replace(/[aeiou]/g, letter => ({ a: 'åå', e: 'éé', i: 'îî', o: 'öö', u: 'ûû' })[letter])
           .replace(/\\{[^}]*\\}/g, hole => hole.replace(/åå|éé|îî|öö|ûû/g, two => ({ å: 'a', é: 'e', î: 'i', ö: 'o', û: 'u' })[two[0]]))
-        for (const [key, text] of Object.entries(CATALOGUE.en)) CATALOGUE.en[key] = typeof text === 'string' ? longer(text)
+        for (const [key, text] of Object.entries(en)) en[key] = typeof text === 'string' ? longer(text)
           : Object.fromEntries(Object.entries(text).map(([form, words]) => [form, longer(words)]))`
       await route.fulfill({ contentType: 'text/javascript', body: body + stretch })
     })

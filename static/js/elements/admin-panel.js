@@ -10,6 +10,7 @@ import { asDialog } from '../lib/dialog.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
 import { clone, part } from '../lib/template.js'
+import { nameOf } from './names.js'
 
 /** @typedef {import('../net/api.js').User & { disabled: boolean, created_at: string }} Account */
 /** @typedef {{ code: string, url: string, max_uses: number, uses: number, expires_at: string }} Invite */
@@ -150,7 +151,8 @@ export class AdminPanel extends HTMLElement {
   /** @param {HTMLElement} node @param {Account} account @param {Date} now */
   #fill(node, account, now) {
     const me = account.id === this.#myId
-    const name = account.username
+    // Administrators tell accounts apart by what is unique.
+    const name = nameOf(account) === account.username ? account.username : t('nameAlike', { name: nameOf(account), username: account.username })
     paintAvatar(part(node, 'avatar'), account)
     node.classList.toggle('is-disabled', account.disabled)
     part(node, 'name').textContent = me ? t('nameYou', { name }) : name

@@ -5,6 +5,7 @@ import { errorText, t, translate } from '../i18n/words.js'
 import { keyed } from '../lib/keyed.js'
 import { clone, part } from '../lib/template.js'
 import { fillWithText } from '../lib/text.js'
+import { nameOf } from './names.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/timeline.js').Message} Message */
@@ -68,7 +69,7 @@ export class Bubbles {
   /** @param {HTMLElement} node @param {Message} message @param {boolean} joined */
   #fill(node, message, joined) {
     const mine = message.senderId === this.#store.me.id
-    const name = mine ? t('you') : this.#store.user(message.senderId).username
+    const name = mine ? t('you') : nameOf(this.#store.user(message.senderId))
     // Messages are never changed in place, so the same one looks the same: most of them, most
     // times.
     const shown = this.#shown.get(node)

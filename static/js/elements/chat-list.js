@@ -10,6 +10,7 @@ import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
 import { clone, part } from '../lib/template.js'
 import { addressOf } from '../state/chats.js'
+import { nameOf, namesIn } from './names.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
@@ -113,15 +114,16 @@ export class ChatList extends HTMLElement {
     if (!this.isConnected) return
     const { me, listState, nextChats } = this.store
     paintAvatar(part(this, 'me-avatar'), me)
-    part(this, 'me-name').textContent = me.username
+    part(this, 'me-name').textContent = nameOf(me)
     this.#showLanguage(currentLanguage())
     this.#showTheme(document.documentElement.dataset.theme)
     const rows = this.#hold(this.store.list())
     const now = new Date()
+    const names = namesIn(rows.map(({ chat }) => this.store.user(chat.peerId)))
     keyed(this.#rows, rows, {
       key: row => row.chat.key,
       create: () => clone('chat-row'),
-      update: (node, row) => this.#fill(node, row, now),
+      update: (node, row) => this.#fill(node, row, now, names),
     })
     part(this, 'more').hidden = nextChats === undefined
     part(this, 'empty').hidden = rows.length > 0 || listState !== 'ready'
@@ -145,8 +147,8 @@ export class ChatList extends HTMLElement {
     return rows
   }
 
-  /** @param {HTMLElement} node @param {Row} row @param {Date} now */
-  #fill(node, { chat, last, unread }, now) {
+  /** @param {HTMLElement} node @param {Row} row @param {Date} now @param {(user: import('./names.js').Named) => string} names */
+  #fill(node, { chat, last, unread }, now, names) {
     const { key, peerId, draft } = chat
     const user = this.store.user(peerId)
     const link = /** @type {HTMLAnchorElement} */ (node.firstElementChild)
@@ -158,7 +160,7 @@ export class ChatList extends HTMLElement {
 
     paintAvatar(part(node, 'avatar'), user)
     part(node, 'dot').hidden = !this.store.presence.get(peerId)?.online
-    part(node, 'name').textContent = user.username
+    part(node, 'name').textContent = names(user)
     const time = part(node, 'time')
     time.textContent = last ? shortTime(new Date(last.time), now) : ''
 

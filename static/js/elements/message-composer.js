@@ -6,6 +6,7 @@ import { t, translate } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
 import { ChatPart } from './chat-part.js'
+import { nameOf } from './names.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 
@@ -62,7 +63,7 @@ export class MessageComposer extends ChatPart {
 
   render() {
     if (!this.chat) return
-    this.#text.setAttribute('aria-label', t('messageTo', { name: this.peer.username }))
+    this.#text.setAttribute('aria-label', t('messageTo', { name: nameOf(this.peer) }))
     this.#note()
   }
 

@@ -13,6 +13,7 @@ import { indexOf, newestId, receivedAfter } from '../state/timeline.js'
 import { STEP, layOut, messageKey, moveWindow, windowOf } from '../state/window.js'
 import { Bubbles } from './bubbles.js'
 import { ChatPart } from './chat-part.js'
+import { nameOf } from './names.js'
 import { ReadAlong } from './read-along.js'
 import { ScrollAnchor } from './scroll-anchor.js'
 
@@ -152,13 +153,13 @@ export class MessageList extends ChatPart {
     const { chat, peer } = this
     if (!chat) return
     const { thread } = chat
-    this.scroller.setAttribute('aria-label', t('messages', { name: peer.username }))
+    this.scroller.setAttribute('aria-label', t('messages', { name: nameOf(peer) }))
     const placing = !this.#placed && thread.loaded
     const place = placing ? this.#findPlace(thread) : undefined
     const held = this.#view.isHeld
     const anchor = this.#stuck || held ? null : this.#view.find()
     const sameEnd = this.#showWindow(thread.messages)
-    this.#showTop(thread, peer.username)
+    this.#showTop(thread, nameOf(peer))
 
     const node = place && this.#bubbles.node(place.key)
     // What is left to the browser it does after this, so only then is it known where things stand.

@@ -8,6 +8,7 @@ import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
 import { clone, part } from '../lib/template.js'
 import { pairKey } from '../state/chats.js'
+import { nameOf, namesIn } from './names.js'
 
 /** @typedef {import('../net/api.js').User} User */
 
@@ -98,12 +99,14 @@ export class PeoplePicker extends HTMLElement {
 
   render() {
     const { users, code } = this.#answer
+    const names = namesIn(users ?? [])
     keyed(part(this, 'people'), users ?? [], {
       key: user => String(user.id),
       create: () => clone('person'),
       update(node, user) {
         paintAvatar(part(node, 'avatar'), user)
-        part(node, 'name').textContent = user.username
+        part(node, 'name').textContent = names(user)
+        part(node, 'note').textContent = user.is_bot ? t('bot') : nameOf(user) === user.username ? '' : `@${user.username}`
       },
     })
     part(this, 'status').textContent = code ? errorText(code)

@@ -43,6 +43,7 @@ export class ProfileCard extends HTMLElement {
     this.#me = me
     translate(this)
     this.#paint()
+    this.#input('called').value = me.name && me.name !== me.username ? me.name : ''
     this.#input('name').value = me.username
     this.#input('picture').value = me.avatar ?? ''
     this.#input('current').value = this.#input('fresh').value = ''
@@ -92,11 +93,14 @@ export class ProfileCard extends HTMLElement {
 
   #saveProfile() {
     const username = this.#input('name').value.trim()
+    const called = this.#input('called').value.trim()
     const picture = this.#input('picture').value.trim()
-    /** @type {{ username?: string, avatar?: string | null }} */
+    /** @type {{ username?: string, name?: string, avatar?: string | null }} */
     const change = {}
     // A name that came from another system may be one that cannot be chosen here; it may stay.
     if (username !== this.#me.username) change.username = username
+    // Without a name of one's own the username is shown.
+    if ((called || username) !== (this.#me.name ?? this.#me.username)) change.name = called || username
     if (picture !== (this.#me.avatar ?? '')) change.avatar = picture === '' ? null : picture
     if (change.username !== undefined && !USERNAME.test(username)) return this.fail('about', 'username_bad')
     if (Object.keys(change).length === 0) return this.#say('about', t('saved'))

@@ -5,6 +5,7 @@ import { t } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
 import { newestReceived, receivedAfter } from '../state/timeline.js'
 import { countOf } from '../state/unread.js'
+import { nameOf } from './names.js'
 
 /** @typedef {import('../state/timeline.js').Thread} Thread */
 
@@ -55,7 +56,7 @@ export class ReadAlong {
     const fresh = this.#announced > 0 ? receivedAfter(messages, me.id, this.#announced) : []
     if (fresh.length > ANNOUNCED_MOST) this.#say(t('newBelow', { count: fresh.length }))
     else if (fresh.length > 0) {
-      const name = (/** @type {number} */ id) => this.#list.store.user(id).username
+      const name = (/** @type {number} */ id) => nameOf(this.#list.store.user(id))
       this.#say(fresh.map(({ senderId, content }) => t('announce', { name: name(senderId), text: content })).join('\n'))
     }
     this.#announced = Math.max(newestReceived(messages, me.id), 1)

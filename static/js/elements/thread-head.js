@@ -6,6 +6,7 @@ import { paintAvatar } from '../lib/avatar.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
 import { ChatPart } from './chat-part.js'
+import { nameOf } from './names.js'
 
 export class ThreadHead extends ChatPart {
   connectedCallback() {
@@ -26,7 +27,7 @@ export class ThreadHead extends ChatPart {
     const { chat, peer } = this
     if (!chat) return
     paintAvatar(part(this, 'avatar'), peer)
-    part(this, 'name').textContent = peer.username
+    part(this, 'name').textContent = nameOf(peer)
     const presence = this.store.presence.get(chat.peerId)
     const when = presence?.lastSeen && longTime(new Date(presence.lastSeen), new Date())
     const status = part(this, 'status')

@@ -2,6 +2,7 @@
 
 import { t } from '../i18n/words.js'
 import { ChatPart } from './chat-part.js'
+import { nameOf } from './names.js'
 
 export class TypingLine extends ChatPart {
   connectedCallback() {
@@ -10,7 +11,7 @@ export class TypingLine extends ChatPart {
   }
 
   render() {
-    const names = [...this.chat?.typing ?? []].map(id => this.store.user(id).username)
+    const names = [...this.chat?.typing ?? []].map(id => nameOf(this.store.user(id)))
     this.textContent = names.map(name => t('typing', { name })).join(' ')
   }
 }

@@ -56,7 +56,7 @@ export const en = {
   unread: { one: '{count} unread message', other: '{count} unread messages' },
 
   findPeople: 'Find people',
-  searchPeople: 'Search by username',
+  searchPeople: 'Search by name',
   searching: 'Searching…',
   nobodyFound: 'No one here has that name.',
   nobodyElse: 'No one else has an account here yet.',
@@ -157,6 +157,15 @@ export const en = {
   lastSeen: 'last seen {when}',
   announce: '{name}: {text}',
 
+  nameAlike: '{name} (@{username})',
+  bot: 'Bot',
+
+  displayName: 'Name',
+  displayNameHint: 'Others see it. Without one they see your username.',
+  switchQuestion: 'Sign in as somebody else?',
+  switchHint: '{name} is signed in here. The link may be for another account; drafts and unsent messages of {name} are then deleted from this device.',
+  switchButton: 'Sign in by the link',
+
   disconnected: 'No connection. Reconnecting…',
   nextTry: 'Next try in {count} s',
   tryNow: 'Try now',
@@ -187,6 +196,7 @@ export const en = {
   'error.client_id_reused': 'This message was already sent with another text.',
   'error.rate_limited': 'That was too fast. Wait a moment.',
   'error.storage_unavailable': 'The server cannot store anything right now.',
+  'error.invalid_code': 'This link is used up or no longer valid. Open it again from where you got it.',
   'error.token_expired': 'Your login has expired. Log in again; your drafts are kept.',
   'error.invalid_token': 'You have been logged out. Log in again.',
   'error.missing_token': 'You have been logged out. Log in again.',

@@ -54,7 +54,7 @@ export const id = {
   unread: { other: '{count} pesan belum dibaca' },
 
   findPeople: 'Cari orang',
-  searchPeople: 'Cari nama pengguna',
+  searchPeople: 'Cari nama',
   searching: 'Mencari…',
   nobodyFound: 'Tidak ada yang bernama seperti itu di sini.',
   nobodyElse: 'Belum ada orang lain yang punya akun di sini.',
@@ -155,6 +155,15 @@ export const id = {
   lastSeen: 'terakhir dilihat {when}',
   announce: '{name}: {text}',
 
+  nameAlike: '{name} (@{username})',
+  bot: 'Bot',
+
+  displayName: 'Nama',
+  displayNameHint: 'Orang lain melihatnya. Tanpa nama, mereka melihat nama pengguna Anda.',
+  switchQuestion: 'Masuk sebagai orang lain?',
+  switchHint: '{name} sedang masuk di sini. Tautan ini mungkin untuk akun lain; draf dan pesan {name} yang belum terkirim lalu dihapus dari perangkat ini.',
+  switchButton: 'Masuk dengan tautan',
+
   disconnected: 'Tidak ada koneksi. Menyambung kembali…',
   nextTry: 'Dicoba lagi dalam {count} dtk',
   tryNow: 'Coba sekarang',
@@ -185,6 +194,7 @@ export const id = {
   'error.client_id_reused': 'Pesan ini sudah terkirim dengan teks lain.',
   'error.rate_limited': 'Terlalu cepat. Tunggu sebentar.',
   'error.storage_unavailable': 'Server sedang tidak dapat menyimpan apa pun.',
+  'error.invalid_code': 'Tautan ini sudah terpakai atau tidak berlaku lagi. Bukalah lagi dari asalnya.',
   'error.token_expired': 'Masa masuk Anda telah habis. Masuklah lagi; draf Anda tetap tersimpan.',
   'error.invalid_token': 'Anda telah keluar. Masuklah lagi.',
   'error.missing_token': 'Anda telah keluar. Masuklah lagi.',

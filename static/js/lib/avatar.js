@@ -18,12 +18,13 @@ export function initials(name) {
  * would learn who looks at it, and on this one it could name anything that answers to a GET, with
  * the cookies of whatever else the site serves.
  * @param {HTMLElement} node
- * @param {{ id: number, username: string }} user
+ * @param {{ id: number, username: string, name?: string }} user
  */
-export function paintAvatar(node, { id, username }) {
-  const face = `${id} ${username}`
+export function paintAvatar(node, { id, username, name }) {
+  const shown = name || username
+  const face = `${id} ${shown}`
   if (node.dataset.face === face) return
   node.dataset.face = face
   node.className = `avatar hue-${id % HUES}`
-  node.textContent = initials(username)
+  node.textContent = initials(shown)
 }

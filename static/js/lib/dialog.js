@@ -13,3 +13,19 @@ export function asDialog(dialog) {
     if (event.target === dialog) dialog.close()
   })
 }
+
+/**
+ * Asks before something that cannot be undone.
+ * @param {HTMLDialogElement} dialog a copy of the template `ask`, with its words
+ * @returns {Promise<boolean>}
+ */
+export function answerTo(dialog) {
+  part(dialog, 'cancel').addEventListener('click', () => dialog.close())
+  part(dialog, 'confirm').addEventListener('click', () => dialog.close('yes'))
+  document.body.append(dialog)
+  dialog.showModal()
+  return new Promise(answered => dialog.addEventListener('close', () => {
+    dialog.remove()
+    answered(dialog.returnValue === 'yes')
+  }))
+}

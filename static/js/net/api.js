@@ -26,7 +26,8 @@ export class ChatError extends Error {
   }
 }
 
-/** @typedef {{ id: number, username: string, avatar?: string | null, is_admin?: boolean,
+/** `name` is how they are called, and is shown; `username` is by what they log in.
+ * @typedef {{ id: number, username: string, name?: string, avatar?: string | null, is_admin?: boolean, is_bot?: boolean,
  *   online?: boolean, last_seen?: string | null }} User */
 /**
  * Who is signed in here. The length limit is what the server said at the sign-in; `demo` where it
@@ -98,6 +99,11 @@ export class Api {
     return (await this.request('POST', `api/auth/${door}`, credentials)).data
   }
 
+  /** @param {string} code of a sign-in link @returns {Promise<Session>} */
+  async redeem(code) {
+    return (await this.request('POST', 'api/auth/sign-in', { code })).data
+  }
+
   signOut() {
     return this.request('POST', 'api/auth/logout')
   }
@@ -128,7 +134,7 @@ export class Api {
   }
 
   /**
-   * @param {{ username?: string, avatar?: string | null, password?: string, current_password?: string }} change
+   * @param {{ username?: string, name?: string, avatar?: string | null, password?: string, current_password?: string }} change
    * @returns {Promise<User & { token?: string }>} with a new password the old tokens end, and a new one comes
    */
   async changeMe(change) {

@@ -171,7 +171,7 @@ export class Store extends EventTarget {
     recents: (rows, { meta, more }) => {
       for (const row of rows) {
         const key = pairKey(row.user_id)
-        this.users.set(row.user_id, { id: row.user_id, username: row.username, avatar: row.avatar })
+        this.users.set(row.user_id, { id: row.user_id, username: row.username, name: row.name, avatar: row.avatar })
         const upTo = row.last_message_id ?? 0
         this.#set(key, {
           unread: listUnread(this.chat(key).unread, row.unread_count, upTo),
