@@ -3,7 +3,7 @@
 
 use smallvec::SmallVec;
 
-use crate::model::{Act, Members, Notice, RoomId, UserId};
+use crate::model::{Act, Members, Notice, RoomChange, RoomId, UserId};
 
 /// The form in which a person hears an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Audience {
 pub fn audience(notice: &Notice) -> Audience {
     let form = match notice.entry.act {
         Act::Sent { .. } => Form::Sender,
-        Act::Read { .. } | Act::ReadUpTo { .. } => Form::Member,
+        _ => Form::Member,
     };
     let author = notice.entry.author.map(|user| Hearer { user, form });
     let member = |user| Hearer {
@@ -53,10 +53,22 @@ pub fn audience(notice: &Notice) -> Audience {
                 room: None,
             }
         }
-        Members::Room(room) => Audience {
-            people: author.into_iter().collect(),
-            room: Some(room),
-        },
+        Members::Room(room) => {
+            // Who makes a room is no member yet, who leaves it none any more, and both hear of it.
+            let named = match &notice.entry.act {
+                Act::Sent { .. } => author,
+                Act::RoomChanged {
+                    change: RoomChange::Created,
+                    ..
+                } => author,
+                Act::MemberChanged(change) => Some(member(change.user)),
+                _ => None,
+            };
+            Audience {
+                people: named.into_iter().collect(),
+                room: Some(room),
+            }
+        }
         Members::Own(user) => Audience {
             people: [member(user)].into_iter().collect(),
             room: None,
@@ -78,6 +90,7 @@ pub fn heard_by(notice: &Notice, user: UserId) -> Option<Form> {
 pub fn is_heard_by_origin(notice: &Notice) -> bool {
     match notice.entry.act {
         Act::Sent { .. } => true,
-        Act::Read { .. } | Act::ReadUpTo { .. } => false,
+        Act::RoomChanged { .. } | Act::MemberChanged(_) | Act::Settings { .. } => true,
+        Act::Read { .. } | Act::ReadUpTo { .. } | Act::RoomRead(_) => false,
     }
 }

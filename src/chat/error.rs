@@ -1,7 +1,9 @@
 //! Why talk is refused.
 
 use crate::model::ContentError;
-use crate::store::StoreError;
+use crate::store::{RoomRefusal, StoreError};
+
+use super::rooms::{MAX_SEEN_MEMBERS, RoomFieldError};
 
 /// Why a verb of talk failed. The text is for the developer of a client, whose program gets the
 /// code that `contract` gives each.
@@ -22,6 +24,15 @@ pub enum ChatError {
     /// Only its receiver may mark a message read.
     #[error("only its receiver may mark a message read")]
     NotReceiver,
+    /// An act in or on a room is refused.
+    #[error(transparent)]
+    Room(#[from] RoomRefusal),
+    /// A text or a list of a room cannot be taken.
+    #[error(transparent)]
+    RoomField(#[from] RoomFieldError),
+    /// The room has too many members for that.
+    #[error("the room has more than {MAX_SEEN_MEMBERS} members")]
+    LargeRoom,
     /// The client id stands for another message.
     #[error("client_id was used for a message with another receiver or content")]
     ClientIdReused,
@@ -44,6 +55,7 @@ impl From<StoreError> for ChatError {
         match error {
             StoreError::NoSuchUser => Self::NoSuchUser,
             StoreError::NoSuchMessage => Self::NoSuchMessage,
+            StoreError::Room(refusal) => Self::Room(refusal),
             StoreError::NotReceiver => Self::NotReceiver,
             StoreError::SamePerson => Self::InvalidReceiver,
             StoreError::ClientIdReused => Self::ClientIdReused,

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! verbs.rs       sending and marking; notifier.rs: announcing what is on disk, in commit order
+//! rooms.rs       the verbs of rooms, judged by the store in commit order
 //! reading.rs     pages, and what a person missed; cursors.rs: from where on
 //! audience.rs    who hears an entry, live and caught up alike
 //! presence.rs    who is there; attendance.rs: as the store keeps it
@@ -21,6 +22,7 @@ mod event;
 mod notifier;
 mod presence;
 mod reading;
+mod rooms;
 mod rules;
 mod verbs;
 
@@ -32,8 +34,15 @@ pub use error::ChatError;
 pub use event::{Event, Listener};
 pub use presence::{Presence, PresenceChange, Seen, Told};
 pub use reading::CatchUp;
+pub use rooms::{
+    AnyMark, MAX_ADDED, MAX_MENTIONS, MAX_SEEN_MEMBERS, RoomFieldError, RoomMark, SendToRoom,
+};
 pub use rules::{DEFAULT_RECOVERY_WINDOW, Rules};
 pub use verbs::{Chat, Mark, SendMessage};
 
+pub use crate::store::RoomRefusal;
 pub use crate::store::maintain::Backup;
-pub use crate::store::{HistoryPage, HistoryQuery, HistoryRow, Page, Recent};
+pub use crate::store::{
+    HistoryPage, HistoryQuery, HistoryRow, MemberRow, MyRoom, NewRoom, Page, Recent, RoomMessage,
+    RoomUpdate,
+};

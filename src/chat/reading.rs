@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Chat, ChatError};
-use crate::model::{Cursor, Message, MessageId, Notice, Timestamp, UserId};
-use crate::store::{HistoryPage, HistoryQuery, HistoryRow, Page, Recent};
+use crate::model::{Cursor, Message, MessageId, Notice, RoomId, Timestamp, UserId};
+use crate::store::{HistoryPage, HistoryQuery, HistoryRow, Missed, Page, Recent};
 
 /// The changes that a person missed.
 #[derive(Debug)]
@@ -101,6 +101,17 @@ impl Chat {
             .store
             .read(move |snapshot| snapshot.missed(user, since.entry, limit))
             .await?;
+        self.caught_up(now, since, page, newest)
+    }
+
+    /// Judges whether what was missed can be told.
+    fn caught_up(
+        &self,
+        now: Timestamp,
+        since: Cursor,
+        page: Option<Page<Notice>>,
+        newest: u64,
+    ) -> Result<CatchUp, ChatError> {
         let page = page.ok_or(ChatError::CursorExpired)?;
         let until = now.as_ms().saturating_sub(
             u64::try_from(self.rules.recovery_window.as_millis()).unwrap_or(u64::MAX),
@@ -121,6 +132,29 @@ impl Chat {
             has_more: page.has_more,
             newest,
         })
+    }
+
+    /// Returns what a person missed after this cursor of all that version 2 hears, likewise. Of
+    /// rooms at most `most` changes are given beside what else there is; the rooms that bring too
+    /// many are named.
+    pub async fn missed_of_all(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        since: Cursor,
+        limit: usize,
+        most: usize,
+    ) -> Result<(CatchUp, Vec<RoomId>), ChatError> {
+        let missed = self
+            .store
+            .read(move |snapshot| snapshot.missed_of_all(user, since.entry, limit, most))
+            .await?;
+        let Missed {
+            page,
+            newest,
+            skipped,
+        } = missed;
+        Ok((self.caught_up(now, since, page, newest)?, skipped))
     }
 
     /// How long what a person missed can be told of.

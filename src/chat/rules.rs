@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::DEFAULT_MAX_MESSAGE_CHARS;
+use crate::store::DEFAULT_MAX_ROOM_MEMBERS;
 
 /// What an operator decides about talk.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +12,8 @@ pub struct Rules {
     pub max_message_chars: usize,
     /// How long what a person missed can be told of.
     pub recovery_window: Duration,
+    /// How many members a room may have.
+    pub max_room_members: u64,
 }
 
 /// 24 hours: who was away for longer opens their chats afresh.
@@ -21,6 +24,7 @@ impl Default for Rules {
         Self {
             max_message_chars: DEFAULT_MAX_MESSAGE_CHARS,
             recovery_window: DEFAULT_RECOVERY_WINDOW,
+            max_room_members: DEFAULT_MAX_ROOM_MEMBERS,
         }
     }
 }

@@ -26,6 +26,10 @@ impl Listener for Diary {
                 match &entry.act {
                     Act::Sent { .. } => format!("sent {} fresh true", entry.id),
                     Act::Read { message } => format!("read {message} by {}", entry.author.unwrap()),
+                    Act::RoomChanged { .. }
+                    | Act::MemberChanged(_)
+                    | Act::RoomRead(_)
+                    | Act::Settings { .. } => format!("of a room: {}", entry.id),
                     Act::ReadUpTo { marked, .. } => format!("chat read, {} messages", marked.count),
                 }
             }

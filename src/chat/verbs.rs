@@ -26,7 +26,7 @@ pub struct SendMessage {
 #[derive(Clone)]
 pub struct Chat {
     pub(super) store: Store,
-    listener: Arc<dyn Listener>,
+    pub(super) listener: Arc<dyn Listener>,
     pub(super) rules: Rules,
     pub(super) cursor_keys: CursorKeys,
     pub(super) presence: Arc<Presence>,
@@ -125,7 +125,7 @@ impl Chat {
     }
 
     /// Has an act stored, tells of what came of it, and replies with what `result` makes of that.
-    fn submit<T>(
+    pub(super) fn submit<T>(
         &self,
         now: Timestamp,
         talk: Talk,
@@ -146,8 +146,18 @@ impl Chat {
 
     /// Tells of a change that was answered as uncertain and turned out to be on disk.
     pub fn announce(&self, committed: &Committed) {
-        if let Committed::Talk(outcome @ Outcome::Entry(_)) = committed {
-            tell(&*self.listener, outcome, None);
+        match committed {
+            Committed::Talk(outcome @ Outcome::Entry(_)) => tell(&*self.listener, outcome, None),
+            Committed::Room(done) => {
+                for notice in &done.notices {
+                    let event = Event::Happened {
+                        notice,
+                        origin: None,
+                    };
+                    self.listener.happened(event);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -207,7 +217,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    fn of(outcome: Outcome) -> Self {
+    pub(super) fn of(outcome: Outcome) -> Self {
         let entry = match outcome {
             Outcome::Entry(notice) => notice.entry,
             Outcome::Repeated(_) | Outcome::Nothing(_) => {
@@ -222,7 +232,7 @@ impl Mark {
             count: match entry.act {
                 Act::ReadUpTo { marked, .. } => marked.count,
                 Act::Read { .. } => 1,
-                Act::Sent { .. } => 0,
+                _ => 0,
             },
         }
     }

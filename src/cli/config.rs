@@ -55,6 +55,7 @@ impl Flags {
             rules: Rules {
                 max_message_chars: self.max_message_chars,
                 recovery_window: self.recovery_window,
+                max_room_members: self.max_room_members,
             },
             rates: {
                 let mut rates = Rates::default();
@@ -215,6 +216,7 @@ mod tests {
             library.rules.max_message_chars
         );
         assert_eq!(flags.rules.recovery_window, library.rules.recovery_window);
+        assert_eq!(flags.rules.max_room_members, library.rules.max_room_members);
         assert_eq!(flags.commit_interval, library.commit_interval);
         assert_eq!(flags.shutdown_grace, library.shutdown_grace);
         assert_eq!(flags.rates, library.rates);

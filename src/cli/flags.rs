@@ -222,6 +222,9 @@ pub(super) struct Flags {
     /// How long a client may be away and still catch up on what it missed, across restarts too
     #[arg(long, env = "CHATD_RECOVERY_WINDOW", default_value = "24h", value_parser = values::duration, value_name = "TIME")]
     pub(super) recovery_window: Duration,
+    /// How many members a room may have
+    #[arg(long, env = "CHATD_MAX_ROOM_MEMBERS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(2..), value_name = "N")]
+    pub(super) max_room_members: u64,
     /// How long a stopping server may take to tell its clients
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = values::duration, value_name = "TIME")]
     pub(super) shutdown_grace: Duration,

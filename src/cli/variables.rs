@@ -282,6 +282,7 @@ mod tests {
         ("rate_limit", "messages=20/s:200"),
         ("max_connections", "7"),
         ("recovery_window", "1h"),
+        ("max_room_members", "50"),
         ("shutdown_grace", "1s"),
         ("metrics_listen", "127.0.0.1:9100"),
         ("demo", "true"),

@@ -67,6 +67,10 @@ codes! {
     InvalidInvite = "invalid_invite", 403;
     /// A link's code that is used up, too old or unknown.
     InvalidCode = "invalid_code", 403;
+    /// Nothing can be written to the room, or only by its admins.
+    ReadOnly = "read_only", 403;
+    /// The room has as many members as it may have.
+    RoomFull = "room_full", 409;
     /// Another account has the name.
     UsernameTaken = "username_taken", 409;
     /// A client id that stands for another message.

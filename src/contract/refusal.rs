@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Code, FieldError};
 use crate::accounts::AccountError;
-use crate::chat::ChatError;
+use crate::chat::{ChatError, RoomRefusal};
 use crate::limits::RateLimited;
 use crate::model::ContentError;
 
@@ -98,6 +98,19 @@ impl From<ChatError> for Refusal {
             ChatError::InvalidReceiver => Code::InvalidReceiver,
             ChatError::NoSuchUser | ChatError::NoSuchMessage => Code::NotFound,
             ChatError::NotReceiver => Code::Forbidden,
+            ChatError::RoomField(_) => Code::InvalidPayload,
+            ChatError::LargeRoom => Code::Forbidden,
+            ChatError::Room(refusal) => match refusal {
+                RoomRefusal::NoSuchRoom => Code::NotFound,
+                RoomRefusal::NotAdmin
+                | RoomRefusal::NotOwner
+                | RoomRefusal::LastOwner
+                | RoomRefusal::MentionAll
+                | RoomRefusal::TooManyRooms => Code::Forbidden,
+                RoomRefusal::PostAdmins | RoomRefusal::Archived => Code::ReadOnly,
+                RoomRefusal::Full => Code::RoomFull,
+                RoomRefusal::NotMembers => Code::InvalidPayload,
+            },
             ChatError::ClientIdReused => Code::ClientIdReused,
             ChatError::CursorExpired => Code::CursorExpired,
             ChatError::Busy => Code::RateLimited,

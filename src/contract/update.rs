@@ -180,22 +180,23 @@ impl<'a> Update<'a> {
                         meta,
                     }),
                 };
-                (message, &[][..])
+                (Some(message), &[][..])
             }
-            Act::Read { message } => (Self::messege_read(*message, user_id), &[][..]),
+            Act::Read { message } => (Some(Self::messege_read(*message, user_id)), &[][..]),
             Act::ReadUpTo { message, marked } => {
                 let read = ChatReadUpTo {
                     reader_id: user_id,
                     peer_id: other,
                     up_to: Some(*message),
                 };
-                (Self::ChatRead(read), &marked.newest[..])
+                (Some(Self::ChatRead(read)), &marked.newest[..])
             }
+            _ => (None, &[][..]),
         };
         let marked = marked
             .iter()
             .map(move |id| Self::messege_read(*id, user_id));
-        std::iter::once(first).chain(marked)
+        first.into_iter().chain(marked)
     }
 
     const fn messege_read(message_id: MessageId, user_id: UserId) -> Self {

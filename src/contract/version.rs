@@ -91,6 +91,10 @@ pub(crate) const fn heard_in(notice: &Notice) -> &'static [Alike] {
             extras: Some(_), ..
         } => EACH,
         Act::Sent { .. } | Act::Read { .. } | Act::ReadUpTo { .. } => BOTH,
+        Act::RoomChanged { .. }
+        | Act::MemberChanged(_)
+        | Act::RoomRead(_)
+        | Act::Settings { .. } => &[],
     }
 }
 

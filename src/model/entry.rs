@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 #[cfg(test)]
 use super::Message;
 use super::{
-    ClientId, ConversationId, EntryId, Extras, MessageId, Pair, RoomId, Timestamp, UserId,
+    ChatId, ChatSettings, ClientId, ConversationId, EntryId, Extras, Membership, MessageId, Pair,
+    Room, RoomChange, RoomId, RoomRead, Timestamp, UserId,
 };
 
 /// A chain of entries: each of them knows the one before it.
@@ -72,6 +73,24 @@ pub enum Act<T = Arc<str>> {
         /// What changed by it. Empty in a command.
         marked: Marked,
     },
+    /// Made a room, or changed what it is.
+    RoomChanged {
+        /// What happened.
+        change: RoomChange,
+        /// How the room is described since then.
+        room: Arc<Room>,
+    },
+    /// Changed who is in a room as what.
+    MemberChanged(Box<Membership>),
+    /// Read a room up to a message.
+    RoomRead(RoomRead),
+    /// Set how a chat makes itself heard.
+    Settings {
+        /// The chat.
+        chat: ChatId,
+        /// How it does since then.
+        settings: ChatSettings,
+    },
 }
 
 /// The messages that went from unread to read.
@@ -107,6 +126,16 @@ impl<T: AsRef<str>> Act<T> {
                 message: *message,
                 marked: marked.clone(),
             },
+            Self::RoomChanged { change, room } => Act::RoomChanged {
+                change: *change,
+                room: Arc::clone(room),
+            },
+            Self::MemberChanged(change) => Act::MemberChanged(change.clone()),
+            Self::RoomRead(read) => Act::RoomRead(*read),
+            Self::Settings { chat, settings } => Act::Settings {
+                chat: *chat,
+                settings: *settings,
+            },
         }
     }
 
@@ -116,7 +145,14 @@ impl<T: AsRef<str>> Act<T> {
             Self::Sent {
                 content, extras, ..
             } => content.as_ref().len() + extras.as_ref().map_or(0, |extras| extras.bytes()),
-            Self::Read { .. } => 0,
+            Self::RoomChanged { room, .. } => {
+                let avatar = room.avatar.as_ref().map_or(0, |avatar| avatar.len());
+                room.name.len() + room.topic.len() + avatar
+            }
+            Self::Read { .. }
+            | Self::MemberChanged(_)
+            | Self::RoomRead(_)
+            | Self::Settings { .. } => 0,
             Self::ReadUpTo { marked, .. } => marked.newest.len() * size_of::<MessageId>(),
         }
     }
@@ -140,6 +176,8 @@ pub struct Notice {
     pub entry: Entry,
     /// The members.
     pub members: Members,
+    /// Of a change of a membership: the room as it was then.
+    pub room: Option<Arc<Room>>,
 }
 
 impl Notice {
@@ -171,7 +209,7 @@ impl Notice {
                 client_id,
                 extras,
             }),
-            Act::Read { .. } | Act::ReadUpTo { .. } => None,
+            _ => None,
         }
     }
 }

@@ -11,6 +11,7 @@ mod extras;
 mod id;
 mod message;
 mod private_id;
+mod room;
 mod time;
 mod user;
 mod username;
@@ -26,6 +27,10 @@ pub use message::{
     ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content, row_bytes,
 };
 pub use private_id::PrivateId;
+pub use room::{
+    ChatId, ChatSettings, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS, Membership, MembershipChange,
+    Notify, Role, Room, RoomChange, RoomHistory, RoomKind, RoomPost, RoomRead,
+};
 pub use time::{Timestamp, TimestampError};
 pub use user::{MAX_SUBJECT_BYTES, MadeBy, Subject, User, UserError, Whom, check_avatar};
 pub use username::{Name, Username, nfc};

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Act, ClientId, Extras, Marked, MessageId, Notice, Pair, Timestamp, User, UserId,
+    Act, ClientId, Extras, Marked, MessageId, Notice, Pair, RoomId, Timestamp, User, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::people::accounts::{NewUser, PutUser, UserChange};
 use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder};
 use crate::store::people::invites::Invite;
+use crate::store::room_act::{RoomAct, RoomDone};
 
 /// An act of talk, by whom, and where.
 #[derive(Debug, Clone)]
@@ -26,8 +27,12 @@ pub struct Talk {
 pub enum Address {
     /// By the other member of a conversation of two.
     Person(UserId),
-    /// By one of its messages.
+    /// By the room that it is.
+    Room(RoomId),
+    /// By one of the messages of a conversation of two.
     Message(MessageId),
+    /// By one of the messages of a conversation of two or of a room.
+    AnyMessage(MessageId),
 }
 
 impl Talk {
@@ -57,6 +62,45 @@ impl Talk {
         self
     }
 
+    /// Sends a message to a room.
+    pub fn send_to_room(
+        sender: UserId,
+        room: RoomId,
+        content: Arc<str>,
+        client_id: Option<ClientId>,
+    ) -> Self {
+        Self {
+            author: sender,
+            address: Address::Room(room),
+            act: Act::Sent {
+                content,
+                client_id,
+                extras: None,
+            },
+        }
+    }
+
+    /// Moves the reader's position in a room, up to and including `up_to` where given.
+    pub fn read_room(reader: UserId, room: RoomId, up_to: Option<MessageId>) -> Self {
+        Self {
+            author: reader,
+            address: Address::Room(room),
+            act: Act::ReadUpTo {
+                message: up_to.unwrap_or(MessageId::LAST),
+                marked: Marked::default(),
+            },
+        }
+    }
+
+    /// Marks one message read, for its receiver; of a room's message, moves the reader's position
+    /// to it.
+    pub fn read_any(reader: UserId, message: MessageId) -> Self {
+        Self {
+            address: Address::AnyMessage(message),
+            ..Self::read(reader, message)
+        }
+    }
+
     /// Marks one message read, for its receiver.
     pub fn read(reader: UserId, message: MessageId) -> Self {
         Self {
@@ -82,7 +126,7 @@ impl Talk {
     pub(crate) fn pair(&self) -> Option<Pair> {
         match self.address {
             Address::Person(peer) => Pair::new(self.author, peer),
-            Address::Message(_) => None,
+            Address::Room(_) | Address::Message(_) | Address::AnyMessage(_) => None,
         }
     }
 }
@@ -103,6 +147,8 @@ pub enum Outcome {
 pub enum Change {
     /// An act of talk.
     Talk(Talk),
+    /// An act on a room, or on how a chat makes itself heard.
+    Room(RoomAct),
     /// A new account.
     CreateUser(NewUser),
     /// An account is to be another.
@@ -150,6 +196,8 @@ pub enum Change {
 pub enum Committed {
     /// An act of talk came to this.
     Talk(Outcome),
+    /// An act on a room came to this.
+    Room(RoomDone),
     /// An account is as given here.
     User(Arc<User>),
     /// An invite is as given here.

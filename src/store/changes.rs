@@ -22,8 +22,14 @@ pub(crate) enum Followed {
     Credentials = 2,
     /// Invites.
     Invites = 3,
+    /// Descriptions of rooms.
+    Rooms = 4,
+    /// Memberships.
+    RoomMembers = 5,
     /// Keys of bots and backends.
     Keys = 7,
+    /// What one person has set about another.
+    Relations = 9,
 }
 
 /// A row of such a table: the table's number, and the one or two numbers of the row's key.
@@ -95,7 +101,16 @@ impl<'txn> Changing<'txn> {
 
     /// Notes that the row of this key changed, came or went.
     pub(crate) fn note(&mut self, table: Followed, key: u64) -> Result<(), StoreError> {
-        let (number, row) = (self.next, (table as u64, key, 0));
+        self.note_of_two(table, (key, 0))
+    }
+
+    /// Does the same for a row whose key is two numbers.
+    pub(crate) fn note_of_two(
+        &mut self,
+        table: Followed,
+        key: (u64, u64),
+    ) -> Result<(), StoreError> {
+        let (number, row) = (self.next, (table as u64, key.0, key.1));
         self.next += 1;
         let sealed = seal_under(&[row.0, row.1, row.2], &number.to_le_bytes());
         let earlier = self.newest.insert(row, &sealed[..])?;

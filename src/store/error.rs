@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use redb::{DatabaseError, StorageError};
 
+use crate::store::room_act::RoomRefusal;
+
 /// Why a change or a query failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -22,6 +24,9 @@ pub enum StoreError {
     /// The client id stands for another message.
     #[error("the client id was used for another message")]
     ClientIdReused,
+    /// An act in or on a room is refused.
+    #[error(transparent)]
+    Room(#[from] RoomRefusal),
     /// Another account has this name.
     #[error("the username is taken")]
     UsernameTaken,

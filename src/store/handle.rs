@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::metrics::StoreMetrics;
-use crate::model::{CursorKeys, MadeBy, Timestamp, User, UserId, Username, Whom};
+use crate::model::{CursorKeys, MadeBy, RoomId, Timestamp, User, UserId, Username, Whom};
 use crate::store::change::{Answer, Change, Committed, Done};
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{LockedFile, Medium};
@@ -265,6 +265,13 @@ impl Store {
     /// that for either order.
     pub fn chats(&self, user: UserId) -> usize {
         self.intake.data.state.read().touches(user)
+    }
+
+    /// The rooms that a person is in, ascending.
+    pub fn rooms_of(&self, user: UserId) -> Vec<RoomId> {
+        let state = self.intake.data.state.read();
+        let person = state.rooms.person(user);
+        person.map_or_else(Vec::new, |person| person.rooms.clone())
     }
 
     /// Every invite that is kept, the newest first.

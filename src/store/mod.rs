@@ -19,6 +19,8 @@ pub mod maintain;
 mod options;
 mod people;
 mod read;
+mod room_act;
+mod rooms;
 mod sealed;
 mod state;
 mod tables;
@@ -39,7 +41,12 @@ pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
 pub use people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder, KeyScope};
 pub use people::invites::Invite;
 pub use read::history::{HistoryPage, HistoryQuery, HistoryRow};
-pub use read::missed::MAX_MISSED;
+pub use read::missed::{MAX_MISSED, Missed};
 pub use read::page::Page;
 pub use read::recents::Recent;
+pub use read::rooms::{MemberRow, MyRoom, RoomMessage};
 pub use read::snapshot::Snapshot;
+pub use room_act::{
+    DEFAULT_MAX_ROOM_MEMBERS, MAX_ROOMS, MAX_TOLD_MEMBERS, NewRoom, RoomAct, RoomCommand, RoomDone,
+    RoomRefusal, RoomUpdate,
+};

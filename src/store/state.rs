@@ -11,14 +11,15 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::model::{ConversationId, EntryId, MessageId, Pair, Timestamp, UserId};
+use crate::model::{ConversationId, EntryId, MessageId, Pair, Stream, Timestamp, UserId};
 use crate::store::log::entries::Entries;
-use crate::store::log::record::Record;
+use crate::store::log::record::{Author, Record};
 use crate::store::people::rows::Rows;
 use crate::store::people::state::People;
 use crate::store::talk::conversation::Conversation;
 use crate::store::talk::conversations::{Conversations, Pairs};
 use crate::store::talk::recency::{Recency, Touch, touches_since};
+use crate::store::talk::rooms::{self, RoomChanges, Rooms};
 
 /// The conversations that a transaction changes, in the order in which it first changed them.
 #[derive(Default)]
@@ -55,6 +56,7 @@ impl Changed {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) people: People,
+    pub(crate) rooms: Rooms,
     conversations: Conversations,
     pairs: Pairs,
     /// Each person's conversations.
@@ -95,6 +97,7 @@ pub(crate) struct Changes {
     /// The same messages by their senders and hashes.
     pub(crate) sent_as: FxHashMap<(UserId, u64), MessageId>,
     pub(crate) rows: Rows,
+    pub(crate) rooms: RoomChanges,
     pub(crate) last_entry: u64,
     pub(crate) last_at: Timestamp,
 }
@@ -219,11 +222,26 @@ impl State {
     }
 
     /// Takes in one entry of the log, in order, at start. `None` where it belongs to no known
-    /// conversation.
-    pub(crate) fn apply<T>(&mut self, id: EntryId, record: &Record<T>) -> Option<&Conversation> {
-        let conversation = self.conversations.get_mut(record.stream.pair()?)?;
-        conversation.apply(id, record);
-        Some(conversation)
+    /// conversation or room.
+    pub(crate) fn apply<T>(&mut self, id: EntryId, record: &Record<T>) -> Option<()> {
+        match record.stream {
+            Stream::Pair(conversation) => {
+                self.conversations.get_mut(conversation)?.apply(id, record);
+                Some(())
+            }
+            Stream::Room(_) | Stream::Own(_) => rooms::apply(&mut self.rooms, id, record),
+        }
+    }
+
+    /// Returns who did what an entry says; `None` for the server itself.
+    pub(crate) fn author_of<T>(&self, record: &Record<T>) -> Option<UserId> {
+        match (record.author, record.stream) {
+            (Author::Member(place), Stream::Pair(id)) => {
+                Some(self.conversation(id)?.pair.members()[place])
+            }
+            (Author::Account(user), _) => Some(user),
+            (Author::Member(_), _) | (Author::Server, _) => None,
+        }
     }
 
     /// Notes the newest entry of the log.
@@ -278,6 +296,7 @@ impl State {
             }
         }
         self.people.publish(changes.rows);
+        self.rooms.publish(changes.rooms);
         self.last_entry = changes.last_entry;
         self.last_at = changes.last_at;
         changes.conversations.places.clear();

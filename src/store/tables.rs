@@ -104,13 +104,26 @@ pub(crate) const CONVERSATION_STATES: ByNumber = TableDefinition::new("conversat
 /// key: sender's user id, and the first message of the block; value: sealed, see [`super::talk::client_ids`]; derived.
 pub(crate) const CLIENT_IDS: ByTwo = TableDefinition::new("client_ids");
 
-/// What follows from the log and is not written yet: `stream_states` (room, member): of a room (member 0), of a member in
-/// a room, and of a person's own stream (room 0).
+/// `rooms`: how each room is described.
+/// key: room id, dense from 1; value: sealed JSON of [`super::talk::rooms::rows::RoomRecord`]; written with each entry that
+/// changes one.
+pub(crate) const ROOMS: ByNumber = TableDefinition::new("rooms");
+
+/// `room_members`: who is in which room as what, and was.
+/// key: room id, user id; value: sealed JSON, see [`super::talk::rooms::rows`]; written with each entry that changes one.
+pub(crate) const ROOM_MEMBERS: ByTwo = TableDefinition::new("room_members");
+
+/// `relations`: how the chat of two people makes itself heard to the first of them.
+/// key: user id, the other's user id; value: sealed JSON, likewise.
+pub(crate) const RELATIONS: ByTwo = TableDefinition::new("relations");
+
+/// `stream_states`: what follows from the log of a room (user 0), of a member in a room, and of a person's own stream
+/// (room 0).
+/// key: room id, user id; value: sealed, see [`super::talk::rooms`]; derived.
 pub(crate) const STREAM_STATES: ByTwo = TableDefinition::new("stream_states");
 
 /// Those with one number that are not written yet: what each has is in `FORMAT.md`.
-pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 6] = [
-    TableDefinition::new("rooms"),
+pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 5] = [
     TableDefinition::new("files"),
     TableDefinition::new("extras"),
     TableDefinition::new("hooks"),
@@ -119,11 +132,8 @@ pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 6] = [
 ];
 
 /// Those with two numbers that are not written yet, likewise.
-pub(crate) static UNUSED_BY_TWO: [ByTwo; 8] = [
-    STREAM_STATES,
-    TableDefinition::new("room_members"),
+pub(crate) static UNUSED_BY_TWO: [ByTwo; 5] = [
     TableDefinition::new("reactions"),
-    TableDefinition::new("relations"),
     TableDefinition::new("sessions"),
     TableDefinition::new("codes"),
     TableDefinition::new("push_subscriptions"),
@@ -147,7 +157,11 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         KEYS.name(),
         CHANGES.name(),
         NEWEST_CHANGES.name(),
+        ROOMS.name(),
+        ROOM_MEMBERS.name(),
+        RELATIONS.name(),
         CONVERSATION_STATES.name(),
+        STREAM_STATES.name(),
         CLIENT_IDS.name(),
     ];
     let unused = UNUSED_BY_NUMBER.iter().map(TableHandle::name);

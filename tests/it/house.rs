@@ -117,27 +117,32 @@ const PLAN: &[(&str, &[&str])] = &[
 
 /// The rooms of the store, likewise: its folders, and the files beside them.
 const STORE: &[(&str, &[&str])] = &[
-    ("error", &[]),
+    ("room_act", &[]),
+    ("error", &["room_act"]),
     ("options", &[]),
     ("tables", &[]),
     ("sealed", &["error"]),
     ("changes", &["error", "sealed", "tables"]),
     ("log", &["error", "sealed", "tables"]),
     ("disk", &["changes", "error", "log", "sealed", "tables"]),
-    ("talk", &["error", "log", "sealed"]),
+    ("talk", &["changes", "error", "log", "sealed", "tables"]),
     ("people", &["changes", "error", "sealed", "tables"]),
-    ("change", &["error", "people"]),
+    ("change", &["error", "people", "room_act"]),
     ("state", &["log", "people", "talk"]),
+    // Rooms as they are once what is on its way is on disk.
+    ("rooms", &["sealed", "state", "talk"]),
     ("data", &["disk", "error", "log", "state"]),
     (
         "read",
-        &["data", "error", "log", "sealed", "state", "tables", "talk"],
+        &[
+            "data", "error", "log", "room_act", "sealed", "state", "tables", "talk",
+        ],
     ),
     (
         "write",
         &[
-            "change", "data", "disk", "error", "log", "options", "people", "sealed", "state",
-            "tables", "talk",
+            "change", "data", "disk", "error", "log", "options", "people", "room_act", "rooms",
+            "sealed", "state", "tables", "talk",
         ],
     ),
     (

@@ -36,7 +36,6 @@ impl Clone for Chain {
 
 impl Chain {
     /// How many messages the chain has.
-    #[cfg(test)]
     pub(crate) fn length(&self) -> u64 {
         self.length
     }

@@ -40,6 +40,8 @@ pub(super) enum Kind {
     Message = FIRST_KIND as isize,
     Read,
     ReadUpTo,
+    /// A further number names the kind.
+    Other,
 }
 
 /// A kind and flags, those above.
@@ -78,6 +80,7 @@ impl Head {
             4 => Kind::Message,
             5 => Kind::Read,
             6 => Kind::ReadUpTo,
+            7 => Kind::Other,
             _ => return None,
         };
         let flags = head & !KIND;
@@ -100,7 +103,7 @@ impl Head {
         let flags = match kind {
             Kind::Message => flags.sum(),
             // Its marks write which message they name, whichever that is, and have no other flag.
-            Kind::Read | Kind::ReadUpTo => flags.take(1).sum(),
+            Kind::Read | Kind::ReadUpTo | Kind::Other => flags.take(1).sum(),
         };
         Some(Self { kind, flags })
     }
@@ -149,7 +152,9 @@ pub(crate) fn in_format_3(id: u64, sealed: &[u8]) -> Vec<u8> {
     let known = FORMAT_3_FLAGS.iter().filter(|(_, new)| head.has(*new));
     let known = match head.kind {
         Kind::Message => known.map(|(old, _)| *old).sum(),
-        Kind::Read | Kind::ReadUpTo => known.take(1).map(|(old, _)| old & 0x10).sum::<u8>(),
+        Kind::Read | Kind::ReadUpTo | Kind::Other => {
+            known.take(1).map(|(old, _)| old & 0x10).sum::<u8>()
+        }
     };
     let mut body = vec![(head.kind as u8 - 3) | known];
     body.extend_from_slice(rest.0);
@@ -172,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_is_set_in_most_entries_has_one_byte_and_is_read_back() {
-        for kind in [Kind::Message, Kind::Read, Kind::ReadUpTo] {
+        for kind in [Kind::Message, Kind::Read, Kind::ReadUpTo, Kind::Other] {
             let flags = (0..=KNOWN).filter(|flags| flags & KIND == 0 && flags & STREAM != STREAM);
             for flags in flags {
                 let mut out = Vec::new();
@@ -188,8 +193,8 @@ mod tests {
 
     #[test]
     fn a_kind_or_a_flag_that_is_not_known_is_refused() {
-        // Kinds 0 and 7; each flag beyond those that are known; of format 3 kinds beyond its own.
-        let mut wrong = vec![0, 7, 4 | STREAM];
+        // Kind 0; each flag beyond those that are known; of format 3 kinds beyond its own.
+        let mut wrong = vec![0, 4 | STREAM];
         wrong.extend((11..64).map(|bit| 4 | 1 << bit));
         for head in wrong {
             let mut out = Vec::new();

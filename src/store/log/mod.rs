@@ -5,5 +5,7 @@ pub(crate) mod chain;
 pub(crate) mod entries;
 mod extras;
 mod head;
+mod others;
 pub(crate) mod record;
+pub(crate) mod room_record;
 pub(crate) mod tail;

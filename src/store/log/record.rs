@@ -14,6 +14,7 @@ use super::head::{
     AUTHOR, CLIENT_TEXT, CLIENT_UUID, FIELDS, Head, Kind, OTHER_PREVIOUS, OWN, ROOM, SECOND,
     THE_PREVIOUS, is_of_format_3,
 };
+use super::others;
 use crate::model::{
     Act, ClientId, ConversationId, EntryId, Marked, MessageId, RoomId, Stream, Timestamp, UserId,
 };
@@ -120,6 +121,13 @@ impl<T: AsRef<str>> Record<T> {
         out.extend_from_slice(&[0; 4]);
         match &self.act {
             Act::Sent { .. } => self.encode_message(id, out),
+            Act::RoomChanged { .. }
+            | Act::MemberChanged(_)
+            | Act::RoomRead(_)
+            | Act::Settings { .. } => {
+                self.encode_head(id, Kind::Other, 0, out);
+                others::encode(id, self, out);
+            }
             Act::Read { message } => {
                 self.encode_mark(id, Kind::Read, *message, out);
                 put(out, self.rank);
@@ -264,6 +272,7 @@ impl<'a> Record<&'a str> {
                 (rank, sent)
             }
             Kind::Read | Kind::ReadUpTo if !matches!(author, Author::Member(_)) => return None,
+            Kind::Other => (0, others::decode(id, stream, &mut rest)?),
             Kind::Read => {
                 let message = rest.take_named(id, head, previous)?;
                 (rest.take()?, Act::Read { message })

@@ -31,7 +31,8 @@ use crate::store::log::blocks::{Appending, Log, Walk};
 use crate::store::log::record::recoded;
 use crate::store::tables::{
     CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, KEYS, LOG, META,
-    NEWEST_CHANGES, RECODED, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS, names,
+    NEWEST_CHANGES, RECODED, RELATIONS, ROOM_MEMBERS, ROOMS, STREAM_STATES, UNUSED_BY_NAME,
+    UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS, names,
 };
 
 /// 256 KiB in one step, some two thousand messages and a millisecond or two: how long it holds
@@ -164,6 +165,10 @@ impl Copying<'_> {
             made = copy_table(&snapshot, made, KEYS, step, turn)?;
             made = copy_table(&snapshot, made, CONVERSATION_STATES, step, turn)?;
             made = copy_table(&snapshot, made, CLIENT_IDS, step, turn)?;
+            made = copy_table(&snapshot, made, ROOMS, step, turn)?;
+            for table in [ROOM_MEMBERS, RELATIONS, STREAM_STATES] {
+                made = copy_table(&snapshot, made, table, step, turn)?;
+            }
             made = copy_table(&snapshot, made, CHANGES, step, turn)?;
             made = copy_table(&snapshot, made, NEWEST_CHANGES, step, turn)?;
             for table in &UNUSED_BY_NUMBER {

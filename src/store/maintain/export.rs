@@ -70,7 +70,8 @@ fn export_source(
         let conversation = record.stream.pair().ok_or_else(|| damaged(next))?;
         let place = usize::try_from(conversation.get() - 1).unwrap_or(usize::MAX);
         let pair = pairs.get(place).ok_or_else(|| damaged(next))?;
-        write(&mut out, &line(id, *pair, &record))?;
+        let line = line(id, *pair, &record).ok_or_else(|| damaged(next))?;
+        write(&mut out, &line)?;
         if next.is_multiple_of(TOLD_EVERY) || next == counts.entries {
             watch(Progress {
                 what: "exporting",
@@ -162,13 +163,13 @@ fn pairs(txn: &ReadTransaction) -> Result<Vec<Pair>, StoreError> {
     Ok(pairs)
 }
 
-fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Line<'a> {
+fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a>> {
     let (who, peer) = (
         pair.members()[record.place()],
         pair.members()[1 - record.place()],
     );
     let at = record.at.into();
-    match &record.act {
+    Some(match &record.act {
         Act::Sent {
             content,
             client_id,
@@ -200,5 +201,6 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Line<'a> {
             up_to: *message,
             at,
         },
-    }
+        _ => return None,
+    })
 }

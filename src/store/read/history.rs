@@ -33,14 +33,36 @@ pub struct HistoryQuery {
 
 /// A page of a history, ascending by id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryPage {
+pub struct HistoryPage<T = HistoryRow> {
     /// The messages.
-    pub rows: Vec<HistoryRow>,
+    pub rows: Vec<T>,
     /// Whether there are more in the direction of reading: newer ones after a message, else older
     /// ones.
     pub has_more: bool,
     /// Whether there are newer ones.
     pub has_newer: bool,
+}
+
+/// The messages of a chat, as one of its members reads them.
+pub(super) trait Messages {
+    /// A message as its reader sees it.
+    type Row;
+
+    /// The newest one.
+    fn last(&self) -> Option<MessageId>;
+
+    /// The reader sees none up to and including this one; `None` where they see all.
+    fn floor(&self) -> Option<MessageId>;
+
+    /// Returns one row, and the message before it.
+    fn row(
+        &self,
+        log: &SnapshotLog<'_>,
+        id: MessageId,
+    ) -> Result<(Self::Row, Option<MessageId>), ReadError>;
+
+    /// Returns about how many bytes a row takes as JSON.
+    fn bytes(row: &Self::Row) -> usize;
 }
 
 impl Snapshot<'_> {
@@ -101,7 +123,7 @@ impl Snapshot<'_> {
         };
         let theirs = conversation.filter(|conversation| conversation.pair.place(user).is_some());
         let conversation = theirs.ok_or(StoreError::NoSuchMessage)?;
-        row(&self.log(), &conversation, id).map(|(row, _)| row)
+        conversation.row(&self.log(), id).map(|(row, _)| row)
     }
 
     fn chat_of(&self, user: UserId, peer: UserId) -> Option<Conversation> {
@@ -111,7 +133,7 @@ impl Snapshot<'_> {
     }
 }
 
-impl HistoryPage {
+impl<T> HistoryPage<T> {
     /// Returns a page without messages, around which there are none.
     const fn empty() -> Self {
         Self {
@@ -123,15 +145,15 @@ impl HistoryPage {
 }
 
 /// Returns the newest messages that are older than `before`.
-fn end_of(
+pub(super) fn end_of<C: Messages>(
     log: &SnapshotLog<'_>,
-    conversation: &Conversation,
+    chat: &C,
     before: Option<MessageId>,
     limit: usize,
-) -> Result<HistoryPage, ReadError> {
-    let last = conversation.chain.last();
+) -> Result<HistoryPage<C::Row>, ReadError> {
+    let last = chat.last();
     let end = newest_before(log, last, before)?;
-    let (rows, next) = before_end(log, conversation, end, limit, Filled::default())?;
+    let (rows, next) = before_end(log, chat, end, limit, Filled::default())?;
     Ok(HistoryPage {
         rows,
         has_more: next.is_some(),
@@ -140,15 +162,16 @@ fn end_of(
 }
 
 /// Returns the oldest messages that are newer than `after` and older than `before`.
-fn after_one(
+pub(super) fn after_one<C: Messages>(
     log: &SnapshotLog<'_>,
-    conversation: &Conversation,
+    chat: &C,
     after: MessageId,
     before: Option<MessageId>,
     limit: usize,
-) -> Result<HistoryPage, ReadError> {
-    let last = conversation.chain.last();
+) -> Result<HistoryPage<C::Row>, ReadError> {
+    let last = chat.last();
     let end = newest_before(log, last, before)?;
+    let after = chat.floor().map_or(after, |floor| floor.max(after));
     let Some(first) = oldest_newer(log, end, |place| place.id <= after)? else {
         return Ok(HistoryPage {
             has_newer: end != last,
@@ -157,14 +180,7 @@ fn after_one(
     };
     let wanted = first.number + limit as u64 - 1;
     let top = newest_older(log, end, |place| place.number <= wanted)?.map(|place| place.id);
-    let (rows, is_cut) = between(
-        log,
-        conversation,
-        Some(after),
-        top,
-        limit,
-        Filled::default(),
-    )?;
+    let (rows, is_cut) = between(log, chat, Some(after), top, limit, Filled::default())?;
     Ok(HistoryPage {
         rows,
         has_more: is_cut || top != end,
@@ -174,13 +190,14 @@ fn after_one(
 
 /// Returns the messages around the place of one, in two halves: where there are fewer on one side,
 /// there are more on the other.
-fn around(
+pub(super) fn around<C: Messages>(
     log: &SnapshotLog<'_>,
-    conversation: &Conversation,
+    chat: &C,
     message: MessageId,
     limit: usize,
-) -> Result<HistoryPage, ReadError> {
-    let last = conversation.chain.last();
+) -> Result<HistoryPage<C::Row>, ReadError> {
+    let last = chat.last();
+    let message = chat.floor().map_or(message, |floor| floor.max(message));
     let below = newest_before(log, last, Some(message))?;
     let first = match below {
         None => 1,
@@ -189,11 +206,13 @@ fn around(
     // At least half of them from the message on, and as many as a page that begins the chat has.
     let wanted = (first + limit.div_ceil(2) as u64 - 1).max(limit as u64);
     let top = newest_older(log, last, |place| place.number <= wanted)?.map(|place| place.id);
-    let (newer, is_cut) = between(log, conversation, below, top, limit, Filled::half())?;
+    let below = below.filter(|id| Some(*id) > chat.floor());
+    let from = below.max(chat.floor());
+    let (newer, is_cut) = between(log, chat, from, top, limit, Filled::half())?;
     let left = limit.saturating_sub(newer.len());
     let (mut rows, next) = match left {
         0 => (Vec::new(), below),
-        left => before_end(log, conversation, below, left, Filled::half())?,
+        left => before_end(log, chat, below, left, Filled::half())?,
     };
     rows.extend(newer);
     Ok(HistoryPage {
@@ -217,51 +236,52 @@ fn newest_before(
 }
 
 /// Returns at most `limit` messages that end with `end`, and the message before them.
-fn before_end(
+fn before_end<C: Messages>(
     log: &SnapshotLog<'_>,
-    conversation: &Conversation,
+    chat: &C,
     end: Option<MessageId>,
     limit: usize,
     mut filled: Filled,
-) -> Result<(Vec<HistoryRow>, Option<MessageId>), ReadError> {
+) -> Result<(Vec<C::Row>, Option<MessageId>), ReadError> {
     let mut rows = VecDeque::with_capacity(limit.min(MAX_ROOM));
     let mut next = end;
-    while let Some(id) = next
+    while let Some(id) = next.filter(|id| Some(*id) > chat.floor())
         && rows.len() < limit
         && !filled.is_full()
     {
-        let (row, previous) = row(log, conversation, id)?;
-        filled.add(&row.message);
+        let (row, previous) = chat.row(log, id)?;
+        filled.add_bytes(C::bytes(&row));
         rows.push_front(row);
         next = previous;
     }
+    let next = next.filter(|id| Some(*id) > chat.floor());
     Ok((rows.into(), next))
 }
 
 /// Returns the messages that are newer than `after`, up to and including `top`, of which there are
 /// at most `limit`; and whether the newest of them are left out, since those before them fill a
 /// page.
-fn between(
+fn between<C: Messages>(
     log: &SnapshotLog<'_>,
-    conversation: &Conversation,
+    chat: &C,
     after: Option<MessageId>,
     top: Option<MessageId>,
     limit: usize,
     mut filled: Filled,
-) -> Result<(Vec<HistoryRow>, bool), ReadError> {
+) -> Result<(Vec<C::Row>, bool), ReadError> {
     let mut rows = VecDeque::with_capacity(limit.min(MAX_ROOM));
     let mut is_cut = false;
     let mut next = top;
     while let Some(id) = next.filter(|id| Some(*id) > after) {
-        let (row, previous) = row(log, conversation, id)?;
-        filled.add(&row.message);
+        let (row, previous) = chat.row(log, id)?;
+        filled.add_bytes(C::bytes(&row));
         rows.push_front(row);
         // Read backwards, a page that begins at its oldest message leaves out its newest.
         while rows.len() > 1
             && let Some(newest) = rows.back()
-            && filled.0 - bytes(&newest.message) >= PAGE_BYTES
+            && filled.0 - C::bytes(newest) >= PAGE_BYTES
         {
-            filled.0 -= bytes(&newest.message);
+            filled.0 -= C::bytes(newest);
             rows.pop_back();
             is_cut = true;
         }
@@ -270,22 +290,33 @@ fn between(
     Ok((rows.into(), is_cut))
 }
 
-/// Returns one row, and the message before it.
-fn row(
-    log: &SnapshotLog<'_>,
-    conversation: &Conversation,
-    id: MessageId,
-) -> Result<(HistoryRow, Option<MessageId>), ReadError> {
-    log.read_message(id, |record| {
-        let receiver = &conversation.members[1 - record.place()];
-        let row = HistoryRow {
-            message: message_of(id, conversation.pair, record),
-            is_read: receiver.read.contains(record.rank),
-        };
-        (row, record.links.previous)
-    })
-}
+impl Messages for Conversation {
+    type Row = HistoryRow;
 
-fn bytes(message: &Message) -> usize {
-    message.row_bytes()
+    fn last(&self) -> Option<MessageId> {
+        self.chain.last()
+    }
+
+    fn floor(&self) -> Option<MessageId> {
+        None
+    }
+
+    fn row(
+        &self,
+        log: &SnapshotLog<'_>,
+        id: MessageId,
+    ) -> Result<(HistoryRow, Option<MessageId>), ReadError> {
+        log.read_message(id, |record| {
+            let receiver = &self.members[1 - record.place()];
+            let row = HistoryRow {
+                message: message_of(id, self.pair, record),
+                is_read: receiver.read.contains(record.rank),
+            };
+            (row, record.links.previous)
+        })
+    }
+
+    fn bytes(row: &HistoryRow) -> usize {
+        row.message.row_bytes()
+    }
 }

@@ -1,13 +1,17 @@
-//! What a person missed: the entries of their conversations after some place, in order.
+//! What a person missed: the entries of their conversations, of their rooms and of their own after
+//! some place, in order.
+
+use std::sync::Arc;
 
 use super::chats::{Order, Pick};
 use super::page::Page;
-use super::snapshot::Snapshot;
-use crate::model::{Members, Notice, UserId};
+use super::snapshot::{Snapshot, SnapshotLog};
+use crate::model::{Act, EntryId, Members, Notice, Pair, Room, RoomId, Stream, UserId};
 use crate::store::error::ReadError;
 use crate::store::log::chain::ReadLog;
+use crate::store::log::record::Record;
 use crate::store::state::State;
-use crate::store::talk::conversation::{Conversation, entry_of};
+use crate::store::talk::conversation::{Conversation, notice_of};
 
 /// 10,000 entries: whoever missed more reads their chats afresh, which costs less than being told
 /// of each.
@@ -15,6 +19,29 @@ pub const MAX_MISSED: usize = 10_000;
 
 /// 4 MiB: what is given of it at once. With the change that goes beyond that, a page ends.
 const MAX_MISSED_BYTES: usize = 4 << 20;
+
+/// The changes that a person missed.
+#[derive(Debug)]
+pub struct Missed {
+    /// The changes, oldest first; `None` where there are more than [`MAX_MISSED`].
+    pub page: Option<Page<Notice>>,
+    /// The newest entry there was when this was asked.
+    pub newest: u64,
+    /// Rooms whose changes are left out, since there are too many of them.
+    pub skipped: Vec<RoomId>,
+}
+
+/// An entry that was missed; the pair is that of its conversation, where it is one of two.
+type Found = (EntryId, Option<Pair>);
+
+/// A part of a room's entries that a person heard: from the first to the last, both included.
+struct Part {
+    room: RoomId,
+    first: EntryId,
+    last: EntryId,
+    /// The last is the end of a membership, which may lie in the person's own stream.
+    ends: bool,
+}
 
 impl Snapshot<'_> {
     /// The changes of a person's conversations from the entry `from` on, oldest first, and the
@@ -26,6 +53,58 @@ impl Snapshot<'_> {
         from: u64,
         limit: usize,
     ) -> Result<(Option<Page<Notice>>, u64), ReadError> {
+        let (found, newest) = self.missed_of_pairs(user, from)?;
+        let Some(found) = found else {
+            return Ok((None, newest));
+        };
+        Ok((Some(given(&self.log(), found, from, limit)?), newest))
+    }
+
+    /// The changes of a person's conversations, rooms and own, likewise. Of rooms at most `most`
+    /// entries are gone through beside what else there is; rooms that bring more are skipped, those
+    /// that bring most first.
+    pub fn missed_of_all(
+        &self,
+        user: UserId,
+        from: u64,
+        limit: usize,
+        most: usize,
+    ) -> Result<Missed, ReadError> {
+        let (found, newest) = self.missed_of_pairs(user, from)?;
+        let too_many = |skipped| Missed {
+            page: None,
+            newest,
+            skipped,
+        };
+        let Some(mut found) = found else {
+            return Ok(too_many(Vec::new()));
+        };
+        let (own, parts) = {
+            let state = self.state();
+            (state.rooms.own(user), parts_of(&state, user, from))
+        };
+        let log = self.log();
+        let own = walk(&log, own, from, newest, MAX_MISSED - found.len())?;
+        let Some(own) = own else {
+            return Ok(too_many(Vec::new()));
+        };
+        found.extend(own.into_iter().map(|id| (id, None)));
+        let most = most.saturating_sub(found.len());
+        let (of_rooms, skipped) = missed_of_rooms(&log, parts, newest, most)?;
+        found.extend(of_rooms);
+        let page = given(&log, found, from, limit)?;
+        Ok(Missed {
+            page: Some(page),
+            newest,
+            skipped,
+        })
+    }
+
+    fn missed_of_pairs(
+        &self,
+        user: UserId,
+        from: u64,
+    ) -> Result<(Option<Vec<Found>>, u64), ReadError> {
         let mut chats = Vec::new();
         let mut count = 0;
         let pick = |_: &State, conversation: &Conversation| {
@@ -47,37 +126,151 @@ impl Snapshot<'_> {
         let log = self.log();
         let mut found = Vec::new();
         for (pair, last) in chats {
-            let mut next = Some(last);
-            while let Some(id) = next.filter(|id| id.get() >= from) {
-                // What came while others were gone through is told the next time.
-                if id.get() <= newest {
-                    if found.len() == MAX_MISSED {
-                        return Ok((None, newest));
-                    }
-                    found.push((id, pair));
-                }
-                next = log.read(id, |record| record.previous)?;
-            }
-        }
-        found.sort_unstable_by_key(|(id, _)| *id);
-        let (mut rows, mut bytes) = (Vec::new(), 0);
-        for &(id, pair) in found.iter().take(limit) {
-            if bytes >= MAX_MISSED_BYTES {
-                break;
-            }
-            let entry = log.read(id, |record| entry_of(id, pair, &record))?;
-            // The first may be the one that was told last.
-            bytes += if id.get() > from {
-                entry.act.bytes()
-            } else {
-                0
+            let left = MAX_MISSED - found.len();
+            let Some(ids) = walk(&log, Some(last), from, newest, left)? else {
+                return Ok((None, newest));
             };
-            rows.push(Notice {
-                entry,
-                members: Members::Pair(pair),
-            });
+            found.extend(ids.into_iter().map(|id| (id, Some(pair))));
         }
-        let has_more = rows.len() < found.len();
-        Ok((Some(Page { rows, has_more }), newest))
+        Ok((Some(found), newest))
     }
+}
+
+/// Returns which parts of which rooms a person heard from an entry on.
+fn parts_of(state: &State, user: UserId, from: u64) -> Vec<Part> {
+    let Some(person) = state.rooms.person(user) else {
+        return Vec::new();
+    };
+    let first = |room: RoomId, since: EntryId| {
+        // Who made a room hears that it was made.
+        let head = state.rooms.head(room);
+        let made = head.filter(|head| head.since.get() + 1 == since.get());
+        let since = made.map_or(since, |head| head.since);
+        EntryId::new(from).map_or(since, |from| from.max(since))
+    };
+    let now = person.rooms.iter().filter_map(|room| {
+        let (head, member) = (state.rooms.head(*room)?, state.rooms.member(*room, user)?);
+        Some(Part {
+            room: *room,
+            first: first(*room, member.since),
+            last: head.state.last_entry?,
+            ends: false,
+        })
+    });
+    let before = person.stays.iter().map(|stay| Part {
+        room: stay.room,
+        first: first(stay.room, stay.since),
+        last: stay.until,
+        ends: true,
+    });
+    let parts = now.chain(before);
+    parts.filter(|part| part.last >= part.first).collect()
+}
+
+/// Returns the entries of such parts, and the rooms that are skipped so that there are at most
+/// `most`.
+fn missed_of_rooms(
+    log: &SnapshotLog<'_>,
+    parts: Vec<Part>,
+    newest: u64,
+    most: usize,
+) -> Result<(Vec<Found>, Vec<RoomId>), ReadError> {
+    let (mut found, mut skipped) = (Vec::new(), Vec::new());
+    let mut count = 0;
+    for part in parts {
+        let last = match part.ends {
+            false => Some(part.last),
+            true => log.read(part.last, |record| match (record.stream, &record.act) {
+                (Stream::Own(_), Act::MemberChanged(change)) => change.last,
+                _ => Some(part.last),
+            })?,
+        };
+        match walk(log, last, part.first.get(), newest, most)? {
+            Some(ids) => {
+                count += ids.len();
+                found.push((part.room, ids));
+            }
+            None => skipped.push(part.room),
+        }
+    }
+    found.sort_by_key(|(_, ids)| std::cmp::Reverse(ids.len()));
+    found.retain(|(room, ids)| {
+        let skips = count > most;
+        if skips {
+            count -= ids.len();
+            skipped.push(*room);
+        }
+        !skips
+    });
+    skipped.sort_unstable();
+    skipped.dedup();
+    found.retain(|(room, _)| !skipped.contains(room));
+    let ids = found.into_iter().flat_map(|(_, ids)| ids);
+    Ok((ids.map(|id| (id, None)).collect(), skipped))
+}
+
+/// Walks a stream back from its last entry to `from`. Gives what is not newer than `newest`: what
+/// came while others were gone through is told the next time. `None` for more than `most`.
+fn walk(
+    log: &SnapshotLog<'_>,
+    last: Option<EntryId>,
+    from: u64,
+    newest: u64,
+    most: usize,
+) -> Result<Option<Vec<EntryId>>, ReadError> {
+    let (mut ids, mut next) = (Vec::new(), last);
+    while let Some(id) = next.filter(|id| id.get() >= from) {
+        if id.get() <= newest {
+            if ids.len() == most {
+                return Ok(None);
+            }
+            ids.push(id);
+        }
+        next = log.read(id, |record| record.previous)?;
+    }
+    Ok(Some(ids))
+}
+
+/// Reads the oldest of what was found.
+fn given(
+    log: &SnapshotLog<'_>,
+    mut found: Vec<Found>,
+    from: u64,
+    limit: usize,
+) -> Result<Page<Notice>, ReadError> {
+    found.sort_unstable_by_key(|(id, _)| *id);
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    for &(id, pair) in found.iter().take(limit) {
+        if bytes >= MAX_MISSED_BYTES {
+            break;
+        }
+        let mut notice = log.read(id, |record| notice_of(id, pair, &record))?;
+        notice.room = described(log, &notice)?;
+        // The first may be the one that was told last.
+        if id.get() > from {
+            bytes += notice.entry.act.bytes();
+        }
+        rows.push(notice);
+    }
+    let has_more = rows.len() < found.len();
+    Ok(Page { rows, has_more })
+}
+
+/// Returns the room as it was at a change of a membership.
+fn described(log: &SnapshotLog<'_>, notice: &Notice) -> Result<Option<Arc<Room>>, ReadError> {
+    let (Act::MemberChanged(change), Members::Room(_) | Members::Own(_)) =
+        (&notice.entry.act, notice.members)
+    else {
+        return Ok(None);
+    };
+    let room = log.read(change.described, |record: Record<&str>| match record.act {
+        Act::RoomChanged { room, .. } => Some(room),
+        _ => None,
+    })?;
+    Ok(room.map(|room| {
+        Arc::new(Room {
+            member_count: change.member_count,
+            ..Room::clone(&room)
+        })
+    }))
 }

@@ -9,5 +9,6 @@ pub(crate) mod history;
 pub(crate) mod missed;
 pub(crate) mod page;
 pub(crate) mod recents;
+pub(crate) mod rooms;
 pub(crate) mod snapshot;
 mod unread;

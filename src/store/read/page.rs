@@ -29,6 +29,10 @@ impl Filled {
         self.0 += message.row_bytes();
     }
 
+    pub(super) fn add_bytes(&mut self, bytes: usize) {
+        self.0 += bytes;
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.0 >= PAGE_BYTES
     }

@@ -7,8 +7,8 @@
 
 use super::numbers::NumberSet;
 use crate::model::{
-    Act, ConversationId, Entry, EntryId, Marked, Message, MessageId, Pair, Stream, Timestamp,
-    UserId,
+    Act, ConversationId, Entry, EntryId, Marked, Members, Message, MessageId, Notice, Pair, Stream,
+    Timestamp, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::{Chain, Place, ReadLog, find_ranks, newest_older};
@@ -129,6 +129,8 @@ impl Conversation {
                 }
                 (rank, Links::default(), act)
             }
+            // No act of a conversation of two.
+            _ => return Err(Refusal::NoSuchMessage),
         };
         Ok(Decision::Append(Record {
             stream: Stream::Pair(id),
@@ -201,6 +203,7 @@ impl Conversation {
             Act::ReadUpTo { .. } => {
                 author.read.mark_through(record.rank);
             }
+            _ => {}
         }
         self.last_entry = Some(id);
     }
@@ -253,7 +256,7 @@ pub(crate) fn message_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Me
             client_id,
             extras,
         } => (*content, client_id.as_ref(), extras.as_ref()),
-        Act::Read { .. } | Act::ReadUpTo { .. } => ("", None, None),
+        _ => ("", None, None),
     };
     Message {
         id,
@@ -266,17 +269,29 @@ pub(crate) fn message_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Me
     }
 }
 
-/// Returns the entry that a record is, from the members of its conversation.
-pub(crate) fn entry_of(id: EntryId, pair: Pair, record: &Record<&str>) -> Entry {
-    Entry {
-        id,
-        stream: record.stream,
-        author: match record.author {
-            Author::Member(place) => Some(pair.members()[place]),
-            Author::Account(user) => Some(user),
-            Author::Server => None,
+/// Returns the notice of an entry; `pair` are the members of its conversation, where it is one of
+/// two. How the room was at a change of a membership is left open.
+pub(crate) fn notice_of(id: EntryId, pair: Option<Pair>, record: &Record<&str>) -> Notice {
+    let author = match (record.author, pair) {
+        (Author::Member(place), Some(pair)) => Some(pair.members()[place]),
+        (Author::Account(user), _) => Some(user),
+        (Author::Member(_), None) | (Author::Server, _) => None,
+    };
+    let members = match (record.stream, pair) {
+        (Stream::Room(room), _) => Members::Room(room),
+        (Stream::Own(user), _) => Members::Own(user),
+        (Stream::Pair(_), Some(pair)) => Members::Pair(pair),
+        (Stream::Pair(_), None) => unreachable!("a conversation of two has a pair"),
+    };
+    Notice {
+        entry: Entry {
+            id,
+            stream: record.stream,
+            author,
+            at: record.at,
+            act: record.act.to_shared(),
         },
-        at: record.at,
-        act: record.act.to_shared(),
+        members,
+        room: None,
     }
 }

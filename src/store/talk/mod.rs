@@ -5,3 +5,4 @@ pub(crate) mod conversation;
 pub(crate) mod conversations;
 pub(crate) mod numbers;
 pub(crate) mod recency;
+pub(crate) mod rooms;

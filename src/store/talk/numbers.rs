@@ -146,6 +146,31 @@ impl NumberSet {
         number - self.through - marked_before
     }
 
+    /// Returns how many of its numbers are not in another set.
+    pub(crate) fn count_outside(&self, other: &Self) -> u64 {
+        let first = (self.through > other.through).then_some((other.through + 1, self.through));
+        let rest = self.islands.iter().copied();
+        let rest = rest.filter(|(_, last)| *last > other.through);
+        let rest = rest.map(|(first, last)| (first.max(other.through + 1), last));
+        let mut theirs = other.islands.iter().copied().peekable();
+        let mut count = 0;
+        for (first, last) in first.into_iter().chain(rest) {
+            count += last - first + 1;
+            while theirs.next_if(|(_, end)| *end < first).is_some() {}
+            while let Some((begin, end)) =
+                theirs.peek().copied().filter(|(begin, _)| *begin <= last)
+            {
+                count -= last.min(end) - first.max(begin) + 1;
+                if end > last {
+                    // It may reach into the next one too.
+                    break;
+                }
+                theirs.next();
+            }
+        }
+        count
+    }
+
     /// Marks all up to and including this one.
     pub(crate) fn mark_through(&mut self, number: u64) {
         if number > self.through {

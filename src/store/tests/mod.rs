@@ -27,6 +27,7 @@ mod costs;
 mod cuts;
 mod faults;
 mod following;
+mod rooms;
 
 /// A sweep every few entries, so that all of its steps are met.
 pub(crate) const OPTIONS: StoreOptions = StoreOptions {

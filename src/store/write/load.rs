@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use redb::{AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{
+    AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+};
+use rustc_hash::FxHashSet;
 
 use super::sweep::{ROW_CONVERSATIONS, Sweep, decode_row};
 use crate::model::{Act, CursorKeys, EntryId, Stream, Timestamp};
@@ -25,12 +28,13 @@ use crate::store::people::state::People;
 use crate::store::people::users::{self, Directory};
 use crate::store::state::State;
 use crate::store::tables::{
-    CLIENT_ID_KEY, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, KEYS, META, SWEPT,
-    USERS,
+    CLIENT_ID_KEY, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, KEYS, META,
+    STREAM_STATES, SWEPT, USERS,
 };
 use crate::store::talk::client_ids::{self, ClientIds};
 use crate::store::talk::conversation::Conversation;
 use crate::store::talk::conversations::{BLOCK, Conversations};
+use crate::store::talk::rooms::{self, Rooms};
 
 /// Brings an opened file to this format, and reads what a start must know. Nothing is changed in a
 /// file that is not chatd's.
@@ -217,6 +221,32 @@ fn decode_block(first: u64, rows: &[Row], left: usize) -> Result<Vec<Conversatio
     Ok(block)
 }
 
+/// The rooms as their rows tell them, with what is derived of each. Every room and every membership
+/// from before the entry `swept` has its row there.
+fn load_rooms(txn: &ReadTransaction, swept: u64) -> Result<Rooms, StoreError> {
+    let mut all = rooms::rows::read(txn)?;
+    let mut there = FxHashSet::default();
+    let table = txn.open_table(STREAM_STATES)?;
+    for row in table.iter()? {
+        let (key, value) = row?;
+        let key = key.value();
+        let damaged = || StoreError::Damaged {
+            table: "stream_states",
+            key: key.0,
+        };
+        all.take_state(key, value.value()).ok_or_else(damaged)?;
+        there.insert(key);
+    }
+    let missing = all.derived_before(swept).find(|key| !there.contains(key));
+    match missing {
+        None => Ok(all),
+        Some((key, _)) => Err(StoreError::Damaged {
+            table: "stream_states",
+            key,
+        }),
+    }
+}
+
 fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError> {
     let mut state = State::default();
     let txn = db.begin_read()?;
@@ -239,6 +269,7 @@ fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError
         state.put_conversation(Conversation::new(pair));
         sweep.mark(id);
     }
+    state.rooms = load_rooms(&txn, swept)?;
     let log = Log::open_any(&txn)?;
     let last = log.last()?;
     if swept > last {
@@ -259,10 +290,13 @@ fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError
         let replayed = (key == expected)
             .then(|| state.apply(id, &record))
             .flatten();
-        let pair = replayed.ok_or(damaged(expected))?.pair;
+        replayed.ok_or(damaged(expected))?;
         expected += 1;
-        if let Stream::Pair(id) = record.stream {
-            sweep.mark(id);
+        match record.stream {
+            Stream::Pair(id) => sweep.mark(id),
+            Stream::Room(_) | Stream::Own(_) => {
+                rooms::for_touched(&record, |key| sweep.mark_stream(key));
+            }
         }
         if let Act::Sent {
             client_id: Some(client_id),
@@ -271,8 +305,9 @@ fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError
             && !client_ids::is_old(record.at, newest_at)
         {
             let hash = client_ids.hash(client_id);
-            let sender = pair.members()[record.place()];
-            client_ids.put(sender, hash, id.into(), record.at);
+            if let Some(sender) = state.author_of(&record) {
+                client_ids.put(sender, hash, id.into(), record.at);
+            }
         }
         if told.elapsed() >= PROGRESS {
             tracing::info!(entry = id.get(), "reading the log");

@@ -6,5 +6,6 @@ pub(crate) mod load;
 mod mend;
 pub(crate) mod queue;
 pub(crate) mod staging;
+pub(crate) mod staging_rooms;
 pub(crate) mod sweep;
 pub(crate) mod writer;

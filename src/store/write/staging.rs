@@ -25,7 +25,7 @@ use crate::store::people::staging::{StagedPeople, StagingPeople};
 use crate::store::state::{Ahead, Changed, Changes, State};
 use crate::store::tables::CLIENT_IDS;
 use crate::store::talk::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
-use crate::store::talk::conversation::{Conversation, Decision, Refusal, entry_of};
+use crate::store::talk::conversation::{Conversation, Decision, Refusal, notice_of};
 
 /// The log as a transaction sees it: what it is about to append, what is being committed, the end
 /// of the log in memory, and the table, in a read transaction that begins with the first entry
@@ -53,7 +53,7 @@ impl Disk {
     }
 
     /// To be called before it is read.
-    fn want(&self) -> Result<(), ReadError> {
+    pub(super) fn want(&self) -> Result<(), ReadError> {
         match self.is_allowed {
             true => Ok(()),
             false => Err(ReadError::NeedsDisk),
@@ -134,12 +134,20 @@ impl Staged {
 /// The judging of changes, one after the other: the state before them, what is being committed, and
 /// what they come to.
 pub(crate) struct Staging<'a> {
-    state: &'a State,
+    pub(super) state: &'a State,
     known_client_ids: &'a Mutex<ClientIds>,
     db: &'a Database,
-    appended: Appended<'a>,
+    pub(super) appended: Appended<'a>,
     people: &'a mut StagedPeople,
-    changes: &'a mut Changes,
+    pub(super) changes: &'a mut Changes,
+}
+
+/// What the client id of a message stands for.
+pub(super) enum Named {
+    /// The message that was sent under it before.
+    Before(Notice),
+    /// Nothing yet; `None` where the message has no client id.
+    New(Option<(UserId, u64)>),
 }
 
 impl<'a> Staging<'a> {
@@ -176,6 +184,7 @@ impl<'a> Staging<'a> {
     ) -> Result<Committed, ReadError> {
         Ok(match change {
             Change::Talk(talk) => Committed::Talk(self.talk(now, talk)?),
+            Change::Room(act) => Committed::Room(self.room_act(now, act)?),
             Change::CreateUser(new) => Committed::User(self.people().create_user(now, new)?),
             Change::ChangeUser { user, change } => {
                 Committed::User(self.people().change_user(now, *user, change)?)
@@ -204,12 +213,12 @@ impl<'a> Staging<'a> {
         })
     }
 
-    fn people(&mut self) -> StagingPeople<'_> {
+    pub(super) fn people(&mut self) -> StagingPeople<'_> {
         StagingPeople::new(&self.state.people, self.people)
     }
 
     /// Whether there is an account with this id.
-    fn has_user(&self, id: UserId) -> bool {
+    pub(super) fn has_user(&self, id: UserId) -> bool {
         self.people.user(&self.state.people, id).is_some()
     }
 
@@ -248,19 +257,19 @@ impl<'a> Staging<'a> {
 
     /// Has an act of talk append its entry.
     fn talk(&mut self, now: Timestamp, talk: &Talk) -> Result<Outcome, ReadError> {
-        let (known, pair) = self.conversation_of(talk)?;
-        let name = match &talk.act {
-            Act::Sent {
-                client_id: Some(client_id),
-                ..
-            } => {
-                let hash = self.known_client_ids.lock().hash(client_id);
-                if let Some(earlier) = self.sent_before(now, talk.author, hash, client_id)? {
-                    return repeated(earlier, pair, &talk.act);
+        match talk.address {
+            Address::Room(room) => return self.talk_in_room(now, talk, room),
+            Address::AnyMessage(message) => {
+                if let Some(room) = self.room_of(talk.author, message)? {
+                    return self.talk_in_room(now, talk, room);
                 }
-                Some((talk.author, hash))
             }
-            _ => None,
+            Address::Person(_) | Address::Message(_) => {}
+        }
+        let (known, pair) = self.conversation_of(talk)?;
+        let name = match self.named(now, talk)? {
+            Named::Before(earlier) => return repeated(earlier, Members::Pair(pair), &talk.act),
+            Named::New(name) => name,
         };
         let id = match known {
             Some(id) => id,
@@ -285,21 +294,43 @@ impl<'a> Staging<'a> {
             self.create_conversation(id, pair);
         }
         self.append(entry_id, &record);
-        if let Some((sender, hash)) = name {
-            let message = entry_id.into();
-            self.changes.sent_as.insert((sender, hash), message);
-            self.changes.client_ids.push((sender, hash, message, at));
-        }
+        let entry = Entry {
+            id: entry_id,
+            stream: record.stream,
+            author: Some(talk.author),
+            at,
+            act: record.act,
+        };
+        self.note_name(name, &entry);
         Ok(Outcome::Entry(Notice {
-            entry: Entry {
-                id: entry_id,
-                stream: record.stream,
-                author: Some(talk.author),
-                at,
-                act: record.act,
-            },
+            entry,
             members: Members::Pair(pair),
+            room: None,
         }))
+    }
+
+    /// Returns what the client id of a message stands for.
+    pub(super) fn named(&mut self, now: Timestamp, talk: &Talk) -> Result<Named, ReadError> {
+        let Act::Sent {
+            client_id: Some(client_id),
+            ..
+        } = &talk.act
+        else {
+            return Ok(Named::New(None));
+        };
+        let hash = self.known_client_ids.lock().hash(client_id);
+        let earlier = self.sent_before(now, talk.author, hash, client_id)?;
+        Ok(earlier.map_or(Named::New(Some((talk.author, hash))), Named::Before))
+    }
+
+    /// Notes the message that a client id stands for from now on.
+    pub(super) fn note_name(&mut self, name: Option<(UserId, u64)>, entry: &Entry) {
+        if let Some((sender, hash)) = name {
+            let message = entry.id.into();
+            self.changes.sent_as.insert((sender, hash), message);
+            let named = (sender, hash, message, entry.at);
+            self.changes.client_ids.push(named);
+        }
     }
 
     /// Returns the conversation that an act is for, if there is one yet, and who shares it.
@@ -312,10 +343,13 @@ impl<'a> Staging<'a> {
                 }
                 Ok((self.conversation_id(pair), pair))
             }
-            Address::Message(message) if message.get() > self.changes.last_entry => {
+            Address::Room(_) => Err(StoreError::NoSuchMessage.into()),
+            Address::Message(message) | Address::AnyMessage(message)
+                if message.get() > self.changes.last_entry =>
+            {
                 Err(StoreError::NoSuchMessage.into())
             }
-            Address::Message(message) => {
+            Address::Message(message) | Address::AnyMessage(message) => {
                 let read = |record: Record<&str>| record.stream.pair();
                 let id = self.appended.read(message.into(), read)?;
                 let id = id.ok_or(StoreError::NoSuchMessage)?;
@@ -326,11 +360,14 @@ impl<'a> Staging<'a> {
     }
 
     /// Appends one entry to its conversation and to the log.
-    fn append(&mut self, id: EntryId, record: &Record<Arc<str>>) {
+    pub(super) fn append(&mut self, id: EntryId, record: &Record<Arc<str>>) {
         self.changes.last_entry = id.get();
         self.changes.last_at = record.at;
-        if let Stream::Pair(conversation) = record.stream {
-            self.conversation_mut(conversation).apply(id, record);
+        match record.stream {
+            Stream::Pair(conversation) => self.conversation_mut(conversation).apply(id, record),
+            Stream::Room(_) | Stream::Own(_) => {
+                self.changes.apply_to_rooms(self.state, id, record);
+            }
         }
         self.appended.entries.push(id, record);
     }
@@ -358,17 +395,18 @@ impl<'a> Staging<'a> {
             return Ok(None);
         };
         let notice = self.appended.read_message(id, |record| {
-            let pair = self.conversation(record.stream.pair()?)?.pair;
-            let entry = entry_of(id.into(), pair, record);
-            let members = Members::Pair(pair);
-            Some(Notice { entry, members })
+            let pair = match record.stream {
+                Stream::Pair(id) => Some(self.conversation(id)?.pair),
+                Stream::Room(_) | Stream::Own(_) => None,
+            };
+            Some(notice_of(id.into(), pair, record))
         })?;
         let is_this = |earlier: &Act| match earlier {
             Act::Sent {
                 client_id: Some(earlier),
                 ..
             } => earlier == client_id,
-            Act::Sent { .. } | Act::Read { .. } | Act::ReadUpTo { .. } => false,
+            _ => false,
         };
         Ok(notice.filter(|Notice { entry, .. }| {
             let forgotten_at = entry.at.as_ms().saturating_add(CLIENT_ID_LIFETIME_MS);
@@ -392,7 +430,7 @@ impl<'a> Staging<'a> {
 }
 
 /// Answers a message whose client id stands for an earlier one: it must be the same.
-fn repeated(earlier: Notice, pair: Pair, act: &Act) -> Result<Outcome, ReadError> {
+pub(super) fn repeated(earlier: Notice, members: Members, act: &Act) -> Result<Outcome, ReadError> {
     let is_same = match (&earlier.entry.act, act) {
         (
             Act::Sent {
@@ -406,7 +444,7 @@ fn repeated(earlier: Notice, pair: Pair, act: &Act) -> Result<Outcome, ReadError
         ) => first == content && first_extras == extras,
         _ => false,
     };
-    if earlier.members != Members::Pair(pair) || !is_same {
+    if earlier.members != members || !is_same {
         return Err(StoreError::ClientIdReused.into());
     }
     Ok(Outcome::Repeated(earlier))

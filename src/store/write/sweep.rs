@@ -1,8 +1,9 @@
 //! How what stands in memory gets to its tables, so that a start need not read the log from its
 //! beginning.
 //!
-//! A pass writes every row that has changed since the last one: conversations, 64 a row, and the
-//! client ids of senders. It begins once a window of entries has been appended since the last one
+//! A pass writes every row that has changed since the last one: conversations, 64 a row; rooms,
+//! their members and the newest entries of people's own streams, a row each; and the client ids of
+//! senders. It begins once a window of entries has been appended since the last one
 //! began, and goes along with the transactions of confirmed changes, in steps bounded by
 //! [`MAX_STEP`] and paced so that it ends within another window. At its end it notes up to which
 //! entry the rows say everything: a start replays only what came after, at most two windows. A row
@@ -14,9 +15,10 @@ use redb::WriteTransaction;
 
 use crate::model::{ConversationId, Timestamp, UserId};
 use crate::store::error::StoreError;
+use crate::store::rooms::RoomView;
 use crate::store::sealed::{Rest, put, seal, unseal};
 use crate::store::state::State;
-use crate::store::tables::{CLIENT_IDS, CONVERSATION_STATES, META, SWEPT};
+use crate::store::tables::{CLIENT_IDS, CONVERSATION_STATES, META, STREAM_STATES, SWEPT};
 use crate::store::talk::client_ids::ClientIds;
 use crate::store::talk::conversation::Conversation;
 
@@ -33,6 +35,8 @@ pub(crate) const ROW_CONVERSATIONS: u64 = 64;
 pub(crate) struct Sweep {
     /// Rows of conversations that changed and are in no pass.
     dirty: FxHashSet<u64>,
+    /// Rows of rooms, members and people, likewise.
+    dirty_streams: FxHashSet<(u64, u64)>,
     pass: Option<Pass>,
     /// Everything up to this entry is in the tables.
     swept: u64,
@@ -44,6 +48,7 @@ struct Pass {
     /// The last entry when it began.
     began: u64,
     rows: Vec<u64>,
+    streams: Vec<(u64, u64)>,
     senders: Vec<UserId>,
     /// How many rows there were.
     total: usize,
@@ -51,10 +56,18 @@ struct Pass {
     credit: u64,
 }
 
+impl Pass {
+    /// How many rows are left.
+    fn left(&self) -> usize {
+        self.rows.len() + self.streams.len() + self.senders.len()
+    }
+}
+
 /// What one transaction writes of a pass, to be taken over once it is on disk.
 #[derive(Default)]
 pub(crate) struct Step {
     rows: usize,
+    streams: usize,
     senders: usize,
     ends: bool,
 }
@@ -68,6 +81,7 @@ impl Sweep {
     pub(crate) fn new(swept: u64, window: u64) -> Self {
         Self {
             dirty: FxHashSet::default(),
+            dirty_streams: FxHashSet::default(),
             pass: None,
             swept,
             window: window.max(1),
@@ -79,15 +93,20 @@ impl Sweep {
         self.dirty.insert(row_of(id));
     }
 
-    /// Takes a step within a transaction that appends `appended` entries. `conversation` gives what
-    /// is to be written.
-    pub(crate) fn step<'a>(
+    /// A room, a member of one, or a person's own stream changed; by the key of its row.
+    pub(crate) fn mark_stream(&mut self, key: (u64, u64)) {
+        self.dirty_streams.insert(key);
+    }
+
+    /// Takes a step within a transaction that appends `appended` entries. What is to be written is
+    /// the state with what is ahead of it.
+    pub(crate) fn step(
         &mut self,
         txn: &WriteTransaction,
         now: Timestamp,
         appended: u64,
         client_ids: &mut ClientIds,
-        conversation: impl Fn(ConversationId) -> Option<&'a Conversation>,
+        state: &State,
     ) -> Result<Step, StoreError> {
         let Some(pass) = &mut self.pass else {
             return Ok(Step::default());
@@ -96,19 +115,19 @@ impl Sweep {
         // Rounded down; what is left of a row, and of a step, is due with a later transaction.
         let due = pass.credit as u128 * pass.total as u128 / u128::from(self.window);
         let due = usize::try_from(due).unwrap_or(MAX_STEP).min(MAX_STEP);
-        if due < MIN_STEP.min(pass.rows.len() + pass.senders.len()) {
+        if due < MIN_STEP.min(pass.left()) {
             return Ok(Step::default());
         }
-        self.write(txn, now, due, client_ids, conversation)
+        self.write(txn, now, due, client_ids, state)
     }
 
-    fn write<'a>(
+    fn write(
         &mut self,
         txn: &WriteTransaction,
         now: Timestamp,
         due: usize,
         client_ids: &mut ClientIds,
-        conversation: impl Fn(ConversationId) -> Option<&'a Conversation>,
+        state: &State,
     ) -> Result<Step, StoreError> {
         let Some(pass) = &mut self.pass else {
             return Ok(Step::default());
@@ -117,12 +136,24 @@ impl Sweep {
             rows: due.min(pass.rows.len()),
             ..Step::default()
         };
-        step.senders = (due - step.rows).min(pass.senders.len());
-        step.ends = step.rows == pass.rows.len() && step.senders == pass.senders.len();
+        step.streams = (due - step.rows).min(pass.streams.len());
+        step.senders = (due - step.rows - step.streams).min(pass.senders.len());
+        step.ends = step.rows + step.streams + step.senders == pass.left();
         if step.rows > 0 {
             let mut table = txn.open_table(CONVERSATION_STATES)?;
             for row in pass.rows.iter().rev().take(step.rows) {
-                table.insert(*row, &encode_row(*row, &conversation)[..])?;
+                let conversation = |id| state.newest_conversation(id);
+                table.insert(*row, &encode_row(*row, conversation)[..])?;
+            }
+        }
+        if step.streams > 0 {
+            let mut table = txn.open_table(STREAM_STATES)?;
+            for key in pass.streams.iter().rev().take(step.streams) {
+                match RoomView::of(state).encode_state(*key) {
+                    Some(row) => drop(table.insert(*key, &row[..])?),
+                    // Of one who is a member no more.
+                    None => drop(table.remove(*key)?),
+                }
             }
         }
         if step.senders > 0 || step.ends {
@@ -146,11 +177,12 @@ impl Sweep {
     pub(crate) fn taken(&mut self, step: &Step, client_ids: &mut ClientIds) {
         if let Some(pass) = &mut self.pass {
             pass.rows.truncate(pass.rows.len() - step.rows);
+            pass.streams.truncate(pass.streams.len() - step.streams);
             let senders = pass.senders.split_off(pass.senders.len() - step.senders);
             senders
                 .into_iter()
                 .for_each(|sender| client_ids.written(sender));
-            let done = (step.rows + step.senders) as u128 * u128::from(self.window);
+            let done = (step.rows + step.streams + step.senders) as u128 * u128::from(self.window);
             let done = done / (pass.total as u128).max(1);
             pass.credit -= u64::try_from(done).unwrap_or(u64::MAX).min(pass.credit);
             if step.ends {
@@ -170,14 +202,17 @@ impl Sweep {
 
     fn begin(&mut self, last_entry: u64, client_ids: &ClientIds) {
         let mut rows: Vec<u64> = self.dirty.drain().collect();
+        let mut streams: Vec<_> = self.dirty_streams.drain().collect();
         let mut senders: Vec<UserId> = client_ids.pending().collect();
         // In the order of their keys, so that neighbours share pages; the last is written first.
         rows.sort_unstable_by(|a, b| b.cmp(a));
+        streams.sort_unstable_by(|a, b| b.cmp(a));
         senders.sort_unstable_by(|a, b| b.cmp(a));
         self.pass = Some(Pass {
             began: last_entry,
-            total: rows.len() + senders.len(),
+            total: rows.len() + streams.len() + senders.len(),
             rows,
+            streams,
             senders,
             credit: 0,
         });
@@ -197,10 +232,8 @@ impl Sweep {
             }
             self.begin(state.last_entry, client_ids);
         }
-        self.write(txn, now, MAX_STEP * 4, client_ids, |id| {
-            state.conversation(id)
-        })
-        .map(Some)
+        self.write(txn, now, MAX_STEP * 4, client_ids, state)
+            .map(Some)
     }
 }
 
@@ -252,7 +285,7 @@ mod tests {
     fn a_pass_goes_in_steps_of_several_rows_and_ends_within_a_window() {
         let medium = InMemoryBackend::new();
         let db = Database::builder().create_with_backend(medium).unwrap();
-        let mut client_ids = ClientIds::new([0; 16], usize::MAX);
+        let (state, mut client_ids) = (State::default(), ClientIds::new([0; 16], usize::MAX));
         let mut sweep = Sweep::new(0, 1_000);
         for row in 0..100 {
             sweep.mark(ConversationId::new(row * ROW_CONVERSATIONS + 1).unwrap());
@@ -261,7 +294,7 @@ mod tests {
         let (mut rows, mut appended) = (Vec::new(), 0);
         while sweep.pass.is_some() {
             let txn = db.begin_write().unwrap();
-            let step = sweep.step(&txn, Timestamp::default(), 7, &mut client_ids, |_| None);
+            let step = sweep.step(&txn, Timestamp::default(), 7, &mut client_ids, &state);
             let step = step.unwrap();
             txn.commit().unwrap();
             sweep.taken(&step, &mut client_ids);

@@ -46,10 +46,12 @@ use crate::store::log::blocks::Appending;
 use crate::store::log::entries::Entries;
 use crate::store::log::tail::Tail;
 use crate::store::options::StoreOptions;
+use crate::store::rooms::RoomView;
 use crate::store::sealed::seal;
-use crate::store::state::{Ahead, Changed, Changes};
+use crate::store::state::{Ahead, Changed, Changes, State};
 use crate::store::tables::{CONVERSATIONS, LOG};
 use crate::store::talk::client_ids::ClientIds;
+use crate::store::talk::rooms;
 
 /// How many changes are judged before threads that wait to publish, or to read, have a turn at the
 /// state.
@@ -433,7 +435,7 @@ impl Writer {
             let now = state.newest_at();
             let mut begun = None;
             if let Some(ahead) = state.ahead.back() {
-                write_rows(&txn, &ahead.changes)?;
+                write_rows(&txn, &state, &ahead.changes)?;
                 let (keys, last) = (&self.intake.data.cursor_keys, ahead.changes.last_entry);
                 let begins = appended > 0
                     && committer
@@ -444,9 +446,7 @@ impl Writer {
             let step =
                 committer
                     .sweep
-                    .step(&txn, now, appended, &mut self.client_ids.lock(), |id| {
-                        state.newest_conversation(id)
-                    })?;
+                    .step(&txn, now, appended, &mut self.client_ids.lock(), &state)?;
             (step, begun)
         };
         txn.commit()
@@ -466,6 +466,9 @@ impl Writer {
         if let Some(ahead) = state.ahead.back() {
             for id in ahead.changes.conversations.ids() {
                 committer.sweep.mark(id);
+            }
+            for key in ahead.changes.rooms.derived() {
+                committer.sweep.mark_stream(key);
             }
         }
         // Of what is ahead the client ids are not there yet; up to what is published they are.
@@ -546,14 +549,16 @@ fn refuse(jobs: Vec<Job>) {
     }
 }
 
-/// Writes the conversations that a transaction creates, and the accounts and invites that it
-/// changes.
-fn write_rows(txn: &WriteTransaction, changes: &Changes) -> Result<(), StoreError> {
+/// Writes the conversations that a transaction creates, and the accounts, invites, rooms and
+/// members that it changes.
+fn write_rows(txn: &WriteTransaction, state: &State, changes: &Changes) -> Result<(), StoreError> {
     if !changes.created.is_empty() {
         let mut conversations = txn.open_table(CONVERSATIONS)?;
         for (pair, id) in &changes.created {
             conversations.insert(id.get(), &seal(id.get(), &encode_pair(*pair))[..])?;
         }
     }
+    let rows = changes.rooms.rows.iter();
+    rooms::rows::write(txn, rows, &RoomView::of(state), changes.last_entry)?;
     changes.rows.write(txn, changes.last_entry)
 }

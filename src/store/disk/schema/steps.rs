@@ -13,8 +13,8 @@ use crate::store::error::StoreError;
 use crate::store::sealed::seal;
 use crate::store::tables::{
     CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS,
-    CURSOR_KEY, INVITES, KEYS, LOG, META, NEWEST_CHANGES, SWEPT, UNUSED_BY_NAME, UNUSED_BY_NUMBER,
-    UNUSED_BY_TWO, USERS,
+    CURSOR_KEY, INVITES, KEYS, LOG, META, NEWEST_CHANGES, RELATIONS, ROOM_MEMBERS, ROOMS,
+    STREAM_STATES, SWEPT, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS,
 };
 
 /// One step: changes a file of the format before, within this transaction.
@@ -81,6 +81,10 @@ fn to_4(txn: &WriteTransaction) -> Result<(), StoreError> {
         txn.open_table(table)?;
     }
     txn.open_table(NEWEST_CHANGES)?;
+    txn.open_table(ROOMS)?;
+    for table in [ROOM_MEMBERS, RELATIONS, STREAM_STATES] {
+        txn.open_table(table)?;
+    }
     for table in &UNUSED_BY_NUMBER {
         txn.open_table(*table)?;
     }
@@ -121,6 +125,10 @@ pub(crate) fn tamper_format(db: &Database, format: u32) {
                 txn.delete_table(*table).unwrap();
             }
             txn.delete_table(KEYS).unwrap();
+            txn.delete_table(ROOMS).unwrap();
+            for table in [ROOM_MEMBERS, RELATIONS, STREAM_STATES] {
+                txn.delete_table(table).unwrap();
+            }
             txn.delete_table(CHANGES).unwrap();
             txn.delete_table(NEWEST_CHANGES).unwrap();
         }

@@ -154,14 +154,13 @@ impl Checking<'_> {
         }
         let (state, known) = (self.state, &self.known);
         let right = self.log.read_message(message, |record| {
-            let conversation = record.stream.pair().and_then(|id| state.conversation(id));
-            let author = conversation.map(|known| known.pair.members()[record.place()]);
+            let author = state.author_of(record);
             if record.at >= known.forgotten_before {
                 of_sender.remembered.push(message);
             }
             let hashed = match &record.act {
                 Act::Sent { client_id, .. } => client_id.as_ref().zip(known.hasher.as_ref()),
-                Act::Read { .. } | Act::ReadUpTo { .. } => None,
+                _ => None,
             };
             author == Some(of_sender.sender)
                 && hashed.is_some_and(|(id, hasher)| hasher.hash(id) == hash)

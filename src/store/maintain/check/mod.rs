@@ -12,6 +12,7 @@ mod people;
 mod reading;
 mod recount;
 mod report;
+mod rooms;
 mod rows;
 mod states;
 

@@ -10,6 +10,7 @@ use super::meta::{check_meta, check_renewals};
 use super::people::{check_accounts, check_keys, conversations};
 use super::recount::Recount;
 use super::report::{Report, text};
+use super::rooms::compare_rooms;
 use super::rows::{check_changes, check_unused};
 use super::states::compare;
 use crate::model::EntryId;
@@ -80,7 +81,12 @@ fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(),
     let mut recount = Recount::begin(&log, fresh, client_ids, swept, report);
     recount.replay(watch)?;
     recount.client_ids_are_there();
-    let Recount { state, broken, .. } = recount;
+    let Recount {
+        state,
+        broken,
+        broken_streams,
+        ..
+    } = recount;
     report.counts = Counts {
         accounts: accounts.len() as u64,
         conversations: state.conversation_count(),
@@ -91,6 +97,9 @@ fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(),
         Ok(loaded) => {
             let last = EntryId::new(loaded.state.last_entry).ok();
             compare(&loaded.state, &state, &broken, last, report);
+            if broken_streams.is_empty() {
+                compare_rooms(&loaded.state, &state, report);
+            }
         }
         Err(error) if report.is_sound() => report.failed("file", &error),
         // It is among the findings already.

@@ -5,7 +5,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::client_ids::KnownClientIds;
 use super::judge::judge;
 use super::report::Report;
-use crate::model::{Act, ConversationId, EntryId, Timestamp, UserId};
+use super::rooms::judge_room;
+use crate::model::{Act, ConversationId, EntryId, Stream, Timestamp, UserId};
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{self, Log};
 use crate::store::log::record::Record;
@@ -23,6 +24,8 @@ pub(super) struct Recount<'a> {
     /// Conversations in which something was found: what comes after it would be found wrong as
     /// well.
     pub(super) broken: FxHashSet<ConversationId>,
+    /// Other streams, likewise.
+    pub(super) broken_streams: FxHashSet<Stream>,
     client_ids: KnownClientIds,
     /// The number of each sender's client ids that must be in blocks.
     expected_client_ids: FxHashMap<UserId, usize>,
@@ -46,6 +49,7 @@ impl<'a> Recount<'a> {
             log,
             state,
             broken: FxHashSet::default(),
+            broken_streams: FxHashSet::default(),
             client_ids,
             expected_client_ids: FxHashMap::default(),
             swept,
@@ -100,7 +104,7 @@ impl<'a> Recount<'a> {
             self.steps_back |= record.at < last_at;
             last_at = record.at;
             let Some(conversation) = record.stream.pair() else {
-                self.report.add("log", key, "is of no conversation");
+                self.take_of_room(id, &record);
                 continue;
             };
             let Some(known) = self.state.conversation(conversation) else {
@@ -120,6 +124,20 @@ impl<'a> Recount<'a> {
         Ok(())
     }
 
+    /// Takes in an entry of a room, or of a person's own.
+    fn take_of_room(&mut self, id: EntryId, record: &Record<&str>) {
+        if !self.broken_streams.contains(&record.stream)
+            && let Some(wrong) = judge_room(&self.state.rooms, record)
+        {
+            self.report.add("log", id.get(), wrong);
+            self.broken_streams.insert(record.stream);
+        }
+        self.count_client_id(id, record);
+        if self.state.apply(id, record).is_none() {
+            self.broken_streams.insert(record.stream);
+        }
+    }
+
     /// Counts a message whose client id must be in a block.
     fn count_client_id(&mut self, id: EntryId, record: &Record<&str>) {
         let Act::Sent {
@@ -128,11 +146,9 @@ impl<'a> Recount<'a> {
         else {
             return;
         };
-        let conversation = record.stream.pair();
-        let Some(conversation) = conversation.and_then(|id| self.state.conversation(id)) else {
+        let Some(sender) = self.state.author_of(record) else {
             return;
         };
-        let sender = conversation.pair.members()[record.place()];
         let newest = self
             .client_ids
             .senders

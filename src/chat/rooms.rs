@@ -1,0 +1,507 @@
+//! The verbs of rooms: making and changing them, who is in them, and reading them.
+//!
+//! Who may do what is judged by the store, in commit order; here is checked what needs no state.
+
+use std::sync::Arc;
+
+use super::{Chat, ChatError, Event, Mark};
+use crate::model::{
+    Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS,
+    MessageId, Notice, Notify, Origin, Role, Room, RoomId, RoomRead, Timestamp, UserId,
+    check_avatar, check_content,
+};
+use crate::store::{
+    Change, Committed, HistoryPage, HistoryQuery, MemberRow, MyRoom, NewRoom, Outcome, Page,
+    RoomAct, RoomCommand, RoomDone, RoomMessage, RoomUpdate, StoreError, Talk,
+};
+
+/// 1,000 people: as many as one request adds to a room.
+pub const MAX_ADDED: usize = 1_000;
+/// Rooms of more members have no list of positions, and no volatile events.
+pub const MAX_SEEN_MEMBERS: u64 = 100;
+/// As many members as one message may mention by name.
+pub const MAX_MENTIONS: usize = 50;
+
+/// A message to be sent to a room.
+#[derive(Debug, Clone)]
+pub struct SendToRoom {
+    /// The room.
+    pub room_id: RoomId,
+    /// The text, not yet checked.
+    pub content: Arc<str>,
+    /// The sender's own name for it.
+    pub client_id: Option<ClientId>,
+    /// What it has beside its text.
+    pub extras: Option<Box<Extras>>,
+}
+
+/// What a mark in a room came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomMark {
+    /// Its entry; `None` where the position was there already.
+    pub entry: Option<EntryId>,
+    /// The position, and what is unread after it.
+    pub read: RoomRead,
+}
+
+/// What a mark of a message came to, which may be one of two people or of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnyMark {
+    /// Of two people.
+    Pair(Mark),
+    /// Of a room.
+    Room(RoomMark),
+}
+
+/// A text of a room that cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RoomFieldError {
+    /// The name.
+    #[error(
+        "name must have 1 to {MAX_ROOM_NAME_CHARS} characters, none of them a control character"
+    )]
+    Name,
+    /// The topic.
+    #[error("topic must have at most {MAX_TOPIC_CHARS} characters")]
+    Topic,
+    /// The picture.
+    #[error("avatar must be an absolute http or https URL")]
+    Avatar,
+    /// The members.
+    #[error("at most {MAX_ADDED} members are added at once")]
+    Members,
+    /// The mentions.
+    #[error("mentions must name at most {MAX_MENTIONS} members")]
+    Mentions,
+}
+
+impl Chat {
+    /// Sends a message to a room. The same client id with the same room and content gives the first
+    /// message again.
+    pub fn send_to_room(
+        &self,
+        now: Timestamp,
+        sender: UserId,
+        request: SendToRoom,
+        origin: Option<Origin>,
+        reply: impl FnOnce(Result<Notice, ChatError>) + Send + 'static,
+    ) {
+        if let Err(error) = check_content(&request.content, self.rules.max_message_chars) {
+            return reply(Err(error.into()));
+        }
+        let SendToRoom {
+            room_id,
+            content,
+            client_id,
+            mut extras,
+        } = request;
+        if let Some(extras) = &mut extras {
+            extras.mentions.sort_unstable();
+            extras.mentions.dedup();
+            if extras.mentions.len() > MAX_MENTIONS {
+                return reply(Err(RoomFieldError::Mentions.into()));
+            }
+        }
+        let talk = Talk::send_to_room(sender, room_id, content, client_id).with_extras(extras);
+        self.submit(
+            now,
+            talk,
+            origin,
+            |outcome| match outcome? {
+                Outcome::Entry(notice) | Outcome::Repeated(notice) => Ok(notice),
+                Outcome::Nothing(_) => Err(ChatError::Internal),
+            },
+            reply,
+        );
+    }
+
+    /// Moves the reader's position in a room, up to and including `up_to` where given.
+    pub fn mark_room_read(
+        &self,
+        now: Timestamp,
+        reader: UserId,
+        room: RoomId,
+        up_to: Option<MessageId>,
+        origin: Option<Origin>,
+        reply: impl FnOnce(Result<RoomMark, ChatError>) + Send + 'static,
+    ) {
+        let talk = Talk::read_room(reader, room, up_to);
+        let result = |outcome: Result<Outcome, _>| match any_mark(outcome?) {
+            AnyMark::Room(mark) => Ok(mark),
+            AnyMark::Pair(_) => Err(ChatError::Internal),
+        };
+        self.submit(now, talk, origin, result, reply);
+    }
+
+    /// Marks one message read, for its receiver; of a room's message, moves the reader's position
+    /// to it.
+    pub fn mark_any_read(
+        &self,
+        now: Timestamp,
+        reader: UserId,
+        message: MessageId,
+        origin: Option<Origin>,
+        reply: impl FnOnce(Result<AnyMark, ChatError>) + Send + 'static,
+    ) {
+        let talk = Talk::read_any(reader, message);
+        let result = |outcome: Result<Outcome, _>| Ok(any_mark(outcome?));
+        self.submit(now, talk, origin, result, reply);
+    }
+
+    /// Makes a room. Its maker is its owner.
+    pub async fn create_room(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        mut room: NewRoom,
+        members: Vec<UserId>,
+    ) -> Result<Arc<Room>, ChatError> {
+        room.name = check_name(&room.name)?;
+        check_topic(&room.topic)?;
+        check_picture(room.avatar.as_deref())?;
+        if members.len() > MAX_ADDED {
+            return Err(RoomFieldError::Members.into());
+        }
+        let most = self.rules.max_room_members;
+        let what = RoomCommand::Create {
+            room,
+            members,
+            most,
+        };
+        self.act_on_room(now, by, what).await
+    }
+
+    /// Describes a room anew, for one of its admins.
+    pub async fn update_room(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        room: RoomId,
+        mut update: RoomUpdate,
+    ) -> Result<Arc<Room>, ChatError> {
+        update.name = update.name.as_deref().map(check_name).transpose()?;
+        if let Some(topic) = &update.topic {
+            check_topic(topic)?;
+        }
+        check_picture(update.avatar.as_ref().and_then(Option::as_deref))?;
+        let what = RoomCommand::Update { room, update };
+        self.act_on_room(now, by, what).await
+    }
+
+    /// Makes a room one that is only read, for one of its owners.
+    pub async fn archive_room(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        room: RoomId,
+    ) -> Result<Arc<Room>, ChatError> {
+        let what = RoomCommand::Archive { room };
+        self.act_on_room(now, by, what).await
+    }
+
+    /// Adds members, and changes the roles of those that are members already, for one of the room's
+    /// admins.
+    pub async fn set_room_members(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        room: RoomId,
+        members: Vec<(UserId, Option<Role>)>,
+    ) -> Result<Arc<Room>, ChatError> {
+        if members.len() > MAX_ADDED {
+            return Err(RoomFieldError::Members.into());
+        }
+        let most = self.rules.max_room_members;
+        let what = RoomCommand::SetMembers {
+            room,
+            members,
+            most,
+        };
+        self.act_on_room(now, by, what).await
+    }
+
+    /// Takes a member out of a room, for one of its admins; oneself, for any member.
+    pub async fn remove_room_member(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        room: RoomId,
+        user: UserId,
+    ) -> Result<(), ChatError> {
+        let what = RoomCommand::Remove { room, user };
+        self.room_done(now, by, what).await.map(drop)
+    }
+
+    /// Goes out of a room.
+    pub async fn leave_room(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        room: RoomId,
+    ) -> Result<(), ChatError> {
+        let what = RoomCommand::Leave { room };
+        self.room_done(now, by, what).await.map(drop)
+    }
+
+    /// Joins an open room.
+    pub async fn join_room(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        room: RoomId,
+    ) -> Result<Arc<Room>, ChatError> {
+        let most = self.rules.max_room_members;
+        let what = RoomCommand::Join { room, most };
+        self.act_on_room(now, by, what).await
+    }
+
+    /// Sets how a chat makes itself heard to one of its members; what is absent stays. Returns how
+    /// it does then, and how many members the chat has.
+    pub async fn set_chat(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        chat: ChatId,
+        notify: Option<Notify>,
+        muted_until: Option<Option<Timestamp>>,
+    ) -> Result<(ChatSettings, u64), ChatError> {
+        let what = RoomCommand::Set {
+            chat,
+            notify,
+            muted_until,
+        };
+        self.room_done(now, by, what).await?;
+        self.chat_settings(by, chat).await
+    }
+
+    /// Returns how a chat makes itself heard to one of its members, and how many members it has.
+    pub async fn chat_settings(
+        &self,
+        user: UserId,
+        chat: ChatId,
+    ) -> Result<(ChatSettings, u64), ChatError> {
+        let read = self
+            .store
+            .read(move |snapshot| snapshot.settings(user, chat));
+        Ok(read.await?)
+    }
+
+    /// Returns a room as one of its members sees it.
+    pub async fn my_room(&self, user: UserId, room: RoomId) -> Result<MyRoom, ChatError> {
+        let read = self
+            .store
+            .read(move |snapshot| snapshot.my_room(user, room));
+        Ok(read.await?)
+    }
+
+    /// Returns a room that a person is in, or may join.
+    pub async fn room(&self, user: UserId, room: RoomId) -> Result<Arc<Room>, ChatError> {
+        let read = self.store.read(move |snapshot| snapshot.room(user, room));
+        Ok(read.await?)
+    }
+
+    /// Returns a page of a person's rooms, by their ids: those that are archived, or those that are
+    /// not.
+    pub async fn my_rooms(
+        &self,
+        user: UserId,
+        archived: bool,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<MyRoom>, ChatError> {
+        let read = self
+            .store
+            .read(move |snapshot| snapshot.my_rooms(user, archived, after, limit));
+        Ok(read.await?)
+    }
+
+    /// Returns a page of a person's rooms, those with the newest message first, each with that.
+    /// Rooms without one come last.
+    pub async fn recent_rooms(
+        &self,
+        user: UserId,
+        before: Option<MessageId>,
+        limit: usize,
+    ) -> Result<Page<(MyRoom, Option<RoomMessage>)>, ChatError> {
+        let read = self
+            .store
+            .read(move |snapshot| snapshot.recent_rooms(user, before, limit));
+        Ok(read.await?)
+    }
+
+    /// Returns a page of the open rooms that a person may join, by their ids.
+    pub async fn open_rooms(
+        &self,
+        user: UserId,
+        query: String,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<Arc<Room>>, ChatError> {
+        let read = self
+            .store
+            .read(move |snapshot| snapshot.open_rooms(user, &query, after, limit));
+        Ok(read.await?)
+    }
+
+    /// Returns a page of all rooms, for administrators of the server.
+    pub async fn all_rooms(&self, after: u64, limit: usize) -> Result<Page<Arc<Room>>, ChatError> {
+        let read = self
+            .store
+            .read(move |snapshot| Ok(snapshot.all_rooms(after, limit)));
+        Ok(read.await?)
+    }
+
+    /// Returns a page of a room's members, by their ids.
+    pub async fn room_members(
+        &self,
+        user: UserId,
+        room: RoomId,
+        query: String,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<MemberRow>, ChatError> {
+        let read = self
+            .store
+            .read(move |snapshot| snapshot.room_members(user, room, &query, after, limit));
+        Ok(read.await?)
+    }
+
+    /// Returns the positions of all members of a room that has not more than
+    /// [`MAX_SEEN_MEMBERS`].
+    pub async fn room_reads(
+        &self,
+        user: UserId,
+        room: RoomId,
+    ) -> Result<Vec<(UserId, Option<MessageId>)>, ChatError> {
+        let limit = usize::try_from(MAX_SEEN_MEMBERS).unwrap_or(usize::MAX);
+        let members = self
+            .room_members(user, room, String::new(), 0, limit)
+            .await?;
+        if members.has_more {
+            return Err(ChatError::LargeRoom);
+        }
+        let rows = members.rows.into_iter();
+        Ok(rows.map(|row| (row.user.id, row.read_up_to)).collect())
+    }
+
+    /// Returns a page of a room's messages, ascending by id.
+    pub async fn room_history(
+        &self,
+        user: UserId,
+        room: RoomId,
+        query: HistoryQuery,
+    ) -> Result<HistoryPage<RoomMessage>, ChatError> {
+        let read = self
+            .store
+            .read(move |snapshot| snapshot.room_history(user, room, query));
+        Ok(read.await?)
+    }
+
+    /// Returns the messages of a room around a place.
+    pub async fn room_history_around(
+        &self,
+        user: UserId,
+        room: RoomId,
+        message: MessageId,
+        limit: usize,
+    ) -> Result<HistoryPage<RoomMessage>, ChatError> {
+        let read = self
+            .store
+            .read(move |snapshot| snapshot.room_history_around(user, room, message, limit));
+        Ok(read.await?)
+    }
+
+    /// Returns one message of a room that this person may read.
+    pub async fn room_message(
+        &self,
+        user: UserId,
+        message: MessageId,
+    ) -> Result<RoomMessage, ChatError> {
+        let read = self
+            .store
+            .read(move |snapshot| snapshot.room_message(user, message));
+        Ok(read.await?)
+    }
+
+    /// Returns the rooms that a person is in, from memory.
+    pub fn rooms_of(&self, user: UserId) -> Vec<RoomId> {
+        self.store.rooms_of(user)
+    }
+
+    async fn act_on_room(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        what: RoomCommand,
+    ) -> Result<Arc<Room>, ChatError> {
+        let done = self.room_done(now, by, what).await?;
+        done.room.ok_or(ChatError::Internal)
+    }
+
+    /// Has an act on a room stored, and tells of each of its entries.
+    async fn room_done(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        what: RoomCommand,
+    ) -> Result<RoomDone, ChatError> {
+        let (reply, replied) = tokio::sync::oneshot::channel();
+        let listener = Arc::clone(&self.listener);
+        let answer = move |committed: Result<Committed, StoreError>| {
+            let done = match committed {
+                Ok(Committed::Room(done)) => Ok(done),
+                Ok(_) => Err(ChatError::Internal),
+                Err(error) => Err(error.into()),
+            };
+            if let Ok(RoomDone { notices, .. }) = &done {
+                for notice in notices {
+                    listener.happened(Event::Happened {
+                        notice,
+                        origin: None,
+                    });
+                }
+            }
+            // A caller that went away is no reason to fail: what is done is done.
+            let _ = reply.send(done);
+        };
+        let act = RoomAct { by, what };
+        self.store.submit(now, Change::Room(act), Box::new(answer));
+        replied.await.unwrap_or(Err(ChatError::Unavailable))
+    }
+}
+
+fn any_mark(outcome: Outcome) -> AnyMark {
+    let (entry, act) = match &outcome {
+        Outcome::Entry(notice) => (Some(notice.entry.id), &notice.entry.act),
+        Outcome::Repeated(notice) => (None, &notice.entry.act),
+        Outcome::Nothing(act) => (None, act),
+    };
+    match act {
+        Act::RoomRead(read) => AnyMark::Room(RoomMark { entry, read: *read }),
+        _ => AnyMark::Pair(Mark::of(outcome)),
+    }
+}
+
+/// Returns a room's name without the white space around it.
+fn check_name(name: &str) -> Result<Arc<str>, RoomFieldError> {
+    let name = name.trim();
+    let is_long = name.chars().count() > MAX_ROOM_NAME_CHARS;
+    match name.is_empty() || is_long || name.chars().any(char::is_control) {
+        true => Err(RoomFieldError::Name),
+        false => Ok(name.into()),
+    }
+}
+
+fn check_topic(topic: &str) -> Result<(), RoomFieldError> {
+    match topic.chars().count() > MAX_TOPIC_CHARS {
+        true => Err(RoomFieldError::Topic),
+        false => Ok(()),
+    }
+}
+
+fn check_picture(avatar: Option<&str>) -> Result<(), RoomFieldError> {
+    match avatar.is_some_and(|avatar| check_avatar(avatar).is_err()) {
+        true => Err(RoomFieldError::Avatar),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,177 @@
+//! Rooms: each entry held against the room before it, and what a start would know against what the
+//! log says.
+
+use std::collections::BTreeSet;
+
+use super::report::Report;
+use crate::model::{Act, MembershipChange, Room, RoomChange, Stream, UserId};
+use crate::store::log::record::{Author, Links, Record};
+use crate::store::state::State;
+use crate::store::talk::rooms::{Person, RoomHead, RoomMember, Rooms};
+
+/// Holds an entry of a room, or of a person's own, against the rooms before it. Returns what is
+/// wrong with it.
+pub(super) fn judge_room(rooms: &Rooms, record: &Record<&str>) -> Option<&'static str> {
+    let head = match record.stream {
+        Stream::Pair(_) => return None,
+        Stream::Own(user) if rooms.own(user) != record.previous => {
+            return Some("does not point back to the entry before it");
+        }
+        Stream::Own(_) => None,
+        Stream::Room(room) => match (rooms.head(room), &record.act) {
+            (None, Act::RoomChanged { change, room: made })
+                if *change == RoomChange::Created && made.id == room =>
+            {
+                return None;
+            }
+            (None, _) => return Some("is of a room that was never made"),
+            (Some(head), _) if head.state.last_entry != record.previous => {
+                return Some("does not point back to the entry before it");
+            }
+            (head, _) => head,
+        },
+    };
+    match (&record.act, head) {
+        (Act::Sent { .. }, Some(head)) => judge_message(rooms, head, record),
+        (Act::RoomChanged { change, .. }, Some(_)) if *change == RoomChange::Created => {
+            Some("makes a room that there is")
+        }
+        (Act::RoomChanged { .. }, Some(_)) => None,
+        (Act::MemberChanged(change), _) => {
+            let Some(head) = rooms.head(change.room) else {
+                return Some("is of a room that was never made");
+            };
+            let known = rooms.member(change.room, change.user);
+            let joins = change.change == MembershipChange::Joined;
+            let members = match change.change {
+                MembershipChange::Joined => head.members + 1,
+                MembershipChange::Role => head.members,
+                MembershipChange::Left | MembershipChange::Removed => {
+                    head.members.saturating_sub(1)
+                }
+            };
+            let says = (change.number, change.newest, change.described);
+            if known.is_some() == joins {
+                Some("changes a membership that is not so")
+            } else if change.member_count != members {
+                Some("says another number of members than there are")
+            } else if says != (head.count(), head.newest(), head.described) {
+                Some("says another state of the room than it had")
+            } else {
+                None
+            }
+        }
+        (Act::RoomRead(read), None) => {
+            let Stream::Own(user) = record.stream else {
+                return Some("is a mark of nobody");
+            };
+            let both = rooms.head(read.room).zip(rooms.member(read.room, user));
+            let Some((head, member)) = both else {
+                return Some("marks a room that its author is not in");
+            };
+            let mut after = member.clone();
+            after.read_through(read.number, read.message);
+            let counts = (head.unread(&after), head.mentions(&after));
+            let says = (read.unread_count, read.mention_count);
+            let is_there = read.number <= head.count() && read.number > member.read.through();
+            (!is_there || counts != says).then_some("marks what was not so")
+        }
+        (Act::Settings { .. }, None) => None,
+        _ => Some("is of a stream that has no such entries"),
+    }
+}
+
+fn judge_message(rooms: &Rooms, head: &RoomHead, record: &Record<&str>) -> Option<&'static str> {
+    let Links {
+        previous,
+        jump,
+        number,
+    } = head.state.chain.next();
+    let links = record.links;
+    let is_member =
+        |author| matches!(author, Author::Account(user) if rooms.member(head.id(), user).is_some());
+    if !is_member(record.author) {
+        Some("is of one who was no member")
+    } else if links.number != number {
+        Some("has another number than it must have")
+    } else if (links.previous, links.jump) != (previous, jump) {
+        Some("points back to other messages than it must")
+    } else {
+        None
+    }
+}
+
+/// Holds the rooms that a start would know against those of the log.
+pub(super) fn compare_rooms(known: &State, right: &State, report: &mut Report) {
+    let (known, right) = (&known.rooms, &right.rooms);
+    let ids: BTreeSet<_> = known
+        .heads_after(0)
+        .chain(right.heads_after(0))
+        .map(RoomHead::id)
+        .collect();
+    for room in ids {
+        let (Some(one), Some(other)) = (known.head(room), right.head(room)) else {
+            let there = right.head(room).is_some();
+            let wrong = if there {
+                "missing"
+            } else {
+                "is of no entry of the log"
+            };
+            report.add("rooms", room, wrong);
+            continue;
+        };
+        if !is_same_room(&one.room, &other.room) || one.described != other.described {
+            report.add("rooms", room, "is not as the log says");
+        }
+        if one.state != other.state {
+            report.add("stream_states", room, "is not as the log says");
+        }
+        let users: BTreeSet<UserId> = [known, right]
+            .into_iter()
+            .flat_map(|rooms| rooms.members_after(room, 0))
+            .map(|(user, _)| user)
+            .collect();
+        for user in users {
+            let (one, other) = (known.member(room, user), right.member(room, user));
+            let place = format!("({room}, {user})");
+            if one.map(truth) != other.map(truth) {
+                report.add("room_members", place, "is not as the log says");
+            } else if one != other {
+                report.add("stream_states", place, "is not as the log says");
+            }
+        }
+    }
+    let people: BTreeSet<UserId> = [known, right]
+        .into_iter()
+        .flat_map(Rooms::people)
+        .map(|(user, _)| user)
+        .collect();
+    let stays = |person: Option<&Person>| person.map(|person| person.stays.clone());
+    for user in people {
+        let (one, other) = (stays(known.person(user)), stays(right.person(user)));
+        if one.unwrap_or_default() != other.unwrap_or_default() {
+            let place = format!("user {user}");
+            report.add("room_members", place, "the times that ended are others");
+        }
+    }
+    if known.all_own() != right.all_own() {
+        report.add("stream_states", "", "people's own streams end elsewhere");
+    }
+    if known.all_settings() != right.all_settings() {
+        report.add("relations", "", "settings are not as the log says");
+    }
+}
+
+/// Returns what the row of a membership says.
+fn truth(member: &RoomMember) -> impl PartialEq + use<> {
+    (member.role, member.since, member.settings)
+}
+
+/// Returns whether two descriptions are the same, the number of members aside.
+fn is_same_room(one: &Room, other: &Room) -> bool {
+    let other = Room {
+        member_count: one.member_count,
+        ..other.clone()
+    };
+    *one == other
+}

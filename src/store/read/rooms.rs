@@ -1,0 +1,410 @@
+//! Rooms as their members see them: which there are, who is in them, and what was said.
+
+use std::sync::Arc;
+
+use super::history::{HistoryPage, HistoryQuery, Messages, after_one, around, end_of};
+use super::page::{Filled, Page};
+use super::snapshot::{Snapshot, SnapshotLog};
+use crate::model::{
+    Act, ChatId, ChatSettings, ClientId, Extras, MessageId, Notify, Role, Room, RoomHistory,
+    RoomId, RoomKind, Stream, Timestamp, User, UserId, Username, row_bytes,
+};
+use crate::store::error::{ReadError, StoreError};
+use crate::store::log::chain::{Chain, ReadLog};
+use crate::store::log::record::{Author, Record};
+use crate::store::room_act::RoomRefusal;
+use crate::store::state::State;
+use crate::store::talk::rooms::{RoomHead, RoomMember};
+
+/// 1,024 members are gone through at a time, so that others have a turn at the state.
+const MEMBERS_A_TURN: usize = 1_024;
+
+/// A message of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// The room.
+    pub room_id: RoomId,
+    /// Its number in the room, from 1.
+    pub number: u64,
+    /// Who wrote it.
+    pub sender_id: UserId,
+    /// Byte for byte as sent.
+    pub content: Arc<str>,
+    /// When the server took it.
+    pub created_at: Timestamp,
+    /// The sender's own name for it, where one was given.
+    pub client_id: Option<ClientId>,
+    /// What it has beside its text.
+    pub extras: Option<Box<Extras>>,
+}
+
+impl RoomMessage {
+    /// Returns about how many bytes a row of it takes as JSON.
+    pub fn row_bytes(&self) -> usize {
+        row_bytes(&self.content) + self.extras.as_ref().map_or(0, |extras| extras.bytes())
+    }
+}
+
+/// A room, and how it stands with one of its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MyRoom {
+    /// The room.
+    pub room: Arc<Room>,
+    /// What the member may do.
+    pub role: Role,
+    /// When they joined.
+    pub joined_at: Timestamp,
+    /// How many messages they have not read.
+    pub unread_count: u64,
+    /// How many of these mention them.
+    pub mention_count: u64,
+    /// The message at their position.
+    pub read_up_to: Option<MessageId>,
+    /// Of what the room notifies them.
+    pub notify: Notify,
+    /// Until when it is silent.
+    pub muted_until: Option<Timestamp>,
+    /// The newest message that they may read.
+    pub newest: Option<MessageId>,
+}
+
+/// A member of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberRow {
+    /// Who.
+    pub user: Arc<User>,
+    /// What they may do.
+    pub role: Role,
+    /// When they joined.
+    pub joined_at: Timestamp,
+    /// The message at their position.
+    pub read_up_to: Option<MessageId>,
+}
+
+/// The messages of a room, as one of its members reads them.
+struct RoomMessages {
+    room: RoomId,
+    chain: Chain,
+    floor: Option<MessageId>,
+}
+
+impl Messages for RoomMessages {
+    type Row = RoomMessage;
+
+    fn last(&self) -> Option<MessageId> {
+        self.chain.last()
+    }
+
+    fn floor(&self) -> Option<MessageId> {
+        self.floor
+    }
+
+    fn row(
+        &self,
+        log: &SnapshotLog<'_>,
+        id: MessageId,
+    ) -> Result<(RoomMessage, Option<MessageId>), ReadError> {
+        let found = log.read_message(id, |record| {
+            let message = room_message(self.room, id, record)?;
+            Some((message, record.links.previous))
+        })?;
+        let damaged = StoreError::Damaged {
+            table: "log",
+            key: id.get(),
+        };
+        Ok(found.ok_or(damaged)?)
+    }
+
+    fn bytes(row: &RoomMessage) -> usize {
+        row.row_bytes()
+    }
+}
+
+/// Returns the message that a record is; `None` where it is something else.
+fn room_message(room: RoomId, id: MessageId, record: &Record<&str>) -> Option<RoomMessage> {
+    let (
+        Act::Sent {
+            content,
+            client_id,
+            extras,
+        },
+        Author::Account(sender_id),
+    ) = (&record.act, record.author)
+    else {
+        return None;
+    };
+    Some(RoomMessage {
+        id,
+        room_id: room,
+        number: record.links.number,
+        sender_id,
+        content: (*content).into(),
+        created_at: record.at,
+        client_id: client_id.as_ref().map(ClientId::to_shared),
+        extras: extras.as_ref().map(|extras| Box::new(extras.to_shared())),
+    })
+}
+
+/// Returns the entry from which on a member may read, as the greatest id that they may not.
+fn floor(head: &RoomHead, member: &RoomMember) -> Option<MessageId> {
+    match head.room.history {
+        RoomHistory::All => None,
+        RoomHistory::Joined => Some(member.since.into()),
+    }
+}
+
+fn my_room(head: &RoomHead, member: &RoomMember) -> MyRoom {
+    let floor = floor(head, member);
+    MyRoom {
+        room: head.described(),
+        role: member.role,
+        joined_at: member.joined_at,
+        unread_count: head.unread(member),
+        mention_count: head.mentions(member),
+        read_up_to: member.read_up_to,
+        notify: member.settings.notify_in(head.members),
+        muted_until: member.settings.muted_until,
+        newest: head.newest().filter(|newest| Some(*newest) > floor),
+    }
+}
+
+fn membership(
+    state: &State,
+    user: UserId,
+    room: RoomId,
+) -> Result<(&RoomHead, &RoomMember), ReadError> {
+    let both = state.rooms.head(room).zip(state.rooms.member(room, user));
+    Ok(both.ok_or(RoomRefusal::NoSuchRoom)?)
+}
+
+impl Snapshot<'_> {
+    /// Returns a room as one of its members sees it.
+    pub fn my_room(&self, user: UserId, room: RoomId) -> Result<MyRoom, ReadError> {
+        let state = self.state();
+        let (head, member) = membership(&state, user, room)?;
+        Ok(my_room(head, member))
+    }
+
+    /// Returns a room that a person is in, or may join.
+    pub fn room(&self, user: UserId, room: RoomId) -> Result<Arc<Room>, ReadError> {
+        let state = self.state();
+        let head = state.rooms.head(room).ok_or(RoomRefusal::NoSuchRoom)?;
+        let is_open = head.room.kind == RoomKind::Open && head.room.archived_at.is_none();
+        match is_open || state.rooms.member(room, user).is_some() {
+            true => Ok(head.described()),
+            false => Err(RoomRefusal::NoSuchRoom.into()),
+        }
+    }
+
+    /// Returns a person's rooms whose id is greater than this number, ascending; those that are
+    /// archived, or those that are not.
+    pub fn my_rooms(
+        &self,
+        user: UserId,
+        archived: bool,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<MyRoom>, ReadError> {
+        let state = self.state();
+        let rooms = state.rooms.person(user);
+        let rooms = rooms.map_or(&[][..], |person| &person.rooms);
+        let rooms = rooms.iter().filter(|room| room.get() > after);
+        let rows = rooms.filter_map(|room| {
+            let (head, member) = membership(&state, user, *room).ok()?;
+            let is_wanted = head.room.archived_at.is_some() == archived;
+            is_wanted.then(|| my_room(head, member))
+        });
+        Ok(page_of(rows, limit))
+    }
+
+    /// Returns the open rooms whose name contains a text, by their ids, which are greater than this
+    /// number; those that the person is in are left out.
+    pub fn open_rooms(
+        &self,
+        user: UserId,
+        query: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<Arc<Room>>, ReadError> {
+        let state = self.state();
+        let wanted = query.to_lowercase();
+        let rows = state.rooms.heads_after(after).filter_map(|head| {
+            let is_open = head.room.kind == RoomKind::Open && head.room.archived_at.is_none();
+            let is_new = is_open && state.rooms.member(head.id(), user).is_none();
+            let is_found =
+                is_new && (wanted.is_empty() || head.room.name.to_lowercase().contains(&wanted));
+            is_found.then(|| head.described())
+        });
+        Ok(page_of(rows, limit))
+    }
+
+    /// Returns all rooms whose id is greater than this number, for who operates the server.
+    pub fn all_rooms(&self, after: u64, limit: usize) -> Page<Arc<Room>> {
+        let state = self.state();
+        page_of(
+            state.rooms.heads_after(after).map(RoomHead::described),
+            limit,
+        )
+    }
+
+    /// Returns the members of a room whose id is greater than this number and whose name begins
+    /// with a text, ascending by id.
+    pub fn room_members(
+        &self,
+        user: UserId,
+        room: RoomId,
+        query: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<MemberRow>, ReadError> {
+        membership(&self.state(), user, room)?;
+        Ok(self.members_of(room, query, after, limit))
+    }
+
+    /// Returns those of any room, for who operates the server.
+    pub fn members_of(
+        &self,
+        room: RoomId,
+        query: &str,
+        after: u64,
+        limit: usize,
+    ) -> Page<MemberRow> {
+        let wanted = Username::key_of(query);
+        let (mut rows, mut next) = (Vec::new(), after);
+        loop {
+            let state = self.state();
+            let mut seen = 0;
+            for (id, member) in state.rooms.members_after(room, next).take(MEMBERS_A_TURN) {
+                (seen, next) = (seen + 1, id.get());
+                let user = state.people.directory.get(id);
+                let user = user.filter(|user| user.username.key().contains(&wanted));
+                let Some(user) = user else { continue };
+                if rows.len() == limit {
+                    return Page {
+                        rows,
+                        has_more: true,
+                    };
+                }
+                rows.push(MemberRow {
+                    user: Arc::clone(user),
+                    role: member.role,
+                    joined_at: member.joined_at,
+                    read_up_to: member.read_up_to,
+                });
+            }
+            if seen < MEMBERS_A_TURN {
+                return Page {
+                    rows,
+                    has_more: false,
+                };
+            }
+        }
+    }
+
+    /// Returns a page of a room's messages, ascending by id.
+    pub fn room_history(
+        &self,
+        user: UserId,
+        room: RoomId,
+        query: HistoryQuery,
+    ) -> Result<HistoryPage<RoomMessage>, ReadError> {
+        let messages = self.messages(user, room)?;
+        let log = &self.log();
+        match query.after {
+            None => end_of(log, &messages, query.before, query.limit),
+            Some(after) => after_one(log, &messages, after, query.before, query.limit),
+        }
+    }
+
+    /// Returns the messages of a room around a place.
+    pub fn room_history_around(
+        &self,
+        user: UserId,
+        room: RoomId,
+        message: MessageId,
+        limit: usize,
+    ) -> Result<HistoryPage<RoomMessage>, ReadError> {
+        around(&self.log(), &self.messages(user, room)?, message, limit)
+    }
+
+    fn messages(&self, user: UserId, room: RoomId) -> Result<RoomMessages, ReadError> {
+        let state = self.state();
+        let (head, member) = membership(&state, user, room)?;
+        Ok(RoomMessages {
+            room,
+            chain: head.state.chain.clone(),
+            floor: floor(head, member),
+        })
+    }
+
+    /// Returns one message of a room that this person may read.
+    pub fn room_message(&self, user: UserId, id: MessageId) -> Result<RoomMessage, ReadError> {
+        if id.get() > self.state().last_entry {
+            return Err(StoreError::NoSuchMessage.into());
+        }
+        let found = self.log().read(id.into(), |record| match record.stream {
+            Stream::Room(room) => room_message(room, id, &record),
+            Stream::Pair(_) | Stream::Own(_) => None,
+        })?;
+        let message = found.ok_or(StoreError::NoSuchMessage)?;
+        let state = self.state();
+        let may_read = membership(&state, user, message.room_id)
+            .is_ok_and(|(head, member)| Some(id) > floor(head, member));
+        match may_read {
+            true => Ok(message),
+            false => Err(StoreError::NoSuchMessage.into()),
+        }
+    }
+
+    /// Returns a person's rooms that are not archived, those with the newest message first, each
+    /// with that: those whose newest message is older than `before`. Rooms without a message that
+    /// they may read come last.
+    pub fn recent_rooms(
+        &self,
+        user: UserId,
+        before: Option<MessageId>,
+        limit: usize,
+    ) -> Result<Page<(MyRoom, Option<RoomMessage>)>, ReadError> {
+        let mut rooms = self.my_rooms(user, false, 0, usize::MAX - 1)?.rows;
+        rooms.retain(|mine| before.is_none() || mine.newest < before);
+        rooms.sort_unstable_by_key(|mine| std::cmp::Reverse((mine.newest, mine.room.id)));
+        let mut has_more = rooms.len() > limit;
+        rooms.truncate(limit);
+        let log = self.log();
+        let (mut rows, mut filled) = (Vec::with_capacity(rooms.len()), Filled::default());
+        for mine in rooms {
+            if filled.is_full() {
+                has_more = true;
+                break;
+            }
+            let room = mine.room.id;
+            let read = |id| log.read_message(id, |record| room_message(room, id, record));
+            let message = mine.newest.map(read).transpose()?.flatten();
+            filled.add_bytes(message.as_ref().map_or(0, RoomMessage::row_bytes));
+            rows.push((mine, message));
+        }
+        Ok(Page { rows, has_more })
+    }
+
+    /// Returns how a chat makes itself heard to one of its members, and how many these are.
+    pub fn settings(&self, user: UserId, chat: ChatId) -> Result<(ChatSettings, u64), ReadError> {
+        let state = self.state();
+        match chat {
+            ChatId::Person(peer) => Ok((state.rooms.settings(user, peer), 2)),
+            ChatId::Room(room) => {
+                let (head, member) = membership(&state, user, room)?;
+                Ok((member.settings, head.members))
+            }
+        }
+    }
+}
+
+/// Returns the first of these, and whether there are more.
+fn page_of<T>(rows: impl Iterator<Item = T>, limit: usize) -> Page<T> {
+    let mut rows: Vec<T> = rows.take(limit.saturating_add(1)).collect();
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    Page { rows, has_more }
+}

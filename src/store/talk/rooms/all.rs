@@ -1,0 +1,189 @@
+//! Every room in memory, found by its id, and every person's rooms.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+use super::applying::RoomTable;
+use super::changes::RoomChanges;
+use super::head::{RoomHead, RoomState};
+use super::member::{Person, RoomMember};
+use crate::model::{ChatSettings, EntryId, RoomId, UserId};
+use crate::store::sealed::{Rest, unseal_under};
+
+/// All that is on disk of rooms.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rooms {
+    rooms: BTreeMap<RoomId, RoomHead>,
+    members: FxHashMap<RoomId, BTreeMap<UserId, RoomMember>>,
+    people: FxHashMap<UserId, Person>,
+    own: FxHashMap<UserId, EntryId>,
+    settings: FxHashMap<(UserId, UserId), ChatSettings>,
+}
+
+impl Rooms {
+    /// A room.
+    pub(crate) fn head(&self, room: RoomId) -> Option<&RoomHead> {
+        self.rooms.get(&room)
+    }
+
+    /// The rooms whose id is greater than this number, ascending.
+    pub(crate) fn heads_after(&self, after: u64) -> impl Iterator<Item = &RoomHead> {
+        let from = RoomId::new(after + 1).ok();
+        let rooms = from.map(|from| self.rooms.range(from..));
+        rooms.into_iter().flatten().map(|(_, head)| head)
+    }
+
+    /// The greatest id of a room; 0 where there is none.
+    pub(crate) fn greatest(&self) -> u64 {
+        let last = self.rooms.last_key_value();
+        last.map_or(0, |(id, _)| id.get())
+    }
+
+    /// A member of a room.
+    pub(crate) fn member(&self, room: RoomId, user: UserId) -> Option<&RoomMember> {
+        self.members.get(&room)?.get(&user)
+    }
+
+    /// The members of a room whose id is greater than this number, ascending.
+    pub(crate) fn members_after(
+        &self,
+        room: RoomId,
+        after: u64,
+    ) -> impl Iterator<Item = (UserId, &RoomMember)> {
+        let members = self.members.get(&room).zip(UserId::new(after + 1).ok());
+        let members = members.map(|(members, from)| members.range(from..));
+        members
+            .into_iter()
+            .flatten()
+            .map(|(user, member)| (*user, member))
+    }
+
+    /// In which rooms a person is, and was.
+    pub(crate) fn person(&self, user: UserId) -> Option<&Person> {
+        self.people.get(&user)
+    }
+
+    /// Each person's rooms.
+    pub(crate) fn people(&self) -> impl Iterator<Item = (UserId, &Person)> {
+        self.people.iter().map(|(user, person)| (*user, person))
+    }
+
+    /// The newest entry of a person's own stream.
+    pub(crate) fn own(&self, user: UserId) -> Option<EntryId> {
+        self.own.get(&user).copied()
+    }
+
+    /// Everybody's newest entry of their own stream.
+    pub(crate) fn all_own(&self) -> &FxHashMap<UserId, EntryId> {
+        &self.own
+    }
+
+    /// How the chat with `peer` makes itself heard to a person.
+    pub(crate) fn settings(&self, user: UserId, peer: UserId) -> ChatSettings {
+        self.settings
+            .get(&(user, peer))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// How all chats of two make themselves heard, where that was set.
+    pub(crate) fn all_settings(&self) -> &FxHashMap<(UserId, UserId), ChatSettings> {
+        &self.settings
+    }
+
+    /// Takes over a row of what is derived. `None` for one that cannot be read.
+    pub(crate) fn take_state(&mut self, key: (u64, u64), sealed: &[u8]) -> Option<()> {
+        let mut rest = Rest(unseal_under(&[key.0, key.1], sealed)?);
+        match key {
+            (0, user) => {
+                let entry = EntryId::new(rest.take()?).ok()?;
+                self.set_own(UserId::new(user).ok()?, entry);
+            }
+            (room, 0) => {
+                let state = RoomState::decode(&mut rest)?;
+                self.head_mut(RoomId::new(room).ok()?)?.state = state;
+            }
+            (room, user) => {
+                let (room, user) = (RoomId::new(room).ok()?, UserId::new(user).ok()?);
+                // One who has left since has no membership.
+                if let Some(member) = self.member_mut(room, user) {
+                    member.take(&mut rest)?;
+                } else {
+                    return Some(());
+                }
+            }
+        }
+        rest.0.is_empty().then_some(())
+    }
+
+    /// The keys of the rows of what is derived that a pass up to this entry has written.
+    pub(crate) fn derived_before(&self, entry: u64) -> impl Iterator<Item = (u64, u64)> {
+        let known = self.rooms.values();
+        let known = known.filter(move |head| head.since.get() <= entry);
+        let rooms = known.map(|head| (head.id().get(), 0));
+        let members = self.members.iter().flat_map(move |(room, members)| {
+            let known = members.iter();
+            let known = known.filter(move |(_, member)| member.since.get() <= entry);
+            known.map(|(user, _)| (room.get(), user.get()))
+        });
+        rooms.chain(members)
+    }
+
+    /// Takes over what a transaction changed, once it is on disk.
+    pub(crate) fn publish(&mut self, changes: RoomChanges) {
+        for (room, head) in changes.heads {
+            self.rooms.insert(room, head);
+        }
+        for ((room, user), member) in changes.members {
+            self.set_member(room, user, member);
+        }
+        self.people.extend(changes.people);
+        self.own.extend(changes.own);
+        for ((user, peer), settings) in changes.settings {
+            self.set_settings(user, peer, settings);
+        }
+    }
+}
+
+impl RoomTable for Rooms {
+    fn head_mut(&mut self, room: RoomId) -> Option<&mut RoomHead> {
+        self.rooms.get_mut(&room)
+    }
+
+    fn put_head(&mut self, head: RoomHead) {
+        self.rooms.insert(head.id(), head);
+    }
+
+    fn member_mut(&mut self, room: RoomId, user: UserId) -> Option<&mut RoomMember> {
+        self.members.get_mut(&room)?.get_mut(&user)
+    }
+
+    fn set_member(
+        &mut self,
+        room: RoomId,
+        user: UserId,
+        member: Option<RoomMember>,
+    ) -> Option<RoomMember> {
+        match member {
+            Some(member) => self.members.entry(room).or_default().insert(user, member),
+            None => self.members.get_mut(&room)?.remove(&user),
+        }
+    }
+
+    fn person_mut(&mut self, user: UserId) -> &mut Person {
+        self.people.entry(user).or_default()
+    }
+
+    fn set_own(&mut self, user: UserId, entry: EntryId) {
+        let own = self.own.entry(user).or_insert(entry);
+        *own = entry.max(*own);
+    }
+
+    fn set_settings(&mut self, user: UserId, peer: UserId, settings: ChatSettings) {
+        match settings == ChatSettings::default() {
+            true => self.settings.remove(&(user, peer)),
+            false => self.settings.insert((user, peer), settings),
+        };
+    }
+}

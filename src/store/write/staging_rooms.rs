@@ -1,0 +1,603 @@
+//! Acts in rooms in the making: who may do what is judged here, in commit order.
+//!
+//! Everything is looked for in what the transaction has changed so far, in what is on its way to
+//! the disk, and in what is on disk, one room and one member at a time.
+
+use std::sync::Arc;
+
+use super::staging::{Named, Staging, repeated};
+use crate::model::{
+    Act, ChatId, ChatSettings, Entry, EntryId, Extras, Members, Membership, MembershipChange,
+    MessageId, Notice, Role, Room, RoomChange, RoomHistory, RoomId, RoomKind, RoomPost, RoomRead,
+    Stream, Timestamp, UserId,
+};
+use crate::store::change::{Outcome, Talk};
+use crate::store::error::{ReadError, StoreError};
+use crate::store::log::chain::{ReadLog, newest_older};
+use crate::store::log::record::{Author, Links, Record};
+use crate::store::room_act::{
+    MAX_MENTIONED_BY_ALL, MAX_ROOMS, MAX_TOLD_MEMBERS, RoomAct, RoomCommand, RoomDone, RoomRefusal,
+    RoomUpdate,
+};
+use crate::store::rooms::{Overlay, RoomView};
+use crate::store::state::{Changes, State};
+use crate::store::talk::rooms::{Person, RoomHead, RoomMember, apply};
+
+impl Changes {
+    /// Applies an entry of a room, or of a person's own stream.
+    pub(super) fn apply_to_rooms<T>(&mut self, state: &State, id: EntryId, record: &Record<T>) {
+        let changes = &mut self.rooms;
+        let applied = apply(&mut Overlay { state, changes }, id, record);
+        debug_assert!(applied.is_some(), "an entry is decided upon a room");
+        self.rooms.note_rows(record);
+    }
+}
+
+/// Who acts, and upon what.
+#[derive(Clone, Copy)]
+struct Acting {
+    by: UserId,
+    at: Timestamp,
+}
+
+type Refused<T> = Result<T, ReadError>;
+
+impl From<RoomRefusal> for ReadError {
+    fn from(refusal: RoomRefusal) -> Self {
+        Self::Failed(StoreError::Room(refusal))
+    }
+}
+
+impl Staging<'_> {
+    fn rooms(&self) -> RoomView<'_> {
+        RoomView {
+            state: self.state,
+            changes: Some(&self.changes.rooms),
+        }
+    }
+
+    /// The room of this id and the membership of one of its members.
+    fn membership(&self, room: RoomId, user: UserId) -> Refused<(&RoomHead, &RoomMember)> {
+        let rooms = self.rooms();
+        let both = rooms.head(room).zip(rooms.member(room, user));
+        Ok(both.ok_or(RoomRefusal::NoSuchRoom)?)
+    }
+
+    /// Appends an entry of a room or of a person's own stream, and tells of it.
+    fn append_of_room(&mut self, record: Record<Arc<str>>) -> Refused<Notice> {
+        let id = EntryId::new(self.changes.last_entry + 1).map_err(|_| StoreError::Full)?;
+        let described = match &record.act {
+            Act::MemberChanged(change) => self.rooms().head(change.room).map(|head| {
+                let room = Room::clone(&head.room);
+                Arc::new(Room {
+                    member_count: change.member_count,
+                    ..room
+                })
+            }),
+            _ => None,
+        };
+        self.append(id, &record);
+        Ok(Notice::in_room(id, record, described))
+    }
+
+    /// Has an act of talk in a room append its entry.
+    pub(super) fn talk_in_room(
+        &mut self,
+        now: Timestamp,
+        talk: &Talk,
+        room: RoomId,
+    ) -> Refused<Outcome> {
+        let at = now.following(self.changes.last_at);
+        match &talk.act {
+            Act::Sent { .. } => {
+                let name = match self.named(now, talk)? {
+                    Named::Before(earlier) => {
+                        return repeated(earlier, Members::Room(room), &talk.act);
+                    }
+                    Named::New(name) => name,
+                };
+                let notice = self.send_to_room(at, talk.author, room, &talk.act)?;
+                self.note_name(name, &notice.entry);
+                Ok(Outcome::Entry(notice))
+            }
+            Act::Read { message } | Act::ReadUpTo { message, .. } => {
+                self.read_room(at, talk.author, room, *message)
+            }
+            _ => Err(StoreError::NoSuchMessage.into()),
+        }
+    }
+
+    /// Returns the room of a message that a mark names, where it is one that its author may read.
+    pub(super) fn room_of(&self, reader: UserId, message: MessageId) -> Refused<Option<RoomId>> {
+        if message.get() > self.changes.last_entry {
+            return Err(StoreError::NoSuchMessage.into());
+        }
+        let found = self.appended.read(message.into(), |record| {
+            (record.stream, record.is_message())
+        })?;
+        let (Stream::Room(room), is_message) = found else {
+            return Ok(None);
+        };
+        let rooms = self.rooms();
+        let both = rooms.head(room).zip(rooms.member(room, reader));
+        match both {
+            Some((head, member)) if is_message && may_read(head, member, message) => Ok(Some(room)),
+            _ => Err(StoreError::NoSuchMessage.into()),
+        }
+    }
+
+    /// Sends a message to a room.
+    fn send_to_room(
+        &mut self,
+        at: Timestamp,
+        sender: UserId,
+        room: RoomId,
+        act: &Act,
+    ) -> Refused<Notice> {
+        let (head, member) = self.membership(room, sender)?;
+        if head.room.archived_at.is_some() {
+            return Err(RoomRefusal::Archived.into());
+        }
+        if head.room.post == RoomPost::Admins && member.role < Role::Admin {
+            return Err(RoomRefusal::PostAdmins.into());
+        }
+        if let Act::Sent {
+            extras: Some(extras),
+            ..
+        } = act
+        {
+            self.check_extras(head, member, extras)?;
+        }
+        let record = head.record(Author::Account(sender), at, act.clone());
+        self.append_of_room(record)
+    }
+
+    fn check_extras(&self, head: &RoomHead, member: &RoomMember, extras: &Extras) -> Refused<()> {
+        let rooms = self.rooms();
+        let is_member = |user: &UserId| rooms.member(head.id(), *user).is_some();
+        if !extras.mentions.iter().all(is_member) {
+            return Err(RoomRefusal::NotMembers.into());
+        }
+        let is_small = head.members <= MAX_MENTIONED_BY_ALL;
+        if extras.mention_all && !is_small && member.role < Role::Admin {
+            return Err(RoomRefusal::MentionAll.into());
+        }
+        if let Some(message) = extras.reply_to {
+            let is_there = message.get() <= self.changes.last_entry
+                && self.appended.read(message.into(), |record| {
+                    record.is_message() && record.stream == Stream::Room(head.id())
+                })?;
+            if !is_there || !may_read(head, member, message) {
+                return Err(StoreError::NoSuchMessage.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a member's position in a room.
+    fn read_room(
+        &mut self,
+        at: Timestamp,
+        reader: UserId,
+        room: RoomId,
+        up_to: MessageId,
+    ) -> Refused<Outcome> {
+        let (head, member) = self.membership(room, reader)?;
+        let last = head.newest();
+        let covered = match last {
+            Some(last) if up_to >= last => Some((last, head.count())),
+            _ => newest_older(&self.appended, last, |place| place.id <= up_to)?
+                .map(|place| (place.id, place.number)),
+        };
+        let mut after = member.clone();
+        let moves = covered.filter(|(_, number)| *number > member.read.through());
+        if let Some((message, number)) = moves {
+            after.read_through(number, message);
+        }
+        let read = RoomRead {
+            room,
+            message: covered.map_or(up_to, |(message, _)| message),
+            number: covered.map_or(0, |(_, number)| number),
+            unread_count: head.unread(&after),
+            mention_count: head.mentions(&after),
+        };
+        let act = Act::RoomRead(read);
+        if moves.is_none() {
+            return Ok(Outcome::Nothing(act));
+        }
+        let record = self.own_record(reader, at, act);
+        Ok(Outcome::Entry(self.append_of_room(record)?))
+    }
+
+    fn own_record(&self, user: UserId, at: Timestamp, act: Act) -> Record<Arc<str>> {
+        Record {
+            stream: Stream::Own(user),
+            author: Author::Account(user),
+            at,
+            previous: self.rooms().own(user),
+            rank: 0,
+            links: Links::default(),
+            act,
+        }
+    }
+
+    /// Carries out an act on a room.
+    pub(super) fn room_act(&mut self, now: Timestamp, act: &RoomAct) -> Refused<RoomDone> {
+        let at = now.following(self.changes.last_at);
+        let acting = Acting { by: act.by, at };
+        let by = act.by;
+        match &act.what {
+            RoomCommand::Create {
+                room,
+                members,
+                most,
+            } => {
+                let id = self.rooms().greatest() + 1;
+                let room = Room {
+                    id: RoomId::new(id).map_err(|_| StoreError::Full)?,
+                    name: Arc::clone(&room.name),
+                    topic: Arc::clone(&room.topic),
+                    avatar: room.avatar.clone(),
+                    kind: room.kind,
+                    history: room.history,
+                    post: room.post,
+                    created_at: at,
+                    archived_at: None,
+                    member_count: 0,
+                };
+                self.create(acting, room, members, *most)
+            }
+            RoomCommand::Update { room, update } => self.update(acting, *room, update),
+            RoomCommand::Archive { room } => self.archive(acting, *room),
+            RoomCommand::SetMembers {
+                room,
+                members,
+                most,
+            } => self.set_members(acting, *room, members, *most),
+            RoomCommand::Remove { room, user } if *user == by => self.leave(acting, *room),
+            RoomCommand::Remove { room, user } => self.remove(acting, *room, *user),
+            RoomCommand::Leave { room } => self.leave(acting, *room),
+            RoomCommand::Join { room, most } => {
+                let head = self.rooms().head(*room).ok_or(RoomRefusal::NoSuchRoom)?;
+                let is_in = self.rooms().member(*room, by).is_some();
+                if !is_in && head.room.kind == RoomKind::Closed {
+                    return Err(RoomRefusal::NoSuchRoom.into());
+                }
+                self.join(acting, *room, by, *most)
+            }
+            RoomCommand::Set {
+                chat,
+                notify,
+                muted_until,
+            } => self.set(acting, *chat, |settings| ChatSettings {
+                notify: notify.or(settings.notify),
+                muted_until: muted_until.unwrap_or(settings.muted_until),
+            }),
+        }
+    }
+
+    fn done(&self, room: RoomId, notices: Vec<Notice>) -> RoomDone {
+        let head = self.rooms().head(room);
+        RoomDone {
+            room: head.map(RoomHead::described),
+            notices,
+        }
+    }
+
+    fn create(
+        &mut self,
+        Acting { by, at }: Acting,
+        room: Room,
+        members: &[UserId],
+        most: u64,
+    ) -> Refused<RoomDone> {
+        let mut others: Vec<_> = members.iter().filter(|user| **user != by).collect();
+        others.sort_unstable();
+        others.dedup();
+        if others.len() as u64 + 1 > most {
+            return Err(RoomRefusal::Full.into());
+        }
+        self.check_may_enter(by)?;
+        for user in &others {
+            self.check_may_enter(**user)?;
+        }
+        let id = room.id;
+        let record = Record {
+            stream: Stream::Room(id),
+            author: Author::Account(by),
+            at,
+            previous: None,
+            rank: 0,
+            links: Links::default(),
+            act: Act::RoomChanged {
+                change: RoomChange::Created,
+                room: Arc::new(room),
+            },
+        };
+        let created = self.append_of_room(record)?;
+        // The owner is in it before anybody else hears of it.
+        let mut notices = vec![created];
+        let enter = MembershipChange::Joined;
+        notices.push(self.change_member(by, at, (id, by), enter, Role::Owner)?);
+        for user in others {
+            notices.push(self.change_member(by, at, (id, *user), enter, Role::Member)?);
+        }
+        Ok(self.done(id, notices))
+    }
+
+    /// Appends a change of the room's description.
+    fn describe(
+        &mut self,
+        Acting { by, at }: Acting,
+        id: RoomId,
+        change: RoomChange,
+        room: Room,
+    ) -> Refused<RoomDone> {
+        let head = self.rooms().head(id).ok_or(RoomRefusal::NoSuchRoom)?;
+        if room == *head.room {
+            return Ok(self.done(id, Vec::new()));
+        }
+        let room = Arc::new(Room {
+            member_count: head.members,
+            ..room
+        });
+        let act = Act::RoomChanged { change, room };
+        let record = head.record(Author::Account(by), at, act);
+        let notice = self.append_of_room(record)?;
+        Ok(self.done(id, vec![notice]))
+    }
+
+    fn update(&mut self, acting: Acting, id: RoomId, update: &RoomUpdate) -> Refused<RoomDone> {
+        let (head, member) = self.membership(id, acting.by)?;
+        if member.role < Role::Admin {
+            return Err(RoomRefusal::NotAdmin.into());
+        }
+        if head.room.archived_at.is_some() {
+            return Err(RoomRefusal::Archived.into());
+        }
+        let before = &head.room;
+        let room = Room {
+            name: update.name.as_ref().unwrap_or(&before.name).clone(),
+            topic: update.topic.as_ref().unwrap_or(&before.topic).clone(),
+            avatar: update.avatar.as_ref().unwrap_or(&before.avatar).clone(),
+            kind: update.kind.unwrap_or(before.kind),
+            history: update.history.unwrap_or(before.history),
+            post: update.post.unwrap_or(before.post),
+            ..Room::clone(before)
+        };
+        self.describe(acting, id, RoomChange::Updated, room)
+    }
+
+    fn archive(&mut self, acting: Acting, id: RoomId) -> Refused<RoomDone> {
+        let (head, member) = self.membership(id, acting.by)?;
+        if member.role < Role::Owner {
+            return Err(RoomRefusal::NotOwner.into());
+        }
+        let room = Room {
+            archived_at: head.room.archived_at.or(Some(acting.at)),
+            ..Room::clone(&head.room)
+        };
+        self.describe(acting, id, RoomChange::Archived, room)
+    }
+
+    /// Checks that there is such an account, which may be in one room more.
+    fn check_may_enter(&self, user: UserId) -> Refused<()> {
+        if !self.has_user(user) {
+            return Err(StoreError::NoSuchUser.into());
+        }
+        let person = self.rooms().person(user);
+        match person.is_some_and(|person| person.rooms.len() >= MAX_ROOMS) {
+            true => Err(RoomRefusal::TooManyRooms.into()),
+            false => Ok(()),
+        }
+    }
+
+    fn set_members(
+        &mut self,
+        Acting { by, at }: Acting,
+        id: RoomId,
+        members: &[(UserId, Option<Role>)],
+        most: u64,
+    ) -> Refused<RoomDone> {
+        let (head, own) = self.membership(id, by)?;
+        let (rank, mut owners, mut count) = (own.role, head.owners, head.members);
+        if rank < Role::Admin {
+            return Err(RoomRefusal::NotAdmin.into());
+        }
+        if head.room.archived_at.is_some() {
+            return Err(RoomRefusal::Archived.into());
+        }
+        // Of one who is named twice the last role counts.
+        let mut wanted = rustc_hash::FxHashMap::default();
+        wanted.extend(members.iter().copied());
+        let mut wanted: Vec<_> = wanted.into_iter().collect();
+        wanted.sort_unstable();
+        let mut changes = Vec::new();
+        for (user, role) in wanted {
+            let known = self.rooms().member(id, user).map(|member| member.role);
+            let role = role.or(known).unwrap_or_default();
+            if known == Some(role) {
+                continue;
+            }
+            if rank < Role::Owner && (role == Role::Owner || known == Some(Role::Owner)) {
+                return Err(RoomRefusal::NotOwner.into());
+            }
+            let change = match known {
+                Some(_) => MembershipChange::Role,
+                None => {
+                    self.check_may_enter(user)?;
+                    count += 1;
+                    MembershipChange::Joined
+                }
+            };
+            owners += u64::from(role == Role::Owner);
+            owners -= u64::from(known == Some(Role::Owner));
+            changes.push((user, change, role));
+        }
+        if owners == 0 {
+            return Err(RoomRefusal::LastOwner.into());
+        }
+        if count > most && count > self.membership(id, by)?.0.members {
+            return Err(RoomRefusal::Full.into());
+        }
+        let mut notices = Vec::with_capacity(changes.len());
+        for (user, change, role) in changes {
+            notices.push(self.change_member(by, at, (id, user), change, role)?);
+        }
+        Ok(self.done(id, notices))
+    }
+
+    fn join(
+        &mut self,
+        Acting { at, .. }: Acting,
+        id: RoomId,
+        user: UserId,
+        most: u64,
+    ) -> Refused<RoomDone> {
+        let head = self.rooms().head(id).ok_or(RoomRefusal::NoSuchRoom)?;
+        if self.rooms().member(id, user).is_some() {
+            return Ok(self.done(id, Vec::new()));
+        }
+        if head.room.archived_at.is_some() {
+            return Err(RoomRefusal::Archived.into());
+        }
+        if head.members >= most {
+            return Err(RoomRefusal::Full.into());
+        }
+        self.check_may_enter(user)?;
+        let joined = MembershipChange::Joined;
+        let notice = self.change_member(user, at, (id, user), joined, Role::Member)?;
+        Ok(self.done(id, vec![notice]))
+    }
+
+    fn remove(&mut self, Acting { by, at }: Acting, id: RoomId, user: UserId) -> Refused<RoomDone> {
+        let (_, own) = self.membership(id, by)?;
+        if own.role < Role::Admin {
+            return Err(RoomRefusal::NotAdmin.into());
+        }
+        let Some(member) = self.rooms().member(id, user) else {
+            return Ok(self.done(id, Vec::new()));
+        };
+        if member.role == Role::Owner && own.role < Role::Owner {
+            return Err(RoomRefusal::NotOwner.into());
+        }
+        let (role, removed) = (member.role, MembershipChange::Removed);
+        let notice = self.change_member(by, at, (id, user), removed, role)?;
+        Ok(self.done(id, vec![notice]))
+    }
+
+    fn leave(&mut self, Acting { by, at }: Acting, id: RoomId) -> Refused<RoomDone> {
+        let gone = |notices| RoomDone {
+            room: None,
+            notices,
+        };
+        let Some(member) = self.rooms().member(id, by) else {
+            // Leaving again succeeds; of another room nobody learns that there is one.
+            let was_in = |person: &Person| person.stays_in(id).next().is_some();
+            return match self.rooms().person(by).is_some_and(was_in) {
+                true => Ok(gone(Vec::new())),
+                false => Err(RoomRefusal::NoSuchRoom.into()),
+            };
+        };
+        let role = member.role;
+        if role == Role::Owner && self.membership(id, by)?.0.owners == 1 {
+            return Err(RoomRefusal::LastOwner.into());
+        }
+        let notice = self.change_member(by, at, (id, by), MembershipChange::Left, role)?;
+        Ok(gone(vec![notice]))
+    }
+
+    /// Appends a change of a membership: to the room's stream, or, where the room is large, to that
+    /// member's own.
+    fn change_member(
+        &mut self,
+        by: UserId,
+        at: Timestamp,
+        (room, user): (RoomId, UserId),
+        change: MembershipChange,
+        role: Role,
+    ) -> Refused<Notice> {
+        let head = self.rooms().head(room).ok_or(RoomRefusal::NoSuchRoom)?;
+        let member_count = match change {
+            MembershipChange::Joined => head.members + 1,
+            MembershipChange::Left | MembershipChange::Removed => head.members - 1,
+            MembershipChange::Role => head.members,
+        };
+        let is_told = member_count <= MAX_TOLD_MEMBERS;
+        let act = Act::MemberChanged(Box::new(Membership {
+            room,
+            user,
+            change,
+            role,
+            member_count,
+            number: head.count(),
+            newest: head.newest(),
+            last: head.state.last_entry.filter(|_| !is_told),
+            described: head.described,
+        }));
+        let record = match is_told {
+            true => head.record(Author::Account(by), at, act),
+            false => Record {
+                author: Author::Account(by),
+                ..self.own_record(user, at, act)
+            },
+        };
+        self.append_of_room(record)
+    }
+
+    fn set(
+        &mut self,
+        Acting { by, at }: Acting,
+        chat: ChatId,
+        change: impl FnOnce(ChatSettings) -> ChatSettings,
+    ) -> Refused<RoomDone> {
+        let (before, room) = match chat {
+            ChatId::Room(room) => (self.membership(room, by)?.1.settings, Some(room)),
+            ChatId::Person(peer) if peer == by => return Err(StoreError::SamePerson.into()),
+            ChatId::Person(peer) if !self.has_user(peer) => {
+                return Err(StoreError::NoSuchUser.into());
+            }
+            ChatId::Person(peer) => (self.rooms().settings(by, peer), None),
+        };
+        let settings = change(before);
+        let mut notices = Vec::new();
+        if settings != before {
+            let record = self.own_record(by, at, Act::Settings { chat, settings });
+            notices.push(self.append_of_room(record)?);
+        }
+        let head = room.and_then(|room| self.rooms().head(room));
+        Ok(RoomDone {
+            room: head.map(RoomHead::described),
+            notices,
+        })
+    }
+}
+
+/// Returns whether a member may read a message of the room.
+pub(crate) fn may_read(head: &RoomHead, member: &RoomMember, message: MessageId) -> bool {
+    head.room.history == RoomHistory::All || EntryId::from(message) > member.since
+}
+
+impl Notice {
+    /// Tells of an entry of a room, or of a person's own stream.
+    pub(crate) fn in_room(id: EntryId, record: Record<Arc<str>>, room: Option<Arc<Room>>) -> Self {
+        Self {
+            members: match record.stream {
+                Stream::Own(user) => Members::Own(user),
+                Stream::Room(room) => Members::Room(room),
+                Stream::Pair(_) => unreachable!("it is of a room, or of a person's own stream"),
+            },
+            entry: Entry {
+                id,
+                stream: record.stream,
+                author: match record.author {
+                    Author::Account(user) => Some(user),
+                    Author::Member(_) | Author::Server => None,
+                },
+                at: record.at,
+                act: record.act,
+            },
+            room,
+        }
+    }
+}
