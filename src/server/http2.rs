@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ending::Ending;
+use super::frames::Counted;
 use super::http1::{HEADER_TIMEOUT, MAX_HEADER_BYTES};
 use super::pace::{Pace, Paced, Tails};
 use super::places::Visit;
@@ -132,7 +133,7 @@ pub(super) async fn speak_http2<I, H, F>(
             }))
         }
     });
-    let connection = builder(&visit).serve_connection(TokioIo::new(io), service);
+    let connection = builder(&visit).serve_connection(TokioIo::new(Counted::new(io)), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,

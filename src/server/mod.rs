@@ -12,6 +12,7 @@ mod demo;
 mod drain;
 mod ending;
 mod error;
+mod frames;
 mod http1;
 mod http2;
 mod key_sets;

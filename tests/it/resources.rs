@@ -542,9 +542,11 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 /// `GET https://…/healthz` would cost more; this is `GET /`, in three bytes of HPACK's static table.
 const GET_ROOT: &[u8] = &[0x82, 0x84, 0x87];
@@ -587,6 +589,19 @@ async fn floods_of_http_2_frames_are_ended_or_wait_and_a_pair_talks_beside_them(
         let many = frame(kind, 0, 0, payload).repeat(1_000);
         let ((), taken) = tokio::join!(talk.talks(), flood(&mut stream, || many.clone()));
         assert!(taken < 32 << 20, "{name}: {taken} bytes were taken");
+    }
+    // What needs no answer: millions a second took a processor.
+    for (name, kind, flags, payload) in [
+        ("window updates", WINDOW_UPDATE, 0, &[0, 0, 0, 1][..]),
+        ("priorities", PRIORITY, 0, &[0, 0, 0, 3, 1]),
+        ("pongs", PING, 1, &[0; 8]),
+        ("unknown frames", 0x77, 0, &[]),
+    ] {
+        let mut stream = open().await;
+        let on = u32::from(kind == PRIORITY);
+        let many = frame(kind, flags, on, payload).repeat(1_000);
+        let ((), taken) = tokio::join!(talk.talks(), flood(&mut stream, || many.clone()));
+        assert!(taken < 4 << 20, "{name}: {taken} bytes were taken");
     }
     // Headers that never end.
     let mut stream = open().await;
