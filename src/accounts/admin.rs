@@ -259,10 +259,11 @@ impl Accounts {
     /// no password until it is given one.
     pub async fn put_account(
         &self,
-        _: impl Into<UsersAdmin>,
+        admin: impl Into<UsersAdmin>,
         now: Timestamp,
         put: PutAccount,
     ) -> Result<MadeUser, AccountError> {
+        self.must_reach(admin.into(), &Whom::Id(put.id))?;
         let put = PutUser {
             whom: Whom::Id(put.id),
             is_numbered: false,
@@ -279,6 +280,12 @@ impl Accounts {
             },
         };
         self.put(now, put).await
+    }
+
+    /// Refuses to change an administrator by a key that does not reach them.
+    pub(super) fn must_reach(&self, admin: UsersAdmin, whom: &Whom) -> Result<(), AccountError> {
+        let account = self.store.user_of(whom);
+        admin.must_be_full_if(account.is_some_and(|account| account.is_admin))
     }
 
     pub(super) async fn put(&self, now: Timestamp, put: PutUser) -> Result<MadeUser, AccountError> {

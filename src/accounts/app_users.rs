@@ -41,14 +41,18 @@ impl Accounts {
     /// done, and the error comes with its place; where one cannot be stored the others may be.
     pub async fn put_app_users(
         &self,
-        _: UsersAdmin,
+        admin: UsersAdmin,
         now: Timestamp,
         users: Vec<AppUser>,
     ) -> Result<Vec<MadeAppUser>, (usize, AccountError)> {
         let mut puts = Vec::with_capacity(users.len());
         for (place, user) in users.into_iter().enumerate() {
             let subject = user.subject.clone();
-            let put = self.put_of(user).map_err(|error| (place, error))?;
+            let put = self.put_of(user).and_then(|put| {
+                self.must_reach(admin, &put.whom)?;
+                Ok(put)
+            });
+            let put = put.map_err(|error| (place, error))?;
             puts.push((subject, put));
         }
         // All at once: the store takes them in this order, and they share its commits.

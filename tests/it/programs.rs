@@ -203,6 +203,7 @@ async fn a_backends_key_reaches_as_far_as_its_scope() {
     for (method, path, body) in [
         ("PATCH", &*path, json!({"is_admin": true})),
         ("PATCH", &*root, json!({"password": "password2"})),
+        ("PUT", &*root, json!({"username": "nobody"})),
         ("POST", "/api/admin/users", new.clone()),
         (
             "POST",
@@ -221,6 +222,12 @@ async fn a_backends_key_reaches_as_far_as_its_scope() {
     }
     ask(&server, &all, "POST", "/api/admin/users", new).await;
     ask(&server, &all, "POST", "/api/admin/invites", json!({})).await;
+    // Nor one of the app's own.
+    let rename = json!([{"subject": "auth0|1", "name": "Mallory"}]);
+    ask(&server, &all, "PATCH", &path, json!({"is_admin": true})).await;
+    let denied = refused(&server, &users, "PUT", "/api/admin/users", rename.clone()).await;
+    assert_eq!(denied, "forbidden");
+    ask(&server, &all, "PUT", "/api/admin/users", rename).await;
 
     // It is no person's.
     for path in ["/api/auth/me", "/api/chats"] {
