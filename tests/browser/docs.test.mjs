@@ -28,5 +28,20 @@ for (const [device, size] of Object.entries({ phone: PHONE, desk: DESK, zoomed: 
       }))
       assert.ok(frame >= 0 && top > frame && top < size.height, `the heading is at ${top}, its frame at ${frame}`)
     })
+
+    scene(`the guide for apps is accessible without a script (${device}, ${theme})`, async stage => {
+      const page = await stage.open(null, { path: '/docs', size, theme })
+      await page.getByRole('link', { name: 'Add chat to your app' }).click()
+      await page.getByRole('heading', { name: '3. Connect your pages' }).waitFor()
+      if (SHOTS) await page.screenshot({ path: `${SHOTS}/guide-${device}-${theme}.png` })
+      const { wide, window } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, window: innerWidth }))
+      assert.ok(wide <= window, `${wide} px wide in a window of ${window}`)
+      await isAccessible(page, `the guide, ${device}, ${theme}`)
+      assert.equal(await page.locator('script').count(), 0)
+      await page.getByRole('navigation').getByRole('link', { name: 'Phones' }).press('Enter')
+      const heading = page.getByRole('heading', { name: 'Phones' })
+      const top = await heading.evaluate(node => node.getBoundingClientRect().top)
+      assert.ok(top >= -1 && top < size.height, `the heading is at ${top}`)
+    })
   }
 }

@@ -97,7 +97,7 @@ mod tests {
     fn code_stands_in_the_page_as_it_is_written() {
         let page = guide();
         assert!(page.contains("<h2 id=\"1-start-chatd-with-your-key\">"));
-        assert!(page.contains("import jwt from &quot;jsonwebtoken&quot;;"));
+        assert!(page.contains("import jwt from \"jsonwebtoken\";"));
         assert!(!page.contains("<script"));
     }
 }
