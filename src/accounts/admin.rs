@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use rand::distr::{Alphanumeric, SampleString};
 
-use super::{AccountError, Accounts, Asker, Caller, Login, checked_avatar, checked_name, password};
+use super::{
+    AccountError, Accounts, Asker, Caller, Login, checked_avatar, checked_name, password,
+    tell_of_profile,
+};
 use crate::model::{Timestamp, User, UserId, Username, Whom};
 use crate::store::{Change, Committed, Invite, NewUser, PutBy, PutUser, StoreError, UserChange};
 
@@ -289,10 +292,29 @@ impl Accounts {
     }
 
     pub(super) async fn put(&self, now: Timestamp, put: PutUser) -> Result<MadeUser, AccountError> {
-        match self.store.apply(now, Change::PutUser(put)).await? {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        self.submit_put(now, put, move |result| drop(answer.send(result)));
+        match answered.await.unwrap_or(Err(StoreError::Unavailable))? {
             Committed::Put { user, created } => Ok(MadeUser { user, created }),
             _ => Err(AccountError::Internal),
         }
+    }
+
+    /// Has an account put; those who see it otherwise by that hear of it before `answer` is called.
+    pub(super) fn submit_put(
+        &self,
+        now: Timestamp,
+        put: PutUser,
+        answer: impl FnOnce(Result<Committed, StoreError>) + Send + 'static,
+    ) {
+        let listener = Arc::clone(&self.listener);
+        let told = move |result: Result<Committed, StoreError>| {
+            if let Ok(Committed::Put { user, .. }) = &result {
+                tell_of_profile(&*listener, now, user);
+            }
+            answer(result);
+        };
+        self.store.submit(now, Change::PutUser(put), Box::new(told));
     }
 
     /// Changes an account. One that is disabled, or gets another password, loses its sockets.

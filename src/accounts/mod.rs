@@ -54,4 +54,4 @@ pub use verbs::{Accounts, Listener};
 
 pub use crate::store::{ApiKey, ApiKeyId, Invite, KeyHolder, KeyScope};
 
-use verbs::{checked_avatar, checked_name};
+use verbs::{checked_avatar, checked_name, tell_of_profile};

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{AccountError, Accounts, Asker, Caller, Login, checked_avatar, checked_name, password};
+use super::{
+    AccountError, Accounts, Asker, Caller, Login, checked_avatar, checked_name, password,
+    tell_of_profile,
+};
 use crate::model::{MadeBy, Timestamp, User, UserId, Username};
 use crate::store::{Change, Committed, StoreError, UserChange};
 
@@ -104,8 +107,11 @@ impl Accounts {
         let listener = Arc::clone(&self.listener);
         let (answer, answered) = tokio::sync::oneshot::channel();
         let told = move |result: Result<Committed, StoreError>| {
-            if revokes && result.is_ok() {
-                listener.revoked(user);
+            if let Ok(Committed::User(account)) = &result {
+                if revokes {
+                    listener.revoked(user);
+                }
+                tell_of_profile(&*listener, now, account);
             }
             // A caller that went away is no reason to stop: the change is stored.
             drop(answer.send(result));

@@ -8,7 +8,7 @@ use super::foreign::Newcomer;
 use super::token::{self, Grant, Proof, Verified};
 use super::{AccountError, Accounts, KeyError, programs};
 use crate::model::{MadeBy, Timestamp, User, Whom};
-use crate::store::{Change, PutBy, PutUser};
+use crate::store::{PutBy, PutUser};
 
 /// Whose a token is.
 #[derive(Debug, Clone)]
@@ -45,8 +45,7 @@ impl Accounts {
         let (identity, news) = self.judge(now, token)?;
         if let Some(news) = news {
             // The next token tells it again, should it fail.
-            self.store
-                .submit(now, Change::PutUser(news), Box::new(drop));
+            self.submit_put(now, news, drop);
         }
         Ok(identity)
     }

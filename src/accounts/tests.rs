@@ -18,6 +18,8 @@ impl Listener for Told {
         self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
     }
 
+    fn profile_changed(&self, _user: UserId) {}
+
     fn keys_changed(&self) {
         self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
     }

@@ -219,6 +219,7 @@ mod tests {
             created_at: NOW,
             last_seen: None,
             made_by: MadeBy::Here,
+            profile_at: None,
             named_at: None,
             subject: None,
         }

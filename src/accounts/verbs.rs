@@ -14,7 +14,7 @@ use super::sign_in::SignInLinks;
 use super::token::Tokens;
 use super::verified::VerifiedTokens;
 use super::{AccountError, ForeignTokens, Passwords, Registration};
-use crate::model::{FIRST_OWN_ID, Name, User, UserId, check_avatar};
+use crate::model::{FIRST_OWN_ID, Name, Timestamp, User, UserId, check_avatar};
 use crate::store::{Store, StoreError};
 
 /// Letters and digits of a set-up code: 142 bits.
@@ -26,6 +26,9 @@ pub trait Listener: Send + Sync {
     /// Tokens of this account were revoked, or it was disabled: its sockets are to be checked
     /// again.
     fn revoked(&self, user: UserId);
+
+    /// The account may be shown otherwise: those who share a chat with it are to hear.
+    fn profile_changed(&self, user: UserId);
 
     /// A key by which tokens were accepted was taken away: all sockets are to be checked again.
     fn keys_changed(&self);
@@ -128,6 +131,14 @@ impl Accounts {
         limit: usize,
     ) -> (Vec<Arc<User>>, usize) {
         self.store.search_users(query, except, limit)
+    }
+}
+
+/// Tells a listener of an account that a change submitted at `now` has others see otherwise.
+pub(super) fn tell_of_profile(listener: &dyn Listener, now: Timestamp, user: &User) {
+    // One that was not shown otherwise then has an earlier time, or none.
+    if user.profile_at.is_some_and(|at| at >= now) {
+        listener.profile_changed(user.id);
     }
 }
 

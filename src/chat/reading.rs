@@ -1,9 +1,10 @@
 //! The verbs that read: pages of chats and messages, and what a person missed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Chat, ChatError};
-use crate::model::{Cursor, Message, MessageId, Notice, RoomId, Timestamp, UserId};
+use crate::model::{Cursor, Message, MessageId, Notice, RoomId, Timestamp, User, UserId};
 use crate::store::{HistoryPage, HistoryQuery, HistoryRow, Missed, Page, Recent};
 
 /// The changes that a person missed.
@@ -155,6 +156,26 @@ impl Chat {
             skipped,
         } = missed;
         Ok((self.caught_up(now, since, page, newest)?, skipped))
+    }
+
+    /// Returns the people with whom this person shares a chat; of crowds not all.
+    pub async fn peers(&self, user: UserId) -> Result<Vec<UserId>, ChatError> {
+        let peers = self.store.read(move |snapshot| snapshot.peers(user));
+        Ok(peers.await?.into_iter().collect())
+    }
+
+    /// Returns those with whom this person shares a chat, and who may be shown otherwise since this
+    /// cursor, as they are shown now. Fails with [`ChatError::CursorExpired`] where so many accounts
+    /// are that reading afresh costs less.
+    pub async fn profiles_since(
+        &self,
+        user: UserId,
+        since: Cursor,
+    ) -> Result<Vec<Arc<User>>, ChatError> {
+        let profiles = self
+            .store
+            .read(move |snapshot| snapshot.profiles_since(user, since.entry));
+        profiles.await?.ok_or(ChatError::CursorExpired)
     }
 
     /// How long what a person missed can be told of.

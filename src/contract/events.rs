@@ -2,12 +2,12 @@
 
 use super::connect::{ConnectError, ConnectPayload};
 use super::documents::{Connecting, Events};
-use super::{CHAT_ERROR, ClientEvent, PRESENCE, TYPING, UPDATES};
+use super::{CHAT_ERROR, ClientEvent, PRESENCE, TYPING, UPDATES, USER_CHANGED};
 use crate::socketio::Connected;
 
 /// Returns every event, and the packets by which a socket connects.
 pub(crate) fn events() -> Events {
-    let volatile = [TYPING, PRESENCE, CHAT_ERROR];
+    let volatile = [TYPING, PRESENCE, USER_CHANGED, CHAT_ERROR];
     Events {
         connecting: Connecting::new::<ConnectPayload<'_>, Connected<'_>, ConnectError>(),
         from_clients: ClientEvent::described().to_vec(),

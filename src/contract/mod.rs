@@ -36,6 +36,8 @@ pub(crate) use events::events;
 pub use fields::{FieldError, Fields};
 pub(crate) use reads::reads;
 pub(crate) use refusal::{Failed, Refusal};
-pub(crate) use server_events::{CHAT_ERROR, ChatErrorEvent, PRESENCE, Presence, TYPING, Typing};
+pub(crate) use server_events::{
+    CHAT_ERROR, ChatErrorEvent, PRESENCE, Presence, TYPING, Typing, USER_CHANGED, UserChanged,
+};
 pub(crate) use update::{MessageSent, Told, UPDATES, Update, told_live, updates_of};
 pub(crate) use version::Version;

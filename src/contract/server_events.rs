@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Refusal;
 use super::documents::Event;
 use crate::chat::{PresenceChange, Seen};
-use crate::model::{ClientId, Timestamp, UserId};
+use crate::model::{ClientId, Timestamp, User, UserId};
 
 pub(crate) const TYPING: Event = Event::to_client::<Typing>(
     "typing",
@@ -16,6 +16,10 @@ pub(crate) const TYPING: Event = Event::to_client::<Typing>(
 pub(crate) const PRESENCE: Event = Event::to_client::<Presence>(
     "presence",
     "A person came or went. To the sockets that subscribed to that user.",
+);
+pub(crate) const USER_CHANGED: Event = Event::to_client::<UserChanged<'_>>(
+    "user_changed",
+    "A person is shown by another name, username or picture. Version 2; to those who share a chat with them, and to their own sockets. A socket that is recovered hears of all who changed since its last event, as they are by then.",
 );
 pub(crate) const CHAT_ERROR: Event = Event::to_client::<ChatErrorEvent<'_>>(
     "chat_error",
@@ -55,6 +59,29 @@ impl From<PresenceChange> for Presence {
             user_id: change.user_id,
             online: change.online,
             last_seen: change.last_seen,
+        }
+    }
+}
+
+/// `user_changed`: `{"user_id","username","name","avatar"}`
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct UserChanged<'a> {
+    pub(crate) user_id: UserId,
+    pub(crate) username: &'a str,
+    /// The name to be shown, which others may have too.
+    pub(crate) name: &'a str,
+    /// A picture's URL.
+    pub(crate) avatar: Option<&'a str>,
+}
+
+impl<'a> UserChanged<'a> {
+    /// Returns how an account is shown.
+    pub(crate) fn of(user: &'a User) -> Self {
+        Self {
+            user_id: user.id,
+            username: user.username.as_str(),
+            name: user.shown_name(),
+            avatar: user.avatar.as_deref(),
         }
     }
 }

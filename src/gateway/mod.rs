@@ -8,7 +8,8 @@
 //!   talk.rs           messages, read marks, typing
 //!   watching.rs       presence
 //! reply.rs          an ack, or a `chat_error` where none was asked for
-//! outbound.rs       what happened, to the sockets of the people concerned
+//! outbound.rs       what happened, to the sockets of the people concerned; profiles.rs: who is
+//!                   shown otherwise
 //! attendance.rs     who comes and goes; expiry.rs: whose token ends next
 //! ```
 //!
@@ -23,6 +24,7 @@ mod groups;
 mod memory;
 mod outbound;
 mod payload;
+mod profiles;
 mod recovery;
 mod reply;
 mod resume;
@@ -33,3 +35,4 @@ pub use admission::Inbound;
 pub use attendance::Attendance;
 pub use expiry::Expiry;
 pub use outbound::Outbound;
+pub use profiles::Profiles;

@@ -4,8 +4,10 @@
 //! the last one that it had when it comes back. Volatile events end with an object, so they never
 //! carry one. Sockets whose client takes no further argument are told without.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Profiles;
 use super::groups::user_group;
 use crate::accounts;
 use crate::chat::{Event, Form, Listener, audience, is_heard_by_origin};
@@ -19,23 +21,27 @@ pub struct Outbound {
     namespace: Namespace,
     cursor_keys: CursorKeys,
     metrics: EventMetrics,
+    profiles: Arc<Profiles>,
     /// All concerned were told of this entry and of those before it.
     told: AtomicU64,
 }
 
 impl Outbound {
-    /// Returns one for the namespace in which people chat. `told` is the newest entry there is:
+    /// Returns one for the namespace in which people chat, which notes in `profiles` who is shown
+    /// otherwise. `told` is the newest entry there is:
     /// none up to it is told any more.
     pub fn new(
         namespace: Namespace,
         cursor_keys: CursorKeys,
         metrics: EventMetrics,
+        profiles: Arc<Profiles>,
         told: u64,
     ) -> Self {
         Self {
             namespace,
             cursor_keys,
             metrics,
+            profiles,
             told: AtomicU64::new(told),
         }
     }
@@ -82,6 +88,10 @@ impl Outbound {
 impl accounts::Listener for Outbound {
     fn revoked(&self, user: UserId) {
         self.namespace.to(user_group(user)).revalidate();
+    }
+
+    fn profile_changed(&self, user: UserId) {
+        self.profiles.note(user);
     }
 
     fn keys_changed(&self) {

@@ -8,9 +8,9 @@ use super::groups::user_group;
 use super::recovery::Taken;
 use crate::accounts::Caller;
 use crate::chat::{CatchUp, ChatError};
-use crate::contract::{Version, updates_of};
+use crate::contract::{USER_CHANGED, UserChanged, Version, updates_of};
 use crate::hub::{Socket, SocketHandler, SocketId};
-use crate::model::{Cursor, EntryId, PrivateId, Timestamp, UserId};
+use crate::model::{Cursor, EntryId, PrivateId, Timestamp, User, UserId};
 use crate::transport::Frame;
 
 /// The changes of which a client that comes back is told at once. With more it is a new socket,
@@ -56,13 +56,14 @@ impl Lost {
     }
 
     /// Returns the events that a client missed, but for the read marks that it has asked for
-    /// itself; `None` where there is no room for them.
+    /// itself, and then how these people are shown; `None` where there is no room for them.
     fn encode(
         &self,
         door: &Door,
         socket: &Socket,
         user: UserId,
         missed: &CatchUp,
+        profiles: &[Arc<User>],
     ) -> Option<Vec<Frame>> {
         let keys = door.verbs.chat.cursor_keys();
         let version = Version::at_most(socket.version());
@@ -75,6 +76,11 @@ impl Lost {
         let mut events = Vec::new();
         for (cursor, update) in updates.filter(|(cursor, _)| *cursor > self.since) {
             let event = socket.encode(update.name(), &(update, cursor.seal(keys)))?;
+            room = room.checked_sub(event.cost())?;
+            events.push(event);
+        }
+        for user in profiles {
+            let event = socket.encode(USER_CHANGED.name, &(UserChanged::of(user),))?;
             room = room.checked_sub(event.cost())?;
             events.push(event);
         }
@@ -108,10 +114,15 @@ pub(super) async fn resume(
     let user = caller.user.id;
     let chat = &door.verbs.chat;
     let missed = chat.missed(now, user, lost.since, MAX_CHANGES).await;
-    let missed = missed.and_then(|missed| {
+    let profiles = match Version::at_most(socket.version()) {
+        Version::First => Ok(Vec::new()),
+        Version::Second => chat.profiles_since(user, lost.since).await,
+    };
+    let missed = missed.and_then(|missed| Ok((missed, profiles?)));
+    let missed = missed.and_then(|(missed, profiles)| {
         let events = match missed.has_more {
             true => None,
-            false => lost.encode(&door, &socket, user, &missed),
+            false => lost.encode(&door, &socket, user, &missed, &profiles),
         };
         let events = events.ok_or(ChatError::CursorExpired)?;
         Ok((events, missed.newest))

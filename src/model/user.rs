@@ -36,6 +36,9 @@ pub struct User {
     pub made_by: MadeBy,
     /// Whom an app means by it, where that is no id.
     pub subject: Option<Arc<Subject>>,
+    /// When the account was last shown otherwise: by another name, username or picture. Not before
+    /// any entry that the log had then.
+    pub profile_at: Option<Timestamp>,
     /// When an app last said how its account is called: tokens of before are no news.
     pub named_at: Option<Timestamp>,
 }
@@ -50,6 +53,13 @@ impl User {
     /// Returns whether a person has made it here, or an administrator for one.
     pub fn is_registered(&self) -> bool {
         self.made_by == MadeBy::Here && !self.is_bot
+    }
+
+    /// Returns whether another form of the account is shown as this one is.
+    pub fn is_shown_as(&self, other: &Self) -> bool {
+        self.username.is_written(&other.username)
+            && self.name == other.name
+            && self.avatar == other.avatar
     }
 
     /// Returns the name that is shown: the username where no other is given.

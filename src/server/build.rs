@@ -18,7 +18,7 @@ use crate::accounts::Accounts;
 use crate::budget::{LEAST_PART, Portions};
 use crate::chat::Chat;
 use crate::config::Config;
-use crate::gateway::{Attendance, Expiry, Inbound, Outbound};
+use crate::gateway::{Attendance, Expiry, Inbound, Outbound, Profiles};
 use crate::http::{Http, Site};
 use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
@@ -58,6 +58,7 @@ impl House {
             metrics: opened.metrics.clone(),
         };
         let sockets = Sockets::build(config, &talk, verbs.clone(), &opened.metrics);
+        let profiles = Arc::clone(&talk.profiles).run(verbs.clone(), talk.namespace.clone());
         let site = Site {
             proxies: config.trusted_proxies.clone(),
             public: config.public_url.clone(),
@@ -91,7 +92,7 @@ impl House {
         let watchdog = watchdog::run(config.watchdog.clone(), store.clone());
         let sweeps = sockets.sweeps(opened.limits);
         let background = tokio::spawn(async move {
-            tokio::join!(scrapes, keys, certificates, watchdog, sweeps);
+            tokio::join!(scrapes, keys, certificates, watchdog, sweeps, profiles);
         });
         let _ = opened.http.set(http.clone());
         Ok(Self {
@@ -123,6 +124,7 @@ fn warn_of_store(store: &Store) {
 struct Talk {
     namespace: Namespace,
     outbound: Arc<Outbound>,
+    profiles: Arc<Profiles>,
     chat: Chat,
     accounts: Accounts,
     notifier: JoinHandle<()>,
@@ -137,10 +139,12 @@ impl Talk {
     ) -> Result<Self, ServerError> {
         let namespace = Namespace::new("/");
         let keys = store.cursor_keys();
+        let profiles = Arc::new(Profiles::default());
         let outbound = Outbound::new(
             namespace.clone(),
             keys.clone(),
             metrics.events.clone(),
+            Arc::clone(&profiles),
             store.last_entry(),
         );
         let outbound = Arc::new(outbound);
@@ -167,6 +171,7 @@ impl Talk {
         Ok(Self {
             namespace,
             outbound,
+            profiles,
             chat,
             accounts,
             notifier,

@@ -37,6 +37,7 @@ mod messages;
 mod metrics;
 mod operate;
 mod page;
+mod profiles;
 mod program;
 mod programs;
 mod readme;

@@ -109,6 +109,7 @@ fn export_accounts(txn: &ReadTransaction, out: &mut impl Write) -> Result<(), Ma
             created_at,
             last_seen,
             made_by,
+            profile_at: _,
             named_at: _,
             subject,
         } = users::decode(key, value.value(), |key| {

@@ -367,6 +367,7 @@ impl Import<'_> {
                         Some(false) => MadeBy::Here,
                         None => users::made_by(password_hash.is_some()),
                     },
+                    profile_at: None,
                     named_at: None,
                     subject: subject.map(Arc::new),
                 };

@@ -183,7 +183,7 @@ impl StagingPeople<'_> {
         if let Some(hash) = &change.password_hash {
             self.staged.rows.credentials.push((id, Arc::clone(hash)));
         }
-        Ok(self.replace(&earlier, user))
+        Ok(self.replace(now, &earlier, user))
     }
 
     /// Returns whose account an app means, if there is one.
@@ -238,7 +238,7 @@ impl StagingPeople<'_> {
                     named_at: earlier.named_at.max(Some(now)),
                     ..User::clone(&earlier)
                 };
-                Ok((self.replace(&earlier, user), false))
+                Ok((self.replace(now, &earlier, user), false))
             }
             (Some(earlier), PutBy::Token { issued_at }) => {
                 let user = match put.is_said_of(&earlier, issued_at) {
@@ -257,7 +257,7 @@ impl StagingPeople<'_> {
                             named_at: earlier.named_at.max(issued_at),
                             ..User::clone(&earlier)
                         };
-                        self.replace(&earlier, user)
+                        self.replace(now, &earlier, user)
                     }
                 };
                 Ok((user, false))
@@ -294,6 +294,7 @@ impl StagingPeople<'_> {
             created_at: now,
             last_seen: None,
             made_by: MadeBy::App,
+            profile_at: None,
             named_at: match put.by {
                 PutBy::Administrator | PutBy::Backend => Some(now),
                 PutBy::Token { issued_at } => issued_at,
@@ -305,8 +306,11 @@ impl StagingPeople<'_> {
         user
     }
 
-    fn replace(&mut self, earlier: &User, user: User) -> Arc<User> {
-        let user = Arc::new(user);
+    fn replace(&mut self, now: Timestamp, earlier: &User, user: User) -> Arc<User> {
+        let user = Arc::new(User {
+            profile_at: self.profile_at(now, earlier, &user),
+            ..user
+        });
         if earlier.username != user.username {
             self.staged.names.insert(earlier.username.key(), None);
         }

@@ -51,12 +51,30 @@ impl StagedPeople {
 pub(crate) struct StagingPeople<'a> {
     pub(super) people: &'a People,
     pub(super) staged: &'a mut StagedPeople,
+    /// The time of the newest entry of the log.
+    last_at: Timestamp,
 }
 
 impl<'a> StagingPeople<'a> {
     /// Goes on with a transaction.
-    pub(crate) fn new(people: &'a People, staged: &'a mut StagedPeople) -> Self {
-        Self { people, staged }
+    pub(crate) fn new(
+        people: &'a People,
+        staged: &'a mut StagedPeople,
+        last_at: Timestamp,
+    ) -> Self {
+        Self {
+            people,
+            staged,
+            last_at,
+        }
+    }
+
+    /// Returns when an account that becomes another now was last shown otherwise.
+    pub(super) fn profile_at(&self, now: Timestamp, from: &User, to: &User) -> Option<Timestamp> {
+        match from.is_shown_as(to) {
+            true => from.profile_at,
+            false => Some(now.following(self.last_at)).max(from.profile_at),
+        }
     }
 
     /// Returns an account as it is to be.
@@ -94,6 +112,7 @@ impl<'a> StagingPeople<'a> {
             created_at: now,
             last_seen: None,
             made_by: MadeBy::Here,
+            profile_at: None,
             named_at: None,
             subject: None,
         });

@@ -40,6 +40,8 @@ pub(crate) struct UserRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     of_app: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    profile_at_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     named_at_ms: Option<u64>,
     /// With `subject`: whom an app means by the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,6 +64,7 @@ pub(crate) fn encode(user: &User) -> Vec<u8> {
         created_at_ms: user.created_at.as_ms(),
         last_seen_ms: user.last_seen.map(Timestamp::as_ms),
         of_app: Some(user.made_by == MadeBy::App),
+        profile_at_ms: user.profile_at.map(Timestamp::as_ms),
         named_at_ms: user.named_at.map(Timestamp::as_ms),
         issuer: user.subject.as_ref().map(|whom| whom.issuer.to_string()),
         subject: user.subject.as_ref().map(|whom| whom.subject.to_string()),
@@ -109,6 +112,7 @@ pub(crate) fn decode(
             Some(false) => MadeBy::Here,
             None => made_by(has_password(key)?),
         },
+        profile_at: record.profile_at_ms.map(Timestamp::from_ms),
         named_at: record.named_at_ms.map(Timestamp::from_ms),
         subject: record.subject.map(|subject| {
             Arc::new(Subject {
@@ -156,6 +160,8 @@ pub(crate) struct Directory {
     /// The administrators who are not disabled.
     admins: FxHashSet<UserId>,
     bots: BTreeSet<UserId>,
+    /// Those who were shown otherwise once, by when that last was.
+    profiles: BTreeSet<(Timestamp, UserId)>,
     /// How many were made here, and not by an app, without bots.
     made_here: usize,
     greatest: u64,
@@ -240,6 +246,21 @@ impl Directory {
         self.admins.iter().copied()
     }
 
+    /// When an account was last shown otherwise, if any ever was.
+    pub(crate) fn newest_profile(&self) -> Option<Timestamp> {
+        self.profiles.last().map(|(at, _)| *at)
+    }
+
+    /// Those who were last shown otherwise at this time or later.
+    pub(crate) fn profiles_since(&self, since: Timestamp) -> impl Iterator<Item = UserId> {
+        let later = self
+            .profiles
+            .iter()
+            .rev()
+            .take_while(move |(at, _)| *at >= since);
+        later.map(|(_, user)| *user)
+    }
+
     /// How many bots there are.
     pub(crate) fn bots(&self) -> usize {
         self.bots.len()
@@ -300,6 +321,14 @@ impl Directory {
         if user.is_bot {
             self.bots.insert(user.id);
         }
+        let earlier = self.users.get(&user.id).and_then(|user| user.profile_at);
+        if earlier != user.profile_at {
+            if let Some(earlier) = earlier {
+                self.profiles.remove(&(earlier, user.id));
+            }
+            self.profiles
+                .extend(user.profile_at.map(|at| (at, user.id)));
+        }
         if let Some(earlier) = self.users.get(&user.id) {
             let is_same = earlier.username.as_str() == user.username.as_str();
             if is_same && self.look_alikes.is_empty() {
@@ -351,6 +380,7 @@ mod tests {
             created_at: Timestamp::from_ms(5),
             last_seen: None,
             made_by: MadeBy::Here,
+            profile_at: None,
             named_at: None,
             subject: None,
         }
@@ -369,6 +399,7 @@ mod tests {
             made_by: MadeBy::App,
             is_bot: true,
             name: Name::parse("Ada Lovelace").ok(),
+            profile_at: Some(Timestamp::from_ms(8)),
             named_at: Some(Timestamp::from_ms(9)),
             subject: Some(Arc::new(Subject {
                 issuer: "https://id.example.org".into(),

@@ -8,6 +8,7 @@ pub(crate) mod chats;
 pub(crate) mod history;
 pub(crate) mod missed;
 pub(crate) mod page;
+mod profiles;
 pub(crate) mod recents;
 pub(crate) mod rooms;
 pub(crate) mod snapshot;

@@ -1586,6 +1586,43 @@ fn a_name_is_shown_beside_the_username_and_found_like_it() {
     open.close();
 }
 
+/// Whoever was away asks by the last entry that they know of.
+#[test]
+fn those_who_share_a_chat_and_are_shown_otherwise_since_an_entry_are_found() {
+    let open = Open::memory().with_users(4);
+    let rename = |now, id, name: &str| {
+        let change = UserChange {
+            name: Some(Some(Name::parse(name).unwrap())),
+            ..UserChange::default()
+        };
+        let user = user(id);
+        open.apply(now, Change::ChangeUser { user, change })
+            .unwrap();
+    };
+    let since = |entry| -> Vec<u64> {
+        let found = open.read(|snapshot| snapshot.profiles_since(user(1), entry));
+        let mut ids: Vec<_> = found.unwrap().iter().map(|user| user.id.get()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    open.apply(10, message(1, 2, "a", None)).unwrap();
+    open.apply(10, message(3, 1, "b", None)).unwrap();
+    assert_eq!(since(0), [0; 0]);
+    // The clock goes back, and a change is no older than the entry before it.
+    rename(5, 2, "Bob");
+    rename(5, 4, "Stranger");
+    assert_eq!(since(0), [2]);
+    assert_eq!(since(2), [2]);
+    open.apply(20, message(1, 2, "c", None)).unwrap();
+    assert_eq!(since(3), [0; 0]);
+    rename(20, 3, "Carl");
+    rename(21, 3, "Carl");
+    assert_eq!((since(2), since(3)), (vec![2, 3], vec![3]));
+    let peers = open.read(|snapshot| snapshot.peers(user(1)));
+    assert_eq!(peers.len(), 2);
+    open.close();
+}
+
 /// What a `PUT` and a token say of the name.
 #[test]
 fn an_apps_account_is_shown_as_the_app_says() {

@@ -576,3 +576,53 @@ fn a_room_that_brings_too_much_is_skipped_and_all_else_is_told() {
     assert_eq!(missed(4), (1, vec![room(1), room(2)]));
     open.close();
 }
+
+/// As those hear of it who are in a room with somebody.
+#[test]
+fn members_of_a_room_hear_how_one_of_them_is_shown_and_who_has_left_does_not() {
+    let open = Open::memory().with_users(4);
+    let act = |by: u64, what: RoomCommand| {
+        let act = RoomAct { by: user(by), what };
+        open.apply(0, Change::Room(act)).unwrap();
+    };
+    let new = NewRoom {
+        name: "Ops".into(),
+        topic: "".into(),
+        avatar: None,
+        kind: RoomKind::Closed,
+        history: RoomHistory::All,
+        post: RoomPost::All,
+    };
+    act(
+        1,
+        RoomCommand::Create {
+            room: new,
+            members: vec![user(2), user(3)],
+            most: 100,
+        },
+    );
+    act(3, RoomCommand::Leave { room: room(1) });
+    let change = UserChange {
+        avatar: Some(Some("https://example.org/b.png".into())),
+        ..UserChange::default()
+    };
+    let user_of = user(2);
+    let change = Change::ChangeUser {
+        user: user_of,
+        change,
+    };
+    open.apply(0, change).unwrap();
+    let peers = |of: u64| {
+        let peers = open.read(|snapshot| snapshot.peers(user(of)));
+        peers.into_iter().collect::<BTreeSet<_>>()
+    };
+    assert_eq!(peers(2), [user(1)].into());
+    assert_eq!(peers(3), [].into());
+    for (of, count) in [(1, 1), (2, 0), (3, 0), (4, 0)] {
+        let shown = open.read(|snapshot| snapshot.profiles_since(user(of), 0));
+        let shown = shown.unwrap();
+        assert_eq!(shown.len(), count, "{of}");
+        assert!(shown.iter().all(|shown| shown.id == user_of));
+    }
+    open.close();
+}

@@ -214,7 +214,7 @@ impl<'a> Staging<'a> {
     }
 
     pub(super) fn people(&mut self) -> StagingPeople<'_> {
-        StagingPeople::new(&self.state.people, self.people)
+        StagingPeople::new(&self.state.people, self.people, self.changes.last_at)
     }
 
     /// Whether there is an account with this id.

@@ -1,0 +1,103 @@
+//! Who shares a chat with a person, and which of them are shown otherwise than at some time.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::chats::{Order, Pick};
+use super::snapshot::Snapshot;
+use crate::model::{EntryId, Pair, RoomId, Timestamp, User, UserId};
+use crate::store::error::ReadError;
+use crate::store::log::chain::ReadLog;
+use crate::store::state::State;
+use crate::store::talk::conversation::Conversation;
+
+/// So many accounts may be shown otherwise since a place in the log: with more, whoever asks reads
+/// afresh how people are shown.
+const MAX_CHANGED: usize = 10_000;
+/// So many look-ups are made, or members gone through, some 100 us, before others have a turn at
+/// the state.
+const LOOKUPS_A_TURN: usize = 1_024;
+/// 20,000 people are told how one person is shown now: two of the largest rooms.
+const MAX_PEERS: usize = 20_000;
+
+impl Snapshot<'_> {
+    /// Returns the people with whom this person shares a conversation or a room, at most
+    /// [`MAX_PEERS`] and the rest of a turn, those of conversations first.
+    pub fn peers(&self, user: UserId) -> Result<FxHashSet<UserId>, ReadError> {
+        let mut peers = FxHashSet::default();
+        let pick = |_: &State, conversation: &Conversation| match conversation.pair.other(user) {
+            Some(peer) => Pick::Take(peer),
+            None => Pick::Skip,
+        };
+        self.go_through(user, Order::Entries, pick, |picked| {
+            peers.extend(picked);
+            Ok(())
+        })?;
+        for room in self.rooms_of(user) {
+            let (mut after, mut is_more) = (0, true);
+            while is_more && peers.len() < MAX_PEERS {
+                let state = self.state();
+                let members = state.rooms.members_after(room, after);
+                let before = after;
+                for (member, _) in members.take(LOOKUPS_A_TURN) {
+                    after = member.get();
+                    peers.insert(member);
+                }
+                is_more = after > before;
+            }
+        }
+        peers.remove(&user);
+        Ok(peers)
+    }
+
+    /// Returns those with whom this person shares a conversation or a room, and who may be shown
+    /// otherwise since an entry of the log, as they are shown now. None is left out; some may have
+    /// been so already. `None` where [`MAX_CHANGED`] accounts are.
+    pub fn profiles_since(
+        &self,
+        user: UserId,
+        entry: u64,
+    ) -> Result<Option<Vec<Arc<User>>>, ReadError> {
+        // Before anything is read: mostly no account has changed at all.
+        if self.state().people.directory.newest_profile().is_none() {
+            return Ok(Some(Vec::new()));
+        }
+        // What changed after the entry was dated no earlier than it.
+        let since = match EntryId::new(entry) {
+            Ok(id) => self.log().read(id, |record| record.at)?,
+            Err(_) => Timestamp::default(),
+        };
+        let changed: Vec<_> = {
+            let state = self.state();
+            let since = state.people.directory.profiles_since(since);
+            since.take(MAX_CHANGED).collect()
+        };
+        if changed.len() == MAX_CHANGED {
+            return Ok(None);
+        }
+        let rooms = self.rooms_of(user);
+        let turn = (LOOKUPS_A_TURN / (1 + rooms.len())).max(1);
+        let mut profiles = Vec::new();
+        for some in changed.chunks(turn) {
+            let state = self.state();
+            let shares_chat = |id: &&UserId| {
+                let pair = Pair::new(user, **id);
+                pair.is_some_and(|pair| state.conversation_id(pair).is_some())
+                    || (**id != user)
+                        && rooms
+                            .iter()
+                            .any(|room| state.rooms.member(*room, **id).is_some())
+            };
+            let peers = some.iter().filter(shares_chat);
+            profiles.extend(peers.filter_map(|id| state.people.directory.get(*id).cloned()));
+        }
+        Ok(Some(profiles))
+    }
+
+    fn rooms_of(&self, user: UserId) -> Vec<RoomId> {
+        let state = self.state();
+        let person = state.rooms.person(user);
+        person.map_or(Vec::new(), |person| person.rooms.clone())
+    }
+}
