@@ -8,8 +8,9 @@ use crate::model::{Act, Members, Notice, RoomChange, RoomId, UserId};
 /// The form in which a person hears an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As the sender of a message hears it, with their own name for it.
-    Sender,
+    /// As the one hears it whom it is about: the sender of a message, with their own name for it; the
+    /// one who came into a room, with the room.
+    Own,
     /// As any member hears it.
     Member,
 }
@@ -35,13 +36,17 @@ pub struct Audience {
 /// Returns those who hear an entry.
 pub fn audience(notice: &Notice) -> Audience {
     let form = match notice.entry.act {
-        Act::Sent { .. } => Form::Sender,
+        Act::Sent { .. } => Form::Own,
         _ => Form::Member,
     };
     let author = notice.entry.author.map(|user| Hearer { user, form });
     let member = |user| Hearer {
         user,
         form: Form::Member,
+    };
+    let own = |user| Hearer {
+        user,
+        form: Form::Own,
     };
     match notice.members {
         Members::Pair(pair) => {
@@ -61,7 +66,7 @@ pub fn audience(notice: &Notice) -> Audience {
                     change: RoomChange::Created,
                     ..
                 } => author,
-                Act::MemberChanged(change) => Some(member(change.user)),
+                Act::MemberChanged(change) => Some(own(change.user)),
                 _ => None,
             };
             Audience {
@@ -70,7 +75,7 @@ pub fn audience(notice: &Notice) -> Audience {
             }
         }
         Members::Own(user) => Audience {
-            people: [member(user)].into_iter().collect(),
+            people: [own(user)].into_iter().collect(),
             room: None,
         },
     }

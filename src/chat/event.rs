@@ -1,6 +1,6 @@
 //! What happened in chat, for the listener that tells the people concerned.
 
-use crate::model::{Notice, Origin, UserId};
+use crate::model::{MessageId, Notice, Origin, RoomId, UserId};
 
 /// Something that people are to hear of.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,24 @@ pub enum Event<'a> {
         /// The socket that sent it.
         origin: Option<Origin>,
     },
+    /// A member of a room is typing, or has stopped. The other members hear of it.
+    RoomTyping {
+        /// The room.
+        room_id: RoomId,
+        /// The one who types.
+        user_id: UserId,
+        /// `false` where they have stopped.
+        is_typing: bool,
+    },
+    /// A member of a room has read it up to a message. The other members hear of it.
+    RoomSeen {
+        /// The room.
+        room_id: RoomId,
+        /// The one who read.
+        user_id: UserId,
+        /// The message.
+        up_to: MessageId,
+    },
     /// A person is typing, or has stopped. The receiver hears of it.
     Typing {
         /// The one who types.
@@ -31,8 +49,25 @@ pub enum Event<'a> {
     },
 }
 
+/// How far a listener is behind what happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// All was told.
+    No,
+    /// Something is on its way still.
+    Somewhat,
+    /// So much is that it is to be told before anything else.
+    TooFar,
+}
+
 /// Hears what happened, in order. Must not block: the next transaction's answers wait behind it.
 pub trait Listener: Send + Sync {
     /// Called after the change is on disk, and before its reply.
     fn happened(&self, event: Event<'_>);
+
+    /// Tells a part of what was too much to be told at once. Called again and again, after other
+    /// things were told, until nothing is left.
+    fn go_on(&self) -> Behind {
+        Behind::No
+    }
 }

@@ -31,18 +31,18 @@ mod tests;
 
 pub use audience::{Audience, Form, Hearer, audience, heard_by, is_heard_by_origin};
 pub use error::ChatError;
-pub use event::{Event, Listener};
+pub use event::{Behind, Event, Listener};
 pub use presence::{Presence, PresenceChange, Seen, Told};
 pub use reading::CatchUp;
 pub use rooms::{
     AnyMark, MAX_ADDED, MAX_MENTIONS, MAX_SEEN_MEMBERS, RoomFieldError, RoomMark, SendToRoom,
 };
-pub use rules::{DEFAULT_RECOVERY_WINDOW, Rules};
+pub use rules::{DEFAULT_RECOVERY_WINDOW, RoomCreation, Rules};
 pub use verbs::{Chat, Mark, SendMessage};
 
 pub use crate::store::RoomRefusal;
 pub use crate::store::maintain::Backup;
 pub use crate::store::{
-    HistoryPage, HistoryQuery, HistoryRow, MemberRow, MyRoom, NewRoom, Page, Recent, RoomMessage,
-    RoomUpdate,
+    HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, MemberRow, MyRoom, NewRoom, Page,
+    Recent, RoomMessage, RoomUpdate,
 };

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::Chat;
+use super::{Behind, Chat};
 use crate::store::Done;
 
 /// After so many answers the notifier lets other tasks run.
@@ -21,14 +21,34 @@ impl Chat {
         waiting: impl Fn() -> usize + Send,
     ) {
         let mut before = waiting();
-        while let Some(batch) = batches.recv().await {
+        let mut behind = Behind::No;
+        loop {
+            let batch = match behind {
+                Behind::No => match batches.recv().await {
+                    Some(batch) => batch,
+                    None => return,
+                },
+                // Whatever there is, between two parts of what is left.
+                Behind::Somewhat => batches.try_recv().unwrap_or_default(),
+                Behind::TooFar => Vec::new(),
+            };
             for (number, done) in batch.into_iter().enumerate() {
                 done.tell(|committed| self.announce(&committed));
+                behind = self.listener.go_on();
+                while behind == Behind::TooFar {
+                    tokio::task::yield_now().await;
+                    behind = self.listener.go_on();
+                }
                 let is_enough = waiting() > before + BYTES_A_TURN;
                 if is_enough || number % ANSWERS_A_TURN == ANSWERS_A_TURN - 1 {
                     tokio::task::yield_now().await;
                     before = waiting();
                 }
+            }
+            if behind != Behind::No {
+                behind = self.listener.go_on();
+                tokio::task::yield_now().await;
+                before = waiting();
             }
         }
     }

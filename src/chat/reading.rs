@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::rooms::say_how_large;
 use super::{Chat, ChatError};
-use crate::model::{Cursor, Message, MessageId, Notice, RoomId, Timestamp, User, UserId};
-use crate::store::{HistoryPage, HistoryQuery, HistoryRow, Missed, Page, Recent};
+use crate::model::{Cursor, EntryId, Message, MessageId, Notice, RoomId, Timestamp, User, UserId};
+use crate::store::{HistoryPage, HistoryQuery, HistoryRow, InboxRow, Missed, Page, Recent};
 
 /// The changes that a person missed.
 #[derive(Debug)]
@@ -65,6 +66,21 @@ impl Chat {
         Ok(self
             .store
             .read(move |snapshot| snapshot.recents(user, before, limit))
+            .await?)
+    }
+
+    /// Returns a page of a person's chats with people and rooms together, newest first; and how many
+    /// messages are unread in all of them, of those that are silent how many mention the person.
+    pub async fn inbox(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        before: Option<EntryId>,
+        limit: usize,
+    ) -> Result<(Page<InboxRow>, u64), ChatError> {
+        Ok(self
+            .store
+            .read(move |snapshot| snapshot.inbox(now, user, before, limit))
             .await?)
     }
 
@@ -155,7 +171,9 @@ impl Chat {
             newest,
             skipped,
         } = missed;
-        Ok((self.caught_up(now, since, page, newest)?, skipped))
+        let mut caught = self.caught_up(now, since, page, newest)?;
+        say_how_large(&mut caught.missed, |room| self.store.room(room));
+        Ok((caught, skipped))
     }
 
     /// Returns the people with whom this person shares a chat; of crowds not all.

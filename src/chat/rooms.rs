@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Chat, ChatError, Event, Mark};
+use super::{Chat, ChatError, Event, Mark, RoomCreation};
 use crate::model::{
     Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS,
     MessageId, Notice, Notify, Origin, Role, Room, RoomId, RoomRead, Timestamp, UserId,
@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::store::{
     Change, Committed, HistoryPage, HistoryQuery, MemberRow, MyRoom, NewRoom, Outcome, Page,
-    RoomAct, RoomCommand, RoomDone, RoomMessage, RoomUpdate, StoreError, Talk,
+    RoomAct, RoomCommand, RoomDone, RoomMessage, RoomRefusal, RoomUpdate, StoreError, Talk,
 };
 
 /// 1,000 people: as many as one request adds to a room.
@@ -126,7 +126,8 @@ impl Chat {
         reply: impl FnOnce(Result<RoomMark, ChatError>) + Send + 'static,
     ) {
         let talk = Talk::read_room(reader, room, up_to);
-        let result = |outcome: Result<Outcome, _>| match any_mark(outcome?) {
+        let seen = self.seen_by(reader);
+        let result = move |outcome: Result<Outcome, _>| match seen(any_mark(outcome?)) {
             AnyMark::Room(mark) => Ok(mark),
             AnyMark::Pair(_) => Err(ChatError::Internal),
         };
@@ -144,7 +145,8 @@ impl Chat {
         reply: impl FnOnce(Result<AnyMark, ChatError>) + Send + 'static,
     ) {
         let talk = Talk::read_any(reader, message);
-        let result = |outcome: Result<Outcome, _>| Ok(any_mark(outcome?));
+        let seen = self.seen_by(reader);
+        let result = move |outcome: Result<Outcome, _>| Ok(seen(any_mark(outcome?)));
         self.submit(now, talk, origin, result, reply);
     }
 
@@ -315,20 +317,6 @@ impl Chat {
         Ok(read.await?)
     }
 
-    /// Returns a page of a person's rooms, those with the newest message first, each with that.
-    /// Rooms without one come last.
-    pub async fn recent_rooms(
-        &self,
-        user: UserId,
-        before: Option<MessageId>,
-        limit: usize,
-    ) -> Result<Page<(MyRoom, Option<RoomMessage>)>, ChatError> {
-        let read = self
-            .store
-            .read(move |snapshot| snapshot.recent_rooms(user, before, limit));
-        Ok(read.await?)
-    }
-
     /// Returns a page of the open rooms that a person may join, by their ids.
     pub async fn open_rooms(
         &self,
@@ -423,9 +411,58 @@ impl Chat {
         Ok(read.await?)
     }
 
-    /// Returns the rooms that a person is in, from memory.
-    pub fn rooms_of(&self, user: UserId) -> Vec<RoomId> {
+    /// Returns the rooms that a person is in, from memory, each with the entry by which they
+    /// joined.
+    pub fn rooms_of(&self, user: UserId) -> Vec<(RoomId, EntryId)> {
         self.store.rooms_of(user)
+    }
+
+    /// Tells the others of a room that one of them is typing, or has stopped. Not stored; of a
+    /// large room nobody is told.
+    pub fn typing_in_room(
+        &self,
+        user_id: UserId,
+        room_id: RoomId,
+        is_typing: bool,
+    ) -> Result<(), ChatError> {
+        let members = self.store.members_beside(user_id, room_id);
+        let members = members.ok_or(RoomRefusal::NoSuchRoom)?;
+        if members <= MAX_SEEN_MEMBERS {
+            self.listener.happened(Event::RoomTyping {
+                room_id,
+                user_id,
+                is_typing,
+            });
+        }
+        Ok(())
+    }
+
+    /// Returns what tells the others of a room how far this reader is by a mark that is new. Not
+    /// stored; of a large room nobody is told.
+    fn seen_by(&self, reader: UserId) -> impl FnOnce(AnyMark) -> AnyMark + Send + 'static {
+        let (store, listener) = (self.store.clone(), Arc::clone(&self.listener));
+        move |mark| {
+            if let AnyMark::Room(RoomMark {
+                entry: Some(_),
+                read,
+            }) = mark
+            {
+                let members = store.members_beside(reader, read.room);
+                if members.is_some_and(|members| members <= MAX_SEEN_MEMBERS) {
+                    listener.happened(Event::RoomSeen {
+                        room_id: read.room,
+                        user_id: reader,
+                        up_to: read.message,
+                    });
+                }
+            }
+            mark
+        }
+    }
+
+    /// Returns whether a person may make rooms, who is an administrator of the server or not.
+    pub fn may_make_rooms(&self, is_admin: bool) -> bool {
+        is_admin || self.rules.room_creation == RoomCreation::Everyone
     }
 
     async fn act_on_room(
@@ -449,7 +486,10 @@ impl Chat {
         let listener = Arc::clone(&self.listener);
         let answer = move |committed: Result<Committed, StoreError>| {
             let done = match committed {
-                Ok(Committed::Room(done)) => Ok(done),
+                Ok(Committed::Room(mut done)) => {
+                    say_how_large(&mut done.notices, |_| done.room.clone());
+                    Ok(done)
+                }
                 Ok(_) => Err(ChatError::Internal),
                 Err(error) => Err(error.into()),
             };
@@ -467,6 +507,20 @@ impl Chat {
         let act = RoomAct { by, what };
         self.store.submit(now, Change::Room(act), Box::new(answer));
         replied.await.unwrap_or(Err(ChatError::Unavailable))
+    }
+}
+
+/// Puts the room beside each entry that says how one makes itself heard: unless it was set, that
+/// depends on how large the room is at present.
+pub(super) fn say_how_large(notices: &mut [Notice], room: impl Fn(RoomId) -> Option<Arc<Room>>) {
+    for notice in notices {
+        if let Act::Settings {
+            chat: ChatId::Room(id),
+            ..
+        } = notice.entry.act
+        {
+            notice.room = room(id);
+        }
     }
 }
 

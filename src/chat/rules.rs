@@ -14,6 +14,18 @@ pub struct Rules {
     pub recovery_window: Duration,
     /// How many members a room may have.
     pub max_room_members: u64,
+    /// Who may make rooms.
+    pub room_creation: RoomCreation,
+}
+
+/// Who may make rooms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RoomCreation {
+    /// Everyone with an account.
+    #[default]
+    Everyone,
+    /// The administrators of the server.
+    Admins,
 }
 
 /// 24 hours: who was away for longer opens their chats afresh.
@@ -25,6 +37,7 @@ impl Default for Rules {
             max_message_chars: DEFAULT_MAX_MESSAGE_CHARS,
             recovery_window: DEFAULT_RECOVERY_WINDOW,
             max_room_members: DEFAULT_MAX_ROOM_MEMBERS,
+            room_creation: RoomCreation::default(),
         }
     }
 }

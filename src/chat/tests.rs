@@ -39,6 +39,8 @@ impl Listener for Diary {
                 receiver_id,
                 ..
             } => format!("{user_id} types to {receiver_id}"),
+            Event::RoomTyping { user_id, .. } => format!("{user_id} types in a room"),
+            Event::RoomSeen { user_id, .. } => format!("{user_id} has seen a room"),
         });
     }
 }

@@ -12,6 +12,7 @@ use super::log::LogFormat;
 use super::values::KeySetPlace;
 use super::{memory, values};
 use crate::accounts::{ClaimRule, Registration};
+use crate::chat::RoomCreation;
 use crate::limits::Setting;
 use crate::web::{Allowed, Network, Origin, PublicUrl};
 
@@ -225,6 +226,15 @@ pub(super) struct Flags {
     /// How many members a room may have
     #[arg(long, env = "CHATD_MAX_ROOM_MEMBERS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(2..), value_name = "N")]
     pub(super) max_room_members: u64,
+    /// Who may make rooms
+    #[arg(
+        long,
+        env = "CHATD_ROOM_CREATION",
+        value_enum,
+        default_value = "everyone",
+        value_name = "WHO"
+    )]
+    pub(super) room_creation: RoomMakers,
     /// How long a stopping server may take to tell its clients
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = values::duration, value_name = "TIME")]
     pub(super) shutdown_grace: Duration,
@@ -283,6 +293,24 @@ impl From<Mode> for Registration {
             Mode::Invite => Self::Invite,
             Mode::Open => Self::Open,
             Mode::Closed => Self::Closed,
+        }
+    }
+}
+
+/// Who may make rooms.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum RoomMakers {
+    /// Everyone with an account
+    Everyone,
+    /// The administrators
+    Admins,
+}
+
+impl From<RoomMakers> for RoomCreation {
+    fn from(makers: RoomMakers) -> Self {
+        match makers {
+            RoomMakers::Everyone => Self::Everyone,
+            RoomMakers::Admins => Self::Admins,
         }
     }
 }

@@ -283,6 +283,7 @@ mod tests {
         ("max_connections", "7"),
         ("recovery_window", "1h"),
         ("max_room_members", "50"),
+        ("room_creation", "admins"),
         ("shutdown_grace", "1s"),
         ("metrics_listen", "127.0.0.1:9100"),
         ("demo", "true"),

@@ -7,12 +7,14 @@ use serde::Deserialize;
 
 use super::acks::{MarkedChatRead, MarkedRead, Nothing, PresenceList};
 use super::documents::Event;
-use super::{Code, FieldError, Fields, MessageSent, reads};
-use crate::model::{ClientId, MessageId, Meta, UserId};
+use super::room_events::{RoomMessage, RoomReadUpTo};
+use super::{Code, FieldError, Fields, MessageSent, Version, reads};
+use crate::model::{ClientId, MessageId, Meta, RoomId, UserId};
 
 /// Writes the enum, the names, the decoder and what the documents say of each event from one table.
 macro_rules! client_events {
     ($($event:ident = $name:literal: $payload:ident => $command:expr, acked by $ack:ident,
+        $(in place of $key:ident a room: $of_room:ident => $in_room:expr, acked by $room_ack:ident,)?
         $about:literal, [$($code:ident),*];)*) => {
         /// An event that a client may send.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +30,18 @@ macro_rules! client_events {
                 match self { $(Self::$event => $name,)* }
             }
 
-            /// Decodes its payload.
-            pub(crate) fn decode<'a>(self, fields: &Fields<'a>) -> Result<Command<'a>, FieldError> {
-                match self { $(Self::$event => $payload::read(fields).map($command),)* }
+            /// Decodes its payload, as a socket of this version sends it.
+            pub(crate) fn decode<'a>(
+                self,
+                fields: &Fields<'a>,
+                version: Version,
+            ) -> Result<Command<'a>, FieldError> {
+                match self { $(Self::$event => {
+                    $(if names_room(fields, stringify!($key), version)? {
+                        return $of_room::read(fields).map($in_room);
+                    })?
+                    $payload::read(fields).map($command)
+                })* }
             }
 
             /// Returns all of them as the documents describe them.
@@ -39,7 +50,7 @@ macro_rules! client_events {
                     $name,
                     $about,
                     &[$(Code::$code),*],
-                )),*];
+                )$(.or_in_room::<$of_room, $room_ack>())?),*];
                 DESCRIBED
             }
         }
@@ -48,21 +59,28 @@ macro_rules! client_events {
 
 client_events! {
     SendMessage = "send_message": NewMessage => Command::Send, acked by MessageSent,
+        in place of receiver_id a room: NewRoomMessage => Command::SendToRoom, acked by RoomMessage,
         "Stores a message, then `receive_message` to every socket of the receiver and `message_sent` to every \
-         socket of the sender. With a `client_id`, sending it again stores nothing again.",
-        [EmptyMessage, MessageTooLong, InvalidReceiver, NotFound, ClientIdReused];
+         socket of the sender; of a room `room_message` to every socket of every member. With a `client_id`, sending \
+         it again stores nothing again.",
+        [EmptyMessage, MessageTooLong, InvalidReceiver, NotFound, ClientIdReused, ReadOnly, Forbidden];
     MarkAsRead = "mark_as_read": OneRead => Command::from, acked by MarkedRead,
-        "Marks one message read, for its receiver; idempotent. Then `messege_read`.",
+        "Marks one message read, for its receiver; idempotent. Then `messege_read`. Of a room's message, which takes \
+         version 2, moves the reader's position to it; then `room_read`.",
         [NotFound, Forbidden];
     MessegeRead = "messege_read": OwnRead => Command::from, acked by MarkedRead,
         "The same as `mark_as_read`; `user_id` must be the caller's own.",
         [NotFound, Forbidden];
     MarkChatAsRead = "mark_chat_as_read": WholeRead => Command::MarkChatRead, acked by MarkedChatRead,
+        in place of user_id a room: WholeRoomRead => Command::MarkRoomRead, acked by RoomReadUpTo,
         "Marks every message from that user read, up to and including `up_to` where given. Then one `chat_read`, \
-         and one `messege_read` for each of the newest 100 messages that changed.",
+         and one `messege_read` for each of the newest 100 messages that changed. Of a room it moves the reader's \
+         position, which only moves forward; then one `room_read`.",
         [NotFound, InvalidReceiver];
     Typing = "typing": TypingTo => Command::Typing, acked by Nothing,
-        "Not stored; `typing` to the receiver's sockets.",
+        in place of receiver_id a room: TypingInRoom => Command::TypingInRoom, acked by Nothing,
+        "Not stored; `typing` to the receiver's sockets, or, in a room of at most 100 members, `room_typing` to the \
+         others.",
         [NotFound, InvalidReceiver];
     PresenceSubscribe = "presence_subscribe": Watched => Command::Watch, acked by PresenceList,
         "Says who of them is there, then `presence` on each change. Replaces the earlier set.",
@@ -76,16 +94,37 @@ impl ClientEvent {
     }
 }
 
+/// Returns whether an event names its chat by a room, in place of this key.
+fn names_room(
+    fields: &Fields<'_>,
+    key: &'static str,
+    version: Version,
+) -> Result<bool, FieldError> {
+    const ROOM: &str = "room_id";
+    if !fields.has(ROOM) {
+        return Ok(false);
+    }
+    let reason = match version {
+        Version::First => "rooms take version 2 of the socket".to_owned(),
+        Version::Second if fields.has(key) => format!("stands in place of {key}, not beside it"),
+        Version::Second => return Ok(true),
+    };
+    Err(FieldError::Invalid { key: ROOM, reason })
+}
+
 /// An event of a client, decoded.
 pub(crate) enum Command<'a> {
     Send(NewMessage<'a>),
+    SendToRoom(NewRoomMessage<'a>),
     /// By `mark_as_read`, or by `messege_read`, whose `reader` must be the caller.
     MarkRead {
         message_id: MessageId,
         reader: Option<UserId>,
     },
     MarkChatRead(WholeRead),
+    MarkRoomRead(WholeRoomRead),
     Typing(TypingTo),
+    TypingInRoom(TypingInRoom),
     Watch(Watched),
 }
 
@@ -126,6 +165,26 @@ reads! {
 }
 
 reads! {
+    /// The payload of `send_message` to a room.
+    #[schemars(rename = "SendRoomMessage")]
+    NewRoomMessage<'a> from Fields<'a> {
+        /// A room of the sender's.
+        required room_id: RoomId,
+        /// As of a message to a person.
+        required content: Text<'a>,
+        /// As of a message to a person.
+        optional client_id: ClientId,
+        /// As of a message to a person.
+        optional meta: Meta,
+        /// The members whom it mentions, at most 50.
+        optional mentions: Vec<UserId>,
+        /// Whether it mentions all members: where the sender is an admin of the room, or the room
+        /// has at most 20 members.
+        optional mention_all: bool,
+    }
+}
+
+reads! {
     /// The payload of `mark_as_read`.
     #[schemars(rename = "MarkAsRead")]
     OneRead from Fields<'_> {
@@ -155,10 +214,29 @@ reads! {
 }
 
 reads! {
+    /// The payload of `mark_chat_as_read` in a room.
+    #[schemars(rename = "MarkRoomAsRead")]
+    WholeRoomRead from Fields<'_> {
+        required room_id: RoomId,
+        /// The last message that was read; without it, the newest.
+        optional up_to: MessageId,
+    }
+}
+
+reads! {
     /// The payload of `typing`.
     #[schemars(rename = "SendTyping")]
     TypingTo from Fields<'_> {
         required receiver_id: UserId,
+        required is_typing: bool,
+    }
+}
+
+reads! {
+    /// The payload of `typing` in a room.
+    #[schemars(rename = "SendRoomTyping")]
+    TypingInRoom from Fields<'_> {
+        required room_id: RoomId,
         required is_typing: bool,
     }
 }
@@ -187,7 +265,8 @@ mod tests {
         for (name, expected) in [("mark_as_read", None), ("messege_read", Some(29))] {
             let event = ClientEvent::named(name).unwrap();
             assert_eq!(event.name(), name);
-            let Ok(Command::MarkRead { message_id, reader }) = event.decode(&fields) else {
+            let decoded = event.decode(&fields, Version::First);
+            let Ok(Command::MarkRead { message_id, reader }) = decoded else {
                 panic!("{name} marks a message");
             };
             assert_eq!(message_id.get(), 10);

@@ -2,12 +2,21 @@
 
 use super::connect::{ConnectError, ConnectPayload};
 use super::documents::{Connecting, Events};
+use super::server_events::{ROOM_SEEN, ROOM_SKIPPED, ROOM_TYPING};
 use super::{CHAT_ERROR, ClientEvent, PRESENCE, TYPING, UPDATES, USER_CHANGED};
 use crate::socketio::Connected;
 
 /// Returns every event, and the packets by which a socket connects.
 pub(crate) fn events() -> Events {
-    let volatile = [TYPING, PRESENCE, USER_CHANGED, CHAT_ERROR];
+    let volatile = [
+        TYPING,
+        PRESENCE,
+        USER_CHANGED,
+        ROOM_TYPING,
+        ROOM_SEEN,
+        ROOM_SKIPPED,
+        CHAT_ERROR,
+    ];
     Events {
         connecting: Connecting::new::<ConnectPayload<'_>, Connected<'_>, ConnectError>(),
         from_clients: ClientEvent::described().to_vec(),

@@ -40,6 +40,12 @@ impl<'a> Fields<'a> {
         serde_json::from_str(json).map_err(|_| FieldError::NotAnObject)
     }
 
+    /// Returns whether a key is there, and is not null.
+    pub fn has(&self, key: &str) -> bool {
+        let value = self.0.iter().rev().find(|(name, _)| name == key);
+        value.is_some_and(|(_, value)| value.get() != "null")
+    }
+
     /// Returns the value of a key that must be there.
     pub fn required<T: Deserialize<'a>>(&self, key: &'static str) -> Result<T, FieldError> {
         self.optional(key)?.ok_or(FieldError::Missing(key))

@@ -5,6 +5,7 @@
 //! fields.rs, reads.rs          decoding what clients send, so that a refusal names the key
 //! connect.rs                   a CONNECT, and why it is refused
 //! client_events.rs, acks.rs    what clients send, and what they are acked with
+//! room_events.rs               the events of rooms, which are of version 2
 //! update.rs, server_events.rs  the durable events, and the volatile ones; events.rs lists both
 //! version.rs                   the versions of them, and which hear an event alike
 //! rows/                        the rows of REST's answers
@@ -23,21 +24,27 @@ mod events;
 mod fields;
 mod reads;
 mod refusal;
+mod room_events;
 pub(crate) mod rows;
 mod server_events;
 mod update;
 mod version;
 
 pub(crate) use acks::{MarkedChatRead, MarkedRead, Nothing, PresenceList, Succeeded};
-pub(crate) use client_events::{ClientEvent, Command, NewMessage, TypingTo, WholeRead};
+pub(crate) use client_events::{
+    ClientEvent, Command, NewMessage, NewRoomMessage, TypingInRoom, TypingTo, WholeRead,
+    WholeRoomRead,
+};
 pub use code::Code;
 pub(crate) use connect::{Capable, ConnectError, Continued, Speaks};
 pub(crate) use events::events;
 pub use fields::{FieldError, Fields};
 pub(crate) use reads::reads;
 pub(crate) use refusal::{Failed, Refusal};
+pub(crate) use room_events::{RoomReadUpTo, RoomSeen, RoomSkipped, RoomTyping};
 pub(crate) use server_events::{
-    CHAT_ERROR, ChatErrorEvent, PRESENCE, Presence, TYPING, Typing, USER_CHANGED, UserChanged,
+    CHAT_ERROR, ChatErrorEvent, PRESENCE, Presence, ROOM_SEEN, ROOM_SKIPPED, ROOM_TYPING, TYPING,
+    Typing, USER_CHANGED, UserChanged,
 };
-pub(crate) use update::{MessageSent, Told, UPDATES, Update, told_live, updates_of};
+pub(crate) use update::{MessageSent, Told, UPDATES, Update, told_in_room, told_live, updates_of};
 pub(crate) use version::Version;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Refusal;
 use super::documents::Event;
+use super::room_events::{RoomSeen, RoomSkipped, RoomTyping};
 use crate::chat::{PresenceChange, Seen};
 use crate::model::{ClientId, Timestamp, User, UserId};
 
@@ -20,7 +21,24 @@ pub(crate) const PRESENCE: Event = Event::to_client::<Presence>(
 pub(crate) const USER_CHANGED: Event = Event::to_client::<UserChanged<'_>>(
     "user_changed",
     "A person is shown by another name, username or picture. Version 2; to those who share a chat with them, and to their own sockets. A socket that is recovered hears of all who changed since its last event, as they are by then.",
-);
+)
+.of_second();
+pub(crate) const ROOM_TYPING: Event = Event::to_client::<RoomTyping>(
+    "room_typing",
+    "A member is typing, or has stopped. To every socket of the others, in rooms of at most 100 members.",
+)
+.of_second();
+pub(crate) const ROOM_SEEN: Event = Event::to_client::<RoomSeen>(
+    "room_seen",
+    "A member has read a room up to a message. To every socket of the others, in rooms of at most 100 members.",
+)
+.of_second();
+pub(crate) const ROOM_SKIPPED: Event = Event::to_client::<RoomSkipped>(
+    "room_skipped",
+    "A room brought more than catching up can take, and is to be read afresh; all else is told. To the socket that comes \
+     back.",
+)
+.of_second();
 pub(crate) const CHAT_ERROR: Event = Event::to_client::<ChatErrorEvent<'_>>(
     "chat_error",
     "An event that asked for no ack failed; or, with the event `connect`, the socket may not stay. To the socket concerned.",

@@ -9,9 +9,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::documents::Event;
+use super::room_events::{ChatSettingsAre, RoomChanged, RoomMember, RoomMessage, RoomReadUpTo};
+use super::rows::RoomRow;
 use super::version::{Version, heard_in};
 use crate::chat::{Form, Hearer, heard_by};
-use crate::model::{Act, ClientId, Cursor, MessageId, Meta, Notice, Timestamp, UserId, row_bytes};
+use crate::model::{
+    Act, ClientId, Cursor, Entry, Members, MessageId, Meta, Notice, Timestamp, UserId, row_bytes,
+};
 
 /// One durable event for one person.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
@@ -25,6 +29,16 @@ pub(crate) enum Update<'a> {
     MessegeRead(MessegeRead),
     /// To both.
     ChatRead(ChatReadUpTo),
+    /// To the members, and the data of `send_message`'s ack in a room.
+    RoomMessage(RoomMessage<'a>),
+    /// To the reader's own sockets.
+    RoomRead(RoomReadUpTo),
+    /// To the members.
+    RoomChanged(RoomChanged<'a>),
+    /// To the person, and to the members of a room that is not large.
+    RoomMember(RoomMember<'a>),
+    /// To the person's own sockets.
+    ChatSettings(ChatSettingsAre),
 }
 
 /// `receive_message`:
@@ -104,8 +118,45 @@ const CHAT_READ: Event = Event::durable::<ChatReadUpTo>(
     "A chat was read, up to and including a message. To every socket of both, the calling one left out.",
 );
 
+const ROOM_MESSAGE: Event = Event::durable::<RoomMessage<'_>>(
+    "room_message",
+    "A message came to a room, or was sent there. To every socket of every member; `client_id` to the sender's alone.",
+)
+.of_second();
+const ROOM_READ: Event = Event::durable::<RoomReadUpTo>(
+    "room_read",
+    "A person has read a room up to a message. To every socket of theirs.",
+)
+.of_second();
+const ROOM_CHANGED: Event = Event::durable::<RoomChanged<'_>>(
+    "room_changed",
+    "A room was made, changed or archived. To every socket of every member.",
+)
+.of_second();
+const ROOM_MEMBER: Event = Event::durable::<RoomMember<'_>>(
+    "room_member",
+    "A person joined a room, left it, was removed, or has another role. To every socket of that person, and, in rooms of \
+     at most 200 members, of every member.",
+)
+.of_second();
+const CHAT_SETTINGS: Event = Event::durable::<ChatSettingsAre>(
+    "chat_settings",
+    "A person has set how a chat makes itself heard. To every socket of theirs.",
+)
+.of_second();
+
 /// The durable events.
-pub(crate) const UPDATES: [Event; 4] = [RECEIVE_MESSAGE, MESSAGE_SENT, MESSEGE_READ, CHAT_READ];
+pub(crate) const UPDATES: [Event; 9] = [
+    RECEIVE_MESSAGE,
+    MESSAGE_SENT,
+    MESSEGE_READ,
+    CHAT_READ,
+    ROOM_MESSAGE,
+    ROOM_READ,
+    ROOM_CHANGED,
+    ROOM_MEMBER,
+    CHAT_SETTINGS,
+];
 
 impl<'a> Update<'a> {
     /// The event's name.
@@ -115,6 +166,11 @@ impl<'a> Update<'a> {
             Self::MessageSent(_) => MESSAGE_SENT.name,
             Self::MessegeRead(_) => MESSEGE_READ.name,
             Self::ChatRead(_) => CHAT_READ.name,
+            Self::RoomMessage(_) => ROOM_MESSAGE.name,
+            Self::RoomRead(_) => ROOM_READ.name,
+            Self::RoomChanged(_) => ROOM_CHANGED.name,
+            Self::RoomMember(_) => ROOM_MEMBER.name,
+            Self::ChatSettings(_) => CHAT_SETTINGS.name,
         }
     }
 
@@ -123,14 +179,19 @@ impl<'a> Update<'a> {
         let (content, meta) = match self {
             Self::ReceiveMessage(message) => (message.content, message.meta),
             Self::MessageSent(message) => (message.content, message.meta),
-            Self::MessegeRead(_) | Self::ChatRead(_) => ("", None),
+            Self::RoomMessage(message) => (message.content, message.meta),
+            Self::RoomChanged(RoomChanged { room, .. })
+            | Self::RoomMember(RoomMember {
+                room: Some(room), ..
+            }) => (room.topic, None),
+            _ => ("", None),
         };
         row_bytes(content) + meta.map_or(0, |meta| meta.as_str().len())
     }
 
     /// The data of `send_message`'s ack: what the sender hears of the message.
     pub(crate) fn sent(notice: &'a Notice, version: Version) -> Option<Self> {
-        Self::of(notice, Form::Sender, version).next()
+        Self::of(notice, Form::Own, version).next()
     }
 
     /// The events of an entry in this form and version, in this order.
@@ -139,10 +200,62 @@ impl<'a> Update<'a> {
         form: Form,
         version: Version,
     ) -> impl Iterator<Item = Self> {
-        let events = notice
+        let pairs = notice
             .sides()
-            .map(|sides| Self::of_pair(notice, sides, form, version));
-        events.into_iter().flatten()
+            .and_then(|sides| Self::of_pair(notice, sides, form, version));
+        let others = Self::of_room(notice, form).filter(|_| version >= Version::Second);
+        pairs.into_iter().flatten().chain(others)
+    }
+
+    /// The one of an entry of a room, or of a person's own.
+    fn of_room(notice: &'a Notice, form: Form) -> Option<Self> {
+        let Entry {
+            id,
+            author,
+            at: created_at,
+            ref act,
+            ..
+        } = notice.entry;
+        let is_own = form == Form::Own;
+        Some(match (act, notice.members) {
+            (
+                Act::Sent {
+                    content,
+                    client_id,
+                    extras,
+                },
+                Members::Room(room_id),
+            ) => {
+                let extras = extras.as_deref();
+                Self::RoomMessage(RoomMessage {
+                    id: id.into(),
+                    room_id,
+                    number: notice.number,
+                    sender_id: author?,
+                    content,
+                    created_at,
+                    client_id: client_id.as_ref().filter(|_| is_own),
+                    mentions: extras.map_or(&[], |extras| &extras.mentions),
+                    mention_all: extras.is_some_and(|extras| extras.mention_all),
+                    meta: extras.and_then(|extras| extras.meta.as_ref()),
+                })
+            }
+            (Act::RoomChanged { change, room }, _) => Self::RoomChanged(RoomChanged {
+                room_id: room.id,
+                change: *change,
+                by: author,
+                room: RoomRow::from(&**room),
+            }),
+            (Act::MemberChanged(membership), _) => {
+                Self::RoomMember(RoomMember::new(notice, membership, is_own))
+            }
+            (Act::RoomRead(read), _) => Self::RoomRead((*read).into()),
+            (Act::Settings { chat, settings }, _) => {
+                let members = notice.room.as_ref().map_or(2, |room| room.member_count);
+                Self::ChatSettings(ChatSettingsAre::new(*chat, *settings, members))
+            }
+            _ => return None,
+        })
     }
 
     /// Those of an entry between two people, its author first.
@@ -151,7 +264,7 @@ impl<'a> Update<'a> {
         [user_id, other]: [UserId; 2],
         form: Form,
         version: Version,
-    ) -> impl Iterator<Item = Self> {
+    ) -> Option<impl Iterator<Item = Self>> {
         let entry = &notice.entry;
         let (first, marked) = match &entry.act {
             Act::Sent {
@@ -163,7 +276,7 @@ impl<'a> Update<'a> {
                 let meta = extras.and_then(|extras| extras.meta.as_ref());
                 let (id, receiver_id, created_at) = (entry.id.into(), other, entry.at);
                 let message = match form {
-                    Form::Sender => Self::MessageSent(MessageSent {
+                    Form::Own => Self::MessageSent(MessageSent {
                         id,
                         receiver_id,
                         content,
@@ -180,23 +293,23 @@ impl<'a> Update<'a> {
                         meta,
                     }),
                 };
-                (Some(message), &[][..])
+                (message, &[][..])
             }
-            Act::Read { message } => (Some(Self::messege_read(*message, user_id)), &[][..]),
+            Act::Read { message } => (Self::messege_read(*message, user_id), &[][..]),
             Act::ReadUpTo { message, marked } => {
                 let read = ChatReadUpTo {
                     reader_id: user_id,
                     peer_id: other,
                     up_to: Some(*message),
                 };
-                (Some(Self::ChatRead(read)), &marked.newest[..])
+                (Self::ChatRead(read), &marked.newest[..])
             }
-            _ => (None, &[][..]),
+            _ => return None,
         };
         let marked = marked
             .iter()
             .map(move |id| Self::messege_read(*id, user_id));
-        first.into_iter().chain(marked)
+        Some(std::iter::once(first).chain(marked))
     }
 
     const fn messege_read(message_id: MessageId, user_id: UserId) -> Self {
@@ -250,6 +363,12 @@ pub(crate) fn told_live<'a>(
             })
         })
     })
+}
+
+/// Returns the events of an entry as all members of a room are told of it live, but for those whom
+/// it names.
+pub(crate) fn told_in_room(notice: &Notice) -> impl Iterator<Item = (Cursor, Update<'_>)> {
+    with_cursors(notice, Form::Member, Version::Second)
 }
 
 /// Returns the events of an entry as this person is told of them on catching up, by a client of

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-use crate::model::{Act, Notice};
+use crate::model::{Act, Members, Notice};
 
 /// What a client knows of: the first document, or all that came with rooms. A client that says
 /// nothing hears what it always heard.
@@ -82,11 +82,18 @@ const EACH: &[Alike] = &[
     Alike::new(Version::First, Version::First, Version::First),
     Alike::new(Version::Second, Version::Second, Version::Second),
 ];
+const SECOND: &[Alike] = &[Alike::new(
+    Version::Second,
+    Version::Second,
+    Version::Second,
+)];
 
 /// Returns the versions that hear an entry, those together that hear it alike: nearly all entries
 /// are the same to all, and are encoded once.
 pub(crate) const fn heard_in(notice: &Notice) -> &'static [Alike] {
     match &notice.entry.act {
+        // Of rooms, and of what a person sets for themselves, the first version knows nothing.
+        _ if !matches!(notice.members, Members::Pair(_)) => SECOND,
         Act::Sent {
             extras: Some(_), ..
         } => EACH,

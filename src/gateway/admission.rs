@@ -148,7 +148,7 @@ impl Admission {
                 if self.pid.is_some() {
                     verbs.metrics.events.came_back(false);
                 }
-                Connecting::Done(Ok(start(self.door, self.socket, &caller)))
+                Connecting::Done(Ok(Box::new(start(self.door, self.socket, &caller))))
             }
             Some(lost) => Connecting::Later(Box::pin(async move {
                 Ok(resume(self.door, self.socket, &caller, lost).await)

@@ -39,6 +39,8 @@ pub(super) struct ChatSocket {
     recovery: Option<(PrivateId, SharedMemory)>,
     /// Its person was counted as present: a session may end while its CONNECT is decided.
     is_present: bool,
+    /// Its person was counted among those who are there in their rooms.
+    is_in_rooms: bool,
     /// How many people it watches.
     pub(super) subscriptions: u16,
     /// Whom it has told last that its person is typing.
@@ -74,9 +76,21 @@ impl ChatSocket {
             is_expired: false,
             recovery,
             is_present: false,
+            is_in_rooms: false,
             subscriptions: 0,
             typing_to: SmallVec::new(),
             resumed,
+        }
+    }
+
+    /// Notes that its person is counted among those who are there in their rooms.
+    pub(super) fn has_entered_rooms(&mut self, entered: bool) {
+        self.is_in_rooms = entered;
+    }
+
+    fn leave_rooms(&mut self) {
+        if std::mem::take(&mut self.is_in_rooms) {
+            self.door.outbound.present.went(self.user);
         }
     }
 
@@ -151,8 +165,9 @@ impl ChatSocket {
         fields: &Fields<'_>,
         reply: Reply,
     ) -> Result<(), (Refusal, Reply)> {
-        match event.decode(fields) {
+        match event.decode(fields, self.version()) {
             Ok(Command::Send(new)) => self.send(new, reply),
+            Ok(Command::SendToRoom(new)) => self.send_to_room(new, reply),
             Ok(Command::MarkRead { message_id, reader }) => {
                 if reader.is_some_and(|reader| reader != self.user) {
                     let refusal = Refusal::new(Code::Forbidden, "user_id must be your own");
@@ -161,7 +176,9 @@ impl ChatSocket {
                 self.mark_read(message_id, reply);
             }
             Ok(Command::MarkChatRead(read)) => self.mark_chat_read(&read, reply),
+            Ok(Command::MarkRoomRead(read)) => self.mark_room_read(&read, reply),
             Ok(Command::Typing(typing)) => self.typing(&typing, reply),
+            Ok(Command::TypingInRoom(typing)) => self.typing_in_room(&typing, reply),
             Ok(Command::Watch(watched)) => return self.watch(watched.user_ids, reply),
             Err(error) => return Err((error.into(), reply)),
         }
@@ -177,6 +194,9 @@ impl SocketHandler for ChatSocket {
 
     fn connected(&mut self) {
         self.socket.join(user_group(self.user));
+        if !self.is_in_rooms {
+            self.is_in_rooms = enter_rooms(&self.door, &self.socket, self.user);
+        }
         match self.resumed.take() {
             None => self.socket.release(0),
             Some(resumed) => {
@@ -233,11 +253,30 @@ impl SocketHandler for ChatSocket {
             recovery.leave(now, self.user, id, &self.socket, reason, watched);
         }
         self.unwatch();
+        self.leave_rooms();
         if self.is_present {
             self.door.attendance.went(now, self.user);
         }
         self.stop_typing();
     }
+}
+
+/// A session may be gone before its CONNECT is decided, and then nothing is heard of its end.
+impl Drop for ChatSocket {
+    fn drop(&mut self) {
+        self.leave_rooms();
+    }
+}
+
+/// Counts a socket's person among those who are there in their rooms. Returns whether it did: one of
+/// version 1 hears of no rooms.
+pub(super) fn enter_rooms(door: &Door, socket: &Socket, user: UserId) -> bool {
+    let hears = Version::at_most(socket.version()) >= Version::Second;
+    if hears {
+        let chat = &door.verbs.chat;
+        door.outbound.present.came(user, || chat.rooms_of(user));
+    }
+    hears
 }
 
 #[cfg(test)]

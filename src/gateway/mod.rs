@@ -10,6 +10,7 @@
 //! reply.rs          an ack, or a `chat_error` where none was asked for
 //! outbound.rs       what happened, to the sockets of the people concerned; profiles.rs: who is
 //!                   shown otherwise
+//! present.rs        who of a room is there; fanout.rs: a room's events to all of them
 //! attendance.rs     who comes and goes; expiry.rs: whose token ends next
 //! ```
 //!
@@ -20,10 +21,12 @@ mod attendance;
 mod chat_socket;
 mod door;
 mod expiry;
+mod fanout;
 mod groups;
 mod memory;
 mod outbound;
 mod payload;
+mod present;
 mod profiles;
 mod recovery;
 mod reply;

@@ -7,14 +7,23 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::Serialize;
+
 use super::Profiles;
+use super::fanout::{Fanout, RoomEvent};
 use super::groups::user_group;
+use super::present::Present;
 use crate::accounts;
-use crate::chat::{Event, Form, Listener, audience, is_heard_by_origin};
-use crate::contract::{TYPING, Told, Typing, Update, Version, told_live};
+use crate::chat::{Audience, Behind, Event, Form, Listener, audience, is_heard_by_origin};
+use crate::contract::{
+    ROOM_SEEN, ROOM_TYPING, RoomSeen, RoomTyping, TYPING, Told, Typing, Update, Version,
+    told_in_room, told_live,
+};
 use crate::hub::Namespace;
 use crate::metrics::EventMetrics;
-use crate::model::{Act, CursorKeys, EntryId, Notice, Origin, UserId};
+use crate::model::{
+    Act, CursorKeys, EntryId, MembershipChange, MessageId, Notice, Origin, RoomId, UserId,
+};
 
 /// Tells the chat's namespace what happened.
 pub struct Outbound {
@@ -22,6 +31,9 @@ pub struct Outbound {
     cursor_keys: CursorKeys,
     metrics: EventMetrics,
     profiles: Arc<Profiles>,
+    /// Who of each room is there.
+    pub(super) present: Present,
+    fanout: Fanout,
     /// All concerned were told of this entry and of those before it.
     told: AtomicU64,
 }
@@ -38,6 +50,8 @@ impl Outbound {
         told: u64,
     ) -> Self {
         Self {
+            fanout: Fanout::new(namespace.clone()),
+            present: Present::default(),
             namespace,
             cursor_keys,
             metrics,
@@ -55,7 +69,10 @@ impl Outbound {
     fn tell(&self, notice: &Notice, origin: Option<Origin>) {
         let except = origin.filter(|_| !is_heard_by_origin(notice));
         let mut sealed = None;
-        for told in told_live(&audience(notice).people, notice) {
+        let Audience { people, room } = audience(notice);
+        self.fanout
+            .catch_up(people.iter().map(|hearer| hearer.user));
+        for told in told_live(&people, notice) {
             let Told {
                 hearers,
                 versions,
@@ -74,6 +91,55 @@ impl Outbound {
                 .sequenced(cursor.entry)
                 .versions(versions)
                 .emit_further(update.name(), &(&update, text), &(&update,));
+        }
+        if let Some(room) = room {
+            let mut others = self.present.of(room, notice.entry.id);
+            others.retain(|user| people.iter().all(|hearer| hearer.user != *user));
+            self.tell_room(notice, except, &others);
+        }
+    }
+
+    /// Notes who is in a room from an entry on, and who no more.
+    fn note_membership(&self, notice: &Notice) {
+        let Act::MemberChanged(membership) = &notice.entry.act else {
+            return;
+        };
+        let (room, user) = (membership.room, membership.user);
+        match membership.change {
+            MembershipChange::Joined => self.present.joined(room, user, notice.entry.id),
+            MembershipChange::Left | MembershipChange::Removed => self.present.left(room, user),
+            MembershipChange::Role => {}
+        }
+    }
+
+    /// Tells the others of a room what is not stored.
+    fn tell_others(&self, room: RoomId, but: UserId, name: &str, data: &impl Serialize) {
+        let others = self.present.of(room, MessageId::LAST.into()).into_iter();
+        let others = others.filter(|user| *user != but).map(user_group);
+        self.namespace
+            .to_each(others)
+            .versions(Version::Second.number()..=u8::MAX)
+            .emit(name, &(data,));
+    }
+
+    /// Tells members of a room of an entry, all by one frame.
+    fn tell_room(&self, notice: &Notice, except: Option<Origin>, members: &[UserId]) {
+        if members.is_empty() {
+            return;
+        }
+        for (cursor, update) in told_in_room(notice) {
+            let text = cursor.seal(&self.cursor_keys);
+            let (further, plain) = ((&update, text), (&update,));
+            if let Some(event) = self.namespace.encode(update.name(), &further, &plain) {
+                let entry = cursor.entry;
+                let except = except.map(|origin| origin.0);
+                let event = RoomEvent {
+                    event,
+                    entry,
+                    except,
+                };
+                self.fanout.tell(event, members.to_vec());
+            }
         }
     }
 
@@ -100,12 +166,17 @@ impl accounts::Listener for Outbound {
 }
 
 impl Listener for Outbound {
+    fn go_on(&self) -> Behind {
+        self.fanout.go_on()
+    }
+
     fn happened(&self, event: Event<'_>) {
         match event {
             Event::Happened { notice, origin } => {
                 if let Act::Sent { .. } = notice.entry.act {
                     self.metrics.messages.inc();
                 }
+                self.note_membership(notice);
                 self.tell(notice, origin);
                 self.has_told(notice.entry.id);
             }
@@ -113,10 +184,34 @@ impl Listener for Outbound {
                 // The others heard of it when it was new. Without a cursor: this is not its place.
                 if let Some(socket) = origin.and_then(|origin| self.namespace.socket(origin.0)) {
                     let version = Version::at_most(socket.version());
-                    for update in Update::of(notice, Form::Sender, version) {
+                    for update in Update::of(notice, Form::Own, version) {
                         socket.emit(update.name(), &(update,));
                     }
                 }
+            }
+            Event::RoomTyping {
+                room_id,
+                user_id,
+                is_typing,
+            } => {
+                let typing = RoomTyping {
+                    room_id,
+                    user_id,
+                    is_typing,
+                };
+                self.tell_others(room_id, user_id, ROOM_TYPING.name, &typing);
+            }
+            Event::RoomSeen {
+                room_id,
+                user_id,
+                up_to,
+            } => {
+                let seen = RoomSeen {
+                    room_id,
+                    user_id,
+                    up_to,
+                };
+                self.tell_others(room_id, user_id, ROOM_SEEN.name, &seen);
             }
             Event::Typing {
                 user_id,

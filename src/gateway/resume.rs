@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::chat_socket::{ChatSocket, Resumed};
+use super::chat_socket::{ChatSocket, Resumed, enter_rooms};
 use super::door::Door;
 use super::groups::user_group;
 use super::recovery::Taken;
 use crate::accounts::Caller;
 use crate::chat::{CatchUp, ChatError};
-use crate::contract::{USER_CHANGED, UserChanged, Version, updates_of};
+use crate::contract::{ROOM_SKIPPED, RoomSkipped, USER_CHANGED, UserChanged, Version, updates_of};
 use crate::hub::{Socket, SocketHandler, SocketId};
-use crate::model::{Cursor, EntryId, PrivateId, Timestamp, User, UserId};
+use crate::model::{Cursor, EntryId, PrivateId, RoomId, Timestamp, User, UserId};
 use crate::transport::Frame;
 
 /// The changes of which a client that comes back is told at once. With more it is a new socket,
@@ -27,6 +27,8 @@ pub(super) struct Lost {
     /// The last event that its client had.
     since: Cursor,
     taken: Taken,
+    /// Its person is counted already among those who are there in their rooms.
+    is_in_rooms: bool,
 }
 
 impl Lost {
@@ -52,7 +54,13 @@ impl Lost {
         let taken = door.recovery.take(now, &id, socket)?;
         socket.hold();
         socket.join(user_group(user));
-        Some(Self { id, since, taken })
+        let is_in_rooms = enter_rooms(door, socket, user);
+        Some(Self {
+            id,
+            since,
+            taken,
+            is_in_rooms,
+        })
     }
 
     /// Returns the events that a client missed, but for the read marks that it has asked for
@@ -63,7 +71,7 @@ impl Lost {
         socket: &Socket,
         user: UserId,
         missed: &CatchUp,
-        profiles: &[Arc<User>],
+        (profiles, skipped): (&[Arc<User>], &[RoomId]),
     ) -> Option<Vec<Frame>> {
         let keys = door.verbs.chat.cursor_keys();
         let version = Version::at_most(socket.version());
@@ -74,6 +82,12 @@ impl Lost {
             .filter(|missed| !is_own(missed.entry.id))
             .flat_map(|missed| updates_of(missed, user, version));
         let mut events = Vec::new();
+        for room_id in skipped {
+            let skipped = RoomSkipped { room_id: *room_id };
+            let event = socket.encode(ROOM_SKIPPED.name, &(skipped,))?;
+            room = room.checked_sub(event.cost())?;
+            events.push(event);
+        }
         for (cursor, update) in updates.filter(|(cursor, _)| *cursor > self.since) {
             let event = socket.encode(update.name(), &(update, cursor.seal(keys)))?;
             room = room.checked_sub(event.cost())?;
@@ -89,7 +103,7 @@ impl Lost {
 }
 
 /// Returns the handler of a new socket.
-pub(super) fn start(door: Arc<Door>, socket: Socket, caller: &Caller) -> Box<dyn SocketHandler> {
+pub(super) fn start(door: Arc<Door>, socket: Socket, caller: &Caller) -> ChatSocket {
     let recovery = (!socket.is_plain()).then(|| {
         let id = PrivateId {
             // Before it joins its group: what is told after this reaches it, or is missed.
@@ -99,7 +113,7 @@ pub(super) fn start(door: Arc<Door>, socket: Socket, caller: &Caller) -> Box<dyn
         let memory = door.recovery.open(&id, &socket);
         (id, memory)
     });
-    Box::new(ChatSocket::new(door, socket, caller, recovery, None))
+    ChatSocket::new(door, socket, caller, recovery, None)
 }
 
 /// Returns the handler of a socket that goes on as the one that was lost, or as a new one where too
@@ -113,16 +127,17 @@ pub(super) async fn resume(
     let now = (door.verbs.clock)();
     let user = caller.user.id;
     let chat = &door.verbs.chat;
-    let missed = chat.missed(now, user, lost.since, MAX_CHANGES).await;
-    let profiles = match Version::at_most(socket.version()) {
-        Version::First => Ok(Vec::new()),
-        Version::Second => chat.profiles_since(user, lost.since).await,
+    let missed = match Version::at_most(socket.version()) {
+        Version::First => {
+            let missed = chat.missed(now, user, lost.since, MAX_CHANGES).await;
+            missed.map(|missed| (missed, Vec::new(), Vec::new()))
+        }
+        Version::Second => missed_of_all(&door, now, user, lost.since).await,
     };
-    let missed = missed.and_then(|missed| Ok((missed, profiles?)));
-    let missed = missed.and_then(|(missed, profiles)| {
+    let missed = missed.and_then(|(missed, profiles, skipped)| {
         let events = match missed.has_more {
             true => None,
-            false => lost.encode(&door, &socket, user, &missed, &profiles),
+            false => lost.encode(&door, &socket, user, &missed, (&profiles, &skipped)),
         };
         let events = events.ok_or(ChatError::CursorExpired)?;
         Ok((events, missed.newest))
@@ -134,7 +149,9 @@ pub(super) async fn resume(
             tracing::debug!(%user, error = ?missed.err(), "a socket was not resumed");
             door.recovery.give_up(now, user, &lost.id);
             door.verbs.metrics.events.came_back(false);
-            return start(door, socket, caller);
+            let mut socket = start(door, socket, caller);
+            socket.has_entered_rooms(lost.is_in_rooms);
+            return Box::new(socket);
         }
     };
     door.verbs.metrics.events.came_back(true);
@@ -145,11 +162,22 @@ pub(super) async fn resume(
         left_at: lost.taken.left_at,
     });
     let recovery = Some((lost.id, lost.taken.memory));
-    Box::new(ChatSocket::new(
-        door,
-        socket,
-        caller,
-        recovery,
-        Some(resumed),
-    ))
+    let mut socket = ChatSocket::new(door, socket, caller, recovery, Some(resumed));
+    socket.has_entered_rooms(lost.is_in_rooms);
+    Box::new(socket)
+}
+
+/// Returns what a person missed of all that version 2 hears: the changes, those who are shown
+/// otherwise by now, and the rooms that brought too much.
+async fn missed_of_all(
+    door: &Door,
+    now: Timestamp,
+    user: UserId,
+    since: Cursor,
+) -> Result<(CatchUp, Vec<Arc<User>>, Vec<RoomId>), ChatError> {
+    let chat = &door.verbs.chat;
+    let missed = chat.missed_of_all(now, user, since, MAX_CHANGES, MAX_CHANGES);
+    let (missed, skipped) = missed.await?;
+    let profiles = chat.profiles_since(user, since).await?;
+    Ok((missed, profiles, skipped))
 }

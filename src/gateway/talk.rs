@@ -3,9 +3,10 @@
 use super::chat_socket::ChatSocket;
 use super::memory::SharedMemory;
 use super::reply::Reply;
-use crate::chat::{ChatError, Mark, SendMessage};
+use crate::chat::{AnyMark, ChatError, Mark, RoomMark, SendMessage, SendToRoom};
 use crate::contract::{
-    MarkedChatRead, MarkedRead, NewMessage, Nothing, Refusal, TypingTo, Update, WholeRead,
+    MarkedChatRead, MarkedRead, NewMessage, NewRoomMessage, Nothing, Refusal, RoomReadUpTo,
+    TypingInRoom, TypingTo, Update, Version, WholeRead, WholeRoomRead,
 };
 use crate::model::{EntryId, Extras, MessageId, UserId};
 
@@ -35,7 +36,64 @@ impl ChatSocket {
         chat.send(self.now(), self.user, request, self.origin(), answer);
     }
 
+    pub(super) fn send_to_room(&self, new: NewRoomMessage<'_>, reply: Reply) {
+        let client_id = new.client_id.clone();
+        let extras = Extras {
+            mentions: new.mentions.unwrap_or_default().into(),
+            mention_all: new.mention_all.unwrap_or(false),
+            meta: new.meta,
+            ..Extras::default()
+        };
+        let request = SendToRoom {
+            room_id: new.room_id,
+            content: new.content.0.into(),
+            client_id: new.client_id,
+            extras: extras.boxed(),
+        };
+        let answer = move |result| match result {
+            Ok(notice) => reply.succeed(Update::sent(&notice, Version::Second)),
+            Err(error) => reply.fail(&Refusal::from(error), client_id.as_ref()),
+        };
+        let chat = &self.door.verbs.chat;
+        chat.send_to_room(self.now(), self.user, request, self.origin(), answer);
+    }
+
+    pub(super) fn mark_room_read(&self, read: &WholeRoomRead, reply: Reply) {
+        let memory = self.memory();
+        let answer = move |result: Result<RoomMark, _>| {
+            note_own_mark(memory, result.as_ref().ok().and_then(|mark| mark.entry));
+            reply.answer(result, |mark| RoomReadUpTo::from(mark.read));
+        };
+        let (now, origin) = (self.now(), self.origin());
+        let chat = &self.door.verbs.chat;
+        chat.mark_room_read(now, self.user, read.room_id, read.up_to, origin, answer);
+    }
+
+    /// Marks one message read, which may be a room's.
+    fn mark_any_read(&self, message_id: MessageId, reply: Reply) {
+        let memory = self.memory();
+        let answer = move |result: Result<AnyMark, _>| {
+            let entry = result.as_ref().ok().and_then(|mark| match mark {
+                AnyMark::Pair(mark) => mark.entry,
+                AnyMark::Room(mark) => mark.entry,
+            });
+            note_own_mark(memory, entry);
+            reply.answer(result, |_| MarkedRead { message_id });
+        };
+        let chat = &self.door.verbs.chat;
+        chat.mark_any_read(self.now(), self.user, message_id, self.origin(), answer);
+    }
+
+    pub(super) fn typing_in_room(&self, typing: &TypingInRoom, reply: Reply) {
+        let chat = &self.door.verbs.chat;
+        let told = chat.typing_in_room(self.user, typing.room_id, typing.is_typing);
+        reply.answer(told, |()| Nothing {});
+    }
+
     pub(super) fn mark_read(&self, message_id: MessageId, reply: Reply) {
+        if self.version() >= Version::Second {
+            return self.mark_any_read(message_id, reply);
+        }
         let memory = self.memory();
         let answer = move |result: Result<Mark, _>| {
             note_own_mark(memory, result.as_ref().ok().and_then(|mark| mark.entry));

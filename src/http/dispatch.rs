@@ -5,7 +5,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::app::App;
 use super::error::{self, ApiError};
-use super::router::Route;
+use super::router::{PathParams, Route};
 use super::{api, assets};
 use crate::contract::Version;
 use crate::web::Body;
@@ -41,6 +41,23 @@ impl App {
         match (route, method) {
             (Route::Recents, _) => api::chats::recents(self, &request).await,
             (Route::Unread, _) => api::chats::unread(self, &request).await,
+            (
+                Route::Inbox
+                | Route::PairMe
+                | Route::Rooms
+                | Route::OpenRooms
+                | Route::Room
+                | Route::Members
+                | Route::Member
+                | Route::JoinRoom
+                | Route::LeaveRoom
+                | Route::RoomMe
+                | Route::RoomHistory
+                | Route::ReadRoom
+                | Route::RoomReads,
+                method,
+            ) => self.route_of_rooms(request, (route, method), &params).await,
+            (Route::AllRooms, _) => api::room_pages::all(self, &request).await,
             (Route::Message, _) => api::messages::show(self, &request, &params).await,
             (Route::Updates, _) => api::updates::updates(self, &request, Version::First).await,
             (Route::AllUpdates, _) => api::updates::updates(self, &request, Version::Second).await,
@@ -83,6 +100,37 @@ impl App {
             (Route::Ready, _) => api::server::ready(self),
             (Route::OfChats, _) => Err(ApiError::not_found()),
             (Route::Asset, _) => assets::serve(&request, &self.page_policy),
+        }
+    }
+
+    /// Answers a request for rooms, or for the list in which they stand.
+    async fn route_of_rooms(
+        &self,
+        request: Request<Incoming>,
+        (route, method): (Route, Method),
+        params: &PathParams,
+    ) -> Result<Response<Body>, ApiError> {
+        use api::{inbox, room_pages, rooms};
+        match (route, method) {
+            (Route::Inbox, _) => inbox::list(self, &request).await,
+            (Route::PairMe, _) => rooms::set_pair(self, request, params).await,
+            (Route::Rooms, Method::GET) => room_pages::mine(self, &request).await,
+            (Route::Rooms, _) => rooms::create(self, request).await,
+            (Route::OpenRooms, _) => room_pages::open(self, &request).await,
+            (Route::Room, Method::GET) => room_pages::show(self, &request, params).await,
+            (Route::Room, Method::PATCH) => rooms::change(self, request, params).await,
+            (Route::Room, _) => rooms::archive(self, &request, params).await,
+            (Route::Members, Method::GET) => room_pages::members(self, &request, params).await,
+            (Route::Members, _) => rooms::put_members(self, request, params).await,
+            (Route::Member, Method::PUT) => rooms::put_member(self, request, params).await,
+            (Route::Member, _) => rooms::remove_member(self, &request, params).await,
+            (Route::JoinRoom, _) => rooms::join(self, &request, params).await,
+            (Route::LeaveRoom, _) => rooms::leave(self, &request, params).await,
+            (Route::RoomMe, _) => rooms::set(self, request, params).await,
+            (Route::RoomHistory, _) => room_pages::history(self, &request, params).await,
+            (Route::ReadRoom, _) => room_pages::mark_read(self, request, params).await,
+            (Route::RoomReads, _) => room_pages::reads(self, &request, params).await,
+            _ => Err(ApiError::not_found()),
         }
     }
 }

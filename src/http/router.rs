@@ -7,8 +7,8 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{
-    admin, app_users, auth, backup, chats, documents, messages, probe, programs, server, sign_in,
-    updates, users,
+    admin, app_users, auth, backup, chats, documents, inbox, messages, probe, programs, room_pages,
+    rooms, server, sign_in, updates, users,
 };
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
@@ -58,6 +58,20 @@ routes! {
     AllUpdates = "/api/updates",             [GET: updates::OF_SECOND];
     History  = "/api/chats/history/{user_id}", [GET: chats::HISTORY];
     MarkRead = "/api/chats/{message_id}/read", [PATCH: chats::MARK_READ];
+    Inbox    = "/api/inbox",                  [GET: inbox::LIST];
+    PairMe   = "/api/chats/{user_id}/me",     [PATCH: rooms::SET_PAIR];
+    Rooms    = "/api/rooms",                  [POST: rooms::CREATE, GET: room_pages::MINE];
+    OpenRooms = "/api/rooms/open",            [GET: room_pages::OPEN];
+    Room     = "/api/rooms/{id}",             [GET: room_pages::SHOW, PATCH: rooms::CHANGE, DELETE: rooms::ARCHIVE];
+    Members  = "/api/rooms/{id}/members",     [GET: room_pages::MEMBERS, PUT: rooms::PUT_MEMBERS];
+    Member   = "/api/rooms/{id}/members/{user_id}", [PUT: rooms::PUT_MEMBER, DELETE: rooms::REMOVE_MEMBER];
+    JoinRoom = "/api/rooms/{id}/join",        [POST: rooms::JOIN];
+    LeaveRoom = "/api/rooms/{id}/leave",      [POST: rooms::LEAVE];
+    RoomMe   = "/api/rooms/{id}/me",          [PATCH: rooms::SET];
+    RoomHistory = "/api/rooms/{id}/history",  [GET: room_pages::HISTORY];
+    ReadRoom = "/api/rooms/{id}/read",        [POST: room_pages::MARK_READ];
+    RoomReads = "/api/rooms/{id}/reads",      [GET: room_pages::READS];
+    AllRooms = "/api/admin/rooms",            [GET: room_pages::ALL];
     Message  = "/api/messages/{id}",         [GET: messages::SHOW];
     Users    = "/api/users",                  [GET: users::SEARCH];
     User     = "/api/users/{id}",             [GET: users::SHOW];

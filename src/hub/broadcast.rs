@@ -11,6 +11,40 @@ use super::namespace::{Group, Namespace, revalidate};
 use super::socket::SocketKey;
 use crate::transport::Frame;
 
+/// An event in both of its forms: with further arguments, and with the plain ones. All who are told
+/// share them.
+#[derive(Clone)]
+pub struct Encoded {
+    further: Frame,
+    plain: Frame,
+}
+
+impl Encoded {
+    /// Encodes an event of a namespace; arguments as for [`Broadcast::emit_further`].
+    pub(super) fn new<F, P>(
+        namespace: &str,
+        name: &str,
+        further: &F,
+        plain: &P,
+    ) -> Result<Self, serde_json::Error>
+    where
+        F: Serialize + ?Sized,
+        P: Serialize + ?Sized,
+    {
+        Ok(Self {
+            further: encode::event(namespace, name, further, None, 0)?,
+            plain: encode::event(namespace, name, plain, None, 0)?,
+        })
+    }
+}
+
+impl Encoded {
+    /// Returns how many bytes it takes in an outbox, in its longer form.
+    pub fn cost(&self) -> usize {
+        self.further.cost()
+    }
+}
+
 /// The sockets of some groups, to be told something.
 pub struct Broadcast<'a> {
     namespace: &'a Namespace,
@@ -77,6 +111,23 @@ impl<'a> Broadcast<'a> {
         P: Serialize + ?Sized,
     {
         self.emit_forms(name, further, Some(plain));
+    }
+
+    /// Sends an event to each that was encoded before, since not all who hear it are told at once.
+    pub fn send(self, event: &Encoded) {
+        let groups = self.namespace.groups();
+        let members = self.groups.iter().filter_map(|group| groups.get(group));
+        let sockets = members
+            .flat_map(Members::iter)
+            .filter(|socket| Some(socket.key()) != self.except)
+            .filter(|socket| self.versions.contains(&socket.version()));
+        for socket in sockets {
+            let frame = match socket.is_plain() {
+                true => &event.plain,
+                false => &event.further,
+            };
+            socket.hear(frame.clone(), self.sequence);
+        }
     }
 
     fn emit_forms<F, P>(self, name: &str, further: &F, plain: Option<&P>)

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use parking_lot::{RwLock, RwLockReadGuard};
 use rustc_hash::FxHashMap;
+use serde::Serialize;
 use smallvec::smallvec;
 
-use super::broadcast::Broadcast;
+use super::broadcast::{Broadcast, Encoded};
 use super::members::Members;
 use super::socket::{Socket, SocketKey};
 
@@ -85,6 +86,18 @@ impl Namespace {
     /// All sockets of several groups, which have none in common.
     pub fn to_each(&self, groups: impl IntoIterator<Item = Group>) -> Broadcast<'_> {
         Broadcast::new(self, groups.into_iter().collect())
+    }
+
+    /// Encodes an event once for all who will be told of it, by [`Broadcast::send`]; arguments as for
+    /// [`Broadcast::emit_further`].
+    pub fn encode<F, P>(&self, name: &str, further: &F, plain: &P) -> Option<Encoded>
+    where
+        F: Serialize + ?Sized,
+        P: Serialize + ?Sized,
+    {
+        Encoded::new(self.name(), name, further, plain)
+            .inspect_err(|error| tracing::error!(%error, name, "an event could not be encoded"))
+            .ok()
     }
 
     /// Has the handler of every socket put it out if it may no longer stay. They are called from

@@ -176,8 +176,11 @@ pub struct Notice {
     pub entry: Entry,
     /// The members.
     pub members: Members,
-    /// Of a change of a membership: the room as it was then.
+    /// Of a change of a membership: the room as it was then. Of a setting of a room: the room as it
+    /// is.
     pub room: Option<Arc<Room>>,
+    /// Of a message: its number in its chat; else 0.
+    pub number: u64,
 }
 
 impl Notice {

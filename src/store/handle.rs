@@ -10,7 +10,9 @@ use rustc_hash::FxHashSet;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::metrics::StoreMetrics;
-use crate::model::{CursorKeys, MadeBy, RoomId, Timestamp, User, UserId, Username, Whom};
+use crate::model::{
+    CursorKeys, EntryId, MadeBy, Room, RoomId, Timestamp, User, UserId, Username, Whom,
+};
 use crate::store::change::{Answer, Change, Committed, Done};
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{LockedFile, Medium};
@@ -267,11 +269,26 @@ impl Store {
         self.intake.data.state.read().touches(user)
     }
 
-    /// The rooms that a person is in, ascending.
-    pub fn rooms_of(&self, user: UserId) -> Vec<RoomId> {
+    /// The rooms that a person is in, ascending, each with the entry by which they joined.
+    pub fn rooms_of(&self, user: UserId) -> Vec<(RoomId, EntryId)> {
         let state = self.intake.data.state.read();
-        let person = state.rooms.person(user);
-        person.map_or_else(Vec::new, |person| person.rooms.clone())
+        let rooms = state.rooms.person(user).into_iter();
+        let rooms = rooms.flat_map(|person| &person.rooms);
+        let since = |room: &RoomId| Some((*room, state.rooms.member(*room, user)?.since));
+        rooms.filter_map(since).collect()
+    }
+
+    /// A room as it is now.
+    pub fn room(&self, room: RoomId) -> Option<Arc<Room>> {
+        let state = self.intake.data.state.read();
+        Some(state.rooms.head(room)?.described())
+    }
+
+    /// How many members a room has that a person is in; `None` where they are not.
+    pub fn members_beside(&self, user: UserId, room: RoomId) -> Option<u64> {
+        let state = self.intake.data.state.read();
+        state.rooms.member(room, user)?;
+        Some(state.rooms.head(room)?.members)
     }
 
     /// Every invite that is kept, the newest first.

@@ -41,6 +41,7 @@ pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
 pub use people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder, KeyScope};
 pub use people::invites::Invite;
 pub use read::history::{HistoryPage, HistoryQuery, HistoryRow};
+pub use read::inbox::{InboxChat, InboxRow};
 pub use read::missed::{MAX_MISSED, Missed};
 pub use read::page::Page;
 pub use read::recents::Recent;

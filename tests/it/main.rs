@@ -43,6 +43,7 @@ mod programs;
 mod readme;
 mod recovery;
 mod resources;
+mod rooms;
 mod service;
 mod sessions;
 mod shutdown;

@@ -7,14 +7,14 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::event::{Event, Events};
-use super::schemas::{Schemas, compact, names, schema_of, type_name};
+use super::schemas::{SchemaOf, Schemas, compact, names, schema_of, type_name};
 use super::{TITLE, VERSION};
 use crate::contract::{Code, Failed};
 
 const ABOUT: &str = "Socket.IO v4 at `/socket.io/`, in the namespace `/`; a stock client works. An event's payload is its \
 first argument. An event from a client may ask for an ack, which gets one object; where it asks for none and fails, \
 `chat_error` is sent. Where `x-cursor` is set, a second argument may follow: a string that names the event's place, which a \
-stock client shows by itself when it comes back. `x-codes` of an ack lists the codes that its failure may have.";
+stock client shows by itself when it comes back. Where `x-version` is 2, only sockets that said `\"v\": 2` hear the event. `x-codes` of an ack lists the codes that its failure may have.";
 
 /// What any event of a client may be refused with.
 const ANY_EVENT: [Code; 5] = [
@@ -33,12 +33,26 @@ pub(crate) fn asyncapi(events: &Events) -> Value {
     document.connecting(events, &mut schemas);
     for event in &events.from_clients {
         let key = format!("from_client.{}", event.name);
-        let payload = schemas.read(event.payload);
+        let type_name = type_name(event.name);
+        let payload = either(
+            &mut schemas,
+            &format!("{type_name}Payload"),
+            event.payload,
+            event.in_room.map(|(of, _)| of),
+            Schemas::read,
+        );
         document.message(&key, event.name, Some(event.about), payload, json!({}));
         let mut codes = ANY_EVENT.to_vec();
         codes.extend(event.codes);
-        let data = event.ack.map(|of| schemas.said(of));
-        let type_name = type_name(event.name);
+        let data = event.ack.map(|of| {
+            either(
+                &mut schemas,
+                &format!("{type_name}Data"),
+                of,
+                event.in_room.map(|(_, of)| of),
+                Schemas::said,
+            )
+        });
         let done = schemas.success(&format!("{type_name}Done"), data, None);
         let either = json!({ "oneOf": [done, failed] });
         let ack = schemas.component(&format!("{type_name}Ack"), either);
@@ -56,14 +70,29 @@ pub(crate) fn asyncapi(events: &Events) -> Value {
         let Event { name, about, .. } = *event;
         let key = format!("to_client.{name}");
         let payload = schemas.said(event.payload);
-        let more = match event.has_cursor {
-            true => json!({ "x-cursor": true }),
-            false => json!({}),
-        };
+        let more = compact(json!({
+            "x-cursor": event.has_cursor.then_some(true),
+            "x-version": (event.version > 1).then_some(event.version),
+        }));
         document.message(&key, name, Some(about), payload, more);
         document.operation(&key, "send", &[&key], None);
     }
     document.finish(schemas)
+}
+
+/// Returns the schema of one type, or of one of two under this name.
+fn either(
+    schemas: &mut Schemas,
+    name: &str,
+    one: SchemaOf,
+    other: Option<SchemaOf>,
+    schema: fn(&mut Schemas, SchemaOf) -> Value,
+) -> Value {
+    let one = schema(schemas, one);
+    match other.map(|other| schema(schemas, other)) {
+        Some(other) if other != one => schemas.component(name, json!({ "anyOf": [one, other] })),
+        _ => one,
+    }
 }
 
 #[derive(Default)]

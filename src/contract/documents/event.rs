@@ -13,9 +13,13 @@ pub(crate) struct Event {
     pub(super) about: &'static str,
     pub(super) payload: SchemaOf,
     pub(super) has_cursor: bool,
+    /// The first version of a socket that hears it.
+    pub(super) version: u8,
     /// The `data` of an ack of success; only events from clients have one.
     pub(super) ack: Option<SchemaOf>,
     pub(super) codes: &'static [Code],
+    /// The payload, and the `data` of the ack, where a room is named in place of a person.
+    pub(super) in_room: Option<(SchemaOf, SchemaOf)>,
 }
 
 impl Event {
@@ -32,9 +36,18 @@ impl Event {
             about,
             payload: schema_of::<P>,
             has_cursor: false,
+            version: 1,
             ack: Some(schema_of::<A>),
             codes,
+            in_room: None,
         }
+    }
+
+    /// The same, which a socket of version 2 may also send with this payload, to be acked with this
+    /// `data`.
+    pub(crate) const fn or_in_room<P: JsonSchema, A: JsonSchema>(mut self) -> Self {
+        self.in_room = Some((schema_of::<P>, schema_of::<A>));
+        self
     }
 
     /// An event that the server sends with this payload. `about` says to whom it goes.
@@ -44,9 +57,17 @@ impl Event {
             about,
             payload: schema_of::<P>,
             has_cursor: false,
+            version: 1,
             ack: None,
             codes: &[],
+            in_room: None,
         }
+    }
+
+    /// The same, to sockets of version 2 alone.
+    pub(crate) const fn of_second(mut self) -> Self {
+        self.version = 2;
+        self
     }
 
     /// The same, ended by its cursor as a second argument.

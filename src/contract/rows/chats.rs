@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::chat::{HistoryRow, Recent};
 use crate::contract::Update;
-use crate::model::{Extras, Message, MessageId, Meta, SealedCursor, Timestamp, UserId};
+use crate::model::{Extras, Message, MessageId, Meta, RoomId, SealedCursor, Timestamp, UserId};
 
 /// One line of the list of chats.
 #[derive(Serialize, JsonSchema)]
@@ -74,6 +74,9 @@ pub(crate) struct UpdatesMeta {
     #[schemars(with = "String")]
     pub(crate) cursor: SealedCursor,
     pub(crate) has_more: bool,
+    /// Rooms that brought more than can be told, and are to be read afresh.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) skipped_rooms: Vec<RoomId>,
 }
 
 /// One message of a history.

@@ -2,8 +2,10 @@
 
 mod accounts;
 mod chats;
+mod inbox;
 mod people;
 mod programs;
+mod rooms;
 mod server;
 
 pub(crate) use accounts::{
@@ -14,6 +16,8 @@ pub(crate) use chats::{
     HistoryMessage, HistoryMeta, RecentRow, RecentsMeta, UnreadMessage, UnreadMeta, UpdateRow,
     UpdatesMeta,
 };
+pub(crate) use inbox::{AnyMessage, ChatRow, InboxMeta, NextMeta, RoomMessageRow, SettingsRow};
 pub(crate) use people::Person;
 pub(crate) use programs::{BotKeyRow, BotRow, KeyRow, MadeBotRow, MadeKeyRow, Scope};
+pub(crate) use rooms::{MemberRow, OwnedRoom, RoomReadRow, RoomRow, ShownRoom};
 pub(crate) use server::{Demo, Server};

@@ -1,6 +1,7 @@
 //! What people hear live and what they are told when they catch up: the same, over random histories
 //! in a real store.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
@@ -10,8 +11,13 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
-use crate::chat::{Chat, Event, Listener, Rules, SendMessage, audience};
-use crate::model::{CursorKeys, Extras, Username};
+use crate::chat::{
+    Audience, Chat, Event, Listener, NewRoom, RoomUpdate, Rules, SendMessage, SendToRoom, audience,
+};
+use crate::model::{
+    ChatId, CursorKeys, Extras, MembershipChange, Notify, Role, RoomHistory, RoomId, RoomKind,
+    RoomPost, Username,
+};
 use crate::store::{BATCHES, Change, Done, Location, NewUser, Store};
 
 const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
@@ -19,14 +25,40 @@ const PEOPLE: u64 = 5;
 
 /// What each person heard live in each version, with its cursor.
 #[derive(Default)]
-struct Heard(Mutex<Vec<(UserId, Version, Cursor, String)>>);
+struct Heard(
+    Mutex<Vec<(UserId, Version, Cursor, String)>>,
+    /// Who is in each room, as entries are told.
+    Mutex<BTreeMap<RoomId, BTreeSet<UserId>>>,
+);
 
 const VERSIONS: [Version; 2] = [Version::First, Version::Second];
 
 impl Listener for Heard {
     fn happened(&self, event: Event<'_>) {
         if let Event::Happened { notice, .. } = event {
-            for told in told_live(&audience(notice).people, notice) {
+            let Audience { people, room } = audience(notice);
+            let mut members = self.1.lock();
+            if let Act::MemberChanged(change) = &notice.entry.act {
+                let members = members.entry(change.room).or_default();
+                match change.change {
+                    MembershipChange::Joined => drop(members.insert(change.user)),
+                    MembershipChange::Role => {}
+                    _ => drop(members.remove(&change.user)),
+                }
+            }
+            for user in room
+                .and_then(|room| members.get(&room))
+                .into_iter()
+                .flatten()
+            {
+                if people.iter().all(|hearer| hearer.user != *user) {
+                    for (cursor, update) in told_in_room(notice) {
+                        let heard = (*user, Version::Second, cursor, json(&update));
+                        self.0.lock().push(heard);
+                    }
+                }
+            }
+            for told in told_live(&people, notice) {
                 let heard_by = |version: &Version| told.versions.contains(&version.number());
                 for version in VERSIONS.into_iter().filter(heard_by) {
                     for hearer in told.hearers {
@@ -136,6 +168,76 @@ fn act(chat: &Chat, random: &mut StdRng, step: u64) {
     }
 }
 
+/// Has one random thing done in or with a room, or refused.
+async fn act_in_room(chat: &Chat, random: &mut StdRng, step: u64) {
+    let (author, other) = (person(random), person(random));
+    let room = RoomId::new(random.random_range(1..=4)).unwrap();
+    match random.random_range(0..20) {
+        0 => {
+            let new = NewRoom {
+                name: format!("room {step}").into(),
+                topic: "".into(),
+                avatar: None,
+                kind: RoomKind::Open,
+                history: RoomHistory::All,
+                post: RoomPost::All,
+            };
+            drop(chat.create_room(NOW, author, new, vec![other]).await);
+        }
+        1 => drop(chat.join_room(NOW, author, room).await),
+        2 => drop(chat.leave_room(NOW, author, room).await),
+        3 => {
+            let role = random.random_bool(0.5).then_some(Role::Admin);
+            let members = vec![(other, role)];
+            drop(chat.set_room_members(NOW, author, room, members).await);
+        }
+        4 => drop(chat.remove_room_member(NOW, author, room, other).await),
+        5 => {
+            let update = RoomUpdate {
+                topic: Some(format!("topic {step}").into()),
+                ..RoomUpdate::default()
+            };
+            drop(chat.update_room(NOW, author, room, update).await);
+        }
+        6 => {
+            let chat_id = match random.random_bool(0.5) {
+                true => ChatId::Room(room),
+                false => ChatId::Person(other),
+            };
+            let notify = Some(Notify::Mentions).filter(|_| random.random_bool(0.5));
+            let muted = Some(Some(NOW)).filter(|_| random.random_bool(0.5));
+            drop(chat.set_chat(NOW, author, chat_id, notify, muted).await);
+        }
+        7..10 => {
+            let (done, answered) = tokio::sync::oneshot::channel();
+            let answer = move |_| {
+                let _ = done.send(());
+            };
+            chat.mark_room_read(NOW, author, room, None, None, answer);
+            let _ = answered.await;
+        }
+        _ => {
+            let request = SendToRoom {
+                room_id: room,
+                content: format!("to all {step}").into(),
+                client_id: Some(ClientId::new(&format!("r{}", step % 40)).unwrap()),
+                extras: Extras {
+                    mentions: [other].into_iter().collect(),
+                    ..Extras::default()
+                }
+                .boxed()
+                .filter(|_| random.random_bool(0.3)),
+            };
+            let (done, answered) = tokio::sync::oneshot::channel();
+            let answer = move |_| {
+                let _ = done.send(());
+            };
+            chat.send_to_room(NOW, author, request, None, answer);
+            let _ = answered.await;
+        }
+    }
+}
+
 /// All that a person is told after a cursor, page by page.
 async fn caught_up(
     chat: &Chat,
@@ -146,7 +248,15 @@ async fn caught_up(
 ) -> Vec<(Cursor, String)> {
     let mut told = Vec::new();
     loop {
-        let page = chat.missed(NOW, user, since, limit).await.unwrap();
+        let page = match version {
+            Version::First => chat.missed(NOW, user, since, limit).await.unwrap(),
+            Version::Second => {
+                let missed = chat.missed_of_all(NOW, user, since, limit, 10_000).await;
+                let (page, skipped) = missed.unwrap();
+                assert!(skipped.is_empty());
+                page
+            }
+        };
         let updates = page
             .missed
             .iter()
@@ -170,6 +280,7 @@ async fn who_catches_up_is_told_what_they_would_have_heard() {
         let (chat, heard) = chat();
         for step in 1..=300 {
             act(&chat, random, step);
+            act_in_room(&chat, random, step).await;
         }
         // Answered after all that was asked before it.
         let (done, answered) = channel();
@@ -184,7 +295,12 @@ async fn who_catches_up_is_told_what_they_would_have_heard() {
             let places = |heard: &[(Cursor, String)]| -> Vec<Cursor> {
                 heard.iter().map(|(cursor, _)| *cursor).collect()
             };
-            assert_eq!(places(&first), places(&second), "one cursor for both");
+            let is_of_pairs = |heard: &&(Cursor, String)| {
+                !heard.1.starts_with("room_") && !heard.1.starts_with("chat_settings")
+            };
+            let of_pairs: Vec<_> = second.iter().filter(is_of_pairs).cloned().collect();
+            assert_eq!(places(&first), places(&of_pairs), "one cursor for both");
+            assert!(second.len() > of_pairs.len() + 20, "seed {seed}: {user}");
             let has_meta = |heard: &[(Cursor, String)]| {
                 heard.iter().any(|(_, told)| told.contains("\"meta\":{ "))
             };

@@ -3,8 +3,9 @@
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
+use crate::chat::ChatError;
 use crate::contract::documents::{Access, Operation};
-use crate::contract::rows::HistoryMessage;
+use crate::contract::rows::{AnyMessage, HistoryMessage, RoomMessageRow};
 use crate::contract::{Code, reads};
 use crate::http::answer;
 use crate::http::app::App;
@@ -21,11 +22,13 @@ reads! {
     }
 }
 
-pub(in crate::http) const SHOW: Operation =
-    Operation::new(Access::User, "One message of a chat of the caller's.")
-        .path::<Which>()
-        .refuses(&[Code::NotFound])
-        .data::<HistoryMessage>();
+pub(in crate::http) const SHOW: Operation = Operation::new(
+    Access::User,
+    "One message of a chat of the caller's, with a person or in a room.",
+)
+.path::<Which>()
+.refuses(&[Code::NotFound])
+.data::<AnyMessage>();
 
 /// `GET /api/messages/:id`: one message, of a chat that is the caller's.
 pub(in crate::http) async fn show(
@@ -35,6 +38,14 @@ pub(in crate::http) async fn show(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let message = Which::read(params)?.id;
-    let row = app.chat.message(caller.user.id, message).await?;
-    Ok(answer::data(StatusCode::OK, HistoryMessage::from(row)))
+    let (chat, user) = (&app.chat, caller.user.id);
+    let row = match chat.message(user, message).await {
+        Ok(row) => AnyMessage::Direct(HistoryMessage::from(row)),
+        Err(ChatError::NoSuchMessage) => {
+            let row = chat.room_message(user, message).await?;
+            AnyMessage::Room(RoomMessageRow::from(row))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(answer::data(StatusCode::OK, row))
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod chats;
 pub(crate) mod history;
+pub(crate) mod inbox;
 pub(crate) mod missed;
 pub(crate) mod page;
 mod profiles;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::history::{HistoryPage, HistoryQuery, Messages, after_one, around, end_of};
-use super::page::{Filled, Page};
+use super::page::Page;
 use super::snapshot::{Snapshot, SnapshotLog};
 use crate::model::{
-    Act, ChatId, ChatSettings, ClientId, Extras, MessageId, Notify, Role, Room, RoomHistory,
-    RoomId, RoomKind, Stream, Timestamp, User, UserId, Username, row_bytes,
+    Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MessageId, Notify, Role, Room,
+    RoomHistory, RoomId, RoomKind, Stream, Timestamp, User, UserId, Username, row_bytes,
 };
 use crate::store::error::{ReadError, StoreError};
 use crate::store::log::chain::{Chain, ReadLog};
@@ -56,6 +56,8 @@ pub struct MyRoom {
     pub role: Role,
     /// When they joined.
     pub joined_at: Timestamp,
+    /// The entry by which they did.
+    pub since: EntryId,
     /// How many messages they have not read.
     pub unread_count: u64,
     /// How many of these mention them.
@@ -122,6 +124,16 @@ impl Messages for RoomMessages {
     }
 }
 
+/// Returns the newest message of a room that its member may read.
+pub(super) fn newest_of(
+    log: &SnapshotLog<'_>,
+    mine: &MyRoom,
+) -> Result<Option<RoomMessage>, ReadError> {
+    let room = mine.room.id;
+    let read = |id| log.read_message(id, |record| room_message(room, id, record));
+    Ok(mine.newest.map(read).transpose()?.flatten())
+}
+
 /// Returns the message that a record is; `None` where it is something else.
 fn room_message(room: RoomId, id: MessageId, record: &Record<&str>) -> Option<RoomMessage> {
     let (
@@ -161,6 +173,7 @@ fn my_room(head: &RoomHead, member: &RoomMember) -> MyRoom {
         room: head.described(),
         role: member.role,
         joined_at: member.joined_at,
+        since: member.since,
         unread_count: head.unread(member),
         mention_count: head.mentions(member),
         read_up_to: member.read_up_to,
@@ -356,36 +369,6 @@ impl Snapshot<'_> {
             true => Ok(message),
             false => Err(StoreError::NoSuchMessage.into()),
         }
-    }
-
-    /// Returns a person's rooms that are not archived, those with the newest message first, each
-    /// with that: those whose newest message is older than `before`. Rooms without a message that
-    /// they may read come last.
-    pub fn recent_rooms(
-        &self,
-        user: UserId,
-        before: Option<MessageId>,
-        limit: usize,
-    ) -> Result<Page<(MyRoom, Option<RoomMessage>)>, ReadError> {
-        let mut rooms = self.my_rooms(user, false, 0, usize::MAX - 1)?.rows;
-        rooms.retain(|mine| before.is_none() || mine.newest < before);
-        rooms.sort_unstable_by_key(|mine| std::cmp::Reverse((mine.newest, mine.room.id)));
-        let mut has_more = rooms.len() > limit;
-        rooms.truncate(limit);
-        let log = self.log();
-        let (mut rows, mut filled) = (Vec::with_capacity(rooms.len()), Filled::default());
-        for mine in rooms {
-            if filled.is_full() {
-                has_more = true;
-                break;
-            }
-            let room = mine.room.id;
-            let read = |id| log.read_message(id, |record| room_message(room, id, record));
-            let message = mine.newest.map(read).transpose()?.flatten();
-            filled.add_bytes(message.as_ref().map_or(0, RoomMessage::row_bytes));
-            rows.push((mine, message));
-        }
-        Ok(Page { rows, has_more })
     }
 
     /// Returns how a chat makes itself heard to one of its members, and how many these are.

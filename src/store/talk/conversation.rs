@@ -293,5 +293,6 @@ pub(crate) fn notice_of(id: EntryId, pair: Option<Pair>, record: &Record<&str>) 
         },
         members,
         room: None,
+        number: record.links.number,
     }
 }

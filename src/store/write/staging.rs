@@ -306,6 +306,7 @@ impl<'a> Staging<'a> {
             entry,
             members: Members::Pair(pair),
             room: None,
+            number: record.links.number,
         }))
     }
 

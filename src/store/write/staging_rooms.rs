@@ -194,10 +194,16 @@ impl Staging<'_> {
         if let Some((message, number)) = moves {
             after.read_through(number, message);
         }
+        let (message, number) = match (moves, member.read_up_to) {
+            (Some(moved), _) => moved,
+            // It only moves forward.
+            (None, Some(message)) => (message, member.read.through()),
+            (None, None) => (up_to, 0),
+        };
         let read = RoomRead {
             room,
-            message: covered.map_or(up_to, |(message, _)| message),
-            number: covered.map_or(0, |(_, number)| number),
+            message,
+            number,
             unread_count: head.unread(&after),
             mention_count: head.mentions(&after),
         };
@@ -598,6 +604,7 @@ impl Notice {
                 act: record.act,
             },
             room,
+            number: record.links.number,
         }
     }
 }

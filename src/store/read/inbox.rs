@@ -1,0 +1,172 @@
+//! A person's chats of every kind in one list, and how much is unread in all of them.
+
+use std::sync::Arc;
+
+use super::chats::{Order, Pick};
+use super::history::{HistoryRow, Messages};
+use super::page::{Filled, Page};
+use super::rooms::{MyRoom, RoomMessage, newest_of};
+use super::snapshot::Snapshot;
+use crate::model::{ChatSettings, EntryId, MessageId, Notify, Room, Timestamp, User, UserId};
+use crate::store::error::ReadError;
+use crate::store::state::State;
+use crate::store::talk::conversation::Conversation;
+
+/// One line of a person's list of all chats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxRow {
+    /// Where it stands in the list: the newer, the greater.
+    pub place: EntryId,
+    /// The chat.
+    pub chat: InboxChat,
+    /// How many of the others' messages are unread.
+    pub unread_count: u64,
+    /// How many of these mention the person.
+    pub mention_count: u64,
+    /// How the chat makes itself heard.
+    pub settings: ChatSettings,
+}
+
+/// A chat, with its newest message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InboxChat {
+    /// Two people.
+    Direct {
+        /// The other person.
+        peer: Arc<User>,
+        /// The newest message.
+        last_message: Box<HistoryRow>,
+    },
+    /// A room.
+    Room {
+        /// The room.
+        room: Arc<Room>,
+        /// The newest message that the person may read.
+        last_message: Option<Box<RoomMessage>>,
+    },
+}
+
+/// A chat that may be on the page: in the order of the list, and what is to be read of it.
+struct Found {
+    place: EntryId,
+    unread: u64,
+    settings: ChatSettings,
+    what: Chat,
+}
+
+enum Chat {
+    Direct(Arc<User>, Conversation),
+    Room(MyRoom),
+}
+
+/// Returns whether a chat of so many members is not to be heard at this time.
+fn is_silent(settings: ChatSettings, members: u64, now: Timestamp) -> bool {
+    let is_muted = settings.muted_until.is_some_and(|until| now < until);
+    is_muted || settings.notify_in(members) == Notify::None
+}
+
+impl Snapshot<'_> {
+    /// Returns a person's chats, newest first: those that stand after the place `before`. And how
+    /// many messages are unread in all of their chats; of those that are muted at this time, how
+    /// many mention them.
+    pub fn inbox(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        before: Option<EntryId>,
+        limit: usize,
+    ) -> Result<(Page<InboxRow>, u64), ReadError> {
+        let (mut found, mut total) = (Vec::new(), 0);
+        let (mut count, mut lowest) = (0, before);
+        let pick = |state: &State, conversation: &Conversation| {
+            let Some((place, peer)) = direct(conversation, user) else {
+                return Pick::Skip;
+            };
+            let settings = state.rooms.settings(user, peer);
+            let unread = conversation.pair.place(user);
+            let unread = unread.map_or(0, |place| conversation.unread(place));
+            total += match is_silent(settings, 2, now) {
+                true => 0,
+                false => unread,
+            };
+            // One that got a message while others were gone through is on another page by now.
+            if count > limit || lowest.is_some_and(|lowest| place >= lowest) {
+                return Pick::Skip;
+            }
+            let Some(peer) = state.people.directory.get(peer) else {
+                return Pick::Skip;
+            };
+            (count, lowest) = (count + 1, Some(place));
+            Pick::Take(Found {
+                place,
+                unread,
+                settings,
+                what: Chat::Direct(Arc::clone(peer), conversation.clone()),
+            })
+        };
+        self.go_through(user, Order::Messages, pick, |rows| {
+            found.extend(rows);
+            Ok(())
+        })?;
+        for mine in self.my_rooms(user, false, 0, usize::MAX - 1)?.rows {
+            let settings = ChatSettings {
+                notify: Some(mine.notify),
+                muted_until: mine.muted_until,
+            };
+            total += match is_silent(settings, mine.room.member_count, now) {
+                true => mine.mention_count,
+                false => mine.unread_count,
+            };
+            // A room without messages stands where its member came in.
+            let newest = mine.newest.map(EntryId::from);
+            let place = newest.map_or(mine.since, |newest| newest.max(mine.since));
+            if before.is_none_or(|before| place < before) {
+                found.push(Found {
+                    place,
+                    unread: mine.unread_count,
+                    settings,
+                    what: Chat::Room(mine),
+                });
+            }
+        }
+        found.sort_unstable_by_key(|found| std::cmp::Reverse(found.place));
+        let mut has_more = found.len() > limit;
+        found.truncate(limit);
+        let log = self.log();
+        let (mut rows, mut filled) = (Vec::with_capacity(found.len()), Filled::default());
+        for found in found {
+            if filled.is_full() {
+                has_more = true;
+                break;
+            }
+            let (chat, mention_count) = match found.what {
+                Chat::Direct(peer, conversation) => {
+                    let last = MessageId::from(found.place);
+                    let last_message = Box::new(conversation.row(&log, last)?.0);
+                    filled.add_bytes(last_message.message.row_bytes());
+                    (InboxChat::Direct { peer, last_message }, 0)
+                }
+                Chat::Room(mine) => {
+                    let last_message = newest_of(&log, &mine)?.map(Box::new);
+                    filled.add_bytes(last_message.as_ref().map_or(0, |last| last.row_bytes()));
+                    let room = mine.room;
+                    (InboxChat::Room { room, last_message }, mine.mention_count)
+                }
+            };
+            rows.push(InboxRow {
+                place: found.place,
+                chat,
+                unread_count: found.unread,
+                mention_count,
+                settings: found.settings,
+            });
+        }
+        Ok((Page { rows, has_more }, total))
+    }
+}
+
+/// Returns where a chat of two stands in the list, and who the other person is.
+fn direct(conversation: &Conversation, user: UserId) -> Option<(EntryId, UserId)> {
+    let last = conversation.chain.last()?;
+    Some((last.into(), conversation.pair.other(user)?))
+}
