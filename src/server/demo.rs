@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::accounts::{AccountError, Accounts, Admin, ChangeAccount, PutAccount};
-use crate::chat::{Chat, ChatError, SendMessage};
-use crate::model::{Timestamp, UserId};
+use crate::chat::{Chat, ChatError, NewRoom, SendMessage, SendToRoom};
+use crate::model::{Extras, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp, UserId};
 
 /// The reason that there is nothing to look at.
 #[derive(Debug, thiserror::Error)]
@@ -33,46 +33,85 @@ const SARI: usize = 1;
 const BUDI: usize = 2;
 const DEWI: usize = 3;
 const RAKA: usize = 4;
+/// In a person's place: the room in which all four are.
+const TRIP: usize = 0;
 
 const HOUR: u64 = 60;
 const DAY: u64 = 24 * HOUR;
 
-/// Something that was done: how many minutes ago, by whom, to whom.
+/// Something that was done: how many minutes ago, by whom, to whom or in the room.
 type Step = (u64, usize, usize, Deed);
 
 enum Deed {
     Says(&'static str),
-    /// Reads all that the other has said.
+    /// Says something that mentions a person.
+    Calls(usize, &'static str),
+    /// Reads all that others have said there.
     Reads,
 }
 
-use Deed::{Reads, Says};
+use Deed::{Calls, Reads, Says};
+
+/// Where something is done.
+#[derive(Clone, Copy)]
+enum Place {
+    With(UserId),
+    In(RoomId),
+}
 
 impl Deed {
     /// Has it done; what comes of it comes later.
     fn told(
         &self,
         chat: &Chat,
+        people: &[UserId],
         then: Timestamp,
         actor: UserId,
-        other: UserId,
+        place: Place,
     ) -> oneshot::Receiver<Result<(), ChatError>> {
         let (done, result) = oneshot::channel();
-        match self {
-            Says(text) => {
+        let (text, called) = match self {
+            Says(text) => (*text, None),
+            Calls(person, text) => (*text, Some(people[*person - 1])),
+            Reads => {
+                match place {
+                    Place::With(other) => {
+                        chat.mark_chat_read(then, actor, other, None, None, |read| {
+                            drop(done.send(read.map(drop)));
+                        });
+                    }
+                    Place::In(room) => chat.mark_room_read(then, actor, room, None, None, |read| {
+                        drop(done.send(read.map(drop)));
+                    }),
+                }
+                return result;
+            }
+        };
+        let extras = called.map(|person| {
+            let mut extras = Extras::default();
+            extras.mentions.push(person);
+            Box::new(extras)
+        });
+        let sent = |sent: Result<_, ChatError>| drop(done.send(sent.map(drop)));
+        match place {
+            Place::With(other) => {
                 let message = SendMessage {
                     receiver_id: other,
-                    content: (*text).into(),
+                    content: text.into(),
                     client_id: None,
-                    extras: None,
+                    extras,
                 };
-                chat.send(then, actor, message, None, |sent| {
-                    drop(done.send(sent.map(drop)));
-                });
+                chat.send(then, actor, message, None, sent);
             }
-            Reads => chat.mark_chat_read(then, actor, other, None, None, |read| {
-                drop(done.send(read.map(drop)));
-            }),
+            Place::In(room) => {
+                let message = SendToRoom {
+                    room_id: room,
+                    content: text.into(),
+                    client_id: None,
+                    extras,
+                };
+                chat.send_to_room(then, actor, message, None, sent);
+            }
         }
         result
     }
@@ -97,6 +136,12 @@ const TALK: &[Step] = &[
     (2 * DAY + 181, BUDI, DEWI, Reads),
     (2 * DAY + 180, BUDI, DEWI, Says("Thank you, I will fetch them.")),
     (2 * DAY + 170, DEWI, BUDI, Reads),
+    (2 * DAY + 150, DEWI, TRIP, Says("Is there room for two more on Saturday? Raka and I would come.")),
+    (2 * DAY + 140, BUDI, TRIP, Says("There is! The jeep takes six.")),
+    (2 * DAY + 139, RAKA, TRIP, Says("Great. I bring the big camera.")),
+    (2 * DAY + 130, SARI, TRIP, Says("Then we are four 🎉")),
+    (2 * DAY + 120, DEWI, TRIP, Says("What does the weather say?")),
+    (2 * DAY + 118, RAKA, TRIP, Says("Clear and cold. The best there is for the crater.")),
     (DAY + 310, BUDI, SARI, Says("Got them! Coach 3, seats 7A and 7B. Window for you.")),
     (DAY + 305, SARI, BUDI, Says("You are the best. 🙏")),
     (DAY + 304, SARI, BUDI, Says("What do I bring? It will be cold up there, won't it?")),
@@ -108,8 +153,16 @@ const TALK: &[Step] = &[
     (DAY + 284, BUDI, SARI, Says("You said “for years” 😄")),
     (DAY + 280, SARI, BUDI, Says("Jeep it is.")),
     (DAY + 279, BUDI, SARI, Reads),
+    (DAY + 270, BUDI, TRIP, Says("The jeep is booked: four seats, 3 in the morning.")),
+    (DAY + 262, RAKA, TRIP, Says("3 in the morning?!")),
+    (DAY + 261, SARI, TRIP, Says("I said the same.")),
+    (DAY + 260, RAKA, TRIP, Reads),
     (5 * HOUR, DEWI, SARI, Says("Selamat pagi! Is the meeting still at ten?")),
     (5 * HOUR - 2, DEWI, SARI, Says("And could you bring the printed list?")),
+    (4 * HOUR, DEWI, TRIP, Says("Does anybody have a spare torch?")),
+    (4 * HOUR - 5, RAKA, TRIP, Says("Two of them.")),
+    (4 * HOUR - 9, DEWI, TRIP, Reads),
+    (70, SARI, TRIP, Reads),
     (64, SARI, BUDI, Says("I have packed. My jacket takes up half of the bag.")),
     (62, BUDI, SARI, Says("Mine too. We will be glad of them.")),
     (61, SARI, BUDI, Reads),
@@ -117,9 +170,12 @@ const TALK: &[Step] = &[
     (33, BUDI, SARI, Reads),
     (12, BUDI, SARI, Says("At 16:30, in front of the bakery at the north entrance.")),
     (11, BUDI, SARI, Says("I bring the coffee, you bring the snacks?")),
+    (8, DEWI, TRIP, Says("And I bring the cake.")),
+    (7, RAKA, TRIP, Calls(SARI, "@Sari could you bring your big flask as well? Mine leaks.")),
+    (6, BUDI, TRIP, Reads),
 ];
 
-/// Makes the people and their talk; returns the two that a visitor may be.
+/// Makes the people, their room and their talk; returns the two that a visitor may be.
 pub(super) async fn prepare(
     accounts: &Accounts,
     chat: &Chat,
@@ -145,12 +201,17 @@ pub(super) async fn prepare(
     accounts
         .change_account(operator, now, people[SARI - 1], promoted)
         .await?;
+    let trip = trip(chat, before(now, 10 * DAY), &people).await?;
     // All at once: the store takes them in this order, and they share its commits.
     let told: Vec<_> = TALK
         .iter()
         .map(|(minutes, actor, other, deed)| {
-            let (actor, other) = (people[*actor - 1], people[*other - 1]);
-            deed.told(chat, before(now, *minutes), actor, other)
+            let place = match *other {
+                TRIP => Place::In(trip),
+                other => Place::With(people[other - 1]),
+            };
+            let then = before(now, *minutes);
+            deed.told(chat, &people, then, people[*actor - 1], place)
         })
         .collect();
     for done in told {
@@ -161,6 +222,20 @@ pub(super) async fn prepare(
     }
     people.truncate(SHOWN);
     Ok(people)
+}
+
+/// Makes the room in which all of them are; the first is its owner.
+async fn trip(chat: &Chat, then: Timestamp, people: &[UserId]) -> Result<RoomId, ChatError> {
+    let room = NewRoom {
+        name: "Bromo trip".into(),
+        topic: "Sunrise on Saturday".into(),
+        avatar: None,
+        kind: RoomKind::Closed,
+        history: RoomHistory::All,
+        post: RoomPost::All,
+    };
+    let made = chat.create_room(then, people[0], room, people[1..].to_vec());
+    Ok(made.await?.id)
 }
 
 fn before(now: Timestamp, minutes: u64) -> Timestamp {

@@ -5,17 +5,18 @@
 
 import { ChatList } from './elements/chat-list.js'
 import { ChatThread } from './elements/chat-thread.js'
-import { translate } from './i18n/words.js'
-import { talkIntents } from './intents.js'
+import { errorText, t, translate } from './i18n/words.js'
+import { codeOf, talkIntents } from './intents.js'
 import { linkIn } from './lib/links.js'
 import { recall, remember } from './lib/memory.js'
 import { openShelf } from './lib/shelf.js'
 import { clone } from './lib/template.js'
 import { Socket } from './net/socket.js'
-import { showConnection, showDemoNote, showNewer } from './notes.js'
+import { say, showConnection, showDemoNote, showNewer } from './notes.js'
 import { EXPIRED, enter, leave, session } from './session.js'
-import { addressOf, keyIn, pairKey } from './state/chats.js'
+import { addressOf, keyIn, pairKey, toldOf } from './state/chats.js'
 import { Store } from './state/store.js'
+import { Deletions } from './sync/deletions.js'
 import { Sync } from './sync/sync.js'
 
 /** @typedef {import('./intents.js').Intents} Intents */
@@ -33,6 +34,10 @@ const NEW_TOKEN_MS = 1_500
 /** If the socket is not there by then, the chats are shown from REST without it. */
 const SHOW_AFTER_MS = 1_500
 
+/** The dialogs of dialogs.js, and of rooms.js, by the intent that opens each. */
+const DIALOGS = ['find-people', 'profile', 'admin', 'keys']
+const ROOM_DIALOGS = ['make-room', 'details', 'readers', 'join-room', 'join-by-link']
+
 export class App {
   #seat
   #api
@@ -42,6 +47,7 @@ export class App {
   #store
   #socket
   #sync
+  #deletions
   #list
   #pane = translate(clone('pane'))
   /** The conversation's element, once a conversation was opened. @type {ChatThread | undefined} */
@@ -53,6 +59,8 @@ export class App {
   #intents
   /** @type {Promise<unknown> | undefined} */
   #dialogs
+  /** @type {Promise<unknown> | undefined} */
+  #roomDialogs
   /** The token with which the socket connected last. */
   #used = session.now?.token
   /** A change of one's own account that is on its way. @type {Promise<unknown>} */
@@ -97,16 +105,19 @@ export class App {
     this.#maxChars = maxMessageChars
     this.#isDemo = demo ?? false
     this.#store = new Store(user)
-    this.#socket = new Socket(new URL('socket.io/', document.baseURI), () => ({ token: this.#used = session.now?.token }))
+    this.#socket = new Socket(new URL('socket.io/', document.baseURI), () => ({ token: this.#used = session.now?.token, v: 2 }))
     this.#sync = new Sync({ store: this.#store, socket: this.#socket, api, memory })
+    const refused = (/** @type {string} */ code) => say(errorText(code))
+    this.#deletions = new Deletions({ store: this.#store, sync: this.#sync, failed: error => refused(codeOf(error)) })
     this.#list = new ChatList(this.#store)
-    this.#intents = Object.assign(intents, talkIntents(this.#sync), this.#ownIntents())
+    this.#intents = Object.assign(intents, talkIntents(this.#sync, this.#deletions, refused), this.#ownIntents())
   }
 
   #start() {
     const socket = this.#socket
     this.#sync.addEventListener('signed-out', event => this.#putOut(/** @type {CustomEvent} */ (event).detail.code))
     socket.addEventListener('connect', () => this.#thread?.render())
+    this.#store.addEventListener('gone', event => this.#gone(/** @type {CustomEvent} */ (event).detail))
     this.#store.addEventListener('change', () => {
       this.#titleSoon()
       this.#welcome()
@@ -132,6 +143,7 @@ export class App {
    * @param {boolean} lasts whether the same person may come back to what is not sent yet */
   async end(lasts) {
     this.#lasts = lasts
+    this.#deletions.flush()
     this.#socket.close()
     if (!lasts) await this.#sync.forget()
   }
@@ -140,10 +152,8 @@ export class App {
   #ownIntents() {
     return {
       'more-chats': () => this.#sync.readMoreChats(),
-      'find-people': () => this.#openDialog('find-people'),
-      profile: () => this.#openDialog('profile'),
-      admin: () => this.#openDialog('admin'),
-      keys: () => this.#openDialog('keys'),
+      ...Object.fromEntries(DIALOGS.map(type => [type, detail => this.#openDialog(type, detail)])),
+      ...Object.fromEntries(ROOM_DIALOGS.map(type => [type, detail => this.#openRoomDialog(type, detail)])),
       menu: () => this.#lookForAdmin(),
       back: () => {
         if (this.#cameFromList) history.back()
@@ -157,8 +167,10 @@ export class App {
 
   /** Shows what the address names: a conversation, or else the list. */
   #follow() {
+    const { way, code } = linkIn(location.hash)
     // A link to sign in by, opened where somebody is signed in: the page begins with it.
-    if (linkIn(location.hash).way === 'sign-in') return location.reload()
+    if (way === 'sign-in') return location.reload()
+    if (way === 'join') return void this.#join(code)
     const named = keyIn(location.hash)
     const next = named === pairKey(this.#me.id) ? null : named
     const before = this.#sync.open
@@ -177,12 +189,30 @@ export class App {
     if (next === null && before !== null) this.#list.focusRow(before)
   }
 
+  /** Enters the room into which a link invites. @param {string} code */
+  async #join(code) {
+    // The code must not stay in the address, nor in the history.
+    history.replaceState(null, '', '#/')
+    this.#follow()
+    await this.#openRoomDialog('join-by-link', { code })
+  }
+
+  /** What was said in a chat is gone, or the whole chat is for the person here.
+   * @param {{ chat: import('./state/chats.js').ChatKey, left: boolean }} what */
+  #gone({ chat, left }) {
+    // What a screen reader was given to read out may be it.
+    this.#intents.announce({ text: '' })
+    if (!left) return
+    say(t('noMember'))
+    if (this.#sync.open === chat) location.replace('#/')
+  }
+
   /** @param {1 | -1} step @param {boolean} unreadOnly */
   #walk(step, unreadOnly) {
     const rows = this.#store.list()
     const at = rows.findIndex(({ chat }) => chat.key === this.#sync.open)
     const ahead = step > 0 ? rows.slice(at + 1) : rows.slice(0, Math.max(at, 0)).reverse()
-    const next = ahead.find(({ unread }) => !unreadOnly || unread > 0)
+    const next = ahead.find(({ chat }) => !unreadOnly || toldOf(chat, Date.now()) > 0)
     if (next) location.hash = addressOf(next.chat.key)
   }
 
@@ -210,7 +240,10 @@ export class App {
     const place = kept.id ? { chat: pairKey(peerId), ...kept } : null
     this.#kept = place
     if (place) this.#sync.reach(place.chat, place.id)
-    window.addEventListener('pagehide', () => remember(name, this.#lasts && this.#thread?.place || null, true))
+    window.addEventListener('pagehide', () => {
+      this.#deletions.flush()
+      remember(name, this.#lasts && this.#thread?.place || null, true)
+    })
   }
 
   /** An administrator who is alone is offered a link by which others come in. */
@@ -228,7 +261,7 @@ export class App {
     // messages costs.
     this.#titling ??= setTimeout(() => {
       this.#titling = undefined
-      const count = this.#store.totalUnread
+      const count = this.#store.unreadTotal(Date.now())
       document.title = count > 0 ? `(${count}) chatd` : 'chatd'
     }, TITLE_MS)
   }
@@ -278,8 +311,8 @@ export class App {
 
   // Dialogs.
 
-  /** The dialogs answer for themselves once they are here. @param {string} type */
-  async #openDialog(type) {
+  /** The dialogs answer for themselves once they are here. @param {string} type @param {object} detail */
+  async #openDialog(type, detail) {
     this.#dialogs ??= this.#loadDialogs()
     try {
       await this.#dialogs
@@ -288,13 +321,31 @@ export class App {
       this.#dialogs = undefined
       throw error
     }
-    await this.#intents[type]({})
+    await this.#intents[type](detail)
+  }
+
+  /** The same of the dialogs of rooms. @param {string} type @param {object} detail */
+  async #openRoomDialog(type, detail) {
+    this.#roomDialogs ??= this.#loadRoomDialogs()
+    try {
+      await this.#roomDialogs
+    } catch (error) {
+      this.#roomDialogs = undefined
+      throw error
+    }
+    await this.#intents[type](detail)
   }
 
   async #loadDialogs() {
     const { dialogIntents } = await import('./dialogs.js')
     const renew = (/** @type {Promise<User & { token?: string }>} */ change) => this.#renew(change)
     Object.assign(this.#intents, dialogIntents({ app: this.#seat, api: this.#api, store: this.#store, renew }))
+  }
+
+  async #loadRoomDialogs() {
+    const { roomIntents } = await import('./rooms.js')
+    const refused = (/** @type {string} */ code) => say(errorText(code))
+    Object.assign(this.#intents, await roomIntents({ app: this.#seat, api: this.#api, store: this.#store, refused }))
   }
 
   async #lookForAdmin() {

@@ -4,7 +4,7 @@
 
 import { loadStyle } from './lib/style.js'
 import { ChatError } from './net/api.js'
-import { addressOf } from './state/chats.js'
+import { addressOf, roomKey } from './state/chats.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./net/api.js').User} User */
@@ -66,9 +66,9 @@ export function dialogIntents({ app, api, store, renew }) {
   return {
     'find-people': async () => (await picker()).show(),
     search: ({ query }) => ask(picker(), async shown => {
-      const users = await api.findUsers(query)
+      const [users, open] = await Promise.all([api.findUsers(query), query === '' ? [] : api.openRooms(query)])
       for (const data of users) store.apply({ type: 'user', data })
-      shown.found(query, users)
+      shown.found(query, users, [...roomsOf(store, query), ...open.map(toJoin)])
     }),
     'start-chat'({ chat }) { location.hash = addressOf(chat) },
 
@@ -99,3 +99,18 @@ export function dialogIntents({ app, api, store, renew }) {
     keys: async () => (await keys()).show(),
   }
 }
+
+/**
+ * The rooms of the person here whose name has a text in it.
+ * @param {Store} store
+ * @param {string} query
+ */
+function roomsOf(store, query) {
+  if (query === '') return []
+  const wanted = query.toLocaleLowerCase()
+  return store.list().flatMap(({ chat: { key, room } }) =>
+    room?.name.toLocaleLowerCase().includes(wanted) ? [{ key, id: room.id, name: room.name, isMine: true }] : [])
+}
+
+/** @param {any} room that one may enter, as the server answers it */
+const toJoin = ({ id, name }) => ({ key: roomKey(id), id, name, isMine: false })

@@ -2,6 +2,7 @@
 // the document until a table has the type.
 
 import { newId } from './lib/id.js'
+import { ChatError } from './net/api.js'
 
 /** @typedef {Record<string, (detail: any) => unknown>} Intents */
 
@@ -24,15 +25,33 @@ export function answerIntents(node, intents) {
 /**
  * What may be intended in a conversation.
  * @param {import('./sync/sync.js').Sync} sync
+ * @param {import('./sync/deletions.js').Deletions} deletions
+ * @param {(code: string) => void} refused hears what the server refused and no form shows
  * @returns {Intents}
  */
-export const talkIntents = sync => ({
+export const talkIntents = (sync, deletions, refused) => ({
   refresh: () => sync.refresh(),
   older: ({ chat }) => sync.readOlder(chat),
-  send: ({ chat, content }) => sync.send({ clientId: newId(), chat, content, createdAt: new Date().toISOString() }),
+  newer: ({ chat }) => sync.readNewer(chat),
+  newest: ({ chat }) => sync.readNewest(chat),
+  jump: ({ chat, id }) => sync.jump(chat, id),
+  send: message => sync.send({ ...message, clientId: newId(), createdAt: new Date().toISOString() }),
   retry: ({ chat, clientId }) => sync.retry(chat, clientId),
   discard: ({ chat, clientId }) => sync.discard(chat, clientId),
   draft: ({ chat, text }) => sync.draft(chat, text),
   typing: ({ chat, isTyping }) => sync.typing(chat, isTyping),
   read: ({ chat, upTo }) => sync.read(chat, upTo),
+  edit: ({ id, content, done }) => sync.edit(id, content).then(() => done(), error => done(codeOf(error))),
+  delete: ({ chat, id }) => deletions.start(chat, id),
+  'undo-deletion': ({ chat, id }) => deletions.undo(chat, id),
+  react: ({ id, emoji, on }) => sync.react(id, emoji, on).catch(error => refused(codeOf(error))),
+  reactors: ({ id, emoji, done }) => sync.reactors(id, emoji).then(done),
+  rules: ({ done }) => sync.rules().then(done),
+  'find-members': ({ chat, query, done }) => sync.findMembers(chat, query).then(done),
 })
+
+/** @param {unknown} error @returns {string} what is no ChatError is a mistake of ours */
+export function codeOf(error) {
+  if (error instanceof ChatError) return error.code
+  throw error
+}

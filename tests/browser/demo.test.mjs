@@ -30,7 +30,8 @@ scene('a demonstration shows two people side by side, both live, and a program t
       await left.locator('.message[data-state="read"]', { hasText: text }).waitFor()
       assert.ok(await page.locator('.not-kept').isVisible())
       await page.getByRole('tab', { name: 'Two people' }).focus()
-      await page.keyboard.press('ArrowRight')
+      // Round to the last one.
+      await page.keyboard.press('ArrowLeft')
       assert.ok(await left.isHidden())
       const program = page.getByLabel('A program that joins in')
       const token = /token = "([^"]+)"/.exec(await program.inputValue())[1]
@@ -40,6 +41,31 @@ scene('a demonstration shows two people side by side, both live, and a program t
       await seen('developers')
     }
   }
+})
+
+scene('a tab shows the room of four, to both sides, live, and by the arrow keys', DEMO, async stage => {
+  const page = await stage.open(null)
+  const [left, right] = [0, 1].map(at => page.locator('.demo-side').nth(at))
+  const tab = page.getByRole('tab', { name: 'A room of four' })
+  await tab.waitFor()
+  await page.getByRole('tab', { name: 'Two people' }).focus()
+  await page.keyboard.press('ArrowRight')
+  assert.equal(await tab.getAttribute('aria-selected'), 'true')
+  for (const side of [left, right]) {
+    await side.getByRole('heading', { name: 'Bromo trip' }).waitFor()
+    await side.locator('.bar-status', { hasText: '4 members' }).waitFor()
+  }
+  await left.locator('.message', { hasText: 'the cake' }).locator('.sender', { hasText: 'Dewi Anggraini' }).waitFor()
+  await left.locator('.of-me', { hasText: '@Sari' }).waitFor()
+  await isAccessible(page, 'the demonstration’s room')
+  if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/demo-room.png` })
+  await left.locator('textarea').pressSequentially('I will, @Ra')
+  await left.getByRole('option', { name: /Raka/ }).waitFor()
+  await left.locator('textarea').press('Enter')
+  await left.locator('textarea').press('Enter')
+  await right.locator('.message', { hasText: 'I will' }).locator('.mention', { hasText: '@Raka' }).waitFor()
+  await page.getByRole('tab', { name: 'Two people' }).click()
+  await left.getByRole('heading', { name: 'Budi' }).waitFor()
 })
 
 scene('one of the two can be had as the whole app, and leaves nothing behind', DEMO, async stage => {

@@ -118,6 +118,38 @@ export class Person {
     return body.data
   }
 
+  /** A new room of this person's, with these people in it. */
+  async room(name, ...people) {
+    const body = { name, member_ids: people.map(({ id }) => id) }
+    const { status, body: answer } = await this.server.request('POST', '/api/rooms', { token: this.session.token, body })
+    assert.equal(status, 201, JSON.stringify(answer))
+    return answer.data
+  }
+
+  /** Says texts in a room, in order, and waits until each is stored. */
+  async say(room, ...texts) {
+    for (const content of texts) await this.send({ room_id: room.id, content })
+  }
+
+  /** Sends one message as it stands, by a socket of version 2, and waits until it is stored. */
+  async send(message) {
+    const url = sid => `${this.server.url}/socket.io/?EIO=4&transport=polling${sid ? `&sid=${sid}` : ''}`
+    const post = body => fetch(url(sid), { method: 'POST', body })
+    const { sid } = JSON.parse((await (await fetch(url())).text()).slice(1))
+    await post(`40${JSON.stringify({ token: this.session.token, v: 2 })}`)
+    await post(`420${JSON.stringify(['send_message', message])}`)
+    for (;;) {
+      const packets = (await (await fetch(url(sid))).text()).split('\x1e')
+      const ack = packets.find(packet => packet.startsWith('430'))
+      if (packets.includes('2')) await post('3')
+      if (!ack) continue
+      const [answer] = JSON.parse(ack.slice(3))
+      assert.ok(answer.success, ack)
+      await post('1')
+      return answer.data
+    }
+  }
+
   /** Sends texts, in order, and waits until all are stored. Bare long-polling, so that thousands take seconds. */
   async write(peer, ...texts) {
     for (let at = 0; at < texts.length; at += 5_000) await this.#write(peer, texts.slice(at, at + 5_000))

@@ -31,6 +31,27 @@ async fn demonstration() -> TestServer {
 }
 
 #[tokio::test]
+async fn a_room_of_four_is_there_and_one_of_them_is_called_in_it() {
+    let server = demonstration().await;
+    let people = shown(&server).await;
+    for (person, unread, mentions) in [(&people[0], 2, 1), (&people[1], 0, 0)] {
+        let inbox = server.get("/api/inbox", &person.token).await;
+        let rows = inbox["data"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["kind"] == "room").unwrap();
+        assert_eq!(row["room"]["member_count"], 4);
+        assert_eq!(row["unread_count"], unread);
+        assert_eq!(row["mention_count"], mentions);
+        let path = format!("/api/rooms/{}/history", row["room"]["id"]);
+        let history = server.get(&path, &person.token).await;
+        let messages = history["data"].as_array().unwrap();
+        let talk = messages.iter().map(|message| message["sender_id"].as_u64());
+        let talk: std::collections::BTreeSet<_> = talk.collect();
+        assert_eq!(talk.len(), 4, "all of them talk");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn two_people_are_there_with_a_conversation_of_some_days_and_can_go_on_with_it() {
     let server = demonstration().await;
     assert_eq!(server.setup_code, None, "it needs no set-up");

@@ -1,6 +1,6 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { addressOf, keyIn, listed, newChat, pairKey, withTyping } from '../../static/js/state/chats.js'
+import { addressOf, keyIn, keyNamed, keyOf, listed, naming, newChat, pairKey, roomKey, withTyping } from '../../static/js/state/chats.js'
 import { addUnread, countOf, listUnread, noneUnread, readOne, readUpTo } from '../../static/js/state/unread.js'
 
 describe('a chat’s key', () => {
@@ -8,6 +8,19 @@ describe('a chat’s key', () => {
     assert.equal(addressOf(pairKey(12)), '#/chat/12')
     assert.equal(keyIn('#/chat/12'), 'user:12')
     assert.equal(newChat(pairKey(12)).peerId, 12)
+  })
+
+  test('is of a room as well, in its own address', () => {
+    assert.equal(addressOf(roomKey(7)), '#/room/7')
+    assert.equal(keyIn('#/room/7'), 'room:7')
+    assert.equal(newChat(roomKey(7)).peerId, 0)
+    assert.deepEqual([naming(roomKey(7)), naming(pairKey(2)), naming(pairKey(2), 'receiver_id')], [{ room_id: 7 }, { user_id: 2 }, { receiver_id: 2 }])
+  })
+
+  test('is found from what the server says, whoever wrote', () => {
+    assert.deepEqual([{ room_id: 7, sender_id: 2 }, { sender_id: 2, receiver_id: 1 }, { sender_id: 1, receiver_id: 2 }].map(data => keyOf(data, 1)),
+      ['room:7', 'user:2', 'user:2'])
+    assert.deepEqual([{ room_id: 7 }, { user_id: 2 }].map(keyNamed), ['room:7', 'user:2'])
   })
 
   test('is in no other address', () => {

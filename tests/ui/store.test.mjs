@@ -7,9 +7,9 @@ import { Store } from '../../static/js/state/store.js'
 const ME = 1, ADA = 2, BOB = 3
 const time = '2025-06-05T12:00:00.000Z'
 const from = (sender, id) => ({ id, sender_id: sender, receiver_id: ME, content: `from ${sender}, ${id}`, created_at: time })
-const row = (user_id, last_message_id, unread_count, extra) => ({
-  user_id, username: `user${user_id}`, avatar: null, last_message: 'listed', last_message_time: time,
-  unread_count, last_message_id, last_sender_id: user_id, ...extra,
+const row = (id, last_message_id, unread_count, extra) => ({
+  kind: 'direct', user: { id, username: `user${id}`, avatar: null },
+  last_message: { ...from(id, last_message_id), content: 'listed' }, unread_count, mention_count: 0, notify: 'all', muted_until: null, ...extra,
 })
 
 /** @type {Store} */
@@ -17,7 +17,7 @@ let store
 beforeEach(() => { store = new Store({ id: ME, username: 'me' }) })
 
 const receive = data => store.apply({ type: 'receive_message', data })
-const list = (rows, meta = {}) => store.apply({ type: 'recents', data: rows, meta, more: false })
+const list = (rows, meta = {}) => store.apply({ type: 'inbox', data: rows, meta, more: false })
 const chat = peerId => store.chat(pairKey(peerId))
 const unread = peerId => countOf(chat(peerId).unread)
 const messages = peerId => chat(peerId).thread.messages
@@ -128,7 +128,7 @@ describe('the list', () => {
 
   test('keeps its place in the pages when its head is read again', () => {
     list([row(ADA, 10, 0)], { next_before: 'first' })
-    store.apply({ type: 'recents', data: [row(BOB, 9, 0)], meta: {}, more: true })
+    store.apply({ type: 'inbox', data: [row(BOB, 9, 0)], meta: {}, more: true })
     list([row(ADA, 10, 0)], { next_before: 'first' })
     assert.equal(store.nextChats, undefined)
   })
@@ -188,14 +188,14 @@ test('a change names the chat that it concerns', () => {
 })
 
 test('an event from a newer server does no harm', () => {
-  for (const type of ['message_edited', 'constructor', 'draft']) {
+  for (const type of ['message_translated', 'constructor', 'draft']) {
     store.hear({ type, data: { id: 1, chat: pairKey(ADA), text: 'not of the server' } })
   }
   assert.equal(store.chats.size, 0)
 })
 
 test('an event of our own that is misspelt throws', () => {
-  for (const type of ['sent', 'message_edited', 'constructor']) {
+  for (const type of ['sent', 'message_translated', 'constructor']) {
     assert.throws(() => store.apply({ type, data: {} }), { message: `no event named ${type}` })
   }
 })

@@ -1,13 +1,18 @@
 import { beforeEach, describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { ChatError } from '../../static/js/net/api.js'
-import { pairKey } from '../../static/js/state/chats.js'
+import { pairKey, roomKey } from '../../static/js/state/chats.js'
 import { Store } from '../../static/js/state/store.js'
 import { Sync } from '../../static/js/sync/sync.js'
 
 const ME = 1, ADA = 2
 const WITH_ADA = pairKey(ADA)
+const IN_OPS = roomKey(7)
 const time = new Date().toISOString()
+const ROOM = {
+  id: 7, name: 'Ops', topic: '', avatar: null, kind: 'closed', history: 'all', post: 'all', created_at: time, archived_at: null, member_count: 1,
+  mine: { role: 'owner', read_up_to: 0 },
+}
 
 /** A socket whose server is the test: `calls` are what was emitted and waits for an answer. */
 class FakeSocket extends EventTarget {
@@ -74,9 +79,12 @@ function start(kept) {
   history = []
   updates = () => { throw new ChatError('not_found') }
   api = {
-    async recents(before) { read.push(`recents ${before ?? ''}`.trim()); return { data: [], meta: {} } },
-    async history(peerId) { read.push(`history ${peerId}`); return { data: history, meta: { has_more: false } } },
+    async inbox(before) { read.push(`inbox ${before ?? ''}`.trim()); return { data: [], meta: {} } },
+    async history({ user_id, room_id }, { around, after } = {}) { read.push(['history', user_id ?? `room ${room_id}`, around && `around ${around}`, after && `after ${after}`].filter(Boolean).join(' ')); return { data: history, meta: { has_more: false } } },
     async updates(since) { read.push(`updates ${since}`); return updates(since) },
+    async room(id) { read.push(`room ${id}`); return { ...ROOM, id } },
+    async members(id) { read.push(`members ${id}`); return { data: [{ user_id: ME, username: 'me', role: 'owner' }], meta: {} } },
+    async reads(id) { read.push(`reads ${id}`); return [] },
     async user(id) { read.push(`user ${id}`); return { id, username: `user${id}` } },
   }
   sync = new Sync({ store, socket, api, memory })
@@ -183,7 +191,7 @@ describe('reconnecting', () => {
     sync.show(WITH_ADA)
     socket.connect(false)
     await when(() => store.chat(WITH_ADA).thread.loaded)
-    assert.deepEqual(read.filter(what => !what.startsWith('user')).sort(), [`history ${ADA}`, 'recents'])
+    assert.deepEqual(read.filter(what => !what.startsWith('user')).sort(), [`history ${ADA}`, 'inbox'])
   })
 
   test('reads nothing where they were replayed', async () => {
@@ -229,7 +237,7 @@ describe('reconnecting', () => {
     await opened()
     updates = () => { throw new ChatError('cursor_expired') }
     socket.connect(false)
-    await when(() => read.includes('recents'))
+    await when(() => read.includes('inbox'))
     assert.ok(read.includes(`history ${ADA}`))
     assert.equal(store.chat(WITH_ADA).thread.staleAfter, null)
   })
@@ -276,7 +284,7 @@ describe('reconnecting', () => {
       updates = () => { throw new ChatError('cursor_expired') }
       const shownBefore = contents()
       socket.connect(false)
-      await when(() => read.includes('recents') && store.chat(WITH_ADA).thread.loaded)
+      await when(() => read.includes('inbox') && store.chat(WITH_ADA).thread.loaded)
       assert.deepEqual(shownBefore, ['number 1', 'number 2', 'number 3'])
       assert.deepEqual(contents(), ['number 1', 'another 2'])
       assert.deepEqual(store.chat(WITH_ADA).thread.messages.map(({ isRead }) => isRead), [false, false])
@@ -369,6 +377,109 @@ describe('reconnecting', () => {
       await reading
       assert.deepEqual(contents(), ['number 1'])
     })
+  })
+})
+
+describe('rooms', () => {
+  const inOps = (id, sender_id = ADA, extra = {}) => ({ id, room_id: 7, number: id, sender_id, content: `number ${id}`, created_at: time, ...extra })
+
+  test('are read when they are opened, with their members and who has read, and once', async () => {
+    socket.connect(true)
+    await settled()
+    read.length = 0
+    sync.show(IN_OPS)
+    await when(() => store.chat(IN_OPS).thread.loaded && store.chat(IN_OPS).room?.whole)
+    await settled()
+    sync.show(null)
+    sync.show(IN_OPS)
+    await settled()
+    assert.deepEqual(read.toSorted(), ['history room 7', 'members 7', 'reads 7', 'room 7'])
+  })
+
+  test('are sent to with what is answered and who is mentioned', async () => {
+    socket.connect(true)
+    sync.send({ clientId: 'a', chat: IN_OPS, content: 'hi @ada', createdAt: time, replyTo: 5, mentions: [ADA] })
+    start(memory.kept)
+    socket.connect(true)
+    const call = await socket.next()
+    assert.deepEqual(call.payload, { room_id: 7, content: 'hi @ada', client_id: 'a', reply_to: 5, mentions: [ADA] }, 'over a reload, too')
+    call.resolve(inOps(9, ME, { content: 'hi @ada', client_id: 'a' }))
+    await when(() => store.chat(IN_OPS).thread.messages[0].state === 'stored')
+    assert.equal(memory.kept.size, 0)
+  })
+
+  test('are marked read by the room, and count what the server says is left', async () => {
+    socket.connect(true)
+    socket.hear('room_message', inOps(5))
+    socket.hear('room_message', inOps(6))
+    sync.read(IN_OPS, 5)
+    const call = await socket.next()
+    assert.deepEqual([call.name, call.payload], ['mark_chat_as_read', { room_id: 7, up_to: 5 }])
+    call.resolve({ room_id: 7, up_to: 5, unread_count: 1, mention_count: 0 })
+    await settled()
+    assert.equal(store.totalUnread, 1)
+  })
+
+  test('leave nothing on the device once one is out: no draft, nothing unsent', () => {
+    sync.send({ clientId: 'a', chat: IN_OPS, content: 'secret', createdAt: time })
+    sync.draft(IN_OPS, 'more')
+    sync.draft(WITH_ADA, 'stays')
+    socket.connect(true)
+    socket.hear('room_member', { room_id: 7, user_id: ME, change: 'removed', by: ADA }, 'c1')
+    assert.deepEqual([...memory.kept.keys()], ['draft.1.user:2'])
+    assert.equal(store.chats.has(IN_OPS), false)
+  })
+
+  test('whose address one has, and which one is not in, are let go', async () => {
+    api.room = () => { throw new ChatError('not_found') }
+    const gone = new Promise(resolve => store.addEventListener('gone', resolve))
+    socket.connect(true)
+    sync.show(IN_OPS)
+    assert.deepEqual((await gone).detail, { chat: IN_OPS, left: true })
+  })
+
+  test('are shown around a message that is far back, and read on to their end', async () => {
+    socket.connect(true)
+    history = [inOps(100)]
+    sync.show(IN_OPS)
+    await when(() => store.chat(IN_OPS).thread.loaded)
+    const { history: real } = api
+    api.history = async (chat, page) => page.around ? { data: [inOps(10), inOps(11)], meta: { has_more: true, has_newer: true } } : real(chat, page)
+    await sync.jump(IN_OPS, 10)
+    const ids = () => store.chat(IN_OPS).thread.messages.map(({ id }) => id)
+    assert.deepEqual(ids(), [10, 11])
+    socket.hear('room_message', inOps(101))
+    assert.deepEqual(ids(), [10, 11], 'what comes is not put behind a hole')
+    history = [inOps(100), inOps(101)]
+    await sync.readNewer(IN_OPS)
+    assert.deepEqual([ids(), store.chat(IN_OPS).thread.hasNewer], [[10, 11, 100, 101], false])
+  })
+})
+
+describe('changing what was said', () => {
+  beforeEach(() => {
+    socket.connect(true)
+    socket.hear('message_sent', sentAs(7, 'a'))
+  })
+
+  test('is shown when the server has stored it', async () => {
+    const editing = sync.edit(7, 'better')
+    const call = await socket.next()
+    assert.deepEqual([call.name, call.payload], ['edit_message', { message_id: 7, content: 'better' }])
+    assert.equal(store.message(7).message.content, 'a')
+    call.resolve({ message_id: 7, sender_id: ME, receiver_id: ADA, content: 'better', edited_at: time })
+    await editing
+    assert.equal(store.message(7).message.content, 'better')
+    const removing = sync.remove(7)
+    ;(await socket.next()).resolve({ message_id: 7 })
+    await removing
+    assert.ok(store.message(7).message.deletedAt)
+  })
+
+  test('throws what the server refused', async () => {
+    const reacting = sync.react(7, '👍', true)
+    ;(await socket.next()).reject(new ChatError('too_many_reactions'))
+    await assert.rejects(reacting, { code: 'too_many_reactions' })
   })
 })
 

@@ -134,6 +134,27 @@ describe('layOut', () => {
   })
 })
 
+describe('takePage around a message', () => {
+  const thread = { ...emptyThread(), loaded: true, hasMore: true, messages: [stored(50), stored(51), pending('a')] }
+  const around = (page, hasNewer) => takePage(thread, page, { hasMore: true, hasNewer })
+
+  test('takes the place of what it does not meet, and keeps what is not sent', () => {
+    const { messages, hasNewer } = around([stored(10), stored(11)], true)
+    assert.deepEqual([ids(messages), hasNewer], [[10, 11, Infinity], true])
+  })
+
+  test('is joined to what it meets, which still reaches the end', () => {
+    const { messages, hasNewer, hasMore } = around([stored(49), stored(50)], true)
+    assert.deepEqual([ids(messages), hasNewer, hasMore], [[49, 50, 51, Infinity], false, true])
+  })
+
+  test('is let go when the newest page does not reach it', () => {
+    const past = around([stored(10), stored(11)], true)
+    const { messages, hasNewer } = takePage(past, [stored(50), stored(51)], { hasMore: true })
+    assert.deepEqual([ids(messages), hasNewer], [[50, 51, Infinity], false])
+  })
+})
+
 describe('windowOf', () => {
   const long = Array.from({ length: 1_000 }, (_, at) => stored(at + 1))
 

@@ -1,13 +1,16 @@
 // The rows of a message list: bubbles, day chips and the divider, filled from what `layOut` says.
 
 import { clockTime, dayName, fullTime } from '../i18n/dates.js'
-import { errorText, t, translate } from '../i18n/words.js'
+import { currentLanguage, errorText, t, translate } from '../i18n/words.js'
 import { keyed } from '../lib/keyed.js'
 import { clone, part } from '../lib/template.js'
 import { fillWithText } from '../lib/text.js'
-import { nameOf } from './names.js'
+import { ALL, findMentions } from '../state/mentions.js'
+import { isReadByAll } from '../state/rooms.js'
+import { nameOf, namesIn } from './names.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
+/** @typedef {import('../state/chats.js').Chat} Chat */
 /** @typedef {import('../state/timeline.js').Message} Message */
 /** @typedef {ReturnType<typeof import('../state/window.js').layOut>[number]} Item */
 
@@ -24,7 +27,7 @@ export class Bubbles {
   #store
   #rows
   /** What each bubble shows, so that it is filled again only when that changed.
-   * @type {WeakMap<Element, { message: Message, joined: boolean, name: string }>} */
+   * @type {WeakMap<Element, { message: Message, look: string }>} */
   #shown = new WeakMap()
 
   /** @param {Store} store @param {HTMLElement} rows */
@@ -33,15 +36,17 @@ export class Bubbles {
     this.#rows = rows
   }
 
-  /** @param {Item[]} items */
-  show(items) {
+  /** @param {Chat} chat @param {Item[]} items */
+  show(chat, items) {
     const now = new Date()
+    const { room } = chat
+    const names = room ? namesIn(room.members.map(({ userId }) => this.#store.user(userId))) : nameOf
     keyed(this.#rows, items, {
       key: item => item.key,
       create: item => item.kind === 'divider' ? translate(clone('divider')) : clone(item.kind),
       update: (node, item) => {
         if (item.kind === 'day') part(node, 'name').textContent = dayName(item.date, now)
-        else if (item.kind === 'message') this.#fill(node, item.message, item.joined)
+        else if (item.kind === 'message') this.#fill(node, chat, item, names)
       },
     })
   }
@@ -66,33 +71,120 @@ export class Bubbles {
     return id === undefined || id === Infinity ? 0 : id
   }
 
-  /** @param {HTMLElement} node @param {Message} message @param {boolean} joined */
-  #fill(node, message, joined) {
+  /** @param {HTMLElement} node @param {Chat} chat @param {{ message: Message, joined: boolean }} item
+   * @param {(user: import('./names.js').Named) => string} names */
+  #fill(node, { room, peerId }, { message, joined }, names) {
     const mine = message.senderId === this.#store.me.id
-    const name = mine ? t('you') : nameOf(this.#store.user(message.senderId))
-    // Messages are never changed in place, so the same one looks the same: most of them, most
-    // times.
+    const name = message.as ?? (mine ? t('you') : names(this.#store.user(message.senderId)))
+    const gone = message.deletedAt !== undefined || message.deleting === true
+    const isRead = message.isRead || mine && isReadByAll(room, message)
+    const state = message.state === 'stored' && isRead ? 'read' : message.state
+    const quoted = message.replyTo?.senderId === undefined ? '' : names(this.#store.user(message.replyTo.senderId))
+    const mentions = gone ? [] : this.#mentionsIn(message)
+    // Messages are never changed in place, so the same one looks the same where what is said of it
+    // does: most of them, most times.
+    const look = [joined, name, state, quoted, mentions.map(({ from }) => from)].join('\n')
     const shown = this.#shown.get(node)
-    if (shown?.message === message && shown.joined === joined && shown.name === name) return
-    this.#shown.set(node, { message, joined, name })
-    const look = message.state === 'stored' && message.isRead ? 'read' : message.state
+    if (shown?.message === message && shown.look === look) return
+    this.#shown.set(node, { message, look })
     node.classList.toggle('mine', mine)
     node.classList.toggle('joined', joined)
-    node.dataset.state = look
-    part(node, 'sender').textContent = t('bySender', { name })
-    // What is written does not change; a selection in it must survive a change of the tick.
-    if (shown?.message.content !== message.content) fillWithText(part(node, 'text'), message.content)
+    node.classList.toggle('gone', gone)
+    node.classList.toggle('calls-me', mentions.some(mention => mention.mine) && !mine)
+    node.dataset.state = gone ? 'gone' : state
+    const sender = part(node, 'sender')
+    sender.textContent = peerId ? t('bySender', { name }) : name
+    sender.className = peerId || mine || joined ? 'visually-hidden' : 'sender'
+    this.#fillText(node, shown?.message, message, gone, mentions)
     const date = new Date(message.createdAt)
     const time = part(node, 'time')
     time.textContent = clockTime(date)
     time.title = fullTime(date)
-    if (!mine) node.querySelector('.tick')?.remove()
-    else part(node, 'tick').setAttribute('d', TICKS[look])
-    part(node, 'state').textContent = mine ? t(STATE_WORDS[look]) : ''
+    const ticked = mine && !gone
+    const tick = part(node, 'tick')
+    tick.parentElement?.toggleAttribute('hidden', !ticked)
+    if (ticked) tick.setAttribute('d', TICKS[state])
+    part(node, 'state').textContent = ticked ? t(STATE_WORDS[state]) : ''
+    this.#fillEdited(node, message.editedAt !== undefined && !gone)
+    this.#fillQuote(node, gone ? undefined : message.replyTo, quoted)
+    this.#fillReactions(node, gone ? [] : message.reactions ?? [])
+    this.#fillProblem(node, message)
+  }
+
+  /** @param {HTMLElement} node @param {Message | undefined} before @param {Message} message @param {boolean} gone
+   * @param {{ from: number, to: number, mine: boolean }[]} mentions */
+  #fillText(node, before, message, gone, mentions) {
+    const text = part(node, 'text')
+    if (gone) {
+      text.textContent = t('messageDeleted')
+      node.querySelector('.more')?.remove()
+    }
+    // A selection in what is written must survive a change of the tick.
+    else if (before?.content !== message.content || mentions.length > 0 || text.textContent !== message.content) fillWithText(text, message.content, mentions)
+  }
+
+  /** Where the message mentions those whom it was sent to mention. @param {Message} message */
+  #mentionsIn({ content, mentions = [], mentionAll }) {
+    if (mentions.length === 0 && !mentionAll) return []
+    const { me } = this.#store
+    const people = mentions.map(id => id === me.id ? me : this.#store.user(id))
+    if (mentionAll) people.push({ id: 0, username: ALL })
+    return findMentions(content, people)
+      .map(({ from, to, person: { id } }) => ({ from, to, mine: id === me.id || id === 0 }))
+  }
+
+  /** @param {HTMLElement} node @param {boolean} edited */
+  #fillEdited(node, edited) {
+    const known = node.querySelector('[data-part="edited"]')
+    if (!edited) return known?.remove()
+    const word = known ?? clone('edited')
+    word.textContent = t('edited')
+    if (!known) part(node, 'time').before(word)
+  }
+
+  /** The line above a message that answers another one.
+   * @param {HTMLElement} node @param {Message['replyTo']} quote @param {string} name */
+  #fillQuote(node, quote, name) {
+    const known = node.querySelector('.quote')
+    if (!quote) return known?.remove()
+    const line = /** @type {HTMLElement} */ (known ?? clone('quote'))
+    const there = quote.content !== undefined
+    line.classList.toggle('gone', !there)
+    part(line, 'quoted-name').textContent = there ? name : ''
+    part(line, 'quoted-text').textContent = there ? quote.content ?? '' : t('earlierMessage')
+    if (!known) part(node, 'text').before(line)
+  }
+
+  /** @param {HTMLElement} node @param {NonNullable<Message['reactions']>} reactions */
+  #fillReactions(node, reactions) {
+    const known = node.querySelector('.reactions')
+    if (reactions.length === 0) return known?.remove()
+    const row = /** @type {HTMLElement} */ (known ?? translate(clone('reactions')))
+    keyed(row, reactions, {
+      key: ({ emoji }) => emoji,
+      create: () => clone('reaction'),
+      update: (pill, { emoji, count, me }) => {
+        const button = part(pill, 'reaction')
+        button.dataset.emoji = emoji
+        button.setAttribute('aria-pressed', String(me))
+        // Those who are named there are no longer all.
+        delete button.dataset.names
+        delete button.dataset.named
+        part(pill, 'emoji').textContent = emoji
+        part(pill, 'number').textContent = count.toLocaleString(currentLanguage())
+        button.setAttribute('aria-label', t('reactionBy', { emoji, count }))
+      },
+    })
+    if (!known) part(node, 'bubble').after(row)
+  }
+
+  /** @param {HTMLElement} node @param {Message} message */
+  #fillProblem(node, message) {
     node.querySelector('.problem')?.remove()
-    if (message.state !== 'failed') return
-    const problem = translate(clone('problem'))
-    part(problem, 'problem-text').textContent = errorText(message.problem ?? '')
+    const gives = message.deleting ? 'undo-deletion' : message.state === 'failed' ? 'problem' : null
+    if (!gives) return
+    const problem = translate(clone(gives))
+    if (gives === 'problem') part(problem, 'problem-text').textContent = errorText(message.problem ?? '')
     node.append(problem)
   }
 }

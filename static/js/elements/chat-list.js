@@ -3,14 +3,14 @@
 
 import { shortTime } from '../i18n/dates.js'
 import { currentLanguage, languages, t, translate } from '../i18n/words.js'
-import { paintAvatar } from '../lib/avatar.js'
+import { paintAvatar, paintRoom } from '../lib/avatar.js'
 import { choiceButtons } from '../lib/choices.js'
 import { perFrame } from '../lib/frame.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
 import { clone, part } from '../lib/template.js'
-import { addressOf } from '../state/chats.js'
-import { nameOf, namesIn } from './names.js'
+import { addressOf, idOf, isMuted } from '../state/chats.js'
+import { nameOf, namesIn, titleOf } from './names.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
@@ -64,7 +64,7 @@ export class ChatList extends HTMLElement {
     }
     part(this, 'more').addEventListener('click', () => intend(this, { type: 'more-chats' }))
     part(this, 'again').addEventListener('click', () => intend(this, { type: 'refresh' }))
-    for (const name of ['profile', 'admin', 'keys', 'log-out']) {
+    for (const name of ['make-room', 'profile', 'admin', 'keys', 'log-out']) {
       part(this, name).addEventListener('click', () => intend(this, { type: name }))
     }
     menu.addEventListener('click', () => menu.hidePopover())
@@ -119,7 +119,7 @@ export class ChatList extends HTMLElement {
     this.#showTheme(document.documentElement.dataset.theme)
     const rows = this.#hold(this.store.list())
     const now = new Date()
-    const names = namesIn(rows.map(({ chat }) => this.store.user(chat.peerId)))
+    const names = namesIn(rows.flatMap(({ chat }) => chat.peerId ? [this.store.user(chat.peerId)] : []))
     keyed(this.#rows, rows, {
       key: row => row.chat.key,
       create: () => clone('chat-row'),
@@ -148,35 +148,49 @@ export class ChatList extends HTMLElement {
   }
 
   /** @param {HTMLElement} node @param {Row} row @param {Date} now @param {(user: import('./names.js').Named) => string} names */
-  #fill(node, { chat, last, unread }, now, names) {
-    const { key, peerId, draft } = chat
-    const user = this.store.user(peerId)
+  #fill(node, { chat, last, unread, mentions }, now, names) {
+    const { key, peerId } = chat
+    const isRoom = peerId === 0
     const link = /** @type {HTMLAnchorElement} */ (node.firstElementChild)
-    const open = key === this.#current
+    const muted = isMuted(chat, now.getTime())
     link.setAttribute('href', addressOf(key))
-    if (open) link.setAttribute('aria-current', 'page')
+    if (key === this.#current) link.setAttribute('aria-current', 'page')
     else link.removeAttribute('aria-current')
-    link.classList.toggle('unread', unread > 0)
+    link.classList.toggle('unread', unread > 0 && !muted)
+    link.classList.toggle('muted', muted)
 
-    paintAvatar(part(node, 'avatar'), user)
-    part(node, 'dot').hidden = !this.store.presence.get(peerId)?.online
-    part(node, 'name').textContent = names(user)
-    const time = part(node, 'time')
-    time.textContent = last ? shortTime(new Date(last.time), now) : ''
+    if (isRoom) paintRoom(part(node, 'avatar'), idOf(key))
+    else paintAvatar(part(node, 'avatar'), this.store.user(peerId))
+    part(node, 'dot').hidden = isRoom || !this.store.presence.get(peerId)?.online
+    part(node, 'name').textContent = isRoom ? titleOf(this.store, chat) : names(this.store.user(peerId))
+    part(node, 'kind').textContent = [isRoom && t('room'), muted && t('muted')].filter(Boolean).join(', ')
+    part(node, 'time').textContent = last ? shortTime(new Date(last.time), now) : ''
+    this.#preview(part(node, 'preview'), chat, last)
 
-    const preview = part(node, 'preview')
-    const isDraft = draft !== '' && !open
-    const isTyping = chat.typing.size > 0
+    // In rooms a number is for those messages alone that call the reader; the rest is a dot.
+    const counted = isRoom || muted ? mentions : unread
+    const badge = part(node, 'badge')
+    badge.hidden = unread === 0 && mentions === 0
+    badge.classList.toggle('only-dot', counted === 0)
+    part(node, 'count').textContent = counted > 0 ? counted.toLocaleString(currentLanguage()) : ''
+    part(node, 'count-text').textContent = [t('unread', { count: unread }), mentions > 0 && t('mentionCount', { count: mentions })]
+      .filter(Boolean).join(', ')
+  }
+
+  /** @param {HTMLElement} preview @param {import('../state/chats.js').Chat} chat @param {import('../state/chats.js').Last | null} last */
+  #preview(preview, { key, peerId, draft, typing }, last) {
+    const isDraft = draft !== '' && key !== this.#current
+    const [typist] = typing
     preview.classList.toggle('draft', isDraft)
-    preview.classList.toggle('typing', isTyping)
+    preview.classList.toggle('typing', typist !== undefined)
     const text = (isDraft ? draft : last?.text ?? '').slice(0, PREVIEW_CHARS)
-    if (isTyping) preview.textContent = t('typingShort')
-    else if (isDraft) preview.textContent = t('draftPrefix', { text })
-    else preview.textContent = last?.senderId === this.store.me.id ? t('youPrefix', { text }) : text
-
-    part(node, 'badge').hidden = unread === 0
-    part(node, 'count').textContent = unread.toLocaleString(currentLanguage())
-    part(node, 'count-text').textContent = t('unread', { count: unread })
+    const name = (/** @type {number} */ id) => nameOf(this.store.user(id))
+    preview.textContent = typist !== undefined ? peerId ? t('typingShort') : t('typing', { name: name(typist) })
+      : isDraft ? t('draftPrefix', { text })
+      : !last ? t('noMessageYet')
+      : last.deleted ? t('messageDeleted')
+      : last.senderId === this.store.me.id ? t('youPrefix', { text })
+      : peerId ? text : t('announce', { name: name(last.senderId), text })
   }
 }
 

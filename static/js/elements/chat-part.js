@@ -2,6 +2,7 @@
 
 import { languages } from '../i18n/words.js'
 import { perFrame } from '../lib/frame.js'
+import { titleOf } from './names.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
@@ -38,8 +39,8 @@ export class ChatPart extends HTMLElement {
   /** The chat that is shown, if one is and the element is in the page. */
   get chat() { return this.key === null || !this.isConnected ? null : this.store.chat(this.key) }
 
-  /** Whom the chat that is shown is with. */
-  get peer() { return this.store.user(this.chat?.peerId ?? 0) }
+  /** What the chat that is shown is called: by the room's name, or the other person's. */
+  get called() { return titleOf(this.store, this.chat) }
 
   render() {}
 }

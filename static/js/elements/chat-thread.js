@@ -27,6 +27,10 @@ export class ChatThread extends HTMLElement {
     this.#composer.maxChars = maxChars ?? this.#composer.maxChars
     this.#composer.addEventListener('sent', () => this.#list.showSent())
     this.#list.addEventListener('ended', () => this.#composer.focusText())
+    this.#list.addEventListener('reply', event => this.#composer.reply(messageIn(event)))
+    this.#list.addEventListener('edit', event => this.#composer.edit(messageIn(event)))
+    this.#composer.addEventListener('edit-last', () => this.#list.editLast())
+    this.#composer.addEventListener('show', event => this.#list.showMessage(messageIn(event).id))
   }
 
   connectedCallback() {
@@ -72,5 +76,8 @@ export class ChatThread extends HTMLElement {
     for (const part of [this.#head, this.#list, this.#typing, this.#composer]) part.render()
   }
 }
+
+/** @param {Event} event @returns {import('../state/timeline.js').Message} */
+const messageIn = event => /** @type {CustomEvent} */ (event).detail.message
 
 customElements.define('chat-thread', ChatThread)

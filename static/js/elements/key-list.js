@@ -15,8 +15,11 @@ const KEYS = [
   ['keyWalk', ['Alt ↑', 'Alt ↓']],
   ['keyWalkUnread', ['Alt Shift ↑', 'Alt Shift ↓']],
   ['keyMessages', ['↑', '↓']],
+  ['keyActions', ['Enter']],
   ['keySend', ['Enter']],
   ['keyLine', ['Shift Enter']],
+  ['keyEdit', ['↑']],
+  ['keyMention', ['@']],
   ['keyEscape', ['Esc']],
   ['keys', [`${command} /`]],
 ]

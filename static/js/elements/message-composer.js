@@ -1,14 +1,19 @@
-// <message-composer>: where a message is written. It says `send`, `draft` and `typing`, and keeps
-// to the length that the server takes; after a message was sent, it tells those around it by
-// `sent`.
+// <message-composer>: where a message is written, answered or edited. It says `send`, `edit`, `draft`
+// and `typing`, and keeps to the length that the server takes; it tells those around it by `sent` that
+// a message was sent, by `edit-last` that the last one is to be edited, and by `show` that the one
+// that is being answered is to be shown.
 
-import { t, translate } from '../i18n/words.js'
+import { errorText, t, translate } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
+import { isRoom } from '../state/chats.js'
+import { mentionsIn, nameBegunIn } from '../state/mentions.js'
+import { mayCallAll, mayPost } from '../state/rooms.js'
 import { ChatPart } from './chat-part.js'
 import { nameOf } from './names.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
+/** @typedef {import('../state/timeline.js').Message} Message */
 
 /**
  * While typing goes on the peer is told once in this time; their typing line lives twice as long.
@@ -26,6 +31,14 @@ export class MessageComposer extends ChatPart {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #countLater
   #typingSaidAt = -Infinity
+  /** The messages that are being answered, each in its chat. @type {Map<ChatKey, Message>} */
+  #answered = new Map()
+  /** The message that is being edited. @type {Message | null} */
+  #edited = null
+  /** Why what was edited last could not be saved. */
+  #refusal = ''
+  /** What completes names, once one was begun. @type {Promise<import('./name-list.js').NameList> | undefined} */
+  #names
 
   connectedCallback() {
     super.connectedCallback()
@@ -38,6 +51,13 @@ export class MessageComposer extends ChatPart {
     this.#text.addEventListener('keydown', event => this.#onKey(event))
     this.#text.addEventListener('input', () => this.#onInput())
     this.#text.addEventListener('blur', () => this.#sayStopped())
+    part(this, 'leave').addEventListener('click', () => this.#leave())
+    part(this, 'about').addEventListener('click', () => {
+      const message = this.#edited ?? this.#answering
+      if (message) this.dispatchEvent(new CustomEvent('show', { detail: { message } }))
+    })
+    // What was deleted is not answered any more, nor edited.
+    this.store.addEventListener('gone', () => this.#dropGone(), { signal: this.signal })
   }
 
   disconnectedCallback() {
@@ -48,10 +68,33 @@ export class MessageComposer extends ChatPart {
   /** @param {ChatKey | null} key the chat to write in, or none */
   open(key) {
     this.#sayStopped()
+    this.#edited = null
+    this.#refusal = ''
     this.key = key
     this.#text.value = this.chat?.draft ?? ''
     this.render()
     this.#grow()
+  }
+
+  /** Answers a message. @param {Message} message */
+  reply(message) {
+    if (this.key === null) return
+    if (this.#edited) this.#leave()
+    this.#answered.set(this.key, message)
+    this.render()
+    this.#text.focus()
+  }
+
+  /** Edits a message. @param {Message} message */
+  edit(message) {
+    this.#sayStopped()
+    this.#edited = message
+    this.#refusal = ''
+    this.#text.value = message.content
+    this.render()
+    this.#grow()
+    this.#text.focus()
+    this.#text.setSelectionRange(message.content.length, message.content.length)
   }
 
   /** Puts the focus where one writes. @returns {boolean} false where it was there already */
@@ -62,18 +105,74 @@ export class MessageComposer extends ChatPart {
   }
 
   render() {
-    if (!this.chat) return
-    this.#text.setAttribute('aria-label', t('messageTo', { name: nameOf(this.peer) }))
+    const { chat } = this
+    if (!chat) return
+    const closed = closedBecause(chat.room)
+    part(this, 'composer').hidden = closed !== ''
+    part(this, 'closed').hidden = closed === ''
+    part(this, 'closed').textContent = closed && t(closed)
+    this.#text.setAttribute('aria-label', t(isRoom(chat.key) ? 'messageToRoom' : 'messageTo', { name: this.called }))
+    this.#showAbout()
     this.#note()
   }
 
   get #text() { return /** @type {HTMLTextAreaElement} */ (part(this, 'draft')) }
+
+  /** The message that is being answered here. */
+  get #answering() { return this.key === null ? undefined : this.#answered.get(this.key) }
+
+  /** Those who can be mentioned here, as far as they are known. */
+  get #people() {
+    const members = this.chat?.room?.members ?? []
+    return members.map(({ userId }) => this.store.user(userId)).filter(({ id, username }) => id !== this.store.me.id && username !== '…')
+  }
+
+  /** What the text is about: the message that is being answered or edited. */
+  #showAbout() {
+    const message = this.#edited ?? this.#answering
+    part(this, 'context').hidden = !message
+    if (!message) return
+    const mine = message.senderId === this.store.me.id
+    part(this, 'about-what').textContent = this.#edited ? t('editing')
+      : t('answering', { name: mine ? t('you') : nameOf(this.store.user(message.senderId)) })
+    part(this, 'about-text').textContent = message.content
+  }
+
+  #dropGone() {
+    for (const [key, { id }] of this.#answered) {
+      const still = this.store.message(id)?.message
+      if (still?.deletedAt || !this.store.chats.has(key)) this.#answered.delete(key)
+    }
+    if (this.#edited && this.store.message(this.#edited.id)?.message.deletedAt) this.#leave()
+    else this.render()
+  }
+
+  /** Answers or edits no more. */
+  #leave() {
+    if (this.#edited) {
+      this.#edited = null
+      this.#refusal = ''
+      this.#text.value = this.chat?.draft ?? ''
+      this.#grow()
+    } else if (this.key !== null) this.#answered.delete(this.key)
+    this.render()
+    this.#text.focus()
+  }
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
     // While an input method composes, Enter belongs to it (229 is how Safari says so). By touch
     // Enter is a new line and the button sends.
     const composing = event.isComposing || event.keyCode === 229
+    if (event.key === 'Escape' && !composing && (this.#edited || this.#answering)) {
+      event.preventDefault()
+      event.stopPropagation()
+      return this.#leave()
+    }
+    if (event.key === 'ArrowUp' && this.#text.value === '' && !event.altKey && !this.#edited) {
+      event.preventDefault()
+      return void this.dispatchEvent(new Event('edit-last'))
+    }
     if (event.key !== 'Enter' || event.shiftKey || composing || touch.matches) return
     event.preventDefault()
     this.#send()
@@ -81,6 +180,8 @@ export class MessageComposer extends ChatPart {
 
   #onInput() {
     this.#grow()
+    if (this.#names || nameBegunIn(this.#text.value.slice(0, this.#text.selectionStart)) !== null) this.#complete()
+    if (this.#edited) return
     intend(this, { type: 'draft', chat: this.key, text: this.#text.value })
     if (this.#text.value.trim() === '') return this.#sayStopped()
     if (performance.now() - this.#typingSaidAt < TYPING_EVERY_MS) return
@@ -88,16 +189,56 @@ export class MessageComposer extends ChatPart {
     intend(this, { type: 'typing', chat: this.key, isTyping: true })
   }
 
+  /** Offers the names that may be meant, in a room. */
+  async #complete() {
+    if (!this.chat?.room || this.#edited) return
+    this.#names ??= import('./name-list.js').then(({ NameList }) => {
+      const list = new NameList(this.#text)
+      part(this, 'composer').prepend(list)
+      return list
+    })
+    // Asked for again, it may come.
+    this.#names.catch(() => { this.#names = undefined })
+    const names = await this.#names
+    const { chat } = this
+    if (!chat?.room) return names.hide()
+    const { room } = chat
+    const offer = () => names.offer(this.#people, mayCallAll(room))
+    offer()
+    if (!room.whole && names.begun !== '') intend(this, { type: 'find-members', chat: chat.key, query: names.begun, done: offer })
+  }
+
   #send() {
     const content = this.#text.value
     const tooLong = [...content].length > this.maxChars
     if (content.trim() === '' || tooLong) return this.#text.focus()
+    if (this.#edited) return this.#saveEdit(this.#edited, content)
+    const { chat } = this
+    if (!chat) return
     this.#typingSaidAt = -Infinity
     this.#text.value = ''
+    const replyTo = this.#answering?.id
+    this.#answered.delete(chat.key)
     this.#grow()
-    intend(this, { type: 'send', chat: this.key, content })
+    const mentions = chat.room ? mentionsIn(content, this.#people, mayCallAll(chat.room)) : {}
+    intend(this, { type: 'send', chat: chat.key, content, ...(replyTo && { replyTo }), ...mentions })
     this.dispatchEvent(new Event('sent'))
+    this.render()
     this.#text.focus()
+  }
+
+  /** @param {Message} message @param {string} content */
+  #saveEdit(message, content) {
+    if (content === message.content) return this.#leave()
+    intend(this, {
+      type: 'edit', id: message.id, content,
+      done: (/** @type {string | undefined} */ code) => {
+        if (this.#edited !== message) return
+        if (code === undefined) return this.#leave()
+        this.#refusal = code
+        this.#note()
+      },
+    })
   }
 
   #sayStopped() {
@@ -113,18 +254,27 @@ export class MessageComposer extends ChatPart {
     this.#note()
   }
 
-  /** Mentions the limit of length when it is near, and the wait when the server asks for one. */
+  /** Mentions the limit of length when it is near, the wait when the server asks for one, and why an
+   * edit was refused. */
   #note() {
     const left = this.maxChars - [...this.#text.value].length
     const wait = Math.ceil((this.store.sendsAgainAt - Date.now()) / 1000)
     const note = part(this, 'note')
     note.textContent = left < 0 ? t('tooLong', { count: -left })
+      : this.#refusal ? errorText(this.#refusal)
       : wait > 0 ? t('tooFast', { count: wait })
       : left <= MENTION_LIMIT ? t('charactersLeft', { count: left }) : ''
-    note.classList.toggle('too-long', left < 0)
+    note.classList.toggle('too-long', left < 0 || this.#refusal !== '')
     clearTimeout(this.#countLater)
     if (wait > 0) this.#countLater = setTimeout(() => this.#note(), 1_000)
   }
+}
+
+/** @param {import('../state/rooms.js').Room | null} room @returns {string} the words that say why nothing can be written there */
+function closedBecause(room) {
+  if (!room || mayPost(room)) return ''
+  if (room.archivedAt) return 'closedArchived'
+  return room.role === null ? 'closedStranger' : 'closedToMembers'
 }
 
 customElements.define('message-composer', MessageComposer)

@@ -1,6 +1,7 @@
-// <message-list>: the messages of a conversation. It says `older` when more of them are wanted, and
-// what read-along.js says; when the reader asks for the newest message it tells those around it by
-// `ended`.
+// <message-list>: the messages of a conversation. It says `older`, `newer`, `newest` and `jump` when
+// others of them are wanted, and what read-along.js says; when the reader asks for the newest message
+// it tells those around it by `ended`, and of a message that is to be answered or edited by `reply`
+// and `edit`.
 //
 // Only a window of the messages has bubbles (see `windowOf`): it moves along with the reader, and
 // the message at the top of the view keeps its place to the pixel while bubbles come and go around
@@ -9,11 +10,12 @@
 import { languages, t, translate } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
-import { indexOf, newestId, receivedAfter } from '../state/timeline.js'
+import { isRoom, isUnread } from '../state/chats.js'
+import { indexOf, messageOf, newestId, receivedAfter } from '../state/timeline.js'
 import { STEP, layOut, messageKey, moveWindow, windowOf } from '../state/window.js'
 import { Bubbles } from './bubbles.js'
 import { ChatPart } from './chat-part.js'
-import { nameOf } from './names.js'
+import { MessageActions } from './message-actions.js'
 import { ReadAlong } from './read-along.js'
 import { ScrollAnchor } from './scroll-anchor.js'
 
@@ -24,6 +26,8 @@ import { ScrollAnchor } from './scroll-anchor.js'
 
 /** Older messages are asked for before the reader reaches the top: this many screens away. */
 const PREFETCH_SCREENS = 1.5
+/** How long a message stands out that was asked for. */
+const FLASH_MS = 1_600
 
 export class MessageList extends ChatPart {
   #seat
@@ -54,6 +58,14 @@ export class MessageList extends ChatPart {
    * @type {Map<ChatKey, Place>}
    */
   #places = new Map()
+  /** The message that is to be shown as soon as it is here. @type {number | null} */
+  #goal = null
+  /** True from asking for the end of a conversation that is shown somewhere in the past. */
+  #wantsEnd = false
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #unflash
+  /** @type {MessageActions} */
+  #actions
 
   /** @param {import('../state/store.js').Store} store */
   constructor(store) {
@@ -61,6 +73,7 @@ export class MessageList extends ChatPart {
     this.#seat = translate(clone('message-list'))
     this.#view = new ScrollAnchor(part(this.#seat, 'scroller'), part(this.#seat, 'bubbles'))
     this.#bubbles = new Bubbles(store, this.#view.rows)
+    this.#actions = new MessageActions(this, this.#bubbles)
   }
 
   connectedCallback() {
@@ -77,7 +90,7 @@ export class MessageList extends ChatPart {
     document.addEventListener('visibilitychange', () => this.#reading.mark(), { signal })
     this.scroller.addEventListener('scroll', () => this.#onScroll(), { signal, passive: true })
     this.scroller.addEventListener('keydown', event => this.#onKey(event))
-    part(this, 'bubbles').addEventListener('click', event => this.#onClick(event))
+    this.#actions.listen(part(this, 'bubbles'))
     part(this, 'again').addEventListener('click', () => intend(this, { type: 'refresh' }))
     part(this, 'jump').addEventListener('click', () => {
       this.toEnd()
@@ -89,6 +102,7 @@ export class MessageList extends ChatPart {
   disconnectedCallback() {
     super.disconnectedCallback()
     this.#resizing.disconnect()
+    clearTimeout(this.#unflash)
     this.#reading.startOver()
   }
 
@@ -124,6 +138,9 @@ export class MessageList extends ChatPart {
 
   /** Shows the newest message, whatever is rendered. */
   toEnd() {
+    this.#goal = null
+    this.#wantsEnd = this.chat?.thread.hasNewer ?? false
+    if (this.#wantsEnd) intend(this, { type: 'newest', chat: this.key })
     this.#stuck = true
     this.#first = null
     this.#end = undefined
@@ -137,6 +154,20 @@ export class MessageList extends ChatPart {
     this.toEnd()
   }
 
+  /** Shows a message, reading what is around it where it is not here. @param {number} id */
+  showMessage(id) {
+    const { chat } = this
+    if (!chat) return
+    this.#goal = id
+    if (messageOf(chat.thread.messages, id)) this.render()
+    else intend(this, { type: 'jump', chat: this.key, id })
+  }
+
+  /** Has the newest message edited that the person here may edit. */
+  editLast() {
+    this.#actions.editLast()
+  }
+
   /** Forgets where the reader is and what was seen, as it all goes by the ids of messages. */
   #startOver() {
     this.#reading.startOver()
@@ -144,22 +175,30 @@ export class MessageList extends ChatPart {
     this.#first = null
     this.#newFrom = undefined
     this.#placed = false
+    this.#goal = null
+    this.#wantsEnd = false
     this.#bubbles.clear()
   }
 
   // Rendering.
 
   render() {
-    const { chat, peer } = this
+    const { chat } = this
     if (!chat) return
     const { thread } = chat
-    this.scroller.setAttribute('aria-label', t('messages', { name: nameOf(peer) }))
+    this.scroller.setAttribute('aria-label', t(isRoom(chat.key) ? 'messagesIn' : 'messages', { name: this.called }))
+    if (this.#wantsEnd && !thread.hasNewer) {
+      this.#wantsEnd = false
+      this.#stuck = true
+      this.#first = null
+    }
+    const goal = this.#goal === null ? undefined : messageOf(thread.messages, this.#goal)
     const placing = !this.#placed && thread.loaded
-    const place = placing ? this.#findPlace(thread) : undefined
+    const place = goal ? this.#placeOf(goal, thread) : placing ? this.#findPlace(thread) : undefined
     const held = this.#view.isHeld
     const anchor = this.#stuck || held ? null : this.#view.find()
     const sameEnd = this.#showWindow(thread.messages)
-    this.#showTop(thread, nameOf(peer))
+    this.#showTop(thread)
 
     const node = place && this.#bubbles.node(place.key)
     // What is left to the browser it does after this, so only then is it known where things stand.
@@ -169,6 +208,7 @@ export class MessageList extends ChatPart {
     else if (this.#stuck) this.#view.toEnd()
     else if (anchor?.node.isConnected) this.#view.bring(anchor.node, anchor.top)
     if (placing) this.#placed = true
+    if (goal && node) this.#flash(node)
     if (!left) this.#onScroll()
     this.#reading.announce(thread)
     this.#reading.mark()
@@ -181,22 +221,24 @@ export class MessageList extends ChatPart {
     const sameEnd = this.#placed && last !== undefined && messageKey(last) === this.#end
     this.#end = last && messageKey(last)
     this.#topId = messages[window.from]?.id ?? null
-    this.#bubbles.show(layOut(messages, this.#newFrom, window))
+    if (this.chat) this.#bubbles.show(this.chat, layOut(messages, this.#newFrom, window))
     return sameEnd
   }
 
-  /** What stands above the messages. @param {Thread} thread @param {string} name */
-  #showTop({ failed, loaded, hasMore }, name) {
+  /** What stands above the messages. @param {Thread} thread */
+  #showTop({ failed, loaded, hasMore }) {
     const couldNot = failed && !loaded
     part(this, 'failed').hidden = !couldNot
     part(this, 'top').hidden = couldNot
-    part(this, 'top').textContent = hasMore || !loaded ? t('loadingOlder') : t('beginning', { name })
+    const beginning = this.key !== null && isRoom(this.key) ? 'beginningOfRoom' : 'beginning'
+    part(this, 'top').textContent = hasMore || !loaded ? t('loadingOlder') : t(beginning, { name: this.called })
   }
 
   /** Where to begin: at the first unread message, else where the reader was, else at the end.
    * @param {Thread} thread @returns {{ key: string, top?: number } | undefined} */
   #findPlace({ messages, hasMore }) {
-    const unread = messages.findIndex(message => message.senderId !== this.store.me.id && !message.isRead)
+    const { chat } = this
+    const unread = messages.findIndex(message => chat && isUnread(chat, message, this.store.me.id))
     const kept = this.key === null ? undefined : this.#places.get(this.key)
     // Where even the oldest message here is unread the first one is not known, so nothing is said
     // of it.
@@ -213,14 +255,32 @@ export class MessageList extends ChatPart {
     return { key: messageKey(message), top: kept.top }
   }
 
+  /** Where a message is to stand that was asked for.
+   * @param {Message} goal @param {Thread} thread @returns {{ key: string, top?: number }} */
+  #placeOf(goal, { messages }) {
+    this.#first = moveWindow(messages, goal.id, -STEP)
+    this.#stuck = false
+    return { key: messageKey(goal) }
+  }
+
+  /** Has a message that was asked for stand out for a moment. @param {Element} node */
+  #flash(node) {
+    this.#goal = null
+    for (const other of this.querySelectorAll('.flash')) other.classList.remove('flash')
+    node.classList.add('flash')
+    if (node instanceof HTMLElement) node.focus({ preventScroll: true })
+    clearTimeout(this.#unflash)
+    this.#unflash = setTimeout(() => node.classList.remove('flash'), FLASH_MS)
+  }
+
   // Scrolling: stick to the end while near it, else hold what is being read.
 
   #onScroll() {
     const { chat } = this
     if (!chat || !this.#placed) return
-    const { messages, hasMore } = chat.thread
+    const { messages, hasMore, hasNewer } = chat.thread
     const { from, to } = windowOf(messages, this.#first)
-    const atEnd = to === messages.length
+    const atEnd = to === messages.length && !hasNewer
     const wasStuck = this.#stuck
     this.#stuck = atEnd && this.#view.isNearEnd
     // Away from the end the window is held by its first message, or what arrives would push it
@@ -231,12 +291,12 @@ export class MessageList extends ChatPart {
     this.#showJump(messages)
     this.#reading.mark()
     // What has come meanwhile is not in the view yet: where the window is to go is seen after that.
-    if (!this.schedule.waits()) this.#moveAlong(messages, { from, atEnd, hasMore })
+    if (!this.schedule.waits()) this.#moveAlong(messages, { from, atEnd, hasMore, hasNewer: hasNewer && to === messages.length })
   }
 
   /** Asks for older messages in time, and moves the window towards where the reader goes.
-   * @param {Message[]} messages @param {{ from: number, atEnd: boolean, hasMore: boolean }} window */
-  #moveAlong(messages, { from, atEnd, hasMore }) {
+   * @param {Message[]} messages @param {{ from: number, atEnd: boolean, hasMore: boolean, hasNewer: boolean }} window */
+  #moveAlong(messages, { from, atEnd, hasMore, hasNewer }) {
     if (from > 0 || hasMore) this.#view.leaveTop()
     const { scrollTop, scrollHeight, clientHeight } = this.scroller
     // In a very high view both ends are near at once; then the window does not run to and fro.
@@ -245,6 +305,7 @@ export class MessageList extends ChatPart {
     // As soon as one scrolls up at all, there is always more than the window above.
     // Asked for with every scroll; what answers sees to it that it is read once.
     if ((!this.#stuck || scrollHeight <= clientHeight) && from < 3 * STEP && hasMore) intend(this, { type: 'older', chat: this.key })
+    if (atBottom && hasNewer) return intend(this, { type: 'newer', chat: this.key })
     if (atTop && from > 0 && !this.#stuck) this.#first = moveWindow(messages, this.#first, -STEP)
     else if (atBottom && !atEnd) this.#first = moveWindow(messages, this.#first, STEP)
     else return
@@ -272,9 +333,11 @@ export class MessageList extends ChatPart {
 
   // What the reader does.
 
-  /** Arrow keys walk from message to message, so that each can be heard by itself.
+  /** Arrow keys walk from message to message, so that each can be heard by itself; Enter opens its
+   * menu.
    * @param {KeyboardEvent} event */
   #onKey(event) {
+    if (this.#actions.onKey(event)) return
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
     if (!step || event.altKey || event.ctrlKey || event.metaKey) return
     event.preventDefault()
@@ -283,13 +346,6 @@ export class MessageList extends ChatPart {
     const at = inside ? nodes.indexOf(inside) + step : nodes.findLastIndex(node => this.#view.top(node) < this.scroller.clientHeight)
     const node = nodes[at]
     if (node instanceof HTMLElement) node.focus()
-  }
-
-  /** @param {MouseEvent} event on one of the buttons of a message that was not sent */
-  #onClick(event) {
-    const button = event.target instanceof Element ? event.target.closest('button') : null
-    const clientId = /** @type {HTMLElement | undefined} */ (button?.closest('.message') ?? undefined)?.dataset.key
-    if (button && clientId) intend(this, { type: button.dataset.part ?? '', chat: this.key, clientId })
   }
 }
 

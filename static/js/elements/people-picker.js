@@ -1,8 +1,9 @@
-// <people-picker>: a dialog that finds a person to write to. It says `search` and `start-chat`;
-// dialogs.js hands in what the server answered, and loads it when it is first asked for.
+// <people-picker>: a dialog that finds a person to write to, one's own rooms, and those that one may
+// enter. It says `search`, `start-chat` and `join-room`; dialogs.js hands in what the server answered,
+// and loads it when it is first asked for.
 
 import { errorText, languages, t, translate } from '../i18n/words.js'
-import { paintAvatar } from '../lib/avatar.js'
+import { paintAvatar, paintRoom } from '../lib/avatar.js'
 import { asDialog } from '../lib/dialog.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
@@ -11,6 +12,7 @@ import { pairKey } from '../state/chats.js'
 import { nameOf, namesIn } from './names.js'
 
 /** @typedef {import('../net/api.js').User} User */
+/** @typedef {{ key: import('../state/chats.js').ChatKey, id: number, name: string, isMine: boolean }} FoundRoom */
 
 /** The wait after a key, so that fast typing is one search. */
 const PAUSE_MS = 150
@@ -19,7 +21,7 @@ export class PeoplePicker extends HTMLElement {
   #listening = new AbortController()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #pause
-  /** @type {{ users?: User[], code?: string }} */
+  /** @type {{ users?: User[], rooms?: FoundRoom[], code?: string }} */
   #answer = {}
 
   connectedCallback() {
@@ -33,7 +35,11 @@ export class PeoplePicker extends HTMLElement {
     this.#dialog.addEventListener('keydown', event => this.#onKey(event))
     part(this, 'people').addEventListener('click', event => {
       const row = event.target instanceof Element ? event.target.closest('li') : null
-      if (row) this.#choose(Number(row.dataset.key))
+      if (row) this.#choose(row.dataset.key ?? '')
+    })
+    part(this, 'make-room').addEventListener('click', () => {
+      this.#dialog.close()
+      intend(this, { type: 'make-room' })
     })
   }
 
@@ -53,10 +59,10 @@ export class PeoplePicker extends HTMLElement {
     this.#search()
   }
 
-  /** @param {string} query what was searched for: an answer that was overtaken is not shown @param {User[]} users */
-  found(query, users) {
+  /** @param {string} query what was searched for: an answer that was overtaken is not shown @param {User[]} users @param {FoundRoom[]} rooms */
+  found(query, users, rooms) {
     if (query !== this.#query.value.trim()) return
-    this.#answer = { users }
+    this.#answer = { users, rooms }
     this.render()
   }
 
@@ -75,10 +81,13 @@ export class PeoplePicker extends HTMLElement {
     intend(this, { type: 'search', query: this.#query.value.trim() })
   }
 
-  /** @param {number} id */
-  #choose(id) {
+  /** @param {string} key of a row */
+  #choose(key) {
     this.#dialog.close()
-    intend(this, { type: 'start-chat', chat: pairKey(id) })
+    const room = this.#answer.rooms?.find(room => room.key === key)
+    if (!room) intend(this, { type: 'start-chat', chat: key })
+    else if (room.isMine) intend(this, { type: 'start-chat', chat: room.key })
+    else intend(this, { type: 'join-room', id: room.id })
   }
 
   /** Arrow keys walk from the field through the people; Enter in the field takes the first.
@@ -98,21 +107,25 @@ export class PeoplePicker extends HTMLElement {
   }
 
   render() {
-    const { users, code } = this.#answer
+    const { users, rooms = [], code } = this.#answer
     const names = namesIn(users ?? [])
-    keyed(part(this, 'people'), users ?? [], {
-      key: user => String(user.id),
+    const rows = [...rooms.map(room => ({ key: String(room.key), room, user: null })),
+      ...(users ?? []).map(user => ({ key: String(pairKey(user.id)), user, room: null }))]
+    keyed(part(this, 'people'), rows, {
+      key: ({ key }) => key,
       create: () => clone('person'),
-      update(node, user) {
-        paintAvatar(part(node, 'avatar'), user)
-        part(node, 'name').textContent = names(user)
-        part(node, 'note').textContent = user.is_bot ? t('bot') : nameOf(user) === user.username ? '' : `@${user.username}`
+      update(node, { room, user }) {
+        if (room) paintRoom(part(node, 'avatar'), room.id)
+        else if (user) paintAvatar(part(node, 'avatar'), user)
+        part(node, 'name').textContent = room ? room.name : user ? names(user) : ''
+        part(node, 'note').textContent = room ? room.isMine ? t('room') : t('roomToJoin')
+          : user?.is_bot ? t('bot') : user && nameOf(user) !== user.username ? `@${user.username}` : ''
       },
     })
     part(this, 'status').textContent = code ? errorText(code)
       : !users ? t('searching')
       : users.length > 0 ? t('peopleFound', { count: users.length })
-      : this.#query.value.trim() ? t('nobodyFound') : t('nobodyElse')
+      : rooms.length > 0 ? '' : this.#query.value.trim() ? t('nobodyFound') : t('nobodyElse')
   }
 }
 

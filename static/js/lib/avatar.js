@@ -21,10 +21,20 @@ export function initials(name) {
  * @param {{ id: number, username: string, name?: string }} user
  */
 export function paintAvatar(node, { id, username, name }) {
-  const shown = name || username
-  const face = `${id} ${shown}`
+  paint(node, id, initials(name || username))
+}
+
+/** Paints the sign that stands for a room. @param {HTMLElement} node @param {number} id of the room */
+export function paintRoom(node, id) {
+  paint(node, id, '#')
+  node.classList.add('of-room')
+}
+
+/** @param {HTMLElement} node @param {number} id @param {string} sign */
+function paint(node, id, sign) {
+  const face = `${id} ${sign}`
   if (node.dataset.face === face) return
   node.dataset.face = face
   node.className = `avatar hue-${id % HUES}`
-  node.textContent = initials(shown)
+  node.textContent = sign
 }

@@ -16,3 +16,15 @@ export async function copyField(field) {
     return false
   }
 }
+
+/**
+ * Copies a text that stands in no field.
+ * @param {string} text
+ */
+export async function copyText(text) {
+  const field = Object.assign(document.createElement('textarea'), { value: text, className: 'visually-hidden' })
+  document.body.append(field)
+  // The old way works on plain http, too, where the new one is not there.
+  if (!await copyField(field)) document.execCommand('copy')
+  field.remove()
+}

@@ -15,6 +15,18 @@ export function asDialog(dialog) {
 }
 
 /**
+ * Offers values, each by its words; what is chosen stays.
+ * @param {HTMLSelectElement} select
+ * @param {Record<string, string>} choices the key of the words for each value
+ * @param {(key: string) => string} words
+ * @param {string} [chosen]
+ */
+export function fillSelect(select, choices, words, chosen = select.value) {
+  select.replaceChildren(...Object.entries(choices).map(([value, key]) => new Option(words(key), value)))
+  select.value = chosen in choices ? chosen : Object.keys(choices)[0]
+}
+
+/**
  * Asks before something that cannot be undone.
  * @param {HTMLDialogElement} dialog a copy of the template `ask`, with its words
  * @returns {Promise<boolean>}

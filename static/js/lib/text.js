@@ -29,18 +29,45 @@ export function splitLinks(text) {
 }
 
 /**
- * Shows a peer's text inside `node`. Every character goes in as text; only links become elements.
+ * Shows a peer's text inside `node`. Every character goes in as text; only links and mentions
+ * become elements.
  * @param {HTMLElement} node
  * @param {string} text
+ * @param {{ from: number, to: number, mine: boolean }[]} [mentions] where people are mentioned, in order; whether it is the reader
  */
-export function fillWithText(node, text) {
-  node.replaceChildren(...splitLinks(text).map(run => {
-    if (!run.href) return run.text
-    const link = document.createElement('a')
-    link.href = run.href
-    link.target = '_blank'
-    link.rel = 'noopener noreferrer nofollow'
-    link.textContent = run.text
-    return link
-  }))
+export function fillWithText(node, text, mentions = []) {
+  const nodes = []
+  let at = 0
+  for (const run of splitLinks(text)) {
+    const end = at + run.text.length
+    if (run.href) nodes.push(linkTo(run.href, run.text))
+    else {
+      let from = at
+      for (const mention of mentions.filter(({ from, to }) => from >= at && to <= end)) {
+        nodes.push(text.slice(from, mention.from), mentionOf(text.slice(mention.from, mention.to), mention.mine))
+        from = mention.to
+      }
+      nodes.push(text.slice(from, end))
+    }
+    at = end
+  }
+  node.replaceChildren(...nodes.filter(part => part !== ''))
+}
+
+/** @param {string} href @param {string} text */
+function linkTo(href, text) {
+  const link = document.createElement('a')
+  link.href = href
+  link.target = '_blank'
+  link.rel = 'noopener noreferrer nofollow'
+  link.textContent = text
+  return link
+}
+
+/** @param {string} text @param {boolean} mine */
+function mentionOf(text, mine) {
+  const mention = document.createElement('span')
+  mention.className = mine ? 'mention of-me' : 'mention'
+  mention.textContent = text
+  return mention
 }

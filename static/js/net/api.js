@@ -28,12 +28,15 @@ export class ChatError extends Error {
 
 /** `name` is how they are called, and is shown; `username` is by what they log in.
  * @typedef {{ id: number, username: string, name?: string, avatar?: string | null, is_admin?: boolean, is_bot?: boolean,
- *   online?: boolean, last_seen?: string | null }} User */
+ *   deleted?: boolean, online?: boolean, last_seen?: string | null }} User */
 /**
  * Who is signed in here. The length limit is what the server said at the sign-in; `demo` where it
  * is one to be looked at.
  * @typedef {{ token: string, user: User, maxMessageChars?: number, demo?: boolean }} Session
  */
+
+/** A chat as requests name it. @typedef {{ room_id?: number, user_id?: number }} Chat */
+/** @typedef {{ before?: number, after?: number, around?: number, limit?: number }} Page */
 
 export class Api {
   #base
@@ -109,13 +112,13 @@ export class Api {
   }
 
   /** @param {string} [before] the cursor of the next page, as the last page's `meta` gave it */
-  recents(before) {
-    return this.request('GET', withQuery('api/chats/', { limit: 50, before }))
+  inbox(before) {
+    return this.request('GET', withQuery('api/inbox', { limit: 50, before }))
   }
 
-  /** @param {number} peerId @param {{ before?: number, limit?: number }} [page] */
-  history(peerId, page = {}) {
-    return this.request('GET', withQuery(`api/chats/history/${peerId}`, { limit: 50, ...page }))
+  /** @param {Chat} chat @param {Page} [page] */
+  history(chat, page = {}) {
+    return this.request('GET', withQuery(pathOf(chat, 'history'), { limit: 50, ...page }))
   }
 
   /** @param {string} query @returns {Promise<User[]>} */
@@ -170,8 +173,100 @@ export class Api {
 
   /** What happened after a cursor, to catch up with. @param {string} since */
   updates(since) {
-    return this.request('GET', withQuery('api/chats/updates', { since, limit: 200 }))
+    return this.request('GET', withQuery('api/updates', { since, limit: 200 }))
   }
+
+  // Chats.
+
+  /** @param {Chat} chat @param {{ notify?: string, muted_until?: string | null }} change */
+  async settings(chat, change) {
+    return (await this.request('PATCH', pathOf(chat, 'me'), change)).data
+  }
+
+  /** @param {number} messageId @param {string} emoji @returns {Promise<{ user_id: number, username: string, name?: string }[]>} */
+  async reactors(messageId, emoji) {
+    return (await this.request('GET', withQuery(`api/messages/${messageId}/reactions`, { emoji, limit: 50 }))).data
+  }
+
+  // Rooms.
+
+  /** @param {object} wish */
+  async makeRoom(wish) {
+    return (await this.request('POST', 'api/rooms', wish)).data
+  }
+
+  /** @param {string} query those that one may join */
+  async openRooms(query) {
+    return (await this.request('GET', withQuery('api/rooms/open', { query, limit: 20 }))).data
+  }
+
+  /** @param {number} id */
+  async room(id) {
+    return (await this.request('GET', `api/rooms/${id}`)).data
+  }
+
+  /** @param {number} id @param {object} change */
+  async changeRoom(id, change) {
+    return (await this.request('PATCH', `api/rooms/${id}`, change)).data
+  }
+
+  /** @param {number} id */
+  archiveRoom(id) {
+    return this.request('DELETE', `api/rooms/${id}`)
+  }
+
+  /** @param {number} id @param {{ query?: string, after?: string, limit?: number }} [page] */
+  members(id, page = {}) {
+    return this.request('GET', withQuery(`api/rooms/${id}/members`, { limit: 100, ...page }))
+  }
+
+  /** @param {number} id @param {number[]} userIds */
+  addMembers(id, userIds) {
+    return this.request('PUT', `api/rooms/${id}/members`, userIds)
+  }
+
+  /** @param {number} id @param {number} userId @param {string} role */
+  giveRole(id, userId, role) {
+    return this.request('PUT', `api/rooms/${id}/members/${userId}`, { role })
+  }
+
+  /** @param {number} id @param {number} userId */
+  removeMember(id, userId) {
+    return this.request('DELETE', `api/rooms/${id}/members/${userId}`)
+  }
+
+  /** @param {number} id @param {'join' | 'leave'} way */
+  async passRoom(id, way) {
+    return (await this.request('POST', `api/rooms/${id}/${way}`)).data
+  }
+
+  /** @param {number} id @param {{ max_uses: number, expires_in: number }} wish */
+  async roomInvite(id, wish) {
+    return (await this.request('POST', `api/rooms/${id}/invites`, wish)).data
+  }
+
+  /** @param {number} id @returns {Promise<{ user_id: number, up_to: number }[]>} */
+  async reads(id) {
+    return (await this.request('GET', `api/rooms/${id}/reads`)).data
+  }
+
+  // Links.
+
+  /** @param {string} code of an invite @returns {Promise<{ room?: { id: number, name: string }, registers: boolean }>} */
+  async lookAtInvite(code) {
+    return (await this.request('POST', 'api/invites/look', { code })).data
+  }
+
+  /** @param {string} invite @returns {Promise<{ id: number }>} the room */
+  async joinBy(invite) {
+    return (await this.request('POST', 'api/rooms/join', { invite })).data
+  }
+}
+
+/** @param {Chat} chat @param {'history' | 'me'} what */
+function pathOf({ room_id, user_id }, what) {
+  if (room_id !== undefined) return `api/rooms/${room_id}/${what}`
+  return what === 'history' ? `api/chats/history/${user_id}` : `api/chats/${user_id}/${what}`
 }
 
 /**

@@ -41,3 +41,29 @@ export function listUnread(unread, count, upTo) {
   const live = unread.live.filter(id => id > upTo)
   return { ...unread, base: unread.readUpTo >= upTo ? 0 : count, baseUpTo: upTo, live }
 }
+
+/**
+ * The count after the reader's position moved, as the server says it: it is of that moment, and so
+ * has counted all that came before.
+ * @param {Unread} unread
+ * @param {number} count
+ * @param {number} upTo the position
+ * @param {number} newest the newest message that is known
+ * @returns {Unread}
+ */
+export function countedUnread(unread, count, upTo, newest) {
+  const baseUpTo = Math.max(unread.baseUpTo, newest, ...unread.live)
+  return { base: count, baseUpTo, live: [], readUpTo: Math.max(unread.readUpTo, upTo) }
+}
+
+/**
+ * A deleted message counts no more.
+ * @param {Unread} unread
+ * @param {number} id
+ * @param {boolean} wasUnread where the message is known: whether it had not been read
+ * @returns {Unread}
+ */
+export function withoutMessage(unread, id, wasUnread) {
+  if (unread.live.includes(id)) return readOne(unread, id)
+  return wasUnread && id <= unread.baseUpTo ? { ...unread, base: Math.max(0, unread.base - 1) } : unread
+}

@@ -7,7 +7,8 @@ import { pairKey } from '../state/chats.js'
 /** @typedef {import('../lib/shelf.js').Memory} Memory */
 /**
  * A message on its way to the server.
- * @typedef {{ chat: ChatKey, clientId: string, content: string, createdAt: string }} Unsent
+ * @typedef {{ chat: ChatKey, clientId: string, content: string, createdAt: string, replyTo?: number,
+ *   mentions?: number[], mentionAll?: boolean }} Unsent
  */
 
 /** What is kept of one account, whose id follows. */
@@ -58,6 +59,12 @@ export class Kept {
   /** @param {string} clientId of a message that is stored, or given up */
   dropUnsent(clientId) {
     this.#remember(this.#outbox + clientId, null)
+  }
+
+  /** Forgets what waits to be sent in a chat that the person is in no more, and the draft. @param {ChatKey} key */
+  dropChat(key) {
+    this.keepDraft(key, '')
+    for (const { clientId, chat } of this.unsent()) if (chat === key) this.dropUnsent(clientId)
   }
 
   /**

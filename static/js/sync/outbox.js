@@ -4,6 +4,7 @@
 // them. Trying again is always safe: the client id makes the server store one once.
 
 import { ChatError, SIGNED_OUT } from '../net/api.js'
+import { naming } from '../state/chats.js'
 import { RETRY_MS, TRY_AGAIN, pause } from './codes.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
@@ -74,16 +75,19 @@ export class Outbox {
     }
   }
 
-  /** @param {any} data of `message_sent`, by event or by ack, whichever comes first */
+  /** @param {any} data of `message_sent` or `room_message`, by event or by ack, whichever comes first */
   stored(data) {
     if (data.client_id) this.#kept.dropUnsent(data.client_id)
-    this.#store.apply({ type: 'message_sent', data })
+    this.#store.hear({ type: data.room_id === undefined ? 'message_sent' : 'room_message', data })
   }
 
   /** @param {{ chat: Chat, message: Message }} next */
-  async #deliver({ chat: { key, peerId }, message: { clientId, content } }) {
+  async #deliver({ chat: { key }, message: { clientId, content, replyTo, mentions, mentionAll } }) {
     try {
-      this.stored(await this.#socket.emit('send_message', { receiver_id: peerId, content, client_id: clientId }))
+      this.stored(await this.#socket.emit('send_message', {
+        ...naming(key, 'receiver_id'), content, client_id: clientId,
+        ...(replyTo && { reply_to: replyTo.id }), ...(mentions && { mentions }), ...(mentionAll && { mention_all: true }),
+      }))
     } catch (error) {
       const code = this.#failed(error)
       if (!TRY_AGAIN.includes(code) && !SIGNED_OUT.includes(code)) {

@@ -40,11 +40,16 @@ export class People {
     this.#meeting = true
     await null
     this.#meeting = false
-    const ids = this.#store.list().map(({ chat }) => chat.peerId).slice(0, WATCHED_MOST - 1)
-    const open = this.#reader.open === null ? undefined : this.#store.chat(this.#reader.open).peerId
-    if (open !== undefined && !ids.includes(open)) ids.push(open)
-    // The list names nearly everybody; only who is not on it is asked for one by one.
-    if (this.#store.listState !== 'loading') for (const id of ids) if (!this.#store.users.has(id)) this.#ask(id)
+    const rows = this.#store.list()
+    const ids = rows.map(({ chat }) => chat.peerId).filter(id => id > 0).slice(0, WATCHED_MOST - 1)
+    const open = this.#reader.open === null ? null : this.#store.chat(this.#reader.open)
+    if (open?.peerId && !ids.includes(open.peerId)) ids.push(open.peerId)
+    // The list and the members of rooms name nearly everybody; only who is on neither is asked for
+    // one by one.
+    if (this.#store.listState !== 'loading') {
+      const inRooms = rows.flatMap(({ chat, last }) => chat.room && last ? [last.senderId] : [])
+      for (const id of new Set([...ids, ...inRooms, ...open?.room ? whoSpeaks(open) : []])) this.#ask(id)
+    }
     await this.#watch(ids.sort((a, b) => a - b))
   }
 
@@ -64,6 +69,7 @@ export class People {
 
   /** @param {number} id */
   #ask(id) {
+    if (this.#store.users.has(id) || id === this.#store.me.id) return
     this.#reader.once(`user ${id}`, async isVoid => {
       try {
         const data = await this.#api.user(id)
@@ -75,3 +81,7 @@ export class People {
     })
   }
 }
+
+/** @param {import('../state/chats.js').Chat} chat @returns {number[]} those who wrote what is here of a room, and who are quoted there */
+const whoSpeaks = ({ thread: { messages } }) => messages.flatMap(({ senderId, replyTo }) =>
+  replyTo?.senderId === undefined ? [senderId] : [senderId, replyTo.senderId])

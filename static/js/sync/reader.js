@@ -1,6 +1,9 @@
 // Reads by REST what the page does not have: the list of chats, and conversations page by page.
 // Every answer is merged into the store, so it does not matter what arrives in between.
 
+import { idOf, isRoom, isUnread, naming } from '../state/chats.js'
+import { SMALL } from '../state/rooms.js'
+import { fromWire, newestId } from '../state/timeline.js'
 import { countOf } from '../state/unread.js'
 import { RETRY_MS, pause } from './codes.js'
 
@@ -38,6 +41,10 @@ export class Reader {
    * no use after it.
    */
   #era = 0
+  /** The rooms that are known as they are now. @type {Set<ChatKey>} */
+  #rooms = new Set()
+  /** The rooms that are being read, each with the end of it. @type {Map<ChatKey, Promise<unknown>>} */
+  #entering = new Map()
   /** What is being read right now, so that it is not asked for twice. @type {Set<string>} */
   #under = new Set()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -56,19 +63,21 @@ export class Reader {
 
   /** Reads whatever may be out of date: the list, and the conversation that is open. */
   async refresh() {
-    await Promise.all([this.readChats(), this.open === null ? null : this.#readHistory(this.open)])
+    this.#rooms.clear()
+    const { open } = this
+    await Promise.all([this.readChats(), open === null ? null : this.#readRoom(open), open === null ? null : this.#readHistory(open)])
   }
 
   /** @param {string} [before] the cursor of the next page */
   readChats(before) {
     return this.once(`chats ${before}`, async isVoid => {
       try {
-        const { data, meta } = await this.#api.recents(before)
+        const { data, meta } = await this.#api.inbox(before)
         if (isVoid()) return
-        this.#store.apply({ type: 'recents', data, meta, more: before !== undefined })
+        this.#store.apply({ type: 'inbox', data, meta, more: before !== undefined })
       } catch (error) {
         this.#failed(error)
-        if (!isVoid()) this.#store.apply({ type: 'recents_failed' })
+        if (!isVoid()) this.#store.apply({ type: 'inbox_failed' })
       }
     })
   }
@@ -83,7 +92,55 @@ export class Reader {
     this.open = key
     if (key === null) return
     const { loaded, staleAfter } = this.#store.chat(key).thread
-    if ((!loaded || staleAfter !== null) && this.#socket.connected) this.#readHistory(key)
+    if (!this.#socket.connected) return
+    this.#readRoom(key)
+    if (!loaded || staleAfter !== null) this.#readHistory(key)
+  }
+
+  /**
+   * Shows the part of a conversation around a message that is not here, and leaves out what lies
+   * between.
+   * @param {ChatKey} key
+   * @param {number} id
+   */
+  async readAround(key, id) {
+    await this.once(`history ${key} around`, async isVoid => {
+      const asked = this.#store.heard
+      try {
+        const { data, meta } = await this.#api.history(naming(key), { around: id, limit: PAGE })
+        if (isVoid()) return
+        this.#store.apply({ type: 'history', data, chat: key, hasMore: meta.has_more ?? false, hasNewer: meta.has_newer ?? false, asked })
+      } catch (error) {
+        this.#failed(error)
+      }
+    })
+  }
+
+  /** Reads the page after what is known, where the conversation goes on. @param {ChatKey} key */
+  readNewer(key) {
+    const { thread: { messages, hasNewer } } = this.#store.chat(key)
+    if (!hasNewer) return
+    return this.once(`history ${key} newer`, async isVoid => {
+      const asked = this.#store.heard
+      try {
+        const { data, meta } = await this.#api.history(naming(key), { after: newestId(messages), limit: OLDER_PAGE })
+        const hasNewer = meta.has_newer ?? meta.has_more ?? false
+        if (!isVoid()) this.#store.apply({ type: 'history', data, chat: key, newer: true, hasNewer, asked })
+      } catch (error) {
+        this.#failed(error)
+        await pause(RETRY_MS)
+      }
+    })
+  }
+
+  /** Reads the end of a conversation that is shown somewhere in the past. @param {ChatKey} key */
+  readNewest(key) { return this.#readHistory(key) }
+
+  /** After a connection that missed nothing that lasts: who has read is told to those alone who listen. */
+  readSeen() {
+    const { open } = this
+    const { room } = open === null ? { room: null } : this.#store.chat(open)
+    if (open !== null && room && room.memberCount <= SMALL) return this.#readSeen(open)
   }
 
   /** Has a conversation read so far back that this message is in it, if that is not too far.
@@ -103,6 +160,7 @@ export class Reader {
   void() {
     this.#era++
     this.#reach = null
+    this.#rooms.clear()
   }
 
   /**
@@ -123,14 +181,50 @@ export class Reader {
     }
   }
 
+  /** Reads what a room is, who is in it, and who has read. @param {ChatKey} key */
+  #readRoom(key) {
+    if (!isRoom(key) || this.#rooms.has(key)) return
+    const entering = this.#enter(key).finally(() => this.#entering.delete(key))
+    if (!this.#entering.has(key)) this.#entering.set(key, entering)
+    return entering
+  }
+
+  /** @param {ChatKey} key */
+  #enter(key) {
+    return this.once(`room ${key}`, async isVoid => {
+      try {
+        const [room, { data: members, meta }] = await Promise.all([this.#api.room(idOf(key)), this.#api.members(idOf(key))])
+        if (isVoid()) return
+        this.#rooms.add(key)
+        this.#store.apply({ type: 'room', data: { room, members, next: meta.next_after } })
+        if (room.member_count <= SMALL && room.mine) this.#readSeen(key)
+      } catch (error) {
+        // Left on another device, or never entered.
+        if (this.#failed(error) === 'not_found' && !isVoid()) this.#store.apply({ type: 'room_left', chat: key })
+      }
+    })
+  }
+
+  /** @param {ChatKey} key */
+  async #readSeen(key) {
+    try {
+      const data = await this.#api.reads(idOf(key))
+      this.#store.apply({ type: 'reads', data, chat: key })
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
   /** @param {ChatKey} key @param {number} [before] */
   #readHistory(key, before) {
     return this.once(`history ${key} ${before}`, async isVoid => {
+      const asked = this.#store.heard
       const left = before === undefined && this.#reach?.chat === key ? this.#reach.id : Infinity
       try {
-        const { data, hasMore } = await this.#pages(key, before, left)
+        // Where the reader's position is comes with the room.
+        const [{ data, hasMore }] = await Promise.all([this.#pages(key, before, left), this.#entering.get(key)])
         if (isVoid()) return
-        this.#store.apply({ type: 'history', data, chat: key, hasMore, older: before !== undefined })
+        this.#store.apply({ type: 'history', data, chat: key, hasMore, older: before !== undefined, asked })
         if (left !== Infinity) this.#reach = null
       } catch (error) {
         this.#failed(error)
@@ -150,21 +244,27 @@ export class Reader {
    * @param {number} left
    */
   async #pages(key, before, left) {
-    const { peerId, unread } = this.#store.chat(key)
-    const search = before === undefined && countOf(unread) < UNREAD_MOST
-    const { data, meta } = await this.#api.history(peerId, { limit: before ? OLDER_PAGE : PAGE, before })
+    const chat = this.#store.chat(key)
+    const search = before === undefined && countOf(chat.unread) < UNREAD_MOST
+    const { data, meta } = await this.#api.history(naming(key), { limit: before ? OLDER_PAGE : PAGE, before })
     let hasMore = meta.has_more ?? false
-    while (hasMore && data.length < UNREAD_MOST && (search && allUnread(data, peerId) || data[0]?.id > left)) {
-      const earlier = await this.#api.history(peerId, { limit: LONGEST_PAGE, before: data[0].id })
+    while (hasMore && data.length < UNREAD_MOST && (search && this.#allUnread(data, chat) || data[0]?.id > left)) {
+      const earlier = await this.#api.history(naming(key), { limit: LONGEST_PAGE, before: data[0].id })
       data.unshift(...earlier.data)
       hasMore = earlier.meta.has_more ?? false
     }
     return { data, hasMore }
   }
-}
 
-/** @param {any[]} page of history @param {number} peerId @returns {boolean} whether what came before may be unread, too */
-function allUnread(page, peerId) {
-  const received = page.filter(message => message.sender_id === peerId)
-  return received.length > 0 && received.every(message => !message.is_read)
+  /**
+   * @param {any[]} page of history
+   * @param {import('../state/chats.js').Chat} chat
+   * @returns {boolean} whether what came before may be unread, too
+   */
+  #allUnread(page, chat) {
+    const { id: myId } = this.#store.me
+    const received = page.map(row => fromWire(row, myId)).filter(({ senderId }) => senderId !== myId)
+    if (isRoom(chat.key)) return received.length < countOf(chat.unread)
+    return received.length > 0 && received.every(message => isUnread(chat, message, myId))
+  }
 }

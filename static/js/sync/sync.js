@@ -3,7 +3,8 @@
 // side that are made up.
 
 import { ChatError, SIGNED_OUT } from '../net/api.js'
-import { pairKey } from '../state/chats.js'
+import { idOf, isRoom, naming, pairKey, roomKey } from '../state/chats.js'
+import { SMALL } from '../state/rooms.js'
 import { RETRY_MS, TRY_AGAIN, pause } from './codes.js'
 import { Kept } from './kept.js'
 import { Outbox } from './outbox.js'
@@ -13,7 +14,7 @@ import { Reader } from './reader.js'
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 /** @typedef {Pick<import('../net/socket.js').Socket, 'connected' | 'recovered' | 'emit' | 'tell' | 'addEventListener'>} Socket */
-/** @typedef {Pick<import('../net/api.js').Api, 'recents' | 'history' | 'user' | 'updates'>} Api */
+/** @typedef {Pick<import('../net/api.js').Api, 'inbox' | 'history' | 'user' | 'updates' | 'room' | 'members' | 'reads' | 'reactors' | 'server'>} Api */
 
 /**
  * On reconnecting, unsent messages go first; but reading does not wait longer than this for them.
@@ -66,6 +67,11 @@ export class Sync extends EventTarget {
     socket.addEventListener('refused', event => this.#signedOut(/** @type {CustomEvent} */ (event).detail.code))
     socket.addEventListener('event', event => this.#heard(/** @type {CustomEvent} */ (event).detail))
     store.addEventListener('change', () => this.#people.meet())
+    store.addEventListener('gone', event => {
+      const { chat, left } = /** @type {CustomEvent} */ (event).detail
+      if (left) this.#kept.dropChat(chat)
+      else this.#reader.readChatsSoon()
+    })
     this.#outbox = new Outbox({ store, socket, kept: this.#kept, failed })
   }
 
@@ -109,8 +115,80 @@ export class Sync extends EventTarget {
 
   /** @param {ChatKey} key @param {boolean} isTyping */
   typing(key, isTyping) {
-    this.#socket.tell('typing', { receiver_id: this.#store.chat(key).peerId, is_typing: isTyping })
+    const { room } = this.#store.chat(key)
+    if (!room || room.memberCount <= SMALL) this.#socket.tell('typing', { ...naming(key, 'receiver_id'), is_typing: isTyping })
   }
+
+  /** @param {ChatKey} key @param {number} id of a message that is not here */
+  jump(key, id) { return this.#reader.readAround(key, id) }
+
+  /** @param {ChatKey} key */
+  readNewer(key) { return this.#reader.readNewer(key) }
+
+  /** @param {ChatKey} key */
+  readNewest(key) { return this.#reader.readNewest(key) }
+
+  // Changing what was said: each is told when the server has stored it, and throws where it has not.
+
+  /** @param {number} id @param {string} content */
+  edit(id, content) { return this.#change('edit_message', 'message_edited', { message_id: id, content }) }
+
+  /** @param {number} id */
+  remove(id) { return this.#change('delete_message', 'message_deleted', { message_id: id }) }
+
+  /** @param {number} id @param {string} emoji @param {boolean} on */
+  react(id, emoji, on) { return this.#change('react', 'reaction', { message_id: id, emoji, on }) }
+
+  /**
+   * @param {string} name of what is asked
+   * @param {string} type of the event by which the server tells of it
+   * @param {{ message_id: number, [detail: string]: unknown }} payload
+   */
+  async #change(name, type, payload) {
+    const chat = this.#store.message(payload.message_id)?.chat.key
+    try {
+      const data = await this.#socket.emit(name, payload)
+      const place = chat === undefined ? {} : isRoom(chat) ? naming(chat) : { sender_id: this.#store.me.id, ...naming(chat, 'receiver_id') }
+      if (chat !== undefined) this.#store.hear({ type, data: { deleted_at: new Date().toISOString(), ...place, ...data } })
+    } catch (error) {
+      this.#failed(error)
+      throw error
+    }
+  }
+
+  /** @param {number} id @param {string} emoji @returns {Promise<{ user_id: number, username: string, name?: string }[]>} whose reaction it is */
+  async reactors(id, emoji) {
+    try {
+      return await this.#api.reactors(id, emoji)
+    } catch (error) {
+      this.#failed(error)
+      return []
+    }
+  }
+
+  /** @returns {Promise<{ editWindow: number | null | undefined } | null>} what the server lets be changed; null where it did not say */
+  async rules() {
+    try {
+      const { edit_window_ms } = await this.#api.server()
+      return { editWindow: edit_window_ms }
+    } catch (error) {
+      this.#failed(error)
+      return null
+    }
+  }
+
+  /** Looks for members of a room that is too large to be read whole. @param {ChatKey} key @param {string} query */
+  async findMembers(key, query) {
+    try {
+      const { data } = await this.#api.members(idOf(key), { query, limit: 20 })
+      this.#store.apply({ type: 'members_found', data, chat: key })
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  /** Says that a message is to be deleted, for a page that ends before the answer. @param {number} id */
+  removeAtOnce(id) { this.#socket.tell('delete_message', { message_id: id }) }
 
   /**
    * Everything up to a message has been read by the person here.
@@ -121,10 +199,11 @@ export class Sync extends EventTarget {
     const said = `${key} ${upTo}`
     if (!this.#socket.connected || said === this.#readSaid) return
     this.#readSaid = said
-    const { peerId } = this.#store.chat(key)
     try {
-      await this.#socket.emit('mark_chat_as_read', { user_id: peerId, up_to: upTo })
-      this.#store.apply({ type: 'chat_read', data: { reader_id: this.#store.me.id, peer_id: peerId, up_to: upTo } })
+      const data = await this.#socket.emit('mark_chat_as_read', { ...naming(key), up_to: upTo })
+      const { peerId } = this.#store.chat(key)
+      this.#store.apply(isRoom(key) ? { type: 'room_read', data }
+        : { type: 'chat_read', data: { reader_id: this.#store.me.id, peer_id: peerId, up_to: upTo } })
     } catch (error) {
       // Said again with the next reason to, which is a new message or a new connection.
       this.#failed(error)
@@ -154,7 +233,10 @@ export class Sync extends EventTarget {
     const heard = this.#socket.recovered ? 'all' : turn === 1 ? 'some' : await this.#catchUp(turn)
     if (turn !== this.#turn) return
     this.#complete = true
-    if (shown && heard === 'all') return this.#outbox.sendPending()
+    if (shown && heard === 'all') {
+      this.#reader.readSeen()
+      return this.#outbox.sendPending()
+    }
     // What was missed is read again. First what is unsent: the history does not name client ids, so
     // a message stored just before the connection broke would for a moment stand there twice.
     if (heard !== 'unknown') this.#store.apply({ type: 'missed' })
@@ -203,26 +285,28 @@ export class Sync extends EventTarget {
     // While something is missing the place stays before it. A socket that goes on tells what was
     // missed first.
     if (cursor !== undefined && (this.#complete || this.#socket.recovered)) this.#cursor = cursor
-    if (name === 'message_sent') return this.#outbox.stored(data)
+    if (name === 'message_sent' || name === 'room_message' && data.sender_id === this.#store.me.id) return this.#outbox.stored(data)
     if (name === 'chat_error') {
       // An expired token ends the connection as well; the next attempt then brings the refusal.
       if (data.code !== 'token_expired') this.#failed(new ChatError(data.code))
       return
     }
-    if (name === 'typing') this.#endTypingLater(data)
+    if (name === 'typing' || name === 'room_typing') this.#endTypingLater(name, data)
     this.#store.hear({ type: name, data })
+    if (name === 'room_skipped' && this.open === roomKey(data.room_id)) this.#reader.refresh()
+    if (name === 'room_skipped' || name === 'room_member' && data.user_id === this.#store.me.id && data.change === 'joined') this.#reader.readChatsSoon()
     // Read on another device, but not all of it, or it is not known in which chat: the list has the
     // count.
     const readElsewhere = data.reader_id === this.#store.me.id || name === 'messege_read' && data.user_id === this.#store.me.id
     if (readElsewhere && this.#store.totalUnread > 0) this.#reader.readChatsSoon()
   }
 
-  /** @param {{ user_id: number, is_typing: boolean }} data */
-  #endTypingLater(data) {
-    const line = `${pairKey(data.user_id)} ${data.user_id}`
+  /** @param {string} type @param {{ user_id: number, room_id?: number, is_typing: boolean }} data */
+  #endTypingLater(type, data) {
+    const line = `${data.room_id === undefined ? pairKey(data.user_id) : roomKey(data.room_id)} ${data.user_id}`
     clearTimeout(this.#typingTimers.get(line))
     if (!data.is_typing) return
-    const over = { type: 'typing', data: { ...data, is_typing: false } }
+    const over = { type, data: { ...data, is_typing: false } }
     this.#typingTimers.set(line, setTimeout(() => this.#store.apply(over), TYPING_LASTS_MS))
   }
 

@@ -1,0 +1,262 @@
+// <chat-sheet>: a dialog with all that is to be known of a chat and done with it as a whole: what one
+// is told of; of a room its members and their roles, the link by which others come in, its name and
+// rules, and the ways out. It says what is wanted; rooms.js asks the server and hands in what it
+// answered.
+
+import { longTime, shortDate } from '../i18n/dates.js'
+import { errorText, t, translate } from '../i18n/words.js'
+import { paintAvatar, paintRoom } from '../lib/avatar.js'
+import { copyField } from '../lib/clipboard.js'
+import { asDialog, fillSelect } from '../lib/dialog.js'
+import { intend } from '../lib/intent.js'
+import { keyed } from '../lib/keyed.js'
+import { clone, part } from '../lib/template.js'
+import { idOf, isMuted, isRoom } from '../state/chats.js'
+import { mayManage } from '../state/rooms.js'
+import { namesIn, titleOf } from './names.js'
+import { PeopleChoice } from './people-choice.js'
+import { CHOICES } from './room-form.js'
+
+/** @typedef {import('../state/chats.js').Chat} Chat */
+/** @typedef {import('../state/chats.js').ChatKey} ChatKey */
+/** @typedef {import('../state/rooms.js').Member} Member */
+/** @typedef {import('../state/rooms.js').Room} Room */
+
+const ROLES = { owner: 'roleOwner', admin: 'roleAdmin', member: 'roleMember' }
+/** How long a chat is muted, in milliseconds; the longest is as good as for ever. */
+const MUTES = { '': 'muteNot', 3600000: 'muteHour', 28800000: 'muteDay', 604800000: 'muteWeek', 3155760000000: 'muteAlways' }
+
+export class ChatSheet extends HTMLElement {
+  #store
+  #people = new PeopleChoice()
+  /** @type {ChatKey | null} */
+  #key = null
+  #listening = new AbortController()
+
+  /** @param {import('../state/store.js').Store} store */
+  constructor(store) {
+    super()
+    this.#store = store
+  }
+
+  connectedCallback() {
+    this.replaceChildren(translate(clone('chat-sheet')))
+    part(this, 'choice').append(this.#people)
+    asDialog(this.#dialog)
+    this.#store.addEventListener('change', event => {
+      const { chat } = /** @type {CustomEvent} */ (event).detail
+      if (this.#dialog.open && (chat === undefined || chat === this.#key)) this.#render()
+    }, { signal: this.#listening.signal })
+    this.#dialog.addEventListener('close', () => { this.#key = null })
+    this.#say('notify', select => ({ type: 'chat-settings', change: { notify: select.value } }))
+    this.#say('mute', ({ value }) => ({
+      type: 'chat-settings',
+      change: { muted_until: value === '' ? null : new Date(Date.now() + Number(value)).toISOString() },
+    }))
+    this.#people.addEventListener('chosen', () => { part(this, 'add').hidden = this.#people.ids.length === 0 })
+    this.#press('add', () => ({ type: 'add-members', ids: this.#people.ids }))
+    this.#press('more', () => ({ type: 'more-members' }))
+    this.#press('invite', () => ({ type: 'invite-to-room' }))
+    this.#press('leave', () => ({ type: 'leave-room' }))
+    this.#press('archive', () => ({ type: 'archive-room' }))
+    part(this, 'copy').addEventListener('click', async () => {
+      if (await copyField(this.#input('link'))) part(this, 'copy').textContent = t('copied')
+    })
+    part(this, 'change').addEventListener('submit', event => {
+      event.preventDefault()
+      this.#saveChange()
+    })
+    part(this, 'members').addEventListener('click', event => this.#onMember(event))
+    part(this, 'members').addEventListener('change', event => this.#onMember(event))
+  }
+
+  disconnectedCallback() {
+    this.#listening.abort()
+  }
+
+  // What rooms.js asks.
+
+  /** @param {ChatKey} key */
+  show(key) {
+    this.#key = key
+    translate(this)
+    this.#wrong('')
+    part(this, 'saved').textContent = ''
+    part(this, 'link-part').hidden = true
+    part(this, 'link-hint').textContent = ''
+    part(this, 'add').hidden = true
+    const { room } = this.#chat
+    this.#people.clear(room?.members.map(({ userId }) => userId) ?? [])
+    if (room) this.#fillChange(room)
+    this.#render()
+    this.#dialog.showModal()
+    part(this, 'close').focus()
+  }
+
+  close() {
+    if (this.#dialog.open) this.#dialog.close()
+  }
+
+  /** @param {string} code */
+  fail(code) {
+    this.#wrong(errorText(code))
+    this.#render()
+  }
+
+  /** The people that were chosen are in. */
+  added() {
+    part(this, 'add').hidden = true
+    this.#people.clear(this.#chat.room?.members.map(({ userId }) => userId) ?? [])
+  }
+
+  changed() {
+    part(this, 'saved').textContent = t('saved')
+  }
+
+  /** @param {{ link: string, expiresAt: string, maxUses: number }} invite */
+  invited({ link, expiresAt, maxUses }) {
+    part(this, 'link-part').hidden = false
+    part(this, 'copy').textContent = t('copyLink')
+    this.#input('link').value = link
+    part(this, 'link-hint').textContent = t('inviteNote', { count: maxUses, date: shortDate(new Date(expiresAt)) })
+    this.#input('link').select()
+  }
+
+  // Inside.
+
+  get #dialog() { return /** @type {HTMLDialogElement} */ (this.firstElementChild) }
+  get #chat() { return this.#store.chat(this.#key ?? 'user:0') }
+  /** @param {string} name */
+  #input(name) { return /** @type {HTMLInputElement} */ (part(this, name)) }
+  /** @param {string} name */
+  #select(name) { return /** @type {HTMLSelectElement} */ (part(this, name)) }
+
+  /** @param {string} name of a button @param {() => { type: string, [detail: string]: unknown }} wish */
+  #press(name, wish) {
+    part(this, name).addEventListener('click', () => {
+      this.#wrong('')
+      intend(this, { ...wish(), chat: this.#key })
+    })
+  }
+
+  /** @param {string} name of a choice @param {(select: HTMLSelectElement) => { type: string, [detail: string]: unknown }} wish */
+  #say(name, wish) {
+    this.#select(name).addEventListener('change', () => {
+      this.#wrong('')
+      intend(this, { ...wish(this.#select(name)), chat: this.#key })
+    })
+  }
+
+  /** @param {string} text */
+  #wrong(text) {
+    part(this, 'wrong').hidden = text === ''
+    part(this, 'wrong').textContent = text
+  }
+
+  #saveChange() {
+    const value = (/** @type {string} */ name) => this.#input(name).value.trim()
+    part(this, 'saved').textContent = ''
+    if (value('name') === '') return this.fail('room_name_needed')
+    this.#wrong('')
+    const change = Object.fromEntries(['name', 'topic', 'kind', 'history', 'post'].map(name => [name, value(name)]))
+    intend(this, { type: 'change-room', chat: this.#key, change })
+  }
+
+  /** @param {Event} event */
+  #onMember(event) {
+    const target = event.target instanceof Element ? /** @type {HTMLElement | null} */ (event.target.closest('button, select')) : null
+    const userId = Number(target?.closest('li')?.dataset.key)
+    if (!target || !userId) return
+    if (event.type === 'click' && target.dataset.part === 'remove') intend(this, { type: 'remove-member', chat: this.#key, userId })
+    if (event.type === 'change') intend(this, { type: 'give-role', chat: this.#key, userId, role: /** @type {HTMLSelectElement} */ (target).value })
+  }
+
+  /** @param {Room} room */
+  #fillChange(room) {
+    this.#input('name').value = room.name
+    this.#input('topic').value = room.topic
+    for (const name of /** @type {const} */ (['kind', 'history', 'post'])) fillSelect(this.#select(name), CHOICES[name], t, room[name])
+  }
+
+  #render() {
+    if (this.#key === null) return
+    const chat = this.#chat
+    const { room } = chat
+    const manages = mayManage(room) && room?.archivedAt === null
+    if (isRoom(chat.key)) paintRoom(part(this, 'avatar'), idOf(chat.key))
+    else paintAvatar(part(this, 'avatar'), this.#store.user(chat.peerId))
+    part(this, 'title').textContent = titleOf(this.#store, chat)
+    this.#renderAbout(chat)
+    this.#renderSettings(chat)
+    part(this, 'members-part').hidden = !room
+    part(this, 'choice').hidden = part(this, 'invite-part').hidden = part(this, 'change-part').hidden = !manages
+    part(this, 'settings').hidden = room !== null && room.role === null
+    part(this, 'ways-out').hidden = !room?.role
+    part(this, 'archive').hidden = room?.role !== 'owner' || room.archivedAt !== null
+    if (room) this.#renderMembers(room)
+  }
+
+  /** @param {Chat} chat */
+  #renderAbout({ room, peerId }) {
+    const user = this.#store.user(peerId)
+    const { online, lastSeen } = this.#store.presence.get(peerId) ?? { online: false, lastSeen: null }
+    part(this, 'about').textContent = room ? room.topic : `@${user.username}`
+    part(this, 'hint').textContent = room
+      ? [`${t('roomKind')}: ${t(CHOICES.kind[room.kind])}`, `${t('roomHistory')}: ${t(CHOICES.history[room.history])}`, room.post === 'admins' && t('postAdmins'), room.archivedAt && t('archived')]
+        .filter(Boolean).join(' · ')
+      : online ? t('online') : lastSeen ? t('lastSeen', { when: longTime(new Date(lastSeen), new Date()) }) : ''
+    part(this, 'about').hidden = part(this, 'about').textContent === ''
+    // Who may change these reads them below.
+    part(this, 'hint').hidden = mayManage(room) && room?.archivedAt === null
+  }
+
+  /** @param {Chat} chat */
+  #renderSettings(chat) {
+    /** @type {Record<string, string>} */
+    const told = { all: 'tellAll', ...(isRoom(chat.key) && { mentions: 'tellMentions' }), none: 'tellNone' }
+    fillSelect(this.#select('notify'), told, t, chat.notify)
+    const until = isMuted(chat, Date.now()) ? chat.mutedUntil : null
+    const isLong = until !== null && Date.parse(until) - Date.now() > 400 * 86_400_000
+    /** @type {Record<string, string>} */
+    const mutes = until && !isLong ? { until: 'muteUntil', ...MUTES } : MUTES
+    fillSelect(this.#select('mute'), mutes, key => t(key, { when: until ? shortDate(new Date(until)) : '' }),
+      until === null ? '' : isLong ? '3155760000000' : 'until')
+  }
+
+  /** @param {Room} room */
+  #renderMembers(room) {
+    const order = Object.keys(ROLES)
+    const users = room.members.map(({ userId }) => this.#store.user(userId))
+    const names = namesIn(users)
+    const name = (/** @type {Member} */ { userId }) => names(this.#store.user(userId))
+    const sorted = room.members.toSorted((a, b) => order.indexOf(a.role) - order.indexOf(b.role) || name(a).localeCompare(name(b)))
+    part(this, 'members-title').textContent = t('memberCount', { count: room.memberCount })
+    part(this, 'more').hidden = room.whole
+    keyed(part(this, 'members'), sorted, {
+      key: ({ userId }) => String(userId),
+      create: () => clone('member'),
+      update: (node, member) => this.#fillMember(node, member, name(member), room),
+    })
+  }
+
+  /** @param {HTMLElement} node @param {Member} member @param {string} name @param {Room} room */
+  #fillMember(node, { userId, role }, name, room) {
+    const me = userId === this.#store.me.id
+    const user = this.#store.user(userId)
+    paintAvatar(part(node, 'avatar'), user)
+    part(node, 'name').textContent = me ? t('nameYou', { name }) : name
+    part(node, 'note').textContent = [user.is_bot && t('bot'), t(ROLES[role])].filter(Boolean).join(' · ')
+    const manages = mayManage(room) && room.archivedAt === null && !me
+    // Only owners name owners, and only they unmake one.
+    const may = manages && (role !== 'owner' || room.role === 'owner')
+    const select = /** @type {HTMLSelectElement} */ (part(node, 'role'))
+    const { admin, member: plain } = ROLES
+    fillSelect(select, room.role === 'owner' ? ROLES : { admin, member: plain }, t, role)
+    select.setAttribute('aria-label', t('buttonFor', { button: t('role'), name }))
+    part(node, 'remove').textContent = t('removeMember')
+    part(node, 'remove').setAttribute('aria-label', t('buttonFor', { button: t('removeMember'), name }))
+    select.hidden = part(node, 'remove').hidden = !may
+  }
+}
+
+customElements.define('chat-sheet', ChatSheet)

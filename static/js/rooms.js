@@ -1,0 +1,159 @@
+// What is done with chats as a whole: rooms made, entered, changed and left, and what one is told of.
+// Asks the server what a dialog wants, and hands in the answer or what went wrong. app.js loads it
+// with the first of these dialogs; no first view needs it.
+
+import { ChatSheet } from './elements/chat-sheet.js'
+import { titleOf } from './elements/names.js'
+import { ReaderList } from './elements/reader-list.js'
+import { RoomForm } from './elements/room-form.js'
+import { t, translate } from './i18n/words.js'
+import { codeOf } from './intents.js'
+import { answerTo } from './lib/dialog.js'
+import { loadStyle } from './lib/style.js'
+import { clone, part } from './lib/template.js'
+import { ChatError } from './net/api.js'
+import { addressOf, idOf, naming, roomKey } from './state/chats.js'
+
+/** @typedef {import('./net/api.js').Api} Api */
+/** @typedef {import('./state/store.js').Store} Store */
+/** @typedef {import('./state/chats.js').ChatKey} ChatKey */
+
+/** An invite into a room, unless the administrators' dialog makes one. */
+const INVITE = { max_uses: 25, expires_in: 7 * 86_400 }
+
+/**
+ * @param {{ app: HTMLElement, api: Api, store: Store, refused(code: string): void }} parts `refused` hears what no dialog shows
+ * @returns {Promise<import('./intents.js').Intents>} what these dialogs, and who opens them, may intend
+ */
+export async function roomIntents({ app, api, store, refused }) {
+  await loadStyle('dialogs.css')
+  const sheet = new ChatSheet(store), form = new RoomForm(), readers = new ReaderList(store)
+  app.append(sheet, form, readers)
+
+  /** A refusal goes to the sheet. @param {() => Promise<unknown>} work */
+  const ask = work => work().catch(error => sheet.fail(codeOf(error)))
+  /** @param {any} room as the server answered it */
+  const take = room => store.apply({ type: 'room', data: { room: { mine: { role: store.chat(roomKey(room.id)).room?.role ?? 'member' }, ...room } } })
+  /**
+   * What happened to a member. In large rooms no event tells of it, and in others it comes a second
+   * time: the number of members is the server's.
+   * @param {ChatKey} chat
+   * @param {{ user_id: number, change: string, role?: string }} event
+   */
+  const hear = (chat, event) => store.apply({ type: 'room_member', data: { room_id: idOf(chat), ...event } })
+  /** @param {ChatKey} chat */
+  const count = async chat => take(await api.room(idOf(chat)))
+
+  /** @param {'join' | 'leave' | 'archive'} what @param {string} name of the room */
+  function sure(what, name) {
+    const dialog = /** @type {HTMLDialogElement} */ (translate(clone('ask')))
+    part(dialog, 'question').textContent = t(`${what}Question`, { name })
+    part(dialog, 'hint').textContent = t(`${what}Hint`)
+    part(dialog, 'confirm').textContent = t(`${what}Room`)
+    return answerTo(dialog)
+  }
+
+  /** Enters a room, and shows it. @param {() => Promise<number | null>} way gives the room's id, or null where one thinks better of it */
+  async function enter(way) {
+    try {
+      const id = await way()
+      if (id === null) return
+      store.apply({ type: 'room', data: { room: await api.room(id) } })
+      location.hash = addressOf(roomKey(id))
+    } catch (error) {
+      refused(codeOf(error))
+    }
+  }
+
+  return {
+    'make-room': () => form.show(),
+    details: ({ chat }) => sheet.show(chat),
+    readers: ({ chat, id }) => readers.show(chat, id),
+
+    'search-people': async ({ query, done }) => {
+      try {
+        const users = await api.findUsers(query)
+        for (const data of users) store.apply({ type: 'user', data })
+        done(users)
+      } catch (error) {
+        refused(codeOf(error))
+      }
+    },
+
+    async 'create-room'({ wish }) {
+      try {
+        const room = await api.makeRoom(wish)
+        store.apply({ type: 'room', data: { room: { mine: { role: 'owner' }, ...room } } })
+        form.close()
+        location.hash = addressOf(roomKey(room.id))
+      } catch (error) {
+        form.fail(codeOf(error))
+      }
+    },
+
+    'join-room': ({ id }) => enter(() => api.passRoom(id, 'join').then(() => id)),
+
+    async 'join-by-link'({ code }) {
+      await enter(async () => {
+        const { room } = await api.lookAtInvite(code)
+        if (!room) throw new ChatError('invalid_invite')
+        const isIn = store.chat(roomKey(room.id)).room?.role
+        if (!isIn && !await sure('join', room.name)) return null
+        return isIn ? room.id : (await api.joinBy(code)).id
+      })
+    },
+
+    'chat-settings': ({ chat, change }) => ask(async () => {
+      const data = await api.settings(naming(chat), change)
+      store.apply({ type: 'chat_settings', data: { ...naming(chat), ...data } })
+    }),
+
+    'add-members': ({ chat, ids }) => ask(async () => {
+      await api.addMembers(idOf(chat), ids)
+      for (const user_id of ids) hear(chat, { user_id, change: 'joined', role: 'member' })
+      sheet.added()
+      await count(chat)
+    }),
+    'more-members': ({ chat }) => ask(async () => {
+      const { room } = store.chat(chat)
+      const { data, meta } = await api.members(idOf(chat), { after: room?.next })
+      store.apply({ type: 'members', data, chat, next: meta.next_after })
+    }),
+    'give-role': ({ chat, userId, role }) => ask(async () => {
+      await api.giveRole(idOf(chat), userId, role)
+      hear(chat, { user_id: userId, change: 'role', role })
+    }),
+    'remove-member': ({ chat, userId }) => ask(async () => {
+      await api.removeMember(idOf(chat), userId)
+      hear(chat, { user_id: userId, change: 'removed' })
+      await count(chat)
+    }),
+    'invite-to-room': ({ chat }) => ask(async () => {
+      const { code, max_uses, expires_at } = await api.roomInvite(idOf(chat), INVITE)
+      // Of the page's own address, as every link that it shows.
+      sheet.invited({ link: new URL(`#/join/${code}`, document.baseURI).href, maxUses: max_uses, expiresAt: expires_at })
+    }),
+
+    'change-room': ({ chat, change }) => ask(async () => {
+      take(await api.changeRoom(idOf(chat), change))
+      sheet.changed()
+    }),
+    async 'leave-room'({ chat }) {
+      if (!await sure('leave', titleOf(store, store.chat(chat)))) return
+      await ask(async () => {
+        await api.passRoom(idOf(chat), 'leave')
+        sheet.close()
+        hear(chat, { user_id: store.me.id, change: 'left' })
+      })
+    },
+    async 'archive-room'({ chat }) {
+      if (!await sure('archive', titleOf(store, store.chat(chat)))) return
+      await ask(async () => {
+        await api.archiveRoom(idOf(chat))
+        const room = await api.room(idOf(chat))
+        store.apply({ type: 'room', data: { room } })
+        sheet.close()
+      })
+    },
+  }
+}

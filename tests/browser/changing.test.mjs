@@ -1,0 +1,120 @@
+// What was said and is changed: edited, deleted, answered, reacted to, by mouse and by keyboard, on both sides.
+
+import assert from 'node:assert/strict'
+import { isAccessible } from './axe.mjs'
+import { PHONE, bubble, composer, row, say, scene, state } from './harness.mjs'
+
+const menu = page => page.locator('.message-menu')
+const choose = async (page, text, item) => {
+  await bubble(page, text).focus()
+  await page.keyboard.press('Enter')
+  await menu(page).getByRole('button', { name: item }).click()
+}
+/** A person and their friend, each with the other's conversation open. */
+const both = async (stage, size) => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'a question')
+  const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
+  const theirs = await stage.open(bob, { path: `/#/chat/${ada.id}`, ...(size && { size }) })
+  await bubble(page, 'a question').waitFor()
+  return { ada, bob, page, theirs }
+}
+
+scene('the last message is edited by the arrow key, and both sides see it', async stage => {
+  const { page, theirs } = await both(stage)
+  await say(page, 'an anwser')
+  await state(page, 'an anwser', 'stored')
+  await composer(page).press('ArrowUp')
+  await page.getByText('Edit message').waitFor()
+  await isAccessible(page, 'editing')
+  assert.equal(await composer(page).inputValue(), 'an anwser')
+  await composer(page).fill('never mind')
+  await composer(page).press('Escape')
+  assert.equal(await composer(page).inputValue(), '')
+  await composer(page).press('ArrowUp')
+  await composer(page).fill('an answer')
+  await composer(page).press('Enter')
+  for (const one of [page, theirs]) {
+    await bubble(one, 'an answer').getByText('edited', { exact: true }).waitFor()
+    assert.equal(await bubble(one, 'anwser').count(), 0)
+  }
+  await row(theirs, 'ada').getByText('an answer').waitFor()
+  await page.reload()
+  await bubble(page, 'an answer').getByText('edited', { exact: true }).waitFor()
+})
+
+scene('a deletion can be undone for a moment; then the text is gone on both sides', async stage => {
+  const { page, theirs } = await both(stage)
+  await say(page, 'the password is swordfish')
+  await say(page, 'and more')
+  await bubble(theirs, 'swordfish').waitFor()
+  await choose(page, 'swordfish', 'Delete')
+  await page.getByText('Message deleted').waitFor()
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await bubble(page, 'swordfish').waitFor()
+  await bubble(theirs, 'swordfish').waitFor()
+  await choose(page, 'swordfish', 'Delete')
+  await isAccessible(page, 'a deletion that can be undone')
+  await theirs.locator('.message', { hasText: 'Message deleted' }).waitFor()
+  for (const one of [page, theirs]) await one.waitForFunction(() => !document.documentElement.outerHTML.includes('swordfish'))
+  await page.reload()
+  await bubble(page, 'and more').waitFor()
+  assert.equal(await bubble(page, 'swordfish').count(), 0)
+})
+
+scene('one that waits when the page is closed is deleted all the same', async stage => {
+  const { page, theirs } = await both(stage)
+  await say(page, 'gone with me')
+  await bubble(theirs, 'gone with me').waitFor()
+  await choose(page, 'gone with me', 'Delete')
+  await page.getByRole('button', { name: 'Undo' }).waitFor()
+  await page.close({ runBeforeUnload: true })
+  await theirs.locator('.message', { hasText: 'Message deleted' }).waitFor()
+})
+
+scene('a message is answered, and the answer leads back to it, however far it is', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'the very first', ...Array.from({ length: 400 }, (_, n) => `number ${n}`))
+  const { body } = await stage.server.request('GET', `/api/chats/history/${bob.id}?limit=500`, { token: ada.session.token })
+  await ada.send({ receiver_id: bob.id, content: 'about the beginning', reply_to: body.data[0].id })
+  await bob.write(ada, 'the end')
+  const page = await stage.open(ada, { path: '/' })
+  await row(page, 'bob').click()
+  const answer = bubble(page, 'about the beginning')
+  await answer.locator('.quote', { hasText: 'the very first' }).click()
+  await page.locator('.message.flash', { hasText: 'the very first' }).waitFor()
+  assert.ok(await bubble(page, 'the very first').last().evaluate(node => node === document.activeElement))
+  await page.getByRole('button', { name: 'To the newest message' }).click()
+  await bubble(page, 'the end').waitFor()
+  await choose(page, 'the end', 'Reply')
+  await page.getByText('Reply to bob').waitFor()
+  await say(page, 'so be it')
+  await state(page, 'so be it', 'stored')
+  await bubble(page, 'so be it').locator('.quote', { hasText: 'the end' }).waitFor()
+  await isAccessible(page, 'answers')
+})
+
+scene('reactions are pills with the names behind them, by a finger as well', async stage => {
+  const { page, theirs } = await both(stage, PHONE)
+  await bubble(page, 'a question').hover()
+  await bubble(page, 'a question').getByRole('button', { name: 'Actions' }).click()
+  await menu(page).waitFor()
+  await isAccessible(page, 'the menu of a message')
+  await menu(page).getByRole('button', { name: '👍' }).click()
+  const pill = one => bubble(one, 'a question').locator('.reaction', { hasText: '👍' })
+  await pill(theirs).waitFor()
+  assert.equal(await pill(page).getAttribute('aria-pressed'), 'true')
+  assert.equal(await pill(theirs).getAttribute('aria-pressed'), 'false')
+  await pill(theirs).click()
+  await pill(page).getByText('2').waitFor()
+  await pill(page).focus()
+  await page.locator('.reaction[data-names="ada and bob"]').waitFor()
+  await isAccessible(page, 'reactions')
+  await pill(page).press('Enter')
+  await pill(theirs).getByText('1').waitFor()
+  await choose(page, 'a question', 'Reply')
+  await bubble(page, 'a question').focus()
+  await page.keyboard.press('Enter')
+  await page.getByLabel('Another emoji').fill('🦀')
+  await bubble(theirs, 'a question').locator('.reaction', { hasText: '🦀' }).waitFor()
+})

@@ -1,0 +1,187 @@
+// Rooms by the page: made, talked in, read, muted, entered by a link, left and archived, on two devices at once.
+
+import assert from 'node:assert/strict'
+import { isAccessible } from './axe.mjs'
+import { DESK, PASSWORD, PHONE, bubble, composer, row, say, scene, state } from './harness.mjs'
+
+const members = page => page.locator('chat-sheet .accounts li')
+const details = async page => {
+  await page.locator('.head-name').click()
+  await page.locator('chat-sheet dialog[open]').waitFor()
+}
+const closeSheet = page => page.locator('chat-sheet').getByRole('button', { name: 'Close' }).click()
+
+/** Everything that a device keeps of the page. */
+const kept = page => page.evaluate(async () => {
+  const databases = await indexedDB.databases()
+  const rows = []
+  for (const { name } of databases) {
+    const open = indexedDB.open(name)
+    await new Promise(done => { open.onsuccess = done })
+    const all = open.result.transaction('kept').objectStore('kept')
+    for (const request of [all.getAllKeys(), all.getAll()]) {
+      await new Promise(done => { request.onsuccess = done })
+      rows.push(...request.result)
+    }
+    open.result.close()
+  }
+  return JSON.stringify([rows, Object.entries(localStorage), Object.entries(sessionStorage)])
+})
+
+scene('a room is made by the keyboard, its people talk, and each sees who has read', async stage => {
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  const page = await stage.open(ada)
+  await page.getByText('No chats yet').waitFor()
+  await page.keyboard.press('Control+k')
+  await page.getByRole('searchbox').waitFor()
+  await page.getByRole('button', { name: 'New room' }).click()
+  await page.locator('room-form').getByLabel('Name of the room').fill('Garden')
+  for (const name of ['bob', 'cyd']) {
+    await page.locator('room-form').getByLabel('Add people').fill(name)
+    await page.locator('room-form .person', { hasText: name }).waitFor()
+    await page.keyboard.press('Enter')
+    await page.locator('room-form .chip', { hasText: name }).waitFor()
+  }
+  await isAccessible(page, 'making a room')
+  await page.getByRole('button', { name: 'Create the room' }).click()
+  await page.getByText('This is the beginning of Garden').waitFor()
+  await page.locator('.bar-status', { hasText: '3 members' }).waitFor()
+
+  const theirs = await stage.open(bob, { size: PHONE })
+  await row(theirs, 'Garden').waitFor()
+  await say(page, 'The tomatoes are ripe')
+  await state(page, 'The tomatoes are ripe', 'stored')
+  // Nothing calls bob: a dot, and no number.
+  await row(theirs, 'Garden').getByText('ada: The tomatoes').waitFor()
+  await row(theirs, 'Garden').locator('.badge.only-dot').waitFor()
+  await row(theirs, 'Garden').click()
+  await bubble(theirs, 'The tomatoes are ripe').locator('.sender', { hasText: 'ada' }).waitFor()
+  await composer(theirs).pressSequentially('I c')
+  await page.getByText('bob is typing').first().waitFor()
+  await say(theirs, 'I come')
+  await bubble(page, 'I come').waitFor()
+  const third = await stage.open(cyd, { path: '/' })
+  await row(third, 'Garden').click()
+  await state(page, 'The tomatoes are ripe', 'read')
+  await bubble(page, 'The tomatoes are ripe').focus()
+  await page.keyboard.press('Enter')
+  await page.locator('.message-menu').getByRole('button', { name: 'Read by' }).click()
+  await page.locator('reader-list [data-part="read"] li').nth(1).waitFor()
+  assert.deepEqual((await page.locator('reader-list [data-part="read"] .account-name').allInnerTexts()).sort(), ['bob', 'cyd'])
+  await isAccessible(page, 'who has read')
+})
+
+scene('who is mentioned sees a number, and in a muted room that alone', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const room = await ada.room('Ops', bob)
+  const page = await stage.open(ada, { path: `/#/room/${room.id}` })
+  const theirs = await stage.open(bob)
+  await row(theirs, 'Ops').waitFor()
+  await composer(page).pressSequentially('please look, @b')
+  await page.getByRole('option', { name: /bob/ }).waitFor()
+  await isAccessible(page, 'names that are offered')
+  await page.keyboard.press('Enter')
+  assert.equal(await composer(page).inputValue(), 'please look, @bob ')
+  await page.keyboard.press('Enter')
+  await bubble(page, 'please look').locator('.mention').waitFor()
+  await row(theirs, 'Ops').locator('.badge:not(.only-dot)', { hasText: '1' }).waitFor()
+  assert.equal(await theirs.title(), '(1) chatd')
+  await row(theirs, 'Ops').click()
+  await bubble(theirs, 'please look').locator('.of-me').waitFor()
+  await details(theirs)
+  await theirs.getByLabel('Mute').selectOption({ label: 'For 8 hours' })
+  await row(theirs, 'Ops').locator('.muted, :scope.muted').first().waitFor()
+  await isAccessible(theirs, 'the details of a room')
+  await closeSheet(theirs)
+  await theirs.evaluate(() => { location.hash = '#/' })
+  await say(page, 'nothing urgent')
+  await row(theirs, 'Ops').locator('.only-dot').waitFor()
+  await theirs.waitForFunction(() => document.title === 'chatd')
+  // On the other device it is muted as well.
+  const phone = await stage.open(bob, { size: PHONE })
+  await phone.locator('.chat-row.muted', { hasText: 'Ops' }).waitFor()
+})
+
+scene('a link leads into the room, for those with an account and for new people', { registration: 'invite' }, async stage => {
+  const ada = await stage.server.user('ada', { invite: stage.server.setup })
+  const made = await stage.server.request('POST', '/api/admin/invites', { token: ada.session.token, body: { max_uses: 5 } })
+  const bob = await stage.server.user('bob', { invite: made.body.data.code })
+  const room = await ada.room('Ops')
+  const page = await stage.open(ada, { path: `/#/room/${room.id}` })
+  await details(page)
+  await page.getByRole('button', { name: 'Create an invite link' }).click()
+  const link = page.locator('chat-sheet').getByLabel('Invite link')
+  await link.waitFor()
+  const { hash } = new URL(await link.inputValue())
+  assert.match(hash, /^#\/join\/./)
+  const theirs = await stage.open(bob, { path: `/${hash}` })
+  await theirs.getByRole('heading', { name: 'Join Ops?' }).waitFor()
+  await isAccessible(theirs, 'the question before a room is entered')
+  assert.equal(new URL(theirs.url()).hash, '#/', 'the code does not stay in the address')
+  await theirs.getByRole('button', { name: 'Join the room' }).click()
+  await theirs.getByText('This is the beginning of Ops').waitFor()
+  const fresh = await stage.open(null, { path: `/${hash}`, size: PHONE })
+  await fresh.getByText('You are invited to the room Ops').waitFor()
+  await fresh.getByLabel('Username').fill('cyd')
+  await fresh.locator('#password').fill(PASSWORD)
+  await fresh.keyboard.press('Enter')
+  await fresh.getByText('This is the beginning of Ops').waitFor()
+  await page.locator('chat-sheet [data-part="members-title"]', { hasText: '3 members' }).waitFor()
+  assert.deepEqual((await members(page).locator('.account-name').allInnerTexts()).sort(), ['ada (you)', 'bob', 'cyd'])
+})
+
+scene('who leaves or is removed keeps nothing of the room, and an archived one can only be read', async stage => {
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  const room = await ada.room('Ops', bob, cyd)
+  await ada.say(room, 'the password is swordfish')
+  const page = await stage.open(ada, { path: `/#/room/${room.id}` })
+  const theirs = await stage.open(bob, { path: `/#/room/${room.id}` })
+  const third = await stage.open(cyd, { path: `/#/room/${room.id}`, size: PHONE })
+  for (const one of [theirs, third]) await bubble(one, 'swordfish').waitFor()
+  await composer(theirs).fill('half a secret')
+  await details(page)
+  await page.getByLabel('Role: cyd').selectOption({ label: 'Admin' })
+  await page.getByRole('button', { name: 'Remove: bob' }).click()
+  await theirs.getByText('You are no longer a member').waitFor()
+  await theirs.waitForFunction(() => !document.querySelector('.chat-row'))
+  await theirs.waitForFunction(() => !document.body.textContent.includes('swordfish'))
+  assert.doesNotMatch(await kept(theirs), /half a secret|swordfish/)
+  await closeSheet(page)
+
+  await details(third)
+  await third.getByRole('button', { name: 'Leave the room' }).click()
+  await isAccessible(third, 'the question before a room is left')
+  await third.locator('dialog.ask').getByRole('button', { name: 'Leave the room' }).click()
+  await third.waitForFunction(() => !document.querySelector('.chat-row'))
+  assert.equal(new URL(third.url()).hash, '#/')
+  await page.locator('.bar-status', { hasText: '1 member' }).waitFor()
+
+  await details(page)
+  await page.getByRole('button', { name: 'Archive the room' }).click()
+  await page.locator('dialog.ask').getByRole('button', { name: 'Archive the room' }).click()
+  await page.getByText('It can only be read').waitFor()
+  assert.ok(await composer(page).isHidden())
+  await bubble(page, 'swordfish').waitFor()
+})
+
+scene('a room as it looks: both sizes, both colours, no overflow, nothing for axe to find', async (stage, t) => {
+  const [ada, bob, dewi] = await stage.people('ada', 'bob', 'dewi')
+  const room = await ada.room('Ops', bob, dewi)
+  await dewi.say(room, 'The backup of last night took 40 minutes.', 'Usually it is 12. Has anybody changed something?')
+  await bob.say(room, 'I moved the data to the new disk yesterday, maybe that.')
+  await ada.say(room, 'I will look at it.')
+  for (const [device, size] of [['desk', DESK], ['phone', PHONE]]) {
+    for (const theme of ['light', 'dark']) {
+      for (const locale of ['en-GB', 'id-ID']) {
+        const page = await stage.open(ada, { path: `/#/room/${room.id}`, size, theme, locale })
+        await bubble(page, 'I will look').waitFor()
+        await page.locator('.sender', { hasText: 'dewi' }).first().waitFor()
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth)
+        assert.ok(wide <= size.width, `${wide} px`)
+        await isAccessible(page, `a room, ${device}, ${theme}, ${locale}`)
+        if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/room-${device}-${theme}-${locale}.png` })
+        await page.context().close()
+      }
+    }
+  }
+})
