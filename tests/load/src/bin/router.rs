@@ -30,7 +30,9 @@ struct Event<'a>(
 
 #[derive(Deserialize)]
 struct Payload<'a> {
-    receiver_id: u64,
+    /// Absent, the message is for everybody who is there.
+    #[serde(default)]
+    receiver_id: Option<u64>,
     #[serde(borrow)]
     content: &'a serde_json::value::RawValue,
 }
@@ -93,6 +95,20 @@ async fn serve(stream: TcpStream, routes: Arc<Routes>) -> Result<(), Error> {
             let id = routes.last_id.fetch_add(1, Ordering::Relaxed) + 1;
             let content = content.get();
             let at = "2026-01-01T00:00:00.000Z";
+            let Some(receiver_id) = receiver_id else {
+                let heard = format!(
+                    r#"42["room_message",{{"id":{id},"room_id":1,"number":{id},"sender_id":{user},"content":{content},"created_at":"{at}"}}]"#
+                );
+                let heard = Utf8Bytes::from(heard);
+                let users = routes.users.lock().unwrap_or_else(PoisonError::into_inner);
+                for member in users.values() {
+                    let _ = member.send(heard.clone());
+                }
+                drop(users);
+                let data = &heard[r#"42["room_message","#.len()..heard.len() - 1];
+                outbox.send(format!(r#"43{ack}[{{"success":true,"data":{data}}}]"#).into())?;
+                continue;
+            };
             let sent = format!(
                 r#"{{"id":{id},"receiver_id":{receiver_id},"content":{content},"created_at":"{at}"}}"#
             );

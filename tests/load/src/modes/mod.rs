@@ -3,6 +3,7 @@
 pub(crate) mod disk;
 pub(crate) mod idle;
 pub(crate) mod rest;
+pub(crate) mod rooms;
 pub(crate) mod slow;
 pub(crate) mod storm;
 pub(crate) mod talking;
