@@ -97,6 +97,7 @@ pub(crate) struct RoomMember<'a> {
     pub(crate) by: Option<UserId>,
     /// The room: to the one who joined.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "RoomRow<'static>")]
     pub(crate) room: Option<RoomRow<'a>>,
 }
 
