@@ -100,10 +100,7 @@ export class MessageActions {
   async #openMenu(node) {
     const message = this.#messageIn(node)
     if (!message || message.deletedAt || message.deleting) return
-    this.#menu ??= import('./message-menu.js').then(({ MessageMenu }) => new MessageMenu(this.#list.store, {
-      reply: message => this.#tell('reply', message),
-      edit: message => this.#tell('edit', message),
-    }))
+    this.#menu ??= import('./message-menu.js').then(({ MessageMenu }) => new MessageMenu(this.#list.store, message => this.#edit(message)))
     // Asked for again, it may come.
     this.#menu.catch(() => { this.#menu = undefined })
     const [menu, { editWindow }] = await Promise.all([this.#menu, this.#askRules()])
@@ -117,7 +114,7 @@ export class MessageActions {
     const { chat, store } = this.#list
     const message = chat?.thread.messages.findLast(({ senderId, state, deletedAt, deleting }) =>
       senderId === store.me.id && state === 'stored' && !deletedAt && !deleting)
-    if (message && isEditable(editWindow, message)) this.#tell('edit', message)
+    if (message && !chat?.room && isEditable(editWindow, message)) this.#edit(message)
   }
 
   /** @returns {Promise<Rules>} */
@@ -133,9 +130,9 @@ export class MessageActions {
     return this.#rules
   }
 
-  /** @param {'reply' | 'edit'} type @param {Message} message */
-  #tell(type, message) {
-    this.#list.dispatchEvent(new CustomEvent(type, { detail: { message } }))
+  /** @param {Message} message */
+  #edit(message) {
+    this.#list.dispatchEvent(new CustomEvent('edit', { detail: { message } }))
   }
 
   /** Asks who is behind a reaction that the reader looks at. @param {Event} event */

@@ -1,7 +1,7 @@
-// <message-composer>: where a message is written, answered or edited. It says `send`, `edit`, `draft`
-// and `typing`, and keeps to the length that the server takes; it tells those around it by `sent` that
-// a message was sent, by `edit-last` that the last one is to be edited, and by `show` that the one
-// that is being answered is to be shown.
+// <message-composer>: where a message is written or edited. It says `send`, `edit`, `draft` and
+// `typing`, and keeps to the length that the server takes; it tells those around it by `sent` that a
+// message was sent, by `edit-last` that the last one is to be edited, and by `show` that the one that
+// is being edited is to be shown.
 
 import { errorText, t, translate } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
@@ -10,7 +10,6 @@ import { isRoom } from '../state/chats.js'
 import { mentionsIn, nameBegunIn } from '../state/mentions.js'
 import { mayCallAll, mayPost } from '../state/rooms.js'
 import { ChatPart } from './chat-part.js'
-import { nameOf } from './names.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 /** @typedef {import('../state/timeline.js').Message} Message */
@@ -31,8 +30,6 @@ export class MessageComposer extends ChatPart {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #countLater
   #typingSaidAt = -Infinity
-  /** The messages that are being answered, each in its chat. @type {Map<ChatKey, Message>} */
-  #answered = new Map()
   /** The message that is being edited. @type {Message | null} */
   #edited = null
   /** Why what was edited last could not be saved. */
@@ -53,10 +50,10 @@ export class MessageComposer extends ChatPart {
     this.#text.addEventListener('blur', () => this.#sayStopped())
     part(this, 'leave').addEventListener('click', () => this.#leave())
     part(this, 'about').addEventListener('click', () => {
-      const message = this.#edited ?? this.#answering
+      const message = this.#edited
       if (message) this.dispatchEvent(new CustomEvent('show', { detail: { message } }))
     })
-    // What was deleted is not answered any more, nor edited.
+    // What was deleted is not edited any more.
     this.store.addEventListener('gone', () => this.#dropGone(), { signal: this.signal })
   }
 
@@ -74,15 +71,6 @@ export class MessageComposer extends ChatPart {
     this.#text.value = this.chat?.draft ?? ''
     this.render()
     this.#grow()
-  }
-
-  /** Answers a message. @param {Message} message */
-  reply(message) {
-    if (this.key === null) return
-    if (this.#edited) this.#leave()
-    this.#answered.set(this.key, message)
-    this.render()
-    this.#text.focus()
   }
 
   /** Edits a message. @param {Message} message */
@@ -118,43 +106,31 @@ export class MessageComposer extends ChatPart {
 
   get #text() { return /** @type {HTMLTextAreaElement} */ (part(this, 'draft')) }
 
-  /** The message that is being answered here. */
-  get #answering() { return this.key === null ? undefined : this.#answered.get(this.key) }
-
   /** Those who can be mentioned here, as far as they are known. */
   get #people() {
     const members = this.chat?.room?.members ?? []
     return members.map(({ userId }) => this.store.user(userId)).filter(({ id, username }) => id !== this.store.me.id && username !== '…')
   }
 
-  /** What the text is about: the message that is being answered or edited. */
+  /** What the text is about: the message that is being edited. */
   #showAbout() {
-    const message = this.#edited ?? this.#answering
-    part(this, 'context').hidden = !message
-    if (!message) return
-    const mine = message.senderId === this.store.me.id
-    part(this, 'about-what').textContent = this.#edited ? t('editing')
-      : t('answering', { name: mine ? t('you') : nameOf(this.store.user(message.senderId)) })
-    part(this, 'about-text').textContent = message.content
+    part(this, 'context').hidden = !this.#edited
+    if (!this.#edited) return
+    part(this, 'about-what').textContent = t('editing')
+    part(this, 'about-text').textContent = this.#edited.content
   }
 
   #dropGone() {
-    for (const [key, { id }] of this.#answered) {
-      const still = this.store.message(id)?.message
-      if (still?.deletedAt || !this.store.chats.has(key)) this.#answered.delete(key)
-    }
     if (this.#edited && this.store.message(this.#edited.id)?.message.deletedAt) this.#leave()
     else this.render()
   }
 
-  /** Answers or edits no more. */
+  /** Edits no more. */
   #leave() {
-    if (this.#edited) {
-      this.#edited = null
-      this.#refusal = ''
-      this.#text.value = this.chat?.draft ?? ''
-      this.#grow()
-    } else if (this.key !== null) this.#answered.delete(this.key)
+    this.#edited = null
+    this.#refusal = ''
+    this.#text.value = this.chat?.draft ?? ''
+    this.#grow()
     this.render()
     this.#text.focus()
   }
@@ -164,7 +140,7 @@ export class MessageComposer extends ChatPart {
     // While an input method composes, Enter belongs to it (229 is how Safari says so). By touch
     // Enter is a new line and the button sends.
     const composing = event.isComposing || event.keyCode === 229
-    if (event.key === 'Escape' && !composing && (this.#edited || this.#answering)) {
+    if (event.key === 'Escape' && !composing && this.#edited) {
       event.preventDefault()
       event.stopPropagation()
       return this.#leave()
@@ -217,13 +193,10 @@ export class MessageComposer extends ChatPart {
     if (!chat) return
     this.#typingSaidAt = -Infinity
     this.#text.value = ''
-    const replyTo = this.#answering?.id
-    this.#answered.delete(chat.key)
     this.#grow()
     const mentions = chat.room ? mentionsIn(content, this.#people, mayCallAll(chat.room)) : {}
-    intend(this, { type: 'send', chat: chat.key, content, ...(replyTo && { replyTo }), ...mentions })
+    intend(this, { type: 'send', chat: chat.key, content, ...mentions })
     this.dispatchEvent(new Event('sent'))
-    this.render()
     this.#text.focus()
   }
 

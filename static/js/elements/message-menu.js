@@ -1,11 +1,11 @@
-// <message-menu>: what can be done with one message: react, answer, copy, edit, delete, see who has
-// read it. message-list.js loads it when the first one is asked for.
+// <message-menu>: what can be done with one message: react, copy, edit, delete, see who has read it.
+// message-actions.js loads it when the first one is asked for.
 
 import { languages, t, translate } from '../i18n/words.js'
 import { copyText } from '../lib/clipboard.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
-import { mayManage, mayPost, SMALL } from '../state/rooms.js'
+import { SMALL } from '../state/rooms.js'
 import { isEditable } from './message-actions.js'
 
 /** @typedef {import('../state/chats.js').Chat} Chat */
@@ -24,19 +24,19 @@ export function emojiIn(text) {
 
 export class MessageMenu extends HTMLElement {
   #store
-  #answer
+  #edit
   #listening = new AbortController()
   /** @type {{ node: HTMLElement, chat: Chat, message: Message } | null} */
   #of = null
 
   /**
    * @param {import('../state/store.js').Store} store
-   * @param {{ reply(message: Message): void, edit(message: Message): void }} answer
+   * @param {(message: Message) => void} edit
    */
-  constructor(store, answer) {
+  constructor(store, edit) {
     super()
     this.#store = store
-    this.#answer = answer
+    this.#edit = edit
   }
 
   connectedCallback() {
@@ -49,8 +49,7 @@ export class MessageMenu extends HTMLElement {
     }))
     /** @type {Record<string, (of: { chat: Chat, message: Message }) => void>} */
     const does = {
-      reply: ({ message }) => this.#answer.reply(message),
-      edit: ({ message }) => this.#answer.edit(message),
+      edit: ({ message }) => this.#edit(message),
       copy: ({ message }) => copyText(message.content),
       readers: ({ chat, message }) => intend(this, { type: 'readers', chat: chat.key, id: message.id }),
       delete: ({ chat, message }) => intend(this, { type: 'delete', chat: chat.key, id: message.id }),
@@ -89,11 +88,11 @@ export class MessageMenu extends HTMLElement {
     this.#of = { node, chat, message }
     const mine = message.senderId === this.#store.me.id
     const { room } = chat
-    const changes = editWindow !== undefined
-    const open = changes && (!room || mayPost(room))
-    part(this, 'reactions').hidden = part(this, 'reply').hidden = !open
-    part(this, 'edit').hidden = !mine || !open || !isEditable(editWindow, message)
-    part(this, 'delete').hidden = !changes || !mine && !mayManage(room)
+    // In rooms the server changes nothing of what was said.
+    const changes = editWindow !== undefined && !room
+    part(this, 'reactions').hidden = !changes
+    part(this, 'edit').hidden = !mine || !changes || !isEditable(editWindow, message)
+    part(this, 'delete').hidden = !mine || !changes
     part(this, 'readers').hidden = !room?.whole || room.memberCount > SMALL
     this.#other.value = ''
     for (const button of part(this, 'emoji').querySelectorAll('button')) {

@@ -113,7 +113,7 @@ export const en = {
   keyMention: 'Mention somebody in a room',
   keySend: 'Send',
   keyLine: 'New line',
-  keyEscape: 'Close the dialog; end the reply or the edit; go to the text field; go to the list',
+  keyEscape: 'Close the dialog; end the edit; go to the text field; go to the list',
   keyLetter: 'Also open this list with the ? key alone',
 
   demoTitle: 'Try chatd',
@@ -238,7 +238,6 @@ export const en = {
   otherEmoji: 'Another emoji',
   reactionBy: { one: '{emoji}, {count} person', other: '{emoji}, {count} people' },
   reactionNamed: '{emoji}: {names}',
-  reply: 'Reply',
   edit: 'Edit',
   copyText: 'Copy',
   deleteMessage: 'Delete',
@@ -249,7 +248,6 @@ export const en = {
   messageDeleted: 'Message deleted',
   earlierMessage: 'Earlier message',
   undo: 'Undo',
-  answering: 'Reply to {name}',
   editing: 'Edit message',
 
   displayName: 'Name',

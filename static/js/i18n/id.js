@@ -111,7 +111,7 @@ export const id = {
   keyMention: 'Sebut seseorang di ruang',
   keySend: 'Kirim',
   keyLine: 'Baris baru',
-  keyEscape: 'Tutup dialog; akhiri balasan atau perubahan; ke kolom teks; ke daftar',
+  keyEscape: 'Tutup dialog; akhiri perubahan; ke kolom teks; ke daftar',
   keyLetter: 'Buka daftar ini juga dengan tombol ? saja',
 
   demoTitle: 'Coba chatd',
@@ -236,7 +236,6 @@ export const id = {
   otherEmoji: 'Emoji lain',
   reactionBy: { other: '{emoji}, {count} orang' },
   reactionNamed: '{emoji}: {names}',
-  reply: 'Balas',
   edit: 'Ubah',
   copyText: 'Salin',
   deleteMessage: 'Hapus',
@@ -247,7 +246,6 @@ export const id = {
   messageDeleted: 'Pesan dihapus',
   earlierMessage: 'Pesan sebelumnya',
   undo: 'Urungkan',
-  answering: 'Balasan untuk {name}',
   editing: 'Ubah pesan',
 
   displayName: 'Nama',

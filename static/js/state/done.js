@@ -1,16 +1,16 @@
 // What the person does here, and what becomes of the connection. Pure.
 
 import { newChat } from './chats.js'
-import { emptyThread, messageOf, quoteOf, unsent } from './timeline.js'
+import { emptyThread, unsent } from './timeline.js'
 
 /** @typedef {import('./book.js').Book} Book */
 /** @typedef {import('./book.js').Reducer} Reducer */
 
 /** @param {Book} book @returns {Record<string, Reducer>} */
 export const done = book => ({
-  send: ({ chat: key, clientId, content, createdAt, replyTo, mentions, mentionAll }) => book.place(key, {
+  send: ({ chat: key, clientId, content, createdAt, mentions, mentionAll }) => book.place(key, {
     id: Infinity, clientId, senderId: book.me.id, content, createdAt, isRead: false, state: 'pending',
-    ...(replyTo && { replyTo: quote(book, key, replyTo) }), ...(mentions?.length && { mentions }), ...(mentionAll && { mentionAll }),
+    ...(mentions?.length && { mentions }), ...(mentionAll && { mentionAll }),
   }),
 
   /** A deletion waits for a moment in which it can be undone. */
@@ -56,9 +56,3 @@ export const done = book => ({
     book.dispatchEvent(new Event('rewound'))
   },
 })
-
-/** @param {Book} book @param {import('./chats.js').ChatKey} key @param {number} id @returns {import('./timeline.js').Quote} */
-function quote(book, key, id) {
-  const message = messageOf(book.chat(key).thread.messages, id)
-  return message && !message.deletedAt ? quoteOf(message) : { id }
-}

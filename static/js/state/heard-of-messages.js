@@ -70,7 +70,7 @@ export const ofMessages = book => ({
     const key = keyOf(data, book.me.id)
     const { listed } = book.chat(key)
     if (listed && listed.id === id) book.set(key, { listed: { ...listed, text: content } })
-    return book.change(key, messages => withEdit(messages, { id, content, editedAt: edited_at, changed: book.heard }))
+    return book.change(key, messages => withEdit(messages, { id, content, editedAt: edited_at ?? undefined, changed: book.heard }))
   },
 
   message_deleted: data => {

@@ -62,13 +62,10 @@ const QUOTED = 200
 /** @param {string} content */
 const quoted = content => [...content].slice(0, QUOTED).join('')
 
-/** @param {Message} message @returns {Quote} the message as others quote it */
-export const quoteOf = ({ id, senderId, content }) => ({ id, senderId, content: quoted(content) })
-
 /**
  * A timeline after a message was edited, and with it what quotes it.
  * @param {Message[]} timeline
- * @param {{ id: number, content: string, editedAt: string, changed: number }} edit
+ * @param {{ id: number, content: string, editedAt?: string, changed: number }} edit
  * @returns {Message[]}
  */
 export const withEdit = (timeline, { id, content, ...edit }) => timeline.map(message => {

@@ -7,7 +7,7 @@ import { pairKey } from '../state/chats.js'
 /** @typedef {import('../lib/shelf.js').Memory} Memory */
 /**
  * A message on its way to the server.
- * @typedef {{ chat: ChatKey, clientId: string, content: string, createdAt: string, replyTo?: number,
+ * @typedef {{ chat: ChatKey, clientId: string, content: string, createdAt: string,
  *   mentions?: number[], mentionAll?: boolean }} Unsent
  */
 
