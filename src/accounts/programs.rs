@@ -252,8 +252,12 @@ impl Accounts {
         };
         self.store
             .submit(now, Change::RevokeKey(id), Box::new(told));
-        answered.await.unwrap_or(Err(StoreError::Unavailable))?;
-        Ok(())
+        let revoked = answered.await.unwrap_or(Err(StoreError::Unavailable));
+        if let Err(StoreError::NoSuchKey) = revoked {
+            // Taking it back may have failed by its answer alone, with sockets left that came by it.
+            self.listener.keys_changed();
+        }
+        Ok(revoked.map(drop)?)
     }
 
     /// Takes a key of this bot back, and no other's.
@@ -265,9 +269,9 @@ impl Accounts {
         id: ApiKeyId,
     ) -> Result<(), AccountError> {
         let key = self.store.api_key(id);
-        match key.is_some_and(|key| key.holder == KeyHolder::Bot(bot)) {
-            true => self.revoke_key(admin, now, id).await,
-            false => Err(AccountError::NoSuchKey),
+        match key.map(|key| key.holder == KeyHolder::Bot(bot)) {
+            Some(false) => Err(AccountError::NoSuchKey),
+            Some(true) | None => self.revoke_key(admin, now, id).await,
         }
     }
 }

@@ -706,3 +706,24 @@ async fn the_start_says_what_a_missing_audience_and_earlier_accounts_mean() {
         .ask("purpose=chat".parse().unwrap());
     assert_eq!(accounts.warnings().len(), 1);
 }
+
+/// The disk refused at first, and had taken the change all the same: its caller asks once more.
+#[tokio::test]
+async fn a_key_that_is_gone_has_all_sockets_looked_at_when_it_is_taken_back_again() {
+    let told = Arc::new(Told::default());
+    let mut accounts = accounts(Registration::Open).await;
+    accounts.listener = Arc::clone(&told) as _;
+    let count = || told.0.load(std::sync::atomic::Ordering::SeqCst);
+    let wish = NewBot {
+        username: "clerk".into(),
+        name: None,
+        avatar: None,
+    };
+    let admin = Admin::operator();
+    let (bot, made) = accounts.create_bot(admin, NOW, wish).await.unwrap();
+    let revoke = || accounts.revoke_bot_key(admin, NOW, bot.id, made.key.id);
+    assert_eq!(revoke().await, Ok(()));
+    assert_eq!(count(), 1);
+    assert_eq!(revoke().await, Err(AccountError::NoSuchKey));
+    assert_eq!(count(), 2);
+}

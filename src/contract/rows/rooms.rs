@@ -133,6 +133,10 @@ pub(crate) struct MemberRow {
     /// The name to be shown, which others may have too.
     name: String,
     avatar: Option<Arc<str>>,
+    /// Whether it is a program; absent for people.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    is_bot: bool,
     role: Role,
     joined_at: Timestamp,
 }
@@ -144,6 +148,7 @@ impl From<Member> for MemberRow {
             username: member.user.username.as_str().to_owned(),
             name: member.user.shown_name().to_owned(),
             avatar: member.user.avatar.clone(),
+            is_bot: member.user.is_bot,
             role: member.role,
             joined_at: member.joined_at,
         }
