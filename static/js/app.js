@@ -36,7 +36,7 @@ const SHOW_AFTER_MS = 1_500
 
 /** The dialogs of dialogs.js, and of rooms.js, by the intent that opens each. */
 const DIALOGS = ['find-people', 'profile', 'admin', 'keys']
-const ROOM_DIALOGS = ['make-room', 'details', 'readers', 'join-room', 'join-by-link']
+const ROOM_DIALOGS = ['make-room', 'details', 'readers', 'join-room']
 
 export class App {
   #seat
@@ -167,10 +167,8 @@ export class App {
 
   /** Shows what the address names: a conversation, or else the list. */
   #follow() {
-    const { way, code } = linkIn(location.hash)
     // A link to sign in by, opened where somebody is signed in: the page begins with it.
-    if (way === 'sign-in') return location.reload()
-    if (way === 'join') return void this.#join(code)
+    if (linkIn(location.hash).way === 'sign-in') return location.reload()
     const named = keyIn(location.hash)
     const next = named === pairKey(this.#me.id) ? null : named
     const before = this.#sync.open
@@ -187,14 +185,6 @@ export class App {
     this.#cameFromList = before === null
     this.#list.current = next
     if (next === null && before !== null) this.#list.focusRow(before)
-  }
-
-  /** Enters the room into which a link invites. @param {string} code */
-  async #join(code) {
-    // The code must not stay in the address, nor in the history.
-    history.replaceState(null, '', '#/')
-    this.#follow()
-    await this.#openRoomDialog('join-by-link', { code })
   }
 
   /** What was said in a chat is gone, or the whole chat is for the person here.

@@ -12,7 +12,6 @@ import { clone, part } from './lib/template.js'
 import { ChatError } from './net/api.js'
 import { say } from './notes.js'
 import { session } from './session.js'
-import { addressOf, roomKey } from './state/chats.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./net/api.js').Session} Session */
@@ -21,12 +20,11 @@ import { addressOf, roomKey } from './state/chats.js'
  * Shows the sign-in until a person has got in.
  * @param {HTMLElement} app where it is shown
  * @param {Api} api
- * @param {{ setup: string | null, invite: string | null, join: string | null }} codes from the address
+ * @param {{ setup: string | null, invite: string | null }} codes from the address
  * @returns {Promise<Session>}
  */
-export async function signIn(app, api, { setup, invite, join }) {
-  const [server, into] = await Promise.all([api.server().catch(() => null), invitedInto(api, join), loadStyle('sign-in.css')])
-  if (into?.registers) invite = join
+export async function signIn(app, api, { setup, invite }) {
+  const [server] = await Promise.all([api.server().catch(() => null), loadStyle('sign-in.css')])
   if (server?.demo && !setup && !invite) {
     remember('notice', null)
     const { showDemo } = await import('./demo.js')
@@ -39,8 +37,7 @@ export async function signIn(app, api, { setup, invite, join }) {
   const form = new SignIn({
     mode: setup ? 'setup' : invite ? 'register' : 'login',
     canRegister: invite !== null || server?.registration === 'open',
-    error: !server ? 'offline' : join && !into ? 'invalid_invite' : recall('notice') ?? '',
-    ...(into && { invitedInto: into.room.name }),
+    error: server ? recall('notice') ?? '' : 'offline',
   })
   remember('notice', null)
   app.replaceChildren(form)
@@ -50,10 +47,8 @@ export async function signIn(app, api, { setup, invite, join }) {
     try {
       const { token, user } = await api.signIn(door, { username, password, ...(code && { invite: code }) })
       const limit = server?.max_message_chars
-      // The code is used up, or not needed: it must not stay in the address or the history. An
-      // invite into a room that made the account has led into the room as well.
-      const isIn = into && code === join
-      history.replaceState(null, '', location.pathname + (isIn ? addressOf(roomKey(into.room.id)) : location.hash))
+      // The code is used up, or not needed: it must not stay in the address or the history.
+      history.replaceState(null, '', location.pathname + location.hash)
       form.remove()
       entered({ token, user, ...(limit && { maxMessageChars: limit }) })
     } catch (error) {
@@ -61,18 +56,6 @@ export async function signIn(app, api, { setup, invite, join }) {
       form.fail(error.code)
     }
   } }))
-}
-
-/**
- * The room into which an invite leads, and whether it makes new accounts, too; null where there is
- * none, or it is used up.
- * @param {Api} api
- * @param {string | null} code
- */
-async function invitedInto(api, code) {
-  if (code === null) return null
-  const { room, registers } = await api.lookAtInvite(code).catch(() => ({ room: undefined, registers: false }))
-  return room ? { room, registers } : null
 }
 
 /**

@@ -11,15 +11,11 @@ import { codeOf } from './intents.js'
 import { answerTo } from './lib/dialog.js'
 import { loadStyle } from './lib/style.js'
 import { clone, part } from './lib/template.js'
-import { ChatError } from './net/api.js'
 import { addressOf, idOf, naming, roomKey } from './state/chats.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./state/store.js').Store} Store */
 /** @typedef {import('./state/chats.js').ChatKey} ChatKey */
-
-/** An invite into a room, unless the administrators' dialog makes one. */
-const INVITE = { max_uses: 25, expires_in: 7 * 86_400 }
 
 /**
  * @param {{ app: HTMLElement, api: Api, store: Store, refused(code: string): void }} parts `refused` hears what no dialog shows
@@ -44,7 +40,7 @@ export async function roomIntents({ app, api, store, refused }) {
   /** @param {ChatKey} chat */
   const count = async chat => take(await api.room(idOf(chat)))
 
-  /** @param {'join' | 'leave' | 'archive'} what @param {string} name of the room */
+  /** @param {'leave' | 'archive'} what @param {string} name of the room */
   function sure(what, name) {
     const dialog = /** @type {HTMLDialogElement} */ (translate(clone('ask')))
     part(dialog, 'question').textContent = t(`${what}Question`, { name })
@@ -53,11 +49,10 @@ export async function roomIntents({ app, api, store, refused }) {
     return answerTo(dialog)
   }
 
-  /** Enters a room, and shows it. @param {() => Promise<number | null>} way gives the room's id, or null where one thinks better of it */
-  async function enter(way) {
+  /** Enters a room that is open, and shows it. @param {number} id */
+  async function enter(id) {
     try {
-      const id = await way()
-      if (id === null) return
+      await api.passRoom(id, 'join')
       store.apply({ type: 'room', data: { room: await api.room(id) } })
       location.hash = addressOf(roomKey(id))
     } catch (error) {
@@ -91,17 +86,7 @@ export async function roomIntents({ app, api, store, refused }) {
       }
     },
 
-    'join-room': ({ id }) => enter(() => api.passRoom(id, 'join').then(() => id)),
-
-    async 'join-by-link'({ code }) {
-      await enter(async () => {
-        const { room } = await api.lookAtInvite(code)
-        if (!room) throw new ChatError('invalid_invite')
-        const isIn = store.chat(roomKey(room.id)).room?.role
-        if (!isIn && !await sure('join', room.name)) return null
-        return isIn ? room.id : (await api.joinBy(code)).id
-      })
-    },
+    'join-room': ({ id }) => enter(id),
 
     'chat-settings': ({ chat, change }) => ask(async () => {
       const data = await api.settings(naming(chat), change)
@@ -128,12 +113,6 @@ export async function roomIntents({ app, api, store, refused }) {
       hear(chat, { user_id: userId, change: 'removed' })
       await count(chat)
     }),
-    'invite-to-room': ({ chat }) => ask(async () => {
-      const { code, max_uses, expires_at } = await api.roomInvite(idOf(chat), INVITE)
-      // Of the page's own address, as every link that it shows.
-      sheet.invited({ link: new URL(`#/join/${code}`, document.baseURI).href, maxUses: max_uses, expiresAt: expires_at })
-    }),
-
     'change-room': ({ chat, change }) => ask(async () => {
       take(await api.changeRoom(idOf(chat), change))
       sheet.changed()

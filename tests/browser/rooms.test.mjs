@@ -1,8 +1,8 @@
-// Rooms by the page: made, talked in, read, muted, entered by a link, left and archived, on two devices at once.
+// Rooms by the page: made, talked in, read, muted, left and archived, on two devices at once.
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'
-import { DESK, PASSWORD, PHONE, bubble, composer, row, say, scene, state } from './harness.mjs'
+import { DESK, PHONE, bubble, composer, row, say, scene, state } from './harness.mjs'
 
 const members = page => page.locator('chat-sheet .accounts li')
 const details = async page => {
@@ -100,34 +100,6 @@ scene('who is mentioned sees a number, and in a muted room that alone', async st
   // On the other device it is muted as well.
   const phone = await stage.open(bob, { size: PHONE })
   await phone.locator('.chat-row.muted', { hasText: 'Ops' }).waitFor()
-})
-
-scene('a link leads into the room, for those with an account and for new people', { registration: 'invite' }, async stage => {
-  const ada = await stage.server.user('ada', { invite: stage.server.setup })
-  const made = await stage.server.request('POST', '/api/admin/invites', { token: ada.session.token, body: { max_uses: 5 } })
-  const bob = await stage.server.user('bob', { invite: made.body.data.code })
-  const room = await ada.room('Ops')
-  const page = await stage.open(ada, { path: `/#/room/${room.id}` })
-  await details(page)
-  await page.getByRole('button', { name: 'Create an invite link' }).click()
-  const link = page.locator('chat-sheet').getByLabel('Invite link')
-  await link.waitFor()
-  const { hash } = new URL(await link.inputValue())
-  assert.match(hash, /^#\/join\/./)
-  const theirs = await stage.open(bob, { path: `/${hash}` })
-  await theirs.getByRole('heading', { name: 'Join Ops?' }).waitFor()
-  await isAccessible(theirs, 'the question before a room is entered')
-  assert.equal(new URL(theirs.url()).hash, '#/', 'the code does not stay in the address')
-  await theirs.getByRole('button', { name: 'Join the room' }).click()
-  await theirs.getByText('This is the beginning of Ops').waitFor()
-  const fresh = await stage.open(null, { path: `/${hash}`, size: PHONE })
-  await fresh.getByText('You are invited to the room Ops').waitFor()
-  await fresh.getByLabel('Username').fill('cyd')
-  await fresh.locator('#password').fill(PASSWORD)
-  await fresh.keyboard.press('Enter')
-  await fresh.getByText('This is the beginning of Ops').waitFor()
-  await page.locator('chat-sheet [data-part="members-title"]', { hasText: '3 members' }).waitFor()
-  assert.deepEqual((await members(page).locator('.account-name').allInnerTexts()).sort(), ['ada (you)', 'bob', 'cyd'])
 })
 
 scene('who leaves or is removed keeps nothing of the room, and an archived one can only be read', async stage => {

@@ -1,12 +1,10 @@
 // <chat-sheet>: a dialog with all that is to be known of a chat and done with it as a whole: what one
-// is told of; of a room its members and their roles, the link by which others come in, its name and
-// rules, and the ways out. It says what is wanted; rooms.js asks the server and hands in what it
+// is told of; of a room its members and their roles, its name and rules, and the ways out. It says what is wanted; rooms.js asks the server and hands in what it
 // answered.
 
 import { longTime, shortDate } from '../i18n/dates.js'
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar, paintRoom } from '../lib/avatar.js'
-import { copyField } from '../lib/clipboard.js'
 import { asDialog, fillSelect } from '../lib/dialog.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
@@ -56,12 +54,8 @@ export class ChatSheet extends HTMLElement {
     this.#people.addEventListener('chosen', () => { part(this, 'add').hidden = this.#people.ids.length === 0 })
     this.#press('add', () => ({ type: 'add-members', ids: this.#people.ids }))
     this.#press('more', () => ({ type: 'more-members' }))
-    this.#press('invite', () => ({ type: 'invite-to-room' }))
     this.#press('leave', () => ({ type: 'leave-room' }))
     this.#press('archive', () => ({ type: 'archive-room' }))
-    part(this, 'copy').addEventListener('click', async () => {
-      if (await copyField(this.#input('link'))) part(this, 'copy').textContent = t('copied')
-    })
     part(this, 'change').addEventListener('submit', event => {
       event.preventDefault()
       this.#saveChange()
@@ -82,8 +76,6 @@ export class ChatSheet extends HTMLElement {
     translate(this)
     this.#wrong('')
     part(this, 'saved').textContent = ''
-    part(this, 'link-part').hidden = true
-    part(this, 'link-hint').textContent = ''
     part(this, 'add').hidden = true
     const { room } = this.#chat
     this.#people.clear(room?.members.map(({ userId }) => userId) ?? [])
@@ -111,15 +103,6 @@ export class ChatSheet extends HTMLElement {
 
   changed() {
     part(this, 'saved').textContent = t('saved')
-  }
-
-  /** @param {{ link: string, expiresAt: string, maxUses: number }} invite */
-  invited({ link, expiresAt, maxUses }) {
-    part(this, 'link-part').hidden = false
-    part(this, 'copy').textContent = t('copyLink')
-    this.#input('link').value = link
-    part(this, 'link-hint').textContent = t('inviteNote', { count: maxUses, date: shortDate(new Date(expiresAt)) })
-    this.#input('link').select()
   }
 
   // Inside.
@@ -189,7 +172,7 @@ export class ChatSheet extends HTMLElement {
     this.#renderAbout(chat)
     this.#renderSettings(chat)
     part(this, 'members-part').hidden = !room
-    part(this, 'choice').hidden = part(this, 'invite-part').hidden = part(this, 'change-part').hidden = !manages
+    part(this, 'choice').hidden = part(this, 'change-part').hidden = !manages
     part(this, 'settings').hidden = room !== null && room.role === null
     part(this, 'ways-out').hidden = !room?.role
     part(this, 'archive').hidden = room?.role !== 'owner' || room.archivedAt !== null

@@ -26,14 +26,12 @@ export class SignIn extends HTMLElement {
   /** @type {Mode} */ #mode
   #canRegister
   #showLanguage = (/** @type {string | undefined} */ _) => {}
-  #invitedInto
   /** The code of what went wrong. */
   #error
 
-  /** @param {{ mode: Mode, canRegister: boolean, error?: string, invitedInto?: string }} start `invitedInto` names a room */
-  constructor({ mode, canRegister, error = '', invitedInto }) {
+  /** @param {{ mode: Mode, canRegister: boolean, error?: string }} start */
+  constructor({ mode, canRegister, error = '' }) {
     super()
-    this.#invitedInto = invitedInto
     this.#mode = mode
     this.#canRegister = canRegister
     this.#error = error
@@ -105,7 +103,7 @@ export class SignIn extends HTMLElement {
     const mode = this.#mode
     const making = mode !== 'login'
     part(this, 'title').textContent = t(`${mode}Title`)
-    part(this, 'lead').textContent = this.#invitedInto ? t('joinLead', { name: this.#invitedInto }) : t(`${mode}Lead`)
+    part(this, 'lead').textContent = t(`${mode}Lead`)
     part(this, 'submit').textContent = t(`${mode}Button`)
     part(this, 'other').textContent = making ? t('toLogin') : t('toRegister')
     part(this, 'other').hidden = mode === 'setup' || !this.#canRegister

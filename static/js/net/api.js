@@ -240,26 +240,9 @@ export class Api {
     return (await this.request('POST', `api/rooms/${id}/${way}`)).data
   }
 
-  /** @param {number} id @param {{ max_uses: number, expires_in: number }} wish */
-  async roomInvite(id, wish) {
-    return (await this.request('POST', `api/rooms/${id}/invites`, wish)).data
-  }
-
   /** @param {number} id @returns {Promise<{ user_id: number, up_to: number }[]>} */
   async reads(id) {
     return (await this.request('GET', `api/rooms/${id}/reads`)).data
-  }
-
-  // Links.
-
-  /** @param {string} code of an invite @returns {Promise<{ room?: { id: number, name: string }, registers: boolean }>} */
-  async lookAtInvite(code) {
-    return (await this.request('POST', 'api/invites/look', { code })).data
-  }
-
-  /** @param {string} invite @returns {Promise<{ id: number }>} the room */
-  async joinBy(invite) {
-    return (await this.request('POST', 'api/rooms/join', { invite })).data
   }
 }
 
