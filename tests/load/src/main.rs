@@ -268,7 +268,10 @@ fn main() -> Result<(), Error> {
         }
         Mode::Rooms { members, rate } => {
             let whom = (whom.server, site);
-            println!("{}", rooms::rooms(whom, first, members, rate, times.measure)?);
+            println!(
+                "{}",
+                rooms::rooms(whom, first, members, rate, times.measure)?
+            );
         }
         Mode::Rest { users } => {
             let ids = match users {

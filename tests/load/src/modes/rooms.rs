@@ -42,6 +42,7 @@ pub(crate) struct Roomed {
     /// From when a message was due to its ack, and to the last member who had it.
     pub(crate) acks: Waits,
     pub(crate) last: Waits,
+    /// Of the server in the second round, the people outside included.
     pub(crate) cpu: Duration,
     /// Of the people outside: alone, and beside the room.
     pub(crate) outside: [Waits; 2],
@@ -126,7 +127,8 @@ impl Room {
     }
 
     fn acked(&mut self, now: Instant, packet: &[u8]) {
-        let number = wire::read_number(packet).filter(|(_, rest)| rest.starts_with(b"[{\"success\":true"));
+        let number =
+            wire::read_number(packet).filter(|(_, rest)| rest.starts_with(b"[{\"success\":true"));
         let message = number.and_then(|(number, _)| self.messages.get(number as usize));
         match message {
             Some(message) => {
@@ -261,7 +263,7 @@ fn outside(
 ) -> Result<Waits, Error> {
     let begin = Instant::now();
     let to = begin + round;
-    both.talk.counted_from = Some(begin);
+    (both.talk.counted_from, both.talk.counted_to) = (Some(begin), None);
     let mut pace = Pace::new(begin, OUTSIDE_RATE);
     let mut sent = 0_u64;
     while Instant::now() < to {
@@ -287,7 +289,13 @@ fn made(site: Site, token: &str, ids: &[u64]) -> Result<u64, Error> {
     let id = room["data"]["id"].as_u64().ok_or("a room without an id")?;
     for ids in ids.chunks(ADDED_AT_ONCE) {
         let ids = serde_json::to_string(ids)?;
-        ask(site, token, "PUT", &format!("/api/rooms/{id}/members"), &ids)?;
+        ask(
+            site,
+            token,
+            "PUT",
+            &format!("/api/rooms/{id}/members"),
+            &ids,
+        )?;
     }
     Ok(id)
 }
