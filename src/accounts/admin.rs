@@ -167,6 +167,9 @@ impl Accounts {
             uses: 0,
             created_at: now,
             expires_at: now.plus(expires_in),
+
+            room: None,
+            registers: true,
         };
         match self.store.apply(now, Change::CreateInvite(invite)).await? {
             Committed::Invite(invite) => Ok(invite),

@@ -30,6 +30,9 @@ pub enum ChatError {
     /// A text or a list of a room cannot be taken.
     #[error(transparent)]
     RoomField(#[from] RoomFieldError),
+    /// No invite has this code, or it leads into no room any more.
+    #[error("no such invite, or it is used up or expired")]
+    InvalidInvite,
     /// The room has too many members for that.
     #[error("the room has more than {MAX_SEEN_MEMBERS} members")]
     LargeRoom,
@@ -56,6 +59,7 @@ impl From<StoreError> for ChatError {
             StoreError::NoSuchUser => Self::NoSuchUser,
             StoreError::NoSuchMessage => Self::NoSuchMessage,
             StoreError::Room(refusal) => Self::Room(refusal),
+            StoreError::InvalidInvite => Self::InvalidInvite,
             StoreError::NotReceiver => Self::NotReceiver,
             StoreError::SamePerson => Self::InvalidReceiver,
             StoreError::ClientIdReused => Self::ClientIdReused,
@@ -75,7 +79,6 @@ impl From<StoreError> for ChatError {
             | StoreError::NoSuchKey
             | StoreError::TooManyKeys
             | StoreError::TooManyBots
-            | StoreError::InvalidInvite
             | StoreError::TooManyInvites
             | StoreError::Revoked => Self::Internal,
         }

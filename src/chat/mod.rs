@@ -44,5 +44,5 @@ pub use crate::store::RoomRefusal;
 pub use crate::store::maintain::Backup;
 pub use crate::store::{
     HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, MemberRow, MyRoom, NewRoom, Page,
-    Recent, RoomMessage, RoomUpdate,
+    Recent, RoomInvite, RoomMessage, RoomUpdate,
 };

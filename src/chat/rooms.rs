@@ -12,7 +12,8 @@ use crate::model::{
 };
 use crate::store::{
     Change, Committed, HistoryPage, HistoryQuery, MemberRow, MyRoom, NewRoom, Outcome, Page,
-    RoomAct, RoomCommand, RoomDone, RoomMessage, RoomRefusal, RoomUpdate, StoreError, Talk,
+    RoomAct, RoomCommand, RoomDone, RoomInvite, RoomMessage, RoomRefusal, RoomUpdate, StoreError,
+    Talk,
 };
 
 /// 1,000 people: as many as one request adds to a room.
@@ -255,6 +256,54 @@ impl Chat {
         let most = self.rules.max_room_members;
         let what = RoomCommand::Join { room, most };
         self.act_on_room(now, by, what).await
+    }
+
+    /// Makes an invite into a room, for one of its admins.
+    pub async fn invite_to_room(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        room: RoomId,
+        mut invite: RoomInvite,
+    ) -> Result<Arc<Room>, ChatError> {
+        invite.most = self.rules.max_room_members;
+        let what = RoomCommand::Invite { room, invite };
+        self.act_on_room(now, by, what).await
+    }
+
+    /// Joins a room by an invite's code.
+    pub async fn join_room_by(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        invite: Arc<str>,
+    ) -> Result<Arc<Room>, ChatError> {
+        let most = self.rules.max_room_members;
+        let what = RoomCommand::JoinBy { invite, most };
+        self.act_on_room(now, by, what).await
+    }
+
+    /// Returns the room into which an invite leads at this time, and whether new people may
+    /// register by it; the room is absent where it only registers. `None` for one that leads
+    /// nobody anywhere.
+    pub async fn look_at_invite(
+        &self,
+        now: Timestamp,
+        code: &str,
+    ) -> Result<Option<(Option<Arc<Room>>, bool)>, ChatError> {
+        let invite = self.store.invite(code);
+        let Some(invite) = invite.filter(|invite| invite.is_usable(now)) else {
+            return Ok(None);
+        };
+        let room = match invite.room {
+            Some((room, _)) => {
+                self.store
+                    .read(move |snapshot| Ok(snapshot.any_room(room)))
+                    .await?
+            }
+            None => None,
+        };
+        Ok(Some((room, invite.registers)))
     }
 
     /// Sets how a chat makes itself heard to one of its members; what is absent stays. Returns how

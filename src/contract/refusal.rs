@@ -100,6 +100,7 @@ impl From<ChatError> for Refusal {
             ChatError::NotReceiver => Code::Forbidden,
             ChatError::RoomField(_) => Code::InvalidPayload,
             ChatError::LargeRoom => Code::Forbidden,
+            ChatError::InvalidInvite => Code::InvalidInvite,
             ChatError::Room(refusal) => match refusal {
                 RoomRefusal::NoSuchRoom => Code::NotFound,
                 RoomRefusal::NotAdmin

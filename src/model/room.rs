@@ -97,7 +97,7 @@ pub struct Room {
 }
 
 /// What happened to a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RoomChange {
     /// It was made.
@@ -109,7 +109,7 @@ pub enum RoomChange {
 }
 
 /// What happened to a membership.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MembershipChange {
     /// It began.

@@ -198,6 +198,13 @@ pub enum Committed {
     Talk(Outcome),
     /// An act on a room came to this.
     Room(RoomDone),
+    /// A change came to this, and these entries came with it.
+    Accompanied {
+        /// What it came to.
+        committed: Box<Committed>,
+        /// The entries, in order.
+        notices: Vec<Notice>,
+    },
     /// An account is as given here.
     User(Arc<User>),
     /// An invite is as given here.
@@ -245,9 +252,22 @@ pub enum Done {
 }
 
 impl Done {
-    /// Calls the answer; `late` where there is none any more.
+    /// Calls the answer; `late` where there is none any more, and with what else came with a change
+    /// than its answer says.
     pub fn tell(self, late: impl FnOnce(Committed)) {
         match self {
+            Self::Answered {
+                result: Ok(Committed::Accompanied { committed, notices }),
+                answer,
+            } => {
+                let room = None;
+                late(Committed::Room(RoomDone { room, notices }));
+                answer(Ok(*committed));
+            }
+            Self::Late(Committed::Accompanied { notices, .. }) => {
+                let room = None;
+                late(Committed::Room(RoomDone { room, notices }));
+            }
             Self::Answered { result, answer } => answer(result),
             Self::Late(committed) => late(committed),
         }

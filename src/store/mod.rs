@@ -49,5 +49,5 @@ pub use read::rooms::{MemberRow, MyRoom, RoomMessage};
 pub use read::snapshot::Snapshot;
 pub use room_act::{
     DEFAULT_MAX_ROOM_MEMBERS, MAX_ROOMS, MAX_TOLD_MEMBERS, NewRoom, RoomAct, RoomCommand, RoomDone,
-    RoomRefusal, RoomUpdate,
+    RoomInvite, RoomRefusal, RoomUpdate,
 };

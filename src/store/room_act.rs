@@ -77,6 +77,20 @@ pub enum RoomCommand {
         /// How many members it may have.
         most: u64,
     },
+    /// Makes an invite into a room, whose code no other has.
+    Invite {
+        /// The room.
+        room: RoomId,
+        /// The invite.
+        invite: RoomInvite,
+    },
+    /// Joins a room by an invite, and uses that.
+    JoinBy {
+        /// The invite's code.
+        invite: Arc<str>,
+        /// How many members the room may have.
+        most: u64,
+    },
     /// Sets how a chat makes itself heard.
     Set {
         /// The chat.
@@ -86,6 +100,21 @@ pub enum RoomCommand {
         /// Until when it is silent, where that changes.
         muted_until: Option<Option<Timestamp>>,
     },
+}
+
+/// An invite into a room, to be made.
+#[derive(Debug, Clone)]
+pub struct RoomInvite {
+    /// The code, which nobody can guess and no other invite has.
+    pub code: Arc<str>,
+    /// How many people it may lead into the room.
+    pub max_uses: u32,
+    /// From when on it leads nobody.
+    pub expires_at: Timestamp,
+    /// Whether new people may register by it.
+    pub registers: bool,
+    /// How many members the room may have.
+    pub most: u64,
 }
 
 /// How a room is described when it is made.

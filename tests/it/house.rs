@@ -125,7 +125,10 @@ const STORE: &[(&str, &[&str])] = &[
     ("changes", &["error", "sealed", "tables"]),
     ("log", &["error", "sealed", "tables"]),
     ("disk", &["changes", "error", "log", "sealed", "tables"]),
-    ("talk", &["changes", "error", "log", "sealed", "tables"]),
+    (
+        "talk",
+        &["changes", "error", "log", "room_act", "sealed", "tables"],
+    ),
     ("people", &["changes", "error", "sealed", "tables"]),
     ("change", &["error", "people", "room_act"]),
     ("state", &["log", "people", "talk"]),

@@ -7,6 +7,7 @@ use std::path::Path;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use serde::Serialize;
 
+use super::export_rooms;
 use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, guard};
 use crate::model::{Act, EntryId, MadeBy, Pair, User};
@@ -67,10 +68,14 @@ fn export_source(
             return Err(damaged(next).into());
         }
         let (id, record) = decode(key, sealed)?;
-        let conversation = record.stream.pair().ok_or_else(|| damaged(next))?;
-        let place = usize::try_from(conversation.get() - 1).unwrap_or(usize::MAX);
-        let pair = pairs.get(place).ok_or_else(|| damaged(next))?;
-        let line = line(id, *pair, &record).ok_or_else(|| damaged(next))?;
+        let line = match record.stream.pair() {
+            Some(conversation) => {
+                let place = usize::try_from(conversation.get() - 1).unwrap_or(usize::MAX);
+                pairs.get(place).and_then(|pair| line(id, *pair, &record))
+            }
+            None => export_rooms::line(id, &record),
+        };
+        let line = line.ok_or_else(|| damaged(next))?;
         write(&mut out, &line)?;
         if next.is_multiple_of(TOLD_EVERY) || next == counts.entries {
             watch(Progress {

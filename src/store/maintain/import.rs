@@ -30,6 +30,7 @@ use crate::store::sealed::seal;
 use crate::store::state::State;
 use crate::store::tables::{CONVERSATIONS, CREDENTIALS, LOG, USERS};
 use crate::store::talk::conversation::{Conversation, Decision, Refusal};
+use crate::store::talk::rooms;
 
 /// 16 MiB: a line of the longest message, every character of it escaped, several times over.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -39,7 +40,7 @@ const STEP: usize = 8_192;
 /// 5 min: so much may the clock of the machine where the lines were made be ahead of ours.
 const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// The greatest limit that a server may have for messages, in characters.
-const MAX_MESSAGE_CHARS: usize = 100_000;
+pub(super) const MAX_MESSAGE_CHARS: usize = 100_000;
 
 /// What an import judges lines by that is not the store's to know.
 #[derive(Clone, Copy)]
@@ -170,8 +171,11 @@ pub(crate) fn write_log(
                 found.0, found.1, header.accounts, header.entries
             )));
         }
-        [import.cut_times, import.left_out_avatars]
+        let (rooms, last) = (import.state.rooms, import.last_entry);
+        ([import.cut_times, import.left_out_avatars], rooms, last)
     };
+    let (told, rooms, last) = told;
+    rooms::rows::write(&txn, rooms.rows().iter(), &rooms, last)?;
     txn.commit()?;
     db.close()?;
     Ok(told)
@@ -249,17 +253,17 @@ impl Lines<'_> {
 }
 
 /// What a line came to: the inner error says what is wrong with it.
-type Taken = Result<Result<(), String>, MaintainError>;
+pub(super) type Taken = Result<Result<(), String>, MaintainError>;
 
 /// A data file in the making.
-struct Import<'txn> {
+pub(super) struct Import<'txn> {
     log: Table<'txn, u64, &'static [u8]>,
     conversations: Table<'txn, u64, &'static [u8]>,
     users: Table<'txn, u64, &'static [u8]>,
     credentials: Table<'txn, u64, &'static [u8]>,
     /// Entries that are not in the table yet; their ids follow one another.
     buffer: Vec<(u64, Vec<u8>)>,
-    state: State,
+    pub(super) state: State,
     pairs: FxHashMap<Pair, ConversationId>,
     known_users: FxHashSet<UserId>,
     names: HashSet<String>,
@@ -273,7 +277,7 @@ struct Import<'txn> {
 }
 
 /// The log so far.
-struct Written<'a, 'txn> {
+pub(super) struct Written<'a, 'txn> {
     table: &'a Table<'txn, u64, &'static [u8]>,
     buffer: &'a [(u64, Vec<u8>)],
 }
@@ -411,11 +415,16 @@ impl Import<'_> {
                 let at = self.cut(at);
                 self.chat_read(id, [user_id, peer_id], up_to, at)
             }
+            line @ (Line::Room { .. }
+            | Line::RoomMember { .. }
+            | Line::RoomMessage { .. }
+            | Line::RoomRead { .. }
+            | Line::ChatSettings { .. }) => self.take_of_room(&line),
         }
     }
 
     /// The time that is kept of one.
-    fn cut(&mut self, time: Time) -> Timestamp {
+    pub(super) fn cut(&mut self, time: Time) -> Timestamp {
         self.cut_times += u64::from(time.is_cut);
         time.at
     }
@@ -467,7 +476,7 @@ impl Import<'_> {
     }
 
     /// What holds for every entry: its id is the next, its time may follow and has come, its people are there.
-    fn next(&self, id: EntryId, people: &[UserId], at: Timestamp) -> Result<(), String> {
+    pub(super) fn next(&self, id: EntryId, people: &[UserId], at: Timestamp) -> Result<(), String> {
         let next = self.last_entry + 1;
         if id.get() != next {
             return Err(format!("has id {id}, the next one is {next}"));
@@ -613,14 +622,14 @@ impl Import<'_> {
         }
     }
 
-    fn written(&self) -> Written<'_, '_> {
+    pub(super) fn written(&self) -> Written<'_, '_> {
         Written {
             table: &self.log,
             buffer: &self.buffer,
         }
     }
 
-    fn append(&mut self, id: EntryId, record: &Record<&str>) -> Taken {
+    pub(super) fn append(&mut self, id: EntryId, record: &Record<&str>) -> Taken {
         self.buffer.push((id.get(), record.encode(id)));
         self.state.apply(id, record);
         (self.last_entry, self.last_at) = (id.get(), record.at);

@@ -9,7 +9,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::model::{EntryId, MessageId, Timestamp, UserId};
+use crate::model::{
+    EntryId, MembershipChange, MessageId, Notify, Role, RoomChange, RoomHistory, RoomId, RoomKind,
+    RoomPost, Timestamp, UserId,
+};
 
 /// The name of the format in the first line.
 pub(super) const FORMAT: &str = "chatd-export";
@@ -125,6 +128,78 @@ pub(super) enum Line<'a> {
         user_id: UserId,
         peer_id: UserId,
         up_to: MessageId,
+        at: Time,
+    },
+    /// `{"type":"room","id","room_id","change","by","name","topic","avatar"?,"kind","history","post","at"}`:
+    /// a room was made, changed or archived, and is described so since then.
+    Room {
+        id: EntryId,
+        room_id: RoomId,
+        change: RoomChange,
+        by: UserId,
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+        #[serde(borrow)]
+        topic: Cow<'a, str>,
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        avatar: Option<Cow<'a, str>>,
+        kind: RoomKind,
+        history: RoomHistory,
+        post: RoomPost,
+        at: Time,
+    },
+    /// `{"type":"room_member","id","room_id","user_id","change","role","by","at"}`: the user joined,
+    /// left or was removed, or has another role.
+    RoomMember {
+        id: EntryId,
+        room_id: RoomId,
+        user_id: UserId,
+        change: MembershipChange,
+        role: Role,
+        by: UserId,
+        at: Time,
+    },
+    /// `{"type":"room_message","id","room_id","sender_id","content","created_at","client_id"?,
+    /// "reply_to"?,"mentions"?,"mention_all"?,"meta"?}`
+    RoomMessage {
+        id: EntryId,
+        room_id: RoomId,
+        sender_id: UserId,
+        #[serde(borrow)]
+        content: Cow<'a, str>,
+        created_at: Time,
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<Cow<'a, str>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<MessageId>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<UserId>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mention_all: bool,
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        meta: Option<Cow<'a, str>>,
+    },
+    /// `{"type":"room_read","id","room_id","user_id","up_to","at"}`: the user read all of the room,
+    /// up to and including that message of it.
+    RoomRead {
+        id: EntryId,
+        room_id: RoomId,
+        user_id: UserId,
+        up_to: MessageId,
+        at: Time,
+    },
+    /// `{"type":"chat_settings","id","user_id","peer_id" or "room_id","notify"?,"muted_until"?,"at"}`
+    ChatSettings {
+        id: EntryId,
+        user_id: UserId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer_id: Option<UserId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room_id: Option<RoomId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        notify: Option<Notify>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        muted_until: Option<Time>,
         at: Time,
     },
 }

@@ -7,14 +7,14 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use super::staging::StagingPeople;
-use crate::model::Timestamp;
+use crate::model::{RoomId, Timestamp};
 use crate::store::error::StoreError;
 use crate::store::sealed::{seal, unseal};
 
 /// 10,000 invites that have not expired: more than anybody hands out, and 2 MB of memory.
 const MAX_INVITES: usize = 10_000;
 
-/// A code by which accounts can be made.
+/// A code by which accounts can be made, or a room can be joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invite {
     /// The code, which nobody can guess.
@@ -27,6 +27,10 @@ pub struct Invite {
     pub created_at: Timestamp,
     /// From when on it makes none.
     pub expires_at: Timestamp,
+    /// The room that it leads into, and how many members that may have.
+    pub room: Option<(RoomId, u64)>,
+    /// Whether it makes accounts; one that does not lets people with an account join its room.
+    pub registers: bool,
 }
 
 impl Invite {
@@ -44,6 +48,10 @@ pub(crate) struct InviteRecord {
     uses: u32,
     created_at_ms: u64,
     expires_at_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    room: Option<(RoomId, u64)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    for_accounts_only: bool,
 }
 
 /// The sealed value of an invite.
@@ -54,6 +62,8 @@ pub(crate) fn encode(number: u64, invite: &Invite) -> Vec<u8> {
         uses: invite.uses,
         created_at_ms: invite.created_at.as_ms(),
         expires_at_ms: invite.expires_at.as_ms(),
+        room: invite.room,
+        for_accounts_only: !invite.registers,
     };
     seal(
         number,
@@ -75,6 +85,8 @@ pub(crate) fn decode(key: u64, sealed: &[u8]) -> Result<Invite, StoreError> {
         uses: record.uses,
         created_at: Timestamp::from_ms(record.created_at_ms),
         expires_at: Timestamp::from_ms(record.expires_at_ms),
+        room: record.room,
+        registers: !record.for_accounts_only,
     })
 }
 
@@ -181,12 +193,24 @@ impl StagingPeople<'_> {
         Ok(())
     }
 
-    /// Whether an invite can make one more account.
-    pub(crate) fn check_invite(&self, now: Timestamp, code: &str) -> Result<(), StoreError> {
+    /// Checks that an invite can make one more account. Returns the room that it leads into.
+    pub(crate) fn check_invite(
+        &self,
+        now: Timestamp,
+        code: &str,
+    ) -> Result<Option<(RoomId, u64)>, StoreError> {
         match self.invite(code) {
-            Some((_, invite)) if invite.is_usable(now) => Ok(()),
+            Some((_, invite)) if invite.is_usable(now) && invite.registers => Ok(invite.room),
             _ => Err(StoreError::InvalidInvite),
         }
+    }
+
+    /// Returns the room into which an invite can lead one more person.
+    pub(crate) fn room_of_invite(&self, now: Timestamp, code: &str) -> Result<RoomId, StoreError> {
+        let invite = self.invite(code).map(|(_, invite)| invite);
+        let usable = invite.filter(|invite| invite.is_usable(now));
+        let room = usable.and_then(|invite| invite.room);
+        room.map(|(room, _)| room).ok_or(StoreError::InvalidInvite)
     }
 
     /// Counts one use of an invite that was checked.

@@ -27,6 +27,7 @@ mod costs;
 mod cuts;
 mod faults;
 mod following;
+mod room_cuts;
 mod rooms;
 
 /// A sweep every few entries, so that all of its steps are met.
@@ -986,6 +987,9 @@ fn what_changes_of_accounts_and_invites_has_its_place_among_the_entries_and_take
             uses: 0,
             created_at: Timestamp::from_ms(0),
             expires_at: Timestamp::from_ms(u64::MAX >> 12),
+
+            room: None,
+            registers: true,
         })
     };
     open.apply(0, invite("gone")).unwrap();
@@ -1358,6 +1362,9 @@ fn invite(code: &str, max_uses: u32, expires_at: u64) -> Change {
         uses: 0,
         created_at: Timestamp::from_ms(0),
         expires_at: Timestamp::from_ms(expires_at),
+
+        room: None,
+        registers: true,
     })
 }
 

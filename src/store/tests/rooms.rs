@@ -2,6 +2,7 @@
 //! what each person is told live and on catching up, over restarts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
@@ -10,9 +11,9 @@ use rand::{RngExt, SeedableRng};
 use super::{Open, id, user};
 use crate::chat::{Audience, audience};
 use crate::model::{
-    Act, ChatId, Extras, Notice, Notify, Role, RoomHistory, RoomId, RoomKind, RoomPost,
+    Act, ChatId, Extras, Notice, Notify, Role, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp,
 };
-use crate::store::maintain::check;
+use crate::store::maintain::{Judging, check, export, import};
 use crate::store::*;
 
 const PEOPLE: u64 = 50;
@@ -474,6 +475,27 @@ impl Model {
         }
     }
 
+    /// What is exported is imported as it was, and a server that opens that goes on.
+    fn assert_exported_and_imported(&mut self, random: &mut StdRng) {
+        let path = self.path.path().join("chatd.redb");
+        let exported = |path: &Path| {
+            let mut lines = Vec::new();
+            export(path, &mut lines, &mut |_| {}).unwrap();
+            lines
+        };
+        let lines = exported(&path);
+        std::fs::remove_file(&path).unwrap();
+        let judging = Judging {
+            now: Timestamp::from_ms(u64::MAX >> 16),
+            password_hash: &|hash| Ok(hash.to_owned().into()),
+        };
+        import(&path, &mut &lines[..], judging, &mut |_| {}).unwrap();
+        assert!(exported(&path) == lines, "it is not what was imported");
+        self.restart();
+        self.assert_right(random);
+        self.open.take().unwrap().close();
+    }
+
     /// What a person is told on catching up, some at a time.
     fn missed(&self, person: u64, mut since: u64, limit: usize) -> Vec<(u64, String)> {
         let mut all = Vec::new();
@@ -517,6 +539,7 @@ fn fifty_people_in_twenty_rooms_have_what_a_plain_model_says_at_every_step() {
         let path = model.path.path().join("chatd.redb");
         let report = check(&path, &mut |_| {}).unwrap();
         assert!(report.is_sound(), "{:?}", report.findings);
+        model.assert_exported_and_imported(&mut random);
         for (what, [refused, done]) in model.done {
             let sum = sums.entry(what).or_default();
             (sum[0], sum[1]) = (sum[0] + refused, sum[1] + done);

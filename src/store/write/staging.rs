@@ -21,6 +21,7 @@ use crate::store::log::chain::ReadLog;
 use crate::store::log::entries::Entries;
 use crate::store::log::record::Record;
 use crate::store::log::tail::Tail;
+use crate::store::people::accounts::NewUser;
 use crate::store::people::staging::{StagedPeople, StagingPeople};
 use crate::store::state::{Ahead, Changed, Changes, State};
 use crate::store::tables::CLIENT_IDS;
@@ -185,7 +186,7 @@ impl<'a> Staging<'a> {
         Ok(match change {
             Change::Talk(talk) => Committed::Talk(self.talk(now, talk)?),
             Change::Room(act) => Committed::Room(self.room_act(now, act)?),
-            Change::CreateUser(new) => Committed::User(self.people().create_user(now, new)?),
+            Change::CreateUser(new) => self.create_user(now, new)?,
             Change::ChangeUser { user, change } => {
                 Committed::User(self.people().change_user(now, *user, change)?)
             }
@@ -210,6 +211,23 @@ impl<'a> Staging<'a> {
             Change::ConfirmKey(id) => Committed::Key(self.people().confirm_api_key(now, *id)?),
             Change::RevokeKey(id) => Committed::KeyRevoked(self.people().revoke_api_key(*id)?),
             Change::Seen { user, at } => Committed::User(self.people().seen(*user, *at)?),
+        })
+    }
+
+    /// Makes an account, and has it join the room into which its invite leads.
+    fn create_user(&mut self, now: Timestamp, new: &NewUser) -> Result<Committed, ReadError> {
+        let invite = new.invite.as_deref();
+        let room = invite.map(|code| self.people().check_invite(now, code));
+        let user = self.people().create_user(now, new)?;
+        let id = user.id;
+        let committed = Committed::User(user);
+        let Some(Ok(Some(room))) = room else {
+            return Ok(committed);
+        };
+        let notices = self.join_as_new(now, id, room)?;
+        Ok(Committed::Accompanied {
+            committed: Box::new(committed),
+            notices,
         })
     }
 

@@ -7,21 +7,22 @@ use std::sync::Arc;
 
 use super::staging::{Named, Staging, repeated};
 use crate::model::{
-    Act, ChatId, ChatSettings, Entry, EntryId, Extras, Members, Membership, MembershipChange,
-    MessageId, Notice, Role, Room, RoomChange, RoomHistory, RoomId, RoomKind, RoomPost, RoomRead,
-    Stream, Timestamp, UserId,
+    Act, ChatId, ChatSettings, Entry, EntryId, Extras, Members, MembershipChange, MessageId,
+    Notice, Role, Room, RoomChange, RoomHistory, RoomId, RoomKind, RoomPost, RoomRead, Stream,
+    Timestamp, UserId,
 };
 use crate::store::change::{Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::log::chain::{ReadLog, newest_older};
 use crate::store::log::record::{Author, Links, Record};
+use crate::store::people::invites::Invite;
 use crate::store::room_act::{
-    MAX_MENTIONED_BY_ALL, MAX_ROOMS, MAX_TOLD_MEMBERS, RoomAct, RoomCommand, RoomDone, RoomRefusal,
+    MAX_MENTIONED_BY_ALL, MAX_ROOMS, RoomAct, RoomCommand, RoomDone, RoomInvite, RoomRefusal,
     RoomUpdate,
 };
 use crate::store::rooms::{Overlay, RoomView};
 use crate::store::state::{Changes, State};
-use crate::store::talk::rooms::{Person, RoomHead, RoomMember, apply};
+use crate::store::talk::rooms::{Person, RoomHead, RoomMember, apply, own_record};
 
 impl Changes {
     /// Applies an entry of a room, or of a person's own stream.
@@ -189,42 +190,24 @@ impl Staging<'_> {
             _ => newest_older(&self.appended, last, |place| place.id <= up_to)?
                 .map(|place| (place.id, place.number)),
         };
-        let mut after = member.clone();
-        let moves = covered.filter(|(_, number)| *number > member.read.through());
-        if let Some((message, number)) = moves {
-            after.read_through(number, message);
-        }
-        let (message, number) = match (moves, member.read_up_to) {
-            (Some(moved), _) => moved,
+        let moved = covered.and_then(|(message, number)| head.read(member, message, number));
+        let Some(read) = moved else {
             // It only moves forward.
-            (None, Some(message)) => (message, member.read.through()),
-            (None, None) => (up_to, 0),
+            let (message, number) = match member.read_up_to {
+                Some(message) => (message, member.read.through()),
+                None => (up_to, 0),
+            };
+            return Ok(Outcome::Nothing(Act::RoomRead(RoomRead {
+                room,
+                message,
+                number,
+                unread_count: head.unread(member),
+                mention_count: head.mentions(member),
+            })));
         };
-        let read = RoomRead {
-            room,
-            message,
-            number,
-            unread_count: head.unread(&after),
-            mention_count: head.mentions(&after),
-        };
-        let act = Act::RoomRead(read);
-        if moves.is_none() {
-            return Ok(Outcome::Nothing(act));
-        }
-        let record = self.own_record(reader, at, act);
+        let own = self.rooms().own(reader);
+        let record = own_record(reader, at, Act::RoomRead(read), own);
         Ok(Outcome::Entry(self.append_of_room(record)?))
-    }
-
-    fn own_record(&self, user: UserId, at: Timestamp, act: Act) -> Record<Arc<str>> {
-        Record {
-            stream: Stream::Own(user),
-            author: Author::Account(user),
-            at,
-            previous: self.rooms().own(user),
-            rank: 0,
-            links: Links::default(),
-            act,
-        }
     }
 
     /// Carries out an act on a room.
@@ -270,6 +253,16 @@ impl Staging<'_> {
                     return Err(RoomRefusal::NoSuchRoom.into());
                 }
                 self.join(acting, *room, by, *most)
+            }
+            RoomCommand::Invite { room, invite } => self.invite(now, by, *room, invite),
+            RoomCommand::JoinBy { invite, most } => {
+                let room = self.people().room_of_invite(now, invite)?;
+                let is_in = self.rooms().member(room, by).is_some();
+                let done = self.join(acting, room, by, *most)?;
+                if !is_in {
+                    self.people().use_invite(invite);
+                }
+                Ok(done)
             }
             RoomCommand::Set {
                 chat,
@@ -476,6 +469,51 @@ impl Staging<'_> {
         Ok(self.done(id, vec![notice]))
     }
 
+    /// Makes an invite into a room.
+    fn invite(
+        &mut self,
+        now: Timestamp,
+        by: UserId,
+        id: RoomId,
+        invite: &RoomInvite,
+    ) -> Refused<RoomDone> {
+        let (head, own) = self.membership(id, by)?;
+        if own.role < Role::Admin {
+            return Err(RoomRefusal::NotAdmin.into());
+        }
+        if head.room.archived_at.is_some() {
+            return Err(RoomRefusal::Archived.into());
+        }
+        let invite = Invite {
+            code: Arc::clone(&invite.code),
+            max_uses: invite.max_uses,
+            uses: 0,
+            created_at: now,
+            expires_at: invite.expires_at,
+            room: Some((id, invite.most)),
+            registers: invite.registers,
+        };
+        self.people().create_invite(now, &invite)?;
+        Ok(self.done(id, Vec::new()))
+    }
+
+    /// Has an account that was made by an invite join the room into which that leads, where it can
+    /// be joined.
+    pub(super) fn join_as_new(
+        &mut self,
+        now: Timestamp,
+        user: UserId,
+        (room, most): (RoomId, u64),
+    ) -> Refused<Vec<Notice>> {
+        let at = now.following(self.changes.last_at);
+        match self.join(Acting { by: user, at }, room, user, most) {
+            Ok(done) => Ok(done.notices),
+            // It is full or archived by now: that is no reason not to register.
+            Err(ReadError::Failed(StoreError::Room(_))) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     fn remove(&mut self, Acting { by, at }: Acting, id: RoomId, user: UserId) -> Refused<RoomDone> {
         let (_, own) = self.membership(id, by)?;
         if own.role < Role::Admin {
@@ -524,30 +562,8 @@ impl Staging<'_> {
         role: Role,
     ) -> Refused<Notice> {
         let head = self.rooms().head(room).ok_or(RoomRefusal::NoSuchRoom)?;
-        let member_count = match change {
-            MembershipChange::Joined => head.members + 1,
-            MembershipChange::Left | MembershipChange::Removed => head.members - 1,
-            MembershipChange::Role => head.members,
-        };
-        let is_told = member_count <= MAX_TOLD_MEMBERS;
-        let act = Act::MemberChanged(Box::new(Membership {
-            room,
-            user,
-            change,
-            role,
-            member_count,
-            number: head.count(),
-            newest: head.newest(),
-            last: head.state.last_entry.filter(|_| !is_told),
-            described: head.described,
-        }));
-        let record = match is_told {
-            true => head.record(Author::Account(by), at, act),
-            false => Record {
-                author: Author::Account(by),
-                ..self.own_record(user, at, act)
-            },
-        };
+        let membership = head.membership(user, change, role);
+        let record = head.membership_record(by, at, membership, self.rooms().own(user));
         self.append_of_room(record)
     }
 
@@ -568,7 +584,8 @@ impl Staging<'_> {
         let settings = change(before);
         let mut notices = Vec::new();
         if settings != before {
-            let record = self.own_record(by, at, Act::Settings { chat, settings });
+            let own = self.rooms().own(by);
+            let record = own_record(by, at, Act::Settings { chat, settings }, own);
             notices.push(self.append_of_room(record)?);
         }
         let head = room.and_then(|room| self.rooms().head(room));

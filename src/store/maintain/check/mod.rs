@@ -19,3 +19,4 @@ mod states;
 pub(crate) use reading::check_medium;
 pub use reading::{check, check_partial};
 pub use report::{Finding, Report};
+pub(super) use rooms::judge_room;

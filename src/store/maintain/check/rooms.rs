@@ -11,7 +11,10 @@ use crate::store::talk::rooms::{Person, RoomHead, RoomMember, Rooms};
 
 /// Holds an entry of a room, or of a person's own, against the rooms before it. Returns what is
 /// wrong with it.
-pub(super) fn judge_room(rooms: &Rooms, record: &Record<&str>) -> Option<&'static str> {
+pub(in crate::store::maintain) fn judge_room(
+    rooms: &Rooms,
+    record: &Record<&str>,
+) -> Option<&'static str> {
     let head = match record.stream {
         Stream::Pair(_) => return None,
         Stream::Own(user) if rooms.own(user) != record.previous => {

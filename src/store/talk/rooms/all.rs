@@ -1,11 +1,11 @@
 //! Every room in memory, found by its id, and every person's rooms.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
 use super::applying::RoomTable;
-use super::changes::RoomChanges;
+use super::changes::{RoomChanges, RoomRow};
 use super::head::{RoomHead, RoomState};
 use super::member::{Person, RoomMember};
 use crate::model::{ChatSettings, EntryId, RoomId, UserId};
@@ -90,6 +90,19 @@ impl Rooms {
     /// How all chats of two make themselves heard, where that was set.
     pub(crate) fn all_settings(&self) -> &FxHashMap<(UserId, UserId), ChatSettings> {
         &self.settings
+    }
+
+    /// All rows beside the log that these rooms have.
+    pub(crate) fn rows(&self) -> BTreeSet<RoomRow> {
+        let rooms = self.rooms.keys().map(|room| RoomRow::Room(*room));
+        let people = self.people.iter().flat_map(|(user, person)| {
+            let stays = person.stays.iter().map(|stay| stay.room);
+            let rooms = person.rooms.iter().copied().chain(stays);
+            rooms.map(|room| RoomRow::Member(room, *user))
+        });
+        let settings = self.settings.keys();
+        let settings = settings.map(|(user, peer)| RoomRow::Settings(*user, *peer));
+        rooms.chain(people).chain(settings).collect()
     }
 
     /// Takes over a row of what is derived. `None` for one that cannot be read.

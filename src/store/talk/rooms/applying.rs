@@ -133,6 +133,11 @@ fn change_member<T>(
     } = *membership;
     let owner = |role: Role| u64::from(role == Role::Owner);
     rooms.head_mut(room)?;
+    // At a start the rows may know a later membership: what became of an earlier one is in them.
+    let known = rooms.member_mut(room, user);
+    if known.is_some_and(|known| known.since > id) {
+        return Some(());
+    }
     let before = match membership.change {
         MembershipChange::Joined => {
             let read = (membership.number, membership.newest);

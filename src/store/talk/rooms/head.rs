@@ -4,9 +4,13 @@
 use std::sync::Arc;
 
 use super::member::RoomMember;
-use crate::model::{EntryId, MessageId, Room, RoomId, Stream, Timestamp};
+use crate::model::{
+    Act, EntryId, Membership, MembershipChange, MessageId, Role, Room, RoomId, RoomRead, Stream,
+    Timestamp, UserId,
+};
 use crate::store::log::chain::Chain;
 use crate::store::log::record::{Author, Links, Record};
+use crate::store::room_act::MAX_TOLD_MEMBERS;
 use crate::store::sealed::{Rest, put};
 use crate::store::talk::numbers::NumberSet;
 
@@ -87,15 +91,82 @@ impl RoomHead {
         member.mentions.len() as u64 + self.state.all_at.count_outside(&member.read)
     }
 
-    /// Returns the record of an act in this room.
-    pub(crate) fn record<T>(
+    /// Returns the change of a membership, with how the room stands then.
+    pub(crate) fn membership(
         &self,
-        author: Author,
+        user: UserId,
+        change: MembershipChange,
+        role: Role,
+    ) -> Membership {
+        let member_count = match change {
+            MembershipChange::Joined => self.members + 1,
+            MembershipChange::Left | MembershipChange::Removed => self.members.saturating_sub(1),
+            MembershipChange::Role => self.members,
+        };
+        Membership {
+            room: self.id(),
+            user,
+            change,
+            role,
+            member_count,
+            number: self.count(),
+            newest: self.newest(),
+            last: self
+                .state
+                .last_entry
+                .filter(|_| member_count > MAX_TOLD_MEMBERS),
+            described: self.described,
+        }
+    }
+
+    /// Returns the record of a change of a membership by a person: an entry of the room, or, where
+    /// that is large, of the member's own stream, which ends with `own`.
+    pub(crate) fn membership_record<T>(
+        &self,
+        by: UserId,
         at: Timestamp,
-        act: crate::model::Act<T>,
+        membership: Membership,
+        own: Option<EntryId>,
     ) -> Record<T> {
+        let user = membership.user;
+        let is_told = membership.member_count <= MAX_TOLD_MEMBERS;
+        let act = Act::MemberChanged(Box::new(membership));
+        let author = Author::Account(by);
+        match is_told {
+            true => self.record(author, at, act),
+            false => Record {
+                author,
+                ..own_record(user, at, act, own)
+            },
+        }
+    }
+
+    /// Returns what a member's mark up to a message of this number comes to; `None` where their
+    /// position is there already.
+    pub(crate) fn read(
+        &self,
+        member: &RoomMember,
+        message: MessageId,
+        number: u64,
+    ) -> Option<RoomRead> {
+        if number <= member.read.through() {
+            return None;
+        }
+        let mut after = member.clone();
+        after.read_through(number, message);
+        Some(RoomRead {
+            room: self.id(),
+            message,
+            number,
+            unread_count: self.unread(&after),
+            mention_count: self.mentions(&after),
+        })
+    }
+
+    /// Returns the record of an act in this room.
+    pub(crate) fn record<T>(&self, author: Author, at: Timestamp, act: Act<T>) -> Record<T> {
         let links = match act {
-            crate::model::Act::Sent { .. } => self.state.chain.next(),
+            Act::Sent { .. } => self.state.chain.next(),
             _ => Links::default(),
         };
         Record {
@@ -107,6 +178,24 @@ impl RoomHead {
             links,
             act,
         }
+    }
+}
+
+/// Returns the record of an act of a person's own, whose stream ends with `previous`.
+pub(crate) fn own_record<T>(
+    user: UserId,
+    at: Timestamp,
+    act: Act<T>,
+    previous: Option<EntryId>,
+) -> Record<T> {
+    Record {
+        stream: Stream::Own(user),
+        author: Author::Account(user),
+        at,
+        previous,
+        rank: 0,
+        links: Links::default(),
+        act,
     }
 }
 

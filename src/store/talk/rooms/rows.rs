@@ -104,6 +104,24 @@ pub(crate) trait RowSource {
     fn settings(&self, user: UserId, peer: UserId) -> ChatSettings;
 }
 
+impl RowSource for Rooms {
+    fn head(&self, room: RoomId) -> Option<&RoomHead> {
+        Rooms::head(self, room)
+    }
+
+    fn member(&self, room: RoomId, user: UserId) -> Option<&RoomMember> {
+        Rooms::member(self, room, user)
+    }
+
+    fn person(&self, user: UserId) -> Option<&Person> {
+        Rooms::person(self, user)
+    }
+
+    fn settings(&self, user: UserId, peer: UserId) -> ChatSettings {
+        Rooms::settings(self, user, peer)
+    }
+}
+
 /// Writes rows, and notes that they changed, after which the log ends with the entry `after`.
 pub(crate) fn write<'a>(
     txn: &WriteTransaction,

@@ -1,0 +1,90 @@
+//! Entries of rooms, and of people's own, as lines.
+
+use std::borrow::Cow;
+
+use super::lines::{Line, Time};
+use crate::model::{Act, ChatId, ClientId, EntryId, Extras, Stream};
+use crate::store::log::record::{Author, Record};
+
+/// Returns the line of an entry; `None` for one that no chatd writes.
+pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>> {
+    let Author::Account(by) = record.author else {
+        return None;
+    };
+    let at = Time::from(record.at);
+    Some(match &record.act {
+        Act::Sent {
+            content,
+            client_id,
+            extras,
+        } => {
+            let Stream::Room(room_id) = record.stream else {
+                return None;
+            };
+            let Extras {
+                reply_to,
+                mentions,
+                mention_all,
+                meta,
+            } = extras.as_deref().cloned().unwrap_or_default();
+            let text = |client_id: &ClientId<&str>| client_id.with_text(|text| text.to_owned());
+            Line::RoomMessage {
+                id,
+                room_id,
+                sender_id: by,
+                content: (*content).into(),
+                created_at: at,
+                client_id: client_id.as_ref().map(text).map(Cow::from),
+                reply_to,
+                mentions: mentions.into_vec(),
+                mention_all,
+                meta: meta.map(|meta| meta.as_str().to_owned().into()),
+            }
+        }
+        Act::RoomChanged { change, room } => Line::Room {
+            id,
+            room_id: room.id,
+            change: *change,
+            by,
+            name: room.name.to_string().into(),
+            topic: room.topic.to_string().into(),
+            avatar: room.avatar.as_ref().map(|avatar| avatar.to_string().into()),
+            kind: room.kind,
+            history: room.history,
+            post: room.post,
+            at,
+        },
+        Act::MemberChanged(membership) => Line::RoomMember {
+            id,
+            room_id: membership.room,
+            user_id: membership.user,
+            change: membership.change,
+            role: membership.role,
+            by,
+            at,
+        },
+        Act::RoomRead(read) => Line::RoomRead {
+            id,
+            room_id: read.room,
+            user_id: by,
+            up_to: read.message,
+            at,
+        },
+        Act::Settings { chat, settings } => {
+            let (peer_id, room_id) = match chat {
+                ChatId::Person(peer) => (Some(*peer), None),
+                ChatId::Room(room) => (None, Some(*room)),
+            };
+            Line::ChatSettings {
+                id,
+                user_id: by,
+                peer_id,
+                room_id,
+                notify: settings.notify,
+                muted_until: settings.muted_until.map(Time::from),
+                at,
+            }
+        }
+        Act::Read { .. } | Act::ReadUpTo { .. } => return None,
+    })
+}

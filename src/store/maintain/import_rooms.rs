@@ -1,0 +1,289 @@
+//! Lines of rooms, and of people's own, as entries: what they change is decided anew, and a line
+//! that says what could not be is refused.
+
+use std::sync::Arc;
+
+use super::check::judge_room;
+use super::import::{Import, MAX_MESSAGE_CHARS, Taken};
+use super::lines::{Line, Time};
+use crate::model::{
+    Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS, MessageId, Meta,
+    Room, RoomChange, RoomId, Stream, UserId, check_content,
+};
+use crate::store::error::StoreError;
+use crate::store::log::chain::ReadLog;
+use crate::store::log::record::{Author, Links, Record};
+use crate::store::talk::rooms::own_record;
+
+/// What a line comes to: its place, who must be there, and its entry.
+struct Decided<'a> {
+    id: EntryId,
+    at: Time,
+    people: Vec<UserId>,
+    record: Result<Record<&'a str>, String>,
+}
+
+impl Import<'_> {
+    /// Takes a line of a room, or of a person's own.
+    pub(super) fn take_of_room(&mut self, line: &Line<'_>) -> Taken {
+        let decided = match line {
+            Line::Room { .. } => self.room(line),
+            Line::RoomMember { .. } => self.room_member(line),
+            Line::RoomMessage { .. } => self.room_message(line),
+            Line::RoomRead { .. } => self.room_read(line)?,
+            Line::ChatSettings { .. } => self.chat_settings(line),
+            _ => None,
+        };
+        let Some(decided) = decided else {
+            return Ok(Err("is no line of a room".into()));
+        };
+        let Decided {
+            id,
+            at,
+            people,
+            record,
+        } = decided;
+        let at = self.cut(at);
+        if let Err(wrong) = self.next(id, &people, at) {
+            return Ok(Err(wrong));
+        }
+        let record = match record {
+            Ok(record) => record,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        if let Some(wrong) = judge_room(&self.state.rooms, &record) {
+            return Ok(Err(wrong.into()));
+        }
+        self.append(id, &record)
+    }
+
+    fn room<'a>(&self, line: &'a Line<'_>) -> Option<Decided<'a>> {
+        let Line::Room {
+            id,
+            room_id,
+            change,
+            by,
+            name,
+            topic,
+            avatar,
+            kind,
+            history,
+            post,
+            at,
+        } = line
+        else {
+            return None;
+        };
+        let (time, at) = (*at, at.at);
+        let head = self.state.rooms.head(*room_id);
+        let next = self.state.rooms.greatest() + 1;
+        let before = head.map(|head| &head.room);
+        let archived_at = before.and_then(|before| before.archived_at);
+        let room = Arc::new(Room {
+            id: *room_id,
+            name: (&**name).into(),
+            topic: (&**topic).into(),
+            avatar: avatar.as_deref().map(Arc::from),
+            kind: *kind,
+            history: *history,
+            post: *post,
+            created_at: before.map_or(at, |before| before.created_at),
+            archived_at: match change {
+                RoomChange::Archived => archived_at.or(Some(at)),
+                RoomChange::Created | RoomChange::Updated => archived_at,
+            },
+            member_count: head.map_or(0, |head| head.members),
+        });
+        let act = Act::RoomChanged {
+            change: *change,
+            room,
+        };
+        let author = Author::Account(*by);
+        let is_named = (1..=MAX_ROOM_NAME_CHARS).contains(&name.chars().count());
+        let record = match head {
+            _ if !is_named => Err(format!(
+                "a room's name has 1 to {MAX_ROOM_NAME_CHARS} characters"
+            )),
+            Some(head) => Ok(head.record(author, at, act)),
+            None if room_id.get() != next => {
+                Err(format!("makes room {room_id}, the next one is {next}"))
+            }
+            None => Ok(Record {
+                stream: Stream::Room(*room_id),
+                author,
+                at,
+                previous: None,
+                rank: 0,
+                links: Links::default(),
+                act,
+            }),
+        };
+        Some(Decided {
+            id: *id,
+            at: time,
+            people: vec![*by],
+            record,
+        })
+    }
+
+    fn room_member<'a>(&self, line: &'a Line<'_>) -> Option<Decided<'a>> {
+        let Line::RoomMember {
+            id,
+            room_id,
+            user_id,
+            change,
+            role,
+            by,
+            at,
+        } = line
+        else {
+            return None;
+        };
+        let record = self.state.rooms.head(*room_id).map(|head| {
+            let membership = head.membership(*user_id, *change, *role);
+            let own = self.state.rooms.own(*user_id);
+            head.membership_record(*by, at.at, membership, own)
+        });
+        Some(Decided {
+            id: *id,
+            at: *at,
+            people: vec![*user_id, *by],
+            record: record.ok_or_else(|| no_room(*room_id)),
+        })
+    }
+
+    fn room_message<'a>(&self, line: &'a Line<'_>) -> Option<Decided<'a>> {
+        let Line::RoomMessage {
+            id,
+            room_id,
+            sender_id,
+            created_at,
+            ..
+        } = line
+        else {
+            return None;
+        };
+        let at = created_at.at;
+        let head = self.state.rooms.head(*room_id);
+        let head = head.ok_or_else(|| no_room(*room_id));
+        let act = sent(line);
+        let record = head.and_then(|head| {
+            let author = Author::Account(*sender_id);
+            Ok(head.record(author, at, act?))
+        });
+        Some(Decided {
+            id: *id,
+            at: *created_at,
+            people: vec![*sender_id],
+            record,
+        })
+    }
+
+    fn room_read<'a>(&self, line: &'a Line<'_>) -> Result<Option<Decided<'a>>, StoreError> {
+        let Line::RoomRead {
+            id,
+            room_id,
+            user_id,
+            up_to,
+            at,
+        } = line
+        else {
+            return Ok(None);
+        };
+        let number = self.number_in(*room_id, *up_to)?;
+        let rooms = &self.state.rooms;
+        let both = rooms.head(*room_id).zip(rooms.member(*room_id, *user_id));
+        let read = both.zip(number);
+        let read = read.and_then(|((head, member), number)| head.read(member, *up_to, number));
+        let record = read.map(|read| {
+            let own = rooms.own(*user_id);
+            own_record(*user_id, at.at, Act::RoomRead(read), own)
+        });
+        let wrong = || format!("user {user_id} cannot read room {room_id} up to {up_to}");
+        Ok(Some(Decided {
+            id: *id,
+            at: *at,
+            people: vec![*user_id],
+            record: record.ok_or_else(wrong),
+        }))
+    }
+
+    /// Returns the number of a message of a room; `None` for what is no message of it.
+    fn number_in(&self, room: RoomId, message: MessageId) -> Result<Option<u64>, StoreError> {
+        let found = self.written().read(message.into(), |record| {
+            let is_there = record.is_message() && record.stream == Stream::Room(room);
+            is_there.then_some(record.links.number)
+        });
+        match found {
+            Err(StoreError::Damaged { .. }) => Ok(None),
+            found => found,
+        }
+    }
+
+    fn chat_settings<'a>(&self, line: &'a Line<'_>) -> Option<Decided<'a>> {
+        let Line::ChatSettings {
+            id,
+            user_id,
+            peer_id,
+            room_id,
+            notify,
+            muted_until,
+            at,
+        } = line
+        else {
+            return None;
+        };
+        let chat = match (peer_id, room_id) {
+            (Some(peer), None) => Ok(ChatId::Person(*peer)),
+            (None, Some(room)) => Ok(ChatId::Room(*room)),
+            _ => Err("names a peer or a room".to_owned()),
+        };
+        let settings = ChatSettings {
+            notify: *notify,
+            muted_until: muted_until.map(|until| until.at),
+        };
+        let own = self.state.rooms.own(*user_id);
+        let record =
+            chat.map(|chat| own_record(*user_id, at.at, Act::Settings { chat, settings }, own));
+        Some(Decided {
+            id: *id,
+            at: *at,
+            people: std::iter::once(*user_id).chain(*peer_id).collect(),
+            record,
+        })
+    }
+}
+
+fn no_room(room: RoomId) -> String {
+    format!("there is no room {room}")
+}
+
+/// Returns the act of a line with a message.
+fn sent<'a>(line: &'a Line<'_>) -> Result<Act<&'a str>, String> {
+    let Line::RoomMessage {
+        content,
+        client_id,
+        reply_to,
+        mentions,
+        mention_all,
+        meta,
+        ..
+    } = line
+    else {
+        return Err("is no message".into());
+    };
+    check_content(content, MAX_MESSAGE_CHARS).map_err(|error| error.to_string())?;
+    let client_id = client_id.as_deref().map(ClientId::borrowed).transpose();
+    let meta = meta.as_deref().map(Meta::borrowed).transpose();
+    let extras = Extras {
+        reply_to: *reply_to,
+        mentions: mentions.iter().copied().collect(),
+        mention_all: *mention_all,
+        meta: meta.map_err(|error| format!("meta {error}"))?,
+    };
+    Ok(Act::Sent {
+        content,
+        client_id: client_id.map_err(|error| error.to_string())?,
+        extras: extras.boxed(),
+    })
+}
