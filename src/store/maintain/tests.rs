@@ -14,12 +14,12 @@ use crate::store::disk::medium::{Backend, Medium, Noting};
 use crate::store::log::blocks;
 use crate::store::sealed::{put, seal};
 use crate::store::tables::{
-    BACKUP, CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, CURSOR_KEY, ERAS,
-    INVITES, LOG, META, NEWEST_CHANGES, OLD_LOG, SWEPT, TOKENS_FROM, USERS,
+    BACKUP, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS,
+    CURSOR_KEY, ERAS, INVITES, LOG, META, NEWEST_CHANGES, OLD_LOG, SWEPT, TOKENS_FROM, USERS,
 };
 use crate::store::tests::{Open, id, mark, mark_chat, message, user};
 use crate::store::write::sweep::decode_row;
-use crate::store::{Change, Location};
+use crate::store::{Change, Committed, Location, Outcome};
 
 /// A data file in a folder of its own.
 pub(super) struct Data {
@@ -874,6 +874,62 @@ fn a_backup_whose_derived_rows_are_made_anew_is_still_one_that_was_not_put_to_us
     compact(&data.path, &mut |_| {}).unwrap();
     assert!(!renewable(&data.path).4);
     assert_eq!(data.check().findings, []);
+}
+
+/// What a retry stands for cannot be told then, and to guess could store a message twice.
+#[test]
+fn of_a_sender_whose_client_ids_are_damaged_named_messages_wait_for_a_compaction() {
+    let data = Data::talked(17, 300);
+    let key = |data: &Data| {
+        let db = Database::open(&data.path).unwrap();
+        let meta = db.begin_read().unwrap().open_table(META).unwrap();
+        meta.get(CLIENT_ID_KEY).unwrap().unwrap().value().to_vec()
+    };
+    let key_before = key(&data);
+    data.tamper(|txn| {
+        let mut table = txn.open_table(CLIENT_IDS).unwrap();
+        let (place, mut value) = {
+            let (place, value) = table
+                .range((1, 0)..(2, 0))
+                .unwrap()
+                .next()
+                .unwrap()
+                .unwrap();
+            (place.value(), value.value().to_vec())
+        };
+        value[9] ^= 1;
+        table.insert(place, &value[..]).unwrap();
+    });
+    let now = 1_700_000_400_000;
+    let named = || message(1, 2, "named", Some("a new one"));
+    let open = data.open();
+    for _ in 0..2 {
+        let refused = open.apply(now, named());
+        assert!(matches!(
+            refused,
+            Err(crate::store::StoreError::Unavailable)
+        ));
+    }
+    open.apply(now, message(1, 2, "without a name", None))
+        .unwrap();
+    open.apply(now, message(2, 1, "of another", Some("a new one")))
+        .unwrap();
+    open.close();
+    let report = data.check();
+    assert!(report.is_derivable(), "{:?}", report.findings);
+    compact(&data.path, &mut |_| {}).unwrap();
+    assert_eq!(data.check().findings, []);
+    assert!(key(&data) == key_before);
+    let open = data.open();
+    let stored = |result: Result<Committed, _>| match result.unwrap() {
+        Committed::Talk(Outcome::Entry(notice)) => (notice.entry.id, true),
+        Committed::Talk(Outcome::Repeated(notice)) => (notice.entry.id, false),
+        other => panic!("{other:?}"),
+    };
+    let (first, is_new) = stored(open.apply(now, named()));
+    assert!(is_new);
+    assert_eq!(stored(open.apply(now, named())), (first, false));
+    open.close();
 }
 
 /// A stream of something else was copied to its end first, until the disk was full.

@@ -135,7 +135,11 @@ pub(crate) fn forget_derived(db: &Database) -> Result<(), StoreError> {
         txn.open_table(CONVERSATION_STATES)?;
         txn.open_table(STREAM_STATES)?;
         txn.open_table(CLIENT_IDS)?;
-        let key: [u8; KEY_BYTES] = rand::random();
+        // What is hashed by it stands in the log, too.
+        let key: [u8; KEY_BYTES] = match sealed_meta(&meta, CLIENT_ID_KEY) {
+            Err(StoreError::Damaged { .. }) => rand::random(),
+            key => key?,
+        };
         meta.insert(CLIENT_ID_KEY, &seal(0, &key)[..])?;
         meta.insert(SWEPT, &seal(0, &0_u64.to_le_bytes())[..])?;
         meta.remove(BACKUP)?;
