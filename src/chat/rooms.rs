@@ -8,7 +8,7 @@ use super::{Chat, ChatError, Event, Mark, RoomCreation};
 use crate::model::{
     Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS,
     MessageId, Notice, Notify, Origin, Role, Room, RoomId, RoomRead, Timestamp, UserId,
-    check_avatar, check_content,
+    check_avatar, check_content, visible_name,
 };
 use crate::store::{
     Change, Committed, HistoryPage, HistoryQuery, MemberRow, MyRoom, NewRoom, Outcome, Page,
@@ -59,7 +59,7 @@ pub enum AnyMark {
 pub enum RoomFieldError {
     /// The name.
     #[error(
-        "name must have 1 to {MAX_ROOM_NAME_CHARS} characters, none of them a control character"
+        "name must have 1 to {MAX_ROOM_NAME_CHARS} characters, without control characters and others that are not seen"
     )]
     Name,
     /// The topic.
@@ -585,14 +585,10 @@ fn any_mark(outcome: Outcome) -> AnyMark {
     }
 }
 
-/// Returns a room's name without the white space around it.
+/// Returns a room's name as it is kept: it is held to what the names of people are.
 fn check_name(name: &str) -> Result<Arc<str>, RoomFieldError> {
-    let name = name.trim();
-    let is_long = name.chars().count() > MAX_ROOM_NAME_CHARS;
-    match name.is_empty() || is_long || name.chars().any(char::is_control) {
-        true => Err(RoomFieldError::Name),
-        false => Ok(name.into()),
-    }
+    let name = visible_name(name, MAX_ROOM_NAME_CHARS).ok_or(RoomFieldError::Name)?;
+    Ok(name.into())
 }
 
 fn check_topic(topic: &str) -> Result<(), RoomFieldError> {

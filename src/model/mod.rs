@@ -33,4 +33,4 @@ pub use room::{
 };
 pub use time::{Timestamp, TimestampError};
 pub use user::{MAX_SUBJECT_BYTES, MadeBy, Subject, User, UserError, Whom, check_avatar};
-pub use username::{Name, Username, nfc};
+pub use username::{Name, Username, nfc, visible_name};

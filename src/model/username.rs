@@ -206,6 +206,13 @@ pub fn nfc(text: &str) -> String {
     text.nfc().collect()
 }
 
+/// Returns the name of something that is no person as it is kept: NFC, 1 to `most` characters, seen as written. `None`
+/// for a text that is no such name.
+pub fn visible_name(text: &str, most: usize) -> Option<String> {
+    let fits = |name: &String| name.chars().count() <= most && is_seen_as_written(name);
+    tidy(text).filter(fits)
+}
+
 /// Whether a character of a URL is neither white space nor one that is not seen.
 pub(super) fn is_visible_in_url(character: char) -> bool {
     is_allowed(character) && !character.is_whitespace()
@@ -319,6 +326,27 @@ mod tests {
 
     fn foreign(text: &str) -> Result<String, UserError> {
         Username::foreign(text).map(|name| name.as_str().to_owned())
+    }
+
+    #[test]
+    fn a_name_of_a_room_is_seen_as_it_is_written_too() {
+        for (text, kept) in [
+            (" Ops  and more ", Some("Ops and more")),
+            ("e\u{301}t\u{e9}", Some("\u{e9}t\u{e9}")),
+            (
+                "\u{1f468}\u{200d}\u{1f4bb} #1",
+                Some("\u{1f468}\u{200d}\u{1f4bb} #1"),
+            ),
+            ("7", Some("7")),
+            ("", None),
+            ("\u{200b}", None),
+            ("\u{3164}", None),
+            ("spO\u{202e}", None),
+            ("a\nb", None),
+            ("0123456789abc", None),
+        ] {
+            assert_eq!(visible_name(text, 12).as_deref(), kept, "{text:?}");
+        }
     }
 
     #[test]
