@@ -1,5 +1,6 @@
 //! Opening the database that lies on a medium.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,15 +29,21 @@ impl Opened {
         self.backend.release()
     }
 
-    /// Closes the database, so that the next start need not check it. What was held back is lost. Returns
-    /// `false` where a reader that is at work keeps it open for a moment longer; then it closes by itself.
+    /// Closes the database, so that the next start need not check it. What was held back is lost.
+    /// Returns `false` where a reader that is at work keeps it open for a moment longer; then it
+    /// closes by itself. An error where the writer has ended by a panic within redb, whose locks
+    /// are poisoned since.
     pub(crate) fn close(self) -> Result<bool, DatabaseError> {
         if self.is_holding() {
             self.give_up();
             return Ok(true);
         }
         match Arc::into_inner(self.db) {
-            Some(db) => db.close().map(|()| true),
+            Some(db) => {
+                let poisoned = || StorageError::LockPoisoned(Location::caller());
+                let closed = guarded(|| db.close()).unwrap_or_else(|_| Err(poisoned().into()));
+                closed.map(|()| true)
+            }
             None => Ok(false),
         }
     }
