@@ -95,7 +95,12 @@ pub fn heard_by(notice: &Notice, user: UserId) -> Option<Form> {
 pub fn is_heard_by_origin(notice: &Notice) -> bool {
     match notice.entry.act {
         Act::Sent { .. } => true,
-        Act::RoomChanged { .. } | Act::MemberChanged(_) | Act::Settings { .. } => true,
-        Act::Read { .. } | Act::ReadUpTo { .. } | Act::RoomRead(_) => false,
+        Act::RoomChanged { .. }
+        | Act::MemberChanged(_)
+        | Act::Settings { .. }
+        | Act::Edited { .. }
+        | Act::Deleted { .. }
+        | Act::Reacted { .. } => true,
+        Act::Read { .. } | Act::ReadUpTo { .. } | Act::RoomRead(_) | Act::Erased { .. } => false,
     }
 }

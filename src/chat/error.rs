@@ -36,6 +36,15 @@ pub enum ChatError {
     /// The room has too many members for that.
     #[error("the room has more than {MAX_SEEN_MEMBERS} members")]
     LargeRoom,
+    /// Only its sender may change a message.
+    #[error("only its sender may edit or delete a message")]
+    NotSender,
+    /// The message was sent too long ago.
+    #[error("the message is too old to be edited")]
+    EditWindowOver,
+    /// The message has as many kinds of reaction as it may have.
+    #[error("a message has at most 20 kinds of reaction, and 10 of one person")]
+    TooManyReactions,
     /// The client id stands for another message.
     #[error("client_id was used for a message with another receiver or content")]
     ClientIdReused,
@@ -61,6 +70,9 @@ impl From<StoreError> for ChatError {
             StoreError::Room(refusal) => Self::Room(refusal),
             StoreError::InvalidInvite => Self::InvalidInvite,
             StoreError::NotReceiver => Self::NotReceiver,
+            StoreError::NotSender => Self::NotSender,
+            StoreError::EditWindowOver => Self::EditWindowOver,
+            StoreError::TooManyReactions => Self::TooManyReactions,
             StoreError::SamePerson => Self::InvalidReceiver,
             StoreError::ClientIdReused => Self::ClientIdReused,
             StoreError::Busy => Self::Busy,

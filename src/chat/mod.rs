@@ -3,6 +3,7 @@
 //! ```text
 //! verbs.rs       sending and marking; notifier.rs: announcing what is on disk, in commit order
 //! rooms.rs       the verbs of rooms, judged by the store in commit order
+//! changing.rs    editing, deleting and reacting
 //! reading.rs     pages, and what a person missed; cursors.rs: from where on
 //! audience.rs    who hears an entry, live and caught up alike
 //! presence.rs    who is there; attendance.rs: as the store keeps it
@@ -16,6 +17,7 @@
 
 mod attendance;
 mod audience;
+mod changing;
 mod cursors;
 mod error;
 mod event;

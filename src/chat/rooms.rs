@@ -110,7 +110,7 @@ impl Chat {
             origin,
             |outcome| match outcome? {
                 Outcome::Entry(notice) | Outcome::Repeated(notice) => Ok(notice),
-                Outcome::Nothing(_) => Err(ChatError::Internal),
+                Outcome::Nothing(_) | Outcome::Unchanged(_) => Err(ChatError::Internal),
             },
             reply,
         );
@@ -578,6 +578,7 @@ fn any_mark(outcome: Outcome) -> AnyMark {
         Outcome::Entry(notice) => (Some(notice.entry.id), &notice.entry.act),
         Outcome::Repeated(notice) => (None, &notice.entry.act),
         Outcome::Nothing(act) => (None, act),
+        Outcome::Unchanged(_) => return AnyMark::Pair(Mark::of(outcome)),
     };
     match act {
         Act::RoomRead(read) => AnyMark::Room(RoomMark { entry, read: *read }),

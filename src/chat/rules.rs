@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::DEFAULT_MAX_MESSAGE_CHARS;
-use crate::store::DEFAULT_MAX_ROOM_MEMBERS;
+use crate::store::{DEFAULT_EDIT_WINDOW, DEFAULT_MAX_ROOM_MEMBERS};
 
 /// What an operator decides about talk.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,8 @@ pub struct Rules {
     pub max_room_members: u64,
     /// Who may make rooms.
     pub room_creation: RoomCreation,
+    /// How long after it was sent a message may get another text; `None` for always.
+    pub edit_window: Option<Duration>,
 }
 
 /// Who may make rooms.
@@ -38,6 +40,7 @@ impl Default for Rules {
             recovery_window: DEFAULT_RECOVERY_WINDOW,
             max_room_members: DEFAULT_MAX_ROOM_MEMBERS,
             room_creation: RoomCreation::default(),
+            edit_window: Some(DEFAULT_EDIT_WINDOW),
         }
     }
 }

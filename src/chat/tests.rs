@@ -31,6 +31,7 @@ impl Listener for Diary {
                     | Act::RoomRead(_)
                     | Act::Settings { .. } => format!("of a room: {}", entry.id),
                     Act::ReadUpTo { marked, .. } => format!("chat read, {} messages", marked.count),
+                    other => format!("{other:?}"),
                 }
             }
             Event::Repeated { notice, .. } => format!("sent {} fresh false", notice.entry.id),

@@ -55,6 +55,11 @@ impl Chat {
         Ok(self.store.backup().await?)
     }
 
+    /// How long after it was sent a message may get another text; `None` for always.
+    pub fn edit_window(&self) -> Option<std::time::Duration> {
+        self.rules.edit_window
+    }
+
     /// The longest message, in characters.
     pub fn max_message_chars(&self) -> usize {
         self.rules.max_message_chars
@@ -91,7 +96,7 @@ impl Chat {
             origin,
             |outcome| match outcome? {
                 Outcome::Entry(notice) | Outcome::Repeated(notice) => Ok(notice),
-                Outcome::Nothing(_) => Err(ChatError::Internal),
+                Outcome::Nothing(_) | Outcome::Unchanged(_) => Err(ChatError::Internal),
             },
             reply,
         );
@@ -188,7 +193,7 @@ fn tell(listener: &dyn Listener, outcome: &Outcome, origin: Option<Origin>) {
     match outcome {
         Outcome::Entry(notice) => listener.happened(Event::Happened { notice, origin }),
         Outcome::Repeated(notice) => listener.happened(Event::Repeated { notice, origin }),
-        Outcome::Nothing(_) => {}
+        Outcome::Nothing(_) | Outcome::Unchanged(_) => {}
     }
 }
 
@@ -220,7 +225,7 @@ impl Mark {
     pub(super) fn of(outcome: Outcome) -> Self {
         let entry = match outcome {
             Outcome::Entry(notice) => notice.entry,
-            Outcome::Repeated(_) | Outcome::Nothing(_) => {
+            Outcome::Repeated(_) | Outcome::Nothing(_) | Outcome::Unchanged(_) => {
                 return Self {
                     entry: None,
                     count: 0,

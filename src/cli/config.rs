@@ -57,6 +57,7 @@ impl Flags {
                 recovery_window: self.recovery_window,
                 max_room_members: self.max_room_members,
                 room_creation: self.room_creation.into(),
+                edit_window: self.edit_window.0,
             },
             rates: {
                 let mut rates = Rates::default();
@@ -219,6 +220,7 @@ mod tests {
         assert_eq!(flags.rules.recovery_window, library.rules.recovery_window);
         assert_eq!(flags.rules.max_room_members, library.rules.max_room_members);
         assert_eq!(flags.rules.room_creation, library.rules.room_creation);
+        assert_eq!(flags.rules.edit_window, library.rules.edit_window);
         assert_eq!(flags.commit_interval, library.commit_interval);
         assert_eq!(flags.shutdown_grace, library.shutdown_grace);
         assert_eq!(flags.rates, library.rates);

@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 
 use super::command::Command;
 use super::log::LogFormat;
-use super::values::KeySetPlace;
+use super::values::{EditWindow, KeySetPlace};
 use super::{memory, values};
 use crate::accounts::{ClaimRule, Registration};
 use crate::chat::RoomCreation;
@@ -235,6 +235,10 @@ pub(super) struct Flags {
         value_name = "WHO"
     )]
     pub(super) room_creation: RoomMakers,
+    /// How long after it was sent a message may be edited, such as 1h; 0s for never, off for always.
+    /// Deleting one's own is always possible
+    #[arg(long, env = "CHATD_EDIT_WINDOW", default_value = "24h", value_parser = values::edit_window, value_name = "TIME|off")]
+    pub(super) edit_window: EditWindow,
     /// How long a stopping server may take to tell its clients
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = values::duration, value_name = "TIME")]
     pub(super) shutdown_grace: Duration,

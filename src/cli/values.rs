@@ -109,6 +109,24 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How long a message may be edited: a time, `0s` for never, or `off` for always.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EditWindow(pub(super) Option<Duration>);
+
+/// A [`duration`], `0s` or `off`.
+pub(super) fn edit_window(text: &str) -> Result<EditWindow, String> {
+    if text == "off" {
+        return Ok(EditWindow(None));
+    }
+    let is_never = humantime::parse_duration(text).is_ok_and(|time| time.is_zero());
+    let window = if is_never {
+        Duration::ZERO
+    } else {
+        duration(text)?
+    };
+    Ok(EditWindow(Some(window)))
+}
+
 /// 0 to 1 s: more would be felt by all.
 pub(super) fn commit_interval(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)

@@ -284,6 +284,7 @@ mod tests {
         ("recovery_window", "1h"),
         ("max_room_members", "50"),
         ("room_creation", "admins"),
+        ("edit_window", "1h"),
         ("shutdown_grace", "1s"),
         ("metrics_listen", "127.0.0.1:9100"),
         ("demo", "true"),

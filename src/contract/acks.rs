@@ -36,6 +36,12 @@ pub(crate) struct MarkedChatRead {
     pub(crate) count: u64,
 }
 
+/// The data of `delete_message`'s ack: `{"message_id":10}`
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Deleted {
+    pub(crate) message_id: MessageId,
+}
+
 /// The data of `presence_subscribe`'s ack: `{"users":[…]}`
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct PresenceList {

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::acks::{MarkedChatRead, MarkedRead, Nothing, PresenceList};
+use super::acks::{Deleted, MarkedChatRead, MarkedRead, Nothing, PresenceList};
+use super::changes::{MessageEdited, ReactionChanged};
 use super::documents::Event;
 use super::room_events::{RoomMessage, RoomReadUpTo};
 use super::{Code, FieldError, Fields, MessageSent, Version, reads};
-use crate::model::{ClientId, MessageId, Meta, RoomId, UserId};
+use crate::model::{ClientId, Emoji, MessageId, Meta, RoomId, UserId};
 
 /// Writes the enum, the names, the decoder and what the documents say of each event from one table.
 macro_rules! client_events {
@@ -77,6 +78,16 @@ client_events! {
          and one `messege_read` for each of the newest 100 messages that changed. Of a room it moves the reader's \
          position, which only moves forward; then one `room_read`.",
         [NotFound, InvalidReceiver];
+    EditMessage = "edit_message": NewText => Command::Edit, acked by MessageEdited,
+        "Gives a message of the caller's own another text, as long as `--edit-window` says; then `message_edited`. \
+         The same text changes nothing, and the ack has the `edited_at` that was.",
+        [EmptyMessage, MessageTooLong, NotFound, Forbidden, EditWindowOver];
+    DeleteMessage = "delete_message": Erasing => Command::Delete, acked by Deleted,
+        "Erases a message of the caller's own; idempotent. Then `message_deleted`.",
+        [NotFound, Forbidden];
+    React = "react": Reacting => Command::React, acked by ReactionChanged,
+        "Puts an emoji on a message, or takes it away; idempotent. Then `reaction`.",
+        [NotFound, TooManyReactions];
     Typing = "typing": TypingTo => Command::Typing, acked by Nothing,
         in place of receiver_id a room: TypingInRoom => Command::TypingInRoom, acked by Nothing,
         "Not stored; `typing` to the receiver's sockets, or, in a room of at most 100 members, `room_typing` to the \
@@ -123,6 +134,9 @@ pub(crate) enum Command<'a> {
     },
     MarkChatRead(WholeRead),
     MarkRoomRead(WholeRoomRead),
+    Edit(NewText<'a>),
+    Delete(Erasing),
+    React(Reacting),
     Typing(TypingTo),
     TypingInRoom(TypingInRoom),
     Watch(Watched),
@@ -220,6 +234,36 @@ reads! {
         required room_id: RoomId,
         /// The last message that was read; without it, the newest.
         optional up_to: MessageId,
+    }
+}
+
+reads! {
+    /// The payload of `edit_message`.
+    #[schemars(rename = "EditMessage")]
+    NewText<'a> from Fields<'a> {
+        required message_id: MessageId,
+        /// What may be sent.
+        required content: Text<'a>,
+    }
+}
+
+reads! {
+    /// The payload of `delete_message`.
+    #[schemars(rename = "DeleteMessage")]
+    Erasing from Fields<'_> {
+        required message_id: MessageId,
+    }
+}
+
+reads! {
+    /// The payload of `react`.
+    #[schemars(rename = "React")]
+    Reacting from Fields<'_> {
+        required message_id: MessageId,
+        /// One emoji: what a reader takes for one character, of at most 32 bytes.
+        required emoji: Emoji,
+        /// `false` to take it away.
+        required on: bool,
     }
 }
 

@@ -75,6 +75,10 @@ codes! {
     UsernameTaken = "username_taken", 409;
     /// A client id that stands for another message.
     ClientIdReused = "client_id_reused", 409;
+    /// A message that is too old to be edited.
+    EditWindowOver = "edit_window_over", 403;
+    /// As many kinds of reaction as a message, or one person on it, may have.
+    TooManyReactions = "too_many_reactions", 409;
     /// A cursor that is not known any more.
     CursorExpired = "cursor_expired", 410;
     /// The route knows other methods.

@@ -7,6 +7,7 @@
 //! client_events.rs, acks.rs    what clients send, and what they are acked with
 //! room_events.rs               the events of rooms, which are of version 2
 //! update.rs, server_events.rs  the durable events, and the volatile ones; events.rs lists both
+//! changes.rs                   what is told of changed messages, and of reactions
 //! version.rs                   the versions of them, and which hear an event alike
 //! rows/                        the rows of REST's answers
 //! documents/                   the OpenAPI and AsyncAPI documents, made of these types, and a page
@@ -16,6 +17,7 @@
 //! other.
 
 mod acks;
+mod changes;
 mod client_events;
 mod code;
 mod connect;
@@ -30,10 +32,11 @@ mod server_events;
 mod update;
 mod version;
 
-pub(crate) use acks::{MarkedChatRead, MarkedRead, Nothing, PresenceList, Succeeded};
+pub(crate) use acks::{Deleted, MarkedChatRead, MarkedRead, Nothing, PresenceList, Succeeded};
+pub(crate) use changes::{MessageEdited, ReactionChanged, ReactionRow, Reactions};
 pub(crate) use client_events::{
-    ClientEvent, Command, NewMessage, NewRoomMessage, TypingInRoom, TypingTo, WholeRead,
-    WholeRoomRead,
+    ClientEvent, Command, Erasing, NewMessage, NewRoomMessage, NewText, Reacting, TypingInRoom,
+    TypingTo, WholeRead, WholeRoomRead,
 };
 pub use code::Code;
 pub(crate) use connect::{Capable, ConnectError, Continued, Speaks};

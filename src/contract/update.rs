@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::changes::{MessageDeleted, MessageEdited, ReactionChanged, Reactions};
 use super::documents::Event;
 use super::room_events::{ChatSettingsAre, RoomChanged, RoomMember, RoomMessage, RoomReadUpTo};
 use super::rows::RoomRow;
@@ -39,6 +40,12 @@ pub(crate) enum Update<'a> {
     RoomMember(RoomMember<'a>),
     /// To the person's own sockets.
     ChatSettings(ChatSettingsAre),
+    /// To both.
+    MessageEdited(MessageEdited<'a>),
+    /// To both.
+    MessageDeleted(MessageDeleted),
+    /// To both.
+    Reaction(ReactionChanged<'a>),
 }
 
 /// `receive_message`:
@@ -58,6 +65,12 @@ pub(crate) struct ReceiveMessage<'a> {
     /// The object that the sender's app hung on it. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
+    /// When it got the text that it has; absent where that is the first one. Version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) edited_at: Option<Timestamp>,
+    /// The reactions to it; absent where there are none. Version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reactions: Option<Reactions<'a>>,
 }
 
 /// `message_sent`:
@@ -78,6 +91,12 @@ pub(crate) struct MessageSent<'a> {
     /// The object that the sender's app hung on it. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
+    /// When it got the text that it has; absent where that is the first one. Version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) edited_at: Option<Timestamp>,
+    /// The reactions to it; absent where there are none. Version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reactions: Option<Reactions<'a>>,
 }
 
 /// `messege_read`, so spelled from the first document on: `{"message_id":10,"user_id":2}`
@@ -145,8 +164,24 @@ const CHAT_SETTINGS: Event = Event::durable::<ChatSettingsAre>(
 )
 .of_second();
 
+const MESSAGE_EDITED: Event = Event::durable::<MessageEdited<'_>>(
+    "message_edited",
+    "A message has another text. To every socket of both.",
+)
+.of_second();
+const MESSAGE_DELETED: Event = Event::durable::<MessageDeleted>(
+    "message_deleted",
+    "A message is gone. To every socket of both.",
+)
+.of_second();
+const REACTION: Event = Event::durable::<ReactionChanged<'_>>(
+    "reaction",
+    "A person put an emoji on a message, or took it away. To every socket of both.",
+)
+.of_second();
+
 /// The durable events.
-pub(crate) const UPDATES: [Event; 9] = [
+pub(crate) const UPDATES: [Event; 12] = [
     RECEIVE_MESSAGE,
     MESSAGE_SENT,
     MESSEGE_READ,
@@ -156,6 +191,9 @@ pub(crate) const UPDATES: [Event; 9] = [
     ROOM_CHANGED,
     ROOM_MEMBER,
     CHAT_SETTINGS,
+    MESSAGE_EDITED,
+    MESSAGE_DELETED,
+    REACTION,
 ];
 
 impl<'a> Update<'a> {
@@ -171,6 +209,9 @@ impl<'a> Update<'a> {
             Self::RoomChanged(_) => ROOM_CHANGED.name,
             Self::RoomMember(_) => ROOM_MEMBER.name,
             Self::ChatSettings(_) => CHAT_SETTINGS.name,
+            Self::MessageEdited(_) => MESSAGE_EDITED.name,
+            Self::MessageDeleted(_) => MESSAGE_DELETED.name,
+            Self::Reaction(_) => REACTION.name,
         }
     }
 
@@ -184,6 +225,7 @@ impl<'a> Update<'a> {
             | Self::RoomMember(RoomMember {
                 room: Some(room), ..
             }) => (room.topic, None),
+            Self::MessageEdited(edited) => (edited.content, None),
             _ => ("", None),
         };
         row_bytes(content) + meta.map_or(0, |meta| meta.as_str().len())
@@ -200,11 +242,14 @@ impl<'a> Update<'a> {
         form: Form,
         version: Version,
     ) -> impl Iterator<Item = Self> {
+        let changed = Self::of_change(notice);
         let pairs = notice
             .sides()
+            .filter(|_| changed.is_none())
             .and_then(|sides| Self::of_pair(notice, sides, form, version));
         let others = Self::of_room(notice, form).filter(|_| version >= Version::Second);
-        pairs.into_iter().flatten().chain(others)
+        let pairs = pairs.into_iter().flatten();
+        changed.into_iter().chain(pairs).chain(others)
     }
 
     /// The one of an entry of a room, or of a person's own.
@@ -258,6 +303,26 @@ impl<'a> Update<'a> {
         })
     }
 
+    /// The event of an entry that has changed a message.
+    fn of_change(notice: &'a Notice) -> Option<Self> {
+        let (entry, message) = (&notice.entry, notice.message.as_deref()?);
+        match &entry.act {
+            Act::Edited { .. } => Some(Self::MessageEdited(MessageEdited::of(message))),
+            Act::Deleted { .. } => Some(Self::MessageDeleted(MessageDeleted {
+                message_id: message.id,
+                sender_id: message.sender_id,
+                receiver_id: message.receiver_id,
+                deleted_at: entry.at,
+                by: entry.author,
+            })),
+            Act::Reacted { emoji, on, .. } => {
+                let changed = ReactionChanged::of(message, entry.author?, emoji, *on);
+                Some(Self::Reaction(changed))
+            }
+            _ => None,
+        }
+    }
+
     /// Those of an entry between two people, its author first.
     fn of_pair(
         notice: &'a Notice,
@@ -274,6 +339,8 @@ impl<'a> Update<'a> {
             } => {
                 let extras = extras.as_deref().filter(|_| version >= Version::Second);
                 let meta = extras.and_then(|extras| extras.meta.as_ref());
+                let edited_at = extras.and_then(|extras| extras.edited_at);
+                let reactions = extras.map_or(&[][..], |extras| &extras.reactions);
                 let (id, receiver_id, created_at) = (entry.id.into(), other, entry.at);
                 let message = match form {
                     Form::Own => Self::MessageSent(MessageSent {
@@ -283,6 +350,8 @@ impl<'a> Update<'a> {
                         created_at,
                         client_id: client_id.as_ref(),
                         meta,
+                        edited_at,
+                        reactions: Reactions::new(reactions, user_id, other),
                     }),
                     Form::Member => Self::ReceiveMessage(ReceiveMessage {
                         id,
@@ -291,6 +360,8 @@ impl<'a> Update<'a> {
                         content,
                         created_at,
                         meta,
+                        edited_at,
+                        reactions: Reactions::new(reactions, other, user_id),
                     }),
                 };
                 (message, &[][..])

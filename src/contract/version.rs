@@ -102,6 +102,8 @@ pub(crate) const fn heard_in(notice: &Notice) -> &'static [Alike] {
         | Act::MemberChanged(_)
         | Act::RoomRead(_)
         | Act::Settings { .. } => &[],
+        Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } => SECOND,
+        Act::Erased { .. } => &[],
     }
 }
 

@@ -148,7 +148,12 @@ impl ChatSocket {
     /// request.
     fn allow(&self, event: Option<ClientEvent>) -> Result<(), Refusal> {
         let kind = match event {
-            Some(ClientEvent::SendMessage) => Kind::Messages,
+            Some(
+                ClientEvent::SendMessage
+                | ClientEvent::EditMessage
+                | ClientEvent::DeleteMessage
+                | ClientEvent::React,
+            ) => Kind::Messages,
             Some(ClientEvent::Typing) => Kind::Typing,
             _ => Kind::Requests,
         };
@@ -177,6 +182,9 @@ impl ChatSocket {
             }
             Ok(Command::MarkChatRead(read)) => self.mark_chat_read(&read, reply),
             Ok(Command::MarkRoomRead(read)) => self.mark_room_read(&read, reply),
+            Ok(Command::Edit(new)) => self.edit(new, reply),
+            Ok(Command::Delete(which)) => self.delete(&which, reply),
+            Ok(Command::React(new)) => self.react(new, reply),
             Ok(Command::Typing(typing)) => self.typing(&typing, reply),
             Ok(Command::TypingInRoom(typing)) => self.typing_in_room(&typing, reply),
             Ok(Command::Watch(watched)) => return self.watch(watched.user_ids, reply),

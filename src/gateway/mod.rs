@@ -18,6 +18,7 @@
 
 mod admission;
 mod attendance;
+mod changing;
 mod chat_socket;
 mod door;
 mod expiry;

@@ -58,6 +58,10 @@ impl App {
                 method,
             ) => self.route_of_rooms(request, (route, method), &params).await,
             (Route::AllRooms, _) => api::room_pages::all(self, &request).await,
+            (Route::Message, Method::DELETE) => {
+                api::messages::delete(self, &request, &params).await
+            }
+            (Route::Reactions, _) => api::messages::reactions(self, &request, &params).await,
             (Route::Message, _) => api::messages::show(self, &request, &params).await,
             (Route::Updates, _) => api::updates::updates(self, &request, Version::First).await,
             (Route::AllUpdates, _) => api::updates::updates(self, &request, Version::Second).await,

@@ -72,7 +72,8 @@ routes! {
     ReadRoom = "/api/rooms/{id}/read",        [POST: room_pages::MARK_READ];
     RoomReads = "/api/rooms/{id}/reads",      [GET: room_pages::READS];
     AllRooms = "/api/admin/rooms",            [GET: room_pages::ALL];
-    Message  = "/api/messages/{id}",         [GET: messages::SHOW];
+    Message  = "/api/messages/{id}",         [GET: messages::SHOW, DELETE: messages::DELETE];
+    Reactions = "/api/messages/{id}/reactions", [GET: messages::REACTIONS];
     Users    = "/api/users",                  [GET: users::SEARCH];
     User     = "/api/users/{id}",             [GET: users::SHOW];
     Register = "/api/auth/register",          [POST: auth::REGISTER];

@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-#[cfg(test)]
-use super::Message;
 use super::{
-    ChatId, ChatSettings, ClientId, ConversationId, EntryId, Extras, Membership, MessageId, Pair,
-    Room, RoomChange, RoomId, RoomRead, Timestamp, UserId,
+    ChatId, ChatSettings, ClientId, ConversationId, EntryId, Extras, Membership, Message,
+    MessageId, Pair, Room, RoomChange, RoomId, RoomRead, Timestamp, UserId,
 };
 
 /// A chain of entries: each of them knows the one before it.
@@ -61,6 +59,34 @@ pub enum Act<T = Arc<str>> {
         /// What it has beside its text; `None` where that is nothing.
         extras: Option<Box<Extras<T>>>,
     },
+    /// Sent a message that is gone since.
+    Erased {
+        /// The sender's own name for it, where one was given.
+        client_id: Option<ClientId<T>>,
+    },
+    /// Gave a message of their own another text.
+    Edited {
+        /// The message.
+        message: MessageId,
+        /// The text; `None` as the log has it, where the message itself says it.
+        content: Option<T>,
+    },
+    /// Had a message erased.
+    Deleted {
+        /// The message.
+        message: MessageId,
+        /// Who did it in a conversation of two, where that was not the message's sender.
+        by: Option<Moderator>,
+    },
+    /// Put an emoji on a message, or took it away again.
+    Reacted {
+        /// The message.
+        message: MessageId,
+        /// The emoji.
+        emoji: T,
+        /// `false` where it was taken away.
+        on: bool,
+    },
     /// Read one message of another member.
     Read {
         /// The message.
@@ -93,6 +119,56 @@ pub enum Act<T = Arc<str>> {
     },
 }
 
+/// Who erases a message of two others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moderator {
+    /// The server itself.
+    Server,
+    /// This account.
+    Account(UserId),
+}
+
+impl Moderator {
+    /// Returns the account; `None` for the server itself.
+    pub const fn account(self) -> Option<UserId> {
+        match self {
+            Self::Server => None,
+            Self::Account(user) => Some(user),
+        }
+    }
+}
+
+/// An emoji on a message between two people, and who put it there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reaction<T = Arc<str>> {
+    /// The emoji.
+    pub emoji: T,
+    /// Which of the two, by their place in the pair: bit 0, bit 1 or both.
+    pub members: u8,
+}
+
+impl<T> Reaction<T> {
+    /// Returns how many people put it there.
+    pub const fn count(&self) -> u64 {
+        self.members.count_ones() as u64
+    }
+
+    /// Returns whether the member at this place did.
+    pub const fn is_of(&self, place: usize) -> bool {
+        self.members >> place & 1 == 1
+    }
+}
+
+impl<T: AsRef<str>> Reaction<T> {
+    /// Returns the same with its text copied.
+    pub fn to_shared(&self) -> Reaction {
+        Reaction {
+            emoji: self.emoji.as_ref().into(),
+            members: self.members,
+        }
+    }
+}
+
 /// The messages that went from unread to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marked {
@@ -108,6 +184,18 @@ impl Marked {
     pub const NAMED: usize = 100;
 }
 
+impl<T> Act<T> {
+    /// Returns the message that the act changes where it lies, if it does that.
+    pub const fn changes(&self) -> Option<MessageId> {
+        match self {
+            Self::Edited { message, .. }
+            | Self::Deleted { message, .. }
+            | Self::Reacted { message, .. } => Some(*message),
+            _ => None,
+        }
+    }
+}
+
 impl<T: AsRef<str>> Act<T> {
     /// Returns the act with its texts copied.
     pub fn to_shared(&self) -> Act {
@@ -120,6 +208,22 @@ impl<T: AsRef<str>> Act<T> {
                 content: content.as_ref().into(),
                 client_id: client_id.as_ref().map(ClientId::to_shared),
                 extras: extras.as_ref().map(|extras| Box::new(extras.to_shared())),
+            },
+            Self::Erased { client_id } => Act::Erased {
+                client_id: client_id.as_ref().map(ClientId::to_shared),
+            },
+            Self::Edited { message, content } => Act::Edited {
+                message: *message,
+                content: content.as_ref().map(|content| content.as_ref().into()),
+            },
+            Self::Deleted { message, by } => Act::Deleted {
+                message: *message,
+                by: *by,
+            },
+            Self::Reacted { message, emoji, on } => Act::Reacted {
+                message: *message,
+                emoji: emoji.as_ref().into(),
+                on: *on,
             },
             Self::Read { message } => Act::Read { message: *message },
             Self::ReadUpTo { message, marked } => Act::ReadUpTo {
@@ -152,7 +256,13 @@ impl<T: AsRef<str>> Act<T> {
             Self::Read { .. }
             | Self::MemberChanged(_)
             | Self::RoomRead(_)
-            | Self::Settings { .. } => 0,
+            | Self::Settings { .. }
+            | Self::Erased { .. }
+            | Self::Deleted { .. } => 0,
+            Self::Edited { content, .. } => {
+                content.as_ref().map_or(0, |content| content.as_ref().len())
+            }
+            Self::Reacted { emoji, .. } => emoji.as_ref().len(),
             Self::ReadUpTo { marked, .. } => marked.newest.len() * size_of::<MessageId>(),
         }
     }
@@ -181,6 +291,9 @@ pub struct Notice {
     pub room: Option<Arc<Room>>,
     /// Of a message: its number in its chat; else 0.
     pub number: u64,
+    /// Of an act that changes a message: that message as it is by then. One that is gone has no
+    /// text.
+    pub message: Option<Box<Message>>,
 }
 
 impl Notice {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-use super::{MessageId, UserId};
+use super::{MessageId, Reaction, Timestamp, UserId};
 
 /// What a message has beside its text. Most messages have nothing of it, and no room for it.
 ///
@@ -25,6 +25,12 @@ pub struct Extras<T = Arc<str>> {
     pub mention_all: bool,
     /// An object of the app's own.
     pub meta: Option<Meta<T>>,
+    /// When it got the text that it has; `None` where that is the first one.
+    pub edited_at: Option<Timestamp>,
+    /// Of a message with a client id that has another text by now: the keyed hash of the first one.
+    pub first_content: Option<u64>,
+    /// The reactions to it, in the order of the first of each.
+    pub reactions: Vec<Reaction<T>>,
 }
 
 // By hand, since deriving it would ask for a default text.
@@ -35,6 +41,9 @@ impl<T> Default for Extras<T> {
             mentions: SmallVec::new(),
             mention_all: false,
             meta: None,
+            edited_at: None,
+            first_content: None,
+            reactions: Vec::new(),
         }
     }
 }
@@ -47,9 +56,14 @@ impl<T> Extras<T> {
             mentions,
             mention_all,
             meta,
+            edited_at,
+            first_content,
+            reactions,
         } = &self;
-        let is_empty = reply_to.is_none() && mentions.is_empty() && !mention_all && meta.is_none();
-        (!is_empty).then(|| Box::new(self))
+        let was_sent_bare =
+            reply_to.is_none() && mentions.is_empty() && !mention_all && meta.is_none();
+        let is_unchanged = edited_at.is_none() && first_content.is_none() && reactions.is_empty();
+        (!(was_sent_bare && is_unchanged)).then(|| Box::new(self))
     }
 }
 
@@ -61,13 +75,18 @@ impl<T: AsRef<str>> Extras<T> {
             mentions: self.mentions.clone(),
             mention_all: self.mention_all,
             meta: self.meta.as_ref().map(Meta::to_shared),
+            edited_at: self.edited_at,
+            first_content: self.first_content,
+            reactions: self.reactions.iter().map(Reaction::to_shared).collect(),
         }
     }
 
     /// Returns about how many bytes it takes, in the log and in a row alike.
     pub fn bytes(&self) -> usize {
         let meta = self.meta.as_ref().map_or(0, |meta| meta.as_str().len());
-        meta + self.mentions.len() * size_of::<UserId>() + size_of::<MessageId>()
+        let mentions = self.mentions.len() * size_of::<UserId>();
+        // A reaction is an emoji of some bytes, a count and two keys.
+        meta + mentions + self.reactions.len() * 64 + size_of::<MessageId>()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{Extras, MessageId, Timestamp, UserId};
+use super::{Emoji, Extras, MessageId, Reaction, Timestamp, UserId};
 
 /// 4,000 characters: about two pages of text. The default of `--max-message-chars`.
 pub const DEFAULT_MAX_MESSAGE_CHARS: usize = 4_000;
@@ -34,6 +34,21 @@ pub struct Message {
 }
 
 impl Message {
+    /// Returns who put which emoji on it, in the order of the first of each; of this emoji alone,
+    /// where one is given.
+    pub fn reactors(&self, emoji: Option<&Emoji>) -> Vec<(UserId, Arc<str>)> {
+        let mut members = [self.sender_id, self.receiver_id];
+        members.sort_unstable();
+        let reactions = self.extras.iter().flat_map(|extras| &extras.reactions);
+        let is_wanted =
+            |reaction: &&Reaction| emoji.is_none_or(|emoji| emoji.as_str() == &*reaction.emoji);
+        let reactors = reactions.filter(is_wanted).flat_map(|reaction| {
+            let places = (0..members.len()).filter(|place| reaction.is_of(*place));
+            places.map(|place| (members[place], Arc::clone(&reaction.emoji)))
+        });
+        reactors.collect()
+    }
+
     /// Returns about how many bytes a row of it takes as JSON.
     pub fn row_bytes(&self) -> usize {
         row_bytes(&self.content) + self.extras.as_ref().map_or(0, |extras| extras.bytes())

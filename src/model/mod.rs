@@ -6,6 +6,7 @@
 
 mod conversation;
 mod cursor;
+mod emoji;
 mod entry;
 mod extras;
 mod id;
@@ -18,7 +19,8 @@ mod username;
 
 pub use conversation::Pair;
 pub use cursor::{Cursor, CursorKey, CursorKeys, Era, SealedCursor};
-pub use entry::{Act, Entry, Marked, Members, Notice, Stream};
+pub use emoji::{Emoji, EmojiError};
+pub use entry::{Act, Entry, Marked, Members, Moderator, Notice, Reaction, Stream};
 pub use extras::{Extras, MAX_META_BYTES, Meta, MetaError};
 pub use id::{
     ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, RoomId, UserId,

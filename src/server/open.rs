@@ -179,6 +179,7 @@ fn store_options(config: &Config) -> StoreOptions {
     let has_app = config.foreign_tokens.has_keys() || !config.jwks.is_empty();
     StoreOptions {
         commit_interval: config.commit_interval,
+        edit_window: config.rules.edit_window,
         first_user_id: if has_app { FIRST_OWN_ID } else { 1 },
         ..StoreOptions::within(&config.budget)
     }

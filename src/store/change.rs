@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Act, ClientId, Extras, Marked, MessageId, Notice, Pair, RoomId, Timestamp, User, UserId,
+    Act, ClientId, Extras, Marked, Message, MessageId, Moderator, Notice, Pair, RoomId, Timestamp,
+    User, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::people::accounts::{NewUser, PutUser, UserChange};
@@ -122,6 +123,48 @@ impl Talk {
         }
     }
 
+    /// Gives a message of the author's own another text.
+    pub fn edit(author: UserId, message: MessageId, content: Arc<str>) -> Self {
+        Self {
+            author,
+            address: Address::Message(message),
+            act: Act::Edited {
+                message,
+                content: Some(content),
+            },
+        }
+    }
+
+    /// Erases a message of the author's own.
+    pub fn delete(author: UserId, message: MessageId) -> Self {
+        Self {
+            author,
+            address: Address::Message(message),
+            act: Act::Deleted { message, by: None },
+        }
+    }
+
+    /// Erases any message, for one whose right to that is established.
+    pub fn moderate(moderator: UserId, message: MessageId) -> Self {
+        Self {
+            author: moderator,
+            address: Address::Message(message),
+            act: Act::Deleted {
+                message,
+                by: Some(Moderator::Account(moderator)),
+            },
+        }
+    }
+
+    /// Puts an emoji on a message, or takes it away.
+    pub fn react(author: UserId, message: MessageId, emoji: Arc<str>, on: bool) -> Self {
+        Self {
+            author,
+            address: Address::Message(message),
+            act: Act::Reacted { message, emoji, on },
+        }
+    }
+
     /// Returns the two people it is about, where that can be told without reading.
     pub(crate) fn pair(&self) -> Option<Pair> {
         match self.address {
@@ -140,6 +183,8 @@ pub enum Outcome {
     Repeated(Notice),
     /// Nothing changed, since all was so already: the act says how it is.
     Nothing(Act),
+    /// Nothing changed in the message that the act names, which is as given here.
+    Unchanged(Box<Message>),
 }
 
 /// A change to be written.

@@ -18,6 +18,15 @@ pub enum StoreError {
     /// Only its receiver may mark a message read.
     #[error("only its receiver may mark a message read")]
     NotReceiver,
+    /// Only its sender may change a message.
+    #[error("only its sender may change a message")]
+    NotSender,
+    /// The message was sent too long ago to get another text.
+    #[error("the message is too old to be edited")]
+    EditWindowOver,
+    /// The message has as many kinds of reaction as it may have, or as one person may put there.
+    #[error("the message has as many reactions as it may have")]
+    TooManyReactions,
     /// A conversation needs two people.
     #[error("a conversation needs two people")]
     SamePerson,

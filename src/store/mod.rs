@@ -36,7 +36,9 @@ pub use disk::holder::Holder;
 pub use disk::room::Shortage;
 pub use error::{ReadError, StoreError};
 pub use handle::Store;
-pub use options::{DEFAULT_COMMIT_INTERVAL, DEFAULT_RETRY_AFTER, Location, StoreOptions};
+pub use options::{
+    DEFAULT_COMMIT_INTERVAL, DEFAULT_EDIT_WINDOW, DEFAULT_RETRY_AFTER, Location, StoreOptions,
+};
 pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
 pub use people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder, KeyScope};
 pub use people::invites::Invite;

@@ -11,6 +11,9 @@ pub const DEFAULT_COMMIT_INTERVAL: Duration = Duration::from_millis(3);
 /// 500 ms: soon enough for whoever waits, seldom enough for a file that takes long to open.
 pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_millis(500);
 
+/// 24 hours: what was said is settled then.
+pub const DEFAULT_EDIT_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Where the data lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
@@ -41,6 +44,8 @@ pub struct StoreOptions {
     pub client_ids: usize,
     /// The least id that is given to an account.
     pub first_user_id: u64,
+    /// How long after it was sent a message may get another text; `None` for always.
+    pub edit_window: Option<Duration>,
     /// How long after a failure of the disk it is tried again; after each further failure twice as
     /// long, up to 30 s.
     pub retry_after: Duration,
@@ -54,6 +59,7 @@ impl StoreOptions {
             sweep_every: budget.checkpoint_entries,
             first_user_id: 1,
             retry_after: DEFAULT_RETRY_AFTER,
+            edit_window: Some(DEFAULT_EDIT_WINDOW),
             page_cache: budget.page_cache,
             newest_messages: budget.newest_messages,
             queued_changes: budget.queued_changes,

@@ -198,9 +198,9 @@ impl State {
         for (id, _) in those.clone() {
             // Its first line and its last one. Not the islands of what was read: they may be many.
             seen ^= self.conversation(id).map_or(0, |known| {
-                let [one, other] = &known.members;
-                let read = one.read.through() ^ other.read.through();
-                known.pair.members()[0].get() ^ one.sent ^ read
+                let [one, other] = &known.read;
+                let read = one.through() ^ other.through();
+                known.pair.members()[0].get() ^ known.sent_by_first ^ read
             });
         }
         for (_, pair) in those {

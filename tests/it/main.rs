@@ -16,6 +16,7 @@ mod addresses;
 mod admin;
 mod api;
 mod bursts;
+mod changes;
 mod chat;
 mod cursors;
 mod demo;

@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::chat::{HistoryRow, Recent};
-use crate::contract::Update;
-use crate::model::{Extras, Message, MessageId, Meta, RoomId, SealedCursor, Timestamp, UserId};
+use crate::contract::{ReactionRow, Reactions, Update};
+use crate::model::{
+    Extras, Message, MessageId, Meta, RoomId, SealedCursor, Timestamp, User, UserId,
+};
 
 /// One line of the list of chats.
 #[derive(Serialize, JsonSchema)]
@@ -92,11 +94,20 @@ pub(crate) struct HistoryMessage {
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
+    /// When it got the text that it has; absent where that is the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edited_at: Option<Timestamp>,
+    /// The reactions to it; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<ReactionRow>>")]
+    reactions: Vec<ReactionRow>,
 }
 
-impl From<HistoryRow> for HistoryMessage {
-    fn from(row: HistoryRow) -> Self {
+impl HistoryMessage {
+    /// Returns a row as one of the two people sees it.
+    pub(crate) fn of(row: HistoryRow, reader: UserId) -> Self {
         let message = row.message;
+        let since = Since::of(&message, reader);
         Self {
             id: message.id,
             sender_id: message.sender_id,
@@ -104,9 +115,32 @@ impl From<HistoryRow> for HistoryMessage {
             content: message.content,
             is_read: row.is_read,
             created_at: message.created_at,
-            // Nothing changes a message yet.
-            updated_at: message.created_at,
+            updated_at: since.edited_at.unwrap_or(message.created_at),
             meta: meta_of(message.extras),
+            edited_at: since.edited_at,
+            reactions: since.reactions,
+        }
+    }
+}
+
+/// What became of a message since it was sent.
+struct Since {
+    edited_at: Option<Timestamp>,
+    reactions: Vec<ReactionRow>,
+}
+
+impl Since {
+    fn of(message: &Message, reader: UserId) -> Self {
+        let peer = match message.sender_id == reader {
+            true => message.receiver_id,
+            false => message.sender_id,
+        };
+        let extras = message.extras.as_ref();
+        let list = extras.map_or(&[][..], |extras| &extras.reactions);
+        let reactions = Reactions::new(list, reader, peer);
+        Self {
+            edited_at: extras.and_then(|extras| extras.edited_at),
+            reactions: reactions.into_iter().flat_map(Reactions::rows).collect(),
         }
     }
 }
@@ -132,6 +166,13 @@ pub(crate) struct UnreadMessage {
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
+    /// When it got the text that it has; absent where that is the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edited_at: Option<Timestamp>,
+    /// The reactions to it; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<ReactionRow>>")]
+    reactions: Vec<ReactionRow>,
 }
 
 /// Returns the object that an app hung on a message.
@@ -141,6 +182,7 @@ fn meta_of(extras: Option<Box<Extras>>) -> Option<Meta> {
 
 impl From<Message> for UnreadMessage {
     fn from(message: Message) -> Self {
+        let since = Since::of(&message, message.receiver_id);
         Self {
             id: message.id,
             sender_id: message.sender_id,
@@ -148,6 +190,8 @@ impl From<Message> for UnreadMessage {
             content: message.content,
             created_at: message.created_at,
             meta: meta_of(message.extras),
+            edited_at: since.edited_at,
+            reactions: since.reactions,
         }
     }
 }
@@ -157,4 +201,34 @@ pub(crate) struct UnreadMeta {
     pub(crate) has_more: bool,
     /// How many are unread in all.
     pub(crate) total: u64,
+}
+
+/// Who put an emoji on a message.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Reactor {
+    user_id: UserId,
+    username: String,
+    /// The name to be shown, which others may have too.
+    name: String,
+    avatar: Option<Arc<str>>,
+    emoji: Arc<str>,
+}
+
+impl Reactor {
+    pub(crate) fn new(user: &User, emoji: Arc<str>) -> Self {
+        Self {
+            user_id: user.id,
+            username: user.username.as_str().to_owned(),
+            name: user.shown_name().to_owned(),
+            avatar: user.avatar.clone(),
+            emoji,
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ReactionsMeta {
+    /// Given as `after`, it continues the list; absent at its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_after: Option<String>,
 }

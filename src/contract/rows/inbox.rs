@@ -144,12 +144,19 @@ impl ChatRow {
             settings: SettingsRow::new(row.settings, members),
         };
         match row.chat {
-            InboxChat::Direct { peer, last_message } => Self::Direct(Box::new(DirectChat {
-                kind: ChatKind::Direct,
-                user: person(&peer),
-                last_message: HistoryMessage::from(*last_message),
-                state,
-            })),
+            InboxChat::Direct { peer, last_message } => {
+                let message = &last_message.message;
+                let reader = match message.sender_id == peer.id {
+                    true => message.receiver_id,
+                    false => message.sender_id,
+                };
+                Self::Direct(Box::new(DirectChat {
+                    kind: ChatKind::Direct,
+                    user: person(&peer),
+                    last_message: HistoryMessage::of(*last_message, reader),
+                    state,
+                }))
+            }
             InboxChat::Room { room, last_message } => Self::Room(Box::new(RoomChat {
                 kind: ChatKind::Room,
                 room: OwnedRoom(room),

@@ -13,8 +13,8 @@ pub(crate) use accounts::{
     UsersMeta,
 };
 pub(crate) use chats::{
-    HistoryMessage, HistoryMeta, RecentRow, RecentsMeta, UnreadMessage, UnreadMeta, UpdateRow,
-    UpdatesMeta,
+    HistoryMessage, HistoryMeta, ReactionsMeta, Reactor, RecentRow, RecentsMeta, UnreadMessage,
+    UnreadMeta, UpdateRow, UpdatesMeta,
 };
 pub(crate) use inbox::{AnyMessage, ChatRow, InboxMeta, NextMeta, RoomMessageRow, SettingsRow};
 pub(crate) use people::Person;

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::LoggedIn;
 
-/// `{"name","version","registration","setup_required","versions","max_message_chars"}`; also `"page"`, the
+/// `{"name","version","registration","setup_required","versions","max_message_chars",
+/// "edit_window_ms"}`; also `"page"`, the
 /// version of the page, by which an open one knows that there is a newer, and on a server to be
 /// looked at `"demo":{"accounts":[…]}`
 #[derive(Serialize, JsonSchema)]
@@ -20,6 +21,8 @@ pub(crate) struct Server {
     pub(crate) versions: [u8; 2],
     /// The longest message.
     pub(crate) max_message_chars: usize,
+    /// For how long a message may be edited, in milliseconds; null for always.
+    pub(crate) edit_window_ms: Option<u64>,
     pub(crate) page: &'static str,
     /// From which origins, beside this server's, the page shows pictures of people.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -85,7 +85,7 @@ pub(in crate::http) async fn recents(
         .rows
         .last()
         .filter(|_| page.has_more)
-        .map(|row| row.last_message.id.to_string());
+        .map(|row| row.place.to_string());
     let rows: Vec<RecentRow<'_>> = page.rows.iter().map(Into::into).collect();
     app.page(request, caller.user.id, rows, RecentsMeta { next_before })
 }
@@ -133,7 +133,9 @@ pub(in crate::http) async fn history(
         }
     };
     charge(app, &caller, page.rows.len(), 0);
-    let rows: Vec<HistoryMessage> = page.rows.into_iter().map(Into::into).collect();
+    let reader = caller.user.id;
+    let rows = page.rows.into_iter();
+    let rows: Vec<_> = rows.map(|row| HistoryMessage::of(row, reader)).collect();
     let meta = HistoryMeta {
         has_more: page.has_more,
         has_newer: page.has_newer,

@@ -1,18 +1,19 @@
-//! `/api/messages`: one message by its id, of whichever chat.
+//! `/api/messages`: one message by its id, of whichever chat; who reacted to it; and erasing it.
 
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
+use tokio::sync::oneshot;
 
 use crate::chat::ChatError;
 use crate::contract::documents::{Access, Operation};
-use crate::contract::rows::{AnyMessage, HistoryMessage, RoomMessageRow};
+use crate::contract::rows::{AnyMessage, HistoryMessage, ReactionsMeta, Reactor, RoomMessageRow};
 use crate::contract::{Code, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::caller;
+use crate::http::request::{Limit, Query, caller};
 use crate::http::router::PathParams;
-use crate::model::MessageId;
+use crate::model::{Emoji, MessageId};
 use crate::web::Body;
 
 reads! {
@@ -40,7 +41,7 @@ pub(in crate::http) async fn show(
     let message = Which::read(params)?.id;
     let (chat, user) = (&app.chat, caller.user.id);
     let row = match chat.message(user, message).await {
-        Ok(row) => AnyMessage::Direct(HistoryMessage::from(row)),
+        Ok(row) => AnyMessage::Direct(HistoryMessage::of(row, user)),
         Err(ChatError::NoSuchMessage) => {
             let row = chat.room_message(user, message).await?;
             AnyMessage::Room(RoomMessageRow::from(row))
@@ -48,4 +49,86 @@ pub(in crate::http) async fn show(
         Err(error) => return Err(error.into()),
     };
     Ok(answer::data(StatusCode::OK, row))
+}
+
+pub(in crate::http) const DELETE: Operation = Operation::new(
+    Access::User,
+    "Erases a message of the caller's own, as `delete_message` does; for administrators any. Idempotent.",
+)
+.path::<Which>()
+.refuses(&[Code::NotFound, Code::Forbidden]);
+
+/// `DELETE /api/messages/:id`: erases a message of the caller's own, or any for an administrator.
+pub(in crate::http) async fn delete(
+    app: &App,
+    request: &Request<Incoming>,
+    params: &PathParams,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, request).await?;
+    let (user, message) = (caller.user.id, Which::read(params)?.id);
+    let now = (app.clock)();
+    let (reply, replied) = oneshot::channel();
+    let answer = move |result| drop(reply.send(result));
+    app.chat.delete(now, user, message, None, answer);
+    let deleted = replied.await.unwrap_or(Err(ChatError::Unavailable));
+    let is_anothers = matches!(
+        deleted,
+        Err(ChatError::NotSender | ChatError::NoSuchMessage)
+    );
+    if is_anothers && caller.user.is_admin {
+        let (reply, replied) = oneshot::channel();
+        let answer = move |result| drop(reply.send(result));
+        app.chat.moderate(now, user, message, answer);
+        replied.await.unwrap_or(Err(ChatError::Unavailable))?;
+    } else {
+        deleted?;
+    }
+    Ok(answer::done())
+}
+
+reads! {
+    /// The query of the reactions to a message.
+    WhichReactions from Query<'_> {
+        optional limit: Limit<100, 500>,
+        /// Only those of this emoji.
+        optional emoji: Emoji,
+        /// `meta.next_after` of the page before.
+        optional after: u64,
+    }
+}
+
+pub(in crate::http) const REACTIONS: Operation = Operation::new(
+    Access::User,
+    "Who put which emoji on a message of a chat of the caller's, in the order of the first of each emoji.",
+)
+.path::<Which>()
+.query::<WhichReactions>()
+.refuses(&[Code::NotFound])
+.page::<Vec<Reactor>, ReactionsMeta>();
+
+/// `GET /api/messages/:id/reactions?emoji=&limit=&after=`: who put which emoji on a message.
+pub(in crate::http) async fn reactions(
+    app: &App,
+    request: &Request<Incoming>,
+    params: &PathParams,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, request).await?;
+    let message = Which::read(params)?.id;
+    let WhichReactions {
+        limit,
+        emoji,
+        after,
+    } = WhichReactions::read(&Query::of(request))?;
+    let row = app.chat.message(caller.user.id, message).await?;
+    let reactors = row.message.reactors(emoji.as_ref());
+    let skipped = after.and_then(|after| usize::try_from(after).ok());
+    let skipped = skipped.unwrap_or(0);
+    let limit = Limit::of(limit);
+    let has_more = reactors.len() > skipped.saturating_add(limit);
+    let page = reactors.into_iter().skip(skipped).take(limit);
+    let rows: Vec<_> = page
+        .filter_map(|(user, emoji)| Some(Reactor::new(&*app.accounts.user(user)?, emoji)))
+        .collect();
+    let next_after = has_more.then(|| (skipped + limit).to_string());
+    app.page(request, caller.user.id, rows, ReactionsMeta { next_after })
 }

@@ -1,5 +1,7 @@
 //! The server, as anyone may know it.
 
+use std::time::Duration;
+
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 
@@ -42,11 +44,16 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
         setup_required: app.accounts.setup_code().is_some(),
         versions: Version::ALL,
         max_message_chars: app.chat.max_message_chars(),
+        edit_window_ms: app.chat.edit_window().map(as_ms),
         page: VERSION,
         avatar_origins: app.avatar_origins.clone(),
         demo: demo(app),
     };
     answer::data(StatusCode::OK, server)
+}
+
+fn as_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(in crate::http) const READY: Operation = Operation::new(

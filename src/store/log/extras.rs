@@ -2,16 +2,23 @@
 //! of each its tag, its length and so many bytes.
 
 use super::record::put_back;
-use crate::model::{EntryId, Extras, MessageId, Meta, UserId};
+use crate::model::{EntryId, Extras, MessageId, Meta, Reaction, Timestamp, UserId};
 use crate::store::sealed::{Rest, put};
 
 /// The message that this one answers: a pointer back.
 const REPLY_TO: u64 = 1;
+/// When the text that it has was given to it: a time.
+pub(super) const EDITED_AT: u64 = 2;
+/// The keyed hash of the first text, 8 bytes, once it has another.
+pub(super) const FIRST_CONTENT: u64 = 4;
 /// The accounts that are mentioned; none for all members of the room.
 const MENTIONS: u64 = 5;
 
 /// An object of the app's own, as JSON text.
 const META: u64 = 6;
+/// The reactions in a conversation of two: of each a byte, the members, then a varint and so many
+/// bytes, the emoji.
+pub(super) const REACTIONS: u64 = 7;
 
 /// Appends them with their length before them.
 pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mut Vec<u8>) {
@@ -20,6 +27,9 @@ pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mu
         mentions,
         mention_all,
         meta,
+        edited_at,
+        first_content,
+        reactions,
     } = extras;
     let mut fields = Vec::with_capacity(extras.bytes() + 16);
     let mut value = Vec::new();
@@ -40,6 +50,17 @@ pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mu
     if let Some(meta) = meta {
         put_field(META, meta.as_str().as_bytes(), &mut fields);
     }
+    if let Some(at) = edited_at {
+        value.clear();
+        put(&mut value, at.as_ms());
+        put_field(EDITED_AT, &value, &mut fields);
+    }
+    if let Some(hash) = first_content {
+        put_field(FIRST_CONTENT, &hash.to_le_bytes(), &mut fields);
+    }
+    if !reactions.is_empty() {
+        put_field(REACTIONS, &encode_reactions(reactions), &mut fields);
+    }
     put(out, fields.len() as u64);
     out.extend_from_slice(&fields);
 }
@@ -48,6 +69,27 @@ fn put_field(tag: u64, value: &[u8], out: &mut Vec<u8>) {
     put(out, tag);
     put(out, value.len() as u64);
     out.extend_from_slice(value);
+}
+
+/// Returns the form of reactions.
+pub(crate) fn encode_reactions(reactions: &[Reaction<impl AsRef<str>>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for reaction in reactions {
+        out.push(reaction.members);
+        put(&mut out, reaction.emoji.as_ref().len() as u64);
+        out.extend_from_slice(reaction.emoji.as_ref().as_bytes());
+    }
+    out
+}
+
+fn take_reaction<'a>(rest: &mut Rest<'a>) -> Option<Reaction<&'a str>> {
+    let [members] = *rest.take_bytes(1)? else {
+        return None;
+    };
+    let length = usize::try_from(rest.take()?).ok()?;
+    let emoji = std::str::from_utf8(rest.take_bytes(length)?).ok()?;
+    let is_right = (1..=3).contains(&members);
+    is_right.then_some(Reaction { emoji, members })
 }
 
 /// Takes one field. One whose tag is not known is passed over; `None` is one that no chatd wrote.
@@ -73,6 +115,19 @@ pub(super) fn take_field<'a>(
         META => {
             let text = std::str::from_utf8(value).ok()?;
             extras.get_or_insert_default().meta = Some(Meta::stored(text));
+        }
+        EDITED_AT => {
+            extras.get_or_insert_default().edited_at = Some(Timestamp::from_ms(rest.take()?));
+        }
+        FIRST_CONTENT => {
+            let hash = u64::from_le_bytes(value.try_into().ok()?);
+            extras.get_or_insert_default().first_content = Some(hash);
+        }
+        REACTIONS => {
+            let extras = extras.get_or_insert_default();
+            while !rest.0.is_empty() {
+                extras.reactions.push(take_reaction(&mut rest)?);
+            }
         }
         _ => {}
     }

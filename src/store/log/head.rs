@@ -31,8 +31,10 @@ pub(super) const ROOM: u64 = 0x100;
 pub(super) const OWN: u64 = 0x200;
 /// The author's account follows, or 0 for the server itself.
 pub(super) const AUTHOR: u64 = 0x400;
+/// Of a message: its content is gone.
+pub(super) const ERASED: u64 = 0x800;
 /// Every bit that has a meaning here.
-const KNOWN: u64 = 0x7ff;
+const KNOWN: u64 = 0xfff;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub(super) enum Kind {
 }
 
 /// A kind and flags, those above.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) kind: Kind,
     flags: u64,
@@ -60,6 +62,13 @@ impl Head {
     /// Returns whether a flag is set.
     pub(super) fn has(self, flag: u64) -> bool {
         self.flags & flag != 0
+    }
+
+    /// Returns a head that has this flag, or has not.
+    pub(super) fn with(self, flag: u64, is_set: bool) -> Self {
+        let others = self.flags & !flag;
+        let flags = if is_set { others | flag } else { others };
+        Self { flags, ..self }
     }
 
     /// Appends it.
@@ -195,7 +204,7 @@ mod tests {
     fn a_kind_or_a_flag_that_is_not_known_is_refused() {
         // Kind 0; each flag beyond those that are known; of format 3 kinds beyond its own.
         let mut wrong = vec![0, 4 | STREAM];
-        wrong.extend((11..64).map(|bit| 4 | 1 << bit));
+        wrong.extend((12..64).map(|bit| 4 | 1 << bit));
         for head in wrong {
             let mut out = Vec::new();
             put(&mut out, head);

@@ -2,8 +2,10 @@
 
 pub(crate) mod blocks;
 pub(crate) mod chain;
+pub(crate) mod changed;
 pub(crate) mod entries;
 mod extras;
+mod further;
 mod head;
 mod others;
 pub(crate) mod record;

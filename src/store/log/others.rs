@@ -83,7 +83,7 @@ pub(super) fn encode<T>(id: EntryId, record: &Record<T>, out: &mut Vec<u8>) {
             let until = settings.muted_until.map(Timestamp::as_ms);
             put(out, until.map_or(0, |until| until.saturating_add(1)));
         }
-        Act::Sent { .. } | Act::Read { .. } | Act::ReadUpTo { .. } => {}
+        _ => {}
     }
 }
 

@@ -10,9 +10,10 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::extras::{put_fields, take_field};
+use super::further;
 use super::head::{
-    AUTHOR, CLIENT_TEXT, CLIENT_UUID, FIELDS, Head, Kind, OTHER_PREVIOUS, OWN, ROOM, SECOND,
-    THE_PREVIOUS, is_of_format_3,
+    AUTHOR, CLIENT_TEXT, CLIENT_UUID, ERASED, FIELDS, Head, Kind, OTHER_PREVIOUS, OWN, ROOM,
+    SECOND, THE_PREVIOUS, is_of_format_3,
 };
 use super::others;
 use crate::model::{
@@ -69,7 +70,7 @@ pub(crate) struct Links {
 impl<T> Record<T> {
     /// Returns whether it is a message.
     pub(crate) const fn is_message(&self) -> bool {
-        matches!(self.act, Act::Sent { .. })
+        matches!(self.act, Act::Sent { .. } | Act::Erased { .. })
     }
 
     /// Returns the place of the author of a message or a mark between two people.
@@ -120,7 +121,10 @@ impl<T: AsRef<str>> Record<T> {
         out.reserve(64 + self.act.bytes());
         out.extend_from_slice(&[0; 4]);
         match &self.act {
-            Act::Sent { .. } => self.encode_message(id, out),
+            Act::Sent { .. } | Act::Erased { .. } => self.encode_message(id, out),
+            Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } => {
+                further::encode(self, id, out);
+            }
             Act::RoomChanged { .. }
             | Act::MemberChanged(_)
             | Act::RoomRead(_)
@@ -149,13 +153,14 @@ impl<T: AsRef<str>> Record<T> {
     }
 
     fn encode_message(&self, id: EntryId, out: &mut Vec<u8>) {
-        let Act::Sent {
-            content,
-            client_id,
-            extras,
-        } = &self.act
-        else {
-            return;
+        let (content, client_id, extras, erased) = match &self.act {
+            Act::Sent {
+                content,
+                client_id,
+                extras,
+            } => (content.as_ref(), client_id, extras.as_ref(), 0),
+            Act::Erased { client_id } => ("", client_id, None, ERASED),
+            _ => return,
         };
         let links = &self.links;
         let is_previous = links.previous.map(EntryId::from) == self.previous;
@@ -167,7 +172,7 @@ impl<T: AsRef<str>> Record<T> {
             Some(Some(_)) => CLIENT_UUID,
         };
         let fields = if extras.is_some() { FIELDS } else { 0 };
-        self.encode_head(id, Kind::Message, client | other | fields, out);
+        self.encode_head(id, Kind::Message, client | other | fields | erased, out);
         if let Some(extras) = extras {
             put_fields(id, extras, out);
         }
@@ -187,7 +192,7 @@ impl<T: AsRef<str>> Record<T> {
                 out.extend_from_slice(text.as_bytes());
             });
         }
-        out.extend_from_slice(content.as_ref().as_bytes());
+        out.extend_from_slice(content.as_bytes());
     }
 
     /// Appends what a mark has up to the message that it names: most name the entry before them.
@@ -201,7 +206,7 @@ impl<T: AsRef<str>> Record<T> {
     }
 
     /// Appends what every entry has, up to its optional fields.
-    fn encode_head(&self, id: EntryId, kind: Kind, flags: u64, out: &mut Vec<u8>) {
+    pub(super) fn encode_head(&self, id: EntryId, kind: Kind, flags: u64, out: &mut Vec<u8>) {
         let flags = flags | self.flags();
         Head::new(kind, flags).put(out);
         let stream = match self.stream {
@@ -264,14 +269,23 @@ impl<'a> Record<&'a str> {
                 };
                 let client_id = rest.take_client_id(head)?;
                 let content = std::str::from_utf8(rest.0).ok()?;
-                let sent = Act::Sent {
-                    content,
-                    client_id,
-                    extras,
+                let sent = match head.has(ERASED) {
+                    true if !content.is_empty() => return None,
+                    true => Act::Erased { client_id },
+                    false => Act::Sent {
+                        content,
+                        client_id,
+                        extras,
+                    },
                 };
                 (rank, sent)
             }
             Kind::Read | Kind::ReadUpTo if !matches!(author, Author::Member(_)) => return None,
+            Kind::Other if further::is_next(&rest) => {
+                let taken = further::take(id, (stream, author), &mut rest)?;
+                links = taken.1;
+                (taken.0, taken.2)
+            }
             Kind::Other => (0, others::decode(id, stream, &mut rest)?),
             Kind::Read => {
                 let message = rest.take_named(id, head, previous)?;
@@ -398,7 +412,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::model::{Extras, Meta};
+    use crate::model::{Extras, Meta, Moderator, Reaction};
     use crate::store::sealed::seal;
 
     fn entry(number: u64) -> EntryId {
@@ -465,6 +479,14 @@ mod tests {
         record
     }
 
+    fn erased(client_id: Option<&'static str>) -> Record<&'static str> {
+        let mut record = text("", client_id);
+        record.act = Act::Erased {
+            client_id: client_id.map(|text| ClientId::borrowed(text).unwrap()),
+        };
+        record
+    }
+
     /// All that a message may have.
     fn mentions() -> Extras<&'static str> {
         Extras {
@@ -475,6 +497,18 @@ mod tests {
                 .collect(),
             mention_all: true,
             meta: Some(Meta::stored(r#"{"order":7}"#)),
+            edited_at: Some(Timestamp::from_ms(1_749_124_800_001)),
+            first_content: Some(u64::MAX),
+            reactions: vec![
+                Reaction {
+                    emoji: "👍",
+                    members: 3,
+                },
+                Reaction {
+                    emoji: "🇮🇩",
+                    members: 2,
+                },
+            ],
         }
     }
 
@@ -499,6 +533,22 @@ mod tests {
                 newest: many,
             },
         };
+        let message = message(300);
+        let erasure = |by| Act::Deleted { message, by };
+        let moderator = Some(Moderator::Account(UserId::new(1).unwrap()));
+        let edit = Act::Edited {
+            message,
+            content: None,
+        };
+        let reaction = |on| Act::Reacted {
+            message,
+            emoji: "❤️",
+            on,
+        };
+        let numbered = |number| Links {
+            number,
+            ..Links::default()
+        };
         for record in [
             text("", None),
             text("Halo! 👋", Some("018f3b2a-0000-7abc-8def-0123456789ab")),
@@ -509,6 +559,14 @@ mod tests {
             first,
             sample(1, Links::default(), read),
             sample(120, Links::default(), read_up_to),
+            sample(7, numbered(9), erasure(None)),
+            sample(7, numbered(9), erasure(Some(Moderator::Server))),
+            sample(7, numbered(9), erasure(moderator)),
+            sample(0, Links::default(), edit),
+            sample(0, Links::default(), reaction(true)),
+            sample(0, Links::default(), reaction(false)),
+            erased(Some("c1")),
+            erased(None),
             of_room(Extras::default()),
             of_room(mentions()),
             of_room(Extras {

@@ -4,7 +4,8 @@
 //! The writer appends what is on disk, before anybody can know its ids; readers look here first and
 //! in the table after. It begins empty with each start, and has a bound in bytes (8 MiB are the
 //! newest sixty thousand messages or so): the oldest block goes when it is full. A record is
-//! decoded, and its checksum compared, as if it came from the disk.
+//! decoded, and its checksum compared, as if it came from the disk. What a transaction rewrites is
+//! rewritten here too.
 
 use std::collections::VecDeque;
 
@@ -46,12 +47,32 @@ impl Tail {
         self.bytes += entries.bytes();
         match self.blocks.back_mut() {
             Some(last) if last.bytes() + entries.bytes() <= BLOCK_BYTES => last.extend(entries),
-            _ => self.blocks.push_back(entries.clone()),
+            _ => {
+                let mut block = Entries::default();
+                block.extend(entries);
+                self.blocks.push_back(block);
+            }
+        }
+        for (id, sealed) in entries.rewritten() {
+            self.rewrite(*id, sealed);
         }
         while self.bytes > self.most
             && let Some(oldest) = self.blocks.pop_front()
         {
             self.bytes -= oldest.bytes();
+        }
+    }
+
+    /// Puts another value in the place of an entry's, where that is here.
+    fn rewrite(&mut self, id: u64, sealed: &[u8]) {
+        let after = self
+            .blocks
+            .partition_point(|block| block.first().is_some_and(|first| first <= id));
+        let block = after.checked_sub(1).and_then(|at| self.blocks.get_mut(at));
+        if let Some(block) = block {
+            self.bytes -= block.bytes();
+            block.replace(id, sealed);
+            self.bytes += block.bytes();
         }
     }
 
@@ -130,6 +151,35 @@ mod tests {
         assert!((oldest..next).all(|number| at(&tail, number) == Some(number)));
         assert_eq!((at(&tail, oldest - 1), at(&tail, next)), (None, None));
         assert!(tail.blocks.len() < 200, "{} blocks", tail.blocks.len());
+    }
+
+    #[test]
+    fn what_is_rewritten_is_found_so_wherever_it_lies_and_what_is_older_stays_away() {
+        let mut tail = Tail::new(MAX_BYTES);
+        for round in 0..40 {
+            tail.append(&transaction(100 + round * 50, 50, 100));
+        }
+        let bytes = tail.bytes;
+        let mut changes = transaction(2_100, 2, 10);
+        let other = |number: u64, chars: usize| {
+            let entries = transaction(number, 1, chars);
+            entries.get(id(number)).unwrap().to_vec()
+        };
+        // The first, some within blocks, one of the same transaction, and one that is not here.
+        let changed = [(99, 7), (100, 0), (1_234, 5_000), (2_099, 1), (2_101, 300)];
+        for (number, chars) in changed {
+            changes.rewrite(id(number), other(number, chars));
+        }
+        tail.append(&changes);
+        assert_eq!(tail.get(id(99)), None);
+        for (number, chars) in &changed[1..] {
+            assert_eq!(tail.get(id(*number)), Some(&other(*number, *chars)[..]));
+        }
+        for number in (100..2_102).filter(|number| !changed.iter().any(|(id, _)| id == number)) {
+            assert_eq!(at(&tail, number), Some(number));
+        }
+        let counted: usize = tail.blocks.iter().map(Entries::bytes).sum();
+        assert!(tail.bytes == counted && counted > bytes, "{counted}");
     }
 
     #[test]

@@ -292,7 +292,7 @@ fn a_file_in_which_only_what_is_derived_is_damaged_is_made_whole_by_every_copy()
             change_value(txn, CONVERSATION_STATES, 0, |value| {
                 let mut row = Vec::new();
                 decode_row(0, value, &mut row).unwrap();
-                row[0].members[1].read.mark(2);
+                row[0].read[1].mark(2);
                 let mut body = Vec::new();
                 put(&mut body, row.len() as u64);
                 row.iter().for_each(|one| one.encode(&mut body));

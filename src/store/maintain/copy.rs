@@ -1,9 +1,10 @@
 //! Copying a data file record by record: compact, and beside a writer that is not made to wait.
 //!
-//! A server only appends to its log, so all but its end is copied in steps, each with a read
-//! transaction of its own that is over in a moment: pages that the writer frees meanwhile are used
-//! again, and the file does not grow. One last transaction reads the rest of the log and every
-//! other table, so that the copy is the file as of that moment: until that is done, some two
+//! A server only appends to its log, and rewrites what the appended entries name, so all but its
+//! end is copied in steps, each with a read transaction of its own that is over in a moment: pages
+//! that the writer frees meanwhile are used again, and the file does not grow. One last transaction
+//! reads the rest of the log, what was rewritten since the first step, and every other table, so
+//! that the copy is the file as of that moment: until that is done, some two
 //! seconds for a million conversations, the file may grow by what the writer frees. What is derived
 //! is copied with it: it is as good as after a power cut at that moment, and the copy opens as fast
 //! as the file.
@@ -12,6 +13,7 @@
 //! followed by a pause while nothing is held back by it. One transaction for all would write
 //! everything twice, the second time in one go when it is committed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -24,10 +26,11 @@ use redb::{
 };
 
 use super::{MaintainError, Progress, Unit, Watch};
+use crate::model::{EntryId, MessageId};
 use crate::store::disk::medium::{Backend, Medium};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
-use crate::store::log::blocks::{Appending, Log, Walk};
+use crate::store::log::blocks::{Appending, Log, Walk, damaged, decode, rewrite_entries};
 use crate::store::log::record::recoded;
 use crate::store::tables::{
     CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, KEYS, LOG, META,
@@ -128,15 +131,17 @@ impl Copying<'_> {
         };
         let step = self.step_bytes;
         let (mut next, mut rounds, mut target) = (0, 0, 0);
+        let mut rewritten = Rewritten::default();
         while rounds <= ROUNDS {
             let source = Log::open_any(&(self.database)()?.begin_read()?)?;
             let last = source.last()?;
             if next > target || rounds == 0 {
                 (rounds, target) = (rounds + 1, last);
+                rewritten.begin(last);
                 continue;
             }
             let mut walk = source.walk(next)?;
-            let is_full = copy_entries(&made.txn, step, &mut walk, &mut next)?;
+            let is_full = copy_entries(&made.txn, step, &mut walk, &mut next, &mut rewritten)?;
             watch(Progress {
                 what: "copying messages",
                 done: next.saturating_sub(1),
@@ -153,8 +158,12 @@ impl Copying<'_> {
             let snapshot = (self.database)()?.begin_read()?;
             refuse_unknown(&snapshot)?;
             let turn = &|made| self.turn(&db, &*disk, made, false);
-            let mut walk = Log::open_any(&snapshot)?.walk(next)?;
-            while copy_entries(&made.txn, step, &mut walk, &mut next)? {
+            let source = Log::open_any(&snapshot)?;
+            let mut walk = source.walk(next)?;
+            while copy_entries(&made.txn, step, &mut walk, &mut next, &mut rewritten)? {
+                made = turn(made)?;
+            }
+            while rewritten.copy(&made.txn, step, &source)? {
                 made = turn(made)?;
             }
             made = copy_table(&snapshot, made, USERS, step, turn)?;
@@ -262,6 +271,7 @@ fn copy_entries(
     step: usize,
     walk: &mut Walk,
     next: &mut u64,
+    rewritten: &mut Rewritten,
 ) -> Result<bool, MaintainError> {
     let mut log = txn.open_table(LOG)?;
     let mut end = Appending::new(&mut log, step)?;
@@ -273,11 +283,57 @@ fn copy_entries(
         };
         let (id, sealed) = row?;
         end.push(id, &recoded(id, sealed));
+        rewritten.take(id, sealed)?;
         bytes += sealed.len();
         *next = id + 1;
     }
     end.close()?;
     Ok(true)
+}
+
+/// The entries that were rewritten since the copy of the log was begun: those that the entries name
+/// that came since. They may have been copied as they were before.
+#[derive(Default)]
+struct Rewritten {
+    /// The newest entry when it was begun.
+    began: Option<u64>,
+    ids: BTreeSet<u64>,
+}
+
+impl Rewritten {
+    /// Notes where the log ends, before any of it is copied.
+    fn begin(&mut self, last: u64) {
+        self.began.get_or_insert(last);
+    }
+
+    /// Notes what a copied entry has rewritten.
+    fn take(&mut self, id: u64, sealed: &[u8]) -> Result<(), MaintainError> {
+        if self.began.is_some_and(|began| id > began) {
+            let (_, record) = decode(id, sealed)?;
+            self.ids.extend(record.act.changes().map(MessageId::get));
+        }
+        Ok(())
+    }
+
+    /// Copies some of them as they are now. Returns whether there are more.
+    fn copy(
+        &mut self,
+        txn: &WriteTransaction,
+        step: usize,
+        source: &Log,
+    ) -> Result<bool, MaintainError> {
+        let (mut values, mut bytes) = (BTreeMap::new(), 0);
+        while bytes < step
+            && let Some(id) = self.ids.pop_first()
+        {
+            let entry = EntryId::new(id).map_err(|_| damaged(id))?;
+            let value = source.read_sealed(entry, |sealed| recoded(id, sealed).into_owned())?;
+            bytes += value.len();
+            values.insert(id, value);
+        }
+        rewrite_entries(&mut txn.open_table(LOG)?, &values)?;
+        Ok(!self.ids.is_empty())
+    }
 }
 
 /// Appends rows of so many bytes to the copy's table. Returns whether the step is full, so that

@@ -8,9 +8,9 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use serde::Serialize;
 
 use super::export_rooms;
-use super::lines::{FORMAT, Header, Line, Time, VERSION};
+use super::lines::{FORMAT, Header, Line, ReactionLine, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, guard};
-use crate::model::{Act, EntryId, MadeBy, Pair, User};
+use crate::model::{Act, ClientId, EntryId, Extras, MadeBy, Moderator, Pair, Reaction, User};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{Log, damaged, decode};
@@ -180,19 +180,48 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
             content,
             client_id,
             extras,
-        } => Line::Message {
+        } => {
+            let extras = extras.as_ref();
+            Line::Message {
+                id,
+                sender_id: who,
+                receiver_id: peer,
+                content: (*content).into(),
+                created_at: at,
+                client_id: client_id.as_ref().map(text_of),
+                meta: extras
+                    .and_then(|extras| extras.meta.as_ref())
+                    .map(|meta| meta.as_str().to_owned().into()),
+                edited_at: extras.and_then(|extras| extras.edited_at).map(Time::from),
+                reactions: extras.map_or_else(Vec::new, |extras| reactions(pair, extras)),
+            }
+        }
+        Act::Erased { client_id } => Line::ErasedMessage {
             id,
             sender_id: who,
             receiver_id: peer,
-            content: (*content).into(),
             created_at: at,
-            client_id: client_id
-                .as_ref()
-                .map(|client_id| client_id.with_text(|text| text.to_owned().into())),
-            meta: extras
-                .as_ref()
-                .and_then(|extras| extras.meta.as_ref())
-                .map(|meta| meta.as_str().to_owned().into()),
+            client_id: client_id.as_ref().map(text_of),
+        },
+        Act::Edited { message, .. } => Line::Edit {
+            id,
+            message_id: *message,
+            user_id: who,
+            at,
+        },
+        Act::Deleted { message, by } => Line::Delete {
+            id,
+            message_id: *message,
+            user_id: by.map_or(Some(who), Moderator::account),
+            at,
+        },
+        Act::Reacted { message, emoji, on } => Line::Reaction {
+            id,
+            message_id: *message,
+            user_id: who,
+            emoji: (*emoji).into(),
+            on: *on,
+            at,
         },
         Act::Read { message } => Line::Read {
             id,
@@ -209,4 +238,20 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
         },
         _ => return None,
     })
+}
+
+fn text_of<'a>(client_id: &ClientId<&str>) -> Cow<'a, str> {
+    client_id.with_text(|text| text.to_owned().into())
+}
+
+fn reactions<'a>(pair: Pair, extras: &Extras<&'a str>) -> Vec<ReactionLine<'a>> {
+    let line = |reaction: &Reaction<&'a str>| {
+        let members = pair.members().into_iter().enumerate();
+        let theirs = members.filter(|(place, _)| reaction.is_of(*place));
+        ReactionLine {
+            emoji: reaction.emoji.into(),
+            user_ids: theirs.map(|(_, user)| user).collect(),
+        }
+    };
+    extras.reactions.iter().map(line).collect()
 }

@@ -26,6 +26,7 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
                 mentions,
                 mention_all,
                 meta,
+                ..
             } = extras.as_deref().cloned().unwrap_or_default();
             let text = |client_id: &ClientId<&str>| client_id.with_text(|text| text.to_owned());
             Line::RoomMessage {
@@ -85,6 +86,6 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
                 at,
             }
         }
-        Act::Read { .. } | Act::ReadUpTo { .. } => return None,
+        _ => return None,
     })
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use redb::{Database, Table};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+mod changes;
+
 use super::derive::derive;
 use super::lines::{FORMAT, Header, Line, Time, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
@@ -385,16 +387,85 @@ impl Import<'_> {
                 created_at,
                 client_id,
                 meta,
+                edited_at,
+                reactions,
             } => {
                 let created_at = self.cut(created_at);
-                self.message(
-                    id,
-                    [sender_id, receiver_id],
-                    created_at,
-                    &content,
-                    client_id.as_deref(),
-                    meta.as_deref(),
-                )
+                let people = [sender_id, receiver_id];
+                let client_id = client_id.as_deref().map(ClientId::borrowed);
+                let client_id = match client_id.transpose() {
+                    Ok(client_id) => client_id,
+                    Err(error) => return Ok(Err(error.to_string())),
+                };
+                if let Err(error) = check_content(&content, MAX_MESSAGE_CHARS) {
+                    return Ok(Err(error.to_string()));
+                }
+                let reactions = match changes::reactions(people, &reactions) {
+                    Ok(reactions) => reactions,
+                    Err(wrong) => return Ok(Err(wrong)),
+                };
+                let meta = match meta.as_deref().map(Meta::borrowed).transpose() {
+                    Ok(meta) => meta,
+                    Err(error) => return Ok(Err(format!("meta {error}"))),
+                };
+                let extras = Extras {
+                    meta,
+                    edited_at: edited_at.map(|time| self.cut(time)),
+                    reactions,
+                    ..Extras::default()
+                };
+                let act = Act::Sent {
+                    content: &*content,
+                    client_id,
+                    extras: extras.boxed(),
+                };
+                self.message(id, people, created_at, &act)
+            }
+            Line::ErasedMessage {
+                id,
+                sender_id,
+                receiver_id,
+                created_at,
+                client_id,
+            } => {
+                let created_at = self.cut(created_at);
+                let client_id = client_id.as_deref().map(ClientId::borrowed);
+                match client_id.transpose() {
+                    Ok(client_id) => {
+                        let act = Act::Erased { client_id };
+                        self.message(id, [sender_id, receiver_id], created_at, &act)
+                    }
+                    Err(error) => Ok(Err(error.to_string())),
+                }
+            }
+            Line::Edit {
+                id,
+                message_id,
+                user_id,
+                at,
+            } => {
+                let at = self.cut(at);
+                self.edit(id, message_id, user_id, at)
+            }
+            Line::Delete {
+                id,
+                message_id,
+                user_id,
+                at,
+            } => {
+                let at = self.cut(at);
+                self.delete(id, message_id, user_id, at)
+            }
+            Line::Reaction {
+                id,
+                message_id,
+                user_id,
+                emoji,
+                on,
+                at,
+            } => {
+                let at = self.cut(at);
+                self.reaction(id, message_id, user_id, (&emoji, on), at)
             }
             Line::Read {
                 id,
@@ -496,9 +567,7 @@ impl Import<'_> {
         id: EntryId,
         [sender, receiver]: [UserId; 2],
         at: Timestamp,
-        content: &str,
-        client_id: Option<&str>,
-        meta: Option<&str>,
+        act: &Act<&str>,
     ) -> Taken {
         if let Err(wrong) = self.next(id, &[sender, receiver], at) {
             return Ok(Err(wrong));
@@ -506,31 +575,11 @@ impl Import<'_> {
         let Some(pair) = Pair::new(sender, receiver) else {
             return Ok(Err("is to its own sender".into()));
         };
-        if let Err(error) = check_content(content, MAX_MESSAGE_CHARS) {
-            return Ok(Err(error.to_string()));
-        }
         let conversation = match self.pairs.get(&pair) {
             Some(conversation) => *conversation,
             None => self.create_conversation(pair)?,
         };
-        let client_id = match client_id.map(ClientId::borrowed).transpose() {
-            Ok(client_id) => client_id,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        let meta = match meta.map(Meta::borrowed).transpose() {
-            Ok(meta) => meta,
-            Err(error) => return Ok(Err(format!("meta {error}"))),
-        };
-        let act = Act::Sent {
-            content,
-            client_id,
-            extras: Extras {
-                meta,
-                ..Extras::default()
-            }
-            .boxed(),
-        };
-        match self.decide(conversation, sender, at, &act)? {
+        match self.decide(conversation, sender, at, act)? {
             Ok(Decision::Append(record)) => self.append(id, &record),
             Ok(Decision::Nothing(_)) | Err(_) => Ok(Err("cannot be sent".into())),
         }

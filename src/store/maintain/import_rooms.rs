@@ -280,6 +280,7 @@ fn sent<'a>(line: &'a Line<'_>) -> Result<Act<&'a str>, String> {
         mentions: mentions.iter().copied().collect(),
         mention_all: *mention_all,
         meta: meta.map_err(|error| format!("meta {error}"))?,
+        ..Extras::default()
     };
     Ok(Act::Sent {
         content,

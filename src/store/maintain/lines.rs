@@ -99,7 +99,9 @@ pub(super) enum Line<'a> {
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         subject: Option<Cow<'a, str>>,
     },
-    /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?,"meta"?}`
+    /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?,
+    /// "meta"?,"edited_at"?,"reactions"?}`: a message as it is, whatever it was first. The entries that
+    /// changed it follow in their places and do not say it again.
     Message {
         id: EntryId,
         sender_id: UserId,
@@ -113,6 +115,47 @@ pub(super) enum Line<'a> {
         /// to the byte.
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         meta: Option<Cow<'a, str>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        edited_at: Option<Time>,
+        #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+        reactions: Vec<ReactionLine<'a>>,
+    },
+    /// `{"type":"erased_message","id","sender_id","receiver_id","created_at","client_id"?}`: what is
+    /// left of a message that was deleted.
+    ErasedMessage {
+        id: EntryId,
+        sender_id: UserId,
+        receiver_id: UserId,
+        created_at: Time,
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<Cow<'a, str>>,
+    },
+    /// `{"type":"edit","id","message_id","user_id","at"}`: the user gave the message another text.
+    Edit {
+        id: EntryId,
+        message_id: MessageId,
+        user_id: UserId,
+        at: Time,
+    },
+    /// `{"type":"delete","id","message_id","user_id"?,"at"}`: the message was deleted, by the server
+    /// itself where no user is named.
+    Delete {
+        id: EntryId,
+        message_id: MessageId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_id: Option<UserId>,
+        at: Time,
+    },
+    /// `{"type":"reaction","id","message_id","user_id","emoji","on","at"}`: the user put the emoji
+    /// on the message, or took it away.
+    Reaction {
+        id: EntryId,
+        message_id: MessageId,
+        user_id: UserId,
+        #[serde(borrow)]
+        emoji: Cow<'a, str>,
+        on: bool,
+        at: Time,
     },
     /// `{"type":"read","id","message_id","user_id","at"}`: the user read that one message.
     Read {
@@ -202,4 +245,13 @@ pub(super) enum Line<'a> {
         muted_until: Option<Time>,
         at: Time,
     },
+}
+
+/// `{"emoji","user_ids"}`: an emoji on a message, and who put it there.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReactionLine<'a> {
+    #[serde(borrow)]
+    pub(super) emoji: Cow<'a, str>,
+    pub(super) user_ids: Vec<UserId>,
 }

@@ -274,8 +274,8 @@ fn a_derived_row_that_is_wrong_under_a_right_checksum_is_found() {
             let mut row = Vec::new();
             decode_row(0, table.get(0).unwrap().unwrap().value(), &mut row).unwrap();
             match wrong {
-                0 => row[2].members[0].sent += 1,
-                1 => row[2].members[1].read = Default::default(),
+                0 => row[2].sent_by_first += 1,
+                1 => row[2].read[1] = Default::default(),
                 2 => row[2].last_entry = None,
                 _ => drop(row.pop()),
             }

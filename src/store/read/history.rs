@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use super::page::{Filled, MAX_ROOM};
+use super::present;
 use super::snapshot::{Snapshot, SnapshotLog};
 use crate::budget::PAGE_BYTES;
 use crate::model::{Message, MessageId, Pair, UserId};
 use crate::store::error::{ReadError, StoreError};
-use crate::store::log::chain::{ReadLog, newest_older, oldest_newer};
+use crate::store::log::chain::{Place, ReadLog, newest_older, oldest_newer};
 use crate::store::talk::conversation::{Conversation, message_of};
 
 /// A message as its reader sees it.
@@ -43,23 +44,36 @@ pub struct HistoryPage<T = HistoryRow> {
     pub has_newer: bool,
 }
 
+/// A row, and the message before it.
+pub(super) type RowBefore<T> = (Option<T>, Option<MessageId>);
+
 /// The messages of a chat, as one of its members reads them.
 pub(super) trait Messages {
     /// A message as its reader sees it.
     type Row;
 
-    /// The newest one.
+    /// The newest one, erased or not.
     fn last(&self) -> Option<MessageId>;
+
+    /// The number of that; 0 where there is none.
+    fn length(&self) -> u64;
+
+    /// The number of the newest that was not erased, of those up to this number; 0 for none.
+    fn newest_through(&self, number: u64) -> u64 {
+        number
+    }
+
+    /// The number of the `count`th that was not erased after the one of this number; that of the
+    /// last one where there are not so many.
+    fn number_after(&self, number: u64, count: u64) -> u64 {
+        self.length().min(number.saturating_add(count))
+    }
 
     /// The reader sees none up to and including this one; `None` where they see all.
     fn floor(&self) -> Option<MessageId>;
 
-    /// Returns one row, and the message before it.
-    fn row(
-        &self,
-        log: &SnapshotLog<'_>,
-        id: MessageId,
-    ) -> Result<(Self::Row, Option<MessageId>), ReadError>;
+    /// Returns one row, unless it was erased meanwhile, and the message before it that was not.
+    fn row(&self, log: &SnapshotLog<'_>, id: MessageId) -> Result<RowBefore<Self::Row>, ReadError>;
 
     /// Returns about how many bytes a row takes as JSON.
     fn bytes(row: &Self::Row) -> usize;
@@ -123,7 +137,8 @@ impl Snapshot<'_> {
         };
         let theirs = conversation.filter(|conversation| conversation.pair.place(user).is_some());
         let conversation = theirs.ok_or(StoreError::NoSuchMessage)?;
-        conversation.row(&self.log(), id).map(|(row, _)| row)
+        let (row, _) = conversation.row(&self.log(), id)?;
+        Ok(row.ok_or(StoreError::NoSuchMessage)?)
     }
 
     fn chat_of(&self, user: UserId, peer: UserId) -> Option<Conversation> {
@@ -144,6 +159,53 @@ impl<T> HistoryPage<T> {
     }
 }
 
+/// The newest of the messages that are looked at, erased or not, and its number.
+#[derive(Debug, Clone, Copy)]
+struct Top {
+    id: MessageId,
+    number: u64,
+}
+
+impl Top {
+    /// Returns the newest message that is older than `before`; the newest of all without that.
+    fn before<C: Messages>(
+        log: &SnapshotLog<'_>,
+        chat: &C,
+        before: Option<MessageId>,
+    ) -> Result<Option<Self>, ReadError> {
+        let last = chat.last();
+        let Some(before) = before else {
+            let number = chat.length();
+            return Ok(last.map(|id| Self { id, number }));
+        };
+        let place = newest_older(log, last, |place| place.id < before)?;
+        Ok(place.map(|Place { id, number, .. }| Self { id, number }))
+    }
+
+    /// Returns the newest message up to the one of this number, of those up to this one.
+    fn through(self, log: &SnapshotLog<'_>, number: u64) -> Result<Self, ReadError> {
+        if number >= self.number {
+            return Ok(self);
+        }
+        let place = newest_older(log, Some(self.id), |place| place.number <= number)?;
+        Ok(place.map_or(self, |Place { id, number, .. }| Self { id, number }))
+    }
+
+    /// Returns it, or the newest before it that is not erased.
+    fn there<C: Messages>(
+        self,
+        log: &SnapshotLog<'_>,
+        chat: &C,
+    ) -> Result<Option<MessageId>, ReadError> {
+        present::older(log, chat, self.number + 1, Some(self.id))
+    }
+
+    /// Returns whether there are newer ones in the chat.
+    fn has_newer<C: Messages>(self, chat: &C) -> bool {
+        chat.newest_through(chat.length()) > self.number
+    }
+}
+
 /// Returns the newest messages that are older than `before`.
 pub(super) fn end_of<C: Messages>(
     log: &SnapshotLog<'_>,
@@ -151,13 +213,18 @@ pub(super) fn end_of<C: Messages>(
     before: Option<MessageId>,
     limit: usize,
 ) -> Result<HistoryPage<C::Row>, ReadError> {
-    let last = chat.last();
-    let end = newest_before(log, last, before)?;
-    let (rows, next) = before_end(log, chat, end, limit, Filled::default())?;
+    let Some(end) = Top::before(log, chat, before)? else {
+        return Ok(HistoryPage {
+            has_newer: chat.newest_through(chat.length()) > 0,
+            ..HistoryPage::empty()
+        });
+    };
+    let there = end.there(log, chat)?;
+    let (rows, next) = before_end(log, chat, there, limit, Filled::default())?;
     Ok(HistoryPage {
         rows,
         has_more: next.is_some(),
-        has_newer: end != last,
+        has_newer: end.has_newer(chat),
     })
 }
 
@@ -169,22 +236,23 @@ pub(super) fn after_one<C: Messages>(
     before: Option<MessageId>,
     limit: usize,
 ) -> Result<HistoryPage<C::Row>, ReadError> {
-    let last = chat.last();
-    let end = newest_before(log, last, before)?;
+    let Some(end) = Top::before(log, chat, before)? else {
+        return end_of(log, chat, before, limit);
+    };
     let after = chat.floor().map_or(after, |floor| floor.max(after));
-    let Some(first) = oldest_newer(log, end, |place| place.id <= after)? else {
+    let Some(first) = oldest_newer(log, Some(end.id), |place| place.id <= after)? else {
         return Ok(HistoryPage {
-            has_newer: end != last,
+            has_newer: end.has_newer(chat),
             ..HistoryPage::empty()
         });
     };
-    let wanted = first.number + limit as u64 - 1;
-    let top = newest_older(log, end, |place| place.number <= wanted)?.map(|place| place.id);
+    let wanted = chat.number_after(first.number - 1, limit as u64);
+    let top = end.through(log, wanted)?;
     let (rows, is_cut) = between(log, chat, Some(after), top, limit, Filled::default())?;
     Ok(HistoryPage {
         rows,
-        has_more: is_cut || top != end,
-        has_newer: is_cut || top != last,
+        has_more: is_cut || chat.newest_through(end.number) > top.number,
+        has_newer: is_cut || top.has_newer(chat),
     })
 }
 
@@ -196,46 +264,38 @@ pub(super) fn around<C: Messages>(
     message: MessageId,
     limit: usize,
 ) -> Result<HistoryPage<C::Row>, ReadError> {
-    let last = chat.last();
-    let message = chat.floor().map_or(message, |floor| floor.max(message));
-    let below = newest_before(log, last, Some(message))?;
-    let first = match below {
-        None => 1,
-        Some(below) => log.read_message(below, |record| record.links.number)? + 1,
+    let Some(last) = Top::before(log, chat, None)? else {
+        return Ok(HistoryPage::empty());
     };
+    let message = chat.floor().map_or(message, |floor| floor.max(message));
+    let below = Top::before(log, chat, Some(message))?;
+    let before = below.map_or(0, |below| below.number);
     // At least half of them from the message on, and as many as a page that begins the chat has.
-    let wanted = (first + limit.div_ceil(2) as u64 - 1).max(limit as u64);
-    let top = newest_older(log, last, |place| place.number <= wanted)?.map(|place| place.id);
-    let below = below.filter(|id| Some(*id) > chat.floor());
-    let from = below.max(chat.floor());
+    let half = chat.number_after(before, limit.div_ceil(2) as u64);
+    let wanted = half.max(chat.number_after(0, limit as u64));
+    let top = last.through(log, wanted)?;
+    let below = below.filter(|below| Some(below.id) > chat.floor());
+    let from = below.map(|below| below.id).max(chat.floor());
     let (newer, is_cut) = between(log, chat, from, top, limit, Filled::half())?;
-    let left = limit.saturating_sub(newer.len());
-    let (mut rows, next) = match left {
-        0 => (Vec::new(), below),
-        left => before_end(log, chat, below, left, Filled::half())?,
+    let there = match below {
+        Some(below) => below.there(log, chat)?,
+        None => None,
+    };
+    let there = there.filter(|id| Some(*id) > chat.floor());
+    let (mut rows, next) = match limit.saturating_sub(newer.len()) {
+        0 => (Vec::new(), there),
+        left => before_end(log, chat, there, left, Filled::half())?,
     };
     rows.extend(newer);
     Ok(HistoryPage {
         rows,
         has_more: next.is_some(),
-        has_newer: is_cut || top != last,
+        has_newer: is_cut || top.has_newer(chat),
     })
 }
 
-/// Returns the newest message that is older than `before`; the newest of all without that.
-fn newest_before(
-    log: &SnapshotLog<'_>,
-    last: Option<MessageId>,
-    before: Option<MessageId>,
-) -> Result<Option<MessageId>, ReadError> {
-    let Some(before) = before else {
-        return Ok(last);
-    };
-    let place = newest_older(log, last, |place| place.id < before)?;
-    Ok(place.map(|place| place.id))
-}
-
-/// Returns at most `limit` messages that end with `end`, and the message before them.
+/// Returns at most `limit` messages that end with `end`, which is not erased, and the one before
+/// them.
 fn before_end<C: Messages>(
     log: &SnapshotLog<'_>,
     chat: &C,
@@ -250,8 +310,10 @@ fn before_end<C: Messages>(
         && !filled.is_full()
     {
         let (row, previous) = chat.row(log, id)?;
-        filled.add_bytes(C::bytes(&row));
-        rows.push_front(row);
+        if let Some(row) = row {
+            filled.add_bytes(C::bytes(&row));
+            rows.push_front(row);
+        }
         next = previous;
     }
     let next = next.filter(|id| Some(*id) > chat.floor());
@@ -265,15 +327,17 @@ fn between<C: Messages>(
     log: &SnapshotLog<'_>,
     chat: &C,
     after: Option<MessageId>,
-    top: Option<MessageId>,
+    top: Top,
     limit: usize,
     mut filled: Filled,
 ) -> Result<(Vec<C::Row>, bool), ReadError> {
     let mut rows = VecDeque::with_capacity(limit.min(MAX_ROOM));
     let mut is_cut = false;
-    let mut next = top;
+    let mut next = top.there(log, chat)?;
     while let Some(id) = next.filter(|id| Some(*id) > after) {
         let (row, previous) = chat.row(log, id)?;
+        next = previous;
+        let Some(row) = row else { continue };
         filled.add_bytes(C::bytes(&row));
         rows.push_front(row);
         // Read backwards, a page that begins at its oldest message leaves out its newest.
@@ -285,7 +349,6 @@ fn between<C: Messages>(
             rows.pop_back();
             is_cut = true;
         }
-        next = previous;
     }
     Ok((rows.into(), is_cut))
 }
@@ -297,6 +360,18 @@ impl Messages for Conversation {
         self.chain.last()
     }
 
+    fn length(&self) -> u64 {
+        self.chain.length()
+    }
+
+    fn newest_through(&self, number: u64) -> u64 {
+        Self::newest_through(self, number)
+    }
+
+    fn number_after(&self, number: u64, count: u64) -> u64 {
+        Self::number_after(self, number, count)
+    }
+
     fn floor(&self) -> Option<MessageId> {
         None
     }
@@ -305,15 +380,18 @@ impl Messages for Conversation {
         &self,
         log: &SnapshotLog<'_>,
         id: MessageId,
-    ) -> Result<(HistoryRow, Option<MessageId>), ReadError> {
-        log.read_message(id, |record| {
-            let receiver = &self.members[1 - record.place()];
-            let row = HistoryRow {
-                message: message_of(id, self.pair, record),
-                is_read: receiver.read.contains(record.rank),
-            };
-            (row, record.links.previous)
-        })
+    ) -> Result<RowBefore<HistoryRow>, ReadError> {
+        let (row, number, previous) = log.read_message(id, |record| {
+            let read = &self.read[1 - record.place()];
+            let message = message_of(id, self.pair, record);
+            let row = message.map(|message| HistoryRow {
+                message,
+                is_read: read.contains(record.rank),
+            });
+            (row, record.links.number, record.links.previous)
+        })?;
+        let previous = present::older(log, self, number, previous)?;
+        Ok((row, previous))
     }
 
     fn bytes(row: &HistoryRow) -> usize {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::chats::{Order, Pick};
 use super::history::{HistoryRow, Messages};
 use super::page::{Filled, Page};
+use super::present;
 use super::rooms::{MyRoom, RoomMessage, newest_of};
-use super::snapshot::Snapshot;
-use crate::model::{ChatSettings, EntryId, MessageId, Notify, Room, Timestamp, User, UserId};
+use super::snapshot::{Snapshot, SnapshotLog};
+use crate::model::{ChatSettings, EntryId, Notify, Room, Timestamp, User, UserId};
 use crate::store::error::ReadError;
 use crate::store::state::State;
 use crate::store::talk::conversation::Conversation;
@@ -141,8 +142,9 @@ impl Snapshot<'_> {
             }
             let (chat, mention_count) = match found.what {
                 Chat::Direct(peer, conversation) => {
-                    let last = MessageId::from(found.place);
-                    let last_message = Box::new(conversation.row(&log, last)?.0);
+                    let Some(last_message) = newest_row(&log, &conversation)?.map(Box::new) else {
+                        continue;
+                    };
                     filled.add_bytes(last_message.message.row_bytes());
                     (InboxChat::Direct { peer, last_message }, 0)
                 }
@@ -168,5 +170,26 @@ impl Snapshot<'_> {
 /// Returns where a chat of two stands in the list, and who the other person is.
 fn direct(conversation: &Conversation, user: UserId) -> Option<(EntryId, UserId)> {
     let last = conversation.chain.last()?;
+    // Of a chat that was erased whole there is nothing to show.
+    let is_there = conversation.newest_through(conversation.chain.length()) > 0;
+    let last = Some(last).filter(|_| is_there)?;
     Some((last.into(), conversation.pair.other(user)?))
+}
+
+/// Returns the newest message of two people that is not erased.
+fn newest_row(
+    log: &SnapshotLog<'_>,
+    conversation: &Conversation,
+) -> Result<Option<HistoryRow>, ReadError> {
+    let beyond = conversation.chain.length() + 1;
+    let mut next = present::older(log, conversation, beyond, conversation.chain.last())?;
+    while let Some(id) = next {
+        let (row, previous) = conversation.row(log, id)?;
+        if row.is_some() {
+            return Ok(row);
+        }
+        // It was erased since the chat was looked at.
+        next = previous;
+    }
+    Ok(None)
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::chats::{Order, Pick};
 use super::page::Page;
 use super::snapshot::{Snapshot, SnapshotLog};
-use crate::model::{Act, EntryId, Members, Notice, Pair, Room, RoomId, Stream, UserId};
+use crate::model::{Act, EntryId, Members, Message, Notice, Pair, Room, RoomId, Stream, UserId};
 use crate::store::error::ReadError;
 use crate::store::log::chain::ReadLog;
 use crate::store::log::record::Record;
 use crate::store::state::State;
-use crate::store::talk::conversation::{Conversation, notice_of};
+use crate::store::talk::conversation::{Conversation, message_of, notice_of, remains_of};
 
 /// 10,000 entries: whoever missed more reads their chats afresh, which costs less than being told
 /// of each.
@@ -240,11 +240,16 @@ fn given(
 ) -> Result<Page<Notice>, ReadError> {
     found.sort_unstable_by_key(|(id, _)| *id);
     let (mut rows, mut bytes) = (Vec::new(), 0);
-    for &(id, pair) in found.iter().take(limit) {
-        if bytes >= MAX_MISSED_BYTES {
-            break;
-        }
+    let mut left = found.iter();
+    while rows.len() < limit
+        && bytes < MAX_MISSED_BYTES
+        && let Some(&(id, pair)) = left.next()
+    {
         let mut notice = log.read(id, |record| notice_of(id, pair, &record))?;
+        let Some(message) = changed(log, &notice)? else {
+            continue;
+        };
+        notice.message = message.map(Box::new);
         notice.room = described(log, &notice)?;
         // The first may be the one that was told last.
         if id.get() > from {
@@ -252,8 +257,26 @@ fn given(
         }
         rows.push(notice);
     }
-    let has_more = rows.len() < found.len();
+    let has_more = left.next().is_some();
     Ok(Page { rows, has_more })
+}
+
+/// Returns the message that an entry changes, as it is by now, if it changes one; `None` where an
+/// entry is not told of any more, since the message that it is or changes is gone.
+fn changed(log: &SnapshotLog<'_>, notice: &Notice) -> Result<Option<Option<Message>>, ReadError> {
+    let act = &notice.entry.act;
+    if let Act::Erased { .. } = act {
+        return Ok(None);
+    }
+    let (Some(id), Members::Pair(pair)) = (act.changes(), notice.members) else {
+        return Ok(Some(None));
+    };
+    let is_deleted = matches!(act, Act::Deleted { .. });
+    let message = log.read_message(id, |record| match is_deleted {
+        true => Some(remains_of(id, pair, record)),
+        false => message_of(id, pair, record),
+    })?;
+    Ok(message.map(Some))
 }
 
 /// Returns the room as it was at a change of a membership.

@@ -9,6 +9,7 @@ pub(crate) mod history;
 pub(crate) mod inbox;
 pub(crate) mod missed;
 pub(crate) mod page;
+mod present;
 mod profiles;
 pub(crate) mod recents;
 pub(crate) mod rooms;

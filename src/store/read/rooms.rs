@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::history::{HistoryPage, HistoryQuery, Messages, after_one, around, end_of};
+use super::history::{HistoryPage, HistoryQuery, Messages, RowBefore, after_one, around, end_of};
 use super::page::Page;
 use super::snapshot::{Snapshot, SnapshotLog};
 use crate::model::{
@@ -99,6 +99,10 @@ impl Messages for RoomMessages {
         self.chain.last()
     }
 
+    fn length(&self) -> u64 {
+        self.chain.length()
+    }
+
     fn floor(&self) -> Option<MessageId> {
         self.floor
     }
@@ -107,10 +111,10 @@ impl Messages for RoomMessages {
         &self,
         log: &SnapshotLog<'_>,
         id: MessageId,
-    ) -> Result<(RoomMessage, Option<MessageId>), ReadError> {
+    ) -> Result<RowBefore<RoomMessage>, ReadError> {
         let found = log.read_message(id, |record| {
             let message = room_message(self.room, id, record)?;
-            Some((message, record.links.previous))
+            Some((Some(message), record.links.previous))
         })?;
         let damaged = StoreError::Damaged {
             table: "log",

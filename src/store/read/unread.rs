@@ -61,9 +61,11 @@ impl Snapshot<'_> {
             && let Some(Reverse(Head { id, queue })) = heads.pop()
         {
             let pair = queue.conversation.pair;
-            let message = log.read_message(id, |record| message_of(id, pair, record))?;
-            filled.add(&message);
-            rows.push(message);
+            // One that was erased meanwhile is left out.
+            if let Some(message) = log.read_message(id, |record| message_of(id, pair, record))? {
+                filled.add(&message);
+                rows.push(message);
+            }
             heads.extend(queue.into_head(log)?.map(Reverse));
         }
         Ok((
@@ -150,10 +152,9 @@ impl UnreadQueue {
 
     fn find(&mut self, log: &SnapshotLog<'_>) -> Result<(), ReadError> {
         let author = 1 - self.reader;
-        let members = &self.conversation.members;
-        let unread = members[self.reader]
-            .read
-            .unmarked_after(self.done, members[author].sent);
+        let sent = self.conversation.sent(author);
+        let read = &self.conversation.read[self.reader];
+        let unread = read.unmarked_after(self.done, sent);
         let ranks: Vec<u64> = unread.take(self.step).collect();
         self.step = UNREAD_STEP;
         let mut from = self.conversation.chain.last();

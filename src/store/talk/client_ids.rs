@@ -413,6 +413,13 @@ impl ClientIds {
         hasher.finish()
     }
 
+    /// By what a text is known again that is no longer kept.
+    pub(crate) fn hash_text(&self, text: &str) -> u64 {
+        let mut hasher = SipHasher13::new_with_key(&self.key);
+        text.hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// The message that a sender's client id may stand for. `table` is opened where the sender's
     /// blocks must be read.
     pub(crate) fn find<T, E>(

@@ -7,8 +7,8 @@
 
 use super::numbers::NumberSet;
 use crate::model::{
-    Act, ConversationId, Entry, EntryId, Marked, Members, Message, MessageId, Notice, Pair, Stream,
-    Timestamp, UserId,
+    Act, ClientId, ConversationId, Entry, EntryId, Marked, Members, Message, MessageId, Notice,
+    Pair, Stream, Timestamp, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::{Chain, Place, ReadLog, find_ranks, newest_older};
@@ -20,21 +20,17 @@ use crate::store::sealed::{Rest, put};
 pub(crate) struct Conversation {
     /// Those who share it.
     pub(crate) pair: Pair,
-    /// What it knows of each, by their place in the pair.
-    pub(crate) members: [Member; 2],
+    /// How many messages the first of the two sent; the other one sent the rest of its chain.
+    pub(crate) sent_by_first: u64,
+    /// For each of the two, by their place in the pair: the ranks of the other's messages that they
+    /// have read, or that were erased before they did.
+    pub(crate) read: [NumberSet; 2],
     /// Its messages.
     pub(crate) chain: Chain,
     /// Its newest entry of any kind.
     pub(crate) last_entry: Option<EntryId>,
-}
-
-/// What a conversation knows of one of its members.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Member {
-    /// How many messages they sent to it: the rank of the last one.
-    pub(crate) sent: u64,
-    /// The ranks of the other member's messages that they have read.
-    pub(crate) read: NumberSet,
+    /// The numbers of its messages that were erased. Most conversations have none.
+    pub(crate) erased: Option<Box<NumberSet>>,
 }
 
 /// What an act comes to.
@@ -53,6 +49,8 @@ pub(crate) enum Refusal<E> {
     NoSuchMessage,
     /// The act is for those who received the message, and the author sent it.
     OwnMessage,
+    /// The act is for the sender of the message, and the author is the other one.
+    NotSender,
     /// The log cannot be read, and it is not known.
     Log(E),
 }
@@ -69,6 +67,7 @@ impl<E: From<StoreError>> Refusal<E> {
         match self {
             Self::NoSuchMessage => StoreError::NoSuchMessage.into(),
             Self::OwnMessage => StoreError::NotReceiver.into(),
+            Self::NotSender => StoreError::NotSender.into(),
             Self::Log(error) => error,
         }
     }
@@ -79,9 +78,11 @@ impl Conversation {
     pub(crate) fn new(pair: Pair) -> Self {
         Self {
             pair,
-            members: [Member::default(), Member::default()],
+            sent_by_first: 0,
+            read: [NumberSet::default(), NumberSet::default()],
             chain: Chain::default(),
             last_entry: None,
+            erased: None,
         }
     }
 
@@ -90,9 +91,46 @@ impl Conversation {
         self.chain.last().map(EntryId::from)
     }
 
+    /// Returns how many messages the member at this place sent: the rank of their last one.
+    pub(crate) fn sent(&self, place: usize) -> u64 {
+        match place {
+            0 => self.sent_by_first,
+            _ => self.chain.length() - self.sent_by_first,
+        }
+    }
+
     /// Returns how many messages of the other the member at this place has not read.
     pub(crate) fn unread(&self, place: usize) -> u64 {
-        self.members[1 - place].sent - self.members[place].read.count()
+        self.sent(1 - place) - self.read[place].count()
+    }
+
+    /// Returns whether the message of this number was erased.
+    pub(crate) fn is_erased(&self, number: u64) -> bool {
+        let erased = self.erased.as_ref();
+        erased.is_some_and(|erased| erased.contains(number))
+    }
+
+    /// Returns the number of the newest message that was not erased, of those up to this number; 0
+    /// where there is none.
+    pub(crate) fn newest_through(&self, number: u64) -> u64 {
+        match &self.erased {
+            None => number,
+            Some(erased) => erased.unmarked_before(number).next().unwrap_or(0),
+        }
+    }
+
+    /// Returns the number of the `count`th message that was not erased after the one of this
+    /// number; that of the last one where there are not so many.
+    pub(crate) fn number_after(&self, number: u64, count: u64) -> u64 {
+        let length = self.chain.length();
+        match &self.erased {
+            None => length.min(number.saturating_add(count)),
+            Some(erased) => {
+                let count = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
+                let mut there = erased.unmarked_after(number, length);
+                there.nth(count).unwrap_or(length)
+            }
+        }
     }
 
     /// Decides what an act of `author` at this time comes to; `id` is the id of this conversation.
@@ -105,15 +143,38 @@ impl Conversation {
         at: Timestamp,
         act: &Act<T>,
     ) -> Result<Decision<T>, Refusal<L::Error>> {
-        let place = self.pair.place(author).ok_or(Refusal::NoSuchMessage)?;
+        let place = match act {
+            // Its entry stands for the sender's.
+            Act::Deleted {
+                message,
+                by: Some(_),
+            } => self.named(log, id, *message)?.place,
+            _ => self.pair.place(author).ok_or(Refusal::NoSuchMessage)?,
+        };
         let (rank, links, act) = match act {
-            Act::Sent { .. } => {
-                let rank = self.members[place].sent + 1;
+            Act::Sent { .. } | Act::Erased { .. } => {
+                let rank = self.sent(place) + 1;
                 (rank, self.chain.next(), act.clone())
+            }
+            Act::Edited { message, .. } => {
+                self.own(log, id, place, *message)?;
+                (0, Links::default(), act.clone())
+            }
+            Act::Deleted { message, .. } => {
+                let named = self.own(log, id, place, *message)?;
+                let links = Links {
+                    number: named.number,
+                    ..Links::default()
+                };
+                (named.rank, links, act.clone())
+            }
+            Act::Reacted { message, .. } => {
+                self.named(log, id, *message)?;
+                (0, Links::default(), act.clone())
             }
             Act::Read { message } => {
                 let rank = self.rank_of_received(log, id, place, *message)?;
-                if self.members[place].read.contains(rank) {
+                if self.read[place].contains(rank) {
                     return Ok(Decision::Nothing(act.clone()));
                 }
                 (rank, Links::default(), act.clone())
@@ -152,16 +213,50 @@ impl Conversation {
         place: usize,
         message: MessageId,
     ) -> Result<u64, Refusal<L::Error>> {
-        // An id of the log that is no message is as unknown to clients as one beyond its end.
+        let named = self.named(log, id, message)?;
+        match named.place == place {
+            true => Err(Refusal::OwnMessage),
+            false => Ok(named.rank),
+        }
+    }
+
+    /// Returns where a message of this conversation stands that the member at this place sent.
+    fn own<L: ReadLog>(
+        &self,
+        log: &L,
+        id: ConversationId,
+        place: usize,
+        message: MessageId,
+    ) -> Result<Named, Refusal<L::Error>> {
+        let named = self.named(log, id, message)?;
+        match named.place == place {
+            true => Ok(named),
+            false => Err(Refusal::NotSender),
+        }
+    }
+
+    /// Returns where a message of this conversation stands that is not erased. An id of the log
+    /// that is no message is as unknown to clients as one beyond its end.
+    ///
+    /// What was erased is asked of what the conversation knows, not of the message: an entry is
+    /// judged by what was before it also where the log goes on behind it.
+    fn named<L: ReadLog>(
+        &self,
+        log: &L,
+        id: ConversationId,
+        message: MessageId,
+    ) -> Result<Named, Refusal<L::Error>> {
         let found = log.read(message.into(), |record| {
             let is_here = record.is_message() && record.stream == Stream::Pair(id);
-            is_here.then_some((record.place(), record.rank))
+            is_here.then(|| Named {
+                place: record.place(),
+                rank: record.rank,
+                number: record.links.number,
+            })
         })?;
-        match found {
-            None => Err(Refusal::NoSuchMessage),
-            Some((author, _)) if author == place => Err(Refusal::OwnMessage),
-            Some((_, rank)) => Ok(rank),
-        }
+        found
+            .filter(|named| !self.is_erased(named.number))
+            .ok_or(Refusal::NoSuchMessage)
     }
 
     /// Returns what the member at this place marks by reading up to `up_to`: the rank of the
@@ -177,7 +272,7 @@ impl Conversation {
         let Some(last) = newest_older(log, self.chain.last(), covers)? else {
             return Ok(None);
         };
-        let read = &self.members[place].read;
+        let read = &self.read[place];
         let rank = last.sent[1 - place];
         let count = read.count_unmarked(rank);
         let unread = read.unmarked_before(rank).take(Marked::NAMED);
@@ -191,18 +286,24 @@ impl Conversation {
         if self.last_entry >= Some(id) {
             return;
         }
-        let author = &mut self.members[record.place()];
+        let place = record.place();
         match &record.act {
-            Act::Sent { .. } => {
-                author.sent += 1;
+            Act::Sent { .. } | Act::Erased { .. } => {
+                self.sent_by_first += u64::from(place == 0);
                 self.chain.push(id.into());
             }
             Act::Read { .. } => {
-                author.read.mark(record.rank);
+                self.read[place].mark(record.rank);
             }
             Act::ReadUpTo { .. } => {
-                author.read.mark_through(record.rank);
+                self.read[place].mark_through(record.rank);
             }
+            Act::Deleted { .. } => {
+                let erased = self.erased.get_or_insert_default();
+                erased.mark(record.links.number);
+                self.read[1 - place].mark(record.rank);
+            }
+            // The others change nothing here.
             _ => {}
         }
         self.last_entry = Some(id);
@@ -216,9 +317,9 @@ impl Conversation {
         }
         put(out, self.last_entry.map_or(0, EntryId::get));
         self.chain.encode(out);
-        for member in &self.members {
-            put(out, member.sent);
-            member.read.encode(out);
+        for (place, read) in self.read.iter().enumerate() {
+            put(out, self.sent(place));
+            read.encode(out);
         }
     }
 
@@ -231,24 +332,37 @@ impl Conversation {
             number => Some(EntryId::new(number).ok()?),
         };
         let chain = Chain::decode(rest)?;
-        let mut member = || {
-            Some(Member {
-                sent: rest.take()?,
-                read: NumberSet::decode(rest)?,
-            })
-        };
-        Some(Self {
+        let mut member = || Some((rest.take()?, NumberSet::decode(rest)?));
+        let ((sent_by_first, first), (sent_by_second, second)) = (member()?, member()?);
+        let sent = sent_by_first.checked_add(sent_by_second)?;
+        (sent == chain.length()).then_some(Self {
             pair,
-            members: [member()?, member()?],
+            sent_by_first,
+            read: [first, second],
             chain,
             last_entry,
+            erased: None,
         })
     }
 }
 
-/// Returns the message that a record is, from the members of its conversation. The record must be a
-/// message.
-pub(crate) fn message_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Message {
+/// Where a message stands that an act names.
+struct Named {
+    /// The place of its sender in the pair.
+    place: usize,
+    rank: u64,
+    number: u64,
+}
+
+/// Returns the message that a record is, from the members of its conversation; `None` for one that
+/// is gone. The record must be a message.
+pub(crate) fn message_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Option<Message> {
+    let is_there = matches!(record.act, Act::Sent { .. });
+    is_there.then(|| remains_of(id, pair, record))
+}
+
+/// Returns the message that a record is, or what is left of it: one that is gone has no text.
+pub(crate) fn remains_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Message {
     let members = pair.members();
     let (content, client_id, extras) = match &record.act {
         Act::Sent {
@@ -256,6 +370,7 @@ pub(crate) fn message_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Me
             client_id,
             extras,
         } => (*content, client_id.as_ref(), extras.as_ref()),
+        Act::Erased { client_id } => ("", client_id.as_ref(), None),
         _ => ("", None, None),
     };
     Message {
@@ -264,7 +379,7 @@ pub(crate) fn message_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Me
         receiver_id: members[1 - record.place()],
         content: content.into(),
         created_at: record.at,
-        client_id: client_id.map(|client_id| client_id.to_shared()),
+        client_id: client_id.map(ClientId::to_shared),
         extras: extras.map(|extras| Box::new(extras.to_shared())),
     }
 }
@@ -272,10 +387,11 @@ pub(crate) fn message_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Me
 /// Returns the notice of an entry; `pair` are the members of its conversation, where it is one of
 /// two. How the room was at a change of a membership is left open.
 pub(crate) fn notice_of(id: EntryId, pair: Option<Pair>, record: &Record<&str>) -> Notice {
-    let author = match (record.author, pair) {
-        (Author::Member(place), Some(pair)) => Some(pair.members()[place]),
-        (Author::Account(user), _) => Some(user),
-        (Author::Member(_), None) | (Author::Server, _) => None,
+    let author = match (&record.act, record.author, pair) {
+        (Act::Deleted { by: Some(by), .. }, ..) => by.account(),
+        (_, Author::Member(place), Some(pair)) => Some(pair.members()[place]),
+        (_, Author::Account(user), _) => Some(user),
+        (_, Author::Member(_), None) | (_, Author::Server, _) => None,
     };
     let members = match (record.stream, pair) {
         (Stream::Room(room), _) => Members::Room(room),
@@ -294,5 +410,6 @@ pub(crate) fn notice_of(id: EntryId, pair: Option<Pair>, record: &Record<&str>) 
         members,
         room: None,
         number: record.links.number,
+        message: None,
     }
 }

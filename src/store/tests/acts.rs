@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::{id, user};
 use crate::model::{
-    Act, ClientId, ConversationId, EntryId, Marked, MessageId, Pair, Timestamp, UserId,
+    Act, ClientId, ConversationId, EntryId, Marked, MessageId, Moderator, Pair, Timestamp, UserId,
 };
 use crate::store::StoreError;
 use crate::store::log::chain::ReadLog;
@@ -40,6 +40,7 @@ struct Plain {
     conversation: usize,
     author: UserId,
     is_read: bool,
+    is_erased: bool,
 }
 
 /// Conversations and their log, and beside them the plain list.
@@ -115,6 +116,7 @@ impl Talked {
             conversation,
             author,
             is_read: false,
+            is_erased: false,
         };
         self.plain.push(plain);
     }
@@ -124,7 +126,8 @@ impl Talked {
             .pair
             .place(author)
             .is_some();
-        let found = self.find(conversation, message).filter(|_| is_member);
+        let found = self.find(conversation, message);
+        let found = found.filter(|plain| is_member && !plain.is_erased);
         let expected = found.map(|plain| {
             let (is_own, was_read) = (plain.author == author, plain.is_read);
             plain.is_read |= !is_own;
@@ -142,13 +145,41 @@ impl Talked {
         }
     }
 
+    /// Edits, reacts to or deletes a message; a deletion may be another's than its sender's.
+    fn change(&mut self, conversation: usize, author: UserId, act: &Act) {
+        let message = act.changes().unwrap();
+        let (is_deletion, by) = match act {
+            Act::Deleted { by, .. } => (true, *by),
+            _ => (false, None),
+        };
+        let is_reaction = matches!(act, Act::Reacted { .. });
+        let pair = self.conversations[conversation].pair;
+        let is_member = by.is_some() || pair.place(author).is_some();
+        let found = self.find(conversation, message);
+        let found = found.filter(|plain| is_member && !plain.is_erased);
+        let sender = found.map(|plain| {
+            let is_allowed = plain.author == author || is_reaction || by.is_some();
+            plain.is_erased |= is_deletion && is_allowed;
+            (plain.author, is_allowed)
+        });
+        let decided = self.decide(conversation, author, act);
+        match (decided, sender) {
+            (Err(Refusal::NoSuchMessage), None) | (Err(Refusal::NotSender), Some((_, false))) => {}
+            (Ok(Decision::Append(record)), Some((sender, true))) => {
+                let author = if by.is_some() { sender } else { author };
+                self.append(conversation, author, &record);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn read_up_to(&mut self, conversation: usize, author: UserId, up_to: MessageId) {
         let theirs = |plain: &&mut Plain| plain.conversation == conversation && plain.id <= up_to;
         let covered: Vec<&mut Plain> = self.plain.iter_mut().filter(theirs).collect();
         let last = covered.last().map(|plain| plain.id);
         let mut marked = Vec::new();
         for plain in covered {
-            if plain.author != author && !plain.is_read {
+            if plain.author != author && !plain.is_read && !plain.is_erased {
                 plain.is_read = true;
                 marked.push(plain.id);
             }
@@ -197,11 +228,25 @@ impl Talked {
         for (number, conversation) in self.conversations.iter().enumerate() {
             let mut row = Vec::new();
             conversation.encode(&mut row);
-            let decoded = Conversation::decode(&mut Rest(&row));
-            assert_eq!(decoded.as_ref(), Some(conversation));
+            let mut decoded = Conversation::decode(&mut Rest(&row)).unwrap();
+            // Which messages were erased stands behind all conversations of a row.
+            decoded.erased.clone_from(&conversation.erased);
+            assert_eq!(decoded, *conversation);
+            let there = self
+                .plain
+                .iter()
+                .filter(|plain| plain.conversation == number);
+            let is_erased: Vec<_> = there.map(|plain| plain.is_erased).collect();
+            for (erased, message) in is_erased.iter().zip(1..) {
+                assert_eq!(conversation.is_erased(message), *erased);
+            }
+            let newest = is_erased.iter().rposition(|erased| !erased);
+            let newest = newest.map_or(0, |at| at as u64 + 1);
+            assert_eq!(conversation.newest_through(is_erased.len() as u64), newest);
             for (place, member) in conversation.pair.members().into_iter().enumerate() {
                 let unread = self.plain.iter().filter(|plain| {
-                    plain.conversation == number && plain.author != member && !plain.is_read
+                    let is_unread = !plain.is_read && !plain.is_erased;
+                    plain.conversation == number && plain.author != member && is_unread
                 });
                 assert_eq!(conversation.unread(place), unread.count() as u64);
             }
@@ -228,6 +273,25 @@ fn what_conversations_decide_and_apply_is_what_a_plain_list_of_messages_says() {
             let in_log = any.min(id((talked.log.0.len() as u64).max(1)));
             if talked.log.0.is_empty() || random.random_bool(sends) {
                 talked.send(conversation, member, number);
+            } else if random.random_bool(0.3) {
+                let who = user(random.random_range(1..=USERS));
+                let moderator = [None, Some(Moderator::Server), Some(Moderator::Account(who))];
+                let act = match random.random_range(0..4) {
+                    0 => Act::Edited {
+                        message: in_log,
+                        content: None,
+                    },
+                    1 => Act::Reacted {
+                        message: in_log,
+                        emoji: "👍".into(),
+                        on: true,
+                    },
+                    _ => Act::Deleted {
+                        message: in_log,
+                        by: moderator[random.random_range(0..3)],
+                    },
+                };
+                talked.change(conversation, who, &act);
             } else if random.random_bool(0.5) {
                 talked.read(conversation, user(random.random_range(1..=USERS)), in_log);
             } else {

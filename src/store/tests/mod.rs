@@ -23,6 +23,7 @@ use crate::store::*;
 
 mod acts;
 mod around;
+mod changing;
 mod costs;
 mod cuts;
 mod faults;
@@ -40,6 +41,7 @@ pub(crate) const OPTIONS: StoreOptions = StoreOptions {
     queued_changes: 64 << 20,
     client_ids: 1_000_000,
     first_user_id: 1,
+    edit_window: Some(DEFAULT_EDIT_WINDOW),
 };
 
 /// An open store whose batches are answered by a thread of its own.

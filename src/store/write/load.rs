@@ -301,6 +301,9 @@ fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError
         if let Act::Sent {
             client_id: Some(client_id),
             ..
+        }
+        | Act::Erased {
+            client_id: Some(client_id),
         } = &record.act
             && !client_ids::is_old(record.at, newest_at)
         {

@@ -1,6 +1,7 @@
 //! The one writer: changes become transactions.
 
 mod batch;
+mod changing;
 pub(crate) mod intake;
 pub(crate) mod load;
 mod mend;

@@ -6,13 +6,17 @@
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use redb::{Database, ReadableDatabase};
 
+use super::changing::Changing;
 use crate::model::{
-    Act, ClientId, ConversationId, Entry, EntryId, Members, Notice, Pair, Stream, Timestamp, UserId,
+    Act, ClientId, ConversationId, Entry, EntryId, Extras, Members, Notice, Pair, Stream,
+    Timestamp, UserId,
 };
 use crate::store::change::{Address, Change, Committed, Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
@@ -66,26 +70,10 @@ impl ReadLog for Appended<'_> {
     type Error = ReadError;
 
     fn read<R>(&self, id: EntryId, read: impl FnOnce(Record<&str>) -> R) -> Result<R, ReadError> {
-        let ahead = || {
-            self.ahead
-                .iter()
-                .rev()
-                .find_map(|ahead| ahead.entries.get(id))
-        };
-        let in_memory = self.entries.get(id).or_else(ahead);
-        if let Some(value) = in_memory.or_else(|| self.tail.get(id)) {
-            return Ok(read(Record::decode(id, value)?));
+        match self.in_memory(id) {
+            Some(value) => Ok(read(Record::decode(id, value)?)),
+            None => Ok(self.table()?.read(id, read)?),
         }
-        let table = match self.table.get() {
-            Some(table) => table,
-            None => {
-                self.disk.want()?;
-                let txn = self.db.begin_read().map_err(StoreError::from)?;
-                let table = Log::open(&txn).map_err(StoreError::from)?;
-                self.table.get_or_init(|| table)
-            }
-        };
-        Ok(table.read(id, read)?)
     }
 }
 
@@ -141,6 +129,39 @@ pub(crate) struct Staging<'a> {
     pub(super) appended: Appended<'a>,
     people: &'a mut StagedPeople,
     pub(super) changes: &'a mut Changes,
+    edit_window: Option<Duration>,
+}
+
+impl Appended<'_> {
+    /// Returns the sealed value of an entry.
+    fn sealed(&self, id: EntryId) -> Result<Vec<u8>, ReadError> {
+        match self.in_memory(id) {
+            Some(value) => Ok(value.to_vec()),
+            None => Ok(self.table()?.read_sealed(id, <[u8]>::to_vec)?),
+        }
+    }
+
+    /// Returns the sealed value of an entry that need not be read from the disk.
+    fn in_memory(&self, id: EntryId) -> Option<&[u8]> {
+        let ahead = || {
+            self.ahead
+                .iter()
+                .rev()
+                .find_map(|ahead| ahead.entries.get(id))
+        };
+        let not_published = self.entries.get(id).or_else(ahead);
+        not_published.or_else(|| self.tail.get(id))
+    }
+
+    fn table(&self) -> Result<&Log, ReadError> {
+        if let Some(table) = self.table.get() {
+            return Ok(table);
+        }
+        self.disk.want()?;
+        let txn = self.db.begin_read().map_err(StoreError::from)?;
+        let table = Log::open(&txn).map_err(StoreError::from)?;
+        Ok(self.table.get_or_init(|| table))
+    }
 }
 
 /// What the client id of a message stands for.
@@ -159,6 +180,7 @@ impl<'a> Staging<'a> {
         disk: &'a Disk,
         known_client_ids: &'a Mutex<ClientIds>,
         staged: &'a mut Staged,
+        edit_window: Option<Duration>,
     ) -> Self {
         Self {
             state,
@@ -174,6 +196,7 @@ impl<'a> Staging<'a> {
             },
             people: &mut staged.people,
             changes: &mut staged.changes,
+            edit_window,
         }
     }
 
@@ -285,8 +308,14 @@ impl<'a> Staging<'a> {
             Address::Person(_) | Address::Message(_) => {}
         }
         let (known, pair) = self.conversation_of(talk)?;
+        let changing = match self.changing(now, talk, pair)? {
+            ControlFlow::Continue(changing) => changing,
+            ControlFlow::Break(unchanged) => return Ok(unchanged),
+        };
         let name = match self.named(now, talk)? {
-            Named::Before(earlier) => return repeated(earlier, Members::Pair(pair), &talk.act),
+            Named::Before(earlier) => {
+                return self.repeated(earlier, Members::Pair(pair), &talk.act);
+            }
             Named::New(name) => name,
         };
         let id = match known {
@@ -308,6 +337,9 @@ impl<'a> Staging<'a> {
             Decision::Nothing(act) => return Ok(Outcome::Nothing(act)),
         };
         let entry_id = EntryId::new(self.changes.last_entry + 1).map_err(|_| StoreError::Full)?;
+        let hash = |text: &str| self.known_client_ids.lock().hash_text(text);
+        let changed = changing.map(|changing| changing.changed(at, talk, hash));
+        let changed = changed.transpose()?;
         if known.is_none() {
             self.create_conversation(id, pair);
         }
@@ -315,17 +347,45 @@ impl<'a> Staging<'a> {
         let entry = Entry {
             id: entry_id,
             stream: record.stream,
-            author: Some(talk.author),
+            author: match &record.act {
+                Act::Deleted { by: Some(by), .. } => by.account(),
+                _ => Some(talk.author),
+            },
             at,
             act: record.act,
         };
         self.note_name(name, &entry);
+        let message = changed.map(|changed| {
+            let id = changed.message.id.into();
+            self.appended.entries.rewrite(id, changed.sealed);
+            Box::new(changed.message)
+        });
         Ok(Outcome::Entry(Notice {
             entry,
             members: Members::Pair(pair),
             room: None,
             number: record.links.number,
+            message,
         }))
+    }
+
+    /// Reads the message that an act of these two is to change, if it is to change one. Breaks with
+    /// the outcome where that is so already.
+    fn changing(
+        &self,
+        now: Timestamp,
+        talk: &Talk,
+        pair: Pair,
+    ) -> Result<ControlFlow<Outcome, Option<Changing>>, ReadError> {
+        let Some(message) = talk.act.changes() else {
+            return Ok(ControlFlow::Continue(None));
+        };
+        let sealed = self.appended.sealed(message.into())?;
+        let changing = Changing::of(message, pair, sealed)?;
+        Ok(match changing.judge(now, talk, self.edit_window)? {
+            true => ControlFlow::Continue(Some(changing)),
+            false => ControlFlow::Break(Outcome::Unchanged(Box::new(changing.message))),
+        })
     }
 
     /// Returns what the client id of a message stands for.
@@ -424,6 +484,9 @@ impl<'a> Staging<'a> {
             Act::Sent {
                 client_id: Some(earlier),
                 ..
+            }
+            | Act::Erased {
+                client_id: Some(earlier),
             } => earlier == client_id,
             _ => false,
         };
@@ -446,25 +509,57 @@ impl<'a> Staging<'a> {
             .conversations
             .get_or_insert_with(id, || Conversation::new(pair));
     }
+
+    /// Answers a message whose client id stands for an earlier one: it must be the same. Of one that
+    /// has another text by now the first is compared, as far as it is still known.
+    pub(super) fn repeated(
+        &self,
+        earlier: Notice,
+        members: Members,
+        act: &Act,
+    ) -> Result<Outcome, ReadError> {
+        if let Act::Erased { .. } = earlier.entry.act {
+            return Err(StoreError::NoSuchMessage.into());
+        }
+        let is_same = match (&earlier.entry.act, act) {
+            (
+                Act::Sent {
+                    content: first,
+                    extras: first_extras,
+                    ..
+                },
+                Act::Sent {
+                    content, extras, ..
+                },
+            ) => {
+                let since = first_extras.as_deref();
+                let hash = since.and_then(|since| since.first_content);
+                let is_edited = since.is_some_and(|since| since.edited_at.is_some());
+                let is_same_text = match hash {
+                    Some(hash) => hash == self.known_client_ids.lock().hash_text(content),
+                    None => is_edited || first == content,
+                };
+                is_same_text && sent_alike(since, extras.as_deref())
+            }
+            _ => false,
+        };
+        if earlier.members != members || !is_same {
+            return Err(StoreError::ClientIdReused.into());
+        }
+        Ok(Outcome::Repeated(earlier))
+    }
 }
 
-/// Answers a message whose client id stands for an earlier one: it must be the same.
-pub(super) fn repeated(earlier: Notice, members: Members, act: &Act) -> Result<Outcome, ReadError> {
-    let is_same = match (&earlier.entry.act, act) {
-        (
-            Act::Sent {
-                content: first,
-                extras: first_extras,
-                ..
-            },
-            Act::Sent {
-                content, extras, ..
-            },
-        ) => first == content && first_extras == extras,
-        _ => false,
+/// Returns whether two messages were sent with the same besides their texts.
+fn sent_alike(one: Option<&Extras>, other: Option<&Extras>) -> bool {
+    let sent = |extras: &Extras| {
+        Extras {
+            edited_at: None,
+            first_content: None,
+            reactions: Vec::new(),
+            ..extras.clone()
+        }
+        .boxed()
     };
-    if earlier.members != members || !is_same {
-        return Err(StoreError::ClientIdReused.into());
-    }
-    Ok(Outcome::Repeated(earlier))
+    one.and_then(sent) == other.and_then(sent)
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::staging::{Named, Staging, repeated};
+use super::staging::{Named, Staging};
 use crate::model::{
     Act, ChatId, ChatSettings, Entry, EntryId, Extras, Members, MembershipChange, MessageId,
     Notice, Role, Room, RoomChange, RoomHistory, RoomId, RoomKind, RoomPost, RoomRead, Stream,
@@ -93,7 +93,7 @@ impl Staging<'_> {
             Act::Sent { .. } => {
                 let name = match self.named(now, talk)? {
                     Named::Before(earlier) => {
-                        return repeated(earlier, Members::Room(room), &talk.act);
+                        return self.repeated(earlier, Members::Room(room), &talk.act);
                     }
                     Named::New(name) => name,
                 };
@@ -622,6 +622,7 @@ impl Notice {
             },
             room,
             number: record.links.number,
+            message: None,
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::store::state::State;
 use crate::store::tables::{CLIENT_IDS, CONVERSATION_STATES, META, STREAM_STATES, SWEPT};
 use crate::store::talk::client_ids::ClientIds;
 use crate::store::talk::conversation::Conversation;
+use crate::store::talk::numbers::NumberSet;
 
 /// How many rows one transaction writes at most: some 1.5 MB.
 const MAX_STEP: usize = 512;
@@ -237,7 +238,8 @@ impl Sweep {
     }
 }
 
-/// The sealed value of a row: how many conversations, then each.
+/// The sealed value of a row: how many conversations, then each; then, of each that has any, its
+/// place in the row and the messages that were erased.
 fn encode_row<'a>(
     row: u64,
     conversation: impl Fn(ConversationId) -> Option<&'a Conversation>,
@@ -248,8 +250,15 @@ fn encode_row<'a>(
         .collect();
     let mut body = Vec::with_capacity(there.len() * 40);
     put(&mut body, there.len() as u64);
-    for conversation in there {
+    for conversation in &there {
         conversation.encode(&mut body);
+    }
+    // Of those that have any, the messages that were erased.
+    for (place, conversation) in (0..).zip(&there) {
+        if let Some(erased) = &conversation.erased {
+            put(&mut body, place);
+            erased.encode(&mut body);
+        }
     }
     seal(row, &body)
 }
@@ -263,10 +272,16 @@ pub(crate) fn decode_row(
     let body = unseal("conversation_states", row, sealed)?;
     let mut decode = || {
         let mut rest = Rest(body);
+        let first = out.len();
         for _ in 0..rest.take()?.min(ROW_CONVERSATIONS) {
             out.push(Conversation::decode(&mut rest)?);
         }
-        rest.0.is_empty().then_some(())
+        while !rest.0.is_empty() {
+            let place = usize::try_from(rest.take()?).ok()?;
+            let conversation = out.get_mut(first.checked_add(place)?)?;
+            conversation.erased = Some(Box::new(NumberSet::decode(&mut rest)?));
+        }
+        Some(())
     };
     decode().ok_or(StoreError::Damaged {
         table: "conversation_states",

@@ -42,7 +42,7 @@ use crate::store::disk::open::open_database;
 use crate::store::disk::room::RESERVE_BYTES;
 use crate::store::disk::schema::encode_pair;
 use crate::store::error::{ReadError, StoreError};
-use crate::store::log::blocks::Appending;
+use crate::store::log::blocks::{Appending, rewrite_entries};
 use crate::store::log::entries::Entries;
 use crate::store::log::tail::Tail;
 use crate::store::options::StoreOptions;
@@ -309,7 +309,15 @@ impl Writer {
                 }
             };
             state.fetch(jobs.iter().filter_map(|job| job.pair()));
-            let mut staging = Staging::new(&state, &tail, &db, &disk, &self.client_ids, staged);
+            let mut staging = Staging::new(
+                &state,
+                &tail,
+                &db,
+                &disk,
+                &self.client_ids,
+                staged,
+                self.options.edit_window,
+            );
             for job in jobs {
                 let result = match staging.stage(job.now, &job.change) {
                     Ok(committed) => Ok(committed),
@@ -347,6 +355,7 @@ impl Writer {
                 end.push(id, sealed);
             }
             end.close()?;
+            rewrite_entries(&mut log, judged.staged.entries.rewritten())?;
         }
         let txn = Some(txn);
         Ok(Begun { judged, txn })

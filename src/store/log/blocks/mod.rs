@@ -22,7 +22,7 @@ mod walking;
 
 pub(crate) use appending::Appending;
 pub(crate) use block::{damaged, decode};
-pub(crate) use rewriting::rewrite_block;
+pub(crate) use rewriting::{rewrite_block, rewrite_entries};
 #[cfg(test)]
 pub(crate) use tamper::{entries, old_entries, tamper, tamper_entries, tamper_old};
 pub(crate) use walking::{Log, Walk, read_block};

@@ -4,6 +4,7 @@
 //! entry. Ids, and with them every link and every other entry's checksum, stay as they are, so that
 //! a change costs the pages of one block, however many entries point to what it changes.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use redb::{ReadableTable, Table};
@@ -43,6 +44,24 @@ pub(crate) fn rewrite_block(
         table.insert(if place + 1 == rows { key } else { last }, value)?;
     }
     Ok(Some(last))
+}
+
+/// Gives each of these entries, by id, the sealed value that stands here. All of them are in the
+/// table. Each block is rewritten once.
+pub(crate) fn rewrite_entries(
+    table: &mut Blocks<'_>,
+    values: &BTreeMap<u64, Vec<u8>>,
+) -> Result<(), StoreError> {
+    let mut next = values.keys().next().copied();
+    while let Some(id) = next {
+        let last = rewrite_block(table, id, |id, before, out| {
+            out.extend_from_slice(values.get(&id).map_or(before, |value| value));
+            Ok(())
+        })?
+        .ok_or(damaged(id))?;
+        next = values.range(last + 1..).next().map(|(id, _)| *id);
+    }
+    Ok(())
 }
 
 /// Returns the blocks that a block becomes, once each of its entries is as `change` says; `None`
@@ -251,6 +270,18 @@ mod tests {
                     assert!(entries(&rows(&table)) == model, "seed {seed}");
                 });
             }
+            in_transaction(&db, |txn| {
+                // Several at once, some of which share a block.
+                let mut table = txn.open_table(LOG).unwrap();
+                let ids: Vec<u64> = (0..10).map(|_| random.random_range(1..next)).collect();
+                let values: BTreeMap<_, _> =
+                    ids.iter().map(|id| (*id, some(&mut random))).collect();
+                rewrite_entries(&mut table, &values).unwrap();
+                model.extend(values);
+                assert!(entries(&rows(&table)) == model, "seed {seed}");
+                let beyond = BTreeMap::from([(next, Vec::new())]);
+                assert!(rewrite_entries(&mut table, &beyond).is_err());
+            });
             in_transaction(&db, |txn| {
                 let mut table = txn.open_table(LOG).unwrap();
                 let nothing = rewrite_block(&mut table, next, |_, _, _| panic!("no entry"));

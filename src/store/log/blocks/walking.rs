@@ -19,6 +19,16 @@ pub(crate) fn read_block<R>(
     id: EntryId,
     read: impl FnOnce(Record<&str>) -> R,
 ) -> Result<Option<R>, StoreError> {
+    let read = |sealed: &[u8]| Ok(read(Record::decode(id, sealed)?));
+    read_block_sealed(table, id, read)?.transpose()
+}
+
+/// Returns what `read` makes of an entry's sealed value, likewise.
+fn read_block_sealed<R>(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+    id: EntryId,
+    read: impl FnOnce(&[u8]) -> R,
+) -> Result<Option<R>, StoreError> {
     let Some((_, value)) = table.lower_bound(Bound::Included(id.get()))?.next()? else {
         return Ok(None);
     };
@@ -26,10 +36,7 @@ pub(crate) fn read_block<R>(
         let place = id.get().checked_sub(block.first)?;
         block.get(usize::try_from(place).ok()?)
     });
-    match sealed {
-        Some(sealed) => Ok(Some(read(Record::decode(id, sealed)?))),
-        None => Ok(None),
-    }
+    Ok(sealed.map(read))
 }
 
 /// The log in one read transaction.
@@ -43,12 +50,7 @@ impl ReadLog for Log {
     type Error = StoreError;
 
     fn read<R>(&self, id: EntryId, read: impl FnOnce(Record<&str>) -> R) -> Result<R, StoreError> {
-        if let Some(rows) = &self.rows
-            && let Some(value) = rows.get(id.get())?
-        {
-            return Ok(read(Record::decode(id, value.value())?));
-        }
-        read_block(&self.blocks, id, read)?.ok_or_else(|| damaged(id.get()))
+        self.read_sealed(id, |sealed| Ok(read(Record::decode(id, sealed)?)))?
     }
 }
 
@@ -72,6 +74,20 @@ impl Log {
             rows,
             ..Self::open(txn)?
         })
+    }
+
+    /// Gives `read` the sealed value of an entry; an absent one is an error.
+    pub(crate) fn read_sealed<R>(
+        &self,
+        id: EntryId,
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, StoreError> {
+        if let Some(rows) = &self.rows
+            && let Some(value) = rows.get(id.get())?
+        {
+            return Ok(read(value.value()));
+        }
+        read_block_sealed(&self.blocks, id, read)?.ok_or_else(|| damaged(id.get()))
     }
 
     /// Returns the id of the newest entry; 0 where there is none. It is the one under which the

@@ -25,6 +25,7 @@ pub(super) fn judge(
             "names a message that is none of its conversation".to_owned()
         }
         Err(Refusal::OwnMessage) => "marks a message of its own author".to_owned(),
+        Err(Refusal::NotSender) => "changes a message of another author".to_owned(),
         // A link that leads nowhere is found where it stands.
         Err(Refusal::Log(StoreError::Damaged { .. })) => {
             "names messages that are not found".to_owned()

@@ -14,6 +14,7 @@ mod recount;
 mod report;
 mod rooms;
 mod rows;
+mod since;
 mod states;
 
 pub(crate) use reading::check_medium;

@@ -6,6 +6,7 @@ use super::client_ids::KnownClientIds;
 use super::judge::judge;
 use super::report::Report;
 use super::rooms::judge_room;
+use super::since::Changed;
 use crate::model::{Act, ConversationId, EntryId, Stream, Timestamp, UserId};
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{self, Log};
@@ -32,6 +33,8 @@ pub(super) struct Recount<'a> {
     swept: u64,
     /// The times of the log go back somewhere.
     steps_back: bool,
+    /// What became of messages that were changed.
+    changed: Changed,
     report: &'a mut Report,
 }
 
@@ -54,6 +57,7 @@ impl<'a> Recount<'a> {
             expected_client_ids: FxHashMap::default(),
             swept,
             steps_back: false,
+            changed: Changed::default(),
             report,
         }
     }
@@ -119,7 +123,12 @@ impl<'a> Recount<'a> {
                 self.broken.insert(conversation);
             }
             self.count_client_id(id, &record);
+            self.changed.take(id, &record);
             self.state.apply(id, &record);
+        }
+        // A change of what is missing is found where that is.
+        if self.broken.is_empty() && self.report.is_sound() {
+            std::mem::take(&mut self.changed).compare(self.report);
         }
         Ok(())
     }
@@ -140,9 +149,10 @@ impl<'a> Recount<'a> {
 
     /// Counts a message whose client id must be in a block.
     fn count_client_id(&mut self, id: EntryId, record: &Record<&str>) {
-        let Act::Sent {
+        let (Act::Sent {
             client_id: Some(_), ..
-        } = &record.act
+        }
+        | Act::Erased { client_id: Some(_) }) = &record.act
         else {
             return;
         };

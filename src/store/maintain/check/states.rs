@@ -48,8 +48,10 @@ pub(super) fn compare(
             "its newest message"
         } else if known.last_entry != right.last_entry {
             "its newest entry"
-        } else if known.members != right.members {
+        } else if known.sent_by_first != right.sent_by_first || known.read != right.read {
             "what its members sent or read"
+        } else if known.erased != right.erased {
+            "which messages were erased"
         } else {
             continue;
         };

@@ -93,7 +93,7 @@ pub(crate) fn apply<T>(rooms: &mut impl RoomTable, id: EntryId, record: &Record<
             }
             Some(())
         }
-        Act::Read { .. } | Act::ReadUpTo { .. } => None,
+        _ => None,
     }
 }
 
@@ -196,9 +196,6 @@ pub(crate) fn for_touched<T>(record: &Record<T>, mut touch: impl FnMut((u64, u64
                 touch((read.room.get(), user.get()));
             }
         }
-        Act::RoomChanged { .. }
-        | Act::Settings { .. }
-        | Act::Read { .. }
-        | Act::ReadUpTo { .. } => {}
+        _ => {}
     }
 }

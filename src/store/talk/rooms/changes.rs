@@ -61,7 +61,7 @@ impl RoomChanges {
                     });
                 }
             }
-            Act::Sent { .. } | Act::Read { .. } | Act::ReadUpTo { .. } | Act::RoomRead(_) => {}
+            _ => {}
         }
     }
 
