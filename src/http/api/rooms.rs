@@ -11,7 +11,7 @@ use crate::contract::{Code, Fields, Refusal, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{body, body_within, caller, charge};
+use crate::http::request::{Query, body, body_within, caller, charge};
 use crate::http::router::PathParams;
 use crate::model::{
     ChatId, Notify, Role, Room, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp, UserId,
@@ -174,6 +174,14 @@ pub(in crate::http) async fn change(
     Ok(shown(StatusCode::OK, &*changed.await?))
 }
 
+reads! {
+    /// Whether all of a room is to be erased.
+    Erasing from Query<'_> {
+        /// Refused: rooms are archived alone.
+        optional erase: bool,
+    }
+}
+
 pub(in crate::http) const ARCHIVE: Operation = Operation::new(
     Access::User,
     "Archives a room, for its owners: from then on it is only read.",
@@ -190,6 +198,10 @@ pub(in crate::http) async fn archive(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let room = Named::read(params)?.id;
+    if Erasing::read(&Query::of(request))?.erase == Some(true) {
+        // Archived in its place it would all be there still, and the caller be told that it is gone.
+        return Err(Refusal::invalid("erase: a room can be archived, and not be erased").into());
+    }
     let archived = app.chat.archive_room((app.clock)(), caller.user.id, room);
     Ok(shown(StatusCode::OK, &*archived.await?))
 }
