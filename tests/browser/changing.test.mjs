@@ -29,7 +29,8 @@ const both = async (stage, size) => {
 scene('the last message is edited by the arrow key, and both sides see it', async stage => {
   const { page, theirs } = await both(stage)
   await say(page, 'an anwser')
-  await state(page, 'an anwser', 'stored')
+  // The friend reads along.
+  await state(page, 'an anwser', 'read')
   await composer(page).press('ArrowUp')
   await page.getByText('Edit message').waitFor()
   await isAccessible(page, 'editing')

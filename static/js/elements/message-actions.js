@@ -148,7 +148,9 @@ export class MessageActions {
         const names = new Intl.ListFormat(currentLocale()).format(people.map(nameOf))
         if (names === '') return
         pill.dataset.names = names
-        pill.setAttribute('aria-label', t('reactionNamed', { emoji, names }))
+        // Speech input says what is seen, so the number is in the name.
+        const count = part(pill, 'number').textContent ?? ''
+        pill.setAttribute('aria-label', t('reactionNamed', { emoji, count, names }))
       },
     })
   }

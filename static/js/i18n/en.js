@@ -232,7 +232,7 @@ export const en = {
   reactions: 'Reactions',
   otherEmoji: 'Another emoji',
   reactionBy: { one: '{emoji}, {count} person', other: '{emoji}, {count} people' },
-  reactionNamed: '{emoji}: {names}',
+  reactionNamed: '{emoji} {count}: {names}',
   edit: 'Edit',
   copyText: 'Copy',
   deleteMessage: 'Delete',

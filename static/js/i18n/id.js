@@ -230,7 +230,7 @@ export const id = {
   reactions: 'Reaksi',
   otherEmoji: 'Emoji lain',
   reactionBy: { other: '{emoji}, {count} orang' },
-  reactionNamed: '{emoji}: {names}',
+  reactionNamed: '{emoji} {count}: {names}',
   edit: 'Ubah',
   copyText: 'Salin',
   deleteMessage: 'Hapus',
