@@ -158,7 +158,10 @@ fn change_member<T>(
             before
         }
         MembershipChange::Role => {
-            let member = rooms.member_mut(room, user)?;
+            // At a start the rows may know that the membership ended later.
+            let Some(member) = rooms.member_mut(room, user) else {
+                return Some(());
+            };
             let before = std::mem::replace(&mut member.role, role);
             let head = rooms.head_mut(room)?;
             head.owners = head.owners - owner(before) + owner(role);
