@@ -1,14 +1,23 @@
-//! What a message to a room costs.
+//! Rooms over power cuts, and what a message to them costs.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use redb::backends::InMemoryBackend;
 
+use super::faults::{Disk, Served};
 use super::{OPTIONS, Open, new_user, user};
-use crate::model::{RoomHistory, RoomId, RoomKind, RoomPost};
+use crate::chat::audience;
+use crate::model::{Extras, Notice, Role, RoomHistory, RoomId, RoomKind, RoomPost};
 use crate::store::disk::medium::Medium;
 use crate::store::*;
+
+const PEOPLE: u64 = 8;
+const ROOMS: u64 = 3;
 
 fn room(number: u64) -> RoomId {
     RoomId::new(number).unwrap()
@@ -32,6 +41,124 @@ fn create(by: u64, members: &[u64]) -> Change {
         most: 100_000,
     };
     act(by, what)
+}
+
+fn random_change(random: &mut StdRng) -> Change {
+    let (by, other) = (
+        random.random_range(1..=PEOPLE),
+        random.random_range(1..=PEOPLE),
+    );
+    let number = random.random_range(1..=ROOMS);
+    match random.random_range(0..10) {
+        0..4 => {
+            let extras = Extras {
+                mentions: std::iter::once(user(other)).collect(),
+                ..Extras::default()
+            };
+            let talk = Talk::send_to_room(user(by), room(number), "hello".into(), None);
+            let names = random.random_bool(0.3);
+            Change::Talk(talk.with_extras(extras.boxed().filter(|_| names)))
+        }
+        4 | 5 => Change::Talk(Talk::read_room(user(by), room(number), None)),
+        6 => act(
+            by,
+            RoomCommand::Join {
+                room: room(number),
+                most: 100,
+            },
+        ),
+        7 => act(by, RoomCommand::Leave { room: room(number) }),
+        8 => {
+            let (room, user) = (room(number), user(other));
+            act(1, RoomCommand::Remove { room, user })
+        }
+        _ => act(
+            1,
+            RoomCommand::SetMembers {
+                room: room(number),
+                members: vec![(user(other), Some(Role::Admin))],
+                most: 100,
+            },
+        ),
+    }
+}
+
+fn notices(committed: Committed) -> Vec<Notice> {
+    match committed {
+        Committed::Room(done) => done.notices,
+        Committed::Talk(Outcome::Entry(notice)) => vec![notice],
+        _ => Vec::new(),
+    }
+}
+
+/// Everything that each person would be told from the beginning on.
+fn told(open: &Served) -> BTreeMap<u64, Vec<Notice>> {
+    let snapshot = Snapshot::new(&open.store.intake.data);
+    let people = (1..=PEOPLE).map(|person| {
+        let missed = snapshot.missed_of_all(user(person), 1, MAX_MISSED, MAX_MISSED);
+        (person, missed.unwrap().page.unwrap().rows)
+    });
+    people.collect()
+}
+
+#[test]
+fn over_power_cuts_rooms_stay_sound_and_each_is_told_what_was_confirmed() {
+    let (mut confirmed_in_all, mut cuts) = (0, 0);
+    for seed in 0..8 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let disk = Disk::with(Vec::new());
+        {
+            let open = disk.open();
+            let users = (1..=PEOPLE).map(|number| new_user(&format!("user{number}")));
+            let rooms = (1..=ROOMS).map(|_| create(1, &[2, 3, 4]));
+            let answers = open.apply(users.chain(rooms).collect());
+            assert!(answers.iter().all(Result::is_ok));
+            open.close();
+        }
+        let mut bytes = disk.0.lock().safe();
+        let mut confirmed: Vec<Notice> = Vec::new();
+        for _ in 0..12 {
+            let disk = Disk::dying_after(random.random_range(150..600), bytes);
+            let Ok(open) = Served::sweeping_every(16, disk.medium()) else {
+                // The power may go while the file is opened, too.
+                bytes = disk.0.lock().cut(&mut random);
+                continue;
+            };
+            loop {
+                let count = random.random_range(1..12);
+                let changes = (0..count).map(|_| random_change(&mut random)).collect();
+                let answers = open.apply(changes);
+                let failed = answers
+                    .iter()
+                    .any(|answer| matches!(answer, Err(StoreError::Unavailable)));
+                confirmed.extend(answers.into_iter().flatten().flat_map(notices));
+                if failed {
+                    break;
+                }
+            }
+            confirmed.extend(open.close().into_iter().flat_map(notices));
+            bytes = disk.0.lock().cut(&mut random);
+            let after = Disk::with(bytes.clone());
+            let path = Path::new("after the cut");
+            let report = maintain::check::check_medium(after.medium(), path, &mut |_| {});
+            assert_eq!(report.unwrap().findings, [], "seed {seed}");
+            let open = Disk::with(bytes.clone()).open();
+            let told = told(&open);
+            for notice in &confirmed {
+                for hearer in audience(notice).people {
+                    let theirs = &told[&hearer.user.get()];
+                    assert!(theirs.contains(notice), "seed {seed}: {notice:?} is gone");
+                }
+            }
+            open.close();
+            cuts += 1;
+        }
+        confirmed_in_all += confirmed.len();
+    }
+    assert!(
+        confirmed_in_all > 500 && cuts > 60,
+        "{confirmed_in_all} in {cuts}"
+    );
 }
 
 /// A medium in memory that counts what is written to it.
