@@ -9,9 +9,9 @@ use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{RngExt, SeedableRng};
 
 use super::{Open, id, user};
-use crate::chat::{Audience, audience};
 use crate::model::{
-    Act, ChatId, Extras, Notice, Notify, Role, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp,
+    Act, ChatId, Extras, Members, Notice, Notify, Role, RoomChange, RoomHistory, RoomId, RoomKind,
+    RoomPost, Timestamp,
 };
 use crate::store::maintain::{Judging, check, export, import};
 use crate::store::*;
@@ -148,10 +148,20 @@ impl Model {
 
     /// Notes what people hear of an entry; the model has it by then.
     fn tell(&mut self, notice: &Notice) {
-        let Audience { people, room } = audience(notice);
-        let mut hearers: BTreeSet<u64> = people.iter().map(|hearer| hearer.user.get()).collect();
-        if let Some(room) = room {
-            hearers.extend(self.rooms[&room.get()].members.keys());
+        let mut hearers = BTreeSet::new();
+        match notice.members {
+            Members::Pair(pair) => hearers.extend(pair.members().map(|member| member.get())),
+            Members::Own(user) => hearers.extend([user.get()]),
+            Members::Room(room) => hearers.extend(self.rooms[&room.get()].members.keys()),
+        }
+        // Who makes a room is no member yet, and who leaves it none any more.
+        match &notice.entry.act {
+            Act::RoomChanged {
+                change: RoomChange::Created,
+                ..
+            } => hearers.extend(notice.entry.author.map(|author| author.get())),
+            Act::MemberChanged(change) => hearers.extend([change.user.get()]),
+            _ => {}
         }
         let entry = notice.entry.id.get();
         assert_eq!(entry, self.last + 1, "entries are told in their order");
