@@ -75,7 +75,8 @@ pub(crate) struct RoomChanged<'a> {
     pub(crate) change: RoomChange,
     /// Who did it; null for the server itself.
     pub(crate) by: Option<UserId>,
-    /// The room as it is now.
+    // The room as it is now. A description beside a reference would leave generators without a
+    // name for it.
     pub(crate) room: RoomRow<'a>,
 }
 
@@ -95,7 +96,7 @@ pub(crate) struct RoomMember<'a> {
     /// Who did it, where that is another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) by: Option<UserId>,
-    /// The room: to the one who joined.
+    // The room: to the one who joined. Not described, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "RoomRow<'static>")]
     pub(crate) room: Option<RoomRow<'a>>,

@@ -23,7 +23,7 @@ const MAX_PEERS: usize = 20_000;
 
 impl Snapshot<'_> {
     /// Returns the people with whom this person shares a conversation or a room, at most
-    /// [`MAX_PEERS`] and the rest of a turn, those of conversations first.
+    /// `MAX_PEERS` and the rest of a turn, those of conversations first.
     pub fn peers(&self, user: UserId) -> Result<FxHashSet<UserId>, ReadError> {
         let mut peers = FxHashSet::default();
         let pick = |_: &State, conversation: &Conversation| match conversation.pair.other(user) {
@@ -53,7 +53,7 @@ impl Snapshot<'_> {
 
     /// Returns those with whom this person shares a conversation or a room, and who may be shown
     /// otherwise since an entry of the log, as they are shown now. None is left out; some may have
-    /// been so already. `None` where [`MAX_CHANGED`] accounts are.
+    /// been so already. `None` where `MAX_CHANGED` accounts are.
     pub fn profiles_since(
         &self,
         user: UserId,
