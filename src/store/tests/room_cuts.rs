@@ -10,8 +10,8 @@ use rand::{RngExt, SeedableRng};
 use redb::backends::InMemoryBackend;
 
 use super::faults::{Disk, Served};
+use super::rooms::named;
 use super::{OPTIONS, Open, new_user, user};
-use crate::chat::audience;
 use crate::model::{Extras, Notice, Role, RoomHistory, RoomId, RoomKind, RoomPost};
 use crate::store::disk::medium::Medium;
 use crate::store::*;
@@ -145,8 +145,8 @@ fn over_power_cuts_rooms_stay_sound_and_each_is_told_what_was_confirmed() {
             let open = Disk::with(bytes.clone()).open();
             let told = told(&open);
             for notice in &confirmed {
-                for hearer in audience(notice).people {
-                    let theirs = &told[&hearer.user.get()];
+                for hearer in named(notice) {
+                    let theirs = &told[&hearer];
                     assert!(theirs.contains(notice), "seed {seed}: {notice:?} is gone");
                 }
             }

@@ -37,6 +37,25 @@ struct PlainMember {
     read: BTreeSet<usize>,
 }
 
+/// Returns those who hear an entry in any case: of a room its other members hear it too.
+pub(super) fn named(notice: &Notice) -> BTreeSet<u64> {
+    let named = match (notice.members, &notice.entry.act) {
+        (Members::Pair(pair), _) => return pair.members().map(|member| member.get()).into(),
+        (Members::Own(user), _) => Some(user),
+        (Members::Room(_), Act::MemberChanged(change)) => Some(change.user),
+        (
+            Members::Room(_),
+            Act::Sent { .. }
+            | Act::RoomChanged {
+                change: RoomChange::Created,
+                ..
+            },
+        ) => notice.entry.author,
+        (Members::Room(_), _) => None,
+    };
+    named.into_iter().map(|user| user.get()).collect()
+}
+
 impl Plain {
     fn unread(&self, member: u64) -> (u64, u64) {
         let known = &self.members[&member];
@@ -148,20 +167,9 @@ impl Model {
 
     /// Notes what people hear of an entry; the model has it by then.
     fn tell(&mut self, notice: &Notice) {
-        let mut hearers = BTreeSet::new();
-        match notice.members {
-            Members::Pair(pair) => hearers.extend(pair.members().map(|member| member.get())),
-            Members::Own(user) => hearers.extend([user.get()]),
-            Members::Room(room) => hearers.extend(self.rooms[&room.get()].members.keys()),
-        }
-        // Who makes a room is no member yet, and who leaves it none any more.
-        match &notice.entry.act {
-            Act::RoomChanged {
-                change: RoomChange::Created,
-                ..
-            } => hearers.extend(notice.entry.author.map(|author| author.get())),
-            Act::MemberChanged(change) => hearers.extend([change.user.get()]),
-            _ => {}
+        let mut hearers = named(notice);
+        if let Members::Room(room) = notice.members {
+            hearers.extend(self.rooms[&room.get()].members.keys());
         }
         let entry = notice.entry.id.get();
         assert_eq!(entry, self.last + 1, "entries are told in their order");
