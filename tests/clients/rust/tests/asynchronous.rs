@@ -45,6 +45,10 @@ impl Drop for Asynchronous<'_> {
     }
 }
 
+#[expect(
+    clippy::needless_lifetimes,
+    reason = "without a name it would be that of what the returned function is given"
+)]
 fn connect<'a>(
     runtime: &'a Runtime,
     transport: TransportType,
