@@ -235,8 +235,9 @@ fn join_words(text: &str) -> String {
     words.join(" ")
 }
 
-/// Whether there is something to see in the name, and nothing that is not seen where it stands.
-fn is_seen_as_written(name: &str) -> bool {
+/// Returns whether there is something to see in a name, and nothing that is not seen where it
+/// stands.
+pub(super) fn is_seen_as_written(name: &str) -> bool {
     let characters: Vec<char> = name.chars().collect();
     let fits = |(at, &character): (usize, &char)| {
         let before = at.checked_sub(1).map(|at| characters[at]);

@@ -409,6 +409,32 @@ async fn a_customer_is_nobody_who_registered_here_and_no_administrator() {
     server.stop().await;
 }
 
+/// Whatever the account may: without `--jwt-admin-claim` an app's token is no administrator's. One whose
+/// account was promoted erased messages of other people.
+#[tokio::test]
+async fn an_apps_token_of_a_promoted_account_erases_nobody_elses_message() {
+    let server = TestServer::with(with(true)).await;
+    let admin = server.admin().await;
+    let [promoted, eve, dan] = [1, 2, 3].map(|id| token(id, json!({"name": "Customer"})));
+    for person in [&promoted, &dan] {
+        server.get("/api/auth/me", &person.token).await;
+    }
+    let path = format!("/api/admin/users/{}", promoted.id);
+    let admins = server
+        .send("PATCH", &path, Some(&admin.token), r#"{"is_admin":true}"#)
+        .await;
+    assert_eq!(admins.status, 200, "{}", admins.body);
+    let mut socket = server.connect(&eve).await;
+    let message = json!({"receiver_id": dan.id, "content": "between us"});
+    let (sent, _) = socket.call(1, "send_message", message).await;
+    let path = format!("/api/messages/{}", sent["data"]["id"]);
+    for (of, status) in [(&promoted, 404), (&admin, 200)] {
+        let reply = server.send("DELETE", &path, Some(&of.token), "").await;
+        assert_eq!(reply.status, status, "{}", reply.body);
+    }
+    server.stop().await;
+}
+
 /// Whoever sets an issuer up sees what is wrong in the answer.
 #[tokio::test]
 async fn a_refusal_says_what_is_wrong_with_a_token_that_is_rightly_signed() {
