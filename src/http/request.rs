@@ -192,6 +192,19 @@ impl<'a> Query<'a> {
         Self(form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).collect())
     }
 
+    /// Reads the query of a route of chats between two people, to which no room is known.
+    pub(super) fn without_rooms(request: &'a Request<Incoming>) -> Result<Self, FieldError> {
+        let query = Self::of(request);
+        let key = "room_id";
+        match query.raw(key) {
+            None => Ok(query),
+            Some(_) => Err(FieldError::Invalid {
+                key,
+                reason: "rooms are read at /api/rooms".to_owned(),
+            }),
+        }
+    }
+
     /// A parameter as it is; of a repeated one the last counts.
     pub(super) fn raw(&self, key: &str) -> Option<&str> {
         self.0
@@ -277,6 +290,13 @@ pub(super) async fn body(request: Request<Incoming>) -> Result<String, ApiError>
 }
 
 /// The same of at most so many bytes.
+/// Reads the body of a request whose keys all have defaults: one that is left out is `{}`.
+pub(super) async fn optional_body(request: Request<Incoming>) -> Result<String, ApiError> {
+    let body = body(request).await?;
+    let is_absent = body.trim().is_empty();
+    Ok(if is_absent { "{}".to_owned() } else { body })
+}
+
 pub(super) async fn body_within(
     request: Request<Incoming>,
     most: usize,

@@ -50,6 +50,34 @@ async fn say(wire: &mut Wire, room: u64, more: Value) -> Value {
     wire.call(1, "send_message", message).await.0
 }
 
+/// It was ignored, so that a page of one chat was taken for a page of another.
+#[tokio::test]
+async fn a_room_in_the_query_of_a_chat_of_two_is_refused_by_its_key() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut wire = server.connect(&bob).await;
+    let message = json!({"receiver_id": ada.id, "content": "Halo!"});
+    let (sent, _) = wire.call(1, "send_message", message).await;
+    let id = &sent["data"]["id"];
+    for (method, path) in [
+        ("GET", "/api/chats".to_owned()),
+        ("GET", "/api/chats/unread".to_owned()),
+        ("GET", "/api/chats/updates".to_owned()),
+        ("GET", format!("/api/chats/history/{}", bob.id)),
+        ("PATCH", format!("/api/chats/{id}/read")),
+    ] {
+        let with_room = format!("{path}?room_id=1");
+        let refused = tried(&server, &ada, method, &with_room, Value::Null).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.code()),
+            (400, "invalid_payload".into())
+        );
+        assert!(refused.body.contains("room_id"), "{}", refused.body);
+        ask(&server, &ada, method, &path, Value::Null).await;
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_message_to_a_room_is_heard_by_its_members_of_version_2_and_counted() {
     let server = TestServer::start().await;

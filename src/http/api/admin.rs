@@ -10,7 +10,9 @@ use crate::contract::{Code, Fields, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{Limit, Query, admin, base_url, body, operator, users_admin};
+use crate::http::request::{
+    Limit, Query, admin, base_url, body, operator, optional_body, users_admin,
+};
 use crate::http::router::PathParams;
 use crate::model::{User, UserId};
 use crate::web::Body;
@@ -106,12 +108,9 @@ pub(in crate::http) async fn create_invite(
 ) -> Result<Response<Body>, ApiError> {
     let admin = admin(app, &request).await?;
     let base = base_url(app, &request);
-    let body = body(request).await?;
     // Everything has a default, so that nothing need be sent.
-    let fields = match body.trim() {
-        "" => Fields::default(),
-        body => Fields::parse(body)?,
-    };
+    let body = optional_body(request).await?;
+    let fields = Fields::parse(&body)?;
     let wanted = WantedInvite::read(&fields)?;
     let wish = NewInvite {
         max_uses: wanted.max_uses,

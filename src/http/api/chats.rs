@@ -73,7 +73,7 @@ pub(in crate::http) async fn recents(
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
-    let WhichChats { limit, before } = WhichChats::read(&Query::of(request))?;
+    let WhichChats { limit, before } = WhichChats::read(&Query::without_rooms(request)?)?;
     let page = app
         .chat
         .recents(caller.user.id, before, Limit::of(limit))
@@ -109,7 +109,7 @@ pub(in crate::http) async fn history(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let peer = Peer::read(params)?.user_id;
-    let which = WhichMessages::read(&Query::of(request))?;
+    let which = WhichMessages::read(&Query::without_rooms(request)?)?;
     let limit = Limit::of(which.limit);
     let (before, after) = (which.before, which.after);
     let page = match which.around {
@@ -156,7 +156,7 @@ pub(in crate::http) async fn unread(
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
-    let WhichUnread { limit, after } = WhichUnread::read(&Query::of(request))?;
+    let WhichUnread { limit, after } = WhichUnread::read(&Query::without_rooms(request)?)?;
     let (page, total) = app
         .chat
         .unread(caller.user.id, after, Limit::of(limit))
@@ -189,6 +189,7 @@ pub(in crate::http) async fn mark_read(
     params: &PathParams,
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
+    Query::without_rooms(request)?;
     let message = Which::read(params)?.message_id;
     let (reply, replied) = tokio::sync::oneshot::channel();
     app.chat.mark_read(

@@ -3,7 +3,7 @@
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
-use crate::chat::{ChatError, HistoryQuery, RoomRefusal};
+use crate::chat::{ChatError, HistoryQuery, Page, RoomRefusal};
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{
     HistoryMeta, MemberRow, NextMeta, OwnedRoom, RoomMessageRow, RoomReadRow, ShownRoom,
@@ -12,7 +12,7 @@ use crate::contract::{Code, FieldError, Fields, RoomReadUpTo, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{Limit, Query, admin, body, caller, charge};
+use crate::http::request::{Limit, Query, admin, caller, charge, optional_body};
 use crate::http::router::PathParams;
 use crate::model::{MessageId, RoomId, UserId};
 use crate::web::Body;
@@ -79,6 +79,14 @@ reads! {
     }
 }
 
+/// Returns where a page's list goes on: after its last row.
+fn next_meta<T>(page: &Page<T>, id: impl FnOnce(&T) -> u64) -> NextMeta {
+    let last = page.rows.last().filter(|_| page.has_more);
+    NextMeta {
+        next_after: last.map(|row| id(row).to_string()),
+    }
+}
+
 pub(in crate::http) const MINE: Operation =
     Operation::new(Access::User, "The caller's rooms, ascending by id.")
         .query::<WhichRooms>()
@@ -98,10 +106,7 @@ pub(in crate::http) async fn mine(
         .my_rooms(caller.user.id, is_archived, after, limit)
         .await?;
     charge(app, &caller, page.rows.len(), 0);
-    let last = page.rows.last().filter(|_| page.has_more);
-    let meta = NextMeta {
-        next_after: last.map(|mine| mine.room.id.to_string()),
-    };
+    let meta = next_meta(&page, |mine| mine.room.id.get());
     let rows: Vec<ShownRoom> = page.rows.into_iter().map(ShownRoom::mine).collect();
     app.page(request, caller.user.id, rows, meta)
 }
@@ -128,10 +133,7 @@ pub(in crate::http) async fn open(
         .open_rooms(caller.user.id, text, after, limit)
         .await?;
     charge(app, &caller, page.rows.len(), 0);
-    let last = page.rows.last().filter(|_| page.has_more);
-    let meta = NextMeta {
-        next_after: last.map(|room| room.id.to_string()),
-    };
+    let meta = next_meta(&page, |room| room.id.get());
     let rows: Vec<OwnedRoom> = page.rows.into_iter().map(OwnedRoom).collect();
     app.page(request, caller.user.id, rows, meta)
 }
@@ -187,10 +189,7 @@ pub(in crate::http) async fn members(
         .room_members(user, room, text, after, limit)
         .await?;
     charge(app, &caller, page.rows.len(), 0);
-    let last = page.rows.last().filter(|_| page.has_more);
-    let meta = NextMeta {
-        next_after: last.map(|member| member.user.id.to_string()),
-    };
+    let meta = next_meta(&page, |member| member.user.id.get());
     let rows: Vec<MemberRow> = page.rows.into_iter().map(MemberRow::from).collect();
     app.page(request, user, rows, meta)
 }
@@ -260,11 +259,8 @@ pub(in crate::http) async fn mark_read(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
     let room = Named::read(params)?.id;
-    let body = body(request).await?;
-    let fields = match body.trim() {
-        "" => Fields::default(),
-        body => Fields::parse(body)?,
-    };
+    let body = optional_body(request).await?;
+    let fields = Fields::parse(&body)?;
     let up_to = WantedRead::read(&fields)?.up_to;
     let (reply, replied) = tokio::sync::oneshot::channel();
     let reply = move |result| drop(reply.send(result));
@@ -322,10 +318,7 @@ pub(in crate::http) async fn all(
     let which = WhichOfAll::read(&Query::of(request))?;
     let after = which.after.map_or(0, RoomId::get);
     let page = app.chat.all_rooms(after, Limit::of(which.limit)).await?;
-    let last = page.rows.last().filter(|_| page.has_more);
-    let meta = NextMeta {
-        next_after: last.map(|room| room.id.to_string()),
-    };
+    let meta = next_meta(&page, |room| room.id.get());
     let rows: Vec<OwnedRoom> = page.rows.into_iter().map(OwnedRoom).collect();
     Ok(answer::rows(rows, meta))
 }

@@ -11,7 +11,7 @@ use crate::contract::{Code, Fields, Refusal, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{Query, body, body_within, caller, charge};
+use crate::http::request::{Query, body, body_within, caller, charge, optional_body};
 use crate::http::router::PathParams;
 use crate::model::{
     ChatId, Notify, Role, Room, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp, UserId,
@@ -93,13 +93,6 @@ reads! {
     Peer from PathParams {
         required user_id: UserId,
     }
-}
-
-/// Reads a body that may be left out.
-async fn optional_body(request: Request<Incoming>) -> Result<String, ApiError> {
-    let body = body(request).await?;
-    let is_absent = body.trim().is_empty();
-    Ok(if is_absent { "{}".to_owned() } else { body })
 }
 
 /// Answers with a room.

@@ -9,7 +9,7 @@ use crate::contract::{Code, Fields, Refusal, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{allow, base_url, body, caller, credential};
+use crate::http::request::{allow, base_url, body, caller, credential, optional_body};
 use crate::limits::Kind;
 use crate::web::Body;
 
@@ -50,11 +50,8 @@ pub(in crate::http) async fn make(
     let caller = caller(app, &request).await?;
     let token = credential(&request).unwrap_or_default().to_owned();
     let base = base_url(app, &request);
-    let body = body(request).await?;
-    let fields = match body.trim() {
-        "" => Fields::default(),
-        body => Fields::parse(body)?,
-    };
+    let body = optional_body(request).await?;
+    let fields = Fields::parse(&body)?;
     let path = WantedLink::read(&fields)?.path.unwrap_or("/#/".into());
     let place = place(&path).ok_or_else(|| {
         Refusal::invalid("path must begin with /#/ and be a fragment of at most 512 characters")

@@ -54,7 +54,11 @@ pub(in crate::http) async fn updates(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let user = caller.user.id;
-    let WhichUpdates { limit, since } = WhichUpdates::read(&Query::of(request))?;
+    let query = match version {
+        Version::First => Query::without_rooms(request)?,
+        Version::Second => Query::of(request),
+    };
+    let WhichUpdates { limit, since } = WhichUpdates::read(&query)?;
     let limit = Limit::of(limit);
     let keys = app.chat.cursor_keys();
     let Some(since) = since else {
