@@ -8,7 +8,7 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use serde::Serialize;
 
 use super::export_rooms;
-use super::lines::{FORMAT, Header, Line, ReactionLine, Time, VERSION};
+use super::lines::{FORMAT, Header, Line, MessageLine, ReactionLine, Time, UserLine, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, guard};
 use crate::model::{Act, ClientId, EntryId, Extras, MadeBy, Moderator, Pair, Reaction, User};
 use crate::store::disk::schema;
@@ -127,7 +127,7 @@ fn export_accounts(txn: &ReadTransaction, out: &mut impl Write) -> Result<(), Ma
             .transpose()?;
         write(
             out,
-            &Line::User {
+            &Line::User(UserLine {
                 id,
                 username: username.as_str().into(),
                 name: name.as_ref().map(|name| name.as_str().into()),
@@ -144,7 +144,7 @@ fn export_accounts(txn: &ReadTransaction, out: &mut impl Write) -> Result<(), Ma
                 password_hash: hash.map(String::from_utf8_lossy),
                 issuer: subject.as_deref().map(|whom| Cow::from(&*whom.issuer)),
                 subject: subject.as_deref().map(|whom| Cow::from(&*whom.subject)),
-            },
+            }),
         )?;
     }
     Ok(())
@@ -182,7 +182,7 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
             extras,
         } => {
             let extras = extras.as_ref();
-            Line::Message {
+            Line::Message(MessageLine {
                 id,
                 sender_id: who,
                 receiver_id: peer,
@@ -194,7 +194,7 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
                     .map(|meta| meta.as_str().to_owned().into()),
                 edited_at: extras.and_then(|extras| extras.edited_at).map(Time::from),
                 reactions: extras.map_or_else(Vec::new, |extras| reactions(pair, extras)),
-            }
+            })
         }
         Act::Erased { client_id } => Line::ErasedMessage {
             id,

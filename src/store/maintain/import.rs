@@ -13,7 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 mod changes;
 
 use super::derive::derive;
-use super::lines::{FORMAT, Header, Line, Time, VERSION};
+use super::lines::{FORMAT, Header, Line, MessageLine, Time, UserLine, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
     Act, ClientId, ConversationId, EntryId, Extras, MAX_SUBJECT_BYTES, MadeBy, Marked, MessageId,
@@ -304,123 +304,8 @@ impl ReadLog for Written<'_, '_> {
 impl Import<'_> {
     fn take(&mut self, line: Line<'_>) -> Taken {
         match line {
-            Line::User {
-                id,
-                username,
-                avatar,
-                is_admin,
-                is_bot,
-                disabled,
-                token_version,
-                revoked_at,
-                created_at,
-                last_seen,
-                password_hash,
-                of_app,
-                name,
-                issuer,
-                subject,
-            } => {
-                let name = match name.as_deref().map(Name::parse).transpose() {
-                    Ok(name) => name,
-                    Err(error) => return Ok(Err(error.to_string())),
-                };
-                let subject = match subject {
-                    None => None,
-                    Some(text) if (1..=MAX_SUBJECT_BYTES).contains(&text.len()) => Some(Subject {
-                        issuer: issuer.unwrap_or_default().into(),
-                        subject: text.into(),
-                    }),
-                    Some(_) => {
-                        let wrong = format!("a subject has 1 to {MAX_SUBJECT_BYTES} bytes");
-                        return Ok(Err(wrong));
-                    }
-                };
-                if let Some(subject) = &subject
-                    && !self.subjects.insert(subject.clone())
-                {
-                    return Ok(Err(
-                        "an earlier account has the same issuer and subject".into()
-                    ));
-                }
-                let username = match Username::foreign_of(&username, id) {
-                    Ok(username) => username,
-                    Err(error) => return Ok(Err(error.to_string())),
-                };
-                let avatar = match avatar.as_deref().map(|text| (text, check_avatar(text))) {
-                    Some((text, Err(_))) if is_path(text) => {
-                        self.left_out_avatars += 1;
-                        None
-                    }
-                    Some((_, Err(error))) => return Ok(Err(error.to_string())),
-                    Some((text, Ok(()))) => Some(text),
-                    None => None,
-                };
-                let user = User {
-                    id,
-                    name: name.and_then(|name| name.beside(&username)),
-                    username,
-                    avatar: avatar.map(Into::into),
-                    is_admin,
-                    is_bot,
-                    disabled,
-                    token_version,
-                    revoked_at: revoked_at.map(|time| self.cut(time)),
-                    created_at: self.cut(created_at),
-                    last_seen: last_seen.map(|time| self.cut(time)),
-                    made_by: match of_app {
-                        Some(true) => MadeBy::App,
-                        Some(false) => MadeBy::Here,
-                        None => users::made_by(password_hash.is_some()),
-                    },
-                    profile_at: None,
-                    named_at: None,
-                    subject: subject.map(Arc::new),
-                };
-                self.user(&user, password_hash.as_deref())
-            }
-            Line::Message {
-                id,
-                sender_id,
-                receiver_id,
-                content,
-                created_at,
-                client_id,
-                meta,
-                edited_at,
-                reactions,
-            } => {
-                let created_at = self.cut(created_at);
-                let people = [sender_id, receiver_id];
-                let client_id = client_id.as_deref().map(ClientId::borrowed);
-                let client_id = match client_id.transpose() {
-                    Ok(client_id) => client_id,
-                    Err(error) => return Ok(Err(error.to_string())),
-                };
-                if let Err(error) = check_content(&content, MAX_MESSAGE_CHARS) {
-                    return Ok(Err(error.to_string()));
-                }
-                let reactions = match changes::reactions(people, &reactions) {
-                    Ok(reactions) => reactions,
-                    Err(wrong) => return Ok(Err(wrong)),
-                };
-                let meta = match meta.as_deref().map(Meta::borrowed).transpose() {
-                    Ok(meta) => meta,
-                    Err(error) => return Ok(Err(format!("meta {error}"))),
-                };
-                let extras = Extras {
-                    meta,
-                    edited_at: edited_at.map(|time| self.cut(time)),
-                    reactions,
-                    ..Extras::default()
-                };
-                let act = Act::Sent {
-                    content: &*content,
-                    client_id,
-                    extras: extras.boxed(),
-                };
-                self.message(id, people, created_at, &act)
-            }
+            Line::User(line) => self.take_user(line),
+            Line::Message(line) => self.take_message(line),
             Line::ErasedMessage {
                 id,
                 sender_id,
@@ -429,14 +314,12 @@ impl Import<'_> {
                 client_id,
             } => {
                 let created_at = self.cut(created_at);
-                let client_id = client_id.as_deref().map(ClientId::borrowed);
-                match client_id.transpose() {
-                    Ok(client_id) => {
-                        let act = Act::Erased { client_id };
-                        self.message(id, [sender_id, receiver_id], created_at, &act)
-                    }
-                    Err(error) => Ok(Err(error.to_string())),
-                }
+                self.erased(
+                    id,
+                    [sender_id, receiver_id],
+                    created_at,
+                    client_id.as_deref(),
+                )
             }
             Line::Edit {
                 id,
@@ -491,6 +374,149 @@ impl Import<'_> {
             | Line::RoomMessage { .. }
             | Line::RoomRead { .. }
             | Line::ChatSettings { .. }) => self.take_of_room(&line),
+        }
+    }
+
+    fn take_user(&mut self, line: UserLine<'_>) -> Taken {
+        let UserLine {
+            id,
+            username,
+            avatar,
+            is_admin,
+            is_bot,
+            disabled,
+            token_version,
+            revoked_at,
+            created_at,
+            last_seen,
+            password_hash,
+            of_app,
+            name,
+            issuer,
+            subject,
+        } = line;
+        let name = match name.as_deref().map(Name::parse).transpose() {
+            Ok(name) => name,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let subject = match self.subject(issuer, subject) {
+            Ok(subject) => subject,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        let username = match Username::foreign_of(&username, id) {
+            Ok(username) => username,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let avatar = match avatar.as_deref().map(|text| (text, check_avatar(text))) {
+            Some((text, Err(_))) if is_path(text) => {
+                self.left_out_avatars += 1;
+                None
+            }
+            Some((_, Err(error))) => return Ok(Err(error.to_string())),
+            Some((text, Ok(()))) => Some(text),
+            None => None,
+        };
+        let user = User {
+            id,
+            name: name.and_then(|name| name.beside(&username)),
+            username,
+            avatar: avatar.map(Into::into),
+            is_admin,
+            is_bot,
+            disabled,
+            token_version,
+            revoked_at: revoked_at.map(|time| self.cut(time)),
+            created_at: self.cut(created_at),
+            last_seen: last_seen.map(|time| self.cut(time)),
+            made_by: match of_app {
+                Some(true) => MadeBy::App,
+                Some(false) => MadeBy::Here,
+                None => users::made_by(password_hash.is_some()),
+            },
+            profile_at: None,
+            named_at: None,
+            subject: subject.map(Arc::new),
+        };
+        self.user(&user, password_hash.as_deref())
+    }
+
+    /// Returns whom an app means by an account; no two accounts are one subject's.
+    fn subject(
+        &mut self,
+        issuer: Option<Cow<'_, str>>,
+        subject: Option<Cow<'_, str>>,
+    ) -> Result<Option<Subject>, String> {
+        let Some(text) = subject else {
+            return Ok(None);
+        };
+        if !(1..=MAX_SUBJECT_BYTES).contains(&text.len()) {
+            return Err(format!("a subject has 1 to {MAX_SUBJECT_BYTES} bytes"));
+        }
+        let subject = Subject {
+            issuer: issuer.unwrap_or_default().into(),
+            subject: text.into(),
+        };
+        match self.subjects.insert(subject.clone()) {
+            true => Ok(Some(subject)),
+            false => Err("an earlier account has the same issuer and subject".into()),
+        }
+    }
+
+    fn take_message(&mut self, line: MessageLine<'_>) -> Taken {
+        let MessageLine {
+            id,
+            sender_id,
+            receiver_id,
+            content,
+            created_at,
+            client_id,
+            meta,
+            edited_at,
+            reactions,
+        } = line;
+        let created_at = self.cut(created_at);
+        let people = [sender_id, receiver_id];
+        let client_id = client_id.as_deref().map(ClientId::borrowed);
+        let client_id = match client_id.transpose() {
+            Ok(client_id) => client_id,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if let Err(error) = check_content(&content, MAX_MESSAGE_CHARS) {
+            return Ok(Err(error.to_string()));
+        }
+        let reactions = match changes::reactions(people, &reactions) {
+            Ok(reactions) => reactions,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        let meta = match meta.as_deref().map(Meta::borrowed).transpose() {
+            Ok(meta) => meta,
+            Err(error) => return Ok(Err(format!("meta {error}"))),
+        };
+        let extras = Extras {
+            meta,
+            edited_at: edited_at.map(|time| self.cut(time)),
+            reactions,
+            ..Extras::default()
+        };
+        let act = Act::Sent {
+            content: &*content,
+            client_id,
+            extras: extras.boxed(),
+        };
+        self.message(id, people, created_at, &act)
+    }
+
+    /// Takes what is left of a message that was deleted.
+    fn erased(
+        &mut self,
+        id: EntryId,
+        people: [UserId; 2],
+        created_at: Timestamp,
+        client_id: Option<&str>,
+    ) -> Taken {
+        match client_id.map(ClientId::borrowed).transpose() {
+            Ok(client_id) => self.message(id, people, created_at, &Act::Erased { client_id }),
+            Err(error) => Ok(Err(error.to_string())),
         }
     }
 

@@ -69,57 +69,11 @@ pub(super) enum Line<'a> {
     /// `{"type":"user","id","username","name"?,"avatar"?,"is_admin","is_bot"?,"disabled","token_version","revoked_at"?,"created_at",
     /// "last_seen"?,"password_hash"?}`: an account; the hash is argon2id in PHC string form, or, in
     /// an import, of another kind that can be verified; without one no login is possible.
-    User {
-        id: UserId,
-        #[serde(borrow)]
-        username: Cow<'a, str>,
-        /// The name that is shown, where it is another than the username.
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        name: Option<Cow<'a, str>>,
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        avatar: Option<Cow<'a, str>>,
-        is_admin: bool,
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        is_bot: bool,
-        disabled: bool,
-        token_version: u32,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        revoked_at: Option<Time>,
-        created_at: Time,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        last_seen: Option<Time>,
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        password_hash: Option<Cow<'a, str>>,
-        /// Absent, an account without a password is an app's, and one with a password is not.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        of_app: Option<bool>,
-        /// With `subject`: whom an app means by the account.
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        issuer: Option<Cow<'a, str>>,
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        subject: Option<Cow<'a, str>>,
-    },
+    User(UserLine<'a>),
     /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?,
     /// "meta"?,"edited_at"?,"reactions"?}`: a message as it is, whatever it was first. The entries that
     /// changed it follow in their places and do not say it again.
-    Message {
-        id: EntryId,
-        sender_id: UserId,
-        receiver_id: UserId,
-        #[serde(borrow)]
-        content: Cow<'a, str>,
-        created_at: Time,
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        client_id: Option<Cow<'a, str>>,
-        /// The JSON text of the object that an app hung on it: a text, so that it stays as it is
-        /// to the byte.
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        meta: Option<Cow<'a, str>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        edited_at: Option<Time>,
-        #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-        reactions: Vec<ReactionLine<'a>>,
-    },
+    Message(MessageLine<'a>),
     /// `{"type":"erased_message","id","sender_id","receiver_id","created_at","client_id"?}`: what is
     /// left of a message that was deleted.
     ErasedMessage {
@@ -254,4 +208,60 @@ pub(super) struct ReactionLine<'a> {
     #[serde(borrow)]
     pub(super) emoji: Cow<'a, str>,
     pub(super) user_ids: Vec<UserId>,
+}
+
+/// What the line of an account says.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserLine<'a> {
+    pub(super) id: UserId,
+    #[serde(borrow)]
+    pub(super) username: Cow<'a, str>,
+    /// The name that is shown, where it is another than the username.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) avatar: Option<Cow<'a, str>>,
+    pub(super) is_admin: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_bot: bool,
+    pub(super) disabled: bool,
+    pub(super) token_version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) revoked_at: Option<Time>,
+    pub(super) created_at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last_seen: Option<Time>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) password_hash: Option<Cow<'a, str>>,
+    /// Absent, an account without a password is an app's, and one with a password is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) of_app: Option<bool>,
+    /// With `subject`: whom an app means by the account.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) issuer: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) subject: Option<Cow<'a, str>>,
+}
+
+/// What the line of a message between two people says.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MessageLine<'a> {
+    pub(super) id: EntryId,
+    pub(super) sender_id: UserId,
+    pub(super) receiver_id: UserId,
+    #[serde(borrow)]
+    pub(super) content: Cow<'a, str>,
+    pub(super) created_at: Time,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) client_id: Option<Cow<'a, str>>,
+    /// The JSON text of the object that an app hung on it: a text, so that it stays as it is
+    /// to the byte.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) meta: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) edited_at: Option<Time>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) reactions: Vec<ReactionLine<'a>>,
 }
