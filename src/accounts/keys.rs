@@ -85,7 +85,8 @@ impl Keys {
         self.single.is_empty() && self.sets.is_empty()
     }
 
-    /// Returns whether there are secrets alone, by which a signature costs as little as one of ours.
+    /// Returns whether there are secrets alone, by which a signature costs as little as one of
+    /// ours.
     pub(super) fn are_secrets(&self) -> bool {
         let is_secret = |key: &Key| key.algorithms.contains(&Algorithm::HS256);
         self.sets.is_empty() && self.single.iter().all(is_secret)

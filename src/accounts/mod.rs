@@ -1,9 +1,9 @@
 //! Identity: who registers, logs in, changes an account or is let in by a token.
 //!
 //! Passwords are argon2id (`password.rs`). Tokens are JWTs: chatd's own (`token.rs`), or those of
-//! another system (`foreign.rs`). Programs show keys (`programs.rs`). Every socket and every request comes through
-//! [`Accounts::authenticate`]. A door that keeps a connection asks [`Accounts::check`] again when
-//! its [`Listener`] is called and when the token's time is over.
+//! another system (`foreign.rs`). Programs show keys (`programs.rs`). Every socket and every
+//! request comes through [`Accounts::authenticate`]. A door that keeps a connection asks
+//! [`Accounts::check`] again when its [`Listener`] is called and when the token's time is over.
 
 mod admin;
 mod app_users;

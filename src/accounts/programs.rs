@@ -254,7 +254,8 @@ impl Accounts {
             .submit(now, Change::RevokeKey(id), Box::new(told));
         let revoked = answered.await.unwrap_or(Err(StoreError::Unavailable));
         if let Err(StoreError::NoSuchKey) = revoked {
-            // Taking it back may have failed by its answer alone, with sockets left that came by it.
+            // Taking it back may have failed by its answer alone, with sockets left that came by
+            // it.
             self.listener.keys_changed();
         }
         Ok(revoked.map(drop)?)

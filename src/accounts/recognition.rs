@@ -259,8 +259,8 @@ impl Accounts {
         self.renewals.were_read();
     }
 
-    /// Returns whether a token or a bot's key that was accepted before still is: its key, its time, the account,
-    /// and whether it was revoked.
+    /// Returns whether a token or a bot's key that was accepted before still is: its key, its time,
+    /// the account, and whether it was revoked.
     pub fn check(&self, now: Timestamp, grant: &Grant) -> Result<Arc<User>, AccountError> {
         if let Proof::Foreign { key, .. } = grant.proof
             && !self.foreign.read().has_key(key)

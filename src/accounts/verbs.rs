@@ -122,8 +122,8 @@ impl Accounts {
         self.store.user(id)
     }
 
-    /// The accounts whose username or name contains this text, `except` left out; and how many blocks of
-    /// names were gone through.
+    /// The accounts whose username or name contains this text, `except` left out; and how many
+    /// blocks of names were gone through.
     pub fn search(
         &self,
         except: Option<UserId>,

@@ -8,8 +8,8 @@ use crate::model::{Act, Members, Notice, RoomChange, RoomId, UserId};
 /// The form in which a person hears an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As the one hears it whom it is about: the sender of a message, with their own name for it; the
-    /// one who came into a room, with the room.
+    /// As the one hears it whom it is about: the sender of a message, with their own name for it;
+    /// the one who came into a room, with the room.
     Own,
     /// As any member hears it.
     Member,

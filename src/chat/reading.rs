@@ -69,8 +69,9 @@ impl Chat {
             .await?)
     }
 
-    /// Returns a page of a person's chats with people and rooms together, newest first; and how many
-    /// messages are unread in all of them, of those that are silent how many mention the person.
+    /// Returns a page of a person's chats with people and rooms together, newest first; and how
+    /// many messages are unread in all of them, of those that are silent how many mention the
+    /// person.
     pub async fn inbox(
         &self,
         now: Timestamp,
@@ -183,8 +184,8 @@ impl Chat {
     }
 
     /// Returns those with whom this person shares a chat, and who may be shown otherwise since this
-    /// cursor, as they are shown now. Fails with [`ChatError::CursorExpired`] where so many accounts
-    /// are that reading afresh costs less.
+    /// cursor, as they are shown now. Fails with [`ChatError::CursorExpired`] where so many
+    /// accounts are that reading afresh costs less.
     pub async fn profiles_since(
         &self,
         user: UserId,

@@ -235,8 +235,8 @@ pub(super) struct Flags {
         value_name = "WHO"
     )]
     pub(super) room_creation: RoomMakers,
-    /// How long after it was sent a message may be edited, such as 1h; 0s for never, off for always.
-    /// Deleting one's own is always possible
+    /// How long after it was sent a message may be edited, such as 1h; 0s for never, off for
+    /// always. Deleting one's own is always possible
     #[arg(long, env = "CHATD_EDIT_WINDOW", default_value = "24h", value_parser = values::edit_window, value_name = "TIME|off")]
     pub(super) edit_window: EditWindow,
     /// How long a stopping server may take to tell its clients

@@ -276,8 +276,8 @@ impl Drop for ChatSocket {
     }
 }
 
-/// Counts a socket's person among those who are there in their rooms. Returns whether it did: one of
-/// version 1 hears of no rooms.
+/// Counts a socket's person among those who are there in their rooms. Returns whether it did: one
+/// of version 1 hears of no rooms.
 pub(super) fn enter_rooms(door: &Door, socket: &Socket, user: UserId) -> bool {
     let hears = Version::at_most(socket.version()) >= Version::Second;
     if hears {

@@ -88,8 +88,8 @@ impl Namespace {
         Broadcast::new(self, groups.into_iter().collect())
     }
 
-    /// Encodes an event once for all who will be told of it, by [`Broadcast::send`]; arguments as for
-    /// [`Broadcast::emit_further`].
+    /// Encodes an event once for all who will be told of it, by [`Broadcast::send`]; arguments as
+    /// for [`Broadcast::emit_further`].
     pub fn encode<F, P>(&self, name: &str, further: &F, plain: &P) -> Option<Encoded>
     where
         F: Serialize + ?Sized,

@@ -61,7 +61,8 @@ fn plain_bytes(bytes: &[u8]) -> usize {
     }
 }
 
-/// Returns whether none is escaped. Without a branch, so that the compiler looks at all in one step.
+/// Returns whether none is escaped. Without a branch, so that the compiler looks at all in one
+/// step.
 fn are_plain(bytes: &[u8; 16]) -> bool {
     let escaped = |byte| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
     bytes.iter().fold(0, |any, byte| any | escaped(*byte)) == 0

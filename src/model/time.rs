@@ -8,17 +8,20 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A moment: milliseconds since 1970 in UTC. Written as RFC 3339 with milliseconds, `2025-06-05T12:00:00.000Z`.
+/// A moment: milliseconds since 1970 in UTC. Written as RFC 3339 with milliseconds,
+/// `2025-06-05T12:00:00.000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 /// The last moment that RFC 3339 can write, 9999-12-30: later ones are shown as this one.
 const LAST_MS: u64 = 253_402_207_200_000;
 
-/// 24 h: a clock that is further behind the newest change than this was wrong before, and is right now.
+/// 24 h: a clock that is further behind the newest change than this was wrong before, and is right
+/// now.
 const MAX_BEHIND_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// 2026-11-01: earlier than any chatd that lets times go back. A clock that shows less was never set.
+/// 2026-11-01: earlier than any chatd that lets times go back. A clock that shows less was never
+/// set.
 const STEPS_BACK_SINCE: Timestamp = Timestamp::from_ms(1_793_491_200_000);
 
 impl Timestamp {
@@ -42,9 +45,10 @@ impl Timestamp {
         self.0 / 1000
     }
 
-    /// The time of a change that follows one of `newest`, where the clock shows this moment: the later of the two, so
-    /// that a clock that is put back a little does not take the times with it. A clock that is over a day behind is
-    /// believed instead: the newest change came from a wrong clock, or from elsewhere, and would date all later ones.
+    /// The time of a change that follows one of `newest`, where the clock shows this moment: the
+    /// later of the two, so that a clock that is put back a little does not take the times with it.
+    /// A clock that is over a day behind is believed instead: the newest change came from a wrong
+    /// clock, or from elsewhere, and would date all later ones.
     pub fn following(self, newest: Self) -> Self {
         if self < newest && self.may_follow(newest) {
             return self;
@@ -52,7 +56,8 @@ impl Timestamp {
         self.max(newest)
     }
 
-    /// Whether a change of this time may follow one of `newest` in the log: see [`Timestamp::following`].
+    /// Whether a change of this time may follow one of `newest` in the log: see
+    /// [`Timestamp::following`].
     pub fn may_follow(self, newest: Self) -> bool {
         let steps_back =
             self >= STEPS_BACK_SINCE && self.0.saturating_add(MAX_BEHIND_MS) < newest.0;
@@ -84,8 +89,8 @@ const WRITTEN: usize = 24;
 /// Where its milliseconds stand.
 const MILLIS: std::ops::Range<usize> = 20..23;
 
-/// The second that was written last, and how. A message is told of three times, and most come within a second of the one
-/// before.
+/// The second that was written last, and how. A message is told of three times, and most come
+/// within a second of the one before.
 #[derive(Clone, Copy)]
 struct LastSecond {
     second: u64,
@@ -135,7 +140,8 @@ impl fmt::Display for Timestamp {
 pub struct TimestampError;
 
 impl Timestamp {
-    /// RFC 3339 with any offset, from 1970, cut to the millisecond; and whether it was finer than that.
+    /// RFC 3339 with any offset, from 1970, cut to the millisecond; and whether it was finer than
+    /// that.
     pub fn parse_and_cut(text: &str) -> Result<(Self, bool), TimestampError> {
         let moment: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
         // Rounded down, also where it is before 1970.
@@ -151,7 +157,8 @@ impl Timestamp {
 impl std::str::FromStr for Timestamp {
     type Err = TimestampError;
 
-    /// RFC 3339 with any offset, from 1970; what is finer than a millisecond is refused, since it would be lost.
+    /// RFC 3339 with any offset, from 1970; what is finer than a millisecond is refused, since it
+    /// would be lost.
     fn from_str(text: &str) -> Result<Self, TimestampError> {
         match Self::parse_and_cut(text)? {
             (moment, false) => Ok(moment),

@@ -1,8 +1,8 @@
 //! Names of accounts: what may be one, and when two are the same.
 //!
-//! A name is what people know each other by, so two names that look alike are one name: they are compared without case,
-//! in Unicode's compatibility form (NFKC), and without characters that nobody sees. What is kept and shown is the text as
-//! it was written, in NFC.
+//! A name is what people know each other by, so two names that look alike are one name: they are
+//! compared without case, in Unicode's compatibility form (NFKC), and without characters that
+//! nobody sees. What is kept and shown is the text as it was written, in NFC.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,11 +20,12 @@ pub(super) const MAX_USERNAME_CHARS: usize = 32;
 /// The longest name that another system may give, in characters.
 pub(super) const MAX_FOREIGN_USERNAME_CHARS: usize = 64;
 
-/// How names begin that only the server gives: `user-17` is account 17 of an app that tells no name, `deleted-17` an
-/// account that is gone.
+/// How names begin that only the server gives: `user-17` is account 17 of an app that tells no
+/// name, `deleted-17` an account that is gone.
 const RESERVED: [&str; 2] = ["user-", "deleted-"];
 
-/// Joins letters or emoji without being seen: needed by Persian, Indic scripts and families of emoji.
+/// Joins letters or emoji without being seen: needed by Persian, Indic scripts and families of
+/// emoji.
 const JOINERS: [char; 2] = ['\u{200c}', '\u{200d}'];
 /// Say whether the character before is shown as text or as an emoji.
 const EMOJI_SELECTORS: [char; 2] = ['\u{fe0e}', '\u{fe0f}'];
@@ -34,8 +35,9 @@ const EMOJI_SELECTORS: [char; 2] = ['\u{fe0e}', '\u{fe0f}'];
 pub struct Username(Arc<str>);
 
 impl Username {
-    /// The rule for names chosen here: 1 to 32 characters of `a-z 0-9 . _ -`, capitals allowed and kept. Digits alone
-    /// are an id, and names that begin with `user-` or `deleted-` are the server's to give.
+    /// The rule for names chosen here: 1 to 32 characters of `a-z 0-9 . _ -`, capitals allowed and
+    /// kept. Digits alone are an id, and names that begin with `user-` or `deleted-` are the
+    /// server's to give.
     pub fn registered(text: &str) -> Result<Self, UserError> {
         let fits = (1..=MAX_USERNAME_CHARS).contains(&text.len())
             && text
@@ -52,8 +54,8 @@ impl Username {
         Ok(name)
     }
 
-    /// The rule for names that another system gave: 1 to 64 characters that can be told apart by looking. The text is
-    /// brought to NFC, and white space to single spaces.
+    /// The rule for names that another system gave: 1 to 64 characters that can be told apart by
+    /// looking. The text is brought to NFC, and white space to single spaces.
     pub fn foreign(text: &str) -> Result<Self, UserError> {
         let name = Self::visible(text)?;
         if name.is_reserved() {
@@ -62,7 +64,8 @@ impl Username {
         Ok(name)
     }
 
-    /// [`Username::foreign`] for the account of this id, which may also have the name that the server gives it.
+    /// [`Username::foreign`] for the account of this id, which may also have the name that the
+    /// server gives it.
     pub fn foreign_of(text: &str, id: UserId) -> Result<Self, UserError> {
         let name = Self::visible(text)?;
         if name.is_reserved() && name != Self::given(id) {
@@ -137,15 +140,15 @@ impl Username {
         }
     }
 
-    /// The form under which names of earlier versions were the same: without case, and nothing more. Accounts of such a
-    /// file may share a [`Username::key`], and never this.
+    /// The form under which names of earlier versions were the same: without case, and nothing
+    /// more. Accounts of such a file may share a [`Username::key`], and never this.
     pub fn letters_of(text: &str) -> String {
         text.trim().to_lowercase()
     }
 }
 
-/// The name by which a person is shown beside their username: 1 to 64 visible characters, not unique,
-/// kept as written in NFC.
+/// The name by which a person is shown beside their username: 1 to 64 visible characters, not
+/// unique, kept as written in NFC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(Arc<str>);
 
@@ -201,13 +204,14 @@ impl fmt::Display for Username {
     }
 }
 
-/// A text in Unicode's normalization form C: what is typed as one letter or as a letter and its mark is then the same.
+/// A text in Unicode's normalization form C: what is typed as one letter or as a letter and its
+/// mark is then the same.
 pub fn nfc(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// Returns the name of something that is no person as it is kept: NFC, 1 to `most` characters, seen as written. `None`
-/// for a text that is no such name.
+/// Returns the name of something that is no person as it is kept: NFC, 1 to `most` characters, seen
+/// as written. `None` for a text that is no such name.
 pub fn visible_name(text: &str, most: usize) -> Option<String> {
     let fits = |name: &String| name.chars().count() <= most && is_seen_as_written(name);
     tidy(text).filter(fits)
@@ -218,8 +222,8 @@ pub(super) fn is_visible_in_url(character: char) -> bool {
     is_allowed(character) && !character.is_whitespace()
 }
 
-/// NFC, without white space at the ends and with single spaces within. `None` where a control character is in it, the
-/// ends of lines among them.
+/// NFC, without white space at the ends and with single spaces within. `None` where a control
+/// character is in it, the ends of lines among them.
 fn tidy(text: &str) -> Option<String> {
     let text = text.trim();
     let breaks =
@@ -287,7 +291,8 @@ fn is_number(name: &str) -> bool {
     seen.all(|character| character.is_numeric() || character == ' ')
 }
 
-/// Letters and symbols that are shown as nothing: a pattern of Braille without dots, a place for an object, a note's head.
+/// Letters and symbols that are shown as nothing: a pattern of Braille without dots, a place for an
+/// object, a note's head.
 const fn is_blank(character: char) -> bool {
     matches!(character, '\u{2800}' | '\u{fffc}' | '\u{1d159}')
 }
@@ -297,7 +302,8 @@ const fn is_noncharacter(character: char) -> bool {
     code & 0xfffe == 0xfffe || (code >= 0xfdd0 && code <= 0xfdef)
 }
 
-/// Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt): shown as nothing by whoever follows the standard.
+/// Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt): shown as nothing by whoever
+/// follows the standard.
 const fn is_ignorable(character: char) -> bool {
     matches!(
         character,

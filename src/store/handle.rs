@@ -359,8 +359,8 @@ impl Store {
     }
 
     /// The accounts whose username or name contains this text, without case, except one: those with
-    /// a name that starts with it first. Costs a few names looked at, mostly; how many blocks of some hundreds
-    /// of them is said too.
+    /// a name that starts with it first. Costs a few names looked at, mostly; how many blocks of
+    /// some hundreds of them is said too.
     pub fn search_users(
         &self,
         text: &str,

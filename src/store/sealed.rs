@@ -12,7 +12,8 @@ pub(crate) fn seal(key: u64, body: &[u8]) -> Vec<u8> {
     sealed
 }
 
-/// The body of a sealed value whose checksum holds; `table` goes into the error of one that does not.
+/// The body of a sealed value whose checksum holds; `table` goes into the error of one that does
+/// not.
 pub(crate) fn unseal<'a>(
     table: &'static str,
     key: u64,

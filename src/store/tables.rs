@@ -1,14 +1,16 @@
-//! Every table of the data file: key, value, order, and who writes it. `FORMAT.md` draws the values byte by byte.
+//! Every table of the data file: key, value, order, and who writes it. `FORMAT.md` draws the values
+//! byte by byte.
 //!
-//! Numbers in keys are redb's `u64`, so tables are ordered by number. Every value but two of [`META`] is sealed: a CRC-32C
-//! of key and body stands before the body, checked at every read.
+//! Numbers in keys are redb's `u64`, so tables are ordered by number. Every value but two of
+//! [`META`] is sealed: a CRC-32C of key and body stands before the body, checked at every read.
 //!
 //! The truth is in the log, the conversations, the accounts and what belongs to them. `conversation_states`,
 //! `stream_states` and `client_ids` follow from the log; they are written by the checkpoint ([`super::write::sweep`]) so
 //! that a start need not read all of it.
 //!
-//! A table that no part of this program writes yet is made empty all the same, so that one format serves rooms, files,
-//! sessions and hooks. A copy takes along what such a table holds, and a check holds its rows to their checksums.
+//! A table that no part of this program writes yet is made empty all the same, so that one format
+//! serves rooms, files, sessions and hooks. A copy takes along what such a table holds, and a check
+//! holds its rows to their checksums.
 
 use redb::{TableDefinition, TableHandle};
 
@@ -26,31 +28,35 @@ pub(crate) type ByName = TableDefinition<'static, &'static str, &'static [u8]>;
 /// is made; [`SWEPT`], [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`], [`BACKUP`], [`TOKENS_FROM`] and [`RECODED`].
 pub(crate) const META: ByName = TableDefinition::new("meta");
 
-/// In `meta`: up to which entry the derived tables say everything; sealed under key 0, u64, little-endian; written at the
-/// end of every checkpoint.
+/// In `meta`: up to which entry the derived tables say everything; sealed under key 0, u64,
+/// little-endian; written at the end of every checkpoint.
 pub(crate) const SWEPT: &str = "swept";
-/// In `meta`: the key of the hash in `client_ids`; sealed under key 0, 16 random bytes; written once.
+/// In `meta`: the key of the hash in `client_ids`; sealed under key 0, 16 random bytes; written
+/// once.
 pub(crate) const CLIENT_ID_KEY: &str = "client_id_key";
 
-/// In `meta`: the key that seals cursors from before the first of [`ERAS`]; sealed under key 0, 16 random bytes; made
-/// with the file, and anew where a backup is put to use, after which no earlier cursor is known.
+/// In `meta`: the key that seals cursors from before the first of [`ERAS`]; sealed under key 0, 16
+/// random bytes; made with the file, and anew where a backup is put to use, after which no earlier
+/// cursor is known.
 pub(crate) const CURSOR_KEY: &str = "cursor_key";
 
-/// In `meta`: from which entry on which key seals cursors; sealed under key 0, see [`super::disk::eras`]; written with
-/// the first entries of a start and then each hour; absent in a file to which only earlier chatds have written.
+/// In `meta`: from which entry on which key seals cursors; sealed under key 0, see
+/// [`super::disk::eras`]; written with the first entries of a start and then each hour; absent in a
+/// file to which only earlier chatds have written.
 pub(crate) const ERAS: &str = "eras";
 
-/// In `meta`: there where the file is a backup that was not put to use yet; sealed under key 0, one byte; written by a
-/// backup, and taken away where what must not go back in time is renewed.
+/// In `meta`: there where the file is a backup that was not put to use yet; sealed under key 0, one
+/// byte; written by a backup, and taken away where what must not go back in time is renewed.
 pub(crate) const BACKUP: &str = "backup";
 
-/// In `meta`: when a backup was last put to use as this file; sealed under key 0, u64, milliseconds since 1970,
-/// little-endian. Tokens of other systems that were issued before it are refused: the file may no longer know that they
-/// were revoked.
+/// In `meta`: when a backup was last put to use as this file; sealed under key 0, u64, milliseconds
+/// since 1970, little-endian. Tokens of other systems that were issued before it are refused: the
+/// file may no longer know that they were revoked.
 pub(crate) const TOKENS_FROM: &str = "tokens_from";
 
-/// In `meta`: up to which entry the log has the form of format 4; sealed under key 0, u64, little-endian; there only while
-/// a file of an earlier format is brought to it, and written by each step of that.
+/// In `meta`: up to which entry the log has the form of format 4; sealed under key 0, u64,
+/// little-endian; there only while a file of an earlier format is brought to it, and written by
+/// each step of that.
 pub(crate) const RECODED: &str = "recoded";
 
 /// `log_blocks`: the truth. Every message, and every change of one (such as a read mark), in commit order.
@@ -143,8 +149,8 @@ pub(crate) static UNUSED_BY_TWO: [ByTwo; 5] = [
 /// Those with a name that are not written yet, likewise.
 pub(crate) static UNUSED_BY_NAME: [ByName; 1] = [TableDefinition::new("followers")];
 
-/// Returns the name of every table. A copy takes along what stands here and refuses a file with any other, so that a table
-/// that is added later cannot be forgotten by it.
+/// Returns the name of every table. A copy takes along what stands here and refuses a file with any
+/// other, so that a table that is added later cannot be forgotten by it.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     let used = [
         META.name(),

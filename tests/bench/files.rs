@@ -136,7 +136,8 @@ fn ended(command: &mut Command) -> Result<(), Error> {
     }
 }
 
-/// Drops the file's pages from the page cache; those that are not yet on the disk cannot be dropped, so they go there.
+/// Drops the file's pages from the page cache; those that are not yet on the disk cannot be
+/// dropped, so they go there.
 fn forget(data: &Path) -> Result<(), Error> {
     let file = std::fs::File::open(data)?;
     file.sync_all()?;
@@ -178,7 +179,8 @@ pub(crate) fn open_once(data: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The process of [`open_after_kill`]: writes for a minute at most, and says so once the file is dirty.
+/// The process of [`open_after_kill`]: writes for a minute at most, and says so once the file is
+/// dirty.
 pub(crate) fn write_on(data: &Path) -> Result<(), Error> {
     // As above.
     allocated(data)?;

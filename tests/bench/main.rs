@@ -1,4 +1,5 @@
-//! Measures chatd's store: its writes beside SQLite's, a large file, how that opens, how it is read.
+//! Measures chatd's store: its writes beside SQLite's, a large file, how that opens, how it is
+//! read.
 //!
 //! ```text
 //! cargo run --release --manifest-path tests/bench/Cargo.toml -- store --dir FOLDER
@@ -39,7 +40,8 @@ enum Mode {
     Store(writes::Args),
     /// Makes a large file and closes it.
     Fill(files::Fill),
-    /// Times the opening of a file, with a cold and a warm page cache, and weighs what is derived from it.
+    /// Times the opening of a file, with a cold and a warm page cache, and weighs what is derived
+    /// from it.
     Open {
         /// The file.
         #[arg(long)]
@@ -103,7 +105,8 @@ fn own(file: &str, name: &str) -> Result<u64, Error> {
 struct Usage {
     /// User and system time of all threads.
     cpu: Duration,
-    /// Bytes that were written to the folder's disk by anybody; `None` where the folder's disk is not in the list of disks.
+    /// Bytes that were written to the folder's disk by anybody; `None` where the folder's disk is
+    /// not in the list of disks.
     device: Option<u64>,
     /// Bytes of the page cache that this process dirtied.
     dirty: u64,

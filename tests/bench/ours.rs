@@ -1,5 +1,5 @@
-//! All that is used of [`chatd::store`]: opening, the closed loop of writes, reads, closing. Another shape of that API
-//! is met here and nowhere else.
+//! All that is used of [`chatd::store`]: opening, the closed loop of writes, reads, closing.
+//! Another shape of that API is met here and nowhere else.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -39,8 +39,9 @@ impl Ours {
         Ok(Self { store, batches })
     }
 
-    /// A closed loop: so many changes are outstanding, and each answer brings the next, until `next` gives no more and
-    /// all are answered. This thread receives the batches and calls their answers, as the server's own task does.
+    /// A closed loop: so many changes are outstanding, and each answer brings the next, until
+    /// `next` gives no more and all are answered. This thread receives the batches and calls their
+    /// answers, as the server's own task does.
     pub(crate) fn run(
         &mut self,
         outstanding: usize,

@@ -1,15 +1,18 @@
-//! Mode `read`: how long a page of history and of recents takes, for one reader of a file that nobody writes to.
+//! Mode `read`: how long a page of history and of recents takes, for one reader of a file that
+//! nobody writes to.
 //!
-//! One query after another: the newest page of [`ROWS`] messages of a random conversation, a page of it before a random
-//! id, and [`ROWS`] recents of a random person. Conversations of less than a page are passed over, unless there is no
-//! other: they would make a page look cheap. Those left are the busier ones. An id is random between the first of the
-//! file and the conversation's newest, so that a page may be short; the mean number of rows is part of the result.
+//! One query after another: the newest page of [`ROWS`] messages of a random conversation, a page
+//! of it before a random id, and [`ROWS`] recents of a random person. Conversations of less than a
+//! page are passed over, unless there is no other: they would make a page look cheap. Those left
+//! are the busier ones. An id is random between the first of the file and the conversation's
+//! newest, so that a page may be short; the mean number of rows is part of the result.
 //!
 //! `straight` is within one call of the store, on one snapshot; `by read` is a call each, with the hop to a thread that
 //! may block and the begin of a snapshot. All queries were asked once before, so that the page cache of the kernel is
 //! warm, and the store's own as far as it reaches.
 //!
-//! Not measured: readers beside each other or beside the writer, a cold file, and the making of an answer's JSON.
+//! Not measured: readers beside each other or beside the writer, a cold file, and the making of an
+//! answer's JSON.
 
 use std::path::Path;
 use std::sync::Arc;

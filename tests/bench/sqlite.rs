@@ -1,4 +1,5 @@
-//! The other side: SQLite as a careful programmer would use it for the same product, in a plain relational layout.
+//! The other side: SQLite as a careful programmer would use it for the same product, in a plain
+//! relational layout.
 //!
 //! WAL with `synchronous=FULL`, so that a committed transaction survives a power cut, as chatd's do; prepared
 //! statements; a page cache of 64 MiB, as large as chatd's; automatic checkpoints as they come. A message is a row of
@@ -110,7 +111,8 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Writes transactions of so many messages for that long. Each message waits as long as its transaction takes.
+    /// Writes transactions of so many messages for that long. Each message waits as long as its
+    /// transaction takes.
     pub(crate) fn run(
         &mut self,
         traffic: &mut Traffic<'_>,

@@ -1,9 +1,10 @@
 //! Who writes to whom: the same messages for both engines, made from a seed.
 //!
-//! Everybody has [`CONTACTS`] contacts, each the other's: people stand in a ring in random order, and know those who
-//! stand near. How often somebody writes follows Zipf's law (exponent 1.0) over another random order, so that neither
-//! the busy nor the friends of one person are neighbours by id; whom they write to is one of their contacts, all alike.
-//! A tie of the ring is one conversation: 10,000 people have 320,000.
+//! Everybody has [`CONTACTS`] contacts, each the other's: people stand in a ring in random order,
+//! and know those who stand near. How often somebody writes follows Zipf's law (exponent 1.0) over
+//! another random order, so that neither the busy nor the friends of one person are neighbours by
+//! id; whom they write to is one of their contacts, all alike. A tie of the ring is one
+//! conversation: 10,000 people have 320,000.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ const CHARS: usize = 100;
 /// How many different texts there are. Neither engine compresses, so that few would do.
 const TEXTS: usize = 1_024;
 
-/// A small generator of random numbers (splitmix64), so that a seed gives the same messages for ever.
+/// A small generator of random numbers (splitmix64), so that a seed gives the same messages for
+/// ever.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -119,8 +121,8 @@ impl<'a> Traffic<'a> {
         }
     }
 
-    /// Makes the next messages now, so that a measurement is not one of their making. Those after them are made when they
-    /// are wanted.
+    /// Makes the next messages now, so that a measurement is not one of their making. Those after
+    /// them are made when they are wanted.
     pub(crate) fn prepare(mut self, count: usize) -> Self {
         self.prepared.reserve(count);
         for _ in 0..count {

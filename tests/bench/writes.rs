@@ -1,9 +1,9 @@
 //! Mode `store`: the same messages written by chatd's store and by SQLite, on one disk, in turns.
 //!
-//! Both files get the same messages first (`--prefill`). Then, for each number of messages outstanding, chatd and
-//! SQLite run one after the other, several rounds. The table has the medians of the rounds. A ratio is the median of
-//! the rounds' ratios, for disks drift and the two runs of a round are neighbours in time; the least and the greatest
-//! are in brackets.
+//! Both files get the same messages first (`--prefill`). Then, for each number of messages
+//! outstanding, chatd and SQLite run one after the other, several rounds. The table has the medians
+//! of the rounds. A ratio is the median of the rounds' ratios, for disks drift and the two runs of
+//! a round are neighbours in time; the least and the greatest are in brackets.
 //!
 //! - chatd: a closed loop. A message is submitted when the answer to an earlier one arrives, so that always so many are
 //!   outstanding; its writer makes batches of what is queued, which may be fewer: see the mean batch.
@@ -20,7 +20,8 @@
 //! - bytes of file: allocated blocks at the end, both closed, over all messages of the file. chatd's has the accounts
 //!   too, and both have few messages a conversation: `fill` of ten million tells more.
 //!
-//! Not measured: reads beside the writes, read marks, sockets, and whether the disk keeps what it confirmed.
+//! Not measured: reads beside the writes, read marks, sockets, and whether the disk keeps what it
+//! confirmed.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -34,7 +35,8 @@ use super::{Error, Usage, allocated, quantile};
 const TARGET_RATIOS: [(usize, f64); 4] = [(1, 0.7), (10, 2.5), (100, 8.0), (1_000, 25.0)];
 /// At so many outstanding, one such part of SQLite's device bytes.
 const TARGET_DEVICE: (usize, f64) = (100, 30.0);
-/// So many messages a second of a run are made before it, for either engine: more than any has taken.
+/// So many messages a second of a run are made before it, for either engine: more than any has
+/// taken.
 const PREPARED: f64 = 700_000.0;
 /// Bytes of file for a message of 100 characters, at most.
 pub(crate) const TARGET_FILE: f64 = 150.0;

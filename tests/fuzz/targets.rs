@@ -1,4 +1,5 @@
-//! What must hold for any bytes of a peer. Called by the fuzzer, and by a seeded test that needs no nightly compiler.
+//! What must hold for any bytes of a peer. Called by the fuzzer, and by a seeded test that needs no
+//! nightly compiler.
 
 use std::time::{Duration, Instant};
 
@@ -60,7 +61,8 @@ pub fn packet(bytes: &[u8]) {
     }
 }
 
-/// Placeholders: what the walk without recursion says is what a reader of values says, where that can read at all.
+/// Placeholders: what the walk without recursion says is what a reader of values says, where that
+/// can read at all.
 pub fn attachments(bytes: &[u8]) {
     let Some((count, json)) = bytes.split_first() else {
         return;
@@ -95,7 +97,8 @@ fn names_attachments(value: &Value, count: usize) -> bool {
     }
 }
 
-/// A session under any order of packets, silences and upgrades: it says once that it is over, and nothing after that.
+/// A session under any order of packets, silences and upgrades: it says once that it is over, and
+/// nothing after that.
 pub fn session(bytes: &[u8]) {
     let heartbeat = Heartbeat {
         interval: Duration::from_secs(25),

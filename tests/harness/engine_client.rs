@@ -1,4 +1,5 @@
-//! What the tests of `engine.io-client` expect: a greeting, an echo with some wishes granted, cookies, and a small limit.
+//! What the tests of `engine.io-client` expect: a greeting, an echo with some wishes granted,
+//! cookies, and a small limit.
 
 use std::sync::Arc;
 use std::time::Duration;

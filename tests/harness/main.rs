@@ -1,5 +1,5 @@
-//! A server that is no part of the chat: the protocol modules alone, with the handlers that the official protocol suites
-//! and the official clients' own tests expect of a server.
+//! A server that is no part of the chat: the protocol modules alone, with the handlers that the
+//! official protocol suites and the official clients' own tests expect of a server.
 //!
 //! ```text
 //! cargo run --release --example harness -- --fixture protocol        port 3000, /engine.io/ and /socket.io/

@@ -1,4 +1,5 @@
-//! What the two official protocol suites expect: an echo of raw messages, and two namespaces that echo events.
+//! What the two official protocol suites expect: an echo of raw messages, and two namespaces that
+//! echo events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +18,9 @@ pub(crate) fn fixture() -> Fixture {
     fixture_that_waits(200)
 }
 
-/// The same, with another ping timeout in milliseconds. A client that is waited for so long may take
-/// as long to join a namespace: the suites' pings alone take 900 ms of the second that they give it.
+/// The same, with another ping timeout in milliseconds. A client that is waited for so long may
+/// take as long to join a namespace: the suites' pings alone take 900 ms of the second that they
+/// give it.
 pub(crate) fn fixture_that_waits(ping_timeout: u64) -> Fixture {
     let config = engine_config(300, ping_timeout);
     let namespaces =

@@ -1,5 +1,5 @@
-//! What the tests of `socket.io-client` expect: namespaces that refuse, greet and answer, and sockets that can be
-//! continued after a lost connection.
+//! What the tests of `socket.io-client` expect: namespaces that refuse, greet and answer, and
+//! sockets that can be continued after a lost connection.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -222,7 +222,8 @@ async fn a_socket_whose_token_ends_is_told_and_loses_its_transport() {
     let mut socket = server.connect(&ada).await;
     let error = socket.expect("chat_error").await;
     assert_eq!(error["code"], "token_expired");
-    // Not '41', after which a stock client would stay away: the transport ends, and it comes back with a fresh token.
+    // Not '41', after which a stock client would stay away: the transport ends, and it comes back
+    // with a fresh token.
     assert!(matches!(socket.hear().await, Heard::Close(_)));
     assert_eq!(refusal(&server, &ada.token).await, "token_expired");
     let reply = server

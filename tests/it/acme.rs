@@ -1,5 +1,5 @@
-//! A certificate by ACME from Pebble, Let's Encrypt's authority for tests (in Debian: the package pebble). `PEBBLE` names
-//! the folder of its two executables; without them the test is left out.
+//! A certificate by ACME from Pebble, Let's Encrypt's authority for tests (in Debian: the package
+//! pebble). `PEBBLE` names the folder of its two executables; without them the test is left out.
 
 use std::path::Path;
 use std::process::Stdio;

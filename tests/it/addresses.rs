@@ -1,5 +1,5 @@
-//! By what address this server is called: whose page is its own, where links lead, and what the log says of those who
-//! are refused before they are anybody.
+//! By what address this server is called: whose page is its own, where links lead, and what the log
+//! says of those who are refused before they are anybody.
 
 use std::process::Stdio;
 
@@ -321,7 +321,8 @@ async fn tls_at_the_port_of_plain_http_leaves_a_line() {
     );
 }
 
-/// Starts chatd, which is to say that it listens; gives what it said until it is ready, and its address.
+/// Starts chatd, which is to say that it listens; gives what it said until it is ready, and its
+/// address.
 async fn said(flags: &[&str]) -> (String, Remote) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_chatd"))
         .args(flags)
@@ -398,7 +399,8 @@ async fn no_web_page_reaches_a_demonstration_by_the_name_of_its_own_site() {
 
 #[tokio::test]
 async fn a_demonstration_is_answered_by_its_public_name_and_by_none_that_a_proxy_could_tell() {
-    // A page that reaches this machine by its own site's name comes from where a proxy would, with any header.
+    // A page that reaches this machine by its own site's name comes from where a proxy would, with
+    // any header.
     let plain = [("host", "demo.example.org")];
     let forged = [
         ("host", "demo.example.org"),

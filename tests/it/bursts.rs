@@ -59,7 +59,8 @@ async fn send_all(sender: &mut Wire, receiver: &Person, content: &str) {
     }
 }
 
-/// All were told in one turn, which filled the receiver's outbox before its task had run once, and put it out as slow.
+/// All were told in one turn, which filled the receiver's outbox before its task had run once, and
+/// put it out as slow.
 #[tokio::test]
 async fn a_burst_of_the_longest_messages_reaches_a_receiver_who_reads_at_full_speed() {
     for character in ["x", "\u{1}"] {

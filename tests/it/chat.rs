@@ -400,7 +400,8 @@ async fn a_failing_event_without_a_callback_is_told_by_chat_error() {
         (&error["event"], &error["code"], &error["client_id"]),
         (&json!("send_message"), &json!("not_found"), &json!("c-9"))
     );
-    // A payload that cannot be read names its message all the same, or its sender could not tell which one failed.
+    // A payload that cannot be read names its message all the same, or its sender could not tell
+    // which one failed.
     socket
         .say(r#"42["send_message",{"receiver_id":2,"client_id":"mine"}]"#)
         .await;

@@ -1,4 +1,5 @@
-//! Who is given cursors: a client whose listeners break on a second argument is told every event with one.
+//! Who is given cursors: a client whose listeners break on a second argument is told every event
+//! with one.
 
 use serde_json::{Value, json};
 
@@ -48,7 +49,8 @@ async fn durable(wire: &mut Wire) -> Vec<Value> {
     }
 }
 
-/// Has each durable event told to Bob's sockets: a message comes, one is sent, and a chat is read from both sides.
+/// Has each durable event told to Bob's sockets: a message comes, one is sent, and a chat is read
+/// from both sides.
 async fn all_happens(server: &TestServer, ada: &Person, bob: &Person) {
     let mut sender = server.connect(ada).await;
     let mut other = server.connect(bob).await;
@@ -148,7 +150,8 @@ async fn what_a_client_says_of_itself_counts_more_than_its_agent() {
     }
 }
 
-/// What Dart's `socket_io_client` gives a listener: the argument, or all of them as a list where there are more.
+/// What Dart's `socket_io_client` gives a listener: the argument, or all of them as a list where
+/// there are more.
 fn as_dart_calls(args: &[Value]) -> Value {
     match args {
         [one] => one.clone(),

@@ -271,7 +271,8 @@ async fn each_wrong_proxy_is_found_out_and_told_how_to_mend_it() {
             Fault::ClaimsHttps,
             &[
                 "scheme: the proxy says that people come by https",
-                // A page that was not loaded by https is no page of a server that people reach by it.
+                // A page that was not loaded by https is no page of a server that people reach by
+                // it.
                 "WebSocket: refused to pages of http://",
             ],
         ),

@@ -1,5 +1,6 @@
-//! The two documents, held against every frame and body that the other tests see: what a server of these tests answers,
-//! acks or emits, and what it was asked when that went well, must be documented.
+//! The two documents, held against every frame and body that the other tests see: what a server of
+//! these tests answers, acks or emits, and what it was asked when that went well, must be
+//! documented.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -218,7 +219,8 @@ impl Documents {
             .check(&format!("{message}/payload"), payload, is_closed)
     }
 
-    /// Whether an event of the server is documented: `[name, payload]`, and a cursor at the end where it has one.
+    /// Whether an event of the server is documented: `[name, payload]`, and a cursor at the end
+    /// where it has one.
     pub fn check_event(&self, event: &Value) -> Result<(), String> {
         let args = event.as_array().unwrap();
         let key = format!("to_client.{}", args[0].as_str().unwrap());
@@ -248,7 +250,8 @@ impl Documents {
         among(codes, ack["error"]["code"].clone()).map_err(|error| format!("{key}: {error}"))
     }
 
-    /// Whether the answer to a CONNECT in the chat's namespace is documented, and the CONNECT if that went well.
+    /// Whether the answer to a CONNECT in the chat's namespace is documented, and the CONNECT if
+    /// that went well.
     pub fn check_connect(&self, auth: &Value, answer: &Value, refused: bool) -> Result<(), String> {
         if refused {
             return self.check_message("connect_error", answer, true);

@@ -1,4 +1,5 @@
-//! The cases that the two official suites share, on the path of whichever includes them: handshake, heartbeat, close.
+//! The cases that the two official suites share, on the path of whichever includes them: handshake,
+//! heartbeat, close.
 
 use std::time::Duration;
 
@@ -148,7 +149,8 @@ mod heartbeat {
         async fn closes_the_session_upon_ping_timeout() {
             let server = harness::start().await;
             let session = init_long_polling_session(&server).await;
-            // The case as it is written: a client that is silent for exactly so long, by its own clock.
+            // The case as it is written: a client that is silent for exactly so long, by its own
+            // clock.
             tokio::time::sleep(Duration::from_millis(300 + 200)).await;
             assert_eq!(get(&server, &session).await.0, 400);
         }

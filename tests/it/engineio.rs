@@ -1,4 +1,5 @@
-//! The official Engine.IO protocol suite, revision 4, case by case and by its names, on the raw echo of the harness.
+//! The official Engine.IO protocol suite, revision 4, case by case and by its names, on the raw
+//! echo of the harness.
 
 use crate::harness;
 use crate::support::{Heard, Remote, Wire};
@@ -62,7 +63,8 @@ mod message {
                 let session = init_long_polling_session(&server).await;
                 server.abandon(&format!("{PATH}{session}")).await;
                 match get(&server, &session).await {
-                    // The server had not begun with the request that was cut, so nothing was lost with it.
+                    // The server had not begun with the request that was cut, so nothing was lost
+                    // with it.
                     (200, ping) if ping == "2" => {}
                     closed => {
                         assert_eq!(closed.0, 400);

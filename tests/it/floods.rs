@@ -21,8 +21,8 @@ async fn session(server: &TestServer) -> Wire {
     wire
 }
 
-/// Whether a session that asks for a socket of this person gets one; else it is closed without a word, so that a stock
-/// client comes back later.
+/// Whether a session that asks for a socket of this person gets one; else it is closed without a
+/// word, so that a stock client comes back later.
 async fn joins(server: &TestServer, person: &Person) -> Option<Wire> {
     let mut wire = session(server).await;
     wire.say(&format!("40{}", json!({"token": &*person.token})))

@@ -133,7 +133,8 @@ async fn an_apps_users_are_called_by_any_text_and_write_to_each_other() {
     server.stop().await;
 }
 
-/// A person who never opened the chat can be written to once the app's backend has made them, whatever the app calls them.
+/// A person who never opened the chat can be written to once the app's backend has made them,
+/// whatever the app calls them.
 #[tokio::test]
 async fn an_apps_backend_makes_its_users_and_they_find_each_other_by_the_apps_own_ids() {
     let server = TestServer::with(with(false)).await;
@@ -377,7 +378,8 @@ async fn who_came_by_a_key_that_was_taken_out_is_put_out_and_nobody_else_is() {
     server.stop().await;
 }
 
-/// The shop of the story: an administrator from the set-up link, an invited guest, and customers 1 and 2 of the app.
+/// The shop of the story: an administrator from the set-up link, an invited guest, and customers 1
+/// and 2 of the app.
 #[tokio::test]
 async fn a_customer_is_nobody_who_registered_here_and_no_administrator() {
     let server = TestServer::with(with(true)).await;
@@ -409,8 +411,8 @@ async fn a_customer_is_nobody_who_registered_here_and_no_administrator() {
     server.stop().await;
 }
 
-/// Whatever the account may: without `--jwt-admin-claim` an app's token is no administrator's. One whose
-/// account was promoted erased messages of other people.
+/// Whatever the account may: without `--jwt-admin-claim` an app's token is no administrator's. One
+/// whose account was promoted erased messages of other people.
 #[tokio::test]
 async fn an_apps_token_of_a_promoted_account_erases_nobody_elses_message() {
     let server = TestServer::with(with(true)).await;

@@ -1,4 +1,5 @@
-//! The fuzz targets over their seeds and over random changes of them: a small, repeatable share of what the fuzzer does.
+//! The fuzz targets over their seeds and over random changes of them: a small, repeatable share of
+//! what the fuzzer does.
 
 use std::path::Path;
 

@@ -16,7 +16,8 @@ pub async fn start() -> Remote {
     serve(protocol::fixture()).await
 }
 
-/// The same for a client that answers each ping, and on a busy machine not within the suites' 200 ms.
+/// The same for a client that answers each ping, and on a busy machine not within the suites' 200
+/// ms.
 pub async fn patient() -> Remote {
     serve(protocol::fixture_that_waits(20_000)).await
 }

@@ -1,4 +1,5 @@
-//! What a browser and a hostile client meet at the door: headers, paths, methods, and requests that are too much.
+//! What a browser and a hostile client meet at the door: headers, paths, methods, and requests that
+//! are too much.
 
 use std::path::{Path, PathBuf};
 

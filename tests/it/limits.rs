@@ -70,7 +70,8 @@ async fn too_many_messages_are_refused_with_the_time_to_wait() {
     assert!(error["message"].is_string());
     let wait = error["retry_after_ms"].as_u64().unwrap();
     assert!((1..=3_600_000).contains(&wait), "{wait}");
-    // Without a callback it is told by chat_error, with the client id by which the message is found again.
+    // Without a callback it is told by chat_error, with the client id by which the message is found
+    // again.
     one.say(&format!("42{}", json!(["send_message", message])))
         .await;
     let error = loop {

@@ -272,7 +272,8 @@ async fn the_log_says_why_a_token_of_an_app_is_refused_and_holds_none() {
     }
 }
 
-/// The one link that makes an administrator is there whatever the mode, and beside the key of an app too.
+/// The one link that makes an administrator is there whatever the mode, and beside the key of an
+/// app too.
 #[tokio::test]
 async fn a_server_for_an_apps_users_alone_offers_the_set_up_link_and_names_the_audience() {
     let secret = "the-secret-of-another-system-of-32";

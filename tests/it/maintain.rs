@@ -217,7 +217,8 @@ fn a_damaged_file_is_told_by_table_and_key() {
     assert_eq!(folder.names(), ["chatd.redb", "lines.jsonl"]);
 }
 
-/// The bytes that a command writes to standard output, which must succeed without a word on standard error.
+/// The bytes that a command writes to standard output, which must succeed without a word on
+/// standard error.
 fn bytes_of(mut command: Command) -> Vec<u8> {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -918,7 +919,8 @@ async fn a_backup_that_is_put_to_use_revives_no_token_and_no_invite_that_ended_s
         server.stop().await;
     }
 
-    // A copy of the stopped server's file is the file itself: whoever moves it elsewhere keeps everybody logged in.
+    // A copy of the stopped server's file is the file itself: whoever moves it elsewhere keeps
+    // everybody logged in.
     std::fs::write(folder.path("chatd.redb"), secret).unwrap();
     let server = on(&folder).await;
     assert!(is_good(&server, &ada.token).await);

@@ -11,8 +11,8 @@ use crate::support::{Person, Remote, Wire, soon};
 struct Scrape(BTreeMap<String, f64>);
 
 impl Scrape {
-    /// Asks, and reads the answer by the rules of the format: every sample belongs to a family that was announced with a
-    /// help text and a kind before it, and none is there twice.
+    /// Asks, and reads the answer by the rules of the format: every sample belongs to a family that
+    /// was announced with a help text and a kind before it, and none is there twice.
     async fn of(metrics: &Remote) -> Self {
         let reply = metrics.send("GET", "/metrics", None, "").await;
         assert_eq!(

@@ -1,4 +1,5 @@
-//! The page's files as browsers get them: packed as they like, kept as long as they may, told of again by their tags.
+//! The page's files as browsers get them: packed as they like, kept as long as they may, told of
+//! again by their tags.
 
 use std::io::Read;
 use std::path::Path;

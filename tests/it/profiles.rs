@@ -63,7 +63,8 @@ async fn those_who_share_a_chat_hear_of_another_name_or_picture_and_no_others() 
     for wire in [&mut new, &mut hers] {
         assert_eq!(wire.expect("user_changed").await, expected);
     }
-    // What changes nothing of that is no news; and a version 1 client, and a stranger, heard none of it.
+    // What changes nothing of that is no news; and a version 1 client, and a stranger, heard none
+    // of it.
     rename(&server, &ada, json!({"name": "Ada Lovelace"})).await;
     send(&mut hers, &bob, "bye").await;
     for wire in [&mut new, &mut old] {

@@ -62,7 +62,8 @@ const NOT_HERE: &[(&str, &str)] = &[
     ),
 ];
 
-/// What is another here, and why: ports that are free, places that are ours, and failures that are seen.
+/// What is another here, and why: ports that are free, places that are ours, and failures that are
+/// seen.
 fn as_here(command: &str, address: &str) -> String {
     command
         .replace("--port 443", "--port 0")
@@ -158,7 +159,8 @@ async fn run(folder: &Path, command: &str, token: &str) {
     );
 }
 
-/// What the commands take for given: a folder with keys, a certificate, and a data file with two people.
+/// What the commands take for given: a folder with keys, a certificate, and a data file with two
+/// people.
 async fn sandbox() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -28,7 +28,8 @@ struct Device {
 }
 
 impl Device {
-    /// Connects; with what was kept of an earlier socket, to continue it. Says whether that was recovered.
+    /// Connects; with what was kept of an earlier socket, to continue it. Says whether that was
+    /// recovered.
     async fn connect(server: &TestServer, person: &Person, kept: Option<&Kept>) -> (Self, bool) {
         let mut auth = json!({"token": person.token});
         if let Some(kept) = kept {
@@ -236,8 +237,8 @@ async fn who_leaves_on_purpose_or_shows_what_is_not_theirs_begins_afresh() {
     server.stop().await;
 }
 
-/// A cursor is a place in the one order of events, the same for all who hear of an event: whoever shows it is told what they
-/// missed themselves since then, and nothing else.
+/// A cursor is a place in the one order of events, the same for all who hear of an event: whoever
+/// shows it is told what they missed themselves since then, and nothing else.
 #[tokio::test]
 async fn a_cursor_that_another_was_given_brings_ones_own_events_alone() {
     let server = TestServer::start().await;
@@ -308,7 +309,8 @@ async fn who_was_away_for_longer_than_the_window_or_missed_too_much_begins_afres
     server.stop().await;
 }
 
-/// A burst that filled an outbox put out whoever came back to it, before the CONNECT was answered, again and again.
+/// A burst that filled an outbox put out whoever came back to it, before the CONNECT was answered,
+/// again and again.
 #[tokio::test]
 async fn what_others_did_meanwhile_keeps_nobody_from_coming_back() {
     let server = TestServer::start().await;
@@ -412,8 +414,8 @@ async fn updates_by_rest_are_what_a_socket_hears_on_pages_of_any_size() {
     server.stop().await;
 }
 
-/// Devices of a few people are cut off at random, and the server is started anew at random, under traffic: in the end each
-/// has heard of exactly what happened to its person, in order, once each.
+/// Devices of a few people are cut off at random, and the server is started anew at random, under
+/// traffic: in the end each has heard of exactly what happened to its person, in order, once each.
 #[tokio::test]
 async fn devices_that_come_and_go_all_hear_the_same_story() {
     const PEOPLE: usize = 3;
@@ -523,7 +525,8 @@ async fn on(folder: &Path) -> TestServer {
     .await
 }
 
-/// What `GET /api/chats/updates` answers to a cursor: the code of a refusal, or the contents that were told.
+/// What `GET /api/chats/updates` answers to a cursor: the code of a refusal, or the contents that
+/// were told.
 async fn told(server: &TestServer, person: &Person, since: &str) -> Result<Vec<String>, String> {
     let path = format!("/api/chats/updates?since={since}");
     let reply = server.send("GET", &path, Some(&person.token), "").await;
@@ -666,7 +669,8 @@ async fn a_retry_after_the_file_went_back_is_stored_once() {
     server.stop().await;
 }
 
-/// What a server's history is in the model of a test. What happens has a name that is never given again, whatever its id.
+/// What a server's history is in the model of a test. What happens has a name that is never given
+/// again, whatever its id.
 #[derive(Clone, Default)]
 struct Story {
     log: Vec<String>,
@@ -719,8 +723,9 @@ impl Had {
     }
 }
 
-/// Messages, marks, devices that come and go, servers that stop, and earlier files that are put in place, at random: a
-/// client is continued exactly where all that it had is still there, and then misses nothing.
+/// Messages, marks, devices that come and go, servers that stop, and earlier files that are put in
+/// place, at random: a client is continued exactly where all that it had is still there, and then
+/// misses nothing.
 #[tokio::test]
 async fn over_files_that_go_back_at_random_no_client_is_continued_wrongly_or_misses_anything() {
     const PEOPLE: usize = 3;

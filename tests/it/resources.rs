@@ -1,5 +1,5 @@
-//! The account of resources: what one peer, one person, one address and all together may make the server hold, each row
-//! beside a healthy pair that goes on talking.
+//! The account of resources: what one peer, one person, one address and all together may make the
+//! server hold, each row beside a healthy pair that goes on talking.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -74,7 +74,8 @@ async fn until(what: impl Fn() -> bool) {
         .expect("what must come did not come");
 }
 
-/// A server whose answers take from this pool. It gives those up that make no progress for two seconds.
+/// A server whose answers take from this pool. It gives those up that make no progress for two
+/// seconds.
 fn with_answers(answers: &Pool) -> Config {
     Config {
         connections: ConnectionLimits {
@@ -168,8 +169,8 @@ async fn a_page_ends_at_its_bytes_and_says_that_there_is_more() {
     server.stop().await;
 }
 
-/// Two thousand pages of a MiB could be asked for at once, and were made even where none of them was taken: a pair waited
-/// for fourteen seconds.
+/// Two thousand pages of a MiB could be asked for at once, and were made even where none of them
+/// was taken: a pair waited for fourteen seconds.
 #[tokio::test]
 async fn a_page_of_many_bytes_counts_as_many_requests() {
     let mut config = config();
@@ -320,7 +321,8 @@ async fn ask(
     soon(client.send_request(request)).await.unwrap()
 }
 
-/// A server that speaks TLS, its certificate, and two people of whom the first has written to the second.
+/// A server that speaks TLS, its certificate, and two people of whom the first has written to the
+/// second.
 async fn by_tls(
     folder: &Path,
     config: Config,
@@ -551,7 +553,8 @@ const CONTINUATION: u8 = 9;
 /// `GET https://…/healthz` would cost more; this is `GET /`, in three bytes of HPACK's static table.
 const GET_ROOT: &[u8] = &[0x82, 0x84, 0x87];
 
-/// Writes this again and again, and reads nothing, until the connection is ended. Returns how many bytes were taken.
+/// Writes this again and again, and reads nothing, until the connection is ended. Returns how many
+/// bytes were taken.
 async fn flood(
     stream: &mut tokio_rustls::client::TlsStream<TcpStream>,
     mut next: impl FnMut() -> Vec<u8>,
@@ -583,7 +586,8 @@ async fn floods_of_http_2_frames_are_ended_or_wait_and_a_pair_talks_beside_them(
         stream.write_all(&hello).await.unwrap();
         stream
     };
-    // What is to be answered, where no answer is read: the server reads no further, and then ends it.
+    // What is to be answered, where no answer is read: the server reads no further, and then ends
+    // it.
     for (name, kind, payload) in [("ping", PING, &[0; 8][..]), ("settings", SETTINGS, &[])] {
         let mut stream = open().await;
         let many = frame(kind, 0, 0, payload).repeat(1_000);
@@ -861,7 +865,8 @@ const DATA: u8 = 0;
 /// Huffman's code.
 const STATUS_503: &[u8] = &[0x48, 0x83, 0x6c, 0x0c, 0xff];
 
-/// A hundred streams of each connection kept a request each: 150 MiB by a hundred connections, without a token.
+/// A hundred streams of each connection kept a request each: 150 MiB by a hundred connections,
+/// without a token.
 #[tokio::test]
 async fn requests_by_http_2_that_are_not_answered_are_bounded_in_sum() {
     let (folder, streams) = (tempfile::tempdir().unwrap(), Pool::new(8 * STREAM_BYTES));

@@ -1,4 +1,5 @@
-//! Rooms over the wire: what sockets say and hear of them, what REST does and shows, and what is refused.
+//! Rooms over the wire: what sockets say and hear of them, what REST does and shows, and what is
+//! refused.
 
 use std::path::Path;
 
@@ -804,8 +805,8 @@ fn on(folder: &Path) -> Config {
     }
 }
 
-/// What a crowd of rooms brings while one is away comes by recovery and by REST alike, in order and once, also over a
-/// restart; and a client of version 1 hears nothing of it.
+/// What a crowd of rooms brings while one is away comes by recovery and by REST alike, in order and
+/// once, also over a restart; and a client of version 1 hears nothing of it.
 #[tokio::test]
 async fn what_rooms_brought_meanwhile_is_caught_up_in_order_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
@@ -884,7 +885,8 @@ async fn what_rooms_brought_meanwhile_is_caught_up_in_order_over_a_restart() {
     server.stop().await;
 }
 
-/// A crowd is told a part at a time, while others are told meanwhile; each hears all, in order and once.
+/// A crowd is told a part at a time, while others are told meanwhile; each hears all, in order and
+/// once.
 #[tokio::test]
 async fn a_crowd_hears_every_message_once_and_in_order_beside_what_is_for_some_alone() {
     let server = TestServer::start().await;

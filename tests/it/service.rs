@@ -11,8 +11,8 @@ use tokio::process::{Child, Command};
 
 use crate::support::soon;
 
-/// Runs a command with its standard input as the socket: descriptors begin with 3, and a variable names the process that
-/// they are for, which only it knows.
+/// Runs a command with its standard input as the socket: descriptors begin with 3, and a variable
+/// names the process that they are for, which only it knows.
 const PASS: &str = r#"exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@""#;
 
 /// Starts chatd, with a listening socket passed as systemd passes it.

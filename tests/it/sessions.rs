@@ -1,4 +1,5 @@
-//! Sessions as their clients see them: polling, WebSocket, the upgrade between them, and the rules of both.
+//! Sessions as their clients see them: polling, WebSocket, the upgrade between them, and the rules
+//! of both.
 
 use std::time::Duration;
 
@@ -333,8 +334,8 @@ async fn a_session_moves_to_a_websocket_and_loses_nothing() {
     server.stop().await;
 }
 
-/// A stock client whose poll was ended for the upgrade, and whose WebSocket then closed before it took over, did nothing
-/// until its pings failed 45 s later.
+/// A stock client whose poll was ended for the upgrade, and whose WebSocket then closed before it
+/// took over, did nothing until its pings failed 45 s later.
 #[tokio::test]
 async fn a_server_that_stops_amid_an_upgrade_lets_the_client_finish_and_hear_its_last_words() {
     let server = TestServer::start().await;
@@ -667,7 +668,8 @@ async fn every_event_of_a_burst_is_answered_without_another_one_having_to_come()
     let server = TestServer::start().await;
     let ada = server.register("ada").await;
     let mut wire = server.connect(&ada).await;
-    // One turn reads 64 messages; where the 64th ends within the reader's buffer, that holds the last ones whole.
+    // One turn reads 64 messages; where the 64th ends within the reader's buffer, that holds the
+    // last ones whole.
     for count in 60..=140 {
         wire.say_at_once((0..count).map(|id| format!("42{id}[\"nobody knows this\"]")))
             .await;

@@ -1,4 +1,5 @@
-//! The official Socket.IO protocol suite, revision 5, case by case and by its names, on the namespaces of the harness.
+//! The official Socket.IO protocol suite, revision 5, case by case and by its names, on the
+//! namespaces of the harness.
 
 use serde_json::Value;
 
@@ -255,7 +256,8 @@ mod message {
         should_close(&[r#"42abc["message-with-ack",1,"2",{"3":[false]}]"#]).await;
     }
 
-    /// Not of the suite: binary where none is due, text where binary is, and placeholders that lead nowhere.
+    /// Not of the suite: binary where none is due, text where binary is, and placeholders that lead
+    /// nowhere.
     #[tokio::test]
     async fn should_close_the_connection_upon_attachments_out_of_place() {
         const ONE: &str = r#"451-["message",{"_placeholder":true,"num":0}]"#;

@@ -132,8 +132,8 @@ impl Remote {
             .await
     }
 
-    /// Sends a GET and cuts the connection when the server has had the time to begin with it: it does not say that it
-    /// has, so five milliseconds are given, as the official suite does.
+    /// Sends a GET and cuts the connection when the server has had the time to begin with it: it
+    /// does not say that it has, so five milliseconds are given, as the official suite does.
     pub async fn abandon(&self, path: &str) {
         use tokio::io::AsyncWriteExt;
         let mut stream = TcpStream::connect(self.address).await.unwrap();
@@ -206,8 +206,8 @@ impl TestServer {
     }
 
     pub async fn with(config: Config) -> Self {
-        // A process that another test is starting holds every file of this one until it runs its program, and so, for a
-        // moment, the lock of a data file whose server has stopped.
+        // A process that another test is starting holds every file of this one until it runs its
+        // program, and so, for a moment, the lock of a data file whose server has stopped.
         let starting = async {
             loop {
                 match Self::try_with(config.clone()).await {

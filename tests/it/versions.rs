@@ -1,4 +1,5 @@
-//! The versions of a socket: one that says nothing hears what it always heard, and one of version 2 hears all.
+//! The versions of a socket: one that says nothing hears what it always heard, and one of version 2
+//! hears all.
 
 use chatd::config::Config;
 use chatd::store::Location;
@@ -51,7 +52,8 @@ async fn an_apps_own_object_is_heard_in_version_2_alone_and_is_in_every_row() {
     );
     assert!(!heard.contains("meta"), "{heard}");
     assert_eq!(old.text().await, bare(&sent));
-    // The ack of a version 1 client has the keys that it knows, and the message has its object all the same.
+    // The ack of a version 1 client has the keys that it knows, and the message has its object all
+    // the same.
     let ack = send(&mut old, &bob, json!({"meta": {"a": 1}})).await;
     assert_eq!(ack["data"].get("meta"), None, "{ack}");
     assert_eq!(

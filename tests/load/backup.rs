@@ -1,4 +1,5 @@
-//! What sends wait beside a backup: fills a data file, then sends at a steady pace, in turns alone and beside backups.
+//! What sends wait beside a backup: fills a data file, then sends at a steady pace, in turns alone
+//! and beside backups.
 //!
 //! `cargo run --release --example backup -- [MESSAGES] [SENDS_A_SECOND] [FOLDER]`
 
@@ -146,7 +147,8 @@ fn fill(store: &Store, messages: u64) {
     (0..waiting).for_each(|_| assert!(answers.recv().unwrap()));
 }
 
-/// Sends at a steady pace, whether or not answers come; p50, p99 and the longest wait, in milliseconds.
+/// Sends at a steady pace, whether or not answers come; p50, p99 and the longest wait, in
+/// milliseconds.
 fn send(store: &Store, rate: u32) -> [f64; 3] {
     let waits = Arc::new(parking_lot::Mutex::new(Vec::new()));
     let (finished, done) = mpsc::channel::<()>();

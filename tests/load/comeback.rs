@@ -1,14 +1,15 @@
-//! What it costs when everybody comes back at once, after the server was killed: how long until all are recovered with
-//! what they missed, and what senders wait meanwhile.
+//! What it costs when everybody comes back at once, after the server was killed: how long until all
+//! are recovered with what they missed, and what senders wait meanwhile.
 //!
 //! ```text
 //! cargo build --release && cargo run --release --example comeback -- --connections 9000
 //! ```
 //!
-//! People connect and lose their connections; each is sent three messages; the server gets SIGKILL and is started anew on
-//! the same data, and all come back together. Each must be recovered with exactly its three messages. Beside it ten people
-//! send one message after the other, also before, for comparison. Both ends are on this machine and share its cores, and
-//! each connection needs a file descriptor on both, in two processes.
+//! People connect and lose their connections; each is sent three messages; the server gets SIGKILL
+//! and is started anew on the same data, and all come back together. Each must be recovered with
+//! exactly its three messages. Beside it ten people send one message after the other, also before,
+//! for comparison. Both ends are on this machine and share its cores, and each connection needs a
+//! file descriptor on both, in two processes.
 
 mod people;
 
@@ -55,7 +56,8 @@ async fn main() -> Result<(), Error> {
     let senders = tokens.split_off(connections);
     let places = arrive(&address, &tokens, None).await?.1;
 
-    // Each is sent its messages, many at a time; by all senders in turn, since one that says so much is closed for a flood.
+    // Each is sent its messages, many at a time; by all senders in turn, since one that says so
+    // much is closed for a flood.
     let mut sockets = Vec::new();
     for token in &senders {
         sockets.push(enter(&address, &auth(token, None)).await?.0);
@@ -161,7 +163,8 @@ fn user_of(token: &str) -> Result<u64, Error> {
     Ok(claims["sub"].as_str().ok_or("no subject")?.parse()?)
 }
 
-/// Has the senders send to each other until `work` is done; gives what each send waited, and what the work came to.
+/// Has the senders send to each other until `work` is done; gives what each send waited, and what
+/// the work came to.
 async fn send_until<T>(
     address: &str,
     senders: &[String],

@@ -1,4 +1,5 @@
-//! What an idle connection costs the server: resident memory over many authenticated WebSockets, each of its own person.
+//! What an idle connection costs the server: resident memory over many authenticated WebSockets,
+//! each of its own person.
 //!
 //! ```text
 //! cargo build --release && cargo run --release --example idle -- --connections 10000

@@ -1,12 +1,14 @@
-//! What a flood of logins does to a healthy chat: how long a message takes to be confirmed, without and beside it.
+//! What a flood of logins does to a healthy chat: how long a message takes to be confirmed, without
+//! and beside it.
 //!
 //! ```text
 //! cargo build --release && cargo run --release --example logins -- --seconds 10 --flood 64
 //! ```
 //!
-//! Starts the executable (`--chatd FILE`, by default the release build beside this example) on a new data file and on
-//! loopback, whose address no rate limit counts, and gives every login another name, so that only the bound on password
-//! hashing is between the flood and the server. One client sends a message and waits for its ack, over and over.
+//! Starts the executable (`--chatd FILE`, by default the release build beside this example) on a
+//! new data file and on loopback, whose address no rate limit counts, and gives every login another
+//! name, so that only the bound on password hashing is between the flood and the server. One client
+//! sends a message and waits for its ack, over and over.
 
 use std::path::PathBuf;
 use std::process::Stdio;

@@ -143,7 +143,8 @@ impl AccountRow {
     }
 }
 
-/// An account of an app's own user: `{"id","subject"?,"created"}`, with the subject by which the request named it.
+/// An account of an app's own user: `{"id","subject"?,"created"}`, with the subject by which the
+/// request named it.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct PutRow {
     id: UserId,

@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::chat::Seen;
 use crate::model::{Timestamp, User, UserId};
 
-/// Another person: `{"id","username","name","avatar","online","last_seen"}`; `last_seen` is null while
-/// online.
+/// Another person: `{"id","username","name","avatar","online","last_seen"}`; `last_seen` is null
+/// while online.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Person {
     id: UserId,
@@ -25,7 +25,8 @@ pub(crate) struct Person {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schemars(with = "Option<bool>")]
     is_bot: bool,
-    /// What an app calls them, where that is no id: to administrators, and to those who asked by it.
+    /// What an app calls them, where that is no id: to administrators, and to those who asked by
+    /// it.
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<Arc<str>>,
 }

@@ -69,7 +69,8 @@ reads! {
     ForeignAccount from Fields<'_> {
         /// 1 to 64 characters, all of which can be seen, and not digits alone.
         required username: String,
-        /// 1 to 64 characters, shown and not unique; absent, an account that is there keeps its own.
+        /// 1 to 64 characters, shown and not unique; absent, an account that is there keeps its
+        /// own.
         optional name: String,
         /// Null for none; absent, an account that is there keeps its own.
         nullable avatar: String,

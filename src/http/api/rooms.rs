@@ -192,7 +192,8 @@ pub(in crate::http) async fn archive(
     let caller = caller(app, request).await?;
     let room = Named::read(params)?.id;
     if Erasing::read(&Query::of(request))?.erase == Some(true) {
-        // Archived in its place it would all be there still, and the caller be told that it is gone.
+        // Archived in its place it would all be there still, and the caller be told that it is
+        // gone.
         return Err(Refusal::invalid("erase: a room can be archived, and not be erased").into());
     }
     let archived = app.chat.archive_room((app.clock)(), caller.user.id, room);

@@ -1,14 +1,17 @@
-//! Eras: which key seals the cursors of which entries, so that a file that went back in time is noticed.
+//! Eras: which key seals the cursors of which entries, so that a file that went back in time is
+//! noticed.
 //!
-//! However a file goes back (a copy put in its place, a snapshot of the disk, a folder that was restored), a server is
-//! started on it, and the first transaction of that start that appends anything begins an era: a random key, in the
-//! same transaction, for cursors from its first entry on. A cursor of an entry that the file lost was sealed with the key
-//! of another era, so it does not open, even once the same id is given again; that of an entry which is still there
-//! does. A start that appends nothing begins none, nor do commands that only read. Two copies of one file that live on
-//! side by side have different eras from where they part.
+//! However a file goes back (a copy put in its place, a snapshot of the disk, a folder that was
+//! restored), a server is started on it, and the first transaction of that start that appends
+//! anything begins an era: a random key, in the same transaction, for cursors from its first entry
+//! on. A cursor of an entry that the file lost was sealed with the key of another era, so it does
+//! not open, even once the same id is given again; that of an entry which is still there does. A
+//! start that appends nothing begins none, nor do commands that only read. Two copies of one file
+//! that live on side by side have different eras from where they part.
 //!
-//! A virtual machine that is set back with its memory has no start. So an era also ends after an hour: of the cursors
-//! that were given after the snapshot, those of the same hour are then taken for good, and later ones are not.
+//! A virtual machine that is set back with its memory has no start. So an era also ends after an
+//! hour: of the cursors that were given after the snapshot, those of the same hour are then taken
+//! for good, and later ones are not.
 
 use redb::{Database, ReadableDatabase, WriteTransaction};
 
@@ -18,8 +21,8 @@ use crate::store::error::StoreError;
 use crate::store::sealed::{seal, unseal};
 use crate::store::tables::{CURSOR_KEY, ERAS, META};
 
-/// 4,096 eras are kept, 96 KiB: with one an hour those of 170 days, with a restart each minute those of almost three.
-/// Cursors from before them are no longer known.
+/// 4,096 eras are kept, 96 KiB: with one an hour those of 170 days, with a restart each minute
+/// those of almost three. Cursors from before them are no longer known.
 const MAX_ERAS: usize = 4_096;
 /// One hour, as the log's times tell it.
 const LONGEST_MS: u64 = 3_600_000;
@@ -86,8 +89,9 @@ pub(crate) struct Renewal {
 }
 
 impl Renewal {
-    /// Begins an era with the entries from `first` on, which this transaction appends, where one is due; says whether it
-    /// did. The keys are known at once: no cursor of these entries is asked for before they are on disk.
+    /// Begins an era with the entries from `first` on, which this transaction appends, where one is
+    /// due; says whether it did. The keys are known at once: no cursor of these entries is asked
+    /// for before they are on disk.
     pub(crate) fn begin_if_due(
         &self,
         txn: &WriteTransaction,

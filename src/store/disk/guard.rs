@@ -1,7 +1,7 @@
 //! Reading a file whose pages nobody has checked: redb panics on some that are damaged.
 //!
-//! Such a panic becomes an error. Its text is of no use to the person who runs the server, so that it is not printed, but is
-//! in the log at `debug`.
+//! Such a panic becomes an error. Its text is of no use to the person who runs the server, so that
+//! it is not printed, but is in the log at `debug`.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -16,8 +16,8 @@ thread_local! {
 
 static HOOK: Once = Once::new();
 
-/// Does the work. A panic within it, on this thread, is the error of a damaged page. What the work shares with others must
-/// not be used after that.
+/// Does the work. A panic within it, on this thread, is the error of a damaged page. What the work
+/// shares with others must not be used after that.
 pub(crate) fn guarded<R>(work: impl FnOnce() -> R) -> Result<R, StoreError> {
     HOOK.call_once(|| {
         let print = take_hook();

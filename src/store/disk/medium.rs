@@ -1,12 +1,13 @@
 //! What the database's bytes lie on: a locked file, or memory, or, in tests, a disk that fails.
 //!
-//! [`Backend`] stands between redb and the medium. It can hold writes back in memory: so a file is looked at, and even
-//! repaired, without a byte of it changing, until [`Backend::release`]; and so reading goes on from a disk that takes no
-//! more writes. The file stays locked for as long as the medium lives, over every reopening.
+//! [`Backend`] stands between redb and the medium. It can hold writes back in memory: so a file is
+//! looked at, and even repaired, without a byte of it changing, until [`Backend::release`]; and so
+//! reading goes on from a disk that takes no more writes. The file stays locked for as long as the
+//! medium lives, over every reopening.
 //!
-//! redb writes the pages of a commit one by one and in the order of a hash, though most of them are neighbours. They are
-//! gathered until the sync, and then written run by run: for 36 pages that is some 45 µs instead of 160 on ext4, and the
-//! sync itself is a third shorter.
+//! redb writes the pages of a commit one by one and in the order of a hash, though most of them are
+//! neighbours. They are gathered until the sync, and then written run by run: for 36 pages that is
+//! some 45 µs instead of 160 on ext4, and the sync itself is a third shorter.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -50,7 +51,8 @@ pub(crate) trait Medium: fmt::Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// How many bytes more may be stored; `None` where that cannot be told.
     fn free(&self) -> Option<u64>;
-    /// Forgets what only a cache holds: after a failed sync the cache may show what the disk does not have.
+    /// Forgets what only a cache holds: after a failed sync the cache may show what the disk does
+    /// not have.
     fn forget_cache(&self);
 }
 
@@ -62,8 +64,8 @@ pub(crate) struct LockedFile {
 }
 
 impl LockedFile {
-    /// Opens or makes the file. One that is made is its owner's alone: it will hold the secret that signs tokens, the
-    /// hashes of passwords, and every message.
+    /// Opens or makes the file. One that is made is its owner's alone: it will hold the secret that
+    /// signs tokens, the hashes of passwords, and every message.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         let file = Self::open_with(
             path,
@@ -74,7 +76,8 @@ impl LockedFile {
                 .truncate(false)
                 .mode(0o600),
         )?;
-        // Made just now, or by a start that came no further: what will be confirmed in it must be found by its name.
+        // Made just now, or by a start that came no further: what will be confirmed in it must be
+        // found by its name.
         if file.len().map_err(OpenError::Io)? == 0 {
             sync_folder(path).map_err(OpenError::Io)?;
         }
@@ -86,8 +89,8 @@ impl LockedFile {
         Self::open_with(path, OpenOptions::new().read(true))
     }
 
-    /// Opens a file in this way and locks it. What stood at the path before it was locked may have been replaced since,
-    /// by a compaction or a restore: then the new file is opened.
+    /// Opens a file in this way and locks it. What stood at the path before it was locked may have
+    /// been replaced since, by a compaction or a restore: then the new file is opened.
     pub(crate) fn open_with(path: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
         loop {
             let file = options.open(path).map_err(OpenError::Io)?;
@@ -175,7 +178,8 @@ impl Medium for LockedFile {
     }
 
     fn forget_cache(&self) {
-        // Advice: where the kernel does not take it, the pages that it shows are those it would write again.
+        // Advice: where the kernel does not take it, the pages that it shows are those it would
+        // write again.
         let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
     }
 }
@@ -187,7 +191,8 @@ pub(crate) fn sync_folder(of: &Path) -> io::Result<()> {
     #[cfg(test)]
     tests::SYNCED.with_borrow_mut(|synced| synced.push(folder.to_owned()));
     match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // A folder that may be used and not read, or a file system that does this by itself or not at all.
+        // A folder that may be used and not read, or a file system that does this by itself or not
+        // at all.
         Err(error)
             if matches!(
                 error.kind(),
@@ -303,7 +308,8 @@ fn read_or_zero(medium: &dyn Medium, offset: u64, out: &mut [u8]) -> io::Result<
     medium.read(offset, there)
 }
 
-/// 4 MiB of writes are gathered at most, then written: what a full transaction of usual messages comes to, four times.
+/// 4 MiB of writes are gathered at most, then written: what a full transaction of usual messages
+/// comes to, four times.
 const MAX_GATHERED: usize = 4 << 20;
 /// A buffer that grew larger is given back.
 const MAX_KEPT: usize = 256 << 10;
@@ -312,8 +318,8 @@ const MAX_KEPT: usize = 256 << 10;
 #[derive(Debug, Default)]
 struct Gathered {
     bytes: Vec<u8>,
-    /// Where each write goes, and where in `bytes` it lies; ascending, and none overlaps another. They are a thousand at the
-    /// most, so a new one is soon put between them.
+    /// Where each write goes, and where in `bytes` it lies; ascending, and none overlaps another.
+    /// They are a thousand at the most, so a new one is soon put between them.
     places: Vec<(u64, Range<usize>)>,
 }
 
@@ -330,8 +336,8 @@ impl Gathered {
             .map(|(at, place)| (*at, &self.bytes[place.clone()]))
     }
 
-    /// Takes a write. `false` where it must wait for a flush: there is no room, or it overlaps another and is not in its
-    /// very place.
+    /// Takes a write. `false` where it must wait for a flush: there is no room, or it overlaps
+    /// another and is not in its very place.
     fn take(&mut self, offset: u64, data: &[u8]) -> bool {
         let found = self.places.binary_search_by_key(&offset, |(at, _)| *at);
         if let Ok(found) = found
@@ -398,9 +404,11 @@ struct Opening {
     held: RwLock<Option<Held>>,
     /// Writes that went through and are not on the medium yet. Taken after `held`.
     gathered: RwLock<Gathered>,
-    /// Whether this opening is given up: what a dying database still does must not reach the medium.
+    /// Whether this opening is given up: what a dying database still does must not reach the
+    /// medium.
     dead: AtomicBool,
-    /// How many bytes were read through it, for whoever wants to know how far a walk over the file is.
+    /// How many bytes were read through it, for whoever wants to know how far a walk over the file
+    /// is.
     read: AtomicU64,
 }
 
@@ -420,7 +428,8 @@ impl Backend {
         })))
     }
 
-    /// Writes what was held back, and holds nothing back from now on. On an error it goes on holding.
+    /// Writes what was held back, and holds nothing back from now on. On an error it goes on
+    /// holding.
     pub(crate) fn release(&self) -> io::Result<()> {
         let mut place = self.0.held.write();
         if let Some(held) = &*place {
@@ -477,7 +486,8 @@ impl Opening {
         Ok(())
     }
 
-    /// Writes what was gathered. What is read meanwhile comes from there still. On an error it stays.
+    /// Writes what was gathered. What is read meanwhile comes from there still. On an error it
+    /// stays.
     fn flush(&self) -> io::Result<()> {
         let gathered = self.gathered.upgradable_read();
         if gathered.places.is_empty() {
@@ -488,8 +498,9 @@ impl Opening {
         Ok(())
     }
 
-    /// Reads what was written, gathered or not. Whoever writes waits for it only where a gathered page is read, which redb
-    /// does where its own cache is full of them: it never reads a page while it writes it.
+    /// Reads what was written, gathered or not. Whoever writes waits for it only where a gathered
+    /// page is read, which redb does where its own cache is full of them: it never reads a page
+    /// while it writes it.
     fn read_through(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let is_gathered = |gathered: &Gathered| gathered.within(offset, out.len()).next().is_some();
         if !is_gathered(&self.gathered.read()) {
@@ -690,7 +701,8 @@ mod tests {
         assert!(backend.write(0, &[1]).is_err());
     }
 
-    /// A medium of this length, an opening that lets writes through, and the runs that reach the medium.
+    /// A medium of this length, an opening that lets writes through, and the runs that reach the
+    /// medium.
     fn open_noting(len: u64) -> (Arc<Noting>, Backend, impl Fn() -> Vec<(u64, usize)>) {
         let medium = Arc::new(Noting::default());
         let backend = Backend::holding(Arc::clone(&medium) as Arc<dyn Medium>).unwrap();

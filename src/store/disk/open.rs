@@ -54,8 +54,8 @@ impl Opened {
     }
 }
 
-/// Opens the database that lies on a medium, or makes one, with its writes held back. After an unclean stop this reads
-/// the whole file and verifies every page.
+/// Opens the database that lies on a medium, or makes one, with its writes held back. After an
+/// unclean stop this reads the whole file and verifies every page.
 pub(crate) fn open_database(
     medium: &Arc<dyn Medium>,
     page_cache: usize,
@@ -68,7 +68,8 @@ pub(crate) fn open_database(
     })
 }
 
-/// One opening; where it is to `verify`, every page is read and its checksum compared, however the file was left.
+/// One opening; where it is to `verify`, every page is read and its checksum compared, however the
+/// file was left.
 pub(crate) fn open_on_backend(
     backend: &Backend,
     verify: bool,

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// 32 MiB: with less room than that nothing is written. A transaction of 5,000 of the longest messages takes 80 MB,
-/// but most take a few KB; and where this is too little the disk refuses, which loses nothing either.
+/// 32 MiB: with less room than that nothing is written. A transaction of 5,000 of the longest
+/// messages takes 80 MB, but most take a few KB; and where this is too little the disk refuses,
+/// which loses nothing either.
 pub(crate) const RESERVE_BYTES: u64 = 32 << 20;
 
 /// There is too little room to write anything.

@@ -1,5 +1,5 @@
-//! Files at the bounds of what the server writes, and as a crash or an earlier version left them: a check calls them sound,
-//! and every command takes them.
+//! Files at the bounds of what the server writes, and as a crash or an earlier version left them: a
+//! check calls them sound, and every command takes them.
 
 use redb::{ReadableDatabase, ReadableTable};
 
@@ -30,7 +30,8 @@ fn stored_again(open: &Open, numbers: std::ops::RangeInclusive<u64>) -> usize {
 }
 
 impl Data {
-    /// One whose first account has sent so many messages with client ids since the last sweep when it was closed.
+    /// One whose first account has sent so many messages with client ids since the last sweep when
+    /// it was closed.
     fn with_client_ids(count: u64) -> Self {
         let data = Self::new();
         let open = data.sweeping_at_the_end().with_users(3);
@@ -164,7 +165,8 @@ fn a_block_of_client_ids_that_lost_its_first_one_is_found() {
     );
 }
 
-/// 4,000 client ids in a finished block and 6,000 in a second one, whose sweep was cut before it noted its end.
+/// 4,000 client ids in a finished block and 6,000 in a second one, whose sweep was cut before it
+/// noted its end.
 fn cut_in_a_sweep() -> Data {
     let data = Data::with_client_ids(4_000);
     let open = data.sweeping_at_the_end();

@@ -1,4 +1,5 @@
-//! Files with bytes changed at random, and files that were cut: every command and a start end in a sentence of chatd's.
+//! Files with bytes changed at random, and files that were cut: every command and a start end in a
+//! sentence of chatd's.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

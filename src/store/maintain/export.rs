@@ -22,8 +22,8 @@ use crate::store::tables::{CONVERSATIONS, CREDENTIALS, USERS};
 /// How many lines are written between two looks at how far it is.
 const TOLD_EVERY: u64 = 4_096;
 
-/// Writes a stopped server's file as JSON Lines; the form is in the manual. Fails at the first record that is missing or
-/// damaged: what was written until then must not be used.
+/// Writes a stopped server's file as JSON Lines; the form is in the manual. Fails at the first
+/// record that is missing or damaged: what was written until then must not be used.
 pub fn export(data: &Path, out: &mut dyn Write, watch: Watch<'_>) -> Result<Counts, MaintainError> {
     let source = Source::of_file(data, true, watch)?;
     guard(|| export_source(&source, out, watch))

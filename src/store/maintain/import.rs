@@ -64,8 +64,9 @@ pub struct Imported {
     pub left_out_avatars: u64,
 }
 
-/// Makes a data file of what [`export`](super::export) wrote. Where `data` is there already it must hold no account and
-/// no message. A bad line is named by its number, and nothing is made. `lines` is read once, from beginning to end.
+/// Makes a data file of what [`export`](super::export) wrote. Where `data` is there already it must
+/// hold no account and no message. A bad line is named by its number, and nothing is made. `lines`
+/// is read once, from beginning to end.
 pub fn import(
     data: &Path,
     lines: &mut dyn BufRead,
@@ -526,7 +527,8 @@ impl Import<'_> {
         time.at
     }
 
-    /// Whether a time has come: one that has not would be shown for years, and date what comes after it.
+    /// Whether a time has come: one that has not would be shown for years, and date what comes
+    /// after it.
     fn has_come(&self, key: &str, time: Timestamp) -> Result<(), String> {
         let now = self.judging.now;
         if time <= now.plus(CLOCK_SKEW) {
@@ -572,7 +574,8 @@ impl Import<'_> {
         Ok(Ok(()))
     }
 
-    /// What holds for every entry: its id is the next, its time may follow and has come, its people are there.
+    /// What holds for every entry: its id is the next, its time may follow and has come, its people
+    /// are there.
     pub(super) fn next(&self, id: EntryId, people: &[UserId], at: Timestamp) -> Result<(), String> {
         let next = self.last_entry + 1;
         if id.get() != next {

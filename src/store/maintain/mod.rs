@@ -1,8 +1,10 @@
-//! What is done to a data file as a whole: checked, copied, compacted, restored, exported, imported.
+//! What is done to a data file as a whole: checked, copied, compacted, restored, exported,
+//! imported.
 //!
-//! All but [`Store::backup`](super::Store::backup) work on a file that no server has open, and lock it meanwhile. A
-//! file that is only looked at is not changed by a byte: what redb would repair in it is repaired in memory
-//! (`medium.rs`). A file that is made has a temporary name beside its own ([`Partial`]) until it is whole and on disk.
+//! All but [`Store::backup`](super::Store::backup) work on a file that no server has open, and lock
+//! it meanwhile. A file that is only looked at is not changed by a byte: what redb would repair in
+//! it is repaired in memory (`medium.rs`). A file that is made has a temporary name beside its own
+//! ([`Partial`]) until it is whole and on disk.
 
 pub(super) mod check;
 pub(super) mod copy;
@@ -54,7 +56,8 @@ const TOLD_EVERY: Duration = Duration::from_millis(100);
 /// How often redb reads a file that it verifies.
 const SCANS: u64 = 3;
 
-/// How much more ready to give way than a server is whoever makes, fetches or checks a backup beside it (`nice`).
+/// How much more ready to give way than a server is whoever makes, fetches or checks a backup
+/// beside it (`nice`).
 pub const NICE: i32 = 10;
 
 /// How far something is.
@@ -228,8 +231,9 @@ struct Source {
 }
 
 impl Source {
-    /// Opens what lies on a medium; where it is to `verify`, after every page was read and found to be right. Of an
-    /// earlier format, it is migrated in memory, but for its log, which may be larger than that. `None` for a file with nothing in it.
+    /// Opens what lies on a medium; where it is to `verify`, after every page was read and found to
+    /// be right. Of an earlier format, it is migrated in memory, but for its log, which may be
+    /// larger than that. `None` for a file with nothing in it.
     fn open(
         medium: Arc<dyn Medium>,
         verify: bool,
@@ -275,8 +279,8 @@ impl Source {
         }
     }
 
-    /// Never closes the database: what it holds after a panic is half changed, and closing it might panic again, which in the
-    /// midst of a panic would end the process.
+    /// Never closes the database: what it holds after a panic is half changed, and closing it might
+    /// panic again, which in the midst of a panic would end the process.
     fn forget(&self) {
         std::mem::forget(Arc::clone(&self.db));
     }

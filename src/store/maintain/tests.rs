@@ -250,7 +250,8 @@ fn a_record_that_is_missing_is_found() {
     });
     assert_eq!(data.finds(), [("client_ids", text(2))]);
 
-    // The newest entry leaves no gap behind it; what is derived knows of it, and a start does not give its id to another.
+    // The newest entry leaves no gap behind it; what is derived knows of it, and a start does not
+    // give its id to another.
     let data = Data::talked(2, 100);
     data.tamper_log(|log| drop(log.pop_last().unwrap()));
     let found = data.finds();
@@ -547,7 +548,8 @@ fn a_copy_made_row_by_row_has_every_row_of_every_table() {
     assert!(counts[0] > 2 && counts[1..].iter().all(|count| *count > 0));
 }
 
-/// A backup was written twice, the second time all at once when it was committed, and the writer's syncs waited for that.
+/// A backup was written twice, the second time all at once when it was committed, and the writer's
+/// syncs waited for that.
 #[test]
 fn a_backup_beside_a_writer_is_written_once_and_bit_by_bit() {
     let data = Data::new();
@@ -568,7 +570,8 @@ fn a_backup_beside_a_writer_is_written_once_and_bit_by_bit() {
     assert!(most < 512 << 10, "{most} bytes are written at once");
 }
 
-/// A store that was closed while a copy had the database in hand left its file unclean, and the next start read all of it.
+/// A store that was closed while a copy had the database in hand left its file unclean, and the
+/// next start read all of it.
 #[test]
 fn closing_waits_for_a_copy_that_is_under_way_to_end() {
     let data = Data::new();
@@ -774,8 +777,8 @@ fn a_file_of_format_3_says_the_same_before_its_migration_in_a_copy_and_after_it(
     }
 }
 
-/// What of a file must not go back in time: the secret, the key of cursors, how many eras and invites, and whether it is
-/// marked as a backup.
+/// What of a file must not go back in time: the secret, the key of cursors, how many eras and
+/// invites, and whether it is marked as a backup.
 fn renewable(path: &std::path::Path) -> (Vec<u8>, Vec<u8>, bool, u64, bool) {
     let db = Database::open(path).unwrap();
     let txn = db.begin_read().unwrap();
@@ -1022,7 +1025,8 @@ fn a_restore_of_anything_but_a_whole_backup_leaves_everything_as_it_is() {
         matches!(error, MaintainError::Open(OpenError::InUse { .. })),
         "{error}"
     );
-    // The other way round it is what was given that is in use, which the error named as the one to be replaced.
+    // The other way round it is what was given that is in use, which the error named as the one to
+    // be replaced.
     let error = restore(&data.path, &whole.path, Timestamp::from_ms(0), &mut |_| {}).unwrap_err();
     let says = format!("{} is in use by", data.path.display());
     assert!(error.to_string().starts_with(&says), "{error}");

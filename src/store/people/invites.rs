@@ -1,4 +1,5 @@
-//! Invites: how they are written, which there are, and how their use is staged with the account it makes.
+//! Invites: how they are written, which there are, and how their use is staged with the account it
+//! makes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -93,7 +94,8 @@ pub(crate) fn decode(key: u64, sealed: &[u8]) -> Result<Invite, StoreError> {
 /// Every invite that is kept, in memory.
 #[derive(Default)]
 pub(crate) struct Invites {
-    /// By code, with the number under which the table has it. A keyed hash, since strangers choose what is looked up.
+    /// By code, with the number under which the table has it. A keyed hash, since strangers choose
+    /// what is looked up.
     by_code: HashMap<Arc<str>, (u64, Invite)>,
     greatest: u64,
 }

@@ -1,10 +1,13 @@
-//! The names of accounts, in order, to be searched without a lock and without a look at the accounts.
+//! The names of accounts, in order, to be searched without a lock and without a look at the
+//! accounts.
 //!
-//! Names lie one after another in blocks, in the order of their [keys](crate::model::Username::key), and those that are the
-//! same (look-alikes of an earlier version) in the order of their accounts' ids. Each block knows
-//! which pairs of bytes are in it. So names that begin with some text are one stretch, and a text inside of names is looked
-//! for only in blocks that may have it. What changes is copied first where a search still looks at it, block by block: a
-//! search works on the names as they were when it began. An account takes some 30 bytes here beside its name.
+//! Names lie one after another in blocks, in the order of their
+//! [keys](crate::model::Username::key), and those that are the same (look-alikes of an earlier
+//! version) in the order of their accounts' ids. Each block knows which pairs of bytes are in it.
+//! So names that begin with some text are one stretch, and a text inside of names is looked for
+//! only in blocks that may have it. What changes is copied first where a search still looks at it,
+//! block by block: a search works on the names as they were when it began. An account takes some 30
+//! bytes here beside its name.
 
 use std::sync::Arc;
 
@@ -147,7 +150,8 @@ impl Block {
         self.ids.remove(at);
     }
 
-    /// Gives `found` the names that have a text inside but do not begin with it, in order, until it says that it is enough.
+    /// Gives `found` the names that have a text inside but do not begin with it, in order, until it
+    /// says that it is enough.
     fn find(&self, finder: &Finder<'_>, mut found: impl FnMut(UserId) -> bool) -> bool {
         let (text, wanted) = (self.text.as_bytes(), finder.needle().len());
         let mut from = 0;
@@ -232,7 +236,8 @@ impl Names {
         }
     }
 
-    /// Returns whose names contain a text: at most `limit`, those that begin with it first, each in the order of names.
+    /// Returns whose names contain a text: at most `limit`, those that begin with it first, each in
+    /// the order of names.
     pub(crate) fn search(&self, text: &str, limit: usize) -> Found {
         let mut found = Found {
             ids: Vec::new(),

@@ -13,7 +13,8 @@ use crate::store::error::StoreError;
 use crate::store::sealed::seal;
 use crate::store::tables::{CREDENTIALS, INVITES, KEYS, USERS};
 
-/// The accounts, passwords, invites and keys that a transaction changes, in the order in which it changes them.
+/// The accounts, passwords, invites and keys that a transaction changes, in the order in which it
+/// changes them.
 #[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) users: Vec<Arc<User>>,
@@ -28,7 +29,8 @@ impl Rows {
         self.users.is_empty() && self.invites.is_empty() && self.api_keys.is_empty()
     }
 
-    /// Puts them into their tables, and notes that they changed, after which the log ends with the entry `after`.
+    /// Puts them into their tables, and notes that they changed, after which the log ends with the
+    /// entry `after`.
     pub(crate) fn write(&self, txn: &WriteTransaction, after: u64) -> Result<(), StoreError> {
         if self.is_empty() {
             return Ok(());
@@ -69,7 +71,8 @@ impl Rows {
         Ok(())
     }
 
-    /// Returns whether they stand in the file as a transaction would have left them; `false` where there are none.
+    /// Returns whether they stand in the file as a transaction would have left them; `false` where
+    /// there are none.
     pub(crate) fn are_in(&self, db: &Database) -> Result<bool, StoreError> {
         let txn = db.begin_read()?;
         if let Some(user) = self.users.last() {

@@ -1,5 +1,5 @@
-//! Following a file: a snapshot of one moment, and what is read on from its place, entries of the log
-//! and changes of rows, come to what the file has.
+//! Following a file: a snapshot of one moment, and what is read on from its place, entries of the
+//! log and changes of rows, come to what the file has.
 
 use std::collections::BTreeMap;
 

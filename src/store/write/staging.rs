@@ -510,8 +510,8 @@ impl<'a> Staging<'a> {
             .get_or_insert_with(id, || Conversation::new(pair));
     }
 
-    /// Answers a message whose client id stands for an earlier one: it must be the same. Of one that
-    /// has another text by now the first is compared, as far as it is still known.
+    /// Answers a message whose client id stands for an earlier one: it must be the same. Of one
+    /// that has another text by now the first is compared, as far as it is still known.
     pub(super) fn repeated(
         &self,
         earlier: Notice,

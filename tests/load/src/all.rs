@@ -1,8 +1,8 @@
 //! Mode `all`: everything side by side, in rounds, and the table of it.
 //!
-//! Each measurement has a server of its own on new data. The servers take turns within a round, so that what else the
-//! machine does is everybody's, and the table has the medians of the rounds. What is dear and steady (idle connections,
-//! slow readers, the overload) is measured once.
+//! Each measurement has a server of its own on new data. The servers take turns within a round, so
+//! that what else the machine does is everybody's, and the table has the medians of the rounds.
+//! What is dear and steady (idle connections, slow readers, the overload) is measured once.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Mode `growth`: the same figures with more and more connections, and with more and more messages stored, and a plot.
+//! Mode `growth`: the same figures with more and more connections, and with more and more messages
+//! stored, and a plot.
 //!
 //! - Connections: of those who are connected, [`WRITERS`] at most write, to receivers everywhere among all.
 //! - Stored messages: a data file is made by `chatd import` of lines that are written here: [`PEOPLE`] people who know
@@ -30,7 +31,8 @@ const READERS: u64 = 3_000;
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Growth {
-    /// How many connections, in place of 100, 1,000, 10,000 and as many as the limit of open files allows.
+    /// How many connections, in place of 100, 1,000, 10,000 and as many as the limit of open files
+    /// allows.
     #[arg(long, value_delimiter = ',')]
     connections: Option<Vec<usize>>,
     /// How many stored messages, in place of 10 thousand, 1 million and 10 million.
@@ -250,7 +252,8 @@ fn lines(out: &mut impl Write, count: u64) -> Result<(), Error> {
     for id in 1..=count {
         let point = random.unit() * weights[weights.len() - 1];
         let rank = weights.partition_point(|sum| *sum <= point) as u64;
-        // The busy are not each other's neighbours: 7,919 has no divisor in common with the number of people.
+        // The busy are not each other's neighbours: 7,919 has no divisor in common with the number
+        // of people.
         let sender = rank * 7_919 % PEOPLE;
         let picked = random.next() % CONTACTS;
         let distance = picked / 2 + 1;

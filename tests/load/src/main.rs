@@ -1,9 +1,10 @@
-//! A load generator for servers of chatd's contract: stock wire format over WebSocket, every delivery checked, the
-//! server's CPU time and memory read from `/proc`. Linux only.
+//! A load generator for servers of chatd's contract: stock wire format over WebSocket, every
+//! delivery checked, the server's CPU time and memory read from `/proc`. Linux only.
 //!
-//! One thread does everything, for generator and server share a machine's cores. A mode starts the server that it
-//! measures (`--server`), on new data and on loopback, or goes to one that runs already (`--address`, which must accept
-//! HS256 tokens by the secret in `server.rs` and make accounts of their subjects). See `tests/load/run`.
+//! One thread does everything, for generator and server share a machine's cores. A mode starts the
+//! server that it measures (`--server`), on new data and on loopback, or goes to one that runs
+//! already (`--address`, which must accept HS256 tokens by the secret in `server.rs` and make
+//! accounts of their subjects). See `tests/load/run`.
 
 #![expect(
     clippy::print_stdout,
@@ -129,7 +130,8 @@ enum Mode {
     },
     /// Pages of 50 by REST.
     Rest {
-        /// With `--data`: how many of the file's users to ask for, in place of writing what is to be read.
+        /// With `--data`: how many of the file's users to ask for, in place of writing what is to
+        /// be read.
         #[arg(long)]
         users: Option<u64>,
     },

@@ -1,7 +1,8 @@
-//! Clients by the thousand on one thread: connections, what is read and what is to be written, one epoll.
+//! Clients by the thousand on one thread: connections, what is read and what is to be written, one
+//! epoll.
 //!
-//! A connection that is quiet has no buffers here. What a turn says to one connection is written by one system call at its
-//! end.
+//! A connection that is quiet has no buffers here. What a turn says to one connection is written by
+//! one system call at its end.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};

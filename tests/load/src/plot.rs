@@ -1,4 +1,5 @@
-//! Lines in an SVG file, readable on a light page and on a dark one: no background, and colours between the two.
+//! Lines in an SVG file, readable on a light page and on a dark one: no background, and colours
+//! between the two.
 
 use std::path::Path;
 

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::Error;
 
-/// By which all tokens of a run are signed. It guards nothing: the servers listen on loopback and end with the run.
+/// By which all tokens of a run are signed. It guards nothing: the servers listen on loopback and
+/// end with the run.
 pub(crate) const SECRET: &str = "a secret that the load generator shares with its servers";
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(60);
@@ -114,7 +115,8 @@ impl Server {
         folder: PathBuf,
         kept: Option<tempfile::TempDir>,
     ) -> Result<Self, Error> {
-        // Free now, and asked for at once: nobody else takes it in between but by ill luck, which shows.
+        // Free now, and asked for at once: nobody else takes it in between but by ill luck, which
+        // shows.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut command = match kind {

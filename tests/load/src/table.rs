@@ -17,8 +17,8 @@ impl Samples {
         median(self.0.get(name)?.iter().copied())
     }
 
-    /// One as a part of another: the median of the rounds' ratios, for the two of a round met the same machine; where they
-    /// were not measured in pairs, the ratio of the medians.
+    /// One as a part of another: the median of the rounds' ratios, for the two of a round met the
+    /// same machine; where they were not measured in pairs, the ratio of the medians.
     pub(crate) fn ratio(&self, name: &str, of: &str) -> Option<f64> {
         let (these, those) = (self.0.get(name)?, self.0.get(of)?);
         if these.len() != those.len() {

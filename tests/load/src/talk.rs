@@ -1,8 +1,10 @@
-//! People who write to each other, and the ledger of it: what was sent, confirmed, heard, by whom, how often, in what order.
+//! People who write to each other, and the ledger of it: what was sent, confirmed, heard, by whom,
+//! how often, in what order.
 //!
-//! Every message says in its content whose it is and which of that sender's to that receiver. A pair's messages must be
-//! heard by the receiver in order and once, their ids ascending, and each that was confirmed must be heard; the sender
-//! must hear one `message_sent` for each. Waits are counted from the moment at which a message was to be sent.
+//! Every message says in its content whose it is and which of that sender's to that receiver. A
+//! pair's messages must be heard by the receiver in order and once, their ids ascending, and each
+//! that was confirmed must be heard; the sender must hear one `message_sent` for each. Waits are
+//! counted from the moment at which a message was to be sent.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +20,8 @@ use super::wire::{self, Key};
 const MARK: u8 = b'#';
 /// Acks of read marks have ids from here on, those of messages stay below.
 const READ_ACKS: u64 = 1_000_000_000;
-/// So many bytes may wait for one connection in an open loop; what would come on top is held back and counted.
+/// So many bytes may wait for one connection in an open loop; what would come on top is held back
+/// and counted.
 const HELD_BYTES: usize = 64 * 1_024;
 /// How long the last messages may take to arrive.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -311,7 +314,8 @@ impl Talk {
             .unwrap_or(0)
     }
 
-    /// Sends one message of this sender to the next of their peers, or to one of them at random where reads are asked for.
+    /// Sends one message of this sender to the next of their peers, or to one of them at random
+    /// where reads are asked for.
     pub(crate) fn send(&mut self, net: &mut Net, who: usize, due: Instant) {
         if !net.is_joined(who) {
             return;

@@ -1,5 +1,5 @@
-//! The wire, as far as a client of the contract needs it: WebSocket frames (RFC 6455) around Engine.IO 4 and Socket.IO 5
-//! text packets, written and read without allocating.
+//! The wire, as far as a client of the contract needs it: WebSocket frames (RFC 6455) around
+//! Engine.IO 4 and Socket.IO 5 text packets, written and read without allocating.
 
 use memchr::memmem;
 
@@ -59,8 +59,8 @@ pub(crate) enum Frame<'a> {
     Close,
 }
 
-/// The first frame of `bytes` and its length in all; `None` while it is not whole. No server of the contract sends
-/// fragments, masked frames or binary ones to a client that asked for none.
+/// The first frame of `bytes` and its length in all; `None` while it is not whole. No server of the
+/// contract sends fragments, masked frames or binary ones to a client that asked for none.
 pub(crate) fn read_frame(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, &'static str> {
     let [head, length, rest @ ..] = bytes else {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! What the wire alone costs: the contract's `send_message` on plain tokio-tungstenite, with nothing stored and nobody
-//! checked. Not a chat server; something to hold one against.
+//! What the wire alone costs: the contract's `send_message` on plain tokio-tungstenite, with
+//! nothing stored and nobody checked. Not a chat server; something to hold one against.
 //!
 //! `bare-router PORT`, on loopback.
 

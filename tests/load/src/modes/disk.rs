@@ -1,4 +1,5 @@
-//! Mode `disk`: what the disk takes for 4 KiB appended and synced, which no durable server can do without.
+//! Mode `disk`: what the disk takes for 4 KiB appended and synced, which no durable server can do
+//! without.
 
 use std::fs::File;
 use std::io::Write;

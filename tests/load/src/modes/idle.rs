@@ -49,7 +49,8 @@ impl Handler for Silence {
     }
 }
 
-/// Makes the accounts by connecting everybody once, and starts the server anew, so that only connections are weighed.
+/// Makes the accounts by connecting everybody once, and starts the server anew, so that only
+/// connections are weighed.
 pub(crate) fn prepared(
     server: Server,
     programs: &Programs,

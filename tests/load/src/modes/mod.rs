@@ -1,4 +1,5 @@
-//! What is measured, a file a mode. Each takes a site, runs for a bounded time and gives an outcome.
+//! What is measured, a file a mode. Each takes a site, runs for a bounded time and gives an
+//! outcome.
 
 pub(crate) mod disk;
 pub(crate) mod idle;

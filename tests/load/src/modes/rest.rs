@@ -61,8 +61,8 @@ impl fmt::Display for Rested {
     }
 }
 
-/// Writes what is to be read: everybody to everybody, and 50 times to one. Gives how many messages there are since the
-/// start of the server's ids.
+/// Writes what is to be read: everybody to everybody, and 50 times to one. Gives how many messages
+/// there are since the start of the server's ids.
 pub(crate) fn fill(site: Site, first_id: u64) -> Result<u64, Error> {
     let mut net = Net::new(site.address, tokens(first_id, RECENTS)?)?;
     join_all(&mut net, AT_ONCE)?;
@@ -87,7 +87,8 @@ pub(crate) fn fill(site: Site, first_id: u64) -> Result<u64, Error> {
     Ok(last_id)
 }
 
-/// The recents of these users, and the history of each with one of those whom they name; of those who have enough.
+/// The recents of these users, and the history of each with one of those whom they name; of those
+/// who have enough.
 pub(crate) fn questions(site: Site, ids: &[u64]) -> Result<[Vec<Question>; 2], Error> {
     let (mut histories, mut recents) = (Vec::new(), Vec::new());
     let mut random = Random(1);

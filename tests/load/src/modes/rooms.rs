@@ -1,7 +1,8 @@
-//! Mode `rooms`: one room whose members are all there, and a few people outside it who write to each other.
+//! Mode `rooms`: one room whose members are all there, and a few people outside it who write to
+//! each other.
 //!
-//! The first round has the people outside alone, for comparison. A reference that knows no rooms of the contract's has
-//! everybody that is connected in one: the same frames to the same clients.
+//! The first round has the people outside alone, for comparison. A reference that knows no rooms of
+//! the contract's has everybody that is connected in one: the same frames to the same clients.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -254,7 +255,8 @@ pub(crate) fn rooms(
     })
 }
 
-/// One round, with messages into the room at this rate, or none; how long the people outside waited.
+/// One round, with messages into the room at this rate, or none; how long the people outside
+/// waited.
 fn outside(
     net: &mut Net,
     both: &mut Both,

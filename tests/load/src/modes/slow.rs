@@ -1,4 +1,5 @@
-//! Mode `slow`: receivers that stop reading, while others write to each other and some write to those.
+//! Mode `slow`: receivers that stop reading, while others write to each other and some write to
+//! those.
 //!
 //! The first round has everybody reading, for comparison: the load is the same.
 
@@ -27,7 +28,8 @@ pub(crate) struct Slowed {
     pub(crate) readers: usize,
     /// The others' waits with everybody reading, and with those who do not.
     pub(crate) waits: [Waits; 2],
-    /// Resident KiB of both rounds: before, the most, and after those who were sent so much have gone.
+    /// Resident KiB of both rounds: before, the most, and after those who were sent so much have
+    /// gone.
     pub(crate) resident: [[u64; 3]; 2],
     pub(crate) verdicts: [Verdict; 2],
 }

@@ -13,7 +13,8 @@ use super::talking::{AT_ONCE, Pace, ms};
 /// How many write meanwhile, and how many messages a second in all.
 const SENDERS: usize = 10;
 const RATE: f64 = 200.0;
-/// So many may be under way at once: less than a listening socket's queue, so that none waits for a second try.
+/// So many may be under way at once: less than a listening socket's queue, so that none waits for a
+/// second try.
 const UNDER_WAY: usize = 400;
 /// For how long they write alone, for comparison.
 const ALONE: Duration = Duration::from_secs(2);
@@ -86,7 +87,8 @@ impl Handler for Both {
     }
 }
 
-/// Connects everybody, so that all accounts are there and warm, cuts all but the senders, and lets all come back.
+/// Connects everybody, so that all accounts are there and warm, cuts all but the senders, and lets
+/// all come back.
 pub(crate) fn storm(site: Site, first_id: u64, clients: usize) -> Result<Stormed, Error> {
     let mut net = Net::new(site.address, tokens(first_id, SENDERS + clients)?)?;
     join_all(&mut net, AT_ONCE)?;

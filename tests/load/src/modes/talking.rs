@@ -249,7 +249,8 @@ pub(crate) fn open(
     Ok(talked)
 }
 
-/// The open loop itself, without waiting for the last messages: the waits are whole when the talk has been finished.
+/// The open loop itself, without waiting for the last messages: the waits are whole when the talk
+/// has been finished.
 fn paced(
     site: Site,
     net: &mut Net,
