@@ -54,7 +54,7 @@ fn send(client: &dyn Client, receiver: &Person, content: &str) -> u64 {
         assert!(started.elapsed() < DEADLINE, "no answer to {content}");
         match client.ask("send_message", payload.clone()) {
             Some(answer) => break answer,
-            // It refuses at once while it is not connected.
+            // It refuses at once where its connection was just lost.
             None => thread::sleep(Duration::from_millis(20)),
         }
     };
@@ -108,7 +108,7 @@ pub fn loses_nothing(to: &Connect<'_>) {
     let mut server = Server::new();
     let (ada, bob) = (server.person("ada"), server.person("bob"));
     let network = Network::before(server.port());
-    let (a, _) = connect(to, &server.url(), &ada);
+    let (a, ada_heard) = connect(to, &server.url(), &ada);
     let follower = Follower::new(&bob);
     let (received, connected) = (follower.clone(), follower.clone());
     let receive: Listener = Arc::new(move |payload| received.receive(payload));
@@ -127,6 +127,9 @@ pub fn loses_nothing(to: &Connect<'_>) {
         network.cut();
         if round % 3 == 0 {
             server.kill_and_start();
+            // What is asked while it is not connected leaves a callback behind in the client on
+            // tokio, and it panics when an answer fits two of them.
+            ada_heard.next("connect");
         }
         sent.push(send(&*a, &bob, &format!("missed {round}")));
         network.mend();
