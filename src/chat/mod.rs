@@ -32,6 +32,7 @@ mod verbs;
 mod tests;
 
 pub use audience::{Audience, Form, Hearer, audience, heard_by, is_heard_by_origin};
+pub use changing::Chats;
 pub use error::ChatError;
 pub use event::{Behind, Event, Listener};
 pub use presence::{Presence, PresenceChange, Seen, Told};
@@ -46,5 +47,5 @@ pub use crate::store::RoomRefusal;
 pub use crate::store::maintain::Backup;
 pub use crate::store::{
     HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, MemberRow, MyRoom, NewRoom, Page,
-    Recent, RoomInvite, RoomMessage, RoomUpdate,
+    ReactorsPage, Recent, RoomInvite, RoomMessage, RoomUpdate,
 };

@@ -6,18 +6,17 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
-use crate::model::{Message, MessageId, Reaction, Timestamp, UserId};
+use crate::model::{ChangedMessage, Members, MessageId, Reaction, RoomId, Timestamp, UserId};
 
 /// `message_edited`, and the data of `edit_message`'s ack:
-/// `{"message_id":10,"sender_id":1,"receiver_id":2,"content":"Halo!","edited_at":"…"}`
+/// `{"message_id":10,"sender_id":1,"receiver_id":2,"content":"Halo!","edited_at":"…"}`, of a room's
+/// message with `room_id` in place of both people.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(crate) struct MessageEdited<'a> {
     /// Which message.
     pub(crate) message_id: MessageId,
-    /// Who wrote it.
-    pub(crate) sender_id: UserId,
-    /// Whom it is for.
-    pub(crate) receiver_id: UserId,
+    #[serde(flatten)]
+    pub(crate) chat: InChat,
     /// The text that it has now.
     pub(crate) content: &'a str,
     /// When it got that; null in an ack, where it has the text that it was sent with.
@@ -25,28 +24,55 @@ pub(crate) struct MessageEdited<'a> {
 }
 
 impl<'a> MessageEdited<'a> {
-    pub(crate) fn of(message: &'a Message) -> Self {
+    pub(crate) fn of(message: &'a ChangedMessage) -> Self {
         let extras = message.extras.as_ref();
         Self {
             message_id: message.id,
-            sender_id: message.sender_id,
-            receiver_id: message.receiver_id,
+            chat: InChat::of(message),
             content: &message.content,
             edited_at: extras.and_then(|extras| extras.edited_at),
         }
     }
 }
 
+/// Of which chat a message is that was changed: with a person, or a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct InChat {
+    /// Who wrote it; of a message between two people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sender_id: Option<UserId>,
+    /// Whom it is for; likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) receiver_id: Option<UserId>,
+    /// In which room it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) room_id: Option<RoomId>,
+}
+
+impl InChat {
+    pub(crate) fn of(message: &ChangedMessage) -> Self {
+        let sender = message.sender_id;
+        let (receiver_id, room_id) = match message.members {
+            Members::Pair(pair) => (pair.other(sender), None),
+            Members::Room(room) => (None, Some(room)),
+            Members::Own(_) => (None, None),
+        };
+        Self {
+            sender_id: receiver_id.map(|_| sender),
+            receiver_id,
+            room_id,
+        }
+    }
+}
+
 /// `message_deleted`:
-/// `{"message_id":10,"sender_id":1,"receiver_id":2,"deleted_at":"…","by":1}`
+/// `{"message_id":10,"sender_id":1,"receiver_id":2,"deleted_at":"…","by":1}`, or with `room_id`.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(crate) struct MessageDeleted {
     /// Which message.
     pub(crate) message_id: MessageId,
-    /// Who wrote it.
-    pub(crate) sender_id: UserId,
-    /// Whom it was for.
-    pub(crate) receiver_id: UserId,
+    #[serde(flatten)]
+    pub(crate) chat: InChat,
     /// When it was deleted.
     pub(crate) deleted_at: Timestamp,
     /// Who did it; null for the server itself.
@@ -54,16 +80,15 @@ pub(crate) struct MessageDeleted {
 }
 
 /// `reaction`, and the data of `react`'s ack:
-/// `{"message_id":10,"sender_id":1,"receiver_id":2,"user_id":2,"emoji":"👍","on":true,"count":1}`
+/// `{"message_id":10,"sender_id":1,"receiver_id":2,"user_id":2,"emoji":"👍","on":true,"count":1}`, or
+/// with `room_id`.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[schemars(rename = "Reaction")]
 pub(crate) struct ReactionChanged<'a> {
     /// To which message.
     pub(crate) message_id: MessageId,
-    /// Who wrote it.
-    pub(crate) sender_id: UserId,
-    /// Whom it is for.
-    pub(crate) receiver_id: UserId,
+    #[serde(flatten)]
+    pub(crate) chat: InChat,
     /// Whose reaction it is.
     pub(crate) user_id: UserId,
     pub(crate) emoji: &'a str,
@@ -75,22 +100,21 @@ pub(crate) struct ReactionChanged<'a> {
 
 impl<'a> ReactionChanged<'a> {
     /// Returns what is told of a person's emoji on a message that is as given.
-    pub(crate) fn of(message: &Message, user_id: UserId, emoji: &'a str, on: bool) -> Self {
-        let reactions = message.extras.iter().flat_map(|extras| &extras.reactions);
-        let mut same = reactions.filter(|reaction| &*reaction.emoji == emoji);
+    pub(crate) fn of(message: &ChangedMessage, user_id: UserId, emoji: &'a str, on: bool) -> Self {
+        let mut same = message.reactions().iter();
+        let same = same.find(|reaction| &*reaction.emoji == emoji);
         Self {
             message_id: message.id,
-            sender_id: message.sender_id,
-            receiver_id: message.receiver_id,
+            chat: InChat::of(message),
             user_id,
             emoji,
             on,
-            count: same.next().map_or(0, Reaction::count),
+            count: same.map_or(0, Reaction::count),
         }
     }
 }
 
-/// The reactions to a message as one of the two people sees them:
+/// The reactions to a message as one of its readers sees them:
 /// `[{"emoji":"👍","count":1,"me":true}]`, in the order of the first of each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reactions<'a> {
@@ -105,6 +129,11 @@ impl<'a> Reactions<'a> {
     pub(crate) fn new(list: &'a [Reaction], reader: UserId, peer: UserId) -> Option<Self> {
         let reader = usize::from(reader > peer);
         (!list.is_empty()).then_some(Self { list, reader })
+    }
+
+    /// Returns those of a list that was read for a member of a room, likewise.
+    pub(crate) fn in_room(list: &'a [Reaction]) -> Option<Self> {
+        (!list.is_empty()).then_some(Self { list, reader: 0 })
     }
 }
 

@@ -80,14 +80,16 @@ client_events! {
         [NotFound, InvalidReceiver];
     EditMessage = "edit_message": NewText => Command::Edit, acked by MessageEdited,
         "Gives a message of the caller's own another text, as long as `--edit-window` says; then `message_edited`. \
-         The same text changes nothing, and the ack has the `edited_at` that was.",
-        [EmptyMessage, MessageTooLong, NotFound, Forbidden, EditWindowOver];
+         The same text changes nothing, and the ack has the `edited_at` that was. A room's message takes version 2, \
+         as for the events below.",
+        [EmptyMessage, MessageTooLong, NotFound, Forbidden, EditWindowOver, ReadOnly];
     DeleteMessage = "delete_message": Erasing => Command::Delete, acked by Deleted,
-        "Erases a message of the caller's own; idempotent. Then `message_deleted`.",
+        "Erases a message of the caller's own, or, for its admins, any of a room; idempotent. Then \
+         `message_deleted`.",
         [NotFound, Forbidden];
     React = "react": Reacting => Command::React, acked by ReactionChanged,
         "Puts an emoji on a message, or takes it away; idempotent. Then `reaction`.",
-        [NotFound, TooManyReactions];
+        [NotFound, TooManyReactions, ReadOnly];
     Typing = "typing": TypingTo => Command::Typing, acked by Nothing,
         in place of receiver_id a room: TypingInRoom => Command::TypingInRoom, acked by Nothing,
         "Not stored; `typing` to the receiver's sockets, or, in a room of at most 100 members, `room_typing` to the \

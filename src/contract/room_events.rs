@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Reactions;
 use super::rows::RoomRow;
 use crate::model::{
     ChatId, ChatSettings, ClientId, Membership, MembershipChange, MessageId, Meta, Notice, Notify,
@@ -10,7 +11,7 @@ use crate::model::{
 };
 
 /// `room_message`:
-/// `{"id":10,"room_id":7,"number":3,"sender_id":1,"content":"Halo!","created_at":"…","client_id":"…"?,"reply_to"?,"mentions"?,"mention_all"?,"meta"?}`
+/// `{"id":10,"room_id":7,"number":3,"sender_id":1,"content":"Halo!","created_at":"…","client_id":"…"?,"reply_to"?,"mentions"?,"mention_all"?,"meta"?,"edited_at"?,"reactions"?}`
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(crate) struct RoomMessage<'a> {
     /// Grows in the order in which messages are stored.
@@ -37,6 +38,12 @@ pub(crate) struct RoomMessage<'a> {
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
+    /// When it got the text that it has; absent where that is the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) edited_at: Option<Timestamp>,
+    /// The reactions to it; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reactions: Option<Reactions<'a>>,
 }
 
 /// `room_read`, and the data of `mark_chat_as_read`'s ack in a room:

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::changes::{MessageDeleted, MessageEdited, ReactionChanged, Reactions};
+use super::changes::{InChat, MessageDeleted, MessageEdited, ReactionChanged, Reactions};
 use super::documents::Event;
 use super::room_events::{ChatSettingsAre, RoomChanged, RoomMember, RoomMessage, RoomReadUpTo};
 use super::rows::RoomRow;
@@ -40,11 +40,11 @@ pub(crate) enum Update<'a> {
     RoomMember(RoomMember<'a>),
     /// To the person's own sockets.
     ChatSettings(ChatSettingsAre),
-    /// To both.
+    /// To both, or to the members of a room.
     MessageEdited(MessageEdited<'a>),
-    /// To both.
+    /// To the same.
     MessageDeleted(MessageDeleted),
-    /// To both.
+    /// To the same.
     Reaction(ReactionChanged<'a>),
 }
 
@@ -166,17 +166,15 @@ const CHAT_SETTINGS: Event = Event::durable::<ChatSettingsAre>(
 
 const MESSAGE_EDITED: Event = Event::durable::<MessageEdited<'_>>(
     "message_edited",
-    "A message has another text. To every socket of both.",
+    "A message has another text. To every socket of both, or of every member of its room who may read it.",
 )
 .of_second();
-const MESSAGE_DELETED: Event = Event::durable::<MessageDeleted>(
-    "message_deleted",
-    "A message is gone. To every socket of both.",
-)
-.of_second();
+const MESSAGE_DELETED: Event =
+    Event::durable::<MessageDeleted>("message_deleted", "A message is gone. To the same.")
+        .of_second();
 const REACTION: Event = Event::durable::<ReactionChanged<'_>>(
     "reaction",
-    "A person put an emoji on a message, or took it away. To every socket of both.",
+    "A person put an emoji on a message, or took it away. To the same.",
 )
 .of_second();
 
@@ -283,6 +281,8 @@ impl<'a> Update<'a> {
                     mentions: extras.map_or(&[], |extras| &extras.mentions),
                     mention_all: extras.is_some_and(|extras| extras.mention_all),
                     meta: extras.and_then(|extras| extras.meta.as_ref()),
+                    edited_at: extras.and_then(|extras| extras.edited_at),
+                    reactions: extras.and_then(|extras| Reactions::in_room(&extras.reactions)),
                 })
             }
             (Act::RoomChanged { change, room }, _) => Self::RoomChanged(RoomChanged {
@@ -310,8 +310,7 @@ impl<'a> Update<'a> {
             Act::Edited { .. } => Some(Self::MessageEdited(MessageEdited::of(message))),
             Act::Deleted { .. } => Some(Self::MessageDeleted(MessageDeleted {
                 message_id: message.id,
-                sender_id: message.sender_id,
-                receiver_id: message.receiver_id,
+                chat: InChat::of(message),
                 deleted_at: entry.at,
                 by: entry.author,
             })),

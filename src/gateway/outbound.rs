@@ -22,7 +22,8 @@ use crate::contract::{
 use crate::hub::Namespace;
 use crate::metrics::EventMetrics;
 use crate::model::{
-    Act, CursorKeys, EntryId, MembershipChange, MessageId, Notice, Origin, RoomId, UserId,
+    Act, CursorKeys, EntryId, MembershipChange, MessageId, Notice, Origin, RoomHistory, RoomId,
+    UserId,
 };
 
 /// Tells the chat's namespace what happened.
@@ -93,7 +94,7 @@ impl Outbound {
                 .emit_further(update.name(), &(&update, text), &(&update,));
         }
         if let Some(room) = room {
-            let mut others = self.present.of(room, notice.entry.id);
+            let mut others = self.present.of(room, heard_from(notice));
             others.retain(|user| people.iter().all(|hearer| hearer.user != *user));
             self.tell_room(notice, except, &others);
         }
@@ -149,6 +150,14 @@ impl Outbound {
     fn has_told(&self, entry: EntryId) {
         self.told.store(entry.get(), Ordering::Release);
     }
+}
+
+/// Returns the entry at which who hears an entry of a room must have been a member: that one itself,
+/// and of a change the message, where newcomers read nothing of the time before them.
+fn heard_from(notice: &Notice) -> EntryId {
+    let changed = notice.message.as_ref();
+    let hidden = changed.filter(|message| message.history == RoomHistory::Joined);
+    hidden.map_or(notice.entry.id, |message| message.id.into())
 }
 
 impl accounts::Listener for Outbound {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
-    ChatId, ChatSettings, ClientId, ConversationId, EntryId, Extras, Membership, Message,
+    ChangedMessage, ChatId, ChatSettings, ClientId, ConversationId, EntryId, Extras, Membership,
     MessageId, Pair, Room, RoomChange, RoomId, RoomRead, Timestamp, UserId,
 };
 
@@ -63,6 +63,9 @@ pub enum Act<T = Arc<str>> {
     Erased {
         /// The sender's own name for it, where one was given.
         client_id: Option<ClientId<T>>,
+        /// Of a room's message, whom it mentioned, and nothing else: what was unread at each place
+        /// of the log is told by that.
+        extras: Option<Box<Extras<T>>>,
     },
     /// Gave a message of their own another text.
     Edited {
@@ -138,37 +141,6 @@ impl Moderator {
     }
 }
 
-/// An emoji on a message between two people, and who put it there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reaction<T = Arc<str>> {
-    /// The emoji.
-    pub emoji: T,
-    /// Which of the two, by their place in the pair: bit 0, bit 1 or both.
-    pub members: u8,
-}
-
-impl<T> Reaction<T> {
-    /// Returns how many people put it there.
-    pub const fn count(&self) -> u64 {
-        self.members.count_ones() as u64
-    }
-
-    /// Returns whether the member at this place did.
-    pub const fn is_of(&self, place: usize) -> bool {
-        self.members >> place & 1 == 1
-    }
-}
-
-impl<T: AsRef<str>> Reaction<T> {
-    /// Returns the same with its text copied.
-    pub fn to_shared(&self) -> Reaction {
-        Reaction {
-            emoji: self.emoji.as_ref().into(),
-            members: self.members,
-        }
-    }
-}
-
 /// The messages that went from unread to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marked {
@@ -209,8 +181,9 @@ impl<T: AsRef<str>> Act<T> {
                 client_id: client_id.as_ref().map(ClientId::to_shared),
                 extras: extras.as_ref().map(|extras| Box::new(extras.to_shared())),
             },
-            Self::Erased { client_id } => Act::Erased {
+            Self::Erased { client_id, extras } => Act::Erased {
                 client_id: client_id.as_ref().map(ClientId::to_shared),
+                extras: extras.as_ref().map(|extras| Box::new(extras.to_shared())),
             },
             Self::Edited { message, content } => Act::Edited {
                 message: *message,
@@ -291,9 +264,8 @@ pub struct Notice {
     pub room: Option<Arc<Room>>,
     /// Of a message: its number in its chat; else 0.
     pub number: u64,
-    /// Of an act that changes a message: that message as it is by then. One that is gone has no
-    /// text.
-    pub message: Option<Box<Message>>,
+    /// Of an act that changes a message: that message.
+    pub message: Option<Box<ChangedMessage>>,
 }
 
 impl Notice {
@@ -309,14 +281,14 @@ impl Notice {
 
     /// Returns the message between two people that the entry is; `None` where it is something else.
     #[cfg(test)]
-    pub(crate) fn into_message(self) -> Option<Message> {
+    pub(crate) fn into_message(self) -> Option<super::Message> {
         let [sender_id, receiver_id] = self.sides()?;
         match self.entry.act {
             Act::Sent {
                 content,
                 client_id,
                 extras,
-            } => Some(Message {
+            } => Some(super::Message {
                 id: self.entry.id.into(),
                 sender_id,
                 receiver_id,

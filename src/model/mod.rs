@@ -4,6 +4,7 @@
 //! is written in JSON. Everything else of the house may import this module; it imports nothing of
 //! ours.
 
+mod changed_message;
 mod conversation;
 mod cursor;
 mod emoji;
@@ -12,15 +13,17 @@ mod extras;
 mod id;
 mod message;
 mod private_id;
+mod reaction;
 mod room;
 mod time;
 mod user;
 mod username;
 
+pub use changed_message::ChangedMessage;
 pub use conversation::Pair;
 pub use cursor::{Cursor, CursorKey, CursorKeys, Era, SealedCursor};
 pub use emoji::{Emoji, EmojiError};
-pub use entry::{Act, Entry, Marked, Members, Moderator, Notice, Reaction, Stream};
+pub use entry::{Act, Entry, Marked, Members, Moderator, Notice, Stream};
 pub use extras::{Extras, MAX_META_BYTES, Meta, MetaError};
 pub use id::{
     ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, RoomId, UserId,
@@ -29,6 +32,7 @@ pub use message::{
     ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content, row_bytes,
 };
 pub use private_id::PrivateId;
+pub use reaction::{Reaction, Reactors};
 pub use room::{
     ChatId, ChatSettings, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS, Membership, MembershipChange,
     Notify, Role, Room, RoomChange, RoomHistory, RoomKind, RoomPost, RoomRead,

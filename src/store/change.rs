@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Act, ClientId, Extras, Marked, Message, MessageId, Moderator, Notice, Pair, RoomId, Timestamp,
-    User, UserId,
+    Act, ChangedMessage, ClientId, Extras, Marked, MessageId, Moderator, Notice, Pair, RoomId,
+    Timestamp, User, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::people::accounts::{NewUser, PutUser, UserChange};
@@ -144,11 +144,19 @@ impl Talk {
         }
     }
 
+    /// The same act on a message, which may be a room's.
+    pub fn in_any_chat(mut self) -> Self {
+        if let Address::Message(message) = self.address {
+            self.address = Address::AnyMessage(message);
+        }
+        self
+    }
+
     /// Erases any message, for one whose right to that is established.
     pub fn moderate(moderator: UserId, message: MessageId) -> Self {
         Self {
             author: moderator,
-            address: Address::Message(message),
+            address: Address::AnyMessage(message),
             act: Act::Deleted {
                 message,
                 by: Some(Moderator::Account(moderator)),
@@ -184,7 +192,7 @@ pub enum Outcome {
     /// Nothing changed, since all was so already: the act says how it is.
     Nothing(Act),
     /// Nothing changed in the message that the act names, which is as given here.
-    Unchanged(Box<Message>),
+    Unchanged(Box<ChangedMessage>),
 }
 
 /// A change to be written.

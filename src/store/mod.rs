@@ -46,6 +46,7 @@ pub use read::history::{HistoryPage, HistoryQuery, HistoryRow};
 pub use read::inbox::{InboxChat, InboxRow};
 pub use read::missed::{MAX_MISSED, Missed};
 pub use read::page::Page;
+pub use read::reactions::ReactorsPage;
 pub use read::recents::Recent;
 pub use read::rooms::{MemberRow, MyRoom, RoomMessage};
 pub use read::snapshot::Snapshot;

@@ -18,6 +18,7 @@ use crate::store::people::rows::Rows;
 use crate::store::people::state::People;
 use crate::store::talk::conversation::Conversation;
 use crate::store::talk::conversations::{Conversations, Pairs};
+use crate::store::talk::reactions::ReactionRows;
 use crate::store::talk::recency::{Recency, Touch, touches_since};
 use crate::store::talk::rooms::{self, RoomChanges, Rooms};
 
@@ -98,6 +99,8 @@ pub(crate) struct Changes {
     pub(crate) sent_as: FxHashMap<(UserId, u64), MessageId>,
     pub(crate) rows: Rows,
     pub(crate) rooms: RoomChanges,
+    /// Who reacted to messages of rooms. Only the disk has the rows.
+    pub(crate) reactions: ReactionRows,
     pub(crate) last_entry: u64,
     pub(crate) last_at: Timestamp,
 }

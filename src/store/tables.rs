@@ -128,6 +128,11 @@ pub(crate) const RELATIONS: ByTwo = TableDefinition::new("relations");
 /// key: room id, user id; value: sealed, see [`super::talk::rooms`]; derived.
 pub(crate) const STREAM_STATES: ByTwo = TableDefinition::new("stream_states");
 
+/// `reactions`: which emoji one person has put on one message of a room.
+/// key: message, user id; value: sealed, see [`super::talk::reactions`]; written with each entry of a reaction, and
+/// removed with the one that erases the message.
+pub(crate) const REACTIONS: ByTwo = TableDefinition::new("reactions");
+
 /// Those with one number that are not written yet: what each has is in `FORMAT.md`.
 pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 5] = [
     TableDefinition::new("files"),
@@ -138,8 +143,7 @@ pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 5] = [
 ];
 
 /// Those with two numbers that are not written yet, likewise.
-pub(crate) static UNUSED_BY_TWO: [ByTwo; 5] = [
-    TableDefinition::new("reactions"),
+pub(crate) static UNUSED_BY_TWO: [ByTwo; 4] = [
     TableDefinition::new("sessions"),
     TableDefinition::new("codes"),
     TableDefinition::new("push_subscriptions"),
@@ -166,6 +170,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         ROOMS.name(),
         ROOM_MEMBERS.name(),
         RELATIONS.name(),
+        REACTIONS.name(),
         CONVERSATION_STATES.name(),
         STREAM_STATES.name(),
         CLIENT_IDS.name(),

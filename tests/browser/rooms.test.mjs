@@ -157,3 +157,36 @@ scene('a room as it looks: both sizes, both colours, no overflow, nothing for ax
     }
   }
 })
+
+scene('what was said in a room is edited, reacted to and deleted, by its admin as well', async stage => {
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  const room = await ada.room('Garden', bob, cyd)
+  const [page, theirs] = [await stage.open(ada, { path: `/#/room/${room.id}` }), await stage.open(bob, { path: `/#/room/${room.id}` })]
+  const menu = one => one.locator('.message-menu')
+  const openMenu = async (one, text) => {
+    await bubble(one, text).focus()
+    await one.keyboard.press('Enter')
+    await menu(one).waitFor()
+  }
+  await say(theirs, 'the tomatos are ripe')
+  await bubble(page, 'tomatos').waitFor()
+  await composer(theirs).press('ArrowUp')
+  await composer(theirs).fill('the tomatoes are ripe')
+  await composer(theirs).press('Enter')
+  await bubble(page, 'tomatoes').getByText('edited', { exact: true }).waitFor()
+  await openMenu(page, 'tomatoes')
+  // An admin may take it away, and not write in another's name.
+  await menu(page).getByRole('button', { name: 'Delete' }).waitFor()
+  assert.equal(await menu(page).getByRole('button', { name: 'Edit' }).isVisible(), false)
+  await isAccessible(page, 'the menu of a message of a room')
+  await menu(page).getByRole('button', { name: '👍' }).click()
+  const pill = one => bubble(one, 'tomatoes').locator('.reaction', { hasText: '👍' })
+  await pill(theirs).click()
+  await pill(page).getByText('2').waitFor()
+  await page.reload()
+  await pill(page).getByText('2').waitFor()
+  assert.equal(await pill(page).getAttribute('aria-pressed'), 'true')
+  await openMenu(page, 'tomatoes')
+  await menu(page).getByRole('button', { name: 'Delete' }).click()
+  await theirs.locator('.message', { hasText: 'Message deleted' }).waitFor()
+})

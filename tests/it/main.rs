@@ -44,6 +44,7 @@ mod programs;
 mod readme;
 mod recovery;
 mod resources;
+mod room_changes;
 mod rooms;
 mod service;
 mod sessions;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{HistoryMessage, OwnedRoom, Person};
 use crate::chat::{InboxChat, InboxRow, RoomMessage};
+use crate::contract::{ReactionRow, Reactions};
 use crate::model::{ChatSettings, MessageId, Meta, Notify, RoomId, Timestamp, User, UserId};
 
 /// One message of a room.
@@ -29,6 +30,13 @@ pub(crate) struct RoomMessageRow {
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
+    /// When it got the text that it has; absent where that is the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edited_at: Option<Timestamp>,
+    /// The reactions to it; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<ReactionRow>>")]
+    reactions: Vec<ReactionRow>,
 }
 
 impl From<RoomMessage> for RoomMessageRow {
@@ -45,6 +53,11 @@ impl From<RoomMessage> for RoomMessageRow {
             created_at: message.created_at,
             mentions: extras.mentions.to_vec(),
             mention_all: extras.mention_all,
+            reactions: Reactions::in_room(&extras.reactions)
+                .into_iter()
+                .flat_map(Reactions::rows)
+                .collect(),
+            edited_at: extras.edited_at,
             meta: extras.meta,
         }
     }

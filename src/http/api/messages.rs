@@ -4,14 +4,14 @@ use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use tokio::sync::oneshot;
 
-use crate::chat::ChatError;
+use crate::chat::{ChatError, Chats};
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{AnyMessage, HistoryMessage, ReactionsMeta, Reactor, RoomMessageRow};
 use crate::contract::{Code, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{Limit, Query, caller};
+use crate::http::request::{Limit, Query, caller, charge};
 use crate::http::router::PathParams;
 use crate::model::{Emoji, MessageId};
 use crate::web::Body;
@@ -53,7 +53,8 @@ pub(in crate::http) async fn show(
 
 pub(in crate::http) const DELETE: Operation = Operation::new(
     Access::User,
-    "Erases a message of the caller's own, as `delete_message` does; for administrators any. Idempotent.",
+    "Erases a message of the caller's own, or of a room of which they are an admin, as `delete_message` does; for administrators \
+     of the server any. Idempotent.",
 )
 .path::<Which>()
 .refuses(&[Code::NotFound, Code::Forbidden]);
@@ -69,7 +70,8 @@ pub(in crate::http) async fn delete(
     let now = (app.clock)();
     let (reply, replied) = oneshot::channel();
     let answer = move |result| drop(reply.send(result));
-    app.chat.delete(now, user, message, None, answer);
+    app.chat
+        .delete(now, user, Chats::All, message, None, answer);
     let deleted = replied.await.unwrap_or(Err(ChatError::Unavailable));
     let is_anothers = matches!(
         deleted,
@@ -100,7 +102,8 @@ reads! {
 
 pub(in crate::http) const REACTIONS: Operation = Operation::new(
     Access::User,
-    "Who put which emoji on a message of a chat of the caller's, in the order of the first of each emoji.",
+    "Who put which emoji on a message of a chat of the caller's: between two people in the order of the first of each emoji, in a \
+     room by account.",
 )
 .path::<Which>()
 .query::<WhichReactions>()
@@ -120,16 +123,32 @@ pub(in crate::http) async fn reactions(
         emoji,
         after,
     } = WhichReactions::read(&Query::of(request))?;
-    let row = app.chat.message(caller.user.id, message).await?;
-    let reactors = row.message.reactors(emoji.as_ref());
-    let skipped = after.and_then(|after| usize::try_from(after).ok());
-    let skipped = skipped.unwrap_or(0);
-    let limit = Limit::of(limit);
-    let has_more = reactors.len() > skipped.saturating_add(limit);
-    let page = reactors.into_iter().skip(skipped).take(limit);
-    let rows: Vec<_> = page
+    let (user, limit) = (caller.user.id, Limit::of(limit));
+    let (reactors, next_after) = match app.chat.message(user, message).await {
+        Ok(row) => {
+            let reactors = row.message.reactors(emoji.as_ref());
+            let skipped = after.and_then(|after| usize::try_from(after).ok());
+            let skipped = skipped.unwrap_or(0);
+            let end = skipped.saturating_add(limit);
+            let has_more = reactors.len() > end;
+            let page = reactors.into_iter().skip(skipped).take(limit);
+            (page.collect(), has_more.then_some(end as u64))
+        }
+        Err(ChatError::NoSuchMessage) => {
+            let after = after.unwrap_or(0);
+            let page = app
+                .chat
+                .reactors_in_room(user, message, emoji, after, limit);
+            let page = page.await?;
+            (page.rows, page.next_after)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    charge(app, &caller, reactors.len(), 0);
+    let rows: Vec<_> = reactors
+        .into_iter()
         .filter_map(|(user, emoji)| Some(Reactor::new(&*app.accounts.user(user)?, emoji)))
         .collect();
-    let next_after = has_more.then(|| (skipped + limit).to_string());
-    app.page(request, caller.user.id, rows, ReactionsMeta { next_after })
+    let next_after = next_after.map(|after| after.to_string());
+    app.page(request, user, rows, ReactionsMeta { next_after })
 }

@@ -4,7 +4,7 @@
 //! of it stays as it is.
 
 pub(crate) use super::extras::encode_reactions;
-use super::extras::{EDITED_AT, FIRST_CONTENT, REACTIONS};
+use super::extras::{EDITED_AT, FIRST_CONTENT, MENTIONS, REACTIONS, ROOM_REACTIONS};
 use super::head::{AUTHOR, CLIENT_TEXT, CLIENT_UUID, ERASED, FIELDS, Head, Kind, OTHER_PREVIOUS};
 use super::head::{OWN, ROOM};
 use super::record::recoded;
@@ -105,16 +105,19 @@ impl Parts {
     }
 
     /// Takes its text away, and all that hangs on it. What it is among the others stays, and under
-    /// which name it was sent, so that sending it again makes no second one.
+    /// which name it was sent, so that sending it again makes no second one; of a room's message
+    /// also whom it mentioned, since marks of before were counted with it.
     pub(crate) fn erase(&mut self) {
-        self.fields.clear();
+        let is_room = self.head.has(ROOM);
+        self.fields.retain(|(tag, _)| is_room && *tag == MENTIONS);
         self.content.clear();
         self.head = self.head.with(ERASED, true);
     }
 
     /// Gives it other reactions, as they are written; none, where that is empty.
     pub(crate) fn react(&mut self, reactions: Vec<u8>) {
-        self.set(REACTIONS, reactions);
+        let is_room = self.head.has(ROOM);
+        self.set(if is_room { ROOM_REACTIONS } else { REACTIONS }, reactions);
     }
 
     fn set(&mut self, tag: u64, bytes: Vec<u8>) {
@@ -135,7 +138,9 @@ fn passed(rest: &mut Rest<'_>, pass: impl FnOnce(&mut Rest<'_>) -> Option<()>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Act, ClientId, ConversationId, Extras, MessageId, Reaction, Stream};
+    use crate::model::{
+        Act, ClientId, ConversationId, Extras, MessageId, Reaction, Reactors, Stream,
+    };
     use crate::store::log::record::{Author, Links, Record, in_format_3};
 
     fn entry() -> EntryId {
@@ -218,7 +223,7 @@ mod tests {
                 let again = changed(&edited, |parts| parts.edit("Hey", at, 8), |_| {});
                 let reactions = vec![Reaction {
                     emoji: "👍",
-                    members: 1,
+                    by: Reactors::OfPair(1),
                 }];
                 let reacted = changed(
                     &again,
@@ -236,7 +241,10 @@ mod tests {
                 let gone = changed(&reacted, Parts::erase, |found| {
                     let client_id = client_id.map(|text| ClientId::borrowed(text).unwrap());
                     let right = Record {
-                        act: Act::Erased { client_id },
+                        act: Act::Erased {
+                            client_id,
+                            extras: None,
+                        },
                         ..record.clone()
                     };
                     assert_eq!(found, right);

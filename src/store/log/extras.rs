@@ -2,7 +2,7 @@
 //! of each its tag, its length and so many bytes.
 
 use super::record::put_back;
-use crate::model::{EntryId, Extras, MessageId, Meta, Reaction, Timestamp, UserId};
+use crate::model::{EntryId, Extras, MessageId, Meta, Reaction, Reactors, Timestamp, UserId};
 use crate::store::sealed::{Rest, put};
 
 /// The message that this one answers: a pointer back.
@@ -12,13 +12,15 @@ pub(super) const EDITED_AT: u64 = 2;
 /// The keyed hash of the first text, 8 bytes, once it has another.
 pub(super) const FIRST_CONTENT: u64 = 4;
 /// The accounts that are mentioned; none for all members of the room.
-const MENTIONS: u64 = 5;
+pub(super) const MENTIONS: u64 = 5;
 
 /// An object of the app's own, as JSON text.
 const META: u64 = 6;
 /// The reactions in a conversation of two: of each a byte, the members, then a varint and so many
 /// bytes, the emoji.
 pub(super) const REACTIONS: u64 = 7;
+/// Those in a room: of each a varint, how many, then the emoji likewise.
+pub(super) const ROOM_REACTIONS: u64 = 8;
 
 /// Appends them with their length before them.
 pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mut Vec<u8>) {
@@ -58,8 +60,12 @@ pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mu
     if let Some(hash) = first_content {
         put_field(FIRST_CONTENT, &hash.to_le_bytes(), &mut fields);
     }
-    if !reactions.is_empty() {
-        put_field(REACTIONS, &encode_reactions(reactions), &mut fields);
+    if let Some(Reaction { by, .. }) = reactions.first() {
+        let tag = match by {
+            Reactors::OfPair(_) => REACTIONS,
+            Reactors::OfRoom { .. } => ROOM_REACTIONS,
+        };
+        put_field(tag, &encode_reactions(reactions), &mut fields);
     }
     put(out, fields.len() as u64);
     out.extend_from_slice(&fields);
@@ -75,9 +81,11 @@ fn put_field(tag: u64, value: &[u8], out: &mut Vec<u8>) {
 pub(crate) fn encode_reactions(reactions: &[Reaction<impl AsRef<str>>]) -> Vec<u8> {
     let mut out = Vec::new();
     for reaction in reactions {
-        out.push(reaction.members);
-        put(&mut out, reaction.emoji.as_ref().len() as u64);
-        out.extend_from_slice(reaction.emoji.as_ref().as_bytes());
+        match reaction.by {
+            Reactors::OfPair(members) => out.push(members),
+            Reactors::OfRoom { count, .. } => put(&mut out, count),
+        }
+        put_emoji(reaction.emoji.as_ref(), &mut out);
     }
     out
 }
@@ -86,10 +94,28 @@ fn take_reaction<'a>(rest: &mut Rest<'a>) -> Option<Reaction<&'a str>> {
     let [members] = *rest.take_bytes(1)? else {
         return None;
     };
-    let length = usize::try_from(rest.take()?).ok()?;
-    let emoji = std::str::from_utf8(rest.take_bytes(length)?).ok()?;
+    let by = Reactors::OfPair(members);
+    let emoji = take_emoji(rest)?;
     let is_right = (1..=3).contains(&members);
-    is_right.then_some(Reaction { emoji, members })
+    is_right.then_some(Reaction { emoji, by })
+}
+
+fn take_room_reaction<'a>(rest: &mut Rest<'a>) -> Option<Reaction<&'a str>> {
+    let by = Reactors::of_room(rest.take()?);
+    let emoji = take_emoji(rest)?;
+    (!by.is_nobody()).then_some(Reaction { emoji, by })
+}
+
+/// Appends an emoji, with its length before it.
+pub(crate) fn put_emoji(emoji: &str, out: &mut Vec<u8>) {
+    put(out, emoji.len() as u64);
+    out.extend_from_slice(emoji.as_bytes());
+}
+
+/// Reads such an emoji back.
+pub(crate) fn take_emoji<'a>(rest: &mut Rest<'a>) -> Option<&'a str> {
+    let length = usize::try_from(rest.take()?).ok()?;
+    std::str::from_utf8(rest.take_bytes(length)?).ok()
 }
 
 /// Takes one field. One whose tag is not known is passed over; `None` is one that no chatd wrote.
@@ -127,6 +153,12 @@ pub(super) fn take_field<'a>(
             let extras = extras.get_or_insert_default();
             while !rest.0.is_empty() {
                 extras.reactions.push(take_reaction(&mut rest)?);
+            }
+        }
+        ROOM_REACTIONS => {
+            let extras = extras.get_or_insert_default();
+            while !rest.0.is_empty() {
+                extras.reactions.push(take_room_reaction(&mut rest)?);
             }
         }
         _ => {}

@@ -65,10 +65,15 @@ pub(super) fn take<'a>(
     rest: &mut Rest<'a>,
 ) -> Option<(u64, Links, Act<&'a str>)> {
     let is_pair = matches!((stream, author), (Stream::Pair(_), Author::Member(_)));
-    if !is_pair {
+    let is_room = matches!(
+        (stream, author),
+        (Stream::Room(_), Author::Account(_) | Author::Server)
+    );
+    let kind = rest.take()?;
+    // In a room nobody but a member does the others.
+    if !is_pair && !(is_room && (kind == DELETED || author != Author::Server)) {
         return None;
     }
-    let kind = rest.take()?;
     let message = MessageId::from(rest.take_back(id)??);
     let mut links = Links::default();
     let mut rank = 0;
@@ -81,6 +86,9 @@ pub(super) fn take<'a>(
             links.number = rest.take()?;
             rank = rest.take().filter(|rank| *rank <= links.number)?;
             let by = take_moderator(rest)?;
+            if is_room && (rank != 0 || by.is_some()) {
+                return None;
+            }
             Act::Deleted { message, by }
         }
         REACTED => {

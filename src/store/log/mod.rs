@@ -11,3 +11,5 @@ mod others;
 pub(crate) mod record;
 pub(crate) mod room_record;
 pub(crate) mod tail;
+
+pub(crate) use extras::{put_emoji, take_emoji};

@@ -159,7 +159,7 @@ impl<T: AsRef<str>> Record<T> {
                 client_id,
                 extras,
             } => (content.as_ref(), client_id, extras.as_ref(), 0),
-            Act::Erased { client_id } => ("", client_id, None, ERASED),
+            Act::Erased { client_id, extras } => ("", client_id, extras.as_ref(), ERASED),
             _ => return,
         };
         let links = &self.links;
@@ -271,7 +271,7 @@ impl<'a> Record<&'a str> {
                 let content = std::str::from_utf8(rest.0).ok()?;
                 let sent = match head.has(ERASED) {
                     true if !content.is_empty() => return None,
-                    true => Act::Erased { client_id },
+                    true => Act::Erased { client_id, extras },
                     false => Act::Sent {
                         content,
                         client_id,
@@ -412,7 +412,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::model::{Extras, Meta, Moderator, Reaction};
+    use crate::model::{Extras, Meta, Moderator, Reaction, Reactors};
     use crate::store::sealed::seal;
 
     fn entry(number: u64) -> EntryId {
@@ -483,6 +483,7 @@ mod tests {
         let mut record = text("", client_id);
         record.act = Act::Erased {
             client_id: client_id.map(|text| ClientId::borrowed(text).unwrap()),
+            extras: None,
         };
         record
     }
@@ -502,11 +503,11 @@ mod tests {
             reactions: vec![
                 Reaction {
                     emoji: "👍",
-                    members: 3,
+                    by: Reactors::OfPair(3),
                 },
                 Reaction {
                     emoji: "🇮🇩",
-                    members: 2,
+                    by: Reactors::OfPair(2),
                 },
             ],
         }

@@ -34,8 +34,8 @@ use crate::store::log::blocks::{Appending, Log, Walk, damaged, decode, rewrite_e
 use crate::store::log::record::recoded;
 use crate::store::tables::{
     CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, KEYS, LOG, META,
-    NEWEST_CHANGES, RECODED, RELATIONS, ROOM_MEMBERS, ROOMS, STREAM_STATES, UNUSED_BY_NAME,
-    UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS, names,
+    NEWEST_CHANGES, REACTIONS, RECODED, RELATIONS, ROOM_MEMBERS, ROOMS, STREAM_STATES,
+    UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS, names,
 };
 
 /// 256 KiB in one step, some two thousand messages and a millisecond or two: how long it holds
@@ -175,7 +175,7 @@ impl Copying<'_> {
             made = copy_table(&snapshot, made, CONVERSATION_STATES, step, turn)?;
             made = copy_table(&snapshot, made, CLIENT_IDS, step, turn)?;
             made = copy_table(&snapshot, made, ROOMS, step, turn)?;
-            for table in [ROOM_MEMBERS, RELATIONS, STREAM_STATES] {
+            for table in [ROOM_MEMBERS, RELATIONS, REACTIONS, STREAM_STATES] {
                 made = copy_table(&snapshot, made, table, step, turn)?;
             }
             made = copy_table(&snapshot, made, CHANGES, step, turn)?;

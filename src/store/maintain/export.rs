@@ -196,7 +196,7 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
                 reactions: extras.map_or_else(Vec::new, |extras| reactions(pair, extras)),
             })
         }
-        Act::Erased { client_id } => Line::ErasedMessage {
+        Act::Erased { client_id, .. } => Line::ErasedMessage {
             id,
             sender_id: who,
             receiver_id: peer,
@@ -240,7 +240,7 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
     })
 }
 
-fn text_of<'a>(client_id: &ClientId<&str>) -> Cow<'a, str> {
+pub(super) fn text_of<'a>(client_id: &ClientId<&str>) -> Cow<'a, str> {
     client_id.with_text(|text| text.to_owned().into())
 }
 

@@ -1,18 +1,46 @@
 //! Entries of rooms, and of people's own, as lines.
 
-use std::borrow::Cow;
-
-use super::lines::{Line, Time};
-use crate::model::{Act, ChatId, ClientId, EntryId, Extras, Stream};
+use super::export::text_of;
+use super::lines::{Line, RoomReactionLine, Time};
+use crate::model::{Act, ChatId, EntryId, Extras, Stream};
 use crate::store::log::record::{Author, Record};
 
 /// Returns the line of an entry; `None` for one that no chatd writes.
 pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>> {
-    let Author::Account(by) = record.author else {
-        return None;
-    };
     let at = Time::from(record.at);
+    let by = match (record.author, &record.act) {
+        (Author::Account(by), _) => by,
+        (Author::Server, Act::Deleted { message, .. }) => {
+            return Some(Line::Delete {
+                id,
+                message_id: *message,
+                user_id: None,
+                at,
+            });
+        }
+        _ => return None,
+    };
     Some(match &record.act {
+        Act::Edited { message, .. } => Line::Edit {
+            id,
+            message_id: *message,
+            user_id: by,
+            at,
+        },
+        Act::Deleted { message, .. } => Line::Delete {
+            id,
+            message_id: *message,
+            user_id: Some(by),
+            at,
+        },
+        Act::Reacted { message, emoji, on } => Line::Reaction {
+            id,
+            message_id: *message,
+            user_id: by,
+            emoji: (*emoji).into(),
+            on: *on,
+            at,
+        },
         Act::Sent {
             content,
             client_id,
@@ -26,20 +54,42 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
                 mentions,
                 mention_all,
                 meta,
-                ..
+                edited_at,
+                first_content: _,
+                reactions,
             } = extras.as_deref().cloned().unwrap_or_default();
-            let text = |client_id: &ClientId<&str>| client_id.with_text(|text| text.to_owned());
+            let reactions = reactions.into_iter().map(|reaction| RoomReactionLine {
+                emoji: reaction.emoji.into(),
+                count: reaction.count(),
+            });
             Line::RoomMessage {
                 id,
                 room_id,
                 sender_id: by,
                 content: (*content).into(),
                 created_at: at,
-                client_id: client_id.as_ref().map(text).map(Cow::from),
+                client_id: client_id.as_ref().map(text_of),
                 reply_to,
                 mentions: mentions.into_vec(),
                 mention_all,
                 meta: meta.map(|meta| meta.as_str().to_owned().into()),
+                edited_at: edited_at.map(Time::from),
+                reactions: reactions.collect(),
+            }
+        }
+        Act::Erased { client_id, extras } => {
+            let Stream::Room(room_id) = record.stream else {
+                return None;
+            };
+            let extras = extras.as_deref().cloned().unwrap_or_default();
+            Line::ErasedRoomMessage {
+                id,
+                room_id,
+                sender_id: by,
+                created_at: at,
+                client_id: client_id.as_ref().map(text_of),
+                mentions: extras.mentions.into_vec(),
+                mention_all: extras.mention_all,
             }
         }
         Act::RoomChanged { change, room } => Line::Room {

@@ -30,8 +30,9 @@ use crate::store::options::page_cache_of_command;
 use crate::store::people::users;
 use crate::store::sealed::seal;
 use crate::store::state::State;
-use crate::store::tables::{CONVERSATIONS, CREDENTIALS, LOG, USERS};
+use crate::store::tables::{CONVERSATIONS, CREDENTIALS, LOG, REACTIONS, USERS};
 use crate::store::talk::conversation::{Conversation, Decision, Refusal};
+use crate::store::talk::reactions::ReactionTable;
 use crate::store::talk::rooms;
 
 /// 16 MiB: a line of the longest message, every character of it escaped, several times over.
@@ -138,6 +139,7 @@ pub(crate) fn write_log(
             conversations: txn.open_table(CONVERSATIONS)?,
             users: txn.open_table(USERS)?,
             credentials: txn.open_table(CREDENTIALS)?,
+            reactions: txn.open_table(REACTIONS)?,
             buffer: Vec::new(),
             state: State::default(),
             pairs: FxHashMap::default(),
@@ -264,6 +266,8 @@ pub(super) struct Import<'txn> {
     conversations: Table<'txn, u64, &'static [u8]>,
     users: Table<'txn, u64, &'static [u8]>,
     credentials: Table<'txn, u64, &'static [u8]>,
+    /// Who reacted to messages of rooms.
+    reactions: ReactionTable<'txn>,
     /// Entries that are not in the table yet; their ids follow one another.
     buffer: Vec<(u64, Vec<u8>)>,
     pub(super) state: State,
@@ -373,6 +377,7 @@ impl Import<'_> {
             line @ (Line::Room { .. }
             | Line::RoomMember { .. }
             | Line::RoomMessage { .. }
+            | Line::ErasedRoomMessage { .. }
             | Line::RoomRead { .. }
             | Line::ChatSettings { .. }) => self.take_of_room(&line),
         }
@@ -516,7 +521,11 @@ impl Import<'_> {
         client_id: Option<&str>,
     ) -> Taken {
         match client_id.map(ClientId::borrowed).transpose() {
-            Ok(client_id) => self.message(id, people, created_at, &Act::Erased { client_id }),
+            Ok(client_id) => {
+                let extras = None;
+                let act = Act::Erased { client_id, extras };
+                self.message(id, people, created_at, &act)
+            }
             Err(error) => Ok(Err(error.to_string())),
         }
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::check::judge_room;
 use super::import::{Import, MAX_MESSAGE_CHARS, Taken};
-use super::lines::{Line, Time};
+use super::lines::{Line, RoomReactionLine, Time};
 use crate::model::{
     Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS, MessageId, Meta,
-    Room, RoomChange, RoomId, Stream, UserId, check_content,
+    Reaction, Reactors, Room, RoomChange, RoomId, Stream, UserId, check_content,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
@@ -29,7 +29,7 @@ impl Import<'_> {
         let decided = match line {
             Line::Room { .. } => self.room(line),
             Line::RoomMember { .. } => self.room_member(line),
-            Line::RoomMessage { .. } => self.room_message(line),
+            Line::RoomMessage { .. } | Line::ErasedRoomMessage { .. } => self.room_message(line),
             Line::RoomRead { .. } => self.room_read(line)?,
             Line::ChatSettings { .. } => self.chat_settings(line),
             _ => None,
@@ -153,13 +153,20 @@ impl Import<'_> {
     }
 
     fn room_message<'a>(&self, line: &'a Line<'_>) -> Option<Decided<'a>> {
-        let Line::RoomMessage {
+        let (Line::RoomMessage {
             id,
             room_id,
             sender_id,
             created_at,
             ..
-        } = line
+        }
+        | Line::ErasedRoomMessage {
+            id,
+            room_id,
+            sender_id,
+            created_at,
+            ..
+        }) = line
         else {
             return None;
         };
@@ -267,24 +274,61 @@ fn sent<'a>(line: &'a Line<'_>) -> Result<Act<&'a str>, String> {
         mentions,
         mention_all,
         meta,
+        edited_at,
+        reactions,
         ..
     } = line
     else {
-        return Err("is no message".into());
+        return erased(line);
     };
     check_content(content, MAX_MESSAGE_CHARS).map_err(|error| error.to_string())?;
-    let client_id = client_id.as_deref().map(ClientId::borrowed).transpose();
     let meta = meta.as_deref().map(Meta::borrowed).transpose();
+    let reaction = |line: &'a RoomReactionLine<'_>| match line.count {
+        0 => Err("a reaction is nobody's".to_owned()),
+        count => Ok(Reaction {
+            emoji: &*line.emoji,
+            by: Reactors::of_room(count),
+        }),
+    };
     let extras = Extras {
         reply_to: *reply_to,
         mentions: mentions.iter().copied().collect(),
         mention_all: *mention_all,
         meta: meta.map_err(|error| format!("meta {error}"))?,
-        ..Extras::default()
+        edited_at: edited_at.map(|time| time.at),
+        first_content: None,
+        reactions: reactions.iter().map(reaction).collect::<Result<_, _>>()?,
     };
     Ok(Act::Sent {
         content,
-        client_id: client_id.map_err(|error| error.to_string())?,
+        client_id: named(client_id.as_deref())?,
         extras: extras.boxed(),
     })
+}
+
+/// Returns the act of a line of one that was deleted.
+fn erased<'a>(line: &'a Line<'_>) -> Result<Act<&'a str>, String> {
+    let Line::ErasedRoomMessage {
+        client_id,
+        mentions,
+        mention_all,
+        ..
+    } = line
+    else {
+        return Err("is no message".into());
+    };
+    let extras = Extras {
+        mentions: mentions.iter().copied().collect(),
+        mention_all: *mention_all,
+        ..Extras::default()
+    };
+    Ok(Act::Erased {
+        client_id: named(client_id.as_deref())?,
+        extras: extras.boxed(),
+    })
+}
+
+fn named(client_id: Option<&str>) -> Result<Option<ClientId<&str>>, String> {
+    let client_id = client_id.map(ClientId::borrowed).transpose();
+    client_id.map_err(|error| error.to_string())
 }

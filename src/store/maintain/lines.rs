@@ -157,7 +157,8 @@ pub(super) enum Line<'a> {
         at: Time,
     },
     /// `{"type":"room_message","id","room_id","sender_id","content","created_at","client_id"?,
-    /// "reply_to"?,"mentions"?,"mention_all"?,"meta"?}`
+    /// "reply_to"?,"mentions"?,"mention_all"?,"meta"?,"edited_at"?,"reactions"?}`: likewise as it is; of
+    /// each reaction how many there are, and the lines of these say whose.
     RoomMessage {
         id: EntryId,
         room_id: RoomId,
@@ -175,6 +176,24 @@ pub(super) enum Line<'a> {
         mention_all: bool,
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         meta: Option<Cow<'a, str>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        edited_at: Option<Time>,
+        #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+        reactions: Vec<RoomReactionLine<'a>>,
+    },
+    /// `{"type":"erased_room_message","id","room_id","sender_id","created_at","client_id"?,"mentions"?,
+    /// "mention_all"?}`: what is left of a room's message that was deleted.
+    ErasedRoomMessage {
+        id: EntryId,
+        room_id: RoomId,
+        sender_id: UserId,
+        created_at: Time,
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<Cow<'a, str>>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<UserId>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mention_all: bool,
     },
     /// `{"type":"room_read","id","room_id","user_id","up_to","at"}`: the user read all of the room,
     /// up to and including that message of it.
@@ -208,6 +227,15 @@ pub(super) struct ReactionLine<'a> {
     #[serde(borrow)]
     pub(super) emoji: Cow<'a, str>,
     pub(super) user_ids: Vec<UserId>,
+}
+
+/// `{"emoji","count"}`: an emoji on a message of a room.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RoomReactionLine<'a> {
+    #[serde(borrow)]
+    pub(super) emoji: Cow<'a, str>,
+    pub(super) count: u64,
 }
 
 /// What the line of an account says.

@@ -6,7 +6,7 @@ use super::chats::{Order, Pick};
 use super::history::{HistoryRow, Messages};
 use super::page::{Filled, Page};
 use super::present;
-use super::rooms::{MyRoom, RoomMessage, newest_of};
+use super::rooms::{MyRoom, RoomMessage, RoomMessages, newest_of};
 use super::snapshot::{Snapshot, SnapshotLog};
 use crate::model::{ChatSettings, EntryId, Notify, Room, Timestamp, User, UserId};
 use crate::store::error::ReadError;
@@ -57,7 +57,8 @@ struct Found {
 
 enum Chat {
     Direct(Arc<User>, Conversation),
-    Room(MyRoom),
+    /// With its messages, once it is on the page.
+    Room(MyRoom, Option<RoomMessages>),
 }
 
 /// Returns whether a chat of so many members is not to be heard at this time.
@@ -126,13 +127,19 @@ impl Snapshot<'_> {
                     place,
                     unread: mine.unread_count,
                     settings,
-                    what: Chat::Room(mine),
+                    what: Chat::Room(mine, None),
                 });
             }
         }
         found.sort_unstable_by_key(|found| std::cmp::Reverse(found.place));
         let mut has_more = found.len() > limit;
         found.truncate(limit);
+        for found in &mut found {
+            if let Chat::Room(mine, messages) = &mut found.what {
+                // Who left the room since then sees none.
+                *messages = self.messages(user, mine.room.id).ok();
+            }
+        }
         let log = self.log();
         let (mut rows, mut filled) = (Vec::with_capacity(found.len()), Filled::default());
         for found in found {
@@ -148,8 +155,9 @@ impl Snapshot<'_> {
                     filled.add_bytes(last_message.message.row_bytes());
                     (InboxChat::Direct { peer, last_message }, 0)
                 }
-                Chat::Room(mine) => {
-                    let last_message = newest_of(&log, &mine)?.map(Box::new);
+                Chat::Room(mine, messages) => {
+                    let newest = messages.map(|messages| newest_of(&log, &messages));
+                    let last_message = newest.transpose()?.flatten().map(Box::new);
                     filled.add_bytes(last_message.as_ref().map_or(0, |last| last.row_bytes()));
                     let room = mine.room;
                     (InboxChat::Room { room, last_message }, mine.mention_count)

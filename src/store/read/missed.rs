@@ -6,12 +6,16 @@ use std::sync::Arc;
 use super::chats::{Order, Pick};
 use super::page::Page;
 use super::snapshot::{Snapshot, SnapshotLog};
-use crate::model::{Act, EntryId, Members, Message, Notice, Pair, Room, RoomId, Stream, UserId};
+use crate::model::{
+    Act, ChangedMessage, EntryId, Members, MessageId, Notice, Pair, Room, RoomHistory, RoomId,
+    Stream, UserId,
+};
 use crate::store::error::ReadError;
 use crate::store::log::chain::ReadLog;
 use crate::store::log::record::Record;
 use crate::store::state::State;
-use crate::store::talk::conversation::{Conversation, message_of, notice_of, remains_of};
+use crate::store::talk::conversation::{Conversation, notice_of, remains_of};
+use crate::store::talk::rooms::remains_in_room;
 
 /// 10,000 entries: whoever missed more reads their chats afresh, which costs less than being told
 /// of each.
@@ -31,12 +35,40 @@ pub struct Missed {
     pub skipped: Vec<RoomId>,
 }
 
-/// An entry that was missed; the pair is that of its conversation, where it is one of two.
-type Found = (EntryId, Option<Pair>);
+/// An entry that was missed.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    id: EntryId,
+    whose: Whose,
+}
+
+/// In whose midst an entry that was missed happened.
+#[derive(Debug, Clone, Copy)]
+enum Whose {
+    Pair(Pair),
+    Room(Reads),
+    Own,
+}
+
+/// What a member of a room reads of it.
+#[derive(Debug, Clone, Copy)]
+struct Reads {
+    history: RoomHistory,
+    /// The entry by which they joined.
+    since: EntryId,
+}
+
+impl Reads {
+    /// Returns whether a change of this message is told to them.
+    fn hears_of(self, message: MessageId) -> bool {
+        self.history == RoomHistory::All || EntryId::from(message) > self.since
+    }
+}
 
 /// A part of a room's entries that a person heard: from the first to the last, both included.
 struct Part {
     room: RoomId,
+    reads: Reads,
     first: EntryId,
     last: EntryId,
     /// The last is the end of a membership, which may lie in the person's own stream.
@@ -57,7 +89,7 @@ impl Snapshot<'_> {
         let Some(found) = found else {
             return Ok((None, newest));
         };
-        Ok((Some(given(&self.log(), found, from, limit)?), newest))
+        Ok((Some(given(&self.log(), user, found, from, limit)?), newest))
     }
 
     /// The changes of a person's conversations, rooms and own, likewise. Of rooms at most `most`
@@ -88,11 +120,12 @@ impl Snapshot<'_> {
         let Some(own) = own else {
             return Ok(too_many(Vec::new()));
         };
-        found.extend(own.into_iter().map(|id| (id, None)));
+        let whose = Whose::Own;
+        found.extend(own.into_iter().map(|id| Found { id, whose }));
         let most = most.saturating_sub(found.len());
         let (of_rooms, skipped) = missed_of_rooms(&log, parts, newest, most)?;
         found.extend(of_rooms);
-        let page = given(&log, found, from, limit)?;
+        let page = given(&log, user, found, from, limit)?;
         Ok(Missed {
             page: Some(page),
             newest,
@@ -130,7 +163,8 @@ impl Snapshot<'_> {
             let Some(ids) = walk(&log, Some(last), from, newest, left)? else {
                 return Ok((None, newest));
             };
-            found.extend(ids.into_iter().map(|id| (id, Some(pair))));
+            let whose = Whose::Pair(pair);
+            found.extend(ids.into_iter().map(|id| Found { id, whose }));
         }
         Ok((Some(found), newest))
     }
@@ -148,10 +182,19 @@ fn parts_of(state: &State, user: UserId, from: u64) -> Vec<Part> {
         let since = made.map_or(since, |head| head.since);
         EntryId::new(from).map_or(since, |from| from.max(since))
     };
+    let reads = |room: RoomId, since: EntryId| Reads {
+        // Of a room that is not there nobody reads anything.
+        history: state
+            .rooms
+            .head(room)
+            .map_or(RoomHistory::Joined, |head| head.room.history),
+        since,
+    };
     let now = person.rooms.iter().filter_map(|room| {
         let (head, member) = (state.rooms.head(*room)?, state.rooms.member(*room, user)?);
         Some(Part {
             room: *room,
+            reads: reads(*room, member.since),
             first: first(*room, member.since),
             last: head.state.last_entry?,
             ends: false,
@@ -159,6 +202,7 @@ fn parts_of(state: &State, user: UserId, from: u64) -> Vec<Part> {
     });
     let before = person.stays.iter().map(|stay| Part {
         room: stay.room,
+        reads: reads(stay.room, stay.since),
         first: first(stay.room, stay.since),
         last: stay.until,
         ends: true,
@@ -188,6 +232,8 @@ fn missed_of_rooms(
         match walk(log, last, part.first.get(), newest, most)? {
             Some(ids) => {
                 count += ids.len();
+                let whose = Whose::Room(part.reads);
+                let ids: Vec<_> = ids.into_iter().map(|id| Found { id, whose }).collect();
                 found.push((part.room, ids));
             }
             None => skipped.push(part.room),
@@ -205,8 +251,8 @@ fn missed_of_rooms(
     skipped.sort_unstable();
     skipped.dedup();
     found.retain(|(room, _)| !skipped.contains(room));
-    let ids = found.into_iter().flat_map(|(_, ids)| ids);
-    Ok((ids.map(|id| (id, None)).collect(), skipped))
+    let all = found.into_iter().flat_map(|(_, found)| found);
+    Ok((all.collect(), skipped))
 }
 
 /// Walks a stream back from its last entry to `from`. Gives what is not newer than `newest`: what
@@ -231,25 +277,33 @@ fn walk(
     Ok(Some(ids))
 }
 
-/// Reads the oldest of what was found.
+/// Reads the oldest of what was found, for this person.
 fn given(
     log: &SnapshotLog<'_>,
+    user: UserId,
     mut found: Vec<Found>,
     from: u64,
     limit: usize,
 ) -> Result<Page<Notice>, ReadError> {
-    found.sort_unstable_by_key(|(id, _)| *id);
+    found.sort_unstable_by_key(|found| found.id);
     let (mut rows, mut bytes) = (Vec::new(), 0);
     let mut left = found.iter();
     while rows.len() < limit
         && bytes < MAX_MISSED_BYTES
-        && let Some(&(id, pair)) = left.next()
+        && let Some(&Found { id, whose }) = left.next()
     {
+        let pair = match whose {
+            Whose::Pair(pair) => Some(pair),
+            Whose::Room(_) | Whose::Own => None,
+        };
         let mut notice = log.read(id, |record| notice_of(id, pair, &record))?;
-        let Some(message) = changed(log, &notice)? else {
+        let Some(message) = changed(log, &notice, whose)? else {
             continue;
         };
         notice.message = message.map(Box::new);
+        if let (Whose::Room(_), Act::Sent { extras, .. }) = (whose, &mut notice.entry.act) {
+            log.note_own(id.into(), user, extras.as_deref_mut())?;
+        }
         notice.room = described(log, &notice)?;
         // The first may be the one that was told last.
         if id.get() > from {
@@ -262,19 +316,35 @@ fn given(
 }
 
 /// Returns the message that an entry changes, as it is by now, if it changes one; `None` where an
-/// entry is not told of any more, since the message that it is or changes is gone.
-fn changed(log: &SnapshotLog<'_>, notice: &Notice) -> Result<Option<Option<Message>>, ReadError> {
+/// entry is not told of: the message that it is or changes is gone, or is not the person's to read.
+fn changed(
+    log: &SnapshotLog<'_>,
+    notice: &Notice,
+    whose: Whose,
+) -> Result<Option<Option<ChangedMessage>>, ReadError> {
     let act = &notice.entry.act;
     if let Act::Erased { .. } = act {
         return Ok(None);
     }
-    let (Some(id), Members::Pair(pair)) = (act.changes(), notice.members) else {
+    let Some(id) = act.changes() else {
         return Ok(Some(None));
     };
+    if let Whose::Room(reads) = whose
+        && !reads.hears_of(id)
+    {
+        return Ok(None);
+    }
     let is_deleted = matches!(act, Act::Deleted { .. });
-    let message = log.read_message(id, |record| match is_deleted {
-        true => Some(remains_of(id, pair, record)),
-        false => message_of(id, pair, record),
+    let message = log.read_message(id, |record| {
+        let is_told = is_deleted || matches!(record.act, Act::Sent { .. });
+        let remains = match (notice.members, whose) {
+            (Members::Pair(pair), _) => remains_of(id, pair, record),
+            (Members::Room(room), Whose::Room(reads)) => {
+                remains_in_room(id, room, reads.history, record)
+            }
+            _ => return None,
+        };
+        is_told.then_some(remains)
     })?;
     Ok(message.map(Some))
 }

@@ -11,6 +11,7 @@ pub(crate) mod missed;
 pub(crate) mod page;
 mod present;
 mod profiles;
+pub(crate) mod reactions;
 pub(crate) mod recents;
 pub(crate) mod rooms;
 pub(crate) mod snapshot;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::history::{HistoryPage, HistoryQuery, Messages, RowBefore, after_one, around, end_of};
 use super::page::Page;
+use super::present;
 use super::snapshot::{Snapshot, SnapshotLog};
 use crate::model::{
     Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MessageId, Notify, Role, Room,
@@ -14,6 +15,7 @@ use crate::store::log::chain::{Chain, ReadLog};
 use crate::store::log::record::{Author, Record};
 use crate::store::room_act::RoomRefusal;
 use crate::store::state::State;
+use crate::store::talk::numbers::NumberSet;
 use crate::store::talk::rooms::{RoomHead, RoomMember};
 
 /// 1,024 members are gone through at a time, so that others have a turn at the state.
@@ -68,7 +70,7 @@ pub struct MyRoom {
     pub notify: Notify,
     /// Until when it is silent.
     pub muted_until: Option<Timestamp>,
-    /// The newest message that they may read.
+    /// The newest message that they may read, or might if it were not erased.
     pub newest: Option<MessageId>,
 }
 
@@ -86,9 +88,12 @@ pub struct MemberRow {
 }
 
 /// The messages of a room, as one of its members reads them.
-struct RoomMessages {
+pub(super) struct RoomMessages {
     room: RoomId,
+    reader: UserId,
     chain: Chain,
+    /// The numbers of those that are gone.
+    erased: NumberSet,
     floor: Option<MessageId>,
 }
 
@@ -103,6 +108,17 @@ impl Messages for RoomMessages {
         self.chain.length()
     }
 
+    fn newest_through(&self, number: u64) -> u64 {
+        let mut there = self.erased.unmarked_before(number);
+        there.next().unwrap_or(0)
+    }
+
+    fn number_after(&self, number: u64, count: u64) -> u64 {
+        let count = usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
+        let mut there = self.erased.unmarked_after(number, self.length());
+        there.nth(count).unwrap_or(self.length())
+    }
+
     fn floor(&self) -> Option<MessageId> {
         self.floor
     }
@@ -112,15 +128,15 @@ impl Messages for RoomMessages {
         log: &SnapshotLog<'_>,
         id: MessageId,
     ) -> Result<RowBefore<RoomMessage>, ReadError> {
-        let found = log.read_message(id, |record| {
-            let message = room_message(self.room, id, record)?;
-            Some((Some(message), record.links.previous))
+        let (mut row, number, previous) = log.read_message(id, |record| {
+            let row = room_message(self.room, id, record);
+            (row, record.links.number, record.links.previous)
         })?;
-        let damaged = StoreError::Damaged {
-            table: "log",
-            key: id.get(),
-        };
-        Ok(found.ok_or(damaged)?)
+        if let Some(row) = &mut row {
+            log.note_own(id, self.reader, row.extras.as_deref_mut())?;
+        }
+        let previous = present::older(log, self, number, previous)?;
+        Ok((row, previous))
     }
 
     fn bytes(row: &RoomMessage) -> usize {
@@ -128,14 +144,22 @@ impl Messages for RoomMessages {
     }
 }
 
-/// Returns the newest message of a room that its member may read.
+/// Returns the newest message of a room that is there and that its member may read.
 pub(super) fn newest_of(
     log: &SnapshotLog<'_>,
-    mine: &MyRoom,
+    messages: &RoomMessages,
 ) -> Result<Option<RoomMessage>, ReadError> {
-    let room = mine.room.id;
-    let read = |id| log.read_message(id, |record| room_message(room, id, record));
-    Ok(mine.newest.map(read).transpose()?.flatten())
+    let beyond = messages.length() + 1;
+    let mut next = present::older(log, messages, beyond, messages.last())?;
+    while let Some(id) = next.filter(|id| Some(*id) > messages.floor) {
+        let (row, previous) = messages.row(log, id)?;
+        if row.is_some() {
+            return Ok(row);
+        }
+        // It was erased since the room was looked at.
+        next = previous;
+    }
+    Ok(None)
 }
 
 /// Returns the message that a record is; `None` where it is something else.
@@ -351,12 +375,14 @@ impl Snapshot<'_> {
         around(&self.log(), &self.messages(user, room)?, message, limit)
     }
 
-    fn messages(&self, user: UserId, room: RoomId) -> Result<RoomMessages, ReadError> {
+    pub(super) fn messages(&self, user: UserId, room: RoomId) -> Result<RoomMessages, ReadError> {
         let state = self.state();
         let (head, member) = membership(&state, user, room)?;
         Ok(RoomMessages {
             room,
+            reader: user,
             chain: head.state.chain.clone(),
+            erased: head.state.erased.clone(),
             floor: floor(head, member),
         })
     }
@@ -370,14 +396,18 @@ impl Snapshot<'_> {
             Stream::Room(room) => room_message(room, id, &record),
             Stream::Pair(_) | Stream::Own(_) => None,
         })?;
-        let message = found.ok_or(StoreError::NoSuchMessage)?;
-        let state = self.state();
-        let may_read = membership(&state, user, message.room_id)
-            .is_ok_and(|(head, member)| Some(id) > floor(head, member));
-        match may_read {
-            true => Ok(message),
-            false => Err(StoreError::NoSuchMessage.into()),
+        let mut message = found.ok_or(StoreError::NoSuchMessage)?;
+        let may_read = {
+            let state = self.state();
+            membership(&state, user, message.room_id)
+                .is_ok_and(|(head, member)| Some(id) > floor(head, member))
+        };
+        if !may_read {
+            return Err(StoreError::NoSuchMessage.into());
         }
+        self.log()
+            .note_own(id, user, message.extras.as_deref_mut())?;
+        Ok(message)
     }
 
     /// Returns how a chat makes itself heard to one of its members, and how many these are.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLockReadGuard;
 use redb::{Database, ReadableDatabase};
 
+use super::reactions::ReactionsRead;
 use crate::model::{EntryId, UserId};
 use crate::store::data::Data;
 use crate::store::error::{ReadError, StoreError};
@@ -39,11 +40,13 @@ struct MemoryOnly {
 /// The log of one query: its end in memory, and the table, in a read transaction that begins with
 /// the first entry which is not in memory.
 pub(crate) struct SnapshotLog<'a> {
-    snapshot: &'a Snapshot<'a>,
+    pub(super) snapshot: &'a Snapshot<'a>,
     /// The end of the log, held for as long as the query that may use memory alone: that is short,
     /// and never waits. Others look in for a moment each time.
     held: Option<RwLockReadGuard<'a, Tail>>,
     table: OnceCell<Log>,
+    /// Who reacted to messages of rooms, in a read transaction of its own.
+    pub(super) reactions: OnceCell<ReactionsRead>,
     /// An entry that was not in memory: no older one is, and none need be looked for there. 0 for
     /// none yet.
     missed: Cell<u64>,
@@ -116,7 +119,7 @@ impl<'a> Snapshot<'a> {
         Ok(())
     }
 
-    fn database(&self) -> Result<Arc<Database>, ReadError> {
+    pub(super) fn database(&self) -> Result<Arc<Database>, ReadError> {
         self.needs_disk()?;
         Ok(self.data.database()?)
     }
@@ -133,6 +136,7 @@ impl<'a> Snapshot<'a> {
             snapshot: self,
             held: self.memory.is_some().then(|| self.data.tail.read()),
             table: OnceCell::new(),
+            reactions: OnceCell::new(),
             missed: Cell::new(0),
         }
     }

@@ -7,8 +7,8 @@
 
 use super::numbers::NumberSet;
 use crate::model::{
-    Act, ClientId, ConversationId, Entry, EntryId, Marked, Members, Message, MessageId, Notice,
-    Pair, Stream, Timestamp, UserId,
+    Act, ChangedMessage, ClientId, ConversationId, Entry, EntryId, Marked, Members, Message,
+    MessageId, Notice, Pair, RoomHistory, Stream, Timestamp, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::{Chain, Place, ReadLog, find_ranks, newest_older};
@@ -355,32 +355,43 @@ struct Named {
 }
 
 /// Returns the message that a record is, from the members of its conversation; `None` for one that
-/// is gone. The record must be a message.
+/// is gone.
 pub(crate) fn message_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Option<Message> {
-    let is_there = matches!(record.act, Act::Sent { .. });
-    is_there.then(|| remains_of(id, pair, record))
-}
-
-/// Returns the message that a record is, or what is left of it: one that is gone has no text.
-pub(crate) fn remains_of(id: MessageId, pair: Pair, record: &Record<&str>) -> Message {
-    let members = pair.members();
-    let (content, client_id, extras) = match &record.act {
-        Act::Sent {
-            content,
-            client_id,
-            extras,
-        } => (*content, client_id.as_ref(), extras.as_ref()),
-        Act::Erased { client_id } => ("", client_id.as_ref(), None),
-        _ => ("", None, None),
+    let Act::Sent {
+        content,
+        client_id,
+        extras,
+    } = &record.act
+    else {
+        return None;
     };
-    Message {
+    let members = pair.members();
+    Some(Message {
         id,
         sender_id: members[record.place()],
         receiver_id: members[1 - record.place()],
-        content: content.into(),
+        content: (*content).into(),
         created_at: record.at,
-        client_id: client_id.map(ClientId::to_shared),
+        client_id: client_id.as_ref().map(ClientId::to_shared),
+        extras: extras.as_ref().map(|extras| Box::new(extras.to_shared())),
+    })
+}
+
+/// Returns what is left of a message of these two, or all of it. The record must be a message.
+pub(crate) fn remains_of(id: MessageId, pair: Pair, record: &Record<&str>) -> ChangedMessage {
+    let (content, extras) = match &record.act {
+        Act::Sent {
+            content, extras, ..
+        } => (*content, extras.as_ref()),
+        _ => ("", None),
+    };
+    ChangedMessage {
+        id,
+        members: Members::Pair(pair),
+        sender_id: pair.members()[record.place()],
+        content: content.into(),
         extras: extras.map(|extras| Box::new(extras.to_shared())),
+        history: RoomHistory::All,
     }
 }
 

@@ -132,6 +132,30 @@ impl NumberSet {
         true
     }
 
+    /// Takes the mark of one away.
+    pub(crate) fn unmark(&mut self, number: u64) {
+        if !self.contains(number) {
+            return;
+        }
+        if number <= self.through {
+            let last = std::mem::replace(&mut self.through, number - 1);
+            if number < last {
+                let ranges = self.islands.ranges();
+                ranges.list.insert(0, (number + 1, last));
+                ranges.count += last - number;
+            }
+            return;
+        }
+        let at = self.islands.partition_point(|(first, _)| *first <= number) - 1;
+        let ranges = self.islands.ranges();
+        ranges.count -= 1;
+        let (first, last) = ranges.list.remove(at);
+        let parts = [(first, number - 1), (number + 1, last)];
+        let left = parts.into_iter().filter(|(first, last)| first <= last);
+        ranges.list.splice(at..at, left);
+        self.islands.tidy();
+    }
+
     /// Returns how many up to and including this one are not marked.
     pub(crate) fn count_unmarked(&self, number: u64) -> u64 {
         if number <= self.through {
@@ -293,7 +317,10 @@ mod tests {
             let (mut set, mut plain) = (NumberSet::default(), BTreeSet::new());
             for _ in 0..200 {
                 let number = random.random_range(1..=60);
-                if random.random_bool(0.9) {
+                if random.random_bool(0.2) {
+                    set.unmark(number);
+                    plain.remove(&number);
+                } else if random.random_bool(0.9) {
                     assert_eq!(set.mark(number), plain.insert(number));
                 } else {
                     let changed =

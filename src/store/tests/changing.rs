@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
+use crate::model::{Extras, Reaction, Reactors};
 use crate::store::maintain::{self, Judging};
 
 const USERS: u64 = 3;
@@ -21,15 +22,22 @@ struct Seen {
     reactions: Vec<(String, u8)>,
 }
 
+fn places(reaction: &Reaction) -> u8 {
+    match reaction.by {
+        Reactors::OfPair(members) => members,
+        Reactors::OfRoom { .. } => panic!("no room is here"),
+    }
+}
+
 impl Seen {
-    fn of(message: &Message) -> Self {
-        let extras = message.extras.clone().unwrap_or_default();
+    fn of(content: &str, extras: Option<&Extras>) -> Self {
+        let extras = extras.cloned().unwrap_or_default();
         let reactions = extras.reactions.into_iter();
         Self {
-            content: message.content.to_string(),
+            content: content.to_owned(),
             edited_at: extras.edited_at.map(Timestamp::as_ms),
             reactions: reactions
-                .map(|reaction| (reaction.emoji.to_string(), reaction.members))
+                .map(|reaction| (reaction.emoji.to_string(), places(&reaction)))
                 .collect(),
         }
     }
@@ -295,7 +303,10 @@ fn assert_right(open: &Open, model: &Model, random: &mut StdRng) {
                 .map(|row| {
                     (
                         row.message.id.get(),
-                        Some(Seen::of(&row.message)),
+                        Some(Seen::of(
+                            &row.message.content,
+                            row.message.extras.as_deref(),
+                        )),
                         row.is_read,
                     )
                 })
@@ -364,12 +375,16 @@ fn assert_caught_up(open: &Open, model: &Model, (entry, views): &(u64, Vec<BTree
                 match &notice.entry.act {
                     Act::Sent { .. } => {
                         let sent = notice.clone().into_message().unwrap();
-                        let known = view.insert(sent.id.get(), Seen::of(&sent));
+                        let known = view.insert(
+                            sent.id.get(),
+                            Seen::of(&sent.content, sent.extras.as_deref()),
+                        );
                         assert!(known.is_none(), "told twice");
                     }
                     Act::Edited { .. } | Act::Reacted { .. } => {
                         let message = message.unwrap();
-                        view.insert(message.id.get(), Seen::of(message));
+                        let seen = Seen::of(&message.content, message.extras.as_deref());
+                        view.insert(message.id.get(), seen);
                     }
                     Act::Deleted { message, .. } => drop(view.remove(&message.get())),
                     _ => {}

@@ -199,8 +199,8 @@ impl Medium for Counted {
     fn forget_cache(&self) {}
 }
 
-#[test]
-fn a_message_writes_as_much_to_a_room_of_ten_as_to_one_of_ten_thousand() {
+/// A store with so many people, and how much is written to it.
+fn counted(people: u64) -> (Arc<Counted>, Open) {
     let medium = Arc::new(Counted {
         medium: InMemoryBackend::new(),
         writes: AtomicU64::new(0),
@@ -211,8 +211,65 @@ fn a_message_writes_as_much_to_a_room_of_ten_as_to_one_of_ten_thousand() {
         ..OPTIONS
     };
     let open = Open::with(|done| Store::open_on(Arc::clone(&medium) as _, options, done)).unwrap();
-    let users = (1..=10_000).map(|number| new_user(&format!("user{number}")));
+    let users = (1..=people).map(|number| new_user(&format!("user{number}")));
     assert!(open.apply_all(0, users).iter().all(Result::is_ok));
+    (medium, open)
+}
+
+#[test]
+fn a_reaction_writes_as_much_however_many_have_reacted_before() {
+    const CROWD: u64 = 2_000;
+    let (medium, open) = counted(CROWD);
+    open.apply(0, create(1, &(2..=CROWD).collect::<Vec<_>>()))
+        .unwrap();
+    let talk = Talk::send_to_room(user(1), room(1), "hello".into(), None);
+    let sent = open.apply(0, Change::Talk(talk)).unwrap();
+    let message = notices(sent)[0].entry.id.into();
+    let react = |people: std::ops::Range<u64>| {
+        let before = medium.bytes.load(Ordering::Relaxed);
+        for number in people {
+            let talk = Talk::react(user(number), message, "👍".into(), true).in_any_chat();
+            open.apply(0, Change::Talk(talk)).unwrap();
+        }
+        medium.bytes.load(Ordering::Relaxed) - before
+    };
+    let (_, few, _, many) = (
+        react(1..100),
+        react(100..200),
+        react(200..CROWD - 100),
+        react(CROWD - 100..CROWD),
+    );
+    assert!(
+        many < few * 3 / 2,
+        "bytes of 100 reactions: {few} and {many}"
+    );
+    let read = |query: HistoryQuery| {
+        let snapshot = Snapshot::new(&open.store.intake.data);
+        snapshot.room_history(user(2), room(1), query).unwrap()
+    };
+    let query = HistoryQuery {
+        before: None,
+        after: None,
+        limit: 10,
+    };
+    let extras = read(query).rows.remove(0).extras.unwrap();
+    assert_eq!(extras.reactions[0].count(), CROWD - 1);
+    assert!(extras.reactions[0].is_of(0), "the reader's is one of them");
+    // With the message all of it is gone, and nobody finds who it was.
+    let talk = Talk::delete(user(1), message).in_any_chat();
+    open.apply(0, Change::Talk(talk)).unwrap();
+    assert!(read(query).rows.is_empty());
+    let database = open.store.intake.data.database().unwrap();
+    let txn = redb::ReadableDatabase::begin_read(&*database).unwrap();
+    let table = txn.open_table(crate::store::tables::REACTIONS).unwrap();
+    assert_eq!(redb::ReadableTableMetadata::len(&table).unwrap(), 0);
+    drop((table, txn, database));
+    open.close();
+}
+
+#[test]
+fn a_message_writes_as_much_to_a_room_of_ten_as_to_one_of_ten_thousand() {
+    let (medium, open) = counted(10_000);
     let few: Vec<u64> = (2..=10).collect();
     open.apply(0, create(1, &few)).unwrap();
     open.apply(0, create(1, &(2..=10_000).collect::<Vec<_>>()))

@@ -6,13 +6,17 @@
 
 use std::time::Duration;
 
-use crate::model::{Act, EntryId, Message, MessageId, Pair, Reaction, Timestamp, UserId};
+use crate::model::{
+    Act, ChangedMessage, EntryId, Members, MessageId, Pair, Reactors, RoomHistory, RoomId,
+    Timestamp, UserId,
+};
 use crate::store::change::Talk;
 use crate::store::error::StoreError;
 use crate::store::log::changed::{Parts, encode_reactions};
 use crate::store::log::record::Record;
 use crate::store::talk::conversation::remains_of;
-use crate::store::talk::reactions::react;
+use crate::store::talk::reactions::{Own, react};
+use crate::store::talk::rooms::remains_in_room;
 
 /// So many kinds of reaction a message has at most.
 const MAX_KINDS: usize = 20;
@@ -22,10 +26,24 @@ const MAX_KINDS_OF_PERSON: usize = 10;
 /// A message that an act is to change.
 pub(super) struct Changing {
     sealed: Vec<u8>,
-    pair: Pair,
-    /// As it is before; one that is gone has no text.
-    pub(super) message: Message,
+    created_at: Timestamp,
+    /// Its number in its chat.
+    pub(super) number: u64,
+    /// As it is before.
+    pub(super) message: ChangedMessage,
     is_gone: bool,
+}
+
+/// What the author of an act is to a message.
+pub(super) struct Standing {
+    /// They may read it.
+    pub(super) is_reader: bool,
+    /// They may erase it.
+    pub(super) may_erase: bool,
+    /// Their place among two people.
+    pub(super) place: Option<usize>,
+    /// The emoji that they have put on it, where the act is a reaction.
+    pub(super) own: Own,
 }
 
 /// What a message becomes.
@@ -33,42 +51,57 @@ pub(super) struct Changed {
     /// Its sealed value.
     pub(super) sealed: Vec<u8>,
     /// As it is by then.
-    pub(super) message: Message,
+    pub(super) message: ChangedMessage,
 }
 
 impl Changing {
     /// Reads a message of these two from its sealed value.
-    pub(super) fn of(id: MessageId, pair: Pair, sealed: Vec<u8>) -> Result<Self, StoreError> {
+    pub(super) fn of_pair(id: MessageId, pair: Pair, sealed: Vec<u8>) -> Result<Self, StoreError> {
+        Self::of(id, sealed, |record| remains_of(id, pair, record))
+    }
+
+    /// Reads one of a room, likewise.
+    pub(super) fn of_room(
+        id: MessageId,
+        (room, history): (RoomId, RoomHistory),
+        sealed: Vec<u8>,
+    ) -> Result<Self, StoreError> {
+        let remains = |record: &Record<&str>| remains_in_room(id, room, history, record);
+        Self::of(id, sealed, remains)
+    }
+
+    fn of(
+        id: MessageId,
+        sealed: Vec<u8>,
+        remains: impl FnOnce(&Record<&str>) -> ChangedMessage,
+    ) -> Result<Self, StoreError> {
         let record = Record::decode(id.into(), &sealed)?;
         if !record.is_message() {
             return Err(StoreError::NoSuchMessage);
         }
-        let message = remains_of(id, pair, &record);
-        let is_gone = matches!(record.act, Act::Erased { .. });
         Ok(Self {
+            created_at: record.at,
+            number: record.links.number,
+            message: remains(&record),
+            is_gone: matches!(record.act, Act::Erased { .. }),
             sealed,
-            pair,
-            message,
-            is_gone,
         })
     }
 
-    /// Judges what the conversation alone does not. Returns whether the act changes anything: to do
-    /// again what was done changes nothing and is no mistake.
+    /// Judges what the chat alone does not. Returns whether the act changes anything: to do again
+    /// what was done changes nothing and is no mistake.
     pub(super) fn judge(
         &self,
         now: Timestamp,
         talk: &Talk,
+        standing: &Standing,
         edit_window: Option<Duration>,
     ) -> Result<bool, StoreError> {
-        let is_moderated = matches!(talk.act, Act::Deleted { by: Some(_), .. });
-        if !is_moderated && self.pair.place(talk.author).is_none() {
+        if !standing.is_reader {
             return Err(StoreError::NoSuchMessage);
         }
         match &talk.act {
-            Act::Deleted { .. } if !is_moderated && !self.is_of(talk.author) => {
-                Err(StoreError::NotSender)
-            }
+            Act::Deleted { .. } if !standing.may_erase => Err(StoreError::NotSender),
             Act::Deleted { .. } => Ok(!self.is_gone),
             _ if self.is_gone => Err(StoreError::NoSuchMessage),
             Act::Edited { content, .. } => {
@@ -78,41 +111,56 @@ impl Changing {
                 if content.as_ref() == Some(&self.message.content) {
                     return Ok(false);
                 }
-                let is_over = |window| now >= self.message.created_at.plus(window);
+                let is_over = |window| now >= self.created_at.plus(window);
                 match edit_window.is_some_and(is_over) {
                     true => Err(StoreError::EditWindowOver),
                     false => Ok(true),
                 }
             }
-            Act::Reacted { emoji, on, .. } => self.judge_reaction(talk.author, emoji, *on),
+            Act::Reacted { emoji, on, .. } => self.judge_reaction(&standing.own, emoji, *on),
             _ => Ok(true),
         }
     }
 
-    fn judge_reaction(&self, author: UserId, emoji: &str, on: bool) -> Result<bool, StoreError> {
-        let place = self.pair.place(author).ok_or(StoreError::NoSuchMessage)?;
-        let reactions = self.reactions();
-        let same = reactions.iter().find(|reaction| &*reaction.emoji == emoji);
-        if on == same.is_some_and(|same| same.is_of(place)) {
+    fn judge_reaction(&self, own: &Own, emoji: &str, on: bool) -> Result<bool, StoreError> {
+        if on == own.iter().any(|own| &**own == emoji) {
             return Ok(false);
         }
-        let own = reactions.iter().filter(|reaction| reaction.is_of(place));
-        let is_full = on
-            && (same.is_none() && reactions.len() >= MAX_KINDS
-                || own.count() >= MAX_KINDS_OF_PERSON);
+        let reactions = self.message.reactions();
+        let is_new = reactions.iter().all(|reaction| &*reaction.emoji != emoji);
+        let is_full =
+            on && (is_new && reactions.len() >= MAX_KINDS || own.len() >= MAX_KINDS_OF_PERSON);
         match is_full {
             true => Err(StoreError::TooManyReactions),
             false => Ok(true),
         }
     }
 
-    fn is_of(&self, user: UserId) -> bool {
+    /// Returns whether this person wrote it.
+    pub(super) fn is_of(&self, user: UserId) -> bool {
         self.message.sender_id == user
     }
 
-    fn reactions(&self) -> &[Reaction] {
-        let extras = self.message.extras.as_ref();
-        extras.map_or(&[][..], |extras| &extras.reactions)
+    /// Returns what the member of a pair at this place has put on it.
+    fn own_of(&self, place: usize) -> Own {
+        let reactions = self.message.reactions().iter();
+        let own = reactions
+            .filter(|reaction| matches!(reaction.by, Reactors::OfPair(_)) && reaction.is_of(place));
+        own.map(|reaction| reaction.emoji.clone()).collect()
+    }
+
+    /// Returns what an author of these two is to it; one who moderates is as its sender.
+    pub(super) fn standing_of_pair(&self, author: UserId, moderates: bool) -> Standing {
+        let place = match self.message.members {
+            Members::Pair(pair) => pair.place(author),
+            Members::Room(_) | Members::Own(_) => None,
+        };
+        Standing {
+            is_reader: moderates || place.is_some(),
+            may_erase: moderates || self.is_of(author),
+            own: place.map_or_else(Own::new, |place| self.own_of(place)),
+            place,
+        }
     }
 
     /// Returns what the message becomes by an act of this time; `hash` gives the keyed hash of its
@@ -121,9 +169,10 @@ impl Changing {
         self,
         at: Timestamp,
         talk: &Talk,
+        standing: &Standing,
         hash: impl FnOnce(&str) -> u64,
     ) -> Result<Changed, StoreError> {
-        let (id, pair) = (self.message.id, self.pair);
+        let id = self.message.id;
         let entry = EntryId::from(id);
         let mut parts = Parts::of(entry, &self.sealed)?;
         match &talk.act {
@@ -132,15 +181,19 @@ impl Changing {
                 ..
             } => parts.edit(content, at, hash(&self.message.content)),
             Act::Reacted { emoji, on, .. } => {
-                let place = pair.place(talk.author).ok_or(StoreError::NoSuchMessage)?;
-                let mut reactions = self.reactions().to_vec();
-                react(&mut reactions, place, emoji, *on);
+                let mut reactions = self.message.reactions().to_vec();
+                react(&mut reactions, standing.place, emoji, *on);
                 parts.react(encode_reactions(&reactions));
             }
             _ => parts.erase(),
         }
         let sealed = parts.seal(entry);
-        let message = remains_of(id, pair, &Record::decode(entry, &sealed)?);
+        let record = Record::decode(entry, &sealed)?;
+        let message = match self.message.members {
+            Members::Pair(pair) => remains_of(id, pair, &record),
+            Members::Room(room) => remains_in_room(id, room, self.message.history, &record),
+            Members::Own(_) => self.message,
+        };
         Ok(Changed { sealed, message })
     }
 }

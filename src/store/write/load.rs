@@ -304,6 +304,7 @@ fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError
         }
         | Act::Erased {
             client_id: Some(client_id),
+            ..
         } = &record.act
             && !client_ids::is_old(record.at, newest_at)
         {

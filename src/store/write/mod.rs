@@ -2,6 +2,7 @@
 
 mod batch;
 mod changing;
+mod changing_in_rooms;
 pub(crate) mod intake;
 pub(crate) mod load;
 mod mend;

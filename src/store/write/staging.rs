@@ -6,17 +6,16 @@
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use redb::{Database, ReadableDatabase};
+use redb::{Database, ReadTransaction, ReadableDatabase};
 
-use super::changing::Changing;
+use super::changing::{Changing, Standing};
 use crate::model::{
-    Act, ClientId, ConversationId, Entry, EntryId, Extras, Members, Notice, Pair, Stream,
-    Timestamp, UserId,
+    Act, ClientId, ConversationId, Entry, EntryId, Extras, Members, MessageId, Notice, Pair,
+    Stream, Timestamp, UserId,
 };
 use crate::store::change::{Address, Change, Committed, Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
@@ -36,7 +35,7 @@ use crate::store::talk::conversation::{Conversation, Decision, Refusal, notice_o
 /// of the log in memory, and the table, in a read transaction that begins with the first entry
 /// which is not in memory.
 pub(crate) struct Appended<'a> {
-    entries: &'a mut Entries,
+    pub(super) entries: &'a mut Entries,
     ahead: &'a VecDeque<Ahead>,
     tail: &'a Tail,
     db: &'a Database,
@@ -124,17 +123,17 @@ impl Staged {
 /// what they come to.
 pub(crate) struct Staging<'a> {
     pub(super) state: &'a State,
-    known_client_ids: &'a Mutex<ClientIds>,
+    pub(super) known_client_ids: &'a Mutex<ClientIds>,
     db: &'a Database,
     pub(super) appended: Appended<'a>,
     people: &'a mut StagedPeople,
     pub(super) changes: &'a mut Changes,
-    edit_window: Option<Duration>,
+    pub(super) edit_window: Option<Duration>,
 }
 
 impl Appended<'_> {
     /// Returns the sealed value of an entry.
-    fn sealed(&self, id: EntryId) -> Result<Vec<u8>, ReadError> {
+    pub(super) fn sealed(&self, id: EntryId) -> Result<Vec<u8>, ReadError> {
         match self.in_memory(id) {
             Some(value) => Ok(value.to_vec()),
             None => Ok(self.table()?.read_sealed(id, <[u8]>::to_vec)?),
@@ -264,7 +263,7 @@ impl<'a> Staging<'a> {
     }
 
     /// What is on its way, the newest first.
-    fn ahead(&self) -> impl Iterator<Item = &'a Changes> {
+    pub(super) fn ahead(&self) -> impl Iterator<Item = &'a Changes> {
         self.state.ahead.iter().rev().map(|ahead| &ahead.changes)
     }
 
@@ -300,6 +299,11 @@ impl<'a> Staging<'a> {
     fn talk(&mut self, now: Timestamp, talk: &Talk) -> Result<Outcome, ReadError> {
         match talk.address {
             Address::Room(room) => return self.talk_in_room(now, talk, room),
+            Address::AnyMessage(message) if talk.act.changes().is_some() => {
+                if let Some(room) = self.room_with(message)? {
+                    return self.change_in_room(now, talk, (room, message));
+                }
+            }
             Address::AnyMessage(message) => {
                 if let Some(room) = self.room_of(talk.author, message)? {
                     return self.talk_in_room(now, talk, room);
@@ -308,9 +312,15 @@ impl<'a> Staging<'a> {
             Address::Person(_) | Address::Message(_) => {}
         }
         let (known, pair) = self.conversation_of(talk)?;
-        let changing = match self.changing(now, talk, pair)? {
-            ControlFlow::Continue(changing) => changing,
-            ControlFlow::Break(unchanged) => return Ok(unchanged),
+        let changing = match talk.act.changes() {
+            None => None,
+            Some(message) => {
+                let (changing, standing) = self.changing(talk, pair, message)?;
+                if !changing.judge(now, talk, &standing, self.edit_window)? {
+                    return Ok(Outcome::Unchanged(Box::new(changing.message)));
+                }
+                Some((changing, standing))
+            }
         };
         let name = match self.named(now, talk)? {
             Named::Before(earlier) => {
@@ -338,8 +348,9 @@ impl<'a> Staging<'a> {
         };
         let entry_id = EntryId::new(self.changes.last_entry + 1).map_err(|_| StoreError::Full)?;
         let hash = |text: &str| self.known_client_ids.lock().hash_text(text);
-        let changed = changing.map(|changing| changing.changed(at, talk, hash));
-        let changed = changed.transpose()?;
+        let changed = changing
+            .map(|(changing, standing)| changing.changed(at, talk, &standing, hash))
+            .transpose()?;
         if known.is_none() {
             self.create_conversation(id, pair);
         }
@@ -369,23 +380,24 @@ impl<'a> Staging<'a> {
         }))
     }
 
-    /// Reads the message that an act of these two is to change, if it is to change one. Breaks with
-    /// the outcome where that is so already.
+    /// Reads a message of these two that an act is to change, and what its author is to it.
     fn changing(
         &self,
-        now: Timestamp,
         talk: &Talk,
         pair: Pair,
-    ) -> Result<ControlFlow<Outcome, Option<Changing>>, ReadError> {
-        let Some(message) = talk.act.changes() else {
-            return Ok(ControlFlow::Continue(None));
-        };
+        message: MessageId,
+    ) -> Result<(Changing, Standing), ReadError> {
         let sealed = self.appended.sealed(message.into())?;
-        let changing = Changing::of(message, pair, sealed)?;
-        Ok(match changing.judge(now, talk, self.edit_window)? {
-            true => ControlFlow::Continue(Some(changing)),
-            false => ControlFlow::Break(Outcome::Unchanged(Box::new(changing.message))),
-        })
+        let changing = Changing::of_pair(message, pair, sealed)?;
+        let moderates = matches!(talk.act, Act::Deleted { by: Some(_), .. });
+        let standing = changing.standing_of_pair(talk.author, moderates);
+        Ok((changing, standing))
+    }
+
+    /// Begins to read the disk beside the log.
+    pub(super) fn disk_transaction(&self) -> Result<ReadTransaction, ReadError> {
+        self.appended.disk.want()?;
+        Ok(self.db.begin_read().map_err(StoreError::from)?)
     }
 
     /// Returns what the client id of a message stands for.
@@ -487,6 +499,7 @@ impl<'a> Staging<'a> {
             }
             | Act::Erased {
                 client_id: Some(earlier),
+                ..
             } => earlier == client_id,
             _ => false,
         };

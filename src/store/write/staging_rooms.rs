@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::staging::{Named, Staging};
 use crate::model::{
     Act, ChatId, ChatSettings, Entry, EntryId, Extras, Members, MembershipChange, MessageId,
-    Notice, Role, Room, RoomChange, RoomHistory, RoomId, RoomKind, RoomPost, RoomRead, Stream,
-    Timestamp, UserId,
+    Notice, Role, Room, RoomChange, RoomId, RoomKind, RoomPost, RoomRead, Stream, Timestamp,
+    UserId,
 };
 use crate::store::change::{Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
@@ -22,7 +22,7 @@ use crate::store::room_act::{
 };
 use crate::store::rooms::{Overlay, RoomView};
 use crate::store::state::{Changes, State};
-use crate::store::talk::rooms::{Person, RoomHead, RoomMember, apply, own_record};
+use crate::store::talk::rooms::{Person, RoomHead, RoomMember, apply, may_read, own_record};
 
 impl Changes {
     /// Applies an entry of a room, or of a person's own stream.
@@ -50,7 +50,7 @@ impl From<RoomRefusal> for ReadError {
 }
 
 impl Staging<'_> {
-    fn rooms(&self) -> RoomView<'_> {
+    pub(super) fn rooms(&self) -> RoomView<'_> {
         RoomView {
             state: self.state,
             changes: Some(&self.changes.rooms),
@@ -65,7 +65,7 @@ impl Staging<'_> {
     }
 
     /// Appends an entry of a room or of a person's own stream, and tells of it.
-    fn append_of_room(&mut self, record: Record<Arc<str>>) -> Refused<Notice> {
+    pub(super) fn append_of_room(&mut self, record: Record<Arc<str>>) -> Refused<Notice> {
         let id = EntryId::new(self.changes.last_entry + 1).map_err(|_| StoreError::Full)?;
         let described = match &record.act {
             Act::MemberChanged(change) => self.rooms().head(change.room).map(|head| {
@@ -108,21 +108,34 @@ impl Staging<'_> {
         }
     }
 
+    /// Returns the room of a message, where it is one of a room.
+    pub(super) fn room_with(&self, message: MessageId) -> Refused<Option<RoomId>> {
+        if message.get() > self.changes.last_entry {
+            return Err(StoreError::NoSuchMessage.into());
+        }
+        let stream = self.appended.read(message.into(), |record| record.stream)?;
+        Ok(match stream {
+            Stream::Room(room) => Some(room),
+            Stream::Pair(_) | Stream::Own(_) => None,
+        })
+    }
+
     /// Returns the room of a message that a mark names, where it is one that its author may read.
     pub(super) fn room_of(&self, reader: UserId, message: MessageId) -> Refused<Option<RoomId>> {
         if message.get() > self.changes.last_entry {
             return Err(StoreError::NoSuchMessage.into());
         }
         let found = self.appended.read(message.into(), |record| {
-            (record.stream, record.is_message())
+            let is_there = matches!(record.act, Act::Sent { .. });
+            (record.stream, is_there)
         })?;
-        let (Stream::Room(room), is_message) = found else {
+        let (Stream::Room(room), is_there) = found else {
             return Ok(None);
         };
         let rooms = self.rooms();
         let both = rooms.head(room).zip(rooms.member(room, reader));
         match both {
-            Some((head, member)) if is_message && may_read(head, member, message) => Ok(Some(room)),
+            Some((head, member)) if is_there && may_read(head, member, message) => Ok(Some(room)),
             _ => Err(StoreError::NoSuchMessage.into()),
         }
     }
@@ -166,7 +179,8 @@ impl Staging<'_> {
         if let Some(message) = extras.reply_to {
             let is_there = message.get() <= self.changes.last_entry
                 && self.appended.read(message.into(), |record| {
-                    record.is_message() && record.stream == Stream::Room(head.id())
+                    let is_there = matches!(record.act, Act::Sent { .. });
+                    is_there && record.stream == Stream::Room(head.id())
                 })?;
             if !is_there || !may_read(head, member, message) {
                 return Err(StoreError::NoSuchMessage.into());
@@ -594,11 +608,6 @@ impl Staging<'_> {
             notices,
         })
     }
-}
-
-/// Returns whether a member may read a message of the room.
-pub(crate) fn may_read(head: &RoomHead, member: &RoomMember, message: MessageId) -> bool {
-    head.room.history == RoomHistory::All || EntryId::from(message) > member.since
 }
 
 impl Notice {

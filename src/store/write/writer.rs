@@ -569,5 +569,6 @@ fn write_rows(txn: &WriteTransaction, state: &State, changes: &Changes) -> Resul
     }
     let rows = changes.rooms.rows.iter();
     rooms::rows::write(txn, rows, &RoomView::of(state), changes.last_entry)?;
+    changes.reactions.write(txn)?;
     changes.rows.write(txn, changes.last_entry)
 }

@@ -114,7 +114,7 @@ export class MessageActions {
     const { chat, store } = this.#list
     const message = chat?.thread.messages.findLast(({ senderId, state, deletedAt, deleting }) =>
       senderId === store.me.id && state === 'stored' && !deletedAt && !deleting)
-    if (message && !chat?.room && isEditable(editWindow, message)) this.#edit(message)
+    if (message && !chat?.room?.archivedAt && isEditable(editWindow, message)) this.#edit(message)
   }
 
   /** @returns {Promise<Rules>} */

@@ -5,7 +5,7 @@ import { languages, t, translate } from '../i18n/words.js'
 import { copyText } from '../lib/clipboard.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
-import { SMALL } from '../state/rooms.js'
+import { SMALL, mayManage } from '../state/rooms.js'
 import { isEditable } from './message-actions.js'
 
 /** @typedef {import('../state/chats.js').Chat} Chat */
@@ -88,11 +88,12 @@ export class MessageMenu extends HTMLElement {
     this.#of = { node, chat, message }
     const mine = message.senderId === this.#store.me.id
     const { room } = chat
-    // In rooms the server changes nothing of what was said.
-    const changes = editWindow !== undefined && !room
-    part(this, 'reactions').hidden = !changes
-    part(this, 'edit').hidden = !mine || !changes || !isEditable(editWindow, message)
-    part(this, 'delete').hidden = !mine || !changes
+    const changes = editWindow !== undefined
+    // What was said in an archived room can only be taken back.
+    const open = changes && !room?.archivedAt
+    part(this, 'reactions').hidden = !open
+    part(this, 'edit').hidden = !mine || !open || !isEditable(editWindow, message)
+    part(this, 'delete').hidden = !changes || !mine && !mayManage(room)
     part(this, 'readers').hidden = !room?.whole || room.memberCount > SMALL
     this.#other.value = ''
     for (const button of part(this, 'emoji').querySelectorAll('button')) {

@@ -14,7 +14,8 @@ use crate::store::tables::META;
 /// 3: the log in blocks; before, a row for each entry.
 /// 4: entries with a head that can say more; the changes of rows; the tables of what comes later.
 /// 5: entries of rooms and of one person, by accounts, with optional fields, and of more kinds.
-pub(crate) const FORMAT: u32 = 5;
+/// 6: entries that change messages of rooms; who reacted to these.
+pub(crate) const FORMAT: u32 = 6;
 
 /// Returns the format of a file; `None` for a new one. Fails on a file of another program, and on
 /// one of a later chatd.

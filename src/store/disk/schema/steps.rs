@@ -13,15 +13,15 @@ use crate::store::error::StoreError;
 use crate::store::sealed::seal;
 use crate::store::tables::{
     CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS,
-    CURSOR_KEY, INVITES, KEYS, LOG, META, NEWEST_CHANGES, RELATIONS, ROOM_MEMBERS, ROOMS,
-    STREAM_STATES, SWEPT, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS,
+    CURSOR_KEY, INVITES, KEYS, LOG, META, NEWEST_CHANGES, REACTIONS, RELATIONS, ROOM_MEMBERS,
+    ROOMS, STREAM_STATES, SWEPT, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS,
 };
 
 /// One step: changes a file of the format before, within this transaction.
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// The step that leads to each format, beginning with a new file.
-const STEPS: [Step; FORMAT as usize] = [to_1, to_2, to_3, to_4, to_5];
+const STEPS: [Step; FORMAT as usize] = [to_1, to_2, to_3, to_4, to_5, to_6];
 
 /// Makes the tables of a new file, or takes the steps that a file of an earlier format lacks, in
 /// one transaction.
@@ -82,7 +82,7 @@ fn to_4(txn: &WriteTransaction) -> Result<(), StoreError> {
     }
     txn.open_table(NEWEST_CHANGES)?;
     txn.open_table(ROOMS)?;
-    for table in [ROOM_MEMBERS, RELATIONS, STREAM_STATES] {
+    for table in [ROOM_MEMBERS, RELATIONS, REACTIONS, STREAM_STATES] {
         txn.open_table(table)?;
     }
     for table in &UNUSED_BY_NUMBER {
@@ -106,6 +106,11 @@ fn to_5(_: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Changes nothing, likewise: an entry may change a message of a room from now on.
+fn to_6(_: &WriteTransaction) -> Result<(), StoreError> {
+    Ok(())
+}
+
 /// For tests: has a file say that it is of an earlier format, without the tables that it did not
 /// have; one of format 1 had nothing that is derived.
 #[cfg(test)]
@@ -126,7 +131,7 @@ pub(crate) fn tamper_format(db: &Database, format: u32) {
             }
             txn.delete_table(KEYS).unwrap();
             txn.delete_table(ROOMS).unwrap();
-            for table in [ROOM_MEMBERS, RELATIONS, STREAM_STATES] {
+            for table in [ROOM_MEMBERS, RELATIONS, REACTIONS, STREAM_STATES] {
                 txn.delete_table(table).unwrap();
             }
             txn.delete_table(CHANGES).unwrap();

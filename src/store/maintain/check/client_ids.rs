@@ -159,7 +159,7 @@ impl Checking<'_> {
                 of_sender.remembered.push(message);
             }
             let hashed = match &record.act {
-                Act::Sent { client_id, .. } | Act::Erased { client_id } => {
+                Act::Sent { client_id, .. } | Act::Erased { client_id, .. } => {
                     client_id.as_ref().zip(known.hasher.as_ref())
                 }
                 _ => None,

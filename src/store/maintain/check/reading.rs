@@ -8,6 +8,7 @@ use redb::ReadableDatabase;
 use super::client_ids::check_client_ids;
 use super::meta::{check_meta, check_renewals};
 use super::people::{check_accounts, check_keys, conversations};
+use super::reactions::check_reactions;
 use super::recount::Recount;
 use super::report::{Report, text};
 use super::rooms::compare_rooms;
@@ -78,7 +79,9 @@ fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(),
     let fresh = conversations(&txn, &accounts, report)?;
     let log = Log::open_any(&txn)?;
     let client_ids = check_client_ids(&txn, &log, &fresh, report)?;
+    let reacted_to = check_reactions(&txn, &log, report)?;
     let mut recount = Recount::begin(&log, fresh, client_ids, swept, report);
+    recount.reacted_to = reacted_to;
     recount.replay(watch)?;
     recount.client_ids_are_there();
     let Recount {

@@ -5,9 +5,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::client_ids::KnownClientIds;
 use super::judge::judge;
 use super::report::Report;
-use super::rooms::judge_room;
+use super::rooms::{judge_change, judge_room};
 use super::since::Changed;
-use crate::model::{Act, ConversationId, EntryId, Stream, Timestamp, UserId};
+use crate::model::{Act, ConversationId, EntryId, MessageId, Stream, Timestamp, UserId};
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{self, Log};
 use crate::store::log::record::Record;
@@ -35,6 +35,8 @@ pub(super) struct Recount<'a> {
     steps_back: bool,
     /// What became of messages that were changed.
     changed: Changed,
+    /// The messages of rooms of which is known who reacted to them.
+    pub(super) reacted_to: FxHashSet<MessageId>,
     report: &'a mut Report,
 }
 
@@ -58,6 +60,7 @@ impl<'a> Recount<'a> {
             swept,
             steps_back: false,
             changed: Changed::default(),
+            reacted_to: FxHashSet::default(),
             report,
         }
     }
@@ -108,7 +111,7 @@ impl<'a> Recount<'a> {
             self.steps_back |= record.at < last_at;
             last_at = record.at;
             let Some(conversation) = record.stream.pair() else {
-                self.take_of_room(id, &record);
+                self.take_of_room(id, &record)?;
                 continue;
             };
             let Some(known) = self.state.conversation(conversation) else {
@@ -127,24 +130,43 @@ impl<'a> Recount<'a> {
             self.state.apply(id, &record);
         }
         // A change of what is missing is found where that is.
-        if self.broken.is_empty() && self.report.is_sound() {
+        if self.broken.is_empty() && self.broken_streams.is_empty() && self.report.is_sound() {
             std::mem::take(&mut self.changed).compare(self.report);
         }
         Ok(())
     }
 
     /// Takes in an entry of a room, or of a person's own.
-    fn take_of_room(&mut self, id: EntryId, record: &Record<&str>) {
-        if !self.broken_streams.contains(&record.stream)
-            && let Some(wrong) = judge_room(&self.state.rooms, record)
+    fn take_of_room(&mut self, id: EntryId, record: &Record<&str>) -> Result<(), StoreError> {
+        if !self.broken_streams.contains(&record.stream) {
+            let wrong = match judge_room(&self.state.rooms, record) {
+                Some(wrong) => Some(wrong),
+                None => judge_change(self.log, record)?,
+            };
+            if let Some(wrong) = wrong {
+                self.report.add("log", id.get(), wrong);
+                self.broken_streams.insert(record.stream);
+            }
+        }
+        if let Act::Sent {
+            extras: Some(extras),
+            ..
+        } = &record.act
+            && !extras.reactions.is_empty()
+            && !self.reacted_to.contains(&id.into())
         {
-            self.report.add("log", id.get(), wrong);
-            self.broken_streams.insert(record.stream);
+            self.report.add(
+                "reactions",
+                id.get(),
+                "who reacted to the message is missing",
+            );
         }
         self.count_client_id(id, record);
+        self.changed.take(id, record);
         if self.state.apply(id, record).is_none() {
             self.broken_streams.insert(record.stream);
         }
+        Ok(())
     }
 
     /// Counts a message whose client id must be in a block.
@@ -152,7 +174,9 @@ impl<'a> Recount<'a> {
         let (Act::Sent {
             client_id: Some(_), ..
         }
-        | Act::Erased { client_id: Some(_) }) = &record.act
+        | Act::Erased {
+            client_id: Some(_), ..
+        }) = &record.act
         else {
             return;
         };

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use super::report::Report;
 use crate::model::{Act, MembershipChange, Room, RoomChange, Stream, UserId};
+use crate::store::error::StoreError;
+use crate::store::log::chain::ReadLog;
 use crate::store::log::record::{Author, Links, Record};
 use crate::store::state::State;
 use crate::store::talk::rooms::{Person, RoomHead, RoomMember, Rooms};
@@ -35,7 +37,14 @@ pub(in crate::store::maintain) fn judge_room(
         },
     };
     match (&record.act, head) {
-        (Act::Sent { .. }, Some(head)) => judge_message(rooms, head, record),
+        (Act::Sent { .. } | Act::Erased { .. }, Some(head)) => judge_message(rooms, head, record),
+        // What they name is held against the log, see below.
+        (Act::Deleted { .. }, Some(head)) => head
+            .is_erased(record.links.number)
+            .then_some("erases what was erased before"),
+        (Act::Edited { .. } | Act::Reacted { .. }, Some(head)) => {
+            (!is_member(rooms, head, record.author)).then_some("is of one who was no member")
+        }
         (Act::RoomChanged { change, .. }, Some(_)) if *change == RoomChange::Created => {
             Some("makes a room that there is")
         }
@@ -84,6 +93,40 @@ pub(in crate::store::maintain) fn judge_room(
     }
 }
 
+/// Holds an entry that changes a message of a room against that message. Returns what is wrong with
+/// it.
+pub(in crate::store::maintain) fn judge_change<L: ReadLog<Error = StoreError>>(
+    log: &L,
+    record: &Record<&str>,
+) -> Result<Option<&'static str>, StoreError> {
+    let Some(message) = record.act.changes() else {
+        return Ok(None);
+    };
+    let found = log.read(message.into(), |found| {
+        let is_here = found.is_message() && found.stream == record.stream;
+        is_here.then_some((found.author, found.links.number))
+    });
+    Ok(match found {
+        Ok(None) => Some("changes what is no message of its room"),
+        Ok(Some((author, number))) => match &record.act {
+            Act::Edited { .. } if author != record.author => {
+                Some("changes a message of another author")
+            }
+            Act::Deleted { .. } if number != record.links.number => {
+                Some("erases a message of another number")
+            }
+            _ => None,
+        },
+        // A link that leads nowhere is found where it stands.
+        Err(StoreError::Damaged { .. }) => Some("names messages that are not found"),
+        Err(error) => return Err(error),
+    })
+}
+
+fn is_member(rooms: &Rooms, head: &RoomHead, author: Author) -> bool {
+    matches!(author, Author::Account(user) if rooms.member(head.id(), user).is_some())
+}
+
 fn judge_message(rooms: &Rooms, head: &RoomHead, record: &Record<&str>) -> Option<&'static str> {
     let Links {
         previous,
@@ -91,9 +134,7 @@ fn judge_message(rooms: &Rooms, head: &RoomHead, record: &Record<&str>) -> Optio
         number,
     } = head.state.chain.next();
     let links = record.links;
-    let is_member =
-        |author| matches!(author, Author::Account(user) if rooms.member(head.id(), user).is_some());
-    if !is_member(record.author) {
+    if !is_member(rooms, head, record.author) {
         Some("is of one who was no member")
     } else if links.number != number {
         Some("has another number than it must have")

@@ -4,7 +4,7 @@
 use rustc_hash::FxHashMap;
 
 use super::report::Report;
-use crate::model::{Act, EntryId, MessageId, Reaction, Timestamp};
+use crate::model::{Act, EntryId, MessageId, Reaction, Stream, Timestamp};
 use crate::store::log::record::Record;
 use crate::store::talk::reactions::react;
 
@@ -45,7 +45,11 @@ impl Changed {
             }
             Act::Reacted { message, emoji, on } => {
                 let right = &mut self.of(*message).1.reactions;
-                react(right, record.place(), emoji, *on);
+                let place = match record.stream {
+                    Stream::Pair(_) => Some(record.place()),
+                    Stream::Room(_) | Stream::Own(_) => None,
+                };
+                react(right, place, emoji, *on);
             }
             _ => {}
         }

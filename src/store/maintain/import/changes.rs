@@ -1,11 +1,16 @@
 //! Lines of entries that changed messages. What they came to is in the lines of the messages.
 
 use super::{Import, Taken};
-use crate::model::{Act, EntryId, MessageId, Moderator, Pair, Reaction, Timestamp, UserId};
+use crate::model::{
+    Act, EntryId, MessageId, Moderator, Pair, Reaction, Reactors, RoomId, Stream, Timestamp, UserId,
+};
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
+use crate::store::log::record::Author;
+use crate::store::maintain::check::{judge_change, judge_room};
 use crate::store::maintain::lines::ReactionLine;
 use crate::store::talk::conversation::Decision;
+use crate::store::talk::reactions;
 
 impl Import<'_> {
     pub(super) fn edit(
@@ -29,6 +34,11 @@ impl Import<'_> {
         author: Option<UserId>,
         at: Timestamp,
     ) -> Taken {
+        if let Some(room) = self.room_of(message)? {
+            let author = author.map_or(Author::Server, Author::Account);
+            let by = None;
+            return self.change_in_room(id, (room, author), at, Act::Deleted { message, by });
+        }
         let Some((pair, place)) = self.sender_of(message)? else {
             return Ok(Err(format!("there is no message {message}")));
         };
@@ -60,6 +70,9 @@ impl Import<'_> {
         at: Timestamp,
         act: &Act<&str>,
     ) -> Taken {
+        if let Some(room) = self.room_of(message)? {
+            return self.change_in_room(id, (room, Author::Account(author)), at, act.clone());
+        }
         if let Err(wrong) = self.next(id, &[author], at) {
             return Ok(Err(wrong));
         }
@@ -74,6 +87,69 @@ impl Import<'_> {
             Some(Decision::Nothing(_)) | None => Ok(Err(format!(
                 "message {message} is none that user {author} can change so"
             ))),
+        }
+    }
+
+    /// Takes a change of a message of a room.
+    fn change_in_room(
+        &mut self,
+        id: EntryId,
+        (room, author): (RoomId, Author),
+        at: Timestamp,
+        act: Act<&str>,
+    ) -> Taken {
+        let who = match author {
+            Author::Account(user) => Some(user),
+            Author::Member(_) | Author::Server => None,
+        };
+        if let Err(wrong) = self.next(id, who.as_slice(), at) {
+            return Ok(Err(wrong));
+        }
+        let Some(head) = self.state.rooms.head(room) else {
+            return Ok(Err(format!("there is no room {room}")));
+        };
+        let mut record = head.record(author, at, act);
+        if let Act::Deleted { message, .. } = record.act {
+            let number = self
+                .written()
+                .read(message.into(), |record| record.links.number);
+            record.links.number = number?;
+        }
+        let wrong = judge_room(&self.state.rooms, &record);
+        let wrong = match wrong {
+            Some(wrong) => Some(wrong),
+            None => judge_change(&self.written(), &record)?,
+        };
+        if let Some(wrong) = wrong {
+            return Ok(Err(wrong.into()));
+        }
+        match (&record.act, who) {
+            (Act::Reacted { message, emoji, on }, Some(user)) => {
+                let mut own = reactions::get(&self.reactions, *message, user)?;
+                if *on == own.iter().any(|own| &**own == *emoji) {
+                    return Ok(Err("changes nothing of the reactions".into()));
+                }
+                own.retain(|own| &**own != *emoji);
+                own.extend(on.then(|| (*emoji).into()));
+                reactions::put(&mut self.reactions, *message, user, &own)?;
+            }
+            (Act::Deleted { message, .. }, _) => reactions::erase(&mut self.reactions, *message)?,
+            _ => {}
+        }
+        self.append(id, &record)
+    }
+
+    /// Returns the room of a message, where it is one of a room.
+    fn room_of(&self, message: MessageId) -> Result<Option<RoomId>, StoreError> {
+        let found = self
+            .written()
+            .read(message.into(), |record| match record.stream {
+                Stream::Room(room) if record.is_message() => Some(room),
+                _ => None,
+            });
+        match found {
+            Err(StoreError::Damaged { .. }) => Ok(None),
+            found => found,
         }
     }
 
@@ -114,7 +190,7 @@ pub(super) fn reactions<'a>(
             0 => Err("a reaction is nobody's".to_owned()),
             members => Ok(Reaction {
                 emoji: &*line.emoji,
-                members,
+                by: Reactors::OfPair(members),
             }),
         }
     };

@@ -54,17 +54,31 @@ pub(crate) fn apply<T>(rooms: &mut impl RoomTable, id: EntryId, record: &Record<
             let state = &mut rooms.head_mut(room)?.state;
             if state.last_entry < Some(id) {
                 state.last_entry = Some(id);
-                if let Act::Sent { extras, .. } = &record.act {
-                    state.chain.push(id.into());
-                    if extras.as_ref().is_some_and(|extras| extras.mention_all) {
-                        state.all_at.mark(record.links.number);
+                let number = record.links.number;
+                match &record.act {
+                    Act::Sent { extras, .. } | Act::Erased { extras, .. } => {
+                        state.chain.push(id.into());
+                        if extras.as_ref().is_some_and(|extras| extras.mention_all) {
+                            state.all_at.mark(number);
+                        }
                     }
+                    Act::Deleted { .. } => {
+                        state.erased.mark(number);
+                        state.all_at.unmark(number);
+                    }
+                    _ => {}
                 }
             }
         }
     }
     match &record.act {
-        Act::Sent { extras, .. } => sent(rooms, record, extras.as_deref()),
+        Act::Sent { extras, .. } | Act::Erased { extras, .. } => {
+            sent(rooms, record, extras.as_deref())
+        }
+        // What these change beside the room itself is in the messages.
+        Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } => {
+            matches!(record.stream, Stream::Room(_)).then_some(())
+        }
         Act::RoomChanged { room, .. } => {
             let head = rooms.head_mut(room.id)?;
             (head.room, head.described) = (Arc::clone(room), id);
@@ -185,7 +199,7 @@ pub(crate) fn for_touched<T>(record: &Record<T>, mut touch: impl FnMut((u64, u64
         Stream::Own(user) => touch((0, user.get())),
     }
     match &record.act {
-        Act::Sent { extras, .. } => {
+        Act::Sent { extras, .. } | Act::Erased { extras, .. } => {
             if let (Stream::Room(room), Author::Account(sender)) = (record.stream, record.author) {
                 touch((room.get(), sender.get()));
                 for user in extras.as_ref().map_or(&[][..], |extras| &extras.mentions) {

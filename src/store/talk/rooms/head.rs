@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::member::RoomMember;
 use crate::model::{
-    Act, EntryId, Membership, MembershipChange, MessageId, Role, Room, RoomId, RoomRead, Stream,
-    Timestamp, UserId,
+    Act, ChangedMessage, EntryId, Members, Membership, MembershipChange, MessageId, Role, Room,
+    RoomHistory, RoomId, RoomRead, Stream, Timestamp, UserId,
 };
 use crate::store::log::chain::Chain;
 use crate::store::log::record::{Author, Links, Record};
@@ -40,7 +40,7 @@ pub(crate) struct RoomState {
     pub(crate) last_entry: Option<EntryId>,
     /// The numbers of messages whose content is gone.
     pub(crate) erased: NumberSet,
-    /// The numbers of messages that mention all members.
+    /// The numbers of messages that mention all members, and are not erased.
     pub(crate) all_at: NumberSet,
 }
 
@@ -75,9 +75,14 @@ impl RoomHead {
         self.state.chain.length()
     }
 
-    /// Returns the newest message.
+    /// Returns the newest message, erased or not.
     pub(crate) fn newest(&self) -> Option<MessageId> {
         self.state.chain.last()
+    }
+
+    /// Returns whether the message of this number was erased.
+    pub(crate) fn is_erased(&self, number: u64) -> bool {
+        self.state.erased.contains(number)
     }
 
     /// Returns how many messages a member has not read.
@@ -88,7 +93,8 @@ impl RoomHead {
 
     /// Returns how many of those mention the member.
     pub(crate) fn mentions(&self, member: &RoomMember) -> u64 {
-        member.mentions.len() as u64 + self.state.all_at.count_outside(&member.read)
+        let by_name = member.mentions.count_outside(&self.state.erased);
+        by_name + self.state.all_at.count_outside(&member.read)
     }
 
     /// Returns the change of a membership, with how the room stands then.
@@ -166,7 +172,7 @@ impl RoomHead {
     /// Returns the record of an act in this room.
     pub(crate) fn record<T>(&self, author: Author, at: Timestamp, act: Act<T>) -> Record<T> {
         let links = match act {
-            Act::Sent { .. } => self.state.chain.next(),
+            Act::Sent { .. } | Act::Erased { .. } => self.state.chain.next(),
             _ => Links::default(),
         };
         Record {
@@ -178,6 +184,38 @@ impl RoomHead {
             links,
             act,
         }
+    }
+}
+
+/// Returns whether a member may read a message of the room.
+pub(crate) fn may_read(head: &RoomHead, member: &RoomMember, message: MessageId) -> bool {
+    head.room.history == RoomHistory::All || EntryId::from(message) > member.since
+}
+
+/// Returns what is left of a message of a room, or all of it. The record must be a message.
+pub(crate) fn remains_in_room(
+    id: MessageId,
+    room: RoomId,
+    history: RoomHistory,
+    record: &Record<&str>,
+) -> ChangedMessage {
+    let (content, extras) = match &record.act {
+        Act::Sent {
+            content, extras, ..
+        } => (*content, extras.as_ref()),
+        _ => ("", None),
+    };
+    let sender_id = match record.author {
+        Author::Account(user) => user,
+        Author::Member(_) | Author::Server => unreachable!("a room's message has an author"),
+    };
+    ChangedMessage {
+        id,
+        members: Members::Room(room),
+        sender_id,
+        content: content.into(),
+        extras: extras.map(|extras| Box::new(extras.to_shared())),
+        history,
     }
 }
 

@@ -99,6 +99,12 @@ impl Numbers {
         self.list().len()
     }
 
+    /// Returns how many of them are not in a set.
+    pub(crate) fn count_outside(&self, set: &NumberSet) -> u64 {
+        let outside = self.list().iter().filter(|number| !set.contains(**number));
+        outside.count() as u64
+    }
+
     fn list(&self) -> &[u64] {
         self.0.as_ref().map_or(&[], |list| list)
     }

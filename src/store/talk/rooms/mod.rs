@@ -11,5 +11,5 @@ pub(crate) mod rows;
 pub(crate) use all::Rooms;
 pub(crate) use applying::{apply, for_touched};
 pub(crate) use changes::RoomChanges;
-pub(crate) use head::{RoomHead, own_record};
+pub(crate) use head::{RoomHead, may_read, own_record, remains_in_room};
 pub(crate) use member::{Person, RoomMember};

@@ -1,0 +1,752 @@
+//! Editing, deleting and reacting in rooms, held against a plain list of messages: counts, pages and
+//! what is told on catching up, within one transaction and over several, over restarts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom, IteratorRandom};
+use rand::{RngExt, SeedableRng};
+
+use super::*;
+use crate::model::{
+    ChangedMessage, Extras, MembershipChange, Reaction, RoomHistory, RoomId, RoomKind, RoomPost,
+};
+use crate::store::maintain::{self, Judging};
+
+const PEOPLE: u64 = 6;
+const ADMIN: u64 = 1;
+const EMOJI: [&str; 4] = ["👍", "❤️", "🇮🇩", "👩‍👩‍👧"];
+const BEGAN: u64 = 1_700_000_000_000;
+
+fn room(number: u64) -> RoomId {
+    RoomId::new(number).unwrap()
+}
+
+/// A reaction as its reader sees it: the emoji, how many, and whether theirs is one.
+type Shown = (String, u64, bool);
+
+/// What a member sees of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    content: String,
+    edited_at: Option<u64>,
+    reactions: Vec<Shown>,
+}
+
+fn shown(reactions: &[Reaction]) -> Vec<Shown> {
+    let row = |reaction: &Reaction| {
+        let emoji = reaction.emoji.to_string();
+        (emoji, reaction.count(), reaction.is_of(0))
+    };
+    reactions.iter().map(row).collect()
+}
+
+impl Seen {
+    fn of(content: &str, extras: Option<&Extras>) -> Self {
+        let extras = extras.cloned().unwrap_or_default();
+        Self {
+            content: content.to_owned(),
+            edited_at: extras.edited_at.map(Timestamp::as_ms),
+            reactions: shown(&extras.reactions),
+        }
+    }
+}
+
+/// A message of the plain list.
+#[derive(Debug, Clone)]
+struct Plain {
+    id: u64,
+    from: u64,
+    names: Vec<u64>,
+    all: bool,
+    is_gone: bool,
+    content: String,
+    edited_at: Option<u64>,
+    reactions: Vec<(&'static str, BTreeSet<u64>)>,
+}
+
+impl Plain {
+    fn seen(&self, by: u64) -> Option<Seen> {
+        let row = |(emoji, who): &(&str, BTreeSet<u64>)| {
+            let count = who.len() as u64;
+            ((*emoji).to_owned(), count, who.contains(&by))
+        };
+        (!self.is_gone).then(|| Seen {
+            content: self.content.clone(),
+            edited_at: self.edited_at,
+            reactions: self.reactions.iter().map(row).collect(),
+        })
+    }
+}
+
+struct Room {
+    history: RoomHistory,
+    archived: bool,
+    messages: Vec<Plain>,
+    /// Of each member the entry by which they joined, and the numbers that they have read.
+    members: BTreeMap<u64, (u64, BTreeSet<usize>)>,
+}
+
+impl Room {
+    fn may_read(&self, by: u64, message: u64) -> bool {
+        self.members
+            .get(&by)
+            .is_some_and(|(since, _)| self.history == RoomHistory::All || message > *since)
+    }
+
+    fn counts(&self, by: u64) -> (u64, u64) {
+        let (_, read) = &self.members[&by];
+        let (mut unread, mut mentions) = (0, 0);
+        for (number, plain) in (1..).zip(&self.messages) {
+            if !read.contains(&number) && !plain.is_gone {
+                unread += 1;
+                mentions += u64::from(plain.all || plain.names.contains(&by));
+            }
+        }
+        (unread, mentions)
+    }
+
+    /// What a member may read, by id.
+    fn view(&self, by: u64) -> BTreeMap<u64, Seen> {
+        let member = self.members.get(&by);
+        member.map_or_else(BTreeMap::new, |(since, _)| self.view_since(by, *since))
+    }
+
+    /// What one may read who joined by this entry.
+    fn view_since(&self, by: u64, since: u64) -> BTreeMap<u64, Seen> {
+        let is_open = self.history == RoomHistory::All;
+        let readable = self.messages.iter();
+        let readable = readable.filter(|plain| is_open || plain.id > since);
+        readable
+            .filter_map(|plain| Some((plain.id, plain.seen(by)?)))
+            .collect()
+    }
+}
+
+/// What an act comes to.
+#[derive(Debug, PartialEq, Eq)]
+enum Expected {
+    Entry,
+    Nothing,
+    NotFound,
+    NotYours,
+    ReadOnly,
+}
+
+#[derive(Default)]
+struct Model {
+    rooms: Vec<Room>,
+    entries: u64,
+    now: u64,
+}
+
+fn outcome(result: Result<Committed, StoreError>) -> Expected {
+    match result {
+        Ok(Committed::Talk(Outcome::Entry(_))) => Expected::Entry,
+        Ok(Committed::Room(done)) if !done.notices.is_empty() => Expected::Entry,
+        Ok(_) => Expected::Nothing,
+        Err(StoreError::NoSuchMessage | StoreError::Room(RoomRefusal::NoSuchRoom)) => {
+            Expected::NotFound
+        }
+        Err(StoreError::NotSender) => Expected::NotYours,
+        Err(StoreError::Room(RoomRefusal::Archived)) => Expected::ReadOnly,
+        other => panic!("{other:?}"),
+    }
+}
+
+impl Model {
+    fn entry(&mut self) -> Expected {
+        self.entries += 1;
+        Expected::Entry
+    }
+
+    fn change(&mut self, random: &mut StdRng) -> (Change, Expected) {
+        let by = random.random_range(1..=PEOPLE);
+        let at = random.random_range(0..self.rooms.len());
+        match random.random_range(0..40) {
+            0 => return self.leave(at, by),
+            1..3 => return self.enter(at, random.random_range(1..=PEOPLE)),
+            3..8 => return self.read(at, by, random),
+            _ => {}
+        }
+        let messages = &self.rooms[at].messages;
+        if messages.is_empty() || random.random_bool(0.3) {
+            return self.send(at, by, random);
+        }
+        let newest = messages.len().saturating_sub(6);
+        let first = if random.random_bool(0.7) { newest } else { 0 };
+        let place = random.random_range(first..messages.len());
+        let message = id(messages[place].id);
+        let who = user(by);
+        let (talk, expected) = match random.random_range(0..10) {
+            0..3 => {
+                let content = *["a", "b", "a much longer text than it was"]
+                    .choose(random)
+                    .unwrap();
+                let talk = Talk::edit(who, message, content.into());
+                (talk, self.edit((at, place), by, content))
+            }
+            3..5 => (
+                Talk::delete(who, message),
+                self.delete((at, place), Some(by)),
+            ),
+            5 => (Talk::moderate(who, message), self.delete((at, place), None)),
+            _ => {
+                let emoji = *EMOJI.choose(random).unwrap();
+                let on = random.random_bool(0.6);
+                let talk = Talk::react(who, message, emoji.into(), on);
+                (talk, self.react((at, place), by, emoji, on))
+            }
+        };
+        (Change::Talk(talk.in_any_chat()), expected)
+    }
+
+    fn send(&mut self, at: usize, by: u64, random: &mut StdRng) -> (Change, Expected) {
+        let room_id = room(at as u64 + 1);
+        let plain = &self.rooms[at];
+        let names: Vec<u64> = match random.random_bool(0.4) {
+            true => plain.members.keys().copied().sample(random, 2),
+            false => Vec::new(),
+        };
+        let all = random.random_bool(0.15);
+        let first = "x".repeat(random.random_range(1..200));
+        let extras = Extras {
+            mentions: names.iter().map(|name| user(*name)).collect(),
+            mention_all: all,
+            ..Extras::default()
+        };
+        let client_id = random
+            .random_bool(0.5)
+            .then(|| format!("c{}", self.entries));
+        let client_id = client_id.map(|text| ClientId::new(&text).unwrap());
+        let talk = Talk::send_to_room(user(by), room_id, first.as_str().into(), client_id);
+        let change = Change::Talk(talk.with_extras(extras.boxed()));
+        if !plain.members.contains_key(&by) {
+            return (change, Expected::NotFound);
+        }
+        if plain.archived {
+            return (change, Expected::ReadOnly);
+        }
+        let expected = self.entry();
+        let id = self.entries;
+        let room = &mut self.rooms[at];
+        room.messages.push(Plain {
+            id,
+            from: by,
+            content: first,
+            names: names.into_iter().filter(|name| *name != by).collect(),
+            all,
+            is_gone: false,
+            edited_at: None,
+            reactions: Vec::new(),
+        });
+        let number = room.messages.len();
+        room.members.get_mut(&by).unwrap().1.insert(number);
+        (change, expected)
+    }
+
+    fn edit(&mut self, (at, place): (usize, usize), by: u64, content: &str) -> Expected {
+        let now = self.now;
+        let room = &mut self.rooms[at];
+        let may_read = room.may_read(by, room.messages[place].id);
+        let plain = &mut room.messages[place];
+        match () {
+            () if !may_read => Expected::NotFound,
+            () if room.archived => Expected::ReadOnly,
+            () if plain.is_gone => Expected::NotFound,
+            () if plain.from != by => Expected::NotYours,
+            () if plain.content == content => Expected::Nothing,
+            () => {
+                (plain.content, plain.edited_at) = (content.to_owned(), Some(now));
+                self.entry()
+            }
+        }
+    }
+
+    fn delete(&mut self, (at, place): (usize, usize), by: Option<u64>) -> Expected {
+        let room = &mut self.rooms[at];
+        let may_read = by.is_none_or(|by| room.may_read(by, room.messages[place].id));
+        let plain = &mut room.messages[place];
+        let may_erase = by.is_none_or(|by| by == ADMIN || plain.from == by);
+        match () {
+            () if !may_read => Expected::NotFound,
+            () if !may_erase => Expected::NotYours,
+            () if plain.is_gone => Expected::Nothing,
+            () => {
+                plain.is_gone = true;
+                self.entry()
+            }
+        }
+    }
+
+    fn react(
+        &mut self,
+        (at, place): (usize, usize),
+        by: u64,
+        emoji: &'static str,
+        on: bool,
+    ) -> Expected {
+        let room = &mut self.rooms[at];
+        let may_read = room.may_read(by, room.messages[place].id);
+        let plain = &mut room.messages[place];
+        if !may_read {
+            return Expected::NotFound;
+        }
+        if room.archived {
+            return Expected::ReadOnly;
+        }
+        if plain.is_gone {
+            return Expected::NotFound;
+        }
+        let known = plain.reactions.iter_mut().find(|(one, _)| *one == emoji);
+        let changes = match known {
+            Some((_, who)) if on => who.insert(by),
+            Some((_, who)) => who.remove(&by),
+            None if on => {
+                plain.reactions.push((emoji, BTreeSet::from([by])));
+                true
+            }
+            None => false,
+        };
+        plain.reactions.retain(|(_, who)| !who.is_empty());
+        if changes {
+            self.entry()
+        } else {
+            Expected::Nothing
+        }
+    }
+
+    fn read(&mut self, at: usize, by: u64, random: &mut StdRng) -> (Change, Expected) {
+        let up_to = random.random_range(1..=self.entries);
+        let change = Change::Talk(Talk::read_room(
+            user(by),
+            room(at as u64 + 1),
+            Some(id(up_to)),
+        ));
+        let room = &mut self.rooms[at];
+        let covered = room.messages.iter().take_while(|it| it.id <= up_to).count();
+        let Some((_, read)) = room.members.get_mut(&by) else {
+            return (change, Expected::NotFound);
+        };
+        // Its position is a prefix; their own messages beyond it move it not.
+        let before = (1..).take_while(|number| read.contains(number)).count();
+        read.extend(1..=covered);
+        let expected = match covered > before {
+            true => self.entry(),
+            false => Expected::Nothing,
+        };
+        (change, expected)
+    }
+
+    fn leave(&mut self, at: usize, by: u64) -> (Change, Expected) {
+        let by = if by == ADMIN { 2 } else { by };
+        let room_id = room(at as u64 + 1);
+        let what = RoomCommand::Remove {
+            room: room_id,
+            user: user(by),
+        };
+        let change = Change::Room(RoomAct {
+            by: user(ADMIN),
+            what,
+        });
+        let gone = self.rooms[at].members.remove(&by).is_some();
+        let expected = if gone {
+            self.entry()
+        } else {
+            Expected::Nothing
+        };
+        (change, expected)
+    }
+
+    fn enter(&mut self, at: usize, by: u64) -> (Change, Expected) {
+        let what = RoomCommand::SetMembers {
+            room: room(at as u64 + 1),
+            members: vec![(user(by), None)],
+            most: 100,
+        };
+        let change = Change::Room(RoomAct {
+            by: user(ADMIN),
+            what,
+        });
+        if self.rooms[at].archived {
+            return (change, Expected::ReadOnly);
+        }
+        if self.rooms[at].members.contains_key(&by) {
+            return (change, Expected::Nothing);
+        }
+        let expected = self.entry();
+        let room = &mut self.rooms[at];
+        let read = (1..=room.messages.len()).collect();
+        room.members.insert(by, (self.entries, read));
+        (change, expected)
+    }
+
+    fn view(&self, by: u64) -> BTreeMap<u64, Seen> {
+        self.rooms.iter().flat_map(|room| room.view(by)).collect()
+    }
+}
+
+/// All that is read is what the plain list says.
+fn assert_right(open: &Open, model: &Model, random: &mut StdRng) {
+    for by in 1..=PEOPLE {
+        let now = Timestamp::from_ms(model.now);
+        let inbox = open
+            .read(|snapshot| snapshot.inbox(now, user(by), None, 100))
+            .0;
+        for (number, plain) in (1..).zip(&model.rooms) {
+            let mine = open.read(|snapshot| {
+                let mine = snapshot.my_room(user(by), room(number));
+                Ok(mine
+                    .map(|mine| (mine.unread_count, mine.mention_count))
+                    .ok())
+            });
+            if !plain.members.contains_key(&by) {
+                assert_eq!(mine, None);
+                continue;
+            }
+            assert_eq!(mine, Some(plain.counts(by)), "room {number}, user {by}");
+            let view: Vec<(u64, Seen)> = plain.view(by).into_iter().collect();
+            let last = inbox.rows.iter().find_map(|row| match &row.chat {
+                InboxChat::Room {
+                    room: shown,
+                    last_message,
+                } if shown.id == room(number) => last_message.as_ref().map(|last| last.id.get()),
+                _ => None,
+            });
+            let newest = view.last().map(|(id, _)| *id);
+            assert_eq!(last, newest.filter(|_| !plain.archived));
+            let limit = random.random_range(1..8);
+            let edge = random.random_range(1..=model.entries + 1);
+            let (before, after) = match random.random_range(0..3) {
+                0 => (None, None),
+                1 => (Some(edge), None),
+                _ => (None, Some(edge)),
+            };
+            let wanted: Vec<_> = view
+                .iter()
+                .filter(|(id, _)| before.is_none_or(|before| *id < before))
+                .filter(|(id, _)| after.is_none_or(|after| *id > after))
+                .cloned()
+                .collect();
+            let page = match after {
+                Some(_) => &wanted[..limit.min(wanted.len())],
+                None => &wanted[wanted.len().saturating_sub(limit)..],
+            };
+            let query = HistoryQuery {
+                before: before.map(id),
+                after: after.map(id),
+                limit,
+            };
+            let found = open.read(|snapshot| snapshot.room_history(user(by), room(number), query));
+            let rows: Vec<_> = found
+                .rows
+                .iter()
+                .map(|row| (row.id.get(), Seen::of(&row.content, row.extras.as_deref())))
+                .collect();
+            assert_eq!(rows, page, "room {number}, user {by}: {query:?}");
+            assert_eq!(found.has_more, wanted.len() > page.len(), "{query:?}");
+            let one = plain.messages.choose(random);
+            if let Some(one) = one.filter(|one| plain.may_read(by, one.id)) {
+                assert_reactors(open, one, by);
+            }
+        }
+    }
+}
+
+/// Who reacted to a message is who did, page by page.
+fn assert_reactors(open: &Open, plain: &Plain, by: u64) {
+    let mut right = BTreeSet::new();
+    if !plain.is_gone {
+        for (emoji, who) in &plain.reactions {
+            right.extend(who.iter().map(|who| (*who, (*emoji).to_owned())));
+        }
+    }
+    let (mut found, mut after) = (BTreeSet::new(), 0);
+    loop {
+        let page = open.read(|snapshot| {
+            let page = snapshot.reactors_in_room(user(by), id(plain.id), None, after, 2);
+            match page {
+                Err(ReadError::Failed(StoreError::NoSuchMessage)) => Ok(None),
+                page => page.map(Some),
+            }
+        });
+        let Some(page) = page else {
+            assert!(plain.is_gone);
+            break;
+        };
+        assert!(page.rows.len() <= 2);
+        for (who, emoji) in page.rows {
+            assert!(found.insert((who.get(), emoji.to_string())), "told twice");
+        }
+        match page.next_after {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    assert_eq!(found, right);
+}
+
+fn changed(view: &mut BTreeMap<u64, Seen>, by: u64, notice: &Notice, message: &ChangedMessage) {
+    let known = view.get_mut(&message.id.get());
+    let known = known.expect("nobody hears of a change of what they never read");
+    let mut new = Seen::of(&message.content, message.extras.as_deref());
+    // Whose a reaction is the event says; a client knows its own.
+    for (emoji, _, mine) in &mut new.reactions {
+        let was = known.reactions.iter().find(|(one, ..)| one == emoji);
+        *mine = was.is_some_and(|(.., mine)| *mine);
+        if let Act::Reacted { emoji: one, on, .. } = &notice.entry.act
+            && **one == **emoji
+            && notice.entry.author == Some(user(by))
+        {
+            *mine = *on;
+        }
+    }
+    *known = new;
+}
+
+/// Whoever saw the rooms after an entry sees by what came since what is there now.
+fn assert_caught_up(open: &Open, model: &Model, (entry, views): &(u64, Vec<BTreeMap<u64, Seen>>)) {
+    for (by, view) in (1..).zip(views) {
+        let mut view = view.clone();
+        let mut from = entry + 1;
+        loop {
+            let missed = open.read(|snapshot| snapshot.missed_of_all(user(by), from, 7, 10_000));
+            let page = missed.page.unwrap();
+            for notice in &page.rows {
+                from = notice.entry.id.get() + 1;
+                match &notice.entry.act {
+                    Act::Sent {
+                        content, extras, ..
+                    } => {
+                        let seen = Seen::of(content, extras.as_deref());
+                        view.insert(notice.entry.id.get(), seen);
+                    }
+                    Act::Edited { .. } | Act::Reacted { .. } => {
+                        changed(&mut view, by, notice, notice.message.as_deref().unwrap());
+                    }
+                    Act::Deleted { message, .. } => drop(view.remove(&message.get())),
+                    // Who comes in reads what there is.
+                    Act::MemberChanged(change) if change.user == user(by) => {
+                        let at = usize::try_from(change.room.get() - 1).unwrap();
+                        let room = &model.rooms[at];
+                        room.messages
+                            .iter()
+                            .for_each(|it| drop(view.remove(&it.id)));
+                        if change.change == MembershipChange::Joined {
+                            view.extend(room.view_since(by, notice.entry.id.get()));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            if !page.has_more {
+                break;
+            }
+        }
+        assert_eq!(view, model.view(by), "of {by} since {entry}");
+    }
+}
+
+fn begin(path: &Path, tail: usize) -> (Open, Model) {
+    let open = open_with(path, tail).with_users(PEOPLE);
+    let mut model = Model {
+        now: BEGAN,
+        ..Model::default()
+    };
+    for history in [RoomHistory::All, RoomHistory::Joined] {
+        let new = NewRoom {
+            name: "Ops".into(),
+            topic: "".into(),
+            avatar: None,
+            kind: RoomKind::Open,
+            history,
+            post: RoomPost::All,
+        };
+        let what = RoomCommand::Create {
+            room: new,
+            members: (2..=4).map(user).collect(),
+            most: 100,
+        };
+        let act = RoomAct {
+            by: user(ADMIN),
+            what,
+        };
+        open.apply(BEGAN, Change::Room(act)).unwrap();
+        let members = (1..=4).map(|member| {
+            let since = model.entries + 1 + member;
+            (member, (since, BTreeSet::new()))
+        });
+        let members = members.collect();
+        model.entries += 5;
+        model.rooms.push(Room {
+            history,
+            archived: false,
+            messages: Vec::new(),
+            members,
+        });
+    }
+    (open, model)
+}
+
+fn open_with(path: &Path, newest_messages: usize) -> Open {
+    let options = StoreOptions {
+        newest_messages,
+        ..OPTIONS
+    };
+    let location = Location::File(path.to_owned());
+    Open::with(|done| Store::open(&location, options, done)).unwrap()
+}
+
+#[test]
+fn what_is_changed_in_rooms_is_what_a_plain_list_says_over_restarts_and_copies() {
+    for seed in 0..6 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chatd.redb");
+        let tail = [8 << 20, 2_000, 0][seed as usize % 3];
+        let (mut open, mut model) = begin(&path, tail);
+        let mut seen = Vec::new();
+        for round in 0..40 {
+            model.now = BEGAN + round * 1_000;
+            let (changes, expected): (Vec<_>, Vec<_>) = (0..random.random_range(1..25))
+                .map(|_| model.change(&mut random))
+                .unzip();
+            let shown = format!("{changes:?}");
+            let results = open.apply_all(model.now, changes).into_iter();
+            let found: Vec<_> = results.map(outcome).collect();
+            assert_eq!(found, expected, "seed {seed}, round {round}: {shown}");
+            assert_right(&open, &model, &mut random);
+            let views = (1..=PEOPLE).map(|by| model.view(by)).collect();
+            seen.push((model.entries, views));
+            assert_caught_up(&open, &model, seen.choose(&mut random).unwrap());
+            if round == 35 {
+                archive(&open, &mut model);
+            }
+            if random.random_bool(0.15) {
+                open.close();
+                assert_eq!(maintain::check(&path, &mut |_| {}).unwrap().findings, []);
+                open = open_with(&path, tail);
+                assert_right(&open, &model, &mut random);
+            }
+        }
+        let gone = model.rooms.iter().flat_map(|room| &room.messages);
+        let gone: Vec<_> = gone.filter(|plain| plain.is_gone).cloned().collect();
+        assert!(gone.len() > 10, "{}", gone.len());
+        open.close();
+        assert_outlives_copies(&path, &model, &mut random);
+    }
+}
+
+fn archive(open: &Open, model: &mut Model) {
+    let what = RoomCommand::Archive { room: room(1) };
+    let act = RoomAct {
+        by: user(ADMIN),
+        what,
+    };
+    open.apply(model.now, Change::Room(act)).unwrap();
+    model.entries += 1;
+    model.rooms[0].archived = true;
+}
+
+/// A backup, and a file from an export, have the same messages.
+fn assert_outlives_copies(path: &Path, model: &Model, random: &mut StdRng) {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.redb");
+    maintain::backup(path, &copy, &mut |_| {}).unwrap();
+    let mut lines = Vec::new();
+    maintain::export(path, &mut lines, &mut |_| {}).unwrap();
+    let imported = folder.path().join("imported.redb");
+    let judging = Judging {
+        now: Timestamp::now(),
+        password_hash: &|hash| Ok(hash.into()),
+    };
+    maintain::import(&imported, &mut &lines[..], judging, &mut |_| {}).unwrap();
+    for copy in [copy, imported] {
+        assert_eq!(maintain::check(&copy, &mut |_| {}).unwrap().findings, []);
+        let open = open_with(&copy, 1 << 20);
+        assert_right(&open, model, random);
+        let mut again = Vec::new();
+        open.close();
+        maintain::export(&copy, &mut again, &mut |_| {}).unwrap();
+        assert_eq!(String::from_utf8(again), String::from_utf8(lines.clone()));
+    }
+}
+
+/// A room of three with a message; gives the store and the message.
+fn one_message() -> (Open, MessageId) {
+    let open = Open::memory().with_users(3);
+    let new = NewRoom {
+        name: "Ops".into(),
+        topic: "".into(),
+        avatar: None,
+        kind: RoomKind::Open,
+        history: RoomHistory::All,
+        post: RoomPost::All,
+    };
+    let what = RoomCommand::Create {
+        room: new,
+        members: vec![user(2), user(3)],
+        most: 100,
+    };
+    let act = RoomAct {
+        by: user(ADMIN),
+        what,
+    };
+    open.apply(BEGAN, Change::Room(act)).unwrap();
+    let talk = Talk::send_to_room(user(2), room(1), "first".into(), ClientId::new("c").ok());
+    match open.apply(BEGAN, Change::Talk(talk)).unwrap() {
+        Committed::Talk(Outcome::Entry(notice)) => (open, notice.entry.id.into()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_message_of_a_room_takes_so_many_reactions_and_no_more() {
+    let (open, message) = one_message();
+    let react = |who, number: u32, on| {
+        let emoji = char::from_u32(0x1f600 + number).unwrap().to_string();
+        let talk = Talk::react(user(who), message, emoji.into(), on).in_any_chat();
+        open.apply(BEGAN, Change::Talk(talk)).map(drop)
+    };
+    let full = |result| matches!(result, Err(StoreError::TooManyReactions));
+    for number in 0..10 {
+        react(1, number, true).unwrap();
+        react(2, 10 + number, true).unwrap();
+    }
+    assert!(full(react(1, 10, true)), "ten of one person");
+    assert!(full(react(3, 20, true)), "twenty kinds");
+    react(3, 0, true).unwrap();
+    react(1, 0, false).unwrap();
+    react(1, 10, true).unwrap();
+    open.close();
+}
+
+#[test]
+fn a_client_id_stands_for_a_rooms_message_after_its_changes_as_for_one_between_two() {
+    let (open, message) = one_message();
+    let again = |content: &str| {
+        let talk = Talk::send_to_room(user(2), room(1), content.into(), ClientId::new("c").ok());
+        open.apply(BEGAN, Change::Talk(talk))
+    };
+    let edit = Talk::edit(user(2), message, "second".into()).in_any_chat();
+    open.apply(BEGAN, Change::Talk(edit)).unwrap();
+    match again("first").unwrap() {
+        Committed::Talk(Outcome::Repeated(notice)) => {
+            let Act::Sent { content, .. } = notice.entry.act else {
+                panic!("it is a message")
+            };
+            assert_eq!(&*content, "second");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(again("second"), Err(StoreError::ClientIdReused)));
+    let delete = Talk::delete(user(2), message).in_any_chat();
+    open.apply(BEGAN, Change::Talk(delete)).unwrap();
+    assert!(matches!(again("first"), Err(StoreError::NoSuchMessage)));
+    // Of rooms the first version knows nothing.
+    let react = Talk::react(user(1), message, "👍".into(), true);
+    let refused = open.apply(BEGAN, Change::Talk(react));
+    assert!(matches!(refused, Err(StoreError::NoSuchMessage)));
+    open.close();
+}

@@ -1,0 +1,137 @@
+//! Changes of messages of rooms: by whom is judged by the membership at that place of the log.
+
+use super::changing::{Changing, Standing};
+use super::staging::Staging;
+use crate::model::{Act, MessageId, Moderator, Role, RoomId, Timestamp, UserId};
+use crate::store::change::{Outcome, Talk};
+use crate::store::error::{ReadError, StoreError};
+use crate::store::log::record::Author;
+use crate::store::room_act::RoomRefusal;
+use crate::store::tables::REACTIONS;
+use crate::store::talk::reactions::{self, Own};
+use crate::store::talk::rooms::may_read;
+
+impl Staging<'_> {
+    /// Has an act change a message of a room.
+    pub(super) fn change_in_room(
+        &mut self,
+        now: Timestamp,
+        talk: &Talk,
+        (room, message): (RoomId, MessageId),
+    ) -> Result<Outcome, ReadError> {
+        let at = now.following(self.changes.last_at);
+        let sealed = self.appended.sealed(message.into())?;
+        let head = self.rooms().head(room).ok_or(StoreError::NoSuchMessage)?;
+        let changing = Changing::of_room(message, (room, head.room.history), sealed)?;
+        let standing = self.standing(talk, room, &changing)?;
+        if !changing.judge(now, talk, &standing, self.edit_window)? {
+            return Ok(Outcome::Unchanged(Box::new(changing.message)));
+        }
+        let number = changing.number;
+        let (author, act) = authored(talk);
+        let mut record = head.record(author, at, act);
+        if let Act::Deleted { .. } = &record.act {
+            record.links.number = number;
+        }
+        let hash = |text: &str| self.known_client_ids.lock().hash_text(text);
+        let changed = changing.changed(at, talk, &standing, hash)?;
+        let mut notice = self.append_of_room(record)?;
+        self.appended
+            .entries
+            .rewrite(message.into(), changed.sealed);
+        self.note_reactions(talk, message, standing.own);
+        notice.message = Some(Box::new(changed.message));
+        Ok(Outcome::Entry(notice))
+    }
+
+    /// Returns what the author of an act is to a message of a room. What was said in an archived
+    /// room can be taken back, and nothing else.
+    fn standing(
+        &self,
+        talk: &Talk,
+        room: RoomId,
+        changing: &Changing,
+    ) -> Result<Standing, ReadError> {
+        let (message, author) = (changing.message.id, talk.author);
+        let mut standing = Standing {
+            is_reader: true,
+            may_erase: true,
+            place: None,
+            own: Own::new(),
+        };
+        if let Act::Deleted { by: Some(_), .. } = talk.act {
+            return Ok(standing);
+        }
+        let rooms = self.rooms();
+        let both = rooms.head(room).zip(rooms.member(room, author));
+        let both = both.filter(|(head, member)| may_read(head, member, message));
+        let Some((head, member)) = both else {
+            standing.is_reader = false;
+            return Ok(standing);
+        };
+        standing.may_erase = changing.is_of(author) || member.role >= Role::Admin;
+        let is_deletion = matches!(talk.act, Act::Deleted { .. });
+        if head.room.archived_at.is_some() && !is_deletion {
+            return Err(RoomRefusal::Archived.into());
+        }
+        if let Act::Reacted { .. } = talk.act {
+            let is_bare = changing.message.reactions().is_empty();
+            standing.own = self.reactions_of(message, author, is_bare)?;
+        }
+        Ok(standing)
+    }
+
+    /// Returns the emoji that a person has put on a message of a room; on one that is bare nobody
+    /// has put any.
+    fn reactions_of(
+        &self,
+        message: MessageId,
+        user: UserId,
+        is_bare: bool,
+    ) -> Result<Own, ReadError> {
+        let staged = self.changes.reactions.get(message, user);
+        let ahead = || {
+            let mut ahead = self.ahead();
+            ahead.find_map(|ahead| ahead.reactions.get(message, user))
+        };
+        if let Some(own) = staged.or_else(ahead) {
+            return Ok(own.clone());
+        }
+        if is_bare {
+            return Ok(Own::new());
+        }
+        let txn = self.disk_transaction()?;
+        let table = txn.open_table(REACTIONS).map_err(StoreError::from)?;
+        Ok(reactions::get(&table, message, user)?)
+    }
+
+    /// Notes what an act changes of who reacted to a message.
+    fn note_reactions(&mut self, talk: &Talk, message: MessageId, mut own: Own) {
+        let rows = &mut self.changes.reactions;
+        match &talk.act {
+            Act::Reacted { emoji, on, .. } => {
+                own.retain(|own| own != emoji);
+                own.extend(on.then(|| emoji.clone()));
+                rows.put(message, talk.author, own);
+            }
+            Act::Deleted { .. } => rows.erase(message),
+            _ => {}
+        }
+    }
+}
+
+/// Returns who does what, as an entry of a room says it.
+fn authored(talk: &Talk) -> (Author, Act) {
+    match &talk.act {
+        Act::Deleted { message, by } => {
+            let author = match by {
+                None => Author::Account(talk.author),
+                Some(Moderator::Account(user)) => Author::Account(*user),
+                Some(Moderator::Server) => Author::Server,
+            };
+            let (message, by) = (*message, None);
+            (author, Act::Deleted { message, by })
+        }
+        act => (Author::Account(talk.author), act.clone()),
+    }
+}
