@@ -174,6 +174,8 @@ reads! {
         /// The sender's own name for it, unique among theirs: sending it again gives the first
         /// message back.
         optional client_id: ClientId,
+        /// The message that it answers, of the same chat, which the sender may read.
+        optional reply_to: MessageId,
         /// An object of the app's own, of at most 2 KiB as JSON, which is kept and given back as it
         /// is.
         optional meta: Meta,
@@ -190,6 +192,8 @@ reads! {
         required content: Text<'a>,
         /// As of a message to a person.
         optional client_id: ClientId,
+        /// As of a message to a person.
+        optional reply_to: MessageId,
         /// As of a message to a person.
         optional meta: Meta,
         /// The members whom it mentions, at most 50.

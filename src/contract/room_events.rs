@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Reactions;
 use super::rows::RoomRow;
+use super::{Quote, Reactions};
 use crate::model::{
     ChatId, ChatSettings, ClientId, Membership, MembershipChange, MessageId, Meta, Notice, Notify,
     Role, RoomChange, RoomId, RoomRead, Timestamp, UserId,
@@ -29,6 +29,10 @@ pub(crate) struct RoomMessage<'a> {
     /// The sender's own name for it, where one was given: to the sender's sockets only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_id: Option<&'a ClientId>,
+    /// The message that it answers; absent where it answers none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Quote<'static>")]
+    pub(crate) reply_to: Option<Quote<'a>>,
     /// The members whom it mentions.
     #[serde(skip_serializing_if = "<[UserId]>::is_empty")]
     pub(crate) mentions: &'a [UserId],

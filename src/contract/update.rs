@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Quote;
 use super::changes::{InChat, MessageDeleted, MessageEdited, ReactionChanged, Reactions};
 use super::documents::Event;
 use super::room_events::{ChatSettingsAre, RoomChanged, RoomMember, RoomMessage, RoomReadUpTo};
@@ -62,6 +63,10 @@ pub(crate) struct ReceiveMessage<'a> {
     pub(crate) content: &'a str,
     /// When the server took it.
     pub(crate) created_at: Timestamp,
+    /// The message that it answers; absent where it answers none. Version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Quote<'static>")]
+    pub(crate) reply_to: Option<Quote<'a>>,
     /// The object that the sender's app hung on it. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
@@ -88,6 +93,10 @@ pub(crate) struct MessageSent<'a> {
     /// The sender's own name for it, where one was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_id: Option<&'a ClientId>,
+    /// The message that it answers; absent where it answers none. Version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Quote<'static>")]
+    pub(crate) reply_to: Option<Quote<'a>>,
     /// The object that the sender's app hung on it. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
@@ -278,6 +287,7 @@ impl<'a> Update<'a> {
                     content,
                     created_at,
                     client_id: client_id.as_ref().filter(|_| is_own),
+                    reply_to: Quote::of(extras),
                     mentions: extras.map_or(&[], |extras| &extras.mentions),
                     mention_all: extras.is_some_and(|extras| extras.mention_all),
                     meta: extras.and_then(|extras| extras.meta.as_ref()),
@@ -338,6 +348,7 @@ impl<'a> Update<'a> {
             } => {
                 let extras = extras.as_deref().filter(|_| version >= Version::Second);
                 let meta = extras.and_then(|extras| extras.meta.as_ref());
+                let reply_to = Quote::of(extras);
                 let edited_at = extras.and_then(|extras| extras.edited_at);
                 let reactions = extras.map_or(&[][..], |extras| &extras.reactions);
                 let (id, receiver_id, created_at) = (entry.id.into(), other, entry.at);
@@ -348,6 +359,7 @@ impl<'a> Update<'a> {
                         content,
                         created_at,
                         client_id: client_id.as_ref(),
+                        reply_to,
                         meta,
                         edited_at,
                         reactions: Reactions::new(reactions, user_id, other),
@@ -358,6 +370,7 @@ impl<'a> Update<'a> {
                         receiver_id,
                         content,
                         created_at,
+                        reply_to,
                         meta,
                         edited_at,
                         reactions: Reactions::new(reactions, other, user_id),

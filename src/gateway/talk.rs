@@ -8,7 +8,7 @@ use crate::contract::{
     MarkedChatRead, MarkedRead, NewMessage, NewRoomMessage, Nothing, Refusal, RoomReadUpTo,
     TypingInRoom, TypingTo, Update, Version, WholeRead, WholeRoomRead,
 };
-use crate::model::{EntryId, Extras, MessageId, UserId};
+use crate::model::{EntryId, Extras, MessageId, ReplyTo, UserId};
 
 /// 16 people may be told at once that one person is typing; of another one, the first is told that
 /// they have stopped.
@@ -22,6 +22,7 @@ impl ChatSocket {
             content: new.content.0.into(),
             client_id: new.client_id,
             extras: Extras {
+                reply_to: new.reply_to.map(ReplyTo::new),
                 meta: new.meta,
                 ..Extras::default()
             }
@@ -39,6 +40,7 @@ impl ChatSocket {
     pub(super) fn send_to_room(&self, new: NewRoomMessage<'_>, reply: Reply) {
         let client_id = new.client_id.clone();
         let extras = Extras {
+            reply_to: new.reply_to.map(ReplyTo::new),
             mentions: new.mentions.unwrap_or_default().into(),
             mention_all: new.mention_all.unwrap_or(false),
             meta: new.meta,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-use super::{MessageId, Reaction, Timestamp, UserId};
+use super::{Reaction, ReplyTo, Timestamp, UserId};
 
 /// What a message has beside its text. Most messages have nothing of it, and no room for it.
 ///
@@ -18,7 +18,7 @@ use super::{MessageId, Reaction, Timestamp, UserId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extras<T = Arc<str>> {
     /// The message that it answers.
-    pub reply_to: Option<MessageId>,
+    pub reply_to: Option<ReplyTo>,
     /// The members whom it mentions, each once.
     pub mentions: SmallVec<[UserId; 4]>,
     /// Whether it mentions all members of its room.
@@ -71,7 +71,7 @@ impl<T: AsRef<str>> Extras<T> {
     /// Returns the same with its texts copied.
     pub fn to_shared(&self) -> Extras {
         Extras {
-            reply_to: self.reply_to,
+            reply_to: self.reply_to.clone(),
             mentions: self.mentions.clone(),
             mention_all: self.mention_all,
             meta: self.meta.as_ref().map(Meta::to_shared),
@@ -86,7 +86,8 @@ impl<T: AsRef<str>> Extras<T> {
         let meta = self.meta.as_ref().map_or(0, |meta| meta.as_str().len());
         let mentions = self.mentions.len() * size_of::<UserId>();
         // A reaction is an emoji of some bytes, a count and two keys.
-        meta + mentions + self.reactions.len() * 64 + size_of::<MessageId>()
+        let reply = self.reply_to.as_ref().map_or(0, ReplyTo::bytes);
+        meta + mentions + self.reactions.len() * 64 + reply
     }
 }
 

@@ -14,6 +14,7 @@ mod id;
 mod message;
 mod private_id;
 mod reaction;
+mod reply_to;
 mod room;
 mod time;
 mod user;
@@ -33,6 +34,7 @@ pub use message::{
 };
 pub use private_id::PrivateId;
 pub use reaction::{Reaction, Reactors};
+pub use reply_to::{ReplyTo, Said};
 pub use room::{
     ChatId, ChatSettings, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS, Membership, MembershipChange,
     Notify, Role, Room, RoomChange, RoomHistory, RoomKind, RoomPost, RoomRead,

@@ -43,6 +43,7 @@ mod program;
 mod programs;
 mod readme;
 mod recovery;
+mod replies;
 mod resources;
 mod room_changes;
 mod rooms;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::chat::{HistoryRow, Recent};
-use crate::contract::{ReactionRow, Reactions, Update};
+use crate::contract::{OwnedQuote, Quote, ReactionRow, Reactions, Update};
 use crate::model::{
     Extras, Message, MessageId, Meta, RoomId, SealedCursor, Timestamp, User, UserId,
 };
@@ -91,6 +91,10 @@ pub(crate) struct HistoryMessage {
     is_read: bool,
     created_at: Timestamp,
     updated_at: Timestamp,
+    /// The message that it answers; absent where it answers none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Quote<'static>")]
+    reply_to: Option<OwnedQuote>,
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
@@ -108,6 +112,7 @@ impl HistoryMessage {
     pub(crate) fn of(row: HistoryRow, reader: UserId) -> Self {
         let message = row.message;
         let since = Since::of(&message, reader);
+        let (reply_to, meta) = sent_with(message.extras);
         Self {
             id: message.id,
             sender_id: message.sender_id,
@@ -116,7 +121,8 @@ impl HistoryMessage {
             is_read: row.is_read,
             created_at: message.created_at,
             updated_at: since.edited_at.unwrap_or(message.created_at),
-            meta: meta_of(message.extras),
+            reply_to,
+            meta,
             edited_at: since.edited_at,
             reactions: since.reactions,
         }
@@ -163,6 +169,10 @@ pub(crate) struct UnreadMessage {
     receiver_id: UserId,
     content: Arc<str>,
     created_at: Timestamp,
+    /// The message that it answers; absent where it answers none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Quote<'static>")]
+    reply_to: Option<OwnedQuote>,
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
@@ -175,21 +185,24 @@ pub(crate) struct UnreadMessage {
     reactions: Vec<ReactionRow>,
 }
 
-/// Returns the object that an app hung on a message.
-fn meta_of(extras: Option<Box<Extras>>) -> Option<Meta> {
-    extras.and_then(|extras| extras.meta)
+/// Returns what a message answers, and the object that an app hung on it.
+fn sent_with(extras: Option<Box<Extras>>) -> (Option<OwnedQuote>, Option<Meta>) {
+    let extras = extras.map_or_else(Extras::default, |extras| *extras);
+    (extras.reply_to.map(OwnedQuote), extras.meta)
 }
 
 impl From<Message> for UnreadMessage {
     fn from(message: Message) -> Self {
         let since = Since::of(&message, message.receiver_id);
+        let (reply_to, meta) = sent_with(message.extras);
         Self {
             id: message.id,
             sender_id: message.sender_id,
             receiver_id: message.receiver_id,
             content: message.content,
             created_at: message.created_at,
-            meta: meta_of(message.extras),
+            reply_to,
+            meta,
             edited_at: since.edited_at,
             reactions: since.reactions,
         }

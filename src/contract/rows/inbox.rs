@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{HistoryMessage, OwnedRoom, Person};
 use crate::chat::{InboxChat, InboxRow, RoomMessage};
-use crate::contract::{ReactionRow, Reactions};
+use crate::contract::{OwnedQuote, Quote, ReactionRow, Reactions};
 use crate::model::{ChatSettings, MessageId, Meta, Notify, RoomId, Timestamp, User, UserId};
 
 /// One message of a room.
@@ -21,6 +21,10 @@ pub(crate) struct RoomMessageRow {
     sender_id: UserId,
     content: Arc<str>,
     created_at: Timestamp,
+    /// The message that it answers; absent where it answers none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Quote<'static>")]
+    reply_to: Option<OwnedQuote>,
     /// The members whom it mentions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     mentions: Vec<UserId>,
@@ -51,6 +55,7 @@ impl From<RoomMessage> for RoomMessageRow {
             sender_id: message.sender_id,
             content: message.content,
             created_at: message.created_at,
+            reply_to: extras.reply_to.map(OwnedQuote),
             mentions: extras.mentions.to_vec(),
             mention_all: extras.mention_all,
             reactions: Reactions::in_room(&extras.reactions)

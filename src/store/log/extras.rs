@@ -2,7 +2,9 @@
 //! of each its tag, its length and so many bytes.
 
 use super::record::put_back;
-use crate::model::{EntryId, Extras, MessageId, Meta, Reaction, Reactors, Timestamp, UserId};
+use crate::model::{
+    EntryId, Extras, MessageId, Meta, Reaction, Reactors, ReplyTo, Timestamp, UserId,
+};
 use crate::store::sealed::{Rest, put};
 
 /// The message that this one answers: a pointer back.
@@ -35,8 +37,8 @@ pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mu
     } = extras;
     let mut fields = Vec::with_capacity(extras.bytes() + 16);
     let mut value = Vec::new();
-    if let Some(message) = reply_to {
-        put_back(&mut value, id, Some((*message).into()));
+    if let Some(reply) = reply_to {
+        put_back(&mut value, id, Some(reply.to.into()));
         put_field(REPLY_TO, &value, &mut fields);
     }
     if !mentions.is_empty() {
@@ -129,7 +131,7 @@ pub(super) fn take_field<'a>(
     match tag {
         REPLY_TO => {
             let message = rest.take_back(id)?.map(MessageId::from);
-            extras.get_or_insert_default().reply_to = message;
+            extras.get_or_insert_default().reply_to = message.map(ReplyTo::new);
         }
         MENTIONS if value.is_empty() => extras.get_or_insert_default().mention_all = true,
         MENTIONS => {

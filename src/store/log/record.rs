@@ -412,7 +412,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::model::{Extras, Meta, Moderator, Reaction, Reactors};
+    use crate::model::{Extras, Meta, Moderator, Reaction, Reactors, ReplyTo};
     use crate::store::sealed::seal;
 
     fn entry(number: u64) -> EntryId {
@@ -491,7 +491,7 @@ mod tests {
     /// All that a message may have.
     fn mentions() -> Extras<&'static str> {
         Extras {
-            reply_to: Some(message(8)),
+            reply_to: Some(ReplyTo::new(message(8))),
             mentions: [1, 300]
                 .map(|id| UserId::new(id).unwrap())
                 .into_iter()

@@ -189,6 +189,9 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
                 content: (*content).into(),
                 created_at: at,
                 client_id: client_id.as_ref().map(text_of),
+                reply_to: extras
+                    .and_then(|extras| extras.reply_to.as_ref())
+                    .map(|reply| reply.to),
                 meta: extras
                     .and_then(|extras| extras.meta.as_ref())
                     .map(|meta| meta.as_str().to_owned().into()),

@@ -69,7 +69,7 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
                 content: (*content).into(),
                 created_at: at,
                 client_id: client_id.as_ref().map(text_of),
-                reply_to,
+                reply_to: reply_to.map(|reply| reply.to),
                 mentions: mentions.into_vec(),
                 mention_all,
                 meta: meta.map(|meta| meta.as_str().to_owned().into()),

@@ -17,7 +17,8 @@ use super::lines::{FORMAT, Header, Line, MessageLine, Time, UserLine, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
     Act, ClientId, ConversationId, EntryId, Extras, MAX_SUBJECT_BYTES, MadeBy, Marked, MessageId,
-    Meta, Name, Pair, Subject, Timestamp, User, UserId, Username, check_avatar, check_content,
+    Meta, Name, Pair, ReplyTo, Subject, Timestamp, User, UserId, Username, check_avatar,
+    check_content,
 };
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{Backend, LockedFile, Medium};
@@ -476,6 +477,7 @@ impl Import<'_> {
             content,
             created_at,
             client_id,
+            reply_to,
             meta,
             edited_at,
             reactions,
@@ -498,7 +500,11 @@ impl Import<'_> {
             Ok(meta) => meta,
             Err(error) => return Ok(Err(format!("meta {error}"))),
         };
+        if reply_to.is_some_and(|message| EntryId::from(message) >= id) {
+            return Ok(Err("answers a message that comes later".into()));
+        }
         let extras = Extras {
+            reply_to: reply_to.map(ReplyTo::new),
             meta,
             edited_at: edited_at.map(|time| self.cut(time)),
             reactions,

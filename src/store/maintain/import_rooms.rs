@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use super::check::judge_room;
+use super::check::{judge_reply, judge_room};
 use super::import::{Import, MAX_MESSAGE_CHARS, Taken};
 use super::lines::{Line, RoomReactionLine, Time};
 use crate::model::{
     Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS, MessageId, Meta,
-    Reaction, Reactors, Room, RoomChange, RoomId, Stream, UserId, check_content,
+    Reaction, Reactors, ReplyTo, Room, RoomChange, RoomId, Stream, UserId, check_content,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
@@ -51,7 +51,11 @@ impl Import<'_> {
             Ok(record) => record,
             Err(wrong) => return Ok(Err(wrong)),
         };
-        if let Some(wrong) = judge_room(&self.state.rooms, &record) {
+        let wrong = match judge_room(&self.state.rooms, &record) {
+            Some(wrong) => Some(wrong),
+            None => judge_reply(&self.state.rooms, &self.written(), id, &record)?,
+        };
+        if let Some(wrong) = wrong {
             return Ok(Err(wrong.into()));
         }
         self.append(id, &record)
@@ -291,7 +295,7 @@ fn sent<'a>(line: &'a Line<'_>) -> Result<Act<&'a str>, String> {
         }),
     };
     let extras = Extras {
-        reply_to: *reply_to,
+        reply_to: reply_to.map(ReplyTo::new),
         mentions: mentions.iter().copied().collect(),
         mention_all: *mention_all,
         meta: meta.map_err(|error| format!("meta {error}"))?,

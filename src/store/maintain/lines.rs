@@ -71,7 +71,7 @@ pub(super) enum Line<'a> {
     /// an import, of another kind that can be verified; without one no login is possible.
     User(UserLine<'a>),
     /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?,
-    /// "meta"?,"edited_at"?,"reactions"?}`: a message as it is, whatever it was first. The entries that
+    /// "reply_to"?,"meta"?,"edited_at"?,"reactions"?}`: a message as it is, whatever it was first. The entries that
     /// changed it follow in their places and do not say it again.
     Message(MessageLine<'a>),
     /// `{"type":"erased_message","id","sender_id","receiver_id","created_at","client_id"?}`: what is
@@ -284,6 +284,8 @@ pub(super) struct MessageLine<'a> {
     pub(super) created_at: Time,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) client_id: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reply_to: Option<MessageId>,
     /// The JSON text of the object that an app hung on it: a text, so that it stays as it is
     /// to the byte.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]

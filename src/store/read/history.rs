@@ -10,6 +10,7 @@ use crate::model::{Message, MessageId, Pair, UserId};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::log::chain::{Place, ReadLog, newest_older, oldest_newer};
 use crate::store::talk::conversation::{Conversation, message_of};
+use crate::store::talk::quoting::quote;
 
 /// A message as its reader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -381,7 +382,7 @@ impl Messages for Conversation {
         log: &SnapshotLog<'_>,
         id: MessageId,
     ) -> Result<RowBefore<HistoryRow>, ReadError> {
-        let (row, number, previous) = log.read_message(id, |record| {
+        let (mut row, number, previous) = log.read_message(id, |record| {
             let read = &self.read[1 - record.place()];
             let message = message_of(id, self.pair, record);
             let row = message.map(|message| HistoryRow {
@@ -390,6 +391,10 @@ impl Messages for Conversation {
             });
             (row, record.links.number, record.links.previous)
         })?;
+        if let Some(row) = &mut row {
+            let extras = row.message.extras.as_deref_mut();
+            quote(log, extras, Some(self.pair), |_| true)?;
+        }
         let previous = present::older(log, self, number, previous)?;
         Ok((row, previous))
     }

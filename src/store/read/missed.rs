@@ -15,6 +15,7 @@ use crate::store::log::chain::ReadLog;
 use crate::store::log::record::Record;
 use crate::store::state::State;
 use crate::store::talk::conversation::{Conversation, notice_of, remains_of};
+use crate::store::talk::quoting::quote;
 use crate::store::talk::rooms::remains_in_room;
 
 /// 10,000 entries: whoever missed more reads their chats afresh, which costs less than being told
@@ -301,8 +302,16 @@ fn given(
             continue;
         };
         notice.message = message.map(Box::new);
-        if let (Whose::Room(_), Act::Sent { extras, .. }) = (whose, &mut notice.entry.act) {
-            log.note_own(id.into(), user, extras.as_deref_mut())?;
+        if let Act::Sent { extras, .. } = &mut notice.entry.act {
+            let shows = match whose {
+                Whose::Pair(_) | Whose::Own => true,
+                Whose::Room(reads) => {
+                    log.note_own(id.into(), user, extras.as_deref_mut())?;
+                    // Told live, it was the same for all.
+                    reads.history == RoomHistory::All
+                }
+            };
+            quote(log, extras.as_deref_mut(), pair, |_| shows)?;
         }
         notice.room = described(log, &notice)?;
         // The first may be the one that was told last.

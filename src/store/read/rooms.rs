@@ -16,6 +16,7 @@ use crate::store::log::record::{Author, Record};
 use crate::store::room_act::RoomRefusal;
 use crate::store::state::State;
 use crate::store::talk::numbers::NumberSet;
+use crate::store::talk::quoting::quote;
 use crate::store::talk::rooms::{RoomHead, RoomMember};
 
 /// 1,024 members are gone through at a time, so that others have a turn at the state.
@@ -134,6 +135,8 @@ impl Messages for RoomMessages {
         })?;
         if let Some(row) = &mut row {
             log.note_own(id, self.reader, row.extras.as_deref_mut())?;
+            let shows = |message| Some(message) > self.floor;
+            quote(log, row.extras.as_deref_mut(), None, shows)?;
         }
         let previous = present::older(log, self, number, previous)?;
         Ok((row, previous))
@@ -397,16 +400,17 @@ impl Snapshot<'_> {
             Stream::Pair(_) | Stream::Own(_) => None,
         })?;
         let mut message = found.ok_or(StoreError::NoSuchMessage)?;
-        let may_read = {
+        let floor = {
             let state = self.state();
-            membership(&state, user, message.room_id)
-                .is_ok_and(|(head, member)| Some(id) > floor(head, member))
+            let known = membership(&state, user, message.room_id);
+            known.ok().map(|(head, member)| floor(head, member))
         };
-        if !may_read {
-            return Err(StoreError::NoSuchMessage.into());
-        }
-        self.log()
-            .note_own(id, user, message.extras.as_deref_mut())?;
+        let floor = floor.filter(|floor| Some(id) > *floor);
+        let floor = floor.ok_or(StoreError::NoSuchMessage)?;
+        let log = self.log();
+        let mut extras = message.extras.as_deref_mut();
+        log.note_own(id, user, extras.as_deref_mut())?;
+        quote(&log, extras, None, |message| Some(message) > floor)?;
         Ok(message)
     }
 

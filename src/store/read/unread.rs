@@ -11,6 +11,7 @@ use crate::store::error::ReadError;
 use crate::store::log::chain::{ReadLog, newest_older, oldest_newer};
 use crate::store::state::State;
 use crate::store::talk::conversation::{Conversation, message_of};
+use crate::store::talk::quoting::quote;
 
 impl Snapshot<'_> {
     /// A person's unread messages of all chats that are newer than `after`, ascending by id; and
@@ -62,7 +63,9 @@ impl Snapshot<'_> {
         {
             let pair = queue.conversation.pair;
             // One that was erased meanwhile is left out.
-            if let Some(message) = log.read_message(id, |record| message_of(id, pair, record))? {
+            let message = log.read_message(id, |record| message_of(id, pair, record))?;
+            if let Some(mut message) = message {
+                quote(log, message.extras.as_deref_mut(), Some(pair), |_| true)?;
                 filled.add(&message);
                 rows.push(message);
             }

@@ -152,7 +152,11 @@ impl Conversation {
             _ => self.pair.place(author).ok_or(Refusal::NoSuchMessage)?,
         };
         let (rank, links, act) = match act {
-            Act::Sent { .. } | Act::Erased { .. } => {
+            Act::Sent { extras, .. } | Act::Erased { extras, .. } => {
+                let reply_to = extras.as_ref().and_then(|extras| extras.reply_to.as_ref());
+                if let Some(reply) = reply_to {
+                    self.named(log, id, reply.to)?;
+                }
                 let rank = self.sent(place) + 1;
                 (rank, self.chain.next(), act.clone())
             }

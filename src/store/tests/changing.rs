@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
-use crate::model::{Extras, Reaction, Reactors};
+use crate::model::{Extras, Reaction, Reactors, ReplyTo};
 use crate::store::maintain::{self, Judging};
 
 const USERS: u64 = 3;
@@ -20,6 +20,8 @@ struct Seen {
     content: String,
     edited_at: Option<u64>,
     reactions: Vec<(String, u8)>,
+    /// Which message it answers.
+    reply_to: Option<u64>,
 }
 
 fn places(reaction: &Reaction) -> u8 {
@@ -39,8 +41,15 @@ impl Seen {
             reactions: reactions
                 .map(|reaction| (reaction.emoji.to_string(), places(&reaction)))
                 .collect(),
+            reply_to: extras.reply_to.map(|reply| reply.to.get()),
         }
     }
+}
+
+/// What a row says of the message that it answers: whose it is, and what it says.
+fn quoted(extras: Option<&Extras>) -> Option<(u64, String)> {
+    let said = extras?.reply_to.as_ref()?.said.as_ref()?;
+    Some((said.sender_id.get(), said.content.to_string()))
 }
 
 /// A message of the plain list.
@@ -52,10 +61,21 @@ struct Plain {
     first: String,
     /// `None` once it is deleted.
     seen: Option<Seen>,
+    answered: Option<u64>,
     is_read: bool,
 }
 
 impl Plain {
+    fn sending(&self, content: &str) -> Change {
+        let client_id = ClientId::new(&self.client_id()).ok();
+        let talk = Talk::send(user(self.from), user(self.to), content.into(), client_id);
+        let extras = Extras {
+            reply_to: self.answered.map(|answered| ReplyTo::new(id(answered))),
+            ..Extras::default()
+        };
+        Change::Talk(talk.with_extras(extras.boxed()))
+    }
+
     fn client_id(&self) -> String {
         format!("c{}", self.id)
     }
@@ -136,6 +156,18 @@ impl Model {
 
     fn send(&mut self, from: u64, random: &mut StdRng) -> (Change, Expected) {
         let to = 1 + (from + random.random_range(0..USERS - 1)) % USERS;
+        let answered = random.random_bool(0.3);
+        let answered = answered.then(|| random.random_range(1..=self.entries + 2));
+        let is_there = |it: &Plain| it.seen.is_some() && Some(it.id) == answered;
+        if answered.is_some() && !self.between(from, to).any(is_there) {
+            let extras = Extras {
+                reply_to: answered.map(|answered| ReplyTo::new(id(answered))),
+                ..Extras::default()
+            };
+            let talk = Talk::send(user(from), user(to), "an answer".into(), None);
+            let talk = talk.with_extras(extras.boxed());
+            return (Change::Talk(talk), Expected::NotFound);
+        }
         let expected = self.entry();
         let first = "x".repeat(random.random_range(1..300));
         let plain = Plain {
@@ -146,11 +178,13 @@ impl Model {
                 content: first.clone(),
                 edited_at: None,
                 reactions: Vec::new(),
+                reply_to: answered,
             }),
             first,
+            answered,
             is_read: false,
         };
-        let change = message(from, to, &plain.first, Some(&plain.client_id()));
+        let change = plain.sending(&plain.first);
         self.messages.push(plain);
         (change, expected)
     }
@@ -159,7 +193,7 @@ impl Model {
         let plain = &self.messages[place];
         let is_same = random.random_bool(0.7);
         let content = if is_same { &plain.first } else { "another" };
-        let change = message(plain.from, plain.to, content, Some(&plain.client_id()));
+        let change = plain.sending(content);
         let expected = match (&plain.seen, is_same) {
             (None, _) => Expected::NotFound,
             (Some(_), true) => Expected::Nothing,
@@ -317,6 +351,18 @@ fn assert_right(open: &Open, model: &Model, random: &mut StdRng) {
                 .collect();
             assert_eq!(rows, right, "{one} and {other}, {query:?}");
             assert_eq!(found.has_more, wanted.len() > page.len(), "{query:?}");
+            for row in &found.rows {
+                let extras = row.message.extras.as_deref();
+                let answered = extras.and_then(|extras| extras.reply_to.as_ref());
+                let answered = answered.and_then(|reply| {
+                    let plain = all.iter().find(|it| it.id == reply.to.get())?;
+                    Some((
+                        plain.from,
+                        plain.seen.as_ref()?.content.chars().take(200).collect(),
+                    ))
+                });
+                assert_eq!(quoted(extras), answered);
+            }
         }
         let unread: Vec<u64> = model
             .messages

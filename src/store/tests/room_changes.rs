@@ -10,7 +10,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::model::{
-    ChangedMessage, Extras, MembershipChange, Reaction, RoomHistory, RoomId, RoomKind, RoomPost,
+    ChangedMessage, Extras, MembershipChange, Reaction, ReplyTo, RoomHistory, RoomId, RoomKind,
+    RoomPost,
 };
 use crate::store::maintain::{self, Judging};
 
@@ -32,6 +33,8 @@ struct Seen {
     content: String,
     edited_at: Option<u64>,
     reactions: Vec<Shown>,
+    /// Which message it answers.
+    reply_to: Option<u64>,
 }
 
 fn shown(reactions: &[Reaction]) -> Vec<Shown> {
@@ -49,6 +52,7 @@ impl Seen {
             content: content.to_owned(),
             edited_at: extras.edited_at.map(Timestamp::as_ms),
             reactions: shown(&extras.reactions),
+            reply_to: extras.reply_to.map(|reply| reply.to.get()),
         }
     }
 }
@@ -60,6 +64,7 @@ struct Plain {
     from: u64,
     names: Vec<u64>,
     all: bool,
+    reply_to: Option<u64>,
     is_gone: bool,
     content: String,
     edited_at: Option<u64>,
@@ -76,6 +81,7 @@ impl Plain {
             content: self.content.clone(),
             edited_at: self.edited_at,
             reactions: self.reactions.iter().map(row).collect(),
+            reply_to: self.reply_to,
         })
     }
 }
@@ -211,7 +217,12 @@ impl Model {
         };
         let all = random.random_bool(0.15);
         let first = "x".repeat(random.random_range(1..200));
+        let readable = plain.messages.iter();
+        let readable = readable.filter(|it| !it.is_gone && plain.may_read(by, it.id));
+        let reply_to = readable.map(|it| it.id).choose(random);
+        let reply_to = reply_to.filter(|_| random.random_bool(0.3));
         let extras = Extras {
+            reply_to: reply_to.map(|message| ReplyTo::new(id(message))),
             mentions: names.iter().map(|name| user(*name)).collect(),
             mention_all: all,
             ..Extras::default()
@@ -237,6 +248,7 @@ impl Model {
             content: first,
             names: names.into_iter().filter(|name| *name != by).collect(),
             all,
+            reply_to,
             is_gone: false,
             edited_at: None,
             reactions: Vec::new(),
@@ -446,12 +458,29 @@ fn assert_right(open: &Open, model: &Model, random: &mut StdRng) {
                 .collect();
             assert_eq!(rows, page, "room {number}, user {by}: {query:?}");
             assert_eq!(found.has_more, wanted.len() > page.len(), "{query:?}");
+            for row in &found.rows {
+                assert_quotes(plain, by, row);
+            }
             let one = plain.messages.choose(random);
             if let Some(one) = one.filter(|one| plain.may_read(by, one.id)) {
                 assert_reactors(open, one, by);
             }
         }
     }
+}
+
+/// What a row answers says what it says now, where its reader may read that.
+fn assert_quotes(plain: &Room, by: u64, row: &RoomMessage) {
+    let extras = row.extras.as_deref();
+    let Some(reply) = extras.and_then(|extras| extras.reply_to.as_ref()) else {
+        return;
+    };
+    let answered = plain.messages.iter().find(|it| it.id == reply.to.get());
+    let answered = answered.filter(|it| !it.is_gone && plain.may_read(by, it.id));
+    let right = answered.map(|it| (it.from, it.content.clone()));
+    let said = reply.said.as_ref();
+    let found = said.map(|said| (said.sender_id.get(), said.content.to_string()));
+    assert_eq!(found, right);
 }
 
 /// Who reacted to a message is who did, page by page.
@@ -719,6 +748,56 @@ fn a_message_of_a_room_takes_so_many_reactions_and_no_more() {
     react(3, 0, true).unwrap();
     react(1, 0, false).unwrap();
     react(1, 10, true).unwrap();
+    open.close();
+}
+
+#[test]
+fn a_reply_names_a_message_of_its_chat_that_is_there_and_its_sender_may_read() {
+    let (open, message) = one_message();
+    let between = open.send(1, 2, "between two").id;
+    let answer = |talk: Talk, to: MessageId| {
+        let extras = Extras {
+            reply_to: Some(ReplyTo::new(to)),
+            ..Extras::default()
+        };
+        open.apply(BEGAN, Change::Talk(talk.with_extras(extras.boxed())))
+    };
+    let in_room = |name| {
+        let name = ClientId::new(name).ok();
+        Talk::send_to_room(user(1), room(1), "an answer".into(), name)
+    };
+    let to_two = |receiver| Talk::send(user(1), user(receiver), "an answer".into(), None);
+    let said = |result| match result {
+        Ok(Committed::Talk(Outcome::Entry(notice) | Outcome::Repeated(notice))) => {
+            let Act::Sent { extras, .. } = notice.entry.act else {
+                panic!("it is a message")
+            };
+            let reply = extras.unwrap().reply_to.unwrap();
+            reply.said.map(|said| said.content.to_string())
+        }
+        other => panic!("{other:?}"),
+    };
+    let unknown = |result| matches!(result, Err(StoreError::NoSuchMessage));
+    assert_eq!(said(answer(in_room("r"), message)).unwrap(), "first");
+    assert_eq!(said(answer(to_two(2), between)).unwrap(), "between two");
+    assert!(unknown(answer(in_room("x"), between)), "of another chat");
+    assert!(unknown(answer(to_two(2), message)));
+    assert!(unknown(answer(to_two(3), between)), "of a chat that begins");
+    for beyond in [id(1), id(9_000)] {
+        assert!(unknown(answer(in_room("x"), beyond)), "no message");
+        assert!(unknown(answer(to_two(2), beyond)));
+    }
+    // Sent again, it says what it answers; with another answer it is another message.
+    assert_eq!(said(answer(in_room("r"), message)).unwrap(), "first");
+    let talk = Change::Talk(in_room("r"));
+    assert!(matches!(
+        open.apply(BEGAN, talk),
+        Err(StoreError::ClientIdReused)
+    ));
+    let delete = Talk::delete(user(2), message).in_any_chat();
+    open.apply(BEGAN, Change::Talk(delete)).unwrap();
+    assert_eq!(said(answer(in_room("r"), message)), None, "which is gone");
+    assert!(unknown(answer(in_room("x"), message)));
     open.close();
 }
 

@@ -15,7 +15,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase};
 use super::changing::{Changing, Standing};
 use crate::model::{
     Act, ClientId, ConversationId, Entry, EntryId, Extras, Members, MessageId, Notice, Pair,
-    Stream, Timestamp, UserId,
+    RoomHistory, Stream, Timestamp, UserId,
 };
 use crate::store::change::{Address, Change, Committed, Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
@@ -30,6 +30,7 @@ use crate::store::state::{Ahead, Changed, Changes, State};
 use crate::store::tables::CLIENT_IDS;
 use crate::store::talk::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
 use crate::store::talk::conversation::{Conversation, Decision, Refusal, notice_of};
+use crate::store::talk::quoting::quote;
 
 /// The log as a transaction sees it: what it is about to append, what is being committed, the end
 /// of the log in memory, and the table, in a read transaction that begins with the first entry
@@ -328,6 +329,7 @@ impl<'a> Staging<'a> {
             }
             Named::New(name) => name,
         };
+        self.check_reply(&talk.act)?;
         let id = match known {
             Some(id) => id,
             None => self.next_conversation_id()?,
@@ -355,7 +357,7 @@ impl<'a> Staging<'a> {
             self.create_conversation(id, pair);
         }
         self.append(entry_id, &record);
-        let entry = Entry {
+        let mut entry = Entry {
             id: entry_id,
             stream: record.stream,
             author: match &record.act {
@@ -365,6 +367,7 @@ impl<'a> Staging<'a> {
             at,
             act: record.act,
         };
+        self.quote(&mut entry.act, Members::Pair(pair))?;
         self.note_name(name, &entry);
         let message = changed.map(|changed| {
             let id = changed.message.id.into();
@@ -392,6 +395,42 @@ impl<'a> Staging<'a> {
         let moderates = matches!(talk.act, Act::Deleted { by: Some(_), .. });
         let standing = changing.standing_of_pair(talk.author, moderates);
         Ok((changing, standing))
+    }
+
+    /// Checks that what a message answers can be there: a conversation says whether it is its own.
+    fn check_reply(&self, act: &Act) -> Result<(), StoreError> {
+        let beyond = self.changes.last_entry;
+        match act {
+            Act::Sent {
+                extras: Some(extras),
+                ..
+            } if extras
+                .reply_to
+                .as_ref()
+                .is_some_and(|reply| reply.to.get() > beyond) =>
+            {
+                Err(StoreError::NoSuchMessage)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks up what a message answers, for those who are told of it: in a room whose newcomers read
+    /// nothing of the time before them nobody is told, since all are told alike.
+    pub(super) fn quote(&self, act: &mut Act, members: Members) -> Result<(), ReadError> {
+        let Act::Sent { extras, .. } = act else {
+            return Ok(());
+        };
+        let (pair, shows) = match members {
+            Members::Pair(pair) => (Some(pair), true),
+            Members::Room(room) => {
+                let head = self.rooms().head(room);
+                let is_open = head.is_some_and(|head| head.room.history == RoomHistory::All);
+                (None, is_open)
+            }
+            Members::Own(_) => (None, false),
+        };
+        quote(&self.appended, extras.as_deref_mut(), pair, |_| shows)
     }
 
     /// Begins to read the disk beside the log.
@@ -527,7 +566,7 @@ impl<'a> Staging<'a> {
     /// that has another text by now the first is compared, as far as it is still known.
     pub(super) fn repeated(
         &self,
-        earlier: Notice,
+        mut earlier: Notice,
         members: Members,
         act: &Act,
     ) -> Result<Outcome, ReadError> {
@@ -559,6 +598,7 @@ impl<'a> Staging<'a> {
         if earlier.members != members || !is_same {
             return Err(StoreError::ClientIdReused.into());
         }
+        self.quote(&mut earlier.entry.act, members)?;
         Ok(Outcome::Repeated(earlier))
     }
 }

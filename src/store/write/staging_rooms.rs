@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::staging::{Named, Staging};
 use crate::model::{
     Act, ChatId, ChatSettings, Entry, EntryId, Extras, Members, MembershipChange, MessageId,
-    Notice, Role, Room, RoomChange, RoomId, RoomKind, RoomPost, RoomRead, Stream, Timestamp,
-    UserId,
+    Notice, ReplyTo, Role, Room, RoomChange, RoomId, RoomKind, RoomPost, RoomRead, Stream,
+    Timestamp, UserId,
 };
 use crate::store::change::{Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
@@ -163,7 +163,9 @@ impl Staging<'_> {
             self.check_extras(head, member, extras)?;
         }
         let record = head.record(Author::Account(sender), at, act.clone());
-        self.append_of_room(record)
+        let mut notice = self.append_of_room(record)?;
+        self.quote(&mut notice.entry.act, notice.members)?;
+        Ok(notice)
     }
 
     fn check_extras(&self, head: &RoomHead, member: &RoomMember, extras: &Extras) -> Refused<()> {
@@ -176,7 +178,7 @@ impl Staging<'_> {
         if extras.mention_all && !is_small && member.role < Role::Admin {
             return Err(RoomRefusal::MentionAll.into());
         }
-        if let Some(message) = extras.reply_to {
+        if let Some(ReplyTo { to: message, .. }) = extras.reply_to {
             let is_there = message.get() <= self.changes.last_entry
                 && self.appended.read(message.into(), |record| {
                     let is_there = matches!(record.act, Act::Sent { .. });

@@ -21,4 +21,4 @@ mod states;
 pub(crate) use reading::check_medium;
 pub use reading::{check, check_partial};
 pub use report::{Finding, Report};
-pub(super) use rooms::{judge_change, judge_room};
+pub(super) use rooms::{judge_change, judge_reply, judge_room};

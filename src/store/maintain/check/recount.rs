@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::client_ids::KnownClientIds;
 use super::judge::judge;
 use super::report::Report;
-use super::rooms::{judge_change, judge_room};
+use super::rooms::{judge_change, judge_reply, judge_room};
 use super::since::Changed;
 use crate::model::{Act, ConversationId, EntryId, MessageId, Stream, Timestamp, UserId};
 use crate::store::error::StoreError;
@@ -142,6 +142,10 @@ impl<'a> Recount<'a> {
             let wrong = match judge_room(&self.state.rooms, record) {
                 Some(wrong) => Some(wrong),
                 None => judge_change(self.log, record)?,
+            };
+            let wrong = match wrong {
+                Some(wrong) => Some(wrong),
+                None => judge_reply(&self.state.rooms, self.log, id, record)?,
             };
             if let Some(wrong) = wrong {
                 self.report.add("log", id.get(), wrong);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::report::Report;
-use crate::model::{Act, MembershipChange, Room, RoomChange, Stream, UserId};
+use crate::model::{Act, EntryId, MembershipChange, ReplyTo, Room, RoomChange, Stream, UserId};
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
 use crate::store::log::record::{Author, Links, Record};
@@ -118,6 +118,37 @@ pub(in crate::store::maintain) fn judge_change<L: ReadLog<Error = StoreError>>(
             _ => None,
         },
         // A link that leads nowhere is found where it stands.
+        Err(StoreError::Damaged { .. }) => Some("names messages that are not found"),
+        Err(error) => return Err(error),
+    })
+}
+
+/// Holds a message of a room against the one that it answers, which must be of the room and be there
+/// still. Returns what is wrong with it.
+pub(in crate::store::maintain) fn judge_reply<L: ReadLog<Error = StoreError>>(
+    rooms: &Rooms,
+    log: &L,
+    id: EntryId,
+    record: &Record<&str>,
+) -> Result<Option<&'static str>, StoreError> {
+    let (Act::Sent { extras, .. }, Stream::Room(room)) = (&record.act, record.stream) else {
+        return Ok(None);
+    };
+    let reply = extras.as_ref().and_then(|extras| extras.reply_to.as_ref());
+    let Some(ReplyTo { to, .. }) = reply else {
+        return Ok(None);
+    };
+    if EntryId::from(*to) >= id {
+        return Ok(Some("answers a message that comes later"));
+    }
+    let found = log.read((*to).into(), |found| {
+        let is_here = found.is_message() && found.stream == record.stream;
+        is_here.then_some(found.links.number)
+    });
+    let head = rooms.head(room);
+    Ok(match found {
+        Ok(Some(number)) if head.is_some_and(|head| !head.is_erased(number)) => None,
+        Ok(_) => Some("answers what is no message of its room"),
         Err(StoreError::Damaged { .. }) => Some("names messages that are not found"),
         Err(error) => return Err(error),
     })
