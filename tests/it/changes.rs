@@ -302,3 +302,37 @@ async fn the_edit_window_is_as_the_server_says() {
         server.stop().await;
     }
 }
+
+/// Pages of nothing that it hears told a client of version 1 to go on from where it was, for ever; and
+/// what it does not hear counted against what it may have missed.
+#[tokio::test]
+async fn a_client_of_version_1_catches_up_however_much_was_changed_around_it() {
+    let mut config: Config = config();
+    config.rates = chatd::limits::Rates::off();
+    let server = TestServer::with(config).await;
+    let (ada, bob) = server.two_people().await;
+    let mut to_ada = server.connect_second(&ada).await;
+    let id = say(&mut to_ada, &bob, "first").await;
+    let path = "/api/chats/updates";
+    let began = server.get(path, &bob.token).await["meta"]["cursor"].clone();
+    for turn in 0..40 {
+        let react = json!({"message_id": id, "emoji": "👍", "on": turn % 2 == 0});
+        done(&mut to_ada, "react", react).await;
+    }
+    let last = say(&mut to_ada, &bob, "second").await;
+    let (mut since, mut told, mut pages) = (began.as_str().unwrap().to_owned(), Vec::new(), 0);
+    loop {
+        let path = format!("{path}?since={since}&limit=2");
+        let page = server.get(&path, &bob.token).await;
+        let rows = page["data"].as_array().unwrap();
+        told.extend(rows.iter().map(|row| row["data"]["id"].as_u64().unwrap()));
+        since = page["meta"]["cursor"].as_str().unwrap().to_owned();
+        pages += 1;
+        if page["meta"]["has_more"] == false {
+            break;
+        }
+        assert!(pages < 10, "it never ends");
+    }
+    assert_eq!((told, pages), (vec![last], 1));
+    server.stop().await;
+}

@@ -101,11 +101,14 @@ pub(in crate::http) async fn updates(
         bytes += data.row_bytes();
         rows.push(UpdateRow::from(data));
     }
-    let has_more = updates.next().is_some() || caught.has_more;
-    let reached = if has_more {
-        last
-    } else {
-        Cursor::through(caught.newest)
+    let is_cut = updates.next().is_some();
+    let has_more = is_cut || caught.has_more;
+    // What was gone through is behind, whether this version hears anything of it or not.
+    let through = caught.missed.last().map(|last| last.entry.id.get());
+    let reached = match (is_cut, caught.has_more) {
+        (true, _) => last,
+        (false, true) => through.map_or(last, |entry| last.max(Cursor::through(entry))),
+        (false, false) => Cursor::through(caught.newest),
     };
     let meta = UpdatesMeta {
         cursor: reached.seal(keys),

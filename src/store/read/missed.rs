@@ -77,8 +77,9 @@ struct Part {
 }
 
 impl Snapshot<'_> {
-    /// The changes of a person's conversations from the entry `from` on, oldest first, and the
-    /// newest entry there was when this was asked. `None` where there are more than [`MAX_MISSED`].
+    /// The messages and marks of a person's conversations from the entry `from` on, oldest first, as
+    /// they are by now, and the newest entry there was when this was asked. `None` where there are
+    /// more than [`MAX_MISSED`]. What else was done with messages is neither given nor counted.
     /// Costs one read a change, two for those given.
     pub fn missed(
         &self,
@@ -86,7 +87,8 @@ impl Snapshot<'_> {
         from: u64,
         limit: usize,
     ) -> Result<(Option<Page<Notice>>, u64), ReadError> {
-        let (found, newest) = self.missed_of_pairs(user, from)?;
+        let wanted = Wanted::MessagesAndMarks;
+        let (found, newest) = self.missed_of_pairs(user, from, wanted)?;
         let Some(found) = found else {
             return Ok((None, newest));
         };
@@ -103,7 +105,7 @@ impl Snapshot<'_> {
         limit: usize,
         most: usize,
     ) -> Result<Missed, ReadError> {
-        let (found, newest) = self.missed_of_pairs(user, from)?;
+        let (found, newest) = self.missed_of_pairs(user, from, Wanted::All)?;
         let too_many = |skipped| Missed {
             page: None,
             newest,
@@ -117,7 +119,8 @@ impl Snapshot<'_> {
             (state.rooms.own(user), parts_of(&state, user, from))
         };
         let log = self.log();
-        let own = walk(&log, own, from, newest, MAX_MISSED - found.len())?;
+        let left = MAX_MISSED - found.len();
+        let own = walk(&log, own, (from, newest), left, Wanted::All)?;
         let Some(own) = own else {
             return Ok(too_many(Vec::new()));
         };
@@ -138,6 +141,7 @@ impl Snapshot<'_> {
         &self,
         user: UserId,
         from: u64,
+        wanted: Wanted,
     ) -> Result<(Option<Vec<Found>>, u64), ReadError> {
         let mut chats = Vec::new();
         let mut count = 0;
@@ -161,7 +165,8 @@ impl Snapshot<'_> {
         let mut found = Vec::new();
         for (pair, last) in chats {
             let left = MAX_MISSED - found.len();
-            let Some(ids) = walk(&log, Some(last), from, newest, left)? else {
+            let ids = walk(&log, Some(last), (from, newest), left, wanted)?;
+            let Some(ids) = ids else {
                 return Ok((None, newest));
             };
             let whose = Whose::Pair(pair);
@@ -230,7 +235,8 @@ fn missed_of_rooms(
                 _ => Some(part.last),
             })?,
         };
-        match walk(log, last, part.first.get(), newest, most)? {
+        let span = (part.first.get(), newest);
+        match walk(log, last, span, most, Wanted::All)? {
             Some(ids) => {
                 count += ids.len();
                 let whose = Whose::Room(part.reads);
@@ -256,24 +262,43 @@ fn missed_of_rooms(
     Ok((all.collect(), skipped))
 }
 
+/// Which entries of a stream are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    All,
+    /// All that version 1 hears: what else was done with messages is passed over.
+    MessagesAndMarks,
+}
+
+/// Of what is passed over, so many times as much is read as may be given.
+const PASSED_OVER: usize = 10;
+
 /// Walks a stream back from its last entry to `from`. Gives what is not newer than `newest`: what
 /// came while others were gone through is told the next time. `None` for more than `most`.
 fn walk(
     log: &SnapshotLog<'_>,
     last: Option<EntryId>,
-    from: u64,
-    newest: u64,
+    (from, newest): (u64, u64),
     most: usize,
+    wanted: Wanted,
 ) -> Result<Option<Vec<EntryId>>, ReadError> {
-    let (mut ids, mut next) = (Vec::new(), last);
+    let (mut ids, mut next, mut passed_over) = (Vec::new(), last, 0);
     while let Some(id) = next.filter(|id| id.get() >= from) {
-        if id.get() <= newest {
-            if ids.len() == most {
-                return Ok(None);
-            }
+        let (previous, is_change) = log.read(id, |record| {
+            (record.previous, record.act.changes().is_some())
+        })?;
+        next = previous;
+        if id.get() > newest {
+            continue;
+        }
+        if is_change && wanted == Wanted::MessagesAndMarks {
+            passed_over += 1;
+        } else {
             ids.push(id);
         }
-        next = log.read(id, |record| record.previous)?;
+        if ids.len() > most || passed_over > PASSED_OVER * MAX_MISSED {
+            return Ok(None);
+        }
     }
     Ok(Some(ids))
 }

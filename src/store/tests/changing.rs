@@ -413,8 +413,9 @@ fn assert_caught_up(open: &Open, model: &Model, (entry, views): &(u64, Vec<BTree
         let mut view = view.clone();
         let mut from = entry + 1;
         loop {
-            let missed = open.read(|snapshot| snapshot.missed(user(number), from, 7));
-            let page = missed.0.unwrap();
+            let missed =
+                open.read(|snapshot| snapshot.missed_of_all(user(number), from, 7, 10_000));
+            let page = missed.page.unwrap();
             for notice in &page.rows {
                 from = notice.entry.id.get() + 1;
                 let message = notice.message.as_deref();
