@@ -3,7 +3,7 @@
 
 use smallvec::SmallVec;
 
-use crate::model::{Act, Members, Notice, RoomChange, RoomId, UserId};
+use crate::model::{Act, EntryId, Members, Notice, RoomChange, RoomHistory, RoomId, UserId};
 
 /// The form in which a person hears an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +88,14 @@ pub fn heard_by(notice: &Notice, user: UserId) -> Option<Form> {
     let named = people.iter().find(|hearer| hearer.user == user);
     let named = named.map(|hearer| hearer.form);
     named.or_else(|| room.map(|_| Form::Member))
+}
+
+/// Returns the entry at which who hears an entry of a room must have been a member: that one itself,
+/// and of a change of a message the message, where newcomers read nothing of the time before them.
+pub fn heard_from(notice: &Notice) -> EntryId {
+    let changed = notice.message.as_ref();
+    let hidden = changed.filter(|message| message.history == RoomHistory::Joined);
+    hidden.map_or(notice.entry.id, |message| message.id.into())
 }
 
 /// Returns whether the socket that asked for an entry hears it too. One that asked for a mark has

@@ -31,7 +31,7 @@ mod verbs;
 #[cfg(test)]
 mod tests;
 
-pub use audience::{Audience, Form, Hearer, audience, heard_by, is_heard_by_origin};
+pub use audience::{Audience, Form, Hearer, audience, heard_by, heard_from, is_heard_by_origin};
 pub use changing::Chats;
 pub use error::ChatError;
 pub use event::{Behind, Event, Listener};

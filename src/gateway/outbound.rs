@@ -14,7 +14,9 @@ use super::fanout::{Fanout, RoomEvent};
 use super::groups::user_group;
 use super::present::Present;
 use crate::accounts;
-use crate::chat::{Audience, Behind, Event, Form, Listener, audience, is_heard_by_origin};
+use crate::chat::{
+    Audience, Behind, Event, Form, Listener, audience, heard_from, is_heard_by_origin,
+};
 use crate::contract::{
     ROOM_SEEN, ROOM_TYPING, RoomSeen, RoomTyping, TYPING, Told, Typing, Update, Version,
     told_in_room, told_live,
@@ -22,8 +24,7 @@ use crate::contract::{
 use crate::hub::Namespace;
 use crate::metrics::EventMetrics;
 use crate::model::{
-    Act, CursorKeys, EntryId, MembershipChange, MessageId, Notice, Origin, RoomHistory, RoomId,
-    UserId,
+    Act, CursorKeys, EntryId, MembershipChange, MessageId, Notice, Origin, RoomId, UserId,
 };
 
 /// Tells the chat's namespace what happened.
@@ -150,14 +151,6 @@ impl Outbound {
     fn has_told(&self, entry: EntryId) {
         self.told.store(entry.get(), Ordering::Release);
     }
-}
-
-/// Returns the entry at which who hears an entry of a room must have been a member: that one itself,
-/// and of a change the message, where newcomers read nothing of the time before them.
-fn heard_from(notice: &Notice) -> EntryId {
-    let changed = notice.message.as_ref();
-    let hidden = changed.filter(|message| message.history == RoomHistory::Joined);
-    hidden.map_or(notice.entry.id, |message| message.id.into())
 }
 
 impl accounts::Listener for Outbound {

@@ -1,7 +1,7 @@
 //! What people hear live and what they are told when they catch up: the same, over random histories
 //! in a real store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
@@ -12,11 +12,12 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::chat::{
-    Audience, Chat, Event, Listener, NewRoom, RoomUpdate, Rules, SendMessage, SendToRoom, audience,
+    Audience, Chat, Chats, Event, Listener, NewRoom, RoomUpdate, Rules, SendMessage, SendToRoom,
+    audience, heard_from,
 };
 use crate::model::{
-    ChatId, CursorKeys, Extras, MembershipChange, Notify, Role, RoomHistory, RoomId, RoomKind,
-    RoomPost, Username,
+    ChatId, CursorKeys, Emoji, EntryId, Extras, MembershipChange, Notify, ReplyTo, Role,
+    RoomHistory, RoomId, RoomKind, RoomPost, Username,
 };
 use crate::store::{BATCHES, Change, Done, Location, NewUser, Store};
 
@@ -27,8 +28,8 @@ const PEOPLE: u64 = 5;
 #[derive(Default)]
 struct Heard(
     Mutex<Vec<(UserId, Version, Cursor, String)>>,
-    /// Who is in each room, as entries are told.
-    Mutex<BTreeMap<RoomId, BTreeSet<UserId>>>,
+    /// Who is in each room since which entry, as entries are told.
+    Mutex<BTreeMap<RoomId, BTreeMap<UserId, EntryId>>>,
 );
 
 const VERSIONS: [Version; 2] = [Version::First, Version::Second];
@@ -41,16 +42,17 @@ impl Listener for Heard {
             if let Act::MemberChanged(change) = &notice.entry.act {
                 let members = members.entry(change.room).or_default();
                 match change.change {
-                    MembershipChange::Joined => drop(members.insert(change.user)),
+                    MembershipChange::Joined => {
+                        members.insert(change.user, notice.entry.id);
+                    }
                     MembershipChange::Role => {}
                     _ => drop(members.remove(&change.user)),
                 }
             }
-            for user in room
-                .and_then(|room| members.get(&room))
-                .into_iter()
-                .flatten()
-            {
+            let members = room.and_then(|room| members.get(&room));
+            let by_then = members.into_iter().flatten();
+            let by_then = by_then.filter(|(_, since)| **since <= heard_from(notice));
+            for (user, _) in by_then {
                 if people.iter().all(|hearer| hearer.user != *user) {
                     for (cursor, update) in told_in_room(notice) {
                         let heard = (*user, Version::Second, cursor, json(&update));
@@ -142,6 +144,7 @@ fn act(chat: &Chat, random: &mut StdRng, step: u64) {
                 client_id: named
                     .then(|| ClientId::new(&random.random_range(0..50).to_string()).unwrap()),
                 extras: Extras {
+                    reply_to: random.random_bool(0.3).then(|| ReplyTo::new(message)),
                     meta: random
                         .random_bool(0.3)
                         .then(|| Meta::parse(&format!(r#"{{ "step":{step} }}"#)).unwrap()),
@@ -179,7 +182,10 @@ async fn act_in_room(chat: &Chat, random: &mut StdRng, step: u64) {
                 topic: "".into(),
                 avatar: None,
                 kind: RoomKind::Open,
-                history: RoomHistory::All,
+                history: match random.random_bool(0.5) {
+                    true => RoomHistory::All,
+                    false => RoomHistory::Joined,
+                },
                 post: RoomPost::All,
             };
             drop(chat.create_room(NOW, author, new, vec![other]).await);
@@ -222,11 +228,16 @@ async fn act_in_room(chat: &Chat, random: &mut StdRng, step: u64) {
                 content: format!("to all {step}").into(),
                 client_id: Some(ClientId::new(&format!("r{}", step % 40)).unwrap()),
                 extras: Extras {
-                    mentions: [other].into_iter().collect(),
+                    mentions: std::iter::once(other)
+                        .filter(|_| random.random_bool(0.3))
+                        .collect(),
+                    reply_to: random.random_bool(0.2).then(|| {
+                        let newest = random.random_range(1..=chat.newest().max(1));
+                        ReplyTo::new(MessageId::new(newest).unwrap())
+                    }),
                     ..Extras::default()
                 }
-                .boxed()
-                .filter(|_| random.random_bool(0.3)),
+                .boxed(),
             };
             let (done, answered) = tokio::sync::oneshot::channel();
             let answer = move |_| {
@@ -300,7 +311,7 @@ async fn who_catches_up_is_told_what_they_would_have_heard() {
             };
             let of_pairs: Vec<_> = second.iter().filter(is_of_pairs).cloned().collect();
             assert_eq!(places(&first), places(&of_pairs), "one cursor for both");
-            assert!(second.len() > of_pairs.len() + 20, "seed {seed}: {user}");
+            assert!(second.len() > of_pairs.len() + 10, "seed {seed}: {user}");
             let has_meta = |heard: &[(Cursor, String)]| {
                 heard.iter().any(|(_, told)| told.contains("\"meta\":{ "))
             };
@@ -330,4 +341,162 @@ async fn who_catches_up_is_told_what_they_would_have_heard() {
             }
         }
     }
+}
+
+/// Has one random message edited, deleted or reacted to, or refused: mostly one of the newest.
+fn change(chat: &Chat, random: &mut StdRng) {
+    const EMOJI: [&str; 3] = ["👍", "❤️", "🇮🇩"];
+    let author = person(random);
+    let newest = chat.newest().max(1);
+    let oldest = match random.random_bool(0.8) {
+        true => newest.saturating_sub(20).max(1),
+        false => 1,
+    };
+    let message = MessageId::new(random.random_range(oldest..=newest)).unwrap();
+    let (done, answered) = channel();
+    let answer = move |_| {
+        let _ = done.send(());
+    };
+    match random.random_range(0..6) {
+        0 | 1 => {
+            let content = format!("edited {}", random.random_range(0..1_000)).into();
+            chat.edit(NOW, author, Chats::All, (message, content), None, answer);
+        }
+        2 => chat.delete(NOW, author, Chats::All, message, None, answer),
+        _ => {
+            let emoji = Emoji::new(EMOJI.choose(random).unwrap()).unwrap();
+            let on = random.random_bool(0.6);
+            let what = (message, &emoji, on);
+            chat.react(NOW, author, Chats::All, what, None, answer);
+        }
+    }
+    answered.recv().unwrap();
+}
+
+/// What a device shows of the messages that it heard of: their texts, what they answer, and how many
+/// reacted with what.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Device {
+    messages: BTreeMap<u64, Shown>,
+    /// The messages that it was told are gone.
+    gone: Vec<u64>,
+}
+
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Shown {
+    room: Option<u64>,
+    content: String,
+    is_edited: bool,
+    answers: Option<u64>,
+    reactions: BTreeMap<String, u64>,
+}
+
+impl Device {
+    /// Takes in an event of this person's.
+    fn hear(&mut self, user: UserId, told: &str) {
+        let (event, data) = told.split_once(' ').unwrap();
+        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        let text = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
+        let number = |key: &str| data[key].as_u64().unwrap_or_default();
+        match event {
+            "receive_message" | "message_sent" | "room_message" => {
+                let reactions = data["reactions"].as_array().into_iter().flatten();
+                let reactions = reactions.map(|row| {
+                    let emoji = row["emoji"].as_str().unwrap().to_owned();
+                    (emoji, row["count"].as_u64().unwrap())
+                });
+                let shown = Shown {
+                    room: data["room_id"].as_u64(),
+                    content: text("content"),
+                    is_edited: data.get("edited_at").is_some(),
+                    answers: data["reply_to"]["id"].as_u64(),
+                    reactions: reactions.collect(),
+                };
+                self.messages.insert(number("id"), shown);
+            }
+            "message_edited" => {
+                if let Some(known) = self.messages.get_mut(&number("message_id")) {
+                    (known.content, known.is_edited) = (text("content"), true);
+                }
+            }
+            "reaction" => {
+                if let Some(known) = self.messages.get_mut(&number("message_id")) {
+                    match number("count") {
+                        0 => drop(known.reactions.remove(&text("emoji"))),
+                        count => drop(known.reactions.insert(text("emoji"), count)),
+                    }
+                }
+            }
+            "message_deleted" => {
+                self.messages.remove(&number("message_id"));
+                self.gone.push(number("message_id"));
+            }
+            // Of a room that one leaves, or comes back to, nothing is kept.
+            "room_member" if number("user_id") == user.get() && text("change") != "role" => {
+                let room = Some(number("room_id"));
+                self.messages.retain(|_, known| known.room != room);
+            }
+            _ => {}
+        }
+    }
+
+    fn heard(user: UserId, told: &[(Cursor, String)]) -> Self {
+        let mut device = Self::default();
+        told.iter().for_each(|(_, told)| device.hear(user, told));
+        device
+    }
+}
+
+#[tokio::test]
+async fn every_device_ends_with_the_same_however_often_it_was_away() {
+    let (mut erased, mut changed) = (0, 0);
+    for seed in 100..103 {
+        let random = &mut StdRng::seed_from_u64(seed);
+        let (chat, heard) = chat();
+        for step in 1..=300 {
+            act(&chat, random, step);
+            act_in_room(&chat, random, step).await;
+            change(&chat, random);
+            change(&chat, random);
+        }
+        for number in 1..=PEOPLE {
+            let user = UserId::new(number).unwrap();
+            let live = heard.of(user, Version::Second);
+            let end = Device::heard(user, &live);
+            erased += end.gone.len();
+            changed += end.messages.values().filter(|it| it.is_edited).count();
+            assert!(end.messages.len() > 10, "seed {seed}: {user}");
+            for _ in 0..4 {
+                // Away, for a time or for several, of which each begins where the last one ended.
+                let mut since = Cursor::through(0);
+                let mut device = Device::default();
+                for _ in 0..random.random_range(0..3) {
+                    let until = Cursor::through(random.random_range(since.entry..=chat.newest()));
+                    let there = live.iter();
+                    let there = there.filter(|(at, _)| *at > since && *at <= until);
+                    there.for_each(|(_, told)| device.hear(user, told));
+                    since = until;
+                }
+                let limit = random.random_range(50..500);
+                let missed = caught_up(&chat, user, Version::Second, since, limit).await;
+                // What it is told are places of the live order, and none of what is gone but that.
+                for (at, told) in &missed {
+                    let same = live.iter().find(|(place, _)| place == at);
+                    let (_, lived) = same.expect("a place that was told live");
+                    let name = |told: &str| told.split(' ').next().unwrap().to_owned();
+                    assert_eq!(name(told), name(lived));
+                    device.hear(user, told);
+                }
+                assert_eq!(device.messages, end.messages, "seed {seed}: {user}");
+                // The first version ends with the same texts.
+                let first = caught_up(&chat, user, Version::First, Cursor::through(0), limit).await;
+                let first = Device::heard(user, &first);
+                let of_pairs = end.messages.iter().filter(|(_, it)| it.room.is_none());
+                let texts = of_pairs.map(|(id, it)| (*id, &*it.content));
+                let seen = first.messages.iter().map(|(id, it)| (*id, &*it.content));
+                assert!(texts.eq(seen), "seed {seed}: {user}");
+            }
+        }
+    }
+    assert!(erased > 30 && changed > 50, "{erased}, {changed}");
 }

@@ -28,6 +28,7 @@ mod costs;
 mod cuts;
 mod faults;
 mod following;
+mod rewrite_cuts;
 mod room_changes;
 mod room_cuts;
 mod rooms;
