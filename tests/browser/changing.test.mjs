@@ -12,7 +12,8 @@ const scene = CHANGES ? anyScene : name => test(name, { skip: 'this server lets 
 
 const menu = page => page.locator('.message-menu')
 const choose = async (page, text, item) => {
-  await bubble(page, text).focus()
+  // It stands before those that quote it.
+  await bubble(page, text).first().focus()
   await page.keyboard.press('Enter')
   await menu(page).getByRole('button', { name: item }).click()
 }
@@ -77,6 +78,60 @@ scene('one that waits when the page is closed is deleted all the same', async st
   await page.getByRole('button', { name: 'Undo' }).waitFor()
   await page.close({ runBeforeUnload: true })
   await theirs.locator('.message', { hasText: 'Message deleted' }).waitFor()
+})
+
+scene('a message is answered with a line above it, which leads back, by keyboard alone', async stage => {
+  const { page, theirs } = await both(stage)
+  const context = page.locator('message-composer .context')
+  await say(theirs, 'shall we meet?')
+  await bubble(page, 'shall we meet?').waitFor()
+  await composer(page).fill('half a thought')
+  await choose(page, 'a question', 'Reply')
+  await context.getByText('Reply to bob').waitFor()
+  await context.getByText('a question').waitFor()
+  await isAccessible(page, 'answering')
+  const about = await composer(page).evaluate(field => document.getElementById(field.getAttribute('aria-describedby'))?.textContent)
+  assert.match(about, /Reply to bob\s+a question/)
+  // What was written stays, and Escape gives up the answer alone.
+  assert.equal(await composer(page).inputValue(), 'half a thought')
+  await composer(page).press('Escape')
+  await context.waitFor({ state: 'hidden' })
+  assert.equal(await composer(page).inputValue(), 'half a thought')
+  await choose(page, 'shall we meet?', 'Reply')
+  await composer(page).fill('at noon')
+  await composer(page).press('Enter')
+  await context.waitFor({ state: 'hidden' })
+  const quote = one => bubble(one, 'at noon').locator('.quote')
+  for (const one of [page, theirs]) {
+    await quote(one).getByText('shall we meet?').waitFor()
+    await isAccessible(one, 'an answer')
+  }
+  assert.equal(await quote(theirs).locator('.quoted-name').textContent(), 'You')
+  await quote(page).click()
+  await page.locator('.message.flash', { hasText: 'shall we meet?' }).waitFor()
+  // What is answered changes with its message, and goes with it.
+  await composer(theirs).press('ArrowUp')
+  await composer(theirs).fill('shall we meet today?')
+  await composer(theirs).press('Enter')
+  await quote(page).getByText('shall we meet today?').waitFor()
+  await page.reload()
+  await quote(page).getByText('shall we meet today?').waitFor()
+  await choose(theirs, 'shall we meet today?', 'Delete')
+  await quote(page).getByText('Earlier message').waitFor()
+  await page.reload()
+  await quote(page).getByText('Earlier message').waitFor()
+})
+
+scene('an answer to what is deleted meanwhile is given up', async stage => {
+  const { page, theirs } = await both(stage)
+  await say(theirs, 'never mind')
+  await bubble(page, 'never mind').waitFor()
+  await choose(page, 'never mind', 'Reply')
+  await page.getByText('Reply to bob').waitFor()
+  await choose(theirs, 'never mind', 'Delete')
+  await page.getByText('Reply to bob').waitFor({ state: 'hidden' })
+  await say(page, 'a new thought')
+  assert.equal(await bubble(page, 'a new thought').locator('.quote').count(), 0)
 })
 
 scene('reactions are pills with the names behind them, by a finger as well', async stage => {

@@ -85,7 +85,8 @@ scene('who is mentioned sees a number, and in a muted room that alone', async st
   await page.keyboard.press('Enter')
   await bubble(page, 'please look').locator('.mention').waitFor()
   await row(theirs, 'Ops').locator('.badge:not(.only-dot)', { hasText: '1' }).waitFor()
-  assert.equal(await theirs.title(), '(1) chatd')
+  // The title follows a moment later.
+  await theirs.waitForFunction(() => document.title === '(1) chatd')
   await row(theirs, 'Ops').click()
   await bubble(theirs, 'please look').locator('.of-me').waitFor()
   await details(theirs)
@@ -164,7 +165,7 @@ scene('what was said in a room is edited, reacted to and deleted, by its admin a
   const [page, theirs] = [await stage.open(ada, { path: `/#/room/${room.id}` }), await stage.open(bob, { path: `/#/room/${room.id}` })]
   const menu = one => one.locator('.message-menu')
   const openMenu = async (one, text) => {
-    await bubble(one, text).focus()
+    await bubble(one, text).first().focus()
     await one.keyboard.press('Enter')
     await menu(one).waitFor()
   }
@@ -187,6 +188,10 @@ scene('what was said in a room is edited, reacted to and deleted, by its admin a
   await pill(page).getByText('2').waitFor()
   assert.equal(await pill(page).getAttribute('aria-pressed'), 'true')
   await openMenu(page, 'tomatoes')
+  await menu(page).getByRole('button', { name: 'Reply' }).click()
+  await say(page, 'let us pick them')
+  await bubble(theirs, 'let us pick them').locator('.quote', { hasText: 'tomatoes' }).waitFor()
+  await openMenu(page, 'the tomatoes')
   await menu(page).getByRole('button', { name: 'Delete' }).click()
   await theirs.locator('.message', { hasText: 'Message deleted' }).waitFor()
 })

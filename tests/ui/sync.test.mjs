@@ -107,6 +107,21 @@ describe('sending', () => {
     assert.equal(memory.kept.size, 0)
   })
 
+  test('names what a message answers, and keeps no word of that on the device', async () => {
+    const replyTo = { id: 5, senderId: ADA, content: 'a secret' }
+    sync.send({ ...message('a'), replyTo })
+    assert.deepEqual(store.chat(WITH_ADA).thread.messages[0].replyTo, replyTo)
+    assert.equal(JSON.stringify([...memory.kept]).includes('secret'), false)
+    start(memory.kept)
+    assert.deepEqual(store.chat(WITH_ADA).thread.messages[0].replyTo, { id: 5 })
+    socket.connect(true)
+    const call = await socket.next()
+    assert.deepEqual(call.payload, { receiver_id: ADA, content: 'a', client_id: 'a', reply_to: 5 })
+    call.resolve({ ...sentAs(7, 'a'), reply_to: { id: 5, sender_id: ADA, content: 'a secret' } })
+    await when(() => shown()[0] === 'a stored')
+    assert.deepEqual(store.chat(WITH_ADA).thread.messages[0].replyTo, replyTo)
+  })
+
   test('has one message on its way at a time, in the order of writing', async () => {
     socket.connect(true)
     sync.send(message('a'))

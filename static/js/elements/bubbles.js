@@ -74,12 +74,13 @@ export class Bubbles {
   /** @param {HTMLElement} node @param {Chat} chat @param {{ message: Message, joined: boolean }} item
    * @param {(user: import('./names.js').Named) => string} names */
   #fill(node, { room, peerId }, { message, joined }, names) {
+    const nameBy = (/** @type {number} */ id) => id === this.#store.me.id ? t('you') : names(this.#store.user(id))
     const mine = message.senderId === this.#store.me.id
-    const name = message.as ?? (mine ? t('you') : names(this.#store.user(message.senderId)))
+    const name = message.as ?? nameBy(message.senderId)
     const gone = message.deletedAt !== undefined || message.deleting === true
     const isRead = message.isRead || mine && isReadByAll(room, message)
     const state = message.state === 'stored' && isRead ? 'read' : message.state
-    const quoted = message.replyTo?.senderId === undefined ? '' : names(this.#store.user(message.replyTo.senderId))
+    const quoted = message.replyTo?.senderId === undefined ? '' : nameBy(message.replyTo.senderId)
     const mentions = gone ? [] : this.#mentionsIn(message)
     // Messages are never changed in place, so the same one looks the same where what is said of it
     // does: most of them, most times.

@@ -28,6 +28,7 @@ export class ChatThread extends HTMLElement {
     this.#composer.addEventListener('sent', () => this.#list.showSent())
     this.#list.addEventListener('ended', () => this.#composer.focusText())
     this.#list.addEventListener('edit', event => this.#composer.edit(messageIn(event)))
+    this.#list.addEventListener('reply', event => this.#composer.reply(messageIn(event)))
     this.#composer.addEventListener('edit-last', () => this.#list.editLast())
     this.#composer.addEventListener('show', event => this.#list.showMessage(messageIn(event).id))
   }

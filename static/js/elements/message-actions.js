@@ -100,7 +100,10 @@ export class MessageActions {
   async #openMenu(node) {
     const message = this.#messageIn(node)
     if (!message || message.deletedAt || message.deleting) return
-    this.#menu ??= import('./message-menu.js').then(({ MessageMenu }) => new MessageMenu(this.#list.store, message => this.#edit(message)))
+    this.#menu ??= import('./message-menu.js').then(({ MessageMenu }) => new MessageMenu(this.#list.store, {
+      edit: message => this.#tell('edit', message),
+      reply: message => this.#tell('reply', message),
+    }))
     // Asked for again, it may come.
     this.#menu.catch(() => { this.#menu = undefined })
     const [menu, { editWindow }] = await Promise.all([this.#menu, this.#askRules()])
@@ -114,7 +117,7 @@ export class MessageActions {
     const { chat, store } = this.#list
     const message = chat?.thread.messages.findLast(({ senderId, state, deletedAt, deleting }) =>
       senderId === store.me.id && state === 'stored' && !deletedAt && !deleting)
-    if (message && !chat?.room?.archivedAt && isEditable(editWindow, message)) this.#edit(message)
+    if (message && !chat?.room?.archivedAt && isEditable(editWindow, message)) this.#tell('edit', message)
   }
 
   /** @returns {Promise<Rules>} */
@@ -130,9 +133,9 @@ export class MessageActions {
     return this.#rules
   }
 
-  /** @param {Message} message */
-  #edit(message) {
-    this.#list.dispatchEvent(new CustomEvent('edit', { detail: { message } }))
+  /** @param {'edit' | 'reply'} type what the composer is asked for @param {Message} message */
+  #tell(type, message) {
+    this.#list.dispatchEvent(new CustomEvent(type, { detail: { message } }))
   }
 
   /** Asks who is behind a reaction that the reader looks at. @param {Event} event */

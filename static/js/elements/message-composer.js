@@ -1,15 +1,18 @@
-// <message-composer>: where a message is written or edited. It says `send`, `edit`, `draft` and
+// <message-composer>: where a message is written, answered or edited. It says `send`, `edit`, `draft` and
 // `typing`, and keeps to the length that the server takes; it tells those around it by `sent` that a
 // message was sent, by `edit-last` that the last one is to be edited, and by `show` that the one that
-// is being edited is to be shown.
+// is being edited or answered is to be shown.
 
 import { errorText, t, translate } from '../i18n/words.js'
+import { newId } from '../lib/id.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
 import { isRoom } from '../state/chats.js'
 import { mentionsIn, nameBegunIn } from '../state/mentions.js'
 import { mayCallAll, mayPost } from '../state/rooms.js'
+import { quoteOf } from '../state/timeline.js'
 import { ChatPart } from './chat-part.js'
+import { nameOf } from './names.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 /** @typedef {import('../state/timeline.js').Message} Message */
@@ -32,6 +35,8 @@ export class MessageComposer extends ChatPart {
   #typingSaidAt = -Infinity
   /** The message that is being edited. @type {Message | null} */
   #edited = null
+  /** The message that is being answered. @type {Message | null} */
+  #answered = null
   /** Why what was edited last could not be saved. */
   #refusal = ''
   /** What completes names, once one was begun. @type {Promise<import('./name-list.js').NameList> | undefined} */
@@ -50,10 +55,10 @@ export class MessageComposer extends ChatPart {
     this.#text.addEventListener('blur', () => this.#sayStopped())
     part(this, 'leave').addEventListener('click', () => this.#leave())
     part(this, 'about').addEventListener('click', () => {
-      const message = this.#edited
+      const message = this.#edited ?? this.#answered
       if (message) this.dispatchEvent(new CustomEvent('show', { detail: { message } }))
     })
-    // What was deleted is not edited any more.
+    // What was deleted is neither edited nor answered any more.
     this.store.addEventListener('gone', () => this.#dropGone(), { signal: this.signal })
   }
 
@@ -65,7 +70,7 @@ export class MessageComposer extends ChatPart {
   /** @param {ChatKey | null} key the chat to write in, or none */
   open(key) {
     this.#sayStopped()
-    this.#edited = null
+    this.#edited = this.#answered = null
     this.#refusal = ''
     this.key = key
     this.#text.value = this.chat?.draft ?? ''
@@ -77,12 +82,21 @@ export class MessageComposer extends ChatPart {
   edit(message) {
     this.#sayStopped()
     this.#edited = message
+    this.#answered = null
     this.#refusal = ''
     this.#text.value = message.content
     this.render()
     this.#grow()
     this.#text.focus()
     this.#text.setSelectionRange(message.content.length, message.content.length)
+  }
+
+  /** Answers a message: what is written goes on. @param {Message} message */
+  reply(message) {
+    if (this.#edited) this.#leave()
+    this.#answered = message
+    this.render()
+    this.#text.focus()
   }
 
   /** Puts the focus where one writes. @returns {boolean} false where it was there already */
@@ -112,21 +126,33 @@ export class MessageComposer extends ChatPart {
     return members.map(({ userId }) => this.store.user(userId)).filter(({ id, username }) => id !== this.store.me.id && username !== '…')
   }
 
-  /** What the text is about: the message that is being edited. */
+  /** What the text is about: the message that is being edited or answered. */
   #showAbout() {
-    part(this, 'context').hidden = !this.#edited
-    if (!this.#edited) return
-    part(this, 'about-what').textContent = t('editing')
-    part(this, 'about-text').textContent = this.#edited.content
+    const about = this.#edited ?? this.#answered
+    part(this, 'context').hidden = !about
+    // Where the text stands, a screen reader is told too.
+    if (about) this.#text.setAttribute('aria-describedby', part(this, 'context').id ||= newId())
+    else this.#text.removeAttribute('aria-describedby')
+    if (!about) return
+    const { senderId, as } = about
+    const name = as ?? (senderId === this.store.me.id ? t('you') : nameOf(this.store.user(senderId)))
+    part(this, 'about-what').textContent = this.#edited ? t('editing') : t('replyingTo', { name })
+    part(this, 'about-text').textContent = about.content
   }
 
   #dropGone() {
-    if (this.#edited && this.store.message(this.#edited.id)?.message.deletedAt) this.#leave()
+    const about = this.#edited ?? this.#answered
+    if (about && this.store.message(about.id)?.message.deletedAt) this.#leave()
     else this.render()
   }
 
-  /** Edits no more. */
+  /** Edits, or answers, no more. */
   #leave() {
+    if (!this.#edited) {
+      this.#answered = null
+      this.render()
+      return this.#text.focus()
+    }
     this.#edited = null
     this.#refusal = ''
     this.#text.value = this.chat?.draft ?? ''
@@ -140,7 +166,7 @@ export class MessageComposer extends ChatPart {
     // While an input method composes, Enter belongs to it (229 is how Safari says so). By touch
     // Enter is a new line and the button sends.
     const composing = event.isComposing || event.keyCode === 229
-    if (event.key === 'Escape' && !composing && this.#edited) {
+    if (event.key === 'Escape' && !composing && (this.#edited || this.#answered)) {
       event.preventDefault()
       event.stopPropagation()
       return this.#leave()
@@ -195,7 +221,10 @@ export class MessageComposer extends ChatPart {
     this.#text.value = ''
     this.#grow()
     const mentions = chat.room ? mentionsIn(content, this.#people, mayCallAll(chat.room)) : {}
-    intend(this, { type: 'send', chat: chat.key, content, ...mentions })
+    const replyTo = this.#answered ? quoteOf(this.#answered) : undefined
+    this.#answered = null
+    this.#showAbout()
+    intend(this, { type: 'send', chat: chat.key, content, ...(replyTo && { replyTo }), ...mentions })
     this.dispatchEvent(new Event('sent'))
     this.#text.focus()
   }

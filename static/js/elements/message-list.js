@@ -1,6 +1,7 @@
 // <message-list>: the messages of a conversation. It says `older`, `newer`, `newest` and `jump` when
 // others of them are wanted, and what read-along.js says; when the reader asks for the newest message
-// it tells those around it by `ended`, and of a message that is to be edited by `edit`.
+// it tells those around it by `ended`, and of a message that is to be edited by `edit`, or
+// answered by `reply`.
 //
 // Only a window of the messages has bubbles (see `windowOf`): it moves along with the reader, and
 // the message at the top of the view keeps its place to the pixel while bubbles come and go around

@@ -1,11 +1,12 @@
-// <message-menu>: what can be done with one message: react, copy, edit, delete, see who has read it.
+// <message-menu>: what can be done with one message: react, answer, copy, edit, delete, see who has
+// read it.
 // message-actions.js loads it when the first one is asked for.
 
 import { languages, t, translate } from '../i18n/words.js'
 import { copyText } from '../lib/clipboard.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
-import { SMALL, mayManage } from '../state/rooms.js'
+import { SMALL, mayManage, mayPost } from '../state/rooms.js'
 import { isEditable } from './message-actions.js'
 
 /** @typedef {import('../state/chats.js').Chat} Chat */
@@ -25,18 +26,20 @@ export function emojiIn(text) {
 export class MessageMenu extends HTMLElement {
   #store
   #edit
+  #reply
   #listening = new AbortController()
   /** @type {{ node: HTMLElement, chat: Chat, message: Message } | null} */
   #of = null
 
   /**
    * @param {import('../state/store.js').Store} store
-   * @param {(message: Message) => void} edit
+   * @param {{ edit: (message: Message) => void, reply: (message: Message) => void }} asked what is done elsewhere
    */
-  constructor(store, edit) {
+  constructor(store, { edit, reply }) {
     super()
     this.#store = store
     this.#edit = edit
+    this.#reply = reply
   }
 
   connectedCallback() {
@@ -49,6 +52,7 @@ export class MessageMenu extends HTMLElement {
     }))
     /** @type {Record<string, (of: { chat: Chat, message: Message }) => void>} */
     const does = {
+      reply: ({ message }) => this.#reply(message),
       edit: ({ message }) => this.#edit(message),
       copy: ({ message }) => copyText(message.content),
       readers: ({ chat, message }) => intend(this, { type: 'readers', chat: chat.key, id: message.id }),
@@ -92,6 +96,7 @@ export class MessageMenu extends HTMLElement {
     // What was said in an archived room can only be taken back.
     const open = changes && !room?.archivedAt
     part(this, 'reactions').hidden = !open
+    part(this, 'reply').hidden = room !== null && !mayPost(room)
     part(this, 'edit').hidden = !mine || !open || !isEditable(editWindow, message)
     part(this, 'delete').hidden = !changes || !mine && !mayManage(room)
     part(this, 'readers').hidden = !room?.whole || room.memberCount > SMALL

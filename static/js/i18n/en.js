@@ -233,6 +233,7 @@ export const en = {
   otherEmoji: 'Another emoji',
   reactionBy: { one: '{emoji}, {count} person', other: '{emoji}, {count} people' },
   reactionNamed: '{emoji} {count}: {names}',
+  reply: 'Reply',
   edit: 'Edit',
   copyText: 'Copy',
   deleteMessage: 'Delete',
@@ -243,6 +244,7 @@ export const en = {
   messageDeleted: 'Message deleted',
   earlierMessage: 'Earlier message',
   undo: 'Undo',
+  replyingTo: 'Reply to {name}',
   editing: 'Edit message',
 
   displayName: 'Name',

@@ -231,6 +231,7 @@ export const id = {
   otherEmoji: 'Emoji lain',
   reactionBy: { other: '{emoji}, {count} orang' },
   reactionNamed: '{emoji} {count}: {names}',
+  reply: 'Balas',
   edit: 'Ubah',
   copyText: 'Salin',
   deleteMessage: 'Hapus',
@@ -241,6 +242,7 @@ export const id = {
   messageDeleted: 'Pesan dihapus',
   earlierMessage: 'Pesan sebelumnya',
   undo: 'Urungkan',
+  replyingTo: 'Membalas {name}',
   editing: 'Ubah pesan',
 
   displayName: 'Nama',

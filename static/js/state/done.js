@@ -8,9 +8,9 @@ import { emptyThread, unsent } from './timeline.js'
 
 /** @param {Book} book @returns {Record<string, Reducer>} */
 export const done = book => ({
-  send: ({ chat: key, clientId, content, createdAt, mentions, mentionAll }) => book.place(key, {
+  send: ({ chat: key, clientId, content, createdAt, replyTo, mentions, mentionAll }) => book.place(key, {
     id: Infinity, clientId, senderId: book.me.id, content, createdAt, isRead: false, state: 'pending',
-    ...(mentions?.length && { mentions }), ...(mentionAll && { mentionAll }),
+    ...(replyTo && { replyTo }), ...(mentions?.length && { mentions }), ...(mentionAll && { mentionAll }),
   }),
 
   /** A deletion waits for a moment in which it can be undone. */

@@ -62,6 +62,9 @@ const QUOTED = 200
 /** @param {string} content */
 const quoted = content => [...content].slice(0, QUOTED).join('')
 
+/** @param {Message} message @returns {Quote} what stands above an answer to it */
+export const quoteOf = ({ id, senderId, content }) => ({ id, senderId, content: quoted(content) })
+
 /**
  * A timeline after a message was edited, and with it what quotes it.
  * @param {Message[]} timeline

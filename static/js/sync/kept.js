@@ -8,7 +8,7 @@ import { pairKey } from '../state/chats.js'
 /**
  * A message on its way to the server.
  * @typedef {{ chat: ChatKey, clientId: string, content: string, createdAt: string,
- *   mentions?: number[], mentionAll?: boolean }} Unsent
+ *   replyTo?: import('../state/timeline.js').Quote, mentions?: number[], mentionAll?: boolean }} Unsent
  */
 
 /** What is kept of one account, whose id follows. */

@@ -40,7 +40,8 @@ export class Outbox {
   /** @param {Unsent} message */
   send(message) {
     // Both at once, so that the text is never in neither: from the draft it goes to the outbox.
-    this.#kept.keepUnsent(message)
+    // What it answers may be deleted meanwhile, so the device keeps of it no more than which it is.
+    this.#kept.keepUnsent(message.replyTo ? { ...message, replyTo: { id: message.replyTo.id } } : message)
     this.draft(message.chat, '')
     this.#store.apply({ type: 'send', data: message })
     this.sendPending()
@@ -82,11 +83,11 @@ export class Outbox {
   }
 
   /** @param {{ chat: Chat, message: Message }} next */
-  async #deliver({ chat: { key }, message: { clientId, content, mentions, mentionAll } }) {
+  async #deliver({ chat: { key }, message: { clientId, content, replyTo, mentions, mentionAll } }) {
     try {
       this.stored(await this.#socket.emit('send_message', {
         ...naming(key, 'receiver_id'), content, client_id: clientId,
-        ...(mentions && { mentions }), ...(mentionAll && { mention_all: true }),
+        ...(replyTo && { reply_to: replyTo.id }), ...(mentions && { mentions }), ...(mentionAll && { mention_all: true }),
       }))
     } catch (error) {
       const code = this.#failed(error)
