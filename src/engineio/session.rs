@@ -43,6 +43,8 @@ reasons! {
     TransportClose = "transport_close",
     /// Its connection broke, or was used against the rules.
     TransportError = "transport_error",
+    /// The client sent more in a second than any has to say.
+    Flood = "flood",
     /// The client did not answer a ping in time.
     PingTimeout = "ping_timeout",
     /// The client sent what is no packet.
@@ -167,7 +169,7 @@ impl Session {
         }
         self.in_second += 1;
         if self.in_second > self.packets_a_second {
-            return self.close(CloseReason::TransportError);
+            return self.close(CloseReason::Flood);
         }
         match packet {
             Packet::Message(text) => Output::Message(text),
@@ -322,7 +324,7 @@ mod tests {
         let now = start + Duration::from_millis(2_999);
         assert_eq!(
             session.handle_packet(now, Packet::Message("x")),
-            Output::Closed(CloseReason::TransportError)
+            Output::Closed(CloseReason::Flood)
         );
     }
 

@@ -101,7 +101,7 @@ impl SessionMetrics {
         Self {
             closes: counters.labelled(
                 "chatd_session_closes_total",
-                "Sessions that ended; slow_consumer are clients that did not read.",
+                "Sessions that ended; slow_consumer are clients that did not read, flood those that sent too much.",
                 "reason",
             ),
         }

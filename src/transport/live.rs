@@ -168,6 +168,17 @@ impl Live {
         tracing::debug!(?reason, "session closed");
         if let Some(shared) = self.shared.upgrade() {
             shared.config.metrics.closed(reason.as_str());
+            if reason == CloseReason::Flood
+                && let Some(count) = shared.floods.now()
+            {
+                let limits = &shared.config.limits;
+                tracing::info!(
+                    count,
+                    "sessions were closed whose clients sent more than {} packets, or {} WebSocket frames, in a second",
+                    limits.packets_a_second,
+                    limits.frames_a_second
+                );
+            }
         }
         self.outgoing.close(reason);
         let receiver = self.receiver.lock().take();

@@ -18,6 +18,7 @@ use super::refusal::Refusal;
 use super::refusals::Refusals;
 use super::registry::Registry;
 use crate::engineio::{self, Packet, Upgrade};
+use crate::web::Seldom;
 
 /// The state that the sessions of an engine share.
 pub(super) struct Shared {
@@ -25,6 +26,8 @@ pub(super) struct Shared {
     acceptor: Arc<dyn Acceptor>,
     pub(super) registry: Registry,
     pub(super) refusals: Refusals,
+    /// The sessions that were closed because their clients sent too much in a second.
+    pub(super) floods: Seldom,
     /// The tasks of WebSockets: each counts until its connection has ended, however long its
     /// session is over.
     pub(super) sockets: TaskTracker,
@@ -37,6 +40,7 @@ impl Shared {
             acceptor,
             registry: Registry::default(),
             refusals: Refusals::default(),
+            floods: Seldom::default(),
             sockets: TaskTracker::new(),
         }
     }

@@ -140,6 +140,32 @@ async fn a_quiet_day_leaves_a_short_log() {
     assert!(!log.contains("ERROR") && !log.contains("WARN"), "{log}");
 }
 
+/// A socket was closed without a word to its client, and none in the log at its usual level.
+#[tokio::test]
+async fn the_log_says_why_a_client_that_floods_is_closed_and_says_it_once() {
+    let server = Running::start(&[], &[]).await;
+    let path = "/socket.io/?EIO=4&transport=websocket";
+    for _ in 0..2 {
+        let mut socket = server.remote.wire(path).await;
+        socket.text().await;
+        // Fewer frames than are too many, and more packets, however long a second is here.
+        let pongs = (0..19_999).map(|_| "3".to_owned());
+        socket.say_at_once(pongs).await;
+        assert_eq!(socket.close_code().await, 1_008);
+    }
+    let poll = "/socket.io/?EIO=4&transport=polling";
+    let open = server.remote.send("GET", poll, None, "").await.body;
+    let open: Value = serde_json::from_str(&open[1..]).unwrap();
+    let path = format!("{poll}&sid={}", open["sid"].as_str().unwrap());
+    let pongs = vec!["3"; 30_000].join("\u{1e}");
+    let reply = server.remote.send("POST", &path, None, &pongs).await;
+    assert_eq!(reply.status.as_u16(), 400, "{}", reply.body);
+    let log = server.stop().await;
+    let lines = log.lines().filter(|line| line.contains("10000 packets"));
+    let lines: Vec<_> = lines.collect();
+    assert!(lines.len() == 1 && lines[0].contains(" INFO "), "{log}");
+}
+
 #[tokio::test]
 async fn a_log_that_nobody_reads_stops_nothing() {
     use std::process::Stdio;

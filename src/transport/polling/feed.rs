@@ -68,7 +68,7 @@ pub(super) async fn feed(
         };
         match received {
             Ok(()) => {}
-            Err(CloseReason::ParseError | CloseReason::TransportError) => {
+            Err(CloseReason::ParseError | CloseReason::TransportError | CloseReason::Flood) => {
                 live.forget();
                 return bad_request();
             }

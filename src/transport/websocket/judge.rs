@@ -13,7 +13,7 @@ use crate::transport::live::Live;
 const TOO_BIG: u16 = 1_009;
 /// Sent with a close: text that is no UTF-8.
 const NOT_UTF8: u16 = 1_007;
-/// Sent with a close: more frames than any client needs.
+/// Sent with a close: more packets or frames than any client needs.
 const POLICY: u16 = 1_008;
 /// Sent with a close: frames against RFC 6455.
 const PROTOCOL_ERROR: u16 = 1_002;
@@ -52,6 +52,7 @@ pub(super) fn act(live: &Live, phase: &mut Phase, message: &tungstenite::Message
     match (*phase, packet) {
         (Phase::Open, Ok(packet)) => match live.receive(Instant::now(), packet) {
             Ok(()) => Step::On,
+            Err(CloseReason::Flood) => Step::Over(flooded()),
             Err(reason) => Step::Over(Read::Close(reason, None)),
         },
         (Phase::Probing, Ok(packet)) => match live.hear_probe(&packet) {
@@ -86,8 +87,7 @@ pub(super) fn over(error: &tungstenite::Error) -> Read {
     }
 }
 
-/// Returns what a client that sends too many frames comes to.
+/// Returns what a client that sends too many packets or frames comes to.
 pub(super) fn flooded() -> Read {
-    tracing::debug!("a client sends too many frames");
-    Read::Close(CloseReason::TransportError, Some(POLICY))
+    Read::Close(CloseReason::Flood, Some(POLICY))
 }
