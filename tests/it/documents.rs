@@ -358,6 +358,79 @@ async fn every_schema_is_one_and_every_route_is_in_the_readme() {
     server.stop().await;
 }
 
+/// The keys of what is sent by this schema, whatever it is made of.
+fn keys<'a>(document: &'a Value, schema: &'a Value, found: &mut Vec<&'a str>) {
+    if let Some(target) = schema["$ref"].as_str() {
+        let target = document.pointer(target.strip_prefix('#').unwrap());
+        return keys(document, target.unwrap(), found);
+    }
+    let properties = schema["properties"].as_object();
+    found.extend(properties.into_iter().flatten().map(|(key, _)| &**key));
+    for word in ["anyOf", "oneOf", "allOf"] {
+        for one in schema[word].as_array().into_iter().flatten() {
+            keys(document, one, found);
+        }
+    }
+    if !schema["items"].is_null() {
+        keys(document, &schema["items"], found);
+    }
+}
+
+/// The payloads of `send_message`, which names a person or a room, and the bodies that are lists
+/// were not on the page.
+#[tokio::test]
+async fn the_page_shows_what_is_sent_by_every_event_and_route_that_takes_something() {
+    let server = TestServer::start().await;
+    let documents = documents(&server).await;
+    let page = server.send("GET", "/docs", None, "").await.body;
+    let article = |id: &str| {
+        let heading = format!("<h3 id=\"{id}\">");
+        let (_, rest) = page.split_once(&heading).unwrap_or_else(|| panic!("{id}"));
+        rest.split_once("</article>").unwrap().0
+    };
+    let mut of_several = 0;
+    let mut shows = |id: &str, title: &str, document: &'static Value, schema: &'static Value| {
+        let article = article(id);
+        let begins = [format!("<caption>{title}"), format!("<p>{title}: ")];
+        let is_shown = begins.iter().any(|begins| article.contains(begins));
+        assert!(is_shown, "{id} has no {title}: {article}");
+        let mut wanted = Vec::new();
+        keys(document, schema, &mut wanted);
+        for key in &wanted {
+            let row = format!("<th scope=\"row\"><code>{key}</code></th>");
+            assert!(article.contains(&row), "{id} does not show {key}");
+        }
+        of_several += usize::from(article.contains(&format!("<caption>{title}, or</caption>")));
+    };
+    let events = &documents.events.told;
+    for key in events["operations"].as_object().unwrap().keys() {
+        let payload = &events["components"]["messages"][key]["payload"];
+        assert!(!payload.is_null(), "{key}");
+        shows(key, "Payload", events, payload);
+    }
+    let rest = &documents.rest.told;
+    let mut bodies = 0;
+    for operation in rest["paths"].as_object().unwrap().values() {
+        for operation in operation.as_object().unwrap().values() {
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+            if !body.is_null() {
+                shows(
+                    operation["operationId"].as_str().unwrap(),
+                    "Body",
+                    rest,
+                    body,
+                );
+                bodies += 1;
+            }
+        }
+    }
+    assert_eq!(of_several, 3, "send_message, mark_chat_as_read, typing");
+    assert!(bodies >= 20, "{bodies}");
+    let list = "<caption>Body, a list of these</caption>";
+    assert!(article("putAccounts").contains(list));
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn the_page_shows_every_event_route_and_code() {
     let server = TestServer::start().await;

@@ -152,8 +152,7 @@ impl Page {
             self.html,
             "<article><h3 id=\"{key}\"><code>{name}</code> {direction}</h3><p>{about}</p>"
         )?;
-        let payload = resolve(document, &message["payload"]);
-        self.fields("Payload", "events", payload)?;
+        self.shape("Payload", "events", document, &message["payload"])?;
         if message["x-cursor"] == true {
             self.html
                 .push_str("<p>Ends with its cursor, a string, as a second argument.</p>");
@@ -207,7 +206,7 @@ impl Page {
             .collect();
         self.table("Path and query", "routes", &parameters)?;
         let body = &operation["requestBody"]["content"]["application/json"]["schema"];
-        self.fields("Body", "routes", resolve(document, body))?;
+        self.shape("Body", "routes", document, body)?;
         self.responses(document, operation)?;
         self.html.push_str("</article>");
         Ok(())
@@ -266,9 +265,12 @@ impl Page {
                 "<article><h3 id=\"{of}-{name}\">{name}</h3><p>{about}</p>"
             )?;
             self.fields("Keys", of, schema)?;
-            let any = items(&schema["anyOf"]);
-            for one in any {
+            for one in variants(schema) {
                 self.kind_line("Either", of, one)?;
+                self.about(one)?;
+            }
+            if !schema["enum"].is_null() {
+                self.kind_line("One of", of, schema)?;
             }
             self.html.push_str("</article>");
         }
@@ -310,6 +312,36 @@ impl Page {
             return Ok(());
         }
         write!(self.html, "<p>{title}: {}</p>", kind(of, schema))
+    }
+
+    /// What is said of a schema, after the line that it ends.
+    fn about(&mut self, schema: &Value) -> fmt::Result {
+        match text(&schema["description"]) {
+            "" => Ok(()),
+            about => write!(self.html, "<p>{}</p>", Prose(about)),
+        }
+    }
+
+    /// What a client sends: the keys of an object, those of each where it is one of several, and
+    /// those of the members of a list. In a line where it has no keys, or nothing where it is not
+    /// there.
+    fn shape(&mut self, title: &str, of: &str, document: &Value, schema: &Value) -> fmt::Result {
+        let schema = resolve(document, schema);
+        let listed = resolve(document, &schema["items"]);
+        let mut either = variants(schema).map(|one| resolve(document, one));
+        if schema["properties"].is_object() {
+            self.fields(title, of, schema)
+        } else if listed["properties"].is_object() {
+            self.fields(&format!("{title}, a list of these"), of, listed)
+        } else if either.any(|one| one["properties"].is_object()) {
+            for (number, one) in variants(schema).enumerate() {
+                let word = if number == 0 { "either" } else { "or" };
+                self.shape(&format!("{title}, {word}"), of, document, one)?;
+            }
+            Ok(())
+        } else {
+            self.kind_line(title, of, schema)
+        }
     }
 
     /// The properties of an object.
@@ -356,7 +388,11 @@ struct Row<'a> {
     about: &'a str,
 }
 
-/// A type in words, as HTML.
+/// The schemas of which a value has one.
+fn variants(schema: &Value) -> impl Iterator<Item = &Value> {
+    items(&schema["anyOf"]).chain(items(&schema["oneOf"]))
+}
+
 /// The names of the shapes to which a piece of the page links.
 fn linked(of: &str, html: &str) -> Vec<String> {
     let start = format!("href=\"#{of}-");
@@ -370,11 +406,12 @@ fn linked(of: &str, html: &str) -> Vec<String> {
 fn kind_of_all(of: &str, schema: &Value) -> String {
     let properties = entries(&schema["properties"]).map(|(_, property)| property);
     properties
-        .chain(items(&schema["anyOf"]))
+        .chain(variants(schema))
         .map(|part| kind(of, part))
         .collect()
 }
 
+/// A type in words, as HTML.
 fn kind(of: &str, schema: &Value) -> String {
     if let Some(target) = schema["$ref"].as_str() {
         let name = Plain(target.rsplit('/').next().unwrap_or_default());
@@ -383,7 +420,15 @@ fn kind(of: &str, schema: &Value) -> String {
             _ => format!("<a href=\"#{of}-{name}\">{name}</a>"),
         };
     }
-    let any: Vec<String> = items(&schema["anyOf"])
+    let values: Vec<String> = items(&schema["enum"])
+        .chain(Some(&schema["const"]))
+        .filter_map(Value::as_str)
+        .map(|value| format!("<code>{}</code>", Plain(value)))
+        .collect();
+    if !values.is_empty() {
+        return values.join(" or ");
+    }
+    let any: Vec<String> = variants(schema)
         .chain(items(&schema["allOf"]))
         .map(|one| kind(of, one))
         .collect();
