@@ -48,6 +48,11 @@ pub(super) fn open(data: &Path, error: &OpenError) -> String {
     of_data(data, refusal, error)
 }
 
+/// Returns why there is no data file to be used.
+pub(super) fn no_data(data: &Path, error: &std::io::Error) -> String {
+    of_data(data, Some(error.kind()), error)
+}
+
 /// Returns what went wrong with a data file: what is to be done about what the operating system
 /// refused, or the causes.
 fn of_data(data: &Path, refusal: Option<ErrorKind>, error: &dyn Error) -> String {
@@ -61,7 +66,7 @@ pub(super) fn path(data: &Path, kind: ErrorKind) -> Option<String> {
     let folder = folder(data).display();
     Some(match kind {
         ErrorKind::NotFound if self::folder(data).is_dir() => {
-            "there is no such data file: give its --data".into()
+            "there is no such data file: run this in its folder, or name it by --data FILE".into()
         }
         ErrorKind::NotFound => {
             format!("there is no folder {folder}: make it, or give another --data")

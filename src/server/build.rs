@@ -165,9 +165,6 @@ impl Talk {
             Arc::clone(&outbound) as _,
             config.budget.verified_tokens,
         )?;
-        for warning in accounts.warnings() {
-            tracing::warn!("{warning}");
-        }
         Ok(Self {
             namespace,
             outbound,

@@ -22,7 +22,8 @@ impl House {
             let http = http.clone();
             async move { http.serve_operator(request).await }
         };
-        let (connections, setup_code) = (&self.connections, self.accounts.setup_code());
+        let (connections, accounts) = (&self.connections, &self.accounts);
+        let setup_code = accounts.setup_code();
         let serving = async {
             match entrance {
                 Entrance::Operator(stream) => {
@@ -32,6 +33,10 @@ impl House {
                     }
                 }
                 Entrance::World(accepting) => {
+                    // To a command, which lets nobody in by tokens, they would be noise.
+                    for warning in accounts.warnings() {
+                        tracing::warn!("{warning}");
+                    }
                     let control = Control::beside(&self.data);
                     ready(setup_code);
                     tokio::join!(

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::program::{Running, command};
+use crate::program::{Running, command, command_with, make};
 use crate::support::Remote;
 
 /// What a command that must succeed says.
@@ -91,10 +91,7 @@ async fn everything(data: &Path, admin: &str, other: &str) {
 async fn commands_work_beside_a_stopped_server_and_a_running_one() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("chatd.redb");
-    let error = fails(&data, &["user", "list"], "").await;
-    assert!(error.contains("no such data file"), "{error}");
-    assert!(!data.exists(), "a command that only looks made a file");
-
+    make(&data).await;
     everything(&data, "ada", "bob").await;
     let server = Running::on(&data, &[], &[]).await;
     assert_eq!(server.setup_code, None);
@@ -142,10 +139,65 @@ async fn commands_work_beside_a_stopped_server_and_a_running_one() {
     server.stop().await;
 }
 
+/// In a folder without a data file `key add` made one, and printed a key that opened nothing.
+#[tokio::test]
+async fn a_command_makes_no_data_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let copy = folder.path().join("copy");
+    let copy = copy.to_str().unwrap();
+    for arguments in [
+        &["user", "add", "ada"][..],
+        &["user", "list"],
+        &["user", "passwd", "ada"],
+        &["user", "disable", "ada"],
+        &["user", "enable", "ada"],
+        &["user", "promote", "ada"],
+        &["bot", "add", "clerk"],
+        &["bot", "key", "clerk"],
+        &["bot", "revoke", "clerk"],
+        &["key", "add", "shop"],
+        &["key", "list"],
+        &["key", "revoke", "1"],
+        &["token", "ada"],
+        &["backup", copy],
+        &["check"],
+        &["compact"],
+        &["export", copy],
+    ] {
+        let error = fails(&data, arguments, "password1").await;
+        let says = format!(
+            "chatd: {}: there is no such data file: run this in its folder, or name it by --data FILE\n",
+            data.display()
+        );
+        assert_eq!(error, says, "{arguments:?}");
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 0, "{arguments:?} made something");
+    }
+    // One that a server has made can be used while it is stopped.
+    make(&data).await;
+    says(&data, &["key", "add", "shop"], "").await;
+}
+
+/// The warnings of a start are for who starts it; each command printed them anew.
+#[tokio::test]
+async fn a_command_warns_of_no_tokens_that_it_does_not_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let variables = [("CHATD_JWT_SECRET", "the-secret-of-another-system-of-32")];
+    let server = Running::on(&data, &[], &variables).await;
+    assert!(server.said.contains("--jwt-audience"), "{}", server.said);
+    server.stop().await;
+    let made = command_with(&data, &["key", "add", "shop"], "", &variables).await;
+    assert!(made.status.success() && !made.stdout.is_empty());
+    assert_eq!(String::from_utf8(made.stderr).unwrap(), "");
+}
+
 #[tokio::test]
 async fn bots_are_made_and_get_keys_and_lose_them_by_commands() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("chatd.redb");
+    make(&data).await;
     let key = says(&data, &["bot", "add", "clerk", "--name", "The Clerk"], "").await;
     let server = Running::on(&data, &[], &[]).await;
     let more = says(&data, &["bot", "key", "clerk"], "").await;

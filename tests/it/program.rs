@@ -115,10 +115,26 @@ pub async fn until_ready(scheme: &str, log: &mut BufReader<ChildStderr>) -> Stri
     said
 }
 
+/// Makes a data file, as a first start does.
+pub async fn make(data: &Path) {
+    Running::on(data, &[], &[]).await.stop().await;
+}
+
 /// Runs a command on a data file, with this on standard input.
 pub async fn command(data: &Path, arguments: &[&str], input: &str) -> Output {
+    command_with(data, arguments, input, &[]).await
+}
+
+/// Runs a command on a data file, with this on standard input and these variables.
+pub async fn command_with(
+    data: &Path,
+    arguments: &[&str],
+    input: &str,
+    variables: &[(&str, &str)],
+) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_chatd"))
         .args(arguments)
+        .envs(variables.iter().copied())
         .arg("--data")
         .arg(data)
         .stdin(Stdio::piped())

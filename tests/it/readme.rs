@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
-use crate::program::{Running, command};
+use crate::program::{Running, command, make};
 use crate::support::soon;
 
 const README: &str = include_str!("../../README.md");
@@ -173,6 +173,7 @@ async fn sandbox() -> (tempfile::TempDir, String) {
     std::fs::write(path("keys.json"), include_str!("../keys/jwks.json")).unwrap();
     std::fs::write(path("secret"), "x".repeat(40)).unwrap();
     let data = path("chatd.redb");
+    make(&data).await;
     for name in ["first", "second"] {
         let made = command(&data, &["user", "add", name], "password1").await;
         assert!(made.status.success());

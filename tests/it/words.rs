@@ -36,7 +36,12 @@ async fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
         (&folder_itself, serve, 1, "name a file in it, as by --data"),
         (&below_file, serve, 1, "is no folder: give another --data"),
         (&nowhere, &["check"], 1, "make it, or give another --data"),
-        (&usual, &["check"], 1, "no such data file: give its --data"),
+        (
+            &usual,
+            &["check"],
+            1,
+            "no such data file: run this in its folder",
+        ),
         (
             &folder_itself,
             &["user", "add", "ada"],

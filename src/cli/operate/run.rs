@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::commands::{BotCommand, KeyCommand, Operate, UserCommand};
+use super::commands::{Operate, UserCommand};
 use super::operator::Operator;
 use super::{bots, keys};
 use crate::cli::failure::chain;
@@ -42,19 +42,12 @@ pub(in crate::cli) async fn run(command: &Operate, flags: &Flags) -> Result<(), 
     }
 }
 
-/// Opens the data file, and does it there.
+/// Opens the data file, which must be there, and does it there. A key that is made in a new file,
+/// because its command ran in another folder, opens nothing: only a server, an import and a restore
+/// make data files.
 async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(), String> {
-    let makes = matches!(
-        command,
-        Operate::User(UserCommand::Add { .. })
-            | Operate::Bot(BotCommand::Add { .. })
-            | Operate::Key(KeyCommand::Add { .. })
-    );
-    if !makes && !flags.data.exists() {
-        let data = flags.data.display();
-        return Err(format!(
-            "{data}: there is no such data file: give its --data"
-        ));
+    if let Err(error) = std::fs::metadata(&flags.data) {
+        return Err(failure::no_data(&flags.data, &error));
     }
     let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let (stop, stopped) = oneshot::channel::<()>();

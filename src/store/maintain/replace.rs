@@ -119,7 +119,7 @@ pub struct Compacted {
 /// was, however this ends; so it is where the file turns out to be damaged.
 pub fn compact(data: &Path, watch: Watch<'_>) -> Result<Compacted, MaintainError> {
     // A link stays one; what it leads to is replaced.
-    let data = &std::fs::canonicalize(data).map_err(MaintainError::io("find", data))?;
+    let data = &std::fs::canonicalize(data).map_err(OpenError::Io)?;
     let source = Source::of_file(data, true, watch)?;
     let before = source.backend.len_in_bytes();
     let partial = Partial::create(data)?;
