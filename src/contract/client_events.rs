@@ -63,7 +63,8 @@ client_events! {
         in place of receiver_id a room: NewRoomMessage => Command::SendToRoom, acked by RoomMessage,
         "Stores a message, then `receive_message` to every socket of the receiver and `message_sent` to every \
          socket of the sender; of a room `room_message` to every socket of every member. With a `client_id`, sending \
-         it again stores nothing again.",
+         it again stores nothing again: the ack and the event to the sending socket, this time without a cursor, give \
+         the message that there is.",
         [EmptyMessage, MessageTooLong, InvalidReceiver, NotFound, ClientIdReused, ReadOnly, Forbidden];
     MarkAsRead = "mark_as_read": OneRead => Command::from, acked by MarkedRead,
         "Marks one message read, for its receiver; idempotent. Then `messege_read`. Of a room's message, which takes \

@@ -135,7 +135,8 @@ const RECEIVE_MESSAGE: Event = Event::durable::<ReceiveMessage<'_>>(
 );
 const MESSAGE_SENT: Event = Event::durable::<MessageSent<'_>>(
     "message_sent",
-    "A message is stored. To every socket of the sender, the sending one included.",
+    "A message is stored. To every socket of the sender, the sending one included. Of one that is sent again under its \
+     `client_id`, once more to the socket that sends it again, without a cursor: merge by `id`.",
 );
 const MESSEGE_READ: Event = Event::durable::<MessegeRead>(
     "messege_read",

@@ -11,7 +11,8 @@ use super::{TITLE, VERSION};
 use crate::contract::{Code, Failed};
 
 const ABOUT: &str = "JSON in and out. Success: `{\"success\":true,\"data\":…}`; failure: \
-`{\"success\":false,\"error\":{\"code\":\"…\",\"message\":\"…\"}}`, with `retry_after_ms` where trying again helps; `x-codes` of \
+`{\"success\":false,\"error\":{\"code\":\"…\",\"message\":\"…\"}}`, with `retry_after_ms` where trying again helps. A success that \
+has nothing to give is `{\"success\":true}`, without `data`. `x-codes` of \
 a response lists the codes that it may have. Paths under \
 `/api` answer with and without a slash at their end. Messages are sent by the socket event `send_message` and by nothing \
 else; see `/api/asyncapi.json`.";
