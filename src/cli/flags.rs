@@ -32,7 +32,7 @@ pub(super) struct Flags {
     /// The port to listen on; 0 picks a free one
     #[arg(long, env = "CHATD_PORT", default_value_t = 8080)]
     pub(super) port: u16,
-    /// The data file; a server makes it if it is absent
+    /// The data file; a server makes it if it is absent, and so does `user add`
     #[arg(
         long,
         global = true,

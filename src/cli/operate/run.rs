@@ -43,12 +43,15 @@ pub(in crate::cli) async fn run(command: &Operate, flags: &Flags) -> Result<(), 
 }
 
 /// Opens the data file, which must be there, and does it there. A key that is made in a new file,
-/// because its command ran in another folder, opens nothing: only a server, an import and a restore
-/// make data files.
+/// because its command ran in another folder, opens nothing. Only the first account may come before
+/// the first start of a server, and that the file is new is said.
 async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(), String> {
-    if let Err(error) = std::fs::metadata(&flags.data) {
-        return Err(failure::no_data(&flags.data, &error));
-    }
+    let may_make = matches!(command, Operate::User(UserCommand::Add { .. }));
+    let is_new = match std::fs::metadata(&flags.data) {
+        Ok(_) => false,
+        Err(error) if may_make && error.kind() == ErrorKind::NotFound => true,
+        Err(error) => return Err(failure::no_data(&flags.data, &error)),
+    };
     let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let (stop, stopped) = oneshot::channel::<()>();
     let (ready, is_ready) = oneshot::channel::<()>();
@@ -88,7 +91,12 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
         ServerError::Open(error) => failure::open(&flags.data, &error),
         error => format!("{}: {}", flags.data.display(), chain(&error)),
     })?;
-    done
+    done?;
+    if is_new {
+        let data = flags.data.display();
+        let _ = writeln!(std::io::stderr(), "{data}: a new data file was made");
+    }
+    Ok(())
 }
 
 async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
