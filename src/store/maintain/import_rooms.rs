@@ -336,3 +336,94 @@ fn named(client_id: Option<&str>) -> Result<Option<ClientId<&str>>, String> {
     let client_id = client_id.map(ClientId::borrowed).transpose();
     client_id.map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::maintain::MaintainError;
+    use crate::store::maintain::tests::imported;
+
+    const AT: &str = "2025-06-05T12:00:00.000Z";
+
+    /// A room of the first two of three accounts, with a message of the second to which the first has
+    /// reacted; and these lines after it.
+    fn with(more: &[&str]) -> String {
+        let entries = [
+            r#"{"type":"room","id":1,"room_id":1,"change":"created","by":1,"name":"Ops","topic":"","kind":"open","history":"all","post":"all","at":AT}"#,
+            r#"{"type":"room_member","id":2,"room_id":1,"user_id":1,"change":"joined","role":"owner","by":1,"at":AT}"#,
+            r#"{"type":"room_member","id":3,"room_id":1,"user_id":2,"change":"joined","role":"member","by":1,"at":AT}"#,
+            r#"{"type":"room_message","id":4,"room_id":1,"sender_id":2,"content":"x","created_at":AT,"reactions":[{"emoji":"👍","count":1}]}"#,
+            r#"{"type":"reaction","id":5,"message_id":4,"user_id":1,"emoji":"👍","on":true,"at":AT}"#,
+        ];
+        let count = entries.len() + more.len();
+        let header =
+            format!(r#"{{"format":"chatd-export","version":2,"accounts":3,"entries":{count}}}"#);
+        let user = |id: u32| {
+            format!(
+                r#"{{"type":"user","id":{id},"username":"user{id}","is_admin":false,"disabled":false,"token_version":0,"created_at":AT}}"#
+            )
+        };
+        let users = (1..=3).map(user);
+        let entries = entries.iter().chain(more).map(|line| (*line).to_owned());
+        let lines: Vec<_> = std::iter::once(header)
+            .chain(users)
+            .chain(entries)
+            .collect();
+        lines.join("\n").replace("AT", &format!("\"{AT}\""))
+    }
+
+    #[test]
+    fn a_change_of_a_rooms_message_that_could_not_be_is_refused_by_its_line() {
+        assert!(imported(&with(&[])).is_ok());
+        let deletion = r#"{"type":"delete","id":6,"message_id":4,"user_id":2,"at":AT}"#;
+        let answer = |to: u32| {
+            format!(
+                r#"{{"type":"room_message","id":6,"room_id":1,"sender_id":1,"content":"y","created_at":AT,"reply_to":{to}}}"#
+            )
+        };
+        assert!(imported(&with(&[&answer(4)])).is_ok());
+        let (beyond, of_none) = (answer(9), answer(3));
+        let cases: [(&[&str], &str); 8] = [
+            (
+                &[r#"{"type":"edit","id":6,"message_id":4,"user_id":1,"at":AT}"#],
+                "another author",
+            ),
+            (
+                &[r#"{"type":"edit","id":6,"message_id":3,"user_id":2,"at":AT}"#],
+                "is none that user 2 can change so",
+            ),
+            (
+                &[
+                    r#"{"type":"reaction","id":6,"message_id":4,"user_id":1,"emoji":"👍","on":true,"at":AT}"#,
+                ],
+                "changes nothing of the reactions",
+            ),
+            (
+                &[
+                    r#"{"type":"reaction","id":6,"message_id":4,"user_id":3,"emoji":"👍","on":true,"at":AT}"#,
+                ],
+                "is of one who was no member",
+            ),
+            (
+                &[deletion, &deletion.replace(":6", ":7")],
+                "erases what was erased before",
+            ),
+            (&[&beyond], "comes later"),
+            (&[&of_none], "no message of its room"),
+            (
+                &[r#"{"type":"delete","id":6,"message_id":5,"user_id":2,"at":AT}"#],
+                "there is no message 5",
+            ),
+        ];
+        for (lines, says) in cases {
+            let error = imported(&with(lines)).err().expect("it was imported");
+            let MaintainError::Line { line, reason } = &error else {
+                panic!("{error}");
+            };
+            assert!(reason.contains(says), "{error}");
+            assert_eq!(*line, 9 + lines.len() as u64, "{error}");
+        }
+        // A message that says of more reactions than there are makes no file that is sound.
+        let more = with(&[]).replace("\"count\":1", "\"count\":2");
+        assert!(imported(&more).is_err());
+    }
+}
