@@ -1,7 +1,7 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import {
-  emptyThread, fromWire, indexOf, newestId, newestReceived, place, receivedAfter, takePage,
+  emptyThread, fromWire, indexOf, newestId, newestReceived, place, quoteIn, receivedAfter, takePage,
 } from '../../static/js/state/timeline.js'
 import { STEP, WINDOW, layOut, moveWindow, windowOf } from '../../static/js/state/window.js'
 
@@ -205,4 +205,18 @@ test('newestId passes over pending messages, newestReceived over our own', () =>
 test('a message_sent names no sender, because it is ours', () => {
   const message = fromWire({ id: 10, receiver_id: 2, content: 'Halo!', created_at: '2025-06-05T12:00:00.000Z', client_id: 'a' }, ME)
   assert.deepEqual([message.senderId, message.clientId, message.isRead, message.state], [ME, 'a', false, 'stored'])
+})
+
+describe('what an answer quotes', () => {
+  const timeline = [stored(1, { content: 'x'.repeat(300) }), stored(2, { content: '', deletedAt: 'then' })]
+
+  test('is what the server told, and else what is here, cut alike', () => {
+    const told = { id: 1, senderId: PEER, content: 'told' }
+    assert.equal(quoteIn(timeline, told), told)
+    assert.deepEqual(quoteIn(timeline, { id: 1 }), { id: 1, senderId: PEER, content: 'x'.repeat(200) })
+  })
+
+  test('is nothing where that is gone, or not here', () => {
+    for (const id of [2, 3]) assert.deepEqual(quoteIn(timeline, { id }), { id })
+  })
 })

@@ -7,6 +7,7 @@ import { clone, part } from '../lib/template.js'
 import { fillWithText } from '../lib/text.js'
 import { ALL, findMentions } from '../state/mentions.js'
 import { isReadByAll } from '../state/rooms.js'
+import { quoteIn } from '../state/timeline.js'
 import { nameOf, namesIn } from './names.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
@@ -73,18 +74,19 @@ export class Bubbles {
 
   /** @param {HTMLElement} node @param {Chat} chat @param {{ message: Message, joined: boolean }} item
    * @param {(user: import('./names.js').Named) => string} names */
-  #fill(node, { room, peerId }, { message, joined }, names) {
+  #fill(node, { room, peerId, thread }, { message, joined }, names) {
     const nameBy = (/** @type {number} */ id) => id === this.#store.me.id ? t('you') : names(this.#store.user(id))
     const mine = message.senderId === this.#store.me.id
     const name = message.as ?? nameBy(message.senderId)
     const gone = message.deletedAt !== undefined || message.deleting === true
     const isRead = message.isRead || mine && isReadByAll(room, message)
     const state = message.state === 'stored' && isRead ? 'read' : message.state
-    const quoted = message.replyTo?.senderId === undefined ? '' : nameBy(message.replyTo.senderId)
+    const quote = message.replyTo && quoteIn(thread.messages, message.replyTo)
+    const quoted = quote?.senderId === undefined ? '' : nameBy(quote.senderId)
     const mentions = gone ? [] : this.#mentionsIn(message)
     // Messages are never changed in place, so the same one looks the same where what is said of it
     // does: most of them, most times.
-    const look = [joined, name, state, quoted, mentions.map(({ from }) => from)].join('\n')
+    const look = [joined, name, state, quoted, quote?.content, mentions.map(({ from }) => from)].join('\n')
     const shown = this.#shown.get(node)
     if (shown?.message === message && shown.look === look) return
     this.#shown.set(node, { message, look })
@@ -107,7 +109,7 @@ export class Bubbles {
     if (ticked) tick.setAttribute('d', TICKS[state])
     part(node, 'state').textContent = ticked ? t(STATE_WORDS[state]) : ''
     this.#fillEdited(node, message.editedAt !== undefined && !gone)
-    this.#fillQuote(node, gone ? undefined : message.replyTo, quoted)
+    this.#fillQuote(node, gone ? undefined : quote, quoted)
     this.#fillReactions(node, gone ? [] : message.reactions ?? [])
     this.#fillProblem(node, message)
   }

@@ -66,6 +66,18 @@ const quoted = content => [...content].slice(0, QUOTED).join('')
 export const quoteOf = ({ id, senderId, content }) => ({ id, senderId, content: quoted(content) })
 
 /**
+ * What stands above an answer: what the server told of it, and else what is here. In a room that
+ * hides its past the server tells all of its members alike, and names the message alone.
+ * @param {Message[]} timeline
+ * @param {Quote} quote
+ * @returns {Quote}
+ */
+export function quoteIn(timeline, quote) {
+  const known = quote.content === undefined ? messageOf(timeline, quote.id) : undefined
+  return known && !known.deletedAt ? quoteOf(known) : quote
+}
+
+/**
  * A timeline after a message was edited, and with it what quotes it.
  * @param {Message[]} timeline
  * @param {{ id: number, content: string, editedAt?: string, changed: number }} edit
