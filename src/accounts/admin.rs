@@ -85,6 +85,42 @@ pub struct NewInvite {
     pub expires_in_secs: Option<u64>,
 }
 
+/// A wish that was checked, with a code that nobody can guess.
+#[derive(Debug)]
+pub struct InviteTerms {
+    /// The code.
+    pub code: Arc<str>,
+    /// How many people may use it.
+    pub max_uses: u32,
+    /// From when on nobody may.
+    pub expires_at: Timestamp,
+}
+
+impl NewInvite {
+    /// Checks the wish, and gives it a code.
+    pub fn terms(&self, now: Timestamp) -> Result<InviteTerms, AccountError> {
+        let max_uses = self.max_uses.unwrap_or(1);
+        if !(1..=MAX_USES).contains(&max_uses) {
+            return Err(AccountError::Invite("max_uses must be from 1 to 100000"));
+        }
+        let expires_in = match self.expires_in_secs {
+            None => DEFAULT_EXPIRES_IN,
+            Some(secs) if (1..=MAX_EXPIRES_IN_SECS).contains(&secs) => Duration::from_secs(secs),
+            Some(_) => {
+                return Err(AccountError::Invite(
+                    "expires_in must be from 1 second to 10 years",
+                ));
+            }
+        };
+        let code = Alphanumeric.sample_string(&mut rand::rng(), CODE_CHARS);
+        Ok(InviteTerms {
+            code: code.into(),
+            max_uses,
+            expires_at: now.plus(expires_in),
+        })
+    }
+}
+
 /// A wish for an account that an administrator makes, not yet checked.
 pub struct NewAccount {
     /// Its name.
@@ -146,30 +182,16 @@ impl Accounts {
         now: Timestamp,
         wish: NewInvite,
     ) -> Result<Invite, AccountError> {
-        let max_uses = wish.max_uses.unwrap_or(1);
-        if !(1..=MAX_USES).contains(&max_uses) {
-            return Err(AccountError::Invite("max_uses must be from 1 to 100000"));
-        }
-        let expires_in = match wish.expires_in_secs {
-            None => DEFAULT_EXPIRES_IN,
-            Some(secs) if (1..=MAX_EXPIRES_IN_SECS).contains(&secs) => Duration::from_secs(secs),
-            Some(_) => {
-                return Err(AccountError::Invite(
-                    "expires_in must be from 1 second to 10 years",
-                ));
-            }
-        };
+        let terms = wish.terms(now)?;
         let invite = Invite {
-            code: Alphanumeric
-                .sample_string(&mut rand::rng(), CODE_CHARS)
-                .into(),
-            max_uses,
+            code: terms.code,
+            max_uses: terms.max_uses,
             uses: 0,
             created_at: now,
-            expires_at: now.plus(expires_in),
-
+            expires_at: terms.expires_at,
             room: None,
             registers: true,
+            by: None,
         };
         match self.store.apply(now, Change::CreateInvite(invite)).await? {
             Committed::Invite(invite) => Ok(invite),

@@ -35,7 +35,9 @@ mod signatures;
 #[cfg(test)]
 mod tests;
 
-pub use admin::{Admin, ChangeAccount, MadeUser, NewAccount, NewInvite, PutAccount, UsersAdmin};
+pub use admin::{
+    Admin, ChangeAccount, InviteTerms, MadeUser, NewAccount, NewInvite, PutAccount, UsersAdmin,
+};
 pub use app_users::{AppUser, MadeAppUser};
 pub use claims::{ClaimRule, ClaimRuleError};
 pub use error::AccountError;

@@ -1,6 +1,6 @@
 //! Registering: by the set-up link, by an invite, or freely, as the mode says.
 
-use super::{AccountError, Accounts, Asker, Login, checked_avatar, checked_name, password};
+use super::{AccountError, Accounts, Asker, Invite, Login, checked_avatar, checked_name, password};
 use crate::model::{Timestamp, Username};
 use crate::store::{Change, Committed, NewUser};
 
@@ -56,11 +56,14 @@ impl Accounts {
     /// Returns whether an account may be made with this code, and strangers without one cannot do
     /// so too.
     pub fn is_invited(&self, now: Timestamp, code: &str) -> bool {
-        let by_invite = || {
-            let invite = self.store.invite(code);
-            invite.is_some_and(|invite| invite.is_usable(now))
-        };
-        self.setup_code() == Some(code) || self.registration == Registration::Invite && by_invite()
+        self.setup_code() == Some(code)
+            || self.registration == Registration::Invite && self.registering(now, code).is_some()
+    }
+
+    /// Returns the invite of this code, where one more account can be made by it.
+    fn registering(&self, now: Timestamp, code: &str) -> Option<Invite> {
+        let invite = self.store.invite(code)?;
+        (invite.is_usable(now) && invite.registers).then_some(invite)
     }
 
     /// Makes an account and logs it in.
@@ -75,13 +78,18 @@ impl Accounts {
             .is_some_and(|code| wish.invite.as_deref() == Some(code));
         let invite = match self.registration {
             _ if first => None,
-            Registration::Open => None,
+            // Nobody needs one here: it only leads into its room, where it has one.
+            Registration::Open => {
+                let code = wish.invite.as_deref();
+                let invite = code.and_then(|code| self.registering(now, code));
+                let into_room = invite.filter(|invite| invite.room.is_some());
+                into_room.map(|invite| invite.code)
+            }
             Registration::Invite => {
                 // Asked before the costly hash; the writer asks again, and its answer counts.
                 let code = wish.invite.as_deref().ok_or(AccountError::InvalidInvite)?;
-                let invite = self.store.invite(code);
-                let usable = invite.filter(|invite| invite.is_usable(now));
-                Some(usable.ok_or(AccountError::InvalidInvite)?.code)
+                let invite = self.registering(now, code);
+                Some(invite.ok_or(AccountError::InvalidInvite)?.code)
             }
             Registration::Closed => return Err(AccountError::RegistrationClosed),
         };

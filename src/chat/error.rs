@@ -33,6 +33,9 @@ pub enum ChatError {
     /// No invite has this code, or it leads into no room any more.
     #[error("no such invite, or it is used up or expired")]
     InvalidInvite,
+    /// As many invites are kept as may be.
+    #[error("there are too many invites: wait until some have expired, or have some revoked")]
+    TooManyInvites,
     /// The room has too many members for that.
     #[error("the room has more than {MAX_SEEN_MEMBERS} members")]
     LargeRoom,
@@ -69,6 +72,7 @@ impl From<StoreError> for ChatError {
             StoreError::NoSuchMessage => Self::NoSuchMessage,
             StoreError::Room(refusal) => Self::Room(refusal),
             StoreError::InvalidInvite => Self::InvalidInvite,
+            StoreError::TooManyInvites => Self::TooManyInvites,
             StoreError::NotReceiver => Self::NotReceiver,
             StoreError::NotSender => Self::NotSender,
             StoreError::EditWindowOver => Self::EditWindowOver,
@@ -91,7 +95,6 @@ impl From<StoreError> for ChatError {
             | StoreError::NoSuchKey
             | StoreError::TooManyKeys
             | StoreError::TooManyBots
-            | StoreError::TooManyInvites
             | StoreError::Revoked => Self::Internal,
         }
     }

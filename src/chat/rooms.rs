@@ -264,10 +264,10 @@ impl Chat {
         now: Timestamp,
         by: UserId,
         room: RoomId,
-        mut invite: RoomInvite,
+        invite: RoomInvite,
     ) -> Result<Arc<Room>, ChatError> {
-        invite.most = self.rules.max_room_members;
-        let what = RoomCommand::Invite { room, invite };
+        let most = self.rules.max_room_members;
+        let what = RoomCommand::Invite { room, invite, most };
         self.act_on_room(now, by, what).await
     }
 
@@ -284,26 +284,27 @@ impl Chat {
     }
 
     /// Returns the room into which an invite leads at this time, and whether new people may
-    /// register by it; the room is absent where it only registers. `None` for one that leads
-    /// nobody anywhere.
-    pub async fn look_at_invite(
+    /// register by it; the room is absent where it only registers.
+    pub fn look_at_invite(
         &self,
         now: Timestamp,
         code: &str,
-    ) -> Result<Option<(Option<Arc<Room>>, bool)>, ChatError> {
+    ) -> Result<(Option<Arc<Room>>, bool), ChatError> {
         let invite = self.store.invite(code);
-        let Some(invite) = invite.filter(|invite| invite.is_usable(now)) else {
-            return Ok(None);
-        };
-        let room = match invite.room {
-            Some((room, _)) => {
-                self.store
-                    .read(move |snapshot| Ok(snapshot.any_room(room)))
-                    .await?
-            }
-            None => None,
-        };
-        Ok(Some((room, invite.registers)))
+        let invite = invite.filter(|invite| invite.is_usable(now));
+        let invite = invite.ok_or(ChatError::InvalidInvite)?;
+        let room = invite.room.and_then(|(room, _)| self.store.room(room));
+        // Into one that is archived nobody can go.
+        let room = room.filter(|room| room.archived_at.is_none());
+        match (room, invite.registers) {
+            (None, false) => Err(ChatError::InvalidInvite),
+            (room, registers) => Ok((room, registers)),
+        }
+    }
+
+    /// Returns a room as it is now, from memory.
+    pub fn any_room(&self, room: RoomId) -> Option<Arc<Room>> {
+        self.store.room(room)
     }
 
     /// Sets how a chat makes itself heard to one of its members; what is absent stays. Returns how

@@ -101,7 +101,7 @@ impl From<ChatError> for Refusal {
             ChatError::EditWindowOver => Code::EditWindowOver,
             ChatError::TooManyReactions => Code::TooManyReactions,
             ChatError::RoomField(_) => Code::InvalidPayload,
-            ChatError::LargeRoom => Code::Forbidden,
+            ChatError::LargeRoom | ChatError::TooManyInvites => Code::Forbidden,
             ChatError::InvalidInvite => Code::InvalidInvite,
             ChatError::Room(refusal) => match refusal {
                 RoomRefusal::NoSuchRoom => Code::NotFound,

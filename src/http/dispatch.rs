@@ -51,6 +51,9 @@ impl App {
                 | Route::Member
                 | Route::JoinRoom
                 | Route::LeaveRoom
+                | Route::JoinByInvite
+                | Route::RoomInvites
+                | Route::LookAtInvite
                 | Route::RoomMe
                 | Route::RoomHistory
                 | Route::ReadRoom
@@ -114,7 +117,7 @@ impl App {
         (route, method): (Route, Method),
         params: &PathParams,
     ) -> Result<Response<Body>, ApiError> {
-        use api::{inbox, room_pages, rooms};
+        use api::{inbox, room_invites, room_pages, rooms};
         match (route, method) {
             (Route::Inbox, _) => inbox::list(self, &request).await,
             (Route::PairMe, _) => rooms::set_pair(self, request, params).await,
@@ -130,6 +133,9 @@ impl App {
             (Route::Member, _) => rooms::remove_member(self, &request, params).await,
             (Route::JoinRoom, _) => rooms::join(self, &request, params).await,
             (Route::LeaveRoom, _) => rooms::leave(self, &request, params).await,
+            (Route::JoinByInvite, _) => room_invites::join(self, request).await,
+            (Route::RoomInvites, _) => room_invites::make(self, request, params).await,
+            (Route::LookAtInvite, _) => room_invites::look(self, request).await,
             (Route::RoomMe, _) => rooms::set(self, request, params).await,
             (Route::RoomHistory, _) => room_pages::history(self, &request, params).await,
             (Route::ReadRoom, _) => room_pages::mark_read(self, request, params).await,

@@ -7,8 +7,8 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{
-    admin, app_users, auth, backup, chats, documents, inbox, messages, probe, programs, room_pages,
-    rooms, server, sign_in, updates, users,
+    admin, app_users, auth, backup, chats, documents, inbox, messages, probe, programs,
+    room_invites, room_pages, rooms, server, sign_in, updates, users,
 };
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
@@ -67,6 +67,9 @@ routes! {
     Member   = "/api/rooms/{id}/members/{user_id}", [PUT: rooms::PUT_MEMBER, DELETE: rooms::REMOVE_MEMBER];
     JoinRoom = "/api/rooms/{id}/join",        [POST: rooms::JOIN];
     LeaveRoom = "/api/rooms/{id}/leave",      [POST: rooms::LEAVE];
+    JoinByInvite = "/api/rooms/join",         [POST: room_invites::JOIN];
+    RoomInvites = "/api/rooms/{id}/invites",  [POST: room_invites::MAKE];
+    LookAtInvite = "/api/invites/look",       [POST: room_invites::LOOK];
     RoomMe   = "/api/rooms/{id}/me",          [PATCH: rooms::SET];
     RoomHistory = "/api/rooms/{id}/history",  [GET: room_pages::HISTORY];
     ReadRoom = "/api/rooms/{id}/read",        [POST: room_pages::MARK_READ];

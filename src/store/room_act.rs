@@ -83,6 +83,8 @@ pub enum RoomCommand {
         room: RoomId,
         /// The invite.
         invite: RoomInvite,
+        /// How many members the room may have.
+        most: u64,
     },
     /// Joins a room by an invite, and uses that.
     JoinBy {
@@ -113,8 +115,6 @@ pub struct RoomInvite {
     pub expires_at: Timestamp,
     /// Whether new people may register by it.
     pub registers: bool,
-    /// How many members the room may have.
-    pub most: u64,
 }
 
 /// How a room is described when it is made.

@@ -36,7 +36,7 @@ const SHOW_AFTER_MS = 1_500
 
 /** The dialogs of dialogs.js, and of rooms.js, by the intent that opens each. */
 const DIALOGS = ['find-people', 'profile', 'admin', 'keys']
-const ROOM_DIALOGS = ['make-room', 'details', 'readers', 'join-room']
+const ROOM_DIALOGS = ['make-room', 'details', 'readers', 'join-room', 'join-by']
 
 export class App {
   #seat
@@ -167,8 +167,14 @@ export class App {
 
   /** Shows what the address names: a conversation, or else the list. */
   #follow() {
+    const { way, code } = linkIn(location.hash)
     // A link to sign in by, opened where somebody is signed in: the page begins with it.
-    if (linkIn(location.hash).way === 'sign-in') return location.reload()
+    if (way === 'sign-in') return location.reload()
+    if (way === 'join') {
+      // Gone back to, it would ask again.
+      history.replaceState(null, '', '#/')
+      this.#intents['join-by']({ code })
+    }
     const named = keyIn(location.hash)
     const next = named === pairKey(this.#me.id) ? null : named
     const before = this.#sync.open

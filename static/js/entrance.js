@@ -12,6 +12,7 @@ import { clone, part } from './lib/template.js'
 import { ChatError } from './net/api.js'
 import { say } from './notes.js'
 import { session } from './session.js'
+import { addressOf, roomKey } from './state/chats.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./net/api.js').Session} Session */
@@ -20,12 +21,14 @@ import { session } from './session.js'
  * Shows the sign-in until a person has got in.
  * @param {HTMLElement} app where it is shown
  * @param {Api} api
- * @param {{ setup: string | null, invite: string | null }} codes from the address
+ * @param {{ setup: string | null, invite: string | null, join: string | null }} codes from the address
  * @returns {Promise<Session>}
  */
-export async function signIn(app, api, { setup, invite }) {
-  const [server] = await Promise.all([api.server().catch(() => null), loadStyle('sign-in.css')])
-  if (server?.demo && !setup && !invite) {
+export async function signIn(app, api, { setup, invite, join }) {
+  const [server, into] = await Promise.all([api.server().catch(() => null), join ? look(api, join) : null, loadStyle('sign-in.css')])
+  const room = into?.room ?? undefined
+  if (into?.registers) invite = join
+  if (server?.demo && !setup && !invite && !join) {
     remember('notice', null)
     const { showDemo } = await import('./demo.js')
     await showDemo(app, server.demo.accounts)
@@ -33,10 +36,11 @@ export async function signIn(app, api, { setup, invite }) {
     return new Promise(() => {})
   }
   // An app's users may be there before any administrator: what went wrong for one of them comes first.
-  if (server?.setup_required && !setup && !invite && !recall('notice')) return showFresh(app)
+  if (server?.setup_required && !setup && !invite && !join && !recall('notice')) return showFresh(app)
   const form = new SignIn({
     mode: setup ? 'setup' : invite ? 'register' : 'login',
     canRegister: invite !== null || server?.registration === 'open',
+    room: room?.name,
     error: server ? recall('notice') ?? '' : 'offline',
   })
   remember('notice', null)
@@ -48,7 +52,9 @@ export async function signIn(app, api, { setup, invite }) {
       const { token, user } = await api.signIn(door, { username, password, ...(code && { invite: code }) })
       const limit = server?.max_message_chars
       // The code is used up, or not needed: it must not stay in the address or the history.
-      history.replaceState(null, '', location.pathname + location.hash)
+      // Who registered by a link into a room is in it; others are asked whether they join.
+      const place = code !== null && room ? addressOf(roomKey(room.id)) : location.hash
+      history.replaceState(null, '', location.pathname + place)
       form.remove()
       entered({ token, user, ...(limit && { maxMessageChars: limit }) })
     } catch (error) {
@@ -56,6 +62,21 @@ export async function signIn(app, api, { setup, invite }) {
       form.fail(error.code)
     }
   } }))
+}
+
+/**
+ * Looks where a link into a room leads. What is wrong with it is said at the sign-in.
+ * @param {Api} api
+ * @param {string} code
+ */
+async function look(api, code) {
+  try {
+    return await api.lookAtInvite(code)
+  } catch (error) {
+    if (!(error instanceof ChatError)) throw error
+    remember('notice', error.code)
+    return null
+  }
 }
 
 /**

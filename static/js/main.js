@@ -54,7 +54,7 @@ async function start() {
   if (way === 'sign-in') await signInByLink(code, place)
   if (!session.now || setup) {
     const { signIn } = await import('./entrance.js')
-    enter(await signIn(seat, api, { setup, invite }))
+    enter(await signIn(seat, api, { setup, invite, join: way === 'join' ? code : null }))
   }
   if (session.now) app = await App.open({ seat, api, intents }, session.now)
 }

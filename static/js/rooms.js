@@ -17,6 +17,9 @@ import { addressOf, idOf, naming, roomKey } from './state/chats.js'
 /** @typedef {import('./state/store.js').Store} Store */
 /** @typedef {import('./state/chats.js').ChatKey} ChatKey */
 
+/** A link into a room is for a whole team, and for long enough to hand it round. */
+const INVITE = { max_uses: 25, expires_in: 7 * 86_400 }
+
 /**
  * @param {{ app: HTMLElement, api: Api, store: Store, refused(code: string): void }} parts `refused` hears what no dialog shows
  * @returns {Promise<import('./intents.js').Intents>} what these dialogs, and who opens them, may intend
@@ -40,7 +43,7 @@ export async function roomIntents({ app, api, store, refused }) {
   /** @param {ChatKey} chat */
   const count = async chat => take(await api.room(idOf(chat)))
 
-  /** @param {'leave' | 'archive'} what @param {string} name of the room */
+  /** @param {'join' | 'leave' | 'archive'} what @param {string} name of the room */
   function sure(what, name) {
     const dialog = /** @type {HTMLDialogElement} */ (translate(clone('ask')))
     part(dialog, 'question').textContent = t(`${what}Question`, { name })
@@ -87,6 +90,26 @@ export async function roomIntents({ app, api, store, refused }) {
     },
 
     'join-room': ({ id }) => enter(id),
+
+    async 'join-by'({ code }) {
+      try {
+        const { room } = await api.lookAtInvite(code)
+        if (!room) return refused('invalid_invite')
+        if (!store.chat(roomKey(room.id)).room?.role && !await sure('join', room.name)) return
+        await api.joinBy(code)
+        store.apply({ type: 'room', data: { room: await api.room(room.id) } })
+        location.hash = addressOf(roomKey(room.id))
+      } catch (error) {
+        refused(codeOf(error))
+      }
+    },
+
+    'invite-to-room': ({ chat }) => ask(async () => {
+      const { code, max_uses, uses, expires_at } = await api.inviteToRoom(idOf(chat), INVITE)
+      // Of the page's own address: the server does not know below what path of a proxy it lies.
+      const link = new URL(`#/join/${code}`, document.baseURI).href
+      sheet.invited({ link, left: max_uses - uses, expiresAt: expires_at })
+    }),
 
     'chat-settings': ({ chat, change }) => ask(async () => {
       const data = await api.settings(naming(chat), change)

@@ -46,6 +46,7 @@ mod recovery;
 mod replies;
 mod resources;
 mod room_changes;
+mod room_invites;
 mod rooms;
 mod service;
 mod sessions;

@@ -11,13 +11,19 @@ use serde_json::{Value, json};
 use crate::support::{Person, Reply, TestServer, Wire, config};
 
 /// Asks as this person; the answer must be a success.
-async fn ask(server: &TestServer, person: &Person, method: &str, path: &str, body: Value) -> Value {
+pub async fn ask(
+    server: &TestServer,
+    person: &Person,
+    method: &str,
+    path: &str,
+    body: Value,
+) -> Value {
     let reply = tried(server, person, method, path, body).await;
     assert!(reply.status.is_success(), "{method} {path}: {}", reply.body);
     reply.json()
 }
 
-async fn tried(
+pub async fn tried(
     server: &TestServer,
     person: &Person,
     method: &str,
@@ -33,7 +39,7 @@ async fn tried(
 }
 
 /// Makes a room of these people, the first of whom is its owner.
-async fn room_of(server: &TestServer, people: &[&Person], more: Value) -> u64 {
+pub async fn room_of(server: &TestServer, people: &[&Person], more: Value) -> u64 {
     let ids: Vec<u64> = people[1..].iter().map(|person| person.id).collect();
     let mut body = json!({"name": "Ops", "member_ids": ids});
     for (key, value) in more.as_object().unwrap() {
@@ -43,7 +49,7 @@ async fn room_of(server: &TestServer, people: &[&Person], more: Value) -> u64 {
     room["data"]["id"].as_u64().unwrap()
 }
 
-async fn say(wire: &mut Wire, room: u64, more: Value) -> Value {
+pub async fn say(wire: &mut Wire, room: u64, more: Value) -> Value {
     let mut message = json!({"room_id": room, "content": "Halo!"});
     for (key, value) in more.as_object().unwrap() {
         message[key] = value.clone();

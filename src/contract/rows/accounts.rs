@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::people::last_seen;
 use crate::accounts::{Caller, Invite, Login, MadeAppUser};
 use crate::chat::Seen;
-use crate::model::{Timestamp, User, UserId};
+use crate::model::{Room, RoomId, Timestamp, User, UserId};
 
 /// An account, as its owner sees it: `{"id","username","name","avatar","is_admin"}`
 #[derive(Serialize, JsonSchema)]
@@ -169,28 +169,72 @@ pub(crate) struct UsersMeta {
     pub(crate) has_more: bool,
 }
 
-/// `{"code","url","max_uses","uses","expires_at"}`, and `created_at`
+/// `{"code","url","max_uses","uses","expires_at"}`, `created_at`, and of one into a room `room`
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct InviteRow {
     code: Arc<str>,
-    /// The link that registers.
+    /// The link that registers, or leads into the room.
     url: String,
     max_uses: u32,
     uses: u32,
     expires_at: Timestamp,
     created_at: Timestamp,
+    /// The room into which it leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<RoomName>,
 }
 
 impl InviteRow {
-    /// Returns the row of an invite to the server that is reached at `base`.
-    pub(crate) fn new(base: &str, invite: Invite) -> Self {
+    /// Returns the row of an invite to the server that is reached at `base`. `room` gives the room
+    /// of an id.
+    pub(crate) fn new(
+        base: &str,
+        invite: Invite,
+        room: impl FnOnce(RoomId) -> Option<Arc<Room>>,
+    ) -> Self {
+        let room = invite.room.map(|(id, _)| RoomName {
+            id,
+            name: room(id).map_or_else(|| "".into(), |room| Arc::clone(&room.name)),
+        });
+        let url = match room {
+            // In the fragment it reaches no log on its way.
+            Some(_) => format!("{base}/#/join/{}", invite.code),
+            None => format!("{base}/?invite={}", invite.code),
+        };
         Self {
-            url: format!("{base}/?invite={}", invite.code),
+            url,
             code: invite.code,
             max_uses: invite.max_uses,
             uses: invite.uses,
             expires_at: invite.expires_at,
             created_at: invite.created_at,
+            room,
         }
+    }
+}
+
+/// A room by its name: `{"id","name"}`
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct RoomName {
+    id: RoomId,
+    name: Arc<str>,
+}
+
+/// Where an invite leads: `{"room","registers"}`
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct InviteLook {
+    /// The room; null of one that only registers.
+    room: Option<RoomName>,
+    /// Whether new people can register by it.
+    registers: bool,
+}
+
+impl InviteLook {
+    pub(crate) fn new(room: Option<Arc<Room>>, registers: bool) -> Self {
+        let room = room.map(|room| RoomName {
+            id: room.id,
+            name: Arc::clone(&room.name),
+        });
+        Self { room, registers }
     }
 }

@@ -9,8 +9,8 @@ mod rooms;
 mod server;
 
 pub(crate) use accounts::{
-    Account, AccountRow, ChangedOwnAccount, InviteRow, LoggedIn, PutRow, SignInLink, Token,
-    UsersMeta,
+    Account, AccountRow, ChangedOwnAccount, InviteLook, InviteRow, LoggedIn, PutRow, SignInLink,
+    Token, UsersMeta,
 };
 pub(crate) use chats::{
     HistoryMessage, HistoryMeta, ReactionsMeta, Reactor, RecentRow, RecentsMeta, UnreadMessage,

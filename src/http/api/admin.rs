@@ -121,7 +121,7 @@ pub(in crate::http) async fn create_invite(
         .accounts
         .create_invite(admin, (app.clock)(), wish)
         .await?;
-    let row = InviteRow::new(&base, invite);
+    let row = InviteRow::new(&base, invite, |_| None);
     Ok(answer::data(StatusCode::CREATED, row))
 }
 
@@ -139,7 +139,7 @@ pub(in crate::http) async fn invites(
     let base = base_url(app, request);
     let invites = app.accounts.invites(admin(app, request).await?).into_iter();
     let rows: Vec<_> = invites
-        .map(|invite| InviteRow::new(&base, invite))
+        .map(|invite| InviteRow::new(&base, invite, |room| app.chat.any_room(room)))
         .collect();
     Ok(answer::data(StatusCode::OK, rows))
 }

@@ -10,6 +10,7 @@ pub(super) mod inbox;
 pub(super) mod messages;
 pub(super) mod probe;
 pub(super) mod programs;
+pub(super) mod room_invites;
 pub(super) mod room_pages;
 pub(super) mod rooms;
 pub(super) mod server;

@@ -804,9 +804,9 @@ fn what_must_not_go_back_is_renewed_once_a_backup_is_put_to_use_and_not_before()
         uses: 0,
         created_at: Timestamp::from_ms(0),
         expires_at: Timestamp::from_ms(u64::MAX >> 12),
-
         room: None,
         registers: true,
+        by: None,
     };
     open.apply(0, Change::CreateInvite(invite)).unwrap();
     open.close();

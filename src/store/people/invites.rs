@@ -8,12 +8,17 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use super::staging::StagingPeople;
-use crate::model::{RoomId, Timestamp};
+use crate::model::{RoomId, Timestamp, UserId};
 use crate::store::error::StoreError;
 use crate::store::sealed::{seal, unseal};
 
 /// 10,000 invites that have not expired: more than anybody hands out, and 2 MB of memory.
 const MAX_INVITES: usize = 10_000;
+/// 5,000 of them at most are of admins of rooms, who may be anybody: those of the server can always
+/// make some.
+const MAX_ROOM_INVITES: usize = 5_000;
+/// 50 of one such person that can still be used.
+const MAX_ROOM_INVITES_OF_ONE: usize = 50;
 
 /// A code by which accounts can be made, or a room can be joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +37,8 @@ pub struct Invite {
     pub room: Option<(RoomId, u64)>,
     /// Whether it makes accounts; one that does not lets people with an account join its room.
     pub registers: bool,
+    /// Who made it, where it is into a room.
+    pub by: Option<UserId>,
 }
 
 impl Invite {
@@ -53,6 +60,8 @@ pub(crate) struct InviteRecord {
     room: Option<(RoomId, u64)>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     for_accounts_only: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<UserId>,
 }
 
 /// The sealed value of an invite.
@@ -65,6 +74,7 @@ pub(crate) fn encode(number: u64, invite: &Invite) -> Vec<u8> {
         expires_at_ms: invite.expires_at.as_ms(),
         room: invite.room,
         for_accounts_only: !invite.registers,
+        by: invite.by,
     };
     seal(
         number,
@@ -88,6 +98,7 @@ pub(crate) fn decode(key: u64, sealed: &[u8]) -> Result<Invite, StoreError> {
         expires_at: Timestamp::from_ms(record.expires_at_ms),
         room: record.room,
         registers: !record.for_accounts_only,
+        by: record.by,
     })
 }
 
@@ -172,10 +183,7 @@ impl StagingPeople<'_> {
     ) -> Result<Invite, StoreError> {
         let people = self.people;
         let kept = |(_, invite): &&(u64, Invite)| now < invite.expires_at;
-        let count = people.invites.iter().filter(kept).count();
-        if count + usize::try_from(self.staged.invites.made).unwrap_or(usize::MAX) >= MAX_INVITES {
-            return Err(StoreError::TooManyInvites);
-        }
+        self.check_one_more(now, invite)?;
         for (number, expired) in people.invites.iter().filter(|invite| !kept(invite)) {
             if self.invite(&expired.code).is_some() {
                 self.set_invite(*number, &expired.code, None);
@@ -185,6 +193,29 @@ impl StagingPeople<'_> {
         let number = people.invites.greatest + self.staged.invites.made;
         self.set_invite(number, &invite.code, Some(invite.clone()));
         Ok(invite.clone())
+    }
+
+    /// Checks that there is place for this invite beside those that have not expired.
+    fn check_one_more(&self, now: Timestamp, invite: &Invite) -> Result<(), StoreError> {
+        let staged = &self.staged.invites.by_code;
+        let changed = staged.values().filter_map(|(_, invite)| invite.as_ref());
+        let others = self.people.invites.iter().map(|(_, invite)| invite);
+        let others = others.filter(|invite| !staged.contains_key(&invite.code));
+        let (mut all, mut of_rooms, mut of_one) = (0, 0, 0);
+        for other in changed.chain(others).filter(|other| now < other.expires_at) {
+            all += 1;
+            if !other.registers {
+                of_rooms += 1;
+                of_one += usize::from(other.by == invite.by && other.is_usable(now));
+            }
+        }
+        let is_of_room = !invite.registers;
+        if all >= MAX_INVITES
+            || is_of_room && (of_rooms >= MAX_ROOM_INVITES || of_one >= MAX_ROOM_INVITES_OF_ONE)
+        {
+            return Err(StoreError::TooManyInvites);
+        }
+        Ok(())
     }
 
     /// Takes an invite away.
@@ -207,12 +238,15 @@ impl StagingPeople<'_> {
         }
     }
 
-    /// Returns the room into which an invite can lead one more person.
-    pub(crate) fn room_of_invite(&self, now: Timestamp, code: &str) -> Result<RoomId, StoreError> {
-        let invite = self.invite(code).map(|(_, invite)| invite);
-        let usable = invite.filter(|invite| invite.is_usable(now));
-        let room = usable.and_then(|invite| invite.room);
-        room.map(|(room, _)| room).ok_or(StoreError::InvalidInvite)
+    /// Returns the room into which an invite leads, and whether it can lead one more person there.
+    pub(crate) fn room_of_invite(
+        &self,
+        now: Timestamp,
+        code: &str,
+    ) -> Result<(RoomId, bool), StoreError> {
+        let (_, invite) = self.invite(code).ok_or(StoreError::InvalidInvite)?;
+        let (room, _) = invite.room.ok_or(StoreError::InvalidInvite)?;
+        Ok((room, invite.is_usable(now)))
     }
 
     /// Counts one use of an invite that was checked.

@@ -122,9 +122,9 @@ mod tests {
             uses: 0,
             created_at: Timestamp::from_ms(0),
             expires_at: Timestamp::from_ms(1),
-
             room: None,
             registers: true,
+            by: None,
         };
         let (made, revoked) = (of(Some(invite)), of(None));
         let commit = |rows: &Rows| {

@@ -242,11 +242,6 @@ impl Snapshot<'_> {
         }
     }
 
-    /// Returns any room, for those who hold an invite into it.
-    pub fn any_room(&self, room: RoomId) -> Option<Arc<Room>> {
-        self.state().rooms.head(room).map(RoomHead::described)
-    }
-
     /// Returns a person's rooms whose id is greater than this number, ascending; those that are
     /// archived, or those that are not.
     pub fn my_rooms(

@@ -188,9 +188,9 @@ fn many_invites_that_expired_go_at_once() {
             uses: 0,
             created_at: Timestamp::from_ms(0),
             expires_at: Timestamp::from_ms(expires_at),
-
             room: None,
             registers: true,
+            by: None,
         })
     };
     open.apply_all(0, (0..2_000).map(|number| invite(number, 10)));

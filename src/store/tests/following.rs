@@ -114,9 +114,9 @@ fn random_change(random: &mut StdRng, number: u64) -> Change {
             uses: 0,
             created_at: Timestamp::from_ms(0),
             expires_at: Timestamp::from_ms(number + random.random_range(0..40)),
-
             room: None,
             registers: true,
+            by: None,
         }),
         8 => Change::RevokeInvite(earlier.into()),
         _ => match new_user(&format!("new{number}")) {

@@ -991,9 +991,9 @@ fn what_changes_of_accounts_and_invites_has_its_place_among_the_entries_and_take
             uses: 0,
             created_at: Timestamp::from_ms(0),
             expires_at: Timestamp::from_ms(u64::MAX >> 12),
-
             room: None,
             registers: true,
+            by: None,
         })
     };
     open.apply(0, invite("gone")).unwrap();
@@ -1366,9 +1366,9 @@ fn invite(code: &str, max_uses: u32, expires_at: u64) -> Change {
         uses: 0,
         created_at: Timestamp::from_ms(0),
         expires_at: Timestamp::from_ms(expires_at),
-
         room: None,
         registers: true,
+        by: None,
     })
 }
 

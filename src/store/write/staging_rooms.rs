@@ -270,14 +270,20 @@ impl Staging<'_> {
                 }
                 self.join(acting, *room, by, *most)
             }
-            RoomCommand::Invite { room, invite } => self.invite(now, by, *room, invite),
+            RoomCommand::Invite { room, invite, most } => {
+                self.invite(now, by, (*room, *most), invite)
+            }
             RoomCommand::JoinBy { invite, most } => {
-                let room = self.people().room_of_invite(now, invite)?;
-                let is_in = self.rooms().member(room, by).is_some();
-                let done = self.join(acting, room, by, *most)?;
-                if !is_in {
-                    self.people().use_invite(invite);
+                let (room, is_usable) = self.people().room_of_invite(now, invite)?;
+                // Joining again succeeds, though the invite was used up by the first time.
+                if self.rooms().member(room, by).is_some() {
+                    return Ok(self.done(room, Vec::new()));
                 }
+                if !is_usable {
+                    return Err(StoreError::InvalidInvite.into());
+                }
+                let done = self.join(acting, room, by, *most)?;
+                self.people().use_invite(invite);
                 Ok(done)
             }
             RoomCommand::Set {
@@ -490,7 +496,7 @@ impl Staging<'_> {
         &mut self,
         now: Timestamp,
         by: UserId,
-        id: RoomId,
+        (id, most): (RoomId, u64),
         invite: &RoomInvite,
     ) -> Refused<RoomDone> {
         let (head, own) = self.membership(id, by)?;
@@ -506,8 +512,9 @@ impl Staging<'_> {
             uses: 0,
             created_at: now,
             expires_at: invite.expires_at,
-            room: Some((id, invite.most)),
+            room: Some((id, most)),
             registers: invite.registers,
+            by: Some(by),
         };
         self.people().create_invite(now, &invite)?;
         Ok(self.done(id, Vec::new()))

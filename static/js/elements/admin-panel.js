@@ -13,7 +13,7 @@ import { clone, part } from '../lib/template.js'
 import { nameOf } from './names.js'
 
 /** @typedef {import('../net/api.js').User & { disabled: boolean, created_at: string }} Account */
-/** @typedef {{ code: string, url: string, max_uses: number, uses: number, expires_at: string }} Invite */
+/** @typedef {{ code: string, url: string, max_uses: number, uses: number, expires_at: string, room?: { name: string } }} Invite */
 
 const USES = [1, 5, 25, 100]
 const DAYS = [1, 7, 30]
@@ -133,12 +133,14 @@ export class AdminPanel extends HTMLElement {
     keyed(part(this, 'invites'), this.#invites.filter(({ uses, max_uses }) => uses < max_uses), {
       key: invite => invite.code,
       create: () => translate(clone('invite')),
-      update: (node, { code, uses, max_uses, expires_at }) => {
+      update: (node, { code, uses, max_uses, expires_at, room }) => {
         const link = /** @type {HTMLInputElement} */ (part(node, 'link'))
         // Of the page's own address: what path of a proxy the server lies below, it does not know
         // itself.
-        link.value = new URL(`?${new URLSearchParams({ invite: code })}`, document.baseURI).href
-        part(node, 'note').textContent = t('inviteNote', { count: max_uses - uses, date: shortDate(new Date(expires_at)) })
+        const place = room ? `#/join/${code}` : `?${new URLSearchParams({ invite: code })}`
+        link.value = new URL(place, document.baseURI).href
+        const note = t('inviteNote', { count: max_uses - uses, date: shortDate(new Date(expires_at)) })
+        part(node, 'note').textContent = room ? `${room.name} · ${note}` : note
       },
     })
     keyed(part(this, 'accounts'), this.#accounts, {

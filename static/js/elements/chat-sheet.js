@@ -5,6 +5,7 @@
 import { longTime, shortDate } from '../i18n/dates.js'
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar, paintRoom } from '../lib/avatar.js'
+import { copyField } from '../lib/clipboard.js'
 import { asDialog, fillSelect } from '../lib/dialog.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
@@ -43,7 +44,7 @@ export class ChatSheet extends HTMLElement {
     asDialog(this.#dialog)
     this.#store.addEventListener('change', event => {
       const { chat } = /** @type {CustomEvent} */ (event).detail
-      if (this.#dialog.open && (chat === undefined || chat === this.#key)) this.#render()
+      if (this.#dialog.open && (chat === undefined || chat === this.#key || this.#isOfMember(chat))) this.#render()
     }, { signal: this.#listening.signal })
     this.#dialog.addEventListener('close', () => { this.#key = null })
     this.#say('notify', select => ({ type: 'chat-settings', change: { notify: select.value } }))
@@ -54,6 +55,10 @@ export class ChatSheet extends HTMLElement {
     this.#people.addEventListener('chosen', () => { part(this, 'add').hidden = this.#people.ids.length === 0 })
     this.#press('add', () => ({ type: 'add-members', ids: this.#people.ids }))
     this.#press('more', () => ({ type: 'more-members' }))
+    this.#press('invite', () => ({ type: 'invite-to-room' }))
+    part(this, 'copy').addEventListener('click', async () => {
+      if (await copyField(this.#input('link'))) part(this, 'copy').textContent = t('copied')
+    })
     this.#press('leave', () => ({ type: 'leave-room' }))
     this.#press('archive', () => ({ type: 'archive-room' }))
     part(this, 'change').addEventListener('submit', event => {
@@ -76,7 +81,8 @@ export class ChatSheet extends HTMLElement {
     translate(this)
     this.#wrong('')
     part(this, 'saved').textContent = ''
-    part(this, 'add').hidden = true
+    part(this, 'add').hidden = part(this, 'invited').hidden = true
+    part(this, 'invite-note').textContent = ''
     const { room } = this.#chat
     this.#people.clear(room?.members.map(({ userId }) => userId) ?? [])
     if (room) this.#fillChange(room)
@@ -101,6 +107,15 @@ export class ChatSheet extends HTMLElement {
     this.#people.clear(this.#chat.room?.members.map(({ userId }) => userId) ?? [])
   }
 
+  /** A link into the room was made. @param {{ link: string, left: number, expiresAt: string }} invite `left` is how many people may use it */
+  invited({ link, left, expiresAt }) {
+    part(this, 'invited').hidden = false
+    this.#input('link').value = link
+    part(this, 'copy').textContent = t('copyLink')
+    part(this, 'invite-note').textContent = t('inviteNote', { count: left, date: shortDate(new Date(expiresAt)) })
+    part(this, 'copy').focus()
+  }
+
   changed() {
     part(this, 'saved').textContent = t('saved')
   }
@@ -109,6 +124,10 @@ export class ChatSheet extends HTMLElement {
 
   get #dialog() { return /** @type {HTMLDialogElement} */ (this.firstElementChild) }
   get #chat() { return this.#store.chat(this.#key ?? 'user:0') }
+  /** @param {ChatKey} chat @returns {boolean} whether it is the one with a member of the room: more is known of them then */
+  #isOfMember(chat) {
+    return !isRoom(chat) && (this.#chat.room?.members.some(({ userId }) => userId === idOf(chat)) ?? false)
+  }
   /** @param {string} name */
   #input(name) { return /** @type {HTMLInputElement} */ (part(this, name)) }
   /** @param {string} name */
@@ -172,7 +191,8 @@ export class ChatSheet extends HTMLElement {
     this.#renderAbout(chat)
     this.#renderSettings(chat)
     part(this, 'members-part').hidden = !room
-    part(this, 'choice').hidden = part(this, 'change-part').hidden = !manages
+    part(this, 'choice').hidden = part(this, 'change-part').hidden = part(this, 'invite-part').hidden = !manages
+    part(this, 'invite-hint').textContent = t(this.#store.me.is_admin ? 'roomInviteForAll' : 'roomInviteHint')
     part(this, 'settings').hidden = room !== null && room.role === null
     part(this, 'ways-out').hidden = !room?.role
     part(this, 'archive').hidden = room?.role !== 'owner' || room.archivedAt !== null

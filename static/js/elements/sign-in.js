@@ -25,15 +25,17 @@ export class SignIn extends HTMLElement {
   #listening = new AbortController()
   /** @type {Mode} */ #mode
   #canRegister
+  #room
   #showLanguage = (/** @type {string | undefined} */ _) => {}
   /** The code of what went wrong. */
   #error
 
-  /** @param {{ mode: Mode, canRegister: boolean, error?: string }} start */
-  constructor({ mode, canRegister, error = '' }) {
+  /** @param {{ mode: Mode, canRegister: boolean, room?: string, error?: string }} start `room` is whereto one is invited */
+  constructor({ mode, canRegister, room, error = '' }) {
     super()
     this.#mode = mode
     this.#canRegister = canRegister
+    this.#room = room
     this.#error = error
   }
 
@@ -103,7 +105,7 @@ export class SignIn extends HTMLElement {
     const mode = this.#mode
     const making = mode !== 'login'
     part(this, 'title').textContent = t(`${mode}Title`)
-    part(this, 'lead').textContent = t(`${mode}Lead`)
+    part(this, 'lead').textContent = this.#room ? t('invitedTo', { name: this.#room }) : t(`${mode}Lead`)
     part(this, 'submit').textContent = t(`${mode}Button`)
     part(this, 'other').textContent = making ? t('toLogin') : t('toRegister')
     part(this, 'other').hidden = mode === 'setup' || !this.#canRegister

@@ -240,6 +240,21 @@ export class Api {
     return (await this.request('POST', `api/rooms/${id}/${way}`)).data
   }
 
+  /** @param {number} id @param {{ max_uses: number, expires_in: number }} wish */
+  async inviteToRoom(id, wish) {
+    return (await this.request('POST', `api/rooms/${id}/invites`, wish)).data
+  }
+
+  /** @param {string} invite the code of a link into a room */
+  async joinBy(invite) {
+    return (await this.request('POST', 'api/rooms/join', { invite })).data
+  }
+
+  /** @param {string} code @returns {Promise<{ room: { id: number, name: string } | null, registers: boolean }>} where an invite leads */
+  async lookAtInvite(code) {
+    return (await this.request('POST', 'api/invites/look', { code })).data
+  }
+
   /** @param {number} id @returns {Promise<{ user_id: number, up_to: number }[]>} */
   async reads(id) {
     return (await this.request('GET', `api/rooms/${id}/reads`)).data

@@ -48,7 +48,7 @@ export class People {
     // one by one.
     if (this.#store.listState !== 'loading') {
       const inRooms = rows.flatMap(({ chat, last }) => chat.room && last ? [last.senderId] : [])
-      for (const id of new Set([...ids, ...inRooms, ...open?.room ? whoSpeaks(open) : []])) this.#ask(id)
+      for (const id of new Set([...ids, ...inRooms, ...open?.room ? whoIsIn(open) : []])) this.#ask(id)
     }
     await this.#watch(ids.sort((a, b) => a - b))
   }
@@ -82,6 +82,12 @@ export class People {
   }
 }
 
-/** @param {import('../state/chats.js').Chat} chat @returns {number[]} those who wrote what is here of a room, and who are quoted there */
-const whoSpeaks = ({ thread: { messages } }) => messages.flatMap(({ senderId, replyTo }) =>
-  replyTo?.senderId === undefined ? [senderId] : [senderId, replyTo.senderId])
+/**
+ * @param {import('../state/chats.js').Chat} chat
+ * @returns {number[]} those who wrote what is here of a room, who are quoted there, and its members: one who has just come in by
+ *   themselves was in no list yet
+ */
+const whoIsIn = ({ room, thread: { messages } }) => [
+  ...messages.flatMap(({ senderId, replyTo }) => replyTo?.senderId === undefined ? [senderId] : [senderId, replyTo.senderId]),
+  ...room?.members.map(({ userId }) => userId) ?? [],
+]

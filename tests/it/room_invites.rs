@@ -1,0 +1,270 @@
+//! Links that lead into a room: making them, looking at them, joining and registering by them.
+
+use chatd::accounts::Registration;
+use chatd::config::Config;
+use serde_json::{Value, json};
+
+use crate::rooms::{ask, room_of, tried};
+use crate::support::{Person, TestServer, config};
+
+/// Makes an invite into a room. Returns its code.
+async fn invite(server: &TestServer, by: &Person, room: u64, wish: Value) -> String {
+    let path = format!("/api/rooms/{room}/invites");
+    let made = ask(server, by, "POST", &path, wish).await;
+    made["data"]["code"].as_str().unwrap().to_owned()
+}
+
+/// Looks at an invite, as one who has no account.
+async fn look(server: &TestServer, code: &str) -> Value {
+    let body = json!({"code": code}).to_string();
+    let reply = server.send("POST", "/api/invites/look", None, &body).await;
+    reply.json()
+}
+
+#[tokio::test]
+async fn an_invite_into_a_room_leads_as_many_people_in_as_it_says() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let carl = server.register("carl").await;
+    let room = room_of(&server, &[&ada], json!({})).await;
+    let path = format!("/api/rooms/{room}/invites");
+    let made = ask(&server, &ada, "POST", &path, Value::Null).await["data"].take();
+    let code = made["code"].as_str().unwrap();
+    assert_eq!(
+        made["url"],
+        format!("http://{}/#/join/{code}", server.address)
+    );
+    assert_eq!((&made["max_uses"], &made["uses"]), (&json!(1), &json!(0)));
+    assert_eq!(made["room"], json!({"id": room, "name": "Ops"}));
+    let seen = json!({"room": {"id": room, "name": "Ops"}, "registers": false});
+    for _ in 0..3 {
+        assert_eq!(
+            look(&server, code).await["data"],
+            seen,
+            "nothing is used up"
+        );
+    }
+    let mut owner = server.connect_second(&ada).await;
+    let join = json!({"invite": code});
+    // The owner is in it already, and so is bob the second time: that uses nothing.
+    for person in [&ada, &bob, &bob] {
+        let joined = ask(&server, person, "POST", "/api/rooms/join", join.clone()).await;
+        assert_eq!(joined["data"]["id"], room);
+    }
+    let heard = owner.expect("room_member").await;
+    assert_eq!(
+        (&heard["user_id"], &heard["change"], heard.get("by")),
+        (&json!(bob.id), &json!("joined"), None)
+    );
+    let late = tried(&server, &carl, "POST", "/api/rooms/join", join).await;
+    assert_eq!(
+        (late.status.as_u16(), late.code().as_str()),
+        (403, "invalid_invite")
+    );
+    assert_eq!(look(&server, code).await["error"]["code"], "invalid_invite");
+    let shown = server.get(&format!("/api/rooms/{room}"), &ada.token).await;
+    assert_eq!(shown["data"]["member_count"], 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_registers_by_an_invite_of_an_administrator_is_in_the_room() {
+    for registration in [Registration::Invite, Registration::Open] {
+        let server = TestServer::with(Config {
+            registration,
+            ..config()
+        })
+        .await;
+        let root = server.admin().await;
+        let room = room_of(&server, &[&root], json!({"name": "Welcome"})).await;
+        let code = invite(&server, &root, room, json!({"max_uses": 2})).await;
+        assert_eq!(look(&server, &code).await["data"]["registers"], true);
+        let reply = server.register_with("ada", Some(&code)).await;
+        assert_eq!(reply.status, 201, "{registration:?}: {}", reply.body);
+        let ada = server.login("ada", "password1").await;
+        let rooms = server.get("/api/rooms", &ada.token).await;
+        assert_eq!(rooms["data"][0]["name"], "Welcome", "{registration:?}");
+        // One of a member alone lets in whom it finds here, and nobody else.
+        let member = format!("/api/rooms/{room}/members/{}", ada.id);
+        ask(&server, &root, "PUT", &member, json!({"role": "admin"})).await;
+        let theirs = invite(&server, &ada, room, Value::Null).await;
+        assert_eq!(look(&server, &theirs).await["data"]["registers"], false);
+        let reply = server.register_with("bob", Some(&theirs)).await;
+        match registration {
+            Registration::Open => assert_eq!(reply.status, 201),
+            _ => assert_eq!(reply.code(), "invalid_invite"),
+        }
+        // An administrator sees both, and takes one away.
+        let all = server.get("/api/admin/invites", &root.token).await;
+        assert_eq!(
+            all["data"][1]["room"],
+            json!({"id": room, "name": "Welcome"})
+        );
+        assert_eq!(all["data"][1]["uses"], 1);
+        let path = format!("/api/admin/invites/{theirs}");
+        ask(&server, &root, "DELETE", &path, Value::Null).await;
+        assert_eq!(
+            look(&server, &theirs).await["error"]["code"],
+            "invalid_invite"
+        );
+        server.stop().await;
+    }
+}
+
+/// Somebody who was to join gets an account all the same.
+#[tokio::test]
+async fn an_invite_into_a_room_that_is_archived_registers_and_leads_nowhere() {
+    let server = TestServer::with(Config {
+        registration: Registration::Invite,
+        ..config()
+    })
+    .await;
+    let root = server.admin().await;
+    let room = room_of(&server, &[&root], json!({})).await;
+    let code = invite(&server, &root, room, Value::Null).await;
+    let path = format!("/api/rooms/{room}");
+    ask(&server, &root, "DELETE", &path, Value::Null).await;
+    assert_eq!(
+        look(&server, &code).await["data"],
+        json!({"room": null, "registers": true})
+    );
+    assert_eq!(server.register_with("ada", Some(&code)).await.status, 201);
+    let ada = server.login("ada", "password1").await;
+    let rooms = server.get("/api/rooms", &ada.token).await;
+    assert_eq!(rooms["data"], json!([]));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_invite_into_a_room_is_refused_with_its_code_and_the_key() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let carl = server.register("carl").await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let path = &*format!("/api/rooms/{room}/invites");
+    for (person, path, body, code, says) in [
+        (&carl, path, json!({}), "not_found", "no such room"),
+        (&bob, path, json!({}), "forbidden", "only an admin"),
+        (
+            &ada,
+            path,
+            json!({"max_uses": 0}),
+            "invalid_payload",
+            "max_uses",
+        ),
+        (
+            &ada,
+            path,
+            json!({"max_uses": "x"}),
+            "invalid_payload",
+            "max_uses: ",
+        ),
+        (
+            &ada,
+            path,
+            json!({"expires_in": 0}),
+            "invalid_payload",
+            "expires_in",
+        ),
+        (&ada, path, json!([]), "invalid_payload", ""),
+        (
+            &ada,
+            "/api/rooms/x/invites",
+            json!({}),
+            "invalid_payload",
+            "id: ",
+        ),
+        (
+            &ada,
+            "/api/rooms/join",
+            json!({}),
+            "invalid_payload",
+            "invite is missing",
+        ),
+        (
+            &ada,
+            "/api/rooms/join",
+            json!({"invite": 7}),
+            "invalid_payload",
+            "invite: ",
+        ),
+        (
+            &ada,
+            "/api/rooms/join",
+            json!({"invite": "x"}),
+            "invalid_invite",
+            "",
+        ),
+        (
+            &ada,
+            "/api/invites/look",
+            json!({}),
+            "invalid_payload",
+            "code is missing",
+        ),
+        (
+            &ada,
+            "/api/invites/look",
+            json!({"code": null}),
+            "invalid_payload",
+            "code",
+        ),
+        (
+            &ada,
+            "/api/invites/look",
+            json!({"code": "x"}),
+            "invalid_invite",
+            "",
+        ),
+    ] {
+        let reply = tried(&server, person, "POST", path, body.clone()).await;
+        let message = reply.json()["error"]["message"].to_string();
+        assert_eq!(reply.code(), code, "{path} {body}: {message}");
+        assert!(message.contains(says), "{path} {body}: {message}");
+    }
+    let code = invite(&server, &ada, room, Value::Null).await;
+    ask(
+        &server,
+        &ada,
+        "DELETE",
+        &format!("/api/rooms/{room}"),
+        Value::Null,
+    )
+    .await;
+    let join = json!({"invite": code});
+    let reply = tried(&server, &carl, "POST", "/api/rooms/join", join).await;
+    assert_eq!(reply.code(), "read_only");
+    let reply = tried(&server, &ada, "POST", path, Value::Null).await;
+    assert_eq!(reply.code(), "read_only");
+    server.stop().await;
+}
+
+/// All that may be kept could be taken up by one person with a room, and nobody could be invited.
+#[tokio::test]
+async fn one_person_takes_up_a_few_of_the_invites_and_administrators_as_many_as_they_like() {
+    let server = TestServer::start().await;
+    let root = server.admin().await;
+    let ada = server.register("ada").await;
+    let room = room_of(&server, &[&ada, &root], json!({})).await;
+    let path = format!("/api/rooms/{room}/invites");
+    let mut codes = Vec::new();
+    for _ in 0..50 {
+        codes.push(invite(&server, &ada, room, Value::Null).await);
+    }
+    let reply = tried(&server, &ada, "POST", &path, Value::Null).await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.code().as_str()),
+        (403, "forbidden")
+    );
+    // One that is used up makes place for another.
+    let bob = server.register("bob").await;
+    let join = json!({"invite": codes[0]});
+    ask(&server, &bob, "POST", "/api/rooms/join", join).await;
+    invite(&server, &ada, room, Value::Null).await;
+    let member = format!("/api/rooms/{room}/members/{}", root.id);
+    ask(&server, &ada, "PUT", &member, json!({"role": "admin"})).await;
+    for _ in 0..60 {
+        invite(&server, &root, room, Value::Null).await;
+    }
+    server.stop().await;
+}
