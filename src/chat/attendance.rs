@@ -71,8 +71,10 @@ impl Chat {
         }
     }
 
-    /// Has the store learn that all who are there were there until now: the process ends.
+    /// Has the store learn that all who are there were there until now, and what they have marked:
+    /// the process ends.
     pub fn close(&self, now: Timestamp) {
+        self.store_all_marks(now);
         for user in self.presence.online() {
             self.seen(now, user);
         }

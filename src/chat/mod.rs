@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! verbs.rs       sending and marking; notifier.rs: announcing what is on disk, in commit order
-//! rooms.rs       the verbs of rooms, judged by the store in commit order
+//! rooms.rs       the verbs of rooms, judged by the store in commit order; marks.rs: one a second
+//! views.rs       which chats people look at
 //! changing.rs    editing, deleting and reacting
 //! reading.rs     pages, and what a person missed; cursors.rs: from where on
 //! audience.rs    who hears an entry, live and caught up alike
@@ -21,12 +22,14 @@ mod changing;
 mod cursors;
 mod error;
 mod event;
+mod marks;
 mod notifier;
 mod presence;
 mod reading;
 mod rooms;
 mod rules;
 mod verbs;
+mod views;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::marks::{MarkReply, Merged, Pace, Reader};
 use super::{Chat, ChatError, Event, Mark, RoomCreation};
 use crate::model::{
     Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS,
@@ -116,7 +117,8 @@ impl Chat {
         );
     }
 
-    /// Moves the reader's position in a room, up to and including `up_to` where given.
+    /// Moves the reader's position in a room, up to and including `up_to` where given. Of one reader
+    /// in one room that is stored once a second at most, and the reply waits for it.
     pub fn mark_room_read(
         &self,
         now: Timestamp,
@@ -126,13 +128,65 @@ impl Chat {
         origin: Option<Origin>,
         reply: impl FnOnce(Result<RoomMark, ChatError>) + Send + 'static,
     ) {
-        let talk = Talk::read_room(reader, room, up_to);
+        let Some(newest) = self.store.newest_beside(reader, room) else {
+            return reply(Err(RoomRefusal::NoSuchRoom.into()));
+        };
+        let reply: MarkReply = Box::new(reply);
+        let Some(newest) = newest else {
+            // Where nothing was said nothing changes, and nobody need wait for that.
+            let mark = Merged {
+                up_to: up_to.unwrap_or(MessageId::LAST),
+                origin,
+                replies: vec![reply],
+            };
+            return self.store_mark(now, (reader, room), mark);
+        };
+        // What comes while the mark waits is not read by it.
+        let up_to = up_to.map_or(newest, |up_to| up_to.min(newest));
+        let paced = self.marks.take(now, (reader, room), (up_to, origin), reply);
+        match paced {
+            Pace::Now(mark) => self.store_mark(now, (reader, room), mark),
+            Pace::Later => {}
+            Pace::TooMany(reply) => reply(Err(ChatError::Busy)),
+        }
+    }
+
+    /// Stores the marks that have waited for long enough, and says when to ask again; `None` where
+    /// nobody has marked lately.
+    pub fn store_marks(&self, now: Timestamp) -> Option<Timestamp> {
+        let (due, next) = self.marks.due(now);
+        for (reader, mark) in due {
+            self.store_mark(now, reader, mark);
+        }
+        next
+    }
+
+    /// Waits until somebody has marked in a room.
+    pub fn marked(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.marks.here()
+    }
+
+    /// Stores all marks that wait: the process ends.
+    pub(super) fn store_all_marks(&self, now: Timestamp) {
+        for (reader, mark) in self.marks.all() {
+            self.store_mark(now, reader, mark);
+        }
+    }
+
+    fn store_mark(&self, now: Timestamp, (reader, room): Reader, mark: Merged) {
+        let talk = Talk::read_room(reader, room, Some(mark.up_to));
         let seen = self.seen_by(reader);
         let result = move |outcome: Result<Outcome, _>| match seen(any_mark(outcome?)) {
             AnyMark::Room(mark) => Ok(mark),
             AnyMark::Pair(_) => Err(ChatError::Internal),
         };
-        self.submit(now, talk, origin, result, reply);
+        let replies = mark.replies;
+        let reply = move |result: Result<RoomMark, ChatError>| {
+            for reply in replies {
+                reply(result.clone());
+            }
+        };
+        self.submit(now, talk, mark.origin, result, reply);
     }
 
     /// Marks one message read, for its receiver; of a room's message, moves the reader's position
@@ -145,6 +199,15 @@ impl Chat {
         origin: Option<Origin>,
         reply: impl FnOnce(Result<AnyMark, ChatError>) + Send + 'static,
     ) {
+        // A message of lately, whose room is known without the disk.
+        let room = self.store.glance(|snapshot| {
+            let message = snapshot.room_message(reader, message)?;
+            Ok(message.room_id)
+        });
+        if let Some(room) = room {
+            let reply = move |mark: Result<RoomMark, _>| reply(mark.map(AnyMark::Room));
+            return self.mark_room_read(now, reader, room, Some(message), origin, reply);
+        }
         let talk = Talk::read_any(reader, message);
         let seen = self.seen_by(reader);
         let result = move |outcome: Result<Outcome, _>| Ok(seen(any_mark(outcome?)));

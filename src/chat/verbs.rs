@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::marks::Marks;
+use super::views::Views;
 use super::{Backup, ChatError, Event, Listener, Presence, Rules};
 use crate::model::{
     Act, ClientId, CursorKeys, EntryId, Extras, MessageId, Notice, Origin, Timestamp, UserId,
@@ -30,6 +32,8 @@ pub struct Chat {
     pub(super) rules: Rules,
     pub(super) cursor_keys: CursorKeys,
     pub(super) presence: Arc<Presence>,
+    pub(super) marks: Arc<Marks>,
+    pub(super) views: Arc<Views>,
 }
 
 impl Chat {
@@ -46,6 +50,8 @@ impl Chat {
             rules,
             cursor_keys,
             presence: Arc::default(),
+            marks: Arc::default(),
+            views: Arc::default(),
         }
     }
 

@@ -96,6 +96,12 @@ client_events! {
         "Not stored; `typing` to the receiver's sockets, or, in a room of at most 100 members, `room_typing` to the \
          others.",
         [NotFound, InvalidReceiver];
+    InView = "in_view": LookingAt => Command::InView, acked by Nothing,
+        in place of receiver_id a room: LookingAtRoom => Command::RoomInView, acked by Nothing,
+        "Says that the person has that chat in view by this socket, or has it no more: while they have, nothing of it \
+         is pushed to them. Not stored; void after 60 s unless it is said again, and with the socket. A socket has at \
+         most 4 chats in view.",
+        [NotFound, InvalidReceiver];
     PresenceSubscribe = "presence_subscribe": Watched => Command::Watch, acked by PresenceList,
         "Says who of them is there, then `presence` on each change. Replaces the earlier set.",
         [];
@@ -142,6 +148,8 @@ pub(crate) enum Command<'a> {
     React(Reacting),
     Typing(TypingTo),
     TypingInRoom(TypingInRoom),
+    InView(LookingAt),
+    RoomInView(LookingAtRoom),
     Watch(Watched),
 }
 
@@ -289,6 +297,26 @@ reads! {
     TypingInRoom from Fields<'_> {
         required room_id: RoomId,
         required is_typing: bool,
+    }
+}
+
+reads! {
+    /// The payload of `in_view`.
+    #[schemars(rename = "InView")]
+    LookingAt from Fields<'_> {
+        required receiver_id: UserId,
+        /// `false` where they look at it no more.
+        required on: bool,
+    }
+}
+
+reads! {
+    /// The payload of `in_view` of a room.
+    #[schemars(rename = "RoomInView")]
+    LookingAtRoom from Fields<'_> {
+        required room_id: RoomId,
+        /// As of a person.
+        required on: bool,
     }
 }
 

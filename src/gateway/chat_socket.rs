@@ -16,7 +16,7 @@ use crate::contract::{
 };
 use crate::hub::{DisconnectReason, Event, Socket, SocketHandler};
 use crate::limits::{Key, Kind};
-use crate::model::{Origin, PrivateId, Timestamp, UserId};
+use crate::model::{ChatId, Origin, PrivateId, Timestamp, UserId};
 use crate::transport::{CloseReason, Frame};
 
 /// 100 ms between `chat_error` and the end of the transport. A polling client that finds both in
@@ -43,8 +43,8 @@ pub(super) struct ChatSocket {
     is_in_rooms: bool,
     /// How many people it watches.
     pub(super) subscriptions: u16,
-    /// Whom it has told last that its person is typing.
-    pub(super) typing_to: SmallVec<[UserId; 1]>,
+    /// Where it has told last that its person is typing.
+    pub(super) typing_to: SmallVec<[ChatId; 1]>,
     /// What it is told first, where it resumes another.
     resumed: Option<Box<Resumed>>,
 }
@@ -187,6 +187,12 @@ impl ChatSocket {
             Ok(Command::React(new)) => self.react(new, reply),
             Ok(Command::Typing(typing)) => self.typing(&typing, reply),
             Ok(Command::TypingInRoom(typing)) => self.typing_in_room(&typing, reply),
+            Ok(Command::InView(view)) => {
+                self.look_at(ChatId::Person(view.receiver_id), view.on, reply);
+            }
+            Ok(Command::RoomInView(view)) => {
+                self.look_at(ChatId::Room(view.room_id), view.on, reply);
+            }
             Ok(Command::Watch(watched)) => return self.watch(watched.user_ids, reply),
             Err(error) => return Err((error.into(), reply)),
         }
@@ -266,6 +272,8 @@ impl SocketHandler for ChatSocket {
             self.door.attendance.went(now, self.user);
         }
         self.stop_typing();
+        let chat = &self.door.verbs.chat;
+        chat.look_away(self.user, Origin(self.socket.key()));
     }
 }
 

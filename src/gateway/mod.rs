@@ -12,6 +12,7 @@
 //!                   shown otherwise
 //! present.rs        who of a room is there; fanout.rs: a room's events to all of them
 //! attendance.rs     who comes and goes; expiry.rs: whose token ends next
+//! pacing.rs         marks in rooms that wait for their time
 //! ```
 //!
 //! The JSON is `contract`'s, and the rules are `chat`'s.
@@ -26,6 +27,7 @@ mod fanout;
 mod groups;
 mod memory;
 mod outbound;
+mod pacing;
 mod payload;
 mod present;
 mod profiles;
@@ -39,4 +41,5 @@ pub use admission::Inbound;
 pub use attendance::Attendance;
 pub use expiry::Expiry;
 pub use outbound::Outbound;
+pub use pacing::pace_marks;
 pub use profiles::Profiles;

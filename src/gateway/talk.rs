@@ -8,10 +8,10 @@ use crate::contract::{
     MarkedChatRead, MarkedRead, NewMessage, NewRoomMessage, Nothing, Refusal, RoomReadUpTo,
     TypingInRoom, TypingTo, Update, Version, WholeRead, WholeRoomRead,
 };
-use crate::model::{EntryId, Extras, MessageId, ReplyTo, UserId};
+use crate::model::{ChatId, EntryId, Extras, MessageId, Origin, ReplyTo};
 
-/// 16 people may be told at once that one person is typing; of another one, the first is told that
-/// they have stopped.
+/// In 16 chats may be told at once that one person is typing; with another one, in the first is told
+/// that they have stopped.
 const MAX_TYPING_TO: usize = 16;
 
 impl ChatSocket {
@@ -86,10 +86,8 @@ impl ChatSocket {
         chat.mark_any_read(self.now(), self.user, message_id, self.origin(), answer);
     }
 
-    pub(super) fn typing_in_room(&self, typing: &TypingInRoom, reply: Reply) {
-        let chat = &self.door.verbs.chat;
-        let told = chat.typing_in_room(self.user, typing.room_id, typing.is_typing);
-        reply.answer(told, |()| Nothing {});
+    pub(super) fn typing_in_room(&mut self, typing: &TypingInRoom, reply: Reply) {
+        self.types(ChatId::Room(typing.room_id), typing.is_typing, reply);
     }
 
     pub(super) fn mark_read(&self, message_id: MessageId, reply: Reply) {
@@ -121,18 +119,21 @@ impl ChatSocket {
     }
 
     pub(super) fn typing(&mut self, typing: &TypingTo, reply: Reply) {
-        let (receiver, is_typing) = (typing.receiver_id, typing.is_typing);
-        let told = self.tell_typing(receiver, is_typing);
+        self.types(ChatId::Person(typing.receiver_id), typing.is_typing, reply);
+    }
+
+    fn types(&mut self, chat: ChatId, is_typing: bool, reply: Reply) {
+        let told = self.tell_typing(chat, is_typing);
         if told.is_ok() {
-            self.note_typing(receiver, is_typing);
+            self.note_typing(chat, is_typing);
         }
         reply.answer(told, |()| Nothing {});
     }
 
-    /// Notes whom this socket has told that its person is typing, so that they hear of the end when
-    /// it is gone.
-    fn note_typing(&mut self, receiver: UserId, is_typing: bool) {
-        self.typing_to.retain(|to| *to != receiver);
+    /// Notes where this socket has told that its person is typing, so that those there hear of the
+    /// end when it is gone.
+    fn note_typing(&mut self, chat: ChatId, is_typing: bool) {
+        self.typing_to.retain(|to| *to != chat);
         if !is_typing {
             return;
         }
@@ -140,20 +141,31 @@ impl ChatSocket {
             let first = self.typing_to.remove(0);
             let _ = self.tell_typing(first, false);
         }
-        self.typing_to.push(receiver);
+        self.typing_to.push(chat);
     }
 
     /// Tells all who were told that its person is typing that they have stopped.
     pub(super) fn stop_typing(&mut self) {
-        for receiver in std::mem::take(&mut self.typing_to) {
-            // An account that is gone need not hear of it.
-            let _ = self.tell_typing(receiver, false);
+        for chat in std::mem::take(&mut self.typing_to) {
+            // An account that is gone need not hear of it, nor a room that the person has left.
+            let _ = self.tell_typing(chat, false);
         }
     }
 
-    fn tell_typing(&self, receiver: UserId, is_typing: bool) -> Result<(), ChatError> {
+    fn tell_typing(&self, to: ChatId, is_typing: bool) -> Result<(), ChatError> {
         let chat = &self.door.verbs.chat;
-        chat.typing(self.user, receiver, is_typing)
+        match to {
+            ChatId::Person(receiver) => chat.typing(self.user, receiver, is_typing),
+            ChatId::Room(room) => chat.typing_in_room(self.user, room, is_typing),
+        }
+    }
+
+    /// Notes that this socket's person looks at a chat, or does no more.
+    pub(super) fn look_at(&self, at: ChatId, on: bool, reply: Reply) {
+        let chat = &self.door.verbs.chat;
+        let socket = Origin(self.socket.key());
+        let noted = chat.look_at(self.now(), self.user, socket, at, on);
+        reply.answer(noted, |()| Nothing {});
     }
 }
 

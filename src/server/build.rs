@@ -18,7 +18,7 @@ use crate::accounts::Accounts;
 use crate::budget::{LEAST_PART, Portions};
 use crate::chat::Chat;
 use crate::config::Config;
-use crate::gateway::{Attendance, Expiry, Inbound, Outbound, Profiles};
+use crate::gateway::{Attendance, Expiry, Inbound, Outbound, Profiles, pace_marks};
 use crate::http::{Http, Site};
 use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
@@ -91,8 +91,17 @@ impl House {
             renewal::keep_certificates(config.tls.clone(), opened.authority, reload, opened.tls);
         let watchdog = watchdog::run(config.watchdog.clone(), store.clone());
         let sweeps = sockets.sweeps(opened.limits);
+        let marks = pace_marks(talk.chat.clone(), Timestamp::now);
         let background = tokio::spawn(async move {
-            tokio::join!(scrapes, keys, certificates, watchdog, sweeps, profiles);
+            tokio::join!(
+                scrapes,
+                keys,
+                certificates,
+                watchdog,
+                sweeps,
+                profiles,
+                marks
+            );
         });
         let _ = opened.http.set(http.clone());
         Ok(Self {

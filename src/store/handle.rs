@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::metrics::StoreMetrics;
 use crate::model::{
-    CursorKeys, EntryId, MadeBy, Room, RoomId, Timestamp, User, UserId, Username, Whom,
+    CursorKeys, EntryId, MadeBy, MessageId, Room, RoomId, Timestamp, User, UserId, Username, Whom,
 };
 use crate::store::change::{Answer, Change, Committed, Done};
 use crate::store::disk::error::OpenError;
@@ -187,6 +187,15 @@ impl Store {
         reading.await.map_err(|_| StoreError::Unavailable)?
     }
 
+    /// Runs a query on what is in memory; `None` where that has not all that it asks for, and where
+    /// it is refused.
+    pub fn glance<R>(
+        &self,
+        query: impl FnOnce(&Snapshot<'_>) -> Result<R, ReadError>,
+    ) -> Option<R> {
+        query(&Snapshot::of_memory(&self.intake.data)).ok()
+    }
+
     /// Copies everything, as of a moment before this completes, beside the data file: room for it
     /// must be there. The writer is not made to wait, and the data file hardly grows by it. Fails
     /// with [`StoreError::Busy`] while another one is made or read, and ends early where its caller
@@ -289,6 +298,14 @@ impl Store {
         let state = self.intake.data.state.read();
         state.rooms.member(room, user)?;
         Some(state.rooms.head(room)?.members)
+    }
+
+    /// The newest message of a room that a person is in, if it has one; `None` where they are not
+    /// in it.
+    pub fn newest_beside(&self, user: UserId, room: RoomId) -> Option<Option<MessageId>> {
+        let state = self.intake.data.state.read();
+        state.rooms.member(room, user)?;
+        Some(state.rooms.head(room)?.newest())
     }
 
     /// Every invite that is kept, the newest first.

@@ -424,7 +424,10 @@ async fn the_page_shows_what_is_sent_by_every_event_and_route_that_takes_somethi
             }
         }
     }
-    assert_eq!(of_several, 3, "send_message, mark_chat_as_read, typing");
+    assert_eq!(
+        of_several, 4,
+        "send_message, mark_chat_as_read, typing, in_view"
+    );
     assert!(bodies >= 20, "{bodies}");
     let list = "<caption>Body, a list of these</caption>";
     assert!(article("putAccounts").contains(list));
@@ -442,7 +445,7 @@ async fn the_page_shows_every_event_route_and_code() {
     assert!(!page.body.contains("<script") && !page.body.contains("style="));
     let paths = documents.rest.told["paths"].as_object().unwrap();
     let operations = documents.events.told["operations"].as_object().unwrap();
-    assert!(paths.len() > 20 && operations.len() == 29, "{operations:?}");
+    assert!(paths.len() > 20 && operations.len() == 30, "{operations:?}");
     for path in paths.keys() {
         assert!(page.body.contains(&format!("{path}</code></h3>")), "{path}");
     }

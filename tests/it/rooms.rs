@@ -224,6 +224,162 @@ async fn a_position_moves_forward_and_others_hear_how_far_it_is() {
     server.stop().await;
 }
 
+/// A reader who marks each message that is shown made an entry of each.
+#[tokio::test]
+async fn marks_of_one_person_in_one_room_are_stored_once_a_second_and_each_is_answered() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let mut sender = server.connect_second(&ada).await;
+    let (mut reader, mut other) = (
+        server.connect_second(&bob).await,
+        server.connect_second(&bob).await,
+    );
+    let mut ids = Vec::new();
+    for _ in 0..30 {
+        ids.push(say(&mut sender, room, json!({})).await["data"]["id"].clone());
+        reader.expect("room_message").await;
+        other.expect("room_message").await;
+    }
+    let marks = ids.iter().enumerate().map(|(place, id)| {
+        let event = match place % 2 {
+            0 => json!(["mark_as_read", {"message_id": id}]),
+            _ => json!(["mark_chat_as_read", {"room_id": room, "up_to": id}]),
+        };
+        format!("42{place}{event}")
+    });
+    reader.say_at_once(marks.collect::<Vec<_>>()).await;
+    // What is said while they wait is not read by them.
+    say(&mut sender, room, json!({})).await;
+    let mut acks = 0;
+    while acks < ids.len() {
+        let text = reader.text().await;
+        if text.starts_with("43") {
+            assert!(text.contains(r#""success":true"#), "{text}");
+            acks += 1;
+        }
+    }
+    // How many seconds it took is the machine's; each has one.
+    let mut told = 0;
+    loop {
+        let event = other.event().await;
+        told += u32::from(event[0] == "room_read");
+        if event[1]["up_to"] == ids[29] {
+            break;
+        }
+    }
+    let shown = server.get(&format!("/api/rooms/{room}"), &bob.token).await;
+    assert_eq!(shown["data"]["mine"]["unread_count"], 1);
+    assert!((2..15).contains(&told), "{told} entries");
+    server.stop().await;
+}
+
+/// Others were told that somebody typed until they looked away.
+#[tokio::test]
+async fn who_is_gone_types_no_more_and_of_a_large_room_nobody_hears_it() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let (mut typist, mut reader) = (
+        server.connect_second(&ada).await,
+        server.connect_second(&bob).await,
+    );
+    let typing = |is_typing| json!({"room_id": room, "is_typing": is_typing});
+    let heard = |is_typing| json!({"room_id": room, "user_id": ada.id, "is_typing": is_typing});
+    typist.call(1, "typing", typing(true)).await;
+    assert_eq!(reader.expect("room_typing").await, heard(true));
+    drop(typist);
+    assert_eq!(reader.expect("room_typing").await, heard(false));
+    // One who had stopped is not told of again.
+    let mut typist = server.connect_second(&ada).await;
+    for is_typing in [true, false] {
+        typist.call(1, "typing", typing(is_typing)).await;
+        assert_eq!(reader.expect("room_typing").await, heard(is_typing));
+    }
+    drop(typist);
+    let mut typist = server.connect_second(&ada).await;
+    let mut crowd = Vec::new();
+    for number in 0..99 {
+        crowd.push(server.register(&format!("person{number}")).await.id);
+    }
+    let path = format!("/api/rooms/{room}/members");
+    ask(&server, &ada, "PUT", &path, json!(crowd)).await;
+    let (ack, _) = typist.call(1, "typing", typing(true)).await;
+    assert_eq!(ack["success"], true);
+    say(&mut typist, room, json!({"content": "said"})).await;
+    loop {
+        let event = reader.event().await;
+        assert_ne!(event[0], "room_typing", "{event}");
+        if event[0] == "room_message" {
+            break;
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_chat_is_in_view_of_those_who_are_in_it() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada], json!({})).await;
+    let (mut owner, mut stranger) = (
+        server.connect_second(&ada).await,
+        server.connect_second(&bob).await,
+    );
+    for view in [json!({"room_id": room}), json!({"receiver_id": bob.id})] {
+        for on in [true, true, false, false] {
+            let mut view = view.clone();
+            view["on"] = on.into();
+            let (ack, _) = owner.call(1, "in_view", view).await;
+            assert_eq!(ack, json!({"success": true, "data": {}}));
+        }
+    }
+    for (view, code, says) in [
+        (
+            json!({"room_id": room, "on": true}),
+            "not_found",
+            "no such room",
+        ),
+        (
+            json!({"room_id": 99, "on": false}),
+            "not_found",
+            "no such room",
+        ),
+        (
+            json!({"receiver_id": 99, "on": true}),
+            "not_found",
+            "no such user",
+        ),
+        (
+            json!({"receiver_id": bob.id, "on": true}),
+            "invalid_receiver",
+            "",
+        ),
+        (
+            json!({"on": true}),
+            "invalid_payload",
+            "receiver_id is missing",
+        ),
+        (json!({"room_id": room}), "invalid_payload", "on is missing"),
+        (
+            json!({"room_id": room, "on": "yes"}),
+            "invalid_payload",
+            "on: ",
+        ),
+        (
+            json!({"room_id": room, "receiver_id": 1, "on": true}),
+            "invalid_payload",
+            "room_id: stands in place of receiver_id",
+        ),
+    ] {
+        let (ack, _) = stranger.call(1, "in_view", view.clone()).await;
+        let message = ack["error"]["message"].as_str().unwrap_or_default();
+        assert_eq!(ack["error"]["code"], code, "{view}: {ack}");
+        assert!(message.contains(says), "{view}: {message}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn who_joins_hears_from_then_on_and_who_was_removed_hears_of_that_and_of_nothing_after_it() {
     let server = TestServer::start().await;
