@@ -132,6 +132,11 @@ impl Marks {
             .collect()
     }
 
+    /// How many marks wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.inner.lock().waiting
+    }
+
     /// Waits until somebody has marked.
     pub(super) fn here(&self) -> impl Future<Output = ()> + Send + '_ {
         self.here.notified()

@@ -166,6 +166,11 @@ impl Chat {
         self.marks.here()
     }
 
+    /// How many marks in rooms wait for their time.
+    pub fn waiting_marks(&self) -> usize {
+        self.marks.waiting()
+    }
+
     /// Stores all marks that wait: the process ends.
     pub(super) fn store_all_marks(&self, now: Timestamp) {
         for (reader, mark) in self.marks.all() {
@@ -265,6 +270,17 @@ impl Chat {
         self.act_on_room(now, by, what).await
     }
 
+    /// Makes a room one that is only read, for an administrator of the server.
+    pub async fn archive_any_room(
+        &self,
+        now: Timestamp,
+        room: RoomId,
+    ) -> Result<Arc<Room>, ChatError> {
+        let what = RoomCommand::Archive { room };
+        let done = self.room_done(now, None, what).await?;
+        done.room.ok_or(ChatError::Internal)
+    }
+
     /// Adds members, and changes the roles of those that are members already, for one of the room's
     /// admins.
     pub async fn set_room_members(
@@ -295,7 +311,7 @@ impl Chat {
         user: UserId,
     ) -> Result<(), ChatError> {
         let what = RoomCommand::Remove { room, user };
-        self.room_done(now, by, what).await.map(drop)
+        self.room_done(now, Some(by), what).await.map(drop)
     }
 
     /// Goes out of a room.
@@ -306,7 +322,7 @@ impl Chat {
         room: RoomId,
     ) -> Result<(), ChatError> {
         let what = RoomCommand::Leave { room };
-        self.room_done(now, by, what).await.map(drop)
+        self.room_done(now, Some(by), what).await.map(drop)
     }
 
     /// Joins an open room.
@@ -385,7 +401,7 @@ impl Chat {
             notify,
             muted_until,
         };
-        self.room_done(now, by, what).await?;
+        self.room_done(now, Some(by), what).await?;
         self.chat_settings(by, chat).await
     }
 
@@ -449,6 +465,22 @@ impl Chat {
         let read = self
             .store
             .read(move |snapshot| Ok(snapshot.all_rooms(after, limit)));
+        Ok(read.await?)
+    }
+
+    /// Returns a page of any room's members, by their ids, for the server's operator.
+    pub async fn members_of_any_room(
+        &self,
+        room: RoomId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page<MemberRow>, ChatError> {
+        if self.store.room(room).is_none() {
+            return Err(RoomRefusal::NoSuchRoom.into());
+        }
+        let read = self
+            .store
+            .read(move |snapshot| Ok(snapshot.members_of(room, "", after, limit)));
         Ok(read.await?)
     }
 
@@ -584,7 +616,7 @@ impl Chat {
         by: UserId,
         what: RoomCommand,
     ) -> Result<Arc<Room>, ChatError> {
-        let done = self.room_done(now, by, what).await?;
+        let done = self.room_done(now, Some(by), what).await?;
         done.room.ok_or(ChatError::Internal)
     }
 
@@ -592,7 +624,7 @@ impl Chat {
     async fn room_done(
         &self,
         now: Timestamp,
-        by: UserId,
+        by: Option<UserId>,
         what: RoomCommand,
     ) -> Result<RoomDone, ChatError> {
         let (reply, replied) = tokio::sync::oneshot::channel();

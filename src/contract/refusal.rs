@@ -109,7 +109,9 @@ impl From<ChatError> for Refusal {
                 | RoomRefusal::NotOwner
                 | RoomRefusal::LastOwner
                 | RoomRefusal::MentionAll
-                | RoomRefusal::TooManyRooms => Code::Forbidden,
+                | RoomRefusal::TooManyRooms
+                | RoomRefusal::TooManyByOthers
+                | RoomRefusal::TooManyByOne => Code::Forbidden,
                 RoomRefusal::PostAdmins | RoomRefusal::Archived => Code::ReadOnly,
                 RoomRefusal::Full => Code::RoomFull,
                 RoomRefusal::NotMembers => Code::InvalidPayload,

@@ -24,7 +24,7 @@ use crate::contract::{
 use crate::hub::Namespace;
 use crate::metrics::EventMetrics;
 use crate::model::{
-    Act, CursorKeys, EntryId, MembershipChange, MessageId, Notice, Origin, RoomId, UserId,
+    Act, CursorKeys, EntryId, Members, MembershipChange, MessageId, Notice, Origin, RoomId, UserId,
 };
 
 /// Tells the chat's namespace what happened.
@@ -177,6 +177,9 @@ impl Listener for Outbound {
             Event::Happened { notice, origin } => {
                 if let Act::Sent { .. } = notice.entry.act {
                     self.metrics.messages.inc();
+                    if let Members::Room(_) = notice.members {
+                        self.metrics.room_messages.inc();
+                    }
                 }
                 self.note_membership(notice);
                 self.tell(notice, origin);

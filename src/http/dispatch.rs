@@ -54,13 +54,15 @@ impl App {
                 | Route::JoinByInvite
                 | Route::RoomInvites
                 | Route::LookAtInvite
+                | Route::AllRooms
+                | Route::AnyRoom
+                | Route::AnyMembers
                 | Route::RoomMe
                 | Route::RoomHistory
                 | Route::ReadRoom
                 | Route::RoomReads,
                 method,
             ) => self.route_of_rooms(request, (route, method), &params).await,
-            (Route::AllRooms, _) => api::room_pages::all(self, &request).await,
             (Route::Message, Method::DELETE) => {
                 api::messages::delete(self, &request, &params).await
             }
@@ -117,7 +119,7 @@ impl App {
         (route, method): (Route, Method),
         params: &PathParams,
     ) -> Result<Response<Body>, ApiError> {
-        use api::{inbox, room_invites, room_pages, rooms};
+        use api::{admin_rooms, inbox, room_invites, room_pages, rooms};
         match (route, method) {
             (Route::Inbox, _) => inbox::list(self, &request).await,
             (Route::PairMe, _) => rooms::set_pair(self, request, params).await,
@@ -133,6 +135,10 @@ impl App {
             (Route::Member, _) => rooms::remove_member(self, &request, params).await,
             (Route::JoinRoom, _) => rooms::join(self, &request, params).await,
             (Route::LeaveRoom, _) => rooms::leave(self, &request, params).await,
+            (Route::AllRooms, _) => admin_rooms::all(self, &request).await,
+            (Route::AnyRoom, Method::GET) => admin_rooms::show(self, &request, params).await,
+            (Route::AnyRoom, _) => admin_rooms::archive(self, &request, params).await,
+            (Route::AnyMembers, _) => admin_rooms::members(self, &request, params).await,
             (Route::JoinByInvite, _) => room_invites::join(self, request).await,
             (Route::RoomInvites, _) => room_invites::make(self, request, params).await,
             (Route::LookAtInvite, _) => room_invites::look(self, request).await,

@@ -135,6 +135,16 @@ pub(super) fn charge(app: &App, caller: &Caller, rows: usize, chats: usize) {
         .charge(Kind::Requests, Key::User(caller.user.id), cost);
 }
 
+/// Counts so many of this kind for the caller, unless it is too much already.
+pub(super) fn count(app: &App, caller: &Caller, kind: Kind, many: usize) -> Result<(), ApiError> {
+    let key = Key::User(caller.user.id);
+    if many > 0 {
+        app.limits.check(kind, key)?;
+        app.limits.charge(kind, key, many - 1);
+    }
+    Ok(())
+}
+
 /// Counts one of this kind for the address that the request comes from, unless it is too much.
 pub(super) fn allow(app: &App, request: &Request<Incoming>, kind: Kind) -> Result<(), ApiError> {
     match sender(request) {

@@ -7,8 +7,8 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{
-    admin, app_users, auth, backup, chats, documents, inbox, messages, probe, programs,
-    room_invites, room_pages, rooms, server, sign_in, updates, users,
+    admin, admin_rooms, app_users, auth, backup, chats, documents, inbox, messages, probe,
+    programs, room_invites, room_pages, rooms, server, sign_in, updates, users,
 };
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
@@ -74,7 +74,9 @@ routes! {
     RoomHistory = "/api/rooms/{id}/history",  [GET: room_pages::HISTORY];
     ReadRoom = "/api/rooms/{id}/read",        [POST: room_pages::MARK_READ];
     RoomReads = "/api/rooms/{id}/reads",      [GET: room_pages::READS];
-    AllRooms = "/api/admin/rooms",            [GET: room_pages::ALL];
+    AllRooms = "/api/admin/rooms",            [GET: admin_rooms::ALL];
+    AnyRoom  = "/api/admin/rooms/{id}",       [GET: admin_rooms::SHOW, DELETE: admin_rooms::ARCHIVE];
+    AnyMembers = "/api/admin/rooms/{id}/members", [GET: admin_rooms::MEMBERS];
     Message  = "/api/messages/{id}",         [GET: messages::SHOW, DELETE: messages::DELETE];
     Reactions = "/api/messages/{id}/reactions", [GET: messages::REACTIONS];
     Users    = "/api/users",                  [GET: users::SEARCH];

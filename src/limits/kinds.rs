@@ -40,6 +40,10 @@ kinds! {
     /// REST requests, and events other than those above, of one person; of one address where no
     /// token says who it is.
     Requests = "requests", 100 / 1 s, 2_000;
+    /// Rooms that one person makes, changes, joins and leaves, and their invites into them.
+    Rooms = "rooms", 10 / 1 s, 2_000;
+    /// People whom one person adds to rooms, takes out of them, or gives a role.
+    Members = "members", 100 / 1 s, 20_000;
     /// Logins from one address; for a name that has logged in from there before, by that name and
     /// address.
     Logins = "logins", 60 / 60 s, 300;

@@ -200,6 +200,8 @@ impl LimitMetrics {
 pub struct EventMetrics {
     /// Messages that were stored; one that was sent again is not.
     pub messages: Counter,
+    /// Those of them that are of rooms.
+    pub room_messages: Counter,
     recoveries: IntCounterVec,
     errors: IntCounterVec,
 }
@@ -210,6 +212,10 @@ impl EventMetrics {
             messages: counters.one(
                 "chatd_messages_total",
                 "Messages stored; one that was sent again under its client_id is not.",
+            ),
+            room_messages: counters.one(
+                "chatd_room_messages_total",
+                "Messages stored in rooms, which chatd_messages_total counts too.",
             ),
             recoveries: counters.labelled(
                 "chatd_recoveries_total",

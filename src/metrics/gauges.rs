@@ -76,6 +76,9 @@ gauges! {
         "Open connections that speak HTTP; those that became WebSockets are sessions.";
     sockets: usize = "chatd_sockets", "Connected sockets.";
     users_online: usize = "chatd_users_online", "People with at least one connected socket.";
+    rooms: usize = "chatd_rooms", "Rooms, archived ones among them.";
+    waiting_marks: usize = "chatd_waiting_room_marks",
+        "Marks in rooms that wait until their reader's last one is a second old.";
     queued_changes: usize = "chatd_writer_queue_changes", "Changes that wait for the writer.";
     queued_bytes: usize = "chatd_writer_queue_bytes", "Bytes of changes that wait for the writer.";
     outbox_frames: usize = "chatd_outbox_frames", "Frames that wait for clients.";

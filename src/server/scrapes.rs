@@ -70,6 +70,8 @@ impl Sources {
             websocket_sessions: census.websocket,
             sockets: self.namespace.len(),
             users_online: self.chat.presence().online().len(),
+            rooms: self.store.rooms(),
+            waiting_marks: self.chat.waiting_marks(),
             queued_changes,
             queued_bytes,
             outbox_frames: census.frames,

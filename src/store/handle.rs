@@ -293,6 +293,11 @@ impl Store {
         Some(state.rooms.head(room)?.described())
     }
 
+    /// How many rooms there are, archived ones among them.
+    pub fn rooms(&self) -> usize {
+        self.intake.data.state.read().rooms.len()
+    }
+
     /// How many members a room has that a person is in; `None` where they are not.
     pub fn members_beside(&self, user: UserId, room: RoomId) -> Option<u64> {
         let state = self.intake.data.state.read();

@@ -8,6 +8,11 @@ use crate::model::{
 
 /// 500 rooms: each costs one look at its newest entry whenever its member catches up.
 pub const MAX_ROOMS: usize = 500;
+/// 450 of them: into more nobody is put by others, so that there is always place for those that a
+/// person enters by themselves.
+pub(crate) const MAX_ROOMS_BY_OTHERS: usize = 450;
+/// 250 of them: into more one admin puts nobody. They are given an invite, and enter if they like.
+pub(crate) const MAX_ROOMS_BY_ONE: usize = 250;
 /// 10,000 members: the default of `--max-room-members`.
 pub const DEFAULT_MAX_ROOM_MEMBERS: u64 = 10_000;
 /// In rooms of more members than this, a change of a membership is told to that member alone: a
@@ -19,8 +24,8 @@ pub(crate) const MAX_MENTIONED_BY_ALL: u64 = 20;
 /// An act on a room, or on the settings of a chat.
 #[derive(Debug, Clone)]
 pub struct RoomAct {
-    /// Who does it.
-    pub by: UserId,
+    /// Who does it; `None` for the server itself, which archives rooms and does nothing else.
+    pub by: Option<UserId>,
     /// What is done.
     pub what: RoomCommand,
 }
@@ -188,6 +193,16 @@ pub enum RoomRefusal {
     /// The person is in as many rooms as one may be.
     #[error("a person is in at most {MAX_ROOMS} rooms")]
     TooManyRooms,
+    /// The person is in as many rooms as others may put one into.
+    #[error(
+        "others put a person into at most {MAX_ROOMS_BY_OTHERS} rooms: give an invite, by which they join if they like"
+    )]
+    TooManyByOthers,
+    /// The person is in as many rooms of this admin as one may put them into.
+    #[error(
+        "one admin puts a person into at most {MAX_ROOMS_BY_ONE} rooms: give an invite, by which they join if they like"
+    )]
+    TooManyByOne,
     /// A message mentions one who is no member.
     #[error("mentions must be ids of members of the room")]
     NotMembers,

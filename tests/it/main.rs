@@ -45,6 +45,7 @@ mod readme;
 mod recovery;
 mod replies;
 mod resources;
+mod room_bounds;
 mod room_changes;
 mod room_invites;
 mod rooms;

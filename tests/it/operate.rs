@@ -1,4 +1,4 @@
-//! `chatd user` and `chatd token`, beside a running server and a stopped one.
+//! `chatd user`, `chatd room` and `chatd token`, beside a running server and a stopped one.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -266,4 +266,78 @@ async fn the_control_socket_is_the_owners_and_there_while_the_server_is() {
     let log = server.stop().await;
     assert!(!log.contains("WARN"), "{log}");
     assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn rooms_are_listed_beside_a_stopped_server_and_a_running_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let server = Running::on(&data, &[], &[]).await;
+    says(&data, &["user", "add", "ada"], "password1").await;
+    says(
+        &data,
+        &["user", "add", "bob", "--name", "Bob S"],
+        "password1",
+    )
+    .await;
+    let token = says(&data, &["token", "ada"], "").await;
+    for (name, kind) in [("Ops", "closed"), ("Tea room", "open")] {
+        let body = json!({"name": name, "kind": kind, "member_ids": [2]}).to_string();
+        let path = "/api/rooms";
+        let made = server.remote.send("POST", path, Some(token.trim()), &body);
+        assert_eq!(made.await.status, 201);
+    }
+    let path = "/api/rooms/1";
+    let gone = server.remote.send("DELETE", path, Some(token.trim()), "");
+    assert_eq!(gone.await.status, 200);
+    let beside = rooms_as_listed(&data).await;
+    server.stop().await;
+    let alone = rooms_as_listed(&data).await;
+    assert_eq!(beside, alone);
+    let [list, shown, members] = alone;
+    let rows: Vec<Vec<_>> = list
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows.len(), 3, "{list}");
+    assert_eq!(
+        (&rows[1][..3], rows[1][4]),
+        (&["1", "2", "closed"][..], "Ops")
+    );
+    assert!(
+        rows[1][3].starts_with("20"),
+        "since when it is archived: {list}"
+    );
+    assert_eq!(rows[2], ["2", "2", "open", "-", "Tea", "room"]);
+    for line in [
+        "name          Tea room",
+        "kind          open",
+        "archived_at   -",
+        "member_count  2",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{shown}");
+    }
+    let rows: Vec<Vec<_>> = members
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows.len(), 3, "{members}");
+    assert_eq!(rows[1][..3], ["1", "ada", "owner"]);
+    assert_eq!(
+        (&rows[2][..3], &rows[2][4..]),
+        (&["2", "bob", "member"][..], &["Bob", "S"][..])
+    );
+    for arguments in [["room", "show", "9"], ["room", "members", "9"]] {
+        let error = fails(&data, &arguments, "").await;
+        assert!(error.contains("no such room"), "{error}");
+    }
+}
+
+/// What the three commands on rooms say.
+async fn rooms_as_listed(data: &Path) -> [String; 3] {
+    [
+        says(data, &["room", "list"], "").await,
+        says(data, &["room", "show", "2"], "").await,
+        says(data, &["room", "members", "2"], "").await,
+    ]
 }

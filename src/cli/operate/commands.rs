@@ -11,6 +11,9 @@ pub(in crate::cli) enum Operate {
     /// Create bots, and make and take back their keys
     #[command(subcommand)]
     Bot(BotCommand),
+    /// List and show rooms and their members
+    #[command(subcommand)]
+    Room(RoomCommand),
     /// Make, list and take back the keys of apps' backends
     #[command(subcommand)]
     Key(KeyCommand),
@@ -103,6 +106,23 @@ pub(in crate::cli) enum BotCommand {
         whom: Whom,
         /// The key's number
         key: Option<u64>,
+    },
+}
+
+/// Commands on rooms. What was said there is shown by none.
+#[derive(Subcommand)]
+pub(in crate::cli) enum RoomCommand {
+    /// List all rooms
+    List,
+    /// Show how a room is described
+    Show {
+        /// The room's id
+        room: u64,
+    },
+    /// List the members of a room
+    Members {
+        /// The room's id
+        room: u64,
     },
 }
 

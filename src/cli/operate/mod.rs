@@ -5,6 +5,7 @@ mod bots;
 mod commands;
 mod keys;
 mod operator;
+mod rooms;
 mod run;
 
 pub(super) use commands::Operate;

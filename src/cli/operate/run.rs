@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::commands::{Operate, UserCommand};
 use super::operator::Operator;
-use super::{bots, keys};
+use super::{bots, keys, rooms};
 use crate::cli::failure::chain;
 use crate::cli::flags::Flags;
 use crate::cli::{control, failure};
@@ -112,6 +112,7 @@ async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
             say(token["token"].as_str().unwrap_or_default())
         }
         Operate::Key(command) => keys::act(command, &mut operator).await,
+        Operate::Room(command) => rooms::act(command, &mut operator).await,
         Operate::Bot(command) => bots::act(command, &mut operator).await,
         Operate::User(UserCommand::List) => operator.list().await,
         Operate::User(UserCommand::Add {

@@ -1,6 +1,7 @@
 //! The REST resources, one file each.
 
 pub(super) mod admin;
+pub(super) mod admin_rooms;
 pub(super) mod app_users;
 pub(super) mod auth;
 pub(super) mod backup;

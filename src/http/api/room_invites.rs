@@ -11,7 +11,7 @@ use crate::contract::{Code, Fields, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{allow, base_url, body, caller, optional_body};
+use crate::http::request::{allow, base_url, body, caller, count, optional_body};
 use crate::http::router::PathParams;
 use crate::limits::Kind;
 use crate::model::RoomId;
@@ -76,6 +76,7 @@ pub(in crate::http) async fn make(
     let base = base_url(app, &request);
     let body = optional_body(request).await?;
     let wanted = WantedRoomInvite::read(&Fields::parse(&body)?)?;
+    count(app, &caller, Kind::Rooms, 1)?;
     let now = (app.clock)();
     let wish = NewInvite {
         max_uses: wanted.max_uses,
@@ -126,6 +127,7 @@ pub(in crate::http) async fn join(
     let caller = caller(app, &request).await?;
     let body = body(request).await?;
     let invite = ShownInvite::read(&Fields::parse(&body)?)?.invite;
+    count(app, &caller, Kind::Rooms, 1)?;
     let now = (app.clock)();
     let joined = app.chat.join_room_by(now, caller.user.id, invite.into());
     let room = joined.await?;

@@ -12,7 +12,7 @@ use crate::contract::{Code, FieldError, Fields, RoomReadUpTo, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{Limit, Query, admin, caller, charge, optional_body};
+use crate::http::request::{Limit, Query, caller, charge, optional_body};
 use crate::http::router::PathParams;
 use crate::model::{MessageId, RoomId, UserId};
 use crate::web::Body;
@@ -80,7 +80,7 @@ reads! {
 }
 
 /// Returns where a page's list goes on: after its last row.
-fn next_meta<T>(page: &Page<T>, id: impl FnOnce(&T) -> u64) -> NextMeta {
+pub(super) fn next_meta<T>(page: &Page<T>, id: impl FnOnce(&T) -> u64) -> NextMeta {
     let last = page.rows.last().filter(|_| page.has_more);
     NextMeta {
         next_after: last.map(|row| id(row).to_string()),
@@ -291,34 +291,4 @@ pub(in crate::http) async fn reads(
     let rows = rows.map(|(user_id, up_to)| RoomReadRow { user_id, up_to });
     let rows: Vec<RoomReadRow> = rows.collect();
     Ok(answer::data(StatusCode::OK, rows))
-}
-
-reads! {
-    /// The query of a page of all rooms.
-    WhichOfAll from Query<'_> {
-        optional limit: Limit<50, 500>,
-        /// `meta.next_after` of the page before.
-        optional after: RoomId,
-    }
-}
-
-pub(in crate::http) const ALL: Operation = Operation::new(
-    Access::Admin,
-    "All rooms, ascending by id: what they are called and how many are in them, and nothing that was said there.",
-)
-.query::<WhichOfAll>()
-.page::<Vec<OwnedRoom>, NextMeta>();
-
-/// `GET /api/admin/rooms?limit=&after=`
-pub(in crate::http) async fn all(
-    app: &App,
-    request: &Request<Incoming>,
-) -> Result<Response<Body>, ApiError> {
-    admin(app, request).await?;
-    let which = WhichOfAll::read(&Query::of(request))?;
-    let after = which.after.map_or(0, RoomId::get);
-    let page = app.chat.all_rooms(after, Limit::of(which.limit)).await?;
-    let meta = next_meta(&page, |room| room.id.get());
-    let rows: Vec<OwnedRoom> = page.rows.into_iter().map(OwnedRoom).collect();
-    Ok(answer::rows(rows, meta))
 }

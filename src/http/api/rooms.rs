@@ -11,8 +11,9 @@ use crate::contract::{Code, Fields, Refusal, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{Query, body, body_within, caller, charge, optional_body};
+use crate::http::request::{Query, body, body_within, caller, count, optional_body};
 use crate::http::router::PathParams;
+use crate::limits::Kind;
 use crate::model::{
     ChatId, Notify, Role, Room, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp, UserId,
 };
@@ -120,7 +121,8 @@ pub(in crate::http) async fn create(
     let body = body_within(request, MAX_BODY).await?;
     let wanted = WantedRoom::read(&Fields::parse(&body)?)?;
     let members = wanted.member_ids.unwrap_or_default();
-    charge(app, &caller, members.len(), 0);
+    count(app, &caller, Kind::Rooms, 1)?;
+    count(app, &caller, Kind::Members, members.len())?;
     let new = NewRoom {
         name: wanted.name.into(),
         topic: wanted.topic.unwrap_or_default().into(),
@@ -153,6 +155,7 @@ pub(in crate::http) async fn change(
     let room = Named::read(params)?.id;
     let body = body(request).await?;
     let changed = ChangedRoom::read(&Fields::parse(&body)?)?;
+    count(app, &caller, Kind::Rooms, 1)?;
     let update = RoomUpdate {
         name: changed.name.map(Into::into),
         topic: changed.topic.map(Into::into),
@@ -175,6 +178,18 @@ reads! {
     }
 }
 
+/// Refuses to archive a room that is to be erased.
+pub(super) fn must_not_erase(request: &Request<Incoming>) -> Result<(), ApiError> {
+    match Erasing::read(&Query::of(request))?.erase {
+        // Archived in its place it would all be there still, and the caller be told that it is
+        // gone.
+        Some(true) => {
+            Err(Refusal::invalid("erase: a room can be archived, and not be erased").into())
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(in crate::http) const ARCHIVE: Operation = Operation::new(
     Access::User,
     "Archives a room, for its owners: from then on it is only read.",
@@ -191,11 +206,8 @@ pub(in crate::http) async fn archive(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let room = Named::read(params)?.id;
-    if Erasing::read(&Query::of(request))?.erase == Some(true) {
-        // Archived in its place it would all be there still, and the caller be told that it is
-        // gone.
-        return Err(Refusal::invalid("erase: a room can be archived, and not be erased").into());
-    }
+    must_not_erase(request)?;
+    count(app, &caller, Kind::Rooms, 1)?;
     let archived = app.chat.archive_room((app.clock)(), caller.user.id, room);
     Ok(shown(StatusCode::OK, &*archived.await?))
 }
@@ -219,7 +231,7 @@ pub(in crate::http) async fn put_members(
     let body = body_within(request, MAX_BODY).await?;
     let items: Vec<&RawValue> = serde_json::from_str(&body)
         .map_err(|_| Refusal::invalid("the payload must be a list of ids"))?;
-    charge(app, &caller, items.len(), 0);
+    count(app, &caller, Kind::Members, items.len())?;
     let ids = items.into_iter().enumerate().map(|(place, item)| {
         let id = serde_json::from_str::<UserId>(item.get());
         let id = id.map_err(|_| Refusal::invalid(format!("id {place}: must be a user's id")))?;
@@ -251,6 +263,7 @@ pub(in crate::http) async fn put_member(
     let body = optional_body(request).await?;
     let role = WantedMember::read(&Fields::parse(&body)?)?.role;
     let members = vec![(user_id, role)];
+    count(app, &caller, Kind::Members, 1)?;
     app.chat
         .set_room_members((app.clock)(), caller.user.id, room, members)
         .await?;
@@ -272,6 +285,7 @@ pub(in crate::http) async fn remove_member(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let NamedMember { id: room, user_id } = NamedMember::read(params)?;
+    count(app, &caller, Kind::Members, 1)?;
     app.chat
         .remove_room_member((app.clock)(), caller.user.id, room, user_id)
         .await?;
@@ -296,6 +310,7 @@ pub(in crate::http) async fn join(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let room = Named::read(params)?.id;
+    count(app, &caller, Kind::Rooms, 1)?;
     let joined = app.chat.join_room((app.clock)(), caller.user.id, room);
     Ok(shown(StatusCode::OK, &*joined.await?))
 }
@@ -312,6 +327,7 @@ pub(in crate::http) async fn leave(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let room = Named::read(params)?.id;
+    count(app, &caller, Kind::Rooms, 1)?;
     app.chat
         .leave_room((app.clock)(), caller.user.id, room)
         .await?;

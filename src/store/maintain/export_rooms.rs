@@ -7,36 +7,30 @@ use crate::store::log::record::{Author, Record};
 
 /// Returns the line of an entry; `None` for one that no chatd writes.
 pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>> {
-    let at = Time::from(record.at);
-    let by = match (record.author, &record.act) {
-        (Author::Account(by), _) => by,
-        (Author::Server, Act::Deleted { message, .. }) => {
-            return Some(Line::Delete {
-                id,
-                message_id: *message,
-                user_id: None,
-                at,
-            });
-        }
-        _ => return None,
+    let by = match record.author {
+        Author::Account(by) => Some(by),
+        // By its hand rooms are archived and messages deleted.
+        Author::Server => None,
+        Author::Member(_) => return None,
     };
+    let at = Time::from(record.at);
     Some(match &record.act {
         Act::Edited { message, .. } => Line::Edit {
             id,
             message_id: *message,
-            user_id: by,
+            user_id: by?,
             at,
         },
         Act::Deleted { message, .. } => Line::Delete {
             id,
             message_id: *message,
-            user_id: Some(by),
+            user_id: by,
             at,
         },
         Act::Reacted { message, emoji, on } => Line::Reaction {
             id,
             message_id: *message,
-            user_id: by,
+            user_id: by?,
             emoji: (*emoji).into(),
             on: *on,
             at,
@@ -65,7 +59,7 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             Line::RoomMessage {
                 id,
                 room_id,
-                sender_id: by,
+                sender_id: by?,
                 content: (*content).into(),
                 created_at: at,
                 client_id: client_id.as_ref().map(text_of),
@@ -85,7 +79,7 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             Line::ErasedRoomMessage {
                 id,
                 room_id,
-                sender_id: by,
+                sender_id: by?,
                 created_at: at,
                 client_id: client_id.as_ref().map(text_of),
                 mentions: extras.mentions.into_vec(),
@@ -111,13 +105,13 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             user_id: membership.user,
             change: membership.change,
             role: membership.role,
-            by,
+            by: by?,
             at,
         },
         Act::RoomRead(read) => Line::RoomRead {
             id,
             room_id: read.room,
-            user_id: by,
+            user_id: by?,
             up_to: read.message,
             at,
         },
@@ -128,7 +122,7 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             };
             Line::ChatSettings {
                 id,
-                user_id: by,
+                user_id: by?,
                 peer_id,
                 room_id,
                 notify: settings.notify,

@@ -102,12 +102,15 @@ impl Import<'_> {
             change: *change,
             room,
         };
-        let author = Author::Account(*by);
+        let author = by.map_or(Author::Server, Author::Account);
         let is_named = (1..=MAX_ROOM_NAME_CHARS).contains(&name.chars().count());
         let record = match head {
             _ if !is_named => Err(format!(
                 "a room's name has 1 to {MAX_ROOM_NAME_CHARS} characters"
             )),
+            _ if by.is_none() && *change != RoomChange::Archived => {
+                Err("a room is made and changed by somebody".to_owned())
+            }
             Some(head) => Ok(head.record(author, at, act)),
             None if room_id.get() != next => {
                 Err(format!("makes room {room_id}, the next one is {next}"))
@@ -125,7 +128,7 @@ impl Import<'_> {
         Some(Decided {
             id: *id,
             at: time,
-            people: vec![*by],
+            people: by.iter().copied().collect(),
             record,
         })
     }

@@ -128,12 +128,14 @@ pub(super) enum Line<'a> {
         at: Time,
     },
     /// `{"type":"room","id","room_id","change","by","name","topic","avatar"?,"kind","history","post","at"}`:
-    /// a room was made, changed or archived, and is described so since then.
+    /// a room was made, changed or archived, and is described so since then; `by` is null where
+    /// the server itself archived it.
     Room {
         id: EntryId,
         room_id: RoomId,
         change: RoomChange,
-        by: UserId,
+        #[serde(deserialize_with = "Option::deserialize")]
+        by: Option<UserId>,
         #[serde(borrow)]
         name: Cow<'a, str>,
         #[serde(borrow)]

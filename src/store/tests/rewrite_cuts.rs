@@ -259,7 +259,7 @@ fn begin() -> Vec<u8> {
         members: vec![user(2)],
         most: 10,
     };
-    let by = user(1);
+    let by = Some(user(1));
     let room = std::iter::once(Change::Room(RoomAct { by, what }));
     let answers = open.apply(users.chain(room).collect());
     assert!(answers.iter().all(Result::is_ok));

@@ -359,7 +359,7 @@ impl Model {
             user: user(by),
         };
         let change = Change::Room(RoomAct {
-            by: user(ADMIN),
+            by: Some(user(ADMIN)),
             what,
         });
         let gone = self.rooms[at].members.remove(&by).is_some();
@@ -378,7 +378,7 @@ impl Model {
             most: 100,
         };
         let change = Change::Room(RoomAct {
-            by: user(ADMIN),
+            by: Some(user(ADMIN)),
             what,
         });
         if self.rooms[at].archived {
@@ -598,7 +598,7 @@ fn begin(path: &Path, tail: usize) -> (Open, Model) {
             most: 100,
         };
         let act = RoomAct {
-            by: user(ADMIN),
+            by: Some(user(ADMIN)),
             what,
         };
         open.apply(BEGAN, Change::Room(act)).unwrap();
@@ -670,7 +670,7 @@ fn what_is_changed_in_rooms_is_what_a_plain_list_says_over_restarts_and_copies()
 fn archive(open: &Open, model: &mut Model) {
     let what = RoomCommand::Archive { room: room(1) };
     let act = RoomAct {
-        by: user(ADMIN),
+        by: Some(user(ADMIN)),
         what,
     };
     open.apply(model.now, Change::Room(act)).unwrap();
@@ -719,7 +719,7 @@ fn one_message() -> (Open, MessageId) {
         most: 100,
     };
     let act = RoomAct {
-        by: user(ADMIN),
+        by: Some(user(ADMIN)),
         what,
     };
     open.apply(BEGAN, Change::Room(act)).unwrap();

@@ -24,7 +24,10 @@ fn room(number: u64) -> RoomId {
 }
 
 fn act(by: u64, what: RoomCommand) -> Change {
-    Change::Room(RoomAct { by: user(by), what })
+    Change::Room(RoomAct {
+        by: Some(user(by)),
+        what,
+    })
 }
 
 fn create(by: u64, members: &[u64]) -> Change {

@@ -159,7 +159,7 @@ impl Model {
         right: bool,
     ) -> Vec<Notice> {
         let act = RoomAct {
-            by: user(by),
+            by: Some(user(by)),
             what: command,
         };
         self.apply(what, Change::Room(act), right)
@@ -590,7 +590,7 @@ fn a_room_that_brings_too_much_is_skipped_and_all_else_is_told() {
             most: 100,
         };
         let act = RoomAct {
-            by: user(1),
+            by: Some(user(1)),
             what: command,
         };
         open.apply(0, Change::Room(act)).unwrap();
@@ -623,7 +623,10 @@ fn a_room_that_brings_too_much_is_skipped_and_all_else_is_told() {
 fn members_of_a_room_hear_how_one_of_them_is_shown_and_who_has_left_does_not() {
     let open = Open::memory().with_users(4);
     let act = |by: u64, what: RoomCommand| {
-        let act = RoomAct { by: user(by), what };
+        let act = RoomAct {
+            by: Some(user(by)),
+            what,
+        };
         open.apply(0, Change::Room(act)).unwrap();
     };
     let new = NewRoom {

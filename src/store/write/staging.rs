@@ -263,6 +263,12 @@ impl<'a> Staging<'a> {
         self.people.user(&self.state.people, id).is_some()
     }
 
+    /// Whether an account is an administrator's, or a bot's, which administrators make.
+    pub(super) fn is_of_administrators(&self, id: UserId) -> bool {
+        let user = self.people.user(&self.state.people, id);
+        user.is_some_and(|user| user.is_admin || user.is_bot)
+    }
+
     /// What is on its way, the newest first.
     pub(super) fn ahead(&self) -> impl Iterator<Item = &'a Changes> {
         self.state.ahead.iter().rev().map(|ahead| &ahead.changes)

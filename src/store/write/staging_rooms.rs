@@ -17,8 +17,8 @@ use crate::store::log::chain::{ReadLog, newest_older};
 use crate::store::log::record::{Author, Links, Record};
 use crate::store::people::invites::Invite;
 use crate::store::room_act::{
-    MAX_MENTIONED_BY_ALL, MAX_ROOMS, RoomAct, RoomCommand, RoomDone, RoomInvite, RoomRefusal,
-    RoomUpdate,
+    MAX_MENTIONED_BY_ALL, MAX_ROOMS, MAX_ROOMS_BY_ONE, MAX_ROOMS_BY_OTHERS, NewRoom, RoomAct,
+    RoomCommand, RoomDone, RoomInvite, RoomRefusal, RoomUpdate,
 };
 use crate::store::rooms::{Overlay, RoomView};
 use crate::store::state::{Changes, State};
@@ -229,31 +229,27 @@ impl Staging<'_> {
     /// Carries out an act on a room.
     pub(super) fn room_act(&mut self, now: Timestamp, act: &RoomAct) -> Refused<RoomDone> {
         let at = now.following(self.changes.last_at);
-        let acting = Acting { by: act.by, at };
-        let by = act.by;
+        let by = match (act.by, &act.what) {
+            (Some(by), _) => by,
+            (None, RoomCommand::Archive { room }) => {
+                return self.archive(Author::Server, at, *room);
+            }
+            (None, _) => return Err(RoomRefusal::NotOwner.into()),
+        };
+        let acting = Acting { by, at };
         match &act.what {
             RoomCommand::Create {
                 room,
                 members,
                 most,
-            } => {
-                let id = self.rooms().greatest() + 1;
-                let room = Room {
-                    id: RoomId::new(id).map_err(|_| StoreError::Full)?,
-                    name: Arc::clone(&room.name),
-                    topic: Arc::clone(&room.topic),
-                    avatar: room.avatar.clone(),
-                    kind: room.kind,
-                    history: room.history,
-                    post: room.post,
-                    created_at: at,
-                    archived_at: None,
-                    member_count: 0,
-                };
-                self.create(acting, room, members, *most)
-            }
+            } => self.create(acting, room, members, *most),
             RoomCommand::Update { room, update } => self.update(acting, *room, update),
-            RoomCommand::Archive { room } => self.archive(acting, *room),
+            RoomCommand::Archive { room } => {
+                if self.membership(*room, by)?.1.role < Role::Owner {
+                    return Err(RoomRefusal::NotOwner.into());
+                }
+                self.archive(Author::Account(by), at, *room)
+            }
             RoomCommand::SetMembers {
                 room,
                 members,
@@ -273,19 +269,7 @@ impl Staging<'_> {
             RoomCommand::Invite { room, invite, most } => {
                 self.invite(now, by, (*room, *most), invite)
             }
-            RoomCommand::JoinBy { invite, most } => {
-                let (room, is_usable) = self.people().room_of_invite(now, invite)?;
-                // Joining again succeeds, though the invite was used up by the first time.
-                if self.rooms().member(room, by).is_some() {
-                    return Ok(self.done(room, Vec::new()));
-                }
-                if !is_usable {
-                    return Err(StoreError::InvalidInvite.into());
-                }
-                let done = self.join(acting, room, by, *most)?;
-                self.people().use_invite(invite);
-                Ok(done)
-            }
+            RoomCommand::JoinBy { invite, most } => self.join_by(now, acting, invite, *most),
             RoomCommand::Set {
                 chat,
                 notify,
@@ -308,7 +292,7 @@ impl Staging<'_> {
     fn create(
         &mut self,
         Acting { by, at }: Acting,
-        room: Room,
+        new: &NewRoom,
         members: &[UserId],
         most: u64,
     ) -> Refused<RoomDone> {
@@ -319,10 +303,24 @@ impl Staging<'_> {
             return Err(RoomRefusal::Full.into());
         }
         self.check_may_enter(by)?;
+        let administered = self.administered(by);
         for user in &others {
-            self.check_may_enter(**user)?;
+            self.check_may_be_put(**user, administered.as_deref())?;
         }
-        let id = room.id;
+        let id = self.rooms().greatest() + 1;
+        let id = RoomId::new(id).map_err(|_| StoreError::Full)?;
+        let room = Room {
+            id,
+            name: Arc::clone(&new.name),
+            topic: Arc::clone(&new.topic),
+            avatar: new.avatar.clone(),
+            kind: new.kind,
+            history: new.history,
+            post: new.post,
+            created_at: at,
+            archived_at: None,
+            member_count: 0,
+        };
         let record = Record {
             stream: Stream::Room(id),
             author: Author::Account(by),
@@ -349,11 +347,12 @@ impl Staging<'_> {
     /// Appends a change of the room's description.
     fn describe(
         &mut self,
-        Acting { by, at }: Acting,
-        id: RoomId,
+        author: Author,
+        at: Timestamp,
         change: RoomChange,
         room: Room,
     ) -> Refused<RoomDone> {
+        let id = room.id;
         let head = self.rooms().head(id).ok_or(RoomRefusal::NoSuchRoom)?;
         if room == *head.room {
             return Ok(self.done(id, Vec::new()));
@@ -363,7 +362,7 @@ impl Staging<'_> {
             ..room
         });
         let act = Act::RoomChanged { change, room };
-        let record = head.record(Author::Account(by), at, act);
+        let record = head.record(author, at, act);
         let notice = self.append_of_room(record)?;
         Ok(self.done(id, vec![notice]))
     }
@@ -386,19 +385,17 @@ impl Staging<'_> {
             post: update.post.unwrap_or(before.post),
             ..Room::clone(before)
         };
-        self.describe(acting, id, RoomChange::Updated, room)
+        let author = Author::Account(acting.by);
+        self.describe(author, acting.at, RoomChange::Updated, room)
     }
 
-    fn archive(&mut self, acting: Acting, id: RoomId) -> Refused<RoomDone> {
-        let (head, member) = self.membership(id, acting.by)?;
-        if member.role < Role::Owner {
-            return Err(RoomRefusal::NotOwner.into());
-        }
+    fn archive(&mut self, author: Author, at: Timestamp, id: RoomId) -> Refused<RoomDone> {
+        let head = self.rooms().head(id).ok_or(RoomRefusal::NoSuchRoom)?;
         let room = Room {
-            archived_at: head.room.archived_at.or(Some(acting.at)),
+            archived_at: head.room.archived_at.or(Some(at)),
             ..Room::clone(&head.room)
         };
-        self.describe(acting, id, RoomChange::Archived, room)
+        self.describe(author, at, RoomChange::Archived, room)
     }
 
     /// Checks that there is such an account, which may be in one room more.
@@ -409,6 +406,45 @@ impl Staging<'_> {
         let person = self.rooms().person(user);
         match person.is_some_and(|person| person.rooms.len() >= MAX_ROOMS) {
             true => Err(RoomRefusal::TooManyRooms.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Returns the rooms of which a person is an admin, ascending: whom they put into so many of
+    /// these, they put into no further one. `None` for those who may put anybody into any number:
+    /// administrators of the server, and the bots that they made.
+    fn administered(&self, by: UserId) -> Option<Vec<RoomId>> {
+        if self.is_of_administrators(by) {
+            return None;
+        }
+        let rooms = self.rooms();
+        let is_admin = |room: &&RoomId| {
+            let member = rooms.member(**room, by);
+            member.is_some_and(|member| member.role >= Role::Admin)
+        };
+        let own = rooms.person(by).into_iter();
+        let own = own.flat_map(|person| &person.rooms).filter(is_admin);
+        Some(own.copied().collect())
+    }
+
+    /// Checks that a person may be put into one room more by an admin of these.
+    fn check_may_be_put(&self, user: UserId, administered: Option<&[RoomId]>) -> Refused<()> {
+        self.check_may_enter(user)?;
+        let Some(administered) = administered else {
+            return Ok(());
+        };
+        let person = self.rooms().person(user);
+        let theirs = person.map_or(&[][..], |person| &person.rooms);
+        if theirs.len() >= MAX_ROOMS_BY_OTHERS {
+            return Err(RoomRefusal::TooManyByOthers.into());
+        }
+        let (mut common, mut rest) = (0, administered.iter().peekable());
+        for room in theirs {
+            while rest.next_if(|other| *other < room).is_some() {}
+            common += usize::from(rest.next_if(|other| *other == room).is_some());
+        }
+        match common >= MAX_ROOMS_BY_ONE {
+            true => Err(RoomRefusal::TooManyByOne.into()),
             false => Ok(()),
         }
     }
@@ -433,6 +469,7 @@ impl Staging<'_> {
         wanted.extend(members.iter().copied());
         let mut wanted: Vec<_> = wanted.into_iter().collect();
         wanted.sort_unstable();
+        let administered = self.administered(by);
         let mut changes = Vec::new();
         for (user, role) in wanted {
             let known = self.rooms().member(id, user).map(|member| member.role);
@@ -446,7 +483,7 @@ impl Staging<'_> {
             let change = match known {
                 Some(_) => MembershipChange::Role,
                 None => {
-                    self.check_may_enter(user)?;
+                    self.check_may_be_put(user, administered.as_deref())?;
                     count += 1;
                     MembershipChange::Joined
                 }
@@ -489,6 +526,27 @@ impl Staging<'_> {
         let joined = MembershipChange::Joined;
         let notice = self.change_member(user, at, (id, user), joined, Role::Member)?;
         Ok(self.done(id, vec![notice]))
+    }
+
+    /// Joins the room into which an invite leads, and uses that.
+    fn join_by(
+        &mut self,
+        now: Timestamp,
+        acting: Acting,
+        code: &str,
+        most: u64,
+    ) -> Refused<RoomDone> {
+        let (room, is_usable) = self.people().room_of_invite(now, code)?;
+        // Joining again succeeds, though the invite was used up by the first time.
+        if self.rooms().member(room, acting.by).is_some() {
+            return Ok(self.done(room, Vec::new()));
+        }
+        if !is_usable {
+            return Err(StoreError::InvalidInvite.into());
+        }
+        let done = self.join(acting, room, acting.by, most)?;
+        self.people().use_invite(code);
+        Ok(done)
     }
 
     /// Makes an invite into a room.

@@ -99,7 +99,7 @@ mod tests {
             members: vec![user(2), user(3)],
             most: 10,
         };
-        let by = user(1);
+        let by = Some(user(1));
         open.apply(0, Change::Room(RoomAct { by, what })).unwrap();
         let send = |content: &str| {
             let room = RoomId::new(1).unwrap();

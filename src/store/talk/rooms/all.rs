@@ -27,6 +27,11 @@ impl Rooms {
         self.rooms.get(&room)
     }
 
+    /// How many rooms there are.
+    pub(crate) fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
     /// The rooms whose id is greater than this number, ascending.
     pub(crate) fn heads_after(&self, after: u64) -> impl Iterator<Item = &RoomHead> {
         let from = RoomId::new(after + 1).ok();

@@ -1,0 +1,131 @@
+//! `/api/admin/rooms`: all rooms, for administrators of the server: what they are called and how
+//! many are in them, and nothing that was said there.
+
+use hyper::body::Incoming;
+use hyper::{Request, Response, StatusCode};
+
+use super::room_pages::next_meta;
+use super::rooms::must_not_erase;
+use crate::chat::{ChatError, RoomRefusal};
+use crate::contract::documents::{Access, Operation};
+use crate::contract::rows::{MemberRow, NextMeta, OwnedRoom};
+use crate::contract::{Code, reads};
+use crate::http::answer;
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::http::request::{Limit, Query, admin, operator};
+use crate::http::router::PathParams;
+use crate::model::{RoomId, UserId};
+use crate::web::Body;
+
+reads! {
+    /// The query of a page of all rooms.
+    WhichOfAll from Query<'_> {
+        optional limit: Limit<50, 500>,
+        /// `meta.next_after` of the page before.
+        optional after: RoomId,
+    }
+}
+
+reads! {
+    /// The query of a page of any room's members.
+    WhichOfMembers from Query<'_> {
+        optional limit: Limit<100, 500>,
+        /// `meta.next_after` of the page before.
+        optional after: UserId,
+    }
+}
+
+reads! {
+    /// The room that a path names.
+    Named from PathParams {
+        required id: RoomId,
+    }
+}
+
+pub(in crate::http) const ALL: Operation = Operation::new(
+    Access::Admin,
+    "All rooms, ascending by id: what they are called and how many are in them, and nothing that was said there.",
+)
+.query::<WhichOfAll>()
+.page::<Vec<OwnedRoom>, NextMeta>();
+
+/// `GET /api/admin/rooms?limit=&after=`
+pub(in crate::http) async fn all(
+    app: &App,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    admin(app, request).await?;
+    let which = WhichOfAll::read(&Query::of(request))?;
+    let after = which.after.map_or(0, RoomId::get);
+    let page = app.chat.all_rooms(after, Limit::of(which.limit)).await?;
+    let meta = next_meta(&page, |room| room.id.get());
+    let rows: Vec<OwnedRoom> = page.rows.into_iter().map(OwnedRoom).collect();
+    Ok(answer::rows(rows, meta))
+}
+
+pub(in crate::http) const SHOW: Operation = Operation::new(
+    Access::Admin,
+    "Any room: what it is called and how many are in it, and nothing that was said there.",
+)
+.path::<Named>()
+.refuses(&[Code::NotFound])
+.data::<OwnedRoom>();
+
+/// `GET /api/admin/rooms/:id`
+pub(in crate::http) async fn show(
+    app: &App,
+    request: &Request<Incoming>,
+    params: &PathParams,
+) -> Result<Response<Body>, ApiError> {
+    admin(app, request).await?;
+    let room = app.chat.any_room(Named::read(params)?.id);
+    let room = room.ok_or(ChatError::from(RoomRefusal::NoSuchRoom))?;
+    Ok(answer::data(StatusCode::OK, OwnedRoom(room)))
+}
+
+pub(in crate::http) const ARCHIVE: Operation = Operation::new(
+    Access::Admin,
+    "Archives any room: from then on it is only read. Its members hear of it as the server's own act.",
+)
+.path::<Named>()
+.refuses(&[Code::NotFound])
+.data::<OwnedRoom>();
+
+/// `DELETE /api/admin/rooms/:id`: the room, archived.
+pub(in crate::http) async fn archive(
+    app: &App,
+    request: &Request<Incoming>,
+    params: &PathParams,
+) -> Result<Response<Body>, ApiError> {
+    admin(app, request).await?;
+    let room = Named::read(params)?.id;
+    must_not_erase(request)?;
+    let archived = app.chat.archive_any_room((app.clock)(), room);
+    Ok(answer::data(StatusCode::OK, OwnedRoom(archived.await?)))
+}
+
+pub(in crate::http) const MEMBERS: Operation = Operation::new(
+    Access::Operator,
+    "The members of any room, ascending by id, for the server's operator: answered by its control socket alone.",
+)
+.path::<Named>()
+.query::<WhichOfMembers>()
+.refuses(&[Code::NotFound])
+.page::<Vec<MemberRow>, NextMeta>();
+
+/// `GET /api/admin/rooms/:id/members?limit=&after=`, for the server's operator alone.
+pub(in crate::http) async fn members(
+    app: &App,
+    request: &Request<Incoming>,
+    params: &PathParams,
+) -> Result<Response<Body>, ApiError> {
+    operator(request)?;
+    let room = Named::read(params)?.id;
+    let which = WhichOfMembers::read(&Query::of(request))?;
+    let (after, limit) = (which.after.map_or(0, UserId::get), Limit::of(which.limit));
+    let page = app.chat.members_of_any_room(room, after, limit).await?;
+    let meta = next_meta(&page, |member| member.user.id.get());
+    let rows: Vec<MemberRow> = page.rows.into_iter().map(MemberRow::from).collect();
+    Ok(answer::rows(rows, meta))
+}
