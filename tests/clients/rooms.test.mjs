@@ -66,6 +66,30 @@ withServer("a removal is heard once and nothing after it, live and recovered", a
   }
 });
 
+withServer("who joins by a link hears of it on each device, looks at the room and marks it, and all is acked", async (server) => {
+  const [ada, bob] = await server.users("ada", "bob");
+  const { id } = await room(ada, []);
+  const [a, b, other] = [await second(ada), await second(bob), await second(bob)];
+  const { code, url } = await ask(ada, "POST", `/api/rooms/${id}/invites`, { max_uses: 1 });
+  assert.equal(new URL(url).hash, `#/join/${code}`);
+  await ask(bob, "POST", "/api/rooms/join", { invite: code });
+  for (const client of [b, other]) {
+    const { user_id, change, room: joined } = await client.next("room_member");
+    assert.deepEqual([user_id, change, joined.id], [bob.id, "joined", id]);
+  }
+  assert.equal((await a.next("room_member")).user_id, bob.id);
+  assert.deepEqual(await b.do("in_view", { room_id: id, on: true }), {});
+  const said = [];
+  for (let turn = 0; turn < 10; turn += 1) said.push(await a.do("send_message", { room_id: id, content: `${turn}` }));
+  await b.several("room_message", said.length);
+  // All at once, as a page does that shows them all: each is acked, and few entries come of it.
+  await Promise.all(said.map((message) => b.do("mark_chat_as_read", { room_id: id, up_to: message.id })));
+  const read = await other.next("room_read", ({ up_to }) => up_to === said.at(-1).id);
+  assert.deepEqual([read.unread_count, read.mention_count], [0, 0]);
+  const told = other.heard.filter(({ event }) => event === "room_read");
+  assert.ok(told.length < said.length / 2, JSON.stringify(told));
+});
+
 withServer("a client of the first document hears beside busy rooms what it hears without them", async (server) => {
   const [ada, bob, quiet, other] = await server.users("ada", "bob", "quiet", "other");
   const { id } = await room(ada, [bob]);

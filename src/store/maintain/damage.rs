@@ -4,6 +4,7 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::room_damage::roomy;
 use super::tests::Data;
 use super::*;
 use crate::model::Timestamp;
@@ -112,12 +113,26 @@ fn ends(bytes: &[u8]) -> Vec<(&'static str, String)> {
 
 #[test]
 fn a_file_that_was_changed_or_cut_anywhere_ends_every_command_in_a_sentence_of_ours() {
-    let data = Data::talked(30, 500);
+    let refused = harmed_anywhere(&Data::talked(30, 500), 150);
+    assert!(
+        (30..150).contains(&refused),
+        "{refused} of 150 were refused"
+    );
+}
+
+#[test]
+fn a_file_with_rooms_that_was_changed_or_cut_anywhere_does_so_too() {
+    let refused = harmed_anywhere(&roomy(30, 300), 60);
+    assert!((10..60).contains(&refused), "{refused} of 60 were refused");
+}
+
+/// Harms a file in so many ways. Returns how often something was refused.
+fn harmed_anywhere(data: &Data, rounds: usize) -> usize {
     let whole = std::fs::read(&data.path).unwrap();
     assert_eq!(ends(&whole), []);
     let mut random = StdRng::seed_from_u64(30);
     let mut refused = 0;
-    for _ in 0..150 {
+    for _ in 0..rounds {
         let mut bytes = whole.clone();
         let what = harm(&mut bytes, &mut random);
         // What panics ends the test.
@@ -143,8 +158,5 @@ fn a_file_that_was_changed_or_cut_anywhere_ends_every_command_in_a_sentence_of_o
         }
         refused += usize::from(!ends.is_empty());
     }
-    assert!(
-        (30..150).contains(&refused),
-        "{refused} of 150 were refused"
-    );
+    refused
 }

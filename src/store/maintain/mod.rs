@@ -23,6 +23,8 @@ mod bounds;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod room_damage;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rand::{RngExt, SeedableRng};
 use redb::{ReadableDatabase, ReadableTable, TableError, WriteTransaction};
 
+use super::room_damage::roomy;
 use super::*;
-use crate::model::{Extras, Meta, Subject, Timestamp, UserId};
+use crate::model::{Extras, Meta, RoomId, Subject, Timestamp, UserId};
 use crate::store::disk::medium::{Backend, Medium, Noting};
 use crate::store::log::blocks;
 use crate::store::sealed::{put, seal};
@@ -19,7 +20,7 @@ use crate::store::tables::{
 };
 use crate::store::tests::{Open, id, mark, mark_chat, message, user};
 use crate::store::write::sweep::decode_row;
-use crate::store::{Change, Committed, Location, Outcome};
+use crate::store::{Change, Committed, Location, Outcome, RoomAct, RoomCommand};
 
 /// A data file in a folder of its own.
 pub(super) struct Data {
@@ -1086,6 +1087,31 @@ fn what_is_exported_and_imported_is_the_same_log_and_the_same_lines() {
 fn again_id(lines: &str) -> u64 {
     let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     last["id"].as_u64().unwrap()
+}
+
+#[test]
+fn rooms_are_exported_and_imported_as_they_are_and_only_the_server_archives_by_itself() {
+    let data = roomy(7, 200);
+    let open = data.open();
+    let what = RoomCommand::Archive {
+        room: RoomId::new(2).unwrap(),
+    };
+    let act = RoomAct { by: None, what };
+    open.apply(9_000_000, Change::Room(act)).unwrap();
+    open.close();
+    let lines = exported(&data);
+    let by_server = r#""change":"archived","by":null"#;
+    assert!(lines.contains(by_server), "{lines}");
+    let copy = imported(&lines).unwrap();
+    assert_eq!(exported(&copy), lines);
+    assert_eq!(copy.finds(), []);
+    for wrong in [
+        "\"change\":\"updated\",\"by\":null",
+        "\"change\":\"archived\"",
+    ] {
+        let refused = imported(&lines.replace(by_server, wrong));
+        assert!(refused.is_err(), "{wrong}");
+    }
 }
 
 #[test]
