@@ -17,6 +17,7 @@
 //! | [`model`] | the nouns: ids, names, messages, cursors |
 //! | [`store`] | the data file; the only room that says redb |
 //! | [`accounts`], [`chat`] | the verbs of identity and of talk |
+//! | [`files`] | the verbs of files, whose bytes lie beside the data file |
 //! | [`engineio`], [`socketio`] | pure codecs, and a session as a value |
 //! | [`outgoing`] | requests that leave this server, bounded in one place |
 //! | [`web`] | HTTP's ground floor: bodies, origins, addresses, proxies |
@@ -45,6 +46,7 @@ pub mod store;
 
 pub mod accounts;
 pub mod chat;
+pub mod files;
 
 pub mod engineio;
 pub mod socketio;

@@ -1,6 +1,6 @@
 //! Why talk is refused.
 
-use crate::model::ContentError;
+use crate::model::{ContentError, MAX_ATTACHMENTS};
 use crate::store::{RoomRefusal, StoreError};
 
 use super::rooms::{MAX_SEEN_MEMBERS, RoomFieldError};
@@ -21,6 +21,12 @@ pub enum ChatError {
     /// No message has this id, or the caller is no part of it.
     #[error("no such message")]
     NoSuchMessage,
+    /// A message names a file that is not there, not whole, not the sender's, or sent already.
+    #[error("no such file, or it is not whole, or was sent already")]
+    NoSuchFile,
+    /// A message names more files than it may.
+    #[error("attachments must name at most {MAX_ATTACHMENTS} files")]
+    TooManyFiles,
     /// Only its receiver may mark a message read.
     #[error("only its receiver may mark a message read")]
     NotReceiver,
@@ -69,6 +75,7 @@ impl From<StoreError> for ChatError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSuchUser => Self::NoSuchUser,
+            StoreError::NoSuchFile => Self::NoSuchFile,
             StoreError::NoSuchMessage => Self::NoSuchMessage,
             StoreError::Room(refusal) => Self::Room(refusal),
             StoreError::InvalidInvite => Self::InvalidInvite,
@@ -89,6 +96,7 @@ impl From<StoreError> for ChatError {
                 Self::Unavailable
             }
             StoreError::UsernameTaken
+            | StoreError::FilesQuota
             | StoreError::NotFirst
             | StoreError::LastAdmin
             | StoreError::MadeHere

@@ -5,6 +5,7 @@
 //! rooms.rs       the verbs of rooms, judged by the store in commit order; marks.rs: one a second
 //! views.rs       which chats people look at
 //! changing.rs    editing, deleting and reacting
+//! files.rs       the URLs of the files that messages name
 //! reading.rs     pages, and what a person missed; cursors.rs: from where on
 //! audience.rs    who hears an entry, live and caught up alike
 //! presence.rs    who is there; attendance.rs: as the store keeps it
@@ -22,6 +23,7 @@ mod changing;
 mod cursors;
 mod error;
 mod event;
+mod files;
 mod marks;
 mod notifier;
 mod presence;
@@ -38,6 +40,7 @@ pub use audience::{Audience, Form, Hearer, audience, heard_by, heard_from, is_he
 pub use changing::Chats;
 pub use error::ChatError;
 pub use event::{Behind, Event, Listener};
+pub use files::FileUrls;
 pub use presence::{Presence, PresenceChange, Seen, Told};
 pub use reading::CatchUp;
 pub use rooms::{

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::rooms::say_how_large;
 use super::{Chat, ChatError};
 use crate::model::{Cursor, EntryId, Message, MessageId, Notice, RoomId, Timestamp, User, UserId};
-use crate::store::{HistoryPage, HistoryQuery, HistoryRow, InboxRow, Missed, Page, Recent};
+use crate::store::{
+    HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, Missed, Page, Recent,
+};
 
 /// The changes that a person missed.
 #[derive(Debug)]
@@ -27,10 +29,10 @@ impl Chat {
         peer: UserId,
         query: HistoryQuery,
     ) -> Result<HistoryPage, ChatError> {
-        Ok(self
+        let read = self
             .store
-            .read(move |snapshot| snapshot.history(user, peer, query))
-            .await?)
+            .read(move |snapshot| snapshot.history(user, peer, query));
+        Ok(self.files.open_page(read.await?))
     }
 
     /// Returns a page of the messages of two people around one of theirs, or around the place that
@@ -42,18 +44,20 @@ impl Chat {
         message: MessageId,
         limit: usize,
     ) -> Result<HistoryPage, ChatError> {
-        Ok(self
+        let read = self
             .store
-            .read(move |snapshot| snapshot.history_around(user, peer, message, limit))
-            .await?)
+            .read(move |snapshot| snapshot.history_around(user, peer, message, limit));
+        Ok(self.files.open_page(read.await?))
     }
 
     /// Returns one message of a chat of this person's.
     pub async fn message(&self, user: UserId, message: MessageId) -> Result<HistoryRow, ChatError> {
-        Ok(self
+        let read = self
             .store
-            .read(move |snapshot| snapshot.message(user, message))
-            .await?)
+            .read(move |snapshot| snapshot.message(user, message));
+        let mut row = read.await?;
+        self.files.open(row.message.extras.as_deref_mut());
+        Ok(row)
     }
 
     /// Returns a page of a person's chats, newest first, each with its newest message.
@@ -79,10 +83,22 @@ impl Chat {
         before: Option<EntryId>,
         limit: usize,
     ) -> Result<(Page<InboxRow>, u64), ChatError> {
-        Ok(self
+        let read = self
             .store
-            .read(move |snapshot| snapshot.inbox(now, user, before, limit))
-            .await?)
+            .read(move |snapshot| snapshot.inbox(now, user, before, limit));
+        let (mut page, total) = read.await?;
+        for row in &mut page.rows {
+            self.files.open(match &mut row.chat {
+                InboxChat::Direct { last_message, .. } => {
+                    last_message.message.extras.as_deref_mut()
+                }
+                InboxChat::Room { last_message, .. } => {
+                    let last = last_message.as_mut();
+                    last.and_then(|last| last.extras.as_deref_mut())
+                }
+            });
+        }
+        Ok((page, total))
     }
 
     /// Returns about how many chats a person has.
@@ -98,10 +114,14 @@ impl Chat {
         after: Option<MessageId>,
         limit: usize,
     ) -> Result<(Page<Message>, u64), ChatError> {
-        Ok(self
+        let read = self
             .store
-            .read(move |snapshot| snapshot.unread(user, after, limit))
-            .await?)
+            .read(move |snapshot| snapshot.unread(user, after, limit));
+        let (mut page, total) = read.await?;
+        for message in &mut page.rows {
+            self.files.open(message.extras.as_deref_mut());
+        }
+        Ok((page, total))
     }
 
     /// Returns what a person missed after this cursor, oldest first, as whole changes: events of
@@ -130,7 +150,10 @@ impl Chat {
         page: Option<Page<Notice>>,
         newest: u64,
     ) -> Result<CatchUp, ChatError> {
-        let page = page.ok_or(ChatError::CursorExpired)?;
+        let mut page = page.ok_or(ChatError::CursorExpired)?;
+        for notice in &mut page.rows {
+            self.files.open_notice(notice);
+        }
         let until = now.as_ms().saturating_sub(
             u64::try_from(self.rules.recovery_window.as_millis()).unwrap_or(u64::MAX),
         );

@@ -9,7 +9,7 @@ use super::{Chat, ChatError, Event, Mark, RoomCreation};
 use crate::model::{
     Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS,
     MessageId, Notice, Notify, Origin, Role, Room, RoomId, RoomRead, Timestamp, UserId,
-    check_avatar, check_content, visible_name,
+    check_avatar, visible_name,
 };
 use crate::store::{
     Change, Committed, HistoryPage, HistoryQuery, MemberRow, MyRoom, NewRoom, Outcome, Page,
@@ -88,8 +88,8 @@ impl Chat {
         origin: Option<Origin>,
         reply: impl FnOnce(Result<Notice, ChatError>) + Send + 'static,
     ) {
-        if let Err(error) = check_content(&request.content, self.rules.max_message_chars) {
-            return reply(Err(error.into()));
+        if let Err(error) = self.check_message(&request.content, request.extras.as_deref()) {
+            return reply(Err(error));
         }
         let SendToRoom {
             room_id,
@@ -527,7 +527,7 @@ impl Chat {
         let read = self
             .store
             .read(move |snapshot| snapshot.room_history(user, room, query));
-        Ok(read.await?)
+        Ok(self.files.open_room_page(read.await?))
     }
 
     /// Returns the messages of a room around a place.
@@ -541,7 +541,7 @@ impl Chat {
         let read = self
             .store
             .read(move |snapshot| snapshot.room_history_around(user, room, message, limit));
-        Ok(read.await?)
+        Ok(self.files.open_room_page(read.await?))
     }
 
     /// Returns one message of a room that this person may read.
@@ -553,7 +553,9 @@ impl Chat {
         let read = self
             .store
             .read(move |snapshot| snapshot.room_message(user, message));
-        Ok(read.await?)
+        let mut row = read.await?;
+        self.files.open(row.extras.as_deref_mut());
+        Ok(row)
     }
 
     /// Returns the rooms that a person is in, from memory, each with the entry by which they

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::files::FileUrls;
 use super::marks::Marks;
 use super::views::Views;
 use super::{Backup, ChatError, Event, Listener, Presence, Rules};
 use crate::model::{
-    Act, ClientId, CursorKeys, EntryId, Extras, MessageId, Notice, Origin, Timestamp, UserId,
-    check_content,
+    Act, ClientId, CursorKeys, EntryId, Extras, MAX_ATTACHMENTS, MessageId, Notice, Origin,
+    Timestamp, UserId, check_content,
 };
 use crate::store::{Change, Committed, Outcome, Store, StoreError, Talk};
 
@@ -34,6 +35,7 @@ pub struct Chat {
     pub(super) presence: Arc<Presence>,
     pub(super) marks: Arc<Marks>,
     pub(super) views: Arc<Views>,
+    pub(super) files: FileUrls,
 }
 
 impl Chat {
@@ -52,7 +54,13 @@ impl Chat {
             presence: Arc::default(),
             marks: Arc::default(),
             views: Arc::default(),
+            files: FileUrls::default(),
         }
+    }
+
+    /// The same, whose messages tell by which URLs their files are opened.
+    pub fn with_file_urls(self, files: FileUrls) -> Self {
+        Self { files, ..self }
     }
 
     /// Makes a copy of everything as of now, beside which talk goes on. Fails with
@@ -86,8 +94,8 @@ impl Chat {
         origin: Option<Origin>,
         reply: impl FnOnce(Result<Notice, ChatError>) + Send + 'static,
     ) {
-        if let Err(error) = check_content(&request.content, self.rules.max_message_chars) {
-            return reply(Err(error.into()));
+        if let Err(error) = self.check_message(&request.content, request.extras.as_deref()) {
+            return reply(Err(error));
         }
         let SendMessage {
             receiver_id: receiver,
@@ -135,6 +143,22 @@ impl Chat {
         self.submit(now, talk, origin, |outcome| Ok(Mark::of(outcome?)), reply);
     }
 
+    /// Checks what a message says and names. Beside files it may say nothing.
+    pub(super) fn check_message(
+        &self,
+        content: &str,
+        extras: Option<&Extras>,
+    ) -> Result<(), ChatError> {
+        let files = extras.map_or(0, |extras| extras.attachments.len());
+        if files > MAX_ATTACHMENTS {
+            return Err(ChatError::TooManyFiles);
+        }
+        if files > 0 && content.is_empty() {
+            return Ok(());
+        }
+        Ok(check_content(content, self.rules.max_message_chars)?)
+    }
+
     /// Has an act stored, tells of what came of it, and replies with what `result` makes of that.
     pub(super) fn submit<T>(
         &self,
@@ -145,8 +169,12 @@ impl Chat {
         reply: impl FnOnce(Result<T, ChatError>) + Send + 'static,
     ) {
         let listener = Arc::clone(&self.listener);
+        let files = self.files;
         let answer = move |committed| {
-            let outcome = outcome_of(committed);
+            let mut outcome = outcome_of(committed);
+            if let Ok(Outcome::Entry(notice) | Outcome::Repeated(notice)) = &mut outcome {
+                files.open_notice(notice);
+            }
             if let Ok(outcome) = &outcome {
                 tell(&*listener, outcome, origin);
             }
@@ -158,7 +186,11 @@ impl Chat {
     /// Tells of a change that was answered as uncertain and turned out to be on disk.
     pub fn announce(&self, committed: &Committed) {
         match committed {
-            Committed::Talk(outcome @ Outcome::Entry(_)) => tell(&*self.listener, outcome, None),
+            Committed::Talk(Outcome::Entry(notice)) => {
+                let mut notice = notice.clone();
+                self.files.open_notice(&mut notice);
+                tell(&*self.listener, &Outcome::Entry(notice), None);
+            }
             Committed::Room(done) => {
                 for notice in &done.notices {
                     let event = Event::Happened {

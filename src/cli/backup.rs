@@ -8,25 +8,33 @@ use clap::Args;
 use super::bar::Bar;
 use super::failure::maintain as explain;
 use super::output::{Failed, say};
-use super::{control, stream};
+use super::{control, files, stream};
+use crate::files::FolderLock;
 use crate::store::OpenError;
 use crate::store::maintain::{self, MaintainError, Partial};
 
-/// Copies the data file, compactly and checked.
+/// Copies the data file, compactly and checked, and the files that people sent: into the folder
+/// FILE.files, as far as they are not there yet.
 #[derive(Args)]
 pub(super) struct Backup {
     /// The copy; it must not be there yet. A pipe is written to, and - is standard output: the copy
     /// is made beside the data file first, and checked
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Make hard links of files in place of copies, where that can be: for copies on the same disk
+    #[arg(long)]
+    link: bool,
 }
 
 impl Backup {
-    pub(super) fn run(&self, data: &Path) -> Result<(), Failed> {
+    pub(super) fn run(&self, data: &Path, folder: &Path) -> Result<(), Failed> {
         if let Some(out) = stream::output(&self.file)? {
             stream::no_terminal(&out, "chatd backup")?;
             return Ok(send(data, out)?);
         }
+        // Before the copy is begun: what that names is not unlinked until it is copied.
+        let lock = FolderLock::of(folder);
+        let lock = lock.map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
         let mut bar = Bar::new();
         let counts = match maintain::backup(data, &self.file, &mut |progress| bar.show(progress)) {
             Err(MaintainError::Open(OpenError::InUse { .. })) => {
@@ -38,9 +46,15 @@ impl Backup {
             result => result,
         };
         let counts = counts.map_err(|error| explain(data, &error))?;
-        drop(bar);
+        let kept = maintain::files_of(&self.file).map_err(|error| explain(&self.file, &error))?;
+        let (kept, target) = (files::whole(&kept), files::folder_of(&self.file));
+        let missing = files::copy(folder, &target, &kept, self.link, &mut bar)?;
+        drop((bar, lock));
         say(&format!("{}: {counts}", self.file.display()));
-        Ok(())
+        if !kept.is_empty() {
+            say(&format!("{}: {} files", target.display(), kept.len()));
+        }
+        Ok(files::complete(&missing, folder)?)
     }
 }
 
@@ -54,6 +68,14 @@ fn send(data: &Path, mut out: File) -> Result<(), String> {
         }
         result => result.map_err(|error| explain(data, &error))?,
     };
+    let kept = maintain::files_of_partial(&partial).map_err(|error| explain(data, &error))?;
+    let kept = files::whole(&kept).len();
+    if kept > 0 {
+        tracing::warn!(
+            files = kept,
+            "the files that people sent are not in it: name a file to have them beside it"
+        );
+    }
     partial
         .send_whole(data, &mut out, &mut show)
         .map_err(|error| explain(data, &error))?;

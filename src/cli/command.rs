@@ -63,14 +63,15 @@ pub(super) enum Maintain {
 }
 
 impl Maintain {
-    pub(super) fn run(&self, data: &Path) -> Result<(), Failed> {
+    /// Runs on this data file, whose files are in this folder.
+    pub(super) fn run(&self, data: &Path, files: &Path) -> Result<(), Failed> {
         match self {
-            Self::Backup(backup) => backup.run(data),
-            Self::Restore(restore) => restore.run(data),
-            Self::Check(check) => Ok(check.run(data)?),
+            Self::Backup(backup) => backup.run(data, files),
+            Self::Restore(restore) => restore.run(data, files),
+            Self::Check(check) => Ok(check.run(data, files)?),
             Self::Compact(compact) => Ok(compact.run(data)?),
-            Self::Export(export) => export.run(data),
-            Self::Import(import) => import.run(data),
+            Self::Export(export) => export.run(data, files),
+            Self::Import(import) => import.run(data, files),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::budget::{Budget, Memory, memory_of_this_process};
 use crate::chat::Rules;
 use crate::config::{Acme, Config, ConnectionLimits, KeySource, Reload, TlsFiles, TlsSource};
 use crate::engineio::Heartbeat;
+use crate::files::FilesConfig;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
 use crate::outgoing::Fetcher;
@@ -28,6 +29,7 @@ impl Flags {
                 true => Location::Memory,
                 false => Location::File(self.data.clone()),
             },
+            files: self.files_config(),
             commit_interval: self.commit_interval,
             registration: self.registration.into(),
             token_lifetime: self.token_lifetime,
@@ -80,6 +82,23 @@ impl Flags {
             shutdown_grace: self.shutdown_grace,
             budget: Budget::for_memory(self.memory().bytes),
         })
+    }
+
+    /// Returns where the files are: beside the data file, unless the operator says otherwise.
+    pub(super) fn files_folder(&self) -> PathBuf {
+        self.files.clone().unwrap_or_else(|| {
+            let mut name = self.data.as_os_str().to_owned();
+            name.push(".files");
+            name.into()
+        })
+    }
+
+    fn files_config(&self) -> FilesConfig {
+        FilesConfig {
+            folder: (!self.demo).then(|| self.files_folder()),
+            max_file: self.max_file,
+            quota: self.files_quota,
+        }
     }
 
     /// Returns how much memory the server may use.

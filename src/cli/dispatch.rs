@@ -36,7 +36,9 @@ pub fn main() -> ExitCode {
         None => log::start_queued(log, flags.log_format),
     };
     match &flags.command {
-        Some(Command::Maintain(command)) => return end(command.run(&flags.data)),
+        Some(Command::Maintain(command)) => {
+            return end(command.run(&flags.data, &flags.files_folder()));
+        }
         Some(Command::Describe(command)) => return end(command.run(&flags).map_err(Failed::from)),
         Some(Command::Operate(_) | Command::Doctor(_)) | None => {}
     }

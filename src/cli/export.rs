@@ -8,12 +8,13 @@ use clap::Args;
 use super::bar::Bar;
 use super::failure::maintain as explain;
 use super::output::{Failed, say};
-use super::{control, stream};
-use crate::store::OpenError;
+use super::{control, files, stream};
+use crate::files::FolderLock;
 use crate::store::maintain::{self, Counts, MaintainError, Partial, Progress};
+use crate::store::{FileStage, OpenError, StoredFile};
 
 /// Writes accounts, messages and read marks as JSON Lines; the README has the form. Password hashes
-/// are in it.
+/// are in it. The files that people sent are copied into the folder FILE.files.
 #[derive(Args)]
 pub(super) struct Export {
     /// Where to; it must not be there yet, unless it is a pipe. Standard output without it, or with
@@ -23,20 +24,37 @@ pub(super) struct Export {
 }
 
 impl Export {
-    pub(super) fn run(&self, data: &Path) -> Result<(), Failed> {
+    pub(super) fn run(&self, data: &Path, folder: &Path) -> Result<(), Failed> {
         let file = self.file.as_deref().unwrap_or(Path::new("-"));
         let mut bar = Bar::new();
         let mut show = |progress| bar.show(progress);
         if let Some(mut out) = stream::output(file)? {
-            write(data, &mut out, &mut show)?;
+            let (_, kept) = write(data, &mut out, &mut show)?;
+            let kept = files::whole(&kept).len();
+            if kept > 0 {
+                tracing::warn!(
+                    files = kept,
+                    "the files that people sent are left out: name a file to have them beside it"
+                );
+            }
             return Ok(());
         }
         let partial = Partial::create_new(file).map_err(|error| explain(data, &error))?;
-        let counts = write(data, &mut partial.file(), &mut show)?;
+        let lock = FolderLock::of(folder);
+        let lock = lock.map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
+        let (counts, kept) = write(data, &mut partial.file(), &mut show)?;
+        // Those that no message names are not in the lines.
+        let sent = |file: &&StoredFile| matches!(file.stage, FileStage::Sent(..));
+        let kept: Vec<_> = kept.iter().filter(sent).cloned().collect();
+        let (kept, target) = (files::whole(&kept), files::folder_of(file));
+        let missing = files::copy(folder, &target, &kept, false, &mut bar)?;
         partial.keep().map_err(|error| explain(data, &error))?;
-        drop(bar);
+        drop((bar, lock));
         say(&format!("{}: {counts}", file.display()));
-        Ok(())
+        if !kept.is_empty() {
+            say(&format!("{}: {} files", target.display(), kept.len()));
+        }
+        Ok(files::complete(&missing, folder)?)
     }
 }
 
@@ -44,13 +62,16 @@ fn write(
     data: &Path,
     out: &mut dyn Write,
     show: &mut dyn FnMut(Progress),
-) -> Result<Counts, String> {
-    match maintain::export(data, out, show) {
+) -> Result<(Counts, Vec<StoredFile>), String> {
+    let (counts, kept) = match maintain::export(data, out, show) {
         Err(MaintainError::Open(OpenError::InUse { .. })) => {
             let partial = control::fetch_aside(data, "export", show)?;
-            maintain::export_partial(&partial, out, show)
+            let counts = maintain::export_partial(&partial, out, show);
+            (counts, maintain::files_of_partial(&partial))
         }
-        result => result,
-    }
-    .map_err(|error| explain(data, &error))
+        Err(error) => return Err(explain(data, &error)),
+        counts => (counts, maintain::files_of(data)),
+    };
+    let both = counts.and_then(|counts| Ok((counts, kept?)));
+    both.map_err(|error| explain(data, &error))
 }

@@ -41,6 +41,17 @@ pub(super) struct Flags {
         value_name = "FILE"
     )]
     pub(super) data: PathBuf,
+    /// The folder of the files that people send; by default that of the data file, with .files
+    /// behind its name
+    #[arg(long, global = true, env = "CHATD_FILES", value_name = "FOLDER")]
+    pub(super) files: Option<PathBuf>,
+    /// The largest file that people may send, such as 100MiB or 2GiB
+    #[arg(long, env = "CHATD_MAX_FILE", default_value = "100MiB", value_parser = memory::bytes, value_name = "SIZE")]
+    pub(super) max_file: u64,
+    /// How much all files may take together, such as 50GiB; by default half of what the disk has
+    /// free at the start
+    #[arg(long, env = "CHATD_FILES_QUOTA", value_parser = memory::bytes, value_name = "SIZE")]
+    pub(super) files_quota: Option<u64>,
     /// Shortest time between two commits under load. Longer saves disk writes, shorter saves
     /// latency; 0s turns it off
     #[arg(long, env = "CHATD_COMMIT_INTERVAL", default_value = "3ms", value_parser = values::commit_interval, value_name = "TIME")]

@@ -8,12 +8,14 @@ use clap::Args;
 use super::bar::Bar;
 use super::failure::maintain as explain;
 use super::output::{Failed, say};
-use super::stream;
+use super::{files, stream};
 use crate::accounts::check_hash;
+use crate::files::describe_file;
 use crate::model::Timestamp;
 use crate::store::maintain::{self, Judging};
 
-/// Makes a data file of what export wrote. One that has data already is refused.
+/// Makes a data file of what export wrote, with the files in the folder FILE.files. One that has
+/// data already is refused.
 #[derive(Args)]
 pub(super) struct Import {
     /// The lines; - for standard input
@@ -22,12 +24,17 @@ pub(super) struct Import {
 }
 
 impl Import {
-    pub(super) fn run(&self, data: &Path) -> Result<(), Failed> {
+    pub(super) fn run(&self, data: &Path, folder: &Path) -> Result<(), Failed> {
         let mut lines = BufReader::with_capacity(1 << 16, stream::input(&self.file)?);
         let mut bar = Bar::new();
+        let source = files::folder_of(&self.file);
         let judging = Judging {
             now: Timestamp::now(),
             password_hash: &|text| check_hash(text).map_err(|error| error.to_string()),
+            file: &|id| {
+                let found = describe_file(&source, id);
+                found.map_err(|error| format!("{}: {error}", source.display()))
+            },
         };
         let imported = maintain::import(data, &mut lines, judging, &mut |progress| {
             bar.show(progress)
@@ -38,6 +45,10 @@ impl Import {
             }
             error => explain(data, &error),
         })?;
+        let kept = maintain::files_of(data).map_err(|error| explain(data, &error))?;
+        let kept = files::whole(&kept);
+        let missing = files::copy(&source, folder, &kept, false, &mut bar)?;
+        files::complete(&missing, &source)?;
         drop(bar);
         say(&format!("{}: {}", data.display(), imported.counts));
         if imported.cut_times > 0 {

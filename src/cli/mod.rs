@@ -15,6 +15,7 @@ mod dispatch;
 mod doctor;
 mod export;
 mod failure;
+mod files;
 mod flags;
 mod import;
 mod log;

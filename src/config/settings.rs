@@ -7,6 +7,7 @@ use super::{ConnectionLimits, KeySource, Reload, TlsSource, Watchdog};
 use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registration};
 use crate::budget::Budget;
 use crate::chat::Rules;
+use crate::files::FilesConfig;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
@@ -21,6 +22,8 @@ pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 pub struct Config {
     /// The place of the data.
     pub data: Location,
+    /// How files are kept.
+    pub files: FilesConfig,
     /// The shortest time between the beginnings of two commits under load.
     pub commit_interval: Duration,
     /// The rule of who may register.
@@ -72,6 +75,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data: Location::Memory,
+            files: FilesConfig::default(),
             commit_interval: DEFAULT_COMMIT_INTERVAL,
             registration: Registration::Invite,
             token_lifetime: DEFAULT_TOKEN_LIFETIME,

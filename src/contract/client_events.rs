@@ -10,7 +10,7 @@ use super::changes::{MessageEdited, ReactionChanged};
 use super::documents::Event;
 use super::room_events::{RoomMessage, RoomReadUpTo};
 use super::{Code, FieldError, Fields, MessageSent, Version, reads};
-use crate::model::{ClientId, Emoji, MessageId, Meta, RoomId, UserId};
+use crate::model::{ClientId, Emoji, FileId, MessageId, Meta, RoomId, UserId};
 
 /// Writes the enum, the names, the decoder and what the documents say of each event from one table.
 macro_rules! client_events {
@@ -178,8 +178,8 @@ reads! {
         /// Another existing user.
         required receiver_id: UserId,
         /// At least one character that is no space, and at most 4,000 (`max_message_chars` of `GET
-        /// /api/server`).
-        required content: Text<'a>,
+        /// /api/server`). Beside files it may be absent or empty.
+        optional content: Text<'a>,
         /// The sender's own name for it, unique among theirs: sending it again gives the first
         /// message back.
         optional client_id: ClientId,
@@ -188,6 +188,8 @@ reads! {
         /// An object of the app's own, of at most 2 KiB as JSON, which is kept and given back as it
         /// is.
         optional meta: Meta,
+        /// Files that the sender has uploaded and not sent yet, at most 10.
+        optional attachments: Vec<FileId>,
     }
 }
 
@@ -198,7 +200,7 @@ reads! {
         /// A room of the sender's.
         required room_id: RoomId,
         /// As of a message to a person.
-        required content: Text<'a>,
+        optional content: Text<'a>,
         /// As of a message to a person.
         optional client_id: ClientId,
         /// As of a message to a person.
@@ -210,6 +212,8 @@ reads! {
         /// Whether it mentions all members: where the sender is an admin of the room, or the room
         /// has at most 20 members.
         optional mention_all: bool,
+        /// As of a message to a person.
+        optional attachments: Vec<FileId>,
     }
 }
 

@@ -81,6 +81,16 @@ codes! {
     TooManyReactions = "too_many_reactions", 409;
     /// A cursor that is not known any more.
     CursorExpired = "cursor_expired", 410;
+    /// A URL of a file whose time is over, or that opens nothing.
+    UrlExpired = "url_expired", 403;
+    /// An upload that is at another place, or at another stage.
+    UploadConflict = "upload_conflict", 409;
+    /// A file that has more bytes than one may have.
+    FileTooLarge = "file_too_large", 413;
+    /// A body of a type that is not taken.
+    UnsupportedType = "unsupported_type", 415;
+    /// No room for a file: all of them, a person's of a day, or the disk are at their limit.
+    QuotaExceeded = "quota_exceeded", 507;
     /// The route knows other methods.
     MethodNotAllowed = "method_not_allowed", 405;
     /// A body over the limit.

@@ -7,6 +7,7 @@
 //! client_events.rs, acks.rs    what clients send, and what they are acked with
 //! room_events.rs               the events of rooms, which are of version 2
 //! update.rs, server_events.rs  the durable events, and the volatile ones; events.rs lists both
+//! attachments.rs               the files of messages
 //! changes.rs                   what is told of changed messages, and of reactions
 //! version.rs                   the versions of them, and which hear an event alike
 //! rows/                        the rows of REST's answers
@@ -17,6 +18,7 @@
 //! other.
 
 mod acks;
+mod attachments;
 mod changes;
 mod client_events;
 mod code;
@@ -34,10 +36,11 @@ mod update;
 mod version;
 
 pub(crate) use acks::{Deleted, MarkedChatRead, MarkedRead, Nothing, PresenceList, Succeeded};
+pub(crate) use attachments::{AttachmentRow, Attachments};
 pub(crate) use changes::{MessageEdited, ReactionChanged, ReactionRow, Reactions};
 pub(crate) use client_events::{
-    ClientEvent, Command, Erasing, NewMessage, NewRoomMessage, NewText, Reacting, TypingInRoom,
-    TypingTo, WholeRead, WholeRoomRead,
+    ClientEvent, Command, Erasing, NewMessage, NewRoomMessage, NewText, Reacting, Text,
+    TypingInRoom, TypingTo, WholeRead, WholeRoomRead,
 };
 pub use code::Code;
 pub(crate) use connect::{Capable, ConnectError, Continued, Speaks};

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{Code, FieldError};
 use crate::accounts::AccountError;
 use crate::chat::{ChatError, RoomRefusal};
+use crate::files::FileError;
 use crate::limits::RateLimited;
 use crate::model::ContentError;
 
@@ -68,6 +69,12 @@ impl Refusal {
         self
     }
 
+    /// Returns the same, with another status in REST.
+    pub(crate) const fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Returns the same, with the place that it is about before its words.
     pub(crate) fn at(mut self, place: &str) -> Self {
         self.message = format!("{place}: {}", self.message).into();
@@ -96,7 +103,10 @@ impl From<ChatError> for Refusal {
             ChatError::Content(ContentError::Empty) => Code::EmptyMessage,
             ChatError::Content(ContentError::TooLong { .. }) => Code::MessageTooLong,
             ChatError::InvalidReceiver => Code::InvalidReceiver,
-            ChatError::NoSuchUser | ChatError::NoSuchMessage => Code::NotFound,
+            ChatError::NoSuchUser | ChatError::NoSuchMessage | ChatError::NoSuchFile => {
+                Code::NotFound
+            }
+            ChatError::TooManyFiles => Code::InvalidPayload,
             ChatError::NotReceiver | ChatError::NotSender => Code::Forbidden,
             ChatError::EditWindowOver => Code::EditWindowOver,
             ChatError::TooManyReactions => Code::TooManyReactions,
@@ -126,6 +136,29 @@ impl From<ChatError> for Refusal {
         match error {
             // A full queue is three transactions; a slow disk writes them within a second.
             ChatError::Busy => refusal.retry_after(1_000),
+            _ => refusal,
+        }
+    }
+}
+
+impl From<FileError> for Refusal {
+    fn from(error: FileError) -> Self {
+        let code = match &error {
+            FileError::NoSuchUpload => Code::NotFound,
+            FileError::TooLarge { .. } => Code::FileTooLarge,
+            FileError::Quota => Code::QuotaExceeded,
+            // The client goes on from where the upload is.
+            FileError::Conflict { .. } | FileError::WrongStage | FileError::Incomplete => {
+                Code::UploadConflict
+            }
+            FileError::UnsuitablePreview { .. } => Code::UnsupportedType,
+            FileError::UrlExpired => Code::UrlExpired,
+            // Not 429, after which stock clients of tus give up.
+            FileError::Busy | FileError::Unavailable => Code::StorageUnavailable,
+        };
+        let refusal = Self::new(code, error.to_string());
+        match error {
+            FileError::Busy | FileError::Unavailable => refusal.retry_after(1_000),
             _ => refusal,
         }
     }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::attachments::Attachments;
 use super::rows::RoomRow;
 use super::{Quote, Reactions};
 use crate::model::{
@@ -11,7 +12,7 @@ use crate::model::{
 };
 
 /// `room_message`:
-/// `{"id":10,"room_id":7,"number":3,"sender_id":1,"content":"Halo!","created_at":"…","client_id":"…"?,"reply_to"?,"mentions"?,"mention_all"?,"meta"?,"edited_at"?,"reactions"?}`
+/// `{"id":10,"room_id":7,"number":3,"sender_id":1,"content":"Halo!","created_at":"…","client_id":"…"?,"reply_to"?,"mentions"?,"mention_all"?,"meta"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(crate) struct RoomMessage<'a> {
     /// Grows in the order in which messages are stored.
@@ -42,6 +43,13 @@ pub(crate) struct RoomMessage<'a> {
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
+    /// The files that hang on it; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attachments: Option<Attachments<'a>>,
+    /// There, and true, where it was sent without a text and `content` is the names of its files.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    pub(crate) auto_content: bool,
     /// When it got the text that it has; absent where that is the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) edited_at: Option<Timestamp>,

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Quote;
+use super::attachments::Attachments;
 use super::changes::{InChat, MessageDeleted, MessageEdited, ReactionChanged, Reactions};
 use super::documents::Event;
 use super::room_events::{ChatSettingsAre, RoomChanged, RoomMember, RoomMessage, RoomReadUpTo};
@@ -70,6 +71,14 @@ pub(crate) struct ReceiveMessage<'a> {
     /// The object that the sender's app hung on it. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
+    /// The files that hang on it; absent where there are none. Version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attachments: Option<Attachments<'a>>,
+    /// There, and true, where it was sent without a text and `content` is the names of its files.
+    /// Version 2.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    pub(crate) auto_content: bool,
     /// When it got the text that it has; absent where that is the first one. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) edited_at: Option<Timestamp>,
@@ -100,6 +109,14 @@ pub(crate) struct MessageSent<'a> {
     /// The object that the sender's app hung on it. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
+    /// The files that hang on it; absent where there are none. Version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attachments: Option<Attachments<'a>>,
+    /// There, and true, where it was sent without a text and `content` is the names of its files.
+    /// Version 2.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    pub(crate) auto_content: bool,
     /// When it got the text that it has; absent where that is the first one. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) edited_at: Option<Timestamp>,
@@ -292,6 +309,8 @@ impl<'a> Update<'a> {
                     mentions: extras.map_or(&[], |extras| &extras.mentions),
                     mention_all: extras.is_some_and(|extras| extras.mention_all),
                     meta: extras.and_then(|extras| extras.meta.as_ref()),
+                    attachments: Attachments::of(extras),
+                    auto_content: extras.is_some_and(|extras| extras.auto_content),
                     edited_at: extras.and_then(|extras| extras.edited_at),
                     reactions: extras.and_then(|extras| Reactions::in_room(&extras.reactions)),
                 })
@@ -350,6 +369,8 @@ impl<'a> Update<'a> {
                 let extras = extras.as_deref().filter(|_| version >= Version::Second);
                 let meta = extras.and_then(|extras| extras.meta.as_ref());
                 let reply_to = Quote::of(extras);
+                let attachments = Attachments::of(extras);
+                let auto_content = extras.is_some_and(|extras| extras.auto_content);
                 let edited_at = extras.and_then(|extras| extras.edited_at);
                 let reactions = extras.map_or(&[][..], |extras| &extras.reactions);
                 let (id, receiver_id, created_at) = (entry.id.into(), other, entry.at);
@@ -362,6 +383,8 @@ impl<'a> Update<'a> {
                         client_id: client_id.as_ref(),
                         reply_to,
                         meta,
+                        attachments,
+                        auto_content,
                         edited_at,
                         reactions: Reactions::new(reactions, user_id, other),
                     }),
@@ -373,6 +396,8 @@ impl<'a> Update<'a> {
                         created_at,
                         reply_to,
                         meta,
+                        attachments,
+                        auto_content,
                         edited_at,
                         reactions: Reactions::new(reactions, other, user_id),
                     }),

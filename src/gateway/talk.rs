@@ -1,14 +1,16 @@
 //! The events of talk as verbs of `chat`: messages, read marks, typing.
 
+use std::sync::Arc;
+
 use super::chat_socket::ChatSocket;
 use super::memory::SharedMemory;
 use super::reply::Reply;
 use crate::chat::{AnyMark, ChatError, Mark, RoomMark, SendMessage, SendToRoom};
 use crate::contract::{
-    MarkedChatRead, MarkedRead, NewMessage, NewRoomMessage, Nothing, Refusal, RoomReadUpTo,
-    TypingInRoom, TypingTo, Update, Version, WholeRead, WholeRoomRead,
+    FieldError, MarkedChatRead, MarkedRead, NewMessage, NewRoomMessage, Nothing, Refusal,
+    RoomReadUpTo, Text, TypingInRoom, TypingTo, Update, Version, WholeRead, WholeRoomRead,
 };
-use crate::model::{ChatId, EntryId, Extras, MessageId, Origin, ReplyTo};
+use crate::model::{Attachment, ChatId, EntryId, Extras, FileId, MessageId, Origin, ReplyTo};
 
 /// In 16 chats may be told at once that one person is typing; with another one, in the first is told
 /// that they have stopped.
@@ -17,13 +19,19 @@ const MAX_TYPING_TO: usize = 16;
 impl ChatSocket {
     pub(super) fn send(&self, new: NewMessage<'_>, reply: Reply) {
         let client_id = new.client_id.clone();
+        let attachments = named_files(new.attachments);
+        let Some(content) = text_beside(new.content, &attachments) else {
+            let missing = FieldError::Missing("content");
+            return reply.fail(&Refusal::from(missing), client_id.as_ref());
+        };
         let request = SendMessage {
             receiver_id: new.receiver_id,
-            content: new.content.0.into(),
+            content,
             client_id: new.client_id,
             extras: Extras {
                 reply_to: new.reply_to.map(ReplyTo::new),
                 meta: new.meta,
+                attachments,
                 ..Extras::default()
             }
             .boxed(),
@@ -39,8 +47,14 @@ impl ChatSocket {
 
     pub(super) fn send_to_room(&self, new: NewRoomMessage<'_>, reply: Reply) {
         let client_id = new.client_id.clone();
+        let attachments = named_files(new.attachments);
+        let Some(content) = text_beside(new.content, &attachments) else {
+            let missing = FieldError::Missing("content");
+            return reply.fail(&Refusal::from(missing), client_id.as_ref());
+        };
         let extras = Extras {
             reply_to: new.reply_to.map(ReplyTo::new),
+            attachments,
             mentions: new.mentions.unwrap_or_default().into(),
             mention_all: new.mention_all.unwrap_or(false),
             meta: new.meta,
@@ -48,7 +62,7 @@ impl ChatSocket {
         };
         let request = SendToRoom {
             room_id: new.room_id,
-            content: new.content.0.into(),
+            content,
             client_id: new.client_id,
             extras: extras.boxed(),
         };
@@ -166,6 +180,20 @@ impl ChatSocket {
         let socket = Origin(self.socket.key());
         let noted = chat.look_at(self.now(), self.user, socket, at, on);
         reply.answer(noted, |()| Nothing {});
+    }
+}
+
+/// Returns the files that a message names.
+fn named_files(ids: Option<Vec<FileId>>) -> Vec<Attachment> {
+    let ids = ids.into_iter().flatten();
+    ids.map(Attachment::named).collect()
+}
+
+/// Returns the text of a message, which may be absent beside files; `None` where it may not.
+fn text_beside(text: Option<Text<'_>>, files: &[Attachment]) -> Option<Arc<str>> {
+    match text {
+        Some(text) => Some(text.0.into()),
+        None => (!files.is_empty()).then(Arc::default),
     }
 }
 

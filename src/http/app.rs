@@ -19,6 +19,7 @@ use crate::accounts::Accounts;
 use crate::budget::Portions;
 use crate::chat::Chat;
 use crate::contract::{Code, Refusal};
+use crate::files::Files;
 use crate::limits::{Kind, Limits};
 use crate::metrics::{EventMetrics, Metrics};
 use crate::model::UserId;
@@ -43,6 +44,8 @@ pub struct Site {
     pub public: Option<PublicUrl>,
     /// What browsers may do with the page.
     pub page: PagePolicy,
+    /// The verbs of files.
+    pub files: Files,
     /// The memory for answers that are not yet read.
     pub answers: Portions,
     /// The people whose tokens `GET /api/server` gives to anyone, on a server to be looked at; else
@@ -60,6 +63,7 @@ pub struct Site {
 pub(super) struct App {
     pub(super) accounts: Accounts,
     pub(super) chat: Chat,
+    pub(super) files: Files,
     pub(super) limits: Arc<Limits>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
@@ -94,6 +98,7 @@ impl Http {
         let app = App {
             accounts,
             chat,
+            files: site.files,
             limits,
             clock,
             metrics,

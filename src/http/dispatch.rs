@@ -19,19 +19,19 @@ impl App {
         let path = request.uri().path().to_owned();
         let (route, params) = self.router.find(&path).ok_or(ApiError::not_found())?;
         // HEAD is a GET whose body hyper leaves out.
-        let method = if *request.method() == Method::HEAD {
-            Method::GET
-        } else {
-            request.method().clone()
+        let method = match (request.method(), meant(&request, route)) {
+            (_, Some(meant)) => meant,
+            (&Method::HEAD, None) => Method::GET,
+            (method, None) => method.clone(),
         };
         let allowed = route.methods();
         if !allowed.contains(&method) {
             if method == Method::OPTIONS {
-                return Ok(error::allow(
-                    Response::new(Body::default()),
-                    StatusCode::NO_CONTENT,
-                    allowed,
-                ));
+                let mut response = Response::new(Body::default());
+                if matches!(route, Route::Uploads | Route::Upload) {
+                    api::uploads::options(self, &mut response);
+                }
+                return Ok(error::allow(response, StatusCode::NO_CONTENT, allowed));
             }
             return Err(ApiError::method_not_allowed(
                 allowed,
@@ -63,6 +63,15 @@ impl App {
                 | Route::RoomReads,
                 method,
             ) => self.route_of_rooms(request, (route, method), &params).await,
+            (
+                Route::Uploads
+                | Route::Upload
+                | Route::UploadPreview
+                | Route::FileUrls
+                | Route::File
+                | Route::FilePreview,
+                method,
+            ) => self.route_of_files(request, (route, method), &params).await,
             (Route::Message, Method::DELETE) => {
                 api::messages::delete(self, &request, &params).await
             }
@@ -112,6 +121,27 @@ impl App {
         }
     }
 
+    /// Answers a request for files, or for their uploads.
+    async fn route_of_files(
+        &self,
+        request: Request<Incoming>,
+        (route, method): (Route, Method),
+        params: &PathParams,
+    ) -> Result<Response<Body>, ApiError> {
+        use api::{files, uploads};
+        match (route, method) {
+            (Route::Uploads, _) => Ok(uploads::create(self, request).await),
+            (Route::Upload, Method::GET) => Ok(uploads::show(self, &request, params).await),
+            (Route::Upload, Method::PATCH) => Ok(uploads::patch(self, request, params).await),
+            (Route::Upload, _) => Ok(uploads::delete(self, &request, params).await),
+            (Route::UploadPreview, _) => uploads::put_preview(self, request, params).await,
+            (Route::FileUrls, _) => files::urls(self, request).await,
+            (Route::File, _) => files::show(self, &request, params, false).await,
+            (Route::FilePreview, _) => files::show(self, &request, params, true).await,
+            _ => Err(ApiError::not_found()),
+        }
+    }
+
     /// Answers a request for rooms, or for the list in which they stand.
     async fn route_of_rooms(
         &self,
@@ -148,5 +178,19 @@ impl App {
             (Route::RoomReads, _) => room_pages::reads(self, &request, params).await,
             _ => Err(ApiError::not_found()),
         }
+    }
+}
+
+/// Returns the method that a client of the tus protocol means, where something on its way lets only
+/// others through.
+fn meant(request: &Request<Incoming>, route: Route) -> Option<Method> {
+    if route != Route::Upload || *request.method() != Method::POST {
+        return None;
+    }
+    match request.headers().get("x-http-method-override")?.to_str() {
+        Ok("PATCH") => Some(Method::PATCH),
+        Ok("DELETE") => Some(Method::DELETE),
+        Ok("HEAD") => Some(Method::GET),
+        _ => None,
     }
 }

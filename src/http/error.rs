@@ -48,6 +48,13 @@ impl ApiError {
             .into()
     }
 
+    /// Another version of the tus protocol than the one that is spoken.
+    pub(super) fn other_tus() -> Self {
+        Refusal::invalid("Tus-Resumable must be 1.0.0")
+            .with_status(412)
+            .into()
+    }
+
     /// Too many answers wait to be read.
     pub(super) fn crowded() -> Self {
         Refusal::later("earlier answers were not read yet, try again later", 1_000).into()

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header;
@@ -311,8 +312,26 @@ pub(super) async fn body_within(
     request: Request<Incoming>,
     most: usize,
 ) -> Result<String, ApiError> {
+    let body = bytes_within(request, most).await?;
+    String::from_utf8(body.into()).map_err(|_| FieldError::NotAnObject.into())
+}
+
+/// Returns the length that a request says its body has.
+pub(super) fn content_length(request: &Request<Incoming>) -> Result<u64, Refusal> {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|text| text.to_str().ok()?.parse().ok());
+    // HTTP/2 need not say it by a header, and says it otherwise.
+    let length = length.or_else(|| hyper::body::Body::size_hint(request.body()).exact());
+    length.ok_or_else(|| Refusal::invalid("Content-Length must say how long the body is"))
+}
+
+/// Reads the whole body of at most so many bytes.
+pub(super) async fn bytes_within(
+    request: Request<Incoming>,
+    most: usize,
+) -> Result<Bytes, ApiError> {
     match read_body(request, most, BODY_TIMEOUT).await {
-        Ok(body) => String::from_utf8(body.into()).map_err(|_| FieldError::NotAnObject.into()),
+        Ok(body) => Ok(body),
         Err(BodyError::TooLarge) => {
             let message = format!("the body is over {most} bytes");
             Err(Refusal::new(Code::PayloadTooLarge, message).into())

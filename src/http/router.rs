@@ -7,8 +7,8 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{
-    admin, admin_rooms, app_users, auth, backup, chats, documents, inbox, messages, probe,
-    programs, room_invites, room_pages, rooms, server, sign_in, updates, users,
+    admin, admin_rooms, app_users, auth, backup, chats, documents, files, inbox, messages, probe,
+    programs, room_invites, room_pages, rooms, server, sign_in, updates, uploads, users,
 };
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
@@ -79,6 +79,12 @@ routes! {
     AnyMembers = "/api/admin/rooms/{id}/members", [GET: admin_rooms::MEMBERS];
     Message  = "/api/messages/{id}",         [GET: messages::SHOW, DELETE: messages::DELETE];
     Reactions = "/api/messages/{id}/reactions", [GET: messages::REACTIONS];
+    Uploads  = "/api/uploads",                [POST: uploads::CREATE];
+    Upload   = "/api/uploads/{id}",           [GET: uploads::SHOW, PATCH: uploads::PATCH, DELETE: uploads::DELETE];
+    UploadPreview = "/api/uploads/{id}/preview", [PUT: uploads::PUT_PREVIEW];
+    FileUrls = "/api/files/urls",             [POST: files::URLS];
+    File     = "/api/files/{id}/{name}",      [GET: files::SHOW];
+    FilePreview = "/api/files/{id}/{name}/preview", [GET: files::PREVIEW];
     Users    = "/api/users",                  [GET: users::SEARCH];
     User     = "/api/users/{id}",             [GET: users::SHOW];
     Register = "/api/auth/register",          [POST: auth::REGISTER];

@@ -90,6 +90,9 @@ gauges! {
     half_received_bytes: usize = "chatd_half_received_bytes",
         "Bytes that clients have sent of what is not yet complete.";
     database_bytes: u64 = "chatd_database_bytes", "Size of the data file.";
+    files: u64 = "chatd_files", "Files that people sent, and uploads that are not whole.";
+    files_bytes: u64 = "chatd_files_bytes",
+        "Bytes of files, those included that are still to come.";
     log_entries: u64 = "chatd_log_entries", "Messages and read marks ever stored.";
     is_writable: bool = "chatd_writable",
         "1 while changes can be written, 0 while the disk takes none.";

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-use super::{Reaction, ReplyTo, Timestamp, UserId};
+use super::{Attachment, Reaction, ReplyTo, Timestamp, UserId};
 
 /// What a message has beside its text. Most messages have nothing of it, and no room for it.
 ///
@@ -25,6 +25,10 @@ pub struct Extras<T = Arc<str>> {
     pub mention_all: bool,
     /// An object of the app's own.
     pub meta: Option<Meta<T>>,
+    /// The files that hang on it.
+    pub attachments: Vec<Attachment<T>>,
+    /// Whether it was sent without a text, and has the names of its files in its place.
+    pub auto_content: bool,
     /// When it got the text that it has; `None` where that is the first one.
     pub edited_at: Option<Timestamp>,
     /// Of a message with a client id that has another text by now: the keyed hash of the first one.
@@ -41,6 +45,8 @@ impl<T> Default for Extras<T> {
             mentions: SmallVec::new(),
             mention_all: false,
             meta: None,
+            attachments: Vec::new(),
+            auto_content: false,
             edited_at: None,
             first_content: None,
             reactions: Vec::new(),
@@ -56,12 +62,18 @@ impl<T> Extras<T> {
             mentions,
             mention_all,
             meta,
+            attachments,
+            auto_content,
             edited_at,
             first_content,
             reactions,
         } = &self;
-        let was_sent_bare =
-            reply_to.is_none() && mentions.is_empty() && !mention_all && meta.is_none();
+        let is_of_text = attachments.is_empty() && !auto_content;
+        let was_sent_bare = reply_to.is_none()
+            && mentions.is_empty()
+            && !mention_all
+            && meta.is_none()
+            && is_of_text;
         let is_unchanged = edited_at.is_none() && first_content.is_none() && reactions.is_empty();
         (!(was_sent_bare && is_unchanged)).then(|| Box::new(self))
     }
@@ -75,6 +87,8 @@ impl<T: AsRef<str>> Extras<T> {
             mentions: self.mentions.clone(),
             mention_all: self.mention_all,
             meta: self.meta.as_ref().map(Meta::to_shared),
+            attachments: self.attachments.iter().map(Attachment::to_shared).collect(),
+            auto_content: self.auto_content,
             edited_at: self.edited_at,
             first_content: self.first_content,
             reactions: self.reactions.iter().map(Reaction::to_shared).collect(),
@@ -85,9 +99,12 @@ impl<T: AsRef<str>> Extras<T> {
     pub fn bytes(&self) -> usize {
         let meta = self.meta.as_ref().map_or(0, |meta| meta.as_str().len());
         let mentions = self.mentions.len() * size_of::<UserId>();
+        // A file is its name, and a URL with that name and some 100 bytes beside it.
+        let file = |file: &Attachment<T>| 256 + 3 * file.name.as_ref().len();
+        let attachments: usize = self.attachments.iter().map(file).sum();
         // A reaction is an emoji of some bytes, a count and two keys.
         let reply = self.reply_to.as_ref().map_or(0, ReplyTo::bytes);
-        meta + mentions + self.reactions.len() * 64 + reply
+        meta + mentions + attachments + self.reactions.len() * 64 + reply
     }
 }
 

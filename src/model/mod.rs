@@ -10,6 +10,7 @@ mod cursor;
 mod emoji;
 mod entry;
 mod extras;
+mod file;
 mod id;
 mod message;
 mod private_id;
@@ -26,6 +27,10 @@ pub use cursor::{Cursor, CursorKey, CursorKeys, Era, SealedCursor};
 pub use emoji::{Emoji, EmojiError};
 pub use entry::{Act, Entry, Marked, Members, Moderator, Notice, Stream};
 pub use extras::{Extras, MAX_META_BYTES, Meta, MetaError};
+pub use file::{
+    Attachment, FileId, FileIdError, FileKey, FileKind, FileSigner, MAX_ATTACHMENTS,
+    MAX_FILE_NAME_BYTES, PathSegment, day_of, file_name, names_of,
+};
 pub use id::{
     ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, RoomId, UserId,
 };

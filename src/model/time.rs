@@ -35,6 +35,16 @@ impl Timestamp {
         Self::from_ms(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0))
     }
 
+    /// As headers of HTTP have it (RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub fn to_http_date(self) -> String {
+        let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+        let ms = i64::try_from(self.0).unwrap_or(i64::MAX);
+        let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+        printer
+            .timestamp_to_rfc9110_string(&time)
+            .unwrap_or_default()
+    }
+
     /// Milliseconds since 1970 in UTC.
     pub const fn as_ms(self) -> u64 {
         self.0

@@ -16,15 +16,16 @@ use super::open::Opened;
 use super::{clock, demo, renewal, scrapes, watchdog};
 use crate::accounts::Accounts;
 use crate::budget::{LEAST_PART, Portions};
-use crate::chat::Chat;
+use crate::chat::{Chat, FileUrls};
 use crate::config::Config;
+use crate::files::Files;
 use crate::gateway::{Attendance, Expiry, Inbound, Outbound, Profiles, pace_marks};
 use crate::http::{Http, Site};
 use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::model::Timestamp;
-use crate::store::{Done, Location, Store};
+use crate::model::{FileSigner, Timestamp};
+use crate::store::{Done, Location, OpenError, Store};
 use crate::transport::{Engine, EngineConfig};
 use crate::verbs::Verbs;
 
@@ -33,6 +34,7 @@ pub(super) struct House {
     pub(super) store: Store,
     pub(super) accounts: Accounts,
     pub(super) chat: Chat,
+    pub(super) files: Files,
     pub(super) engine: Engine,
     pub(super) http: Http,
     pub(super) connections: Connections,
@@ -63,6 +65,7 @@ impl House {
             proxies: config.trusted_proxies.clone(),
             public: config.public_url.clone(),
             page: config.page.clone(),
+            files: talk.files.clone(),
             answers: Portions::new(config.budget.answers.clone(), LEAST_PART),
             shown: match config.demo {
                 true => demo::prepare(&talk.accounts, &talk.chat, Timestamp::now()).await?,
@@ -92,6 +95,7 @@ impl House {
         let watchdog = watchdog::run(config.watchdog.clone(), store.clone());
         let sweeps = sockets.sweeps(opened.limits);
         let marks = pace_marks(talk.chat.clone(), Timestamp::now);
+        let files = talk.files.clone().run(Timestamp::now);
         let background = tokio::spawn(async move {
             tokio::join!(
                 scrapes,
@@ -100,7 +104,8 @@ impl House {
                 watchdog,
                 sweeps,
                 profiles,
-                marks
+                marks,
+                files
             );
         });
         let _ = opened.http.set(http.clone());
@@ -108,6 +113,7 @@ impl House {
             store: opened.store,
             accounts: talk.accounts,
             chat: talk.chat,
+            files: talk.files,
             engine: sockets.engine,
             http,
             connections: opened.connections,
@@ -136,6 +142,7 @@ struct Talk {
     profiles: Arc<Profiles>,
     chat: Chat,
     accounts: Accounts,
+    files: Files,
     notifier: JoinHandle<()>,
 }
 
@@ -163,6 +170,10 @@ impl Talk {
             config.rules,
             keys,
         );
+        let secret = store.token_secret().map_err(OpenError::from)?;
+        let urls = FileUrls::new(FileSigner::derived(&secret), Timestamp::now);
+        let chat = chat.with_file_urls(urls);
+        let files = Files::new(store.clone(), &config.files, urls);
         let outboxes = config.budget.outboxes.clone();
         let notifier = tokio::spawn(chat.clone().run(batches, move || outboxes.used()));
         let accounts = Accounts::new(
@@ -180,6 +191,7 @@ impl Talk {
             profiles,
             chat,
             accounts,
+            files,
             notifier,
         })
     }

@@ -45,6 +45,7 @@ impl House {
             tracing::warn!("some clients were not told in time");
         }
         self.connections.cut();
+        self.files.end();
         // What the disk took while the others were told is good.
         match timeout_at(deadline, closed.cancelled()).await {
             Ok(()) => ended,

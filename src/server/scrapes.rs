@@ -63,7 +63,10 @@ impl Sources {
             Location::File(path) => std::fs::metadata(path).map_or(0, |data| data.len()),
             _ => 0,
         };
+        let (files, files_bytes) = self.store.files();
         Readings {
+            files,
+            files_bytes,
             connections: self.connections.open(),
             http_connections: self.connections.speaking_http(),
             polling_sessions: census.polling,

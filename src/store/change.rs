@@ -7,6 +7,8 @@ use crate::model::{
     Timestamp, User, UserId,
 };
 use crate::store::error::StoreError;
+use crate::store::files::row::StoredFile;
+use crate::store::files::staging::FileAct;
 use crate::store::people::accounts::{NewUser, PutUser, UserChange};
 use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder};
 use crate::store::people::invites::Invite;
@@ -235,6 +237,8 @@ pub enum Change {
     ConfirmKey(ApiKeyId),
     /// A key is to be no more.
     RevokeKey(ApiKeyId),
+    /// An act on a file that no message names yet.
+    File(FileAct),
     /// An account's last socket closed.
     Seen {
         /// Whose.
@@ -271,6 +275,8 @@ pub enum Committed {
         /// Its key.
         key: ApiKey,
     },
+    /// A file is as given here, or was where it is no more.
+    File(Arc<StoredFile>),
     /// A key is as given here.
     Key(ApiKey),
     /// A key is no more, which was so.

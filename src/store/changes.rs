@@ -30,6 +30,8 @@ pub(crate) enum Followed {
     Keys = 7,
     /// What one person has set about another.
     Relations = 9,
+    /// Files.
+    Files = 11,
 }
 
 /// A row of such a table: the table's number, and the one or two numbers of the row's key.

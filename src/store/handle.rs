@@ -11,7 +11,8 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::metrics::StoreMetrics;
 use crate::model::{
-    CursorKeys, EntryId, MadeBy, MessageId, Room, RoomId, Timestamp, User, UserId, Username, Whom,
+    CursorKeys, EntryId, FileId, MadeBy, MessageId, Room, RoomId, Timestamp, User, UserId,
+    Username, Whom,
 };
 use crate::store::change::{Answer, Change, Committed, Done};
 use crate::store::disk::error::OpenError;
@@ -19,6 +20,9 @@ use crate::store::disk::medium::{LockedFile, Medium};
 use crate::store::disk::room::{self, Shortage};
 use crate::store::disk::schema;
 use crate::store::error::{ReadError, StoreError};
+use crate::store::files::all::SentFile;
+use crate::store::files::gone::GoneFiles;
+use crate::store::files::row::StoredFile;
 use crate::store::maintain::{Backup, Backups};
 use crate::store::options::{Location, StoreOptions};
 use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash};
@@ -351,6 +355,36 @@ impl Store {
     pub fn api_key_of(&self, hash: &KeyHash) -> Option<ApiKey> {
         let state = self.intake.data.state.read();
         state.people.api_keys.by_hash(hash).cloned()
+    }
+
+    /// The file of this id that no message names yet, from memory.
+    pub fn pending_file(&self, id: FileId) -> Option<Arc<StoredFile>> {
+        let state = self.intake.data.state.read();
+        state.people.files.pending(id).cloned()
+    }
+
+    /// The file of this id that a message names, from memory.
+    pub fn sent_file(&self, id: FileId) -> Option<SentFile> {
+        let state = self.intake.data.state.read();
+        state.people.files.sent(id).copied()
+    }
+
+    /// Every file that no message names yet.
+    pub fn pending_files(&self) -> Vec<Arc<StoredFile>> {
+        let state = self.intake.data.state.read();
+        state.people.files.all_pending().cloned().collect()
+    }
+
+    /// How many files there are, and how many bytes they have, those included that are still to
+    /// come.
+    pub fn files(&self) -> (u64, u64) {
+        let state = self.intake.data.state.read();
+        (state.people.files.count(), state.people.files.bytes())
+    }
+
+    /// The files whose rows are gone, and whose bytes are to go.
+    pub fn gone_files(&self) -> Arc<GoneFiles> {
+        Arc::clone(self.intake.data.state.read().people.files.gone())
     }
 
     /// Every key, ascending by number.

@@ -13,6 +13,7 @@ mod changes;
 mod data;
 mod disk;
 mod error;
+mod files;
 mod handle;
 mod log;
 pub mod maintain;
@@ -35,6 +36,10 @@ pub use disk::error::OpenError;
 pub use disk::holder::Holder;
 pub use disk::room::Shortage;
 pub use error::{ReadError, StoreError};
+pub use files::all::SentFile;
+pub use files::gone::GoneFiles;
+pub use files::row::{FileContent, FileStage, Preview, StoredFile, Upload};
+pub use files::staging::{FileAct, FileCommand, NewFile};
 pub use handle::Store;
 pub use options::{
     DEFAULT_COMMIT_INTERVAL, DEFAULT_EDIT_WINDOW, DEFAULT_RETRY_AFTER, Location, StoreOptions,

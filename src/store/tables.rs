@@ -133,9 +133,13 @@ pub(crate) const STREAM_STATES: ByTwo = TableDefinition::new("stream_states");
 /// removed with the one that erases the message.
 pub(crate) const REACTIONS: ByTwo = TableDefinition::new("reactions");
 
+/// `files`: which file is whose, how much of it is there, and which message it hangs on.
+/// key: a number, growing; value: sealed JSON, see [`super::files::row`]; written when an upload begins, goes on or is
+/// whole, when a message names the file, and taken away when that is erased.
+pub(crate) const FILES: ByNumber = TableDefinition::new("files");
+
 /// Those with one number that are not written yet: what each has is in `FORMAT.md`.
-pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 5] = [
-    TableDefinition::new("files"),
+pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 4] = [
     TableDefinition::new("extras"),
     TableDefinition::new("hooks"),
     TableDefinition::new("reports"),
@@ -165,6 +169,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         CREDENTIALS.name(),
         INVITES.name(),
         KEYS.name(),
+        FILES.name(),
         CHANGES.name(),
         NEWEST_CHANGES.name(),
         ROOMS.name(),

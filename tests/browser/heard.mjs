@@ -195,5 +195,7 @@ function holdAnswer(documents, path, response, body) {
   if (method === 'OPTIONS') return
   // What the page says may be refused for what people wrote; what was taken is as documented.
   documents.request(method, path, response.ok() ? response.request().postDataJSON() ?? undefined : undefined)
-  documents.reply(method, path, { status: response.status(), headers, body: body ? JSON.parse(body) : undefined })
+  // The bytes of a file are what people sent.
+  const isJson = headers.get('content-type')?.includes('json')
+  documents.reply(method, path, { status: response.status(), headers, body: body && isJson ? JSON.parse(body) : undefined })
 }

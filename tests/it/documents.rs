@@ -179,7 +179,7 @@ impl Documents {
             ));
         }
         let media_type = reply.headers["content-type"].to_str().unwrap();
-        if response["content"][media_type].is_null() {
+        if response["content"][media_type].is_null() && response["content"]["*/*"].is_null() {
             return Err(format!(
                 "{method} {route}: {media_type} is not documented for {status}"
             ));

@@ -17,13 +17,17 @@ const PLAN: &[(&str, &[&str])] = &[
     ("store", &["budget", "metrics", "model"]),
     ("accounts", &["model", "store"]),
     ("chat", &["model", "store"]),
+    // The bytes of files, beside the data file.
+    ("files", &["chat", "model", "store"]),
     ("transport", &["budget", "engineio", "metrics", "web"]),
     ("hub", &["budget", "json", "socketio", "transport", "web"]),
     ("limits", &["budget", "metrics", "model"]),
     // All that goes over the wire, once: above the truth, below both doors.
     (
         "contract",
-        &["accounts", "chat", "limits", "model", "socketio", "store"],
+        &[
+            "accounts", "chat", "files", "limits", "model", "socketio", "store",
+        ],
     ),
     ("verbs", &["accounts", "chat", "limits", "metrics", "model"]),
     (
@@ -50,6 +54,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "transport",
             "accounts",
             "chat",
+            "files",
             "limits",
             "contract",
             "metrics",
@@ -64,6 +69,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "accounts",
             "budget",
             "chat",
+            "files",
             "hub",
             "limits",
             "outgoing",
@@ -81,6 +87,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "config",
             "contract",
             "engineio",
+            "files",
             "gateway",
             "http",
             "hub",
@@ -102,6 +109,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "chat",
             "config",
             "engineio",
+            "files",
             "http",
             "hub",
             "limits",
@@ -129,8 +137,9 @@ const STORE: &[(&str, &[&str])] = &[
         "talk",
         &["changes", "error", "log", "room_act", "sealed", "tables"],
     ),
-    ("people", &["changes", "error", "sealed", "tables"]),
-    ("change", &["error", "people", "room_act"]),
+    ("files", &["error", "sealed"]),
+    ("people", &["changes", "error", "files", "sealed", "tables"]),
+    ("change", &["error", "files", "people", "room_act"]),
     ("state", &["log", "people", "talk"]),
     // Rooms as they are once what is on its way is on disk.
     ("rooms", &["sealed", "state", "talk"]),
@@ -144,21 +153,21 @@ const STORE: &[(&str, &[&str])] = &[
     (
         "write",
         &[
-            "change", "data", "disk", "error", "log", "options", "people", "room_act", "rooms",
-            "sealed", "state", "tables", "talk",
+            "change", "data", "disk", "error", "files", "log", "options", "people", "room_act",
+            "rooms", "sealed", "state", "tables", "talk",
         ],
     ),
     (
         "maintain",
         &[
-            "change", "changes", "disk", "error", "log", "options", "people", "sealed", "state",
-            "tables", "talk", "write",
+            "change", "changes", "disk", "error", "files", "log", "options", "people", "sealed",
+            "state", "tables", "talk", "write",
         ],
     ),
     (
         "handle",
         &[
-            "change", "disk", "error", "maintain", "options", "people", "read", "write",
+            "change", "disk", "error", "files", "maintain", "options", "people", "read", "write",
         ],
     ),
 ];

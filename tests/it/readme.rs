@@ -167,6 +167,7 @@ async fn sandbox() -> (tempfile::TempDir, String) {
     std::fs::create_dir(path("bin")).unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_chatd"), path("bin/chatd")).unwrap();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(path("trip.jpg"), "a picture").unwrap();
     std::fs::write(path("key.pem"), made.key_pair.serialize_pem()).unwrap();
     std::fs::write(path("cert.pem"), made.cert.pem()).unwrap();
     std::fs::write(path("id.pem"), include_str!("../keys/rsa.public.pem")).unwrap();

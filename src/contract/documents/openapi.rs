@@ -141,10 +141,12 @@ fn responses(
     let mut responses: Map<String, Value> = Map::new();
     for status in operation.answers {
         let about = if *status == 201 { "Made" } else { "Done" };
-        responses.insert(
-            status.to_string(),
-            json!({ "description": about, "content": content }),
-        );
+        let response = match status {
+            // Which has no body.
+            204 => json!({ "description": about }),
+            _ => json!({ "description": about, "content": content }),
+        };
+        responses.insert(status.to_string(), response);
     }
     let mut refusals: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in operation.codes() {

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::chat::{HistoryRow, Recent};
-use crate::contract::{OwnedQuote, Quote, ReactionRow, Reactions, Update};
+use crate::contract::{
+    AttachmentRow, Attachments, OwnedQuote, Quote, ReactionRow, Reactions, Update,
+};
 use crate::model::{
     Extras, Message, MessageId, Meta, RoomId, SealedCursor, Timestamp, User, UserId,
 };
@@ -98,6 +100,14 @@ pub(crate) struct HistoryMessage {
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
+    /// The files that hang on it; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<AttachmentRow>>")]
+    attachments: Vec<AttachmentRow>,
+    /// There, and true, where it was sent without a text and `content` is the names of its files.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    auto_content: bool,
     /// When it got the text that it has; absent where that is the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     edited_at: Option<Timestamp>,
@@ -112,6 +122,7 @@ impl HistoryMessage {
     pub(crate) fn of(row: HistoryRow, reader: UserId) -> Self {
         let message = row.message;
         let since = Since::of(&message, reader);
+        let files = Files::of(message.extras.as_deref());
         let (reply_to, meta) = sent_with(message.extras);
         Self {
             id: message.id,
@@ -123,6 +134,8 @@ impl HistoryMessage {
             updated_at: since.edited_at.unwrap_or(message.created_at),
             reply_to,
             meta,
+            attachments: files.attachments,
+            auto_content: files.auto_content,
             edited_at: since.edited_at,
             reactions: since.reactions,
         }
@@ -147,6 +160,22 @@ impl Since {
         Self {
             edited_at: extras.and_then(|extras| extras.edited_at),
             reactions: reactions.into_iter().flat_map(Reactions::rows).collect(),
+        }
+    }
+}
+
+/// The files of a message.
+pub(super) struct Files {
+    pub(super) attachments: Vec<AttachmentRow>,
+    pub(super) auto_content: bool,
+}
+
+impl Files {
+    pub(super) fn of(extras: Option<&Extras>) -> Self {
+        let attachments = Attachments::of(extras).into_iter();
+        Self {
+            attachments: attachments.flat_map(Attachments::rows).collect(),
+            auto_content: extras.is_some_and(|extras| extras.auto_content),
         }
     }
 }
@@ -176,6 +205,14 @@ pub(crate) struct UnreadMessage {
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
+    /// The files that hang on it; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<AttachmentRow>>")]
+    attachments: Vec<AttachmentRow>,
+    /// There, and true, where it was sent without a text and `content` is the names of its files.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    auto_content: bool,
     /// When it got the text that it has; absent where that is the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     edited_at: Option<Timestamp>,
@@ -194,6 +231,7 @@ fn sent_with(extras: Option<Box<Extras>>) -> (Option<OwnedQuote>, Option<Meta>) 
 impl From<Message> for UnreadMessage {
     fn from(message: Message) -> Self {
         let since = Since::of(&message, message.receiver_id);
+        let files = Files::of(message.extras.as_deref());
         let (reply_to, meta) = sent_with(message.extras);
         Self {
             id: message.id,
@@ -203,6 +241,8 @@ impl From<Message> for UnreadMessage {
             created_at: message.created_at,
             reply_to,
             meta,
+            attachments: files.attachments,
+            auto_content: files.auto_content,
             edited_at: since.edited_at,
             reactions: since.reactions,
         }

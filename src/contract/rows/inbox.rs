@@ -5,9 +5,10 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::chats::Files;
 use super::{HistoryMessage, OwnedRoom, Person};
 use crate::chat::{InboxChat, InboxRow, RoomMessage};
-use crate::contract::{OwnedQuote, Quote, ReactionRow, Reactions};
+use crate::contract::{AttachmentRow, OwnedQuote, Quote, ReactionRow, Reactions};
 use crate::model::{ChatSettings, MessageId, Meta, Notify, RoomId, Timestamp, User, UserId};
 
 /// One message of a room.
@@ -34,6 +35,14 @@ pub(crate) struct RoomMessageRow {
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
+    /// The files that hang on it; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<AttachmentRow>>")]
+    attachments: Vec<AttachmentRow>,
+    /// There, and true, where it was sent without a text and `content` is the names of its files.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    auto_content: bool,
     /// When it got the text that it has; absent where that is the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     edited_at: Option<Timestamp>,
@@ -45,6 +54,7 @@ pub(crate) struct RoomMessageRow {
 
 impl From<RoomMessage> for RoomMessageRow {
     fn from(message: RoomMessage) -> Self {
+        let files = Files::of(message.extras.as_deref());
         let extras = message
             .extras
             .map_or_else(Default::default, |extras| *extras);
@@ -64,6 +74,8 @@ impl From<RoomMessage> for RoomMessageRow {
                 .collect(),
             edited_at: extras.edited_at,
             meta: extras.meta,
+            attachments: files.attachments,
+            auto_content: files.auto_content,
         }
     }
 }

@@ -7,6 +7,7 @@ mod people;
 mod programs;
 mod rooms;
 mod server;
+mod uploads;
 
 pub(crate) use accounts::{
     Account, AccountRow, ChangedOwnAccount, InviteLook, InviteRow, LoggedIn, PutRow, SignInLink,
@@ -21,3 +22,4 @@ pub(crate) use people::Person;
 pub(crate) use programs::{BotKeyRow, BotRow, KeyRow, MadeBotRow, MadeKeyRow, Scope};
 pub(crate) use rooms::{MemberRow, OwnedRoom, RoomReadRow, RoomRow, ShownRoom};
 pub(crate) use server::{Demo, Server};
+pub(crate) use uploads::UploadRow;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::LoggedIn;
 
-/// `{"name","version","registration","setup_required","versions","max_message_chars",
+/// `{"name","version","registration","setup_required","versions","max_message_chars","max_file",
 /// "edit_window_ms"}`; also `"page"`, the
 /// version of the page, by which an open one knows that there is a newer, and on a server to be
 /// looked at `"demo":{"accounts":[…]}`
@@ -21,6 +21,8 @@ pub(crate) struct Server {
     pub(crate) versions: [u8; 2],
     /// The longest message.
     pub(crate) max_message_chars: usize,
+    /// The largest file, in bytes.
+    pub(crate) max_file: u64,
     /// For how long a message may be edited, in milliseconds; null for always.
     pub(crate) edit_window_ms: Option<u64>,
     pub(crate) page: &'static str,

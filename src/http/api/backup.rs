@@ -31,7 +31,8 @@ const RETRY_AFTER_MS: u64 = 30_000;
 
 pub(in crate::http) const SHOW: Operation = Operation::new(
     Access::Admin,
-    "A consistent copy of the data file, while the server runs. One at a time.",
+    "A consistent copy of the data file, while the server runs. One at a time. The files that people sent are not in it: \
+     `Chatd-Files` says how many there are.",
 )
 .bare("application/octet-stream");
 
@@ -84,6 +85,8 @@ pub(in crate::http) async fn stream(
         .filter(char::is_ascii_alphanumeric)
         .collect();
     let headers = response.headers_mut();
+    let (files, _) = app.files.usage();
+    headers.insert("chatd-files", HeaderValue::from(files));
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/octet-stream"),

@@ -44,6 +44,7 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
         setup_required: app.accounts.setup_code().is_some(),
         versions: Version::ALL,
         max_message_chars: app.chat.max_message_chars(),
+        max_file: app.files.max_file(),
         edit_window_ms: app.chat.edit_window().map(as_ms),
         page: VERSION,
         avatar_origins: app.avatar_origins.clone(),

@@ -4,7 +4,9 @@
 //! of it stays as it is.
 
 pub(crate) use super::extras::encode_reactions;
-use super::extras::{EDITED_AT, FIRST_CONTENT, MENTIONS, REACTIONS, ROOM_REACTIONS};
+use super::extras::{
+    ATTACHMENTS, AUTO_CONTENT, EDITED_AT, FIRST_CONTENT, MENTIONS, REACTIONS, ROOM_REACTIONS,
+};
 use super::head::{AUTHOR, CLIENT_TEXT, CLIENT_UUID, ERASED, FIELDS, Head, Kind, OTHER_PREVIOUS};
 use super::head::{OWN, ROOM};
 use super::record::recoded;
@@ -101,6 +103,13 @@ impl Parts {
         let mut time = Vec::new();
         put(&mut time, at.as_ms());
         self.set(EDITED_AT, time);
+        // From now on the text is one that was written.
+        let mut files = self.fields.iter_mut();
+        if let Some((_, files)) = files.find(|(tag, _)| *tag == ATTACHMENTS)
+            && let Some(flags) = files.first_mut()
+        {
+            *flags &= !AUTO_CONTENT;
+        }
         self.content = content.as_bytes().to_vec();
     }
 

@@ -3,7 +3,8 @@
 
 use super::record::put_back;
 use crate::model::{
-    EntryId, Extras, MessageId, Meta, Reaction, Reactors, ReplyTo, Timestamp, UserId,
+    Attachment, EntryId, Extras, FileId, FileKind, MessageId, Meta, Reaction, Reactors, ReplyTo,
+    Timestamp, UserId,
 };
 use crate::store::sealed::{Rest, put};
 
@@ -23,6 +24,15 @@ const META: u64 = 6;
 pub(super) const REACTIONS: u64 = 7;
 /// Those in a room: of each a varint, how many, then the emoji likewise.
 pub(super) const ROOM_REACTIONS: u64 = 8;
+/// The files: a byte of flags for all, then of each its id, flags and so on.
+pub(super) const ATTACHMENTS: u64 = 9;
+
+/// Of all files: the text is made of their names.
+pub(super) const AUTO_CONTENT: u8 = 1;
+/// Of one file: its width and height are written.
+const HAS_DIMENSIONS: u8 = 1;
+/// Of one file: there is a preview.
+const HAS_PREVIEW: u8 = 2;
 
 /// Appends them with their length before them.
 pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mut Vec<u8>) {
@@ -31,6 +41,8 @@ pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mu
         mentions,
         mention_all,
         meta,
+        attachments,
+        auto_content,
         edited_at,
         first_content,
         reactions,
@@ -53,6 +65,10 @@ pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mu
     }
     if let Some(meta) = meta {
         put_field(META, meta.as_str().as_bytes(), &mut fields);
+    }
+    if !attachments.is_empty() {
+        let files = encode_attachments(attachments, *auto_content);
+        put_field(ATTACHMENTS, &files, &mut fields);
     }
     if let Some(at) = edited_at {
         value.clear();
@@ -120,6 +136,53 @@ pub(crate) fn take_emoji<'a>(rest: &mut Rest<'a>) -> Option<&'a str> {
     std::str::from_utf8(rest.take_bytes(length)?).ok()
 }
 
+fn encode_attachments(files: &[Attachment<impl AsRef<str>>], auto_content: bool) -> Vec<u8> {
+    let mut out = vec![if auto_content { AUTO_CONTENT } else { 0 }];
+    for file in files {
+        out.extend_from_slice(&file.id.get().to_le_bytes());
+        let has_dimensions = u8::from(file.dimensions.is_some()) * HAS_DIMENSIONS;
+        let has_preview = u8::from(file.has_preview) * HAS_PREVIEW;
+        out.push(has_dimensions | has_preview);
+        out.push(file.kind.number());
+        put(&mut out, file.size);
+        if let Some((width, height)) = file.dimensions {
+            put(&mut out, width.into());
+            put(&mut out, height.into());
+        }
+        put(&mut out, file.name.as_ref().len() as u64);
+        out.extend_from_slice(file.name.as_ref().as_bytes());
+    }
+    out
+}
+
+fn take_attachment<'a>(rest: &mut Rest<'a>) -> Option<Attachment<&'a str>> {
+    let id = FileId::new(u128::from_le_bytes(rest.take_bytes(16)?.try_into().ok()?));
+    let [flags, kind] = *rest.take_bytes(2)? else {
+        return None;
+    };
+    if flags & !(HAS_DIMENSIONS | HAS_PREVIEW) != 0 {
+        return None;
+    }
+    let size = rest.take()?;
+    let dimensions = match flags & HAS_DIMENSIONS {
+        0 => None,
+        _ => Some((
+            u32::try_from(rest.take()?).ok()?,
+            u32::try_from(rest.take()?).ok()?,
+        )),
+    };
+    let length = usize::try_from(rest.take()?).ok()?;
+    Some(Attachment {
+        id,
+        name: std::str::from_utf8(rest.take_bytes(length)?).ok()?,
+        kind: FileKind::numbered(kind)?,
+        size,
+        dimensions,
+        has_preview: flags & HAS_PREVIEW != 0,
+        opened_by: None,
+    })
+}
+
 /// Takes one field. One whose tag is not known is passed over; `None` is one that no chatd wrote.
 pub(super) fn take_field<'a>(
     id: EntryId,
@@ -150,6 +213,17 @@ pub(super) fn take_field<'a>(
         FIRST_CONTENT => {
             let hash = u64::from_le_bytes(value.try_into().ok()?);
             extras.get_or_insert_default().first_content = Some(hash);
+        }
+        ATTACHMENTS => {
+            let extras = extras.get_or_insert_default();
+            extras.auto_content = match *rest.take_bytes(1)? {
+                [0] => false,
+                [AUTO_CONTENT] => true,
+                _ => return None,
+            };
+            while !rest.0.is_empty() {
+                extras.attachments.push(take_attachment(&mut rest)?);
+            }
         }
         REACTIONS => {
             let extras = extras.get_or_insert_default();

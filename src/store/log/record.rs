@@ -412,7 +412,9 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::model::{Extras, Meta, Moderator, Reaction, Reactors, ReplyTo};
+    use crate::model::{
+        Attachment, Extras, FileId, FileKind, Meta, Moderator, Reaction, Reactors, ReplyTo,
+    };
     use crate::store::sealed::seal;
 
     fn entry(number: u64) -> EntryId {
@@ -498,6 +500,27 @@ mod tests {
                 .collect(),
             mention_all: true,
             meta: Some(Meta::stored(r#"{"order":7}"#)),
+            attachments: vec![
+                Attachment {
+                    id: FileId::new(u128::MAX - 7),
+                    name: "trip.jpg",
+                    kind: FileKind::Jpeg,
+                    size: 48_213,
+                    dimensions: Some((1_280, 720)),
+                    has_preview: true,
+                    opened_by: None,
+                },
+                Attachment {
+                    id: FileId::new(7),
+                    name: "",
+                    kind: FileKind::Other,
+                    size: 0,
+                    dimensions: None,
+                    has_preview: false,
+                    opened_by: None,
+                },
+            ],
+            auto_content: true,
             edited_at: Some(Timestamp::from_ms(1_749_124_800_001)),
             first_content: Some(u64::MAX),
             reactions: vec![

@@ -8,7 +8,9 @@ use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use serde::Serialize;
 
 use super::export_rooms;
-use super::lines::{FORMAT, Header, Line, MessageLine, ReactionLine, Time, UserLine, VERSION};
+use super::lines::{
+    AttachmentLine, FORMAT, Header, Line, MessageLine, ReactionLine, Time, UserLine, VERSION,
+};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, guard};
 use crate::model::{Act, ClientId, EntryId, Extras, MadeBy, Moderator, Pair, Reaction, User};
 use crate::store::disk::schema;
@@ -195,6 +197,8 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
                 meta: extras
                     .and_then(|extras| extras.meta.as_ref())
                     .map(|meta| meta.as_str().to_owned().into()),
+                attachments: extras.map_or_else(Vec::new, |extras| attachments(extras)),
+                auto_content: extras.is_some_and(|extras| extras.auto_content),
                 edited_at: extras.and_then(|extras| extras.edited_at).map(Time::from),
                 reactions: extras.map_or_else(Vec::new, |extras| reactions(pair, extras)),
             })
@@ -257,4 +261,13 @@ fn reactions<'a>(pair: Pair, extras: &Extras<&'a str>) -> Vec<ReactionLine<'a>> 
         }
     };
     extras.reactions.iter().map(line).collect()
+}
+
+/// Returns the lines of a message's files.
+pub(super) fn attachments<'a>(extras: &Extras<&'a str>) -> Vec<AttachmentLine<'a>> {
+    extras
+        .attachments
+        .iter()
+        .map(AttachmentLine::from)
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! Entries of rooms, and of people's own, as lines.
 
-use super::export::text_of;
+use super::export::{attachments, text_of};
 use super::lines::{Line, RoomReactionLine, Time};
 use crate::model::{Act, ChatId, EntryId, Extras, Stream};
 use crate::store::log::record::{Author, Record};
@@ -43,15 +43,19 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             let Stream::Room(room_id) = record.stream else {
                 return None;
             };
+            let extras = extras.as_deref().cloned().unwrap_or_default();
+            let attachments = attachments(&extras);
             let Extras {
                 reply_to,
                 mentions,
                 mention_all,
                 meta,
+                attachments: _,
+                auto_content,
                 edited_at,
                 first_content: _,
                 reactions,
-            } = extras.as_deref().cloned().unwrap_or_default();
+            } = extras;
             let reactions = reactions.into_iter().map(|reaction| RoomReactionLine {
                 emoji: reaction.emoji.into(),
                 count: reaction.count(),
@@ -67,6 +71,8 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
                 mentions: mentions.into_vec(),
                 mention_all,
                 meta: meta.map(|meta| meta.as_str().to_owned().into()),
+                attachments,
+                auto_content,
                 edited_at: edited_at.map(Time::from),
                 reactions: reactions.collect(),
             }

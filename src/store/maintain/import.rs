@@ -11,19 +11,21 @@ use redb::{Database, Table};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 mod changes;
+pub(super) mod files;
 
 use super::derive::derive;
 use super::lines::{FORMAT, Header, Line, MessageLine, Time, UserLine, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
-    Act, ClientId, ConversationId, EntryId, Extras, MAX_SUBJECT_BYTES, MadeBy, Marked, MessageId,
-    Meta, Name, Pair, ReplyTo, Subject, Timestamp, User, UserId, Username, check_avatar,
+    Act, ClientId, ConversationId, EntryId, Extras, FileId, MAX_SUBJECT_BYTES, MadeBy, Marked,
+    MessageId, Meta, Name, Pair, ReplyTo, Subject, Timestamp, User, UserId, Username, check_avatar,
     check_content,
 };
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{Backend, LockedFile, Medium};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
+use crate::store::files::row::FileContent;
 use crate::store::log::blocks::{Appending, damaged, read_block};
 use crate::store::log::chain::ReadLog;
 use crate::store::log::record::Record;
@@ -31,7 +33,7 @@ use crate::store::options::page_cache_of_command;
 use crate::store::people::users;
 use crate::store::sealed::seal;
 use crate::store::state::State;
-use crate::store::tables::{CONVERSATIONS, CREDENTIALS, LOG, REACTIONS, USERS};
+use crate::store::tables::{CONVERSATIONS, CREDENTIALS, FILES, LOG, REACTIONS, USERS};
 use crate::store::talk::conversation::{Conversation, Decision, Refusal};
 use crate::store::talk::reactions::ReactionTable;
 use crate::store::talk::rooms;
@@ -53,6 +55,8 @@ pub struct Judging<'a> {
     pub now: Timestamp,
     /// Gives the hash of a password as it is to be stored, or says why it is not taken.
     pub password_hash: &'a dyn Fn(&str) -> Result<Cow<'_, str>, String>,
+    /// Describes a file that lies beside the lines, or says why it cannot be taken.
+    pub file: &'a dyn Fn(FileId) -> Result<FileContent, String>,
 }
 
 /// What an import came to.
@@ -141,6 +145,8 @@ pub(crate) fn write_log(
             users: txn.open_table(USERS)?,
             credentials: txn.open_table(CREDENTIALS)?,
             reactions: txn.open_table(REACTIONS)?,
+            files: txn.open_table(FILES)?,
+            known_files: FxHashSet::default(),
             buffer: Vec::new(),
             state: State::default(),
             pairs: FxHashMap::default(),
@@ -269,6 +275,8 @@ pub(super) struct Import<'txn> {
     credentials: Table<'txn, u64, &'static [u8]>,
     /// Who reacted to messages of rooms.
     reactions: ReactionTable<'txn>,
+    files: Table<'txn, u64, &'static [u8]>,
+    known_files: FxHashSet<FileId>,
     /// Entries that are not in the table yet; their ids follow one another.
     buffer: Vec<(u64, Vec<u8>)>,
     pub(super) state: State,
@@ -479,6 +487,8 @@ impl Import<'_> {
             client_id,
             reply_to,
             meta,
+            attachments,
+            auto_content,
             edited_at,
             reactions,
         } = line;
@@ -503,7 +513,13 @@ impl Import<'_> {
         if reply_to.is_some_and(|message| EntryId::from(message) >= id) {
             return Ok(Err("answers a message that comes later".into()));
         }
+        let kept = match self.take_files(id, sender_id, created_at, &attachments)? {
+            Ok(kept) => kept,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
         let extras = Extras {
+            attachments: files::borrowed(&kept),
+            auto_content: auto_content && !kept.is_empty(),
             reply_to: reply_to.map(ReplyTo::new),
             meta,
             edited_at: edited_at.map(|time| self.cut(time)),

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use super::check::{judge_reply, judge_room};
+use super::import::files::borrowed;
 use super::import::{Import, MAX_MESSAGE_CHARS, Taken};
 use super::lines::{Line, RoomReactionLine, Time};
 use crate::model::{
-    Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS, MessageId, Meta,
-    Reaction, Reactors, ReplyTo, Room, RoomChange, RoomId, Stream, UserId, check_content,
+    Act, Attachment, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS,
+    MessageId, Meta, Reaction, Reactors, ReplyTo, Room, RoomChange, RoomId, Stream, UserId,
+    check_content,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
@@ -26,10 +28,26 @@ struct Decided<'a> {
 impl Import<'_> {
     /// Takes a line of a room, or of a person's own.
     pub(super) fn take_of_room(&mut self, line: &Line<'_>) -> Taken {
+        let mut kept = Vec::new();
+        if let Line::RoomMessage {
+            id,
+            sender_id,
+            created_at,
+            attachments,
+            ..
+        } = line
+        {
+            kept = match self.take_files(*id, *sender_id, created_at.at, attachments)? {
+                Ok(kept) => kept,
+                Err(wrong) => return Ok(Err(wrong)),
+            };
+        }
         let decided = match line {
             Line::Room { .. } => self.room(line),
             Line::RoomMember { .. } => self.room_member(line),
-            Line::RoomMessage { .. } | Line::ErasedRoomMessage { .. } => self.room_message(line),
+            Line::RoomMessage { .. } | Line::ErasedRoomMessage { .. } => {
+                self.room_message(line, &kept)
+            }
             Line::RoomRead { .. } => self.room_read(line)?,
             Line::ChatSettings { .. } => self.chat_settings(line),
             _ => None,
@@ -159,7 +177,7 @@ impl Import<'_> {
         })
     }
 
-    fn room_message<'a>(&self, line: &'a Line<'_>) -> Option<Decided<'a>> {
+    fn room_message<'a>(&self, line: &'a Line<'_>, files: &'a [Attachment]) -> Option<Decided<'a>> {
         let (Line::RoomMessage {
             id,
             room_id,
@@ -180,7 +198,7 @@ impl Import<'_> {
         let at = created_at.at;
         let head = self.state.rooms.head(*room_id);
         let head = head.ok_or_else(|| no_room(*room_id));
-        let act = sent(line);
+        let act = sent(line, files);
         let record = head.and_then(|head| {
             let author = Author::Account(*sender_id);
             Ok(head.record(author, at, act?))
@@ -273,7 +291,7 @@ fn no_room(room: RoomId) -> String {
 }
 
 /// Returns the act of a line with a message.
-fn sent<'a>(line: &'a Line<'_>) -> Result<Act<&'a str>, String> {
+fn sent<'a>(line: &'a Line<'_>, files: &'a [Attachment]) -> Result<Act<&'a str>, String> {
     let Line::RoomMessage {
         content,
         client_id,
@@ -282,6 +300,7 @@ fn sent<'a>(line: &'a Line<'_>) -> Result<Act<&'a str>, String> {
         mention_all,
         meta,
         edited_at,
+        auto_content,
         reactions,
         ..
     } = line
@@ -301,6 +320,8 @@ fn sent<'a>(line: &'a Line<'_>) -> Result<Act<&'a str>, String> {
         reply_to: reply_to.map(ReplyTo::new),
         mentions: mentions.iter().copied().collect(),
         mention_all: *mention_all,
+        attachments: borrowed(files),
+        auto_content: *auto_content && !files.is_empty(),
         meta: meta.map_err(|error| format!("meta {error}"))?,
         edited_at: edited_at.map(|time| time.at),
         first_content: None,

@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::model::{
-    EntryId, MembershipChange, MessageId, Notify, Role, RoomChange, RoomHistory, RoomId, RoomKind,
-    RoomPost, Timestamp, UserId,
+    Attachment, EntryId, FileId, MembershipChange, MessageId, Notify, Role, RoomChange,
+    RoomHistory, RoomId, RoomKind, RoomPost, Timestamp, UserId,
 };
 
 /// The name of the format in the first line.
@@ -71,7 +71,7 @@ pub(super) enum Line<'a> {
     /// an import, of another kind that can be verified; without one no login is possible.
     User(UserLine<'a>),
     /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?,
-    /// "reply_to"?,"meta"?,"edited_at"?,"reactions"?}`: a message as it is, whatever it was first. The entries that
+    /// "reply_to"?,"meta"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: a message as it is, whatever it was first. The entries that
     /// changed it follow in their places and do not say it again.
     Message(MessageLine<'a>),
     /// `{"type":"erased_message","id","sender_id","receiver_id","created_at","client_id"?}`: what is
@@ -159,7 +159,7 @@ pub(super) enum Line<'a> {
         at: Time,
     },
     /// `{"type":"room_message","id","room_id","sender_id","content","created_at","client_id"?,
-    /// "reply_to"?,"mentions"?,"mention_all"?,"meta"?,"edited_at"?,"reactions"?}`: likewise as it is; of
+    /// "reply_to"?,"mentions"?,"mention_all"?,"meta"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: likewise as it is; of
     /// each reaction how many there are, and the lines of these say whose.
     RoomMessage {
         id: EntryId,
@@ -178,6 +178,10 @@ pub(super) enum Line<'a> {
         mention_all: bool,
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         meta: Option<Cow<'a, str>>,
+        #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+        attachments: Vec<AttachmentLine<'a>>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        auto_content: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         edited_at: Option<Time>,
         #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
@@ -240,6 +244,37 @@ pub(super) struct RoomReactionLine<'a> {
     pub(super) count: u64,
 }
 
+/// `{"id","name","type","size","width"?,"height"?}`: a file of a message, whose bytes lie in the
+/// folder beside the lines. What they say of themselves counts, and not the type and the size here.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AttachmentLine<'a> {
+    pub(super) id: FileId,
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Cow<'a, str>,
+    pub(super) size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) width: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) height: Option<u32>,
+}
+
+impl<'a> From<&Attachment<&'a str>> for AttachmentLine<'a> {
+    fn from(file: &Attachment<&'a str>) -> Self {
+        let (width, height) = file.dimensions.unzip();
+        Self {
+            id: file.id,
+            name: file.name.into(),
+            kind: file.kind.media_type().into(),
+            size: file.size,
+            width,
+            height,
+        }
+    }
+}
+
 /// What the line of an account says.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -292,6 +327,11 @@ pub(super) struct MessageLine<'a> {
     /// to the byte.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) meta: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) attachments: Vec<AttachmentLine<'a>>,
+    /// Whether the text is made of the names of its files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) auto_content: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) edited_at: Option<Time>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]

@@ -1,4 +1,4 @@
-//! What a transaction writes of accounts, invites and keys: whole rows, beside the log.
+//! What a transaction writes of accounts, invites, keys and files: whole rows, beside the log.
 
 use std::sync::Arc;
 
@@ -10,10 +10,12 @@ use super::{api_keys, invites, users};
 use crate::model::{User, UserId};
 use crate::store::changes::{Changing, Followed};
 use crate::store::error::StoreError;
+use crate::store::files::all::FileChange;
+use crate::store::files::row as files;
 use crate::store::sealed::seal;
-use crate::store::tables::{CREDENTIALS, INVITES, KEYS, USERS};
+use crate::store::tables::{CREDENTIALS, FILES, INVITES, KEYS, USERS};
 
-/// The accounts, passwords, invites and keys that a transaction changes, in the order in which it
+/// The accounts, passwords, invites, keys and files that a transaction changes, in the order in which it
 /// changes them.
 #[derive(Default)]
 pub(crate) struct Rows {
@@ -21,12 +23,16 @@ pub(crate) struct Rows {
     pub(crate) credentials: Vec<(UserId, Arc<str>)>,
     pub(crate) invites: Vec<InviteChange>,
     pub(crate) api_keys: Vec<ApiKeyChange>,
+    pub(crate) files: Vec<FileChange>,
 }
 
 impl Rows {
     /// Returns whether nothing changes.
     pub(crate) fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.invites.is_empty() && self.api_keys.is_empty()
+        self.users.is_empty()
+            && self.invites.is_empty()
+            && self.api_keys.is_empty()
+            && self.files.is_empty()
     }
 
     /// Puts them into their tables, and notes that they changed, after which the log ends with the
@@ -68,6 +74,16 @@ impl Rows {
                 changing.note(Followed::Keys, id.0)?;
             }
         }
+        if !self.files.is_empty() {
+            let mut table = txn.open_table(FILES)?;
+            for (_, number, file) in &self.files {
+                match file {
+                    Some(file) => table.insert(number, &files::encode(file)[..])?,
+                    None => table.remove(number)?,
+                };
+                changing.note(Followed::Files, *number)?;
+            }
+        }
         Ok(())
     }
 
@@ -82,6 +98,11 @@ impl Rows {
         if let Some((id, key)) = self.api_keys.last() {
             let stored = txn.open_table(KEYS)?.get(id.0)?;
             let wanted = key.as_ref().map(api_keys::encode);
+            return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
+        }
+        if let Some((_, number, file)) = self.files.last() {
+            let stored = txn.open_table(FILES)?.get(number)?;
+            let wanted = file.as_ref().map(|file| files::encode(file));
             return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
         }
         let Some((number, invite)) = self.invites.last() else {

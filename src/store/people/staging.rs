@@ -1,4 +1,4 @@
-//! Accounts, invites and keys in the making: what one transaction makes of them.
+//! Accounts, invites, keys and files in the making: what one transaction makes of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use super::rows::Rows;
 use super::state::People;
 use crate::model::{MadeBy, Subject, Timestamp, User, UserId};
 use crate::store::error::StoreError;
+use crate::store::files::staging::{StagedFiles, StagingFiles};
 
 /// What a transaction's changes so far come to.
 #[derive(Default)]
@@ -28,6 +29,7 @@ pub(crate) struct StagedPeople {
     used_ids: u64,
     pub(super) invites: StagedInvites,
     pub(super) api_keys: StagedApiKeys,
+    files: StagedFiles,
 }
 
 impl StagedPeople {
@@ -66,6 +68,15 @@ impl<'a> StagingPeople<'a> {
             people,
             staged,
             last_at,
+        }
+    }
+
+    /// Judges acts on files.
+    pub(crate) fn files(&mut self) -> StagingFiles<'_> {
+        StagingFiles {
+            files: &self.people.files,
+            staged: &mut self.staged.files,
+            rows: &mut self.staged.rows.files,
         }
     }
 

@@ -255,6 +255,7 @@ fn what_a_copy_an_import_or_a_restore_says_is_done_outlives_a_power_cut() {
         let judging = maintain::Judging {
             now: Timestamp::from_ms(1),
             password_hash: &|hash| Ok(hash.into()),
+            file: &|_| Err("there are no files".into()),
         };
         let medium_of_log = Arc::clone(&medium);
         maintain::import::write_log(medium_of_log, &mut &lines[..], judging, &mut |_| {})?;

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    Act, ChangedMessage, EntryId, Members, MessageId, Pair, Reactors, RoomHistory, RoomId,
-    Timestamp, UserId,
+    Act, Attachment, ChangedMessage, EntryId, Members, MessageId, Pair, Reactors, RoomHistory,
+    RoomId, Timestamp, UserId,
 };
 use crate::store::change::Talk;
 use crate::store::error::StoreError;
@@ -52,6 +52,8 @@ pub(super) struct Changed {
     pub(super) sealed: Vec<u8>,
     /// As it is by then.
     pub(super) message: ChangedMessage,
+    /// The files that hung on it, and no more.
+    pub(super) freed: Vec<Attachment>,
 }
 
 impl Changing {
@@ -166,7 +168,7 @@ impl Changing {
     /// Returns what the message becomes by an act of this time; `hash` gives the keyed hash of its
     /// text.
     pub(super) fn changed(
-        self,
+        mut self,
         at: Timestamp,
         talk: &Talk,
         standing: &Standing,
@@ -175,6 +177,7 @@ impl Changing {
         let id = self.message.id;
         let entry = EntryId::from(id);
         let mut parts = Parts::of(entry, &self.sealed)?;
+        let mut freed = Vec::new();
         match &talk.act {
             Act::Edited {
                 content: Some(content),
@@ -185,7 +188,11 @@ impl Changing {
                 react(&mut reactions, standing.place, emoji, *on);
                 parts.react(encode_reactions(&reactions));
             }
-            _ => parts.erase(),
+            _ => {
+                parts.erase();
+                let extras = self.message.extras.take();
+                freed = extras.map_or_else(Vec::new, |extras| extras.attachments);
+            }
         }
         let sealed = parts.seal(entry);
         let record = Record::decode(entry, &sealed)?;
@@ -194,6 +201,10 @@ impl Changing {
             Members::Room(room) => remains_in_room(id, room, self.message.history, &record),
             Members::Own(_) => self.message,
         };
-        Ok(Changed { sealed, message })
+        Ok(Changed {
+            sealed,
+            message,
+            freed,
+        })
     }
 }

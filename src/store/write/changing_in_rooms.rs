@@ -39,6 +39,7 @@ impl Staging<'_> {
         self.appended
             .entries
             .rewrite(message.into(), changed.sealed);
+        self.people().files().free(&changed.freed);
         self.note_reactions(talk, message, standing.own);
         notice.message = Some(Box::new(changed.message));
         Ok(Outcome::Entry(notice))

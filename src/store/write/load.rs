@@ -19,6 +19,8 @@ use crate::store::disk::schema::{
     self, decode_conversation, forget_derived, is_derived, sealed_meta,
 };
 use crate::store::error::StoreError;
+use crate::store::files::all::Files;
+use crate::store::files::row as files;
 use crate::store::log::blocks::{Log, damaged, decode};
 use crate::store::log::chain::ReadLog;
 use crate::store::options::StoreOptions;
@@ -28,7 +30,7 @@ use crate::store::people::state::People;
 use crate::store::people::users::{self, Directory};
 use crate::store::state::State;
 use crate::store::tables::{
-    CLIENT_ID_KEY, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, INVITES, KEYS, META,
+    CLIENT_ID_KEY, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, FILES, INVITES, KEYS, META,
     STREAM_STATES, SWEPT, USERS,
 };
 use crate::store::talk::client_ids::{self, ClientIds};
@@ -143,7 +145,13 @@ fn load_people(db: &Database) -> Result<People, StoreError> {
         let (key, value) = row?;
         all_keys.put(api_keys::decode(key.value(), value.value())?);
     }
+    let mut all_files = Files::default();
+    for row in txn.open_table(FILES)?.iter()? {
+        let (key, value) = row?;
+        all_files.put(files::decode(key.value(), value.value())?.into());
+    }
     Ok(People {
+        files: all_files,
         directory: Directory::of(users),
         invites: all_invites,
         api_keys: all_keys,

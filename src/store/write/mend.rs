@@ -180,6 +180,7 @@ impl Writer {
             } = load::load(&db, &self.options)?;
             let mut place = self.intake.data.state.write();
             state.epoch = place.epoch + 1;
+            state.people.files.go_on_with(&place.people.files);
             *place = state;
             committer.sweep = sweep;
             *self.client_ids.lock() = client_ids;

@@ -14,8 +14,8 @@ use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use super::changing::{Changing, Standing};
 use crate::model::{
-    Act, ClientId, ConversationId, Entry, EntryId, Extras, Members, MessageId, Notice, Pair,
-    RoomHistory, Stream, Timestamp, UserId,
+    Act, Attachment, ClientId, ConversationId, Entry, EntryId, Extras, Members, MessageId, Notice,
+    Pair, RoomHistory, Stream, Timestamp, UserId, names_of,
 };
 use crate::store::change::{Address, Change, Committed, Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
@@ -233,6 +233,7 @@ impl<'a> Staging<'a> {
             }
             Change::ConfirmKey(id) => Committed::Key(self.people().confirm_api_key(now, *id)?),
             Change::RevokeKey(id) => Committed::KeyRevoked(self.people().revoke_api_key(*id)?),
+            Change::File(act) => Committed::File(self.people().files().act(now, act)?),
             Change::Seen { user, at } => Committed::User(self.people().seen(*user, *at)?),
         })
     }
@@ -341,6 +342,7 @@ impl<'a> Staging<'a> {
             None => self.next_conversation_id()?,
         };
         let at = now.following(self.changes.last_at);
+        let attached = self.attached(talk.author, &talk.act)?;
         let new;
         let conversation = match self.conversation(id) {
             Some(conversation) => conversation,
@@ -349,7 +351,8 @@ impl<'a> Staging<'a> {
                 &new
             }
         };
-        let decided = conversation.decide(&self.appended, id, talk.author, at, &talk.act);
+        let act = attached.as_ref().unwrap_or(&talk.act);
+        let decided = conversation.decide(&self.appended, id, talk.author, at, act);
         let record = match decided.map_err(Refusal::into_error)? {
             Decision::Append(record) => record,
             Decision::Nothing(act) => return Ok(Outcome::Nothing(act)),
@@ -375,9 +378,11 @@ impl<'a> Staging<'a> {
         };
         self.quote(&mut entry.act, Members::Pair(pair))?;
         self.note_name(name, &entry);
+        self.give_files(&entry);
         let message = changed.map(|changed| {
             let id = changed.message.id.into();
             self.appended.entries.rewrite(id, changed.sealed);
+            self.people().files().free(&changed.freed);
             Box::new(changed.message)
         });
         Ok(Outcome::Entry(Notice {
@@ -387,6 +392,52 @@ impl<'a> Staging<'a> {
             number: record.links.number,
             message,
         }))
+    }
+
+    /// Returns a message with the files that it names as they are kept, and with their names for a
+    /// text where it has none; `None` where it names none.
+    pub(super) fn attached(
+        &mut self,
+        sender: UserId,
+        act: &Act,
+    ) -> Result<Option<Act>, StoreError> {
+        let Act::Sent {
+            content,
+            client_id,
+            extras: Some(extras),
+        } = act
+        else {
+            return Ok(None);
+        };
+        if extras.attachments.is_empty() {
+            return Ok(None);
+        }
+        let attachments = self.people().files().named(sender, &extras.attachments)?;
+        let auto_content = content.is_empty();
+        Ok(Some(Act::Sent {
+            content: match auto_content {
+                true => names_of(&attachments).into(),
+                false => Arc::clone(content),
+            },
+            client_id: client_id.clone(),
+            extras: Some(Box::new(Extras {
+                attachments,
+                auto_content,
+                ..Extras::clone(extras)
+            })),
+        }))
+    }
+
+    /// Gives a new message the files that it names.
+    pub(super) fn give_files(&mut self, entry: &Entry) {
+        if let Act::Sent {
+            extras: Some(extras),
+            ..
+        } = &entry.act
+        {
+            let message = entry.id.into();
+            self.people().files().give(message, &extras.attachments);
+        }
     }
 
     /// Reads a message of these two that an act is to change, and what its author is to it.
@@ -579,6 +630,7 @@ impl<'a> Staging<'a> {
         if let Act::Erased { .. } = earlier.entry.act {
             return Err(StoreError::NoSuchMessage.into());
         }
+        let named;
         let is_same = match (&earlier.entry.act, act) {
             (
                 Act::Sent {
@@ -591,6 +643,15 @@ impl<'a> Staging<'a> {
                 },
             ) => {
                 let since = first_extras.as_deref();
+                let files = since.map_or(&[][..], |since| &since.attachments);
+                // Sent without a text, it has the names of its files.
+                let content = match content.is_empty() && !files.is_empty() {
+                    true => {
+                        named = names_of(files).into();
+                        &named
+                    }
+                    false => content,
+                };
                 let hash = since.and_then(|since| since.first_content);
                 let is_edited = since.is_some_and(|since| since.edited_at.is_some());
                 let is_same_text = match hash {
@@ -612,7 +673,10 @@ impl<'a> Staging<'a> {
 /// Returns whether two messages were sent with the same besides their texts.
 fn sent_alike(one: Option<&Extras>, other: Option<&Extras>) -> bool {
     let sent = |extras: &Extras| {
+        let files = extras.attachments.iter();
         Extras {
+            attachments: files.map(|file| Attachment::named(file.id)).collect(),
+            auto_content: false,
             edited_at: None,
             first_content: None,
             reactions: Vec::new(),

@@ -99,6 +99,7 @@ impl Staging<'_> {
                 };
                 let notice = self.send_to_room(at, talk.author, room, &talk.act)?;
                 self.note_name(name, &notice.entry);
+                self.give_files(&notice.entry);
                 Ok(Outcome::Entry(notice))
             }
             Act::Read { message } | Act::ReadUpTo { message, .. } => {
@@ -148,6 +149,8 @@ impl Staging<'_> {
         room: RoomId,
         act: &Act,
     ) -> Refused<Notice> {
+        let attached = self.attached(sender, act)?;
+        let act = attached.as_ref().unwrap_or(act);
         let (head, member) = self.membership(room, sender)?;
         if head.room.archived_at.is_some() {
             return Err(RoomRefusal::Archived.into());

@@ -6,6 +6,7 @@
 //! never the log.
 
 mod client_ids;
+mod files;
 mod judge;
 mod meta;
 mod people;

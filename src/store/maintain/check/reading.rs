@@ -88,8 +88,10 @@ fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(),
         state,
         broken,
         broken_streams,
+        files,
         ..
     } = recount;
+    files.compare(&txn, report)?;
     report.counts = Counts {
         accounts: accounts.len() as u64,
         conversations: state.conversation_count(),

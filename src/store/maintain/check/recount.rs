@@ -3,6 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::client_ids::KnownClientIds;
+use super::files::NamedFiles;
 use super::judge::judge;
 use super::report::Report;
 use super::rooms::{judge_change, judge_reply, judge_room};
@@ -37,6 +38,8 @@ pub(super) struct Recount<'a> {
     changed: Changed,
     /// The messages of rooms of which is known who reacted to them.
     pub(super) reacted_to: FxHashSet<MessageId>,
+    /// The files that messages name.
+    pub(super) files: NamedFiles,
     report: &'a mut Report,
 }
 
@@ -61,6 +64,7 @@ impl<'a> Recount<'a> {
             steps_back: false,
             changed: Changed::default(),
             reacted_to: FxHashSet::default(),
+            files: NamedFiles::default(),
             report,
         }
     }
@@ -103,6 +107,7 @@ impl<'a> Recount<'a> {
                 continue;
             };
             self.report.counts.entries += 1;
+            self.files.take(id, &record, self.report);
             if !record.at.may_follow(last_at) {
                 self.report
                     .add("log", key, "is earlier than the entry before it");

@@ -1,0 +1,97 @@
+//! The folder of files, beside what commands do with the data file.
+
+use std::path::{Path, PathBuf};
+
+use super::bar::Bar;
+use super::output::say;
+use crate::files::{Spare, copy_files, verify_files};
+use crate::model::FileId;
+use crate::store::maintain::{Progress, Unit};
+use crate::store::{FileContent, StoredFile};
+
+/// So many files that are missing are named one by one.
+const NAMED: usize = 20;
+
+/// Returns the folder of the files of a data file, a backup or an export: beside it.
+pub(super) fn folder_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".files");
+    name.into()
+}
+
+/// Returns those that are whole: of the others a copy has no need.
+pub(super) fn whole(files: &[StoredFile]) -> Vec<(FileId, FileContent)> {
+    let whole = files
+        .iter()
+        .filter_map(|file| Some((file.id, *file.content()?)));
+    whole.collect()
+}
+
+/// The bytes of these files.
+fn bytes(files: &[(FileId, FileContent)]) -> u64 {
+    files.iter().map(|(_, content)| content.bytes()).sum()
+}
+
+/// Shows how far a copy, or a check, of so many bytes is.
+fn shown<'a>(bar: &'a mut Bar, what: &'static str, total: u64) -> impl FnMut(u64) + use<'a> {
+    move |done| {
+        bar.show(Progress {
+            what,
+            done,
+            total,
+            unit: Unit::Bytes,
+        });
+    }
+}
+
+/// Copies files that another folder does not have yet. Returns those that are nowhere.
+pub(super) fn copy(
+    from: &Path,
+    to: &Path,
+    files: &[(FileId, FileContent)],
+    by_links: bool,
+    bar: &mut Bar,
+) -> Result<Vec<FileId>, String> {
+    let mut show = shown(bar, "copying files", bytes(files));
+    copy_files(from, to, files, by_links, &mut show).map_err(|error| {
+        let (from, to) = (from.display(), to.display());
+        format!("the files of {from} cannot be copied to {to}: {error}")
+    })
+}
+
+/// Says which files are missing. Fails where some are.
+pub(super) fn complete(missing: &[FileId], place: &Path) -> Result<(), String> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for id in missing.iter().take(NAMED) {
+        say(&format!("missing: {id}"));
+    }
+    let count = missing.len();
+    Err(format!(
+        "{count} files are not in {}: their messages are there without them",
+        place.display()
+    ))
+}
+
+/// Reads files through, and says what is wrong. Returns how many findings there are. `known` are
+/// all that the data file knows of, where nothing else can lie there.
+pub(super) fn verify(
+    folder: &Path,
+    files: &[(FileId, FileContent)],
+    known: Option<&[FileId]>,
+    bar: &mut Bar,
+) -> Result<usize, String> {
+    let mut show = shown(bar, "reading files", bytes(files));
+    let wrong = verify_files(folder, files, known, &mut show);
+    let wrong = wrong.map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
+    for finding in &wrong {
+        say(&match finding {
+            Spare::Missing(id) => format!("file {id}: missing"),
+            Spare::Altered(id) => format!("file {id}: altered"),
+            Spare::Spare(id) => format!("file {id}: named by nothing; the next start removes it"),
+        });
+    }
+    let is_wrong = |finding: &&Spare| !matches!(finding, Spare::Spare(_));
+    Ok(wrong.iter().filter(is_wrong).count())
+}

@@ -1,0 +1,111 @@
+//! The type of a file, told from its first bytes and from nothing else: what a client says of it
+//! counts for nothing, and what is not known here is never shown in its place.
+
+use crate::model::FileKind;
+
+/// So many bytes are looked at.
+pub(super) const HEAD_BYTES: usize = 4 << 10;
+
+/// The brands of films and sound that browsers play (<https://mp4ra.org/registered-types/brands>).
+const MP4_BRANDS: [&[u8; 4]; 12] = [
+    b"isom", b"iso2", b"iso3", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ",
+    b"M4A ", b"dash",
+];
+
+/// Returns the kind of a file that begins so.
+pub(super) fn kind_of(head: &[u8]) -> FileKind {
+    match head {
+        [0xff, 0xd8, 0xff, ..] => FileKind::Jpeg,
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => FileKind::Png,
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => FileKind::Gif,
+        [
+            b'R',
+            b'I',
+            b'F',
+            b'F',
+            _,
+            _,
+            _,
+            _,
+            b'W',
+            b'E',
+            b'B',
+            b'P',
+            ..,
+        ] => FileKind::Webp,
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => of_brand(head),
+        [0x1a, 0x45, 0xdf, 0xa3, rest @ ..] if is_webm(rest) => FileKind::Webm,
+        [b'I', b'D', b'3', 2..=4, ..] => FileKind::Mp3,
+        // MPEG 1 or 2, layer III, with a bit rate and a sampling rate.
+        [0xff, 0xf2 | 0xf3 | 0xfa | 0xfb, rates, ..]
+            if (0x10..0xf0).contains(rates) && rates & 0x0c != 0x0c =>
+        {
+            FileKind::Mp3
+        }
+        [b'O', b'g', b'g', b'S', 0, ..] => FileKind::Ogg,
+        [b'%', b'P', b'D', b'F', b'-', ..] => FileKind::Pdf,
+        _ => FileKind::Other,
+    }
+}
+
+/// The kind of a file in boxes (ISO 14496-12): by its major brand alone, since others may be named
+/// by anything. Pictures of HEIC are none that browsers show.
+fn of_brand(head: &[u8]) -> FileKind {
+    match head.get(8..12) {
+        Some(b"avif" | b"avis") => FileKind::Avif,
+        Some(brand) if MP4_BRANDS.iter().any(|known| brand == *known) => FileKind::Mp4,
+        _ => FileKind::Other,
+    }
+}
+
+/// Returns whether the head of an EBML document names its type `webm`: Matroska is another, which
+/// browsers do not play.
+fn is_webm(rest: &[u8]) -> bool {
+    let head = &rest[..rest.len().min(64)];
+    let doc_type = [0x42, 0x82, 0x84, b'w', b'e', b'b', b'm'];
+    head.windows(doc_type.len()).any(|part| part == doc_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell_the_type_and_what_is_a_page_is_none_that_is_shown() {
+        let cases: [(&[u8], FileKind); 21] = [
+            (b"\xff\xd8\xff\xe0", FileKind::Jpeg),
+            (b"\x89PNG\r\n\x1a\n....", FileKind::Png),
+            (b"GIF89a<script>", FileKind::Gif),
+            (b"RIFF\x01\0\0\0WEBPVP8 ", FileKind::Webp),
+            (b"RIFF\x01\0\0\0WAVEfmt ", FileKind::Other),
+            (b"\0\0\0\x1cftypavif\0\0\0\0", FileKind::Avif),
+            (b"\0\0\0\x1cftypheic\0\0\0\0mif1avif", FileKind::Other),
+            (b"\0\0\0\x18ftypmp42\0\0\0\0", FileKind::Mp4),
+            (b"\0\0\0\x18ftypqt  \0\0\0\0", FileKind::Other),
+            (
+                b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\x82\x84webmB",
+                FileKind::Webm,
+            ),
+            (
+                b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\x82\x88matroska",
+                FileKind::Other,
+            ),
+            (b"ID3\x03\0", FileKind::Mp3),
+            (b"\xff\xfb\x90\x64", FileKind::Mp3),
+            (b"\xff\xfb\xff\xff", FileKind::Other),
+            (b"OggS\0\x02", FileKind::Ogg),
+            (b"%PDF-1.7", FileKind::Pdf),
+            (
+                b"<svg xmlns=\"http://www.w3.org/2000/svg\">",
+                FileKind::Other,
+            ),
+            (b"<!doctype html><script>", FileKind::Other),
+            (b"<?xml version=\"1.0\"?>", FileKind::Other),
+            (b"\xef\xbb\xbf<html>", FileKind::Other),
+            (b"", FileKind::Other),
+        ];
+        for (head, kind) in cases {
+            assert_eq!(kind_of(head), kind, "{head:?}");
+        }
+    }
+}

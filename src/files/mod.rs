@@ -1,0 +1,39 @@
+//! The verbs of files: uploading, opening, forgetting. The bytes lie in a folder beside the data
+//! file, which knows of each file whose it is and which message it hangs on.
+//!
+//! ```text
+//! upload.rs     beginning, writing and ending an upload; session.rs: one writer at a time
+//! finish.rs     what is whole gets its type, loses what tells of its maker, and gets its name
+//! reading.rs    opening what a URL opens
+//! janitor.rs    unlinking what is gone; what no message names, after a day
+//! copy.rs       copying the folder for a backup, and holding it against the data file
+//! folder.rs     where the bytes lie
+//! kind.rs, clean.rs, boxes.rs, exif.rs    what bytes say of themselves
+//! ```
+//!
+//! The order in which things reach the disk: the row of an upload, then its bytes; the bytes of a
+//! whole file under their own name, then its row; a message that is erased and the rows of its
+//! files together, then the bytes are unlinked. So a crash leaves at worst bytes too many, which
+//! the next start removes, and never a message whose file is not whole.
+
+mod boxes;
+mod clean;
+mod copy;
+mod error;
+mod exif;
+mod finish;
+mod folder;
+mod janitor;
+mod kind;
+mod reading;
+mod session;
+mod upload;
+mod verbs;
+
+pub use copy::{FolderLock, Spare, copy_files, describe_file, verify_files};
+pub use error::FileError;
+pub use reading::OpenFile;
+pub use upload::{Appended, MAX_PREVIEW_BYTES};
+pub use verbs::{DEFAULT_MAX_FILE, Files, FilesConfig};
+
+pub use crate::store::{FileContent, FileStage, StoredFile};

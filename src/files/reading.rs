@@ -1,0 +1,105 @@
+//! Opening what a URL opens.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use super::folder::Part;
+use super::upload::blocking;
+use super::{FileError, Files};
+use crate::model::{Attachment, FileId, FileKind, MessageId, Timestamp, UserId};
+use crate::store::FileContent;
+
+/// A file that is open.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    /// Its type.
+    pub kind: FileKind,
+    /// Its bytes.
+    pub size: u64,
+    /// Until when its URL holds.
+    pub until: Timestamp,
+    /// What names these bytes and no others.
+    pub tag: u32,
+}
+
+impl OpenFile {
+    /// Reads from this byte on; fewer bytes than there is room for only at the end.
+    pub fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        let mut count = 0;
+        while count < out.len() {
+            match self.file.read_at(&mut out[count..], offset + count as u64) {
+                Ok(0) => break,
+                Ok(more) => count += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(count)
+    }
+}
+
+impl Files {
+    fn content(&self, id: FileId) -> Option<FileContent> {
+        let store = &self.inner.store;
+        let sent = store.sent_file(id).map(|sent| sent.content);
+        sent.or_else(|| store.pending_file(id)?.content().copied())
+    }
+
+    /// Opens a file, or its smaller picture, by its URL. What is gone, and what never was, is
+    /// refused alike.
+    pub async fn open(
+        &self,
+        (id, name): (FileId, &str),
+        key: &str,
+        is_preview: bool,
+    ) -> Result<OpenFile, FileError> {
+        let until = self.inner.urls.verify(id, name, key);
+        let found = until.zip(self.content(id));
+        let (until, content) = found.ok_or(FileError::UrlExpired)?;
+        let (part, kind, size, tag) = match is_preview {
+            false => (Part::Whole, content.kind, content.size, content.checksum),
+            true => {
+                let preview = content.preview.ok_or(FileError::UrlExpired)?;
+                (Part::Preview, preview.kind, preview.size, preview.checksum)
+            }
+        };
+        let inner = Arc::clone(&self.inner);
+        let file = blocking(move || match inner.folder.open(id, part) {
+            // Unlinked in between.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FileError::UrlExpired),
+            file => Ok(file?),
+        });
+        Ok(OpenFile {
+            file: file.await?,
+            kind,
+            size,
+            until,
+            tag,
+        })
+    }
+
+    /// Returns the message on which a file hangs.
+    pub fn message_of(&self, id: FileId) -> Option<MessageId> {
+        self.inner.store.sent_file(id).map(|sent| sent.message)
+    }
+
+    /// Returns a whole file of this person's that no message names yet, with its URL.
+    pub fn unsent(&self, owner: UserId, id: FileId) -> Option<Attachment> {
+        let file = self.inner.pending(owner, id).ok()?;
+        let content = file.content()?;
+        let mut attachment = Attachment {
+            id,
+            name: Arc::clone(&file.name),
+            kind: content.kind,
+            size: content.size,
+            dimensions: content.dimensions,
+            has_preview: content.preview.is_some(),
+            opened_by: None,
+        };
+        self.inner.urls.open_file(&mut attachment);
+        Some(attachment)
+    }
+}

@@ -1,0 +1,216 @@
+//! Files in the making: what one transaction makes of them.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::all::{FileChange, Files};
+use super::row::{FileContent, FileStage, Preview, StoredFile, Upload};
+use crate::model::{Attachment, FileId, MessageId, Timestamp, UserId};
+use crate::store::error::StoreError;
+
+/// An act on a file that no message names yet.
+#[derive(Debug, Clone)]
+pub struct FileAct {
+    /// The file.
+    pub id: FileId,
+    /// What is done with it.
+    pub what: FileCommand,
+}
+
+/// What is done with a file.
+#[derive(Debug, Clone)]
+pub enum FileCommand {
+    /// Begins an upload.
+    Begin(NewFile),
+    /// So many of its bytes are on disk.
+    Wrote {
+        /// How many.
+        offset: u64,
+    },
+    /// All of its bytes are on disk, under its own name.
+    Finish(FileContent),
+    /// Its preview is on disk.
+    Preview(Preview),
+    /// Forgets it.
+    Drop,
+}
+
+/// A file that is to be sent.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    /// Who sends it.
+    pub owner: UserId,
+    /// Its name, which is checked already.
+    pub name: Arc<str>,
+    /// The bytes that it will have.
+    pub length: u64,
+    /// The most bytes that all files may have together.
+    pub most: u64,
+    /// The most bytes that one person may begin to send on a day.
+    pub most_a_day: u64,
+}
+
+/// What a transaction makes of files.
+#[derive(Default)]
+pub(crate) struct StagedFiles {
+    by_id: FxHashMap<FileId, Option<Arc<StoredFile>>>,
+    made: u64,
+    /// The bytes that were added to all files.
+    added: u64,
+    /// Those of each owner.
+    added_by: FxHashMap<UserId, u64>,
+}
+
+/// Judges acts on files. A refusal leaves everything as it was.
+pub(crate) struct StagingFiles<'a> {
+    pub(crate) files: &'a Files,
+    pub(crate) staged: &'a mut StagedFiles,
+    pub(crate) rows: &'a mut Vec<FileChange>,
+}
+
+impl StagingFiles<'_> {
+    fn pending(&self, id: FileId) -> Result<&Arc<StoredFile>, StoreError> {
+        let file = match self.staged.by_id.get(&id) {
+            Some(staged) => staged.as_ref(),
+            None => self.files.pending(id),
+        };
+        let is_pending = |file: &&Arc<StoredFile>| !matches!(file.stage, FileStage::Sent(..));
+        file.filter(is_pending).ok_or(StoreError::NoSuchFile)
+    }
+
+    /// Has the transaction write what a file is to be.
+    fn put(&mut self, id: FileId, number: u64, file: Option<Arc<StoredFile>>) {
+        self.staged.by_id.insert(id, file.clone());
+        self.rows.push((id, number, file));
+    }
+
+    /// Carries out an act; returns the file as it is then, or as it was last.
+    pub(crate) fn act(
+        &mut self,
+        now: Timestamp,
+        act: &FileAct,
+    ) -> Result<Arc<StoredFile>, StoreError> {
+        let id = act.id;
+        if let FileCommand::Begin(new) = &act.what {
+            return self.begin(now, id, new);
+        }
+        let file = Arc::clone(self.pending(id)?);
+        let stage = match (&act.what, &file.stage) {
+            (FileCommand::Drop, _) => {
+                self.put(id, file.number, None);
+                return Ok(file);
+            }
+            (FileCommand::Wrote { offset }, FileStage::Uploading(upload)) => {
+                if *offset == upload.offset {
+                    return Ok(file);
+                }
+                FileStage::Uploading(Upload {
+                    offset: (*offset).clamp(upload.offset, upload.length),
+                    ..*upload
+                })
+            }
+            (FileCommand::Finish(content), FileStage::Uploading(_)) => FileStage::Ready(*content),
+            (FileCommand::Preview(preview), FileStage::Ready(content)) => {
+                FileStage::Ready(FileContent {
+                    preview: Some(*preview),
+                    ..*content
+                })
+            }
+            _ => return Err(StoreError::NoSuchFile),
+        };
+        let file = Arc::new(StoredFile {
+            stage,
+            ..StoredFile::clone(&file)
+        });
+        self.put(id, file.number, Some(Arc::clone(&file)));
+        Ok(file)
+    }
+
+    fn begin(
+        &mut self,
+        now: Timestamp,
+        id: FileId,
+        new: &NewFile,
+    ) -> Result<Arc<StoredFile>, StoreError> {
+        let all = self.files.bytes().saturating_add(self.staged.added);
+        let theirs = self.staged.added_by.entry(new.owner).or_default();
+        let of_day = self.files.of_day(new.owner, now).saturating_add(*theirs);
+        let is_over = |bytes: u64, most: u64| bytes.saturating_add(new.length) > most;
+        if is_over(all, new.most) || is_over(of_day, new.most_a_day) {
+            return Err(StoreError::FilesQuota);
+        }
+        // 128 random bits that are there already are those of a broken generator.
+        if self.staged.by_id.contains_key(&id)
+            || self.files.pending(id).is_some()
+            || self.files.sent(id).is_some()
+        {
+            return Err(StoreError::Unavailable);
+        }
+        *theirs += new.length;
+        self.staged.added += new.length;
+        self.staged.made += 1;
+        let number = self.files.greatest() + self.staged.made;
+        let file = Arc::new(StoredFile {
+            number,
+            id,
+            owner: new.owner,
+            name: Arc::clone(&new.name),
+            created_at: now,
+            stage: FileStage::Uploading(Upload {
+                length: new.length,
+                offset: 0,
+            }),
+        });
+        self.put(id, number, Some(Arc::clone(&file)));
+        Ok(file)
+    }
+
+    /// Returns the files that a sender names, which must be whole, their own and not sent yet.
+    pub(crate) fn named(
+        &self,
+        sender: UserId,
+        named: &[Attachment],
+    ) -> Result<Vec<Attachment>, StoreError> {
+        let mut found = Vec::with_capacity(named.len());
+        for (place, Attachment { id, .. }) in named.iter().enumerate() {
+            let is_first = named[..place].iter().all(|earlier| earlier.id != *id);
+            let file = self.pending(*id)?;
+            let attachment = file.attachment();
+            let attachment = attachment.filter(|_| is_first && file.owner == sender);
+            found.push(attachment.ok_or(StoreError::NoSuchFile)?);
+        }
+        Ok(found)
+    }
+
+    /// Gives files to the message that names them.
+    pub(crate) fn give(&mut self, message: MessageId, attachments: &[Attachment]) {
+        for Attachment { id, .. } in attachments {
+            let Ok(file) = self.pending(*id) else {
+                continue;
+            };
+            let FileStage::Ready(content) = file.stage else {
+                continue;
+            };
+            let file = Arc::new(StoredFile {
+                stage: FileStage::Sent(content, message),
+                ..StoredFile::clone(file)
+            });
+            self.put(*id, file.number, Some(file));
+        }
+    }
+
+    /// Forgets the files of a message that is erased.
+    pub(crate) fn free<T>(&mut self, attachments: &[Attachment<T>]) {
+        for Attachment { id, .. } in attachments {
+            let staged = self.staged.by_id.get(id);
+            let number = match staged {
+                Some(staged) => staged.as_ref().map(|file| file.number),
+                None => self.files.sent(*id).map(|sent| sent.number),
+            };
+            if let Some(number) = number {
+                self.put(*id, number, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,835 @@
+//! Files: uploaded by tus or at once, sent, served by their URLs, and gone with their messages.
+
+use std::path::{Path, PathBuf};
+
+use chatd::config::Config;
+use chatd::files::FilesConfig;
+use chatd::store::Location;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::{Request, Response};
+use serde_json::{Value, json};
+
+use crate::program::{Running, command};
+use crate::support::{Person, Remote, TestServer, config, soon};
+
+/// Sends a request with these headers; the answer may be no text.
+async fn ask(
+    server: &Remote,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Response<Bytes> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", server.address.to_string());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Full::from(body.into())).unwrap();
+    server.exchange(request).await
+}
+
+/// The same by a person, in the words of tus.
+async fn tus(
+    server: &Remote,
+    person: &Person,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Response<Bytes> {
+    let bearer = format!("Bearer {}", person.token);
+    let mut all = vec![
+        ("authorization", bearer.as_str()),
+        ("tus-resumable", "1.0.0"),
+    ];
+    all.extend_from_slice(headers);
+    ask(server, (method, path), &all, body).await
+}
+
+fn said<'a>(response: &'a Response<Bytes>, name: &str) -> &'a str {
+    let value = response.headers().get(name);
+    let value = value.unwrap_or_else(|| panic!("no {name} in {response:?}"));
+    value.to_str().unwrap()
+}
+
+/// Uploads a file in one request; gives what the server says of it.
+async fn upload(server: &Remote, person: &Person, name: &str, bytes: impl Into<Bytes>) -> Value {
+    let path = format!("/api/uploads?name={name}");
+    let answer = tus(server, person, ("POST", &path), &[], bytes).await;
+    assert_eq!(answer.status(), 201, "{answer:?}");
+    let file: Value = serde_json::from_slice(answer.body()).unwrap();
+    assert_eq!(said(&answer, "upload-file"), file["data"]["id"]);
+    file["data"].clone()
+}
+
+/// Sends files to a person; gives the ack.
+async fn send(server: &TestServer, from: &Person, to: &Person, message: Value) -> Value {
+    let mut socket = server.connect_second(from).await;
+    let mut message = message;
+    message["receiver_id"] = to.id.into();
+    socket.call(1, "send_message", message).await.0
+}
+
+async fn open(server: &Remote, url: &str) -> Response<Bytes> {
+    ask(server, ("GET", &format!("/{url}")), &[], "").await
+}
+
+fn code(answer: &Response<Bytes>) -> String {
+    let json: Value = serde_json::from_slice(answer.body()).unwrap();
+    json["error"]["code"].as_str().unwrap().to_owned()
+}
+
+/// Where the bytes of a file lie.
+fn place(folder: &Path, id: &Value) -> PathBuf {
+    let id = id.as_str().unwrap();
+    folder.join(&id[1..3]).join(id)
+}
+
+/// Waits until a file is not there any more: nothing tells when it is unlinked.
+async fn is_gone(path: &Path) {
+    let gone = async {
+        while path.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    soon(gone).await;
+}
+
+/// A server whose files lie in this folder.
+fn in_folder(folder: &Path) -> Config {
+    Config {
+        data: Location::File(folder.join("chatd.redb")),
+        files: FilesConfig {
+            folder: Some(folder.join("files")),
+            ..FilesConfig::default()
+        },
+        ..config()
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_sent_shown_by_its_url_and_gone_with_its_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::with(in_folder(folder.path())).await;
+    let (ada, bob) = server.two_people().await;
+    let file = upload(&server, &ada, "notes%20%C3%BC.pdf", "%PDF-1.7 hello").await;
+    assert_eq!(file["name"], "notes ü.pdf");
+    assert_eq!(
+        (&file["type"], &file["size"]),
+        (&json!("application/pdf"), &json!(14))
+    );
+    let mut first = server.connect(&bob).await;
+    let mut second = server.connect_second(&bob).await;
+    let sent = send(&server, &ada, &bob, json!({"attachments": [file["id"]]})).await;
+    assert_eq!(sent["success"], true, "{sent}");
+    let told = second.expect("receive_message").await;
+    assert_eq!(
+        (&told["content"], &told["auto_content"]),
+        (&json!("notes ü.pdf"), &json!(true))
+    );
+    assert_eq!(told["attachments"], json!([file]));
+    assert_eq!(sent["data"]["attachments"], told["attachments"]);
+    let told = first.expect("receive_message").await;
+    let keys: Vec<_> = told.as_object().unwrap().keys().collect();
+    assert_eq!(
+        keys,
+        ["content", "created_at", "id", "receiver_id", "sender_id"]
+    );
+    assert_eq!(told["content"], "notes ü.pdf");
+
+    let id = &told["id"];
+    for (path, person) in [
+        (format!("/api/chats/history/{}", ada.id), &bob),
+        (format!("/api/chats/history/{}", bob.id), &ada),
+        ("/api/chats/unread".to_owned(), &bob),
+        ("/api/inbox".to_owned(), &bob),
+        (format!("/api/messages/{id}"), &ada),
+    ] {
+        let answer = server.get(&path, &person.token).await["data"].take();
+        let row = if answer.is_array() {
+            answer[0].clone()
+        } else {
+            answer
+        };
+        let row = if row["last_message"].is_object() {
+            row["last_message"].clone()
+        } else {
+            row
+        };
+        assert_eq!(row["attachments"], json!([file]), "{path}");
+        assert_eq!(row["auto_content"], true, "{path}");
+    }
+    let recents = server.get("/api/chats", &bob.token).await;
+    assert_eq!(recents["data"][0]["last_message"], "notes ü.pdf");
+
+    let url = file["url"].as_str().unwrap();
+    let answer = open(&server, url).await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.body()[..]),
+        (200, &b"%PDF-1.7 hello"[..])
+    );
+    assert_eq!(said(&answer, "content-type"), "application/pdf");
+    assert_eq!(
+        said(&answer, "content-disposition"),
+        "attachment; filename=\"notes _.pdf\"; filename*=UTF-8''notes%20%C3%BC.pdf"
+    );
+    let deleted = format!("/api/messages/{id}");
+    let bytes = place(&folder.path().join("files"), &file["id"]);
+    assert!(bytes.exists());
+    let reply = server.send("DELETE", &deleted, Some(&ada.token), "").await;
+    assert_eq!(reply.status, 200);
+    let gone = open(&server, url).await;
+    assert_eq!(
+        (gone.status().as_u16(), code(&gone)),
+        (403, "url_expired".to_owned())
+    );
+    is_gone(&bytes).await;
+    let never = url.replace("notes", "other");
+    let never = open(&server, &never).await;
+    assert_eq!(never.body(), gone.body(), "what never was is refused alike");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_part_of_a_file_is_served_and_what_the_client_has_is_not_sent_again() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let file = upload(&server, &ada, "x.bin", "0123456789").await;
+    let path = format!("/{}", file["url"].as_str().unwrap());
+    let get = ("GET", path.as_str());
+    let whole = ask(&server, get, &[], "").await;
+    let tag = said(&whole, "etag").to_owned();
+    assert!(said(&whole, "cache-control").starts_with("private, max-age="));
+    assert_eq!(said(&whole, "accept-ranges"), "bytes");
+    let part = ask(&server, get, &[("range", "bytes=3-5")], "").await;
+    assert_eq!(
+        (part.status().as_u16(), &part.body()[..]),
+        (206, &b"345"[..])
+    );
+    assert_eq!(said(&part, "content-range"), "bytes 3-5/10");
+    let headers = [("range", "bytes=-2"), ("if-range", tag.as_str())];
+    let part = ask(&server, get, &headers, "").await;
+    assert_eq!(
+        (part.status().as_u16(), &part.body()[..]),
+        (206, &b"89"[..])
+    );
+    let headers = [("range", "bytes=-2"), ("if-range", "\"other\"")];
+    assert_eq!(ask(&server, get, &headers, "").await.status(), 200);
+    let beyond = ask(&server, get, &[("range", "bytes=10-")], "").await;
+    assert_eq!(beyond.status(), 416);
+    assert_eq!(said(&beyond, "content-range"), "bytes */10");
+    let known = ask(&server, get, &[("if-none-match", tag.as_str())], "").await;
+    assert_eq!((known.status().as_u16(), known.body().len()), (304, 0));
+    let head = ask(&server, ("HEAD", &path), &[], "").await;
+    assert_eq!(
+        (head.status().as_u16(), said(&head, "content-length")),
+        (200, "10")
+    );
+    for wrong in [
+        path.replace("k=", "k=1"),
+        path.split('?').next().unwrap().to_owned(),
+    ] {
+        let refused = ask(&server, ("GET", &wrong), &[], "").await;
+        assert_eq!(
+            (refused.status().as_u16(), code(&refused)),
+            (403, "url_expired".into())
+        );
+    }
+    server.stop().await;
+}
+
+/// A page, a picture with scripts, and what else a browser might run, by whatever name.
+#[tokio::test]
+async fn nothing_that_people_send_is_run_as_a_page_of_this_server() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let cases: [(&str, &'static [u8], &str, &str); 6] = [
+        (
+            "a.png",
+            b"<!doctype html><script>alert(1)</script>",
+            "application/octet-stream",
+            "attachment",
+        ),
+        (
+            "a.svg",
+            b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+            "application/octet-stream",
+            "attachment",
+        ),
+        (
+            "a.jpg",
+            b"<?xml version='1.0'?><html xmlns='x'/>",
+            "application/octet-stream",
+            "attachment",
+        ),
+        (
+            "a.html",
+            b"GIF89a/*\0\0\0\0\0*/=1;alert(1)",
+            "application/octet-stream",
+            "attachment",
+        ),
+        (
+            "a.js",
+            b"%PDF-1.7 <script>",
+            "application/pdf",
+            "attachment",
+        ),
+        (
+            "a.txt",
+            b"GIF89a\x01\0\x01\0\0\0\0\x3b<script>",
+            "image/gif",
+            "inline",
+        ),
+    ];
+    for (name, bytes, media_type, place) in cases {
+        let file = upload(&server, &ada, name, Bytes::from_static(bytes)).await;
+        assert_eq!(file["type"], media_type, "{name}");
+        let answer = open(&server, file["url"].as_str().unwrap()).await;
+        assert_eq!(said(&answer, "content-type"), media_type, "{name}");
+        assert!(
+            said(&answer, "content-disposition").starts_with(place),
+            "{name}"
+        );
+        assert_eq!(said(&answer, "x-content-type-options"), "nosniff");
+        assert_eq!(said(&answer, "referrer-policy"), "no-referrer");
+        let policy = said(&answer, "content-security-policy");
+        assert!(policy.contains("default-src 'none'") && policy.ends_with("; sandbox"));
+        let is_cut = !answer.body().windows(8).any(|part| part == b"<script>");
+        assert!(
+            place == "attachment" || is_cut,
+            "{name} keeps what lies behind its end"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_photo_does_not_say_where_it_was_taken() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let segment = |kind: u8, body: &[u8]| {
+        let length = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
+        [&[0xff, kind], &length[..], body].concat()
+    };
+    let turned = [0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0];
+    let exif = [b"Exif\0\0MM\0*\0\0\0\x08", &turned[..], b"GPS 52.5200N"].concat();
+    let photo = [
+        &[0xff, 0xd8][..],
+        &segment(0xe1, &exif),
+        &segment(0xc0, &[8, 0, 3, 0, 4, 1, 1, 0x11, 0]),
+        &segment(0xda, &[1, 1, 0, 0, 63, 0]),
+        b"pixels",
+        &[0xff, 0xd9],
+    ]
+    .concat();
+    let file = upload(&server, &ada, "me.jpg", photo).await;
+    assert_eq!(
+        (&file["width"], &file["height"]),
+        (&json!(3), &json!(4)),
+        "it lies on its side"
+    );
+    let answer = open(&server, file["url"].as_str().unwrap()).await;
+    assert_eq!(said(&answer, "content-type"), "image/jpeg");
+    let has = |text: &[u8]| answer.body().windows(text.len()).any(|part| part == text);
+    assert!(has(b"pixels") && has(&turned) && !has(b"GPS"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_upload_by_tus_goes_on_over_a_restart_and_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::with(in_folder(folder.path())).await;
+    let ada = server.register("ada").await;
+    let options = ask(&server, ("OPTIONS", "/api/uploads"), &[], "").await;
+    assert_eq!(options.status(), 204);
+    assert_eq!(said(&options, "tus-version"), "1.0.0");
+    assert_eq!(said(&options, "tus-max-size"), (100 << 20).to_string());
+    for extension in [
+        "creation",
+        "creation-with-upload",
+        "expiration",
+        "termination",
+    ] {
+        let all = said(&options, "tus-extension").split(',');
+        assert_eq!(all.filter(|known| *known == extension).count(), 1);
+    }
+    let headers = [
+        ("upload-length", "10"),
+        (
+            "upload-metadata",
+            "filetype dGV4dC9wbGFpbg==,filename bm90ZXMudHh0",
+        ),
+        ("content-type", "application/offset+octet-stream"),
+    ];
+    let made = tus(&server, &ada, ("POST", "/api/uploads"), &headers, "012").await;
+    assert_eq!(
+        (made.status().as_u16(), said(&made, "upload-offset")),
+        (201, "3")
+    );
+    assert!(said(&made, "upload-expires").ends_with(" GMT"));
+    let location = format!("/api/{}", said(&made, "location"));
+    let id = said(&made, "location")
+        .strip_prefix("uploads/")
+        .unwrap()
+        .to_owned();
+    let stream = ("content-type", "application/offset+octet-stream");
+    for (method, headers, status) in [
+        ("PATCH", vec![("upload-offset", "2"), stream], 409),
+        ("PATCH", vec![("upload-offset", "3")], 415),
+        ("PATCH", vec![stream], 400),
+        ("HEAD", vec![], 200),
+    ] {
+        let answer = tus(&server, &ada, (method, &location), &headers, "x").await;
+        assert_eq!(answer.status(), status, "{method} {headers:?}");
+        assert_eq!(said(&answer, "tus-resumable"), "1.0.0");
+    }
+    let other = [("authorization", "Bearer x"), ("tus-resumable", "0.2.2")];
+    let refused = ask(&server, ("HEAD", &location), &other, "").await;
+    assert_eq!(refused.status(), 401);
+    // A file that is not whole cannot be sent.
+    let bob = server.register("bob").await;
+    let early = send(&server, &ada, &bob, json!({"attachments": [id]})).await;
+    assert_eq!(early["error"]["code"], "not_found");
+    server.stop().await;
+
+    let server = TestServer::with(in_folder(folder.path())).await;
+    let strangers = tus(&server, &bob, ("HEAD", &location), &[], "").await;
+    assert_eq!(strangers.status(), 404);
+    let head = tus(&server, &ada, ("HEAD", &location), &[], "").await;
+    assert_eq!(
+        (said(&head, "upload-offset"), said(&head, "upload-length")),
+        ("3", "10")
+    );
+    assert_eq!(said(&head, "cache-control"), "no-store");
+    assert!(!head.headers().contains_key("upload-file"));
+    let headers = [("upload-offset", "3"), stream];
+    let more = tus(&server, &ada, ("PATCH", &location), &headers, "3456").await;
+    assert_eq!(
+        (more.status().as_u16(), said(&more, "upload-offset")),
+        (204, "7")
+    );
+    let headers = [
+        ("upload-offset", "7"),
+        stream,
+        ("x-http-method-override", "PATCH"),
+    ];
+    let last = tus(&server, &ada, ("POST", &location), &headers, "789").await;
+    assert_eq!(
+        (last.status().as_u16(), said(&last, "upload-offset")),
+        (204, "10")
+    );
+    assert_eq!(said(&last, "upload-file"), id);
+    let head = tus(&server, &ada, ("HEAD", &location), &[], "").await;
+    assert_eq!(
+        (said(&head, "upload-offset"), said(&head, "upload-file")),
+        ("10", id.as_str())
+    );
+    let ids = json!({"ids": [id, format!("f{}", "0".repeat(32))]}).to_string();
+    let fresh = server
+        .send("POST", "/api/files/urls", Some(&ada.token), &ids)
+        .await;
+    let fresh = fresh.json()["data"].take();
+    assert_eq!(
+        (fresh.as_array().unwrap().len(), &fresh[0]["name"]),
+        (1, &json!("notes.txt"))
+    );
+    let answer = open(&server, fresh[0]["url"].as_str().unwrap()).await;
+    assert_eq!(&answer.body()[..], b"0123456789");
+    let forgotten = tus(&server, &ada, ("DELETE", &location), &[], "").await;
+    assert_eq!(forgotten.status(), 204);
+    assert_eq!(
+        tus(&server, &ada, ("HEAD", &location), &[], "")
+            .await
+            .status(),
+        404
+    );
+    is_gone(&place(&folder.path().join("files"), &json!(id))).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_allowed_origins_may_upload_and_read_what_tus_says() {
+    let mut config = config();
+    config.engine.origins =
+        chatd::web::Origins::new(["https://app.example.org".to_owned()]).unwrap();
+    let server = TestServer::with(config).await;
+    let ada = server.register("ada").await;
+    let asks = [
+        ("origin", "https://app.example.org"),
+        ("access-control-request-method", "PATCH"),
+        (
+            "access-control-request-headers",
+            "tus-resumable,upload-offset,content-type",
+        ),
+    ];
+    let preflight = ask(&server, ("OPTIONS", "/api/uploads/x"), &asks, "").await;
+    assert!(said(&preflight, "access-control-allow-methods").contains("PATCH"));
+    assert!(said(&preflight, "access-control-allow-headers").contains("upload-offset"));
+    let headers = [asks[0], ("upload-length", "3")];
+    let made = tus(&server, &ada, ("POST", "/api/uploads"), &headers, "").await;
+    assert_eq!(
+        said(&made, "access-control-allow-origin"),
+        "https://app.example.org"
+    );
+    let exposed: Vec<_> = said(&made, "access-control-expose-headers")
+        .split(',')
+        .collect();
+    for name in [
+        "location",
+        "upload-offset",
+        "upload-length",
+        "upload-file",
+        "tus-resumable",
+    ] {
+        assert!(exposed.contains(&name), "{name}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_may_not_be_sent_is_refused_with_its_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = in_folder(folder.path());
+    (config.files.max_file, config.files.quota) = (100, Some(250));
+    let server = TestServer::with(config).await;
+    let (ada, bob) = server.two_people().await;
+    let large = tus(
+        &server,
+        &ada,
+        ("POST", "/api/uploads"),
+        &[("upload-length", "101")],
+        "",
+    )
+    .await;
+    assert_eq!(
+        (large.status().as_u16(), code(&large)),
+        (413, "file_too_large".into())
+    );
+    let large = tus(
+        &server,
+        &ada,
+        ("POST", "/api/uploads?name=x"),
+        &[],
+        vec![b'x'; 101],
+    )
+    .await;
+    assert_eq!(
+        (large.status().as_u16(), code(&large)),
+        (413, "file_too_large".into())
+    );
+    let told = server.send("GET", "/api/server", None, "").await;
+    assert_eq!(told.json()["data"]["max_file"], 100);
+
+    let one = upload(&server, &ada, "one.txt", vec![b'1'; 100]).await;
+    let two = upload(&server, &bob, "two.txt", vec![b'2'; 100]).await;
+    let full = tus(
+        &server,
+        &ada,
+        ("POST", "/api/uploads?name=x"),
+        &[],
+        vec![b'x'; 51],
+    )
+    .await;
+    assert_eq!(
+        (full.status().as_u16(), code(&full)),
+        (507, "quota_exceeded".into())
+    );
+    for (message, code) in [
+        (json!({}), "invalid_payload"),
+        (json!({"content": ""}), "empty_message"),
+        (json!({"attachments": []}), "invalid_payload"),
+        (json!({"attachments": ["x"]}), "invalid_payload"),
+        (
+            json!({"content": "x", "attachments": [two["id"]]}),
+            "not_found",
+        ),
+        (json!({"attachments": [one["id"], one["id"]]}), "not_found"),
+        (
+            json!({"attachments": vec![one["id"].clone(); 11]}),
+            "invalid_payload",
+        ),
+    ] {
+        let refused = send(&server, &ada, &bob, message.clone()).await;
+        assert_eq!(refused["error"]["code"], code, "{message}");
+    }
+    // None of these has taken the file.
+    let message = json!({"content": "", "attachments": [one["id"]], "client_id": "c"});
+    let sent = send(&server, &ada, &bob, message.clone()).await;
+    assert_eq!(sent["data"]["content"], "one.txt", "{sent}");
+    let again = send(&server, &ada, &bob, message).await;
+    assert_eq!(again["data"], sent["data"], "sent again it is the same");
+    let other = json!({"content": "", "attachments": [two["id"]], "client_id": "c"});
+    let other = send(&server, &ada, &bob, other).await;
+    assert_eq!(other["error"]["code"], "client_id_reused");
+    let taken = send(&server, &ada, &bob, json!({"attachments": [one["id"]]})).await;
+    assert_eq!(
+        taken["error"]["code"], "not_found",
+        "a file belongs to one message"
+    );
+    // Once its message is gone there is room again.
+    let message = format!("/api/messages/{}", sent["data"]["id"]);
+    server.send("DELETE", &message, Some(&ada.token), "").await;
+    upload(&server, &ada, "x", vec![b'x'; 51]).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_text_that_is_edited_takes_the_place_of_the_names() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let file = upload(&server, &ada, "one.txt", "x").await;
+    let message = json!({"attachments": [file["id"]], "client_id": "c"});
+    let sent = send(&server, &ada, &bob, message.clone()).await;
+    let mut socket = server.connect_second(&ada).await;
+    let edit = json!({"message_id": sent["data"]["id"], "content": "look"});
+    let edited = socket.call(1, "edit_message", edit).await.0;
+    assert_eq!(edited["success"], true, "{edited}");
+    let path = format!("/api/messages/{}", sent["data"]["id"]);
+    let row = server.get(&path, &bob.token).await["data"].take();
+    assert_eq!(
+        (&row["content"], row["auto_content"].is_null()),
+        (&json!("look"), true)
+    );
+    assert_eq!(row["attachments"], json!([file]));
+    // A retry is still known for what it was.
+    let again = send(&server, &ada, &bob, message).await;
+    assert_eq!(again["data"]["id"], sent["data"]["id"], "{again}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn files_of_a_room_are_its_members() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let carl = server.register("carl").await;
+    let room = json!({"name": "Ops", "member_ids": [bob.id]}).to_string();
+    let room = server
+        .send("POST", "/api/rooms", Some(&ada.token), &room)
+        .await;
+    let room = room.json()["data"]["id"].clone();
+    let file = upload(&server, &ada, "plan.txt", "the plan").await;
+    let mut theirs = server.connect_second(&bob).await;
+    let mut socket = server.connect_second(&ada).await;
+    let message = json!({"room_id": room, "attachments": [file["id"]]});
+    let sent = socket.call(1, "send_message", message).await.0;
+    assert_eq!(sent["data"]["attachments"], json!([file]), "{sent}");
+    let told = theirs.expect("room_message").await;
+    assert_eq!(
+        (&told["attachments"], &told["content"]),
+        (&json!([file]), &json!("plan.txt"))
+    );
+    let history = format!("/api/rooms/{room}/history");
+    let row = server.get(&history, &bob.token).await["data"][0].take();
+    assert_eq!(
+        (&row["attachments"], &row["auto_content"]),
+        (&json!([file]), &json!(true))
+    );
+    let ids = json!({"ids": [file["id"]]}).to_string();
+    for (person, count) in [(&ada, 1), (&bob, 1), (&carl, 0)] {
+        let fresh = server
+            .send("POST", "/api/files/urls", Some(&person.token), &ids)
+            .await;
+        assert_eq!(fresh.json()["data"].as_array().unwrap().len(), count);
+    }
+    let url = file["url"].as_str().unwrap();
+    assert_eq!(&open(&server, url).await.body()[..], b"the plan");
+    let erase = json!({"message_id": sent["data"]["id"]});
+    let erased = socket.call(2, "delete_message", erase).await.0;
+    assert_eq!(erased["success"], true, "{erased}");
+    assert_eq!(code(&open(&server, url).await), "url_expired");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_preview_is_taken_before_its_file_is_sent() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let gif = b"GIF89a\x04\0\x03\0\0\0\0\x3b";
+    let webp = b"RIFF\x12\0\0\0WEBPVP8L\x06\0\0\0\x2f\x03\x80\0\0\x09";
+    let file = upload(&server, &ada, "a.gif", &gif[..]).await;
+    let path = format!("/api/uploads/{}/preview", file["id"].as_str().unwrap());
+    let put = ("PUT", path.as_str());
+    let unfit: [(&[u8], u16); 3] = [(gif, 415), (b"<svg>", 415), (&[0; (64 << 10) + 1], 413)];
+    for (body, status) in unfit {
+        let answer = tus(&server, &ada, put, &[], Bytes::copy_from_slice(body)).await;
+        assert_eq!(answer.status(), status);
+    }
+    assert_eq!(tus(&server, &bob, put, &[], &webp[..]).await.status(), 404);
+    let answer = tus(&server, &ada, put, &[], &webp[..]).await;
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    let sent = send(&server, &ada, &bob, json!({"attachments": [file["id"]]})).await;
+    let preview = sent["data"]["attachments"][0]["preview"].as_str().unwrap();
+    let answer = open(&server, preview).await;
+    assert_eq!(
+        (said(&answer, "content-type"), &answer.body()[..]),
+        ("image/webp", &webp[..])
+    );
+    assert_eq!(
+        tus(&server, &ada, put, &[], &webp[..]).await.status(),
+        404,
+        "sent is sent"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_removes_what_a_crash_has_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::with(in_folder(folder.path())).await;
+    let ada = server.register("ada").await;
+    let kept = upload(&server, &ada, "kept.txt", "kept").await;
+    let files = folder.path().join("files");
+    let made = tus(
+        &server,
+        &ada,
+        ("POST", "/api/uploads"),
+        &[("upload-length", "9")],
+        "",
+    )
+    .await;
+    let location = format!("/api/{}", said(&made, "location"));
+    let headers = [
+        ("upload-offset", "0"),
+        ("content-type", "application/offset+octet-stream"),
+    ];
+    tus(&server, &ada, ("PATCH", &location), &headers, "0123").await;
+    server.stop().await;
+    // Files that no row names, and an upload of which the disk has lost what it had confirmed.
+    let spare = files.join("ab").join(format!("fab{}", "0".repeat(30)));
+    std::fs::create_dir_all(spare.parent().unwrap()).unwrap();
+    for end in ["", ".part", ".preview", ".new"] {
+        std::fs::write(format!("{}{end}", spare.display()), "spare").unwrap();
+    }
+    let part = place(
+        &files,
+        &json!(said(&made, "location").replace("uploads/", "")),
+    );
+    let part = PathBuf::from(format!("{}.part", part.display()));
+    std::fs::write(&part, "01").unwrap();
+    let server = TestServer::with(in_folder(folder.path())).await;
+    for end in ["", ".part", ".preview", ".new"] {
+        is_gone(&PathBuf::from(format!("{}{end}", spare.display()))).await;
+    }
+    is_gone(&part).await;
+    assert_eq!(
+        tus(&server, &ada, ("HEAD", &location), &[], "")
+            .await
+            .status(),
+        404
+    );
+    assert!(place(&files, &kept["id"]).exists());
+    use std::os::unix::fs::PermissionsExt;
+    let mode = place(&files, &kept["id"])
+        .metadata()
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    server.stop().await;
+}
+
+/// Runs a command that must succeed; gives what it says.
+async fn done(data: &Path, arguments: &[&str]) -> String {
+    let output = command(data, arguments, "").await;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    said
+}
+
+/// Runs a command that must fail; gives what it says.
+async fn fails(data: &Path, arguments: &[&str]) -> String {
+    let output = command(data, arguments, "").await;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+    said
+}
+
+async fn register(server: &Remote, name: &str) -> Person {
+    let body = json!({"username": name, "password": "password1"}).to_string();
+    let reply = server.send("POST", "/api/auth/register", None, &body).await;
+    let data = reply.json()["data"].take();
+    Person {
+        id: data["user"]["id"].as_u64().unwrap(),
+        token: data["token"].as_str().unwrap().into(),
+    }
+}
+
+#[tokio::test]
+async fn backups_restores_checks_and_exports_know_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let text = |name: &str| path(name).to_str().unwrap().to_owned();
+    let data = path("chatd.redb");
+    let running = Running::on(&data, &[], &[]).await;
+    let (ada, bob) = (
+        register(&running.remote, "ada").await,
+        register(&running.remote, "bob").await,
+    );
+    let file = upload(&running.remote, &ada, "one.txt", "the first file").await;
+    let mut socket = connect(&running.remote, &ada).await;
+    let message = json!({"receiver_id": bob.id, "attachments": [file["id"]]});
+    let sent = socket.call(1, "send_message", message).await.0;
+    assert_eq!(sent["success"], true, "{sent}");
+    let said = done(&data, &["backup", &text("copy.redb")]).await;
+    assert!(said.contains("copy.redb.files: 1 files"), "{said}");
+    let copied = place(&path("copy.redb.files"), &file["id"]);
+    assert_eq!(std::fs::read(&copied).unwrap(), b"the first file");
+    assert!(done(&data, &["check"]).await.contains("is sound"));
+    // The message is deleted after the backup.
+    let path_of_message = format!("/api/messages/{}", sent["data"]["id"]);
+    running
+        .remote
+        .send("DELETE", &path_of_message, Some(&ada.token), "")
+        .await;
+    is_gone(&place(&path("chatd.redb.files"), &file["id"])).await;
+    running.stop().await;
+
+    done(&data, &["export", &text("all.jsonl")]).await;
+    assert!(!path("all.jsonl.files").exists(), "nothing is left of it");
+    done(&data, &["restore", &text("copy.redb")]).await;
+    let back = place(&path("chatd.redb.files"), &file["id"]);
+    assert_eq!(std::fs::read(&back).unwrap(), b"the first file");
+    assert!(done(&data, &["check"]).await.contains("is sound"));
+    done(&data, &["export", &text("back.jsonl")]).await;
+    let other = path("other.redb");
+    done(&other, &["import", &text("back.jsonl")]).await;
+    assert!(place(&path("other.redb.files"), &file["id"]).exists());
+    assert!(done(&other, &["check"]).await.contains("is sound"));
+    done(&other, &["export", &text("again.jsonl")]).await;
+    let lines = |name| std::fs::read_to_string(path(name)).unwrap();
+    assert_eq!(lines("again.jsonl"), lines("back.jsonl"));
+
+    std::fs::write(&back, "another file!!").unwrap();
+    let said = fails(&data, &["check"]).await;
+    assert!(
+        said.contains(&format!("file {}: altered", file["id"].as_str().unwrap())),
+        "{said}"
+    );
+    std::fs::remove_file(&back).unwrap();
+    assert!(fails(&data, &["check"]).await.contains(": missing"));
+    // A backup without its files names them.
+    std::fs::remove_dir_all(path("copy.redb.files")).unwrap();
+    let said = fails(&data, &["restore", &text("copy.redb")]).await;
+    assert!(
+        said.contains(&format!("missing: {}", file["id"].as_str().unwrap())),
+        "{said}"
+    );
+    let said = fails(
+        &path("third.redb"),
+        &["import", "--files", &text("third"), &text("none.jsonl")],
+    )
+    .await;
+    assert!(said.contains("none.jsonl"), "{said}");
+}
+
+/// A socket of version 2, where the server is another process.
+async fn connect(server: &Remote, person: &Person) -> crate::support::Wire {
+    let mut wire = server.wire("/socket.io/?EIO=4&transport=websocket").await;
+    assert!(wire.text().await.starts_with("0{"));
+    let auth = json!({"token": &*person.token, "v": 2});
+    wire.say(&format!("40{auth}")).await;
+    assert!(wire.text().await.starts_with("40{\"sid\":\""));
+    wire
+}
