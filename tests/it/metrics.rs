@@ -191,6 +191,42 @@ async fn the_numbers_move_with_what_happens() {
 }
 
 #[tokio::test]
+async fn rooms_are_counted_with_their_messages_and_the_marks_that_wait() {
+    let (running, metrics) = start(&["--rate-limit", "rooms=1/h:1"]).await;
+    let server = &running.remote;
+    let ada = register(server, "ada").await;
+    let body = json!({"name": "Ops"}).to_string();
+    for status in [201, 429] {
+        let made = server.send("POST", "/api/rooms", Some(&ada.token), &body);
+        assert_eq!(made.await.status, status);
+    }
+    let (mut wire, _) = connect(server, &ada, ",\"v\":2").await;
+    for id in 1..=2 {
+        let message = json!({"room_id": 1, "content": "Halo!"});
+        wire.call(id, "send_message", message).await;
+    }
+    // The second waits for a second after the first; once both are acked nothing does.
+    let mark = |id| format!("42{id}{}", json!(["mark_chat_as_read", {"room_id": 1}]));
+    wire.say_at_once([mark(3), mark(4)]).await;
+    let mut acks = 0;
+    while acks < 2 {
+        acks += u32::from(wire.text().await.starts_with("43"));
+    }
+    let now = Scrape::of(&metrics).await;
+    for (sample, is) in [
+        ("chatd_waiting_room_marks", 0.0),
+        ("chatd_rooms", 1.0),
+        ("chatd_room_messages_total", 2.0),
+        ("chatd_messages_total", 2.0),
+        ("chatd_rate_limited_total{kind=\"rooms\"}", 1.0),
+        ("chatd_rate_limited_total{kind=\"members\"}", 0.0),
+    ] {
+        assert_eq!(now.get(sample), is, "{sample}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_is_seen_and_counted() {
     let (running, metrics) = start(&["--rate-limit", "off"]).await;
     let server = &running.remote;
