@@ -194,7 +194,8 @@ function holdAnswer(documents, path, response, body) {
   const headers = new Headers({ 'content-type': response.headers()['content-type'] ?? '' })
   if (method === 'OPTIONS') return
   // What the page says may be refused for what people wrote; what was taken is as documented.
-  documents.request(method, path, response.ok() ? response.request().postDataJSON() ?? undefined : undefined)
+  const isFile = path.startsWith('/api/uploads')
+  documents.request(method, path, response.ok() && !isFile ? response.request().postDataJSON() ?? undefined : undefined)
   // The bytes of a file are what people sent.
   const isJson = headers.get('content-type')?.includes('json')
   documents.reply(method, path, { status: response.status(), headers, body: body && isJson ? JSON.parse(body) : undefined })

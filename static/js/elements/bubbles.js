@@ -8,6 +8,7 @@ import { fillWithText } from '../lib/text.js'
 import { ALL, findMentions } from '../state/mentions.js'
 import { isReadByAll } from '../state/rooms.js'
 import { quoteIn } from '../state/timeline.js'
+import { showAttached } from './attached.js'
 import { nameOf, namesIn } from './names.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
@@ -122,8 +123,12 @@ export class Bubbles {
       text.textContent = t('messageDeleted')
       node.querySelector('.more')?.remove()
     }
+    text.hidden = !gone && message.autoContent === true
+    showAttached(text, gone ? [] : message.attachments ?? [])
     // A selection in what is written must survive a change of the tick.
-    else if (before?.content !== message.content || mentions.length > 0 || text.textContent !== message.content) fillWithText(text, message.content, mentions)
+    if (gone) return
+    const content = message.autoContent ? '' : message.content
+    if (before?.content !== message.content || mentions.length > 0 || text.textContent !== content) fillWithText(text, content, mentions)
   }
 
   /** Where the message mentions those whom it was sent to mention. @param {Message} message */

@@ -39,6 +39,10 @@ export class MessageComposer extends ChatPart {
   #answered = null
   /** Why what was edited last could not be saved. */
   #refusal = ''
+  /** The files that go with the text, once one was chosen. @type {Promise<import('./file-tray.js').FileTray> | undefined} */
+  #tray
+  /** The same once it is there. @type {import('./file-tray.js').FileTray | undefined} */
+  #files
   /** What completes names, once one was begun. @type {Promise<import('./name-list.js').NameList> | undefined} */
   #names
 
@@ -54,6 +58,19 @@ export class MessageComposer extends ChatPart {
     this.#text.addEventListener('input', () => this.#onInput())
     this.#text.addEventListener('blur', () => this.#sayStopped())
     part(this, 'leave').addEventListener('click', () => this.#leave())
+    const pick = /** @type {HTMLInputElement} */ (part(this, 'pick'))
+    part(this, 'attach').addEventListener('click', () => pick.click())
+    pick.addEventListener('change', () => {
+      this.#attach(pick.files)
+      pick.value = ''
+    })
+    this.#text.addEventListener('paste', event => this.#takeFiles(event, event.clipboardData))
+    const place = this.closest('chat-thread') ?? this
+    const { signal } = this
+    place.addEventListener('dragover', event => {
+      if (/** @type {DragEvent} */ (event).dataTransfer?.types.includes('Files')) event.preventDefault()
+    }, { signal })
+    place.addEventListener('drop', event => this.#takeFiles(event, /** @type {DragEvent} */ (event).dataTransfer), { signal })
     part(this, 'about').addEventListener('click', () => {
       const message = this.#edited ?? this.#answered
       if (message) this.dispatchEvent(new CustomEvent('show', { detail: { message } }))
@@ -72,6 +89,7 @@ export class MessageComposer extends ChatPart {
     this.#sayStopped()
     this.#edited = this.#answered = null
     this.#refusal = ''
+    this.#files?.clear(false)
     this.key = key
     this.#text.value = this.chat?.draft ?? ''
     this.render()
@@ -84,11 +102,12 @@ export class MessageComposer extends ChatPart {
     this.#edited = message
     this.#answered = null
     this.#refusal = ''
-    this.#text.value = message.content
+    const text = message.autoContent ? '' : message.content
+    this.#text.value = text
     this.render()
     this.#grow()
     this.#text.focus()
-    this.#text.setSelectionRange(message.content.length, message.content.length)
+    this.#text.setSelectionRange(text.length, text.length)
   }
 
   /** Answers a message: what is written goes on. @param {Message} message */
@@ -210,13 +229,41 @@ export class MessageComposer extends ChatPart {
     if (!room.whole && names.begun !== '') intend(this, { type: 'find-members', chat: chat.key, query: names.begun, done: offer })
   }
 
+  /** @param {Event} event @param {DataTransfer | null} transfer */
+  #takeFiles(event, transfer) {
+    if (!transfer?.files.length || this.#edited) return
+    event.preventDefault()
+    this.#attach(transfer.files)
+  }
+
+  /** Has files go with what is written. @param {FileList | null} files */
+  async #attach(files) {
+    // What was chosen is gone from the list in a moment.
+    const chosen = [...files ?? []]
+    if (chosen.length === 0) return
+    this.#tray ??= import('./file-tray.js').then(({ FileTray }) => {
+      const tray = new FileTray()
+      part(this, 'note').before(tray)
+      return tray
+    })
+    // Asked for again, it may come.
+    this.#tray.catch(() => { this.#tray = undefined })
+    const { key } = this
+    this.#files = await this.#tray
+    if (this.key === key) this.#files.add(chosen)
+    this.#text.focus()
+  }
+
   #send() {
     const content = this.#text.value
     const tooLong = [...content].length > this.maxChars
-    if (content.trim() === '' || tooLong) return this.#text.focus()
+    const attachments = this.#edited ? [] : this.#files?.attachments ?? []
+    const isEmpty = content.trim() === ''
+    if (isEmpty && attachments.length === 0 || tooLong) return this.#text.focus()
     if (this.#edited) return this.#saveEdit(this.#edited, content)
     const { chat } = this
-    if (!chat) return
+    // A message goes with all of its files, or waits for them.
+    if (!chat || this.#files?.busy) return this.#text.focus()
     this.#typingSaidAt = -Infinity
     this.#text.value = ''
     this.#grow()
@@ -224,7 +271,11 @@ export class MessageComposer extends ChatPart {
     const replyTo = this.#answered ? quoteOf(this.#answered) : undefined
     this.#answered = null
     this.#showAbout()
-    intend(this, { type: 'send', chat: chat.key, content, ...(replyTo && { replyTo }), ...mentions })
+    this.#files?.clear(true)
+    intend(this, {
+      type: 'send', chat: chat.key, content: isEmpty ? '' : content,
+      ...(replyTo && { replyTo }), ...(attachments.length > 0 && { attachments }), ...mentions,
+    })
     this.dispatchEvent(new Event('sent'))
     this.#text.focus()
   }

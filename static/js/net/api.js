@@ -88,6 +88,17 @@ export class Api {
     throw new ChatError(code, message, seconds > 0 ? seconds * 1000 : undefined)
   }
 
+  /**
+   * One request as it is, for what is no JSON.
+   * @param {string} method @param {string} path @param {Record<string, string>} headers @param {Blob} [body]
+   */
+  ask(method, path, headers, body) {
+    const token = this.#token()
+    return fetch(new URL(path, this.#base), {
+      method, body, cache: 'no-store', headers: { ...headers, ...(token && { authorization: `Bearer ${token}` }) },
+    })
+  }
+
   /** What the server says without a token: its name, whether one may register, the length limit. */
   async server() {
     return (await this.request('GET', 'api/server')).data

@@ -8,9 +8,10 @@ import { emptyThread, unsent } from './timeline.js'
 
 /** @param {Book} book @returns {Record<string, Reducer>} */
 export const done = book => ({
-  send: ({ chat: key, clientId, content, createdAt, replyTo, mentions, mentionAll }) => book.place(key, {
+  send: ({ chat: key, clientId, content, createdAt, replyTo, attachments, mentions, mentionAll }) => book.place(key, {
     id: Infinity, clientId, senderId: book.me.id, content, createdAt, isRead: false, state: 'pending',
-    ...(replyTo && { replyTo }), ...(mentions?.length && { mentions }), ...(mentionAll && { mentionAll }),
+    ...(replyTo && { replyTo }), ...(attachments && { attachments, ...(content === '' && { autoContent: true }) }),
+    ...(mentions?.length && { mentions }), ...(mentionAll && { mentionAll }),
   }),
 
   /** A deletion waits for a moment in which it can be undone. */

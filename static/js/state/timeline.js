@@ -9,14 +9,17 @@
 /** What a message answers; its text and sender where it is there and may be seen.
  * @typedef {{ id: number, senderId?: number, content?: string }} Quote */
 /** @typedef {{ emoji: string, count: number, me: boolean }} Reaction */
+/** A file that hangs on a message; its URLs are relative to the page.
+ * @typedef {{ id: string, name: string, type: string, size: number, width?: number, height?: number, url: string,
+ *   preview?: string }} Attached */
 /**
  * `id` is Infinity until the server has stored the message and given it one. Of a deleted message
  * its place alone is left. `deleting` is one that is deleted in a moment, unless that is undone.
  * `changed` is when an event changed it, as the store counts events.
  * @typedef {{ id: number, clientId: string | null, senderId: number, content: string,
  *   createdAt: string, isRead: boolean, state: State, problem?: string, replyTo?: Quote, editedAt?: string,
- *   reactions?: Reaction[], mentions?: number[], mentionAll?: boolean, as?: string, deletedAt?: string,
- *   deleting?: boolean, changed?: number }} Message
+ *   attachments?: Attached[], autoContent?: boolean, reactions?: Reaction[], mentions?: number[], mentionAll?: boolean,
+ *   as?: string, deletedAt?: string, deleting?: boolean, changed?: number }} Message
  */
 /**
  * A conversation's messages as far as they are here, without a hole. `staleAfter` is the newest id
@@ -45,6 +48,8 @@ export function fromWire(wire, myId) {
     // Most messages have none of these.
     ...(wire.reply_to && { replyTo: quoteFrom(wire.reply_to) }),
     ...(wire.edited_at && { editedAt: wire.edited_at }),
+    ...(wire.attachments?.length && { attachments: wire.attachments }),
+    ...(wire.auto_content && { autoContent: true }),
     ...(wire.reactions?.length && { reactions: wire.reactions }),
     ...(wire.mentions?.length && { mentions: wire.mentions }),
     ...(wire.mention_all && { mentionAll: true }),
@@ -84,7 +89,10 @@ export function quoteIn(timeline, quote) {
  * @returns {Message[]}
  */
 export const withEdit = (timeline, { id, content, ...edit }) => timeline.map(message => {
-  if (message.id === id && !message.deletedAt) return { ...message, content, ...edit }
+  if (message.id === id && !message.deletedAt) {
+    const { autoContent: _, ...rest } = message
+    return { ...rest, content, ...edit }
+  }
   const { replyTo } = message
   if (!replyTo || replyTo.id !== id || replyTo.content === undefined) return message
   return { ...message, replyTo: { ...replyTo, content: quoted(content) } }

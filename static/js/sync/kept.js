@@ -8,7 +8,7 @@ import { pairKey } from '../state/chats.js'
 /**
  * A message on its way to the server.
  * @typedef {{ chat: ChatKey, clientId: string, content: string, createdAt: string,
- *   replyTo?: import('../state/timeline.js').Quote, mentions?: number[], mentionAll?: boolean }} Unsent
+ *   replyTo?: import('../state/timeline.js').Quote, attachments?: import('../state/timeline.js').Attached[], mentions?: number[], mentionAll?: boolean }} Unsent
  */
 
 /** What is kept of one account, whose id follows. */
@@ -47,7 +47,7 @@ export class Kept {
     return this.#memory.recallKeys(this.#outbox).flatMap(clientId => {
       const { peerId, ...kept } = this.#memory.recall(this.#outbox + clientId) ?? {}
       // An earlier page kept the other person's id in place of the chat.
-      return kept.content ? { clientId, chat: pairKey(peerId), ...kept } : []
+      return kept.content || kept.attachments ? { clientId, chat: pairKey(peerId), ...kept } : []
     }).sort((a, b) => a.createdAt < b.createdAt ? -1 : 1)
   }
 

@@ -83,11 +83,12 @@ export class Outbox {
   }
 
   /** @param {{ chat: Chat, message: Message }} next */
-  async #deliver({ chat: { key }, message: { clientId, content, replyTo, mentions, mentionAll } }) {
+  async #deliver({ chat: { key }, message: { clientId, content, replyTo, attachments, mentions, mentionAll } }) {
     try {
       this.stored(await this.#socket.emit('send_message', {
         ...naming(key, 'receiver_id'), content, client_id: clientId,
-        ...(replyTo && { reply_to: replyTo.id }), ...(mentions && { mentions }), ...(mentionAll && { mention_all: true }),
+        ...(replyTo && { reply_to: replyTo.id }), ...(attachments && { attachments: attachments.map(({ id }) => id) }),
+        ...(mentions && { mentions }), ...(mentionAll && { mention_all: true }),
       }))
     } catch (error) {
       const code = this.#failed(error)

@@ -136,6 +136,15 @@ export class Sync extends EventTarget {
   /** @param {number} id */
   remove(id) { return this.#change('delete_message', 'message_deleted', { message_id: id }) }
 
+  /**
+   * @param {File} file
+   * @param {{ signal: AbortSignal, progress: (part: number) => void }} watch
+   */
+  async upload(file, watch) {
+    const { upload } = await import('./upload.js')
+    return upload((...asked) => this.#api.ask(...asked), file, watch)
+  }
+
   /** @param {number} id @param {string} emoji @param {boolean} on */
   react(id, emoji, on) { return this.#change('react', 'reaction', { message_id: id, emoji, on }) }
 
