@@ -61,6 +61,7 @@ impl Flags {
                 room_creation: self.room_creation.into(),
                 edit_window: self.edit_window.0,
             },
+            erase_within: self.erase_within,
             rates: {
                 let mut rates = Rates::default();
                 for setting in &self.rate_limit {
@@ -240,6 +241,7 @@ mod tests {
         assert_eq!(flags.rules.max_room_members, library.rules.max_room_members);
         assert_eq!(flags.rules.room_creation, library.rules.room_creation);
         assert_eq!(flags.rules.edit_window, library.rules.edit_window);
+        assert_eq!(flags.erase_within, library.erase_within);
         assert_eq!(flags.commit_interval, library.commit_interval);
         assert_eq!(flags.shutdown_grace, library.shutdown_grace);
         assert_eq!(flags.rates, library.rates);

@@ -250,6 +250,11 @@ pub(super) struct Flags {
     /// always. Deleting one's own is always possible
     #[arg(long, env = "CHATD_EDIT_WINDOW", default_value = "24h", value_parser = values::edit_window, value_name = "TIME|off")]
     pub(super) edit_window: EditWindow,
+    /// When the bytes of what was deleted or edited away are gone from the data file, at the
+    /// latest, at least 24h. The file is rewritten for it while the server runs, at most once in
+    /// half that time, and needs room for itself once more
+    #[arg(long, env = "CHATD_ERASE_WITHIN", default_value = "7d", value_parser = values::erase_within, value_name = "TIME")]
+    pub(super) erase_within: Duration,
     /// How long a stopping server may take to tell its clients
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = values::duration, value_name = "TIME")]
     pub(super) shutdown_grace: Duration,

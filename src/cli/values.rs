@@ -127,6 +127,15 @@ pub(super) fn edit_window(text: &str) -> Result<EditWindow, String> {
     Ok(EditWindow(Some(window)))
 }
 
+/// At least a day: each time costs writing the whole file.
+pub(super) fn erase_within(text: &str) -> Result<Duration, String> {
+    let within = duration(text)?;
+    if within < Duration::from_secs(24 * 60 * 60) {
+        return Err("give a time of at least 24h".to_owned());
+    }
+    Ok(within)
+}
+
 /// 0 to 1 s: more would be felt by all.
 pub(super) fn commit_interval(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)

@@ -288,6 +288,7 @@ mod tests {
         ("max_room_members", "50"),
         ("room_creation", "admins"),
         ("edit_window", "1h"),
+        ("erase_within", "2d"),
         ("shutdown_grace", "1s"),
         ("metrics_listen", "127.0.0.1:9100"),
         ("demo", "true"),

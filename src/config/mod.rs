@@ -13,6 +13,6 @@ mod watchdog;
 pub use connections::ConnectionLimits;
 pub use keys::KeySource;
 pub use reload::Reload;
-pub use settings::{Config, DEFAULT_SHUTDOWN_GRACE};
+pub use settings::{Config, DEFAULT_ERASE_WITHIN, DEFAULT_SHUTDOWN_GRACE};
 pub use tls::{Acme, TlsFiles, TlsSource};
 pub use watchdog::Watchdog;

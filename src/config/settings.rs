@@ -17,6 +17,9 @@ use crate::web::{PagePolicy, PublicUrl, TrustedProxies};
 /// 10 s: what a person at a terminal waits, and less than any service manager's own limit.
 pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
+/// 7 days: the file is rewritten every few days at most, and what was erased is gone within a week.
+pub const DEFAULT_ERASE_WITHIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// The configuration of a server.
 #[derive(Clone)]
 pub struct Config {
@@ -37,6 +40,8 @@ pub struct Config {
     pub jwks: Vec<KeySource>,
     /// The hashing of passwords.
     pub passwords: Passwords,
+    /// How long what was erased may still lie in free pages of the data file.
+    pub erase_within: Duration,
     /// The bounds on connections.
     pub connections: ConnectionLimits,
     /// Sessions of Engine.IO.
@@ -82,6 +87,7 @@ impl Default for Config {
             foreign_tokens: ForeignTokens::default(),
             jwks: Vec::new(),
             passwords: Passwords::new(),
+            erase_within: DEFAULT_ERASE_WITHIN,
             connections: ConnectionLimits::default(),
             engine: EngineConfig::default(),
             io: IoConfig::default(),

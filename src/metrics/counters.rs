@@ -35,11 +35,12 @@ pub struct StoreMetrics {
     commit_changes: Histogram,
     commit_failures: Counter,
     fsync_seconds: Histogram,
+    rewrites: IntCounterVec,
 }
 
 impl StoreMetrics {
     pub(super) fn new(counters: &Counters<'_>) -> Self {
-        Self {
+        let made = Self {
             commit_seconds: counters.histogram(
                 "chatd_commit_duration_seconds",
                 "From taking queued changes to their being on disk.",
@@ -59,7 +60,19 @@ impl StoreMetrics {
                 "How long the disk took to sync.",
                 SECONDS,
             ),
-        }
+            rewrites: counters.labelled(
+                "chatd_rewrites_total",
+                "Rewrites of the data file, by which what was erased is gone from it: done, failed, or without room on the disk.",
+                "outcome",
+            ),
+        };
+        prepare(&made.rewrites, ["done", "failed", "no_room"]);
+        made
+    }
+
+    /// Counts a rewrite of the data file.
+    pub fn rewritten(&self, outcome: &str) {
+        count(&self.rewrites, outcome);
     }
 
     /// Times a commit of so many changes.

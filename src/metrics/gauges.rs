@@ -96,6 +96,10 @@ gauges! {
     log_entries: u64 = "chatd_log_entries", "Messages and read marks ever stored.";
     is_writable: bool = "chatd_writable",
         "1 while changes can be written, 0 while the disk takes none.";
+    erased_seconds: f64 = "chatd_erased_age_seconds",
+        "Age of the oldest erased content that may still lie in free pages of the data file; 0 for none.";
+    lacks_room_to_erase: bool = "chatd_erasure_lacks_room",
+        "1 while the disk has no room to rewrite the data file without what was erased.";
     open_seconds: f64 = "chatd_open_duration_seconds",
         "How long opening the data file took at the start.";
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::connections::Connections;
 use super::error::ServerError;
 use super::open::Opened;
-use super::{clock, demo, renewal, scrapes, watchdog};
+use super::{clock, demo, erasure, renewal, scrapes, watchdog};
 use crate::accounts::Accounts;
 use crate::budget::{LEAST_PART, Portions};
 use crate::chat::{Chat, FileUrls};
@@ -93,6 +93,7 @@ impl House {
         let certificates =
             renewal::keep_certificates(config.tls.clone(), opened.authority, reload, opened.tls);
         let watchdog = watchdog::run(config.watchdog.clone(), store.clone());
+        let erasure = erasure::run(store.clone(), config.erase_within, Timestamp::now);
         let sweeps = sockets.sweeps(opened.limits);
         let marks = pace_marks(talk.chat.clone(), Timestamp::now);
         let files = talk.files.clone().run(Timestamp::now);
@@ -105,7 +106,8 @@ impl House {
                 sweeps,
                 profiles,
                 marks,
-                files
+                files,
+                erasure
             );
         });
         let _ = opened.http.set(http.clone());

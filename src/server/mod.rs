@@ -11,6 +11,7 @@ mod control;
 mod demo;
 mod drain;
 mod ending;
+mod erasure;
 mod error;
 mod frames;
 mod http1;

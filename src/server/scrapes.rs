@@ -20,6 +20,7 @@ use crate::engineio::CloseReason;
 use crate::hub::Namespace;
 use crate::limits::Kind;
 use crate::metrics::{Metrics, Readings};
+use crate::model::Timestamp;
 use crate::store::{Location, Store};
 use crate::transport::Engine;
 use crate::web::{self, Body};
@@ -85,6 +86,11 @@ impl Sources {
             database_bytes,
             log_entries: self.chat.newest(),
             is_writable: self.chat.is_writable(),
+            erased_seconds: self
+                .store
+                .erased_since()
+                .map_or(0.0, |at| at.until(Timestamp::now()).as_secs_f64()),
+            lacks_room_to_erase: self.store.lacks_room_to_rewrite(),
             open_seconds: self.opening.as_secs_f64(),
         }
     }

@@ -34,6 +34,23 @@ pub(crate) enum Followed {
     Files = 11,
 }
 
+impl Followed {
+    /// Returns the table of this number.
+    pub(crate) fn of(number: u64) -> Option<Self> {
+        let all = [
+            Self::Users,
+            Self::Credentials,
+            Self::Invites,
+            Self::Rooms,
+            Self::RoomMembers,
+            Self::Keys,
+            Self::Relations,
+            Self::Files,
+        ];
+        all.into_iter().find(|table| *table as u64 == number)
+    }
+}
+
 /// A row of such a table: the table's number, and the one or two numbers of the row's key.
 pub(crate) type Row = (u64, u64, u64);
 

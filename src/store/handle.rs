@@ -1,8 +1,8 @@
 //! The open store: changes in, answers out, queries beside them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use redb::backends::InMemoryBackend;
@@ -23,7 +23,9 @@ use crate::store::error::{ReadError, StoreError};
 use crate::store::files::all::SentFile;
 use crate::store::files::gone::GoneFiles;
 use crate::store::files::row::StoredFile;
-use crate::store::maintain::{Backup, Backups};
+use crate::store::maintain::{
+    Backup, Backups, Compacted, MaintainError, Rewrites, clear_leftovers,
+};
 use crate::store::options::{Location, StoreOptions};
 use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash};
 use crate::store::people::invites::Invite;
@@ -42,6 +44,9 @@ pub struct Store {
     pub(super) reads: Arc<Semaphore>,
     writer: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
     backups: Backups,
+    rewrites: Rewrites,
+    /// The writer itself, for as long as it runs: what it is to rest for asks it.
+    resting: Weak<Writer>,
 }
 
 impl Store {
@@ -66,8 +71,12 @@ impl Store {
     ) -> Result<Self, OpenError> {
         match location {
             Location::File(path) => {
+                let counted = metrics.clone();
                 let file = LockedFile::open(path)?.counted(metrics.clone());
                 let mut store = Self::start(Arc::new(file), options, metrics, done)?;
+                // What a rewrite left that was killed holds what is erased since.
+                clear_leftovers(&std::fs::canonicalize(path).map_err(OpenError::Io)?);
+                store.rewrites = Rewrites::of(Some(path.clone()), counted);
                 let mut name = path.as_os_str().to_owned();
                 name.push(".backup");
                 store.backups = Backups::named(PathBuf::from(name));
@@ -95,7 +104,9 @@ impl Store {
         done: mpsc::Sender<Vec<Done>>,
     ) -> Result<Self, OpenError> {
         let (intake, writer) = Writer::open(medium, options, done)?;
-        let writer = writer.counted(metrics);
+        let rewrites = Rewrites::of(None, metrics.clone());
+        let writer = Arc::new(writer.counted(metrics));
+        let resting = Arc::downgrade(&writer);
         let writer = std::thread::Builder::new()
             .name("chatd-writer".into())
             .spawn(move || writer.run())
@@ -104,6 +115,8 @@ impl Store {
             intake,
             reads: Arc::new(Semaphore::new(CONCURRENT_READS)),
             writer: Arc::new(Mutex::new(Some(writer))),
+            rewrites,
+            resting,
             backups: Backups::named(
                 std::env::temp_dir().join(format!("chatd-{}.backup", std::process::id())),
             ),
@@ -117,7 +130,7 @@ impl Store {
 
     /// Too little room on the disk, where there is.
     pub fn shortage(&self) -> Option<Shortage> {
-        let free = self.intake.data.medium.free()?;
+        let free = self.intake.data.medium().free()?;
         (free < room::RESERVE_BYTES).then_some(Shortage { free })
     }
 
@@ -206,6 +219,32 @@ impl Store {
     /// goes away.
     pub async fn backup(&self) -> Result<Backup, StoreError> {
         self.backups.make(&self.intake).await
+    }
+
+    /// Returns since when something that was erased may still lie in free pages of the data file;
+    /// `None` where nothing does.
+    pub fn erased_since(&self) -> Option<Timestamp> {
+        self.intake.erased.lock().oldest()
+    }
+
+    /// Copies everything into a new file, which takes the place of the data file: what was erased
+    /// before is in no byte of it. Beside the writer, who rests for some milliseconds at the end.
+    /// Fails with [`MaintainError::NoRoom`] where the disk has no room for the file once more, and
+    /// leaves everything as it was wherever it fails. Returns once the old file is gone.
+    pub async fn rewrite(&self) -> Result<Compacted, MaintainError> {
+        let writer = self.resting.upgrade().ok_or(StoreError::Unavailable)?;
+        self.rewrites.make(&writer).await
+    }
+
+    /// Returns its writer, for as long as that runs.
+    #[cfg(test)]
+    pub(crate) fn writer(&self) -> Option<Arc<Writer>> {
+        self.resting.upgrade()
+    }
+
+    /// Returns whether the last rewrite had no room on the disk.
+    pub fn lacks_room_to_rewrite(&self) -> bool {
+        self.rewrites.lack_room()
     }
 
     /// The secret that signs chatd's own tokens, 32 bytes, made with the file, and anew where a
@@ -445,6 +484,7 @@ impl Store {
             tracing::error!("the writer had ended by a panic");
         }
         self.backups.end();
+        self.rewrites.end();
         self.intake.data.close();
     }
 }

@@ -86,6 +86,11 @@ impl Ahead {
     pub(crate) fn has_rows(&self) -> bool {
         !self.changes.rows.is_empty()
     }
+
+    /// Whether something is erased by it, which lies in free pages of the file from then on.
+    pub(crate) fn erases(&self) -> bool {
+        !self.entries.rewritten().is_empty()
+    }
 }
 
 /// What one transaction changes, to be taken over once it is on disk.

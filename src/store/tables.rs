@@ -25,7 +25,7 @@ pub(crate) type ByName = TableDefinition<'static, &'static str, &'static [u8]>;
 
 /// `meta`: what the file says about itself.
 /// key: a name; value: `format` (u32, little-endian) and `token_secret` (32 random bytes), both written when the file
-/// is made; [`SWEPT`], [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`], [`BACKUP`], [`TOKENS_FROM`] and [`RECODED`].
+/// is made; [`SWEPT`], [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`], [`BACKUP`], [`TOKENS_FROM`], [`RECODED`] and [`ERASED`].
 pub(crate) const META: ByName = TableDefinition::new("meta");
 
 /// In `meta`: up to which entry the derived tables say everything; sealed under key 0, u64,
@@ -58,6 +58,11 @@ pub(crate) const TOKENS_FROM: &str = "tokens_from";
 /// little-endian; there only while a file of an earlier format is brought to it, and written by
 /// each step of that.
 pub(crate) const RECODED: &str = "recoded";
+
+/// In `meta`: when the oldest of what was erased and may still lie in free pages of the file was
+/// erased; sealed under key 0, u64, milliseconds since 1970, little-endian; written in the
+/// transaction that erases it, and absent from a file that was made since.
+pub(crate) const ERASED: &str = "erased";
 
 /// `log_blocks`: the truth. Every message, and every change of one (such as a read mark), in commit order.
 /// key: the id of the block's last entry, growing, or the greatest number for the block that grows; value: a block of

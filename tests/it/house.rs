@@ -227,6 +227,7 @@ const TRANSPORT: &[(&str, &[&str])] = &[
 const SERVER: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("control", &[]),
+    ("erasure", &[]),
     ("demo", &[]),
     ("frames", &[]),
     ("places", &[]),
@@ -257,6 +258,7 @@ const SERVER: &[(&str, &[&str])] = &[
             "clock",
             "connections",
             "demo",
+            "erasure",
             "error",
             "open",
             "renewal",

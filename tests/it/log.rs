@@ -60,6 +60,13 @@ async fn use_it(server: &Running, secret: &str) -> Vec<(&'static str, String)> {
     let message = json!({"receiver_id": receiver, "content": "secret-words", "client_id": "secret-client-id"});
     let (ack, _) = socket.call(1, "send_message", message).await;
     assert_eq!(ack["success"], true);
+    let id = ack["data"]["id"].clone();
+    let edited = json!({"message_id": id, "content": "secret-edited"});
+    let (ack, _) = socket.call(1, "edit_message", edited).await;
+    assert_eq!(ack["success"], true);
+    socket
+        .call(1, "delete_message", json!({"message_id": id}))
+        .await;
     let bad = json!({"receiver_id": "secret-receiver", "content": "secret-words"});
     socket.call(2, "send_message", bad).await;
     socket.call(3, "secret_event", json!({})).await;

@@ -23,6 +23,7 @@ mod demo;
 mod doctor;
 mod documents;
 mod engineio;
+mod erasure;
 mod files;
 mod floods;
 mod foreign;

@@ -16,8 +16,8 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{RwLock, RwLockUpgradableReadGuard};
 use redb::StorageBackend;
@@ -51,6 +51,10 @@ pub(crate) trait Medium: fmt::Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// How many bytes more may be stored; `None` where that cannot be told.
     fn free(&self) -> Option<u64>;
+    /// Whether no name leads to it any more, so that it is gone once nobody has it open.
+    fn is_unlinked(&self) -> bool {
+        false
+    }
     /// Forgets what only a cache holds: after a failed sync the cache may show what the disk does
     /// not have.
     fn forget_cache(&self);
@@ -60,7 +64,7 @@ pub(crate) trait Medium: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct LockedFile {
     file: File,
-    metrics: StoreMetrics,
+    metrics: OnceLock<StoreMetrics>,
 }
 
 impl LockedFile {
@@ -108,7 +112,7 @@ impl LockedFile {
                 Ok(there) if (there.dev(), there.ino()) == (locked.dev(), locked.ino()) => {
                     return Ok(Self {
                         file,
-                        metrics: StoreMetrics::default(),
+                        metrics: OnceLock::new(),
                     });
                 }
                 Ok(_) => {}
@@ -120,7 +124,13 @@ impl LockedFile {
 
     /// Has its syncs counted by these.
     pub(crate) fn counted(self, metrics: StoreMetrics) -> Self {
-        Self { metrics, ..self }
+        self.count_by(metrics);
+        self
+    }
+
+    /// Has its syncs counted by these from now on, unless they are counted by others.
+    pub(crate) fn count_by(&self, metrics: StoreMetrics) {
+        let _ = self.metrics.set(metrics);
     }
 
     /// The file itself, for those who write it as bytes.
@@ -169,12 +179,19 @@ impl Medium for LockedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.metrics.syncing(|| self.file.sync_data())
+        match self.metrics.get() {
+            Some(metrics) => metrics.syncing(|| self.file.sync_data()),
+            None => self.file.sync_data(),
+        }
     }
 
     fn free(&self) -> Option<u64> {
         let room = rustix::fs::fstatvfs(&self.file).ok()?;
         Some(room.f_bavail.saturating_mul(room.f_frsize))
+    }
+
+    fn is_unlinked(&self) -> bool {
+        self.file.metadata().is_ok_and(|found| found.nlink() == 0)
     }
 
     fn forget_cache(&self) {
@@ -462,6 +479,11 @@ impl Backend {
     pub(crate) fn give_up(&self) {
         let _nobody_writes = self.0.held.write();
         self.0.dead.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the database that was opened on it is gone, with all that reads it.
+    pub(crate) fn is_left(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
     }
 
     /// How many bytes were read through it so far.

@@ -48,6 +48,12 @@ impl Opened {
         }
     }
 
+    /// Lets the database go: it closes once nobody reads it any more. Returns what tells when that
+    /// is so.
+    pub(crate) fn leave(self) -> Backend {
+        self.backend
+    }
+
     /// Closes the database without another byte written.
     pub(crate) fn give_up(&self) {
         self.backend.give_up();

@@ -33,9 +33,9 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::{Appending, Log, Walk, damaged, decode, rewrite_entries};
 use crate::store::log::record::recoded;
 use crate::store::tables::{
-    CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, FILES, INVITES, KEYS,
-    LOG, META, NEWEST_CHANGES, REACTIONS, RECODED, RELATIONS, ROOM_MEMBERS, ROOMS, STREAM_STATES,
-    UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS, names,
+    CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, ERASED, FILES, INVITES,
+    KEYS, LOG, META, NEWEST_CHANGES, REACTIONS, RECODED, RELATIONS, ROOM_MEMBERS, ROOMS,
+    STREAM_STATES, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS, names,
 };
 
 /// 256 KiB in one step, some two thousand messages and a millisecond or two: how long it holds
@@ -48,15 +48,15 @@ const ROW_BYTES: usize = 16;
 /// longer, and not endless.
 const ROUNDS: usize = 2;
 /// 4 MiB of the copy's pages in memory; the rest goes to its file as it is made.
-const CACHE_BYTES: usize = 4 << 20;
+pub(super) const CACHE_BYTES: usize = 4 << 20;
 /// 64 MiB: a copy leaves that much of the disk to the server, twice what its writer wants.
-const RESERVE_BYTES: u64 = 64 << 20;
+pub(super) const RESERVE_BYTES: u64 = 64 << 20;
 
 /// A medium that is gone with the process, so that nothing is gained by the syncs of the database.
 /// What was written is put on the disk step by step all the same: left to the kernel it is, in the
 /// end, put there all at once, and the writer's own syncs wait for that, some hundred milliseconds.
 #[derive(Debug)]
-struct Unsynced(Arc<dyn Medium>);
+pub(super) struct Unsynced(pub(super) Arc<dyn Medium>);
 
 impl Medium for Unsynced {
     fn len(&self) -> io::Result<u64> {
@@ -125,10 +125,7 @@ impl Copying<'_> {
         let db = Database::builder()
             .set_cache_size(CACHE_BYTES)
             .create_with_backend(backend)?;
-        let mut made = Made {
-            txn: db.begin_write()?,
-            began: Instant::now(),
-        };
+        let mut made = Made::begin(&db)?;
         let step = self.step_bytes;
         let (mut next, mut rounds, mut target) = (0, 0, 0);
         let mut rewritten = Rewritten::default();
@@ -192,6 +189,9 @@ impl Copying<'_> {
             }
             // What the source still has in an earlier form has the newest in the copy.
             made.txn.open_table(META)?.remove(RECODED)?;
+            if !rewritten.any {
+                made.txn.open_table(META)?.remove(ERASED)?;
+            }
             if self.is_backup {
                 schema::mark_backup(&made.txn)?;
             }
@@ -204,7 +204,7 @@ impl Copying<'_> {
 
     /// Ends a step: fails where it must be the last one; beside a writer puts it on the disk and,
     /// where it `may_pause`, leaves the machine to others for as long as the step took.
-    fn turn(
+    pub(super) fn turn(
         &self,
         db: &Database,
         disk: &dyn Medium,
@@ -225,21 +225,27 @@ impl Copying<'_> {
         if may_pause {
             std::thread::sleep(made.began.elapsed());
         }
-        Ok(Made {
+        Made::begin(db)
+    }
+}
+
+/// A transaction of the copy, and when its step began.
+pub(super) struct Made {
+    pub(super) txn: WriteTransaction,
+    began: Instant,
+}
+
+impl Made {
+    pub(super) fn begin(db: &Database) -> Result<Self, MaintainError> {
+        Ok(Self {
             began: Instant::now(),
             txn: db.begin_write()?,
         })
     }
 }
 
-/// A transaction of the copy, and when its step began.
-struct Made {
-    txn: WriteTransaction,
-    began: Instant,
-}
-
 /// Fails on a table of a later chatd, which a copy would lose.
-fn refuse_unknown(snapshot: &ReadTransaction) -> Result<(), MaintainError> {
+pub(super) fn refuse_unknown(snapshot: &ReadTransaction) -> Result<(), MaintainError> {
     match snapshot
         .list_tables()?
         .find(|table| !names().any(|name| name == table.name()))
@@ -267,7 +273,7 @@ fn copy_table<K: Key + 'static>(
 
 /// Appends entries of so many bytes to the copy's log, in their newest form; `next` becomes the id
 /// after them. Returns whether the step is full, so that there may be more.
-fn copy_entries(
+pub(super) fn copy_entries(
     txn: &WriteTransaction,
     step: usize,
     walk: &mut Walk,
@@ -295,15 +301,19 @@ fn copy_entries(
 /// The entries that were rewritten since the copy of the log was begun: those that the entries name
 /// that came since. They may have been copied as they were before.
 #[derive(Default)]
-struct Rewritten {
+pub(super) struct Rewritten {
     /// The newest entry when it was begun.
     began: Option<u64>,
     ids: BTreeSet<u64>,
+    /// Whether there ever was one: then an earlier form of it may lie in free pages of the copy.
+    any: bool,
+    /// The messages among them of which rows beside the log were not looked at again.
+    beside: BTreeSet<u64>,
 }
 
 impl Rewritten {
     /// Notes where the log ends, before any of it is copied.
-    fn begin(&mut self, last: u64) {
+    pub(super) fn begin(&mut self, last: u64) {
         self.began.get_or_insert(last);
     }
 
@@ -311,13 +321,21 @@ impl Rewritten {
     fn take(&mut self, id: u64, sealed: &[u8]) -> Result<(), MaintainError> {
         if self.began.is_some_and(|began| id > began) {
             let (_, record) = decode(id, sealed)?;
-            self.ids.extend(record.act.changes().map(MessageId::get));
+            let changed = record.act.changes().map(MessageId::get);
+            self.any |= changed.is_some();
+            self.ids.extend(changed);
+            self.beside.extend(changed);
         }
         Ok(())
     }
 
+    /// Returns the messages that were changed since this was asked for.
+    pub(super) fn take_beside(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.beside)
+    }
+
     /// Copies some of them as they are now. Returns whether there are more.
-    fn copy(
+    pub(super) fn copy(
         &mut self,
         txn: &WriteTransaction,
         step: usize,
@@ -339,7 +357,7 @@ impl Rewritten {
 
 /// Appends rows of so many bytes to the copy's table. Returns whether the step is full, so that
 /// there may be more.
-fn copy_step<K: Key + 'static>(
+pub(super) fn copy_step<K: Key + 'static>(
     txn: &WriteTransaction,
     table: TableDefinition<'static, K, &'static [u8]>,
     step: usize,

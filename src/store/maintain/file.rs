@@ -13,6 +13,7 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
 use super::MaintainError;
 use super::lines::FORMAT;
+use crate::metrics::StoreMetrics;
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{self, LockedFile, Medium};
 
@@ -95,6 +96,12 @@ impl Partial {
         Arc::clone(&self.file) as Arc<dyn Medium>
     }
 
+    /// Has its syncs counted by these.
+    pub(super) fn counted(self, metrics: StoreMetrics) -> Self {
+        self.file.count_by(metrics);
+        self
+    }
+
     /// Takes the file's name away: it is gone once nobody has it open.
     pub(crate) fn unlinked(mut self) -> Result<File, MaintainError> {
         let file = self.doing("open", File::try_clone)?;
@@ -124,6 +131,29 @@ impl Partial {
     /// Makes it durable in the place of what has its name, which is there until the moment when
     /// this one is.
     pub fn replace(self) -> Result<(), MaintainError> {
+        self.take_after_old()?;
+        std::fs::rename(&self.path, &self.target)
+            .map_err(MaintainError::io("replace", &self.target))?;
+        self.done()
+    }
+
+    /// The same for a file that is synced, and at whose name others wait: once it has the name,
+    /// that is so, whether or not the name is durable. Returns the name where it is not.
+    pub(super) fn take_name(mut self) -> Result<Option<PathBuf>, MaintainError> {
+        std::fs::rename(&self.path, &self.target)
+            .map_err(MaintainError::io("replace", &self.target))?;
+        self.kept = true;
+        Ok(match medium::sync_folder(&self.target) {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::error!(%error, "the folder of the data file cannot be synced");
+                Some(self.target.clone())
+            }
+        })
+    }
+
+    /// Makes it its owner's, and readable to those to whom what has its name is.
+    pub(super) fn take_after_old(&self) -> Result<(), MaintainError> {
         if let Ok(old) = std::fs::metadata(&self.target) {
             self.doing("write", |file| file.set_permissions(old.permissions()))?;
             // The superuser does it for whoever runs the server, who must be able to open it.
@@ -132,10 +162,7 @@ impl Partial {
                 self.doing("write", |file| fchown(file, Some(user), Some(group)))?;
             }
         }
-        self.doing("write", File::sync_all)?;
-        std::fs::rename(&self.path, &self.target)
-            .map_err(MaintainError::io("replace", &self.target))?;
-        self.done()
+        self.doing("write", File::sync_all)
     }
 
     fn done(mut self) -> Result<(), MaintainError> {
@@ -196,7 +223,7 @@ fn is_partial_of(target: &[u8], name: &[u8]) -> bool {
 
 /// Removes what killed processes left of files that were to be called `target`. A leftover that is
 /// in the way of nothing else is only looked for where this is cheap: in the folder, once.
-fn clear_leftovers(target: &Path) {
+pub(crate) fn clear_leftovers(target: &Path) {
     let Some(name) = target.file_name() else {
         return;
     };

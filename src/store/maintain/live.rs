@@ -71,7 +71,7 @@ impl Drop for Unnamed {
 
 /// Does work on a thread of its own, which gives way to those of the server: a thread of a pool
 /// would do so for ever. It fails where no thread can be had, or the work panics.
-fn beside_writer<R: Send + 'static>(
+pub(super) fn beside_writer<R: Send + 'static>(
     work: impl FnOnce() -> R + Send + 'static,
 ) -> (oneshot::Receiver<R>, Option<JoinHandle<()>>) {
     let (done, result) = oneshot::channel();
@@ -86,13 +86,22 @@ fn beside_writer<R: Send + 'static>(
 }
 
 /// The thread that makes a copy, and how to have it end.
-struct Copier {
-    given_up: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+pub(super) struct Copier {
+    pub(super) given_up: Arc<AtomicBool>,
+    pub(super) thread: JoinHandle<()>,
+}
+
+impl Copier {
+    /// Has it end, and waits for that.
+    pub(super) fn end(self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        // One that panicked has told so.
+        let _ = self.thread.join();
+    }
 }
 
 /// Tells a copy, once dropped, that its caller no longer waits.
-struct GiveUp(Arc<AtomicBool>);
+pub(super) struct GiveUp(pub(super) Arc<AtomicBool>);
 
 impl Drop for GiveUp {
     fn drop(&mut self) {
@@ -162,10 +171,8 @@ impl Backups {
     /// left unclean.
     pub(crate) fn end(&self) {
         let copier = self.copier.lock().take();
-        if let Some(Copier { given_up, thread }) = copier {
-            given_up.store(true, Ordering::Relaxed);
-            // One that panicked has told so.
-            let _ = thread.join();
+        if let Some(copier) = copier {
+            copier.end();
         }
     }
 }

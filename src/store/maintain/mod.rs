@@ -13,11 +13,14 @@ mod export;
 mod export_rooms;
 mod file;
 mod files;
+mod follow;
 pub(super) mod import;
 mod import_rooms;
 mod lines;
 mod live;
 mod replace;
+pub(super) mod rewrite;
+pub(super) mod rewrites;
 
 #[cfg(test)]
 mod bounds;
@@ -40,11 +43,13 @@ pub use check::{Finding, Report, check, check_partial};
 use copy::{Copying, STEP_BYTES};
 pub use export::{export, export_partial};
 pub use file::Partial;
+pub(super) use file::clear_leftovers;
 pub use files::{files_of, files_of_partial};
 pub use import::{Imported, Judging, import};
 pub use live::Backup;
 pub(super) use live::Backups;
 pub use replace::{Compacted, Restored, backup, backup_aside, compact, restore, restore_from};
+pub(super) use rewrites::Rewrites;
 
 use crate::store::disk::error::OpenError;
 use crate::store::disk::guard::guarded;

@@ -116,6 +116,13 @@ impl Disk {
         disk
     }
 
+    /// Fails the next operation, and no later one.
+    pub(crate) fn fail_once(&self) {
+        let mut bytes = self.0.lock();
+        let next = bytes.operations + 1;
+        bytes.fails_at = Some((next, io::ErrorKind::Other));
+    }
+
     pub(crate) fn medium(self: &Arc<Self>) -> Arc<dyn Medium> {
         Arc::clone(self) as Arc<dyn Medium>
     }

@@ -29,6 +29,7 @@ mod cuts;
 mod faults;
 mod following;
 mod rewrite_cuts;
+mod rewriting;
 mod room_changes;
 mod room_cuts;
 mod rooms;

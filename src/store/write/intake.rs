@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
+use super::erased::Erased;
 use super::queue::Queue;
 use crate::store::data::Data;
 
@@ -13,6 +16,8 @@ pub(crate) struct Intake {
     pub(crate) writable: AtomicBool,
     /// How many rounds the writer has made.
     pub(crate) turns: AtomicU64,
+    /// What was erased and may still lie in the file.
+    pub(crate) erased: Mutex<Erased>,
 }
 
 impl Intake {

@@ -17,8 +17,10 @@ use super::writer::{Committer, Notifier, Writer};
 use crate::store::change::Done;
 use crate::store::disk::eras::{self, Renewal};
 use crate::store::disk::error::OpenError;
+use crate::store::disk::medium::sync_folder;
 use crate::store::disk::open::{Opened, open_database};
 use crate::store::disk::room::RESERVE_BYTES;
+use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;
 use crate::store::state::Ahead;
@@ -124,6 +126,16 @@ impl Writer {
         notifier.tell(results.into_iter().flatten().map(Done::Late).collect())
     }
 
+    /// Makes the name of a rewritten file durable, where that could not be done at once.
+    fn sync_name(&self) -> Result<(), OpenError> {
+        let mut unsynced = self.intake.data.unsynced.lock();
+        if let Some(name) = &*unsynced {
+            sync_folder(name).map_err(OpenError::Io)?;
+            *unsynced = None;
+        }
+        Ok(())
+    }
+
     /// Opens the database anew, or lets its held-back writes through. Returns whether the batch in
     /// doubt is on disk.
     fn reopen(
@@ -131,6 +143,7 @@ impl Writer {
         committer: &mut Committer,
         in_doubt: Option<&InDoubt>,
     ) -> Result<bool, OpenError> {
+        self.sync_name()?;
         // What is read from now on is what the disk has.
         self.intake.data.tail.write().clear();
         let mut place = self.intake.data.database.write();
@@ -138,8 +151,9 @@ impl Writer {
             Some(opened) if opened.is_holding() => opened,
             broken => {
                 broken.inspect(Opened::give_up);
-                self.intake.data.medium.forget_cache();
-                open_database(&self.intake.data.medium, self.options.page_cache)?
+                let medium = self.intake.data.medium();
+                medium.forget_cache();
+                open_database(&medium, self.options.page_cache)?
             }
         };
         let released = opened.release();
@@ -153,6 +167,8 @@ impl Writer {
         // what it confirmed.
         self.intake.data.cursor_keys.set(eras::read(&db)?);
         committer.renewal = Renewal::default();
+        // So may the note of what a transaction erased.
+        self.intake.erased.lock().reopened(schema::erased(&db)?);
         // What was judged may have begun its transaction with the handle before.
         self.intake.data.state.write().epoch += 1;
         let stored = last_entry(&db)?;

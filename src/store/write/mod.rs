@@ -3,10 +3,12 @@
 mod batch;
 mod changing;
 mod changing_in_rooms;
+mod erased;
 pub(crate) mod intake;
 pub(crate) mod load;
 mod mend;
 pub(crate) mod queue;
+pub(crate) mod rewrite;
 pub(crate) mod staging;
 pub(crate) mod staging_rooms;
 pub(crate) mod sweep;

@@ -43,6 +43,8 @@ pub(crate) struct Sweep {
     swept: u64,
     /// How many entries are appended between the beginnings of two passes.
     window: u64,
+    /// Nothing is written for now, since what was written is copied.
+    held: bool,
 }
 
 struct Pass {
@@ -86,7 +88,14 @@ impl Sweep {
             pass: None,
             swept,
             window: window.max(1),
+            held: false,
         }
+    }
+
+    /// Has the transactions of confirmed changes write nothing of it for as long as it is held: a
+    /// moment of some seconds, after which the pass goes on where it was.
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// A conversation changed.
@@ -113,6 +122,9 @@ impl Sweep {
             return Ok(Step::default());
         };
         pass.credit += appended;
+        if self.held {
+            return Ok(Step::default());
+        }
         // Rounded down; what is left of a row, and of a step, is due with a later transaction.
         let due = pass.credit as u128 * pass.total as u128 / u128::from(self.window);
         let due = usize::try_from(due).unwrap_or(MAX_STEP).min(MAX_STEP);

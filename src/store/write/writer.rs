@@ -20,11 +20,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, MutexGuard};
 use redb::WriteTransaction;
 use tokio::sync::mpsc;
 
 use super::batch::{Begun, InDoubt, InFlight, Judged, Stored, Unconfirmed, Unwritten};
+use super::erased::Erased;
 use super::intake::Intake;
 use super::load::{self, Loaded};
 use super::mend::WriteFailure;
@@ -40,7 +41,7 @@ use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::Medium;
 use crate::store::disk::open::open_database;
 use crate::store::disk::room::RESERVE_BYTES;
-use crate::store::disk::schema::encode_pair;
+use crate::store::disk::schema::{self, encode_pair};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::log::blocks::{Appending, rewrite_entries};
 use crate::store::log::entries::Entries;
@@ -65,9 +66,9 @@ pub(crate) struct Writer {
     pub(super) client_ids: Mutex<ClientIds>,
     /// The first bracket. The thread that has it may wait for the second one, never the other way
     /// round.
-    committer: Mutex<Committer>,
+    pub(super) committer: Mutex<Committer>,
     /// The second bracket.
-    notifier: Mutex<Notifier>,
+    pub(super) notifier: Mutex<Notifier>,
     /// The room of earlier transactions, emptied: as many as there are on their way at once.
     spare: Mutex<Vec<(Entries, Changed)>>,
 }
@@ -77,6 +78,8 @@ pub(super) struct Committer {
     pub(super) sweep: Sweep,
     pub(super) renewal: Renewal,
     pub(super) failure: Option<WriteFailure>,
+    /// The store is closed: nothing is written any more.
+    pub(super) is_finished: bool,
 }
 
 /// Tells the listener what batches came to; held by the thread that publishes.
@@ -109,15 +112,9 @@ impl Writer {
             sweep,
             client_ids,
         } = loaded;
-        let data = Data {
-            medium,
-            database: RwLock::new(Some(opened)),
-            state: RwLock::new(state),
-            tail: RwLock::new(Tail::new(options.newest_messages)),
-            cursor_keys,
-            tokens_from,
-            suspect: AtomicBool::new(false),
-        };
+        let erased = Erased::of(schema::erased(&opened.db)?);
+        let tail = Tail::new(options.newest_messages);
+        let data = Data::new(medium, opened, state, tail, (cursor_keys, tokens_from));
         // Said from the start, and not only to the first caller who wants something written.
         let failure = (!data.has_room(RESERVE_BYTES)).then_some(WriteFailure::NoRoom);
         let intake = Arc::new(Intake {
@@ -125,6 +122,7 @@ impl Writer {
             queue: Queue::new(options.commit_interval, options.queued_changes),
             writable: AtomicBool::new(failure.is_none()),
             turns: AtomicU64::new(0),
+            erased: Mutex::new(erased),
         });
         let writer = Self {
             intake: Arc::clone(&intake),
@@ -135,6 +133,7 @@ impl Writer {
                 sweep,
                 renewal: Renewal::default(),
                 failure,
+                is_finished: false,
             }),
             notifier: Mutex::new(Notifier(done)),
             spare: Mutex::default(),
@@ -145,6 +144,16 @@ impl Writer {
     /// Has its commits counted by these.
     pub(crate) fn counted(self, metrics: StoreMetrics) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// Returns what it shares with the handles of the store.
+    pub(crate) fn intake(&self) -> &Arc<Intake> {
+        &self.intake
+    }
+
+    /// Returns how large the page cache of the database may get.
+    pub(crate) fn page_cache(&self) -> usize {
+        self.options.page_cache
     }
 
     /// Runs until the queue is closed and its last change is answered.
@@ -255,7 +264,7 @@ impl Writer {
             && committer.is_none_or(|mut committer| self.mend(&mut committer, &notifier))
     }
 
-    fn fail(&self, committer: &mut Committer, failure: WriteFailure) {
+    pub(super) fn fail(&self, committer: &mut Committer, failure: WriteFailure) {
         self.intake.set_writable(false);
         committer.failure = Some(failure);
     }
@@ -435,14 +444,14 @@ impl Writer {
         txn: WriteTransaction,
         appended: u64,
     ) -> Result<Step, Unwritten> {
-        let (step, begun) = {
+        let (step, begun, erased) = {
             let state = self.intake.data.state.read();
             if self.intake.queue.is_halted() {
                 // The state is half published, and no row may be made of it.
                 return Err(Unwritten::Not(StoreError::Unavailable));
             }
             let now = state.newest_at();
-            let mut begun = None;
+            let (mut begun, mut erased) = (None, None);
             if let Some(ahead) = state.ahead.back() {
                 write_rows(&txn, &state, &ahead.changes)?;
                 let (keys, last) = (&self.intake.data.cursor_keys, ahead.changes.last_entry);
@@ -451,17 +460,26 @@ impl Writer {
                         .renewal
                         .begin_if_due(&txn, keys, last + 1 - appended, now)?;
                 begun = begins.then_some(now);
+                erased = ahead.erases().then_some(now);
+            }
+            if let Some(at) = erased
+                && self.intake.erased.lock().oldest().is_none()
+            {
+                schema::note_erased(&txn, at)?;
             }
             let step =
                 committer
                     .sweep
                     .step(&txn, now, appended, &mut self.client_ids.lock(), &state)?;
-            (step, begun)
+            (step, begun, erased)
         };
         txn.commit()
             .map_err(|error| Unwritten::MaybeWritten(error.into()))?;
         if let Some(now) = begun {
             committer.renewal.has_begun(now);
+        }
+        if let Some(at) = erased {
+            self.intake.erased.lock().note(at);
         }
         Ok(step)
     }
@@ -513,6 +531,7 @@ impl Writer {
 
     /// Sweeps what is left, so that the next start replays nothing.
     fn finish(&self, committer: &mut Committer) {
+        committer.is_finished = true;
         if committer.failure.is_some() {
             return;
         }

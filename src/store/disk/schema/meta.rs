@@ -8,8 +8,8 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::{Log, damaged};
 use crate::store::sealed::{seal, unseal};
 use crate::store::tables::{
-    BACKUP, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, ERAS, INVITES,
-    META, STREAM_STATES, SWEPT, TOKENS_FROM,
+    BACKUP, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, ERAS, ERASED,
+    INVITES, META, STREAM_STATES, SWEPT, TOKENS_FROM,
 };
 
 /// 32 random bytes sign the tokens: as many as the hash has.
@@ -106,6 +106,27 @@ pub(crate) fn tokens_from(db: &Database) -> Result<Option<Timestamp>, StoreError
     }
     let at = u64::from_le_bytes(sealed_meta(&meta, TOKENS_FROM)?);
     Ok(Some(Timestamp::from_ms(at)))
+}
+
+/// Notes since when something that was erased may still lie in free pages of the file.
+pub(crate) fn note_erased(txn: &WriteTransaction, at: Timestamp) -> Result<(), StoreError> {
+    let mut meta = txn.open_table(META)?;
+    meta.insert(ERASED, &seal(0, &at.as_ms().to_le_bytes())[..])?;
+    Ok(())
+}
+
+/// Returns since when that is so; `None` where nothing is to be erased. A note that is damaged is
+/// taken for the oldest there can be.
+pub(crate) fn erased(db: &Database) -> Result<Option<Timestamp>, StoreError> {
+    let meta = db.begin_read()?.open_table(META)?;
+    if meta.get(ERASED)?.is_none() {
+        return Ok(None);
+    }
+    match sealed_meta(&meta, ERASED) {
+        Ok(at) => Ok(Some(Timestamp::from_ms(u64::from_le_bytes(at)))),
+        Err(StoreError::Damaged { .. }) => Ok(Some(Timestamp::default())),
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns whether a table of this name holds what follows from the log.

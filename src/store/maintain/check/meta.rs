@@ -7,7 +7,9 @@ use crate::store::disk::{eras, schema};
 use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;
 use crate::store::people::invites;
-use crate::store::tables::{CLIENT_ID_KEY, CURSOR_KEY, ERAS, INVITES, META, SWEPT, TOKENS_FROM};
+use crate::store::tables::{
+    CLIENT_ID_KEY, CURSOR_KEY, ERAS, ERASED, INVITES, META, SWEPT, TOKENS_FROM,
+};
 
 /// Checks `meta` and the invites. Returns up to which entry the derived rows are to say everything.
 pub(super) fn check_meta(txn: &ReadTransaction, report: &mut Report) -> Result<u64, StoreError> {
@@ -21,6 +23,9 @@ pub(super) fn check_meta(txn: &ReadTransaction, report: &mut Report) -> Result<u
     }
     if schema::sealed_meta::<16>(&meta, CURSOR_KEY).is_err() {
         report.damaged("meta", CURSOR_KEY);
+    }
+    if meta.get(ERASED)?.is_some() && schema::sealed_meta::<8>(&meta, ERASED).is_err() {
+        report.damaged("meta", ERASED);
     }
     for row in txn.open_table(INVITES)?.iter()? {
         let (key, value) = row?;
