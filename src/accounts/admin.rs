@@ -10,7 +10,9 @@ use super::{
     tell_of_profile,
 };
 use crate::model::{Timestamp, User, UserId, Username, Whom};
-use crate::store::{Change, Committed, Invite, NewUser, PutBy, PutUser, StoreError, UserChange};
+use crate::store::{
+    Change, Committed, Invite, Leaving, NewUser, PutBy, PutUser, StoreError, UserChange,
+};
 
 /// Letters and digits of an invite's code: 142 bits.
 const CODE_CHARS: usize = 24;
@@ -273,7 +275,8 @@ impl Accounts {
 
     /// Returns a token of this account, for tests and scripts.
     pub fn token_of(&self, _: Admin, now: Timestamp, id: UserId) -> Result<Login, AccountError> {
-        let user = self.store.user(id).ok_or(AccountError::NoSuchUser)?;
+        let user = self.store.user(id).filter(|user| !user.deleted);
+        let user = user.ok_or(AccountError::NoSuchUser)?;
         if user.disabled {
             return Err(AccountError::AccountDisabled);
         }
@@ -342,6 +345,24 @@ impl Accounts {
         self.store.submit(now, Change::PutUser(put), Box::new(told));
     }
 
+    /// Deletes an account; with `erases` all that it said, too. To delete it again changes nothing.
+    pub async fn delete_account(
+        &self,
+        admin: impl Into<UsersAdmin>,
+        now: Timestamp,
+        user: UserId,
+        erases: bool,
+    ) -> Result<(), AccountError> {
+        self.must_reach(admin.into(), &Whom::Id(user))?;
+        let leaving = Leaving {
+            user,
+            erases,
+            issuers_ahead: self.leads.ahead(),
+            if_token_version: None,
+        };
+        self.delete(now, leaving).await
+    }
+
     /// Changes an account. One that is disabled, or gets another password, loses its sockets.
     pub async fn change_account(
         &self,
@@ -350,7 +371,8 @@ impl Accounts {
         user: UserId,
         wish: ChangeAccount,
     ) -> Result<Arc<User>, AccountError> {
-        let account = self.store.user(user).ok_or(AccountError::NoSuchUser)?;
+        let account = self.store.user(user).filter(|account| !account.deleted);
+        let account = account.ok_or(AccountError::NoSuchUser)?;
         let admin = admin.into();
         admin.must_be_full_if(account.is_admin || wish.is_admin.is_some())?;
         if account.is_bot && (wish.password.is_some() || wish.is_admin == Some(true)) {

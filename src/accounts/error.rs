@@ -29,6 +29,9 @@ pub enum AccountError {
     /// The password given beside a new one is not the account's.
     #[error("current_password is wrong")]
     WrongPassword,
+    /// The token is too old to delete the account by it.
+    #[error("a person of an app deletes their account by a token that is younger than 5 minutes")]
+    StaleToken,
     /// Not the caller's to do.
     #[error("only administrators may do that")]
     Forbidden,
@@ -66,7 +69,7 @@ pub enum AccountError {
     #[error("there are too many bots")]
     TooManyBots,
     /// No administrator would be left.
-    #[error("the last enabled administrator can be neither disabled nor demoted")]
+    #[error("the last enabled administrator can be neither disabled, demoted nor deleted")]
     LastAdmin,
     /// A user of an app is named by neither, or by both.
     #[error("give either id or subject")]

@@ -46,7 +46,7 @@ pub use foreign::{ForeignTokens, Newcomer};
 pub use hash::{HashError, check_hash};
 pub use keys::KeyError;
 pub use login::Login;
-pub use own::ChangeOwn;
+pub use own::{ChangeOwn, Leave};
 pub use password::{Asker, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};
 pub use programs::{Backend, MadeKey, NewBot};
 pub use recognition::{Caller, Identity};

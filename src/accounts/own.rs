@@ -1,13 +1,15 @@
 //! What people do with their own account: log out, and change it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::token::Proof;
 use super::{
     AccountError, Accounts, Asker, Caller, Login, checked_avatar, checked_name, password,
     tell_of_profile,
 };
 use crate::model::{MadeBy, Timestamp, User, UserId, Username};
-use crate::store::{Change, Committed, StoreError, UserChange};
+use crate::store::{Change, Committed, Leaving, StoreError, UserChange};
 
 /// What a person wants changed of their own account, not yet checked; what is absent stays.
 #[derive(Default)]
@@ -24,7 +26,76 @@ pub struct ChangeOwn {
     pub current_password: Option<String>,
 }
 
+/// 5 minutes: so young is a token of an app by which a person shows that it is they who delete
+/// their account, and no page that they left open.
+const FRESH: Duration = Duration::from_secs(5 * 60);
+
+/// A person's wish to have their account deleted.
+pub struct Leave {
+    /// The password; a person of an app shows a young token in its place.
+    pub current_password: Option<String>,
+    /// All that they said is to be erased too.
+    pub erases: bool,
+}
+
 impl Accounts {
+    /// Deletes the caller's own account.
+    pub async fn leave(
+        &self,
+        now: Timestamp,
+        from: Asker,
+        caller: &Caller,
+        wish: Leave,
+    ) -> Result<(), AccountError> {
+        match caller.grant.proof {
+            Proof::Key(_) => return Err(AccountError::IsBot),
+            Proof::Foreign { issued_at, .. } => {
+                let is_fresh = issued_at.is_some_and(|at| now <= at.plus(FRESH));
+                if !is_fresh {
+                    return Err(AccountError::StaleToken);
+                }
+            }
+            Proof::Version(..) => {
+                let current = wish.current_password.ok_or(AccountError::WrongPassword)?;
+                let hash = self.password_hash(caller.user.id).await?;
+                if !self.passwords.verify(from, current, hash).await?.is_right {
+                    return Err(AccountError::WrongPassword);
+                }
+            }
+        }
+        let leaving = Leaving {
+            user: caller.user.id,
+            erases: wish.erases,
+            issuers_ahead: self.leads.ahead(),
+            if_token_version: Some(caller.user.token_version),
+        };
+        self.delete(now, leaving).await
+    }
+
+    /// Deletes an account; its sockets are closed, and others see it otherwise, before the answer
+    /// comes.
+    pub(super) async fn delete(
+        &self,
+        now: Timestamp,
+        leaving: Leaving,
+    ) -> Result<(), AccountError> {
+        let listener = Arc::clone(&self.listener);
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let told = move |result: Result<Committed, StoreError>| {
+            if let Ok(Committed::User(account)) = &result {
+                listener.revoked(account.id);
+                tell_of_profile(&*listener, now, account);
+            }
+            drop(answer.send(result));
+        };
+        let change = Change::DeleteUser(leaving);
+        self.store.submit(now, change, Box::new(told));
+        match answered.await.unwrap_or(Err(StoreError::Unavailable))? {
+            Committed::User(_) => Ok(()),
+            _ => Err(AccountError::Internal),
+        }
+    }
+
     /// Revokes every token of the caller. Their sockets hear of it.
     pub async fn logout(&self, now: Timestamp, caller: &Caller) -> Result<(), AccountError> {
         let change = UserChange {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::fault::TokenFault;
 use super::foreign::Newcomer;
 use super::token::{self, Grant, Proof, Verified};
-use super::{AccountError, Accounts, KeyError, programs};
+use super::{AccountError, Accounts, ForeignTokens, KeyError, programs};
 use crate::model::{MadeBy, Timestamp, User, Whom};
 use crate::store::{PutBy, PutUser};
 
@@ -108,6 +108,10 @@ impl Accounts {
                     Some(user) if user.made_by == MadeBy::Here => {
                         return Err(TokenFault::NotTheApps);
                     }
+                    // The app may send them anew; tokens of before are refused.
+                    Some(user) if self.is_sent_anew(&foreign, &newcomer, &user) => {
+                        return Ok(Judged::New(newcomer));
+                    }
                     Some(user) => user,
                 };
                 let verified = Verified {
@@ -119,6 +123,13 @@ impl Accounts {
         };
         self.verified.put(token, verified);
         Ok(Judged::Known(verified, news))
+    }
+
+    /// Returns whether an app has sent a person again whose account was deleted.
+    fn is_sent_anew(&self, foreign: &ForeignTokens, newcomer: &Newcomer, user: &User) -> bool {
+        let grant = newcomer.grant(user.id);
+        let is_of_before = || grant.is_revoked(user, self.store.tokens_from());
+        user.deleted && foreign.provision() && !is_of_before()
     }
 
     /// Says in the log why a token is refused, and to the client as much of it as is harmless.
@@ -287,6 +298,9 @@ impl Accounts {
         };
         if matches!(grant.proof, Proof::Foreign { .. }) && user.made_by == MadeBy::Here {
             return refuse(TokenFault::NotTheApps);
+        }
+        if user.deleted {
+            return refuse(TokenFault::NoAccount);
         }
         if user.disabled {
             return Err(AccountError::AccountDisabled);

@@ -214,6 +214,8 @@ mod tests {
             is_admin: false,
             is_bot: false,
             disabled: false,
+            deleted: false,
+            erasing: false,
             token_version: 3,
             revoked_at: None,
             created_at: NOW,

@@ -21,6 +21,7 @@ mod attendance;
 mod audience;
 mod changing;
 mod cursors;
+mod erasing;
 mod error;
 mod event;
 mod files;

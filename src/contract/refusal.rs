@@ -173,9 +173,9 @@ impl From<&AccountError> for Refusal {
             }
             AccountError::TokenExpired => Code::TokenExpired,
             AccountError::AccountDisabled => Code::AccountDisabled,
-            AccountError::InvalidCredentials | AccountError::WrongPassword => {
-                Code::InvalidCredentials
-            }
+            AccountError::InvalidCredentials
+            | AccountError::WrongPassword
+            | AccountError::StaleToken => Code::InvalidCredentials,
             AccountError::Forbidden
             | AccountError::KeptByApp
             | AccountError::MadeHere
@@ -206,7 +206,7 @@ impl From<&AccountError> for Refusal {
         let refusal = Self::new(code, error.to_string());
         match error {
             // The caller is known; what is wrong is the proof for this one change.
-            AccountError::WrongPassword => Self {
+            AccountError::WrongPassword | AccountError::StaleToken => Self {
                 status: FORBIDDEN,
                 ..refusal
             },

@@ -92,6 +92,10 @@ pub(crate) struct UserChanged<'a> {
     pub(crate) name: &'a str,
     /// A picture's URL.
     pub(crate) avatar: Option<&'a str>,
+    /// Whether the account is gone; absent for others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    pub(crate) deleted: bool,
 }
 
 impl<'a> UserChanged<'a> {
@@ -102,6 +106,7 @@ impl<'a> UserChanged<'a> {
             username: user.username.as_str(),
             name: user.shown_name(),
             avatar: user.avatar.as_deref(),
+            deleted: user.deleted,
         }
     }
 }

@@ -89,6 +89,7 @@ impl App {
             (Route::SignIn, _) => api::sign_in::use_code(self, request).await,
             (Route::Logout, _) => api::auth::logout(self, &request).await,
             (Route::Me, Method::GET) => api::auth::me(self, &request).await,
+            (Route::Me, Method::DELETE) => api::auth::delete(self, request).await,
             (Route::Me, _) => api::auth::change(self, request).await,
             (Route::Invites, Method::GET) => api::admin::invites(self, &request).await,
             (Route::Invites, _) => api::admin::create_invite(self, request).await,
@@ -97,6 +98,9 @@ impl App {
             (Route::Accounts, Method::PUT) => api::app_users::put(self, request).await,
             (Route::Accounts, _) => api::admin::create_user(self, request).await,
             (Route::Account, Method::PUT) => api::admin::put_user(self, request, &params).await,
+            (Route::Account, Method::DELETE) => {
+                api::admin::delete_user(self, &request, &params).await
+            }
             (Route::Account, _) => api::admin::change_user(self, request, &params).await,
             (Route::Token, _) => api::admin::token(self, &request, &params).await,
             (Route::Bots, Method::GET) => api::programs::bots(self, &request).await,

@@ -92,11 +92,11 @@ routes! {
     SignInLink = "/api/auth/sign-in-link",    [POST: sign_in::MAKE];
     SignIn   = "/api/auth/sign-in",           [POST: sign_in::USE];
     Logout   = "/api/auth/logout",            [POST: auth::LOGOUT];
-    Me       = "/api/auth/me",                [GET: auth::ME, PATCH: auth::CHANGE];
+    Me       = "/api/auth/me",                [GET: auth::ME, PATCH: auth::CHANGE, DELETE: auth::DELETE];
     Invites  = "/api/admin/invites",          [POST: admin::CREATE_INVITE, GET: admin::INVITES];
     Invite   = "/api/admin/invites/{code}",   [DELETE: admin::REVOKE_INVITE];
     Accounts = "/api/admin/users",            [GET: admin::USERS, POST: admin::CREATE_USER, PUT: app_users::PUT];
-    Account  = "/api/admin/users/{id}",       [PUT: admin::PUT_USER, PATCH: admin::CHANGE_USER];
+    Account  = "/api/admin/users/{id}",       [PUT: admin::PUT_USER, PATCH: admin::CHANGE_USER, DELETE: admin::DELETE_USER];
     Token    = "/api/admin/users/{id}/token", [POST: admin::TOKEN];
     Bots     = "/api/admin/bots",             [POST: programs::CREATE_BOT, GET: programs::BOTS];
     BotKeys  = "/api/admin/bots/{id}/keys",   [POST: programs::CREATE_BOT_KEY];

@@ -23,6 +23,10 @@ pub struct User {
     pub is_bot: bool,
     /// Can neither log in nor connect.
     pub disabled: bool,
+    /// Is no more: what it said may still be there. Its name is the server's, and it is disabled.
+    pub deleted: bool,
+    /// What it said is still to be erased.
+    pub erasing: bool,
     /// Goes up when all earlier tokens of the account are to be refused.
     pub token_version: u32,
     /// When the version last went up. Tokens of an app carry no version of ours and are judged by

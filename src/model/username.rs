@@ -79,6 +79,11 @@ impl Username {
         Self(format!("user-{id}").into())
     }
 
+    /// The name of an account that is gone.
+    pub fn deleted(id: UserId) -> Self {
+        Self(format!("deleted-{id}").into())
+    }
+
     /// The name with an account's id beside it, for an account whose name is another's.
     pub fn numbered(&self, id: UserId) -> Option<Self> {
         Self::foreign(&format!("{self}-{id}")).ok()

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use crate::chat::Chat;
 use crate::model::Timestamp;
 use crate::store::Store;
 use crate::store::maintain::MaintainError;
@@ -34,6 +35,24 @@ pub(super) async fn run(store: Store, within: Duration, now: fn() -> Timestamp) 
             last = Some(Instant::now());
         } else {
             sleep(TRIED_EVERY.min(half / 4)).await;
+        }
+    }
+}
+
+/// 1 s: how often is looked whether somebody has left whose messages are to go too.
+const LEAVERS_LOOKED_EVERY: Duration = Duration::from_secs(1);
+
+/// Erases what people said who left with all of it, at once and again after a restart. Never ends.
+pub(super) async fn erase_leavers(chat: Chat, now: fn() -> Timestamp) {
+    let mut looks = interval(LEAVERS_LOOKED_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        for user in chat.leavers_to_erase() {
+            if let Err(error) = chat.erase_sent_by(user, now).await {
+                tracing::warn!(%error, %user, "what a deleted account said is not all erased yet");
+                sleep(LEAVERS_LOOKED_EVERY * 10).await;
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::store::files::staging::FileAct;
 use crate::store::people::accounts::{NewUser, PutUser, UserChange};
 use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder};
 use crate::store::people::invites::Invite;
+use crate::store::people::leaving::Leaving;
 use crate::store::room_act::{RoomAct, RoomDone};
 
 /// An act of talk, by whom, and where.
@@ -166,6 +167,19 @@ impl Talk {
         }
     }
 
+    /// Erases a message by the server's own hand, whoever sent it: the account that stands for its
+    /// author is asked for by nobody.
+    pub fn erase(message: MessageId) -> Self {
+        Self {
+            author: UserId::new(1).expect("1 is an id"),
+            address: Address::AnyMessage(message),
+            act: Act::Deleted {
+                message,
+                by: Some(Moderator::Server),
+            },
+        }
+    }
+
     /// Puts an emoji on a message, or takes it away.
     pub fn react(author: UserId, message: MessageId, emoji: Arc<str>, on: bool) -> Self {
         Self {
@@ -213,6 +227,10 @@ pub enum Change {
         /// In what.
         change: UserChange,
     },
+    /// An account is to be no more.
+    DeleteUser(Leaving),
+    /// All is erased that a deleted account said.
+    SentIsErased(UserId),
     /// An account with a given id.
     PutUser(PutUser),
     /// A new invite, of a code that no other has.

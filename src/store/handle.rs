@@ -438,6 +438,12 @@ impl Store {
         state.people.directory.each_bot().cloned().collect()
     }
 
+    /// Those who are gone, and what they said is still to be erased, ascending.
+    pub fn leavers_to_erase(&self) -> Vec<UserId> {
+        let state = self.intake.data.state.read();
+        state.people.directory.erasing().collect()
+    }
+
     /// The accounts with ids below this one that no app has made, ascending.
     pub fn users_made_here_below(&self, id: u64) -> Vec<UserId> {
         let state = self.intake.data.state.read();

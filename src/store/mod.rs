@@ -47,6 +47,7 @@ pub use options::{
 pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
 pub use people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder, KeyScope};
 pub use people::invites::Invite;
+pub use people::leaving::Leaving;
 pub use read::history::{HistoryPage, HistoryQuery, HistoryRow};
 pub use read::inbox::{InboxChat, InboxRow};
 pub use read::missed::{MAX_MISSED, Missed};
@@ -54,6 +55,7 @@ pub use read::page::Page;
 pub use read::reactions::ReactorsPage;
 pub use read::recents::Recent;
 pub use read::rooms::{MemberRow, MyRoom, RoomMessage};
+pub use read::sent::SentIn;
 pub use read::snapshot::Snapshot;
 pub use room_act::{
     DEFAULT_MAX_ROOM_MEMBERS, MAX_ROOMS, MAX_TOLD_MEMBERS, NewRoom, RoomAct, RoomCommand, RoomDone,

@@ -89,7 +89,7 @@ impl Ahead {
 
     /// Whether something is erased by it, which lies in free pages of the file from then on.
     pub(crate) fn erases(&self) -> bool {
-        !self.entries.rewritten().is_empty()
+        self.changes.rows.erases || !self.entries.rewritten().is_empty()
     }
 }
 

@@ -305,6 +305,20 @@ export class App {
     leave()
   }
 
+  /** Goes once the account is deleted. @param {Promise<unknown>} asked */
+  async #depart(asked) {
+    // The sockets are closed before the answer is here.
+    this.#leaving = true
+    try {
+      await asked
+    } catch (error) {
+      this.#leaving = false
+      throw error
+    }
+    await this.end(false)
+    leave()
+  }
+
   // Dialogs.
 
   /** The dialogs answer for themselves once they are here. @param {string} type @param {object} detail */
@@ -335,7 +349,8 @@ export class App {
   async #loadDialogs() {
     const { dialogIntents } = await import('./dialogs.js')
     const renew = (/** @type {Promise<User & { token?: string }>} */ change) => this.#renew(change)
-    Object.assign(this.#intents, dialogIntents({ app: this.#seat, api: this.#api, store: this.#store, renew }))
+    const depart = (/** @type {Promise<unknown>} */ asked) => this.#depart(asked)
+    Object.assign(this.#intents, dialogIntents({ app: this.#seat, api: this.#api, store: this.#store, renew, depart }))
   }
 
   async #loadRoomDialogs() {

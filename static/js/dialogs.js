@@ -12,11 +12,12 @@ import { addressOf, roomKey } from './state/chats.js'
 /** @typedef {{ fail(code: string): void }} Dialog */
 
 /**
- * @param {{ app: HTMLElement, api: Api, store: Store, renew(change: Promise<User & { token?: string }>): Promise<User> }} parts
- *   `renew` takes over what the server answers about one's own account
+ * @param {{ app: HTMLElement, api: Api, store: Store, renew(change: Promise<User & { token?: string }>): Promise<User>,
+ *   depart(asked: Promise<unknown>): Promise<void> }} parts
+ *   `renew` takes over what the server answers about one's own account, `depart` that it is no more
  * @returns {Record<string, (detail: any) => unknown>} what the dialogs, and who opens them, may intend
  */
-export function dialogIntents({ app, api, store, renew }) {
+export function dialogIntents({ app, api, store, renew, depart }) {
   const styled = loadStyle('dialogs.css')
   /** @type {Map<string, Promise<any>>} */
   const made = new Map()
@@ -54,7 +55,7 @@ export function dialogIntents({ app, api, store, renew }) {
     }
   }
 
-  /** @param {'about' | 'secret'} form so that a refusal stands in the form that it concerns */
+  /** @param {'about' | 'secret' | 'leave'} form so that a refusal stands in the form that it concerns */
   const profileForm = form => profile().then(card => ({ card, fail: (/** @type {string} */ code) => card.fail(form, code) }))
   const readInvites = () => ask(admin(), async panel => panel.invited(await api.invites()))
   /** @param {number} [after] */
@@ -79,6 +80,7 @@ export function dialogIntents({ app, api, store, renew }) {
       await renew(api.changeMe(change))
       card.passwordSaved()
     }),
+    'delete-account': ({ wish }) => ask(profileForm('leave'), () => depart(api.deleteMe(wish))),
 
     async admin() {
       const panel = await admin()

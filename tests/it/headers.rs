@@ -223,7 +223,7 @@ async fn odd_methods_are_refused_in_words() {
         ("get", "/", "GET, HEAD"),
         ("POST", "/js/main.js", "GET, HEAD"),
         ("DELETE", "/api/server", "GET, HEAD"),
-        ("TRACE", "/api/auth/me", "GET, PATCH, HEAD"),
+        ("TRACE", "/api/auth/me", "GET, PATCH, DELETE, HEAD"),
         ("PUT", "/api/auth/login", "POST"),
         ("GET", "/api/auth/logout", "POST"),
     ] {

@@ -33,6 +33,7 @@ mod headers;
 mod house;
 mod hub;
 mod key_sets;
+mod leaving;
 mod limits;
 mod log;
 mod maintain;

@@ -17,6 +17,8 @@ pub(in crate::cli) enum Operate {
     /// Make, list and take back the keys of apps' backends
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Erase a message, or an account with all that it said
+    Erase(Erase),
     /// Print a token for an account, for tests and scripts
     Token {
         #[command(flatten)]
@@ -32,6 +34,19 @@ pub(in crate::cli) struct Whom {
     /// What USER is, where it is one account's name and another one's id
     #[arg(long, value_enum)]
     pub(super) by: Option<By>,
+}
+
+/// What is to be erased. Beside a stopped server the data file is compacted then, so that no byte
+/// of it is left there.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(in crate::cli) struct Erase {
+    /// The account of this name, or of this id, and all of its messages
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
+    /// The message of this id
+    #[arg(long, value_name = "ID")]
+    pub(super) message: Option<u64>,
 }
 
 /// How USER names an account.

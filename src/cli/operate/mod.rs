@@ -3,6 +3,7 @@
 
 mod bots;
 mod commands;
+mod erase;
 mod keys;
 mod operator;
 mod rooms;

@@ -98,6 +98,17 @@ impl Operator {
         self.ask(Method::PATCH, &path, change).await
     }
 
+    /// Whether what a deleted account said is still being erased.
+    pub(super) async fn is_erasing(&mut self, account: &Account) -> Result<bool, String> {
+        let from = match account.id - 1 {
+            0 => String::new(),
+            before => format!("&after={before}"),
+        };
+        let path = format!("/api/admin/users?limit=1{from}");
+        let found = self.ask(Method::GET, &path, Value::Null).await?;
+        Ok(found[0]["id"] == account.id && found[0]["erasing"] == true)
+    }
+
     /// The account that is meant by a name or an id. A text that is one account's name and
     /// another's id is refused: strangers choose names.
     pub(super) async fn find(&mut self, whom: &Whom) -> Result<Account, String> {

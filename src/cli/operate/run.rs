@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::commands::{Operate, UserCommand};
 use super::operator::Operator;
-use super::{bots, keys, rooms};
+use super::{bots, erase, keys, rooms};
 use crate::cli::failure::chain;
 use crate::cli::flags::Flags;
 use crate::cli::{control, failure};
@@ -23,7 +23,15 @@ const PIPE_BYTES: usize = 64 << 10;
 /// Does what a command says.
 pub(in crate::cli) async fn run(command: &Operate, flags: &Flags) -> Result<(), String> {
     match control::connect(&flags.data).await {
-        Ok(stream) => act(command, Operator::over(stream).await?).await,
+        Ok(stream) => {
+            act(command, Operator::over(stream).await?).await?;
+            match command {
+                Operate::Erase(_) => say(
+                    "its bytes leave the data file within --erase-within, or by chatd compact once the server is stopped",
+                ),
+                _ => Ok(()),
+            }
+        }
         // No server, or one that was killed.
         Err(error)
             if matches!(
@@ -96,7 +104,10 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
         let data = flags.data.display();
         let _ = writeln!(std::io::stderr(), "{data}: a new data file was made");
     }
-    Ok(())
+    match command {
+        Operate::Erase(_) => erase::compact(&flags.data),
+        _ => Ok(()),
+    }
 }
 
 async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
@@ -111,6 +122,7 @@ async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
             }
             say(token["token"].as_str().unwrap_or_default())
         }
+        Operate::Erase(erase) => erase.act(&mut operator).await,
         Operate::Key(command) => keys::act(command, &mut operator).await,
         Operate::Room(command) => rooms::act(command, &mut operator).await,
         Operate::Bot(command) => bots::act(command, &mut operator).await,

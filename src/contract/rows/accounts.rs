@@ -1,9 +1,10 @@
 //! Accounts, as their owners and administrators see them, and invites.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::people::last_seen;
 use crate::accounts::{Caller, Invite, Login, MadeAppUser};
@@ -82,6 +83,42 @@ impl LoggedIn {
     }
 }
 
+/// What becomes of the messages of an account that is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "MessagesOfDeleted")]
+pub(crate) enum LeftMessages {
+    /// They stay, with a sender who is called `deleted-` and the account's id.
+    #[default]
+    Keep,
+    /// They are erased.
+    Erase,
+}
+
+impl LeftMessages {
+    /// Returns whether they are to be erased.
+    pub(crate) fn are_erased(asked: Option<Self>) -> bool {
+        asked == Some(Self::Erase)
+    }
+}
+
+/// A text that is none of these.
+#[derive(Debug, thiserror::Error)]
+#[error("must be keep or erase")]
+pub(crate) struct LeftMessagesError;
+
+impl FromStr for LeftMessages {
+    type Err = LeftMessagesError;
+
+    fn from_str(text: &str) -> Result<Self, LeftMessagesError> {
+        match text {
+            "keep" => Ok(Self::Keep),
+            "erase" => Ok(Self::Erase),
+            _ => Err(LeftMessagesError),
+        }
+    }
+}
+
 /// A link that opens the page as a person: `{"url"}`
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct SignInLink {
@@ -120,7 +157,15 @@ pub(crate) struct AccountRow {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schemars(with = "Option<bool>")]
     is_bot: bool,
+    /// Whether the account is gone; absent for others. Its username is `deleted-` and its id then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    deleted: bool,
     disabled: bool,
+    /// Whether messages of the deleted account are still being erased; absent for others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    erasing: bool,
     created_at: Timestamp,
     last_seen: Option<Timestamp>,
     online: bool,
@@ -135,7 +180,9 @@ impl AccountRow {
             avatar: user.avatar.clone(),
             is_admin: user.is_admin,
             is_bot: user.is_bot,
+            deleted: user.deleted,
             disabled: user.disabled,
+            erasing: user.erasing,
             created_at: user.created_at,
             last_seen: last_seen(user, seen),
             online: seen.online,

@@ -30,6 +30,10 @@ pub(crate) struct RecentRow<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schemars(with = "Option<bool>")]
     is_bot: bool,
+    /// Whether the account is gone; absent for others. Its username is `deleted-` and its id then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    deleted: bool,
 }
 
 impl<'a> From<&'a Recent> for RecentRow<'a> {
@@ -45,6 +49,7 @@ impl<'a> From<&'a Recent> for RecentRow<'a> {
             last_message_id: recent.last_message.id,
             last_sender_id: recent.last_message.sender_id,
             is_bot: recent.peer.is_bot,
+            deleted: recent.peer.deleted,
         }
     }
 }

@@ -25,6 +25,10 @@ pub(crate) struct Person {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schemars(with = "Option<bool>")]
     is_bot: bool,
+    /// Whether the account is gone; absent for others. Its username is `deleted-` and its id then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(with = "Option<bool>")]
+    deleted: bool,
     /// What an app calls them, where that is no id: to administrators, and to those who asked by
     /// it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +47,7 @@ impl Person {
             online: seen.online,
             last_seen: last_seen(user, seen),
             is_bot: user.is_bot,
+            deleted: user.deleted,
         }
     }
 }

@@ -5,7 +5,7 @@ use hyper::{Request, Response, StatusCode};
 
 use crate::accounts::{ChangeAccount, NewAccount, NewInvite, PutAccount};
 use crate::contract::documents::{Access, Operation};
-use crate::contract::rows::{AccountRow, InviteRow, Token, UsersMeta};
+use crate::contract::rows::{AccountRow, InviteRow, LeftMessages, Token, UsersMeta};
 use crate::contract::{Code, Fields, reads};
 use crate::http::answer;
 use crate::http::app::App;
@@ -261,6 +261,40 @@ pub(in crate::http) async fn change_user(
         .change_account(admin, (app.clock)(), id, wish)
         .await?;
     Ok(answer::data(StatusCode::OK, row(app, &user)))
+}
+
+reads! {
+    /// The query of a deletion of an account.
+    #[schemars(rename = "AccountDeletionQuery")]
+    HowDeleted from Query<'_> {
+        /// What becomes of its messages: `keep`, unless said otherwise.
+        optional messages: LeftMessages,
+    }
+}
+
+pub(in crate::http) const DELETE_USER: Operation = Operation::new(
+    Access::Admin,
+    "Deletes an account. Its messages stay with a sender called `deleted-` and the id, or are erased too. The last enabled \
+     administrator cannot be deleted.",
+)
+.path::<Named>()
+.query::<HowDeleted>()
+.refuses(&[Code::NotFound]);
+
+/// `DELETE /api/admin/users/:id?messages=keep`: the account is no more.
+pub(in crate::http) async fn delete_user(
+    app: &App,
+    request: &Request<Incoming>,
+    params: &PathParams,
+) -> Result<Response<Body>, ApiError> {
+    let admin = users_admin(app, request).await?;
+    let id = Named::read(params)?.id;
+    let messages = HowDeleted::read(&Query::of(request))?.messages;
+    let erases = LeftMessages::are_erased(messages);
+    app.accounts
+        .delete_account(admin, (app.clock)(), id, erases)
+        .await?;
+    Ok(answer::done())
 }
 
 pub(in crate::http) const CREATE_USER: Operation = Operation::new(

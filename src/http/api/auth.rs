@@ -3,14 +3,14 @@
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
-use crate::accounts::{Asker, ChangeOwn, Login, Register};
+use crate::accounts::{Asker, ChangeOwn, Leave, Login, Register};
 use crate::contract::documents::{Access, Operation};
-use crate::contract::rows::{Account, ChangedOwnAccount, LoggedIn};
+use crate::contract::rows::{Account, ChangedOwnAccount, LeftMessages, LoggedIn};
 use crate::contract::{Code, Fields, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{address, body, caller};
+use crate::http::request::{address, body, caller, optional_body};
 use crate::limits::{Key, Kind};
 use crate::model::Username;
 use crate::web::Body;
@@ -208,6 +208,54 @@ pub(in crate::http) async fn change(
         expires_at,
     };
     Ok(answer::data(StatusCode::OK, changed))
+}
+
+reads! {
+    /// How the caller's account is to be deleted.
+    #[schemars(rename = "AccountDeletion")]
+    Deletion from Fields<'_> {
+        /// A person of an app shows a token younger than 5 minutes in its place.
+        optional current_password: String,
+        /// What becomes of their messages: `keep`, unless said otherwise.
+        optional messages: LeftMessages,
+    }
+}
+
+pub(in crate::http) const DELETE: Operation = Operation::new(
+    Access::User,
+    "Deletes the caller's account: name, picture, password, tokens and sockets are gone at once, and the username is free. \
+     Messages stay with a sender called `deleted-` and the id, or are erased too. The last enabled administrator cannot be deleted.",
+)
+.optional_body::<Deletion>()
+.refuses(&[Code::RateLimited])
+.forbids(&[Code::Forbidden, Code::InvalidCredentials]);
+
+/// `DELETE /api/auth/me` `{"current_password"?,"messages"?:"keep"}`: the caller's account is no more.
+pub(in crate::http) async fn delete(
+    app: &App,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, &request).await?;
+    let address = address(&request);
+    let body = optional_body(request).await?;
+    let Deletion {
+        current_password,
+        messages,
+    } = Deletion::read(&Fields::parse(&body)?)?;
+    let attempt = app.limits.attempt_of(caller.user.id, address)?;
+    let from = Asker {
+        address,
+        is_known: true,
+    };
+    let wish = Leave {
+        current_password,
+        erases: LeftMessages::are_erased(messages),
+    };
+    app.accounts
+        .leave((app.clock)(), from, &caller, wish)
+        .await?;
+    attempt.succeeded();
+    Ok(answer::done())
 }
 
 pub(in crate::http) const LOGOUT: Operation = Operation::new(

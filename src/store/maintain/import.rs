@@ -400,6 +400,8 @@ impl Import<'_> {
             is_admin,
             is_bot,
             disabled,
+            deleted,
+            erasing,
             token_version,
             revoked_at,
             created_at,
@@ -418,10 +420,18 @@ impl Import<'_> {
             Ok(subject) => subject,
             Err(wrong) => return Ok(Err(wrong)),
         };
-        let username = match Username::foreign_of(&username, id) {
-            Ok(username) => username,
-            Err(error) => return Ok(Err(error.to_string())),
+        let username = match deleted {
+            true => Username::deleted(id),
+            false => match Username::foreign_of(&username, id) {
+                Ok(username) => username,
+                Err(error) => return Ok(Err(error.to_string())),
+            },
         };
+        if !deleted && erasing || deleted && (!disabled || is_admin) {
+            return Ok(Err(
+                "only a deleted account is erased, and it is disabled".into()
+            ));
+        }
         let avatar = match avatar.as_deref().map(|text| (text, check_avatar(text))) {
             Some((text, Err(_))) if is_path(text) => {
                 self.left_out_avatars += 1;
@@ -439,6 +449,8 @@ impl Import<'_> {
             is_admin,
             is_bot,
             disabled,
+            deleted,
+            erasing,
             token_version,
             revoked_at: revoked_at.map(|time| self.cut(time)),
             created_at: self.cut(created_at),

@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Time {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Line<'a> {
-    /// `{"type":"user","id","username","name"?,"avatar"?,"is_admin","is_bot"?,"disabled","token_version","revoked_at"?,"created_at",
+    /// `{"type":"user","id","username","name"?,"avatar"?,"is_admin","is_bot"?,"disabled","deleted"?,"erasing"?,"token_version","revoked_at"?,"created_at",
     /// "last_seen"?,"password_hash"?}`: an account; the hash is argon2id in PHC string form, or, in
     /// an import, of another kind that can be verified; without one no login is possible.
     User(UserLine<'a>),
@@ -291,6 +291,12 @@ pub(super) struct UserLine<'a> {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_bot: bool,
     pub(super) disabled: bool,
+    /// Of an account that is gone, and whose username is `deleted-` and its id.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) deleted: bool,
+    /// What it said is still to be erased.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) erasing: bool,
     pub(super) token_version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) revoked_at: Option<Time>,

@@ -115,7 +115,7 @@ impl PutUser {
     }
 
     /// Returns the name that an account of this username is to have beside it.
-    fn name_beside(&self, username: &Username) -> Option<Name> {
+    pub(super) fn name_beside(&self, username: &Username) -> Option<Name> {
         self.name.clone()?.beside(username)
     }
 
@@ -146,7 +146,8 @@ impl StagingPeople<'_> {
         id: UserId,
         change: &UserChange,
     ) -> Result<Arc<User>, StoreError> {
-        let earlier = Arc::clone(self.user(id).ok_or(StoreError::NoSuchUser)?);
+        let earlier = self.user(id).filter(|user| !user.deleted);
+        let earlier = Arc::clone(earlier.ok_or(StoreError::NoSuchUser)?);
         if change
             .if_token_version
             .is_some_and(|version| version != earlier.token_version)
@@ -181,7 +182,10 @@ impl StagingPeople<'_> {
             user.revoked_at = Some(revoked_at.map_or(until, |earlier| until.following(earlier)));
         }
         if let Some(hash) = &change.password_hash {
-            self.staged.rows.credentials.push((id, Arc::clone(hash)));
+            self.staged
+                .rows
+                .credentials
+                .push((id, Some(Arc::clone(hash))));
         }
         Ok(self.replace(now, &earlier, user))
     }
@@ -210,11 +214,16 @@ impl StagingPeople<'_> {
             (None, Whom::Subject(_)) => self.free_user_id()?,
         };
         let is_free = |name: &Username| self.check_free(name, id).is_ok();
-        let free = put.names_for(id, known.is_none()).into_iter().find(is_free);
-        match (self.user(id).cloned(), put.by) {
+        let earlier = self.user(id).cloned();
+        let is_new = earlier.as_ref().is_none_or(|earlier| earlier.deleted);
+        let free = put.names_for(id, is_new).into_iter().find(is_free);
+        match (earlier, put.by) {
             (None, _) => {
                 let username = free.ok_or(StoreError::UsernameTaken)?;
                 Ok((self.put_new(now, id, put, username), true))
+            }
+            (Some(earlier), _) if earlier.deleted => {
+                Ok((self.revive(now, &earlier, put, free)?, true))
             }
             (Some(earlier), PutBy::Backend) if earlier.made_by == MadeBy::Here => {
                 Err(StoreError::MadeHere)
@@ -289,6 +298,8 @@ impl StagingPeople<'_> {
             is_admin: false,
             is_bot: false,
             disabled: false,
+            deleted: false,
+            erasing: false,
             token_version: 0,
             revoked_at: None,
             created_at: now,
@@ -306,7 +317,7 @@ impl StagingPeople<'_> {
         user
     }
 
-    fn replace(&mut self, now: Timestamp, earlier: &User, user: User) -> Arc<User> {
+    pub(super) fn replace(&mut self, now: Timestamp, earlier: &User, user: User) -> Arc<User> {
         let user = Arc::new(User {
             profile_at: self.profile_at(now, earlier, &user),
             ..user
@@ -327,7 +338,7 @@ impl StagingPeople<'_> {
     }
 
     /// Returns whether somebody else is an enabled administrator.
-    fn another_administers(&self, id: UserId) -> bool {
+    pub(super) fn another_administers(&self, id: UserId) -> bool {
         let staged = self.staged.users.values();
         let mut staged = staged.filter(|user| user.is_admin && !user.disabled);
         let stored = self.people.directory.admins();

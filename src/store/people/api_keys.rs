@@ -285,6 +285,18 @@ impl StagingPeople<'_> {
         Ok(key)
     }
 
+    /// Takes back every key whose holder is as this says.
+    pub(super) fn revoke_api_keys(&mut self, is_held: impl Fn(&KeyHolder) -> bool) {
+        let kept = self.people.api_keys.iter().map(|key| key.id);
+        let made = self.staged.api_keys.by_id.keys().copied();
+        let ids: Vec<_> = kept.chain(made).collect();
+        for id in ids {
+            if self.api_key(id).is_some_and(|key| is_held(&key.holder)) {
+                self.set_api_key(id, None);
+            }
+        }
+    }
+
     /// Takes a key back.
     pub(crate) fn revoke_api_key(&mut self, id: ApiKeyId) -> Result<ApiKey, StoreError> {
         let key = self.api_key(id).ok_or(StoreError::NoSuchKey)?.clone();

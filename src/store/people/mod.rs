@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
 pub(crate) mod invites;
+pub(crate) mod leaving;
 mod names;
 pub(crate) mod rows;
 pub(crate) mod staging;

@@ -20,10 +20,13 @@ use crate::store::tables::{CREDENTIALS, FILES, INVITES, KEYS, USERS};
 #[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) users: Vec<Arc<User>>,
-    pub(crate) credentials: Vec<(UserId, Arc<str>)>,
+    /// `None` where a password is to be no more.
+    pub(crate) credentials: Vec<(UserId, Option<Arc<str>>)>,
     pub(crate) invites: Vec<InviteChange>,
     pub(crate) api_keys: Vec<ApiKeyChange>,
     pub(crate) files: Vec<FileChange>,
+    /// An account is erased: its rows of before lie in free pages from then on.
+    pub(crate) erases: bool,
 }
 
 impl Rows {
@@ -50,7 +53,12 @@ impl Rows {
             }
             let mut table = txn.open_table(CREDENTIALS)?;
             for (user, hash) in &self.credentials {
-                table.insert(user.get(), &seal(user.get(), hash.as_bytes())[..])?;
+                match hash {
+                    Some(hash) => {
+                        table.insert(user.get(), &seal(user.get(), hash.as_bytes())[..])?
+                    }
+                    None => table.remove(user.get())?,
+                };
                 changing.note(Followed::Credentials, user.get())?;
             }
         }

@@ -118,6 +118,8 @@ impl<'a> StagingPeople<'a> {
             is_admin: new.is_admin,
             is_bot: new.is_bot,
             disabled: false,
+            deleted: false,
+            erasing: false,
             token_version: 0,
             revoked_at: None,
             created_at: now,
@@ -135,7 +137,10 @@ impl<'a> StagingPeople<'a> {
         self.staged.greatest_user = (self.staged.greatest_user).max(id.get());
         self.staged.names.insert(name, Some(id));
         if let Some(hash) = &new.password_hash {
-            self.staged.rows.credentials.push((id, Arc::clone(hash)));
+            self.staged
+                .rows
+                .credentials
+                .push((id, Some(Arc::clone(hash))));
         }
         self.put_user(Arc::clone(&user));
         Ok(user)
@@ -164,6 +169,10 @@ impl<'a> StagingPeople<'a> {
     /// Notes when an account was last connected.
     pub(crate) fn seen(&mut self, id: UserId, at: Timestamp) -> Result<Arc<User>, StoreError> {
         let user = self.user(id).ok_or(StoreError::NoSuchUser)?;
+        if user.deleted {
+            // Nobody is to know any more when that was.
+            return Ok(Arc::clone(user));
+        }
         let user = Arc::new(User {
             last_seen: Some(user.last_seen.map_or(at, |earlier| at.following(earlier))),
             ..User::clone(user)

@@ -28,6 +28,10 @@ pub(crate) struct UserRecord {
     is_bot: bool,
     #[serde(default)]
     disabled: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    erasing: bool,
     #[serde(default)]
     token_version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +63,8 @@ pub(crate) fn encode(user: &User) -> Vec<u8> {
         is_admin: user.is_admin,
         is_bot: user.is_bot,
         disabled: user.disabled,
+        deleted: user.deleted,
+        erasing: user.erasing,
         token_version: user.token_version,
         revoked_at_ms: user.revoked_at.map(Timestamp::as_ms),
         created_at_ms: user.created_at.as_ms(),
@@ -103,6 +109,8 @@ pub(crate) fn decode(
         is_admin: record.is_admin,
         is_bot: record.is_bot,
         disabled: record.disabled,
+        deleted: record.deleted,
+        erasing: record.erasing,
         token_version: record.token_version,
         revoked_at: record.revoked_at_ms.map(Timestamp::from_ms),
         created_at: Timestamp::from_ms(record.created_at_ms),
@@ -160,6 +168,8 @@ pub(crate) struct Directory {
     /// The administrators who are not disabled.
     admins: FxHashSet<UserId>,
     bots: BTreeSet<UserId>,
+    /// Those who are gone, and what they said is still to be erased.
+    erasing: BTreeSet<UserId>,
     /// Those who were shown otherwise once, by when that last was.
     profiles: BTreeSet<(Timestamp, UserId)>,
     /// How many were made here, and not by an app, without bots.
@@ -271,6 +281,11 @@ impl Directory {
         self.bots.iter().filter_map(|id| self.users.get(id))
     }
 
+    /// Those who are gone, and what they said is still to be erased.
+    pub(crate) fn erasing(&self) -> impl Iterator<Item = UserId> {
+        self.erasing.iter().copied()
+    }
+
     /// Gives no id below this one.
     pub(crate) fn begin_ids_at(&mut self, first: u64) {
         self.greatest = self.greatest.max(first - 1);
@@ -318,9 +333,14 @@ impl Directory {
         if user.is_registered() && !self.users.contains_key(&user.id) {
             self.made_here += 1;
         }
-        if user.is_bot {
-            self.bots.insert(user.id);
-        }
+        match user.is_bot && !user.deleted {
+            true => self.bots.insert(user.id),
+            false => self.bots.remove(&user.id),
+        };
+        match user.erasing {
+            true => self.erasing.insert(user.id),
+            false => self.erasing.remove(&user.id),
+        };
         let earlier = self.users.get(&user.id).and_then(|user| user.profile_at);
         if earlier != user.profile_at {
             if let Some(earlier) = earlier {
@@ -375,6 +395,8 @@ mod tests {
             is_admin: true,
             is_bot: false,
             disabled: false,
+            deleted: false,
+            erasing: false,
             token_version: 3,
             revoked_at: Some(Timestamp::from_ms(4)),
             created_at: Timestamp::from_ms(5),
@@ -398,6 +420,8 @@ mod tests {
         let apps = User {
             made_by: MadeBy::App,
             is_bot: true,
+            deleted: true,
+            erasing: true,
             name: Name::parse("Ada Lovelace").ok(),
             profile_at: Some(Timestamp::from_ms(8)),
             named_at: Some(Timestamp::from_ms(9)),

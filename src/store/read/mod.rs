@@ -14,5 +14,6 @@ mod profiles;
 pub(crate) mod reactions;
 pub(crate) mod recents;
 pub(crate) mod rooms;
+pub(crate) mod sent;
 pub(crate) mod snapshot;
 mod unread;

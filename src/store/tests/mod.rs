@@ -28,6 +28,7 @@ mod costs;
 mod cuts;
 mod faults;
 mod following;
+mod leaving;
 mod rewrite_cuts;
 mod rewriting;
 mod room_changes;

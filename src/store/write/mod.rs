@@ -5,6 +5,7 @@ mod changing;
 mod changing_in_rooms;
 mod erased;
 pub(crate) mod intake;
+mod leaving;
 pub(crate) mod load;
 mod mend;
 pub(crate) mod queue;

@@ -213,6 +213,8 @@ impl<'a> Staging<'a> {
             Change::ChangeUser { user, change } => {
                 Committed::User(self.people().change_user(now, *user, change)?)
             }
+            Change::DeleteUser(leaving) => self.delete_user(now, leaving)?,
+            Change::SentIsErased(user) => Committed::User(self.people().sent_is_erased(*user)?),
             Change::PutUser(put) => {
                 let (user, created) = self.people().put(now, put)?;
                 Committed::Put { user, created }
@@ -261,7 +263,14 @@ impl<'a> Staging<'a> {
 
     /// Whether there is an account with this id.
     pub(super) fn has_user(&self, id: UserId) -> bool {
-        self.people.user(&self.state.people, id).is_some()
+        let user = self.people.user(&self.state.people, id);
+        user.is_some_and(|user| !user.deleted)
+    }
+
+    /// Whether this account was deleted.
+    fn is_gone(&self, id: UserId) -> bool {
+        let user = self.people.user(&self.state.people, id);
+        user.is_some_and(|user| user.deleted)
     }
 
     /// Whether an account is an administrator's, or a bot's, which administrators make.
@@ -525,7 +534,8 @@ impl<'a> Staging<'a> {
         match talk.address {
             Address::Person(peer) => {
                 let pair = Pair::new(talk.author, peer).ok_or(StoreError::SamePerson)?;
-                if !self.has_user(peer) {
+                // The author's sockets may have a moment left after they are gone.
+                if !self.has_user(peer) || self.is_gone(talk.author) {
                     return Err(StoreError::NoSuchUser.into());
                 }
                 Ok((self.conversation_id(pair), pair))

@@ -58,7 +58,11 @@ impl Staging<'_> {
     }
 
     /// The room of this id and the membership of one of its members.
-    fn membership(&self, room: RoomId, user: UserId) -> Refused<(&RoomHead, &RoomMember)> {
+    pub(super) fn membership(
+        &self,
+        room: RoomId,
+        user: UserId,
+    ) -> Refused<(&RoomHead, &RoomMember)> {
         let rooms = self.rooms();
         let both = rooms.head(room).zip(rooms.member(room, user));
         Ok(both.ok_or(RoomRefusal::NoSuchRoom)?)
@@ -637,7 +641,7 @@ impl Staging<'_> {
 
     /// Appends a change of a membership: to the room's stream, or, where the room is large, to that
     /// member's own.
-    fn change_member(
+    pub(super) fn change_member(
         &mut self,
         by: UserId,
         at: Timestamp,

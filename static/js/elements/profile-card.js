@@ -1,10 +1,10 @@
-// <profile-card>: a dialog with one's own name, picture and password. It says `change-profile` and
-// `change-password`; dialogs.js asks the server and hands in how it went. Loaded when it is first
-// asked for.
+// <profile-card>: a dialog with one's own name, picture and password, and the way out of the server.
+// It says `change-profile`, `change-password` and `delete-account`; dialogs.js asks the server and
+// hands in how it went. Loaded when it is first asked for.
 
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar } from '../lib/avatar.js'
-import { asDialog } from '../lib/dialog.js'
+import { answerTo, asDialog, fillSelect } from '../lib/dialog.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
 
@@ -13,6 +13,8 @@ import { clone, part } from '../lib/template.js'
 /** As the server checks them. */
 const USERNAME = /^[a-z0-9._-]{1,32}$/i
 const PASSWORD_CHARS = { least: 8, most: 128 }
+/** What becomes of one's messages. */
+const MESSAGES = { keep: 'keepMessages', erase: 'eraseMessages' }
 
 export class ProfileCard extends HTMLElement {
   /** @type {User} */ #me
@@ -34,6 +36,10 @@ export class ProfileCard extends HTMLElement {
       event.preventDefault()
       this.#savePassword()
     })
+    part(this, 'leave').addEventListener('submit', event => {
+      event.preventDefault()
+      this.#leave()
+    })
   }
 
   // What dialogs.js asks.
@@ -46,9 +52,9 @@ export class ProfileCard extends HTMLElement {
     this.#input('called').value = me.name && me.name !== me.username ? me.name : ''
     this.#input('name').value = me.username
     this.#input('picture').value = me.avatar ?? ''
-    this.#input('current').value = this.#input('fresh').value = ''
-    this.#say('about', '')
-    this.#say('secret', '')
+    this.#input('current').value = this.#input('fresh').value = this.#input('proof').value = ''
+    fillSelect(this.#messages, MESSAGES, t, 'keep')
+    for (const form of ['about', 'secret', 'leave']) this.#say(form, '')
     this.#dialog.showModal()
   }
 
@@ -64,15 +70,17 @@ export class ProfileCard extends HTMLElement {
     this.#say('secret', t('passwordChanged'))
   }
 
-  /** @param {'about' | 'secret'} form @param {string} code */
+  /** @param {'about' | 'secret' | 'leave'} form @param {string} code */
   fail(form, code) {
-    const field = form === 'about' ? 'name' : code === 'password_short' ? 'fresh' : 'current'
-    const text = code === 'invalid_credentials' ? t('wrongPassword') : errorText(code)
+    const field = form === 'about' ? 'name' : form === 'leave' ? 'proof' : code === 'password_short' ? 'fresh' : 'current'
+    const text = code === 'invalid_credentials' ? t('wrongPassword')
+      : form === 'leave' && code === 'forbidden' ? t('lastAdministrator') : errorText(code)
     this.#say(form, text, this.#input(field))
   }
 
   // Inside.
 
+  get #messages() { return /** @type {HTMLSelectElement} */ (part(this, 'messages')) }
   get #dialog() { return /** @type {HTMLDialogElement} */ (this.firstElementChild) }
   /** @param {string} name */
   #input(name) { return /** @type {HTMLInputElement} */ (part(this, name)) }
@@ -112,6 +120,16 @@ export class ProfileCard extends HTMLElement {
     if (current_password === '') return this.fail('secret', 'password_needed')
     if (password.length < PASSWORD_CHARS.least || password.length > PASSWORD_CHARS.most) return this.fail('secret', 'password_short')
     intend(this, { type: 'change-password', change: { password, current_password } })
+  }
+
+  async #leave() {
+    const current_password = this.#input('proof').value, messages = this.#messages.value
+    if (current_password === '') return this.fail('leave', 'password_needed')
+    const dialog = /** @type {HTMLDialogElement} */ (translate(clone('ask')))
+    part(dialog, 'question').textContent = t('deleteAccountAsk')
+    part(dialog, 'hint').textContent = t(messages === 'erase' ? 'eraseMessagesHint' : 'keepMessagesHint')
+    part(dialog, 'confirm').textContent = t('deleteAccount')
+    if (await answerTo(dialog)) intend(this, { type: 'delete-account', wish: { current_password, messages } })
   }
 }
 

@@ -155,6 +155,11 @@ export class Api {
     return (await this.request('PATCH', 'api/auth/me', change)).data
   }
 
+  /** @param {{ current_password: string, messages: string }} wish to be no more on this server */
+  deleteMe(wish) {
+    return this.request('DELETE', 'api/auth/me', wish)
+  }
+
   // For administrators.
 
   /** @returns {Promise<any[]>} the links by which people can register */

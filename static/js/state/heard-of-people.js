@@ -41,8 +41,8 @@ export const ofPeople = book => ({
   /** More came there than could be replayed. */
   room_skipped: ({ room_id }) => book.miss(roomKey(room_id)),
 
-  user_changed: ({ user_id: id, username, name, avatar }) => {
-    if (book.users.has(id)) book.users.set(id, { ...book.user(id), username, name, avatar })
+  user_changed: ({ user_id: id, username, name, avatar, deleted }) => {
+    if (book.users.has(id)) book.users.set(id, { ...book.user(id), username, name, avatar, deleted })
     if (id === book.me.id) book.me = { ...book.me, username, name, avatar }
   },
 

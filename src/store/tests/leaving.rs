@@ -1,0 +1,156 @@
+//! Accounts that leave: what is left of one, over a restart, a backup, an export and an import.
+
+use super::*;
+use crate::store::maintain::{self, Judging};
+
+const NOW: u64 = 1_700_000_000_000;
+
+fn leaving(user_id: u64, erases: bool) -> Change {
+    Change::DeleteUser(Leaving {
+        user: user(user_id),
+        erases,
+        issuers_ahead: Duration::ZERO,
+        if_token_version: None,
+    })
+}
+
+/// What is left of the second account, which the app had named.
+fn assert_gone(open: &Open, is_erasing: bool) {
+    let gone = open.store.user(user(2)).unwrap();
+    assert_eq!(gone.username.as_str(), "deleted-2");
+    assert!(gone.deleted && gone.disabled && !gone.is_admin);
+    assert_eq!(
+        (&gone.name, &gone.avatar, gone.last_seen),
+        (&None, &None, None)
+    );
+    assert_eq!(gone.erasing, is_erasing);
+    let erasing = open.store.leavers_to_erase();
+    assert_eq!(erasing, if is_erasing { vec![user(2)] } else { vec![] });
+    assert!(
+        open.store
+            .user_by_name("user2")
+            .is_none_or(|other| other.id != user(2))
+    );
+    let hash = open.read(|snapshot| snapshot.password_hash(user(2)));
+    assert_eq!(hash, None);
+    assert_eq!(open.store.search_users("user2", None, 9).0.len(), 0);
+    assert_eq!(open.history(1, 2, None, None, 10).0.len(), 1);
+}
+
+#[test]
+fn what_is_left_of_a_deleted_account_is_the_same_in_every_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let open = Open::at(&Location::File(path.clone()))
+        .unwrap()
+        .with_users(2);
+    open.send(2, 1, "stays");
+    let seen = |at| Change::Seen {
+        user: user(2),
+        at: Timestamp::from_ms(at),
+    };
+    open.apply(NOW, seen(NOW)).unwrap();
+    for is_erasing in [false, true] {
+        // To do it again changes nothing, and what was said may be to go later.
+        for _ in 0..2 {
+            open.apply(NOW + 1, leaving(2, is_erasing)).unwrap();
+            open.apply(NOW + 2, seen(NOW + 2)).unwrap();
+            assert_gone(&open, is_erasing);
+        }
+    }
+    assert!(open.store.erased_since().is_some());
+    let rename = UserChange {
+        disabled: Some(false),
+        ..UserChange::default()
+    };
+    let change = Change::ChangeUser {
+        user: user(2),
+        change: rename,
+    };
+    assert!(matches!(
+        open.apply(NOW, change),
+        Err(StoreError::NoSuchUser)
+    ));
+    for (from, to) in [(1, 2), (2, 1)] {
+        let refused = open.apply(NOW, message(from, to, "x", None));
+        assert!(matches!(refused, Err(StoreError::NoSuchUser)));
+    }
+    open.close();
+
+    let copy = folder.path().join("copy.redb");
+    maintain::backup(&path, &copy, &mut |_| {}).unwrap();
+    let mut lines = Vec::new();
+    maintain::export(&path, &mut lines, &mut |_| {}).unwrap();
+    let imported = folder.path().join("imported.redb");
+    let judging = Judging {
+        now: Timestamp::now(),
+        password_hash: &|hash| Ok(hash.into()),
+        file: &|_| Err("there are no files".into()),
+    };
+    maintain::import(&imported, &mut &lines[..], judging, &mut |_| {}).unwrap();
+    for path in [path, copy, imported] {
+        assert_eq!(maintain::check(&path, &mut |_| {}).unwrap().findings, []);
+        let open = Open::at(&Location::File(path.clone())).unwrap();
+        assert_gone(&open, true);
+        open.apply(NOW + 3, Change::SentIsErased(user(2))).unwrap();
+        assert_gone(&open, false);
+        // The name is another's by now.
+        open.apply(NOW + 4, new_user("user2")).unwrap();
+        open.close();
+        let mut again = Vec::new();
+        maintain::export(&path, &mut again, &mut |_| {}).unwrap();
+        let said = String::from_utf8(again).unwrap();
+        assert!(said.contains(r#""username":"deleted-2""#) && said.contains(r#""deleted":true"#));
+    }
+}
+
+#[test]
+fn an_apps_account_comes_again_under_its_id_and_a_person_of_this_server_never() {
+    let open = Open::memory().with_users(1);
+    let put = |issued_at: Option<u64>| {
+        Change::PutUser(PutUser {
+            whom: Whom::Id(user(29)),
+            names: vec![Username::stored("eve")],
+            name: None,
+            is_numbered: true,
+            avatar: None,
+            by: match issued_at {
+                Some(at) => PutBy::Token {
+                    issued_at: Some(Timestamp::from_ms(at)),
+                },
+                None => PutBy::Administrator,
+            },
+        })
+    };
+    open.apply(NOW, put(Some(NOW))).unwrap();
+    open.apply(NOW + 5_000, leaving(29, true)).unwrap();
+    // What they said is not all gone yet.
+    let early = open.apply(NOW + 9_000, put(Some(NOW + 9_000)));
+    assert!(matches!(early, Err(StoreError::Unavailable)));
+    open.apply(NOW + 9_000, Change::SentIsErased(user(29)))
+        .unwrap();
+    let earlier = open.apply(NOW + 9_000, put(Some(NOW + 5_000)));
+    assert!(matches!(earlier, Err(StoreError::Revoked)));
+    let again = open.apply(NOW + 9_000, put(Some(NOW + 9_000))).unwrap();
+    let Committed::Put {
+        user: again,
+        created,
+    } = again
+    else {
+        panic!("{again:?}");
+    };
+    assert!(created && !again.deleted && !again.disabled);
+    assert_eq!(again.username.as_str(), "eve");
+    assert_eq!(again.revoked_at, Some(Timestamp::from_ms(NOW + 5_000)));
+    open.apply(NOW, leaving(1, false)).unwrap();
+    let whom = Change::PutUser(PutUser {
+        whom: Whom::Id(user(1)),
+        names: vec![Username::stored("ada")],
+        name: None,
+        is_numbered: false,
+        avatar: None,
+        by: PutBy::Administrator,
+    });
+    assert!(matches!(open.apply(NOW, whom), Err(StoreError::MadeHere)));
+    open.close();
+}

@@ -1,0 +1,367 @@
+//! Accounts that leave: by themselves, by an administrator, and what is left of them.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chatd::accounts::ForeignTokens;
+use chatd::config::Config;
+use chatd::store::Location;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+
+use crate::support::{Person, Reply, TestServer, Wire, config, soon};
+
+const ME: &str = "/api/auth/me";
+
+/// Asks to have one's own account deleted.
+async fn leaves(server: &TestServer, person: &Person, body: Value) -> Reply {
+    let body = body.to_string();
+    server.send("DELETE", ME, Some(&person.token), &body).await
+}
+
+/// The same, and it is done.
+async fn left(server: &TestServer, person: &Person, messages: &str) {
+    let body = json!({"current_password": "password1", "messages": messages});
+    let reply = leaves(server, person, body).await;
+    assert_eq!(reply.status.as_u16(), 200, "{}", reply.body);
+}
+
+async fn say(wire: &mut Wire, to: &Person, content: &str) -> u64 {
+    let message = json!({"receiver_id": to.id, "content": content});
+    let (ack, _) = wire.call(1, "send_message", message).await;
+    assert_eq!(ack["success"], true, "{ack}");
+    ack["data"]["id"].as_u64().unwrap()
+}
+
+async fn texts(server: &TestServer, of: &Person, with: &Person) -> Vec<String> {
+    let path = format!("/api/chats/history/{}", with.id);
+    let page = server.get(&path, &of.token).await;
+    let rows = page["data"].as_array().unwrap().iter();
+    rows.map(|row| row["content"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// The next event of this name.
+async fn hears(wire: &mut Wire, name: &str) -> Value {
+    loop {
+        let mut event = wire.event().await;
+        if event[0] == name {
+            return event[1].take();
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_is_gone_at_once_and_what_they_said_stays_unless_it_is_to_go_too() {
+    let server = TestServer::start().await;
+    let _admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let mut to_ada = server.connect(&ada).await;
+    let mut to_bob = server.connect_second(&bob).await;
+    say(&mut to_ada, &bob, "Halo!").await;
+    hears(&mut to_bob, "receive_message").await;
+
+    for (body, code) in [
+        (json!({}), "invalid_credentials"),
+        (
+            json!({"current_password": "wrong-one"}),
+            "invalid_credentials",
+        ),
+        (
+            json!({"current_password": "password1", "messages": "some"}),
+            "invalid_payload",
+        ),
+    ] {
+        let refused = leaves(&server, &ada, body).await;
+        assert_eq!(refused.code(), code, "{}", refused.body);
+    }
+    left(&server, &ada, "keep").await;
+
+    let error = hears(&mut to_ada, "chat_error").await;
+    assert_eq!(error["code"], "invalid_token");
+    let refused = server.send("GET", ME, Some(&ada.token), "").await;
+    assert_eq!(refused.code(), "invalid_token");
+    let name = format!("deleted-{}", ada.id);
+    let changed = hears(&mut to_bob, "user_changed").await;
+    let shown =
+        json!({"user_id": ada.id, "username": name, "name": name, "avatar": null, "deleted": true});
+    assert_eq!(changed, shown);
+    let seen = server
+        .get(&format!("/api/users/{}", ada.id), &bob.token)
+        .await;
+    assert_eq!(
+        (&seen["data"]["username"], &seen["data"]["deleted"]),
+        (&json!(name), &json!(true))
+    );
+    let recents = server.get("/api/chats/", &bob.token).await;
+    let row = &recents["data"][0];
+    assert_eq!(
+        (&row["username"], &row["deleted"]),
+        (&json!(name), &json!(true))
+    );
+    assert_eq!(texts(&server, &bob, &ada).await, ["Halo!"]);
+    let found = server.get("/api/users?query=ada", &bob.token).await;
+    assert_eq!(found["data"], json!([]));
+    let message = json!({"receiver_id": ada.id, "content": "Are you there?"});
+    let (ack, _) = to_bob.call(2, "send_message", message).await;
+    assert_eq!(ack["error"]["code"], "not_found");
+
+    // The name is free, the id is not.
+    let again = server.register("ada").await;
+    assert!(again.id > ada.id);
+    assert_eq!(texts(&server, &again, &bob).await, [""; 0]);
+    let reserved = server.register_with(&name, None).await;
+    assert_eq!(reserved.code(), "invalid_payload");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_leaves_with_all_they_said_takes_it_out_of_every_chat() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let mut to_ada = server.connect_second(&ada).await;
+    let mut to_bob = server.connect_second(&bob).await;
+    let mut ids = Vec::new();
+    for number in 0..600 {
+        ids.push(say(&mut to_ada, &bob, &format!("word {number}")).await);
+    }
+    say(&mut to_ada, &admin, "to another").await;
+    let room = json!({"name": "Ops", "member_ids": [bob.id]}).to_string();
+    let made = server
+        .send("POST", "/api/rooms", Some(&ada.token), &room)
+        .await;
+    let room = made.json()["data"]["id"].as_u64().unwrap();
+    for content in ["to the room", "and again"] {
+        let message = json!({"room_id": room, "content": content});
+        let (ack, _) = to_ada.call(1, "send_message", message).await;
+        ids.push(ack["data"]["id"].as_u64().unwrap());
+    }
+    say(&mut to_bob, &ada, "an answer").await;
+    left(&server, &ada, "erase").await;
+
+    let mut gone = Vec::new();
+    while gone.len() < ids.len() {
+        let deleted = hears(&mut to_bob, "message_deleted").await;
+        assert_eq!(deleted["by"], Value::Null);
+        gone.push(deleted["message_id"].as_u64().unwrap());
+    }
+    gone.sort_unstable();
+    assert_eq!(gone, ids);
+    let path = format!("/api/admin/users?after={}&limit=1", ada.id - 1);
+    soon(async {
+        while server.get(&path, &admin.token).await["data"][0]["erasing"] == true {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(texts(&server, &bob, &ada).await, ["an answer"]);
+    assert_eq!(texts(&server, &admin, &ada).await, [""; 0]);
+    let path = format!("/api/rooms/{room}/history");
+    assert_eq!(server.get(&path, &bob.token).await["data"], json!([]));
+    let unread = server.get("/api/chats/unread", &bob.token).await;
+    assert_eq!(unread["meta"]["total"], 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_administrator_deletes_any_account_but_the_last_of_their_own() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let mut to_ada = server.connect(&ada).await;
+    say(&mut to_ada, &bob, "Halo!").await;
+    let path = |id: u64, query: &str| format!("/api/admin/users/{id}{query}");
+    let delete =
+        async |who: &Person, path: String| server.send("DELETE", &path, Some(&who.token), "").await;
+    assert_eq!(delete(&bob, path(ada.id, "")).await.code(), "forbidden");
+    assert_eq!(delete(&admin, path(admin.id, "")).await.code(), "forbidden");
+    let own = leaves(&server, &admin, json!({"current_password": "password1"})).await;
+    assert_eq!(own.code(), "forbidden");
+    assert_eq!(delete(&admin, path(99, "")).await.code(), "not_found");
+    assert_eq!(
+        delete(&admin, path(ada.id, "?messages=all")).await.code(),
+        "invalid_payload"
+    );
+    // To do it again changes nothing; with what was said it may be done later, too.
+    for _ in 0..2 {
+        assert!(delete(&admin, path(ada.id, "")).await.status.is_success());
+    }
+    assert_eq!(texts(&server, &bob, &ada).await, ["Halo!"]);
+    assert!(
+        delete(&admin, path(ada.id, "?messages=erase"))
+            .await
+            .status
+            .is_success()
+    );
+    soon(async {
+        while !texts(&server, &bob, &ada).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let changed = json!({"disabled": false}).to_string();
+    let refused = server
+        .send("PATCH", &path(ada.id, ""), Some(&admin.token), &changed)
+        .await;
+    assert_eq!(refused.code(), "not_found");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_rooms_last_owner_is_followed_by_its_eldest_admin_else_by_its_eldest_member() {
+    let server = TestServer::start().await;
+    let _admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let (carl, dora) = (server.register("carl").await, server.register("dora").await);
+    let ask = async |who: &Person, method: &str, path: String, body: Value| {
+        let reply = server
+            .send(method, &path, Some(&who.token), &body.to_string())
+            .await;
+        assert!(reply.status.is_success(), "{method} {path}: {}", reply.body);
+        reply.json()["data"].take()
+    };
+    let mut rooms = Vec::new();
+    for _ in 0..2 {
+        let body = json!({"name": "Ops", "member_ids": [bob.id]});
+        let room = ask(&ada, "POST", "/api/rooms".into(), body).await;
+        rooms.push(room["id"].as_u64().unwrap());
+    }
+    let member = |room: u64, who: &Person| format!("/api/rooms/{room}/members/{}", who.id);
+    for who in [&carl, &dora] {
+        ask(&ada, "PUT", member(rooms[0], who), json!({})).await;
+        ask(&ada, "PUT", member(rooms[1], who), json!({"role": "admin"})).await;
+    }
+    let mut to_bob = server.connect_second(&bob).await;
+    left(&server, &ada, "keep").await;
+    for (room, owner) in [(rooms[0], &bob), (rooms[1], &carl)] {
+        let members = ask(&bob, "GET", format!("/api/rooms/{room}/members"), json!({})).await;
+        let roles: Vec<_> = members
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (row["user_id"].as_u64().unwrap(), row["role"] == "owner"))
+            .collect();
+        let expected = [&bob, &carl, &dora].map(|who| (who.id, who.id == owner.id));
+        assert_eq!(roles, expected, "room {room}");
+        let change = hears(&mut to_bob, "room_member").await;
+        assert_eq!(
+            (&change["user_id"], &change["role"]),
+            (&json!(owner.id), &json!("owner"))
+        );
+        let change = hears(&mut to_bob, "room_member").await;
+        assert_eq!(
+            (&change["user_id"], &change["change"]),
+            (&json!(ada.id), &json!("left"))
+        );
+    }
+    server.stop().await;
+}
+
+fn found(file: &Path, words: &[&str]) -> usize {
+    let bytes = std::fs::read(file).unwrap();
+    let has = |word: &str| {
+        bytes
+            .windows(word.len())
+            .any(|part| part == word.as_bytes())
+    };
+    words.iter().filter(|word| has(word)).count()
+}
+
+#[tokio::test]
+async fn no_byte_of_who_left_is_in_the_file_once_it_was_rewritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let server = TestServer::with(Config {
+        data: Location::File(path.clone()),
+        erase_within: Duration::from_secs(1),
+        ..config()
+    })
+    .await;
+    let _admin = server.admin().await;
+    let (bob, eve) = (
+        server.register("bob").await,
+        server.register("qzvkwjxbyplm").await,
+    );
+    let words = [
+        "qzvkwjxbyplm",
+        "Щфъыжэюг цшбх",
+        "example.org/龘靐齉龗",
+        "🦤🪼🫎🪿🦩",
+    ];
+    let profile = json!({"name": words[1], "avatar": format!("https://{}", words[2])});
+    let changed = server
+        .send("PATCH", ME, Some(&eve.token), &profile.to_string())
+        .await;
+    assert!(changed.status.is_success(), "{}", changed.body);
+    let mut wire = server.connect(&eve).await;
+    say(&mut wire, &bob, words[3]).await;
+    assert_eq!(found(&path, &words), words.len());
+    left(&server, &eve, "erase").await;
+    soon(async {
+        while found(&path, &words) > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    server.stop().await;
+    assert_eq!(found(&path, &words), 0);
+}
+
+#[tokio::test]
+async fn an_apps_person_leaves_by_a_young_token_and_comes_again_by_a_later_one_alone() {
+    const SECRET: &str = "a secret of an app that has its own users";
+    let mut tokens = ForeignTokens::new(None, None, true);
+    tokens.add_secret(SECRET.as_bytes()).unwrap();
+    let server = TestServer::with(Config {
+        foreign_tokens: tokens,
+        ..config()
+    })
+    .await;
+    let secs = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+    };
+    let token = |subject: &str, issued: u64| {
+        let claims =
+            json!({"sub": subject, "name": "Eve Smith", "iat": issued, "exp": secs() + 600});
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap()
+    };
+    for subject in ["29", "auth0|5f7c8ec7c33c6c004bbafe82"] {
+        let now = secs();
+        let (old, young) = (token(subject, now - 400), token(subject, now - 10));
+        let me = server.get(ME, &old).await;
+        let id = me["data"]["id"].as_u64().unwrap();
+        let delete = async |token: &str| server.send("DELETE", ME, Some(token), "{}").await;
+        assert_eq!(delete(&old).await.code(), "invalid_credentials");
+        assert!(delete(&young).await.status.is_success());
+        for earlier in [&old, &young, &token(subject, now - 1)] {
+            let refused = server.send("GET", ME, Some(earlier), "").await;
+            assert_eq!(refused.code(), "invalid_token", "{subject}");
+        }
+        // The app sends them anew.
+        let reply = soon(async {
+            loop {
+                let reply = server
+                    .send("GET", ME, Some(&token(subject, secs())), "")
+                    .await;
+                if reply.status.is_success() {
+                    return reply;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+        let again = reply.json()["data"].take();
+        assert_eq!(
+            (&again["id"], &again["name"]),
+            (&json!(id), &json!("Eve Smith"))
+        );
+        let refused = server.send("GET", ME, Some(&old), "").await;
+        assert_eq!(refused.code(), "invalid_token");
+    }
+    server.stop().await;
+}
