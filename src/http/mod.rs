@@ -22,5 +22,6 @@ mod request;
 mod router;
 
 pub use crate::web::TrustedProxies;
+pub use api::documents::{Written, written};
 pub use api::probe::Seen;
 pub use app::{Http, Site, starting};

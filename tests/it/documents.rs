@@ -473,3 +473,26 @@ async fn the_page_shows_every_event_route_and_code() {
     }
     server.stop().await;
 }
+
+/// What is served was written down when the code last said it.
+#[test]
+fn the_documents_that_are_kept_are_those_that_the_code_says() {
+    let said = chatd::http::written();
+    let json = |value: &Value| format!("{value:#}\n");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/contract/documents/made");
+    for (name, text) in [
+        ("openapi.json", json(&said.openapi)),
+        ("asyncapi.json", json(&said.asyncapi)),
+        ("guide.html", said.guide),
+    ] {
+        let path = format!("{folder}/{name}");
+        if std::env::var_os("WRITE_DOCUMENTS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            kept == text,
+            "{path} is no longer what the code says: WRITE_DOCUMENTS=1 cargo test --test it documents"
+        );
+    }
+}

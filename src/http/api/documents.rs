@@ -1,4 +1,9 @@
-//! What clients can rely on, as documents. Made when first asked for, and then kept: some 150 KiB.
+//! What clients can rely on, as documents. Unpacked when first asked for, and then kept: some
+//! 500 KiB.
+//!
+//! The code says them ([`written`]), and `contract/documents/made` keeps what it last said, which the
+//! build script packs: so a change of the contract is seen where it is reviewed, and the executable
+//! holds a few packed bytes in place of a schema of each type. A test holds both against each other.
 
 use std::sync::OnceLock;
 
@@ -6,6 +11,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode};
+use serde_json::Value;
 
 use crate::contract::documents::{self, Access, Operation};
 use crate::contract::{Code, events};
@@ -28,16 +34,48 @@ struct Made {
 impl Documents {
     fn made(&self) -> &Made {
         self.0.get_or_init(|| {
-            let openapi = documents::openapi(ROUTES);
-            let asyncapi = documents::asyncapi(&events());
-            let page = documents::page(&openapi, &asyncapi);
+            let openapi = unpacked(OPENAPI_PACKED);
+            let asyncapi = unpacked(ASYNCAPI_PACKED);
+            let read = |text: &Bytes| serde_json::from_slice(text).unwrap_or(Value::Null);
+            let page = documents::page(&read(&openapi), &read(&asyncapi));
             Made {
-                openapi: openapi.to_string().into(),
-                asyncapi: asyncapi.to_string().into(),
                 page: page.into(),
-                guide: documents::guide().into(),
+                openapi,
+                asyncapi,
+                guide: unpacked(GUIDE_PACKED),
             }
         })
+    }
+}
+
+const OPENAPI_PACKED: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/documents/openapi.json.zlib"));
+const ASYNCAPI_PACKED: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/documents/asyncapi.json.zlib"));
+const GUIDE_PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/documents/guide.html.zlib"));
+
+fn unpacked(packed: &[u8]) -> Bytes {
+    let text = miniz_oxide::inflate::decompress_to_vec_zlib(packed);
+    text.expect("the build script packed it").into()
+}
+
+/// The documents as the code says them.
+#[derive(Debug)]
+pub struct Written {
+    /// OpenAPI 3.1: the routes.
+    pub openapi: Value,
+    /// AsyncAPI 3.0: the events of a socket.
+    pub asyncapi: Value,
+    /// The guide for people, as HTML.
+    pub guide: String,
+}
+
+/// Returns the documents as the code says them. What is served is what was last kept of this.
+pub fn written() -> Written {
+    Written {
+        openapi: documents::openapi(ROUTES),
+        asyncapi: documents::asyncapi(&events()),
+        guide: documents::guide(),
     }
 }
 

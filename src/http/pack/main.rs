@@ -1,5 +1,5 @@
-//! The build script, and no part of the server: packs the page of `static/` for `assets.rs`, which
-//! embeds what it makes.
+//! The build script, and no part of the server: packs the page of `static/` for `assets.rs`, and
+//! the documents of `contract/documents/made` for `api/documents.rs`, which embed what it makes.
 //!
 //! Into `$OUT_DIR/page` go
 //!
@@ -32,6 +32,8 @@ use std::{env, fs, io};
 
 use sha2::{Digest, Sha256};
 
+/// What clients can rely on, as text to be read.
+const DOCUMENTS: &str = "src/contract/documents/made";
 /// Brotli's best quality, and its usual window.
 const BROTLI: (u32, u32) = (11, 22);
 /// What the page's own addresses begin with, as `index.html` writes them.
@@ -42,6 +44,9 @@ const START: &str = "js/main.js";
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=static");
     println!("cargo:rerun-if-changed=src/http/pack");
+    println!("cargo:rerun-if-changed={DOCUMENTS}");
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
+    pack_documents(&out.join("documents"))?;
     let root = Path::new("static");
     let mut sources = BTreeMap::new();
     collect(root, root, &mut sources)?;
@@ -55,7 +60,7 @@ fn main() -> io::Result<()> {
         *html = addressed(html, &version);
     }
 
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?).join("page");
+    let out = out.join("page");
     if out.exists() {
         fs::remove_dir_all(&out)?;
     }
@@ -157,6 +162,21 @@ fn brotli(content: &[u8]) -> io::Result<Vec<u8>> {
     writer.write_all(content)?;
     drop(writer);
     Ok(packed)
+}
+
+/// Packs the documents; those in JSON without the space that people read it by.
+fn pack_documents(out: &Path) -> io::Result<()> {
+    for name in ["openapi.json", "asyncapi.json", "guide.html"] {
+        let mut text = fs::read_to_string(Path::new(DOCUMENTS).join(name))?;
+        if name.ends_with(".json") {
+            let value: serde_json::Value = serde_json::from_str(&text)?;
+            text = value.to_string();
+        }
+        let mut writer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        writer.write_all(text.as_bytes())?;
+        write(&out.join(format!("{name}.zlib")), &writer.finish()?)?;
+    }
+    Ok(())
 }
 
 fn gzip(content: &[u8]) -> io::Result<Vec<u8>> {
