@@ -14,7 +14,7 @@ import { Reader } from './reader.js'
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 /** @typedef {Pick<import('../net/socket.js').Socket, 'connected' | 'recovered' | 'emit' | 'tell' | 'addEventListener'>} Socket */
-/** @typedef {Pick<import('../net/api.js').Api, 'inbox' | 'history' | 'user' | 'updates' | 'room' | 'members' | 'reads' | 'reactors' | 'server'>} Api */
+/** @typedef {Pick<import('../net/api.js').Api, 'inbox' | 'history' | 'user' | 'updates' | 'room' | 'members' | 'reads' | 'reactors' | 'server' | 'ask'>} Api */
 
 /**
  * On reconnecting, unsent messages go first; but reading does not wait longer than this for them.
