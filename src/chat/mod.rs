@@ -56,3 +56,4 @@ pub use crate::store::{
     HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, MemberRow, MyRoom, NewRoom, Page,
     ReactorsPage, Recent, RoomInvite, RoomMessage, RoomUpdate,
 };
+pub use crate::store::{SentIn, SentText};

@@ -281,6 +281,19 @@ impl Chat {
         done.room.ok_or(ChatError::Internal)
     }
 
+    /// Archives a room for one of its owners, or for an administrator of the server (`None`), and
+    /// takes all out of it; what was said there is erased.
+    pub async fn erase_room(
+        &self,
+        now: Timestamp,
+        by: Option<UserId>,
+        room: RoomId,
+    ) -> Result<Arc<Room>, ChatError> {
+        let what = RoomCommand::Erase { room };
+        let done = self.room_done(now, by, what).await?;
+        done.room.ok_or(ChatError::Internal)
+    }
+
     /// Adds members, and changes the roles of those that are members already, for one of the room's
     /// admins.
     pub async fn set_room_members(

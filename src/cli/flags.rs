@@ -214,8 +214,9 @@ pub(super) struct Flags {
     pub(super) trusted_proxy: Vec<Network>,
     /// How much one person or address may do: a rate and a burst, such as messages=20/s:200, or
     /// typing=off; off alone turns all limits off; may be repeated. Kinds are messages, typing,
-    /// requests, rooms and members (per person), passwords (per name and address), names (per name, from unknown
-    /// addresses), logins, registrations, connections and handshakes (per address)
+    /// requests, rooms, members and exports (per person), passwords (per name and address), names
+    /// (per name, from unknown addresses), logins, registrations, connections and handshakes (per
+    /// address)
     #[arg(
         long,
         env = "CHATD_RATE_LIMIT",

@@ -91,6 +91,7 @@ impl App {
             (Route::Me, Method::GET) => api::auth::me(self, &request).await,
             (Route::Me, Method::DELETE) => api::auth::delete(self, request).await,
             (Route::Me, _) => api::auth::change(self, request).await,
+            (Route::OwnExport, _) => api::own_export::show(self, &request).await,
             (Route::Invites, Method::GET) => api::admin::invites(self, &request).await,
             (Route::Invites, _) => api::admin::create_invite(self, request).await,
             (Route::Invite, _) => api::admin::revoke_invite(self, &request, &params).await,

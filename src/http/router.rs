@@ -7,8 +7,9 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{
-    admin, admin_rooms, app_users, auth, backup, chats, documents, files, inbox, messages, probe,
-    programs, room_invites, room_pages, rooms, server, sign_in, updates, uploads, users,
+    admin, admin_rooms, app_users, auth, backup, chats, documents, files, inbox, messages,
+    own_export, probe, programs, room_invites, room_pages, rooms, server, sign_in, updates,
+    uploads, users,
 };
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
@@ -93,6 +94,7 @@ routes! {
     SignIn   = "/api/auth/sign-in",           [POST: sign_in::USE];
     Logout   = "/api/auth/logout",            [POST: auth::LOGOUT];
     Me       = "/api/auth/me",                [GET: auth::ME, PATCH: auth::CHANGE, DELETE: auth::DELETE];
+    OwnExport = "/api/auth/me/export",      [GET: own_export::SHOW];
     Invites  = "/api/admin/invites",          [POST: admin::CREATE_INVITE, GET: admin::INVITES];
     Invite   = "/api/admin/invites/{code}",   [DELETE: admin::REVOKE_INVITE];
     Accounts = "/api/admin/users",            [GET: admin::USERS, POST: admin::CREATE_USER, PUT: app_users::PUT];

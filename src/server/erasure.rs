@@ -42,7 +42,8 @@ pub(super) async fn run(store: Store, within: Duration, now: fn() -> Timestamp) 
 /// 1 s: how often is looked whether somebody has left whose messages are to go too.
 const LEAVERS_LOOKED_EVERY: Duration = Duration::from_secs(1);
 
-/// Erases what people said who left with all of it, at once and again after a restart. Never ends.
+/// Erases what people said who left with all of it, and what was said in rooms that all left, at
+/// once and again after a restart. Never ends.
 pub(super) async fn erase_leavers(chat: Chat, now: fn() -> Timestamp) {
     let mut looks = interval(LEAVERS_LOOKED_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -51,6 +52,12 @@ pub(super) async fn erase_leavers(chat: Chat, now: fn() -> Timestamp) {
         for user in chat.leavers_to_erase() {
             if let Err(error) = chat.erase_sent_by(user, now).await {
                 tracing::warn!(%error, %user, "what a deleted account said is not all erased yet");
+                sleep(LEAVERS_LOOKED_EVERY * 10).await;
+            }
+        }
+        for room in chat.rooms_to_erase() {
+            if let Err(error) = chat.erase_said_in(room, now).await {
+                tracing::warn!(%error, %room, "what was said in an erased room is not all gone yet");
                 sleep(LEAVERS_LOOKED_EVERY * 10).await;
             }
         }

@@ -55,7 +55,7 @@ pub use read::page::Page;
 pub use read::reactions::ReactorsPage;
 pub use read::recents::Recent;
 pub use read::rooms::{MemberRow, MyRoom, RoomMessage};
-pub use read::sent::SentIn;
+pub use read::sent::{SentIn, SentText};
 pub use read::snapshot::Snapshot;
 pub use room_act::{
     DEFAULT_MAX_ROOM_MEMBERS, MAX_ROOMS, MAX_TOLD_MEMBERS, NewRoom, RoomAct, RoomCommand, RoomDone,

@@ -54,6 +54,11 @@ pub enum RoomCommand {
         /// The room.
         room: RoomId,
     },
+    /// Makes a room one in which nobody is any more: what was said there is erased after it.
+    Erase {
+        /// The room.
+        room: RoomId,
+    },
     /// Adds members, and changes the roles of those that are members already.
     SetMembers {
         /// The room.

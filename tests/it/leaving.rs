@@ -365,3 +365,117 @@ async fn an_apps_person_leaves_by_a_young_token_and_comes_again_by_a_later_one_a
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_ones_own_is_exported_line_by_line_once_a_day() {
+    let server = TestServer::with(Config {
+        rates: chatd::limits::Rates::default(),
+        ..config()
+    })
+    .await;
+    let _admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let room = json!({"name": "Ops", "member_ids": [bob.id]}).to_string();
+    let made = server
+        .send("POST", "/api/rooms", Some(&ada.token), &room)
+        .await;
+    let room = made.json()["data"]["id"].as_u64().unwrap();
+    let mut to_ada = server.connect_second(&ada).await;
+    let mut to_bob = server.connect(&bob).await;
+    let mut ids = Vec::new();
+    for number in 0..600 {
+        ids.push(say(&mut to_ada, &bob, &format!("word {number}")).await);
+    }
+    say(&mut to_bob, &ada, "an answer").await;
+    let (ack, _) = to_ada
+        .call(1, "delete_message", json!({"message_id": ids[3]}))
+        .await;
+    assert_eq!(ack["success"], true);
+    let message = json!({"room_id": room, "content": "Halo!"});
+    let (ack, _) = to_ada.call(1, "send_message", message).await;
+    let in_room = ack["data"]["id"].as_u64().unwrap();
+
+    let path = "/api/auth/me/export";
+    let reply = server.send("GET", path, Some(&ada.token), "").await;
+    assert_eq!(reply.headers["content-type"], "application/x-ndjson");
+    let lines = reply
+        .body
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<Value> = lines.collect();
+    assert_eq!(
+        (&lines[0]["type"], &lines[0]["username"]),
+        (&json!("account"), &json!("ada"))
+    );
+    ids.remove(3);
+    ids.reverse();
+    let texts = lines[1..]
+        .iter()
+        .filter(|line| line["receiver_id"] == bob.id);
+    let sent: Vec<_> = texts.map(|line| line["id"].as_u64().unwrap()).collect();
+    assert_eq!(sent, ids);
+    let rest = lines[1..].iter().filter(|line| line["room_id"] == room);
+    let rest: Vec<_> = rest
+        .map(|line| (line["id"].clone(), line["content"].clone()))
+        .collect();
+    assert_eq!(rest, [(json!(in_room), json!("Halo!"))]);
+    assert_eq!(lines.len(), 1 + ids.len() + 1);
+    let again = server.send("GET", path, Some(&ada.token), "").await;
+    assert_eq!(again.code(), "rate_limited");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_room_that_its_owner_erases_or_that_nobody_is_in_any_more_leaves_no_message_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let server = TestServer::with(Config {
+        data: Location::File(path.clone()),
+        erase_within: Duration::from_secs(1),
+        ..config()
+    })
+    .await;
+    let _admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let words = ["qzvkwjxbyplm", "щфъыжэюгцшбх"];
+    let mut to_ada = server.connect_second(&ada).await;
+    let mut to_bob = server.connect_second(&bob).await;
+    let mut rooms = Vec::new();
+    for (word, others) in words.iter().zip([vec![bob.id], vec![]]) {
+        let room = json!({"name": "Ops", "member_ids": others}).to_string();
+        let made = server
+            .send("POST", "/api/rooms", Some(&ada.token), &room)
+            .await;
+        let room = made.json()["data"]["id"].as_u64().unwrap();
+        let message = json!({"room_id": room, "content": word});
+        let (ack, _) = to_ada.call(1, "send_message", message).await;
+        assert_eq!(ack["success"], true, "{ack}");
+        rooms.push(room);
+    }
+    assert_eq!(found(&path, &words), 2);
+    let erase = format!("/api/rooms/{}?erase=true", rooms[0]);
+    let refused = server.send("DELETE", &erase, Some(&bob.token), "").await;
+    assert_eq!(refused.code(), "forbidden");
+    let done = server.send("DELETE", &erase, Some(&ada.token), "").await;
+    assert!(done.status.is_success(), "{}", done.body);
+    loop {
+        let change = hears(&mut to_bob, "room_member").await;
+        if change["user_id"] == bob.id && change["change"] == "removed" {
+            break;
+        }
+    }
+    for who in [&ada, &bob] {
+        let path = format!("/api/rooms/{}/history", rooms[0]);
+        let refused = server.send("GET", &path, Some(&who.token), "").await;
+        assert_eq!(refused.code(), "not_found");
+    }
+    // Of the other one the last member goes.
+    left(&server, &ada, "keep").await;
+    soon(async {
+        while found(&path, &words) > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    server.stop().await;
+}

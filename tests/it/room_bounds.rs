@@ -431,14 +431,6 @@ async fn administrators_see_how_large_rooms_are_and_archive_any() {
         let says = ("not_found", "no such room");
         refused(&server, &root, (method, nowhere, Value::Null), says).await;
     }
-    let erase = format!("{path}?erase=true");
-    refused(
-        &server,
-        &root,
-        ("DELETE", &erase, Value::Null),
-        ("invalid_payload", "erase"),
-    )
-    .await;
     // Who is in it is the operator's alone to see.
     let members = format!("{path}/members");
     refused(
@@ -464,6 +456,20 @@ async fn administrators_see_how_large_rooms_are_and_archive_any() {
     assert_eq!(device.expect("receive_message").await["content"], "x");
     let since = server.get(&format!("/api/rooms/{room}"), &ada.token).await;
     assert!(since["data"]["archived_at"].is_string());
+    // By the server's own hand all are out of it, and nobody has removed anybody.
+    let erase = format!("{path}?erase=true");
+    let erased = ask(&server, &root, "DELETE", &erase, Value::Null).await;
+    assert_eq!(erased["data"]["member_count"], 0);
+    loop {
+        let heard = device.expect("room_member").await;
+        if heard["user_id"] == bob.id {
+            assert_eq!((&heard["change"], heard.get("by")), (&json!("left"), None));
+            break;
+        }
+    }
+    let gone = format!("/api/rooms/{room}");
+    let says = ("not_found", "no such room");
+    refused(&server, &ada, ("GET", &gone, Value::Null), says).await;
     server.stop().await;
 }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::people::last_seen;
 use crate::accounts::{Caller, Invite, Login, MadeAppUser};
-use crate::chat::Seen;
-use crate::model::{Room, RoomId, Timestamp, User, UserId};
+use crate::chat::{Seen, SentText};
+use crate::model::{MessageId, Room, RoomId, Timestamp, User, UserId};
 
 /// An account, as its owner sees it: `{"id","username","name","avatar","is_admin"}`
 #[derive(Serialize, JsonSchema)]
@@ -115,6 +115,61 @@ impl FromStr for LeftMessages {
             "keep" => Ok(Self::Keep),
             "erase" => Ok(Self::Erase),
             _ => Err(LeftMessagesError),
+        }
+    }
+}
+
+/// The first line of one's own export: `{"type":"account","id","username","name","avatar","created_at","exported_at"}`.
+#[derive(Serialize)]
+pub(crate) struct OwnAccountLine<'a> {
+    r#type: &'static str,
+    id: UserId,
+    username: &'a str,
+    name: &'a str,
+    avatar: Option<&'a str>,
+    created_at: Timestamp,
+    exported_at: Timestamp,
+}
+
+impl<'a> OwnAccountLine<'a> {
+    pub(crate) fn new(user: &'a User, now: Timestamp) -> Self {
+        Self {
+            r#type: "account",
+            id: user.id,
+            username: user.username.as_str(),
+            name: user.shown_name(),
+            avatar: user.avatar.as_deref(),
+            created_at: user.created_at,
+            exported_at: now,
+        }
+    }
+}
+
+/// Every other line: `{"type":"message","id","receiver_id"|"room_id","content","created_at","edited_at"?}`.
+#[derive(Serialize)]
+pub(crate) struct OwnMessageLine<'a> {
+    r#type: &'static str,
+    id: MessageId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receiver_id: Option<UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room_id: Option<RoomId>,
+    content: &'a str,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edited_at: Option<Timestamp>,
+}
+
+impl<'a> From<&'a SentText> for OwnMessageLine<'a> {
+    fn from(text: &'a SentText) -> Self {
+        Self {
+            r#type: "message",
+            id: text.id,
+            receiver_id: text.receiver,
+            room_id: text.room,
+            content: &text.content,
+            created_at: text.created_at,
+            edited_at: text.edited_at,
         }
     }
 }

@@ -10,8 +10,8 @@ mod server;
 mod uploads;
 
 pub(crate) use accounts::{
-    Account, AccountRow, ChangedOwnAccount, InviteLook, InviteRow, LeftMessages, LoggedIn, PutRow,
-    SignInLink, Token, UsersMeta,
+    Account, AccountRow, ChangedOwnAccount, InviteLook, InviteRow, LeftMessages, LoggedIn,
+    OwnAccountLine, OwnMessageLine, PutRow, SignInLink, Token, UsersMeta,
 };
 pub(crate) use chats::{
     HistoryMessage, HistoryMeta, ReactionsMeta, Reactor, RecentRow, RecentsMeta, UnreadMessage,

@@ -5,7 +5,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
 use super::room_pages::next_meta;
-use super::rooms::must_not_erase;
+use super::rooms::{Erasing, is_to_be_erased};
 use crate::chat::{ChatError, RoomRefusal};
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{MemberRow, NextMeta, OwnedRoom};
@@ -86,9 +86,10 @@ pub(in crate::http) async fn show(
 
 pub(in crate::http) const ARCHIVE: Operation = Operation::new(
     Access::Admin,
-    "Archives any room: from then on it is only read. Its members hear of it as the server's own act.",
+    "Archives any room: from then on it is only read. Its members hear of it as the server's own act. With `erase` all are taken out of it, and every message is erased.",
 )
 .path::<Named>()
+.query::<Erasing>()
 .refuses(&[Code::NotFound])
 .data::<OwnedRoom>();
 
@@ -100,9 +101,12 @@ pub(in crate::http) async fn archive(
 ) -> Result<Response<Body>, ApiError> {
     admin(app, request).await?;
     let room = Named::read(params)?.id;
-    must_not_erase(request)?;
-    let archived = app.chat.archive_any_room((app.clock)(), room);
-    Ok(answer::data(StatusCode::OK, OwnedRoom(archived.await?)))
+    let now = (app.clock)();
+    let room = match is_to_be_erased(request)? {
+        true => app.chat.erase_room(now, None, room).await?,
+        false => app.chat.archive_any_room(now, room).await?,
+    };
+    Ok(answer::data(StatusCode::OK, OwnedRoom(room)))
 }
 
 pub(in crate::http) const MEMBERS: Operation = Operation::new(

@@ -10,6 +10,7 @@ pub(super) mod documents;
 pub(super) mod files;
 pub(super) mod inbox;
 pub(super) mod messages;
+pub(super) mod own_export;
 pub(super) mod probe;
 pub(super) mod programs;
 pub(super) mod room_invites;

@@ -173,28 +173,23 @@ pub(in crate::http) async fn change(
 reads! {
     /// Whether all of a room is to be erased.
     Erasing from Query<'_> {
-        /// Refused: rooms are archived alone.
+        /// Everybody is taken out of the room, and every message of it is erased.
         optional erase: bool,
     }
 }
 
-/// Refuses to archive a room that is to be erased.
-pub(super) fn must_not_erase(request: &Request<Incoming>) -> Result<(), ApiError> {
-    match Erasing::read(&Query::of(request))?.erase {
-        // Archived in its place it would all be there still, and the caller be told that it is
-        // gone.
-        Some(true) => {
-            Err(Refusal::invalid("erase: a room can be archived, and not be erased").into())
-        }
-        _ => Ok(()),
-    }
+/// Returns whether a room is to be erased, and not only archived.
+pub(super) fn is_to_be_erased(request: &Request<Incoming>) -> Result<bool, ApiError> {
+    let asked = Erasing::read(&Query::of(request))?;
+    Ok(asked.erase.unwrap_or(false))
 }
 
 pub(in crate::http) const ARCHIVE: Operation = Operation::new(
     Access::User,
-    "Archives a room, for its owners: from then on it is only read.",
+    "Archives a room, for its owners: from then on it is only read. With `erase` all are taken out of it, and every message is erased.",
 )
 .path::<Named>()
+.query::<Erasing>()
 .refuses(&[Code::NotFound, Code::Forbidden])
 .data::<RoomRow<'_>>();
 
@@ -206,10 +201,14 @@ pub(in crate::http) async fn archive(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, request).await?;
     let room = Named::read(params)?.id;
-    must_not_erase(request)?;
+    let is_erased = is_to_be_erased(request)?;
     count(app, &caller, Kind::Rooms, 1)?;
-    let archived = app.chat.archive_room((app.clock)(), caller.user.id, room);
-    Ok(shown(StatusCode::OK, &*archived.await?))
+    let (now, by) = ((app.clock)(), caller.user.id);
+    let room = match is_erased {
+        true => app.chat.erase_room(now, Some(by), room).await?,
+        false => app.chat.archive_room(now, by, room).await?,
+    };
+    Ok(shown(StatusCode::OK, &*room))
 }
 
 pub(in crate::http) const PUT_MEMBERS: Operation = Operation::new(

@@ -1,4 +1,5 @@
-//! An account that leaves: its rooms first have somebody to look after them.
+//! An account that leaves: its rooms first have somebody to look after them. And a room that all
+//! leave, so that what was said there is erased.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,9 @@ use super::staging::Staging;
 use crate::model::{MembershipChange, Notice, Role, RoomId, Timestamp, UserId};
 use crate::store::change::Committed;
 use crate::store::error::ReadError;
+use crate::store::log::record::Author;
 use crate::store::people::leaving::Leaving;
+use crate::store::room_act::RoomDone;
 
 impl Staging<'_> {
     /// Deletes an account, which leaves all of its rooms.
@@ -46,8 +49,34 @@ impl Staging<'_> {
         Ok(notices)
     }
 
-    /// Returns who follows the last owner of a room; `None` where nobody else is in it.
-    fn successor(&self, room: RoomId, owner: UserId) -> Option<UserId> {
+    /// Archives a room for one of its owners, or for the server, and takes all out of it, that owner
+    /// last. What was said there is nobody's to read any more, and is erased after this.
+    pub(super) fn erase_room(
+        &mut self,
+        by: Option<UserId>,
+        at: Timestamp,
+        room: RoomId,
+    ) -> Result<RoomDone, ReadError> {
+        let author = by.map_or(Author::Server, Author::Account);
+        let mut notices = self.archive(author, at, room)?.notices;
+        let rooms = self.rooms();
+        let roles = self.members_of(room).into_iter();
+        let roles = roles.filter_map(|user| Some((user, rooms.member(room, user)?.role)));
+        let mut roles: Vec<_> = roles.collect();
+        roles.sort_by_key(|(user, _)| Some(*user) == by);
+        for (user, role) in roles {
+            // The server's own hand is nobody's among them.
+            let (by, change) = match by {
+                Some(by) if by != user => (by, MembershipChange::Removed),
+                _ => (user, MembershipChange::Left),
+            };
+            notices.push(self.change_member(by, at, (room, user), change, role)?);
+        }
+        Ok(self.done(room, notices))
+    }
+
+    /// Returns who is in a room, and who was a moment ago.
+    fn members_of(&self, room: RoomId) -> BTreeSet<UserId> {
         let published = self.state.rooms.members_after(room, 0);
         let mut ids: BTreeSet<UserId> = published.map(|(user, _)| user).collect();
         let ahead = self.state.ahead.iter().map(|ahead| &ahead.changes.rooms);
@@ -55,8 +84,16 @@ impl Staging<'_> {
             let members = changes.members.keys();
             ids.extend(members.filter(|(of, _)| *of == room).map(|(_, user)| *user));
         }
+        ids
+    }
+
+    /// Returns who follows the last owner of a room; `None` where nobody else is in it.
+    fn successor(&self, room: RoomId, owner: UserId) -> Option<UserId> {
         let rooms = self.rooms();
-        let others = ids.into_iter().filter(|user| *user != owner);
+        let others = self
+            .members_of(room)
+            .into_iter()
+            .filter(|user| *user != owner);
         let others = others.filter_map(|user| Some((user, rooms.member(room, user)?)));
         let eldest = others.max_by_key(|(_, member)| {
             let since = std::cmp::Reverse(member.since);

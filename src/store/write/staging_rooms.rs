@@ -241,6 +241,7 @@ impl Staging<'_> {
             (None, RoomCommand::Archive { room }) => {
                 return self.archive(Author::Server, at, *room);
             }
+            (None, RoomCommand::Erase { room }) => return self.erase_room(None, at, *room),
             (None, _) => return Err(RoomRefusal::NotOwner.into()),
         };
         let acting = Acting { by, at };
@@ -252,10 +253,12 @@ impl Staging<'_> {
             } => self.create(acting, room, members, *most),
             RoomCommand::Update { room, update } => self.update(acting, *room, update),
             RoomCommand::Archive { room } => {
-                if self.membership(*room, by)?.1.role < Role::Owner {
-                    return Err(RoomRefusal::NotOwner.into());
-                }
+                self.must_own(acting, *room)?;
                 self.archive(Author::Account(by), at, *room)
+            }
+            RoomCommand::Erase { room } => {
+                self.must_own(acting, *room)?;
+                self.erase_room(Some(by), at, *room)
             }
             RoomCommand::SetMembers {
                 room,
@@ -288,7 +291,7 @@ impl Staging<'_> {
         }
     }
 
-    fn done(&self, room: RoomId, notices: Vec<Notice>) -> RoomDone {
+    pub(super) fn done(&self, room: RoomId, notices: Vec<Notice>) -> RoomDone {
         let head = self.rooms().head(room);
         RoomDone {
             room: head.map(RoomHead::described),
@@ -396,7 +399,20 @@ impl Staging<'_> {
         self.describe(author, acting.at, RoomChange::Updated, room)
     }
 
-    fn archive(&mut self, author: Author, at: Timestamp, id: RoomId) -> Refused<RoomDone> {
+    /// Refuses what is for the room's owners alone.
+    fn must_own(&self, acting: Acting, room: RoomId) -> Refused<()> {
+        match self.membership(room, acting.by)?.1.role {
+            Role::Owner => Ok(()),
+            Role::Admin | Role::Member => Err(RoomRefusal::NotOwner.into()),
+        }
+    }
+
+    pub(super) fn archive(
+        &mut self,
+        author: Author,
+        at: Timestamp,
+        id: RoomId,
+    ) -> Refused<RoomDone> {
         let head = self.rooms().head(id).ok_or(RoomRefusal::NoSuchRoom)?;
         let room = Room {
             archived_at: head.room.archived_at.or(Some(at)),
