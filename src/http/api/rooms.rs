@@ -208,7 +208,7 @@ pub(in crate::http) async fn archive(
         true => app.chat.erase_room(now, Some(by), room).await?,
         false => app.chat.archive_room(now, by, room).await?,
     };
-    Ok(shown(StatusCode::OK, &*room))
+    Ok(shown(StatusCode::OK, &room))
 }
 
 pub(in crate::http) const PUT_MEMBERS: Operation = Operation::new(
