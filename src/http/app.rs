@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 
 use super::answer::{cost_much, no_sniffing};
 use super::api::documents::Documents;
@@ -262,6 +262,9 @@ impl App {
         if cost_much(&response) {
             tokio::task::yield_now().await;
         }
+        if method == Method::HEAD {
+            response = without_body(response);
+        }
         web::say(&mut response, allowed);
         no_sniffing(&mut response);
         response.headers_mut().insert(
@@ -290,6 +293,17 @@ pub fn starting(path: &str, metrics: &EventMetrics) -> Response<Body> {
     let response = ApiError::starting().response();
     count_refusal(&response, metrics);
     response
+}
+
+/// Leaves the body of an answer out, and says how long it is: hyper does so over HTTP/1.1 alone.
+fn without_body(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    let length = hyper::body::Body::size_hint(&body).exact();
+    if let Some(length) = length.filter(|length| *length > 0) {
+        let told = head.headers.entry(header::CONTENT_LENGTH);
+        told.or_insert_with(|| length.into());
+    }
+    Response::from_parts(head, Body::default())
 }
 
 #[cfg(test)]

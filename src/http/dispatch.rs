@@ -18,7 +18,7 @@ impl App {
     ) -> Result<Response<Body>, ApiError> {
         let path = request.uri().path().to_owned();
         let (route, params) = self.router.find(&path).ok_or(ApiError::not_found())?;
-        // HEAD is a GET whose body hyper leaves out.
+        // HEAD is a GET whose body is left out of the answer.
         let method = match (request.method(), meant(&request, route)) {
             (_, Some(meant)) => meant,
             (&Method::HEAD, None) => Method::GET,

@@ -927,3 +927,30 @@ async fn bodies_on_streams_of_one_connection_are_not_counted_once_and_not_each()
     until(|| half_received.used() == 0).await;
     server.stop().await;
 }
+
+/// The answer to a HEAD had a body over HTTP/2, at which clients end the connection.
+#[tokio::test]
+async fn a_head_over_http_2_is_answered_with_a_length_and_without_a_body() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, cert, people) = by_tls(folder.path(), config()).await;
+    let mut client = http2(&server, &cert, 1 << 20).await;
+    for path in [
+        "/api/server",
+        "/api/auth/me",
+        "/healthz",
+        "/",
+        "/api/nowhere",
+    ] {
+        let mut lengths = Vec::new();
+        for method in ["GET", "HEAD"] {
+            let token = &people[0].token;
+            let answer = ask(&mut client, method, path, token, String::new()).await;
+            let told = answer.headers().get("content-length").cloned();
+            let body = soon(answer.collect()).await.unwrap().to_bytes();
+            assert_eq!(body.is_empty(), method == "HEAD", "{method} {path}");
+            lengths.push(told);
+        }
+        assert_eq!(lengths[0], lengths[1], "{path}");
+    }
+    server.stop().await;
+}
