@@ -12,6 +12,9 @@ const MAX_META: u64 = 1 << 20;
 const MAX_DEPTH: u32 = 4;
 /// More boxes of one level than any file has.
 const MAX_BOXES: usize = 4_096;
+/// More pieces than any picture has, all of its items together. Each may be told without a byte of
+/// its own, so that a few bytes would lead to billions.
+const MAX_EXTENTS: u64 = 4_096;
 
 /// One box: where it is, and where its content begins.
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +155,10 @@ fn clean_picture<F: Read + Write + Seek>(
         of_kind(b"idat").map(|place| (meta.content + place.content, meta.content + place.end));
     if let Some(place) = of_kind(b"iloc") {
         let extents = extents_of(body(place), &unseen).ok_or(CleanError::Malformed)?;
+        // Each byte is wiped once at most, however often it is named.
+        let mut left = file.seek(SeekFrom::End(0))?;
         for (method, from, length) in extents {
+            left = left.checked_sub(length).ok_or(CleanError::Malformed)?;
             let from = match (method, data) {
                 (0, _) => from,
                 (1, Some((start, end)))
@@ -223,7 +229,7 @@ fn extents_of(mut list: &[u8], items: &[u64]) -> Option<Vec<(u64, u64, u64)>> {
     }
     let wide = if version < 2 { 2 } else { 4 };
     let count = number(&mut list, wide)?;
-    let mut extents = Vec::new();
+    let (mut extents, mut left) = (Vec::new(), MAX_EXTENTS);
     for _ in 0..count {
         let id = number(&mut list, wide)?;
         let method = match version {
@@ -232,10 +238,14 @@ fn extents_of(mut list: &[u8], items: &[u64]) -> Option<Vec<(u64, u64, u64)>> {
         };
         number(&mut list, 2)?;
         let from = number(&mut list, base)?;
-        for _ in 0..number(&mut list, 2)? {
+        let pieces = number(&mut list, 2)?;
+        left = left.checked_sub(pieces)?;
+        for _ in 0..pieces {
             number(&mut list, index)?;
             let (more, bytes) = (number(&mut list, offset)?, number(&mut list, length)?);
             if items.contains(&id) {
+                // None stands for all that there is.
+                let bytes = Some(bytes).filter(|bytes| *bytes > 0)?;
                 extents.push((method, from.checked_add(more)?, bytes));
             }
         }
@@ -427,6 +437,31 @@ mod tests {
             let is_whole = end == 12;
             let cut = clean_boxes(&mut Cursor::new(film[..end].to_vec()), end as u64);
             assert_eq!(cut.is_ok(), is_whole, "{end}");
+        }
+    }
+
+    /// An item of 65,535 pieces, none of which takes a byte to tell; and pieces that name the same
+    /// bytes over and over. Of some kilobytes that took gigabytes, and hours.
+    #[test]
+    fn a_picture_of_more_pieces_than_any_has_is_malformed() {
+        let item = made(b"infe", &[&[2, 0, 0, 0, 0, 2, 0, 0], b"Exif", b"\0"]);
+        let items = made(b"iinf", &[&[0, 0, 0, 0, 0, 1], &item]);
+        let picture = |sizes: u8, entry: &[u8], times: u16| {
+            let mut list = vec![1, 0, 0, 0, sizes, 0];
+            list.extend(times.to_be_bytes());
+            list.extend(entry.repeat(times.into()));
+            let meta = made(b"meta", &[&[0; 4], &items, &made(b"iloc", &[&list])]);
+            let parts = [made(b"ftyp", &[b"avif"]), meta, made(b"mdat", &[&[1; 64]])];
+            parts.concat()
+        };
+        let without_size = [0, 2, 0, 0, 0, 0, 0xff, 0xff];
+        let the_same = [0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 32];
+        for file in [
+            picture(0x00, &without_size, 6_000),
+            picture(0x44, &the_same, 4_000),
+        ] {
+            let mut medium = Cursor::new(file.clone());
+            assert!(clean_boxes(&mut medium, file.len() as u64).is_err());
         }
     }
 }

@@ -191,9 +191,11 @@ impl Files {
             FileStage::Ready(_) => {}
             _ => return Err(FileError::WrongStage),
         }
+        inner.has_room(bytes.len() as u64)?;
+        let most = inner.quota;
         let writing = Arc::clone(&inner);
         let preview = blocking(move || preview_of(&writing.folder, id, &bytes)).await?;
-        let what = FileCommand::Preview(preview);
+        let what = FileCommand::Preview { preview, most };
         inner.act(now, FileAct { id, what }).await
     }
 

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::gone::GoneFiles;
 use super::row::{FileContent, FileStage, StoredFile};
+use super::staging::EACH_BYTES;
 use crate::model::{FileId, MessageId, Timestamp, UserId, day_of};
 
 /// A file that a message names.
@@ -90,7 +91,7 @@ impl Files {
             *newest = (day, 0);
         }
         if newest.0 == day {
-            newest.1 = newest.1.saturating_add(file.bytes());
+            newest.1 = newest.1.saturating_add(file.bytes() + EACH_BYTES);
         }
     }
 

@@ -18,6 +18,10 @@ pub struct FileAct {
     pub what: FileCommand,
 }
 
+/// 64 KiB: what a file counts for its owner's day beside its bytes: the preview that it may get,
+/// and its row. So nobody makes files without number that have nothing in them.
+pub(super) const EACH_BYTES: u64 = 64 << 10;
+
 /// What is done with a file.
 #[derive(Debug, Clone)]
 pub enum FileCommand {
@@ -31,7 +35,12 @@ pub enum FileCommand {
     /// All of its bytes are on disk, under its own name.
     Finish(FileContent),
     /// Its preview is on disk.
-    Preview(Preview),
+    Preview {
+        /// What it is.
+        preview: Preview,
+        /// The most bytes that all files may have together.
+        most: u64,
+    },
     /// Forgets it.
     Drop,
 }
@@ -111,7 +120,14 @@ impl StagingFiles<'_> {
                 })
             }
             (FileCommand::Finish(content), FileStage::Uploading(_)) => FileStage::Ready(*content),
-            (FileCommand::Preview(preview), FileStage::Ready(content)) => {
+            (FileCommand::Preview { preview, most }, FileStage::Ready(content)) => {
+                let before = content.preview.map_or(0, |before| before.size);
+                let more = preview.size.saturating_sub(before);
+                let all = self.files.bytes().saturating_add(self.staged.added);
+                if all.saturating_add(more) > *most {
+                    return Err(StoreError::FilesQuota);
+                }
+                self.staged.added += more;
                 FileStage::Ready(FileContent {
                     preview: Some(*preview),
                     ..*content
@@ -137,7 +153,7 @@ impl StagingFiles<'_> {
         let theirs = self.staged.added_by.entry(new.owner).or_default();
         let of_day = self.files.of_day(new.owner, now).saturating_add(*theirs);
         let is_over = |bytes: u64, most: u64| bytes.saturating_add(new.length) > most;
-        if is_over(all, new.most) || is_over(of_day, new.most_a_day) {
+        if is_over(all, new.most) || is_over(of_day.saturating_add(EACH_BYTES), new.most_a_day) {
             return Err(StoreError::FilesQuota);
         }
         // 128 random bits that are there already are those of a broken generator.
@@ -147,7 +163,7 @@ impl StagingFiles<'_> {
         {
             return Err(StoreError::Unavailable);
         }
-        *theirs += new.length;
+        *theirs += new.length + EACH_BYTES;
         self.staged.added += new.length;
         self.staged.made += 1;
         let number = self.files.greatest() + self.staged.made;
