@@ -365,3 +365,66 @@ async fn who_reacted_is_read_page_by_page_and_so_is_one_emoji() {
     }
     server.stop().await;
 }
+
+/// Catching up gave messages as they are by now, and so what was written, and who reacted, after
+/// somebody was removed; and a retry brought the quote of by now.
+#[tokio::test]
+async fn who_was_removed_sees_nothing_of_what_became_of_the_messages_after_it() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], "all").await;
+    let since = server.get("/api/updates", &bob.token).await["meta"]["cursor"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut to_ada = server.connect_second(&ada).await;
+    let mut to_bob = server.connect_second(&bob).await;
+    let kept = say(&mut to_ada, room, "kept", json!({})).await;
+    let quoted = say(&mut to_ada, room, "quoted", json!({})).await;
+    let answer = json!({"reply_to": quoted, "client_id": "an answer"});
+    let answer_id = say(&mut to_bob, room, "answer", answer.clone()).await;
+    let before = json!({"message_id": quoted, "content": "edited in time"});
+    done(&mut to_ada, "edit_message", before).await;
+
+    let path = format!("/api/rooms/{room}/members/{}", bob.id);
+    let removed = ask(&server, &ada, "DELETE", &path, Value::Null).await;
+    assert!(removed.status.is_success(), "{}", removed.body);
+    let after = json!({"message_id": quoted, "content": "SECRET"});
+    done(&mut to_ada, "edit_message", after).await;
+    let react = json!({"message_id": kept, "emoji": "👍", "on": true});
+    done(&mut to_ada, "react", react).await;
+
+    let path = format!("/api/updates?since={since}");
+    let missed = server.get(&path, &bob.token).await["data"].clone();
+    let told = missed.as_array().unwrap().iter();
+    let told = told.filter(|update| update["event"] == "room_message");
+    let told: Vec<_> = told.map(|update| update["data"].clone()).collect();
+    // The one that has another text by now is left out; the others are as they were.
+    assert_eq!(told.len(), 2, "{missed}");
+    assert_eq!(
+        (&told[0]["id"], &told[0]["content"]),
+        (&json!(kept), &json!("kept"))
+    );
+    assert_eq!(told[0].get("reactions"), None);
+    assert_eq!(told[1]["id"], answer_id);
+    assert_eq!(told[1]["reply_to"], json!({"id": quoted}));
+    assert!(!missed.to_string().contains("SECRET"), "{missed}");
+    let events = missed.as_array().unwrap().iter();
+    let events = events.map(|update| update["event"].as_str().unwrap());
+    assert_eq!(
+        events
+            .clone()
+            .filter(|event| *event == "message_edited")
+            .count(),
+        0
+    );
+    assert_eq!(events.last(), Some("room_member"));
+
+    let again = say(&mut to_bob, room, "answer", answer).await;
+    assert_eq!(again, answer_id);
+    let mut payload = json!({"room_id": room, "content": "answer", "client_id": "an answer"});
+    payload["reply_to"] = json!(quoted);
+    let repeated = done(&mut to_bob, "send_message", payload).await;
+    assert_eq!(repeated["reply_to"], json!({"id": quoted}));
+    server.stop().await;
+}

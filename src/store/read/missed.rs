@@ -7,8 +7,8 @@ use super::chats::{Order, Pick};
 use super::page::Page;
 use super::snapshot::{Snapshot, SnapshotLog};
 use crate::model::{
-    Act, ChangedMessage, EntryId, Members, MessageId, Notice, Pair, Room, RoomHistory, RoomId,
-    Stream, UserId,
+    Act, ChangedMessage, EntryId, Extras, Members, MessageId, Notice, Pair, Room, RoomHistory,
+    RoomId, Stream, Timestamp, UserId,
 };
 use crate::store::error::ReadError;
 use crate::store::log::chain::ReadLog;
@@ -57,12 +57,22 @@ struct Reads {
     history: RoomHistory,
     /// The entry by which they joined.
     since: EntryId,
+    /// When that ended, where they may not read by now what was said until then.
+    until: Option<Timestamp>,
 }
 
 impl Reads {
     /// Returns whether a change of this message is told to them.
     fn hears_of(self, message: MessageId) -> bool {
         self.history == RoomHistory::All || EntryId::from(message) > self.since
+    }
+
+    /// Returns whether a message is still as it was in their time: of what became of it since they
+    /// hear nothing.
+    fn knows<T>(self, extras: Option<&Extras<T>>) -> bool {
+        let edited_at = extras.and_then(|extras| extras.edited_at);
+        let ended = self.until.zip(edited_at);
+        ended.is_none_or(|(until, edited_at)| edited_at < until)
     }
 }
 
@@ -74,6 +84,8 @@ struct Part {
     last: EntryId,
     /// The last is the end of a membership, which may lie in the person's own stream.
     ends: bool,
+    /// The person may read it by now.
+    is_open: bool,
 }
 
 impl Snapshot<'_> {
@@ -195,6 +207,7 @@ fn parts_of(state: &State, user: UserId, from: u64) -> Vec<Part> {
             .head(room)
             .map_or(RoomHistory::Joined, |head| head.room.history),
         since,
+        until: None,
     };
     let now = person.rooms.iter().filter_map(|room| {
         let (head, member) = (state.rooms.head(*room)?, state.rooms.member(*room, user)?);
@@ -204,14 +217,20 @@ fn parts_of(state: &State, user: UserId, from: u64) -> Vec<Part> {
             first: first(*room, member.since),
             last: head.state.last_entry?,
             ends: false,
+            is_open: true,
         })
     });
-    let before = person.stays.iter().map(|stay| Part {
-        room: stay.room,
-        reads: reads(stay.room, stay.since),
-        first: first(stay.room, stay.since),
-        last: stay.until,
-        ends: true,
+    let before = person.stays.iter().map(|stay| {
+        let reads = reads(stay.room, stay.since);
+        let is_member = state.rooms.member(stay.room, user).is_some();
+        Part {
+            room: stay.room,
+            reads,
+            first: first(stay.room, stay.since),
+            last: stay.until,
+            ends: true,
+            is_open: is_member && reads.history == RoomHistory::All,
+        }
     });
     let parts = now.chain(before);
     parts.filter(|part| part.last >= part.first).collect()
@@ -228,18 +247,22 @@ fn missed_of_rooms(
     let (mut found, mut skipped) = (Vec::new(), Vec::new());
     let mut count = 0;
     for part in parts {
-        let last = match part.ends {
-            false => Some(part.last),
+        let (last, ended) = match part.ends {
+            false => (Some(part.last), None),
             true => log.read(part.last, |record| match (record.stream, &record.act) {
-                (Stream::Own(_), Act::MemberChanged(change)) => change.last,
-                _ => Some(part.last),
+                (Stream::Own(_), Act::MemberChanged(change)) => (change.last, Some(record.at)),
+                _ => (Some(part.last), Some(record.at)),
             })?,
+        };
+        let reads = Reads {
+            until: ended.filter(|_| !part.is_open),
+            ..part.reads
         };
         let span = (part.first.get(), newest);
         match walk(log, last, span, most, Wanted::All)? {
             Some(ids) => {
                 count += ids.len();
-                let whose = Whose::Room(part.reads);
+                let whose = Whose::Room(reads);
                 let ids: Vec<_> = ids.into_iter().map(|id| Found { id, whose }).collect();
                 found.push((part.room, ids));
             }
@@ -330,6 +353,16 @@ fn given(
         if let Act::Sent { extras, .. } = &mut notice.entry.act {
             let shows = match whose {
                 Whose::Pair(_) | Whose::Own => true,
+                Whose::Room(reads) if reads.until.is_some() => {
+                    if !reads.knows(extras.as_deref()) {
+                        continue;
+                    }
+                    if let Some(extras) = extras {
+                        extras.reactions.clear();
+                    }
+                    reads.history == RoomHistory::All
+                        && knows_what_it_answers(log, reads, extras.as_deref())?
+                }
                 Whose::Room(reads) => {
                     log.note_own(id.into(), user, extras.as_deref_mut())?;
                     // Told live, it was the same for all.
@@ -349,8 +382,25 @@ fn given(
     Ok(Page { rows, has_more })
 }
 
+/// Returns whether what a message answers is still as it was in the time of who left.
+fn knows_what_it_answers(
+    log: &SnapshotLog<'_>,
+    reads: Reads,
+    extras: Option<&Extras>,
+) -> Result<bool, ReadError> {
+    let Some(reply) = extras.and_then(|extras| extras.reply_to.as_ref()) else {
+        return Ok(true);
+    };
+    let knows = log.read(reply.to.into(), |record| match &record.act {
+        Act::Sent { extras, .. } => reads.knows(extras.as_deref()),
+        _ => true,
+    });
+    Ok(knows?)
+}
+
 /// Returns the message that an entry changes, as it is by now, if it changes one; `None` where an
-/// entry is not told of: the message that it is or changes is gone, or is not the person's to read.
+/// entry is not told of: the message that it is or changes is gone, or is not the person's to read;
+/// or it has changed again, or may have, after they left its room.
 fn changed(
     log: &SnapshotLog<'_>,
     notice: &Notice,
@@ -369,6 +419,14 @@ fn changed(
         return Ok(None);
     }
     let is_deleted = matches!(act, Act::Deleted { .. });
+    let left = match whose {
+        Whose::Room(reads) if reads.until.is_some() && !is_deleted => Some(reads),
+        Whose::Room(_) | Whose::Pair(_) | Whose::Own => None,
+    };
+    // How many there are of a reaction is told as it is by now.
+    if left.is_some() && matches!(act, Act::Reacted { .. }) {
+        return Ok(None);
+    }
     let message = log.read_message(id, |record| {
         let is_told = is_deleted || matches!(record.act, Act::Sent { .. });
         let remains = match (notice.members, whose) {
@@ -380,6 +438,8 @@ fn changed(
         };
         is_told.then_some(remains)
     })?;
+    let message =
+        message.filter(|message| left.is_none_or(|reads| reads.knows(message.extras.as_deref())));
     Ok(message.map(Some))
 }
 

@@ -675,7 +675,14 @@ impl<'a> Staging<'a> {
         if earlier.members != members || !is_same {
             return Err(StoreError::ClientIdReused.into());
         }
-        self.quote(&mut earlier.entry.act, members)?;
+        // Who left a room since sees nothing of it as it is by now.
+        let reads = match (members, earlier.entry.author) {
+            (Members::Room(room), Some(sender)) => self.rooms().member(room, sender).is_some(),
+            _ => true,
+        };
+        if reads {
+            self.quote(&mut earlier.entry.act, members)?;
+        }
         Ok(Outcome::Repeated(earlier))
     }
 }
