@@ -8,7 +8,7 @@ use super::{
     AccountError, Accounts, Asker, Caller, Login, checked_avatar, checked_name, password,
     tell_of_profile,
 };
-use crate::model::{MadeBy, Timestamp, User, UserId, Username};
+use crate::model::{FileId, MadeBy, Timestamp, User, UserId, Username, picture_url};
 use crate::store::{Change, Committed, Leaving, StoreError, UserChange};
 
 /// What a person wants changed of their own account, not yet checked; what is absent stays.
@@ -152,6 +152,29 @@ impl Accounts {
             false => None,
         };
         Ok((user, login))
+    }
+
+    /// Checks that the caller may have another picture.
+    pub fn may_have_picture(&self, caller: &Caller) -> Result<(), AccountError> {
+        match self.is_kept_by_app(&caller.user) {
+            true => Err(AccountError::KeptByApp),
+            false => Ok(()),
+        }
+    }
+
+    /// Gives the caller a picture that they sent.
+    pub async fn set_picture(
+        &self,
+        now: Timestamp,
+        caller: &Caller,
+        picture: FileId,
+    ) -> Result<Arc<User>, AccountError> {
+        self.may_have_picture(caller)?;
+        let change = UserChange {
+            avatar: Some(Some(picture_url(picture).into())),
+            ..UserChange::default()
+        };
+        self.change(now, caller.user.id, change).await
     }
 
     /// Returns whether an app's tokens say how the account is called.

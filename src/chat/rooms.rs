@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::marks::{MarkReply, Merged, Pace, Reader};
 use super::{Chat, ChatError, Event, Mark, RoomCreation};
 use crate::model::{
-    Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS,
-    MessageId, Notice, Notify, Origin, Role, Room, RoomId, RoomRead, Timestamp, UserId,
-    check_avatar, visible_name,
+    Act, ChatId, ChatSettings, ClientId, EntryId, Extras, FileId, MAX_ROOM_NAME_CHARS,
+    MAX_TOPIC_CHARS, MessageId, Notice, Notify, Origin, Role, Room, RoomId, RoomRead, Timestamp,
+    UserId, check_avatar, picture_url, visible_name,
 };
 use crate::store::{
     Change, Committed, HistoryPage, HistoryQuery, MemberRow, MyRoom, NewRoom, Outcome, Page,
@@ -255,6 +255,22 @@ impl Chat {
             check_topic(topic)?;
         }
         check_picture(update.avatar.as_ref().and_then(Option::as_deref))?;
+        let what = RoomCommand::Update { room, update };
+        self.act_on_room(now, by, what).await
+    }
+
+    /// Gives a room a picture that one of its admins sent.
+    pub async fn set_room_picture(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        room: RoomId,
+        picture: FileId,
+    ) -> Result<Arc<Room>, ChatError> {
+        let update = RoomUpdate {
+            avatar: Some(Some(picture_url(picture).into())),
+            ..RoomUpdate::default()
+        };
         let what = RoomCommand::Update { room, update };
         self.act_on_room(now, by, what).await
     }

@@ -43,9 +43,10 @@ impl Export {
         let lock = FolderLock::of(folder);
         let lock = lock.map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
         let (counts, kept) = write(data, &mut partial.file(), &mut show)?;
-        // Those that no message names are not in the lines.
-        let sent = |file: &&StoredFile| matches!(file.stage, FileStage::Sent(..));
-        let kept: Vec<_> = kept.iter().filter(sent).cloned().collect();
+        // Those that nothing names are not in the lines.
+        let is_named =
+            |file: &&StoredFile| matches!(file.stage, FileStage::Sent(..) | FileStage::Shown(_));
+        let kept: Vec<_> = kept.iter().filter(is_named).cloned().collect();
         let (kept, target) = (files::whole(&kept), files::folder_of(file));
         let missing = files::copy(folder, &target, &kept, false, &mut bar)?;
         partial.keep().map_err(|error| explain(data, &error))?;

@@ -144,14 +144,16 @@ impl From<ChatError> for Refusal {
 impl From<FileError> for Refusal {
     fn from(error: FileError) -> Self {
         let code = match &error {
-            FileError::NoSuchUpload => Code::NotFound,
+            FileError::NoSuchUpload | FileError::NoSuchPicture => Code::NotFound,
             FileError::TooLarge { .. } => Code::FileTooLarge,
             FileError::Quota => Code::QuotaExceeded,
             // The client goes on from where the upload is.
             FileError::Conflict { .. } | FileError::WrongStage | FileError::Incomplete => {
                 Code::UploadConflict
             }
-            FileError::UnsuitablePreview { .. } => Code::UnsupportedType,
+            FileError::UnsuitablePreview { .. } | FileError::UnsuitablePicture => {
+                Code::UnsupportedType
+            }
             FileError::UrlExpired => Code::UrlExpired,
             // Not 429, after which stock clients of tus give up.
             FileError::Busy | FileError::Unavailable => Code::StorageUnavailable,

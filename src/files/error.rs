@@ -42,6 +42,12 @@ pub enum FileError {
         /// The pixels that a side may have.
         max_side: u32,
     },
+    /// A picture of an account or a room that is of another type.
+    #[error("a picture is a JPEG, PNG or WebP")]
+    UnsuitablePicture,
+    /// No account and no room has this picture, any more or at all.
+    #[error("there is no such picture")]
+    NoSuchPicture,
     /// The URL opens nothing, any more or at all.
     #[error("the URL has expired: ask for another by POST /api/files/urls")]
     UrlExpired,

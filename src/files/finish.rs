@@ -142,14 +142,13 @@ impl Folder {
             preview => preview?,
         };
         let kind = kind_of(&head_of(&preview)?);
-        let is_picture = matches!(kind, FileKind::Jpeg | FileKind::Png | FileKind::Webp);
         let (size, checksum) = checksum_of(&preview)?;
         let preview = Preview {
             kind,
             size,
             checksum,
         };
-        Ok(is_picture.then_some(preview))
+        Ok(kind.is_small_picture().then_some(preview))
     }
 }
 
@@ -227,8 +226,7 @@ pub(super) fn preview_of(folder: &Folder, id: FileId, bytes: &[u8]) -> Result<Pr
     let kind = kind_of(bytes);
     let max_side = MAX_PREVIEW_SIDE;
     let unsuitable = || FileError::UnsuitablePreview { max_side };
-    let is_picture = matches!(kind, FileKind::Jpeg | FileKind::Png | FileKind::Webp);
-    if !is_picture || bytes.len() > MAX_PREVIEW_BYTES {
+    if !kind.is_small_picture() || bytes.len() > MAX_PREVIEW_BYTES {
         return Err(unsuitable());
     }
     let mut clean_bytes = Cursor::new(Vec::with_capacity(bytes.len()));

@@ -33,7 +33,7 @@ mod verbs;
 pub use copy::{FolderLock, Spare, copy_files, describe_file, verify_files};
 pub use error::FileError;
 pub use reading::OpenFile;
-pub use upload::{Appended, MAX_PREVIEW_BYTES};
+pub use upload::{Appended, MAX_PICTURE_BYTES, MAX_PREVIEW_BYTES};
 pub use verbs::{DEFAULT_MAX_FILE, Files, FilesConfig};
 
 pub use crate::store::{FileContent, FileStage, StoredFile};

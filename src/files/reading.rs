@@ -4,12 +4,16 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::folder::Part;
 use super::upload::blocking;
 use super::{FileError, Files};
 use crate::model::{Attachment, FileId, FileKind, MessageId, Timestamp, UserId};
 use crate::store::FileContent;
+
+/// A year: another picture has another name.
+const PICTURE_KEPT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A file that is open.
 #[derive(Debug)]
@@ -81,9 +85,30 @@ impl Files {
         })
     }
 
+    /// Opens the picture of an account or of a room. What is gone, and what never was, is refused
+    /// alike.
+    pub async fn open_picture(&self, now: Timestamp, id: FileId) -> Result<OpenFile, FileError> {
+        let picture = self.inner.store.sent_file(id);
+        let picture = picture.filter(|file| file.message.is_none());
+        let content = picture.ok_or(FileError::NoSuchPicture)?.content;
+        let inner = Arc::clone(&self.inner);
+        let file = blocking(move || match inner.folder.open(id, Part::Whole) {
+            // Unlinked in between.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FileError::NoSuchPicture),
+            file => Ok(file?),
+        });
+        Ok(OpenFile {
+            file: file.await?,
+            kind: content.kind,
+            size: content.size,
+            until: now.plus(PICTURE_KEPT),
+            tag: content.checksum,
+        })
+    }
+
     /// Returns the message on which a file hangs.
     pub fn message_of(&self, id: FileId) -> Option<MessageId> {
-        self.inner.store.sent_file(id).map(|sent| sent.message)
+        self.inner.store.sent_file(id)?.message
     }
 
     /// Returns a whole file of this person's that no message names yet, with its URL.

@@ -21,6 +21,8 @@ use crate::store::{FileAct, FileCommand, FileStage, NewFile, StoredFile, Upload}
 
 /// 64 KiB: what a smaller picture may have.
 pub const MAX_PREVIEW_BYTES: usize = 64 << 10;
+/// 64 KiB: what the picture of an account or a room may have.
+pub const MAX_PICTURE_BYTES: u64 = 64 << 10;
 /// 256 KiB of an upload are in memory at once.
 const BUFFER_BYTES: usize = 256 << 10;
 /// 4 MiB: after so many bytes what was received is put on the disk. With more of it in the page

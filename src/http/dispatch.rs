@@ -69,7 +69,10 @@ impl App {
                 | Route::UploadPreview
                 | Route::FileUrls
                 | Route::File
-                | Route::FilePreview,
+                | Route::FilePreview
+                | Route::Avatar
+                | Route::MyAvatar
+                | Route::RoomAvatar,
                 method,
             ) => self.route_of_files(request, (route, method), &params).await,
             (Route::Message, Method::DELETE) => {
@@ -133,7 +136,7 @@ impl App {
         (route, method): (Route, Method),
         params: &PathParams,
     ) -> Result<Response<Body>, ApiError> {
-        use api::{files, uploads};
+        use api::{avatars, files, uploads};
         match (route, method) {
             (Route::Uploads, _) => Ok(uploads::create(self, request).await),
             (Route::Upload, Method::GET) => Ok(uploads::show(self, &request, params).await),
@@ -141,6 +144,9 @@ impl App {
             (Route::Upload, _) => Ok(uploads::delete(self, &request, params).await),
             (Route::UploadPreview, _) => uploads::put_preview(self, request, params).await,
             (Route::FileUrls, _) => files::urls(self, request).await,
+            (Route::Avatar, _) => avatars::show(self, &request, params).await,
+            (Route::MyAvatar, _) => avatars::put_mine(self, request).await,
+            (Route::RoomAvatar, _) => avatars::put_of_room(self, request, params).await,
             (Route::File, _) => files::show(self, &request, params, false).await,
             (Route::FilePreview, _) => files::show(self, &request, params, true).await,
             _ => Err(ApiError::not_found()),

@@ -7,7 +7,7 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{
-    admin, admin_rooms, app_users, auth, backup, chats, documents, files, inbox, messages,
+    admin, admin_rooms, app_users, auth, avatars, backup, chats, documents, files, inbox, messages,
     own_export, probe, programs, room_invites, room_pages, rooms, server, sign_in, updates,
     uploads, users,
 };
@@ -86,6 +86,9 @@ routes! {
     FileUrls = "/api/files/urls",             [POST: files::URLS];
     File     = "/api/files/{id}/{name}",      [GET: files::SHOW];
     FilePreview = "/api/files/{id}/{name}/preview", [GET: files::PREVIEW];
+    Avatar   = "/api/avatars/{id}",           [GET: avatars::SHOW];
+    MyAvatar = "/api/auth/me/avatar",         [PUT: avatars::PUT_MINE];
+    RoomAvatar = "/api/rooms/{id}/avatar",    [PUT: avatars::PUT_OF_ROOM];
     Users    = "/api/users",                  [GET: users::SEARCH];
     User     = "/api/users/{id}",             [GET: users::SHOW];
     Register = "/api/auth/register",          [POST: auth::REGISTER];

@@ -44,6 +44,19 @@ impl FileId {
     }
 }
 
+/// Where the pictures of accounts and rooms are, relative to the server's root.
+const PICTURES: &str = "api/avatars/";
+
+/// Returns the URL of a picture that this server keeps, as an `avatar` has it.
+pub fn picture_url(id: FileId) -> String {
+    format!("{PICTURES}{id}")
+}
+
+/// Returns the picture that an `avatar` names; `None` where it is one from elsewhere.
+pub fn picture_of(avatar: &str) -> Option<FileId> {
+    avatar.strip_prefix(PICTURES)?.parse().ok()
+}
+
 impl fmt::Display for FileId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "f{:032x}", self.0)
@@ -126,6 +139,11 @@ macro_rules! kinds {
             /// The kind of this media type.
             pub fn of_media_type(name: &str) -> Option<Self> {
                 match name { $($name => Some(Self::$kind),)* _ => None }
+            }
+
+            /// Returns whether it is of a type that previews and pictures of people have.
+            pub const fn is_small_picture(self) -> bool {
+                matches!(self, Self::Jpeg | Self::Png | Self::Webp)
             }
 
             /// Returns whether a browser shows or plays it in its place, and can do nothing else

@@ -29,7 +29,7 @@ pub use entry::{Act, Entry, Marked, Members, Moderator, Notice, Stream};
 pub use extras::{Extras, MAX_META_BYTES, Meta, MetaError};
 pub use file::{
     Attachment, FileId, FileIdError, FileKey, FileKind, FileSigner, MAX_ATTACHMENTS,
-    MAX_FILE_NAME_BYTES, PathSegment, day_of, file_name, names_of,
+    MAX_FILE_NAME_BYTES, PathSegment, day_of, file_name, names_of, picture_of, picture_url,
 };
 pub use id::{
     ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, RoomId, UserId,

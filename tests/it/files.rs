@@ -32,7 +32,7 @@ async fn ask(
 }
 
 /// The same by a person, in the words of tus.
-async fn tus(
+pub(crate) async fn tus(
     server: &Remote,
     person: &Person,
     (method, path): (&str, &str),
@@ -48,14 +48,19 @@ async fn tus(
     ask(server, (method, path), &all, body).await
 }
 
-fn said<'a>(response: &'a Response<Bytes>, name: &str) -> &'a str {
+pub(crate) fn said<'a>(response: &'a Response<Bytes>, name: &str) -> &'a str {
     let value = response.headers().get(name);
     let value = value.unwrap_or_else(|| panic!("no {name} in {response:?}"));
     value.to_str().unwrap()
 }
 
 /// Uploads a file in one request; gives what the server says of it.
-async fn upload(server: &Remote, person: &Person, name: &str, bytes: impl Into<Bytes>) -> Value {
+pub(crate) async fn upload(
+    server: &Remote,
+    person: &Person,
+    name: &str,
+    bytes: impl Into<Bytes>,
+) -> Value {
     let path = format!("/api/uploads?name={name}");
     let answer = tus(server, person, ("POST", &path), &[], bytes).await;
     assert_eq!(answer.status(), 201, "{answer:?}");
@@ -72,23 +77,23 @@ async fn send(server: &TestServer, from: &Person, to: &Person, message: Value) -
     socket.call(1, "send_message", message).await.0
 }
 
-async fn open(server: &Remote, url: &str) -> Response<Bytes> {
+pub(crate) async fn open(server: &Remote, url: &str) -> Response<Bytes> {
     ask(server, ("GET", &format!("/{url}")), &[], "").await
 }
 
-fn code(answer: &Response<Bytes>) -> String {
+pub(crate) fn code(answer: &Response<Bytes>) -> String {
     let json: Value = serde_json::from_slice(answer.body()).unwrap();
     json["error"]["code"].as_str().unwrap().to_owned()
 }
 
 /// Where the bytes of a file lie.
-fn place(folder: &Path, id: &Value) -> PathBuf {
+pub(crate) fn place(folder: &Path, id: &Value) -> PathBuf {
     let id = id.as_str().unwrap();
     folder.join(&id[1..3]).join(id)
 }
 
 /// Waits until a file is not there any more: nothing tells when it is unlinked.
-async fn is_gone(path: &Path) {
+pub(crate) async fn is_gone(path: &Path) {
     let gone = async {
         while path.exists() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -98,7 +103,7 @@ async fn is_gone(path: &Path) {
 }
 
 /// A server whose files lie in this folder.
-fn in_folder(folder: &Path) -> Config {
+pub(crate) fn in_folder(folder: &Path) -> Config {
     Config {
         data: Location::File(folder.join("chatd.redb")),
         files: FilesConfig {
@@ -731,7 +736,7 @@ async fn a_start_removes_what_a_crash_has_left() {
 }
 
 /// Runs a command that must succeed; gives what it says.
-async fn done(data: &Path, arguments: &[&str]) -> String {
+pub(crate) async fn done(data: &Path, arguments: &[&str]) -> String {
     let output = command(data, arguments, "").await;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success(), "{arguments:?}: {said}");
@@ -746,7 +751,7 @@ async fn fails(data: &Path, arguments: &[&str]) -> String {
     said
 }
 
-async fn register(server: &Remote, name: &str) -> Person {
+pub(crate) async fn register(server: &Remote, name: &str) -> Person {
     let body = json!({"username": name, "password": "password1"}).to_string();
     let reply = server.send("POST", "/api/auth/register", None, &body).await;
     let data = reply.json()["data"].take();
@@ -825,7 +830,7 @@ async fn backups_restores_checks_and_exports_know_the_files() {
 }
 
 /// A socket of version 2, where the server is another process.
-async fn connect(server: &Remote, person: &Person) -> crate::support::Wire {
+pub(crate) async fn connect(server: &Remote, person: &Person) -> crate::support::Wire {
     let mut wire = server.wire("/socket.io/?EIO=4&transport=websocket").await;
     assert!(wire.text().await.starts_with("0{"));
     let auth = json!({"token": &*person.token, "v": 2});

@@ -26,7 +26,7 @@ fn sign(claims: &Value) -> String {
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
 }
 
-fn token(id: u64, more: Value) -> Person {
+pub(crate) fn token(id: u64, more: Value) -> Person {
     let mut claims = json!({"sub": id.to_string(), "exp": secs() + 600, "iat": secs()});
     for (key, value) in more.as_object().unwrap() {
         claims[key] = value.clone();
@@ -37,7 +37,7 @@ fn token(id: u64, more: Value) -> Person {
     }
 }
 
-fn with(provision: bool) -> Config {
+pub(crate) fn with(provision: bool) -> Config {
     let mut tokens = ForeignTokens::new(None, None, provision);
     tokens.add_secret(SECRET.as_bytes()).unwrap();
     Config {

@@ -15,6 +15,7 @@ mod acme;
 mod addresses;
 mod admin;
 mod api;
+mod avatars;
 mod bursts;
 mod changes;
 mod chat;

@@ -23,7 +23,9 @@ impl From<&StoredFile> for UploadRow {
     fn from(file: &StoredFile) -> Self {
         let (offset, length) = match &file.stage {
             FileStage::Uploading(upload) => (upload.offset, upload.length),
-            FileStage::Ready(content) | FileStage::Sent(content, _) => (content.size, content.size),
+            FileStage::Ready(content) | FileStage::Sent(content, _) | FileStage::Shown(content) => {
+                (content.size, content.size)
+            }
         };
         Self {
             id: file.id,

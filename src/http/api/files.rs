@@ -141,7 +141,7 @@ pub(in crate::http) async fn show(
 }
 
 /// Answers with what was asked of an open file.
-fn served(
+pub(super) fn served(
     file: OpenFile,
     name: &str,
     now: Timestamp,

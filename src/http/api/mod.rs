@@ -4,6 +4,7 @@ pub(super) mod admin;
 pub(super) mod admin_rooms;
 pub(super) mod app_users;
 pub(super) mod auth;
+pub(super) mod avatars;
 pub(super) mod backup;
 pub(super) mod chats;
 pub(super) mod documents;

@@ -133,7 +133,9 @@ fn say(app: &App, file: &StoredFile, response: &mut Response<Body>) {
     let (offset, length) = match &file.stage {
         FileStage::Uploading(upload) => (upload.offset, upload.length),
         // What was cut out of it since is no part of what was to be sent.
-        FileStage::Ready(content) | FileStage::Sent(content, _) => (content.size, content.size),
+        FileStage::Ready(content) | FileStage::Sent(content, _) | FileStage::Shown(content) => {
+            (content.size, content.size)
+        }
     };
     headers.insert(OFFSET, HeaderValue::from(offset));
     headers.insert(LENGTH, HeaderValue::from(length));
@@ -239,7 +241,7 @@ async fn begun(
 }
 
 /// Goes on with an upload by the body of a request.
-async fn append(
+pub(super) async fn append(
     app: &App,
     caller: UserId,
     (id, offset): (FileId, u64),

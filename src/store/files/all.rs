@@ -10,12 +10,12 @@ use super::row::{FileContent, FileStage, StoredFile};
 use super::staging::EACH_BYTES;
 use crate::model::{FileId, MessageId, Timestamp, UserId, day_of};
 
-/// A file that a message names.
+/// A file that a message names, or that is the picture of an account or a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentFile {
     pub(crate) number: u64,
-    /// The message.
-    pub message: MessageId,
+    /// The message; `None` for a picture.
+    pub message: Option<MessageId>,
     /// What is kept of its bytes.
     pub content: FileContent,
 }
@@ -41,7 +41,7 @@ impl Files {
         self.pending.get(&id)
     }
 
-    /// The file of this id that a message names.
+    /// The file of this id that a message or an `avatar` names.
     pub(crate) fn sent(&self, id: FileId) -> Option<&SentFile> {
         self.sent.get(&id)
     }
@@ -107,18 +107,22 @@ impl Files {
         };
         self.greatest = self.greatest.max(file.number);
         match &file.stage {
-            FileStage::Sent(content, message) => {
-                let sent = SentFile {
-                    number: file.number,
-                    message: *message,
-                    content: *content,
-                };
-                self.sent.insert(id, sent);
-            }
+            FileStage::Sent(content, message) => self.keep(&file, *content, Some(*message)),
+            FileStage::Shown(content) => self.keep(&file, *content, None),
             FileStage::Uploading(_) | FileStage::Ready(_) => {
                 self.pending.insert(id, file);
             }
         }
+    }
+
+    /// Keeps a file that is named.
+    fn keep(&mut self, file: &StoredFile, content: FileContent, message: Option<MessageId>) {
+        let sent = SentFile {
+            number: file.number,
+            message,
+            content,
+        };
+        self.sent.insert(file.id, sent);
     }
 
     /// Takes over what a transaction changed.

@@ -2,7 +2,8 @@
 //! hangs on. The bytes lie beside the data file, in a folder that is none of this module's.
 //!
 //! ```text
-//! uploading -> ready -> sent, with the message that names it
+//! uploading -> ready -> sent, with the message that names it,
+//!                       or shown, with the account or room whose picture it is
 //!     \__________\________\____ gone: the row first, then the bytes
 //! ```
 

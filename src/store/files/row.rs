@@ -34,6 +34,8 @@ pub enum FileStage {
     Ready(FileContent),
     /// A message names it.
     Sent(FileContent, MessageId),
+    /// It is the picture of an account or of a room, whose `avatar` names it.
+    Shown(FileContent),
 }
 
 /// A file that is not whole.
@@ -76,7 +78,9 @@ impl StoredFile {
     pub fn bytes(&self) -> u64 {
         match &self.stage {
             FileStage::Uploading(upload) => upload.length,
-            FileStage::Ready(content) | FileStage::Sent(content, _) => content.bytes(),
+            FileStage::Ready(content) | FileStage::Sent(content, _) | FileStage::Shown(content) => {
+                content.bytes()
+            }
         }
     }
 
@@ -84,7 +88,9 @@ impl StoredFile {
     pub fn content(&self) -> Option<&FileContent> {
         match &self.stage {
             FileStage::Uploading(_) => None,
-            FileStage::Ready(content) | FileStage::Sent(content, _) => Some(content),
+            FileStage::Ready(content) | FileStage::Sent(content, _) | FileStage::Shown(content) => {
+                Some(content)
+            }
         }
     }
 
@@ -127,6 +133,9 @@ struct FileRecord {
     content: Option<ContentRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message: Option<u64>,
+    /// It is a picture that an `avatar` names.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    shown: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -187,7 +196,7 @@ impl ContentRecord {
 pub(crate) fn encode(file: &StoredFile) -> Vec<u8> {
     let (upload, message) = match &file.stage {
         FileStage::Uploading(upload) => (Some(upload), None),
-        FileStage::Ready(_) => (None, None),
+        FileStage::Ready(_) | FileStage::Shown(_) => (None, None),
         FileStage::Sent(_, message) => (None, Some(message.get())),
     };
     let record = FileRecord {
@@ -199,6 +208,7 @@ pub(crate) fn encode(file: &StoredFile) -> Vec<u8> {
         offset: upload.map(|upload| upload.offset),
         content: file.content().map(ContentRecord::of),
         message,
+        shown: matches!(file.stage, FileStage::Shown(_)),
     };
     seal(
         file.number,
@@ -221,12 +231,16 @@ fn decode_body(number: u64, body: &[u8]) -> Option<StoredFile> {
         Some(content) => Some(content.into_content()?),
         None => None,
     };
-    let stage = match (content, record.message, record.length, record.offset) {
-        (Some(content), Some(message), None, None) => {
+    let upload = record.length.zip(record.offset);
+    let is_upload = record.length.is_some() || record.offset.is_some();
+    let stage = match (content, record.message, upload, record.shown) {
+        (Some(_), ..) if is_upload => return None,
+        (Some(content), Some(message), _, false) => {
             FileStage::Sent(content, MessageId::new(message).ok()?)
         }
-        (Some(content), None, None, None) => FileStage::Ready(content),
-        (None, None, Some(length), Some(offset)) if offset <= length => {
+        (Some(content), None, _, false) => FileStage::Ready(content),
+        (Some(content), None, _, true) => FileStage::Shown(content),
+        (None, None, Some((length, offset)), false) if offset <= length => {
             FileStage::Uploading(Upload { length, offset })
         }
         _ => return None,
@@ -273,6 +287,7 @@ mod tests {
             (FileStage::Uploading(upload), 10),
             (FileStage::Ready(bare), 48_213),
             (FileStage::Sent(content, message), 49_113),
+            (FileStage::Shown(content), 49_113),
         ] {
             let file = StoredFile {
                 number: 12,

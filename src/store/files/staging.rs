@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::all::{FileChange, Files};
 use super::row::{FileContent, FileStage, Preview, StoredFile, Upload};
-use crate::model::{Attachment, FileId, MessageId, Timestamp, UserId};
+use crate::model::{Attachment, FileId, MessageId, Timestamp, UserId, picture_of};
 use crate::store::error::StoreError;
 
 /// An act on a file that no message names yet.
@@ -84,8 +84,10 @@ impl StagingFiles<'_> {
             Some(staged) => staged.as_ref(),
             None => self.files.pending(id),
         };
-        let is_pending = |file: &&Arc<StoredFile>| !matches!(file.stage, FileStage::Sent(..));
-        file.filter(is_pending).ok_or(StoreError::NoSuchFile)
+        let is_named =
+            |stage: &FileStage| matches!(stage, FileStage::Sent(..) | FileStage::Shown(_));
+        file.filter(|file| !is_named(&file.stage))
+            .ok_or(StoreError::NoSuchFile)
     }
 
     /// Has the transaction write what a file is to be.
@@ -219,14 +221,55 @@ impl StagingFiles<'_> {
     /// Forgets the files of a message that is erased.
     pub(crate) fn free<T>(&mut self, attachments: &[Attachment<T>]) {
         for Attachment { id, .. } in attachments {
-            let staged = self.staged.by_id.get(id);
-            let number = match staged {
-                Some(staged) => staged.as_ref().map(|file| file.number),
-                None => self.files.sent(*id).map(|sent| sent.number),
-            };
-            if let Some(number) = number {
-                self.put(*id, number, None);
-            }
+            self.forget(*id);
+        }
+    }
+
+    /// Forgets a file that is named no more.
+    fn forget(&mut self, id: FileId) {
+        let number = match self.staged.by_id.get(&id) {
+            Some(staged) => staged.as_ref().map(|file| file.number),
+            None => self.files.sent(id).map(|sent| sent.number),
+        };
+        if let Some(number) = number {
+            self.put(id, number, None);
+        }
+    }
+
+    /// Checks that an `avatar` of this person's choice names a picture that is theirs, is whole and
+    /// is not named yet; or none of this server's.
+    pub(crate) fn may_show(&self, owner: UserId, avatar: Option<&str>) -> Result<(), StoreError> {
+        let Some(id) = avatar.and_then(picture_of) else {
+            return Ok(());
+        };
+        let file = self.pending(id)?;
+        let is_theirs = file.owner == owner && matches!(file.stage, FileStage::Ready(_));
+        is_theirs.then_some(()).ok_or(StoreError::NoSuchFile)
+    }
+
+    /// Puts one `avatar` in the place of another: a picture that it names is kept, one that it
+    /// named is forgotten.
+    pub(crate) fn show(&mut self, before: Option<&str>, after: Option<&str>) {
+        if before == after {
+            return;
+        }
+        if let Some(id) = before.and_then(picture_of) {
+            self.forget(id);
+        }
+        let Some(file) = after
+            .and_then(picture_of)
+            .map(|id| self.pending(id).cloned())
+        else {
+            return;
+        };
+        if let Ok(file) = file
+            && let FileStage::Ready(content) = file.stage
+        {
+            let shown = Arc::new(StoredFile {
+                stage: FileStage::Shown(content),
+                ..StoredFile::clone(&file)
+            });
+            self.put(file.id, file.number, Some(shown));
         }
     }
 }

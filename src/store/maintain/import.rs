@@ -18,14 +18,14 @@ use super::lines::{FORMAT, Header, Line, MessageLine, Time, UserLine, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
     Act, ClientId, ConversationId, EntryId, Extras, FileId, MAX_SUBJECT_BYTES, MadeBy, Marked,
-    MessageId, Meta, Name, Pair, ReplyTo, Subject, Timestamp, User, UserId, Username, check_avatar,
-    check_content,
+    MessageId, Meta, Name, Pair, ReplyTo, RoomId, Subject, Timestamp, User, UserId, Username,
+    check_avatar, check_content,
 };
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{Backend, LockedFile, Medium};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
-use crate::store::files::row::FileContent;
+use crate::store::files::row::{FileContent, StoredFile};
 use crate::store::log::blocks::{Appending, damaged, read_block};
 use crate::store::log::chain::ReadLog;
 use crate::store::log::record::Record;
@@ -147,6 +147,7 @@ pub(crate) fn write_log(
             reactions: txn.open_table(REACTIONS)?,
             files: txn.open_table(FILES)?,
             known_files: FxHashSet::default(),
+            room_pictures: FxHashMap::default(),
             buffer: Vec::new(),
             state: State::default(),
             pairs: FxHashMap::default(),
@@ -176,6 +177,7 @@ pub(crate) fn write_log(
             }
         }
         import.flush()?;
+        import.put_room_pictures()?;
         let found = (import.known_users.len() as u64, import.last_entry);
         if found != (header.accounts, header.entries) {
             return Err(reader.wrong(format!(
@@ -277,6 +279,8 @@ pub(super) struct Import<'txn> {
     reactions: ReactionTable<'txn>,
     files: Table<'txn, u64, &'static [u8]>,
     known_files: FxHashSet<FileId>,
+    /// The picture that each room has by its lines so far.
+    room_pictures: FxHashMap<RoomId, StoredFile>,
     /// Entries that are not in the table yet; their ids follow one another.
     buffer: Vec<(u64, Vec<u8>)>,
     pub(super) state: State,
@@ -383,12 +387,15 @@ impl Import<'_> {
                 let at = self.cut(at);
                 self.chat_read(id, [user_id, peer_id], up_to, at)
             }
-            line @ (Line::Room { .. }
+            mut line @ (Line::Room { .. }
             | Line::RoomMember { .. }
             | Line::RoomMessage { .. }
             | Line::ErasedRoomMessage { .. }
             | Line::RoomRead { .. }
-            | Line::ChatSettings { .. }) => self.take_of_room(&line),
+            | Line::ChatSettings { .. }) => {
+                self.look_at_picture(&mut line);
+                self.take_of_room(&line)
+            }
         }
     }
 
@@ -433,6 +440,7 @@ impl Import<'_> {
             ));
         }
         let avatar = match avatar.as_deref().map(|text| (text, check_avatar(text))) {
+            Some((text, Err(_))) if self.take_picture(text, id, created_at.at)? => Some(text),
             Some((text, Err(_))) if is_path(text) => {
                 self.left_out_avatars += 1;
                 None

@@ -154,6 +154,9 @@ impl StagingPeople<'_> {
         {
             return Err(StoreError::Revoked);
         }
+        if let Some(avatar) = &change.avatar {
+            self.files().may_show(id, avatar.as_deref())?;
+        }
         let mut user = User::clone(&earlier);
         if let Some(username) = &change.username {
             self.check_free(username, id)?;

@@ -183,6 +183,9 @@ impl<'a> StagingPeople<'a> {
 
     /// Has the transaction write an account as it is to be.
     pub(super) fn put_user(&mut self, user: Arc<User>) {
+        let before = self.user(user.id).and_then(|user| user.avatar.clone());
+        let after = user.avatar.as_deref();
+        self.files().show(before.as_deref(), after);
         self.staged.users.insert(user.id, Arc::clone(&user));
         self.staged.rows.users.push(user);
     }

@@ -36,12 +36,18 @@ impl Staging<'_> {
         for room in rooms {
             let (head, member) = self.membership(room, user)?;
             let role = member.role;
+            let loses_picture = head.members == 1 && head.room.avatar.is_some();
             if role == Role::Owner
                 && head.owners == 1
                 && let Some(successor) = self.successor(room, user)
             {
                 let (change, owner) = (MembershipChange::Role, Role::Owner);
                 notices.push(self.change_member(user, at, (room, successor), change, owner)?);
+            }
+            if loses_picture {
+                // What was said there is erased after this, and its picture with this.
+                let archived = self.archive(Author::Server, at, room, true)?;
+                notices.extend(archived.notices);
             }
             let left = MembershipChange::Left;
             notices.push(self.change_member(user, at, (room, user), left, role)?);
@@ -58,7 +64,7 @@ impl Staging<'_> {
         room: RoomId,
     ) -> Result<RoomDone, ReadError> {
         let author = by.map_or(Author::Server, Author::Account);
-        let mut notices = self.archive(author, at, room)?.notices;
+        let mut notices = self.archive(author, at, room, true)?.notices;
         let rooms = self.rooms();
         let roles = self.members_of(room).into_iter();
         let roles = roles.filter_map(|user| Some((user, rooms.member(room, user)?.role)));

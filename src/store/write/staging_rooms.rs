@@ -239,7 +239,7 @@ impl Staging<'_> {
         let by = match (act.by, &act.what) {
             (Some(by), _) => by,
             (None, RoomCommand::Archive { room }) => {
-                return self.archive(Author::Server, at, *room);
+                return self.archive(Author::Server, at, *room, false);
             }
             (None, RoomCommand::Erase { room }) => return self.erase_room(None, at, *room),
             (None, _) => return Err(RoomRefusal::NotOwner.into()),
@@ -254,7 +254,7 @@ impl Staging<'_> {
             RoomCommand::Update { room, update } => self.update(acting, *room, update),
             RoomCommand::Archive { room } => {
                 self.must_own(acting, *room)?;
-                self.archive(Author::Account(by), at, *room)
+                self.archive(Author::Account(by), at, *room, false)
             }
             RoomCommand::Erase { room } => {
                 self.must_own(acting, *room)?;
@@ -371,9 +371,12 @@ impl Staging<'_> {
             member_count: head.members,
             ..room
         });
+        let avatars = [head.room.avatar.clone(), room.avatar.clone()];
         let act = Act::RoomChanged { change, room };
         let record = head.record(author, at, act);
         let notice = self.append_of_room(record)?;
+        let [before, after] = avatars.each_ref().map(Option::as_deref);
+        self.people().files().show(before, after);
         Ok(self.done(id, vec![notice]))
     }
 
@@ -395,6 +398,9 @@ impl Staging<'_> {
             post: update.post.unwrap_or(before.post),
             ..Room::clone(before)
         };
+        self.people()
+            .files()
+            .may_show(acting.by, update.avatar.as_ref().and_then(Option::as_deref))?;
         let author = Author::Account(acting.by);
         self.describe(author, acting.at, RoomChange::Updated, room)
     }
@@ -407,15 +413,18 @@ impl Staging<'_> {
         }
     }
 
+    /// Makes a room one that is only read; one that is erased loses its picture too.
     pub(super) fn archive(
         &mut self,
         author: Author,
         at: Timestamp,
         id: RoomId,
+        erases: bool,
     ) -> Refused<RoomDone> {
         let head = self.rooms().head(id).ok_or(RoomRefusal::NoSuchRoom)?;
         let room = Room {
             archived_at: head.room.archived_at.or(Some(at)),
+            avatar: head.room.avatar.clone().filter(|_| !erases),
             ..Room::clone(&head.room)
         };
         self.describe(author, at, RoomChange::Archived, room)

@@ -1,15 +1,17 @@
-//! What a check says of the rows of files: each message has those that it names, and no row is of a
-//! message that names no such file.
+//! What a check says of the rows of files: each message, account and room has those that it names,
+//! and no row is of one that names no such file.
 
 use redb::{ReadTransaction, ReadableTable};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::report::Report;
-use crate::model::{Act, Attachment, EntryId, FileId, MessageId};
+use crate::model::{Act, Attachment, EntryId, FileId, MessageId, picture_of};
 use crate::store::error::StoreError;
 use crate::store::files::row::{self, FileStage};
 use crate::store::log::record::Record;
-use crate::store::tables::FILES;
+use crate::store::people::users;
+use crate::store::tables::{FILES, ROOMS, USERS};
+use crate::store::talk::rooms::rows::decode_room;
 
 /// The files that messages name.
 #[derive(Debug, Default)]
@@ -43,6 +45,7 @@ impl NamedFiles {
         txn: &ReadTransaction,
         report: &mut Report,
     ) -> Result<(), StoreError> {
+        let mut pictures = pictures(txn, report)?;
         for row in txn.open_table(FILES)?.iter()? {
             let (number, value) = row?;
             let number = number.value();
@@ -56,11 +59,17 @@ impl NamedFiles {
                     *message == by && file.attachment() == Some(as_told)
                 }
                 (FileStage::Sent(..), None) => false,
+                (FileStage::Shown(_), named) => named.is_none() && pictures.remove(&file.id),
                 (_, named) => named.is_none(),
             };
             if !is_right {
-                report.add("files", number, "is not as its message names it");
+                report.add("files", number, "is not as what names it says");
             }
+        }
+        let mut unkept: Vec<_> = pictures.into_iter().collect();
+        unkept.sort_unstable();
+        for id in unkept {
+            report.add("files", id, "is named by an avatar and has no row");
         }
         let mut left: Vec<_> = self.0.into_iter().collect();
         left.sort_unstable_by_key(|(_, (message, _))| *message);
@@ -69,4 +78,34 @@ impl NamedFiles {
         }
         Ok(())
     }
+}
+
+/// Returns the pictures of this server that accounts and rooms name. A row that is damaged is
+/// reported where its table is read.
+fn pictures(txn: &ReadTransaction, report: &mut Report) -> Result<FxHashSet<FileId>, StoreError> {
+    let mut named = FxHashSet::default();
+    let mut take = |table, key, avatar: Option<&str>| {
+        if let Some(id) = avatar.and_then(picture_of)
+            && !named.insert(id)
+        {
+            report.add(
+                table,
+                key,
+                format!("names picture {id}, as another row does"),
+            );
+        }
+    };
+    for row in txn.open_table(USERS)?.iter()? {
+        let (key, value) = row?;
+        if let Ok(user) = users::decode(key.value(), value.value(), |_| Ok(false)) {
+            take("users", key.value(), user.avatar.as_deref());
+        }
+    }
+    for row in txn.open_table(ROOMS)?.iter()? {
+        let (key, value) = row?;
+        if let Ok(head) = decode_room(key.value(), value.value()) {
+            take("rooms", key.value(), head.room.avatar.as_deref());
+        }
+    }
+    Ok(named)
 }

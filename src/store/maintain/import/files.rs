@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::Import;
 use crate::model::{
-    Attachment, EntryId, MAX_ATTACHMENTS, MAX_FILE_NAME_BYTES, Timestamp, UserId, file_name,
+    Attachment, EntryId, FileId, MAX_ATTACHMENTS, MAX_FILE_NAME_BYTES, Timestamp, UserId,
+    file_name, picture_of,
 };
 use crate::store::error::StoreError;
 use crate::store::files::row::{FileStage, StoredFile, encode};
-use crate::store::maintain::lines::AttachmentLine;
+use crate::store::maintain::lines::{AttachmentLine, Line};
 
 /// What files came to: the inner error says what is wrong with them.
 type Kept = Result<Result<Vec<Attachment>, String>, StoreError>;
@@ -70,6 +71,87 @@ impl Import<'_> {
         self.files.insert(number, &encode(&file)[..])?;
         let attachment = file.attachment();
         Ok(attachment.ok_or_else(|| "is not whole".to_owned()))
+    }
+}
+
+impl Import<'_> {
+    /// Returns the row of a picture; `None` where it does not lie beside the file.
+    fn picture(&mut self, id: FileId, owner: UserId, created_at: Timestamp) -> Option<StoredFile> {
+        let content = (self.judging.file)(id).ok();
+        let content = content.filter(|content| content.kind.is_small_picture())?;
+        if !self.known_files.insert(id) {
+            return None;
+        }
+        Some(StoredFile {
+            number: self.known_files.len() as u64,
+            id,
+            owner,
+            name: "avatar".into(),
+            created_at,
+            stage: FileStage::Shown(content),
+        })
+    }
+
+    /// Takes in an account's picture. Returns whether it lies beside the file.
+    pub(in crate::store::maintain) fn take_picture(
+        &mut self,
+        avatar: &str,
+        owner: UserId,
+        created_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let id = picture_of(avatar);
+        let picture = id.and_then(|id| self.picture(id, owner, created_at));
+        match picture {
+            Some(picture) => self.put_picture(&picture).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn put_picture(&mut self, picture: &StoredFile) -> Result<(), StoreError> {
+        self.files.insert(picture.number, &encode(picture)[..])?;
+        Ok(())
+    }
+
+    /// Looks at the picture of a room's line: those of which a later line has another are gone, and
+    /// what does not lie beside the file is left out.
+    pub(in crate::store::maintain) fn look_at_picture(&mut self, line: &mut Line<'_>) {
+        let Line::Room {
+            room_id,
+            by,
+            avatar,
+            at,
+            ..
+        } = line
+        else {
+            return;
+        };
+        let named = avatar.as_deref().and_then(picture_of);
+        let Some(id) = named else {
+            self.room_pictures.remove(room_id);
+            return;
+        };
+        let kept = self.room_pictures.get(room_id);
+        if kept.is_some_and(|kept| kept.id == id) {
+            return;
+        }
+        match by.and_then(|by| self.picture(id, by, at.at)) {
+            Some(picture) => {
+                self.room_pictures.insert(*room_id, picture);
+            }
+            None => {
+                self.room_pictures.remove(room_id);
+                self.left_out_avatars += 1;
+                *avatar = None;
+            }
+        }
+    }
+
+    /// Takes in the pictures of rooms, once their last lines are read.
+    pub(in crate::store::maintain) fn put_room_pictures(&mut self) -> Result<(), StoreError> {
+        for picture in std::mem::take(&mut self.room_pictures).values() {
+            self.put_picture(picture)?;
+        }
+        Ok(())
     }
 }
 
