@@ -5,6 +5,7 @@
 import { loadStyle } from './lib/style.js'
 import { ChatError } from './net/api.js'
 import { addressOf, roomKey } from './state/chats.js'
+import { putPicture } from './sync/picture.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./net/api.js').User} User */
@@ -76,6 +77,8 @@ export function dialogIntents({ app, api, store, renew, depart }) {
     profile: async () => (await profile()).show(store.me),
     'change-profile': ({ change }) => ask(profileForm('about'), async ({ card }) =>
       card.profileSaved(await renew(api.changeMe(change)))),
+    'change-picture': ({ file }) => ask(profileForm('about'), async ({ card }) =>
+      card.profileSaved(await renew(putPicture(api, 'api/auth/me/avatar', file)))),
     'change-password': ({ change }) => ask(profileForm('secret'), async ({ card }) => {
       await renew(api.changeMe(change))
       card.passwordSaved()

@@ -12,6 +12,7 @@ import { answerTo } from './lib/dialog.js'
 import { loadStyle } from './lib/style.js'
 import { clone, part } from './lib/template.js'
 import { addressOf, idOf, naming, roomKey } from './state/chats.js'
+import { putPicture } from './sync/picture.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./state/store.js').Store} Store */
@@ -135,6 +136,10 @@ export async function roomIntents({ app, api, store, refused }) {
       await api.removeMember(idOf(chat), userId)
       hear(chat, { user_id: userId, change: 'removed' })
       await count(chat)
+    }),
+    'change-room-picture': ({ chat, file }) => ask(async () => {
+      take(await putPicture(api, `api/rooms/${idOf(chat)}/avatar`, file))
+      sheet.changed()
     }),
     'change-room': ({ chat, change }) => ask(async () => {
       take(await api.changeRoom(idOf(chat), change))

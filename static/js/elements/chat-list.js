@@ -159,7 +159,7 @@ export class ChatList extends HTMLElement {
     link.classList.toggle('unread', unread > 0 && !muted)
     link.classList.toggle('muted', muted)
 
-    if (isRoom) paintRoom(part(node, 'avatar'), idOf(key))
+    if (isRoom) paintRoom(part(node, 'avatar'), idOf(key), chat.room?.avatar)
     else paintAvatar(part(node, 'avatar'), this.store.user(peerId))
     part(node, 'dot').hidden = isRoom || !this.store.presence.get(peerId)?.online
     part(node, 'name').textContent = isRoom ? titleOf(this.store, chat) : names(this.store.user(peerId))

@@ -9,6 +9,7 @@ import { copyField } from '../lib/clipboard.js'
 import { asDialog, fillSelect } from '../lib/dialog.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
+import { onPicture } from '../lib/picture.js'
 import { clone, part } from '../lib/template.js'
 import { idOf, isMuted, isRoom } from '../state/chats.js'
 import { mayManage } from '../state/rooms.js'
@@ -61,6 +62,11 @@ export class ChatSheet extends HTMLElement {
     })
     this.#press('leave', () => ({ type: 'leave-room' }))
     this.#press('archive', () => ({ type: 'archive-room' }))
+    onPicture(part(this, 'picture'), file => {
+      part(this, 'saved').textContent = ''
+      this.#wrong('')
+      intend(this, { type: 'change-room-picture', chat: this.#key, file })
+    })
     part(this, 'change').addEventListener('submit', event => {
       event.preventDefault()
       this.#saveChange()
@@ -185,7 +191,7 @@ export class ChatSheet extends HTMLElement {
     const chat = this.#chat
     const { room } = chat
     const manages = mayManage(room) && room?.archivedAt === null
-    if (isRoom(chat.key)) paintRoom(part(this, 'avatar'), idOf(chat.key))
+    if (isRoom(chat.key)) paintRoom(part(this, 'avatar'), idOf(chat.key), room?.avatar)
     else paintAvatar(part(this, 'avatar'), this.#store.user(chat.peerId))
     part(this, 'title').textContent = titleOf(this.#store, chat)
     this.#renderAbout(chat)

@@ -1,11 +1,12 @@
 // <profile-card>: a dialog with one's own name, picture and password, and the way out of the server.
-// It says `change-profile`, `change-password` and `delete-account`; dialogs.js asks the server and
-// hands in how it went. Loaded when it is first asked for.
+// It says `change-profile`, `change-picture`, `change-password` and `delete-account`; dialogs.js asks
+// the server and hands in how it went. Loaded when it is first asked for.
 
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar } from '../lib/avatar.js'
 import { answerTo, asDialog, fillSelect } from '../lib/dialog.js'
 import { intend } from '../lib/intent.js'
+import { onPicture } from '../lib/picture.js'
 import { clone, part } from '../lib/template.js'
 
 /** @typedef {import('../net/api.js').User} User */
@@ -32,6 +33,9 @@ export class ProfileCard extends HTMLElement {
       event.preventDefault()
       this.#saveProfile()
     })
+    onPicture(part(this, 'picture'), file => intend(this, { type: 'change-picture', file }))
+    part(this, 'no-picture').addEventListener('click', () =>
+      intend(this, { type: 'change-profile', change: { avatar: null } }))
     part(this, 'secret').addEventListener('submit', event => {
       event.preventDefault()
       this.#savePassword()
@@ -51,7 +55,6 @@ export class ProfileCard extends HTMLElement {
     this.#paint()
     this.#input('called').value = me.name && me.name !== me.username ? me.name : ''
     this.#input('name').value = me.username
-    this.#input('picture').value = me.avatar ?? ''
     this.#input('current').value = this.#input('fresh').value = this.#input('proof').value = ''
     fillSelect(this.#messages, MESSAGES, t, 'keep')
     for (const form of ['about', 'secret', 'leave']) this.#say(form, '')
@@ -72,7 +75,8 @@ export class ProfileCard extends HTMLElement {
 
   /** @param {'about' | 'secret' | 'leave'} form @param {string} code */
   fail(form, code) {
-    const field = form === 'about' ? 'name' : form === 'leave' ? 'proof' : code === 'password_short' ? 'fresh' : 'current'
+    const isOfPicture = code === 'unsupported_type' || code === 'file_too_large'
+    const field = form === 'about' ? (isOfPicture ? 'picture' : 'name') : form === 'leave' ? 'proof' : code === 'password_short' ? 'fresh' : 'current'
     const text = code === 'invalid_credentials' ? t('wrongPassword')
       : form === 'leave' && code === 'forbidden' ? t('lastAdministrator') : errorText(code)
     this.#say(form, text, this.#input(field))
@@ -87,6 +91,7 @@ export class ProfileCard extends HTMLElement {
 
   #paint() {
     paintAvatar(part(this, 'avatar'), this.#me)
+    part(this, 'no-picture').hidden = !this.#me.avatar
     part(this, 'role').textContent = this.#me.is_admin ? t('administrator') : ''
   }
 
@@ -102,14 +107,12 @@ export class ProfileCard extends HTMLElement {
   #saveProfile() {
     const username = this.#input('name').value.trim()
     const called = this.#input('called').value.trim()
-    const picture = this.#input('picture').value.trim()
-    /** @type {{ username?: string, name?: string, avatar?: string | null }} */
+    /** @type {{ username?: string, name?: string }} */
     const change = {}
     // A name that came from another system may be one that cannot be chosen here; it may stay.
     if (username !== this.#me.username) change.username = username
     // Without a name of one's own the username is shown.
     if ((called || username) !== (this.#me.name ?? this.#me.username)) change.name = called || username
-    if (picture !== (this.#me.avatar ?? '')) change.avatar = picture === '' ? null : picture
     if (change.username !== undefined && !USERNAME.test(username)) return this.fail('about', 'username_bad')
     if (Object.keys(change).length === 0) return this.#say('about', t('saved'))
     intend(this, { type: 'change-profile', change })

@@ -28,7 +28,7 @@ export class ThreadHead extends ChatPart {
   render() {
     const { chat } = this
     if (!chat) return
-    if (isRoom(chat.key)) paintRoom(part(this, 'avatar'), idOf(chat.key))
+    if (isRoom(chat.key)) paintRoom(part(this, 'avatar'), idOf(chat.key), chat.room?.avatar)
     else paintAvatar(part(this, 'avatar'), this.store.user(chat.peerId))
     part(this, 'details').textContent = this.called
     const status = part(this, 'status')

@@ -75,7 +75,7 @@ export const en = {
 
   profile: 'Your profile',
   picture: 'Picture',
-  pictureHint: 'The address of a picture, beginning with https://. Other apps may show it; this page shows your initials.',
+  noPicture: 'Remove the picture',
   save: 'Save',
   saved: 'Saved.',
   administrator: 'Administrator',
@@ -295,6 +295,7 @@ export const en = {
   'error.invalid_payload': 'The server did not accept this.',
   'error.empty_message': 'An empty message cannot be sent.',
   'error.message_too_long': 'The message is too long.',
+  'error.unsupported_type': 'The file is not a picture that can be used here.',
   'error.file_too_large': 'The file is too large.',
   'error.quota_exceeded': 'There is no room for the file.',
   'error.payload_too_large': 'The message is too large.',

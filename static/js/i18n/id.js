@@ -73,7 +73,7 @@ export const id = {
 
   profile: 'Profil Anda',
   picture: 'Gambar',
-  pictureHint: 'Alamat gambar yang diawali https://. Aplikasi lain dapat menampilkannya; halaman ini menampilkan inisial Anda.',
+  noPicture: 'Hapus gambar',
   save: 'Simpan',
   saved: 'Tersimpan.',
   administrator: 'Administrator',
@@ -293,6 +293,7 @@ export const id = {
   'error.invalid_payload': 'Server tidak menerima isian ini.',
   'error.empty_message': 'Pesan kosong tidak dapat dikirim.',
   'error.message_too_long': 'Pesan terlalu panjang.',
+  'error.unsupported_type': 'Berkas ini bukan gambar yang dapat dipakai di sini.',
   'error.file_too_large': 'Berkas terlalu besar.',
   'error.quota_exceeded': 'Tidak ada ruang untuk berkas itu.',
   'error.payload_too_large': 'Pesan terlalu besar.',

@@ -6,7 +6,7 @@
  * `role` is that of the person here, null where they are no member. `members` are those that were
  * read, `whole` says whether that is all of them, and `next` where else the next ones are;
  * `seen` holds up to which message each has read.
- * @typedef {{ id: number, name: string, topic: string, kind: 'open' | 'closed', history: 'all' | 'joined',
+ * @typedef {{ id: number, name: string, topic: string, avatar: string | null, kind: 'open' | 'closed', history: 'all' | 'joined',
  *   post: 'all' | 'admins', createdAt: string, archivedAt: string | null, memberCount: number, role: Role | null,
  *   members: Member[], whole: boolean, next?: string, seen: ReadonlyMap<number, number> }} Room
  */
@@ -29,6 +29,7 @@ export function roomFrom(wire, known, role) {
     id: wire.id,
     name: wire.name,
     topic: wire.topic ?? '',
+    avatar: wire.avatar ?? null,
     kind: wire.kind,
     history: wire.history,
     post: wire.post,
