@@ -391,11 +391,10 @@ fn knows_what_it_answers(
     let Some(reply) = extras.and_then(|extras| extras.reply_to.as_ref()) else {
         return Ok(true);
     };
-    let knows = log.read(reply.to.into(), |record| match &record.act {
+    log.read(reply.to.into(), |record| match &record.act {
         Act::Sent { extras, .. } => reads.knows(extras.as_deref()),
         _ => true,
-    });
-    Ok(knows?)
+    })
 }
 
 /// Returns the message that an entry changes, as it is by now, if it changes one; `None` where an
