@@ -96,10 +96,30 @@ impl Schemas {
                 "two components are called {name}"
             );
         }
-        for schema in definitions.values_mut().filter_map(Value::as_object_mut) {
-            schema.remove("title");
+        for schema in definitions.values_mut() {
+            if let Some(object) = schema.as_object_mut() {
+                object.remove("title");
+            }
+            unwrap_references(schema);
         }
         definitions
+    }
+}
+
+/// Draft 7 ignores what stands beside a reference, so schemars wraps one that is described; and a
+/// generator makes up a name for the wrapping. The reference alone says what it is.
+fn unwrap_references(schema: &mut Value) {
+    let wrapped = match schema.get("allOf").and_then(Value::as_array) {
+        Some(all) if all.len() == 1 && all[0].get("$ref").is_some() => Some(all[0].clone()),
+        _ => None,
+    };
+    if let Some(reference) = wrapped {
+        *schema = reference;
+    }
+    match schema {
+        Value::Object(parts) => parts.values_mut().for_each(unwrap_references),
+        Value::Array(parts) => parts.iter_mut().for_each(unwrap_references),
+        _ => {}
     }
 }
 

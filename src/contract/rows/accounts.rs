@@ -1,9 +1,10 @@
 //! Accounts, as their owners and administrators see them, and invites.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::people::last_seen;
@@ -84,15 +85,29 @@ impl LoggedIn {
 }
 
 /// What becomes of the messages of an account that is deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[schemars(rename = "MessagesOfDeleted")]
 pub(crate) enum LeftMessages {
     /// They stay, with a sender who is called `deleted-` and the account's id.
     #[default]
     Keep,
     /// They are erased.
     Erase,
+}
+
+/// In place, as a text: in a query it has no name, and generators would make up one.
+impl JsonSchema for LeftMessages {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "MessagesOfDeleted".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^(keep|erase)$" })
+    }
 }
 
 impl LeftMessages {
