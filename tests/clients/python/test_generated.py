@@ -59,8 +59,10 @@ class Generated(TestCase):
     def test_a_client_that_is_generated_from_the_document_tells_refusals_and_reads_history(self):
         openapi_spec_validator.validate(self.document)
         (self.folder / "openapi.json").write_text(json.dumps(self.document))
-        # No formatting; it asks for one more program.
-        (self.folder / "config.json").write_text('{"post_hooks": []}')
+        # No formatting; it asks for one more program. Of lines and of files it is told that they are bytes.
+        as_bytes = dict.fromkeys(["application/x-ndjson", "*/*"], "application/octet-stream")
+        config = {"post_hooks": [], "content_type_overrides": as_bytes}
+        (self.folder / "config.json").write_text(json.dumps(config))
         made = ["--path", "openapi.json", "--config", "config.json", "--meta", "none", "--output-path", "made"]
         # What it cannot make sense of it leaves out with a warning.
         self.run_tool("openapi_python_client", "generate", *made, "--fail-on-warning")
