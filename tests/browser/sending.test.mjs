@@ -207,7 +207,7 @@ for (const [where, hasDatabase] of [['its database', true], ['localStorage, as w
     await page.goto(`${stage.server.url}/#/chat/${bob.id}`)
     await state(page, 'never sent', 'stored')
     await row(page, 'cyd').getByText('Draft: half a thought').click()
-    assert.equal(await composer(page).inputValue(), 'half a thought')
+    await page.waitForFunction(() => document.querySelector('.composer textarea')?.value === 'half a thought')
     await page.reload()
     await page.waitForFunction(() => document.querySelector('.composer textarea')?.value === 'half a thought')
     // Deleted, it does not come back under its old name.

@@ -6,8 +6,11 @@ import { forget, recall, recallKeys, remember } from './memory.js'
  *   recallKeys(start: string): string[], forget(isGone: (key: string) => boolean): Promise<void> }}
  *   Memory */
 
-/** The longest wait for the database; some browsers never answer where they forbid it. */
-const SHELF_MS = 1_000
+/**
+ * The longest wait for the database: after a crash of the browser, on a busy machine, it takes seconds, and what is in
+ * it would not be sent meanwhile. Some browsers never answer where they forbid it.
+ */
+const SHELF_MS = 4_000
 
 /**
  * A memory for what must not be lost, such as messages that are not sent yet: IndexedDB, which is
