@@ -93,7 +93,7 @@ pub(in crate::http) const ARCHIVE: Operation = Operation::new(
 .refuses(&[Code::NotFound])
 .data::<OwnedRoom>();
 
-/// `DELETE /api/admin/rooms/:id`: the room, archived.
+/// `DELETE /api/admin/rooms/:id`: the room, archived or, with `erase`, emptied.
 pub(in crate::http) async fn archive(
     app: &App,
     request: &Request<Incoming>,

@@ -2,7 +2,7 @@
 
 use super::export::{attachments, text_of};
 use super::lines::{Line, RoomReactionLine, Time};
-use crate::model::{Act, ChatId, EntryId, Extras, Stream};
+use crate::model::{Act, ChatId, EntryId, Extras, Stream, UserId};
 use crate::store::log::record::{Author, Record};
 
 /// Returns the line of an entry; `None` for one that no chatd writes.
@@ -35,63 +35,7 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             on: *on,
             at,
         },
-        Act::Sent {
-            content,
-            client_id,
-            extras,
-        } => {
-            let Stream::Room(room_id) = record.stream else {
-                return None;
-            };
-            let extras = extras.as_deref().cloned().unwrap_or_default();
-            let attachments = attachments(&extras);
-            let Extras {
-                reply_to,
-                mentions,
-                mention_all,
-                meta,
-                attachments: _,
-                auto_content,
-                edited_at,
-                first_content: _,
-                reactions,
-            } = extras;
-            let reactions = reactions.into_iter().map(|reaction| RoomReactionLine {
-                emoji: reaction.emoji.into(),
-                count: reaction.count(),
-            });
-            Line::RoomMessage {
-                id,
-                room_id,
-                sender_id: by?,
-                content: (*content).into(),
-                created_at: at,
-                client_id: client_id.as_ref().map(text_of),
-                reply_to: reply_to.map(|reply| reply.to),
-                mentions: mentions.into_vec(),
-                mention_all,
-                meta: meta.map(|meta| meta.as_str().to_owned().into()),
-                attachments,
-                auto_content,
-                edited_at: edited_at.map(Time::from),
-                reactions: reactions.collect(),
-            }
-        }
-        Act::Erased { client_id, extras } => {
-            let Stream::Room(room_id) = record.stream else {
-                return None;
-            };
-            let extras = extras.as_deref().cloned().unwrap_or_default();
-            Line::ErasedRoomMessage {
-                id,
-                room_id,
-                sender_id: by?,
-                created_at: at,
-                client_id: client_id.as_ref().map(text_of),
-                mentions: extras.mentions.into_vec(),
-                mention_all: extras.mention_all,
-            }
-        }
+        Act::Sent { .. } | Act::Erased { .. } => return message(id, by?, record),
         Act::RoomChanged { change, room } => Line::Room {
             id,
             room_id: room.id,
@@ -137,5 +81,65 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             }
         }
         _ => return None,
+    })
+}
+
+/// Returns the line of a message, or of what is left of one that was deleted.
+fn message<'a>(id: EntryId, sender_id: UserId, record: &Record<&'a str>) -> Option<Line<'a>> {
+    let Stream::Room(room_id) = record.stream else {
+        return None;
+    };
+    let (Act::Sent {
+        client_id, extras, ..
+    }
+    | Act::Erased { client_id, extras }) = &record.act
+    else {
+        return None;
+    };
+    let created_at = Time::from(record.at);
+    let client_id = client_id.as_ref().map(text_of);
+    let extras = extras.as_deref().cloned().unwrap_or_default();
+    let Act::Sent { content, .. } = &record.act else {
+        return Some(Line::ErasedRoomMessage {
+            id,
+            room_id,
+            sender_id,
+            created_at,
+            client_id,
+            mentions: extras.mentions.into_vec(),
+            mention_all: extras.mention_all,
+        });
+    };
+    let attachments = attachments(&extras);
+    let Extras {
+        reply_to,
+        mentions,
+        mention_all,
+        meta,
+        attachments: _,
+        auto_content,
+        edited_at,
+        first_content: _,
+        reactions,
+    } = extras;
+    let reactions = reactions.into_iter().map(|reaction| RoomReactionLine {
+        emoji: reaction.emoji.into(),
+        count: reaction.count(),
+    });
+    Some(Line::RoomMessage {
+        id,
+        room_id,
+        sender_id,
+        content: (*content).into(),
+        created_at,
+        client_id,
+        reply_to: reply_to.map(|reply| reply.to),
+        mentions: mentions.into_vec(),
+        mention_all,
+        meta: meta.map(|meta| meta.as_str().to_owned().into()),
+        attachments,
+        auto_content,
+        edited_at: edited_at.map(Time::from),
+        reactions: reactions.collect(),
     })
 }
