@@ -31,6 +31,8 @@ export class Bubbles {
   /** What each bubble shows, so that it is filled again only when that changed.
    * @type {WeakMap<Element, { message: Message, look: string }>} */
   #shown = new WeakMap()
+  /** What each pill shows: its names stand as long as that does. @type {WeakMap<Element, NonNullable<Message['reactions']>[number]>} */
+  #reactions = new WeakMap()
 
   /** @param {Store} store @param {HTMLElement} rows */
   constructor(store, rows) {
@@ -171,8 +173,11 @@ export class Bubbles {
     keyed(row, reactions, {
       key: ({ emoji }) => emoji,
       create: () => clone('reaction'),
-      update: (pill, { emoji, count, me }) => {
+      update: (pill, reaction) => {
+        const { emoji, count, me } = reaction
         const button = part(pill, 'reaction')
+        if (this.#reactions.get(button) === reaction) return
+        this.#reactions.set(button, reaction)
         button.dataset.emoji = emoji
         button.setAttribute('aria-pressed', String(me))
         // Those who are named there are no longer all.
@@ -181,6 +186,8 @@ export class Bubbles {
         part(pill, 'emoji').textContent = emoji
         part(pill, 'number').textContent = count.toLocaleString(currentLanguage())
         button.setAttribute('aria-label', t('reactionBy', { emoji, count }))
+        // Who looks at it goes on seeing names.
+        if (button.matches(':hover, :focus')) button.dispatchEvent(new CustomEvent('reaction', { bubbles: true }))
       },
     })
     if (!known) part(node, 'bubble').after(row)

@@ -32,6 +32,9 @@ export class MessageActions {
   /** @type {Promise<import('./message-menu.js').MessageMenu> | undefined} */
   #menu
 
+  /** How often it was asked who is behind a reaction. */
+  #questions = 0
+
   /** @param {MessageList} list @param {Bubbles} bubbles */
   constructor(list, bubbles) {
     this.#list = list
@@ -48,6 +51,7 @@ export class MessageActions {
         this.#nameReactors(event)
       })
     }
+    rows.addEventListener('reaction', event => this.#nameReactors(event))
     rows.addEventListener('pointerleave', () => { if (document.activeElement !== this.#more) this.#more.remove() })
   }
 
@@ -138,18 +142,20 @@ export class MessageActions {
     this.#list.dispatchEvent(new CustomEvent(type, { detail: { message } }))
   }
 
-  /** Asks who is behind a reaction that the reader looks at. @param {Event} event */
+  /** Asks who is behind a reaction that the reader looks at, unless that is known or asked. @param {Event} event */
   #nameReactors({ target }) {
     const pill = target instanceof Element ? /** @type {HTMLElement | null} */ (target.closest('.reaction')) : null
     const message = pill && this.#messageIn(pill.closest('.message'))
     if (!pill || !message || pill.dataset.named) return
     const { emoji = '' } = pill.dataset
-    pill.dataset.named = 'asked'
+    const question = pill.dataset.named = String(++this.#questions)
     intend(this.#list, {
       type: 'reactors', id: message.id, emoji,
       done: (/** @type {import('./names.js').Named[]} */ people) => {
+        // It changed since, and may have been asked for anew.
+        if (pill.dataset.named !== question) return
         const names = new Intl.ListFormat(currentLocale()).format(people.map(nameOf))
-        if (names === '') return
+        if (names === '') return delete pill.dataset.named
         pill.dataset.names = names
         // Speech input says what is seen, so the number is in the name.
         const count = part(pill, 'number').textContent ?? ''
