@@ -27,11 +27,11 @@ export const ELSEWHERE = 'chat.test'
 export const PHONE = { width: 390, height: 780 }
 export const DESK = { width: 1280, height: 800 }
 
-/** @template T @param {Promise<T>} promise @param {string} what @returns {Promise<T>} */
+/** @template T @param {Promise<T>} promise @param {string | (() => string)} what @returns {Promise<T>} */
 export function deadline(promise, what) {
   let timer
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), DEADLINE_MS)
+    timer = setTimeout(() => reject(new Error(`waited in vain for ${typeof what === 'string' ? what : what()}`)), DEADLINE_MS)
   })
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
@@ -255,7 +255,7 @@ export class Stage {
 
   async close() {
     // Bodies can be read as long as their page is there.
-    await deadline(this.heard.settled(), 'the bodies of answers')
+    await deadline(this.heard.settled(), () => `the bodies of answers: ${this.heard.awaited}`)
     await Promise.all(this.contexts.map(context => context.close()))
     await this.heard.settled()
     assert.deepEqual(this.errors, [], 'the page reported errors')

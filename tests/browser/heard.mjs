@@ -71,11 +71,12 @@ class Connection {
 export class Heard {
   /** The first of each kind. @type {Map<string, string>} */
   #faults = new Map()
-  /** @type {Set<Promise<void>>} */
-  #reading = new Set()
+  /** The answers whose bodies are being read. @type {Map<Promise<void>, import('playwright-core').Response>} */
+  #reading = new Map()
   packets = 0
   bodies = 0
   gone = 0
+  left = 0
 
   /**
    * Listens to every page of a context, from now on.
@@ -94,6 +95,7 @@ export class Heard {
       return polled.get(sid)
     }
     context.on('request', request => {
+      if (request.isNavigationRequest() && request.frame().parentFrame() === null) this.#leave(request.frame())
       const path = pathOf(request.url())
       if (request.method() !== 'POST' || !path?.startsWith('/socket.io/')) return
       this.#packets(request.postData() ?? '', packet => connection(path).said(packet))
@@ -156,12 +158,29 @@ export class Heard {
     const reading = read()
       .catch(error => this.#hold(() => { throw error }))
       .finally(() => this.#reading.delete(reading))
-    this.#reading.add(reading)
+    this.#reading.set(reading, response)
+  }
+
+  /**
+   * A page goes elsewhere: of what it had asked for, bodies may never come, nor a word that they do not.
+   * @param {import('playwright-core').Frame} frame
+   */
+  #leave(frame) {
+    for (const [reading, response] of this.#reading) {
+      if (response.frame() !== frame) continue
+      this.#reading.delete(reading)
+      this.left++
+    }
   }
 
   /** Every body that has begun to come has been read. */
   async settled() {
-    while (this.#reading.size > 0) await Promise.all(this.#reading)
+    while (this.#reading.size > 0) await Promise.race(this.#reading.keys())
+  }
+
+  /** Where the bodies that are awaited are from. */
+  get awaited() {
+    return [...this.#reading.values()].map(response => `${response.status()} ${response.url()}`).join(', ')
   }
 
   /** What was not as documented since the last time, the first of each kind. */
@@ -172,7 +191,7 @@ export class Heard {
   }
 
   toString() {
-    return `${this.packets} packets, ${this.bodies} bodies; ${this.gone} bodies were gone`
+    return `${this.packets} packets, ${this.bodies} bodies; ${this.gone} bodies were gone, ${this.left} left to come`
   }
 }
 
