@@ -9,7 +9,7 @@ use super::bar::Bar;
 use super::failure::maintain as explain;
 use super::output::{Failed, say};
 use super::{control, files, stream};
-use crate::files::FolderLock;
+use crate::files::{Copying, FolderLock};
 use crate::store::OpenError;
 use crate::store::maintain::{self, MaintainError, Partial};
 
@@ -48,13 +48,17 @@ impl Backup {
         let counts = counts.map_err(|error| explain(data, &error))?;
         let kept = maintain::files_of(&self.file).map_err(|error| explain(&self.file, &error))?;
         let (kept, target) = (files::whole(&kept), files::folder_of(&self.file));
-        let missing = files::copy(folder, &target, &kept, self.link, &mut bar)?;
+        let copying = Copying {
+            by_links: self.link,
+            ..files::ALL
+        };
+        let lacking = files::copy(folder, &target, &kept, copying, &mut bar)?;
         drop((bar, lock));
         say(&format!("{}: {counts}", self.file.display()));
         if !kept.is_empty() {
             say(&format!("{}: {} files", target.display(), kept.len()));
         }
-        Ok(files::complete(&missing, folder)?)
+        Ok(files::complete(&lacking, folder)?)
     }
 }
 

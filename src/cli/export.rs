@@ -48,14 +48,14 @@ impl Export {
             |file: &&StoredFile| matches!(file.stage, FileStage::Sent(..) | FileStage::Shown(_));
         let kept: Vec<_> = kept.iter().filter(is_named).cloned().collect();
         let (kept, target) = (files::whole(&kept), files::folder_of(file));
-        let missing = files::copy(folder, &target, &kept, false, &mut bar)?;
+        let lacking = files::copy(folder, &target, &kept, files::ALL, &mut bar)?;
         partial.keep().map_err(|error| explain(data, &error))?;
         drop((bar, lock));
         say(&format!("{}: {counts}", file.display()));
         if !kept.is_empty() {
             say(&format!("{}: {} files", target.display(), kept.len()));
         }
-        Ok(files::complete(&missing, folder)?)
+        Ok(files::complete(&lacking, folder)?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::bar::Bar;
 use super::output::say;
-use crate::files::{Spare, copy_files, verify_files};
+use crate::files::{Copying, Lacking, Spare, copy_files, verify_files};
 use crate::model::FileId;
 use crate::store::maintain::{Progress, Unit};
 use crate::store::{FileContent, StoredFile};
@@ -44,34 +44,48 @@ fn shown<'a>(bar: &'a mut Bar, what: &'static str, total: u64) -> impl FnMut(u64
     }
 }
 
-/// Copies files that another folder does not have yet. Returns those that are nowhere.
+/// Copies files that another folder does not have yet. Returns what is missing or damaged.
 pub(super) fn copy(
     from: &Path,
     to: &Path,
     files: &[(FileId, FileContent)],
-    by_links: bool,
+    copying: Copying,
     bar: &mut Bar,
-) -> Result<Vec<FileId>, String> {
+) -> Result<Lacking, String> {
     let mut show = shown(bar, "copying files", bytes(files));
-    copy_files(from, to, files, by_links, &mut show).map_err(|error| {
+    copy_files(from, to, files, copying, &mut show).map_err(|error| {
         let (from, to) = (from.display(), to.display());
         format!("the files of {from} cannot be copied to {to}: {error}")
     })
 }
 
-/// Says which files are missing. Fails where some are.
-pub(super) fn complete(missing: &[FileId], place: &Path) -> Result<(), String> {
-    if missing.is_empty() {
-        return Ok(());
+/// Copies what there is, damaged or not.
+pub(super) const ALL: Copying = Copying {
+    by_links: false,
+    with_altered: true,
+};
+
+/// Says which files are missing or damaged. Fails where some are.
+pub(super) fn complete(lacking: &Lacking, place: &Path) -> Result<(), String> {
+    let Lacking { missing, altered } = lacking;
+    for (what, ids) in [("missing", missing), ("altered", altered)] {
+        for id in ids.iter().take(NAMED) {
+            say(&format!("{what}: {id}"));
+        }
     }
-    for id in missing.iter().take(NAMED) {
-        say(&format!("missing: {id}"));
+    let (missing, altered, place) = (missing.len(), altered.len(), place.display());
+    match (missing, altered) {
+        (0, 0) => Ok(()),
+        (_, 0) => Err(format!(
+            "{missing} files are not in {place}: their messages are there without them"
+        )),
+        (0, _) => Err(format!(
+            "{altered} files in {place} are not what was sent: they are copied as they are"
+        )),
+        (..) => Err(format!(
+            "{missing} files are not in {place}, and {altered} are not what was sent"
+        )),
     }
-    let count = missing.len();
-    Err(format!(
-        "{count} files are not in {}: their messages are there without them",
-        place.display()
-    ))
 }
 
 /// Reads files through, and says what is wrong. Returns how many findings there are. `known` are
@@ -89,7 +103,9 @@ pub(super) fn verify(
         say(&match finding {
             Spare::Missing(id) => format!("file {id}: missing"),
             Spare::Altered(id) => format!("file {id}: altered"),
-            Spare::Spare(id) => format!("file {id}: named by nothing; the next start removes it"),
+            Spare::Spare(id) => {
+                format!("file {id}: named by nothing; the next start sets it aside")
+            }
         });
     }
     let is_wrong = |finding: &&Spare| !matches!(finding, Spare::Spare(_));

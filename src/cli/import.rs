@@ -47,8 +47,8 @@ impl Import {
         })?;
         let kept = maintain::files_of(data).map_err(|error| explain(data, &error))?;
         let kept = files::whole(&kept);
-        let missing = files::copy(&source, folder, &kept, false, &mut bar)?;
-        files::complete(&missing, &source)?;
+        let lacking = files::copy(&source, folder, &kept, files::ALL, &mut bar)?;
+        files::complete(&lacking, &source)?;
         drop(bar);
         say(&format!("{}: {}", data.display(), imported.counts));
         if imported.cut_times > 0 {

@@ -1,5 +1,7 @@
 //! `chatd restore FILE`
 
+use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,7 +10,7 @@ use super::bar::Bar;
 use super::failure::maintain as explain;
 use super::output::{Failed, say};
 use super::{files, stream};
-use crate::files::FileContent;
+use crate::files::{Copying, FileContent, Lacking};
 use crate::model::{FileId, Timestamp};
 use crate::store::maintain;
 
@@ -30,7 +32,7 @@ impl Restore {
             bar.show(progress);
         })
         .map_err(|error| explain(data, &error))?;
-        let missing = self.restore_files(data, folder, restored.kept.as_deref(), &mut bar)?;
+        let lacking = self.restore_files(data, folder, restored.kept.as_deref(), &mut bar)?;
         drop(bar);
         say(&format!("{}: {}", data.display(), restored.counts));
         say("everybody logs in anew: no token from before is good any more");
@@ -44,22 +46,25 @@ impl Restore {
         if let Some(kept) = restored.kept {
             say(&format!("what was there before is {}", kept.display()));
         }
-        Ok(files::complete(&missing, &files::folder_of(&self.file))?)
+        Ok(files::complete(&lacking, &files::folder_of(&self.file))?)
     }
 
     /// Makes the folder of the files that the restored data names: of the backup's, and of those
-    /// that were there before, which stay beside the data file that was there before. Returns those
-    /// that are in neither.
+    /// that were there before, which stay beside the data file that was there before, or where they
+    /// are if that is another disk. Returns those that are whole in neither.
     fn restore_files(
         &self,
         data: &Path,
         folder: &Path,
         kept: Option<&Path>,
         bar: &mut Bar,
-    ) -> Result<Vec<FileId>, String> {
+    ) -> Result<Lacking, String> {
         let named = maintain::files_of(data).map_err(|error| explain(data, &error))?;
         let named = files::whole(&named);
-        let failed = |error| format!("the folder {} cannot be changed: {error}", folder.display());
+        let failed = |error| {
+            let (data, folder) = (data.display(), folder.display());
+            format!("{data} is restored, but the folder {folder} cannot be changed: {error}")
+        };
         let mut before = None;
         if folder.is_dir() {
             let place = files::folder_of(kept.unwrap_or(data));
@@ -67,16 +72,51 @@ impl Restore {
                 true => files::folder_of(&place),
                 false => place,
             };
-            std::fs::rename(folder, &place).map_err(failed)?;
-            before = Some(place);
+            match std::fs::rename(folder, &place) {
+                Ok(()) => before = Some(place),
+                // Another disk, or the top of one: what is sound there counts as copied.
+                Err(error) if is_elsewhere(error.kind()) => say(&format!(
+                    "{} stays where it is: the next start sets aside what nothing names",
+                    folder.display()
+                )),
+                Err(error) => return Err(failed(error)),
+            }
         }
         let source = files::folder_of(&self.file);
-        let mut missing = files::copy(&source, folder, &named, false, bar)?;
+        // Sound ones first, from either folder; then what is damaged in both.
+        let sound = Copying {
+            by_links: false,
+            with_altered: false,
+        };
+        let mut lacking = files::copy(&source, folder, &named, sound, bar)?;
         if let Some(before) = before {
-            let left = |(id, _): &&(FileId, FileContent)| missing.contains(id);
-            let left: Vec<_> = named.iter().filter(left).copied().collect();
-            missing = files::copy(&before, folder, &left, true, bar)?;
+            let linked = Copying {
+                by_links: true,
+                ..sound
+            };
+            let left = lacks(&named, &lacking);
+            let second = files::copy(&before, folder, &left, linked, bar)?;
+            let nowhere: HashSet<_> = second.missing.iter().chain(&second.altered).collect();
+            let is_nowhere = |id: &FileId| nowhere.contains(id);
+            lacking.missing.retain(is_nowhere);
+            lacking.altered.retain(is_nowhere);
         }
-        Ok(missing)
+        let altered: HashSet<_> = lacking.altered.iter().collect();
+        let damaged = named.iter().filter(|(id, _)| altered.contains(id));
+        let damaged: Vec<_> = damaged.copied().collect();
+        files::copy(&source, folder, &damaged, files::ALL, bar)?;
+        Ok(lacking)
     }
+}
+
+/// Whether a folder cannot be moved beside the data file: it lies on another disk.
+fn is_elsewhere(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::CrossesDevices | ErrorKind::ResourceBusy)
+}
+
+/// The files that a copy lacks.
+fn lacks(files: &[(FileId, FileContent)], lacking: &Lacking) -> Vec<(FileId, FileContent)> {
+    let ids: HashSet<_> = lacking.missing.iter().chain(&lacking.altered).collect();
+    let lacks = files.iter().filter(|(id, _)| ids.contains(id));
+    lacks.copied().collect()
 }

@@ -50,7 +50,7 @@ pub(super) async fn serve(flags: &Flags) -> Result<(), String> {
     let served = server::run(config, listener, ready, stopping).await;
     served.map_err(|error| match error {
         ServerError::Tls(error) => chain(&error),
-        error @ ServerError::Metrics(..) => chain(&error),
+        error @ (ServerError::Metrics(..) | ServerError::Files(..)) => chain(&error),
         ServerError::Open(error) => failure::open(&flags.data, &error),
         error => format!("{}: {}", name_of_data(flags), chain(&error)),
     })

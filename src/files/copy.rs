@@ -44,59 +44,96 @@ fn parts(content: &FileContent) -> impl Iterator<Item = (Part, u64, u32)> + use<
     std::iter::once(whole).chain(content.preview.map(preview))
 }
 
+/// How files are copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copying {
+    /// By hard links, where that can be.
+    pub by_links: bool,
+    /// Those too whose bytes are not what the data file says.
+    pub with_altered: bool,
+}
+
+/// What a copy lacks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lacking {
+    /// They are not in the first folder.
+    pub missing: Vec<FileId>,
+    /// Their bytes are not what the data file says.
+    pub altered: Vec<FileId>,
+}
+
 /// Copies these files into another folder, as far as they are not there already: by hard links
 /// where that is asked for and can be, else by the kernel, which shares the blocks where the file
-/// system lets it. Returns those that are not in the first folder.
+/// system lets it. Every file is read through.
 pub fn copy_files(
     from: &Path,
     to: &Path,
     files: &[(FileId, FileContent)],
-    by_links: bool,
+    copying: Copying,
     watch: &mut dyn FnMut(u64),
-) -> io::Result<Vec<FileId>> {
+) -> io::Result<Lacking> {
     let (source, target) = (Folder::at(from.to_owned()), Folder::at(to.to_owned()));
-    let mut missing = Vec::new();
+    let mut lacking = Lacking::default();
     let mut bytes = 0;
     for (id, content) in files {
-        let mut is_missing = false;
-        for (part, size, _) in parts(content) {
-            is_missing |= !copy_part(&source, &target, (*id, part), size, by_links)?;
+        let mut worst = None;
+        for (part, size, checksum) in parts(content) {
+            let wrong = copy_part(&source, &target, (*id, part), (size, checksum), copying)?;
+            worst = worst.max(wrong);
             bytes += size;
             watch(bytes);
         }
-        if is_missing {
-            missing.push(*id);
+        match worst {
+            None => {}
+            Some(Wrong::Altered) => lacking.altered.push(*id),
+            Some(Wrong::Missing) => lacking.missing.push(*id),
         }
     }
-    Ok(missing)
+    Ok(lacking)
 }
 
-/// Copies one part. Returns whether it is there by then.
+/// What is wrong with a part, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wrong {
+    Altered,
+    Missing,
+}
+
+/// Copies one part. Returns what is wrong with it.
 fn copy_part(
     source: &Folder,
     target: &Folder,
     (id, part): (FileId, Part),
-    size: u64,
-    by_links: bool,
-) -> io::Result<bool> {
+    expected: (u64, u32),
+    copying: Copying,
+) -> io::Result<Option<Wrong>> {
     let (from, to) = (source.path(id, part), target.path(id, part));
-    if fs::metadata(&to).is_ok_and(|there| there.len() == size) {
-        return Ok(true);
+    if is_sound(target.open(id, part), expected)? == Some(true) {
+        return Ok(None);
     }
-    let input = match File::open(&from) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        input => input?,
+    let is_sound = match is_sound(source.open(id, part), expected)? {
+        None => return Ok(Some(Wrong::Missing)),
+        Some(false) if !copying.with_altered => return Ok(Some(Wrong::Altered)),
+        Some(is_sound) => is_sound,
     };
     target.make_for(id)?;
-    if by_links && fs::hard_link(&from, &to).is_ok() {
+    if copying.by_links && fs::hard_link(&from, &to).is_ok() {
         sync_folder(to.parent().unwrap_or(Path::new(".")))?;
-        return Ok(true);
+    } else {
+        let copy = target.create(id, Part::New)?;
+        io::copy(&mut source.open(id, part)?, &mut &copy)?;
+        copy.sync_all()?;
+        target.rename(id, Part::New, part)?;
     }
-    let copy = target.create(id, Part::New)?;
-    io::copy(&mut &input, &mut &copy)?;
-    copy.sync_all()?;
-    target.rename(id, Part::New, part)?;
-    Ok(true)
+    Ok((!is_sound).then_some(Wrong::Altered))
+}
+
+/// Returns whether a file is of this size and checksum; `None` where there is none.
+fn is_sound(file: io::Result<File>, expected: (u64, u32)) -> io::Result<Option<bool>> {
+    match file {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => Ok(Some(checksum_of(&file?)? == expected)),
+    }
 }
 
 /// Reads these files through. `all` of them are those that the data file names, unless uploads may
@@ -112,15 +149,10 @@ pub fn verify_files(
     let mut bytes = 0;
     for (id, content) in files {
         for (part, size, checksum) in parts(content) {
-            match folder.open(*id, part) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    wrong.push(Spare::Missing(*id));
-                }
-                Err(error) => return Err(error),
-                Ok(file) if checksum_of(&file)? != (size, checksum) => {
-                    wrong.push(Spare::Altered(*id));
-                }
-                Ok(_) => {}
+            match is_sound(folder.open(*id, part), (size, checksum))? {
+                None => wrong.push(Spare::Missing(*id)),
+                Some(false) => wrong.push(Spare::Altered(*id)),
+                Some(true) => {}
             }
             bytes += size;
             watch(bytes);

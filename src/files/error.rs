@@ -55,7 +55,7 @@ pub enum FileError {
     #[error("too many uploads at once, try again shortly")]
     Busy,
     /// The disk refused.
-    #[error("the files cannot be written now, try again")]
+    #[error("the files cannot be read or written now, try again")]
     Unavailable,
 }
 

@@ -3,16 +3,24 @@
 //!
 //! A file is synced before it gets its name, and the folder after it; a name is given once, and the
 //! bytes under it never change.
+//!
+//! One server works in a folder at a time. What its data file does not name is set aside in
+//! `spare/` before it is unlinked, since the data file may be the wrong one: an earlier copy, or a
+//! new one where the right one was not there.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
 
 use crate::model::FileId;
 
 /// Held shared by who copies the folder, and alone by who unlinks.
 const LOCK: &str = "lock";
+/// Where whole files wait that the data file does not name.
+const SPARE: &str = "spare";
 
 /// What lies there of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +38,9 @@ pub(super) enum Part {
 impl Part {
     const ALL: [Self; 4] = [Self::Whole, Self::Coming, Self::Preview, Self::New];
 
+    /// What stays when a file is whole.
+    const LASTING: [Self; 2] = [Self::Whole, Self::Preview];
+
     const fn suffix(self) -> &'static str {
         match self {
             Self::Whole => "",
@@ -46,6 +57,8 @@ pub(super) struct Folder {
     root: PathBuf,
     /// Goes with the server.
     is_temporary: bool,
+    /// The folder itself, locked: no other server works in it.
+    owned: Mutex<Option<File>>,
 }
 
 impl Folder {
@@ -54,6 +67,7 @@ impl Folder {
         Self {
             root,
             is_temporary: false,
+            owned: Mutex::default(),
         }
     }
 
@@ -67,12 +81,29 @@ impl Folder {
         Self {
             root: std::env::temp_dir().join(name),
             is_temporary: true,
+            owned: Mutex::default(),
         }
     }
 
     /// Where it is.
     pub(super) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Makes this the only server that works in the folder, once that is there. Fails with
+    /// `ResourceBusy` where another one does.
+    pub(super) fn own(&self) -> io::Result<()> {
+        let mut owned = self.owned.lock();
+        if owned.is_some() || !self.root.is_dir() {
+            return Ok(());
+        }
+        let folder = File::open(&self.root)?;
+        match folder.try_lock() {
+            Ok(()) => *owned = Some(folder),
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::ResourceBusy.into()),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Returns where this part of a file is.
@@ -90,6 +121,7 @@ impl Folder {
         }
         let mut builder = DirBuilder::new();
         builder.mode(0o700).recursive(true).create(folder)?;
+        self.own()?;
         sync_folder(&self.root)?;
         match self.root.parent() {
             Some(above) if !above.as_os_str().is_empty() => sync_folder(above),
@@ -149,6 +181,69 @@ impl Folder {
         }
     }
 
+    /// Sets aside what the data file does not name, and unlinks what of it is not whole.
+    pub(super) fn set_aside(&self, id: FileId) -> io::Result<()> {
+        let spare = self.root.join(SPARE);
+        DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(&spare)?;
+        for part in Part::LASTING {
+            let path = self.path(id, part);
+            if path.exists() {
+                fs::rename(&path, self.aside(id, part))?;
+            }
+        }
+        sync_folder(&spare)?;
+        self.remove_all(id)
+    }
+
+    /// Puts back what was set aside of a file, where it is not there. Returns whether something was.
+    pub(super) fn take_back(&self, id: FileId) -> io::Result<bool> {
+        let mut is_back = false;
+        for part in Part::LASTING {
+            let (aside, path) = (self.aside(id, part), self.path(id, part));
+            if aside.exists() && !path.exists() {
+                self.make_for(id)?;
+                fs::rename(aside, &path)?;
+                sync_folder(path.parent().unwrap_or(&self.root))?;
+                is_back = true;
+            }
+        }
+        Ok(is_back)
+    }
+
+    /// Returns the files that were set aside.
+    pub(super) fn list_spare(&self) -> io::Result<Vec<FileId>> {
+        let spare = self.spare()?.into_iter();
+        Ok(spare.filter_map(|file| id_of(&file)).collect())
+    }
+
+    /// Unlinks what was set aside before this time, in seconds since 1970. Returns how many files.
+    pub(super) fn remove_spare(&self, before: i64) -> io::Result<usize> {
+        let mut count = 0;
+        for file in self.spare()? {
+            // When it got its name here.
+            if file.metadata()?.ctime() < before {
+                fs::remove_file(file.path())?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    fn spare(&self) -> io::Result<Vec<DirEntry>> {
+        match fs::read_dir(self.root.join(SPARE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            spare => spare?.collect(),
+        }
+    }
+
+    /// Where a part is that was set aside.
+    fn aside(&self, id: FileId, part: Part) -> PathBuf {
+        self.root.join(SPARE).join(id.to_string() + part.suffix())
+    }
+
     /// Returns every file of which something lies there. Empty where there is no folder yet.
     pub(super) fn list(&self) -> io::Result<Vec<FileId>> {
         let mut ids = Vec::new();
@@ -158,17 +253,11 @@ impl Folder {
         };
         for folder in folders {
             let folder = folder?;
-            if !folder.file_type()?.is_dir() {
+            if !folder.file_type()?.is_dir() || folder.file_name() == SPARE {
                 continue;
             }
             for file in fs::read_dir(folder.path())? {
-                let name = file?.file_name();
-                let name = name.to_str().unwrap_or_default();
-                ids.extend(
-                    name.split('.')
-                        .next()
-                        .and_then(|id| id.parse::<FileId>().ok()),
-                );
+                ids.extend(id_of(&file?));
             }
         }
         ids.sort_unstable();
@@ -188,8 +277,9 @@ impl Folder {
 }
 
 impl Folder {
-    /// Removes a folder that goes with the server.
+    /// Lets another server have the folder, and removes one that goes with this server.
     pub(super) fn end(&self) {
+        self.owned.lock().take();
         if self.is_temporary
             && let Err(error) = fs::remove_dir_all(&self.root)
             && error.kind() != io::ErrorKind::NotFound
@@ -197,6 +287,11 @@ impl Folder {
             tracing::warn!(%error, folder = %self.root.display(), "a temporary folder was left");
         }
     }
+}
+
+/// Returns the file of which this is a part.
+fn id_of(file: &DirEntry) -> Option<FileId> {
+    file.file_name().to_str()?.split('.').next()?.parse().ok()
 }
 
 /// Opens the file that whoever copies the folder holds shared, and whoever unlinks alone.

@@ -1,8 +1,9 @@
 //! Unlinking what is gone: at once what a message named that was erased, after a day what no
-//! message names, and at the start what a crash has left.
+//! message names, and at the start
+//! what a crash has left; and after a while what no row names.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::folder::Part;
 use super::upload::blocking;
@@ -24,8 +25,8 @@ impl Files {
         file.created_at.plus(UNSENT)
     }
 
-    /// Unlinks what is gone; never completes.
-    pub async fn run(self, clock: fn() -> Timestamp) {
+    /// Unlinks what is gone, and what was set aside for so long; never completes.
+    pub async fn run(self, clock: fn() -> Timestamp, spare_kept: Duration) {
         let inner = self.inner;
         let unlinking = async {
             let gone = inner.store.gone_files();
@@ -39,6 +40,7 @@ impl Files {
             }
             loop {
                 inner.expire(clock()).await;
+                inner.remove_spare(spare_kept).await;
                 tokio::time::sleep(LOOKED_EVERY).await;
             }
         };
@@ -47,6 +49,25 @@ impl Files {
 }
 
 impl Inner {
+    /// Puts back what is named, and sets aside what is not. Returns how many files each.
+    fn sort_out(&self) -> Result<(usize, usize), FileError> {
+        let store = &self.store;
+        let is_named = |id| store.sent_file(id).is_some() || store.pending_file(id).is_some();
+        let (mut back, mut spare) = (0, 0);
+        for id in self.folder.list_spare()? {
+            if is_named(id) && self.folder.take_back(id)? {
+                back += 1;
+            }
+        }
+        for id in self.folder.list()? {
+            if !is_named(id) {
+                self.folder.set_aside(id)?;
+                spare += 1;
+            }
+        }
+        Ok((back, spare))
+    }
+
     /// Forgets what no message has named for a day.
     async fn expire(self: &Arc<Self>, now: Timestamp) {
         for file in self.store.pending_files() {
@@ -65,24 +86,35 @@ impl Inner {
         }
     }
 
-    /// Removes what a crash has left: bytes that no row names, and rows whose bytes did not come to
-    /// be.
+    /// Unlinks what was set aside before so long.
+    async fn remove_spare(self: &Arc<Self>, kept: Duration) {
+        let inner = Arc::clone(self);
+        let removed = blocking(move || {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            let before = now.unwrap_or_default().saturating_sub(kept);
+            Ok(inner.folder.remove_spare(before.as_secs() as i64)?)
+        });
+        match removed.await {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "removed files that were set aside"),
+            Err(error) => tracing::warn!(%error, "files that were set aside were not removed"),
+        }
+    }
+
+    /// Sees to what a crash has left: bytes that no row names are set aside, rows whose bytes did
+    /// not come to be are forgotten. Puts back what was set aside and is named after all.
     async fn tidy(self: &Arc<Self>, now: Timestamp) -> Result<(), FileError> {
         let inner = Arc::clone(self);
-        let spare = blocking(move || {
-            let store = &inner.store;
-            let is_known = |id| store.sent_file(id).is_some() || store.pending_file(id).is_some();
-            let mut ids = inner.folder.list()?;
-            ids.retain(|id| !is_known(*id));
-            Ok(ids)
-        });
-        let spare = spare.await?;
-        if !spare.is_empty() {
-            tracing::info!(
-                files = spare.len(),
-                "removing what a stop has left of files"
+        let (back, spare) = blocking(move || inner.sort_out()).await?;
+        if back > 0 {
+            tracing::info!(files = back, "put back files that had been set aside");
+        }
+        if spare > 0 {
+            tracing::warn!(
+                files = spare,
+                folder = %self.folder.root().display(),
+                "the data file does not name files that lie in its folder: they are in spare/ for --erase-within"
             );
-            self.unlink(spare).await;
         }
         for file in self.store.pending_files() {
             let inner = Arc::clone(self);

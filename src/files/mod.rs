@@ -14,7 +14,7 @@
 //! The order in which things reach the disk: the row of an upload, then its bytes; the bytes of a
 //! whole file under their own name, then its row; a message that is erased and the rows of its
 //! files together, then the bytes are unlinked. So a crash leaves at worst bytes too many, which
-//! the next start removes, and never a message whose file is not whole.
+//! the next start sets aside, and never a message whose file is not whole.
 
 mod boxes;
 mod clean;
@@ -30,7 +30,7 @@ mod session;
 mod upload;
 mod verbs;
 
-pub use copy::{FolderLock, Spare, copy_files, describe_file, verify_files};
+pub use copy::{Copying, FolderLock, Lacking, Spare, copy_files, describe_file, verify_files};
 pub use error::FileError;
 pub use reading::OpenFile;
 pub use upload::{Appended, MAX_PICTURE_BYTES, MAX_PREVIEW_BYTES};

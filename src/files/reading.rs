@@ -70,12 +70,7 @@ impl Files {
                 (Part::Preview, preview.kind, preview.size, preview.checksum)
             }
         };
-        let inner = Arc::clone(&self.inner);
-        let file = blocking(move || match inner.folder.open(id, part) {
-            // Unlinked in between.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FileError::UrlExpired),
-            file => Ok(file?),
-        });
+        let file = self.open_part((id, part), FileError::UrlExpired);
         Ok(OpenFile {
             file: file.await?,
             kind,
@@ -91,12 +86,7 @@ impl Files {
         let picture = self.inner.store.sent_file(id);
         let picture = picture.filter(|file| file.message.is_none());
         let content = picture.ok_or(FileError::NoSuchPicture)?.content;
-        let inner = Arc::clone(&self.inner);
-        let file = blocking(move || match inner.folder.open(id, Part::Whole) {
-            // Unlinked in between.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FileError::NoSuchPicture),
-            file => Ok(file?),
-        });
+        let file = self.open_part((id, Part::Whole), FileError::NoSuchPicture);
         Ok(OpenFile {
             file: file.await?,
             kind: content.kind,
@@ -104,6 +94,28 @@ impl Files {
             until: now.plus(PICTURE_KEPT),
             tag: content.checksum,
         })
+    }
+
+    /// Opens the bytes of a file that was named. `gone` where it is named no more.
+    async fn open_part(
+        &self,
+        (id, part): (FileId, Part),
+        gone: FileError,
+    ) -> Result<File, FileError> {
+        let inner = Arc::clone(&self.inner);
+        let opened = blocking(move || match inner.folder.open(id, part) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            file => Ok(Some(file?)),
+        });
+        match opened.await? {
+            Some(file) => Ok(file),
+            // Unlinked in between.
+            None if self.content(id).is_none() => Err(gone),
+            None => {
+                tracing::error!(%id, "the bytes of a file are not in the folder: chatd check names all that are missing");
+                Err(FileError::Unavailable)
+            }
+        }
     }
 
     /// Returns the message on which a file hangs.

@@ -1,5 +1,6 @@
 //! What the verbs of files work on.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -60,14 +61,16 @@ pub(super) struct Inner {
 
 impl Files {
     /// Returns the verbs over this store. Each telling of a message brings the URLs of `urls`.
-    pub fn new(store: Store, config: &FilesConfig, urls: FileUrls) -> Self {
+    /// Fails where another server works in the folder, or it cannot be read.
+    pub fn new(store: Store, config: &FilesConfig, urls: FileUrls) -> io::Result<Self> {
         let folder = match &config.folder {
             Some(root) => Folder::at(root.clone()),
             None => Folder::temporary(),
         };
+        folder.own()?;
         let free = folder.room().map_or(u64::MAX, |(_, free)| free);
         let (_, bytes) = store.files();
-        Self {
+        Ok(Self {
             inner: Arc::new(Inner {
                 quota: config.quota.unwrap_or((free / 2).saturating_add(bytes)),
                 store,
@@ -77,7 +80,7 @@ impl Files {
                 sessions: Sessions::default(),
                 writers: Semaphore::new(MAX_WRITERS),
             }),
-        }
+        })
     }
 
     /// Removes what goes with the server; for its end.

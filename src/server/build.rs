@@ -97,7 +97,7 @@ impl House {
         let leavers = erasure::erase_leavers(talk.chat.clone(), Timestamp::now);
         let sweeps = sockets.sweeps(opened.limits);
         let marks = pace_marks(talk.chat.clone(), Timestamp::now);
-        let files = talk.files.clone().run(Timestamp::now);
+        let files = talk.files.clone().run(Timestamp::now, config.erase_within);
         let background = tokio::spawn(async move {
             tokio::join!(
                 scrapes,
@@ -177,7 +177,10 @@ impl Talk {
         let secret = store.token_secret().map_err(OpenError::from)?;
         let urls = FileUrls::new(FileSigner::derived(&secret), Timestamp::now);
         let chat = chat.with_file_urls(urls);
-        let files = Files::new(store.clone(), &config.files, urls);
+        let files = Files::new(store.clone(), &config.files, urls).map_err(|error| {
+            let folder = config.files.folder.clone().unwrap_or_default();
+            ServerError::Files(folder, error)
+        })?;
         let outboxes = config.budget.outboxes.clone();
         let notifier = tokio::spawn(chat.clone().run(batches, move || outboxes.used()));
         let accounts = Accounts::new(

@@ -1,6 +1,7 @@
 //! Why a server ended otherwise than it was asked to.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::demo::DemoError;
 use super::tls::TlsError;
@@ -18,6 +19,9 @@ pub enum ServerError {
     /// The metrics' address cannot be listened on.
     #[error("cannot listen for metrics on {0}, give another --metrics-listen")]
     Metrics(SocketAddr, #[source] std::io::Error),
+    /// The folder of files cannot be used: another server does, or it is none.
+    #[error("the folder of files {} cannot be used, give another --files", .0.display())]
+    Files(PathBuf, #[source] std::io::Error),
     /// TLS cannot be spoken.
     #[error(transparent)]
     Tls(#[from] TlsError),

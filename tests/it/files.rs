@@ -680,7 +680,7 @@ async fn a_preview_is_taken_before_its_file_is_sent() {
 }
 
 #[tokio::test]
-async fn a_start_removes_what_a_crash_has_left() {
+async fn a_start_clears_away_what_a_crash_has_left() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestServer::with(in_folder(folder.path())).await;
     let ada = server.register("ada").await;
@@ -725,6 +725,16 @@ async fn a_start_removes_what_a_crash_has_left() {
         404
     );
     assert!(place(&files, &kept["id"]).exists());
+    // What was whole is kept for a while.
+    for (end, is_kept) in [
+        ("", true),
+        (".part", false),
+        (".preview", true),
+        (".new", false),
+    ] {
+        let aside = files.join(format!("spare/fab{}{end}", "0".repeat(30)));
+        assert_eq!(aside.exists(), is_kept, "{end}");
+    }
     use std::os::unix::fs::PermissionsExt;
     let mode = place(&files, &kept["id"])
         .metadata()
@@ -733,6 +743,162 @@ async fn a_start_removes_what_a_crash_has_left() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_on_the_wrong_data_file_loses_no_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::with(in_folder(folder.path())).await;
+    let (ada, bob) = server.two_people().await;
+    let file = upload(&server, &ada, "one.txt", "the first file").await;
+    let sent = send(&server, &ada, &bob, json!({"attachments": [file["id"]]})).await;
+    assert_eq!(sent["success"], true, "{sent}");
+    server.stop().await;
+    let (files, data) = (
+        folder.path().join("files"),
+        folder.path().join("chatd.redb"),
+    );
+    let (bytes, aside) = (
+        place(&files, &file["id"]),
+        files.join("spare").join(file["id"].as_str().unwrap()),
+    );
+
+    // The disk with the data file was not mounted: a new one is made.
+    std::fs::rename(&data, folder.path().join("away.redb")).unwrap();
+    let server = TestServer::with(in_folder(folder.path())).await;
+    is_gone(&bytes).await;
+    server.stop().await;
+    assert_eq!(std::fs::read(&aside).unwrap(), b"the first file");
+
+    std::fs::rename(folder.path().join("away.redb"), &data).unwrap();
+    let server = TestServer::with(in_folder(folder.path())).await;
+    is_gone(&aside).await;
+    let row = server
+        .get(&format!("/api/messages/{}", sent["data"]["id"]), &bob.token)
+        .await;
+    let url = row["data"]["attachments"][0]["url"].as_str().unwrap();
+    assert_eq!(open(&server, url).await.body(), "the first file");
+    // Bytes that are missing all the same are the server's fault, not the URL's.
+    std::fs::remove_file(&bytes).unwrap();
+    let answer = open(&server, url).await;
+    assert_eq!(
+        (answer.status().as_u16(), &*code(&answer)),
+        (503, "storage_unavailable")
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn two_servers_do_not_work_in_one_folder_of_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let files = path("files").to_str().unwrap().to_owned();
+    let running = Running::on(&path("one.redb"), &["--files", &files], &[]).await;
+    let ada = register(&running.remote, "ada").await;
+    upload(&running.remote, &ada, "one.txt", "the first file").await;
+    let said = fails(&path("two.redb"), &["--port", "0", "--files", &files]).await;
+    assert!(
+        said.contains(&format!("{files} cannot be used, give another --files")),
+        "{said}"
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn copies_tell_of_files_that_are_damaged_and_take_the_sound_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let text = |name: &str| path(name).to_str().unwrap().to_owned();
+    let data = path("chatd.redb");
+    let running = Running::on(&data, &[], &[]).await;
+    let ada = register(&running.remote, "ada").await;
+    let bob = register(&running.remote, "bob").await;
+    let mut ids = Vec::new();
+    for name in ["one", "two"] {
+        ids.push(
+            upload(&running.remote, &ada, name, format!("the file {name}")).await["id"].take(),
+        );
+    }
+    let mut socket = connect(&running.remote, &ada).await;
+    let message = json!({"receiver_id": bob.id, "attachments": ids});
+    let sent = socket.call(1, "send_message", message).await.0;
+    assert_eq!(sent["success"], true, "{sent}");
+    done(&data, &["backup", &text("sound.redb")]).await;
+    running.stop().await;
+
+    let (one, two) = (
+        place(&path("chatd.redb.files"), &ids[0]),
+        place(&path("chatd.redb.files"), &ids[1]),
+    );
+    let altered =
+        |said: &str, id: &Value| said.contains(&format!("altered: {}", id.as_str().unwrap()));
+    std::fs::write(&one, "the file o").unwrap();
+    for arguments in [
+        ["backup", &text("damaged.redb")],
+        ["export", &text("damaged.jsonl")],
+    ] {
+        let said = fails(&data, &arguments).await;
+        assert!(
+            altered(&said, &ids[0]) && !altered(&said, &ids[1]),
+            "{said}"
+        );
+    }
+    // Of each file the sound one is taken, whether it is the backup's or was there before.
+    std::fs::write(place(&path("sound.redb.files"), &ids[1]), "the file twx").unwrap();
+    done(&data, &["restore", &text("sound.redb")]).await;
+    assert_eq!(std::fs::read(&one).unwrap(), b"the file one");
+    assert_eq!(std::fs::read(&two).unwrap(), b"the file two");
+    assert!(done(&data, &["check"]).await.contains("is sound"));
+    // What is damaged in both is there as it is, and said.
+    std::fs::write(&two, "the file twy").unwrap();
+    let said = fails(&data, &["restore", &text("sound.redb")]).await;
+    assert!(
+        altered(&said, &ids[1]) && !altered(&said, &ids[0]),
+        "{said}"
+    );
+    assert_eq!(std::fs::read(&two).unwrap(), b"the file twx");
+}
+
+#[tokio::test]
+async fn a_restore_knows_a_folder_of_files_on_another_disk() {
+    let (folder, elsewhere) = (
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir_in("/dev/shm").unwrap(),
+    );
+    let path = |name: &str| folder.path().join(name);
+    let data = path("chatd.redb");
+    let (copy, files) = (path("copy.redb"), elsewhere.path().join("files"));
+    let files_flag = ["--files", files.to_str().unwrap()];
+    let running = Running::on(&data, &files_flag, &[]).await;
+    let ada = register(&running.remote, "ada").await;
+    let bob = register(&running.remote, "bob").await;
+    let file = upload(&running.remote, &ada, "one.txt", "the first file").await;
+    let mut socket = connect(&running.remote, &ada).await;
+    let message = json!({"receiver_id": bob.id, "attachments": [file["id"]]});
+    assert_eq!(
+        socket.call(1, "send_message", message).await.0["success"],
+        true
+    );
+    let with_files = |command: &'static str| {
+        [
+            command,
+            files_flag[0],
+            files_flag[1],
+            copy.to_str().unwrap(),
+        ]
+    };
+    done(&data, &with_files("backup")).await;
+    running.stop().await;
+    std::fs::remove_file(place(&files, &file["id"])).unwrap();
+    let said = done(&data, &with_files("restore")).await;
+    assert!(
+        said.contains("the next start sets aside what nothing names"),
+        "{said}"
+    );
+    assert_eq!(
+        std::fs::read(place(&files, &file["id"])).unwrap(),
+        b"the first file"
+    );
 }
 
 /// Runs a command that must succeed; gives what it says.
