@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
+use super::log;
 use crate::outgoing::{HttpsUrl, HttpsUrlError};
 use crate::web::Origin;
 
@@ -163,9 +163,9 @@ fn ranged(text: &str, least: usize, most: usize) -> Result<usize, String> {
 }
 
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
-    match text.parse::<EnvFilter>() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("give a level (error, warn, info, debug, trace) or filters such as info,chatd::store=debug".to_owned()),
+    match log::filter(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("give a level (error, warn, info, debug, trace) or filters such as info,chatd::store=debug".to_owned()),
     }
 }
 

@@ -13,4 +13,4 @@ mod lines;
 mod start;
 
 pub(super) use lines::Lines;
-pub(super) use start::{LogFormat, start, start_queued};
+pub(super) use start::{LogFormat, filter, start, start_queued};

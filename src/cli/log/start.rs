@@ -8,11 +8,11 @@ use std::panic::PanicHookInfo;
 
 use clap::ValueEnum;
 use tracing::Level;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 use super::lines::Lines;
 
@@ -65,9 +65,23 @@ where
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     tracing_subscriber::registry()
-        .with(EnvFilter::new(filter))
+        .with(self::filter(filter).unwrap_or_default())
         .with(lines.with_filter(safe))
         .init();
+}
+
+/// Reads a filter of modules, such as `info,chatd::store=debug`; one that says nothing lets errors
+/// through.
+pub(in crate::cli) fn filter(text: &str) -> Option<Targets> {
+    let parts: Vec<_> = text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect();
+    match parts.is_empty() {
+        true => Some(Targets::new().with_default(LevelFilter::ERROR)),
+        false => parts.join(",").parse().ok(),
+    }
 }
 
 /// Returns whether a line of this module is written, if the filter that the operator gave lets it
@@ -118,6 +132,36 @@ fn tell_panic(panic: &PanicHookInfo<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_is_levels_by_module_and_a_wrong_one_is_refused() {
+        let told = |text: &str, module: &str| {
+            let filter = filter(text).unwrap();
+            let levels = [
+                Level::ERROR,
+                Level::WARN,
+                Level::INFO,
+                Level::DEBUG,
+                Level::TRACE,
+            ];
+            let is_told = |level: &&Level| filter.would_enable(module, level);
+            levels.iter().filter(is_told).count()
+        };
+        for (text, of_store, of_hub) in [
+            ("info,chatd::store=debug", 4, 3),
+            (" info , chatd::store=debug ,", 4, 3),
+            ("chatd::store=TRACE", 5, 0),
+            ("chatd=2,chatd::store=off", 0, 2),
+            ("off", 0, 0),
+            ("", 1, 1),
+        ] {
+            let told = (told(text, "chatd::store::write"), told(text, "chatd::hub"));
+            assert_eq!(told, (of_store, of_hub), "{text:?}");
+        }
+        for wrong in ["chatd=loud", "chatd=info=warn", "info,chatd=6"] {
+            assert!(filter(wrong).is_none(), "{wrong:?}");
+        }
+    }
 
     /// 50 streams that are opened and reset were a warning of `h2`, as many times as a stranger
     /// liked.
