@@ -190,18 +190,26 @@ impl Store {
             .acquire_owned()
             .await
             .map_err(|_| StoreError::Unavailable)?;
-        let intake = Arc::clone(&self.intake);
-        let reading = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+        let (tell, told) = tokio::sync::oneshot::channel();
+        self.read_apart(Box::new(move |intake| {
             let result = query(&Snapshot::new(&intake.data)).map_err(ReadError::with_disk);
             if let Err(StoreError::Database(_)) = &result {
                 intake.suspect();
             }
-            result
-        });
+            // Whoever has the answer may close the file. Whoever asked may be gone.
+            drop((intake, permit));
+            drop(tell.send(result));
+        }));
         // redb panics on some damaged pages; whoever asked is told no more than of any other
         // failure.
-        reading.await.map_err(|_| StoreError::Unavailable)?
+        told.await.map_err(|_| StoreError::Unavailable)?
+    }
+
+    /// Runs a query on a thread that may block. Once for all queries: of what is generic here there
+    /// would be a copy for each of them.
+    fn read_apart(&self, query: Box<dyn FnOnce(Arc<Intake>) + Send>) {
+        let intake = Arc::clone(&self.intake);
+        drop(tokio::task::spawn_blocking(move || query(intake)));
     }
 
     /// Runs a query on what is in memory; `None` where that has not all that it asks for, and where
