@@ -1,5 +1,5 @@
 //! The page: the files of `static/` inside the executable, as they stand and as `pack/` made them
-//! for browsers.
+//! for browsers; packed, and unpacked for those who cannot.
 //!
 //! `/` asks for its files below `/v/VERSION/`, where VERSION follows from all of them: there they
 //! are joined and stripped, and a browser keeps them for good, so that a page loaded again asks for
@@ -16,25 +16,24 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
-use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
 use crate::web::Body;
 
-#[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/static"]
-struct Assets;
-
-/// What `pack/` made: `page/PATH` is the page as browsers load it. Of that, and of each file of
-/// `static/` as `source/HASH`, the packed forms are below `br/` and `gz/`.
+/// What `pack/` made: `gz/page/PATH` and `br/page/PATH` are the page as browsers load it, and
+/// `gz/source/PATH` is each file of `static/` as it stands.
 #[derive(RustEmbed)]
 #[folder = "$OUT_DIR/page"]
 struct Packed;
 
+/// The source tree, read anew each time.
+#[cfg(any(test, debug_assertions))]
+#[derive(RustEmbed)]
+#[folder = "$CARGO_MANIFEST_DIR/static"]
+struct Sources;
+
 /// The version of the page: 16 hexadecimal digits that follow from all of its files.
 pub(super) const VERSION: &str = env!("PAGE_VERSION");
-/// The same of the files of `static/` as they were when the page was made of them.
-const SOURCES: &str = env!("PAGE_SOURCES");
 
 /// A year, the longest that caches heed.
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -62,22 +61,73 @@ impl Encoding {
         }
     }
 
-    /// The folder of what `pack/` made, and an ending of tags.
-    const fn folder(self) -> Option<&'static str> {
+    /// What tags end with: of one file each encoding has its own, since they are different bytes.
+    const fn ending(self) -> &'static str {
         match self {
-            Self::Brotli => Some("br"),
-            Self::Gzip => Some("gz"),
-            Self::Identity => None,
+            Self::Brotli => "-br",
+            Self::Gzip => "-gz",
+            Self::Identity => "",
         }
     }
 }
 
-/// A file, and where in [`Packed`] its packed forms are, but for their folder.
+/// A file that was asked for.
 struct Found {
-    file: EmbeddedFile,
-    packed: String,
+    content: Content,
     /// True for what this version of the page has under its path, now and for good.
     lasts: bool,
+}
+
+enum Content {
+    Packed {
+        gzip: EmbeddedFile,
+        brotli: Option<EmbeddedFile>,
+    },
+    /// As it lies in the source tree.
+    #[cfg(any(test, debug_assertions))]
+    Read(EmbeddedFile),
+}
+
+impl Content {
+    /// Whether there is this encoding of it.
+    fn has(&self, encoding: Encoding) -> bool {
+        match (self, encoding) {
+            (_, Encoding::Identity) => true,
+            (Self::Packed { brotli, .. }, Encoding::Brotli) => brotli.is_some(),
+            (Self::Packed { .. }, Encoding::Gzip) => true,
+            #[cfg(any(test, debug_assertions))]
+            (Self::Read(_), _) => false,
+        }
+    }
+
+    /// What its type and its tag are taken from.
+    fn file(&self) -> &EmbeddedFile {
+        match self {
+            Self::Packed { gzip, .. } => gzip,
+            #[cfg(any(test, debug_assertions))]
+            Self::Read(file) => file,
+        }
+    }
+
+    fn encoded(self, encoding: Encoding) -> Bytes {
+        match self {
+            Self::Packed { gzip, brotli } => match (encoding, brotli) {
+                (Encoding::Brotli, Some(brotli)) => bytes_of(brotli),
+                (Encoding::Gzip, _) => bytes_of(gzip),
+                _ => unpacked(&gzip.data),
+            },
+            #[cfg(any(test, debug_assertions))]
+            Self::Read(file) => bytes_of(file),
+        }
+    }
+}
+
+/// The content of a file that the build script packed by gzip: below its head, which has no name in
+/// it, and above its sum (RFC 1952, section 2.3).
+fn unpacked(gzip: &[u8]) -> Bytes {
+    let body = gzip.get(10..gzip.len().saturating_sub(8));
+    let content = miniz_oxide::inflate::decompress_to_vec(body.unwrap_or_default());
+    content.expect("the build script packed it").into()
 }
 
 /// Finds a file by its exact path, below a version or not; `/` is `index.html`.
@@ -89,45 +139,44 @@ fn find(path: &str) -> Option<Found> {
         None if path.is_empty() => (None, "index.html"),
         None => (None, path),
     };
-    let as_packed = is_as_packed();
-    if as_packed && (version.is_some() || path == "index.html") {
-        let packed = format!("page/{path}");
-        if let Some(file) = Packed::get(&packed) {
-            let lasts = version == Some(VERSION);
-            return Some(Found {
-                file,
-                packed,
-                lasts,
-            });
-        }
+    #[cfg(any(test, debug_assertions))]
+    if is_changed() {
+        let content = Content::Read(Sources::get(path)?);
+        return Some(Found {
+            content,
+            lasts: false,
+        });
     }
-    let file = Assets::get(path)?;
-    let packed = format!("source/{}", hash(&file));
-    let lasts = as_packed && version == Some(VERSION);
+    let of = |folder: &str| {
+        Some(Content::Packed {
+            gzip: Packed::get(&format!("gz/{folder}/{path}"))?,
+            brotli: Packed::get(&format!("br/{folder}/{path}")),
+        })
+    };
+    let as_packed = version.is_some() || path == "index.html";
+    let packed = if as_packed { of("page") } else { None };
     Some(Found {
-        file,
-        packed,
-        lasts,
+        content: packed.or_else(|| of("source"))?,
+        lasts: version == Some(VERSION),
     })
 }
 
-/// Returns whether the files of `static/` are those of which the page was made, as embedded ones
-/// are.
-fn is_as_packed() -> bool {
-    if !cfg!(debug_assertions) {
-        return true;
-    }
-    let mut paths: Vec<_> = Assets::iter().collect();
+/// Returns whether the files of `static/` are others by now than those of which the page was made.
+#[cfg(any(test, debug_assertions))]
+fn is_changed() -> bool {
+    use sha2::{Digest, Sha256};
+
+    let mut paths: Vec<_> = Sources::iter().collect();
     paths.sort();
     let mut all = Sha256::new();
     for path in paths {
-        let Some(file) = Assets::get(&path) else {
-            return false;
+        let Some(file) = Sources::get(&path) else {
+            return true;
         };
         all.update(path.as_bytes());
         all.update(file.metadata.sha256_hash());
     }
-    short(&all.finalize()) == SOURCES
+    short(&all.finalize()) != env!("PAGE_SOURCES")
 }
 
 /// Answers with a file, packed as its reader likes it best; a document comes with this policy.
@@ -136,32 +185,19 @@ pub(super) fn serve(
     policy: &HeaderValue,
 ) -> Result<Response<Body>, ApiError> {
     let path = request.uri().path().trim_start_matches('/');
-    let Found {
-        file,
-        packed,
-        lasts,
-    } = find(path).ok_or_else(ApiError::not_found)?;
-    let kind = HeaderValue::from_str(file.metadata.mimetype());
-    let is_document = file.metadata.mimetype() == "text/html";
-    let hash = hash(&file);
-    let encoding = preferred(request.headers());
-    let folder = encoding.folder();
-    let (encoding, file) =
-        match folder.and_then(|folder| Packed::get(&format!("{folder}/{packed}"))) {
-            Some(packed) => (encoding, packed),
-            None => (Encoding::Identity, file),
-        };
-    // Of one file each encoding has its own tag: they are different bytes.
-    let etag = match encoding.folder() {
-        Some(folder) => format!("\"{hash}-{folder}\""),
-        None => format!("\"{hash}\""),
-    };
+    let Found { content, lasts } = find(path).ok_or_else(ApiError::not_found)?;
+    let metadata = &content.file().metadata;
+    let kind = HeaderValue::from_str(metadata.mimetype());
+    let is_document = metadata.mimetype() == "text/html";
+    let encoding = preferred(request.headers(), |encoding| content.has(encoding));
+    let (hash, ending) = (short(&metadata.sha256_hash()), encoding.ending());
+    let etag = format!("\"{hash}{ending}\"");
     let mut response = if is_known(request.headers(), &etag) {
         let mut response = Response::new(Body::default());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        Response::new(Body::Kept(content(file)))
+        Response::new(Body::Kept(content.encoded(encoding)))
     };
     let headers = response.headers_mut();
     headers.insert(
@@ -185,18 +221,14 @@ pub(super) fn serve(
     Ok(response)
 }
 
-fn content(file: EmbeddedFile) -> Bytes {
+fn bytes_of(file: EmbeddedFile) -> Bytes {
     match file.data {
         std::borrow::Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         std::borrow::Cow::Owned(bytes) => Bytes::from(bytes),
     }
 }
 
-/// 64 bits of the content's hash.
-fn hash(file: &EmbeddedFile) -> String {
-    short(&file.metadata.sha256_hash())
-}
-
+/// 64 bits of a hash.
 fn short(hash: &[u8]) -> String {
     hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -214,9 +246,10 @@ pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
         .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
 
-/// The encoding that the client likes best, and of several liked alike the smallest (RFC 9110,
-/// section 12.5.3). Where it would have none of them, the file goes out as it is.
-fn preferred(headers: &HeaderMap) -> Encoding {
+/// The encoding that the client likes best of those that there are, and of several liked alike the
+/// smallest (RFC 9110, section 12.5.3). Where it would have none of them, the file goes out as it
+/// is.
+fn preferred(headers: &HeaderMap, has: impl Fn(Encoding) -> bool) -> Encoding {
     let named = |name: &str| {
         let mut codings = members(headers, header::ACCEPT_ENCODING).map(coding);
         codings.find_map(|(coding, weight)| coding.eq_ignore_ascii_case(name).then_some(weight))
@@ -227,7 +260,8 @@ fn preferred(headers: &HeaderMap) -> Encoding {
         let unnamed = if encoding == Encoding::Identity { 1 } else { 0 };
         weight.unwrap_or(unnamed)
     };
-    let welcome = Encoding::ALL.into_iter().filter(|one| weight(*one) > 0);
+    let there = Encoding::ALL.into_iter().filter(|one| has(*one));
+    let welcome = there.filter(|one| weight(*one) > 0);
     // Of equals `max_by_key` takes the last.
     let best = welcome.rev().max_by_key(|one| weight(*one));
     best.unwrap_or(Encoding::Identity)
@@ -297,40 +331,54 @@ mod tests {
             (",,;q=1,", Identity),
         ] {
             let mut headers = HeaderMap::new();
-            assert_eq!(preferred(&headers), Identity);
+            assert_eq!(preferred(&headers, |_| true), Identity);
             headers.insert(header::ACCEPT_ENCODING, accepted.parse().unwrap());
-            assert_eq!(preferred(&headers), encoding, "{accepted}");
+            assert_eq!(preferred(&headers, |_| true), encoding, "{accepted}");
         }
         // A list may come in several headers.
         let mut headers = HeaderMap::new();
         headers.append(header::ACCEPT_ENCODING, "gzip".parse().unwrap());
         headers.append(header::ACCEPT_ENCODING, "br".parse().unwrap());
-        assert_eq!(preferred(&headers), Brotli);
+        assert_eq!(preferred(&headers, |_| true), Brotli);
+    }
+
+    #[test]
+    fn a_source_is_packed_by_gzip_alone_and_so_it_goes_to_who_would_rather_have_brotli() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_ENCODING, "gzip, br".parse().unwrap());
+        let source = find("js/main.js").unwrap().content;
+        let liked = |headers: &HeaderMap| preferred(headers, |encoding| source.has(encoding));
+        assert_eq!(liked(&headers), Encoding::Gzip);
+        headers.insert(header::ACCEPT_ENCODING, "br".parse().unwrap());
+        assert_eq!(liked(&headers), Encoding::Identity);
+    }
+
+    fn content(path: &str) -> Bytes {
+        find(path).unwrap().content.encoded(Encoding::Identity)
     }
 
     #[test]
     fn every_file_is_packed_and_the_page_asks_for_its_files_by_version() {
-        assert!(is_as_packed(), "static/ was changed after the build");
-        let html = find("").unwrap().file;
-        let html = String::from_utf8(html.data.to_vec()).unwrap();
+        assert!(!is_changed(), "static/ was changed after the build");
+        let html = content("");
+        let html = std::str::from_utf8(&html).unwrap();
         for bare in ["\"css/", "\"js/"] {
             assert!(!html.contains(bare), "{bare}");
         }
         assert!(html.contains(&format!("src=\"v/{VERSION}/js/main.js\"")));
         let mut packed_files = 0;
-        for path in Assets::iter().filter(|path| path != "index.html") {
+        for path in Sources::iter().filter(|path| path != "index.html") {
             for path in [path.to_string(), format!("v/{VERSION}/{path}")] {
-                let Found {
-                    file,
-                    packed,
-                    lasts,
-                } = find(&path).unwrap();
-                assert_eq!(lasts, path.starts_with("v/"), "{path}");
-                for folder in ["br", "gz"] {
-                    let packed = Packed::get(&format!("{folder}/{packed}")).unwrap();
-                    assert!(packed.data.len() < file.data.len(), "{path} {folder}");
-                    packed_files += 1;
+                let found = find(&path).unwrap();
+                assert_eq!(found.lasts, path.starts_with("v/"), "{path}");
+                let Content::Packed { gzip, brotli } = found.content else {
+                    panic!("{path} is read from the source tree");
+                };
+                assert!(gzip.data.len() < content(&path).len(), "{path}");
+                if let Some(brotli) = brotli {
+                    assert!(brotli.data.len() < gzip.data.len(), "{path}");
                 }
+                packed_files += 1;
             }
         }
         assert!(packed_files > 80, "{packed_files}");
@@ -338,12 +386,13 @@ mod tests {
 
     #[test]
     fn a_module_is_joined_under_a_version_and_a_source_without() {
-        let joined = find(&format!("v/{VERSION}/js/main.js")).unwrap().file;
-        let source = Assets::get("js/main.js").unwrap();
-        assert!(joined.data.len() > 2 * source.data.len());
-        assert_eq!(find("js/main.js").unwrap().file.data, source.data);
+        let joined = content(&format!("v/{VERSION}/js/main.js"));
+        let source = Sources::get("js/main.js").unwrap();
+        assert!(joined.len() > 2 * source.data.len());
+        assert_eq!(content("js/main.js"), source.data.as_ref());
         // As a page asks that was opened before an upgrade.
         let other = find("v/0123456789abcdef/js/main.js").unwrap();
-        assert!(other.file.data == joined.data && !other.lasts);
+        assert!(!other.lasts);
+        assert!(other.content.encoded(Encoding::Identity) == joined);
     }
 }

@@ -71,13 +71,20 @@ where
 }
 
 /// Reads a filter of modules, such as `info,chatd::store=debug`; one that says nothing lets errors
-/// through.
+/// through. A word alone is a level or a module of ours: of a level that is misspelt nothing would
+/// ever be told.
 pub(in crate::cli) fn filter(text: &str) -> Option<Targets> {
     let parts: Vec<_> = text
         .split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty())
         .collect();
+    let is_of_us = |word: &str| word.split("::").next() == Some(env!("CARGO_CRATE_NAME"));
+    let is_sure =
+        |part: &&str| part.contains('=') || is_of_us(part) || part.parse::<LevelFilter>().is_ok();
+    if !parts.iter().all(is_sure) {
+        return None;
+    }
     match parts.is_empty() {
         true => Some(Targets::new().with_default(LevelFilter::ERROR)),
         false => parts.join(",").parse().ok(),
@@ -153,12 +160,21 @@ mod tests {
             ("chatd::store=TRACE", 5, 0),
             ("chatd=2,chatd::store=off", 0, 2),
             ("off", 0, 0),
+            ("2", 2, 2),
+            ("WARN,chatd::store", 5, 2),
             ("", 1, 1),
         ] {
             let told = (told(text, "chatd::store::write"), told(text, "chatd::hub"));
             assert_eq!(told, (of_store, of_hub), "{text:?}");
         }
-        for wrong in ["chatd=loud", "chatd=info=warn", "info,chatd=6"] {
+        for wrong in [
+            "chatd=loud",
+            "chatd=info=warn",
+            "info,chatd=6",
+            "warning",
+            "info,verbose",
+            "inf",
+        ] {
             assert!(filter(wrong).is_none(), "{wrong:?}");
         }
     }

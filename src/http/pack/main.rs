@@ -3,13 +3,14 @@
 //!
 //! Into `$OUT_DIR/page` go
 //!
-//! - `page/PATH`: the page as browsers load it, its modules and style sheets joined (`join.rs`,
-//!   `texts.rs`), its comments taken out, and its files asked for below `v/VERSION/`;
-//! - `br/page/PATH` and `gz/page/PATH`: the same, packed;
-//! - `br/source/HASH` and `gz/source/HASH`: each file of `static/` as it stands, packed, by the
-//!   first 64 bits of its content's SHA-256, for those who read a module or import it by itself.
+//! - `br/page/PATH` and `gz/page/PATH`: the page as browsers load it, its modules and style sheets
+//!   joined (`join.rs`, `texts.rs`), its comments taken out, and its files asked for below
+//!   `v/VERSION/`;
+//! - `gz/source/PATH`: each file of `static/` as it stands, for those who read a module or import
+//!   it by itself.
 //!
-//! The version follows from all that is in `page/`, so a browser that has a file under such an
+//! Nothing is held as it is: who unpacks nothing gets what the server unpacks. The version follows
+//! from all that is in the page, so a browser that has a file under such an
 //! address has it for good. Packed here and not by the server, since the best packing takes
 //! seconds. `PAGE_SOURCES` follows from the files as they stand: by it a debug build, which reads
 //! `static/` anew each time, knows whether they were changed since.
@@ -65,16 +66,11 @@ fn main() -> io::Result<()> {
         fs::remove_dir_all(&out)?;
     }
     for (path, text) in &page {
-        let name = format!("page/{path}");
-        write(&out.join(&name), text.as_bytes())?;
-        write_packed(&out, &name, text)?;
+        write(&out.join("br/page").join(path), &brotli(text.as_bytes())?)?;
+        write(&out.join("gz/page").join(path), &gzip(text.as_bytes())?)?;
     }
-    for text in sources.values() {
-        write_packed(
-            &out,
-            &format!("source/{}", short(&Sha256::digest(text))),
-            text,
-        )?;
+    for (path, text) in &sources {
+        write(&out.join("gz/source").join(path), &gzip(text.as_bytes())?)?;
     }
     Ok(())
 }
@@ -142,12 +138,6 @@ fn digest_of(files: &BTreeMap<String, String>) -> String {
 
 fn short(hash: &[u8]) -> String {
     hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Writes both packed forms of a text, each below its folder.
-fn write_packed(out: &Path, name: &str, text: &str) -> io::Result<()> {
-    write(&out.join("br").join(name), &brotli(text.as_bytes())?)?;
-    write(&out.join("gz").join(name), &gzip(text.as_bytes())?)
 }
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
