@@ -119,7 +119,7 @@ test("an nginx with nothing but proxy_pass is found out", { skip: NGINX ? false 
   const { code, stdout, stderr } = await doctor(set, url);
   assert.equal(code, 1, stdout + stderr);
   const wrong = [...stdout.matchAll(/^FAIL +([^:]+):/gm)].map(([, what]) => what);
-  assert.deepEqual(wrong, ["Host", "client address", "scheme", "WebSocket", "body size"], stdout);
+  assert.deepEqual(wrong, ["Host", "client address", "scheme", "WebSocket", "body size", "uploads"], stdout);
   assert.match(stdout, /^FAIL +body size: .*client_max_body_size 4m;/m);
 });
 

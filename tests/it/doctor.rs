@@ -282,7 +282,10 @@ async fn each_wrong_proxy_is_found_out_and_told_how_to_mend_it() {
         ),
         (
             Fault::TakesLittle,
-            &["body size: chatd takes 1000000 bytes at once, and the proxy answers 413"],
+            &[
+                "body size: chatd takes 1000000 bytes at once, and the proxy answers 413",
+                "uploads: the proxy takes no body of more than 1 MiB (it answers 413",
+            ],
         ),
         (
             Fault::Impatient,
@@ -334,6 +337,7 @@ async fn each_wrong_proxy_is_found_out_and_told_how_to_mend_it() {
                 "ok    client address: told by the proxy at 127.0.0.1",
                 "ok    WebSocket: opens",
                 "ok    body size: 1000000 bytes",
+                "ok    uploads: a body of more than 1 MiB gets through",
                 "ok    idle polls: a heartbeat came",
             ] {
                 let found = lines.iter().any(|line| line.starts_with(wanted));

@@ -48,6 +48,7 @@ pub(super) async fn examine(site: &Site, report: &mut Report) {
     for (what, finding) in websocket.into_iter().chain(polling) {
         report.found(what, finding);
     }
+    report.found("uploads", uploads(site).await);
 }
 
 async fn polling(site: &Site) -> Vec<Finding> {
@@ -178,6 +179,33 @@ async fn largest(site: &Site, open: &Open) -> Result<String, String> {
             bytes.div_ceil(1 << 20) + 1
         )),
     }
+}
+
+/// 1 MiB, and a little more: what nginx does not take unless it is told so. The page goes below it,
+/// programs send files as they are.
+const UPLOAD_BYTES: usize = (1 << 20) + 1;
+
+/// Sends a body of an upload's size, which chatd reads before it refuses it: a login that is far too
+/// long, since nobody's token is here.
+async fn uploads(site: &Site) -> Result<String, String> {
+    let request = Request::post("/api/auth/login").header("content-type", "application/json");
+    let answer = site
+        .request(request, vec![b' '; UPLOAD_BYTES], PATIENCE)
+        .await;
+    let trouble = match answer {
+        Ok(answer) => {
+            let json: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+            if json["error"]["code"].is_string() {
+                return Ok("a body of more than 1 MiB gets through".to_owned());
+            }
+            format!("it answers {}", answer.status())
+        }
+        Err(trouble) => trouble,
+    };
+    Err(format!(
+        "the proxy takes no body of more than 1 MiB ({trouble}), so that files fail which programs send at once: let it take as \
+         much as --max-file (nginx: client_max_body_size 0; Caddy: request_body max_size)"
+    ))
 }
 
 /// Polls until a heartbeat comes.
