@@ -91,7 +91,8 @@ async function open(server, t) {
     const opened = await file(`${name}.mjs`, `${text}\nexport ${block("js", "async function chatPage")}`);
     t.after(() => opened.socket.close());
     const thread = replaced(block("js", "// thread.js"), { "./chat.js": `./${name}.mjs` });
-    return { ...opened, thread: await file(`${name}-thread.mjs`, thread) };
+    const files = replaced(block("js", "// files.js"), { "./chat.js": `./${name}.mjs` });
+    return { ...opened, files: await file(`${name}-files.mjs`, files), thread: await file(`${name}-thread.mjs`, thread) };
   };
   const joined = async (name, user) => {
     const opened = await page(name, user);
@@ -171,6 +172,35 @@ withServer("the guide's app has a chat", { flags: FLAGS }, async (server, t) => 
   assert.equal(eve.socket.recovered, false);
   await until(() => eve.thread.shown().length === 3, "the thread, read anew");
   assert.deepEqual(contents(eve.thread), ["Is it still there?", "Yes!", "Are you there?"]);
+});
+
+withServer("the guide's app sends files and shows them", { flags: FLAGS }, async (server, t) => {
+  const { joined } = await open(server, t);
+  const [eve, bob] = [await joined("eve", EVE), await joined("bob", BOB)];
+  const bobs = await eve.find(BOB.id);
+  const bytes = Buffer.alloc(2_000_000, "a film");
+  const told = [];
+  const id = await eve.files.upload(bytes, "film.bin", (done, all) => told.push([done, all]));
+  assert.deepEqual(told.at(-1), [bytes.length, bytes.length]);
+  const heard = next(bob.socket, "receive_message");
+  const sent = await eve.files.sendFiles(bobs.id, [id]);
+  assert.equal(sent.content, "film.bin");
+  const { attachments } = await heard;
+  assert.deepEqual(attachments.map((file) => [file.id, file.name, file.size]), [[id, "film.bin", bytes.length]]);
+  for (const file of [attachments[0], ...(await bob.files.refresh(attachments))]) {
+    const answer = await fetch(bob.files.address(file));
+    assert.ok(Buffer.from(await answer.arrayBuffer()).equals(bytes));
+  }
+
+  // By a bot, in one request.
+  const [address] = /\$CHATD_URL\S+(?=")/.exec(block("sh", "curl -H"));
+  const answer = await fetch(address.replace("$CHATD_URL", server.url), {
+    method: "POST",
+    headers: { authorization: `Bearer ${process.env.CHATD_BOT_KEY}` },
+    body: "%PDF-1.7",
+  });
+  const { data } = await answer.json();
+  assert.deepEqual([answer.status, data.name, data.type], [201, "invoice.pdf", "application/pdf"]);
 });
 
 withServer("the guide's page waits for the app's backend, and asks it again", { flags: FLAGS }, async (server, t) => {
