@@ -96,7 +96,6 @@ impl From<StoreError> for ChatError {
                 Self::Unavailable
             }
             StoreError::UsernameTaken
-            | StoreError::FilesQuota
             | StoreError::NotFirst
             | StoreError::LastAdmin
             | StoreError::MadeHere

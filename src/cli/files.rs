@@ -88,6 +88,23 @@ pub(super) fn complete(lacking: &Lacking, place: &Path) -> Result<(), String> {
     }
 }
 
+/// Says which files an import has left out.
+pub(super) fn left_out(missing: &[FileId], place: &Path) {
+    if missing.is_empty() {
+        return;
+    }
+    let (count, place) = (missing.len(), place.display());
+    say(&format!(
+        "{count} files are not in {place} and were left out; the text of their messages is there:"
+    ));
+    for id in missing.iter().take(NAMED) {
+        say(&format!("missing: {id}"));
+    }
+    if count > NAMED {
+        say(&format!("missing: {} more", count - NAMED));
+    }
+}
+
 /// Reads files through, and says what is wrong. Returns how many findings there are. `known` are
 /// all that the data file knows of, where nothing else can lie there.
 pub(super) fn verify(

@@ -14,8 +14,9 @@ use crate::files::describe_file;
 use crate::model::Timestamp;
 use crate::store::maintain::{self, Judging};
 
-/// Makes a data file of what export wrote, with the files in the folder FILE.files. One that has
-/// data already is refused.
+/// Makes a data file of what export wrote, with the files in the folder FILE.files: those that are
+/// not there are left out and named, and the text of their messages stays. One that has data already
+/// is refused.
 #[derive(Args)]
 pub(super) struct Import {
     /// The lines; - for standard input
@@ -63,6 +64,7 @@ impl Import {
                 imported.left_out_avatars
             ));
         }
+        files::left_out(&imported.left_out_files, &source);
         Ok(())
     }
 }

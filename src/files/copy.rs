@@ -40,7 +40,10 @@ pub enum Spare {
 /// The parts of a whole file: of each its size and its checksum.
 fn parts(content: &FileContent) -> impl Iterator<Item = (Part, u64, u32)> + use<> {
     let whole = (Part::Whole, content.size, content.checksum);
-    let preview = |preview: Preview| (Part::Preview, preview.size, preview.checksum);
+    let preview = |preview: Preview| {
+        let is_second = preview.is_second;
+        (Part::Preview { is_second }, preview.size, preview.checksum)
+    };
     std::iter::once(whole).chain(content.preview.map(preview))
 }
 
@@ -165,10 +168,13 @@ pub fn verify_files(
     Ok(wrong)
 }
 
-/// Describes a file that lies in a folder, by its bytes alone.
-pub fn describe_file(root: &Path, id: FileId) -> io::Result<FileContent> {
+/// Describes a file that lies in a folder, by its bytes alone; `None` where it does not lie there.
+pub fn describe_file(root: &Path, id: FileId) -> io::Result<Option<FileContent>> {
     let folder = Folder::at(root.to_owned());
-    let mut content = folder.described(id)?;
+    let mut content = match folder.described(id) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        content => content?,
+    };
     content.preview = folder.described_preview(id)?;
-    Ok(content)
+    Ok(Some(content))
 }

@@ -63,7 +63,6 @@ impl From<StoreError> for FileError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSuchFile => Self::NoSuchUpload,
-            StoreError::FilesQuota => Self::Quota,
             StoreError::Busy => Self::Busy,
             StoreError::Unavailable | StoreError::Full => Self::Unavailable,
             error => {

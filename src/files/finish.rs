@@ -8,7 +8,7 @@ use super::FileError;
 use super::boxes::clean_boxes;
 use super::clean::{CleanError, clean};
 use super::folder::{Folder, Part};
-use super::kind::{HEAD_BYTES, kind_of};
+use super::kind::{HEAD_BYTES, is_picture_in_boxes, kind_of};
 use super::upload::MAX_PREVIEW_BYTES;
 use crate::model::{FileId, FileKind};
 use crate::store::{FileContent, Preview};
@@ -36,110 +36,78 @@ impl Folder {
         if part.metadata()?.len() != length {
             return Err(FileError::Unavailable);
         }
-        let kind = kind_of(&head_of(&part)?);
-        let (content, named) = match self.cleaned(id, kind, &part)? {
-            Some(cleaned) => cleaned,
-            None => {
-                part.sync_all()?;
-                (content_of(FileKind::Other, &part, None)?, Part::Coming)
-            }
-        };
+        let (content, named) = self.cleaned(id, &part)?;
         self.rename(id, named, Part::Whole)?;
         self.remove(id, Part::Coming)?;
         Ok(content)
     }
 
-    /// Cuts out what tells of its maker; `None` where it is not what its first bytes say, and so
-    /// may hold anything: then it is kept as it is, and never shown.
-    fn cleaned(
-        &self,
-        id: FileId,
-        kind: FileKind,
-        part: &File,
-    ) -> Result<Option<(FileContent, Part)>, FileError> {
-        if matches!(kind, FileKind::Mp4 | FileKind::Avif) {
-            let copy = self.create(id, Part::New)?;
+    /// Cuts out what tells of its maker. What calls itself a picture or a film and is none keeps
+    /// what is known to be clean, and is never shown.
+    fn cleaned(&self, id: FileId, part: &File) -> Result<(FileContent, Part), FileError> {
+        let head = head_of(part)?;
+        let kind = kind_of(&head);
+        let copy = self.create(id, Part::New)?;
+        let cleaned = if let Some(is_picture) = is_picture_in_boxes(&head) {
             copy_all(part, &copy)?;
             let length = copy.metadata()?.len();
-            let cleaned = clean_boxes(&mut &copy, length);
-            return self.judge(id, kind, cleaned, &copy);
-        }
-        let copy = self.create(id, Part::New)?;
-        let mut out = BufWriter::with_capacity(COPY_BYTES, &copy);
-        let mut input = BufReader::with_capacity(COPY_BYTES, part);
-        input.seek(SeekFrom::Start(0))?;
-        match clean(kind, &mut input, &mut out) {
+            Some(clean_boxes(&mut &copy, length, is_picture))
+        } else {
+            let mut out = BufWriter::with_capacity(COPY_BYTES, &copy);
+            let mut input = BufReader::with_capacity(COPY_BYTES, part);
+            input.seek(SeekFrom::Start(0))?;
+            let cleaned = clean(kind, &mut input, &mut out);
+            out.flush()?;
+            cleaned
+        };
+        let (kind, size) = match cleaned {
             None => {
-                drop(out);
                 self.remove(id, Part::New)?;
                 part.sync_all()?;
-                Ok(Some((content_of(kind, part, None)?, Part::Coming)))
+                return Ok((content_of(kind, part, None)?, Part::Coming));
             }
-            Some(cleaned) => {
-                let cleaned = cleaned.and_then(|size| Ok(out.flush().map(|()| size)?));
-                drop(out);
-                self.judge(id, kind, cleaned, &copy)
-            }
-        }
-    }
-
-    fn judge(
-        &self,
-        id: FileId,
-        kind: FileKind,
-        cleaned: Result<Option<(u32, u32)>, CleanError>,
-        copy: &File,
-    ) -> Result<Option<(FileContent, Part)>, FileError> {
-        match cleaned {
-            Ok(size) => {
-                copy.sync_all()?;
-                Ok(Some((content_of(kind, copy, size)?, Part::New)))
-            }
-            Err(CleanError::Malformed) => {
-                self.remove(id, Part::New)?;
-                Ok(None)
-            }
-            Err(CleanError::Io(error)) => Err(error.into()),
-        }
+            Some(Ok(size)) => (kind, size.filter(|_| kind != FileKind::Other)),
+            Some(Err(CleanError::Malformed)) => (FileKind::Other, None),
+            Some(Err(CleanError::Io(error))) => return Err(error.into()),
+        };
+        copy.sync_all()?;
+        Ok((content_of(kind, &copy, size)?, Part::New))
     }
 
     /// Describes a file that has its name already, of which a crash has lost the description.
     pub(super) fn described(&self, id: FileId) -> io::Result<FileContent> {
         let whole = self.open(id, Part::Whole)?;
-        let kind = kind_of(&head_of(&whole)?);
-        let size = match kind {
-            FileKind::Mp4 | FileKind::Avif => {
-                // It is clean already, so nothing is written.
-                let mut copy = Vec::new();
-                let length = whole.metadata()?.len();
-                match length <= MAX_DESCRIBED {
-                    true => {
-                        (&whole).seek(SeekFrom::Start(0))?;
-                        (&whole).read_to_end(&mut copy)?;
-                        clean_boxes(&mut Cursor::new(copy), length).ok().flatten()
-                    }
-                    false => None,
-                }
-            }
-            kind => {
-                let mut input = BufReader::with_capacity(COPY_BYTES, &whole);
-                input.seek(SeekFrom::Start(0))?;
-                let cleaned = clean(kind, &mut input, &mut Nowhere::default());
-                match cleaned {
-                    None => None,
-                    Some(Ok(size)) => size,
-                    Some(Err(_)) => return content_of(FileKind::Other, &whole, None),
-                }
-            }
+        let head = head_of(&whole)?;
+        let kind = kind_of(&head);
+        // It is clean already, so nothing is written.
+        let cleaned = if let Some(is_picture) = is_picture_in_boxes(&head) {
+            let length = whole.metadata()?.len();
+            Some(clean_boxes(&mut ReadOnly(&whole), length, is_picture))
+        } else {
+            let mut input = BufReader::with_capacity(COPY_BYTES, &whole);
+            input.seek(SeekFrom::Start(0))?;
+            clean(kind, &mut input, &mut Nowhere::default())
         };
-        content_of(kind, &whole, size)
+        match cleaned {
+            None => content_of(kind, &whole, None),
+            Some(Ok(size)) => content_of(kind, &whole, size.filter(|_| kind != FileKind::Other)),
+            Some(Err(CleanError::Malformed)) => content_of(FileKind::Other, &whole, None),
+            Some(Err(CleanError::Io(error))) => Err(error),
+        }
     }
 
     /// Describes the smaller picture of a file, where there is one.
     pub(super) fn described_preview(&self, id: FileId) -> io::Result<Option<Preview>> {
-        let preview = match self.open(id, Part::Preview) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            preview => preview?,
+        let open = |is_second| match self.open(id, Part::Preview { is_second }) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            preview => preview.map(|preview| Some((preview, is_second))),
+        };
+        let found = match open(false)? {
+            None => open(true)?,
+            first => first,
+        };
+        let Some((preview, is_second)) = found else {
+            return Ok(None);
         };
         let kind = kind_of(&head_of(&preview)?);
         let (size, checksum) = checksum_of(&preview)?;
@@ -147,13 +115,37 @@ impl Folder {
             kind,
             size,
             checksum,
+            is_second,
         };
         Ok(kind.is_small_picture().then_some(preview))
     }
 }
 
-/// 16 MiB: a larger film is described without its width and height, after a crash at that moment.
-const MAX_DESCRIBED: u64 = 16 << 20;
+/// A file of which nothing is changed, whatever is written.
+struct ReadOnly<'a>(&'a File);
+
+impl Read for ReadOnly<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl Write for ReadOnly<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.seek(SeekFrom::Current(bytes.len() as i64))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for ReadOnly<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
 
 /// Takes everything and keeps nothing of it but where it is.
 #[derive(Default)]
@@ -221,8 +213,14 @@ fn content_of(
     })
 }
 
-/// Puts the smaller picture of a file on the disk.
-pub(super) fn preview_of(folder: &Folder, id: FileId, bytes: &[u8]) -> Result<Preview, FileError> {
+/// Puts the smaller picture of a file on the disk, under the name that the one before it does not
+/// have: what a message names meanwhile, or a backup, stays as it is.
+pub(super) fn preview_of(
+    folder: &Folder,
+    id: FileId,
+    bytes: &[u8],
+    before: Option<Preview>,
+) -> Result<Preview, FileError> {
     let kind = kind_of(bytes);
     let max_side = MAX_PREVIEW_SIDE;
     let unsuitable = || FileError::UnsuitablePreview { max_side };
@@ -238,13 +236,55 @@ pub(super) fn preview_of(folder: &Folder, id: FileId, bytes: &[u8]) -> Result<Pr
         return Err(unsuitable());
     }
     let bytes = clean_bytes.into_inner();
+    let is_second = before.is_some_and(|before| !before.is_second);
+    let part = Part::Preview { is_second };
+    // An earlier one still, which a copy of the folder may be about to take.
+    if folder.path(id, part).exists() {
+        let lock = folder.may_unlink()?.ok_or(FileError::Busy)?;
+        folder.remove(id, part)?;
+        drop(lock);
+    }
     let mut copy = folder.create(id, Part::New)?;
     copy.write_all(&bytes)?;
     copy.sync_all()?;
-    folder.rename(id, Part::New, Part::Preview)?;
+    folder.rename(id, Part::New, part)?;
     Ok(Preview {
         kind,
         size: bytes.len() as u64,
         checksum: crc32c::crc32c(&bytes),
+        is_second,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::files::FolderLock;
+
+    /// A preview that the store refused, since its file was sent meanwhile, had taken the place of
+    /// the one that was sent.
+    #[test]
+    fn another_preview_does_not_touch_the_one_before_it_nor_one_that_is_copied() {
+        let (folder, id) = (Folder::temporary(), FileId::new(7));
+        folder.make_for(id).unwrap();
+        let webp = |side: u8| {
+            let mut bytes = b"RIFF\x12\0\0\0WEBPVP8L\x06\0\0\0\x2f\x03\x80\0\0\x09".to_vec();
+            bytes[21] = side;
+            bytes
+        };
+        let put = |side, before| preview_of(&folder, id, &webp(side), before);
+        let read = |is_second| fs::read(folder.path(id, Part::Preview { is_second })).unwrap();
+        let first = put(1, None).unwrap();
+        let second = put(2, Some(first)).unwrap();
+        assert_eq!([first.is_second, second.is_second], [false, true]);
+        assert_eq!([read(false), read(true)], [webp(1), webp(2)]);
+        let lock = FolderLock::of(folder.root()).unwrap();
+        assert_eq!(put(3, Some(second)).err(), Some(FileError::Busy));
+        assert_eq!([read(false), read(true)], [webp(1), webp(2)]);
+        drop(lock);
+        assert!(!put(3, Some(second)).unwrap().is_second);
+        assert_eq!([read(false), read(true)], [webp(3), webp(2)]);
+    }
 }

@@ -1,5 +1,6 @@
 //! The folder in which the bytes lie: `ab/fab…` for a whole file, and beside it `.part` for one
-//! that is not, `.preview` for its smaller picture, `.new` for what is not known to be whole yet.
+//! that is not, `.preview` or `.preview2` for its smaller picture, `.new` for what is not known to
+//! be whole yet.
 //!
 //! A file is synced before it gets its name, and the folder after it; a name is given once, and the
 //! bytes under it never change.
@@ -29,23 +30,39 @@ pub(super) enum Part {
     Whole,
     /// As much as has come.
     Coming,
-    /// Its smaller picture.
-    Preview,
+    /// Its smaller picture, under the first or the second of its names.
+    Preview {
+        /// Whether it is the second.
+        is_second: bool,
+    },
     /// A copy in the making.
     New,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Whole, Self::Coming, Self::Preview, Self::New];
+    /// Every part.
+    pub(super) const ALL: [Self; 5] = [
+        Self::Whole,
+        Self::Coming,
+        Self::Preview { is_second: false },
+        Self::Preview { is_second: true },
+        Self::New,
+    ];
 
     /// What stays when a file is whole.
-    const LASTING: [Self; 2] = [Self::Whole, Self::Preview];
+    const LASTING: [Self; 3] = [
+        Self::Whole,
+        Self::Preview { is_second: false },
+        Self::Preview { is_second: true },
+    ];
 
-    const fn suffix(self) -> &'static str {
+    /// What its name ends with.
+    pub(super) const fn suffix(self) -> &'static str {
         match self {
             Self::Whole => "",
             Self::Coming => ".part",
-            Self::Preview => ".preview",
+            Self::Preview { is_second: false } => ".preview",
+            Self::Preview { is_second: true } => ".preview2",
             Self::New => ".new",
         }
     }
@@ -110,6 +127,11 @@ impl Folder {
     pub(super) fn path(&self, id: FileId, part: Part) -> PathBuf {
         let name = id.to_string();
         self.root.join(&name[1..3]).join(name + part.suffix())
+    }
+
+    /// The first byte of a file's id, after which the folder is called in which it lies.
+    pub(super) fn first_byte(id: FileId) -> u8 {
+        id.get().to_be_bytes()[0]
     }
 
     /// Makes the folder of a file, so that its name lasts.
@@ -246,9 +268,17 @@ impl Folder {
 
     /// Returns every file of which something lies there. Empty where there is no folder yet.
     pub(super) fn list(&self) -> io::Result<Vec<FileId>> {
-        let mut ids = Vec::new();
+        let mut ids: Vec<_> = self.parts()?.into_iter().map(|(id, _)| id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// Returns everything that lies there: of which file, and which part of it, where it is one.
+    pub(super) fn parts(&self) -> io::Result<Vec<(FileId, Option<Part>)>> {
+        let mut parts = Vec::new();
         let folders = match fs::read_dir(&self.root) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ids),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(parts),
             folders => folders?,
         };
         for folder in folders {
@@ -257,12 +287,14 @@ impl Folder {
                 continue;
             }
             for file in fs::read_dir(folder.path())? {
-                ids.extend(id_of(&file?));
+                let name = file?.file_name();
+                let name = name.to_str().unwrap_or_default();
+                let (id, suffix) = name.split_at(name.find('.').unwrap_or(name.len()));
+                let part = Part::ALL.into_iter().find(|part| part.suffix() == suffix);
+                parts.extend(id.parse::<FileId>().ok().map(|id| (id, part)));
             }
         }
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids)
+        Ok(parts)
     }
 
     /// Returns the bytes of the disk: all, and those that are free for this process.

@@ -1,6 +1,5 @@
 //! Unlinking what is gone: at once what a message named that was erased, after a day what no
-//! message names, and at the start
-//! what a crash has left; and after a while what no row names.
+//! message names, and at the start what a crash has left; and after a while what no row names.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -51,8 +50,7 @@ impl Files {
 impl Inner {
     /// Puts back what is named, and sets aside what is not. Returns how many files each.
     fn sort_out(&self) -> Result<(usize, usize), FileError> {
-        let store = &self.store;
-        let is_named = |id| store.sent_file(id).is_some() || store.pending_file(id).is_some();
+        let is_named = |id| self.named(id).is_some();
         let (mut back, mut spare) = (0, 0);
         for id in self.folder.list_spare()? {
             if is_named(id) && self.folder.take_back(id)? {
@@ -116,6 +114,23 @@ impl Inner {
                 "the data file does not name files that lie in its folder: they are in spare/ for --erase-within"
             );
         }
+        let inner = Arc::clone(self);
+        let left = blocking(move || {
+            let mut left = Vec::new();
+            for (id, part) in inner.folder.parts()? {
+                let named = inner.named(id);
+                if named.zip(part).is_some_and(|(named, part)| !named(part)) {
+                    left.push(id);
+                }
+            }
+            left.dedup();
+            Ok(left)
+        });
+        for id in left.await? {
+            // Nobody writes it meanwhile.
+            let _turn = self.sessions.turn(id).await;
+            self.unlink_unnamed(id).await?;
+        }
         for file in self.store.pending_files() {
             let inner = Arc::clone(self);
             let (id, is_cut) = (file.id, move || is_cut(&inner, &file));
@@ -124,6 +139,40 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    /// Returns which parts of a file its row names, or may be about to; `None` where it has none.
+    fn named(&self, id: FileId) -> Option<impl Fn(Part) -> bool + use<>> {
+        // In this order: what is sent in between is found.
+        let content = match self.store.pending_file(id) {
+            Some(file) => file.content().copied(),
+            None => Some(self.store.sent_file(id)?.content),
+        };
+        Some(move |part| match (part, content) {
+            (Part::Whole, _) => true,
+            // Its last bytes may have got their name before a crash, and their row not.
+            (Part::Coming, None) => true,
+            (Part::Preview { is_second }, Some(content)) => content
+                .preview
+                .is_some_and(|preview| preview.is_second == is_second),
+            _ => false,
+        })
+    }
+
+    /// Unlinks what lies there of a file and its row does not name, unless a copy of the folder is
+    /// made: then the next start does. For who has the right to the file.
+    pub(super) async fn unlink_unnamed(self: &Arc<Self>, id: FileId) -> Result<(), FileError> {
+        let inner = Arc::clone(self);
+        let unlinking = blocking(move || {
+            let (Some(named), Some(_lock)) = (inner.named(id), inner.folder.may_unlink()?) else {
+                return Ok(());
+            };
+            for part in Part::ALL.into_iter().filter(|part| !named(*part)) {
+                inner.folder.remove(id, part)?;
+            }
+            Ok(())
+        });
+        unlinking.await
     }
 
     /// Unlinks all that lies there of these files, once no copy of the folder is made.

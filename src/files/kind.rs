@@ -58,6 +58,21 @@ fn of_brand(head: &[u8]) -> FileKind {
     }
 }
 
+/// Returns whether a file of boxes whose parts are known begins so, and whether it is a picture; a
+/// film otherwise. More of them than are shown: pictures of HEIC and films of MOV too.
+pub(super) fn is_picture_in_boxes(head: &[u8]) -> Option<bool> {
+    let brand = match head {
+        [_, _, _, _, b'f', b't', b'y', b'p', a, b, c, d, ..] => [*a, *b, *c, *d],
+        _ => return None,
+    };
+    match &brand {
+        b"avif" | b"avis" | b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1"
+        | b"msf1" => Some(true),
+        b"qt  " | b"MSNV" | b"XAVC" | [b'3', b'g', b'p' | b'2', _] => Some(false),
+        known => MP4_BRANDS.contains(&known).then_some(false),
+    }
+}
+
 /// Returns whether the head of an EBML document names its type `webm`: Matroska is another, which
 /// browsers do not play.
 fn is_webm(rest: &[u8]) -> bool {

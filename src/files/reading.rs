@@ -10,7 +10,7 @@ use super::folder::Part;
 use super::upload::blocking;
 use super::{FileError, Files};
 use crate::model::{Attachment, FileId, FileKind, MessageId, Timestamp, UserId};
-use crate::store::FileContent;
+use crate::store::{FileContent, StoredFile};
 
 /// A year: another picture has another name.
 const PICTURE_KEPT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -48,8 +48,11 @@ impl OpenFile {
 impl Files {
     fn content(&self, id: FileId) -> Option<FileContent> {
         let store = &self.inner.store;
-        let sent = store.sent_file(id).map(|sent| sent.content);
-        sent.or_else(|| store.pending_file(id)?.content().copied())
+        // In this order: what is sent in between is found.
+        match store.pending_file(id) {
+            Some(file) => file.content().copied(),
+            None => Some(store.sent_file(id)?.content),
+        }
     }
 
     /// Opens a file, or its smaller picture, by its URL. What is gone, and what never was, is
@@ -67,7 +70,9 @@ impl Files {
             false => (Part::Whole, content.kind, content.size, content.checksum),
             true => {
                 let preview = content.preview.ok_or(FileError::UrlExpired)?;
-                (Part::Preview, preview.kind, preview.size, preview.checksum)
+                let is_second = preview.is_second;
+                let part = Part::Preview { is_second };
+                (part, preview.kind, preview.size, preview.checksum)
             }
         };
         let file = self.open_part((id, part), FileError::UrlExpired);
@@ -125,10 +130,14 @@ impl Files {
 
     /// Returns a whole file of this person's that no message names yet, with its URL.
     pub fn unsent(&self, owner: UserId, id: FileId) -> Option<Attachment> {
-        let file = self.inner.pending(owner, id).ok()?;
+        self.attachment(&*self.inner.pending(owner, id).ok()?)
+    }
+
+    /// Returns how a file hangs on a message, with its URL; `None` of one that is not whole.
+    pub fn attachment(&self, file: &StoredFile) -> Option<Attachment> {
         let content = file.content()?;
         let mut attachment = Attachment {
-            id,
+            id: file.id,
             name: Arc::clone(&file.name),
             kind: content.kind,
             size: content.size,

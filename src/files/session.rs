@@ -7,17 +7,12 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedMutexGuard, watch};
 
-use super::FileError;
-use crate::model::{FileId, UserId};
-
-/// 8 uploads of one person are written at once; more wait for none of them and are refused.
-const MAX_OF_PERSON: usize = 8;
+use crate::model::FileId;
 
 /// The uploads that somebody is busy with.
 #[derive(Default)]
 pub(super) struct Sessions {
     by_id: Mutex<HashMap<FileId, Weak<Session>>>,
-    by_person: Arc<Mutex<HashMap<UserId, usize>>>,
 }
 
 struct Session {
@@ -61,20 +56,6 @@ impl Sessions {
             _guard: guard,
         }
     }
-
-    /// Counts one more upload of a person that is written.
-    pub(super) fn enter(&self, person: UserId) -> Result<Entered, FileError> {
-        let mut by_person = self.by_person.lock();
-        let count = by_person.entry(person).or_default();
-        if *count >= MAX_OF_PERSON {
-            return Err(FileError::Busy);
-        }
-        *count += 1;
-        Ok(Entered {
-            by_person: Arc::clone(&self.by_person),
-            person,
-        })
-    }
 }
 
 impl Turn {
@@ -83,24 +64,6 @@ impl Turn {
         let mut came = self.session.came.subscribe();
         // The sender is here, so this ends by a number alone.
         let _ = came.wait_for(|came| *came > self.number).await;
-    }
-}
-
-/// One upload of a person, counted until it is dropped.
-pub(super) struct Entered {
-    by_person: Arc<Mutex<HashMap<UserId, usize>>>,
-    person: UserId,
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        let mut by_person = self.by_person.lock();
-        if let Some(count) = by_person.get_mut(&self.person) {
-            *count -= 1;
-            if *count == 0 {
-                by_person.remove(&self.person);
-            }
-        }
     }
 }
 
@@ -125,20 +88,5 @@ mod tests {
         drop(other);
         drop(sessions.turn(id).await);
         assert_eq!(sessions.by_id.lock().len(), 1, "what is over is forgotten");
-    }
-
-    #[test]
-    fn a_person_has_so_many_uploads_at_once() {
-        let sessions = Sessions::default();
-        let person = UserId::new(1).unwrap();
-        let mut entered: Vec<_> = (0..MAX_OF_PERSON)
-            .map(|_| sessions.enter(person).unwrap())
-            .collect();
-        assert_eq!(sessions.enter(person).err(), Some(FileError::Busy));
-        assert!(sessions.enter(UserId::new(2).unwrap()).is_ok());
-        entered.pop();
-        assert!(sessions.enter(person).is_ok());
-        entered.clear();
-        assert!(sessions.by_person.lock().is_empty());
     }
 }

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::Body;
-use tokio::sync::SemaphorePermit;
+use hyper::body::{Body, Frame};
+use tokio::time::Instant;
 
 use super::finish::preview_of;
 use super::folder::Part;
+use super::places::Uploader;
+use super::quota::Claim;
 use super::session::Turn;
-use super::verbs::{Inner, MAX_A_DAY};
+use super::verbs::Inner;
 use super::{FileError, Files};
 use crate::model::{FileId, Timestamp, UserId, file_name};
 use crate::store::{FileAct, FileCommand, FileStage, NewFile, StoredFile, Upload};
@@ -30,10 +32,14 @@ const BUFFER_BYTES: usize = 256 << 10;
 const SYNC_BYTES: u64 = 4 << 20;
 /// 32 MiB: after so many it is noted how far the upload is, so that a crash takes no more of it.
 const NOTE_BYTES: u64 = 32 << 20;
-/// 30 s: a body of which nothing comes for so long is given up.
-const STALL: Duration = Duration::from_secs(30);
-/// 20 s: so long an upload waits for others to end.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// 40 MiB: more than may have come since it was noted.
+const CLAIM_BYTES: u64 = NOTE_BYTES + 2 * SYNC_BYTES;
+/// 10 s: so often it is looked at how much has come.
+const WINDOW: Duration = Duration::from_secs(10);
+/// 8 KiB: a body of which less comes in that time is given up, as a client that takes less is.
+const LEAST_BYTES: u64 = 8 << 10;
+/// 128 KiB: the same while others wait for a place.
+const LEAST_WHILE_WANTED: u64 = 128 << 10;
 
 /// What came of going on with an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,20 +51,24 @@ pub struct Appended {
 }
 
 /// What writing came to.
-struct Written {
+struct Written<'a> {
     offset: u64,
     /// Why it ended before all that was announced had come.
     cut: Option<FileError>,
+    /// Held until the row has the offset.
+    _claim: Claim<'a>,
 }
 
 impl Files {
-    /// Begins an upload of so many bytes.
+    /// Begins an upload of so many bytes. `metadata` is what its client says of it in the words of
+    /// tus.
     pub async fn begin(
         &self,
         now: Timestamp,
         owner: UserId,
         name: &str,
         length: u64,
+        metadata: Option<&str>,
     ) -> Result<Arc<StoredFile>, FileError> {
         let inner = &self.inner;
         if length > inner.max_file {
@@ -66,13 +76,13 @@ impl Files {
             return Err(FileError::TooLarge { length, most });
         }
         inner.has_room(length)?;
+        inner.quotas.begin(&inner.store, now, owner, length)?;
         let id = FileId::new(rand::random());
         let new = NewFile {
             owner,
             name: file_name(name).into(),
             length,
-            most: inner.quota,
-            most_a_day: MAX_A_DAY,
+            metadata: metadata.map(Into::into),
         };
         let what = FileCommand::Begin(new);
         let file = inner.act(now, FileAct { id, what }).await?;
@@ -111,7 +121,7 @@ impl Files {
     pub async fn append<B>(
         &self,
         clock: fn() -> Timestamp,
-        owner: UserId,
+        who: Uploader,
         (id, offset): (FileId, u64),
         body: B,
         stopping: impl Future<Output = ()>,
@@ -119,10 +129,14 @@ impl Files {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let inner = &self.inner;
+        let (inner, owner) = (&self.inner, who.person);
         inner.pending(owner, id)?;
         let turn = inner.sessions.turn(id).await;
-        let _entered = inner.sessions.enter(owner)?;
+        let place = tokio::select! {
+            place = inner.places.enter(who) => place?,
+            // The same client has come again meanwhile.
+            () = turn.is_wanted() => return Err(FileError::Incomplete),
+        };
         let file = inner.pending(owner, id)?;
         let FileStage::Uploading(upload) = file.stage else {
             return Err(FileError::WrongStage);
@@ -137,10 +151,15 @@ impl Files {
                 most: upload.length,
             });
         }
-        let _writer = inner.writer().await?;
-        let written = inner
-            .write(clock, &file, upload, body, &turn, stopping)
-            .await?;
+        let ended = async {
+            tokio::select! {
+                () = turn.is_wanted() => FileError::Incomplete,
+                () = stopping => FileError::Incomplete,
+                () = place.is_wanted() => FileError::Busy,
+            }
+        };
+        let writing = Writing::new(inner, clock, &file, upload).await?;
+        let written = writing.write(body, ended).await?;
         let file = self.on(clock(), owner, id, written.offset, &turn).await?;
         match written.cut {
             Some(cut) => Err(cut),
@@ -173,6 +192,8 @@ impl Files {
         if offset < upload.length {
             return Ok(file);
         }
+        let permit = inner.finishing.acquire().await;
+        let _permit = permit.map_err(|_| FileError::Unavailable)?;
         let (inner, length) = (Arc::clone(inner), upload.length);
         let content = blocking(move || inner.folder.finish(id, length)).await?;
         let what = FileCommand::Finish(content);
@@ -189,16 +210,23 @@ impl Files {
     ) -> Result<Arc<StoredFile>, FileError> {
         let inner = Arc::clone(&self.inner);
         let _turn = inner.sessions.turn(id).await;
-        match inner.pending(owner, id)?.stage {
-            FileStage::Ready(_) => {}
+        let before = match inner.pending(owner, id)?.stage {
+            FileStage::Ready(content) => content.preview,
             _ => return Err(FileError::WrongStage),
-        }
-        inner.has_room(bytes.len() as u64)?;
-        let most = inner.quota;
+        };
+        let claim = inner.claim(now, owner, bytes.len() as u64)?;
         let writing = Arc::clone(&inner);
-        let preview = blocking(move || preview_of(&writing.folder, id, &bytes)).await?;
-        let what = FileCommand::Preview { preview, most };
-        inner.act(now, FileAct { id, what }).await
+        let preview = blocking(move || preview_of(&writing.folder, id, &bytes, before)).await?;
+        let what = FileCommand::Preview(preview);
+        let changed = inner.act(now, FileAct { id, what }).await;
+        drop(claim);
+        // The one before it; this one, where the file was sent meanwhile. Else a start does it.
+        if (before.is_some() || changed.is_err())
+            && let Err(error) = inner.unlink_unnamed(id).await
+        {
+            tracing::warn!(%error, "a preview that is over was not unlinked");
+        }
+        changed
     }
 
     /// Forgets an upload, or a file that is not sent yet.
@@ -224,94 +252,162 @@ impl Inner {
         file.ok_or(FileError::NoSuchUpload)
     }
 
-    async fn writer(&self) -> Result<SemaphorePermit<'_>, FileError> {
-        let permit = tokio::time::timeout(PATIENCE, self.writers.acquire()).await;
-        permit.ok().and_then(Result::ok).ok_or(FileError::Busy)
+    /// Takes the right to bytes that are about to come, where the disk has room for them.
+    fn claim(&self, now: Timestamp, owner: UserId, bytes: u64) -> Result<Claim<'_>, FileError> {
+        self.has_room(bytes)?;
+        self.quotas.claim(&self.store, now, owner, bytes)
     }
+}
 
-    /// Writes what comes, and puts it on the disk.
-    async fn write<B>(
-        self: &Arc<Self>,
+/// An upload that is being written.
+struct Writing<'a> {
+    inner: &'a Arc<Inner>,
+    clock: fn() -> Timestamp,
+    id: FileId,
+    owner: UserId,
+    upload: Upload,
+    disk: Arc<std::fs::File>,
+    /// What has come and is not written yet.
+    buffer: Vec<u8>,
+    /// Up to where it is written, synced, and noted in its row.
+    offset: u64,
+    synced: u64,
+    noted: u64,
+    /// The right to what comes until it is noted again.
+    claim: Claim<'a>,
+}
+
+impl<'a> Writing<'a> {
+    async fn new(
+        inner: &'a Arc<Inner>,
         clock: fn() -> Timestamp,
         file: &StoredFile,
         upload: Upload,
+    ) -> Result<Self, FileError> {
+        let (id, owner, offset) = (file.id, file.owner, upload.offset);
+        let claim = inner.claim(clock(), owner, CLAIM_BYTES.min(upload.length - offset))?;
+        let folder = Arc::clone(inner);
+        let disk = blocking(move || {
+            folder.folder.make_for(id)?;
+            Ok(Arc::new(folder.folder.write(id, Part::Coming)?))
+        });
+        Ok(Self {
+            inner,
+            clock,
+            id,
+            owner,
+            upload,
+            disk: disk.await?,
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+            offset,
+            synced: offset,
+            noted: offset,
+            claim,
+        })
+    }
+
+    /// Writes what comes, and puts it on the disk. Ends early, and says why, once `ended` does.
+    async fn write<B>(
+        mut self,
         mut body: B,
-        turn: &Turn,
-        stopping: impl Future<Output = ()>,
-    ) -> Result<Written, FileError>
+        ended: impl Future<Output = FileError>,
+    ) -> Result<Written<'a>, FileError>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let (inner, id) = (Arc::clone(self), file.id);
-        let disk = blocking(move || {
-            inner.folder.make_for(id)?;
-            Ok(Arc::new(inner.folder.write(id, Part::Coming)?))
-        });
-        let disk = disk.await?;
-        let ended = async {
-            tokio::select! {
-                () = turn.is_wanted() => {}
-                () = stopping => {}
-            }
-        };
         let mut ended = pin!(ended);
-        let mut buffer = Vec::with_capacity(BUFFER_BYTES);
-        let (mut offset, mut synced, mut noted) = (upload.offset, upload.offset, upload.offset);
+        let (mut waited, mut came) = (Duration::ZERO, 0);
         let cut = loop {
+            // What the disk takes is not the client's.
+            let began = Instant::now();
             let frame = tokio::select! {
                 frame = body.frame() => frame,
-                () = &mut ended => break Some(FileError::Incomplete),
-                () = tokio::time::sleep(STALL) => break Some(FileError::Incomplete),
+                error = &mut ended => break Some(error),
+                () = tokio::time::sleep(WINDOW.saturating_sub(waited)) => Some(Ok(Frame::data(Bytes::new()))),
             };
+            waited += began.elapsed();
             let data = match frame {
                 None => break None,
                 Some(Err(_)) => break Some(FileError::Incomplete),
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             };
-            let most = upload.length - offset - buffer.len() as u64;
-            if data.len() as u64 > most {
-                let length = upload.length + 1;
-                let most = upload.length;
-                break Some(FileError::TooLarge { length, most });
+            came += data.len() as u64;
+            if waited >= WINDOW {
+                let least = match self.inner.places.are_wanted() {
+                    true => LEAST_WHILE_WANTED,
+                    false => LEAST_BYTES,
+                };
+                if came < least {
+                    break Some(FileError::Incomplete);
+                }
+                (waited, came) = (Duration::ZERO, 0);
             }
-            buffer.extend_from_slice(&data);
-            if buffer.len() < BUFFER_BYTES {
-                continue;
-            }
-            let syncs = offset + buffer.len() as u64 - synced >= SYNC_BYTES;
-            (buffer, offset) = put(&disk, buffer, offset, syncs).await?;
-            if syncs {
-                synced = offset;
-            }
-            if synced - noted >= NOTE_BYTES && synced < upload.length {
-                noted = synced;
-                let what = FileCommand::Wrote { offset: noted };
-                self.act(clock(), FileAct { id, what }).await?;
+            match self.take(&data).await {
+                Ok(()) => {}
+                Err(error @ (FileError::TooLarge { .. } | FileError::Quota)) => break Some(error),
+                Err(error) => return Err(error),
             }
         };
-        let (_, offset) = put(&disk, buffer, offset, true).await?;
-        Ok(Written { offset, cut })
+        self.put(true).await?;
+        Ok(Written {
+            offset: self.offset,
+            cut,
+            _claim: self.claim,
+        })
     }
-}
 
-/// Writes a buffer at this byte, and gives it back empty, with the byte behind it.
-async fn put(
-    disk: &Arc<std::fs::File>,
-    mut buffer: Vec<u8>,
-    offset: u64,
-    syncs: bool,
-) -> Result<(Vec<u8>, u64), FileError> {
-    let disk = Arc::clone(disk);
-    blocking(move || {
-        disk.write_all_at(&buffer, offset)?;
-        if syncs {
-            disk.sync_data()?;
+    /// Takes in what came.
+    async fn take(&mut self, data: &[u8]) -> Result<(), FileError> {
+        let Upload { length, .. } = self.upload;
+        let there = self.offset + self.buffer.len() as u64;
+        if data.len() as u64 > length - there {
+            let (length, most) = (length + 1, length);
+            return Err(FileError::TooLarge { length, most });
         }
-        let next = offset + buffer.len() as u64;
-        buffer.clear();
-        Ok((buffer, next))
-    })
-    .await
+        self.buffer.extend_from_slice(data);
+        if self.buffer.len() < BUFFER_BYTES {
+            return Ok(());
+        }
+        let there = there + data.len() as u64;
+        self.put(there - self.synced >= SYNC_BYTES).await?;
+        if self.synced - self.noted >= NOTE_BYTES && self.synced < length {
+            self.note().await?;
+        }
+        Ok(())
+    }
+
+    /// Notes how far it is, and takes the right to what comes next.
+    async fn note(&mut self) -> Result<(), FileError> {
+        let (inner, id, offset) = (self.inner, self.id, self.synced);
+        let what = FileCommand::Wrote { offset };
+        inner.act((self.clock)(), FileAct { id, what }).await?;
+        self.noted = offset;
+        self.claim.release();
+        let next = CLAIM_BYTES.min(self.upload.length - offset);
+        self.claim = inner.claim((self.clock)(), self.owner, next)?;
+        Ok(())
+    }
+
+    /// Writes the buffer, and puts all that is written on the disk where that is said.
+    async fn put(&mut self, syncs: bool) -> Result<(), FileError> {
+        let (disk, offset) = (Arc::clone(&self.disk), self.offset);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let put = blocking(move || {
+            disk.write_all_at(&buffer, offset)?;
+            if syncs {
+                disk.sync_data()?;
+            }
+            let next = offset + buffer.len() as u64;
+            buffer.clear();
+            Ok((buffer, next))
+        });
+        (self.buffer, self.offset) = put.await?;
+        self.claim.left = self.claim.left.saturating_sub(self.offset - offset);
+        if syncs {
+            self.synced = self.offset;
+        }
+        Ok(())
+    }
 }
 
 /// Runs what waits for the disk on a thread that may.
@@ -320,4 +416,80 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, FileError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or(Err(FileError::Unavailable))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http_body_util::StreamBody;
+
+    use super::*;
+    use crate::chat::FileUrls;
+    use crate::files::FilesConfig;
+    use crate::store::{Done, Location, Store, StoreOptions};
+
+    fn files() -> Files {
+        let (done, mut heard) = tokio::sync::mpsc::channel(16);
+        tokio::spawn(async move {
+            while let Some(batch) = heard.recv().await {
+                for done in batch {
+                    if let Done::Answered { result, answer } = done {
+                        answer(result);
+                    }
+                }
+            }
+        });
+        let store = Store::open(&Location::Memory, StoreOptions::default(), done).unwrap();
+        Files::new(store, &FilesConfig::default(), FileUrls::default())
+    }
+
+    /// A body of which so many bytes come each second.
+    fn body(bytes: usize) -> impl Body<Data = Bytes> + Unpin {
+        let frames = futures_util::stream::unfold((), move |()| async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let frame = Frame::data(Bytes::from(vec![7; bytes]));
+            Some((Ok::<_, Infallible>(frame), ()))
+        });
+        StreamBody::new(Box::pin(frames))
+    }
+
+    /// A byte in half a minute kept a place for as long as its client liked.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_given_up_and_what_came_of_it_stays() {
+        let files = files();
+        let who = Uploader {
+            person: UserId::new(1).unwrap(),
+            address: None,
+        };
+        let now = Timestamp::default();
+        let file = files.begin(now, who.person, "x", 50_000, None).await;
+        let id = file.unwrap().id;
+        let append = |offset, bytes| {
+            let never = std::future::pending();
+            files.append(Timestamp::default, who, (id, offset), body(bytes), never)
+        };
+        let began = Instant::now();
+        let slow = append(0, 100).await;
+        assert_eq!(slow.err(), Some(FileError::Incomplete));
+        assert!(began.elapsed() < 2 * WINDOW);
+        let file = files.upload(now, who.person, id).await.unwrap();
+        let FileStage::Uploading(Upload { offset, .. }) = file.stage else {
+            panic!("{file:?}");
+        };
+        assert!((900..=1_000).contains(&offset), "{offset}");
+        // As many as are asked for: it may take as long as it likes.
+        let steady = append(offset, 1_000).await;
+        // The last second brings more than the file has.
+        assert!(
+            matches!(steady, Ok(_) | Err(FileError::TooLarge { .. })),
+            "{steady:?}"
+        );
+        assert!(began.elapsed() > 4 * WINDOW);
+        let file = files.upload(now, who.person, id).await.unwrap();
+        let FileStage::Uploading(Upload { offset, .. }) = file.stage else {
+            return;
+        };
+        assert!(offset > 48_000, "{offset}");
+    }
 }

@@ -8,6 +8,8 @@ use tokio::sync::Semaphore;
 
 use super::FileError;
 use super::folder::Folder;
+use super::places::Places;
+use super::quota::Quotas;
 use super::session::Sessions;
 use crate::chat::FileUrls;
 use crate::model::Timestamp;
@@ -15,12 +17,11 @@ use crate::store::{Change, Committed, FileAct, Store, StoredFile};
 
 /// 100 MiB: a minute of a telephone's film.
 pub const DEFAULT_MAX_FILE: u64 = 100 << 20;
-/// 2 GiB: what one person may begin to send on a day.
-pub(super) const MAX_A_DAY: u64 = 2 << 30;
 /// 1 GiB, or a tenth of the disk where that is more, is left to all else.
 const RESERVE_BYTES: u64 = 1 << 30;
-/// 64 uploads are written at once, each through a buffer of its own; more wait.
-const MAX_WRITERS: usize = 64;
+
+/// 4 files that are whole are read through and cleaned at once; others wait.
+const MAX_FINISHING: usize = 4;
 
 /// How files are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,9 +55,10 @@ pub(super) struct Inner {
     pub(super) folder: Folder,
     pub(super) urls: FileUrls,
     pub(super) max_file: u64,
-    pub(super) quota: u64,
+    pub(super) quotas: Quotas,
     pub(super) sessions: Sessions,
-    pub(super) writers: Semaphore,
+    pub(super) places: Arc<Places>,
+    pub(super) finishing: Semaphore,
 }
 
 impl Files {
@@ -72,13 +74,14 @@ impl Files {
         let (_, bytes) = store.files();
         Ok(Self {
             inner: Arc::new(Inner {
-                quota: config.quota.unwrap_or((free / 2).saturating_add(bytes)),
+                quotas: Quotas::new(config.quota.unwrap_or((free / 2).saturating_add(bytes))),
                 store,
                 folder,
                 urls,
                 max_file: config.max_file,
                 sessions: Sessions::default(),
-                writers: Semaphore::new(MAX_WRITERS),
+                places: Arc::default(),
+                finishing: Semaphore::new(MAX_FINISHING),
             }),
         })
     }
@@ -100,7 +103,7 @@ impl Files {
 
     /// The bytes that all files may have.
     pub fn quota(&self) -> u64 {
-        self.inner.quota
+        self.inner.quotas.all
     }
 }
 

@@ -322,7 +322,8 @@ pub(super) fn content_length(request: &Request<Incoming>) -> Result<u64, Refusal
     let length = length.and_then(|text| text.to_str().ok()?.parse().ok());
     // HTTP/2 need not say it by a header, and says it otherwise.
     let length = length.or_else(|| hyper::body::Body::size_hint(request.body()).exact());
-    length.ok_or_else(|| Refusal::invalid("Content-Length must say how long the body is"))
+    let missing = || Refusal::invalid("Content-Length must say how long the body is");
+    length.ok_or_else(|| missing().with_status(411))
 }
 
 /// Reads the whole body of at most so many bytes.

@@ -92,7 +92,7 @@ gauges! {
     database_bytes: u64 = "chatd_database_bytes", "Size of the data file.";
     files: u64 = "chatd_files", "Files that people sent, and uploads that are not whole.";
     files_bytes: u64 = "chatd_files_bytes",
-        "Bytes of files, those included that are still to come.";
+        "Bytes of files on the disk.";
     log_entries: u64 = "chatd_log_entries", "Messages and read marks ever stored.";
     is_writable: bool = "chatd_writable",
         "1 while changes can be written, 0 while the disk takes none.";

@@ -51,9 +51,6 @@ pub enum StoreError {
     /// No file has this id, or it is not the caller's, not whole, or hangs on a message already.
     #[error("no such file, or it is not whole, or was sent already")]
     NoSuchFile,
-    /// All files, or those that one person sent today, have as many bytes as they may have.
-    #[error("there is no room for the file")]
-    FilesQuota,
     /// So many bots are kept.
     #[error("there are too many bots")]
     TooManyBots,

@@ -422,11 +422,17 @@ impl Store {
         state.people.files.all_pending().cloned().collect()
     }
 
-    /// How many files there are, and how many bytes they have, those included that are still to
-    /// come.
+    /// How many files there are, and how many bytes of them are on the disk.
     pub fn files(&self) -> (u64, u64) {
         let state = self.intake.data.state.read();
         (state.people.files.count(), state.people.files.bytes())
+    }
+
+    /// How many bytes a person's files had at the start that began on the day of this time, each
+    /// with `each` more.
+    pub fn files_of_day(&self, owner: UserId, now: Timestamp, each: u64) -> u64 {
+        let state = self.intake.data.state.read();
+        state.people.files.of_day(owner, now, each)
     }
 
     /// The files whose rows are gone, and whose bytes are to go.

@@ -9,6 +9,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, Response};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::program::{Running, command};
 use crate::support::{Person, Remote, TestServer, config, soon};
@@ -407,6 +408,10 @@ async fn an_upload_by_tus_goes_on_over_a_restart_and_is_whole() {
         (said(&head, "upload-offset"), said(&head, "upload-length")),
         ("3", "10")
     );
+    assert_eq!(
+        said(&head, "upload-metadata"),
+        "filetype dGV4dC9wbGFpbg==,filename bm90ZXMudHh0"
+    );
     assert_eq!(said(&head, "cache-control"), "no-store");
     assert!(!head.headers().contains_key("upload-file"));
     let headers = [("upload-offset", "3"), stream];
@@ -451,6 +456,99 @@ async fn an_upload_by_tus_goes_on_over_a_restart_and_is_whole() {
         404
     );
     is_gone(&place(&folder.path().join("files"), &json!(id))).await;
+    server.stop().await;
+}
+
+/// Starts to send an upload's bytes and stops; gives the connection once the server waits for more.
+async fn trickle(server: &Remote, person: &Person) -> (String, tokio::net::TcpStream) {
+    let length = ("upload-length", "1000000");
+    let made = tus(server, person, ("POST", "/api/uploads"), &[length], "").await;
+    let path = format!("/api/{}", said(&made, "location"));
+    let mut stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let head = format!(
+        "PATCH {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ntus-resumable: 1.0.0\r\n\
+         upload-offset: 0\r\ncontent-type: application/offset+octet-stream\r\n\
+         content-length: 1000000\r\nexpect: 100-continue\r\n\r\n",
+        server.address, person.token
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut said = [0; 25];
+    soon(stream.read_exact(&mut said)).await.unwrap();
+    assert_eq!(&said, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"abc").await.unwrap();
+    (path, stream)
+}
+
+/// Eight people took all places with bodies that never came, and nobody else could upload.
+#[tokio::test]
+async fn sixty_four_uploads_that_trickle_keep_nobody_from_uploading() {
+    let server = TestServer::start().await;
+    let mut trickling = Vec::new();
+    for number in 0..8 {
+        let person = server.register(&format!("person-{number}")).await;
+        for _ in 0..8 {
+            trickling.push(trickle(&server, &person).await);
+        }
+        if number == 0 {
+            let ninth = tus(
+                &server,
+                &person,
+                ("POST", "/api/uploads?name=x"),
+                &[],
+                "more than a share",
+            )
+            .await;
+            assert_eq!(code(&ninth), "storage_unavailable");
+            assert!(ninth.headers().contains_key("retry-after"));
+        }
+        if number == 7 {
+            let late = server.register("late").await;
+            upload(&server, &late, "x.txt", "it goes on").await;
+            // One has made way, with what had come.
+            let (path, stream) = trickling.last_mut().unwrap();
+            let mut said = [0; 12];
+            soon(stream.read_exact(&mut said)).await.unwrap();
+            assert_eq!(&said, b"HTTP/1.1 503");
+            let head = tus(&server, &person, ("HEAD", path), &[], "").await;
+            // As much of it as had come.
+            assert!(matches!(self::said(&head, "upload-offset"), "0" | "3"));
+        }
+    }
+    drop(trickling);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_upload_says_its_length_in_digits_and_before_it_comes() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    for length in ["+5", "-5", "5.0", "", "0x5", "18446744073709551616"] {
+        let headers = [("upload-length", length)];
+        let answer = tus(&server, &ada, ("POST", "/api/uploads"), &headers, "").await;
+        assert_eq!(
+            (answer.status().as_u16(), code(&answer)),
+            (400, "invalid_payload".into()),
+            "{length:?}"
+        );
+    }
+    let long = "x".repeat(2_049);
+    let headers = [("upload-length", "5"), ("upload-metadata", &long)];
+    let answer = tus(&server, &ada, ("POST", "/api/uploads"), &headers, "").await;
+    assert_eq!(code(&answer), "invalid_payload");
+    let mut stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let request = format!(
+        "POST /api/uploads?name=x HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\
+         transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        server.address, ada.token
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut said = [0; 12];
+    soon(stream.read_exact(&mut said)).await.unwrap();
+    assert_eq!(&said, b"HTTP/1.1 411");
     server.stop().await;
 }
 
@@ -679,6 +777,31 @@ async fn a_preview_is_taken_before_its_file_is_sent() {
     server.stop().await;
 }
 
+/// A preview that came while its file was being sent took the place of the one that was sent.
+#[tokio::test]
+async fn a_preview_that_comes_while_its_file_is_sent_does_not_alter_what_is_sent() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let webp = |side: u8| {
+        let mut bytes = b"RIFF\x12\0\0\0WEBPVP8L\x06\0\0\0\x2f\x03\x80\0\0\x09".to_vec();
+        bytes[21] = side;
+        bytes
+    };
+    for round in 0..20 {
+        let file = upload(&server, &ada, "a.gif", &b"GIF89a\x04\0\x03\0\0\0\0\x3b"[..]).await;
+        let path = format!("/api/uploads/{}/preview", file["id"].as_str().unwrap());
+        let put = |side| tus(&server, &ada, ("PUT", path.as_str()), &[], webp(side));
+        assert_eq!(put(1).await.status(), 200);
+        let message = json!({"attachments": [file["id"]]});
+        let (second, sent) = tokio::join!(put(2), send(&server, &ada, &bob, message));
+        let preview = sent["data"]["attachments"][0]["preview"].as_str().unwrap();
+        let answer = open(&server, preview).await;
+        let side = if second.status() == 200 { 2 } else { 1 };
+        assert_eq!(answer.body()[..], webp(side)[..], "{round}: {second:?}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_start_clears_away_what_a_crash_has_left() {
     let folder = tempfile::tempdir().unwrap();
@@ -704,8 +827,13 @@ async fn a_start_clears_away_what_a_crash_has_left() {
     // Files that no row names, and an upload of which the disk has lost what it had confirmed.
     let spare = files.join("ab").join(format!("fab{}", "0".repeat(30)));
     std::fs::create_dir_all(spare.parent().unwrap()).unwrap();
-    for end in ["", ".part", ".preview", ".new"] {
+    for end in ["", ".part", ".preview", ".preview2", ".new"] {
         std::fs::write(format!("{}{end}", spare.display()), "spare").unwrap();
+    }
+    // A preview that was refused, and a copy in the making, of a file that is there.
+    let beside = |end| PathBuf::from(format!("{}{end}", place(&files, &kept["id"]).display()));
+    for end in [".part", ".preview2", ".new"] {
+        std::fs::write(beside(end), "spare").unwrap();
     }
     let part = place(
         &files,
@@ -714,8 +842,11 @@ async fn a_start_clears_away_what_a_crash_has_left() {
     let part = PathBuf::from(format!("{}.part", part.display()));
     std::fs::write(&part, "01").unwrap();
     let server = TestServer::with(in_folder(folder.path())).await;
-    for end in ["", ".part", ".preview", ".new"] {
+    for end in ["", ".part", ".preview", ".preview2", ".new"] {
         is_gone(&PathBuf::from(format!("{}{end}", spare.display()))).await;
+    }
+    for end in [".part", ".preview2", ".new"] {
+        is_gone(&beside(end)).await;
     }
     is_gone(&part).await;
     assert_eq!(
@@ -993,6 +1124,112 @@ async fn backups_restores_checks_and_exports_know_the_files() {
     )
     .await;
     assert!(said.contains("none.jsonl"), "{said}");
+}
+
+/// An export to standard output has no files, and the import of it failed.
+#[tokio::test]
+async fn an_export_without_its_files_is_imported_and_says_which_are_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let running = Running::on(&data, &[], &[]).await;
+    let (ada, bob) = (
+        register(&running.remote, "ada").await,
+        register(&running.remote, "bob").await,
+    );
+    let mut socket = connect(&running.remote, &ada).await;
+    let mut ids = Vec::new();
+    for (number, content) in [(1, json!("look at this")), (2, Value::Null)] {
+        let file = upload(&running.remote, &ada, "trip.txt", "the trip").await;
+        let mut message = json!({"receiver_id": bob.id, "attachments": [file["id"]]});
+        if !content.is_null() {
+            message["content"] = content;
+        }
+        let sent = socket.call(number, "send_message", message).await.0;
+        assert_eq!(sent["success"], true, "{sent}");
+        ids.push(file["id"].as_str().unwrap().to_owned());
+    }
+    running.stop().await;
+    let lines = command(&data, &["export"], "").await.stdout;
+    std::fs::write(folder.path().join("all.jsonl"), lines).unwrap();
+    let other = folder.path().join("other.redb");
+    let lines = folder.path().join("all.jsonl");
+    let said = done(&other, &["import", lines.to_str().unwrap()]).await;
+    assert!(said.contains("2 files are not in "), "{said}");
+    for id in &ids {
+        assert!(said.contains(&format!("missing: {id}")), "{said}");
+    }
+    assert!(done(&other, &["check"]).await.contains("is sound"));
+    let running = Running::on(&other, &[], &[]).await;
+    let body = json!({"username": "bob", "password": "password1"}).to_string();
+    let login = running.remote.send("POST", "/api/auth/login", None, &body);
+    let token = login.await.json()["data"]["token"].take();
+    let path = format!("/api/chats/history/{}", ada.id);
+    let history = running.remote.send("GET", &path, token.as_str(), "").await;
+    let rows = history.json()["data"].take();
+    let texts: Vec<_> = rows.as_array().unwrap().iter().collect();
+    assert_eq!(texts.len(), 2);
+    for (row, text) in texts.iter().zip(["look at this", "trip.txt"]) {
+        assert_eq!(row["content"], text);
+        assert_eq!(row["attachments"], Value::Null, "{row}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_backup_over_http_has_the_files_and_is_restored_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::with(in_folder(folder.path())).await;
+    let root = server.admin().await;
+    let bob = server.register("bob").await;
+    let file = upload(
+        &server,
+        &root,
+        "a.gif",
+        &b"GIF89a\x04\0\x03\0\0\0\0\x3b"[..],
+    )
+    .await;
+    let webp = b"RIFF\x12\0\0\0WEBPVP8L\x06\0\0\0\x2f\x03\x80\0\0\x09";
+    let path = format!("/api/uploads/{}/preview", file["id"].as_str().unwrap());
+    tus(&server, &root, ("PUT", &path), &[], &webp[..]).await;
+    let other = upload(&server, &root, "b.bin", vec![7; 100_000]).await;
+    let message = json!({"attachments": [file["id"], other["id"]]});
+    let sent = send(&server, &root, &bob, message).await;
+    assert_eq!(sent["success"], true, "{sent}");
+    let path = "/api/admin/backup?files=true";
+    let refused = tus(&server, &bob, ("GET", path), &[], "").await;
+    assert_eq!(refused.status(), 403);
+    let answer = tus(&server, &root, ("GET", path), &[], "").await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(said(&answer, "chatd-files"), "2");
+    assert_eq!(said(&answer, "chatd-files-missing"), "0");
+    let name = said(&answer, "content-disposition");
+    let name = name.split('"').nth(1).unwrap();
+    let name = name.strip_suffix(".tar").unwrap().to_owned();
+    assert_eq!(answer.body().len() % 512, 0);
+    let length = answer.body().len().to_string();
+    assert_eq!(said(&answer, "content-length"), length);
+    let out = folder.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join("all.tar"), answer.body()).unwrap();
+    let tar = std::process::Command::new("tar")
+        .args(["-xf", "all.tar"])
+        .current_dir(&out)
+        .status();
+    assert!(tar.unwrap().success());
+    // What comes after it is none of it, and what is deleted after it goes once it is sent.
+    let message = format!("/api/messages/{}", sent["data"]["id"]);
+    server.send("DELETE", &message, Some(&root.token), "").await;
+    is_gone(&place(&folder.path().join("files"), &file["id"])).await;
+    server.stop().await;
+
+    let back = folder.path().join("back.redb");
+    done(&back, &["restore", out.join(name).to_str().unwrap()]).await;
+    assert!(done(&back, &["check"]).await.contains("is sound"));
+    let bytes = std::fs::read(place(&folder.path().join("back.redb.files"), &other["id"]));
+    assert_eq!(bytes.unwrap(), vec![7; 100_000]);
+    let preview = place(&folder.path().join("back.redb.files"), &file["id"]);
+    let preview = std::fs::read(format!("{}.preview", preview.display()));
+    assert_eq!(preview.unwrap(), webp);
 }
 
 /// A socket of version 2, where the server is another process.

@@ -216,44 +216,110 @@ fn a_gif_keeps_its_pictures_and_their_repetition() {
     assert_eq!(dimensions, Some((4, 3)));
 }
 
-/// Nothing that is cut off or changed at random panics, or takes more memory than it has bytes.
-#[test]
-fn what_is_cut_off_is_no_picture_and_nothing_panics() {
-    use rand::{RngExt, SeedableRng};
-    let vp8x = part(b"VP8X", &[0, 0, 0, 0, 3, 0, 0, 2, 0, 0]);
-    let of_png = [
+/// Each kind of picture, with all that is to be cut out of it.
+fn pictures() -> [(FileKind, Vec<u8>); 4] {
+    let png = [
         &PNG_MAGIC[..],
-        &chunk(b"IHDR", &[0; 13]),
+        &chunk(b"IHDR", &[0, 0, 0, 4, 0, 0, 0, 3, 8, 2, 0, 0, 0]),
+        &chunk(b"eXIf", &exif(6)),
+        &chunk(b"tEXt", b"Comment\0ACME camera"),
+        &chunk(b"IDAT", b"pixels"),
+        &chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0GPS 52.5200N"),
+        &chunk(b"IDAT", b"more pixels"),
         &chunk(b"IEND", b""),
+        b"behind the end",
     ]
     .concat();
-    let of_jpeg = jpeg_of(6);
-    let of_jpeg = of_jpeg[..of_jpeg.len() - 14].to_vec();
-    let of_gif = b"GIF89a\x04\0\x03\0\0\0\0\x21\xfe\x01a\0\x3b".to_vec();
-    let of_webp = riff(&[vp8x, part(b"VP8 ", b"0123456789")]);
-    let mut random = rand::rngs::StdRng::seed_from_u64(7);
-    for (kind, whole) in [
-        (FileKind::Jpeg, of_jpeg),
-        (FileKind::Png, of_png),
-        (FileKind::Gif, of_gif),
-        (FileKind::Webp, of_webp),
-    ] {
-        let clean = |bytes: &[u8]| {
+    let webp = riff(&[
+        part(b"VP8X", &[0x0c, 0, 0, 0, 3, 0, 0, 2, 0, 0]),
+        part(b"VP8 ", b"0123456789 pixels"),
+        part(b"EXIF", &exif(6)),
+        part(b"XMP ", b"GPS 52.5200N"),
+    ]);
+    let gif = [
+        &b"GIF89a\x04\0\x03\0\0\0\0\x21\xfe\x0bACME camera\0"[..],
+        b"\x2c\0\0\0\0\x04\0\x03\0\0\x02\x03abc\x02de\0\x21\xfe\x0cGPS 52.5200N\0",
+        b"\x3bbehind the end",
+    ]
+    .concat();
+    [
+        (FileKind::Jpeg, jpeg_of(6)),
+        (FileKind::Png, png),
+        (FileKind::Gif, gif),
+        (FileKind::Webp, webp),
+    ]
+}
+
+/// A picture that is cut off was kept whole, with all that it tells.
+#[test]
+fn a_picture_that_is_cut_off_ends_there_and_tells_nothing() {
+    for (kind, whole) in pictures() {
+        let mut shown = 0;
+        for end in 0..=whole.len() {
             let mut out = Cursor::new(Vec::new());
-            clean(kind, &mut Cursor::new(bytes), &mut out).unwrap()
-        };
-        assert!(clean(&whole).is_ok());
-        for end in 0..whole.len() {
-            let cut = clean(&whole[..end]);
-            assert!(matches!(cut, Err(CleanError::Malformed)), "{kind:?} {end}");
+            let found = clean(kind, &mut Cursor::new(&whole[..end]), &mut out).unwrap();
+            let out = out.into_inner();
+            for secret in SECRETS {
+                let mut parts = out.windows(secret.len());
+                let is_there = parts.any(|part| part == secret.as_bytes());
+                assert!(!is_there, "{secret} in a {kind:?} of {end} bytes");
+            }
+            match found {
+                Err(error) => assert!(matches!(error, CleanError::Malformed), "{error:?}"),
+                Ok(size) => {
+                    shown += 1;
+                    let size = size.unwrap();
+                    assert!(size == (3, 4) || size == (4, 3), "{kind:?} {size:?}");
+                    let mut again = Cursor::new(Vec::new());
+                    let found = clean(kind, &mut Cursor::new(&out), &mut again).unwrap();
+                    assert_eq!(found.unwrap(), Some(size), "{kind:?} {end}");
+                    assert!(again.into_inner() == out, "{kind:?} {end}");
+                }
+            }
         }
+        assert!((5..whole.len()).contains(&shown), "{kind:?}: {shown}");
+    }
+}
+
+#[test]
+fn a_picture_with_small_faults_is_still_shown() {
+    let (_, jpeg) = &pictures()[0];
+    // Bytes between two segments, as some cameras put them; no end.
+    let at = jpeg
+        .windows(2)
+        .position(|pair| pair == [0xff, 0xed])
+        .unwrap();
+    let odd = [&jpeg[..at], b"\0\0\0", &jpeg[at..jpeg.len() - 16]].concat();
+    let (out, size) = cleaned(FileKind::Jpeg, &odd);
+    assert_eq!(size, Some((3, 4)));
+    let (whole, _) = cleaned(FileKind::Jpeg, jpeg);
+    assert!(out == whole);
+    // A part of another before the head, and no end.
+    let (_, png) = &pictures()[1];
+    let odd = [&png[..8], &chunk(b"CgBI", b"abcd"), &png[8..png.len() - 26]].concat();
+    let (out, _) = cleaned(FileKind::Png, &odd);
+    assert!(out == cleaned(FileKind::Png, png).0);
+    // A length that is too great, as of programs that write it last.
+    let (_, mut webp) = pictures().into_iter().nth(3).unwrap();
+    let right = cleaned(FileKind::Webp, &webp).0;
+    webp[4..8].fill(0xff);
+    assert!(cleaned(FileKind::Webp, &webp).0 == right);
+}
+
+/// Nothing that is changed at random panics, or takes more memory than it has bytes.
+#[test]
+fn what_is_changed_at_random_does_not_panic() {
+    use rand::{RngExt, SeedableRng};
+    let mut random = rand::rngs::StdRng::seed_from_u64(7);
+    for (kind, whole) in pictures() {
         for _ in 0..2_000 {
             let mut harmed = whole.clone();
             for _ in 0..random.random_range(1..4) {
                 let at = random.random_range(0..harmed.len());
                 harmed[at] = random.random();
             }
-            let _ = clean(&harmed);
+            let mut out = Cursor::new(Vec::new());
+            let _ = clean(kind, &mut Cursor::new(&harmed), &mut out);
         }
     }
 }

@@ -149,7 +149,7 @@ async fn taken(app: &App, owner: UserId, request: Request<Incoming>) -> Result<F
     }
     let id = app
         .files
-        .begin((app.clock)(), owner, NAME, length)
+        .begin((app.clock)(), owner, NAME, length, None)
         .await?
         .id;
     let came = append(app, owner, (id, 0), request).await;

@@ -16,10 +16,11 @@ use tokio::task::JoinHandle;
 
 use crate::chat::{Backup, ChatError};
 use crate::contract::documents::{Access, Operation};
-use crate::contract::{Code, Refusal};
+use crate::contract::{Code, Refusal, reads};
+use crate::files::Archive;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::admin;
+use crate::http::request::{Query, admin};
 use crate::web::Body;
 
 /// 64 KiB: how much of the file is in memory at once.
@@ -29,11 +30,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// When to try again while another backup is made or sent.
 const RETRY_AFTER_MS: u64 = 30_000;
 
+reads! {
+    /// What is wanted.
+    Wanted from Query<'_> {
+        /// Whether the files that people sent are wanted too: then it is a tar of both.
+        optional files: bool,
+    }
+}
+
 pub(in crate::http) const SHOW: Operation = Operation::new(
     Access::Admin,
-    "A consistent copy of the data file, while the server runs. One at a time. The files that people sent are not in it: \
-     `Chatd-Files` says how many there are.",
+    "A consistent copy of the data file, while the server runs. One at a time. The files that people sent are in it with \
+     `files=true`: then it is a tar of `NAME.redb` and the folder `NAME.redb.files`, as `chatd restore NAME.redb` takes \
+     them. `Chatd-Files` says how many there are, `Chatd-Files-Missing` how many of them are not on the disk.",
 )
+.query::<Wanted>()
 .bare("application/octet-stream");
 
 /// `GET /api/admin/backup`, for administrators: a consistent copy of the data file. One at a time;
@@ -44,7 +55,8 @@ pub(in crate::http) async fn show(
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     admin(app, request).await?;
-    stream(app, request.method()).await
+    let files = Wanted::read(&Query::of(request))?.files;
+    stream(app, request.method(), files.unwrap_or_default()).await
 }
 
 /// Returns why no backup was made.
@@ -65,35 +77,77 @@ fn refusal(error: ChatError) -> ApiError {
     }
 }
 
-/// Does what [`show`] does, for a caller who may.
-pub(in crate::http) async fn stream(
-    app: &App,
-    method: &Method,
-) -> Result<Response<Body>, ApiError> {
-    // No copy is made of which only the head is wanted.
-    let body = if *method == Method::HEAD {
-        Body::default()
-    } else {
-        let backup = app.chat.backup().await.map_err(refusal)?;
-        tracing::info!(bytes = backup.size(), "sending a backup");
-        Body::stream(BackupBody::new(backup))
+/// A backup alone, or with the files.
+enum Sent {
+    Data(Backup),
+    All(Archive),
+}
+
+impl Sent {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Data(backup) => backup.size(),
+            Self::All(archive) => archive.size(),
+        }
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Data(backup) => backup.read_at(offset, out),
+            Self::All(archive) => archive.read_at(offset, out),
+        }
+    }
+}
+
+/// Makes a backup, with the files where they are wanted.
+async fn made(app: &App, name: &str, with_files: bool) -> Result<Sent, ApiError> {
+    let lock = match with_files {
+        true => app.files.lock().await?,
+        false => None,
     };
-    let mut response = Response::new(body);
+    let backup = app.chat.backup().await.map_err(refusal)?;
+    if !with_files {
+        return Ok(Sent::Data(backup));
+    }
+    let archive = app
+        .files
+        .archive(backup, lock, name.to_owned(), (app.clock)());
+    Ok(Sent::All(archive.await?))
+}
+
+/// Does what [`show`] does, for a caller who may.
+async fn stream(app: &App, method: &Method, with_files: bool) -> Result<Response<Body>, ApiError> {
     let time: String = (app.clock)()
         .to_string()
         .chars()
         .filter(char::is_ascii_alphanumeric)
         .collect();
+    let mut name = format!("chatd-{time}.redb");
+    let mut response = Response::new(Body::default());
     let headers = response.headers_mut();
-    let (files, _) = app.files.usage();
-    headers.insert("chatd-files", HeaderValue::from(files));
+    headers.insert("chatd-files", HeaderValue::from(app.files.usage().0));
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/octet-stream"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let name = format!("attachment; filename=\"chatd-{time}.redb\"");
+    // No copy is made of which only the head is wanted.
+    if *method != Method::HEAD {
+        let sent = made(app, &name, with_files).await?;
+        if let Sent::All(archive) = &sent {
+            let [files, missing] = archive.files();
+            headers.insert("chatd-files", HeaderValue::from(files + missing));
+            headers.insert("chatd-files-missing", HeaderValue::from(missing));
+        }
+        tracing::info!(bytes = sent.size(), with_files, "sending a backup");
+        *response.body_mut() = Body::stream(BackupBody::new(sent));
+    }
+    if with_files {
+        name.push_str(".tar");
+    }
+    let name = format!("attachment; filename=\"{name}\"");
     if let Ok(name) = HeaderValue::from_str(&name) {
+        let headers = response.headers_mut();
         headers.insert(header::CONTENT_DISPOSITION, name);
     }
     Ok(response)
@@ -102,7 +156,7 @@ pub(in crate::http) async fn stream(
 /// The state that the body and its watch share.
 struct Sending {
     /// `None` once the client was too slow.
-    backup: Mutex<Option<Arc<Backup>>>,
+    backup: Mutex<Option<Arc<Sent>>>,
     sent: AtomicU64,
 }
 
@@ -115,7 +169,7 @@ struct BackupBody {
 }
 
 impl BackupBody {
-    fn new(backup: Backup) -> Self {
+    fn new(backup: Sent) -> Self {
         let size = backup.size();
         let sending = Arc::new(Sending {
             backup: Mutex::new(Some(Arc::new(backup))),

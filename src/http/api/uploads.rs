@@ -9,11 +9,11 @@ use hyper::{Request, Response, StatusCode};
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::UploadRow;
 use crate::contract::{AttachmentRow, Code, Refusal, reads};
-use crate::files::{Appended, FileError, FileStage, MAX_PREVIEW_BYTES, StoredFile};
+use crate::files::{Appended, FileError, FileStage, MAX_PREVIEW_BYTES, StoredFile, Uploader};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{Query, bytes_within, caller, content_length};
+use crate::http::request::{Query, address, bytes_within, caller, content_length};
 use crate::http::router::PathParams;
 use crate::model::{FileId, UserId};
 use crate::web::{Body, Reception};
@@ -33,6 +33,8 @@ const EXTENSIONS: &str = "creation,creation-with-upload,expiration,termination";
 /// What pages of other origins may read of an answer.
 const EXPOSED: &str = "location,retry-after,tus-extension,tus-max-size,tus-resumable,tus-version,upload-expires,\
                        upload-file,upload-length,upload-metadata,upload-offset";
+/// 2 KiB: a name of 255 bytes twice over, its type, and what else clients say.
+const MAX_METADATA: usize = 2 << 10;
 /// The type of a body that is a part of a file.
 const OFFSET_STREAM: &str = "application/offset+octet-stream";
 
@@ -89,7 +91,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 
 /// Returns the header as a number, which must be there.
 fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64, ApiError> {
-    let number = text(headers, name).and_then(|text| text.parse().ok());
+    // Digits alone: `parse` takes a sign.
+    let digits = text(headers, name).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = digits.and_then(|digits| digits.parse().ok());
     let missing = || Refusal::invalid(format!("{name} must be a whole number"));
     Ok(number.ok_or_else(missing)?)
 }
@@ -143,6 +147,10 @@ fn say(app: &App, file: &StoredFile, response: &mut Response<Body>) {
     if let Ok(expires) = HeaderValue::from_str(&expires) {
         headers.insert(EXPIRES, expires);
     }
+    let metadata = file.metadata.as_deref().map(HeaderValue::from_str);
+    if let Some(Ok(metadata)) = metadata {
+        headers.insert(METADATA, metadata);
+    }
     if let (Some(_), Ok(id)) = (file.content(), HeaderValue::from_str(&file.id.to_string())) {
         headers.insert(FILE, id);
     }
@@ -188,7 +196,7 @@ async fn whole(
 ) -> Result<Response<Body>, ApiError> {
     let now = (app.clock)();
     let length = content_length(&request)?;
-    let id = app.files.begin(now, caller, name, length).await?.id;
+    let id = app.files.begin(now, caller, name, length, None).await?.id;
     if length > 0
         && let Err(error) = append(app, caller, (id, 0), request).await
     {
@@ -214,13 +222,18 @@ async fn begun(
     let now = (app.clock)();
     speaks_tus(request.headers())?;
     let length = number(request.headers(), &LENGTH)?;
+    let told = text(request.headers(), &METADATA);
+    if told.is_some_and(|told| told.len() > MAX_METADATA) {
+        let message = format!("{METADATA} is over {MAX_METADATA} bytes");
+        return Err(Refusal::invalid(message).into());
+    }
     let name = metadata(request.headers(), "filename").unwrap_or_default();
     // Relative to the request's own path, since a proxy may have another before it.
     let place = match request.uri().path().ends_with('/') {
         true => "",
         false => "uploads/",
     };
-    let file = app.files.begin(now, caller, &name, length).await?;
+    let file = app.files.begin(now, caller, &name, length, told).await?;
     let location = HeaderValue::from_str(&format!("{place}{}", file.id));
     let is_stream = text(request.headers(), &header::CONTENT_TYPE) == Some(OFFSET_STREAM);
     let mut response = match is_stream && length > 0 && !request.body().is_end_stream() {
@@ -254,9 +267,13 @@ pub(super) async fn append(
             None => std::future::pending().await,
         }
     };
+    let who = Uploader {
+        person: caller,
+        address: address(&request),
+    };
     let (place, body) = ((id, offset), request.into_body());
     app.files
-        .append(app.clock, caller, place, body, stopping)
+        .append(app.clock, who, place, body, stopping)
         .await
 }
 
@@ -383,12 +400,12 @@ pub(in crate::http) async fn put_preview(
     let caller = caller(app, &request).await?.user.id;
     let id = Which::read(params)?.id;
     let bytes = bytes_within(request, MAX_PREVIEW_BYTES).await?;
-    app.files
-        .put_preview((app.clock)(), caller, id, bytes)
-        .await?;
+    // As it is with this preview, though a message may name it by now.
     let file = app
         .files
-        .unsent(caller, id)
-        .ok_or(FileError::NoSuchUpload)?;
+        .put_preview((app.clock)(), caller, id, bytes)
+        .await?;
+    let file = app.files.attachment(&file);
+    let file = file.ok_or(FileError::NoSuchUpload)?;
     Ok(answer::data(StatusCode::OK, AttachmentRow::from(&file)))
 }

@@ -7,7 +7,6 @@ use rustc_hash::FxHashMap;
 
 use super::gone::GoneFiles;
 use super::row::{FileContent, FileStage, StoredFile};
-use super::staging::EACH_BYTES;
 use crate::model::{FileId, MessageId, Timestamp, UserId, day_of};
 
 /// A file that a message names, or that is the picture of an account or a room.
@@ -28,8 +27,9 @@ pub(crate) type FileChange = (FileId, u64, Option<Arc<StoredFile>>);
 pub(crate) struct Files {
     pending: FxHashMap<FileId, Arc<StoredFile>>,
     sent: FxHashMap<FileId, SentFile>,
-    /// The bytes that each person began to send on the newest day of theirs, which is told too.
-    of_day: FxHashMap<UserId, (u64, u64)>,
+    /// The bytes of each person's files of their newest day, which is told too, as they were read at
+    /// the start.
+    of_day: FxHashMap<UserId, (u64, u64, u64)>,
     bytes: u64,
     greatest: u64,
     gone: Arc<GoneFiles>,
@@ -56,15 +56,19 @@ impl Files {
         (self.pending.len() + self.sent.len()) as u64
     }
 
-    /// Returns the bytes of all of them, those included that are still to come.
+    /// Returns the bytes of all of them that are on the disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Returns the bytes that a person began to send on the day of this time.
-    pub(crate) fn of_day(&self, owner: UserId, now: Timestamp) -> u64 {
+    /// Returns how many bytes a person's files had at the start that began on the day of this time,
+    /// each with `each` more.
+    pub(crate) fn of_day(&self, owner: UserId, now: Timestamp, each: u64) -> u64 {
         let newest = self.of_day.get(&owner);
-        newest.map_or(0, |(day, bytes)| bytes * u64::from(*day == day_of(now)))
+        newest.map_or(0, |(day, files, bytes)| {
+            let bytes = bytes.saturating_add(files.saturating_mul(each));
+            bytes * u64::from(*day == day_of(now))
+        })
     }
 
     /// The greatest number of a row.
@@ -86,12 +90,13 @@ impl Files {
     /// Counts a file for its owner's day.
     fn begun(&mut self, file: &StoredFile) {
         let day = day_of(file.created_at);
-        let newest = self.of_day.entry(file.owner).or_insert((day, 0));
+        let newest = self.of_day.entry(file.owner).or_default();
         if newest.0 < day {
-            *newest = (day, 0);
+            *newest = (day, 0, 0);
         }
         if newest.0 == day {
-            newest.1 = newest.1.saturating_add(file.bytes() + EACH_BYTES);
+            newest.1 += 1;
+            newest.2 = newest.2.saturating_add(file.bytes());
         }
     }
 
@@ -128,10 +133,8 @@ impl Files {
     /// Takes over what a transaction changed.
     pub(crate) fn publish(&mut self, changes: Vec<FileChange>) {
         for (id, _, file) in changes {
-            match &file {
-                Some(file) if file.number > self.greatest => self.begun(file),
-                Some(_) => {}
-                None => self.gone.add(id),
+            if file.is_none() {
+                self.gone.add(id);
             }
             self.change(id, file);
         }

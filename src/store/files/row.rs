@@ -21,6 +21,8 @@ pub struct StoredFile {
     pub name: Arc<str>,
     /// When its upload began.
     pub created_at: Timestamp,
+    /// What its client said of it by `Upload-Metadata`, as it said it; until a message names it.
+    pub metadata: Option<Arc<str>>,
     /// How far it is.
     pub stage: FileStage,
 }
@@ -71,13 +73,16 @@ pub struct Preview {
     pub size: u64,
     /// Their CRC-32C.
     pub checksum: u32,
+    /// Under which of its two names it lies: another one that takes its place gets the other name,
+    /// so that the bytes under a name never change.
+    pub is_second: bool,
 }
 
 impl StoredFile {
-    /// Returns the bytes that are reserved for it.
+    /// Returns its bytes that are on the disk.
     pub fn bytes(&self) -> u64 {
         match &self.stage {
-            FileStage::Uploading(upload) => upload.length,
+            FileStage::Uploading(upload) => upload.offset,
             FileStage::Ready(content) | FileStage::Sent(content, _) | FileStage::Shown(content) => {
                 content.bytes()
             }
@@ -136,6 +141,8 @@ struct FileRecord {
     /// It is a picture that an `avatar` names.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     shown: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,6 +157,9 @@ struct ContentRecord {
     height: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     preview: Option<Box<ContentRecord>>,
+    /// Of a preview.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    second: bool,
 }
 
 impl ContentRecord {
@@ -162,6 +172,7 @@ impl ContentRecord {
             width: None,
             height: None,
             preview: None,
+            second: preview.is_second,
         });
         Self {
             kind: content.kind.media_type().to_owned(),
@@ -170,6 +181,7 @@ impl ContentRecord {
             width,
             height,
             preview: preview.map(Box::new),
+            second: false,
         }
     }
 
@@ -180,6 +192,7 @@ impl ContentRecord {
                 kind: FileKind::of_media_type(&preview.kind)?,
                 size: preview.size,
                 checksum: preview.checksum,
+                is_second: preview.second,
             }),
         };
         Some(FileContent {
@@ -209,6 +222,11 @@ pub(crate) fn encode(file: &StoredFile) -> Vec<u8> {
         content: file.content().map(ContentRecord::of),
         message,
         shown: matches!(file.stage, FileStage::Shown(_)),
+        metadata: match &file.stage {
+            FileStage::Uploading(_) | FileStage::Ready(_) => file.metadata.as_deref(),
+            FileStage::Sent(..) | FileStage::Shown(_) => None,
+        }
+        .map(str::to_owned),
     };
     seal(
         file.number,
@@ -251,6 +269,7 @@ fn decode_body(number: u64, body: &[u8]) -> Option<StoredFile> {
         owner: UserId::new(record.owner).ok()?,
         name: record.name.into(),
         created_at: Timestamp::from_ms(record.created_at_ms),
+        metadata: record.metadata.map(Into::into),
         stage,
     })
 }
@@ -270,6 +289,7 @@ mod tests {
                 kind: FileKind::Webp,
                 size: 900,
                 checksum: 8,
+                is_second: true,
             }),
         };
         let bare = FileContent {
@@ -284,7 +304,7 @@ mod tests {
         };
         let message = MessageId::new(9).unwrap();
         for (stage, bytes) in [
-            (FileStage::Uploading(upload), 10),
+            (FileStage::Uploading(upload), 3),
             (FileStage::Ready(bare), 48_213),
             (FileStage::Sent(content, message), 49_113),
             (FileStage::Shown(content), 49_113),
@@ -295,6 +315,8 @@ mod tests {
                 owner: UserId::new(3).unwrap(),
                 name: "наш отпуск.png".into(),
                 created_at: Timestamp::from_ms(1_749_124_800_000),
+                metadata: matches!(stage, FileStage::Uploading(_) | FileStage::Ready(_))
+                    .then(|| "filename eA==".into()),
                 stage,
             };
             assert_eq!(file.bytes(), bytes);

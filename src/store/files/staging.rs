@@ -18,10 +18,6 @@ pub struct FileAct {
     pub what: FileCommand,
 }
 
-/// 64 KiB: what a file counts for its owner's day beside its bytes: the preview that it may get,
-/// and its row. So nobody makes files without number that have nothing in them.
-pub(super) const EACH_BYTES: u64 = 64 << 10;
-
 /// What is done with a file.
 #[derive(Debug, Clone)]
 pub enum FileCommand {
@@ -34,13 +30,8 @@ pub enum FileCommand {
     },
     /// All of its bytes are on disk, under its own name.
     Finish(FileContent),
-    /// Its preview is on disk.
-    Preview {
-        /// What it is.
-        preview: Preview,
-        /// The most bytes that all files may have together.
-        most: u64,
-    },
+    /// Its preview is on disk, under the name that the one before it does not have.
+    Preview(Preview),
     /// Forgets it.
     Drop,
 }
@@ -54,10 +45,8 @@ pub struct NewFile {
     pub name: Arc<str>,
     /// The bytes that it will have.
     pub length: u64,
-    /// The most bytes that all files may have together.
-    pub most: u64,
-    /// The most bytes that one person may begin to send on a day.
-    pub most_a_day: u64,
+    /// What its client says of it by `Upload-Metadata`.
+    pub metadata: Option<Arc<str>>,
 }
 
 /// What a transaction makes of files.
@@ -65,10 +54,6 @@ pub struct NewFile {
 pub(crate) struct StagedFiles {
     by_id: FxHashMap<FileId, Option<Arc<StoredFile>>>,
     made: u64,
-    /// The bytes that were added to all files.
-    added: u64,
-    /// Those of each owner.
-    added_by: FxHashMap<UserId, u64>,
 }
 
 /// Judges acts on files. A refusal leaves everything as it was.
@@ -122,14 +107,7 @@ impl StagingFiles<'_> {
                 })
             }
             (FileCommand::Finish(content), FileStage::Uploading(_)) => FileStage::Ready(*content),
-            (FileCommand::Preview { preview, most }, FileStage::Ready(content)) => {
-                let before = content.preview.map_or(0, |before| before.size);
-                let more = preview.size.saturating_sub(before);
-                let all = self.files.bytes().saturating_add(self.staged.added);
-                if all.saturating_add(more) > *most {
-                    return Err(StoreError::FilesQuota);
-                }
-                self.staged.added += more;
+            (FileCommand::Preview(preview), FileStage::Ready(content)) => {
                 FileStage::Ready(FileContent {
                     preview: Some(*preview),
                     ..*content
@@ -151,13 +129,6 @@ impl StagingFiles<'_> {
         id: FileId,
         new: &NewFile,
     ) -> Result<Arc<StoredFile>, StoreError> {
-        let all = self.files.bytes().saturating_add(self.staged.added);
-        let theirs = self.staged.added_by.entry(new.owner).or_default();
-        let of_day = self.files.of_day(new.owner, now).saturating_add(*theirs);
-        let is_over = |bytes: u64, most: u64| bytes.saturating_add(new.length) > most;
-        if is_over(all, new.most) || is_over(of_day.saturating_add(EACH_BYTES), new.most_a_day) {
-            return Err(StoreError::FilesQuota);
-        }
         // 128 random bits that are there already are those of a broken generator.
         if self.staged.by_id.contains_key(&id)
             || self.files.pending(id).is_some()
@@ -165,8 +136,6 @@ impl StagingFiles<'_> {
         {
             return Err(StoreError::Unavailable);
         }
-        *theirs += new.length + EACH_BYTES;
-        self.staged.added += new.length;
         self.staged.made += 1;
         let number = self.files.greatest() + self.staged.made;
         let file = Arc::new(StoredFile {
@@ -175,6 +144,7 @@ impl StagingFiles<'_> {
             owner: new.owner,
             name: Arc::clone(&new.name),
             created_at: now,
+            metadata: new.metadata.clone(),
             stage: FileStage::Uploading(Upload {
                 length: new.length,
                 offset: 0,
@@ -211,6 +181,7 @@ impl StagingFiles<'_> {
                 continue;
             };
             let file = Arc::new(StoredFile {
+                metadata: None,
                 stage: FileStage::Sent(content, message),
                 ..StoredFile::clone(file)
             });
@@ -266,6 +237,7 @@ impl StagingFiles<'_> {
             && let FileStage::Ready(content) = file.stage
         {
             let shown = Arc::new(StoredFile {
+                metadata: None,
                 stage: FileStage::Shown(content),
                 ..StoredFile::clone(&file)
             });

@@ -1,10 +1,12 @@
 //! The rows of files, for who copies or checks the bytes that they name.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::{ReadableDatabase, ReadableTable};
 
 use super::{MaintainError, Partial, Source, guard};
+use crate::store::disk::medium::Medium;
 use crate::store::files::row::{StoredFile, decode};
 use crate::store::tables::FILES;
 
@@ -20,6 +22,14 @@ pub fn files_of_partial(partial: &Partial) -> Result<Vec<StoredFile>, MaintainEr
     let source = Source::open(partial.medium(), false, &mut |_| {})?;
     let source = source.ok_or_else(|| MaintainError::Empty(partial.target().to_owned()))?;
     guard(|| list(&source))
+}
+
+/// [`files_of`] a copy.
+pub(super) fn files_of_medium(medium: Arc<dyn Medium>) -> Result<Vec<StoredFile>, MaintainError> {
+    match Source::open(medium, false, &mut |_| {})? {
+        Some(source) => guard(|| list(&source)),
+        None => Ok(Vec::new()),
+    }
 }
 
 fn list(source: &Source) -> Result<Vec<StoredFile>, MaintainError> {

@@ -55,12 +55,13 @@ pub struct Judging<'a> {
     pub now: Timestamp,
     /// Gives the hash of a password as it is to be stored, or says why it is not taken.
     pub password_hash: &'a dyn Fn(&str) -> Result<Cow<'_, str>, String>,
-    /// Describes a file that lies beside the lines, or says why it cannot be taken.
-    pub file: &'a dyn Fn(FileId) -> Result<FileContent, String>,
+    /// Describes a file that lies beside the lines, `None` where it does not; or says why it cannot be
+    /// taken.
+    pub file: &'a dyn Fn(FileId) -> Result<Option<FileContent>, String>,
 }
 
 /// What an import came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
     /// How much there is now.
     pub counts: Counts,
@@ -68,6 +69,16 @@ pub struct Imported {
     pub cut_times: u64,
     /// How many pictures were paths of a server, as earlier versions took them, and were left out.
     pub left_out_avatars: u64,
+    /// The files of messages that do not lie beside the lines, and were left out.
+    pub left_out_files: Vec<FileId>,
+}
+
+/// What was not taken as it is in the lines.
+#[derive(Default)]
+pub(crate) struct LeftOut {
+    pub(super) times: u64,
+    pub(super) avatars: u64,
+    pub(super) files: Vec<FileId>,
 }
 
 /// Makes a data file of what [`export`](super::export) wrote. Where `data` is there already it must
@@ -85,7 +96,7 @@ pub fn import(
         None => data.to_owned(),
     };
     let partial = Partial::create(data)?;
-    let [cut_times, left_out_avatars] = write_log(partial.medium(), lines, judging, watch)?;
+    let left_out = write_log(partial.medium(), lines, judging, watch)?;
     derive(partial.medium())?;
     let counts = check_partial(&partial, watch)?.must_be_whole(data)?;
     if old.is_some() {
@@ -95,8 +106,9 @@ pub fn import(
     }
     Ok(Imported {
         counts,
-        cut_times,
-        left_out_avatars,
+        cut_times: left_out.times,
+        left_out_avatars: left_out.avatars,
+        left_out_files: left_out.files,
     })
 }
 
@@ -118,13 +130,13 @@ fn empty_file(data: &Path) -> Result<Option<Arc<LockedFile>>, MaintainError> {
     Ok(Some(old))
 }
 
-/// Gives the number of times that were cut, and of pictures that were left out.
+/// Gives what was left out.
 pub(crate) fn write_log(
     medium: Arc<dyn Medium>,
     lines: &mut dyn BufRead,
     judging: Judging<'_>,
     watch: Watch<'_>,
-) -> Result<[u64; 2], MaintainError> {
+) -> Result<LeftOut, MaintainError> {
     let backend = Backend::holding(medium)?;
     backend.release()?;
     let db = Database::builder()
@@ -160,6 +172,7 @@ pub(crate) fn write_log(
             judging,
             cut_times: 0,
             left_out_avatars: 0,
+            left_out_files: Vec::new(),
         };
         while let Some(line) = reader.next()? {
             let taken = match serde_json::from_slice(line) {
@@ -186,7 +199,12 @@ pub(crate) fn write_log(
             )));
         }
         let (rooms, last) = (import.state.rooms, import.last_entry);
-        ([import.cut_times, import.left_out_avatars], rooms, last)
+        let left_out = LeftOut {
+            times: import.cut_times,
+            avatars: import.left_out_avatars,
+            files: import.left_out_files,
+        };
+        (left_out, rooms, last)
     };
     let (told, rooms, last) = told;
     rooms::rows::write(&txn, rooms.rows().iter(), &rooms, last)?;
@@ -294,6 +312,7 @@ pub(super) struct Import<'txn> {
     judging: Judging<'txn>,
     cut_times: u64,
     left_out_avatars: u64,
+    left_out_files: Vec<FileId>,
 }
 
 /// The log so far.

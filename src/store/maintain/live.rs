@@ -12,8 +12,11 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::files::files_of_medium;
 use super::{Copying, MaintainError, NICE, Partial, STEP_BYTES};
+use crate::store::disk::medium::Medium;
 use crate::store::error::StoreError;
+use crate::store::files::row::StoredFile;
 use crate::store::write::intake::Intake;
 
 /// A copy of an open store as of one moment, in a file without a name: it is gone when this is
@@ -22,6 +25,7 @@ use crate::store::write::intake::Intake;
 #[derive(Debug)]
 pub struct Backup {
     file: Unnamed,
+    medium: Arc<dyn Medium>,
     len: u64,
     _turn: OwnedSemaphorePermit,
 }
@@ -36,6 +40,11 @@ impl Backup {
     /// end. Blocks.
     pub fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         self.file.0.read_at(out, offset)
+    }
+
+    /// Returns the files that it names. Blocks.
+    pub fn files(&self) -> Result<Vec<StoredFile>, MaintainError> {
+        files_of_medium(Arc::clone(&self.medium))
     }
 }
 
@@ -139,10 +148,11 @@ impl Backups {
         let (name, copied) = (Arc::clone(&self.name), Arc::clone(intake));
         let is_given_up = Arc::clone(&given_up);
         let (copying, thread) = beside_writer(move || {
-            let (file, len) = copy_unnamed(&copied, &name, &is_given_up)?;
+            let (file, medium) = copy_unnamed(&copied, &name, &is_given_up)?;
             Ok(Backup {
                 file,
-                len,
+                len: medium.len()?,
+                medium,
                 _turn: turn,
             })
         });
@@ -181,7 +191,7 @@ fn copy_unnamed(
     intake: &Intake,
     name: &Path,
     given_up: &AtomicBool,
-) -> Result<(Unnamed, u64), MaintainError> {
+) -> Result<(Unnamed, Arc<dyn Medium>), MaintainError> {
     let partial = Partial::create(name)?;
     let medium = partial.medium();
     let file = Unnamed(partial.unlinked()?);
@@ -193,6 +203,5 @@ fn copy_unnamed(
         given_up,
     };
     copying.run(Arc::clone(&medium), &mut |_| {})?;
-    let len = medium.len()?;
-    Ok((file, len))
+    Ok((file, medium))
 }

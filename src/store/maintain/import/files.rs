@@ -31,20 +31,21 @@ impl Import<'_> {
         let mut kept = Vec::with_capacity(lines.len());
         for line in lines {
             match self.take_file(message, owner, created_at, line)? {
-                Ok(file) => kept.push(file),
+                Ok(file) => kept.extend(file),
                 Err(wrong) => return Ok(Err(wrong)),
             }
         }
         Ok(Ok(kept))
     }
 
+    /// Takes in one; none where it does not lie beside the lines, as in an export to standard output.
     fn take_file(
         &mut self,
         message: EntryId,
         owner: UserId,
         created_at: Timestamp,
         line: &AttachmentLine<'_>,
-    ) -> Result<Result<Attachment, String>, StoreError> {
+    ) -> Result<Result<Option<Attachment>, String>, StoreError> {
         let id = line.id;
         if file_name(&line.name) != line.name {
             return Ok(Err(format!(
@@ -55,7 +56,11 @@ impl Import<'_> {
             return Ok(Err(format!("an earlier message has file {id}")));
         }
         let mut content = match (self.judging.file)(id) {
-            Ok(content) => content,
+            Ok(Some(content)) => content,
+            Ok(None) => {
+                self.left_out_files.push(id);
+                return Ok(Ok(None));
+            }
             Err(wrong) => return Ok(Err(format!("file {id}: {wrong}"))),
         };
         content.dimensions = line.width.zip(line.height);
@@ -66,18 +71,18 @@ impl Import<'_> {
             owner,
             name: Arc::from(&*line.name),
             created_at,
+            metadata: None,
             stage: FileStage::Sent(content, message.into()),
         };
         self.files.insert(number, &encode(&file)[..])?;
-        let attachment = file.attachment();
-        Ok(attachment.ok_or_else(|| "is not whole".to_owned()))
+        Ok(Ok(file.attachment()))
     }
 }
 
 impl Import<'_> {
     /// Returns the row of a picture; `None` where it does not lie beside the file.
     fn picture(&mut self, id: FileId, owner: UserId, created_at: Timestamp) -> Option<StoredFile> {
-        let content = (self.judging.file)(id).ok();
+        let content = (self.judging.file)(id).ok().flatten();
         let content = content.filter(|content| content.kind.is_small_picture())?;
         if !self.known_files.insert(id) {
             return None;
@@ -88,6 +93,7 @@ impl Import<'_> {
             owner,
             name: "avatar".into(),
             created_at,
+            metadata: None,
             stage: FileStage::Shown(content),
         })
     }
