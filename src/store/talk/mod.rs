@@ -4,6 +4,7 @@ pub(crate) mod client_ids;
 pub(crate) mod conversation;
 pub(crate) mod conversations;
 pub(crate) mod numbers;
+mod pieces;
 pub(crate) mod quoting;
 pub(crate) mod reactions;
 pub(crate) mod recency;

@@ -1,8 +1,8 @@
 //! A set of numbers that is mostly a prefix: the messages of another that a person has read.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
+use super::pieces::Pieces;
 use crate::store::sealed::{Rest, put};
 
 /// A set of numbers from 1, kept as a prefix and the ranges beyond it. Marking in order keeps it to
@@ -18,27 +18,37 @@ pub(crate) struct NumberSet {
 
 /// Most sets have none: then they take one word. Copies share theirs until one of them is changed:
 /// a reader may leave a hundred thousand gaps, and a conversation is copied for every transaction
-/// and every page.
+/// and every page. One that is changed still shares what lies elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Islands(Option<Arc<Ranges>>);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Ranges {
     /// First and last of each.
-    list: Vec<(u64, u64)>,
+    list: Pieces<(u64, u64)>,
     /// How many numbers they have in all.
     count: u64,
 }
 
-impl Deref for Islands {
-    type Target = [(u64, u64)];
-
-    fn deref(&self) -> &Self::Target {
-        self.0.as_ref().map_or(&[], |ranges| &ranges.list)
-    }
-}
-
 impl Islands {
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &(u64, u64)> {
+        let ranges = self.0.iter();
+        ranges.flat_map(|ranges| ranges.list.iter())
+    }
+
+    fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |ranges| ranges.list.len())
+    }
+
+    fn get(&self, at: usize) -> Option<(u64, u64)> {
+        self.0.as_ref()?.list.get(at).copied()
+    }
+
+    fn partition_point(&self, holds: impl Fn(&(u64, u64)) -> bool) -> usize {
+        let ranges = self.0.as_ref();
+        ranges.map_or(0, |ranges| ranges.list.partition_point(holds))
+    }
+
     /// To be changed; [`Self::tidy`] is to follow where some may have been removed.
     fn ranges(&mut self) -> &mut Ranges {
         Arc::make_mut(self.0.get_or_insert_default())
@@ -50,7 +60,7 @@ impl Islands {
 
     /// Gives the room of none back.
     fn tidy(&mut self) {
-        if self.is_empty() {
+        if self.len() == 0 {
             self.0 = None;
         }
     }
@@ -85,7 +95,7 @@ impl NumberSet {
             let first = end.checked_add(gap)?;
             end = first.checked_add(rest.take()?)?;
             let ranges = islands.ranges();
-            ranges.list.push((first, end));
+            ranges.list.insert(ranges.list.len(), (first, end));
             ranges.count += end - first + 1;
         }
         Some(Self { through, islands })
@@ -102,7 +112,8 @@ impl NumberSet {
             return true;
         }
         let after = self.islands.partition_point(|(first, _)| *first <= number);
-        after > 0 && number <= self.islands[after - 1].1
+        let before = after.checked_sub(1).and_then(|at| self.islands.get(at));
+        before.is_some_and(|(_, last)| number <= last)
     }
 
     /// Marks one. Returns whether it was not marked before.
@@ -111,21 +122,20 @@ impl NumberSet {
             return false;
         }
         let after = self.islands.partition_point(|(first, _)| *first <= number);
-        let joins_left = after > 0 && self.islands[after - 1].1 + 1 == number;
-        let joins_right = self
-            .islands
-            .get(after)
-            .is_some_and(|(first, _)| *first == number + 1);
+        let before = after.checked_sub(1).and_then(|at| self.islands.get(at));
+        let joins_left = before.is_some_and(|(_, last)| last + 1 == number);
+        let next = self.islands.get(after);
+        let joins_right = next.is_some_and(|(first, _)| first == number + 1);
         let ranges = self.islands.ranges();
         ranges.count += 1;
         let islands = &mut ranges.list;
         match (joins_left, joins_right) {
             (true, true) => {
-                islands[after - 1].1 = islands[after].1;
-                islands.remove(after);
+                let (_, last) = islands.remove(after);
+                islands.change(after - 1, |island| island.1 = last);
             }
-            (true, false) => islands[after - 1].1 = number,
-            (false, true) => islands[after].0 = number,
+            (true, false) => islands.change(after - 1, |island| island.1 = number),
+            (false, true) => islands.change(after, |island| island.0 = number),
             (false, false) => islands.insert(after, (number, number)),
         }
         self.swallow();
@@ -150,10 +160,59 @@ impl NumberSet {
         let ranges = self.islands.ranges();
         ranges.count -= 1;
         let (first, last) = ranges.list.remove(at);
-        let parts = [(first, number - 1), (number + 1, last)];
-        let left = parts.into_iter().filter(|(first, last)| first <= last);
-        ranges.list.splice(at..at, left);
+        let parts = [(number + 1, last), (first, number - 1)];
+        for part in parts.into_iter().filter(|(first, last)| first <= last) {
+            ranges.list.insert(at, part);
+        }
         self.islands.tidy();
+    }
+
+    /// Takes the marks of all up to and including this one away.
+    pub(crate) fn unmark_through(&mut self, number: u64) {
+        if number == 0 {
+            return;
+        }
+        let through = std::mem::take(&mut self.through);
+        while let Some((first, last)) = self.islands.get(0).filter(|(first, _)| *first <= number) {
+            let ranges = self.islands.ranges();
+            if last > number {
+                ranges.list.change(0, |island| island.0 = number + 1);
+                ranges.count -= number + 1 - first;
+                break;
+            }
+            ranges.list.remove_first(1);
+            ranges.count -= last + 1 - first;
+            self.islands.tidy();
+        }
+        if through > number {
+            let ranges = self.islands.ranges();
+            ranges.list.insert(0, (number + 1, through));
+            ranges.count += through - number;
+        }
+    }
+
+    /// Appends its form as a list: how many numbers, and the distance of each from the one before.
+    pub(crate) fn encode_list(&self, out: &mut Vec<u8>) {
+        put(out, self.count());
+        let prefix = (self.through > 0).then_some((1, self.through));
+        let mut before = 0;
+        for (first, last) in prefix.iter().chain(self.islands.iter()) {
+            for number in *first..=*last {
+                put(out, number - before);
+                before = number;
+            }
+        }
+    }
+
+    /// Reads that back.
+    pub(crate) fn decode_list(rest: &mut Rest<'_>) -> Option<Self> {
+        let (mut set, mut last) = (Self::default(), 0_u64);
+        for _ in 0..rest.take()? {
+            let distance = rest.take().filter(|distance| *distance > 0)?;
+            last = last.checked_add(distance)?;
+            set.mark(last);
+        }
+        Some(set)
     }
 
     /// Returns how many up to and including this one are not marked.
@@ -216,8 +275,9 @@ impl NumberSet {
         self.through = through;
         if count > 0 {
             let ranges = self.islands.ranges();
-            let taken = ranges.list.drain(..count);
+            let taken = ranges.list.iter().take(count);
             ranges.count -= taken.map(|(first, last)| last - first + 1).sum::<u64>();
+            ranges.list.remove_first(count);
             self.islands.tidy();
         }
     }
@@ -320,6 +380,9 @@ mod tests {
                 if random.random_bool(0.2) {
                     set.unmark(number);
                     plain.remove(&number);
+                } else if random.random_bool(0.05) {
+                    set.unmark_through(number);
+                    plain.retain(|other| *other > number);
                 } else if random.random_bool(0.9) {
                     assert_eq!(set.mark(number), plain.insert(number));
                 } else {
@@ -332,6 +395,12 @@ mod tests {
                 let mut row = Vec::new();
                 set.encode(&mut row);
                 assert_eq!(NumberSet::decode(&mut Rest(&row)), Some(set.clone()));
+                row.clear();
+                set.encode_list(&mut row);
+                let list = NumberSet::decode_list(&mut Rest(&row)).unwrap();
+                assert_eq!(list.unmarked_after(0, 61).collect::<Vec<_>>(), {
+                    set.unmarked_after(0, 61).collect::<Vec<_>>()
+                });
                 let after = random.random_range(0..=60);
                 let unread: Vec<u64> = (1..=60).filter(|number| !plain.contains(number)).collect();
                 let later: Vec<u64> = unread

@@ -1,7 +1,5 @@
 //! A member of a room, and what is known of a person with all their rooms.
 
-use std::sync::Arc;
-
 use crate::model::{ChatSettings, EntryId, MessageId, Role, RoomId, Timestamp};
 use crate::store::sealed::{Rest, put};
 use crate::store::talk::numbers::NumberSet;
@@ -26,7 +24,7 @@ pub(crate) struct RoomMember {
     /// The message at their position.
     pub(crate) read_up_to: Option<MessageId>,
     /// The numbers of the unread messages that mention them by name.
-    pub(crate) mentions: Numbers,
+    pub(crate) mentions: NumberSet,
 }
 
 impl RoomMember {
@@ -46,7 +44,7 @@ impl RoomMember {
             settings: ChatSettings::default(),
             read,
             read_up_to: newest,
-            mentions: Numbers::default(),
+            mentions: NumberSet::default(),
         }
     }
 
@@ -54,13 +52,13 @@ impl RoomMember {
     pub(crate) fn read_through(&mut self, number: u64, message: MessageId) {
         self.read.mark_through(number);
         self.read_up_to = self.read_up_to.max(Some(message));
-        self.mentions.remove_through(number);
+        self.mentions.unmark_through(number);
     }
 
     /// Notes a message that mentions them.
     pub(crate) fn mention(&mut self, number: u64) {
         if !self.read.contains(number) {
-            self.mentions.add(number);
+            self.mentions.mark(number);
         }
     }
 
@@ -69,7 +67,7 @@ impl RoomMember {
         put(out, self.since.get());
         put(out, self.read_up_to.map_or(0, MessageId::get));
         self.read.encode(out);
-        self.mentions.encode(out);
+        self.mentions.encode_list(out);
     }
 
     /// Takes over what such a row says, where it is of the same membership. `None` for a row that
@@ -81,68 +79,11 @@ impl RoomMember {
             number => Some(MessageId::new(number).ok()?),
         };
         let read = NumberSet::decode(rest)?;
-        let mentions = Numbers::decode(rest)?;
+        let mentions = NumberSet::decode_list(rest)?;
         if since == self.since.get() {
             (self.read_up_to, self.read, self.mentions) = (read_up_to, read, mentions);
         }
         Some(())
-    }
-}
-
-/// Numbers in ascending order; most lists are empty and take one word. Copies share theirs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Numbers(Option<Arc<Vec<u64>>>);
-
-impl Numbers {
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.list().len()
-    }
-
-    /// Returns how many of them are not in a set.
-    pub(crate) fn count_outside(&self, set: &NumberSet) -> u64 {
-        let outside = self.list().iter().filter(|number| !set.contains(**number));
-        outside.count() as u64
-    }
-
-    fn list(&self) -> &[u64] {
-        self.0.as_ref().map_or(&[], |list| list)
-    }
-
-    fn add(&mut self, number: u64) {
-        if let Err(place) = self.list().binary_search(&number) {
-            Arc::make_mut(self.0.get_or_insert_default()).insert(place, number);
-        }
-    }
-
-    fn remove_through(&mut self, number: u64) {
-        let count = self.list().partition_point(|known| *known <= number);
-        if count == self.len() {
-            self.0 = None;
-        } else if let Some(list) = self.0.as_mut().filter(|_| count > 0) {
-            Arc::make_mut(list).drain(..count);
-        }
-    }
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        put(out, self.len() as u64);
-        let mut before = 0;
-        for number in self.list() {
-            put(out, number - before);
-            before = *number;
-        }
-    }
-
-    fn decode(rest: &mut Rest<'_>) -> Option<Self> {
-        let count = usize::try_from(rest.take()?).ok()?;
-        let mut before = 0_u64;
-        let mut list = Vec::new();
-        for _ in 0..count {
-            let distance = rest.take().filter(|distance| *distance > 0)?;
-            before = before.checked_add(distance)?;
-            list.push(before);
-        }
-        Some(Self((count > 0).then(|| Arc::new(list))))
     }
 }
 
