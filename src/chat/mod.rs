@@ -51,9 +51,9 @@ pub use rules::{DEFAULT_RECOVERY_WINDOW, RoomCreation, Rules};
 pub use verbs::{Chat, Mark, SendMessage};
 
 pub use crate::store::RoomRefusal;
-pub use crate::store::maintain::Backup;
+pub use crate::store::maintain::{Backup, Compacted};
 pub use crate::store::{
-    HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, MemberRow, MyRoom, NewRoom, Page,
-    ReactorsPage, Recent, RoomInvite, RoomMessage, RoomUpdate,
+    HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, MemberRow, MyRoom, NewRoom,
+    OpenRooms, Page, ReactorsPage, Recent, RoomInvite, RoomMessage, RoomUpdate,
 };
 pub use crate::store::{SentIn, SentText};

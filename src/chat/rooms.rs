@@ -12,9 +12,9 @@ use crate::model::{
     UserId, check_avatar, picture_url, visible_name,
 };
 use crate::store::{
-    Change, Committed, HistoryPage, HistoryQuery, MemberRow, MyRoom, NewRoom, Outcome, Page,
-    RoomAct, RoomCommand, RoomDone, RoomInvite, RoomMessage, RoomRefusal, RoomUpdate, StoreError,
-    Talk,
+    Change, Committed, HistoryPage, HistoryQuery, MemberRow, MyRoom, NewRoom, OpenRooms, Outcome,
+    Page, RoomAct, RoomCommand, RoomDone, RoomInvite, RoomMessage, RoomRefusal, RoomUpdate,
+    StoreError, Talk,
 };
 
 /// 1,000 people: as many as one request adds to a room.
@@ -482,10 +482,10 @@ impl Chat {
         query: String,
         after: u64,
         limit: usize,
-    ) -> Result<Page<Arc<Room>>, ChatError> {
+    ) -> Result<OpenRooms, ChatError> {
         let read = self
             .store
-            .read(move |snapshot| snapshot.open_rooms(user, &query, after, limit));
+            .read(move |snapshot| Ok(snapshot.open_rooms(user, &query, after, limit)));
         Ok(read.await?)
     }
 
@@ -509,11 +509,11 @@ impl Chat {
         }
         let read = self
             .store
-            .read(move |snapshot| Ok(snapshot.members_of(room, "", after, limit)));
+            .read(move |snapshot| Ok(snapshot.members_of(room, "", after, limit).0));
         Ok(read.await?)
     }
 
-    /// Returns a page of a room's members, by their ids.
+    /// Returns a page of a room's members, by their ids, and how many were gone through for it.
     pub async fn room_members(
         &self,
         user: UserId,
@@ -521,7 +521,7 @@ impl Chat {
         query: String,
         after: u64,
         limit: usize,
-    ) -> Result<Page<MemberRow>, ChatError> {
+    ) -> Result<(Page<MemberRow>, usize), ChatError> {
         let read = self
             .store
             .read(move |snapshot| snapshot.room_members(user, room, &query, after, limit));
@@ -536,9 +536,8 @@ impl Chat {
         room: RoomId,
     ) -> Result<Vec<(UserId, Option<MessageId>)>, ChatError> {
         let limit = usize::try_from(MAX_SEEN_MEMBERS).unwrap_or(usize::MAX);
-        let members = self
-            .room_members(user, room, String::new(), 0, limit)
-            .await?;
+        let members = self.room_members(user, room, String::new(), 0, limit);
+        let (members, _) = members.await?;
         if members.has_more {
             return Err(ChatError::LargeRoom);
         }

@@ -125,11 +125,11 @@ pub(super) fn address(request: &Request<Incoming>) -> Option<IpAddr> {
 
 /// So many rows of a page cost as much as a request by itself does.
 const ROWS_A_REQUEST: usize = 100;
-/// So many chats that are gone through for a page do.
+/// So many chats, or members of a room, that are gone through for a page do.
 const CHATS_A_REQUEST: usize = 1_000;
 
 /// Counts what a page has cost beside the request that [`caller`] counted: its rows, and the chats
-/// that were gone through for them.
+/// or members that were gone through for them.
 pub(super) fn charge(app: &App, caller: &Caller, rows: usize, chats: usize) {
     let cost = rows / ROWS_A_REQUEST + chats / CHATS_A_REQUEST;
     app.limits

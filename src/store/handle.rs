@@ -461,11 +461,7 @@ impl Store {
     /// The rooms in which nobody is any more, and what was said there is still to be erased.
     pub fn rooms_to_erase(&self) -> Vec<RoomId> {
         let state = self.intake.data.state.read();
-        let left = state.rooms.heads_after(0).filter(|head| {
-            let is_erased = head.state.erased.count() >= head.count();
-            head.members == 0 && !is_erased
-        });
-        left.map(|head| head.id()).collect()
+        state.rooms.abandoned().collect()
     }
 
     /// The accounts with ids below this one that no app has made, ascending.

@@ -54,7 +54,7 @@ pub use read::missed::{MAX_MISSED, Missed};
 pub use read::page::Page;
 pub use read::reactions::ReactorsPage;
 pub use read::recents::Recent;
-pub use read::rooms::{MemberRow, MyRoom, RoomMessage};
+pub use read::rooms::{MemberRow, MyRoom, OpenRooms, RoomMessage};
 pub use read::sent::{SentIn, SentText};
 pub use read::snapshot::Snapshot;
 pub use room_act::{

@@ -257,7 +257,7 @@ impl State {
         (self.last_entry, self.last_at) = (id.get(), at);
     }
 
-    /// Makes what follows from the conversations, once they are all there.
+    /// Makes what follows from the conversations and rooms, once they are all there.
     pub(crate) fn derive(&mut self) {
         let conversations = &self.conversations;
         let (pairs, recency) = std::thread::scope(|scope| {
@@ -267,6 +267,7 @@ impl State {
         });
         self.pairs = pairs.expect("putting pairs into a map does not panic");
         self.recency = recency;
+        self.rooms.derive();
     }
 
     /// Drops the last that is ahead, since its commit failed. Gives what it would have changed.

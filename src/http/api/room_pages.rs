@@ -113,7 +113,8 @@ pub(in crate::http) async fn mine(
 
 pub(in crate::http) const OPEN: Operation = Operation::new(
     Access::User,
-    "Open rooms that the caller is not in and may join, ascending by id.",
+    "Open rooms that the caller is not in and may join, ascending by id. A page looks at 10,000 at most, so that one with few \
+     rows, or none, may have `meta.next_after`.",
 )
 .query::<WhichOpen>()
 .page::<Vec<OwnedRoom>, NextMeta>();
@@ -128,13 +129,12 @@ pub(in crate::http) async fn open(
     let text = which.query.unwrap_or_default();
     let limit = Limit::of(which.limit);
     let after = which.after.map_or(0, RoomId::get);
-    let page = app
-        .chat
-        .open_rooms(caller.user.id, text, after, limit)
-        .await?;
-    charge(app, &caller, page.rows.len(), 0);
-    let meta = next_meta(&page, |room| room.id.get());
-    let rows: Vec<OwnedRoom> = page.rows.into_iter().map(OwnedRoom).collect();
+    let open = app.chat.open_rooms(caller.user.id, text, after, limit);
+    let open = open.await?;
+    charge(app, &caller, open.rows.len(), open.looked_at);
+    let next_after = open.next_after.map(|after| after.to_string());
+    let meta = NextMeta { next_after };
+    let rows: Vec<OwnedRoom> = open.rows.into_iter().map(OwnedRoom).collect();
     app.page(request, caller.user.id, rows, meta)
 }
 
@@ -184,11 +184,9 @@ pub(in crate::http) async fn members(
     let text = which.query.unwrap_or_default();
     let (user, limit) = (caller.user.id, Limit::of(which.limit));
     let after = which.after.map_or(0, UserId::get);
-    let page = app
-        .chat
-        .room_members(user, room, text, after, limit)
-        .await?;
-    charge(app, &caller, page.rows.len(), 0);
+    let members = app.chat.room_members(user, room, text, after, limit);
+    let (page, looked_at) = members.await?;
+    charge(app, &caller, page.rows.len(), looked_at);
     let meta = next_meta(&page, |member| member.user.id.get());
     let rows: Vec<MemberRow> = page.rows.into_iter().map(MemberRow::from).collect();
     app.page(request, user, rows, meta)

@@ -22,6 +22,11 @@ use crate::store::talk::rooms::{RoomHead, RoomMember};
 /// 1,024 members are gone through at a time, so that others have a turn at the state.
 const MEMBERS_A_TURN: usize = 1_024;
 
+/// 1,024 open rooms likewise.
+const ROOMS_A_TURN: usize = 1_024;
+/// 10,000 open rooms are looked at for one page; the next page begins with those after them.
+const MAX_LOOKED_AT: usize = 10_000;
+
 /// A message of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomMessage {
@@ -73,6 +78,17 @@ pub struct MyRoom {
     pub muted_until: Option<Timestamp>,
     /// The newest message that they may read, or might if it were not erased.
     pub newest: Option<MessageId>,
+}
+
+/// A page of rooms to join, which may have fewer than were asked for although there are more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRooms {
+    /// By their ids, ascending.
+    pub rows: Vec<Arc<Room>>,
+    /// The number after which there may be more.
+    pub next_after: Option<u64>,
+    /// How many were gone through for it.
+    pub looked_at: usize,
 }
 
 /// A member of a room.
@@ -265,23 +281,37 @@ impl Snapshot<'_> {
 
     /// Returns the open rooms whose name contains a text, by their ids, which are greater than this
     /// number; those that the person is in are left out.
-    pub fn open_rooms(
-        &self,
-        user: UserId,
-        query: &str,
-        after: u64,
-        limit: usize,
-    ) -> Result<Page<Arc<Room>>, ReadError> {
-        let state = self.state();
+    pub fn open_rooms(&self, user: UserId, query: &str, after: u64, limit: usize) -> OpenRooms {
         let wanted = query.to_lowercase();
-        let rows = state.rooms.heads_after(after).filter_map(|head| {
-            let is_open = head.room.kind == RoomKind::Open && head.room.archived_at.is_none();
-            let is_new = is_open && state.rooms.member(head.id(), user).is_none();
-            let is_found =
-                is_new && (wanted.is_empty() || head.room.name.to_lowercase().contains(&wanted));
-            is_found.then(|| head.described())
-        });
-        Ok(page_of(rows, limit))
+        let wanted = memchr::memmem::Finder::new(&wanted);
+        let (mut rows, mut next, mut looked_at) = (Vec::new(), after, 0);
+        loop {
+            let state = self.state();
+            let mut seen = 0;
+            for (room, name) in state.rooms.open_after(next).take(ROOMS_A_TURN) {
+                let is_found = wanted.find(name.as_bytes()).is_some()
+                    && state.rooms.member(room, user).is_none();
+                if looked_at == MAX_LOOKED_AT || is_found && rows.len() == limit {
+                    let next_after = Some(next);
+                    return OpenRooms {
+                        rows,
+                        next_after,
+                        looked_at,
+                    };
+                }
+                let head = state.rooms.head(room).filter(|_| is_found);
+                rows.extend(head.map(RoomHead::described));
+                (seen, looked_at, next) = (seen + 1, looked_at + 1, room.get());
+            }
+            if seen < ROOMS_A_TURN {
+                let next_after = None;
+                return OpenRooms {
+                    rows,
+                    next_after,
+                    looked_at,
+                };
+            }
+        }
     }
 
     /// Returns all rooms whose id is greater than this number, for who operates the server.
@@ -293,8 +323,8 @@ impl Snapshot<'_> {
         )
     }
 
-    /// Returns the members of a room whose id is greater than this number and whose name begins
-    /// with a text, ascending by id.
+    /// Returns the members of a room whose id is greater than this number and whose name contains a
+    /// text, ascending by id, and how many were gone through for them.
     pub fn room_members(
         &self,
         user: UserId,
@@ -302,7 +332,7 @@ impl Snapshot<'_> {
         query: &str,
         after: u64,
         limit: usize,
-    ) -> Result<Page<MemberRow>, ReadError> {
+    ) -> Result<(Page<MemberRow>, usize), ReadError> {
         membership(&self.state(), user, room)?;
         Ok(self.members_of(room, query, after, limit))
     }
@@ -314,22 +344,20 @@ impl Snapshot<'_> {
         query: &str,
         after: u64,
         limit: usize,
-    ) -> Page<MemberRow> {
+    ) -> (Page<MemberRow>, usize) {
         let wanted = Username::key_of(query);
-        let (mut rows, mut next) = (Vec::new(), after);
-        loop {
+        let (mut rows, mut next, mut looked_at) = (Vec::new(), after, 0);
+        let has_more = loop {
             let state = self.state();
             let mut seen = 0;
-            for (id, member) in state.rooms.members_after(room, next).take(MEMBERS_A_TURN) {
+            let mut members = state.rooms.members_after(room, next).take(MEMBERS_A_TURN);
+            let is_full = members.any(|(id, member)| {
                 (seen, next) = (seen + 1, id.get());
                 let user = state.people.directory.get(id);
                 let user = user.filter(|user| user.username.key().contains(&wanted));
-                let Some(user) = user else { continue };
+                let Some(user) = user else { return false };
                 if rows.len() == limit {
-                    return Page {
-                        rows,
-                        has_more: true,
-                    };
+                    return true;
                 }
                 rows.push(MemberRow {
                     user: Arc::clone(user),
@@ -337,14 +365,14 @@ impl Snapshot<'_> {
                     joined_at: member.joined_at,
                     read_up_to: member.read_up_to,
                 });
+                false
+            });
+            looked_at += seen;
+            if is_full || seen < MEMBERS_A_TURN {
+                break is_full;
             }
-            if seen < MEMBERS_A_TURN {
-                return Page {
-                    rows,
-                    has_more: false,
-                };
-            }
-        }
+        };
+        (Page { rows, has_more }, looked_at)
     }
 
     /// Returns a page of a room's messages, ascending by id.

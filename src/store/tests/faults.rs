@@ -63,6 +63,11 @@ impl Bytes {
         self.safe.clone()
     }
 
+    /// What is left after the process is killed: the kernel writes what it was given.
+    pub(crate) fn written(&self) -> Vec<u8> {
+        self.cache.clone()
+    }
+
     fn operate(&mut self) -> io::Result<()> {
         self.operations += 1;
         match self.fails_at {
@@ -108,12 +113,16 @@ impl Disk {
     /// One that does no more operations than this.
     pub(crate) fn dying_after(operations: u64, bytes: Vec<u8>) -> Arc<Self> {
         let disk = Self::with(bytes);
-        {
-            let mut bytes = disk.0.lock();
-            bytes.fails_at = Some((operations + 1, io::ErrorKind::Other));
-            bytes.stays_broken = true;
-        }
+        disk.die_after(operations);
         disk
+    }
+
+    /// Has it do so many operations more, and none after them.
+    pub(crate) fn die_after(&self, operations: u64) {
+        let mut bytes = self.0.lock();
+        let last = bytes.operations + operations;
+        bytes.fails_at = Some((last + 1, io::ErrorKind::Other));
+        bytes.stays_broken = true;
     }
 
     /// Fails the next operation, and no later one.

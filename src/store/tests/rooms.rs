@@ -1,17 +1,20 @@
 //! Rooms, held against a plain model: what may be done, what is unread for whom at each step, and
-//! what each person is told live and on catching up, over restarts.
+//! what each person is told live and on catching up, over restarts and power cuts; and a device of
+//! each person, which goes offline and comes back, and knows only what it was told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{RngExt, SeedableRng};
 
-use super::{Open, id, user};
+use super::faults::Disk;
+use super::{OPTIONS, Open, id, user};
 use crate::model::{
-    Act, ChatId, Extras, Members, Notice, Notify, Role, RoomChange, RoomHistory, RoomId, RoomKind,
-    RoomPost, Timestamp,
+    Act, ChatId, ChatSettings, Extras, Members, MembershipChange, Notice, Notify, Role, RoomChange,
+    RoomHistory, RoomId, RoomKind, RoomPost, Timestamp,
 };
 use crate::store::maintain::{Judging, check, export, import};
 use crate::store::*;
@@ -79,14 +82,118 @@ impl Plain {
     }
 }
 
+/// What a device of a person knows, from what it was told alone.
+#[derive(Default)]
+struct Device {
+    is_online: bool,
+    /// The newest entry that it was told of.
+    since: u64,
+    rooms: BTreeMap<u64, Known>,
+}
+
+/// What it knows of a room of its person's.
+#[derive(Debug, PartialEq, Eq)]
+struct Known {
+    role: Role,
+    archived: bool,
+    unread: u64,
+    mentions: u64,
+    settings: ChatSettings,
+    /// Those that came while its person was in the room.
+    messages: Vec<u64>,
+}
+
+impl Device {
+    fn hear(&mut self, own: u64, notice: &Notice) {
+        let entry = notice.entry.id.get();
+        assert!(self.since < entry, "{own} is told of {entry} twice");
+        self.since = entry;
+        let room = match notice.members {
+            Members::Room(room) => self.rooms.get_mut(&room.get()),
+            Members::Pair(_) | Members::Own(_) => None,
+        };
+        match (&notice.entry.act, room) {
+            (Act::Sent { extras, .. }, Some(known)) => {
+                known.messages.push(entry);
+                let is_own = notice.entry.author == Some(user(own));
+                let names = |it: &Extras| it.mention_all || it.mentions.contains(&user(own));
+                let is_named = extras.as_deref().is_some_and(names);
+                known.unread += u64::from(!is_own);
+                known.mentions += u64::from(!is_own && is_named);
+            }
+            (Act::RoomChanged { room, .. }, Some(known)) => {
+                known.archived = room.archived_at.is_some();
+            }
+            (Act::MemberChanged(change), _) if change.user == user(own) => {
+                let number = change.room.get();
+                match change.change {
+                    MembershipChange::Joined => {
+                        let room = notice.room.as_ref().unwrap();
+                        let known = Known {
+                            role: change.role,
+                            archived: room.archived_at.is_some(),
+                            unread: 0,
+                            mentions: 0,
+                            settings: ChatSettings::default(),
+                            messages: Vec::new(),
+                        };
+                        assert!(self.rooms.insert(number, known).is_none());
+                    }
+                    MembershipChange::Role => {
+                        self.rooms.get_mut(&number).unwrap().role = change.role;
+                    }
+                    MembershipChange::Left | MembershipChange::Removed => {
+                        assert!(self.rooms.remove(&number).is_some());
+                    }
+                }
+            }
+            (Act::RoomRead(read), _) => {
+                let known = self.rooms.get_mut(&read.room.get()).unwrap();
+                (known.unread, known.mentions) = (read.unread_count, read.mention_count);
+            }
+            (
+                Act::Settings {
+                    chat: ChatId::Room(room),
+                    settings,
+                },
+                _,
+            ) => self.rooms.get_mut(&room.get()).unwrap().settings = *settings,
+            _ => {}
+        }
+    }
+}
+
+/// How often what was done.
+#[derive(Debug, Default)]
+struct Figures {
+    steps: u64,
+    entries: u64,
+    restarts: u64,
+    kills: u64,
+    power_cuts: u64,
+    /// While the store was being opened after one.
+    further_cuts: u64,
+    /// Changes that were left in doubt by them: those that were there, and those that were not.
+    in_doubt: [u64; 2],
+    /// Times that devices came back, what they were told by that, and how often one was compared.
+    came_back: u64,
+    caught_up: u64,
+    compared: u64,
+}
+
 struct Model {
     open: Option<Open>,
-    path: tempfile::TempDir,
+    disk: Arc<Disk>,
+    folder: tempfile::TempDir,
     rooms: BTreeMap<u64, Plain>,
     /// What each person heard: of each entry its id, and what was told.
     heard: BTreeMap<u64, Vec<(u64, String)>>,
+    devices: BTreeMap<u64, Device>,
     done: BTreeMap<&'static str, [u64; 2]>,
     last: u64,
+    /// What happens to the disk, and to the devices.
+    chance: StdRng,
+    figures: Figures,
 }
 
 fn room(number: u64) -> RoomId {
@@ -100,16 +207,23 @@ fn told(notice: &Notice) -> String {
     )
 }
 
+fn open_on(disk: &Arc<Disk>) -> Result<Open, OpenError> {
+    Open::with(|done| Store::open_on(disk.medium(), OPTIONS, done))
+}
+
 impl Model {
-    fn new() -> Self {
-        let path = tempfile::tempdir().unwrap();
+    fn new(seed: u64) -> Self {
         let mut model = Self {
             open: None,
-            path,
+            disk: Disk::with(Vec::new()),
+            folder: tempfile::tempdir().unwrap(),
             rooms: BTreeMap::new(),
             heard: BTreeMap::new(),
+            devices: (1..=PEOPLE).map(|own| (own, Device::default())).collect(),
             done: BTreeMap::new(),
             last: 0,
+            chance: StdRng::seed_from_u64(!seed),
+            figures: Figures::default(),
         };
         model.restart();
         model.open = model.open.take().map(|open| open.with_users(PEOPLE));
@@ -125,8 +239,140 @@ impl Model {
         if let Some(open) = self.open.take() {
             open.close();
         }
-        let path = self.path.path().join("chatd.redb");
-        self.open = Some(Open::at(&Location::File(path)).unwrap());
+        self.open = open_on(&self.disk).ok();
+        self.figures.restarts += 1;
+        if self.open.is_none() {
+            // It was to be killed, and that came with the restart.
+            self.kill();
+        }
+    }
+
+    /// Kills the process or cuts the power, and opens what that left; the devices lose their
+    /// connections.
+    fn kill(&mut self) {
+        self.disk.0.lock().die();
+        if let Some(open) = self.open.take() {
+            open.close();
+        }
+        let is_cut = self.chance.random_bool(0.5);
+        let mut left = match is_cut {
+            true => self.disk.0.lock().cut(&mut self.chance),
+            false => self.disk.0.lock().written(),
+        };
+        self.figures.kills += u64::from(!is_cut);
+        self.figures.power_cuts += u64::from(is_cut);
+        while is_cut && self.chance.random_bool(0.3) {
+            let disk = Disk::dying_after(self.chance.random_range(0..60), left);
+            if let Ok(open) = open_on(&disk) {
+                open.close();
+            }
+            left = disk.0.lock().cut(&mut self.chance);
+            self.figures.further_cuts += 1;
+        }
+        self.disk = Disk::with(left);
+        self.open = Some(open_on(&self.disk).unwrap());
+        for device in self.devices.values_mut() {
+            device.is_online = false;
+        }
+    }
+
+    /// Restarts the store, or kills it: now, or in the midst of what comes next.
+    fn disturb(&mut self) {
+        match self.chance.random_range(0..4) {
+            0 => self.restart(),
+            1 => {
+                self.kill();
+                assert_eq!(self.open().store.last_entry(), self.last);
+            }
+            _ => {
+                let operations = self.chance.random_range(0..40);
+                self.disk.die_after(operations);
+            }
+        }
+    }
+
+    /// Returns what the log has that the model knows nothing of, as people are told of it.
+    fn found(&self) -> Vec<Notice> {
+        let mut found = BTreeMap::new();
+        for person in 1..=PEOPLE {
+            let missed = self.read(|snapshot| {
+                snapshot.missed_of_all(user(person), self.last + 1, MAX_MISSED, MAX_MISSED)
+            });
+            let rows = missed.unwrap().page.unwrap().rows.into_iter();
+            found.extend(rows.map(|notice| (notice.entry.id.get(), notice)));
+        }
+        found.into_values().collect()
+    }
+
+    /// Has a device go offline, or come back and catch up.
+    fn turn_device(&mut self, own: u64) {
+        if let Some(device) = self.devices.get_mut(&own).filter(|it| it.is_online) {
+            device.is_online = false;
+            return;
+        }
+        loop {
+            let device = &self.devices[&own];
+            let missed = self.read(|snapshot| {
+                snapshot.missed_of_all(user(own), device.since + 1, 7, MAX_MISSED)
+            });
+            let missed = missed.unwrap();
+            assert!(missed.skipped.is_empty());
+            let page = missed.page.unwrap();
+            let device = self.devices.get_mut(&own).unwrap();
+            page.rows.iter().for_each(|notice| device.hear(own, notice));
+            self.figures.caught_up += page.rows.len() as u64;
+            if !page.has_more {
+                device.is_online = true;
+                break;
+            }
+        }
+        self.figures.came_back += 1;
+    }
+
+    /// What a device that was told everything knows of a room that its person is in. How the room
+    /// makes itself heard the model does not know.
+    fn known(&self, number: u64, own: u64, settings: ChatSettings) -> Option<Known> {
+        let plain = &self.rooms[&number];
+        let member = plain.members.get(&own)?;
+        let (unread, mentions) = plain.unread(own);
+        let messages = plain.messages.iter().map(|(message, ..)| *message);
+        Some(Known {
+            role: member.role,
+            archived: plain.archived,
+            unread,
+            mentions,
+            settings,
+            messages: messages.filter(|it| *it > member.since).collect(),
+        })
+    }
+
+    /// Every device that is online knows of this room what is so.
+    fn assert_devices(&mut self, number: u64) {
+        for (own, device) in self.devices.iter().filter(|(_, device)| device.is_online) {
+            let known = device.rooms.get(&number);
+            let settings = known.map_or_else(ChatSettings::default, |known| known.settings);
+            let right = self.known(number, *own, settings);
+            assert_eq!(known, right.as_ref(), "{own} in room {number}");
+            self.figures.compared += 1;
+        }
+    }
+
+    /// All devices come back, and know everything.
+    fn assert_all_devices(&mut self) {
+        for own in 1..=PEOPLE {
+            if !self.devices[&own].is_online {
+                self.turn_device(own);
+            }
+            for number in self.devices[&own].rooms.keys() {
+                let chat = ChatId::Room(room(*number));
+                let settings = self.read(|snapshot| snapshot.settings(user(own), chat));
+                let known = self.devices[&own].rooms[number].settings;
+                assert_eq!(settings.unwrap().0, known, "{own} in room {number}");
+            }
+        }
+        for number in 1..=self.rooms.len() as u64 {
+            self.assert_devices(number);
+        }
     }
 
     fn read<R>(&self, query: impl FnOnce(&Snapshot<'_>) -> R) -> R {
@@ -138,6 +384,16 @@ impl Model {
     fn apply(&mut self, what: &'static str, change: Change, right: bool) -> Vec<Notice> {
         let now = self.last + 1;
         let result = self.open().apply(now, change.clone());
+        if let Err(StoreError::Unavailable) = result {
+            self.kill();
+            let is_there = self.open().store.last_entry() > self.last;
+            self.figures.in_doubt[usize::from(!is_there)] += 1;
+            if !is_there {
+                return self.apply(what, change, right);
+            }
+            assert!(right, "{what}: {change:?} was to be refused");
+            return self.found();
+        }
         assert_eq!(
             result.is_ok(),
             right,
@@ -174,9 +430,12 @@ impl Model {
         let entry = notice.entry.id.get();
         assert_eq!(entry, self.last + 1, "entries are told in their order");
         self.last = entry;
+        self.figures.entries += 1;
         for hearer in hearers {
             let heard = self.heard.entry(hearer).or_default();
             heard.push((entry, told(notice)));
+            let device = self.devices.get_mut(&hearer).filter(|it| it.is_online);
+            device.into_iter().for_each(|it| it.hear(hearer, notice));
         }
     }
 
@@ -434,10 +693,15 @@ impl Model {
             79..83 => self.leave(number, by, other),
             83..90 => self.set_role(random, number, by, other),
             90..94 => self.change(random, number, by),
-            94..98 => self.mute(random, number, by),
-            _ => self.restart(),
+            94..97 => self.mute(random, number, by),
+            _ => self.disturb(),
         }
         self.assert_counts(number);
+        self.assert_devices(number);
+        let own = self.chance.random_range(1..=PEOPLE);
+        if self.chance.random_bool(0.2) {
+            self.turn_device(own);
+        }
     }
 
     /// What is unread in a room is what the model says, for each of its members.
@@ -493,9 +757,13 @@ impl Model {
         }
     }
 
-    /// What is exported is imported as it was, and a server that opens that goes on.
+    /// A file of what the closed store has on its disk is sound. What is exported of it is imported
+    /// as it was, and a server that opens that goes on.
     fn assert_exported_and_imported(&mut self, random: &mut StdRng) {
-        let path = self.path.path().join("chatd.redb");
+        let path = self.folder.path().join("chatd.redb");
+        std::fs::write(&path, self.disk.0.lock().safe()).unwrap();
+        let report = check(&path, &mut |_| {}).unwrap();
+        assert!(report.is_sound(), "{:?}", report.findings);
         let exported = |path: &Path| {
             let mut lines = Vec::new();
             export(path, &mut lines, &mut |_| {}).unwrap();
@@ -510,6 +778,7 @@ impl Model {
         };
         import(&path, &mut &lines[..], judging, &mut |_| {}).unwrap();
         assert!(exported(&path) == lines, "it is not what was imported");
+        self.disk = Disk::with(std::fs::read(&path).unwrap());
         self.restart();
         self.assert_right(random);
         self.open.take().unwrap().close();
@@ -540,31 +809,47 @@ fn heard_since(heard: &[(u64, String)], since: u64) -> Vec<(u64, String)> {
     later.cloned().collect()
 }
 
+#[expect(clippy::print_stderr, reason = "figures, for who wants to see them")]
+fn print(figures: &impl std::fmt::Debug) {
+    eprintln!("{figures:?}");
+}
+
 #[test]
 fn fifty_people_in_twenty_rooms_have_what_a_plain_model_says_at_every_step() {
     let mut sums: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
     for seed in 0..4 {
         let mut random = StdRng::seed_from_u64(seed);
-        let mut model = Model::new();
+        let mut model = Model::new(seed);
         for step in 0..1_500 {
+            model.figures.steps += 1;
             model.step(&mut random);
             if step % 150 == 149 {
                 model.assert_right(&mut random);
+                model.assert_all_devices();
             }
         }
+        model.kill();
         model.restart();
         model.assert_right(&mut random);
+        model.assert_all_devices();
         model.open.take().unwrap().close();
-        let path = model.path.path().join("chatd.redb");
-        let report = check(&path, &mut |_| {}).unwrap();
-        assert!(report.is_sound(), "{:?}", report.findings);
         model.assert_exported_and_imported(&mut random);
+        print(&model.figures);
+        let Figures {
+            kills,
+            power_cuts,
+            in_doubt,
+            caught_up,
+            ..
+        } = model.figures;
+        assert!(kills > 5 && power_cuts > 5 && caught_up > 1_000);
+        assert!(in_doubt[1] > 3);
         for (what, [refused, done]) in model.done {
             let sum = sums.entry(what).or_default();
             (sum[0], sum[1]) = (sum[0] + refused, sum[1] + done);
         }
     }
-    tracing::info!(?sums, "refused and done");
+    print(&sums);
     for (what, [refused, done]) in sums {
         assert!(done > 5, "{what} was done {done} times");
         assert!(
@@ -616,6 +901,106 @@ fn a_room_that_brings_too_much_is_skipped_and_all_else_is_told() {
     assert_eq!(missed(36), (36, vec![]));
     assert_eq!(missed(35), (6, vec![room(1)]));
     assert_eq!(missed(4), (1, vec![room(1), room(2)]));
+    open.close();
+}
+
+/// Every room was looked at, each time, while all that writes waited.
+#[test]
+fn open_rooms_are_found_page_by_page_and_no_page_looks_at_more_than_ten_thousand() {
+    const OWNERS: u64 = 24;
+    const EACH: u64 = 450;
+    let disk = Disk::with(Vec::new());
+    let open = open_on(&disk).unwrap().with_users(OWNERS + 1);
+    let by = |owner: u64, what| {
+        let by = Some(user(owner));
+        Change::Room(RoomAct { by, what })
+    };
+    let owner_of = |number: u64| 1 + (number - 1) / EACH;
+    let create = |number: u64| {
+        let new = NewRoom {
+            name: if number % 1_000 == 7 {
+                "Näedle".into()
+            } else {
+                "Hay".into()
+            },
+            topic: "".into(),
+            avatar: None,
+            kind: if number % 50 == 0 {
+                RoomKind::Closed
+            } else {
+                RoomKind::Open
+            },
+            history: RoomHistory::All,
+            post: RoomPost::All,
+        };
+        let (members, most) = (Vec::new(), 100);
+        by(
+            owner_of(number),
+            RoomCommand::Create {
+                room: new,
+                members,
+                most,
+            },
+        )
+    };
+    let made = open.apply_all(0, (1..=OWNERS * EACH).map(create));
+    assert!(made.iter().all(Result::is_ok));
+    let change = |number: u64, update: RoomUpdate| {
+        let room = room(number);
+        let what = RoomCommand::Update { room, update };
+        open.apply(0, by(owner_of(number), what)).unwrap();
+    };
+    let (name, kind) = (Some("Needle, too: nÄedle".into()), Some(RoomKind::Closed));
+    change(
+        5,
+        RoomUpdate {
+            name,
+            ..RoomUpdate::default()
+        },
+    );
+    change(
+        1_007,
+        RoomUpdate {
+            kind,
+            ..RoomUpdate::default()
+        },
+    );
+    let archive = RoomCommand::Archive { room: room(2_007) };
+    open.apply(0, by(owner_of(2_007), archive)).unwrap();
+    let join = RoomCommand::Join {
+        room: room(3_007),
+        most: 100,
+    };
+    open.apply(0, by(OWNERS + 1, join)).unwrap();
+
+    let pages = |open: &Open, query: &str, limit| {
+        let (mut ids, mut pages, mut after) = (Vec::new(), 0, 0);
+        loop {
+            let snapshot = Snapshot::new(&open.store.intake.data);
+            let page = snapshot.open_rooms(user(OWNERS + 1), query, after, limit);
+            assert!(page.rows.len() <= limit && page.looked_at <= 10_000);
+            ids.extend(page.rows.iter().map(|row| row.id.get()));
+            pages += 1;
+            match page.next_after {
+                Some(next) => after = next,
+                None => return (ids, pages),
+            }
+        }
+    };
+    let needles = [5, 7, 4_007, 5_007, 6_007, 7_007, 8_007, 9_007, 10_007];
+    let open_to_join = (1..=OWNERS * EACH)
+        .filter(|number| number % 50 != 0 && ![1_007, 2_007, 3_007].contains(number));
+    let hay: Vec<u64> = open_to_join.collect();
+    let holds = |open: &Open| {
+        assert_eq!(pages(open, "näedle", 200), (needles.to_vec(), 2));
+        assert_eq!(pages(open, "NÄEDLE", 4), (needles.to_vec(), 3));
+        assert_eq!(pages(open, "no such", 200), (vec![], 2));
+        assert_eq!(pages(open, "", 200), (hay.clone(), hay.len().div_ceil(200)));
+    };
+    holds(&open);
+    open.close();
+    let open = open_on(&disk).unwrap();
+    holds(&open);
     open.close();
 }
 

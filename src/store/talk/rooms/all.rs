@@ -1,6 +1,7 @@
 //! Every room in memory, found by its id, and every person's rooms.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -8,7 +9,7 @@ use super::applying::RoomTable;
 use super::changes::{RoomChanges, RoomRow};
 use super::head::{RoomHead, RoomState};
 use super::member::{Person, RoomMember};
-use crate::model::{ChatSettings, EntryId, RoomId, UserId};
+use crate::model::{ChatSettings, EntryId, RoomId, RoomKind, UserId};
 use crate::store::sealed::{Rest, unseal_under};
 
 /// All that is on disk of rooms.
@@ -19,9 +20,52 @@ pub(crate) struct Rooms {
     people: FxHashMap<UserId, Person>,
     own: FxHashMap<UserId, EntryId>,
     settings: FxHashMap<(UserId, UserId), ChatSettings>,
+    /// Those that anybody may find and join, each with its name in lower case.
+    open: BTreeMap<RoomId, Box<str>>,
+    /// Those in which nobody is any more, and what was said there is still to be erased.
+    abandoned: BTreeSet<RoomId>,
 }
 
 impl Rooms {
+    /// Derives what is kept so that nobody need look at every room, once all of them are there.
+    pub(crate) fn derive(&mut self) {
+        let heads = std::mem::take(&mut self.rooms);
+        for head in heads.values() {
+            self.note_name(head);
+            self.note_abandoned(head);
+        }
+        self.rooms = heads;
+    }
+
+    fn note_name(&mut self, head: &RoomHead) {
+        let room = &head.room;
+        match room.kind == RoomKind::Open && room.archived_at.is_none() {
+            true => self.open.insert(room.id, room.name.to_lowercase().into()),
+            false => self.open.remove(&room.id),
+        };
+    }
+
+    fn note_abandoned(&mut self, head: &RoomHead) {
+        match head.members == 0 && head.state.erased.count() < head.count() {
+            true => self.abandoned.insert(head.id()),
+            false => self.abandoned.remove(&head.id()),
+        };
+    }
+
+    /// The open rooms whose id is greater than this number, ascending, each with its name in lower
+    /// case.
+    pub(crate) fn open_after(&self, after: u64) -> impl Iterator<Item = (RoomId, &str)> {
+        let from = RoomId::new(after + 1).ok();
+        let open = from.map(|from| self.open.range(from..));
+        let open = open.into_iter().flatten();
+        open.map(|(room, name)| (*room, &**name))
+    }
+
+    /// The rooms in which nobody is any more, and what was said there is still to be erased.
+    pub(crate) fn abandoned(&self) -> impl Iterator<Item = RoomId> {
+        self.abandoned.iter().copied()
+    }
+
     /// A room.
     pub(crate) fn head(&self, room: RoomId) -> Option<&RoomHead> {
         self.rooms.get(&room)
@@ -151,6 +195,14 @@ impl Rooms {
     /// Takes over what a transaction changed, once it is on disk.
     pub(crate) fn publish(&mut self, changes: RoomChanges) {
         for (room, head) in changes.heads {
+            let before = self.rooms.get(&room);
+            // Of most only the messages have changed.
+            if before.is_none_or(|before| !Arc::ptr_eq(&before.room, &head.room)) {
+                self.note_name(&head);
+            }
+            if head.members == 0 || !self.abandoned.is_empty() {
+                self.note_abandoned(&head);
+            }
             self.rooms.insert(room, head);
         }
         for ((room, user), member) in changes.members {
