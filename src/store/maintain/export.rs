@@ -16,6 +16,7 @@ use crate::model::{Act, ClientId, EntryId, Extras, MadeBy, Moderator, Pair, Reac
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{Log, damaged, decode};
+use crate::store::log::chain::ReadLog;
 use crate::store::log::record::Record;
 use crate::store::people::users;
 use crate::store::sealed::unseal;
@@ -61,7 +62,8 @@ fn export_source(
     )?;
     export_accounts(&txn, &mut out)?;
     let pairs = pairs(&txn)?;
-    let mut walk = Log::open_any(&txn)?.walk(1)?;
+    let log = Log::open_any(&txn)?;
+    let mut walk = log.walk(1)?;
     let mut next = 0;
     while let Some(row) = walk.next() {
         next += 1;
@@ -77,7 +79,16 @@ fn export_source(
             }
             None => export_rooms::line(id, &record),
         };
-        let line = line.ok_or_else(|| damaged(next))?;
+        let mut line = line.ok_or_else(|| damaged(next))?;
+        if let Line::Reaction {
+            message_id, emoji, ..
+        } = &mut line
+            && log.read((*message_id).into(), |it| {
+                matches!(it.act, Act::Erased { .. })
+            })?
+        {
+            *emoji = None;
+        }
         write(&mut out, &line)?;
         if next.is_multiple_of(TOLD_EVERY) || next == counts.entries {
             watch(Progress {
@@ -230,7 +241,7 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
             id,
             message_id: *message,
             user_id: who,
-            emoji: (*emoji).into(),
+            emoji: Some((*emoji).into()),
             on: *on,
             at,
         },

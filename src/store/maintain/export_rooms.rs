@@ -31,7 +31,7 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             id,
             message_id: *message,
             user_id: by?,
-            emoji: (*emoji).into(),
+            emoji: Some((*emoji).into()),
             on: *on,
             at,
         },

@@ -385,7 +385,7 @@ impl Import<'_> {
                 at,
             } => {
                 let at = self.cut(at);
-                self.reaction(id, message_id, user_id, (&emoji, on), at)
+                self.reaction(id, message_id, user_id, (emoji.as_deref(), on), at)
             }
             Line::Read {
                 id,

@@ -406,7 +406,11 @@ mod tests {
         };
         assert!(imported(&with(&[&answer(4)])).is_ok());
         let (beyond, of_none) = (answer(9), answer(3));
-        let cases: [(&[&str], &str); 8] = [
+        let cases: [(&[&str], &str); 9] = [
+            (
+                &[r#"{"type":"reaction","id":6,"message_id":4,"user_id":2,"on":true,"at":AT}"#],
+                "emoji is missing",
+            ),
             (
                 &[r#"{"type":"edit","id":6,"message_id":4,"user_id":1,"at":AT}"#],
                 "another author",

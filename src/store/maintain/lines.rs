@@ -100,14 +100,14 @@ pub(super) enum Line<'a> {
         user_id: Option<UserId>,
         at: Time,
     },
-    /// `{"type":"reaction","id","message_id","user_id","emoji","on","at"}`: the user put the emoji
-    /// on the message, or took it away.
+    /// `{"type":"reaction","id","message_id","user_id","emoji"?,"on","at"}`: the user put the emoji
+    /// on the message, or took it away. Which one it was is gone with the message.
     Reaction {
         id: EntryId,
         message_id: MessageId,
         user_id: UserId,
-        #[serde(borrow)]
-        emoji: Cow<'a, str>,
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        emoji: Option<Cow<'a, str>>,
         on: bool,
         at: Time,
     },

@@ -46,7 +46,8 @@ impl Staging<'_> {
     }
 
     /// Returns what the author of an act is to a message of a room. What was said in an archived
-    /// room can be taken back, and nothing else.
+    /// room can be taken back, and nothing else; one's own also by who has left the room, or came
+    /// back to one that hides its past.
     fn standing(
         &self,
         talk: &Talk,
@@ -60,7 +61,9 @@ impl Staging<'_> {
             place: None,
             own: Own::new(),
         };
-        if let Act::Deleted { by: Some(_), .. } = talk.act {
+        let is_deletion = matches!(talk.act, Act::Deleted { .. });
+        let moderates = matches!(talk.act, Act::Deleted { by: Some(_), .. });
+        if moderates || is_deletion && changing.is_of(author) {
             return Ok(standing);
         }
         let rooms = self.rooms();
@@ -71,7 +74,6 @@ impl Staging<'_> {
             return Ok(standing);
         };
         standing.may_erase = changing.is_of(author) || member.role >= Role::Admin;
-        let is_deletion = matches!(talk.act, Act::Deleted { .. });
         if head.room.archived_at.is_some() && !is_deletion {
             return Err(RoomRefusal::Archived.into());
         }

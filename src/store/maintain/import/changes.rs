@@ -55,9 +55,15 @@ impl Import<'_> {
         id: EntryId,
         message: MessageId,
         author: UserId,
-        (emoji, on): (&str, bool),
+        (emoji, on): (Option<&str>, bool),
         at: Timestamp,
     ) -> Taken {
+        if emoji.is_none_or(str::is_empty) && !self.is_erased(message)? {
+            return Ok(Err(
+                "emoji is missing, and the message was not deleted".into()
+            ));
+        }
+        let emoji = emoji.unwrap_or_default();
         let act = Act::Reacted { message, emoji, on };
         self.change(id, message, author, at, &act)
     }
@@ -124,6 +130,8 @@ impl Import<'_> {
             return Ok(Err(wrong.into()));
         }
         match (&record.act, who) {
+            // Of one that is gone, nobody's are kept.
+            (Act::Reacted { message, .. }, _) if self.is_erased(*message)? => {}
             (Act::Reacted { message, emoji, on }, Some(user)) => {
                 let mut own = reactions::get(&self.reactions, *message, user)?;
                 if *on == own.iter().any(|own| &**own == *emoji) {
@@ -137,6 +145,17 @@ impl Import<'_> {
             _ => {}
         }
         self.append(id, &record)
+    }
+
+    /// Returns whether a message is one that was deleted.
+    fn is_erased(&self, message: MessageId) -> Result<bool, StoreError> {
+        let found = self
+            .written()
+            .read(message.into(), |it| matches!(it.act, Act::Erased { .. }));
+        match found {
+            Err(StoreError::Damaged { .. }) => Ok(false),
+            found => found,
+        }
     }
 
     /// Returns the room of a message, where it is one of a room.
