@@ -8,7 +8,7 @@ use super::rows::RoomRow;
 use super::{Quote, Reactions};
 use crate::model::{
     ChatId, ChatSettings, ClientId, Membership, MembershipChange, MessageId, Meta, Notice, Notify,
-    Role, RoomChange, RoomId, RoomRead, Timestamp, UserId,
+    Role, Room, RoomChange, RoomId, RoomRead, Timestamp, UserId,
 };
 
 /// `room_message`:
@@ -97,6 +97,23 @@ pub(crate) struct RoomChanged<'a> {
     // The room as it is now. A description beside a reference would leave generators without a
     // name for it.
     pub(crate) room: RoomRow<'a>,
+}
+
+impl<'a> RoomChanged<'a> {
+    /// Returns how a change of a room is told. Who makes one is its first member, though the entry
+    /// that says so follows.
+    pub(crate) fn new(by: Option<UserId>, change: RoomChange, room: &'a Room) -> Self {
+        let mut row = RoomRow::from(room);
+        if change == RoomChange::Created {
+            row.member_count = row.member_count.max(1);
+        }
+        Self {
+            room_id: room.id,
+            change,
+            by,
+            room: row,
+        }
+    }
 }
 
 /// `room_member`:

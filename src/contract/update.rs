@@ -13,7 +13,6 @@ use super::attachments::Attachments;
 use super::changes::{InChat, MessageDeleted, MessageEdited, ReactionChanged, Reactions};
 use super::documents::Event;
 use super::room_events::{ChatSettingsAre, RoomChanged, RoomMember, RoomMessage, RoomReadUpTo};
-use super::rows::RoomRow;
 use super::version::{Version, heard_in};
 use crate::chat::{Form, Hearer, heard_by};
 use crate::model::{
@@ -315,12 +314,9 @@ impl<'a> Update<'a> {
                     reactions: extras.and_then(|extras| Reactions::in_room(&extras.reactions)),
                 })
             }
-            (Act::RoomChanged { change, room }, _) => Self::RoomChanged(RoomChanged {
-                room_id: room.id,
-                change: *change,
-                by: author,
-                room: RoomRow::from(&**room),
-            }),
+            (Act::RoomChanged { change, room }, _) => {
+                Self::RoomChanged(RoomChanged::new(author, *change, room))
+            }
             (Act::MemberChanged(membership), _) => {
                 Self::RoomMember(RoomMember::new(notice, membership, is_own))
             }

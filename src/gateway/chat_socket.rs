@@ -171,7 +171,10 @@ impl ChatSocket {
         reply: Reply,
     ) -> Result<(), (Refusal, Reply)> {
         match event.decode(fields, self.version()) {
-            Ok(Command::Send(new)) => self.send(new, reply),
+            Ok(Command::Send(new)) => match self.check_mentions(fields, new.receiver_id) {
+                Ok(()) => self.send(new, reply),
+                Err(error) => return Err((error.into(), reply)),
+            },
             Ok(Command::SendToRoom(new)) => self.send_to_room(new, reply),
             Ok(Command::MarkRead { message_id, reader }) => {
                 if reader.is_some_and(|reader| reader != self.user) {

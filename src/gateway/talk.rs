@@ -7,10 +7,12 @@ use super::memory::SharedMemory;
 use super::reply::Reply;
 use crate::chat::{AnyMark, ChatError, Mark, RoomMark, SendMessage, SendToRoom};
 use crate::contract::{
-    FieldError, MarkedChatRead, MarkedRead, NewMessage, NewRoomMessage, Nothing, Refusal,
+    FieldError, Fields, MarkedChatRead, MarkedRead, NewMessage, NewRoomMessage, Nothing, Refusal,
     RoomReadUpTo, Text, TypingInRoom, TypingTo, Update, Version, WholeRead, WholeRoomRead,
 };
-use crate::model::{Attachment, ChatId, EntryId, Extras, FileId, MessageId, Origin, ReplyTo};
+use crate::model::{
+    Attachment, ChatId, EntryId, Extras, FileId, MessageId, Origin, ReplyTo, UserId,
+};
 
 /// In 16 chats may be told at once that one person is typing; with another one, in the first is told
 /// that they have stopped.
@@ -43,6 +45,26 @@ impl ChatSocket {
         };
         let chat = &self.door.verbs.chat;
         chat.send(self.now(), self.user, request, self.origin(), answer);
+    }
+
+    /// Checks whom a message to a person mentions: none but the two, whom it reaches anyhow. In
+    /// version 1 these are keys of the app's own, if any.
+    pub(super) fn check_mentions(
+        &self,
+        fields: &Fields<'_>,
+        receiver: UserId,
+    ) -> Result<(), FieldError> {
+        if self.version() < Version::Second {
+            return Ok(());
+        }
+        let key = "mentions";
+        let mentions: Option<Vec<UserId>> = fields.optional(key)?;
+        let of_two = |id: &UserId| *id == receiver || *id == self.user;
+        if mentions.is_some_and(|ids| !ids.iter().all(of_two)) {
+            let reason = "of a chat of two only its people can be mentioned".to_owned();
+            return Err(FieldError::Invalid { key, reason });
+        }
+        fields.optional::<bool>("mention_all").map(drop)
     }
 
     pub(super) fn send_to_room(&self, new: NewRoomMessage<'_>, reply: Reply) {

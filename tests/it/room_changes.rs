@@ -207,11 +207,11 @@ async fn who_may_change_a_rooms_message_follows_from_membership_role_and_version
         code, "forbidden",
         "not even an owner writes in another's name"
     );
-    // Who was removed has no say any more, though it is their own.
+    // Who was removed has no say any more, though it is their own, but to take it back.
     let path = format!("/api/rooms/{room}/members/{}", bob.id);
     ask(&server, &ada, "DELETE", &path, Value::Null).await;
     to_bob.expect("room_member").await;
-    for (event, payload) in all {
+    for (event, payload) in [all[0], all[2]] {
         let code = refused(&mut to_bob, event, payload.clone()).await;
         assert_eq!(code, "not_found", "{event}: who was removed");
     }
@@ -229,6 +229,66 @@ async fn who_may_change_a_rooms_message_follows_from_membership_role_and_version
     }
     assert!(history(&server, &carl, room).await.is_empty());
     assert_eq!(to_carl.expect("message_deleted").await["by"], root.id);
+    server.stop().await;
+}
+
+/// It was `not_found`, so that nobody could take back what they had said in a room that they left.
+#[tokio::test]
+async fn who_has_left_a_room_takes_back_what_they_said_there_and_nothing_else() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    for past in ["all", "joined"] {
+        let room = room_of(&server, &[&ada, &bob], past).await;
+        let mut to_ada = server.connect_second(&ada).await;
+        let mut to_bob = server.connect_second(&bob).await;
+        let mut ids = Vec::new();
+        for content in ["one", "two", "three"] {
+            ids.push(say(&mut to_bob, room, content, json!({})).await);
+        }
+        let adas = say(&mut to_ada, room, "four", json!({})).await;
+        to_bob.expect("room_message").await;
+        let leave = format!("/api/rooms/{room}/leave");
+        let left = ask(&server, &bob, "POST", &leave, Value::Null).await;
+        assert_eq!(left.json(), json!({"success": true, "data": {}}));
+        to_bob.expect("room_member").await;
+        let which = json!({"message_id": ids[0]});
+        for _ in 0..2 {
+            assert_eq!(
+                done(&mut to_bob, "delete_message", which.clone()).await,
+                which
+            );
+        }
+        let by_rest = format!("/api/messages/{}", ids[1]);
+        let gone = ask(&server, &bob, "DELETE", &by_rest, Value::Null).await;
+        let data = json!({"message_id": ids[1]});
+        assert_eq!(gone.json(), json!({"success": true, "data": data}));
+        // It is not theirs to read any more, nor what others said theirs to take back.
+        let one = format!("/api/messages/{}", ids[2]);
+        let row = ask(&server, &bob, "GET", &one, Value::Null).await;
+        assert_eq!(row.status, 404);
+        let which = json!({"message_id": adas});
+        assert_eq!(
+            refused(&mut to_bob, "delete_message", which).await,
+            "not_found"
+        );
+        while to_ada.event().await[0] != "room_member" {}
+        for id in &ids[..2] {
+            let gone = to_ada.expect("message_deleted").await;
+            assert_eq!(
+                (&gone["message_id"], &gone["by"]),
+                (&json!(id), &json!(bob.id))
+            );
+        }
+        let rows = history(&server, &ada, room).await;
+        assert_eq!(rows.len(), 2);
+        // Back in the room, which may hide its past from them by now, they take the last one back.
+        let member = format!("/api/rooms/{room}/members/{}", bob.id);
+        let added = ask(&server, &ada, "PUT", &member, Value::Null).await;
+        assert_eq!(added.json(), json!({"success": true, "data": {}}));
+        to_bob.expect("room_member").await;
+        done(&mut to_bob, "delete_message", json!({"message_id": ids[2]})).await;
+        assert_eq!(listed(&server, &ada).await["last_message"]["id"], adas);
+    }
     server.stop().await;
 }
 

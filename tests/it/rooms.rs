@@ -939,6 +939,82 @@ async fn a_room_is_found_joined_set_changed_and_left() {
     server.stop().await;
 }
 
+/// It said that there were none, whom its maker is one of.
+#[tokio::test]
+async fn a_room_that_was_just_made_has_its_maker_in_it_live_and_caught_up() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let since = ask(&server, &ada, "GET", "/api/updates", Value::Null).await;
+    let mut to_ada = server.connect_second(&ada).await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let made = to_ada.expect("room_changed").await;
+    assert_eq!(made["change"], "created");
+    assert_eq!(made["room"]["member_count"], 1);
+    let joined = to_ada.expect("room_member").await;
+    assert_eq!(joined["room"], made["room"]);
+    assert_eq!(to_ada.expect("room_member").await["user_id"], bob.id);
+    let since = since["meta"]["cursor"].as_str().unwrap();
+    let path = format!("/api/updates?since={since}");
+    let updates = ask(&server, &ada, "GET", &path, Value::Null).await;
+    assert_eq!(updates["data"][0]["data"], made);
+    let one = ask(
+        &server,
+        &ada,
+        "GET",
+        &format!("/api/rooms/{room}"),
+        Value::Null,
+    )
+    .await;
+    assert_eq!(one["data"]["member_count"], 2);
+    server.stop().await;
+}
+
+/// They were taken for keys of no meaning, whatever they were.
+#[tokio::test]
+async fn in_a_chat_of_two_nobody_else_is_mentioned_and_no_file_sent_that_there_is_not() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let carl = server.register("carl").await;
+    let mut wire = server.connect_second(&ada).await;
+    let mut old = server.connect(&ada).await;
+    let message = |key: &str, value: Value| {
+        let mut message = json!({"receiver_id": bob.id, "content": "Halo!"});
+        message[key] = value;
+        message
+    };
+    let unknown = format!("f{}", "0".repeat(32));
+    for (key, value, code) in [
+        ("mentions", json!("all"), "invalid_payload"),
+        ("mentions", json!([true]), "invalid_payload"),
+        ("mentions", json!([carl.id]), "invalid_payload"),
+        ("mentions", json!([99]), "invalid_payload"),
+        ("mention_all", json!(1), "invalid_payload"),
+        ("attachments", json!("x"), "invalid_payload"),
+        ("attachments", json!(["x"]), "invalid_payload"),
+        ("attachments", json!([unknown]), "not_found"),
+    ] {
+        let (ack, _) = wire.call(1, "send_message", message(key, value)).await;
+        let error = &ack["error"];
+        assert_eq!(error["code"], code, "{key}: {ack}");
+        let text = error["message"].as_str().unwrap();
+        assert!(code == "not_found" || text.starts_with(key), "{text}");
+    }
+    for (key, value) in [
+        ("mentions", json!([bob.id, ada.id])),
+        ("mentions", Value::Null),
+        ("mention_all", json!(true)),
+    ] {
+        let (ack, _) = wire.call(1, "send_message", message(key, value)).await;
+        assert_eq!(ack["success"], true, "{ack}");
+    }
+    // To a client of version 1 these are keys of its own.
+    let (ack, _) = old
+        .call(1, "send_message", message("mentions", json!("x")))
+        .await;
+    assert_eq!(ack["success"], true, "{ack}");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn only_administrators_make_rooms_where_the_operator_says_so() {
     let mut config = config();

@@ -31,7 +31,7 @@ pub(crate) struct RoomRow<'a> {
     created_at: Timestamp,
     /// Since when it is only read.
     archived_at: Option<Timestamp>,
-    member_count: u64,
+    pub(crate) member_count: u64,
 }
 
 impl<'a> From<&'a Room> for RoomRow<'a> {

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::chat::{ChatError, Chats};
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{AnyMessage, HistoryMessage, ReactionsMeta, Reactor, RoomMessageRow};
-use crate::contract::{Code, reads};
+use crate::contract::{Code, Deleted, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -57,7 +57,8 @@ pub(in crate::http) const DELETE: Operation = Operation::new(
      of the server any. Idempotent.",
 )
 .path::<Which>()
-.refuses(&[Code::NotFound, Code::Forbidden]);
+.refuses(&[Code::NotFound, Code::Forbidden])
+.data::<Deleted>();
 
 /// `DELETE /api/messages/:id`: erases a message of the caller's own, or any for an administrator.
 pub(in crate::http) async fn delete(
@@ -68,7 +69,7 @@ pub(in crate::http) async fn delete(
     let (message, now) = (Which::read(params)?.id, (app.clock)());
     if operator(request).is_ok() {
         app.chat.erase(now, message).await?;
-        return Ok(answer::done());
+        return Ok(deleted(message));
     }
     let caller = caller(app, request).await?;
     let user = caller.user.id;
@@ -76,9 +77,9 @@ pub(in crate::http) async fn delete(
     let answer = move |result| drop(reply.send(result));
     app.chat
         .delete(now, user, Chats::All, message, None, answer);
-    let deleted = replied.await.unwrap_or(Err(ChatError::Unavailable));
+    let outcome = replied.await.unwrap_or(Err(ChatError::Unavailable));
     let is_anothers = matches!(
-        deleted,
+        outcome,
         Err(ChatError::NotSender | ChatError::NoSuchMessage)
     );
     // Not what the account may: an app's token of an administrator's account is none of theirs.
@@ -88,9 +89,14 @@ pub(in crate::http) async fn delete(
         app.chat.moderate(now, user, message, answer);
         replied.await.unwrap_or(Err(ChatError::Unavailable))?;
     } else {
-        deleted?;
+        outcome?;
     }
-    Ok(answer::done())
+    Ok(deleted(message))
+}
+
+/// Answers as `delete_message` is acked.
+fn deleted(message_id: MessageId) -> Response<Body> {
+    answer::data(StatusCode::OK, Deleted { message_id })
 }
 
 reads! {

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::chat::{NewRoom, RoomUpdate};
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{RoomRow, SettingsRow};
-use crate::contract::{Code, Fields, Refusal, reads};
+use crate::contract::{Code, Fields, Nothing, Refusal, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -217,7 +217,8 @@ pub(in crate::http) const PUT_MEMBERS: Operation = Operation::new(
 )
 .path::<Named>()
 .body::<Vec<UserId>>()
-.refuses(&[Code::NotFound, Code::Forbidden, Code::RoomFull, Code::ReadOnly]);
+.refuses(&[Code::NotFound, Code::Forbidden, Code::RoomFull, Code::ReadOnly])
+.data::<Nothing>();
 
 /// `PUT /api/rooms/:id/members` `[2,3]`
 pub(in crate::http) async fn put_members(
@@ -240,7 +241,7 @@ pub(in crate::http) async fn put_members(
     app.chat
         .set_room_members((app.clock)(), caller.user.id, room, members)
         .await?;
-    Ok(answer::done())
+    Ok(answer::data(StatusCode::OK, Nothing {}))
 }
 
 pub(in crate::http) const PUT_MEMBER: Operation = Operation::new(
@@ -249,7 +250,8 @@ pub(in crate::http) const PUT_MEMBER: Operation = Operation::new(
 )
 .path::<NamedMember>()
 .optional_body::<WantedMember>()
-.refuses(&[Code::NotFound, Code::Forbidden, Code::RoomFull, Code::ReadOnly]);
+.refuses(&[Code::NotFound, Code::Forbidden, Code::RoomFull, Code::ReadOnly])
+.data::<Nothing>();
 
 /// `PUT /api/rooms/:id/members/:user_id` `{"role"?}`
 pub(in crate::http) async fn put_member(
@@ -266,7 +268,7 @@ pub(in crate::http) async fn put_member(
     app.chat
         .set_room_members((app.clock)(), caller.user.id, room, members)
         .await?;
-    Ok(answer::done())
+    Ok(answer::data(StatusCode::OK, Nothing {}))
 }
 
 pub(in crate::http) const REMOVE_MEMBER: Operation = Operation::new(
@@ -274,7 +276,8 @@ pub(in crate::http) const REMOVE_MEMBER: Operation = Operation::new(
     "Takes a member out of a room, for its admins.",
 )
 .path::<NamedMember>()
-.refuses(&[Code::NotFound, Code::Forbidden]);
+.refuses(&[Code::NotFound, Code::Forbidden])
+.data::<Nothing>();
 
 /// `DELETE /api/rooms/:id/members/:user_id`
 pub(in crate::http) async fn remove_member(
@@ -288,7 +291,7 @@ pub(in crate::http) async fn remove_member(
     app.chat
         .remove_room_member((app.clock)(), caller.user.id, room, user_id)
         .await?;
-    Ok(answer::done())
+    Ok(answer::data(StatusCode::OK, Nothing {}))
 }
 
 pub(in crate::http) const JOIN: Operation = Operation::new(Access::User, "Joins an open room.")
@@ -316,7 +319,8 @@ pub(in crate::http) async fn join(
 
 pub(in crate::http) const LEAVE: Operation = Operation::new(Access::User, "Leaves a room.")
     .path::<Named>()
-    .refuses(&[Code::NotFound, Code::Forbidden]);
+    .refuses(&[Code::NotFound, Code::Forbidden])
+    .data::<Nothing>();
 
 /// `POST /api/rooms/:id/leave`
 pub(in crate::http) async fn leave(
@@ -330,7 +334,7 @@ pub(in crate::http) async fn leave(
     app.chat
         .leave_room((app.clock)(), caller.user.id, room)
         .await?;
-    Ok(answer::done())
+    Ok(answer::data(StatusCode::OK, Nothing {}))
 }
 
 pub(in crate::http) const SET: Operation = Operation::new(
