@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::files::FileUrls;
 use super::marks::Marks;
 use super::views::Views;
-use super::{Backup, ChatError, Event, Listener, Presence, Rules};
+use super::{Backup, ChatError, Compacted, Event, Listener, Presence, Rules};
 use crate::model::{
     Act, ClientId, CursorKeys, EntryId, Extras, MAX_ATTACHMENTS, MessageId, Notice, Origin,
     Timestamp, UserId, check_content,
 };
+use crate::store::maintain::MaintainError;
 use crate::store::{Change, Committed, Outcome, Store, StoreError, Talk};
 
 /// A message to be sent.
@@ -67,6 +68,20 @@ impl Chat {
     /// [`ChatError::Busy`] while there is another.
     pub async fn backup(&self) -> Result<Backup, ChatError> {
         Ok(self.store.backup().await?)
+    }
+
+    /// Puts a compact copy in the place of the data file: no byte of what was erased is in it. One
+    /// at a time ([`ChatError::Busy`]). Where the disk has no room for the file once more, and
+    /// wherever else it fails, everything stays as it was, and the log says why.
+    pub async fn compact(&self) -> Result<Compacted, ChatError> {
+        self.store.rewrite().await.map_err(|error| {
+            if let MaintainError::Store(StoreError::Busy) = error {
+                return ChatError::Busy;
+            }
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the data file could not be compacted");
+            ChatError::Unavailable
+        })
     }
 
     /// How long after it was sent a message may get another text; `None` for always.

@@ -7,15 +7,17 @@ use std::path::Path;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
 
 use crate::server::control_socket;
 use crate::store::maintain::{NICE, Partial, Progress, Unit};
 
-/// So much of a refusal is read: more than any has.
-const MAX_REFUSAL_BYTES: usize = 64 << 10;
+/// So much of a refusal, or another short answer, is read: more than any has.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
 
 /// 256 KiB: after so many bytes what was received is put on the disk, a millisecond's work. With
 /// more of it in the page cache the kernel puts it there all at once, and the server's own syncs
@@ -34,12 +36,8 @@ pub(super) fn fetch_backup(
     // What the server has to do comes first. Where it is refused, a backup is as quick as the
     // server.
     let _ = rustix::process::nice(NICE);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("the machine refuses to start: {error}"))?;
-    runtime.block_on(async {
-        let response = get(data, "/api/admin/backup").await?;
+    runtime()?.block_on(async {
+        let response = ask(data, Method::GET, "/api/admin/backup").await?;
         let status = response.status();
         let total = response.body().size_hint().exact().unwrap_or(0);
         let mut body = response.into_body();
@@ -72,6 +70,29 @@ pub(super) fn fetch_backup(
     })
 }
 
+/// Has the server on `data` put a compact copy in the place of its file. Returns how many bytes
+/// that has then, and had before.
+pub(super) fn compact(data: &Path) -> Result<(u64, u64), String> {
+    runtime()?.block_on(async {
+        let response = ask(data, Method::POST, "/api/admin/compact").await?;
+        let (status, body) = (response.status(), response.into_body());
+        if status != StatusCode::OK {
+            return Err(refusal(status, body).await);
+        }
+        let answer = json(body).await.unwrap_or_default();
+        let bytes = |key: &str| answer["data"][key].as_u64();
+        let sizes = bytes("after").zip(bytes("before"));
+        sizes.ok_or_else(|| "the server gave an answer that cannot be read".to_owned())
+    })
+}
+
+fn runtime() -> Result<Runtime, String> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the machine refuses to start: {error}"))
+}
+
 /// Connects to the server on `data`, and makes sure that it may be told a password before anything
 /// is said: in a folder that others may write to, any user could listen at the socket's path while
 /// no server does.
@@ -100,7 +121,7 @@ fn is_trusted(server: u32, own: u32, owner_of_data: Option<u32>) -> bool {
 }
 
 /// Asks the server on `data` for something.
-async fn get(data: &Path, path: &str) -> Result<Response<Incoming>, String> {
+async fn ask(data: &Path, method: Method, path: &str) -> Result<Response<Incoming>, String> {
     let socket = control_socket(data);
     let silent = |error: &dyn std::fmt::Display| {
         format!(
@@ -114,7 +135,9 @@ async fn get(data: &Path, path: &str) -> Result<Response<Incoming>, String> {
         .await
         .map_err(|error| silent(&error))?;
     tokio::spawn(connection);
-    let request = Request::get(path)
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
         .header("host", "localhost")
         .body(Empty::<Bytes>::new())
         .map_err(|error| silent(&error))?;
@@ -126,15 +149,18 @@ async fn get(data: &Path, path: &str) -> Result<Response<Incoming>, String> {
 
 /// The message of a refusal.
 async fn refusal(status: StatusCode, body: Incoming) -> String {
-    let body = http_body_util::Limited::new(body, MAX_REFUSAL_BYTES);
-    let text = body.collect().await.ok().map(|body| body.to_bytes());
-    let message = text
-        .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok())
-        .and_then(|json| Some(json["error"]["message"].as_str()?.to_owned()));
-    match message {
+    let answer = json(body).await.unwrap_or_default();
+    match answer["error"]["message"].as_str() {
         Some(message) => format!("the server refused: {message}"),
         None => format!("the server refused with status {status}: its log says why"),
     }
+}
+
+/// A short answer; `None` for one that is no JSON.
+async fn json(body: Incoming) -> Option<Value> {
+    let body = http_body_util::Limited::new(body, MAX_ANSWER_BYTES);
+    let text = body.collect().await.ok()?.to_bytes();
+    serde_json::from_slice(&text).ok()
 }
 
 /// [`fetch_backup`] into a file beside the data that goes when it is dropped, for what is

@@ -117,6 +117,7 @@ impl App {
             (Route::Key, _) => api::programs::revoke_key(self, &request, &params).await,
             (Route::Probe, _) => api::probe::answer(self, &request, &params).await,
             (Route::Backup, _) => api::backup::show(self, &request).await,
+            (Route::Compact, _) => api::compact::make(self, &request).await,
             (Route::Server, _) => Ok(api::server::show(self)),
             (Route::OpenApi, _) => Ok(api::documents::openapi(self, &request)),
             (Route::AsyncApi, _) => Ok(api::documents::asyncapi(self, &request)),

@@ -7,9 +7,9 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{
-    admin, admin_rooms, app_users, auth, avatars, backup, chats, documents, files, inbox, messages,
-    own_export, probe, programs, room_invites, room_pages, rooms, server, sign_in, updates,
-    uploads, users,
+    admin, admin_rooms, app_users, auth, avatars, backup, chats, compact, documents, files, inbox,
+    messages, own_export, probe, programs, room_invites, room_pages, rooms, server, sign_in,
+    updates, uploads, users,
 };
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
@@ -109,6 +109,7 @@ routes! {
     Keys     = "/api/admin/keys",             [POST: programs::CREATE_KEY, GET: programs::KEYS];
     Key      = "/api/admin/keys/{id}",        [PATCH: programs::CHANGE_KEY, DELETE: programs::REVOKE_KEY];
     Backup   = "/api/admin/backup",           [GET: backup::SHOW];
+    Compact  = "/api/admin/compact",          [POST: compact::MAKE];
     Probe    = "/api/admin/probe/{code}",     [GET: probe::SEEN, PUT: probe::ANNOUNCE];
     Server   = "/api/server",                 [GET: server::SHOW];
     OpenApi  = "/api/openapi.json",           [GET: documents::OPENAPI];

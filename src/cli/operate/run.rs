@@ -27,7 +27,7 @@ pub(in crate::cli) async fn run(command: &Operate, flags: &Flags) -> Result<(), 
             act(command, Operator::over(stream).await?).await?;
             match command {
                 Operate::Erase(_) => say(
-                    "its bytes leave the data file within --erase-within, or by chatd compact once the server is stopped",
+                    "its bytes leave the data file within --erase-within, or at once by chatd compact",
                 ),
                 _ => Ok(()),
             }

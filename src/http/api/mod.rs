@@ -7,6 +7,7 @@ pub(super) mod auth;
 pub(super) mod avatars;
 pub(super) mod backup;
 pub(super) mod chats;
+pub(super) mod compact;
 pub(super) mod documents;
 pub(super) mod files;
 pub(super) mod inbox;
