@@ -127,6 +127,9 @@ enum Mode {
         /// Messages a second into the room.
         #[arg(long, default_value_t = 5.0)]
         rate: f64,
+        /// In the end all members lose the network and come back at once.
+        #[arg(long)]
+        back: bool,
     },
     /// Pages of 50 by REST.
     Rest {
@@ -268,12 +271,14 @@ fn main() -> Result<(), Error> {
         Mode::Slow { readers, rate } => {
             println!("{}", slow::slow(site, first, readers, rate, times.measure)?);
         }
-        Mode::Rooms { members, rate } => {
+        Mode::Rooms {
+            members,
+            rate,
+            back,
+        } => {
             let whom = (whom.server, site);
-            println!(
-                "{}",
-                rooms::rooms(whom, first, members, rate, times.measure)?
-            );
+            let round = (times.measure, back);
+            println!("{}", rooms::rooms(whom, first, members, rate, round)?);
         }
         Mode::Rest { users } => {
             let ids = match users {
@@ -331,7 +336,13 @@ fn smoke(kind: Kind, programs: &Programs) -> Result<(), Error> {
         return Err(format!("storm: {stormed}").into());
     }
     if kind == Kind::Chatd {
-        let roomed = rooms::rooms((kind, site), 1, 50, 20.0, Duration::from_millis(500))?;
+        let roomed = rooms::rooms(
+            (kind, site),
+            1,
+            50,
+            20.0,
+            (Duration::from_millis(500), true),
+        )?;
         println!("rooms: {roomed}");
         if !roomed.is_clean() || roomed.confirmed == 0 {
             return Err("rooms: not all was well".into());

@@ -2,7 +2,8 @@
 //! each other.
 //!
 //! The first round has the people outside alone, for comparison. A reference that knows no rooms of
-//! the contract's has everybody that is connected in one: the same frames to the same clients.
+//! the contract's has everybody that is connected in one: the same frames to the same clients. In
+//! the end, where that is asked for, all members lose the network and come back at once.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::Error;
-use crate::net::{Handler, Net, join_all};
+use crate::net::{Arrivals, Handler, Net, join_all};
 use crate::server::{Kind, Site, tokens};
 use crate::talk::{Shape, Talk, Verdict, Waits, waits};
 use crate::wire::{self, Key};
@@ -25,6 +26,10 @@ const OUTSIDE: usize = 10;
 const OUTSIDE_RATE: f64 = 200.0;
 /// So many ids one request adds to a room.
 const ADDED_AT_ONCE: usize = 1_000;
+/// So many members may be on their way back at once: less than a listening socket's queue.
+const UNDER_WAY: usize = 400;
+/// For how long they are gone, in which the server may notice that.
+const AWAY: Duration = Duration::from_secs(2);
 /// For how long the last deliveries are waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What every message of the room begins with, before its number.
@@ -43,11 +48,20 @@ pub(crate) struct Roomed {
     /// From when a message was due to its ack, and to the last member who had it.
     pub(crate) acks: Waits,
     pub(crate) last: Waits,
-    /// Of the server in the second round, the people outside included.
-    pub(crate) cpu: Duration,
+    /// Of the server in the second round, the people outside included, and of this program.
+    pub(crate) cpu: [Duration; 2],
     /// Of the people outside: alone, and beside the room.
     pub(crate) outside: [Waits; 2],
+    pub(crate) back: Option<Back>,
     pub(crate) verdict: Verdict,
+}
+
+/// How the members came back.
+pub(crate) struct Back {
+    took: Duration,
+    refused: usize,
+    /// Of the people outside: after the members had gone, and while they came.
+    outside: [Waits; 2],
 }
 
 impl Roomed {
@@ -58,16 +72,18 @@ impl Roomed {
 
 impl fmt::Display for Roomed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / self.delivered.max(1) as f64;
         writeln!(
             f,
-            "{} members: {} messages confirmed of {} in {:.1} s, {:.0} deliveries a second, {} wrong, {:.2} us of CPU a delivery",
+            "{} members: {} messages confirmed of {} in {:.1} s, {:.0} deliveries a second, {} wrong, {:.2} us of CPU a delivery ({:.2} of the generator)",
             self.members,
             self.confirmed,
             self.sent,
             self.seconds,
             self.delivered as f64 / self.seconds,
             self.wrong,
-            self.cpu.as_secs_f64() * 1e6 / self.delivered.max(1) as f64,
+            each(self.cpu[0]),
+            each(self.cpu[1]),
         )?;
         writeln!(
             f,
@@ -87,6 +103,20 @@ impl fmt::Display for Roomed {
             ms(alone, 0.5),
             ms(alone, 0.99)
         )?;
+        if let Some(back) = &self.back {
+            let [gone, coming] = &back.outside;
+            writeln!(
+                f,
+                "all back in {:.2} s, {} refused; sends outside once they had gone: p99 {:.2}, longest {:.2} ms; while they came: p50 {:.2}, p99 {:.2}, longest {:.2} ms",
+                back.took.as_secs_f64(),
+                back.refused,
+                ms(gone, 0.99),
+                ms(gone, 1.0),
+                ms(coming, 0.5),
+                ms(coming, 0.99),
+                ms(coming, 1.0)
+            )?;
+        }
         write!(f, "{}", self.verdict)
     }
 }
@@ -170,10 +200,14 @@ impl Room {
 struct Both {
     talk: Talk,
     room: Room,
+    /// The members who come back.
+    arrivals: Option<Arrivals>,
 }
 
 impl Handler for Both {
-    fn joined(&mut self, _: &mut Net, _: usize) {}
+    fn joined(&mut self, _: &mut Net, _: usize) {
+        self.arrivals.iter_mut().for_each(Arrivals::on_joined);
+    }
 
     fn heard(&mut self, net: &mut Net, who: usize, packet: &[u8]) {
         let room = &mut self.room;
@@ -191,6 +225,13 @@ impl Handler for Both {
     }
 
     fn left(&mut self, net: &mut Net, who: usize, why: String) {
+        if let Some(arrivals) = self
+            .arrivals
+            .as_mut()
+            .filter(|_| self.room.who.contains(&who))
+        {
+            return arrivals.left(net, who, why);
+        }
         self.talk.excused.resize(who + 1, false);
         self.talk.left(net, who, why);
     }
@@ -202,7 +243,7 @@ pub(crate) fn rooms(
     first_id: u64,
     members: usize,
     rate: f64,
-    round: Duration,
+    (round, comes_back): (Duration, bool),
 ) -> Result<Roomed, Error> {
     let who = OUTSIDE..OUTSIDE + members;
     let tokens = tokens(first_id, who.end)?;
@@ -228,16 +269,27 @@ pub(crate) fn rooms(
         mark: Key::new(MARK),
     };
     let talk = Talk::new(&Shape::new(OUTSIDE), first_id)?;
-    let mut both = Both { talk, room };
+    let arrivals = None;
+    let mut both = Both {
+        talk,
+        room,
+        arrivals,
+    };
     let alone = outside(&mut net, &mut both, None, round)?;
-    let (cpu, began) = (site.cpu()?, Instant::now());
+    let own = Site {
+        pid: Some(std::process::id()),
+        ..site
+    };
+    let (before, began) = ([site.cpu()?, own.cpu()?], Instant::now());
     let beside = outside(&mut net, &mut both, Some(rate), round)?;
     let deadline = Instant::now() + PATIENCE;
     while !both.room.is_done() && Instant::now() < deadline {
         net.turn(&mut both, deadline)?;
     }
-    let (seconds, cpu) = (began.elapsed().as_secs_f64(), site.cpu()? - cpu);
-    let Both { mut talk, room } = both;
+    let seconds = began.elapsed().as_secs_f64();
+    let cpu = [site.cpu()? - before[0], own.cpu()? - before[1]];
+    let back = comes_back.then(|| back(&mut net, &mut both)).transpose()?;
+    let Both { mut talk, room, .. } = both;
     let lost: usize = room.messages.iter().map(|message| message.left).sum();
     let verdict = talk.finish(&mut net)?;
     Ok(Roomed {
@@ -251,6 +303,7 @@ pub(crate) fn rooms(
         last: room.last,
         cpu,
         outside: [alone, beside],
+        back,
         verdict,
     })
 }
@@ -283,6 +336,41 @@ fn outside(
     }
     both.talk.counted_to = Some(Instant::now());
     Ok(std::mem::replace(&mut both.talk.waits, waits()?))
+}
+
+/// Cuts all members off, and lets them come back at once.
+fn back(net: &mut Net, both: &mut Both) -> Result<Back, Error> {
+    for who in both.room.who.clone() {
+        net.cut(who);
+    }
+    let gone = outside(net, both, None, AWAY)?;
+    let began = Instant::now();
+    let deadline = began + PATIENCE * 2;
+    (both.talk.counted_from, both.talk.counted_to) = (Some(began), None);
+    both.arrivals = Some(Arrivals::new(
+        both.room.who.clone().collect(),
+        UNDER_WAY,
+        None,
+    ));
+    let mut pace = Pace::new(began, OUTSIDE_RATE);
+    while let Some(arrivals) = both.arrivals.as_mut().filter(|arrivals| !arrivals.done())
+        && Instant::now() < deadline
+    {
+        arrivals.begin(net)?;
+        pace.send(net, &mut both.talk, 0..OUTSIDE, deadline);
+        net.turn(both, pace.due())?;
+    }
+    both.talk.counted_to = Some(Instant::now());
+    let coming = std::mem::replace(&mut both.talk.waits, waits()?);
+    let refused = both
+        .arrivals
+        .take()
+        .map_or(0, |arrivals| arrivals.refused.len());
+    Ok(Back {
+        took: began.elapsed(),
+        refused,
+        outside: [gone, coming],
+    })
 }
 
 /// Makes a room of these people, the first of whom asks for it.
