@@ -9,7 +9,8 @@ use crate::model::{Act, EntryId, Members, Notice, RoomChange, RoomHistory, RoomI
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// As the one hears it whom it is about: the sender of a message, with their own name for it;
-    /// the one who came into a room, with the room.
+    /// the one who came into a room, with the room. Of many messages of two people that went at
+    /// once, as the first of these hears it.
     Own,
     /// As any member hears it.
     Member,
@@ -49,6 +50,14 @@ pub fn audience(notice: &Notice) -> Audience {
         form: Form::Own,
     };
     match notice.members {
+        // Each hears which chat it is by the other one.
+        Members::Pair(pair) if matches!(notice.entry.act, Act::ErasedMany(_)) => {
+            let [first, second] = pair.members();
+            Audience {
+                people: [own(first), member(second)].into_iter().collect(),
+                room: None,
+            }
+        }
         Members::Pair(pair) => {
             let is_other = |user: &UserId| Some(*user) != notice.entry.author;
             let others = pair.members().into_iter().filter(is_other).map(member);
@@ -108,6 +117,7 @@ pub fn is_heard_by_origin(notice: &Notice) -> bool {
         | Act::Settings { .. }
         | Act::Edited { .. }
         | Act::Deleted { .. }
+        | Act::ErasedMany(_)
         | Act::Reacted { .. } => true,
         Act::Read { .. } | Act::ReadUpTo { .. } | Act::RoomRead(_) | Act::Erased { .. } => false,
     }

@@ -1,11 +1,12 @@
 //! All that one person said: erased once they are gone, and given to them before.
 
-use futures_util::future::try_join_all;
 use tokio::sync::oneshot;
 
 use super::{Chat, ChatError};
 use crate::model::{MessageId, RoomId, Timestamp, UserId};
-use crate::store::{Change, SentIn, SentText, Talk};
+use crate::store::{
+    Change, Committed, Erasable, EraseMany, Expired, Older, SentIn, SentText, StoreError, Talk,
+};
 
 impl Chat {
     /// Those who are gone, and what they said is still to be erased.
@@ -20,19 +21,11 @@ impl Chat {
         user: UserId,
         clock: fn() -> Timestamp,
     ) -> Result<(), ChatError> {
-        let chats = self.store.read(move |snapshot| snapshot.chats_of(user));
+        let chats = self
+            .store
+            .read(move |snapshot| snapshot.erasable_chats_of(user));
         for chat in chats.await? {
-            let mut next = Some(chat);
-            while let Some(chat) = next {
-                let sent = self
-                    .store
-                    .read(move |snapshot| snapshot.sent_by(user, chat));
-                let (messages, rest) = sent.await?;
-                let erasing = messages.into_iter();
-                let erasing = erasing.map(|message| self.erase(clock(), message));
-                try_join_all(erasing).await?;
-                next = rest;
-            }
+            self.erase_in(chat, Some(user), None, clock).await?;
         }
         let done = Change::SentIsErased(user);
         self.store.apply(clock(), done).await?;
@@ -50,18 +43,96 @@ impl Chat {
         room: RoomId,
         clock: fn() -> Timestamp,
     ) -> Result<(), ChatError> {
-        let from = self
-            .store
-            .read(move |snapshot| snapshot.room_from_its_end(room));
-        let mut next = from.await?;
-        while let Some(chat) = next {
-            let sent = self.store.read(move |snapshot| snapshot.sent_by_all(chat));
-            let (messages, rest) = sent.await?;
-            let erasing = messages.into_iter();
-            try_join_all(erasing.map(|message| self.erase(clock(), message))).await?;
-            next = rest;
+        self.erase_in(Erasable::Room(room), None, None, clock).await
+    }
+
+    /// Erases the messages of a chat, the oldest first: those of one sender where one is given, and
+    /// those that were sent before a time where one is.
+    async fn erase_in(
+        &self,
+        chat: Erasable,
+        sender: Option<UserId>,
+        sent_before: Option<Older>,
+        clock: fn() -> Timestamp,
+    ) -> Result<(), ChatError> {
+        let mut after = 0;
+        loop {
+            let found = self
+                .store
+                .read(move |snapshot| snapshot.to_erase(chat, sender, sent_before, after));
+            let Some(found) = found.await? else {
+                return Ok(());
+            };
+            let (is_last, through) = (found.is_last, found.through);
+            if !found.messages.is_empty() {
+                let many = EraseMany {
+                    messages: found.messages,
+                    sender,
+                    all_of: Some(through).filter(|_| is_last && sent_before.is_none()),
+                };
+                self.erase_many(clock(), Change::EraseMany(vec![many]))
+                    .await?;
+            }
+            if is_last {
+                return Ok(());
+            }
+            after = through;
         }
-        Ok(())
+    }
+
+    /// Erases messages of chats by the server's own hand; those who share these hear of it.
+    async fn erase_many(&self, now: Timestamp, change: Change) -> Result<(), ChatError> {
+        let (reply, replied) = oneshot::channel();
+        let chat = self.clone();
+        let answer = move |committed: Result<Committed, StoreError>| {
+            if let Ok(committed) = &committed {
+                chat.announce(committed);
+            }
+            let done = committed.map(drop).map_err(ChatError::from);
+            // A caller that went away is no reason to fail: what is done is done.
+            let _ = reply.send(done);
+        };
+        self.store.submit(now, change, Box::new(answer));
+        replied.await.unwrap_or(Err(ChatError::Unavailable))
+    }
+
+    /// Erases the oldest messages of the server that are older than retention allows, some hundreds
+    /// in one commit. Returns whether there may be more.
+    pub async fn erase_expired(&self, older: Older) -> Result<bool, ChatError> {
+        let expired = self.store.read(move |snapshot| snapshot.expired(older));
+        let Expired {
+            chats,
+            through,
+            is_last,
+        } = expired.await?;
+        let many = chats.into_iter().map(|messages| EraseMany {
+            messages,
+            sender: None,
+            all_of: None,
+        });
+        let many: Vec<_> = many.collect();
+        if !many.is_empty() || !is_last {
+            let change = Change::Retain { many, through };
+            self.erase_many(older.now, change).await?;
+        }
+        Ok(!is_last)
+    }
+
+    /// The rooms with a retention of their own, and after how many days it takes effect.
+    pub fn rooms_to_retain(&self) -> Vec<(RoomId, u32)> {
+        self.store.rooms_to_retain()
+    }
+
+    /// Erases the messages of a room that are older than its retention allows, some hundreds in a
+    /// commit.
+    pub async fn erase_expired_in(
+        &self,
+        room: RoomId,
+        older: Older,
+        clock: fn() -> Timestamp,
+    ) -> Result<(), ChatError> {
+        let room = Erasable::Room(room);
+        self.erase_in(room, None, Some(older), clock).await
     }
 
     /// Returns the chats of a person, each to be gone through from its newest message.

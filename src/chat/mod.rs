@@ -56,4 +56,4 @@ pub use crate::store::{
     HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, MemberRow, MyRoom, NewRoom,
     OpenRooms, Page, ReactorsPage, Recent, RoomInvite, RoomMessage, RoomUpdate,
 };
-pub use crate::store::{SentIn, SentText};
+pub use crate::store::{Older, SentIn, SentText};

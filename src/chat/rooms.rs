@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::marks::{MarkReply, Merged, Pace, Reader};
 use super::{Chat, ChatError, Event, Mark, RoomCreation};
 use crate::model::{
-    Act, ChatId, ChatSettings, ClientId, EntryId, Extras, FileId, MAX_ROOM_NAME_CHARS,
-    MAX_TOPIC_CHARS, MessageId, Notice, Notify, Origin, Role, Room, RoomId, RoomRead, Timestamp,
-    UserId, check_avatar, picture_url, visible_name,
+    Act, ChatId, ChatSettings, ClientId, EntryId, Extras, FileId, MAX_RETENTION_DAYS,
+    MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS, MessageId, Notice, Notify, Origin, Role, Room, RoomId,
+    RoomRead, Timestamp, UserId, check_avatar, picture_url, visible_name,
 };
 use crate::store::{
     Change, Committed, HistoryPage, HistoryQuery, MemberRow, MyRoom, NewRoom, OpenRooms, Outcome,
@@ -72,6 +72,9 @@ pub enum RoomFieldError {
     /// The members.
     #[error("at most {MAX_ADDED} members are added at once")]
     Members,
+    /// The time after which its messages are erased.
+    #[error("retention_days must be 1 to {MAX_RETENTION_DAYS}, or null")]
+    RetentionDays,
     /// The mentions.
     #[error("mentions must name at most {MAX_MENTIONS} members")]
     Mentions,
@@ -293,6 +296,22 @@ impl Chat {
         room: RoomId,
     ) -> Result<Arc<Room>, ChatError> {
         let what = RoomCommand::Archive { room };
+        let done = self.room_done(now, None, what).await?;
+        done.room.ok_or(ChatError::Internal)
+    }
+
+    /// Sets, for an administrator of the server, after how many days the messages of a room are
+    /// erased; `None` for as the server does. From 1 to [`MAX_RETENTION_DAYS`].
+    pub async fn retain_room(
+        &self,
+        now: Timestamp,
+        room: RoomId,
+        days: Option<u32>,
+    ) -> Result<Arc<Room>, ChatError> {
+        if days.is_some_and(|days| !(1..=MAX_RETENTION_DAYS).contains(&days)) {
+            return Err(RoomFieldError::RetentionDays.into());
+        }
+        let what = RoomCommand::Retain { room, days };
         let done = self.room_done(now, None, what).await?;
         done.room.ok_or(ChatError::Internal)
     }

@@ -18,6 +18,8 @@ pub struct Rules {
     pub room_creation: RoomCreation,
     /// How long after it was sent a message may get another text; `None` for always.
     pub edit_window: Option<Duration>,
+    /// After how long messages are erased; `None` for never. A room may have a shorter time.
+    pub retention: Option<Duration>,
 }
 
 /// Who may make rooms.
@@ -41,6 +43,7 @@ impl Default for Rules {
             max_room_members: DEFAULT_MAX_ROOM_MEMBERS,
             room_creation: RoomCreation::default(),
             edit_window: Some(DEFAULT_EDIT_WINDOW),
+            retention: None,
         }
     }
 }

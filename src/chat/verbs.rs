@@ -89,6 +89,11 @@ impl Chat {
         self.rules.edit_window
     }
 
+    /// After how long messages are erased; `None` for never.
+    pub fn retention(&self) -> Option<std::time::Duration> {
+        self.rules.retention
+    }
+
     /// The longest message, in characters.
     pub fn max_message_chars(&self) -> usize {
         self.rules.max_message_chars

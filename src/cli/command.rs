@@ -1,7 +1,5 @@
 //! The commands: what the program does instead of serving.
 
-use std::path::Path;
-
 use clap::Subcommand;
 
 use super::flags::Flags;
@@ -63,13 +61,15 @@ pub(super) enum Maintain {
 }
 
 impl Maintain {
-    /// Runs on this data file, whose files are in this folder.
-    pub(super) fn run(&self, data: &Path, files: &Path) -> Result<(), Failed> {
+    /// Runs on the data file that these name.
+    pub(super) fn run(&self, flags: &Flags) -> Result<(), Failed> {
+        let files = flags.files_folder();
+        let (data, files) = (&*flags.data, &*files);
         match self {
             Self::Backup(backup) => backup.run(data, files),
             Self::Restore(restore) => restore.run(data, files),
             Self::Check(check) => Ok(check.run(data, files)?),
-            Self::Compact(compact) => Ok(compact.run(data)?),
+            Self::Compact(compact) => Ok(compact.run(data, flags.retention.0)?),
             Self::Export(export) => export.run(data, files),
             Self::Import(import) => import.run(data, files),
         }

@@ -1,23 +1,36 @@
 //! `chatd compact`
 
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::bar::Bar;
 use super::control;
-use super::failure::maintain as explain;
+use super::failure::{chain, maintain as explain, open};
 use super::output::say;
+use crate::server::{self, ServerError};
 use crate::store::OpenError;
 use crate::store::maintain::{self, MaintainError};
 
-/// Gives space back that the data file does not need, while a server runs on it or not. No byte of
-/// what was erased is in the file then.
+/// Gives space back that the data file does not need, while a server runs on it or not, and erases
+/// what is older than --retention allows, where that is given. No byte of what was erased is in the
+/// file then.
 #[derive(Args)]
 pub(super) struct Compact {}
 
 impl Compact {
-    pub(super) fn run(&self, data: &Path) -> Result<(), String> {
+    pub(super) fn run(&self, data: &Path, retention: Option<Duration>) -> Result<(), String> {
+        if let Some(retention) = retention
+            && data.exists()
+        {
+            match server::retain_in(data, retention) {
+                // The server that runs on it does that itself.
+                Ok(()) | Err(ServerError::Open(OpenError::InUse { .. })) => {}
+                Err(ServerError::Open(error)) => return Err(open(data, &error)),
+                Err(error) => return Err(format!("{}: {}", data.display(), chain(&error))),
+            }
+        }
         let mut bar = Bar::new();
         let (after, before) = match maintain::compact(data, &mut |progress| bar.show(progress)) {
             Err(MaintainError::Open(OpenError::InUse { .. })) => control::compact(data)?,

@@ -60,6 +60,7 @@ impl Flags {
                 max_room_members: self.max_room_members,
                 room_creation: self.room_creation.into(),
                 edit_window: self.edit_window.0,
+                retention: self.retention.0,
             },
             erase_within: self.erase_within,
             rates: {
@@ -241,6 +242,7 @@ mod tests {
         assert_eq!(flags.rules.max_room_members, library.rules.max_room_members);
         assert_eq!(flags.rules.room_creation, library.rules.room_creation);
         assert_eq!(flags.rules.edit_window, library.rules.edit_window);
+        assert_eq!(flags.rules.retention, library.rules.retention);
         assert_eq!(flags.erase_within, library.erase_within);
         assert_eq!(flags.commit_interval, library.commit_interval);
         assert_eq!(flags.shutdown_grace, library.shutdown_grace);

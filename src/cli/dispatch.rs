@@ -37,7 +37,7 @@ pub fn main() -> ExitCode {
     };
     match &flags.command {
         Some(Command::Maintain(command)) => {
-            return end(command.run(&flags.data, &flags.files_folder()));
+            return end(command.run(&flags));
         }
         Some(Command::Describe(command)) => return end(command.run(&flags).map_err(Failed::from)),
         Some(Command::Operate(_) | Command::Doctor(_)) | None => {}

@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 
 use super::command::Command;
 use super::log::LogFormat;
-use super::values::{EditWindow, KeySetPlace};
+use super::values::{EditWindow, KeySetPlace, Retention};
 use super::{memory, values};
 use crate::accounts::{ClaimRule, Registration};
 use crate::chat::RoomCreation;
@@ -256,6 +256,10 @@ pub(super) struct Flags {
     /// half that time, and needs room for itself once more
     #[arg(long, env = "CHATD_ERASE_WITHIN", default_value = "7d", value_parser = values::erase_within, value_name = "TIME")]
     pub(super) erase_within: Duration,
+    /// After how long messages are erased, with their files, such as 365d, at least 1h; off for
+    /// never. A room may have a shorter time, which administrators set
+    #[arg(long, env = "CHATD_RETENTION", default_value = "off", value_parser = values::retention, value_name = "TIME|off")]
+    pub(super) retention: Retention,
     /// How long a stopping server may take to tell its clients
     #[arg(long, env = "CHATD_SHUTDOWN_GRACE", default_value = "10s", value_parser = values::duration, value_name = "TIME")]
     pub(super) shutdown_grace: Duration,

@@ -127,6 +127,22 @@ pub(super) fn edit_window(text: &str) -> Result<EditWindow, String> {
     Ok(EditWindow(Some(window)))
 }
 
+/// After how long messages are erased, or `off` for never.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Retention(pub(super) Option<Duration>);
+
+/// A [`duration`] of at least an hour, or `off`.
+pub(super) fn retention(text: &str) -> Result<Retention, String> {
+    if text == "off" {
+        return Ok(Retention(None));
+    }
+    let retention = duration(text)?;
+    if retention < Duration::from_secs(60 * 60) {
+        return Err("give a time of at least 1h, or off".to_owned());
+    }
+    Ok(Retention(Some(retention)))
+}
+
 /// At least a day: each time costs writing the whole file.
 pub(super) fn erase_within(text: &str) -> Result<Duration, String> {
     let within = duration(text)?;

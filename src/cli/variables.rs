@@ -289,6 +289,7 @@ mod tests {
         ("room_creation", "admins"),
         ("edit_window", "1h"),
         ("erase_within", "2d"),
+        ("retention", "90d"),
         ("shutdown_grace", "1s"),
         ("metrics_listen", "127.0.0.1:9100"),
         ("demo", "true"),

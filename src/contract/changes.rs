@@ -79,6 +79,23 @@ pub(crate) struct MessageDeleted {
     pub(crate) by: Option<UserId>,
 }
 
+/// `messages_erased`: `{"user_id":2,"sender_id"?:2,"before"?:57}`, or with `room_id`.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub(crate) struct MessagesErased {
+    /// The other person of the chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user_id: Option<UserId>,
+    /// The room that the chat is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) room_id: Option<RoomId>,
+    /// Whose messages are gone; absent where all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sender_id: Option<UserId>,
+    /// Those before this one are gone; absent where all are that were there until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<MessageId>,
+}
+
 /// `reaction`, and the data of `react`'s ack:
 /// `{"message_id":10,"sender_id":1,"receiver_id":2,"user_id":2,"emoji":"👍","on":true,"count":1}`, or
 /// with `room_id`.

@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use super::Quote;
 use super::attachments::Attachments;
-use super::changes::{InChat, MessageDeleted, MessageEdited, ReactionChanged, Reactions};
+use super::changes::{
+    InChat, MessageDeleted, MessageEdited, MessagesErased, ReactionChanged, Reactions,
+};
 use super::documents::Event;
 use super::room_events::{ChatSettingsAre, RoomChanged, RoomMember, RoomMessage, RoomReadUpTo};
 use super::version::{Version, heard_in};
@@ -47,6 +49,8 @@ pub(crate) enum Update<'a> {
     MessageDeleted(MessageDeleted),
     /// To the same.
     Reaction(ReactionChanged<'a>),
+    /// To the same.
+    MessagesErased(MessagesErased),
 }
 
 /// `receive_message`:
@@ -204,8 +208,15 @@ const REACTION: Event = Event::durable::<ReactionChanged<'_>>(
 )
 .of_second();
 
+const MESSAGES_ERASED: Event = Event::durable::<MessagesErased>(
+    "messages_erased",
+    "Many messages of a chat are gone at once: all, or one sender's, or those before an id. Of retention, of a room that \
+     is erased, of an account that is. To both, or to every member.",
+)
+.of_second();
+
 /// The durable events.
-pub(crate) const UPDATES: [Event; 12] = [
+pub(crate) const UPDATES: [Event; 13] = [
     RECEIVE_MESSAGE,
     MESSAGE_SENT,
     MESSEGE_READ,
@@ -218,6 +229,7 @@ pub(crate) const UPDATES: [Event; 12] = [
     MESSAGE_EDITED,
     MESSAGE_DELETED,
     REACTION,
+    MESSAGES_ERASED,
 ];
 
 impl<'a> Update<'a> {
@@ -236,6 +248,7 @@ impl<'a> Update<'a> {
             Self::MessageEdited(_) => MESSAGE_EDITED.name,
             Self::MessageDeleted(_) => MESSAGE_DELETED.name,
             Self::Reaction(_) => REACTION.name,
+            Self::MessagesErased(_) => MESSAGES_ERASED.name,
         }
     }
 
@@ -266,7 +279,7 @@ impl<'a> Update<'a> {
         form: Form,
         version: Version,
     ) -> impl Iterator<Item = Self> {
-        let changed = Self::of_change(notice);
+        let changed = Self::of_change(notice).or_else(|| Self::of_erasure(notice, form));
         let pairs = notice
             .sides()
             .filter(|_| changed.is_none())
@@ -346,6 +359,27 @@ impl<'a> Update<'a> {
             }
             _ => None,
         }
+    }
+
+    /// The event of an entry that erased many messages.
+    fn of_erasure(notice: &'a Notice, form: Form) -> Option<Self> {
+        let Act::ErasedMany(erasure) = &notice.entry.act else {
+            return None;
+        };
+        let (user_id, room_id) = match notice.members {
+            Members::Pair(pair) => {
+                let [first, second] = pair.members();
+                (Some(if form == Form::Own { second } else { first }), None)
+            }
+            Members::Room(room) => (None, Some(room)),
+            Members::Own(_) => return None,
+        };
+        Some(Self::MessagesErased(MessagesErased {
+            user_id,
+            room_id,
+            sender_id: erasure.sender,
+            before: erasure.before,
+        }))
     }
 
     /// Those of an entry between two people, its author first.

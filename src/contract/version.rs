@@ -102,7 +102,9 @@ pub(crate) const fn heard_in(notice: &Notice) -> &'static [Alike] {
         | Act::MemberChanged(_)
         | Act::RoomRead(_)
         | Act::Settings { .. } => &[],
-        Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } => SECOND,
+        Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } | Act::ErasedMany(_) => {
+            SECOND
+        }
         Act::Erased { .. } => &[],
     }
 }

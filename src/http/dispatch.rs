@@ -179,6 +179,7 @@ impl App {
             (Route::LeaveRoom, _) => rooms::leave(self, &request, params).await,
             (Route::AllRooms, _) => admin_rooms::all(self, &request).await,
             (Route::AnyRoom, Method::GET) => admin_rooms::show(self, &request, params).await,
+            (Route::AnyRoom, Method::PATCH) => admin_rooms::retain(self, request, params).await,
             (Route::AnyRoom, _) => admin_rooms::archive(self, &request, params).await,
             (Route::AnyMembers, _) => admin_rooms::members(self, &request, params).await,
             (Route::JoinByInvite, _) => room_invites::join(self, request).await,

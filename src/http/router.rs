@@ -76,7 +76,7 @@ routes! {
     ReadRoom = "/api/rooms/{id}/read",        [POST: room_pages::MARK_READ];
     RoomReads = "/api/rooms/{id}/reads",      [GET: room_pages::READS];
     AllRooms = "/api/admin/rooms",            [GET: admin_rooms::ALL];
-    AnyRoom  = "/api/admin/rooms/{id}",       [GET: admin_rooms::SHOW, DELETE: admin_rooms::ARCHIVE];
+    AnyRoom  = "/api/admin/rooms/{id}",       [GET: admin_rooms::SHOW, PATCH: admin_rooms::RETAIN, DELETE: admin_rooms::ARCHIVE];
     AnyMembers = "/api/admin/rooms/{id}/members", [GET: admin_rooms::MEMBERS];
     Message  = "/api/messages/{id}",         [GET: messages::SHOW, DELETE: messages::DELETE];
     Reactions = "/api/messages/{id}/reactions", [GET: messages::REACTIONS];

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
-    ChangedMessage, ChatId, ChatSettings, ClientId, ConversationId, EntryId, Extras, Membership,
-    MessageId, Pair, Room, RoomChange, RoomId, RoomRead, Timestamp, UserId,
+    ChangedMessage, ChatId, ChatSettings, ClientId, ConversationId, EntryId, ErasedMessage,
+    Erasure, Extras, Membership, MessageId, Pair, Room, RoomChange, RoomId, RoomRead, Timestamp,
+    UserId,
 };
 
 /// A chain of entries: each of them knows the one before it.
@@ -81,6 +82,8 @@ pub enum Act<T = Arc<str>> {
         /// Who did it in a conversation of two, where that was not the message's sender.
         by: Option<Moderator>,
     },
+    /// Had many messages of one chat erased, by the server's own hand.
+    ErasedMany(Box<Erasure>),
     /// Put an emoji on a message, or took it away again.
     Reacted {
         /// The message.
@@ -157,14 +160,39 @@ impl Marked {
 }
 
 impl<T> Act<T> {
-    /// Returns the message that the act changes where it lies, if it does that.
-    pub const fn changes(&self) -> Option<MessageId> {
+    /// Returns the message that the act changes where it lies, if it does that; of many the newest.
+    pub fn changes(&self) -> Option<MessageId> {
         match self {
             Self::Edited { message, .. }
             | Self::Deleted { message, .. }
             | Self::Reacted { message, .. } => Some(*message),
+            Self::ErasedMany(erasure) => erasure.newest(),
             _ => None,
         }
+    }
+
+    /// Returns every message that the act changes where it lies.
+    pub fn all_changed(&self) -> impl Iterator<Item = MessageId> {
+        let many = self.erased_many().iter().map(|message| message.id);
+        let one = self.changes().filter(|_| self.erased_many().is_empty());
+        many.chain(one)
+    }
+
+    /// Returns the messages that the act erased at once, ascending.
+    pub fn erased_many(&self) -> &[ErasedMessage] {
+        match self {
+            Self::ErasedMany(erasure) => &erasure.messages,
+            _ => &[],
+        }
+    }
+
+    /// Returns whether the act is one upon messages that were sent before, and no mark: those who
+    /// speak version 1 hear nothing of it.
+    pub const fn is_change(&self) -> bool {
+        matches!(
+            self,
+            Self::Edited { .. } | Self::Deleted { .. } | Self::Reacted { .. } | Self::ErasedMany(_)
+        )
     }
 }
 
@@ -193,6 +221,7 @@ impl<T: AsRef<str>> Act<T> {
                 message: *message,
                 by: *by,
             },
+            Self::ErasedMany(erasure) => Act::ErasedMany(erasure.clone()),
             Self::Reacted { message, emoji, on } => Act::Reacted {
                 message: *message,
                 emoji: emoji.as_ref().into(),
@@ -236,6 +265,7 @@ impl<T: AsRef<str>> Act<T> {
                 content.as_ref().map_or(0, |content| content.as_ref().len())
             }
             Self::Reacted { emoji, .. } => emoji.as_ref().len(),
+            Self::ErasedMany(erasure) => erasure.messages.len() * size_of::<ErasedMessage>(),
             Self::ReadUpTo { marked, .. } => marked.newest.len() * size_of::<MessageId>(),
         }
     }

@@ -9,6 +9,7 @@ mod conversation;
 mod cursor;
 mod emoji;
 mod entry;
+mod erasure;
 mod extras;
 mod file;
 mod id;
@@ -26,6 +27,7 @@ pub use conversation::Pair;
 pub use cursor::{Cursor, CursorKey, CursorKeys, Era, SealedCursor};
 pub use emoji::{Emoji, EmojiError};
 pub use entry::{Act, Entry, Marked, Members, Moderator, Notice, Stream};
+pub use erasure::{ErasedMessage, Erasure};
 pub use extras::{Extras, MAX_META_BYTES, Meta, MetaError};
 pub use file::{
     Attachment, FileId, FileIdError, FileKey, FileKind, FileSigner, MAX_ATTACHMENTS,
@@ -41,8 +43,8 @@ pub use private_id::PrivateId;
 pub use reaction::{Reaction, Reactors};
 pub use reply_to::{ReplyTo, Said};
 pub use room::{
-    ChatId, ChatSettings, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS, Membership, MembershipChange,
-    Notify, Role, Room, RoomChange, RoomHistory, RoomKind, RoomPost, RoomRead,
+    ChatId, ChatSettings, MAX_RETENTION_DAYS, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS, Membership,
+    MembershipChange, Notify, Role, Room, RoomChange, RoomHistory, RoomKind, RoomPost, RoomRead,
 };
 pub use time::{Timestamp, TimestampError};
 pub use user::{MAX_SUBJECT_BYTES, MadeBy, Subject, User, UserError, Whom, check_avatar};

@@ -11,6 +11,8 @@ use super::{EntryId, MessageId, RoomId, Timestamp, UserId};
 pub const MAX_ROOM_NAME_CHARS: usize = 64;
 /// The longest topic of a room, in characters.
 pub const MAX_TOPIC_CHARS: usize = 500;
+/// 100 years: the longest time, in days, after which a room's messages are erased.
+pub const MAX_RETENTION_DAYS: u32 = 36_525;
 
 /// Who may find and join a room.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -92,6 +94,9 @@ pub struct Room {
     pub created_at: Timestamp,
     /// Since when it is only read.
     pub archived_at: Option<Timestamp>,
+    /// After how many days its messages are erased, where an administrator of the server has set
+    /// that.
+    pub retention_days: Option<u32>,
     /// How many members it has.
     pub member_count: u64,
 }

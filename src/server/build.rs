@@ -94,6 +94,7 @@ impl House {
             renewal::keep_certificates(config.tls.clone(), opened.authority, reload, opened.tls);
         let watchdog = watchdog::run(config.watchdog.clone(), store.clone());
         let erasure = erasure::run(store.clone(), config.erase_within, Timestamp::now);
+        let retention = erasure::retain(talk.chat.clone(), Timestamp::now);
         let leavers = erasure::erase_leavers(talk.chat.clone(), Timestamp::now);
         let sweeps = sockets.sweeps(opened.limits);
         let marks = pace_marks(talk.chat.clone(), Timestamp::now);
@@ -109,6 +110,7 @@ impl House {
                 marks,
                 files,
                 erasure,
+                retention,
                 leavers
             );
         });

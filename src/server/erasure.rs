@@ -1,15 +1,20 @@
-//! Has what was erased leave the data file in time: the file is rewritten once the oldest of it is
-//! half as old as it may get. So a rewrite that fails, or that waits for room on the disk, has as
-//! long again to be tried, and no two come closer to each other than that half.
+//! Has messages erased that are to go: what people said who left with it, and what is older than
+//! retention allows. And has what was erased leave the data file in time: the file is rewritten once
+//! the oldest of it is half as old as it may get. So a rewrite that fails, or that waits for room on
+//! the disk, has as long again to be tried, and no two come closer to each other than that half.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::chat::Chat;
-use crate::model::Timestamp;
-use crate::store::Store;
+use super::error::ServerError;
+use crate::chat::{Chat, ChatError, Event, Listener, Older, Rules};
+use crate::model::{RoomId, Timestamp};
 use crate::store::maintain::MaintainError;
+use crate::store::{BATCHES, Location, Store, StoreOptions};
 
 /// 10 minutes: how often is looked whether it is time, where there is long enough for it.
 const LOOKED_EVERY: Duration = Duration::from_secs(10 * 60);
@@ -62,6 +67,94 @@ pub(super) async fn erase_leavers(chat: Chat, now: fn() -> Timestamp) {
             }
         }
     }
+}
+
+/// Has messages erased that are older than retention allows: those of all chats, where the server
+/// has one, and those of rooms with a shorter one. At once after a start, and then each tenth of the
+/// shortest, at most a day. Never ends.
+pub(super) async fn retain(chat: Chat, now: fn() -> Timestamp) {
+    let mut last: Option<Instant> = None;
+    loop {
+        let rooms = chat.rooms_to_retain();
+        let days = rooms.iter().map(|(_, days)| DAY.saturating_mul(*days));
+        let Some(shortest) = days.chain(chat.retention()).min() else {
+            sleep(RETENTION_LOOKED_EVERY).await;
+            continue;
+        };
+        let every = (shortest / 10).min(DAY);
+        if last.is_none_or(|last| last.elapsed() >= every) {
+            last = Some(Instant::now());
+            if let Err(error) = retain_once(&chat, &rooms, now).await {
+                tracing::warn!(%error, "what is older than retention allows is not all erased yet");
+                last = None;
+            }
+        }
+        sleep(RETENTION_LOOKED_EVERY.min(every / 4)).await;
+    }
+}
+
+/// 10 s: how often is looked whether it is time.
+const RETENTION_LOOKED_EVERY: Duration = Duration::from_secs(10);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Erases what is older than retention allows in a stopped server's file, as a server does it.
+pub fn retain_in(data: &Path, retention: Duration) -> Result<(), ServerError> {
+    let (done, batches) = mpsc::channel(BATCHES);
+    let location = Location::File(data.to_owned());
+    let store = Store::open(&location, StoreOptions::of_command(), done)?;
+    let rules = Rules {
+        retention: Some(retention),
+        ..Rules::default()
+    };
+    let chat = Chat::new(store.clone(), Arc::new(Nobody), rules, store.cursor_keys());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|_| ServerError::Broken("runtime of asynchronous tasks"))?;
+    let telling = runtime.spawn(chat.clone().run(batches, || 0));
+    let rooms = chat.rooms_to_retain();
+    let done = runtime.block_on(retain_once(&chat, &rooms, Timestamp::now));
+    store.close();
+    telling.abort();
+    done.map_err(ServerError::Retention)
+}
+
+/// Where nobody is told of anything.
+struct Nobody;
+
+impl Listener for Nobody {
+    fn happened(&self, _: Event<'_>) {}
+}
+
+/// Goes through all that is too old. Leaves the machine to others after each step for as long as
+/// that took.
+async fn retain_once(
+    chat: &Chat,
+    rooms: &[(RoomId, u32)],
+    now: fn() -> Timestamp,
+) -> Result<(), ChatError> {
+    let older = |than: Duration| {
+        let now = now();
+        let than = u64::try_from(than.as_millis()).unwrap_or(u64::MAX);
+        Older {
+            than: Timestamp::from_ms(now.as_ms().saturating_sub(than)),
+            now,
+        }
+    };
+    if let Some(retention) = chat.retention() {
+        loop {
+            let began = Instant::now();
+            if !chat.erase_expired(older(retention)).await? {
+                break;
+            }
+            sleep(began.elapsed()).await;
+        }
+    }
+    for (room, days) in rooms {
+        let older = older(DAY.saturating_mul(*days));
+        chat.erase_expired_in(*room, older, now).await?;
+    }
+    Ok(())
 }
 
 /// Rewrites the file, and says how that went.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::demo::DemoError;
 use super::tls::TlsError;
+use crate::chat::ChatError;
 use crate::store::{OpenError, StoreError};
 
 /// The reason that a server ended otherwise than it was asked to.
@@ -28,6 +29,9 @@ pub enum ServerError {
     /// There is nothing to be looked at.
     #[error("the demonstration cannot be prepared")]
     Demo(#[from] DemoError),
+    /// What is older than retention allows is there still, some of it.
+    #[error("what is older than --retention allows is not all erased, try again")]
+    Retention(#[source] ChatError),
     /// The disk did not take in time what was queued.
     #[error(
         "the disk did not take what was still queued within --shutdown-grace; what is confirmed is safe, and the next start checks the file"

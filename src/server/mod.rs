@@ -33,6 +33,7 @@ mod watchdog;
 pub use connections::Connections;
 pub use control::{Door, control_socket};
 pub use demo::DemoError;
+pub use erasure::retain_in;
 pub use error::ServerError;
 pub use run::run;
 pub use tls::TlsError;

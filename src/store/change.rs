@@ -211,6 +211,18 @@ pub enum Outcome {
     Unchanged(Box<ChangedMessage>),
 }
 
+/// Messages of one chat that are to be erased at once.
+#[derive(Debug, Clone)]
+pub struct EraseMany {
+    /// Which, ascending; none that is not of the chat. Those that are erased already are passed
+    /// over.
+    pub messages: Vec<MessageId>,
+    /// Whose they are, where the others stay.
+    pub sender: Option<UserId>,
+    /// Where nothing that is to be erased comes after them: how many messages the chat had by then.
+    pub all_of: Option<u64>,
+}
+
 /// A change to be written.
 #[derive(Debug, Clone)]
 pub enum Change {
@@ -218,6 +230,15 @@ pub enum Change {
     Talk(Talk),
     /// An act on a room, or on how a chat makes itself heard.
     Room(RoomAct),
+    /// Messages of chats are erased by the server's own hand, of each chat many at once.
+    EraseMany(Vec<EraseMany>),
+    /// The same, by which no message up to an entry is there any more.
+    Retain {
+        /// What is erased.
+        many: Vec<EraseMany>,
+        /// The entry.
+        through: u64,
+    },
     /// A new account.
     CreateUser(NewUser),
     /// An account is to be another.

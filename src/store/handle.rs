@@ -464,6 +464,14 @@ impl Store {
         state.rooms.abandoned().collect()
     }
 
+    /// The rooms with a retention of their own, and after how many days it takes effect.
+    pub fn rooms_to_retain(&self) -> Vec<(RoomId, u32)> {
+        let state = self.intake.data.state.read();
+        let heads = state.rooms.heads_after(0);
+        let set = heads.filter_map(|head| Some((head.id(), head.room.retention_days?)));
+        set.collect()
+    }
+
     /// The accounts with ids below this one that no app has made, ascending.
     pub fn users_made_here_below(&self, id: u64) -> Vec<UserId> {
         let state = self.intake.data.state.read();

@@ -31,7 +31,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use change::{Address, Answer, BATCHES, Change, Committed, Done, Outcome, Talk};
+pub use change::{Address, Answer, BATCHES, Change, Committed, Done, EraseMany, Outcome, Talk};
 pub use disk::error::OpenError;
 pub use disk::holder::Holder;
 pub use disk::room::Shortage;
@@ -55,7 +55,7 @@ pub use read::page::Page;
 pub use read::reactions::ReactorsPage;
 pub use read::recents::Recent;
 pub use read::rooms::{MemberRow, MyRoom, OpenRooms, RoomMessage};
-pub use read::sent::{SentIn, SentText};
+pub use read::sent::{Erasable, Expired, Older, SentIn, SentText, ToErase};
 pub use read::snapshot::Snapshot;
 pub use room_act::{
     DEFAULT_MAX_ROOM_MEMBERS, MAX_ROOMS, MAX_TOLD_MEMBERS, NewRoom, RoomAct, RoomCommand, RoomDone,

@@ -24,7 +24,8 @@ pub(crate) const MAX_MENTIONED_BY_ALL: u64 = 20;
 /// An act on a room, or on the settings of a chat.
 #[derive(Debug, Clone)]
 pub struct RoomAct {
-    /// Who does it; `None` for the server itself, which archives rooms and does nothing else.
+    /// Who does it; `None` for the server itself, which archives and erases rooms, sets how long
+    /// they are retained, and does nothing else.
     pub by: Option<UserId>,
     /// What is done.
     pub what: RoomCommand,
@@ -58,6 +59,13 @@ pub enum RoomCommand {
     Erase {
         /// The room.
         room: RoomId,
+    },
+    /// Sets after how many days the messages of a room are erased; `None` for as the server does.
+    Retain {
+        /// The room.
+        room: RoomId,
+        /// How many.
+        days: Option<u32>,
     },
     /// Adds members, and changes the roles of those that are members already.
     SetMembers {

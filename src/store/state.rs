@@ -66,6 +66,8 @@ pub(crate) struct State {
     pub(crate) last_entry: u64,
     /// The time of the newest entry.
     pub(crate) last_at: Timestamp,
+    /// Up to this entry retention has gone through the log.
+    pub(crate) retained: u64,
     /// What is on disk and about to be published, and what is being committed upon that. Nobody but
     /// the writer looks at these, to judge what comes after.
     pub(crate) ahead: VecDeque<Ahead>,
@@ -106,6 +108,8 @@ pub(crate) struct Changes {
     pub(crate) rooms: RoomChanges,
     /// Who reacted to messages of rooms. Only the disk has the rows.
     pub(crate) reactions: ReactionRows,
+    /// How far retention has gone through the log by it.
+    pub(crate) retained: Option<u64>,
     pub(crate) last_entry: u64,
     pub(crate) last_at: Timestamp,
 }
@@ -306,6 +310,7 @@ impl State {
         }
         self.people.publish(changes.rows);
         self.rooms.publish(changes.rooms);
+        self.retained = changes.retained.unwrap_or(self.retained);
         self.last_entry = changes.last_entry;
         self.last_at = changes.last_at;
         changes.conversations.places.clear();

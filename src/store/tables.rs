@@ -25,7 +25,8 @@ pub(crate) type ByName = TableDefinition<'static, &'static str, &'static [u8]>;
 
 /// `meta`: what the file says about itself.
 /// key: a name; value: `format` (u32, little-endian) and `token_secret` (32 random bytes), both written when the file
-/// is made; [`SWEPT`], [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`], [`BACKUP`], [`TOKENS_FROM`], [`RECODED`] and [`ERASED`].
+/// is made; [`SWEPT`], [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`], [`BACKUP`], [`TOKENS_FROM`], [`RECODED`],
+/// [`ERASED`] and [`RETAINED`].
 pub(crate) const META: ByName = TableDefinition::new("meta");
 
 /// In `meta`: up to which entry the derived tables say everything; sealed under key 0, u64,
@@ -63,6 +64,11 @@ pub(crate) const RECODED: &str = "recoded";
 /// erased; sealed under key 0, u64, milliseconds since 1970, little-endian; written in the
 /// transaction that erases it, and absent from a file that was made since.
 pub(crate) const ERASED: &str = "erased";
+
+/// In `meta`: up to which entry retention has gone through the log; sealed under key 0, u64,
+/// little-endian; written in the transaction that erases what was found until there. No message up
+/// to it is there still. Absent where there was no retention yet.
+pub(crate) const RETAINED: &str = "retained";
 
 /// `log_blocks`: the truth. Every message, and every change of one (such as a read mark), in commit order.
 /// key: the id of the block's last entry, growing, or the greatest number for the block that grows; value: a block of

@@ -227,7 +227,6 @@ const TRANSPORT: &[(&str, &[&str])] = &[
 const SERVER: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("control", &[]),
-    ("erasure", &[]),
     ("demo", &[]),
     ("frames", &[]),
     ("places", &[]),
@@ -248,6 +247,7 @@ const SERVER: &[(&str, &[&str])] = &[
     ),
     ("scrapes", &["connections"]),
     ("error", &["demo", "tls"]),
+    ("erasure", &["error"]),
     (
         "open",
         &["connections", "control", "error", "scrapes", "tls"],

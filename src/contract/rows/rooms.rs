@@ -12,7 +12,7 @@ use crate::model::{
 };
 
 /// A room: `{"id","name","topic","avatar","kind","history","post","created_at","archived_at",
-/// "member_count"}`
+/// "retention_days"?,"member_count"}`
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[schemars(rename = "Room")]
 pub(crate) struct RoomRow<'a> {
@@ -31,6 +31,9 @@ pub(crate) struct RoomRow<'a> {
     created_at: Timestamp,
     /// Since when it is only read.
     archived_at: Option<Timestamp>,
+    /// After how many days its messages are erased; absent where that is as the server does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention_days: Option<u32>,
     pub(crate) member_count: u64,
 }
 
@@ -46,6 +49,7 @@ impl<'a> From<&'a Room> for RoomRow<'a> {
             post: room.post,
             created_at: room.created_at,
             archived_at: room.archived_at,
+            retention_days: room.retention_days,
             member_count: room.member_count,
         }
     }

@@ -376,6 +376,17 @@ fn change(chat: &Chat, random: &mut StdRng) {
     answered.recv().unwrap();
 }
 
+/// Has, now and then, all messages of one person erased, or all of a room, or a room with them.
+async fn erase_many(chat: &Chat, random: &mut StdRng) {
+    let room = RoomId::new(random.random_range(1..=4)).unwrap();
+    match random.random_range(0..300) {
+        0..3 => chat.erase_sent_by(person(random), || NOW).await.unwrap(),
+        3..6 => chat.erase_said_in(room, || NOW).await.unwrap(),
+        6 => drop(chat.erase_room(NOW, None, room).await),
+        _ => {}
+    }
+}
+
 /// What a device shows of the messages that it heard of: their texts, what they answer, and how many
 /// reacted with what.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -383,11 +394,16 @@ struct Device {
     messages: BTreeMap<u64, Shown>,
     /// The messages that it was told are gone.
     gone: Vec<u64>,
+    /// How often it was told that many are.
+    many: usize,
 }
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Shown {
     room: Option<u64>,
+    /// The other person of a chat of two.
+    peer: Option<u64>,
+    from: u64,
     content: String,
     is_edited: bool,
     answers: Option<u64>,
@@ -410,6 +426,11 @@ impl Device {
                 });
                 let shown = Shown {
                     room: data["room_id"].as_u64(),
+                    peer: match event {
+                        "receive_message" => data["sender_id"].as_u64(),
+                        _ => data["receiver_id"].as_u64(),
+                    },
+                    from: data["sender_id"].as_u64().unwrap_or(user.get()),
                     content: text("content"),
                     is_edited: data.get("edited_at").is_some(),
                     answers: data["reply_to"]["id"].as_u64(),
@@ -434,6 +455,16 @@ impl Device {
                 self.messages.remove(&number("message_id"));
                 self.gone.push(number("message_id"));
             }
+            "messages_erased" => {
+                let (room, peer) = (data["room_id"].as_u64(), data["user_id"].as_u64());
+                let (sender, before) = (data["sender_id"].as_u64(), data["before"].as_u64());
+                self.many += 1;
+                self.messages.retain(|id, known| {
+                    (known.room, known.peer) != (room, peer)
+                        || sender.is_some_and(|sender| known.from != sender)
+                        || before.is_some_and(|before| *id >= before)
+                });
+            }
             // Of a room that one leaves, or comes back to, nothing is kept.
             "room_member" if number("user_id") == user.get() && text("change") != "role" => {
                 let room = Some(number("room_id"));
@@ -452,7 +483,7 @@ impl Device {
 
 #[tokio::test]
 async fn every_device_ends_with_the_same_however_often_it_was_away() {
-    let (mut erased, mut changed) = (0, 0);
+    let (mut erased, mut many, mut changed) = (0, 0, 0);
     for seed in 100..103 {
         let random = &mut StdRng::seed_from_u64(seed);
         let (chat, heard) = chat();
@@ -461,14 +492,16 @@ async fn every_device_ends_with_the_same_however_often_it_was_away() {
             act_in_room(&chat, random, step).await;
             change(&chat, random);
             change(&chat, random);
+            erase_many(&chat, random).await;
         }
         for number in 1..=PEOPLE {
             let user = UserId::new(number).unwrap();
             let live = heard.of(user, Version::Second);
             let end = Device::heard(user, &live);
             erased += end.gone.len();
+            many += end.many;
             changed += end.messages.values().filter(|it| it.is_edited).count();
-            assert!(end.messages.len() > 10, "seed {seed}: {user}");
+            assert!(end.messages.len() > 3, "seed {seed}: {user}");
             for _ in 0..4 {
                 // Away, for a time or for several, of which each begins where the last one ended.
                 let mut since = Cursor::through(0);
@@ -488,6 +521,9 @@ async fn every_device_ends_with_the_same_however_often_it_was_away() {
                     let (_, lived) = same.expect("a place that was told live");
                     let name = |told: &str| told.split(' ').next().unwrap().to_owned();
                     assert_eq!(name(told), name(lived));
+                    if name(told) == "messages_erased" {
+                        assert_eq!(told, lived);
+                    }
                     device.hear(user, told);
                 }
                 assert_eq!(device.messages, end.messages, "seed {seed}: {user}");
@@ -501,5 +537,8 @@ async fn every_device_ends_with_the_same_however_often_it_was_away() {
             }
         }
     }
-    assert!(erased > 30 && changed > 50, "{erased}, {changed}");
+    assert!(
+        erased > 30 && many > 20 && changed > 30,
+        "{erased}, {many}, {changed}"
+    );
 }

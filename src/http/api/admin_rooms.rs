@@ -9,11 +9,11 @@ use super::rooms::{Erasing, is_to_be_erased};
 use crate::chat::{ChatError, RoomRefusal};
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{MemberRow, NextMeta, OwnedRoom};
-use crate::contract::{Code, reads};
+use crate::contract::{Code, Fields, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{Limit, Query, admin, operator};
+use crate::http::request::{Limit, Query, admin, body, operator};
 use crate::http::router::PathParams;
 use crate::model::{RoomId, UserId};
 use crate::web::Body;
@@ -33,6 +33,15 @@ reads! {
         optional limit: Limit<100, 500>,
         /// `meta.next_after` of the page before.
         optional after: UserId,
+    }
+}
+
+reads! {
+    /// What an administrator sets of a room.
+    #[schemars(rename = "RetainRoom")]
+    Retained from Fields<'_> {
+        /// After how many days its messages are erased, 1 to 36,525; null for as the server does.
+        nullable retention_days: u32,
     }
 }
 
@@ -81,6 +90,35 @@ pub(in crate::http) async fn show(
     admin(app, request).await?;
     let room = app.chat.any_room(Named::read(params)?.id);
     let room = room.ok_or(ChatError::from(RoomRefusal::NoSuchRoom))?;
+    Ok(answer::data(StatusCode::OK, OwnedRoom(room)))
+}
+
+pub(in crate::http) const RETAIN: Operation = Operation::new(
+    Access::Admin,
+    "Sets after how many days the messages of any room are erased, where that is sooner than the server does it. Its members hear of it as the server's own act.",
+)
+.path::<Named>()
+.body::<Retained>()
+.refuses(&[Code::NotFound])
+.data::<OwnedRoom>();
+
+/// `PATCH /api/admin/rooms/:id` `{"retention_days"}`: the room, changed.
+pub(in crate::http) async fn retain(
+    app: &App,
+    request: Request<Incoming>,
+    params: &PathParams,
+) -> Result<Response<Body>, ApiError> {
+    admin(app, &request).await?;
+    let room = Named::read(params)?.id;
+    let body = body(request).await?;
+    let retained = Retained::read(&Fields::parse(&body)?)?;
+    let room = match retained.retention_days {
+        Some(days) => app.chat.retain_room((app.clock)(), room, days).await?,
+        None => {
+            let room = app.chat.any_room(room);
+            room.ok_or(ChatError::from(RoomRefusal::NoSuchRoom))?
+        }
+    };
     Ok(answer::data(StatusCode::OK, OwnedRoom(room)))
 }
 

@@ -46,6 +46,7 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
         max_message_chars: app.chat.max_message_chars(),
         max_file: app.files.max_file(),
         edit_window_ms: app.chat.edit_window().map(as_ms),
+        retention_ms: app.chat.retention().map(as_ms),
         page: VERSION,
         avatar_origins: app.avatar_origins.clone(),
         demo: demo(app),

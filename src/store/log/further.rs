@@ -1,9 +1,9 @@
 //! Entries of the kinds that a further varint names, the first of what their kind has: changes of
-//! messages.
+//! messages, one by one or many at once.
 
 use super::head::Kind;
 use super::record::{Author, Links, Record, put_back};
-use crate::model::{Act, EntryId, MessageId, Moderator, Stream, UserId};
+use crate::model::{Act, EntryId, ErasedMessage, Erasure, MessageId, Moderator, Stream, UserId};
 use crate::store::sealed::{Rest, put};
 
 /// A message got another text.
@@ -12,6 +12,8 @@ const EDITED: u64 = 1;
 const DELETED: u64 = 2;
 /// A reaction was put on a message, or taken away.
 const REACTED: u64 = 3;
+/// Many messages of a chat were erased at once.
+const ERASED_MANY: u64 = 6;
 
 /// By whom a message was erased: its author, the server, or the account of this number less this.
 const BY_AUTHOR: u64 = 0;
@@ -20,6 +22,11 @@ const BY_ACCOUNT: u64 = 1;
 
 /// Appends an entry up to its checksum.
 pub(super) fn encode<T: AsRef<str>>(record: &Record<T>, id: EntryId, out: &mut Vec<u8>) {
+    if let Act::ErasedMany(erasure) = &record.act {
+        record.encode_head(id, Kind::Other, 0, out);
+        put(out, ERASED_MANY);
+        return put_erasure(id, record.stream, erasure, out);
+    }
     let Some(message) = record.act.changes() else {
         return;
     };
@@ -55,7 +62,7 @@ pub(super) fn encode<T: AsRef<str>>(record: &Record<T>, id: EntryId, out: &mut V
 /// Returns whether the next number names one of these kinds.
 pub(super) fn is_next(rest: &Rest<'_>) -> bool {
     let first = rest.0.first().map(|first| u64::from(*first));
-    first.is_some_and(|kind| (EDITED..=REACTED).contains(&kind))
+    first.is_some_and(|kind| (EDITED..=REACTED).contains(&kind) || kind == ERASED_MANY)
 }
 
 /// Reads the rest of an entry back: its rank, its number where it has one, and the act.
@@ -70,6 +77,11 @@ pub(super) fn take<'a>(
         (Stream::Room(_), Author::Account(_) | Author::Server)
     );
     let kind = rest.take()?;
+    if kind == ERASED_MANY {
+        let erasure = take_erasure(id, (stream, author), rest)?;
+        let act = Act::ErasedMany(Box::new(erasure));
+        return rest.0.is_empty().then(|| (0, Links::default(), act));
+    }
     // In a room nobody but a member does the others.
     if !is_pair && !(is_room && (kind == DELETED || author != Author::Server)) {
         return None;
@@ -110,5 +122,94 @@ fn take_moderator(rest: &mut Rest<'_>) -> Option<Option<Moderator>> {
         BY_AUTHOR => None,
         BY_SERVER => Some(Moderator::Server),
         account => Some(Moderator::Account(UserId::new(account - BY_ACCOUNT).ok()?)),
+    })
+}
+
+/// Appends what an entry says that erased many messages: whose, before which, how many; and of each
+/// how far its id and its number are behind those of the one before it. Between two people also
+/// whose it is, and how far its rank is behind that person's one before it.
+fn put_erasure(id: EntryId, stream: Stream, erasure: &Erasure, out: &mut Vec<u8>) {
+    put(out, erasure.sender.map_or(0, UserId::get));
+    put(
+        out,
+        erasure
+            .before
+            .map_or(0, |before| 1 + id.get() - before.get()),
+    );
+    put(out, erasure.messages.len() as u64);
+    let (mut last, mut number, mut ranks) = (None, 0, [0; 2]);
+    for message in &erasure.messages {
+        match last {
+            None => put_back(out, id, Some(message.id.into())),
+            Some(last) => put(out, message.id.get() - last),
+        }
+        put(out, message.number - number);
+        if let Stream::Pair(_) = stream {
+            let rank = &mut ranks[message.place];
+            put(out, (message.rank - *rank) << 1 | message.place as u64);
+            *rank = message.rank;
+        }
+        (last, number) = (Some(message.id.get()), message.number);
+    }
+}
+
+/// Reads it back.
+fn take_erasure(
+    id: EntryId,
+    (stream, author): (Stream, Author),
+    rest: &mut Rest<'_>,
+) -> Option<Erasure> {
+    let is_pair = match stream {
+        Stream::Pair(_) => true,
+        Stream::Room(_) => false,
+        Stream::Own(_) => return None,
+    };
+    if author != Author::Server {
+        return None;
+    }
+    let sender = match rest.take()? {
+        0 => None,
+        account => Some(UserId::new(account).ok()?),
+    };
+    let before = match rest.take()? {
+        0 => None,
+        distance => Some(MessageId::new(id.get().checked_sub(distance - 1)?).ok()?),
+    };
+    let count = usize::try_from(rest.take()?).ok()?;
+    // Each has two bytes at least.
+    let mut messages = Vec::with_capacity(count.min(rest.0.len() / 2));
+    let (mut last, mut number, mut ranks) = (None, 0_u64, [0_u64; 2]);
+    for _ in 0..count {
+        let next = match last {
+            None => MessageId::from(rest.take_back(id)??),
+            Some(last) => {
+                let step = rest.take().filter(|step| *step > 0)?;
+                MessageId::new(MessageId::get(last).checked_add(step)?).ok()?
+            }
+        };
+        let step = rest.take().filter(|step| *step > 0)?;
+        number = number.checked_add(step)?;
+        let (mut place, mut rank) = (0, 0);
+        if is_pair {
+            let step = rest.take().filter(|step| *step > 1)?;
+            place = usize::from(step & 1 == 1);
+            rank = ranks[place].checked_add(step >> 1)?;
+            ranks[place] = rank;
+        }
+        if EntryId::from(next) >= id || rank > number {
+            return None;
+        }
+        messages.push(ErasedMessage {
+            id: next,
+            number,
+            place,
+            rank,
+        });
+        last = Some(next);
+    }
+    Some(Erasure {
+        sender,
+        before,
+        messages,
     })
 }

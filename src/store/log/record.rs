@@ -122,7 +122,7 @@ impl<T: AsRef<str>> Record<T> {
         out.extend_from_slice(&[0; 4]);
         match &self.act {
             Act::Sent { .. } | Act::Erased { .. } => self.encode_message(id, out),
-            Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } => {
+            Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } | Act::ErasedMany(_) => {
                 further::encode(self, id, out);
             }
             Act::RoomChanged { .. }
@@ -413,7 +413,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Attachment, Extras, FileId, FileKind, Meta, Moderator, Reaction, Reactors, ReplyTo,
+        Attachment, ErasedMessage, Erasure, Extras, FileId, FileKind, Meta, Moderator, Reaction,
+        Reactors, ReplyTo,
     };
     use crate::store::sealed::seal;
 
@@ -574,6 +575,10 @@ mod tests {
             ..Links::default()
         };
         for record in [
+            erasure_of_many(Stream::Pair(ConversationId::new(7).unwrap()), 300),
+            erasure_of_many(Stream::Pair(ConversationId::new(7).unwrap()), 1),
+            erasure_of_many(Stream::Room(RoomId::new(7).unwrap()), 300),
+            erasure_of_many(Stream::Room(RoomId::new(7).unwrap()), 0),
             text("", None),
             text("Halo! 👋", Some("018f3b2a-0000-7abc-8def-0123456789ab")),
             text("x", Some("018F3B2A-0000-7ABC-8DEF-0123456789AB")),
@@ -612,6 +617,29 @@ mod tests {
         let content = "x".repeat(100);
         let sealed = text(&content, None).encode(entry(10_000_000));
         assert!(sealed.len() <= 130, "{} bytes", sealed.len());
+    }
+
+    /// An entry that erased so many messages of a chat.
+    fn erasure_of_many(stream: Stream, count: u64) -> Record<&'static str> {
+        let is_pair = stream.pair().is_some();
+        let one = |number: u64| ErasedMessage {
+            id: message(number * 1_000),
+            number: number * 2,
+            place: usize::from(is_pair && number.is_multiple_of(3)),
+            rank: if is_pair { number } else { 0 },
+        };
+        let erasure = Erasure {
+            sender: UserId::new(count).ok(),
+            // Nothing has come after the last of them, or all are gone.
+            before: count.is_multiple_of(2).then(|| message(10_000_000)),
+            messages: (1..=count).map(one).collect(),
+        };
+        Record {
+            stream,
+            author: Author::Server,
+            rank: 0,
+            ..sample(0, Links::default(), Act::ErasedMany(Box::new(erasure)))
+        }
     }
 
     /// Entries of every kind, some with each flag.

@@ -21,6 +21,8 @@ pub(crate) struct RoomRecord {
     created_at_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     archived_at_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retention_days: Option<u32>,
     /// In a row: the entry that made it, and the newest one that changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) entries: Option<(EntryId, EntryId)>,
@@ -38,6 +40,7 @@ impl RoomRecord {
             post: room.post,
             created_at_ms: room.created_at.as_ms(),
             archived_at_ms: room.archived_at.map(Timestamp::as_ms),
+            retention_days: room.retention_days,
             entries: None,
         }
     }
@@ -54,6 +57,7 @@ impl RoomRecord {
             post: self.post,
             created_at: Timestamp::from_ms(self.created_at_ms),
             archived_at: self.archived_at_ms.map(Timestamp::from_ms),
+            retention_days: self.retention_days,
             member_count,
         }
     }

@@ -26,7 +26,7 @@ use redb::{
 };
 
 use super::{MaintainError, Progress, Unit, Watch};
-use crate::model::{EntryId, MessageId};
+use crate::model::EntryId;
 use crate::store::disk::medium::{Backend, Medium};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
@@ -321,10 +321,11 @@ impl Rewritten {
     fn take(&mut self, id: u64, sealed: &[u8]) -> Result<(), MaintainError> {
         if self.began.is_some_and(|began| id > began) {
             let (_, record) = decode(id, sealed)?;
-            let changed = record.act.changes().map(MessageId::get);
-            self.any |= changed.is_some();
-            self.ids.extend(changed);
-            self.beside.extend(changed);
+            for message in record.act.all_changed() {
+                self.any = true;
+                self.ids.insert(message.get());
+                self.beside.insert(message.get());
+            }
         }
         Ok(())
     }

@@ -12,7 +12,9 @@ use super::lines::{
     AttachmentLine, FORMAT, Header, Line, MessageLine, ReactionLine, Time, UserLine, VERSION,
 };
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, guard};
-use crate::model::{Act, ClientId, EntryId, Extras, MadeBy, Moderator, Pair, Reaction, User};
+use crate::model::{
+    Act, ClientId, EntryId, Erasure, Extras, MadeBy, Moderator, Pair, Reaction, RoomId, User,
+};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{Log, damaged, decode};
@@ -237,6 +239,7 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
             user_id: by.map_or(Some(who), Moderator::account),
             at,
         },
+        Act::ErasedMany(erasure) => erasure_line(id, None, erasure, at),
         Act::Reacted { message, emoji, on } => Line::Reaction {
             id,
             message_id: *message,
@@ -260,6 +263,24 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
         },
         _ => return None,
     })
+}
+
+/// Returns the line of many messages that were erased at once.
+pub(super) fn erasure_line<'a>(
+    id: EntryId,
+    room_id: Option<RoomId>,
+    erasure: &Erasure,
+    at: Time,
+) -> Line<'a> {
+    let messages = erasure.messages.iter();
+    Line::Erasure {
+        id,
+        room_id,
+        sender_id: erasure.sender,
+        before: erasure.before,
+        message_ids: messages.map(|message| message.id).collect(),
+        at,
+    }
 }
 
 pub(super) fn text_of<'a>(client_id: &ClientId<&str>) -> Cow<'a, str> {

@@ -1,6 +1,6 @@
 //! Entries of rooms, and of people's own, as lines.
 
-use super::export::{attachments, text_of};
+use super::export::{attachments, erasure_line, text_of};
 use super::lines::{Line, RoomReactionLine, Time};
 use crate::model::{Act, ChatId, EntryId, Extras, Stream, UserId};
 use crate::store::log::record::{Author, Record};
@@ -27,6 +27,10 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             user_id: by,
             at,
         },
+        Act::ErasedMany(erasure) => match record.stream {
+            Stream::Room(room) => erasure_line(id, Some(room), erasure, at),
+            Stream::Pair(_) | Stream::Own(_) => return None,
+        },
         Act::Reacted { message, emoji, on } => Line::Reaction {
             id,
             message_id: *message,
@@ -47,6 +51,7 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             kind: room.kind,
             history: room.history,
             post: room.post,
+            retention_days: room.retention_days,
             at,
         },
         Act::MemberChanged(membership) => Line::RoomMember {

@@ -17,9 +17,9 @@ use super::derive::derive;
 use super::lines::{FORMAT, Header, Line, MessageLine, Time, UserLine, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
-    Act, ClientId, ConversationId, EntryId, Extras, FileId, MAX_SUBJECT_BYTES, MadeBy, Marked,
-    MessageId, Meta, Name, Pair, ReplyTo, RoomId, Subject, Timestamp, User, UserId, Username,
-    check_avatar, check_content,
+    Act, ClientId, ConversationId, EntryId, Erasure, Extras, FileId, MAX_SUBJECT_BYTES, MadeBy,
+    Marked, MessageId, Meta, Name, Pair, ReplyTo, RoomId, Subject, Timestamp, User, UserId,
+    Username, check_avatar, check_content,
 };
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{Backend, LockedFile, Medium};
@@ -375,6 +375,22 @@ impl Import<'_> {
             } => {
                 let at = self.cut(at);
                 self.delete(id, message_id, user_id, at)
+            }
+            Line::Erasure {
+                id,
+                room_id,
+                sender_id,
+                before,
+                message_ids,
+                at,
+            } => {
+                let at = self.cut(at);
+                let erasure = Erasure {
+                    sender: sender_id,
+                    before,
+                    messages: Vec::new(),
+                };
+                self.erase_many(id, room_id, erasure, &message_ids, at)
             }
             Line::Reaction {
                 id,

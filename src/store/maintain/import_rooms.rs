@@ -91,6 +91,7 @@ impl Import<'_> {
             kind,
             history,
             post,
+            retention_days,
             at,
         } = line
         else {
@@ -114,6 +115,7 @@ impl Import<'_> {
                 RoomChange::Archived => archived_at.or(Some(at)),
                 RoomChange::Created | RoomChange::Updated => archived_at,
             },
+            retention_days: *retention_days,
             member_count: head.map_or(0, |head| head.members),
         });
         let act = Act::RoomChanged {

@@ -100,6 +100,20 @@ pub(super) enum Line<'a> {
         user_id: Option<UserId>,
         at: Time,
     },
+    /// `{"type":"erasure","id","room_id"?,"sender_id"?,"before"?,"message_ids","at"}`: the server itself
+    /// erased these messages of a chat: of retention, or of what was said by an account or in a
+    /// room that is gone.
+    Erasure {
+        id: EntryId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room_id: Option<RoomId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sender_id: Option<UserId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<MessageId>,
+        message_ids: Vec<MessageId>,
+        at: Time,
+    },
     /// `{"type":"reaction","id","message_id","user_id","emoji"?,"on","at"}`: the user put the emoji
     /// on the message, or took it away. Which one it was is gone with the message.
     Reaction {
@@ -127,9 +141,9 @@ pub(super) enum Line<'a> {
         up_to: MessageId,
         at: Time,
     },
-    /// `{"type":"room","id","room_id","change","by","name","topic","avatar"?,"kind","history","post","at"}`:
+    /// `{"type":"room","id","room_id","change","by","name","topic","avatar"?,"kind","history","post","retention_days"?,"at"}`:
     /// a room was made, changed or archived, and is described so since then; `by` is null where
-    /// the server itself archived it.
+    /// the server itself did it.
     Room {
         id: EntryId,
         room_id: RoomId,
@@ -145,6 +159,8 @@ pub(super) enum Line<'a> {
         kind: RoomKind,
         history: RoomHistory,
         post: RoomPost,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retention_days: Option<u32>,
         at: Time,
     },
     /// `{"type":"room_member","id","room_id","user_id","change","role","by","at"}`: the user joined,

@@ -307,9 +307,8 @@ fn walk(
 ) -> Result<Option<Vec<EntryId>>, ReadError> {
     let (mut ids, mut next, mut passed_over) = (Vec::new(), last, 0);
     while let Some(id) = next.filter(|id| id.get() >= from) {
-        let (previous, is_change) = log.read(id, |record| {
-            (record.previous, record.act.changes().is_some())
-        })?;
+        let (previous, is_change) =
+            log.read(id, |record| (record.previous, record.act.is_change()))?;
         next = previous;
         if id.get() > newest {
             continue;
@@ -416,6 +415,9 @@ fn changed(
         && !reads.hears_of(id)
     {
         return Ok(None);
+    }
+    if let Act::ErasedMany(_) = act {
+        return Ok(Some(None));
     }
     let is_deleted = matches!(act, Act::Deleted { .. });
     let left = match whose {

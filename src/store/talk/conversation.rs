@@ -7,8 +7,8 @@
 
 use super::numbers::NumberSet;
 use crate::model::{
-    Act, ChangedMessage, ClientId, ConversationId, Entry, EntryId, Marked, Members, Message,
-    MessageId, Notice, Pair, RoomHistory, Stream, Timestamp, UserId,
+    Act, ChangedMessage, ClientId, ConversationId, Entry, EntryId, Erasure, Marked, Members,
+    Message, MessageId, Notice, Pair, RoomHistory, Stream, Timestamp, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::{Chain, Place, ReadLog, find_ranks, newest_older};
@@ -143,6 +143,9 @@ impl Conversation {
         at: Timestamp,
         act: &Act<T>,
     ) -> Result<Decision<T>, Refusal<L::Error>> {
+        if let Act::ErasedMany(erasure) = act {
+            return self.decide_many(log, id, at, erasure);
+        }
         let place = match act {
             // Its entry stands for the sender's.
             Act::Deleted {
@@ -206,6 +209,47 @@ impl Conversation {
             links,
             act,
         }))
+    }
+
+    /// Decides upon many messages that are erased at once: each must be here, be said to be what it
+    /// is, and not be erased before.
+    fn decide_many<T: Clone, L: ReadLog>(
+        &self,
+        log: &L,
+        id: ConversationId,
+        at: Timestamp,
+        erasure: &Erasure,
+    ) -> Result<Decision<T>, Refusal<L::Error>> {
+        let sender = erasure.sender.map(|sender| self.pair.place(sender));
+        for message in &erasure.messages {
+            let named = self.named(log, id, message.id)?;
+            if sender.is_some_and(|sender| sender != Some(named.place)) {
+                return Err(Refusal::NotSender);
+            }
+            let says = (message.place, message.rank, message.number);
+            if says != (named.place, named.rank, named.number) {
+                return Err(Refusal::NoSuchMessage);
+            }
+        }
+        Ok(Decision::Append(self.erasure(id, at, erasure.clone())))
+    }
+
+    /// Returns the record of many messages that are erased at once.
+    pub(crate) fn erasure<T>(
+        &self,
+        id: ConversationId,
+        at: Timestamp,
+        erasure: Erasure,
+    ) -> Record<T> {
+        Record {
+            stream: Stream::Pair(id),
+            author: Author::Server,
+            at,
+            previous: self.last_entry,
+            rank: 0,
+            links: Links::default(),
+            act: Act::ErasedMany(Box::new(erasure)),
+        }
     }
 
     /// Returns the rank of a message of this conversation that the member at this place did not
@@ -306,6 +350,13 @@ impl Conversation {
                 let erased = self.erased.get_or_insert_default();
                 erased.mark(record.links.number);
                 self.read[1 - place].mark(record.rank);
+            }
+            Act::ErasedMany(erasure) => {
+                let erased = self.erased.get_or_insert_default();
+                for message in &erasure.messages {
+                    erased.mark(message.number);
+                    self.read[1 - message.place].mark(message.rank);
+                }
             }
             // The others change nothing here.
             _ => {}

@@ -7,12 +7,13 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
-use crate::model::{Extras, Reaction, Reactors, ReplyTo};
+use crate::model::{Extras, Members, Pair, Reaction, Reactors, ReplyTo};
 use crate::store::maintain::{self, Judging};
 
 const USERS: u64 = 3;
 const EMOJI: [&str; 3] = ["👍", "❤️", "🇮🇩"];
 const BEGAN: u64 = 1_700_000_000_000;
+const DAY: u64 = 24 * 60 * 60 * 1_000;
 
 /// What a reader sees of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,7 @@ struct Plain {
     seen: Option<Seen>,
     answered: Option<u64>,
     is_read: bool,
+    at: u64,
 }
 
 impl Plain {
@@ -106,6 +108,7 @@ enum Expected {
 struct Model {
     messages: Vec<Plain>,
     entries: u64,
+    now: u64,
 }
 
 impl Model {
@@ -150,6 +153,7 @@ impl Model {
                 (Change::Talk(talk), self.react(place, user_id, emoji, on))
             }
             8 => (mark(user_id, message), self.read(place, user_id)),
+            _ if now >= self.messages[place].at + DAY => self.send(user_id, random),
             _ => self.again(place, random),
         }
     }
@@ -183,6 +187,7 @@ impl Model {
             first,
             answered,
             is_read: false,
+            at: self.now,
         };
         let change = plain.sending(&plain.first);
         self.messages.push(plain);
@@ -266,6 +271,24 @@ impl Model {
         }
     }
 
+    /// Messages that are older than this go.
+    fn retain(&mut self, open: &Open, than: u64) {
+        open.retain(than, self.now);
+        let old = self.messages.iter_mut().filter(|it| it.at < than);
+        old.for_each(|it| it.seen = None);
+        self.entries = open.store.last_entry();
+    }
+
+    /// All of a sender's messages in a chat go.
+    fn erase_of(&mut self, open: &Open, from: u64, to: u64) {
+        let pair = Pair::new(user(from), user(to)).unwrap();
+        open.erase_in(Erasable::Pair(pair), Some(from), None, self.now);
+        let theirs = self.messages.iter_mut();
+        let theirs = theirs.filter(|it| (it.from, it.to) == (from, to));
+        theirs.for_each(|it| it.seen = None);
+        self.entries = open.store.last_entry();
+    }
+
     fn between(&self, one: u64, other: u64) -> impl Iterator<Item = &Plain> {
         self.messages.iter().filter(move |plain| {
             [one, other] == [plain.from, plain.to] || [other, one] == [plain.from, plain.to]
@@ -298,6 +321,7 @@ fn outcome(result: Result<Committed, StoreError>) -> Expected {
 fn open_with(path: &Path, newest_messages: usize) -> Open {
     let options = StoreOptions {
         newest_messages,
+        edit_window: None,
         ..OPTIONS
     };
     let location = Location::File(path.to_owned());
@@ -434,6 +458,20 @@ fn assert_caught_up(open: &Open, model: &Model, (entry, views): &(u64, Vec<BTree
                         view.insert(message.id.get(), seen);
                     }
                     Act::Deleted { message, .. } => drop(view.remove(&message.get())),
+                    Act::ErasedMany(erasure) => {
+                        let Members::Pair(pair) = notice.members else {
+                            panic!("{notice:?}")
+                        };
+                        let goes = |it: &Plain| {
+                            let is_theirs = erasure.sender.is_none_or(|who| who.get() == it.from);
+                            let is_before = erasure.before.is_none_or(|at| it.id < at.get());
+                            let is_here = pair.place(user(it.from)).is_some()
+                                && pair.place(user(it.to)).is_some();
+                            is_here && is_theirs && is_before && it.id < from
+                        };
+                        let gone = model.messages.iter().filter(|it| goes(it));
+                        gone.for_each(|it| drop(view.remove(&it.id)));
+                    }
                     _ => {}
                 }
             }
@@ -456,7 +494,10 @@ fn what_is_edited_deleted_and_reacted_to_is_what_a_plain_list_says_over_restarts
         let mut model = Model::default();
         let mut seen = Vec::new();
         for round in 0..40 {
-            let now = BEGAN + round * 1_000;
+            // Now and then months pass.
+            let passed = [1_000, 1_000, DAY / 3, 40 * DAY];
+            model.now = model.now.max(BEGAN) + passed[random.random_range(0..4)];
+            let now = model.now;
             let (changes, expected): (Vec<_>, Vec<_>) = (0..random.random_range(1..25))
                 .map(|_| model.change(&mut random, now))
                 .unzip();
@@ -467,6 +508,14 @@ fn what_is_edited_deleted_and_reacted_to_is_what_a_plain_list_says_over_restarts
                 .map(outcome)
                 .collect();
             assert_eq!(found, expected, "seed {seed}, round {round}: {shown}");
+            match random.random_range(0..8) {
+                0 => model.retain(&open, now - [DAY / 2, 60 * DAY][random.random_range(0..2)]),
+                1 => {
+                    let from = random.random_range(1..=USERS);
+                    model.erase_of(&open, from, 1 + from % USERS);
+                }
+                _ => {}
+            }
             assert_right(&open, &model, &mut random);
             seen.push((
                 model.entries,

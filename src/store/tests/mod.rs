@@ -133,6 +133,52 @@ impl Open {
         query(&Snapshot::new(&self.store.intake.data)).unwrap()
     }
 
+    /// Erases what is older than this, as the server does it.
+    fn retain(&self, than: u64, now: u64) {
+        let [than, at] = [than, now].map(Timestamp::from_ms);
+        loop {
+            let expired = self.read(|snapshot| snapshot.expired(Older { than, now: at }));
+            let (through, is_last) = (expired.through, expired.is_last);
+            let many = expired.chats.into_iter().map(|messages| EraseMany {
+                messages,
+                sender: None,
+                all_of: None,
+            });
+            let many: Vec<_> = many.collect();
+            if !many.is_empty() || !is_last {
+                self.apply(now, Change::Retain { many, through }).unwrap();
+            }
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    /// Erases the messages of a chat, likewise: those of one sender, or those older than this.
+    fn erase_in(&self, chat: Erasable, sender: Option<u64>, than: Option<u64>, now: u64) {
+        let older = than.map(|than| Older {
+            than: Timestamp::from_ms(than),
+            now: Timestamp::from_ms(now),
+        });
+        let mut after = 0;
+        loop {
+            let found =
+                self.read(|snapshot| snapshot.to_erase(chat, sender.map(user), older, after));
+            let Some(found) = found else { return };
+            let is_last = found.is_last;
+            after = found.through;
+            let many = EraseMany {
+                messages: found.messages,
+                sender: sender.map(user),
+                all_of: Some(after).filter(|_| is_last && than.is_none()),
+            };
+            self.apply(now, Change::EraseMany(vec![many])).unwrap();
+            if is_last {
+                return;
+            }
+        }
+    }
+
     pub(crate) fn history(
         &self,
         user_id: u64,
@@ -1037,7 +1083,7 @@ fn a_newer_file_is_refused() {
     let txn = db.begin_write().unwrap();
     txn.open_table(tables::META)
         .unwrap()
-        .insert("format", &7_u32.to_le_bytes()[..])
+        .insert("format", &8_u32.to_le_bytes()[..])
         .unwrap();
     txn.commit().unwrap();
     drop(db);
@@ -1046,7 +1092,7 @@ fn a_newer_file_is_refused() {
         matches!(
             error,
             OpenError::Newer {
-                found: 7,
+                found: 8,
                 known: schema::FORMAT
             }
         ),

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::faults::{Disk, Served};
 use super::{new_user, user};
-use crate::model::{Act, MessageId, Reaction, RoomHistory, RoomId, RoomKind, RoomPost};
+use crate::model::{Act, Members, MessageId, Reaction, RoomHistory, RoomId, RoomKind, RoomPost};
 use crate::store::*;
 
 /// How many cuts there are, unless `CHATD_TEST_CUTS` says another number: 1,000 take some minutes.
@@ -27,6 +27,8 @@ struct Known {
     /// Its text names it and this number, which grows with each text.
     version: u64,
     is_gone: bool,
+    /// In which chat it is, where that is known.
+    in_room: Option<bool>,
     reactions: BTreeSet<(u64, &'static str)>,
     /// What was asked for and not answered, which may have been done or not.
     doubts: Vec<Asked>,
@@ -47,6 +49,7 @@ impl Known {
             Asked::Delete => {
                 *self = Self {
                     is_gone: true,
+                    in_room: self.in_room,
                     ..Self::default()
                 }
             }
@@ -81,9 +84,12 @@ struct Talking {
 }
 
 impl Talking {
-    /// A change, and of which message it is; none of a new one.
-    fn change(&mut self) -> (Change, Option<(u64, Asked)>) {
+    /// A change, and of which messages it is; none of a new one.
+    fn change(&mut self) -> (Change, Vec<(u64, Asked)>) {
         self.versions += 1;
+        if self.random.random_bool(0.03) {
+            return self.erase_many();
+        }
         let there = self.messages.iter().filter(|(_, known)| !known.is_gone);
         let newest = there.rev().take(20).map(|(id, _)| *id);
         let picked = newest.choose(&mut self.random);
@@ -93,7 +99,7 @@ impl Talking {
                 true => Talk::send_to_room(user(1), room(), content, None),
                 false => Talk::send(user(1), user(2), content, None),
             };
-            return (Change::Talk(talk), None);
+            return (Change::Talk(talk), Vec::new());
         };
         let id = MessageId::new(message).unwrap();
         let (asked, talk) = match self.random.random_range(0..10) {
@@ -106,14 +112,33 @@ impl Talking {
             }
             4 => (Asked::Delete, Talk::delete(user(1), id)),
             _ => {
-                let who = self.random.random_range(1..=2);
-                let emoji = EMOJI[self.random.random_range(0..3)];
+                // Each emoji is one person's: what is found tells how many, and so who.
+                let which = self.random.random_range(0..3);
+                let (who, emoji) = (1 + which as u64 % 2, EMOJI[which]);
                 let on = self.random.random_bool(0.6);
                 let talk = Talk::react(user(who), id, emoji.into(), on);
                 (Asked::React(who, emoji, on), talk)
             }
         };
-        (Change::Talk(talk.in_any_chat()), Some((message, asked)))
+        (Change::Talk(talk.in_any_chat()), vec![(message, asked)])
+    }
+
+    /// The oldest of a chat go, as by retention: then they are the first of the log too.
+    fn erase_many(&mut self) -> (Change, Vec<(u64, Asked)>) {
+        let chats = [false, true].map(|in_room| {
+            let there = self.messages.iter();
+            let there = there.filter(|(_, it)| !it.is_gone && it.in_room == Some(in_room));
+            let there = there.map(|(id, _)| *id);
+            there.take(self.versions as usize % 9).collect::<Vec<_>>()
+        });
+        let many = chats.iter().map(|ids| EraseMany {
+            messages: ids.iter().map(|id| MessageId::new(*id).unwrap()).collect(),
+            sender: None,
+            all_of: None,
+        });
+        let many = many.collect();
+        let asked = chats.concat().into_iter().map(|id| (id, Asked::Delete));
+        (Change::EraseMany(many), asked.collect())
     }
 
     /// Asks for changes until one is not answered.
@@ -123,31 +148,33 @@ impl Talking {
             let (changes, asked): (Vec<_>, Vec<_>) = (0..count).map(|_| self.change()).unzip();
             let mut is_alive = true;
             for (answer, asked) in open.apply(changes).into_iter().zip(asked) {
-                let known =
-                    asked.and_then(|(id, asked)| Some((self.messages.get_mut(&id)?, asked)));
-                match (answer, known) {
-                    (Ok(Committed::Talk(Outcome::Entry(notice))), None) => {
+                match answer {
+                    Ok(Committed::Talk(Outcome::Entry(notice))) if asked.is_empty() => {
                         let Act::Sent { content, .. } = &notice.entry.act else {
                             panic!("{notice:?}")
                         };
                         let known = Known {
                             version: version(content),
+                            in_room: Some(matches!(notice.members, Members::Room(_))),
                             ..Known::default()
                         };
                         self.messages.insert(notice.entry.id.get(), known);
                         self.confirmed += 1;
                     }
-                    (Ok(_), Some((known, asked))) => {
-                        known.take(asked);
+                    Ok(_) => {
+                        for (id, asked) in asked {
+                            self.messages.get_mut(&id).unwrap().take(asked);
+                        }
                         self.confirmed += 1;
                     }
-                    (Err(StoreError::Unavailable), Some((known, asked))) => {
-                        known.doubts.push(asked);
+                    Err(StoreError::Unavailable) => {
+                        for (id, asked) in asked {
+                            self.messages.get_mut(&id).unwrap().doubts.push(asked);
+                        }
                         is_alive = false;
                     }
-                    (Err(StoreError::Unavailable), None) => is_alive = false,
                     // It was erased just before.
-                    (Err(StoreError::NoSuchMessage), Some(_)) => {}
+                    Err(StoreError::NoSuchMessage) if !asked.is_empty() => {}
                     other => panic!("{other:?}"),
                 }
             }

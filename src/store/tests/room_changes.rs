@@ -10,8 +10,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::model::{
-    ChangedMessage, Extras, MembershipChange, Reaction, ReplyTo, RoomHistory, RoomId, RoomKind,
-    RoomPost,
+    ChangedMessage, Extras, Members, MembershipChange, Reaction, ReplyTo, RoomHistory, RoomId,
+    RoomKind, RoomPost,
 };
 use crate::store::maintain::{self, Judging};
 
@@ -19,6 +19,7 @@ const PEOPLE: u64 = 6;
 const ADMIN: u64 = 1;
 const EMOJI: [&str; 4] = ["👍", "❤️", "🇮🇩", "👩‍👩‍👧"];
 const BEGAN: u64 = 1_700_000_000_000;
+const DAY: u64 = 24 * 60 * 60 * 1_000;
 
 fn room(number: u64) -> RoomId {
     RoomId::new(number).unwrap()
@@ -66,6 +67,7 @@ struct Plain {
     all: bool,
     reply_to: Option<u64>,
     is_gone: bool,
+    at: u64,
     content: String,
     edited_at: Option<u64>,
     reactions: Vec<(&'static str, BTreeSet<u64>)>,
@@ -250,6 +252,7 @@ impl Model {
             all,
             reply_to,
             is_gone: false,
+            at: self.now,
             edited_at: None,
             reactions: Vec::new(),
         });
@@ -393,6 +396,23 @@ impl Model {
         let read = (1..=room.messages.len()).collect();
         room.members.insert(by, (self.entries, read));
         (change, expected)
+    }
+
+    /// Messages that are older than this go: of all rooms, or of one.
+    fn retain(&mut self, open: &Open, than: u64, of: Option<usize>) {
+        match of {
+            None => open.retain(than, self.now),
+            Some(at) => {
+                let chat = Erasable::Room(room(at as u64 + 1));
+                open.erase_in(chat, None, Some(than), self.now);
+            }
+        }
+        let rooms = self.rooms.iter_mut().enumerate();
+        let rooms = rooms.filter(|(at, _)| of.is_none_or(|of| of == *at));
+        let all = rooms.flat_map(|(_, room)| &mut room.messages);
+        all.filter(|it| it.at < than)
+            .for_each(|it| it.is_gone = true);
+        self.entries = open.store.last_entry();
     }
 
     fn view(&self, by: u64) -> BTreeMap<u64, Seen> {
@@ -556,6 +576,16 @@ fn assert_caught_up(open: &Open, model: &Model, (entry, views): &(u64, Vec<BTree
                         changed(&mut view, by, notice, notice.message.as_deref().unwrap());
                     }
                     Act::Deleted { message, .. } => drop(view.remove(&message.get())),
+                    Act::ErasedMany(erasure) => {
+                        let Members::Room(of) = notice.members else {
+                            panic!("{notice:?}")
+                        };
+                        let of = usize::try_from(of.get() - 1).unwrap();
+                        let before = erasure.before.unwrap();
+                        let gone = model.rooms[of].messages.iter();
+                        let gone = gone.filter(|it| it.id < before.get());
+                        gone.for_each(|it| drop(view.remove(&it.id)));
+                    }
                     // Who comes in reads what there is.
                     Act::MemberChanged(change) if change.user == user(by) => {
                         let at = usize::try_from(change.room.get() - 1).unwrap();
@@ -622,6 +652,7 @@ fn begin(path: &Path, tail: usize) -> (Open, Model) {
 fn open_with(path: &Path, newest_messages: usize) -> Open {
     let options = StoreOptions {
         newest_messages,
+        edit_window: None,
         ..OPTIONS
     };
     let location = Location::File(path.to_owned());
@@ -638,7 +669,8 @@ fn what_is_changed_in_rooms_is_what_a_plain_list_says_over_restarts_and_copies()
         let (mut open, mut model) = begin(&path, tail);
         let mut seen = Vec::new();
         for round in 0..40 {
-            model.now = BEGAN + round * 1_000;
+            // Now and then months pass.
+            model.now += [1_000, 1_000, DAY / 3, 40 * DAY][random.random_range(0..4)];
             let (changes, expected): (Vec<_>, Vec<_>) = (0..random.random_range(1..25))
                 .map(|_| model.change(&mut random))
                 .unzip();
@@ -646,6 +678,11 @@ fn what_is_changed_in_rooms_is_what_a_plain_list_says_over_restarts_and_copies()
             let results = open.apply_all(model.now, changes).into_iter();
             let found: Vec<_> = results.map(outcome).collect();
             assert_eq!(found, expected, "seed {seed}, round {round}: {shown}");
+            if random.random_bool(0.2) {
+                let than = model.now - [DAY / 2, 60 * DAY][random.random_range(0..2)];
+                let of = [None, Some(0), Some(1)][random.random_range(0..3)];
+                model.retain(&open, than, of);
+            }
             assert_right(&open, &model, &mut random);
             let views = (1..=PEOPLE).map(|by| model.view(by)).collect();
             seen.push((model.entries, views));

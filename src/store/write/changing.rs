@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    Act, Attachment, ChangedMessage, EntryId, Members, MessageId, Pair, Reactors, RoomHistory,
-    RoomId, Timestamp, UserId,
+    Act, Attachment, ChangedMessage, EntryId, ErasedMessage, Members, MessageId, Pair, Reactors,
+    RoomHistory, RoomId, Timestamp, UserId,
 };
 use crate::store::change::Talk;
 use crate::store::error::StoreError;
@@ -29,6 +29,8 @@ pub(super) struct Changing {
     created_at: Timestamp,
     /// Its number in its chat.
     pub(super) number: u64,
+    /// The place of its sender among two people, and its number among theirs; 0 in a room.
+    place_and_rank: (usize, u64),
     /// As it is before.
     pub(super) message: ChangedMessage,
     is_gone: bool,
@@ -84,6 +86,7 @@ impl Changing {
         Ok(Self {
             created_at: record.at,
             number: record.links.number,
+            place_and_rank: (record.place(), record.rank),
             message: remains(&record),
             is_gone: matches!(record.act, Act::Erased { .. }),
             sealed,
@@ -138,6 +141,22 @@ impl Changing {
         }
     }
 
+    /// Returns whether it is erased already.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
+    /// Returns what its chat knows of it.
+    pub(super) fn known(&self) -> ErasedMessage {
+        let (place, rank) = self.place_and_rank;
+        ErasedMessage {
+            id: self.message.id,
+            number: self.number,
+            place,
+            rank,
+        }
+    }
+
     /// Returns whether this person wrote it.
     pub(super) fn is_of(&self, user: UserId) -> bool {
         self.message.sender_id == user
@@ -168,7 +187,7 @@ impl Changing {
     /// Returns what the message becomes by an act of this time; `hash` gives the keyed hash of its
     /// text.
     pub(super) fn changed(
-        mut self,
+        self,
         at: Timestamp,
         talk: &Talk,
         standing: &Standing,
@@ -177,7 +196,6 @@ impl Changing {
         let id = self.message.id;
         let entry = EntryId::from(id);
         let mut parts = Parts::of(entry, &self.sealed)?;
-        let mut freed = Vec::new();
         match &talk.act {
             Act::Edited {
                 content: Some(content),
@@ -188,12 +206,23 @@ impl Changing {
                 react(&mut reactions, standing.place, emoji, *on);
                 parts.react(encode_reactions(&reactions));
             }
-            _ => {
-                parts.erase();
-                let extras = self.message.extras.take();
-                freed = extras.map_or_else(Vec::new, |extras| extras.attachments);
-            }
+            _ => return self.erased(),
         }
+        self.sealed_as(parts, Vec::new())
+    }
+
+    /// Returns what is left of the message once it is erased.
+    pub(super) fn erased(mut self) -> Result<Changed, StoreError> {
+        let mut parts = Parts::of(self.message.id.into(), &self.sealed)?;
+        parts.erase();
+        let extras = self.message.extras.take();
+        let freed = extras.map_or_else(Vec::new, |extras| extras.attachments);
+        self.sealed_as(parts, freed)
+    }
+
+    fn sealed_as(self, parts: Parts, freed: Vec<Attachment>) -> Result<Changed, StoreError> {
+        let id = self.message.id;
+        let entry = EntryId::from(id);
         let sealed = parts.seal(entry);
         let record = Record::decode(entry, &sealed)?;
         let message = match self.message.members {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::staging::Staging;
-use crate::model::{MembershipChange, Notice, Role, RoomId, Timestamp, UserId};
+use crate::model::{Erasure, MembershipChange, Notice, Role, RoomId, Timestamp, UserId};
 use crate::store::change::Committed;
 use crate::store::error::ReadError;
 use crate::store::log::record::Author;
@@ -65,6 +65,12 @@ impl Staging<'_> {
     ) -> Result<RoomDone, ReadError> {
         let author = by.map_or(Author::Server, Author::Account);
         let mut notices = self.archive(author, at, room, true)?.notices;
+        // They hear that all of it goes before they are out of it.
+        let has_members = self.rooms().head(room).is_some_and(|head| head.members > 0);
+        if has_members {
+            let all = Erasure::default();
+            notices.push(self.append_erasure_of_room(at, room, all)?);
+        }
         let rooms = self.rooms();
         let roles = self.members_of(room).into_iter();
         let roles = roles.filter_map(|user| Some((user, rooms.member(room, user)?.role)));

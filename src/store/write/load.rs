@@ -104,6 +104,8 @@ pub(crate) fn load(db: &Database, options: &StoreOptions) -> Result<Loaded, Stor
         let mut people = people.unwrap_or_else(|panic| std::panic::resume_unwind(panic))??;
         people.directory.begin_ids_at(options.first_user_id);
         loaded.state.people = people;
+        let meta = db.begin_read()?.open_table(META)?;
+        loaded.state.retained = schema::retained(&meta)?;
         Ok(loaded)
     })
 }

@@ -4,6 +4,7 @@ mod batch;
 mod changing;
 mod changing_in_rooms;
 mod erased;
+mod erasing;
 pub(crate) mod intake;
 mod leaving;
 pub(crate) mod load;

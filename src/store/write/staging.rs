@@ -26,6 +26,7 @@ use crate::store::log::record::Record;
 use crate::store::log::tail::Tail;
 use crate::store::people::accounts::NewUser;
 use crate::store::people::staging::{StagedPeople, StagingPeople};
+use crate::store::room_act::RoomDone;
 use crate::store::state::{Ahead, Changed, Changes, State};
 use crate::store::tables::CLIENT_IDS;
 use crate::store::talk::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
@@ -116,7 +117,7 @@ impl Staged {
 
     /// Whether every answer says how things were already.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.len() == 0 && self.people.rows.is_empty()
+        self.entries.len() == 0 && self.people.rows.is_empty() && self.changes.retained.is_none()
     }
 }
 
@@ -209,6 +210,14 @@ impl<'a> Staging<'a> {
         Ok(match change {
             Change::Talk(talk) => Committed::Talk(self.talk(now, talk)?),
             Change::Room(act) => Committed::Room(self.room_act(now, act)?),
+            Change::EraseMany(many) => Committed::Room(RoomDone {
+                room: None,
+                notices: self.erase_many(now, many, None)?,
+            }),
+            Change::Retain { many, through } => Committed::Room(RoomDone {
+                room: None,
+                notices: self.erase_many(now, many, Some(*through))?,
+            }),
             Change::CreateUser(new) => self.create_user(now, new)?,
             Change::ChangeUser { user, change } => {
                 Committed::User(self.people().change_user(now, *user, change)?)

@@ -241,6 +241,9 @@ impl Staging<'_> {
             (None, RoomCommand::Archive { room }) => {
                 return self.archive(Author::Server, at, *room, false);
             }
+            (None, RoomCommand::Retain { room, days }) => {
+                return self.retain_room(at, *room, *days);
+            }
             (None, RoomCommand::Erase { room }) => return self.erase_room(None, at, *room),
             (None, _) => return Err(RoomRefusal::NotOwner.into()),
         };
@@ -256,6 +259,7 @@ impl Staging<'_> {
                 self.must_own(acting, *room)?;
                 self.archive(Author::Account(by), at, *room, false)
             }
+            RoomCommand::Retain { .. } => Err(RoomRefusal::NotOwner.into()),
             RoomCommand::Erase { room } => {
                 self.must_own(acting, *room)?;
                 self.erase_room(Some(by), at, *room)
@@ -329,6 +333,7 @@ impl Staging<'_> {
             post: new.post,
             created_at: at,
             archived_at: None,
+            retention_days: None,
             member_count: 0,
         };
         let record = Record {
@@ -378,6 +383,16 @@ impl Staging<'_> {
         let [before, after] = avatars.each_ref().map(Option::as_deref);
         self.people().files().show(before, after);
         Ok(self.done(id, vec![notice]))
+    }
+
+    /// Sets after how many days the messages of a room are erased.
+    fn retain_room(&mut self, at: Timestamp, id: RoomId, days: Option<u32>) -> Refused<RoomDone> {
+        let head = self.rooms().head(id).ok_or(RoomRefusal::NoSuchRoom)?;
+        let room = Room {
+            retention_days: days,
+            ..Room::clone(&head.room)
+        };
+        self.describe(Author::Server, at, RoomChange::Updated, room)
     }
 
     fn update(&mut self, acting: Acting, id: RoomId, update: &RoomUpdate) -> Refused<RoomDone> {

@@ -589,5 +589,8 @@ fn write_rows(txn: &WriteTransaction, state: &State, changes: &Changes) -> Resul
     let rows = changes.rooms.rows.iter();
     rooms::rows::write(txn, rows, &RoomView::of(state), changes.last_entry)?;
     changes.reactions.write(txn)?;
+    if let Some(entry) = changes.retained {
+        schema::note_retained(txn, entry)?;
+    }
     changes.rows.write(txn, changes.last_entry)
 }

@@ -15,7 +15,8 @@ use crate::store::tables::META;
 /// 4: entries with a head that can say more; the changes of rows; the tables of what comes later.
 /// 5: entries of rooms and of one person, by accounts, with optional fields, and of more kinds.
 /// 6: entries that change messages of rooms; who reacted to these.
-pub(crate) const FORMAT: u32 = 6;
+/// 7: entries that erase many messages at once.
+pub(crate) const FORMAT: u32 = 7;
 
 /// Returns the format of a file; `None` for a new one. Fails on a file of another program, and on
 /// one of a later chatd.

@@ -9,7 +9,7 @@ use crate::store::log::blocks::{Log, damaged};
 use crate::store::sealed::{seal, unseal};
 use crate::store::tables::{
     BACKUP, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, ERAS, ERASED,
-    INVITES, META, STREAM_STATES, SWEPT, TOKENS_FROM,
+    INVITES, META, RETAINED, STREAM_STATES, SWEPT, TOKENS_FROM,
 };
 
 /// 32 random bytes sign the tokens: as many as the hash has.
@@ -125,6 +125,27 @@ pub(crate) fn erased(db: &Database) -> Result<Option<Timestamp>, StoreError> {
     match sealed_meta(&meta, ERASED) {
         Ok(at) => Ok(Some(Timestamp::from_ms(u64::from_le_bytes(at)))),
         Err(StoreError::Damaged { .. }) => Ok(Some(Timestamp::default())),
+        Err(error) => Err(error),
+    }
+}
+
+/// Notes up to which entry retention has gone through the log.
+pub(crate) fn note_retained(txn: &WriteTransaction, entry: u64) -> Result<(), StoreError> {
+    let mut meta = txn.open_table(META)?;
+    meta.insert(RETAINED, &seal(0, &entry.to_le_bytes())[..])?;
+    Ok(())
+}
+
+/// Returns up to which entry that is; 0 where it is not known, so that it is gone through again.
+pub(crate) fn retained(
+    meta: &impl ReadableTable<&'static str, &'static [u8]>,
+) -> Result<u64, StoreError> {
+    if meta.get(RETAINED)?.is_none() {
+        return Ok(0);
+    }
+    match sealed_meta(meta, RETAINED) {
+        Ok(entry) => Ok(u64::from_le_bytes(entry)),
+        Err(StoreError::Damaged { .. }) => Ok(0),
         Err(error) => Err(error),
     }
 }

@@ -22,7 +22,7 @@ use crate::store::tables::{
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// The step that leads to each format, beginning with a new file.
-const STEPS: [Step; FORMAT as usize] = [to_1, to_2, to_3, to_4, to_5, to_6];
+const STEPS: [Step; FORMAT as usize] = [to_1, to_2, to_3, to_4, to_5, to_6, to_7];
 
 /// Makes the tables of a new file, or takes the steps that a file of an earlier format lacks, in
 /// one transaction.
@@ -109,6 +109,11 @@ fn to_5(_: &WriteTransaction) -> Result<(), StoreError> {
 
 /// Changes nothing, likewise: an entry may change a message of a room from now on.
 fn to_6(_: &WriteTransaction) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// Changes nothing, likewise: an entry may erase many messages at once from now on.
+fn to_7(_: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 

@@ -23,6 +23,7 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;
 use crate::store::maintain::{Counts, MaintainError, Partial, Source, Watch};
 use crate::store::options::StoreOptions;
+use crate::store::tables::META;
 use crate::store::write::load;
 
 /// Reads everything in a stopped server's file; changes nothing in it. What is wrong with the data
@@ -82,6 +83,7 @@ fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(),
     let reacted_to = check_reactions(&txn, &log, report)?;
     let mut recount = Recount::begin(&log, fresh, client_ids, swept, report);
     recount.reacted_to = reacted_to;
+    recount.retained = schema::retained(&txn.open_table(META)?)?;
     recount.replay(watch)?;
     recount.client_ids_are_there();
     let Recount {

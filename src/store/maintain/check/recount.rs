@@ -38,6 +38,8 @@ pub(super) struct Recount<'a> {
     changed: Changed,
     /// The messages of rooms of which is known who reacted to them.
     pub(super) reacted_to: FxHashSet<MessageId>,
+    /// Up to this entry no message is to be there.
+    pub(super) retained: u64,
     /// The files that messages name.
     pub(super) files: NamedFiles,
     report: &'a mut Report,
@@ -64,6 +66,7 @@ impl<'a> Recount<'a> {
             steps_back: false,
             changed: Changed::default(),
             reacted_to: FxHashSet::default(),
+            retained: 0,
             files: NamedFiles::default(),
             report,
         }
@@ -108,6 +111,13 @@ impl<'a> Recount<'a> {
             };
             self.report.counts.entries += 1;
             self.files.take(id, &record, self.report);
+            if key <= self.retained && matches!(record.act, Act::Sent { .. }) {
+                self.report.add(
+                    "log",
+                    key,
+                    "is there, and retention has erased all up to later ones",
+                );
+            }
             if !record.at.may_follow(last_at) {
                 self.report
                     .add("log", key, "is earlier than the entry before it");

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::report::Report;
-use crate::model::{Act, EntryId, MembershipChange, ReplyTo, Room, RoomChange, Stream, UserId};
+use crate::model::{
+    Act, EntryId, Erasure, MembershipChange, ReplyTo, Room, RoomChange, Stream, UserId,
+};
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
 use crate::store::log::record::{Author, Links, Record};
@@ -42,6 +44,12 @@ pub(in crate::store::maintain) fn judge_room(
         (Act::Deleted { .. }, Some(head)) => head
             .is_erased(record.links.number)
             .then_some("erases what was erased before"),
+        (Act::ErasedMany(erasure), Some(head)) => {
+            let mut messages = erasure.messages.iter();
+            messages
+                .any(|message| head.is_erased(message.number))
+                .then_some("erases what was erased before")
+        }
         (Act::Edited { .. } | Act::Reacted { .. }, Some(head)) => {
             (!is_member(rooms, head, record.author)).then_some("is of one who was no member")
         }
@@ -99,6 +107,9 @@ pub(in crate::store::maintain) fn judge_change<L: ReadLog<Error = StoreError>>(
     log: &L,
     record: &Record<&str>,
 ) -> Result<Option<&'static str>, StoreError> {
+    if let Act::ErasedMany(erasure) = &record.act {
+        return judge_erasure(log, record.stream, erasure);
+    }
     let Some(message) = record.act.changes() else {
         return Ok(None);
     };
@@ -121,6 +132,30 @@ pub(in crate::store::maintain) fn judge_change<L: ReadLog<Error = StoreError>>(
         Err(StoreError::Damaged { .. }) => Some("names messages that are not found"),
         Err(error) => return Err(error),
     })
+}
+
+/// Holds an entry that erased many messages of a room against these, likewise.
+fn judge_erasure<L: ReadLog<Error = StoreError>>(
+    log: &L,
+    stream: Stream,
+    erasure: &Erasure,
+) -> Result<Option<&'static str>, StoreError> {
+    for message in &erasure.messages {
+        let found = log.read(message.id.into(), |found| {
+            let is_here = found.is_message() && found.stream == stream;
+            let sender = erasure.sender.map(Author::Account);
+            let is_theirs = sender.is_none_or(|sender| sender == found.author);
+            is_here && is_theirs && found.links.number == message.number
+        });
+        match found {
+            Ok(true) => {}
+            Ok(false) | Err(StoreError::Damaged { .. }) => {
+                return Ok(Some("erases messages that are none of those it says"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// Holds a message of a room against the one that it answers, which must be of the room and be there

@@ -43,6 +43,14 @@ impl Changed {
                     ..Since::default()
                 };
             }
+            Act::ErasedMany(erasure) => {
+                for message in &erasure.messages {
+                    self.of(message.id).1 = Since {
+                        is_erased: true,
+                        ..Since::default()
+                    };
+                }
+            }
             Act::Reacted { message, emoji, on } => {
                 let right = &mut self.of(*message).1.reactions;
                 let place = match record.stream {

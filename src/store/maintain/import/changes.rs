@@ -2,7 +2,8 @@
 
 use super::{Import, Taken};
 use crate::model::{
-    Act, EntryId, MessageId, Moderator, Pair, Reaction, Reactors, RoomId, Stream, Timestamp, UserId,
+    Act, EntryId, ErasedMessage, Erasure, MessageId, Moderator, Pair, Reaction, Reactors, RoomId,
+    Stream, Timestamp, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
@@ -48,6 +49,66 @@ impl Import<'_> {
             Some(author) => (author != sender).then_some(Moderator::Account(author)),
         };
         self.change(id, message, sender, at, &Act::Deleted { message, by })
+    }
+
+    pub(super) fn erase_many(
+        &mut self,
+        id: EntryId,
+        room: Option<RoomId>,
+        mut erasure: Erasure,
+        messages: &[MessageId],
+        at: Timestamp,
+    ) -> Taken {
+        let mut found = None;
+        for message in messages {
+            let read = self.written().read((*message).into(), |record| {
+                let erased = ErasedMessage {
+                    id: *message,
+                    number: record.links.number,
+                    place: record.place(),
+                    rank: record.rank,
+                };
+                record.is_message().then_some((erased, record.stream))
+            });
+            let (erased, stream) = match read {
+                Ok(Some(read)) => read,
+                Ok(None) | Err(StoreError::Damaged { .. }) => {
+                    return Ok(Err(format!("there is no message {message}")));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let ascends = erasure.messages.last();
+            let ascends = ascends.is_none_or(|last| last.number < erased.number);
+            if *found.get_or_insert(stream) != stream || !ascends {
+                return Ok(Err(format!("message {message} does not follow the others")));
+            }
+            erasure.messages.push(erased);
+        }
+        if erasure.before.is_some_and(|before| before.get() > id.get()) {
+            return Ok(Err("is of messages that come later".into()));
+        }
+        let stream = room.map_or(found, |room| Some(Stream::Room(room)));
+        match stream {
+            Some(Stream::Room(room)) => {
+                let act = Act::ErasedMany(Box::new(erasure));
+                self.change_in_room(id, (room, Author::Server), at, act)
+            }
+            Some(Stream::Pair(conversation)) => {
+                if let Err(wrong) = self.next(id, erasure.sender.as_slice(), at) {
+                    return Ok(Err(wrong));
+                }
+                let Some(known) = self.state.conversation(conversation) else {
+                    return Ok(Err("is of no conversation".into()));
+                };
+                let author = known.pair.members()[0];
+                let act = Act::ErasedMany(Box::new(erasure));
+                match self.decide(conversation, author, at, &act)? {
+                    Ok(Decision::Append(record)) => self.append(id, &record),
+                    _ => Ok(Err("erases what is not so".into())),
+                }
+            }
+            Some(Stream::Own(_)) | None => Ok(Err("is of no chat".into())),
+        }
     }
 
     pub(super) fn reaction(
@@ -141,7 +202,11 @@ impl Import<'_> {
                 own.extend(on.then(|| (*emoji).into()));
                 reactions::put(&mut self.reactions, *message, user, &own)?;
             }
-            (Act::Deleted { message, .. }, _) => reactions::erase(&mut self.reactions, *message)?,
+            (Act::Deleted { .. } | Act::ErasedMany(_), _) => {
+                for message in record.act.all_changed() {
+                    reactions::erase(&mut self.reactions, message)?;
+                }
+            }
             _ => {}
         }
         self.append(id, &record)

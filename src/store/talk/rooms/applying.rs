@@ -66,6 +66,12 @@ pub(crate) fn apply<T>(rooms: &mut impl RoomTable, id: EntryId, record: &Record<
                         state.erased.mark(number);
                         state.all_at.unmark(number);
                     }
+                    Act::ErasedMany(erasure) => {
+                        for message in &erasure.messages {
+                            state.erased.mark(message.number);
+                            state.all_at.unmark(message.number);
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -76,7 +82,7 @@ pub(crate) fn apply<T>(rooms: &mut impl RoomTable, id: EntryId, record: &Record<
             sent(rooms, record, extras.as_deref())
         }
         // What these change beside the room itself is in the messages.
-        Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } => {
+        Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } | Act::ErasedMany(_) => {
             matches!(record.stream, Stream::Room(_)).then_some(())
         }
         Act::RoomChanged { room, .. } => {
