@@ -1,5 +1,6 @@
-//! What sends wait beside a backup: fills a data file, then sends at a steady pace, in turns alone
-//! and beside backups.
+//! What sends wait beside what is done with the whole file: fills one, then sends at a steady pace,
+//! in turns alone, beside backups and beside rewrites; in the end beside retention, by which most of
+//! it is erased.
 //!
 //! `cargo run --release --example backup -- [MESSAGES] [SENDS_A_SECOND] [FOLDER]`
 
@@ -13,16 +14,21 @@
 )]
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use chatd::model::{Timestamp, UserId, Username};
-use chatd::store::{BATCHES, Change, Location, NewUser, Store, StoreOptions, Talk};
+use chatd::store::{
+    BATCHES, Change, EraseMany, Location, NewUser, Older, Store, StoreOptions, Talk,
+};
 
 /// How long each turn sends.
 const TURN: Duration = Duration::from_secs(8);
 /// How often both turns are taken.
 const ROUNDS: usize = 4;
+/// Milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// How many people write to each other.
 const PEOPLE: u64 = 1_000;
 
@@ -48,31 +54,34 @@ fn main() {
         .unwrap();
     for round in 0..ROUNDS {
         let quiet = send(&store, rate);
-        let (mut backups, mut bytes) = (Vec::new(), 0);
-        let stop = Instant::now() + TURN;
-        let beside = std::thread::scope(|scope| {
-            let sending = scope.spawn(|| send(&store, rate));
-            while Instant::now() < stop {
-                let began = Instant::now();
-                let backup = runtime.block_on(store.backup()).unwrap();
-                backups.push(began.elapsed().as_millis());
-                bytes = backup.size();
-            }
-            sending.join().unwrap()
+        let mut copied = (Vec::new(), 0);
+        let copies = beside(&store, rate, || {
+            let began = Instant::now();
+            let backup = runtime.block_on(store.backup()).unwrap();
+            copied.0.push(began.elapsed().as_millis());
+            copied.1 = backup.size() >> 20;
+        });
+        let mut rewritten = Vec::new();
+        let rewrites = beside(&store, rate, || {
+            let began = Instant::now();
+            runtime.block_on(store.rewrite()).unwrap();
+            rewritten.push(began.elapsed().as_millis());
         });
         println!(
-            "round {round}: alone p50 {:.1} p99 {:.1} max {:.1} ms; beside backups p50 {:.1} p99 {:.1} max {:.1} ms; \
-             a backup of {} MiB took {backups:?} ms; the file has {} MiB",
-            quiet[0],
-            quiet[1],
-            quiet[2],
-            beside[0],
-            beside[1],
-            beside[2],
-            bytes >> 20,
+            "round {round}: alone {}; beside backups {}; beside rewrites {}; a backup of {} MiB took {:?} ms, \
+             a rewrite {rewritten:?} ms; the file has {} MiB",
+            shown(quiet),
+            shown(copies),
+            shown(rewrites),
+            copied.1,
+            copied.0,
             size()
         );
     }
+    retain(&store, &runtime, rate);
+    println!("the file has {} MiB", size());
+    runtime.block_on(store.rewrite()).unwrap();
+    println!("rewritten it has {} MiB", size());
     let began = Instant::now();
     store.close();
     drop(store);
@@ -111,6 +120,62 @@ fn main() {
     println!("importing took {:?}", began.elapsed());
 }
 
+/// Erases all that is older than 30 days, as a server does it, beside sends.
+fn retain(store: &Store, runtime: &tokio::runtime::Runtime, rate: u32) {
+    let now = Timestamp::now();
+    let than = Timestamp::from_ms(now.as_ms() - 30 * DAY_MS);
+    let is_done = AtomicBool::new(false);
+    let (began, mut erased, mut steps) = (Instant::now(), 0, 0);
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                println!("beside retention {}", shown(send(store, rate)));
+            }
+        });
+        loop {
+            let step = Instant::now();
+            let read = store.read(move |snapshot| snapshot.expired(Older { than, now }));
+            let expired = runtime.block_on(read).unwrap();
+            let (through, is_last) = (expired.through, expired.is_last);
+            let many = expired.chats.into_iter().map(|messages| EraseMany {
+                messages,
+                sender: None,
+                all_of: None,
+            });
+            let many: Vec<_> = many.collect();
+            erased += many.iter().map(|many| many.messages.len()).sum::<usize>();
+            steps += 1;
+            runtime
+                .block_on(store.apply(now, Change::Retain { many, through }))
+                .unwrap();
+            if is_last {
+                break;
+            }
+            std::thread::sleep(step.elapsed());
+        }
+        let took = began.elapsed();
+        is_done.store(true, Ordering::Relaxed);
+        sending.join().unwrap();
+        println!("retention erased {erased} messages in {steps} steps and {took:?}");
+    });
+}
+
+/// Sends while `work` is done again and again.
+fn beside(store: &Store, rate: u32, mut work: impl FnMut()) -> [f64; 3] {
+    let stop = Instant::now() + TURN;
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(|| send(store, rate));
+        while Instant::now() < stop {
+            work();
+        }
+        sending.join().unwrap()
+    })
+}
+
+fn shown([p50, p99, max]: [f64; 3]) -> String {
+    format!("p50 {p50:.1} p99 {p99:.1} max {max:.1} ms")
+}
+
 fn message(number: u64) -> Change {
     let sender = number * 7 % PEOPLE;
     let receiver = (sender + 1 + number % 40) % PEOPLE;
@@ -135,10 +200,15 @@ fn fill(store: &Store, messages: u64) {
             invite: None,
         })
     });
+    // Their times go from 400 days ago to today.
+    let (now, mut taken) = (Timestamp::now().as_ms(), 0);
     for change in people.chain((0..messages).map(message)) {
+        let ago = 400 * DAY_MS / messages * messages.saturating_sub(taken);
+        taken += 1;
+        let at = Timestamp::from_ms(now - ago);
         let answered = answered.clone();
         let answer = Box::new(move |result: Result<_, _>| answered.send(result.is_ok()).unwrap());
-        store.submit(Timestamp::now(), change, answer);
+        store.submit(at, change, answer);
         waiting += 1;
         while waiting > 10_000 {
             assert!(answers.recv().unwrap());
