@@ -7,6 +7,7 @@ import { ChatList } from './elements/chat-list.js'
 import { ChatThread } from './elements/chat-thread.js'
 import { errorText, t, translate } from './i18n/words.js'
 import { codeOf, talkIntents } from './intents.js'
+import { showPicturesOf } from './lib/avatar.js'
 import { linkIn } from './lib/links.js'
 import { recall, remember } from './lib/memory.js'
 import { openShelf } from './lib/shelf.js'
@@ -109,6 +110,7 @@ export class App {
     this.#sync = new Sync({ store: this.#store, socket: this.#socket, api, memory })
     const refused = (/** @type {string} */ code) => say(errorText(code))
     this.#deletions = new Deletions({ store: this.#store, sync: this.#sync, failed: error => refused(codeOf(error)) })
+    showPicturesOf(async () => (await api.server()).avatar_origins ?? [])
     this.#list = new ChatList(this.#store)
     this.#intents = Object.assign(intents, talkIntents(this.#sync, this.#deletions, refused), this.#ownIntents())
   }
@@ -133,6 +135,10 @@ export class App {
     this.#cameFromList = false
     window.addEventListener('hashchange', () => this.#follow())
     window.addEventListener('keydown', event => this.#onKey(event))
+    const look = () => this.#sync.look(document.visibilityState === 'visible' && document.hasFocus())
+    for (const sign of ['focus', 'blur']) window.addEventListener(sign, look)
+    document.addEventListener('visibilitychange', look)
+    look()
     // The socket first, so that nothing falls between reading and listening. Where it takes long,
     // the chats are read without it; they are read again when it is there, and merged.
     socket.connect()

@@ -36,6 +36,8 @@ export function dialogIntents({ app, api, store, renew, depart }) {
     }
     return /** @type {Promise<any>} */ (made.get(name))
   }
+  /** The archived rooms, asked for at most once while the picker is shown. @type {Promise<any[]> | undefined} */
+  let archived
   const picker = () => dialog('picker', async () => new (await import('./elements/people-picker.js')).PeoplePicker())
   const profile = () => dialog('profile', async () => new (await import('./elements/profile-card.js')).ProfileCard(store.me))
   const admin = () => dialog('admin', async () => new (await import('./elements/admin-panel.js')).AdminPanel(store.me.id))
@@ -66,11 +68,15 @@ export function dialogIntents({ app, api, store, renew, depart }) {
   })
 
   return {
-    'find-people': async () => (await picker()).show(),
+    'find-people': async () => {
+      archived = undefined
+      return (await picker()).show()
+    },
     search: ({ query }) => ask(picker(), async shown => {
-      const [users, open] = await Promise.all([api.findUsers(query), query === '' ? [] : api.openRooms(query)])
+      const rooms = query === '' ? [[], []] : [api.openRooms(query), archived ??= api.archivedRooms()]
+      const [users, open, past] = await Promise.all([api.findUsers(query), ...rooms])
       for (const data of users) store.apply({ type: 'user', data })
-      shown.found(query, users, [...roomsOf(store, query), ...open.map(toJoin)])
+      shown.found(query, users, [...roomsOf(store, query), ...open.map(toJoin), ...pastOf(past, query)])
     }),
     'start-chat'({ chat }) { location.hash = addressOf(chat) },
 
@@ -112,10 +118,20 @@ export function dialogIntents({ app, api, store, renew, depart }) {
  */
 function roomsOf(store, query) {
   if (query === '') return []
-  const wanted = query.toLocaleLowerCase()
+  const isWanted = nameHas(query)
   return store.list().flatMap(({ chat: { key, room } }) =>
-    room?.name.toLocaleLowerCase().includes(wanted) ? [{ key, id: room.id, name: room.name, isMine: true }] : [])
+    room?.role && !room.archivedAt && isWanted(room) ? [{ key, id: room.id, name: room.name, avatar: room.avatar, isMine: true }] : [])
+}
+
+/** @param {any[]} rooms that are archived @param {string} query */
+const pastOf = (rooms, query) => rooms.filter(nameHas(query))
+  .map(({ id, name, avatar }) => ({ key: roomKey(id), id, name, avatar, isMine: true, archived: true }))
+
+/** @param {string} query @returns {(room: { name: string }) => boolean} whether a room's name has a text in it */
+function nameHas(query) {
+  const wanted = query.toLocaleLowerCase()
+  return ({ name }) => name.toLocaleLowerCase().includes(wanted)
 }
 
 /** @param {any} room that one may enter, as the server answers it */
-const toJoin = ({ id, name }) => ({ key: roomKey(id), id, name, isMine: false })
+const toJoin = ({ id, name, avatar }) => ({ key: roomKey(id), id, name, avatar, isMine: false })

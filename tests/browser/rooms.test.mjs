@@ -222,3 +222,81 @@ scene('an answer in a room that hides its past says what is here, and nothing to
   await page.reload()
   await bubble(page, 'what is it?').locator('.quote', { hasText: 'the secret' }).waitFor()
 })
+
+scene('a link to an open room shows what it is, and a button to join', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const { body: { data: room } } = await stage.server.request('POST', '/api/rooms', { token: ada.session.token, body: { name: 'Garden', kind: 'open' } })
+  await ada.say(room, 'The tomatoes are ripe')
+  const page = await stage.open(bob, { path: `/#/room/${room.id}`, size: PHONE })
+  await page.getByText('Join this room to write in it.').waitFor()
+  await page.locator('.head-name', { hasText: 'Garden' }).waitFor()
+  assert.ok(await page.getByText('could not be loaded').isHidden())
+  await isAccessible(page, 'an open room from outside')
+  await page.getByRole('button', { name: 'Join the room' }).click()
+  await bubble(page, 'The tomatoes are ripe').waitFor()
+  await say(page, 'I come')
+  await state(page, 'I come', 'stored')
+})
+
+scene('an archived room is found again by its name, and read', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const room = await ada.room('Harvest 2025', bob)
+  await ada.say(room, 'The tomatoes are ripe')
+  const page = await stage.open(bob)
+  await row(page, 'Harvest').waitFor()
+  assert.equal((await stage.server.request('DELETE', `/api/rooms/${room.id}`, { token: ada.session.token })).status, 200)
+  await row(page, 'Harvest').waitFor({ state: 'detached' })
+  await page.keyboard.press('Control+k')
+  await page.getByRole('searchbox').fill('harv')
+  const found = page.locator('people-picker .person', { hasText: 'Harvest 2025' })
+  await found.getByText('Archived').waitFor()
+  assert.equal(await found.count(), 1)
+  await isAccessible(page, 'an archived room that was found')
+  await page.keyboard.press('Enter')
+  await bubble(page, 'The tomatoes are ripe').waitFor()
+  await page.getByText('This room is archived.').waitFor()
+})
+
+scene('the server is told which chat is in view, and of none once the page is hidden or left', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const room = await ada.room('Ops', bob)
+  await bob.write(ada, 'hi')
+  const page = await stage.open(ada, { path: '/readyz' })
+  const told = []
+  page.on('websocket', socket => socket.on('framesent', ({ payload }) => {
+    const [, json] = /^42\d*(\["in_view".*)$/s.exec(String(payload)) ?? []
+    if (json) told.push(JSON.parse(json)[1])
+  }))
+  /** Waits until the server was told so often, and gives what. */
+  const after = async count => {
+    while (told.length < count) await page.waitForTimeout(20)
+    return told.splice(0)
+  }
+  await page.goto(`${stage.server.url}/#/chat/${bob.id}`)
+  assert.deepEqual(await after(1), [{ receiver_id: bob.id, on: true }])
+  await row(page, 'Ops').click()
+  assert.deepEqual(await after(2), [{ receiver_id: bob.id, on: false }, { room_id: room.id, on: true }])
+  // A page in a tab that nobody looks at says so itself; headless, one is always in front.
+  const pretend = (hidden, focus) => page.evaluate(([hidden, focus]) => {
+    Object.defineProperty(document, 'visibilityState', { configurable: true, value: hidden ? 'hidden' : 'visible' })
+    document.hasFocus = () => focus
+    document.dispatchEvent(new Event('visibilitychange'))
+    window.dispatchEvent(new Event(focus ? 'focus' : 'blur'))
+  }, [hidden, focus])
+  await pretend(true, true)
+  assert.deepEqual(await after(1), [{ room_id: room.id, on: false }])
+  await pretend(false, true)
+  assert.deepEqual(await after(1), [{ room_id: room.id, on: true }])
+  await pretend(false, false)
+  assert.deepEqual(await after(1), [{ room_id: room.id, on: false }])
+  await pretend(false, true)
+  await after(1)
+  await page.goto(`${stage.server.url}/#/`)
+  assert.deepEqual(await after(1), [{ room_id: room.id, on: false }])
+  // What is told meanwhile would have been heard by now.
+  await row(page, 'bob').click()
+  assert.deepEqual(await after(1), [{ receiver_id: bob.id, on: true }])
+  await stage.server.kill()
+  await stage.server.start()
+  assert.deepEqual(await after(1), [{ receiver_id: bob.id, on: true }])
+})

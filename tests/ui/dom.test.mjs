@@ -1,6 +1,6 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { initials, paintAvatar } from '../../static/js/lib/avatar.js'
+import { initials, paintAvatar, showPicturesOf } from '../../static/js/lib/avatar.js'
 import { newId } from '../../static/js/lib/id.js'
 import { splitLinks } from '../../static/js/lib/text.js'
 
@@ -40,19 +40,65 @@ test('an id is a UUID, with and without a secure context', t => {
   assert.notEqual(newId(), newId())
 })
 
-test('an avatar is initials: the address that a peer gave as a picture is never requested, on this site neither', t => {
+/** Has what a document offers stand in for it. @returns {string[]} what is requested as a picture from now on */
+function pictures(t) {
   const requested = []
   const stubs = {
     document: { baseURI: 'https://chat.example.org/' },
     location: { origin: 'https://chat.example.org' },
-    Image: class { set src(address) { requested.push(address) } },
+    Image: class { set src(address) { requested.push(`${this.referrerPolicy} ${address}`) } },
   }
   for (const [name, stub] of Object.entries(stubs)) Object.defineProperty(globalThis, name, { value: stub, configurable: true })
   t.after(() => { for (const name of Object.keys(stubs)) delete globalThis[name] })
+  return requested
+}
+/** Paints somebody, and waits until it is known whether the picture is requested. */
+async function painted(avatar, node = { dataset: {} }) {
+  paintAvatar(node, { id: 3, username: 'eve', avatar })
+  await new Promise(setImmediate)
+  return node
+}
+
+test('a picture from elsewhere is requested from the origins that the server names, and from no other', async t => {
+  const requested = pictures(t)
+  showPicturesOf(async () => ['https://pictures.example', 'https://pictures.example:8443'])
+  for (const avatar of ['https://pictures.example/a.png', 'https://PICTURES.example:443/b.png', 'https://pictures.example:8443/c']) await painted(avatar)
+  assert.deepEqual(requested.splice(0), [
+    'no-referrer https://pictures.example/a.png', 'no-referrer https://PICTURES.example:443/b.png', 'no-referrer https://pictures.example:8443/c'])
+  for (const avatar of ['http://pictures.example/a.png', 'https://pictures.example.evil/a.png', 'https://evil.example/?https://pictures.example/',
+    'https://pictures.example@evil.example/a.png', 'https://eve:secret@pictures.example/a.png', 'https://pictures.example:444/a.png',
+    'https://chat.example.org/logout', '//pictures.example/a.png', 'blob:https://pictures.example/a', 'api/server']) {
+    assert.equal((await painted(avatar)).textContent, 'E')
+  }
+  assert.deepEqual(requested, [])
+})
+
+test('the origins are asked for once, for the first picture from elsewhere, and again where there was no answer', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const requested = pictures(t)
+  let asked = 0
+  showPicturesOf(async () => {
+    if (++asked === 1) throw new Error('offline')
+    return ['https://pictures.example']
+  })
+  await painted('api/avatars/f0123456789abcdef0123456789abcdef')
+  assert.deepEqual([asked, requested.splice(0).length], [0, 1])
+  const node = await painted('https://pictures.example/a.png')
+  await painted('https://pictures.example/a.png', node)
+  assert.deepEqual([asked, requested.length], [1, 0])
+  t.mock.timers.tick(10_000)
+  await painted('https://pictures.example/a.png', node)
+  await painted('https://pictures.example/b.png')
+  await painted('https://pictures.example/a.png', node)
+  assert.deepEqual([asked, requested.length], [2, 2])
+})
+
+test('an avatar is initials: the address that a peer gave as a picture is never requested, on this site neither', async t => {
+  const requested = pictures(t)
+  showPicturesOf(async () => [])
   for (const avatar of ['/api/server', 'https://chat.example.org/logout', 'https://chat.example.org/socket.io/?EIO=4&transport=polling',
     'https://elsewhere.example/eve.png', '//elsewhere.example/eve.png', 'data:image/png;base64,AA', null]) {
-    const node = { dataset: {}, className: '', textContent: '' }
-    paintAvatar(node, { id: 3, username: 'eve', avatar })
+    const node = await painted(avatar)
     assert.deepEqual([node.textContent, node.className], ['E', 'avatar hue-3'])
   }
   assert.deepEqual(requested, [])

@@ -453,6 +453,25 @@ describe('rooms', () => {
     assert.deepEqual((await gone).detail, { chat: IN_OPS, left: true })
   })
 
+  test('that one may join are shown as what they are, and read once one is in', async () => {
+    const { mine, ...open } = ROOM
+    api.room = async id => ({ ...open, id, kind: 'open' })
+    api.members = async () => { throw new ChatError('not_found') }
+    api.history = async () => { throw new ChatError('not_found') }
+    socket.connect(true)
+    sync.show(IN_OPS)
+    await when(() => store.chat(IN_OPS).room?.name === 'Ops' && store.chat(IN_OPS).thread.failed)
+    await settled()
+    assert.equal(store.chat(IN_OPS).room.role, null)
+    assert.deepEqual(store.list(), [])
+    api.room = async id => ({ ...ROOM, id })
+    api.members = async () => ({ data: [{ user_id: ME, username: 'me', role: 'member' }], meta: {} })
+    api.history = async () => ({ data: [inOps(3)], meta: { has_more: false } })
+    socket.hear('room_member', { room_id: 7, user_id: ME, change: 'joined', role: 'member', room: open }, 'c9')
+    await when(() => store.chat(IN_OPS).thread.messages.length === 1)
+    assert.equal(store.list().length, 1)
+  })
+
   test('are shown around a message that is far back, and read on to their end', async () => {
     socket.connect(true)
     history = [inOps(100)]
@@ -518,6 +537,45 @@ describe('reading marks', () => {
     await first
     sync.read(WITH_ADA, 5)
     assert.equal((await socket.next()).payload.up_to, 5)
+  })
+})
+
+describe('what is in view', () => {
+  const told = () => socket.told.filter(([name]) => name === 'in_view').map(([, payload]) => payload)
+
+  test('is the open chat of a page that is looked at, and nothing once it is left or looked away from', () => {
+    socket.connect(true)
+    sync.show(WITH_ADA)
+    assert.deepEqual(told(), [], 'nobody looks')
+    sync.look(true)
+    sync.look(true)
+    sync.show(IN_OPS)
+    sync.look(false)
+    sync.show(WITH_ADA)
+    sync.look(true)
+    sync.show(null)
+    assert.deepEqual(told(), [
+      { receiver_id: ADA, on: true }, { receiver_id: ADA, on: false },
+      { room_id: 7, on: true }, { room_id: 7, on: false },
+      { receiver_id: ADA, on: true }, { receiver_id: ADA, on: false },
+    ])
+  })
+
+  test('is told again before the server forgets it, and on each new connection', t => {
+    t.mock.timers.enable({ apis: ['setInterval'] })
+    sync.look(true)
+    sync.show(IN_OPS)
+    socket.connect(true)
+    t.mock.timers.tick(119_000)
+    assert.equal(told().length, 3)
+    socket.drop()
+    t.mock.timers.tick(60_000)
+    assert.equal(told().length, 3, 'offline nothing is told')
+    socket.connect(true)
+    assert.equal(told().length, 4)
+    sync.look(false)
+    t.mock.timers.tick(120_000)
+    assert.deepEqual(told().slice(3), [{ room_id: 7, on: true }, { room_id: 7, on: false }])
   })
 })
 

@@ -67,6 +67,13 @@ export class ChatSheet extends HTMLElement {
       this.#wrong('')
       intend(this, { type: 'change-room-picture', chat: this.#key, file })
     })
+    part(this, 'no-picture').addEventListener('click', () => {
+      // With its button goes the focus.
+      part(this, 'picture').focus()
+      part(this, 'saved').textContent = ''
+      this.#wrong('')
+      intend(this, { type: 'change-room', chat: this.#key, change: { avatar: null } })
+    })
     part(this, 'change').addEventListener('submit', event => {
       event.preventDefault()
       this.#saveChange()
@@ -198,6 +205,7 @@ export class ChatSheet extends HTMLElement {
     this.#renderSettings(chat)
     part(this, 'members-part').hidden = !room
     part(this, 'choice').hidden = part(this, 'change-part').hidden = part(this, 'invite-part').hidden = !manages
+    part(this, 'no-picture').hidden = !room?.avatar
     part(this, 'invite-hint').textContent = t(this.#store.me.is_admin ? 'roomInviteForAll' : 'roomInviteHint')
     part(this, 'settings').hidden = room !== null && room.role === null
     part(this, 'ways-out').hidden = !room?.role

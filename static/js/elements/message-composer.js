@@ -58,6 +58,7 @@ export class MessageComposer extends ChatPart {
     this.#text.addEventListener('input', () => this.#onInput())
     this.#text.addEventListener('blur', () => this.#sayStopped())
     part(this, 'leave').addEventListener('click', () => this.#leave())
+    part(this, 'join').addEventListener('click', () => intend(this, { type: 'join-room', id: this.chat?.room?.id }))
     const pick = /** @type {HTMLInputElement} */ (part(this, 'pick'))
     part(this, 'attach').addEventListener('click', () => pick.click())
     pick.addEventListener('change', () => {
@@ -131,7 +132,8 @@ export class MessageComposer extends ChatPart {
     const closed = closedBecause(chat.room)
     part(this, 'composer').hidden = closed !== ''
     part(this, 'closed').hidden = closed === ''
-    part(this, 'closed').textContent = closed && t(closed)
+    part(this, 'closed-why').textContent = closed && t(closed)
+    part(this, 'join').hidden = closed !== 'closedStranger'
     this.#text.setAttribute('aria-label', t(isRoom(chat.key) ? 'messageToRoom' : 'messageTo', { name: this.called }))
     this.#showAbout()
     this.#note()

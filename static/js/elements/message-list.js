@@ -227,9 +227,11 @@ export class MessageList extends ChatPart {
 
   /** What stands above the messages. @param {Thread} thread */
   #showTop({ failed, loaded, hasMore }) {
-    const couldNot = failed && !loaded
+    // Of a room that one may join nothing can be read yet; the composer says so.
+    const outside = this.chat?.room?.role === null
+    const couldNot = failed && !loaded && !outside
     part(this, 'failed').hidden = !couldNot
-    part(this, 'top').hidden = couldNot
+    part(this, 'top').hidden = couldNot || outside
     const beginning = this.key !== null && isRoom(this.key) ? 'beginningOfRoom' : 'beginning'
     part(this, 'top').textContent = hasMore || !loaded ? t('loadingOlder') : t(beginning, { name: this.called })
   }

@@ -1,5 +1,5 @@
-// <people-picker>: a dialog that finds a person to write to, one's own rooms, and those that one may
-// enter. It says `search`, `start-chat` and `join-room`; dialogs.js hands in what the server answered,
+// <people-picker>: a dialog that finds a person to write to, one's own rooms, archived ones among
+// them, and those that one may enter. It says `search`, `start-chat` and `join-room`; dialogs.js hands in what the server answered,
 // and loads it when it is first asked for.
 
 import { errorText, languages, t, translate } from '../i18n/words.js'
@@ -12,7 +12,7 @@ import { pairKey } from '../state/chats.js'
 import { nameOf, namesIn } from './names.js'
 
 /** @typedef {import('../net/api.js').User} User */
-/** @typedef {{ key: import('../state/chats.js').ChatKey, id: number, name: string, isMine: boolean }} FoundRoom */
+/** @typedef {{ key: import('../state/chats.js').ChatKey, id: number, name: string, avatar?: string | null, isMine: boolean, archived?: boolean }} FoundRoom */
 
 /** The wait after a key, so that fast typing is one search. */
 const PAUSE_MS = 150
@@ -115,10 +115,10 @@ export class PeoplePicker extends HTMLElement {
       key: ({ key }) => key,
       create: () => clone('person'),
       update(node, { room, user }) {
-        if (room) paintRoom(part(node, 'avatar'), room.id)
+        if (room) paintRoom(part(node, 'avatar'), room.id, room.avatar)
         else if (user) paintAvatar(part(node, 'avatar'), user)
         part(node, 'name').textContent = room ? room.name : user ? names(user) : ''
-        part(node, 'note').textContent = room ? room.isMine ? t('room') : t('roomToJoin')
+        part(node, 'note').textContent = room ? room.archived ? t('archived') : room.isMine ? t('room') : t('roomToJoin')
           : user?.is_bot ? t('bot') : user && nameOf(user) !== user.username ? `@${user.username}` : ''
       },
     })

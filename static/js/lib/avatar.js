@@ -13,11 +13,42 @@ export function initials(name) {
 }
 
 /**
- * The pictures that this server keeps. No other is requested, wherever it is: its address is a
- * peer's word. Another site would learn who looks at it, and on this one it could name anything that
- * answers to a GET, with the cookies of whatever else the site serves.
+ * The pictures that this server keeps. Of others only those are requested whose origin the server
+ * names: their address is a peer's word. Another site would learn who looks at it, and on this one
+ * it could name anything that answers to a GET, with the cookies of whatever else the site serves.
  */
 const KEPT = /^api\/avatars\/f[0-9a-f]{32}$/
+/** The wait before it is asked again which origins those are, where there was no answer. */
+const ASK_AGAIN_MS = 10_000
+
+/** @type {() => Promise<string[]>} */
+let askOrigins = async () => []
+/** The origins once they were asked for, which they are for the first picture from elsewhere.
+ * @type {Promise<string[]> | undefined} */
+let origins
+
+/**
+ * Has pictures shown of the origins that the server names.
+ * @param {() => Promise<string[]>} ask for them; it is called again where it rejects
+ */
+export function showPicturesOf(ask) {
+  askOrigins = ask
+  origins = undefined
+}
+
+/** @param {string} avatar @returns {Promise<boolean>} whether a picture from elsewhere may be requested */
+async function isNamed(avatar) {
+  const address = URL.canParse(avatar) ? new URL(avatar) : null
+  if (address?.protocol !== 'https:' || address.username || address.password) return false
+  return (await (origins ??= named())).includes(address.origin)
+}
+
+/** Asks which origins the server names; where that fails, it is asked again later. */
+function named() {
+  const asked = askOrigins()
+  asked.catch(() => setTimeout(() => { if (origins === asked) origins = undefined }, ASK_AGAIN_MS))
+  return asked
+}
 
 /**
  * Paints an avatar: the picture, or initials on a colour that follows from the id and so never
@@ -42,15 +73,26 @@ export function paintRoom(node, id, avatar) {
 
 /** @param {HTMLElement} node @param {number} id @param {string} sign @param {string | null} [avatar] */
 function paint(node, id, sign, avatar) {
-  const picture = avatar && KEPT.test(avatar) ? avatar : ''
-  const face = `${id} ${sign} ${picture}`
+  const face = `${id} ${sign} ${avatar ?? ''}`
   if (node.dataset.face === face) return
   node.dataset.face = face
   node.className = `avatar hue-${id % HUES}`
   node.textContent = sign
-  if (!picture) return
+  if (!avatar) return
+  if (KEPT.test(avatar)) return show(node, face, avatar)
+  const isStill = () => node.dataset.face === face
+  isNamed(avatar).then(
+    named => { if (named && isStill()) show(node, face, avatar) },
+    // Painted again, it is asked again.
+    () => { if (isStill()) delete node.dataset.face },
+  )
+}
+
+/** @param {HTMLElement} node @param {string} face that it has @param {string} picture */
+function show(node, face, picture) {
   const image = new Image()
   image.alt = ''
+  image.referrerPolicy = 'no-referrer'
   // Until it is there, and where it does not come, the sign stands.
   image.onload = () => node.dataset.face === face && node.replaceChildren(image)
   image.src = picture

@@ -216,6 +216,11 @@ export class Api {
     return (await this.request('GET', withQuery('api/rooms/open', { query, limit: 20 }))).data
   }
 
+  /** The archived rooms of the person here: the first 200. @returns {Promise<any[]>} */
+  async archivedRooms() {
+    return (await this.request('GET', withQuery('api/rooms', { archived: 'true', limit: 200 }))).data
+  }
+
   /** @param {number} id */
   async room(id) {
     return (await this.request('GET', `api/rooms/${id}`)).data

@@ -193,10 +193,15 @@ export class Reader {
   #enter(key) {
     return this.once(`room ${key}`, async isVoid => {
       try {
-        const [room, { data: members, meta }] = await Promise.all([this.#api.room(idOf(key)), this.#api.members(idOf(key))])
+        // Who may join a room is told what it is, but not who is in it.
+        const inside = this.#api.members(idOf(key)).catch(error => {
+          if (this.#failed(error) === 'not_found') return null
+          throw error
+        })
+        const [room, people] = await Promise.all([this.#api.room(idOf(key)), inside])
         if (isVoid()) return
         this.#rooms.add(key)
-        this.#store.apply({ type: 'room', data: { room, members, next: meta.next_after } })
+        this.#store.apply({ type: 'room', data: { room, members: people?.data, next: people?.meta.next_after } })
         if (room.member_count <= SMALL && room.mine) this.#readSeen(key)
       } catch (error) {
         // Left on another device, or never entered.

@@ -6,6 +6,7 @@ import { ChatError, SIGNED_OUT } from '../net/api.js'
 import { idOf, isRoom, naming, pairKey, roomKey } from '../state/chats.js'
 import { SMALL } from '../state/rooms.js'
 import { RETRY_MS, TRY_AGAIN, pause } from './codes.js'
+import { InView } from './in-view.js'
 import { Kept } from './kept.js'
 import { Outbox } from './outbox.js'
 import { People } from './people.js'
@@ -34,6 +35,7 @@ export class Sync extends EventTarget {
   #outbox
   #reader
   #people
+  #inView
   #readSaid = ''
   /**
    * The place up to which everything was heard, in the order of all that lasts.
@@ -59,6 +61,7 @@ export class Sync extends EventTarget {
     this.#kept = new Kept(memory, store.me.id)
     this.#reader = new Reader({ store, socket, api, failed })
     this.#people = new People({ store, socket, api, reader: this.#reader, failed })
+    this.#inView = new InView(socket)
     socket.addEventListener('connect', () => this.#connected())
     socket.addEventListener('disconnect', () => {
       this.#complete = false
@@ -83,8 +86,12 @@ export class Sync extends EventTarget {
   /** Shows a conversation. @param {ChatKey | null} key */
   show(key) {
     this.#reader.show(key)
+    this.#inView.show(key)
     this.#people.meet()
   }
+
+  /** @param {boolean} looks whether the page is seen and has the focus */
+  look(looks) { this.#inView.look(looks) }
 
   /**
    * Has a conversation's first reading reach back to a message.
@@ -302,8 +309,11 @@ export class Sync extends EventTarget {
     }
     if (name === 'typing' || name === 'room_typing') this.#endTypingLater(name, data)
     this.#store.hear({ type: name, data })
-    if (name === 'room_skipped' && this.open === roomKey(data.room_id)) this.#reader.refresh()
-    if (name === 'room_skipped' || name === 'room_member' && data.user_id === this.#store.me.id && data.change === 'joined') this.#reader.readChatsSoon()
+    const joined = name === 'room_member' && data.user_id === this.#store.me.id && data.change === 'joined'
+    if (name === 'room_skipped' || joined) {
+      if (this.open === roomKey(data.room_id)) this.#reader.refresh()
+      this.#reader.readChatsSoon()
+    }
     // Read on another device, but not all of it, or it is not known in which chat: the list has the
     // count.
     const readElsewhere = data.reader_id === this.#store.me.id || name === 'messege_read' && data.user_id === this.#store.me.id
