@@ -1,14 +1,18 @@
 //! The files that hang on a message, as people are told of them.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, Serializer};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::{Attachment, Extras, FileId};
+use crate::model::{Attachment, Extras, FileId, MAX_ALT_CHARS, is_alt};
 
 /// A file that hangs on a message: `{"id":"f…","name":"trip.jpg","type":"image/jpeg","size":48213,
-/// "width"?,"height"?,"url":"…","preview"?:"…"}`
+/// "width"?,"height"?,"alt"?,"url":"…","preview"?:"…"}`
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Attachment")]
 pub(crate) struct AttachmentRow {
@@ -26,6 +30,9 @@ pub(crate) struct AttachmentRow {
     /// Of a picture, in pixels, as it is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     height: Option<u32>,
+    /// What its sender says is to be seen or heard in it, of at most 500 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alt: Option<Arc<str>>,
     /// Opens it for 24 to 48 hours, without a token; relative to the server's root.
     url: String,
     /// Opens the smaller picture that its sender made of it.
@@ -43,9 +50,80 @@ impl From<&Attachment> for AttachmentRow {
             size: file.size,
             width,
             height,
+            alt: file.alt.clone(),
             url: file.url(),
             preview: file.preview_url(),
         }
+    }
+}
+
+/// A file as its sender names it: `"f…"`, or `{"id":"f…","alt":"Two people on a pier"}`.
+pub(crate) struct NamedFile {
+    pub(crate) id: FileId,
+    /// What is to be seen or heard in it.
+    pub(crate) alt: Option<Arc<str>>,
+}
+
+impl<'de> Deserialize<'de> for NamedFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NamedFileVisitor)
+    }
+}
+
+struct NamedFileVisitor;
+
+/// The object by which a file may be named.
+#[derive(Deserialize)]
+struct DescribedFile<'a> {
+    id: FileId,
+    #[serde(borrow, default)]
+    alt: Option<Cow<'a, str>>,
+}
+
+impl<'de> Visitor<'de> for NamedFileVisitor {
+    type Value = NamedFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the id of a file, or an object with its id and its alt")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<NamedFile, E> {
+        let id = text.parse::<FileId>().map_err(E::custom)?;
+        Ok(NamedFile { id, alt: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<NamedFile, A::Error> {
+        let DescribedFile { id, alt } = Deserialize::deserialize(MapAccessDeserializer::new(map))?;
+        // A field that was left empty says nothing.
+        let alt = alt.filter(|alt| !alt.trim().is_empty());
+        if alt.as_ref().is_some_and(|alt| !is_alt(alt)) {
+            let most = format_args!("alt must have at most {MAX_ALT_CHARS} characters");
+            return Err(de::Error::custom(most));
+        }
+        let alt = alt.map(|alt| Arc::from(&*alt));
+        Ok(NamedFile { id, alt })
+    }
+}
+
+impl JsonSchema for NamedFile {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "NamedFile".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let id = FileId::json_schema(generator);
+        let alt = json_schema!({ "type": ["string", "null"], "maxLength": MAX_ALT_CHARS });
+        let named = json_schema!({
+            "title": "NamedFile",
+            "type": "object",
+            "required": ["id"],
+            "properties": { "id": id, "alt": alt },
+        });
+        json_schema!({ "anyOf": [id, named] })
     }
 }
 

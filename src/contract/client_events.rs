@@ -9,8 +9,8 @@ use super::acks::{Deleted, MarkedChatRead, MarkedRead, Nothing, PresenceList};
 use super::changes::{MessageEdited, ReactionChanged};
 use super::documents::Event;
 use super::room_events::{RoomMessage, RoomReadUpTo};
-use super::{Code, FieldError, Fields, MessageSent, Version, reads};
-use crate::model::{ClientId, Emoji, FileId, MessageId, Meta, RoomId, UserId};
+use super::{Code, FieldError, Fields, MessageSent, NamedFile, Version, reads};
+use crate::model::{ClientId, Emoji, MessageId, Meta, RoomId, UserId};
 
 /// Writes the enum, the names, the decoder and what the documents say of each event from one table.
 macro_rules! client_events {
@@ -188,8 +188,9 @@ reads! {
         /// An object of the app's own, of at most 2 KiB as JSON, which is kept and given back as it
         /// is.
         optional meta: Meta,
-        /// Files that the sender has uploaded and not sent yet, at most 10.
-        optional attachments: Vec<FileId>,
+        /// Files that the sender has uploaded and not sent yet, at most 10: each by its id, or by an
+        /// object with that and what is to be seen or heard in it.
+        optional attachments: Vec<NamedFile>,
     }
 }
 
@@ -213,7 +214,7 @@ reads! {
         /// has at most 20 members.
         optional mention_all: bool,
         /// As of a message to a person.
-        optional attachments: Vec<FileId>,
+        optional attachments: Vec<NamedFile>,
     }
 }
 

@@ -36,7 +36,7 @@ mod update;
 mod version;
 
 pub(crate) use acks::{Deleted, MarkedChatRead, MarkedRead, Nothing, PresenceList, Succeeded};
-pub(crate) use attachments::{AttachmentRow, Attachments};
+pub(crate) use attachments::{AttachmentRow, Attachments, NamedFile};
 pub(crate) use changes::{MessageEdited, ReactionChanged, ReactionRow, Reactions};
 pub(crate) use client_events::{
     ClientEvent, Command, Erasing, NewMessage, NewRoomMessage, NewText, Reacting, Text,

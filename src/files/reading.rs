@@ -143,6 +143,7 @@ impl Files {
             size: content.size,
             dimensions: content.dimensions,
             has_preview: content.preview.is_some(),
+            alt: None,
             opened_by: None,
         };
         self.inner.urls.open_file(&mut attachment);

@@ -7,12 +7,10 @@ use super::memory::SharedMemory;
 use super::reply::Reply;
 use crate::chat::{AnyMark, ChatError, Mark, RoomMark, SendMessage, SendToRoom};
 use crate::contract::{
-    FieldError, Fields, MarkedChatRead, MarkedRead, NewMessage, NewRoomMessage, Nothing, Refusal,
-    RoomReadUpTo, Text, TypingInRoom, TypingTo, Update, Version, WholeRead, WholeRoomRead,
+    FieldError, Fields, MarkedChatRead, MarkedRead, NamedFile, NewMessage, NewRoomMessage, Nothing,
+    Refusal, RoomReadUpTo, Text, TypingInRoom, TypingTo, Update, Version, WholeRead, WholeRoomRead,
 };
-use crate::model::{
-    Attachment, ChatId, EntryId, Extras, FileId, MessageId, Origin, ReplyTo, UserId,
-};
+use crate::model::{Attachment, ChatId, EntryId, Extras, MessageId, Origin, ReplyTo, UserId};
 
 /// In 16 chats may be told at once that one person is typing; with another one, in the first is told
 /// that they have stopped.
@@ -206,9 +204,11 @@ impl ChatSocket {
 }
 
 /// Returns the files that a message names.
-fn named_files(ids: Option<Vec<FileId>>) -> Vec<Attachment> {
-    let ids = ids.into_iter().flatten();
-    ids.map(Attachment::named).collect()
+fn named_files(files: Option<Vec<NamedFile>>) -> Vec<Attachment> {
+    let files = files.into_iter().flatten();
+    files
+        .map(|file| Attachment::named(file.id, file.alt))
+        .collect()
 }
 
 /// Returns the text of a message, which may be absent beside files; `None` where it may not.

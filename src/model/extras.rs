@@ -99,8 +99,10 @@ impl<T: AsRef<str>> Extras<T> {
     pub fn bytes(&self) -> usize {
         let meta = self.meta.as_ref().map_or(0, |meta| meta.as_str().len());
         let mentions = self.mentions.len() * size_of::<UserId>();
-        // A file is its name, and a URL with that name and some 100 bytes beside it.
-        let file = |file: &Attachment<T>| 256 + 3 * file.name.as_ref().len();
+        // A file is its name, what is said of it, and a URL with that name and some 100 bytes
+        // beside it.
+        let alt = |file: &Attachment<T>| file.alt.as_ref().map_or(0, |alt| alt.as_ref().len());
+        let file = |file: &Attachment<T>| 256 + 3 * file.name.as_ref().len() + alt(file);
         let attachments: usize = self.attachments.iter().map(file).sum();
         // A reaction is an emoji of some bytes, a count and two keys.
         let reply = self.reply_to.as_ref().map_or(0, ReplyTo::bytes);

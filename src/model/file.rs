@@ -19,6 +19,9 @@ pub const MAX_ATTACHMENTS: usize = 10;
 /// 255 bytes: what file systems give a name.
 pub const MAX_FILE_NAME_BYTES: usize = 255;
 
+/// 500 characters: what is said of a picture in its place fits into a few sentences.
+pub const MAX_ALT_CHARS: usize = 500;
+
 /// One day: the windows with whose ends URLs expire.
 const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -195,13 +198,16 @@ pub struct Attachment<T = Arc<str>> {
     pub dimensions: Option<(u32, u32)>,
     /// Whether its sender made a smaller picture of it.
     pub has_preview: bool,
+    /// What its sender says is to be seen or heard in it, for those who do not see or hear it; at
+    /// most [`MAX_ALT_CHARS`].
+    pub alt: Option<T>,
     /// What opens it: there in what is told to people, and nowhere in the data file.
     pub opened_by: Option<FileKey>,
 }
 
 impl Attachment {
-    /// A file of which only the id is known: what a sender names.
-    pub fn named(id: FileId) -> Self {
+    /// A file of which only the id is known, and what its sender says of it: what a sender names.
+    pub fn named(id: FileId, alt: Option<Arc<str>>) -> Self {
         Self {
             id,
             name: "".into(),
@@ -209,6 +215,7 @@ impl Attachment {
             size: 0,
             dimensions: None,
             has_preview: false,
+            alt,
             opened_by: None,
         }
     }
@@ -224,9 +231,16 @@ impl<T: AsRef<str>> Attachment<T> {
             size: self.size,
             dimensions: self.dimensions,
             has_preview: self.has_preview,
+            alt: self.alt.as_ref().map(|alt| alt.as_ref().into()),
             opened_by: self.opened_by,
         }
     }
+}
+
+/// Returns whether a text says what is in a file: it is not blank and has at most
+/// [`MAX_ALT_CHARS`].
+pub fn is_alt(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().nth(MAX_ALT_CHARS).is_none()
 }
 
 /// Returns the text that stands for a message without one: the names of its files.

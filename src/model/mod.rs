@@ -30,8 +30,8 @@ pub use entry::{Act, Entry, Marked, Members, Moderator, Notice, Stream};
 pub use erasure::{ErasedMessage, Erasure};
 pub use extras::{Extras, MAX_META_BYTES, Meta, MetaError};
 pub use file::{
-    Attachment, FileId, FileIdError, FileKey, FileKind, FileSigner, MAX_ATTACHMENTS,
-    MAX_FILE_NAME_BYTES, PathSegment, day_of, file_name, names_of, picture_of, picture_url,
+    Attachment, FileId, FileIdError, FileKey, FileKind, FileSigner, MAX_ALT_CHARS, MAX_ATTACHMENTS,
+    MAX_FILE_NAME_BYTES, PathSegment, day_of, file_name, is_alt, names_of, picture_of, picture_url,
 };
 pub use id::{
     ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, RoomId, UserId,

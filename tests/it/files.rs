@@ -703,6 +703,50 @@ async fn a_text_that_is_edited_takes_the_place_of_the_names() {
 }
 
 #[tokio::test]
+async fn what_its_sender_says_of_a_file_comes_with_it_and_is_bounded() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut files = Vec::new();
+    for name in ["pier.txt", "blank.txt", "bare.txt"] {
+        files.push(upload(&server, &ada, name, "some bytes").await);
+    }
+    let id = |at: usize| files[at]["id"].clone();
+    let of_files = |files: Value| send(&server, &ada, &bob, json!({"attachments": files}));
+    let long = "ü".repeat(501);
+    for wrong in [
+        json!([{"id": id(0), "alt": long}]),
+        json!([{"id": id(0), "alt": 7}]),
+        json!([{"alt": "Two people on a pier"}]),
+        json!([{"id": "f1", "alt": "Two people on a pier"}]),
+        json!([7]),
+    ] {
+        let refused = of_files(wrong.clone()).await;
+        assert_eq!(refused["error"]["code"], "invalid_payload", "{wrong}");
+        let message = refused["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with("attachments: "), "{message}");
+    }
+    let mut theirs = server.connect_second(&bob).await;
+    let named = json!([
+        {"id": id(0), "alt": "Two people on a pier"},
+        {"id": id(1), "alt": " "},
+        id(2),
+    ]);
+    let sent = of_files(named).await;
+    let mut rows = files.clone();
+    rows[0]["alt"] = "Two people on a pier".into();
+    assert_eq!(sent["data"]["attachments"], json!(rows), "{sent}");
+    let told = theirs.expect("receive_message").await;
+    assert_eq!(told["attachments"], json!(rows));
+    let history = format!("/api/chats/history/{}", ada.id);
+    let read = server.get(&history, &bob.token).await;
+    assert_eq!(read["data"][0]["attachments"], json!(rows));
+    let ids = json!({"ids": [id(0)]}).to_string();
+    let fresh = server.send("POST", "/api/files/urls", Some(&bob.token), &ids);
+    assert_eq!(fresh.await.json()["data"][0]["alt"], "Two people on a pier");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn files_of_a_room_are_its_members() {
     let server = TestServer::start().await;
     let (ada, bob) = server.two_people().await;
@@ -1071,7 +1115,8 @@ async fn backups_restores_checks_and_exports_know_the_files() {
     );
     let file = upload(&running.remote, &ada, "one.txt", "the first file").await;
     let mut socket = connect(&running.remote, &ada).await;
-    let message = json!({"receiver_id": bob.id, "attachments": [file["id"]]});
+    let named = json!({"id": file["id"], "alt": "what is in it"});
+    let message = json!({"receiver_id": bob.id, "attachments": [named]});
     let sent = socket.call(1, "send_message", message).await.0;
     assert_eq!(sent["success"], true, "{sent}");
     let said = done(&data, &["backup", &text("copy.redb")]).await;
@@ -1102,6 +1147,7 @@ async fn backups_restores_checks_and_exports_know_the_files() {
     done(&other, &["export", &text("again.jsonl")]).await;
     let lines = |name| std::fs::read_to_string(path(name)).unwrap();
     assert_eq!(lines("again.jsonl"), lines("back.jsonl"));
+    assert!(lines("again.jsonl").contains(r#""alt":"what is in it""#));
 
     std::fs::write(&back, "another file!!").unwrap();
     let said = fails(&data, &["check"]).await;

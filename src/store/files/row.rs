@@ -109,6 +109,7 @@ impl StoredFile {
             size: content.size,
             dimensions: content.dimensions,
             has_preview: content.preview.is_some(),
+            alt: None,
             opened_by: None,
         })
     }

@@ -161,12 +161,15 @@ impl StagingFiles<'_> {
         named: &[Attachment],
     ) -> Result<Vec<Attachment>, StoreError> {
         let mut found = Vec::with_capacity(named.len());
-        for (place, Attachment { id, .. }) in named.iter().enumerate() {
+        for (place, Attachment { id, alt, .. }) in named.iter().enumerate() {
             let is_first = named[..place].iter().all(|earlier| earlier.id != *id);
             let file = self.pending(*id)?;
             let attachment = file.attachment();
             let attachment = attachment.filter(|_| is_first && file.owner == sender);
-            found.push(attachment.ok_or(StoreError::NoSuchFile)?);
+            found.push(Attachment {
+                alt: alt.clone(),
+                ..attachment.ok_or(StoreError::NoSuchFile)?
+            });
         }
         Ok(found)
     }

@@ -33,6 +33,8 @@ pub(super) const AUTO_CONTENT: u8 = 1;
 const HAS_DIMENSIONS: u8 = 1;
 /// Of one file: there is a preview.
 const HAS_PREVIEW: u8 = 2;
+/// Of one file: what its sender says of it is written.
+const HAS_ALT: u8 = 4;
 
 /// Appends them with their length before them.
 pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mut Vec<u8>) {
@@ -126,14 +128,12 @@ fn take_room_reaction<'a>(rest: &mut Rest<'a>) -> Option<Reaction<&'a str>> {
 
 /// Appends an emoji, with its length before it.
 pub(crate) fn put_emoji(emoji: &str, out: &mut Vec<u8>) {
-    put(out, emoji.len() as u64);
-    out.extend_from_slice(emoji.as_bytes());
+    put_text(emoji, out);
 }
 
 /// Reads such an emoji back.
 pub(crate) fn take_emoji<'a>(rest: &mut Rest<'a>) -> Option<&'a str> {
-    let length = usize::try_from(rest.take()?).ok()?;
-    std::str::from_utf8(rest.take_bytes(length)?).ok()
+    take_text(rest)
 }
 
 fn encode_attachments(files: &[Attachment<impl AsRef<str>>], auto_content: bool) -> Vec<u8> {
@@ -142,17 +142,30 @@ fn encode_attachments(files: &[Attachment<impl AsRef<str>>], auto_content: bool)
         out.extend_from_slice(&file.id.get().to_le_bytes());
         let has_dimensions = u8::from(file.dimensions.is_some()) * HAS_DIMENSIONS;
         let has_preview = u8::from(file.has_preview) * HAS_PREVIEW;
-        out.push(has_dimensions | has_preview);
+        let has_alt = u8::from(file.alt.is_some()) * HAS_ALT;
+        out.push(has_dimensions | has_preview | has_alt);
         out.push(file.kind.number());
         put(&mut out, file.size);
         if let Some((width, height)) = file.dimensions {
             put(&mut out, width.into());
             put(&mut out, height.into());
         }
-        put(&mut out, file.name.as_ref().len() as u64);
-        out.extend_from_slice(file.name.as_ref().as_bytes());
+        put_text(file.name.as_ref(), &mut out);
+        if let Some(alt) = &file.alt {
+            put_text(alt.as_ref(), &mut out);
+        }
     }
     out
+}
+
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    put(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn take_text<'a>(rest: &mut Rest<'a>) -> Option<&'a str> {
+    let length = usize::try_from(rest.take()?).ok()?;
+    std::str::from_utf8(rest.take_bytes(length)?).ok()
 }
 
 fn take_attachment<'a>(rest: &mut Rest<'a>) -> Option<Attachment<&'a str>> {
@@ -160,7 +173,7 @@ fn take_attachment<'a>(rest: &mut Rest<'a>) -> Option<Attachment<&'a str>> {
     let [flags, kind] = *rest.take_bytes(2)? else {
         return None;
     };
-    if flags & !(HAS_DIMENSIONS | HAS_PREVIEW) != 0 {
+    if flags & !(HAS_DIMENSIONS | HAS_PREVIEW | HAS_ALT) != 0 {
         return None;
     }
     let size = rest.take()?;
@@ -171,14 +184,17 @@ fn take_attachment<'a>(rest: &mut Rest<'a>) -> Option<Attachment<&'a str>> {
             u32::try_from(rest.take()?).ok()?,
         )),
     };
-    let length = usize::try_from(rest.take()?).ok()?;
     Some(Attachment {
         id,
-        name: std::str::from_utf8(rest.take_bytes(length)?).ok()?,
+        name: take_text(rest)?,
         kind: FileKind::numbered(kind)?,
         size,
         dimensions,
         has_preview: flags & HAS_PREVIEW != 0,
+        alt: match flags & HAS_ALT {
+            0 => None,
+            _ => Some(take_text(rest)?),
+        },
         opened_by: None,
     })
 }

@@ -509,6 +509,7 @@ mod tests {
                     size: 48_213,
                     dimensions: Some((1_280, 720)),
                     has_preview: true,
+                    alt: Some("Two people on a pier"),
                     opened_by: None,
                 },
                 Attachment {
@@ -518,6 +519,7 @@ mod tests {
                     size: 0,
                     dimensions: None,
                     has_preview: false,
+                    alt: None,
                     opened_by: None,
                 },
             ],

@@ -260,8 +260,9 @@ pub(super) struct RoomReactionLine<'a> {
     pub(super) count: u64,
 }
 
-/// `{"id","name","type","size","width"?,"height"?}`: a file of a message, whose bytes lie in the
-/// folder beside the lines. What they say of themselves counts, and not the type and the size here.
+/// `{"id","name","type","size","width"?,"height"?,"alt"?}`: a file of a message, whose bytes lie in
+/// the folder beside the lines. What they say of themselves counts, and not the type and the size
+/// here.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AttachmentLine<'a> {
@@ -275,6 +276,8 @@ pub(super) struct AttachmentLine<'a> {
     pub(super) width: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) height: Option<u32>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) alt: Option<Cow<'a, str>>,
 }
 
 impl<'a> From<&Attachment<&'a str>> for AttachmentLine<'a> {
@@ -287,6 +290,7 @@ impl<'a> From<&Attachment<&'a str>> for AttachmentLine<'a> {
             size: file.size,
             width,
             height,
+            alt: file.alt.map(Cow::from),
         }
     }
 }

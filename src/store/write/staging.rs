@@ -701,7 +701,9 @@ fn sent_alike(one: Option<&Extras>, other: Option<&Extras>) -> bool {
     let sent = |extras: &Extras| {
         let files = extras.attachments.iter();
         Extras {
-            attachments: files.map(|file| Attachment::named(file.id)).collect(),
+            attachments: files
+                .map(|file| Attachment::named(file.id, file.alt.clone()))
+                .collect(),
             auto_content: false,
             edited_at: None,
             first_content: None,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Import;
 use crate::model::{
-    Attachment, EntryId, FileId, MAX_ATTACHMENTS, MAX_FILE_NAME_BYTES, Timestamp, UserId,
-    file_name, picture_of,
+    Attachment, EntryId, FileId, MAX_ALT_CHARS, MAX_ATTACHMENTS, MAX_FILE_NAME_BYTES, Timestamp,
+    UserId, file_name, is_alt, picture_of,
 };
 use crate::store::error::StoreError;
 use crate::store::files::row::{FileStage, StoredFile, encode};
@@ -52,6 +52,11 @@ impl Import<'_> {
                 "the name of file {id} has folders, what is not seen, or over {MAX_FILE_NAME_BYTES} bytes"
             )));
         }
+        if line.alt.as_ref().is_some_and(|alt| !is_alt(alt)) {
+            return Ok(Err(format!(
+                "the alt of file {id} is empty or has over {MAX_ALT_CHARS} characters"
+            )));
+        }
         if !self.known_files.insert(id) {
             return Ok(Err(format!("an earlier message has file {id}")));
         }
@@ -75,7 +80,9 @@ impl Import<'_> {
             stage: FileStage::Sent(content, message.into()),
         };
         self.files.insert(number, &encode(&file)[..])?;
-        Ok(Ok(file.attachment()))
+        let alt = line.alt.as_deref().map(Arc::from);
+        let attachment = file.attachment();
+        Ok(Ok(attachment.map(|file| Attachment { alt, ..file })))
     }
 }
 
@@ -170,6 +177,7 @@ pub(in crate::store::maintain) fn borrowed(files: &[Attachment]) -> Vec<Attachme
         size: file.size,
         dimensions: file.dimensions,
         has_preview: file.has_preview,
+        alt: file.alt.as_deref(),
         opened_by: file.opened_by,
     });
     borrowed.collect()
