@@ -42,7 +42,6 @@ export const talkIntents = (sync, deletions, refused) => ({
   typing: ({ chat, isTyping }) => sync.typing(chat, isTyping),
   read: ({ chat, upTo }) => sync.read(chat, upTo),
   edit: ({ id, content, done }) => sync.edit(id, content).then(() => done(), error => done(codeOf(error))),
-  upload: ({ file, done, ...watch }) => sync.upload(file, watch).then(done, error => done(undefined, codeOf(error))),
   delete: ({ chat, id }) => deletions.start(chat, id),
   'undo-deletion': ({ chat, id }) => deletions.undo(chat, id),
   react: ({ id, emoji, on }) => sync.react(id, emoji, on).catch(error => refused(codeOf(error))),

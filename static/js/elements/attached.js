@@ -1,13 +1,17 @@
 // The files of a message: pictures, films and sound in their place, all else as a link. The room of
-// a picture is kept before it is there, so that nothing moves when it comes.
+// each is kept before it is there, so that nothing moves when it comes, and that of one which is on
+// its way to the server is the same as after it.
 
 import { currentLanguage } from '../i18n/words.js'
 import { keyed } from '../lib/keyed.js'
 
 /** @typedef {import('../state/timeline.js').Attached} Attached */
+/** @typedef {{ at: number, file: Attached, look: string }} Shown */
 
 /** A picture without a smaller one is shown itself up to so many bytes. */
 const SHOWN_ITSELF = 512 << 10
+/** The width of a film that does not tell, as a part of its height. */
+const USUAL = '16 / 9'
 const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte']
 
 /** @param {number} bytes */
@@ -17,37 +21,61 @@ function sizeOf(bytes) {
   return (bytes / 1000 ** step).toLocaleString(currentLanguage(), style)
 }
 
-/** @param {Attached} file @returns {HTMLElement} */
-function create(file) {
-  const kind = file.type.split('/')[0]
-  const source = file.preview ?? (file.size <= SHOWN_ITSELF ? file.url : undefined)
-  if (kind === 'audio' || kind === 'video') {
-    const player = document.createElement(kind)
-    Object.assign(player, { controls: true, preload: 'metadata', className: 'file-player' })
-    player.setAttribute('aria-label', file.name)
+/** @param {Attached} file @returns {string} what shows it in its place */
+function lookOf({ type, part, preview, size, width, height }) {
+  const [kind] = type.split('/')
+  if (kind === 'image' && width && height && (preview || size <= SHOWN_ITSELF)) return 'picture'
+  if (part !== undefined || kind !== 'audio' && kind !== 'video') return 'link'
+  // An MP4 that measures nothing has no picture.
+  return type === 'video/mp4' && !width ? 'audio' : kind
+}
+
+/** @param {Shown} shown @returns {HTMLElement} */
+function create({ file, look }) {
+  const { name, width, height } = file
+  const ratio = width && height ? `${width} / ${height}` : USUAL
+  if (look === 'audio' || look === 'video') {
+    const player = document.createElement(look)
+    Object.assign(player, { controls: true, preload: 'metadata', className: `file-player of-${look}` })
+    if (look === 'video') player.style.aspectRatio = ratio
     return player
   }
-  const link = document.createElement('a')
-  Object.assign(link, { className: 'file', target: '_blank', rel: 'noopener' })
-  if (kind === 'image' && source && file.width && file.height) {
-    const picture = Object.assign(document.createElement('img'), { alt: file.name, width: file.width, height: file.height })
-    picture.style.aspectRatio = `${file.width} / ${file.height}`
-    picture.decoding = 'async'
+  const link = Object.assign(document.createElement('a'), { className: 'file', target: '_blank', rel: 'noopener' })
+  if (look === 'picture') {
+    const picture = Object.assign(document.createElement('img'), { width, height, decoding: 'async' })
+    picture.style.aspectRatio = ratio
+    picture.style.inlineSize = `min(20rem, ${Math.max(width ?? 0, 96)}px)`
     link.classList.add('picture')
     link.append(picture)
   } else {
-    const name = Object.assign(document.createElement('span'), { textContent: file.name, dir: 'auto', className: 'file-name' })
+    const named = Object.assign(document.createElement('span'), { textContent: name, dir: 'auto', className: 'file-name' })
     const size = Object.assign(document.createElement('span'), { textContent: sizeOf(file.size), className: 'file-size' })
-    link.append(name, ' ', size)
+    link.append(named, ' ', size)
   }
   return link
 }
 
-/** A URL is fresh with each reading; what is shown already stays. @param {HTMLElement} node @param {Attached} file */
-function update(node, file) {
-  if (node instanceof HTMLAnchorElement) node.href = file.url
-  const media = /** @type {HTMLImageElement | HTMLMediaElement | null} */ (node.matches('a') ? node.querySelector('img') : node)
-  if (media && !media.hasAttribute('src')) media.src = media instanceof HTMLImageElement ? file.preview ?? file.url : file.url
+/** A URL is fresh with each reading; what is shown already stays. @param {HTMLElement} node @param {Shown} shown */
+function update(node, { file }) {
+  const { name, alt, url, preview, part } = file
+  const link = node instanceof HTMLAnchorElement ? node : null
+  if (link && url) link.href = url
+  if (link) link.dataset.file = file.id
+  const media = /** @type {HTMLImageElement | HTMLMediaElement | null} */ (link ? link.querySelector('img') : node)
+  if (media instanceof HTMLImageElement) media.alt = alt || name
+  else media?.setAttribute('aria-label', alt || name)
+  if (media && !media.hasAttribute('src')) media.src = media instanceof HTMLImageElement ? preview ?? url : url
+  showPart(node, name, part)
+}
+
+/** The thin ring that shows how much of a file is at the server. @param {HTMLElement} node @param {string} name @param {number} [part] */
+function showPart(node, name, part) {
+  const known = /** @type {HTMLElement | null} */ (node.querySelector('.ring'))
+  if (part === undefined) return known?.remove()
+  const ring = known ?? Object.assign(document.createElement('span'), { className: 'ring', role: 'progressbar', ariaLabel: name })
+  ring.style.setProperty('--part', String(part))
+  ring.setAttribute('aria-valuenow', String(Math.round(part * 100)))
+  if (!known) node.append(ring)
 }
 
 /**
@@ -59,6 +87,8 @@ export function showAttached(text, files) {
   const known = /** @type {HTMLElement | null} */ (text.parentElement?.querySelector('.files') ?? null)
   if (files.length === 0) return known?.remove()
   const box = known ?? Object.assign(document.createElement('div'), { className: 'files' })
-  keyed(box, files, { key: ({ id }) => id, create, update })
+  // By their places, which last: a file that was on its way gets another id.
+  const shown = files.map((file, at) => ({ at, file, look: lookOf(file) }))
+  keyed(box, shown, { key: ({ at, look }) => `${at} ${look}`, create, update })
   if (!known) text.before(box)
 }

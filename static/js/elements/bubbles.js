@@ -7,7 +7,7 @@ import { clone, part } from '../lib/template.js'
 import { fillWithText } from '../lib/text.js'
 import { ALL, findMentions } from '../state/mentions.js'
 import { isReadByAll } from '../state/rooms.js'
-import { quoteIn } from '../state/timeline.js'
+import { isPartial, quoteIn } from '../state/timeline.js'
 import { showAttached } from './attached.js'
 import { nameOf, namesIn } from './names.js'
 
@@ -193,9 +193,22 @@ export class Bubbles {
     if (!known) part(node, 'bubble').after(row)
   }
 
+  /** How far the files are that are on their way, and the way to stop them, which keeps the focus.
+   * @param {HTMLElement} node @param {Message} message */
+  #fillSending(node, message) {
+    const known = /** @type {HTMLElement | null} */ (node.querySelector('.sending'))
+    if (message.state !== 'pending' || !isPartial(message)) return known?.remove()
+    const line = known ?? translate(clone('sending'))
+    const waits = message.attachments?.some(file => file.waits)
+    const text = waits ? t('sendingWaits') : ''
+    if (part(line, 'sending-text').textContent !== text) part(line, 'sending-text').textContent = text
+    if (!known) node.append(line)
+  }
+
   /** @param {HTMLElement} node @param {Message} message */
   #fillProblem(node, message) {
-    node.querySelector('.problem')?.remove()
+    this.#fillSending(node, message)
+    node.querySelector('.problem:not(.sending)')?.remove()
     const gives = message.deleting ? 'undo-deletion' : message.state === 'failed' ? 'problem' : null
     if (!gives) return
     const problem = translate(clone(gives))

@@ -1,72 +1,89 @@
-// <file-tray>: the files that are to go with what is being written, each with how far it is and a
-// button to leave it out. It says `upload`.
+// <file-tray>: the files that are to go with what is being written, each with a button to leave it
+// out, and pictures with a field for what is to be seen in them. What was chosen in a chat stays
+// there as long as the page is open.
 
-import { errorText, t } from '../i18n/words.js'
-import { intend } from '../lib/intent.js'
+import { t } from '../i18n/words.js'
+import { lookAt } from '../lib/shrink.js'
 import { clone, part } from '../lib/template.js'
 
+/** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 /** @typedef {import('../state/timeline.js').Attached} Attached */
-/** @typedef {{ chip: HTMLElement, stop: AbortController, done?: Attached }} Begun */
+/** @typedef {{ file: File, chip: HTMLElement, about?: { width?: number, height?: number, preview?: string } }} Chosen */
 
 /** A message has at most so many. */
 const MOST = 10
 
 export class FileTray extends HTMLElement {
-  /** @type {Begun[]} */
-  #begun = []
+  /** @type {Map<ChatKey | null, Chosen[]>} */
+  #chosen = new Map()
+  /** @type {ChatKey | null} */
+  #key = null
 
   connectedCallback() {
     this.role = 'list'
     this.ariaLabel = t('files')
   }
 
+  /** Shows what was chosen in a chat. @param {ChatKey | null} key */
+  show(key) {
+    this.#key = key
+    this.#render()
+  }
+
   /** @param {Iterable<File>} files */
   add(files) {
-    for (const file of files) if (this.#begun.length < MOST) this.#begin(file)
+    const all = [...this.#here, ...[...files].map(file => this.#choose(file))].slice(0, MOST)
+    this.#chosen.set(this.#key, all)
+    this.#render()
+    for (const one of all) if (!one.about) this.#look(one)
   }
 
-  /** Whether some are still on their way. */
-  get busy() { return this.#begun.some(({ done }) => !done) }
+  get isEmpty() { return this.#here.length === 0 }
 
-  /** Those that are whole. */
-  get attachments() { return this.#begun.flatMap(({ done }) => done ?? []) }
-
-  /** Takes them all out: they go with a message, or are left. @param {boolean} sent */
-  clear(sent) {
-    if (!sent) for (const { stop } of this.#begun) stop.abort()
-    this.#begun = []
-    this.replaceChildren()
+  /** Takes out what is there, once each was looked at: it goes with a message.
+   * @returns {Promise<{ attachments: Attached[], files: File[] }>} in the same order */
+  async take() {
+    const all = this.#here
+    this.#chosen.delete(this.#key)
+    this.#render()
+    await Promise.all(all.map(one => this.#look(one)))
+    return {
+      files: all.map(({ file }) => file),
+      attachments: all.map(({ file, chip, about }, at) => {
+        const alt = /** @type {HTMLInputElement} */ (part(chip, 'alt')).value.trim()
+        return { id: String(at), name: file.name, type: file.type, size: file.size, url: '', part: 0, ...about, ...(alt && { alt }) }
+      }),
+    }
   }
 
-  /** @param {File} file */
-  #begin(file) {
+  get #here() { return this.#chosen.get(this.#key) ?? [] }
+
+  #render() {
+    this.replaceChildren(...this.#here.map(({ chip }) => chip))
+  }
+
+  /** @param {File} file @returns {Chosen} */
+  #choose(file) {
     const chip = clone('file-chip')
-    const bar = /** @type {HTMLProgressElement} */ (part(chip, 'progress'))
-    const begun = /** @type {Begun} */ ({ chip, stop: new AbortController() })
     part(chip, 'name').textContent = file.name
-    const leave = part(chip, 'leave')
+    const alt = part(chip, 'alt'), leave = part(chip, 'leave')
+    alt.setAttribute('placeholder', t('describe'))
+    alt.setAttribute('aria-label', t('describeNamed', { name: file.name }))
     leave.setAttribute('aria-label', t('leaveOut', { name: file.name }))
-    leave.addEventListener('click', () => this.#drop(begun))
-    this.#begun.push(begun)
-    this.append(chip)
-    intend(this, {
-      type: 'upload', file, signal: begun.stop.signal,
-      progress: (/** @type {number} */ part) => { bar.value = part },
-      done: (/** @type {Attached | undefined} */ attached, /** @type {string | undefined} */ code) => {
-        bar.remove()
-        begun.done = attached
-        if (code) part(chip, 'refusal').textContent = errorText(code)
-        this.dispatchEvent(new Event('ready'))
-      },
+    leave.addEventListener('click', () => {
+      this.#chosen.set(this.#key, this.#here.filter(one => one.chip !== chip))
+      this.#render()
+      this.dispatchEvent(new Event('left'))
     })
+    return { file, chip }
   }
 
-  /** @param {Begun} begun */
-  #drop(begun) {
-    begun.stop.abort()
-    begun.chip.remove()
-    this.#begun = this.#begun.filter(one => one !== begun)
-    this.dispatchEvent(new Event('ready'))
+  /** @param {Chosen} one */
+  async #look(one) {
+    one.about ??= await lookAt(one.file)
+    const { preview } = one.about
+    part(one.chip, 'alt').hidden = !preview
+    if (preview && !one.chip.querySelector('img')) one.chip.prepend(Object.assign(new Image(), { alt: '', src: preview }))
   }
 }
 

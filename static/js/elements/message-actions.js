@@ -32,6 +32,8 @@ export class MessageActions {
   /** @type {Promise<import('./message-menu.js').MessageMenu> | undefined} */
   #menu
 
+  /** @type {Promise<import('./picture-viewer.js').PictureViewer> | undefined} */
+  #viewer
   /** How often it was asked who is behind a reaction. */
   #questions = 0
 
@@ -82,7 +84,13 @@ export class MessageActions {
   }
 
   /** @param {MouseEvent} event on one of the buttons of a message */
-  #onClick({ target }) {
+  #onClick(event) {
+    const { target } = event
+    const picture = target instanceof Element ? target.closest('a.picture') : null
+    if (picture instanceof HTMLAnchorElement && picture.href && !(event.ctrlKey || event.metaKey || event.shiftKey)) {
+      event.preventDefault()
+      return void this.#view(picture)
+    }
     const button = target instanceof Element ? target.closest('button') : null
     const node = /** @type {HTMLElement | null} */ (button?.closest('.message') ?? null)
     if (!button || !node) return
@@ -98,6 +106,20 @@ export class MessageActions {
         type: 'react', id: message?.id, emoji: button.dataset.emoji, on: button.getAttribute('aria-pressed') !== 'true',
       })
     }
+  }
+
+  /** Shows a picture large, and from it the others of the conversation. @param {HTMLAnchorElement} picture */
+  async #view(picture) {
+    this.#viewer ??= import('./picture-viewer.js').then(({ PictureViewer }) => PictureViewer.make())
+    // Asked for again, it may come.
+    this.#viewer.catch(() => { this.#viewer = undefined })
+    const viewer = await this.#viewer
+    const files = this.#list.chat?.thread.messages.flatMap(({ attachments = [], deletedAt, deleting }) =>
+      deletedAt || deleting ? [] : attachments.filter(({ type, url, width }) => type.startsWith('image/') && url && width)) ?? []
+    const at = files.findIndex(({ id }) => id === picture.dataset.file)
+    if (at < 0) return
+    if (!viewer.isConnected) this.#list.append(viewer)
+    viewer.show(files, at)
   }
 
   /** @param {HTMLElement} node of a message */

@@ -59,12 +59,14 @@ export class MessageComposer extends ChatPart {
     this.#text.addEventListener('blur', () => this.#sayStopped())
     part(this, 'leave').addEventListener('click', () => this.#leave())
     part(this, 'join').addEventListener('click', () => intend(this, { type: 'join-room', id: this.chat?.room?.id }))
-    const pick = /** @type {HTMLInputElement} */ (part(this, 'pick'))
-    part(this, 'attach').addEventListener('click', () => pick.click())
-    pick.addEventListener('change', () => {
-      this.#attach(pick.files)
-      pick.value = ''
-    })
+    for (const [button, field] of [['attach', 'pick'], ['camera', 'shoot']]) {
+      const pick = /** @type {HTMLInputElement} */ (part(this, field))
+      part(this, button).addEventListener('click', () => pick.click())
+      pick.addEventListener('change', () => {
+        this.#attach(pick.files)
+        pick.value = ''
+      })
+    }
     this.#text.addEventListener('paste', event => this.#takeFiles(event, event.clipboardData))
     const place = this.closest('chat-thread') ?? this
     const { signal } = this
@@ -90,8 +92,8 @@ export class MessageComposer extends ChatPart {
     this.#sayStopped()
     this.#edited = this.#answered = null
     this.#refusal = ''
-    this.#files?.clear(false)
     this.key = key
+    this.#files?.show(key)
     this.#text.value = this.chat?.draft ?? ''
     this.render()
     this.#grow()
@@ -246,6 +248,8 @@ export class MessageComposer extends ChatPart {
     this.#tray ??= import('./file-tray.js').then(({ FileTray }) => {
       const tray = new FileTray()
       part(this, 'note').before(tray)
+      tray.show(this.key)
+      tray.addEventListener('left', () => this.#text.focus())
       return tray
     })
     // Asked for again, it may come.
@@ -259,13 +263,12 @@ export class MessageComposer extends ChatPart {
   #send() {
     const content = this.#text.value
     const tooLong = [...content].length > this.maxChars
-    const attachments = this.#edited ? [] : this.#files?.attachments ?? []
+    const alone = this.#edited || (this.#files?.isEmpty ?? true)
     const isEmpty = content.trim() === ''
-    if (isEmpty && attachments.length === 0 || tooLong) return this.#text.focus()
+    if (isEmpty && alone || tooLong) return this.#text.focus()
     if (this.#edited) return this.#saveEdit(this.#edited, content)
     const { chat } = this
-    // A message goes with all of its files, or waits for them.
-    if (!chat || this.#files?.busy) return this.#text.focus()
+    if (!chat) return
     this.#typingSaidAt = -Infinity
     this.#text.value = ''
     this.#grow()
@@ -273,12 +276,13 @@ export class MessageComposer extends ChatPart {
     const replyTo = this.#answered ? quoteOf(this.#answered) : undefined
     this.#answered = null
     this.#showAbout()
-    this.#files?.clear(true)
-    intend(this, {
-      type: 'send', chat: chat.key, content: isEmpty ? '' : content,
-      ...(replyTo && { replyTo }), ...(attachments.length > 0 && { attachments }), ...mentions,
-    })
-    this.dispatchEvent(new Event('sent'))
+    const send = (/** @type {object} */ files) => {
+      intend(this, { type: 'send', chat: chat.key, content: isEmpty ? '' : content, ...(replyTo && { replyTo }), ...mentions, ...files })
+      if (this.key === chat.key) this.dispatchEvent(new Event('sent'))
+    }
+    if (alone) send({})
+    // As soon as it is known how large the pictures are.
+    else this.#files?.take().then(send)
     this.#text.focus()
   }
 

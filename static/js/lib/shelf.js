@@ -3,8 +3,8 @@
 import { forget, recall, recallKeys, remember } from './memory.js'
 
 /** @typedef {{ recall(key: string): any, remember(key: string, value: unknown): void,
- *   recallKeys(start: string): string[], forget(isGone: (key: string) => boolean): Promise<void> }}
- *   Memory */
+ *   recallKeys(start: string): string[], forget(isGone: (key: string) => boolean): Promise<void>, keepsFiles?: boolean }}
+ *   Memory `keepsFiles` where a value may be a Blob */
 
 /**
  * The longest wait for the database: after a crash of the browser, on a busy machine, it takes seconds, and what is in
@@ -53,8 +53,12 @@ export async function openShelf(name) {
     while (changed.size > 0) {
       const transaction = database.transaction('kept', 'readwrite', { durability: 'strict' })
       const shelf = transaction.objectStore('kept')
-      for (const [key, value] of changed) value === null ? shelf.delete(key) : shelf.put(value, key)
-      changed.clear()
+      // Each file by itself, after the rest: one that there is no room for takes no text along.
+      const texts = [...changed].filter(([, value]) => !(value instanceof Blob))
+      for (const [key, value] of texts.length > 0 ? texts : [...changed].slice(0, 1)) {
+        changed.delete(key)
+        value === null ? shelf.delete(key) : shelf.put(value, key)
+      }
       // Full or broken: nothing to do, as above.
       await new Promise(done => { transaction.oncomplete = transaction.onabort = done })
     }
@@ -62,6 +66,7 @@ export async function openShelf(name) {
   }
 
   return {
+    keepsFiles: true,
     recall: key => kept.get(key) ?? null,
     remember(key, value) {
       const gone = value === null || value === ''

@@ -91,11 +91,12 @@ export class Api {
   /**
    * One request as it is, for what is no JSON.
    * @param {string} method @param {string} path @param {Record<string, string>} headers @param {Blob} [body]
+   * @param {AbortSignal} [signal] that ends it
    */
-  ask(method, path, headers, body) {
+  ask(method, path, headers, body, signal) {
     const token = this.#token()
     return fetch(new URL(path, this.#base), {
-      method, body, cache: 'no-store', headers: { ...headers, ...(token && { authorization: `Bearer ${token}` }) },
+      method, body, signal, cache: 'no-store', headers: { ...headers, ...(token && { authorization: `Bearer ${token}` }) },
     })
   }
 

@@ -6,16 +6,25 @@ import { emptyThread, unsent } from './timeline.js'
 /** @typedef {import('./book.js').Book} Book */
 /** @typedef {import('./book.js').Reducer} Reducer */
 
+/** @param {import('./timeline.js').Attached[]} files @returns {string} what stands for a message without a text, as the server says it */
+const namesOf = files => files.map(({ name }) => name).join(', ')
+
 /** @param {Book} book @returns {Record<string, Reducer>} */
 export const done = book => ({
   send: ({ chat: key, clientId, content, createdAt, replyTo, attachments, mentions, mentionAll }) => book.place(key, {
-    id: Infinity, clientId, senderId: book.me.id, content, createdAt, isRead: false, state: 'pending',
-    ...(replyTo && { replyTo }), ...(attachments && { attachments, ...(content === '' && { autoContent: true }) }),
+    id: Infinity, clientId, senderId: book.me.id, createdAt, isRead: false, state: 'pending',
+    ...(attachments && content === '' ? { content: namesOf(attachments), autoContent: true } : { content }),
+    ...(replyTo && { replyTo }), ...(attachments && { attachments }),
     ...(mentions?.length && { mentions }), ...(mentionAll && { mentionAll }),
   }),
 
   /** A deletion waits for a moment in which it can be undone. */
   deleting: ({ chat: key, id, on }) => book.changeEach(key, message => message.id === id, { deleting: on }),
+
+  /** A file of a message is further on its way to the server, or there. */
+  uploading: ({ chat: key, clientId, at, change }) => book.changeEach(key,
+    message => message.clientId === clientId && message.state !== 'stored',
+    ({ attachments = [] }) => ({ attachments: attachments.map((file, place) => place === at ? { ...file, ...change } : file) })),
 
   send_failed: ({ chat: key, clientId, code }) => book.changeEach(key,
     message => message.clientId === clientId && message.state === 'pending', { state: 'failed', problem: code }),

@@ -9,9 +9,13 @@
 /** What a message answers; its text and sender where it is there and may be seen.
  * @typedef {{ id: number, senderId?: number, content?: string }} Quote */
 /** @typedef {{ emoji: string, count: number, me: boolean }} Reaction */
-/** A file that hangs on a message; its URLs are relative to the page.
- * @typedef {{ id: string, name: string, type: string, size: number, width?: number, height?: number, url: string,
- *   preview?: string }} Attached */
+/**
+ * A file that hangs on a message; its URLs are relative to the page. `alt` is what is to be seen or
+ * heard in it. One that is on its way to the server has in `part` how much of it is there, of 1, and
+ * with `waits` a lost connection holds it up.
+ * @typedef {{ id: string, name: string, type: string, size: number, width?: number, height?: number, alt?: string, url: string,
+ *   preview?: string, part?: number, waits?: boolean }} Attached
+ */
 /**
  * `id` is Infinity until the server has stored the message and given it one. Of a deleted message
  * its place alone is left. `deleting` is one that is deleted in a moment, unless that is undone.
@@ -208,6 +212,9 @@ function merge(fresh, known) {
 
 /** @param {Message[]} timeline @returns {number} the newest stored message's id, or 0 */
 export const newestId = timeline => timeline[indexOf(timeline, Infinity) - 1]?.id ?? 0
+
+/** @param {Message} message @returns {boolean} whether some of its files are not at the server yet */
+export const isPartial = ({ attachments }) => attachments?.some(({ part }) => part !== undefined) ?? false
 
 /** @param {Message[]} timeline @returns {Message[]} the messages that are not stored */
 export const unsent = timeline => timeline.slice(indexOf(timeline, Infinity))

@@ -8,17 +8,24 @@ import { pairKey } from '../state/chats.js'
 /**
  * A message on its way to the server.
  * @typedef {{ chat: ChatKey, clientId: string, content: string, createdAt: string,
- *   replyTo?: import('../state/timeline.js').Quote, attachments?: import('../state/timeline.js').Attached[], mentions?: number[], mentionAll?: boolean }} Unsent
+ *   replyTo?: import('../state/timeline.js').Quote, attachments?: import('../state/timeline.js').Attached[], mentions?: number[], mentionAll?: boolean, files?: Blob[] }} Unsent
  */
 
 /** What is kept of one account, whose id follows. */
-const OF_AN_ACCOUNT = /^(?:draft|outbox|place)\.(\d+)(?:\.|$)/
+const OF_AN_ACCOUNT = /^(?:draft|outbox|place|file)\.(\d+)(?:\.|$)/
+/** So many bytes of files outlive the page, at most; what is more is sent as long as it is open. */
+const MAX_FILE_BYTES = 256 << 20
 
 export class Kept {
   #memory
   #myId
   #drafts
   #outbox
+  #files
+  /** The files of unsent messages, by message and place. @type {Map<string, Blob>} */
+  #chosen = new Map()
+  /** Where each upload began, likewise. @type {Map<string, string>} */
+  #begun = new Map()
   /** True once this device keeps nothing of the account any more. */
   #forgotten = false
 
@@ -28,6 +35,7 @@ export class Kept {
     this.#myId = String(myId)
     this.#drafts = `draft.${myId}.`
     this.#outbox = `outbox.${myId}.`
+    this.#files = `file.${myId}.`
     this.#carryOver()
   }
 
@@ -52,13 +60,58 @@ export class Kept {
   }
 
   /** @param {Unsent} message */
-  keepUnsent({ clientId, ...kept }) {
+  keepUnsent({ clientId, files: _, ...kept }) {
     this.#remember(this.#outbox + clientId, kept)
   }
 
   /** @param {string} clientId of a message that is stored, or given up */
   dropUnsent(clientId) {
     this.#remember(this.#outbox + clientId, null)
+    for (const name of this.#namesOf(clientId)) {
+      this.#chosen.delete(name)
+      this.#begun.delete(name)
+      this.#remember(this.#files + name, null)
+    }
+  }
+
+  /** @param {string} clientId of the message @param {number} at its place among the files @param {Blob} file */
+  keepFile(clientId, at, file) {
+    const name = `${clientId}.${at}`
+    this.#chosen.set(name, file)
+    const all = this.#memory.recallKeys(this.#files).map(name => this.#memory.recall(this.#files + name))
+    const bytes = all.reduce((sum, { size }) => sum + size, file.size)
+    if (this.#memory.keepsFiles && bytes <= MAX_FILE_BYTES) this.#remember(this.#files + name, file)
+  }
+
+  /** @param {string} clientId @param {number} at @returns {Blob | null} null where it did not outlive the page */
+  file(clientId, at) {
+    const name = `${clientId}.${at}`
+    return this.#chosen.get(name) ?? this.#memory.recall(this.#files + name)
+  }
+
+  /** @param {string} clientId @param {number} at @returns {string | undefined} where its upload began */
+  begun(clientId, at) {
+    return this.#begun.get(`${clientId}.${at}`) ?? this.#memory.recall(this.#outbox + clientId)?.begun?.[at]
+  }
+
+  /** @param {string} clientId @param {number} at @param {string} [path] where its upload began; none where it is to begin anew */
+  keepBegun(clientId, at, path) {
+    if (path === undefined) this.#begun.delete(`${clientId}.${at}`)
+    else this.#begun.set(`${clientId}.${at}`, path)
+    const kept = this.#memory.recall(this.#outbox + clientId)
+    if (kept) this.#remember(this.#outbox + clientId, { ...kept, begun: { ...kept.begun, [at]: path } })
+  }
+
+  /** @param {string} clientId @param {number} at @param {import('../state/timeline.js').Attached} file that is at the server */
+  keepUploaded(clientId, at, file) {
+    const kept = this.#memory.recall(this.#outbox + clientId)
+    if (kept?.attachments) this.#remember(this.#outbox + clientId, { ...kept, attachments: kept.attachments.with(at, file) })
+  }
+
+  /** @param {string} clientId @returns {string[]} the names of the files of a message */
+  #namesOf(clientId) {
+    const names = [...this.#chosen.keys(), ...this.#memory.recallKeys(this.#files)]
+    return [...new Set(names)].filter(name => name.startsWith(`${clientId}.`))
   }
 
   /** Forgets what waits to be sent in a chat that the person is in no more, and the draft. @param {ChatKey} key */
@@ -73,6 +126,7 @@ export class Kept {
    */
   async forget() {
     this.#forgotten = true
+    this.#chosen.clear()
     await this.#memory.forget(key => OF_AN_ACCOUNT.exec(key)?.[1] === this.#myId)
   }
 

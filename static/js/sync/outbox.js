@@ -1,10 +1,12 @@
 // Sees to it that what was written here is stored at the server: once, and in the order of writing.
 //
 // Messages to send are kept on the device until the server says that they are stored or refuses
-// them. Trying again is always safe: the client id makes the server store one once.
+// them. Trying again is always safe: the client id makes the server store one once. One with files
+// waits until these are at the server (uploads.js), and holds up no other meanwhile.
 
 import { ChatError, SIGNED_OUT } from '../net/api.js'
 import { naming } from '../state/chats.js'
+import { isPartial } from '../state/timeline.js'
 import { RETRY_MS, TRY_AGAIN, pause } from './codes.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
@@ -24,12 +26,19 @@ export class Outbox {
   #kept
   #failed
   #sending = false
+  #loadUploads
+  /** @type {Promise<import('./uploads.js').Uploads> | undefined} */
+  #uploads
 
   /**
-   * @param {{ store: import('../state/store.js').Store, socket: import('./sync.js').Socket, kept: import('./kept.js').Kept,
-   *   failed: (error: unknown) => string }} parts `failed` gives the code of an error
+   * @param {{ store: import('../state/store.js').Store, socket: import('./sync.js').Socket, api: import('./sync.js').Api,
+   *   kept: import('./kept.js').Kept, failed: (error: unknown) => string }} parts `failed` gives the code of an error
    */
-  constructor({ store, socket, kept, failed }) {
+  constructor({ store, socket, api, kept, failed }) {
+    this.#loadUploads = async () => {
+      const { Uploads } = await import('./uploads.js')
+      return new Uploads({ store, socket, api, kept, failed })
+    }
     this.#store = store
     this.#socket = socket
     this.#kept = kept
@@ -42,6 +51,7 @@ export class Outbox {
     // Both at once, so that the text is never in neither: from the draft it goes to the outbox.
     // What it answers may be deleted meanwhile, so the device keeps of it no more than which it is.
     this.#kept.keepUnsent(message.replyTo ? { ...message, replyTo: { id: message.replyTo.id } } : message)
+    message.files?.forEach((file, at) => this.#kept.keepFile(message.clientId, at, file))
     this.draft(message.chat, '')
     this.#store.apply({ type: 'send', data: message })
     this.sendPending()
@@ -49,12 +59,22 @@ export class Outbox {
 
   /** Tries a refused message again. @param {ChatKey} chat @param {string} clientId */
   retry(chat, clientId) {
+    const failed = this.#store.chat(chat).thread.messages.find(message => message.clientId === clientId)
+    // What the server has let go of is brought there once more, where it is still here.
+    if (failed?.problem === 'not_found') {
+      failed.attachments?.forEach((_, at) => {
+        if (!this.#kept.file(clientId, at)) return
+        this.#kept.keepBegun(clientId, at)
+        this.#store.apply({ type: 'uploading', data: { chat, clientId, at, change: { part: 0 } } })
+      })
+    }
     this.#store.apply({ type: 'retry', data: { chat, clientId } })
     this.sendPending()
   }
 
   /** @param {ChatKey} chat @param {string} clientId */
   discard(chat, clientId) {
+    this.#uploads?.then(uploads => uploads.stop(clientId))
     this.#kept.dropUnsent(clientId)
     this.#store.apply({ type: 'discard', data: { chat, clientId } })
   }
@@ -67,13 +87,25 @@ export class Outbox {
 
   /** One message is on its way at a time: what was written first is stored first. */
   async sendPending() {
+    this.#upload()
     if (this.#sending) return
     this.#sending = true
+    const whole = () => this.#store.pending().find(({ message }) => !isPartial(message))
     try {
-      for (let next; this.#socket.connected && (next = this.#store.pending()[0]);) await this.#deliver(next)
+      for (let next; this.#socket.connected && (next = whole());) await this.#deliver(next)
     } finally {
       this.#sending = false
     }
+  }
+
+  /** Brings the files to the server that are not there yet. */
+  async #upload() {
+    if (!this.#socket.connected || !this.#store.pending().some(({ message }) => isPartial(message))) return
+    this.#uploads ??= this.#loadUploads()
+    // Asked for again, it may come: with the next connection, or the next message.
+    this.#uploads.catch(() => { this.#uploads = undefined })
+    const uploads = await this.#uploads.catch(() => null)
+    await uploads?.run(() => this.sendPending())
   }
 
   /** @param {any} data of `message_sent` or `room_message`, by event or by ack, whichever comes first */
@@ -83,11 +115,11 @@ export class Outbox {
   }
 
   /** @param {{ chat: Chat, message: Message }} next */
-  async #deliver({ chat: { key }, message: { clientId, content, replyTo, attachments, mentions, mentionAll } }) {
+  async #deliver({ chat: { key }, message: { clientId, content, autoContent, replyTo, attachments, mentions, mentionAll } }) {
     try {
       this.stored(await this.#socket.emit('send_message', {
-        ...naming(key, 'receiver_id'), content, client_id: clientId,
-        ...(replyTo && { reply_to: replyTo.id }), ...(attachments && { attachments: attachments.map(({ id }) => id) }),
+        ...naming(key, 'receiver_id'), content: autoContent ? '' : content, client_id: clientId,
+        ...(replyTo && { reply_to: replyTo.id }), ...(attachments && { attachments: attachments.map(({ id, alt }) => alt ? { id, alt } : id) }),
         ...(mentions && { mentions }), ...(mentionAll && { mention_all: true }),
       }))
     } catch (error) {

@@ -14,7 +14,7 @@ import { Reader } from './reader.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
-/** @typedef {Pick<import('../net/socket.js').Socket, 'connected' | 'recovered' | 'emit' | 'tell' | 'addEventListener'>} Socket */
+/** @typedef {Pick<import('../net/socket.js').Socket, 'connected' | 'recovered' | 'emit' | 'tell' | 'addEventListener' | 'removeEventListener'>} Socket */
 /** @typedef {Pick<import('../net/api.js').Api, 'inbox' | 'history' | 'user' | 'updates' | 'room' | 'members' | 'reads' | 'reactors' | 'server' | 'ask'>} Api */
 
 /**
@@ -75,7 +75,7 @@ export class Sync extends EventTarget {
       if (left) this.#kept.dropChat(chat)
       else this.#reader.readChatsSoon()
     })
-    this.#outbox = new Outbox({ store, socket, kept: this.#kept, failed })
+    this.#outbox = new Outbox({ store, socket, api, kept: this.#kept, failed })
   }
 
   // What the person does.
@@ -142,15 +142,6 @@ export class Sync extends EventTarget {
 
   /** @param {number} id */
   remove(id) { return this.#change('delete_message', 'message_deleted', { message_id: id }) }
-
-  /**
-   * @param {File} file
-   * @param {{ signal: AbortSignal, progress: (part: number) => void }} watch
-   */
-  async upload(file, watch) {
-    const { upload } = await import('./upload.js')
-    return upload((...asked) => this.#api.ask(...asked), file, watch)
-  }
 
   /** @param {number} id @param {string} emoji @param {boolean} on */
   react(id, emoji, on) { return this.#change('react', 'reaction', { message_id: id, emoji, on }) }
