@@ -37,6 +37,7 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+pub use attendance::KEPT_AT_ONCE;
 pub use audience::{Audience, Form, Hearer, audience, heard_by, heard_from, is_heard_by_origin};
 pub use changing::Chats;
 pub use error::ChatError;

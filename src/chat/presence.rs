@@ -42,26 +42,43 @@ pub struct Told {
 const CHANGES_AT_ONCE: u32 = 60;
 const CHANGE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// One person: some 80 bytes for each who was there since the server started.
+/// One person: 40 bytes for each who was there since the server started. Times that are not known
+/// are zero.
 #[derive(Default)]
 struct Person {
     sockets: u32,
-    last_seen: Option<Timestamp>,
-    /// What was told last.
-    told: Seen,
+    /// What was told last: whether they were there, and since when they were not.
+    told_online: bool,
+    told_last_seen: Timestamp,
     /// When that was.
     told_at: Timestamp,
+    last_seen: Timestamp,
     /// When as many changes as may be told at once are free again.
     free_at: Timestamp,
     /// A change is to be told later.
     is_late: bool,
+    /// They came or went, and the store is to learn of it.
+    is_unkept: bool,
 }
 
 impl Person {
     fn seen(&self) -> Seen {
         Seen {
             online: self.sockets > 0,
-            last_seen: self.last_seen,
+            last_seen: known(self.last_seen),
+        }
+    }
+
+    fn told(&self) -> Seen {
+        Seen {
+            online: self.told_online,
+            last_seen: known(self.told_last_seen),
+        }
+    }
+
+    fn note_unkept(&mut self, user_id: UserId, unkept: &mut Vec<UserId>) {
+        if !std::mem::replace(&mut self.is_unkept, true) {
+            unkept.push(user_id);
         }
     }
 
@@ -77,14 +94,18 @@ impl Person {
             return Err(now.plus(CHANGE_INTERVAL));
         }
         self.free_at = free_at;
-        self.told = self.seen();
+        (self.told_online, self.told_last_seen) = (self.sockets > 0, self.last_seen);
         self.told_at = now;
         Ok(PresenceChange {
             user_id,
-            online: self.told.online,
-            last_seen: self.told.last_seen.filter(|_| !self.told.online),
+            online: self.told_online,
+            last_seen: known(self.told_last_seen).filter(|_| !self.told_online),
         })
     }
+}
+
+fn known(at: Timestamp) -> Option<Timestamp> {
+    (at != Timestamp::default()).then_some(at)
 }
 
 /// Counts sockets by person. A change is told under its lock, so that two changes are never heard
@@ -99,21 +120,29 @@ struct People {
     known: FxHashMap<UserId, Person>,
     /// Whose change is to be told, and when: all wait equally long, so this is in order.
     late: VecDeque<(Timestamp, UserId)>,
+    /// Those who came or went since [`Presence::take_unkept`], once each.
+    unkept: Vec<UserId>,
 }
 
 impl People {
-    fn tell(&mut self, user_id: UserId, now: Timestamp, tell: impl FnOnce(PresenceChange)) {
-        let Some(person) = self.known.get_mut(&user_id) else {
-            return;
+    /// Returns whether it is to be told later, and nothing else of this person is.
+    fn tell(&mut self, user_id: UserId, now: Timestamp, tell: impl FnOnce(PresenceChange)) -> bool {
+        let Some(person) = self
+            .known
+            .get_mut(&user_id)
+            .filter(|person| !person.is_late)
+        else {
+            return false;
         };
-        if person.is_late {
-            return;
-        }
         match person.change(user_id, now) {
-            Ok(change) => tell(change),
+            Ok(change) => {
+                tell(change);
+                false
+            }
             Err(at) => {
                 person.is_late = true;
                 self.late.push_back((at, user_id));
+                true
             }
         }
     }
@@ -121,38 +150,62 @@ impl People {
 
 impl Presence {
     /// A socket of this person opened; `tell` is called if it is the first, unless that is to be
-    /// told later.
+    /// told later. Returns whether [`Presence::catch_up`] newly has something to tell.
     pub(super) fn connected(
         &self,
         user_id: UserId,
         now: Timestamp,
         tell: impl FnOnce(PresenceChange),
-    ) {
+    ) -> bool {
         let mut people = self.people.lock();
-        let person = people.known.entry(user_id).or_default();
+        let People { known, unkept, .. } = &mut *people;
+        let person = known.entry(user_id).or_default();
         person.sockets += 1;
-        if person.sockets == 1 {
-            people.tell(user_id, now, tell);
+        if person.sockets > 1 {
+            return false;
         }
+        person.note_unkept(user_id, unkept);
+        people.tell(user_id, now, tell)
     }
 
     /// A socket of this person closed; `tell` is called if it was the last, unless that is to be
-    /// told later.
+    /// told later. Returns whether [`Presence::catch_up`] newly has something to tell.
     pub(super) fn disconnected(
         &self,
         user_id: UserId,
         now: Timestamp,
         tell: impl FnOnce(PresenceChange),
-    ) {
+    ) -> bool {
         let mut people = self.people.lock();
-        let person = people.known.get_mut(&user_id);
-        if let Some(person) = person.filter(|person| person.sockets > 0) {
-            person.sockets -= 1;
-            if person.sockets == 0 {
-                person.last_seen = Some(now);
-                people.tell(user_id, now, tell);
-            }
+        let People { known, unkept, .. } = &mut *people;
+        let Some(person) = known.get_mut(&user_id).filter(|person| person.sockets > 0) else {
+            return false;
+        };
+        person.sockets -= 1;
+        if person.sockets > 0 {
+            return false;
         }
+        person.last_seen = now;
+        person.note_unkept(user_id, unkept);
+        people.tell(user_id, now, tell)
+    }
+
+    /// Returns those who came or went since this was asked last, ascending by id, with what is
+    /// known of them.
+    pub(super) fn take_unkept(&self) -> Vec<(UserId, Seen)> {
+        let mut people = self.people.lock();
+        let People { known, unkept, .. } = &mut *people;
+        let unkept = std::mem::take(unkept).into_iter();
+        let mut taken: Vec<_> = unkept
+            .filter_map(|user| {
+                let person = known.get_mut(&user)?;
+                person.is_unkept = false;
+                Some((user, person.seen()))
+            })
+            .collect();
+        drop(people);
+        taken.sort_unstable_by_key(|(user, _)| *user);
+        taken
     }
 
     /// Tells what was put off until now, where it still is another than what was told. Returns when
@@ -163,7 +216,7 @@ impl Presence {
         mut tell: impl FnMut(PresenceChange),
     ) -> Option<Timestamp> {
         let mut people = self.people.lock();
-        let People { known, late } = &mut *people;
+        let People { known, late, .. } = &mut *people;
         while let Some((at, user_id)) = late.front().copied() {
             // Further away than any is only where the clock went back.
             if at > now && at <= now.plus(CHANGE_INTERVAL) {
@@ -174,7 +227,7 @@ impl Presence {
                 continue;
             };
             person.is_late = false;
-            if person.told == person.seen() {
+            if person.told() == person.seen() {
                 continue;
             }
             match person.change(user_id, now) {
@@ -237,7 +290,7 @@ impl Presence {
         let told = |user| {
             let person = people.known.get(user)?;
             Some(Told {
-                seen: person.told,
+                seen: person.told(),
                 at: person.told_at,
             })
         };
@@ -255,6 +308,12 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_ms(1);
+
+    /// With every connection one is kept, and hardly ever forgotten.
+    #[test]
+    fn a_person_who_was_there_takes_no_more_than_five_words() {
+        assert!(size_of::<Person>() <= 40);
+    }
 
     #[test]
     fn only_the_first_and_the_last_socket_are_told() {

@@ -202,3 +202,51 @@ fn typing_is_told_to_those_who_exist() {
     assert_eq!(chat.typing(user(1), user(2), true), Ok(()));
     assert_eq!(diary.0.lock().last().unwrap(), "1 types to 2");
 }
+
+/// Each arrival and each leaving was a transaction of its own, or three pages of a larger one.
+#[tokio::test]
+async fn who_comes_and_goes_is_written_once_for_all_of_it_and_as_it_is_then() {
+    let (chat, _) = chat();
+    let (ada, bob) = (user(1), user(2));
+    let at = |seconds| NOW.plus(std::time::Duration::from_secs(seconds));
+    let last_seen = || [ada, bob].map(|user| chat.last_seen(user));
+    for seconds in 0..3 {
+        chat.arrived(at(seconds), ada, |_| {});
+        chat.left(at(seconds), ada, |_| {});
+    }
+    chat.arrived(at(3), bob, |_| {});
+    assert_eq!(last_seen(), [None, None], "nothing waits for the disk");
+    let news = chat.presence().take_unkept();
+    assert_eq!(news.len(), 2, "{news:?}");
+    assert!(
+        chat.presence().take_unkept().is_empty(),
+        "each is told once"
+    );
+    chat.arrived(at(4), ada, |_| {});
+    chat.left(at(4), ada, |_| {});
+    chat.left(at(5), bob, |_| {});
+    chat.arrived(at(6), bob, |_| {});
+    chat.keep_news(at(7)).await;
+    assert_eq!(last_seen(), [Some(at(4)), Some(at(7))]);
+    // Who stays is written anew when that was a while ago.
+    chat.keep_present(at(8), &[ada, bob]).await;
+    assert_eq!(last_seen(), [Some(at(4)), Some(at(7))]);
+    chat.keep_present(at(60), &[ada, bob]).await;
+    assert_eq!(last_seen(), [Some(at(4)), Some(at(60))]);
+}
+
+#[tokio::test]
+async fn who_went_just_before_the_end_was_seen_then() {
+    let (chat, _) = chat();
+    let later = NOW.plus(std::time::Duration::from_secs(1));
+    for number in [1, 2] {
+        chat.arrived(NOW, user(number), |_| {});
+    }
+    chat.left(NOW, user(1), |_| {});
+    chat.close(later);
+    // What is asked for before is done before.
+    let barrier = Change::Seen([].into());
+    chat.store.apply(later, barrier).await.unwrap();
+    assert_eq!(chat.last_seen(user(1)), Some(NOW));
+    assert_eq!(chat.last_seen(user(2)), Some(later));
+}

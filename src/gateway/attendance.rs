@@ -1,7 +1,7 @@
 //! Who comes and goes, told to those who watch; and how much one may watch.
 //!
-//! Those who are there are kept by the store in groups, each in one transaction, so that many cost
-//! the writer no pause, and few one sync a minute.
+//! Those who are there, come and go are kept by the store in groups, each in one transaction, so
+//! that many cost the writer no pause, and few one sync a minute.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
 use super::groups::presence_group;
-use crate::chat::{Chat, PresenceChange};
+use crate::chat::{Chat, KEPT_AT_ONCE, PresenceChange};
 use crate::contract::{PRESENCE, Presence};
 use crate::hub::Namespace;
 use crate::model::{Timestamp, UserId};
@@ -18,8 +18,9 @@ use crate::verbs::Clock;
 
 /// 1 min: how often the store learns that a person is still there.
 const KEPT_EVERY: Duration = Duration::from_secs(60);
-/// 256 people are written at once, in some milliseconds.
-const GROUP: usize = 256;
+/// 5 s: how late the store learns that a person came or went. Those of that time are written
+/// together, and who comes and goes within it once.
+const NEWS_KEPT_EVERY: Duration = Duration::from_secs(5);
 
 /// 16,384 subscriptions of all sockets of one person: those of more than thirty devices.
 const MAX_SUBSCRIPTIONS_OF_PERSON: usize = 1 << 14;
@@ -28,7 +29,7 @@ const MAX_SUBSCRIPTIONS_OF_PERSON: usize = 1 << 14;
 pub struct Attendance {
     chat: Chat,
     namespace: Namespace,
-    /// Told when a change may have been put off.
+    /// Told when a change was put off.
     late: Notify,
     subscriptions: Mutex<Subscriptions>,
 }
@@ -80,14 +81,16 @@ impl Attendance {
 
     /// Counts a socket of this person that opened.
     pub(super) fn came(&self, now: Timestamp, user: UserId) {
-        self.chat.arrived(now, user, |change| self.tell(change));
-        self.late.notify_one();
+        if self.chat.arrived(now, user, |change| self.tell(change)) {
+            self.late.notify_one();
+        }
     }
 
     /// Counts a socket of this person that closed.
     pub(super) fn went(&self, now: Timestamp, user: UserId) {
-        self.chat.left(now, user, |change| self.tell(change));
-        self.late.notify_one();
+        if self.chat.left(now, user, |change| self.tell(change)) {
+            self.late.notify_one();
+        }
     }
 
     fn tell(&self, change: PresenceChange) {
@@ -104,7 +107,11 @@ impl Attendance {
 
     /// Tells what was put off, and keeps who is there. To be run beside the gateway; never ends.
     pub async fn run(&self, clock: Clock) {
-        tokio::join!(self.tell_late(clock), self.keep_all(clock));
+        tokio::join!(
+            self.tell_late(clock),
+            self.keep_news(clock),
+            self.keep_all(clock)
+        );
     }
 
     async fn tell_late(&self, clock: Clock) {
@@ -118,11 +125,18 @@ impl Attendance {
         }
     }
 
+    async fn keep_news(&self, clock: Clock) {
+        loop {
+            tokio::time::sleep(NEWS_KEPT_EVERY).await;
+            self.chat.keep_news(clock()).await;
+        }
+    }
+
     async fn keep_all(&self, clock: Clock) {
         let mut round = Round::default();
         loop {
             let group = round.group(|| self.chat.presence().online());
-            self.chat.keep_present(clock(), &group);
+            self.chat.keep_present(clock(), &group).await;
             tokio::time::sleep(round.pause).await;
         }
     }
@@ -142,10 +156,11 @@ impl Round {
             self.rest = online();
             // Who is kept together lies together in the file, and most share its pages.
             self.rest.sort_unstable();
-            let groups = self.rest.len().div_ceil(GROUP).max(1);
+            let groups = self.rest.len().div_ceil(KEPT_AT_ONCE).max(1);
             self.pause = KEPT_EVERY / u32::try_from(groups).unwrap_or(u32::MAX);
         }
-        self.rest.split_off(self.rest.len().saturating_sub(GROUP))
+        self.rest
+            .split_off(self.rest.len().saturating_sub(KEPT_AT_ONCE))
     }
 }
 
@@ -163,7 +178,7 @@ mod tests {
             let (mut round, mut kept, mut time) = (Round::default(), Vec::new(), Duration::ZERO);
             while time < KEPT_EVERY {
                 let group = round.group(|| people(count));
-                assert!(group.len() <= GROUP);
+                assert!(group.len() <= KEPT_AT_ONCE);
                 kept.extend(group);
                 // A part of a nanosecond is lost with each.
                 time += round.pause + Duration::from_nanos(1);

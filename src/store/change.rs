@@ -278,13 +278,9 @@ pub enum Change {
     RevokeKey(ApiKeyId),
     /// An act on a file that no message names yet.
     File(FileAct),
-    /// An account's last socket closed.
-    Seen {
-        /// Whose.
-        user: UserId,
-        /// When.
-        at: Timestamp,
-    },
+    /// These accounts were last connected at these times. Those that are deleted, or were never
+    /// made, are passed over.
+    Seen(Box<[(UserId, Timestamp)]>),
 }
 
 /// What a change came to, once it is on disk.
@@ -307,6 +303,8 @@ pub enum Committed {
     Invite(Invite),
     /// An invite is no more.
     InviteRevoked,
+    /// When accounts were last connected is known.
+    Seen,
     /// A bot was made, with this key.
     Bot {
         /// Its account.

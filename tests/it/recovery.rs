@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use crate::program::Running;
-use crate::support::{Person, TestServer, Wire, config};
+use crate::support::{Person, Remote, TestServer, Wire, config, soon};
 
 /// What a stock client keeps of a socket.
 struct Kept {
@@ -983,7 +983,15 @@ async fn a_socket_that_takes_over_from_one_that_seems_alive_watches_on() {
 async fn who_was_there_when_the_server_was_killed_was_seen_then() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("chatd.redb");
-    let server = Running::on(&data, &[], &[]).await;
+    let server = Running::on(&data, &["--metrics-listen", "127.0.0.1:0"], &[]).await;
+    let metrics = server.said.split("metrics on ").nth(1).unwrap();
+    let metrics = metrics.split_whitespace().next().unwrap();
+    let metrics = Remote::at(metrics.parse().unwrap());
+    let commits = async || {
+        let said = metrics.send("GET", "/metrics", None, "").await.body;
+        let count = said.split("chatd_commit_changes_count ").nth(1).unwrap();
+        count.lines().next().unwrap().parse::<u64>().unwrap()
+    };
     let person = async |name: &str| {
         let body = json!({"username": name, "password": "password1"}).to_string();
         let reply = server
@@ -999,7 +1007,14 @@ async fn who_was_there_when_the_server_was_killed_was_seen_then() {
     wire.text().await;
     wire.say(&format!("40{}", json!({"token": theirs}))).await;
     wire.text().await;
-    // What is confirmed is on disk, and with it what was asked for before.
+    let before = commits().await;
+    // The store learns of it some seconds later, with all who came meanwhile.
+    soon(async {
+        while commits().await == before {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
     let message = json!({"receiver_id": ada, "content": "x"});
     let (ack, _) = wire.call(1, "send_message", message).await;
     let sent = ack["data"]["created_at"].as_str().unwrap().to_owned();

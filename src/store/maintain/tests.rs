@@ -115,10 +115,7 @@ fn talk(open: &Open, seed: u64, changes: usize) {
             6..8 => open.apply(now, mark(me, id(random.random_range(1..=newest)))),
             8 => open.apply(
                 now,
-                Change::Seen {
-                    user: user(me),
-                    at: Timestamp::from_ms(now),
-                },
+                Change::Seen([(user(me), Timestamp::from_ms(now))].into()),
             ),
             _ => {
                 let up_to = random

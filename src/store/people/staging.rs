@@ -166,19 +166,20 @@ impl<'a> StagingPeople<'a> {
         }
     }
 
-    /// Notes when an account was last connected.
-    pub(crate) fn seen(&mut self, id: UserId, at: Timestamp) -> Result<Arc<User>, StoreError> {
-        let user = self.user(id).ok_or(StoreError::NoSuchUser)?;
-        if user.deleted {
-            // Nobody is to know any more when that was.
-            return Ok(Arc::clone(user));
+    /// Notes when accounts were last connected.
+    pub(crate) fn seen(&mut self, visits: &[(UserId, Timestamp)]) {
+        for (id, at) in visits {
+            // Of a deleted account nobody is to know any more when that was.
+            let Some(user) = self.user(*id).filter(|user| !user.deleted) else {
+                continue;
+            };
+            let earlier = user.last_seen;
+            let user = User {
+                last_seen: Some(earlier.map_or(*at, |earlier| at.following(earlier))),
+                ..User::clone(user)
+            };
+            self.put_user(Arc::new(user));
         }
-        let user = Arc::new(User {
-            last_seen: Some(user.last_seen.map_or(at, |earlier| at.following(earlier))),
-            ..User::clone(user)
-        });
-        self.put_user(Arc::clone(&user));
-        Ok(user)
     }
 
     /// Has the transaction write an account as it is to be.

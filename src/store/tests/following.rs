@@ -89,10 +89,11 @@ fn random_change(random: &mut StdRng, number: u64) -> Change {
     let earlier = format!("code{}", number.saturating_sub(random.random_range(0..20)));
     match random.random_range(0..10) {
         0..3 => message(one, 1 + one % 6, "x", None),
-        3 => Change::Seen {
-            user: user(one),
-            at: Timestamp::from_ms(number),
-        },
+        3 => {
+            let at = Timestamp::from_ms(number);
+            let visits = (1..=one).map(|one| (user(one), at));
+            Change::Seen(visits.collect())
+        }
         4 => Change::ChangeUser {
             user: user(one),
             change: UserChange {

@@ -45,10 +45,7 @@ fn what_is_left_of_a_deleted_account_is_the_same_in_every_copy() {
         .unwrap()
         .with_users(2);
     open.send(2, 1, "stays");
-    let seen = |at| Change::Seen {
-        user: user(2),
-        at: Timestamp::from_ms(at),
-    };
+    let seen = |at| Change::Seen([(user(2), Timestamp::from_ms(at))].into());
     open.apply(NOW, seen(NOW)).unwrap();
     for is_erasing in [false, true] {
         // To do it again changes nothing, and what was said may be to go later.

@@ -340,10 +340,7 @@ fn messages_after_one_of_2031_carry_the_clocks_time_and_keep_their_order() {
     }
     // A clock that is back by less than a day is waited for.
     assert_eq!(send(&open, NOW - DAY + 60, 60), NOW + 59);
-    let seen = |at| Change::Seen {
-        user: user(1),
-        at: Timestamp::from_ms(at),
-    };
+    let seen = |at| Change::Seen([(user(1), Timestamp::from_ms(at))].into());
     for (at, last_seen) in [(IN_2031, IN_2031), (NOW, NOW), (NOW - 1, NOW)] {
         open.apply(at, seen(at)).unwrap();
         let user = open.store.user(user(1)).unwrap();
@@ -1021,14 +1018,8 @@ fn row_changes(open: &Open) -> Vec<(u64, changes::Row)> {
 fn what_changes_of_accounts_and_invites_has_its_place_among_the_entries_and_takes_no_id() {
     let open = Open::memory().with_users(2);
     let (first, second) = (open.send(1, 2, "one"), {
-        open.apply(
-            0,
-            Change::Seen {
-                user: user(1),
-                at: Timestamp::from_ms(5),
-            },
-        )
-        .unwrap();
+        open.apply(0, Change::Seen([(user(1), Timestamp::from_ms(5))].into()))
+            .unwrap();
         open.send(2, 1, "two")
     });
     assert_eq!((first.id.get(), second.id.get()), (1, 2));

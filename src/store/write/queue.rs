@@ -58,6 +58,7 @@ impl Job {
     pub(crate) fn bytes(&self) -> usize {
         let content = match &self.change {
             Change::Talk(talk) => talk.act.bytes(),
+            Change::Seen(visits) => size_of_val(&**visits),
             _ => 0,
         };
         BESIDE + content

@@ -245,7 +245,10 @@ impl<'a> Staging<'a> {
             Change::ConfirmKey(id) => Committed::Key(self.people().confirm_api_key(now, *id)?),
             Change::RevokeKey(id) => Committed::KeyRevoked(self.people().revoke_api_key(*id)?),
             Change::File(act) => Committed::File(self.people().files().act(now, act)?),
-            Change::Seen { user, at } => Committed::User(self.people().seen(*user, *at)?),
+            Change::Seen(visits) => {
+                self.people().seen(visits);
+                Committed::Seen
+            }
         })
     }
 
