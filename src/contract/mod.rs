@@ -54,5 +54,5 @@ pub(crate) use server_events::{
     CHAT_ERROR, ChatErrorEvent, PRESENCE, Presence, ROOM_SEEN, ROOM_SKIPPED, ROOM_TYPING, TYPING,
     Typing, USER_CHANGED, UserChanged,
 };
-pub(crate) use update::{MessageSent, Told, UPDATES, Update, told_in_room, told_live, updates_of};
+pub(crate) use update::{MessageSent, Told, UPDATES, Update, tell_live, told_in_room, updates_of};
 pub(crate) use version::Version;

@@ -270,7 +270,7 @@ impl<'a> Update<'a> {
 
     /// The data of `send_message`'s ack: what the sender hears of the message.
     pub(crate) fn sent(notice: &'a Notice, version: Version) -> Option<Self> {
-        Self::of(notice, Form::Own, version).next()
+        Self::first(notice, Form::Own, version)
     }
 
     /// The events of an entry in this form and version, in this order.
@@ -279,14 +279,38 @@ impl<'a> Update<'a> {
         form: Form,
         version: Version,
     ) -> impl Iterator<Item = Self> {
-        let changed = Self::of_change(notice).or_else(|| Self::of_erasure(notice, form));
-        let pairs = notice
-            .sides()
-            .filter(|_| changed.is_none())
-            .and_then(|sides| Self::of_pair(notice, sides, form, version));
-        let others = Self::of_room(notice, form).filter(|_| version >= Version::Second);
-        let pairs = pairs.into_iter().flatten();
-        changed.into_iter().chain(pairs).chain(others)
+        let first = Self::first(notice, form, version);
+        first.into_iter().chain(Self::further(notice))
+    }
+
+    /// The first of them: all that there are, but for a chat that was read.
+    fn first(notice: &'a Notice, form: Form, version: Version) -> Option<Self> {
+        if notice.message.is_some()
+            && let Some(changed) = Self::of_change(notice)
+        {
+            return Some(changed);
+        }
+        if let Act::ErasedMany(_) = &notice.entry.act {
+            return Self::of_erasure(notice, form);
+        }
+        match notice.sides() {
+            Some(sides) => Self::of_pair(notice, sides, form, version),
+            None if version >= Version::Second => Self::of_room(notice, form),
+            None => None,
+        }
+    }
+
+    /// Those after the first, of a chat between two people that was read.
+    fn further(notice: &'a Notice) -> impl Iterator<Item = Self> {
+        let (ids, sides) = match &notice.entry.act {
+            Act::ReadUpTo { marked, .. } => (&marked.newest[..], notice.sides()),
+            _ => (&[][..], None),
+        };
+        let reads = sides.map(move |[user_id, _]| {
+            let ids = ids.iter();
+            ids.map(move |id| Self::messege_read(*id, user_id))
+        });
+        reads.into_iter().flatten()
     }
 
     /// The one of an entry of a room, or of a person's own.
@@ -382,15 +406,15 @@ impl<'a> Update<'a> {
         }))
     }
 
-    /// Those of an entry between two people, its author first.
+    /// The first one of an entry between two people, its author first.
     fn of_pair(
         notice: &'a Notice,
         [user_id, other]: [UserId; 2],
         form: Form,
         version: Version,
-    ) -> Option<impl Iterator<Item = Self>> {
+    ) -> Option<Self> {
         let entry = &notice.entry;
-        let (first, marked) = match &entry.act {
+        Some(match &entry.act {
             Act::Sent {
                 content,
                 client_id,
@@ -404,7 +428,7 @@ impl<'a> Update<'a> {
                 let edited_at = extras.and_then(|extras| extras.edited_at);
                 let reactions = extras.map_or(&[][..], |extras| &extras.reactions);
                 let (id, receiver_id, created_at) = (entry.id.into(), other, entry.at);
-                let message = match form {
+                match form {
                     Form::Own => Self::MessageSent(MessageSent {
                         id,
                         receiver_id,
@@ -431,24 +455,16 @@ impl<'a> Update<'a> {
                         edited_at,
                         reactions: Reactions::new(reactions, other, user_id),
                     }),
-                };
-                (message, &[][..])
+                }
             }
-            Act::Read { message } => (Self::messege_read(*message, user_id), &[][..]),
-            Act::ReadUpTo { message, marked } => {
-                let read = ChatReadUpTo {
-                    reader_id: user_id,
-                    peer_id: other,
-                    up_to: Some(*message),
-                };
-                (Self::ChatRead(read), &marked.newest[..])
-            }
+            Act::Read { message } => Self::messege_read(*message, user_id),
+            Act::ReadUpTo { message, .. } => Self::ChatRead(ChatReadUpTo {
+                reader_id: user_id,
+                peer_id: other,
+                up_to: Some(*message),
+            }),
             _ => return None,
-        };
-        let marked = marked
-            .iter()
-            .map(move |id| Self::messege_read(*id, user_id));
-        Some(std::iter::once(first).chain(marked))
+        })
     }
 
     const fn messege_read(message_id: MessageId, user_id: UserId) -> Self {
@@ -466,9 +482,11 @@ fn with_cursors(
     version: Version,
 ) -> impl Iterator<Item = (Cursor, Update<'_>)> {
     let entry = notice.entry.id.get();
-    (0..)
-        .zip(Update::of(notice, form, version))
-        .map(move |(event, update)| (Cursor { entry, event }, update))
+    let at = move |event| Cursor { entry, event };
+    let first = Update::first(notice, form, version).map(|update| (at(0), update));
+    let further = (1..).zip(Update::further(notice));
+    let further = further.map(move |(event, update)| (at(event), update));
+    first.into_iter().chain(further)
 }
 
 /// An event as it is told live.
@@ -483,25 +501,28 @@ pub(crate) struct Told<'a> {
     pub(crate) update: Update<'a>,
 }
 
-/// Returns the events of an entry as they are told live: each with all who hear it in the same form
-/// and version.
-pub(crate) fn told_live<'a>(
+/// Tells the events of an entry as they are told live: each with all who hear it in the same form
+/// and version. By a call and no iterator, since an event is large and each adapter would move it.
+pub(crate) fn tell_live<'a>(
     audience: &'a [Hearer],
     notice: &'a Notice,
-) -> impl Iterator<Item = Told<'a>> {
-    let alike = audience.chunk_by(|one, next| one.form == next.form);
-    let forms = alike.filter_map(|hearers| Some((hearers, hearers.first()?.form)));
-    forms.flat_map(move |(hearers, form)| {
-        heard_in(notice).iter().flat_map(move |alike| {
-            let events = with_cursors(notice, form, alike.form);
-            events.map(move |(cursor, update)| Told {
-                hearers,
-                versions: alike.numbers.clone(),
-                cursor,
-                update,
-            })
-        })
-    })
+    mut tell: impl FnMut(Told<'a>),
+) {
+    for hearers in audience.chunk_by(|one, next| one.form == next.form) {
+        let Some(Hearer { form, .. }) = hearers.first() else {
+            continue;
+        };
+        for alike in heard_in(notice) {
+            with_cursors(notice, *form, alike.form).for_each(|(cursor, update)| {
+                tell(Told {
+                    hearers,
+                    versions: alike.numbers.clone(),
+                    cursor,
+                    update,
+                });
+            });
+        }
+    }
 }
 
 /// Returns the events of an entry as all members of a room are told of it live, but for those whom

@@ -18,8 +18,8 @@ use crate::chat::{
     Audience, Behind, Event, Form, Listener, audience, heard_from, is_heard_by_origin,
 };
 use crate::contract::{
-    ROOM_SEEN, ROOM_TYPING, RoomSeen, RoomTyping, TYPING, Told, Typing, Update, Version,
-    told_in_room, told_live,
+    ROOM_SEEN, ROOM_TYPING, RoomSeen, RoomTyping, TYPING, Told, Typing, Update, Version, tell_live,
+    told_in_room,
 };
 use crate::hub::Namespace;
 use crate::metrics::EventMetrics;
@@ -74,7 +74,7 @@ impl Outbound {
         let Audience { people, room } = audience(notice);
         self.fanout
             .catch_up(people.iter().map(|hearer| hearer.user));
-        for told in told_live(&people, notice) {
+        tell_live(&people, notice, |told| {
             let Told {
                 hearers,
                 versions,
@@ -93,7 +93,7 @@ impl Outbound {
                 .sequenced(cursor.entry)
                 .versions(versions)
                 .emit_further(update.name(), &(&update, text), &(&update,));
-        }
+        });
         if let Some(room) = room {
             let mut others = self.present.of(room, heard_from(notice));
             others.retain(|user| people.iter().all(|hearer| hearer.user != *user));

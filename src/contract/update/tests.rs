@@ -61,7 +61,7 @@ impl Listener for Heard {
                     }
                 }
             }
-            for told in told_live(&people, notice) {
+            tell_live(&people, notice, |told| {
                 let heard_by = |version: &Version| told.versions.contains(&version.number());
                 for version in VERSIONS.into_iter().filter(heard_by) {
                     for hearer in told.hearers {
@@ -69,7 +69,7 @@ impl Listener for Heard {
                         self.0.lock().push(heard);
                     }
                 }
-            }
+            });
         }
     }
 }
