@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::fault::TokenFault;
 use super::foreign::Newcomer;
 use super::token::{self, Grant, Proof, Verified};
+use super::verified::TokenHash;
 use super::{AccountError, Accounts, ForeignTokens, KeyError, programs};
 use crate::model::{MadeBy, Timestamp, User, Whom};
 use crate::store::{PutBy, PutUser};
@@ -62,13 +63,14 @@ impl Accounts {
         if programs::is_key(token) {
             return Ok((Identity::Known(self.bot_of(now, token)?), None));
         }
-        let known = self.verified.get(token);
+        let hash = self.verified.hash(token);
+        let known = self.verified.get(hash);
         let known = known.filter(|known| self.store.user(known.grant.user_id).is_some());
         let (verified, news) = match known {
             Some(known) => (known, None),
             None => {
                 let refuse = |fault| self.refuse(now, fault);
-                match self.verify(now, token).map_err(refuse)? {
+                match self.verify(now, token, hash).map_err(refuse)? {
                     Judged::Known(verified, news) => (verified, news),
                     Judged::New(newcomer) => return Ok((Identity::New(newcomer), None)),
                 }
@@ -83,7 +85,7 @@ impl Accounts {
     }
 
     /// Verifies a token, and remembers it.
-    fn verify(&self, now: Timestamp, token: &str) -> Result<Judged, TokenFault> {
+    fn verify(&self, now: Timestamp, token: &str, hash: TokenHash) -> Result<Judged, TokenFault> {
         // Until the token is remembered its keys count: see `set_keys`.
         let foreign = self.foreign.read();
         let (verified, news) = match self.tokens.verify(token, now) {
@@ -121,7 +123,7 @@ impl Accounts {
                 (verified, newcomer.news_of(&user))
             }
         };
-        self.verified.put(token, verified);
+        self.verified.put(hash, verified);
         Ok(Judged::Known(verified, news))
     }
 
@@ -161,7 +163,7 @@ impl Accounts {
             && !programs::is_key(token)
             && token.len() <= token::MAX_TOKEN_BYTES
             && self.foreign.read().has_costly_keys()
-            && self.verified.get(token).is_none()
+            && self.verified.get(self.verified.hash(token)).is_none()
             && self.tokens.verify(token, now).err() == Some(AccountError::InvalidToken)
     }
 

@@ -12,6 +12,10 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::token::Verified;
 
+/// A token, by its hash under the key of the table.
+#[derive(Clone, Copy)]
+pub(super) struct TokenHash(u128);
+
 /// What the tokens of these hashes grant.
 pub(super) struct VerifiedTokens {
     key: [u8; 16],
@@ -30,26 +34,25 @@ impl VerifiedTokens {
         }
     }
 
-    fn hash(&self, token: &str) -> u128 {
+    /// Returns the hash of a token, by which it is looked for and remembered.
+    pub(super) fn hash(&self, token: &str) -> TokenHash {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write(token.as_bytes());
-        hasher.finish128().as_u128()
+        TokenHash(hasher.finish128().as_u128())
     }
 
     /// What this token grants, where that is known.
-    pub(super) fn get(&self, token: &str) -> Option<Verified> {
-        let hash = self.hash(token);
-        self.verified.lock().get(&hash).copied()
+    pub(super) fn get(&self, token: TokenHash) -> Option<Verified> {
+        self.verified.lock().get(&token.0).copied()
     }
 
     /// Remembers a token whose signature holds.
-    pub(super) fn put(&self, token: &str, granted: Verified) {
-        let hash = self.hash(token);
+    pub(super) fn put(&self, token: TokenHash, granted: Verified) {
         let mut verified = self.verified.lock();
         if verified.len() >= self.most {
             *verified = FxHashMap::default();
         }
-        verified.insert(hash, granted);
+        verified.insert(token.0, granted);
     }
 
     /// Forgets all: other keys count from now on.
@@ -79,13 +82,13 @@ mod tests {
     }
 
     fn user(tokens: &VerifiedTokens, token: &str) -> Option<u64> {
-        Some(tokens.get(token)?.grant.user_id.get())
+        Some(tokens.get(tokens.hash(token))?.grant.user_id.get())
     }
 
     #[test]
     fn a_token_is_known_as_a_whole_and_until_it_is_forgotten() {
         let tokens = VerifiedTokens::new(MAX_VERIFIED);
-        tokens.put("header.claims.signature", granted(3));
+        tokens.put(tokens.hash("header.claims.signature"), granted(3));
         assert_eq!(user(&tokens, "header.claims.signature"), Some(3));
         for other in ["header.claims.signaturE", "header.claims.", ""] {
             assert_eq!(user(&tokens, other), None);
@@ -98,7 +101,7 @@ mod tests {
     fn no_more_are_kept_than_there_is_room_for() {
         let tokens = VerifiedTokens::new(MAX_VERIFIED);
         for number in 1..=3 * MAX_VERIFIED as u64 {
-            tokens.put(&number.to_string(), granted(number));
+            tokens.put(tokens.hash(&number.to_string()), granted(number));
             assert!(tokens.verified.lock().len() <= MAX_VERIFIED);
             assert_eq!(user(&tokens, &number.to_string()), Some(number));
         }

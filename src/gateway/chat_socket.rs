@@ -139,8 +139,10 @@ impl ChatSocket {
     }
 
     fn check_again(&mut self, at: Timestamp) {
-        self.door.expiry.forget(self.due, &self.socket);
-        self.due = at;
+        if at != self.due {
+            self.door.expiry.forget(self.due, &self.socket);
+            self.due = at;
+        }
         self.door.expiry.watch(at, &self.socket);
     }
 
