@@ -175,7 +175,9 @@ impl App {
         if is_of_sessions(request.uri().path()) {
             let peer = SocketAddr::new(sender.address, peer.port());
             // A request without a session's id opens one.
-            let opens = Query::of(&request).raw("sid").is_none_or(str::is_empty);
+            let query = request.uri().query().unwrap_or_default();
+            let opens = !web::may_have(query, "sid")
+                || Query::of(&request).raw("sid").is_none_or(str::is_empty);
             if opens && let Err(error) = self.allow(Kind::Connections, sender.address) {
                 if let Some(count) = self.crowded.now() {
                     tracing::info!(

@@ -65,6 +65,10 @@ impl Library {
 /// Returns whether the query has python-engineio's time stamp: `t=` and seconds with a fraction.
 /// Those of JavaScript and Dart are letters and digits.
 fn stamped_by_python(query: &str) -> bool {
+    // Seen without decoding it: a fraction has a point, as it is or escaped.
+    if !query.contains(['.', '%']) {
+        return false;
+    }
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     query_pairs(query).any(|(key, value)| {
         let parts = value.split_once('.');

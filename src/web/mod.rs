@@ -23,7 +23,7 @@ pub use origins::{Origins, Verdict, say};
 pub use policy::PagePolicy;
 pub use proxy::{Network, NetworkError, Sender, TrustedProxies};
 pub use public::{Below, PublicUrl, PublicUrlError};
-pub use query::query_pairs;
+pub use query::{may_have, query_pairs};
 pub use reception::{BodyError, Reception, read_body};
 pub use seldom::Seldom;
 pub use stream::{Stream, Traffic};
