@@ -9,7 +9,7 @@ use super::{
     AccountError, Accounts, Asker, Caller, Login, checked_avatar, checked_name, password,
     tell_of_profile,
 };
-use crate::model::{Timestamp, User, UserId, Username, Whom};
+use crate::model::{MadeBy, Timestamp, User, UserId, Username, Whom};
 use crate::store::{
     Change, Committed, Invite, Leaving, NewUser, PutBy, PutUser, StoreError, UserChange,
 };
@@ -294,7 +294,8 @@ impl Accounts {
         now: Timestamp,
         put: PutAccount,
     ) -> Result<MadeUser, AccountError> {
-        self.must_reach(admin.into(), &Whom::Id(put.id))?;
+        let admin = admin.into();
+        self.must_reach(admin, &Whom::Id(put.id))?;
         let put = PutUser {
             whom: Whom::Id(put.id),
             is_numbered: false,
@@ -305,9 +306,9 @@ impl Accounts {
                 None => None,
             },
             // Without an app's key no account is an app's alone.
-            by: match self.foreign.read().has_keys() {
-                true => PutBy::Backend,
-                false => PutBy::Administrator,
+            by: match admin.is_full && !self.foreign.read().has_keys() {
+                true => PutBy::Administrator,
+                false => PutBy::Backend,
             },
         };
         self.put(now, put).await
@@ -315,8 +316,14 @@ impl Accounts {
 
     /// Refuses to change an administrator by a key that does not reach them.
     pub(super) fn must_reach(&self, admin: UsersAdmin, whom: &Whom) -> Result<(), AccountError> {
-        let account = self.store.user_of(whom);
-        admin.must_be_full_if(account.is_some_and(|account| account.is_admin))
+        let Some(account) = self.store.user_of(whom) else {
+            return Ok(());
+        };
+        admin.must_be_full_if(account.is_admin)?;
+        match !admin.is_full && account.made_by == MadeBy::Here {
+            true => Err(AccountError::MadeHere),
+            false => Ok(()),
+        }
     }
 
     pub(super) async fn put(&self, now: Timestamp, put: PutUser) -> Result<MadeUser, AccountError> {
@@ -374,7 +381,8 @@ impl Accounts {
         let account = self.store.user(user).filter(|account| !account.deleted);
         let account = account.ok_or(AccountError::NoSuchUser)?;
         let admin = admin.into();
-        admin.must_be_full_if(account.is_admin || wish.is_admin.is_some())?;
+        self.must_reach(admin, &Whom::Id(user))?;
+        admin.must_be_full_if(wish.is_admin.is_some())?;
         if account.is_bot && (wish.password.is_some() || wish.is_admin == Some(true)) {
             return Err(AccountError::IsBot);
         }

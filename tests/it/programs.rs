@@ -263,6 +263,56 @@ async fn a_backends_key_reaches_as_far_as_its_scope() {
 }
 
 /// A backup may have a key that was taken back since.
+/// By `PATCH` it gave a person who had registered another password, and logged in as them; and
+/// deleted people and bots with all that they had said.
+#[tokio::test]
+async fn an_apps_key_neither_takes_over_nor_deletes_who_registered_here() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let ada = server.register("ada").await;
+    let (bot, _) = new_bot(&server, &admin, "clerk").await;
+    let (users, _) = new_key(&server, &admin, "users").await;
+    for id in [ada.id, bot.id] {
+        let path = format!("/api/admin/users/{id}");
+        let erase = format!("{path}?messages=erase");
+        for (method, path, body) in [
+            ("PATCH", &path, json!({"password": "taken over 1"})),
+            ("PATCH", &path, json!({"disabled": true})),
+            ("PATCH", &path, json!({"name": "Mallory"})),
+            ("PUT", &path, json!({"username": "mallory"})),
+            ("DELETE", &erase, Value::Null),
+        ] {
+            let denied = refused(&server, &users, method, path, body).await;
+            assert_eq!(denied, "forbidden", "{method} {path}");
+        }
+        let meets = json!([{"id": id, "name": "Mallory"}]);
+        let denied = refused(&server, &users, "PUT", "/api/admin/users", meets).await;
+        assert_eq!(denied, "forbidden");
+    }
+    server.login("ada", "password1").await;
+    let me = server.get("/api/auth/me", &ada.token).await;
+    assert_eq!(
+        (&me["data"]["username"], &me["data"]["name"]),
+        (&json!("ada"), &json!("ada"))
+    );
+    // What it made itself it changes and deletes.
+    let path = "/api/admin/users/77";
+    let app = ask(&server, &users, "PUT", path, json!({"username": "eve"})).await;
+    assert_eq!(app["id"], 77);
+    ask(&server, &users, "PUT", path, json!({"username": "eva"})).await;
+    ask(
+        &server,
+        &users,
+        "PATCH",
+        path,
+        json!({"password": "password2"}),
+    )
+    .await;
+    assert_eq!(server.login("eva", "password2").await.id, 77);
+    ask(&server, &users, "DELETE", path, Value::Null).await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn keys_are_hashes_in_the_file_and_wait_to_be_confirmed_after_a_restore() {
     let folder = tempfile::tempdir().unwrap();
