@@ -9,7 +9,7 @@ use super::{Chat, ChatError, Event, Mark, RoomCreation};
 use crate::model::{
     Act, ChatId, ChatSettings, ClientId, EntryId, Extras, FileId, MAX_RETENTION_DAYS,
     MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS, MessageId, Notice, Notify, Origin, Role, Room, RoomId,
-    RoomRead, Timestamp, UserId, check_avatar, picture_url, visible_name,
+    RoomRead, Timestamp, UserId, check_avatar, is_one_line, picture_url, visible_name,
 };
 use crate::store::{
     Change, Committed, HistoryPage, HistoryQuery, MemberRow, MyRoom, NewRoom, OpenRooms, Outcome,
@@ -64,7 +64,9 @@ pub enum RoomFieldError {
     )]
     Name,
     /// The topic.
-    #[error("topic must have at most {MAX_TOPIC_CHARS} characters")]
+    #[error(
+        "topic must have at most {MAX_TOPIC_CHARS} characters, in one line, without control characters"
+    )]
     Topic,
     /// The picture.
     #[error("avatar must be an absolute http or https URL")]
@@ -738,9 +740,9 @@ fn check_name(name: &str) -> Result<Arc<str>, RoomFieldError> {
 }
 
 fn check_topic(topic: &str) -> Result<(), RoomFieldError> {
-    match topic.chars().count() > MAX_TOPIC_CHARS {
-        true => Err(RoomFieldError::Topic),
-        false => Ok(()),
+    match is_one_line(topic) && topic.chars().count() <= MAX_TOPIC_CHARS {
+        true => Ok(()),
+        false => Err(RoomFieldError::Topic),
     }
 }
 

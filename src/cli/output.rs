@@ -1,5 +1,6 @@
 //! What a command says, and how the program ends.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -7,6 +8,7 @@ use clap::error::ErrorKind;
 
 use super::failure;
 use super::log::Lines;
+use crate::model::is_one_line;
 
 /// The reason that a command was not done, in one line that says what to do.
 #[derive(Debug)]
@@ -70,10 +72,30 @@ pub(super) fn answer_usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
+/// Returns a text as a terminal may be given it: what people wrote must not move the cursor there,
+/// nor turn what stands beside it. Such characters are shown as Rust writes them: `\u{1b}`.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    let is_plain = |one: char| {
+        let turns = matches!(one, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        is_one_line(one.encode_utf8(&mut [0; 4])) && !turns
+    };
+    if text.chars().all(is_plain) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for one in text.chars() {
+        match is_plain(one) {
+            true => out.push(one),
+            false => out.extend(one.escape_default()),
+        }
+    }
+    out.into()
+}
+
 /// One line on standard error that says what to do.
 pub(super) fn fail(text: &str) -> ExitCode {
     // The exit code still tells a caller that reads nothing; a panic would change it.
-    let _ = writeln!(std::io::stderr(), "chatd: {text}");
+    let _ = writeln!(std::io::stderr(), "chatd: {}", shown(text));
     ExitCode::FAILURE
 }
 
@@ -89,5 +111,25 @@ pub(super) fn say_all(text: &[u8]) -> Result<(), String> {
 /// Prints what a command did on standard output.
 pub(super) fn say(text: &str) {
     // A reader that is gone does not miss it.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let _ = writeln!(std::io::stdout(), "{}", shown(text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_wrote_does_nothing_to_the_terminal_that_shows_it() {
+        for (text, as_shown) in [
+            ("Zoë Müller 🎉 — 名前", "Zoë Müller 🎉 — 名前"),
+            ("\u{1b}]0;owned\u{7}x", "\\u{1b}]0;owned\\u{7}x"),
+            ("a\nb\tc\r", "a\\nb\\tc\\r"),
+            (
+                "\u{9b}2J\u{202e}gnp.exe\u{2028}",
+                "\\u{9b}2J\\u{202e}gnp.exe\\u{2028}",
+            ),
+        ] {
+            assert_eq!(shown(text), as_shown, "{text:?}");
+        }
+    }
 }

@@ -48,4 +48,4 @@ pub use room::{
 };
 pub use time::{Timestamp, TimestampError};
 pub use user::{MAX_SUBJECT_BYTES, MadeBy, Subject, User, UserError, Whom, check_avatar};
-pub use username::{Name, Username, nfc, visible_name};
+pub use username::{Name, Username, is_one_line, nfc, visible_name};

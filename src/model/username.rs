@@ -283,6 +283,14 @@ fn is_allowed(character: char) -> bool {
     !unseen && !is_ignorable(character) && !is_blank(character) && !is_noncharacter(character)
 }
 
+/// Returns whether a text is one line, without control characters: on a terminal some of these
+/// move the cursor, or change what was written before.
+pub fn is_one_line(text: &str) -> bool {
+    !text
+        .chars()
+        .any(|character| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}'))
+}
+
 /// Whether there is something to see by itself: a mark alone is not.
 fn is_visible(character: char) -> bool {
     use GeneralCategoryGroup::{Letter, Number, Punctuation, Symbol};

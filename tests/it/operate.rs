@@ -282,7 +282,9 @@ async fn rooms_are_listed_beside_a_stopped_server_and_a_running_one() {
     .await;
     let token = says(&data, &["token", "ada"], "").await;
     for (name, kind) in [("Ops", "closed"), ("Tea room", "open")] {
-        let body = json!({"name": name, "kind": kind, "member_ids": [2]}).to_string();
+        let topic = "x\u{202e}gnp.exe";
+        let body = json!({"name": name, "topic": topic, "kind": kind, "member_ids": [2]});
+        let body = body.to_string();
         let path = "/api/rooms";
         let made = server.remote.send("POST", path, Some(token.trim()), &body);
         assert_eq!(made.await.status, 201);
@@ -312,6 +314,8 @@ async fn rooms_are_listed_beside_a_stopped_server_and_a_running_one() {
     for line in [
         "name          Tea room",
         "kind          open",
+        // A terminal would turn what comes after it.
+        "topic         x\\u{202e}gnp.exe",
         "archived_at   -",
         "member_count  2",
     ] {

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::commands::{By, Whom};
 use super::run::say;
+use crate::cli::output::shown;
 use crate::model::MAX_ID;
 
 /// Accounts that are asked for at once.
@@ -35,7 +36,7 @@ impl Account {
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (id {})", self.name, self.id)
+        write!(f, "{} (id {})", shown(&self.name), self.id)
     }
 }
 

@@ -12,6 +12,7 @@ use super::operator::Operator;
 use super::{bots, erase, keys, rooms};
 use crate::cli::failure::chain;
 use crate::cli::flags::Flags;
+use crate::cli::output::shown;
 use crate::cli::{control, failure};
 use crate::config::Config;
 use crate::server::{self, Door, ServerError, control_socket};
@@ -173,7 +174,7 @@ async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
 
 /// Writes one line to standard output.
 pub(super) fn say(line: &str) -> Result<(), String> {
-    writeln!(std::io::stdout(), "{line}")
+    writeln!(std::io::stdout(), "{}", shown(line))
         .map_err(|error| format!("standard output cannot be written: {error}"))
 }
 
