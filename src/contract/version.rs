@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de};
 
 use crate::model::{Act, Members, Notice};
 
@@ -36,10 +36,24 @@ impl Version {
     }
 }
 
-/// Taken from any number: one that is not known is the newest version below it.
+/// Taken from any number, or its decimal digits as a text, as ids are: one that is not known is the newest version below it.
 impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let asked = f64::deserialize(deserializer)?;
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Asked<'a> {
+            Number(f64),
+            #[serde(borrow)]
+            Text(Cow<'a, str>),
+        }
+        let asked = match Asked::deserialize(deserializer)? {
+            Asked::Number(asked) => asked,
+            Asked::Text(text) => {
+                let is_written = text.bytes().all(|byte| byte.is_ascii_digit());
+                let asked = text.parse().ok().filter(|_| is_written);
+                asked.ok_or_else(|| de::Error::custom("expected a number"))?
+            }
+        };
         let is_second = asked >= f64::from(Self::Second.number());
         Ok(if is_second { Self::Second } else { Self::First })
     }
@@ -55,7 +69,7 @@ impl JsonSchema for Version {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "number", "default": 1 })
+        json_schema!({ "type": ["number", "string"], "pattern": "^[0-9]+$", "default": 1 })
     }
 }
 
@@ -124,7 +138,12 @@ mod tests {
             ("1.5", Some(Version::First)),
             ("0", Some(Version::First)),
             ("-7", Some(Version::First)),
-            ("\"2\"", None),
+            ("\"2\"", Some(Version::Second)),
+            ("\"1\"", Some(Version::First)),
+            ("\"17\"", Some(Version::Second)),
+            ("\"\"", None),
+            ("\"2.0\"", None),
+            ("\"inf\"", None),
             ("[2]", None),
             ("true", None),
             ("{}", None),

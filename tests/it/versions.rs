@@ -160,6 +160,10 @@ async fn an_unknown_version_is_the_newest_below_it_and_a_wrong_one_the_first() {
         (json!(0), false),
         (json!(-2), false),
         (json!(1.5), false),
+        // As ids may be texts.
+        (json!("2"), true),
+        (json!("1"), false),
+        (json!("two"), false),
         (json!(null), false),
     ] {
         let mut socket = server
