@@ -75,22 +75,25 @@ impl Accounts {
             (None, Some(subject)) => self.whom_of(subject).ok_or(AccountError::Subject)?,
             _ => return Err(AccountError::IdOrSubject),
         };
+        // Judged before a username is made of it, so that an error names the key that is wrong.
+        let name = match Name::parse(&user.name) {
+            Ok(name) => Some(name),
+            Err(UserError::ReservedName) => None,
+            Err(error) => return Err(error.into()),
+        };
         let named = |text: &str| match &whom {
             Whom::Id(id) => Username::foreign_of(text, *id),
             Whom::Subject(_) => Username::foreign(text),
         };
         let (names, is_numbered) = match &user.username {
             Some(username) => (vec![named(username)?], false),
-            None => (username_like(&user.name, named)?, true),
+            // One that is no username, as a number is none, leaves the account to its id.
+            None => (named(&user.name).into_iter().collect(), true),
         };
         Ok(PutUser {
             whom,
             names,
-            name: match Name::parse(&user.name) {
-                Ok(name) => Some(name),
-                Err(UserError::ReservedName) => None,
-                Err(error) => return Err(error.into()),
-            },
+            name,
             is_numbered,
             avatar: match user.avatar {
                 Some(avatar) => Some(checked_avatar(avatar)?),
@@ -116,20 +119,5 @@ impl Accounts {
     /// The account of an app's user whom the first issuer calls so.
     pub fn user_of_subject(&self, subject: &str) -> Option<Arc<User>> {
         self.store.user_of(&self.whom_of(subject.to_owned())?)
-    }
-}
-
-/// A name as a username, or none where only its form keeps it from being one: the account is called
-/// by its id then.
-fn username_like(
-    name: &str,
-    named: impl FnOnce(&str) -> Result<Username, UserError>,
-) -> Result<Vec<Username>, UserError> {
-    let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-    match named(name) {
-        Ok(username) => Ok(vec![username]),
-        Err(UserError::Reserved) => Ok(Vec::new()),
-        Err(_) if is_number => Ok(Vec::new()),
-        Err(error) => Err(error),
     }
 }

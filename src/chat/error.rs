@@ -15,6 +15,9 @@ pub enum ChatError {
     /// A message to oneself.
     #[error("receiver_id must be another user")]
     InvalidReceiver,
+    /// A chat with oneself.
+    #[error("user_id must be another user")]
+    OwnChat,
     /// No account has this id.
     #[error("no such user")]
     NoSuchUser,

@@ -69,7 +69,7 @@ pub enum RoomFieldError {
     )]
     Topic,
     /// The picture.
-    #[error("avatar must be an absolute http or https URL")]
+    #[error("avatar must be an https: URL of at most 2048 characters")]
     Avatar,
     /// The members.
     #[error("at most {MAX_ADDED} members are added at once")]
@@ -446,6 +446,9 @@ impl Chat {
         notify: Option<Notify>,
         muted_until: Option<Option<Timestamp>>,
     ) -> Result<(ChatSettings, u64), ChatError> {
+        if chat == ChatId::Person(by) {
+            return Err(ChatError::OwnChat);
+        }
         let what = RoomCommand::Set {
             chat,
             notify,

@@ -159,6 +159,9 @@ impl Chat {
         origin: Option<Origin>,
         reply: impl FnOnce(Result<Mark, ChatError>) + Send + 'static,
     ) {
+        if reader == peer {
+            return reply(Err(ChatError::OwnChat));
+        }
         let talk = Talk::read_up_to(reader, peer, up_to);
         self.submit(now, talk, origin, |outcome| Ok(Mark::of(outcome?)), reply);
     }

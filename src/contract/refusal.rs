@@ -102,7 +102,7 @@ impl From<ChatError> for Refusal {
         let code = match &error {
             ChatError::Content(ContentError::Empty) => Code::EmptyMessage,
             ChatError::Content(ContentError::TooLong { .. }) => Code::MessageTooLong,
-            ChatError::InvalidReceiver => Code::InvalidReceiver,
+            ChatError::InvalidReceiver | ChatError::OwnChat => Code::InvalidReceiver,
             ChatError::NoSuchUser | ChatError::NoSuchMessage | ChatError::NoSuchFile => {
                 Code::NotFound
             }
@@ -256,6 +256,7 @@ mod tests {
             ),
             (ChatError::Content(too_long), Code::MessageTooLong, 400),
             (ChatError::InvalidReceiver, Code::InvalidReceiver, 400),
+            (ChatError::OwnChat, Code::InvalidReceiver, 400),
             (ChatError::NoSuchUser, Code::NotFound, 404),
             (ChatError::NoSuchMessage, Code::NotFound, 404),
             (ChatError::NotReceiver, Code::Forbidden, 403),

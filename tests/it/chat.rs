@@ -292,6 +292,18 @@ async fn what_is_wrong_is_acked_with_its_code_and_the_key() {
             Code::ClientIdReused,
             "",
         ),
+        (
+            "mark_chat_as_read",
+            json!({"user_id": ada.id}),
+            Code::InvalidReceiver,
+            "user_id must be",
+        ),
+        (
+            "typing",
+            json!({"receiver_id": ada.id, "is_typing": true}),
+            Code::InvalidReceiver,
+            "receiver_id must be",
+        ),
         ("mark_as_read", json!({}), invalid, "message_id"),
         (
             "mark_as_read",

@@ -237,6 +237,16 @@ async fn an_apps_backend_makes_its_users_and_they_find_each_other_by_the_apps_ow
             "user 0: subject must be",
         ),
         (
+            json!([{"id": 31, "name": "a\nb"}]),
+            "invalid_payload",
+            "user 0: name must be",
+        ),
+        (
+            json!([{"id": 31, "name": "x", "username": "a\nb"}]),
+            "invalid_payload",
+            "user 0: username must be",
+        ),
+        (
             json!([{"id": 31}]),
             "invalid_payload",
             "user 0: name is missing",

@@ -697,7 +697,7 @@ async fn what_is_wrong_with_rooms_is_refused_with_its_code_and_the_key() {
             &*format!("/api/chats/{}/me", ada.id),
             json!({}),
             "invalid_receiver",
-            "",
+            "user_id must be",
         ),
         (
             &ada,
