@@ -11,7 +11,8 @@ use super::{
 };
 use crate::model::{MadeBy, Timestamp, User, UserId, Username, Whom};
 use crate::store::{
-    Change, Committed, Invite, Leaving, NewUser, PutBy, PutUser, StoreError, UserChange,
+    ApiKeyId, Change, Committed, Invite, Leaving, Maker, NewUser, PutBy, PutUser, StoreError,
+    UserChange,
 };
 
 /// Letters and digits of an invite's code: 142 bits.
@@ -23,9 +24,9 @@ const MAX_EXPIRES_IN_SECS: u64 = 10 * 366 * 24 * 60 * 60;
 /// More accounts than one link should make.
 const MAX_USES: u32 = 100_000;
 
-/// The right to use the verbs of administrators.
+/// The right to use the verbs of administrators, and as whom.
 #[derive(Debug, Clone, Copy)]
-pub struct Admin(());
+pub struct Admin(Maker);
 
 /// The right to use those verbs of administrators that concern people.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +60,11 @@ impl Caller {
     /// The caller's right to administer, if they have it.
     pub fn admin(&self) -> Result<Admin, AccountError> {
         if self.is_admin() {
-            Ok(Admin(()))
+            let by = self.user.id;
+            Ok(Admin(match self.administers_by_token() {
+                true => Maker::Token(by),
+                false => Maker::Account(by),
+            }))
         } else {
             Err(AccountError::Forbidden)
         }
@@ -68,13 +73,13 @@ impl Caller {
 
 impl Admin {
     /// The right of a backend whose key opens all that an administrator may.
-    pub(super) const fn of_backend() -> Self {
-        Self(())
+    pub(super) const fn of_backend(key: ApiKeyId) -> Self {
+        Self(Maker::Backend(key))
     }
 
     /// The right of the operator, who has the data file and so everything.
     pub fn operator() -> Self {
-        Self(())
+        Self(Maker::Operator)
     }
 }
 
@@ -177,10 +182,10 @@ pub struct MadeUser {
 }
 
 impl Accounts {
-    /// Makes an invite.
+    /// Makes an invite. It is good only as long as its maker may still make one.
     pub async fn create_invite(
         &self,
-        _: Admin,
+        Admin(by): Admin,
         now: Timestamp,
         wish: NewInvite,
     ) -> Result<Invite, AccountError> {
@@ -193,7 +198,7 @@ impl Accounts {
             expires_at: terms.expires_at,
             room: None,
             registers: true,
-            by: None,
+            by,
         };
         match self.store.apply(now, Change::CreateInvite(invite)).await? {
             Committed::Invite(invite) => Ok(invite),
@@ -314,7 +319,8 @@ impl Accounts {
         self.put(now, put).await
     }
 
-    /// Refuses to change an administrator by a key that does not reach them.
+    /// Refuses to change by an app's key what it does not reach: administrators, and accounts that
+    /// no app made, those of bots among them. Those are people's own.
     pub(super) fn must_reach(&self, admin: UsersAdmin, whom: &Whom) -> Result<(), AccountError> {
         let Some(account) = self.store.user_of(whom) else {
             return Ok(());

@@ -54,6 +54,6 @@ pub use registration::{Register, Registration};
 pub use token::{DEFAULT_TOKEN_LIFETIME, Grant};
 pub use verbs::{Accounts, Listener};
 
-pub use crate::store::{ApiKey, ApiKeyId, Invite, KeyHolder, KeyScope};
+pub use crate::store::{ApiKey, ApiKeyId, Invite, KeyHolder, KeyScope, Maker};
 
 use verbs::{checked_avatar, checked_name, tell_of_profile};

@@ -55,7 +55,7 @@ impl Backend {
     pub fn users_admin(self) -> UsersAdmin {
         match self.scope {
             KeyScope::Users => UsersAdmin::of_people(),
-            KeyScope::All => Admin::of_backend().into(),
+            KeyScope::All => Admin::of_backend(self.id).into(),
         }
     }
 
@@ -63,7 +63,7 @@ impl Backend {
     pub fn admin(self) -> Result<Admin, AccountError> {
         match self.scope {
             KeyScope::Users => Err(AccountError::KeyScope),
-            KeyScope::All => Ok(Admin::of_backend()),
+            KeyScope::All => Ok(Admin::of_backend(self.id)),
         }
     }
 }

@@ -28,6 +28,11 @@ impl Caller {
     pub fn is_admin(&self) -> bool {
         self.grant.is_admin(&self.user)
     }
+
+    /// Returns whether it is a token of another system that makes the caller an administrator.
+    pub fn administers_by_token(&self) -> bool {
+        matches!(self.grant.proof, Proof::Foreign { is_admin: true, .. })
+    }
 }
 
 /// Whom a token names.

@@ -12,7 +12,7 @@ use crate::model::{
     RoomRead, Timestamp, UserId, check_avatar, is_one_line, picture_url, visible_name,
 };
 use crate::store::{
-    Change, Committed, HistoryPage, HistoryQuery, MemberRow, MyRoom, NewRoom, OpenRooms, Outcome,
+    Change, Committed, HistoryPage, HistoryQuery, Invite, MemberRow, MyRoom, NewRoom, OpenRooms, Outcome,
     Page, RoomAct, RoomCommand, RoomDone, RoomInvite, RoomMessage, RoomRefusal, RoomUpdate,
     StoreError, Talk,
 };
@@ -398,6 +398,32 @@ impl Chat {
         let most = self.rules.max_room_members;
         let what = RoomCommand::Invite { room, invite, most };
         self.act_on_room(now, by, what).await
+    }
+
+    /// Returns the invites into a room that are kept, the newest first, for one of its admins.
+    pub async fn room_invites(
+        &self,
+        user: UserId,
+        room: RoomId,
+    ) -> Result<(Arc<Room>, Vec<Invite>), ChatError> {
+        let mine = self.my_room(user, room).await?;
+        match mine.role < Role::Admin {
+            true => Err(RoomRefusal::NotAdmin.into()),
+            false => Ok((mine.room, self.store.invites_into(room))),
+        }
+    }
+
+    /// Takes an invite into a room away, for one of its admins. Fails with
+    /// [`ChatError::InvalidInvite`] where none that leads there has this code.
+    pub async fn revoke_room_invite(
+        &self,
+        now: Timestamp,
+        by: UserId,
+        room: RoomId,
+        invite: Arc<str>,
+    ) -> Result<(), ChatError> {
+        let what = RoomCommand::RevokeInvite { room, invite };
+        self.room_done(now, Some(by), what).await.map(drop)
     }
 
     /// Joins a room by an invite's code.

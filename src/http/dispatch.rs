@@ -53,6 +53,7 @@ impl App {
                 | Route::LeaveRoom
                 | Route::JoinByInvite
                 | Route::RoomInvites
+                | Route::RoomInvite
                 | Route::LookAtInvite
                 | Route::AllRooms
                 | Route::AnyRoom
@@ -183,6 +184,8 @@ impl App {
             (Route::AnyRoom, _) => admin_rooms::archive(self, &request, params).await,
             (Route::AnyMembers, _) => admin_rooms::members(self, &request, params).await,
             (Route::JoinByInvite, _) => room_invites::join(self, request).await,
+            (Route::RoomInvites, Method::GET) => room_invites::list(self, &request, params).await,
+            (Route::RoomInvite, _) => room_invites::revoke(self, &request, params).await,
             (Route::RoomInvites, _) => room_invites::make(self, request, params).await,
             (Route::LookAtInvite, _) => room_invites::look(self, request).await,
             (Route::RoomMe, _) => rooms::set(self, request, params).await,

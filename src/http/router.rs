@@ -69,7 +69,8 @@ routes! {
     JoinRoom = "/api/rooms/{id}/join",        [POST: rooms::JOIN];
     LeaveRoom = "/api/rooms/{id}/leave",      [POST: rooms::LEAVE];
     JoinByInvite = "/api/rooms/join",         [POST: room_invites::JOIN];
-    RoomInvites = "/api/rooms/{id}/invites",  [POST: room_invites::MAKE];
+    RoomInvites = "/api/rooms/{id}/invites",  [POST: room_invites::MAKE, GET: room_invites::LIST];
+    RoomInvite = "/api/rooms/{id}/invites/{code}", [DELETE: room_invites::REVOKE];
     LookAtInvite = "/api/invites/look",       [POST: room_invites::LOOK];
     RoomMe   = "/api/rooms/{id}/me",          [PATCH: rooms::SET];
     RoomHistory = "/api/rooms/{id}/history",  [GET: room_pages::HISTORY];

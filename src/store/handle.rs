@@ -366,30 +366,30 @@ impl Store {
 
     /// Every invite that is kept, the newest first.
     pub fn invites(&self) -> Vec<Invite> {
-        let mut invites: Vec<_> = self
-            .intake
-            .data
-            .state
-            .read()
-            .people
-            .invites
-            .iter()
-            .cloned()
+        self.invites_where(&|_| true)
+    }
+
+    /// Those into a room.
+    pub fn invites_into(&self, room: RoomId) -> Vec<Invite> {
+        self.invites_where(&|invite| invite.room.is_some_and(|(into, _)| into == room))
+    }
+
+    fn invites_where(&self, is_wanted: &dyn Fn(&Invite) -> bool) -> Vec<Invite> {
+        let state = self.intake.data.state.read();
+        let kept = state.people.invites.iter();
+        let wanted = kept.filter(|(_, invite)| is_wanted(invite));
+        let mut invites: Vec<_> = wanted
+            .filter_map(|(number, invite)| Some((*number, state.as_it_stands(invite)?)))
             .collect();
+        drop(state);
         invites.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
         invites.into_iter().map(|(_, invite)| invite).collect()
     }
 
-    /// The invite of this code.
+    /// The invite of this code, as far as its maker may still give it.
     pub fn invite(&self, code: &str) -> Option<Invite> {
-        self.intake
-            .data
-            .state
-            .read()
-            .people
-            .invites
-            .get(code)
-            .cloned()
+        let state = self.intake.data.state.read();
+        state.as_it_stands(state.people.invites.get(code)?)
     }
 
     /// The key of this number.

@@ -46,7 +46,7 @@ pub use options::{
 };
 pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
 pub use people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder, KeyScope};
-pub use people::invites::Invite;
+pub use people::invites::{Invite, Maker};
 pub use people::leaving::Leaving;
 pub use read::history::{HistoryPage, HistoryQuery, HistoryRow};
 pub use read::inbox::{InboxChat, InboxRow};

@@ -104,6 +104,13 @@ pub enum RoomCommand {
         /// How many members the room may have.
         most: u64,
     },
+    /// Takes an invite into a room away.
+    RevokeInvite {
+        /// The room.
+        room: RoomId,
+        /// The invite's code.
+        invite: Arc<str>,
+    },
     /// Joins a room by an invite, and uses that.
     JoinBy {
         /// The invite's code.
@@ -133,6 +140,8 @@ pub struct RoomInvite {
     pub expires_at: Timestamp,
     /// Whether new people may register by it.
     pub registers: bool,
+    /// Its maker administers by what a token of another system says, whatever their account is.
+    pub by_token: bool,
 }
 
 /// How a room is described when it is made.

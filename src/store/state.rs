@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::model::{ConversationId, EntryId, MessageId, Pair, Stream, Timestamp, UserId};
+use crate::model::{ConversationId, EntryId, MessageId, Pair, Role, Stream, Timestamp, UserId};
 use crate::store::log::entries::Entries;
 use crate::store::log::record::{Author, Record};
+use crate::store::people::invites::Invite;
 use crate::store::people::rows::Rows;
 use crate::store::people::state::People;
 use crate::store::talk::conversation::Conversation;
@@ -121,6 +122,22 @@ impl State {
 
     pub(crate) fn conversation(&self, id: ConversationId) -> Option<&Conversation> {
         self.conversations.get(id)
+    }
+
+    /// Returns an invite as far as its maker may still give it; `None` where it counts as revoked.
+    pub(crate) fn as_it_stands(&self, invite: &Invite) -> Option<Invite> {
+        let registers = invite.registers_by_now(
+            |user| self.people.directory.get(user),
+            |key| self.people.api_keys.get(key).is_some(),
+            |room, user| {
+                let member = self.rooms.member(room, user);
+                member.is_some_and(|member| member.role >= Role::Admin)
+            },
+        )?;
+        Some(Invite {
+            registers,
+            ..invite.clone()
+        })
     }
 
     /// For the writer: the conversation as it is to be, once what is ahead is on disk.

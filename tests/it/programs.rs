@@ -1,5 +1,6 @@
 //! Bots and backends: programs with keys, over the wire.
 
+use chatd::accounts::Registration;
 use chatd::config::Config;
 use chatd::store::Location;
 use http_body_util::Full;
@@ -366,5 +367,32 @@ async fn keys_are_hashes_in_the_file_and_wait_to_be_confirmed_after_a_restore() 
     )
     .await;
     server.connect(&bot).await;
+    server.stop().await;
+}
+
+/// A key that had leaked was taken back, and accounts were still made by the invites it had made.
+#[tokio::test]
+async fn the_invites_of_a_key_end_with_it() {
+    let server = TestServer::with(Config {
+        registration: Registration::Invite,
+        ..config()
+    })
+    .await;
+    let admin = server.admin().await;
+    let (all, number) = new_key(&server, &admin, "all").await;
+    let made = ask(
+        &server,
+        &all,
+        "POST",
+        "/api/admin/invites",
+        json!({"max_uses": 9}),
+    )
+    .await;
+    let code = made["code"].as_str().unwrap();
+    assert_eq!(server.register_with("ada", Some(code)).await.status, 201);
+    let path = format!("/api/admin/keys/{number}");
+    ask(&server, &admin.token, "DELETE", &path, Value::Null).await;
+    let late = server.register_with("bob", Some(code)).await;
+    assert_eq!(late.code(), "invalid_invite");
     server.stop().await;
 }

@@ -111,6 +111,147 @@ async fn who_registers_by_an_invite_of_an_administrator_is_in_the_room() {
     }
 }
 
+/// An administrator was demoted, shut out and deleted, and accounts were still made by their
+/// invites.
+#[tokio::test]
+async fn invites_do_not_outlive_the_right_of_their_maker() {
+    let server = TestServer::with(Config {
+        registration: Registration::Invite,
+        ..config()
+    })
+    .await;
+    let root = server.admin().await;
+    let plain = async |by: &Person| {
+        let made = ask(
+            &server,
+            by,
+            "POST",
+            "/api/admin/invites",
+            json!({"max_uses": 99}),
+        )
+        .await;
+        made["data"]["code"].as_str().unwrap().to_owned()
+    };
+    let roots = plain(&root).await;
+    for name in ["dan", "bob", "carl"] {
+        let made = server.register_with(name, Some(&roots)).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+    }
+    let [dan, bob, carl] = ["dan", "bob", "carl"].map(|name| server.login(name, "password1"));
+    let (dan, bob, carl) = (dan.await, bob.await, carl.await);
+    let account = format!("/api/admin/users/{}", dan.id);
+    let set = async |change: Value| {
+        ask(&server, &root, "PATCH", &account, change).await;
+    };
+    set(json!({"is_admin": true})).await;
+    let room = room_of(&server, &[&dan], json!({})).await;
+    let dans = plain(&dan).await;
+    let into = invite(&server, &dan, room, json!({"max_uses": 99})).await;
+    let registers = async |code: &str, name: &str| {
+        let reply = server.register_with(name, Some(code)).await;
+        match reply.status.is_success() {
+            true => "registered".to_owned(),
+            false => reply.code(),
+        }
+    };
+    assert_eq!(registers(&dans, "first").await, "registered");
+    assert_eq!(registers(&into, "second").await, "registered");
+
+    // Demoted, they still let people with an account into their room.
+    set(json!({"is_admin": false})).await;
+    for (code, name) in [(&dans, "third"), (&into, "fourth")] {
+        assert_eq!(registers(code, name).await, "invalid_invite");
+    }
+    assert_eq!(
+        look(&server, &dans).await["error"]["code"],
+        "invalid_invite"
+    );
+    assert_eq!(look(&server, &into).await["data"]["registers"], false);
+    let join = json!({"invite": into});
+    ask(&server, &bob, "POST", "/api/rooms/join", join.clone()).await;
+    let codes = async || {
+        let all = server.get("/api/admin/invites", &root.token).await;
+        let rows = all["data"].as_array().unwrap().iter();
+        let codes = rows.map(|row| row["code"].as_str().unwrap().to_owned());
+        codes.collect::<Vec<_>>()
+    };
+    assert_eq!(codes().await, [into.clone(), roots.clone()]);
+
+    set(json!({"disabled": true})).await;
+    let late = tried(&server, &carl, "POST", "/api/rooms/join", join.clone()).await;
+    assert_eq!(late.code(), "invalid_invite");
+    assert_eq!(
+        look(&server, &into).await["error"]["code"],
+        "invalid_invite"
+    );
+    assert_eq!(codes().await, [roots.clone()]);
+    ask(&server, &root, "DELETE", &account, Value::Null).await;
+    let late = tried(&server, &carl, "POST", "/api/rooms/join", join).await;
+    assert_eq!(late.code(), "invalid_invite");
+    assert_eq!(registers(&roots, "fifth").await, "registered");
+    server.stop().await;
+}
+
+/// An admin whom the owner had taken out of a closed room came back by an invite of their own, which
+/// the owner could neither see nor take away.
+#[tokio::test]
+async fn who_is_taken_out_of_a_room_does_not_come_back_by_an_invite_of_their_own() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let carl = server.register("carl").await;
+    let room = room_of(&server, &[&ada, &bob, &carl], json!({})).await;
+    let other = room_of(&server, &[&ada], json!({})).await;
+    let elsewhere = invite(&server, &ada, other, Value::Null).await;
+    let path = format!("/api/rooms/{room}/invites");
+    let member = format!("/api/rooms/{room}/members/{}", bob.id);
+    ask(&server, &ada, "PUT", &member, json!({"role": "admin"})).await;
+    let first = invite(&server, &bob, room, json!({"max_uses": 1_000})).await;
+    let second = invite(&server, &bob, room, json!({"max_uses": 1_000})).await;
+
+    // All of its admins see all of its invites, and take them away.
+    let listed = server.get(&path, &ada.token).await;
+    let rows = listed["data"].as_array().unwrap().iter();
+    let rows: Vec<_> = rows.map(|row| (&row["code"], &row["by"])).collect();
+    let (first_code, second_code) = (json!(first), json!(second));
+    assert_eq!(
+        rows,
+        [
+            (&second_code, &json!(bob.id)),
+            (&first_code, &json!(bob.id))
+        ]
+    );
+    let revoke = format!("{path}/{first}");
+    for (person, method, path, code) in [
+        (&carl, "GET", &*path, "forbidden"),
+        (&carl, "DELETE", &*revoke, "forbidden"),
+        (&ada, "DELETE", &*format!("{path}/{elsewhere}"), "not_found"),
+        (&ada, "DELETE", &*format!("{path}/unknown"), "not_found"),
+        (
+            &bob,
+            "GET",
+            &*format!("/api/rooms/{other}/invites"),
+            "not_found",
+        ),
+    ] {
+        let refused = tried(&server, person, method, path, Value::Null).await;
+        assert_eq!(refused.code(), code, "{method} {path}");
+    }
+    ask(&server, &ada, "DELETE", &revoke, Value::Null).await;
+    assert_eq!(
+        look(&server, &first).await["error"]["code"],
+        "invalid_invite"
+    );
+    assert!(look(&server, &second).await["data"]["room"].is_object());
+
+    ask(&server, &ada, "DELETE", &member, Value::Null).await;
+    let join = json!({"invite": second});
+    let back = tried(&server, &bob, "POST", "/api/rooms/join", join).await;
+    assert_eq!(back.code(), "invalid_invite");
+    assert_eq!(server.get(&path, &ada.token).await["data"], json!([]));
+    assert!(look(&server, &elsewhere).await["data"]["room"].is_object());
+    server.stop().await;
+}
+
 /// Somebody who was to join gets an account all the same.
 #[tokio::test]
 async fn an_invite_into_a_room_that_is_archived_registers_and_leads_nowhere() {

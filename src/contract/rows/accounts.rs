@@ -286,7 +286,7 @@ pub(crate) struct UsersMeta {
     pub(crate) has_more: bool,
 }
 
-/// `{"code","url","max_uses","uses","expires_at"}`, `created_at`, and of one into a room `room`
+/// `{"code","url","max_uses","uses","expires_at"}`, `created_at`, of one into a room `room`, and `by`
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct InviteRow {
     code: Arc<str>,
@@ -299,6 +299,9 @@ pub(crate) struct InviteRow {
     /// The room into which it leads.
     #[serde(skip_serializing_if = "Option::is_none")]
     room: Option<RoomName>,
+    /// The account that made it, where one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<UserId>,
 }
 
 impl InviteRow {
@@ -326,6 +329,7 @@ impl InviteRow {
             expires_at: invite.expires_at,
             created_at: invite.created_at,
             room,
+            by: invite.by.account(),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! `/api/rooms/:id/invites`, `/api/rooms/join` and `/api/invites/look`: links that lead into a room.
 
+use std::sync::Arc;
+
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
-use crate::accounts::{Invite, NewInvite, Registration};
-use crate::chat::RoomInvite;
+use crate::accounts::{AccountError, Invite, Maker, NewInvite, Registration};
+use crate::chat::{ChatError, RoomInvite};
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{InviteLook, InviteRow, RoomRow};
 use crate::contract::{Code, Fields, reads};
@@ -52,11 +54,19 @@ reads! {
     }
 }
 
+reads! {
+    /// The room that a path names, and an invite into it.
+    NamedInvite from PathParams {
+        required id: RoomId,
+        required code: String,
+    }
+}
+
 pub(in crate::http) const MAKE: Operation = Operation::new(
     Access::User,
     "Makes an invite into a room, for its admins: a link by which people with an account join it. Made by an \
-     administrator of the server it lets new people register too, who are in the room then. A person has at most 50 \
-     that can still be used.",
+     administrator of the server it lets new people register too, who are in the room then. It ends where its maker \
+     is no admin of the room any more. A person has at most 50 that can still be used.",
 )
 .path::<Named>()
 .optional_body::<WantedRoomInvite>()
@@ -88,6 +98,7 @@ pub(in crate::http) async fn make(
         max_uses: terms.max_uses,
         expires_at: terms.expires_at,
         registers: caller.is_admin(),
+        by_token: caller.administers_by_token(),
     };
     let by = caller.user.id;
     let invited = app.chat.invite_to_room(now, by, room, invite.clone());
@@ -100,10 +111,57 @@ pub(in crate::http) async fn make(
         expires_at: invite.expires_at,
         room: Some((room, 0)),
         registers: invite.registers,
-        by: Some(by),
+        by: Maker::Account(by),
     };
     let row = InviteRow::new(&base, made, |_| Some(into));
     Ok(answer::data(StatusCode::CREATED, row))
+}
+
+pub(in crate::http) const LIST: Operation = Operation::new(
+    Access::User,
+    "The invites into a room that are kept, whoever made them, the newest first; for its admins.",
+)
+.path::<Named>()
+.refuses(&[Code::NotFound, Code::Forbidden])
+.data::<Vec<InviteRow>>();
+
+/// `GET /api/rooms/:id/invites`
+pub(in crate::http) async fn list(
+    app: &App,
+    request: &Request<Incoming>,
+    params: &PathParams,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, request).await?;
+    let room = Named::read(params)?.id;
+    let base = base_url(app, request);
+    let (into, invites) = app.chat.room_invites(caller.user.id, room).await?;
+    let rows = invites.into_iter();
+    let rows = rows.map(|invite| InviteRow::new(&base, invite, |_| Some(Arc::clone(&into))));
+    let rows: Vec<_> = rows.collect();
+    Ok(answer::data(StatusCode::OK, rows))
+}
+
+pub(in crate::http) const REVOKE: Operation = Operation::new(
+    Access::User,
+    "Takes an invite into a room away, whoever made it; for the room's admins.",
+)
+.path::<NamedInvite>()
+.refuses(&[Code::NotFound, Code::Forbidden]);
+
+/// `DELETE /api/rooms/:id/invites/:code`
+pub(in crate::http) async fn revoke(
+    app: &App,
+    request: &Request<Incoming>,
+    params: &PathParams,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, request).await?;
+    let NamedInvite { id, code } = NamedInvite::read(params)?;
+    count(app, &caller, Kind::Rooms, 1)?;
+    let (now, by) = ((app.clock)(), caller.user.id);
+    match app.chat.revoke_room_invite(now, by, id, code.into()).await {
+        Err(ChatError::InvalidInvite) => Err(AccountError::NoSuchInvite.into()),
+        result => Ok(result.map(|()| answer::done())?),
+    }
 }
 
 pub(in crate::http) const JOIN: Operation = Operation::new(

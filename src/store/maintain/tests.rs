@@ -805,7 +805,7 @@ fn what_must_not_go_back_is_renewed_once_a_backup_is_put_to_use_and_not_before()
         expires_at: Timestamp::from_ms(u64::MAX >> 12),
         room: None,
         registers: true,
-        by: None,
+        by: crate::store::Maker::Operator,
     };
     open.apply(0, Change::CreateInvite(invite)).unwrap();
     open.close();

@@ -195,12 +195,19 @@ pub(crate) struct StagedApiKeys {
     bots: usize,
 }
 
+impl StagedApiKeys {
+    /// Returns a key as it is to be.
+    pub(super) fn get<'a>(&'a self, stored: &'a ApiKeys, id: ApiKeyId) -> Option<&'a ApiKey> {
+        match self.by_id.get(&id) {
+            Some(staged) => staged.as_ref(),
+            None => stored.get(id),
+        }
+    }
+}
+
 impl StagingPeople<'_> {
     fn api_key(&self, id: ApiKeyId) -> Option<&ApiKey> {
-        match self.staged.api_keys.by_id.get(&id) {
-            Some(staged) => staged.as_ref(),
-            None => self.people.api_keys.get(id),
-        }
+        self.staged.api_keys.get(&self.people.api_keys, id)
     }
 
     fn set_api_key(&mut self, id: ApiKeyId, key: Option<ApiKey>) {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
+use super::api_keys::ApiKeyId;
 use super::staging::StagingPeople;
-use crate::model::{RoomId, Timestamp, UserId};
+use crate::model::{RoomId, Timestamp, User, UserId};
 use crate::store::error::StoreError;
 use crate::store::sealed::{seal, unseal};
 
@@ -19,6 +20,30 @@ const MAX_INVITES: usize = 10_000;
 const MAX_ROOM_INVITES: usize = 5_000;
 /// 50 of one such person that can still be used.
 const MAX_ROOM_INVITES_OF_ONE: usize = 50;
+
+/// Who made an invite. It is good only as long as they may still make it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// The server's operator; in rows of before 2026-12 perhaps an administrator.
+    Operator,
+    /// An account, by its own right.
+    Account(UserId),
+    /// An account that administers by what a token of another system says, which only that system
+    /// can take back: as long as the account is there and not shut out.
+    Token(UserId),
+    /// A backend, by this key.
+    Backend(ApiKeyId),
+}
+
+impl Maker {
+    /// Returns the account that made it, if one did.
+    pub fn account(self) -> Option<UserId> {
+        match self {
+            Self::Account(user) | Self::Token(user) => Some(user),
+            Self::Operator | Self::Backend(_) => None,
+        }
+    }
+}
 
 /// A code by which accounts can be made, or a room can be joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,14 +62,36 @@ pub struct Invite {
     pub room: Option<(RoomId, u64)>,
     /// Whether it makes accounts; one that does not lets people with an account join its room.
     pub registers: bool,
-    /// Who made it, where it is into a room.
-    pub by: Option<UserId>,
+    /// Who made it.
+    pub by: Maker,
 }
 
 impl Invite {
     /// Whether it can make one more account.
     pub fn is_usable(&self, now: Timestamp) -> bool {
         self.uses < self.max_uses && now < self.expires_at
+    }
+
+    /// Returns whether accounts can be made by it, as far as its maker may still have some made;
+    /// `None` where the maker could not make it at all any more: then it counts as revoked.
+    pub(crate) fn registers_by_now<'a>(
+        &self,
+        user: impl FnOnce(UserId) -> Option<&'a Arc<User>>,
+        has_key: impl FnOnce(ApiKeyId) -> bool,
+        administers_room: impl FnOnce(RoomId, UserId) -> bool,
+    ) -> Option<bool> {
+        let by = match self.by {
+            Maker::Operator => return Some(self.registers),
+            Maker::Backend(key) => return has_key(key).then_some(self.registers),
+            Maker::Account(by) | Maker::Token(by) => by,
+        };
+        let maker = user(by).filter(|user| !user.deleted && !user.disabled)?;
+        let administers = maker.is_admin || matches!(self.by, Maker::Token(_));
+        let registers = self.registers && administers;
+        match self.room {
+            Some((room, _)) => administers_room(room, by).then_some(registers),
+            None => registers.then_some(true),
+        }
     }
 }
 
@@ -62,6 +109,10 @@ pub(crate) struct InviteRecord {
     for_accounts_only: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by: Option<UserId>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_token: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by_key: Option<u64>,
 }
 
 /// The sealed value of an invite.
@@ -74,7 +125,12 @@ pub(crate) fn encode(number: u64, invite: &Invite) -> Vec<u8> {
         expires_at_ms: invite.expires_at.as_ms(),
         room: invite.room,
         for_accounts_only: !invite.registers,
-        by: invite.by,
+        by: invite.by.account(),
+        by_token: matches!(invite.by, Maker::Token(_)),
+        by_key: match invite.by {
+            Maker::Backend(ApiKeyId(key)) => Some(key),
+            Maker::Operator | Maker::Account(_) | Maker::Token(_) => None,
+        },
     };
     seal(
         number,
@@ -98,7 +154,12 @@ pub(crate) fn decode(key: u64, sealed: &[u8]) -> Result<Invite, StoreError> {
         expires_at: Timestamp::from_ms(record.expires_at_ms),
         room: record.room,
         registers: !record.for_accounts_only,
-        by: record.by,
+        by: match (record.by, record.by_key) {
+            (Some(user), _) if record.by_token => Maker::Token(user),
+            (Some(user), _) => Maker::Account(user),
+            (None, Some(key)) => Maker::Backend(ApiKeyId(key)),
+            (None, None) => Maker::Operator,
+        },
     })
 }
 
@@ -156,15 +217,22 @@ pub(crate) struct StagedInvites {
     made: u64,
 }
 
-impl StagingPeople<'_> {
-    fn invite(&self, code: &str) -> Option<(u64, &Invite)> {
-        match self.staged.invites.by_code.get(code) {
+impl StagedInvites {
+    /// Returns an invite as it is to be, with its number.
+    pub(super) fn get<'a>(&'a self, stored: &'a Invites, code: &str) -> Option<(u64, &'a Invite)> {
+        match self.by_code.get(code) {
             Some((number, invite)) => invite.as_ref().map(|invite| (*number, invite)),
             None => {
-                let (number, invite) = self.people.invites.by_code.get(code)?;
+                let (number, invite) = stored.by_code.get(code)?;
                 Some((*number, invite))
             }
         }
+    }
+}
+
+impl StagingPeople<'_> {
+    fn invite(&self, code: &str) -> Option<(u64, &Invite)> {
+        self.staged.invites.get(&self.people.invites, code)
     }
 
     fn set_invite(&mut self, number: u64, code: &Arc<str>, invite: Option<Invite>) {

@@ -153,7 +153,7 @@ mod tests {
             expires_at: Timestamp::from_ms(1),
             room: None,
             registers: true,
-            by: None,
+            by: crate::store::Maker::Operator,
         };
         let (made, revoked) = (of(Some(invite)), of(None));
         let commit = |rows: &Rows| {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::accounts::NewUser;
-use super::api_keys::StagedApiKeys;
-use super::invites::StagedInvites;
+use super::api_keys::{ApiKeyId, StagedApiKeys};
+use super::invites::{Invite, StagedInvites};
 use super::rows::Rows;
 use super::state::People;
 use crate::model::{MadeBy, Subject, Timestamp, User, UserId};
@@ -45,6 +45,17 @@ impl StagedPeople {
     /// Returns an account as it is to be.
     pub(crate) fn user<'a>(&'a self, people: &'a People, id: UserId) -> Option<&'a Arc<User>> {
         self.users.get(&id).or_else(|| people.directory.get(id))
+    }
+
+    /// Returns an invite as it is to be.
+    pub(crate) fn invite<'a>(&'a self, people: &'a People, code: &str) -> Option<&'a Invite> {
+        let (_, invite) = self.invites.get(&people.invites, code)?;
+        Some(invite)
+    }
+
+    /// Returns whether there is to be a key of this number.
+    pub(crate) fn has_api_key(&self, people: &People, id: ApiKeyId) -> bool {
+        self.api_keys.get(&people.api_keys, id).is_some()
     }
 }
 

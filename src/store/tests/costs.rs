@@ -190,7 +190,7 @@ fn many_invites_that_expired_go_at_once() {
             expires_at: Timestamp::from_ms(expires_at),
             room: None,
             registers: true,
-            by: None,
+            by: crate::store::Maker::Operator,
         })
     };
     open.apply_all(0, (0..2_000).map(|number| invite(number, 10)));

@@ -117,7 +117,7 @@ fn random_change(random: &mut StdRng, number: u64) -> Change {
             expires_at: Timestamp::from_ms(number + random.random_range(0..40)),
             room: None,
             registers: true,
-            by: None,
+            by: crate::store::Maker::Operator,
         }),
         8 => Change::RevokeInvite(earlier.into()),
         _ => match new_user(&format!("new{number}")) {

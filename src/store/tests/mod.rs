@@ -1032,7 +1032,7 @@ fn what_changes_of_accounts_and_invites_has_its_place_among_the_entries_and_take
             expires_at: Timestamp::from_ms(u64::MAX >> 12),
             room: None,
             registers: true,
-            by: None,
+            by: Maker::Operator,
         })
     };
     open.apply(0, invite("gone")).unwrap();
@@ -1407,7 +1407,7 @@ fn invite(code: &str, max_uses: u32, expires_at: u64) -> Change {
         expires_at: Timestamp::from_ms(expires_at),
         room: None,
         registers: true,
-        by: None,
+        by: Maker::Operator,
     })
 }
 

@@ -15,7 +15,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase};
 use super::changing::{Changing, Standing};
 use crate::model::{
     Act, Attachment, ClientId, ConversationId, Entry, EntryId, Extras, Members, MessageId, Notice,
-    Pair, RoomHistory, Stream, Timestamp, UserId, names_of,
+    Pair, Role, RoomHistory, Stream, Timestamp, UserId, names_of,
 };
 use crate::store::change::{Address, Change, Committed, Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
@@ -229,6 +229,7 @@ impl<'a> Staging<'a> {
                 Committed::Put { user, created }
             }
             Change::CreateInvite(invite) => {
+                self.revoke_void_invites();
                 Committed::Invite(self.people().create_invite(now, invite)?)
             }
             Change::RevokeInvite(code) => {
@@ -243,7 +244,12 @@ impl<'a> Staging<'a> {
                 Committed::Key(self.people().create_api_key(now, holder, *hash)?)
             }
             Change::ConfirmKey(id) => Committed::Key(self.people().confirm_api_key(now, *id)?),
-            Change::RevokeKey(id) => Committed::KeyRevoked(self.people().revoke_api_key(*id)?),
+            Change::RevokeKey(id) => {
+                let revoked = self.people().revoke_api_key(*id)?;
+                // At once: its number may be given again.
+                self.revoke_void_invites();
+                Committed::KeyRevoked(revoked)
+            }
             Change::File(act) => Committed::File(self.people().files().act(now, act)?),
             Change::Seen(visits) => {
                 self.people().seen(visits);
@@ -254,12 +260,17 @@ impl<'a> Staging<'a> {
 
     /// Makes an account, and has it join the room into which its invite leads.
     fn create_user(&mut self, now: Timestamp, new: &NewUser) -> Result<Committed, ReadError> {
-        let invite = new.invite.as_deref();
-        let room = invite.map(|code| self.people().check_invite(now, code));
+        let room = match new.invite.as_deref() {
+            Some(code) if self.registers_by_now(code) != Some(true) => {
+                return Err(StoreError::InvalidInvite.into());
+            }
+            Some(code) => self.people().check_invite(now, code)?,
+            None => None,
+        };
         let user = self.people().create_user(now, new)?;
         let id = user.id;
         let committed = Committed::User(user);
-        let Some(Ok(Some(room))) = room else {
+        let Some(room) = room else {
             return Ok(committed);
         };
         let notices = self.join_as_new(now, id, room)?;
@@ -267,6 +278,32 @@ impl<'a> Staging<'a> {
             committed: Box::new(committed),
             notices,
         })
+    }
+
+    /// Returns whether accounts can be made by the invite of this code, as far as its maker may
+    /// still have some made; `None` where there is none, or it counts as revoked.
+    pub(super) fn registers_by_now(&self, code: &str) -> Option<bool> {
+        let (people, staged) = (&self.state.people, &*self.people);
+        let invite = staged.invite(people, code)?;
+        invite.registers_by_now(
+            |user| staged.user(people, user),
+            |key| staged.has_api_key(people, key),
+            |room, user| {
+                let member = self.rooms().member(room, user);
+                member.is_some_and(|member| member.role >= Role::Admin)
+            },
+        )
+    }
+
+    /// Takes away the invites that count as revoked, so that they use up no place.
+    pub(super) fn revoke_void_invites(&mut self) {
+        let kept = self.state.people.invites.iter();
+        let codes = kept.map(|(_, invite)| Arc::clone(&invite.code));
+        let void = codes.filter(|code| self.registers_by_now(code).is_none());
+        for code in void.collect::<Vec<_>>() {
+            // Of one that was taken away before nothing is left to do.
+            let _ = self.people().revoke_invite(&code);
+        }
     }
 
     pub(super) fn people(&mut self) -> StagingPeople<'_> {

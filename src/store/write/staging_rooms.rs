@@ -15,7 +15,7 @@ use crate::store::change::{Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::log::chain::{ReadLog, newest_older};
 use crate::store::log::record::{Author, Links, Record};
-use crate::store::people::invites::Invite;
+use crate::store::people::invites::{Invite, Maker};
 use crate::store::room_act::{
     MAX_MENTIONED_BY_ALL, MAX_ROOMS, MAX_ROOMS_BY_ONE, MAX_ROOMS_BY_OTHERS, NewRoom, RoomAct,
     RoomCommand, RoomDone, RoomInvite, RoomRefusal, RoomUpdate,
@@ -282,6 +282,9 @@ impl Staging<'_> {
             }
             RoomCommand::Invite { room, invite, most } => {
                 self.invite(now, by, (*room, *most), invite)
+            }
+            RoomCommand::RevokeInvite { room, invite } => {
+                self.revoke_room_invite(now, by, *room, invite)
             }
             RoomCommand::JoinBy { invite, most } => self.join_by(now, acting, invite, *most),
             RoomCommand::Set {
@@ -588,7 +591,7 @@ impl Staging<'_> {
         if self.rooms().member(room, acting.by).is_some() {
             return Ok(self.done(room, Vec::new()));
         }
-        if !is_usable {
+        if !is_usable || self.registers_by_now(code).is_none() {
             return Err(StoreError::InvalidInvite.into());
         }
         let done = self.join(acting, room, acting.by, most)?;
@@ -619,9 +622,32 @@ impl Staging<'_> {
             expires_at: invite.expires_at,
             room: Some((id, most)),
             registers: invite.registers,
-            by: Some(by),
+            by: match invite.by_token {
+                true => Maker::Token(by),
+                false => Maker::Account(by),
+            },
         };
+        self.revoke_void_invites();
         self.people().create_invite(now, &invite)?;
+        Ok(self.done(id, Vec::new()))
+    }
+
+    /// Takes an invite into a room away, whoever made it.
+    fn revoke_room_invite(
+        &mut self,
+        now: Timestamp,
+        by: UserId,
+        id: RoomId,
+        code: &str,
+    ) -> Refused<RoomDone> {
+        if self.membership(id, by)?.1.role < Role::Admin {
+            return Err(RoomRefusal::NotAdmin.into());
+        }
+        let (room, _) = self.people().room_of_invite(now, code)?;
+        if room != id {
+            return Err(StoreError::InvalidInvite.into());
+        }
+        self.people().revoke_invite(code)?;
         Ok(self.done(id, Vec::new()))
     }
 
