@@ -57,4 +57,4 @@ pub use crate::store::{
     HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, MemberRow, MyRoom, NewRoom,
     OpenRooms, Page, ReactorsPage, Recent, RoomInvite, RoomMessage, RoomUpdate,
 };
-pub use crate::store::{Older, SentIn, SentText};
+pub use crate::store::{MAX_MISSED, Older, SentIn, SentText};

@@ -19,6 +19,8 @@ pub struct CatchUp {
     pub has_more: bool,
     /// The newest change there was, of anyone.
     pub newest: u64,
+    /// How many entries were read for it: all that was missed, however few of it are given.
+    pub read: usize,
 }
 
 impl Chat {
@@ -135,11 +137,11 @@ impl Chat {
         since: Cursor,
         limit: usize,
     ) -> Result<CatchUp, ChatError> {
-        let (page, newest) = self
+        let missed = self
             .store
             .read(move |snapshot| snapshot.missed(user, since.entry, limit))
             .await?;
-        self.caught_up(now, since, page, newest)
+        self.caught_up(now, since, missed)
     }
 
     /// Judges whether what was missed can be told.
@@ -147,10 +149,10 @@ impl Chat {
         &self,
         now: Timestamp,
         since: Cursor,
-        page: Option<Page<Notice>>,
-        newest: u64,
+        missed: Missed,
     ) -> Result<CatchUp, ChatError> {
-        let mut page = page.ok_or(ChatError::CursorExpired)?;
+        let (newest, read) = (missed.newest, missed.read);
+        let mut page = missed.page.ok_or(ChatError::CursorExpired)?;
         for notice in &mut page.rows {
             self.files.open_notice(notice);
         }
@@ -172,6 +174,7 @@ impl Chat {
             missed: page.rows,
             has_more: page.has_more,
             newest,
+            read,
         })
     }
 
@@ -186,16 +189,12 @@ impl Chat {
         limit: usize,
         most: usize,
     ) -> Result<(CatchUp, Vec<RoomId>), ChatError> {
-        let missed = self
+        let mut missed = self
             .store
             .read(move |snapshot| snapshot.missed_of_all(user, since.entry, limit, most))
             .await?;
-        let Missed {
-            page,
-            newest,
-            skipped,
-        } = missed;
-        let mut caught = self.caught_up(now, since, page, newest)?;
+        let skipped = std::mem::take(&mut missed.skipped);
+        let mut caught = self.caught_up(now, since, missed)?;
         say_how_large(&mut caught.missed, |room| self.store.room(room));
         Ok((caught, skipped))
     }

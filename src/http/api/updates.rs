@@ -4,8 +4,9 @@
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
+use crate::accounts::Caller;
 use crate::budget::PAGE_BYTES;
-use crate::chat::ChatError;
+use crate::chat::{CatchUp, ChatError, MAX_MISSED};
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{UpdateRow, UpdatesMeta};
 use crate::contract::{Code, Version, reads, updates_of};
@@ -13,7 +14,7 @@ use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge};
-use crate::model::Cursor;
+use crate::model::{Cursor, RoomId};
 use crate::web::Body;
 
 reads! {
@@ -27,6 +28,9 @@ reads! {
 
 /// So many changes of rooms are told beside all else; with more, rooms are named to be read afresh.
 const MOST_OF_ROOMS: usize = 10_000;
+
+/// An entry that is read on the way costs as much as two chats that are gone through in memory.
+const READS: usize = 2;
 
 pub(in crate::http) const OF_FIRST: Operation = Operation::new(
     Access::User,
@@ -72,20 +76,7 @@ pub(in crate::http) async fn updates(
     let since = app.chat.open_cursor(&since, user);
     let since = since.ok_or(ChatError::CursorExpired)?;
     // One more than are told: the entry that the cursor names may have been told whole.
-    let now = (app.clock)();
-    let (caught, skipped) = match version {
-        Version::First => {
-            let caught = app.chat.missed(now, user, since, limit + 1).await?;
-            (caught, Vec::new())
-        }
-        Version::Second => {
-            let most = MOST_OF_ROOMS;
-            app.chat
-                .missed_of_all(now, user, since, limit + 1, most)
-                .await?
-        }
-    };
-    charge(app, &caller, caught.missed.len(), 0);
+    let (caught, skipped) = catch_up(app, &caller, version, since, limit + 1).await?;
     let missed = caught.missed.iter();
     let mut updates = missed
         .flat_map(|missed| updates_of(missed, user, version))
@@ -116,4 +107,34 @@ pub(in crate::http) async fn updates(
         skipped_rooms: skipped,
     };
     app.page(request, user, rows, meta)
+}
+
+/// Returns what the caller missed in this version, and the rooms that brought too much; and counts
+/// what it cost to find.
+async fn catch_up(
+    app: &App,
+    caller: &Caller,
+    version: Version,
+    since: Cursor,
+    limit: usize,
+) -> Result<(CatchUp, Vec<RoomId>), ChatError> {
+    let (now, user) = ((app.clock)(), caller.user.id);
+    let caught = match version {
+        Version::First => {
+            let caught = app.chat.missed(now, user, since, limit).await;
+            caught.map(|caught| (caught, Vec::new()))
+        }
+        Version::Second => {
+            let most = MOST_OF_ROOMS;
+            app.chat.missed_of_all(now, user, since, limit, most).await
+        }
+    };
+    // A page of a few, and none at all where it is too much, costs as much to find as all that was
+    // missed.
+    let (rows, read) = match &caught {
+        Ok((caught, _)) => (caught.missed.len(), caught.read),
+        Err(_) => (0, MAX_MISSED),
+    };
+    charge(app, caller, rows, READS * read);
+    caught
 }

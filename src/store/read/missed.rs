@@ -34,6 +34,8 @@ pub struct Missed {
     pub newest: u64,
     /// Rooms whose changes are left out, since there are too many of them.
     pub skipped: Vec<RoomId>,
+    /// How many entries were read for it: all that was missed is gone through for each page.
+    pub read: usize,
 }
 
 /// An entry that was missed.
@@ -93,18 +95,21 @@ impl Snapshot<'_> {
     /// they are by now, and the newest entry there was when this was asked. `None` where there are
     /// more than [`MAX_MISSED`]. What else was done with messages is neither given nor counted.
     /// Costs one read a change, two for those given.
-    pub fn missed(
-        &self,
-        user: UserId,
-        from: u64,
-        limit: usize,
-    ) -> Result<(Option<Page<Notice>>, u64), ReadError> {
+    pub fn missed(&self, user: UserId, from: u64, limit: usize) -> Result<Missed, ReadError> {
         let wanted = Wanted::MessagesAndMarks;
-        let (found, newest) = self.missed_of_pairs(user, from, wanted)?;
-        let Some(found) = found else {
-            return Ok((None, newest));
-        };
-        Ok((Some(given(&self.log(), user, found, from, limit)?), newest))
+        let (found, newest, mut read) = self.missed_of_pairs(user, from, wanted)?;
+        let mut page = None;
+        if let Some(found) = found {
+            let log = self.log();
+            page = Some(given(&log, user, found, from, limit)?);
+            read += log.count.get();
+        }
+        Ok(Missed {
+            page,
+            newest,
+            skipped: Vec::new(),
+            read,
+        })
     }
 
     /// The changes of a person's conversations, rooms and own, likewise. Of rooms at most `most`
@@ -117,14 +122,15 @@ impl Snapshot<'_> {
         limit: usize,
         most: usize,
     ) -> Result<Missed, ReadError> {
-        let (found, newest) = self.missed_of_pairs(user, from, Wanted::All)?;
-        let too_many = |skipped| Missed {
+        let (found, newest, read) = self.missed_of_pairs(user, from, Wanted::All)?;
+        let too_many = |more| Missed {
             page: None,
             newest,
-            skipped,
+            skipped: Vec::new(),
+            read: read + more,
         };
         let Some(mut found) = found else {
-            return Ok(too_many(Vec::new()));
+            return Ok(too_many(0));
         };
         let (own, parts) = {
             let state = self.state();
@@ -134,7 +140,7 @@ impl Snapshot<'_> {
         let left = MAX_MISSED - found.len();
         let own = walk(&log, own, (from, newest), left, Wanted::All)?;
         let Some(own) = own else {
-            return Ok(too_many(Vec::new()));
+            return Ok(too_many(log.count.get()));
         };
         let whose = Whose::Own;
         found.extend(own.into_iter().map(|id| Found { id, whose }));
@@ -146,6 +152,7 @@ impl Snapshot<'_> {
             page: Some(page),
             newest,
             skipped,
+            read: read + log.count.get(),
         })
     }
 
@@ -154,7 +161,7 @@ impl Snapshot<'_> {
         user: UserId,
         from: u64,
         wanted: Wanted,
-    ) -> Result<(Option<Vec<Found>>, u64), ReadError> {
+    ) -> Result<(Option<Vec<Found>>, u64, usize), ReadError> {
         let mut chats = Vec::new();
         let mut count = 0;
         let pick = |_: &State, conversation: &Conversation| {
@@ -179,12 +186,12 @@ impl Snapshot<'_> {
             let left = MAX_MISSED - found.len();
             let ids = walk(&log, Some(last), (from, newest), left, wanted)?;
             let Some(ids) = ids else {
-                return Ok((None, newest));
+                return Ok((None, newest, log.count.get()));
             };
             let whose = Whose::Pair(pair);
             found.extend(ids.into_iter().map(|id| Found { id, whose }));
         }
-        Ok((Some(found), newest))
+        Ok((Some(found), newest, log.count.get()))
     }
 }
 

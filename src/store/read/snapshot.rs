@@ -50,12 +50,15 @@ pub(crate) struct SnapshotLog<'a> {
     /// An entry that was not in memory: no older one is, and none need be looked for there. 0 for
     /// none yet.
     missed: Cell<u64>,
+    /// How many entries were read.
+    pub(super) count: Cell<usize>,
 }
 
 impl ReadLog for SnapshotLog<'_> {
     type Error = ReadError;
 
     fn read<R>(&self, id: EntryId, read: impl FnOnce(Record<&str>) -> R) -> Result<R, ReadError> {
+        self.count.set(self.count.get() + 1);
         if let Some(memory) = &self.snapshot.memory {
             let left = memory.entries.get().checked_sub(1);
             memory.entries.set(left.ok_or(ReadError::NeedsDisk)?);
@@ -138,6 +141,7 @@ impl<'a> Snapshot<'a> {
             table: OnceCell::new(),
             reactions: OnceCell::new(),
             missed: Cell::new(0),
+            count: Cell::new(0),
         }
     }
 

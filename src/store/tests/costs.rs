@@ -163,8 +163,8 @@ fn unread_messages_of_many_chats_come_oldest_first_and_on_every_page() {
 fn who_was_away_from_many_chats_catches_up_with_each_entry_once() {
     let open = crowded();
     let snapshot = Snapshot::new(&open.store.intake.data);
-    let (page, newest) = snapshot.missed(user(1), 1, 9_999).unwrap();
-    let page = page.unwrap();
+    let missed = snapshot.missed(user(1), 1, 9_999).unwrap();
+    let (page, newest) = (missed.page.unwrap(), missed.newest);
     let entries: Vec<u64> = page
         .rows
         .iter()
@@ -172,9 +172,11 @@ fn who_was_away_from_many_chats_catches_up_with_each_entry_once() {
         .collect();
     assert_eq!(entries, (1..=CHATS).collect::<Vec<_>>());
     assert_eq!((newest, page.has_more), (CHATS, false));
-    let (page, _) = snapshot.missed(user(1), CHATS - 3, 2).unwrap();
-    let page = page.unwrap();
+    let missed = snapshot.missed(user(1), CHATS - 3, 2).unwrap();
+    let page = missed.page.unwrap();
     assert!(page.has_more && page.rows.len() == 2);
+    // All four are gone through for a page of two, and that is what it costs.
+    assert_eq!(missed.read, 4 + 2);
     open.close();
 }
 
