@@ -15,6 +15,8 @@ use super::fault::TokenFault;
 
 /// As many bytes as HS256's hash has (RFC 7518, section 3.2).
 const GOOD_SECRET_BYTES: usize = 32;
+/// What a public key of Ed25519 has (RFC 8032, section 5.1.5).
+const ED25519_BYTES: usize = 32;
 /// The least RSA key, in bytes of its modulus: 2,048 bits (RFC 7518, section 3.3).
 const LEAST_RSA_BYTES: usize = 256;
 
@@ -265,6 +267,10 @@ fn set_key(value: Value) -> Option<Key> {
             return None;
         }
         AlgorithmParameters::OctetKey(key) if key.value.is_empty() => return None,
+        // The library counts on it.
+        AlgorithmParameters::OctetKeyPair(key) if base64_bytes(&key.x) != ED25519_BYTES => {
+            return None;
+        }
         AlgorithmParameters::OctetKey(key) => warn_of_short(base64_bytes(&key.value)),
         _ => {}
     }

@@ -348,6 +348,7 @@ fn a_key_that_is_unknown_weak_or_for_something_else_is_passed_over() {
         ("to sign with only", changed("key_ops", json!(["sign"]))),
         ("to wrap keys", changed("key_ops", json!(["wrapKey"]))),
         ("of another algorithm", changed("alg", json!("RS256"))),
+        ("cut short", changed("x", json!("AAAA"))),
     ] {
         let mut tokens = ForeignTokens::default();
         let alone = json!({"keys": [other]}).to_string();
