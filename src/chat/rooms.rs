@@ -12,9 +12,9 @@ use crate::model::{
     RoomRead, Timestamp, UserId, check_avatar, is_one_line, picture_url, visible_name,
 };
 use crate::store::{
-    Change, Committed, HistoryPage, HistoryQuery, Invite, MemberRow, MyRoom, NewRoom, OpenRooms, Outcome,
-    Page, RoomAct, RoomCommand, RoomDone, RoomInvite, RoomMessage, RoomRefusal, RoomUpdate,
-    StoreError, Talk,
+    Change, Committed, HistoryPage, HistoryQuery, Invite, MemberRow, MyRoom, NewRoom, OpenRooms,
+    Outcome, Page, RoomAct, RoomCommand, RoomDone, RoomInvite, RoomMessage, RoomRefusal,
+    RoomUpdate, StoreError, Talk,
 };
 
 /// 1,000 people: as many as one request adds to a room.

@@ -116,14 +116,25 @@ impl JsonSchema for NamedFile {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let id = FileId::json_schema(generator);
-        let alt = json_schema!({ "type": ["string", "null"], "maxLength": MAX_ALT_CHARS });
-        let named = json_schema!({
-            "title": "NamedFile",
+        let described = generator.subschema_for::<DescribedFile<'static>>();
+        json_schema!({ "anyOf": [id, described] })
+    }
+}
+
+impl JsonSchema for DescribedFile<'_> {
+    fn schema_name() -> Cow<'static, str> {
+        "DescribedFile".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
             "type": "object",
             "required": ["id"],
-            "properties": { "id": id, "alt": alt },
-        });
-        json_schema!({ "anyOf": [id, named] })
+            "properties": {
+                "id": FileId::json_schema(generator),
+                "alt": { "type": ["string", "null"], "maxLength": MAX_ALT_CHARS },
+            },
+        })
     }
 }
 

@@ -69,7 +69,7 @@ impl JsonSchema for Version {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["number", "string"], "pattern": "^[0-9]+$", "default": 1 })
+        json_schema!({ "type": ["number", "string"], "default": 1 })
     }
 }
 

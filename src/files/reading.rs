@@ -130,7 +130,8 @@ impl Files {
 
     /// Returns a whole file of this person's that no message names yet, with its URL.
     pub fn unsent(&self, owner: UserId, id: FileId) -> Option<Attachment> {
-        self.attachment(&*self.inner.pending(owner, id).ok()?)
+        let file = self.inner.pending(owner, id).ok()?;
+        self.attachment(&file)
     }
 
     /// Returns how a file hangs on a message, with its URL; `None` of one that is not whole.

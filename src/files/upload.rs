@@ -441,7 +441,7 @@ mod tests {
             }
         });
         let store = Store::open(&Location::Memory, StoreOptions::default(), done).unwrap();
-        Files::new(store, &FilesConfig::default(), FileUrls::default())
+        Files::new(store, &FilesConfig::default(), FileUrls::default()).unwrap()
     }
 
     /// A body of which so many bytes come each second.

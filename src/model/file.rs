@@ -465,7 +465,7 @@ mod tests {
 
     #[test]
     fn a_name_of_any_script_is_a_segment_of_a_path() {
-        let mut file = Attachment::named(FileId::new(1));
+        let mut file = Attachment::named(FileId::new(1), None);
         file.name = "a b/ü?.jpg".into();
         let id = file.id;
         assert_eq!(file.url(), format!("api/files/{id}/a%20b%2F%C3%BC%3F.jpg"));

@@ -460,6 +460,9 @@ async fn administrators_see_how_large_rooms_are_and_archive_any() {
     let erase = format!("{path}?erase=true");
     let erased = ask(&server, &root, "DELETE", &erase, Value::Null).await;
     assert_eq!(erased["data"]["member_count"], 0);
+    // What was said goes first, while they hear of it.
+    let gone = device.expect("messages_erased").await;
+    assert_eq!(gone, json!({"room_id": room}));
     loop {
         let heard = device.expect("room_member").await;
         if heard["user_id"] == bob.id {

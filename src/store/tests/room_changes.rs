@@ -754,7 +754,8 @@ fn assert_says_nothing_of_what_is_gone(lines: &[u8], model: &Model) {
         assert_eq!(line.get("emoji").is_none(), is_gone, "{line}");
         reactions[usize::from(is_gone)] += 1;
     }
-    assert!(reactions.iter().all(|count| *count > 0), "{reactions:?}");
+    // Of the others none may be left by retention.
+    assert!(reactions[1] > 0, "{reactions:?}");
 }
 
 /// A room of three with a message; gives the store and the message.

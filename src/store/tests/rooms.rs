@@ -925,7 +925,7 @@ fn open_rooms_are_found_page_by_page_and_no_page_looks_at_more_than_ten_thousand
             },
             topic: "".into(),
             avatar: None,
-            kind: if number % 50 == 0 {
+            kind: if number.is_multiple_of(50) {
                 RoomKind::Closed
             } else {
                 RoomKind::Open

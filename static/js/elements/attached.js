@@ -57,7 +57,7 @@ function create({ file, look }) {
 
 /** A URL is fresh with each reading; what is shown already stays. @param {HTMLElement} node @param {Shown} shown */
 function update(node, { file }) {
-  const { name, alt, url, preview, part } = file
+  const { name, alt, url, preview } = file
   const link = node instanceof HTMLAnchorElement ? node : null
   if (link && url) link.href = url
   if (link) link.dataset.file = file.id
@@ -65,14 +65,15 @@ function update(node, { file }) {
   if (media instanceof HTMLImageElement) media.alt = alt || name
   else media?.setAttribute('aria-label', alt || name)
   if (media && !media.hasAttribute('src')) media.src = media instanceof HTMLImageElement ? preview ?? url : url
-  showPart(node, name, part)
+  showPart(node, file)
 }
 
-/** The thin ring that shows how much of a file is at the server. @param {HTMLElement} node @param {string} name @param {number} [part] */
-function showPart(node, name, part) {
+/** The thin ring that shows how much of a file is at the server. @param {HTMLElement} node @param {Attached} file */
+function showPart(node, { name, part, waits }) {
   const known = /** @type {HTMLElement | null} */ (node.querySelector('.ring'))
   if (part === undefined) return known?.remove()
   const ring = known ?? Object.assign(document.createElement('span'), { className: 'ring', role: 'progressbar', ariaLabel: name })
+  ring.classList.toggle('waits', waits === true)
   ring.style.setProperty('--part', String(part))
   ring.setAttribute('aria-valuenow', String(Math.round(part * 100)))
   if (!known) node.append(ring)

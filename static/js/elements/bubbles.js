@@ -202,13 +202,13 @@ export class Bubbles {
     const waits = message.attachments?.some(file => file.waits)
     const text = waits ? t('sendingWaits') : ''
     if (part(line, 'sending-text').textContent !== text) part(line, 'sending-text').textContent = text
-    if (!known) node.append(line)
+    if (!known) part(node, 'bubble').append(line)
   }
 
   /** @param {HTMLElement} node @param {Message} message */
   #fillProblem(node, message) {
     this.#fillSending(node, message)
-    node.querySelector('.problem:not(.sending)')?.remove()
+    node.querySelector('.problem')?.remove()
     const gives = message.deleting ? 'undo-deletion' : message.state === 'failed' ? 'problem' : null
     if (!gives) return
     const problem = translate(clone(gives))

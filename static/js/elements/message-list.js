@@ -232,6 +232,7 @@ export class MessageList extends ChatPart {
     const couldNot = failed && !loaded && !outside
     part(this, 'failed').hidden = !couldNot
     part(this, 'top').hidden = couldNot || outside
+    part(this, 'top').classList.toggle('waiting', !loaded)
     const beginning = this.key !== null && isRoom(this.key) ? 'beginningOfRoom' : 'beginning'
     part(this, 'top').textContent = hasMore || !loaded ? t('loadingOlder') : t(beginning, { name: this.called })
   }

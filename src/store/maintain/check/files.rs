@@ -56,6 +56,11 @@ impl NamedFiles {
             let named = self.0.remove(&file.id);
             let is_right = match (&file.stage, named) {
                 (FileStage::Sent(_, message), Some((by, as_told))) => {
+                    // What is to be seen in it says the message alone.
+                    let as_told = Attachment {
+                        alt: None,
+                        ..as_told
+                    };
                     *message == by && file.attachment() == Some(as_told)
                 }
                 (FileStage::Sent(..), None) => false,
