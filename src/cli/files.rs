@@ -95,7 +95,7 @@ pub(super) fn left_out(missing: &[FileId], place: &Path) {
     }
     let (count, place) = (missing.len(), place.display());
     say(&format!(
-        "{count} files are not in {place} and were left out; the text of their messages is there:"
+        "{count} files are not in {place}, or not whole, and were left out; the text of their messages is there:"
     ));
     for id in missing.iter().take(NAMED) {
         say(&format!("missing: {id}"));

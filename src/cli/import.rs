@@ -15,8 +15,8 @@ use crate::model::Timestamp;
 use crate::store::maintain::{self, Judging};
 
 /// Makes a data file of what export wrote, with the files in the folder FILE.files: those that are
-/// not there are left out and named, and the text of their messages stays. One that has data already
-/// is refused.
+/// not there are left out and named, and the text of their messages stays. One that has data
+/// already is refused.
 #[derive(Args)]
 pub(super) struct Import {
     /// The lines; - for standard input

@@ -1205,6 +1205,18 @@ async fn an_export_without_its_files_is_imported_and_says_which_are_missing() {
         assert!(said.contains(&format!("missing: {id}")), "{said}");
     }
     assert!(done(&other, &["check"]).await.contains("is sound"));
+    // One that was cut short is not taken for the whole.
+    let files = folder.path().join("all.jsonl.files");
+    for (id, bytes) in ids.iter().zip(["the t", "the trip"]) {
+        let place = place(&files, &json!(id));
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, bytes).unwrap();
+    }
+    let third = folder.path().join("third.redb");
+    let said = done(&third, &["import", lines.to_str().unwrap()]).await;
+    assert!(said.contains("1 files are not in "), "{said}");
+    assert!(said.contains(&format!("missing: {}", ids[0])), "{said}");
+    assert!(done(&third, &["check"]).await.contains("is sound"));
     let running = Running::on(&other, &[], &[]).await;
     let body = json!({"username": "bob", "password": "password1"}).to_string();
     let login = running.remote.send("POST", "/api/auth/login", None, &body);

@@ -71,11 +71,12 @@ pub(super) enum Line<'a> {
     /// an import, of another kind that can be verified; without one no login is possible.
     User(UserLine<'a>),
     /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?,
-    /// "reply_to"?,"meta"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: a message as it is, whatever it was first. The entries that
-    /// changed it follow in their places and do not say it again.
+    /// "reply_to"?,"meta"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: a message as
+    /// it is, whatever it was first. The entries that changed it follow in their places and do not
+    /// say it again.
     Message(MessageLine<'a>),
-    /// `{"type":"erased_message","id","sender_id","receiver_id","created_at","client_id"?}`: what is
-    /// left of a message that was deleted.
+    /// `{"type":"erased_message","id","sender_id","receiver_id","created_at","client_id"?}`: what
+    /// is left of a message that was deleted.
     ErasedMessage {
         id: EntryId,
         sender_id: UserId,
@@ -91,8 +92,8 @@ pub(super) enum Line<'a> {
         user_id: UserId,
         at: Time,
     },
-    /// `{"type":"delete","id","message_id","user_id"?,"at"}`: the message was deleted, by the server
-    /// itself where no user is named.
+    /// `{"type":"delete","id","message_id","user_id"?,"at"}`: the message was deleted, by the
+    /// server itself where no user is named.
     Delete {
         id: EntryId,
         message_id: MessageId,
@@ -100,9 +101,9 @@ pub(super) enum Line<'a> {
         user_id: Option<UserId>,
         at: Time,
     },
-    /// `{"type":"erasure","id","room_id"?,"sender_id"?,"before"?,"message_ids","at"}`: the server itself
-    /// erased these messages of a chat: of retention, or of what was said by an account or in a
-    /// room that is gone.
+    /// `{"type":"erasure","id","room_id"?,"sender_id"?,"before"?,"message_ids","at"}`: the server
+    /// itself erased these messages of a chat: of retention, or of what was said by an account or
+    /// in a room that is gone.
     Erasure {
         id: EntryId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,8 +164,8 @@ pub(super) enum Line<'a> {
         retention_days: Option<u32>,
         at: Time,
     },
-    /// `{"type":"room_member","id","room_id","user_id","change","role","by","at"}`: the user joined,
-    /// left or was removed, or has another role.
+    /// `{"type":"room_member","id","room_id","user_id","change","role","by","at"}`: the user
+    /// joined, left or was removed, or has another role.
     RoomMember {
         id: EntryId,
         room_id: RoomId,
@@ -226,7 +227,8 @@ pub(super) enum Line<'a> {
         up_to: MessageId,
         at: Time,
     },
-    /// `{"type":"chat_settings","id","user_id","peer_id" or "room_id","notify"?,"muted_until"?,"at"}`
+    /// `{"type":"chat_settings","id","user_id","peer_id" or
+    /// "room_id","notify"?,"muted_until"?,"at"}`
     ChatSettings {
         id: EntryId,
         user_id: UserId,
@@ -261,8 +263,8 @@ pub(super) struct RoomReactionLine<'a> {
 }
 
 /// `{"id","name","type","size","width"?,"height"?,"alt"?}`: a file of a message, whose bytes lie in
-/// the folder beside the lines. What they say of themselves counts, and not the type and the size
-/// here.
+/// the folder beside the lines. What they say of themselves counts, and not the type here; one of
+/// another size is not whole, and is left out.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AttachmentLine<'a> {

@@ -38,7 +38,8 @@ impl Import<'_> {
         Ok(Ok(kept))
     }
 
-    /// Takes in one; none where it does not lie beside the lines, as in an export to standard output.
+    /// Takes in one; none where it does not lie beside the lines, as in an export to standard
+    /// output.
     fn take_file(
         &mut self,
         message: EntryId,
@@ -61,8 +62,9 @@ impl Import<'_> {
             return Ok(Err(format!("an earlier message has file {id}")));
         }
         let mut content = match (self.judging.file)(id) {
-            Ok(Some(content)) => content,
-            Ok(None) => {
+            Ok(Some(content)) if content.size == line.size => content,
+            // Missing, or cut short or otherwise not what it was.
+            Ok(_) => {
                 self.left_out_files.push(id);
                 return Ok(Ok(None));
             }
