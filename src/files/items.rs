@@ -1,5 +1,5 @@
-//! The items of a picture in boxes (ISO 23008-12): those that are seen stay; Exif, XMP and what else
-//! has a media type of its own do not, nor do names.
+//! The items of a picture in boxes (ISO 23008-12): those that are seen stay; Exif, XMP and what
+//! else has a media type of its own do not, nor do names.
 
 use std::io::{self, SeekFrom};
 
@@ -82,17 +82,7 @@ pub(super) fn clean_items(
             _ if is_seen && method != 2 => return Err(CleanError::Malformed),
             _ => continue,
         };
-        let mut its = Vec::with_capacity(pieces.len());
-        for (from, bytes) in pieces {
-            let from = start.checked_add(from).filter(|from| *from <= end);
-            let from = from.ok_or(CleanError::Malformed)?;
-            // None stands for all that there is.
-            let bytes = if bytes == 0 { end - from } else { bytes };
-            if bytes > end - from {
-                return Err(CleanError::Malformed);
-            }
-            its.push((from, bytes));
-        }
+        let its = located(&pieces, start, end).ok_or(CleanError::Malformed)?;
         let kept_there = if method == 1 {
             &mut in_data
         } else {
@@ -114,6 +104,18 @@ pub(super) fn clean_items(
         Some(place) => clean_properties(file, there(place)),
         None => Ok(None),
     }
+}
+
+/// Where the pieces of an item are, whose offsets count from `start` on: of each its first byte and
+/// how many there are. `None` where one does not lie before `end`.
+fn located(pieces: &[(u64, u64)], start: u64, end: u64) -> Option<Vec<(u64, u64)>> {
+    let place = |(from, bytes): &(u64, u64)| {
+        let from = start.checked_add(*from).filter(|from| *from <= end)?;
+        // None stands for all that there is.
+        let bytes = if *bytes == 0 { end - from } else { *bytes };
+        (bytes <= end - from).then_some((from, bytes))
+    };
+    pieces.iter().map(place).collect()
 }
 
 /// The items, of which a list that begins at this byte of the file tells.

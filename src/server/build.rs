@@ -61,17 +61,7 @@ impl House {
         };
         let sockets = Sockets::build(config, &talk, verbs.clone(), &opened.metrics);
         let profiles = Arc::clone(&talk.profiles).run(verbs.clone(), talk.namespace.clone());
-        let site = Site {
-            proxies: config.trusted_proxies.clone(),
-            public: config.public_url.clone(),
-            page: config.page.clone(),
-            files: talk.files.clone(),
-            answers: Portions::new(config.budget.answers.clone(), LEAST_PART),
-            shown: match config.demo {
-                true => demo::prepare(&talk.accounts, &talk.chat, Timestamp::now()).await?,
-                false => Vec::new(),
-            },
-        };
+        let site = site(config, &talk).await?;
         let http = Http::new(verbs, sockets.engine.clone(), site);
         let sources = scrapes::Sources {
             metrics: opened.metrics.clone(),
@@ -129,6 +119,21 @@ impl House {
             shutdown_grace: opened.config.shutdown_grace,
         })
     }
+}
+
+/// Returns what the server is called and shows, with the people of a demonstration where it is one.
+async fn site(config: &Config, talk: &Talk) -> Result<Site, ServerError> {
+    Ok(Site {
+        proxies: config.trusted_proxies.clone(),
+        public: config.public_url.clone(),
+        page: config.page.clone(),
+        files: talk.files.clone(),
+        answers: Portions::new(config.budget.answers.clone(), LEAST_PART),
+        shown: match config.demo {
+            true => demo::prepare(&talk.accounts, &talk.chat, Timestamp::now()).await?,
+            false => Vec::new(),
+        },
+    })
 }
 
 /// Logs what is odd about the clock or short on the disk.

@@ -2,7 +2,7 @@
 
 use super::export::{attachments, erasure_line, text_of};
 use super::lines::{Line, RoomReactionLine, Time};
-use crate::model::{Act, ChatId, EntryId, Extras, Stream, UserId};
+use crate::model::{Act, ChatId, ChatSettings, EntryId, Extras, Stream, UserId};
 use crate::store::log::record::{Author, Record};
 
 /// Returns the line of an entry; `None` for one that no chatd writes.
@@ -70,23 +70,31 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             up_to: read.message,
             at,
         },
-        Act::Settings { chat, settings } => {
-            let (peer_id, room_id) = match chat {
-                ChatId::Person(peer) => (Some(*peer), None),
-                ChatId::Room(room) => (None, Some(*room)),
-            };
-            Line::ChatSettings {
-                id,
-                user_id: by?,
-                peer_id,
-                room_id,
-                notify: settings.notify,
-                muted_until: settings.muted_until.map(Time::from),
-                at,
-            }
-        }
+        Act::Settings { chat, settings } => settings_line(id, by?, (*chat, settings), at),
         _ => return None,
     })
+}
+
+/// Returns the line of how a chat makes itself heard.
+fn settings_line<'a>(
+    id: EntryId,
+    user_id: UserId,
+    (chat, settings): (ChatId, &ChatSettings),
+    at: Time,
+) -> Line<'a> {
+    let (peer_id, room_id) = match chat {
+        ChatId::Person(peer) => (Some(peer), None),
+        ChatId::Room(room) => (None, Some(room)),
+    };
+    Line::ChatSettings {
+        id,
+        user_id,
+        peer_id,
+        room_id,
+        notify: settings.notify,
+        muted_until: settings.muted_until.map(Time::from),
+        at,
+    }
 }
 
 /// Returns the line of a message, or of what is left of one that was deleted.
