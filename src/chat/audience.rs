@@ -99,8 +99,9 @@ pub fn heard_by(notice: &Notice, user: UserId) -> Option<Form> {
     named.or_else(|| room.map(|_| Form::Member))
 }
 
-/// Returns the entry at which who hears an entry of a room must have been a member: that one itself,
-/// and of a change of a message the message, where newcomers read nothing of the time before them.
+/// Returns the entry at which who hears an entry of a room must have been a member: that one
+/// itself, and of a change of a message the message, where newcomers read nothing of the time
+/// before them.
 pub fn heard_from(notice: &Notice) -> EntryId {
     let changed = notice.message.as_ref();
     let hidden = changed.filter(|message| message.history == RoomHistory::Joined);

@@ -86,8 +86,8 @@ impl Chat {
         self.submit(now, talk, origin, changed, reply);
     }
 
-    /// Returns who put which emoji on a message of a room of this person's; of one emoji alone, where
-    /// that is given. `after` is where a page before ended.
+    /// Returns who put which emoji on a message of a room of this person's; of one emoji alone,
+    /// where that is given. `after` is where a page before ended.
     pub async fn reactors_in_room(
         &self,
         user: UserId,

@@ -122,8 +122,8 @@ impl Chat {
         );
     }
 
-    /// Moves the reader's position in a room, up to and including `up_to` where given. Of one reader
-    /// in one room that is stored once a second at most, and the reply waits for it.
+    /// Moves the reader's position in a room, up to and including `up_to` where given. Of one
+    /// reader in one room that is stored once a second at most, and the reply waits for it.
     pub fn mark_room_read(
         &self,
         now: Timestamp,

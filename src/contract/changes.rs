@@ -97,8 +97,8 @@ pub(crate) struct MessagesErased {
 }
 
 /// `reaction`, and the data of `react`'s ack:
-/// `{"message_id":10,"sender_id":1,"receiver_id":2,"user_id":2,"emoji":"👍","on":true,"count":1}`, or
-/// with `room_id`.
+/// `{"message_id":10,"sender_id":1,"receiver_id":2,"user_id":2,"emoji":"👍","on":true,"count":1}`,
+/// or with `room_id`.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[schemars(rename = "Reaction")]
 pub(crate) struct ReactionChanged<'a> {

@@ -188,8 +188,8 @@ reads! {
         /// An object of the app's own, of at most 2 KiB as JSON, which is kept and given back as it
         /// is.
         optional meta: Meta,
-        /// Files that the sender has uploaded and not sent yet, at most 10: each by its id, or by an
-        /// object with that and what is to be seen or heard in it.
+        /// Files that the sender has uploaded and not sent yet, at most 10: each by its id, or by
+        /// an object with that and what is to be seen or heard in it.
         optional attachments: Vec<NamedFile>,
     }
 }

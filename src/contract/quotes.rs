@@ -7,9 +7,9 @@ use serde::{Serialize, Serializer};
 
 use crate::model::{Extras, MessageId, ReplyTo, UserId};
 
-/// `reply_to`: `{"id":10,"sender_id":1,"content":"Halo!"}`, or the id alone where that message is gone
-/// or not the reader's to see; in events of a room whose newcomers read nothing of the time before,
-/// always.
+/// `reply_to`: `{"id":10,"sender_id":1,"content":"Halo!"}`, or the id alone where that message is
+/// gone or not the reader's to see; in events of a room whose newcomers read nothing of the time
+/// before, always.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(crate) struct Quote<'a> {
     /// Which message is answered, of the same chat.

@@ -36,7 +36,8 @@ impl Version {
     }
 }
 
-/// Taken from any number, or its decimal digits as a text, as ids are: one that is not known is the newest version below it.
+/// Taken from any number, or its decimal digits as a text, as ids are: one that is not known is the
+/// newest version below it.
 impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

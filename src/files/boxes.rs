@@ -1,8 +1,8 @@
 //! The same of files in boxes (ISO 14496-12), films of MP4 and pictures of AVIF, and of their
-//! cousins MOV and HEIC, which are not shown: boxes are kept that are known to belong to picture and
-//! sound; every other is overwritten where it lies, so that nothing else moves, and no place that
-//! another part names. Of the bytes themselves those are kept that a track of pictures or sound, or
-//! an item that is seen, names: tracks of places and movements are none.
+//! cousins MOV and HEIC, which are not shown: boxes are kept that are known to belong to picture
+//! and sound; every other is overwritten where it lies, so that nothing else moves, and no place
+//! that another part names. Of the bytes themselves those are kept that a track of pictures or
+//! sound, or an item that is seen, names: tracks of places and movements are none.
 
 use std::io::{Read, Seek, SeekFrom, Write};
 

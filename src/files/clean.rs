@@ -34,8 +34,8 @@ type Dimensions = Option<(u32, u32)>;
 type Cleaned = Result<Dimensions, CleanError>;
 
 /// Copies a picture without what it tells of its maker. `None` for a kind of which everything is
-/// kept. A picture that is damaged, or cut off, ends at the damage: nothing is copied of which it is
-/// not known what it is. It is [`CleanError::Malformed`] where no picture has begun by then.
+/// kept. A picture that is damaged, or cut off, ends at the damage: nothing is copied of which it
+/// is not known what it is. It is [`CleanError::Malformed`] where no picture has begun by then.
 pub(super) fn clean(
     kind: FileKind,
     input: &mut dyn Input,

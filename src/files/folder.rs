@@ -220,7 +220,8 @@ impl Folder {
         self.remove_all(id)
     }
 
-    /// Puts back what was set aside of a file, where it is not there. Returns whether something was.
+    /// Puts back what was set aside of a file, where it is not there. Returns whether something
+    /// was.
     pub(super) fn take_back(&self, id: FileId) -> io::Result<bool> {
         let mut is_back = false;
         for part in Part::LASTING {

@@ -12,8 +12,8 @@ use crate::contract::{
 };
 use crate::model::{Attachment, ChatId, EntryId, Extras, MessageId, Origin, ReplyTo, UserId};
 
-/// In 16 chats may be told at once that one person is typing; with another one, in the first is told
-/// that they have stopped.
+/// In 16 chats may be told at once that one person is typing; with another one, in the first is
+/// told that they have stopped.
 const MAX_TYPING_TO: usize = 16;
 
 impl ChatSocket {

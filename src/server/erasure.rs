@@ -1,7 +1,8 @@
 //! Has messages erased that are to go: what people said who left with it, and what is older than
-//! retention allows. And has what was erased leave the data file in time: the file is rewritten once
-//! the oldest of it is half as old as it may get. So a rewrite that fails, or that waits for room on
-//! the disk, has as long again to be tried, and no two come closer to each other than that half.
+//! retention allows. And has what was erased leave the data file in time: the file is rewritten
+//! once the oldest of it is half as old as it may get. So a rewrite that fails, or that waits for
+//! room on the disk, has as long again to be tried, and no two come closer to each other than that
+//! half.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -70,8 +71,8 @@ pub(super) async fn erase_leavers(chat: Chat, now: fn() -> Timestamp) {
 }
 
 /// Has messages erased that are older than retention allows: those of all chats, where the server
-/// has one, and those of rooms with a shorter one. At once after a start, and then each tenth of the
-/// shortest, at most a day. Never ends.
+/// has one, and those of rooms with a shorter one. At once after a start, and then each tenth of
+/// the shortest, at most a day. Never ends.
 pub(super) async fn retain(chat: Chat, now: fn() -> Timestamp) {
     let mut last: Option<Instant> = None;
     loop {

@@ -4,9 +4,9 @@
 //! Numbers in keys are redb's `u64`, so tables are ordered by number. Every value but two of
 //! [`META`] is sealed: a CRC-32C of key and body stands before the body, checked at every read.
 //!
-//! The truth is in the log, the conversations, the accounts and what belongs to them. `conversation_states`,
-//! `stream_states` and `client_ids` follow from the log; they are written by the checkpoint ([`super::write::sweep`]) so
-//! that a start need not read all of it.
+//! The truth is in the log, the conversations, the accounts and what belongs to them.
+//! `conversation_states`, `stream_states` and `client_ids` follow from the log; they are written by
+//! the checkpoint ([`super::write::sweep`]) so that a start need not read all of it.
 //!
 //! A table that no part of this program writes yet is made empty all the same, so that one format
 //! serves rooms, files, sessions and hooks. A copy takes along what such a table holds, and a check
@@ -24,9 +24,9 @@ pub(crate) type ByThree = TableDefinition<'static, (u64, u64, u64), &'static [u8
 pub(crate) type ByName = TableDefinition<'static, &'static str, &'static [u8]>;
 
 /// `meta`: what the file says about itself.
-/// key: a name; value: `format` (u32, little-endian) and `token_secret` (32 random bytes), both written when the file
-/// is made; [`SWEPT`], [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`], [`BACKUP`], [`TOKENS_FROM`], [`RECODED`],
-/// [`ERASED`] and [`RETAINED`].
+/// key: a name; value: `format` (u32, little-endian) and `token_secret` (32 random bytes), both
+/// written when the file is made; [`SWEPT`], [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`],
+/// [`BACKUP`], [`TOKENS_FROM`], [`RECODED`], [`ERASED`] and [`RETAINED`].
 pub(crate) const META: ByName = TableDefinition::new("meta");
 
 /// In `meta`: up to which entry the derived tables say everything; sealed under key 0, u64,
@@ -70,9 +70,10 @@ pub(crate) const ERASED: &str = "erased";
 /// to it is there still. Absent where there was no retention yet.
 pub(crate) const RETAINED: &str = "retained";
 
-/// `log_blocks`: the truth. Every message, and every change of one (such as a read mark), in commit order.
-/// key: the id of the block's last entry, growing, or the greatest number for the block that grows; value: a block of
-/// sealed [`super::log::record::Record`]s, see [`super::log::blocks`]; written by every send and every read mark.
+/// `log_blocks`: the truth. Every message, and every change of one (such as a read mark), in commit
+/// order. key: the id of the block's last entry, growing, or the greatest number for the block that
+/// grows; value: a block of sealed [`super::log::record::Record`]s, see [`super::log::blocks`];
+/// written by every send and every read mark.
 pub(crate) const LOG: ByNumber = TableDefinition::new("log_blocks");
 
 /// `log`: the same in formats 1 and 2, a row for each entry. Gone once a file is migrated.
@@ -80,37 +81,39 @@ pub(crate) const LOG: ByNumber = TableDefinition::new("log_blocks");
 pub(crate) const OLD_LOG: ByNumber = TableDefinition::new("log");
 
 /// `conversations`: who shares a conversation.
-/// key: conversation id, dense from 1; value: sealed, the kind (1: a pair) and two user ids, both little-endian u64;
-/// written with the first message of a pair.
+/// key: conversation id, dense from 1; value: sealed, the kind (1: a pair) and two user ids, both
+/// little-endian u64; written with the first message of a pair.
 pub(crate) const CONVERSATIONS: ByNumber = TableDefinition::new("conversations");
 
 /// `users`: every account, without its password.
-/// key: user id; value: sealed JSON of [`super::people::users::UserRecord`]; written by register and by every change of
-/// one.
+/// key: user id; value: sealed JSON of [`super::people::users::UserRecord`]; written by register
+/// and by every change of one.
 pub(crate) const USERS: ByNumber = TableDefinition::new("users");
 
 /// `invites`: the codes by which accounts can be made.
-/// key: a number, growing; value: sealed JSON of [`super::people::invites::InviteRecord`]; written when an invite is made,
-/// used or revoked; cleared of what has expired when one is made.
+/// key: a number, growing; value: sealed JSON of [`super::people::invites::InviteRecord`]; written
+/// when an invite is made, used or revoked; cleared of what has expired when one is made.
 pub(crate) const INVITES: ByNumber = TableDefinition::new("invites");
 
 /// `credentials`: the password of an account that has one.
-/// key: user id; value: sealed, an argon2id hash in PHC string form; apart from `users` so that no listing reads it.
+/// key: user id; value: sealed, an argon2id hash in PHC string form; apart from `users` so that no
+/// listing reads it.
 pub(crate) const CREDENTIALS: ByNumber = TableDefinition::new("credentials");
 
 /// `keys`: by what bots and backends are known.
-/// key: a number, growing; value: sealed JSON, see [`super::people::api_keys`]; written when a key is made, confirmed or
-/// taken back.
+/// key: a number, growing; value: sealed JSON, see [`super::people::api_keys`]; written when a key
+/// is made, confirmed or taken back.
 pub(crate) const KEYS: ByNumber = TableDefinition::new("keys");
 
-/// `changes`: which rows of these and of other tables beside the log changed, in the order of the commits.
-/// key: a number, growing; value: sealed, the newest entry of the log at that time and which row; written with the row;
-/// of each row only the newest change is kept. See [`super::changes`].
+/// `changes`: which rows of these and of other tables beside the log changed, in the order of the
+/// commits. key: a number, growing; value: sealed, the newest entry of the log at that time and
+/// which row; written with the row; of each row only the newest change is kept. See
+/// [`super::changes`].
 pub(crate) const CHANGES: ByNumber = TableDefinition::new("changes");
 
 /// `newest_changes`: the newest change of each row that has one.
-/// key: table, first and second number of the row's key; value: sealed, the change's number, u64, little-endian; written
-/// with each change.
+/// key: table, first and second number of the row's key; value: sealed, the change's number, u64,
+/// little-endian; written with each change.
 pub(crate) const NEWEST_CHANGES: ByThree = TableDefinition::new("newest_changes");
 
 /// `conversation_states`: what follows from the log for each conversation, 64 a row.
@@ -118,35 +121,37 @@ pub(crate) const NEWEST_CHANGES: ByThree = TableDefinition::new("newest_changes"
 pub(crate) const CONVERSATION_STATES: ByNumber = TableDefinition::new("conversation_states");
 
 /// `client_ids`: which of a sender's messages has which client id, for as long as it is remembered.
-/// key: sender's user id, and the first message of the block; value: sealed, see [`super::talk::client_ids`]; derived.
+/// key: sender's user id, and the first message of the block; value: sealed, see
+/// [`super::talk::client_ids`]; derived.
 pub(crate) const CLIENT_IDS: ByTwo = TableDefinition::new("client_ids");
 
 /// `rooms`: how each room is described.
-/// key: room id, dense from 1; value: sealed JSON of [`super::talk::rooms::rows::RoomRecord`]; written with each entry that
-/// changes one.
+/// key: room id, dense from 1; value: sealed JSON of [`super::talk::rooms::rows::RoomRecord`];
+/// written with each entry that changes one.
 pub(crate) const ROOMS: ByNumber = TableDefinition::new("rooms");
 
 /// `room_members`: who is in which room as what, and was.
-/// key: room id, user id; value: sealed JSON, see [`super::talk::rooms::rows`]; written with each entry that changes one.
+/// key: room id, user id; value: sealed JSON, see [`super::talk::rooms::rows`]; written with each
+/// entry that changes one.
 pub(crate) const ROOM_MEMBERS: ByTwo = TableDefinition::new("room_members");
 
 /// `relations`: how the chat of two people makes itself heard to the first of them.
 /// key: user id, the other's user id; value: sealed JSON, likewise.
 pub(crate) const RELATIONS: ByTwo = TableDefinition::new("relations");
 
-/// `stream_states`: what follows from the log of a room (user 0), of a member in a room, and of a person's own stream
-/// (room 0).
+/// `stream_states`: what follows from the log of a room (user 0), of a member in a room, and of a
+/// person's own stream (room 0).
 /// key: room id, user id; value: sealed, see [`super::talk::rooms`]; derived.
 pub(crate) const STREAM_STATES: ByTwo = TableDefinition::new("stream_states");
 
 /// `reactions`: which emoji one person has put on one message of a room.
-/// key: message, user id; value: sealed, see [`super::talk::reactions`]; written with each entry of a reaction, and
-/// removed with the one that erases the message.
+/// key: message, user id; value: sealed, see [`super::talk::reactions`]; written with each entry of
+/// a reaction, and removed with the one that erases the message.
 pub(crate) const REACTIONS: ByTwo = TableDefinition::new("reactions");
 
 /// `files`: which file is whose, how much of it is there, and which message it hangs on.
-/// key: a number, growing; value: sealed JSON, see [`super::files::row`]; written when an upload begins, goes on or is
-/// whole, when a message names the file, and taken away when that is erased.
+/// key: a number, growing; value: sealed JSON, see [`super::files::row`]; written when an upload
+/// begins, goes on or is whole, when a message names the file, and taken away when that is erased.
 pub(crate) const FILES: ByNumber = TableDefinition::new("files");
 
 /// Those with one number that are not written yet: what each has is in `FORMAT.md`.

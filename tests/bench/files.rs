@@ -1,14 +1,16 @@
 //! Modes `fill` and `open`: a large file, how long it takes to open, and what it weighs in memory.
 //!
-//! - `fill` writes messages as fast as the store takes them, thousands outstanding, and marks the chat read after every
-//!   [`MARK_EVERY`]th, then closes cleanly. The rate is a bulk load's, not a server's.
-//! - `open` times [`Ours::open`] in a fresh process, cold (the kernel was asked to drop the file's pages, and the bytes
-//!   read from the disk are shown) and warm. The weight is what anonymous resident memory (`RssAnon`) grew by; it
-//!   includes what the allocator keeps, and the store's page cache. That is filled by what is read, so the weight is shown
-//!   with it, and less the bytes that the opening read by system calls (`rchar`), which are those of the cache and of a
-//!   few pages that it does not keep. GB are 10^9 allocated bytes.
-//! - `open --kill` does so, cold, after a process that was writing to the file was killed. What was confirmed is not
-//!   looked for: that is a test's work.
+//! - `fill` writes messages as fast as the store takes them, thousands outstanding, and marks the
+//!   chat read after every [`MARK_EVERY`]th, then closes cleanly. The rate is a bulk load's, not a
+//!   server's.
+//! - `open` times [`Ours::open`] in a fresh process, cold (the kernel was asked to drop the file's
+//!   pages, and the bytes read from the disk are shown) and warm. The weight is what anonymous
+//!   resident memory (`RssAnon`) grew by; it includes what the allocator keeps, and the store's
+//!   page cache. That is filled by what is read, so the weight is shown with it, and less the bytes
+//!   that the opening read by system calls (`rchar`), which are those of the cache and of a few
+//!   pages that it does not keep. GB are 10^9 allocated bytes.
+//! - `open --kill` does so, cold, after a process that was writing to the file was killed. What was
+//!   confirmed is not looked for: that is a test's work.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

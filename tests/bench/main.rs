@@ -8,9 +8,9 @@
 //! cargo run --release --manifest-path tests/bench/Cargo.toml -- read --data FILE
 //! ```
 //!
-//! What a mode measures, how, and what it does not, stands at the head of `writes.rs` (`store`), `files.rs` (`fill`,
-//! `open`) and `reads.rs` (`read`). Every mode ends by itself. Needs Linux: the numbers of processes and disks come from
-//! `/proc`.
+//! What a mode measures, how, and what it does not, stands at the head of `writes.rs` (`store`),
+//! `files.rs` (`fill`, `open`) and `reads.rs` (`read`). Every mode ends by itself. Needs Linux: the
+//! numbers of processes and disks come from `/proc`.
 
 #![expect(
     clippy::print_stdout,

@@ -7,9 +7,9 @@
 //! are the busier ones. An id is random between the first of the file and the conversation's
 //! newest, so that a page may be short; the mean number of rows is part of the result.
 //!
-//! `straight` is within one call of the store, on one snapshot; `by read` is a call each, with the hop to a thread that
-//! may block and the begin of a snapshot. All queries were asked once before, so that the page cache of the kernel is
-//! warm, and the store's own as far as it reaches.
+//! `straight` is within one call of the store, on one snapshot; `by read` is a call each, with the
+//! hop to a thread that may block and the begin of a snapshot. All queries were asked once before,
+//! so that the page cache of the kernel is warm, and the store's own as far as it reaches.
 //!
 //! Not measured: readers beside each other or beside the writer, a cold file, and the making of an
 //! answer's JSON.

@@ -1,11 +1,12 @@
 //! The other side: SQLite as a careful programmer would use it for the same product, in a plain
 //! relational layout.
 //!
-//! WAL with `synchronous=FULL`, so that a committed transaction survives a power cut, as chatd's do; prepared
-//! statements; a page cache of 64 MiB, as large as chatd's; automatic checkpoints as they come. A message is a row of
-//! `messages` and of `conversations` (history by pair), two upserts of `recents` and one of `unread`; with client ids
-//! also an entry of a unique index. Left out in SQLite's favour: a table of users with foreign keys, an index that
-//! keeps recents in order, read marks, checksums, and any queue between who asks and who writes.
+//! WAL with `synchronous=FULL`, so that a committed transaction survives a power cut, as chatd's
+//! do; prepared statements; a page cache of 64 MiB, as large as chatd's; automatic checkpoints as
+//! they come. A message is a row of `messages` and of `conversations` (history by pair), two
+//! upserts of `recents` and one of `unread`; with client ids also an entry of a unique index. Left
+//! out in SQLite's favour: a table of users with foreign keys, an index that keeps recents in
+//! order, read marks, checksums, and any queue between who asks and who writes.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

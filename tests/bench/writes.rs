@@ -5,20 +5,24 @@
 //! of the rounds. A ratio is the median of the rounds' ratios, for disks drift and the two runs of
 //! a round are neighbours in time; the least and the greatest are in brackets.
 //!
-//! - chatd: a closed loop. A message is submitted when the answer to an earlier one arrives, so that always so many are
-//!   outstanding; its writer makes batches of what is queued, which may be fewer: see the mean batch.
-//! - SQLite: one thread and transactions of so many messages: the best group commit there could be, without the queue
-//!   and the second thread that a server would need for it.
-//! - `device B/msg`: what the disk itself counted, with the journal of the file system and everybody else's writes: a
-//!   machine that does nothing else measures this. `dirty B/msg` is `write_bytes` of `/proc/self/io`: memory that this
-//!   process dirtied, in the units of the page cache. Where these are single pages it is 3 to 18 % less than the disk's
-//!   count; since Linux 6.16 they are up to a hundred kilobytes on ext4, and count whole, though only the pages that
+//! - chatd: a closed loop. A message is submitted when the answer to an earlier one arrives, so
+//!   that always so many are outstanding; its writer makes batches of what is queued, which may be
+//!   fewer: see the mean batch.
+//! - SQLite: one thread and transactions of so many messages: the best group commit there could be,
+//!   without the queue and the second thread that a server would need for it.
+//! - `device B/msg`: what the disk itself counted, with the journal of the file system and
+//!   everybody else's writes: a machine that does nothing else measures this. `dirty B/msg` is
+//!   `write_bytes` of `/proc/self/io`: memory that this process dirtied, in the units of the page
+//!   cache. Where these are single pages it is 3 to 18 % less than the disk's count; since Linux
+//!   6.16 they are up to a hundred kilobytes on ext4, and count whole, though only the pages that
 //!   changed go to the disk: for a file that is written in runs it says nothing then.
-//! - `CPU us/msg`: user and system time of all threads of this process, the taking of times included;
-//!   not what kernel threads do for the disk.
-//! - `p50`, `p99`: from submit, or the begin of the transaction, until the answer is called, or the commit returns.
-//! - bytes of file: allocated blocks at the end, both closed, over all messages of the file. chatd's has the accounts
-//!   too, and both have few messages a conversation: `fill` of ten million tells more.
+//! - `CPU us/msg`: user and system time of all threads of this process, the taking of times
+//!   included; not what kernel threads do for the disk.
+//! - `p50`, `p99`: from submit, or the begin of the transaction, until the answer is called, or the
+//!   commit returns.
+//! - bytes of file: allocated blocks at the end, both closed, over all messages of the file.
+//!   chatd's has the accounts too, and both have few messages a conversation: `fill` of ten million
+//!   tells more.
 //!
 //! Not measured: reads beside the writes, read marks, sockets, and whether the disk keeps what it
 //! confirmed.

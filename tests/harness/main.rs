@@ -7,8 +7,8 @@
 //! cargo run --release --example harness -- --fixture engine-client   port 3000, /engine.io/
 //! ```
 //!
-//! `--port N` picks another port, 0 a free one. The port is printed once it listens; the process serves until it is
-//! killed, or until its standard input ends where `--until-eof` is given.
+//! `--port N` picks another port, 0 a free one. The port is printed once it listens; the process
+//! serves until it is killed, or until its standard input ends where `--until-eof` is given.
 
 mod engine_client;
 mod fixture;

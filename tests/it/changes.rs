@@ -303,8 +303,8 @@ async fn the_edit_window_is_as_the_server_says() {
     }
 }
 
-/// Pages of nothing that it hears told a client of version 1 to go on from where it was, for ever; and
-/// what it does not hear counted against what it may have missed.
+/// Pages of nothing that it hears told a client of version 1 to go on from where it was, for ever;
+/// and what it does not hear counted against what it may have missed.
 #[tokio::test]
 async fn a_client_of_version_1_catches_up_however_much_was_changed_around_it() {
     let mut config: Config = config();

@@ -1,4 +1,5 @@
-//! `chatd doctor`, through proxies that do one thing wrong each, and on folders that are no place for data.
+//! `chatd doctor`, through proxies that do one thing wrong each, and on folders that are no place
+//! for data.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;

@@ -550,7 +550,8 @@ const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
-/// `GET https://…/healthz` would cost more; this is `GET /`, in three bytes of HPACK's static table.
+/// `GET https://…/healthz` would cost more; this is `GET /`, in three bytes of HPACK's static
+/// table.
 const GET_ROOT: &[u8] = &[0x82, 0x84, 0x87];
 
 /// Writes this again and again, and reads nothing, until the connection is ended. Returns how many
@@ -861,8 +862,8 @@ fn half_login(stream: u32, body: usize) -> Vec<u8> {
 }
 
 const DATA: u8 = 0;
-/// `:status` 503 in bytes of HPACK, where it is said for the first time: the name from the static table, the digits in
-/// Huffman's code.
+/// `:status` 503 in bytes of HPACK, where it is said for the first time: the name from the static
+/// table, the digits in Huffman's code.
 const STATUS_503: &[u8] = &[0x48, 0x83, 0x6c, 0x0c, 0xff];
 
 /// A hundred streams of each connection kept a request each: 150 MiB by a hundred connections,

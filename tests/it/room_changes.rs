@@ -1,5 +1,5 @@
-//! Editing, deleting and reacting in rooms, by sockets and by REST: who may, who hears of it, and what
-//! is counted and shown after it.
+//! Editing, deleting and reacting in rooms, by sockets and by REST: who may, who hears of it, and
+//! what is counted and shown after it.
 
 use serde_json::{Value, json};
 

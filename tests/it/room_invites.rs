@@ -192,8 +192,8 @@ async fn invites_do_not_outlive_the_right_of_their_maker() {
     server.stop().await;
 }
 
-/// An admin whom the owner had taken out of a closed room came back by an invite of their own, which
-/// the owner could neither see nor take away.
+/// An admin whom the owner had taken out of a closed room came back by an invite of their own,
+/// which the owner could neither see nor take away.
 #[tokio::test]
 async fn who_is_taken_out_of_a_room_does_not_come_back_by_an_invite_of_their_own() {
     let server = TestServer::start().await;

@@ -1,6 +1,6 @@
 //! What sends wait beside what is done with the whole file: fills one, then sends at a steady pace,
-//! in turns alone, beside backups and beside rewrites; in the end beside retention, by which most of
-//! it is erased.
+//! in turns alone, beside backups and beside rewrites; in the end beside retention, by which most
+//! of it is erased.
 //!
 //! `cargo run --release --example backup -- [MESSAGES] [SENDS_A_SECOND] [FOLDER]`
 

@@ -5,10 +5,11 @@
 //! cargo build --release && cargo run --release --example idle -- --connections 10000
 //! ```
 //!
-//! Makes the accounts with cheap passwords in this process, starts the executable (`--chatd FILE`, by default the release
-//! build beside this example) on the same data file and on loopback, connects, and reads the server's `/proc` entry:
-//! after start, with all connected and quiet, after each has sent one event of 100 kB, and after all have left; with
-//! `--rounds N` also after all have come and left again so often, which shows what is never given back.
+//! Makes the accounts with cheap passwords in this process, starts the executable (`--chatd FILE`,
+//! by default the release build beside this example) on the same data file and on loopback,
+//! connects, and reads the server's `/proc` entry: after start, with all connected and quiet, after
+//! each has sent one event of 100 kB, and after all have left; with `--rounds N` also after all
+//! have come and left again so often, which shows what is never given back.
 
 mod people;
 

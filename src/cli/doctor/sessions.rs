@@ -185,8 +185,8 @@ async fn largest(site: &Site, open: &Open) -> Result<String, String> {
 /// programs send files as they are.
 const UPLOAD_BYTES: usize = (1 << 20) + 1;
 
-/// Sends a body of an upload's size, which chatd reads before it refuses it: a login that is far too
-/// long, since nobody's token is here.
+/// Sends a body of an upload's size, which chatd reads before it refuses it: a login that is far
+/// too long, since nobody's token is here.
 async fn uploads(site: &Site) -> Result<String, String> {
     let request = Request::post("/api/auth/login").header("content-type", "application/json");
     let answer = site

@@ -134,7 +134,8 @@ impl FromStr for LeftMessages {
     }
 }
 
-/// The first line of one's own export: `{"type":"account","id","username","name","avatar","created_at","exported_at"}`.
+/// The first line of one's own export:
+/// `{"type":"account","id","username","name","avatar","created_at","exported_at"}`.
 #[derive(Serialize)]
 pub(crate) struct OwnAccountLine<'a> {
     r#type: &'static str,
@@ -160,7 +161,8 @@ impl<'a> OwnAccountLine<'a> {
     }
 }
 
-/// Every other line: `{"type":"message","id","receiver_id"|"room_id","content","created_at","edited_at"?}`.
+/// Every other line:
+/// `{"type":"message","id","receiver_id"|"room_id","content","created_at","edited_at"?}`.
 #[derive(Serialize)]
 pub(crate) struct OwnMessageLine<'a> {
     r#type: &'static str,
@@ -213,8 +215,8 @@ impl From<Login> for Token {
 }
 
 /// An account as administrators see it:
-/// `{"id","username","name","avatar","is_admin","disabled","created_at","last_seen"}`, and `online`;
-/// `last_seen` is null while online.
+/// `{"id","username","name","avatar","is_admin","disabled","created_at","last_seen"}`, and
+/// `online`; `last_seen` is null while online.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct AccountRow {
     id: UserId,
@@ -286,7 +288,8 @@ pub(crate) struct UsersMeta {
     pub(crate) has_more: bool,
 }
 
-/// `{"code","url","max_uses","uses","expires_at"}`, `created_at`, of one into a room `room`, and `by`
+/// `{"code","url","max_uses","uses","expires_at"}`, `created_at`, of one into a room `room`, and
+/// `by`
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct InviteRow {
     code: Arc<str>,

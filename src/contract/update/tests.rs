@@ -387,8 +387,8 @@ async fn erase_many(chat: &Chat, random: &mut StdRng) {
     }
 }
 
-/// What a device shows of the messages that it heard of: their texts, what they answer, and how many
-/// reacted with what.
+/// What a device shows of the messages that it heard of: their texts, what they answer, and how
+/// many reacted with what.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Device {
     messages: BTreeMap<u64, Shown>,

@@ -204,8 +204,8 @@ pub(in crate::http) const PUT_USER: Operation = Operation::new(
 .refuses(&[Code::UsernameTaken])
 .data::<AccountRow>();
 
-/// `PUT /api/admin/users/:id` `{"username","name"?,"avatar"?}`: 201 where it was made, 200 where it was
-/// there.
+/// `PUT /api/admin/users/:id` `{"username","name"?,"avatar"?}`: 201 where it was made, 200 where it
+/// was there.
 pub(in crate::http) async fn put_user(
     app: &App,
     request: Request<Incoming>,
@@ -238,7 +238,8 @@ pub(in crate::http) const CHANGE_USER: Operation = Operation::new(
 .refuses(&[Code::NotFound, Code::UsernameTaken])
 .data::<AccountRow>();
 
-/// `PATCH /api/admin/users/:id` `{"disabled"?,"is_admin"?,"username"?,"name"?,"avatar"?,"password"?}`
+/// `PATCH /api/admin/users/:id`
+/// `{"disabled"?,"is_admin"?,"username"?,"name"?,"avatar"?,"password"?}`
 pub(in crate::http) async fn change_user(
     app: &App,
     request: Request<Incoming>,
@@ -306,7 +307,8 @@ pub(in crate::http) const CREATE_USER: Operation = Operation::new(
 .refuses(&[Code::UsernameTaken])
 .data::<AccountRow>();
 
-/// `POST /api/admin/users` `{"username","name"?,"password","avatar"?,"is_admin"?}`: 201 and the account.
+/// `POST /api/admin/users` `{"username","name"?,"password","avatar"?,"is_admin"?}`: 201 and the
+/// account.
 pub(in crate::http) async fn create_user(
     app: &App,
     request: Request<Incoming>,

@@ -47,7 +47,8 @@ pub(in crate::http) const REGISTER: Operation =
         ])
         .data::<LoggedIn>();
 
-/// `POST /api/auth/register` `{"username","name"?,"password","avatar"?,"invite"?}`: 201 and a token.
+/// `POST /api/auth/register` `{"username","name"?,"password","avatar"?,"invite"?}`: 201 and a
+/// token.
 pub(in crate::http) async fn register(
     app: &App,
     request: Request<Incoming>,
@@ -161,8 +162,8 @@ pub(in crate::http) const CHANGE: Operation = Operation::new(
 .forbids(&[Code::Forbidden, Code::InvalidCredentials])
 .data::<ChangedOwnAccount>();
 
-/// `PATCH /api/auth/me` `{"username"?,"name"?,"avatar"?,"password"?,"current_password"?}`: the caller,
-/// changed.
+/// `PATCH /api/auth/me` `{"username"?,"name"?,"avatar"?,"password"?,"current_password"?}`: the
+/// caller, changed.
 pub(in crate::http) async fn change(
     app: &App,
     request: Request<Incoming>,
@@ -230,7 +231,8 @@ pub(in crate::http) const DELETE: Operation = Operation::new(
 .refuses(&[Code::RateLimited])
 .forbids(&[Code::Forbidden, Code::InvalidCredentials]);
 
-/// `DELETE /api/auth/me` `{"current_password"?,"messages"?:"keep"}`: the caller's account is no more.
+/// `DELETE /api/auth/me` `{"current_password"?,"messages"?:"keep"}`: the caller's account is no
+/// more.
 pub(in crate::http) async fn delete(
     app: &App,
     request: Request<Incoming>,

@@ -99,9 +99,9 @@ pub(in crate::http) const HISTORY: Operation = Operation::new(
 .refuses(&[Code::NotFound, Code::InvalidReceiver])
 .page::<Vec<HistoryMessage>, HistoryMeta>();
 
-/// `GET /api/chats/history/:user_id?limit=50&before=<id>&after=<id>&around=<id>`: a page of messages
-/// with that user, ascending by id: the newest, with `after` the oldest after that id, or with
-/// `around` those around that id.
+/// `GET /api/chats/history/:user_id?limit=50&before=<id>&after=<id>&around=<id>`: a page of
+/// messages with that user, ascending by id: the newest, with `after` the oldest after that id, or
+/// with `around` those around that id.
 pub(in crate::http) async fn history(
     app: &App,
     request: &Request<Incoming>,

@@ -1,9 +1,10 @@
 //! What clients can rely on, as documents. Unpacked when first asked for, and then kept: some
 //! 500 KiB.
 //!
-//! The code says them ([`written`]), and `contract/documents/made` keeps what it last said, which the
-//! build script packs: so a change of the contract is seen where it is reviewed, and the executable
-//! holds a few packed bytes in place of a schema of each type. A test holds both against each other.
+//! The code says them ([`written`]), and `contract/documents/made` keeps what it last said, which
+//! the build script packs: so a change of the contract is seen where it is reviewed, and the
+//! executable holds a few packed bytes in place of a schema of each type. A test holds both against
+//! each other.
 
 use std::sync::OnceLock;
 

@@ -1,4 +1,5 @@
-//! `/api/rooms/:id/invites`, `/api/rooms/join` and `/api/invites/look`: links that lead into a room.
+//! `/api/rooms/:id/invites`, `/api/rooms/join` and `/api/invites/look`: links that lead into a
+//! room.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! `/api/chats/updates` and `/api/updates`: what a person's sockets were told, for clients that have
-//! none, or that lost one which could not be resumed.
+//! `/api/chats/updates` and `/api/updates`: what a person's sockets were told, for clients that
+//! have none, or that lost one which could not be resumed.
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};

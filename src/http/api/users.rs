@@ -51,8 +51,8 @@ pub(in crate::http) const SEARCH: Operation = Operation::new(
 .query::<Search>()
 .data::<Vec<Person>>();
 
-/// `GET /api/users?query=&limit=20`: accounts whose username or name contains the query, the caller left out.
-/// `?ids=1,2` and `?subjects=a,b`: those, in the order in which they are asked for.
+/// `GET /api/users?query=&limit=20`: accounts whose username or name contains the query, the caller
+/// left out. `?ids=1,2` and `?subjects=a,b`: those, in the order in which they are asked for.
 pub(in crate::http) async fn search(
     app: &App,
     request: &Request<Incoming>,

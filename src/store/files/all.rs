@@ -27,8 +27,8 @@ pub(crate) type FileChange = (FileId, u64, Option<Arc<StoredFile>>);
 pub(crate) struct Files {
     pending: FxHashMap<FileId, Arc<StoredFile>>,
     sent: FxHashMap<FileId, SentFile>,
-    /// The bytes of each person's files of their newest day, which is told too, as they were read at
-    /// the start.
+    /// The bytes of each person's files of their newest day, which is told too, as they were read
+    /// at the start.
     of_day: FxHashMap<UserId, (u64, u64, u64)>,
     bytes: u64,
     greatest: u64,

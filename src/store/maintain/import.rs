@@ -55,8 +55,8 @@ pub struct Judging<'a> {
     pub now: Timestamp,
     /// Gives the hash of a password as it is to be stored, or says why it is not taken.
     pub password_hash: &'a dyn Fn(&str) -> Result<Cow<'_, str>, String>,
-    /// Describes a file that lies beside the lines, `None` where it does not; or says why it cannot be
-    /// taken.
+    /// Describes a file that lies beside the lines, `None` where it does not; or says why it cannot
+    /// be taken.
     pub file: &'a dyn Fn(FileId) -> Result<Option<FileContent>, String>,
 }
 

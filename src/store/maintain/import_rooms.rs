@@ -370,8 +370,8 @@ mod tests {
 
     const AT: &str = "2025-06-05T12:00:00.000Z";
 
-    /// A room of the first two of three accounts, with a message of the second to which the first has
-    /// reacted; and these lines after it.
+    /// A room of the first two of three accounts, with a message of the second to which the first
+    /// has reacted; and these lines after it.
     fn with(more: &[&str]) -> String {
         let entries = [
             r#"{"type":"room","id":1,"room_id":1,"change":"created","by":1,"name":"Ops","topic":"","kind":"open","history":"all","post":"all","at":AT}"#,

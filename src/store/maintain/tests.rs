@@ -715,8 +715,9 @@ fn a_file_of_an_earlier_format_is_checked_exported_and_copied_as_it_is() {
     }
 }
 
-/// `tests/formats/3-talked.redb.gz` was made by the chatd of format 3: 1,300 messages and marks of both kinds of six
-/// people, with client ids, imported, and two invites; `3-talked.jsonl.gz` is what that chatd exported of it.
+/// `tests/formats/3-talked.redb.gz` was made by the chatd of format 3: 1,300 messages and marks of
+/// both kinds of six people, with client ids, imported, and two invites; `3-talked.jsonl.gz` is
+/// what that chatd exported of it.
 #[test]
 fn a_file_of_format_3_says_the_same_before_its_migration_in_a_copy_and_after_it() {
     let unpacked = |packed: &[u8]| {

@@ -15,8 +15,8 @@ use crate::store::files::row as files;
 use crate::store::sealed::seal;
 use crate::store::tables::{CREDENTIALS, FILES, INVITES, KEYS, USERS};
 
-/// The accounts, passwords, invites, keys and files that a transaction changes, in the order in which it
-/// changes them.
+/// The accounts, passwords, invites, keys and files that a transaction changes, in the order in
+/// which it changes them.
 #[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) users: Vec<Arc<User>>,

@@ -91,9 +91,9 @@ struct Part {
 }
 
 impl Snapshot<'_> {
-    /// The messages and marks of a person's conversations from the entry `from` on, oldest first, as
-    /// they are by now, and the newest entry there was when this was asked. `None` where there are
-    /// more than [`MAX_MISSED`]. What else was done with messages is neither given nor counted.
+    /// The messages and marks of a person's conversations from the entry `from` on, oldest first,
+    /// as they are by now, and the newest entry there was when this was asked. `None` where there
+    /// are more than [`MAX_MISSED`]. What else was done with messages is neither given nor counted.
     /// Costs one read a change, two for those given.
     pub fn missed(&self, user: UserId, from: u64, limit: usize) -> Result<Missed, ReadError> {
         let wanted = Wanted::MessagesAndMarks;

@@ -887,8 +887,8 @@ fn a_foreign_file_is_refused_and_left_as_it_is() {
 
 /// `tests/formats/1.redb.gz` was made by the chatd of that format: 40 messages of three people in
 /// the pairs 1-2, 2-1, 1-3 and 3-2 by turns, two of three with the client id `c` and the message's
-/// number; 2 has read 1's, and 1 has read 2's first and third. The later ones have the same, exported
-/// and imported by the chatd of that format.
+/// number; 2 has read 1's, and 1 has read 2's first and third. The later ones have the same,
+/// exported and imported by the chatd of that format.
 #[test]
 fn a_file_of_every_earlier_format_is_migrated_and_read() {
     is_migrated_and_read(include_bytes!("../../../tests/formats/1.redb.gz"));

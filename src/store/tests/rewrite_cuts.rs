@@ -1,5 +1,5 @@
-//! Power cuts while messages are rewritten where they lie: what was confirmed is there, nothing of it
-//! is lost, and nothing that was taken away comes back.
+//! Power cuts while messages are rewritten where they lie: what was confirmed is there, nothing of
+//! it is lost, and nothing that was taken away comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Editing, deleting and reacting in rooms, held against a plain list of messages: counts, pages and
-//! what is told on catching up, within one transaction and over several, over restarts.
+//! Editing, deleting and reacting in rooms, held against a plain list of messages: counts, pages
+//! and what is told on catching up, within one transaction and over several, over restarts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

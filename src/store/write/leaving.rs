@@ -55,8 +55,8 @@ impl Staging<'_> {
         Ok(notices)
     }
 
-    /// Archives a room for one of its owners, or for the server, and takes all out of it, that owner
-    /// last. What was said there is nobody's to read any more, and is erased after this.
+    /// Archives a room for one of its owners, or for the server, and takes all out of it, that
+    /// owner last. What was said there is nobody's to read any more, and is erased after this.
     pub(super) fn erase_room(
         &mut self,
         by: Option<UserId>,

@@ -530,8 +530,8 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// Looks up what a message answers, for those who are told of it: in a room whose newcomers read
-    /// nothing of the time before them nobody is told, since all are told alike.
+    /// Looks up what a message answers, for those who are told of it: in a room whose newcomers
+    /// read nothing of the time before them nobody is told, since all are told alike.
     pub(super) fn quote(&self, act: &mut Act, members: Members) -> Result<(), ReadError> {
         let Act::Sent { extras, .. } = act else {
             return Ok(());

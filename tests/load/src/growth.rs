@@ -1,9 +1,11 @@
 //! Mode `growth`: the same figures with more and more connections, and with more and more messages
 //! stored, and a plot.
 //!
-//! - Connections: of those who are connected, [`WRITERS`] at most write, to receivers everywhere among all.
-//! - Stored messages: a data file is made by `chatd import` of lines that are written here: [`PEOPLE`] people who know
-//!   [`CONTACTS`] others each, and who write as often as Zipf's law has it. The smallest file is what mode `rest` writes.
+//! - Connections: of those who are connected, [`WRITERS`] at most write, to receivers everywhere
+//!   among all.
+//! - Stored messages: a data file is made by `chatd import` of lines that are written here:
+//!   [`PEOPLE`] people who know [`CONTACTS`] others each, and who write as often as Zipf's law has
+//!   it. The smallest file is what mode `rest` writes.
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};

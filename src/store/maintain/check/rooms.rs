@@ -158,8 +158,8 @@ fn judge_erasure<L: ReadLog<Error = StoreError>>(
     Ok(None)
 }
 
-/// Holds a message of a room against the one that it answers, which must be of the room and be there
-/// still. Returns what is wrong with it.
+/// Holds a message of a room against the one that it answers, which must be of the room and be
+/// there still. Returns what is wrong with it.
 pub(in crate::store::maintain) fn judge_reply<L: ReadLog<Error = StoreError>>(
     rooms: &Rooms,
     log: &L,

@@ -1,10 +1,11 @@
 //! Modes `closed`, `open`, `skewed` and `overload`: people who write to each other.
 //!
 //! - `closed`: so many users keep so many messages each outstanding; a confirmation makes the next.
-//! - `open`: messages are due at fixed times, whatever the server does; a wait counts from when its message was due, so
-//!   that a server that stalls does not make its own stall invisible.
+//! - `open`: messages are due at fixed times, whatever the server does; a wait counts from when its
+//!   message was due, so that a server that stalls does not make its own stall invisible.
 //! - `skewed` is `closed` with receivers by Zipf's law, who mark what they hear as read.
-//! - `overload` is `open` at twice of what `closed` carried, then at a twentieth of it, to see that all is well again.
+//! - `overload` is `open` at twice of what `closed` carried, then at a twentieth of it, to see that
+//!   all is well again.
 
 use std::fmt;
 use std::time::{Duration, Instant};
