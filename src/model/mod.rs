@@ -5,6 +5,7 @@
 //! ours.
 
 mod changed_message;
+mod contact;
 mod conversation;
 mod cursor;
 mod emoji;
@@ -13,6 +14,7 @@ mod erasure;
 mod extras;
 mod file;
 mod id;
+mod login_session;
 mod message;
 mod private_id;
 mod reaction;
@@ -23,6 +25,7 @@ mod user;
 mod username;
 
 pub use changed_message::ChangedMessage;
+pub use contact::{Directory, FirstContact};
 pub use conversation::Pair;
 pub use cursor::{Cursor, CursorKey, CursorKeys, Era, SealedCursor};
 pub use emoji::{Emoji, EmojiError};
@@ -36,6 +39,7 @@ pub use file::{
 pub use id::{
     ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, RoomId, UserId,
 };
+pub use login_session::{LoginSession, SessionId, SessionIdError};
 pub use message::{
     ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content, row_bytes,
 };

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use crate::model::{
     Act, ChangedMessage, ClientId, Extras, Marked, MessageId, Moderator, Notice, Pair, RoomId,
-    Timestamp, User, UserId,
+    SessionId, Timestamp, User, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::files::row::StoredFile;
 use crate::store::files::staging::FileAct;
 use crate::store::people::accounts::{NewUser, PutUser, UserChange};
 use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder};
+use crate::store::people::codes::ResetCode;
 use crate::store::people::invites::Invite;
 use crate::store::people::leaving::Leaving;
+use crate::store::people::reports::ReportAct;
+use crate::store::people::sessions::SessionAct;
 use crate::store::room_act::{RoomAct, RoomDone};
 
 /// An act of talk, by whom, and where.
@@ -276,6 +279,17 @@ pub enum Change {
     ConfirmKey(ApiKeyId),
     /// A key is to be no more.
     RevokeKey(ApiKeyId),
+    /// An act on login sessions.
+    Session(SessionAct),
+    /// A code by which a person gives their account another password.
+    CreateCode {
+        /// Whose account.
+        user: UserId,
+        /// The code.
+        code: ResetCode,
+    },
+    /// An act on reports.
+    Report(ReportAct),
     /// An act on a file that no message names yet.
     File(FileAct),
     /// These accounts were last connected at these times. Those that are deleted, or were never
@@ -305,6 +319,12 @@ pub enum Committed {
     InviteRevoked,
     /// When accounts were last connected is known.
     Seen,
+    /// These sessions of a person are no more.
+    SessionsEnded(Vec<SessionId>),
+    /// The code can be used.
+    CodeMade,
+    /// The report of this number is as asked.
+    Report(u64),
     /// A bot was made, with this key.
     Bot {
         /// Its account.

@@ -26,12 +26,18 @@ pub(crate) enum Followed {
     Rooms = 4,
     /// Memberships.
     RoomMembers = 5,
+    /// Login sessions.
+    Sessions = 6,
     /// Keys of bots and backends.
     Keys = 7,
     /// What one person has set about another.
     Relations = 9,
     /// Files.
     Files = 11,
+    /// Reports.
+    Reports = 13,
+    /// Codes of links that reset a password.
+    Codes = 14,
 }
 
 impl Followed {
@@ -46,6 +52,9 @@ impl Followed {
             Self::Keys,
             Self::Relations,
             Self::Files,
+            Self::Sessions,
+            Self::Reports,
+            Self::Codes,
         ];
         all.into_iter().find(|table| *table as u64 == number)
     }

@@ -69,6 +69,28 @@ pub enum StoreError {
     /// The server is set up already, and this account was to do that.
     #[error("there is an account already")]
     NotFirst,
+    /// The receiver takes nothing from this author: they are strangers, or the receiver has blocked
+    /// them.
+    #[error("this person takes no messages from you")]
+    NotAccepted,
+    /// The author has blocked the receiver.
+    #[error("you have blocked this person: unblock them first")]
+    Blocking,
+    /// So many people are blocked by one.
+    #[error("so many people are blocked already")]
+    TooManyBlocks,
+    /// The account has no password, and is not to have one.
+    #[error("the account has no password")]
+    NoPassword,
+    /// No link has this code, or it is over or was used.
+    #[error("no such code, or it is used up or too old")]
+    InvalidCode,
+    /// No open report has this number.
+    #[error("no such report")]
+    NoSuchReport,
+    /// So many reports are open.
+    #[error("there are too many open reports")]
+    TooManyReports,
     /// The queue of the writer is full: try again shortly.
     #[error("too many changes are waiting to be written")]
     Busy,

@@ -10,6 +10,7 @@
 
 mod change;
 mod changes;
+mod contacts;
 mod data;
 mod disk;
 mod error;
@@ -46,8 +47,11 @@ pub use options::{
 };
 pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
 pub use people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder, KeyScope};
+pub use people::codes::ResetCode;
 pub use people::invites::{Invite, Maker};
 pub use people::leaving::Leaving;
+pub use people::reports::{NewReport, Report, ReportAct, ReportedMessage};
+pub use people::sessions::{Ending, SessionAct};
 pub use read::history::{HistoryPage, HistoryQuery, HistoryRow};
 pub use read::inbox::{InboxChat, InboxRow};
 pub use read::missed::{MAX_MISSED, Missed};

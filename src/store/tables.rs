@@ -154,7 +154,23 @@ pub(crate) const REACTIONS: ByTwo = TableDefinition::new("reactions");
 /// begins, goes on or is whole, when a message names the file, and taken away when that is erased.
 pub(crate) const FILES: ByNumber = TableDefinition::new("files");
 
-/// Those with one number that are not written yet: what each has is in `FORMAT.md`.
+/// `sessions`: the login sessions of each person.
+/// key: user id, the session's number, or 0; value: sealed JSON, see [`super::people::sessions`];
+/// written when one begins or ends, and at most once an hour when its token is shown.
+pub(crate) const SESSIONS: ByTwo = TableDefinition::new("sessions");
+
+/// `codes`: the codes of links that reset a password.
+/// key: user id, 1; value: sealed JSON, see [`super::people::codes`]; written when one is made, and
+/// taken away when it is used or over.
+pub(crate) const CODES: ByTwo = TableDefinition::new("codes");
+
+/// `reports`: what people have reported, until it is closed.
+/// key: a number, growing; value: sealed JSON, see [`super::people::reports`]; written when one is
+/// filed, and taken away when it is closed or over.
+pub(crate) const REPORTS: ByNumber = TableDefinition::new("reports");
+
+/// Those with one number that are made with the file and copied whole: what each has, and which of
+/// them are written, is in `FORMAT.md`.
 pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 4] = [
     TableDefinition::new("extras"),
     TableDefinition::new("hooks"),
@@ -162,7 +178,7 @@ pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 4] = [
     TableDefinition::new("erasures"),
 ];
 
-/// Those with two numbers that are not written yet, likewise.
+/// Those with two numbers, likewise.
 pub(crate) static UNUSED_BY_TWO: [ByTwo; 4] = [
     TableDefinition::new("sessions"),
     TableDefinition::new("codes"),
@@ -170,7 +186,7 @@ pub(crate) static UNUSED_BY_TWO: [ByTwo; 4] = [
     TableDefinition::new("avatars"),
 ];
 
-/// Those with a name that are not written yet, likewise.
+/// Those with a name, likewise.
 pub(crate) static UNUSED_BY_NAME: [ByName; 1] = [TableDefinition::new("followers")];
 
 /// Returns the name of every table. A copy takes along what stands here and refuses a file with any

@@ -26,6 +26,9 @@ pub(super) const REACTIONS: u64 = 7;
 pub(super) const ROOM_REACTIONS: u64 = 8;
 /// The files: a byte of flags for all, then of each its id, flags and so on.
 pub(super) const ATTACHMENTS: u64 = 9;
+/// Of an entry that says how a chat of two makes itself heard: that the person has blocked the
+/// other (1), or has no more (0). A chatd that does not know it reads the rest.
+pub(super) const BLOCKED: u64 = 10;
 
 /// Of all files: the text is made of their names.
 pub(super) const AUTO_CONTENT: u8 = 1;
@@ -89,6 +92,23 @@ pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mu
     }
     put(out, fields.len() as u64);
     out.extend_from_slice(&fields);
+}
+
+/// Appends the fields of an entry by which a person has blocked another, or has no more.
+pub(super) fn put_block(blocked: bool, out: &mut Vec<u8>) {
+    let mut fields = Vec::with_capacity(3);
+    put_field(BLOCKED, &[u8::from(blocked)], &mut fields);
+    put(out, fields.len() as u64);
+    out.extend_from_slice(&fields);
+}
+
+/// Reads its field back.
+pub(super) fn take_block(value: &[u8]) -> Option<bool> {
+    match value {
+        [0] => Some(false),
+        [1] => Some(true),
+        _ => None,
+    }
 }
 
 fn put_field(tag: u64, value: &[u8], out: &mut Vec<u8>) {

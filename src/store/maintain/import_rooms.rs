@@ -262,6 +262,7 @@ impl Import<'_> {
             room_id,
             notify,
             muted_until,
+            blocked,
             at,
         } = line
         else {
@@ -277,8 +278,15 @@ impl Import<'_> {
             muted_until: muted_until.map(|until| until.at),
         };
         let own = self.state.rooms.own(*user_id);
-        let record =
-            chat.map(|chat| own_record(*user_id, at.at, Act::Settings { chat, settings }, own));
+        let record = chat.map(|chat| {
+            let blocks = blocked.filter(|_| peer_id.is_some());
+            let act = Act::Settings {
+                chat,
+                settings,
+                blocks,
+            };
+            own_record(*user_id, at.at, act, own)
+        });
         Some(Decided {
             id: *id,
             at: *at,

@@ -228,7 +228,8 @@ pub(super) enum Line<'a> {
         at: Time,
     },
     /// `{"type":"chat_settings","id","user_id","peer_id" or
-    /// "room_id","notify"?,"muted_until"?,"at"}`
+    /// "room_id","notify"?,"muted_until"?,"blocked"?,"at"}`; `blocked` only where that is what
+    /// changed.
     ChatSettings {
         id: EntryId,
         user_id: UserId,
@@ -240,6 +241,8 @@ pub(super) enum Line<'a> {
         notify: Option<Notify>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         muted_until: Option<Time>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blocked: Option<bool>,
         at: Time,
     },
 }

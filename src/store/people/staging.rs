@@ -7,8 +7,11 @@ use rustc_hash::FxHashMap;
 
 use super::accounts::NewUser;
 use super::api_keys::{ApiKeyId, StagedApiKeys};
+use super::codes::StagedCodes;
 use super::invites::{Invite, StagedInvites};
+use super::reports::StagedReports;
 use super::rows::Rows;
+use super::sessions::StagedSessions;
 use super::state::People;
 use crate::model::{MadeBy, Subject, Timestamp, User, UserId};
 use crate::store::error::StoreError;
@@ -29,6 +32,9 @@ pub(crate) struct StagedPeople {
     used_ids: u64,
     pub(super) invites: StagedInvites,
     pub(super) api_keys: StagedApiKeys,
+    pub(super) sessions: StagedSessions,
+    pub(super) codes: StagedCodes,
+    pub(super) reports: StagedReports,
     files: StagedFiles,
 }
 

@@ -1,17 +1,23 @@
-//! Accounts, invites, keys and files in memory.
+//! Accounts, sessions, invites, keys, reports and files in memory.
 
 use super::api_keys::ApiKeys;
+use super::codes::Codes;
 use super::invites::Invites;
+use super::reports::Reports;
 use super::rows::Rows;
+use super::sessions::Sessions;
 use super::users::Directory;
 use crate::store::files::all::Files;
 
-/// Every account, invite, key and file, as they are on disk.
+/// Every account, session, invite, key, report and file, as they are on disk.
 #[derive(Default)]
 pub(crate) struct People {
     pub(crate) directory: Directory,
     pub(crate) invites: Invites,
     pub(crate) api_keys: ApiKeys,
+    pub(crate) sessions: Sessions,
+    pub(crate) codes: Codes,
+    pub(crate) reports: Reports,
     pub(crate) files: Files,
 }
 
@@ -21,6 +27,15 @@ impl People {
         self.invites.publish(rows.invites);
         self.api_keys.publish(rows.api_keys);
         self.files.publish(rows.files);
+        for change in rows.sessions {
+            self.sessions.take(change);
+        }
+        for change in rows.codes {
+            self.codes.take(change);
+        }
+        for (number, report) in rows.reports {
+            self.reports.take(number, report.as_ref());
+        }
         for user in rows.users {
             self.directory.put(user);
         }

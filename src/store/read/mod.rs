@@ -13,6 +13,7 @@ mod present;
 mod profiles;
 pub(crate) mod reactions;
 pub(crate) mod recents;
+mod reports;
 pub(crate) mod rooms;
 pub(crate) mod sent;
 pub(crate) mod snapshot;

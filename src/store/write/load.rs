@@ -25,13 +25,16 @@ use crate::store::log::blocks::{Log, damaged, decode};
 use crate::store::log::chain::ReadLog;
 use crate::store::options::StoreOptions;
 use crate::store::people::api_keys::{self, ApiKeys};
+use crate::store::people::codes::{self, Codes};
 use crate::store::people::invites::{self, Invites};
+use crate::store::people::reports::{self, Reports};
+use crate::store::people::sessions::{self, Sessions};
 use crate::store::people::state::People;
 use crate::store::people::users::{self, Directory};
 use crate::store::state::State;
 use crate::store::tables::{
-    CLIENT_ID_KEY, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, FILES, INVITES, KEYS, META,
-    STREAM_STATES, SWEPT, USERS,
+    CLIENT_ID_KEY, CODES, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, FILES, INVITES, KEYS,
+    META, REPORTS, SESSIONS, STREAM_STATES, SWEPT, USERS,
 };
 use crate::store::talk::client_ids::{self, ClientIds};
 use crate::store::talk::conversation::Conversation;
@@ -157,7 +160,38 @@ fn load_people(db: &Database) -> Result<People, StoreError> {
         directory: Directory::of(users),
         invites: all_invites,
         api_keys: all_keys,
+        sessions: load_sessions(&txn)?,
+        codes: load_codes(&txn)?,
+        reports: load_reports(&txn)?,
     })
+}
+
+fn load_sessions(txn: &ReadTransaction) -> Result<Sessions, StoreError> {
+    let mut all = Sessions::default();
+    for row in txn.open_table(SESSIONS)?.iter()? {
+        let (key, value) = row?;
+        all.take(sessions::decode(key.value(), value.value())?);
+    }
+    Ok(all)
+}
+
+fn load_codes(txn: &ReadTransaction) -> Result<Codes, StoreError> {
+    let mut all = Codes::default();
+    for row in txn.open_table(CODES)?.iter()? {
+        let (key, value) = row?;
+        all.take(codes::decode(key.value(), value.value())?);
+    }
+    Ok(all)
+}
+
+fn load_reports(txn: &ReadTransaction) -> Result<Reports, StoreError> {
+    let mut all = Reports::default();
+    for row in txn.open_table(REPORTS)?.iter()? {
+        let (key, value) = row?;
+        let report = reports::decode(key.value(), value.value())?;
+        all.take(key.value(), report.as_ref());
+    }
+    Ok(all)
 }
 
 /// How many rows make a block of conversations in memory.

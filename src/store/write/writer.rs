@@ -325,7 +325,7 @@ impl Writer {
                 &disk,
                 &self.client_ids,
                 staged,
-                self.options.edit_window,
+                (self.options.edit_window, self.options.first_contact),
             );
             for job in jobs {
                 let result = match staging.stage(job.now, &job.change) {

@@ -8,8 +8,8 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::{Log, damaged};
 use crate::store::sealed::{seal, unseal};
 use crate::store::tables::{
-    BACKUP, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, ERAS, ERASED,
-    INVITES, META, RETAINED, STREAM_STATES, SWEPT, TOKENS_FROM,
+    BACKUP, ByTwo, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CODES, CONVERSATION_STATES, CURSOR_KEY,
+    ERAS, ERASED, INVITES, META, RETAINED, SESSIONS, STREAM_STATES, SWEPT, TOKENS_FROM,
 };
 
 /// 32 random bytes sign the tokens: as many as the hash has.
@@ -81,10 +81,28 @@ pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
             }
             ended += 1;
         }
+        if let Some(changing) = &mut changing {
+            remove_all(&txn, SESSIONS, Followed::Sessions, changing)?;
+            remove_all(&txn, CODES, Followed::Codes, changing)?;
+        }
         ended
     };
     txn.commit()?;
     Ok(ended)
+}
+
+/// Takes every row out of a table.
+fn remove_all(
+    txn: &WriteTransaction,
+    table: ByTwo,
+    followed: Followed,
+    changing: &mut Changing<'_>,
+) -> Result<(), StoreError> {
+    let mut table = txn.open_table(table)?;
+    while let Some((key, _)) = table.pop_first()? {
+        changing.note_of_two(followed, key.value())?;
+    }
+    Ok(())
 }
 
 /// Returns the newest entry, after which a change of a row comes; `None` in a file of a format that

@@ -11,10 +11,10 @@ use crate::model::{Pair, UserId, Username};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::people::api_keys::{self, KeyHolder};
-use crate::store::people::users;
-use crate::store::sealed::unseal;
+use crate::store::people::{codes, reports, sessions, users};
+use crate::store::sealed::{unseal, unseal_under};
 use crate::store::state::State;
-use crate::store::tables::{CONVERSATIONS, CREDENTIALS, KEYS, USERS};
+use crate::store::tables::{CODES, CONVERSATIONS, CREDENTIALS, KEYS, REPORTS, SESSIONS, USERS};
 use crate::store::talk::conversation::Conversation;
 
 /// Checks accounts and their passwords. Returns their ids.
@@ -79,6 +79,36 @@ pub(super) fn check_keys(
                 report.add("keys", number, format!("account {bot} is missing"));
             }
             Ok(KeyHolder::Bot(_) | KeyHolder::Backend { .. }) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Checks sessions, the codes of links, and reports.
+pub(super) fn check_sign_ins(txn: &ReadTransaction, report: &mut Report) -> Result<(), StoreError> {
+    // One with a wrong checksum is found where all rows of such tables are.
+    let is_whole = |key: (u64, u64), value: &[u8]| unseal_under(&[key.0, key.1], value).is_some();
+    let place = |key: (u64, u64)| format!("{}, {}", key.0, key.1);
+    for row in txn.open_table(SESSIONS)?.iter()? {
+        let (key, value) = row?;
+        let (key, value) = (key.value(), value.value());
+        if is_whole(key, value) && sessions::decode(key, value).is_err() {
+            report.damaged("sessions", place(key));
+        }
+    }
+    for row in txn.open_table(CODES)?.iter()? {
+        let (key, value) = row?;
+        let (key, value) = (key.value(), value.value());
+        if is_whole(key, value) && codes::decode(key, value).is_err() {
+            report.damaged("codes", place(key));
+        }
+    }
+    for row in txn.open_table(REPORTS)?.iter()? {
+        let (number, value) = row?;
+        let (number, value) = (number.value(), value.value());
+        let is_whole = unseal("reports", number, value).is_ok();
+        if is_whole && reports::decode(number, value).is_err() {
+            report.damaged("reports", number);
         }
     }
     Ok(())

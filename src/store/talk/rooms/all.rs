@@ -20,6 +20,8 @@ pub(crate) struct Rooms {
     people: FxHashMap<UserId, Person>,
     own: FxHashMap<UserId, EntryId>,
     settings: FxHashMap<(UserId, UserId), ChatSettings>,
+    /// Whom each person has blocked.
+    blocks: FxHashMap<UserId, BTreeSet<UserId>>,
     /// Those that anybody may find and join, each with its name in lower case.
     open: BTreeMap<RoomId, Box<str>>,
     /// Those in which nobody is any more, and what was said there is still to be erased.
@@ -141,6 +143,30 @@ impl Rooms {
         &self.settings
     }
 
+    /// Whom each person has blocked.
+    pub(crate) fn all_blocks(&self) -> &FxHashMap<UserId, BTreeSet<UserId>> {
+        &self.blocks
+    }
+
+    /// Whom a person has blocked.
+    pub(crate) fn blocked_by(&self, user: UserId) -> Option<&BTreeSet<UserId>> {
+        self.blocks.get(&user)
+    }
+
+    /// Returns whether a person has blocked another.
+    pub(crate) fn blocks(&self, user: UserId, peer: UserId) -> bool {
+        let blocked = self.blocks.get(&user);
+        blocked.is_some_and(|blocked| blocked.contains(&peer))
+    }
+
+    /// Returns whether two people are in one room.
+    pub(crate) fn share_room(&self, one: UserId, other: UserId) -> bool {
+        match (self.person(one), self.person(other)) {
+            (Some(one), Some(other)) => one.meets(other),
+            _ => false,
+        }
+    }
+
     /// All rows beside the log that these rooms have.
     pub(crate) fn rows(&self) -> BTreeSet<RoomRow> {
         let rooms = self.rooms.keys().map(|room| RoomRow::Room(*room));
@@ -151,7 +177,12 @@ impl Rooms {
         });
         let settings = self.settings.keys();
         let settings = settings.map(|(user, peer)| RoomRow::Settings(*user, *peer));
-        rooms.chain(people).chain(settings).collect()
+        let blocks = self.blocks.iter().flat_map(|(user, blocked)| {
+            let blocked = blocked.iter();
+            blocked.map(|peer| RoomRow::Settings(*user, *peer))
+        });
+        let rows = rooms.chain(people).chain(settings);
+        rows.chain(blocks).collect()
     }
 
     /// Takes over a row of what is derived. `None` for one that cannot be read.
@@ -213,6 +244,9 @@ impl Rooms {
         for ((user, peer), settings) in changes.settings {
             self.set_settings(user, peer, settings);
         }
+        for ((user, peer), blocked) in changes.blocks {
+            self.set_block(user, peer, blocked);
+        }
     }
 }
 
@@ -255,5 +289,16 @@ impl RoomTable for Rooms {
             true => self.settings.remove(&(user, peer)),
             false => self.settings.insert((user, peer), settings),
         };
+    }
+
+    fn set_block(&mut self, user: UserId, peer: UserId, blocked: bool) {
+        if blocked {
+            self.blocks.entry(user).or_default().insert(peer);
+        } else if let Some(theirs) = self.blocks.get_mut(&user) {
+            theirs.remove(&peer);
+            if theirs.is_empty() {
+                self.blocks.remove(&user);
+            }
+        }
     }
 }
