@@ -315,6 +315,9 @@ impl Accounts {
         if grant.is_revoked(&user, self.store.tokens_from()) {
             return refuse(TokenFault::Revoked);
         }
+        if !self.is_in_session(now, user.id, &grant.proof) {
+            return refuse(TokenFault::Revoked);
+        }
         Ok(user)
     }
 }
