@@ -3,7 +3,7 @@
 //! ```text
 //! verbs.rs       sending and marking; notifier.rs: announcing what is on disk, in commit order
 //! rooms.rs       the verbs of rooms, judged by the store in commit order; marks.rs: one a second
-//! views.rs       which chats people look at
+//! views.rs       which chats people look at; contacts.rs: who sees whom, and blocks
 //! changing.rs    editing, deleting and reacting
 //! files.rs       the URLs of the files that messages name
 //! reading.rs     pages, and what a person missed; cursors.rs: from where on
@@ -20,6 +20,7 @@
 mod attendance;
 mod audience;
 mod changing;
+mod contacts;
 mod cursors;
 mod erasing;
 mod error;

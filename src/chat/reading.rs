@@ -31,6 +31,10 @@ impl Chat {
         peer: UserId,
         query: HistoryQuery,
     ) -> Result<HistoryPage, ChatError> {
+        if !self.may_see(user, peer) {
+            // Nothing was said, whether there is somebody or not.
+            return Ok(HistoryPage::empty());
+        }
         let read = self
             .store
             .read(move |snapshot| snapshot.history(user, peer, query));
@@ -46,6 +50,9 @@ impl Chat {
         message: MessageId,
         limit: usize,
     ) -> Result<HistoryPage, ChatError> {
+        if !self.may_see(user, peer) {
+            return Ok(HistoryPage::empty());
+        }
         let read = self
             .store
             .read(move |snapshot| snapshot.history_around(user, peer, message, limit));
