@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::failure::chain;
-use super::flags::Flags;
+use super::flags::{Flags, Mode};
 use super::open_files::{connections_for, sessions_within};
 use super::service;
 use super::values::KeySetPlace;
@@ -17,6 +17,7 @@ use crate::engineio::Heartbeat;
 use crate::files::FilesConfig;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
+use crate::model::Directory;
 use crate::outgoing::Fetcher;
 use crate::store::Location;
 use crate::transport::EngineConfig;
@@ -61,6 +62,8 @@ impl Flags {
                 room_creation: self.room_creation.into(),
                 edit_window: self.edit_window.0,
                 retention: self.retention.0,
+                directory: self.directory(),
+                first_contact: self.first_contact.into(),
             },
             erase_within: self.erase_within,
             rates: {
@@ -84,6 +87,16 @@ impl Flags {
             shutdown_grace: self.shutdown_grace,
             budget: Budget::for_memory(self.memory().bytes),
         })
+    }
+
+    /// Returns whom people find: where strangers make accounts, not everyone.
+    fn directory(&self) -> Directory {
+        let has_strangers = matches!(self.registration, Mode::Open) || self.provision_users;
+        match (self.directory, has_strangers) {
+            (Some(found), _) => found.into(),
+            (None, true) => Directory::Exact,
+            (None, false) => Directory::Everyone,
+        }
     }
 
     /// Returns where the files are: beside the data file, unless the operator says otherwise.

@@ -67,6 +67,8 @@ codes! {
     InvalidInvite = "invalid_invite", 403;
     /// A link's code that is used up, too old or unknown.
     InvalidCode = "invalid_code", 403;
+    /// The person takes nothing from the caller: they are strangers, or apart.
+    NotAccepted = "not_accepted", 403;
     /// Nothing can be written to the room, or only by its admins.
     ReadOnly = "read_only", 403;
     /// The room has as many members as it may have.

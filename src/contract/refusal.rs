@@ -106,6 +106,8 @@ impl From<ChatError> for Refusal {
             ChatError::NoSuchUser | ChatError::NoSuchMessage | ChatError::NoSuchFile => {
                 Code::NotFound
             }
+            ChatError::NotAccepted => Code::NotAccepted,
+            ChatError::Blocking | ChatError::TooManyBlocks => Code::Forbidden,
             ChatError::TooManyFiles => Code::InvalidPayload,
             ChatError::NotReceiver | ChatError::NotSender => Code::Forbidden,
             ChatError::EditWindowOver => Code::EditWindowOver,
@@ -187,12 +189,18 @@ impl From<&AccountError> for Refusal {
             | AccountError::IsBot
             | AccountError::TooManyKeys
             | AccountError::TooManyBots
+            | AccountError::NoPassword
+            | AccountError::TooManyReports
             | AccountError::TooManyInvites => Code::Forbidden,
-            AccountError::NoSuchUser | AccountError::NoSuchInvite | AccountError::NoSuchKey => {
-                Code::NotFound
-            }
+            AccountError::NoSuchUser
+            | AccountError::NoSuchInvite
+            | AccountError::NoSuchKey
+            | AccountError::NoSuchSession
+            | AccountError::NoSuchReport => Code::NotFound,
             AccountError::User(_)
             | AccountError::Password
+            | AccountError::GuessedPassword
+            | AccountError::Reason
             | AccountError::Invite(_)
             | AccountError::KeyName
             | AccountError::IdOrSubject

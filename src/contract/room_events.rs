@@ -190,6 +190,15 @@ impl ChatSettingsAre {
     }
 }
 
+/// `block_changed`: `{"user_id":2,"blocked":true}`
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub(crate) struct BlockChanged {
+    /// Whom.
+    pub(crate) user_id: UserId,
+    /// Whether they are blocked now.
+    pub(crate) blocked: bool,
+}
+
 /// `room_typing`: `{"room_id":7,"user_id":1,"is_typing":true}`
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct RoomTyping {

@@ -76,6 +76,21 @@ impl App {
                 | Route::RoomAvatar,
                 method,
             ) => self.route_of_files(request, (route, method), &params).await,
+            (
+                Route::Blocks
+                | Route::Block
+                | Route::FileReport
+                | Route::Reports
+                | Route::Report
+                | Route::Reset
+                | Route::ResetLink
+                | Route::Sessions
+                | Route::Session,
+                method,
+            ) => {
+                self.route_of_people(request, (route, method), &params)
+                    .await
+            }
             (Route::Message, Method::DELETE) => {
                 api::messages::delete(self, &request, &params).await
             }
@@ -128,6 +143,30 @@ impl App {
             (Route::Ready, _) => api::server::ready(self),
             (Route::OfChats, _) => Err(ApiError::not_found()),
             (Route::Asset, _) => assets::serve(&request, &self.page_policy),
+        }
+    }
+
+    /// Answers a request for blocks, reports and sessions.
+    async fn route_of_people(
+        &self,
+        request: Request<Incoming>,
+        (route, method): (Route, Method),
+        params: &PathParams,
+    ) -> Result<Response<Body>, ApiError> {
+        use api::{blocks, reports, reset, sessions};
+        match (route, method) {
+            (Route::Blocks, _) => blocks::list(self, &request).await,
+            (Route::Block, Method::PUT) => blocks::put(self, &request, params).await,
+            (Route::Block, _) => blocks::delete(self, &request, params).await,
+            (Route::FileReport, _) => reports::file(self, request).await,
+            (Route::Reports, _) => reports::list(self, &request).await,
+            (Route::Report, _) => reports::close(self, request, params).await,
+            (Route::Reset, _) => reset::use_code(self, request).await,
+            (Route::ResetLink, _) => reset::make(self, &request, params).await,
+            (Route::Sessions, Method::GET) => sessions::list(self, &request).await,
+            (Route::Sessions, _) => sessions::end_others(self, &request).await,
+            (Route::Session, _) => sessions::end(self, &request, params).await,
+            _ => Err(ApiError::not_found()),
         }
     }
 

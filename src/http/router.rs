@@ -7,9 +7,9 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{
-    admin, admin_rooms, app_users, auth, avatars, backup, chats, compact, documents, files, inbox,
-    messages, own_export, probe, programs, room_invites, room_pages, rooms, server, sign_in,
-    updates, uploads, users,
+    admin, admin_rooms, app_users, auth, avatars, backup, blocks, chats, compact, documents, files,
+    inbox, messages, own_export, probe, programs, reports, reset, room_invites, room_pages, rooms,
+    server, sessions, sign_in, updates, uploads, users,
 };
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
@@ -92,17 +92,26 @@ routes! {
     RoomAvatar = "/api/rooms/{id}/avatar",    [PUT: avatars::PUT_OF_ROOM];
     Users    = "/api/users",                  [GET: users::SEARCH];
     User     = "/api/users/{id}",             [GET: users::SHOW];
+    Blocks   = "/api/blocks",                 [GET: blocks::LIST];
+    Block    = "/api/blocks/{user_id}",       [PUT: blocks::PUT, DELETE: blocks::DELETE];
+    FileReport = "/api/reports",              [POST: reports::FILE];
+    Reports  = "/api/admin/reports",          [GET: reports::LIST];
+    Report   = "/api/admin/reports/{id}",     [PATCH: reports::CLOSE];
     Register = "/api/auth/register",          [POST: auth::REGISTER];
     Login    = "/api/auth/login",             [POST: auth::LOGIN];
     SignInLink = "/api/auth/sign-in-link",    [POST: sign_in::MAKE];
     SignIn   = "/api/auth/sign-in",           [POST: sign_in::USE];
     Logout   = "/api/auth/logout",            [POST: auth::LOGOUT];
+    Reset    = "/api/auth/reset",             [POST: reset::USE];
+    Sessions = "/api/auth/sessions",          [GET: sessions::LIST, DELETE: sessions::END_OTHERS];
+    Session  = "/api/auth/sessions/{id}",     [DELETE: sessions::END];
     Me       = "/api/auth/me",                [GET: auth::ME, PATCH: auth::CHANGE, DELETE: auth::DELETE];
     OwnExport = "/api/auth/me/export",      [GET: own_export::SHOW];
     Invites  = "/api/admin/invites",          [POST: admin::CREATE_INVITE, GET: admin::INVITES];
     Invite   = "/api/admin/invites/{code}",   [DELETE: admin::REVOKE_INVITE];
     Accounts = "/api/admin/users",            [GET: admin::USERS, POST: admin::CREATE_USER, PUT: app_users::PUT];
     Account  = "/api/admin/users/{id}",       [PUT: admin::PUT_USER, PATCH: admin::CHANGE_USER, DELETE: admin::DELETE_USER];
+    ResetLink = "/api/admin/users/{id}/reset-link", [POST: reset::MAKE];
     Token    = "/api/admin/users/{id}/token", [POST: admin::TOKEN];
     Bots     = "/api/admin/bots",             [POST: programs::CREATE_BOT, GET: programs::BOTS];
     BotKeys  = "/api/admin/bots/{id}/keys",   [POST: programs::CREATE_BOT_KEY];

@@ -54,6 +54,8 @@ kinds! {
     Names = "names", 100 / 60 s, 500;
     /// Registrations from one address; those with an invite that holds, by that invite and address.
     Registrations = "registrations", 20 / 60 s, 100;
+    /// Reports that one person files.
+    Reports = "reports", 20 / 86400 s, 20;
     /// Exports of what is one person's own: each reads all that they ever sent.
     Exports = "exports", 1 / 86400 s, 1;
     /// Sessions opened from one address, and CONNECTs of one person: twice as many at once as it

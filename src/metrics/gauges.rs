@@ -77,6 +77,8 @@ gauges! {
     sockets: usize = "chatd_sockets", "Connected sockets.";
     users_online: usize = "chatd_users_online", "People with at least one connected socket.";
     rooms: usize = "chatd_rooms", "Rooms, archived ones among them.";
+    login_sessions: usize = "chatd_login_sessions", "Logins that have not ended.";
+    open_reports: usize = "chatd_open_reports", "Reports that no administrator has closed.";
     waiting_marks: usize = "chatd_waiting_room_marks",
         "Marks in rooms that wait until their reader's last one is a second old.";
     queued_changes: usize = "chatd_writer_queue_changes", "Changes that wait for the writer.";

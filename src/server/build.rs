@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::connections::Connections;
 use super::error::ServerError;
 use super::open::Opened;
-use super::{clock, demo, erasure, renewal, scrapes, watchdog};
+use super::{clock, demo, erasure, renewal, scrapes, sign_ins, watchdog};
 use crate::accounts::Accounts;
 use crate::budget::{LEAST_PART, Portions};
 use crate::chat::{Chat, FileUrls};
@@ -86,6 +86,7 @@ impl House {
         let erasure = erasure::run(store.clone(), config.erase_within, Timestamp::now);
         let retention = erasure::retain(talk.chat.clone(), Timestamp::now);
         let leavers = erasure::erase_leavers(talk.chat.clone(), Timestamp::now);
+        let sign_ins = sign_ins::run(talk.accounts.clone(), Timestamp::now);
         let sweeps = sockets.sweeps(opened.limits);
         let marks = pace_marks(talk.chat.clone(), Timestamp::now);
         let files = talk.files.clone().run(Timestamp::now, config.erase_within);
@@ -101,7 +102,8 @@ impl House {
                 files,
                 erasure,
                 retention,
-                leavers
+                leavers,
+                sign_ins
             );
         });
         let _ = opened.http.set(http.clone());

@@ -75,6 +75,8 @@ impl Sources {
             sockets: self.namespace.len(),
             users_online: self.chat.presence().online().len(),
             rooms: self.store.rooms(),
+            login_sessions: self.store.sessions(),
+            open_reports: self.store.reports(),
             waiting_marks: self.chat.waiting_marks(),
             queued_changes,
             queued_bytes,

@@ -81,6 +81,11 @@ pub(in crate::cli) enum UserCommand {
         #[command(flatten)]
         whom: Whom,
     },
+    /// Print a link by which the account gets another password, good once and for 24 hours
+    ResetLink {
+        #[command(flatten)]
+        whom: Whom,
+    },
     /// Disable an account and disconnect it
     Disable {
         #[command(flatten)]

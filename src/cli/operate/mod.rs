@@ -8,6 +8,7 @@ mod keys;
 mod operator;
 mod rooms;
 mod run;
+mod users;
 
 pub(super) use commands::Operate;
 pub(super) use operator::Operator;

@@ -5,8 +5,10 @@ mod chats;
 mod inbox;
 mod people;
 mod programs;
+mod reports;
 mod rooms;
 mod server;
+mod sessions;
 mod uploads;
 
 pub(crate) use accounts::{
@@ -20,6 +22,10 @@ pub(crate) use chats::{
 pub(crate) use inbox::{AnyMessage, ChatRow, InboxMeta, NextMeta, RoomMessageRow, SettingsRow};
 pub(crate) use people::Person;
 pub(crate) use programs::{BotKeyRow, BotRow, KeyRow, MadeBotRow, MadeKeyRow, Scope};
+pub(crate) use reports::{
+    BlockedMeta, BlockedRow, FiledReport, NamedPerson, ReportRow, ReportsMeta,
+};
 pub(crate) use rooms::{MemberRow, OwnedRoom, RoomReadRow, RoomRow, ShownRoom};
 pub(crate) use server::{Demo, Server};
+pub(crate) use sessions::{ResetLink, SessionRow};
 pub(crate) use uploads::UploadRow;

@@ -47,6 +47,7 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
         max_file: app.files.max_file(),
         edit_window_ms: app.chat.edit_window().map(as_ms),
         retention_ms: app.chat.retention().map(as_ms),
+        directory: app.chat.directory().as_str(),
         page: VERSION,
         avatar_origins: app.avatar_origins.clone(),
         demo: demo(app),
