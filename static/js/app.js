@@ -37,7 +37,7 @@ const SHOW_AFTER_MS = 1_500
 
 /** The dialogs of dialogs.js, and of rooms.js, by the intent that opens each. */
 const DIALOGS = ['find-people', 'profile', 'admin', 'keys']
-const ROOM_DIALOGS = ['make-room', 'details', 'readers', 'join-room', 'join-by']
+const ROOM_DIALOGS = ['make-room', 'details', 'readers', 'report-message', 'join-room', 'join-by']
 
 export class App {
   #seat
@@ -174,8 +174,8 @@ export class App {
   /** Shows what the address names: a conversation, or else the list. */
   #follow() {
     const { way, code } = linkIn(location.hash)
-    // A link to sign in by, opened where somebody is signed in: the page begins with it.
-    if (way === 'sign-in') return location.reload()
+    // A link to get in by, opened where somebody is signed in: the page begins with it.
+    if (way === 'sign-in' || way === 'reset') return location.reload()
     if (way === 'join') {
       // Gone back to, it would ask again.
       history.replaceState(null, '', '#/')
@@ -307,6 +307,9 @@ export class App {
     const { askToLogOut } = await import('./entrance.js')
     const everywhere = () => (this.#leaving = true, this.#api.signOut())
     if (!await askToLogOut(this.#store.pending().length, everywhere)) return void (this.#leaving = false)
+    // Without the server one is logged out of this device all the same.
+    this.#leaving = true
+    if (!this.#isDemo) await this.#api.request('DELETE', 'api/auth/sessions/current').catch(() => {})
     await this.end(false)
     leave()
   }

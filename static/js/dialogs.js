@@ -41,6 +41,8 @@ export function dialogIntents({ app, api, store, renew, depart }) {
   const picker = () => dialog('picker', async () => new (await import('./elements/people-picker.js')).PeoplePicker())
   const profile = () => dialog('profile', async () => new (await import('./elements/profile-card.js')).ProfileCard(store.me))
   const admin = () => dialog('admin', async () => new (await import('./elements/admin-panel.js')).AdminPanel(store.me.id))
+  const sessions = () => dialog('sessions', async () => new (await import('./elements/session-list.js')).SessionList())
+  const reports = () => dialog('reports', async () => new (await import('./elements/report-list.js')).ReportList())
   const keys = () => dialog('keys', async () => new (await import('./elements/key-list.js')).KeyList())
 
   /**
@@ -67,6 +69,18 @@ export function dialogIntents({ app, api, store, renew, depart }) {
     panel.listed(data, meta.has_more ?? false)
   })
 
+  const readSessions = () => ask(sessions(), async list => list.listed((await api.request('GET', 'api/auth/sessions')).data))
+  /** @param {string} [after] */
+  const readReports = after => ask(reports(), async list => {
+    const { data, meta } = await api.request('GET', `api/admin/reports?limit=50${after ? `&after=${after}` : ''}`)
+    list.listed(data, meta.next_after)
+  })
+  /** @param {string} path what ends */
+  const endSessions = path => ask(sessions(), async () => {
+    await api.request('DELETE', `api/auth/sessions${path}`)
+    await readSessions()
+  })
+
   return {
     'find-people': async () => {
       archived = undefined
@@ -91,6 +105,14 @@ export function dialogIntents({ app, api, store, renew, depart }) {
     }),
     'delete-account': ({ wish }) => ask(profileForm('leave'), () => depart(api.deleteMe(wish))),
 
+    async sessions() {
+      const list = await sessions()
+      list.show()
+      await readSessions()
+    },
+    'end-session': ({ id }) => endSessions(`/${id}`),
+    'end-other-sessions': () => endSessions('?others=true'),
+
     async admin() {
       const panel = await admin()
       panel.show()
@@ -106,6 +128,22 @@ export function dialogIntents({ app, api, store, renew, depart }) {
       await readInvites()
     }),
     'change-account': ({ id, change }) => ask(admin(), async panel => panel.changed([await api.changeAccount(id, change)])),
+
+    'reset-link': ({ id }) => ask(admin(), async panel => {
+      const { data } = await api.request('POST', `api/admin/users/${id}/reset-link`)
+      // Of the page's own address, as with invites.
+      panel.resetLinked(id, new URL(new URL(data.url).hash, document.baseURI).href)
+    }),
+    async reports() {
+      const list = await reports()
+      list.show()
+      await readReports()
+    },
+    'more-reports': ({ after }) => readReports(after),
+    'close-report': ({ id }) => ask(reports(), async list => {
+      await api.request('PATCH', `api/admin/reports/${id}`, { closed: true })
+      list.closed(id)
+    }),
 
     keys: async () => (await keys()).show(),
   }

@@ -18,6 +18,8 @@ export const CHATD = process.env.CHATD
   : fileURLToPath(new URL('../../target/release/chatd', import.meta.url))
 /** Thousands of messages in a moment are what the limits are against; a server without limits has no such flag. */
 const UNLIMITED = spawnSync(CHATD, ['--help'], { encoding: 'utf8' }).stdout?.includes('--rate-limit') ? ['--rate-limit', 'off'] : []
+/** Where strangers register, people are found by their whole names alone; an executable without blocks has no such flag. */
+const EVERYONE = spawnSync(CHATD, ['--help'], { encoding: 'utf8' }).stdout?.includes('--directory') ? ['--directory', 'everyone'] : []
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const DEADLINE_MS = 20_000
 
@@ -44,7 +46,7 @@ export class Server {
   port = 0
   constructor(data, { registration = 'open', limited = false, demo = false, flags = [] } = {}) {
     const kept = demo ? ['--demo'] : ['--data', data]
-    this.flags = [...kept, '--registration', registration, ...limited ? [] : UNLIMITED, ...flags]
+    this.flags = [...kept, '--registration', registration, ...EVERYONE, ...limited ? [] : UNLIMITED, ...flags]
   }
 
   async start() {

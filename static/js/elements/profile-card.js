@@ -2,10 +2,13 @@
 // It says `change-profile`, `change-picture`, `change-password` and `delete-account`; dialogs.js asks
 // the server and hands in how it went. Loaded when it is first asked for.
 
+import { w } from '../i18n/people.js'
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar } from '../lib/avatar.js'
 import { answerTo, asDialog, fillSelect } from '../lib/dialog.js'
+import { isGuessed } from '../lib/guessed.js'
 import { intend } from '../lib/intent.js'
+import { make } from '../lib/make.js'
 import { onPicture } from '../lib/picture.js'
 import { clone, part } from '../lib/template.js'
 
@@ -33,6 +36,9 @@ export class ProfileCard extends HTMLElement {
       event.preventDefault()
       this.#saveProfile()
     })
+    // Between the password and the way out of the server.
+    part(this, 'secret').closest('section')?.after(make('section', {}, make('button', { part: 'sessions', type: 'button', className: 'small-button' })))
+    part(this, 'sessions').addEventListener('click', () => intend(this, { type: 'sessions' }))
     onPicture(part(this, 'picture'), file => intend(this, { type: 'change-picture', file }))
     part(this, 'no-picture').addEventListener('click', () =>
       intend(this, { type: 'change-profile', change: { avatar: null } }))
@@ -52,6 +58,7 @@ export class ProfileCard extends HTMLElement {
   show(me) {
     this.#me = me
     translate(this)
+    part(this, 'sessions').textContent = w('sessions')
     this.#paint()
     this.#input('called').value = me.name && me.name !== me.username ? me.name : ''
     this.#input('name').value = me.username
@@ -76,7 +83,7 @@ export class ProfileCard extends HTMLElement {
   /** @param {'about' | 'secret' | 'leave'} form @param {string} code */
   fail(form, code) {
     const isOfPicture = code === 'unsupported_type' || code === 'file_too_large'
-    const field = form === 'about' ? (isOfPicture ? 'picture' : 'name') : form === 'leave' ? 'proof' : code === 'password_short' ? 'fresh' : 'current'
+    const field = form === 'about' ? (isOfPicture ? 'picture' : 'name') : form === 'leave' ? 'proof' : code === 'password_short' || code === 'password_weak' ? 'fresh' : 'current'
     const text = code === 'invalid_credentials' ? t('wrongPassword')
       : form === 'leave' && code === 'forbidden' ? t('lastAdministrator') : errorText(code)
     this.#say(form, text, this.#input(field))
@@ -122,6 +129,7 @@ export class ProfileCard extends HTMLElement {
     const current_password = this.#input('current').value, password = this.#input('fresh').value
     if (current_password === '') return this.fail('secret', 'password_needed')
     if (password.length < PASSWORD_CHARS.least || password.length > PASSWORD_CHARS.most) return this.fail('secret', 'password_short')
+    if (isGuessed(password, this.#me.username)) return this.fail('secret', 'password_weak')
     intend(this, { type: 'change-password', change: { password, current_password } })
   }
 

@@ -301,6 +301,7 @@ export const en = {
   'error.username_bad': 'Use 1 to 32 of the letters a–z, digits, dot, dash or underscore.',
   'error.password_needed': 'Enter your password.',
   'error.password_short': 'Use 8 to 128 characters.',
+  'error.password_weak': 'This password is easy to guess. Choose one that neither repeats or counts nor is your name.',
   'error.registration_closed': 'This server takes no new accounts.',
   'error.invalid_invite': 'This link is used up or no longer valid. Ask for a new one.',
   'error.username_taken': 'This name is already taken. Choose another.',

@@ -299,6 +299,7 @@ export const id = {
   'error.username_bad': 'Gunakan 1 sampai 32 huruf a–z, angka, titik, tanda hubung, atau garis bawah.',
   'error.password_needed': 'Isi kata sandi Anda.',
   'error.password_short': 'Gunakan 8 sampai 128 karakter.',
+  'error.password_weak': 'Kata sandi ini mudah ditebak. Pilih yang tidak berulang, tidak berurutan, dan bukan nama Anda.',
   'error.registration_closed': 'Server ini tidak menerima akun baru.',
   'error.invalid_invite': 'Tautan ini sudah terpakai atau tidak berlaku lagi. Mintalah yang baru.',
   'error.username_taken': 'Nama ini sudah dipakai orang lain. Pilih nama lain.',
