@@ -147,7 +147,7 @@ const STORE: &[(&str, &[&str])] = &[
     (
         "read",
         &[
-            "data", "error", "log", "room_act", "sealed", "state", "tables", "talk",
+            "data", "error", "log", "people", "room_act", "sealed", "state", "tables", "talk",
         ],
     ),
     (
@@ -170,6 +170,7 @@ const STORE: &[(&str, &[&str])] = &[
             "change", "disk", "error", "files", "maintain", "options", "people", "read", "write",
         ],
     ),
+    ("contacts", &["error", "handle", "people", "state"]),
 ];
 
 /// The rooms of the transport, likewise.
@@ -231,6 +232,7 @@ const SERVER: &[(&str, &[&str])] = &[
     ("frames", &[]),
     ("places", &[]),
     ("plain", &[]),
+    ("sign_ins", &[]),
     ("turns", &[]),
     ("watch", &[]),
     ("watchdog", &[]),
@@ -263,6 +265,7 @@ const SERVER: &[(&str, &[&str])] = &[
             "open",
             "renewal",
             "scrapes",
+            "sign_ins",
             "watchdog",
         ],
     ),
