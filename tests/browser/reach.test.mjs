@@ -15,7 +15,7 @@ scene('a person is blocked, cannot write any more, and is reported; the administ
   await bob.write(ada, 'rude words')
   const page = await stage.open(ada, { path: `/#/chat/${bob.id}` })
   await bubble(page, 'rude words').waitFor()
-  await page.getByRole('button', { name: 'Details' }).click()
+  await page.locator('.head-name').click()
   await page.getByText('can then no longer write to you').waitFor()
   await isAccessible(page)
   await page.getByRole('button', { name: 'Block' }).click()
