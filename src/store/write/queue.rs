@@ -1,8 +1,8 @@
 //! Where changes wait for the writer, and when it takes them.
 //!
 //! Bounded in changes and in bytes; at the bound a change is refused at once
-//! ([`StoreError::Busy`]), and its sender may try again. A lone change is taken at once. A crowd is
-//! waited for, but never longer than the commit interval after the last commit began:
+//! ([`StoreError::Busy`]), and its sender may try again. A lone change is taken at once, and so are
+//! a few ([`FEW`]). A crowd is waited for, but never longer than the commit interval after the last commit began:
 //!
 //! - where changes came while a commit was under way, others are coming too: the next commit begins
 //!   an interval after the last one began, with all that came by then;
@@ -34,6 +34,9 @@ const BATCH: usize = 5_000;
 /// So many are worth two commits: what a commit costs by itself is a quarter of what half of them
 /// cost by then.
 const LARGE: usize = 512;
+/// So many at once are not worth waiting for: that saves a commit or two, and costs each of them
+/// more than its own commit does.
+const FEW: usize = 3;
 /// What a crowd is thought to be shrinks by such a part once in so many commits, unless as many are
 /// found: slowly, for those who come at random are not always as many.
 const SHRINKS: usize = 16;
@@ -134,6 +137,9 @@ impl Pace {
     /// at once.
     fn wanted(&self, interval: Duration) -> Option<(usize, Instant)> {
         let (began, ended) = (self.began?, self.ended?);
+        if self.crowd <= FEW {
+            return None;
+        }
         let mut wanted = BATCH;
         if self.is_large() {
             wanted = (self.crowd / 2).min(BATCH);
@@ -446,20 +452,30 @@ mod tests {
 
     #[test]
     fn a_crowd_that_is_not_complete_is_waited_for() {
-        let queue = &after(3, 3, false, LONG);
-        push(queue, 2);
+        let queue = &after(5, 5, false, LONG);
+        push(queue, 4);
         std::thread::scope(|scope| {
             let taken = scope.spawn(|| pass(queue));
             push(queue, 1);
-            assert_eq!(taken.join().unwrap(), 3);
+            assert_eq!(taken.join().unwrap(), 5);
         });
         // A crowd that comes meanwhile has no number: it is waited for, for an interval.
         let queue = after(1, 40, true, LONG);
         assert_eq!(queue.waiting.lock().wanted(LONG).0, BATCH);
         // One that has gone away is waited for no longer than the interval.
-        let queue = after(3, 3, false, Duration::from_millis(1));
+        let queue = after(5, 5, false, Duration::from_millis(1));
         push(&queue, 1);
         assert_eq!(pass(&queue), 1);
+    }
+
+    #[test]
+    fn a_few_are_taken_at_once_though_changes_come_while_others_are_committed() {
+        for crowd in 1..=FEW {
+            let queue = after(1, crowd, true, LONG);
+            assert_eq!(queue.waiting.lock().wanted(LONG), (1, None), "{crowd}");
+        }
+        let queue = after(1, FEW + 1, true, LONG);
+        assert_eq!(queue.waiting.lock().wanted(LONG).0, BATCH);
     }
 
     #[test]
@@ -588,7 +604,7 @@ mod tests {
     #[test]
     fn a_poke_after_a_rest_keeps_no_lone_change_waiting() {
         let interval = Duration::from_millis(1);
-        let queue = after(3, 3, false, interval);
+        let queue = after(5, 5, false, interval);
         {
             let pace = &mut queue.waiting.lock().pace;
             pace.began = pace.began.and_then(|at| at.checked_sub(interval * 100));
