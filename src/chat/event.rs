@@ -54,7 +54,9 @@ pub enum Event<'a> {
 pub enum Behind {
     /// All was told.
     No,
-    /// Something is on its way still.
+    /// One event is on its way still.
+    ByOne,
+    /// Some are.
     Somewhat,
     /// So much is that it is to be told before anything else.
     TooFar,

@@ -10,6 +10,9 @@ const ANSWERS_A_TURN: usize = 256;
 /// 1 MiB: so it does once so many bytes more wait to be sent, lest a burst fill the outboxes of
 /// clients that read at full speed before their tasks have run.
 const BYTES_A_TURN: usize = 1 << 20;
+/// So many turns of the other tasks are waited for, at most, until a part of a crowd has been told:
+/// some of it may not read.
+const TURNS_A_PART: usize = 4;
 
 impl Chat {
     /// Announces and answers what the writer commits, until the store is closed. This is the one
@@ -29,7 +32,7 @@ impl Chat {
                     None => return,
                 },
                 // Whatever there is, between two parts of what is left.
-                Behind::Somewhat => batches.try_recv().unwrap_or_default(),
+                Behind::ByOne | Behind::Somewhat => batches.try_recv().unwrap_or_default(),
                 Behind::TooFar => Vec::new(),
             };
             for (number, done) in batch.into_iter().enumerate() {
@@ -46,8 +49,16 @@ impl Chat {
                 }
             }
             if behind != Behind::No {
+                before = waiting();
                 behind = self.listener.go_on();
                 tokio::task::yield_now().await;
+                // The next part once this one is written, so that whatever else happens meanwhile
+                // waits for a part, and not for a crowd.
+                let mut turns = 1;
+                while behind == Behind::ByOne && waiting() > before && turns < TURNS_A_PART {
+                    tokio::task::yield_now().await;
+                    turns += 1;
+                }
                 before = waiting();
             }
         }

@@ -17,8 +17,11 @@ use crate::contract::Version;
 use crate::hub::{Encoded, Namespace, SocketKey};
 use crate::model::UserId;
 
-/// 256 people are told in about a millisecond.
+/// 256 people are told at once, in some milliseconds, most of which are the kernel's.
 const AT_ONCE: usize = 256;
+/// So many where a crowd is told of one event alone: others wait less for it. Where more wait, those
+/// who hear them all get them in one piece.
+const AT_ONCE_OF_ONE: usize = 64;
 /// 256 KiB are queued at once, and at least for so many people.
 const BYTES_AT_ONCE: usize = 256 << 10;
 const FEWEST: usize = 16;
@@ -63,10 +66,10 @@ impl RoomEvent {
 }
 
 impl Waiting {
-    /// Tells the next part. Returns whether there is more.
-    fn go_on(&mut self, namespace: &Namespace) -> bool {
+    /// Tells the next part, of `people` at most. Returns whether there is more.
+    fn go_on(&mut self, namespace: &Namespace, people: usize) -> bool {
         let most = BYTES_AT_ONCE / self.what.event.cost().max(1);
-        let most = most.clamp(FEWEST, AT_ONCE);
+        let most = most.clamp(FEWEST, people);
         let mut part = Vec::with_capacity(most);
         while part.len() < most
             && let Some(user) = self.order.pop()
@@ -122,8 +125,12 @@ impl Fanout {
             return Behind::No;
         }
         let mut waiting = self.waiting.lock();
+        let people = match waiting.len() {
+            1 => AT_ONCE_OF_ONE,
+            _ => AT_ONCE,
+        };
         if let Some(first) = waiting.front_mut()
-            && !first.go_on(&self.namespace)
+            && !first.go_on(&self.namespace, people)
         {
             waiting.pop_front();
         }
@@ -132,6 +139,7 @@ impl Fanout {
                 self.is_idle.store(true, Ordering::Relaxed);
                 Behind::No
             }
+            1 => Behind::ByOne,
             waiting if waiting < MOST_WAITING => Behind::Somewhat,
             _ => Behind::TooFar,
         }
