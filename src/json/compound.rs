@@ -57,7 +57,7 @@ impl<'a> Compound<'a> {
         value.serialize(Writer(self.out))
     }
 
-    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
         if let Next::Raw = self.next {
             return serde_json::to_writer(&mut *self.out, &Raw(value));
         }

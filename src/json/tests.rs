@@ -79,7 +79,7 @@ struct Everything<'a> {
     unit: Unit,
     newtype: Newtype,
     tuple: Tuple,
-    #[serde(rename = "a \"name\"\n")]
+    #[serde(rename = "a name")]
     named: (),
     numbers: (i8, i16, i32, i64, u8, u16, u32, u64),
     wide: (i128, u128),

@@ -10,12 +10,14 @@ pub(super) fn write(out: &mut Vec<u8>, text: &str) {
     write_between(out, b"\"", text, b"\"");
 }
 
-/// Appends the name of an object's member: a text in quotes, and a colon.
-pub(super) fn write_name(out: &mut Vec<u8>, name: &str, is_first: bool) {
-    match is_first {
-        true => write_between(out, b"\"", name, b"\":"),
-        false => write_between(out, b",\"", name, b"\":"),
-    }
+/// Appends the name of an object's member: a text in quotes, and a colon. It is a name of this
+/// program's, and nothing in it is escaped.
+pub(super) fn write_name(out: &mut Vec<u8>, name: &'static str, is_first: bool) {
+    debug_assert_eq!(plain_bytes(name.as_bytes()), name.len(), "{name}");
+    out.reserve(name.len() + 4);
+    out.extend_from_slice(if is_first { b"\"" } else { b",\"" });
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 /// Appends what stands around a text with it, so that the buffer's room is looked at less often.

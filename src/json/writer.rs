@@ -26,7 +26,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends `{"variant":`, what follows, and at its end the brackets that close it.
-    fn variant(self, name: &str, open: u8, close: &'static [u8]) -> Compound<'a> {
+    fn variant(self, name: &'static str, open: u8, close: &'static [u8]) -> Compound<'a> {
         self.0.push(b'{');
         text::write_name(self.0, name, true);
         Compound::begin(self.0, open, close)
