@@ -5,7 +5,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::app::App;
 use super::error::{self, ApiError};
-use super::router::{PathParams, Route};
+use super::router::{Group, PathParams, Route};
 use super::{api, assets};
 use crate::contract::Version;
 use crate::web::Body;
@@ -38,55 +38,50 @@ impl App {
                 path.starts_with("/api/chats"),
             ));
         }
-        match (route, method) {
-            (Route::Recents, _) => api::chats::recents(self, &request).await,
-            (Route::Unread, _) => api::chats::unread(self, &request).await,
-            (
-                Route::Inbox
-                | Route::PairMe
-                | Route::Rooms
-                | Route::OpenRooms
-                | Route::Room
-                | Route::Members
-                | Route::Member
-                | Route::JoinRoom
-                | Route::LeaveRoom
-                | Route::JoinByInvite
-                | Route::RoomInvites
-                | Route::RoomInvite
-                | Route::LookAtInvite
-                | Route::AllRooms
-                | Route::AnyRoom
-                | Route::AnyMembers
-                | Route::RoomMe
-                | Route::RoomHistory
-                | Route::ReadRoom
-                | Route::RoomReads,
-                method,
-            ) => self.route_of_rooms(request, (route, method), &params).await,
-            (
-                Route::Uploads
-                | Route::Upload
-                | Route::UploadPreview
-                | Route::FileUrls
-                | Route::File
-                | Route::FilePreview
-                | Route::Avatar
-                | Route::MyAvatar
-                | Route::RoomAvatar,
-                method,
-            ) => self.route_of_files(request, (route, method), &params).await,
-            (Route::Message, Method::DELETE) => {
-                api::messages::delete(self, &request, &params).await
+        // Those that are asked for seldom are on the heap, and make the others no larger.
+        match route.group() {
+            Group::Chats => self.of_chats(&request, (route, method), &params).await,
+            Group::Rooms => Box::pin(self.of_rooms(request, (route, method), &params)).await,
+            Group::Files => Box::pin(self.of_files(request, (route, method), &params)).await,
+            Group::People => Box::pin(self.of_people(request, (route, method), &params)).await,
+            Group::Administration => {
+                Box::pin(self.of_administration(request, (route, method), &params)).await
             }
-            (Route::Reactions, _) => api::messages::reactions(self, &request, &params).await,
-            (Route::Message, _) => api::messages::show(self, &request, &params).await,
-            (Route::Updates, _) => api::updates::updates(self, &request, Version::First).await,
-            (Route::AllUpdates, _) => api::updates::updates(self, &request, Version::Second).await,
-            (Route::History, _) => api::chats::history(self, &request, &params).await,
-            (Route::MarkRead, _) => api::chats::mark_read(self, &request, &params).await,
+            Group::Server => self.of_server(&request, route),
+        }
+    }
+
+    /// Answers a request for chats and their messages.
+    async fn of_chats(
+        &self,
+        request: &Request<Incoming>,
+        (route, method): (Route, Method),
+        params: &PathParams,
+    ) -> Result<Response<Body>, ApiError> {
+        match (route, method) {
+            (Route::Recents, _) => api::chats::recents(self, request).await,
+            (Route::Unread, _) => api::chats::unread(self, request).await,
+            (Route::Message, Method::DELETE) => api::messages::delete(self, request, params).await,
+            (Route::Reactions, _) => api::messages::reactions(self, request, params).await,
+            (Route::Message, _) => api::messages::show(self, request, params).await,
+            (Route::Updates, _) => api::updates::updates(self, request, Version::First).await,
+            (Route::AllUpdates, _) => api::updates::updates(self, request, Version::Second).await,
+            (Route::History, _) => api::chats::history(self, request, params).await,
+            (Route::MarkRead, _) => api::chats::mark_read(self, request, params).await,
+            _ => Err(ApiError::not_found()),
+        }
+    }
+
+    /// Answers a request for accounts, of their own and of others.
+    async fn of_people(
+        &self,
+        request: Request<Incoming>,
+        (route, method): (Route, Method),
+        params: &PathParams,
+    ) -> Result<Response<Body>, ApiError> {
+        match (route, method) {
             (Route::Users, _) => api::users::search(self, &request).await,
-            (Route::User, _) => api::users::show(self, &request, &params).await,
+            (Route::User, _) => api::users::show(self, &request, params).await,
             (Route::Register, _) => api::auth::register(self, request).await,
             (Route::Login, _) => api::auth::login(self, request).await,
             (Route::SignInLink, _) => api::sign_in::make(self, request).await,
@@ -96,43 +91,67 @@ impl App {
             (Route::Me, Method::DELETE) => api::auth::delete(self, request).await,
             (Route::Me, _) => api::auth::change(self, request).await,
             (Route::OwnExport, _) => api::own_export::show(self, &request).await,
+            _ => Err(ApiError::not_found()),
+        }
+    }
+
+    /// Answers a request of an administrator.
+    async fn of_administration(
+        &self,
+        request: Request<Incoming>,
+        (route, method): (Route, Method),
+        params: &PathParams,
+    ) -> Result<Response<Body>, ApiError> {
+        match (route, method) {
             (Route::Invites, Method::GET) => api::admin::invites(self, &request).await,
             (Route::Invites, _) => api::admin::create_invite(self, request).await,
-            (Route::Invite, _) => api::admin::revoke_invite(self, &request, &params).await,
+            (Route::Invite, _) => api::admin::revoke_invite(self, &request, params).await,
             (Route::Accounts, Method::GET) => api::admin::users(self, &request).await,
             (Route::Accounts, Method::PUT) => api::app_users::put(self, request).await,
             (Route::Accounts, _) => api::admin::create_user(self, request).await,
-            (Route::Account, Method::PUT) => api::admin::put_user(self, request, &params).await,
+            (Route::Account, Method::PUT) => api::admin::put_user(self, request, params).await,
             (Route::Account, Method::DELETE) => {
-                api::admin::delete_user(self, &request, &params).await
+                api::admin::delete_user(self, &request, params).await
             }
-            (Route::Account, _) => api::admin::change_user(self, request, &params).await,
-            (Route::Token, _) => api::admin::token(self, &request, &params).await,
+            (Route::Account, _) => api::admin::change_user(self, request, params).await,
+            (Route::Token, _) => api::admin::token(self, &request, params).await,
             (Route::Bots, Method::GET) => api::programs::bots(self, &request).await,
             (Route::Bots, _) => api::programs::create_bot(self, request).await,
-            (Route::BotKeys, _) => api::programs::create_bot_key(self, &request, &params).await,
-            (Route::BotKey, _) => api::programs::revoke_bot_key(self, &request, &params).await,
+            (Route::BotKeys, _) => api::programs::create_bot_key(self, &request, params).await,
+            (Route::BotKey, _) => api::programs::revoke_bot_key(self, &request, params).await,
             (Route::Keys, Method::GET) => api::programs::keys(self, &request).await,
             (Route::Keys, _) => api::programs::create_key(self, request).await,
-            (Route::Key, Method::PATCH) => api::programs::change_key(self, request, &params).await,
-            (Route::Key, _) => api::programs::revoke_key(self, &request, &params).await,
-            (Route::Probe, _) => api::probe::answer(self, &request, &params).await,
+            (Route::Key, Method::PATCH) => api::programs::change_key(self, request, params).await,
+            (Route::Key, _) => api::programs::revoke_key(self, &request, params).await,
+            (Route::Probe, _) => api::probe::answer(self, &request, params).await,
             (Route::Backup, _) => api::backup::show(self, &request).await,
             (Route::Compact, _) => api::compact::make(self, &request).await,
-            (Route::Server, _) => Ok(api::server::show(self)),
-            (Route::OpenApi, _) => Ok(api::documents::openapi(self, &request)),
-            (Route::AsyncApi, _) => Ok(api::documents::asyncapi(self, &request)),
-            (Route::Docs, _) => Ok(api::documents::page(self, &request)),
-            (Route::Guide, _) => Ok(api::documents::guide(self, &request)),
-            (Route::Health, _) => Ok(api::server::health()),
-            (Route::Ready, _) => api::server::ready(self),
-            (Route::OfChats, _) => Err(ApiError::not_found()),
-            (Route::Asset, _) => assets::serve(&request, &self.page_policy),
+            _ => Err(ApiError::not_found()),
+        }
+    }
+
+    /// Answers a request for the server itself, its documents and its page.
+    fn of_server(
+        &self,
+        request: &Request<Incoming>,
+        route: Route,
+    ) -> Result<Response<Body>, ApiError> {
+        match route {
+            Route::Server => Ok(api::server::show(self)),
+            Route::OpenApi => Ok(api::documents::openapi(self, request)),
+            Route::AsyncApi => Ok(api::documents::asyncapi(self, request)),
+            Route::Docs => Ok(api::documents::page(self, request)),
+            Route::Guide => Ok(api::documents::guide(self, request)),
+            Route::Health => Ok(api::server::health()),
+            Route::Ready => api::server::ready(self),
+            Route::OfChats => Err(ApiError::not_found()),
+            Route::Asset => assets::serve(request, &self.page_policy),
+            _ => Err(ApiError::not_found()),
         }
     }
 
     /// Answers a request for files, or for their uploads.
-    async fn route_of_files(
+    async fn of_files(
         &self,
         request: Request<Incoming>,
         (route, method): (Route, Method),
@@ -156,7 +175,7 @@ impl App {
     }
 
     /// Answers a request for rooms, or for the list in which they stand.
-    async fn route_of_rooms(
+    async fn of_rooms(
         &self,
         request: Request<Incoming>,
         (route, method): (Route, Method),

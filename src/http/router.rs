@@ -14,35 +14,49 @@ use super::api::{
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
 
-/// Writes the enum, the patterns, the methods and what the documents say of them from one table.
+/// Writes the enums, the patterns, the methods and what the documents say of them from one table.
 macro_rules! routes {
-    ($($route:ident = $pattern:literal, [$($method:ident: $operation:path),*];)*) => {
+    ($($group:ident { $($route:ident = $pattern:literal, [$($method:ident: $operation:path),*];)* })*) => {
         /// What a path stands for.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Route {
-            $($route,)*
+            $($($route,)*)*
             /// Any other path under `/api/chats`: nothing, and nothing can be sent there.
             OfChats,
             /// Any other path that is not under `/api/`: a file of the page.
             Asset,
         }
 
-        const TABLE: &[(Route, &str)] = &[$((Route::$route, $pattern)),*];
+        /// What a route is about.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Group {
+            $($group,)*
+        }
+
+        const TABLE: &[(Route, &str)] = &[$($((Route::$route, $pattern)),*),*];
 
         /// The table as the documents tell it.
-        pub(super) const ROUTES: &[Routed] = &[$($(Routed {
+        pub(super) const ROUTES: &[Routed] = &[$($($(Routed {
             name: stringify!($route),
             path: $pattern,
             method: stringify!($method),
             operation: &$operation,
-        }),*),*];
+        }),*),*),*];
 
         impl Route {
             /// The methods it answers to.
             pub(super) const fn methods(self) -> &'static [Method] {
                 match self {
-                    $(Self::$route => &[$(Method::$method),*],)*
+                    $($(Self::$route => &[$(Method::$method),*],)*)*
                     Self::OfChats | Self::Asset => &[Method::GET],
+                }
+            }
+
+            /// The group in whose part of the table it stands.
+            pub(super) const fn group(self) -> Group {
+                match self {
+                    $($(Self::$route => Group::$group,)*)*
+                    Self::OfChats | Self::Asset => Group::Server,
                 }
             }
         }
@@ -53,72 +67,84 @@ macro_rules! routes {
 pub(super) const HEALTH: &str = "/healthz";
 
 routes! {
-    Recents  = "/api/chats",                  [GET: chats::RECENTS];
-    Unread   = "/api/chats/unread",           [GET: chats::UNREAD];
-    Updates  = "/api/chats/updates",          [GET: updates::OF_FIRST];
-    AllUpdates = "/api/updates",             [GET: updates::OF_SECOND];
-    History  = "/api/chats/history/{user_id}", [GET: chats::HISTORY];
-    MarkRead = "/api/chats/{message_id}/read", [PATCH: chats::MARK_READ];
-    Inbox    = "/api/inbox",                  [GET: inbox::LIST];
-    PairMe   = "/api/chats/{user_id}/me",     [PATCH: rooms::SET_PAIR];
-    Rooms    = "/api/rooms",                  [POST: rooms::CREATE, GET: room_pages::MINE];
-    OpenRooms = "/api/rooms/open",            [GET: room_pages::OPEN];
-    Room     = "/api/rooms/{id}",             [GET: room_pages::SHOW, PATCH: rooms::CHANGE, DELETE: rooms::ARCHIVE];
-    Members  = "/api/rooms/{id}/members",     [GET: room_pages::MEMBERS, PUT: rooms::PUT_MEMBERS];
-    Member   = "/api/rooms/{id}/members/{user_id}", [PUT: rooms::PUT_MEMBER, DELETE: rooms::REMOVE_MEMBER];
-    JoinRoom = "/api/rooms/{id}/join",        [POST: rooms::JOIN];
-    LeaveRoom = "/api/rooms/{id}/leave",      [POST: rooms::LEAVE];
-    JoinByInvite = "/api/rooms/join",         [POST: room_invites::JOIN];
-    RoomInvites = "/api/rooms/{id}/invites",  [POST: room_invites::MAKE, GET: room_invites::LIST];
-    RoomInvite = "/api/rooms/{id}/invites/{code}", [DELETE: room_invites::REVOKE];
-    LookAtInvite = "/api/invites/look",       [POST: room_invites::LOOK];
-    RoomMe   = "/api/rooms/{id}/me",          [PATCH: rooms::SET];
-    RoomHistory = "/api/rooms/{id}/history",  [GET: room_pages::HISTORY];
-    ReadRoom = "/api/rooms/{id}/read",        [POST: room_pages::MARK_READ];
-    RoomReads = "/api/rooms/{id}/reads",      [GET: room_pages::READS];
-    AllRooms = "/api/admin/rooms",            [GET: admin_rooms::ALL];
-    AnyRoom  = "/api/admin/rooms/{id}",       [GET: admin_rooms::SHOW, PATCH: admin_rooms::RETAIN, DELETE: admin_rooms::ARCHIVE];
-    AnyMembers = "/api/admin/rooms/{id}/members", [GET: admin_rooms::MEMBERS];
-    Message  = "/api/messages/{id}",         [GET: messages::SHOW, DELETE: messages::DELETE];
-    Reactions = "/api/messages/{id}/reactions", [GET: messages::REACTIONS];
-    Uploads  = "/api/uploads",                [POST: uploads::CREATE];
-    Upload   = "/api/uploads/{id}",           [GET: uploads::SHOW, PATCH: uploads::PATCH, DELETE: uploads::DELETE];
-    UploadPreview = "/api/uploads/{id}/preview", [PUT: uploads::PUT_PREVIEW];
-    FileUrls = "/api/files/urls",             [POST: files::URLS];
-    File     = "/api/files/{id}/{name}",      [GET: files::SHOW];
-    FilePreview = "/api/files/{id}/{name}/preview", [GET: files::PREVIEW];
-    Avatar   = "/api/avatars/{id}",           [GET: avatars::SHOW];
-    MyAvatar = "/api/auth/me/avatar",         [PUT: avatars::PUT_MINE];
-    RoomAvatar = "/api/rooms/{id}/avatar",    [PUT: avatars::PUT_OF_ROOM];
-    Users    = "/api/users",                  [GET: users::SEARCH];
-    User     = "/api/users/{id}",             [GET: users::SHOW];
-    Register = "/api/auth/register",          [POST: auth::REGISTER];
-    Login    = "/api/auth/login",             [POST: auth::LOGIN];
-    SignInLink = "/api/auth/sign-in-link",    [POST: sign_in::MAKE];
-    SignIn   = "/api/auth/sign-in",           [POST: sign_in::USE];
-    Logout   = "/api/auth/logout",            [POST: auth::LOGOUT];
-    Me       = "/api/auth/me",                [GET: auth::ME, PATCH: auth::CHANGE, DELETE: auth::DELETE];
-    OwnExport = "/api/auth/me/export",      [GET: own_export::SHOW];
-    Invites  = "/api/admin/invites",          [POST: admin::CREATE_INVITE, GET: admin::INVITES];
-    Invite   = "/api/admin/invites/{code}",   [DELETE: admin::REVOKE_INVITE];
-    Accounts = "/api/admin/users",            [GET: admin::USERS, POST: admin::CREATE_USER, PUT: app_users::PUT];
-    Account  = "/api/admin/users/{id}",       [PUT: admin::PUT_USER, PATCH: admin::CHANGE_USER, DELETE: admin::DELETE_USER];
-    Token    = "/api/admin/users/{id}/token", [POST: admin::TOKEN];
-    Bots     = "/api/admin/bots",             [POST: programs::CREATE_BOT, GET: programs::BOTS];
-    BotKeys  = "/api/admin/bots/{id}/keys",   [POST: programs::CREATE_BOT_KEY];
-    BotKey   = "/api/admin/bots/{id}/keys/{key_id}", [DELETE: programs::REVOKE_BOT_KEY];
-    Keys     = "/api/admin/keys",             [POST: programs::CREATE_KEY, GET: programs::KEYS];
-    Key      = "/api/admin/keys/{id}",        [PATCH: programs::CHANGE_KEY, DELETE: programs::REVOKE_KEY];
-    Backup   = "/api/admin/backup",           [GET: backup::SHOW];
-    Compact  = "/api/admin/compact",          [POST: compact::MAKE];
-    Probe    = "/api/admin/probe/{code}",     [GET: probe::SEEN, PUT: probe::ANNOUNCE];
-    Server   = "/api/server",                 [GET: server::SHOW];
-    OpenApi  = "/api/openapi.json",           [GET: documents::OPENAPI];
-    AsyncApi = "/api/asyncapi.json",          [GET: documents::ASYNCAPI];
-    Docs     = "/docs",                       [GET: documents::PAGE];
-    Guide    = "/docs/app",                   [GET: documents::GUIDE];
-    Health   = "/healthz",                    [GET: server::HEALTH];
-    Ready    = "/readyz",                     [GET: server::READY];
+    Chats {
+        Recents  = "/api/chats",                  [GET: chats::RECENTS];
+        Unread   = "/api/chats/unread",           [GET: chats::UNREAD];
+        Updates  = "/api/chats/updates",          [GET: updates::OF_FIRST];
+        AllUpdates = "/api/updates",             [GET: updates::OF_SECOND];
+        History  = "/api/chats/history/{user_id}", [GET: chats::HISTORY];
+        MarkRead = "/api/chats/{message_id}/read", [PATCH: chats::MARK_READ];
+        Message  = "/api/messages/{id}",         [GET: messages::SHOW, DELETE: messages::DELETE];
+        Reactions = "/api/messages/{id}/reactions", [GET: messages::REACTIONS];
+    }
+    Rooms {
+        Inbox    = "/api/inbox",                  [GET: inbox::LIST];
+        PairMe   = "/api/chats/{user_id}/me",     [PATCH: rooms::SET_PAIR];
+        Rooms    = "/api/rooms",                  [POST: rooms::CREATE, GET: room_pages::MINE];
+        OpenRooms = "/api/rooms/open",            [GET: room_pages::OPEN];
+        Room     = "/api/rooms/{id}",             [GET: room_pages::SHOW, PATCH: rooms::CHANGE, DELETE: rooms::ARCHIVE];
+        Members  = "/api/rooms/{id}/members",     [GET: room_pages::MEMBERS, PUT: rooms::PUT_MEMBERS];
+        Member   = "/api/rooms/{id}/members/{user_id}", [PUT: rooms::PUT_MEMBER, DELETE: rooms::REMOVE_MEMBER];
+        JoinRoom = "/api/rooms/{id}/join",        [POST: rooms::JOIN];
+        LeaveRoom = "/api/rooms/{id}/leave",      [POST: rooms::LEAVE];
+        JoinByInvite = "/api/rooms/join",         [POST: room_invites::JOIN];
+        RoomInvites = "/api/rooms/{id}/invites",  [POST: room_invites::MAKE, GET: room_invites::LIST];
+        RoomInvite = "/api/rooms/{id}/invites/{code}", [DELETE: room_invites::REVOKE];
+        LookAtInvite = "/api/invites/look",       [POST: room_invites::LOOK];
+        RoomMe   = "/api/rooms/{id}/me",          [PATCH: rooms::SET];
+        RoomHistory = "/api/rooms/{id}/history",  [GET: room_pages::HISTORY];
+        ReadRoom = "/api/rooms/{id}/read",        [POST: room_pages::MARK_READ];
+        RoomReads = "/api/rooms/{id}/reads",      [GET: room_pages::READS];
+        AllRooms = "/api/admin/rooms",            [GET: admin_rooms::ALL];
+        AnyRoom  = "/api/admin/rooms/{id}",       [GET: admin_rooms::SHOW, PATCH: admin_rooms::RETAIN, DELETE: admin_rooms::ARCHIVE];
+        AnyMembers = "/api/admin/rooms/{id}/members", [GET: admin_rooms::MEMBERS];
+    }
+    Files {
+        Uploads  = "/api/uploads",                [POST: uploads::CREATE];
+        Upload   = "/api/uploads/{id}",           [GET: uploads::SHOW, PATCH: uploads::PATCH, DELETE: uploads::DELETE];
+        UploadPreview = "/api/uploads/{id}/preview", [PUT: uploads::PUT_PREVIEW];
+        FileUrls = "/api/files/urls",             [POST: files::URLS];
+        File     = "/api/files/{id}/{name}",      [GET: files::SHOW];
+        FilePreview = "/api/files/{id}/{name}/preview", [GET: files::PREVIEW];
+        Avatar   = "/api/avatars/{id}",           [GET: avatars::SHOW];
+        MyAvatar = "/api/auth/me/avatar",         [PUT: avatars::PUT_MINE];
+        RoomAvatar = "/api/rooms/{id}/avatar",    [PUT: avatars::PUT_OF_ROOM];
+    }
+    People {
+        Users    = "/api/users",                  [GET: users::SEARCH];
+        User     = "/api/users/{id}",             [GET: users::SHOW];
+        Register = "/api/auth/register",          [POST: auth::REGISTER];
+        Login    = "/api/auth/login",             [POST: auth::LOGIN];
+        SignInLink = "/api/auth/sign-in-link",    [POST: sign_in::MAKE];
+        SignIn   = "/api/auth/sign-in",           [POST: sign_in::USE];
+        Logout   = "/api/auth/logout",            [POST: auth::LOGOUT];
+        Me       = "/api/auth/me",                [GET: auth::ME, PATCH: auth::CHANGE, DELETE: auth::DELETE];
+        OwnExport = "/api/auth/me/export",      [GET: own_export::SHOW];
+    }
+    Administration {
+        Invites  = "/api/admin/invites",          [POST: admin::CREATE_INVITE, GET: admin::INVITES];
+        Invite   = "/api/admin/invites/{code}",   [DELETE: admin::REVOKE_INVITE];
+        Accounts = "/api/admin/users",            [GET: admin::USERS, POST: admin::CREATE_USER, PUT: app_users::PUT];
+        Account  = "/api/admin/users/{id}",       [PUT: admin::PUT_USER, PATCH: admin::CHANGE_USER, DELETE: admin::DELETE_USER];
+        Token    = "/api/admin/users/{id}/token", [POST: admin::TOKEN];
+        Bots     = "/api/admin/bots",             [POST: programs::CREATE_BOT, GET: programs::BOTS];
+        BotKeys  = "/api/admin/bots/{id}/keys",   [POST: programs::CREATE_BOT_KEY];
+        BotKey   = "/api/admin/bots/{id}/keys/{key_id}", [DELETE: programs::REVOKE_BOT_KEY];
+        Keys     = "/api/admin/keys",             [POST: programs::CREATE_KEY, GET: programs::KEYS];
+        Key      = "/api/admin/keys/{id}",        [PATCH: programs::CHANGE_KEY, DELETE: programs::REVOKE_KEY];
+        Backup   = "/api/admin/backup",           [GET: backup::SHOW];
+        Compact  = "/api/admin/compact",          [POST: compact::MAKE];
+        Probe    = "/api/admin/probe/{code}",     [GET: probe::SEEN, PUT: probe::ANNOUNCE];
+    }
+    Server {
+        Server   = "/api/server",                 [GET: server::SHOW];
+        OpenApi  = "/api/openapi.json",           [GET: documents::OPENAPI];
+        AsyncApi = "/api/asyncapi.json",          [GET: documents::ASYNCAPI];
+        Docs     = "/docs",                       [GET: documents::PAGE];
+        Guide    = "/docs/app",                   [GET: documents::GUIDE];
+        Health   = "/healthz",                    [GET: server::HEALTH];
+        Ready    = "/readyz",                     [GET: server::READY];
+    }
 }
 
 /// The parts of a path that its pattern names.
