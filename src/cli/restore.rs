@@ -12,7 +12,7 @@ use super::output::{Failed, say};
 use super::{files, stream};
 use crate::files::{Copying, FileContent, Lacking};
 use crate::model::{FileId, Timestamp};
-use crate::store::maintain;
+use crate::store::maintain::{self, Undone};
 
 /// Puts a checked copy of a backup in the place of the data file, with the files in the folder
 /// FILE.files, and those that are there already.
@@ -43,6 +43,9 @@ impl Restore {
             ));
         }
         say("passwords, and who is disabled, are as they were in the backup");
+        for line in restored.undone.iter().flat_map(undone) {
+            say(&line);
+        }
         if let Some(kept) = restored.kept {
             say(&format!("what was there before is {}", kept.display()));
         }
@@ -107,6 +110,25 @@ impl Restore {
         files::copy(&source, folder, &damaged, files::ALL, bar)?;
         Ok(lacking)
     }
+}
+
+/// Says which deletions the restore undid, and how to do them again.
+fn undone(undone: &Undone) -> Vec<String> {
+    let Undone { messages, accounts } = undone;
+    let mut lines = Vec::new();
+    if messages.count > 0 {
+        lines.push(format!(
+            "{} messages are back that were deleted since the backup ({messages}): chatd erase --message ID deletes one again",
+            messages.count
+        ));
+    }
+    if accounts.count > 0 {
+        lines.push(format!(
+            "{} accounts are back that were deleted since the backup ({accounts}): an administrator deletes them again",
+            accounts.count
+        ));
+    }
+    lines
 }
 
 /// Whether a folder cannot be moved beside the data file: it lies on another disk.

@@ -160,6 +160,29 @@ fn a_backup_is_restored_and_the_old_file_is_kept() {
 }
 
 #[test]
+fn a_restore_says_which_deletions_it_undoes() {
+    let folder = Folder::with_data();
+    folder.done(&["backup", "copy.redb"]);
+    let said = folder.done(&["restore", "copy.redb"]);
+    assert!(!said.contains("deleted since"), "nothing was: {said}");
+    folder.done(&["erase", "--message", "1"]);
+    let said = folder.done(&["restore", "copy.redb"]);
+    assert!(said.contains("1 messages are back that were deleted since the backup (1)"));
+    assert!(!said.contains("accounts are back"), "{said}");
+    folder.done(&["erase", "--user", "bob"]);
+    let said = folder.done(&["restore", "copy.redb"]);
+    assert!(said.contains("1 messages are back that were deleted since the backup (2)"));
+    assert!(said.contains("1 accounts are back that were deleted since the backup (2)"));
+    // The log of another file has the same numbers, and is not compared.
+    let other = LINES.replace("T12:", "T13:");
+    std::fs::write(folder.path("other.jsonl"), other).unwrap();
+    folder.done(&["--data", "other.redb", "import", "other.jsonl"]);
+    folder.done(&["--data", "other.redb", "erase", "--message", "1"]);
+    let said = folder.done(&["--data", "other.redb", "restore", "copy.redb"]);
+    assert!(!said.contains("deleted since"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_done_exits_with_1_and_leaves_everything_as_it_was() {
     let folder = Folder::new();
     for args in [&["check"][..], &["backup", "x"], &["compact"], &["export"]] {

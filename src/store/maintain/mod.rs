@@ -21,6 +21,7 @@ mod live;
 mod replace;
 pub(super) mod rewrite;
 pub(super) mod rewrites;
+mod undone;
 
 #[cfg(test)]
 mod bounds;
@@ -50,6 +51,7 @@ pub use live::Backup;
 pub(super) use live::Backups;
 pub use replace::{Compacted, Restored, backup, backup_aside, compact, restore, restore_from};
 pub(super) use rewrites::Rewrites;
+pub use undone::{Ids, Undone};
 
 use crate::store::disk::error::OpenError;
 use crate::store::disk::guard::guarded;

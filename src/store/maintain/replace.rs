@@ -12,6 +12,7 @@ use redb::{ReadableDatabase, ReadableTableMetadata};
 
 use super::derive::check_whole;
 use super::file::{DATABASE, sync_folder};
+use super::undone::{Undone, undone};
 use super::{
     Copying, Counts, MaintainError, Partial, Progress, STEP_BYTES, Source, Unit, Watch, guard,
 };
@@ -142,6 +143,8 @@ pub struct Restored {
     pub invites: u64,
     /// The path of the file that was there before.
     pub kept: Option<PathBuf>,
+    /// The deletions that are undone by it; `None` where there was no file that could be read.
+    pub undone: Option<Undone>,
 }
 
 /// Has a file forget what must not go back in time: tokens and invites that were revoked since, and
@@ -178,7 +181,7 @@ pub fn restore_from(
 ) -> Result<Restored, MaintainError> {
     // Held until the end, so that no server begins with the old file.
     let old = match LockedFile::open_to_read(data) {
-        Ok(old) => Some(old),
+        Ok(old) => Some(Arc::new(old)),
         Err(OpenError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
     };
@@ -187,24 +190,7 @@ pub fn restore_from(
         None => data.to_owned(),
     };
     let cannot_read = |error| MaintainError::io("read", backup)(error);
-    let place = |file: &File| file.metadata().map(|found| (found.dev(), found.ino()));
-    let read = place(source).map_err(cannot_read)?;
-    if let Some(old) = &old
-        && place(old.file()).is_ok_and(|place| place == read)
-    {
-        return Err(MaintainError::SameFile(backup.to_owned()));
-    }
-    match source.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(MaintainError::BackupInUse {
-                path: backup.to_owned(),
-                holder: Holder::of(backup),
-            });
-        }
-        // No file, and so in use by no process.
-        Err(TryLockError::Error(_)) => {}
-    }
+    may_be_read((backup, source), old.as_deref())?;
     let head = head(source).map_err(cannot_read)?;
     if !head.is_empty() && head != DATABASE {
         return Err(MaintainError::Foreign(backup.to_owned()));
@@ -217,25 +203,17 @@ pub fn restore_from(
         error => error,
     })?;
     let invites = renew(&partial.medium(), now)?;
-    let Some(_old) = old else {
+    let Some(old) = old else {
         partial.keep()?;
         return Ok(Restored {
             counts,
             invites,
             kept: None,
+            undone: None,
         });
     };
-    let time: String = now
-        .to_string()
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
-    let mut name = data.as_os_str().to_owned();
-    name.push(format!(".before-restore-{time}"));
-    let kept = PathBuf::from(name);
-    // A second name first, so that there is no moment without a data file.
-    std::fs::hard_link(data, &kept).map_err(MaintainError::io("make", &kept))?;
-    sync_folder(data)?;
+    let undone = undone(partial.medium(), Arc::clone(&old) as Arc<dyn Medium>);
+    let kept = put_aside(data, now)?;
     if let Err(error) = partial.replace() {
         // It is the name of what is still in its place.
         let _ = std::fs::remove_file(&kept);
@@ -245,7 +223,44 @@ pub fn restore_from(
         counts,
         invites,
         kept: Some(kept),
+        undone,
     })
+}
+
+/// Refuses the data file itself as its backup, and a file that a process works on.
+fn may_be_read(
+    (backup, source): (&Path, &File),
+    old: Option<&LockedFile>,
+) -> Result<(), MaintainError> {
+    let place = |file: &File| file.metadata().map(|found| (found.dev(), found.ino()));
+    let read = place(source).map_err(MaintainError::io("read", backup))?;
+    if old.is_some_and(|old| place(old.file()).is_ok_and(|place| place == read)) {
+        return Err(MaintainError::SameFile(backup.to_owned()));
+    }
+    match source.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(MaintainError::BackupInUse {
+            path: backup.to_owned(),
+            holder: Holder::of(backup),
+        }),
+        // Where it cannot be locked it is no file, and so in use by no process.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+/// Gives the data file that is replaced a second name, so that there is no moment without a data
+/// file.
+fn put_aside(data: &Path, now: Timestamp) -> Result<PathBuf, MaintainError> {
+    let time: String = now
+        .to_string()
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
+    let mut name = data.as_os_str().to_owned();
+    name.push(format!(".before-restore-{time}"));
+    let kept = PathBuf::from(name);
+    std::fs::hard_link(data, &kept).map_err(MaintainError::io("make", &kept))?;
+    sync_folder(data)?;
+    Ok(kept)
 }
 
 /// Reads as much as tells whether it begins as a data file does: what does not, and may have no
