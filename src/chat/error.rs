@@ -103,6 +103,8 @@ impl From<StoreError> for ChatError {
             | StoreError::LastAdmin
             | StoreError::MadeHere
             | StoreError::NoSuchKey
+            | StoreError::NoSuchHook
+            | StoreError::TooManyHooks
             | StoreError::TooManyKeys
             | StoreError::TooManyBots
             | StoreError::Revoked => Self::Internal,

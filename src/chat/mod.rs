@@ -8,6 +8,7 @@
 //! files.rs       the URLs of the files that messages name
 //! reading.rs     pages, and what a person missed; cursors.rs: from where on
 //! audience.rs    who hears an entry, live and caught up alike
+//! offline.rs     whom a message concerns who is not there
 //! presence.rs    who is there; attendance.rs: as the store keeps it
 //! ```
 //!
@@ -27,6 +28,7 @@ mod event;
 mod files;
 mod marks;
 mod notifier;
+mod offline;
 mod presence;
 mod reading;
 mod rooms;
@@ -43,6 +45,7 @@ pub use changing::Chats;
 pub use error::ChatError;
 pub use event::{Behind, Event, Listener};
 pub use files::FileUrls;
+pub use offline::MAX_OFFLINE;
 pub use presence::{Presence, PresenceChange, Seen, Told};
 pub use reading::CatchUp;
 pub use rooms::{

@@ -18,7 +18,8 @@ use super::room_events::{ChatSettingsAre, RoomChanged, RoomMember, RoomMessage, 
 use super::version::{Version, heard_in};
 use crate::chat::{Form, Hearer, heard_by};
 use crate::model::{
-    Act, ClientId, Cursor, Entry, Members, MessageId, Meta, Notice, Timestamp, UserId, row_bytes,
+    Act, ClientId, Cursor, Entry, Members, MessageId, Meta, Notice, Speaker, Timestamp, UserId,
+    row_bytes,
 };
 
 /// One durable event for one person.
@@ -74,6 +75,10 @@ pub(crate) struct ReceiveMessage<'a> {
     /// The object that the sender's app hung on it. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
+    /// What a hook calls the one who speaks through its bot; absent unless one does. Version 2.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Speaker")]
+    pub(crate) speaker: Option<&'a Speaker>,
     /// The files that hang on it; absent where there are none. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attachments: Option<Attachments<'a>>,
@@ -112,6 +117,10 @@ pub(crate) struct MessageSent<'a> {
     /// The object that the sender's app hung on it. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
+    /// What a hook calls the one who speaks through its bot; absent unless one does. Version 2.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Speaker")]
+    pub(crate) speaker: Option<&'a Speaker>,
     /// The files that hang on it; absent where there are none. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attachments: Option<Attachments<'a>>,
@@ -345,6 +354,7 @@ impl<'a> Update<'a> {
                     mentions: extras.map_or(&[], |extras| &extras.mentions),
                     mention_all: extras.is_some_and(|extras| extras.mention_all),
                     meta: extras.and_then(|extras| extras.meta.as_ref()),
+                    speaker: extras.and_then(|extras| extras.speaker.as_ref()),
                     attachments: Attachments::of(extras),
                     auto_content: extras.is_some_and(|extras| extras.auto_content),
                     edited_at: extras.and_then(|extras| extras.edited_at),
@@ -422,6 +432,7 @@ impl<'a> Update<'a> {
             } => {
                 let extras = extras.as_deref().filter(|_| version >= Version::Second);
                 let meta = extras.and_then(|extras| extras.meta.as_ref());
+                let speaker = extras.and_then(|extras| extras.speaker.as_ref());
                 let reply_to = Quote::of(extras);
                 let attachments = Attachments::of(extras);
                 let auto_content = extras.is_some_and(|extras| extras.auto_content);
@@ -437,6 +448,7 @@ impl<'a> Update<'a> {
                         client_id: client_id.as_ref(),
                         reply_to,
                         meta,
+                        speaker,
                         attachments,
                         auto_content,
                         edited_at,
@@ -450,6 +462,7 @@ impl<'a> Update<'a> {
                         created_at,
                         reply_to,
                         meta,
+                        speaker,
                         attachments,
                         auto_content,
                         edited_at,

@@ -12,6 +12,7 @@ mod entry;
 mod erasure;
 mod extras;
 mod file;
+mod hook;
 mod id;
 mod message;
 mod private_id;
@@ -32,6 +33,9 @@ pub use extras::{Extras, MAX_META_BYTES, Meta, MetaError};
 pub use file::{
     Attachment, FileId, FileIdError, FileKey, FileKind, FileSigner, MAX_ALT_CHARS, MAX_ATTACHMENTS,
     MAX_FILE_NAME_BYTES, PathSegment, day_of, file_name, is_alt, names_of, picture_of, picture_url,
+};
+pub use hook::{
+    HookEvent, HookEventError, HookSecret, HookState, HookUrl, MAX_SPEAKER_CHARS, Speaker,
 };
 pub use id::{
     ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, RoomId, UserId,

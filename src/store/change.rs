@@ -11,6 +11,8 @@ use crate::store::files::row::StoredFile;
 use crate::store::files::staging::FileAct;
 use crate::store::people::accounts::{NewUser, PutUser, UserChange};
 use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder};
+use crate::store::people::hooks::hook::{Hook, HookId, HookKind, HookProgress};
+use crate::store::people::hooks::staging::HookChangeTo;
 use crate::store::people::invites::Invite;
 use crate::store::people::leaving::Leaving;
 use crate::store::room_act::{RoomAct, RoomDone};
@@ -276,6 +278,21 @@ pub enum Change {
     ConfirmKey(ApiKeyId),
     /// A key is to be no more.
     RevokeKey(ApiKeyId),
+    /// A new hook. An outgoing one tells of what comes from now on.
+    CreateHook(HookKind),
+    /// A hook is to be otherwise.
+    ChangeHook {
+        /// Which.
+        id: HookId,
+        /// How.
+        to: HookChangeTo,
+        /// When a backup was last put to use as this file.
+        known_from: Option<Timestamp>,
+    },
+    /// A hook is to be no more.
+    DeleteHook(HookId),
+    /// Outgoing hooks have come so far, each since a turn of its position by an administrator.
+    HooksMoved(Vec<(HookId, u64, HookProgress)>),
     /// An act on a file that no message names yet.
     File(FileAct),
     /// These accounts were last connected at these times. Those that are deleted, or were never
@@ -316,6 +333,12 @@ pub enum Committed {
     File(Arc<StoredFile>),
     /// A key is as given here.
     Key(ApiKey),
+    /// A hook is as given here.
+    Hook(Arc<Hook>),
+    /// A hook is no more.
+    HookDeleted,
+    /// How far outgoing hooks have come is on disk.
+    HooksMoved,
     /// A key is no more, which was so.
     KeyRevoked(ApiKey),
     /// An account that was put under its id is as given here.

@@ -28,6 +28,8 @@ pub(crate) enum Followed {
     RoomMembers = 5,
     /// Keys of bots and backends.
     Keys = 7,
+    /// Hooks.
+    Hooks = 8,
     /// What one person has set about another.
     Relations = 9,
     /// Files.
@@ -44,6 +46,7 @@ impl Followed {
             Self::Rooms,
             Self::RoomMembers,
             Self::Keys,
+            Self::Hooks,
             Self::Relations,
             Self::Files,
         ];

@@ -48,6 +48,12 @@ pub enum StoreError {
     /// So many keys are kept.
     #[error("there are too many keys")]
     TooManyKeys,
+    /// No hook has this number.
+    #[error("no such hook")]
+    NoSuchHook,
+    /// So many hooks are kept.
+    #[error("there are too many hooks")]
+    TooManyHooks,
     /// No file has this id, or it is not the caller's, not whole, or hangs on a message already.
     #[error("no such file, or it is not whole, or was sent already")]
     NoSuchFile,

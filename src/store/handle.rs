@@ -28,6 +28,7 @@ use crate::store::maintain::{
 };
 use crate::store::options::{Location, StoreOptions};
 use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash};
+use crate::store::people::hooks::hook::{AccountEvent, Hook, HookId};
 use crate::store::people::invites::Invite;
 use crate::store::read::snapshot::Snapshot;
 use crate::store::write::intake::Intake;
@@ -451,6 +452,34 @@ impl Store {
     pub fn api_keys(&self) -> Vec<ApiKey> {
         let state = self.intake.data.state.read();
         state.people.api_keys.iter().cloned().collect()
+    }
+
+    /// A hook, from memory.
+    pub fn hook(&self, id: HookId) -> Option<Arc<Hook>> {
+        let state = self.intake.data.state.read();
+        state.people.hooks.get(id).cloned()
+    }
+
+    /// Every hook, ascending by number, from memory.
+    pub fn hooks(&self) -> Vec<Arc<Hook>> {
+        let state = self.intake.data.state.read();
+        state.people.hooks.iter().cloned().collect()
+    }
+
+    /// What hooks are to tell of accounts behind a number, in order, from memory.
+    pub fn account_events_after(&self, number: u64, most: usize) -> Vec<AccountEvent> {
+        let state = self.intake.data.state.read();
+        state
+            .people
+            .hooks
+            .accounts_after(number)
+            .take(most)
+            .collect()
+    }
+
+    /// The entry up to which retention has gone through the log: no message up to it is there.
+    pub fn retained(&self) -> u64 {
+        self.intake.data.state.read().retained
     }
 
     /// The bots, ascending by id.

@@ -46,6 +46,10 @@ pub use options::{
 };
 pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
 pub use people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder, KeyScope};
+pub use people::hooks::hook::{
+    AccountEvent, Hook, HookAnswer, HookId, HookIn, HookKind, HookOut, HookPause, HookProgress,
+};
+pub use people::hooks::staging::HookChangeTo;
 pub use people::invites::{Invite, Maker};
 pub use people::leaving::Leaving;
 pub use read::history::{HistoryPage, HistoryQuery, HistoryRow};

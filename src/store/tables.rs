@@ -154,10 +154,15 @@ pub(crate) const REACTIONS: ByTwo = TableDefinition::new("reactions");
 /// begins, goes on or is whole, when a message names the file, and taken away when that is erased.
 pub(crate) const FILES: ByNumber = TableDefinition::new("files");
 
+/// `hooks`: hooks in and out, with how far the latter have come; and what of accounts is still to be
+/// told by them. key: a number, growing; value: sealed JSON, see [`super::people::hooks`]; written
+/// when a hook is made, changed or taken away, while an outgoing one has something to tell at most
+/// once a second, and with an account where one is to tell of that.
+pub(crate) const HOOKS: ByNumber = TableDefinition::new("hooks");
+
 /// Those with one number that are not written yet: what each has is in `FORMAT.md`.
-pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 4] = [
+pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 3] = [
     TableDefinition::new("extras"),
-    TableDefinition::new("hooks"),
     TableDefinition::new("reports"),
     TableDefinition::new("erasures"),
 ];
@@ -185,6 +190,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         CREDENTIALS.name(),
         INVITES.name(),
         KEYS.name(),
+        HOOKS.name(),
         FILES.name(),
         CHANGES.name(),
         NEWEST_CHANGES.name(),

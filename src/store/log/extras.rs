@@ -4,7 +4,7 @@
 use super::record::put_back;
 use crate::model::{
     Attachment, EntryId, Extras, FileId, FileKind, MessageId, Meta, Reaction, Reactors, ReplyTo,
-    Timestamp, UserId,
+    Speaker, Timestamp, UserId,
 };
 use crate::store::sealed::{Rest, put};
 
@@ -26,6 +26,8 @@ pub(super) const REACTIONS: u64 = 7;
 pub(super) const ROOM_REACTIONS: u64 = 8;
 /// The files: a byte of flags for all, then of each its id, flags and so on.
 pub(super) const ATTACHMENTS: u64 = 9;
+/// What a hook calls the one who speaks through its bot, as text.
+const SPEAKER: u64 = 10;
 
 /// Of all files: the text is made of their names.
 pub(super) const AUTO_CONTENT: u8 = 1;
@@ -43,6 +45,7 @@ pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mu
         mentions,
         mention_all,
         meta,
+        speaker,
         attachments,
         auto_content,
         edited_at,
@@ -67,6 +70,9 @@ pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mu
     }
     if let Some(meta) = meta {
         put_field(META, meta.as_str().as_bytes(), &mut fields);
+    }
+    if let Some(speaker) = speaker {
+        put_field(SPEAKER, speaker.as_str().as_bytes(), &mut fields);
     }
     if !attachments.is_empty() {
         let files = encode_attachments(attachments, *auto_content);
@@ -222,6 +228,10 @@ pub(super) fn take_field<'a>(
         META => {
             let text = std::str::from_utf8(value).ok()?;
             extras.get_or_insert_default().meta = Some(Meta::stored(text));
+        }
+        SPEAKER => {
+            let name = std::str::from_utf8(value).ok()?;
+            extras.get_or_insert_default().speaker = Some(Speaker::stored(name));
         }
         EDITED_AT => {
             extras.get_or_insert_default().edited_at = Some(Timestamp::from_ms(rest.take()?));

@@ -414,7 +414,7 @@ mod tests {
     use super::*;
     use crate::model::{
         Attachment, ErasedMessage, Erasure, Extras, FileId, FileKind, Meta, Moderator, Reaction,
-        Reactors, ReplyTo,
+        Reactors, ReplyTo, Speaker,
     };
     use crate::store::sealed::seal;
 
@@ -501,6 +501,7 @@ mod tests {
                 .collect(),
             mention_all: true,
             meta: Some(Meta::stored(r#"{"order":7}"#)),
+            speaker: Some(Speaker::stored("Grafana")),
             attachments: vec![
                 Attachment {
                     id: FileId::new(u128::MAX - 7),

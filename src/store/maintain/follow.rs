@@ -16,7 +16,7 @@ use crate::store::changes::{Followed, Row, RowChange, decode_newest};
 use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;
 use crate::store::tables::{
-    ByNumber, ByTwo, CHANGES, CONVERSATIONS, CREDENTIALS, FILES, INVITES, KEYS, META,
+    ByNumber, ByTwo, CHANGES, CONVERSATIONS, CREDENTIALS, FILES, HOOKS, INVITES, KEYS, META,
     NEWEST_CHANGES, REACTIONS, RELATIONS, ROOM_MEMBERS, ROOMS, UNUSED_BY_NAME, UNUSED_BY_NUMBER,
     UNUSED_BY_TWO, USERS,
 };
@@ -127,6 +127,7 @@ fn follow_change(
         Followed::Invites => by_number(INVITES),
         Followed::Rooms => by_number(ROOMS),
         Followed::Keys => by_number(KEYS),
+        Followed::Hooks => by_number(HOOKS),
         Followed::Files => by_number(FILES),
         Followed::RoomMembers => by_two(ROOM_MEMBERS),
         Followed::Relations => by_two(RELATIONS),

@@ -69,6 +69,7 @@ impl StagingPeople<'_> {
         self.staged.rows.credentials.push((id, None));
         self.staged.rows.erases = true;
         self.revoke_api_keys(|holder| *holder == KeyHolder::Bot(id));
+        self.delete_hooks_of(id);
         Ok(self.replace(now, &earlier, user))
     }
 

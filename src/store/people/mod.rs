@@ -1,7 +1,8 @@
-//! Accounts, their names and passwords, invites, and the keys of programs.
+//! Accounts, their names and passwords, invites, the keys of programs, and hooks.
 
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
+pub(crate) mod hooks;
 pub(crate) mod invites;
 pub(crate) mod leaving;
 mod names;

@@ -1,10 +1,12 @@
-//! What a transaction writes of accounts, invites, keys and files: whole rows, beside the log.
+//! What a transaction writes of accounts, invites, keys, hooks and files: whole rows, beside the log.
 
 use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, WriteTransaction};
 
 use super::api_keys::ApiKeyChange;
+use super::hooks::all::HookChange;
+use super::hooks::row as hooks;
 use super::invites::InviteChange;
 use super::{api_keys, invites, users};
 use crate::model::{User, UserId};
@@ -13,9 +15,9 @@ use crate::store::error::StoreError;
 use crate::store::files::all::FileChange;
 use crate::store::files::row as files;
 use crate::store::sealed::seal;
-use crate::store::tables::{CREDENTIALS, FILES, INVITES, KEYS, USERS};
+use crate::store::tables::{CREDENTIALS, FILES, HOOKS, INVITES, KEYS, USERS};
 
-/// The accounts, passwords, invites, keys and files that a transaction changes, in the order in
+/// The accounts, passwords, invites, keys, hooks and files that a transaction changes, in the order in
 /// which it changes them.
 #[derive(Default)]
 pub(crate) struct Rows {
@@ -24,6 +26,7 @@ pub(crate) struct Rows {
     pub(crate) credentials: Vec<(UserId, Option<Arc<str>>)>,
     pub(crate) invites: Vec<InviteChange>,
     pub(crate) api_keys: Vec<ApiKeyChange>,
+    pub(crate) hooks: Vec<HookChange>,
     pub(crate) files: Vec<FileChange>,
     /// An account is erased: its rows of before lie in free pages from then on.
     pub(crate) erases: bool,
@@ -35,6 +38,7 @@ impl Rows {
         self.users.is_empty()
             && self.invites.is_empty()
             && self.api_keys.is_empty()
+            && self.hooks.is_empty()
             && self.files.is_empty()
     }
 
@@ -82,6 +86,16 @@ impl Rows {
                 changing.note(Followed::Keys, id.0)?;
             }
         }
+        if !self.hooks.is_empty() {
+            let mut table = txn.open_table(HOOKS)?;
+            for (number, row) in &self.hooks {
+                match row {
+                    Some(row) => table.insert(number, &hooks::encode(*number, row)[..])?,
+                    None => table.remove(number)?,
+                };
+                changing.note(Followed::Hooks, *number)?;
+            }
+        }
         if !self.files.is_empty() {
             let mut table = txn.open_table(FILES)?;
             for (_, number, file) in &self.files {
@@ -106,6 +120,11 @@ impl Rows {
         if let Some((id, key)) = self.api_keys.last() {
             let stored = txn.open_table(KEYS)?.get(id.0)?;
             let wanted = key.as_ref().map(api_keys::encode);
+            return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
+        }
+        if let Some((number, row)) = self.hooks.last() {
+            let stored = txn.open_table(HOOKS)?.get(number)?;
+            let wanted = row.as_ref().map(|row| hooks::encode(*number, row));
             return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
         }
         if let Some((_, number, file)) = self.files.last() {

@@ -1,4 +1,4 @@
-//! Accounts, invites, keys and files in the making: what one transaction makes of them.
+//! Accounts, invites, keys, hooks and files in the making: what one transaction makes of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::accounts::NewUser;
 use super::api_keys::{ApiKeyId, StagedApiKeys};
+use super::hooks::staging::StagedHooks;
 use super::invites::{Invite, StagedInvites};
 use super::rows::Rows;
 use super::state::People;
@@ -29,6 +30,7 @@ pub(crate) struct StagedPeople {
     used_ids: u64,
     pub(super) invites: StagedInvites,
     pub(super) api_keys: StagedApiKeys,
+    pub(super) hooks: StagedHooks,
     files: StagedFiles,
 }
 
@@ -195,7 +197,9 @@ impl<'a> StagingPeople<'a> {
 
     /// Has the transaction write an account as it is to be.
     pub(super) fn put_user(&mut self, user: Arc<User>) {
-        let before = self.user(user.id).and_then(|user| user.avatar.clone());
+        let before = self.user(user.id).cloned();
+        self.note_account(before.as_deref(), &user);
+        let before = before.and_then(|user| user.avatar.clone());
         let after = user.avatar.as_deref();
         self.files().show(before.as_deref(), after);
         self.staged.users.insert(user.id, Arc::clone(&user));

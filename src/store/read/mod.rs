@@ -8,6 +8,7 @@ pub(crate) mod chats;
 pub(crate) mod history;
 pub(crate) mod inbox;
 pub(crate) mod missed;
+pub(crate) mod notified;
 pub(crate) mod page;
 mod present;
 mod profiles;

@@ -309,6 +309,7 @@ fn rows(db: &Database) -> BTreeMap<String, Rows> {
         ("invites", of(db, INVITES)),
         ("keys", of(db, KEYS)),
         ("files", of(db, FILES)),
+        ("hooks", of(db, HOOKS)),
         ("changes", of(db, CHANGES)),
         ("newest_changes", of(db, NEWEST_CHANGES)),
         ("rooms", of(db, ROOMS)),

@@ -25,13 +25,15 @@ use crate::store::log::blocks::{Log, damaged, decode};
 use crate::store::log::chain::ReadLog;
 use crate::store::options::StoreOptions;
 use crate::store::people::api_keys::{self, ApiKeys};
+use crate::store::people::hooks::all::Hooks;
+use crate::store::people::hooks::row as hooks;
 use crate::store::people::invites::{self, Invites};
 use crate::store::people::state::People;
 use crate::store::people::users::{self, Directory};
 use crate::store::state::State;
 use crate::store::tables::{
-    CLIENT_ID_KEY, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, FILES, INVITES, KEYS, META,
-    STREAM_STATES, SWEPT, USERS,
+    CLIENT_ID_KEY, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, FILES, HOOKS, INVITES, KEYS,
+    META, STREAM_STATES, SWEPT, USERS,
 };
 use crate::store::talk::client_ids::{self, ClientIds};
 use crate::store::talk::conversation::Conversation;
@@ -147,6 +149,11 @@ fn load_people(db: &Database) -> Result<People, StoreError> {
         let (key, value) = row?;
         all_keys.put(api_keys::decode(key.value(), value.value())?);
     }
+    let mut all_hooks = Hooks::default();
+    for row in txn.open_table(HOOKS)?.iter()? {
+        let (key, value) = row?;
+        all_hooks.put(key.value(), hooks::decode(key.value(), value.value())?);
+    }
     let mut all_files = Files::default();
     for row in txn.open_table(FILES)?.iter()? {
         let (key, value) = row?;
@@ -157,6 +164,7 @@ fn load_people(db: &Database) -> Result<People, StoreError> {
         directory: Directory::of(users),
         invites: all_invites,
         api_keys: all_keys,
+        hooks: all_hooks,
     })
 }
 

@@ -250,6 +250,21 @@ impl<'a> Staging<'a> {
                 self.revoke_void_invites();
                 Committed::KeyRevoked(revoked)
             }
+            Change::CreateHook(kind) => {
+                let newest = self.changes.last_entry;
+                Committed::Hook(self.people().create_hook(now, kind, newest)?)
+            }
+            Change::ChangeHook { id, to, known_from } => {
+                Committed::Hook(self.people().change_hook(now, *id, *to, *known_from)?)
+            }
+            Change::DeleteHook(id) => {
+                self.people().delete_hook(*id)?;
+                Committed::HookDeleted
+            }
+            Change::HooksMoved(moved) => {
+                self.people().hooks_moved(moved);
+                Committed::HooksMoved
+            }
             Change::File(act) => Committed::File(self.people().files().act(now, act)?),
             Change::Seen(visits) => {
                 self.people().seen(visits);

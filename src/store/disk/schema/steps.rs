@@ -13,7 +13,7 @@ use crate::store::error::StoreError;
 use crate::store::sealed::seal;
 use crate::store::tables::{
     CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS,
-    CURSOR_KEY, FILES, INVITES, KEYS, LOG, META, NEWEST_CHANGES, REACTIONS, RELATIONS,
+    CURSOR_KEY, FILES, HOOKS, INVITES, KEYS, LOG, META, NEWEST_CHANGES, REACTIONS, RELATIONS,
     ROOM_MEMBERS, ROOMS, STREAM_STATES, SWEPT, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO,
     USERS,
 };
@@ -78,7 +78,7 @@ fn to_3(txn: &WriteTransaction) -> Result<(), StoreError> {
 /// Makes the tables of changes and those of what comes later, and notes that the entries, where
 /// there are any, have their earlier form until they are recoded afterwards.
 fn to_4(txn: &WriteTransaction) -> Result<(), StoreError> {
-    for table in [KEYS, FILES, CHANGES] {
+    for table in [KEYS, FILES, HOOKS, CHANGES] {
         txn.open_table(table)?;
     }
     txn.open_table(NEWEST_CHANGES)?;
@@ -136,6 +136,7 @@ pub(crate) fn tamper_format(db: &Database, format: u32) {
                 txn.delete_table(*table).unwrap();
             }
             txn.delete_table(KEYS).unwrap();
+            txn.delete_table(HOOKS).unwrap();
             txn.delete_table(FILES).unwrap();
             txn.delete_table(ROOMS).unwrap();
             for table in [ROOM_MEMBERS, RELATIONS, REACTIONS, STREAM_STATES] {

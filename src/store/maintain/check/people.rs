@@ -11,10 +11,11 @@ use crate::model::{Pair, UserId, Username};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::people::api_keys::{self, KeyHolder};
+use crate::store::people::hooks::row::{self as hooks, HookRow};
 use crate::store::people::users;
 use crate::store::sealed::unseal;
 use crate::store::state::State;
-use crate::store::tables::{CONVERSATIONS, CREDENTIALS, KEYS, USERS};
+use crate::store::tables::{CONVERSATIONS, CREDENTIALS, HOOKS, KEYS, USERS};
 use crate::store::talk::conversation::Conversation;
 
 /// Checks accounts and their passwords. Returns their ids.
@@ -79,6 +80,31 @@ pub(super) fn check_keys(
                 report.add("keys", number, format!("account {bot} is missing"));
             }
             Ok(KeyHolder::Bot(_) | KeyHolder::Backend { .. }) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Checks the hooks. An incoming one without its bot is refused to all who write by it, so no hook
+/// may outlive its bot.
+pub(super) fn check_hooks(
+    txn: &ReadTransaction,
+    accounts: &FxHashSet<UserId>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    for row in txn.open_table(HOOKS)?.iter()? {
+        let (number, value) = row?;
+        let number = number.value();
+        let account = match hooks::decode(number, value.value()) {
+            Err(_) => {
+                report.damaged("hooks", number);
+                continue;
+            }
+            Ok(HookRow::Hook(hook)) => hook.incoming().map(|hook| hook.bot),
+            Ok(HookRow::Account(event)) => Some(event.user),
+        };
+        if let Some(account) = account.filter(|account| !accounts.contains(account)) {
+            report.add("hooks", number, format!("account {account} is missing"));
         }
     }
     Ok(())
