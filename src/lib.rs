@@ -25,6 +25,7 @@
 //! | [`hub`] | namespaces, sockets, groups, acknowledgements |
 //! | [`limits`] | how much one person or one address may do |
 //! | [`contract`] | all that goes over the wire, once, and the documents made of it |
+//! | [`hooks`] | other systems, which write here and are told |
 //! | [`gateway`], [`http`] | the two doors to the same [`verbs`]: sockets and REST |
 //! | [`config`] | what a server is told, as values |
 //! | [`server`] | open, build, serve, drain |
@@ -61,6 +62,7 @@ pub mod hub;
 pub mod limits;
 
 pub mod contract;
+pub mod hooks;
 pub mod verbs;
 
 pub mod gateway;

@@ -15,9 +15,10 @@ use crate::chat::Rules;
 use crate::config::{Acme, Config, ConnectionLimits, KeySource, Reload, TlsFiles, TlsSource};
 use crate::engineio::Heartbeat;
 use crate::files::FilesConfig;
+use crate::hooks::DEFAULT_RETRY;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
-use crate::outgoing::Fetcher;
+use crate::outgoing::{Fetcher, Reach};
 use crate::store::Location;
 use crate::transport::EngineConfig;
 use crate::web::{Origins, PagePolicy, PublicUrl, TrustedProxies};
@@ -72,6 +73,13 @@ impl Flags {
             },
             trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
             public_url: self.public_url.clone(),
+            hooks_tell: true,
+            hook_direct: self.hook_direct,
+            hook_retry: DEFAULT_RETRY,
+            hook_reach: match self.hook_private {
+                true => Reach::Private,
+                false => Reach::Public,
+            },
             page: PagePolicy {
                 frame_ancestors: self.frame_ancestor.clone(),
                 avatar_origins: self.avatar_origin.clone(),

@@ -216,7 +216,7 @@ pub(super) struct Flags {
     /// typing=off; off alone turns all limits off; may be repeated. Kinds are messages, typing,
     /// requests, rooms, members and exports (per person), passwords (per name and address), names
     /// (per name, from unknown addresses), logins, registrations, connections and handshakes (per
-    /// address)
+    /// address), and hooks (per incoming hook)
     #[arg(
         long,
         env = "CHATD_RATE_LIMIT",
@@ -251,6 +251,14 @@ pub(super) struct Flags {
     /// always. Deleting one's own is always possible
     #[arg(long, env = "CHATD_EDIT_WINDOW", default_value = "24h", value_parser = values::edit_window, value_name = "TIME|off")]
     pub(super) edit_window: EditWindow,
+    /// Let outgoing hooks reach private addresses: those of this machine and of private networks, but
+    /// not link-local ones, by which clouds give out credentials
+    #[arg(long, env = "CHATD_HOOK_PRIVATE")]
+    pub(super) hook_private: bool,
+    /// Have outgoing hooks tell of messages between two people too, which the page then says to
+    /// everybody
+    #[arg(long, env = "CHATD_HOOK_DIRECT")]
+    pub(super) hook_direct: bool,
     /// When the bytes of what was deleted or edited away are gone from the data file, at the
     /// latest, at least 24h. The file is rewritten for it while the server runs, at most once in
     /// half that time, and needs room for itself once more

@@ -8,8 +8,10 @@ use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registra
 use crate::budget::Budget;
 use crate::chat::Rules;
 use crate::files::FilesConfig;
+use crate::hooks::DEFAULT_RETRY;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
+use crate::outgoing::Reach;
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
 use crate::web::{PagePolicy, PublicUrl, TrustedProxies};
@@ -56,6 +58,14 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// The address at which people reach the server, if that is known for sure.
     pub public_url: Option<PublicUrl>,
+    /// Outgoing hooks tell: they do while a server serves, and not beside a command.
+    pub hooks_tell: bool,
+    /// Outgoing hooks tell of messages between two people.
+    pub hook_direct: bool,
+    /// So long after it failed for the first time an event of an outgoing hook is tried again.
+    pub hook_retry: Duration,
+    /// How far the requests of outgoing hooks reach.
+    pub hook_reach: Reach,
     /// What browsers may do with the page.
     pub page: PagePolicy,
     /// The source of the certificate, where TLS is spoken.
@@ -95,6 +105,10 @@ impl Default for Config {
             rates: Rates::default(),
             trusted_proxies: TrustedProxies::default(),
             public_url: None,
+            hooks_tell: true,
+            hook_direct: false,
+            hook_retry: DEFAULT_RETRY,
+            hook_reach: Reach::Public,
             page: PagePolicy::default(),
             tls: None,
             metrics: None,

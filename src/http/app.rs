@@ -20,6 +20,7 @@ use crate::budget::Portions;
 use crate::chat::Chat;
 use crate::contract::{Code, Refusal};
 use crate::files::Files;
+use crate::hooks::Hooks;
 use crate::limits::{Kind, Limits};
 use crate::metrics::{EventMetrics, Metrics};
 use crate::model::UserId;
@@ -46,6 +47,8 @@ pub struct Site {
     pub page: PagePolicy,
     /// The verbs of files.
     pub files: Files,
+    /// The verbs of hooks.
+    pub hooks: Hooks,
     /// The memory for answers that are not yet read.
     pub answers: Portions,
     /// The people whose tokens `GET /api/server` gives to anyone, on a server to be looked at; else
@@ -64,6 +67,7 @@ pub(super) struct App {
     pub(super) accounts: Accounts,
     pub(super) chat: Chat,
     pub(super) files: Files,
+    pub(super) hooks: Hooks,
     pub(super) limits: Arc<Limits>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
@@ -99,6 +103,7 @@ impl Http {
             accounts,
             chat,
             files: site.files,
+            hooks: site.hooks,
             limits,
             clock,
             metrics,

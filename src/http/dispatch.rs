@@ -47,6 +47,7 @@ impl App {
             Group::Administration => {
                 Box::pin(self.of_administration(request, (route, method), &params)).await
             }
+            Group::Hooks => Box::pin(self.of_hooks(request, (route, method), &params)).await,
             Group::Server => self.of_server(&request, route),
         }
     }
@@ -146,6 +147,32 @@ impl App {
             Route::Ready => api::server::ready(self),
             Route::OfChats => Err(ApiError::not_found()),
             Route::Asset => assets::serve(request, &self.page_policy),
+            _ => Err(ApiError::not_found()),
+        }
+    }
+
+    /// Answers a request for hooks, or by one.
+    async fn of_hooks(
+        &self,
+        request: Request<Incoming>,
+        (route, method): (Route, Method),
+        params: &PathParams,
+    ) -> Result<Response<Body>, ApiError> {
+        use api::{hooks, incoming_hooks};
+        match (route, method) {
+            (Route::HooksIn, Method::GET) => hooks::all_in(self, &request).await,
+            (Route::HooksIn, _) => hooks::create_in(self, request).await,
+            (Route::HookIn, Method::PATCH) => hooks::change_in(self, request, params).await,
+            (Route::HookIn, _) => hooks::delete(self, &request, params, false).await,
+            (Route::HooksOut, Method::GET) => hooks::all_out(self, &request).await,
+            (Route::HooksOut, _) => hooks::create_out(self, request).await,
+            (Route::HookOut, Method::PATCH) => hooks::change_out(self, request, params).await,
+            (Route::HookOut, _) => hooks::delete(self, &request, params, true).await,
+            (Route::ReplayHook, _) => hooks::replay(self, request, params).await,
+            (Route::Hook, _) => incoming_hooks::write(self, request, params).await,
+            (Route::HookByBearer, _) => {
+                incoming_hooks::write_by_bearer(self, request, params).await
+            }
             _ => Err(ApiError::not_found()),
         }
     }

@@ -7,8 +7,8 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{
-    admin, admin_rooms, app_users, auth, avatars, backup, chats, compact, documents, files, inbox,
-    messages, own_export, probe, programs, room_invites, room_pages, rooms, server, sign_in,
+    admin, admin_rooms, app_users, auth, avatars, backup, chats, compact, documents, files, hooks,
+    inbox, incoming_hooks, messages, own_export, probe, programs, room_invites, room_pages, rooms, server, sign_in,
     updates, uploads, users,
 };
 use crate::contract::FieldError;
@@ -135,6 +135,15 @@ routes! {
         Backup   = "/api/admin/backup",           [GET: backup::SHOW];
         Compact  = "/api/admin/compact",          [POST: compact::MAKE];
         Probe    = "/api/admin/probe/{code}",     [GET: probe::SEEN, PUT: probe::ANNOUNCE];
+    }
+    Hooks {
+        HooksIn  = "/api/admin/hooks/in",         [POST: hooks::CREATE_IN, GET: hooks::ALL_IN];
+        HookIn   = "/api/admin/hooks/in/{id}",    [PATCH: hooks::CHANGE_IN, DELETE: hooks::DELETE_IN];
+        HooksOut = "/api/admin/hooks/out",        [POST: hooks::CREATE_OUT, GET: hooks::ALL_OUT];
+        HookOut  = "/api/admin/hooks/out/{id}",   [PATCH: hooks::CHANGE_OUT, DELETE: hooks::DELETE_OUT];
+        ReplayHook = "/api/admin/hooks/out/{id}/replay", [POST: hooks::REPLAY];
+        Hook     = "/api/hooks/{id}/{secret}",    [POST: incoming_hooks::WRITE];
+        HookByBearer = "/api/hooks/{id}",         [POST: incoming_hooks::WRITE_BY_BEARER];
     }
     Server {
         Server   = "/api/server",                 [GET: server::SHOW];

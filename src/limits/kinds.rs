@@ -62,4 +62,6 @@ kinds! {
     /// TLS handshakes with one address: each costs a signature before anything is known of the
     /// client.
     Handshakes = "handshakes", 50 / 1 s, 1_000;
+    /// Messages that come by one incoming hook.
+    Hooks = "hooks", 20 / 1 s, 600;
 }

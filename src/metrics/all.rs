@@ -3,7 +3,8 @@
 use prometheus::{Encoder, Registry, TextEncoder};
 
 use super::counters::{
-    ConnectionMetrics, EventMetrics, HttpMetrics, LimitMetrics, SessionMetrics, StoreMetrics,
+    ConnectionMetrics, EventMetrics, HookMetrics, HttpMetrics, LimitMetrics, SessionMetrics,
+    StoreMetrics,
 };
 use super::gauges::{self, Readings};
 use super::registry::Counters;
@@ -24,6 +25,8 @@ pub struct Metrics {
     pub events: EventMetrics,
     /// Requests that routes answer.
     pub http: HttpMetrics,
+    /// Hooks.
+    pub hooks: HookMetrics,
 }
 
 impl Default for Metrics {
@@ -37,6 +40,7 @@ impl Default for Metrics {
             limits: LimitMetrics::new(&counters),
             events: EventMetrics::new(&counters),
             http: HttpMetrics::new(&counters),
+            hooks: HookMetrics::new(&counters),
             registry,
         }
     }

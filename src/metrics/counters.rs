@@ -262,6 +262,43 @@ impl EventMetrics {
     }
 }
 
+/// Hooks.
+#[derive(Debug, Clone)]
+pub struct HookMetrics {
+    requests: IntCounterVec,
+    messages: IntCounterVec,
+}
+
+impl HookMetrics {
+    pub(super) fn new(counters: &Counters<'_>) -> Self {
+        let made = Self {
+            requests: counters.labelled(
+                "chatd_hook_requests_total",
+                "Requests of outgoing hooks: told, failed and to be tried again, set aside after ten refusals, or gone.",
+                "outcome",
+            ),
+            messages: counters.labelled(
+                "chatd_hook_messages_total",
+                "Messages that came by incoming hooks, written or refused.",
+                "outcome",
+            ),
+        };
+        prepare(&made.requests, ["told", "failed", "set_aside", "gone"]);
+        prepare(&made.messages, ["written", "refused"]);
+        made
+    }
+
+    /// Counts a request of an outgoing hook.
+    pub fn asked(&self, outcome: &str) {
+        count(&self.requests, outcome);
+    }
+
+    /// Counts a message that came by a hook.
+    pub fn written(&self, outcome: &str) {
+        count(&self.messages, outcome);
+    }
+}
+
 /// Requests that routes answer.
 #[derive(Debug, Clone)]
 pub struct HttpMetrics {

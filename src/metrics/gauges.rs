@@ -93,6 +93,11 @@ gauges! {
     files: u64 = "chatd_files", "Files that people sent, and uploads that are not whole.";
     files_bytes: u64 = "chatd_files_bytes",
         "Bytes of files on the disk.";
+    active_hooks: usize = "chatd_hooks" {state = "active"}, "Outgoing hooks by how they fare.";
+    failing_hooks: usize = "chatd_hooks" {state = "failing"}, "Outgoing hooks by how they fare.";
+    paused_hooks: usize = "chatd_hooks" {state = "paused"}, "Outgoing hooks by how they fare.";
+    hooks_behind: u64 = "chatd_hooks_behind_entries",
+        "Entries of the log that the outgoing hook which is furthest behind, paused ones left out, has not told of.";
     log_entries: u64 = "chatd_log_entries", "Messages and read marks ever stored.";
     is_writable: bool = "chatd_writable",
         "1 while changes can be written, 0 while the disk takes none.";

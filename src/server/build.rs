@@ -20,11 +20,13 @@ use crate::chat::{Chat, FileUrls};
 use crate::config::Config;
 use crate::files::Files;
 use crate::gateway::{Attendance, Expiry, Inbound, Outbound, Profiles, pace_marks};
+use crate::hooks::{Hooks, HooksConfig};
 use crate::http::{Http, Site};
 use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::model::{FileSigner, Timestamp};
+use crate::outgoing::{Outbound as Posting, Trust};
 use crate::store::{Done, Location, OpenError, Store};
 use crate::transport::{Engine, EngineConfig};
 use crate::verbs::Verbs;
@@ -35,6 +37,7 @@ pub(super) struct House {
     pub(super) accounts: Accounts,
     pub(super) chat: Chat,
     pub(super) files: Files,
+    pub(super) hooks: Hooks,
     pub(super) engine: Engine,
     pub(super) http: Http,
     pub(super) connections: Connections,
@@ -68,6 +71,7 @@ impl House {
             engine: sockets.engine.clone(),
             namespace: talk.namespace.clone(),
             chat: talk.chat.clone(),
+            hooks: talk.hooks.clone(),
             store: store.clone(),
             connections: opened.connections.clone(),
             budget: config.budget.clone(),
@@ -89,6 +93,12 @@ impl House {
         let sweeps = sockets.sweeps(opened.limits);
         let marks = pace_marks(talk.chat.clone(), Timestamp::now);
         let files = talk.files.clone().run(Timestamp::now, config.erase_within);
+        let (hooks, tells) = (talk.hooks.run(), config.hooks_tell);
+        let hooks = async move {
+            if tells {
+                hooks.await;
+            }
+        };
         let background = tokio::spawn(async move {
             tokio::join!(
                 scrapes,
@@ -99,6 +109,7 @@ impl House {
                 profiles,
                 marks,
                 files,
+                hooks,
                 erasure,
                 retention,
                 leavers
@@ -110,6 +121,7 @@ impl House {
             accounts: talk.accounts,
             chat: talk.chat,
             files: talk.files,
+            hooks: talk.hooks,
             engine: sockets.engine,
             http,
             connections: opened.connections,
@@ -128,6 +140,7 @@ async fn site(config: &Config, talk: &Talk) -> Result<Site, ServerError> {
         public: config.public_url.clone(),
         page: config.page.clone(),
         files: talk.files.clone(),
+        hooks: talk.hooks.clone(),
         answers: Portions::new(config.budget.answers.clone(), LEAST_PART),
         shown: match config.demo {
             true => demo::prepare(&talk.accounts, &talk.chat, Timestamp::now()).await?,
@@ -154,6 +167,7 @@ struct Talk {
     chat: Chat,
     accounts: Accounts,
     files: Files,
+    hooks: Hooks,
     notifier: JoinHandle<()>,
 }
 
@@ -188,6 +202,7 @@ impl Talk {
             let folder = config.files.folder.clone().unwrap_or_default();
             ServerError::Files(folder, error)
         })?;
+        let hooks = hooks(config, store, &chat, metrics)?;
         let outboxes = config.budget.outboxes.clone();
         let notifier = tokio::spawn(chat.clone().run(batches, move || outboxes.used()));
         let accounts = Accounts::new(
@@ -206,9 +221,31 @@ impl Talk {
             chat,
             accounts,
             files,
+            hooks,
             notifier,
         })
     }
+}
+
+/// 256 requests of hooks in flight, of all hooks together.
+const HOOK_REQUESTS: usize = 256;
+
+/// The verbs of hooks.
+fn hooks(
+    config: &Config,
+    store: &Store,
+    chat: &Chat,
+    metrics: &Metrics,
+) -> Result<Hooks, ServerError> {
+    let trust = Trust::with(None).map_err(|_| ServerError::Broken("roots of certificates"))?;
+    let hooks = HooksConfig {
+        direct: config.hook_direct,
+        outbound: Posting::new(trust, config.hook_reach, HOOK_REQUESTS),
+        clock: Timestamp::now,
+        retry: config.hook_retry,
+        metrics: metrics.hooks.clone(),
+    };
+    Ok(Hooks::new(store.clone(), chat.clone(), hooks))
 }
 
 /// The door of Socket.IO.

@@ -26,6 +26,7 @@ impl House {
         self.engine.pause();
         self.background.abort();
         self.chat.close(Timestamp::now());
+        self.hooks.close(Timestamp::now());
         // Each wait from here on ends with the grace at the latest.
         let deadline = Instant::now() + self.shutdown_grace;
         self.connections.receive_no_more();

@@ -17,10 +17,11 @@ use crate::budget::Budget;
 use crate::chat::Chat;
 use crate::contract::Code;
 use crate::engineio::CloseReason;
+use crate::hooks::Hooks;
 use crate::hub::Namespace;
 use crate::limits::Kind;
 use crate::metrics::{Metrics, Readings};
-use crate::model::Timestamp;
+use crate::model::{HookState, Timestamp};
 use crate::store::{Location, Store};
 use crate::transport::Engine;
 use crate::web::{self, Body};
@@ -46,6 +47,7 @@ pub(super) struct Sources {
     pub(super) engine: Engine,
     pub(super) namespace: Namespace,
     pub(super) chat: Chat,
+    pub(super) hooks: Hooks,
     pub(super) store: Store,
     pub(super) connections: Connections,
     pub(super) budget: Budget,
@@ -65,6 +67,13 @@ impl Sources {
             _ => 0,
         };
         let (files, files_bytes) = self.store.files();
+        let hooks = self.hooks.statuses();
+        let so = |state| hooks.iter().filter(|hook| hook.state == state).count();
+        let told = hooks
+            .iter()
+            .filter(|hook| hook.state != HookState::Paused)
+            .map(|hook| hook.progress.entry);
+        let newest = self.store.last_entry();
         Readings {
             files,
             files_bytes,
@@ -84,6 +93,10 @@ impl Sources {
             answer_bytes: self.budget.answers.used(),
             half_received_bytes: self.budget.half_received.used(),
             database_bytes,
+            active_hooks: so(HookState::Active),
+            failing_hooks: so(HookState::Failing),
+            paused_hooks: so(HookState::Paused),
+            hooks_behind: told.min().map_or(0, |told| newest.saturating_sub(told)),
             log_entries: self.chat.newest(),
             is_writable: self.chat.is_writable(),
             erased_seconds: self

@@ -29,6 +29,13 @@ const PLAN: &[(&str, &[&str])] = &[
             "accounts", "chat", "files", "limits", "model", "socketio", "store",
         ],
     ),
+    // Other systems, which write here and are told.
+    (
+        "hooks",
+        &[
+            "accounts", "chat", "contract", "metrics", "model", "outgoing", "store",
+        ],
+    ),
     ("verbs", &["accounts", "chat", "limits", "metrics", "model"]),
     (
         "gateway",
@@ -55,6 +62,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "accounts",
             "chat",
             "files",
+            "hooks",
             "limits",
             "contract",
             "metrics",
@@ -70,6 +78,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "budget",
             "chat",
             "files",
+            "hooks",
             "hub",
             "limits",
             "outgoing",
@@ -89,6 +98,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "engineio",
             "files",
             "gateway",
+            "hooks",
             "http",
             "hub",
             "limits",
@@ -110,6 +120,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "config",
             "engineio",
             "files",
+            "hooks",
             "http",
             "hub",
             "limits",

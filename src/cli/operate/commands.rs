@@ -17,6 +17,9 @@ pub(in crate::cli) enum Operate {
     /// Make, list and take back the keys of apps' backends
     #[command(subcommand)]
     Key(KeyCommand),
+    /// List how other systems write here and are told
+    #[command(subcommand)]
+    Hook(HookCommand),
     /// Erase a message, or an account with all that it said
     Erase(Erase),
     /// Print a token for an account, for tests and scripts
@@ -139,6 +142,13 @@ pub(in crate::cli) enum RoomCommand {
         /// The room's id
         room: u64,
     },
+}
+
+/// Commands on hooks.
+#[derive(Subcommand)]
+pub(in crate::cli) enum HookCommand {
+    /// List the hooks, with how each outgoing one fares
+    List,
 }
 
 /// Commands on the keys of backends.

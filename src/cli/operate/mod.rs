@@ -4,6 +4,7 @@
 mod bots;
 mod commands;
 mod erase;
+mod hooks;
 mod keys;
 mod operator;
 mod rooms;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::commands::{Operate, UserCommand};
 use super::operator::Operator;
-use super::{bots, erase, keys, rooms};
+use super::{bots, erase, hooks, keys, rooms};
 use crate::cli::failure::chain;
 use crate::cli::flags::Flags;
 use crate::cli::output::shown;
@@ -68,6 +68,7 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
         // No request comes by a network.
         tls: None,
         jwks: Vec::new(),
+        hooks_tell: false,
         watchdog: None,
         // There is no scraper, and the changes are to be kept.
         metrics: None,
@@ -125,6 +126,7 @@ async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
         }
         Operate::Erase(erase) => erase.act(&mut operator).await,
         Operate::Key(command) => keys::act(command, &mut operator).await,
+        Operate::Hook(command) => hooks::act(command, &mut operator).await,
         Operate::Room(command) => rooms::act(command, &mut operator).await,
         Operate::Bot(command) => bots::act(command, &mut operator).await,
         Operate::User(UserCommand::List) => operator.list().await,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod chats;
+mod hooks;
 mod inbox;
 mod people;
 mod programs;
@@ -17,6 +18,7 @@ pub(crate) use chats::{
     HistoryMessage, HistoryMeta, ReactionsMeta, Reactor, RecentRow, RecentsMeta, UnreadMessage,
     UnreadMeta, UpdateRow, UpdatesMeta,
 };
+pub(crate) use hooks::{Faring, HookInRow, HookOutRow, MadeHookInRow, MadeHookOutRow};
 pub(crate) use inbox::{AnyMessage, ChatRow, InboxMeta, NextMeta, RoomMessageRow, SettingsRow};
 pub(crate) use people::Person;
 pub(crate) use programs::{BotKeyRow, BotRow, KeyRow, MadeBotRow, MadeKeyRow, Scope};
