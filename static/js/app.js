@@ -35,6 +35,9 @@ const NEW_TOKEN_MS = 1_500
 /** If the socket is not there by then, the chats are shown from REST without it. */
 const SHOW_AFTER_MS = 1_500
 
+/** After the page is at rest it is asked whether others are told of what is written. */
+const TOLD_AFTER_MS = 5_000
+
 /** The dialogs of dialogs.js, and of rooms.js, by the intent that opens each. */
 const DIALOGS = ['find-people', 'profile', 'admin', 'keys']
 const ROOM_DIALOGS = ['make-room', 'details', 'readers', 'join-room', 'join-by']
@@ -142,7 +145,14 @@ export class App {
     // The socket first, so that nothing falls between reading and listening. Where it takes long,
     // the chats are read without it; they are read again when it is there, and merged.
     socket.connect()
+    setTimeout(() => this.#sayWhoIsTold(), TOLD_AFTER_MS)
     setTimeout(() => { if (!socket.connected && this.#store.listState === 'loading') this.#sync.refresh() }, SHOW_AFTER_MS)
+  }
+
+  /** Says that the operator's other systems are told of messages, where they are. */
+  async #sayWhoIsTold() {
+    const { hook_direct } = await this.#api.server().catch(() => ({ hook_direct: false }))
+    if (hook_direct) (await import('./told.js')).showTold(this.#list)
   }
 
   /** Ends what is under way before the account leaves the page.

@@ -67,6 +67,30 @@ export function dialogIntents({ app, api, store, renew, depart }) {
     panel.listed(data, meta.has_more ?? false)
   })
 
+  const hooks = () => made.get('hooks') ?? makeHooks()
+  function makeHooks() {
+    const make = async () => new (await import('./elements/hook-list.js')).HookList()
+    const making = make()
+    making.catch(() => made.delete('hooks'))
+    made.set('hooks', making)
+    return making
+  }
+  /** The bots and hooks, below the accounts. */
+  const readHooks = () => ask(admin(), async panel => {
+    const read = (/** @type {string} */ what) => api.request('GET', `api/admin/${what}`)
+    const [list, bots, incoming, outgoing, server] = await Promise.all([hooks(), read('bots'), read('hooks/in'), read('hooks/out'), api.server()])
+    panel.below(list)
+    list.show({
+      bots: bots.data, incoming: incoming.data, outgoing: outgoing.data, direct: server.hook_direct,
+      nameOf: (/** @type {number} */ id) => bots.data.find((/** @type {User} */ bot) => bot.id === id)?.username ?? store.user(id)?.username ?? String(id),
+    })
+  })
+  /** @param {string} method @param {string} path @param {object} [body] */
+  const changeHooks = (method, path, body) => ask(admin(), async () => {
+    await api.request(method, `api/admin/${path}`, body)
+    await readHooks()
+  })
+
   return {
     'find-people': async () => {
       archived = undefined
@@ -94,7 +118,7 @@ export function dialogIntents({ app, api, store, renew, depart }) {
     async admin() {
       const panel = await admin()
       panel.show()
-      await Promise.all([readInvites(), readAccounts()])
+      await Promise.all([readInvites(), readAccounts(), readHooks()])
     },
     accounts: ({ after }) => readAccounts(after),
     invite: ({ wish }) => ask(admin(), async () => {
@@ -106,6 +130,13 @@ export function dialogIntents({ app, api, store, renew, depart }) {
       await readInvites()
     }),
     'change-account': ({ id, change }) => ask(admin(), async panel => panel.changed([await api.changeAccount(id, change)])),
+
+    'change-hook': ({ way, id, paused }) => changeHooks('PATCH', `hooks/${way}/${id}`, { paused }),
+    'remove-hook': ({ way, id }) => changeHooks('DELETE', `hooks/${way}/${id}`),
+    'confirm-keys': ({ keys }) => ask(admin(), async () => {
+      for (const id of keys) await api.request('PATCH', `api/admin/keys/${id}`, { paused: false })
+      await readHooks()
+    }),
 
     keys: async () => (await keys()).show(),
   }

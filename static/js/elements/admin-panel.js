@@ -77,6 +77,11 @@ export class AdminPanel extends HTMLElement {
     this.render()
   }
 
+  /** @param {HTMLElement} section what stands below the accounts */
+  below(section) {
+    if (!section.isConnected) part(this, 'accounts').closest('section')?.after(section)
+  }
+
   /** @param {string} code */
   fail(code) {
     this.#say(code === 'forbidden' ? t('lastAdmin') : errorText(code))
