@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn an_equal_body_of_one_hook_within_a_minute_is_one_message() {
         let mut recent = Recent::default();
-        let at = |secs| Timestamp::from_ms(1_749_124_799_000 + secs * 1_000);
+        let at = |secs: u64| Timestamp::from_ms(1_749_124_799_000 + secs * 1_000);
         let first = recent.name(at(0), HookId(1), b"down").unwrap();
         // Over the end of a minute, too.
         assert_eq!(recent.name(at(59), HookId(1), b"down"), Some(first.clone()));
