@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 
 use super::api::{
     admin, admin_rooms, app_users, auth, avatars, backup, chats, compact, documents, files, hooks,
-    inbox, incoming_hooks, messages, own_export, probe, programs, room_invites, room_pages, rooms, server, sign_in,
-    updates, uploads, users,
+    inbox, incoming_hooks, messages, own_export, probe, programs, room_invites, room_pages, rooms,
+    server, sign_in, updates, uploads, users,
 };
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;

@@ -101,7 +101,7 @@ withServer("each event is told in order, though the server is killed and the rec
   const { secret } = await ask("POST", "/api/admin/hooks/out", { url: receiver.url, events: ["room_message"] });
   const confirmed = new Map(rooms.map((room) => [room, []]));
   for (let life = 0; life < 5; life++) {
-    const socket = await root.connect({ reconnection: false });
+    const socket = await root.connect({ auth: { token: root.token, v: 2 }, reconnection: false });
     for (let number = 0; number < 30; number++) {
       const room_id = rooms[Math.floor(random() * rooms.length)];
       const { id } = await socket.do("send_message", { room_id, content: `${life}.${number}` });
