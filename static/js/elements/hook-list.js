@@ -57,7 +57,7 @@ export class HookList extends HTMLElement {
       section.append(made('h3', `${name}-title`, ''), made('p', `${name}-none`, 'account-note'), made('ul', name, 'accounts'))
       this.append(section)
     }
-    this.prepend(made('p', 'told', 'account-note'))
+    partOf(this, 'hooks-title').after(made('p', 'told', 'account-note'))
     this.addEventListener('click', event => this.#onPress(event))
   }
 
