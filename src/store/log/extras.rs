@@ -27,7 +27,7 @@ pub(super) const ROOM_REACTIONS: u64 = 8;
 /// The files: a byte of flags for all, then of each its id, flags and so on.
 pub(super) const ATTACHMENTS: u64 = 9;
 /// What a hook calls the one who speaks through its bot, as text.
-const SPEAKER: u64 = 10;
+const SPEAKER: u64 = 11;
 
 /// Of all files: the text is made of their names.
 pub(super) const AUTO_CONTENT: u8 = 1;
