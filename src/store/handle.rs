@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use redb::backends::InMemoryBackend;
 use rustc_hash::FxHashSet;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::metrics::StoreMetrics;
 use crate::model::{
@@ -275,6 +275,13 @@ impl Store {
     /// The newest entry of the log; 0 where there is none.
     pub fn last_entry(&self) -> u64 {
         self.intake.data.state.read().last_entry
+    }
+
+    /// Watches the newest entry of the log, for those who follow it: it changes with each
+    /// transaction, and what [`Snapshot::entries_after`] gives from then on has the entries up to
+    /// there. To be had before the first page is read.
+    pub fn newest_entry(&self) -> watch::Receiver<u64> {
+        self.intake.newest.subscribe()
     }
 
     /// An account, from memory.

@@ -57,6 +57,7 @@ pub use read::recents::Recent;
 pub use read::rooms::{MemberRow, MyRoom, OpenRooms, RoomMessage};
 pub use read::sent::{Erasable, Expired, Older, SentIn, SentText, ToErase};
 pub use read::snapshot::Snapshot;
+pub use read::trailing::Trail;
 pub use room_act::{
     DEFAULT_MAX_ROOM_MEMBERS, MAX_ROOMS, MAX_TOLD_MEMBERS, NewRoom, RoomAct, RoomCommand, RoomDone,
     RoomInvite, RoomRefusal, RoomUpdate,

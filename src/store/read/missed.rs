@@ -452,7 +452,10 @@ fn changed(
 }
 
 /// Returns the room as it was at a change of a membership.
-fn described(log: &SnapshotLog<'_>, notice: &Notice) -> Result<Option<Arc<Room>>, ReadError> {
+pub(super) fn described(
+    log: &SnapshotLog<'_>,
+    notice: &Notice,
+) -> Result<Option<Arc<Room>>, ReadError> {
     let (Act::MemberChanged(change), Members::Room(_) | Members::Own(_)) =
         (&notice.entry.act, notice.members)
     else {

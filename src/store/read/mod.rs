@@ -16,4 +16,5 @@ pub(crate) mod recents;
 pub(crate) mod rooms;
 pub(crate) mod sent;
 pub(crate) mod snapshot;
+pub(crate) mod trailing;
 mod unread;

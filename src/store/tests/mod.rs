@@ -34,6 +34,7 @@ mod rewriting;
 mod room_changes;
 mod room_cuts;
 mod rooms;
+mod trailing;
 
 /// A sweep every few entries, so that all of its steps are met.
 pub(crate) const OPTIONS: StoreOptions = StoreOptions {
