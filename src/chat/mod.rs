@@ -53,8 +53,8 @@ pub use verbs::{Chat, Mark, SendMessage};
 
 pub use crate::store::RoomRefusal;
 pub use crate::store::maintain::{Backup, Compacted};
+pub use crate::store::{FoundMessage, MAX_MISSED, Older, SentIn, SentText};
 pub use crate::store::{
     HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, MemberRow, MyRoom, NewRoom,
     OpenRooms, Page, ReactorsPage, Recent, RoomInvite, RoomMessage, RoomUpdate,
 };
-pub use crate::store::{MAX_MISSED, Older, SentIn, SentText};

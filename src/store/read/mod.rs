@@ -14,6 +14,7 @@ mod profiles;
 pub(crate) mod reactions;
 pub(crate) mod recents;
 pub(crate) mod rooms;
+pub(crate) mod search;
 pub(crate) mod sent;
 pub(crate) mod snapshot;
 pub(crate) mod trailing;

@@ -117,7 +117,7 @@ impl<'a> Snapshot<'a> {
     }
 
     /// Ends a query that may use memory alone.
-    fn needs_disk(&self) -> Result<(), ReadError> {
+    pub(super) fn needs_disk(&self) -> Result<(), ReadError> {
         match &self.memory {
             Some(_) => Err(ReadError::NeedsDisk),
             None => Ok(()),
