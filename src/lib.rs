@@ -18,6 +18,7 @@
 //! | [`store`] | the data file; the only room that says redb |
 //! | [`accounts`], [`chat`] | the verbs of identity and of talk |
 //! | [`files`] | the verbs of files, whose bytes lie beside the data file |
+//! | [`search`] | finding what was said, by an index beside the data file |
 //! | [`engineio`], [`socketio`] | pure codecs, and a session as a value |
 //! | [`outgoing`] | requests that leave this server, bounded in one place |
 //! | [`web`] | HTTP's ground floor: bodies, origins, addresses, proxies |
@@ -47,6 +48,7 @@ pub mod store;
 pub mod accounts;
 pub mod chat;
 pub mod files;
+pub mod search;
 
 pub mod engineio;
 pub mod socketio;

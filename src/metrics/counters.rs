@@ -1,6 +1,6 @@
 //! The counters of each room.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus::{Histogram, IntCounterVec};
 
@@ -293,6 +293,49 @@ impl HttpMetrics {
     }
 }
 
+/// The search.
+#[derive(Debug, Clone)]
+pub struct SearchMetrics {
+    seconds: Histogram,
+    remade: Counter,
+    failures: Counter,
+}
+
+impl SearchMetrics {
+    pub(super) fn new(counters: &Counters<'_>) -> Self {
+        Self {
+            seconds: counters.histogram(
+                "chatd_search_duration_seconds",
+                "How long searches took, the reading of what they found included.",
+                SECONDS,
+            ),
+            remade: counters.one(
+                "chatd_search_remade_total",
+                "Files of the search's index that were made anew, without what was erased or edited.",
+            ),
+            failures: counters.one(
+                "chatd_search_failures_total",
+                "Times that the search's index did not get on, mostly for want of room on the disk.",
+            ),
+        }
+    }
+
+    /// Notes how long a search took.
+    pub fn searched(&self, took: Duration) {
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a file that was made anew.
+    pub fn made_again(&self) {
+        self.remade.inc();
+    }
+
+    /// Counts a time that the index did not get on.
+    pub fn failed(&self) {
+        self.failures.inc();
+    }
+}
+
 /// Writes the default of each: counters that no scrape finds, for tests and for programs without a
 /// listener.
 macro_rules! unseen {
@@ -312,4 +355,5 @@ unseen! {
     LimitMetrics: limits,
     EventMetrics: events,
     HttpMetrics: http,
+    SearchMetrics: search,
 }

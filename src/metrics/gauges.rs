@@ -93,6 +93,12 @@ gauges! {
     files: u64 = "chatd_files", "Files that people sent, and uploads that are not whole.";
     files_bytes: u64 = "chatd_files_bytes",
         "Bytes of files on the disk.";
+    search_behind: u64 = "chatd_search_behind_entries",
+        "Entries of the log that the search has not indexed yet.";
+    search_bytes: u64 = "chatd_search_bytes", "Bytes of the files of the search's index.";
+    search_parts: usize = "chatd_search_files", "Files of the search's index.";
+    search_stale_parts: usize = "chatd_search_stale_files",
+        "Files of the search's index that hold something that was edited or erased, and will be made anew.";
     log_entries: u64 = "chatd_log_entries", "Messages and read marks ever stored.";
     is_writable: bool = "chatd_writable",
         "1 while changes can be written, 0 while the disk takes none.";

@@ -19,6 +19,8 @@ const PLAN: &[(&str, &[&str])] = &[
     ("chat", &["model", "store"]),
     // The bytes of files, beside the data file.
     ("files", &["chat", "model", "store"]),
+    // Files of its own beside the data file, too.
+    ("search", &["budget", "chat", "metrics", "model", "store"]),
     ("transport", &["budget", "engineio", "metrics", "web"]),
     ("hub", &["budget", "json", "socketio", "transport", "web"]),
     ("limits", &["budget", "metrics", "model"]),
@@ -26,7 +28,7 @@ const PLAN: &[(&str, &[&str])] = &[
     (
         "contract",
         &[
-            "accounts", "chat", "files", "limits", "model", "socketio", "store",
+            "accounts", "chat", "files", "limits", "model", "search", "socketio", "store",
         ],
     ),
     ("verbs", &["accounts", "chat", "limits", "metrics", "model"]),
@@ -55,6 +57,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "accounts",
             "chat",
             "files",
+            "search",
             "limits",
             "contract",
             "metrics",
@@ -73,6 +76,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "hub",
             "limits",
             "outgoing",
+            "search",
             "store",
             "transport",
             "web",
@@ -95,6 +99,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "metrics",
             "model",
             "outgoing",
+            "search",
             "store",
             "transport",
             "verbs",
@@ -115,6 +120,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "limits",
             "model",
             "outgoing",
+            "search",
             "server",
             "store",
             "transport",
