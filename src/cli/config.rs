@@ -18,6 +18,7 @@ use crate::files::FilesConfig;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
 use crate::outgoing::Fetcher;
+use crate::search::SearchConfig;
 use crate::store::Location;
 use crate::transport::EngineConfig;
 use crate::web::{Origins, PagePolicy, PublicUrl, TrustedProxies};
@@ -30,6 +31,7 @@ impl Flags {
                 false => Location::File(self.data.clone()),
             },
             files: self.files_config(),
+            search: self.search_config(),
             commit_interval: self.commit_interval,
             registration: self.registration.into(),
             token_lifetime: self.token_lifetime,
@@ -100,6 +102,13 @@ impl Flags {
             folder: (!self.demo).then(|| self.files_folder()),
             max_file: self.max_file,
             quota: self.files_quota,
+        }
+    }
+
+    fn search_config(&self) -> SearchConfig {
+        match self.demo {
+            true => SearchConfig::default(),
+            false => SearchConfig::beside(&self.data),
         }
     }
 

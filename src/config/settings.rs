@@ -10,6 +10,7 @@ use crate::chat::Rules;
 use crate::files::FilesConfig;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
+use crate::search::SearchConfig;
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
 use crate::web::{PagePolicy, PublicUrl, TrustedProxies};
@@ -27,6 +28,8 @@ pub struct Config {
     pub data: Location,
     /// How files are kept.
     pub files: FilesConfig,
+    /// How the search's index is kept.
+    pub search: SearchConfig,
     /// The shortest time between the beginnings of two commits under load.
     pub commit_interval: Duration,
     /// The rule of who may register.
@@ -81,6 +84,7 @@ impl Default for Config {
         Self {
             data: Location::Memory,
             files: FilesConfig::default(),
+            search: SearchConfig::default(),
             commit_interval: DEFAULT_COMMIT_INTERVAL,
             registration: Registration::Invite,
             token_lifetime: DEFAULT_TOKEN_LIFETIME,

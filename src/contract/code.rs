@@ -97,6 +97,8 @@ codes! {
     PayloadTooLarge = "payload_too_large", 413;
     /// Too much at once: try again later.
     RateLimited = "rate_limited", 429;
+    /// The search's index is being made: try again later.
+    Indexing = "indexing", 503;
     /// The disk refused: not confirmed, try again with the same client id.
     StorageUnavailable = "storage_unavailable", 503;
     /// Our mistake; the log has the rest.

@@ -15,6 +15,7 @@ use crate::chat::{ChatError, RoomRefusal};
 use crate::files::FileError;
 use crate::limits::RateLimited;
 use crate::model::ContentError;
+use crate::search::SearchError;
 
 /// 403: the status of a refusal that no other token would change.
 const FORBIDDEN: u16 = 403;
@@ -30,6 +31,9 @@ pub(crate) struct Refusal {
     /// origins may not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after_ms: Option<u64>,
+    /// How far the search's index is made, from 0 to 1, where that is waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) progress: Option<f64>,
     /// REST's status: the code's own, but for a few.
     #[serde(skip)]
     status: u16,
@@ -59,6 +63,7 @@ impl Refusal {
             code,
             message: message.into(),
             retry_after_ms: None,
+            progress: None,
             status: code.status(),
         }
     }
@@ -162,6 +167,20 @@ impl From<FileError> for Refusal {
         match error {
             FileError::Busy | FileError::Unavailable => refusal.retry_after(1_000),
             _ => refusal,
+        }
+    }
+}
+
+impl From<SearchError> for Refusal {
+    fn from(error: SearchError) -> Self {
+        let message = error.to_string();
+        match error {
+            SearchError::Indexing { progress } => Self {
+                progress: Some(progress),
+                ..Self::new(Code::Indexing, message).retry_after(1_000)
+            },
+            SearchError::Busy => Self::later(message, 1_000),
+            SearchError::Chat(error) => error.into(),
         }
     }
 }

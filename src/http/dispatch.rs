@@ -80,6 +80,7 @@ impl App {
                 api::messages::delete(self, &request, &params).await
             }
             (Route::Reactions, _) => api::messages::reactions(self, &request, &params).await,
+            (Route::Search, _) => api::search::search(self, &request).await,
             (Route::Message, _) => api::messages::show(self, &request, &params).await,
             (Route::Updates, _) => api::updates::updates(self, &request, Version::First).await,
             (Route::AllUpdates, _) => api::updates::updates(self, &request, Version::Second).await,

@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 
 use super::api::{
     admin, admin_rooms, app_users, auth, avatars, backup, chats, compact, documents, files, inbox,
-    messages, own_export, probe, programs, room_invites, room_pages, rooms, server, sign_in,
-    updates, uploads, users,
+    messages, own_export, probe, programs, room_invites, room_pages, rooms, search, server,
+    sign_in, updates, uploads, users,
 };
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
@@ -60,6 +60,7 @@ routes! {
     History  = "/api/chats/history/{user_id}", [GET: chats::HISTORY];
     MarkRead = "/api/chats/{message_id}/read", [PATCH: chats::MARK_READ];
     Inbox    = "/api/inbox",                  [GET: inbox::LIST];
+    Search   = "/api/search",                 [GET: search::SEARCH];
     PairMe   = "/api/chats/{user_id}/me",     [PATCH: rooms::SET_PAIR];
     Rooms    = "/api/rooms",                  [POST: rooms::CREATE, GET: room_pages::MINE];
     OpenRooms = "/api/rooms/open",            [GET: room_pages::OPEN];

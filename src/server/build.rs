@@ -25,6 +25,7 @@ use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::model::{FileSigner, Timestamp};
+use crate::search::Search;
 use crate::store::{Done, Location, OpenError, Store};
 use crate::transport::{Engine, EngineConfig};
 use crate::verbs::Verbs;
@@ -61,7 +62,8 @@ impl House {
         };
         let sockets = Sockets::build(config, &talk, verbs.clone(), &opened.metrics);
         let profiles = Arc::clone(&talk.profiles).run(verbs.clone(), talk.namespace.clone());
-        let site = site(config, &talk).await?;
+        let search = talk.search(config, store, &opened.metrics);
+        let site = site(config, &talk, search.clone()).await?;
         let http = Http::new(verbs, sockets.engine.clone(), site);
         let sources = scrapes::Sources {
             metrics: opened.metrics.clone(),
@@ -69,6 +71,7 @@ impl House {
             namespace: talk.namespace.clone(),
             chat: talk.chat.clone(),
             store: store.clone(),
+            search: search.clone(),
             connections: opened.connections.clone(),
             budget: config.budget.clone(),
             data: config.data.clone(),
@@ -83,12 +86,11 @@ impl House {
         let certificates =
             renewal::keep_certificates(config.tls.clone(), opened.authority, reload, opened.tls);
         let watchdog = watchdog::run(config.watchdog.clone(), store.clone());
-        let erasure = erasure::run(store.clone(), config.erase_within, Timestamp::now);
-        let retention = erasure::retain(talk.chat.clone(), Timestamp::now);
-        let leavers = erasure::erase_leavers(talk.chat.clone(), Timestamp::now);
+        let erasing = erase(store.clone(), talk.chat.clone(), config.erase_within);
         let sweeps = sockets.sweeps(opened.limits);
         let marks = pace_marks(talk.chat.clone(), Timestamp::now);
         let files = talk.files.clone().run(Timestamp::now, config.erase_within);
+        let index = search.run(Timestamp::now, config.erase_within);
         let background = tokio::spawn(async move {
             tokio::join!(
                 scrapes,
@@ -99,9 +101,8 @@ impl House {
                 profiles,
                 marks,
                 files,
-                erasure,
-                retention,
-                leavers
+                index,
+                erasing
             );
         });
         let _ = opened.http.set(http.clone());
@@ -122,18 +123,29 @@ impl House {
 }
 
 /// Returns what the server is called and shows, with the people of a demonstration where it is one.
-async fn site(config: &Config, talk: &Talk) -> Result<Site, ServerError> {
+async fn site(config: &Config, talk: &Talk, search: Search) -> Result<Site, ServerError> {
     Ok(Site {
         proxies: config.trusted_proxies.clone(),
         public: config.public_url.clone(),
         page: config.page.clone(),
         files: talk.files.clone(),
+        search,
         answers: Portions::new(config.budget.answers.clone(), LEAST_PART),
         shown: match config.demo {
             true => demo::prepare(&talk.accounts, &talk.chat, Timestamp::now()).await?,
             false => Vec::new(),
         },
     })
+}
+
+/// Erases what is to go, and has it leave the data file. Never ends.
+async fn erase(store: Store, chat: Chat, within: Duration) {
+    let now = Timestamp::now;
+    tokio::join!(
+        erasure::run(store, within, now),
+        erasure::retain(chat.clone(), now),
+        erasure::erase_leavers(chat, now)
+    );
 }
 
 /// Logs what is odd about the clock or short on the disk.
@@ -208,6 +220,15 @@ impl Talk {
             files,
             notifier,
         })
+    }
+}
+
+impl Talk {
+    /// Returns the verbs of the search.
+    fn search(&self, config: &Config, store: &Store, metrics: &Metrics) -> Search {
+        let search = config.search.clone().within(&config.budget);
+        let chat = self.chat.clone();
+        Search::new(store.clone(), chat, &search, metrics.search.clone())
     }
 }
 

@@ -21,6 +21,7 @@ use crate::hub::Namespace;
 use crate::limits::Kind;
 use crate::metrics::{Metrics, Readings};
 use crate::model::Timestamp;
+use crate::search::Search;
 use crate::store::{Location, Store};
 use crate::transport::Engine;
 use crate::web::{self, Body};
@@ -47,6 +48,7 @@ pub(super) struct Sources {
     pub(super) namespace: Namespace,
     pub(super) chat: Chat,
     pub(super) store: Store,
+    pub(super) search: Search,
     pub(super) connections: Connections,
     pub(super) budget: Budget,
     pub(super) data: Location,
@@ -65,9 +67,14 @@ impl Sources {
             _ => 0,
         };
         let (files, files_bytes) = self.store.files();
+        let search = self.search.readings();
         Readings {
             files,
             files_bytes,
+            search_behind: search.behind,
+            search_bytes: search.bytes,
+            search_parts: search.parts,
+            search_stale_parts: search.stale_parts,
             connections: self.connections.open(),
             http_connections: self.connections.speaking_http(),
             polling_sessions: census.polling,

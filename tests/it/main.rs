@@ -54,6 +54,7 @@ mod room_bounds;
 mod room_changes;
 mod room_invites;
 mod rooms;
+mod search;
 mod service;
 mod sessions;
 mod shutdown;

@@ -6,6 +6,7 @@ mod inbox;
 mod people;
 mod programs;
 mod rooms;
+mod search;
 mod server;
 mod uploads;
 
@@ -21,5 +22,6 @@ pub(crate) use inbox::{AnyMessage, ChatRow, InboxMeta, NextMeta, RoomMessageRow,
 pub(crate) use people::Person;
 pub(crate) use programs::{BotKeyRow, BotRow, KeyRow, MadeBotRow, MadeKeyRow, Scope};
 pub(crate) use rooms::{MemberRow, OwnedRoom, RoomReadRow, RoomRow, ShownRoom};
+pub(crate) use search::{HitRow, SearchMeta};
 pub(crate) use server::{Demo, Server};
 pub(crate) use uploads::UploadRow;

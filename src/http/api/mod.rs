@@ -18,6 +18,7 @@ pub(super) mod programs;
 pub(super) mod room_invites;
 pub(super) mod room_pages;
 pub(super) mod rooms;
+pub(super) mod search;
 pub(super) mod server;
 pub(super) mod sign_in;
 pub(super) mod updates;
