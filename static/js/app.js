@@ -356,7 +356,9 @@ export class App {
     const { dialogIntents } = await import('./dialogs.js')
     const renew = (/** @type {Promise<User & { token?: string }>} */ change) => this.#renew(change)
     const depart = (/** @type {Promise<unknown>} */ asked) => this.#depart(asked)
-    Object.assign(this.#intents, dialogIntents({ app: this.#seat, api: this.#api, store: this.#store, renew, depart }))
+    const show = (/** @type {import('./state/chats.js').ChatKey} */ chat, /** @type {number} */ id) =>
+      this.#sync.open === chat && (this.#thread?.showMessage(id), true)
+    Object.assign(this.#intents, dialogIntents({ app: this.#seat, api: this.#api, store: this.#store, renew, depart, show }))
   }
 
   async #loadRoomDialogs() {
