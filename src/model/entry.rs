@@ -272,7 +272,7 @@ impl<T: AsRef<str>> Act<T> {
 }
 
 /// Those in whose midst an entry happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Members {
     /// Two people.
     Pair(Pair),

@@ -13,6 +13,7 @@ use crate::store::people::accounts::{NewUser, PutUser, UserChange};
 use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder};
 use crate::store::people::invites::Invite;
 use crate::store::people::leaving::Leaving;
+use crate::store::people::subscriptions::{NewSubscription, Subscription, SubscriptionId};
 use crate::store::room_act::{RoomAct, RoomDone};
 
 /// An act of talk, by whom, and where.
@@ -276,6 +277,20 @@ pub enum Change {
     ConfirmKey(ApiKeyId),
     /// A key is to be no more.
     RevokeKey(ApiKeyId),
+    /// A browser is to be pushed to.
+    Subscribe {
+        /// Whose it is.
+        user: UserId,
+        /// How.
+        wish: NewSubscription,
+    },
+    /// A browser is to be pushed to no more, which may be so already.
+    Unsubscribe {
+        /// Whose it must be.
+        user: Option<UserId>,
+        /// Which.
+        id: SubscriptionId,
+    },
     /// An act on a file that no message names yet.
     File(FileAct),
     /// These accounts were last connected at these times. Those that are deleted, or were never
@@ -314,6 +329,10 @@ pub enum Committed {
     },
     /// A file is as given here, or was where it is no more.
     File(Arc<StoredFile>),
+    /// A browser is pushed to as given here.
+    Subscribed(Arc<Subscription>),
+    /// A browser is pushed to no more.
+    Unsubscribed,
     /// A key is as given here.
     Key(ApiKey),
     /// A key is no more, which was so.

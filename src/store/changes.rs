@@ -30,6 +30,8 @@ pub(crate) enum Followed {
     Keys = 7,
     /// What one person has set about another.
     Relations = 9,
+    /// Browsers that are pushed to.
+    PushSubscriptions = 10,
     /// Files.
     Files = 11,
 }
@@ -45,6 +47,7 @@ impl Followed {
             Self::RoomMembers,
             Self::Keys,
             Self::Relations,
+            Self::PushSubscriptions,
             Self::Files,
         ];
         all.into_iter().find(|table| *table as u64 == number)

@@ -72,8 +72,8 @@ pub enum StoreError {
     /// The queue of the writer is full: try again shortly.
     #[error("too many changes are waiting to be written")]
     Busy,
-    /// No more ids below 2^53.
-    #[error("the ids are used up")]
+    /// No more ids below 2^53, or as many rows as there may be of a kind.
+    #[error("there is no place for more")]
     Full,
     /// The disk refused, or the store is closing; whether the change was stored is not known.
     #[error("the store cannot write")]

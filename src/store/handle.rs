@@ -29,6 +29,7 @@ use crate::store::maintain::{
 use crate::store::options::{Location, StoreOptions};
 use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash};
 use crate::store::people::invites::Invite;
+use crate::store::people::subscriptions::{Subscription, SubscriptionCount};
 use crate::store::read::snapshot::Snapshot;
 use crate::store::write::intake::Intake;
 use crate::store::write::queue::Job;
@@ -259,6 +260,22 @@ impl Store {
     /// backup is put to use.
     pub fn token_secret(&self) -> Result<Vec<u8>, StoreError> {
         schema::token_secret(&*self.intake.data.database()?)
+    }
+
+    /// The private key by which push services know this server, 32 bytes, a scalar of P-256.
+    pub fn push_key(&self) -> Result<[u8; 32], StoreError> {
+        schema::push_key(&*self.intake.data.database()?)
+    }
+
+    /// How many browsers are pushed to, as it is from now on.
+    pub fn subscription_count(&self) -> SubscriptionCount {
+        self.intake.data.state.read().people.subscriptions.count()
+    }
+
+    /// The browsers of a person that are pushed to, the oldest first.
+    pub fn subscriptions(&self, user: UserId) -> Vec<Arc<Subscription>> {
+        let state = self.intake.data.state.read();
+        state.people.subscriptions.of(user).to_vec()
     }
 
     /// The keys that seal cursors, as they are from now on.

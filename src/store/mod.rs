@@ -19,6 +19,7 @@ mod log;
 pub mod maintain;
 mod options;
 mod people;
+mod pushed;
 mod read;
 mod room_act;
 mod rooms;
@@ -48,6 +49,11 @@ pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
 pub use people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder, KeyScope};
 pub use people::invites::{Invite, Maker};
 pub use people::leaving::Leaving;
+pub use people::subscriptions::{
+    NewSubscription, PushLanguage, PushShow, Subscription, SubscriptionCount, SubscriptionId,
+    subscription_id,
+};
+pub use pushed::SaidInRoom;
 pub use read::history::{HistoryPage, HistoryQuery, HistoryRow};
 pub use read::inbox::{InboxChat, InboxRow};
 pub use read::missed::{MAX_MISSED, Missed};

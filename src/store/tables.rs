@@ -26,7 +26,7 @@ pub(crate) type ByName = TableDefinition<'static, &'static str, &'static [u8]>;
 /// `meta`: what the file says about itself.
 /// key: a name; value: `format` (u32, little-endian) and `token_secret` (32 random bytes), both
 /// written when the file is made; [`SWEPT`], [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`],
-/// [`BACKUP`], [`TOKENS_FROM`], [`RECODED`], [`ERASED`] and [`RETAINED`].
+/// [`BACKUP`], [`TOKENS_FROM`], [`RECODED`], [`ERASED`], [`RETAINED`] and [`PUSH_KEY`].
 pub(crate) const META: ByName = TableDefinition::new("meta");
 
 /// In `meta`: up to which entry the derived tables say everything; sealed under key 0, u64,
@@ -69,6 +69,11 @@ pub(crate) const ERASED: &str = "erased";
 /// little-endian; written in the transaction that erases what was found until there. No message up
 /// to it is there still. Absent where there was no retention yet.
 pub(crate) const RETAINED: &str = "retained";
+
+/// In `meta`: the private key by which push services know this server; sealed under key 0, 32 random
+/// bytes, a scalar of P-256; made with the file, or when a server first opens one that has none,
+/// and the same from then on, also where a backup is put to use: browsers subscribe to it.
+pub(crate) const PUSH_KEY: &str = "push_key";
 
 /// `log_blocks`: the truth. Every message, and every change of one (such as a read mark), in commit
 /// order. key: the id of the block's last entry, growing, or the greatest number for the block that
@@ -154,6 +159,11 @@ pub(crate) const REACTIONS: ByTwo = TableDefinition::new("reactions");
 /// begins, goes on or is whole, when a message names the file, and taken away when that is erased.
 pub(crate) const FILES: ByNumber = TableDefinition::new("files");
 
+/// `push_subscriptions`: the browsers that are pushed to.
+/// key: user id, a number, growing; value: sealed JSON, see [`super::people::subscriptions`];
+/// written when a browser subscribes, and taken away with the session by which it did.
+pub(crate) const PUSH_SUBSCRIPTIONS: ByTwo = TableDefinition::new("push_subscriptions");
+
 /// Those with one number that are not written yet: what each has is in `FORMAT.md`.
 pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 4] = [
     TableDefinition::new("extras"),
@@ -163,10 +173,9 @@ pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 4] = [
 ];
 
 /// Those with two numbers that are not written yet, likewise.
-pub(crate) static UNUSED_BY_TWO: [ByTwo; 4] = [
+pub(crate) static UNUSED_BY_TWO: [ByTwo; 3] = [
     TableDefinition::new("sessions"),
     TableDefinition::new("codes"),
-    TableDefinition::new("push_subscriptions"),
     TableDefinition::new("avatars"),
 ];
 
@@ -192,6 +201,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         ROOM_MEMBERS.name(),
         RELATIONS.name(),
         REACTIONS.name(),
+        PUSH_SUBSCRIPTIONS.name(),
         CONVERSATION_STATES.name(),
         STREAM_STATES.name(),
         CLIENT_IDS.name(),

@@ -34,8 +34,9 @@ use crate::store::log::blocks::{Appending, Log, Walk, damaged, decode, rewrite_e
 use crate::store::log::record::recoded;
 use crate::store::tables::{
     CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, ERASED, FILES, INVITES,
-    KEYS, LOG, META, NEWEST_CHANGES, REACTIONS, RECODED, RELATIONS, ROOM_MEMBERS, ROOMS,
-    STREAM_STATES, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS, names,
+    KEYS, LOG, META, NEWEST_CHANGES, PUSH_SUBSCRIPTIONS, REACTIONS, RECODED, RELATIONS,
+    ROOM_MEMBERS, ROOMS, STREAM_STATES, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS,
+    names,
 };
 
 /// 256 KiB in one step, some two thousand messages and a millisecond or two: how long it holds
@@ -176,6 +177,7 @@ impl Copying<'_> {
             for table in [ROOM_MEMBERS, RELATIONS, REACTIONS, STREAM_STATES] {
                 made = copy_table(&snapshot, made, table, step, turn)?;
             }
+            made = copy_table(&snapshot, made, PUSH_SUBSCRIPTIONS, step, turn)?;
             made = copy_table(&snapshot, made, CHANGES, step, turn)?;
             made = copy_table(&snapshot, made, NEWEST_CHANGES, step, turn)?;
             for table in &UNUSED_BY_NUMBER {

@@ -17,8 +17,8 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;
 use crate::store::tables::{
     ByNumber, ByTwo, CHANGES, CONVERSATIONS, CREDENTIALS, FILES, INVITES, KEYS, META,
-    NEWEST_CHANGES, REACTIONS, RELATIONS, ROOM_MEMBERS, ROOMS, UNUSED_BY_NAME, UNUSED_BY_NUMBER,
-    UNUSED_BY_TWO, USERS,
+    NEWEST_CHANGES, PUSH_SUBSCRIPTIONS, REACTIONS, RELATIONS, ROOM_MEMBERS, ROOMS, UNUSED_BY_NAME,
+    UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS,
 };
 
 /// How far a copy has followed its file.
@@ -130,6 +130,7 @@ fn follow_change(
         Followed::Files => by_number(FILES),
         Followed::RoomMembers => by_two(ROOM_MEMBERS),
         Followed::Relations => by_two(RELATIONS),
+        Followed::PushSubscriptions => by_two(PUSH_SUBSCRIPTIONS),
     }
 }
 

@@ -30,7 +30,8 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;
 use crate::store::tables::{
     CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, ERASED, FILES, INVITES,
-    KEYS, META, NEWEST_CHANGES, REACTIONS, RELATIONS, ROOM_MEMBERS, ROOMS, STREAM_STATES, USERS,
+    KEYS, META, NEWEST_CHANGES, PUSH_SUBSCRIPTIONS, REACTIONS, RELATIONS, ROOM_MEMBERS, ROOMS,
+    STREAM_STATES, USERS,
 };
 use crate::store::write::rewrite::Pause;
 use crate::store::write::writer::Writer;
@@ -306,7 +307,7 @@ impl Steps<'_> {
         for table in [USERS, CREDENTIALS, INVITES, KEYS, ROOMS, FILES] {
             made = self.copy(made, table, None)?;
         }
-        for table in [ROOM_MEMBERS, RELATIONS, REACTIONS] {
+        for table in [ROOM_MEMBERS, RELATIONS, REACTIONS, PUSH_SUBSCRIPTIONS] {
             made = self.copy(made, table, None)?;
         }
         Ok(made)

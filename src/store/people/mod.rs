@@ -1,4 +1,4 @@
-//! Accounts, their names and passwords, invites, and the keys of programs.
+//! Accounts, their names and passwords, invites, the keys of programs, and browsers that are pushed to.
 
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
@@ -8,4 +8,5 @@ mod names;
 pub(crate) mod rows;
 pub(crate) mod staging;
 pub(crate) mod state;
+pub(crate) mod subscriptions;
 pub(crate) mod users;

@@ -1,4 +1,5 @@
-//! What a transaction writes of accounts, invites, keys and files: whole rows, beside the log.
+//! What a transaction writes of accounts, invites, keys, files and subscriptions: whole rows,
+//! beside the log.
 
 use std::sync::Arc;
 
@@ -6,17 +7,18 @@ use redb::{Database, ReadableDatabase, WriteTransaction};
 
 use super::api_keys::ApiKeyChange;
 use super::invites::InviteChange;
-use super::{api_keys, invites, users};
+use super::subscriptions::SubscriptionChange;
+use super::{api_keys, invites, subscriptions, users};
 use crate::model::{User, UserId};
 use crate::store::changes::{Changing, Followed};
 use crate::store::error::StoreError;
 use crate::store::files::all::FileChange;
 use crate::store::files::row as files;
 use crate::store::sealed::seal;
-use crate::store::tables::{CREDENTIALS, FILES, INVITES, KEYS, USERS};
+use crate::store::tables::{CREDENTIALS, FILES, INVITES, KEYS, PUSH_SUBSCRIPTIONS, USERS};
 
-/// The accounts, passwords, invites, keys and files that a transaction changes, in the order in
-/// which it changes them.
+/// The accounts, passwords, invites, keys, files and subscriptions that a transaction changes, in
+/// the order in which it changes them.
 #[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) users: Vec<Arc<User>>,
@@ -25,6 +27,7 @@ pub(crate) struct Rows {
     pub(crate) invites: Vec<InviteChange>,
     pub(crate) api_keys: Vec<ApiKeyChange>,
     pub(crate) files: Vec<FileChange>,
+    pub(crate) subscriptions: Vec<SubscriptionChange>,
     /// An account is erased: its rows of before lie in free pages from then on.
     pub(crate) erases: bool,
 }
@@ -36,6 +39,7 @@ impl Rows {
             && self.invites.is_empty()
             && self.api_keys.is_empty()
             && self.files.is_empty()
+            && self.subscriptions.is_empty()
     }
 
     /// Puts them into their tables, and notes that they changed, after which the log ends with the
@@ -92,6 +96,28 @@ impl Rows {
                 changing.note(Followed::Files, *number)?;
             }
         }
+        self.write_subscriptions(txn, &mut changing)
+    }
+
+    fn write_subscriptions(
+        &self,
+        txn: &WriteTransaction,
+        changing: &mut Changing<'_>,
+    ) -> Result<(), StoreError> {
+        if self.subscriptions.is_empty() {
+            return Ok(());
+        }
+        let mut table = txn.open_table(PUSH_SUBSCRIPTIONS)?;
+        for ((user, number), subscription) in &self.subscriptions {
+            let key = (user.get(), *number);
+            match subscription {
+                Some(subscription) => {
+                    table.insert(key, &subscriptions::encode(subscription)[..])?
+                }
+                None => table.remove(key)?,
+            };
+            changing.note_of_two(Followed::PushSubscriptions, key)?;
+        }
         Ok(())
     }
 
@@ -111,6 +137,12 @@ impl Rows {
         if let Some((_, number, file)) = self.files.last() {
             let stored = txn.open_table(FILES)?.get(number)?;
             let wanted = file.as_ref().map(|file| files::encode(file));
+            return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
+        }
+        if let Some(((user, number), subscription)) = self.subscriptions.last() {
+            let stored = txn.open_table(PUSH_SUBSCRIPTIONS)?;
+            let stored = stored.get((user.get(), *number))?;
+            let wanted = subscription.as_deref().map(subscriptions::encode);
             return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
         }
         let Some((number, invite)) = self.invites.last() else {

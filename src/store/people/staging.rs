@@ -10,6 +10,7 @@ use super::api_keys::{ApiKeyId, StagedApiKeys};
 use super::invites::{Invite, StagedInvites};
 use super::rows::Rows;
 use super::state::People;
+use super::subscriptions::StagedSubscriptions;
 use crate::model::{MadeBy, Subject, Timestamp, User, UserId};
 use crate::store::error::StoreError;
 use crate::store::files::staging::{StagedFiles, StagingFiles};
@@ -29,6 +30,7 @@ pub(crate) struct StagedPeople {
     used_ids: u64,
     pub(super) invites: StagedInvites,
     pub(super) api_keys: StagedApiKeys,
+    pub(super) subscriptions: StagedSubscriptions,
     files: StagedFiles,
 }
 
@@ -195,9 +197,10 @@ impl<'a> StagingPeople<'a> {
 
     /// Has the transaction write an account as it is to be.
     pub(super) fn put_user(&mut self, user: Arc<User>) {
-        let before = self.user(user.id).and_then(|user| user.avatar.clone());
-        let after = user.avatar.as_deref();
-        self.files().show(before.as_deref(), after);
+        let earlier = self.user(user.id).cloned();
+        let before = earlier.as_ref().and_then(|user| user.avatar.as_deref());
+        self.files().show(before, user.avatar.as_deref());
+        self.end_subscriptions(earlier.as_deref(), &user);
         self.staged.users.insert(user.id, Arc::clone(&user));
         self.staged.rows.users.push(user);
     }

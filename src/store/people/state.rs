@@ -1,18 +1,20 @@
-//! Accounts, invites, keys and files in memory.
+//! Accounts, invites, keys, files and subscriptions in memory.
 
 use super::api_keys::ApiKeys;
 use super::invites::Invites;
 use super::rows::Rows;
+use super::subscriptions::Subscriptions;
 use super::users::Directory;
 use crate::store::files::all::Files;
 
-/// Every account, invite, key and file, as they are on disk.
+/// Every account, invite, key, file and subscription, as they are on disk.
 #[derive(Default)]
 pub(crate) struct People {
     pub(crate) directory: Directory,
     pub(crate) invites: Invites,
     pub(crate) api_keys: ApiKeys,
     pub(crate) files: Files,
+    pub(crate) subscriptions: Subscriptions,
 }
 
 impl People {
@@ -21,6 +23,7 @@ impl People {
         self.invites.publish(rows.invites);
         self.api_keys.publish(rows.api_keys);
         self.files.publish(rows.files);
+        self.subscriptions.publish(rows.subscriptions);
         for user in rows.users {
             self.directory.put(user);
         }

@@ -27,11 +27,12 @@ use crate::store::options::StoreOptions;
 use crate::store::people::api_keys::{self, ApiKeys};
 use crate::store::people::invites::{self, Invites};
 use crate::store::people::state::People;
+use crate::store::people::subscriptions::{self, Subscriptions};
 use crate::store::people::users::{self, Directory};
 use crate::store::state::State;
 use crate::store::tables::{
     CLIENT_ID_KEY, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, FILES, INVITES, KEYS, META,
-    STREAM_STATES, SWEPT, USERS,
+    PUSH_SUBSCRIPTIONS, STREAM_STATES, SWEPT, USERS,
 };
 use crate::store::talk::client_ids::{self, ClientIds};
 use crate::store::talk::conversation::Conversation;
@@ -50,6 +51,7 @@ pub(crate) fn open(
         let found = schema::format(db).inspect_err(|_| opened.give_up())?;
         opened.release().map_err(OpenError::Io)?;
         schema::prepare(db, found)?;
+        schema::push_key(db)?;
         schema::migrate_log(db, schema::MIGRATED_BYTES)?;
         put_to_use(db)?;
         cursor_keys.set(eras::read(db)?);
@@ -152,7 +154,14 @@ fn load_people(db: &Database) -> Result<People, StoreError> {
         let (key, value) = row?;
         all_files.put(files::decode(key.value(), value.value())?.into());
     }
+    let mut all_subscriptions = Subscriptions::default();
+    for row in txn.open_table(PUSH_SUBSCRIPTIONS)?.iter()? {
+        let (key, value) = row?;
+        let subscription = subscriptions::decode(key.value(), value.value())?;
+        all_subscriptions.put(subscription.into());
+    }
     Ok(People {
+        subscriptions: all_subscriptions,
         files: all_files,
         directory: Directory::of(users),
         invites: all_invites,

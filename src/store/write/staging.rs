@@ -250,6 +250,13 @@ impl<'a> Staging<'a> {
                 self.revoke_void_invites();
                 Committed::KeyRevoked(revoked)
             }
+            Change::Subscribe { user, wish } => {
+                Committed::Subscribed(self.people().subscribe(now, *user, wish)?)
+            }
+            Change::Unsubscribe { user, id } => {
+                self.people().unsubscribe(*user, id);
+                Committed::Unsubscribed
+            }
             Change::File(act) => Committed::File(self.people().files().act(now, act)?),
             Change::Seen(visits) => {
                 self.people().seen(visits);

@@ -11,10 +11,11 @@ use crate::model::{Pair, UserId, Username};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::people::api_keys::{self, KeyHolder};
+use crate::store::people::subscriptions;
 use crate::store::people::users;
 use crate::store::sealed::unseal;
 use crate::store::state::State;
-use crate::store::tables::{CONVERSATIONS, CREDENTIALS, KEYS, USERS};
+use crate::store::tables::{CONVERSATIONS, CREDENTIALS, KEYS, PUSH_SUBSCRIPTIONS, USERS};
 use crate::store::talk::conversation::Conversation;
 
 /// Checks accounts and their passwords. Returns their ids.
@@ -80,6 +81,34 @@ pub(super) fn check_keys(
             }
             Ok(KeyHolder::Bot(_) | KeyHolder::Backend { .. }) => {}
         }
+    }
+    Ok(())
+}
+
+/// Checks the browsers that are pushed to.
+pub(super) fn check_subscriptions(
+    txn: &ReadTransaction,
+    accounts: &FxHashSet<UserId>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let mut ids = FxHashSet::default();
+    for row in txn.open_table(PUSH_SUBSCRIPTIONS)?.iter()? {
+        let (key, value) = row?;
+        let place = format!("{}, {}", key.value().0, key.value().1);
+        let wrong = match subscriptions::decode(key.value(), value.value()) {
+            Err(_) => {
+                report.damaged("push_subscriptions", place);
+                continue;
+            }
+            Ok(subscription) if !accounts.contains(&subscription.user) => {
+                format!("account {} is missing", subscription.user)
+            }
+            Ok(subscription) if !ids.insert(subscription.id) => {
+                "another one has the same endpoint".to_owned()
+            }
+            Ok(_) => continue,
+        };
+        report.add("push_subscriptions", place, wrong);
     }
     Ok(())
 }

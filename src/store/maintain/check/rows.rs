@@ -158,7 +158,7 @@ mod tests {
             });
             rows
         };
-        assert_eq!((rows(&data), rows(&copy)), (9, 9));
+        assert_eq!((rows(&data), rows(&copy)), (8, 8));
         for (name, key) in [("hooks", "7"), ("sessions", "7, 8"), ("followers", "0")] {
             fill_unused(&data, Some(name));
             assert_eq!(data.finds(), [(name, key.to_owned())]);

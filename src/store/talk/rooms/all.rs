@@ -9,7 +9,7 @@ use super::applying::RoomTable;
 use super::changes::{RoomChanges, RoomRow};
 use super::head::{RoomHead, RoomState};
 use super::member::{Person, RoomMember};
-use crate::model::{ChatSettings, EntryId, RoomId, RoomKind, UserId};
+use crate::model::{ChatSettings, EntryId, Notify, RoomId, RoomKind, UserId};
 use crate::store::sealed::{Rest, unseal_under};
 
 /// All that is on disk of rooms.
@@ -24,6 +24,8 @@ pub(crate) struct Rooms {
     open: BTreeMap<RoomId, Box<str>>,
     /// Those in which nobody is any more, and what was said there is still to be erased.
     abandoned: BTreeSet<RoomId>,
+    /// Of each, the members who want to be told of every message, whatever its size.
+    loud: FxHashMap<RoomId, BTreeSet<UserId>>,
 }
 
 impl Rooms {
@@ -92,6 +94,22 @@ impl Rooms {
     /// A member of a room.
     pub(crate) fn member(&self, room: RoomId, user: UserId) -> Option<&RoomMember> {
         self.members.get(&room)?.get(&user)
+    }
+
+    /// The members of a room who want to be told of every message, whatever its size.
+    pub(crate) fn loud(&self, room: RoomId) -> impl Iterator<Item = UserId> {
+        self.loud.get(&room).into_iter().flatten().copied()
+    }
+
+    fn note_loud(&mut self, room: RoomId, user: UserId, is_loud: bool) {
+        if is_loud {
+            self.loud.entry(room).or_default().insert(user);
+        } else if let Some(loud) = self.loud.get_mut(&room) {
+            loud.remove(&user);
+            if loud.is_empty() {
+                self.loud.remove(&room);
+            }
+        }
     }
 
     /// The members of a room whose id is greater than this number, ascending.
@@ -235,6 +253,8 @@ impl RoomTable for Rooms {
         user: UserId,
         member: Option<RoomMember>,
     ) -> Option<RoomMember> {
+        let notify = member.as_ref().and_then(|member| member.settings.notify);
+        self.note_loud(room, user, notify == Some(Notify::All));
         match member {
             Some(member) => self.members.entry(room).or_default().insert(user, member),
             None => self.members.get_mut(&room)?.remove(&user),
