@@ -20,6 +20,7 @@
 //! | [`files`] | the verbs of files, whose bytes lie beside the data file |
 //! | [`engineio`], [`socketio`] | pure codecs, and a session as a value |
 //! | [`outgoing`] | requests that leave this server, bounded in one place |
+//! | [`push`] | what is told to browsers whose page is closed |
 //! | [`web`] | HTTP's ground floor: bodies, origins, addresses, proxies |
 //! | [`transport`] | sessions over polling and WebSocket: where bytes meet tokio |
 //! | [`hub`] | namespaces, sockets, groups, acknowledgements |
@@ -53,6 +54,8 @@ pub mod socketio;
 
 pub mod outgoing;
 pub mod web;
+
+pub mod push;
 
 pub mod transport;
 

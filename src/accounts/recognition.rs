@@ -29,6 +29,17 @@ impl Caller {
         self.grant.is_admin(&self.user)
     }
 
+    /// Returns the number of the login session of the token, where it has one.
+    pub fn session_number(&self) -> Option<u64> {
+        None
+    }
+
+    /// Returns when the session ends for which the token stands; `None` where a newer one of its
+    /// issuer, or a key, takes its place.
+    pub fn session_ends_at(&self) -> Option<Timestamp> {
+        matches!(self.grant.proof, Proof::Version(..)).then_some(self.expires_at)
+    }
+
     /// Returns whether it is a token of another system that makes the caller an administrator.
     pub fn administers_by_token(&self) -> bool {
         matches!(self.grant.proof, Proof::Foreign { is_admin: true, .. })

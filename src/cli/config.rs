@@ -18,6 +18,7 @@ use crate::files::FilesConfig;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
 use crate::outgoing::Fetcher;
+use crate::push::PushConfig;
 use crate::store::Location;
 use crate::transport::EngineConfig;
 use crate::web::{Origins, PagePolicy, PublicUrl, TrustedProxies};
@@ -75,6 +76,10 @@ impl Flags {
             page: PagePolicy {
                 frame_ancestors: self.frame_ancestor.clone(),
                 avatar_origins: self.avatar_origin.clone(),
+            },
+            push: PushConfig {
+                contact: self.push_contact.clone(),
+                ..PushConfig::default()
             },
             tls: self.tls()?,
             metrics: self.metrics_listen,

@@ -14,6 +14,7 @@ use super::{memory, values};
 use crate::accounts::{ClaimRule, Registration};
 use crate::chat::RoomCreation;
 use crate::limits::Setting;
+use crate::push::Contact;
 use crate::web::{Allowed, Network, Origin, PublicUrl};
 
 /// A real-time chat server in one executable: stock Socket.IO clients, durable messages, one data
@@ -212,9 +213,13 @@ pub(super) struct Flags {
         value_name = "CIDR"
     )]
     pub(super) trusted_proxy: Vec<Network>,
+    /// Whom push services may turn to about this server, such as mailto:admin@example.org: some
+    /// take no messages without it. By default --public-url, where that begins with https
+    #[arg(long, env = "CHATD_PUSH_CONTACT", value_name = "URL")]
+    pub(super) push_contact: Option<Contact>,
     /// How much one person or address may do: a rate and a burst, such as messages=20/s:200, or
     /// typing=off; off alone turns all limits off; may be repeated. Kinds are messages, typing,
-    /// requests, rooms, members and exports (per person), passwords (per name and address), names
+    /// requests, rooms, members, pushes and exports (per person), passwords (per name and address), names
     /// (per name, from unknown addresses), logins, registrations, connections and handshakes (per
     /// address)
     #[arg(

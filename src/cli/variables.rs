@@ -278,6 +278,7 @@ mod tests {
         ("ping_timeout", "5s"),
         ("max_payload", "2048"),
         ("public_url", "https://example.org/chat"),
+        ("push_contact", "mailto:admin@example.org"),
         ("allow_origin", "https://app.example.org"),
         ("frame_ancestor", "https://app.example.org"),
         ("avatar_origin", "https://pictures.example.org"),

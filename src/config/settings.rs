@@ -10,6 +10,7 @@ use crate::chat::Rules;
 use crate::files::FilesConfig;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
+use crate::push::PushConfig;
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
 use crate::web::{PagePolicy, PublicUrl, TrustedProxies};
@@ -58,6 +59,8 @@ pub struct Config {
     pub public_url: Option<PublicUrl>,
     /// What browsers may do with the page.
     pub page: PagePolicy,
+    /// The way to push services, and whom they may turn to.
+    pub push: PushConfig,
     /// The source of the certificate, where TLS is spoken.
     pub tls: Option<TlsSource>,
     /// The address at which Prometheus may scrape metrics, if any.
@@ -96,6 +99,7 @@ impl Default for Config {
             trusted_proxies: TrustedProxies::default(),
             public_url: None,
             page: PagePolicy::default(),
+            push: PushConfig::default(),
             tls: None,
             metrics: None,
             reload: Reload::default(),

@@ -15,6 +15,7 @@ use crate::chat::{ChatError, RoomRefusal};
 use crate::files::FileError;
 use crate::limits::RateLimited;
 use crate::model::ContentError;
+use crate::push::PushError;
 
 /// 403: the status of a refusal that no other token would change.
 const FORBIDDEN: u16 = 403;
@@ -161,6 +162,24 @@ impl From<FileError> for Refusal {
         let refusal = Self::new(code, error.to_string());
         match error {
             FileError::Busy | FileError::Unavailable => refusal.retry_after(1_000),
+            _ => refusal,
+        }
+    }
+}
+
+impl From<PushError> for Refusal {
+    fn from(error: PushError) -> Self {
+        let code = match error {
+            PushError::Id | PushError::Endpoint | PushError::Point | PushError::Auth => {
+                Code::InvalidPayload
+            }
+            PushError::NoSuchSubscription => Code::NotFound,
+            PushError::Busy => Code::RateLimited,
+            PushError::Unavailable => Code::StorageUnavailable,
+        };
+        let refusal = Self::new(code, error.to_string());
+        match error {
+            PushError::Busy => refusal.retry_after(1_000),
             _ => refusal,
         }
     }

@@ -23,6 +23,7 @@ use crate::files::Files;
 use crate::limits::{Kind, Limits};
 use crate::metrics::{EventMetrics, Metrics};
 use crate::model::UserId;
+use crate::push::Pushes;
 use crate::transport::Engine;
 use crate::verbs::{Clock, Verbs};
 use crate::web::{self, Below, Body, Origin, Origins, PagePolicy, PublicUrl, Reception, Seldom};
@@ -46,6 +47,8 @@ pub struct Site {
     pub page: PagePolicy,
     /// The verbs of files.
     pub files: Files,
+    /// The verbs of pushes.
+    pub pushes: Pushes,
     /// The memory for answers that are not yet read.
     pub answers: Portions,
     /// The people whose tokens `GET /api/server` gives to anyone, on a server to be looked at; else
@@ -64,6 +67,7 @@ pub(super) struct App {
     pub(super) accounts: Accounts,
     pub(super) chat: Chat,
     pub(super) files: Files,
+    pub(super) pushes: Pushes,
     pub(super) limits: Arc<Limits>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
@@ -99,6 +103,7 @@ impl Http {
             accounts,
             chat,
             files: site.files,
+            pushes: site.pushes,
             limits,
             clock,
             metrics,

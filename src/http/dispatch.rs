@@ -85,6 +85,12 @@ impl App {
             (Route::AllUpdates, _) => api::updates::updates(self, &request, Version::Second).await,
             (Route::History, _) => api::chats::history(self, &request, &params).await,
             (Route::MarkRead, _) => api::chats::mark_read(self, &request, &params).await,
+            (Route::Push, _) => api::push::show(self, &request).await,
+            (Route::PushSubscription, Method::PUT) => {
+                api::push::subscribe(self, request, &params).await
+            }
+            (Route::PushSubscription, _) => api::push::unsubscribe(self, &request, &params).await,
+            (Route::PushTest, _) => api::push::test(self, request).await,
             (Route::Users, _) => api::users::search(self, &request).await,
             (Route::User, _) => api::users::show(self, &request, &params).await,
             (Route::Register, _) => api::auth::register(self, request).await,

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::api::{
     admin, admin_rooms, app_users, auth, avatars, backup, chats, compact, documents, files, inbox,
-    messages, own_export, probe, programs, room_invites, room_pages, rooms, server, sign_in,
+    messages, own_export, probe, programs, push, room_invites, room_pages, rooms, server, sign_in,
     updates, uploads, users,
 };
 use crate::contract::FieldError;
@@ -90,6 +90,9 @@ routes! {
     Avatar   = "/api/avatars/{id}",           [GET: avatars::SHOW];
     MyAvatar = "/api/auth/me/avatar",         [PUT: avatars::PUT_MINE];
     RoomAvatar = "/api/rooms/{id}/avatar",    [PUT: avatars::PUT_OF_ROOM];
+    Push     = "/api/push",                  [GET: push::SHOW];
+    PushSubscription = "/api/push/subscriptions/{id}", [PUT: push::SUBSCRIBE, DELETE: push::UNSUBSCRIBE];
+    PushTest = "/api/push/test",             [POST: push::TEST];
     Users    = "/api/users",                  [GET: users::SEARCH];
     User     = "/api/users/{id}",             [GET: users::SHOW];
     Register = "/api/auth/register",          [POST: auth::REGISTER];

@@ -44,6 +44,9 @@ kinds! {
     Rooms = "rooms", 10 / 1 s, 2_000;
     /// People whom one person adds to rooms, takes out of them, or gives a role.
     Members = "members", 100 / 1 s, 20_000;
+    /// Trial pushes that one person has sent to their own browsers, and the browsers that they
+    /// subscribe: each has a stranger's server spoken to.
+    Pushes = "pushes", 1 / 1 s, 32;
     /// Logins from one address; for a name that has logged in from there before, by that name and
     /// address.
     Logins = "logins", 60 / 60 s, 300;

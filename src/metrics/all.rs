@@ -3,7 +3,8 @@
 use prometheus::{Encoder, Registry, TextEncoder};
 
 use super::counters::{
-    ConnectionMetrics, EventMetrics, HttpMetrics, LimitMetrics, SessionMetrics, StoreMetrics,
+    ConnectionMetrics, EventMetrics, HttpMetrics, LimitMetrics, PushMetrics, SessionMetrics,
+    StoreMetrics,
 };
 use super::gauges::{self, Readings};
 use super::registry::Counters;
@@ -24,6 +25,8 @@ pub struct Metrics {
     pub events: EventMetrics,
     /// Requests that routes answer.
     pub http: HttpMetrics,
+    /// Pushes to browsers.
+    pub pushes: PushMetrics,
 }
 
 impl Default for Metrics {
@@ -37,6 +40,7 @@ impl Default for Metrics {
             limits: LimitMetrics::new(&counters),
             events: EventMetrics::new(&counters),
             http: HttpMetrics::new(&counters),
+            pushes: PushMetrics::new(&counters),
             registry,
         }
     }

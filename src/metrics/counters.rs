@@ -262,6 +262,45 @@ impl EventMetrics {
     }
 }
 
+/// Pushes to browsers.
+#[derive(Debug, Clone)]
+pub struct PushMetrics {
+    pushes: IntCounterVec,
+}
+
+impl PushMetrics {
+    pub(super) fn new(counters: &Counters<'_>) -> Self {
+        let made = Self {
+            pushes: counters.labelled(
+                "chatd_pushes_total",
+                "Messages to push services: taken, refused, for a subscription that is gone, not taken now, failed after all tries, withdrawn before they went out, or lost to a full queue.",
+                "outcome",
+            ),
+        };
+        let outcomes = [
+            "taken",
+            "refused",
+            "gone",
+            "not_now",
+            "failed",
+            "withdrawn",
+            "lost",
+        ];
+        prepare(&made.pushes, outcomes);
+        made
+    }
+
+    /// Counts what became of a message.
+    pub fn pushed(&self, outcome: &str) {
+        count(&self.pushes, outcome);
+    }
+
+    /// Counts something of which nobody was told, since too much waits.
+    pub fn lost(&self) {
+        self.pushed("lost");
+    }
+}
+
 /// Requests that routes answer.
 #[derive(Debug, Clone)]
 pub struct HttpMetrics {
@@ -312,4 +351,5 @@ unseen! {
     LimitMetrics: limits,
     EventMetrics: events,
     HttpMetrics: http,
+    PushMetrics: pushes,
 }

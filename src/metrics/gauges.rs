@@ -93,6 +93,9 @@ gauges! {
     files: u64 = "chatd_files", "Files that people sent, and uploads that are not whole.";
     files_bytes: u64 = "chatd_files_bytes",
         "Bytes of files on the disk.";
+    push_subscriptions: usize = "chatd_push_subscriptions", "Browsers that are pushed to.";
+    waiting_pushes: usize = "chatd_waiting_pushes",
+        "Messages that wait for push services, those to be tried again among them.";
     log_entries: u64 = "chatd_log_entries", "Messages and read marks ever stored.";
     is_writable: bool = "chatd_writable",
         "1 while changes can be written, 0 while the disk takes none.";

@@ -14,7 +14,8 @@ mod registry;
 
 pub use all::Metrics;
 pub use counters::{
-    ConnectionMetrics, EventMetrics, HttpMetrics, LimitMetrics, SessionMetrics, StoreMetrics,
+    ConnectionMetrics, EventMetrics, HttpMetrics, LimitMetrics, PushMetrics, SessionMetrics,
+    StoreMetrics,
 };
 pub use gauges::Readings;
 pub use registry::Counter;

@@ -25,6 +25,7 @@ use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::model::{FileSigner, Timestamp};
+use crate::push::{Ears, Listening, Pushes};
 use crate::store::{Done, Location, OpenError, Store};
 use crate::transport::{Engine, EngineConfig};
 use crate::verbs::Verbs;
@@ -35,6 +36,7 @@ pub(super) struct House {
     pub(super) accounts: Accounts,
     pub(super) chat: Chat,
     pub(super) files: Files,
+    pub(super) pushes: Pushes,
     pub(super) engine: Engine,
     pub(super) http: Http,
     pub(super) connections: Connections,
@@ -69,6 +71,7 @@ impl House {
             namespace: talk.namespace.clone(),
             chat: talk.chat.clone(),
             store: store.clone(),
+            pushes: talk.pushes.clone(),
             connections: opened.connections.clone(),
             budget: config.budget.clone(),
             data: config.data.clone(),
@@ -89,6 +92,7 @@ impl House {
         let sweeps = sockets.sweeps(opened.limits);
         let marks = pace_marks(talk.chat.clone(), Timestamp::now);
         let files = talk.files.clone().run(Timestamp::now, config.erase_within);
+        let pushes = talk.pushes.clone().run(talk.listening);
         let background = tokio::spawn(async move {
             tokio::join!(
                 scrapes,
@@ -99,6 +103,7 @@ impl House {
                 profiles,
                 marks,
                 files,
+                pushes,
                 erasure,
                 retention,
                 leavers
@@ -110,6 +115,7 @@ impl House {
             accounts: talk.accounts,
             chat: talk.chat,
             files: talk.files,
+            pushes: talk.pushes,
             engine: sockets.engine,
             http,
             connections: opened.connections,
@@ -128,6 +134,7 @@ async fn site(config: &Config, talk: &Talk) -> Result<Site, ServerError> {
         public: config.public_url.clone(),
         page: config.page.clone(),
         files: talk.files.clone(),
+        pushes: talk.pushes.clone(),
         answers: Portions::new(config.budget.answers.clone(), LEAST_PART),
         shown: match config.demo {
             true => demo::prepare(&talk.accounts, &talk.chat, Timestamp::now()).await?,
@@ -154,6 +161,9 @@ struct Talk {
     chat: Chat,
     accounts: Accounts,
     files: Files,
+    pushes: Pushes,
+    /// What pushes are to hear.
+    listening: Listening,
     notifier: JoinHandle<()>,
 }
 
@@ -175,12 +185,12 @@ impl Talk {
             store.last_entry(),
         );
         let outbound = Arc::new(outbound);
-        let chat = Chat::new(
-            store.clone(),
+        let (ears, listening) = Ears::beside(
             Arc::clone(&outbound) as _,
-            config.rules,
-            keys,
+            store.clone(),
+            metrics.pushes.clone(),
         );
+        let chat = Chat::new(store.clone(), ears, config.rules, keys);
         let secret = store.token_secret().map_err(OpenError::from)?;
         let urls = FileUrls::new(FileSigner::derived(&secret), Timestamp::now);
         let chat = chat.with_file_urls(urls);
@@ -188,6 +198,16 @@ impl Talk {
             let folder = config.files.folder.clone().unwrap_or_default();
             ServerError::Files(folder, error)
         })?;
+        let public = config.public_url.as_ref().map(ToString::to_string);
+        let pushes = Pushes::new(
+            store.clone(),
+            chat.clone(),
+            config.push.clone(),
+            public.as_deref(),
+            Timestamp::now,
+            metrics.pushes.clone(),
+        );
+        let pushes = pushes.map_err(OpenError::from)?;
         let outboxes = config.budget.outboxes.clone();
         let notifier = tokio::spawn(chat.clone().run(batches, move || outboxes.used()));
         let accounts = Accounts::new(
@@ -206,6 +226,8 @@ impl Talk {
             chat,
             accounts,
             files,
+            pushes,
+            listening,
             notifier,
         })
     }

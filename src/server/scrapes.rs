@@ -21,6 +21,7 @@ use crate::hub::Namespace;
 use crate::limits::Kind;
 use crate::metrics::{Metrics, Readings};
 use crate::model::Timestamp;
+use crate::push::Pushes;
 use crate::store::{Location, Store};
 use crate::transport::Engine;
 use crate::web::{self, Body};
@@ -47,6 +48,7 @@ pub(super) struct Sources {
     pub(super) namespace: Namespace,
     pub(super) chat: Chat,
     pub(super) store: Store,
+    pub(super) pushes: Pushes,
     pub(super) connections: Connections,
     pub(super) budget: Budget,
     pub(super) data: Location,
@@ -84,6 +86,8 @@ impl Sources {
             answer_bytes: self.budget.answers.used(),
             half_received_bytes: self.budget.half_received.used(),
             database_bytes,
+            push_subscriptions: self.pushes.subscriptions(),
+            waiting_pushes: self.pushes.waiting(),
             log_entries: self.chat.newest(),
             is_writable: self.chat.is_writable(),
             erased_seconds: self

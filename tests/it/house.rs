@@ -19,6 +19,8 @@ const PLAN: &[(&str, &[&str])] = &[
     ("chat", &["model", "store"]),
     // The bytes of files, beside the data file.
     ("files", &["chat", "model", "store"]),
+    // What is told to browsers whose page is closed.
+    ("push", &["chat", "metrics", "model", "outgoing", "store"]),
     ("transport", &["budget", "engineio", "metrics", "web"]),
     ("hub", &["budget", "json", "socketio", "transport", "web"]),
     ("limits", &["budget", "metrics", "model"]),
@@ -26,7 +28,7 @@ const PLAN: &[(&str, &[&str])] = &[
     (
         "contract",
         &[
-            "accounts", "chat", "files", "limits", "model", "socketio", "store",
+            "accounts", "chat", "files", "limits", "model", "push", "socketio", "store",
         ],
     ),
     ("verbs", &["accounts", "chat", "limits", "metrics", "model"]),
@@ -60,6 +62,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "metrics",
             "verbs",
             "model",
+            "push",
             "web",
         ],
     ),
@@ -73,6 +76,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "hub",
             "limits",
             "outgoing",
+            "push",
             "store",
             "transport",
             "web",
@@ -95,6 +99,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "metrics",
             "model",
             "outgoing",
+            "push",
             "store",
             "transport",
             "verbs",
@@ -115,6 +120,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "limits",
             "model",
             "outgoing",
+            "push",
             "server",
             "store",
             "transport",
@@ -170,6 +176,8 @@ const STORE: &[(&str, &[&str])] = &[
             "change", "disk", "error", "files", "maintain", "options", "people", "read", "write",
         ],
     ),
+    // Who is pushed to.
+    ("pushed", &["handle", "talk"]),
 ];
 
 /// The rooms of the transport, likewise.

@@ -5,6 +5,7 @@ mod chats;
 mod inbox;
 mod people;
 mod programs;
+mod push;
 mod rooms;
 mod server;
 mod uploads;
@@ -20,6 +21,7 @@ pub(crate) use chats::{
 pub(crate) use inbox::{AnyMessage, ChatRow, InboxMeta, NextMeta, RoomMessageRow, SettingsRow};
 pub(crate) use people::Person;
 pub(crate) use programs::{BotKeyRow, BotRow, KeyRow, MadeBotRow, MadeKeyRow, Scope};
+pub(crate) use push::{PushKeys, PushLang, PushRow, Shows, SubscriptionRow, TriedRow};
 pub(crate) use rooms::{MemberRow, OwnedRoom, RoomReadRow, RoomRow, ShownRoom};
 pub(crate) use server::{Demo, Server};
 pub(crate) use uploads::UploadRow;

@@ -15,6 +15,7 @@ pub(super) mod messages;
 pub(super) mod own_export;
 pub(super) mod probe;
 pub(super) mod programs;
+pub(super) mod push;
 pub(super) mod room_invites;
 pub(super) mod room_pages;
 pub(super) mod rooms;
