@@ -34,6 +34,8 @@ const TITLE_MS = 50
 const NEW_TOKEN_MS = 1_500
 /** If the socket is not there by then, the chats are shown from REST without it. */
 const SHOW_AFTER_MS = 1_500
+/** After so long the first view is there, and what makes the page an app can be loaded. */
+const SETTLED_MS = 8_000
 
 /** The dialogs of dialogs.js, and of rooms.js, by the intent that opens each. */
 const DIALOGS = ['find-people', 'profile', 'admin', 'keys']
@@ -128,7 +130,12 @@ export class App {
     showNewer(socket, this.#api)
     if (this.#isDemo) showDemoNote(() => this.end(false).then(() => leave()))
     // Those whose token expired did not come back to this device; another person did.
-    else this.#sync.forgetOthers()
+    else {
+      this.#sync.forgetOthers()
+      const owner = recall('kept.owner')
+      if (owner !== null && owner !== this.#me.id) this.#forgetDevice()
+    }
+    this.#sync.hasKept = Boolean(navigator.serviceWorker?.controller)
     this.#findPlace()
     this.#seat.replaceChildren(this.#list, this.#pane)
     this.#follow()
@@ -142,7 +149,11 @@ export class App {
     // The socket first, so that nothing falls between reading and listening. Where it takes long,
     // the chats are read without it; they are read again when it is there, and merged.
     socket.connect()
-    setTimeout(() => { if (!socket.connected && this.#store.listState === 'loading') this.#sync.refresh() }, SHOW_AFTER_MS)
+    const read = () => { if (!socket.connected && this.#store.listState === 'loading') this.#sync.refresh() }
+    // Without a server there is nothing to wait for: the service worker has what was said last.
+    setTimeout(read, SHOW_AFTER_MS)
+    socket.addEventListener('waiting', read, { once: true })
+    if (!this.#isDemo) setTimeout(() => this.#settle(), SETTLED_MS)
   }
 
   /** Ends what is under way before the account leaves the page.
@@ -151,7 +162,21 @@ export class App {
     this.#lasts = lasts
     this.#deletions.flush()
     this.#socket.close()
-    if (!lasts) await this.#sync.forget()
+    if (!lasts) await Promise.all([this.#sync.forget(), this.#isDemo || this.#forgetDevice()])
+  }
+
+  async #settle() {
+    const { settle } = await import('./installed.js')
+    if (!this.#leaving) await settle({ api: this.#api, store: this.#store, socket: this.#socket })
+  }
+
+  /** Takes away what makes the page the person's app. */
+  async #forgetDevice() {
+    try {
+      await (await import('./installed.js')).forgetDevice(this.#api)
+    } catch {
+      // Without a network it may not be here; what is kept goes with the next person at the latest.
+    }
   }
 
   /** @returns {Intents} */
@@ -265,6 +290,7 @@ export class App {
       this.#titling = undefined
       const count = this.#store.unreadTotal(Date.now())
       document.title = count > 0 ? `(${count}) chatd` : 'chatd'
+      /** @type {any} */ (navigator).setAppBadge?.(count).catch(() => {})
     }, TITLE_MS)
   }
 

@@ -80,7 +80,12 @@ export function dialogIntents({ app, api, store, renew, depart }) {
     }),
     'start-chat'({ chat }) { location.hash = addressOf(chat) },
 
-    profile: async () => (await profile()).show(store.me),
+    async profile() {
+      const card = await profile()
+      card.show(store.me)
+      const { presentPush } = await import('./installed.js')
+      await presentPush(card.push, api, store.me.id)
+    },
     'change-profile': ({ change }) => ask(profileForm('about'), async ({ card }) =>
       card.profileSaved(await renew(api.changeMe(change)))),
     'change-picture': ({ file }) => ask(profileForm('about'), async ({ card }) =>

@@ -231,13 +231,14 @@ export class Stage {
   }
 
   /**
-   * A page of a browser of its own; with a person, who is signed in already.
+   * A page of a browser of its own; with a person, who is signed in already. What answers in place of the server, a service
+   * worker, is there only where a test asks for it: `{ serviceWorkers: 'allow' }`.
    * @param {Person | null} person
    */
   async open(person, { path = '/', size = DESK, theme = 'light', locale = 'en-GB', url = this.server.url, ...more } = {}) {
     const storage = person && [{ name: 'chatd.session', value: JSON.stringify({ token: person.session.token, user: person.session.user }) }]
     const context = await (await browser()).newContext({
-      viewport: size, colorScheme: theme, locale, reducedMotion: 'reduce',
+      viewport: size, colorScheme: theme, locale, reducedMotion: 'reduce', serviceWorkers: 'block',
       ...(storage && { storageState: { cookies: [], origins: [{ origin: this.server.url, localStorage: storage }] } }),
       ...more,
     })

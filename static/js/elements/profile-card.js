@@ -8,6 +8,7 @@ import { answerTo, asDialog, fillSelect } from '../lib/dialog.js'
 import { intend } from '../lib/intent.js'
 import { onPicture } from '../lib/picture.js'
 import { clone, part } from '../lib/template.js'
+import { PushSettings } from './push-settings.js'
 
 /** @typedef {import('../net/api.js').User} User */
 
@@ -18,6 +19,8 @@ const PASSWORD_CHARS = { least: 8, most: 128 }
 const MESSAGES = { keep: 'keepMessages', erase: 'eraseMessages' }
 
 export class ProfileCard extends HTMLElement {
+  /** The notifications of this device. */
+  push = new PushSettings()
   /** @type {User} */ #me
 
   /** @param {User} me */
@@ -29,6 +32,9 @@ export class ProfileCard extends HTMLElement {
   connectedCallback() {
     this.replaceChildren(translate(clone('profile')))
     asDialog(this.#dialog)
+    const section = document.createElement('section')
+    section.append(this.push)
+    part(this, 'leave').closest('section')?.before(section)
     part(this, 'about').addEventListener('submit', event => {
       event.preventDefault()
       this.#saveProfile()

@@ -26,6 +26,8 @@ const UNREAD_MOST = 2_500
 export class Reader {
   /** The conversation that is open. @type {ChatKey | null} */
   open = null
+  /** True where something answers in place of a server that cannot be reached. */
+  hasKept = false
 
   #store
   #socket
@@ -92,7 +94,7 @@ export class Reader {
     this.open = key
     if (key === null) return
     const { loaded, staleAfter } = this.#store.chat(key).thread
-    if (!this.#socket.connected) return
+    if (!this.#socket.connected && !this.hasKept) return
     this.#readRoom(key)
     if (!loaded || staleAfter !== null) this.#readHistory(key)
   }
