@@ -159,7 +159,9 @@ mod tests {
     fn a_token_is_used_for_six_hours_and_only_where_it_is_meant_for() {
         let vapid = Vapid::new(&[7; 32]).unwrap();
         let contact: Contact = "mailto:push@example.com".parse().unwrap();
-        let at = |now, origin, contact| vapid.authorization(now, origin, contact);
+        let at = |now, origin: &str, contact: Option<&Contact>| {
+            vapid.authorization(now, origin, contact)
+        };
         let first = at(NOW, "https://a.example", Some(&contact));
         let later = NOW.plus(USED_FOR - Duration::from_millis(1));
         assert_eq!(at(later, "https://a.example", Some(&contact)), first);
