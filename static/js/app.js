@@ -290,7 +290,8 @@ export class App {
       this.#titling = undefined
       const count = this.#store.unreadTotal(Date.now())
       document.title = count > 0 ? `(${count}) chatd` : 'chatd'
-      /** @type {any} */ (navigator).setAppBadge?.(count).catch(() => {})
+      const badge = /** @type {any} */ (navigator)
+      badge.setAppBadge?.(count).catch(() => {})
     }, TITLE_MS)
   }
 

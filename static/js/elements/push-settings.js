@@ -9,7 +9,7 @@ import { word } from '../i18n/push-words.js'
 
 const SHOWS = /** @type {const} */ (['text', 'sender', 'nothing'])
 
-/** @template {keyof HTMLElementTagNameMap} K @param {K} name @param {Partial<HTMLElementTagNameMap[K]>} properties */
+/** @param {string} name @param {object} properties @returns {any} */
 const make = (name, properties) => Object.assign(document.createElement(name), properties)
 
 export class PushSettings extends HTMLElement {
