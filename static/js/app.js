@@ -120,7 +120,10 @@ export class App {
   #start() {
     const socket = this.#socket
     this.#sync.addEventListener('signed-out', event => this.#putOut(/** @type {CustomEvent} */ (event).detail.code))
-    socket.addEventListener('connect', () => this.#thread?.render())
+    socket.addEventListener('connect', () => {
+      this.#sync.hasKept = false
+      this.#thread?.render()
+    })
     this.#store.addEventListener('gone', event => this.#gone(/** @type {CustomEvent} */ (event).detail))
     this.#store.addEventListener('change', () => {
       this.#titleSoon()
@@ -135,7 +138,6 @@ export class App {
       const owner = recall('kept.owner')
       if (owner !== null && owner !== this.#me.id) this.#forgetDevice()
     }
-    this.#sync.hasKept = Boolean(navigator.serviceWorker?.controller)
     this.#findPlace()
     this.#seat.replaceChildren(this.#list, this.#pane)
     this.#follow()
@@ -152,7 +154,10 @@ export class App {
     const read = () => { if (!socket.connected && this.#store.listState === 'loading') this.#sync.refresh() }
     // Without a server there is nothing to wait for: the service worker has what was said last.
     setTimeout(read, SHOW_AFTER_MS)
-    socket.addEventListener('waiting', read, { once: true })
+    socket.addEventListener('waiting', () => {
+      this.#sync.hasKept = Boolean(navigator.serviceWorker?.controller)
+      read()
+    })
     if (!this.#isDemo) setTimeout(() => this.#settle(), SETTLED_MS)
   }
 

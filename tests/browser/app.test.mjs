@@ -6,7 +6,11 @@ import { PHONE, bubble, deadline, row, say, scene } from './harness.mjs'
 
 const APP = { serviceWorkers: 'allow' }
 /** Waits until something holds on a page, which may be later than other waits here: the app comes once the page is at rest. */
-const until = (page, what, arg) => page.waitForFunction(what, arg, { timeout: 20_000, polling: 100 })
+async function until(page, what, arg) {
+  // What is asked for is a promise, which waitForFunction would take for an answer.
+  const holds = async () => { while (!await page.evaluate(what, arg)) await new Promise(done => setTimeout(done, 100)) }
+  await deadline(holds(), () => String(what))
+}
 
 /** Whether the worker is there, and has kept a chat. */
 const keeps = (page, path) => until(page, async path => {
@@ -139,11 +143,11 @@ scene('the worker shows what is pushed and takes the place of what was said of t
   await page.context().grantPermissions(['notifications'], { origin: stage.server.url })
   await keeps(page, 'api/inbox')
   const devtools = await page.context().newCDPSession(page)
-  await devtools.send('ServiceWorker.enable')
-  const registration = await new Promise(done => {
+  const told = new Promise(done => {
     devtools.on('ServiceWorker.workerRegistrationUpdated', ({ registrations }) => registrations[0] && done(registrations[0]))
-    devtools.send('ServiceWorker.disable').then(() => devtools.send('ServiceWorker.enable'))
   })
+  await devtools.send('ServiceWorker.enable')
+  const registration = await deadline(told, 'the registration')
   const deliver = data => devtools.send('ServiceWorker.deliverPushMessage',
     { origin: stage.server.url, registrationId: registration.registrationId, data })
   const shown = () => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications())

@@ -255,7 +255,7 @@ export class Reader {
     const search = before === undefined && countOf(chat.unread) < UNREAD_MOST
     const { data, meta } = await this.#api.history(naming(key), { limit: before ? OLDER_PAGE : PAGE, before })
     let hasMore = meta.has_more ?? false
-    while (hasMore && data.length < UNREAD_MOST && (search && this.#allUnread(data, chat) || data[0]?.id > left)) {
+    while (!this.hasKept && hasMore && data.length < UNREAD_MOST && (search && this.#allUnread(data, chat) || data[0]?.id > left)) {
       const earlier = await this.#api.history(naming(key), { limit: LONGEST_PAGE, before: data[0].id })
       data.unshift(...earlier.data)
       hasMore = earlier.meta.has_more ?? false
