@@ -283,7 +283,7 @@ impl StagingPeople<'_> {
         user: UserId,
         wish: &NewSubscription,
     ) -> Result<Arc<Subscription>, StoreError> {
-        if !self.user(user).is_some_and(|user| !user.disabled) {
+        if self.user(user).is_none_or(|user| user.disabled) {
             return Err(StoreError::NoSuchUser);
         }
         let id = subscription_id(&wish.endpoint);
