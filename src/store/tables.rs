@@ -70,9 +70,9 @@ pub(crate) const ERASED: &str = "erased";
 /// to it is there still. Absent where there was no retention yet.
 pub(crate) const RETAINED: &str = "retained";
 
-/// In `meta`: the private key by which push services know this server; sealed under key 0, 32 random
-/// bytes, a scalar of P-256; made with the file, or when a server first opens one that has none,
-/// and the same from then on, also where a backup is put to use: browsers subscribe to it.
+/// In `meta`: the private key by which push services know this server; sealed under key 0, 32
+/// random bytes, a scalar of P-256; made with the file, or when a server first opens one that has
+/// none, and the same from then on, also where a backup is put to use: browsers subscribe to it.
 pub(crate) const PUSH_KEY: &str = "push_key";
 
 /// `log_blocks`: the truth. Every message, and every change of one (such as a read mark), in commit
