@@ -18,13 +18,16 @@
 //! | [`store`] | the data file; the only room that says redb |
 //! | [`accounts`], [`chat`] | the verbs of identity and of talk |
 //! | [`files`] | the verbs of files, whose bytes lie beside the data file |
+//! | [`search`] | finding what was said, by an index beside the data file |
 //! | [`engineio`], [`socketio`] | pure codecs, and a session as a value |
 //! | [`outgoing`] | requests that leave this server, bounded in one place |
+//! | [`push`] | what is told to browsers whose page is closed |
 //! | [`web`] | HTTP's ground floor: bodies, origins, addresses, proxies |
 //! | [`transport`] | sessions over polling and WebSocket: where bytes meet tokio |
 //! | [`hub`] | namespaces, sockets, groups, acknowledgements |
 //! | [`limits`] | how much one person or one address may do |
 //! | [`contract`] | all that goes over the wire, once, and the documents made of it |
+//! | [`hooks`] | other systems, which write here and are told |
 //! | [`gateway`], [`http`] | the two doors to the same [`verbs`]: sockets and REST |
 //! | [`config`] | what a server is told, as values |
 //! | [`server`] | open, build, serve, drain |
@@ -47,12 +50,15 @@ pub mod store;
 pub mod accounts;
 pub mod chat;
 pub mod files;
+pub mod search;
 
 pub mod engineio;
 pub mod socketio;
 
 pub mod outgoing;
 pub mod web;
+
+pub mod push;
 
 pub mod transport;
 
@@ -61,6 +67,7 @@ pub mod hub;
 pub mod limits;
 
 pub mod contract;
+pub mod hooks;
 pub mod verbs;
 
 pub mod gateway;

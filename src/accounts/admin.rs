@@ -253,7 +253,7 @@ impl Accounts {
         admin.into().must_be_full_if(wish.is_admin)?;
         let username = Username::registered(&wish.username)?;
         let avatar = checked_avatar(wish.avatar)?;
-        password::check(&wish.password)?;
+        password::check(&wish.password, &[&wish.username])?;
         if self.store.user_by_name(username.as_str()).is_some() {
             return Err(AccountError::UsernameTaken);
         }
@@ -288,7 +288,7 @@ impl Accounts {
         if user.is_bot {
             return Err(AccountError::IsBot);
         }
-        self.log_in(now, user)
+        self.log_in_alone(now, user)
     }
 
     /// Makes or changes the account of an id: for systems that keep accounts of their own. It has
@@ -407,7 +407,7 @@ impl Accounts {
             ..UserChange::default()
         };
         if let Some(password) = wish.password {
-            password::check(&password)?;
+            password::check(&password, &[account.username.as_str()])?;
             change.password_hash = Some(self.passwords.hash(Asker::ADMIN, password).await?.into());
             change.revoke_tokens = true;
         }

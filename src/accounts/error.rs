@@ -62,6 +62,21 @@ pub enum AccountError {
     /// No key has this number.
     #[error("no such key")]
     NoSuchKey,
+    /// The caller has no such session, or it has ended.
+    #[error("no such session, or it has ended")]
+    NoSuchSession,
+    /// An app says who its people are: their accounts have no password here.
+    #[error("an account of an app has no password here")]
+    NoPassword,
+    /// What is reported is too long, or says nothing.
+    #[error("reason must have 1 to 1000 characters")]
+    Reason,
+    /// No open report has this number.
+    #[error("no such report, or it is closed")]
+    NoSuchReport,
+    /// As many reports are open as may be.
+    #[error("there are too many open reports: wait until administrators have closed some")]
+    TooManyReports,
     /// So many keys are kept.
     #[error("there are too many keys: take some back")]
     TooManyKeys,
@@ -86,6 +101,11 @@ pub enum AccountError {
     /// The password does not fit.
     #[error("password must be {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters")]
     Password,
+    /// The password is one of the first that are tried.
+    #[error(
+        "password is too easy to guess: it repeats or counts, or is little more than the username"
+    )]
+    GuessedPassword,
     /// Registration is closed.
     #[error("registration is closed")]
     RegistrationClosed,
@@ -125,6 +145,10 @@ impl From<StoreError> for AccountError {
             StoreError::TooManyKeys => Self::TooManyKeys,
             StoreError::TooManyBots => Self::TooManyBots,
             StoreError::MadeHere => Self::MadeHere,
+            StoreError::NoPassword => Self::NoPassword,
+            StoreError::InvalidCode => Self::InvalidCode,
+            StoreError::NoSuchReport => Self::NoSuchReport,
+            StoreError::TooManyReports => Self::TooManyReports,
             StoreError::InvalidInvite => Self::InvalidInvite,
             StoreError::TooManyInvites => Self::TooManyInvites,
             StoreError::Revoked => Self::InvalidToken,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AccountError, Accounts, Asker};
+use super::{AccountError, Accounts, LoggingIn};
 use crate::model::{Timestamp, User, UserId};
 use crate::store::UserChange;
 
@@ -22,17 +22,18 @@ impl Accounts {
     pub async fn login(
         &self,
         now: Timestamp,
-        from: Asker,
+        from: impl Into<LoggingIn>,
         username: &str,
         password: String,
     ) -> Result<Login, AccountError> {
+        let LoggingIn { asker, device } = from.into();
         // Keyboards of phones put a space behind a word.
         let user = self.store.user_by_name(username.trim());
         let hash = match &user {
             Some(user) => self.password_hash(user.id).await?,
             None => None,
         };
-        let verdict = self.passwords.verify(from, password, hash).await?;
+        let verdict = self.passwords.verify(asker, password, hash).await?;
         match user.filter(|_| verdict.is_right) {
             None => Err(AccountError::InvalidCredentials),
             Some(user) if user.disabled => Err(AccountError::AccountDisabled),
@@ -40,7 +41,7 @@ impl Accounts {
                 if let Some(hash) = verdict.renewed {
                     self.renew_hash(now, &user, hash).await;
                 }
-                self.log_in(now, user)
+                self.log_in(now, user, device).await
             }
         }
     }
@@ -57,15 +58,6 @@ impl Accounts {
         if let Err(error) = self.change(now, user.id, change).await {
             tracing::debug!(%error, user = %user.id, "a password was not hashed anew");
         }
-    }
-
-    pub(super) fn log_in(&self, now: Timestamp, user: Arc<User>) -> Result<Login, AccountError> {
-        let (token, expires_at) = self.tokens.issue(&user, now)?;
-        Ok(Login {
-            token,
-            expires_at,
-            user,
-        })
     }
 
     pub(super) async fn password_hash(&self, user: UserId) -> Result<Option<String>, AccountError> {

@@ -2,7 +2,7 @@
 //!
 //! Passwords are argon2id (`password.rs`). Tokens are JWTs: chatd's own (`token.rs`), or those of
 //! another system (`foreign.rs`). Programs show keys (`programs.rs`). Every socket and every
-//! request comes through [`Accounts::authenticate`]. A door that keeps a connection asks
+//! request comes through [`Accounts::authenticate`]. Each login is a session (`sessions.rs`). A door that keeps a connection asks
 //! [`Accounts::check`] again when its [`Listener`] is called and when the token's time is over.
 
 mod admin;
@@ -12,6 +12,7 @@ mod error;
 mod examiners;
 mod fault;
 mod foreign;
+mod guessing;
 mod hash;
 mod keys;
 mod leads;
@@ -23,6 +24,9 @@ mod purpose;
 mod recognition;
 mod registration;
 mod renewals;
+mod reports;
+mod reset;
+mod sessions;
 mod sign_in;
 mod token;
 mod verbs;
@@ -51,9 +55,13 @@ pub use password::{Asker, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};
 pub use programs::{Backend, MadeKey, NewBot};
 pub use recognition::{Caller, Identity};
 pub use registration::{Register, Registration};
+pub use reports::Complaint;
+pub use sessions::{ALONE, BY_APP, Device, LoggingIn, SignedIn, WhichSession, WhichSessionError};
 pub use token::{DEFAULT_TOKEN_LIFETIME, Grant};
 pub use verbs::{Accounts, Listener};
 
-pub use crate::store::{ApiKey, ApiKeyId, Invite, KeyHolder, KeyScope, Maker};
+pub use crate::store::{
+    ApiKey, ApiKeyId, Invite, KeyHolder, KeyScope, Maker, Report, ReportedMessage,
+};
 
 use verbs::{checked_avatar, checked_name, tell_of_profile};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::token::Proof;
 use super::{
-    AccountError, Accounts, Asker, Caller, Login, checked_avatar, checked_name, password,
-    tell_of_profile,
+    AccountError, Accounts, Asker, Caller, LoggingIn, Login, checked_avatar, checked_name,
+    password, tell_of_profile,
 };
 use crate::model::{FileId, MadeBy, Timestamp, User, UserId, Username, picture_url};
 use crate::store::{Change, Committed, Leaving, StoreError, UserChange};
@@ -55,7 +55,7 @@ impl Accounts {
                     return Err(AccountError::StaleToken);
                 }
             }
-            Proof::Version(..) => {
+            Proof::Own { .. } => {
                 let current = wish.current_password.ok_or(AccountError::WrongPassword)?;
                 let hash = self.password_hash(caller.user.id).await?;
                 if !self.passwords.verify(from, current, hash).await?.is_right {
@@ -110,10 +110,11 @@ impl Accounts {
     pub async fn change_own(
         &self,
         now: Timestamp,
-        from: Asker,
+        from: impl Into<LoggingIn>,
         caller: &Caller,
         wish: ChangeOwn,
     ) -> Result<(Arc<User>, Option<Login>), AccountError> {
+        let LoggingIn { asker, device } = from.into();
         let is_of_profile = wish.username.is_some() || wish.name.is_some() || wish.avatar.is_some();
         if is_of_profile && self.is_kept_by_app(&caller.user) {
             return Err(AccountError::KeptByApp);
@@ -135,20 +136,20 @@ impl Accounts {
             if caller.user.is_bot {
                 return Err(AccountError::IsBot);
             }
-            password::check(&password)?;
+            password::check(&password, &[caller.user.username.as_str()])?;
             // What is proved now must still hold when the change is written.
             change.if_token_version = Some(caller.user.token_version);
             let current = wish.current_password.ok_or(AccountError::WrongPassword)?;
             let hash = self.password_hash(caller.user.id).await?;
-            if !self.passwords.verify(from, current, hash).await?.is_right {
+            if !self.passwords.verify(asker, current, hash).await?.is_right {
                 return Err(AccountError::WrongPassword);
             }
-            change.password_hash = Some(self.passwords.hash(from, password).await?.into());
+            change.password_hash = Some(self.passwords.hash(asker, password).await?.into());
             change.revoke_tokens = true;
         }
         let user = self.change(now, caller.user.id, change).await?;
         let login = match renewed {
-            true => Some(self.log_in(now, Arc::clone(&user))?),
+            true => Some(self.log_in(now, Arc::clone(&user), device).await?),
             false => None,
         };
         Ok((user, login))

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::AccountError;
+use super::guessing::is_guessed;
 use super::hash::Stored;
 use crate::model::nfc;
 
@@ -55,13 +56,15 @@ pub struct Verdict {
     pub renewed: Option<String>,
 }
 
-/// Checks the length of a new password.
-pub(super) fn check(password: &str) -> Result<(), AccountError> {
+/// Checks a new password of a person of these names.
+pub(super) fn check(password: &str, names: &[&str]) -> Result<(), AccountError> {
     let chars = password.chars().take(MAX_PASSWORD_CHARS + 1).count();
-    if (MIN_PASSWORD_CHARS..=MAX_PASSWORD_CHARS).contains(&chars) {
-        Ok(())
-    } else {
-        Err(AccountError::Password)
+    if !(MIN_PASSWORD_CHARS..=MAX_PASSWORD_CHARS).contains(&chars) {
+        return Err(AccountError::Password);
+    }
+    match is_guessed(password, names) {
+        true => Err(AccountError::GuessedPassword),
+        false => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use super::foreign::Newcomer;
 use super::token::{self, Grant, Proof, Verified};
 use super::verified::TokenHash;
 use super::{AccountError, Accounts, ForeignTokens, KeyError, programs};
-use crate::model::{MadeBy, Timestamp, User, Whom};
+use crate::model::{MadeBy, SessionId, Timestamp, User, Whom};
 use crate::store::{PutBy, PutUser};
 
 /// Whose a token is.
@@ -27,6 +27,20 @@ impl Caller {
     /// token of another system, by that token alone.
     pub fn is_admin(&self) -> bool {
         self.grant.is_admin(&self.user)
+    }
+
+    /// Returns the number of the login session of the token, where it has one.
+    pub fn session_number(&self) -> Option<u64> {
+        match self.grant.proof {
+            Proof::Own { session, .. } => session.map(SessionId::get),
+            Proof::Key(_) | Proof::Foreign { .. } => None,
+        }
+    }
+
+    /// Returns when the session ends for which the token stands; `None` where a newer one of its
+    /// issuer, or a key, takes its place.
+    pub fn session_ends_at(&self) -> Option<Timestamp> {
+        matches!(self.grant.proof, Proof::Own { .. }).then_some(self.expires_at)
     }
 
     /// Returns whether it is a token of another system that makes the caller an administrator.
@@ -313,6 +327,9 @@ impl Accounts {
             return Err(AccountError::AccountDisabled);
         }
         if grant.is_revoked(&user, self.store.tokens_from()) {
+            return refuse(TokenFault::Revoked);
+        }
+        if !self.is_in_session(now, user.id, &grant.proof) {
             return refuse(TokenFault::Revoked);
         }
         Ok(user)

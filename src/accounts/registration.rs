@@ -1,6 +1,8 @@
 //! Registering: by the set-up link, by an invite, or freely, as the mode says.
 
-use super::{AccountError, Accounts, Asker, Invite, Login, checked_avatar, checked_name, password};
+use super::{
+    AccountError, Accounts, Invite, LoggingIn, Login, checked_avatar, checked_name, password,
+};
 use crate::model::{Timestamp, Username};
 use crate::store::{Change, Committed, NewUser};
 
@@ -70,9 +72,10 @@ impl Accounts {
     pub async fn register(
         &self,
         now: Timestamp,
-        from: Asker,
+        from: impl Into<LoggingIn>,
         wish: Register,
     ) -> Result<Login, AccountError> {
+        let LoggingIn { asker, device } = from.into();
         let first = self
             .setup_code()
             .is_some_and(|code| wish.invite.as_deref() == Some(code));
@@ -95,7 +98,7 @@ impl Accounts {
         };
         let username = Username::registered(&wish.username)?;
         let avatar = checked_avatar(wish.avatar)?;
-        password::check(&wish.password)?;
+        password::check(&wish.password, &[&wish.username])?;
         // As with the invite.
         if self.store.user_by_name(username.as_str()).is_some() {
             return Err(AccountError::UsernameTaken);
@@ -104,14 +107,14 @@ impl Accounts {
             name: checked_name(wish.name)?,
             username,
             avatar,
-            password_hash: Some(self.passwords.hash(from, wish.password).await?.into()),
+            password_hash: Some(self.passwords.hash(asker, wish.password).await?.into()),
             is_admin: first,
             is_bot: false,
             only_if_first: first,
             invite,
         };
         match self.store.apply(now, Change::CreateUser(new)).await? {
-            Committed::User(user) => self.log_in(now, user),
+            Committed::User(user) => self.log_in(now, user, device).await,
             _ => Err(AccountError::Internal),
         }
     }

@@ -86,7 +86,7 @@ impl Accounts {
     ) -> Result<String, AccountError> {
         match caller.grant.proof {
             Proof::Foreign { .. } => self.sign_in_links.make(now, caller.user.id, token),
-            Proof::Version(..) | Proof::Key(_) => Err(AccountError::NotTheAppsToken),
+            Proof::Own { .. } | Proof::Key(_) => Err(AccountError::NotTheAppsToken),
         }
     }
 

@@ -727,3 +727,64 @@ async fn a_key_that_is_gone_has_all_sockets_looked_at_when_it_is_taken_back_agai
     assert_eq!(revoke().await, Err(AccountError::NoSuchKey));
     assert_eq!(count(), 2);
 }
+
+#[tokio::test]
+async fn tokens_without_a_session_are_one_row_that_is_ended_as_one() {
+    let accounts = accounts(Registration::Open).await;
+    let ada = accounts.register(NOW, LOCAL, wish("ada", None)).await;
+    let ada = ada.unwrap_or_else(|error| panic!("{error}"));
+    let earlier = accounts
+        .token_of(Admin::operator(), NOW, ada.user.id)
+        .unwrap();
+    let caller = async |token: &str, now| accounts.authenticate(now, Some(token)).await;
+    let theirs = caller(&earlier.token, NOW).await.unwrap();
+    assert_eq!(theirs.session(), None);
+    let listed = accounts.sessions(NOW, &theirs);
+    assert!(matches!(
+        listed[..],
+        [(SignedIn::Alone(_), true), (SignedIn::Session(_), false)]
+    ));
+    let own = caller(&ada.token, NOW).await.unwrap();
+    let listed = accounts.sessions(NOW, &own);
+    assert!(matches!(
+        listed[..],
+        [(SignedIn::Session(_), true), (SignedIn::Alone(_), false)]
+    ));
+    accounts.end_other_sessions(NOW, &own).await.unwrap();
+    let refused = caller(&earlier.token, NOW).await.err();
+    assert_eq!(refused, Some(AccountError::InvalidToken));
+    assert_eq!(accounts.sessions(NOW, &own).len(), 1);
+    // A command makes a new one that holds.
+    let later = NOW.plus(Duration::from_secs(2));
+    let anew = accounts
+        .token_of(Admin::operator(), later, ada.user.id)
+        .unwrap();
+    assert!(caller(&anew.token, later).await.is_ok());
+    // All others but those without a session: of these one is current.
+    let theirs = caller(&anew.token, later).await.unwrap();
+    accounts.end_other_sessions(later, &theirs).await.unwrap();
+    assert!(caller(&anew.token, later).await.is_ok());
+    assert!(caller(&ada.token, later).await.is_err());
+}
+
+#[tokio::test]
+async fn when_a_session_was_used_is_known_to_the_hour_and_what_is_over_is_swept() {
+    let accounts = accounts(Registration::Open).await;
+    let ada = accounts.register(NOW, LOCAL, wish("ada", None)).await;
+    let ada = ada.unwrap_or_else(|error| panic!("{error}"));
+    let used_at = |now| match &accounts.store.sessions_of(ada.user.id)[..] {
+        [session] => session.used_at,
+        other => panic!("at {now:?}: {other:?}"),
+    };
+    for (minutes, expected) in [(59, 0), (61, 61), (100, 61), (121, 121)] {
+        let now = NOW.plus(Duration::from_secs(minutes * 60));
+        assert!(accounts.authenticate(now, Some(&ada.token)).await.is_ok());
+        accounts.keep_uses(now).await;
+        let expected = NOW.plus(Duration::from_secs(expected * 60));
+        assert_eq!(used_at(now), expected, "after {minutes} minutes");
+    }
+    accounts.sweep(NOW).await;
+    assert_eq!(accounts.store.sessions(), 1);
+    accounts.sweep(ada.expires_at).await;
+    assert_eq!(accounts.store.sessions(), 0);
+}

@@ -1,6 +1,7 @@
 //! chatd's own tokens: JWTs signed with HS256 by the data file's secret. Those of others are in
 //! `foreign.rs`.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AccountError;
 use super::keys::KeyId;
-use crate::model::{Timestamp, User, UserId};
+use crate::model::{SessionId, Timestamp, User, UserId};
 use crate::store::ApiKeyId;
 
 /// Who issues them.
@@ -32,6 +33,9 @@ struct Claims {
     /// When that version began, in milliseconds; absent in tokens of earlier versions of chatd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<u64>,
+    /// Its login session; absent in tokens of earlier versions of chatd, and in those of commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
 }
 
 /// When the token version of an account began: with the account, or with what revoked the earlier
@@ -61,10 +65,18 @@ pub struct Grant {
 /// By what a token is told from those that were revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// One of ours: the account's token version when it was issued, and when that began, if it says
-    /// so. A data file that went back in time gives ids and versions again, to others too, and a
-    /// version that is given again began later.
-    Version(u32, Option<Timestamp>),
+    /// One of ours.
+    Own {
+        /// The account's token version when it was issued.
+        version: u32,
+        /// When that began, if it says so. A data file that went back in time gives ids and
+        /// versions again, to others too, and a version that is given again began later.
+        since_ms: Option<NonZeroU64>,
+        /// Its login session, where it has one.
+        session: Option<SessionId>,
+        /// When it was issued.
+        issued_at: Timestamp,
+    },
     /// A bot's key.
     Key(ApiKeyId),
     /// One of another issuer.
@@ -84,8 +96,11 @@ impl Grant {
     /// another signature.
     pub(super) fn is_revoked(&self, user: &User, known_from: Option<Timestamp>) -> bool {
         match self.proof {
-            Proof::Version(version, since) => {
-                version != user.token_version || since.is_some_and(|since| since != began(user))
+            Proof::Own {
+                version, since_ms, ..
+            } => {
+                let began = began(user).as_ms();
+                version != user.token_version || since_ms.is_some_and(|since| since.get() != began)
             }
             // A key is looked for each time: see `Accounts::check`.
             Proof::Key(_) => false,
@@ -107,7 +122,7 @@ impl Grant {
     /// Returns whether it gives the rights of an administrator, where the account has them or not.
     pub(super) fn is_admin(&self, user: &User) -> bool {
         match self.proof {
-            Proof::Version(..) => user.is_admin,
+            Proof::Own { .. } => user.is_admin,
             Proof::Key(_) => false,
             Proof::Foreign { is_admin, .. } => is_admin,
         }
@@ -149,11 +164,12 @@ impl Tokens {
         }
     }
 
-    /// A token for an account, and when it ends.
+    /// A token for an account, of this session of theirs, and when it ends.
     pub(super) fn issue(
         &self,
         user: &User,
         now: Timestamp,
+        session: Option<SessionId>,
     ) -> Result<(String, Timestamp), AccountError> {
         let exp = now.plus(self.lifetime).as_secs();
         let claims = Claims {
@@ -164,6 +180,7 @@ impl Tokens {
             iss: ISSUER.to_owned(),
             ver: user.token_version,
             since: Some(began(user).as_ms()),
+            sid: session.map(|session| session.to_string()),
         };
         match jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding) {
             Ok(token) => Ok((token, Timestamp::from_ms(exp * 1_000))),
@@ -187,12 +204,19 @@ impl Tokens {
         if now >= expires_at {
             return Err(AccountError::TokenExpired);
         }
+        let session = claims.sid.map(|sid| sid.parse());
+        let session = session.transpose();
         Ok(Verified {
             expires_at,
             grant: Grant {
                 user_id: claims.sub.parse().map_err(|_| AccountError::InvalidToken)?,
                 refused_from: expires_at,
-                proof: Proof::Version(claims.ver, claims.since.map(Timestamp::from_ms)),
+                proof: Proof::Own {
+                    version: claims.ver,
+                    since_ms: claims.since.and_then(NonZeroU64::new),
+                    session: session.map_err(|_| AccountError::InvalidToken)?,
+                    issued_at: Timestamp::from_ms(claims.iat.saturating_mul(1_000)),
+                },
             },
         })
     }
@@ -227,6 +251,15 @@ mod tests {
         }
     }
 
+    fn own(version: u32, since: Option<Timestamp>, session: Option<SessionId>) -> Proof {
+        Proof::Own {
+            version,
+            since_ms: since.and_then(|since| NonZeroU64::new(since.as_ms())),
+            session,
+            issued_at: NOW,
+        }
+    }
+
     fn tokens(secret: &[u8]) -> Tokens {
         Tokens::new(secret, Duration::from_secs(60))
     }
@@ -234,7 +267,7 @@ mod tests {
     #[test]
     fn a_token_says_who_until_its_time_is_over() {
         let tokens = tokens(b"secret");
-        let (token, expires_at) = tokens.issue(&user(), NOW).unwrap();
+        let (token, expires_at) = tokens.issue(&user(), NOW, None).unwrap();
         let verified = tokens.verify(&token, NOW).unwrap();
         assert_eq!(
             (
@@ -242,7 +275,7 @@ mod tests {
                 verified.grant.proof,
                 verified.expires_at
             ),
-            (29, Proof::Version(3, Some(NOW)), expires_at)
+            (29, own(3, Some(NOW), None), expires_at)
         );
         let last = Timestamp::from_ms(expires_at.as_ms() - 1);
         assert!(tokens.verify(&token, last).is_ok());
@@ -250,6 +283,15 @@ mod tests {
             tokens.verify(&token, expires_at).err(),
             Some(AccountError::TokenExpired)
         );
+    }
+
+    #[test]
+    fn a_token_names_its_session() {
+        let tokens = tokens(b"secret");
+        let session = SessionId::new(7);
+        let (token, _) = tokens.issue(&user(), NOW, session).unwrap();
+        let grant = tokens.verify(&token, NOW).unwrap().grant;
+        assert_eq!(grant.proof, own(3, Some(NOW), session));
     }
 
     /// A logout at half past a second, and tokens of that second and of those around it.
@@ -280,7 +322,7 @@ mod tests {
         let tokens = tokens(b"secret");
         let later = NOW.plus(Duration::from_millis(1));
         let is_good_for = |holder: &User, user: &User| {
-            let (token, _) = tokens.issue(holder, later).unwrap();
+            let (token, _) = tokens.issue(holder, later, None).unwrap();
             let grant = tokens.verify(&token, later).unwrap().grant;
             !grant.is_revoked(user, None)
         };
@@ -314,11 +356,12 @@ mod tests {
             iss: ISSUER.into(),
             ver: 3,
             since: None,
+            sid: None,
         };
         let header = Header::new(Algorithm::HS256);
         let token = jsonwebtoken::encode(&header, &claims, &tokens.encoding).unwrap();
         let grant = tokens.verify(&token, NOW).unwrap().grant;
-        assert_eq!(grant.proof, Proof::Version(3, None));
+        assert_eq!(grant.proof, own(3, None, None));
         assert!(!grant.is_revoked(&user(), None));
         let revoked = User {
             token_version: 4,
@@ -330,8 +373,8 @@ mod tests {
     #[test]
     fn what_is_no_token_of_ours_is_refused() {
         let ours = tokens(b"secret");
-        let (token, _) = ours.issue(&user(), NOW).unwrap();
-        let (foreign, _) = tokens(b"another").issue(&user(), NOW).unwrap();
+        let (token, _) = ours.issue(&user(), NOW, None).unwrap();
+        let (foreign, _) = tokens(b"another").issue(&user(), NOW, None).unwrap();
         let claims = serde_json::json!({"sub": "29", "username": "ada", "iat": 1, "exp": 9_999_999_999_u64, "iss": "chatd", "ver": 3});
         let sign = |algorithm, claims: &serde_json::Value| {
             jsonwebtoken::encode(

@@ -10,11 +10,12 @@ use super::examiners::Examiners;
 use super::fault::Refusals;
 use super::leads::Leads;
 use super::renewals::Renewals;
+use super::sessions::Uses;
 use super::sign_in::SignInLinks;
 use super::token::Tokens;
 use super::verified::VerifiedTokens;
 use super::{AccountError, ForeignTokens, Passwords, Registration};
-use crate::model::{FIRST_OWN_ID, Name, Timestamp, User, UserId, check_avatar};
+use crate::model::{FIRST_OWN_ID, Name, SessionId, Timestamp, User, UserId, check_avatar};
 use crate::store::{Store, StoreError};
 
 /// Letters and digits of a set-up code: 142 bits.
@@ -26,6 +27,13 @@ pub trait Listener: Send + Sync {
     /// Tokens of this account were revoked, or it was disabled: its sockets are to be checked
     /// again.
     fn revoked(&self, user: UserId);
+
+    /// These login sessions of an account have ended, by themselves: what was theirs goes with
+    /// them, and the account's sockets are to be checked again.
+    fn sessions_ended(&self, user: UserId, ended: &[SessionId]) {
+        let _ = ended;
+        self.revoked(user);
+    }
 
     /// The account may be shown otherwise: those who share a chat with it are to hear.
     fn profile_changed(&self, user: UserId);
@@ -47,6 +55,7 @@ pub struct Accounts {
     pub(super) leads: Arc<Leads>,
     pub(super) renewals: Arc<Renewals>,
     pub(super) sign_in_links: Arc<SignInLinks>,
+    pub(super) uses: Arc<Uses>,
     pub(super) registration: Registration,
     pub(super) listener: Arc<dyn Listener>,
     /// Makes the first account, whatever the mode. New at every start, and dead once the server is
@@ -82,6 +91,7 @@ impl Accounts {
             leads: Arc::default(),
             renewals: Arc::new(renewals),
             sign_in_links: Arc::default(),
+            uses: Arc::default(),
             registration,
             listener,
             setup_code,

@@ -76,7 +76,12 @@ mod tests {
             grant: Grant {
                 user_id: UserId::new(user).unwrap(),
                 refused_from: at,
-                proof: Proof::Version(0, None),
+                proof: Proof::Own {
+                    version: 0,
+                    since_ms: None,
+                    session: None,
+                    issued_at: at,
+                },
             },
         }
     }

@@ -34,6 +34,9 @@ pub struct Budget {
     pub recovery_places: usize,
     /// Subscriptions to people's presence, of all sockets; each takes some 100 bytes.
     pub subscriptions: usize,
+    /// The newest part of the search's index, in bytes; twice as much for a moment, while it is
+    /// written to a file.
+    pub search: usize,
     /// Tokens whose signature need not be verified again; each takes some 128 bytes.
     pub verified_tokens: usize,
 }
@@ -79,6 +82,7 @@ impl Budget {
             limit_keys: share(1 << 14, 1 << 12, 1 << 16),
             recovery_places: share(1 << 13, 1 << 12, 1 << 17),
             subscriptions: share(1 << 11, 0, 1 << 20),
+            search: share(128, 2 << 20, 16 << 20),
             verified_tokens: share(1 << 16, 1 << 11, 1 << 14),
         }
     }
@@ -101,6 +105,7 @@ impl Budget {
             + self.limit_keys * LIMIT_KINDS * LIMIT_KEY_BYTES
             + self.recovery_places * PLACE_BYTES
             + self.subscriptions * SUBSCRIPTION_BYTES
+            + 2 * self.search
             + self.verified_tokens * TOKEN_BYTES
     }
 }
@@ -150,6 +155,7 @@ mod tests {
                 budget.limit_keys,
                 budget.recovery_places,
                 budget.subscriptions,
+                budget.search,
                 budget.verified_tokens,
             ]
         };

@@ -18,6 +18,15 @@ pub enum ChatError {
     /// A chat with oneself.
     #[error("user_id must be another user")]
     OwnChat,
+    /// The receiver takes nothing from the author: they are strangers, or apart.
+    #[error("this person takes no messages from you")]
+    NotAccepted,
+    /// The author has blocked the other.
+    #[error("you have blocked this person: unblock them first")]
+    Blocking,
+    /// So many people are blocked by one.
+    #[error("so many people are blocked already")]
+    TooManyBlocks,
     /// No account has this id.
     #[error("no such user")]
     NoSuchUser,
@@ -78,6 +87,9 @@ impl From<StoreError> for ChatError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSuchUser => Self::NoSuchUser,
+            StoreError::NotAccepted => Self::NotAccepted,
+            StoreError::Blocking => Self::Blocking,
+            StoreError::TooManyBlocks => Self::TooManyBlocks,
             StoreError::NoSuchFile => Self::NoSuchFile,
             StoreError::NoSuchMessage => Self::NoSuchMessage,
             StoreError::Room(refusal) => Self::Room(refusal),
@@ -103,8 +115,14 @@ impl From<StoreError> for ChatError {
             | StoreError::LastAdmin
             | StoreError::MadeHere
             | StoreError::NoSuchKey
+            | StoreError::NoSuchHook
+            | StoreError::TooManyHooks
             | StoreError::TooManyKeys
             | StoreError::TooManyBots
+            | StoreError::NoPassword
+            | StoreError::InvalidCode
+            | StoreError::NoSuchReport
+            | StoreError::TooManyReports
             | StoreError::Revoked => Self::Internal,
         }
     }

@@ -12,6 +12,8 @@ pub enum Event<'a> {
         notice: &'a Notice,
         /// The socket that asked.
         origin: Option<Origin>,
+        /// Nobody but this person hears of it: the other of the two is kept apart from them.
+        only: Option<UserId>,
     },
     /// A message was sent again under its client id. Only the asking socket hears of it.
     Repeated {
@@ -28,6 +30,8 @@ pub enum Event<'a> {
         user_id: UserId,
         /// `false` where they have stopped.
         is_typing: bool,
+        /// Who does not hear of it: those whom the one who types has blocked.
+        but: &'a [UserId],
     },
     /// A member of a room has read it up to a message. The other members hear of it.
     RoomSeen {
@@ -37,6 +41,8 @@ pub enum Event<'a> {
         user_id: UserId,
         /// The message.
         up_to: MessageId,
+        /// Who does not hear of it: those whom the reader has blocked.
+        but: &'a [UserId],
     },
     /// A person is typing, or has stopped. The receiver hears of it.
     Typing {

@@ -3,11 +3,12 @@
 //! ```text
 //! verbs.rs       sending and marking; notifier.rs: announcing what is on disk, in commit order
 //! rooms.rs       the verbs of rooms, judged by the store in commit order; marks.rs: one a second
-//! views.rs       which chats people look at
+//! views.rs       which chats people look at; contacts.rs: who sees whom, and blocks
 //! changing.rs    editing, deleting and reacting
 //! files.rs       the URLs of the files that messages name
 //! reading.rs     pages, and what a person missed; cursors.rs: from where on
 //! audience.rs    who hears an entry, live and caught up alike
+//! offline.rs     whom a message concerns who is not there
 //! presence.rs    who is there; attendance.rs: as the store keeps it
 //! ```
 //!
@@ -20,6 +21,7 @@
 mod attendance;
 mod audience;
 mod changing;
+mod contacts;
 mod cursors;
 mod erasing;
 mod error;
@@ -27,6 +29,7 @@ mod event;
 mod files;
 mod marks;
 mod notifier;
+mod offline;
 mod presence;
 mod reading;
 mod rooms;
@@ -43,6 +46,7 @@ pub use changing::Chats;
 pub use error::ChatError;
 pub use event::{Behind, Event, Listener};
 pub use files::FileUrls;
+pub use offline::MAX_OFFLINE;
 pub use presence::{Presence, PresenceChange, Seen, Told};
 pub use reading::CatchUp;
 pub use rooms::{
@@ -53,8 +57,8 @@ pub use verbs::{Chat, Mark, SendMessage};
 
 pub use crate::store::RoomRefusal;
 pub use crate::store::maintain::{Backup, Compacted};
+pub use crate::store::{FoundMessage, MAX_MISSED, Older, SentIn, SentText};
 pub use crate::store::{
     HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, MemberRow, MyRoom, NewRoom,
     OpenRooms, Page, ReactorsPage, Recent, RoomInvite, RoomMessage, RoomUpdate,
 };
-pub use crate::store::{MAX_MISSED, Older, SentIn, SentText};

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use super::rooms::say_how_large;
 use super::{Chat, ChatError};
-use crate::model::{Cursor, EntryId, Message, MessageId, Notice, RoomId, Timestamp, User, UserId};
+use crate::model::{
+    ChatId, Cursor, EntryId, Message, MessageId, Notice, RoomId, Timestamp, User, UserId,
+};
 use crate::store::{
-    HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, Missed, Page, Recent,
+    FoundMessage, FoundMessages, HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow,
+    Missed, Page, Readable, Recent,
 };
 
 /// The changes that a person missed.
@@ -31,6 +34,10 @@ impl Chat {
         peer: UserId,
         query: HistoryQuery,
     ) -> Result<HistoryPage, ChatError> {
+        if !self.may_see(user, peer) {
+            // Nothing was said, whether there is somebody or not.
+            return Ok(HistoryPage::empty());
+        }
         let read = self
             .store
             .read(move |snapshot| snapshot.history(user, peer, query));
@@ -46,6 +53,9 @@ impl Chat {
         message: MessageId,
         limit: usize,
     ) -> Result<HistoryPage, ChatError> {
+        if !self.may_see(user, peer) {
+            return Ok(HistoryPage::empty());
+        }
         let read = self
             .store
             .read(move |snapshot| snapshot.history_around(user, peer, message, limit));
@@ -60,6 +70,41 @@ impl Chat {
         let mut row = read.await?;
         self.files.open(row.message.extras.as_deref_mut());
         Ok(row)
+    }
+
+    /// Returns the chats that a person may read, or the one that is named, each with the greatest
+    /// message that they may not.
+    pub async fn readable(
+        &self,
+        user: UserId,
+        only: Option<ChatId>,
+    ) -> Result<Vec<Readable>, ChatError> {
+        let read = self
+            .store
+            .read(move |snapshot| snapshot.readable(user, only));
+        Ok(read.await?)
+    }
+
+    /// Returns those of these messages that a person may read and whose texts pass `check`, which
+    /// is told too whether files hang on them; at most `most`.
+    pub async fn among<M: Send + 'static>(
+        &self,
+        user: UserId,
+        ids: Vec<MessageId>,
+        most: usize,
+        check: impl Fn(&str, bool) -> Option<M> + Send + 'static,
+    ) -> Result<FoundMessages<M>, ChatError> {
+        let read = self
+            .store
+            .read(move |snapshot| snapshot.among(user, &ids, most, &check));
+        let mut found = read.await?;
+        for (message, _) in &mut found.rows {
+            self.files.open(match message {
+                FoundMessage::Direct(row) => row.message.extras.as_deref_mut(),
+                FoundMessage::Room(message) => message.extras.as_deref_mut(),
+            });
+        }
+        Ok(found)
     }
 
     /// Returns a page of a person's chats, newest first, each with its newest message.

@@ -472,8 +472,11 @@ impl Chat {
         notify: Option<Notify>,
         muted_until: Option<Option<Timestamp>>,
     ) -> Result<(ChatSettings, u64), ChatError> {
-        if chat == ChatId::Person(by) {
-            return Err(ChatError::OwnChat);
+        if let ChatId::Person(peer) = chat {
+            if peer == by {
+                return Err(ChatError::OwnChat);
+            }
+            self.must_see(by, peer)?;
         }
         let what = RoomCommand::Set {
             chat,
@@ -591,8 +594,11 @@ impl Chat {
         if members.has_more {
             return Err(ChatError::LargeRoom);
         }
+        // Of one who has blocked the asker it looks as though they had read nothing.
+        let shows = |row: &MemberRow| !self.store.blocks(row.user.id, user);
         let rows = members.rows.into_iter();
-        Ok(rows.map(|row| (row.user.id, row.read_up_to)).collect())
+        let rows = rows.map(|row| (row.user.id, row.read_up_to.filter(|_| shows(&row))));
+        Ok(rows.collect())
     }
 
     /// Returns a page of a room's messages, ascending by id.
@@ -657,6 +663,7 @@ impl Chat {
                 room_id,
                 user_id,
                 is_typing,
+                but: &self.store.all_blocked_by(user_id),
             });
         }
         Ok(())
@@ -678,6 +685,7 @@ impl Chat {
                         room_id: read.room,
                         user_id: reader,
                         up_to: read.message,
+                        but: &store.all_blocked_by(reader),
                     });
                 }
             }
@@ -701,7 +709,7 @@ impl Chat {
     }
 
     /// Has an act on a room stored, and tells of each of its entries.
-    async fn room_done(
+    pub(super) async fn room_done(
         &self,
         now: Timestamp,
         by: Option<UserId>,
@@ -723,6 +731,7 @@ impl Chat {
                     listener.happened(Event::Happened {
                         notice,
                         origin: None,
+                        only: None,
                     });
                 }
             }

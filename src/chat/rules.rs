@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::DEFAULT_MAX_MESSAGE_CHARS;
+use crate::model::{DEFAULT_MAX_MESSAGE_CHARS, Directory, FirstContact};
 use crate::store::{DEFAULT_EDIT_WINDOW, DEFAULT_MAX_ROOM_MEMBERS};
 
 /// What an operator decides about talk.
@@ -20,6 +20,10 @@ pub struct Rules {
     pub edit_window: Option<Duration>,
     /// After how long messages are erased; `None` for never. A room may have a shorter time.
     pub retention: Option<Duration>,
+    /// Whom people find.
+    pub directory: Directory,
+    /// To whom people may begin to write.
+    pub first_contact: FirstContact,
 }
 
 /// Who may make rooms.
@@ -44,6 +48,8 @@ impl Default for Rules {
             room_creation: RoomCreation::default(),
             edit_window: Some(DEFAULT_EDIT_WINDOW),
             retention: None,
+            directory: Directory::default(),
+            first_contact: FirstContact::default(),
         }
     }
 }

@@ -162,6 +162,14 @@ impl Chat {
         if reader == peer {
             return reply(Err(ChatError::OwnChat));
         }
+        if !self.may_see(reader, peer) {
+            // Nothing was said, whether there is somebody or not.
+            let nothing = Mark {
+                entry: None,
+                count: 0,
+            };
+            return reply(Ok(nothing));
+        }
         let talk = Talk::read_up_to(reader, peer, up_to);
         self.submit(now, talk, origin, |outcome| Ok(Mark::of(outcome?)), reply);
     }
@@ -193,13 +201,15 @@ impl Chat {
     ) {
         let listener = Arc::clone(&self.listener);
         let files = self.files;
+        // Only of marks it is asked whether both hear of them.
+        let store = (talk.act.is_mark()).then(|| Box::new(self.store.clone()));
         let answer = move |committed| {
             let mut outcome = outcome_of(committed);
             if let Ok(Outcome::Entry(notice) | Outcome::Repeated(notice)) = &mut outcome {
                 files.open_notice(notice);
             }
             if let Ok(outcome) = &outcome {
-                tell(&*listener, outcome, origin);
+                tell(&*listener, outcome, origin, store.as_deref());
             }
             reply(result(outcome));
         };
@@ -212,13 +222,15 @@ impl Chat {
             Committed::Talk(Outcome::Entry(notice)) => {
                 let mut notice = notice.clone();
                 self.files.open_notice(&mut notice);
-                tell(&*self.listener, &Outcome::Entry(notice), None);
+                let outcome = Outcome::Entry(notice);
+                tell(&*self.listener, &outcome, None, Some(&self.store));
             }
             Committed::Room(done) => {
                 for notice in &done.notices {
                     let event = Event::Happened {
                         notice,
                         origin: None,
+                        only: None,
                     };
                     self.listener.happened(event);
                 }
@@ -237,8 +249,10 @@ impl Chat {
         if user_id == receiver_id {
             return Err(ChatError::InvalidReceiver);
         }
-        if self.store.user(receiver_id).is_none() {
-            return Err(ChatError::NoSuchUser);
+        self.may_write(user_id, receiver_id)?;
+        if !self.may_see(user_id, receiver_id) {
+            // Nobody learns by typing whether there is somebody.
+            return Ok(());
         }
         self.listener.happened(Event::Typing {
             user_id,
@@ -250,9 +264,16 @@ impl Chat {
 }
 
 /// Tells of what an act came to.
-fn tell(listener: &dyn Listener, outcome: &Outcome, origin: Option<Origin>) {
+fn tell(listener: &dyn Listener, outcome: &Outcome, origin: Option<Origin>, store: Option<&Store>) {
     match outcome {
-        Outcome::Entry(notice) => listener.happened(Event::Happened { notice, origin }),
+        Outcome::Entry(notice) => {
+            let is_apart = store.is_some_and(|store| store.is_kept_apart(notice));
+            listener.happened(Event::Happened {
+                notice,
+                origin,
+                only: notice.entry.author.filter(|_| is_apart),
+            });
+        }
         Outcome::Repeated(notice) => listener.happened(Event::Repeated { notice, origin }),
         Outcome::Nothing(_) | Outcome::Unchanged(_) => {}
     }

@@ -85,6 +85,8 @@ impl Chat {
     ) -> Result<(), ChatError> {
         match chat {
             ChatId::Person(peer) if peer == user => return Err(ChatError::InvalidReceiver),
+            // A chat may be looked at before anything is said in it.
+            ChatId::Person(peer) if !self.may_see(user, peer) => return Ok(()),
             ChatId::Person(peer) if self.store.user(peer).is_none() => {
                 return Err(ChatError::NoSuchUser);
             }

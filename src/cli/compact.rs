@@ -9,6 +9,7 @@ use super::bar::Bar;
 use super::control;
 use super::failure::{chain, maintain as explain, open};
 use super::output::say;
+use crate::search;
 use crate::server::{self, ServerError};
 use crate::store::OpenError;
 use crate::store::maintain::{self, MaintainError};
@@ -36,6 +37,7 @@ impl Compact {
             Err(MaintainError::Open(OpenError::InUse { .. })) => control::compact(data)?,
             compacted => {
                 let compacted = compacted.map_err(|error| explain(data, &error))?;
+                forget_index(data)?;
                 (compacted.after, compacted.before)
             }
         };
@@ -45,5 +47,16 @@ impl Compact {
             data.display()
         ));
         Ok(())
+    }
+}
+
+/// Removes the search's index of a data file that no server runs on: the next one makes it anew.
+pub(super) fn forget_index(data: &Path) -> Result<(), String> {
+    let folder = search::folder_of(data);
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("{} cannot be removed: {error}", folder.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::failure::chain;
-use super::flags::Flags;
+use super::flags::{Flags, Mode};
 use super::open_files::{connections_for, sessions_within};
 use super::service;
 use super::values::KeySetPlace;
@@ -15,9 +15,13 @@ use crate::chat::Rules;
 use crate::config::{Acme, Config, ConnectionLimits, KeySource, Reload, TlsFiles, TlsSource};
 use crate::engineio::Heartbeat;
 use crate::files::FilesConfig;
+use crate::hooks::DEFAULT_RETRY;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
-use crate::outgoing::Fetcher;
+use crate::model::Directory;
+use crate::outgoing::{Fetcher, Reach};
+use crate::push::PushConfig;
+use crate::search::SearchConfig;
 use crate::store::Location;
 use crate::transport::EngineConfig;
 use crate::web::{Origins, PagePolicy, PublicUrl, TrustedProxies};
@@ -30,6 +34,7 @@ impl Flags {
                 false => Location::File(self.data.clone()),
             },
             files: self.files_config(),
+            search: self.search_config(),
             commit_interval: self.commit_interval,
             registration: self.registration.into(),
             token_lifetime: self.token_lifetime,
@@ -61,6 +66,8 @@ impl Flags {
                 room_creation: self.room_creation.into(),
                 edit_window: self.edit_window.0,
                 retention: self.retention.0,
+                directory: self.directory(),
+                first_contact: self.first_contact.into(),
             },
             erase_within: self.erase_within,
             rates: {
@@ -72,9 +79,20 @@ impl Flags {
             },
             trusted_proxies: TrustedProxies::new(self.trusted_proxy.iter().copied()),
             public_url: self.public_url.clone(),
+            hooks_tell: true,
+            hook_direct: self.hook_direct,
+            hook_retry: DEFAULT_RETRY,
+            hook_reach: match self.hook_private {
+                true => Reach::Private,
+                false => Reach::Public,
+            },
             page: PagePolicy {
                 frame_ancestors: self.frame_ancestor.clone(),
                 avatar_origins: self.avatar_origin.clone(),
+            },
+            push: PushConfig {
+                contact: self.push_contact.clone(),
+                ..PushConfig::default()
             },
             tls: self.tls()?,
             metrics: self.metrics_listen,
@@ -84,6 +102,16 @@ impl Flags {
             shutdown_grace: self.shutdown_grace,
             budget: Budget::for_memory(self.memory().bytes),
         })
+    }
+
+    /// Returns whom people find: where strangers make accounts, not everyone.
+    fn directory(&self) -> Directory {
+        let has_strangers = matches!(self.registration, Mode::Open) || self.provision_users;
+        match (self.directory, has_strangers) {
+            (Some(found), _) => found.into(),
+            (None, true) => Directory::Exact,
+            (None, false) => Directory::Everyone,
+        }
     }
 
     /// Returns where the files are: beside the data file, unless the operator says otherwise.
@@ -100,6 +128,13 @@ impl Flags {
             folder: (!self.demo).then(|| self.files_folder()),
             max_file: self.max_file,
             quota: self.files_quota,
+        }
+    }
+
+    fn search_config(&self) -> SearchConfig {
+        match self.demo {
+            true => SearchConfig::default(),
+            false => SearchConfig::beside(&self.data),
         }
     }
 

@@ -14,6 +14,8 @@ use super::{memory, values};
 use crate::accounts::{ClaimRule, Registration};
 use crate::chat::RoomCreation;
 use crate::limits::Setting;
+use crate::model::{Directory, FirstContact};
+use crate::push::Contact;
 use crate::web::{Allowed, Network, Origin, PublicUrl};
 
 /// A real-time chat server in one executable: stock Socket.IO clients, durable messages, one data
@@ -212,11 +214,15 @@ pub(super) struct Flags {
         value_name = "CIDR"
     )]
     pub(super) trusted_proxy: Vec<Network>,
+    /// Whom push services may turn to about this server, such as mailto:admin@example.org: some
+    /// take no messages without it. By default --public-url, where that begins with https
+    #[arg(long, env = "CHATD_PUSH_CONTACT", value_name = "URL")]
+    pub(super) push_contact: Option<Contact>,
     /// How much one person or address may do: a rate and a burst, such as messages=20/s:200, or
     /// typing=off; off alone turns all limits off; may be repeated. Kinds are messages, typing,
-    /// requests, rooms, members and exports (per person), passwords (per name and address), names
-    /// (per name, from unknown addresses), logins, registrations, connections and handshakes (per
-    /// address)
+    /// requests, rooms, members, pushes, reports and exports (per person), passwords (per name and
+    /// address), names (per name, from unknown addresses), logins, registrations, connections and
+    /// handshakes (per address), and hooks (per incoming hook)
     #[arg(
         long,
         env = "CHATD_RATE_LIMIT",
@@ -247,10 +253,31 @@ pub(super) struct Flags {
         value_name = "WHO"
     )]
     pub(super) room_creation: RoomMakers,
+    /// Whom people find, and whose coming and going they see. By default exact with open
+    /// registration or --provision-users, else everyone
+    #[arg(long, env = "CHATD_DIRECTORY", value_enum, value_name = "WHOM")]
+    pub(super) directory: Option<Found>,
+    /// To whom people may begin to write
+    #[arg(
+        long,
+        env = "CHATD_FIRST_CONTACT",
+        value_enum,
+        default_value = "everyone",
+        value_name = "WHOM"
+    )]
+    pub(super) first_contact: Contacted,
     /// How long after it was sent a message may be edited, such as 1h; 0s for never, off for
     /// always. Deleting one's own is always possible
     #[arg(long, env = "CHATD_EDIT_WINDOW", default_value = "24h", value_parser = values::edit_window, value_name = "TIME|off")]
     pub(super) edit_window: EditWindow,
+    /// Let outgoing hooks reach private addresses: those of this machine and of private networks, but
+    /// not link-local ones, by which clouds give out credentials
+    #[arg(long, env = "CHATD_HOOK_PRIVATE")]
+    pub(super) hook_private: bool,
+    /// Have outgoing hooks tell of messages between two people too, which the page then says to
+    /// everybody
+    #[arg(long, env = "CHATD_HOOK_DIRECT")]
+    pub(super) hook_direct: bool,
     /// When the bytes of what was deleted or edited away are gone from the data file, at the
     /// latest, at least 24h. The file is rewritten for it while the server runs, at most once in
     /// half that time, and needs room for itself once more
@@ -336,6 +363,51 @@ impl From<RoomMakers> for RoomCreation {
         match makers {
             RoomMakers::Everyone => Self::Everyone,
             RoomMakers::Admins => Self::Admins,
+        }
+    }
+}
+
+/// Whom people find.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Found {
+    /// Everyone with an account
+    Everyone,
+    /// Those with whom they share a chat
+    Shared,
+    /// The same, and one whose whole name they give
+    Exact,
+    /// Nobody
+    None,
+}
+
+impl From<Found> for Directory {
+    fn from(found: Found) -> Self {
+        match found {
+            Found::Everyone => Self::Everyone,
+            Found::Shared => Self::Shared,
+            Found::Exact => Self::Exact,
+            Found::None => Self::None,
+        }
+    }
+}
+
+/// To whom people may begin to write.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Contacted {
+    /// Everyone with an account
+    Everyone,
+    /// Those with whom they share a room
+    Shared,
+    /// Nobody
+    None,
+}
+
+impl From<Contacted> for FirstContact {
+    fn from(contacted: Contacted) -> Self {
+        match contacted {
+            Contacted::Everyone => Self::Everyone,
+            Contacted::Shared => Self::Shared,
+            Contacted::None => Self::None,
         }
     }
 }

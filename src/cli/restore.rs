@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::bar::Bar;
+use super::compact::forget_index;
 use super::failure::maintain as explain;
 use super::output::{Failed, say};
 use super::{files, stream};
@@ -32,6 +33,8 @@ impl Restore {
             bar.show(progress);
         })
         .map_err(|error| explain(data, &error))?;
+        // Of the file that was there before.
+        forget_index(data)?;
         let lacking = self.restore_files(data, folder, restored.kept.as_deref(), &mut bar)?;
         drop(bar);
         say(&format!("{}: {}", data.display(), restored.counts));

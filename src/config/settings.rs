@@ -8,8 +8,12 @@ use crate::accounts::{DEFAULT_TOKEN_LIFETIME, ForeignTokens, Passwords, Registra
 use crate::budget::Budget;
 use crate::chat::Rules;
 use crate::files::FilesConfig;
+use crate::hooks::DEFAULT_RETRY;
 use crate::hub::IoConfig;
 use crate::limits::Rates;
+use crate::outgoing::Reach;
+use crate::push::PushConfig;
+use crate::search::SearchConfig;
 use crate::store::{DEFAULT_COMMIT_INTERVAL, Location};
 use crate::transport::EngineConfig;
 use crate::web::{PagePolicy, PublicUrl, TrustedProxies};
@@ -27,6 +31,8 @@ pub struct Config {
     pub data: Location,
     /// How files are kept.
     pub files: FilesConfig,
+    /// How the search's index is kept.
+    pub search: SearchConfig,
     /// The shortest time between the beginnings of two commits under load.
     pub commit_interval: Duration,
     /// The rule of who may register.
@@ -56,8 +62,18 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// The address at which people reach the server, if that is known for sure.
     pub public_url: Option<PublicUrl>,
+    /// Outgoing hooks tell: they do while a server serves, and not beside a command.
+    pub hooks_tell: bool,
+    /// Outgoing hooks tell of messages between two people.
+    pub hook_direct: bool,
+    /// So long after it failed for the first time an event of an outgoing hook is tried again.
+    pub hook_retry: Duration,
+    /// How far the requests of outgoing hooks reach.
+    pub hook_reach: Reach,
     /// What browsers may do with the page.
     pub page: PagePolicy,
+    /// The way to push services, and whom they may turn to.
+    pub push: PushConfig,
     /// The source of the certificate, where TLS is spoken.
     pub tls: Option<TlsSource>,
     /// The address at which Prometheus may scrape metrics, if any.
@@ -81,6 +97,7 @@ impl Default for Config {
         Self {
             data: Location::Memory,
             files: FilesConfig::default(),
+            search: SearchConfig::default(),
             commit_interval: DEFAULT_COMMIT_INTERVAL,
             registration: Registration::Invite,
             token_lifetime: DEFAULT_TOKEN_LIFETIME,
@@ -95,7 +112,12 @@ impl Default for Config {
             rates: Rates::default(),
             trusted_proxies: TrustedProxies::default(),
             public_url: None,
+            hooks_tell: true,
+            hook_direct: false,
+            hook_retry: DEFAULT_RETRY,
+            hook_reach: Reach::Public,
             page: PagePolicy::default(),
+            push: PushConfig::default(),
             tls: None,
             metrics: None,
             reload: Reload::default(),

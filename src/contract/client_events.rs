@@ -65,7 +65,7 @@ client_events! {
          socket of the sender; of a room `room_message` to every socket of every member. With a `client_id`, sending \
          it again stores nothing again: the ack and the event to the sending socket, this time without a cursor, give \
          the message that there is.",
-        [EmptyMessage, MessageTooLong, InvalidReceiver, NotFound, ClientIdReused, ReadOnly, Forbidden];
+        [EmptyMessage, MessageTooLong, InvalidReceiver, NotFound, NotAccepted, ClientIdReused, ReadOnly, Forbidden];
     MarkAsRead = "mark_as_read": OneRead => Command::from, acked by MarkedRead,
         "Marks one message read, for its receiver; idempotent. Then `messege_read`. Of a room's message, which takes \
          version 2, moves the reader's position to it; then `room_read`.",
@@ -83,19 +83,19 @@ client_events! {
         "Gives a message of the caller's own another text, as long as `--edit-window` says; then `message_edited`. \
          The same text changes nothing, and the ack has the `edited_at` that was. A room's message takes version 2, \
          as for the events below.",
-        [EmptyMessage, MessageTooLong, NotFound, Forbidden, EditWindowOver, ReadOnly];
+        [EmptyMessage, MessageTooLong, NotFound, NotAccepted, Forbidden, EditWindowOver, ReadOnly];
     DeleteMessage = "delete_message": Erasing => Command::Delete, acked by Deleted,
         "Erases a message of the caller's own, or, for its admins, any of a room; idempotent. Then \
          `message_deleted`.",
         [NotFound, Forbidden];
     React = "react": Reacting => Command::React, acked by ReactionChanged,
         "Puts an emoji on a message, or takes it away; idempotent. Then `reaction`.",
-        [NotFound, TooManyReactions, ReadOnly];
+        [NotFound, NotAccepted, Forbidden, TooManyReactions, ReadOnly];
     Typing = "typing": TypingTo => Command::Typing, acked by Nothing,
         in place of receiver_id a room: TypingInRoom => Command::TypingInRoom, acked by Nothing,
         "Not stored; `typing` to the receiver's sockets, or, in a room of at most 100 members, `room_typing` to the \
          others.",
-        [NotFound, InvalidReceiver];
+        [NotFound, NotAccepted, Forbidden, InvalidReceiver];
     InView = "in_view": LookingAt => Command::InView, acked by Nothing,
         in place of receiver_id a room: LookingAtRoom => Command::RoomInView, acked by Nothing,
         "Says that the person has that chat in view by this socket, or has it no more: while they have, nothing of it \

@@ -67,6 +67,8 @@ codes! {
     InvalidInvite = "invalid_invite", 403;
     /// A link's code that is used up, too old or unknown.
     InvalidCode = "invalid_code", 403;
+    /// The person takes nothing from the caller: they are strangers, or apart.
+    NotAccepted = "not_accepted", 403;
     /// Nothing can be written to the room, or only by its admins.
     ReadOnly = "read_only", 403;
     /// The room has as many members as it may have.
@@ -97,6 +99,8 @@ codes! {
     PayloadTooLarge = "payload_too_large", 413;
     /// Too much at once: try again later.
     RateLimited = "rate_limited", 429;
+    /// The search's index is being made: try again later.
+    Indexing = "indexing", 503;
     /// The disk refused: not confirmed, try again with the same client id.
     StorageUnavailable = "storage_unavailable", 503;
     /// Our mistake; the log has the rest.

@@ -8,6 +8,7 @@
 //! room_events.rs               the events of rooms, which are of version 2
 //! update.rs, server_events.rs  the durable events, and the volatile ones; events.rs lists both
 //! attachments.rs               the files of messages
+//! hooks.rs                     what outgoing hooks tell
 //! changes.rs                   what is told of changed messages, and of reactions
 //! version.rs                   the versions of them, and which hear an event alike
 //! rows/                        the rows of REST's answers
@@ -26,6 +27,7 @@ mod connect;
 pub(crate) mod documents;
 mod events;
 mod fields;
+mod hooks;
 mod quotes;
 mod reads;
 mod refusal;
@@ -46,6 +48,9 @@ pub use code::Code;
 pub(crate) use connect::{Capable, ConnectError, Continued, Speaks};
 pub(crate) use events::events;
 pub use fields::{FieldError, Fields};
+pub(crate) use hooks::{
+    GoneUser, HookBody, HookData, HookUser, NoData, hook_data, hook_event, hook_parts, hook_room,
+};
 pub(crate) use quotes::{OwnedQuote, Quote};
 pub(crate) use reads::reads;
 pub(crate) use refusal::{Failed, Refusal};

@@ -15,6 +15,8 @@ use crate::chat::{ChatError, RoomRefusal};
 use crate::files::FileError;
 use crate::limits::RateLimited;
 use crate::model::ContentError;
+use crate::push::PushError;
+use crate::search::SearchError;
 
 /// 403: the status of a refusal that no other token would change.
 const FORBIDDEN: u16 = 403;
@@ -30,6 +32,9 @@ pub(crate) struct Refusal {
     /// origins may not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after_ms: Option<u64>,
+    /// How far the search's index is made, from 0 to 1, where that is waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) progress: Option<f64>,
     /// REST's status: the code's own, but for a few.
     #[serde(skip)]
     status: u16,
@@ -59,6 +64,7 @@ impl Refusal {
             code,
             message: message.into(),
             retry_after_ms: None,
+            progress: None,
             status: code.status(),
         }
     }
@@ -106,6 +112,8 @@ impl From<ChatError> for Refusal {
             ChatError::NoSuchUser | ChatError::NoSuchMessage | ChatError::NoSuchFile => {
                 Code::NotFound
             }
+            ChatError::NotAccepted => Code::NotAccepted,
+            ChatError::Blocking | ChatError::TooManyBlocks => Code::Forbidden,
             ChatError::TooManyFiles => Code::InvalidPayload,
             ChatError::NotReceiver | ChatError::NotSender => Code::Forbidden,
             ChatError::EditWindowOver => Code::EditWindowOver,
@@ -166,6 +174,38 @@ impl From<FileError> for Refusal {
     }
 }
 
+impl From<SearchError> for Refusal {
+    fn from(error: SearchError) -> Self {
+        let message = error.to_string();
+        match error {
+            SearchError::Indexing { progress } => Self {
+                progress: Some(progress),
+                ..Self::new(Code::Indexing, message).retry_after(1_000)
+            },
+            SearchError::Busy => Self::later(message, 1_000),
+            SearchError::Chat(error) => error.into(),
+        }
+    }
+}
+
+impl From<PushError> for Refusal {
+    fn from(error: PushError) -> Self {
+        let code = match error {
+            PushError::Id | PushError::Endpoint | PushError::Point | PushError::Auth => {
+                Code::InvalidPayload
+            }
+            PushError::NoSuchSubscription => Code::NotFound,
+            PushError::Busy => Code::RateLimited,
+            PushError::Unavailable => Code::StorageUnavailable,
+        };
+        let refusal = Self::new(code, error.to_string());
+        match error {
+            PushError::Busy => refusal.retry_after(1_000),
+            _ => refusal,
+        }
+    }
+}
+
 impl From<&AccountError> for Refusal {
     fn from(error: &AccountError) -> Self {
         let code = match error {
@@ -187,12 +227,18 @@ impl From<&AccountError> for Refusal {
             | AccountError::IsBot
             | AccountError::TooManyKeys
             | AccountError::TooManyBots
+            | AccountError::NoPassword
+            | AccountError::TooManyReports
             | AccountError::TooManyInvites => Code::Forbidden,
-            AccountError::NoSuchUser | AccountError::NoSuchInvite | AccountError::NoSuchKey => {
-                Code::NotFound
-            }
+            AccountError::NoSuchUser
+            | AccountError::NoSuchInvite
+            | AccountError::NoSuchKey
+            | AccountError::NoSuchSession
+            | AccountError::NoSuchReport => Code::NotFound,
             AccountError::User(_)
             | AccountError::Password
+            | AccountError::GuessedPassword
+            | AccountError::Reason
             | AccountError::Invite(_)
             | AccountError::KeyName
             | AccountError::IdOrSubject

@@ -8,11 +8,11 @@ use super::rows::RoomRow;
 use super::{Quote, Reactions};
 use crate::model::{
     ChatId, ChatSettings, ClientId, Membership, MembershipChange, MessageId, Meta, Notice, Notify,
-    Role, Room, RoomChange, RoomId, RoomRead, Timestamp, UserId,
+    Role, Room, RoomChange, RoomId, RoomRead, Speaker, Timestamp, UserId,
 };
 
 /// `room_message`:
-/// `{"id":10,"room_id":7,"number":3,"sender_id":1,"content":"Halo!","created_at":"…","client_id":"…"?,"reply_to"?,"mentions"?,"mention_all"?,"meta"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`
+/// `{"id":10,"room_id":7,"number":3,"sender_id":1,"content":"Halo!","created_at":"…","client_id":"…"?,"reply_to"?,"mentions"?,"mention_all"?,"meta"?,"as"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(crate) struct RoomMessage<'a> {
     /// Grows in the order in which messages are stored.
@@ -43,6 +43,10 @@ pub(crate) struct RoomMessage<'a> {
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
+    /// What a hook calls the one who speaks through its bot; absent unless one does.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Speaker")]
+    pub(crate) speaker: Option<&'a Speaker>,
     /// The files that hang on it; absent where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attachments: Option<Attachments<'a>>,
@@ -188,6 +192,15 @@ impl ChatSettingsAre {
             muted_until: settings.muted_until,
         }
     }
+}
+
+/// `block_changed`: `{"user_id":2,"blocked":true}`
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub(crate) struct BlockChanged {
+    /// Whom.
+    pub(crate) user_id: UserId,
+    /// Whether they are blocked now.
+    pub(crate) blocked: bool,
 }
 
 /// `room_typing`: `{"room_id":7,"user_id":1,"is_typing":true}`

@@ -14,11 +14,14 @@ use super::changes::{
     InChat, MessageDeleted, MessageEdited, MessagesErased, ReactionChanged, Reactions,
 };
 use super::documents::Event;
-use super::room_events::{ChatSettingsAre, RoomChanged, RoomMember, RoomMessage, RoomReadUpTo};
+use super::room_events::{
+    BlockChanged, ChatSettingsAre, RoomChanged, RoomMember, RoomMessage, RoomReadUpTo,
+};
 use super::version::{Version, heard_in};
 use crate::chat::{Form, Hearer, heard_by};
 use crate::model::{
-    Act, ClientId, Cursor, Entry, Members, MessageId, Meta, Notice, Timestamp, UserId, row_bytes,
+    Act, ChatId, ClientId, Cursor, Entry, Members, MessageId, Meta, Notice, Speaker, Timestamp,
+    UserId, row_bytes,
 };
 
 /// One durable event for one person.
@@ -43,6 +46,8 @@ pub(crate) enum Update<'a> {
     RoomMember(RoomMember<'a>),
     /// To the person's own sockets.
     ChatSettings(ChatSettingsAre),
+    /// To the same.
+    BlockChanged(BlockChanged),
     /// To both, or to the members of a room.
     MessageEdited(MessageEdited<'a>),
     /// To the same.
@@ -74,6 +79,10 @@ pub(crate) struct ReceiveMessage<'a> {
     /// The object that the sender's app hung on it. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
+    /// What a hook calls the one who speaks through its bot; absent unless one does. Version 2.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Speaker")]
+    pub(crate) speaker: Option<&'a Speaker>,
     /// The files that hang on it; absent where there are none. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attachments: Option<Attachments<'a>>,
@@ -112,6 +121,10 @@ pub(crate) struct MessageSent<'a> {
     /// The object that the sender's app hung on it. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) meta: Option<&'a Meta>,
+    /// What a hook calls the one who speaks through its bot; absent unless one does. Version 2.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Speaker")]
+    pub(crate) speaker: Option<&'a Speaker>,
     /// The files that hang on it; absent where there are none. Version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attachments: Option<Attachments<'a>>,
@@ -194,6 +207,12 @@ const CHAT_SETTINGS: Event = Event::durable::<ChatSettingsAre>(
 )
 .of_second();
 
+const BLOCK_CHANGED: Event = Event::durable::<BlockChanged>(
+    "block_changed",
+    "A person has blocked another, or does so no more. To every socket of theirs; the other hears nothing of it.",
+)
+.of_second();
+
 const MESSAGE_EDITED: Event = Event::durable::<MessageEdited<'_>>(
     "message_edited",
     "A message has another text. To every socket of both, or of every member of its room who may read it.",
@@ -216,7 +235,7 @@ const MESSAGES_ERASED: Event = Event::durable::<MessagesErased>(
 .of_second();
 
 /// The durable events.
-pub(crate) const UPDATES: [Event; 13] = [
+pub(crate) const UPDATES: [Event; 14] = [
     RECEIVE_MESSAGE,
     MESSAGE_SENT,
     MESSEGE_READ,
@@ -226,6 +245,7 @@ pub(crate) const UPDATES: [Event; 13] = [
     ROOM_CHANGED,
     ROOM_MEMBER,
     CHAT_SETTINGS,
+    BLOCK_CHANGED,
     MESSAGE_EDITED,
     MESSAGE_DELETED,
     REACTION,
@@ -245,6 +265,7 @@ impl<'a> Update<'a> {
             Self::RoomChanged(_) => ROOM_CHANGED.name,
             Self::RoomMember(_) => ROOM_MEMBER.name,
             Self::ChatSettings(_) => CHAT_SETTINGS.name,
+            Self::BlockChanged(_) => BLOCK_CHANGED.name,
             Self::MessageEdited(_) => MESSAGE_EDITED.name,
             Self::MessageDeleted(_) => MESSAGE_DELETED.name,
             Self::Reaction(_) => REACTION.name,
@@ -345,6 +366,7 @@ impl<'a> Update<'a> {
                     mentions: extras.map_or(&[], |extras| &extras.mentions),
                     mention_all: extras.is_some_and(|extras| extras.mention_all),
                     meta: extras.and_then(|extras| extras.meta.as_ref()),
+                    speaker: extras.and_then(|extras| extras.speaker.as_ref()),
                     attachments: Attachments::of(extras),
                     auto_content: extras.is_some_and(|extras| extras.auto_content),
                     edited_at: extras.and_then(|extras| extras.edited_at),
@@ -358,7 +380,18 @@ impl<'a> Update<'a> {
                 Self::RoomMember(RoomMember::new(notice, membership, is_own))
             }
             (Act::RoomRead(read), _) => Self::RoomRead((*read).into()),
-            (Act::Settings { chat, settings }, _) => {
+            (
+                Act::Settings {
+                    chat: ChatId::Person(user_id),
+                    blocks: Some(blocked),
+                    ..
+                },
+                _,
+            ) => Self::BlockChanged(BlockChanged {
+                user_id: *user_id,
+                blocked: *blocked,
+            }),
+            (Act::Settings { chat, settings, .. }, _) => {
                 let members = notice.room.as_ref().map_or(2, |room| room.member_count);
                 Self::ChatSettings(ChatSettingsAre::new(*chat, *settings, members))
             }
@@ -422,6 +455,7 @@ impl<'a> Update<'a> {
             } => {
                 let extras = extras.as_deref().filter(|_| version >= Version::Second);
                 let meta = extras.and_then(|extras| extras.meta.as_ref());
+                let speaker = extras.and_then(|extras| extras.speaker.as_ref());
                 let reply_to = Quote::of(extras);
                 let attachments = Attachments::of(extras);
                 let auto_content = extras.is_some_and(|extras| extras.auto_content);
@@ -437,6 +471,7 @@ impl<'a> Update<'a> {
                         client_id: client_id.as_ref(),
                         reply_to,
                         meta,
+                        speaker,
                         attachments,
                         auto_content,
                         edited_at,
@@ -450,6 +485,7 @@ impl<'a> Update<'a> {
                         created_at,
                         reply_to,
                         meta,
+                        speaker,
                         attachments,
                         auto_content,
                         edited_at,

@@ -232,6 +232,7 @@ impl SocketHandler for ChatSocket {
 
     fn revalidate(&mut self) {
         self.stay_or_go();
+        self.unwatch_hidden();
     }
 
     fn event(&mut self, event: Event<'_>) {

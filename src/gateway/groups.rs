@@ -17,6 +17,12 @@ pub(super) fn presence_group(user: UserId) -> Group {
     Group::new(PRESENCE, user.get())
 }
 
+/// Returns the person whom the sockets of a group watch, if it is one of [`presence_group`].
+pub(super) fn watched_by(group: &Group) -> Option<UserId> {
+    let user = UserId::new(group.number()).ok();
+    user.filter(|_| is_presence(group))
+}
+
 /// Returns whether a group is one of [`presence_group`].
 pub(super) fn is_presence(group: &Group) -> bool {
     group.family() == PRESENCE

@@ -24,7 +24,8 @@ use crate::contract::{
 use crate::hub::Namespace;
 use crate::metrics::EventMetrics;
 use crate::model::{
-    Act, CursorKeys, EntryId, Members, MembershipChange, MessageId, Notice, Origin, RoomId, UserId,
+    Act, ChatId, CursorKeys, EntryId, Members, MembershipChange, MessageId, Notice, Origin, RoomId,
+    UserId,
 };
 
 /// Tells the chat's namespace what happened.
@@ -67,11 +68,12 @@ impl Outbound {
         self.told.load(Ordering::Acquire)
     }
 
-    /// Tells all who hear an entry, in each form once.
-    fn tell(&self, notice: &Notice, origin: Option<Origin>) {
+    /// Tells all who hear an entry, in each form once; `only` one of them, where there is such.
+    fn tell(&self, notice: &Notice, origin: Option<Origin>, only: Option<UserId>) {
         let except = origin.filter(|_| !is_heard_by_origin(notice));
         let mut sealed = None;
-        let Audience { people, room } = audience(notice);
+        let Audience { mut people, room } = audience(notice);
+        people.retain(|hearer| only.is_none_or(|only| hearer.user == only));
         self.fanout
             .catch_up(people.iter().map(|hearer| hearer.user));
         tell_live(&people, notice, |told| {
@@ -114,10 +116,30 @@ impl Outbound {
         }
     }
 
-    /// Tells the others of a room what is not stored.
-    fn tell_others(&self, room: RoomId, but: UserId, name: &str, data: &impl Serialize) {
+    /// Has the other sockets of one whom this person has blocked forget that they watch them.
+    fn note_block(&self, notice: &Notice) {
+        if let Act::Settings {
+            chat: ChatId::Person(peer),
+            blocks: Some(true),
+            ..
+        } = notice.entry.act
+        {
+            self.namespace.to(user_group(peer)).revalidate();
+        }
+    }
+
+    /// Tells the others of a room what is not stored; `but` is one who does it, and those who are
+    /// not to hear of it.
+    fn tell_others(
+        &self,
+        room: RoomId,
+        but: (UserId, &[UserId]),
+        name: &str,
+        data: &impl Serialize,
+    ) {
         let others = self.present.of(room, MessageId::LAST.into()).into_iter();
-        let others = others.filter(|user| *user != but).map(user_group);
+        let others = others.filter(|user| *user != but.0 && !but.1.contains(user));
+        let others = others.map(user_group);
         self.namespace
             .to_each(others)
             .versions(Version::Second.number()..=u8::MAX)
@@ -174,7 +196,11 @@ impl Listener for Outbound {
 
     fn happened(&self, event: Event<'_>) {
         match event {
-            Event::Happened { notice, origin } => {
+            Event::Happened {
+                notice,
+                origin,
+                only,
+            } => {
                 if let Act::Sent { .. } = notice.entry.act {
                     self.metrics.messages.inc();
                     if let Members::Room(_) = notice.members {
@@ -182,7 +208,8 @@ impl Listener for Outbound {
                     }
                 }
                 self.note_membership(notice);
-                self.tell(notice, origin);
+                self.tell(notice, origin, only);
+                self.note_block(notice);
                 self.has_told(notice.entry.id);
             }
             Event::Repeated { notice, origin } => {
@@ -198,25 +225,27 @@ impl Listener for Outbound {
                 room_id,
                 user_id,
                 is_typing,
+                but,
             } => {
                 let typing = RoomTyping {
                     room_id,
                     user_id,
                     is_typing,
                 };
-                self.tell_others(room_id, user_id, ROOM_TYPING.name, &typing);
+                self.tell_others(room_id, (user_id, but), ROOM_TYPING.name, &typing);
             }
             Event::RoomSeen {
                 room_id,
                 user_id,
                 up_to,
+                but,
             } => {
                 let seen = RoomSeen {
                     room_id,
                     user_id,
                     up_to,
                 };
-                self.tell_others(room_id, user_id, ROOM_SEEN.name, &seen);
+                self.tell_others(room_id, (user_id, but), ROOM_SEEN.name, &seen);
             }
             Event::Typing {
                 user_id,

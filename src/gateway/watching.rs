@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::chat_socket::ChatSocket;
-use super::groups::{is_presence, presence_group};
+use super::groups::{is_presence, presence_group, watched_by};
 use super::memory::Subscribed;
 use super::reply::Reply;
+use crate::chat::Seen;
 use crate::contract::{FieldError, PRESENCE, Presence, PresenceList, Refusal};
 use crate::hub::DisconnectReason;
 use crate::model::{Timestamp, UserId};
@@ -36,7 +37,11 @@ impl ChatSocket {
         // Only of those who exist, and once each, in the order asked.
         let mut seen = HashSet::with_capacity(users.len());
         let accounts = &door.verbs.accounts;
-        users.retain(|user| seen.insert(*user) && accounts.user(*user).is_some());
+        let chat = &door.verbs.chat;
+        users.retain(|user| {
+            let is_known = seen.insert(*user) && accounts.user(*user).is_some();
+            is_known && chat.may_see(self.user, *user)
+        });
         if !self.change_subscriptions(users.len()) {
             let message = "too many people are watched at once, try again later";
             return Err((Refusal::later(message, SUBSCRIPTION_RETRY_MS), reply));
@@ -48,12 +53,15 @@ impl ChatSocket {
             });
             memory.lock().watch(watched.collect());
         }
-        let chat = &door.verbs.chat;
+        let hidden = self.hidden(&users);
         // At a moment at which no one comes or goes, so that the ack and the events after it miss
         // nothing.
         chat.presence().look(&users, |found| {
             self.socket.leave(is_presence);
             let users = users.iter().zip(found).map(|(user_id, mut seen)| {
+                if hidden.contains(user_id) {
+                    return Presence::of(*user_id, Seen::default());
+                }
                 self.socket.join(presence_group(*user_id));
                 seen.last_seen = seen.last_seen.or_else(|| chat.last_seen(*user_id));
                 Presence::of(*user_id, seen)
@@ -77,8 +85,15 @@ impl ChatSocket {
             return;
         }
         let unsure_since = left_at.minus(UNNOTICED);
+        let hidden = self.hidden(&users);
         self.door.verbs.chat.presence().told(&users, |told| {
             for (watched, told) in watched.iter().zip(told) {
+                if hidden.contains(&watched.user) {
+                    // They look as though they had gone.
+                    let presence = Presence::of(watched.user, Seen::default());
+                    self.socket.emit(PRESENCE.name, &(presence,));
+                    continue;
+                }
                 self.socket.join(presence_group(watched.user));
                 let is_news = match watched.heard {
                     Some(heard) => heard != told.seen,
@@ -109,6 +124,35 @@ impl ChatSocket {
             });
         }
         watched
+    }
+
+    /// Returns whose coming and going of these this socket's person does not see.
+    fn hidden(&self, users: &[UserId]) -> HashSet<UserId> {
+        let chat = &self.door.verbs.chat;
+        let hidden = users.iter().copied();
+        hidden
+            .filter(|user| !chat.sees_presence(self.user, *user))
+            .collect()
+    }
+
+    /// Watches those no more who have blocked this socket's person meanwhile: they look as though
+    /// they had gone.
+    pub(super) fn unwatch_hidden(&mut self) {
+        if self.subscriptions == 0 {
+            return;
+        }
+        let watched = self.socket.groups_where(is_presence);
+        let watched: Vec<_> = watched.iter().filter_map(watched_by).collect();
+        let hidden = self.hidden(&watched);
+        if hidden.is_empty() {
+            return;
+        }
+        self.socket
+            .leave(|group| watched_by(group).is_some_and(|user| hidden.contains(&user)));
+        for user in hidden {
+            let presence = Presence::of(user, Seen::default());
+            self.socket.emit(PRESENCE.name, &(presence,));
+        }
     }
 
     /// Ends all its subscriptions.

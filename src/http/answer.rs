@@ -27,6 +27,18 @@ struct Success<T, M> {
     meta: Option<M>,
 }
 
+/// Answers `ok`, as plain text.
+pub(super) fn ok() -> Response<Body> {
+    let mut response = Response::new(Body::from("ok"));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// Answers that a request succeeded, with no data.
 pub(super) fn done() -> Response<Body> {
     success(StatusCode::OK, None::<()>, None::<()>)

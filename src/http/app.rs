@@ -20,9 +20,12 @@ use crate::budget::Portions;
 use crate::chat::Chat;
 use crate::contract::{Code, Refusal};
 use crate::files::Files;
+use crate::hooks::Hooks;
 use crate::limits::{Kind, Limits};
 use crate::metrics::{EventMetrics, Metrics};
 use crate::model::UserId;
+use crate::push::Pushes;
+use crate::search::Search;
 use crate::transport::Engine;
 use crate::verbs::{Clock, Verbs};
 use crate::web::{self, Below, Body, Origin, Origins, PagePolicy, PublicUrl, Reception, Seldom};
@@ -46,6 +49,12 @@ pub struct Site {
     pub page: PagePolicy,
     /// The verbs of files.
     pub files: Files,
+    /// The verbs of hooks.
+    pub hooks: Hooks,
+    /// The verbs of the search.
+    pub search: Search,
+    /// The verbs of pushes.
+    pub pushes: Pushes,
     /// The memory for answers that are not yet read.
     pub answers: Portions,
     /// The people whose tokens `GET /api/server` gives to anyone, on a server to be looked at; else
@@ -64,6 +73,9 @@ pub(super) struct App {
     pub(super) accounts: Accounts,
     pub(super) chat: Chat,
     pub(super) files: Files,
+    pub(super) hooks: Hooks,
+    pub(super) search: Search,
+    pub(super) pushes: Pushes,
     pub(super) limits: Arc<Limits>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
@@ -99,6 +111,9 @@ impl Http {
             accounts,
             chat,
             files: site.files,
+            hooks: site.hooks,
+            search: site.search,
+            pushes: site.pushes,
             limits,
             clock,
             metrics,

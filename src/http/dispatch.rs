@@ -68,6 +68,7 @@ impl App {
             (Route::AllUpdates, _) => api::updates::updates(self, request, Version::Second).await,
             (Route::History, _) => api::chats::history(self, request, params).await,
             (Route::MarkRead, _) => api::chats::mark_read(self, request, params).await,
+            (Route::Search, _) => api::search::search(self, request).await,
             _ => Err(ApiError::not_found()),
         }
     }
@@ -91,6 +92,20 @@ impl App {
             (Route::Me, Method::DELETE) => api::auth::delete(self, request).await,
             (Route::Me, _) => api::auth::change(self, request).await,
             (Route::OwnExport, _) => api::own_export::show(self, &request).await,
+            (Route::Blocks, _) => api::blocks::list(self, &request).await,
+            (Route::Block, Method::PUT) => api::blocks::put(self, &request, params).await,
+            (Route::Block, _) => api::blocks::delete(self, &request, params).await,
+            (Route::FileReport, _) => api::reports::file(self, request).await,
+            (Route::Reset, _) => api::reset::use_code(self, request).await,
+            (Route::Sessions, Method::GET) => api::sessions::list(self, &request).await,
+            (Route::Sessions, _) => api::sessions::end_others(self, &request).await,
+            (Route::Session, _) => api::sessions::end(self, &request, params).await,
+            (Route::Push, _) => api::push::show(self, &request).await,
+            (Route::PushSubscription, Method::PUT) => {
+                api::push::subscribe(self, request, params).await
+            }
+            (Route::PushSubscription, _) => api::push::unsubscribe(self, &request, params).await,
+            (Route::PushTest, _) => api::push::test(self, request).await,
             _ => Err(ApiError::not_found()),
         }
     }
@@ -126,6 +141,22 @@ impl App {
             (Route::Probe, _) => api::probe::answer(self, &request, params).await,
             (Route::Backup, _) => api::backup::show(self, &request).await,
             (Route::Compact, _) => api::compact::make(self, &request).await,
+            (Route::Reports, _) => api::reports::list(self, &request).await,
+            (Route::Report, _) => api::reports::close(self, request, params).await,
+            (Route::ResetLink, _) => api::reset::make(self, &request, params).await,
+            (Route::HooksIn, Method::GET) => api::hooks::all_in(self, &request).await,
+            (Route::HooksIn, _) => api::hooks::create_in(self, request).await,
+            (Route::HookIn, Method::PATCH) => api::hooks::change_in(self, request, params).await,
+            (Route::HookIn, _) => api::hooks::delete(self, &request, params, false).await,
+            (Route::HooksOut, Method::GET) => api::hooks::all_out(self, &request).await,
+            (Route::HooksOut, _) => api::hooks::create_out(self, request).await,
+            (Route::HookOut, Method::PATCH) => api::hooks::change_out(self, request, params).await,
+            (Route::HookOut, _) => api::hooks::delete(self, &request, params, true).await,
+            (Route::ReplayHook, _) => api::hooks::replay(self, request, params).await,
+            (Route::Hook, _) => api::incoming_hooks::write(self, request, params).await,
+            (Route::HookByBearer, _) => {
+                api::incoming_hooks::write_by_bearer(self, request, params).await
+            }
             _ => Err(ApiError::not_found()),
         }
     }

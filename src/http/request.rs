@@ -102,6 +102,23 @@ impl Seeker {
         }
     }
 
+    /// Returns whose view binds them; `None` of administrators and backends, who see everyone.
+    pub(super) fn bound(&self) -> Option<UserId> {
+        self.account().filter(|_| !self.is_admin())
+    }
+
+    /// Returns whether they may know by its id that there is an account.
+    pub(super) fn sees(&self, app: &App, user: UserId) -> bool {
+        self.bound()
+            .is_none_or(|viewer| app.chat.may_see(viewer, user))
+    }
+
+    /// Returns whether they find an account that they name as a whole.
+    pub(super) fn finds_exactly(&self, app: &App, user: UserId) -> bool {
+        self.bound()
+            .is_none_or(|viewer| app.chat.finds_exactly(viewer, user))
+    }
+
     /// Counts what a page has cost them beside their request.
     pub(super) fn charge(&self, app: &App, rows: usize) {
         let key = match self {

@@ -7,9 +7,9 @@ use matchit::Params;
 use smallvec::SmallVec;
 
 use super::api::{
-    admin, admin_rooms, app_users, auth, avatars, backup, chats, compact, documents, files, inbox,
-    messages, own_export, probe, programs, room_invites, room_pages, rooms, server, sign_in,
-    updates, uploads, users,
+    admin, admin_rooms, app_users, auth, avatars, backup, blocks, chats, compact, documents, files,
+    hooks, inbox, incoming_hooks, messages, own_export, probe, programs, push, reports, reset,
+    room_invites, room_pages, rooms, search, server, sessions, sign_in, updates, uploads, users,
 };
 use crate::contract::FieldError;
 use crate::contract::documents::Routed;
@@ -76,6 +76,7 @@ routes! {
         MarkRead = "/api/chats/{message_id}/read", [PATCH: chats::MARK_READ];
         Message  = "/api/messages/{id}",         [GET: messages::SHOW, DELETE: messages::DELETE];
         Reactions = "/api/messages/{id}/reactions", [GET: messages::REACTIONS];
+        Search   = "/api/search",             [GET: search::SEARCH];
     }
     Rooms {
         Inbox    = "/api/inbox",                  [GET: inbox::LIST];
@@ -120,6 +121,15 @@ routes! {
         Logout   = "/api/auth/logout",            [POST: auth::LOGOUT];
         Me       = "/api/auth/me",                [GET: auth::ME, PATCH: auth::CHANGE, DELETE: auth::DELETE];
         OwnExport = "/api/auth/me/export",      [GET: own_export::SHOW];
+        Blocks   = "/api/blocks",             [GET: blocks::LIST];
+        Block    = "/api/blocks/{user_id}",   [PUT: blocks::PUT, DELETE: blocks::DELETE];
+        FileReport = "/api/reports",            [POST: reports::FILE];
+        Reset    = "/api/auth/reset",         [POST: reset::USE];
+        Sessions = "/api/auth/sessions",      [GET: sessions::LIST, DELETE: sessions::END_OTHERS];
+        Session  = "/api/auth/sessions/{id}", [DELETE: sessions::END];
+        Push     = "/api/push",               [GET: push::SHOW];
+        PushSubscription = "/api/push/subscriptions/{id}", [PUT: push::SUBSCRIBE, DELETE: push::UNSUBSCRIBE];
+        PushTest = "/api/push/test",          [POST: push::TEST];
     }
     Administration {
         Invites  = "/api/admin/invites",          [POST: admin::CREATE_INVITE, GET: admin::INVITES];
@@ -135,6 +145,16 @@ routes! {
         Backup   = "/api/admin/backup",           [GET: backup::SHOW];
         Compact  = "/api/admin/compact",          [POST: compact::MAKE];
         Probe    = "/api/admin/probe/{code}",     [GET: probe::SEEN, PUT: probe::ANNOUNCE];
+        Reports  = "/api/admin/reports",      [GET: reports::LIST];
+        Report   = "/api/admin/reports/{id}", [PATCH: reports::CLOSE];
+        ResetLink = "/api/admin/users/{id}/reset-link", [POST: reset::MAKE];
+        HooksIn  = "/api/admin/hooks/in",     [POST: hooks::CREATE_IN, GET: hooks::ALL_IN];
+        HookIn   = "/api/admin/hooks/in/{id}", [PATCH: hooks::CHANGE_IN, DELETE: hooks::DELETE_IN];
+        HooksOut = "/api/admin/hooks/out",    [POST: hooks::CREATE_OUT, GET: hooks::ALL_OUT];
+        HookOut  = "/api/admin/hooks/out/{id}", [PATCH: hooks::CHANGE_OUT, DELETE: hooks::DELETE_OUT];
+        ReplayHook = "/api/admin/hooks/out/{id}/replay", [POST: hooks::REPLAY];
+        Hook     = "/api/hooks/{id}/{secret}", [POST: incoming_hooks::WRITE];
+        HookByBearer = "/api/hooks/{id}",         [POST: incoming_hooks::WRITE_BY_BEARER];
     }
     Server {
         Server   = "/api/server",                 [GET: server::SHOW];

@@ -30,6 +30,11 @@ impl Group {
     pub const fn family(&self) -> u8 {
         self.family
     }
+
+    /// Its number in that.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 /// A namespace. Cheap to clone.

@@ -187,6 +187,16 @@ impl Socket {
         groups.shrink_to_fit();
     }
 
+    /// Returns those of its groups that are such.
+    pub fn groups_where(&self, which: impl Fn(&Group) -> bool) -> Vec<Group> {
+        let groups = self.inner.groups.lock();
+        groups
+            .iter()
+            .filter(|group| which(group))
+            .copied()
+            .collect()
+    }
+
     /// Emits an event. `args` is written as a JSON array, so a tuple, an array or a slice.
     pub fn emit<A: Serialize + ?Sized>(&self, name: &str, args: &A) {
         self.emit_binary(name, args, &[]);

@@ -13,6 +13,8 @@ pub enum Key<'a> {
     Address(IpAddr),
     /// An app's backend, by the number of its key.
     Backend(u64),
+    /// An incoming hook, by its number.
+    Hook(u64),
     /// A name that a client claims.
     Name(&'a str),
     /// Something that is proved, such as an invite, beside the address it is shown from.

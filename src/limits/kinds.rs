@@ -44,6 +44,9 @@ kinds! {
     Rooms = "rooms", 10 / 1 s, 2_000;
     /// People whom one person adds to rooms, takes out of them, or gives a role.
     Members = "members", 100 / 1 s, 20_000;
+    /// Trial pushes that one person has sent to their own browsers, and the browsers that they
+    /// subscribe: each has a stranger's server spoken to.
+    Pushes = "pushes", 1 / 1 s, 32;
     /// Logins from one address; for a name that has logged in from there before, by that name and
     /// address.
     Logins = "logins", 60 / 60 s, 300;
@@ -54,6 +57,8 @@ kinds! {
     Names = "names", 100 / 60 s, 500;
     /// Registrations from one address; those with an invite that holds, by that invite and address.
     Registrations = "registrations", 20 / 60 s, 100;
+    /// Reports that one person files.
+    Reports = "reports", 20 / 86400 s, 20;
     /// Exports of what is one person's own: each reads all that they ever sent.
     Exports = "exports", 1 / 86400 s, 1;
     /// Sessions opened from one address, and CONNECTs of one person: twice as many at once as it
@@ -62,4 +67,6 @@ kinds! {
     /// TLS handshakes with one address: each costs a signature before anything is known of the
     /// client.
     Handshakes = "handshakes", 50 / 1 s, 1_000;
+    /// Messages that come by one incoming hook.
+    Hooks = "hooks", 20 / 1 s, 600;
 }

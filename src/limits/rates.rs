@@ -53,7 +53,7 @@ pub struct SetRate(Option<Rate>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "give off, or a kind and a rate such as messages=20/s:200 (20 a second, 200 at once; s, min or h) or typing=off; \
-     kinds are messages, typing, requests, rooms, members, logins, passwords, names, registrations, exports, connections and handshakes"
+     kinds are messages, typing, requests, rooms, members, pushes, logins, passwords, names, registrations, reports, exports, connections, handshakes and hooks"
 )]
 pub struct SettingError;
 

@@ -3,7 +3,8 @@
 use prometheus::{Encoder, Registry, TextEncoder};
 
 use super::counters::{
-    ConnectionMetrics, EventMetrics, HttpMetrics, LimitMetrics, SessionMetrics, StoreMetrics,
+    ConnectionMetrics, EventMetrics, HookMetrics, HttpMetrics, LimitMetrics, PushMetrics,
+    SearchMetrics, SessionMetrics, StoreMetrics,
 };
 use super::gauges::{self, Readings};
 use super::registry::Counters;
@@ -24,6 +25,12 @@ pub struct Metrics {
     pub events: EventMetrics,
     /// Requests that routes answer.
     pub http: HttpMetrics,
+    /// Hooks.
+    pub hooks: HookMetrics,
+    /// The search.
+    pub search: SearchMetrics,
+    /// Pushes to browsers.
+    pub pushes: PushMetrics,
 }
 
 impl Default for Metrics {
@@ -37,6 +44,9 @@ impl Default for Metrics {
             limits: LimitMetrics::new(&counters),
             events: EventMetrics::new(&counters),
             http: HttpMetrics::new(&counters),
+            hooks: HookMetrics::new(&counters),
+            search: SearchMetrics::new(&counters),
+            pushes: PushMetrics::new(&counters),
             registry,
         }
     }

@@ -1,6 +1,6 @@
 //! The counters of each room.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus::{Histogram, IntCounterVec};
 
@@ -262,6 +262,82 @@ impl EventMetrics {
     }
 }
 
+/// Hooks.
+#[derive(Debug, Clone)]
+pub struct HookMetrics {
+    requests: IntCounterVec,
+    messages: IntCounterVec,
+}
+
+impl HookMetrics {
+    pub(super) fn new(counters: &Counters<'_>) -> Self {
+        let made = Self {
+            requests: counters.labelled(
+                "chatd_hook_requests_total",
+                "Requests of outgoing hooks: told, failed and to be tried again, set aside after ten refusals, or gone.",
+                "outcome",
+            ),
+            messages: counters.labelled(
+                "chatd_hook_messages_total",
+                "Messages that came by incoming hooks, written or refused.",
+                "outcome",
+            ),
+        };
+        prepare(&made.requests, ["told", "failed", "set_aside", "gone"]);
+        prepare(&made.messages, ["written", "refused"]);
+        made
+    }
+
+    /// Counts a request of an outgoing hook.
+    pub fn asked(&self, outcome: &str) {
+        count(&self.requests, outcome);
+    }
+
+    /// Counts a message that came by a hook.
+    pub fn written(&self, outcome: &str) {
+        count(&self.messages, outcome);
+    }
+}
+
+/// Pushes to browsers.
+#[derive(Debug, Clone)]
+pub struct PushMetrics {
+    pushes: IntCounterVec,
+}
+
+impl PushMetrics {
+    pub(super) fn new(counters: &Counters<'_>) -> Self {
+        let made = Self {
+            pushes: counters.labelled(
+                "chatd_pushes_total",
+                "Messages to push services: taken, refused, for a subscription that is gone, not taken now, failed after all tries, withdrawn before they went out, or lost to a full queue.",
+                "outcome",
+            ),
+        };
+        let outcomes = [
+            "taken",
+            "refused",
+            "gone",
+            "not_now",
+            "failed",
+            "withdrawn",
+            "lost",
+        ];
+        prepare(&made.pushes, outcomes);
+        made
+    }
+
+    /// Counts what became of a message.
+    pub fn pushed(&self, outcome: &str) {
+        count(&self.pushes, outcome);
+    }
+
+    /// Counts something of which nobody was told, since too much waits.
+    pub fn lost(&self) {
+        self.pushed("lost");
+    }
+}
+
 /// Requests that routes answer.
 #[derive(Debug, Clone)]
 pub struct HttpMetrics {
@@ -293,6 +369,49 @@ impl HttpMetrics {
     }
 }
 
+/// The search.
+#[derive(Debug, Clone)]
+pub struct SearchMetrics {
+    seconds: Histogram,
+    remade: Counter,
+    failures: Counter,
+}
+
+impl SearchMetrics {
+    pub(super) fn new(counters: &Counters<'_>) -> Self {
+        Self {
+            seconds: counters.histogram(
+                "chatd_search_duration_seconds",
+                "How long searches took, the reading of what they found included.",
+                SECONDS,
+            ),
+            remade: counters.one(
+                "chatd_search_remade_total",
+                "Files of the search's index that were made anew, without what was erased or edited.",
+            ),
+            failures: counters.one(
+                "chatd_search_failures_total",
+                "Times that the search's index did not get on, mostly for want of room on the disk.",
+            ),
+        }
+    }
+
+    /// Notes how long a search took.
+    pub fn searched(&self, took: Duration) {
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a file that was made anew.
+    pub fn made_again(&self) {
+        self.remade.inc();
+    }
+
+    /// Counts a time that the index did not get on.
+    pub fn failed(&self) {
+        self.failures.inc();
+    }
+}
+
 /// Writes the default of each: counters that no scrape finds, for tests and for programs without a
 /// listener.
 macro_rules! unseen {
@@ -312,4 +431,6 @@ unseen! {
     LimitMetrics: limits,
     EventMetrics: events,
     HttpMetrics: http,
+    SearchMetrics: search,
+    PushMetrics: pushes,
 }

@@ -77,6 +77,8 @@ gauges! {
     sockets: usize = "chatd_sockets", "Connected sockets.";
     users_online: usize = "chatd_users_online", "People with at least one connected socket.";
     rooms: usize = "chatd_rooms", "Rooms, archived ones among them.";
+    login_sessions: usize = "chatd_login_sessions", "Logins that have not ended.";
+    open_reports: usize = "chatd_open_reports", "Reports that no administrator has closed.";
     waiting_marks: usize = "chatd_waiting_room_marks",
         "Marks in rooms that wait until their reader's last one is a second old.";
     queued_changes: usize = "chatd_writer_queue_changes", "Changes that wait for the writer.";
@@ -93,6 +95,20 @@ gauges! {
     files: u64 = "chatd_files", "Files that people sent, and uploads that are not whole.";
     files_bytes: u64 = "chatd_files_bytes",
         "Bytes of files on the disk.";
+    active_hooks: usize = "chatd_hooks" {state = "active"}, "Outgoing hooks by how they fare.";
+    failing_hooks: usize = "chatd_hooks" {state = "failing"}, "Outgoing hooks by how they fare.";
+    paused_hooks: usize = "chatd_hooks" {state = "paused"}, "Outgoing hooks by how they fare.";
+    hooks_behind: u64 = "chatd_hooks_behind_entries",
+        "Entries of the log that the outgoing hook which is furthest behind, paused ones left out, has not told of.";
+    search_behind: u64 = "chatd_search_behind_entries",
+        "Entries of the log that the search has not indexed yet.";
+    search_bytes: u64 = "chatd_search_bytes", "Bytes of the files of the search's index.";
+    search_parts: usize = "chatd_search_files", "Files of the search's index.";
+    search_stale_parts: usize = "chatd_search_stale_files",
+        "Files of the search's index that hold something that was edited or erased, and will be made anew.";
+    push_subscriptions: usize = "chatd_push_subscriptions", "Browsers that are pushed to.";
+    waiting_pushes: usize = "chatd_waiting_pushes",
+        "Messages that wait for push services, those to be tried again among them.";
     log_entries: u64 = "chatd_log_entries", "Messages and read marks ever stored.";
     is_writable: bool = "chatd_writable",
         "1 while changes can be written, 0 while the disk takes none.";

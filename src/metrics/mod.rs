@@ -14,7 +14,8 @@ mod registry;
 
 pub use all::Metrics;
 pub use counters::{
-    ConnectionMetrics, EventMetrics, HttpMetrics, LimitMetrics, SessionMetrics, StoreMetrics,
+    ConnectionMetrics, EventMetrics, HookMetrics, HttpMetrics, LimitMetrics, PushMetrics,
+    SearchMetrics, SessionMetrics, StoreMetrics,
 };
 pub use gauges::Readings;
 pub use registry::Counter;

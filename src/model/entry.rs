@@ -122,6 +122,8 @@ pub enum Act<T = Arc<str>> {
         chat: ChatId,
         /// How it does since then.
         settings: ChatSettings,
+        /// Where that is what changed, in a chat of two: whether the person has blocked the other.
+        blocks: Option<bool>,
     },
 }
 
@@ -196,6 +198,13 @@ impl<T> Act<T> {
     }
 }
 
+impl<T> Act<T> {
+    /// Returns whether the act marks messages of two people read.
+    pub const fn is_mark(&self) -> bool {
+        matches!(self, Self::Read { .. } | Self::ReadUpTo { .. })
+    }
+}
+
 impl<T: AsRef<str>> Act<T> {
     /// Returns the act with its texts copied.
     pub fn to_shared(&self) -> Act {
@@ -238,9 +247,14 @@ impl<T: AsRef<str>> Act<T> {
             },
             Self::MemberChanged(change) => Act::MemberChanged(change.clone()),
             Self::RoomRead(read) => Act::RoomRead(*read),
-            Self::Settings { chat, settings } => Act::Settings {
+            Self::Settings {
+                chat,
+                settings,
+                blocks,
+            } => Act::Settings {
                 chat: *chat,
                 settings: *settings,
+                blocks: *blocks,
             },
         }
     }
@@ -272,7 +286,7 @@ impl<T: AsRef<str>> Act<T> {
 }
 
 /// Those in whose midst an entry happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Members {
     /// Two people.
     Pair(Pair),

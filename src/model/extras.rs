@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-use super::{Attachment, Reaction, ReplyTo, Timestamp, UserId};
+use super::{Attachment, Reaction, ReplyTo, Speaker, Timestamp, UserId};
 
 /// What a message has beside its text. Most messages have nothing of it, and no room for it.
 ///
@@ -25,6 +25,8 @@ pub struct Extras<T = Arc<str>> {
     pub mention_all: bool,
     /// An object of the app's own.
     pub meta: Option<Meta<T>>,
+    /// Of one that came by a hook, what that calls the one who speaks through its bot.
+    pub speaker: Option<Speaker<T>>,
     /// The files that hang on it.
     pub attachments: Vec<Attachment<T>>,
     /// Whether it was sent without a text, and has the names of its files in its place.
@@ -45,6 +47,7 @@ impl<T> Default for Extras<T> {
             mentions: SmallVec::new(),
             mention_all: false,
             meta: None,
+            speaker: None,
             attachments: Vec::new(),
             auto_content: false,
             edited_at: None,
@@ -62,6 +65,7 @@ impl<T> Extras<T> {
             mentions,
             mention_all,
             meta,
+            speaker,
             attachments,
             auto_content,
             edited_at,
@@ -73,6 +77,7 @@ impl<T> Extras<T> {
             && mentions.is_empty()
             && !mention_all
             && meta.is_none()
+            && speaker.is_none()
             && is_of_text;
         let is_unchanged = edited_at.is_none() && first_content.is_none() && reactions.is_empty();
         (!(was_sent_bare && is_unchanged)).then(|| Box::new(self))
@@ -87,6 +92,7 @@ impl<T: AsRef<str>> Extras<T> {
             mentions: self.mentions.clone(),
             mention_all: self.mention_all,
             meta: self.meta.as_ref().map(Meta::to_shared),
+            speaker: self.speaker.as_ref().map(Speaker::to_shared),
             attachments: self.attachments.iter().map(Attachment::to_shared).collect(),
             auto_content: self.auto_content,
             edited_at: self.edited_at,
@@ -98,6 +104,8 @@ impl<T: AsRef<str>> Extras<T> {
     /// Returns about how many bytes it takes, in the log and in a row alike.
     pub fn bytes(&self) -> usize {
         let meta = self.meta.as_ref().map_or(0, |meta| meta.as_str().len());
+        let speaker = self.speaker.as_ref();
+        let speaker = speaker.map_or(0, |speaker| speaker.as_str().len());
         let mentions = self.mentions.len() * size_of::<UserId>();
         // A file is its name, what is said of it, and a URL with that name and some 100 bytes
         // beside it.
@@ -106,7 +114,7 @@ impl<T: AsRef<str>> Extras<T> {
         let attachments: usize = self.attachments.iter().map(file).sum();
         // A reaction is an emoji of some bytes, a count and two keys.
         let reply = self.reply_to.as_ref().map_or(0, ReplyTo::bytes);
-        meta + mentions + attachments + self.reactions.len() * 64 + reply
+        meta + speaker + mentions + attachments + self.reactions.len() * 64 + reply
     }
 }
 

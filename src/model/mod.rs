@@ -5,6 +5,7 @@
 //! ours.
 
 mod changed_message;
+mod contact;
 mod conversation;
 mod cursor;
 mod emoji;
@@ -12,7 +13,9 @@ mod entry;
 mod erasure;
 mod extras;
 mod file;
+mod hook;
 mod id;
+mod login_session;
 mod message;
 mod private_id;
 mod reaction;
@@ -23,6 +26,7 @@ mod user;
 mod username;
 
 pub use changed_message::ChangedMessage;
+pub use contact::{Directory, FirstContact};
 pub use conversation::Pair;
 pub use cursor::{Cursor, CursorKey, CursorKeys, Era, SealedCursor};
 pub use emoji::{Emoji, EmojiError};
@@ -33,9 +37,13 @@ pub use file::{
     Attachment, FileId, FileIdError, FileKey, FileKind, FileSigner, MAX_ALT_CHARS, MAX_ATTACHMENTS,
     MAX_FILE_NAME_BYTES, PathSegment, day_of, file_name, is_alt, names_of, picture_of, picture_url,
 };
+pub use hook::{
+    HookEvent, HookEventError, HookSecret, HookState, HookUrl, MAX_SPEAKER_CHARS, Speaker,
+};
 pub use id::{
     ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, RoomId, UserId,
 };
+pub use login_session::{LoginSession, SessionId, SessionIdError};
 pub use message::{
     ClientId, ContentError, DEFAULT_MAX_MESSAGE_CHARS, Message, check_content, row_bytes,
 };

@@ -11,13 +11,10 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::HttpsUrl;
+use super::{HttpsUrl, RootsError, Trust};
 
 /// 10 s: a server that answers later is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,43 +57,15 @@ impl FetchError {
     }
 }
 
-/// Why a private authority cannot be trusted.
-#[derive(Debug, thiserror::Error)]
-pub enum RootsError {
-    /// The text is no PEM.
-    #[error("there is no certificate in PEM form in it")]
-    Pem,
-    /// A certificate is not one of an authority.
-    #[error("a certificate in it cannot be used")]
-    Unusable(#[source] rustls::Error),
-}
-
 /// Asks servers by `https`.
 #[derive(Clone)]
-pub struct Fetcher(Arc<ClientConfig>);
+pub struct Fetcher(Trust);
 
 impl Fetcher {
     /// Trusts the authorities that browsers trust, and those whose certificates are in this text in
     /// PEM form.
     pub fn trusting(pem: Option<&str>) -> Result<Self, RootsError> {
-        let mut roots = RootCertStore::empty();
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        if let Some(pem) = pem {
-            let before = roots.len();
-            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                let certificate = certificate.map_err(|_| RootsError::Pem)?;
-                roots.add(certificate).map_err(RootsError::Unusable)?;
-            }
-            if roots.len() == before {
-                return Err(RootsError::Pem);
-            }
-        }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(RootsError::Unusable)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self(Arc::new(config)))
+        Trust::with(pem).map(Self)
     }
 
     /// Returns what is at a URL.
@@ -110,7 +79,7 @@ impl Fetcher {
         let stream = TcpStream::connect((url.host(), url.port()))
             .await
             .map_err(FetchError::Unreachable)?;
-        let connector = TlsConnector::from(Arc::clone(&self.0));
+        let connector = TlsConnector::from(Arc::clone(&self.0.0));
         let stream = connector
             .connect(name, stream)
             .await

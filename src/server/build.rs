@@ -13,18 +13,22 @@ use tokio::task::JoinHandle;
 use super::connections::Connections;
 use super::error::ServerError;
 use super::open::Opened;
-use super::{clock, demo, erasure, renewal, scrapes, watchdog};
+use super::{clock, demo, erasure, renewal, scrapes, sign_ins, watchdog};
 use crate::accounts::Accounts;
 use crate::budget::{LEAST_PART, Portions};
 use crate::chat::{Chat, FileUrls};
 use crate::config::Config;
 use crate::files::Files;
 use crate::gateway::{Attendance, Expiry, Inbound, Outbound, Profiles, pace_marks};
+use crate::hooks::{Hooks, HooksConfig};
 use crate::http::{Http, Site};
 use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::model::{FileSigner, Timestamp};
+use crate::outgoing::{Outbound as Posting, Trust};
+use crate::push::{Ears, Listening, Pushes};
+use crate::search::Search;
 use crate::store::{Done, Location, OpenError, Store};
 use crate::transport::{Engine, EngineConfig};
 use crate::verbs::Verbs;
@@ -35,6 +39,8 @@ pub(super) struct House {
     pub(super) accounts: Accounts,
     pub(super) chat: Chat,
     pub(super) files: Files,
+    pub(super) hooks: Hooks,
+    pub(super) pushes: Pushes,
     pub(super) engine: Engine,
     pub(super) http: Http,
     pub(super) connections: Connections,
@@ -61,14 +67,18 @@ impl House {
         };
         let sockets = Sockets::build(config, &talk, verbs.clone(), &opened.metrics);
         let profiles = Arc::clone(&talk.profiles).run(verbs.clone(), talk.namespace.clone());
-        let site = site(config, &talk).await?;
+        let search = talk.search(config, store, &opened.metrics);
+        let site = site(config, &talk, search.clone()).await?;
         let http = Http::new(verbs, sockets.engine.clone(), site);
         let sources = scrapes::Sources {
             metrics: opened.metrics.clone(),
             engine: sockets.engine.clone(),
             namespace: talk.namespace.clone(),
             chat: talk.chat.clone(),
+            hooks: talk.hooks.clone(),
             store: store.clone(),
+            search: search.clone(),
+            pushes: talk.pushes.clone(),
             connections: opened.connections.clone(),
             budget: config.budget.clone(),
             data: config.data.clone(),
@@ -83,12 +93,19 @@ impl House {
         let certificates =
             renewal::keep_certificates(config.tls.clone(), opened.authority, reload, opened.tls);
         let watchdog = watchdog::run(config.watchdog.clone(), store.clone());
-        let erasure = erasure::run(store.clone(), config.erase_within, Timestamp::now);
-        let retention = erasure::retain(talk.chat.clone(), Timestamp::now);
-        let leavers = erasure::erase_leavers(talk.chat.clone(), Timestamp::now);
+        let sign_ins = sign_ins::run(talk.accounts.clone(), Timestamp::now);
         let sweeps = sockets.sweeps(opened.limits);
         let marks = pace_marks(talk.chat.clone(), Timestamp::now);
         let files = talk.files.clone().run(Timestamp::now, config.erase_within);
+        let (hooks, tells) = (talk.hooks.run(), config.hooks_tell);
+        let hooks = async move {
+            if tells {
+                hooks.await;
+            }
+        };
+        let erasing = erase(store.clone(), talk.chat.clone(), config.erase_within);
+        let index = search.run(Timestamp::now, config.erase_within);
+        let pushes = talk.pushes.clone().run(talk.listening);
         let background = tokio::spawn(async move {
             tokio::join!(
                 scrapes,
@@ -99,9 +116,11 @@ impl House {
                 profiles,
                 marks,
                 files,
-                erasure,
-                retention,
-                leavers
+                hooks,
+                pushes,
+                index,
+                erasing,
+                sign_ins
             );
         });
         let _ = opened.http.set(http.clone());
@@ -110,6 +129,8 @@ impl House {
             accounts: talk.accounts,
             chat: talk.chat,
             files: talk.files,
+            hooks: talk.hooks,
+            pushes: talk.pushes,
             engine: sockets.engine,
             http,
             connections: opened.connections,
@@ -122,18 +143,31 @@ impl House {
 }
 
 /// Returns what the server is called and shows, with the people of a demonstration where it is one.
-async fn site(config: &Config, talk: &Talk) -> Result<Site, ServerError> {
+async fn site(config: &Config, talk: &Talk, search: Search) -> Result<Site, ServerError> {
     Ok(Site {
         proxies: config.trusted_proxies.clone(),
         public: config.public_url.clone(),
         page: config.page.clone(),
         files: talk.files.clone(),
+        hooks: talk.hooks.clone(),
+        search,
+        pushes: talk.pushes.clone(),
         answers: Portions::new(config.budget.answers.clone(), LEAST_PART),
         shown: match config.demo {
             true => demo::prepare(&talk.accounts, &talk.chat, Timestamp::now()).await?,
             false => Vec::new(),
         },
     })
+}
+
+/// Erases what is to go, and has it leave the data file. Never ends.
+async fn erase(store: Store, chat: Chat, within: Duration) {
+    let now = Timestamp::now;
+    tokio::join!(
+        erasure::run(store, within, now),
+        erasure::retain(chat.clone(), now),
+        erasure::erase_leavers(chat, now)
+    );
 }
 
 /// Logs what is odd about the clock or short on the disk.
@@ -154,6 +188,10 @@ struct Talk {
     chat: Chat,
     accounts: Accounts,
     files: Files,
+    hooks: Hooks,
+    pushes: Pushes,
+    /// What pushes are to hear.
+    listening: Listening,
     notifier: JoinHandle<()>,
 }
 
@@ -175,12 +213,12 @@ impl Talk {
             store.last_entry(),
         );
         let outbound = Arc::new(outbound);
-        let chat = Chat::new(
-            store.clone(),
+        let (ears, listening) = Ears::beside(
             Arc::clone(&outbound) as _,
-            config.rules,
-            keys,
+            store.clone(),
+            metrics.pushes.clone(),
         );
+        let chat = Chat::new(store.clone(), ears, config.rules, keys);
         let secret = store.token_secret().map_err(OpenError::from)?;
         let urls = FileUrls::new(FileSigner::derived(&secret), Timestamp::now);
         let chat = chat.with_file_urls(urls);
@@ -188,6 +226,17 @@ impl Talk {
             let folder = config.files.folder.clone().unwrap_or_default();
             ServerError::Files(folder, error)
         })?;
+        let hooks = hooks(config, store, &chat, metrics)?;
+        let public = config.public_url.as_ref().map(ToString::to_string);
+        let pushes = Pushes::new(
+            store.clone(),
+            chat.clone(),
+            config.push.clone(),
+            public.as_deref(),
+            Timestamp::now,
+            metrics.pushes.clone(),
+        );
+        let pushes = pushes.map_err(OpenError::from)?;
         let outboxes = config.budget.outboxes.clone();
         let notifier = tokio::spawn(chat.clone().run(batches, move || outboxes.used()));
         let accounts = Accounts::new(
@@ -206,8 +255,41 @@ impl Talk {
             chat,
             accounts,
             files,
+            hooks,
+            listening,
+            pushes,
             notifier,
         })
+    }
+}
+
+/// 256 requests of hooks in flight, of all hooks together.
+const HOOK_REQUESTS: usize = 256;
+
+/// The verbs of hooks.
+fn hooks(
+    config: &Config,
+    store: &Store,
+    chat: &Chat,
+    metrics: &Metrics,
+) -> Result<Hooks, ServerError> {
+    let trust = Trust::with(None).map_err(|_| ServerError::Broken("roots of certificates"))?;
+    let hooks = HooksConfig {
+        direct: config.hook_direct,
+        outbound: Posting::new(trust, config.hook_reach, HOOK_REQUESTS),
+        clock: Timestamp::now,
+        retry: config.hook_retry,
+        metrics: metrics.hooks.clone(),
+    };
+    Ok(Hooks::new(store.clone(), chat.clone(), hooks))
+}
+
+impl Talk {
+    /// Returns the verbs of the search.
+    fn search(&self, config: &Config, store: &Store, metrics: &Metrics) -> Search {
+        let search = config.search.clone().within(&config.budget);
+        let chat = self.chat.clone();
+        Search::new(store.clone(), chat, &search, metrics.search.clone())
     }
 }
 

@@ -25,7 +25,12 @@ impl House {
         // Before all else: what is not heard any more is not stored, and needs no answer.
         self.engine.pause();
         self.background.abort();
+        let pushes = self.pushes.clone();
+        let flushing = async move { pushes.flush().await };
+        // People who are told late are told; what push services do not take now is lost.
+        let flushing = tokio::spawn(timeout(self.shutdown_grace / 3, flushing));
         self.chat.close(Timestamp::now());
+        self.hooks.close(Timestamp::now());
         // Each wait from here on ends with the grace at the latest.
         let deadline = Instant::now() + self.shutdown_grace;
         self.connections.receive_no_more();
@@ -45,6 +50,7 @@ impl House {
             tracing::warn!("some clients were not told in time");
         }
         self.connections.cut();
+        let _ = timeout_at(deadline, flushing).await;
         self.files.end();
         // What the disk took while the others were told is good.
         match timeout_at(deadline, closed.cancelled()).await {

@@ -25,6 +25,7 @@ mod renewal;
 mod run;
 mod scrapes;
 mod serve;
+mod sign_ins;
 mod tls;
 mod turns;
 mod watch;

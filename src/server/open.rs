@@ -180,6 +180,7 @@ fn store_options(config: &Config) -> StoreOptions {
     StoreOptions {
         commit_interval: config.commit_interval,
         edit_window: config.rules.edit_window,
+        first_contact: config.rules.first_contact,
         first_user_id: if has_app { FIRST_OWN_ID } else { 1 },
         ..StoreOptions::within(&config.budget)
     }

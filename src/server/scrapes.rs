@@ -17,10 +17,13 @@ use crate::budget::Budget;
 use crate::chat::Chat;
 use crate::contract::Code;
 use crate::engineio::CloseReason;
+use crate::hooks::Hooks;
 use crate::hub::Namespace;
 use crate::limits::Kind;
 use crate::metrics::{Metrics, Readings};
-use crate::model::Timestamp;
+use crate::model::{HookState, Timestamp};
+use crate::push::Pushes;
+use crate::search::Search;
 use crate::store::{Location, Store};
 use crate::transport::Engine;
 use crate::web::{self, Body};
@@ -46,7 +49,10 @@ pub(super) struct Sources {
     pub(super) engine: Engine,
     pub(super) namespace: Namespace,
     pub(super) chat: Chat,
+    pub(super) hooks: Hooks,
     pub(super) store: Store,
+    pub(super) search: Search,
+    pub(super) pushes: Pushes,
     pub(super) connections: Connections,
     pub(super) budget: Budget,
     pub(super) data: Location,
@@ -65,9 +71,21 @@ impl Sources {
             _ => 0,
         };
         let (files, files_bytes) = self.store.files();
+        let hooks = self.hooks.statuses();
+        let so = |state| hooks.iter().filter(|hook| hook.state == state).count();
+        let told = hooks
+            .iter()
+            .filter(|hook| hook.state != HookState::Paused)
+            .map(|hook| hook.progress.entry);
+        let newest = self.store.last_entry();
+        let search = self.search.readings();
         Readings {
             files,
             files_bytes,
+            search_behind: search.behind,
+            search_bytes: search.bytes,
+            search_parts: search.parts,
+            search_stale_parts: search.stale_parts,
             connections: self.connections.open(),
             http_connections: self.connections.speaking_http(),
             polling_sessions: census.polling,
@@ -75,6 +93,8 @@ impl Sources {
             sockets: self.namespace.len(),
             users_online: self.chat.presence().online().len(),
             rooms: self.store.rooms(),
+            login_sessions: self.store.sessions(),
+            open_reports: self.store.reports(),
             waiting_marks: self.chat.waiting_marks(),
             queued_changes,
             queued_bytes,
@@ -84,6 +104,12 @@ impl Sources {
             answer_bytes: self.budget.answers.used(),
             half_received_bytes: self.budget.half_received.used(),
             database_bytes,
+            active_hooks: so(HookState::Active),
+            failing_hooks: so(HookState::Failing),
+            paused_hooks: so(HookState::Paused),
+            hooks_behind: told.min().map_or(0, |told| newest.saturating_sub(told)),
+            push_subscriptions: self.pushes.subscriptions(),
+            waiting_pushes: self.pushes.waiting(),
             log_entries: self.chat.newest(),
             is_writable: self.chat.is_writable(),
             erased_seconds: self

@@ -4,15 +4,21 @@ use std::sync::Arc;
 
 use crate::model::{
     Act, ChangedMessage, ClientId, Extras, Marked, MessageId, Moderator, Notice, Pair, RoomId,
-    Timestamp, User, UserId,
+    SessionId, Timestamp, User, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::files::row::StoredFile;
 use crate::store::files::staging::FileAct;
 use crate::store::people::accounts::{NewUser, PutUser, UserChange};
 use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder};
+use crate::store::people::codes::ResetCode;
+use crate::store::people::hooks::hook::{Hook, HookId, HookKind, HookProgress};
+use crate::store::people::hooks::staging::HookChangeTo;
 use crate::store::people::invites::Invite;
 use crate::store::people::leaving::Leaving;
+use crate::store::people::reports::ReportAct;
+use crate::store::people::sessions::SessionAct;
+use crate::store::people::subscriptions::{NewSubscription, Subscription, SubscriptionId};
 use crate::store::room_act::{RoomAct, RoomDone};
 
 /// An act of talk, by whom, and where.
@@ -276,6 +282,46 @@ pub enum Change {
     ConfirmKey(ApiKeyId),
     /// A key is to be no more.
     RevokeKey(ApiKeyId),
+    /// An act on login sessions.
+    Session(SessionAct),
+    /// A code by which a person gives their account another password.
+    CreateCode {
+        /// Whose account.
+        user: UserId,
+        /// The code.
+        code: ResetCode,
+    },
+    /// An act on reports.
+    Report(ReportAct),
+    /// A new hook. An outgoing one tells of what comes from now on.
+    CreateHook(HookKind),
+    /// A hook is to be otherwise.
+    ChangeHook {
+        /// Which.
+        id: HookId,
+        /// How.
+        to: HookChangeTo,
+        /// When a backup was last put to use as this file.
+        known_from: Option<Timestamp>,
+    },
+    /// A hook is to be no more.
+    DeleteHook(HookId),
+    /// Outgoing hooks have come so far, each since a turn of its position by an administrator.
+    HooksMoved(Vec<(HookId, u64, HookProgress)>),
+    /// A browser is to be pushed to.
+    Subscribe {
+        /// Whose it is.
+        user: UserId,
+        /// How.
+        wish: NewSubscription,
+    },
+    /// A browser is to be pushed to no more, which may be so already.
+    Unsubscribe {
+        /// Whose it must be.
+        user: Option<UserId>,
+        /// Which.
+        id: SubscriptionId,
+    },
     /// An act on a file that no message names yet.
     File(FileAct),
     /// These accounts were last connected at these times. Those that are deleted, or were never
@@ -305,6 +351,12 @@ pub enum Committed {
     InviteRevoked,
     /// When accounts were last connected is known.
     Seen,
+    /// These sessions of a person are no more.
+    SessionsEnded(Vec<SessionId>),
+    /// The code can be used.
+    CodeMade,
+    /// The report of this number is as asked.
+    Report(u64),
     /// A bot was made, with this key.
     Bot {
         /// Its account.
@@ -314,8 +366,18 @@ pub enum Committed {
     },
     /// A file is as given here, or was where it is no more.
     File(Arc<StoredFile>),
+    /// A browser is pushed to as given here.
+    Subscribed(Arc<Subscription>),
+    /// A browser is pushed to no more.
+    Unsubscribed,
     /// A key is as given here.
     Key(ApiKey),
+    /// A hook is as given here.
+    Hook(Arc<Hook>),
+    /// A hook is no more.
+    HookDeleted,
+    /// How far outgoing hooks have come is on disk.
+    HooksMoved,
     /// A key is no more, which was so.
     KeyRevoked(ApiKey),
     /// An account that was put under its id is as given here.

@@ -26,12 +26,22 @@ pub(crate) enum Followed {
     Rooms = 4,
     /// Memberships.
     RoomMembers = 5,
+    /// Login sessions.
+    Sessions = 6,
     /// Keys of bots and backends.
     Keys = 7,
+    /// Hooks.
+    Hooks = 8,
     /// What one person has set about another.
     Relations = 9,
+    /// Browsers that are pushed to.
+    PushSubscriptions = 10,
     /// Files.
     Files = 11,
+    /// Reports.
+    Reports = 13,
+    /// Codes of links that reset a password.
+    Codes = 14,
 }
 
 impl Followed {
@@ -44,8 +54,13 @@ impl Followed {
             Self::Rooms,
             Self::RoomMembers,
             Self::Keys,
+            Self::Hooks,
             Self::Relations,
+            Self::PushSubscriptions,
             Self::Files,
+            Self::Sessions,
+            Self::Reports,
+            Self::Codes,
         ];
         all.into_iter().find(|table| *table as u64 == number)
     }

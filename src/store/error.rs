@@ -48,6 +48,12 @@ pub enum StoreError {
     /// So many keys are kept.
     #[error("there are too many keys")]
     TooManyKeys,
+    /// No hook has this number.
+    #[error("no such hook")]
+    NoSuchHook,
+    /// So many hooks are kept.
+    #[error("there are too many hooks")]
+    TooManyHooks,
     /// No file has this id, or it is not the caller's, not whole, or hangs on a message already.
     #[error("no such file, or it is not whole, or was sent already")]
     NoSuchFile,
@@ -69,11 +75,33 @@ pub enum StoreError {
     /// The server is set up already, and this account was to do that.
     #[error("there is an account already")]
     NotFirst,
+    /// The receiver takes nothing from this author: they are strangers, or the receiver has blocked
+    /// them.
+    #[error("this person takes no messages from you")]
+    NotAccepted,
+    /// The author has blocked the receiver.
+    #[error("you have blocked this person: unblock them first")]
+    Blocking,
+    /// So many people are blocked by one.
+    #[error("so many people are blocked already")]
+    TooManyBlocks,
+    /// The account has no password, and is not to have one.
+    #[error("the account has no password")]
+    NoPassword,
+    /// No link has this code, or it is over or was used.
+    #[error("no such code, or it is used up or too old")]
+    InvalidCode,
+    /// No open report has this number.
+    #[error("no such report")]
+    NoSuchReport,
+    /// So many reports are open.
+    #[error("there are too many open reports")]
+    TooManyReports,
     /// The queue of the writer is full: try again shortly.
     #[error("too many changes are waiting to be written")]
     Busy,
-    /// No more ids below 2^53.
-    #[error("the ids are used up")]
+    /// No more ids below 2^53, or as many rows as there may be of a kind.
+    #[error("there is no place for more")]
     Full,
     /// The disk refused, or the store is closing; whether the change was stored is not known.
     #[error("the store cannot write")]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use redb::backends::InMemoryBackend;
 use rustc_hash::FxHashSet;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::metrics::StoreMetrics;
 use crate::model::{
@@ -28,7 +28,9 @@ use crate::store::maintain::{
 };
 use crate::store::options::{Location, StoreOptions};
 use crate::store::people::api_keys::{ApiKey, ApiKeyId, KeyHash};
+use crate::store::people::hooks::hook::{AccountEvent, Hook, HookId};
 use crate::store::people::invites::Invite;
+use crate::store::people::subscriptions::{Subscription, SubscriptionCount};
 use crate::store::read::snapshot::Snapshot;
 use crate::store::write::intake::Intake;
 use crate::store::write::queue::Job;
@@ -261,6 +263,22 @@ impl Store {
         schema::token_secret(&*self.intake.data.database()?)
     }
 
+    /// The private key by which push services know this server, 32 bytes, a scalar of P-256.
+    pub fn push_key(&self) -> Result<[u8; 32], StoreError> {
+        schema::push_key(&*self.intake.data.database()?)
+    }
+
+    /// How many browsers are pushed to, as it is from now on.
+    pub fn subscription_count(&self) -> SubscriptionCount {
+        self.intake.data.state.read().people.subscriptions.count()
+    }
+
+    /// The browsers of a person that are pushed to, the oldest first.
+    pub fn subscriptions(&self, user: UserId) -> Vec<Arc<Subscription>> {
+        let state = self.intake.data.state.read();
+        state.people.subscriptions.of(user).to_vec()
+    }
+
     /// The keys that seal cursors, as they are from now on.
     pub fn cursor_keys(&self) -> CursorKeys {
         self.intake.data.cursor_keys.clone()
@@ -275,6 +293,13 @@ impl Store {
     /// The newest entry of the log; 0 where there is none.
     pub fn last_entry(&self) -> u64 {
         self.intake.data.state.read().last_entry
+    }
+
+    /// Watches the newest entry of the log, for those who follow it: it changes with each
+    /// transaction, and what [`Snapshot::entries_after`] gives from then on has the entries up to
+    /// there. To be had before the first page is read.
+    pub fn newest_entry(&self) -> watch::Receiver<u64> {
+        self.intake.newest.subscribe()
     }
 
     /// An account, from memory.
@@ -444,6 +469,34 @@ impl Store {
     pub fn api_keys(&self) -> Vec<ApiKey> {
         let state = self.intake.data.state.read();
         state.people.api_keys.iter().cloned().collect()
+    }
+
+    /// A hook, from memory.
+    pub fn hook(&self, id: HookId) -> Option<Arc<Hook>> {
+        let state = self.intake.data.state.read();
+        state.people.hooks.get(id).cloned()
+    }
+
+    /// Every hook, ascending by number, from memory.
+    pub fn hooks(&self) -> Vec<Arc<Hook>> {
+        let state = self.intake.data.state.read();
+        state.people.hooks.iter().cloned().collect()
+    }
+
+    /// What hooks are to tell of accounts behind a number, in order, from memory.
+    pub fn account_events_after(&self, number: u64, most: usize) -> Vec<AccountEvent> {
+        let state = self.intake.data.state.read();
+        state
+            .people
+            .hooks
+            .accounts_after(number)
+            .take(most)
+            .collect()
+    }
+
+    /// The entry up to which retention has gone through the log: no message up to it is there.
+    pub fn retained(&self) -> u64 {
+        self.intake.data.state.read().retained
     }
 
     /// The bots, ascending by id.

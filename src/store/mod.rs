@@ -10,6 +10,7 @@
 
 mod change;
 mod changes;
+mod contacts;
 mod data;
 mod disk;
 mod error;
@@ -19,6 +20,7 @@ mod log;
 pub mod maintain;
 mod options;
 mod people;
+mod pushed;
 mod read;
 mod room_act;
 mod rooms;
@@ -46,8 +48,20 @@ pub use options::{
 };
 pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
 pub use people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder, KeyScope};
+pub use people::codes::ResetCode;
+pub use people::hooks::hook::{
+    AccountEvent, Hook, HookAnswer, HookId, HookIn, HookKind, HookOut, HookPause, HookProgress,
+};
+pub use people::hooks::staging::HookChangeTo;
 pub use people::invites::{Invite, Maker};
 pub use people::leaving::Leaving;
+pub use people::reports::{NewReport, Report, ReportAct, ReportedMessage};
+pub use people::sessions::{Ending, SessionAct};
+pub use people::subscriptions::{
+    NewSubscription, PushLanguage, PushShow, Subscription, SubscriptionCount, SubscriptionId,
+    subscription_id,
+};
+pub use pushed::SaidInRoom;
 pub use read::history::{HistoryPage, HistoryQuery, HistoryRow};
 pub use read::inbox::{InboxChat, InboxRow};
 pub use read::missed::{MAX_MISSED, Missed};
@@ -55,8 +69,10 @@ pub use read::page::Page;
 pub use read::reactions::ReactorsPage;
 pub use read::recents::Recent;
 pub use read::rooms::{MemberRow, MyRoom, OpenRooms, RoomMessage};
+pub use read::search::{FoundMessage, FoundMessages, Readable};
 pub use read::sent::{Erasable, Expired, Older, SentIn, SentText, ToErase};
 pub use read::snapshot::Snapshot;
+pub use read::trailing::Trail;
 pub use room_act::{
     DEFAULT_MAX_ROOM_MEMBERS, MAX_ROOMS, MAX_TOLD_MEMBERS, NewRoom, RoomAct, RoomCommand, RoomDone,
     RoomInvite, RoomRefusal, RoomUpdate,

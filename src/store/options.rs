@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::budget::{Budget, memory_of_this_process};
+use crate::model::FirstContact;
 
 /// 3 ms: a crowd's changes share a commit, which writes a fifth to a tenth as much to the device,
 /// and nobody notices.
@@ -46,6 +47,8 @@ pub struct StoreOptions {
     pub first_user_id: u64,
     /// How long after it was sent a message may get another text; `None` for always.
     pub edit_window: Option<Duration>,
+    /// To whom people may begin to write.
+    pub first_contact: FirstContact,
     /// How long after a failure of the disk it is tried again; after each further failure twice as
     /// long, up to 30 s.
     pub retry_after: Duration,
@@ -60,6 +63,7 @@ impl StoreOptions {
             first_user_id: 1,
             retry_after: DEFAULT_RETRY_AFTER,
             edit_window: Some(DEFAULT_EDIT_WINDOW),
+            first_contact: FirstContact::default(),
             page_cache: budget.page_cache,
             newest_messages: budget.newest_messages,
             queued_changes: budget.queued_changes,

@@ -127,6 +127,13 @@ pub enum RoomCommand {
         /// Until when it is silent, where that changes.
         muted_until: Option<Option<Timestamp>>,
     },
+    /// Blocks another person, or does so no more.
+    Block {
+        /// Whom.
+        user: UserId,
+        /// Whether they are to be blocked.
+        blocked: bool,
+    },
 }
 
 /// An invite into a room, to be made.

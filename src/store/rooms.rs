@@ -1,6 +1,8 @@
 //! Rooms as they are to be: what a transaction changes, upon what is on its way to the disk, upon
 //! what is on disk. One room and one member are looked for at a time.
 
+use std::collections::BTreeSet;
+
 use crate::model::{ChatSettings, EntryId, RoomId, UserId};
 use crate::store::sealed::{put, seal_under};
 use crate::store::state::State;
@@ -75,6 +77,29 @@ impl<'a> RoomView<'a> {
         changed.copied().unwrap_or_else(known)
     }
 
+    /// Returns whether a person has blocked another.
+    pub(crate) fn blocks(self, user: UserId, peer: UserId) -> bool {
+        let changed = self
+            .layers()
+            .find_map(|layer| layer.blocks.get(&(user, peer)));
+        let known = || self.state.rooms.blocks(user, peer);
+        changed.copied().unwrap_or_else(known)
+    }
+
+    /// How many people a person has blocked, those of a moment ago not counted.
+    pub(crate) fn blocked_count(self, user: UserId) -> usize {
+        let blocked = self.state.rooms.blocked_by(user);
+        blocked.map_or(0, BTreeSet::len)
+    }
+
+    /// Returns whether two people are in one room.
+    pub(crate) fn share_room(self, one: UserId, other: UserId) -> bool {
+        match (self.person(one), self.person(other)) {
+            (Some(one), Some(other)) => one.meets(other),
+            _ => false,
+        }
+    }
+
     /// The row of what is derived of a room, a member, or a person's own stream; `None` where there
     /// is no such.
     pub(crate) fn encode_state(self, key: (u64, u64)) -> Option<Vec<u8>> {
@@ -112,6 +137,10 @@ impl RowSource for RoomView<'_> {
 
     fn settings(&self, user: UserId, peer: UserId) -> ChatSettings {
         RoomView::settings(*self, user, peer)
+    }
+
+    fn blocks(&self, user: UserId, peer: UserId) -> bool {
+        RoomView::blocks(*self, user, peer)
     }
 }
 
@@ -171,5 +200,9 @@ impl RoomTable for Overlay<'_> {
 
     fn set_settings(&mut self, user: UserId, peer: UserId, settings: ChatSettings) {
         self.changes.settings.insert((user, peer), settings);
+    }
+
+    fn set_block(&mut self, user: UserId, peer: UserId, blocked: bool) {
+        self.changes.blocks.insert((user, peer), blocked);
     }
 }

@@ -124,6 +124,12 @@ impl State {
         self.conversations.get(id)
     }
 
+    /// Returns whether one of two people has blocked the other.
+    pub(crate) fn are_apart(&self, pair: Pair) -> bool {
+        let [one, other] = pair.members();
+        self.rooms.blocks(one, other) || self.rooms.blocks(other, one)
+    }
+
     /// Returns an invite as far as its maker may still give it; `None` where it counts as revoked.
     pub(crate) fn as_it_stands(&self, invite: &Invite) -> Option<Invite> {
         let registers = invite.registers_by_now(

@@ -26,7 +26,7 @@ pub(crate) type ByName = TableDefinition<'static, &'static str, &'static [u8]>;
 /// `meta`: what the file says about itself.
 /// key: a name; value: `format` (u32, little-endian) and `token_secret` (32 random bytes), both
 /// written when the file is made; [`SWEPT`], [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`],
-/// [`BACKUP`], [`TOKENS_FROM`], [`RECODED`], [`ERASED`] and [`RETAINED`].
+/// [`BACKUP`], [`TOKENS_FROM`], [`RECODED`], [`ERASED`], [`RETAINED`] and [`PUSH_KEY`].
 pub(crate) const META: ByName = TableDefinition::new("meta");
 
 /// In `meta`: up to which entry the derived tables say everything; sealed under key 0, u64,
@@ -69,6 +69,11 @@ pub(crate) const ERASED: &str = "erased";
 /// little-endian; written in the transaction that erases what was found until there. No message up
 /// to it is there still. Absent where there was no retention yet.
 pub(crate) const RETAINED: &str = "retained";
+
+/// In `meta`: the private key by which push services know this server; sealed under key 0, 32
+/// random bytes, a scalar of P-256; made with the file, or when a server first opens one that has
+/// none, and the same from then on, also where a backup is put to use: browsers subscribe to it.
+pub(crate) const PUSH_KEY: &str = "push_key";
 
 /// `log_blocks`: the truth. Every message, and every change of one (such as a read mark), in commit
 /// order. key: the id of the block's last entry, growing, or the greatest number for the block that
@@ -154,23 +159,48 @@ pub(crate) const REACTIONS: ByTwo = TableDefinition::new("reactions");
 /// begins, goes on or is whole, when a message names the file, and taken away when that is erased.
 pub(crate) const FILES: ByNumber = TableDefinition::new("files");
 
-/// Those with one number that are not written yet: what each has is in `FORMAT.md`.
-pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 4] = [
+/// `sessions`: the login sessions of each person.
+/// key: user id, the session's number, or 0; value: sealed JSON, see [`super::people::sessions`];
+/// written when one begins or ends, and at most once an hour when its token is shown.
+pub(crate) const SESSIONS: ByTwo = TableDefinition::new("sessions");
+
+/// `codes`: the codes of links that reset a password.
+/// key: user id, 1; value: sealed JSON, see [`super::people::codes`]; written when one is made, and
+/// taken away when it is used or over.
+pub(crate) const CODES: ByTwo = TableDefinition::new("codes");
+
+/// `reports`: what people have reported, until it is closed.
+/// key: a number, growing; value: sealed JSON, see [`super::people::reports`]; written when one is
+/// filed, and taken away when it is closed or over.
+pub(crate) const REPORTS: ByNumber = TableDefinition::new("reports");
+
+/// `hooks`: hooks in and out, with how far the latter have come; and what of accounts is still to be
+/// told by them. key: a number, growing; value: sealed JSON, see [`super::people::hooks`]; written
+/// when a hook is made, changed or taken away, while an outgoing one has something to tell at most
+/// once a second, and with an account where one is to tell of that.
+pub(crate) const HOOKS: ByNumber = TableDefinition::new("hooks");
+
+/// `push_subscriptions`: the browsers that are pushed to.
+/// key: user id, a number, growing; value: sealed JSON, see [`super::people::subscriptions`];
+/// written when a browser subscribes, and taken away with the session by which it did.
+pub(crate) const PUSH_SUBSCRIPTIONS: ByTwo = TableDefinition::new("push_subscriptions");
+
+/// Those with one number that are made with the file and copied whole: what each has, and which of
+/// them are written, is in `FORMAT.md`.
+pub(crate) static UNUSED_BY_NUMBER: [ByNumber; 3] = [
     TableDefinition::new("extras"),
-    TableDefinition::new("hooks"),
     TableDefinition::new("reports"),
     TableDefinition::new("erasures"),
 ];
 
-/// Those with two numbers that are not written yet, likewise.
-pub(crate) static UNUSED_BY_TWO: [ByTwo; 4] = [
+/// Those with two numbers, likewise.
+pub(crate) static UNUSED_BY_TWO: [ByTwo; 3] = [
     TableDefinition::new("sessions"),
     TableDefinition::new("codes"),
-    TableDefinition::new("push_subscriptions"),
     TableDefinition::new("avatars"),
 ];
 
-/// Those with a name that are not written yet, likewise.
+/// Those with a name, likewise.
 pub(crate) static UNUSED_BY_NAME: [ByName; 1] = [TableDefinition::new("followers")];
 
 /// Returns the name of every table. A copy takes along what stands here and refuses a file with any
@@ -185,6 +215,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         CREDENTIALS.name(),
         INVITES.name(),
         KEYS.name(),
+        HOOKS.name(),
         FILES.name(),
         CHANGES.name(),
         NEWEST_CHANGES.name(),
@@ -192,6 +223,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         ROOM_MEMBERS.name(),
         RELATIONS.name(),
         REACTIONS.name(),
+        PUSH_SUBSCRIPTIONS.name(),
         CONVERSATION_STATES.name(),
         STREAM_STATES.name(),
         CLIENT_IDS.name(),

@@ -4,6 +4,7 @@
 mod address;
 mod body;
 mod called;
+mod client;
 mod forwarded;
 mod origin;
 mod origins;
@@ -18,6 +19,7 @@ mod stream;
 pub use address::counted;
 pub use body::Body;
 pub use called::{base_url, is_loopback};
+pub use client::client_name;
 pub use origin::{Allowed, Origin, OriginError};
 pub use origins::{Origins, Verdict, say};
 pub use policy::PagePolicy;

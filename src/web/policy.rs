@@ -15,7 +15,8 @@ pub struct PagePolicy {
 
 impl PagePolicy {
     /// Returns the header: the page runs nothing and loads nothing but its own files, but for
-    /// pictures of people, and turns no text into markup or code. Its icon is in the page itself.
+    /// pictures of people, and turns no text into markup or code, but for the address of its service
+    /// worker. The icon of its tab is in the page itself.
     pub fn header(&self) -> HeaderValue {
         let listed = |origins: &[Origin]| -> String {
             origins.iter().map(|origin| format!(" {origin}")).collect()
@@ -26,7 +27,7 @@ impl PagePolicy {
         };
         let pictures = listed(&self.avatar_origins);
         let policy = format!(
-            "default-src 'self'; img-src 'self' data:{pictures}; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors{ancestors}; require-trusted-types-for 'script'; trusted-types 'none'"
+            "default-src 'self'; img-src 'self' data:{pictures}; object-src 'none'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors{ancestors}; require-trusted-types-for 'script'; trusted-types worker"
         );
         HeaderValue::from_str(&policy).expect("an origin is visible ASCII")
     }
@@ -42,6 +43,10 @@ mod tests {
         let policy = policy.to_str().unwrap();
         assert!(policy.contains("frame-ancestors 'none';"), "{policy}");
         assert!(policy.contains("img-src 'self' data:;"), "{policy}");
+        assert!(
+            policy.contains("worker-src 'self'; manifest-src 'self';"),
+            "{policy}"
+        );
         let origin = |text: &str| Origin::parse(text).unwrap();
         let policy = PagePolicy {
             frame_ancestors: vec![

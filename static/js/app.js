@@ -34,10 +34,15 @@ const TITLE_MS = 50
 const NEW_TOKEN_MS = 1_500
 /** If the socket is not there by then, the chats are shown from REST without it. */
 const SHOW_AFTER_MS = 1_500
+/** After so long the first view is there, and what makes the page an app can be loaded. */
+const SETTLED_MS = 8_000
+
+/** After the page is at rest it is asked whether others are told of what is written. */
+const TOLD_AFTER_MS = 5_000
 
 /** The dialogs of dialogs.js, and of rooms.js, by the intent that opens each. */
 const DIALOGS = ['find-people', 'profile', 'admin', 'keys']
-const ROOM_DIALOGS = ['make-room', 'details', 'readers', 'join-room', 'join-by']
+const ROOM_DIALOGS = ['make-room', 'details', 'readers', 'report-message', 'join-room', 'join-by']
 
 export class App {
   #seat
@@ -118,7 +123,10 @@ export class App {
   #start() {
     const socket = this.#socket
     this.#sync.addEventListener('signed-out', event => this.#putOut(/** @type {CustomEvent} */ (event).detail.code))
-    socket.addEventListener('connect', () => this.#thread?.render())
+    socket.addEventListener('connect', () => {
+      this.#sync.hasKept = false
+      this.#thread?.render()
+    })
     this.#store.addEventListener('gone', event => this.#gone(/** @type {CustomEvent} */ (event).detail))
     this.#store.addEventListener('change', () => {
       this.#titleSoon()
@@ -128,7 +136,11 @@ export class App {
     showNewer(socket, this.#api)
     if (this.#isDemo) showDemoNote(() => this.end(false).then(() => leave()))
     // Those whose token expired did not come back to this device; another person did.
-    else this.#sync.forgetOthers()
+    else {
+      this.#sync.forgetOthers()
+      const owner = recall('kept.owner')
+      if (owner !== null && owner !== this.#me.id) this.#forgetDevice()
+    }
     this.#findPlace()
     this.#seat.replaceChildren(this.#list, this.#pane)
     this.#follow()
@@ -142,7 +154,21 @@ export class App {
     // The socket first, so that nothing falls between reading and listening. Where it takes long,
     // the chats are read without it; they are read again when it is there, and merged.
     socket.connect()
-    setTimeout(() => { if (!socket.connected && this.#store.listState === 'loading') this.#sync.refresh() }, SHOW_AFTER_MS)
+    setTimeout(() => this.#sayWhoIsTold(), TOLD_AFTER_MS)
+    const read = () => { if (!socket.connected && this.#store.listState === 'loading') this.#sync.refresh() }
+    // Without a server there is nothing to wait for: the service worker has what was said last.
+    setTimeout(read, SHOW_AFTER_MS)
+    socket.addEventListener('waiting', () => {
+      this.#sync.hasKept = Boolean(navigator.serviceWorker?.controller)
+      read()
+    })
+    if (!this.#isDemo) setTimeout(() => this.#settle(), SETTLED_MS)
+  }
+
+  /** Says that the operator's other systems are told of messages, where they are. */
+  async #sayWhoIsTold() {
+    const { hook_direct } = await this.#api.server().catch(() => ({ hook_direct: false }))
+    if (hook_direct) (await import('./told.js')).showTold(this.#list)
   }
 
   /** Ends what is under way before the account leaves the page.
@@ -151,7 +177,21 @@ export class App {
     this.#lasts = lasts
     this.#deletions.flush()
     this.#socket.close()
-    if (!lasts) await this.#sync.forget()
+    if (!lasts) await Promise.all([this.#sync.forget(), this.#isDemo || this.#forgetDevice()])
+  }
+
+  async #settle() {
+    const { settle } = await import('./installed.js')
+    if (!this.#leaving) await settle({ api: this.#api, store: this.#store, socket: this.#socket })
+  }
+
+  /** Takes away what makes the page the person's app. */
+  async #forgetDevice() {
+    try {
+      await (await import('./installed.js')).forgetDevice(this.#api)
+    } catch {
+      // Without a network it may not be here; what is kept goes with the next person at the latest.
+    }
   }
 
   /** @returns {Intents} */
@@ -174,8 +214,8 @@ export class App {
   /** Shows what the address names: a conversation, or else the list. */
   #follow() {
     const { way, code } = linkIn(location.hash)
-    // A link to sign in by, opened where somebody is signed in: the page begins with it.
-    if (way === 'sign-in') return location.reload()
+    // A link to get in by, opened where somebody is signed in: the page begins with it.
+    if (way === 'sign-in' || way === 'reset') return location.reload()
     if (way === 'join') {
       // Gone back to, it would ask again.
       history.replaceState(null, '', '#/')
@@ -265,6 +305,8 @@ export class App {
       this.#titling = undefined
       const count = this.#store.unreadTotal(Date.now())
       document.title = count > 0 ? `(${count}) chatd` : 'chatd'
+      const badge = /** @type {any} */ (navigator)
+      badge.setAppBadge?.(count).catch(() => {})
     }, TITLE_MS)
   }
 
@@ -307,6 +349,9 @@ export class App {
     const { askToLogOut } = await import('./entrance.js')
     const everywhere = () => (this.#leaving = true, this.#api.signOut())
     if (!await askToLogOut(this.#store.pending().length, everywhere)) return void (this.#leaving = false)
+    // Without the server one is logged out of this device all the same.
+    this.#leaving = true
+    if (!this.#isDemo) await this.#api.request('DELETE', 'api/auth/sessions/current').catch(() => {})
     await this.end(false)
     leave()
   }
@@ -356,7 +401,9 @@ export class App {
     const { dialogIntents } = await import('./dialogs.js')
     const renew = (/** @type {Promise<User & { token?: string }>} */ change) => this.#renew(change)
     const depart = (/** @type {Promise<unknown>} */ asked) => this.#depart(asked)
-    Object.assign(this.#intents, dialogIntents({ app: this.#seat, api: this.#api, store: this.#store, renew, depart }))
+    const show = (/** @type {import('./state/chats.js').ChatKey} */ chat, /** @type {number} */ id) =>
+      this.#sync.open === chat && (this.#thread?.showMessage(id), true)
+    Object.assign(this.#intents, dialogIntents({ app: this.#seat, api: this.#api, store: this.#store, renew, depart, show }))
   }
 
   async #loadRoomDialogs() {

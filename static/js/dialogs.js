@@ -4,21 +4,26 @@
 
 import { loadStyle } from './lib/style.js'
 import { ChatError } from './net/api.js'
-import { addressOf, roomKey } from './state/chats.js'
+import { addressOf, keyIn, roomKey } from './state/chats.js'
 import { putPicture } from './sync/picture.js'
+
+/** Longer names there are none. */
+const NAME_MOST = 64
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./net/api.js').User} User */
 /** @typedef {import('./state/store.js').Store} Store */
 /** @typedef {{ fail(code: string): void }} Dialog */
+/** @typedef {import('./state/chats.js').ChatKey} ChatKey */
 
 /**
  * @param {{ app: HTMLElement, api: Api, store: Store, renew(change: Promise<User & { token?: string }>): Promise<User>,
- *   depart(asked: Promise<unknown>): Promise<void> }} parts
- *   `renew` takes over what the server answers about one's own account, `depart` that it is no more
+ *   depart(asked: Promise<unknown>): Promise<void>, show(chat: ChatKey, id: number): boolean }} parts
+ *   `renew` takes over what the server answers about one's own account, `depart` that it is no more; `show` shows a message of
+ *   the chat that is open, and says whether that is this one
  * @returns {Record<string, (detail: any) => unknown>} what the dialogs, and who opens them, may intend
  */
-export function dialogIntents({ app, api, store, renew, depart }) {
+export function dialogIntents({ app, api, store, renew, depart, show }) {
   const styled = loadStyle('dialogs.css')
   /** @type {Map<string, Promise<any>>} */
   const made = new Map()
@@ -38,9 +43,11 @@ export function dialogIntents({ app, api, store, renew, depart }) {
   }
   /** The archived rooms, asked for at most once while the picker is shown. @type {Promise<any[]> | undefined} */
   let archived
-  const picker = () => dialog('picker', async () => new (await import('./elements/people-picker.js')).PeoplePicker())
+  const picker = () => dialog('picker', async () => new (await import('./elements/people-picker.js')).PeoplePicker(store))
   const profile = () => dialog('profile', async () => new (await import('./elements/profile-card.js')).ProfileCard(store.me))
   const admin = () => dialog('admin', async () => new (await import('./elements/admin-panel.js')).AdminPanel(store.me.id))
+  const sessions = () => dialog('sessions', async () => new (await import('./elements/session-list.js')).SessionList())
+  const reports = () => dialog('reports', async () => new (await import('./elements/report-list.js')).ReportList())
   const keys = () => dialog('keys', async () => new (await import('./elements/key-list.js')).KeyList())
 
   /**
@@ -61,10 +68,61 @@ export function dialogIntents({ app, api, store, renew, depart }) {
   /** @param {'about' | 'secret' | 'leave'} form so that a refusal stands in the form that it concerns */
   const profileForm = form => profile().then(card => ({ card, fail: (/** @type {string} */ code) => card.fail(form, code) }))
   const readInvites = () => ask(admin(), async panel => panel.invited(await api.invites()))
+  /** What was said with these words. @param {string} query @param {string} [before] where more of it is */
+  async function readHits(query, before) {
+    const shown = await picker()
+    if (query === '') return shown.said(query, { hits: [] })
+    try {
+      const { data, meta } = await api.request('GET', `api/search?${new URLSearchParams({ q: query, ...before && { before } })}`)
+      shown.said(query, { hits: data, next: meta.next_before }, before !== undefined)
+      await meetOf(api, store, data)
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error
+      // What has no letter in it is searched for among people alone, and an older server has no such route.
+      const quiet = ['invalid_payload', 'not_found'].includes(error.code)
+      shown.said(query, { hits: [], code: quiet ? undefined : error.code })
+    }
+  }
+
   /** @param {number} [after] */
   const readAccounts = after => ask(admin(), async panel => {
     const { data, meta } = await api.accounts(after)
     panel.listed(data, meta.has_more ?? false)
+  })
+
+  const readSessions = () => ask(sessions(), async list => list.listed((await api.request('GET', 'api/auth/sessions')).data))
+  /** @param {string} [after] */
+  const readReports = after => ask(reports(), async list => {
+    const { data, meta } = await api.request('GET', `api/admin/reports?limit=50${after ? `&after=${after}` : ''}`)
+    list.listed(data, meta.next_after)
+  })
+  /** @param {string} path what ends */
+  const endSessions = path => ask(sessions(), async () => {
+    await api.request('DELETE', `api/auth/sessions${path}`)
+    await readSessions()
+  })
+  const hooks = () => made.get('hooks') ?? makeHooks()
+  function makeHooks() {
+    const make = async () => new (await import('./elements/hook-list.js')).HookList()
+    const making = make()
+    making.catch(() => made.delete('hooks'))
+    made.set('hooks', making)
+    return making
+  }
+  /** The bots and hooks, below the accounts. */
+  const readHooks = () => ask(admin(), async panel => {
+    const read = (/** @type {string} */ what) => api.request('GET', `api/admin/${what}`)
+    const [list, bots, incoming, outgoing, server] = await Promise.all([hooks(), read('bots'), read('hooks/in'), read('hooks/out'), api.server()])
+    panel.below(list)
+    list.show({
+      bots: bots.data, incoming: incoming.data, outgoing: outgoing.data, direct: server.hook_direct,
+      nameOf: (/** @type {number} */ id) => bots.data.find((/** @type {User} */ bot) => bot.id === id)?.username ?? store.user(id)?.username ?? String(id),
+    })
+  })
+  /** @param {string} method @param {string} path @param {object} [body] */
+  const changeHooks = (method, path, body) => ask(admin(), async () => {
+    await api.request(method, `api/admin/${path}`, body)
+    await readHooks()
   })
 
   return {
@@ -72,15 +130,22 @@ export function dialogIntents({ app, api, store, renew, depart }) {
       archived = undefined
       return (await picker()).show()
     },
-    search: ({ query }) => ask(picker(), async shown => {
+    search: ({ query }) => Promise.all([readHits(query), ask(picker(), async shown => {
       const rooms = query === '' ? [[], []] : [api.openRooms(query), archived ??= api.archivedRooms()]
-      const [users, open, past] = await Promise.all([api.findUsers(query), ...rooms])
+      const [users, open, past] = await Promise.all([api.findUsers(query.slice(0, NAME_MOST)), ...rooms])
       for (const data of users) store.apply({ type: 'user', data })
       shown.found(query, users, [...roomsOf(store, query), ...open.map(toJoin), ...pastOf(past, query)])
-    }),
+    })]),
+    'more-hits': ({ query, before }) => readHits(query, before),
+    'open-hit': ({ chat, id }) => openHit(store, show, chat, id),
     'start-chat'({ chat }) { location.hash = addressOf(chat) },
 
-    profile: async () => (await profile()).show(store.me),
+    async profile() {
+      const card = await profile()
+      card.show(store.me)
+      const { presentPush } = await import('./installed.js')
+      await presentPush(card.push, api, store.me.id)
+    },
     'change-profile': ({ change }) => ask(profileForm('about'), async ({ card }) =>
       card.profileSaved(await renew(api.changeMe(change)))),
     'change-picture': ({ file }) => ask(profileForm('about'), async ({ card }) =>
@@ -91,10 +156,18 @@ export function dialogIntents({ app, api, store, renew, depart }) {
     }),
     'delete-account': ({ wish }) => ask(profileForm('leave'), () => depart(api.deleteMe(wish))),
 
+    async sessions() {
+      const list = await sessions()
+      list.show()
+      await readSessions()
+    },
+    'end-session': ({ id }) => endSessions(`/${id}`),
+    'end-other-sessions': () => endSessions('?others=true'),
+
     async admin() {
       const panel = await admin()
       panel.show()
-      await Promise.all([readInvites(), readAccounts()])
+      await Promise.all([readInvites(), readAccounts(), readHooks()])
     },
     accounts: ({ after }) => readAccounts(after),
     invite: ({ wish }) => ask(admin(), async () => {
@@ -106,6 +179,28 @@ export function dialogIntents({ app, api, store, renew, depart }) {
       await readInvites()
     }),
     'change-account': ({ id, change }) => ask(admin(), async panel => panel.changed([await api.changeAccount(id, change)])),
+
+    'reset-link': ({ id }) => ask(admin(), async panel => {
+      const { data } = await api.request('POST', `api/admin/users/${id}/reset-link`)
+      // Of the page's own address, as with invites.
+      panel.resetLinked(id, new URL(new URL(data.url).hash, document.baseURI).href)
+    }),
+    async reports() {
+      const list = await reports()
+      list.show()
+      await readReports()
+    },
+    'more-reports': ({ after }) => readReports(after),
+    'close-report': ({ id }) => ask(reports(), async list => {
+      await api.request('PATCH', `api/admin/reports/${id}`, { closed: true })
+      list.closed(id)
+    }),
+    'change-hook': ({ way, id, paused }) => changeHooks('PATCH', `hooks/${way}/${id}`, { paused }),
+    'remove-hook': ({ way, id }) => changeHooks('DELETE', `hooks/${way}/${id}`),
+    'confirm-keys': ({ keys }) => ask(admin(), async () => {
+      for (const id of keys) await api.request('PATCH', `api/admin/keys/${id}`, { paused: false })
+      await readHooks()
+    }),
 
     keys: async () => (await keys()).show(),
   }
@@ -135,3 +230,42 @@ function nameHas(query) {
 
 /** @param {any} room that one may enter, as the server answers it */
 const toJoin = ({ id, name, avatar }) => ({ key: roomKey(id), id, name, avatar, isMine: false })
+
+/**
+ * Learns who the people and rooms are of what was found.
+ * @param {Api} api
+ * @param {Store} store
+ * @param {import('./elements/message-hits.js').Hit[]} hits
+ */
+async function meetOf(api, store, hits) {
+  const people = new Set(hits.flatMap(({ sender_id, receiver_id }) => receiver_id === undefined ? [sender_id] : [sender_id, receiver_id]))
+  const unknown = [...people].filter(id => id !== store.me.id && !store.users.has(id))
+  const rooms = new Set(hits.flatMap(({ room_id }) => room_id === undefined || store.chat(roomKey(room_id)).room ? [] : [room_id]))
+  if (unknown.length > 0) {
+    const { data } = await api.request('GET', `api/users?ids=${unknown.join()}`)
+    for (const user of data) store.apply({ type: 'user', data: user })
+  }
+  for (const id of rooms) store.apply({ type: 'room', data: { room: await api.room(id) } })
+}
+
+/**
+ * Opens the chat of a message, and shows that once the chat is there.
+ * @param {Store} store
+ * @param {(chat: ChatKey, id: number) => boolean} show
+ * @param {ChatKey} chat
+ * @param {number} id
+ */
+function openHit(store, show, chat, id) {
+  const waiting = new AbortController()
+  const { signal } = waiting
+  const look = () => {
+    // Whoever has gone elsewhere meanwhile is left there.
+    const isOver = keyIn(location.hash) !== chat || store.chat(chat).thread.loaded && show(chat, id)
+    if (isOver) waiting.abort()
+  }
+  location.hash = addressOf(chat)
+  store.addEventListener('change', look, { signal })
+  // After the page has followed the address.
+  window.addEventListener('hashchange', look, { signal })
+  look()
+}

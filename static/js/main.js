@@ -52,6 +52,7 @@ async function start() {
   const setup = address.get('setup'), invite = address.get('invite')
   const { way, code, place } = linkIn(location.hash)
   if (way === 'sign-in') await signInByLink(code, place)
+  if (way === 'reset') await resetByLink(code)
   if (!session.now || setup) {
     const { signIn } = await import('./entrance.js')
     enter(await signIn(seat, api, { setup, invite, join: way === 'join' ? code : null }))
@@ -66,6 +67,13 @@ async function signInByLink(code, place) {
   const { redeem } = await import('./entrance.js')
   const signedIn = await redeem(api, code)
   if (signedIn) enter(signedIn)
+}
+
+/** @param {string} code of a link by which one gives oneself another password */
+async function resetByLink(code) {
+  history.replaceState(null, '', '#/')
+  const { reset } = await import('./reset.js')
+  enter(await reset(seat, api, code))
 }
 
 // First, since it asks the server for the words.

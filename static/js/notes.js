@@ -60,7 +60,8 @@ export function showNewer(socket, api) {
   let before = false
   part(note, 'reload').addEventListener('click', () => location.reload())
   socket.addEventListener('connect', async () => {
-    const first = !before
+    // A page that was kept on the device may be an earlier one from the start.
+    const first = !before && !navigator.serviceWorker?.controller
     before = true
     if (first || !note.hidden) return
     await new Promise(resolve => setTimeout(resolve, Math.random() * NEWER_WITHIN_MS))

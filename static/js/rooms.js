@@ -3,14 +3,17 @@
 // with the first of these dialogs; no first view needs it.
 
 import { ChatSheet } from './elements/chat-sheet.js'
-import { titleOf } from './elements/names.js'
+import { nameOf, titleOf } from './elements/names.js'
 import { ReaderList } from './elements/reader-list.js'
 import { RoomForm } from './elements/room-form.js'
+import { w } from './i18n/people.js'
 import { t, translate } from './i18n/words.js'
 import { codeOf } from './intents.js'
 import { answerTo } from './lib/dialog.js'
+import { make } from './lib/make.js'
 import { loadStyle } from './lib/style.js'
 import { clone, part } from './lib/template.js'
+import { say } from './notes.js'
 import { addressOf, idOf, naming, roomKey } from './state/chats.js'
 import { putPicture } from './sync/picture.js'
 
@@ -43,6 +46,14 @@ export async function roomIntents({ app, api, store, refused }) {
   const hear = (chat, event) => store.apply({ type: 'room_member', data: { room_id: idOf(chat), ...event } })
   /** @param {ChatKey} chat */
   const count = async chat => take(await api.room(idOf(chat)))
+
+  /** @param {number} id @returns {Promise<boolean>} whether the person of this id is blocked */
+  const known = async id => {
+    const { data } = await api.request('GET', `api/blocks?limit=1${id > 1 ? `&after=${id - 1}` : ''}`)
+    return data[0]?.user_id === id
+  }
+  /** Says how something went, which the element shows. @param {Promise<unknown>} asked @param {(code: string | null) => void} done */
+  const told = (asked, done) => asked.then(() => done(null), error => done(codeOf(error)))
 
   /** @param {'join' | 'leave' | 'archive'} what @param {string} name of the room */
   function sure(what, name) {
@@ -103,6 +114,22 @@ export async function roomIntents({ app, api, store, refused }) {
       } catch (error) {
         refused(codeOf(error))
       }
+    },
+
+    'know-block': ({ id, done }) => known(id).then(done, error => refused(codeOf(error))),
+    block: ({ id, blocked, done }) => told(api.request(blocked ? 'PUT' : 'DELETE', `api/blocks/${id}`), done),
+    report: ({ what, reason, done }) => told(api.request('POST', 'api/reports', { ...what, reason }), done),
+
+    async 'report-message'({ id, userId }) {
+      const dialog = /** @type {HTMLDialogElement} */ (translate(clone('ask')))
+      const reason = make('input', { id: 'report-why', autocomplete: 'off', maxLength: 1000, dir: 'auto' })
+      part(dialog, 'question').textContent = w('report')
+      part(dialog, 'hint').textContent = w('reportMessageHint', { name: nameOf(store.user(userId)) })
+      part(dialog, 'hint').after(make('label', { htmlFor: reason.id }, w('reportReason')), reason)
+      part(dialog, 'confirm').textContent = w('sendReport')
+      if (!await answerTo(dialog)) return
+      if (reason.value.trim() === '') return say(w('reasonNeeded'))
+      await told(api.request('POST', 'api/reports', { message_id: id, reason: reason.value }), code => code === null ? say(w('reported')) : refused(code))
     },
 
     'invite-to-room': ({ chat }) => ask(async () => {

@@ -18,6 +18,8 @@ export const CHATD = process.env.CHATD
   : fileURLToPath(new URL('../../target/release/chatd', import.meta.url))
 /** Thousands of messages in a moment are what the limits are against; a server without limits has no such flag. */
 const UNLIMITED = spawnSync(CHATD, ['--help'], { encoding: 'utf8' }).stdout?.includes('--rate-limit') ? ['--rate-limit', 'off'] : []
+/** Where strangers register, people are found by their whole names alone; an executable without blocks has no such flag. */
+const EVERYONE = spawnSync(CHATD, ['--help'], { encoding: 'utf8' }).stdout?.includes('--directory') ? ['--directory', 'everyone'] : []
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const DEADLINE_MS = 20_000
 
@@ -44,7 +46,7 @@ export class Server {
   port = 0
   constructor(data, { registration = 'open', limited = false, demo = false, flags = [] } = {}) {
     const kept = demo ? ['--demo'] : ['--data', data]
-    this.flags = [...kept, '--registration', registration, ...limited ? [] : UNLIMITED, ...flags]
+    this.flags = [...kept, '--registration', registration, ...EVERYONE, ...limited ? [] : UNLIMITED, ...flags]
   }
 
   async start() {
@@ -231,13 +233,14 @@ export class Stage {
   }
 
   /**
-   * A page of a browser of its own; with a person, who is signed in already.
+   * A page of a browser of its own; with a person, who is signed in already. What answers in place of the server, a service
+   * worker, is there only where a test asks for it: `{ serviceWorkers: 'allow' }`.
    * @param {Person | null} person
    */
   async open(person, { path = '/', size = DESK, theme = 'light', locale = 'en-GB', url = this.server.url, ...more } = {}) {
     const storage = person && [{ name: 'chatd.session', value: JSON.stringify({ token: person.session.token, user: person.session.user }) }]
     const context = await (await browser()).newContext({
-      viewport: size, colorScheme: theme, locale, reducedMotion: 'reduce',
+      viewport: size, colorScheme: theme, locale, reducedMotion: 'reduce', serviceWorkers: 'block',
       ...(storage && { storageState: { cookies: [], origins: [{ origin: this.server.url, localStorage: storage }] } }),
       ...more,
     })

@@ -19,6 +19,9 @@ export const CHATD = process.env.CHATD
 /** Far longer than anything here takes, so that it ends nothing but a wait in vain. */
 const DEADLINE_MS = 30_000;
 
+/** Where strangers register, people are found by their whole names alone, unless said otherwise. */
+const EVERYONE = ["--directory", "everyone"];
+
 export const PASSWORD = "correct horse battery";
 export const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
@@ -113,7 +116,7 @@ export class Server {
 
   /** Starts it and waits for the line that says where to go. */
   async start({ port = 0, fileBlocks } = {}) {
-    const flags = ["--port", port, "--data", this.data, "--registration", this.registration, ...this.flags].map(String);
+    const flags = ["--port", port, "--data", this.data, "--registration", this.registration, ...EVERYONE, ...this.flags].map(String);
     const run = launch(flags, { fileBlocks });
     this.run = run;
     const ready = new Promise((done) => {

@@ -19,6 +19,10 @@ const PLAN: &[(&str, &[&str])] = &[
     ("chat", &["model", "store"]),
     // The bytes of files, beside the data file.
     ("files", &["chat", "model", "store"]),
+    // Files of its own beside the data file, too.
+    ("search", &["budget", "chat", "metrics", "model", "store"]),
+    // What is told to browsers whose page is closed.
+    ("push", &["chat", "metrics", "model", "outgoing", "store"]),
     ("transport", &["budget", "engineio", "metrics", "web"]),
     ("hub", &["budget", "json", "socketio", "transport", "web"]),
     ("limits", &["budget", "metrics", "model"]),
@@ -26,7 +30,14 @@ const PLAN: &[(&str, &[&str])] = &[
     (
         "contract",
         &[
-            "accounts", "chat", "files", "limits", "model", "socketio", "store",
+            "accounts", "chat", "files", "limits", "model", "push", "search", "socketio", "store",
+        ],
+    ),
+    // Other systems, which write here and are told.
+    (
+        "hooks",
+        &[
+            "accounts", "chat", "contract", "metrics", "model", "outgoing", "store",
         ],
     ),
     ("verbs", &["accounts", "chat", "limits", "metrics", "model"]),
@@ -55,11 +66,14 @@ const PLAN: &[(&str, &[&str])] = &[
             "accounts",
             "chat",
             "files",
+            "hooks",
+            "search",
             "limits",
             "contract",
             "metrics",
             "verbs",
             "model",
+            "push",
             "web",
         ],
     ),
@@ -70,9 +84,12 @@ const PLAN: &[(&str, &[&str])] = &[
             "budget",
             "chat",
             "files",
+            "hooks",
             "hub",
             "limits",
             "outgoing",
+            "search",
+            "push",
             "store",
             "transport",
             "web",
@@ -89,12 +106,15 @@ const PLAN: &[(&str, &[&str])] = &[
             "engineio",
             "files",
             "gateway",
+            "hooks",
             "http",
             "hub",
             "limits",
             "metrics",
             "model",
             "outgoing",
+            "search",
+            "push",
             "store",
             "transport",
             "verbs",
@@ -110,11 +130,14 @@ const PLAN: &[(&str, &[&str])] = &[
             "config",
             "engineio",
             "files",
+            "hooks",
             "http",
             "hub",
             "limits",
             "model",
             "outgoing",
+            "search",
+            "push",
             "server",
             "store",
             "transport",
@@ -147,7 +170,7 @@ const STORE: &[(&str, &[&str])] = &[
     (
         "read",
         &[
-            "data", "error", "log", "room_act", "sealed", "state", "tables", "talk",
+            "data", "error", "log", "people", "room_act", "sealed", "state", "tables", "talk",
         ],
     ),
     (
@@ -170,6 +193,9 @@ const STORE: &[(&str, &[&str])] = &[
             "change", "disk", "error", "files", "maintain", "options", "people", "read", "write",
         ],
     ),
+    ("contacts", &["error", "handle", "people", "state"]),
+    // Who is pushed to.
+    ("pushed", &["handle", "talk"]),
 ];
 
 /// The rooms of the transport, likewise.
@@ -231,6 +257,7 @@ const SERVER: &[(&str, &[&str])] = &[
     ("frames", &[]),
     ("places", &[]),
     ("plain", &[]),
+    ("sign_ins", &[]),
     ("turns", &[]),
     ("watch", &[]),
     ("watchdog", &[]),
@@ -263,6 +290,7 @@ const SERVER: &[(&str, &[&str])] = &[
             "open",
             "renewal",
             "scrapes",
+            "sign_ins",
             "watchdog",
         ],
     ),

@@ -3,10 +3,36 @@
 use serde_json::{Value, json};
 
 use crate::program::Running;
-use crate::support::Reply;
+use crate::support::{Remote, Reply};
 
 fn data(reply: &Reply) -> Value {
     reply.json()["data"].take()
+}
+
+/// Writes by a hook, rightly and wrongly; gives its secret. And has another system told that is not
+/// there.
+async fn use_hooks(remote: &Remote, admin: &str) -> String {
+    let post = async |path: &str, token: Option<&str>, body: Value| {
+        remote.send("POST", path, token, &body.to_string()).await
+    };
+    let bot = json!({"username": "monitor"});
+    let bot = data(&post("/api/admin/bots", Some(admin), bot).await);
+    let me = data(&remote.send("GET", "/api/auth/me", Some(admin), "").await);
+    let wish = json!({"bot_id": bot["id"], "user_id": me["id"], "name": "secret-name"});
+    let hook = data(&post("/api/admin/hooks/in", Some(admin), wish).await);
+    let url = hook["url"].as_str().unwrap();
+    let path = format!("/api/{}", url.split_once("/api/").unwrap().1);
+    for body in [
+        json!({"content": "secret-words"}),
+        json!({"content": 5}),
+        json!({"text": "secret-words"}),
+    ] {
+        post(&path, None, body).await;
+    }
+    post(&format!("{path}secret-wrong"), None, json!({})).await;
+    let url = "https://secret-path.invalid/secret-path?secret-query";
+    post("/api/admin/hooks/out", Some(admin), json!({"url": url})).await;
+    path.rsplit_once('/').unwrap().1.to_owned()
 }
 
 /// Does a little of everything; gives the words that no log may hold.
@@ -47,6 +73,8 @@ async fn use_it(server: &Running, secret: &str) -> Vec<(&'static str, String)> {
     let invite = invite["code"].as_str().unwrap().to_owned();
     let gone = format!("/api/admin/invites/{invite}");
     remote.send("DELETE", &gone, Some(&ada), "").await;
+
+    secrets.push(("the secret of a hook", use_hooks(remote, &ada).await));
 
     let mut socket = remote.wire("/socket.io/?EIO=4&transport=websocket").await;
     let open = socket.text().await;

@@ -53,6 +53,10 @@ const NOT_HERE: &[(&str, &str)] = &[
         "an authority would have to reach this machine; tests/it/acme.rs has one of its own",
     ),
     (
+        "curl http://127.0.0.1:8080/api/hooks/7/SECRET -d '{\"content\":\"disk full\",\"as\":{\"name\":\"db1\"}}'",
+        "the secret is shown once; tests/it/incoming_hooks.rs has one of its own",
+    ),
+    (
         "systemctl daemon-reload",
         "no systemd runs here; tests/run has it check the units",
     ),

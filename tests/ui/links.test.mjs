@@ -9,6 +9,7 @@ test('a link that does something has its code in the fragment, and a sign-in the
     ['#/sign-in/abc/room/7', { way: 'sign-in', code: 'abc', place: '#/room/7' }],
     ['#/sign-in/a%2Fb', { way: 'sign-in', code: 'a/b', place: '#/' }],
     ['#/join/abc', { way: 'join', code: 'abc', place: '#/' }],
+    ['#/reset/abc', { way: 'reset', code: 'abc', place: '#/' }],
     ['#/sign-in/%', { way: 'sign-in', code: '%', place: '#/' }],
   ]) assert.deepEqual(linkIn(hash), expected)
 })

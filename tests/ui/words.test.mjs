@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { clockTime, dayName, longTime, shortTime } from '../../static/js/i18n/dates.js'
 import { en } from '../../static/js/i18n/en.js'
 import { id } from '../../static/js/i18n/id.js'
+import { PEOPLE, w } from '../../static/js/i18n/people.js'
 import { currentLanguage, errorText, languages, pickLanguage, setLanguage, t } from '../../static/js/i18n/words.js'
 
 const CATALOGUE = { en, id }
@@ -61,6 +62,31 @@ describe('the catalogue', () => {
     const words = body.replace(/<[^>]+>/g, '\n').split('\n').map(line => line.trim()).filter(Boolean)
     assert.deepEqual([...new Set(words)].sort(), ['Bahasa Indonesia', 'English', 'chatd --demo'])
     assert.doesNotMatch(body, /\s(placeholder|aria-label|title)="/)
+  })
+})
+
+describe('the words of what is loaded when it is wanted', () => {
+  test('are in every language, fill the same holes, and leave nothing empty', () => {
+    assert.deepEqual(Object.keys(PEOPLE).sort(), Object.keys(CATALOGUE).sort())
+    for (const words of Object.values(PEOPLE)) {
+      assert.deepEqual(Object.keys(words).sort(), Object.keys(PEOPLE.en).sort())
+      for (const [key, text] of Object.entries(words)) assert.deepEqual(holes(text), holes(PEOPLE.en[key]), key)
+    }
+  })
+
+  test('are those that the code asks for, and no others', () => {
+    const all = sources.join('')
+    const asked = [...all.matchAll(/\bw\('([^']+)'/g)].map(([, key]) => key)
+    assert.deepEqual(asked.filter(key => !(key in PEOPLE.en)), [])
+    const unused = Object.keys(PEOPLE.en).filter(key => !all.includes(`'${key}'`))
+    assert.deepEqual(unused, [])
+  })
+
+  test('are said in the present language', async () => {
+    await setLanguage('id')
+    assert.equal(w('endFor', { name: 'Firefox' }), 'Keluarkan: Firefox')
+    await setLanguage('en')
+    assert.equal(w('endFor', { name: 'Firefox' }), 'Log out: Firefox')
   })
 })
 

@@ -17,6 +17,9 @@ pub(in crate::cli) enum Operate {
     /// Make, list and take back the keys of apps' backends
     #[command(subcommand)]
     Key(KeyCommand),
+    /// List how other systems write here and are told
+    #[command(subcommand)]
+    Hook(HookCommand),
     /// Erase a message, or an account with all that it said
     Erase(Erase),
     /// Print a token for an account, for tests and scripts
@@ -81,6 +84,11 @@ pub(in crate::cli) enum UserCommand {
         #[command(flatten)]
         whom: Whom,
     },
+    /// Print a link by which the account gets another password, good once and for 24 hours
+    ResetLink {
+        #[command(flatten)]
+        whom: Whom,
+    },
     /// Disable an account and disconnect it
     Disable {
         #[command(flatten)]
@@ -139,6 +147,13 @@ pub(in crate::cli) enum RoomCommand {
         /// The room's id
         room: u64,
     },
+}
+
+/// Commands on hooks.
+#[derive(Subcommand)]
+pub(in crate::cli) enum HookCommand {
+    /// List the hooks, with how each outgoing one fares
+    List,
 }
 
 /// Commands on the keys of backends.

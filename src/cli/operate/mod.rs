@@ -4,10 +4,12 @@
 mod bots;
 mod commands;
 mod erase;
+mod hooks;
 mod keys;
 mod operator;
 mod rooms;
 mod run;
+mod users;
 
 pub(super) use commands::Operate;
 pub(super) use operator::Operator;

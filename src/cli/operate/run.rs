@@ -1,7 +1,7 @@
 //! Commands to the server: asked of the running one by its control socket, or of the data file
 //! itself while none runs.
 
-use std::io::{BufRead, ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use hyper::Method;
 use serde_json::json;
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::commands::{Operate, UserCommand};
 use super::operator::Operator;
-use super::{bots, erase, keys, rooms};
+use super::{bots, erase, hooks, keys, rooms, users};
 use crate::cli::failure::chain;
 use crate::cli::flags::Flags;
 use crate::cli::output::shown;
@@ -68,6 +68,7 @@ async fn beside_a_stopped_server(command: &Operate, flags: &Flags) -> Result<(),
         // No request comes by a network.
         tls: None,
         jwks: Vec::new(),
+        hooks_tell: false,
         watchdog: None,
         // There is no scraper, and the changes are to be kept.
         metrics: None,
@@ -125,50 +126,10 @@ async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
         }
         Operate::Erase(erase) => erase.act(&mut operator).await,
         Operate::Key(command) => keys::act(command, &mut operator).await,
+        Operate::Hook(command) => hooks::act(command, &mut operator).await,
         Operate::Room(command) => rooms::act(command, &mut operator).await,
         Operate::Bot(command) => bots::act(command, &mut operator).await,
-        Operate::User(UserCommand::List) => operator.list().await,
-        Operate::User(UserCommand::Add {
-            username,
-            name,
-            admin,
-        }) => {
-            let password = password(&format!("Password of {username}: ")).await?;
-            let account = json!({
-                "username": username, "name": name, "password": password, "is_admin": admin,
-            });
-            let made = operator
-                .ask(Method::POST, "/api/admin/users", account)
-                .await?;
-            say(&format!("{username} is made, with id {}", made["id"]))
-        }
-        Operate::User(UserCommand::Passwd { whom }) => {
-            let account = operator.find(whom).await?;
-            let password = password(&format!("New password of {account}: ")).await?;
-            operator
-                .change(&account, json!({"password": password}))
-                .await?;
-            say(&format!(
-                "{account} has another password; earlier tokens are void"
-            ))
-        }
-        Operate::User(UserCommand::Disable { whom }) => {
-            let account = operator.find(whom).await?;
-            operator.change(&account, json!({"disabled": true})).await?;
-            say(&format!("{account} is disabled"))
-        }
-        Operate::User(UserCommand::Enable { whom }) => {
-            let account = operator.find(whom).await?;
-            operator
-                .change(&account, json!({"disabled": false}))
-                .await?;
-            say(&format!("{account} is enabled"))
-        }
-        Operate::User(UserCommand::Promote { whom }) => {
-            let account = operator.find(whom).await?;
-            operator.change(&account, json!({"is_admin": true})).await?;
-            say(&format!("{account} is an administrator"))
-        }
+        Operate::User(command) => users::act(command, &mut operator).await,
     }
 }
 
@@ -176,29 +137,6 @@ async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
 pub(super) fn say(line: &str) -> Result<(), String> {
     writeln!(std::io::stdout(), "{}", shown(line))
         .map_err(|error| format!("standard output cannot be written: {error}"))
-}
-
-/// A new password: asked for twice on a terminal, else the first line of standard input.
-async fn password(prompt: &str) -> Result<String, String> {
-    let prompt = prompt.to_owned();
-    let reading = tokio::task::spawn_blocking(move || {
-        let stdin = std::io::stdin();
-        if stdin.is_terminal() {
-            let password = rpassword::prompt_password(prompt)?;
-            if rpassword::prompt_password("Once more: ")? != password {
-                return Ok(None);
-            }
-            return Ok(Some(password));
-        }
-        let mut line = String::new();
-        stdin.lock().read_line(&mut line)?;
-        Ok(Some(line.trim_end_matches(['\n', '\r']).to_owned()))
-    });
-    let read: std::io::Result<Option<String>> = reading
-        .await
-        .map_err(|_| "the password could not be read".to_owned())?;
-    read.map_err(|error| format!("the password could not be read: {error}"))?
-        .ok_or_else(|| "the two passwords differ: try again".to_owned())
 }
 
 #[cfg(test)]

@@ -130,6 +130,9 @@ fn never_null(schema: &mut Value) {
     }
 }
 
+/// The media type of an answer that is a text.
+const TEXT: &str = "text/plain; charset=utf-8";
+
 fn responses(
     id: &str,
     operation: &Operation,
@@ -144,6 +147,10 @@ fn responses(
         let response = match status {
             // Which has no body.
             204 => json!({ "description": about }),
+            _ if operation.text_at == Some(*status) => json!({
+                "description": about,
+                "content": { TEXT: { "schema": { "type": "string" } } },
+            }),
             _ => json!({ "description": about, "content": content }),
         };
         responses.insert(status.to_string(), response);

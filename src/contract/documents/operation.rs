@@ -40,6 +40,8 @@ pub(crate) struct Operation {
     pub(super) body: Option<SchemaOf>,
     pub(super) body_is_optional: bool,
     pub(super) answers: &'static [u16],
+    /// Which of the answers is a text in place of the content.
+    pub(super) text_at: Option<u16>,
     pub(super) content: Content,
     pub(super) refusals: &'static [Code],
     pub(super) forbids: &'static [Code],
@@ -56,6 +58,7 @@ impl Operation {
             body: None,
             body_is_optional: false,
             answers: &[200],
+            text_at: None,
             content: Content::Enveloped {
                 data: None,
                 meta: None,
@@ -116,6 +119,12 @@ impl Operation {
     /// A success has one of these statuses.
     pub(crate) const fn answers(mut self, statuses: &'static [u16]) -> Self {
         self.answers = statuses;
+        self
+    }
+
+    /// The success with this status is a text, and not the content.
+    pub(crate) const fn text_at(mut self, status: u16) -> Self {
+        self.text_at = Some(status);
         self
     }
 

@@ -10,7 +10,7 @@ use crate::contract::{
     AttachmentRow, Attachments, OwnedQuote, Quote, ReactionRow, Reactions, Update,
 };
 use crate::model::{
-    Extras, Message, MessageId, Meta, RoomId, SealedCursor, Timestamp, User, UserId,
+    Extras, Message, MessageId, Meta, RoomId, SealedCursor, Speaker, Timestamp, User, UserId,
 };
 
 /// One line of the list of chats.
@@ -105,6 +105,10 @@ pub(crate) struct HistoryMessage {
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
+    /// What a hook calls the one who speaks through its bot; absent unless one does.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Speaker")]
+    speaker: Option<Speaker>,
     /// The files that hang on it; absent where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Option<Vec<AttachmentRow>>")]
@@ -128,7 +132,7 @@ impl HistoryMessage {
         let message = row.message;
         let since = Since::of(&message, reader);
         let files = Files::of(message.extras.as_deref());
-        let (reply_to, meta) = sent_with(message.extras);
+        let (reply_to, meta, speaker) = sent_with(message.extras);
         Self {
             id: message.id,
             sender_id: message.sender_id,
@@ -139,6 +143,7 @@ impl HistoryMessage {
             updated_at: since.edited_at.unwrap_or(message.created_at),
             reply_to,
             meta,
+            speaker,
             attachments: files.attachments,
             auto_content: files.auto_content,
             edited_at: since.edited_at,
@@ -210,6 +215,10 @@ pub(crate) struct UnreadMessage {
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
+    /// What a hook calls the one who speaks through its bot; absent unless one does.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Speaker")]
+    speaker: Option<Speaker>,
     /// The files that hang on it; absent where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Option<Vec<AttachmentRow>>")]
@@ -227,17 +236,18 @@ pub(crate) struct UnreadMessage {
     reactions: Vec<ReactionRow>,
 }
 
-/// Returns what a message answers, and the object that an app hung on it.
-fn sent_with(extras: Option<Box<Extras>>) -> (Option<OwnedQuote>, Option<Meta>) {
+/// Returns what a message answers, the object that an app hung on it, and who speaks in it.
+fn sent_with(extras: Option<Box<Extras>>) -> (Option<OwnedQuote>, Option<Meta>, Option<Speaker>) {
     let extras = extras.map_or_else(Extras::default, |extras| *extras);
-    (extras.reply_to.map(OwnedQuote), extras.meta)
+    let reply_to = extras.reply_to.map(OwnedQuote);
+    (reply_to, extras.meta, extras.speaker)
 }
 
 impl From<Message> for UnreadMessage {
     fn from(message: Message) -> Self {
         let since = Since::of(&message, message.receiver_id);
         let files = Files::of(message.extras.as_deref());
-        let (reply_to, meta) = sent_with(message.extras);
+        let (reply_to, meta, speaker) = sent_with(message.extras);
         Self {
             id: message.id,
             sender_id: message.sender_id,
@@ -246,6 +256,7 @@ impl From<Message> for UnreadMessage {
             created_at: message.created_at,
             reply_to,
             meta,
+            speaker,
             attachments: files.attachments,
             auto_content: files.auto_content,
             edited_at: since.edited_at,

@@ -9,7 +9,9 @@ use super::chats::Files;
 use super::{HistoryMessage, OwnedRoom, Person};
 use crate::chat::{InboxChat, InboxRow, RoomMessage};
 use crate::contract::{AttachmentRow, OwnedQuote, Quote, ReactionRow, Reactions};
-use crate::model::{ChatSettings, MessageId, Meta, Notify, RoomId, Timestamp, User, UserId};
+use crate::model::{
+    ChatSettings, MessageId, Meta, Notify, RoomId, Speaker, Timestamp, User, UserId,
+};
 
 /// One message of a room.
 #[derive(Serialize, JsonSchema)]
@@ -35,6 +37,10 @@ pub(crate) struct RoomMessageRow {
     /// The object that the sender's app hung on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
+    /// What a hook calls the one who speaks through its bot; absent unless one does.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Speaker")]
+    speaker: Option<Speaker>,
     /// The files that hang on it; absent where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Option<Vec<AttachmentRow>>")]
@@ -74,6 +80,7 @@ impl From<RoomMessage> for RoomMessageRow {
                 .collect(),
             edited_at: extras.edited_at,
             meta: extras.meta,
+            speaker: extras.speaker,
             attachments: files.attachments,
             auto_content: files.auto_content,
         }

@@ -36,7 +36,9 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    pub(crate) fn new(user: &User, seen: Seen, shows_subject: bool) -> Self {
+    /// Returns a person as another one sees them; without `seen` neither whether they are there nor
+    /// when they last were.
+    pub(crate) fn new(user: &User, seen: Option<Seen>, shows_subject: bool) -> Self {
         let subject = user.subject.as_ref().filter(|_| shows_subject);
         Self {
             subject: subject.map(|whom| Arc::clone(&whom.subject)),
@@ -44,8 +46,8 @@ impl Person {
             username: user.username.as_str().to_owned(),
             name: user.shown_name().to_owned(),
             avatar: user.avatar.clone(),
-            online: seen.online,
-            last_seen: last_seen(user, seen),
+            online: seen.is_some_and(|seen| seen.online),
+            last_seen: seen.and_then(|seen| last_seen(user, seen)),
             is_bot: user.is_bot,
             deleted: user.deleted,
         }

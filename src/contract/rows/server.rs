@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::LoggedIn;
 
 /// `{"name","version","registration","setup_required","versions","max_message_chars","max_file",
-/// "edit_window_ms","retention_ms"}`; also `"page"`, the
+/// "edit_window_ms","retention_ms","directory","hook_direct"}`; also `"page"`, the
 /// version of the page, by which an open one knows that there is a newer, and on a server to be
 /// looked at `"demo":{"accounts":[…]}`
 #[derive(Serialize, JsonSchema)]
@@ -27,6 +27,11 @@ pub(crate) struct Server {
     pub(crate) edit_window_ms: Option<u64>,
     /// After how long messages are erased, in milliseconds; null for never.
     pub(crate) retention_ms: Option<u64>,
+    /// Whom people find: `everyone`; those with whom they share a chat (`shared`); one whose whole
+    /// name is given, too (`exact`); nobody (`none`).
+    pub(crate) directory: &'static str,
+    /// Whether other systems of the operator are told of messages between two people.
+    pub(crate) hook_direct: bool,
     pub(crate) page: &'static str,
     /// From which origins, beside this server's, the page shows pictures of people.
     #[serde(skip_serializing_if = "Vec::is_empty")]

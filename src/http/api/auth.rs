@@ -3,20 +3,28 @@
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 
-use crate::accounts::{Asker, ChangeOwn, Leave, Login, Register};
+use crate::accounts::{Asker, ChangeOwn, Device, Leave, LoggingIn, Login, Register};
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{Account, ChangedOwnAccount, LeftMessages, LoggedIn};
 use crate::contract::{Code, Fields, reads};
 use crate::http::answer;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{address, body, caller, optional_body};
+use crate::http::request::{address, body, caller, optional_body, sender};
 use crate::limits::{Key, Kind};
 use crate::model::Username;
-use crate::web::Body;
+use crate::web::{Body, client_name};
 
 fn logged_in(status: StatusCode, login: Login) -> Response<Body> {
     answer::data(status, LoggedIn::from(login))
+}
+
+/// Returns by what a person logs in who sent a request.
+pub(super) fn device(request: &Request<Incoming>) -> Device {
+    Device {
+        client: client_name(request.headers()).map(Into::into),
+        address: sender(request).map(|sender| sender.address),
+    }
 }
 
 reads! {
@@ -54,6 +62,7 @@ pub(in crate::http) async fn register(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let address = address(&request);
+    let device = device(&request);
     let body = body(request).await?;
     let new = NewAccount::read(&Fields::parse(&body)?)?;
     let now = (app.clock)();
@@ -67,10 +76,11 @@ pub(in crate::http) async fn register(
     if let Some(key) = key {
         app.limits.check(Kind::Registrations, key)?;
     }
-    let from = Asker {
+    let asker = Asker {
         address,
         is_known: invite.is_some(),
     };
+    let from = LoggingIn { asker, device };
     let wish = Register {
         username: new.username,
         name: new.name,
@@ -108,15 +118,17 @@ pub(in crate::http) async fn login(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
     let address = address(&request);
+    let device = device(&request);
     let body = body(request).await?;
     let Credentials { username, password } = Credentials::read(&Fields::parse(&body)?)?;
     // Whether or not there is such an account, so that this tells nothing of it.
     let name = Username::key_of(&username);
     let attempt = app.limits.attempt(&name, address)?;
-    let from = Asker {
+    let asker = Asker {
         address,
         is_known: attempt.is_known(),
     };
+    let from = LoggingIn { asker, device };
     let login = app
         .accounts
         .login((app.clock)(), from, &username, password)
@@ -170,6 +182,7 @@ pub(in crate::http) async fn change(
 ) -> Result<Response<Body>, ApiError> {
     let caller = caller(app, &request).await?;
     let address = address(&request);
+    let device = device(&request);
     let body = body(request).await?;
     let change = Change::read(&Fields::parse(&body)?)?;
     let wish = ChangeOwn {
@@ -183,10 +196,11 @@ pub(in crate::http) async fn change(
         Some(_) => Some(app.limits.attempt_of(caller.user.id, address)?),
         None => None,
     };
-    let from = Asker {
+    let asker = Asker {
         address,
         is_known: true,
     };
+    let from = LoggingIn { asker, device };
     let (user, login) = app
         .accounts
         .change_own((app.clock)(), from, &caller, wish)

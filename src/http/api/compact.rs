@@ -39,6 +39,10 @@ pub(in crate::http) async fn make(
 ) -> Result<Response<Body>, ApiError> {
     operator(request)?;
     let sizes = app.chat.compact().await.map_err(refusal)?;
+    // What was erased is gone from the search's files too, before the operator is told so.
+    if !app.search.purge().await {
+        return Err(refusal(ChatError::Unavailable));
+    }
     let (before, after) = (sizes.before, sizes.after);
     Ok(answer::data(StatusCode::OK, Sizes { before, after }))
 }

@@ -9,7 +9,7 @@ use crate::contract::rows::{ChatRow, InboxMeta, Person};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::request::{Limit, Query, caller, charge};
-use crate::model::EntryId;
+use crate::model::{EntryId, User};
 use crate::web::Body;
 
 reads! {
@@ -42,10 +42,9 @@ pub(in crate::http) async fn list(
     charge(app, &caller, page.rows.len(), app.chat.chats(user));
     let last = page.rows.last().filter(|_| page.has_more);
     let next_before = last.map(|row| row.place.to_string());
-    let seen = app.chat.presence();
     let rows = page.rows.into_iter();
-    let rows =
-        rows.map(|row| ChatRow::new(row, |peer| Person::new(peer, seen.seen(peer.id), false)));
+    let person = |peer: &User| Person::new(peer, app.chat.shown(user, peer.id), false);
+    let rows = rows.map(|row| ChatRow::new(row, person));
     let rows: Vec<ChatRow> = rows.collect();
     let meta = InboxMeta {
         next_before,

@@ -104,7 +104,12 @@ fn shown(status: StatusCode, room: &Room) -> Response<Body> {
 pub(in crate::http) const CREATE: Operation =
     Operation::new(Access::User, "Makes a room, whose owner the caller is.")
         .body::<WantedRoom>()
-        .refuses(&[Code::Forbidden, Code::NotFound, Code::RoomFull])
+        .refuses(&[
+            Code::Forbidden,
+            Code::NotAccepted,
+            Code::NotFound,
+            Code::RoomFull,
+        ])
         .answers(&[201])
         .data::<RoomRow<'_>>();
 
@@ -217,7 +222,13 @@ pub(in crate::http) const PUT_MEMBERS: Operation = Operation::new(
 )
 .path::<Named>()
 .body::<Vec<UserId>>()
-.refuses(&[Code::NotFound, Code::Forbidden, Code::RoomFull, Code::ReadOnly])
+.refuses(&[
+    Code::NotFound,
+    Code::NotAccepted,
+    Code::Forbidden,
+    Code::RoomFull,
+    Code::ReadOnly,
+])
 .data::<Nothing>();
 
 /// `PUT /api/rooms/:id/members` `[2,3]`
@@ -250,7 +261,13 @@ pub(in crate::http) const PUT_MEMBER: Operation = Operation::new(
 )
 .path::<NamedMember>()
 .optional_body::<WantedMember>()
-.refuses(&[Code::NotFound, Code::Forbidden, Code::RoomFull, Code::ReadOnly])
+.refuses(&[
+    Code::NotFound,
+    Code::NotAccepted,
+    Code::Forbidden,
+    Code::RoomFull,
+    Code::ReadOnly,
+])
 .data::<Nothing>();
 
 /// `PUT /api/rooms/:id/members/:user_id` `{"role"?}`

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use crate::accounts::Admin;
@@ -47,6 +46,8 @@ pub(in crate::http) fn show(app: &App) -> Response<Body> {
         max_file: app.files.max_file(),
         edit_window_ms: app.chat.edit_window().map(as_ms),
         retention_ms: app.chat.retention().map(as_ms),
+        directory: app.chat.directory().as_str(),
+        hook_direct: app.hooks.tells_of_direct(),
         page: VERSION,
         avatar_origins: app.avatar_origins.clone(),
         demo: demo(app),
@@ -80,12 +81,5 @@ pub(in crate::http) const HEALTH: Operation =
 
 /// `GET /healthz`: the process answers.
 pub(in crate::http) fn health() -> Response<Body> {
-    let mut response = Response::new(Body::from("ok"));
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    answer::ok()
 }

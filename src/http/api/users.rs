@@ -40,13 +40,20 @@ reads! {
     }
 }
 
-fn person(app: &App, user: &User, shows_subject: bool) -> Person {
-    Person::new(user, app.chat.presence().seen(user.id), shows_subject)
+/// Returns a person as the seeker sees them: administrators and backends see everyone.
+fn person(app: &App, seeker: &Seeker, user: &User, shows_subject: bool) -> Person {
+    let seen = match seeker.bound() {
+        Some(viewer) => app.chat.shown(viewer, user.id),
+        None => Some(app.chat.presence().seen(user.id)),
+    };
+    Person::new(user, seen, shows_subject)
 }
 
 pub(in crate::http) const SEARCH: Operation = Operation::new(
     Access::User,
-    "People whose username or name contains the query, the caller left out; or those of the given ids or subjects, as far as there are such.",
+    "People whose username or name contains the query, the caller left out; or those of the given ids or subjects, as far as there are such. \
+     Whom one finds, `directory` in `GET /api/server` says: `everyone`, those with whom one shares a chat (`shared`), one whose whole \
+     name is given too (`exact`), or nobody by a query (`none`). Administrators find everyone.",
 )
 .query::<Search>()
 .data::<Vec<Person>>();
@@ -63,11 +70,15 @@ pub(in crate::http) async fn search(
     let named = match (&asked.ids, &asked.subjects) {
         (None, None) => {
             let query = asked.query.unwrap_or_default();
-            let (found, blocks) =
-                app.accounts
-                    .search(seeker.account(), &query, Limit::of(asked.limit));
+            let limit = Limit::of(asked.limit);
+            let (found, blocks) = match seeker.bound() {
+                Some(viewer) => app.chat.find_people(viewer, &query, limit),
+                None => app.accounts.search(seeker.account(), &query, limit),
+            };
             seeker.charge(app, blocks * ROWS_A_BLOCK);
-            let people = found.iter().map(|user| person(app, user, is_admin));
+            let people = found
+                .iter()
+                .map(|user| person(app, &seeker, user, is_admin));
             let people: Vec<Person> = people.collect();
             return Ok(answer::data(StatusCode::OK, people));
         }
@@ -75,11 +86,20 @@ pub(in crate::http) async fn search(
             .map(|id| {
                 let id = id.parse::<UserId>();
                 let id = id.map_err(|error| Refusal::invalid(format!("ids: {error}")))?;
-                Ok(app.accounts.user(id))
+                let user = app.accounts.user(id);
+                Ok(user.filter(|user| seeker.sees(app, user.id)))
             })
             .collect::<Result<Vec<_>, Refusal>>()?,
         (None, Some(subjects)) => list(subjects)?
-            .map(|subject| app.accounts.user_of_subject(subject))
+            .map(|subject| {
+                let user = app.accounts.user_of_subject(subject);
+                // Numbers can be tried one after another, as ids can.
+                let is_number = subject.bytes().all(|byte| byte.is_ascii_digit());
+                user.filter(|user| match is_number {
+                    true => seeker.sees(app, user.id),
+                    false => seeker.finds_exactly(app, user.id),
+                })
+            })
             .collect(),
         (Some(_), Some(_)) => return Err(Refusal::invalid("give either ids or subjects").into()),
     };
@@ -87,7 +107,7 @@ pub(in crate::http) async fn search(
     let shows_subject = is_admin || asked.subjects.is_some();
     let people = named.iter().flatten();
     let people: Vec<Person> = people
-        .map(|user| person(app, user, shows_subject))
+        .map(|user| person(app, &seeker, user, shows_subject))
         .collect();
     Ok(answer::data(StatusCode::OK, people))
 }
@@ -118,9 +138,10 @@ pub(in crate::http) async fn show(
     let user = app
         .accounts
         .user(Named::read(params)?.id)
+        .filter(|user| seeker.sees(app, user.id))
         .ok_or(crate::chat::ChatError::NoSuchUser)?;
     Ok(answer::data(
         StatusCode::OK,
-        person(app, &user, seeker.is_admin()),
+        person(app, &seeker, &user, seeker.is_admin()),
     ))
 }

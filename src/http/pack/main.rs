@@ -41,6 +41,8 @@ const BROTLI: (u32, u32) = (11, 22);
 const ADDRESSES: [&str; 3] = ["href=\"css/", "href=\"js/", "src=\"js/"];
 /// The module that `index.html` loads.
 const START: &str = "js/main.js";
+/// The service worker, which stands by itself, under its bare path.
+const WORKER: &str = "sw.js";
 
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=static");
@@ -54,11 +56,22 @@ fn main() -> io::Result<()> {
     // Not by a name that begins as the server's own variables do: tests are run with it.
     println!("cargo:rustc-env=PAGE_SOURCES={}", digest_of(&sources));
 
-    let mut page = packed(&sources).map_err(io::Error::other)?;
+    let mut texts = BTreeMap::new();
+    for (path, content) in sources.iter().filter(|(path, _)| is_text(path)) {
+        let text = String::from_utf8(content.clone()).map_err(io::Error::other)?;
+        texts.insert(path.clone(), text);
+    }
+    let worker = texts.remove(WORKER).ok_or(io::ErrorKind::NotFound)?;
+    let mut page = packed(&texts).map_err(io::Error::other)?;
+    let kept = kept(&page);
+    page.insert(WORKER.to_owned(), worker);
     let version = digest_of(&page);
     println!("cargo:rustc-env=PAGE_VERSION={version}");
     if let Some(html) = page.get_mut("index.html") {
         *html = addressed(html, &version);
+    }
+    if let Some(worker) = page.get_mut(WORKER) {
+        *worker = knowing(worker, &version, &kept).map_err(io::Error::other)?;
     }
 
     let out = out.join("page");
@@ -70,13 +83,13 @@ fn main() -> io::Result<()> {
         write(&out.join("gz/page").join(path), &gzip(text.as_bytes())?)?;
     }
     for (path, text) in &sources {
-        write(&out.join("gz/source").join(path), &gzip(text.as_bytes())?)?;
+        write(&out.join("gz/source").join(path), &gzip(text)?)?;
     }
     Ok(())
 }
 
-/// The files below a folder by their path from the root, all of which are text.
-fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) -> io::Result<()> {
+/// The files below a folder by their path from the root.
+fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
@@ -84,10 +97,42 @@ fn collect(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) -> 
         } else {
             let name = path.strip_prefix(root).map_err(io::Error::other)?;
             let name = name.to_string_lossy().replace('\\', "/");
-            found.insert(name, fs::read_to_string(&path)?);
+            found.insert(name, fs::read(&path)?);
         }
     }
     Ok(())
+}
+
+/// Returns whether a file is text; the others are pictures.
+fn is_text(path: &str) -> bool {
+    [".js", ".css", ".html"]
+        .iter()
+        .any(|ending| path.ends_with(ending))
+}
+
+/// The files that the service worker keeps: all of the page but what is no part of the app.
+fn kept(page: &BTreeMap<String, String>) -> Vec<String> {
+    let not_kept = ["index.html", "js/demo.js", "css/demo.css", "css/docs.css"];
+    let paths = page
+        .keys()
+        .filter(|path| !not_kept.contains(&path.as_str()));
+    paths.cloned().collect()
+}
+
+/// The service worker, knowing the version of the page and its files.
+fn knowing(worker: &str, version: &str, files: &[String]) -> Result<String, String> {
+    let mut worker = strip::stripped(worker)?;
+    let files = serde_json::json!(files).to_string();
+    for (one, other) in [
+        ("VERSION=''", format!("VERSION='{version}'")),
+        ("FILES=[]", format!("FILES={files}")),
+    ] {
+        if !worker.contains(one) {
+            return Err(format!("{WORKER} has no {one}"));
+        }
+        worker = worker.replacen(one, &other, 1);
+    }
+    Ok(worker)
 }
 
 /// The page as browsers load it, by path.
@@ -127,11 +172,11 @@ fn addressed(html: &str, version: &str) -> String {
 }
 
 /// 64 bits that follow from all files: from each its path, and the SHA-256 of its content.
-fn digest_of(files: &BTreeMap<String, String>) -> String {
+fn digest_of<T: AsRef<[u8]>>(files: &BTreeMap<String, T>) -> String {
     let mut all = Sha256::new();
     for (path, text) in files {
         all.update(path.as_bytes());
-        all.update(Sha256::digest(text));
+        all.update(Sha256::digest(text.as_ref()));
     }
     short(&all.finalize())
 }

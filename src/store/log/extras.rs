@@ -4,7 +4,7 @@
 use super::record::put_back;
 use crate::model::{
     Attachment, EntryId, Extras, FileId, FileKind, MessageId, Meta, Reaction, Reactors, ReplyTo,
-    Timestamp, UserId,
+    Speaker, Timestamp, UserId,
 };
 use crate::store::sealed::{Rest, put};
 
@@ -26,6 +26,11 @@ pub(super) const REACTIONS: u64 = 7;
 pub(super) const ROOM_REACTIONS: u64 = 8;
 /// The files: a byte of flags for all, then of each its id, flags and so on.
 pub(super) const ATTACHMENTS: u64 = 9;
+/// Of an entry that says how a chat of two makes itself heard: that the person has blocked the
+/// other (1), or has no more (0). A chatd that does not know it reads the rest.
+pub(super) const BLOCKED: u64 = 10;
+/// What a hook calls the one who speaks through its bot, as text.
+const SPEAKER: u64 = 11;
 
 /// Of all files: the text is made of their names.
 pub(super) const AUTO_CONTENT: u8 = 1;
@@ -43,6 +48,7 @@ pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mu
         mentions,
         mention_all,
         meta,
+        speaker,
         attachments,
         auto_content,
         edited_at,
@@ -68,6 +74,9 @@ pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mu
     if let Some(meta) = meta {
         put_field(META, meta.as_str().as_bytes(), &mut fields);
     }
+    if let Some(speaker) = speaker {
+        put_field(SPEAKER, speaker.as_str().as_bytes(), &mut fields);
+    }
     if !attachments.is_empty() {
         let files = encode_attachments(attachments, *auto_content);
         put_field(ATTACHMENTS, &files, &mut fields);
@@ -89,6 +98,23 @@ pub(super) fn put_fields(id: EntryId, extras: &Extras<impl AsRef<str>>, out: &mu
     }
     put(out, fields.len() as u64);
     out.extend_from_slice(&fields);
+}
+
+/// Appends the fields of an entry by which a person has blocked another, or has no more.
+pub(super) fn put_block(blocked: bool, out: &mut Vec<u8>) {
+    let mut fields = Vec::with_capacity(3);
+    put_field(BLOCKED, &[u8::from(blocked)], &mut fields);
+    put(out, fields.len() as u64);
+    out.extend_from_slice(&fields);
+}
+
+/// Reads its field back.
+pub(super) fn take_block(value: &[u8]) -> Option<bool> {
+    match value {
+        [0] => Some(false),
+        [1] => Some(true),
+        _ => None,
+    }
 }
 
 fn put_field(tag: u64, value: &[u8], out: &mut Vec<u8>) {
@@ -222,6 +248,10 @@ pub(super) fn take_field<'a>(
         META => {
             let text = std::str::from_utf8(value).ok()?;
             extras.get_or_insert_default().meta = Some(Meta::stored(text));
+        }
+        SPEAKER => {
+            let name = std::str::from_utf8(value).ok()?;
+            extras.get_or_insert_default().speaker = Some(Speaker::stored(name));
         }
         EDITED_AT => {
             extras.get_or_insert_default().edited_at = Some(Timestamp::from_ms(rest.take()?));

@@ -69,7 +69,7 @@ pub(super) fn encode<T>(id: EntryId, record: &Record<T>, out: &mut Vec<u8>) {
                 put(out, number);
             }
         }
-        Act::Settings { chat, settings } => {
+        Act::Settings { chat, settings, .. } => {
             put(out, OWN);
             put(out, OWN_SETTINGS);
             let (kind, chat) = match chat {
@@ -112,8 +112,13 @@ fn encode_membership(id: EntryId, stream: Stream, membership: &Membership, out: 
     put_back(out, id, Some(*described));
 }
 
-/// Reads an act of these kinds back.
-pub(super) fn decode<T>(id: EntryId, stream: Stream, rest: &mut Rest<'_>) -> Option<Act<T>> {
+/// Reads an act of these kinds back, with what its optional fields say of a block.
+pub(super) fn decode<T>(
+    id: EntryId,
+    stream: Stream,
+    blocked: Option<bool>,
+    rest: &mut Rest<'_>,
+) -> Option<Act<T>> {
     match (rest.take()?, stream) {
         (ROOM, stream) => {
             let what = rest.take()?;
@@ -159,7 +164,13 @@ pub(super) fn decode<T>(id: EntryId, stream: Stream, rest: &mut Rest<'_>) -> Opt
                     notify,
                     muted_until,
                 };
-                ends(rest, Act::Settings { chat, settings })
+                let blocks = blocked.filter(|_| matches!(chat, ChatId::Person(_)));
+                let act = Act::Settings {
+                    chat,
+                    settings,
+                    blocks,
+                };
+                ends(rest, act)
             }
             _ => None,
         },

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::extras::{put_fields, take_field};
+use super::extras::{BLOCKED, put_block, put_fields, take_block, take_field};
 use super::further;
 use super::head::{
     AUTHOR, CLIENT_TEXT, CLIENT_UUID, ERASED, FIELDS, Head, Kind, OTHER_PREVIOUS, OWN, ROOM,
@@ -124,6 +124,14 @@ impl<T: AsRef<str>> Record<T> {
             Act::Sent { .. } | Act::Erased { .. } => self.encode_message(id, out),
             Act::Edited { .. } | Act::Deleted { .. } | Act::Reacted { .. } | Act::ErasedMany(_) => {
                 further::encode(self, id, out);
+            }
+            Act::Settings {
+                blocks: Some(blocks),
+                ..
+            } => {
+                self.encode_head(id, Kind::Other, FIELDS, out);
+                put_block(*blocks, out);
+                others::encode(id, self, out);
             }
             Act::RoomChanged { .. }
             | Act::MemberChanged(_)
@@ -245,9 +253,13 @@ impl<'a> Record<&'a str> {
         let at = Timestamp::from_ms(rest.take()?);
         let previous = rest.take_back(id)?;
         let author = rest.take_author(head, stream)?;
-        let mut extras = None;
-        head.take_fields(&mut rest, |tag, value| {
-            take_field(id, &mut extras, tag, value)
+        let (mut extras, mut blocked) = (None, None);
+        head.take_fields(&mut rest, |tag, value| match tag {
+            BLOCKED => {
+                blocked = Some(take_block(value)?);
+                Some(())
+            }
+            _ => take_field(id, &mut extras, tag, value),
         })?;
         let mut links = Links::default();
         let (rank, act) = match head.kind {
@@ -286,7 +298,7 @@ impl<'a> Record<&'a str> {
                 links = taken.1;
                 (taken.0, taken.2)
             }
-            Kind::Other => (0, others::decode(id, stream, &mut rest)?),
+            Kind::Other => (0, others::decode(id, stream, blocked, &mut rest)?),
             Kind::Read => {
                 let message = rest.take_named(id, head, previous)?;
                 (rest.take()?, Act::Read { message })
@@ -414,7 +426,7 @@ mod tests {
     use super::*;
     use crate::model::{
         Attachment, ErasedMessage, Erasure, Extras, FileId, FileKind, Meta, Moderator, Reaction,
-        Reactors, ReplyTo,
+        Reactors, ReplyTo, Speaker,
     };
     use crate::store::sealed::seal;
 
@@ -501,6 +513,7 @@ mod tests {
                 .collect(),
             mention_all: true,
             meta: Some(Meta::stored(r#"{"order":7}"#)),
+            speaker: Some(Speaker::stored("Grafana")),
             attachments: vec![
                 Attachment {
                     id: FileId::new(u128::MAX - 7),

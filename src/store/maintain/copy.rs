@@ -33,9 +33,10 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::{Appending, Log, Walk, damaged, decode, rewrite_entries};
 use crate::store::log::record::recoded;
 use crate::store::tables::{
-    CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, ERASED, FILES, INVITES,
-    KEYS, LOG, META, NEWEST_CHANGES, REACTIONS, RECODED, RELATIONS, ROOM_MEMBERS, ROOMS,
-    STREAM_STATES, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS, names,
+    CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, ERASED, FILES, HOOKS,
+    INVITES, KEYS, LOG, META, NEWEST_CHANGES, PUSH_SUBSCRIPTIONS, REACTIONS, RECODED, RELATIONS,
+    ROOM_MEMBERS, ROOMS, STREAM_STATES, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS,
+    names,
 };
 
 /// 256 KiB in one step, some two thousand messages and a millisecond or two: how long it holds
@@ -170,12 +171,14 @@ impl Copying<'_> {
             made = copy_table(&snapshot, made, INVITES, step, turn)?;
             made = copy_table(&snapshot, made, KEYS, step, turn)?;
             made = copy_table(&snapshot, made, FILES, step, turn)?;
+            made = copy_table(&snapshot, made, HOOKS, step, turn)?;
             made = copy_table(&snapshot, made, CONVERSATION_STATES, step, turn)?;
             made = copy_table(&snapshot, made, CLIENT_IDS, step, turn)?;
             made = copy_table(&snapshot, made, ROOMS, step, turn)?;
             for table in [ROOM_MEMBERS, RELATIONS, REACTIONS, STREAM_STATES] {
                 made = copy_table(&snapshot, made, table, step, turn)?;
             }
+            made = copy_table(&snapshot, made, PUSH_SUBSCRIPTIONS, step, turn)?;
             made = copy_table(&snapshot, made, CHANGES, step, turn)?;
             made = copy_table(&snapshot, made, NEWEST_CHANGES, step, turn)?;
             for table in &UNUSED_BY_NUMBER {

@@ -214,6 +214,9 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
                 meta: extras
                     .and_then(|extras| extras.meta.as_ref())
                     .map(|meta| meta.as_str().to_owned().into()),
+                speaker: extras
+                    .and_then(|extras| extras.speaker.as_ref())
+                    .map(|speaker| speaker.as_str().to_owned().into()),
                 attachments: extras.map_or_else(Vec::new, |extras| attachments(extras)),
                 auto_content: extras.is_some_and(|extras| extras.auto_content),
                 edited_at: extras.and_then(|extras| extras.edited_at).map(Time::from),

@@ -70,7 +70,11 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             up_to: read.message,
             at,
         },
-        Act::Settings { chat, settings } => settings_line(id, by?, (*chat, settings), at),
+        Act::Settings {
+            chat,
+            settings,
+            blocks,
+        } => settings_line(id, by?, (*chat, settings, *blocks), at),
         _ => return None,
     })
 }
@@ -79,7 +83,7 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
 fn settings_line<'a>(
     id: EntryId,
     user_id: UserId,
-    (chat, settings): (ChatId, &ChatSettings),
+    (chat, settings, blocked): (ChatId, &ChatSettings, Option<bool>),
     at: Time,
 ) -> Line<'a> {
     let (peer_id, room_id) = match chat {
@@ -93,6 +97,7 @@ fn settings_line<'a>(
         room_id,
         notify: settings.notify,
         muted_until: settings.muted_until.map(Time::from),
+        blocked,
         at,
     }
 }
@@ -129,6 +134,7 @@ fn message<'a>(id: EntryId, sender_id: UserId, record: &Record<&'a str>) -> Opti
         mentions,
         mention_all,
         meta,
+        speaker,
         attachments: _,
         auto_content,
         edited_at,
@@ -150,6 +156,7 @@ fn message<'a>(id: EntryId, sender_id: UserId, record: &Record<&'a str>) -> Opti
         mentions: mentions.into_vec(),
         mention_all,
         meta: meta.map(|meta| meta.as_str().to_owned().into()),
+        speaker: speaker.map(|speaker| speaker.as_str().to_owned().into()),
         attachments,
         auto_content,
         edited_at: edited_at.map(Time::from),

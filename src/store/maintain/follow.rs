@@ -16,9 +16,9 @@ use crate::store::changes::{Followed, Row, RowChange, decode_newest};
 use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;
 use crate::store::tables::{
-    ByNumber, ByTwo, CHANGES, CONVERSATIONS, CREDENTIALS, FILES, INVITES, KEYS, META,
-    NEWEST_CHANGES, REACTIONS, RELATIONS, ROOM_MEMBERS, ROOMS, UNUSED_BY_NAME, UNUSED_BY_NUMBER,
-    UNUSED_BY_TWO, USERS,
+    ByNumber, ByTwo, CHANGES, CODES, CONVERSATIONS, CREDENTIALS, FILES, HOOKS, INVITES, KEYS, META,
+    NEWEST_CHANGES, PUSH_SUBSCRIPTIONS, REACTIONS, RELATIONS, REPORTS, ROOM_MEMBERS, ROOMS,
+    SESSIONS, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS,
 };
 
 /// How far a copy has followed its file.
@@ -127,9 +127,14 @@ fn follow_change(
         Followed::Invites => by_number(INVITES),
         Followed::Rooms => by_number(ROOMS),
         Followed::Keys => by_number(KEYS),
+        Followed::Hooks => by_number(HOOKS),
         Followed::Files => by_number(FILES),
+        Followed::Reports => by_number(REPORTS),
+        Followed::Sessions => by_two(SESSIONS),
+        Followed::Codes => by_two(CODES),
         Followed::RoomMembers => by_two(ROOM_MEMBERS),
         Followed::Relations => by_two(RELATIONS),
+        Followed::PushSubscriptions => by_two(PUSH_SUBSCRIPTIONS),
     }
 }
 

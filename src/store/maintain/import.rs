@@ -14,6 +14,7 @@ mod changes;
 pub(super) mod files;
 
 use super::derive::derive;
+use super::import_rooms::checked_speaker;
 use super::lines::{FORMAT, Header, Line, MessageLine, Time, UserLine, VERSION};
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, check_partial};
 use crate::model::{
@@ -542,6 +543,7 @@ impl Import<'_> {
             client_id,
             reply_to,
             meta,
+            speaker,
             attachments,
             auto_content,
             edited_at,
@@ -565,6 +567,10 @@ impl Import<'_> {
             Ok(meta) => meta,
             Err(error) => return Ok(Err(format!("meta {error}"))),
         };
+        let speaker = match checked_speaker(speaker.as_deref()) {
+            Ok(speaker) => speaker,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
         if reply_to.is_some_and(|message| EntryId::from(message) >= id) {
             return Ok(Err("answers a message that comes later".into()));
         }
@@ -577,6 +583,7 @@ impl Import<'_> {
             auto_content: auto_content && !kept.is_empty(),
             reply_to: reply_to.map(ReplyTo::new),
             meta,
+            speaker,
             edited_at: edited_at.map(|time| self.cut(time)),
             reactions,
             ..Extras::default()

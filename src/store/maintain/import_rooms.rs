@@ -9,8 +9,8 @@ use super::import::{Import, MAX_MESSAGE_CHARS, Taken};
 use super::lines::{Line, RoomReactionLine, Time};
 use crate::model::{
     Act, Attachment, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS,
-    MessageId, Meta, Reaction, Reactors, ReplyTo, Room, RoomChange, RoomId, Stream, UserId,
-    check_content,
+    MessageId, Meta, Reaction, Reactors, ReplyTo, Room, RoomChange, RoomId, Speaker, Stream,
+    UserId, check_content,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
@@ -262,6 +262,7 @@ impl Import<'_> {
             room_id,
             notify,
             muted_until,
+            blocked,
             at,
         } = line
         else {
@@ -277,8 +278,15 @@ impl Import<'_> {
             muted_until: muted_until.map(|until| until.at),
         };
         let own = self.state.rooms.own(*user_id);
-        let record =
-            chat.map(|chat| own_record(*user_id, at.at, Act::Settings { chat, settings }, own));
+        let record = chat.map(|chat| {
+            let blocks = blocked.filter(|_| peer_id.is_some());
+            let act = Act::Settings {
+                chat,
+                settings,
+                blocks,
+            };
+            own_record(*user_id, at.at, act, own)
+        });
         Some(Decided {
             id: *id,
             at: *at,
@@ -301,6 +309,7 @@ fn sent<'a>(line: &'a Line<'_>, files: &'a [Attachment]) -> Result<Act<&'a str>,
         mentions,
         mention_all,
         meta,
+        speaker,
         edited_at,
         auto_content,
         reactions,
@@ -325,6 +334,7 @@ fn sent<'a>(line: &'a Line<'_>, files: &'a [Attachment]) -> Result<Act<&'a str>,
         attachments: borrowed(files),
         auto_content: *auto_content && !files.is_empty(),
         meta: meta.map_err(|error| format!("meta {error}"))?,
+        speaker: checked_speaker(speaker.as_deref())?,
         edited_at: edited_at.map(|time| time.at),
         first_content: None,
         reactions: reactions.iter().map(reaction).collect::<Result<_, _>>()?,
@@ -334,6 +344,15 @@ fn sent<'a>(line: &'a Line<'_>, files: &'a [Attachment]) -> Result<Act<&'a str>,
         client_id: named(client_id.as_deref())?,
         extras: extras.boxed(),
     })
+}
+
+/// Returns whom a line names as the one who speaks, as a hook may.
+pub(super) fn checked_speaker(name: Option<&str>) -> Result<Option<Speaker<&str>>, String> {
+    let is_right = |name: &str| Speaker::named(name).is_some_and(|known| known.as_str() == name);
+    match name {
+        Some(name) if !is_right(name) => Err("as is no name that a hook gives".to_owned()),
+        name => Ok(name.map(Speaker::stored)),
+    }
 }
 
 /// Returns the act of a line of one that was deleted.

@@ -71,7 +71,7 @@ pub(super) enum Line<'a> {
     /// an import, of another kind that can be verified; without one no login is possible.
     User(UserLine<'a>),
     /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?,
-    /// "reply_to"?,"meta"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: a message as
+    /// "reply_to"?,"meta"?,"as"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: a message as
     /// it is, whatever it was first. The entries that changed it follow in their places and do not
     /// say it again.
     Message(MessageLine<'a>),
@@ -176,7 +176,7 @@ pub(super) enum Line<'a> {
         at: Time,
     },
     /// `{"type":"room_message","id","room_id","sender_id","content","created_at","client_id"?,
-    /// "reply_to"?,"mentions"?,"mention_all"?,"meta"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: likewise as it is; of
+    /// "reply_to"?,"mentions"?,"mention_all"?,"meta"?,"as"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: likewise as it is; of
     /// each reaction how many there are, and the lines of these say whose.
     RoomMessage {
         id: EntryId,
@@ -195,6 +195,13 @@ pub(super) enum Line<'a> {
         mention_all: bool,
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         meta: Option<Cow<'a, str>>,
+        #[serde(
+            rename = "as",
+            borrow,
+            default,
+            skip_serializing_if = "Option::is_none"
+        )]
+        speaker: Option<Cow<'a, str>>,
         #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<AttachmentLine<'a>>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -228,7 +235,8 @@ pub(super) enum Line<'a> {
         at: Time,
     },
     /// `{"type":"chat_settings","id","user_id","peer_id" or
-    /// "room_id","notify"?,"muted_until"?,"at"}`
+    /// "room_id","notify"?,"muted_until"?,"blocked"?,"at"}`; `blocked` only where that is what
+    /// changed.
     ChatSettings {
         id: EntryId,
         user_id: UserId,
@@ -240,6 +248,8 @@ pub(super) enum Line<'a> {
         notify: Option<Notify>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         muted_until: Option<Time>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blocked: Option<bool>,
         at: Time,
     },
 }
@@ -355,6 +365,14 @@ pub(super) struct MessageLine<'a> {
     /// to the byte.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) meta: Option<Cow<'a, str>>,
+    /// What a hook calls the one who speaks through its bot.
+    #[serde(
+        rename = "as",
+        borrow,
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(super) speaker: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub(super) attachments: Vec<AttachmentLine<'a>>,
     /// Whether the text is made of the names of its files.

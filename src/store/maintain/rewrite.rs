@@ -29,8 +29,9 @@ use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;
 use crate::store::tables::{
-    CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, ERASED, FILES, INVITES,
-    KEYS, META, NEWEST_CHANGES, REACTIONS, RELATIONS, ROOM_MEMBERS, ROOMS, STREAM_STATES, USERS,
+    CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, ERASED, FILES, HOOKS,
+    INVITES, KEYS, META, NEWEST_CHANGES, PUSH_SUBSCRIPTIONS, REACTIONS, RELATIONS, ROOM_MEMBERS,
+    ROOMS, STREAM_STATES, USERS,
 };
 use crate::store::write::rewrite::Pause;
 use crate::store::write::writer::Writer;
@@ -303,10 +304,10 @@ impl Steps<'_> {
         // Before the changes, so that what stands there of a row's earlier ones is gone by then.
         let made = self.copy(made, NEWEST_CHANGES, None)?;
         let mut made = self.copy(made, CHANGES, Some(changes))?;
-        for table in [USERS, CREDENTIALS, INVITES, KEYS, ROOMS, FILES] {
+        for table in [USERS, CREDENTIALS, INVITES, KEYS, HOOKS, ROOMS, FILES] {
             made = self.copy(made, table, None)?;
         }
-        for table in [ROOM_MEMBERS, RELATIONS, REACTIONS] {
+        for table in [ROOM_MEMBERS, RELATIONS, REACTIONS, PUSH_SUBSCRIPTIONS] {
             made = self.copy(made, table, None)?;
         }
         Ok(made)

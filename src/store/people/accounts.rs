@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::api_keys::KeyHash;
+use super::sessions::Ending;
 use super::staging::StagingPeople;
 use crate::model::{MadeBy, Name, Timestamp, User, UserId, Username, Whom};
 use crate::store::error::StoreError;
@@ -60,6 +62,8 @@ pub struct UserChange {
     /// Only while the account's token version is this one: what the caller proved may be void by
     /// now.
     pub if_token_version: Option<u32>,
+    /// Only by the code of a link, which has this hash and is used up by that.
+    pub by_code: Option<KeyHash>,
 }
 
 impl std::fmt::Debug for UserChange {
@@ -157,6 +161,9 @@ impl StagingPeople<'_> {
         if let Some(avatar) = &change.avatar {
             self.files().may_show(id, avatar.as_deref())?;
         }
+        if change.by_code.is_some() && earlier.disabled {
+            return Err(StoreError::InvalidCode);
+        }
         let mut user = User::clone(&earlier);
         if let Some(username) = &change.username {
             self.check_free(username, id)?;
@@ -175,14 +182,14 @@ impl StagingPeople<'_> {
         if administers(&earlier) && !administers(&user) && !self.another_administers(id) {
             return Err(StoreError::LastAdmin);
         }
+        if let Some(hash) = &change.by_code {
+            self.use_code(now, id, hash)?;
+        }
         if change.revoke_tokens {
-            user.token_version = user.token_version.wrapping_add(1);
-            let until = match user.made_by {
-                MadeBy::App => now.plus(change.issuers_ahead),
-                MadeBy::Here => now,
-            };
-            let revoked_at = user.revoked_at;
-            user.revoked_at = Some(revoked_at.map_or(until, |earlier| until.following(earlier)));
+            self.revoke_tokens(now, change, &mut user);
+        }
+        if change.disabled == Some(true) || change.password_hash.is_some() && change.revoke_tokens {
+            self.end_code(id);
         }
         if let Some(hash) = &change.password_hash {
             self.staged
@@ -191,6 +198,18 @@ impl StagingPeople<'_> {
                 .push((id, Some(Arc::clone(hash))));
         }
         Ok(self.replace(now, &earlier, user))
+    }
+
+    /// Has every token of an account refused that was issued so far, and ends its sessions.
+    fn revoke_tokens(&mut self, now: Timestamp, change: &UserChange, user: &mut User) {
+        self.end_sessions(now, user.id, Ending::All);
+        user.token_version = user.token_version.wrapping_add(1);
+        let until = match user.made_by {
+            MadeBy::App => now.plus(change.issuers_ahead),
+            MadeBy::Here => now,
+        };
+        let revoked_at = user.revoked_at;
+        user.revoked_at = Some(revoked_at.map_or(until, |earlier| until.following(earlier)));
     }
 
     /// Returns whose account an app means, if there is one.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::accounts::{PutBy, PutUser};
 use super::api_keys::KeyHolder;
+use super::sessions::Ending;
 use super::staging::StagingPeople;
 use crate::model::{MadeBy, Timestamp, User, UserId, Username};
 use crate::store::error::StoreError;
@@ -69,6 +70,9 @@ impl StagingPeople<'_> {
         self.staged.rows.credentials.push((id, None));
         self.staged.rows.erases = true;
         self.revoke_api_keys(|holder| *holder == KeyHolder::Bot(id));
+        self.end_sessions(now, id, Ending::All);
+        self.end_code(id);
+        self.delete_hooks_of(id);
         Ok(self.replace(now, &earlier, user))
     }
 

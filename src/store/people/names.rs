@@ -259,6 +259,25 @@ impl Names {
         self.search_inside(text, limit, found)
     }
 
+    /// Returns whose whole name a text is: at most `limit`, in the order of their ids.
+    pub(crate) fn exact(&self, text: &str, limit: usize) -> Found {
+        let mut found = Found {
+            ids: Vec::new(),
+            blocks: 0,
+        };
+        let first = self.block_of(text, 0);
+        for block in self.blocks.iter().skip(first) {
+            found.blocks += 1;
+            for at in block.position(text, 0)..block.len() {
+                if block.name(at) != text || found.ids.len() == limit {
+                    return found;
+                }
+                found.ids.push(block.ids[at]);
+            }
+        }
+        found
+    }
+
     fn search_inside(&self, text: &str, limit: usize, mut found: Found) -> Found {
         // Every name begins with nothing.
         if text.is_empty() {

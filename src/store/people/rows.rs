@@ -1,22 +1,31 @@
-//! What a transaction writes of accounts, invites, keys and files: whole rows, beside the log.
+//! What a transaction writes of accounts, sessions, invites, keys, reports, hooks, files and
+//! subscriptions: whole rows, beside the log.
 
 use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase, WriteTransaction};
 
 use super::api_keys::ApiKeyChange;
+use super::codes::CodeChange;
+use super::hooks::all::HookChange;
+use super::hooks::row as hooks;
 use super::invites::InviteChange;
-use super::{api_keys, invites, users};
+use super::reports::ReportChange;
+use super::sessions::SessionChange;
+use super::subscriptions::SubscriptionChange;
+use super::{api_keys, codes, invites, reports, sessions, subscriptions, users};
 use crate::model::{User, UserId};
 use crate::store::changes::{Changing, Followed};
 use crate::store::error::StoreError;
 use crate::store::files::all::FileChange;
 use crate::store::files::row as files;
 use crate::store::sealed::seal;
-use crate::store::tables::{CREDENTIALS, FILES, INVITES, KEYS, USERS};
+use crate::store::tables::{
+    CODES, CREDENTIALS, FILES, HOOKS, INVITES, KEYS, PUSH_SUBSCRIPTIONS, REPORTS, SESSIONS, USERS,
+};
 
-/// The accounts, passwords, invites, keys and files that a transaction changes, in the order in
-/// which it changes them.
+/// The accounts, passwords, sessions, invites, keys, reports, hooks, files and subscriptions that a
+/// transaction changes, in the order in which it changes them.
 #[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) users: Vec<Arc<User>>,
@@ -24,8 +33,13 @@ pub(crate) struct Rows {
     pub(crate) credentials: Vec<(UserId, Option<Arc<str>>)>,
     pub(crate) invites: Vec<InviteChange>,
     pub(crate) api_keys: Vec<ApiKeyChange>,
+    pub(crate) hooks: Vec<HookChange>,
     pub(crate) files: Vec<FileChange>,
-    /// An account is erased: its rows of before lie in free pages from then on.
+    pub(crate) sessions: Vec<SessionChange>,
+    pub(crate) codes: Vec<CodeChange>,
+    pub(crate) reports: Vec<ReportChange>,
+    pub(crate) subscriptions: Vec<SubscriptionChange>,
+    /// An account or a report is erased: its rows of before lie in free pages from then on.
     pub(crate) erases: bool,
 }
 
@@ -35,7 +49,12 @@ impl Rows {
         self.users.is_empty()
             && self.invites.is_empty()
             && self.api_keys.is_empty()
+            && self.hooks.is_empty()
             && self.files.is_empty()
+            && self.sessions.is_empty()
+            && self.codes.is_empty()
+            && self.reports.is_empty()
+            && self.subscriptions.is_empty()
     }
 
     /// Puts them into their tables, and notes that they changed, after which the log ends with the
@@ -82,6 +101,16 @@ impl Rows {
                 changing.note(Followed::Keys, id.0)?;
             }
         }
+        if !self.hooks.is_empty() {
+            let mut table = txn.open_table(HOOKS)?;
+            for (number, row) in &self.hooks {
+                match row {
+                    Some(row) => table.insert(number, &hooks::encode(*number, row)[..])?,
+                    None => table.remove(number)?,
+                };
+                changing.note(Followed::Hooks, *number)?;
+            }
+        }
         if !self.files.is_empty() {
             let mut table = txn.open_table(FILES)?;
             for (_, number, file) in &self.files {
@@ -91,6 +120,82 @@ impl Rows {
                 };
                 changing.note(Followed::Files, *number)?;
             }
+        }
+        self.write_sign_ins(txn, &mut changing)?;
+        self.write_reports(txn, &mut changing)?;
+        self.write_subscriptions(txn, &mut changing)
+    }
+
+    /// Puts the sessions and the codes of links into their tables.
+    fn write_sign_ins(
+        &self,
+        txn: &WriteTransaction,
+        changing: &mut Changing<'_>,
+    ) -> Result<(), StoreError> {
+        if !self.sessions.is_empty() {
+            let mut table = txn.open_table(SESSIONS)?;
+            for ((user, number), row) in &self.sessions {
+                let key = (user.get(), *number);
+                match row {
+                    Some(row) => table.insert(key, &sessions::encode((*user, *number), row)[..])?,
+                    None => table.remove(key)?,
+                };
+                changing.note_of_two(Followed::Sessions, key)?;
+            }
+        }
+        if !self.codes.is_empty() {
+            let mut table = txn.open_table(CODES)?;
+            for (user, code) in &self.codes {
+                let key = codes::key_of(*user);
+                match code {
+                    Some(code) => table.insert(key, &codes::encode(*user, code)[..])?,
+                    None => table.remove(key)?,
+                };
+                changing.note_of_two(Followed::Codes, key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the reports into their table.
+    fn write_reports(
+        &self,
+        txn: &WriteTransaction,
+        changing: &mut Changing<'_>,
+    ) -> Result<(), StoreError> {
+        if self.reports.is_empty() {
+            return Ok(());
+        }
+        let mut table = txn.open_table(REPORTS)?;
+        for (number, report) in &self.reports {
+            match report {
+                Some(report) => table.insert(number, &reports::encode(report)[..])?,
+                None => table.remove(number)?,
+            };
+            changing.note(Followed::Reports, *number)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the subscriptions of browsers into their table.
+    fn write_subscriptions(
+        &self,
+        txn: &WriteTransaction,
+        changing: &mut Changing<'_>,
+    ) -> Result<(), StoreError> {
+        if self.subscriptions.is_empty() {
+            return Ok(());
+        }
+        let mut table = txn.open_table(PUSH_SUBSCRIPTIONS)?;
+        for ((user, number), subscription) in &self.subscriptions {
+            let key = (user.get(), *number);
+            match subscription {
+                Some(subscription) => {
+                    table.insert(key, &subscriptions::encode(subscription)[..])?
+                }
+                None => table.remove(key)?,
+            };
+            changing.note_of_two(Followed::PushSubscriptions, key)?;
         }
         Ok(())
     }
@@ -108,9 +213,36 @@ impl Rows {
             let wanted = key.as_ref().map(api_keys::encode);
             return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
         }
+        if let Some((number, row)) = self.hooks.last() {
+            let stored = txn.open_table(HOOKS)?.get(number)?;
+            let wanted = row.as_ref().map(|row| hooks::encode(*number, row));
+            return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
+        }
         if let Some((_, number, file)) = self.files.last() {
             let stored = txn.open_table(FILES)?.get(number)?;
             let wanted = file.as_ref().map(|file| files::encode(file));
+            return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
+        }
+        if let Some(((user, number), row)) = self.sessions.last() {
+            let stored = txn.open_table(SESSIONS)?.get((user.get(), *number))?;
+            let wanted = row.as_ref();
+            let wanted = wanted.map(|row| sessions::encode((*user, *number), row));
+            return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
+        }
+        if let Some((user, code)) = self.codes.last() {
+            let stored = txn.open_table(CODES)?.get(codes::key_of(*user))?;
+            let wanted = code.as_ref().map(|code| codes::encode(*user, code));
+            return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
+        }
+        if let Some((number, report)) = self.reports.last() {
+            let stored = txn.open_table(REPORTS)?.get(number)?;
+            let wanted = report.as_ref().map(reports::encode);
+            return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
+        }
+        if let Some(((user, number), subscription)) = self.subscriptions.last() {
+            let stored = txn.open_table(PUSH_SUBSCRIPTIONS)?;
+            let stored = stored.get((user.get(), *number))?;
+            let wanted = subscription.as_deref().map(subscriptions::encode);
             return Ok(stored.as_ref().map(|value| value.value()) == wanted.as_deref());
         }
         let Some((number, invite)) = self.invites.last() else {

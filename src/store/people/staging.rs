@@ -1,4 +1,4 @@
-//! Accounts, invites, keys and files in the making: what one transaction makes of them.
+//! Accounts, invites, keys, hooks and files in the making: what one transaction makes of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,9 +7,14 @@ use rustc_hash::FxHashMap;
 
 use super::accounts::NewUser;
 use super::api_keys::{ApiKeyId, StagedApiKeys};
+use super::codes::StagedCodes;
+use super::hooks::staging::StagedHooks;
 use super::invites::{Invite, StagedInvites};
+use super::reports::StagedReports;
 use super::rows::Rows;
+use super::sessions::StagedSessions;
 use super::state::People;
+use super::subscriptions::StagedSubscriptions;
 use crate::model::{MadeBy, Subject, Timestamp, User, UserId};
 use crate::store::error::StoreError;
 use crate::store::files::staging::{StagedFiles, StagingFiles};
@@ -29,6 +34,11 @@ pub(crate) struct StagedPeople {
     used_ids: u64,
     pub(super) invites: StagedInvites,
     pub(super) api_keys: StagedApiKeys,
+    pub(super) sessions: StagedSessions,
+    pub(super) codes: StagedCodes,
+    pub(super) reports: StagedReports,
+    pub(super) hooks: StagedHooks,
+    pub(super) subscriptions: StagedSubscriptions,
     files: StagedFiles,
 }
 
@@ -195,9 +205,11 @@ impl<'a> StagingPeople<'a> {
 
     /// Has the transaction write an account as it is to be.
     pub(super) fn put_user(&mut self, user: Arc<User>) {
-        let before = self.user(user.id).and_then(|user| user.avatar.clone());
-        let after = user.avatar.as_deref();
-        self.files().show(before.as_deref(), after);
+        let before = self.user(user.id).cloned();
+        self.note_account(before.as_deref(), &user);
+        let avatar = before.as_ref().and_then(|user| user.avatar.as_deref());
+        self.files().show(avatar, user.avatar.as_deref());
+        self.end_subscriptions(before.as_deref(), &user);
         self.staged.users.insert(user.id, Arc::clone(&user));
         self.staged.rows.users.push(user);
     }

@@ -151,7 +151,7 @@ impl Snapshot<'_> {
 
 impl<T> HistoryPage<T> {
     /// Returns a page without messages, around which there are none.
-    const fn empty() -> Self {
+    pub(crate) const fn empty() -> Self {
         Self {
             rows: Vec::new(),
             has_more: false,

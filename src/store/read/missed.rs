@@ -48,7 +48,8 @@ struct Found {
 /// In whose midst an entry that was missed happened.
 #[derive(Debug, Clone, Copy)]
 enum Whose {
-    Pair(Pair),
+    /// Of two people; one of them has blocked the other.
+    Pair(Pair, bool),
     Room(Reads),
     Own,
 }
@@ -164,16 +165,17 @@ impl Snapshot<'_> {
     ) -> Result<(Option<Vec<Found>>, u64, usize), ReadError> {
         let mut chats = Vec::new();
         let mut count = 0;
-        let pick = |_: &State, conversation: &Conversation| {
+        let pick = |state: &State, conversation: &Conversation| {
             let last = conversation.last_entry.filter(|last| last.get() >= from);
             let Some(last) = last else {
                 return Pick::Enough;
             };
             count += 1;
+            let whose = Whose::Pair(conversation.pair, state.are_apart(conversation.pair));
             // Each has an entry at least.
             match count > MAX_MISSED {
-                true => Pick::Last((conversation.pair, last)),
-                false => Pick::Take((conversation.pair, last)),
+                true => Pick::Last((whose, last)),
+                false => Pick::Take((whose, last)),
             }
         };
         let newest = self.go_through(user, Order::Entries, pick, |picked| {
@@ -182,13 +184,12 @@ impl Snapshot<'_> {
         })?;
         let log = self.log();
         let mut found = Vec::new();
-        for (pair, last) in chats {
+        for (whose, last) in chats {
             let left = MAX_MISSED - found.len();
             let ids = walk(&log, Some(last), (from, newest), left, wanted)?;
             let Some(ids) = ids else {
                 return Ok((None, newest, log.count.get()));
             };
-            let whose = Whose::Pair(pair);
             found.extend(ids.into_iter().map(|id| Found { id, whose }));
         }
         Ok((Some(found), newest, log.count.get()))
@@ -348,17 +349,22 @@ fn given(
         && let Some(&Found { id, whose }) = left.next()
     {
         let pair = match whose {
-            Whose::Pair(pair) => Some(pair),
+            Whose::Pair(pair, _) => Some(pair),
             Whose::Room(_) | Whose::Own => None,
         };
         let mut notice = log.read(id, |record| notice_of(id, pair, &record))?;
+        // Whether one reads is not for the other to know then.
+        let is_anothers_mark = notice.entry.act.is_mark() && notice.entry.author != Some(user);
+        if is_anothers_mark && matches!(whose, Whose::Pair(_, true)) {
+            continue;
+        }
         let Some(message) = changed(log, &notice, whose)? else {
             continue;
         };
         notice.message = message.map(Box::new);
         if let Act::Sent { extras, .. } = &mut notice.entry.act {
             let shows = match whose {
-                Whose::Pair(_) | Whose::Own => true,
+                Whose::Pair(..) | Whose::Own => true,
                 Whose::Room(reads) if reads.until.is_some() => {
                     if !reads.knows(extras.as_deref()) {
                         continue;
@@ -429,7 +435,7 @@ fn changed(
     let is_deleted = matches!(act, Act::Deleted { .. });
     let left = match whose {
         Whose::Room(reads) if reads.until.is_some() && !is_deleted => Some(reads),
-        Whose::Room(_) | Whose::Pair(_) | Whose::Own => None,
+        Whose::Room(_) | Whose::Pair(..) | Whose::Own => None,
     };
     // How many there are of a reaction is told as it is by now.
     if left.is_some() && matches!(act, Act::Reacted { .. }) {
@@ -452,7 +458,10 @@ fn changed(
 }
 
 /// Returns the room as it was at a change of a membership.
-fn described(log: &SnapshotLog<'_>, notice: &Notice) -> Result<Option<Arc<Room>>, ReadError> {
+pub(super) fn described(
+    log: &SnapshotLog<'_>,
+    notice: &Notice,
+) -> Result<Option<Arc<Room>>, ReadError> {
     let (Act::MemberChanged(change), Members::Room(_) | Members::Own(_)) =
         (&notice.entry.act, notice.members)
     else {

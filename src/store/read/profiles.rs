@@ -95,7 +95,7 @@ impl Snapshot<'_> {
         Ok(Some(profiles))
     }
 
-    fn rooms_of(&self, user: UserId) -> Vec<RoomId> {
+    pub(super) fn rooms_of(&self, user: UserId) -> Vec<RoomId> {
         let state = self.state();
         let person = state.rooms.person(user);
         person.map_or(Vec::new(), |person| person.rooms.clone())

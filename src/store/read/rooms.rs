@@ -401,6 +401,14 @@ impl Snapshot<'_> {
         around(&self.log(), &self.messages(user, room)?, message, limit)
     }
 
+    /// Returns the greatest message of a room that one of its members may not read, if there is
+    /// one; `None` where the person is no member.
+    pub(super) fn floor_in(&self, user: UserId, room: RoomId) -> Option<Option<MessageId>> {
+        let state = self.state();
+        let known = membership(&state, user, room);
+        known.ok().map(|(head, member)| floor(head, member))
+    }
+
     pub(super) fn messages(&self, user: UserId, room: RoomId) -> Result<RoomMessages, ReadError> {
         let state = self.state();
         let (head, member) = membership(&state, user, room)?;

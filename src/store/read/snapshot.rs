@@ -28,7 +28,7 @@ pub struct Snapshot<'a> {
 
 /// How many entries a query may read on a thread that others wait for: a page of each kind, some 50
 /// us.
-const INLINE_ENTRIES: u32 = 128;
+pub(super) const INLINE_ENTRIES: u32 = 128;
 /// How many touches a person may have whose chats are gone through there.
 pub(super) const INLINE_TOUCHES: usize = 1_024;
 
@@ -106,8 +106,18 @@ impl<'a> Snapshot<'a> {
         }
     }
 
+    /// Returns whether the query may use memory alone, and not much of that.
+    pub(super) fn is_of_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// The end of the log in memory, for a moment. Not while the state or the log is held.
+    pub(super) fn tail(&self) -> RwLockReadGuard<'_, Tail> {
+        self.data.tail.read()
+    }
+
     /// Ends a query that may use memory alone.
-    fn needs_disk(&self) -> Result<(), ReadError> {
+    pub(super) fn needs_disk(&self) -> Result<(), ReadError> {
         match &self.memory {
             Some(_) => Err(ReadError::NeedsDisk),
             None => Ok(()),

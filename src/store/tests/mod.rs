@@ -34,6 +34,7 @@ mod rewriting;
 mod room_changes;
 mod room_cuts;
 mod rooms;
+mod trailing;
 
 /// A sweep every few entries, so that all of its steps are met.
 pub(crate) const OPTIONS: StoreOptions = StoreOptions {
@@ -46,6 +47,7 @@ pub(crate) const OPTIONS: StoreOptions = StoreOptions {
     client_ids: 1_000_000,
     first_user_id: 1,
     edit_window: Some(DEFAULT_EDIT_WINDOW),
+    first_contact: crate::model::FirstContact::Everyone,
 };
 
 /// An open store whose batches are answered by a thread of its own.
@@ -1268,6 +1270,7 @@ fn a_changed_account_is_so_after_a_reopen() {
         revoke_tokens: true,
         issuers_ahead: Duration::from_secs(3),
         if_token_version: Some(0),
+        by_code: None,
     };
     let made = change(&open, 1, wish.clone()).unwrap();
     assert_eq!(

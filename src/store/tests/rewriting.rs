@@ -60,6 +60,24 @@ struct Confirmed {
     accounts: u64,
 }
 
+/// A browser subscribes that may have been another's.
+fn subscribe(of: u64, number: u64) -> Change {
+    let wish = NewSubscription {
+        endpoint: format!("https://push.example.net/{number}").into(),
+        p256dh: [4; 65],
+        auth: [7; 16],
+        lang: PushLanguage::En,
+        show: PushShow::Text,
+        base: "".into(),
+        session: None,
+        until: None,
+    };
+    Change::Subscribe {
+        user: user(of),
+        wish,
+    }
+}
+
 impl Confirmed {
     /// Does something at random, and notes what came of it.
     fn act(&mut self, random: &mut StdRng, apply: &dyn Fn(Change) -> Committed) {
@@ -92,6 +110,10 @@ impl Confirmed {
             _ => {
                 self.accounts += 1;
                 apply(new_user(&format!("more{}", self.accounts)));
+                apply(subscribe(
+                    random.random_range(1..=USERS),
+                    random.random_range(0..9),
+                ));
             }
         }
     }
@@ -309,12 +331,14 @@ fn rows(db: &Database) -> BTreeMap<String, Rows> {
         ("invites", of(db, INVITES)),
         ("keys", of(db, KEYS)),
         ("files", of(db, FILES)),
+        ("hooks", of(db, HOOKS)),
         ("changes", of(db, CHANGES)),
         ("newest_changes", of(db, NEWEST_CHANGES)),
         ("rooms", of(db, ROOMS)),
         ("room_members", of(db, ROOM_MEMBERS)),
         ("relations", of(db, RELATIONS)),
         ("reactions", of(db, REACTIONS)),
+        ("push_subscriptions", of(db, PUSH_SUBSCRIPTIONS)),
         ("conversation_states", of(db, CONVERSATION_STATES)),
         ("stream_states", of(db, STREAM_STATES)),
         ("client_ids", of(db, CLIENT_IDS)),

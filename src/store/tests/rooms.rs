@@ -155,6 +155,7 @@ impl Device {
                 Act::Settings {
                     chat: ChatId::Room(room),
                     settings,
+                    ..
                 },
                 _,
             ) => self.rooms.get_mut(&room.get()).unwrap().settings = *settings,

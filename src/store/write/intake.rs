@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::erased::Erased;
 use super::queue::Queue;
@@ -18,6 +19,9 @@ pub(crate) struct Intake {
     pub(crate) turns: AtomicU64,
     /// What was erased and may still lie in the file.
     pub(crate) erased: Mutex<Erased>,
+    /// The newest entry of the log, as of the last transaction: those who follow the log wait for
+    /// another. It costs a transaction some 50 ns, and a send nothing.
+    pub(crate) newest: watch::Sender<u64>,
 }
 
 impl Intake {

@@ -25,13 +25,19 @@ use crate::store::log::blocks::{Log, damaged, decode};
 use crate::store::log::chain::ReadLog;
 use crate::store::options::StoreOptions;
 use crate::store::people::api_keys::{self, ApiKeys};
+use crate::store::people::codes::{self, Codes};
+use crate::store::people::hooks::all::Hooks;
+use crate::store::people::hooks::row as hooks;
 use crate::store::people::invites::{self, Invites};
+use crate::store::people::reports::{self, Reports};
+use crate::store::people::sessions::{self, Sessions};
 use crate::store::people::state::People;
+use crate::store::people::subscriptions::{self, Subscriptions};
 use crate::store::people::users::{self, Directory};
 use crate::store::state::State;
 use crate::store::tables::{
-    CLIENT_ID_KEY, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, FILES, INVITES, KEYS, META,
-    STREAM_STATES, SWEPT, USERS,
+    CLIENT_ID_KEY, CODES, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, FILES, HOOKS, INVITES,
+    KEYS, META, PUSH_SUBSCRIPTIONS, REPORTS, SESSIONS, STREAM_STATES, SWEPT, USERS,
 };
 use crate::store::talk::client_ids::{self, ClientIds};
 use crate::store::talk::conversation::Conversation;
@@ -50,6 +56,7 @@ pub(crate) fn open(
         let found = schema::format(db).inspect_err(|_| opened.give_up())?;
         opened.release().map_err(OpenError::Io)?;
         schema::prepare(db, found)?;
+        schema::push_key(db)?;
         schema::migrate_log(db, schema::MIGRATED_BYTES)?;
         put_to_use(db)?;
         cursor_keys.set(eras::read(db)?);
@@ -147,17 +154,61 @@ fn load_people(db: &Database) -> Result<People, StoreError> {
         let (key, value) = row?;
         all_keys.put(api_keys::decode(key.value(), value.value())?);
     }
+    let mut all_hooks = Hooks::default();
+    for row in txn.open_table(HOOKS)?.iter()? {
+        let (key, value) = row?;
+        all_hooks.put(key.value(), hooks::decode(key.value(), value.value())?);
+    }
     let mut all_files = Files::default();
     for row in txn.open_table(FILES)?.iter()? {
         let (key, value) = row?;
         all_files.put(files::decode(key.value(), value.value())?.into());
     }
+    let mut all_subscriptions = Subscriptions::default();
+    for row in txn.open_table(PUSH_SUBSCRIPTIONS)?.iter()? {
+        let (key, value) = row?;
+        let subscription = subscriptions::decode(key.value(), value.value())?;
+        all_subscriptions.put(subscription.into());
+    }
     Ok(People {
+        subscriptions: all_subscriptions,
         files: all_files,
         directory: Directory::of(users),
         invites: all_invites,
         api_keys: all_keys,
+        sessions: load_sessions(&txn)?,
+        codes: load_codes(&txn)?,
+        reports: load_reports(&txn)?,
+        hooks: all_hooks,
     })
+}
+
+fn load_sessions(txn: &ReadTransaction) -> Result<Sessions, StoreError> {
+    let mut all = Sessions::default();
+    for row in txn.open_table(SESSIONS)?.iter()? {
+        let (key, value) = row?;
+        all.take(sessions::decode(key.value(), value.value())?);
+    }
+    Ok(all)
+}
+
+fn load_codes(txn: &ReadTransaction) -> Result<Codes, StoreError> {
+    let mut all = Codes::default();
+    for row in txn.open_table(CODES)?.iter()? {
+        let (key, value) = row?;
+        all.take(codes::decode(key.value(), value.value())?);
+    }
+    Ok(all)
+}
+
+fn load_reports(txn: &ReadTransaction) -> Result<Reports, StoreError> {
+    let mut all = Reports::default();
+    for row in txn.open_table(REPORTS)?.iter()? {
+        let (key, value) = row?;
+        let report = reports::decode(key.value(), value.value())?;
+        all.take(key.value(), report.as_ref());
+    }
+    Ok(all)
 }
 
 /// How many rows make a block of conversations in memory.

@@ -197,6 +197,8 @@ impl Writer {
             let mut place = self.intake.data.state.write();
             state.epoch = place.epoch + 1;
             state.people.files.go_on_with(&place.people.files);
+            let subscriptions = &mut state.people.subscriptions;
+            subscriptions.go_on_with(&place.people.subscriptions);
             *place = state;
             committer.sweep = sweep;
             *self.client_ids.lock() = client_ids;

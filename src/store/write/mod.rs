@@ -3,6 +3,7 @@
 mod batch;
 mod changing;
 mod changing_in_rooms;
+mod contact;
 mod erased;
 mod erasing;
 pub(crate) mod intake;

@@ -22,6 +22,8 @@ use parking_lot::{Condvar, Mutex};
 use crate::model::{Pair, Timestamp};
 use crate::store::change::{Answer, Change};
 use crate::store::error::StoreError;
+use crate::store::people::reports::ReportAct;
+use crate::store::people::sessions::SessionAct;
 
 /// 640 bytes that a waiting change takes beside its content: its job, the room that a list has left
 /// that has just grown, and what its answer keeps for whoever asked.
@@ -62,6 +64,14 @@ impl Job {
         let content = match &self.change {
             Change::Talk(talk) => talk.act.bytes(),
             Change::Seen(visits) => size_of_val(&**visits),
+            Change::Session(SessionAct::Used(uses)) => size_of_val(&**uses),
+            Change::Report(ReportAct::File(new)) => {
+                let copy = new
+                    .message
+                    .as_ref()
+                    .map_or(0, |message| message.content.len());
+                new.reason.len() + copy
+            }
             _ => 0,
         };
         BESIDE + content

@@ -14,8 +14,8 @@ use redb::{Database, ReadTransaction, ReadableDatabase};
 
 use super::changing::{Changing, Standing};
 use crate::model::{
-    Act, Attachment, ClientId, ConversationId, Entry, EntryId, Extras, Members, MessageId, Notice,
-    Pair, Role, RoomHistory, Stream, Timestamp, UserId, names_of,
+    Act, Attachment, ClientId, ConversationId, Entry, EntryId, Extras, FirstContact, Members,
+    MessageId, Notice, Pair, Role, RoomHistory, Stream, Timestamp, UserId, names_of,
 };
 use crate::store::change::{Address, Change, Committed, Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
@@ -131,6 +131,7 @@ pub(crate) struct Staging<'a> {
     people: &'a mut StagedPeople,
     pub(super) changes: &'a mut Changes,
     pub(super) edit_window: Option<Duration>,
+    pub(super) first_contact: FirstContact,
 }
 
 impl Appended<'_> {
@@ -181,7 +182,7 @@ impl<'a> Staging<'a> {
         disk: &'a Disk,
         known_client_ids: &'a Mutex<ClientIds>,
         staged: &'a mut Staged,
-        edit_window: Option<Duration>,
+        (edit_window, first_contact): (Option<Duration>, FirstContact),
     ) -> Self {
         Self {
             state,
@@ -198,6 +199,7 @@ impl<'a> Staging<'a> {
             people: &mut staged.people,
             changes: &mut staged.changes,
             edit_window,
+            first_contact,
         }
     }
 
@@ -249,6 +251,34 @@ impl<'a> Staging<'a> {
                 // At once: its number may be given again.
                 self.revoke_void_invites();
                 Committed::KeyRevoked(revoked)
+            }
+            Change::Session(act) => Committed::SessionsEnded(self.people().session_act(now, act)?),
+            Change::CreateCode { user, code } => {
+                self.people().create_code(*user, *code)?;
+                Committed::CodeMade
+            }
+            Change::Report(act) => Committed::Report(self.people().report_act(now, act)?),
+            Change::CreateHook(kind) => {
+                let newest = self.changes.last_entry;
+                Committed::Hook(self.people().create_hook(now, kind, newest)?)
+            }
+            Change::ChangeHook { id, to, known_from } => {
+                Committed::Hook(self.people().change_hook(now, *id, *to, *known_from)?)
+            }
+            Change::DeleteHook(id) => {
+                self.people().delete_hook(*id)?;
+                Committed::HookDeleted
+            }
+            Change::HooksMoved(moved) => {
+                self.people().hooks_moved(moved);
+                Committed::HooksMoved
+            }
+            Change::Subscribe { user, wish } => {
+                Committed::Subscribed(self.people().subscribe(now, *user, wish)?)
+            }
+            Change::Unsubscribe { user, id } => {
+                self.people().unsubscribe(*user, id);
+                Committed::Unsubscribed
             }
             Change::File(act) => Committed::File(self.people().files().act(now, act)?),
             Change::Seen(visits) => {
@@ -333,7 +363,7 @@ impl<'a> Staging<'a> {
         self.state.ahead.iter().rev().map(|ahead| &ahead.changes)
     }
 
-    fn conversation_id(&self, pair: Pair) -> Option<ConversationId> {
+    pub(super) fn conversation_id(&self, pair: Pair) -> Option<ConversationId> {
         self.state
             .conversation_id(pair)
             .or_else(|| {
@@ -382,6 +412,7 @@ impl<'a> Staging<'a> {
             None => None,
             Some(message) => {
                 let (changing, standing) = self.changing(talk, pair, message)?;
+                self.check_talk(talk.author, pair, &talk.act)?;
                 if !changing.judge(now, talk, &standing, self.edit_window)? {
                     return Ok(Outcome::Unchanged(Box::new(changing.message)));
                 }
@@ -394,6 +425,8 @@ impl<'a> Staging<'a> {
             }
             Named::New(name) => name,
         };
+        // One that was sent before is given again, whatever became of the two since.
+        self.check_talk(talk.author, pair, &talk.act)?;
         self.check_reply(&talk.act)?;
         let id = match known {
             Some(id) => id,
@@ -584,10 +617,18 @@ impl<'a> Staging<'a> {
             Address::Person(peer) => {
                 let pair = Pair::new(talk.author, peer).ok_or(StoreError::SamePerson)?;
                 // The author's sockets may have a moment left after they are gone.
-                if !self.has_user(peer) || self.is_gone(talk.author) {
+                if self.is_gone(talk.author) {
                     return Err(StoreError::NoSuchUser.into());
                 }
-                Ok((self.conversation_id(pair), pair))
+                let known = self.conversation_id(pair);
+                if !self.has_user(peer) {
+                    return Err(match known {
+                        Some(_) => StoreError::NoSuchUser,
+                        None => self.absent(talk.author, &talk.act),
+                    }
+                    .into());
+                }
+                Ok((known, pair))
             }
             Address::Room(_) => Err(StoreError::NoSuchMessage.into()),
             Address::Message(message) | Address::AnyMessage(message)

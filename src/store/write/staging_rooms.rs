@@ -295,6 +295,7 @@ impl Staging<'_> {
                 notify: notify.or(settings.notify),
                 muted_until: muted_until.unwrap_or(settings.muted_until),
             }),
+            RoomCommand::Block { user, blocked } => self.block(by, at, *user, *blocked),
         }
     }
 
@@ -322,7 +323,7 @@ impl Staging<'_> {
         self.check_may_enter(by)?;
         let administered = self.administered(by);
         for user in &others {
-            self.check_may_be_put(**user, administered.as_deref())?;
+            self.check_may_be_put(by, **user, administered.as_deref())?;
         }
         let id = self.rooms().greatest() + 1;
         let id = RoomId::new(id).map_err(|_| StoreError::Full)?;
@@ -477,8 +478,15 @@ impl Staging<'_> {
         Some(own.copied().collect())
     }
 
-    /// Checks that a person may be put into one room more by an admin of these.
-    fn check_may_be_put(&self, user: UserId, administered: Option<&[RoomId]>) -> Refused<()> {
+    /// Checks that a person may be put into one room more by this admin of these. Nobody puts one
+    /// there to whom they may not write.
+    fn check_may_be_put(
+        &self,
+        by: UserId,
+        user: UserId,
+        administered: Option<&[RoomId]>,
+    ) -> Refused<()> {
+        self.check_accepted(by, user)?;
         self.check_may_enter(user)?;
         let Some(administered) = administered else {
             return Ok(());
@@ -533,7 +541,7 @@ impl Staging<'_> {
             let change = match known {
                 Some(_) => MembershipChange::Role,
                 None => {
-                    self.check_may_be_put(user, administered.as_deref())?;
+                    self.check_may_be_put(by, user, administered.as_deref())?;
                     count += 1;
                     MembershipChange::Joined
                 }
@@ -739,7 +747,12 @@ impl Staging<'_> {
         let mut notices = Vec::new();
         if settings != before {
             let own = self.rooms().own(by);
-            let record = own_record(by, at, Act::Settings { chat, settings }, own);
+            let act = Act::Settings {
+                chat,
+                settings,
+                blocks: None,
+            };
+            let record = own_record(by, at, act, own);
             notices.push(self.append_of_room(record)?);
         }
         let head = room.and_then(|room| self.rooms().head(room));

@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 use redb::WriteTransaction;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::batch::{Begun, InDoubt, InFlight, Judged, Stored, Unconfirmed, Unwritten};
 use super::erased::Erased;
@@ -114,6 +114,7 @@ impl Writer {
         } = loaded;
         let erased = Erased::of(schema::erased(&opened.db)?);
         let tail = Tail::new(options.newest_messages);
+        let newest = watch::Sender::new(state.last_entry);
         let data = Data::new(medium, opened, state, tail, (cursor_keys, tokens_from));
         // Said from the start, and not only to the first caller who wants something written.
         let failure = (!data.has_room(RESERVE_BYTES)).then_some(WriteFailure::NoRoom);
@@ -123,6 +124,7 @@ impl Writer {
             writable: AtomicBool::new(failure.is_none()),
             turns: AtomicU64::new(0),
             erased: Mutex::new(erased),
+            newest,
         });
         let writer = Self {
             intake: Arc::clone(&intake),
@@ -325,7 +327,7 @@ impl Writer {
                 &disk,
                 &self.client_ids,
                 staged,
-                self.options.edit_window,
+                (self.options.edit_window, self.options.first_contact),
             );
             for job in jobs {
                 let result = match staging.stage(job.now, &job.change) {
@@ -517,12 +519,13 @@ impl Writer {
         }
         // A thread that judges holds the state first and the client ids after it, so none of these
         // are held here.
-        let changed = {
+        let (changed, newest) = {
             let mut state = self.intake.data.state.write();
             // Before it is given back half published, where this panics.
             let _guard = PanicGuard(&self.intake);
-            state.publish()
+            (state.publish(), state.last_entry)
         };
+        self.intake.newest.send_replace(newest);
         if let Some(mut entries) = Arc::into_inner(entries) {
             entries.clear();
             self.spare.lock().push((entries, changed));

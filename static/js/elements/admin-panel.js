@@ -3,12 +3,14 @@
 // the server and hands in what it answered. Loaded when it is first asked for.
 
 import { longTime, shortDate } from '../i18n/dates.js'
+import { w } from '../i18n/people.js'
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar } from '../lib/avatar.js'
 import { copyField } from '../lib/clipboard.js'
 import { asDialog } from '../lib/dialog.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
+import { make } from '../lib/make.js'
 import { clone, part } from '../lib/template.js'
 import { nameOf } from './names.js'
 
@@ -37,6 +39,8 @@ export class AdminPanel extends HTMLElement {
       type: 'invite',
       wish: { max_uses: Number(this.#select('uses').value), expires_in: Number(this.#select('days').value) * DAY_S },
     }))
+    part(this, 'accounts').before(make('button', { part: 'reports', type: 'button', className: 'small-button' }))
+    part(this, 'reports').addEventListener('click', () => intend(this, { type: 'reports' }))
     part(this, 'more').addEventListener('click', () => intend(this, { type: 'accounts', after: this.#accounts.at(-1)?.id }))
     part(this, 'invites').addEventListener('click', event => this.#onInvite(event))
     part(this, 'accounts').addEventListener('click', event => this.#onAccount(event))
@@ -46,6 +50,7 @@ export class AdminPanel extends HTMLElement {
 
   show() {
     translate(this)
+    part(this, 'reports').textContent = w('reports')
     this.#choices('uses', USES, 'people')
     this.#choices('days', DAYS, 'days')
     this.#accounts = []
@@ -75,6 +80,23 @@ export class AdminPanel extends HTMLElement {
     this.#invites = invites
     this.#say('')
     this.render()
+  }
+
+  /** A link was made by which somebody gives their account another password. @param {number} id @param {string} link */
+  resetLinked(id, link) {
+    this.#say('')
+    const row = [...part(this, 'accounts').children].find(node => /** @type {HTMLElement} */ (node).dataset.key === String(id))
+    if (!row) return
+    const name = nameOf(/** @type {Account} */ (this.#accounts.find(account => account.id === id)))
+    const field = make('input', { readOnly: true, value: link, ariaLabel: w('resetLinkOf', { name }) })
+    row.querySelector('.with-copy')?.remove()
+    row.append(make('div', { className: 'with-copy' }, make('p', { className: 'account-note', role: 'status' }, w('resetLinkHint', { name })), field))
+    copyField(field)
+  }
+
+  /** @param {HTMLElement} section what stands below the accounts */
+  below(section) {
+    if (!section.isConnected) part(this, 'accounts').closest('section')?.after(section)
   }
 
   /** @param {string} code */
@@ -124,6 +146,7 @@ export class AdminPanel extends HTMLElement {
     const pressed = this.#pressed(event)
     const account = this.#accounts.find(({ id }) => String(id) === pressed?.key)
     if (!pressed || !account) return
+    if (pressed.does === 'reset') return intend(this, { type: 'reset-link', id: account.id })
     const change = pressed.does === 'disable' ? { disabled: !account.disabled } : { is_admin: !account.is_admin }
     intend(this, { type: 'change-account', id: account.id, change })
   }
@@ -145,7 +168,11 @@ export class AdminPanel extends HTMLElement {
     })
     keyed(part(this, 'accounts'), this.#accounts, {
       key: account => String(account.id),
-      create: () => clone('account'),
+      create: () => {
+        const node = clone('account')
+        node.append(make('button', { part: 'reset', type: 'button', className: 'small-button' }))
+        return node
+      },
       update: (node, account) => this.#fill(node, account, now),
     })
   }
@@ -164,7 +191,10 @@ export class AdminPanel extends HTMLElement {
     part(node, 'note').textContent = roles.filter(Boolean).join(' · ')
     this.#label(part(node, 'promote'), account.is_admin ? 'demote' : 'promote', name)
     this.#label(part(node, 'disable'), account.disabled ? 'enable' : 'disable', name)
-    // One does not lock oneself out by a slip.
+    part(node, 'reset').textContent = w('resetLink')
+    part(node, 'reset').setAttribute('aria-label', w('resetLinkOf', { name }))
+    // One does not lock oneself out by a slip, and knows one's own password.
+    part(node, 'reset').hidden = me || account.disabled || (account.is_bot ?? false)
     part(node, 'disable').hidden = part(node, 'promote').hidden = me
     part(node, 'promote').hidden ||= account.disabled
   }

@@ -80,7 +80,8 @@ export class Bubbles {
   #fill(node, { room, peerId, thread }, { message, joined }, names) {
     const nameBy = (/** @type {number} */ id) => id === this.#store.me.id ? t('you') : names(this.#store.user(id))
     const mine = message.senderId === this.#store.me.id
-    const name = message.as ?? nameBy(message.senderId)
+    // Who speaks through a bot is none of the people here, whatever they are called.
+    const name = message.as ? `${message.as} (${t('bot')})` : nameBy(message.senderId)
     const gone = message.deletedAt !== undefined || message.deleting === true
     const isRead = message.isRead || mine && isReadByAll(room, message)
     const state = message.state === 'stored' && isRead ? 'read' : message.state

@@ -13,8 +13,9 @@ import { onPicture } from '../lib/picture.js'
 import { clone, part } from '../lib/template.js'
 import { idOf, isMuted, isRoom } from '../state/chats.js'
 import { mayManage } from '../state/rooms.js'
-import { namesIn, titleOf } from './names.js'
+import { nameOf, namesIn, titleOf } from './names.js'
 import { PeopleChoice } from './people-choice.js'
+import { PersonPart } from './person-part.js'
 import { CHOICES } from './room-form.js'
 
 /** @typedef {import('../state/chats.js').Chat} Chat */
@@ -29,6 +30,7 @@ const MUTES = { '': 'muteNot', 3600000: 'muteHour', 28800000: 'muteDay', 6048000
 export class ChatSheet extends HTMLElement {
   #store
   #people = new PeopleChoice()
+  #person = new PersonPart()
   /** @type {ChatKey | null} */
   #key = null
   #listening = new AbortController()
@@ -42,6 +44,7 @@ export class ChatSheet extends HTMLElement {
   connectedCallback() {
     this.replaceChildren(translate(clone('chat-sheet')))
     part(this, 'choice').append(this.#people)
+    part(this, 'ways-out').after(this.#person)
     asDialog(this.#dialog)
     this.#store.addEventListener('change', event => {
       const { chat } = /** @type {CustomEvent} */ (event).detail
@@ -99,6 +102,7 @@ export class ChatSheet extends HTMLElement {
     const { room } = this.#chat
     this.#people.clear(room?.members.map(({ userId }) => userId) ?? [])
     if (room) this.#fillChange(room)
+    this.#showPerson()
     this.#render()
     this.#dialog.showModal()
     part(this, 'close').focus()
@@ -184,6 +188,15 @@ export class ChatSheet extends HTMLElement {
     if (!target || !userId) return
     if (event.type === 'click' && target.dataset.part === 'remove') intend(this, { type: 'remove-member', chat: this.#key, userId })
     if (event.type === 'change') intend(this, { type: 'give-role', chat: this.#key, userId, role: /** @type {HTMLSelectElement} */ (target).value })
+  }
+
+  /** What may be done about the other person. */
+  #showPerson() {
+    const { room, peerId } = this.#chat
+    this.#person.hidden = isRoom(this.#key ?? 'user:0') || room !== null
+    const user = this.#store.user(peerId)
+    if (!this.#person.hidden) this.#person.show(peerId, nameOf(user))
+    this.#person.hidden ||= user.deleted ?? false
   }
 
   /** @param {Room} room */

@@ -72,6 +72,9 @@ export class ChatThread extends HTMLElement {
   /** Puts the focus where one writes. @returns {boolean} false where it was there already */
   focusText() { return this.#composer.focusText() }
 
+  /** @param {number} id of a message of this chat */
+  showMessage(id) { this.#list.showMessage(id) }
+
   render() {
     for (const part of [this.#head, this.#list, this.#typing, this.#composer]) part.render()
   }

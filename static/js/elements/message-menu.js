@@ -2,9 +2,11 @@
 // read it.
 // message-actions.js loads it when the first one is asked for.
 
+import { w } from '../i18n/people.js'
 import { languages, t, translate } from '../i18n/words.js'
 import { copyText } from '../lib/clipboard.js'
 import { intend } from '../lib/intent.js'
+import { make } from '../lib/make.js'
 import { clone, part } from '../lib/template.js'
 import { SMALL, mayManage, mayPost } from '../state/rooms.js'
 import { isEditable } from './message-actions.js'
@@ -44,6 +46,7 @@ export class MessageMenu extends HTMLElement {
 
   connectedCallback() {
     this.replaceChildren(translate(clone('message-menu')))
+    part(this, 'delete').before(make('button', { part: 'report', type: 'button' }))
     languages.addEventListener('change', () => translate(this), { signal: this.#listening.signal })
     part(this, 'emoji').replaceChildren(...EMOJI.map(emoji => {
       const button = Object.assign(document.createElement('button'), { type: 'button', className: 'emoji', textContent: emoji })
@@ -56,6 +59,7 @@ export class MessageMenu extends HTMLElement {
       edit: ({ message }) => this.#edit(message),
       copy: ({ message }) => copyText(message.content),
       readers: ({ chat, message }) => intend(this, { type: 'readers', chat: chat.key, id: message.id }),
+      report: ({ message }) => intend(this, { type: 'report-message', id: message.id, userId: message.senderId }),
       delete: ({ chat, message }) => intend(this, { type: 'delete', chat: chat.key, id: message.id }),
     }
     for (const [name, work] of Object.entries(does)) {
@@ -97,6 +101,8 @@ export class MessageMenu extends HTMLElement {
     const open = changes && !room?.archivedAt
     part(this, 'reactions').hidden = !open
     part(this, 'reply').hidden = room !== null && !mayPost(room)
+    part(this, 'report').textContent = w('report')
+    part(this, 'report').hidden = mine
     part(this, 'edit').hidden = !mine || !open || !isEditable(editWindow, message)
     part(this, 'delete').hidden = !changes || !mine && !mayManage(room)
     part(this, 'readers').hidden = !room?.whole || room.memberCount > SMALL

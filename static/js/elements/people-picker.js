@@ -1,6 +1,6 @@
 // <people-picker>: a dialog that finds a person to write to, one's own rooms, archived ones among
-// them, and those that one may enter. It says `search`, `start-chat` and `join-room`; dialogs.js hands in what the server answered,
-// and loads it when it is first asked for.
+// them, those that one may enter, and what was said. It says `search`, `more-hits`, `start-chat`, `join-room` and `open-hit`;
+// dialogs.js hands in what the server answered, and loads it when it is first asked for.
 
 import { errorText, languages, t, translate } from '../i18n/words.js'
 import { paintAvatar, paintRoom } from '../lib/avatar.js'
@@ -8,11 +8,14 @@ import { asDialog } from '../lib/dialog.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
 import { clone, part } from '../lib/template.js'
-import { pairKey } from '../state/chats.js'
+import { keyOf, pairKey } from '../state/chats.js'
+import { fillHit, hitRow } from './message-hits.js'
 import { nameOf, namesIn } from './names.js'
 
 /** @typedef {import('../net/api.js').User} User */
 /** @typedef {{ key: import('../state/chats.js').ChatKey, id: number, name: string, avatar?: string | null, isMine: boolean, archived?: boolean }} FoundRoom */
+
+/** @typedef {import('./message-hits.js').Hit} Hit */
 
 /** The wait after a key, so that fast typing is one search. */
 const PAUSE_MS = 150
@@ -23,10 +26,23 @@ export class PeoplePicker extends HTMLElement {
   #pause
   /** @type {{ users?: User[], rooms?: FoundRoom[], code?: string }} */
   #answer = {}
+  /** What was said; `next` is where there is more of it, `code` why there is none. @type {{ hits: Hit[], next?: string, code?: string }} */
+  #said = { hits: [] }
+  /** True where one went from here to a message: the way back leads to the same list. */
+  #hasOpened = false
+  #store
+
+  /** @param {import('../state/store.js').Store} store */
+  constructor(store) {
+    super()
+    this.#store = store
+  }
 
   connectedCallback() {
     this.replaceChildren(translate(clone('people-picker')))
     languages.addEventListener('change', () => this.render(), { signal: this.#listening.signal })
+    // Who wrote, and where, may be learned later.
+    this.#store.addEventListener('change', () => { if (this.#dialog.open) this.render() }, { signal: this.#listening.signal })
     asDialog(this.#dialog)
     this.#query.addEventListener('input', () => {
       clearTimeout(this.#pause)
@@ -51,11 +67,16 @@ export class PeoplePicker extends HTMLElement {
   // What dialogs.js asks.
 
   show() {
-    this.#query.value = ''
-    this.#answer = {}
+    if (!this.#hasOpened) {
+      this.#query.value = ''
+      this.#answer = {}
+      this.#said = { hits: [] }
+    }
+    this.#hasOpened = false
     this.render()
     this.#dialog.showModal()
     this.#query.focus()
+    this.#query.select()
     this.#search()
   }
 
@@ -63,6 +84,13 @@ export class PeoplePicker extends HTMLElement {
   found(query, users, rooms) {
     if (query !== this.#query.value.trim()) return
     this.#answer = { users, rooms }
+    this.render()
+  }
+
+  /** @param {string} query as above @param {{ hits: Hit[], next?: string, code?: string }} said @param {boolean} [more] of the same */
+  said(query, { hits, next, code }, more) {
+    if (query !== this.#query.value.trim()) return
+    this.#said = { hits: more ? [...this.#said.hits, ...hits] : hits, next, code }
     this.render()
   }
 
@@ -83,7 +111,13 @@ export class PeoplePicker extends HTMLElement {
 
   /** @param {string} key of a row */
   #choose(key) {
+    if (key === 'more') return intend(this, { type: 'more-hits', query: this.#query.value.trim(), before: this.#said.next })
     this.#dialog.close()
+    const hit = this.#said.hits.find(({ id }) => key === `said ${id}`)
+    if (hit) {
+      this.#hasOpened = true
+      return intend(this, { type: 'open-hit', chat: keyOf(hit, this.#store.me.id), id: hit.id })
+    }
     const room = this.#answer.rooms?.find(room => room.key === key)
     if (!room) intend(this, { type: 'start-chat', chat: key })
     else if (room.isMine) intend(this, { type: 'start-chat', chat: room.key })
@@ -109,12 +143,17 @@ export class PeoplePicker extends HTMLElement {
   render() {
     const { users, rooms = [], code } = this.#answer
     const names = namesIn(users ?? [])
-    const rows = [...rooms.map(room => ({ key: String(room.key), room, user: null })),
-      ...(users ?? []).map(user => ({ key: String(pairKey(user.id)), user, room: null }))]
+    const { hits, next, code: silent } = this.#said
+    const now = new Date()
+    /** @type {{ key: string, room?: FoundRoom, user?: User, hit?: Hit }[]} */
+    const rows = [...rooms.map(room => ({ key: String(room.key), room })), ...(users ?? []).map(user => ({ key: String(pairKey(user.id)), user })),
+      ...hits.map(hit => ({ key: `said ${hit.id}`, hit })), ...next ? [{ key: 'more' }] : []]
     keyed(part(this, 'people'), rows, {
       key: ({ key }) => key,
-      create: () => clone('person'),
-      update(node, { room, user }) {
+      create: ({ key, hit }) => hit ? hitRow() : key === 'more' ? moreRow() : clone('person'),
+      update: (node, { room, user, hit }) => {
+        if (hit) return fillHit(node, hit, this.#store, now)
+        if (!room && !user) return
         if (room) paintRoom(part(node, 'avatar'), room.id, room.avatar)
         else if (user) paintAvatar(part(node, 'avatar'), user)
         part(node, 'name').textContent = room ? room.name : user ? names(user) : ''
@@ -122,11 +161,23 @@ export class PeoplePicker extends HTMLElement {
           : user?.is_bot ? t('bot') : user && nameOf(user) !== user.username ? `@${user.username}` : ''
       },
     })
+    const messages = silent ? errorText(silent) : hits.length > 0 ? t('messagesFound', { count: hits.length }) : ''
     part(this, 'status').textContent = code ? errorText(code)
       : !users ? t('searching')
-      : users.length > 0 ? t('peopleFound', { count: users.length })
-      : rooms.length > 0 ? '' : this.#query.value.trim() ? t('nobodyFound') : t('nobodyElse')
+      : [users.length > 0 ? t('peopleFound', { count: users.length })
+        : rooms.length > 0 || hits.length > 0 ? '' : this.#query.value.trim() ? t('nobodyFound') : t('nobodyElse'),
+      messages].filter(Boolean).join(' · ')
   }
+}
+
+/** @returns {HTMLElement} the row by which more of what was said is had */
+function moreRow() {
+  const row = document.createElement('li'), button = document.createElement('button')
+  button.type = 'button'
+  button.className = 'link-button'
+  button.textContent = t('moreMessages')
+  row.append(button)
+  return row
 }
 
 customElements.define('people-picker', PeoplePicker)

@@ -2,12 +2,16 @@
 // It says `change-profile`, `change-picture`, `change-password` and `delete-account`; dialogs.js asks
 // the server and hands in how it went. Loaded when it is first asked for.
 
+import { w } from '../i18n/people.js'
 import { errorText, t, translate } from '../i18n/words.js'
 import { paintAvatar } from '../lib/avatar.js'
 import { answerTo, asDialog, fillSelect } from '../lib/dialog.js'
+import { isGuessed } from '../lib/guessed.js'
 import { intend } from '../lib/intent.js'
+import { make } from '../lib/make.js'
 import { onPicture } from '../lib/picture.js'
 import { clone, part } from '../lib/template.js'
+import { PushSettings } from './push-settings.js'
 
 /** @typedef {import('../net/api.js').User} User */
 
@@ -18,6 +22,8 @@ const PASSWORD_CHARS = { least: 8, most: 128 }
 const MESSAGES = { keep: 'keepMessages', erase: 'eraseMessages' }
 
 export class ProfileCard extends HTMLElement {
+  /** The notifications of this device. */
+  push = new PushSettings()
   /** @type {User} */ #me
 
   /** @param {User} me */
@@ -29,10 +35,16 @@ export class ProfileCard extends HTMLElement {
   connectedCallback() {
     this.replaceChildren(translate(clone('profile')))
     asDialog(this.#dialog)
+    const section = document.createElement('section')
+    section.append(this.push)
+    part(this, 'leave').closest('section')?.before(section)
     part(this, 'about').addEventListener('submit', event => {
       event.preventDefault()
       this.#saveProfile()
     })
+    // Between the password and the way out of the server.
+    part(this, 'secret').closest('section')?.after(make('section', {}, make('button', { part: 'sessions', type: 'button', className: 'small-button' })))
+    part(this, 'sessions').addEventListener('click', () => intend(this, { type: 'sessions' }))
     onPicture(part(this, 'picture'), file => intend(this, { type: 'change-picture', file }))
     part(this, 'no-picture').addEventListener('click', () =>
       intend(this, { type: 'change-profile', change: { avatar: null } }))
@@ -52,6 +64,7 @@ export class ProfileCard extends HTMLElement {
   show(me) {
     this.#me = me
     translate(this)
+    part(this, 'sessions').textContent = w('sessions')
     this.#paint()
     this.#input('called').value = me.name && me.name !== me.username ? me.name : ''
     this.#input('name').value = me.username
@@ -76,7 +89,7 @@ export class ProfileCard extends HTMLElement {
   /** @param {'about' | 'secret' | 'leave'} form @param {string} code */
   fail(form, code) {
     const isOfPicture = code === 'unsupported_type' || code === 'file_too_large'
-    const field = form === 'about' ? (isOfPicture ? 'picture' : 'name') : form === 'leave' ? 'proof' : code === 'password_short' ? 'fresh' : 'current'
+    const field = form === 'about' ? (isOfPicture ? 'picture' : 'name') : form === 'leave' ? 'proof' : code === 'password_short' || code === 'password_weak' ? 'fresh' : 'current'
     const text = code === 'invalid_credentials' ? t('wrongPassword')
       : form === 'leave' && code === 'forbidden' ? t('lastAdministrator') : errorText(code)
     this.#say(form, text, this.#input(field))
@@ -122,6 +135,7 @@ export class ProfileCard extends HTMLElement {
     const current_password = this.#input('current').value, password = this.#input('fresh').value
     if (current_password === '') return this.fail('secret', 'password_needed')
     if (password.length < PASSWORD_CHARS.least || password.length > PASSWORD_CHARS.most) return this.fail('secret', 'password_short')
+    if (isGuessed(password, this.#me.username)) return this.fail('secret', 'password_weak')
     intend(this, { type: 'change-password', change: { password, current_password } })
   }
 

@@ -3,6 +3,7 @@
 
 import { currentLanguage, errorText, languages, t, translate } from '../i18n/words.js'
 import { choiceButtons } from '../lib/choices.js'
+import { isGuessed } from '../lib/guessed.js'
 import { intend } from '../lib/intent.js'
 import { clone, part } from '../lib/template.js'
 
@@ -18,7 +19,7 @@ const PASSWORD_CHARS = { least: 8, most: 128 }
  */
 const FIELD_OF = {
   username_taken: 'username', username_needed: 'username', username_bad: 'username',
-  password_needed: 'password', password_short: 'password',
+  password_needed: 'password', password_short: 'password', password_weak: 'password',
 }
 
 export class SignIn extends HTMLElement {
@@ -83,6 +84,7 @@ export class SignIn extends HTMLElement {
       : making && !USERNAME.test(username) ? 'username_bad'
       : password === '' ? 'password_needed'
       : making && (password.length < PASSWORD_CHARS.least || password.length > PASSWORD_CHARS.most) ? 'password_short'
+      : making && isGuessed(password, username) ? 'password_weak'
       : ''
     if (wrong) return this.fail(wrong)
     this.#error = ''

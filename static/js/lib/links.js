@@ -2,11 +2,11 @@
 
 /**
  * @param {string} hash of an address
- * @returns {{ way?: 'sign-in' | 'join', code: string, place: string }} `place` is where in the page a sign-in leads, as a hash
+ * @returns {{ way?: 'sign-in' | 'join' | 'reset', code: string, place: string }} `place` is where in the page a sign-in leads, as a hash
  */
 export function linkIn(hash) {
-  const [, way, code = '', place = ''] = /^#\/(sign-in|join)\/([^/]+)(\/.*)?$/s.exec(hash) ?? []
-  return { ...(way && { way: /** @type {'sign-in' | 'join'} */ (way) }), code: decoded(code), place: `#${place || '/'}` }
+  const [, way, code = '', place = ''] = /^#\/(sign-in|join|reset)\/([^/]+)(\/.*)?$/s.exec(hash) ?? []
+  return { ...(way && { way: /** @type {'sign-in' | 'join' | 'reset'} */ (way) }), code: decoded(code), place: `#${place || '/'}` }
 }
 
 /** @param {string} text */

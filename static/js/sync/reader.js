@@ -26,6 +26,8 @@ const UNREAD_MOST = 2_500
 export class Reader {
   /** The conversation that is open. @type {ChatKey | null} */
   open = null
+  /** True where something answers in place of a server that cannot be reached. */
+  hasKept = false
 
   #store
   #socket
@@ -92,7 +94,7 @@ export class Reader {
     this.open = key
     if (key === null) return
     const { loaded, staleAfter } = this.#store.chat(key).thread
-    if (!this.#socket.connected) return
+    if (!this.#socket.connected && !this.hasKept) return
     this.#readRoom(key)
     if (!loaded || staleAfter !== null) this.#readHistory(key)
   }
@@ -253,7 +255,7 @@ export class Reader {
     const search = before === undefined && countOf(chat.unread) < UNREAD_MOST
     const { data, meta } = await this.#api.history(naming(key), { limit: before ? OLDER_PAGE : PAGE, before })
     let hasMore = meta.has_more ?? false
-    while (hasMore && data.length < UNREAD_MOST && (search && this.#allUnread(data, chat) || data[0]?.id > left)) {
+    while (!this.hasKept && hasMore && data.length < UNREAD_MOST && (search && this.#allUnread(data, chat) || data[0]?.id > left)) {
       const earlier = await this.#api.history(naming(key), { limit: LONGEST_PAGE, before: data[0].id })
       data.unshift(...earlier.data)
       hasMore = earlier.meta.has_more ?? false

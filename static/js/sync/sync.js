@@ -90,6 +90,9 @@ export class Sync extends EventTarget {
     this.#people.meet()
   }
 
+  /** @param {boolean} has whether something answers in place of a server that cannot be reached */
+  set hasKept(has) { this.#reader.hasKept = has }
+
   /** @param {boolean} looks whether the page is seen and has the focus */
   look(looks) { this.#inView.look(looks) }
 

@@ -92,7 +92,7 @@ class Chatd:
     def start(self):
         # A Python client that disconnects while a POST of its own is under way does not say so, and then waits for its poll
         # to end: the next ping ends it, so pings are frequent.
-        flags = ["--registration", "open", "--ping-interval", "2s", *self.flags]
+        flags = ["--registration", "open", "--directory", "everyone", "--ping-interval", "2s", *self.flags]
         command = [CHATD, "--port", self.port, "--data", self.data, *flags]
         self.process = Process(command, r"http://127\.0\.0\.1:(\d+)/")
         self.port = self.process.port

@@ -8,8 +8,9 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::{Log, damaged};
 use crate::store::sealed::{seal, unseal};
 use crate::store::tables::{
-    BACKUP, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, ERAS, ERASED,
-    INVITES, META, RETAINED, STREAM_STATES, SWEPT, TOKENS_FROM,
+    BACKUP, ByTwo, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CODES, CONVERSATION_STATES, CURSOR_KEY,
+    ERAS, ERASED, INVITES, META, PUSH_KEY, PUSH_SUBSCRIPTIONS, RETAINED, SESSIONS, STREAM_STATES,
+    SWEPT, TOKENS_FROM,
 };
 
 /// 32 random bytes sign the tokens: as many as the hash has.
@@ -42,6 +43,32 @@ pub(crate) fn token_secret(db: &Database) -> Result<Vec<u8>, StoreError> {
     Ok(secret.value().to_vec())
 }
 
+/// Returns the key by which push services know this server, and makes it where there is none.
+pub(crate) fn push_key(db: &Database) -> Result<[u8; SECRET_BYTES], StoreError> {
+    let meta = db.begin_read()?.open_table(META)?;
+    if meta.get(PUSH_KEY)?.is_some() {
+        return sealed_meta(&meta, PUSH_KEY);
+    }
+    let txn = db.begin_write()?;
+    let key = make_push_key(&txn)?;
+    txn.commit()?;
+    Ok(key)
+}
+
+/// Makes that key.
+pub(crate) fn make_push_key(txn: &WriteTransaction) -> Result<[u8; SECRET_BYTES], StoreError> {
+    let key = loop {
+        let key: [u8; SECRET_BYTES] = rand::random();
+        // Below the order of P-256, which begins with four bytes of ones, and not 0.
+        if key[..4] != [u8::MAX; 4] && key[..4] != [0; 4] {
+            break key;
+        }
+    };
+    let mut meta = txn.open_table(META)?;
+    meta.insert(PUSH_KEY, &seal(0, &key)[..])?;
+    Ok(key)
+}
+
 /// Marks a file in the making as a backup.
 pub(crate) fn mark_backup(txn: &WriteTransaction) -> Result<(), StoreError> {
     let mut meta = txn.open_table(META)?;
@@ -56,7 +83,8 @@ pub(crate) fn is_backup(db: &Database) -> Result<bool, StoreError> {
 
 /// Renews what must not go back in time with a file: no earlier token and no earlier cursor is good
 /// any more, and all invites end, since the file does not know which were used or revoked
-/// meanwhile. Returns how many invites there were.
+/// meanwhile. With the sessions end the subscriptions of browsers; the key that they know stays.
+/// Returns how many invites there were.
 pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
     let followed_to = followed_to(db)?;
     let txn = db.begin_write()?;
@@ -81,10 +109,32 @@ pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
             }
             ended += 1;
         }
+        if let Some(changing) = &mut changing {
+            remove_all(&txn, SESSIONS, Followed::Sessions, changing)?;
+            remove_all(&txn, CODES, Followed::Codes, changing)?;
+            let mut subscriptions = txn.open_table(PUSH_SUBSCRIPTIONS)?;
+            while let Some((key, _)) = subscriptions.pop_first()? {
+                changing.note_of_two(Followed::PushSubscriptions, key.value())?;
+            }
+        }
         ended
     };
     txn.commit()?;
     Ok(ended)
+}
+
+/// Takes every row out of a table.
+fn remove_all(
+    txn: &WriteTransaction,
+    table: ByTwo,
+    followed: Followed,
+    changing: &mut Changing<'_>,
+) -> Result<(), StoreError> {
+    let mut table = txn.open_table(table)?;
+    while let Some((key, _)) = table.pop_first()? {
+        changing.note_of_two(followed, key.value())?;
+    }
+    Ok(())
 }
 
 /// Returns the newest entry, after which a change of a row comes; `None` in a file of a format that

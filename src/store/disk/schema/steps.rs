@@ -8,14 +8,14 @@ use redb::{Database, ReadableTableMetadata, WriteTransaction};
 
 use super::format::FORMAT;
 use super::log_steps::note_recoded;
-use super::meta::{KEY_BYTES, SECRET_BYTES};
+use super::meta::{KEY_BYTES, SECRET_BYTES, make_push_key};
 use crate::store::error::StoreError;
 use crate::store::sealed::seal;
 use crate::store::tables::{
     CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS,
-    CURSOR_KEY, FILES, INVITES, KEYS, LOG, META, NEWEST_CHANGES, REACTIONS, RELATIONS,
-    ROOM_MEMBERS, ROOMS, STREAM_STATES, SWEPT, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO,
-    USERS,
+    CURSOR_KEY, FILES, HOOKS, INVITES, KEYS, LOG, META, NEWEST_CHANGES, PUSH_SUBSCRIPTIONS,
+    REACTIONS, RELATIONS, ROOM_MEMBERS, ROOMS, STREAM_STATES, SWEPT, UNUSED_BY_NAME,
+    UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS,
 };
 
 /// One step: changes a file of the format before, within this transaction.
@@ -75,10 +75,11 @@ fn to_3(txn: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the tables of changes and those of what comes later, and notes that the entries, where
-/// there are any, have their earlier form until they are recoded afterwards.
+/// Makes the tables of changes and those of what comes later, and the key by which push services
+/// know the server; notes that the entries, where there are any, have their earlier form until they
+/// are recoded afterwards.
 fn to_4(txn: &WriteTransaction) -> Result<(), StoreError> {
-    for table in [KEYS, FILES, CHANGES] {
+    for table in [KEYS, FILES, HOOKS, CHANGES] {
         txn.open_table(table)?;
     }
     txn.open_table(NEWEST_CHANGES)?;
@@ -86,6 +87,8 @@ fn to_4(txn: &WriteTransaction) -> Result<(), StoreError> {
     for table in [ROOM_MEMBERS, RELATIONS, REACTIONS, STREAM_STATES] {
         txn.open_table(table)?;
     }
+    txn.open_table(PUSH_SUBSCRIPTIONS)?;
+    make_push_key(txn)?;
     for table in &UNUSED_BY_NUMBER {
         txn.open_table(*table)?;
     }
@@ -136,11 +139,13 @@ pub(crate) fn tamper_format(db: &Database, format: u32) {
                 txn.delete_table(*table).unwrap();
             }
             txn.delete_table(KEYS).unwrap();
+            txn.delete_table(HOOKS).unwrap();
             txn.delete_table(FILES).unwrap();
             txn.delete_table(ROOMS).unwrap();
             for table in [ROOM_MEMBERS, RELATIONS, REACTIONS, STREAM_STATES] {
                 txn.delete_table(table).unwrap();
             }
+            txn.delete_table(PUSH_SUBSCRIPTIONS).unwrap();
             txn.delete_table(CHANGES).unwrap();
             txn.delete_table(NEWEST_CHANGES).unwrap();
         }

@@ -11,10 +11,13 @@ use crate::model::{Pair, UserId, Username};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::people::api_keys::{self, KeyHolder};
-use crate::store::people::users;
-use crate::store::sealed::unseal;
+use crate::store::people::hooks::row::{self as hooks, HookRow};
+use crate::store::people::{codes, reports, sessions, subscriptions, users};
+use crate::store::sealed::{unseal, unseal_under};
 use crate::store::state::State;
-use crate::store::tables::{CONVERSATIONS, CREDENTIALS, KEYS, USERS};
+use crate::store::tables::{
+    CODES, CONVERSATIONS, CREDENTIALS, HOOKS, KEYS, PUSH_SUBSCRIPTIONS, REPORTS, SESSIONS, USERS,
+};
 use crate::store::talk::conversation::Conversation;
 
 /// Checks accounts and their passwords. Returns their ids.
@@ -80,6 +83,89 @@ pub(super) fn check_keys(
             }
             Ok(KeyHolder::Bot(_) | KeyHolder::Backend { .. }) => {}
         }
+    }
+    Ok(())
+}
+
+/// Checks sessions, the codes of links, and reports.
+pub(super) fn check_sign_ins(txn: &ReadTransaction, report: &mut Report) -> Result<(), StoreError> {
+    // One with a wrong checksum is found where all rows of such tables are.
+    let is_whole = |key: (u64, u64), value: &[u8]| unseal_under(&[key.0, key.1], value).is_some();
+    let place = |key: (u64, u64)| format!("{}, {}", key.0, key.1);
+    for row in txn.open_table(SESSIONS)?.iter()? {
+        let (key, value) = row?;
+        let (key, value) = (key.value(), value.value());
+        if is_whole(key, value) && sessions::decode(key, value).is_err() {
+            report.damaged("sessions", place(key));
+        }
+    }
+    for row in txn.open_table(CODES)?.iter()? {
+        let (key, value) = row?;
+        let (key, value) = (key.value(), value.value());
+        if is_whole(key, value) && codes::decode(key, value).is_err() {
+            report.damaged("codes", place(key));
+        }
+    }
+    for row in txn.open_table(REPORTS)?.iter()? {
+        let (number, value) = row?;
+        let (number, value) = (number.value(), value.value());
+        let is_whole = unseal("reports", number, value).is_ok();
+        if is_whole && reports::decode(number, value).is_err() {
+            report.damaged("reports", number);
+        }
+    }
+    Ok(())
+}
+
+/// Checks the hooks. An incoming one without its bot is refused to all who write by it, so no hook
+/// may outlive its bot.
+pub(super) fn check_hooks(
+    txn: &ReadTransaction,
+    accounts: &FxHashSet<UserId>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    for row in txn.open_table(HOOKS)?.iter()? {
+        let (number, value) = row?;
+        let number = number.value();
+        let account = match hooks::decode(number, value.value()) {
+            Err(_) => {
+                report.damaged("hooks", number);
+                continue;
+            }
+            Ok(HookRow::Hook(hook)) => hook.incoming().map(|hook| hook.bot),
+            Ok(HookRow::Account(event)) => Some(event.user),
+        };
+        if let Some(account) = account.filter(|account| !accounts.contains(account)) {
+            report.add("hooks", number, format!("account {account} is missing"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the browsers that are pushed to.
+pub(super) fn check_subscriptions(
+    txn: &ReadTransaction,
+    accounts: &FxHashSet<UserId>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let mut ids = FxHashSet::default();
+    for row in txn.open_table(PUSH_SUBSCRIPTIONS)?.iter()? {
+        let (key, value) = row?;
+        let place = format!("{}, {}", key.value().0, key.value().1);
+        let wrong = match subscriptions::decode(key.value(), value.value()) {
+            Err(_) => {
+                report.damaged("push_subscriptions", place);
+                continue;
+            }
+            Ok(subscription) if !accounts.contains(&subscription.user) => {
+                format!("account {} is missing", subscription.user)
+            }
+            Ok(subscription) if !ids.insert(subscription.id) => {
+                "another one has the same endpoint".to_owned()
+            }
+            Ok(_) => continue,
+        };
+        report.add("push_subscriptions", place, wrong);
     }
     Ok(())
 }

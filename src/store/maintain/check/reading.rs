@@ -7,7 +7,9 @@ use redb::ReadableDatabase;
 
 use super::client_ids::check_client_ids;
 use super::meta::{check_meta, check_renewals};
-use super::people::{check_accounts, check_keys, conversations};
+use super::people::{
+    check_accounts, check_hooks, check_keys, check_sign_ins, check_subscriptions, conversations,
+};
 use super::reactions::check_reactions;
 use super::recount::Recount;
 use super::report::{Report, text};
@@ -76,6 +78,9 @@ fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(),
     let accounts = check_accounts(&txn, report)?;
     check_changes(&txn, report)?;
     check_keys(&txn, &accounts, report)?;
+    check_sign_ins(&txn, report)?;
+    check_hooks(&txn, &accounts, report)?;
+    check_subscriptions(&txn, &accounts, report)?;
     check_unused(&txn, report)?;
     let fresh = conversations(&txn, &accounts, report)?;
     let log = Log::open_any(&txn)?;

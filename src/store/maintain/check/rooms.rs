@@ -270,6 +270,9 @@ pub(super) fn compare_rooms(known: &State, right: &State, report: &mut Report) {
     if known.all_settings() != right.all_settings() {
         report.add("relations", "", "settings are not as the log says");
     }
+    if known.all_blocks() != right.all_blocks() {
+        report.add("relations", "", "blocks are not as the log says");
+    }
 }
 
 /// Returns what the row of a membership says.

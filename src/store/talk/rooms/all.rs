@@ -9,7 +9,7 @@ use super::applying::RoomTable;
 use super::changes::{RoomChanges, RoomRow};
 use super::head::{RoomHead, RoomState};
 use super::member::{Person, RoomMember};
-use crate::model::{ChatSettings, EntryId, RoomId, RoomKind, UserId};
+use crate::model::{ChatSettings, EntryId, Notify, RoomId, RoomKind, UserId};
 use crate::store::sealed::{Rest, unseal_under};
 
 /// All that is on disk of rooms.
@@ -20,10 +20,14 @@ pub(crate) struct Rooms {
     people: FxHashMap<UserId, Person>,
     own: FxHashMap<UserId, EntryId>,
     settings: FxHashMap<(UserId, UserId), ChatSettings>,
+    /// Whom each person has blocked.
+    blocks: FxHashMap<UserId, BTreeSet<UserId>>,
     /// Those that anybody may find and join, each with its name in lower case.
     open: BTreeMap<RoomId, Box<str>>,
     /// Those in which nobody is any more, and what was said there is still to be erased.
     abandoned: BTreeSet<RoomId>,
+    /// Of each, the members who want to be told of every message, whatever its size.
+    loud: FxHashMap<RoomId, BTreeSet<UserId>>,
 }
 
 impl Rooms {
@@ -94,6 +98,22 @@ impl Rooms {
         self.members.get(&room)?.get(&user)
     }
 
+    /// The members of a room who want to be told of every message, whatever its size.
+    pub(crate) fn loud(&self, room: RoomId) -> impl Iterator<Item = UserId> {
+        self.loud.get(&room).into_iter().flatten().copied()
+    }
+
+    fn note_loud(&mut self, room: RoomId, user: UserId, is_loud: bool) {
+        if is_loud {
+            self.loud.entry(room).or_default().insert(user);
+        } else if let Some(loud) = self.loud.get_mut(&room) {
+            loud.remove(&user);
+            if loud.is_empty() {
+                self.loud.remove(&room);
+            }
+        }
+    }
+
     /// The members of a room whose id is greater than this number, ascending.
     pub(crate) fn members_after(
         &self,
@@ -141,6 +161,30 @@ impl Rooms {
         &self.settings
     }
 
+    /// Whom each person has blocked.
+    pub(crate) fn all_blocks(&self) -> &FxHashMap<UserId, BTreeSet<UserId>> {
+        &self.blocks
+    }
+
+    /// Whom a person has blocked.
+    pub(crate) fn blocked_by(&self, user: UserId) -> Option<&BTreeSet<UserId>> {
+        self.blocks.get(&user)
+    }
+
+    /// Returns whether a person has blocked another.
+    pub(crate) fn blocks(&self, user: UserId, peer: UserId) -> bool {
+        let blocked = self.blocks.get(&user);
+        blocked.is_some_and(|blocked| blocked.contains(&peer))
+    }
+
+    /// Returns whether two people are in one room.
+    pub(crate) fn share_room(&self, one: UserId, other: UserId) -> bool {
+        match (self.person(one), self.person(other)) {
+            (Some(one), Some(other)) => one.meets(other),
+            _ => false,
+        }
+    }
+
     /// All rows beside the log that these rooms have.
     pub(crate) fn rows(&self) -> BTreeSet<RoomRow> {
         let rooms = self.rooms.keys().map(|room| RoomRow::Room(*room));
@@ -151,7 +195,12 @@ impl Rooms {
         });
         let settings = self.settings.keys();
         let settings = settings.map(|(user, peer)| RoomRow::Settings(*user, *peer));
-        rooms.chain(people).chain(settings).collect()
+        let blocks = self.blocks.iter().flat_map(|(user, blocked)| {
+            let blocked = blocked.iter();
+            blocked.map(|peer| RoomRow::Settings(*user, *peer))
+        });
+        let rows = rooms.chain(people).chain(settings);
+        rows.chain(blocks).collect()
     }
 
     /// Takes over a row of what is derived. `None` for one that cannot be read.
@@ -213,6 +262,9 @@ impl Rooms {
         for ((user, peer), settings) in changes.settings {
             self.set_settings(user, peer, settings);
         }
+        for ((user, peer), blocked) in changes.blocks {
+            self.set_block(user, peer, blocked);
+        }
     }
 }
 
@@ -235,6 +287,8 @@ impl RoomTable for Rooms {
         user: UserId,
         member: Option<RoomMember>,
     ) -> Option<RoomMember> {
+        let notify = member.as_ref().and_then(|member| member.settings.notify);
+        self.note_loud(room, user, notify == Some(Notify::All));
         match member {
             Some(member) => self.members.entry(room).or_default().insert(user, member),
             None => self.members.get_mut(&room)?.remove(&user),
@@ -255,5 +309,16 @@ impl RoomTable for Rooms {
             true => self.settings.remove(&(user, peer)),
             false => self.settings.insert((user, peer), settings),
         };
+    }
+
+    fn set_block(&mut self, user: UserId, peer: UserId, blocked: bool) {
+        if blocked {
+            self.blocks.entry(user).or_default().insert(peer);
+        } else if let Some(theirs) = self.blocks.get_mut(&user) {
+            theirs.remove(&peer);
+            if theirs.is_empty() {
+                self.blocks.remove(&user);
+            }
+        }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) trait RoomTable {
     fn set_own(&mut self, user: UserId, entry: EntryId);
     /// Notes how a chat of two makes itself heard to the first of them.
     fn set_settings(&mut self, user: UserId, peer: UserId, settings: ChatSettings);
+    /// Notes that a person has blocked another, or has no more.
+    fn set_block(&mut self, user: UserId, peer: UserId, blocked: bool);
 }
 
 /// Applies an entry. `None` where it is of a room that is not there.
@@ -99,12 +101,21 @@ pub(crate) fn apply<T>(rooms: &mut impl RoomTable, id: EntryId, record: &Record<
             }
             Some(())
         }
-        Act::Settings { chat, settings } => {
+        Act::Settings {
+            chat,
+            settings,
+            blocks,
+        } => {
             let Stream::Own(user) = record.stream else {
                 return None;
             };
             match chat {
-                ChatId::Person(peer) => rooms.set_settings(user, *peer, *settings),
+                ChatId::Person(peer) => {
+                    rooms.set_settings(user, *peer, *settings);
+                    if let Some(blocked) = blocks {
+                        rooms.set_block(user, *peer, *blocked);
+                    }
+                }
                 ChatId::Room(room) => {
                     if let Some(member) = rooms.member_mut(*room, user) {
                         member.settings = *settings;

@@ -30,6 +30,8 @@ pub(crate) struct RoomChanges {
     pub(crate) people: FxHashMap<UserId, Person>,
     pub(crate) own: FxHashMap<UserId, EntryId>,
     pub(crate) settings: FxHashMap<(UserId, UserId), ChatSettings>,
+    /// Whether the first has blocked the second.
+    pub(crate) blocks: FxHashMap<(UserId, UserId), bool>,
     /// The rows that it writes beside the log.
     pub(crate) rows: BTreeSet<RoomRow>,
     /// The greatest id of a room that it makes; 0 for none.

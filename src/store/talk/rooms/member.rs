@@ -110,6 +110,15 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// Returns whether they are in a room with another.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let mut rest = other.rooms.iter().peekable();
+        self.rooms.iter().any(|room| {
+            while rest.next_if(|other| *other < room).is_some() {}
+            rest.peek() == Some(&room)
+        })
+    }
+
     /// Notes that they are in a room.
     pub(crate) fn enter(&mut self, room: RoomId) {
         if let Err(place) = self.rooms.binary_search(&room) {

@@ -40,6 +40,9 @@ struct SettingsRecord {
     notify: Option<Notify>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     muted_until_ms: Option<u64>,
+    /// Of a chat of two: the first has blocked the second.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    blocked: bool,
 }
 
 impl From<ChatSettings> for SettingsRecord {
@@ -47,6 +50,7 @@ impl From<ChatSettings> for SettingsRecord {
         Self {
             notify: settings.notify,
             muted_until_ms: settings.muted_until.map(Timestamp::as_ms),
+            blocked: false,
         }
     }
 }
@@ -102,6 +106,8 @@ pub(crate) trait RowSource {
     fn person(&self, user: UserId) -> Option<&Person>;
     /// The settings of a chat of two as they are to be.
     fn settings(&self, user: UserId, peer: UserId) -> ChatSettings;
+    /// Whether a person is to have blocked another.
+    fn blocks(&self, user: UserId, peer: UserId) -> bool;
 }
 
 impl RowSource for Rooms {
@@ -119,6 +125,10 @@ impl RowSource for Rooms {
 
     fn settings(&self, user: UserId, peer: UserId) -> ChatSettings {
         Rooms::settings(self, user, peer)
+    }
+
+    fn blocks(&self, user: UserId, peer: UserId) -> bool {
+        Rooms::blocks(self, user, peer)
     }
 }
 
@@ -156,7 +166,10 @@ pub(crate) fn write<'a>(
             RoomRow::Settings(user, peer) => {
                 let key = (user.get(), peer.get());
                 let settings = source.settings(user, peer);
-                let value = json(&SettingsRecord::from(settings));
+                let value = json(&SettingsRecord {
+                    blocked: source.blocks(user, peer),
+                    ..settings.into()
+                });
                 relations.insert(key, &seal_under(&[key.0, key.1], &value)[..])?;
                 changing.note_of_two(Followed::Relations, key)?;
             }
@@ -186,13 +199,14 @@ pub(crate) fn read(txn: &ReadTransaction) -> Result<Rooms, StoreError> {
             let body = unseal_under(&[key.0, key.1], value.value())?;
             let record: SettingsRecord = serde_json::from_slice(body).ok()?;
             let (user, peer) = (UserId::new(key.0).ok()?, UserId::new(key.1).ok()?);
-            Some((user, peer, record.into()))
+            Some((user, peer, record.blocked, record.into()))
         };
-        let (user, peer, settings) = decode().ok_or(StoreError::Damaged {
+        let (user, peer, blocked, settings) = decode().ok_or(StoreError::Damaged {
             table: "relations",
             key: key.0,
         })?;
         all.set_settings(user, peer, settings);
+        all.set_block(user, peer, blocked);
     }
     Ok(all)
 }

@@ -67,7 +67,8 @@ impl Process {
             }
         }
         let mut child = command
-            .args(["--registration", "open", "--rate-limit", "off", "--port"])
+            .args(["--registration", "open", "--directory", "everyone"])
+            .args(["--rate-limit", "off", "--port"])
             .arg(port.to_string())
             .arg("--data")
             .arg(folder.path().join("chat.redb"))

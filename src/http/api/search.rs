@@ -1,0 +1,117 @@
+//! `/api/search`: what was said, in all chats that are the caller's.
+
+use std::str::FromStr;
+
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use schemars::JsonSchema;
+
+use crate::contract::documents::{Access, Operation};
+use crate::contract::rows::{HitRow, SearchMeta};
+use crate::contract::{Code, FieldError, reads};
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::http::request::{Limit, Query, caller, charge};
+use crate::model::{ChatId, MessageId, RoomId, UserId};
+use crate::search::{self, Wanted};
+use crate::web::Body;
+
+/// What a message is to have beside its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "snake_case", inline)]
+pub(in crate::http) enum Having {
+    /// A file.
+    File,
+}
+
+/// A text that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("must be file")]
+pub(in crate::http) struct HavingError;
+
+impl FromStr for Having {
+    type Err = HavingError;
+
+    fn from_str(text: &str) -> Result<Self, HavingError> {
+        match text {
+            "file" => Ok(Self::File),
+            _ => Err(HavingError),
+        }
+    }
+}
+
+reads! {
+    /// The query of a search.
+    Which from Query<'_> {
+        /// Words, of each the beginning is enough; `"a phrase"`, `-not`; at most 256 characters.
+        /// Without case and marks, in any script. May be left out beside `sender_id` or `has`.
+        text q: String,
+        /// Only in this room.
+        optional room_id: RoomId,
+        /// Only in the chat with this person.
+        optional user_id: UserId,
+        /// Only what this person said.
+        optional sender_id: UserId,
+        /// Only messages with files: `file`.
+        optional has: Having,
+        optional limit: Limit<20, 100>,
+        /// `meta.next_before` of the page before.
+        optional before: MessageId,
+    }
+}
+
+pub(in crate::http) const SEARCH: Operation = Operation::new(
+    Access::User,
+    "Messages of the caller's chats that have what is searched for, newest first, as histories have them. A page may have fewer \
+     rows than were asked for, or none, although there are more: `meta.next_before` says so.",
+)
+.query::<Which>()
+.refuses(&[Code::NotFound, Code::Indexing])
+.page::<Vec<HitRow>, SearchMeta>();
+
+/// `GET /api/search?q=&room_id=&user_id=&sender_id=&has=file&before=&limit=20`
+pub(in crate::http) async fn search(
+    app: &App,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
+    let caller = caller(app, request).await?;
+    let user = caller.user.id;
+    let wanted = wanted(Which::read(&Query::of(request))?)?;
+    let page = app.search.search(user, wanted).await?;
+    charge(app, &caller, page.rows.len() + page.read, 0);
+    let meta = SearchMeta {
+        next_before: page.next_before.map(|before| before.to_string()),
+        indexed_through: page.indexed_through,
+    };
+    let rows = page.rows.into_iter();
+    let rows: Vec<HitRow> = rows.map(|hit| HitRow::new(hit, user)).collect();
+    app.page(request, user, rows, meta)
+}
+
+/// Reads what is searched for.
+fn wanted(which: Which) -> Result<Wanted, FieldError> {
+    let chat = match (which.user_id, which.room_id) {
+        (Some(_), Some(_)) => {
+            return Err(FieldError::Invalid {
+                key: "room_id",
+                reason: "stands alone, without user_id".to_owned(),
+            });
+        }
+        (Some(user), None) => Some(ChatId::Person(user)),
+        (None, room) => room.map(ChatId::Room),
+    };
+    let is_narrowed = which.sender_id.is_some() || which.has.is_some();
+    let query = search::Query::parse(&which.q.unwrap_or_default());
+    let query = query.and_then(|query| query.checked(is_narrowed));
+    Ok(Wanted {
+        query: query.map_err(|error| FieldError::Invalid {
+            key: "q",
+            reason: error.to_string(),
+        })?,
+        chat,
+        sender: which.sender_id,
+        has_file: which.has.is_some(),
+        before: which.before,
+        limit: Limit::of(which.limit),
+    })
+}

@@ -1,0 +1,575 @@
+//! Takes messages to push services: a bounded number at once, in all and to each of them, and again
+//! where one does not take them now.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{StatusCode, header::HeaderName};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Contact;
+use super::answers::{Verdict, pause};
+use super::encrypt::encrypt;
+use super::payload::{Telling, Told, payload};
+use super::vapid::Vapid;
+use crate::metrics::PushMetrics;
+use crate::model::Timestamp;
+use crate::outgoing::{Answer, Outbound, OutboundError, Target};
+use crate::store::{Change, PushShow, Store, Subscription, SubscriptionId};
+
+/// 10 s: a push service that answers later is as good as gone.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// 32 messages are on their way at once.
+const MAX_AT_ONCE: usize = 32;
+/// 8 of them to one push service, so that one that hangs holds up no other.
+const MAX_AT_ONE: usize = 8;
+/// 16,384 messages wait, or are to be tried again, at some 500 bytes each.
+const MAX_WAITING: usize = 1 << 14;
+/// After 5 refusals in a row a subscription is dropped.
+const MAX_REFUSALS: u8 = 5;
+/// 65,536 subscriptions that were refused lately are remembered.
+const MAX_REMEMBERED: usize = 1 << 16;
+/// A day: so long a push service keeps a message for a browser that is not there.
+const MESSAGE_TTL: HeaderValue = HeaderValue::from_static("86400");
+/// An hour: so long it keeps word that a message is gone.
+const SHORT_TTL: HeaderValue = HeaderValue::from_static("3600");
+
+/// What is told on all browsers of a person.
+pub(super) struct Push {
+    /// What is told: an edit changes it for as long as it has not gone out.
+    pub(super) telling: Mutex<Telling>,
+    /// Set once it is not to go out any more.
+    pub(super) is_void: AtomicBool,
+}
+
+impl Push {
+    pub(super) fn new(telling: Telling) -> Arc<Self> {
+        Arc::new(Self {
+            telling: Mutex::new(telling),
+            is_void: AtomicBool::new(false),
+        })
+    }
+}
+
+/// A message for one browser.
+struct Job {
+    subscription: Arc<Subscription>,
+    target: Target,
+    push: Arc<Push>,
+    /// How often it was tried.
+    tries: usize,
+    /// Less is shown: the push service takes no more.
+    is_cut: bool,
+}
+
+/// What a push service said to one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tried {
+    /// It answered with this status.
+    Answered(StatusCode),
+    /// It gave no answer: why, in a few words.
+    Failed(String),
+}
+
+/// The messages that wait.
+#[derive(Default)]
+struct Queue {
+    /// Those that may go out, by the origin of their push service.
+    ready: FxHashMap<String, VecDeque<Job>>,
+    /// The origins that have any, whose turn it is first.
+    turns: VecDeque<String>,
+    /// Those to be tried again.
+    later: BTreeMap<(Instant, u64), Job>,
+    in_flight: FxHashMap<String, usize>,
+    flying: usize,
+    waiting: usize,
+    made: u64,
+}
+
+impl Queue {
+    fn push(&mut self, job: Job) -> bool {
+        if self.waiting >= MAX_WAITING {
+            return false;
+        }
+        self.waiting += 1;
+        self.put(job);
+        true
+    }
+
+    fn put(&mut self, job: Job) {
+        let origin = job.target.origin();
+        if !self.ready.contains_key(origin) {
+            self.turns.push_back(origin.to_owned());
+        }
+        self.ready
+            .entry(origin.to_owned())
+            .or_default()
+            .push_back(job);
+    }
+
+    /// Takes the next message that may go out.
+    fn take(&mut self, now: Instant) -> Option<Job> {
+        while let Some(entry) = self.later.first_entry()
+            && entry.key().0 <= now
+        {
+            let job = entry.remove();
+            self.put(job);
+        }
+        if self.flying >= MAX_AT_ONCE {
+            return None;
+        }
+        for _ in 0..self.turns.len() {
+            let origin = self.turns.pop_front()?;
+            let flying = self.in_flight.get(&origin).copied().unwrap_or(0);
+            if flying >= MAX_AT_ONE {
+                self.turns.push_back(origin);
+                continue;
+            }
+            let jobs = self.ready.get_mut(&origin)?;
+            let job = jobs.pop_front();
+            if jobs.is_empty() {
+                self.ready.remove(&origin);
+            } else {
+                self.turns.push_back(origin.clone());
+            }
+            *self.in_flight.entry(origin).or_default() += 1;
+            self.flying += 1;
+            self.waiting -= 1;
+            return job;
+        }
+        None
+    }
+
+    /// Notes that a message has arrived, or not; it may be tried again.
+    fn landed(&mut self, origin: &str, again: Option<(Instant, Job)>) {
+        self.flying -= 1;
+        if let Some(flying) = self.in_flight.get_mut(origin) {
+            *flying -= 1;
+            if *flying == 0 {
+                self.in_flight.remove(origin);
+            }
+        }
+        if let Some((at, job)) = again {
+            self.made += 1;
+            self.waiting += 1;
+            self.later.insert((at, self.made), job);
+        }
+    }
+}
+
+/// Takes messages to push services. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Courier(Arc<Shared>);
+
+struct Shared {
+    store: Store,
+    outbound: Outbound,
+    vapid: Vapid,
+    contact: Option<Contact>,
+    clock: fn() -> Timestamp,
+    metrics: PushMetrics,
+    queue: Mutex<Queue>,
+    /// Something may go out, or has come back.
+    wake: Notify,
+    /// How often in a row each was refused.
+    refusals: Mutex<FxHashMap<SubscriptionId, u8>>,
+}
+
+impl Courier {
+    pub(super) fn new(
+        store: Store,
+        outbound: Outbound,
+        vapid: Vapid,
+        contact: Option<Contact>,
+        clock: fn() -> Timestamp,
+        metrics: PushMetrics,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            outbound,
+            vapid,
+            contact,
+            clock,
+            metrics,
+            queue: Mutex::default(),
+            wake: Notify::new(),
+            refusals: Mutex::default(),
+        }))
+    }
+
+    pub(super) fn vapid(&self) -> &Vapid {
+        &self.0.vapid
+    }
+
+    pub(super) fn outbound(&self) -> &Outbound {
+        &self.0.outbound
+    }
+
+    /// How many messages wait, are on their way, or are to be tried again.
+    pub(super) fn waiting(&self) -> usize {
+        let queue = self.0.queue.lock();
+        queue.waiting + queue.flying
+    }
+
+    /// Returns whether some are on their way, or may go out now.
+    pub(super) fn is_busy(&self) -> bool {
+        let queue = self.0.queue.lock();
+        queue.flying > 0 || !queue.ready.is_empty()
+    }
+
+    /// Takes on a message for a browser.
+    pub(super) fn send(&self, subscription: Arc<Subscription>, push: &Arc<Push>) {
+        let Ok(target) = subscription.wish.endpoint.parse() else {
+            return;
+        };
+        let job = Job {
+            subscription,
+            target,
+            push: Arc::clone(push),
+            tries: 0,
+            is_cut: false,
+        };
+        match self.0.queue.lock().push(job) {
+            true => self.0.wake.notify_one(),
+            false => self.0.metrics.lost(),
+        }
+    }
+
+    /// Takes messages to push services, for as long as it is polled.
+    pub(super) async fn run(&self) {
+        loop {
+            let (job, next) = {
+                let mut queue = self.0.queue.lock();
+                let job = queue.take(Instant::now());
+                let next = queue.later.first_key_value().map(|((at, _), _)| *at);
+                (job, next)
+            };
+            if let Some(job) = job {
+                let courier = self.clone();
+                tokio::spawn(async move { courier.deliver(job).await });
+                continue;
+            }
+            match next {
+                None => self.0.wake.notified().await,
+                Some(at) => tokio::select! {
+                    () = self.0.wake.notified() => {}
+                    () = tokio::time::sleep_until(at) => {}
+                },
+            }
+        }
+    }
+
+    async fn deliver(&self, job: Job) {
+        let origin = job.target.origin().to_owned();
+        let mut landing = Landing {
+            courier: self,
+            origin: Some(origin),
+        };
+        let again = self.try_job(job).await;
+        landing.land(again);
+    }
+
+    /// Tries a message; returns it where it is to be tried again, and when.
+    async fn try_job(&self, mut job: Job) -> Option<(Instant, Job)> {
+        let is_void = job.push.is_void.load(Ordering::Acquire);
+        let now = (self.0.clock)();
+        if is_void || !job.subscription.holds(now) || !self.is_current(&job.subscription) {
+            self.0.metrics.pushed("withdrawn");
+            return None;
+        }
+        job.tries += 1;
+        let mut answer = self.post(&job).await;
+        if let Ok(said) = &answer
+            && Verdict::of(said.status) == Verdict::TooLong
+            && !job.is_cut
+        {
+            job.is_cut = true;
+            answer = self.post(&job).await;
+        }
+        let verdict = verdict_of(&answer);
+        let asked = answer.as_ref().ok().and_then(|answer| answer.retry_after);
+        self.note(&job.subscription, verdict, &answer).await;
+        if verdict != Verdict::NotNow {
+            return None;
+        }
+        match pause(job.tries, asked) {
+            Some(pause) => Some((Instant::now() + pause, job)),
+            None => {
+                self.0.metrics.pushed("failed");
+                None
+            }
+        }
+    }
+
+    /// Tells one browser that pushes arrive, at once, and returns what its push service says.
+    pub(super) async fn test(&self, subscription: &Arc<Subscription>) -> Tried {
+        let telling = Telling {
+            chat: None,
+            title: String::new(),
+            told: Told::Test,
+        };
+        let Ok(target) = subscription.wish.endpoint.parse() else {
+            return Tried::Failed("the endpoint is no URL".to_owned());
+        };
+        let job = Job {
+            subscription: Arc::clone(subscription),
+            target,
+            push: Push::new(telling),
+            tries: 1,
+            is_cut: false,
+        };
+        let answer = self.post(&job).await;
+        self.note(subscription, verdict_of(&answer), &answer).await;
+        match answer {
+            Ok(answer) => Tried::Answered(answer.status),
+            Err(error) => Tried::Failed(error.to_string()),
+        }
+    }
+
+    async fn post(&self, job: &Job) -> Result<Answer, OutboundError> {
+        let Shared {
+            vapid,
+            clock,
+            contact,
+            ..
+        } = &*self.0;
+        let Subscription { user, wish, .. } = &*job.subscription;
+        let telling = &job.push.telling.lock().clone();
+        let show = match job.is_cut {
+            true => PushShow::Nothing,
+            false => wish.show,
+        };
+        let (json, padded) = payload(telling, wish, show);
+        // The keys were looked at when the browser subscribed, and a payload fits.
+        let body =
+            encrypt((&wish.p256dh, &wish.auth), &json, padded).map_err(|_| OutboundError::Name)?;
+        // Who runs the server, else where its people reach it.
+        let own = || wish.base.parse().ok();
+        let contact = contact.clone().or_else(own);
+        let origin = job.target.origin();
+        let authorization = vapid.authorization(clock(), origin, contact.as_ref());
+        let topic = vapid.topic(user.get(), &telling.tag());
+        let mut headers = HeaderMap::new();
+        let octets = HeaderValue::from_static("application/octet-stream");
+        headers.insert(CONTENT_TYPE, octets);
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("aes128gcm"));
+        let (ttl, urgency) = match telling.told {
+            Told::Messages { .. } => (MESSAGE_TTL, "high"),
+            Told::Withdrawn => (SHORT_TTL, "low"),
+            Told::Test => (SHORT_TTL, "high"),
+        };
+        headers.insert(HeaderName::from_static("ttl"), ttl);
+        let urgency = HeaderValue::from_static(urgency);
+        headers.insert(HeaderName::from_static("urgency"), urgency);
+        let texts = [
+            (HeaderName::from_static("topic"), topic),
+            (AUTHORIZATION, authorization),
+        ];
+        for (name, text) in texts {
+            let mut value = HeaderValue::from_str(&text).map_err(|_| OutboundError::Name)?;
+            value.set_sensitive(name == AUTHORIZATION);
+            headers.insert(name, value);
+        }
+        let posting = self
+            .0
+            .outbound
+            .post(&job.target, headers, body.into(), PATIENCE);
+        posting.await
+    }
+
+    /// Returns whether a subscription is there still, in whatever form.
+    fn is_current(&self, subscription: &Subscription) -> bool {
+        let own = self.0.store.subscriptions(subscription.user);
+        own.iter().any(|known| known.number == subscription.number)
+    }
+
+    /// Counts what a push service said, and drops a subscription that is of no use any more.
+    async fn note(
+        &self,
+        subscription: &Subscription,
+        verdict: Verdict,
+        answer: &Result<Answer, OutboundError>,
+    ) {
+        let id = subscription.id;
+        let outcome = match verdict {
+            Verdict::Taken => "taken",
+            Verdict::Gone => "gone",
+            Verdict::TooLong | Verdict::Refused => "refused",
+            Verdict::NotNow => "not_now",
+        };
+        self.0.metrics.pushed(outcome);
+        if verdict == Verdict::Taken {
+            self.0.refusals.lock().remove(&id);
+            return;
+        }
+        log(subscription, answer);
+        let is_over = match verdict {
+            Verdict::Gone => true,
+            Verdict::Refused | Verdict::TooLong => self.count_refusal(id),
+            Verdict::Taken | Verdict::NotNow => false,
+        };
+        if is_over {
+            self.0.refusals.lock().remove(&id);
+            let user = Some(subscription.user);
+            let change = Change::Unsubscribe { user, id };
+            if let Err(error) = self.0.store.apply((self.0.clock)(), change).await {
+                tracing::debug!(%error, "a subscription that is gone was not forgotten");
+            }
+        }
+    }
+
+    /// Counts a refusal; returns whether there were too many in a row.
+    fn count_refusal(&self, id: SubscriptionId) -> bool {
+        let mut refusals = self.0.refusals.lock();
+        if refusals.len() >= MAX_REMEMBERED {
+            refusals.clear();
+        }
+        let count = refusals.entry(id).or_default();
+        *count += 1;
+        *count >= MAX_REFUSALS
+    }
+}
+
+/// A message that is on its way: it lands, whatever becomes of its task.
+struct Landing<'a> {
+    courier: &'a Courier,
+    origin: Option<String>,
+}
+
+impl Landing<'_> {
+    fn land(&mut self, again: Option<(Instant, Job)>) {
+        if let Some(origin) = self.origin.take() {
+            self.courier.0.queue.lock().landed(&origin, again);
+            self.courier.0.wake.notify_one();
+        }
+    }
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        self.land(None);
+    }
+}
+
+/// What became of a message. An address that is private is as good as a refusal.
+fn verdict_of(answer: &Result<Answer, OutboundError>) -> Verdict {
+    match answer {
+        Ok(answer) => Verdict::of(answer.status),
+        Err(OutboundError::Private | OutboundError::Name) => Verdict::Refused,
+        Err(_) => Verdict::NotNow,
+    }
+}
+
+/// Logs what a push service said, without the endpoint: whoever has that can send to it.
+fn log(subscription: &Subscription, answer: &Result<Answer, OutboundError>) {
+    let service: Option<Target> = subscription.wish.endpoint.parse().ok();
+    let service = service.as_ref().map(Target::origin).unwrap_or_default();
+    match answer {
+        Ok(answer) => {
+            let status = answer.status.as_u16();
+            let said = String::from_utf8_lossy(&answer.body_start);
+            let said: String = said.chars().take(200).collect();
+            tracing::info!(service, status, ?said, "a push service refused a message");
+        }
+        Err(error) => {
+            tracing::info!(
+                service,
+                error = error.line(),
+                "a push service was not reached"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UserId;
+    use crate::store::{NewSubscription, PushLanguage, subscription_id};
+
+    fn job(service: &str, number: u64) -> Job {
+        let endpoint = format!("https://{service}.example/{number}");
+        Job {
+            target: endpoint.parse().unwrap(),
+            subscription: Arc::new(Subscription {
+                user: UserId::new(1).unwrap(),
+                number,
+                id: subscription_id(&endpoint),
+                created_at: Timestamp::from_ms(1),
+                wish: NewSubscription {
+                    endpoint: endpoint.into(),
+                    p256dh: [4; 65],
+                    auth: [7; 16],
+                    lang: PushLanguage::En,
+                    show: PushShow::Text,
+                    base: "".into(),
+                    session: None,
+                    until: None,
+                },
+            }),
+            push: Push::new(Telling {
+                chat: None,
+                title: String::new(),
+                told: Told::Test,
+            }),
+            tries: 0,
+            is_cut: false,
+        }
+    }
+
+    fn taken(queue: &mut Queue, now: Instant) -> Vec<(String, u64)> {
+        let jobs = std::iter::from_fn(|| queue.take(now));
+        jobs.map(|job| (job.target.origin().to_owned(), job.subscription.number))
+            .collect()
+    }
+
+    #[test]
+    fn push_services_take_turns_and_one_that_hangs_holds_up_no_other() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for number in 0..20 {
+            assert!(queue.push(job("hangs", number)));
+        }
+        assert!(queue.push(job("works", 100)));
+        let out = taken(&mut queue, now);
+        assert_eq!(out.len(), MAX_AT_ONE + 1);
+        let works = ("https://works.example".to_owned(), 100);
+        assert_eq!(out[1], works, "after one of the other");
+        queue.landed("https://works.example", None);
+        assert_eq!(taken(&mut queue, now), []);
+        queue.landed("https://hangs.example", None);
+        assert_eq!(
+            taken(&mut queue, now),
+            [("https://hangs.example".to_owned(), 8)]
+        );
+    }
+
+    #[test]
+    fn so_many_are_on_their_way_and_so_many_wait() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for number in 0..MAX_WAITING as u64 {
+            assert!(queue.push(job(&format!("s{}", number % 100), number)));
+        }
+        assert!(!queue.push(job("other", 1)));
+        assert_eq!(taken(&mut queue, now).len(), MAX_AT_ONCE);
+        assert!(queue.push(job("other", 1)));
+    }
+
+    #[test]
+    fn what_is_to_be_tried_again_waits_for_its_time() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.push(job("busy", 1));
+        let again = queue.take(now).unwrap();
+        let at = now + Duration::from_secs(5);
+        queue.landed("https://busy.example", Some((at, again)));
+        assert_eq!(taken(&mut queue, now), []);
+        assert_eq!((queue.waiting, queue.flying), (1, 0));
+        assert_eq!(taken(&mut queue, at).len(), 1);
+        assert_eq!((queue.waiting, queue.flying), (0, 1));
+    }
+}

@@ -1,0 +1,350 @@
+//! What makes the index: follows the log, writes parts to files, and makes those anew that are
+//! stale or damaged. One thing at a time, a page of the log each, so that what was just said is
+//! never long in coming.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::time::sleep;
+
+use super::catalog::{self, Listed};
+use super::index::{Part, take_again};
+use super::pages::paged;
+use super::recent::Recent;
+use super::sealing::seal;
+use super::segment::{Segment, name_of};
+use super::verbs::{Inner, Search};
+use crate::model::Timestamp;
+use crate::store::{StoreError, Trail};
+
+/// 1 MiB of the log is read at once.
+const PAGE_BYTES: usize = 1 << 20;
+/// 100 ms: what is said in that time is indexed together.
+const GATHERED: Duration = Duration::from_millis(100);
+/// 10 s: how often is looked whether a part has been stale for long enough.
+const LOOKED_EVERY: Duration = Duration::from_secs(10);
+/// 5 s: how long after a failure of the disk it is tried again.
+const TRIED_EVERY: Duration = Duration::from_secs(5);
+/// A part is made anew once it has been stale for a quarter of the time that is allowed: what comes
+/// meanwhile goes with it.
+const STALE_PART: u32 = 4;
+
+/// Why the index does not get on.
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    /// The log cannot be read.
+    #[error("the log cannot be read")]
+    Store(#[from] StoreError),
+    /// A file cannot be written.
+    #[error("a file of the index cannot be written")]
+    Disk(#[from] io::Error),
+    /// A bug.
+    #[error("the indexing panicked")]
+    Panic,
+}
+
+impl Stopped {
+    fn report(&self) {
+        let error = self as &dyn std::error::Error;
+        match self {
+            // The server is about to stop, or the log says more.
+            Self::Store(StoreError::Unavailable) => {
+                tracing::debug!(error, "the search does not get on");
+            }
+            _ => tracing::warn!(error, "the search does not get on; it is tried again"),
+        }
+    }
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Another may follow at once.
+    Done,
+    /// There is nothing to be done.
+    Nothing,
+}
+
+/// A part that is being made anew.
+struct Again {
+    listed: Listed,
+    recent: Recent,
+    position: u64,
+}
+
+impl Search {
+    /// Keeps the index as the log is; what is stale in its files goes within `erase_within`. Never
+    /// ends.
+    pub async fn run(self, now: fn() -> Timestamp, erase_within: Duration) {
+        let mut newest = self.inner.store.newest_entry();
+        let stale_for = erase_within / STALE_PART;
+        let mut again = None;
+        loop {
+            let began = Instant::now();
+            let purge = *self.inner.purge.borrow();
+            match self.step(&mut again, now(), stale_for, purge).await {
+                // The machine is left to others for as long as that took, where there is much.
+                Ok(Step::Done) if self.is_behind() || again.is_some() => {
+                    sleep(began.elapsed()).await;
+                }
+                Ok(Step::Done) => {}
+                Ok(Step::Nothing) => {
+                    self.inner.purged.send_replace((purge, false));
+                    tokio::select! {
+                        changed = newest.changed() => match changed {
+                            Ok(()) => sleep(GATHERED).await,
+                            Err(_) => return,
+                        },
+                        () = self.inner.woken.notified() => {}
+                        () = sleep(LOOKED_EVERY.min(stale_for / 4)) => {}
+                    }
+                }
+                Err(stopped) => {
+                    self.inner.metrics.failed();
+                    stopped.report();
+                    let done = self.inner.purged.borrow().0;
+                    self.inner.purged.send_replace((done, true));
+                    sleep(TRIED_EVERY).await;
+                }
+            }
+        }
+    }
+
+    /// Returns whether there is more to be indexed than comes in a moment.
+    fn is_behind(&self) -> bool {
+        let index = self.inner.index.read();
+        let newest = self.inner.store.last_entry();
+        newest.saturating_sub(index.position) > index.sizes.page as u64
+    }
+
+    /// Does the next thing that is to be done.
+    async fn step(
+        &self,
+        again: &mut Option<Again>,
+        now: Timestamp,
+        stale_for: Duration,
+        purge: u64,
+    ) -> Result<Step, Stopped> {
+        let (is_full, is_sealing) = {
+            let index = self.inner.index.read();
+            (index.is_full(), index.sealing.is_some())
+        };
+        if is_full || is_sealing {
+            self.apart(Inner::seal_recent).await?;
+            return Ok(Step::Done);
+        }
+        let followed = self.follow().await?;
+        if let Some(going) = again.take() {
+            *again = self.go_on(going).await?;
+            return Ok(Step::Done);
+        }
+        if followed == Step::Done {
+            return Ok(followed);
+        }
+        let is_purging = purge > self.inner.purged.borrow().0;
+        *again = self.inner.to_be_made_again(now, stale_for, is_purging);
+        Ok(match again {
+            Some(_) => Step::Done,
+            None => Step::Nothing,
+        })
+    }
+
+    /// Takes in the next page of the log.
+    async fn follow(&self) -> Result<Step, Stopped> {
+        let (position, page) = {
+            let index = self.inner.index.read();
+            (index.position, index.sizes.page)
+        };
+        let trail = self.trail(position, page).await?;
+        if trail.damaged > 0 {
+            let (count, through) = (trail.damaged, trail.through);
+            tracing::error!(count, through, "damaged entries of the log are not indexed");
+        }
+        let is_last = trail.through >= trail.newest;
+        if trail.through > position || is_last && !self.inner.is_complete() {
+            self.apart(move |inner| {
+                let _turn = inner.turn.lock();
+                {
+                    let mut index = inner.index.write();
+                    index.take(&trail);
+                    let is_whole = index.parts.iter().all(|part| part.segment.is_some());
+                    index.is_complete |= is_last && is_whole;
+                }
+                inner.note();
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(match is_last {
+            true => Step::Nothing,
+            false => Step::Done,
+        })
+    }
+
+    async fn trail(&self, position: u64, page: usize) -> Result<Trail, StoreError> {
+        let read = self
+            .inner
+            .store
+            .read(move |snapshot| snapshot.entries_after(position, page, PAGE_BYTES));
+        read.await
+    }
+
+    /// Takes in the next page of a span that is indexed anew, and puts the part in its place at the
+    /// end.
+    async fn go_on(&self, mut again: Again) -> Result<Option<Again>, Stopped> {
+        let page = self.inner.index.read().sizes.page;
+        let through = again.listed.through;
+        if again.position < through {
+            let trail = self.trail(again.position, page).await?;
+            // A log that has become shorter is another one.
+            if trail.through == again.position {
+                return Ok(None);
+            }
+            let taken = self.apart(move |inner| {
+                let _turn = inner.turn.lock();
+                take_again(&mut again.recent, &trail, through, &inner.index.read());
+                again.position = trail.through;
+                Ok(again)
+            });
+            return Ok(Some(taken.await?));
+        }
+        self.apart(move |inner| inner.seal_again(&again)).await?;
+        Ok(None)
+    }
+
+    /// Does something on a thread that may block.
+    async fn apart<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&Inner) -> Result<T, Stopped> + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let inner = Arc::clone(&self.inner);
+        let done = tokio::task::spawn_blocking(move || what(&inner));
+        done.await.map_err(|_| Stopped::Panic)?
+    }
+}
+
+/// Makes the bytes of a file, while others that wait for the turn have theirs in between.
+fn sealed(turn: &Mutex<()>, recent: &Recent, stamp: [u8; 16], through: u64) -> Option<Vec<u8>> {
+    let mut held = turn.lock();
+    let bytes = seal(recent, stamp, through, &mut || MutexGuard::bump(&mut held));
+    bytes.map(|bytes| paged(&bytes))
+}
+
+impl Inner {
+    /// Writes the newest part to a file.
+    fn seal_recent(&self) -> Result<(), Stopped> {
+        let (recent, through, stamp, number) = {
+            let mut index = self.index.write();
+            let (recent, through) = match index.sealing.clone() {
+                Some(sealing) => sealing,
+                None => index.freeze(),
+            };
+            (recent, through, index.stamp, index.next_number())
+        };
+        let bytes = sealed(&self.turn, &recent, stamp, through);
+        let listed = Listed {
+            number,
+            from: recent.from,
+            through,
+            stale_since: None,
+        };
+        let part = self.written(bytes, listed)?;
+        let mut catalog = self.index.read().catalog(through);
+        catalog
+            .segments
+            .extend(part.as_ref().map(|part| part.listed));
+        self.folder.write(catalog::NAME, &catalog.encode())?;
+        let mut index = self.index.write();
+        index.has_written(number);
+        index.parts.extend(part);
+        index.sealing = None;
+        drop(index);
+        self.note_files();
+        Ok(())
+    }
+
+    /// Returns the part to be made anew first: one that is damaged, or that has been stale for so
+    /// long.
+    fn to_be_made_again(
+        &self,
+        now: Timestamp,
+        stale_for: Duration,
+        is_purging: bool,
+    ) -> Option<Again> {
+        let index = self.index.read();
+        let is_due = |part: &&Part| match part.listed.stale_since {
+            _ if part.segment.is_none() => true,
+            Some(since) => {
+                let age = u128::from(since.as_ms().abs_diff(now.as_ms()));
+                is_purging || age >= stale_for.as_millis()
+            }
+            None => false,
+        };
+        let listed = index.parts.iter().find(is_due)?.listed;
+        Some(Again {
+            listed,
+            recent: Recent::after(listed.from, 0),
+            position: listed.from,
+        })
+    }
+
+    /// Puts a part that was made anew in the place of the one of its span.
+    fn seal_again(&self, again: &Again) -> Result<(), Stopped> {
+        let (stamp, number, position) = {
+            let index = self.index.read();
+            (index.stamp, index.next_number(), index.recent.from)
+        };
+        let through = again.listed.through;
+        let bytes = sealed(&self.turn, &again.recent, stamp, through);
+        let listed = Listed {
+            number,
+            stale_since: None,
+            ..again.listed
+        };
+        let mut part = self.written(bytes, listed)?;
+        let old = again.listed.number;
+        let mut catalog = self.index.read().catalog(position);
+        let place = catalog.segments.iter().position(|part| part.number == old);
+        let Some(place) = place else {
+            return Ok(());
+        };
+        // What was changed after it was read has made it stale again.
+        let stale_by = self.index.read().parts[place].stale_by;
+        if let Some(part) = part.as_mut().filter(|_| stale_by > again.recent.as_of) {
+            part.listed.stale_since = catalog.segments[place].stale_since;
+            part.stale_by = stale_by;
+        }
+        let new = part.as_ref().map(|part| part.listed);
+        catalog.segments.splice(place..=place, new);
+        self.folder.write(catalog::NAME, &catalog.encode())?;
+        let mut index = self.index.write();
+        index.has_written(number);
+        index.parts.splice(place..=place, part);
+        let names = index.parts.iter().map(|part| name_of(part.listed.number));
+        let names: Vec<String> = names.collect();
+        drop(index);
+        self.folder
+            .keep_only(&|name| name == catalog::NAME || names.iter().any(|kept| kept == name));
+        self.metrics.made_again();
+        self.note_files();
+        Ok(())
+    }
+
+    /// Writes a file and opens it; `None` where there is nothing to be written.
+    fn written(&self, bytes: Option<Vec<u8>>, listed: Listed) -> Result<Option<Part>, Stopped> {
+        let Some(bytes) = bytes else {
+            return Ok(None);
+        };
+        self.folder.write(&name_of(listed.number), &bytes)?;
+        let stamp = self.index.read().stamp;
+        let segment = Segment::open(&self.folder, listed.number, stamp);
+        let segment = segment.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        Ok(Some(Part {
+            listed,
+            segment: Some(Arc::new(segment)),
+            stale_by: 0,
+        }))
+    }
+}

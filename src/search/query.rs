@@ -1,0 +1,253 @@
+//! What is looked for, as people type it: words, of each the beginning is enough; `"a phrase"` of
+//! whole words that follow one another; `-not`.
+
+use super::fold::fold;
+use super::terms::{self, MAX_TERM_BYTES};
+use super::tokens::{Kind, tokens};
+
+/// 256 characters: longer than what anybody looks for, short enough to be compared with many texts.
+pub const MAX_QUERY_CHARS: usize = 256;
+
+/// What is looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    /// All of these must be in a text.
+    pub(super) wanted: Vec<Chunk>,
+    /// None of these may be.
+    pub(super) unwanted: Vec<Chunk>,
+}
+
+/// A text that is no query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// It is too long.
+    #[error("has {chars} characters, the limit is {MAX_QUERY_CHARS}")]
+    TooLong {
+        /// How long it is.
+        chars: usize,
+    },
+    /// It has no word that a text is to have.
+    #[error("names no word that is to be found")]
+    NoWord,
+}
+
+/// Words or characters that must follow one another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub(super) tokens: Vec<QueryToken>,
+    /// Of the last word the beginning is not enough.
+    pub(super) is_whole: bool,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct QueryToken {
+    pub(super) kind: Kind,
+    pub(super) chars: Box<[char]>,
+    /// Nothing may stand between it and the one before.
+    pub(super) is_joined: bool,
+}
+
+/// What is looked up in the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// This term.
+    Exact(Box<[u8]>),
+    /// All terms that begin so.
+    Beginning(Box<[u8]>),
+}
+
+impl Lookup {
+    /// Returns the term, or the beginning of them.
+    pub(super) fn term(&self) -> &[u8] {
+        match self {
+            Self::Exact(term) | Self::Beginning(term) => term,
+        }
+    }
+
+    /// Returns whether a term is looked for.
+    pub(super) fn takes(&self, term: &[u8]) -> bool {
+        match self {
+            Self::Exact(wanted) => term == &**wanted,
+            Self::Beginning(begin) => term.starts_with(begin),
+        }
+    }
+}
+
+impl Query {
+    /// Reads what was typed. What has no letter, digit or emoji is passed over.
+    pub fn parse(text: &str) -> Result<Self, QueryError> {
+        let chars = text.chars().count();
+        if chars > MAX_QUERY_CHARS {
+            return Err(QueryError::TooLong { chars });
+        }
+        let mut query = Self::default();
+        let mut rest = text.trim_start();
+        while !rest.is_empty() {
+            let is_unwanted = rest.strip_prefix('-');
+            let (piece, is_whole, after) = cut(is_unwanted.unwrap_or(rest));
+            let chunks = match is_unwanted {
+                Some(_) => &mut query.unwanted,
+                None => &mut query.wanted,
+            };
+            chunks.extend(Chunk::of(piece, is_whole));
+            rest = after.trim_start();
+        }
+        Ok(query)
+    }
+
+    /// Returns it, where it says what is to be found. `is_narrowed`: something beside it does.
+    pub fn checked(self, is_narrowed: bool) -> Result<Self, QueryError> {
+        match self.wanted.is_empty() && !is_narrowed {
+            true => Err(QueryError::NoWord),
+            false => Ok(self),
+        }
+    }
+}
+
+/// Cuts the first piece off: what stands in quotes, or reaches to the next space.
+fn cut(rest: &str) -> (&str, bool, &str) {
+    let is_quote = |char| matches!(char, '"' | '“' | '”' | '„');
+    if let Some(inside) = rest.strip_prefix(is_quote) {
+        // One that is not closed is still being typed: of its last word the beginning is enough.
+        return match inside.split_once(is_quote) {
+            Some((piece, after)) => (piece, true, after),
+            None => (inside, false, ""),
+        };
+    }
+    match rest.split_once(char::is_whitespace) {
+        Some((piece, after)) => (piece, false, after),
+        None => (rest, false, ""),
+    }
+}
+
+impl Chunk {
+    fn of(piece: &str, is_whole: bool) -> Option<Self> {
+        let folded = fold(piece);
+        let tokens = tokens(&folded).into_iter();
+        let tokens = tokens.map(|token| QueryToken {
+            kind: token.kind,
+            chars: terms::chars(&folded, token).collect(),
+            is_joined: token.is_joined,
+        });
+        let tokens: Vec<_> = tokens.collect();
+        (!tokens.is_empty()).then_some(Self { tokens, is_whole })
+    }
+
+    /// Returns whether the beginning of the token at this place is enough.
+    pub(super) fn is_open_at(&self, place: usize) -> bool {
+        let is_last = place + 1 == self.tokens.len();
+        is_last && !self.is_whole && self.tokens[place].kind == Kind::Word
+    }
+
+    /// Returns what each text that has it is found by.
+    pub(super) fn lookups(&self) -> Vec<Lookup> {
+        let mut lookups = Vec::with_capacity(self.tokens.len());
+        for (place, token) in self.tokens.iter().enumerate() {
+            let mut term = Vec::new();
+            terms::put(&mut term, token.chars.iter().copied());
+            let next = self.tokens.get(place + 1).filter(|next| next.is_joined);
+            let is_open = match (token.kind, next) {
+                (Kind::Word, _) => self.is_open_at(place) && term.len() < MAX_TERM_BYTES,
+                (Kind::Dense, Some(next)) => {
+                    terms::put(&mut term, next.chars.iter().copied());
+                    false
+                }
+                // It is the second one of a term that is looked for already.
+                (Kind::Dense, None) if token.is_joined => continue,
+                (Kind::Dense, None) => true,
+            };
+            lookups.push(match is_open {
+                true => Lookup::Beginning(term.into()),
+                false => Lookup::Exact(term.into()),
+            });
+        }
+        lookups
+    }
+
+    /// Returns whether every text that is found by the lookups has it.
+    pub(super) fn is_exact(&self) -> bool {
+        let [token] = &self.tokens[..] else {
+            return false;
+        };
+        let bytes: usize = token.chars.iter().map(|char| char.len_utf8()).sum();
+        bytes < MAX_TERM_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A query as text: of each chunk its words, with `*` where the beginning is enough.
+    fn read(text: &str) -> (Vec<String>, Vec<String>) {
+        let query = Query::parse(text).unwrap();
+        let words = |chunks: &[Chunk]| {
+            let chunks = chunks.iter();
+            let text = chunks.map(|chunk| {
+                let tokens = chunk.tokens.iter();
+                let words: Vec<String> = tokens.map(|token| token.chars.iter().collect()).collect();
+                let star = chunk.is_open_at(chunk.tokens.len() - 1);
+                words.join(" ") + if star { "*" } else { "" }
+            });
+            text.collect::<Vec<_>>()
+        };
+        (words(&query.wanted), words(&query.unwanted))
+    }
+
+    #[test]
+    fn words_phrases_and_what_is_not_wanted_are_told_apart() {
+        for (text, wanted, unwanted) in [
+            ("Halo Dunia", vec!["halo*", "dunia*"], vec![]),
+            (
+                r#""Selamat pagi" kawan"#,
+                vec!["selamat pagi", "kawan*"],
+                vec![],
+            ),
+            (r#"“selamat pagi”"#, vec!["selamat pagi"], vec![]),
+            (r#""not closed"#, vec!["not closed*"], vec![]),
+            ("kopi -teh", vec!["kopi*"], vec!["teh*"]),
+            (r#"kopi -"teh manis""#, vec!["kopi*"], vec!["teh manis"]),
+            ("a-b", vec!["a b*"], vec![]),
+            ("  - ! \"\" ", vec![], vec![]),
+            ("東京", vec!["東 京"], vec![]),
+            ("it's", vec!["it s*"], vec![]),
+        ] {
+            let wanted = wanted.into_iter().map(str::to_owned).collect();
+            let unwanted = unwanted.into_iter().map(str::to_owned).collect();
+            assert_eq!(read(text), (wanted, unwanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_or_wants_nothing_is_refused() {
+        let long = "a".repeat(MAX_QUERY_CHARS + 1);
+        let chars = MAX_QUERY_CHARS + 1;
+        assert_eq!(Query::parse(&long), Err(QueryError::TooLong { chars }));
+        assert!(Query::parse(&long[1..]).is_ok());
+        for text in ["", "-teh", "?"] {
+            let query = Query::parse(text).unwrap();
+            assert_eq!(
+                query.clone().checked(false),
+                Err(QueryError::NoWord),
+                "{text}"
+            );
+            assert!(query.checked(true).is_ok());
+        }
+    }
+
+    #[test]
+    fn each_chunk_is_looked_up_by_terms_that_its_texts_have() {
+        let lookups = |text: &str| Query::parse(text).unwrap().wanted[0].lookups();
+        let exact = |term: &str| Lookup::Exact(term.as_bytes().into());
+        let beginning = |term: &str| Lookup::Beginning(term.as_bytes().into());
+        assert_eq!(lookups("hal"), [beginning("hal")]);
+        assert_eq!(lookups(r#""hal""#), [exact("hal")]);
+        assert_eq!(lookups("foo-bar"), [exact("foo"), beginning("bar")]);
+        assert_eq!(lookups("東"), [beginning("東")]);
+        assert_eq!(lookups("東京都"), [exact("東京"), exact("京都")]);
+        assert_eq!(lookups("iphone手机"), [exact("iphone"), exact("手机")]);
+        let long = "a".repeat(100);
+        assert_eq!(lookups(&long), [exact(&long[..MAX_TERM_BYTES])]);
+    }
+}

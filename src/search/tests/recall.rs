@@ -1,0 +1,222 @@
+//! What is found, held against a plain scan of all that was said: every message that has it, and
+//! nothing else, in many scripts, with edits, deletions and restarts.
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+
+use super::*;
+use crate::model::ChatId;
+
+const PEOPLE: u64 = 4;
+const WORDS: [&str; 24] = [
+    "halo",
+    "Halo",
+    "dunia",
+    "HALOGEN",
+    "selamat",
+    "pagi",
+    "pagihari",
+    "kopi",
+    "Café",
+    "cafe\u{301}s",
+    "straße",
+    "Strassen",
+    "привет",
+    "Ёлка",
+    "елочка",
+    "سلام",
+    "שלום",
+    "東京都",
+    "京都へ",
+    "한국어",
+    "국어책",
+    "ภาษาไทย",
+    "ไทย",
+    "👍",
+];
+/// What is looked for, and the plain way to tell a text that has it: without case and marks, in
+/// scripts with spaces at the beginning of a word, in others anywhere.
+const QUERIES: [&str; 22] = [
+    "halo",
+    "hal",
+    "dunia",
+    "pagi",
+    "pag",
+    "kopi",
+    "cafe",
+    "cafés",
+    "strasse",
+    "привет",
+    "елка",
+    "ёл",
+    "سلام",
+    "שלום",
+    "東京",
+    "京",
+    "京都",
+    "국어",
+    "ภาษา",
+    "ไทย",
+    "👍",
+    "nothing",
+];
+const DENSE: &str = "東京都京都へ한국어국어책ภาษาไทย👍";
+
+/// A text as the plain scan compares it.
+fn plain(text: &str) -> String {
+    let pairs = [("é", "e"), ("e\u{301}", "e"), ("ё", "е"), ("ß", "ss")];
+    let mut text = text.to_lowercase();
+    for (from, to) in pairs {
+        text = text.replace(from, to);
+    }
+    text
+}
+
+/// Whether a text has what is looked for, by a plain scan.
+fn has(text: &str, query: &str) -> bool {
+    let (text, query) = (plain(text), plain(query));
+    if query.chars().any(|char| DENSE.contains(char)) {
+        return text.contains(&query);
+    }
+    let mut words = text.split(' ');
+    words.any(|word| word.starts_with(&query))
+}
+
+fn text(random: &mut StdRng) -> String {
+    let count = random.random_range(1..6);
+    let words: Vec<_> = (0..count).map(|_| *WORDS.choose(random).unwrap()).collect();
+    words.join(" ")
+}
+
+/// Whether a message has what is searched for.
+type Test<'a> = &'a dyn Fn(&Plain) -> bool;
+
+/// A message of the plain list.
+#[derive(Debug, Clone)]
+struct Plain {
+    from: u64,
+    to: u64,
+    text: String,
+}
+
+/// Does something at random.
+async fn act(house: &House, random: &mut StdRng, said: &mut BTreeMap<u64, Plain>) {
+    let ids: Vec<u64> = said.keys().copied().collect();
+    let which = ids.choose(random).copied();
+    match (random.random_range(0..10), which) {
+        (0, Some(id)) => {
+            house.delete(said[&id].from, id).await;
+            said.remove(&id);
+        }
+        (1 | 2, Some(id)) => {
+            let (author, text) = (said[&id].from, text(random));
+            house.edit(author, id, &text).await;
+            said.get_mut(&id).unwrap().text = text;
+        }
+        _ => {
+            let from = random.random_range(1..=PEOPLE);
+            let to = 1 + (from + random.random_range(0..PEOPLE - 1)) % PEOPLE;
+            let text = text(random);
+            let id = house.send(from, to, &text).await;
+            said.insert(id, Plain { from, to, text });
+        }
+    }
+}
+
+/// Holds all that everybody finds against the plain list. Returns how many rows that were.
+async fn compare(house: &House, random: &mut StdRng, said: &BTreeMap<u64, Plain>) -> usize {
+    house.caught_up().await;
+    let mut count = 0;
+    for query in QUERIES {
+        let reader = random.random_range(1..=PEOPLE);
+        let other = QUERIES.choose(random).unwrap();
+        let is_theirs = |said: &Plain| said.from == reader || said.to == reader;
+        let scan = |matches: &dyn Fn(&Plain) -> bool| {
+            let found = said
+                .iter()
+                .rev()
+                .filter(|(_, said)| is_theirs(said) && matches(said));
+            found.map(|(id, _)| *id).collect::<Vec<_>>()
+        };
+        let both = format!("{query} {other}");
+        let without = format!("{query} -{other}");
+        let cases: [(&str, Test<'_>); 3] = [
+            (query, &|said| has(&said.text, query)),
+            (&both, &|said| {
+                has(&said.text, query) && has(&said.text, other)
+            }),
+            (&without, &|said| {
+                has(&said.text, query) && !has(&said.text, other)
+            }),
+        ];
+        for (text, matches) in cases {
+            let found = house.found(reader, &words(text)).await;
+            assert_eq!(found, scan(matches), "{text:?} for {reader}");
+            count += found.len();
+        }
+        let peer = 1 + reader % PEOPLE;
+        let mut narrow = words(query);
+        narrow.chat = Some(ChatId::Person(user(peer)));
+        narrow.sender = Some(user(peer));
+        let found = house.found(reader, &narrow).await;
+        let is_of_peer = |said: &Plain| said.from == peer && has(&said.text, query);
+        assert_eq!(found, scan(&is_of_peer), "{query:?} of {peer} for {reader}");
+    }
+    count
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_finds_what_a_plain_scan_finds_over_edits_deletions_and_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = StdRng::seed_from_u64(7);
+    let mut house = House::open(folder.path()).with_users(PEOPLE).await;
+    let (mut said, mut count) = (BTreeMap::new(), 0);
+    for round in 0..12 {
+        for _ in 0..random.random_range(20..160) {
+            act(&house, &mut random, &mut said).await;
+        }
+        count += compare(&house, &mut random, &said).await;
+        match round % 4 {
+            1 => assert!(house.search.purge().await),
+            2 | 3 => {
+                // As it was left, with nothing written at the end.
+                house.close().await;
+                house = House::open(folder.path());
+            }
+            _ => {}
+        }
+    }
+    count += compare(&house, &mut random, &said).await;
+    assert!(count > 2_000, "{count} rows");
+    assert!(house.search.readings().parts >= 5);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn matches_say_where_a_text_has_it_and_pages_follow_one_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(folder.path()).with_users(2).await;
+    let first = house.send(1, 2, "😀 Halo halogen").await;
+    let second = house.send(2, 1, "no words").await;
+    let third = house.send(2, 1, "HALO").await;
+    house.caught_up().await;
+    let mut wanted = words("halo");
+    wanted.limit = 1;
+    let page = house.page(1, wanted.clone()).await;
+    assert_eq!(
+        (page.rows[0].message.id().get(), &page.rows[0].matches[..]),
+        (third, &[(0, 4)][..])
+    );
+    assert!(page.indexed_through >= third && second < third);
+    assert_eq!(page.next_before.map(MessageId::get), Some(third));
+    wanted.before = page.next_before;
+    let page = house.page(1, wanted).await;
+    let row = &page.rows[0];
+    assert_eq!(
+        (row.message.id().get(), &row.matches[..]),
+        (first, &[(3, 7), (8, 12)][..])
+    );
+    assert_eq!(page.next_before, None);
+    house.close().await;
+}

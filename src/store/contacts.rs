@@ -1,0 +1,204 @@
+//! Who sees and reaches whom, who is signed in by what, and what is reported: queries from memory.
+
+use std::sync::Arc;
+
+use crate::model::{
+    FirstContact, LoginSession, Members, Notice, Pair, SessionId, Timestamp, User, UserId, Username,
+};
+use crate::store::error::StoreError;
+use crate::store::handle::Store;
+use crate::store::people::api_keys::KeyHash;
+use crate::store::people::reports::Report;
+use crate::store::state::State;
+
+/// 10,000 people are looked at, of chats and of rooms: those of some large rooms, in 2 ms.
+const MAX_LOOKED_AT: usize = 10_000;
+
+impl Store {
+    /// Returns whether a person has blocked another.
+    pub fn blocks(&self, user: UserId, peer: UserId) -> bool {
+        self.intake.data.state.read().rooms.blocks(user, peer)
+    }
+
+    /// Returns whether one of two people has blocked the other.
+    pub fn are_apart(&self, one: UserId, other: UserId) -> bool {
+        let state = self.intake.data.state.read();
+        state.rooms.blocks(one, other) || state.rooms.blocks(other, one)
+    }
+
+    /// Whom a person has blocked, ascending, after this id; and whether there are more.
+    pub fn blocked_by(&self, user: UserId, after: u64, limit: usize) -> (Vec<Arc<User>>, bool) {
+        let state = self.intake.data.state.read();
+        let blocked = state.rooms.blocked_by(user).into_iter().flatten();
+        let later = blocked.filter(|peer| peer.get() > after);
+        let mut users: Vec<_> = later
+            .filter_map(|peer| state.people.directory.get(*peer).cloned())
+            .take(limit.saturating_add(1))
+            .collect();
+        let has_more = users.len() > limit;
+        users.truncate(limit);
+        (users, has_more)
+    }
+
+    /// Everybody whom a person has blocked, ascending.
+    pub fn all_blocked_by(&self, user: UserId) -> Vec<UserId> {
+        let state = self.intake.data.state.read();
+        let blocked = state.rooms.blocked_by(user).into_iter().flatten();
+        blocked.copied().collect()
+    }
+
+    /// Returns whether two people share a conversation or a room.
+    pub fn share_chat(&self, one: UserId, other: UserId) -> bool {
+        share_chat(&self.intake.data.state.read(), one, other)
+    }
+
+    /// Returns why a person may not write to another, if that is so. The writer judges each message
+    /// again.
+    pub fn may_write(
+        &self,
+        first_contact: FirstContact,
+        author: UserId,
+        peer: UserId,
+    ) -> Result<(), StoreError> {
+        let state = self.intake.data.state.read();
+        let directory = &state.people.directory;
+        if state.rooms.blocks(author, peer) {
+            return Err(StoreError::Blocking);
+        }
+        if state.rooms.blocks(peer, author) {
+            return Err(StoreError::NotAccepted);
+        }
+        let author_is = |is: fn(&User) -> bool| directory.get(author).is_some_and(|user| is(user));
+        let is_open = first_contact == FirstContact::Everyone
+            || author_is(|user| user.is_admin || user.is_bot);
+        let has_begun =
+            Pair::new(author, peer).is_some_and(|pair| state.conversation_id(pair).is_some());
+        let is_known = has_begun
+            || first_contact == FirstContact::Shared && state.rooms.share_room(author, peer);
+        let is_there = directory.get(peer).is_some_and(|user| !user.deleted);
+        match (is_open || is_known, is_there) {
+            (true, true) => Ok(()),
+            (true, false) => Err(StoreError::NoSuchUser),
+            (false, _) => Err(StoreError::NotAccepted),
+        }
+    }
+
+    /// Returns the people of a person's chats whose username or name contains this text, and how
+    /// many were looked at.
+    pub fn search_peers(&self, user: UserId, text: &str, limit: usize) -> (Vec<Arc<User>>, usize) {
+        let key = Username::key_of(text);
+        let state = self.intake.data.state.read();
+        let (mut found, mut seen) = (Vec::new(), rustc_hash::FxHashSet::default());
+        seen.insert(user);
+        let chats = state.touched(user);
+        let of_chats = chats.filter_map(|conversation| conversation.pair.other(user));
+        let rooms = state.rooms.person(user).into_iter();
+        let rooms = rooms.flat_map(|person| &person.rooms);
+        let of_rooms = rooms.flat_map(|room| state.rooms.members_after(*room, 0));
+        let people = of_chats.chain(of_rooms.map(|(member, _)| member));
+        for peer in people.take(MAX_LOOKED_AT) {
+            if found.len() == limit {
+                break;
+            }
+            let account = state.people.directory.get(peer);
+            if seen.insert(peer)
+                && let Some(account) = account.filter(|account| is_called(account, &key))
+            {
+                found.push(Arc::clone(account));
+            }
+        }
+        (found, seen.len())
+    }
+
+    /// Returns those whose whole username or name this is, at most `limit`.
+    pub fn named_exactly(
+        &self,
+        text: &str,
+        except: Option<UserId>,
+        limit: usize,
+    ) -> (Vec<Arc<User>>, usize) {
+        let key = Username::key_of(text.trim());
+        let names = self.intake.data.state.read().people.directory.searched();
+        let found = names.exact(&key, 2 * (limit + 1));
+        let state = self.intake.data.state.read();
+        let mut users = Vec::new();
+        for id in found.ids {
+            let is_new = Some(id) != except && users.iter().all(|user: &Arc<User>| user.id != id);
+            if let Some(user) = state.people.directory.get(id).filter(|_| is_new) {
+                users.push(Arc::clone(user));
+            }
+        }
+        users.truncate(limit);
+        (users, found.blocks)
+    }
+
+    /// Returns whether a mark is told to nobody but its author: one of the two has blocked the
+    /// other.
+    pub fn is_kept_apart(&self, notice: &Notice) -> bool {
+        let pair = match notice.members {
+            Members::Pair(pair) if notice.entry.act.is_mark() => pair,
+            _ => return false,
+        };
+        self.intake.data.state.read().are_apart(pair)
+    }
+
+    /// Returns when a session's token was last shown; `None` where it has ended.
+    pub fn session_used_at(&self, user: UserId, id: SessionId) -> Option<Timestamp> {
+        let state = self.intake.data.state.read();
+        Some(state.people.sessions.get(user, id)?.used_at)
+    }
+
+    /// Returns up to when the tokens of a person that have no session are refused.
+    pub fn refused_alone(&self, user: UserId) -> Option<Timestamp> {
+        self.intake.data.state.read().people.sessions.alone(user)
+    }
+
+    /// The sessions of a person.
+    pub fn sessions_of(&self, user: UserId) -> Vec<LoginSession> {
+        let state = self.intake.data.state.read();
+        state.people.sessions.of(user).to_vec()
+    }
+
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.intake.data.state.read().people.sessions.count()
+    }
+
+    /// Returns the account whose password the code of this hash resets at this time.
+    pub fn holder_of_code(&self, now: Timestamp, hash: &KeyHash) -> Option<Arc<User>> {
+        let state = self.intake.data.state.read();
+        let user = state.people.codes.holder(now, hash)?;
+        let user = state.people.directory.get(user).cloned();
+        user.filter(|user| !user.deleted)
+    }
+
+    /// How many reports are open.
+    pub fn reports(&self) -> usize {
+        self.intake.data.state.read().people.reports.count()
+    }
+
+    /// Returns the open reports whose number is greater than this one, ascending, and whether there
+    /// are more.
+    pub async fn reports_after(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<(Vec<Report>, bool), StoreError> {
+        self.read(move |snapshot| snapshot.reports_after(after, limit))
+            .await
+    }
+}
+
+/// Returns whether two people share a conversation or a room.
+fn share_chat(state: &State, one: UserId, other: UserId) -> bool {
+    Pair::new(one, other).is_some_and(|pair| state.conversation_id(pair).is_some())
+        || state.rooms.share_room(one, other)
+}
+
+/// Returns whether an account that is not disabled is found by a part of its username or its name.
+fn is_called(account: &User, key: &str) -> bool {
+    !account.disabled
+        && (account.username.key().contains(key)
+            || (account.name.as_ref())
+                .is_some_and(|name| Username::key_of(name.as_str()).contains(key)))
+}

@@ -1,0 +1,192 @@
+// The page as an app: its service worker, opened without a server, and notifications up to the browser's push service, which
+// is made up: chromium has none here.
+
+import assert from 'node:assert/strict'
+import { PHONE, bubble, deadline, row, say, scene } from './harness.mjs'
+
+const APP = { serviceWorkers: 'allow' }
+/** Waits until something holds on a page, which may be later than other waits here: the app comes once the page is at rest. */
+async function until(page, what, arg) {
+  // What is asked for is a promise, which waitForFunction would take for an answer.
+  const holds = async () => { while (!await page.evaluate(what, arg)) await new Promise(done => setTimeout(done, 100)) }
+  await deadline(holds(), () => String(what))
+}
+
+/** Whether the worker is there, and has kept a chat. */
+const keeps = (page, path) => until(page, async path => {
+  if (!navigator.serviceWorker.controller) return false
+  const [kept] = (await caches.keys()).filter(name => name.endsWith(' kept'))
+  return Boolean(kept && await (await caches.open(kept)).match(new URL(path, document.baseURI)))
+}, path)
+
+scene('the page opens without a server within a second, with what was said last, and sends later what is written', async (stage, t) => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, ...Array.from({ length: 60 }, (_, n) => `number ${n}`))
+  const page = await stage.open(bob, { ...APP, size: PHONE })
+  await keeps(page, `api/chats/history/${ada.id}`)
+  const kept = await page.evaluate(async () => {
+    const found = []
+    for (const name of await caches.keys()) {
+      for (const request of await (await caches.open(name)).keys()) {
+        found.push([request.url, await (await (await caches.open(name)).match(request)).text()])
+      }
+    }
+    return found
+  })
+  assert.ok(kept.length > 20, `${kept.length} files`)
+  const token = bob.session.token
+  for (const [url, text] of kept) assert.ok(!text.includes(token) && !url.includes(token), url)
+  const history = kept.find(([url]) => url.endsWith(`/api/chats/history/${ada.id}`))[1]
+  assert.equal(JSON.parse(history).data.length, 50)
+
+  await stage.server.kill()
+  const began = Date.now()
+  await page.reload()
+  await row(page, 'ada').waitFor()
+  const took = Date.now() - began
+  t.diagnostic(`opened without a server after ${took} ms`)
+  assert.ok(took < 1_000, `${took} ms`)
+  await row(page, 'ada').click()
+  await bubble(page, 'number 59').waitFor()
+  await say(page, 'written without a server')
+  await stage.server.start()
+  await page.locator('.message[data-state="stored"]').filter({ hasText: 'written without a server' }).waitFor()
+})
+
+scene('logging out leaves nothing of the account on the device', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, 'between us')
+  const page = await stage.open(bob, APP)
+  await keeps(page, `api/chats/history/${ada.id}`)
+  await page.getByRole('button', { name: 'Menu', exact: true }).first().click()
+  await page.locator('#menu').getByRole('button', { name: 'Log out' }).click()
+  await page.locator('dialog.ask').getByRole('button', { name: 'Log out' }).click()
+  await page.locator('sign-in form').waitFor()
+  const left = await page.evaluate(async () => (await caches.keys()).filter(name => name.endsWith(' kept')))
+  assert.deepEqual(left, [])
+  assert.equal(await page.evaluate(() => localStorage.getItem('chatd.kept.owner')), null)
+})
+
+/** Stands for the browser's push service, and for the person who is asked. */
+async function madeUp() {
+  const { publicKey } = await crypto.subtle.generateKey({ name: 'ECDH', namedCurve: 'P-256' }, true, ['deriveBits'])
+  const text = bytes => btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+  const p256dh = text(await crypto.subtle.exportKey('raw', publicKey))
+  const auth = text(crypto.getRandomValues(new Uint8Array(16)))
+  const endpoint = 'https://push.example.invalid/here'
+  window.asked = []
+  let permission = 'default', subscription = null
+  Object.defineProperty(Notification, 'permission', { get: () => permission })
+  Notification.requestPermission = async () => {
+    window.asked.push(navigator.userActivation.isActive)
+    return permission = 'granted'
+  }
+  const made = options => ({
+    endpoint, options,
+    toJSON: () => ({ endpoint, keys: { p256dh, auth } }),
+    async unsubscribe() { subscription = null; return true },
+  })
+  PushManager.prototype.getSubscription = async () => subscription
+  PushManager.prototype.subscribe = async options => {
+    window.key = options.applicationServerKey
+    return subscription = made({ applicationServerKey: null })
+  }
+}
+
+const profile = async page => {
+  await page.getByRole('button', { name: 'Menu', exact: true }).first().click()
+  await page.locator('#menu').getByRole('button', { name: 'Your profile' }).click()
+  return page.locator('push-settings')
+}
+
+scene('notifications are asked for after a click alone, can be tried, changed and turned off', async stage => {
+  const [bob] = await stage.people('bob')
+  const page = await stage.open(bob, { ...APP, path: '/readyz' })
+  const push = async () => (await stage.server.request('GET', '/api/push', { token: bob.session.token })).body.data
+  await page.goto(stage.server.url)
+  await page.evaluate(madeUp)
+  const settings = await profile(page)
+  const on = settings.getByRole('button', { name: 'Turn on on this device' })
+  await on.waitFor()
+  assert.deepEqual(await page.evaluate(() => window.asked), [], 'nobody was asked yet')
+  await settings.getByLabel('A notification shows').selectOption('sender')
+  await on.click()
+  await settings.getByText('Notifications are on on this device.').waitFor()
+  assert.deepEqual(await page.evaluate(() => window.asked), [true])
+  const { public_key, subscriptions } = await push()
+  assert.equal(await page.evaluate(() => window.key), public_key)
+  assert.deepEqual(subscriptions.map(({ lang, show }) => [lang, show]), [['en', 'sender']])
+
+  await settings.getByRole('button', { name: 'Send me a test' }).click()
+  await settings.getByText('The push service could not be reached').waitFor()
+  await settings.getByLabel('A notification shows').selectOption('nothing')
+  await deadline((async () => { while ((await push()).subscriptions[0].show !== 'nothing') await new Promise(done => setTimeout(done, 50)) })(), 'the change')
+
+  await settings.getByRole('button', { name: 'Turn off' }).click()
+  await on.waitFor()
+  assert.deepEqual((await push()).subscriptions, [])
+})
+
+scene('where the browser forbids notifications the profile says so and asks for nothing', async stage => {
+  const [bob] = await stage.people('bob')
+  const page = await stage.open(bob, APP)
+  await page.evaluate(() => Object.defineProperty(Notification, 'permission', { get: () => 'denied' }))
+  const settings = await profile(page)
+  await settings.getByText('Your browser forbids notifications here.').waitFor()
+  assert.equal(await settings.getByRole('button').count(), 0)
+})
+
+scene('the worker shows what is pushed and takes the place of what was said of the same chat', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, 'hello')
+  const page = await stage.open(bob, APP)
+  await page.context().grantPermissions(['notifications'], { origin: stage.server.url })
+  await keeps(page, 'api/inbox')
+  const devtools = await page.context().newCDPSession(page)
+  const told = new Promise(done => {
+    devtools.on('ServiceWorker.workerRegistrationUpdated', ({ registrations }) => registrations[0] && done(registrations[0]))
+  })
+  await devtools.send('ServiceWorker.enable')
+  const registration = await deadline(told, 'the registration')
+  const deliver = data => devtools.send('ServiceWorker.deliverPushMessage',
+    { origin: stage.server.url, registrationId: registration.registrationId, data })
+  const shown = () => page.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications())
+    .map(({ title, body, tag, silent }) => ({ title, body, tag, silent })))
+  const notification = { title: 'ada', body: 'hello', lang: 'en', dir: 'auto', tag: `user-${ada.id}`, navigate: `${stage.server.url}/#/chat/${ada.id}` }
+  await deliver(JSON.stringify({ web_push: 8030, notification }))
+  await until(page, async () => (await (await navigator.serviceWorker.ready).getNotifications()).length === 1)
+  assert.deepEqual(await shown(), [{ title: 'ada', body: 'hello', tag: `user-${ada.id}`, silent: false }])
+  await deliver(JSON.stringify({ web_push: 8030, notification: { ...notification, body: 'Message deleted', silent: true } }))
+  await until(page, async () => (await (await navigator.serviceWorker.ready).getNotifications())[0]?.body === 'Message deleted')
+  assert.equal((await shown()).length, 1)
+  // Looked at, a chat needs no notification.
+  await row(page, 'ada').click()
+  await until(page, async () => (await (await navigator.serviceWorker.ready).getNotifications()).length === 0)
+  // What cannot be read is shown all the same: a browser takes the permission away from who shows nothing.
+  await deliver('nonsense')
+  await until(page, async () => (await (await navigator.serviceWorker.ready).getNotifications()).length === 1)
+  assert.equal((await shown())[0].title, 'chatd')
+})
+
+scene('the page says what it needs to be installed as an app', async stage => {
+  const [bob] = await stage.people('bob')
+  const page = await stage.open(bob, APP)
+  const devtools = await page.context().newCDPSession(page)
+  const { errors, data } = await devtools.send('Page.getAppManifest')
+  assert.deepEqual(errors, [])
+  const manifest = JSON.parse(data)
+  assert.equal(manifest.display, 'standalone')
+  for (const { src, sizes } of manifest.icons) {
+    const [width] = sizes.split('x').map(Number)
+    const size = await page.evaluate(async address => {
+      const image = new Image()
+      image.src = address
+      await image.decode()
+      return image.naturalWidth
+    }, new URL(src, stage.server.url).href)
+    assert.equal(size, width, src)
+  }
+  const { installabilityErrors } = await devtools.send('Page.getInstallabilityErrors')
+  const serious = installabilityErrors.map(({ errorId }) => errorId).filter(id => !/in-incognito|not-offline-capable/.test(id))
+  assert.deepEqual(serious, [])
+})

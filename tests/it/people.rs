@@ -1,0 +1,591 @@
+//! Who finds, reaches and reports whom: blocks, first contact, the directory, reports.
+
+use chatd::chat::Rules;
+use chatd::config::Config;
+use chatd::model::{Directory, FirstContact};
+use chatd::store::{Location, maintain};
+use serde_json::{Value, json};
+
+use crate::rooms::{ask, room_of, tried};
+use crate::support::{Person, Remote, TestServer, Wire, config};
+
+fn rules(directory: Directory, first_contact: FirstContact) -> Config {
+    Config {
+        rules: Rules {
+            directory,
+            first_contact,
+            ..Rules::default()
+        },
+        ..config()
+    }
+}
+
+async fn block(server: &TestServer, by: &Person, whom: &Person) {
+    let path = format!("/api/blocks/{}", whom.id);
+    ask(server, by, "PUT", &path, Value::Null).await;
+}
+
+async fn send(wire: &mut Wire, to: u64, content: &str) -> Value {
+    let message = json!({"receiver_id": to, "content": content});
+    wire.call(1, "send_message", message).await.0
+}
+
+/// What a person is told who may not write to another, by each way to do so.
+async fn refusals(server: &TestServer, by: &Person, to: &Person) -> Vec<(String, u16, String)> {
+    let mut told = Vec::new();
+    let mut first = server.connect(by).await;
+    let mut second = server.connect_second(by).await;
+    for (version, wire) in [(1, &mut first), (2, &mut second)] {
+        for (event, payload) in [
+            (
+                "send_message",
+                json!({"receiver_id": to.id, "content": "Halo!"}),
+            ),
+            (
+                "send_message",
+                json!({"receiver_id": to.id, "content": "Halo!", "client_id": "c"}),
+            ),
+            ("typing", json!({"receiver_id": to.id, "is_typing": true})),
+        ] {
+            let (ack, _) = wire.call(3, event, payload).await;
+            told.push((format!("{event} {version}"), 0, ack.to_string()));
+        }
+    }
+    let room = room_of(server, &[by], json!({})).await;
+    for (method, path, body) in [
+        (
+            "POST",
+            "/api/rooms".to_owned(),
+            json!({"name": "x", "member_ids": [to.id]}),
+        ),
+        ("PUT", format!("/api/rooms/{room}/members"), json!([to.id])),
+        (
+            "PUT",
+            format!("/api/rooms/{room}/members/{}", to.id),
+            json!({}),
+        ),
+    ] {
+        let reply = tried(server, by, method, &path, body).await;
+        let kind = path.split('/').nth(4).unwrap_or_default().to_owned();
+        told.push((
+            format!("{method} {kind}"),
+            reply.status.as_u16(),
+            reply.body,
+        ));
+    }
+    told
+}
+
+#[tokio::test]
+async fn a_block_is_told_in_the_same_bytes_as_that_strangers_may_not_write() {
+    let blocked = {
+        let server = TestServer::start().await;
+        let (ada, bob) = server.two_people().await;
+        block(&server, &ada, &bob).await;
+        refusals(&server, &bob, &ada).await
+    };
+    for first_contact in [FirstContact::Shared, FirstContact::None] {
+        let server = TestServer::with(rules(Directory::Everyone, first_contact)).await;
+        let (ada, bob) = server.two_people().await;
+        assert_eq!(
+            refusals(&server, &bob, &ada).await,
+            blocked,
+            "{first_contact:?}"
+        );
+        // And with a block beside it.
+        block(&server, &ada, &bob).await;
+        assert_eq!(
+            refusals(&server, &bob, &ada).await,
+            blocked,
+            "{first_contact:?}"
+        );
+    }
+    for (way, status, told) in blocked {
+        assert!(told.contains(r#""code":"not_accepted""#), "{way}: {told}");
+        assert!(status == 0 || status == 403, "{way}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_blocked_changes_nothing_but_may_take_back_what_they_said() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let (mut first, mut hers) = (
+        server.connect_second(&bob).await,
+        server.connect_second(&ada).await,
+    );
+    let message = json!({"receiver_id": ada.id, "content": "one", "client_id": "c1"});
+    let (sent, _) = first.call(1, "send_message", message.clone()).await;
+    let id = sent["data"]["id"].as_u64().unwrap();
+    let mine = send(&mut hers, bob.id, "two").await["data"]["id"]
+        .as_u64()
+        .unwrap();
+    block(&server, &ada, &bob).await;
+    for (event, payload) in [
+        (
+            "edit_message",
+            json!({"message_id": id, "content": "other"}),
+        ),
+        (
+            "react",
+            json!({"message_id": mine, "emoji": "👍", "on": true}),
+        ),
+        (
+            "send_message",
+            json!({"receiver_id": ada.id, "content": "three"}),
+        ),
+    ] {
+        let (ack, _) = first.call(2, event, payload).await;
+        assert_eq!(ack["error"]["code"], "not_accepted", "{event}");
+    }
+    // What was stored before is not sent a second time, and not refused.
+    let (again, _) = first.call(3, "send_message", message).await;
+    assert_eq!(again["data"]["id"], id);
+    let (gone, _) = first
+        .call(4, "delete_message", json!({"message_id": id}))
+        .await;
+    assert_eq!(gone["success"], true);
+    // Who blocks must unblock before writing.
+    for (event, payload) in [
+        (
+            "send_message",
+            json!({"receiver_id": bob.id, "content": "x"}),
+        ),
+        ("edit_message", json!({"message_id": mine, "content": "x"})),
+        ("typing", json!({"receiver_id": bob.id, "is_typing": true})),
+    ] {
+        let (ack, _) = hers.call(5, event, payload).await;
+        assert_eq!(ack["error"]["code"], "forbidden", "{event}");
+    }
+    let path = format!("/api/blocks/{}", bob.id);
+    for _ in 0..2 {
+        ask(&server, &ada, "DELETE", &path, Value::Null).await;
+    }
+    assert_eq!(send(&mut first, ada.id, "four").await["success"], true);
+    let own = format!("/api/blocks/{}", ada.id);
+    assert_eq!(
+        tried(&server, &ada, "PUT", &own, Value::Null).await.code(),
+        "invalid_receiver"
+    );
+}
+
+#[tokio::test]
+async fn a_block_reaches_ones_own_devices_live_and_later_and_nobody_else() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut old = server.connect(&ada).await;
+    let mut mine = server.connect_second(&ada).await;
+    let mut his = server.connect_second(&bob).await;
+    let since = server.get("/api/updates", &ada.token).await["meta"]["cursor"].clone();
+    block(&server, &ada, &bob).await;
+    block(&server, &ada, &bob).await;
+    let expected = json!({"user_id": bob.id, "blocked": true});
+    assert_eq!(mine.expect("block_changed").await, expected);
+    let listed = server.get("/api/blocks", &ada.token).await;
+    assert_eq!(listed["data"][0]["user_id"], bob.id);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 1);
+    let path = format!("/api/updates?since={}", since.as_str().unwrap());
+    let missed = server.get(&path, &ada.token).await;
+    assert_eq!(
+        missed["data"],
+        json!([{"event": "block_changed", "data": expected}])
+    );
+    ask(
+        &server,
+        &ada,
+        "DELETE",
+        &format!("/api/blocks/{}", bob.id),
+        Value::Null,
+    )
+    .await;
+    assert_eq!(mine.expect("block_changed").await["blocked"], false);
+    // The others heard nothing: what they hear next is what is said next.
+    send(&mut his, ada.id, "hi").await;
+    assert_eq!(old.expect("receive_message").await["content"], "hi");
+    assert!(
+        server.get("/api/blocks", &bob.token).await["data"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn who_is_blocked_sees_neither_presence_nor_typing_nor_reading() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut his = server.connect_second(&bob).await;
+    let mut mine = server.connect_second(&ada).await;
+    let id = send(&mut his, ada.id, "hi").await["data"]["id"].clone();
+    mine.expect("receive_message").await;
+    let watch = json!({"user_ids": [ada.id]});
+    let (seen, _) = his.call(2, "presence_subscribe", watch.clone()).await;
+    assert_eq!(seen["data"]["users"][0]["online"], true);
+    block(&server, &ada, &bob).await;
+    let gone = json!({"user_id": ada.id, "online": false, "last_seen": null});
+    assert_eq!(his.expect("presence").await, gone);
+    let (seen, _) = his.call(3, "presence_subscribe", watch).await;
+    assert_eq!(seen["data"]["users"][0], gone);
+    for path in [
+        format!("/api/users/{}", ada.id),
+        format!("/api/users?ids={}", ada.id),
+        "/api/users?query=ada".to_owned(),
+        "/api/inbox".to_owned(),
+    ] {
+        let shown = server.get(&path, &bob.token).await["data"].to_string();
+        assert!(
+            shown.contains(r#""online":false"#) && shown.contains(r#""last_seen":null"#),
+            "{shown}"
+        );
+    }
+    // What the blocker does in a room and in the chat is not told to them either.
+    let room = room_of(&server, &[&ada], json!({"kind": "open"})).await;
+    ask(
+        &server,
+        &bob,
+        "POST",
+        &format!("/api/rooms/{room}/join"),
+        Value::Null,
+    )
+    .await;
+    his.expect("room_member").await;
+    mine.call(4, "typing", json!({"room_id": room, "is_typing": true}))
+        .await;
+    mine.call(5, "mark_as_read", json!({"message_id": id}))
+        .await;
+    drop(mine);
+    // The next that they hear is this.
+    let (_, before) = his
+        .call(6, "typing", json!({"room_id": room, "is_typing": true}))
+        .await;
+    assert_eq!(before, Vec::<Value>::new());
+}
+
+/// The ids of one who is there and of one who is not, and all that may name them.
+const THERE: u64 = 777_001;
+const ABSENT: u64 = 777_002;
+
+/// Asks by every route of the documents, with each way to name somebody, and gives the answers
+/// without the id.
+async fn ask_everything(
+    server: &TestServer,
+    person: &Person,
+    routes: &[(String, String)],
+    (id, name): (u64, &str),
+) -> Vec<(String, u16, String)> {
+    // Some queries are of no use to a route, and not in its document.
+    let plain = Remote::at(server.address);
+    let mut told = Vec::new();
+    let bodies = [
+        Value::Null,
+        json!({}),
+        json!({"user_id": id, "reason": "x", "name": "x", "member_ids": [id], "closed": true}),
+        json!([id]),
+        json!({"role": "admin", "notify": "none"}),
+    ];
+    for (method, path) in routes {
+        let named = path
+            .split('/')
+            .map(|part| {
+                if part.starts_with('{') {
+                    id.to_string()
+                } else {
+                    part.to_owned()
+                }
+            })
+            .collect::<Vec<_>>()
+            .join("/");
+        let queries = [
+            String::new(),
+            format!("?ids={id}"),
+            format!("?user_id={id}"),
+            format!("?subjects={id}"),
+            format!("?query={}", &name[..4]),
+        ];
+        for query in queries
+            .iter()
+            .filter(|query| query.is_empty() || method == "GET")
+        {
+            for body in bodies
+                .iter()
+                .filter(|body| method != "GET" || body.is_null())
+            {
+                let target = format!("{named}{query}");
+                let body = Some(body).filter(|body| !body.is_null());
+                let body = body.map(Value::to_string).unwrap_or_default();
+                let token = Some(&*person.token);
+                let reply = plain.send(method, &target, token, &body).await;
+                let body = reply.body.replace(&id.to_string(), "ID");
+                told.push((
+                    format!("{method} {path} {query}"),
+                    reply.status.as_u16(),
+                    body,
+                ));
+            }
+        }
+    }
+    told
+}
+
+#[tokio::test]
+async fn a_stranger_learns_by_no_route_whether_there_is_somebody() {
+    for directory in [Directory::Shared, Directory::Exact, Directory::None] {
+        let server = TestServer::with(rules(directory, FirstContact::Shared)).await;
+        let root = server.admin().await;
+        let ada = server.register("ada").await;
+        let path = format!("/api/admin/users/{THERE}");
+        ask(
+            &server,
+            &root,
+            "PUT",
+            &path,
+            json!({"username": "zacharias"}),
+        )
+        .await;
+        let documents = server.get("/api/openapi.json", &ada.token).await;
+        let mut routes = Vec::new();
+        for (path, methods) in documents["paths"].as_object().unwrap() {
+            for method in methods.as_object().unwrap().keys() {
+                let method = method.to_uppercase();
+                // What ends the caller's own token, and what is not asked for as JSON.
+                let ends = path.starts_with("/api/auth") || path.starts_with("/api/uploads");
+                if path.starts_with("/api/") && !ends && method != "PARAMETERS" {
+                    routes.push((method, path.clone()));
+                }
+            }
+        }
+        assert!(routes.len() > 30, "{}", routes.len());
+        let there = ask_everything(&server, &ada, &routes, (THERE, "zacharias")).await;
+        let absent = ask_everything(&server, &ada, &routes, (ABSENT, "yolander")).await;
+        for ((route, status, body), (_, other, elsewhere)) in there.iter().zip(&absent) {
+            let is_list_of_names = route.contains("?query=");
+            assert_eq!(status, other, "{directory:?} {route}");
+            assert!(
+                body == elsewhere || is_list_of_names && body.contains("[]"),
+                "{directory:?} {route}: {body} / {elsewhere}"
+            );
+        }
+        for version in [1, 2] {
+            let mut answers = Vec::new();
+            for id in [THERE, ABSENT] {
+                let auth = json!({"token": &*ada.token, "v": version});
+                let mut wire = server.connect_with(&auth).await;
+                let mut told = Vec::new();
+                for (event, payload) in [
+                    ("send_message", json!({"receiver_id": id, "content": "x"})),
+                    ("typing", json!({"receiver_id": id, "is_typing": true})),
+                    ("mark_chat_as_read", json!({"user_id": id})),
+                    ("presence_subscribe", json!({"user_ids": [id]})),
+                    ("in_view", json!({"receiver_id": id, "on": true})),
+                ] {
+                    let (ack, _) = wire.call(7, event, payload).await;
+                    told.push(ack.to_string().replace(&id.to_string(), "ID"));
+                }
+                answers.push(told);
+            }
+            assert_eq!(answers[0], answers[1], "{directory:?} {version}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whom_one_finds_is_as_the_operator_says_and_those_of_ones_chats_are_always_seen() {
+    for (directory, by_part, by_name) in [
+        (Directory::Everyone, 1, 1),
+        (Directory::Shared, 0, 0),
+        (Directory::Exact, 0, 1),
+        (Directory::None, 0, 0),
+    ] {
+        let server = TestServer::with(rules(directory, FirstContact::Everyone)).await;
+        let (ada, bob) = server.two_people().await;
+        let about = server.send("GET", "/api/server", None, "").await;
+        assert_eq!(about.json()["data"]["directory"], directory.as_str());
+        let found = async |query: &str| {
+            let path = format!("/api/users?query={query}");
+            let found = server.get(&path, &ada.token).await;
+            found["data"].as_array().unwrap().len()
+        };
+        assert_eq!(
+            (found("bo").await, found("BOB").await),
+            (by_part, by_name),
+            "{directory:?}"
+        );
+        let path = format!("/api/users/{}", bob.id);
+        let stranger = tried(&server, &ada, "GET", &path, Value::Null).await;
+        let is_seen = directory == Directory::Everyone;
+        assert_eq!(
+            stranger.status,
+            if is_seen { 200 } else { 404 },
+            "{directory:?}"
+        );
+        let mut wire = server.connect(&ada).await;
+        assert_eq!(send(&mut wire, bob.id, "hi").await["success"], true);
+        ask(&server, &ada, "GET", &path, Value::Null).await;
+        let part = if directory == Directory::Shared {
+            1
+        } else {
+            by_part
+        };
+        assert_eq!(found("bo").await, part, "{directory:?}");
+        let ids = server
+            .get(&format!("/api/users?ids={}", bob.id), &ada.token)
+            .await;
+        assert_eq!(ids["data"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn who_shares_a_room_may_begin_where_that_is_enough_and_who_has_begun_goes_on() {
+    let server = TestServer::with(rules(Directory::Everyone, FirstContact::Shared)).await;
+    let root = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let (mut hers, mut his) = (server.connect(&ada).await, server.connect(&bob).await);
+    assert_eq!(
+        send(&mut hers, bob.id, "x").await["error"]["code"],
+        "not_accepted"
+    );
+    // An administrator brings them together.
+    let room = room_of(&server, &[&root, &ada, &bob], json!({})).await;
+    assert_eq!(send(&mut hers, bob.id, "hi").await["success"], true);
+    for person in [&ada, &bob] {
+        ask(
+            &server,
+            person,
+            "POST",
+            &format!("/api/rooms/{room}/leave"),
+            Value::Null,
+        )
+        .await;
+    }
+    his.expect("receive_message").await;
+    assert_eq!(send(&mut his, ada.id, "hello").await["success"], true);
+}
+
+#[tokio::test]
+async fn a_report_brings_one_message_to_administrators_until_it_is_closed() {
+    let server = TestServer::start().await;
+    let root = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let carl = server.register("carl").await;
+    let mut his = server.connect(&bob).await;
+    let id = send(&mut his, ada.id, "rude words").await["data"]["id"].clone();
+    let message = json!({"message_id": id, "reason": " it is rude "});
+    let first = ask(&server, &ada, "POST", "/api/reports", message.clone()).await;
+    let again = ask(&server, &ada, "POST", "/api/reports", message.clone()).await;
+    assert_eq!(first, again, "the same is filed once");
+    ask(
+        &server,
+        &carl,
+        "POST",
+        "/api/reports",
+        json!({"user_id": bob.id, "reason": "spam"}),
+    )
+    .await;
+    for (person, body, code) in [
+        (&carl, message, "not_found"),
+        (
+            &bob,
+            json!({"message_id": id, "reason": "x"}),
+            "invalid_receiver",
+        ),
+        (
+            &ada,
+            json!({"user_id": bob.id, "reason": "  "}),
+            "invalid_payload",
+        ),
+        (
+            &ada,
+            json!({"user_id": bob.id, "reason": "x".repeat(1_001)}),
+            "invalid_payload",
+        ),
+        (&ada, json!({"user_id": 4_242, "reason": "x"}), "not_found"),
+        (&ada, json!({"reason": "x"}), "invalid_payload"),
+    ] {
+        let refused = tried(&server, person, "POST", "/api/reports", body).await;
+        assert_eq!(refused.code(), code);
+    }
+    // Deleted by its sender, the copy stays.
+    ask(
+        &server,
+        &bob,
+        "DELETE",
+        &format!("/api/messages/{id}"),
+        Value::Null,
+    )
+    .await;
+    let listed = server.get("/api/admin/reports", &root.token).await;
+    assert_eq!(listed["meta"]["open"], 2);
+    let report = &listed["data"][0];
+    assert_eq!(report["message"]["content"], "rude words");
+    assert_eq!(
+        (&report["reason"], &report["by"]["username"]),
+        (&json!("it is rude"), &json!("ada"))
+    );
+    assert_eq!(report["about"]["username"], "bob");
+    assert_eq!(listed["data"][1]["message"], Value::Null);
+    let path = format!("/api/admin/reports/{}", report["id"]);
+    for person in [&ada, &bob] {
+        let refused = tried(&server, person, "GET", "/api/admin/reports", Value::Null).await;
+        assert_eq!(refused.code(), "forbidden");
+        let refused = tried(&server, person, "PATCH", &path, json!({"closed": true})).await;
+        assert_eq!(refused.code(), "forbidden");
+    }
+    ask(&server, &root, "PATCH", &path, json!({"closed": true})).await;
+    let gone = tried(&server, &root, "PATCH", &path, json!({"closed": true})).await;
+    assert_eq!(gone.code(), "not_found");
+    let listed = server.get("/api/admin/reports", &root.token).await;
+    assert_eq!(listed["meta"]["open"], 1);
+    assert!(!listed.to_string().contains("rude words"));
+}
+
+/// In no byte of the file once that was rewritten.
+#[tokio::test]
+async fn the_copy_of_a_closed_report_is_gone_from_the_file_and_blocks_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let config = Config {
+        data: Location::File(data.clone()),
+        ..config()
+    };
+    let server = TestServer::with(config.clone()).await;
+    let root = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let mut his = server.connect(&bob).await;
+    let secret = "a-text-that-stands-nowhere-else";
+    let id = send(&mut his, ada.id, secret).await["data"]["id"].clone();
+    let body = json!({"message_id": id, "reason": secret});
+    let filed = ask(&server, &ada, "POST", "/api/reports", body).await;
+    block(&server, &ada, &bob).await;
+    ask(
+        &server,
+        &bob,
+        "DELETE",
+        &format!("/api/messages/{id}"),
+        Value::Null,
+    )
+    .await;
+    let path = format!("/api/admin/reports/{}", filed["data"]["id"]);
+    ask(&server, &root, "PATCH", &path, json!({"closed": true})).await;
+    server.stop().await;
+    maintain::compact(&data, &mut |_| {}).unwrap();
+    let bytes = std::fs::read(&data).unwrap();
+    let found = bytes
+        .windows(secret.len())
+        .any(|window| window == secret.as_bytes());
+    assert!(!found, "the copy is in the file still");
+    assert_eq!(
+        maintain::check(&data, &mut |_| {}).unwrap().findings.len(),
+        0
+    );
+
+    let mut lines = Vec::new();
+    maintain::export(&data, &mut lines, &mut |_| {}).unwrap();
+    let lines = String::from_utf8(lines).unwrap();
+    assert!(lines.contains(r#""blocked":true"#));
+    let server = TestServer::with(config).await;
+    let mut his = server.connect(&bob).await;
+    assert_eq!(
+        send(&mut his, ada.id, "x").await["error"]["code"],
+        "not_accepted"
+    );
+}
