@@ -8,7 +8,7 @@ import { answerIntents, codeOf, talkIntents } from './intents.js'
 import { choiceButtons } from './lib/choices.js'
 import { copyField } from './lib/clipboard.js'
 import { remember } from './lib/memory.js'
-import { loadStyle } from './lib/style.js'
+import { loadStyle, loadTemplates } from './lib/style.js'
 import { clone, part } from './lib/template.js'
 import { Api } from './net/api.js'
 import { Socket } from './net/socket.js'
@@ -114,7 +114,7 @@ const panelOf = tab => document.getElementById(tab.getAttribute('aria-controls')
  * @param {[Session, Session]} accounts
  */
 export async function showDemo(app, accounts) {
-  await loadStyle('demo.css')
+  await Promise.all([loadStyle('demo.css'), loadTemplates('demo.html')])
   const demo = translate(clone('demo'))
   app.replaceChildren(demo)
   const showLanguage = choiceButtons(demo, 'language')

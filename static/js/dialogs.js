@@ -2,7 +2,7 @@
 // Makes each when it is first asked for, asks the server what a dialog wants, and hands in the
 // answer or what went wrong. app.js loads it with the first dialog; no first view needs it.
 
-import { loadStyle } from './lib/style.js'
+import { loadStyle, loadTemplates } from './lib/style.js'
 import { ChatError } from './net/api.js'
 import { addressOf, keyIn, roomKey } from './state/chats.js'
 import { putPicture } from './sync/picture.js'
@@ -32,7 +32,7 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
    * @param {string} name @param {() => Promise<HTMLElement>} make */
   function dialog(name, make) {
     if (!made.has(name)) {
-      const making = Promise.all([make(), styled]).then(([element]) => {
+      const making = Promise.all([loadTemplates('dialogs.html').then(make), styled]).then(([element]) => {
         app.append(element)
         return element
       })

@@ -11,7 +11,7 @@ import { t, translate } from './i18n/words.js'
 import { codeOf } from './intents.js'
 import { answerTo } from './lib/dialog.js'
 import { make } from './lib/make.js'
-import { loadStyle } from './lib/style.js'
+import { loadStyle, loadTemplates } from './lib/style.js'
 import { clone, part } from './lib/template.js'
 import { say } from './notes.js'
 import { addressOf, idOf, naming, roomKey } from './state/chats.js'
@@ -29,7 +29,7 @@ const INVITE = { max_uses: 25, expires_in: 7 * 86_400 }
  * @returns {Promise<import('./intents.js').Intents>} what these dialogs, and who opens them, may intend
  */
 export async function roomIntents({ app, api, store, refused }) {
-  await loadStyle('dialogs.css')
+  await Promise.all([loadStyle('dialogs.css'), loadTemplates('dialogs.html')])
   const sheet = new ChatSheet(store), form = new RoomForm(), readers = new ReaderList(store)
   app.append(sheet, form, readers)
 

@@ -132,7 +132,8 @@ scene('a page that is older than its server still gets its files, and says that 
   assert.ok(await note.isHidden(), 'not before the server was away')
   await stage.server.kill()
   await stage.server.start()
-  await note.waitFor()
+  // It comes back within some seconds, and asks within some more.
+  await note.waitFor({ timeout: 30_000 })
   await isAccessible(page, 'the note of a new version')
   // What is loaded late comes, too; and what was begun is not lost by loading the page anew.
   await row(page, 'bob').click()

@@ -226,6 +226,11 @@ fn every_block_of_the_readme_is_run_by_some_test() {
                 continue;
             }
             "js" => include_str!("../clients/readme.test.mjs"),
+            "python" if text.starts_with("# push.py") => {
+                let by = include_str!("../clients/python/test_hooks.py");
+                assert!(by.contains("```python\\n(# push\\.py"));
+                continue;
+            }
             // With the real proxies.
             "nginx" | "Caddyfile" => include_str!("../clients/proxies.test.mjs"),
             // What a program prints.

@@ -9,7 +9,8 @@ import { currentLanguage, errorText, languages, pickLanguage, setLanguage, t } f
 
 const CATALOGUE = { en, id }
 const STATIC = new URL('../../static/', import.meta.url)
-const html = readFileSync(new URL('index.html', STATIC), 'utf8')
+const html = ['index.html', 'templates/dialogs.html', 'templates/demo.html']
+  .map(name => readFileSync(new URL(name, STATIC), 'utf8')).join('\n')
 const sources = readdirSync(new URL('js/', STATIC), { recursive: true })
   .filter(name => name.endsWith('.js') && !/^i18n\/(en|id)\.js$/.test(name))
   .map(name => readFileSync(new URL(`js/${name}`, STATIC), 'utf8'))

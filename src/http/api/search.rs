@@ -1,10 +1,11 @@
 //! `/api/search`: what was said, in all chats that are the caller's.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{HitRow, SearchMeta};
@@ -17,11 +18,25 @@ use crate::search::{self, Wanted};
 use crate::web::Body;
 
 /// What a message is to have beside its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
-#[schemars(rename_all = "snake_case", inline)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Having {
     /// A file.
     File,
+}
+
+/// In place, as a text: in a query it has no name, and generators would make up one.
+impl JsonSchema for Having {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Having".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "const": "file" })
+    }
 }
 
 /// A text that is none.

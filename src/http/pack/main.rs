@@ -112,7 +112,13 @@ fn is_text(path: &str) -> bool {
 
 /// The files that the service worker keeps: all of the page but what is no part of the app.
 fn kept(page: &BTreeMap<String, String>) -> Vec<String> {
-    let not_kept = ["index.html", "js/demo.js", "css/demo.css", "css/docs.css"];
+    let not_kept = [
+        "index.html",
+        "js/demo.js",
+        "css/demo.css",
+        "css/docs.css",
+        "templates/demo.html",
+    ];
     let paths = page
         .keys()
         .filter(|path| !not_kept.contains(&path.as_str()));
@@ -158,6 +164,9 @@ fn packed(sources: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>
         css.into_iter()
             .map(|(path, text)| (path, texts::css(&text))),
     );
+    let others = of(".html").into_iter();
+    let others = others.filter(|(path, _)| path != "index.html");
+    page.extend(others.map(|(path, text)| (path, texts::html(&text))));
     Ok(page)
 }
 

@@ -1,4 +1,39 @@
-// Style sheets that a first view does not need.
+// Style sheets and templates that a first view does not need.
+
+/** The files of templates that were asked for. @type {Map<string, Promise<void>>} */
+const loaded = new Map()
+
+/**
+ * Makes the templates of a file known to `clone`, once.
+ * @param {string} name of a file in templates/
+ * @returns {Promise<void>} which fails where it cannot be had; the next call tries again
+ */
+export function loadTemplates(name) {
+  let loading = loaded.get(name)
+  if (!loading) {
+    loading = templatesOf(name).then(found => document.body.append(...found))
+    loading.catch(() => loaded.delete(name))
+    loaded.set(name, loading)
+  }
+  return loading
+}
+
+/** @param {string} name @returns {Promise<HTMLTemplateElement[]>} */
+function templatesOf(name) {
+  // It gives a document, whose markup no policy of this page needs to trust: nothing in it runs.
+  const asked = new XMLHttpRequest()
+  asked.open('GET', new URL(`../../templates/${name}`, import.meta.url))
+  asked.responseType = 'document'
+  return new Promise((resolve, reject) => {
+    asked.onerror = () => reject(new Error(`${name} could not be loaded`))
+    asked.onload = () => {
+      const found = asked.status === 200 ? [...(asked.response?.querySelectorAll('template') ?? [])] : []
+      if (found.length > 0) resolve(found.map(template => document.importNode(template, true)))
+      else reject(new Error(`${name} could not be loaded`))
+    }
+    asked.send()
+  })
+}
 
 /** @param {string} name of a style sheet in css/ @returns {Promise<unknown>} when it applies, or cannot be had */
 export function loadStyle(name) {
