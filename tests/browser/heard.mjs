@@ -68,11 +68,27 @@ class Connection {
   }
 }
 
+/** The frame that asked; nobody's own for what a service worker asks. @param {import('playwright-core').Request} request */
+function frameOf(request) {
+  try {
+    return request.frame()
+  } catch {
+    return NO_FRAME
+  }
+}
+const NO_FRAME = /** @type {import('playwright-core').Frame} */ ({})
+
 export class Heard {
   /** The first of each kind. @type {Map<string, string>} */
   #faults = new Map()
   /** The answers whose bodies are being read. @type {Map<Promise<void>, import('playwright-core').Response>} */
   #reading = new Map()
+  /** How often the page in a frame went elsewhere. @type {WeakMap<import('playwright-core').Frame, number>} */
+  #gone = new WeakMap()
+  /** Those whose next page is asked for. @type {Set<import('playwright-core').Frame>} */
+  #going = new Set()
+  /** How often it had when something was asked for. @type {WeakMap<import('playwright-core').Request, number>} */
+  #asked = new WeakMap()
   packets = 0
   bodies = 0
   gone = 0
@@ -84,9 +100,13 @@ export class Heard {
    * @param {import('../clients/documented.mjs').Documents} documents
    */
   listen(context, documents) {
-    context.on('page', page => page.on('websocket', socket => {
-      if (pathOf(socket.url())) this.#hearFrames(socket, new Connection(documents))
-    }))
+    context.on('page', page => {
+      page.on('websocket', socket => {
+        if (pathOf(socket.url())) this.#hearFrames(socket, new Connection(documents))
+      })
+      // Until the next page is there, the one before may ask for more.
+      page.on('framenavigated', frame => { if (this.#going.delete(frame)) this.#leave(frame) })
+    })
     /** By its sid, which the handshake does not have yet. @type {Map<string | null, Connection>} */
     const polled = new Map()
     const connection = path => {
@@ -95,7 +115,11 @@ export class Heard {
       return polled.get(sid)
     }
     context.on('request', request => {
-      if (request.isNavigationRequest() && request.frame().parentFrame() === null) this.#leave(request.frame())
+      if (request.isNavigationRequest() && request.frame().parentFrame() === null) {
+        this.#going.add(request.frame())
+        this.#leave(request.frame())
+      }
+      if (!request.isNavigationRequest()) this.#asked.set(request, this.#gone.get(frameOf(request)) ?? 0)
       const path = pathOf(request.url())
       if (request.method() !== 'POST' || !path?.startsWith('/socket.io/')) return
       this.#packets(request.postData() ?? '', packet => connection(path).said(packet))
@@ -144,6 +168,9 @@ export class Heard {
    * @param {(body?: string) => void} hold
    */
   #read(response, hold) {
+    const request = response.request()
+    // The head of an answer may be told of after its page had left.
+    if (this.#asked.has(request) && this.#asked.get(request) !== (this.#gone.get(frameOf(request)) ?? 0)) return void this.left++
     const read = async () => {
       let body
       try {
@@ -166,6 +193,7 @@ export class Heard {
    * @param {import('playwright-core').Frame} frame
    */
   #leave(frame) {
+    this.#gone.set(frame, (this.#gone.get(frame) ?? 0) + 1)
     for (const [reading, response] of this.#reading) {
       if (response.frame() !== frame) continue
       this.#reading.delete(reading)
