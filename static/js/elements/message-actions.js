@@ -18,6 +18,9 @@ import { nameOf } from './names.js'
  */
 /** @typedef {{ editWindow: EditWindow }} Rules */
 
+/** Names that could not be had are asked for again after so long. */
+const ASKED_AGAIN_MS = 1_000
+
 /** @param {EditWindow} editWindow @param {Message} message @returns {boolean} whether its writer may edit it still */
 export const isEditable = (editWindow, { createdAt }) => editWindow !== undefined
   && (editWindow === null || Date.now() - Date.parse(createdAt) < editWindow)
@@ -164,7 +167,7 @@ export class MessageActions {
     this.#list.dispatchEvent(new CustomEvent(type, { detail: { message } }))
   }
 
-  /** Asks who is behind a reaction that the reader looks at, unless that is known or asked. @param {Event} event */
+  /** Asks who is behind a reaction that the reader looks at, unless that is known or asked. @param {Pick<Event, 'target'>} event */
   #nameReactors({ target }) {
     const pill = target instanceof Element ? /** @type {HTMLElement | null} */ (target.closest('.reaction')) : null
     const message = pill && this.#messageIn(pill.closest('.message'))
@@ -177,7 +180,12 @@ export class MessageActions {
         // It changed since, and may have been asked for anew.
         if (pill.dataset.named !== question) return
         const names = new Intl.ListFormat(currentLocale()).format(people.map(nameOf))
-        if (names === '') return delete pill.dataset.named
+        if (names === '') {
+          delete pill.dataset.named
+          // It failed: who looks at it still may see them yet.
+          if (pill.matches(':hover, :focus')) setTimeout(() => this.#nameReactors({ target: pill }), ASKED_AGAIN_MS)
+          return
+        }
         pill.dataset.names = names
         // Speech input says what is seen, so the number is in the name.
         const count = part(pill, 'number').textContent ?? ''
