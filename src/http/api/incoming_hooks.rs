@@ -75,11 +75,19 @@ struct SlackMessage {
     /// The text, with Slack's links and escapes.
     text: Option<String>,
     /// Shown where there is no text.
-    attachments: Option<Vec<Map<String, Value>>>,
+    attachments: Option<Vec<SlackPart>>,
     /// Likewise.
-    blocks: Option<Vec<Map<String, Value>>>,
+    blocks: Option<Vec<SlackPart>>,
     /// Who speaks through the bot.
     username: Option<String>,
+}
+
+/// An attachment or a block of Slack's: any object, of which what is text is shown.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "documented alone, likewise")]
+struct SlackPart {
+    #[serde(flatten)]
+    any: Map<String, Value>,
 }
 
 const ABOUT: &str = "Writes a message as the bot of a hook: `{\"content\"}` is answered by 201 and the message. A body of Slack's incoming \

@@ -35,7 +35,7 @@ impl JsonSchema for Having {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "const": "file" })
+        json_schema!({ "type": "string", "pattern": "^file$" })
     }
 }
 
