@@ -1,20 +1,16 @@
 //! One GET by TLS: bounded in bytes and in time, and led nowhere else.
 
 use std::error::Error as _;
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::{HttpsUrl, RootsError, Trust};
+use super::connection::Connection;
+use super::{HttpsUrl, OutboundError, RootsError, Trust};
 
 /// 10 s: a server that answers later is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,18 +20,9 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// Why nothing was fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// There is no connection.
-    #[error("it cannot be reached")]
-    Unreachable(#[source] std::io::Error),
-    /// The certificate is not trusted, or it speaks no TLS.
-    #[error("no TLS with it")]
-    Tls(#[source] std::io::Error),
-    /// Its name can be in no certificate.
-    #[error("its name is none that a certificate can have")]
-    Name,
-    /// It speaks no HTTP.
-    #[error("no answer that can be read")]
-    Http(#[source] hyper::Error),
+    /// There is no answer.
+    #[error(transparent)]
+    Unanswered(#[from] OutboundError),
     /// The answer is another than 200: redirects are not followed.
     #[error("it answers {0}")]
     Status(StatusCode),
@@ -75,29 +62,18 @@ impl Fetcher {
     }
 
     async fn try_get(&self, url: &HttpsUrl) -> Result<Bytes, FetchError> {
-        let name = ServerName::try_from(url.host().to_owned()).map_err(|_| FetchError::Name)?;
-        let stream = TcpStream::connect((url.host(), url.port()))
-            .await
-            .map_err(FetchError::Unreachable)?;
-        let connector = TlsConnector::from(Arc::clone(&self.0.0));
-        let stream = connector
-            .connect(name, stream)
-            .await
-            .map_err(FetchError::Tls)?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(FetchError::Http)?;
-        let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+        let found = tokio::net::lookup_host((url.host(), url.port())).await;
+        let found = found.map_err(OutboundError::Unresolved)?;
+        let addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();
+        let mut connection = Connection::open(&self.0, url, &addresses).await?;
         let request = Request::get(url.path_and_query())
             .header(HOST, url.authority())
             .header(ACCEPT, "application/json")
             .header(USER_AGENT, concat!("chatd/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::<Bytes>::new())
+            .body(Full::default())
             .expect("a parsed URL makes a valid request");
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(FetchError::Http)?;
+        let response = connection.sender.send_request(request).await;
+        let response = response.map_err(OutboundError::Http)?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status()));
         }

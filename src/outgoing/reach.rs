@@ -26,8 +26,8 @@ const NOT_PUBLIC_V4: [&str; 15] = [
     "240.0.0.0/4",
 ];
 
-/// What alone is public of IPv6. Outside of it are the unspecified address and loopback, IPv4 mapped
-/// and compatible, NAT64, discard, unique local, link-local, site-local and multicast.
+/// What alone is public of IPv6. Outside of it are the unspecified address and loopback, IPv4
+/// mapped and compatible, NAT64, discard, unique local, link-local, site-local and multicast.
 const PUBLIC_V6: &str = "2000::/3";
 
 /// What is not public of that: protocol assignments (Teredo, benchmarking and ORCHID among them),

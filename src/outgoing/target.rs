@@ -73,6 +73,11 @@ impl Target {
         self.0.port_or_known_default().unwrap_or(443)
     }
 
+    /// All of it but its query.
+    pub(super) fn without_query(&self) -> &str {
+        &self.0[..url::Position::AfterPath]
+    }
+
     /// The host and, where it is not the usual one, the port: as a `Host` header has it.
     pub(super) fn authority(&self) -> &str {
         &self.0[url::Position::BeforeHost..url::Position::AfterPort]

@@ -1,13 +1,14 @@
 //! The URLs that may be asked.
 
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 
-use url::Url;
+use super::Target;
 
-/// An `https:` URL with a host, and without a login in it.
+/// An `https:` [`Target`] that the operator names.
 #[derive(Clone, PartialEq, Eq)]
-pub struct HttpsUrl(Url);
+pub struct HttpsUrl(Target);
 
 /// A text that is no such URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,41 +19,23 @@ impl FromStr for HttpsUrl {
     type Err = HttpsUrlError;
 
     fn from_str(text: &str) -> Result<Self, HttpsUrlError> {
-        let url = Url::parse(text.trim()).map_err(|_| HttpsUrlError)?;
-        let has_login = !url.username().is_empty() || url.password().is_some();
-        if url.scheme() != "https" || url.host_str().is_none() || has_login {
-            return Err(HttpsUrlError);
-        }
-        Ok(Self(url))
+        let target = text.trim().parse().ok().filter(Target::is_https);
+        target.map(Self).ok_or(HttpsUrlError)
     }
 }
 
-impl HttpsUrl {
-    /// The host as a certificate names it: without the brackets of an IPv6 address.
-    pub(super) fn host(&self) -> &str {
-        let host = self.0.host_str().unwrap_or_default();
-        host.trim_matches(['[', ']'])
-    }
+impl Deref for HttpsUrl {
+    type Target = Target;
 
-    pub(super) fn port(&self) -> u16 {
-        self.0.port_or_known_default().unwrap_or(443)
-    }
-
-    /// The host and, where it is not the usual one, the port: as a `Host` header has it.
-    pub(super) fn authority(&self) -> &str {
-        &self.0[url::Position::BeforeHost..url::Position::AfterPort]
-    }
-
-    /// What is asked for there.
-    pub(super) fn path_and_query(&self) -> &str {
-        &self.0[url::Position::BeforePath..url::Position::AfterQuery]
+    fn deref(&self) -> &Target {
+        &self.0
     }
 }
 
 impl fmt::Display for HttpsUrl {
     /// Without its query, in which there may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0[..url::Position::AfterPath])
+        f.write_str(self.without_query())
     }
 }
 
