@@ -70,40 +70,23 @@ impl House {
         let search = talk.search(config, store, &opened.metrics);
         let site = site(config, &talk, search.clone()).await?;
         let http = Http::new(verbs, sockets.engine.clone(), site);
-        let sources = scrapes::Sources {
-            metrics: opened.metrics.clone(),
-            engine: sockets.engine.clone(),
-            namespace: talk.namespace.clone(),
-            chat: talk.chat.clone(),
-            hooks: talk.hooks.clone(),
-            store: store.clone(),
-            search: search.clone(),
-            pushes: talk.pushes.clone(),
-            connections: opened.connections.clone(),
-            budget: config.budget.clone(),
-            data: config.data.clone(),
-            is_private: config
-                .metrics
-                .is_some_and(|address| address.ip().is_loopback()),
-            opening: opened.took,
-        };
+        let ways = (&opened.metrics, &opened.connections, opened.took);
+        let sources = sources(config, store, (&talk, &sockets), search.clone(), ways);
         let scrapes = scrapes::serve(opened.scrapers, sources);
         let (reload, accounts) = (config.reload.clone(), talk.accounts.clone());
         let keys = renewal::watch_keys(config.jwks.clone(), reload.clone(), accounts);
         let certificates =
             renewal::keep_certificates(config.tls.clone(), opened.authority, reload, opened.tls);
         let watchdog = watchdog::run(config.watchdog.clone(), store.clone());
-        let sign_ins = sign_ins::run(talk.accounts.clone(), Timestamp::now);
         let sweeps = sockets.sweeps(opened.limits);
-        let marks = pace_marks(talk.chat.clone(), Timestamp::now);
-        let files = talk.files.clone().run(Timestamp::now, config.erase_within);
         let (hooks, tells) = (talk.hooks.run(), config.hooks_tell);
         let hooks = async move {
             if tells {
                 hooks.await;
             }
         };
-        let erasing = erase(store.clone(), talk.chat.clone(), config.erase_within);
+        let verbs = (talk.accounts.clone(), talk.chat.clone(), talk.files.clone());
+        let tending = tend(store.clone(), verbs, config.erase_within);
         let index = search.run(Timestamp::now, config.erase_within);
         let pushes = talk.pushes.clone().run(talk.listening);
         let background = tokio::spawn(async move {
@@ -114,13 +97,10 @@ impl House {
                 watchdog,
                 sweeps,
                 profiles,
-                marks,
-                files,
                 hooks,
                 pushes,
                 index,
-                erasing,
-                sign_ins
+                tending
             );
         });
         let _ = opened.http.set(http.clone());
@@ -160,10 +140,40 @@ async fn site(config: &Config, talk: &Talk, search: Search) -> Result<Site, Serv
     })
 }
 
-/// Erases what is to go, and has it leave the data file. Never ends.
-async fn erase(store: Store, chat: Chat, within: Duration) {
+/// The sources of what metrics tell.
+fn sources(
+    config: &Config,
+    store: &Store,
+    (talk, sockets): (&Talk, &Sockets),
+    search: Search,
+    (metrics, connections, opening): (&Metrics, &Connections, Duration),
+) -> scrapes::Sources {
+    let address = config.metrics;
+    scrapes::Sources {
+        metrics: metrics.clone(),
+        engine: sockets.engine.clone(),
+        namespace: talk.namespace.clone(),
+        chat: talk.chat.clone(),
+        hooks: talk.hooks.clone(),
+        store: store.clone(),
+        search,
+        pushes: talk.pushes.clone(),
+        connections: connections.clone(),
+        budget: config.budget.clone(),
+        data: config.data.clone(),
+        is_private: address.is_some_and(|address| address.ip().is_loopback()),
+        opening,
+    }
+}
+
+/// Tends the data: paces marks, ends what is over, erases what is to go, and has it leave the data
+/// file. Never ends.
+async fn tend(store: Store, (accounts, chat, files): (Accounts, Chat, Files), within: Duration) {
     let now = Timestamp::now;
     tokio::join!(
+        pace_marks(chat.clone(), now),
+        sign_ins::run(accounts, now),
+        files.run(now, within),
         erasure::run(store, within, now),
         erasure::retain(chat.clone(), now),
         erasure::erase_leavers(chat, now)
