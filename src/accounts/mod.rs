@@ -2,8 +2,9 @@
 //!
 //! Passwords are argon2id (`password.rs`). Tokens are JWTs: chatd's own (`token.rs`), or those of
 //! another system (`foreign.rs`). Programs show keys (`programs.rs`). Every socket and every
-//! request comes through [`Accounts::authenticate`]. Each login is a session (`sessions.rs`). A door that keeps a connection asks
-//! [`Accounts::check`] again when its [`Listener`] is called and when the token's time is over.
+//! request comes through [`Accounts::authenticate`]. Each login is a session (`sessions.rs`). A
+//! door that keeps a connection asks [`Accounts::check`] again when its [`Listener`] is called and
+//! when the token's time is over.
 
 mod admin;
 mod app_users;

@@ -270,8 +270,8 @@ pub(super) struct Flags {
     /// always. Deleting one's own is always possible
     #[arg(long, env = "CHATD_EDIT_WINDOW", default_value = "24h", value_parser = values::edit_window, value_name = "TIME|off")]
     pub(super) edit_window: EditWindow,
-    /// Let outgoing hooks reach private addresses: those of this machine and of private networks, but
-    /// not link-local ones, by which clouds give out credentials
+    /// Let outgoing hooks reach private addresses: those of this machine and of private networks,
+    /// but not link-local ones, by which clouds give out credentials
     #[arg(long, env = "CHATD_HOOK_PRIVATE")]
     pub(super) hook_private: bool,
     /// Have outgoing hooks tell of messages between two people too, which the page then says to

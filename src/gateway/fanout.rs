@@ -19,8 +19,8 @@ use crate::model::UserId;
 
 /// 256 people are told at once, in some milliseconds, most of which are the kernel's.
 const AT_ONCE: usize = 256;
-/// So many where a crowd is told of one event alone: others wait less for it. Where more wait, those
-/// who hear them all get them in one piece.
+/// So many where a crowd is told of one event alone: others wait less for it. Where more wait,
+/// those who hear them all get them in one piece.
 const AT_ONCE_OF_ONE: usize = 64;
 /// 256 KiB are queued at once, and at least for so many people.
 const BYTES_AT_ONCE: usize = 256 << 10;

@@ -263,7 +263,8 @@ impl Hooks {
         let entry = match since {
             START => 0,
             since => {
-                // Cursors of events are sealed for all; what was sealed for one person is not asked for.
+                // Cursors of events are sealed for all; what was sealed for one person is not asked
+                // for.
                 let anyone = UserId::new(1).expect("1 is an id");
                 let cursor = Cursor::open(since, &self.shared.cursor_keys, anyone);
                 cursor.ok_or(HookError::Cursor)?.entry

@@ -208,8 +208,8 @@ impl ChatSettings {
         self.notify.unwrap_or(usual)
     }
 
-    /// Returns whether the chat, which has so many members, tells of a message: where it notifies of
-    /// all, or of mentions and this is one, and is not muted.
+    /// Returns whether the chat, which has so many members, tells of a message: where it notifies
+    /// of all, or of mentions and this is one, and is not muted.
     pub fn tells_of(&self, members: u64, is_mentioned: bool, now: Timestamp) -> bool {
         let is_muted = self.muted_until.is_some_and(|until| now < until);
         let is_wanted = match self.notify_in(members) {

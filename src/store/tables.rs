@@ -174,10 +174,10 @@ pub(crate) const CODES: ByTwo = TableDefinition::new("codes");
 /// filed, and taken away when it is closed or over.
 pub(crate) const REPORTS: ByNumber = TableDefinition::new("reports");
 
-/// `hooks`: hooks in and out, with how far the latter have come; and what of accounts is still to be
-/// told by them. key: a number, growing; value: sealed JSON, see [`super::people::hooks`]; written
-/// when a hook is made, changed or taken away, while an outgoing one has something to tell at most
-/// once a second, and with an account where one is to tell of that.
+/// `hooks`: hooks in and out, with how far the latter have come; and what of accounts is still to
+/// be told by them. key: a number, growing; value: sealed JSON, see [`super::people::hooks`];
+/// written when a hook is made, changed or taken away, while an outgoing one has something to tell
+/// at most once a second, and with an account where one is to tell of that.
 pub(crate) const HOOKS: ByNumber = TableDefinition::new("hooks");
 
 /// `push_subscriptions`: the browsers that are pushed to.

@@ -15,8 +15,8 @@ pub struct PagePolicy {
 
 impl PagePolicy {
     /// Returns the header: the page runs nothing and loads nothing but its own files, but for
-    /// pictures of people, and turns no text into markup or code, but for the address of its service
-    /// worker. The icon of its tab is in the page itself.
+    /// pictures of people, and turns no text into markup or code, but for the address of its
+    /// service worker. The icon of its tab is in the page itself.
     pub fn header(&self) -> HeaderValue {
         let listed = |origins: &[Origin]| -> String {
             origins.iter().map(|origin| format!(" {origin}")).collect()

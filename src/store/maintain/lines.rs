@@ -71,8 +71,8 @@ pub(super) enum Line<'a> {
     /// an import, of another kind that can be verified; without one no login is possible.
     User(UserLine<'a>),
     /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?,
-    /// "reply_to"?,"meta"?,"as"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: a message as
-    /// it is, whatever it was first. The entries that changed it follow in their places and do not
+    /// "reply_to"?,"meta"?,"as"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: a
+    /// message as it is, whatever it was first. The entries that changed it follow in their places and do not
     /// say it again.
     Message(MessageLine<'a>),
     /// `{"type":"erased_message","id","sender_id","receiver_id","created_at","client_id"?}`: what

@@ -1,5 +1,5 @@
-//! Accounts, their names and passwords, sessions, invites, reports, the keys of programs, hooks, and
-//! browsers that are pushed to.
+//! Accounts, their names and passwords, sessions, invites, reports, the keys of programs, hooks,
+//! and browsers that are pushed to.
 
 pub(crate) mod accounts;
 pub(crate) mod api_keys;

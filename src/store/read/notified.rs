@@ -9,8 +9,8 @@ const CROWD: u64 = 1_000;
 
 impl Snapshot<'_> {
     /// Returns whom a message concerns as they have set it, its sender left out: the receiver, or
-    /// the members of the room, but for those who have blocked the sender. None where the entry is no
-    /// message.
+    /// the members of the room, but for those who have blocked the sender. None where the entry is
+    /// no message.
     pub fn notified(&self, notice: &Notice, now: Timestamp) -> Vec<UserId> {
         let (Act::Sent { extras, .. }, Some(author)) = (&notice.entry.act, notice.entry.author)
         else {

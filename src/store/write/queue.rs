@@ -2,7 +2,8 @@
 //!
 //! Bounded in changes and in bytes; at the bound a change is refused at once
 //! ([`StoreError::Busy`]), and its sender may try again. A lone change is taken at once, and so are
-//! a few ([`FEW`]). A crowd is waited for, but never longer than the commit interval after the last commit began:
+//! a few ([`FEW`]). A crowd is waited for, but never longer than the commit interval after the last
+//! commit began:
 //!
 //! - where changes came while a commit was under way, others are coming too: the next commit begins
 //!   an interval after the last one began, with all that came by then;
