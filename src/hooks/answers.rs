@@ -15,6 +15,9 @@ use crate::store::{HookAnswer, HookPause};
 /// 3 days: a receiver that fails for so long is asked no more.
 const PATIENCE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
+/// By the 12th try the pauses between two are an hour.
+const MANY_TRIES: u32 = 12;
+
 impl Follower {
     /// Takes in what came of an event.
     pub(super) fn take(&mut self, posted: Result<Posted, JoinError>) {
@@ -27,7 +30,7 @@ impl Follower {
             return self.begin();
         };
         let answer = match outcome {
-            Outcome::Void => return self.queue.done(taken.chat),
+            Outcome::Void => return self.void(taken.chat, taken.place),
             Outcome::Unread => {
                 let due = Instant::now() + UNREAD_PAUSE;
                 return self.queue.failed(taken.chat, due, taken.offline);
@@ -48,7 +51,7 @@ impl Follower {
             Verdict::Again(pause) => {
                 let due = Instant::now() + jittered(pause);
                 self.queue.failed(taken.chat, due, taken.offline);
-                self.failed();
+                self.failed(taken.tries);
             }
             Verdict::Gone => {
                 let due = Instant::now() + Duration::from_secs(1);
@@ -56,6 +59,17 @@ impl Follower {
                 self.pause(HookPause::Gone);
             }
         }
+    }
+
+    /// There is nothing to be told any more: it was erased, or retention took it, which is a gap.
+    fn void(&mut self, chat: Chat, place: Place) {
+        self.queue.done(chat);
+        if let Place::Entry { entry, .. } = place
+            && entry <= self.shared.store.retained()
+        {
+            self.note_gap();
+        }
+        self.note_health();
     }
 
     fn note_answer(&mut self, answer: &Result<Answer, OutboundError>) {
@@ -109,7 +123,7 @@ impl Follower {
         }
     }
 
-    fn failed(&mut self) {
+    fn failed(&mut self, tries: u32) {
         self.failures = self.failures.saturating_add(1);
         let now = (self.shared.clock)().as_ms();
         if self.progress.failing_since_ms.is_none() {
@@ -123,7 +137,8 @@ impl Follower {
         }
         let since = *self.progress.failing_since_ms.get_or_insert(now);
         let longest = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
-        if now.saturating_sub(since) >= longest {
+        // One event has failed for long, and not each of many once.
+        if now.saturating_sub(since) >= longest && tries >= MANY_TRIES {
             self.pause(HookPause::Failing);
         }
     }

@@ -129,7 +129,8 @@ impl Follower {
     /// Returns when there is something to do again, if nothing happens before.
     fn wakes_at(&self) -> Option<Instant> {
         let is_busy = self.queue.in_flight() >= self.most_in_flight();
-        let due = self.queue.next_due().filter(|_| !is_busy);
+        let is_resting = self.progress.paused.is_some();
+        let due = self.queue.next_due().filter(|_| !is_busy && !is_resting);
         let save = (self.position() != self.saved).then(|| self.saved_at + SAVED_EVERY);
         [due, save, self.rests_until].into_iter().flatten().min()
     }
@@ -143,11 +144,15 @@ impl Follower {
 
     /// Reads on where there is room for more. Returns whether there is still more to be read.
     async fn read_on(&mut self, newest: u64) -> bool {
-        if self.rests_until.is_some_and(|until| Instant::now() < until) || !self.queue.has_room() {
+        if self.rests_until.is_some_and(|until| Instant::now() < until) {
             return false;
         }
         self.rests_until = None;
+        if !self.queue.has_room() {
+            return false;
+        }
         if self.out().wants_accounts() {
+            self.step_over_what_was_given_up();
             let events = self
                 .shared
                 .store
@@ -186,6 +191,28 @@ impl Follower {
                 self.cannot_read(&error);
                 false
             }
+        }
+    }
+
+    /// Looks whether the store has given up events of accounts that this hook has not told.
+    fn step_over_what_was_given_up(&mut self) {
+        let stored = self.shared.store.hook(self.hook.id);
+        let stored = stored.as_deref().and_then(Hook::outgoing);
+        if let Some(HookProgress {
+            account, gap: true, ..
+        }) = stored.map(|out| &out.progress)
+            && *account > self.account_read
+        {
+            self.account_read = *account;
+            self.note_gap();
+        }
+    }
+
+    /// Has the receiver told that something cannot be told any more, once.
+    pub(super) fn note_gap(&mut self) {
+        if !self.progress.gap {
+            self.progress.gap = true;
+            self.queue.push(Chat::Gap, Place::Gap(self.read));
         }
     }
 

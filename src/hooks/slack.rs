@@ -170,9 +170,10 @@ fn plain(text: &str) -> String {
     while let Some((before, after)) = rest.split_once('<') {
         out.push_str(before);
         let Some((inside, behind)) = after.split_once('>') else {
+            // None comes later either: each that is left is not to look for it anew.
             out.push('<');
             rest = after;
-            continue;
+            break;
         };
         out.push_str(&reference(inside));
         rest = behind;
@@ -220,6 +221,7 @@ mod tests {
                 "@here @U12 ops @oncall",
             ),
             ("a < b", "a < b"),
+            ("<a> < <b", "a < <b"),
             ("&amp;lt;", "&lt;"),
         ] {
             let body = json!({ "text": text, "blocks": [{ "type": "header", "text": "no" }] });
