@@ -302,6 +302,10 @@ impl Courier {
             Some(pause) => Some((Instant::now() + pause, job)),
             None => {
                 self.0.metrics.pushed("failed");
+                // One that never answers is as good as one that refuses.
+                if self.count_refusal(job.subscription.id) {
+                    self.forget(&job.subscription).await;
+                }
                 None
             }
         }
@@ -415,12 +419,18 @@ impl Courier {
             Verdict::Taken | Verdict::NotNow => false,
         };
         if is_over {
-            self.0.refusals.lock().remove(&id);
-            let user = Some(subscription.user);
-            let change = Change::Unsubscribe { user, id };
-            if let Err(error) = self.0.store.apply((self.0.clock)(), change).await {
-                tracing::debug!(%error, "a subscription that is gone was not forgotten");
-            }
+            self.forget(subscription).await;
+        }
+    }
+
+    /// Takes a subscription away to which nothing can be sent any more.
+    async fn forget(&self, subscription: &Subscription) {
+        let id = subscription.id;
+        self.0.refusals.lock().remove(&id);
+        let user = Some(subscription.user);
+        let change = Change::Unsubscribe { user, id };
+        if let Err(error) = self.0.store.apply((self.0.clock)(), change).await {
+            tracing::debug!(%error, "a subscription that is gone was not forgotten");
         }
     }
 

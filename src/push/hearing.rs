@@ -141,10 +141,11 @@ impl Hearing {
                     self.silence(place);
                 }
             }
-            Heard::Left { room, user } => self.silence(Place {
-                chat: Members::Room(room),
-                user,
-            }),
+            Heard::Left { room, user } => {
+                let chat = Members::Room(room);
+                self.schedule.lock().forget(Place { chat, user });
+                self.hold_back(Place { chat, user });
+            }
         }
     }
 
@@ -231,14 +232,19 @@ impl Hearing {
         if self.is_in_view(now, due.place) || !self.store.may_be_told(now, user, chat) {
             return;
         }
+        let is_blocked = |said: &Said| self.store.blocks(user, said.sender);
+        if due.count == 1 && due.newest.as_ref().is_some_and(is_blocked) {
+            return;
+        }
+        let newest = due.newest.filter(|said| !is_blocked(said));
         let shown = |user| Some(self.store.user(user)?.shown_name().to_owned());
-        let sender = due.newest.as_ref().and_then(|said| shown(said.sender));
+        let sender = newest.as_ref().and_then(|said| shown(said.sender));
         let Some(title) = self.title(chat) else {
             return;
         };
         let told = Told::Messages {
             sender,
-            text: due.newest.map(|said| said.text.to_string()),
+            text: newest.map(|said| said.text.to_string()),
             count: due.count,
         };
         let push = Push::new(Telling {
@@ -246,14 +252,21 @@ impl Hearing {
             title,
             told,
         });
+        // What was handed over before may be tried again for long, and would come after this.
+        self.hold_back(due.place);
         for subscription in self.store.subscriptions(user) {
             self.courier.send(subscription, &push);
         }
+        self.remember(due.place, &push);
+    }
+
+    /// Remembers what was handed to the courier last, so that it can be held back.
+    fn remember(&self, place: Place, push: &Arc<Push>) {
         let mut handed = self.handed.lock();
         if handed.len() >= MAX_REMEMBERED {
             handed.clear();
         }
-        handed.insert(due.place, Arc::downgrade(&push));
+        handed.insert(place, Arc::downgrade(push));
     }
 
     /// Tells that what was told is gone, where its text was shown.
@@ -275,6 +288,7 @@ impl Hearing {
                 self.courier.send(subscription, &push);
             }
         }
+        self.remember(place, &push);
     }
 
     /// How a chat is called.

@@ -302,7 +302,8 @@ impl Schedule {
         };
     }
 
-    fn forget(&mut self, place: Place) {
+    /// Forgets a chat of a person, and what they were told of it.
+    pub(super) fn forget(&mut self, place: Place) {
         if let Some(people) = self.slots.get_mut(&place.chat) {
             if let Some(slot) = people.remove(&place.user) {
                 self.timers.remove(&slot.timer);

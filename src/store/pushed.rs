@@ -28,10 +28,11 @@ impl Store {
     }
 
     /// Returns whether a person is told of something in a chat at all: they are in it still, are
-    /// pushed to, and have not silenced it.
+    /// pushed to, have not silenced it, and have not blocked whom it is with.
     pub fn may_be_told(&self, now: Timestamp, user: UserId, chat: ChatId) -> bool {
         let state = self.intake.data.state.read();
         let settings = match chat {
+            ChatId::Person(peer) if state.rooms.blocks(user, peer) => None,
             ChatId::Person(peer) => Some(state.rooms.settings(user, peer)),
             ChatId::Room(room) => state.rooms.member(room, user).map(|member| member.settings),
         };

@@ -370,6 +370,25 @@ async fn a_mark_on_a_device_that_is_online_keeps_a_push_from_going_out() {
 }
 
 #[tokio::test]
+async fn a_block_keeps_what_waits_from_going_out() {
+    let mut service = Service::start().await;
+    let server = TestServer::with(service.config()).await;
+    let (ada, bob) = server.two_people().await;
+    let cid = server.register("cid").await;
+    let browser = service.browser("/bob");
+    browser.subscribe(&server, &bob).await;
+    // While a device is there, a message waits.
+    let _wire = server.connect_second(&bob).await;
+    say(&server, &cid, &bob, "unwanted").await;
+    let path = format!("/api/blocks/{}", cid.id);
+    let blocked = server.send("PUT", &path, Some(&bob.token), "").await;
+    assert_eq!(blocked.status, 200);
+    say(&server, &ada, &bob, "wanted").await;
+    assert_eq!(browser.open(&service.next().await)["body"], "wanted");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn of_a_room_those_are_told_who_want_to_be() {
     let mut service = Service::start().await;
     let server = TestServer::with(service.config()).await;
