@@ -73,12 +73,17 @@ impl Chat {
     }
 
     /// Returns the chats that a person may read, or the one that is named, each with the greatest
-    /// message that they may not.
+    /// message that they may not. One with somebody of whom they may not know is an empty one.
     pub async fn readable(
         &self,
         user: UserId,
         only: Option<ChatId>,
     ) -> Result<Vec<Readable>, ChatError> {
+        if let Some(ChatId::Person(peer)) = only
+            && !self.may_see(user, peer)
+        {
+            return Ok(Vec::new());
+        }
         let read = self
             .store
             .read(move |snapshot| snapshot.readable(user, only));

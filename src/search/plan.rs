@@ -24,10 +24,12 @@ impl Plan {
         let sender = sender.map(|sender| Lookup::Exact(of_sender(sender.get())[..].into()));
         let file = has_file.then(|| Lookup::Exact(WITH_FILE.into()));
         let words = query.wanted.iter().flat_map(|chunk| chunk.lookups());
-        let mut wanted: Vec<_> = sender.into_iter().chain(file).chain(words).collect();
+        let mut words: Vec<_> = words.collect();
         // The longest first: the shorter a beginning, the less it tells.
-        wanted.sort_by_key(|lookup| std::cmp::Reverse(lookup.term().len()));
-        wanted.dedup();
+        words.sort_by_key(|lookup| std::cmp::Reverse(lookup.term().len()));
+        words.dedup();
+        // The text does not say who wrote it, nor that a file hangs on it: these are never left out.
+        let mut wanted: Vec<_> = sender.into_iter().chain(file).chain(words).collect();
         wanted.truncate(MAX_LOOKUPS);
         let exact = query.unwanted.iter().filter(|chunk| chunk.is_exact());
         let mut unwanted: Vec<_> = exact.flat_map(|chunk| chunk.lookups()).collect();
@@ -95,5 +97,25 @@ impl Found {
         let looked_at = full.copied().unwrap_or(0);
         let unseen = if above > 0 { above + 1 } else { 0 };
         Some(looked_at.max(unseen)).filter(|resume| *resume > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside many long words the sender was left out, and the matches of others ended the page.
+    #[test]
+    fn who_wrote_it_is_asked_of_the_index_however_many_words_there_are() {
+        let words: Vec<_> = ('a'..='t')
+            .map(|letter| letter.to_string().repeat(11))
+            .collect();
+        let query = Query::parse(&words.join(" ")).unwrap();
+        let sender = UserId::new(7).unwrap();
+        let plan = Plan::of(&query, Some(sender), true);
+        assert_eq!(plan.wanted.len(), MAX_LOOKUPS);
+        for term in [of_sender(7)[..].to_vec(), WITH_FILE.to_vec()] {
+            assert!(plan.wanted.iter().any(|lookup| lookup.term() == &term[..]));
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
 use super::SearchError;
 use super::allowed::Allowed;
@@ -19,8 +19,10 @@ use crate::metrics::SearchMetrics;
 use crate::model::{ChatId, MAX_ID, MessageId, UserId};
 use crate::store::{FoundMessage, Store};
 
-/// 16 searches wait at once, of which one is looked up at a time; more are refused.
+/// 16 searches wait at once, of which one is looked up at a time, and so many of one person: whoever
+/// types asks anew before the last answer is there. More are refused.
 const MAX_WAITING: usize = 16;
+const MAX_WAITING_OF_ONE: usize = 4;
 /// So many messages are looked at in the first go, and four times as many in each after it.
 const FIRST_LOOKED_AT: usize = 64;
 /// 2,048 messages are looked at for one page, some 10 ms; the next page goes on from there.
@@ -103,7 +105,42 @@ pub(super) struct Inner {
     /// Up to which of these that was done, and whether the last try failed.
     pub(super) purged: watch::Sender<(u64, bool)>,
     pub(super) woken: Notify,
-    waiting: Arc<Semaphore>,
+    /// Whose searches wait.
+    waiting: Mutex<Vec<UserId>>,
+}
+
+/// A search that waits.
+struct Waiting<'a> {
+    inner: &'a Inner,
+    user: UserId,
+}
+
+impl Inner {
+    /// Takes a place among those who wait; `None` where there is none.
+    fn wait(&self, user: UserId) -> Option<Waiting<'_>> {
+        let mut waiting = self.waiting.lock();
+        let own = waiting.iter().filter(|other| **other == user).count();
+        if waiting.len() >= MAX_WAITING || own >= MAX_WAITING_OF_ONE {
+            return None;
+        }
+        waiting.push(user);
+        Some(Waiting { inner: self, user })
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.inner.waiting.lock();
+        if let Some(at) = waiting.iter().position(|user| *user == self.user) {
+            waiting.swap_remove(at);
+        }
+    }
+}
+
+/// Returns how many messages are looked at in the next go, after one of `last` and `looked_at` in
+/// all.
+fn next_go(last: usize, looked_at: usize) -> usize {
+    (last * 4).min(MAX_LOOKED_AT.saturating_sub(looked_at))
 }
 
 impl Search {
@@ -135,18 +172,14 @@ impl Search {
                 purge: watch::Sender::new(0),
                 purged: watch::Sender::new((0, false)),
                 woken: Notify::new(),
-                waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+                waiting: Mutex::default(),
             }),
         }
     }
 
     /// Returns the newest messages that a person may read and that have what is wanted.
     pub async fn search(&self, user: UserId, wanted: Wanted) -> Result<HitsPage, SearchError> {
-        let _place = self
-            .inner
-            .waiting
-            .try_acquire()
-            .map_err(|_| SearchError::Busy)?;
+        let _place = self.inner.wait(user).ok_or(SearchError::Busy)?;
         let began = std::time::Instant::now();
         let page = self.page(user, wanted).await;
         if page.is_ok() {
@@ -189,7 +222,7 @@ impl Search {
                 page.next_before = MessageId::new(resume).ok();
                 break;
             }
-            (before, most) = (resume, most * 4);
+            (before, most) = (resume, next_go(most, looked_at));
         }
         page.read += looked_at + work / WORK_A_READ;
         Ok(page)
@@ -376,5 +409,20 @@ impl Wanted {
     fn takes(&self, user: UserId, message: &FoundMessage) -> bool {
         let is_of_sender = self.sender.is_none_or(|sender| sender == message.sender());
         is_of_sender && self.chat.is_none_or(|chat| chat == message.chat(user))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_messages_are_looked_at_for_a_page_than_may_be() {
+        let (mut most, mut looked_at) = (FIRST_LOOKED_AT, FIRST_LOOKED_AT);
+        while looked_at < MAX_LOOKED_AT {
+            most = next_go(most, looked_at);
+            looked_at += most;
+        }
+        assert_eq!(looked_at, MAX_LOOKED_AT);
     }
 }
