@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Profiles;
 use super::fanout::{Fanout, RoomEvent};
-use super::groups::user_group;
+use super::groups::{presence_group, user_group};
 use super::present::Present;
 use crate::accounts;
 use crate::chat::{
@@ -39,6 +39,8 @@ pub struct Outbound {
     fanout: Fanout,
     /// All concerned were told of this entry and of those before it.
     told: AtomicU64,
+    /// People see only those with whom they share a chat.
+    hides_strangers: bool,
 }
 
 impl Outbound {
@@ -51,6 +53,7 @@ impl Outbound {
         metrics: EventMetrics,
         profiles: Arc<Profiles>,
         told: u64,
+        hides_strangers: bool,
     ) -> Self {
         Self {
             fanout: Fanout::new(namespace.clone()),
@@ -60,6 +63,7 @@ impl Outbound {
             metrics,
             profiles,
             told: AtomicU64::new(told),
+            hides_strangers,
         }
     }
 
@@ -111,7 +115,14 @@ impl Outbound {
         let (room, user) = (membership.room, membership.user);
         match membership.change {
             MembershipChange::Joined => self.present.joined(room, user, notice.entry.id),
-            MembershipChange::Left | MembershipChange::Removed => self.present.left(room, user),
+            MembershipChange::Left | MembershipChange::Removed => {
+                self.present.left(room, user);
+                if self.hides_strangers {
+                    // That may have been all that they and the others had in common.
+                    let both = [presence_group(user), user_group(user)];
+                    self.namespace.to_each(both).revalidate();
+                }
+            }
             MembershipChange::Role => {}
         }
     }

@@ -25,7 +25,7 @@ use crate::http::{Http, Site};
 use crate::hub::{Io, IoConfig, Namespace};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::model::{FileSigner, Timestamp};
+use crate::model::{Directory, FileSigner, Timestamp};
 use crate::outgoing::{Outbound as Posting, Trust};
 use crate::push::{Ears, Listening, Pushes};
 use crate::search::Search;
@@ -221,6 +221,7 @@ impl Talk {
             metrics.events.clone(),
             Arc::clone(&profiles),
             store.last_entry(),
+            config.rules.directory != Directory::Everyone,
         );
         let outbound = Arc::new(outbound);
         let (ears, listening) = Ears::beside(

@@ -298,7 +298,7 @@ async fn ask_everything(
         let queries = [
             String::new(),
             format!("?ids={id}"),
-            format!("?user_id={id}"),
+            format!("?user_id={id}&q=hi"),
             format!("?subjects={id}"),
             format!("?query={}", &name[..4]),
         ];
@@ -386,6 +386,32 @@ async fn a_stranger_learns_by_no_route_whether_there_is_somebody() {
             assert_eq!(answers[0], answers[1], "{directory:?} {version}");
         }
     }
+}
+
+#[tokio::test]
+async fn who_leaves_the_last_chat_in_common_is_seen_no_more() {
+    let server = TestServer::with(rules(Directory::Shared, FirstContact::Everyone)).await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let (mut hers, _his) = (
+        server.connect_second(&ada).await,
+        server.connect_second(&bob).await,
+    );
+    let watch = json!({"user_ids": [bob.id]});
+    let (seen, _) = hers.call(1, "presence_subscribe", watch).await;
+    assert_eq!(seen["data"]["users"][0]["online"], true);
+    let path = format!("/api/rooms/{room}/leave");
+    ask(&server, &bob, "POST", &path, Value::Null).await;
+    let gone = json!({"user_id": bob.id, "online": false, "last_seen": null});
+    // Beside it she hears that he left, before or after.
+    let seen = loop {
+        let mut event = hers.event().await;
+        if event[0] == "presence" {
+            break event[1].take();
+        }
+    };
+    assert_eq!(seen, gone);
+    server.stop().await;
 }
 
 #[tokio::test]
