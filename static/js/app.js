@@ -154,7 +154,7 @@ export class App {
     // The socket first, so that nothing falls between reading and listening. Where it takes long,
     // the chats are read without it; they are read again when it is there, and merged.
     socket.connect()
-    setTimeout(() => this.#sayWhoIsTold(), TOLD_AFTER_MS)
+    setTimeout(() => this.#quietly(() => this.#sayWhoIsTold()), TOLD_AFTER_MS)
     const read = () => { if (!socket.connected && this.#store.listState === 'loading') this.#sync.refresh() }
     // Without a server there is nothing to wait for: the service worker has what was said last.
     setTimeout(read, SHOW_AFTER_MS)
@@ -162,12 +162,17 @@ export class App {
       this.#sync.hasKept = Boolean(navigator.serviceWorker?.controller)
       read()
     })
-    if (!this.#isDemo) setTimeout(() => this.#settle(), SETTLED_MS)
+    if (!this.#isDemo) setTimeout(() => this.#quietly(() => this.#settle()), SETTLED_MS)
+  }
+
+  /** Does what nobody asked for: with the next connection where the server cannot be had. @param {() => Promise<void>} work */
+  #quietly(work) {
+    work().catch(error => codeOf(error) && this.#socket.addEventListener('connect', () => this.#quietly(work), { once: true }))
   }
 
   /** Says that the operator's other systems are told of messages, where they are. */
   async #sayWhoIsTold() {
-    const { hook_direct } = await this.#api.server().catch(() => ({ hook_direct: false }))
+    const { hook_direct } = await this.#api.server()
     if (hook_direct) (await import('./told.js')).showTold(this.#list)
   }
 
@@ -289,13 +294,15 @@ export class App {
   }
 
   /** An administrator who is alone is offered a link by which others come in. */
-  async #welcome() {
+  #welcome() {
     if (this.#welcomed || this.#store.listState !== 'ready') return
     this.#welcomed = true
     if (!this.#me.is_admin || this.#isDemo || this.#store.list().length > 0) return
-    const { firstInvite } = await import('./welcome.js')
-    const invite = await firstInvite(this.#api)
-    if (invite) this.#list.welcome(invite)
+    this.#quietly(async () => {
+      const { firstInvite } = await import('./welcome.js')
+      const invite = await firstInvite(this.#api)
+      if (invite) this.#list.welcome(invite)
+    })
   }
 
   #titleSoon() {

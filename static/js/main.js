@@ -2,12 +2,12 @@
 // does anything by being loaded.
 
 import { App } from './app.js'
-import { languages, pickLanguage, setLanguage, translate } from './i18n/words.js'
-import { answerIntents } from './intents.js'
+import { errorText, languages, pickLanguage, setLanguage, translate } from './i18n/words.js'
+import { answerIntents, codeOf } from './intents.js'
 import { linkIn } from './lib/links.js'
 import { recall, remember } from './lib/memory.js'
 import { Api } from './net/api.js'
-import { warnOfInsecurity } from './notes.js'
+import { say, warnOfInsecurity } from './notes.js'
 import { enter, followOtherTabs, session } from './session.js'
 
 const seat = /** @type {HTMLElement} */ (document.getElementById('app'))
@@ -76,6 +76,11 @@ async function resetByLink(code) {
   enter(await reset(seat, api, code))
 }
 
+// What somebody asked for and nothing else answers for, as a dialog that could not be loaded.
+window.addEventListener('unhandledrejection', event => {
+  event.preventDefault()
+  say(errorText(codeOf(event.reason)))
+})
 // First, since it asks the server for the words.
 const speaking = speak(recall('language') ?? pickLanguage(navigator.languages))
 dress(recall('theme') ?? 'system')

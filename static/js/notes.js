@@ -58,6 +58,8 @@ export function showNewer(socket, api) {
   if (!VERSION) return
   const note = noteOf('newer')
   let before = false
+  // One that could not connect at once may be of before the server was updated, too.
+  socket.addEventListener('waiting', () => { before = true })
   part(note, 'reload').addEventListener('click', () => location.reload())
   socket.addEventListener('connect', async () => {
     // A page that was kept on the device may be an earlier one from the start.

@@ -193,7 +193,19 @@ export class Person {
 
 /** @type {Promise<import('playwright-core').Browser> | undefined} */
 let launched
-export const browser = () => launched ??= chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`] })
+export const browser = () => launched ??= launch(3)
+
+/** Where it crashes before it has opened anything, once in some thousand starts, it is started again. @param {number} tries */
+async function launch(tries) {
+  const args = ['--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`]
+  for (;;) {
+    try {
+      return await chromium.launch({ executablePath: CHROMIUM, args })
+    } catch (error) {
+      if (--tries === 0 || !/SIGSEGV|SIGTRAP|SIGABRT/.test(String(error))) throw error
+    }
+  }
+}
 after(async () => (await launched)?.close())
 
 /** A test with a server of its own and the means to open pages on it. */
@@ -248,7 +260,8 @@ export class Stage {
     this.contexts.push(context)
     this.heard.listen(context, this.server.documents)
     const page = await context.newPage()
-    page.on('pageerror', error => this.errors.push(String(error.stack)))
+    // Without lines of ours, as where a module cannot be loaded, there is no stack.
+    page.on('pageerror', error => this.errors.push(error.stack || error.message))
     page.on('console', message => {
       if (message.type() === 'error' && !this.allowed.test(message.text())) this.errors.push(message.text())
     })

@@ -155,6 +155,42 @@ scene('a page that is older than its server still gets its files, and says that 
   assert.ok(await note.isHidden())
 })
 
+scene('a page that could not connect before its server was updated says so, too', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'hi')
+  const page = await stage.open(ada, { path: '/readyz' })
+  await page.route(`${stage.server.url}/`, async route => {
+    const answer = await route.fetch()
+    await route.fulfill({ response: answer, body: (await answer.text()).replaceAll(/"v\/[0-9a-f]{16}\//g, '"v/0123456789abcdef/') })
+  })
+  let isUpdated = false
+  await page.routeWebSocket(/socket\.io/, socket => isUpdated ? void socket.connectToServer() : socket.close())
+  await page.route(/socket\.io/, route => isUpdated ? route.continue() : route.abort())
+  await page.goto(stage.server.url)
+  await page.getByText('No connection').waitFor()
+  isUpdated = true
+  await page.getByText('There is a new version').waitFor({ timeout: 30_000 })
+})
+
+scene('what is loaded late is loaded once the server is back, and what is asked for meanwhile is answered', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, 'hi')
+  const page = await stage.open(ada)
+  await row(page, 'bob').waitFor()
+  const isLate = request => request.url().includes('/js/installed.js')
+  const failed = page.waitForEvent('requestfailed', { predicate: isLate })
+  await stage.server.kill()
+  await page.keyboard.press('Control+k')
+  await page.getByText('The server cannot be reached').waitFor()
+  // Nobody asked for it: nothing is said, and nothing thrown.
+  await failed
+  const loaded = page.waitForResponse(response => isLate(response.request()))
+  await stage.server.start()
+  assert.equal((await loaded).status(), 200)
+  await page.keyboard.press('Control+k')
+  await page.getByRole('searchbox').waitFor()
+})
+
 scene('below a path of a reverse proxy the page works as well', async (stage, t) => {
   const [ada, bob] = await stage.people('ada', 'bob')
   await bob.write(ada, 'hi')

@@ -18,6 +18,9 @@ export function loadTemplates(name) {
   return loading
 }
 
+/** As of a module that could not be loaded. @param {string} name */
+const notLoaded = name => new TypeError(`no module: ${name} could not be loaded`)
+
 /** @param {string} name @returns {Promise<HTMLTemplateElement[]>} */
 function templatesOf(name) {
   // It gives a document, whose markup no policy of this page needs to trust: nothing in it runs.
@@ -25,11 +28,11 @@ function templatesOf(name) {
   asked.open('GET', new URL(`../../templates/${name}`, import.meta.url))
   asked.responseType = 'document'
   return new Promise((resolve, reject) => {
-    asked.onerror = () => reject(new Error(`${name} could not be loaded`))
+    asked.onerror = () => reject(notLoaded(name))
     asked.onload = () => {
       const found = asked.status === 200 ? [...(asked.response?.querySelectorAll('template') ?? [])] : []
       if (found.length > 0) resolve(found.map(template => document.importNode(template, true)))
-      else reject(new Error(`${name} could not be loaded`))
+      else reject(notLoaded(name))
     }
     asked.send()
   })
