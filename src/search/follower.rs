@@ -37,8 +37,8 @@ enum Stopped {
     /// The log cannot be read.
     #[error("the log cannot be read")]
     Store(#[from] StoreError),
-    /// A file cannot be written.
-    #[error("a file of the index cannot be written")]
+    /// A file cannot be written, or there is no thread for it.
+    #[error("a file of the index cannot be written, or there is no thread for it")]
     Disk(#[from] io::Error),
     /// A bug.
     #[error("the indexing panicked")]
@@ -214,14 +214,14 @@ impl Search {
         Ok(None)
     }
 
-    /// Does something on a thread that may block.
+    /// Does something on the thread of the search.
     async fn apart<T: Send + 'static>(
         &self,
         what: impl FnOnce(&Inner) -> Result<T, Stopped> + Send + 'static,
     ) -> Result<T, Stopped> {
         let inner = Arc::clone(&self.inner);
-        let done = tokio::task::spawn_blocking(move || what(&inner));
-        done.await.map_err(|_| Stopped::Panic)?
+        let done = self.inner.worker.run(move || what(&inner)).await?;
+        done.ok_or(Stopped::Panic)?
     }
 }
 

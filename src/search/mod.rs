@@ -7,7 +7,8 @@
 //! index.rs      the parts of the index; recent.rs: the newest, in memory;
 //!               sealing.rs, head.rs, segment.rs: the others, in files; catalog.rs: their list
 //! plan.rs       what is looked up, allowed.rs: in which chats; postings.rs: who has a term
-//! follower.rs   what makes the index as the log is, and makes anew what is stale in it
+//! follower.rs   what makes the index as the log is, and makes anew what is stale in it, on the
+//!               thread of worker.rs
 //! folder.rs, pages.rs    where the files are, and their checksums
 //! ```
 //!
@@ -36,6 +37,7 @@ mod settings;
 mod terms;
 mod tokens;
 mod verbs;
+mod worker;
 
 #[cfg(test)]
 mod tests;

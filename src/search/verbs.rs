@@ -14,6 +14,7 @@ use super::matching::{Span, matches};
 use super::plan::Plan;
 use super::query::Query;
 use super::settings::SearchConfig;
+use super::worker::Worker;
 use crate::chat::{Chat, ChatError};
 use crate::metrics::SearchMetrics;
 use crate::model::{ChatId, MAX_ID, MessageId, UserId};
@@ -105,6 +106,7 @@ pub(super) struct Inner {
     /// Up to which of these that was done, and whether the last try failed.
     pub(super) purged: watch::Sender<(u64, bool)>,
     pub(super) woken: Notify,
+    pub(super) worker: Worker,
     /// Whose searches wait.
     waiting: Mutex<Vec<UserId>>,
 }
@@ -172,6 +174,7 @@ impl Search {
                 purge: watch::Sender::new(0),
                 purged: watch::Sender::new((0, false)),
                 woken: Notify::new(),
+                worker: Worker::default(),
                 waiting: Mutex::default(),
             }),
         }
