@@ -534,29 +534,32 @@ pub(crate) struct Told<'a> {
     /// Its place.
     pub(crate) cursor: Cursor,
     /// The event.
-    pub(crate) update: Update<'a>,
+    pub(crate) update: &'a Update<'a>,
 }
 
 /// Tells the events of an entry as they are told live: each with all who hear it in the same form
-/// and version. By a call and no iterator, since an event is large and each adapter would move it.
-pub(crate) fn tell_live<'a>(
-    audience: &'a [Hearer],
-    notice: &'a Notice,
-    mut tell: impl FnMut(Told<'a>),
-) {
+/// and version. By calls and no iterator, since an event is large and each adapter would move it.
+pub(crate) fn tell_live(audience: &[Hearer], notice: &Notice, mut tell: impl FnMut(Told<'_>)) {
+    let entry = notice.entry.id.get();
     for hearers in audience.chunk_by(|one, next| one.form == next.form) {
         let Some(Hearer { form, .. }) = hearers.first() else {
             continue;
         };
         for alike in heard_in(notice) {
-            with_cursors(notice, *form, alike.form).for_each(|(cursor, update)| {
+            let mut tell = |event, update: &Update<'_>| {
                 tell(Told {
                     hearers,
                     versions: alike.numbers.clone(),
-                    cursor,
+                    cursor: Cursor { entry, event },
                     update,
                 });
-            });
+            };
+            if let Some(first) = Update::first(notice, *form, alike.form) {
+                tell(0, &first);
+            }
+            for (event, further) in (1..).zip(Update::further(notice)) {
+                tell(event, &further);
+            }
         }
     }
 }

@@ -98,7 +98,7 @@ impl Outbound {
                 .except(except.map(|origin| origin.0))
                 .sequenced(cursor.entry)
                 .versions(versions)
-                .emit_further(update.name(), &(&update, text), &(&update,));
+                .emit_further(update.name(), &(update, text), &(update,));
         });
         if let Some(room) = room {
             let mut others = self.present.of(room, heard_from(notice));

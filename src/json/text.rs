@@ -15,9 +15,32 @@ pub(super) fn write(out: &mut Vec<u8>, text: &str) {
 pub(super) fn write_name(out: &mut Vec<u8>, name: &'static str, is_first: bool) {
     debug_assert_eq!(plain_bytes(name.as_bytes()), name.len(), "{name}");
     out.reserve(name.len() + 4);
-    out.extend_from_slice(if is_first { b"\"" } else { b",\"" });
-    out.extend_from_slice(name.as_bytes());
+    if !is_first {
+        out.push(b',');
+    }
+    out.push(b'"');
+    write_short(out, name.as_bytes());
     out.extend_from_slice(b"\":");
+}
+
+/// Appends some bytes in steps of sizes that the compiler knows: for a few of them a call that
+/// copies costs more than what it does.
+pub(super) fn write_short(out: &mut Vec<u8>, mut bytes: &[u8]) {
+    while let Some((chunk, rest)) = bytes.split_first_chunk::<8>() {
+        out.extend_from_slice(chunk);
+        bytes = rest;
+    }
+    if let Some((chunk, rest)) = bytes.split_first_chunk::<4>() {
+        out.extend_from_slice(chunk);
+        bytes = rest;
+    }
+    if let Some((chunk, rest)) = bytes.split_first_chunk::<2>() {
+        out.extend_from_slice(chunk);
+        bytes = rest;
+    }
+    if let [byte] = bytes {
+        out.push(*byte);
+    }
 }
 
 /// Appends what stands around a text with it, so that the buffer's room is looked at less often.

@@ -16,8 +16,8 @@ pub fn write<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), 
 pub(super) struct Writer<'a>(pub(super) &'a mut Vec<u8>);
 
 impl<'a> Writer<'a> {
-    fn literal(self, text: &[u8]) -> Result<(), Error> {
-        self.0.extend_from_slice(text);
+    fn literal(self, bytes: &[u8]) -> Result<(), Error> {
+        text::write_short(self.0, bytes);
         Ok(())
     }
 

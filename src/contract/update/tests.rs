@@ -65,7 +65,7 @@ impl Listener for Heard {
                 let heard_by = |version: &Version| told.versions.contains(&version.number());
                 for version in VERSIONS.into_iter().filter(heard_by) {
                     for hearer in told.hearers {
-                        let heard = (hearer.user, version, told.cursor, json(&told.update));
+                        let heard = (hearer.user, version, told.cursor, json(told.update));
                         self.0.lock().push(heard);
                     }
                 }
