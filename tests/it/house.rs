@@ -1,5 +1,7 @@
 //! The house plan: which module may import which. One table, held against every path in `src/`.
 
+mod contracts;
+
 use std::path::{Path, PathBuf};
 
 /// Every module, and those of ours that it may name: only such as stand above it. A module that is
