@@ -2,7 +2,8 @@
 //! in commit order.
 //!
 //! ```text
-//! submit -> queue (bounded) -> take -> judge -> [ commit + fsync ] -> [ publish to memory -> batch -> listener ]
+//! submit -> queue (bounded) -> take -> judge -> [ commit + fsync ]
+//!        -> [ publish to memory -> batch -> listener ]
 //! ```
 //!
 //! Each bracket is for one thread at a time, and a thread leaves the first only by entering the

@@ -1,4 +1,4 @@
-//! How long a function may be.
+//! How long a function and how wide a comment may be.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,11 @@ use super::{code, sources};
 /// What does not fit a screen is read in pieces, and had better be some.
 const MAX_LINES: usize = 70;
 
-/// Functions that are longer, and why they stay whole. Their number only falls: one that is short by
-/// now fails the test until it is taken out.
+/// As wide as code.
+const MAX_COLUMNS: usize = 100;
+
+/// Functions that are longer, and why they stay whole. Their number only falls: one that is shorter
+/// by now fails the test until it is taken out.
 const LONG: &[(&str, &str, &str)] = &[
     (
         "store/maintain/import.rs",
@@ -133,4 +136,25 @@ fn the_lines_of_functions_are_counted() {
                 trait B {\n    fn four(\n        &self,\n    ) -> u8;\n}\n// fn five() {\n";
     let counted = [("one", 5), ("two", 1), ("three", 4), ("four", 3)];
     assert_eq!(functions(text), counted);
+}
+
+#[test]
+fn no_comment_is_wider_than_100_columns() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests/harness", "tests/it", "tests/load/src"] {
+        sources(&root.join(folder), &mut files);
+    }
+    assert!(files.len() > 400, "the sources were not found");
+    let mut wide = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            if line.trim_start().starts_with("//") && line.chars().count() > MAX_COLUMNS {
+                let place = file.strip_prefix(root).unwrap().display();
+                wide.push(format!("{place}:{}", number + 1));
+            }
+        }
+    }
+    assert!(wide.is_empty(), "wrap these: {wide:#?}");
 }
