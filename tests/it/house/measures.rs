@@ -32,7 +32,7 @@ const LONG: &[(&str, &str, &str)] = &[
 ];
 
 /// Returns the files that are built for tests alone.
-fn tests_of(files: &[PathBuf]) -> HashSet<PathBuf> {
+pub(super) fn tests_of(files: &[PathBuf]) -> HashSet<PathBuf> {
     let mut tests = HashSet::new();
     for file in files {
         let text = std::fs::read_to_string(file).unwrap();
