@@ -118,13 +118,8 @@ impl Pushes {
     /// Tells of all that waits, as far as push services take it now: the process ends.
     pub async fn flush(&self) {
         self.0.hearing.flush();
-        let done = async {
-            while self.0.courier.is_busy() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
         tokio::select! {
-            () = done => {}
+            () = self.0.courier.idle() => {}
             () = self.0.courier.run() => {}
         }
     }
