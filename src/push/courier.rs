@@ -21,7 +21,7 @@ use super::vapid::Vapid;
 use crate::metrics::PushMetrics;
 use crate::model::Timestamp;
 use crate::outgoing::{Answer, Outbound, OutboundError, Target};
-use crate::store::{Change, PushShow, Store, Subscription, SubscriptionId};
+use crate::store::{Command, PushShow, Store, Subscription, SubscriptionId};
 
 /// 10 s: a push service that answers later is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -443,8 +443,8 @@ impl Courier {
         let id = subscription.id;
         self.0.refusals.lock().remove(&id);
         let user = Some(subscription.user);
-        let change = Change::Unsubscribe { user, id };
-        if let Err(error) = self.0.store.apply((self.0.clock)(), change).await {
+        let forget = Command::unsubscribe(user, id);
+        if let Err(error) = self.0.store.apply((self.0.clock)(), forget).await {
             tracing::debug!(%error, "a subscription that is gone was not forgotten");
         }
     }

@@ -17,7 +17,7 @@ use crate::metrics::PushMetrics;
 use crate::model::{Timestamp, UserId};
 use crate::outgoing::{Outbound, OutboundError, Reach, Target, Trust};
 use crate::store::{
-    Change, Committed, NewSubscription, PushLanguage, PushShow, Store, StoreError, Subscription,
+    Command, NewSubscription, PushLanguage, PushShow, Store, StoreError, Subscription,
     SubscriptionId, subscription_id,
 };
 
@@ -157,11 +157,8 @@ impl Pushes {
         if read_id(id)? != found {
             return Err(PushError::Id);
         }
-        let change = Change::Subscribe { user, wish };
-        match self.0.store.apply(now, change).await? {
-            Committed::Subscribed(subscription) => Ok(subscription),
-            _ => Err(PushError::Unavailable),
-        }
+        let subscribe = Command::subscribe(user, wish);
+        Ok(self.0.store.apply(now, subscribe).await?)
     }
 
     /// Has a browser pushed to no more, which may be so already.
@@ -171,12 +168,8 @@ impl Pushes {
         user: UserId,
         id: &str,
     ) -> Result<(), PushError> {
-        let change = Change::Unsubscribe {
-            user: Some(user),
-            id: read_id(id)?,
-        };
-        self.0.store.apply(now, change).await?;
-        Ok(())
+        let unsubscribe = Command::unsubscribe(Some(user), read_id(id)?);
+        Ok(self.0.store.apply(now, unsubscribe).await?)
     }
 
     /// Tells a person's browsers that pushes arrive, or one of them, and returns what their push

@@ -47,6 +47,7 @@
 
 mod change;
 mod changes;
+mod command;
 mod contacts;
 mod data;
 mod disk;
@@ -71,6 +72,7 @@ mod write;
 mod tests;
 
 pub use change::{Address, Answer, BATCHES, Change, Committed, Done, EraseMany, Outcome, Talk};
+pub use command::Command;
 pub use disk::error::OpenError;
 pub use disk::holder::Holder;
 pub use disk::room::Shortage;

@@ -167,6 +167,11 @@ const STORE: &[(&str, &[&str])] = &[
     ("files", &["error", "sealed"]),
     ("people", &["changes", "error", "files", "sealed", "tables"]),
     ("change", &["error", "files", "people", "room_act"]),
+    // Changes, each with what it comes to.
+    (
+        "command",
+        &["change", "error", "files", "people", "room_act"],
+    ),
     ("state", &["log", "people", "talk"]),
     // Rooms as they are once what is on its way is on disk.
     ("rooms", &["sealed", "state", "talk"]),
@@ -194,7 +199,8 @@ const STORE: &[(&str, &[&str])] = &[
     (
         "handle",
         &[
-            "change", "disk", "error", "files", "maintain", "options", "people", "read", "write",
+            "change", "command", "disk", "error", "files", "maintain", "options", "people", "read",
+            "write",
         ],
     ),
     ("contacts", &["error", "handle", "people", "state"]),

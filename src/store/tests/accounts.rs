@@ -232,11 +232,10 @@ fn the_last_enabled_administrator_stays_one() {
             user: user(id),
             change: admin(false),
         };
-        open.store.submit(
-            Timestamp::from_ms(8),
-            demote,
-            Box::new(move |result| answer.send(result.is_ok()).unwrap()),
-        );
+        open.store
+            .submit(Timestamp::from_ms(8), demote, move |result| {
+                answer.send(result.is_ok()).unwrap()
+            });
     }
     assert_eq!(
         (answered.recv().unwrap(), answered.recv().unwrap()),
@@ -346,7 +345,7 @@ fn an_invite_is_used_with_the_account_it_makes_or_not_at_all() {
         open.store.submit(
             Timestamp::from_ms(1),
             invited(&format!("racer{number}"), "single"),
-            Box::new(move |result| answer.send(result.is_ok()).unwrap()),
+            move |result| answer.send(result.is_ok()).unwrap(),
         );
     }
     let made = (0..12).filter(|_| answered.recv().unwrap()).count();

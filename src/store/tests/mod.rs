@@ -5,6 +5,7 @@ mod acts;
 mod apps;
 mod around;
 mod changing;
+mod commands;
 mod costs;
 mod cuts;
 mod faults;

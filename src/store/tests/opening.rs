@@ -256,7 +256,7 @@ fn the_pulse_stands_still_while_the_writer_hangs_and_goes_on_after_it() {
         std::thread::yield_now();
     }
     for name in ["ada", "bob"] {
-        store.submit(Timestamp::from_ms(0), new_user(name), Box::new(drop));
+        store.submit(Timestamp::from_ms(0), new_user(name), drop);
         while store.user_by_name(name).is_none() {
             std::thread::yield_now();
         }

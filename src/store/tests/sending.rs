@@ -138,7 +138,7 @@ fn a_client_id_is_forgotten_after_10_000_later_messages_and_no_sooner() {
         open.store.submit(
             Timestamp::from_ms(0),
             message(1, 2, "x", Some(&number.to_string())),
-            Box::new(|_| {}),
+            |_| {},
         );
     }
     assert_eq!(
