@@ -27,10 +27,10 @@
 //! | `Writer::client_ids` | which client id stands for what | looking one up, on the disk as well |
 //! | `Intake::erased` | since when erased bytes may be there | nothing |
 //! | `Writer::spare` | emptied transactions, for their room | nothing |
-//! | `GoneFiles` | whose bytes are to go | nothing |
-//! | `Queue` | the changes that wait, and the pace | nothing: answers come after it |
-//! | `Backend`, `held` before `gathered` | what redb has written | writing to the medium |
-//! | `Store::writer`, `copier` | threads to be waited for | nothing: they are taken out |
+//! | `GoneFiles::list` | whose bytes are to go | nothing |
+//! | `Queue::waiting` | the changes that wait, and the pace | nothing: answers come after it |
+//! | `Opening::held`, then `gathered` | what redb has written | writing to the medium |
+//! | `Store::writer`, each `copier` | threads to be waited for | nothing: they are taken out |
 //!
 //! A transaction is begun by the thread whose turn it is to judge, and that turn ends only under
 //! the committer: so the one who has a transaction may wait for the committer, and the one who has

@@ -2,6 +2,7 @@
 
 mod acts;
 mod contracts;
+mod locks;
 mod measures;
 
 use std::path::{Path, PathBuf};
