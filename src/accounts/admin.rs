@@ -11,8 +11,7 @@ use super::{
 };
 use crate::model::{MadeBy, Timestamp, User, UserId, Username, Whom};
 use crate::store::{
-    ApiKeyId, Change, Committed, Invite, Leaving, Maker, NewUser, PutBy, PutUser, StoreError,
-    UserChange,
+    ApiKeyId, Command, Invite, Leaving, Maker, NewUser, PutBy, PutUser, StoreError, UserChange,
 };
 
 /// Letters and digits of an invite's code: 142 bits.
@@ -200,10 +199,10 @@ impl Accounts {
             registers: true,
             by,
         };
-        match self.store.apply(now, Change::CreateInvite(invite)).await? {
-            Committed::Invite(invite) => Ok(invite),
-            _ => Err(AccountError::Internal),
-        }
+        Ok(self
+            .store
+            .apply(now, Command::create_invite(invite))
+            .await?)
     }
 
     /// The invites that are kept, used up and expired ones among them, the newest first.
@@ -218,13 +217,10 @@ impl Accounts {
         now: Timestamp,
         code: &str,
     ) -> Result<(), AccountError> {
-        match self
-            .store
-            .apply(now, Change::RevokeInvite(code.into()))
-            .await
-        {
+        let revoke = Command::revoke_invite(code.into());
+        match self.store.apply(now, revoke).await {
             Err(StoreError::InvalidInvite) => Err(AccountError::NoSuchInvite),
-            result => Ok(result.map(drop)?),
+            result => Ok(result?),
         }
     }
 
@@ -272,10 +268,7 @@ impl Accounts {
             only_if_first: false,
             invite: None,
         };
-        match self.store.apply(now, Change::CreateUser(new)).await? {
-            Committed::User(user) => Ok(user),
-            _ => Err(AccountError::Internal),
-        }
+        Ok(self.store.apply(now, Command::create_user(new)).await?)
     }
 
     /// Returns a token of this account, for tests and scripts.
@@ -335,10 +328,8 @@ impl Accounts {
     pub(super) async fn put(&self, now: Timestamp, put: PutUser) -> Result<MadeUser, AccountError> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         self.submit_put(now, put, move |result| drop(answer.send(result)));
-        match answered.await.unwrap_or(Err(StoreError::Unavailable))? {
-            Committed::Put { user, created } => Ok(MadeUser { user, created }),
-            _ => Err(AccountError::Internal),
-        }
+        let (user, created) = answered.await.unwrap_or(Err(StoreError::Unavailable))?;
+        Ok(MadeUser { user, created })
     }
 
     /// Has an account put; those who see it otherwise by that hear of it before `answer` is called.
@@ -346,16 +337,16 @@ impl Accounts {
         &self,
         now: Timestamp,
         put: PutUser,
-        answer: impl FnOnce(Result<Committed, StoreError>) + Send + 'static,
+        answer: impl FnOnce(Result<(Arc<User>, bool), StoreError>) + Send + 'static,
     ) {
         let listener = Arc::clone(&self.listener);
-        let told = move |result: Result<Committed, StoreError>| {
-            if let Ok(Committed::Put { user, .. }) = &result {
+        let told = move |result: Result<(Arc<User>, bool), StoreError>| {
+            if let Ok((user, _)) = &result {
                 tell_of_profile(&*listener, now, user);
             }
             answer(result);
         };
-        self.store.submit(now, Change::PutUser(put), Box::new(told));
+        self.store.submit(now, Command::put_user(put), told);
     }
 
     /// Deletes an account; with `erases` all that it said, too. To delete it again changes nothing.

@@ -9,7 +9,7 @@ use super::{
     password, tell_of_profile,
 };
 use crate::model::{FileId, MadeBy, Timestamp, User, UserId, Username, picture_url};
-use crate::store::{Change, Committed, Leaving, StoreError, UserChange};
+use crate::store::{Command, Leaving, StoreError, UserChange};
 
 /// What a person wants changed of their own account, not yet checked; what is absent stays.
 #[derive(Default)]
@@ -81,19 +81,17 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let listener = Arc::clone(&self.listener);
         let (answer, answered) = tokio::sync::oneshot::channel();
-        let told = move |result: Result<Committed, StoreError>| {
-            if let Ok(Committed::User(account)) = &result {
+        let told = move |result: Result<Arc<User>, StoreError>| {
+            if let Ok(account) = &result {
                 listener.revoked(account.id);
                 tell_of_profile(&*listener, now, account);
             }
             drop(answer.send(result));
         };
-        let change = Change::DeleteUser(leaving);
-        self.store.submit(now, change, Box::new(told));
-        match answered.await.unwrap_or(Err(StoreError::Unavailable))? {
-            Committed::User(_) => Ok(()),
-            _ => Err(AccountError::Internal),
-        }
+        let delete = Command::delete_user(leaving);
+        self.store.submit(now, delete, told);
+        answered.await.unwrap_or(Err(StoreError::Unavailable))?;
+        Ok(())
     }
 
     /// Revokes every token of the caller. Their sockets hear of it.
@@ -201,8 +199,8 @@ impl Accounts {
         }
         let listener = Arc::clone(&self.listener);
         let (answer, answered) = tokio::sync::oneshot::channel();
-        let told = move |result: Result<Committed, StoreError>| {
-            if let Ok(Committed::User(account)) = &result {
+        let told = move |result: Result<Arc<User>, StoreError>| {
+            if let Ok(account) = &result {
                 if revokes {
                     listener.revoked(user);
                 }
@@ -211,12 +209,9 @@ impl Accounts {
             // A caller that went away is no reason to stop: the change is stored.
             drop(answer.send(result));
         };
-        self.store
-            .submit(now, Change::ChangeUser { user, change }, Box::new(told));
-        let user = match answered.await.unwrap_or(Err(StoreError::Unavailable))? {
-            Committed::User(user) => user,
-            _ => return Err(AccountError::Internal),
-        };
+        let change = Command::change_user(user, change);
+        self.store.submit(now, change, told);
+        let user = answered.await.unwrap_or(Err(StoreError::Unavailable))?;
         if let Some(revoked) = user.revoked_at.filter(|_| voids_dates)
             && self.is_kept_by_app(&user)
         {

@@ -9,9 +9,7 @@ use sha2::{Digest, Sha256};
 use super::token::{Grant, Proof};
 use super::{AccountError, Accounts, Admin, Caller, UsersAdmin, checked_avatar, checked_name};
 use crate::model::{Timestamp, User, UserId, Username};
-use crate::store::{
-    ApiKey, ApiKeyId, Change, Committed, KeyHash, KeyHolder, KeyScope, NewUser, StoreError,
-};
+use crate::store::{ApiKey, ApiKeyId, Command, KeyHash, KeyHolder, KeyScope, NewUser, StoreError};
 
 /// How a bot's key begins.
 const OF_BOT: &str = "cb_";
@@ -149,11 +147,9 @@ impl Accounts {
             invite: None,
         };
         let (text, hash) = made(OF_BOT);
-        let change = Change::CreateBot { new, hash };
-        match self.store.apply(now, change).await? {
-            Committed::Bot { user, key } => Ok((user, MadeKey { key, text })),
-            _ => Err(AccountError::Internal),
-        }
+        let create = Command::create_bot(new, hash);
+        let (user, key) = self.store.apply(now, create).await?;
+        Ok((user, MadeKey { key, text }))
     }
 
     /// The bots, ascending by id, each with its keys.
@@ -202,14 +198,9 @@ impl Accounts {
         holder: KeyHolder,
     ) -> Result<MadeKey, AccountError> {
         let (text, hash) = made(beginning);
-        match self
-            .store
-            .apply(now, Change::CreateKey { holder, hash })
-            .await?
-        {
-            Committed::Key(key) => Ok(MadeKey { key, text }),
-            _ => Err(AccountError::Internal),
-        }
+        let create = Command::create_key(holder, hash);
+        let key = self.store.apply(now, create).await?;
+        Ok(MadeKey { key, text })
     }
 
     /// The backends' keys, ascending by number.
@@ -226,10 +217,7 @@ impl Accounts {
         now: Timestamp,
         id: ApiKeyId,
     ) -> Result<ApiKey, AccountError> {
-        match self.store.apply(now, Change::ConfirmKey(id)).await? {
-            Committed::Key(key) => Ok(key),
-            _ => Err(AccountError::Internal),
-        }
+        Ok(self.store.apply(now, Command::confirm_key(id)).await?)
     }
 
     /// Takes a key back. The sockets that came by it are closed before the answer comes.
@@ -241,8 +229,8 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let listener = Arc::clone(&self.listener);
         let (answer, answered) = tokio::sync::oneshot::channel();
-        let told = move |result: Result<Committed, StoreError>| {
-            if let Ok(Committed::KeyRevoked(key)) = &result
+        let told = move |result: Result<ApiKey, StoreError>| {
+            if let Ok(key) = &result
                 && let KeyHolder::Bot(bot) = key.holder
             {
                 listener.revoked(bot);
@@ -250,8 +238,7 @@ impl Accounts {
             // A caller that went away is no reason to stop: the change is stored.
             drop(answer.send(result));
         };
-        self.store
-            .submit(now, Change::RevokeKey(id), Box::new(told));
+        self.store.submit(now, Command::revoke_key(id), told);
         let revoked = answered.await.unwrap_or(Err(StoreError::Unavailable));
         if let Err(StoreError::NoSuchKey) = revoked {
             // Taking it back may have failed by its answer alone, with sockets left that came by

@@ -4,7 +4,7 @@ use super::{
     AccountError, Accounts, Invite, LoggingIn, Login, checked_avatar, checked_name, password,
 };
 use crate::model::{Timestamp, Username};
-use crate::store::{Change, Committed, NewUser};
+use crate::store::{Command, NewUser};
 
 /// Who may make an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,9 +113,7 @@ impl Accounts {
             only_if_first: first,
             invite,
         };
-        match self.store.apply(now, Change::CreateUser(new)).await? {
-            Committed::User(user) => self.log_in(now, user, device).await,
-            _ => Err(AccountError::Internal),
-        }
+        let user = self.store.apply(now, Command::create_user(new)).await?;
+        self.log_in(now, user, device).await
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{AccountError, Accounts, Admin};
 use crate::model::{Timestamp, UserId};
-use crate::store::{Change, Committed, NewReport, Report, ReportAct, ReportedMessage};
+use crate::store::{Command, NewReport, Report, ReportAct, ReportedMessage};
 
 /// The longest reason, in characters.
 const MAX_REASON_CHARS: usize = 1_000;
@@ -72,9 +72,6 @@ impl Accounts {
     }
 
     async fn report_act(&self, now: Timestamp, act: ReportAct) -> Result<u64, AccountError> {
-        match self.store.apply(now, Change::Report(act)).await? {
-            Committed::Report(number) => Ok(number),
-            _ => Err(AccountError::Internal),
-        }
+        Ok(self.store.apply(now, Command::report(act)).await?)
     }
 }

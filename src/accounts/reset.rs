@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{AccountError, Accounts, LoggingIn, Login, UsersAdmin, password};
 use crate::model::{MadeBy, Timestamp, UserId, Whom};
-use crate::store::{Change, KeyHash, ResetCode, UserChange};
+use crate::store::{Command, KeyHash, ResetCode, UserChange};
 
 /// 24 hours: a link is sent by hand, and opened when the person is back at their device.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -43,8 +43,8 @@ impl Accounts {
             hash: hash(&text),
             expires_at: now.plus(LIFETIME),
         };
-        let change = Change::CreateCode { user, code };
-        self.store.apply(now, change).await?;
+        let create = Command::create_code(user, code);
+        self.store.apply(now, create).await?;
         Ok(text)
     }
 

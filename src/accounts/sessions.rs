@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 use super::token::Proof;
 use super::{AccountError, Accounts, Asker, Caller, Login};
 use crate::model::{LoginSession, SessionId, Timestamp, User, UserId};
-use crate::store::{Change, Committed, Ending, SessionAct, StoreError};
+use crate::store::{Command, Ending, SessionAct, StoreError};
 
 /// 1 hour: how exactly it is known when a session was used last.
 const USED_WITHIN: Duration = Duration::from_secs(60 * 60);
@@ -168,11 +168,9 @@ impl Accounts {
             },
             if_token_version: user.token_version,
         };
-        match self.store.apply(now, Change::Session(open)).await {
-            Ok(done) => {
-                if let Committed::SessionsEnded(ended) = done
-                    && !ended.is_empty()
-                {
+        match self.store.apply(now, Command::session(open)).await {
+            Ok(ended) => {
+                if !ended.is_empty() {
                     self.listener.sessions_ended(user.id, &ended);
                 }
                 Ok(Login {
@@ -308,19 +306,16 @@ impl Accounts {
     ) -> Result<Vec<SessionId>, AccountError> {
         let listener = Arc::clone(&self.listener);
         let (answer, answered) = tokio::sync::oneshot::channel();
-        let told = move |result: Result<Committed, StoreError>| {
-            if let Ok(Committed::SessionsEnded(ended)) = &result {
+        let told = move |result: Result<Vec<SessionId>, StoreError>| {
+            if let Ok(ended) = &result {
                 listener.sessions_ended(user, ended);
             }
             // A caller that went away is no reason to stop: the change is stored.
             drop(answer.send(result));
         };
-        let change = Change::Session(SessionAct::End { user, which });
-        self.store.submit(now, change, Box::new(told));
-        match answered.await.unwrap_or(Err(StoreError::Unavailable))? {
-            Committed::SessionsEnded(ended) => Ok(ended),
-            _ => Err(AccountError::Internal),
-        }
+        let end = Command::session(SessionAct::End { user, which });
+        self.store.submit(now, end, told);
+        Ok(answered.await.unwrap_or(Err(StoreError::Unavailable))?)
     }
 
     /// Has the store learn which sessions were used since the last time, a group after the other.
@@ -330,7 +325,7 @@ impl Accounts {
             .map(|((user, session), at)| (user, session, at))
             .collect();
         for group in uses.chunks(KEPT_AT_ONCE) {
-            let used = Change::Session(SessionAct::Used(group.into()));
+            let used = Command::session(SessionAct::Used(group.into()));
             if let Err(error) = self.store.apply(now, used).await {
                 tracing::debug!(%error, "when sessions were used was not kept");
             }
@@ -339,7 +334,7 @@ impl Accounts {
 
     /// Takes away sessions, links and reports whose time is over.
     pub async fn sweep(&self, now: Timestamp) {
-        let sweep = Change::Session(SessionAct::Sweep);
+        let sweep = Command::session(SessionAct::Sweep);
         if let Err(error) = self.store.apply(now, sweep).await {
             tracing::debug!(%error, "sessions that are over were not swept");
         }

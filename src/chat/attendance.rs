@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::presence::Seen;
 use super::{Chat, Presence, PresenceChange};
 use crate::model::{Timestamp, UserId};
-use crate::store::Change;
+use crate::store::Command;
 
 /// 30 s: what the store has learned since needs no renewal.
 const KEPT_LATELY: Duration = Duration::from_secs(30);
@@ -64,7 +64,7 @@ impl Chat {
         if visits.is_empty() {
             return;
         }
-        if let Err(error) = self.store.apply(now, Change::Seen(visits)).await {
+        if let Err(error) = self.store.apply(now, Command::seen(visits)).await {
             tracing::debug!(%error, "last-seen times were not kept");
         }
     }
@@ -111,14 +111,10 @@ impl Chat {
     }
 
     fn submit_visits(&self, now: Timestamp, visits: Box<[(UserId, Timestamp)]>) {
-        self.store.submit(
-            now,
-            Change::Seen(visits),
-            Box::new(|result| {
-                if let Err(error) = result {
-                    tracing::debug!(%error, "last-seen times were not kept");
-                }
-            }),
-        );
+        self.store.submit(now, Command::seen(visits), |result| {
+            if let Err(error) = result {
+                tracing::debug!(%error, "last-seen times were not kept");
+            }
+        });
     }
 }

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::{Chat, ChatError};
 use crate::model::{MessageId, RoomId, Timestamp, UserId};
 use crate::store::{
-    Change, Committed, Erasable, EraseMany, Expired, Older, SentIn, SentText, StoreError, Talk,
+    Command, Erasable, EraseMany, Expired, Older, RoomDone, SentIn, SentText, StoreError, Talk,
 };
 
 impl Chat {
@@ -27,7 +27,7 @@ impl Chat {
         for chat in chats.await? {
             self.erase_in(chat, Some(user), None, clock).await?;
         }
-        let done = Change::SentIsErased(user);
+        let done = Command::sent_is_erased(user);
         self.store.apply(clock(), done).await?;
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Chat {
                     sender,
                     all_of: Some(through).filter(|_| is_last && sent_before.is_none()),
                 };
-                self.erase_many(clock(), Change::EraseMany(vec![many]))
+                self.erase_many(clock(), Command::erase_many(vec![many]))
                     .await?;
             }
             if is_last {
@@ -81,18 +81,22 @@ impl Chat {
     }
 
     /// Erases messages of chats by the server's own hand; those who share these hear of it.
-    async fn erase_many(&self, now: Timestamp, change: Change) -> Result<(), ChatError> {
+    async fn erase_many(
+        &self,
+        now: Timestamp,
+        erasure: Command<RoomDone>,
+    ) -> Result<(), ChatError> {
         let (reply, replied) = oneshot::channel();
         let chat = self.clone();
-        let answer = move |committed: Result<Committed, StoreError>| {
-            if let Ok(committed) = &committed {
-                chat.announce(committed);
+        let answer = move |done: Result<RoomDone, StoreError>| {
+            if let Ok(done) = &done {
+                chat.announce_all(done);
             }
-            let done = committed.map(drop).map_err(ChatError::from);
+            let done = done.map(drop).map_err(ChatError::from);
             // A caller that went away is no reason to fail: what is done is done.
             let _ = reply.send(done);
         };
-        self.store.submit(now, change, Box::new(answer));
+        self.store.submit(now, erasure, answer);
         replied.await.unwrap_or(Err(ChatError::Unavailable))
     }
 
@@ -112,8 +116,8 @@ impl Chat {
         });
         let many: Vec<_> = many.collect();
         if !many.is_empty() || !is_last {
-            let change = Change::Retain { many, through };
-            self.erase_many(older.now, change).await?;
+            let retention = Command::retain(many, through);
+            self.erase_many(older.now, retention).await?;
         }
         Ok(!is_last)
     }

@@ -12,9 +12,9 @@ use crate::model::{
     RoomRead, Timestamp, UserId, check_avatar, is_one_line, picture_url, visible_name,
 };
 use crate::store::{
-    Change, Committed, HistoryPage, HistoryQuery, Invite, MemberRow, MyRoom, NewRoom, OpenRooms,
-    Outcome, Page, RoomAct, RoomCommand, RoomDone, RoomInvite, RoomMessage, RoomRefusal,
-    RoomUpdate, StoreError, Talk,
+    Command, HistoryPage, HistoryQuery, Invite, MemberRow, MyRoom, NewRoom, OpenRooms, Outcome,
+    Page, RoomAct, RoomCommand, RoomDone, RoomInvite, RoomMessage, RoomRefusal, RoomUpdate,
+    StoreError, Talk,
 };
 
 /// 1,000 people: as many as one request adds to a room.
@@ -717,13 +717,12 @@ impl Chat {
     ) -> Result<RoomDone, ChatError> {
         let (reply, replied) = tokio::sync::oneshot::channel();
         let listener = Arc::clone(&self.listener);
-        let answer = move |committed: Result<Committed, StoreError>| {
-            let done = match committed {
-                Ok(Committed::Room(mut done)) => {
+        let answer = move |done: Result<RoomDone, StoreError>| {
+            let done = match done {
+                Ok(mut done) => {
                     say_how_large(&mut done.notices, |_| done.room.clone());
                     Ok(done)
                 }
-                Ok(_) => Err(ChatError::Internal),
                 Err(error) => Err(error.into()),
             };
             if let Ok(RoomDone { notices, .. }) = &done {
@@ -739,7 +738,7 @@ impl Chat {
             let _ = reply.send(done);
         };
         let act = RoomAct { by, what };
-        self.store.submit(now, Change::Room(act), Box::new(answer));
+        self.store.submit(now, Command::room(act), answer);
         replied.await.unwrap_or(Err(ChatError::Unavailable))
     }
 }

@@ -10,7 +10,7 @@ use crate::model::{
     Act, ClientId, ContentError, Cursor, Era, Message, Notice, PrivateId, Timestamp, UserId,
     Username,
 };
-use crate::store::{BATCHES, Change, Done, Location, NewUser, Store};
+use crate::store::{BATCHES, Command, Done, Location, NewUser, Store};
 
 const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
 
@@ -65,11 +65,9 @@ fn chat() -> (Chat, Arc<Diary>) {
             only_if_first: false,
             invite: None,
         };
-        store.submit(
-            NOW,
-            Change::CreateUser(new),
-            Box::new(|result| drop(result.unwrap())),
-        );
+        store.submit(NOW, Command::create_user(new), |result| {
+            drop(result.unwrap())
+        });
     }
     let diary = Arc::new(Diary::default());
     (
@@ -245,7 +243,7 @@ async fn who_went_just_before_the_end_was_seen_then() {
     chat.left(NOW, user(1), |_| {});
     chat.close(later);
     // What is asked for before is done before.
-    let barrier = Change::Seen([].into());
+    let barrier = Command::seen([].into());
     chat.store.apply(later, barrier).await.unwrap();
     assert_eq!(chat.last_seen(user(1)), Some(NOW));
     assert_eq!(chat.last_seen(user(2)), Some(later));

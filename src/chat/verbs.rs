@@ -11,7 +11,7 @@ use crate::model::{
     Timestamp, UserId, check_content,
 };
 use crate::store::maintain::MaintainError;
-use crate::store::{Change, Committed, Outcome, Store, StoreError, Talk};
+use crate::store::{Command, Committed, Outcome, RoomDone, Store, StoreError, Talk};
 
 /// A message to be sent.
 #[derive(Debug, Clone)]
@@ -203,8 +203,8 @@ impl Chat {
         let files = self.files;
         // Only of marks it is asked whether both hear of them.
         let store = (talk.act.is_mark()).then(|| Box::new(self.store.clone()));
-        let answer = move |committed| {
-            let mut outcome = outcome_of(committed);
+        let answer = move |outcome: Result<Outcome, StoreError>| {
+            let mut outcome = outcome.map_err(ChatError::from);
             if let Ok(Outcome::Entry(notice) | Outcome::Repeated(notice)) = &mut outcome {
                 files.open_notice(notice);
             }
@@ -213,7 +213,7 @@ impl Chat {
             }
             reply(result(outcome));
         };
-        self.store.submit(now, Change::Talk(talk), Box::new(answer));
+        self.store.submit(now, Command::talk(talk), answer);
     }
 
     /// Tells of a change that was answered as uncertain and turned out to be on disk.
@@ -225,17 +225,20 @@ impl Chat {
                 let outcome = Outcome::Entry(notice);
                 tell(&*self.listener, &outcome, None, Some(&self.store));
             }
-            Committed::Room(done) => {
-                for notice in &done.notices {
-                    let event = Event::Happened {
-                        notice,
-                        origin: None,
-                        only: None,
-                    };
-                    self.listener.happened(event);
-                }
-            }
+            Committed::Room(done) => self.announce_all(done),
             _ => {}
+        }
+    }
+
+    /// Tells of the entries that an act on a room came to, or an erasure.
+    pub(super) fn announce_all(&self, done: &RoomDone) {
+        for notice in &done.notices {
+            let event = Event::Happened {
+                notice,
+                origin: None,
+                only: None,
+            };
+            self.listener.happened(event);
         }
     }
 
@@ -276,21 +279,6 @@ fn tell(listener: &dyn Listener, outcome: &Outcome, origin: Option<Origin>, stor
         }
         Outcome::Repeated(notice) => listener.happened(Event::Repeated { notice, origin }),
         Outcome::Nothing(_) | Outcome::Unchanged(_) => {}
-    }
-}
-
-/// Returns what an act of talk came to.
-fn outcome_of(result: Result<Committed, StoreError>) -> Result<Outcome, ChatError> {
-    match result {
-        Ok(Committed::Talk(outcome)) => Ok(outcome),
-        Err(error) => Err(error.into()),
-        Ok(other) => {
-            tracing::error!(
-                ?other,
-                "the store answered a change with the outcome of another kind"
-            );
-            Err(ChatError::Internal)
-        }
     }
 }
 

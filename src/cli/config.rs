@@ -45,19 +45,7 @@ impl Flags {
                 total: connections_for(self.max_connections, open_files),
                 ..ConnectionLimits::default()
             },
-            engine: EngineConfig {
-                heartbeat: Heartbeat {
-                    interval: self.ping_interval,
-                    timeout: self.ping_timeout,
-                },
-                max_payload: self.max_payload,
-                max_sessions: match self.max_connections {
-                    0 => sessions_within(open_files),
-                    number => number,
-                },
-                origins: Origins::of(self.allow_origin.iter().cloned()),
-                ..EngineConfig::default()
-            },
+            engine: self.engine_config(open_files),
             io: IoConfig::default(),
             rules: Rules {
                 max_message_chars: self.max_message_chars,
@@ -102,6 +90,22 @@ impl Flags {
             shutdown_grace: self.shutdown_grace,
             budget: Budget::for_memory(self.memory().bytes),
         })
+    }
+
+    fn engine_config(&self, open_files: u64) -> EngineConfig {
+        EngineConfig {
+            heartbeat: Heartbeat {
+                interval: self.ping_interval,
+                timeout: self.ping_timeout,
+            },
+            max_payload: self.max_payload,
+            max_sessions: match self.max_connections {
+                0 => sessions_within(open_files),
+                number => number,
+            },
+            origins: Origins::of(self.allow_origin.iter().cloned()),
+            ..EngineConfig::default()
+        }
     }
 
     /// Returns whom people find: where strangers make accounts, not everyone.

@@ -12,7 +12,9 @@ use crate::model::{
 };
 
 /// `room_message`:
-/// `{"id":10,"room_id":7,"number":3,"sender_id":1,"content":"Halo!","created_at":"…","client_id":"…"?,"reply_to"?,"mentions"?,"mention_all"?,"meta"?,"as"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`
+/// `{"id":10,"room_id":7,"number":3,"sender_id":1,"content":"Halo!","created_at":"…",
+/// "client_id":"…"?,"reply_to"?,"mentions"?,"mention_all"?,"meta"?,"as"?,"attachments"?,
+/// "auto_content"?,"edited_at"?,"reactions"?}`
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(crate) struct RoomMessage<'a> {
     /// Grows in the order in which messages are stored.

@@ -59,7 +59,8 @@ pub(crate) enum Update<'a> {
 }
 
 /// `receive_message`:
-/// `{"id":10,"sender_id":1,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z"}`
+/// `{"id":10,"sender_id":1,"receiver_id":2,"content":"Halo!",
+/// "created_at":"2025-06-05T12:00:00.000Z"}`
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(crate) struct ReceiveMessage<'a> {
     /// Grows in the order in which messages are stored.
@@ -100,7 +101,8 @@ pub(crate) struct ReceiveMessage<'a> {
 }
 
 /// `message_sent`:
-/// `{"id":10,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z","client_id":"…"?}`
+/// `{"id":10,"receiver_id":2,"content":"Halo!","created_at":"2025-06-05T12:00:00.000Z",
+/// "client_id":"…"?}`
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(crate) struct MessageSent<'a> {
     /// Grows in the order in which messages are stored.

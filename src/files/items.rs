@@ -67,11 +67,32 @@ pub(super) fn clean_items(
         wipe(file, item.name.0, item.name.1 - item.name.0)?;
     }
     let data = of_kind(b"idat").map(there);
-    let mut in_data = Vec::new();
     let extents = match of_kind(b"iloc") {
         Some(place) => extents_of(body(place)).ok_or(CleanError::Malformed)?,
         None => return Err(CleanError::Malformed),
     };
+    let mut in_data = keep_seen(&items, extents, (data, length), kept)?;
+    if let Some(data) = data {
+        in_data.sort_unstable();
+        wipe_others(file, data.content, data.end, &in_data)?;
+        // A picture may lie there alone.
+        kept.ranges.extend(in_data);
+    }
+    match of_kind(b"iprp") {
+        Some(place) => clean_properties(file, there(place)),
+        None => Ok(None),
+    }
+}
+
+/// Keeps the bytes of the items that are seen, and notes those of Exif. `data` is the box that has
+/// bytes of items in itself: returns which of these are kept.
+fn keep_seen(
+    items: &[Item],
+    extents: Vec<Extents>,
+    (data, length): (Option<Place>, u64),
+    kept: &mut Kept,
+) -> Result<Vec<(u64, u64)>, CleanError> {
+    let mut in_data = Vec::new();
     for (id, method, pieces) in extents {
         let kind = items.iter().find(|item| item.id == id);
         let kind = kind.and_then(|item| item.kind);
@@ -94,16 +115,7 @@ pub(super) fn clean_items(
             false => {}
         }
     }
-    if let Some(data) = data {
-        in_data.sort_unstable();
-        wipe_others(file, data.content, data.end, &in_data)?;
-        // A picture may lie there alone.
-        kept.ranges.extend(in_data);
-    }
-    match of_kind(b"iprp") {
-        Some(place) => clean_properties(file, there(place)),
-        None => Ok(None),
-    }
+    Ok(in_data)
 }
 
 /// Where the pieces of an item are, whose offsets count from `start` on: of each its first byte and

@@ -15,7 +15,8 @@ use crate::store::{FileAct, FileCommand, FileStage, StoredFile};
 pub(super) const UNSENT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often is looked for such files.
 const LOOKED_EVERY: Duration = Duration::from_secs(10 * 60);
-/// How long to wait while the folder is copied.
+/// How long to wait while the folder is copied, by this process or another. The lock itself cannot
+/// be waited for: the thread that did would keep the server from ending.
 const COPIED: Duration = Duration::from_secs(1);
 
 impl Files {

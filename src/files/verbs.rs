@@ -13,7 +13,7 @@ use super::quota::Quotas;
 use super::session::Sessions;
 use crate::chat::FileUrls;
 use crate::model::Timestamp;
-use crate::store::{Change, Committed, FileAct, Store, StoredFile};
+use crate::store::{Command, FileAct, Store, StoredFile};
 
 /// 100 MiB: a minute of a telephone's film.
 pub const DEFAULT_MAX_FILE: u64 = 100 << 20;
@@ -114,16 +114,7 @@ impl Inner {
         now: Timestamp,
         act: FileAct,
     ) -> Result<Arc<StoredFile>, FileError> {
-        match self.store.apply(now, Change::File(act)).await? {
-            Committed::File(file) => Ok(file),
-            other => {
-                tracing::error!(
-                    ?other,
-                    "the store answered an act on a file with another kind"
-                );
-                Err(FileError::Unavailable)
-            }
-        }
+        Ok(self.store.apply(now, Command::file(act)).await?)
     }
 
     /// Fails where the disk has no room for so many bytes more, beside what it keeps free.

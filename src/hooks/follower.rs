@@ -11,7 +11,7 @@ use super::request::{Posted, post};
 use super::supervisor::Shared;
 use crate::contract::{hook_event, hook_parts, hook_room};
 use crate::model::{Members, Notice, RoomId};
-use crate::store::{Change, Hook, HookOut, HookProgress, StoreError};
+use crate::store::{Command, Hook, HookOut, HookProgress, StoreError};
 
 /// Requests at once, each of another chat.
 const AT_ONCE: usize = 16;
@@ -291,10 +291,10 @@ impl Follower {
         match self
             .shared
             .store
-            .apply(now, Change::HooksMoved(moved))
+            .apply(now, Command::hooks_moved(moved))
             .await
         {
-            Ok(_) => {
+            Ok(()) => {
                 self.saved = position;
                 self.note(true);
                 true

@@ -21,8 +21,7 @@ use crate::model::{
 };
 use crate::outgoing::{Outbound, OutboundError, Target};
 use crate::store::{
-    Change, Committed, Hook, HookChangeTo, HookId, HookIn, HookKind, HookOut, HookProgress, Store,
-    StoreError,
+    Command, Hook, HookChangeTo, HookId, HookIn, HookKind, HookOut, HookProgress, Store,
 };
 
 /// Letters and digits of the secret of an incoming hook: 190 bits.
@@ -123,8 +122,8 @@ impl Hooks {
     pub fn close(&self, now: Timestamp) {
         let unsaved = self.shared.board.take_unsaved(None);
         if !unsaved.is_empty() {
-            let change = Change::HooksMoved(unsaved);
-            self.shared.store.submit(now, change, Box::new(drop));
+            let moved = Command::hooks_moved(unsaved);
+            self.shared.store.submit(now, moved, drop);
         }
     }
 
@@ -189,7 +188,7 @@ impl Hooks {
             name: name.into(),
             hash: hash(&secret),
         });
-        let hook = self.apply(now, Change::CreateHook(kind)).await?;
+        let hook = self.apply(now, Command::create_hook(kind)).await?;
         Ok(MadeHook { hook, secret })
     }
 
@@ -235,7 +234,7 @@ impl Hooks {
             progress: HookProgress::default(),
             turn: 0,
         }));
-        let hook = self.apply(now, Change::CreateHook(kind)).await?;
+        let hook = self.apply(now, Command::create_hook(kind)).await?;
         let secret = shown(&secret);
         Ok(MadeHook { hook, secret })
     }
@@ -275,9 +274,9 @@ impl Hooks {
 
     /// Takes a hook away, of this direction.
     pub async fn delete(&self, _: Admin, now: Timestamp, id: HookId) -> Result<(), HookError> {
-        let deleted = self.shared.store.apply(now, Change::DeleteHook(id)).await;
+        let deleted = self.shared.store.apply(now, Command::delete_hook(id)).await;
         self.note_change();
-        Ok(deleted.map(drop)?)
+        Ok(deleted?)
     }
 
     /// A hook.
@@ -294,21 +293,22 @@ impl Hooks {
         // What was told until now is not to be told again for want of a note.
         let unsaved = self.shared.board.take_unsaved(Some(id));
         if !unsaved.is_empty() {
-            let moved = Change::HooksMoved(unsaved);
-            self.shared.store.submit(now, moved, Box::new(drop));
+            let moved = Command::hooks_moved(unsaved);
+            self.shared.store.submit(now, moved, drop);
         }
         let known_from = self.shared.store.tokens_from();
-        let change = Change::ChangeHook { id, to, known_from };
+        let change = Command::change_hook(id, to, known_from);
         self.apply(now, change).await
     }
 
-    async fn apply(&self, now: Timestamp, change: Change) -> Result<Arc<Hook>, HookError> {
+    async fn apply(
+        &self,
+        now: Timestamp,
+        change: Command<Arc<Hook>>,
+    ) -> Result<Arc<Hook>, HookError> {
         let done = self.shared.store.apply(now, change).await;
         self.note_change();
-        match done? {
-            Committed::Hook(hook) => Ok(hook),
-            _ => Err(StoreError::Unavailable.into()),
-        }
+        Ok(done?)
     }
 
     fn note_change(&self) {

@@ -29,7 +29,7 @@
 //! | `Client::state` | one session's sockets and half received events | its handlers' calls |
 //! | `chat`'s presence | who is there | a broadcast of the change, so that none overtakes another |
 //! | `Socket::groups` | the groups of one socket | joining and leaving them in the namespace |
-//! | `Namespace::groups`, `sockets` | the sockets of each group; all | encoding and queuing a broadcast |
+//! | `Namespace::groups`, `sockets` | sockets by group; all | encoding and queuing a broadcast |
 //! | `Socket::held` | what is held for a socket that is being resumed | queuing it |
 //! | `transport`'s outbox | the frames of one session | pushing one |
 

@@ -1,4 +1,52 @@
 //! What happens in a conversation or a room: the one noun for it, from the command to the event.
+//!
+//! # Adding an act
+//!
+//! A new [`Act`] is one variant here, and the compiler names most of the places that must know of
+//! it. These are the files that name [`Act::Reacted`], which changes a message in a chat of either
+//! kind: the way from the command to the disk, and from the disk to those who hear of it.
+//!
+//! | file | what it says of the act |
+//! | --- | --- |
+//! | `model/entry.rs` | the act itself, which message it changes, and how large it is |
+//! | `store/change.rs` | how it is asked for: `Talk::react` |
+//! | `store/write/contact.rs` | whether it is refused between people who are apart |
+//! | `store/talk/conversation.rs` | what it comes to between two people |
+//! | `store/talk/rooms/applying.rs` | what a room keeps of it |
+//! | `store/write/changing.rs` | what it makes of the message |
+//! | `store/write/changing_in_rooms.rs` | what rows it has beside that in a room |
+//! | `store/log/record.rs` | which form of record it has |
+//! | `store/log/further.rs` | its bytes, written and read |
+//! | `store/read/missed.rs` | whether it is told of on catching up |
+//! | `store/maintain/export.rs` | its line, between two people |
+//! | `store/maintain/export_rooms.rs` | the same in a room |
+//! | `store/maintain/import/changes.rs` | what such a line comes to |
+//! | `store/maintain/check/rooms.rs` | what makes it wrong in a room |
+//! | `store/maintain/check/since.rs` | what the message must be after it |
+//! | `chat/audience.rs` | who hears of it |
+//! | `contract/update.rs` | its form on the wire |
+//! | `contract/version.rs` | which versions of clients hear of it |
+//! | `contract/hooks.rs` | which event of hooks it is |
+//! | `push/listener.rs` | whether a device whose page is closed is told |
+//!
+//! Beside them these get what is the act's own, and need not name it:
+//!
+//! | file | what it gets |
+//! | --- | --- |
+//! | `store/FORMAT.md` | its bytes, drawn |
+//! | `store/maintain/lines.rs` | the form of its line |
+//! | `store/maintain/import.rs` | an arm that takes the line |
+//! | `contract/changes.rs` | what an event and an ack say |
+//! | `contract/client_events.rs` | the event by which clients ask for it |
+//! | `chat/changing.rs` | the verb |
+//! | `gateway/chat_socket.rs` | the event led to its handler |
+//! | `gateway/changing.rs` | the handler, which calls the verb |
+//!
+//! That is more than one would like. Two things stand in the way of fewer: conversations of two and
+//! rooms are decided, exported and checked in files of their own; and who may, who hears and who is
+//! told are questions of their owners, each a `match` over the acts, so that none is forgotten. In
+//! the page it is `state/heard-of-messages.js`, `state/timeline.js`, `sync/sync.js`, the element
+//! that shows it, and the words of both languages.
 
 use std::sync::Arc;
 

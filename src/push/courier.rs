@@ -21,7 +21,7 @@ use super::vapid::Vapid;
 use crate::metrics::PushMetrics;
 use crate::model::Timestamp;
 use crate::outgoing::{Answer, Outbound, OutboundError, Target};
-use crate::store::{Change, PushShow, Store, Subscription, SubscriptionId};
+use crate::store::{Command, PushShow, Store, Subscription, SubscriptionId};
 
 /// 10 s: a push service that answers later is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -177,6 +177,8 @@ struct Shared {
     queue: Mutex<Queue>,
     /// Something may go out, or has come back.
     wake: Notify,
+    /// One has come back.
+    landed: Notify,
     /// How often in a row each was refused.
     refusals: Mutex<FxHashMap<SubscriptionId, u8>>,
 }
@@ -199,6 +201,7 @@ impl Courier {
             metrics,
             queue: Mutex::default(),
             wake: Notify::new(),
+            landed: Notify::new(),
             refusals: Mutex::default(),
         }))
     }
@@ -218,9 +221,21 @@ impl Courier {
     }
 
     /// Returns whether some are on their way, or may go out now.
-    pub(super) fn is_busy(&self) -> bool {
+    fn is_busy(&self) -> bool {
         let queue = self.0.queue.lock();
         queue.flying > 0 || !queue.ready.is_empty()
+    }
+
+    /// Returns once none is on its way, and none may go out now.
+    pub(super) async fn idle(&self) {
+        loop {
+            // Before it is looked, so that none comes back unheard.
+            let landed = self.0.landed.notified();
+            if !self.is_busy() {
+                return;
+            }
+            landed.await;
+        }
     }
 
     /// Takes on a message for a browser.
@@ -428,8 +443,8 @@ impl Courier {
         let id = subscription.id;
         self.0.refusals.lock().remove(&id);
         let user = Some(subscription.user);
-        let change = Change::Unsubscribe { user, id };
-        if let Err(error) = self.0.store.apply((self.0.clock)(), change).await {
+        let forget = Command::unsubscribe(user, id);
+        if let Err(error) = self.0.store.apply((self.0.clock)(), forget).await {
             tracing::debug!(%error, "a subscription that is gone was not forgotten");
         }
     }
@@ -457,6 +472,7 @@ impl Landing<'_> {
         if let Some(origin) = self.origin.take() {
             self.courier.0.queue.lock().landed(&origin, again);
             self.courier.0.wake.notify_one();
+            self.courier.0.landed.notify_waiters();
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::metrics::PushMetrics;
 use crate::model::{Timestamp, UserId};
 use crate::outgoing::{Outbound, OutboundError, Reach, Target, Trust};
 use crate::store::{
-    Change, Committed, NewSubscription, PushLanguage, PushShow, Store, StoreError, Subscription,
+    Command, NewSubscription, PushLanguage, PushShow, Store, StoreError, Subscription,
     SubscriptionId, subscription_id,
 };
 
@@ -118,13 +118,8 @@ impl Pushes {
     /// Tells of all that waits, as far as push services take it now: the process ends.
     pub async fn flush(&self) {
         self.0.hearing.flush();
-        let done = async {
-            while self.0.courier.is_busy() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
         tokio::select! {
-            () = done => {}
+            () = self.0.courier.idle() => {}
             () = self.0.courier.run() => {}
         }
     }
@@ -162,11 +157,8 @@ impl Pushes {
         if read_id(id)? != found {
             return Err(PushError::Id);
         }
-        let change = Change::Subscribe { user, wish };
-        match self.0.store.apply(now, change).await? {
-            Committed::Subscribed(subscription) => Ok(subscription),
-            _ => Err(PushError::Unavailable),
-        }
+        let subscribe = Command::subscribe(user, wish);
+        Ok(self.0.store.apply(now, subscribe).await?)
     }
 
     /// Has a browser pushed to no more, which may be so already.
@@ -176,12 +168,8 @@ impl Pushes {
         user: UserId,
         id: &str,
     ) -> Result<(), PushError> {
-        let change = Change::Unsubscribe {
-            user: Some(user),
-            id: read_id(id)?,
-        };
-        self.0.store.apply(now, change).await?;
-        Ok(())
+        let unsubscribe = Command::unsubscribe(Some(user), read_id(id)?);
+        Ok(self.0.store.apply(now, unsubscribe).await?)
     }
 
     /// Tells a person's browsers that pushes arrive, or one of them, and returns what their push

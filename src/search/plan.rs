@@ -28,7 +28,7 @@ impl Plan {
         // The longest first: the shorter a beginning, the less it tells.
         words.sort_by_key(|lookup| std::cmp::Reverse(lookup.term().len()));
         words.dedup();
-        // The text does not say who wrote it, nor that a file hangs on it: these are never left out.
+        // The text does not say who wrote it, nor that a file hangs on it: both are never left out.
         let mut wanted: Vec<_> = sender.into_iter().chain(file).chain(words).collect();
         wanted.truncate(MAX_LOOKUPS);
         let exact = query.unwanted.iter().filter(|chunk| chunk.is_exact());

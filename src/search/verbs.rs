@@ -20,8 +20,8 @@ use crate::metrics::SearchMetrics;
 use crate::model::{ChatId, MAX_ID, MessageId, UserId};
 use crate::store::{FoundMessage, Store};
 
-/// 16 searches wait at once, of which one is looked up at a time, and so many of one person: whoever
-/// types asks anew before the last answer is there. More are refused.
+/// 16 searches wait at once, of which one is looked up at a time, and so many of one person, who
+/// types on and asks anew before the last answer is there. More are refused.
 const MAX_WAITING: usize = 16;
 const MAX_WAITING_OF_ONE: usize = 4;
 /// So many messages are looked at in the first go, and four times as many in each after it.

@@ -14,7 +14,8 @@ use crate::model::{
     CursorKeys, EntryId, FileId, MadeBy, MessageId, Room, RoomId, Timestamp, User, UserId,
     Username, Whom,
 };
-use crate::store::change::{Answer, Change, Committed, Done};
+use crate::store::change::Done;
+use crate::store::command::Command;
 use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{LockedFile, Medium};
 use crate::store::disk::room::{self, Shortage};
@@ -157,23 +158,29 @@ impl Store {
 
     /// Queues a change. Never waits: where the queue is full, or the store is closing, `answer`
     /// gets the error at once.
-    pub fn submit(&self, now: Timestamp, change: Change, answer: Answer) {
+    pub fn submit<T: 'static>(
+        &self,
+        now: Timestamp,
+        command: impl Into<Command<T>>,
+        answer: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        let (change, outcome) = command.into().into_parts();
         self.intake.queue.push(Job {
             now,
             change,
-            answer,
+            answer: Box::new(move |result| answer(outcome(result))),
         });
     }
 
     /// [`Store::submit`], for those who wait.
-    pub async fn apply(&self, now: Timestamp, change: Change) -> Result<Committed, StoreError> {
+    pub async fn apply<T: Send + 'static>(
+        &self,
+        now: Timestamp,
+        command: impl Into<Command<T>>,
+    ) -> Result<T, StoreError> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         // A caller that went away is no reason to fail: the change is stored all the same.
-        self.submit(
-            now,
-            change,
-            Box::new(move |result| drop(answer.send(result))),
-        );
+        self.submit(now, command, move |result| drop(answer.send(result)));
         answered.await.unwrap_or(Err(StoreError::Unavailable))
     }
 

@@ -7,9 +7,47 @@
 //!
 //! The truth is one append-only log (`tables.rs`, `log/`); unread counts, recents and read marks
 //! are derived from it and live in memory (`talk/`).
+//!
+//! # Locks
+//!
+//! A thread takes a lock only while it holds none that stands below it in this table, and holds
+//! none across an await. redb's transaction alone is taken under the committer, too.
+//!
+//! | lock | guards | held over |
+//! | --- | --- | --- |
+//! | the data file's own (`flock`) | the file, against other processes | the store's life |
+//! | redb's write transaction | the tables | a batch, from when it is begun; see below |
+//! | `Writer::committer` | what is committed, and in which order | a commit and its sync; mending |
+//! | `Writer::notifier` | what is published and told, likewise | telling a batch, which may wait |
+//! | `Data::unsynced` | the name that a power cut may undo | the sync of its folder |
+//! | `Data::database` | the database as it was opened last | opening it anew; else a look |
+//! | `Data::medium` | what that lies on | a question for its free room |
+//! | `Data::state` | all that is derived, and what is ahead | see below |
+//! | `Data::tail` | the end of the log | judging; a query that memory answers |
+//! | `Writer::client_ids` | which client id stands for what | looking one up, on the disk as well |
+//! | `Intake::erased` | since when erased bytes may be there | nothing |
+//! | `Writer::spare` | emptied transactions, for their room | nothing |
+//! | `GoneFiles::list` | whose bytes are to go | nothing |
+//! | `Queue::waiting` | the changes that wait, and the pace | nothing: answers come after it |
+//! | `Opening::held`, then `gathered` | what redb has written | writing to the medium |
+//! | `Store::writer`, each `copier` | threads to be waited for | nothing: they are taken out |
+//!
+//! A transaction is begun by the thread whose turn it is to judge, and that turn ends only under
+//! the committer: so the one who has a transaction may wait for the committer, and the one who has
+//! the committer waits for nobody else's transaction. It may be one of a database that was replaced
+//! meanwhile: the epoch tells, and it is dropped.
+//!
+//! For writing, the state and the tail are held over memory alone, so that a query that memory
+//! answers never waits for the disk. For reading, the thread that commits holds them over what it
+//! reads to judge, and the state over what it writes of the rows; nobody else goes to the disk with
+//! them, and who has the tail does not ask for the state.
+//!
+//! An answer is called under the committer and the notifier at most, and there only to refuse: it
+//! may ask the store for what memory knows.
 
 mod change;
 mod changes;
+mod command;
 mod contacts;
 mod data;
 mod disk;
@@ -34,6 +72,7 @@ mod write;
 mod tests;
 
 pub use change::{Address, Answer, BATCHES, Change, Committed, Done, EraseMany, Outcome, Talk};
+pub use command::Command;
 pub use disk::error::OpenError;
 pub use disk::holder::Holder;
 pub use disk::room::Shortage;

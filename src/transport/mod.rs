@@ -22,7 +22,7 @@
 //! | `Live::session` | the session's course in time | `Outgoing::state`, to move an upgrade |
 //! | `Live::receiver` | who hears the session | none: it is cloned out |
 //! | `Outgoing::state` | outbox, transport, wakers | `Registry::relieving`, for room in the pool |
-//! | `Registry::relieving` | the search for sessions to close | `Registry::open`; others by `try_lock` |
+//! | `Registry::relieving` | which sessions to close | `Registry::open`; others by `try_lock` |
 
 mod application;
 mod config;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo run --release --manifest-path tests/bench/Cargo.toml -- store --dir FOLDER
-//! cargo run --release --manifest-path tests/bench/Cargo.toml -- fill --messages 10000000 --data FILE
+//! cargo run --release --manifest-path tests/bench/Cargo.toml -- fill --messages NUMBER --data FILE
 //! cargo run --release --manifest-path tests/bench/Cargo.toml -- open --data FILE [--kill]
 //! cargo run --release --manifest-path tests/bench/Cargo.toml -- read --data FILE
 //! ```

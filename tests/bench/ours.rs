@@ -48,15 +48,14 @@ impl Ours {
         mut next: impl FnMut() -> Option<Change>,
     ) -> Result<Tally, Error> {
         let told = Told::default();
-        let submit = |change| {
+        let submit = |change: Change| {
             let told = Arc::clone(&told);
             let begin = Instant::now();
             let answer = move |result| {
                 let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
                 told.push_back((begin.elapsed(), result));
             };
-            self.store
-                .submit(Timestamp::now(), change, Box::new(answer));
+            self.store.submit(Timestamp::now(), change, answer);
         };
         let mut tally = Tally::default();
         let start = Instant::now();

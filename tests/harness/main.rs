@@ -2,9 +2,11 @@
 //! official protocol suites and the official clients' own tests expect of a server.
 //!
 //! ```text
-//! cargo run --release --example harness -- --fixture protocol        port 3000, /engine.io/ and /socket.io/
-//! cargo run --release --example harness -- --fixture socket-client   port 3210, /socket.io/
-//! cargo run --release --example harness -- --fixture engine-client   port 3000, /engine.io/
+//! cargo run --release --example harness -- --fixture FIXTURE
+//!
+//! protocol        port 3000, /engine.io/ and /socket.io/
+//! socket-client   port 3210, /socket.io/
+//! engine-client   port 3000, /engine.io/
 //! ```
 //!
 //! `--port N` picks another port, 0 a free one. The port is printed once it listens; the process

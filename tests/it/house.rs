@@ -1,5 +1,10 @@
 //! The house plan: which module may import which. One table, held against every path in `src/`.
 
+mod acts;
+mod contracts;
+mod locks;
+mod measures;
+
 use std::path::{Path, PathBuf};
 
 /// Every module, and those of ours that it may name: only such as stand above it. A module that is
@@ -163,6 +168,11 @@ const STORE: &[(&str, &[&str])] = &[
     ("files", &["error", "sealed"]),
     ("people", &["changes", "error", "files", "sealed", "tables"]),
     ("change", &["error", "files", "people", "room_act"]),
+    // Changes, each with what it comes to.
+    (
+        "command",
+        &["change", "error", "files", "people", "room_act"],
+    ),
     ("state", &["log", "people", "talk"]),
     // Rooms as they are once what is on its way is on disk.
     ("rooms", &["sealed", "state", "talk"]),
@@ -190,7 +200,8 @@ const STORE: &[(&str, &[&str])] = &[
     (
         "handle",
         &[
-            "change", "disk", "error", "files", "maintain", "options", "people", "read", "write",
+            "change", "command", "disk", "error", "files", "maintain", "options", "people", "read",
+            "write",
         ],
     ),
     ("contacts", &["error", "handle", "people", "state"]),

@@ -207,7 +207,7 @@ fn fill(store: &Store, messages: u64) {
         taken += 1;
         let at = Timestamp::from_ms(now - ago);
         let answered = answered.clone();
-        let answer = Box::new(move |result: Result<_, _>| answered.send(result.is_ok()).unwrap());
+        let answer = move |result: Result<_, _>| answered.send(result.is_ok()).unwrap();
         store.submit(at, change, answer);
         waiting += 1;
         while waiting > 10_000 {
@@ -232,13 +232,13 @@ fn send(store: &Store, rate: u32) -> [f64; 3] {
         }
         std::thread::sleep(due.saturating_sub(began.elapsed()));
         let (waits, finished) = (Arc::clone(&waits), finished.clone());
-        let answer = Box::new(move |result: Result<_, _>| {
+        let answer = move |result: Result<_, _>| {
             assert!(result.is_ok());
             waits
                 .lock()
                 .push((began.elapsed() - due).as_secs_f64() * 1_000.0);
             drop(finished);
-        });
+        };
         store.submit(Timestamp::now(), message(u64::from(number)), answer);
         number += 1;
     }

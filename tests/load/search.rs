@@ -341,7 +341,7 @@ fn all(store: &Store, now: Timestamp, changes: impl Iterator<Item = Change>) {
         }
         let answered = answered.clone();
         let answer = move |result: Result<_, _>| answered.send(result.unwrap()).unwrap();
-        store.submit(now, change, Box::new(answer));
+        store.submit(now, change, answer);
         waiting += 1;
     }
     for _ in 0..waiting {
@@ -398,7 +398,7 @@ fn send(store: &Store, rate: u32, long: Duration) -> Vec<Duration> {
             result.unwrap();
             answered.send(due.elapsed()).unwrap();
         };
-        store.submit(Timestamp::now(), Change::Talk(talk), Box::new(answer));
+        store.submit(Timestamp::now(), Change::Talk(talk), answer);
         count += 1;
     }
     (0..count).map(|_| answers.recv().unwrap()).collect()

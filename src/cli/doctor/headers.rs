@@ -10,7 +10,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use serde_json::Value;
 use tokio::net::UnixStream;
 
-use super::Report;
+use super::report::Report;
 use super::site::{PATIENCE, Site};
 use crate::cli::control;
 use crate::cli::operate::Operator;

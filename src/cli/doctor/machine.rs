@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::Report;
+use super::report::Report;
 use crate::cli::failure;
 use crate::cli::open_files::{FEW_CLIENTS, SPARE_FILES};
 use crate::model::Timestamp;

@@ -4,6 +4,7 @@
 //! and TLS (`site.rs`), sessions by both transports (`sessions.rs`), and what arrives at the other
 //! end of it (`headers.rs`). A line a finding, each with its mend.
 
+mod command;
 mod headers;
 mod machine;
 mod report;
@@ -12,44 +13,4 @@ mod site;
 mod verifier;
 mod way;
 
-use std::path::{Path, PathBuf};
-
-use clap::Args;
-
-use super::failure::{chain, without_logins};
-use report::Report;
-
-/// Looks for what is wrong, and says how to mend it: a line a finding, and exit code 1 if something
-/// is.
-///
-/// Without a URL it looks at this machine: the data file and its folder, room, how long a write
-/// takes, limits, the clock. With the URL by which people come, it looks at the way there as well:
-/// name, certificate, WebSocket and long polling, waiting, size, and the headers of a reverse
-/// proxy; the last of these only on the server's own machine, as the user who runs it or as root,
-/// since it asks the server by its control socket what arrived.
-#[derive(Args)]
-pub(super) struct Doctor {
-    /// How people reach the server, such as https://chat.example.org or https://example.org/chat
-    #[arg(value_name = "URL")]
-    url: Option<String>,
-    /// The certificate, in PEM form, by which the site's own is trusted, where the authority is a
-    /// private one; or the site's own, where it signed it itself
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-}
-
-impl Doctor {
-    pub(super) async fn run(&self, data: &Path) -> Result<(), String> {
-        let site = match &self.url {
-            Some(url) => Some(site::Site::parse(url, self.ca.as_deref())?),
-            None => None,
-        };
-        let mut report = Report::default();
-        // Blocks, and nothing else is to be done meanwhile.
-        machine::examine(data, &mut report);
-        if let Some(site) = site {
-            way::examine(&site, data, &mut report).await;
-        }
-        report.end()
-    }
-}
+pub(super) use command::Doctor;

@@ -12,8 +12,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 
+use super::report::Report;
 use super::site::{PATIENCE, Site, Stream, within};
-use super::{Report, chain};
+use crate::cli::failure::chain;
 
 /// An answer that is ready and does not come for so long is held back on the way.
 const HELD_BACK: Duration = Duration::from_secs(5);

@@ -22,7 +22,7 @@ use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::verifier::Verifier;
-use super::{chain, without_logins};
+use crate::cli::failure::{chain, without_logins};
 use crate::web::PublicUrl;
 
 /// The most time that anything may take that is not meant to wait.

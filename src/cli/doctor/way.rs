@@ -9,8 +9,9 @@ use hyper::{Request, StatusCode};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::Value;
 
+use super::report::Report;
 use super::site::{PATIENCE, Site};
-use super::{Report, headers, sessions};
+use super::{headers, sessions};
 use crate::model::Timestamp;
 
 /// A certificate that ends within so many days should have been renewed: Let's Encrypt's are

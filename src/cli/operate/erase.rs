@@ -13,7 +13,8 @@ use crate::cli::bar::Bar;
 use crate::cli::failure::maintain as explain;
 use crate::store::maintain;
 
-/// How often is asked whether all of an account's messages are erased.
+/// How often is asked whether all of an account's messages are erased: a server that is asked by
+/// HTTP tells nothing by itself.
 const ASKED_EVERY: Duration = Duration::from_millis(50);
 
 impl Erase {

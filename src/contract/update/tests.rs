@@ -20,7 +20,7 @@ use crate::model::{
     ChatId, CursorKeys, Emoji, EntryId, Extras, MembershipChange, Notify, ReplyTo, Role,
     RoomHistory, RoomId, RoomKind, RoomPost, Username,
 };
-use crate::store::{BATCHES, Change, Done, Location, NewUser, Store};
+use crate::store::{BATCHES, Command, Done, Location, NewUser, Store};
 
 const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
 const PEOPLE: u64 = 5;
@@ -117,11 +117,9 @@ fn chat() -> (Chat, Arc<Heard>) {
             only_if_first: false,
             invite: None,
         };
-        store.submit(
-            NOW,
-            Change::CreateUser(new),
-            Box::new(|result| drop(result.unwrap())),
-        );
+        store.submit(NOW, Command::create_user(new), |result| {
+            drop(result.unwrap())
+        });
     }
     let heard = Arc::new(Heard::default());
     let listener = Arc::<Heard>::clone(&heard);

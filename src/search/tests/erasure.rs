@@ -2,9 +2,11 @@
 //! for.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use super::*;
+use super::house::{A_PART, House, data_in, files_of, words};
 use crate::search::folder::Folder;
+use crate::search::folder_of;
 use crate::search::segment::Segment;
 
 /// Every term of every file.

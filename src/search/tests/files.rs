@@ -1,6 +1,9 @@
 //! The files of the index: damaged, foreign, of an older form, gone.
 
-use super::*;
+use std::path::Path;
+
+use super::house::{A_PART, House, data_in, files_of, user, words};
+use crate::search::{SearchError, folder_of};
 
 /// Says enough for several files, and returns what is to be found.
 async fn filled(folder: &Path) -> (House, Vec<u64>) {

@@ -1,15 +1,15 @@
 //! Who may read what: people come to rooms and go, messages are deleted, and nobody is ever shown
 //! what their history would not show them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use super::*;
-use crate::model::{RoomHistory, RoomKind, RoomPost};
-use crate::store::{NewRoom, RoomAct, RoomCommand};
+use super::house::{House, user, words};
+use crate::model::{RoomHistory, RoomId, RoomKind, RoomPost};
+use crate::store::{Change, Committed, NewRoom, RoomAct, RoomCommand};
 
 const PEOPLE: u64 = 6;
 const ROOMS: u64 = 4;

@@ -1,12 +1,14 @@
 //! What is found, held against a plain scan of all that was said: every message that has it, and
 //! nothing else, in many scripts, with edits, deletions and restarts.
 
+use std::collections::BTreeMap;
+
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use super::*;
-use crate::model::ChatId;
+use super::house::{House, user, words};
+use crate::model::{ChatId, MessageId};
 
 const PEOPLE: u64 = 4;
 const WORDS: [&str; 24] = [

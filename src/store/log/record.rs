@@ -17,7 +17,8 @@ use super::head::{
 };
 use super::others;
 use crate::model::{
-    Act, ClientId, ConversationId, EntryId, Marked, MessageId, RoomId, Stream, Timestamp, UserId,
+    Act, ClientId, ConversationId, EntryId, Extras, Marked, MessageId, RoomId, Stream, Timestamp,
+    UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::sealed::{Rest, checksum, put, unseal};
@@ -264,33 +265,9 @@ impl<'a> Record<&'a str> {
         let mut links = Links::default();
         let (rank, act) = match head.kind {
             Kind::Message => {
-                let before = match head.has(OTHER_PREVIOUS) {
-                    true => rest.take_back(id)?,
-                    false => previous,
-                };
-                links.previous = before.map(MessageId::from);
-                links.jump = rest.take_back(id)?.map(MessageId::from);
-                links.number = rest.take()?;
-                let rank = match (stream, author) {
-                    (Stream::Pair(_), Author::Member(_)) => {
-                        rest.take().filter(|rank| *rank <= links.number)?
-                    }
-                    (Stream::Room(_), Author::Account(_)) => 0,
-                    // No message has another stream or author.
-                    _ => return None,
-                };
-                let client_id = rest.take_client_id(head)?;
-                let content = std::str::from_utf8(rest.0).ok()?;
-                let sent = match head.has(ERASED) {
-                    true if !content.is_empty() => return None,
-                    true => Act::Erased { client_id, extras },
-                    false => Act::Sent {
-                        content,
-                        client_id,
-                        extras,
-                    },
-                };
-                (rank, sent)
+                let taken = rest.take_message(id, head, (stream, author), (previous, extras))?;
+                links = taken.1;
+                (taken.0, taken.2)
             }
             Kind::Read | Kind::ReadUpTo if !matches!(author, Author::Member(_)) => return None,
             Kind::Other if further::is_next(&rest) => {
@@ -368,6 +345,45 @@ impl<'a> Rest<'a> {
             Stream::Room(_) => Author::Server,
             Stream::Own(user) => Author::Account(user),
         })
+    }
+
+    /// Takes the rest of a message: its rank, its pointers and what was sent.
+    fn take_message(
+        &mut self,
+        id: EntryId,
+        head: Head,
+        (stream, author): (Stream, Author),
+        (previous, extras): (Option<EntryId>, Option<Box<Extras<&'a str>>>),
+    ) -> Option<(u64, Links, Act<&'a str>)> {
+        let before = match head.has(OTHER_PREVIOUS) {
+            true => self.take_back(id)?,
+            false => previous,
+        };
+        let links = Links {
+            previous: before.map(MessageId::from),
+            jump: self.take_back(id)?.map(MessageId::from),
+            number: self.take()?,
+        };
+        let rank = match (stream, author) {
+            (Stream::Pair(_), Author::Member(_)) => {
+                self.take().filter(|rank| *rank <= links.number)?
+            }
+            (Stream::Room(_), Author::Account(_)) => 0,
+            // No message has another stream or author.
+            _ => return None,
+        };
+        let client_id = self.take_client_id(head)?;
+        let content = std::str::from_utf8(self.0).ok()?;
+        let sent = match head.has(ERASED) {
+            true if !content.is_empty() => return None,
+            true => Act::Erased { client_id, extras },
+            false => Act::Sent {
+                content,
+                client_id,
+                extras,
+            },
+        };
+        Some((rank, links, sent))
     }
 
     /// The client id of a message; `Some(None)` is that of one without.

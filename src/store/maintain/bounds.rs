@@ -1,11 +1,13 @@
 //! Files at the bounds of what the server writes, and as a crash or an earlier version left them: a
 //! check calls them sound, and every command takes them.
 
-use redb::{ReadableDatabase, ReadableTable};
+use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::tests::{Data, exported, imported};
 use super::*;
 use crate::model::Timestamp;
+use crate::store::disk::error::OpenError;
+use crate::store::error::StoreError;
 use crate::store::sealed::{put, seal};
 use crate::store::tables::{
     CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, META, SWEPT,

@@ -127,19 +127,35 @@ impl Copying<'_> {
             .set_cache_size(CACHE_BYTES)
             .create_with_backend(backend)?;
         let mut made = Made::begin(&db)?;
-        let step = self.step_bytes;
-        let (mut next, mut rounds, mut target) = (0, 0, 0);
-        let mut rewritten = Rewritten::default();
+        let (mut next, mut rewritten) = (0, Rewritten::default());
+        let turn = &|made, may_pause| self.turn(&db, &*disk, made, may_pause);
+        made = self.copy_log(made, (&mut next, &mut rewritten), turn, watch)?;
+        made = self.copy_moment(made, (next, rewritten), &|made| turn(made, false))?;
+        made.txn.commit()?;
+        db.close()?;
+        medium.sync()?;
+        Ok(())
+    }
+
+    /// Copies the log from `next` on, as far as it is by now, while others write to it.
+    fn copy_log(
+        &self,
+        mut made: Made,
+        (next, rewritten): (&mut u64, &mut Rewritten),
+        turn: &dyn Fn(Made, bool) -> Result<Made, MaintainError>,
+        watch: Watch<'_>,
+    ) -> Result<Made, MaintainError> {
+        let (mut rounds, mut target) = (0, 0);
         while rounds <= ROUNDS {
             let source = Log::open_any(&(self.database)()?.begin_read()?)?;
             let last = source.last()?;
-            if next > target || rounds == 0 {
+            if *next > target || rounds == 0 {
                 (rounds, target) = (rounds + 1, last);
                 rewritten.begin(last);
                 continue;
             }
-            let mut walk = source.walk(next)?;
-            let is_full = copy_entries(&made.txn, step, &mut walk, &mut next, &mut rewritten)?;
+            let mut walk = source.walk(*next)?;
+            let is_full = copy_entries(&made.txn, self.step_bytes, &mut walk, next, rewritten)?;
             watch(Progress {
                 what: "copying messages",
                 done: next.saturating_sub(1),
@@ -147,62 +163,68 @@ impl Copying<'_> {
                 unit: Unit::Records,
             });
             drop((walk, source));
-            made = self.turn(&db, &*disk, made, true)?;
+            made = turn(made, true)?;
             if !is_full {
                 break;
             }
         }
-        {
-            let snapshot = (self.database)()?.begin_read()?;
-            refuse_unknown(&snapshot)?;
-            let turn = &|made| self.turn(&db, &*disk, made, false);
-            let source = Log::open_any(&snapshot)?;
-            let mut walk = source.walk(next)?;
-            while copy_entries(&made.txn, step, &mut walk, &mut next, &mut rewritten)? {
-                made = turn(made)?;
-            }
-            while rewritten.copy(&made.txn, step, &source)? {
-                made = turn(made)?;
-            }
-            made = copy_table(&snapshot, made, USERS, step, turn)?;
-            made = copy_table(&snapshot, made, CONVERSATIONS, step, turn)?;
-            made = copy_table(&snapshot, made, META, step, turn)?;
-            made = copy_table(&snapshot, made, CREDENTIALS, step, turn)?;
-            made = copy_table(&snapshot, made, INVITES, step, turn)?;
-            made = copy_table(&snapshot, made, KEYS, step, turn)?;
-            made = copy_table(&snapshot, made, FILES, step, turn)?;
-            made = copy_table(&snapshot, made, HOOKS, step, turn)?;
-            made = copy_table(&snapshot, made, CONVERSATION_STATES, step, turn)?;
-            made = copy_table(&snapshot, made, CLIENT_IDS, step, turn)?;
-            made = copy_table(&snapshot, made, ROOMS, step, turn)?;
-            for table in [ROOM_MEMBERS, RELATIONS, REACTIONS, STREAM_STATES] {
-                made = copy_table(&snapshot, made, table, step, turn)?;
-            }
-            made = copy_table(&snapshot, made, PUSH_SUBSCRIPTIONS, step, turn)?;
-            made = copy_table(&snapshot, made, CHANGES, step, turn)?;
-            made = copy_table(&snapshot, made, NEWEST_CHANGES, step, turn)?;
-            for table in &UNUSED_BY_NUMBER {
-                made = copy_table(&snapshot, made, *table, step, turn)?;
-            }
-            for table in &UNUSED_BY_TWO {
-                made = copy_table(&snapshot, made, *table, step, turn)?;
-            }
-            for table in &UNUSED_BY_NAME {
-                made = copy_table(&snapshot, made, *table, step, turn)?;
-            }
-            // What the source still has in an earlier form has the newest in the copy.
-            made.txn.open_table(META)?.remove(RECODED)?;
-            if !rewritten.any {
-                made.txn.open_table(META)?.remove(ERASED)?;
-            }
-            if self.is_backup {
-                schema::mark_backup(&made.txn)?;
-            }
+        Ok(made)
+    }
+
+    /// Copies the rest as of one moment: the log from `next` on, what was rewritten of it, and all
+    /// other tables.
+    fn copy_moment(
+        &self,
+        mut made: Made,
+        (mut next, mut rewritten): (u64, Rewritten),
+        turn: &dyn Fn(Made) -> Result<Made, MaintainError>,
+    ) -> Result<Made, MaintainError> {
+        let step = self.step_bytes;
+        let snapshot = (self.database)()?.begin_read()?;
+        refuse_unknown(&snapshot)?;
+        let source = Log::open_any(&snapshot)?;
+        let mut walk = source.walk(next)?;
+        while copy_entries(&made.txn, step, &mut walk, &mut next, &mut rewritten)? {
+            made = turn(made)?;
         }
-        made.txn.commit()?;
-        db.close()?;
-        medium.sync()?;
-        Ok(())
+        while rewritten.copy(&made.txn, step, &source)? {
+            made = turn(made)?;
+        }
+        made = copy_table(&snapshot, made, USERS, step, turn)?;
+        made = copy_table(&snapshot, made, CONVERSATIONS, step, turn)?;
+        made = copy_table(&snapshot, made, META, step, turn)?;
+        made = copy_table(&snapshot, made, CREDENTIALS, step, turn)?;
+        made = copy_table(&snapshot, made, INVITES, step, turn)?;
+        made = copy_table(&snapshot, made, KEYS, step, turn)?;
+        made = copy_table(&snapshot, made, FILES, step, turn)?;
+        made = copy_table(&snapshot, made, HOOKS, step, turn)?;
+        made = copy_table(&snapshot, made, CONVERSATION_STATES, step, turn)?;
+        made = copy_table(&snapshot, made, CLIENT_IDS, step, turn)?;
+        made = copy_table(&snapshot, made, ROOMS, step, turn)?;
+        for table in [ROOM_MEMBERS, RELATIONS, REACTIONS, STREAM_STATES] {
+            made = copy_table(&snapshot, made, table, step, turn)?;
+        }
+        made = copy_table(&snapshot, made, PUSH_SUBSCRIPTIONS, step, turn)?;
+        made = copy_table(&snapshot, made, CHANGES, step, turn)?;
+        made = copy_table(&snapshot, made, NEWEST_CHANGES, step, turn)?;
+        for table in &UNUSED_BY_NUMBER {
+            made = copy_table(&snapshot, made, *table, step, turn)?;
+        }
+        for table in &UNUSED_BY_TWO {
+            made = copy_table(&snapshot, made, *table, step, turn)?;
+        }
+        for table in &UNUSED_BY_NAME {
+            made = copy_table(&snapshot, made, *table, step, turn)?;
+        }
+        // What the source still has in an earlier form has the newest in the copy.
+        made.txn.open_table(META)?.remove(RECODED)?;
+        if !rewritten.any {
+            made.txn.open_table(META)?.remove(ERASED)?;
+        }
+        if self.is_backup {
+            schema::mark_backup(&made.txn)?;
+        }
+        Ok(made)
     }
 
     /// Ends a step: fails where it must be the last one; beside a writer puts it on the disk and,

@@ -14,6 +14,7 @@ use super::lines::{
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, guard};
 use crate::model::{
     Act, ClientId, EntryId, Erasure, Extras, MadeBy, Moderator, Pair, Reaction, RoomId, User,
+    UserId,
 };
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
@@ -195,34 +196,7 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
     );
     let at = record.at.into();
     Some(match &record.act {
-        Act::Sent {
-            content,
-            client_id,
-            extras,
-        } => {
-            let extras = extras.as_ref();
-            Line::Message(MessageLine {
-                id,
-                sender_id: who,
-                receiver_id: peer,
-                content: (*content).into(),
-                created_at: at,
-                client_id: client_id.as_ref().map(text_of),
-                reply_to: extras
-                    .and_then(|extras| extras.reply_to.as_ref())
-                    .map(|reply| reply.to),
-                meta: extras
-                    .and_then(|extras| extras.meta.as_ref())
-                    .map(|meta| meta.as_str().to_owned().into()),
-                speaker: extras
-                    .and_then(|extras| extras.speaker.as_ref())
-                    .map(|speaker| speaker.as_str().to_owned().into()),
-                attachments: extras.map_or_else(Vec::new, |extras| attachments(extras)),
-                auto_content: extras.is_some_and(|extras| extras.auto_content),
-                edited_at: extras.and_then(|extras| extras.edited_at).map(Time::from),
-                reactions: extras.map_or_else(Vec::new, |extras| reactions(pair, extras)),
-            })
-        }
+        Act::Sent { .. } => Line::Message(message_line(id, pair, [who, peer], record)?),
         Act::Erased { client_id, .. } => Line::ErasedMessage {
             id,
             sender_id: who,
@@ -265,6 +239,45 @@ fn line<'a>(id: EntryId, pair: Pair, record: &Record<&'a str>) -> Option<Line<'a
             at,
         },
         _ => return None,
+    })
+}
+
+/// Returns the line of a message as it is.
+fn message_line<'a>(
+    id: EntryId,
+    pair: Pair,
+    [sender_id, receiver_id]: [UserId; 2],
+    record: &Record<&'a str>,
+) -> Option<MessageLine<'a>> {
+    let Act::Sent {
+        content,
+        client_id,
+        extras,
+    } = &record.act
+    else {
+        return None;
+    };
+    let extras = extras.as_ref();
+    Some(MessageLine {
+        id,
+        sender_id,
+        receiver_id,
+        content: (*content).into(),
+        created_at: record.at.into(),
+        client_id: client_id.as_ref().map(text_of),
+        reply_to: extras
+            .and_then(|extras| extras.reply_to.as_ref())
+            .map(|reply| reply.to),
+        meta: extras
+            .and_then(|extras| extras.meta.as_ref())
+            .map(|meta| meta.as_str().to_owned().into()),
+        speaker: extras
+            .and_then(|extras| extras.speaker.as_ref())
+            .map(|speaker| speaker.as_str().to_owned().into()),
+        attachments: extras.map_or_else(Vec::new, |extras| attachments(extras)),
+        auto_content: extras.is_some_and(|extras| extras.auto_content),
+        edited_at: extras.and_then(|extras| extras.edited_at).map(Time::from),
+        reactions: extras.map_or_else(Vec::new, |extras| reactions(pair, extras)),
     })
 }
 

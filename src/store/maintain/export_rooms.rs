@@ -2,7 +2,7 @@
 
 use super::export::{attachments, erasure_line, text_of};
 use super::lines::{Line, RoomReactionLine, Time};
-use crate::model::{Act, ChatId, ChatSettings, EntryId, Extras, Stream, UserId};
+use crate::model::{Act, ChatId, ChatSettings, EntryId, Extras, Room, RoomChange, Stream, UserId};
 use crate::store::log::record::{Author, Record};
 
 /// Returns the line of an entry; `None` for one that no chatd writes.
@@ -40,20 +40,7 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
             at,
         },
         Act::Sent { .. } | Act::Erased { .. } => return message(id, by?, record),
-        Act::RoomChanged { change, room } => Line::Room {
-            id,
-            room_id: room.id,
-            change: *change,
-            by,
-            name: room.name.to_string().into(),
-            topic: room.topic.to_string().into(),
-            avatar: room.avatar.as_ref().map(|avatar| avatar.to_string().into()),
-            kind: room.kind,
-            history: room.history,
-            post: room.post,
-            retention_days: room.retention_days,
-            at,
-        },
+        Act::RoomChanged { change, room } => room_line(id, by, (*change, room), at),
         Act::MemberChanged(membership) => Line::RoomMember {
             id,
             room_id: membership.room,
@@ -77,6 +64,29 @@ pub(super) fn line<'a>(id: EntryId, record: &Record<&'a str>) -> Option<Line<'a>
         } => settings_line(id, by?, (*chat, settings, *blocks), at),
         _ => return None,
     })
+}
+
+/// Returns the line of a room as it is since this entry.
+fn room_line<'a>(
+    id: EntryId,
+    by: Option<UserId>,
+    (change, room): (RoomChange, &Room),
+    at: Time,
+) -> Line<'a> {
+    Line::Room {
+        id,
+        room_id: room.id,
+        change,
+        by,
+        name: room.name.to_string().into(),
+        topic: room.topic.to_string().into(),
+        avatar: room.avatar.as_ref().map(|avatar| avatar.to_string().into()),
+        kind: room.kind,
+        history: room.history,
+        post: room.post,
+        retention_days: room.retention_days,
+        at,
+    }
 }
 
 /// Returns the line of how a chat makes itself heard.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redb::{Database, Table};
+use redb::{Database, Table, WriteTransaction};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 mod changes;
@@ -145,73 +145,20 @@ pub(crate) fn write_log(
         .create_with_backend(backend)?;
     schema::prepare(&db, None)?;
     let txn = db.begin_write()?;
-    let told = {
-        let mut reader = Lines {
-            lines,
-            line: Vec::new(),
-            number: 0,
-        };
-        let header = reader.header()?;
-        let mut import = Import {
-            log: txn.open_table(LOG)?,
-            conversations: txn.open_table(CONVERSATIONS)?,
-            users: txn.open_table(USERS)?,
-            credentials: txn.open_table(CREDENTIALS)?,
-            reactions: txn.open_table(REACTIONS)?,
-            files: txn.open_table(FILES)?,
-            known_files: FxHashSet::default(),
-            room_pictures: FxHashMap::default(),
-            buffer: Vec::new(),
-            state: State::default(),
-            pairs: FxHashMap::default(),
-            known_users: FxHashSet::default(),
-            names: HashSet::new(),
-            subjects: HashSet::new(),
-            last_user: 0,
-            last_at: Timestamp::default(),
-            last_entry: 0,
-            judging,
-            cut_times: 0,
-            left_out_avatars: 0,
-            left_out_files: Vec::new(),
-        };
-        while let Some(line) = reader.next()? {
-            let taken = match serde_json::from_slice(line) {
-                Ok(line) => import.take(line)?,
-                Err(error) => Err(reason(&error)),
-            };
-            taken.map_err(|reason| reader.wrong(reason))?;
-            if import.last_entry.is_multiple_of(STEP as u64) {
-                watch(Progress {
-                    what: "importing",
-                    done: import.last_entry,
-                    total: header.entries,
-                    unit: Unit::Records,
-                });
-            }
-        }
-        import.flush()?;
-        import.put_room_pictures()?;
-        let found = (import.known_users.len() as u64, import.last_entry);
-        if found != (header.accounts, header.entries) {
-            return Err(reader.wrong(format!(
-                "the file ends with {} accounts and {} messages and marks; its first line says {} and {}",
-                found.0, found.1, header.accounts, header.entries
-            )));
-        }
-        let (rooms, last) = (import.state.rooms, import.last_entry);
+    let (left_out, rooms, last) = {
+        let mut import = Import::begin(&txn, judging)?;
+        import.take_all(lines, watch)?;
         let left_out = LeftOut {
             times: import.cut_times,
             avatars: import.left_out_avatars,
             files: import.left_out_files,
         };
-        (left_out, rooms, last)
+        (left_out, import.state.rooms, import.last_entry)
     };
-    let (told, rooms, last) = told;
     rooms::rows::write(&txn, rooms.rows().iter(), &rooms, last)?;
     txn.commit()?;
     db.close()?;
-    Ok(told)
+    Ok(left_out)
 }
 
 /// Whether a picture is a path of a server: no URL with a scheme, or with a host of another.
@@ -339,7 +286,71 @@ impl ReadLog for Written<'_, '_> {
     }
 }
 
+impl<'txn> Import<'txn> {
+    /// Begins to fill the tables of an empty file.
+    fn begin(txn: &'txn WriteTransaction, judging: Judging<'txn>) -> Result<Self, MaintainError> {
+        Ok(Self {
+            log: txn.open_table(LOG)?,
+            conversations: txn.open_table(CONVERSATIONS)?,
+            users: txn.open_table(USERS)?,
+            credentials: txn.open_table(CREDENTIALS)?,
+            reactions: txn.open_table(REACTIONS)?,
+            files: txn.open_table(FILES)?,
+            known_files: FxHashSet::default(),
+            room_pictures: FxHashMap::default(),
+            buffer: Vec::new(),
+            state: State::default(),
+            pairs: FxHashMap::default(),
+            known_users: FxHashSet::default(),
+            names: HashSet::new(),
+            subjects: HashSet::new(),
+            last_user: 0,
+            last_at: Timestamp::default(),
+            last_entry: 0,
+            judging,
+            cut_times: 0,
+            left_out_avatars: 0,
+            left_out_files: Vec::new(),
+        })
+    }
+}
+
 impl Import<'_> {
+    /// Takes every line, and holds how many there were against what the first one says.
+    fn take_all(&mut self, lines: &mut dyn BufRead, watch: Watch<'_>) -> Result<(), MaintainError> {
+        let mut reader = Lines {
+            lines,
+            line: Vec::new(),
+            number: 0,
+        };
+        let header = reader.header()?;
+        while let Some(line) = reader.next()? {
+            let taken = match serde_json::from_slice(line) {
+                Ok(line) => self.take(line)?,
+                Err(error) => Err(reason(&error)),
+            };
+            taken.map_err(|reason| reader.wrong(reason))?;
+            if self.last_entry.is_multiple_of(STEP as u64) {
+                watch(Progress {
+                    what: "importing",
+                    done: self.last_entry,
+                    total: header.entries,
+                    unit: Unit::Records,
+                });
+            }
+        }
+        self.flush()?;
+        self.put_room_pictures()?;
+        let found = (self.known_users.len() as u64, self.last_entry);
+        if found != (header.accounts, header.entries) {
+            return Err(reader.wrong(format!(
+                "the file ends with {} accounts and {} messages and marks; its first line says {} and {}",
+                found.0, found.1, header.accounts, header.entries
+            )));
+        }
+        Ok(())
+    }
+
     fn take(&mut self, line: Line<'_>) -> Taken {
         match line {
             Line::User(line) => self.take_user(line),
@@ -475,15 +486,9 @@ impl Import<'_> {
                 "only a deleted account is erased, and it is disabled".into()
             ));
         }
-        let avatar = match avatar.as_deref().map(|text| (text, check_avatar(text))) {
-            Some((text, Err(_))) if self.take_picture(text, id, created_at.at)? => Some(text),
-            Some((text, Err(_))) if is_path(text) => {
-                self.left_out_avatars += 1;
-                None
-            }
-            Some((_, Err(error))) => return Ok(Err(error.to_string())),
-            Some((text, Ok(()))) => Some(text),
-            None => None,
+        let avatar = match self.avatar(avatar.as_deref(), id, created_at.at)? {
+            Ok(avatar) => avatar,
+            Err(wrong) => return Ok(Err(wrong)),
         };
         let user = User {
             id,
@@ -509,6 +514,25 @@ impl Import<'_> {
             subject: subject.map(Arc::new),
         };
         self.user(&user, password_hash.as_deref())
+    }
+
+    /// Returns the picture of an account as it is taken: a URL, or one that lies beside the lines.
+    fn avatar<'a>(
+        &mut self,
+        avatar: Option<&'a str>,
+        user: UserId,
+        at: Timestamp,
+    ) -> Result<Result<Option<&'a str>, String>, MaintainError> {
+        Ok(match avatar.map(|text| (text, check_avatar(text))) {
+            Some((text, Err(_))) if self.take_picture(text, user, at)? => Ok(Some(text)),
+            Some((text, Err(_))) if is_path(text) => {
+                self.left_out_avatars += 1;
+                Ok(None)
+            }
+            Some((_, Err(error))) => Err(error.to_string()),
+            Some((text, Ok(()))) => Ok(Some(text)),
+            None => Ok(None),
+        })
     }
 
     /// Returns whom an app means by an account; no two accounts are one subject's.

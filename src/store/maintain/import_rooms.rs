@@ -10,7 +10,7 @@ use super::lines::{Line, RoomReactionLine, Time};
 use crate::model::{
     Act, Attachment, ChatId, ChatSettings, ClientId, EntryId, Extras, MAX_ROOM_NAME_CHARS,
     MessageId, Meta, Reaction, Reactors, ReplyTo, Room, RoomChange, RoomId, Speaker, Stream,
-    UserId, check_content,
+    Timestamp, UserId, check_content,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
@@ -23,6 +23,19 @@ struct Decided<'a> {
     at: Time,
     people: Vec<UserId>,
     record: Result<Record<&'a str>, String>,
+}
+
+/// Returns the entry that makes a room.
+fn first_record(room: RoomId, author: Author, at: Timestamp, act: Act<&str>) -> Record<&str> {
+    Record {
+        stream: Stream::Room(room),
+        author,
+        at,
+        previous: None,
+        rank: 0,
+        links: Links::default(),
+        act,
+    }
 }
 
 impl Import<'_> {
@@ -135,15 +148,7 @@ impl Import<'_> {
             None if room_id.get() != next => {
                 Err(format!("makes room {room_id}, the next one is {next}"))
             }
-            None => Ok(Record {
-                stream: Stream::Room(*room_id),
-                author,
-                at,
-                previous: None,
-                rank: 0,
-                links: Links::default(),
-                act,
-            }),
+            None => Ok(first_record(*room_id, author, at, act)),
         };
         Some(Decided {
             id: *id,

@@ -66,14 +66,15 @@ impl<'de> Deserialize<'de> for Time {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Line<'a> {
-    /// `{"type":"user","id","username","name"?,"avatar"?,"is_admin","is_bot"?,"disabled","deleted"?,"erasing"?,"token_version","revoked_at"?,"created_at",
-    /// "last_seen"?,"password_hash"?}`: an account; the hash is argon2id in PHC string form, or, in
+    /// `{"type":"user","id","username","name"?,"avatar"?,"is_admin","is_bot"?,"disabled",
+    /// "deleted"?,"erasing"?,"token_version","revoked_at"?,"created_at","last_seen"?,
+    /// "password_hash"?}`: an account; the hash is argon2id in PHC string form, or, in
     /// an import, of another kind that can be verified; without one no login is possible.
     User(UserLine<'a>),
     /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?,
     /// "reply_to"?,"meta"?,"as"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: a
-    /// message as it is, whatever it was first. The entries that changed it follow in their places and do not
-    /// say it again.
+    /// message as it is, whatever it was first. The entries that changed it follow in their places
+    /// and do not say it again.
     Message(MessageLine<'a>),
     /// `{"type":"erased_message","id","sender_id","receiver_id","created_at","client_id"?}`: what
     /// is left of a message that was deleted.
@@ -142,9 +143,9 @@ pub(super) enum Line<'a> {
         up_to: MessageId,
         at: Time,
     },
-    /// `{"type":"room","id","room_id","change","by","name","topic","avatar"?,"kind","history","post","retention_days"?,"at"}`:
-    /// a room was made, changed or archived, and is described so since then; `by` is null where
-    /// the server itself did it.
+    /// `{"type":"room","id","room_id","change","by","name","topic","avatar"?,"kind","history",
+    /// "post","retention_days"?,"at"}`: a room was made, changed or archived, and is described so
+    /// since then; `by` is null where the server itself did it.
     Room {
         id: EntryId,
         room_id: RoomId,
@@ -176,8 +177,9 @@ pub(super) enum Line<'a> {
         at: Time,
     },
     /// `{"type":"room_message","id","room_id","sender_id","content","created_at","client_id"?,
-    /// "reply_to"?,"mentions"?,"mention_all"?,"meta"?,"as"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: likewise as it is; of
-    /// each reaction how many there are, and the lines of these say whose.
+    /// "reply_to"?,"mentions"?,"mention_all"?,"meta"?,"as"?,"attachments"?,"auto_content"?,
+    /// "edited_at"?,"reactions"?}`: likewise as it is; of each reaction how many there are, and the
+    /// lines of these say whose.
     RoomMessage {
         id: EntryId,
         room_id: RoomId,
@@ -211,8 +213,8 @@ pub(super) enum Line<'a> {
         #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
         reactions: Vec<RoomReactionLine<'a>>,
     },
-    /// `{"type":"erased_room_message","id","room_id","sender_id","created_at","client_id"?,"mentions"?,
-    /// "mention_all"?}`: what is left of a room's message that was deleted.
+    /// `{"type":"erased_room_message","id","room_id","sender_id","created_at","client_id"?,
+    /// "mentions"?,"mention_all"?}`: what is left of a room's message that was deleted.
     ErasedRoomMessage {
         id: EntryId,
         room_id: RoomId,

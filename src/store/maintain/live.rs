@@ -13,11 +13,15 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::files::files_of_medium;
-use super::{Copying, MaintainError, NICE, Partial, STEP_BYTES};
+use super::{Copying, MaintainError, Partial, STEP_BYTES};
 use crate::store::disk::medium::Medium;
 use crate::store::error::StoreError;
 use crate::store::files::row::StoredFile;
 use crate::store::write::intake::Intake;
+
+/// How much more ready to give way than a server is whoever makes, fetches or checks a backup
+/// beside it (`nice`).
+pub const NICE: i32 = 10;
 
 /// A copy of an open store as of one moment, in a file without a name: it is gone when this is
 /// dropped, and its room is given back in the moments after that. While it is there, no other is

@@ -1,17 +1,21 @@
 //! Files that are whole, and files that are damaged in one place.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::{RngExt, SeedableRng};
-use redb::{ReadableDatabase, ReadableTable, TableError, WriteTransaction};
+use redb::{Database, ReadableDatabase, ReadableTable, TableError, WriteTransaction};
 
 use super::room_damage::roomy;
 use super::*;
 use crate::model::{Extras, Meta, RoomId, Subject, Timestamp, UserId};
+use crate::store::disk::error::OpenError;
 use crate::store::disk::medium::{Backend, Medium, Noting};
+use crate::store::disk::schema;
+use crate::store::error::StoreError;
 use crate::store::log::blocks;
 use crate::store::sealed::{put, seal};
 use crate::store::tables::{

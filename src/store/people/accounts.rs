@@ -271,29 +271,38 @@ impl StagingPeople<'_> {
                 };
                 Ok((self.replace(now, &earlier, user), false))
             }
-            (Some(earlier), PutBy::Token { issued_at }) => {
-                let user = match put.is_said_of(&earlier, issued_at) {
-                    true => earlier,
-                    false => {
-                        let keeps = put.names.iter().any(|name| earlier.has_name(name));
-                        let username = free.filter(|_| !keeps);
-                        let username = username.unwrap_or_else(|| earlier.username.clone());
-                        let user = User {
-                            name: match &put.name {
-                                Some(_) => put.name_beside(&username),
-                                None => earlier.name.clone(),
-                            },
-                            username,
-                            avatar: put.avatar.clone().unwrap_or(earlier.avatar.clone()),
-                            named_at: earlier.named_at.max(issued_at),
-                            ..User::clone(&earlier)
-                        };
-                        self.replace(now, &earlier, user)
-                    }
-                };
-                Ok((user, false))
-            }
+            (Some(earlier), PutBy::Token { issued_at }) => Ok((
+                self.put_by_token(now, earlier, put, (free, issued_at)),
+                false,
+            )),
         }
+    }
+
+    /// Has an account be shown as a token says, unless a later one has said how.
+    fn put_by_token(
+        &mut self,
+        now: Timestamp,
+        earlier: Arc<User>,
+        put: &PutUser,
+        (free, issued_at): (Option<Username>, Option<Timestamp>),
+    ) -> Arc<User> {
+        if put.is_said_of(&earlier, issued_at) {
+            return earlier;
+        }
+        let keeps = put.names.iter().any(|name| earlier.has_name(name));
+        let username = free.filter(|_| !keeps);
+        let username = username.unwrap_or_else(|| earlier.username.clone());
+        let user = User {
+            name: match &put.name {
+                Some(_) => put.name_beside(&username),
+                None => earlier.name.clone(),
+            },
+            username,
+            avatar: put.avatar.clone().unwrap_or(earlier.avatar.clone()),
+            named_at: earlier.named_at.max(issued_at),
+            ..User::clone(&earlier)
+        };
+        self.replace(now, &earlier, user)
     }
 
     /// Makes an account that an app has.

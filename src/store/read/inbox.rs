@@ -78,6 +78,38 @@ impl Snapshot<'_> {
         before: Option<EntryId>,
         limit: usize,
     ) -> Result<(Page<InboxRow>, u64), ReadError> {
+        let (mut found, of_people) = self.found_of_two(now, user, before, limit)?;
+        let of_rooms = self.find_rooms(now, user, before, &mut found)?;
+        found.sort_unstable_by_key(|found| std::cmp::Reverse(found.place));
+        let mut has_more = found.len() > limit;
+        found.truncate(limit);
+        for found in &mut found {
+            if let Chat::Room(mine, messages) = &mut found.what {
+                // Who left the room since then sees none.
+                *messages = self.messages(user, mine.room.id).ok();
+            }
+        }
+        let log = self.log();
+        let (mut rows, mut filled) = (Vec::with_capacity(found.len()), Filled::default());
+        for found in found {
+            if filled.is_full() {
+                has_more = true;
+                break;
+            }
+            rows.extend(row(&log, found, &mut filled)?);
+        }
+        Ok((Page { rows, has_more }, of_people + of_rooms))
+    }
+
+    /// Finds the chats of two that stand before this place, the newest first. And how many messages
+    /// are unread in all of those that are heard.
+    fn found_of_two(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        before: Option<EntryId>,
+        limit: usize,
+    ) -> Result<(Vec<Found>, u64), ReadError> {
         let (mut found, mut total) = (Vec::new(), 0);
         let (mut count, mut lowest) = (0, before);
         let pick = |state: &State, conversation: &Conversation| {
@@ -110,6 +142,19 @@ impl Snapshot<'_> {
             found.extend(rows);
             Ok(())
         })?;
+        Ok((found, total))
+    }
+
+    /// Finds the rooms that stand before this place. Returns how many messages are unread in all of
+    /// those that are heard; of those that are not, how many mention the person.
+    fn find_rooms(
+        &self,
+        now: Timestamp,
+        user: UserId,
+        before: Option<EntryId>,
+        found: &mut Vec<Found>,
+    ) -> Result<u64, ReadError> {
+        let mut total = 0;
         for mine in self.my_rooms(user, false, 0, usize::MAX - 1)?.rows {
             let settings = ChatSettings {
                 notify: Some(mine.notify),
@@ -131,48 +176,39 @@ impl Snapshot<'_> {
                 });
             }
         }
-        found.sort_unstable_by_key(|found| std::cmp::Reverse(found.place));
-        let mut has_more = found.len() > limit;
-        found.truncate(limit);
-        for found in &mut found {
-            if let Chat::Room(mine, messages) = &mut found.what {
-                // Who left the room since then sees none.
-                *messages = self.messages(user, mine.room.id).ok();
-            }
-        }
-        let log = self.log();
-        let (mut rows, mut filled) = (Vec::with_capacity(found.len()), Filled::default());
-        for found in found {
-            if filled.is_full() {
-                has_more = true;
-                break;
-            }
-            let (chat, mention_count) = match found.what {
-                Chat::Direct(peer, conversation) => {
-                    let Some(last_message) = newest_row(&log, &conversation)?.map(Box::new) else {
-                        continue;
-                    };
-                    filled.add_bytes(last_message.message.row_bytes());
-                    (InboxChat::Direct { peer, last_message }, 0)
-                }
-                Chat::Room(mine, messages) => {
-                    let newest = messages.map(|messages| newest_of(&log, &messages));
-                    let last_message = newest.transpose()?.flatten().map(Box::new);
-                    filled.add_bytes(last_message.as_ref().map_or(0, |last| last.row_bytes()));
-                    let room = mine.room;
-                    (InboxChat::Room { room, last_message }, mine.mention_count)
-                }
-            };
-            rows.push(InboxRow {
-                place: found.place,
-                chat,
-                unread_count: found.unread,
-                mention_count,
-                settings: found.settings,
-            });
-        }
-        Ok((Page { rows, has_more }, total))
+        Ok(total)
     }
+}
+
+/// Returns the line of a chat that is on the page; `None` where it has no message any more.
+fn row(
+    log: &SnapshotLog<'_>,
+    found: Found,
+    filled: &mut Filled,
+) -> Result<Option<InboxRow>, ReadError> {
+    let (chat, mention_count) = match found.what {
+        Chat::Direct(peer, conversation) => {
+            let Some(last_message) = newest_row(log, &conversation)?.map(Box::new) else {
+                return Ok(None);
+            };
+            filled.add_bytes(last_message.message.row_bytes());
+            (InboxChat::Direct { peer, last_message }, 0)
+        }
+        Chat::Room(mine, messages) => {
+            let newest = messages.map(|messages| newest_of(log, &messages));
+            let last_message = newest.transpose()?.flatten().map(Box::new);
+            filled.add_bytes(last_message.as_ref().map_or(0, |last| last.row_bytes()));
+            let room = mine.room;
+            (InboxChat::Room { room, last_message }, mine.mention_count)
+        }
+    };
+    Ok(Some(InboxRow {
+        place: found.place,
+        chat,
+        unread_count: found.unread,
+        mention_count,
+        settings: found.settings,
+    }))
 }
 
 /// Returns where a chat of two stands in the list, and who the other person is.

@@ -25,6 +25,17 @@ pub struct Recent {
     pub unread_count: u64,
 }
 
+/// A chat as it was looked at, before its newest message is read.
+struct Looked {
+    peer: Arc<User>,
+    pair: Pair,
+    /// Its newest message, also where that was erased.
+    place: MessageId,
+    unread_count: u64,
+    /// A copy of one whose newest message was erased, to step back over that.
+    stepped: Option<Conversation>,
+}
+
 impl Snapshot<'_> {
     /// A person's chats, newest first: those whose newest message is older than `before`.
     pub fn recents(
@@ -35,31 +46,10 @@ impl Snapshot<'_> {
     ) -> Result<Page<Recent>, ReadError> {
         let (mut found, mut count, mut lowest) = (Vec::new(), 0, before);
         let pick = |state: &State, conversation: &Conversation| {
-            let row = || {
-                let last = conversation.chain.last()?;
-                // One that got a message while others were gone through is on another page by now.
-                if lowest.is_some_and(|lowest| last >= lowest) {
-                    return None;
-                }
-                let place = conversation.pair.place(user)?;
-                // Of a chat that was erased whole there is nothing to show.
-                let newest = conversation.newest_through(conversation.chain.length());
-                if newest == 0 {
-                    return None;
-                }
-                let peer = state
-                    .people
-                    .directory
-                    .get(conversation.pair.members()[1 - place])?;
-                let unread_count = conversation.unread(place);
-                let is_last = newest == conversation.chain.length();
-                // One whose newest message was erased is copied, to step back over that.
-                let stepped = (!is_last).then(|| conversation.clone());
-                let pair = conversation.pair;
-                Some((Arc::clone(peer), pair, last, unread_count, stepped))
+            let Some(row) = look(state, conversation, user, lowest) else {
+                return Pick::Skip;
             };
-            let Some(row) = row() else { return Pick::Skip };
-            (count, lowest) = (count + 1, Some(row.2));
+            (count, lowest) = (count + 1, Some(row.place));
             match count > limit {
                 true => Pick::Last(row),
                 false => Pick::Take(row),
@@ -75,27 +65,28 @@ impl Snapshot<'_> {
         let mut rows = Vec::with_capacity(found.len());
         let mut filled = Filled::default();
         let mut is_cut = false;
-        for (peer, pair, place, unread_count, stepped) in found {
+        for looked in found {
             if filled.is_full() {
                 is_cut = true;
                 break;
             }
-            let newest = match stepped {
+            let place = looked.place;
+            let newest = match looked.stepped {
                 None => Some(place),
                 Some(conversation) => {
                     let beyond = conversation.chain.length() + 1;
                     present::older(&log, &conversation, beyond, Some(place))?
                 }
             };
-            let Some(last_message) = newest_there(&log, pair, newest)? else {
+            let Some(last_message) = newest_there(&log, looked.pair, newest)? else {
                 continue;
             };
             filled.add(&last_message);
             rows.push(Recent {
-                peer,
+                peer: looked.peer,
                 last_message,
                 place,
-                unread_count,
+                unread_count: looked.unread_count,
             });
         }
         Ok(Page {
@@ -103,6 +94,36 @@ impl Snapshot<'_> {
             has_more: has_more || is_cut,
         })
     }
+}
+
+/// Looks at a chat of a person; `None` where it is not to be shown, or not below `lowest`.
+fn look(
+    state: &State,
+    conversation: &Conversation,
+    user: UserId,
+    lowest: Option<MessageId>,
+) -> Option<Looked> {
+    let last = conversation.chain.last()?;
+    // One that got a message while others were gone through is on another page by now.
+    if lowest.is_some_and(|lowest| last >= lowest) {
+        return None;
+    }
+    let place = conversation.pair.place(user)?;
+    // Of a chat that was erased whole there is nothing to show.
+    let newest = conversation.newest_through(conversation.chain.length());
+    if newest == 0 {
+        return None;
+    }
+    let peer = conversation.pair.members()[1 - place];
+    let peer = state.people.directory.get(peer)?;
+    let is_last = newest == conversation.chain.length();
+    Some(Looked {
+        peer: Arc::clone(peer),
+        pair: conversation.pair,
+        place: last,
+        unread_count: conversation.unread(place),
+        stepped: (!is_last).then(|| conversation.clone()),
+    })
 }
 
 /// Returns this message, or the newest before it where it was erased since the chat was looked at.

@@ -1,7 +1,8 @@
 //! Pages around a message.
 
-use super::*;
+use super::{Open, id, mark, message, user};
 use crate::budget::PAGE_BYTES;
+use crate::store::*;
 
 #[test]
 fn a_page_around_a_place_is_full_has_it_in_the_middle_and_says_what_is_beside_it() {

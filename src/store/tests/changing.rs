@@ -2,13 +2,16 @@
 //! and over several, over restarts, with the end of the log in memory and without.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::*;
-use crate::model::{Extras, Members, Pair, Reaction, Reactors, ReplyTo};
+use super::{OPTIONS, Open, id, mark, message, user};
+use crate::model::{Act, ClientId, Extras, Members, Pair, Reaction, Reactors, ReplyTo, Timestamp};
 use crate::store::maintain::{self, Judging};
+use crate::store::*;
 
 const USERS: u64 = 3;
 const EMOJI: [&str; 3] = ["👍", "❤️", "🇮🇩"];

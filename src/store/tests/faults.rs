@@ -633,8 +633,7 @@ impl Slow {
         };
         for name in ["ada", "bob"] {
             let change = new_user(name);
-            slow.store
-                .submit(Timestamp::from_ms(1), change, Box::new(drop));
+            slow.store.submit(Timestamp::from_ms(1), change, drop);
             slow.tell_next();
         }
         slow

@@ -1,7 +1,11 @@
 //! Accounts that leave: what is left of one, over a restart, a backup, an export and an import.
 
-use super::*;
+use std::time::Duration;
+
+use super::{Open, message, new_user, user};
+use crate::model::{Timestamp, Username, Whom};
 use crate::store::maintain::{self, Judging};
+use crate::store::*;
 
 const NOW: u64 = 1_700_000_000_000;
 

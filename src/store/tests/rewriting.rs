@@ -8,14 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
+use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::faults::{Disk, Served};
-use super::*;
-use crate::model::{RoomHistory, RoomId, RoomKind, RoomPost};
+use super::{OPTIONS, Open, id, message, new_user, sent, sent_as, user};
+use crate::model::{RoomHistory, RoomId, RoomKind, RoomPost, Timestamp};
 use crate::store::data::Data;
+use crate::store::log::blocks;
 use crate::store::maintain::rewrite::{Rewriting, Step};
 use crate::store::maintain::rewrites::{self, Waiting};
 use crate::store::tables;
+use crate::store::*;
 
 const NOW: u64 = 1_700_000_000_000;
 const USERS: u64 = 4;

@@ -8,12 +8,13 @@ use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{RngExt, SeedableRng};
 
-use super::*;
+use super::{OPTIONS, Open, id, user};
 use crate::model::{
-    ChangedMessage, Extras, Members, MembershipChange, Reaction, ReplyTo, RoomHistory, RoomId,
-    RoomKind, RoomPost,
+    Act, ChangedMessage, ClientId, Extras, Members, MembershipChange, MessageId, Notice, Reaction,
+    ReplyTo, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp,
 };
 use crate::store::maintain::{self, Judging};
+use crate::store::*;
 
 const PEOPLE: u64 = 6;
 const ADMIN: u64 = 1;

@@ -1,9 +1,10 @@
 //! Following the log from outside: each entry once and in order, as it is by now, from memory and
 //! from the disk alike, and being woken by what comes.
 
-use super::*;
-use crate::model::Members;
+use super::{Open, mark_chat, user};
+use crate::model::{Members, Notice};
 use crate::store::log::blocks::tamper;
+use crate::store::*;
 
 const PLENTY: usize = 1 << 20;
 

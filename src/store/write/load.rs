@@ -23,6 +23,7 @@ use crate::store::files::all::Files;
 use crate::store::files::row as files;
 use crate::store::log::blocks::{Log, damaged, decode};
 use crate::store::log::chain::ReadLog;
+use crate::store::log::record::Record;
 use crate::store::options::StoreOptions;
 use crate::store::people::api_keys::{self, ApiKeys};
 use crate::store::people::codes::{self, Codes};
@@ -308,14 +309,12 @@ fn load_rooms(txn: &ReadTransaction, swept: u64) -> Result<Rooms, StoreError> {
     }
 }
 
-fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError> {
-    let mut state = State::default();
-    let txn = db.begin_read()?;
-    let meta = txn.open_table(META)?;
-    let swept = u64::from_le_bytes(sealed_meta(&meta, SWEPT)?);
-    let mut client_ids = ClientIds::new(sealed_meta(&meta, CLIENT_ID_KEY)?, options.client_ids);
-    let mut sweep = Sweep::new(swept, options.sweep_every);
-    state.put_conversations(load_conversations(db)?);
+/// Puts the conversations there that were made since the derived rows were written.
+fn load_newer_conversations(
+    txn: &ReadTransaction,
+    state: &mut State,
+    sweep: &mut Sweep,
+) -> Result<(), StoreError> {
     let newer = state.conversation_count() + 1;
     for row in txn.open_table(CONVERSATIONS)?.range(newer..)? {
         let (key, value) = row?;
@@ -330,6 +329,42 @@ fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError
         state.put_conversation(Conversation::new(pair));
         sweep.mark(id);
     }
+    Ok(())
+}
+
+/// Remembers the client id of a message, unless that is older than client ids are remembered.
+fn note_client_id(
+    client_ids: &mut ClientIds,
+    state: &State,
+    (id, record): (EntryId, &Record<&str>),
+    newest_at: Timestamp,
+) {
+    if let Act::Sent {
+        client_id: Some(client_id),
+        ..
+    }
+    | Act::Erased {
+        client_id: Some(client_id),
+        ..
+    } = &record.act
+        && !client_ids::is_old(record.at, newest_at)
+    {
+        let hash = client_ids.hash(client_id);
+        if let Some(sender) = state.author_of(record) {
+            client_ids.put(sender, hash, id.into(), record.at);
+        }
+    }
+}
+
+fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError> {
+    let mut state = State::default();
+    let txn = db.begin_read()?;
+    let meta = txn.open_table(META)?;
+    let swept = u64::from_le_bytes(sealed_meta(&meta, SWEPT)?);
+    let mut client_ids = ClientIds::new(sealed_meta(&meta, CLIENT_ID_KEY)?, options.client_ids);
+    let mut sweep = Sweep::new(swept, options.sweep_every);
+    state.put_conversations(load_conversations(db)?);
+    load_newer_conversations(&txn, &mut state, &mut sweep)?;
     state.rooms = load_rooms(&txn, swept)?;
     let log = Log::open_any(&txn)?;
     let last = log.last()?;
@@ -359,21 +394,7 @@ fn load_talk(db: &Database, options: &StoreOptions) -> Result<Loaded, StoreError
                 rooms::for_touched(&record, |key| sweep.mark_stream(key));
             }
         }
-        if let Act::Sent {
-            client_id: Some(client_id),
-            ..
-        }
-        | Act::Erased {
-            client_id: Some(client_id),
-            ..
-        } = &record.act
-            && !client_ids::is_old(record.at, newest_at)
-        {
-            let hash = client_ids.hash(client_id);
-            if let Some(sender) = state.author_of(&record) {
-                client_ids.put(sender, hash, id.into(), record.at);
-            }
-        }
+        note_client_id(&mut client_ids, &state, (id, &record), newest_at);
         if told.elapsed() >= PROGRESS {
             tracing::info!(entry = id.get(), "reading the log");
             told = Instant::now();

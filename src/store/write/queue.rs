@@ -263,8 +263,15 @@ impl Queue {
         self.here.notify_all();
     }
 
-    /// Takes no more and gives no more: a thread of the writer has panicked, and what it left is
-    /// not to be built upon. Whoever waits is told.
+    /// Takes no more and gives no more: a thread of the writer panics, and what it leaves is not to
+    /// be built upon. Those who wait are told by [`Queue::halt`], once it holds nothing that they
+    /// may ask for.
+    pub(crate) fn stop(&self) {
+        self.waiting.lock().halted = true;
+        self.here.notify_all();
+    }
+
+    /// Does the same, and tells those who wait.
     pub(crate) fn halt(&self) {
         let jobs = {
             let mut waiting = self.waiting.lock();
@@ -277,7 +284,7 @@ impl Queue {
         }
     }
 
-    /// Whether [`Queue::halt`] was called.
+    /// Whether [`Queue::stop`] or [`Queue::halt`] was called.
     pub(crate) fn is_halted(&self) -> bool {
         self.waiting.lock().halted
     }

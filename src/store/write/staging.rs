@@ -391,7 +391,7 @@ impl<'a> Staging<'a> {
         })
     }
 
-    /// Has an act of talk append its entry.
+    /// Has an act of talk append its entry, in the room or in the conversation of two it is for.
     fn talk(&mut self, now: Timestamp, talk: &Talk) -> Result<Outcome, ReadError> {
         match talk.address {
             Address::Room(room) => return self.talk_in_room(now, talk, room),
@@ -407,6 +407,11 @@ impl<'a> Staging<'a> {
             }
             Address::Person(_) | Address::Message(_) => {}
         }
+        self.talk_of_two(now, talk)
+    }
+
+    /// Has an act of talk append its entry in a conversation of two.
+    fn talk_of_two(&mut self, now: Timestamp, talk: &Talk) -> Result<Outcome, ReadError> {
         let (known, pair) = self.conversation_of(talk)?;
         let changing = match talk.act.changes() {
             None => None,
@@ -433,18 +438,7 @@ impl<'a> Staging<'a> {
             None => self.next_conversation_id()?,
         };
         let at = now.following(self.changes.last_at);
-        let attached = self.attached(talk.author, &talk.act)?;
-        let new;
-        let conversation = match self.conversation(id) {
-            Some(conversation) => conversation,
-            None => {
-                new = Conversation::new(pair);
-                &new
-            }
-        };
-        let act = attached.as_ref().unwrap_or(&talk.act);
-        let decided = conversation.decide(&self.appended, id, talk.author, at, act);
-        let record = match decided.map_err(Refusal::into_error)? {
+        let record = match self.decide(talk, (id, pair), at)? {
             Decision::Append(record) => record,
             Decision::Nothing(act) => return Ok(Outcome::Nothing(act)),
         };
@@ -483,6 +477,28 @@ impl<'a> Staging<'a> {
             number: record.links.number,
             message,
         }))
+    }
+
+    /// Decides what an act comes to in a conversation of two, which this would begin where there is
+    /// none yet.
+    fn decide(
+        &mut self,
+        talk: &Talk,
+        (id, pair): (ConversationId, Pair),
+        at: Timestamp,
+    ) -> Result<Decision<Arc<str>>, ReadError> {
+        let attached = self.attached(talk.author, &talk.act)?;
+        let new;
+        let conversation = match self.conversation(id) {
+            Some(conversation) => conversation,
+            None => {
+                new = Conversation::new(pair);
+                &new
+            }
+        };
+        let act = attached.as_ref().unwrap_or(&talk.act);
+        let decided = conversation.decide(&self.appended, id, talk.author, at, act);
+        decided.map_err(Refusal::into_error)
     }
 
     /// Returns a message with the files that it names as they are kept, and with their names for a

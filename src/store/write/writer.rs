@@ -2,7 +2,8 @@
 //! in commit order.
 //!
 //! ```text
-//! submit -> queue (bounded) -> take -> judge -> [ commit + fsync ] -> [ publish to memory -> batch -> listener ]
+//! submit -> queue (bounded) -> take -> judge -> [ commit + fsync ]
+//!        -> [ publish to memory -> batch -> listener ]
 //! ```
 //!
 //! Each bracket is for one thread at a time, and a thread leaves the first only by entering the
@@ -93,6 +94,19 @@ impl Drop for PanicGuard<'_> {
         if std::thread::panicking() {
             self.0.set_writable(false);
             self.0.queue.halt();
+        }
+    }
+}
+
+/// Stops both writer threads likewise, where the one that panics holds the state: those who wait
+/// are told later, since they may look at it.
+struct HalfChanged<'a>(&'a Intake);
+
+impl Drop for HalfChanged<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_writable(false);
+            self.0.queue.stop();
         }
     }
 }
@@ -519,17 +533,20 @@ impl Writer {
         }
         // A thread that judges holds the state first and the client ids after it, so none of these
         // are held here.
-        let (changed, newest) = {
-            let mut state = self.intake.data.state.write();
-            // Before it is given back half published, where this panics.
-            let _guard = PanicGuard(&self.intake);
-            (state.publish(), state.last_entry)
-        };
+        let (changed, newest) = self.change_state(|state| (state.publish(), state.last_entry));
         self.intake.newest.send_replace(newest);
         if let Some(mut entries) = Arc::into_inner(entries) {
             entries.clear();
             self.spare.lock().push((entries, changed));
         }
+    }
+
+    /// Changes the state. Where that panics, nothing is built upon it any more.
+    fn change_state<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.intake.data.state.write();
+        // Before it is given back half changed.
+        let _guard = HalfChanged(&self.intake);
+        change(&mut state)
     }
 
     /// Sweeps what is left, so that the next start replays nothing.
@@ -596,4 +613,40 @@ fn write_rows(txn: &WriteTransaction, state: &State, changes: &Changes) -> Resul
         schema::note_retained(txn, entry)?;
     }
     changes.rows.write(txn, changes.last_entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+    use crate::model::{Timestamp, UserId};
+    use crate::store::change::{Change, Talk};
+
+    #[test]
+    fn those_who_are_told_of_a_panic_can_look_at_the_state() {
+        let medium = Arc::new(InMemoryBackend::new());
+        let (done, _batches) = mpsc::channel(1);
+        let (intake, writer) = Writer::open(medium, StoreOptions::default(), done).unwrap();
+        let (answer, answered) = std::sync::mpsc::channel();
+        let looks = Arc::clone(&intake);
+        let [sender, receiver] = [1, 2].map(|number| UserId::new(number).unwrap());
+        intake.queue.push(Job {
+            now: Timestamp::from_ms(0),
+            change: Change::Talk(Talk::send(sender, receiver, "hello".into(), None)),
+            answer: Box::new(move |result| {
+                let is_free = looks.data.state.try_read().is_some();
+                answer.send((is_free, result.is_err())).unwrap();
+            }),
+        });
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _guard = PanicGuard(&intake);
+            writer.change_state::<()>(|_| panic!("half of it is done"))
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(answered.try_recv().unwrap(), (true, true));
+        assert!(intake.queue.is_halted());
+    }
 }

@@ -89,13 +89,7 @@ impl<'a> Recount<'a> {
                 }
                 Err(error) => return Err(error),
             };
-            match key.saturating_sub(next) {
-                0 => {}
-                1 => self.report.add("log", next, "missing"),
-                _ => self
-                    .report
-                    .add("log", next, format!("missing, as are all before {key}")),
-            }
+            self.note_missing(next, key);
             next = next.max(key + 1);
             if key % TOLD_EVERY == 0 {
                 watch(Progress {
@@ -111,19 +105,7 @@ impl<'a> Recount<'a> {
             };
             self.report.counts.entries += 1;
             self.files.take(id, &record, self.report);
-            if key <= self.retained && matches!(record.act, Act::Sent { .. }) {
-                self.report.add(
-                    "log",
-                    key,
-                    "is there, and retention has erased all up to later ones",
-                );
-            }
-            if !record.at.may_follow(last_at) {
-                self.report
-                    .add("log", key, "is earlier than the entry before it");
-            }
-            // What a clock of the future had forgotten is not asked for.
-            self.steps_back |= record.at < last_at;
+            self.judge_place(key, &record, last_at);
             last_at = record.at;
             let Some(conversation) = record.stream.pair() else {
                 self.take_of_room(id, &record)?;
@@ -149,6 +131,34 @@ impl<'a> Recount<'a> {
             std::mem::take(&mut self.changed).compare(self.report);
         }
         Ok(())
+    }
+
+    /// Notes that the entries from `next` up to the one before `key` are not there.
+    fn note_missing(&mut self, next: u64, key: u64) {
+        match key.saturating_sub(next) {
+            0 => {}
+            1 => self.report.add("log", next, "missing"),
+            _ => self
+                .report
+                .add("log", next, format!("missing, as are all before {key}")),
+        }
+    }
+
+    /// Holds an entry against retention, and its time against that of the entry before it.
+    fn judge_place(&mut self, key: u64, record: &Record<&str>, last_at: Timestamp) {
+        if key <= self.retained && matches!(record.act, Act::Sent { .. }) {
+            self.report.add(
+                "log",
+                key,
+                "is there, and retention has erased all up to later ones",
+            );
+        }
+        if !record.at.may_follow(last_at) {
+            self.report
+                .add("log", key, "is earlier than the entry before it");
+        }
+        // What a clock of the future had forgotten is not asked for.
+        self.steps_back |= record.at < last_at;
     }
 
     /// Takes in an entry of a room, or of a person's own.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::report::Report;
 use crate::model::{
-    Act, EntryId, Erasure, MembershipChange, ReplyTo, Room, RoomChange, Stream, UserId,
+    Act, EntryId, Erasure, Membership, MembershipChange, ReplyTo, Room, RoomChange, RoomRead,
+    Stream, UserId,
 };
 use crate::store::error::StoreError;
 use crate::store::log::chain::ReadLog;
@@ -57,48 +58,52 @@ pub(in crate::store::maintain) fn judge_room(
             Some("makes a room that there is")
         }
         (Act::RoomChanged { .. }, Some(_)) => None,
-        (Act::MemberChanged(change), _) => {
-            let Some(head) = rooms.head(change.room) else {
-                return Some("is of a room that was never made");
-            };
-            let known = rooms.member(change.room, change.user);
-            let joins = change.change == MembershipChange::Joined;
-            let members = match change.change {
-                MembershipChange::Joined => head.members + 1,
-                MembershipChange::Role => head.members,
-                MembershipChange::Left | MembershipChange::Removed => {
-                    head.members.saturating_sub(1)
-                }
-            };
-            let says = (change.number, change.newest, change.described);
-            if known.is_some() == joins {
-                Some("changes a membership that is not so")
-            } else if change.member_count != members {
-                Some("says another number of members than there are")
-            } else if says != (head.count(), head.newest(), head.described) {
-                Some("says another state of the room than it had")
-            } else {
-                None
-            }
-        }
-        (Act::RoomRead(read), None) => {
-            let Stream::Own(user) = record.stream else {
-                return Some("is a mark of nobody");
-            };
-            let both = rooms.head(read.room).zip(rooms.member(read.room, user));
-            let Some((head, member)) = both else {
-                return Some("marks a room that its author is not in");
-            };
-            let mut after = member.clone();
-            after.read_through(read.number, read.message);
-            let counts = (head.unread(&after), head.mentions(&after));
-            let says = (read.unread_count, read.mention_count);
-            let is_there = read.number <= head.count() && read.number > member.read.through();
-            (!is_there || counts != says).then_some("marks what was not so")
-        }
+        (Act::MemberChanged(change), _) => judge_membership(rooms, change),
+        (Act::RoomRead(read), None) => judge_mark(rooms, read, record.stream),
         (Act::Settings { .. }, None) => None,
         _ => Some("is of a stream that has no such entries"),
     }
+}
+
+/// Holds a change of a membership against the room before it.
+fn judge_membership(rooms: &Rooms, change: &Membership) -> Option<&'static str> {
+    let Some(head) = rooms.head(change.room) else {
+        return Some("is of a room that was never made");
+    };
+    let known = rooms.member(change.room, change.user);
+    let joins = change.change == MembershipChange::Joined;
+    let members = match change.change {
+        MembershipChange::Joined => head.members + 1,
+        MembershipChange::Role => head.members,
+        MembershipChange::Left | MembershipChange::Removed => head.members.saturating_sub(1),
+    };
+    let says = (change.number, change.newest, change.described);
+    if known.is_some() == joins {
+        Some("changes a membership that is not so")
+    } else if change.member_count != members {
+        Some("says another number of members than there are")
+    } else if says != (head.count(), head.newest(), head.described) {
+        Some("says another state of the room than it had")
+    } else {
+        None
+    }
+}
+
+/// Holds a mark of a room against what its author had read.
+fn judge_mark(rooms: &Rooms, read: &RoomRead, stream: Stream) -> Option<&'static str> {
+    let Stream::Own(user) = stream else {
+        return Some("is a mark of nobody");
+    };
+    let both = rooms.head(read.room).zip(rooms.member(read.room, user));
+    let Some((head, member)) = both else {
+        return Some("marks a room that its author is not in");
+    };
+    let mut after = member.clone();
+    after.read_through(read.number, read.message);
+    let counts = (head.unread(&after), head.mentions(&after));
+    let says = (read.unread_count, read.mention_count);
+    let is_there = read.number <= head.count() && read.number > member.read.through();
+    (!is_there || counts != says).then_some("marks what was not so")
 }
 
 /// Holds an entry that changes a message of a room against that message. Returns what is wrong with

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::head::RoomHead;
+use super::head::{RoomHead, RoomState};
 use super::member::{Person, RoomMember, Stay};
 use crate::model::{
     Act, ChatId, ChatSettings, EntryId, Extras, Membership, MembershipChange, Role, RoomChange,
@@ -55,27 +55,7 @@ pub(crate) fn apply<T>(rooms: &mut impl RoomTable, id: EntryId, record: &Record<
             }
             let state = &mut rooms.head_mut(room)?.state;
             if state.last_entry < Some(id) {
-                state.last_entry = Some(id);
-                let number = record.links.number;
-                match &record.act {
-                    Act::Sent { extras, .. } | Act::Erased { extras, .. } => {
-                        state.chain.push(id.into());
-                        if extras.as_ref().is_some_and(|extras| extras.mention_all) {
-                            state.all_at.mark(number);
-                        }
-                    }
-                    Act::Deleted { .. } => {
-                        state.erased.mark(number);
-                        state.all_at.unmark(number);
-                    }
-                    Act::ErasedMany(erasure) => {
-                        for message in &erasure.messages {
-                            state.erased.mark(message.number);
-                            state.all_at.unmark(message.number);
-                        }
-                    }
-                    _ => {}
-                }
+                apply_to_state(state, id, record);
             }
         }
     }
@@ -125,6 +105,31 @@ pub(crate) fn apply<T>(rooms: &mut impl RoomTable, id: EntryId, record: &Record<
             Some(())
         }
         _ => None,
+    }
+}
+
+/// Notes what follows from an entry for its room.
+fn apply_to_state<T>(state: &mut RoomState, id: EntryId, record: &Record<T>) {
+    state.last_entry = Some(id);
+    let number = record.links.number;
+    match &record.act {
+        Act::Sent { extras, .. } | Act::Erased { extras, .. } => {
+            state.chain.push(id.into());
+            if extras.as_ref().is_some_and(|extras| extras.mention_all) {
+                state.all_at.mark(number);
+            }
+        }
+        Act::Deleted { .. } => {
+            state.erased.mark(number);
+            state.all_at.unmark(number);
+        }
+        Act::ErasedMany(erasure) => {
+            for message in &erasure.messages {
+                state.erased.mark(message.number);
+                state.all_at.unmark(message.number);
+            }
+        }
+        _ => {}
     }
 }
 

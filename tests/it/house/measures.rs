@@ -1,0 +1,160 @@
+//! How long a function and how wide a comment may be.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::{code, sources};
+
+/// What does not fit a screen is read in pieces, and had better be some.
+const MAX_LINES: usize = 70;
+
+/// As wide as code.
+const MAX_COLUMNS: usize = 100;
+
+/// Functions that are longer, and why they stay whole. Their number only falls: one that is shorter
+/// by now fails the test until it is taken out.
+const LONG: &[(&str, &str, &str)] = &[
+    (
+        "store/maintain/import.rs",
+        "take",
+        "a match over all lines: what each says, and the verb that takes it",
+    ),
+    (
+        "store/talk/conversation.rs",
+        "decide",
+        "a match over all acts of two people, which is the rule of what follows on what",
+    ),
+    (
+        "store/write/staging.rs",
+        "stage",
+        "a match over all changes: the verb of each, and what it answers",
+    ),
+];
+
+/// Returns the files that are built for tests alone.
+pub(super) fn tests_of(files: &[PathBuf]) -> HashSet<PathBuf> {
+    let mut tests = HashSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap();
+        let folder = match file.file_stem().unwrap() == "mod" {
+            true => file.parent().unwrap().to_owned(),
+            false => file.with_extension(""),
+        };
+        for (at, mark) in text.match_indices("#[cfg(test)]\n") {
+            let line = text[at + mark.len()..].lines().next().unwrap();
+            let declared = line
+                .strip_suffix(';')
+                .and_then(|line| line.split_once("mod "));
+            if let Some((_, name)) = declared {
+                tests.insert(folder.join(name));
+                tests.insert(folder.join(name).with_extension("rs"));
+            }
+        }
+    }
+    tests
+}
+
+/// Returns the name of the function that a line begins.
+fn begun(line: &str) -> Option<&str> {
+    let (before, after) = line.split_once("fn ")?;
+    let mut words = before.split_whitespace();
+    let is_signature = words.all(|word| {
+        let is_qualifier = ["const", "async", "unsafe"].contains(&word);
+        is_qualifier || word.starts_with("pub") || word.ends_with(')')
+    });
+    let name = after.split(['(', '<']).next()?;
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (is_signature && !name.is_empty() && is_name(name)).then_some(name)
+}
+
+/// Returns the functions of a text as rustfmt leaves it, each with its lines: from that with its
+/// name up to the bracket that ends it.
+fn functions(text: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<_> = text.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let Some(name) = begun(line) else { continue };
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let is_whole = line.ends_with(['}', ';']);
+        let rest = match is_whole {
+            true => 0,
+            false => lines[at..]
+                .iter()
+                .skip(1)
+                .position(|line| {
+                    let line = line.strip_prefix(indent);
+                    line.is_some_and(|line| {
+                        line == "}" || line.starts_with(')') && line.ends_with(';')
+                    })
+                })
+                .map_or(lines.len() - at - 1, |place| place + 1),
+        };
+        found.push((name, rest + 1));
+    }
+    found
+}
+
+#[test]
+fn no_function_is_longer_than_70_lines() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let tests = tests_of(&files);
+    let is_test = |file: &PathBuf| file.ancestors().any(|path| tests.contains(path));
+    files.retain(|file| !is_test(file));
+    assert!(files.len() > 400, "the sources were not found");
+    let (mut needed, mut long) = (vec![false; LONG.len()], Vec::new());
+    for file in files {
+        let place = file.strip_prefix(&root).unwrap().to_str().unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (name, lines) in functions(code(&text)) {
+            if lines <= MAX_LINES {
+                continue;
+            }
+            let exception = LONG
+                .iter()
+                .position(|(file, function, _)| (*file, *function) == (place, name));
+            match exception {
+                Some(exception) => needed[exception] = true,
+                None => long.push(format!("{place}: {name} has {lines} lines")),
+            }
+        }
+    }
+    assert!(long.is_empty(), "split these: {long:#?}");
+    for (exception, needed) in LONG.iter().zip(needed) {
+        assert!(
+            needed,
+            "nothing needs this exception any more: {exception:?}"
+        );
+    }
+}
+
+#[test]
+fn the_lines_of_functions_are_counted() {
+    let text = "pub(in crate::a) async fn one(\n    a: u8,\n) -> u8 {\n    a\n}\n\nimpl A {\n    \
+                const fn two() {}\n\n    fn three(&self) {\n        if a {\n        }\n    }\n}\n\n\
+                trait B {\n    fn four(\n        &self,\n    ) -> u8;\n}\n// fn five() {\n";
+    let counted = [("one", 5), ("two", 1), ("three", 4), ("four", 3)];
+    assert_eq!(functions(text), counted);
+}
+
+#[test]
+fn no_comment_is_wider_than_100_columns() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests/harness", "tests/it", "tests/load/src"] {
+        sources(&root.join(folder), &mut files);
+    }
+    assert!(files.len() > 400, "the sources were not found");
+    let mut wide = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            if line.trim_start().starts_with("//") && line.chars().count() > MAX_COLUMNS {
+                let place = file.strip_prefix(root).unwrap().display();
+                wide.push(format!("{place}:{}", number + 1));
+            }
+        }
+    }
+    assert!(wide.is_empty(), "wrap these: {wide:#?}");
+}
