@@ -89,6 +89,13 @@ impl House {
         }
     }
 
+    /// The same, with an index that nobody makes what it is to be.
+    pub(super) fn resting(folder: &Path) -> Self {
+        let house = Self::open(folder);
+        house.following.abort();
+        house
+    }
+
     pub(super) async fn close(self) {
         self.following.abort();
         drop(self.following.await);
