@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::catalog::{self, Listed};
 use super::index::{Part, forget_changed, take_again};
-use super::pages::paged;
+use super::pages::{Seed, paged};
 use super::recent::Recent;
 use super::sealing::seal;
 use super::segment::{Segment, name_of};
@@ -230,11 +230,14 @@ impl Search {
     }
 }
 
-/// Makes the bytes of a file, while others that wait for the turn have theirs in between.
-fn sealed(turn: &Mutex<()>, recent: &Recent, stamp: [u8; 16], through: u64) -> Option<Vec<u8>> {
+/// Makes the bytes of the file of a number, while others that wait for the turn have theirs in
+/// between.
+fn sealed(turn: &Mutex<()>, recent: &Recent, stamp: [u8; 16], listed: Listed) -> Option<Vec<u8>> {
     let mut held = turn.lock();
-    let bytes = seal(recent, stamp, through, &mut || MutexGuard::bump(&mut held));
-    bytes.map(|bytes| paged(&bytes))
+    let bytes = seal(recent, stamp, listed.through, &mut || {
+        MutexGuard::bump(&mut held)
+    });
+    bytes.map(|bytes| paged(&bytes, Seed::of(stamp, listed.number)))
 }
 
 impl Inner {
@@ -254,7 +257,7 @@ impl Inner {
             through,
             stale_since: None,
         };
-        let bytes = sealed(&self.turn, &recent, stamp, through);
+        let bytes = sealed(&self.turn, &recent, stamp, listed);
         let part = self.written(bytes, listed)?;
         let mut catalog = self.index.read().catalog(through);
         catalog
@@ -306,7 +309,7 @@ impl Inner {
             stale_since: None,
             ..again.listed
         };
-        let bytes = sealed(&self.turn, &again.recent, stamp, again.listed.through);
+        let bytes = sealed(&self.turn, &again.recent, stamp, listed);
         let part = self.written(bytes, listed)?;
         let old = again.listed.number;
         let mut catalog = self.index.read().catalog(position);

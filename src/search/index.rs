@@ -268,8 +268,12 @@ impl Index {
         for recent in in_memory {
             recent.find(plan, allowed, &mut found);
         }
-        let segments = self.parts.iter().filter_map(|part| part.segment.as_ref());
-        let mut segments: Vec<_> = segments.collect();
+        // One that was found damaged a moment ago is not passed over.
+        let segments = self.parts.iter().map(|part| {
+            let segment = part.segment.as_ref();
+            segment.ok_or(Broken(part.listed.number))
+        });
+        let mut segments = segments.collect::<Result<Vec<_>, _>>()?;
         segments.sort_unstable_by_key(|segment| std::cmp::Reverse(segment.head.high));
         let mut above = 0;
         for segment in segments {
