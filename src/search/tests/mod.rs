@@ -16,7 +16,8 @@ use crate::chat::{Chat, Event, Listener, Rules};
 use crate::metrics::SearchMetrics;
 use crate::model::{Act, MessageId, RoomId, Timestamp, UserId, Username};
 use crate::store::{
-    BATCHES, Change, Committed, Done, Location, NewUser, Outcome, Store, StoreOptions, Talk,
+    BATCHES, Change, Committed, Done, Location, NewUser, Outcome, Snapshot, Store, StoreOptions,
+    Talk,
 };
 
 mod erasure;
@@ -170,6 +171,28 @@ impl House {
         self.search.search(user(reader), wanted).await.unwrap()
     }
 
+    /// What the log has of messages between two people, as they are now.
+    pub(super) async fn said(&self) -> BTreeMap<u64, Said> {
+        let (mut said, mut position) = (BTreeMap::new(), 0);
+        loop {
+            let read =
+                move |snapshot: &Snapshot<'_>| snapshot.entries_after(position, 1_024, 1 << 20);
+            let trail = self.store.read(read).await.unwrap();
+            for notice in &trail.notices {
+                if let (Act::Sent { content, .. }, Some([from, to])) =
+                    (&notice.entry.act, notice.sides())
+                {
+                    let (from, to, text) = (from.get(), to.get(), content.to_string());
+                    said.insert(notice.entry.id.get(), Said { from, to, text });
+                }
+            }
+            position = trail.through;
+            if position >= trail.newest {
+                return said;
+            }
+        }
+    }
+
     /// All that a person finds, page by page, newest first.
     pub(super) async fn found(&self, reader: u64, wanted: &Wanted) -> Vec<u64> {
         let mut ids = Vec::new();
@@ -186,6 +209,14 @@ impl House {
             wanted.before = Some(next);
         }
     }
+}
+
+/// A message between two people.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) text: String,
 }
 
 /// A search for these words.
