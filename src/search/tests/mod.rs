@@ -20,6 +20,7 @@ use crate::store::{
     Talk,
 };
 
+mod crashes;
 mod erasure;
 mod files;
 mod readers;
