@@ -3,8 +3,8 @@
 //! run is a term alone, so that each character is the beginning of some term.
 //!
 //! There are so many Chinese characters that two which stand in one text mostly say what is looked
-//! for, and the text has the last word. Terms of two of them were ten times as many, most of them in
-//! one text alone, and took four times the bytes. Kana, Hangul or Thai are too few for that.
+//! for, and the text has the last word. Terms of two of them would be forty times as many, most of
+//! them in one text alone, and take five times the bytes. Kana, Hangul or Thai are too few for that.
 
 use super::fold::{Folded, fold};
 use super::tokens::{Token, tokens};

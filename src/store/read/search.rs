@@ -68,10 +68,13 @@ pub struct Look<M> {
     pub cost: usize,
 }
 
+/// Looks at a text of a message, which has files or has none.
+pub type TextLook<M> = Box<dyn Fn(&str, bool) -> Look<M> + Send>;
+
 /// How texts are looked at, and how many at most.
 pub struct Looks<M> {
-    /// Looks at a text, and is told too whether files hang on the message.
-    pub text: Box<dyn Fn(&str, bool) -> Look<M> + Send>,
+    /// Looks at a text.
+    pub text: TextLook<M>,
     /// Says whether a message is wanted whose text is.
     pub message: Box<dyn Fn(&FoundMessage) -> bool + Send>,
     /// So many messages are enough.
