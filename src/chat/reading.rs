@@ -9,7 +9,7 @@ use crate::model::{
     ChatId, Cursor, EntryId, Message, MessageId, Notice, RoomId, Timestamp, User, UserId,
 };
 use crate::store::{
-    FoundMessage, FoundMessages, HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow,
+    FoundMessage, FoundMessages, HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, Looks,
     Missed, Page, Readable, Recent,
 };
 
@@ -90,18 +90,16 @@ impl Chat {
         Ok(read.await?)
     }
 
-    /// Returns those of these messages that a person may read and whose texts pass `check`, which
-    /// is told too whether files hang on them; at most `most`.
+    /// Returns those of these messages that a person may read and that the looks find.
     pub async fn among<M: Send + 'static>(
         &self,
         user: UserId,
         ids: Vec<MessageId>,
-        most: usize,
-        check: impl Fn(&str, bool) -> Option<M> + Send + 'static,
+        looks: Looks<M>,
     ) -> Result<FoundMessages<M>, ChatError> {
         let read = self
             .store
-            .read(move |snapshot| snapshot.among(user, &ids, most, &check));
+            .read(move |snapshot| snapshot.among(user, &ids, &looks));
         let mut found = read.await?;
         for (message, _) in &mut found.rows {
             self.files.open(match message {

@@ -15,7 +15,7 @@ use super::app::{App, Operator};
 use super::error::ApiError;
 use crate::accounts::{Admin, Backend, Caller, UsersAdmin};
 use crate::contract::{Code, FieldError, Refusal};
-use crate::limits::{Key, Kind};
+use crate::limits::{Key, Kind, Limits};
 use crate::model::UserId;
 use crate::web::{self, BodyError, Sender, read_body};
 
@@ -148,9 +148,13 @@ const CHATS_A_REQUEST: usize = 1_000;
 /// Counts what a page has cost beside the request that [`caller`] counted: its rows, and the chats
 /// or members that were gone through for them.
 pub(super) fn charge(app: &App, caller: &Caller, rows: usize, chats: usize) {
+    charge_to(&app.limits, caller.user.id, rows, chats);
+}
+
+/// The same for who may be gone meanwhile.
+pub(super) fn charge_to(limits: &Limits, user: UserId, rows: usize, chats: usize) {
     let cost = rows / ROWS_A_REQUEST + chats / CHATS_A_REQUEST;
-    app.limits
-        .charge(Kind::Requests, Key::User(caller.user.id), cost);
+    limits.charge(Kind::Requests, Key::User(user), cost);
 }
 
 /// Counts so many of this kind for the caller, unless it is too much already.

@@ -45,9 +45,15 @@ impl Allowed {
         &self.chats
     }
 
+    /// Returns the greatest message that may not be read of a chat, 0 where each may; `None` for a
+    /// chat that may not.
+    pub(super) fn floor(&self, chat: ChatKey) -> Option<u64> {
+        let place = self.chats.binary_search_by_key(&chat, |(key, _)| *key);
+        Some(self.chats[place.ok()?].1)
+    }
+
     /// Returns whether a message of a chat may be read.
     pub(super) fn has(&self, chat: ChatKey, message: u64) -> bool {
-        let place = self.chats.binary_search_by_key(&chat, |(key, _)| *key);
-        place.is_ok_and(|place| message > self.chats[place].1)
+        self.floor(chat).is_some_and(|floor| message > floor)
     }
 }

@@ -10,8 +10,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::sleep;
 
 use super::catalog::{self, Listed};
-use super::index::{Part, take_again};
-use super::pages::paged;
+use super::index::{Part, forget_changed, take_again};
+use super::pages::{Seed, paged};
 use super::recent::Recent;
 use super::sealing::seal;
 use super::segment::{Segment, name_of};
@@ -135,8 +135,8 @@ impl Search {
             self.apart(Inner::seal_recent).await?;
             return Ok(Step::Done);
         }
-        let followed = self.follow().await?;
-        if let Some(going) = again.take() {
+        let (followed, going) = self.follow(again.take()).await?;
+        if let Some(going) = going {
             *again = self.go_on(going).await?;
             return Ok(Step::Done);
         }
@@ -151,8 +151,9 @@ impl Search {
         })
     }
 
-    /// Takes in the next page of the log.
-    async fn follow(&self) -> Result<Step, Stopped> {
+    /// Takes in the next page of the log. What that changes goes from a part that is being made anew,
+    /// too.
+    async fn follow(&self, mut again: Option<Again>) -> Result<(Step, Option<Again>), Stopped> {
         let (position, page) = {
             let index = self.inner.index.read();
             (index.position, index.sizes.page)
@@ -164,8 +165,11 @@ impl Search {
         }
         let is_last = trail.through >= trail.newest;
         if trail.through > position || is_last && !self.inner.is_complete() {
-            self.apart(move |inner| {
+            let taken = self.apart(move |inner| {
                 let _turn = inner.turn.lock();
+                if let Some(again) = &mut again {
+                    forget_changed(&mut again.recent, &trail);
+                }
                 {
                     let mut index = inner.index.write();
                     index.take(&trail);
@@ -173,14 +177,15 @@ impl Search {
                     index.is_complete |= is_last && is_whole;
                 }
                 inner.note();
-                Ok(())
-            })
-            .await?;
+                Ok(again)
+            });
+            again = taken.await?;
         }
-        Ok(match is_last {
+        let step = match is_last {
             true => Step::Nothing,
             false => Step::Done,
-        })
+        };
+        Ok((step, again))
     }
 
     async fn trail(&self, position: u64, page: usize) -> Result<Trail, StoreError> {
@@ -225,11 +230,14 @@ impl Search {
     }
 }
 
-/// Makes the bytes of a file, while others that wait for the turn have theirs in between.
-fn sealed(turn: &Mutex<()>, recent: &Recent, stamp: [u8; 16], through: u64) -> Option<Vec<u8>> {
+/// Makes the bytes of the file of a number, while others that wait for the turn have theirs in
+/// between.
+fn sealed(turn: &Mutex<()>, recent: &Recent, stamp: [u8; 16], listed: Listed) -> Option<Vec<u8>> {
     let mut held = turn.lock();
-    let bytes = seal(recent, stamp, through, &mut || MutexGuard::bump(&mut held));
-    bytes.map(|bytes| paged(&bytes))
+    let bytes = seal(recent, stamp, listed.through, &mut || {
+        MutexGuard::bump(&mut held)
+    });
+    bytes.map(|bytes| paged(&bytes, Seed::of(stamp, listed.number)))
 }
 
 impl Inner {
@@ -243,13 +251,13 @@ impl Inner {
             };
             (recent, through, index.stamp, index.next_number())
         };
-        let bytes = sealed(&self.turn, &recent, stamp, through);
         let listed = Listed {
             number,
             from: recent.from,
             through,
             stale_since: None,
         };
+        let bytes = sealed(&self.turn, &recent, stamp, listed);
         let part = self.written(bytes, listed)?;
         let mut catalog = self.index.read().catalog(through);
         catalog
@@ -296,26 +304,19 @@ impl Inner {
             let index = self.index.read();
             (index.stamp, index.next_number(), index.recent.from)
         };
-        let through = again.listed.through;
-        let bytes = sealed(&self.turn, &again.recent, stamp, through);
         let listed = Listed {
             number,
             stale_since: None,
             ..again.listed
         };
-        let mut part = self.written(bytes, listed)?;
+        let bytes = sealed(&self.turn, &again.recent, stamp, listed);
+        let part = self.written(bytes, listed)?;
         let old = again.listed.number;
         let mut catalog = self.index.read().catalog(position);
         let place = catalog.segments.iter().position(|part| part.number == old);
         let Some(place) = place else {
             return Ok(());
         };
-        // What was changed after it was read has made it stale again.
-        let stale_by = self.index.read().parts[place].stale_by;
-        if let Some(part) = part.as_mut().filter(|_| stale_by > again.recent.as_of) {
-            part.listed.stale_since = catalog.segments[place].stale_since;
-            part.stale_by = stale_by;
-        }
         let new = part.as_ref().map(|part| part.listed);
         catalog.segments.splice(place..=place, new);
         self.folder.write(catalog::NAME, &catalog.encode())?;
@@ -344,7 +345,67 @@ impl Inner {
         Ok(Some(Part {
             listed,
             segment: Some(Arc::new(segment)),
-            stale_by: 0,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::tests::house::{A_PART, House, NOW, data_in, files_of};
+
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+    /// The names of the files that have a text.
+    fn files_with(folder: &std::path::Path, text: &str) -> Vec<String> {
+        let files = files_of(folder).into_iter();
+        let has = |bytes: &[u8]| memchr::memmem::find(bytes, text.as_bytes()).is_some();
+        let files = files.filter(|(_, bytes)| has(bytes));
+        files.map(|(name, _)| name).collect()
+    }
+
+    /// It stayed in the new file, which was not said to be stale: nothing removed it.
+    #[tokio::test]
+    async fn what_is_erased_while_a_damaged_part_is_made_anew_is_not_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = House::open(folder.path()).with_users(2).await;
+        let message = house.send(1, 2, "plain").await;
+        for _ in 0..2 * A_PART {
+            house.send(1, 2, "filler").await;
+        }
+        house.caught_up().await;
+        assert!(house.search.purge().await);
+        house.edit(1, message, "qwvvunmentionable").await;
+        for _ in 0..2 * A_PART {
+            house.send(1, 2, "filler").await;
+        }
+        house.caught_up().await;
+        let of_edit = loop {
+            match &files_with(folder.path(), "wvvunmentionable")[..] {
+                [file] => break file.clone(),
+                _ => sleep(Duration::from_millis(1)).await,
+            }
+        };
+        house.close().await;
+        let index = crate::search::folder_of(&data_in(folder.path()));
+        std::fs::remove_file(index.join(of_edit)).unwrap();
+        let house = House::resting(folder.path());
+        let mut again = None;
+        let is_read = |again: &Option<Again>| {
+            let again = again.as_ref();
+            again.is_some_and(|again| again.recent.has(message))
+        };
+        while !is_read(&again) {
+            let step = house.search.step(&mut again, NOW, WEEK, 0).await;
+            assert_eq!(step.unwrap(), Step::Done);
+        }
+        house.delete(1, message).await;
+        let stepped = async {
+            while house.search.step(&mut again, NOW, WEEK, 0).await.unwrap() == Step::Done {}
+        };
+        stepped.await;
+        assert!(house.search.readings().parts >= 3);
+        assert!(files_with(folder.path(), "wvvunmentionable").is_empty());
+        house.close().await;
     }
 }

@@ -3,7 +3,7 @@
 use super::pages::Damaged;
 
 /// The number of the form in which the index is written: with another one it is made anew.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 const MAGIC: [u8; 8] = *b"chatd-sx";
 /// 256 bytes, the last of them 0.
 pub(super) const HEAD_BYTES: usize = 256;

@@ -37,8 +37,6 @@ pub(super) struct Part {
     pub(super) listed: Listed,
     /// `None` for one whose file is damaged or gone.
     pub(super) segment: Option<Arc<Segment>>,
-    /// The last entry by which it became stale, since the start.
-    pub(super) stale_by: u64,
 }
 
 impl Part {
@@ -125,7 +123,6 @@ impl Index {
             Part {
                 listed,
                 segment: of_span.map(Arc::new),
-                stale_by: 0,
             }
         });
         let parts: Vec<_> = parts.collect();
@@ -234,7 +231,6 @@ impl Index {
         for part in &mut self.parts {
             if (part.covers(message) || part.may_have_extra(message)) && !part.knows(entry) {
                 part.listed.stale_since.get_or_insert(at);
-                part.stale_by = part.stale_by.max(entry.get());
             }
         }
     }
@@ -272,8 +268,12 @@ impl Index {
         for recent in in_memory {
             recent.find(plan, allowed, &mut found);
         }
-        let segments = self.parts.iter().filter_map(|part| part.segment.as_ref());
-        let mut segments: Vec<_> = segments.collect();
+        // One that was found damaged a moment ago is not passed over.
+        let segments = self.parts.iter().map(|part| {
+            let segment = part.segment.as_ref();
+            segment.ok_or(Broken(part.listed.number))
+        });
+        let mut segments = segments.collect::<Result<Vec<_>, _>>()?;
         segments.sort_unstable_by_key(|segment| std::cmp::Reverse(segment.head.high));
         let mut above = 0;
         for segment in segments {
@@ -319,6 +319,23 @@ pub(super) fn take_again(recent: &mut Recent, trail: &Trail, through: u64, index
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// Forgets, of a part that is being made anew, what was changed after it was begun. Of what was
+/// edited the newest part has the text.
+pub(super) fn forget_changed(recent: &mut Recent, trail: &Trail) {
+    for notice in &trail.notices {
+        let act = &notice.entry.act;
+        let is_of_text = matches!(
+            act,
+            Act::Edited { .. } | Act::Deleted { .. } | Act::ErasedMany(_)
+        );
+        if is_of_text && notice.entry.id.get() > recent.as_of {
+            for message in act.all_changed() {
+                recent.forget(message.get());
+            }
         }
     }
 }

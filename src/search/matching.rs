@@ -11,21 +11,38 @@ const MAX_MATCHES: usize = 100;
 /// A part of a text: from and to, half open, in UTF-16 units.
 pub type Span = (u32, u32);
 
-/// Returns where a text has what is looked for, ascending; `None` where it has not.
-pub(super) fn matches(query: &Query, text: &str) -> Option<Vec<Span>> {
-    if query.wanted.is_empty() && query.unwanted.is_empty() {
-        return Some(Vec::new());
-    }
+/// What came of holding a text against a query.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Match {
+    /// Where the text has what is looked for, ascending; `None` where it has not.
+    pub(super) spans: Option<Vec<Span>>,
+    /// What it cost: one for each byte of the text, and one for each word or character of a word
+    /// that was compared.
+    pub(super) cost: usize,
+}
+
+/// Holds a text against a query.
+pub(super) fn matches(query: &Query, text: &str) -> Match {
+    let mut cost = text.len();
+    let spans = match query.wanted.is_empty() && query.unwanted.is_empty() {
+        true => Some(Vec::new()),
+        false => spans(query, text, &mut cost),
+    };
+    Match { spans, cost }
+}
+
+fn spans(query: &Query, text: &str, cost: &mut usize) -> Option<Vec<Span>> {
     let folded = fold(text);
     let tokens = tokens(&folded);
-    let has = |chunk: &Chunk| places(chunk, &folded, &tokens).next().is_some();
-    if query.unwanted.iter().any(has) {
-        return None;
+    for chunk in &query.unwanted {
+        if places(chunk, &folded, &tokens, cost).next().is_some() {
+            return None;
+        }
     }
     let mut spans = Vec::new();
     for chunk in &query.wanted {
         let before = spans.len();
-        spans.extend(places(chunk, &folded, &tokens).take(MAX_MATCHES));
+        spans.extend(places(chunk, &folded, &tokens, cost).take(MAX_MATCHES));
         if spans.len() == before {
             return None;
         }
@@ -34,9 +51,14 @@ pub(super) fn matches(query: &Query, text: &str) -> Option<Vec<Span>> {
 }
 
 /// Returns where a text has a chunk.
-fn places(chunk: &Chunk, folded: &[Folded], tokens: &[Token]) -> impl Iterator<Item = Span> {
+fn places(
+    chunk: &Chunk,
+    folded: &[Folded],
+    tokens: &[Token],
+    cost: &mut usize,
+) -> impl Iterator<Item = Span> {
     let windows = tokens.windows(chunk.tokens.len());
-    windows.filter_map(|window| {
+    windows.filter_map(move |window| {
         let mut pairs = window.iter().zip(&chunk.tokens).enumerate();
         let is_here = pairs.all(|(place, (token, wanted))| {
             let has = &folded[token.begin..token.end];
@@ -45,10 +67,13 @@ fn places(chunk: &Chunk, folded: &[Folded], tokens: &[Token]) -> impl Iterator<I
                 false => has.len() == wanted.chars.len(),
             };
             let chars = has.iter().zip(&wanted.chars);
+            let same = chars.take_while(|(has, wanted)| has.char == **wanted);
+            let same = same.count();
+            *cost += 1 + same;
             token.kind == wanted.kind
                 && is_long_enough
                 && (token.is_joined || !wanted.is_joined)
-                && chars.into_iter().all(|(has, wanted)| has.char == *wanted)
+                && same == wanted.chars.len()
         });
         let (first, last) = (window.first()?, window.last()?);
         let wanted = chunk.tokens.last()?;
@@ -75,11 +100,16 @@ fn merged(mut spans: Vec<Span>) -> Vec<Span> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use rand::rngs::StdRng;
+    use rand::seq::IndexedRandom;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
+    use crate::search::query::Lookup;
     use crate::search::terms::each_term;
 
     fn found(query: &str, text: &str) -> Option<Vec<Span>> {
-        matches(&Query::parse(query).unwrap(), text)
+        matches(&Query::parse(query).unwrap(), text).spans
     }
 
     /// What of a text is marked.
@@ -160,7 +190,7 @@ mod tests {
             });
             for query in queries {
                 let query = Query::parse(query).unwrap();
-                if matches(&query, text).is_some() {
+                if matches(&query, text).spans.is_some() {
                     let mut lookups = query.wanted.iter().flat_map(Chunk::lookups);
                     assert!(lookups.all(|lookup| terms.iter().any(|term| lookup.takes(term))));
                     count += 1;
@@ -168,5 +198,67 @@ mod tests {
             }
         }
         assert!(count >= 11, "{count}");
+    }
+
+    /// A whole word of 63 bytes was taken for all longer ones: they were kept back by a minus.
+    #[test]
+    fn the_index_and_the_text_agree_whatever_is_said_and_asked() {
+        let long = [
+            "क".repeat(21),
+            "я".repeat(32),
+            "x".repeat(64),
+            "ก".repeat(30),
+        ];
+        let short = "a|b|AB|é|e\u{301}|\u{301}|ß|İ|ı|ﬁ|ｶﾞ|が|か|\u{3099}|한|\u{1112}|\u{1161}|\u{11ab}|ไ|ท|น้ำ|\
+            👍|🏽|हि|न्|\u{93f}|ﷺ|①|\0|\u{200d}|\u{202e}|\u{e0100}|東|京|3|_|.|-|\"|“| | | ";
+        let long = long.iter().map(String::as_str);
+        let pieces: Vec<&str> = short.split('|').chain(long).collect();
+        let mut random = StdRng::seed_from_u64(5);
+        let (mut hits, mut exact) = (0, 0);
+        for _ in 0..8_000 {
+            let count = random.random_range(1..=9);
+            let said: Vec<&str> = (0..count)
+                .map(|_| *pieces.choose(&mut random).unwrap())
+                .collect();
+            let from = random.random_range(0..count);
+            let to = count.min(from + 3);
+            let asked = match random.random_bool(0.6) {
+                true => said[from..to].concat(),
+                false => (*pieces.choose(&mut random).unwrap()).to_owned(),
+            };
+            let text = said.concat();
+            let asked = [
+                asked.clone(),
+                format!("\"{asked}\""),
+                format!("-\"{asked}\""),
+            ];
+            for query in asked.iter().flat_map(|asked| Query::parse(asked)) {
+                let mut terms = BTreeSet::new();
+                each_term(&text, |term| {
+                    terms.insert(term.to_vec());
+                });
+                for chunk in query.wanted.into_iter().chain(query.unwanted) {
+                    let has_term = |lookup: &Lookup| terms.iter().any(|term| lookup.takes(term));
+                    let is_found = chunk.lookups().iter().all(has_term);
+                    let is_exact = chunk.is_exact();
+                    let query = Query {
+                        wanted: vec![chunk],
+                        unwanted: Vec::new(),
+                    };
+                    let spans = matches(&query, &text).spans;
+                    assert!(is_found || spans.is_none(), "{query:?} in {text:?}");
+                    assert!(
+                        !is_exact || is_found == spans.is_some(),
+                        "{query:?} in {text:?}"
+                    );
+                    let units = text.encode_utf16().count() as u32;
+                    let spans = spans.unwrap_or_default();
+                    assert!(spans.iter().all(|(from, to)| from < to && *to <= units));
+                    hits += usize::from(!spans.is_empty());
+                    exact += usize::from(is_exact && is_found);
+                }
+            }
+        }
+        assert!(hits > 3_000 && exact > 3_000, "{hits}, {exact}");
     }
 }

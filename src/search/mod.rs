@@ -6,7 +6,8 @@
 //! fold.rs, tokens.rs, terms.rs    text without case and marks; its words; what the index knows
 //! index.rs      the parts of the index; recent.rs: the newest, in memory;
 //!               sealing.rs, head.rs, segment.rs: the others, in files; catalog.rs: their list
-//! plan.rs       what is looked up, allowed.rs: in which chats; postings.rs: who has a term
+//! plan.rs       what is looked up, allowed.rs: in which chats; postings.rs: who has a term;
+//!               reader.rs, chats.rs: what of a file is read, and which messages of it may be
 //! follower.rs   what makes the index as the log is, and makes anew what is stale in it, on the
 //!               thread of worker.rs
 //! folder.rs, pages.rs    where the files are, and their checksums
@@ -19,6 +20,7 @@
 
 mod allowed;
 mod catalog;
+mod chats;
 mod error;
 mod fold;
 mod folder;
@@ -30,6 +32,7 @@ mod pages;
 mod plan;
 mod postings;
 mod query;
+mod reader;
 mod recent;
 mod sealing;
 mod segment;

@@ -24,7 +24,7 @@ impl Bits {
 
     /// Puts in all from one to another, which is left out.
     pub(super) fn insert_range(&mut self, from: usize, to: usize) {
-        let mut number = from;
+        let (mut number, to) = (from, to.min(self.words.len() * 64));
         while number < to {
             if number.is_multiple_of(64) && number + 64 <= to {
                 if let Some(word) = self.words.get_mut(number / 64) {
@@ -80,8 +80,18 @@ pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-/// Takes a number from the front.
+/// Takes a number from the front. Most have one byte.
+#[inline]
 pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let (first, rest) = bytes.split_first()?;
+    if *first < 0x80 {
+        *bytes = rest;
+        return Some(u64::from(*first));
+    }
+    take_long(bytes)
+}
+
+fn take_long(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;

@@ -72,6 +72,23 @@ impl Lookup {
             Self::Beginning(begin) => term.starts_with(begin),
         }
     }
+
+    /// Returns whether each term that is looked for by this one is so by another.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(term), _) => other.takes(term),
+            (Self::Beginning(begin), Self::Beginning(_)) => other.takes(begin),
+            (Self::Beginning(_), Self::Exact(_)) => false,
+        }
+    }
+}
+
+impl QueryToken {
+    fn is_chinese(&self) -> bool {
+        self.chars
+            .first()
+            .is_some_and(|char| terms::is_chinese(*char))
+    }
 }
 
 impl Query {
@@ -140,22 +157,33 @@ impl Chunk {
         is_last && !self.is_whole && self.tokens[place].kind == Kind::Word
     }
 
+    /// Returns whether the tokens at this place and after it are one term.
+    fn is_pair_at(&self, place: usize) -> bool {
+        let (first, second) = (&self.tokens[place], self.tokens.get(place + 1));
+        second.is_some_and(|second| {
+            let chars = (first.chars.first(), second.chars.first());
+            let is_one = |(first, second): (&char, &char)| terms::is_pair(*first, *second);
+            second.is_joined && chars.0.zip(chars.1).is_some_and(is_one)
+        })
+    }
+
     /// Returns what each text that has it is found by.
     pub(super) fn lookups(&self) -> Vec<Lookup> {
         let mut lookups = Vec::with_capacity(self.tokens.len());
         for (place, token) in self.tokens.iter().enumerate() {
             let mut term = Vec::new();
             terms::put(&mut term, token.chars.iter().copied());
-            let next = self.tokens.get(place + 1).filter(|next| next.is_joined);
-            let is_open = match (token.kind, next) {
-                (Kind::Word, _) => self.is_open_at(place) && term.len() < MAX_TERM_BYTES,
-                (Kind::Dense, Some(next)) => {
+            let is_second = place > 0 && self.is_pair_at(place - 1);
+            let is_open = match token.kind {
+                Kind::Word => self.is_open_at(place) && term.len() < MAX_TERM_BYTES,
+                Kind::Dense if self.is_pair_at(place) => {
+                    let next = &self.tokens[place + 1];
                     terms::put(&mut term, next.chars.iter().copied());
                     false
                 }
-                // It is the second one of a term that is looked for already.
-                (Kind::Dense, None) if token.is_joined => continue,
-                (Kind::Dense, None) => true,
+                // Of a term that is looked for already.
+                Kind::Dense if is_second => continue,
+                Kind::Dense => !token.is_chinese(),
             };
             lookups.push(match is_open {
                 true => Lookup::Beginning(term.into()),
@@ -167,11 +195,16 @@ impl Chunk {
 
     /// Returns whether every text that is found by the lookups has it.
     pub(super) fn is_exact(&self) -> bool {
-        let [token] = &self.tokens[..] else {
-            return false;
-        };
-        let bytes: usize = token.chars.iter().map(|char| char.len_utf8()).sum();
-        bytes < MAX_TERM_BYTES
+        match &self.tokens[..] {
+            [token] => {
+                let bytes: usize = token.chars.iter().map(|char| char.len_utf8()).sum();
+                // A longer word is another term: one more character would be in it.
+                bytes + char::MAX_LEN_UTF8 <= MAX_TERM_BYTES
+            }
+            // One term has both.
+            [_, _] => self.is_pair_at(0),
+            _ => false,
+        }
     }
 }
 
@@ -244,9 +277,19 @@ mod tests {
         assert_eq!(lookups("hal"), [beginning("hal")]);
         assert_eq!(lookups(r#""hal""#), [exact("hal")]);
         assert_eq!(lookups("foo-bar"), [exact("foo"), beginning("bar")]);
-        assert_eq!(lookups("東"), [beginning("東")]);
-        assert_eq!(lookups("東京都"), [exact("東京"), exact("京都")]);
-        assert_eq!(lookups("iphone手机"), [exact("iphone"), exact("手机")]);
+        assert_eq!(lookups("東"), [exact("東")]);
+        assert_eq!(lookups("東京都"), [exact("東"), exact("京"), exact("都")]);
+        assert_eq!(
+            lookups("iphone手机"),
+            [exact("iphone"), exact("手"), exact("机")]
+        );
+        assert_eq!(lookups("か"), [beginning("か")]);
+        assert_eq!(lookups("かなが"), [exact("かな"), exact("なが")]);
+        assert_eq!(
+            lookups("お茶と"),
+            [beginning("お"), exact("茶"), beginning("と")]
+        );
+        assert_eq!(lookups("국어"), [exact("국어")]);
         let long = "a".repeat(100);
         assert_eq!(lookups(&long), [exact(&long[..MAX_TERM_BYTES])]);
     }

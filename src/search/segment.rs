@@ -1,29 +1,37 @@
 //! A part of the index that is in a file: what a search reads of it, and no more.
 //!
-//! First the terms: where one of them is in no message here, that is all. Then the chats, of which
-//! those that may be read are picked; what is left of the messages is looked at one by one. Nothing
-//! of it stays in memory but the head.
+//! First the terms: where one of them is in no message here, that is all. Then what the rare ones
+//! have in common, which mostly is nothing or little. Then the chats: those of a few messages, or
+//! all that may be read. Then the terms that many have, and what is left of the messages one by
+//! one. Nothing of it stays in memory but the head.
 
 use super::allowed::Allowed;
-use super::folder::{Folder, Source};
-use super::head::{BLOCK, HEAD_BYTES, Head, Rest, Section};
-use super::pages::{self, Damaged};
+use super::chats::{FEW_CHATS, Readable};
+use super::folder::Folder;
+use super::head::{BLOCK, HEAD_BYTES, Head, Rest};
+use super::pages::{self, Damaged, Seed};
 use super::plan::{Found, Plan};
 use super::postings::{Bits, decode, take};
 use super::query::Lookup;
+use super::reader::{CHATS, IDS, NUMBERS, Reader, TERM_PLACES, TERMS};
 
-/// What a chat place has.
-const CHAT_PLACE: usize = 16;
-/// Of 8 chats the blocks are read one by one, of more all at once.
-const FEW_CHATS: usize = 8;
+/// A term that at most 4,096 messages have is looked up before the chats are: some microseconds.
+const RARE: usize = 4_096;
+/// Of 48 messages the chats are looked up one by one, of more all that may be read.
+const FEW_HITS: usize = 48;
 /// Of 24 messages the ids are read one by one, of more all at once.
 const FEW_MESSAGES: usize = 24;
 /// Where 32 messages are left, a term that so many times as many messages have is not looked up:
 /// their texts say it sooner.
 const FEW_LEFT: usize = 32;
 const MUCH_MORE: usize = 256;
-/// How many bytes cost as much as one message that is looked at.
-const BYTES_A_WORK: usize = 16;
+/// What it costs to open a file and to look a term up, see [`Found::work`].
+const WORK_A_FILE: usize = 4_096;
+const WORK_A_LOOKUP: usize = 2_048;
+/// What it costs to go on to the next term.
+const WORK_A_TERM: usize = 12;
+/// So many bytes that are read cost one.
+const BYTES_A_WORK: usize = 4;
 
 /// Returns the name of the file of this number.
 pub(super) fn name_of(number: u64) -> String {
@@ -36,13 +44,7 @@ pub(super) struct Segment {
     /// The number that its name has.
     pub(super) number: u64,
     pub(super) head: Head,
-}
-
-/// The chats of a segment that may be read: their messages, and those of them that may not.
-struct Readable {
-    bits: Bits,
-    /// From one number to another, which is left out: only messages with greater ids than this.
-    floors: Vec<(usize, usize, u64)>,
+    seed: Seed,
 }
 
 /// What is found under a lookup.
@@ -50,6 +52,8 @@ struct Readable {
 struct Hits {
     /// How many numbers there are in all.
     total: usize,
+    /// How many terms were gone through.
+    terms: usize,
     /// Those of terms that one message has.
     singles: Vec<usize>,
     /// Where the others' are, of how many bytes each.
@@ -60,9 +64,10 @@ impl Segment {
     /// Opens a file and reads its head; `None` where it is not of this data file and span.
     pub(super) fn open(folder: &Folder, number: u64, stamp: [u8; 16]) -> Option<Self> {
         let source = folder.open(&name_of(number)).ok()?;
-        let head = pages::read(&source, 0..HEAD_BYTES as u64).ok()?;
+        let seed = Seed::of(stamp, number);
+        let head = pages::read(&source, seed, 0..HEAD_BYTES as u64).ok()?;
         let head = Head::decode(&head).ok()?;
-        (head.stamp == stamp).then_some(Self { number, head })
+        (head.stamp == stamp).then_some(Self { number, head, seed })
     }
 
     /// Notes the messages that a plan finds here and that may be read.
@@ -76,133 +81,104 @@ impl Segment {
         let source = folder.open(&name_of(self.number)).map_err(|_| Damaged)?;
         let reader = Reader {
             source: &source,
+            seed: self.seed,
             head: &self.head,
         };
-        let places = TermPlaces::read(&reader)?;
-        let mut hits = Vec::with_capacity(plan.wanted.len());
-        for lookup in &plan.wanted {
-            let one = places.look_up(&reader, lookup)?;
-            found.work += 1 + one.total / BYTES_A_WORK;
-            if one.total == 0 {
-                return Ok(());
-            }
-            hits.push(one);
-        }
-        hits.sort_by_key(|hits| hits.total);
-        let Readable { mut bits, floors } = reader.readable(allowed)?;
-        found.work += reader.bytes(1) / BYTES_A_WORK / 8;
-        for hits in hits {
-            let left = bits.count();
-            if left == 0 {
-                return Ok(());
-            }
-            if left > FEW_LEFT || hits.total <= left * MUCH_MORE {
-                found.work += hits.total / 4;
-                bits.keep(&reader.bits(&hits)?);
-            }
-        }
+        let Some((readable, mut bits)) = self.wanted(&reader, plan, allowed, found)? else {
+            return Ok(());
+        };
         // Of a few the texts say it sooner.
         let is_worth_it = bits.count() > FEW_LEFT;
-        for lookup in plan.unwanted.iter().filter(|_| is_worth_it) {
-            let hits = places.look_up(&reader, lookup)?;
-            found.work += 1 + hits.total / 4;
-            bits.remove(&reader.bits(&hits)?);
+        if is_worth_it && !plan.unwanted.is_empty() {
+            let places = TermPlaces::read(&reader)?;
+            for lookup in &plan.unwanted {
+                let hits = places.look_up(&reader, lookup)?;
+                found.work += hits.work();
+                bits.remove(&reader.numbers(&hits)?);
+            }
         }
+        found.work += bits.count();
         reader.each_id(&bits, |number, id| {
-            let may_read = |(from, to, floor): &(usize, usize, u64)| {
-                !(*from..*to).contains(&number) || id > *floor
-            };
-            if floors.iter().all(may_read) {
+            if readable.has(number, id) {
                 found.put(id);
             }
         })
     }
+
+    /// Returns the messages that have what a plan wants, and which may be read of their chats;
+    /// `None` where there are none.
+    fn wanted(
+        &self,
+        reader: &Reader<'_>,
+        plan: &Plan,
+        allowed: &Allowed,
+        found: &mut Found,
+    ) -> Result<Option<(Readable, Bits)>, Damaged> {
+        let places = TermPlaces::read(reader)?;
+        found.work += WORK_A_FILE;
+        let mut hits = Vec::with_capacity(plan.wanted.len());
+        for lookup in &plan.wanted {
+            let one = places.look_up(reader, lookup)?;
+            found.work += WORK_A_LOOKUP + one.terms * WORK_A_TERM;
+            if one.total == 0 {
+                return Ok(None);
+            }
+            hits.push(one);
+        }
+        hits.sort_by_key(|hits| hits.total);
+        let rare = hits.partition_point(|hits| hits.total <= RARE);
+        let common = hits.split_off(rare);
+        let mut few: Option<Bits> = None;
+        for hits in hits {
+            found.work += hits.work();
+            let has = reader.numbers(&hits)?;
+            match &mut few {
+                Some(few) => few.keep(&has),
+                None => few = Some(has),
+            }
+            if few.as_ref().is_some_and(|few| few.count() == 0) {
+                return Ok(None);
+            }
+        }
+        let readable = match &few {
+            Some(few) if few.count() <= FEW_HITS && allowed.len() > FEW_CHATS => {
+                found.work += WORK_A_LOOKUP + few.count() * WORK_A_LOOKUP / 4;
+                Readable::among(reader, few, allowed)?
+            }
+            _ => {
+                found.work += WORK_A_LOOKUP + reader.bytes(CHATS) / BYTES_A_WORK;
+                Readable::of(reader, allowed)?
+            }
+        };
+        let mut bits = readable.bits.clone();
+        if let Some(few) = few {
+            bits.keep(&few);
+        }
+        for hits in common {
+            let left = bits.count();
+            if left == 0 {
+                return Ok(None);
+            }
+            if left > FEW_LEFT || hits.total <= left * MUCH_MORE {
+                found.work += hits.work();
+                bits.keep(&reader.numbers(&hits)?);
+            }
+        }
+        Ok(Some((readable, bits)))
+    }
 }
 
-/// What reads a file.
-struct Reader<'a> {
-    source: &'a Source,
-    head: &'a Head,
+impl Hits {
+    /// What it costs to go through the numbers.
+    fn work(&self) -> usize {
+        let bytes: u64 = self.lists.iter().map(|(_, bytes)| *bytes).sum();
+        WORK_A_LOOKUP + self.singles.len() + usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
 }
 
 impl Reader<'_> {
-    fn bytes(&self, section: usize) -> usize {
-        let Section { begin, end } = self.head.sections[section];
-        usize::try_from(end - begin).unwrap_or(usize::MAX)
-    }
-
-    fn all(&self, section: usize) -> Result<Vec<u8>, Damaged> {
-        let Section { begin, end } = self.head.sections[section];
-        pages::read(self.source, begin..end)
-    }
-
-    /// Reads a part of a section, as far as that reaches.
-    fn part(&self, section: usize, from: u64, to: u64) -> Result<Vec<u8>, Damaged> {
-        let Section { begin, end } = self.head.sections[section];
-        let (from, to) = (
-            begin.saturating_add(from),
-            begin.saturating_add(to).min(end),
-        );
-        match from <= to {
-            true => pages::read(self.source, from..to),
-            false => Err(Damaged),
-        }
-    }
-
-    /// Returns the messages of chats that may be read.
-    fn readable(&self, allowed: &Allowed) -> Result<Readable, Damaged> {
-        let places = self.all(2)?;
-        let (places, _) = places.as_chunks::<CHAT_PLACE>();
-        let all = match allowed.len() > FEW_CHATS {
-            true => Some(self.all(1)?),
-            false => None,
-        };
-        let mut readable = Readable {
-            bits: Bits::new(self.head.count as usize),
-            floors: Vec::new(),
-        };
-        let key = |place: &[u8; CHAT_PLACE]| Rest(place).long().unwrap_or(u64::MAX);
-        let (mut wanted, mut from) = (allowed.chats(), 0);
-        while let Some((first, _)) = wanted.first() {
-            let block = from + places[from..].partition_point(|place| key(place) <= *first);
-            // The block before that begins no later than the chat.
-            let Some(at) = block.checked_sub(1) else {
-                let Some(begin) = places.first().map(key) else {
-                    break;
-                };
-                wanted = &wanted[wanted.partition_point(|(chat, _)| *chat < begin)..];
-                continue;
-            };
-            let end = places.get(block).map_or(u64::MAX, key);
-            let here = wanted.partition_point(|(chat, _)| *chat < end);
-            let mut place = Rest(&places[at][8..]);
-            let (number, begin) = (place.number()?, u64::from(place.number()?));
-            let next = places.get(block).map(|place| Rest(&place[12..]).number());
-            let end = next.transpose()?.map_or(u64::MAX, u64::from);
-            let read;
-            let bytes = match &all {
-                Some(all) => {
-                    let end = usize::try_from(end).unwrap_or(usize::MAX).min(all.len());
-                    all.get(begin as usize..end).ok_or(Damaged)?
-                }
-                None => {
-                    read = self.part(1, begin, end)?;
-                    &read[..]
-                }
-            };
-            pick(
-                bytes,
-                (key(&places[at]), number as usize),
-                &wanted[..here],
-                &mut readable,
-            )?;
-            (wanted, from) = (&wanted[here..], at);
-        }
-        Ok(readable)
-    }
-
     /// Returns the messages that are found under a lookup.
-    fn bits(&self, hits: &Hits) -> Result<Bits, Damaged> {
+    fn numbers(&self, hits: &Hits) -> Result<Bits, Damaged> {
         let count = self.head.count as usize;
         let mut bits = Bits::new(count);
         for number in &hits.singles {
@@ -213,7 +189,7 @@ impl Reader<'_> {
             return Ok(bits);
         };
         // They follow one another, but for nothing.
-        let bytes = self.part(3, *from, last + length)?;
+        let bytes = self.part(NUMBERS, *from, last + length)?;
         for (place, length) in &hits.lists {
             let begin = (place - from) as usize;
             let list = bytes.get(begin..begin + *length as usize).ok_or(Damaged)?;
@@ -226,7 +202,7 @@ impl Reader<'_> {
     fn each_id(&self, bits: &Bits, mut take: impl FnMut(usize, u64)) -> Result<(), Damaged> {
         let left = bits.count();
         let all = match left > FEW_MESSAGES {
-            true => Some(self.all(0)?),
+            true => Some(self.all(IDS)?),
             false => None,
         };
         let width = self.head.id_bits as usize;
@@ -237,7 +213,7 @@ impl Reader<'_> {
             let bytes = match &all {
                 Some(all) => all.get(first..last).ok_or(Damaged)?,
                 None => {
-                    read = self.part(0, first as u64, last as u64)?;
+                    read = self.part(IDS, first as u64, last as u64)?;
                     &read[..]
                 }
             };
@@ -254,31 +230,6 @@ impl Reader<'_> {
         }
         Ok(())
     }
-}
-
-/// Goes through a block of chats and picks those that may be read.
-fn pick(
-    mut bytes: &[u8],
-    (mut key, mut number): (u64, usize),
-    mut wanted: &[(u64, u64)],
-    readable: &mut Readable,
-) -> Result<(), Damaged> {
-    while let Some((chat, floor)) = wanted.first()
-        && !bytes.is_empty()
-    {
-        key += take(&mut bytes).ok_or(Damaged)?;
-        let count = take(&mut bytes).ok_or(Damaged)?;
-        let end = number + usize::try_from(count).map_err(|_| Damaged)?;
-        if *chat == key {
-            readable.bits.insert_range(number, end);
-            if *floor > 0 {
-                readable.floors.push((number, end, *floor));
-            }
-        }
-        let passed = wanted.partition_point(|(chat, _)| *chat <= key);
-        (wanted, number) = (&wanted[passed..], end);
-    }
-    Ok(())
 }
 
 /// Where the blocks of terms are.
@@ -298,7 +249,7 @@ struct TermPlace<'a> {
 
 impl TermPlaces {
     fn read(reader: &Reader<'_>) -> Result<Self, Damaged> {
-        let bytes = reader.all(5)?;
+        let bytes = reader.all(TERM_PLACES)?;
         let blocks = reader.head.blocks as usize;
         let begins = bytes.len().checked_sub(blocks * size_of::<u32>());
         Ok(Self {
@@ -365,7 +316,7 @@ impl TermPlaces {
             true => self.get(end)?.place,
             false => u64::MAX,
         };
-        let bytes = reader.part(4, begin.place, to)?;
+        let bytes = reader.part(TERMS, begin.place, to)?;
         let (mut rest, mut numbers) = (&bytes[..], begin.numbers);
         let mut known: Vec<u8> = Vec::new();
         let mut at = 0;
@@ -374,6 +325,7 @@ impl TermPlaces {
                 known.clear();
             }
             at += 1;
+            hits.terms += 1;
             numbers += next(&mut rest, &mut known, numbers, lookup, &mut hits)?;
             if known[..] > *term && !lookup.takes(&known) {
                 break;
@@ -421,28 +373,29 @@ fn next(
 #[cfg(test)]
 impl Segment {
     /// Returns every term.
-    pub(super) fn all_terms(&self, folder: &Folder) -> Vec<Vec<u8>> {
-        let source = folder.open(&name_of(self.number)).unwrap();
+    pub(super) fn all_terms(&self, folder: &Folder) -> Result<Vec<Vec<u8>>, Damaged> {
+        let source = folder.open(&name_of(self.number)).map_err(|_| Damaged)?;
         let reader = Reader {
             source: &source,
+            seed: self.seed,
             head: &self.head,
         };
-        let places = TermPlaces::read(&reader).unwrap();
+        let places = TermPlaces::read(&reader)?;
         let mut all = Vec::new();
         for block in 0..places.blocks {
-            let begin = places.get(block).unwrap().place;
+            let begin = places.get(block)?.place;
             let end = match block + 1 < places.blocks {
-                true => places.get(block + 1).unwrap().place,
+                true => places.get(block + 1)?.place,
                 false => u64::MAX,
             };
-            let bytes = reader.part(4, begin, end).unwrap();
+            let bytes = reader.part(TERMS, begin, end)?;
             let (mut rest, mut known) = (&bytes[..], Vec::new());
             let lookup = Lookup::Beginning(Box::default());
             while !rest.is_empty() {
-                next(&mut rest, &mut known, 0, &lookup, &mut Hits::default()).unwrap();
+                next(&mut rest, &mut known, 0, &lookup, &mut Hits::default())?;
                 all.push(known.clone());
             }
         }
-        all
+        Ok(all)
     }
 }

@@ -10,7 +10,7 @@ use super::SearchError;
 use super::allowed::Allowed;
 use super::folder::Folder;
 use super::index::{Broken, Candidates, Index, Sizes};
-use super::matching::{Span, matches};
+use super::matching::{Match, Span, matches};
 use super::plan::Plan;
 use super::query::Query;
 use super::settings::SearchConfig;
@@ -18,7 +18,7 @@ use super::worker::Worker;
 use crate::chat::{Chat, ChatError};
 use crate::metrics::SearchMetrics;
 use crate::model::{ChatId, MAX_ID, MessageId, UserId};
-use crate::store::{FoundMessage, Store};
+use crate::store::{FoundMessage, Look, Looks, Store};
 
 /// 16 searches wait at once, of which one is looked up at a time, and so many of one person, who
 /// types on and asks anew before the last answer is there. More are refused.
@@ -28,6 +28,11 @@ const MAX_WAITING_OF_ONE: usize = 4;
 const FIRST_LOOKED_AT: usize = 64;
 /// 2,048 messages are looked at for one page, some 10 ms; the next page goes on from there.
 const MAX_LOOKED_AT: usize = 2_048;
+/// What it costs to hold texts against the query for one page, see [`Match::cost`]: some 10 ms. The
+/// next page goes on from there.
+const MAX_COMPARED: usize = 1 << 20;
+/// So much of that is charged like one message that is read: 32 KiB like a hundred.
+const COMPARED_A_READ: usize = 328;
 /// What a page may cost of the index, in some 2 ns each.
 const MAX_WORK: usize = 20_000_000;
 /// So much of that is charged like one message that is read.
@@ -203,8 +208,11 @@ impl Search {
             indexed_through,
             read: allowed.len() / 16,
         };
+        if plan.is_void {
+            return Ok(page);
+        }
         let mut before = wanted.before.map_or(MAX_ID + 1, MessageId::get);
-        let (mut looked_at, mut work, mut most) = (0, 0, FIRST_LOOKED_AT);
+        let (mut looked, mut work, mut most) = (Looked::default(), 0, FIRST_LOOKED_AT);
         let wanted = Arc::new(wanted);
         loop {
             let candidates = self.candidates(&plan, &allowed, before, most);
@@ -213,21 +221,21 @@ impl Search {
                 resume,
                 work: cost,
             } = candidates.await?;
-            (looked_at, work) = (looked_at + ids.len(), work + cost);
-            let is_full = self.look_at(user, &wanted, ids, &mut page).await?;
-            if is_full {
+            work += cost;
+            let is_full = self.look_at(user, &wanted, ids, &mut page, &mut looked);
+            if is_full.await? {
                 break;
             }
             let Some(resume) = resume else {
                 break;
             };
-            if looked_at >= MAX_LOOKED_AT || work >= MAX_WORK {
+            if looked.is_enough() || work >= MAX_WORK {
                 page.next_before = MessageId::new(resume).ok();
                 break;
             }
-            (before, most) = (resume, next_go(most, looked_at));
+            (before, most) = (resume, next_go(most, looked.messages));
         }
-        page.read += looked_at + work / WORK_A_READ;
+        page.read += looked.messages + looked.compared / COMPARED_A_READ + work / WORK_A_READ;
         Ok(page)
     }
 
@@ -239,33 +247,37 @@ impl Search {
         wanted: &Arc<Wanted>,
         ids: Vec<u64>,
         page: &mut HitsPage,
+        looked: &mut Looked,
     ) -> Result<bool, ChatError> {
         let ids: Vec<_> = ids.into_iter().flat_map(MessageId::new).collect();
         if ids.is_empty() {
             return Ok(false);
         }
-        let left = wanted.limit - page.rows.len();
-        let (query, has_file) = (Arc::clone(wanted), wanted.has_file);
-        let check = move |text: &str, with_files: bool| {
-            let matches = matches(&query.query, text)?;
-            (with_files || !has_file).then_some(matches)
+        let (left, count) = (wanted.limit - page.rows.len(), ids.len());
+        let (query, asked) = (Arc::clone(wanted), Arc::clone(wanted));
+        let looks = Looks {
+            text: Box::new(move |text: &str, has_files| query.look(text, has_files)),
+            message: Box::new(move |message: &FoundMessage| asked.takes(user, message)),
+            // One more, which says that there are more.
+            rows: left + 1,
+            cost: MAX_COMPARED.saturating_sub(looked.compared),
         };
-        // One more, which says that there are more.
-        let found = self.inner.chat.among(user, ids, left + 1, check).await?;
+        let found = self.inner.chat.among(user, ids, looks).await?;
+        // Those that are gone were looked for, too.
+        looked.messages += match found.cut_at {
+            Some(_) => found.looked_at,
+            None => count,
+        };
+        looked.compared += found.cost;
         for (message, matches) in found.rows {
-            if !wanted.takes(user, &message) {
-                continue;
-            }
             if page.rows.len() == wanted.limit {
                 page.next_before = page.rows.last().map(|hit| hit.message.id());
                 return Ok(true);
             }
             page.rows.push(Hit { message, matches });
         }
-        if found.is_cut {
-            page.next_before = page.rows.last().map(|hit| hit.message.id());
-        }
-        Ok(found.is_cut)
+        page.next_before = found.cut_at;
+        Ok(found.cut_at.is_some())
     }
 
     /// Returns what the index finds, on a thread that may block, one search at a time.
@@ -408,10 +420,34 @@ impl Inner {
 }
 
 impl Wanted {
+    /// Holds the text of a message against what is wanted.
+    fn look(&self, text: &str, has_files: bool) -> Look<Vec<Span>> {
+        let Match { spans, cost } = matches(&self.query, text);
+        Look {
+            found: spans.filter(|_| has_files || !self.has_file),
+            cost,
+        }
+    }
+
     /// Returns whether a message is of the chat and the sender that are wanted.
     fn takes(&self, user: UserId, message: &FoundMessage) -> bool {
         let is_of_sender = self.sender.is_none_or(|sender| sender == message.sender());
         is_of_sender && self.chat.is_none_or(|chat| chat == message.chat(user))
+    }
+}
+
+/// What was looked at for a page.
+#[derive(Debug, Clone, Copy, Default)]
+struct Looked {
+    messages: usize,
+    /// What it cost to hold their texts against the query.
+    compared: usize,
+}
+
+impl Looked {
+    /// Returns whether no more is looked at.
+    fn is_enough(self) -> bool {
+        self.messages >= MAX_LOOKED_AT || self.compared >= MAX_COMPARED
     }
 }
 

@@ -108,7 +108,7 @@ pub use read::page::Page;
 pub use read::reactions::ReactorsPage;
 pub use read::recents::Recent;
 pub use read::rooms::{MemberRow, MyRoom, OpenRooms, RoomMessage};
-pub use read::search::{FoundMessage, FoundMessages, Readable};
+pub use read::search::{FoundMessage, FoundMessages, Look, Looks, Readable, TextLook};
 pub use read::sent::{Erasable, Expired, Older, SentIn, SentText, ToErase};
 pub use read::snapshot::Snapshot;
 pub use read::trailing::Trail;

@@ -2,6 +2,7 @@
 
 use chatd::chat::Rules;
 use chatd::config::Config;
+use chatd::limits::Rates;
 use chatd::model::{Directory, FirstContact};
 use chatd::store::{Location, maintain};
 use serde_json::{Value, json};
@@ -458,6 +459,30 @@ async fn whom_one_finds_is_as_the_operator_says_and_those_of_ones_chats_are_alwa
             .await;
         assert_eq!(ids["data"].as_array().unwrap().len(), 1);
     }
+}
+
+/// Each person who was looked at cost as much as a block of names: whoever has some dozens of
+/// colleagues was refused after a few letters.
+#[tokio::test]
+async fn a_search_among_those_of_ones_chats_costs_no_more_than_one_among_all() {
+    let mut rates = Rates::off();
+    rates.set("requests=1/h:30".parse().unwrap());
+    let config = rules(Directory::Shared, FirstContact::Everyone);
+    let server = TestServer::with(Config { rates, ..config }).await;
+    let ada = server.register("ada").await;
+    let mut people = Vec::new();
+    for number in 0..60 {
+        people.push(server.register(&format!("colleague{number}")).await);
+    }
+    let all: Vec<&Person> = std::iter::once(&ada).chain(&people).collect();
+    room_of(&server, &all, json!({})).await;
+    for letters in 1..=20 {
+        let query = &"colleague1colleague1"[..letters];
+        let path = format!("/api/users?query={query}");
+        let reply = server.send("GET", &path, Some(&ada.token), "").await;
+        assert_eq!(reply.status, 200, "{letters} letters");
+    }
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use chatd::limits::Rates;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::support::{Person, TestServer, Wire, config};
 
@@ -199,5 +201,46 @@ async fn a_search_counts_as_what_it_reads() {
     assert_eq!(refused.code(), "rate_limited");
     // 25 rows of 2 KB each are more than one request.
     assert!((1..30).contains(&answered), "{answered}");
+    server.stop().await;
+}
+
+/// A search whose client went away before it ended cost nothing, and made room for the next.
+#[tokio::test]
+async fn who_goes_away_has_the_search_counted_all_the_same() {
+    let mut rates = Rates::off();
+    rates.set("requests=1/h:40".parse().unwrap());
+    let server = TestServer::with(chatd::config::Config { rates, ..config() }).await;
+    let (ada, bob) = server.two_people().await;
+    let mut socket = server.connect_second(&ada).await;
+    let mut last = 0;
+    for _ in 0..25 {
+        let content = format!("x {}", "mango ".repeat(500));
+        last = say(
+            &mut socket,
+            json!({"receiver_id": bob.id, "content": content}),
+        )
+        .await;
+    }
+    search(&server, &ada, "q=nothing", last).await;
+    // Each text is compared with it at each of its words.
+    let query = format!("%22{}x", "mango+".repeat(40));
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let request = format!(
+            "GET /api/search?q={query} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
+            bob.token
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        drop(stream);
+    }
+    let mut refused = false;
+    for _ in 0..20 {
+        let reply = server
+            .send("GET", "/api/search?q=no", Some(&bob.token), "")
+            .await;
+        refused |= reply.status == 429;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(refused);
     server.stop().await;
 }

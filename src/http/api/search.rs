@@ -2,19 +2,21 @@
 
 use std::borrow::Cow;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::chat::ChatError;
 use crate::contract::documents::{Access, Operation};
 use crate::contract::rows::{HitRow, SearchMeta};
 use crate::contract::{Code, FieldError, reads};
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{Limit, Query, caller, charge};
+use crate::http::request::{Limit, Query, caller, charge_to};
 use crate::model::{ChatId, MessageId, RoomId, UserId};
-use crate::search::{self, Wanted};
+use crate::search::{self, HitsPage, SearchError, Wanted};
 use crate::web::Body;
 
 /// What a message is to have beside its text.
@@ -89,11 +91,9 @@ pub(in crate::http) async fn search(
     app: &App,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = caller(app, request).await?;
-    let user = caller.user.id;
+    let user = caller(app, request).await?.user.id;
     let wanted = wanted(Which::read(&Query::of(request))?)?;
-    let page = app.search.search(user, wanted).await?;
-    charge(app, &caller, page.rows.len() + page.read, 0);
+    let page = charged(app, user, wanted).await?;
     let meta = SearchMeta {
         next_before: page.next_before.map(|before| before.to_string()),
         indexed_through: page.indexed_through,
@@ -101,6 +101,18 @@ pub(in crate::http) async fn search(
     let rows = page.rows.into_iter();
     let rows: Vec<HitRow> = rows.map(|hit| HitRow::new(hit, user)).collect();
     app.page(request, user, rows, meta)
+}
+
+/// Searches and counts what that cost, to the end: who goes away before it has cost as much.
+async fn charged(app: &App, user: UserId, wanted: Wanted) -> Result<HitsPage, ApiError> {
+    let (search, limits) = (app.search.clone(), Arc::clone(&app.limits));
+    let searching = tokio::spawn(async move {
+        let page = search.search(user, wanted).await?;
+        charge_to(&limits, user, page.rows.len() + page.read, 0);
+        Ok::<_, SearchError>(page)
+    });
+    let page = searching.await.map_err(|_| ChatError::Internal)?;
+    Ok(page?)
 }
 
 /// Reads what is searched for.

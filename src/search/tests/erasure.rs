@@ -16,7 +16,7 @@ fn terms(house: &House, folder: &Path) -> BTreeSet<Vec<u8>> {
     let mut all = BTreeSet::new();
     for part in &index.parts {
         let segment = Segment::open(&files, part.listed.number, index.stamp).unwrap();
-        all.extend(segment.all_terms(&files));
+        all.extend(segment.all_terms(&files).unwrap());
     }
     all
 }

@@ -13,13 +13,14 @@ use crate::metrics::SearchMetrics;
 use crate::model::{Act, MessageId, RoomId, Timestamp, UserId, Username};
 use crate::search::{HitsPage, Query, Search, SearchConfig, Wanted, folder_of};
 use crate::store::{
-    BATCHES, Change, Committed, Done, Location, NewUser, Outcome, Store, StoreOptions, Talk,
+    BATCHES, Change, Committed, Done, Location, NewUser, Outcome, Snapshot, Store, StoreOptions,
+    Talk,
 };
 
 /// Small parts, so that there are many.
-pub(super) const A_PART: usize = 64;
+pub(in crate::search) const A_PART: usize = 64;
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-pub(super) const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
+pub(in crate::search) const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
 
 struct Nobody;
 
@@ -28,29 +29,29 @@ impl Listener for Nobody {
 }
 
 /// A store and its search.
-pub(super) struct House {
-    pub(super) store: Store,
-    pub(super) search: Search,
+pub(in crate::search) struct House {
+    pub(in crate::search) store: Store,
+    pub(in crate::search) search: Search,
     following: JoinHandle<()>,
     telling: std::thread::JoinHandle<()>,
 }
 
 /// Where the data lies.
-pub(super) fn data_in(folder: &Path) -> PathBuf {
+pub(in crate::search) fn data_in(folder: &Path) -> PathBuf {
     folder.join("chatd.redb")
 }
 
-pub(super) fn user(number: u64) -> UserId {
+pub(in crate::search) fn user(number: u64) -> UserId {
     UserId::new(number).unwrap()
 }
 
 impl House {
     /// Opens what is in a folder.
-    pub(super) fn open(folder: &Path) -> Self {
+    pub(in crate::search) fn open(folder: &Path) -> Self {
         Self::open_with(folder, A_PART)
     }
 
-    pub(super) fn open_with(folder: &Path, messages: usize) -> Self {
+    pub(in crate::search) fn open_with(folder: &Path, messages: usize) -> Self {
         let (done, mut batches) = mpsc::channel::<Vec<Done>>(BATCHES);
         let location = Location::File(data_in(folder));
         let options = StoreOptions {
@@ -81,7 +82,14 @@ impl House {
         }
     }
 
-    pub(super) async fn close(self) {
+    /// The same, with an index that nobody makes what it is to be.
+    pub(in crate::search) fn resting(folder: &Path) -> Self {
+        let house = Self::open(folder);
+        house.following.abort();
+        house
+    }
+
+    pub(in crate::search) async fn close(self) {
         self.following.abort();
         drop(self.following.await);
         let store = self.store.clone();
@@ -92,7 +100,7 @@ impl House {
         self.telling.join().unwrap();
     }
 
-    pub(super) async fn with_users(self, count: u64) -> Self {
+    pub(in crate::search) async fn with_users(self, count: u64) -> Self {
         for number in 1..=count {
             let new = NewUser {
                 username: Username::registered(&format!("user{number}")).unwrap(),
@@ -109,17 +117,22 @@ impl House {
         self
     }
 
-    pub(super) async fn apply(&self, change: Change) -> Committed {
+    pub(in crate::search) async fn apply(&self, change: Change) -> Committed {
         self.store.apply(NOW, change).await.unwrap()
     }
 
     /// Sends a message to a person and returns its id.
-    pub(super) async fn send(&self, from: u64, to: u64, content: &str) -> u64 {
+    pub(in crate::search) async fn send(&self, from: u64, to: u64, content: &str) -> u64 {
         let talk = Talk::send(user(from), user(to), content.into(), None);
         self.sent(talk).await
     }
 
-    pub(super) async fn send_to_room(&self, from: u64, room: RoomId, content: &str) -> u64 {
+    pub(in crate::search) async fn send_to_room(
+        &self,
+        from: u64,
+        room: RoomId,
+        content: &str,
+    ) -> u64 {
         let talk = Talk::send_to_room(user(from), room, content.into(), None);
         self.sent(talk).await
     }
@@ -134,29 +147,51 @@ impl House {
         }
     }
 
-    pub(super) async fn edit(&self, author: u64, message: u64, content: &str) {
+    pub(in crate::search) async fn edit(&self, author: u64, message: u64, content: &str) {
         let message = MessageId::new(message).unwrap();
         let talk = Talk::edit(user(author), message, content.into()).in_any_chat();
         self.apply(Change::Talk(talk)).await;
     }
 
-    pub(super) async fn delete(&self, author: u64, message: u64) {
+    pub(in crate::search) async fn delete(&self, author: u64, message: u64) {
         let message = MessageId::new(message).unwrap();
         let talk = Talk::delete(user(author), message).in_any_chat();
         self.apply(Change::Talk(talk)).await;
     }
 
     /// Waits until everything is indexed.
-    pub(super) async fn caught_up(&self) {
+    pub(in crate::search) async fn caught_up(&self) {
         self.search.reached(self.store.last_entry()).await;
     }
 
-    pub(super) async fn page(&self, reader: u64, wanted: Wanted) -> HitsPage {
+    pub(in crate::search) async fn page(&self, reader: u64, wanted: Wanted) -> HitsPage {
         self.search.search(user(reader), wanted).await.unwrap()
     }
 
+    /// What the log has of messages between two people, as they are now.
+    pub(in crate::search) async fn said(&self) -> BTreeMap<u64, Said> {
+        let (mut said, mut position) = (BTreeMap::new(), 0);
+        loop {
+            let read =
+                move |snapshot: &Snapshot<'_>| snapshot.entries_after(position, 1_024, 1 << 20);
+            let trail = self.store.read(read).await.unwrap();
+            for notice in &trail.notices {
+                if let (Act::Sent { content, .. }, Some([from, to])) =
+                    (&notice.entry.act, notice.sides())
+                {
+                    let (from, to, text) = (from.get(), to.get(), content.to_string());
+                    said.insert(notice.entry.id.get(), Said { from, to, text });
+                }
+            }
+            position = trail.through;
+            if position >= trail.newest {
+                return said;
+            }
+        }
+    }
+
     /// All that a person finds, page by page, newest first.
-    pub(super) async fn found(&self, reader: u64, wanted: &Wanted) -> Vec<u64> {
+    pub(in crate::search) async fn found(&self, reader: u64, wanted: &Wanted) -> Vec<u64> {
         let mut ids = Vec::new();
         let mut wanted = wanted.clone();
         loop {
@@ -173,8 +208,16 @@ impl House {
     }
 }
 
+/// A message between two people.
+#[derive(Debug, Clone)]
+pub(in crate::search) struct Said {
+    pub(in crate::search) from: u64,
+    pub(in crate::search) to: u64,
+    pub(in crate::search) text: String,
+}
+
 /// A search for these words.
-pub(super) fn words(text: &str) -> Wanted {
+pub(in crate::search) fn words(text: &str) -> Wanted {
     Wanted {
         query: Query::parse(text).unwrap(),
         chat: None,
@@ -186,7 +229,7 @@ pub(super) fn words(text: &str) -> Wanted {
 }
 
 /// The files of the index, by name.
-pub(super) fn files_of(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(in crate::search) fn files_of(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let folder = folder_of(&data_in(folder));
     let files = std::fs::read_dir(folder).into_iter().flatten();
     let files = files.map(|file| {

@@ -1,8 +1,9 @@
 //! The search over a store in a file: what is found, held against a plain scan; who may read what;
 //! damaged and foreign files; and what is gone.
 
+mod crashes;
 mod erasure;
 mod files;
-mod house;
+pub(super) mod house;
 mod readers;
 mod recall;

@@ -3,15 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use super::house::{House, user, words};
+use super::house::{House, Said, user, words};
 use crate::model::{ChatId, MessageId};
 
 const PEOPLE: u64 = 4;
-const WORDS: [&str; 24] = [
+pub(super) const WORDS: [&str; 24] = [
     "halo",
     "Halo",
     "dunia",
@@ -39,7 +40,7 @@ const WORDS: [&str; 24] = [
 ];
 /// What is looked for, and the plain way to tell a text that has it: without case and marks, in
 /// scripts with spaces at the beginning of a word, in others anywhere.
-const QUERIES: [&str; 22] = [
+pub(super) const QUERIES: [&str; 22] = [
     "halo",
     "hal",
     "dunia",
@@ -76,7 +77,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Whether a text has what is looked for, by a plain scan.
-fn has(text: &str, query: &str) -> bool {
+pub(super) fn has(text: &str, query: &str) -> bool {
     let (text, query) = (plain(text), plain(query));
     if query.chars().any(|char| DENSE.contains(char)) {
         return text.contains(&query);
@@ -92,18 +93,10 @@ fn text(random: &mut StdRng) -> String {
 }
 
 /// Whether a message has what is searched for.
-type Test<'a> = &'a dyn Fn(&Plain) -> bool;
-
-/// A message of the plain list.
-#[derive(Debug, Clone)]
-struct Plain {
-    from: u64,
-    to: u64,
-    text: String,
-}
+type Test<'a> = &'a dyn Fn(&Said) -> bool;
 
 /// Does something at random.
-async fn act(house: &House, random: &mut StdRng, said: &mut BTreeMap<u64, Plain>) {
+async fn act(house: &House, random: &mut StdRng, said: &mut BTreeMap<u64, Said>) {
     let ids: Vec<u64> = said.keys().copied().collect();
     let which = ids.choose(random).copied();
     match (random.random_range(0..10), which) {
@@ -121,20 +114,20 @@ async fn act(house: &House, random: &mut StdRng, said: &mut BTreeMap<u64, Plain>
             let to = 1 + (from + random.random_range(0..PEOPLE - 1)) % PEOPLE;
             let text = text(random);
             let id = house.send(from, to, &text).await;
-            said.insert(id, Plain { from, to, text });
+            said.insert(id, Said { from, to, text });
         }
     }
 }
 
 /// Holds all that everybody finds against the plain list. Returns how many rows that were.
-async fn compare(house: &House, random: &mut StdRng, said: &BTreeMap<u64, Plain>) -> usize {
+async fn compare(house: &House, random: &mut StdRng, said: &BTreeMap<u64, Said>) -> usize {
     house.caught_up().await;
     let mut count = 0;
     for query in QUERIES {
         let reader = random.random_range(1..=PEOPLE);
         let other = QUERIES.choose(random).unwrap();
-        let is_theirs = |said: &Plain| said.from == reader || said.to == reader;
-        let scan = |matches: &dyn Fn(&Plain) -> bool| {
+        let is_theirs = |said: &Said| said.from == reader || said.to == reader;
+        let scan = |matches: &dyn Fn(&Said) -> bool| {
             let found = said
                 .iter()
                 .rev()
@@ -162,7 +155,7 @@ async fn compare(house: &House, random: &mut StdRng, said: &BTreeMap<u64, Plain>
         narrow.chat = Some(ChatId::Person(user(peer)));
         narrow.sender = Some(user(peer));
         let found = house.found(reader, &narrow).await;
-        let is_of_peer = |said: &Plain| said.from == peer && has(&said.text, query);
+        let is_of_peer = |said: &Said| said.from == peer && has(&said.text, query);
         assert_eq!(found, scan(&is_of_peer), "{query:?} of {peer} for {reader}");
     }
     count
@@ -220,5 +213,54 @@ async fn matches_say_where_a_text_has_it_and_pages_follow_one_another() {
         (first, &[(3, 7), (8, 12)][..])
     );
     assert_eq!(page.next_before, None);
+    house.close().await;
+}
+
+/// Other people's matches filled the page by which they were then left out, and ended the search.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_said_is_found_beneath_what_others_said_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open_with(folder.path(), 6_000).with_users(3).await;
+    // So much that the index is not asked who wrote the few that are left.
+    for _ in 0..5 {
+        join_all((0..1_000).map(|_| house.send(3, 2, "filler"))).await;
+    }
+    let wanted_one = house.send(3, 2, "mango").await;
+    for _ in 0..9 {
+        house.send(1, 2, "mango").await;
+    }
+    house.caught_up().await;
+    assert!(house.search.purge().await);
+    assert_eq!(house.search.readings().parts, 1);
+    let mut wanted = words("mango");
+    assert_eq!(house.found(2, &wanted).await.len(), 10);
+    wanted.sender = Some(user(3));
+    assert_eq!(house.found(2, &wanted).await, [wanted_one]);
+    house.close().await;
+}
+
+/// Each text was compared with each word of the query at each of its words, 2,048 texts a page: a
+/// search took seconds and cost as much as any.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_texts_end_a_page_and_count_as_what_they_cost() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(folder.path()).with_users(2).await;
+    let (long, mut ids) = (format!("b {}", "a ".repeat(1_500)), Vec::new());
+    for number in 0..32 {
+        let end = if number % 8 == 0 { "b" } else { "c" };
+        let id = house.send(1, 2, &format!("{long}{end}")).await;
+        ids.extend((end == "b").then_some(id));
+    }
+    ids.reverse();
+    house.caught_up().await;
+    let wanted = words(&format!("\"{}b\"", "a ".repeat(40)));
+    let page = house.page(1, wanted.clone()).await;
+    assert!(
+        page.rows.len() < 3 && page.next_before.is_some(),
+        "{page:?}"
+    );
+    // As 100 KiB of rows and more.
+    assert!(page.read > 3_000, "{}", page.read);
+    assert_eq!(house.found(1, &wanted).await, ids);
     house.close().await;
 }

@@ -11,8 +11,8 @@ use crate::store::error::{ReadError, StoreError};
 use crate::store::log::chain::ReadLog;
 use crate::store::room_act::RoomRefusal;
 
-/// 256 texts are copied at a time.
-const TEXTS_AT_ONCE: usize = 256;
+/// 64 texts are copied at a time: a limit may end the looks after few of them.
+const TEXTS_AT_ONCE: usize = 64;
 
 /// A message of either kind of chat, as its reader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,13 +59,42 @@ impl FoundMessage {
     }
 }
 
+/// What came of a look at a text.
+#[derive(Debug)]
+pub struct Look<M> {
+    /// What was found in it; `None` where it has not what is searched for.
+    pub found: Option<M>,
+    /// What the look cost, in the unit of [`Looks::cost`].
+    pub cost: usize,
+}
+
+/// Looks at a text of a message, which has files or has none.
+pub type TextLook<M> = Box<dyn Fn(&str, bool) -> Look<M> + Send>;
+
+/// How texts are looked at, and how many at most.
+pub struct Looks<M> {
+    /// Looks at a text.
+    pub text: TextLook<M>,
+    /// Says whether a message is wanted whose text is.
+    pub message: Box<dyn Fn(&FoundMessage) -> bool + Send>,
+    /// So many messages are enough.
+    pub rows: usize,
+    /// The looks end once they have cost so much, but for the first.
+    pub cost: usize,
+}
+
 /// Messages that have what is searched for, in the order in which they were asked for.
 #[derive(Debug)]
 pub struct FoundMessages<M> {
     /// Each with what was found in it.
     pub rows: Vec<(FoundMessage, M)>,
-    /// They fill a page, though not all that was asked for was looked at.
-    pub is_cut: bool,
+    /// The last message that was looked at, where a limit ended the looks before those that were
+    /// asked for after it.
+    pub cut_at: Option<MessageId>,
+    /// How many were looked at.
+    pub looked_at: usize,
+    /// What the looks cost.
+    pub cost: usize,
 }
 
 /// A chat, and the greatest message of it that may not be read.
@@ -120,37 +149,43 @@ impl Snapshot<'_> {
         Ok(chats)
     }
 
-    /// Returns those of these messages that a person may read and whose texts pass `check`, which
-    /// is told too whether files hang on them; at most `most`, and no more than fill a page.
+    /// Returns those of these messages that a person may read and that the looks find, no more than
+    /// fill a page.
     pub fn among<M>(
         &self,
         user: UserId,
         ids: &[MessageId],
-        most: usize,
-        check: &dyn Fn(&str, bool) -> Option<M>,
+        looks: &Looks<M>,
     ) -> Result<FoundMessages<M>, ReadError> {
         // Comparing texts is not for threads that others wait for.
         self.needs_disk()?;
         let mut found = FoundMessages {
             rows: Vec::new(),
-            is_cut: false,
+            cut_at: None,
+            looked_at: 0,
+            cost: 0,
         };
-        let mut bytes = 0;
+        let (mut bytes, mut last) = (0, None);
         for ids in ids.chunks(TEXTS_AT_ONCE) {
             for (id, text, has_files) in self.texts_of(ids)? {
-                let Some(matches) = check(&text, has_files) else {
+                let is_enough = bytes >= PAGE_BYTES
+                    || found.rows.len() == looks.rows
+                    || found.cost >= looks.cost;
+                if is_enough && last.is_some() {
+                    found.cut_at = last;
+                    return Ok(found);
+                }
+                let look = (looks.text)(&text, has_files);
+                found.cost += look.cost;
+                found.looked_at += 1;
+                last = Some(id);
+                let Some(matches) = look.found else {
                     continue;
                 };
-                if bytes >= PAGE_BYTES {
-                    found.is_cut = true;
-                    return Ok(found);
-                }
-                if let Some(message) = self.any_message(user, id)? {
+                let message = self.any_message(user, id)?;
+                if let Some(message) = message.filter(|message| (looks.message)(message)) {
                     bytes += message.row_bytes();
                     found.rows.push((message, matches));
-                }
-                if found.rows.len() == most {
-                    return Ok(found);
                 }
             }
         }
