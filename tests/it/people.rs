@@ -691,6 +691,57 @@ async fn a_report_brings_one_message_to_administrators_until_it_is_closed() {
     assert!(!listed.to_string().contains("rude words"));
 }
 
+/// Twenty accounts of fifty reports each filled the list, and nobody else could report.
+#[tokio::test]
+async fn some_who_report_a_lot_lock_nobody_out_and_push_nobody_elses_report_away() {
+    let server = TestServer::start().await;
+    let root = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let path = "/api/admin/users";
+    let known = (0..50).map(|number| json!({"id": 800_000 + number, "name": format!("n{number}")}));
+    let known = known.collect::<Vec<_>>();
+    ask(&server, &root, "PUT", path, known.into()).await;
+    let report = async |by: &Person, about: u64| {
+        let body = json!({"user_id": about, "reason": "x"});
+        tried(&server, by, "POST", "/api/reports", body).await
+    };
+    assert_eq!(report(&ada, bob.id).await.status, 201);
+    let mut flooders = Vec::new();
+    for number in 0..20 {
+        let flooder = server.register(&format!("flood{number}")).await;
+        for about in 0..50 {
+            assert_eq!(
+                report(&flooder, 800_000 + about).await.status,
+                201,
+                "{number} {about}"
+            );
+        }
+        flooders.push(flooder);
+    }
+    assert_eq!(report(&bob, ada.id).await.status, 201, "the list is full");
+    // Their own bound holds on.
+    let again = report(&flooders[19], ada.id).await;
+    assert_eq!(again.code(), "forbidden", "{}", again.body);
+    let (mut filed, mut after) = (Vec::new(), 0);
+    loop {
+        let path = format!("/api/admin/reports?limit=200&after={after}");
+        let page = server.get(&path, &root.token).await;
+        assert_eq!(page["meta"]["open"], 1_000);
+        for row in page["data"].as_array().unwrap() {
+            filed.push(row["by"]["username"].as_str().unwrap().to_owned());
+        }
+        match page["meta"]["next_after"].as_str() {
+            Some(next) => after = next.parse().unwrap(),
+            None => break,
+        }
+    }
+    let of = |name: &str| filed.iter().filter(|by| *by == name).count();
+    assert_eq!((filed.len(), of("ada"), of("bob")), (1_000, 1, 1));
+    // The oldest of those who had most made way.
+    assert_eq!((of("flood0"), of("flood1"), of("flood19")), (49, 49, 50));
+    server.stop().await;
+}
+
 /// In no byte of the file once that was rewritten.
 #[tokio::test]
 async fn the_copy_of_a_closed_report_is_gone_from_the_file_and_blocks_last() {
