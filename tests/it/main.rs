@@ -45,6 +45,7 @@ mod logins;
 mod maintain;
 mod messages;
 mod metrics;
+mod moves;
 mod operate;
 mod page;
 mod people;

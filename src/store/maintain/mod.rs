@@ -10,6 +10,7 @@ pub(super) mod check;
 pub(super) mod copy;
 pub(super) mod derive;
 mod export;
+mod export_people;
 mod export_rooms;
 mod file;
 mod files;
