@@ -68,5 +68,6 @@ mod shutdown;
 mod socketio;
 mod support;
 mod tls;
+mod unused;
 mod versions;
 mod words;
