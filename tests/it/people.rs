@@ -274,15 +274,20 @@ const OF_A_SERVER: [&str; 10] = [
     "expires_at",
     "last_seen",
     "cursor",
-    "code",
     "url",
     "public_key",
+    "indexed_through",
 ];
 
 fn strip(value: &mut Value) {
     match value {
         Value::Object(keys) => {
-            keys.retain(|key, _| !OF_A_SERVER.contains(&key.as_str()));
+            // Of an invite it is chance, of a refusal it is what counts.
+            let is_invite = keys.contains_key("url");
+            keys.retain(|key, _| match key.as_str() {
+                "code" => !is_invite,
+                key => !OF_A_SERVER.contains(&key),
+            });
             keys.values_mut().for_each(strip);
         }
         Value::Array(items) => items.iter_mut().for_each(strip),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use chatd::accounts::Admin;
-use chatd::chat::{Chat, Event, Listener, Rules};
+use chatd::chat::{Chat, Event, Listener, Rules, SendMessage};
 use chatd::hooks::{DEFAULT_RETRY, Hooks, HooksConfig, NewOutgoing};
 use chatd::metrics::Metrics;
 use chatd::model::{HookEvent, Timestamp, UserId, Username};
@@ -14,7 +14,7 @@ use chatd::outgoing::{Outbound, Reach, Trust};
 use chatd::push::{Ears, PushConfig, Pushes};
 use chatd::store::{
     BATCHES, Change, Location, NewSubscription, NewUser, PushLanguage, PushShow, Store,
-    StoreOptions, Talk,
+    StoreOptions,
 };
 
 use crate::support::soon;
@@ -60,10 +60,19 @@ fn user(id: u64) -> UserId {
     UserId::new(id).unwrap()
 }
 
-async fn send(store: &Store) {
-    let talk = Talk::send(user(1), user(2), "Halo!".into(), None);
-    let sent = store.apply(Timestamp::now(), Change::Talk(talk)).await;
-    sent.unwrap();
+async fn send(chat: &Chat) {
+    let message = SendMessage {
+        receiver_id: user(2),
+        content: "Halo!".into(),
+        client_id: None,
+        extras: None,
+    };
+    let (reply, replied) = tokio::sync::oneshot::channel();
+    let answer = move |sent: Result<_, _>| {
+        let _ = reply.send(sent.is_ok());
+    };
+    chat.send(Timestamp::now(), user(1), message, None, answer);
+    assert!(replied.await.unwrap());
     // Whatever was woken by it has its turn.
     tokio::task::yield_now().await;
 }
@@ -100,13 +109,20 @@ async fn hooks_and_pushes_that_nobody_uses_are_woken_by_no_message() {
     };
     let hooks = Hooks::new(store.clone(), chat.clone(), config);
     let (clock, push) = (Timestamp::now as fn() -> Timestamp, PushConfig::default());
-    let pushes = Pushes::new(store.clone(), chat, push, None, clock, metrics.pushes);
+    let pushes = Pushes::new(
+        store.clone(),
+        chat.clone(),
+        push,
+        None,
+        clock,
+        metrics.pushes,
+    );
     let by_hooks = counted(hooks.run());
     let by_pushes = counted(pushes.unwrap().run(listening));
-    send(&store).await;
+    send(&chat).await;
     let alone = tasks();
     for _ in 0..200 {
-        send(&store).await;
+        send(&chat).await;
     }
     let wakes = |of: &Arc<AtomicUsize>| of.load(Ordering::Relaxed);
     // Each once, when it began.
@@ -137,7 +153,7 @@ async fn hooks_and_pushes_that_nobody_uses_are_woken_by_no_message() {
         },
     };
     store.apply(Timestamp::now(), subscribed).await.unwrap();
-    send(&store).await;
+    send(&chat).await;
     soon(async {
         while wakes(&by_hooks) == 1 || wakes(&by_pushes) == 1 || tasks() == alone {
             tokio::task::yield_now().await;

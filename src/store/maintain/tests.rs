@@ -1246,9 +1246,9 @@ fn a_bad_line_is_named_and_nothing_is_made() {
     let cases = [
         (String::new(), 1, "is not the first line"),
         (
-            good.replacen("\"version\":2", "\"version\":3", 1),
+            good.replacen("\"version\":2", "\"version\":4", 1),
             1,
-            "version 3",
+            "version 4",
         ),
         (without(0), 1, "is not the first line"),
         (without(3), 0, ""),
