@@ -224,7 +224,8 @@ impl Chat {
         self.submit(now, talk, origin, result, reply);
     }
 
-    /// Makes a room. Its maker is its owner.
+    /// Makes a room. Its maker is its owner. Fails with [`ChatError::NoSuchUser`] where a member is
+    /// a stranger to them of whom they may not know.
     pub async fn create_room(
         &self,
         now: Timestamp,
@@ -238,6 +239,7 @@ impl Chat {
         if members.len() > MAX_ADDED {
             return Err(RoomFieldError::Members.into());
         }
+        self.must_know(by, members.iter().copied())?;
         let most = self.rules.max_room_members;
         let what = RoomCommand::Create {
             room,
@@ -332,7 +334,8 @@ impl Chat {
     }
 
     /// Adds members, and changes the roles of those that are members already, for one of the room's
-    /// admins.
+    /// admins. Fails with [`ChatError::NoSuchUser`] where one is a stranger to them of whom they
+    /// may not know.
     pub async fn set_room_members(
         &self,
         now: Timestamp,
@@ -343,6 +346,7 @@ impl Chat {
         if members.len() > MAX_ADDED {
             return Err(RoomFieldError::Members.into());
         }
+        self.must_know(by, members.iter().map(|(user, _)| *user))?;
         let most = self.rules.max_room_members;
         let what = RoomCommand::SetMembers {
             room,

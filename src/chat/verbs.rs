@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::files::FileUrls;
+use super::found::Found;
 use super::marks::Marks;
 use super::views::Views;
 use super::{Backup, ChatError, Compacted, Event, Listener, Presence, Rules};
@@ -36,6 +37,7 @@ pub struct Chat {
     pub(super) presence: Arc<Presence>,
     pub(super) marks: Arc<Marks>,
     pub(super) views: Arc<Views>,
+    pub(super) found: Arc<Found>,
     pub(super) files: FileUrls,
 }
 
@@ -55,6 +57,7 @@ impl Chat {
             presence: Arc::default(),
             marks: Arc::default(),
             views: Arc::default(),
+            found: Arc::default(),
             files: FileUrls::default(),
         }
     }

@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Update;
-use super::changes::{InChat, MessageDeleted};
+use super::changes::{InChat, MessageDeleted, MessageEdited, ReactionChanged};
+use super::documents::Webhook;
+use super::room_events::{RoomChanged, RoomMember, RoomMessage};
+use super::update::ReceiveMessage;
 use super::version::Version;
 use crate::chat::Form;
 use crate::model::{
@@ -12,7 +15,7 @@ use crate::model::{
 };
 
 /// The body of a request: `{"type","timestamp","cursor","data","offline"}`.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 pub(crate) struct HookBody<'a> {
     /// What happened: the name of an event, or `gap`: what happened up to here is not told, or may
     /// not be so any more, so read afresh.
@@ -21,7 +24,6 @@ pub(crate) struct HookBody<'a> {
     /// When.
     pub(crate) timestamp: Timestamp,
     /// The place in the log: given as `since` to a replay, the hook tells again what came after.
-    #[schemars(with = "String")]
     pub(crate) cursor: SealedCursor,
     pub(crate) data: HookData<'a>,
     /// Of a message: those who are to be told of it and have no socket open, as of when it was
@@ -29,8 +31,40 @@ pub(crate) struct HookBody<'a> {
     pub(crate) offline: &'a [UserId],
 }
 
+/// Every type of a body, and what its `data` is.
+pub(crate) const WEBHOOKS: [Webhook; 10] = [
+    Webhook::new::<ReceiveMessage<'_>>(
+        HookEvent::DirectMessage.as_str(),
+        "A message from one person to another, where the operator has hooks told of these",
+    ),
+    Webhook::new::<RoomMessage<'_>>(HookEvent::RoomMessage.as_str(), "A message in a room"),
+    Webhook::new::<MessageEdited<'_>>(
+        HookEvent::MessageEdited.as_str(),
+        "A message has another text",
+    ),
+    Webhook::new::<MessageDeleted>(HookEvent::MessageDeleted.as_str(), "A message is gone"),
+    Webhook::new::<ReactionChanged<'_>>(
+        HookEvent::Reaction.as_str(),
+        "A person put an emoji on a message, or took it away",
+    ),
+    Webhook::new::<RoomChanged<'_>>(
+        HookEvent::RoomChanged.as_str(),
+        "A room was made, changed or archived",
+    ),
+    Webhook::new::<RoomMember<'_>>(
+        HookEvent::RoomMember.as_str(),
+        "A person joined a room, left it, was removed, or has another role",
+    ),
+    Webhook::new::<HookUser<'_>>(HookEvent::UserCreated.as_str(), "An account was made"),
+    Webhook::new::<GoneUser>(HookEvent::UserDeleted.as_str(), "An account is gone"),
+    Webhook::new::<NoData>(
+        "gap",
+        "What happened up to here is not told, or may not be so any more: read afresh",
+    ),
+];
+
 /// What a hook tells of an event: the same as sockets of version 2 hear of it.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum HookData<'a> {
     /// As a member hears it who did not do it.

@@ -49,7 +49,8 @@ pub(crate) use connect::{Capable, ConnectError, Continued, Speaks};
 pub(crate) use events::events;
 pub use fields::{FieldError, Fields};
 pub(crate) use hooks::{
-    GoneUser, HookBody, HookData, HookUser, NoData, hook_data, hook_event, hook_parts, hook_room,
+    GoneUser, HookBody, HookData, HookUser, NoData, WEBHOOKS, hook_data, hook_event, hook_parts,
+    hook_room,
 };
 pub(crate) use quotes::{OwnedQuote, Quote};
 pub(crate) use reads::reads;

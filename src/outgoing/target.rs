@@ -64,7 +64,7 @@ impl Target {
     }
 
     /// The host as a certificate names it: without the brackets of an IPv6 address.
-    pub(super) fn host(&self) -> &str {
+    pub fn host(&self) -> &str {
         let host = self.0.host_str().unwrap_or_default();
         host.trim_matches(['[', ']'])
     }

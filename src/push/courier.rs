@@ -1,7 +1,6 @@
-//! Takes messages to push services: a bounded number at once, in all and to each of them, and again
-//! where one does not take them now.
+//! Takes messages to push services, as many at once as the queue lets go, and again where one does
+//! not take them now.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,20 +16,15 @@ use super::Contact;
 use super::answers::{Verdict, pause};
 use super::encrypt::encrypt;
 use super::payload::{Telling, Told, payload};
+use super::queue::{Job, Queue};
 use super::vapid::Vapid;
 use crate::metrics::PushMetrics;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, UserId};
 use crate::outgoing::{Answer, Outbound, OutboundError, Target};
 use crate::store::{Command, PushShow, Store, Subscription, SubscriptionId};
 
 /// 10 s: a push service that answers later is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// 32 messages are on their way at once.
-const MAX_AT_ONCE: usize = 32;
-/// 8 of them to one push service, so that one that hangs holds up no other.
-const MAX_AT_ONE: usize = 8;
-/// 16,384 messages wait, or are to be tried again, at some 500 bytes each.
-const MAX_WAITING: usize = 1 << 14;
 /// After 5 refusals in a row a subscription is dropped.
 const MAX_REFUSALS: u8 = 5;
 /// 65,536 subscriptions that were refused lately are remembered.
@@ -57,17 +51,6 @@ impl Push {
     }
 }
 
-/// A message for one browser.
-struct Job {
-    subscription: Arc<Subscription>,
-    target: Target,
-    push: Arc<Push>,
-    /// How often it was tried.
-    tries: usize,
-    /// Less is shown: the push service takes no more.
-    is_cut: bool,
-}
-
 /// What a push service said to one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tried {
@@ -75,92 +58,6 @@ pub enum Tried {
     Answered(StatusCode),
     /// It gave no answer: why, in a few words.
     Failed(String),
-}
-
-/// The messages that wait.
-#[derive(Default)]
-struct Queue {
-    /// Those that may go out, by the origin of their push service.
-    ready: FxHashMap<String, VecDeque<Job>>,
-    /// The origins that have any, whose turn it is first.
-    turns: VecDeque<String>,
-    /// Those to be tried again.
-    later: BTreeMap<(Instant, u64), Job>,
-    in_flight: FxHashMap<String, usize>,
-    flying: usize,
-    waiting: usize,
-    made: u64,
-}
-
-impl Queue {
-    fn push(&mut self, job: Job) -> bool {
-        if self.waiting >= MAX_WAITING {
-            return false;
-        }
-        self.waiting += 1;
-        self.put(job);
-        true
-    }
-
-    fn put(&mut self, job: Job) {
-        let origin = job.target.origin();
-        if !self.ready.contains_key(origin) {
-            self.turns.push_back(origin.to_owned());
-        }
-        self.ready
-            .entry(origin.to_owned())
-            .or_default()
-            .push_back(job);
-    }
-
-    /// Takes the next message that may go out.
-    fn take(&mut self, now: Instant) -> Option<Job> {
-        while let Some(entry) = self.later.first_entry()
-            && entry.key().0 <= now
-        {
-            let job = entry.remove();
-            self.put(job);
-        }
-        if self.flying >= MAX_AT_ONCE {
-            return None;
-        }
-        for _ in 0..self.turns.len() {
-            let origin = self.turns.pop_front()?;
-            let flying = self.in_flight.get(&origin).copied().unwrap_or(0);
-            if flying >= MAX_AT_ONE {
-                self.turns.push_back(origin);
-                continue;
-            }
-            let jobs = self.ready.get_mut(&origin)?;
-            let job = jobs.pop_front();
-            if jobs.is_empty() {
-                self.ready.remove(&origin);
-            } else {
-                self.turns.push_back(origin.clone());
-            }
-            *self.in_flight.entry(origin).or_default() += 1;
-            self.flying += 1;
-            self.waiting -= 1;
-            return job;
-        }
-        None
-    }
-
-    /// Notes that a message has arrived, or not; it may be tried again.
-    fn landed(&mut self, origin: &str, again: Option<(Instant, Job)>) {
-        self.flying -= 1;
-        if let Some(flying) = self.in_flight.get_mut(origin) {
-            *flying -= 1;
-            if *flying == 0 {
-                self.in_flight.remove(origin);
-            }
-        }
-        if let Some((at, job)) = again {
-            self.made += 1;
-            self.waiting += 1;
-            self.later.insert((at, self.made), job);
-        }
-    }
 }
 
 /// Takes messages to push services. Cheap to clone.
@@ -216,14 +113,12 @@ impl Courier {
 
     /// How many messages wait, are on their way, or are to be tried again.
     pub(super) fn waiting(&self) -> usize {
-        let queue = self.0.queue.lock();
-        queue.waiting + queue.flying
+        self.0.queue.lock().len()
     }
 
     /// Returns whether some are on their way, or may go out now.
     fn is_busy(&self) -> bool {
-        let queue = self.0.queue.lock();
-        queue.flying > 0 || !queue.ready.is_empty()
+        self.0.queue.lock().is_busy()
     }
 
     /// Returns once none is on its way, and none may go out now.
@@ -262,7 +157,7 @@ impl Courier {
             let (job, next) = {
                 let mut queue = self.0.queue.lock();
                 let job = queue.take(Instant::now());
-                let next = queue.later.first_key_value().map(|((at, _), _)| *at);
+                let next = queue.next_try();
                 (job, next)
             };
             if let Some(job) = job {
@@ -281,10 +176,9 @@ impl Courier {
     }
 
     async fn deliver(&self, job: Job) {
-        let origin = job.target.origin().to_owned();
         let mut landing = Landing {
             courier: self,
-            origin: Some(origin),
+            room: Some(job.room()),
         };
         let again = self.try_job(job).await;
         landing.land(again);
@@ -464,13 +358,14 @@ impl Courier {
 /// A message that is on its way: it lands, whatever becomes of its task.
 struct Landing<'a> {
     courier: &'a Courier,
-    origin: Option<String>,
+    /// What it takes room of until then.
+    room: Option<(String, UserId)>,
 }
 
 impl Landing<'_> {
     fn land(&mut self, again: Option<(Instant, Job)>) {
-        if let Some(origin) = self.origin.take() {
-            self.courier.0.queue.lock().landed(&origin, again);
+        if let Some(room) = self.room.take() {
+            self.courier.0.queue.lock().landed(&room, again);
             self.courier.0.wake.notify_one();
             self.courier.0.landed.notify_waiters();
         }
@@ -510,92 +405,5 @@ fn log(subscription: &Subscription, answer: &Result<Answer, OutboundError>) {
                 "a push service was not reached"
             );
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::UserId;
-    use crate::store::{NewSubscription, PushLanguage, subscription_id};
-
-    fn job(service: &str, number: u64) -> Job {
-        let endpoint = format!("https://{service}.example/{number}");
-        Job {
-            target: endpoint.parse().unwrap(),
-            subscription: Arc::new(Subscription {
-                user: UserId::new(1).unwrap(),
-                number,
-                id: subscription_id(&endpoint),
-                created_at: Timestamp::from_ms(1),
-                wish: NewSubscription {
-                    endpoint: endpoint.into(),
-                    p256dh: [4; 65],
-                    auth: [7; 16],
-                    lang: PushLanguage::En,
-                    show: PushShow::Text,
-                    base: "".into(),
-                    session: None,
-                    until: None,
-                },
-            }),
-            push: Push::new(Telling {
-                chat: None,
-                title: String::new(),
-                told: Told::Test,
-            }),
-            tries: 0,
-            is_cut: false,
-        }
-    }
-
-    fn taken(queue: &mut Queue, now: Instant) -> Vec<(String, u64)> {
-        let jobs = std::iter::from_fn(|| queue.take(now));
-        jobs.map(|job| (job.target.origin().to_owned(), job.subscription.number))
-            .collect()
-    }
-
-    #[test]
-    fn push_services_take_turns_and_one_that_hangs_holds_up_no_other() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
-        for number in 0..20 {
-            assert!(queue.push(job("hangs", number)));
-        }
-        assert!(queue.push(job("works", 100)));
-        let out = taken(&mut queue, now);
-        assert_eq!(out.len(), MAX_AT_ONE + 1);
-        let works = ("https://works.example".to_owned(), 100);
-        assert_eq!(out[1], works, "after one of the other");
-        queue.landed("https://works.example", None);
-        assert_eq!(taken(&mut queue, now), []);
-        queue.landed("https://hangs.example", None);
-        assert_eq!(
-            taken(&mut queue, now),
-            [("https://hangs.example".to_owned(), 8)]
-        );
-    }
-
-    #[test]
-    fn so_many_are_on_their_way_and_so_many_wait() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
-        for number in 0..MAX_WAITING as u64 {
-            assert!(queue.push(job(&format!("s{}", number % 100), number)));
-        }
-        assert!(!queue.push(job("other", 1)));
-        assert_eq!(taken(&mut queue, now).len(), MAX_AT_ONCE);
-        assert!(queue.push(job("other", 1)));
-    }
-
-    #[test]
-    fn what_is_to_be_tried_again_waits_for_its_time() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
-        queue.push(job("busy", 1));
-        let again = queue.take(now).unwrap();
-        let at = now + Duration::from_secs(5);
-        queue.landed("https://busy.example", Some((at, again)));
-        assert_eq!(taken(&mut queue, now), []);
-        assert_eq!((queue.waiting, queue.flying), (1, 0));
-        assert_eq!(taken(&mut queue, at).len(), 1);
-        assert_eq!((queue.waiting, queue.flying), (0, 1));
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! entry -> Ears (one look: is anybody pushed to?) -> Hearing (whom, as they have set it)
 //!       -> Schedule (when: pure, the clock is the caller's)
-//!       -> Courier (encrypted, bounded, retried)
+//!       -> Courier (encrypted, retried), by a Queue that no person and no host fills
 //! ```
 //!
 //! RFC 8030 (what push services do), 8188 and 8291 (how messages are encrypted), 8292 (how this
@@ -20,6 +20,7 @@ mod error;
 mod hearing;
 mod listener;
 mod payload;
+mod queue;
 mod schedule;
 mod vapid;
 mod verbs;

@@ -50,9 +50,9 @@ pub(crate) const ERAS: &str = "eras";
 /// byte; written by a backup, and taken away where what must not go back in time is renewed.
 pub(crate) const BACKUP: &str = "backup";
 
-/// In `meta`: when a backup was last put to use as this file; sealed under key 0, u64, milliseconds
-/// since 1970, little-endian. Tokens of other systems that were issued before it are refused: the
-/// file may no longer know that they were revoked.
+/// In `meta`: when a backup or an export was last put to use as this file; sealed under key 0, u64,
+/// milliseconds since 1970, little-endian. Tokens of other systems that were issued before it are
+/// refused: the file may no longer know that they were revoked.
 pub(crate) const TOKENS_FROM: &str = "tokens_from";
 
 /// In `meta`: up to which entry the log has the form of format 4; sealed under key 0, u64,

@@ -9,6 +9,8 @@ import { putPicture } from './sync/picture.js'
 
 /** Longer names there are none. */
 const NAME_MOST = 64
+/** So many pages of 500 rooms are offered to a new hook; others are named by their number. */
+const ROOM_PAGES = 4
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {import('./net/api.js').User} User */
@@ -124,6 +126,21 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
     await api.request(method, `api/admin/${path}`, body)
     await readHooks()
   })
+  /** Has the server make a bot or a hook. @param {'bot' | 'in' | 'out'} kind @param {Record<string, any>} wish @returns {Promise<string>} what is shown once */
+  async function makeProgram(kind, { to, ...wish }) {
+    if (to !== undefined) {
+      const isMeant = (/** @type {User} */ { username }) => username.toLowerCase() === to.toLowerCase()
+      // Names that begin with the query come first, in order: the whole name is among them.
+      const { data } = to === '' ? { data: [] } : await api.request('GET', `api/users?${new URLSearchParams({ query: to, limit: '100' })}`)
+      const person = isMeant(store.me) ? store.me : data.find(isMeant)
+      if (!person) throw new ChatError('invalid_payload', 'user_id: no account has this username')
+      wish.user_id = person.id
+    }
+    const { data } = await api.request('POST', `api/admin/${kind === 'bot' ? 'bots' : `hooks/${kind}`}`, wish)
+    if (kind !== 'in') return kind === 'bot' ? data.key : data.secret
+    // Of the page's own address, as with invites.
+    return new URL(new URL(data.url).pathname.split('/').slice(-4).join('/'), document.baseURI).href
+  }
 
   return {
     'find-people': async () => {
@@ -197,6 +214,27 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
     }),
     'change-hook': ({ way, id, paused }) => changeHooks('PATCH', `hooks/${way}/${id}`, { paused }),
     'remove-hook': ({ way, id }) => changeHooks('DELETE', `hooks/${way}/${id}`),
+    async 'make-program'({ kind, wish, done, fail }) {
+      try {
+        done(await makeProgram(kind, wish))
+      } catch (error) {
+        if (!(error instanceof ChatError)) throw error
+        return fail(error)
+      }
+      await readHooks()
+    },
+    'rooms-for-hooks': ({ done }) => ask(admin(), async () => {
+      const rooms = []
+      /** @type {string | undefined} */
+      let after
+      for (let page = 0; page < ROOM_PAGES; page++) {
+        const { data, meta } = await api.request('GET', `api/admin/rooms?limit=500${after ? `&after=${after}` : ''}`)
+        rooms.push(...data)
+        after = meta.next_after
+        if (!after) break
+      }
+      done(rooms)
+    }),
     'confirm-keys': ({ keys }) => ask(admin(), async () => {
       for (const id of keys) await api.request('PATCH', `api/admin/keys/${id}`, { paused: false })
       await readHooks()

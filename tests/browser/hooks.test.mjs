@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { isAccessible } from './axe.mjs'
-import { PHONE, bubble, scene } from './harness.mjs'
+import { DESK, PHONE, bubble, deadline, scene } from './harness.mjs'
 
 const flags = ['--hook-private', '--hook-direct']
 
@@ -23,6 +23,42 @@ async function receiver(t, ...statuses) {
   await once(server, 'listening')
   t.after(() => { server.close(); server.closeAllConnections() })
   return `http://127.0.0.1:${server.address().port}`
+}
+
+/** Another system that hears of events; `next` waits for one more. */
+async function listener(t) {
+  const heard = [], waiting = []
+  const server = createServer(async (request, response) => {
+    let body = ''
+    for await (const part of request) body += part
+    response.writeHead(204).end()
+    heard.push(JSON.parse(body))
+    waiting.shift()?.()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => { server.close(); server.closeAllConnections() })
+  const next = async () => {
+    if (heard.length === 0) await deadline(new Promise(done => waiting.push(done)), 'an event')
+    return heard.shift()
+  }
+  return { url: `http://127.0.0.1:${server.address().port}`, next }
+}
+
+/** The form that a summary opens, which is pressed by the keyboard. */
+async function openForm(page, summary) {
+  const form = page.locator('hook-maker').filter({ has: page.getByText(summary, { exact: true }) })
+  await form.locator('summary').focus()
+  await page.keyboard.press('Enter')
+  await form.locator('form').waitFor()
+  return form
+}
+
+/** What axe finds in the panel with all forms open, that nothing is wider than the dialog, and a picture if one is wanted. */
+async function looksWell(page, name) {
+  await isAccessible(page, name)
+  const [wide, seen] = await page.locator('dialog[open] .sheet-body').evaluate(body => [body.scrollWidth, body.clientWidth])
+  assert.ok(wide <= seen, `${wide} px in ${seen}`)
+  if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${name}.png` })
 }
 
 const openPanel = async page => {
@@ -71,4 +107,99 @@ scene('a message by a hook shows who speaks, and all are told that systems hear 
   await bubble(page, 'disk full').waitFor()
   await bubble(page, 'disk full').getByText('db1').waitFor()
   await page.getByText('other systems told of messages').waitFor()
+})
+
+scene('an administrator makes a bot and hooks of both ways by the keyboard, and each secret is shown once', { flags }, async (stage, t) => {
+  const ada = await stage.server.user('ada', { invite: stage.server.setup })
+  const bob = await stage.server.user('bob')
+  const ask = asking(ada)
+  const other = await listener(t)
+  const page = await stage.open(ada, { size: PHONE })
+  const focused = field => field.evaluate(node => node === document.activeElement)
+  await openPanel(page)
+
+  const bots = await openForm(page, 'Make a bot')
+  const username = bots.getByLabel('Username of the bot')
+  for (const [name, wrong] of [['no bot', 'Give 1 to 32 characters'], ['bob', 'This name is already taken']]) {
+    await username.fill(name)
+    await username.press('Enter')
+    await bots.getByRole('alert').filter({ hasText: wrong }).waitFor()
+    assert.equal(await username.getAttribute('aria-invalid'), 'true')
+    assert.ok(await focused(username), 'one goes on where it is wrong')
+  }
+  await username.fill('monitor')
+  await username.press('Enter')
+  const key = bots.getByLabel('Key of monitor')
+  await key.waitFor()
+  assert.ok(await focused(key), 'what is to be copied is chosen')
+  assert.equal(await bots.getByRole('alert').count(), 0)
+  const { body: me } = await stage.server.request('GET', '/api/auth/me', { token: await key.inputValue() })
+  assert.equal(me.data.username, 'monitor')
+  await page.getByText('Keys: 1').waitFor()
+  const room = await ask('POST', '/api/rooms', { name: 'Ops', member_ids: [me.data.id] })
+
+  const told = await openForm(page, 'Make a hook that tells another system')
+  const address = told.getByLabel('URL of the other system')
+  await address.fill('ftp://example.org')
+  await address.press('Enter')
+  await told.getByText('Give an address that begins with https://').waitFor()
+  await address.fill(other.url)
+  await told.getByLabel('Messages in rooms').press('Space')
+  await address.press('Enter')
+  const secret = told.getByLabel(`Secret of ${other.url}`)
+  await secret.waitFor()
+  assert.match(await secret.inputValue(), /^whsec_/)
+  await page.getByText('Is told: room_message').waitFor()
+
+  const writes = await openForm(page, 'Make a hook that writes here')
+  const name = writes.getByLabel('Name, for administrators')
+  await name.fill('alerts')
+  await writes.getByLabel('Writes to').selectOption({ label: 'Ops' })
+  await name.press('Enter')
+  const url = writes.getByLabel('URL of alerts')
+  await url.waitFor()
+  const post = async content => (await fetch(await url.inputValue(), { method: 'POST', body: JSON.stringify({ content }) })).status
+  assert.equal(await post('disk full'), 201)
+  assert.deepEqual(await other.next().then(({ type, data }) => [type, data.room_id, data.content]), ['room_message', room.id, 'disk full'])
+  await looksWell(page, 'hooks-made-phone-light')
+
+  // And to a person, whom nobody need know by a number.
+  await writes.getByLabel('Writes to').selectOption({ label: 'A person, by username' })
+  await name.fill('to bob')
+  for (const [whom, wrong] of [['', 'no other person'], ['nobody', 'no other person'], ['monitor', 'no other person']]) {
+    await writes.getByLabel('Username of the person').fill(whom)
+    await name.press('Enter')
+    await writes.getByRole('alert').filter({ hasText: wrong }).waitFor()
+  }
+  await writes.getByLabel('Username of the person').fill('Bob')
+  await name.press('Enter')
+  await writes.getByLabel('URL of to bob').waitFor()
+  assert.equal(await writes.getByLabel('URL of to bob').inputValue().then(url => fetch(url, { method: 'POST', body: '{"content":"for you"}' })).then(({ status }) => status), 201)
+  assert.deepEqual((await bob.history(me.data)).map(({ content }) => content), ['for you'])
+
+  // Once it is closed nothing of it is left.
+  await page.keyboard.press('Escape')
+  assert.doesNotMatch(await page.locator('hook-list').evaluate(list => [...list.querySelectorAll('input')].map(({ value }) => value).join()), /cb_|whsec_|api\/hooks/)
+  const wide = await stage.open(ada, { size: DESK, theme: 'dark' })
+  await openPanel(wide)
+  for (const summary of ['Make a bot', 'Make a hook that writes here', 'Make a hook that tells another system']) await openForm(wide, summary)
+  await wide.locator('hook-maker form').last().scrollIntoViewIfNeeded()
+  await looksWell(wide, 'hooks-made-desk-dark')
+})
+
+scene('what the server refuses of a hook is said in the form, in the language of the page', async stage => {
+  const ada = await stage.server.user('ada', { invite: stage.server.setup })
+  const page = await stage.open(ada, { locale: 'id-ID' })
+  await page.getByRole('button', { name: 'Menu' }).click()
+  await page.locator('#menu').getByRole('button', { name: 'Orang dan undangan' }).click()
+  const writes = await openForm(page, 'Buat hook yang menulis di sini')
+  await writes.getByText('buat bot lebih dulu').waitFor()
+  assert.equal(await writes.getByRole('button', { name: 'Buat' }).count(), 0)
+  const told = await openForm(page, 'Buat hook yang memberi tahu sistem lain')
+  assert.equal(await told.getByLabel('Pesan di ruang').isVisible(), true)
+  assert.equal(await told.getByLabel('Pesan antara dua orang').isVisible(), false, 'the operator does not allow it')
+  await told.getByLabel('URL sistem lain').fill('http://127.0.0.1:9')
+  await told.getByRole('button', { name: 'Buat' }).click()
+  await told.getByRole('alert').filter({ hasText: 'jaringan pribadi' }).waitFor()
+  assert.deepEqual(await asking(ada)('GET', '/api/admin/hooks/out'), [])
 })

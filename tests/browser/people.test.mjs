@@ -57,7 +57,7 @@ scene('another language reaches an open conversation at once, and a long draft h
   assert.equal(await composer(page).getAttribute('aria-label'), 'Pesan untuk bob')
   // What is loaded only now speaks it, too: it has the same catalogue as the page, and not one of its own.
   await page.keyboard.press('Control+k')
-  await page.getByRole('heading', { name: 'Cari orang' }).waitFor()
+  await page.getByRole('heading', { name: 'Cari orang dan pesan' }).waitFor()
   await page.keyboard.press('Escape')
   // By way of the list alone, in which no conversation is shown.
   await page.setViewportSize(PHONE)

@@ -35,6 +35,15 @@ pub async fn documents(server: &Remote) -> &'static Documents {
     DOCUMENTS.get_or_init(made).await
 }
 
+/// Holds what a hook told against the documents, which some server gave by then.
+pub fn must_be_documented(told: &Value) {
+    let documents = DOCUMENTS
+        .get()
+        .expect("no server was asked for its documents");
+    let checked = documents.check_told(told);
+    checked.unwrap_or_else(|error| panic!("{error}"));
+}
+
 /// One document, and the validators that were made of its parts so far.
 struct Document {
     told: Value,
@@ -209,6 +218,16 @@ impl Documents {
         self.rest.check(&place, &body, false)
     }
 
+    /// Whether a hook may tell this.
+    fn check_told(&self, body: &Value) -> Result<(), String> {
+        let webhook = format!("/webhooks/{}", body["type"].as_str().unwrap_or_default());
+        if self.rest.told.pointer(&webhook).is_none() {
+            return Err(format!("{webhook} is not documented: {body}"));
+        }
+        let place = format!("{webhook}/post/requestBody/content/application~1json/schema");
+        self.rest.check(&place, body, true)
+    }
+
     /// Whether a message of the events' document may carry this.
     fn check_message(&self, key: &str, payload: &Value, is_closed: bool) -> Result<(), String> {
         let message = format!("/components/messages/{key}");
@@ -311,6 +330,20 @@ async fn what_is_not_documented_fails_a_test() {
         json!(["chat_error", {"event": "x", "code": "no_such_code", "message": ""}]),
     ] {
         assert!(documents.check_event(&event).is_err(), "{event}");
+    }
+    let told = |kind: &str, data: Value| json!({"type": kind, "timestamp": at, "cursor": "c", "data": data, "offline": [2]});
+    assert_eq!(
+        documents.check_told(&told("user_deleted", json!({"id": 2}))),
+        Ok(())
+    );
+    assert_eq!(documents.check_told(&told("gap", json!({}))), Ok(()));
+    for body in [
+        told("user_erased", json!({"id": 2})),
+        told("user_deleted", json!({"id": 2, "username": "bob"})),
+        told("room_message", json!({"id": 2})),
+        json!({"type": "gap", "data": {}}),
+    ] {
+        assert!(documents.check_told(&body).is_err(), "{body}");
     }
     let sent = json!(["typing", {"receiver_id": 2, "is_typing": true}]);
     let ack = json!({"success": true, "data": {}});
@@ -439,6 +472,14 @@ async fn the_page_shows_every_event_route_and_code() {
     let server = TestServer::start().await;
     let documents = documents(&server).await;
     let page = server.send("GET", "/docs", None, "").await;
+    for name in chatd::model::HookEvent::ALL.map(chatd::model::HookEvent::as_str) {
+        assert!(documents.rest.told["webhooks"][name].is_object(), "{name}");
+        assert!(
+            page.body
+                .contains(&format!("<code>{name}</code> to other systems")),
+            "{name}"
+        );
+    }
     assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
     let policy = page.headers["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("default-src 'self'"), "{policy}");

@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::documents::must_be_documented;
 use crate::support::{Person, TestServer, config, soon};
 
 /// What a receiver does with a request: the status of its answer, and what stands in its head
@@ -115,6 +116,7 @@ impl Receiver {
                 self.count.borrow_and_update();
                 let told = self.told.lock().clone();
                 if is_enough(&told) {
+                    told.iter().for_each(|told| must_be_documented(&told.body));
                     return told;
                 }
                 self.count.changed().await.unwrap();

@@ -2,6 +2,7 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { en, id, word } from '../../static/js/i18n/hook-words.js'
+import * as making from '../../static/js/i18n/making-words.js'
 import { setLanguage } from '../../static/js/i18n/words.js'
 
 const JS = new URL('../../static/js/', import.meta.url)
@@ -27,4 +28,18 @@ test('a word about hooks follows the language of the page', async () => {
   await setLanguage('id')
   assert.equal(word('setAside', { count: 3 }), 'Ditolak dan disisihkan: 3')
   await setLanguage('en')
+})
+
+test('the words of the forms that make bots and hooks are the same in both languages, and those that the code asks for', async () => {
+  assert.deepEqual(Object.keys(making.id), Object.keys(making.en))
+  const source = readFileSync(new URL('elements/hook-maker.js', JS), 'utf8')
+  for (const key of Object.keys(making.en)) {
+    assert.deepEqual(holes(making.id[key]), holes(making.en[key]), key)
+    assert.ok(making.en[key].trim() && making.id[key].trim(), key)
+    assert.ok(source.includes(`'${key}'`), `${key} is asked for by nothing`)
+  }
+  await setLanguage('id')
+  assert.equal(making.word('keyOf', { name: 'monitor' }), 'Kunci monitor')
+  await setLanguage('en')
+  assert.equal(making.word('keyOf', { name: 'monitor' }), 'Key of monitor')
 })

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::operation::{Access, Content, Operation};
 use super::schemas::{Schemas, compact, names, schema_of, type_name};
-use super::{TITLE, VERSION};
+use super::{TITLE, VERSION, Webhook};
 use crate::contract::{Code, Failed};
 
 const ABOUT: &str = "JSON in and out. Success: `{\"success\":true,\"data\":…}`; failure: \
@@ -30,8 +30,8 @@ pub(crate) struct Routed {
     pub(crate) operation: &'static Operation,
 }
 
-/// Returns the document of these routes.
-pub(crate) fn openapi(routes: &[Routed]) -> Value {
+/// Returns the document of these routes, and of what outgoing hooks tell.
+pub(crate) fn openapi(routes: &[Routed], webhooks: &[Webhook]) -> Value {
     let mut schemas = Schemas::new(SchemaSettings::draft2020_12);
     let failed = schemas.said(schema_of::<Failed<'_>>);
     let mut paths = Map::new();
@@ -40,11 +40,16 @@ pub(crate) fn openapi(routes: &[Routed]) -> Value {
         let method = route.method.to_lowercase();
         path[&method] = operation(route, &mut schemas, &failed);
     }
+    let webhooks = webhooks
+        .iter()
+        .map(|told| (told.name.to_owned(), told.item(&mut schemas)));
+    let webhooks: Map<String, Value> = webhooks.collect();
     json!({
         "openapi": "3.1.1",
         "info": { "title": TITLE, "version": VERSION, "description": ABOUT },
         "servers": [{ "url": "/" }],
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": schemas.definitions(),
             "securitySchemes": { "token": {
@@ -66,10 +71,11 @@ fn operation(route: &Routed, schemas: &mut Schemas, failed: &Value) -> Value {
         }
     }
     let body = operation.body.map(|of| {
-        json!({
-            "required": !operation.body_is_optional,
-            "content": { "application/json": { "schema": schemas.read(of) } },
-        })
+        let mut content = json!({ "application/json": { "schema": schemas.read(of) } });
+        if let Some(form) = operation.form {
+            content[FORM] = json!({ "schema": schemas.read(form) });
+        }
+        json!({ "required": !operation.body_is_optional, "content": content })
     });
     let summary = operation.about.split(". ").next().unwrap_or_default();
     let tag = match route.path.split('/').collect::<Vec<_>>()[..] {
@@ -130,6 +136,8 @@ fn never_null(schema: &mut Value) {
     }
 }
 
+/// The media type of a body that is a form.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// The media type of an answer that is a text.
 const TEXT: &str = "text/plain; charset=utf-8";
 

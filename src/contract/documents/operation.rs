@@ -39,6 +39,8 @@ pub(crate) struct Operation {
     pub(super) query: Option<SchemaOf>,
     pub(super) body: Option<SchemaOf>,
     pub(super) body_is_optional: bool,
+    /// What the body may be as a form.
+    pub(super) form: Option<SchemaOf>,
     pub(super) answers: &'static [u16],
     /// Which of the answers is a text in place of the content.
     pub(super) text_at: Option<u16>,
@@ -57,6 +59,7 @@ impl Operation {
             query: None,
             body: None,
             body_is_optional: false,
+            form: None,
             answers: &[200],
             text_at: None,
             content: Content::Enveloped {
@@ -90,6 +93,12 @@ impl Operation {
     pub(crate) const fn optional_body<T: JsonSchema>(mut self) -> Self {
         self.body_is_optional = true;
         self.body::<T>()
+    }
+
+    /// Reads this in place of the body, where it is a form.
+    pub(crate) const fn form<T: JsonSchema>(mut self) -> Self {
+        self.form = Some(schema_of::<T>);
+        self
     }
 
     /// Answers with this `data`.

@@ -89,6 +89,7 @@ impl Page {
         }
         self.shapes("events", asyncapi)?;
         self.html.push_str("</section>");
+        self.webhooks(openapi)?;
         self.section("routes", "Routes", openapi)?;
         for (path, methods) in entries(&openapi["paths"]) {
             for (method, operation) in entries(methods) {
@@ -99,6 +100,28 @@ impl Page {
         self.html.push_str("</section>");
         self.codes()?;
         self.html.push_str("</main></body></html>\n");
+        Ok(())
+    }
+
+    /// What outgoing hooks tell. Its shapes stand with those of the routes.
+    fn webhooks(&mut self, document: &Value) -> fmt::Result {
+        self.html.push_str(
+            "<section aria-labelledby=\"webhooks\"><h2 id=\"webhooks\">Webhooks</h2><p>What outgoing hooks tell \
+             other systems: each event by a <code>POST</code> of its own.</p>",
+        );
+        for (name, item) in entries(&document["webhooks"]) {
+            let operation = &item["post"];
+            let (id, name) = (text(&operation["operationId"]), Plain(name));
+            let about = Prose(text(&operation["description"]));
+            write!(
+                self.html,
+                "<article><h3 id=\"{id}\"><code>{name}</code> to other systems</h3><p>{about}</p>"
+            )?;
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+            self.shape("Body", "routes", document, body)?;
+            self.html.push_str("</article>");
+        }
+        self.html.push_str("</section>");
         Ok(())
     }
 
@@ -125,7 +148,12 @@ impl Page {
             }
             self.html.push_str("</ul>");
         }
-        self.html.push_str("<h2>Routes</h2><ul>");
+        self.html.push_str("<h2>Webhooks</h2><ul>");
+        for (name, item) in entries(&openapi["webhooks"]) {
+            let (id, name) = (text(&item["post"]["operationId"]), Plain(name));
+            write!(self.html, "<li><a href=\"#{id}\">{name}</a></li>")?;
+        }
+        self.html.push_str("</ul><h2>Routes</h2><ul>");
         for (path, methods) in entries(&openapi["paths"]) {
             for (method, operation) in entries(methods) {
                 let id = text(&operation["operationId"]);

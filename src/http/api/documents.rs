@@ -15,7 +15,7 @@ use hyper::{Request, Response, StatusCode};
 use serde_json::Value;
 
 use crate::contract::documents::{self, Access, Operation};
-use crate::contract::{Code, events};
+use crate::contract::{Code, WEBHOOKS, events};
 use crate::http::app::App;
 use crate::http::assets::is_known;
 use crate::http::router::ROUTES;
@@ -74,7 +74,7 @@ pub struct Written {
 /// Returns the documents as the code says them. What is served is what was last kept of this.
 pub fn written() -> Written {
     Written {
-        openapi: documents::openapi(ROUTES),
+        openapi: documents::openapi(ROUTES, &WEBHOOKS),
         asyncapi: documents::asyncapi(&events()),
         guide: documents::guide(),
     }

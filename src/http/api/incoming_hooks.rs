@@ -90,6 +90,14 @@ struct SlackPart {
     any: Map<String, Value>,
 }
 
+/// What Slack's incoming webhooks take as a form.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "documented alone, likewise")]
+pub(crate) struct SlackForm {
+    /// The JSON of what else is the body.
+    payload: String,
+}
+
 const ABOUT: &str = "Writes a message as the bot of a hook: `{\"content\"}` is answered by 201 and the message. A body of Slack's incoming \
      webhooks (JSON, or a form with `payload`: `text`, else `blocks` and `attachments` as text) is answered by 200 and `ok`. An \
      equal body within 60 s, where none has a `client_id`, is one message.";
@@ -97,6 +105,7 @@ const ABOUT: &str = "Writes a message as the bot of a hook: `{\"content\"}` is a
 pub(in crate::http) const WRITE: Operation = Operation::new(Access::Anyone, ABOUT)
     .path::<OpenedHook>()
     .body::<HookMessage>()
+    .form::<SlackForm>()
     .answers(&[200, 201])
     .text_at(200)
     .refuses(&REFUSALS)
@@ -108,6 +117,7 @@ pub(in crate::http) const WRITE_BY_BEARER: Operation = Operation::new(
 )
 .path::<NamedHook>()
 .body::<HookMessage>()
+.form::<SlackForm>()
 .answers(&[200, 201])
 .text_at(200)
 .refuses(&REFUSALS)

@@ -7,11 +7,12 @@ use std::path::Path;
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use serde::Serialize;
 
-use super::export_rooms;
 use super::lines::{
     AttachmentLine, FORMAT, Header, Line, MessageLine, ReactionLine, Time, UserLine, VERSION,
+    VERSION_WITHOUT_OTHERS,
 };
 use super::{Counts, MaintainError, Partial, Progress, Source, Unit, Watch, guard};
+use super::{export_people, export_rooms};
 use crate::model::{
     Act, ClientId, EntryId, Erasure, Extras, MadeBy, Moderator, Pair, Reaction, RoomId, User,
     UserId,
@@ -54,16 +55,22 @@ fn export_source(
     let counts = source.counts()?;
     let txn = source.db.begin_read()?;
     let mut out = BufWriter::with_capacity(1 << 16, out);
-    write(
-        &mut out,
-        &Header {
-            format: FORMAT.into(),
-            version: VERSION,
-            accounts: counts.accounts,
-            entries: counts.entries,
+    let others = export_people::lines(&txn)?;
+    let header = Header {
+        format: FORMAT.into(),
+        version: match others.is_empty() {
+            true => VERSION_WITHOUT_OTHERS,
+            false => VERSION,
         },
-    )?;
+        accounts: counts.accounts,
+        others: others.len() as u64,
+        entries: counts.entries,
+    };
+    write(&mut out, &header)?;
     export_accounts(&txn, &mut out)?;
+    for line in &others {
+        write(&mut out, line)?;
+    }
     let pairs = pairs(&txn)?;
     let log = Log::open_any(&txn)?;
     let mut walk = log.walk(1)?;

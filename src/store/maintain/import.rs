@@ -12,7 +12,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 mod changes;
 pub(super) mod files;
+mod people;
 
+use self::people::Others;
 use super::derive::derive;
 use super::import_rooms::checked_speaker;
 use super::lines::{FORMAT, Header, Line, MessageLine, Time, UserLine, VERSION};
@@ -156,6 +158,8 @@ pub(crate) fn write_log(
         (left_out, import.state.rooms, import.last_entry)
     };
     rooms::rows::write(&txn, rooms.rows().iter(), &rooms, last)?;
+    // As after a restore: what was revoked elsewhere meanwhile is not known here.
+    schema::renew_from(&txn, judging.now)?;
     txn.commit()?;
     db.close()?;
     Ok(left_out)
@@ -244,6 +248,7 @@ pub(super) struct Import<'txn> {
     /// Who reacted to messages of rooms.
     reactions: ReactionTable<'txn>,
     files: Table<'txn, u64, &'static [u8]>,
+    others: Others<'txn>,
     known_files: FxHashSet<FileId>,
     /// The picture that each room has by its lines so far.
     room_pictures: FxHashMap<RoomId, StoredFile>,
@@ -296,6 +301,7 @@ impl<'txn> Import<'txn> {
             credentials: txn.open_table(CREDENTIALS)?,
             reactions: txn.open_table(REACTIONS)?,
             files: txn.open_table(FILES)?,
+            others: Others::open(txn)?,
             known_files: FxHashSet::default(),
             room_pictures: FxHashMap::default(),
             buffer: Vec::new(),
@@ -348,12 +354,23 @@ impl Import<'_> {
                 found.0, found.1, header.accounts, header.entries
             )));
         }
-        Ok(())
+        if self.others.count != header.others {
+            return Err(reader.wrong(format!(
+                "the file has {} keys, hooks and reports; its first line says {}",
+                self.others.count, header.others
+            )));
+        }
+        let fits = self.others.fit(self.last_entry, &self.state.rooms);
+        fits.map_err(|reason| reader.wrong(reason))
     }
 
     fn take(&mut self, line: Line<'_>) -> Taken {
         match line {
             Line::User(line) => self.take_user(line),
+            Line::ApiKey(line) => self.take_key(&line),
+            Line::HookIn(line) => self.take_hook_in(&line),
+            Line::HookOut(line) => self.take_hook_out(&line),
+            Line::Report(line) => self.take_report(&line),
             Line::Message(line) => self.take_message(line),
             Line::ErasedMessage {
                 id,
@@ -683,6 +700,9 @@ impl Import<'_> {
         }
         self.last_user = key;
         self.known_users.insert(user.id);
+        if user.is_bot && !user.deleted {
+            self.others.bots.insert(user.id);
+        }
         self.users.insert(key, &users::encode(user)[..])?;
         if let Some(hash) = hash {
             self.credentials

@@ -1,9 +1,10 @@
 //! The exported form of a data file: JSON Lines, one object a line, UTF-8, each line ended by a
 //! newline.
 //!
-//! The first line is a [`Header`]; then every account, ascending by id; then the log in its order.
-//! What can be derived is not there: conversations, unread counts, what a mark changed. Neither are
-//! the secret that signs tokens, and invites.
+//! The first line is a [`Header`]; then every account, ascending by id; then the keys of programs,
+//! the hooks and the reports; then the log in its order. What can be derived is not there:
+//! conversations, unread counts, what a mark changed. Neither are the secret that signs tokens,
+//! what lives by it (sessions, and the browsers that are pushed to), and invites.
 
 use std::borrow::Cow;
 
@@ -14,14 +15,20 @@ use crate::model::{
     RoomHistory, RoomId, RoomKind, RoomPost, Timestamp, UserId,
 };
 
+mod people;
+
+pub(super) use people::{ApiKeyLine, HookInLine, HookOutLine, ReportLine, ReportedLine};
+
 /// The name of the format in the first line.
 pub(super) const FORMAT: &str = "chatd-export";
 /// The version of the format: greater once a line may say what an earlier chatd would not
 /// understand.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
+/// The version of a file without keys, hooks and reports, which an earlier chatd understands too.
+pub(super) const VERSION_WITHOUT_OTHERS: u32 = 2;
 
-/// `{"format":"chatd-export","version":2,"accounts":2,"entries":3}`: the first line. The counts
-/// tell a file that was cut off.
+/// `{"format":"chatd-export","version":3,"accounts":2,"others":1,"entries":3}`: the first line. The
+/// counts tell a file that was cut off.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Header<'a> {
@@ -30,8 +37,15 @@ pub(super) struct Header<'a> {
     pub(super) version: u32,
     /// The number of lines of accounts.
     pub(super) accounts: u64,
+    /// The number of lines of keys, hooks and reports.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) others: u64,
     /// The number of lines of messages and marks.
     pub(super) entries: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A time as a line has it. One that is finer than a millisecond is cut: what writes lines for an
@@ -71,6 +85,19 @@ pub(super) enum Line<'a> {
     /// "password_hash"?}`: an account; the hash is argon2id in PHC string form, or, in
     /// an import, of another kind that can be verified; without one no login is possible.
     User(UserLine<'a>),
+    /// `{"type":"api_key","key_id","bot_id"?,"name"?,"scope"?,"hash","created_at","confirmed_at"}`:
+    /// a key of a bot, or of a backend, which has a name and a scope.
+    ApiKey(ApiKeyLine<'a>),
+    /// `{"type":"hook_in","hook_id","bot_id","room_id" or "user_id","name","hash","created_at",
+    /// "confirmed_at"}`: a hook by which another system writes.
+    HookIn(HookInLine<'a>),
+    /// `{"type":"hook_out","hook_id","url","secret","events"?,"room_ids"?,"told_to","paused"?,
+    /// "set_aside"?,"set_aside_from"?,"created_at","confirmed_at"}`: one by which another system
+    /// is told.
+    HookOut(HookOutLine<'a>),
+    /// `{"type":"report","report_id","by_id","user_id","reason","message"?,"created_at",
+    /// "expires_at"}`: an open report, with a copy of the message that it is of.
+    Report(ReportLine<'a>),
     /// `{"type":"message","id","sender_id","receiver_id","content","created_at","client_id"?,
     /// "reply_to"?,"meta"?,"as"?,"attachments"?,"auto_content"?,"edited_at"?,"reactions"?}`: a
     /// message as it is, whatever it was first. The entries that changed it follow in their places

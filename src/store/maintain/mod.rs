@@ -12,6 +12,7 @@ mod counts;
 pub(super) mod derive;
 mod error;
 mod export;
+mod export_people;
 mod export_rooms;
 mod file;
 mod files;

@@ -1092,6 +1092,76 @@ fn again_id(lines: &str) -> u64 {
     last["id"].as_u64().unwrap()
 }
 
+/// A person and a bot, and lines of what programs and administrators have.
+fn with_others(others: u64, lines: &[&str]) -> String {
+    let user = |rest: &str| {
+        format!(
+            r#"{{"type":"user",{rest},"disabled":false,"token_version":0,"created_at":"2026-01-01T00:00:00.000Z"}}"#
+        )
+    };
+    let header = format!(
+        r#"{{"format":"chatd-export","version":3,"accounts":2,"others":{others},"entries":0}}"#
+    );
+    let ada = user(r#""id":1,"username":"ada","is_admin":true"#);
+    let bot = user(r#""id":2,"username":"clerk","is_admin":false,"is_bot":true"#);
+    let hash = "A".repeat(43);
+    let times =
+        r#""created_at":"2026-02-01T00:00:00.000Z","confirmed_at":"2026-02-01T00:00:00.000Z""#;
+    let mut all = vec![header, ada, bot];
+    all.extend(lines.iter().map(|line| {
+        let line = line.replace("HASH", &format!(r#""hash":"{hash}""#));
+        let line = line.replace("SECRET", &format!(r#""secret":"{hash}""#));
+        format!("{{{}}}", line.replace("TIMES", times))
+    }));
+    all.join("\n") + "\n"
+}
+
+#[test]
+fn a_key_a_hook_or_a_report_that_does_not_fit_is_named_with_its_line() {
+    let key = r#""type":"api_key","key_id":3,"bot_id":2,HASH,TIMES"#;
+    let backend = r#""type":"api_key","key_id":4,"name":"shop","scope":"users","hash":"BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA",TIMES"#;
+    let out = r#""type":"hook_out","hook_id":9,"url":"https://example.org/x",SECRET,"told_to":0,"paused":"gone","set_aside":2,"set_aside_from":0,TIMES"#;
+    let report = r#""type":"report","report_id":1,"by_id":1,"user_id":2,"reason":"x","created_at":"2026-02-01T00:00:00.000Z","expires_at":"2026-05-02T00:00:00.000Z""#;
+    let right = with_others(4, &[key, backend, out, report]);
+    let data = imported(&right).unwrap();
+    assert_eq!(data.check().findings, []);
+    assert_eq!(exported(&data).lines().count(), 7);
+
+    for (line, wrong) in [
+        (key.replace(r#""bot_id":2"#, r#""bot_id":1"#), "there is no bot 1"),
+        (key.replace(r#""bot_id":2"#, r#""bot_id":2,"name":"x""#), "either bot_id, or name"),
+        (key.replace("HASH", r#""hash":"AAAA""#), "hash is no base64 of 32 bytes"),
+        (key.replace(r#""key_id":3"#, r#""key_id":0"#), "number 0 comes after 0"),
+        (key.replace("TIMES", r#""created_at":"2030-01-01T00:00:00.000Z","confirmed_at":"2026-02-01T00:00:00.000Z""#), "has not come yet"),
+        (backend.replace("shop", ""), "name must have 1 to 64"),
+        (r#""type":"hook_in","hook_id":1,"bot_id":2,"room_id":7,"name":"x",HASH,TIMES"#.into(), "hook 1 names room 7"),
+        (r#""type":"hook_in","hook_id":1,"bot_id":2,"user_id":2,"name":"x",HASH,TIMES"#.into(), "does not write to itself"),
+        (r#""type":"hook_in","hook_id":1,"bot_id":2,"user_id":8,"name":"x",HASH,TIMES"#.into(), "no account 8"),
+        (r#""type":"hook_in","hook_id":1,"bot_id":2,"name":"x",HASH,TIMES"#.into(), "give room_id or user_id"),
+        (out.replace("https:", "ftp:"), "url: give"),
+        (out.replace(r#""told_to":0"#, r#""told_to":5"#), "hook 9 is at 5, the last entry is 0"),
+        (report.replace(r#""reason":"x""#, r#""reason":"""#), "reason must have"),
+        (report.replace("2026-05-02", "2026-05-03"), "90 days at most"),
+        (report.replace(r#""by_id":1"#, r#""by_id":7"#), "no account 7"),
+        (report.replace(r#""report_id":1"#, r#""report_id":1,"closed":true"#), "unknown field"),
+    ] {
+        let refused = imported(&with_others(1, &[&line])).err();
+        let refused = refused.expect(&line).to_string();
+        assert!(refused.contains(wrong), "{line}: {refused}");
+        assert!(refused.starts_with("line 4: "), "{refused}");
+    }
+    let twice = imported(&with_others(
+        2,
+        &[key, &key.replace(r#""key_id":3"#, r#""key_id":4"#)],
+    ));
+    assert!(twice.err().unwrap().to_string().contains("the same hash"));
+    let fewer = imported(&with_others(2, &[key])).err().unwrap();
+    assert!(
+        fewer.to_string().contains("its first line says 2"),
+        "{fewer}"
+    );
+}
+
 #[test]
 fn rooms_are_exported_and_imported_as_they_are_and_only_the_server_archives_by_itself() {
     let data = roomy(7, 200);
@@ -1180,9 +1250,9 @@ fn a_bad_line_is_named_and_nothing_is_made() {
     let cases = [
         (String::new(), 1, "is not the first line"),
         (
-            good.replacen("\"version\":2", "\"version\":3", 1),
+            good.replacen("\"version\":2", "\"version\":4", 1),
             1,
-            "version 3",
+            "version 4",
         ),
         (without(0), 1, "is not the first line"),
         (without(3), 0, ""),

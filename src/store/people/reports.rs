@@ -3,11 +3,16 @@
 //!
 //! A report of a message has a copy of its text, since that may be deleted by whom it is of. The
 //! copy is gone with the report: when an administrator closes it, and after 90 days.
+//!
+//! Where the list is full, a new report takes the place of the oldest of the person who has most,
+//! so that some who report a lot lock nobody else out.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::staging::StagingPeople;
@@ -16,11 +21,11 @@ use crate::store::error::StoreError;
 use crate::store::sealed::{seal, unseal};
 
 /// 1,000 open reports, in some 10 MB: more than anybody reads.
-const MAX_OPEN: usize = 1_000;
-/// 50 open reports of one person: none fills the list by themselves.
+pub(crate) const MAX_OPEN: usize = 1_000;
+/// 50 open reports of one person: with so many they wait until some are closed.
 const MAX_OPEN_OF_PERSON: usize = 50;
 /// 90 days: so long a copy is kept that no administrator has looked at.
-const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+pub(crate) const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// A report to be filed.
 #[derive(Debug, Clone)]
@@ -191,6 +196,23 @@ impl Reports {
     }
 }
 
+/// The open reports of one person.
+#[derive(Default)]
+struct Share {
+    count: usize,
+    oldest: u64,
+}
+
+impl Share {
+    fn add(&mut self, number: u64) {
+        self.oldest = match self.count {
+            0 => number,
+            _ => self.oldest.min(number),
+        };
+        self.count += 1;
+    }
+}
+
 /// What a transaction makes of the reports.
 #[derive(Default)]
 pub(crate) struct StagedReports {
@@ -239,16 +261,25 @@ impl StagingPeople<'_> {
     /// Files a report. One of the same person about the same, which is open, is filed once.
     fn file_report(&mut self, now: Timestamp, new: &NewReport) -> Result<u64, StoreError> {
         let message = new.message.as_ref().map(|message| message.id);
-        let (mut all, mut own) = (0, 0);
+        let mut shares: FxHashMap<UserId, Share> = FxHashMap::default();
+        let mut all = 0;
         for (number, open) in self.open_reports() {
             if (open.by, open.about, open.message) == (new.by, new.about, message) {
                 return Ok(number);
             }
             all += 1;
-            own += usize::from(open.by == new.by);
+            shares.entry(open.by).or_default().add(number);
         }
-        if all >= MAX_OPEN || own >= MAX_OPEN_OF_PERSON {
+        let own = shares.get(&new.by).map_or(0, |share| share.count);
+        if own >= MAX_OPEN_OF_PERSON {
             return Err(StoreError::TooManyReports);
+        }
+        if all >= MAX_OPEN {
+            let most = shares.values();
+            let most = most.max_by_key(|share| (share.count, Reverse(share.oldest)));
+            let most = most.filter(|share| share.count > own);
+            let oldest = most.ok_or(StoreError::TooManyReports)?.oldest;
+            self.set_report(oldest, None);
         }
         let made = self.staged.reports.by_number.last_key_value();
         let made = made.map_or(0, |(number, _)| *number);

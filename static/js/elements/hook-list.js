@@ -1,12 +1,14 @@
 // <hook-list>: the bots and the hooks of the server, for administrators, below what else they see:
-// how each fares, with the way to resume it or to take it away. It says what is wanted; dialogs.js
-// asks the server and hands in what it answered. Loaded with the first look at it.
+// how each fares, with the way to resume it or to take it away, and the forms that make them. It
+// says what is wanted; dialogs.js asks the server and hands in what it answered. Loaded with the
+// first look at it.
 
 import { longTime } from '../i18n/dates.js'
 import { word } from '../i18n/hook-words.js'
 import { t } from '../i18n/words.js'
 import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
+import { HookMaker } from './hook-maker.js'
 
 /** @typedef {{ id: number, username: string, name: string, disabled: boolean, keys: { id: number, paused: boolean }[] }} Bot */
 /** @typedef {{ id: number, bot_id: number, room_id?: number, user_id?: number, name: string, paused: boolean }} HookIn */
@@ -49,12 +51,14 @@ export class HookList extends HTMLElement {
   #programs = { bots: [], incoming: [], outgoing: [], direct: false, nameOf: String }
   /** The row that is to be removed at the next press. */
   #sure = ''
+  /** What makes bots, and hooks of both ways. */
+  #makers = { bots: [new HookMaker('bot')], hooks: [new HookMaker('in'), new HookMaker('out')] }
 
   connectedCallback() {
     if (this.firstElementChild) return
-    for (const name of ['bots', 'hooks']) {
+    for (const name of /** @type {const} */ (['bots', 'hooks'])) {
       const section = document.createElement('section')
-      section.append(made('h3', `${name}-title`, ''), made('p', `${name}-none`, 'account-note'), made('ul', name, 'accounts'))
+      section.append(made('h3', `${name}-title`, ''), made('p', `${name}-none`, 'account-note'), made('ul', name, 'accounts'), ...this.#makers[name])
       this.append(section)
     }
     partOf(this, 'hooks-title').after(made('p', 'told', 'account-note'))
@@ -68,6 +72,7 @@ export class HookList extends HTMLElement {
     this.#programs = programs
     this.#sure = ''
     this.render()
+    for (const maker of [...this.#makers.bots, ...this.#makers.hooks]) maker.show(programs.bots, programs.direct)
   }
 
   // Inside.

@@ -5,10 +5,10 @@ import { currentLanguage } from './words.js'
 
 export const en = {
   bots: 'Bots',
-  noBots: 'There are no bots. The server’s command makes one: chatd bot add NAME',
+  noBots: 'There are no bots yet.',
   botKeys: 'Keys: {count}',
   hooks: 'Hooks',
-  noHooks: 'There are no hooks. Apps’ backends and tools make them: /docs says how.',
+  noHooks: 'There are no hooks yet.',
   incoming: 'Writes as {bot}, {chat}',
   toRoom: 'in room {id}',
   toPerson: 'to {name}',
@@ -36,10 +36,10 @@ export const en = {
 
 export const id = {
   bots: 'Bot',
-  noBots: 'Belum ada bot. Perintah server membuatnya: chatd bot add NAMA',
+  noBots: 'Belum ada bot.',
   botKeys: 'Kunci: {count}',
   hooks: 'Hook',
-  noHooks: 'Belum ada hook. Backend aplikasi dan alat lain membuatnya: lihat /docs.',
+  noHooks: 'Belum ada hook.',
   incoming: 'Menulis sebagai {bot}, {chat}',
   toRoom: 'di ruang {id}',
   toPerson: 'kepada {name}',

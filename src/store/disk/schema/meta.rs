@@ -94,7 +94,7 @@ pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
         meta.insert("token_secret", &secret[..])?;
         let key: [u8; KEY_BYTES] = rand::random();
         meta.insert(CURSOR_KEY, &seal(0, &key)[..])?;
-        meta.insert(TOKENS_FROM, &seal(0, &now.as_ms().to_le_bytes())[..])?;
+        put_tokens_from(&mut meta, now)?;
         meta.remove(ERAS)?;
         meta.remove(BACKUP)?;
         let mut invites = txn.open_table(INVITES)?;
@@ -148,7 +148,20 @@ fn followed_to(db: &Database) -> Result<Option<u64>, StoreError> {
     }
 }
 
-/// Returns when a backup was last put to use as this file; `None` where none was.
+/// Notes that a file is put to use that may not know what was revoked elsewhere.
+pub(crate) fn renew_from(txn: &WriteTransaction, now: Timestamp) -> Result<(), StoreError> {
+    put_tokens_from(&mut txn.open_table(META)?, now)
+}
+
+fn put_tokens_from(
+    meta: &mut redb::Table<'_, &'static str, &'static [u8]>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    meta.insert(TOKENS_FROM, &seal(0, &now.as_ms().to_le_bytes())[..])?;
+    Ok(())
+}
+
+/// Returns when a backup was last put to use as this file, or an export; `None` where none was.
 pub(crate) fn tokens_from(db: &Database) -> Result<Option<Timestamp>, StoreError> {
     let meta = db.begin_read()?.open_table(META)?;
     if meta.get(TOKENS_FROM)?.is_none() {

@@ -88,7 +88,11 @@ pub(super) fn check_keys(
 }
 
 /// Checks sessions, the codes of links, and reports.
-pub(super) fn check_sign_ins(txn: &ReadTransaction, report: &mut Report) -> Result<(), StoreError> {
+pub(super) fn check_sign_ins(
+    txn: &ReadTransaction,
+    accounts: &FxHashSet<UserId>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
     // One with a wrong checksum is found where all rows of such tables are.
     let is_whole = |key: (u64, u64), value: &[u8]| unseal_under(&[key.0, key.1], value).is_some();
     let place = |key: (u64, u64)| format!("{}, {}", key.0, key.1);
@@ -109,9 +113,17 @@ pub(super) fn check_sign_ins(txn: &ReadTransaction, report: &mut Report) -> Resu
     for row in txn.open_table(REPORTS)?.iter()? {
         let (number, value) = row?;
         let (number, value) = (number.value(), value.value());
-        let is_whole = unseal("reports", number, value).is_ok();
-        if is_whole && reports::decode(number, value).is_err() {
+        if unseal("reports", number, value).is_err() {
+            continue;
+        }
+        let Ok(found) = reports::decode(number, value) else {
             report.damaged("reports", number);
+            continue;
+        };
+        let people = found.map(|found| [found.by, found.about]).into_iter();
+        let mut missing = people.flatten().filter(|user| !accounts.contains(user));
+        if let Some(user) = missing.next() {
+            report.add("reports", number, format!("account {user} is missing"));
         }
     }
     Ok(())

@@ -78,7 +78,7 @@ fn recount(source: &Source, report: &mut Report, watch: Watch<'_>) -> Result<(),
     let accounts = check_accounts(&txn, report)?;
     check_changes(&txn, report)?;
     check_keys(&txn, &accounts, report)?;
-    check_sign_ins(&txn, report)?;
+    check_sign_ins(&txn, &accounts, report)?;
     check_hooks(&txn, &accounts, report)?;
     check_subscriptions(&txn, &accounts, report)?;
     check_unused(&txn, report)?;
