@@ -73,7 +73,7 @@ pub(super) async fn erase_leavers(chat: Chat, now: fn() -> Timestamp) {
 /// Has messages erased that are older than retention allows: those of all chats, where the server
 /// has one, and those of rooms with a shorter one. At once after a start, and then each tenth of
 /// the shortest, at most a day. Never ends.
-pub(super) async fn retain(chat: Chat, now: fn() -> Timestamp) {
+pub(super) async fn retain(store: Store, chat: Chat, now: fn() -> Timestamp) {
     let mut last: Option<Instant> = None;
     loop {
         let rooms = chat.rooms_to_retain();
@@ -85,7 +85,7 @@ pub(super) async fn retain(chat: Chat, now: fn() -> Timestamp) {
         let every = (shortest / 10).min(DAY);
         if last.is_none_or(|last| last.elapsed() >= every) {
             last = Some(Instant::now());
-            if let Err(error) = retain_once(&chat, &rooms, now).await {
+            if let Err(error) = retain_once((&store, &chat), &rooms, now).await {
                 tracing::warn!(%error, "what is older than retention allows is not all erased yet");
                 last = None;
             }
@@ -99,7 +99,8 @@ const RETENTION_LOOKED_EVERY: Duration = Duration::from_secs(10);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Erases what is older than retention allows in a stopped server's file, as a server does it.
-pub fn retain_in(data: &Path, retention: Duration) -> Result<(), ServerError> {
+/// Returns `false` where the machine's clock is so far off that less may have been erased.
+pub fn retain_in(data: &Path, retention: Duration) -> Result<bool, ServerError> {
     let (done, batches) = mpsc::channel(BATCHES);
     let location = Location::File(data.to_owned());
     let store = Store::open(&location, StoreOptions::of_command(), done)?;
@@ -114,10 +115,12 @@ pub fn retain_in(data: &Path, retention: Duration) -> Result<(), ServerError> {
         .map_err(|_| ServerError::Broken("runtime of asynchronous tasks"))?;
     let telling = runtime.spawn(chat.clone().run(batches, || 0));
     let rooms = chat.rooms_to_retain();
-    let done = runtime.block_on(retain_once(&chat, &rooms, Timestamp::now));
+    let done = runtime.block_on(retain_once((&store, &chat), &rooms, Timestamp::now));
+    let believes = !store.doubts_clock();
     store.close();
     telling.abort();
-    done.map_err(ServerError::Retention)
+    done.map_err(ServerError::Retention)?;
+    Ok(believes)
 }
 
 /// Where nobody is told of anything.
@@ -130,15 +133,14 @@ impl Listener for Nobody {
 /// Goes through all that is too old. Leaves the machine to others after each step for as long as
 /// that took.
 async fn retain_once(
-    chat: &Chat,
+    (store, chat): (&Store, &Chat),
     rooms: &[(RoomId, u32)],
     now: fn() -> Timestamp,
 ) -> Result<(), ChatError> {
     let older = |than: Duration| {
         let now = now();
-        let than = u64::try_from(than.as_millis()).unwrap_or(u64::MAX);
         Older {
-            than: Timestamp::from_ms(now.as_ms().saturating_sub(than)),
+            than: store.ending_time(now).minus(than),
             now,
         }
     };

@@ -155,6 +155,17 @@ impl Store {
         self.intake.data.state.read().last_at
     }
 
+    /// Returns the time by which things may be taken away, while the machine's clock shows this one:
+    /// the same, unless that clock is over a day off what the data file knows.
+    pub fn ending_time(&self, shown: Timestamp) -> Timestamp {
+        self.intake.clock.look(shown)
+    }
+
+    /// Returns whether the machine's clock is so far off that nothing is taken away by it.
+    pub fn doubts_clock(&self) -> bool {
+        self.intake.clock.is_doubted()
+    }
+
     /// Queues a change. Never waits: where the queue is full, or the store is closing, `answer`
     /// gets the error at once.
     pub fn submit(&self, now: Timestamp, change: Change, answer: Answer) {

@@ -24,6 +24,7 @@ use crate::store::*;
 mod acts;
 mod around;
 mod changing;
+mod clock;
 mod costs;
 mod cuts;
 mod faults;
@@ -48,6 +49,8 @@ pub(crate) const OPTIONS: StoreOptions = StoreOptions {
     first_user_id: 1,
     edit_window: Some(DEFAULT_EDIT_WINDOW),
     first_contact: crate::model::FirstContact::Everyone,
+    // Tests have times of their own.
+    clock_trial: Duration::ZERO,
 };
 
 /// An open store whose batches are answered by a thread of its own.

@@ -636,7 +636,8 @@ impl Staging<'_> {
             },
         };
         self.revoke_void_invites();
-        self.people().create_invite(now, &invite)?;
+        let over = self.over.min(now);
+        self.people().create_invite((now, over), &invite)?;
         Ok(self.done(id, Vec::new()))
     }
 
