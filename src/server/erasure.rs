@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::error::ServerError;
-use crate::chat::{Chat, ChatError, Event, Listener, Older, Rules};
-use crate::model::{RoomId, Timestamp};
+use crate::chat::{Chat, ChatError, Erasing, Event, Listener, Older, Rules};
+use crate::model::{RoomId, Timestamp, UserId};
 use crate::store::maintain::MaintainError;
 use crate::store::{BATCHES, Location, Store, StoreOptions};
 
@@ -48,25 +48,61 @@ pub(super) async fn run(store: Store, within: Duration, now: fn() -> Timestamp) 
 /// 1 s: how often is looked whether somebody has left whose messages are to go too.
 const LEAVERS_LOOKED_EVERY: Duration = Duration::from_secs(1);
 
-/// Erases what people said who left with all of it, and what was said in rooms that all left, at
-/// once and again after a restart. Never ends.
+/// Erases what people said who left with all of it, and rooms that are to be erased, or that all
+/// left, at once and again after a restart. Never ends.
 pub(super) async fn erase_leavers(chat: Chat, now: fn() -> Timestamp) {
     let mut looks = interval(LEAVERS_LOOKED_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
         for user in chat.leavers_to_erase() {
-            if let Err(error) = chat.erase_sent_by(user, now).await {
+            if let Err(error) = erase_leaver(&chat, user, now).await {
                 tracing::warn!(%error, %user, "what a deleted account said is not all erased yet");
                 sleep(LEAVERS_LOOKED_EVERY * 10).await;
             }
         }
         for room in chat.rooms_to_erase() {
-            if let Err(error) = chat.erase_said_in(room, now).await {
+            if let Err(error) = erase_room(&chat, room, now).await {
                 tracing::warn!(%error, %room, "what was said in an erased room is not all gone yet");
                 sleep(LEAVERS_LOOKED_EVERY * 10).await;
             }
         }
+    }
+}
+
+/// Erases what one person said.
+async fn erase_leaver(chat: &Chat, user: UserId, now: fn() -> Timestamp) -> Result<(), ChatError> {
+    for mut erasing in chat.sent_by(user).await? {
+        erase_beside(chat, &mut erasing, now).await?;
+    }
+    chat.sent_is_erased(now(), user).await
+}
+
+/// Takes all out of a room, and erases what was said there.
+async fn erase_room(chat: &Chat, room: RoomId, now: fn() -> Timestamp) -> Result<(), ChatError> {
+    loop {
+        let began = Instant::now();
+        if chat.erase_room(now(), None, room).await?.member_count == 0 {
+            break;
+        }
+        sleep(began.elapsed()).await;
+    }
+    erase_beside(chat, &mut chat.said_in(room), now).await
+}
+
+/// Erases messages step by step. Leaves the machine to others after each step for as long as that
+/// took.
+async fn erase_beside(
+    chat: &Chat,
+    erasing: &mut Erasing,
+    now: fn() -> Timestamp,
+) -> Result<(), ChatError> {
+    loop {
+        let began = Instant::now();
+        if !chat.erase_step(now(), erasing).await? {
+            return Ok(());
+        }
+        sleep(began.elapsed()).await;
     }
 }
 
@@ -155,7 +191,7 @@ async fn retain_once(
     }
     for (room, days) in rooms {
         let older = older(DAY.saturating_mul(*days));
-        chat.erase_expired_in(*room, older, now).await?;
+        erase_beside(chat, &mut chat.expired_in(*room, older), now).await?;
     }
     Ok(())
 }

@@ -522,7 +522,7 @@ impl Store {
         state.people.directory.erasing().collect()
     }
 
-    /// The rooms in which nobody is any more, and what was said there is still to be erased.
+    /// The rooms of which something is still to be erased.
     pub fn rooms_to_erase(&self) -> Vec<RoomId> {
         let state = self.intake.data.state.read();
         state.rooms.abandoned().collect()

@@ -1095,8 +1095,15 @@ fn rooms_are_exported_and_imported_as_they_are_and_only_the_server_archives_by_i
     let what = RoomCommand::Archive {
         room: RoomId::new(2).unwrap(),
     };
-    let act = RoomAct { by: None, what };
-    open.apply(9_000_000, Change::Room(act)).unwrap();
+    // A retention that an administrator has set could not be imported.
+    let days = RoomCommand::Retain {
+        room: RoomId::new(1).unwrap(),
+        days: Some(30),
+    };
+    for what in [days, what] {
+        let act = RoomAct { by: None, what };
+        open.apply(9_000_000, Change::Room(act)).unwrap();
+    }
     open.close();
     let lines = exported(&data);
     let by_server = r#""change":"archived","by":null"#;
@@ -1104,13 +1111,13 @@ fn rooms_are_exported_and_imported_as_they_are_and_only_the_server_archives_by_i
     let copy = imported(&lines).unwrap();
     assert_eq!(exported(&copy), lines);
     assert_eq!(copy.finds(), []);
-    for wrong in [
-        "\"change\":\"updated\",\"by\":null",
-        "\"change\":\"archived\"",
-    ] {
-        let refused = imported(&lines.replace(by_server, wrong));
-        assert!(refused.is_err(), "{wrong}");
-    }
+    // Without one who did it, not even the server; and a room is made by somebody.
+    let refused = imported(&lines.replace(by_server, "\"change\":\"archived\""));
+    assert!(refused.is_err());
+    let (before, made) = lines.split_once(r#""change":"created","by":"#).unwrap();
+    let (_, rest) = made.split_once(',').unwrap();
+    let by_nobody = format!(r#"{before}"change":"created","by":null,{rest}"#);
+    assert!(imported(&by_nobody).is_err());
 }
 
 #[test]

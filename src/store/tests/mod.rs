@@ -34,6 +34,7 @@ mod rewrite_cuts;
 mod rewriting;
 mod room_changes;
 mod room_cuts;
+mod room_names;
 mod rooms;
 mod trailing;
 
