@@ -30,6 +30,7 @@ mod cuts;
 mod faults;
 mod following;
 mod leaving;
+mod retention_cuts;
 mod rewrite_cuts;
 mod rewriting;
 mod room_changes;
