@@ -239,7 +239,13 @@ impl Store {
     /// with [`StoreError::Busy`] while another one is made or read, and ends early where its caller
     /// goes away.
     pub async fn backup(&self) -> Result<Backup, StoreError> {
-        self.backups.make(&self.intake).await
+        self.backup_or_in(None).await
+    }
+
+    /// Does the same; where the data's disk has no room for it, in the folder `elsewhere`, on
+    /// another disk.
+    pub async fn backup_or_in(&self, elsewhere: Option<PathBuf>) -> Result<Backup, StoreError> {
+        self.backups.make(&self.intake, elsewhere).await
     }
 
     /// Returns since when something that was erased may still lie in free pages of the data file;

@@ -52,7 +52,7 @@ const ROW_BYTES: usize = 16;
 const ROUNDS: usize = 2;
 /// 4 MiB of the copy's pages in memory; the rest goes to its file as it is made.
 pub(super) const CACHE_BYTES: usize = 4 << 20;
-/// 64 MiB: a copy leaves that much of the disk to the server, twice what its writer wants.
+/// 64 MiB: a copy leaves that much of the data's disk to the server, twice what its writer wants.
 pub(super) const RESERVE_BYTES: u64 = 64 << 20;
 
 /// A medium that is gone with the process, so that nothing is gained by the syncs of the database.
@@ -106,6 +106,8 @@ pub(crate) struct Copying<'a> {
     pub(crate) is_backup: bool,
     /// The bytes that a step copies; [`STEP_BYTES`].
     pub(crate) step_bytes: usize,
+    /// So many bytes of the copy's disk are left free: [`RESERVE_BYTES`] of the one with the data.
+    pub(crate) reserve: u64,
     /// Set by the caller once it no longer wants the copy.
     pub(crate) given_up: &'a AtomicBool,
 }
@@ -220,7 +222,7 @@ impl Copying<'_> {
         if self.given_up.load(Ordering::Relaxed) {
             return Err(MaintainError::GivenUp);
         }
-        if disk.free().is_some_and(|free| free < RESERVE_BYTES) {
+        if disk.free().is_some_and(|free| free < self.reserve) {
             return Err(MaintainError::NoRoom);
         }
         if !self.beside_writer {
