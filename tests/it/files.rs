@@ -963,6 +963,23 @@ async fn a_start_on_the_wrong_data_file_loses_no_files() {
     server.stop().await;
 }
 
+/// It started, and no file could ever be uploaded.
+#[tokio::test]
+async fn a_server_whose_folder_of_files_is_a_file_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("notes.txt"), "notes").unwrap();
+    std::os::unix::fs::symlink(path("nowhere"), path("link")).unwrap();
+    for name in ["notes.txt", "notes.txt/files", "link"] {
+        let files = path(name);
+        let data = folder.path().join("chatd.redb");
+        let said = fails(&data, &["--port", "0", "--files", &files]).await;
+        let wanted = format!("the folder of files {files} cannot be used, give another --files");
+        assert!(said.contains(&wanted), "{name}: {said}");
+    }
+    assert_eq!(std::fs::read(path("notes.txt")).unwrap(), b"notes");
+}
+
 #[tokio::test]
 async fn two_servers_do_not_work_in_one_folder_of_files() {
     let folder = tempfile::tempdir().unwrap();
