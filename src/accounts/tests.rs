@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{Timestamp, UserId};
-use crate::store::{BATCHES, Location, Store};
+use crate::store::{BATCHES, Location, Store, StoreOptions};
 
 const NOW: Timestamp = Timestamp::from_ms(1_749_124_800_000);
 
@@ -27,7 +27,12 @@ impl Listener for Told {
 
 async fn accounts(registration: Registration) -> Accounts {
     let (done, mut batches) = tokio::sync::mpsc::channel::<Vec<crate::store::Done>>(BATCHES);
-    let store = Store::open(&Location::Memory, Default::default(), done).unwrap();
+    let options = StoreOptions {
+        // Tests have times of their own.
+        clock_trial: Duration::ZERO,
+        ..StoreOptions::default()
+    };
+    let store = Store::open(&Location::Memory, options, done).unwrap();
     tokio::spawn(async move {
         while let Some(batch) = batches.recv().await {
             batch.into_iter().for_each(|done| done.tell(drop));

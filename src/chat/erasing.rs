@@ -8,76 +8,107 @@ use crate::store::{
     Command, Erasable, EraseMany, Expired, Older, RoomDone, SentIn, SentText, StoreError, Talk,
 };
 
+/// Messages of one chat that are erased step by step, the oldest first.
+#[derive(Debug)]
+pub struct Erasing {
+    chat: Erasable,
+    /// Whose, where the others stay.
+    sender: Option<UserId>,
+    /// Those of before a time, where one is given.
+    sent_before: Option<Older>,
+    /// The number of the last message that was looked at.
+    after: u64,
+}
+
+impl Erasing {
+    fn of(chat: Erasable) -> Self {
+        Self {
+            chat,
+            sender: None,
+            sent_before: None,
+            after: 0,
+        }
+    }
+}
+
 impl Chat {
     /// Those who are gone, and what they said is still to be erased.
     pub fn leavers_to_erase(&self) -> Vec<UserId> {
         self.store.leavers_to_erase()
     }
 
-    /// Erases every message that such a person sent, some hundreds in a commit, and notes when that
-    /// is done. What fails may be tried again: what is erased by then is passed over.
-    pub async fn erase_sent_by(
-        &self,
-        user: UserId,
-        clock: fn() -> Timestamp,
-    ) -> Result<(), ChatError> {
+    /// Returns what such a person sent, in all chats, to be erased step by step.
+    pub async fn sent_by(&self, user: UserId) -> Result<Vec<Erasing>, ChatError> {
         let chats = self
             .store
             .read(move |snapshot| snapshot.erasable_chats_of(user));
-        for chat in chats.await? {
-            self.erase_in(chat, Some(user), None, clock).await?;
-        }
+        let chats = chats.await?.into_iter();
+        Ok(chats
+            .map(|chat| Erasing {
+                sender: Some(user),
+                ..Erasing::of(chat)
+            })
+            .collect())
+    }
+
+    /// Notes that all is erased that such a person sent.
+    pub async fn sent_is_erased(&self, now: Timestamp, user: UserId) -> Result<(), ChatError> {
         let done = Command::sent_is_erased(user);
-        self.store.apply(clock(), done).await?;
+        self.store.apply(now, done).await?;
         Ok(())
     }
 
-    /// The rooms in which nobody is any more, and what was said there is still to be erased.
+    /// The rooms of which something is still to be erased: members to be taken out of them by
+    /// [`Chat::erase_room`], and what was said there.
     pub fn rooms_to_erase(&self) -> Vec<RoomId> {
         self.store.rooms_to_erase()
     }
 
-    /// Erases every message of such a room, likewise.
-    pub async fn erase_said_in(
-        &self,
-        room: RoomId,
-        clock: fn() -> Timestamp,
-    ) -> Result<(), ChatError> {
-        self.erase_in(Erasable::Room(room), None, None, clock).await
+    /// Returns what was said in a room, to be erased step by step.
+    pub fn said_in(&self, room: RoomId) -> Erasing {
+        Erasing::of(Erasable::Room(room))
     }
 
-    /// Erases the messages of a chat, the oldest first: those of one sender where one is given, and
-    /// those that were sent before a time where one is.
-    async fn erase_in(
-        &self,
-        chat: Erasable,
-        sender: Option<UserId>,
-        sent_before: Option<Older>,
-        clock: fn() -> Timestamp,
-    ) -> Result<(), ChatError> {
-        let mut after = 0;
-        loop {
-            let found = self
-                .store
-                .read(move |snapshot| snapshot.to_erase(chat, sender, sent_before, after));
-            let Some(found) = found.await? else {
-                return Ok(());
-            };
-            let (is_last, through) = (found.is_last, found.through);
-            if !found.messages.is_empty() {
-                let many = EraseMany {
-                    messages: found.messages,
-                    sender,
-                    all_of: Some(through).filter(|_| is_last && sent_before.is_none()),
-                };
-                self.erase_many(clock(), Command::erase_many(vec![many]))
-                    .await?;
-            }
-            if is_last {
-                return Ok(());
-            }
-            after = through;
+    /// Returns what was said in a room and is older than its retention allows, likewise.
+    pub fn expired_in(&self, room: RoomId, older: Older) -> Erasing {
+        Erasing {
+            sent_before: Some(older),
+            ..Erasing::of(Erasable::Room(room))
         }
+    }
+
+    /// Erases the oldest messages that are left of these, some hundreds in one commit. Returns
+    /// whether there may be more. What fails may be tried again: what is erased by then is passed
+    /// over.
+    pub async fn erase_step(
+        &self,
+        now: Timestamp,
+        erasing: &mut Erasing,
+    ) -> Result<bool, ChatError> {
+        let Erasing {
+            chat,
+            sender,
+            sent_before,
+            after,
+        } = *erasing;
+        let found = self
+            .store
+            .read(move |snapshot| snapshot.to_erase(chat, sender, sent_before, after));
+        let Some(found) = found.await? else {
+            return Ok(false);
+        };
+        let (is_last, through) = (found.is_last, found.through);
+        if !found.messages.is_empty() {
+            let many = EraseMany {
+                messages: found.messages,
+                sender,
+                all_of: Some(through).filter(|_| is_last && sent_before.is_none()),
+            };
+            self.erase_many(now, Command::erase_many(vec![many]))
+                .await?;
+        }
+        erasing.after = through;
+        Ok(!is_last)
     }
 
     /// Erases messages of chats by the server's own hand; those who share these hear of it.
@@ -125,18 +156,6 @@ impl Chat {
     /// The rooms with a retention of their own, and after how many days it takes effect.
     pub fn rooms_to_retain(&self) -> Vec<(RoomId, u32)> {
         self.store.rooms_to_retain()
-    }
-
-    /// Erases the messages of a room that are older than its retention allows, some hundreds in a
-    /// commit.
-    pub async fn erase_expired_in(
-        &self,
-        room: RoomId,
-        older: Older,
-        clock: fn() -> Timestamp,
-    ) -> Result<(), ChatError> {
-        let room = Erasable::Room(room);
-        self.erase_in(room, None, Some(older), clock).await
     }
 
     /// Returns the chats of a person, each to be gone through from its newest message.

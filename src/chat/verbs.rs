@@ -1,5 +1,6 @@
 //! The verbs that change something, and who hears of it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::files::FileUrls;
@@ -68,9 +69,10 @@ impl Chat {
     }
 
     /// Makes a copy of everything as of now, beside which talk goes on. Fails with
-    /// [`ChatError::Busy`] while there is another.
-    pub async fn backup(&self) -> Result<Backup, ChatError> {
-        Ok(self.store.backup().await?)
+    /// [`ChatError::Busy`] while there is another. Where the data's disk has no room for it, it is
+    /// made in the folder `elsewhere`, on another disk.
+    pub async fn backup(&self, elsewhere: Option<PathBuf>) -> Result<Backup, ChatError> {
+        Ok(self.store.backup_or_in(elsewhere).await?)
     }
 
     /// Puts a compact copy in the place of the data file: no byte of what was erased is in it. One

@@ -1,6 +1,7 @@
 //! `chatd backup FILE`
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -40,7 +41,10 @@ impl Backup {
             Err(MaintainError::Open(OpenError::InUse { .. })) => {
                 let partial =
                     Partial::create_new(&self.file).map_err(|error| explain(data, &error))?;
-                control::fetch_backup(data, &partial, &mut |progress| bar.show(progress))?;
+                let elsewhere = elsewhere(data, &self.file);
+                let elsewhere = elsewhere.as_deref();
+                let mut watch = |progress| bar.show(progress);
+                control::fetch_backup(data, &partial, elsewhere, &mut watch)?;
                 partial.keep_whole(data, &mut |progress| bar.show(progress))
             }
             result => result,
@@ -60,6 +64,17 @@ impl Backup {
         }
         Ok(files::complete(&lacking, folder)?)
     }
+}
+
+/// Returns the folder of the copy, where that is on another disk than the data: there the server has
+/// room where the data's disk has none.
+fn elsewhere(data: &Path, copy: &Path) -> Option<PathBuf> {
+    let folder = copy
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+    let device = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
+    (device(&folder)? != device(data)?).then_some(folder)
 }
 
 /// Makes the copy in a file of its own, since its beginning is written last, and then sends it.

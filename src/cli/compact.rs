@@ -8,7 +8,7 @@ use clap::Args;
 use super::bar::Bar;
 use super::control;
 use super::failure::{chain, maintain as explain, open};
-use super::output::say;
+use super::output::{note, say};
 use crate::search;
 use crate::server::{self, ServerError};
 use crate::store::OpenError;
@@ -26,8 +26,13 @@ impl Compact {
             && data.exists()
         {
             match server::retain_in(data, retention) {
+                Ok(true) => {}
+                Ok(false) => note(
+                    "the machine's clock is over a day off the times in the data file: what is older than --retention allows \
+                     by it, and not by these, was kept",
+                ),
                 // The server that runs on it does that itself.
-                Ok(()) | Err(ServerError::Open(OpenError::InUse { .. })) => {}
+                Err(ServerError::Open(OpenError::InUse { .. })) => {}
                 Err(ServerError::Open(error)) => return Err(open(data, &error)),
                 Err(error) => return Err(format!("{}: {}", data.display(), chain(&error))),
             }

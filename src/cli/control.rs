@@ -2,17 +2,20 @@
 //! file, HTTP, without a token, since only the file's owner can open it.
 
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
+use crate::http::ELSEWHERE;
 use crate::server::control_socket;
 use crate::store::maintain::{NICE, Partial, Progress, Unit};
 
@@ -25,19 +28,25 @@ const MAX_ANSWER_BYTES: usize = 64 << 10;
 const SYNC_BYTES: u64 = 256 << 10;
 
 /// Writes a backup that the server on `data` makes into a file in the making. It is not checked
-/// yet.
+/// yet. Where the data's disk has no room for it, the server makes it in the folder `elsewhere`.
 ///
 /// From here on this process gives way to others.
 pub(super) fn fetch_backup(
     data: &Path,
     partial: &Partial,
+    elsewhere: Option<&Path>,
     watch: &mut dyn FnMut(Progress),
 ) -> Result<(), String> {
     // What the server has to do comes first. Where it is refused, a backup is as quick as the
     // server.
     let _ = rustix::process::nice(NICE);
     runtime()?.block_on(async {
-        let response = ask(data, Method::GET, "/api/admin/backup").await?;
+        let path = "/api/admin/backup";
+        let elsewhere = elsewhere.and_then(|folder| {
+            let folder = HeaderValue::from_bytes(folder.as_os_str().as_bytes());
+            folder.ok().map(|folder| (ELSEWHERE, folder))
+        });
+        let response = ask(data, Method::GET, path, elsewhere).await?;
         let status = response.status();
         let total = response.body().size_hint().exact().unwrap_or(0);
         let mut body = response.into_body();
@@ -74,7 +83,7 @@ pub(super) fn fetch_backup(
 /// that has then, and had before.
 pub(super) fn compact(data: &Path) -> Result<(u64, u64), String> {
     runtime()?.block_on(async {
-        let response = ask(data, Method::POST, "/api/admin/compact").await?;
+        let response = ask(data, Method::POST, "/api/admin/compact", None).await?;
         let (status, body) = (response.status(), response.into_body());
         if status != StatusCode::OK {
             return Err(refusal(status, body).await);
@@ -121,7 +130,12 @@ fn is_trusted(server: u32, own: u32, owner_of_data: Option<u32>) -> bool {
 }
 
 /// Asks the server on `data` for something.
-async fn ask(data: &Path, method: Method, path: &str) -> Result<Response<Incoming>, String> {
+async fn ask(
+    data: &Path,
+    method: Method,
+    path: &str,
+    header: Option<(&'static str, HeaderValue)>,
+) -> Result<Response<Incoming>, String> {
     let socket = control_socket(data);
     let silent = |error: &dyn std::fmt::Display| {
         format!(
@@ -135,12 +149,15 @@ async fn ask(data: &Path, method: Method, path: &str) -> Result<Response<Incomin
         .await
         .map_err(|error| silent(&error))?;
     tokio::spawn(connection);
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(method)
         .uri(path)
-        .header("host", "localhost")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| silent(&error))?;
+        .header("host", "localhost");
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
+    let request = request.body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| silent(&error))?;
     sender
         .send_request(request)
         .await
@@ -174,7 +191,7 @@ pub(super) fn fetch_aside(
     name.push(format!(".{purpose}"));
     let partial = Partial::create(Path::new(&name))
         .map_err(|error| super::failure::maintain(data, &error))?;
-    fetch_backup(data, &partial, watch)?;
+    fetch_backup(data, &partial, None, watch)?;
     Ok(partial)
 }
 

@@ -99,6 +99,12 @@ pub(super) fn fail(text: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// One line on standard error that says what was done otherwise.
+pub(super) fn note(text: &str) {
+    // A reader that is gone does not miss it.
+    let _ = writeln!(std::io::stderr(), "chatd: {}", shown(text));
+}
+
 /// A whole text on standard output.
 pub(super) fn say_all(text: &[u8]) -> Result<(), String> {
     let mut stdout = std::io::stdout().lock();

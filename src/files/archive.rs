@@ -144,6 +144,11 @@ impl Archive {
         self.entries.push(Entry { start, bytes, what });
     }
 
+    /// Returns whether another backup was asked for, which is not made while this is there.
+    pub fn is_in_the_way(&self) -> bool {
+        self.backup.is_in_the_way()
+    }
+
     /// Returns how many bytes it has.
     pub fn size(&self) -> u64 {
         self.size

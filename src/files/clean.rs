@@ -9,6 +9,8 @@
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 
 use super::exif::{orientation, tiff_of, turned};
+use super::mp3::clean_mp3;
+use super::ogg::clean_ogg;
 use crate::model::FileKind;
 
 /// A file that is not what its first bytes say.
@@ -33,8 +35,8 @@ impl From<io::Error> for CleanError {
 type Dimensions = Option<(u32, u32)>;
 type Cleaned = Result<Dimensions, CleanError>;
 
-/// Copies a picture without what it tells of its maker. `None` for a kind of which everything is
-/// kept. A picture that is damaged, or cut off, ends at the damage: nothing is copied of which it
+/// Copies a picture, or sound, without what it tells of its maker. `None` for a kind of which
+/// everything is kept, or which is cleaned where it lies. A picture that is damaged, or cut off, ends at the damage: nothing is copied of which it
 /// is not known what it is. It is [`CleanError::Malformed`] where no picture has begun by then.
 pub(super) fn clean(
     kind: FileKind,
@@ -46,6 +48,8 @@ pub(super) fn clean(
         FileKind::Png => png(input, out),
         FileKind::Gif => gif(input, out),
         FileKind::Webp => webp(input, out),
+        FileKind::Mp3 => clean_mp3(input, out).map(|()| None),
+        FileKind::Ogg => clean_ogg(input, out).map(|()| None),
         _ => return None,
     })
 }
@@ -68,6 +72,12 @@ fn take_vec(input: &mut dyn Input, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     input.read_exact(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Goes on reading at this place, with what is at hand of it.
+pub(super) fn go_to(input: &mut dyn Input, at: u64) -> io::Result<()> {
+    let now = input.stream_position()?;
+    input.seek_relative(at.cast_signed().wrapping_sub(now.cast_signed()))
 }
 
 /// Copies so many bytes.

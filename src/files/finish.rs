@@ -10,6 +10,7 @@ use super::clean::{CleanError, clean};
 use super::folder::{Folder, Part};
 use super::kind::{HEAD_BYTES, is_picture_in_boxes, kind_of};
 use super::upload::MAX_PREVIEW_BYTES;
+use super::webm::clean_webm;
 use crate::model::{FileId, FileKind};
 use crate::store::{FileContent, Preview};
 
@@ -52,6 +53,10 @@ impl Folder {
             copy_all(part, &copy)?;
             let length = copy.metadata()?.len();
             Some(clean_boxes(&mut &copy, length, is_picture))
+        } else if kind == FileKind::Webm {
+            copy_all(part, &copy)?;
+            let length = copy.metadata()?.len();
+            Some(clean_webm(&mut &copy, length))
         } else {
             let mut out = BufWriter::with_capacity(COPY_BYTES, &copy);
             let mut input = BufReader::with_capacity(COPY_BYTES, part);
@@ -83,6 +88,9 @@ impl Folder {
         let cleaned = if let Some(is_picture) = is_picture_in_boxes(&head) {
             let length = whole.metadata()?.len();
             Some(clean_boxes(&mut ReadOnly(&whole), length, is_picture))
+        } else if kind == FileKind::Webm {
+            let length = whole.metadata()?.len();
+            Some(clean_webm(&mut ReadOnly(&whole), length))
         } else {
             let mut input = BufReader::with_capacity(COPY_BYTES, &whole);
             input.seek(SeekFrom::Start(0))?;

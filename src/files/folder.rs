@@ -108,10 +108,10 @@ impl Folder {
     }
 
     /// Makes this the only server that works in the folder, once that is there. Fails with
-    /// `ResourceBusy` where another one does.
+    /// `ResourceBusy` where another one does, and where what is there is no folder.
     pub(super) fn own(&self) -> io::Result<()> {
         let mut owned = self.owned.lock();
-        if owned.is_some() || !self.root.is_dir() {
+        if owned.is_some() || !self.is_there()? {
             return Ok(());
         }
         let folder = File::open(&self.root)?;
@@ -121,6 +121,19 @@ impl Folder {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Returns whether it is there; it is made with the first file. Fails where something else has
+    /// its name, so that it could never be made.
+    fn is_there(&self) -> io::Result<bool> {
+        match fs::metadata(&self.root) {
+            Ok(found) if found.is_dir() => Ok(true),
+            Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
+            // A link that leads nowhere.
+            Err(error) if self.root.is_symlink() => Err(error),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns where this part of a file is.

@@ -2,7 +2,7 @@
 //! message names, and at the start what a crash has left; and after a while what no row names.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::folder::Part;
 use super::upload::blocking;
@@ -40,7 +40,7 @@ impl Files {
             }
             loop {
                 inner.expire(clock()).await;
-                inner.remove_spare(spare_kept).await;
+                inner.remove_spare(clock(), spare_kept).await;
                 tokio::time::sleep(LOOKED_EVERY).await;
             }
         };
@@ -69,8 +69,9 @@ impl Inner {
 
     /// Forgets what no message has named for a day.
     async fn expire(self: &Arc<Self>, now: Timestamp) {
+        let over = self.store.ending_time(now);
         for file in self.store.pending_files() {
-            if file.created_at.plus(UNSENT) <= now {
+            if file.created_at.plus(UNSENT) <= over {
                 self.forget(now, file.id).await;
             }
         }
@@ -86,12 +87,12 @@ impl Inner {
     }
 
     /// Unlinks what was set aside before so long.
-    async fn remove_spare(self: &Arc<Self>, kept: Duration) {
+    async fn remove_spare(self: &Arc<Self>, now: Timestamp, kept: Duration) {
         let inner = Arc::clone(self);
+        let before = self.store.ending_time(now).minus(kept);
         let removed = blocking(move || {
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-            let before = now.unwrap_or_default().saturating_sub(kept);
-            Ok(inner.folder.remove_spare(before.as_secs() as i64)?)
+            let before = before.as_secs().cast_signed();
+            Ok(inner.folder.remove_spare(before)?)
         });
         match removed.await {
             Ok(0) => {}

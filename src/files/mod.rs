@@ -10,7 +10,8 @@
 //! copy.rs       copying the folder for a backup, and holding it against the data file;
 //!               archive.rs: the same as one archive
 //! folder.rs     where the bytes lie
-//! kind.rs, clean.rs, exif.rs, boxes.rs, items.rs, samples.rs    what bytes say of themselves
+//! kind.rs, clean.rs, exif.rs, boxes.rs, items.rs, samples.rs, mp3.rs, ogg.rs, webm.rs
+//!               what bytes say of themselves
 //! ```
 //!
 //! The order in which things reach the disk: the row of an upload, then its bytes; the bytes of a
@@ -29,6 +30,8 @@ mod folder;
 mod items;
 mod janitor;
 mod kind;
+mod mp3;
+mod ogg;
 mod places;
 mod quota;
 mod reading;
@@ -36,6 +39,7 @@ mod samples;
 mod session;
 mod upload;
 mod verbs;
+mod webm;
 
 pub use archive::Archive;
 pub use copy::{Copying, FolderLock, Lacking, Spare, copy_files, describe_file, verify_files};

@@ -22,6 +22,7 @@ mod request;
 mod router;
 
 pub use crate::web::TrustedProxies;
+pub use api::backup::ELSEWHERE;
 pub use api::documents::{Written, written};
 pub use api::probe::Seen;
 pub use app::{Http, Site, starting};

@@ -116,6 +116,8 @@ gauges! {
         "Age of the oldest erased content that may still lie in free pages of the data file; 0 for none.";
     lacks_room_to_erase: bool = "chatd_erasure_lacks_room",
         "1 while the disk has no room to rewrite the data file without what was erased.";
+    doubts_clock: bool = "chatd_clock_doubted",
+        "1 while the machine's clock is over a day off what the data file knows, so that nothing is taken away by it.";
     open_seconds: f64 = "chatd_open_duration_seconds",
         "How long opening the data file took at the start.";
 }

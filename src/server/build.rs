@@ -174,8 +174,9 @@ async fn tend(store: Store, (accounts, chat, files): (Accounts, Chat, Files), wi
         pace_marks(chat.clone(), now),
         sign_ins::run(accounts, now),
         files.run(now, within),
-        erasure::run(store, within, now),
-        erasure::retain(chat.clone(), now),
+        erasure::run(store.clone(), within, now),
+        erasure::retain(store.clone(), chat.clone(), now),
+        clock::watch(store, now),
         erasure::erase_leavers(chat, now)
     );
 }

@@ -1,6 +1,9 @@
 //! Whether the machine's clock can be right.
 
+use std::time::Duration;
+
 use crate::model::Timestamp;
+use crate::store::{DEFAULT_CLOCK_TRIAL, Store};
 
 /// 2026-11-01: this version was written later, so that no right clock shows an earlier time. To be
 /// moved on with releases.
@@ -29,6 +32,34 @@ pub fn oddity(now: Timestamp, newest: Timestamp) -> Option<String> {
         ));
     }
     None
+}
+
+/// 10 s: how often is looked whether the clock is doubted; a command is over by then.
+const LOOKED_EVERY: Duration = Duration::from_secs(10);
+
+/// Says in the log from when on a clock is doubted that is far from what the data file knows, and
+/// until when. Never ends.
+pub(super) async fn watch(store: Store, now: fn() -> Timestamp) {
+    let mut was_doubted = false;
+    loop {
+        tokio::time::sleep(LOOKED_EVERY).await;
+        let shown = now();
+        let known = store.ending_time(shown);
+        let is_doubted = store.doubts_clock();
+        match (was_doubted, is_doubted) {
+            (false, true) => tracing::warn!(
+                "the machine's clock shows {shown}, which is over a day off what the data file knows: retention, and what \
+                 else is taken away with time, goes by {known} until the clock has run on evenly for {} hours; where it is \
+                 wrong, set it, as by `timedatectl set-ntp true`",
+                DEFAULT_CLOCK_TRIAL.as_secs() / 3_600
+            ),
+            (true, false) => {
+                tracing::info!("the machine's clock shows {shown}, which is believed from now on");
+            }
+            _ => {}
+        }
+        was_doubted = is_doubted;
+    }
 }
 
 #[cfg(test)]

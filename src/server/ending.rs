@@ -11,6 +11,12 @@ const RECEIVING_GRACE: Duration = Duration::from_secs(1);
 /// How often a stopping server looks whether a connection has something to do yet.
 const STOP_LOOK: Duration = Duration::from_millis(50);
 
+/// 2 s: how often a stopping server looks how much of an answer its client takes.
+const STOP_WINDOW: Duration = Duration::from_secs(2);
+/// 64 KiB: a client that takes less in that time is not waited for. It may ask for the rest of a
+/// file after the start.
+const LEAST_AT_STOP: u64 = 64 << 10;
+
 /// The end of the connections, in two steps.
 #[derive(Clone, Default)]
 pub(super) struct Ending {
@@ -31,7 +37,8 @@ impl Ending {
         }
     }
 
-    /// Completes when a connection that was asked to end has nothing more to do, or no more time.
+    /// Completes when a connection that was asked to end has nothing more to do, or no more time,
+    /// or when its client takes too little of what is there for it.
     pub(super) async fn is_due(&self, visit: &Visit) {
         let is_idle = async {
             tokio::time::sleep(RECEIVING_GRACE).await;
@@ -41,7 +48,23 @@ impl Ending {
         };
         tokio::select! {
             () = is_idle => {}
+            () = trickles(visit) => visit.traffic.was_slow(),
             () = self.cut.cancelled() => {}
         }
+    }
+}
+
+/// Completes when a client has taken less than [`LEAST_AT_STOP`] in a [`STOP_WINDOW`] of an answer
+/// that waits for it at both ends of that.
+async fn trickles(visit: &Visit) {
+    let traffic = &visit.traffic;
+    let (mut before, mut was_blocked) = (traffic.written(), traffic.is_blocked());
+    loop {
+        tokio::time::sleep(STOP_WINDOW).await;
+        let (written, is_blocked) = (traffic.written(), traffic.is_blocked());
+        if was_blocked && is_blocked && written - before < LEAST_AT_STOP {
+            return;
+        }
+        (before, was_blocked) = (written, is_blocked);
     }
 }

@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::error::ServerError;
-use crate::chat::{Chat, ChatError, Event, Listener, Older, Rules};
-use crate::model::{RoomId, Timestamp};
+use crate::chat::{Chat, ChatError, Erasing, Event, Listener, Older, Rules};
+use crate::model::{RoomId, Timestamp, UserId};
 use crate::store::maintain::MaintainError;
 use crate::store::{BATCHES, Location, Store, StoreOptions};
 
@@ -48,21 +48,21 @@ pub(super) async fn run(store: Store, within: Duration, now: fn() -> Timestamp) 
 /// 1 s: how often is looked whether somebody has left whose messages are to go too.
 const LEAVERS_LOOKED_EVERY: Duration = Duration::from_secs(1);
 
-/// Erases what people said who left with all of it, and what was said in rooms that all left, at
-/// once and again after a restart. Never ends.
+/// Erases what people said who left with all of it, and rooms that are to be erased, or that all
+/// left, at once and again after a restart. Never ends.
 pub(super) async fn erase_leavers(chat: Chat, now: fn() -> Timestamp) {
     let mut looks = interval(LEAVERS_LOOKED_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
         for user in chat.leavers_to_erase() {
-            if let Err(error) = chat.erase_sent_by(user, now).await {
+            if let Err(error) = erase_leaver(&chat, user, now).await {
                 tracing::warn!(%error, %user, "what a deleted account said is not all erased yet");
                 sleep(LEAVERS_LOOKED_EVERY * 10).await;
             }
         }
         for room in chat.rooms_to_erase() {
-            if let Err(error) = chat.erase_said_in(room, now).await {
+            if let Err(error) = erase_room(&chat, room, now).await {
                 tracing::warn!(%error, %room, "what was said in an erased room is not all gone yet");
                 sleep(LEAVERS_LOOKED_EVERY * 10).await;
             }
@@ -70,10 +70,46 @@ pub(super) async fn erase_leavers(chat: Chat, now: fn() -> Timestamp) {
     }
 }
 
+/// Erases what one person said.
+async fn erase_leaver(chat: &Chat, user: UserId, now: fn() -> Timestamp) -> Result<(), ChatError> {
+    for mut erasing in chat.sent_by(user).await? {
+        erase_beside(chat, &mut erasing, now).await?;
+    }
+    chat.sent_is_erased(now(), user).await
+}
+
+/// Takes all out of a room, and erases what was said there.
+async fn erase_room(chat: &Chat, room: RoomId, now: fn() -> Timestamp) -> Result<(), ChatError> {
+    loop {
+        let began = Instant::now();
+        if chat.erase_room(now(), None, room).await?.member_count == 0 {
+            break;
+        }
+        sleep(began.elapsed()).await;
+    }
+    erase_beside(chat, &mut chat.said_in(room), now).await
+}
+
+/// Erases messages step by step. Leaves the machine to others after each step for as long as that
+/// took.
+async fn erase_beside(
+    chat: &Chat,
+    erasing: &mut Erasing,
+    now: fn() -> Timestamp,
+) -> Result<(), ChatError> {
+    loop {
+        let began = Instant::now();
+        if !chat.erase_step(now(), erasing).await? {
+            return Ok(());
+        }
+        sleep(began.elapsed()).await;
+    }
+}
+
 /// Has messages erased that are older than retention allows: those of all chats, where the server
 /// has one, and those of rooms with a shorter one. At once after a start, and then each tenth of
 /// the shortest, at most a day. Never ends.
-pub(super) async fn retain(chat: Chat, now: fn() -> Timestamp) {
+pub(super) async fn retain(store: Store, chat: Chat, now: fn() -> Timestamp) {
     let mut last: Option<Instant> = None;
     loop {
         let rooms = chat.rooms_to_retain();
@@ -85,7 +121,7 @@ pub(super) async fn retain(chat: Chat, now: fn() -> Timestamp) {
         let every = (shortest / 10).min(DAY);
         if last.is_none_or(|last| last.elapsed() >= every) {
             last = Some(Instant::now());
-            if let Err(error) = retain_once(&chat, &rooms, now).await {
+            if let Err(error) = retain_once((&store, &chat), &rooms, now).await {
                 tracing::warn!(%error, "what is older than retention allows is not all erased yet");
                 last = None;
             }
@@ -99,7 +135,8 @@ const RETENTION_LOOKED_EVERY: Duration = Duration::from_secs(10);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Erases what is older than retention allows in a stopped server's file, as a server does it.
-pub fn retain_in(data: &Path, retention: Duration) -> Result<(), ServerError> {
+/// Returns `false` where the machine's clock is so far off that less may have been erased.
+pub fn retain_in(data: &Path, retention: Duration) -> Result<bool, ServerError> {
     let (done, batches) = mpsc::channel(BATCHES);
     let location = Location::File(data.to_owned());
     let store = Store::open(&location, StoreOptions::of_command(), done)?;
@@ -114,10 +151,12 @@ pub fn retain_in(data: &Path, retention: Duration) -> Result<(), ServerError> {
         .map_err(|_| ServerError::Broken("runtime of asynchronous tasks"))?;
     let telling = runtime.spawn(chat.clone().run(batches, || 0));
     let rooms = chat.rooms_to_retain();
-    let done = runtime.block_on(retain_once(&chat, &rooms, Timestamp::now));
+    let done = runtime.block_on(retain_once((&store, &chat), &rooms, Timestamp::now));
+    let believes = !store.doubts_clock();
     store.close();
     telling.abort();
-    done.map_err(ServerError::Retention)
+    done.map_err(ServerError::Retention)?;
+    Ok(believes)
 }
 
 /// Where nobody is told of anything.
@@ -130,15 +169,14 @@ impl Listener for Nobody {
 /// Goes through all that is too old. Leaves the machine to others after each step for as long as
 /// that took.
 async fn retain_once(
-    chat: &Chat,
+    (store, chat): (&Store, &Chat),
     rooms: &[(RoomId, u32)],
     now: fn() -> Timestamp,
 ) -> Result<(), ChatError> {
     let older = |than: Duration| {
         let now = now();
-        let than = u64::try_from(than.as_millis()).unwrap_or(u64::MAX);
         Older {
-            than: Timestamp::from_ms(now.as_ms().saturating_sub(than)),
+            than: store.ending_time(now).minus(than),
             now,
         }
     };
@@ -153,7 +191,7 @@ async fn retain_once(
     }
     for (room, days) in rooms {
         let older = older(DAY.saturating_mul(*days));
-        chat.erase_expired_in(*room, older, now).await?;
+        erase_beside(chat, &mut chat.expired_in(*room, older), now).await?;
     }
     Ok(())
 }

@@ -117,6 +117,7 @@ impl Sources {
                 .erased_since()
                 .map_or(0.0, |at| at.until(Timestamp::now()).as_secs_f64()),
             lacks_room_to_erase: self.store.lacks_room_to_rewrite(),
+            doubts_clock: self.store.doubts_clock(),
             open_seconds: self.opening.as_secs_f64(),
         }
     }

@@ -156,6 +156,17 @@ impl Store {
         self.intake.data.state.read().last_at
     }
 
+    /// Returns the time by which things may be taken away, while the machine's clock shows this one:
+    /// the same, unless that clock is over a day off what the data file knows.
+    pub fn ending_time(&self, shown: Timestamp) -> Timestamp {
+        self.intake.clock.look(shown)
+    }
+
+    /// Returns whether the machine's clock is so far off that nothing is taken away by it.
+    pub fn doubts_clock(&self) -> bool {
+        self.intake.clock.is_doubted()
+    }
+
     /// Queues a change. Never waits: where the queue is full, or the store is closing, `answer`
     /// gets the error at once.
     pub fn submit<T: 'static>(
@@ -235,7 +246,13 @@ impl Store {
     /// with [`StoreError::Busy`] while another one is made or read, and ends early where its caller
     /// goes away.
     pub async fn backup(&self) -> Result<Backup, StoreError> {
-        self.backups.make(&self.intake).await
+        self.backup_or_in(None).await
+    }
+
+    /// Does the same; where the data's disk has no room for it, in the folder `elsewhere`, on
+    /// another disk.
+    pub async fn backup_or_in(&self, elsewhere: Option<PathBuf>) -> Result<Backup, StoreError> {
+        self.backups.make(&self.intake, elsewhere).await
     }
 
     /// Returns since when something that was erased may still lie in free pages of the data file;
@@ -518,7 +535,7 @@ impl Store {
         state.people.directory.erasing().collect()
     }
 
-    /// The rooms in which nobody is any more, and what was said there is still to be erased.
+    /// The rooms of which something is still to be erased.
     pub fn rooms_to_erase(&self) -> Vec<RoomId> {
         let state = self.intake.data.state.read();
         state.rooms.abandoned().collect()

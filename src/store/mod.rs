@@ -83,7 +83,8 @@ pub use files::row::{FileContent, FileStage, Preview, StoredFile, Upload};
 pub use files::staging::{FileAct, FileCommand, NewFile};
 pub use handle::Store;
 pub use options::{
-    DEFAULT_COMMIT_INTERVAL, DEFAULT_EDIT_WINDOW, DEFAULT_RETRY_AFTER, Location, StoreOptions,
+    DEFAULT_CLOCK_TRIAL, DEFAULT_COMMIT_INTERVAL, DEFAULT_EDIT_WINDOW, DEFAULT_RETRY_AFTER,
+    Location, StoreOptions,
 };
 pub use people::accounts::{NewUser, PutBy, PutUser, UserChange};
 pub use people::api_keys::{ApiKey, ApiKeyId, KeyHash, KeyHolder, KeyScope};

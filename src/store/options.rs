@@ -15,6 +15,9 @@ pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_millis(500);
 /// 24 hours: what was said is settled then.
 pub const DEFAULT_EDIT_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// 24 hours: an operator has had time to set a clock right.
+pub const DEFAULT_CLOCK_TRIAL: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Where the data lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
@@ -49,6 +52,9 @@ pub struct StoreOptions {
     pub edit_window: Option<Duration>,
     /// To whom people may begin to write.
     pub first_contact: FirstContact,
+    /// For how long a machine's clock that is over a day off must run on evenly before anything is
+    /// taken away by it.
+    pub clock_trial: Duration,
     /// How long after a failure of the disk it is tried again; after each further failure twice as
     /// long, up to 30 s.
     pub retry_after: Duration,
@@ -62,6 +68,7 @@ impl StoreOptions {
             sweep_every: budget.checkpoint_entries,
             first_user_id: 1,
             retry_after: DEFAULT_RETRY_AFTER,
+            clock_trial: DEFAULT_CLOCK_TRIAL,
             edit_window: Some(DEFAULT_EDIT_WINDOW),
             first_contact: FirstContact::default(),
             page_cache: budget.page_cache,

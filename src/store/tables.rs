@@ -26,7 +26,7 @@ pub(crate) type ByName = TableDefinition<'static, &'static str, &'static [u8]>;
 /// `meta`: what the file says about itself.
 /// key: a name; value: `format` (u32, little-endian) and `token_secret` (32 random bytes), both
 /// written when the file is made; [`SWEPT`], [`CLIENT_ID_KEY`], [`CURSOR_KEY`], [`ERAS`],
-/// [`BACKUP`], [`TOKENS_FROM`], [`RECODED`], [`ERASED`], [`RETAINED`] and [`PUSH_KEY`].
+/// [`BACKUP`], [`TOKENS_FROM`], [`RECODED`], [`ERASED`], [`RETAINED`], [`CLOCK`] and [`PUSH_KEY`].
 pub(crate) const META: ByName = TableDefinition::new("meta");
 
 /// In `meta`: up to which entry the derived tables say everything; sealed under key 0, u64,
@@ -69,6 +69,11 @@ pub(crate) const ERASED: &str = "erased";
 /// little-endian; written in the transaction that erases what was found until there. No message up
 /// to it is there still. Absent where there was no retention yet.
 pub(crate) const RETAINED: &str = "retained";
+
+/// In `meta`: what time it was when something was last written, to the hour; sealed under key 0, 3
+/// u64, little-endian, in milliseconds: the time that was believed, the one that a doubted clock
+/// showed instead (0 for none), and for how long that had run on evenly.
+pub(crate) const CLOCK: &str = "clock";
 
 /// In `meta`: the private key by which push services know this server; sealed under key 0, 32
 /// random bytes, a scalar of P-256; made with the file, or when a server first opens one that has

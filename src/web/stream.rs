@@ -38,6 +38,8 @@ pub struct Traffic {
     first: AtomicU16,
     /// Set where the stream itself ends writes that make no progress.
     is_watched: AtomicBool,
+    /// The bytes that the kernel took.
+    written: AtomicU64,
     /// Counts it where its writes, or one of its streams, make no progress.
     slow: Counter,
 }
@@ -53,6 +55,7 @@ impl Traffic {
             is_blocked: AtomicBool::new(false),
             first: AtomicU16::new(0),
             is_watched: AtomicBool::new(true),
+            written: AtomicU64::new(0),
             slow,
         }
     }
@@ -71,6 +74,11 @@ impl Traffic {
     /// own.
     pub fn unwatch(&self) {
         self.is_watched.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns how many bytes were written so far.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     /// Returns whether something waits to be written.
@@ -141,7 +149,11 @@ impl Stream {
         bytes: &[u8],
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
+        if let Poll::Ready(result) = &written {
+            if let Ok(bytes) = result {
+                let bytes = *bytes as u64;
+                self.traffic.written.fetch_add(bytes, Ordering::Relaxed);
+            }
             if self.is_waiting {
                 self.is_waiting = false;
                 self.traffic.is_blocked.store(false, Ordering::Relaxed);
@@ -176,6 +188,9 @@ impl Stream {
             Err(rustix::io::Errno::AGAIN) => 0,
             Err(error) => return Poll::Ready(Err(error.into())),
         };
+        self.traffic
+            .written
+            .fetch_add(taken as u64, Ordering::Relaxed);
         if taken < bytes.len().min(ANSWER_STEP) {
             self.traffic.slow.inc();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

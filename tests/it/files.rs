@@ -963,6 +963,81 @@ async fn a_start_on_the_wrong_data_file_loses_no_files() {
     server.stop().await;
 }
 
+/// What telephones record said where and when, by whose program, with a picture of the album.
+#[tokio::test]
+async fn recorded_sound_and_film_lose_what_they_tell_of_their_maker_and_a_pdf_stays_as_it_is() {
+    const SECRET: &[u8] = b"garden of Ada, 52.52 N";
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let frame = [&b"\xff\xfb\x90\x64"[..], &[7; 413]].concat();
+    let frames = frame.repeat(9);
+    let tag = [&b"ID3\x03\0\0\0\0\0\x16"[..], SECRET].concat();
+    let mut end = [b"TAG", SECRET].concat();
+    end.resize(128, 0);
+    let mp3 = [&tag[..], &frames, &end].concat();
+    let element = |id: &[u8], body: &[u8]| {
+        let length = u8::try_from(body.len()).unwrap() | 0x80;
+        [id, &[length], body].concat()
+    };
+    let track = [
+        &b"\xd7\x81\x01\x83\x81\x02"[..],
+        &element(b"\x53\x6e", SECRET),
+    ]
+    .concat();
+    let tracks = element(b"\x16\x54\xae\x6b", &element(b"\xae", &track));
+    let cluster = element(b"\x1f\x43\xb6\x75", &element(b"\xa3", b"\x81\0\0\x80sound"));
+    let tags = element(b"\x12\x54\xc3\x67", SECRET);
+    let webm = [
+        &b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm"[..],
+        b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff",
+        &tracks,
+        &cluster,
+        &tags,
+    ];
+    let webm = webm.concat();
+    let pdf = [b"%PDF-1.7 /Author (", SECRET, b")"].concat();
+    let opened = async |name: &str, bytes: Vec<u8>| {
+        let file = upload(&server, &ada, name, bytes).await;
+        let answer = open(&server, file["url"].as_str().unwrap()).await;
+        let (kind, way) = (
+            said(&answer, "content-type"),
+            said(&answer, "content-disposition"),
+        );
+        let how = way.split(';').next().unwrap();
+        (kind.to_owned(), how.to_owned(), answer.body().to_vec())
+    };
+    let contains = |bytes: &[u8]| bytes.windows(SECRET.len()).any(|part| part == SECRET);
+
+    let (kind, how, bytes) = opened("memo.mp3", mp3).await;
+    assert_eq!((&*kind, &*how), ("audio/mpeg", "inline"));
+    assert!(bytes == frames, "{} {}", bytes.len(), frames.len());
+    let (kind, how, bytes) = opened("memo.webm", webm.clone()).await;
+    assert_eq!((&*kind, &*how), ("video/webm", "inline"));
+    assert!(bytes.len() == webm.len() && !contains(&bytes));
+    assert!(bytes.windows(5).any(|part| part == b"sound"));
+    let (kind, how, bytes) = opened("paper.pdf", pdf.clone()).await;
+    assert_eq!((&*kind, &*how), ("application/pdf", "attachment"));
+    assert!(bytes == pdf && contains(&bytes));
+    server.stop().await;
+}
+
+/// It started, and no file could ever be uploaded.
+#[tokio::test]
+async fn a_server_whose_folder_of_files_is_a_file_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("notes.txt"), "notes").unwrap();
+    std::os::unix::fs::symlink(path("nowhere"), path("link")).unwrap();
+    for name in ["notes.txt", "notes.txt/files", "link"] {
+        let files = path(name);
+        let data = folder.path().join("chatd.redb");
+        let said = fails(&data, &["--port", "0", "--files", &files]).await;
+        let wanted = format!("the folder of files {files} cannot be used, give another --files");
+        assert!(said.contains(&wanted), "{name}: {said}");
+    }
+    assert_eq!(std::fs::read(path("notes.txt")).unwrap(), b"notes");
+}
+
 #[tokio::test]
 async fn two_servers_do_not_work_in_one_folder_of_files() {
     let folder = tempfile::tempdir().unwrap();

@@ -460,7 +460,10 @@ async fn administrators_see_how_large_rooms_are_and_archive_any() {
     let erase = format!("{path}?erase=true");
     let erased = ask(&server, &root, "DELETE", &erase, Value::Null).await;
     assert_eq!(erased["data"]["member_count"], 0);
-    // What was said goes first, while they hear of it.
+    assert_eq!(erased["data"]["name"], "");
+    // What it was called goes first, then what was said, while they hear of it.
+    let nameless = device.expect("room_changed").await;
+    assert_eq!(nameless["room"]["name"], "");
     let gone = device.expect("messages_erased").await;
     assert_eq!(gone, json!({"room_id": room}));
     loop {

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chatd::config::Config;
 use chatd::store::Location;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
+use crate::files::upload;
 use crate::program::Running;
 use crate::support::{Heard, TestServer, Wire, config, soon};
 
@@ -348,4 +352,52 @@ async fn a_disk_that_hangs_holds_a_stopping_server_no_longer_than_its_grace() {
     let history = history.json();
     assert_eq!(history["data"][0]["content"], "confirmed", "{history}");
     server.stop().await;
+}
+
+/// Asks for a file, and reads the beginning of the answer; gives the connection.
+async fn begin_to_read(server: &TestServer, url: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = format!("GET /{url} HTTP/1.1\r\nhost: {}\r\n\r\n", server.address);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut said = [0; 12];
+    soon(stream.read_exact(&mut said)).await.unwrap();
+    assert_eq!(&said, b"HTTP/1.1 200");
+    stream
+}
+
+/// One client that took some bytes of a picture now and then took the whole grace of every stop.
+#[tokio::test]
+async fn a_download_that_trickles_does_not_hold_a_stop_up_and_one_that_is_read_is_finished() {
+    const BYTES: usize = 16 << 20;
+    let server = TestServer::with(Config {
+        shutdown_grace: Duration::from_secs(600),
+        ..config()
+    })
+    .await;
+    let ada = server.register("ada").await;
+    let file = upload(&server, &ada, "a.bin", vec![b'x'; BYTES]).await;
+    let url = file["url"].as_str().unwrap();
+    let mut trickling = begin_to_read(&server, url).await;
+    let mut reading = begin_to_read(&server, url).await;
+    let read = async {
+        let mut bytes = Vec::new();
+        reading.read_to_end(&mut bytes).await.unwrap();
+        bytes.iter().rev().take_while(|byte| **byte == b'x').count()
+    };
+    let trickle = async {
+        let mut byte = [0];
+        while trickling.read(&mut byte).await.is_ok_and(|read| read > 0) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // It was cut, as is right.
+        std::future::pending::<()>().await;
+    };
+    let (read, ()) = soon(async {
+        tokio::select! {
+            done = async { tokio::join!(read, server.stop()) } => done,
+            () = trickle => unreachable!("it waits"),
+        }
+    })
+    .await;
+    assert_eq!(read, BYTES);
 }

@@ -17,6 +17,7 @@ use crate::model::{
 #[schemars(rename = "Room")]
 pub(crate) struct RoomRow<'a> {
     id: RoomId,
+    /// What it is called; empty once it is erased.
     name: &'a str,
     /// What it is for; may be empty.
     pub(crate) topic: &'a str,

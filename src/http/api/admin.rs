@@ -275,8 +275,8 @@ reads! {
 
 pub(in crate::http) const DELETE_USER: Operation = Operation::new(
     Access::Admin,
-    "Deletes an account. Its messages stay with a sender called `deleted-` and the id, or are erased too. The last enabled \
-     administrator cannot be deleted.",
+    "Deletes an account. Its messages stay with a sender called `deleted-` and the id, or are erased too, step by step \
+     after the answer. The last enabled administrator cannot be deleted.",
 )
 .path::<Named>()
 .query::<HowDeleted>()

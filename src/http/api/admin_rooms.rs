@@ -124,14 +124,15 @@ pub(in crate::http) async fn retain(
 
 pub(in crate::http) const ARCHIVE: Operation = Operation::new(
     Access::Admin,
-    "Archives any room: from then on it is only read. Its members hear of it as the server's own act. With `erase` all are taken out of it, and every message is erased.",
+    "Archives any room: from then on it is only read. Its members hear of it as the server's own act. With `erase` all of it goes: from the answer on it has no name and nobody reads it, and what is left, members and messages, \
+     goes step by step after that, over restarts of the server too.",
 )
 .path::<Named>()
 .query::<Erasing>()
 .refuses(&[Code::NotFound])
 .data::<OwnedRoom>();
 
-/// `DELETE /api/admin/rooms/:id`: the room, archived or, with `erase`, emptied.
+/// `DELETE /api/admin/rooms/:id`: the room, archived or, with `erase`, on its way out.
 pub(in crate::http) async fn archive(
     app: &App,
     request: &Request<Incoming>,

@@ -239,7 +239,8 @@ reads! {
 pub(in crate::http) const DELETE: Operation = Operation::new(
     Access::User,
     "Deletes the caller's account: name, picture, password, tokens and sockets are gone at once, and the username is free. \
-     Messages stay with a sender called `deleted-` and the id, or are erased too. The last enabled administrator cannot be deleted.",
+     Messages stay with a sender called `deleted-` and the id, or are erased too, step by step \
+     after the answer. The last enabled administrator cannot be deleted.",
 )
 .optional_body::<Deletion>()
 .refuses(&[Code::RateLimited])

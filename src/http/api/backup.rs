@@ -1,9 +1,12 @@
 //! `/api/admin/backup`: the data file as of now, while the server runs.
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -20,13 +23,20 @@ use crate::contract::{Code, Refusal, reads};
 use crate::files::Archive;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::request::{Query, admin};
+use crate::http::request::{Query, admin, operator};
 use crate::web::Body;
 
 /// 64 KiB: how much of the file is in memory at once.
 const CHUNK_BYTES: usize = 64 << 10;
-/// A client that takes nothing for so long loses its backup, so that another can be made.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// 10 s: so often it is looked at how much of a backup was taken.
+const WINDOW: Duration = Duration::from_secs(10);
+/// 128 KiB: a client that takes less in that time loses its backup, so that another can be made. A
+/// line of 100 Kibit/s takes as much.
+const LEAST_BYTES: u64 = 128 << 10;
+/// 1 MiB: the same while another is asked for.
+const LEAST_WHILE_WANTED: u64 = 1 << 20;
+/// By which the server's operator names a folder on another disk, for where the data's has no room.
+pub const ELSEWHERE: &str = "chatd-elsewhere";
 /// When to try again while another backup is made or sent.
 const RETRY_AFTER_MS: u64 = 30_000;
 
@@ -56,7 +66,15 @@ pub(in crate::http) async fn show(
 ) -> Result<Response<Body>, ApiError> {
     admin(app, request).await?;
     let files = Wanted::read(&Query::of(request))?.files;
-    stream(app, request.method(), files.unwrap_or_default()).await
+    let elsewhere = elsewhere(request);
+    stream(app, request.method(), files.unwrap_or_default(), elsewhere).await
+}
+
+/// Returns the folder that the operator names.
+fn elsewhere(request: &Request<Incoming>) -> Option<PathBuf> {
+    operator(request).ok()?;
+    let folder = request.headers().get(ELSEWHERE)?;
+    Some(PathBuf::from(OsStr::from_bytes(folder.as_bytes())))
 }
 
 /// Returns why no backup was made.
@@ -91,6 +109,13 @@ impl Sent {
         }
     }
 
+    fn is_in_the_way(&self) -> bool {
+        match self {
+            Self::Data(backup) => backup.is_in_the_way(),
+            Self::All(archive) => archive.is_in_the_way(),
+        }
+    }
+
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Data(backup) => backup.read_at(offset, out),
@@ -100,12 +125,17 @@ impl Sent {
 }
 
 /// Makes a backup, with the files where they are wanted.
-async fn made(app: &App, name: &str, with_files: bool) -> Result<Sent, ApiError> {
+async fn made(
+    app: &App,
+    name: &str,
+    with_files: bool,
+    elsewhere: Option<PathBuf>,
+) -> Result<Sent, ApiError> {
     let lock = match with_files {
         true => app.files.lock().await?,
         false => None,
     };
-    let backup = app.chat.backup().await.map_err(refusal)?;
+    let backup = app.chat.backup(elsewhere).await.map_err(refusal)?;
     if !with_files {
         return Ok(Sent::Data(backup));
     }
@@ -116,7 +146,12 @@ async fn made(app: &App, name: &str, with_files: bool) -> Result<Sent, ApiError>
 }
 
 /// Does what [`show`] does, for a caller who may.
-async fn stream(app: &App, method: &Method, with_files: bool) -> Result<Response<Body>, ApiError> {
+async fn stream(
+    app: &App,
+    method: &Method,
+    with_files: bool,
+    elsewhere: Option<PathBuf>,
+) -> Result<Response<Body>, ApiError> {
     let time: String = (app.clock)()
         .to_string()
         .chars()
@@ -133,7 +168,7 @@ async fn stream(app: &App, method: &Method, with_files: bool) -> Result<Response
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // No copy is made of which only the head is wanted.
     if *method != Method::HEAD {
-        let sent = made(app, &name, with_files).await?;
+        let sent = made(app, &name, with_files, elsewhere).await?;
         if let Sent::All(archive) = &sent {
             let [files, missing] = archive.files();
             headers.insert("chatd-files", HeaderValue::from(files + missing));
@@ -154,15 +189,50 @@ async fn stream(app: &App, method: &Method, with_files: bool) -> Result<Response
 }
 
 /// The state that the body and its watch share.
-struct Sending {
+struct Sending<S> {
     /// `None` once the client was too slow.
-    backup: Mutex<Option<Arc<Sent>>>,
+    backup: Mutex<Option<Arc<S>>>,
+    size: u64,
     sent: AtomicU64,
+}
+
+/// Takes a backup from a client that takes too little of it in each window. `is_wanted` says
+/// whether another is asked for.
+async fn watch<S>(sending: Weak<Sending<S>>, is_wanted: impl Fn(&S) -> bool) {
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(WINDOW).await;
+        let Some(sending) = sending.upgrade() else {
+            return;
+        };
+        let Some(backup) = sending.backup.lock().clone() else {
+            return;
+        };
+        let least = match is_wanted(&backup) {
+            true => LEAST_WHILE_WANTED,
+            false => LEAST_BYTES,
+        };
+        let sent = sending.sent.load(Ordering::Relaxed);
+        if sent == sending.size {
+            // The end is on its way, and is read no more.
+            sending.backup.lock().take();
+            return;
+        }
+        if sent - before < least {
+            tracing::warn!(
+                sent,
+                "a backup was given up, since its client takes too little of it"
+            );
+            sending.backup.lock().take();
+            return;
+        }
+        before = sent;
+    }
 }
 
 /// A backup, read piece by piece on threads that may block.
 struct BackupBody {
-    sending: Arc<Sending>,
+    sending: Arc<Sending<Sent>>,
     size: u64,
     offset: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
@@ -173,25 +243,10 @@ impl BackupBody {
         let size = backup.size();
         let sending = Arc::new(Sending {
             backup: Mutex::new(Some(Arc::new(backup))),
+            size,
             sent: AtomicU64::new(0),
         });
-        let watched = Arc::downgrade(&sending);
-        tokio::spawn(async move {
-            let mut before = None;
-            loop {
-                tokio::time::sleep(PATIENCE).await;
-                let Some(sending) = watched.upgrade() else {
-                    return;
-                };
-                let sent = Some(sending.sent.load(Ordering::Relaxed));
-                if sent == before {
-                    tracing::warn!("a backup was not fetched in time");
-                    sending.backup.lock().take();
-                    return;
-                }
-                before = sent;
-            }
-        });
+        tokio::spawn(watch(Arc::downgrade(&sending), Sent::is_in_the_way));
         Self {
             sending,
             size,
@@ -259,5 +314,38 @@ mod tests {
         let said = format!("{:?}", refusal(ChatError::Unavailable));
         assert!(said.contains("StorageUnavailable") && said.contains("room on the disk"));
         assert!(!said.contains("client_id"), "{said}");
+    }
+
+    /// A client that took a few bytes a minute had the only backup for days.
+    #[tokio::test(start_paused = true)]
+    async fn a_backup_that_trickles_makes_way_and_one_that_is_fetched_stays() {
+        // Bytes in a window, whether another is asked for, and after how many windows it is lost.
+        for (bytes, is_wanted, lost) in [
+            (LEAST_BYTES - 1, false, Some(1)),
+            (0, false, Some(1)),
+            (LEAST_BYTES, false, None),
+            (LEAST_BYTES, true, Some(1)),
+            (LEAST_WHILE_WANTED, true, None),
+        ] {
+            let sending = Arc::new(Sending {
+                backup: Mutex::new(Some(Arc::new(is_wanted))),
+                size: u64::MAX,
+                sent: AtomicU64::new(0),
+            });
+            let watching = tokio::spawn(watch(Arc::downgrade(&sending), |wanted| *wanted));
+            let mut windows = 0;
+            // Halfway between two looks.
+            tokio::time::sleep(WINDOW / 2).await;
+            while windows < 5 && sending.backup.lock().is_some() {
+                sending.sent.fetch_add(bytes, Ordering::Relaxed);
+                tokio::time::sleep(WINDOW).await;
+                windows += 1;
+            }
+            let is_lost = sending.backup.lock().is_none().then_some(windows);
+            assert_eq!(is_lost, lost, "{bytes} {is_wanted}");
+            drop(sending);
+            // With nobody to watch it ends.
+            watching.await.unwrap();
+        }
     }
 }

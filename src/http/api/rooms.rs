@@ -180,7 +180,7 @@ pub(in crate::http) async fn change(
 reads! {
     /// Whether all of a room is to be erased.
     Erasing from Query<'_> {
-        /// Everybody is taken out of the room, and every message of it is erased.
+        /// Everybody is taken out of the room, and every message of it is erased, in the end.
         optional erase: bool,
     }
 }
@@ -193,7 +193,8 @@ pub(super) fn is_to_be_erased(request: &Request<Incoming>) -> Result<bool, ApiEr
 
 pub(in crate::http) const ARCHIVE: Operation = Operation::new(
     Access::User,
-    "Archives a room, for its owners: from then on it is only read. With `erase` all are taken out of it, and every message is erased.",
+    "Archives a room, for its owners: from then on it is only read. With `erase` all of it goes: from the answer on it has no name and nobody reads it, and what is left, members and messages, \
+     goes step by step after that, over restarts of the server too.",
 )
 .path::<Named>()
 .query::<Erasing>()

@@ -3,6 +3,7 @@
 pub(crate) mod blocks;
 pub(crate) mod chain;
 pub(crate) mod changed;
+pub(crate) mod described;
 pub(crate) mod entries;
 mod extras;
 mod further;

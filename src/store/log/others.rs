@@ -87,6 +87,17 @@ pub(super) fn encode<T>(id: EntryId, record: &Record<T>, out: &mut Vec<u8>) {
     }
 }
 
+/// Passes over what stands before the description of a room, behind what all entries have. Returns
+/// whether there is one.
+pub(super) fn describes_room(rest: &mut Rest<'_>) -> Option<bool> {
+    if rest.take()? != ROOM || numbered(&ROOM_CHANGES, rest.take()?).is_none() {
+        return Some(false);
+    }
+    // How many members it had.
+    rest.take()?;
+    Some(true)
+}
+
 fn encode_membership(id: EntryId, stream: Stream, membership: &Membership, out: &mut Vec<u8>) {
     let Membership {
         room,

@@ -22,15 +22,16 @@ use std::time::Instant;
 
 use redb::{
     Database, Key, Range, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
-    TableHandle, WriteTransaction,
+    TableError, TableHandle, WriteTransaction,
 };
 
 use super::{MaintainError, Progress, Unit, Watch};
-use crate::model::EntryId;
+use crate::model::{Act, EntryId};
 use crate::store::disk::medium::{Backend, Medium};
 use crate::store::disk::schema;
 use crate::store::error::StoreError;
 use crate::store::log::blocks::{Appending, Log, Walk, damaged, decode, rewrite_entries};
+use crate::store::log::described::{may_describe, without_texts};
 use crate::store::log::record::recoded;
 use crate::store::tables::{
     CHANGES, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS, ERASED, FILES, HOOKS,
@@ -38,6 +39,7 @@ use crate::store::tables::{
     ROOM_MEMBERS, ROOMS, STREAM_STATES, UNUSED_BY_NAME, UNUSED_BY_NUMBER, UNUSED_BY_TWO, USERS,
     names,
 };
+use crate::store::talk::rooms::rows::decode_room;
 
 /// 256 KiB in one step, some two thousand messages and a millisecond or two: how long it holds
 /// pages back, and one of two cores busy, and what a sync of the writer may have to wait for.
@@ -50,7 +52,7 @@ const ROW_BYTES: usize = 16;
 const ROUNDS: usize = 2;
 /// 4 MiB of the copy's pages in memory; the rest goes to its file as it is made.
 pub(super) const CACHE_BYTES: usize = 4 << 20;
-/// 64 MiB: a copy leaves that much of the disk to the server, twice what its writer wants.
+/// 64 MiB: a copy leaves that much of the data's disk to the server, twice what its writer wants.
 pub(super) const RESERVE_BYTES: u64 = 64 << 20;
 
 /// A medium that is gone with the process, so that nothing is gained by the syncs of the database.
@@ -104,6 +106,8 @@ pub(crate) struct Copying<'a> {
     pub(crate) is_backup: bool,
     /// The bytes that a step copies; [`STEP_BYTES`].
     pub(crate) step_bytes: usize,
+    /// So many bytes of the copy's disk are left free: [`RESERVE_BYTES`] of the one with the data.
+    pub(crate) reserve: u64,
     /// Set by the caller once it no longer wants the copy.
     pub(crate) given_up: &'a AtomicBool,
 }
@@ -147,11 +151,12 @@ impl Copying<'_> {
     ) -> Result<Made, MaintainError> {
         let (mut rounds, mut target) = (0, 0);
         while rounds <= ROUNDS {
-            let source = Log::open_any(&(self.database)()?.begin_read()?)?;
+            let snapshot = (self.database)()?.begin_read()?;
+            let source = Log::open_any(&snapshot)?;
             let last = source.last()?;
             if *next > target || rounds == 0 {
                 (rounds, target) = (rounds + 1, last);
-                rewritten.begin(last);
+                rewritten.begin(&snapshot, last)?;
                 continue;
             }
             let mut walk = source.walk(*next)?;
@@ -162,7 +167,7 @@ impl Copying<'_> {
                 total: last,
                 unit: Unit::Records,
             });
-            drop((walk, source));
+            drop((walk, source, snapshot));
             made = turn(made, true)?;
             if !is_full {
                 break;
@@ -239,7 +244,7 @@ impl Copying<'_> {
         if self.given_up.load(Ordering::Relaxed) {
             return Err(MaintainError::GivenUp);
         }
-        if disk.free().is_some_and(|free| free < RESERVE_BYTES) {
+        if disk.free().is_some_and(|free| free < self.reserve) {
             return Err(MaintainError::NoRoom);
         }
         if !self.beside_writer {
@@ -314,7 +319,10 @@ pub(super) fn copy_entries(
             return Ok(false);
         };
         let (id, sealed) = row?;
-        end.push(id, &recoded(id, sealed));
+        match rewritten.without_former_texts(id, sealed)? {
+            Some(sealed) => end.push(id, &sealed),
+            None => end.push(id, &recoded(id, sealed)),
+        }
         rewritten.take(id, sealed)?;
         bytes += sealed.len();
         *next = id + 1;
@@ -334,18 +342,72 @@ pub(super) struct Rewritten {
     any: bool,
     /// The messages among them of which rows beside the log were not looked at again.
     beside: BTreeSet<u64>,
+    /// Of each room the entry that describes it, as far as it is known.
+    described: BTreeMap<u64, u64>,
 }
 
 impl Rewritten {
-    /// Notes where the log ends, before any of it is copied.
-    pub(super) fn begin(&mut self, last: u64) {
-        self.began.get_or_insert(last);
+    /// Notes where the log ends, and which entries describe the rooms, before any of it is copied.
+    pub(super) fn begin(
+        &mut self,
+        snapshot: &ReadTransaction,
+        last: u64,
+    ) -> Result<(), MaintainError> {
+        if self.began.is_some() {
+            return Ok(());
+        }
+        self.began = Some(last);
+        // A file of an early format has no rooms.
+        let rooms = match snapshot.open_table(ROOMS) {
+            Ok(rooms) => rooms,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        for row in rooms.iter()? {
+            let (key, value) = row?;
+            // A damaged one is copied as it is.
+            if let Ok(head) = decode_room(key.value(), value.value()) {
+                self.described.insert(key.value(), head.described.get());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns an entry without the texts of a room that a later one describes anew; `None` for any
+    /// other, and where it has none. A chatd of before left them there.
+    fn without_former_texts(
+        &self,
+        id: u64,
+        sealed: &[u8],
+    ) -> Result<Option<Vec<u8>>, MaintainError> {
+        if self.described.is_empty() || !may_describe(sealed) {
+            return Ok(None);
+        }
+        // A damaged one is copied as it is.
+        let Ok((entry, record)) = decode(id, sealed) else {
+            return Ok(None);
+        };
+        let Act::RoomChanged { room, .. } = &record.act else {
+            return Ok(None);
+        };
+        let newest = self.described.get(&room.id.get());
+        match newest.is_some_and(|newest| *newest > id) {
+            true => Ok(without_texts(entry, sealed)?),
+            false => Ok(None),
+        }
     }
 
     /// Notes what a copied entry has rewritten.
     fn take(&mut self, id: u64, sealed: &[u8]) -> Result<(), MaintainError> {
         if self.began.is_some_and(|began| id > began) {
             let (_, record) = decode(id, sealed)?;
+            if let Act::RoomChanged { room, .. } = &record.act
+                && let Some(former) = self.described.insert(room.id.get(), id)
+            {
+                // It has no texts any more, and may have been copied with them.
+                self.any = true;
+                self.ids.insert(former);
+            }
             for message in record.act.all_changed() {
                 self.any = true;
                 self.ids.insert(message.get());

@@ -188,6 +188,13 @@ impl Drop for Partial {
     }
 }
 
+/// Returns whether an open file is on the disk of another; so it is where nobody knows.
+pub(super) fn is_on_disk_of(file: &File, other: &Path) -> bool {
+    let (file, other) = (file.metadata(), std::fs::metadata(other));
+    let both = file.ok().zip(other.ok());
+    both.is_none_or(|(file, other)| file.dev() == other.dev())
+}
+
 /// Makes names in the folder of a file durable.
 pub(super) fn sync_folder(of: &Path) -> Result<(), MaintainError> {
     medium::sync_folder(of).map_err(MaintainError::io("sync the folder of", of))

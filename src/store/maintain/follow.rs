@@ -40,7 +40,8 @@ impl Following {
             changes: newest.map_or(0, |(number, _)| number.value()),
             ..Self::default()
         };
-        following.rewritten.begin(Log::open(snapshot)?.last()?);
+        let last = Log::open(snapshot)?.last()?;
+        following.rewritten.begin(snapshot, last)?;
         Ok(following)
     }
 

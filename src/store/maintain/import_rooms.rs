@@ -136,13 +136,14 @@ impl Import<'_> {
             room,
         };
         let author = by.map_or(Author::Server, Author::Account);
-        let is_named = (1..=MAX_ROOM_NAME_CHARS).contains(&name.chars().count());
+        // A description that a later one takes the place of has no name; nor has an erased room.
+        let is_named = name.chars().count() <= MAX_ROOM_NAME_CHARS;
         let record = match head {
             _ if !is_named => Err(format!(
-                "a room's name has 1 to {MAX_ROOM_NAME_CHARS} characters"
+                "a room's name has at most {MAX_ROOM_NAME_CHARS} characters"
             )),
-            _ if by.is_none() && *change != RoomChange::Archived => {
-                Err("a room is made and changed by somebody".to_owned())
+            _ if by.is_none() && *change == RoomChange::Created => {
+                Err("a room is made by somebody".to_owned())
             }
             Some(head) => Ok(head.record(author, at, act)),
             None if room_id.get() != next => {

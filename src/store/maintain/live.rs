@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::copy::RESERVE_BYTES;
 use super::files::files_of_medium;
 use super::{Copying, MaintainError, Partial, STEP_BYTES};
 use crate::store::disk::medium::Medium;
@@ -31,6 +32,7 @@ pub struct Backup {
     file: Unnamed,
     medium: Arc<dyn Medium>,
     len: u64,
+    wanted_at: Arc<Mutex<Option<Instant>>>,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -46,11 +48,23 @@ impl Backup {
         self.file.0.read_at(out, offset)
     }
 
+    /// Returns whether another was asked for in the last minute, which is not made while this is
+    /// there.
+    pub fn is_in_the_way(&self) -> bool {
+        let wanted_at = *self.wanted_at.lock();
+        wanted_at.is_some_and(|at| at.elapsed() < WANTED_FOR)
+    }
+
     /// Returns the files that it names. Blocks.
     pub fn files(&self) -> Result<Vec<StoredFile>, MaintainError> {
         files_of_medium(Arc::clone(&self.medium))
     }
 }
+
+/// 1 minute: twice as long as who is told that there is another is to wait.
+const WANTED_FOR: Duration = Duration::from_secs(60);
+/// The name of a copy for a moment, elsewhere.
+const ELSEWHERE: &str = "chatd.backup";
 
 /// 4 MiB of a file that is gone are given back to its file system at a time.
 const FREED: u64 = 4 << 20;
@@ -129,6 +143,8 @@ pub(crate) struct Backups {
     copier: Arc<Mutex<Option<Copier>>>,
     /// The name of a copy for a moment, beside the data file.
     name: Arc<Path>,
+    /// When one was last asked for in vain, since there was another.
+    wanted_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Backups {
@@ -138,25 +154,48 @@ impl Backups {
             turns: Arc::new(Semaphore::new(1)),
             copier: Arc::default(),
             name: name.into(),
+            wanted_at: Arc::default(),
         }
     }
 
     /// Copies everything, as of a moment before this completes. Fails with [`StoreError::Busy`]
     /// while another copy is made or read, and ends early where its caller goes away.
-    pub(crate) async fn make(&self, intake: &Arc<Intake>) -> Result<Backup, StoreError> {
-        let turn = Arc::clone(&self.turns)
-            .try_acquire_owned()
-            .map_err(|_| StoreError::Busy)?;
+    ///
+    /// Where the data's disk has no room for it, it is made in the folder `elsewhere`, which is to
+    /// be on another.
+    pub(crate) async fn make(
+        &self,
+        intake: &Arc<Intake>,
+        elsewhere: Option<PathBuf>,
+    ) -> Result<Backup, StoreError> {
+        let turn = Arc::clone(&self.turns).try_acquire_owned();
+        let turn = turn.map_err(|_| {
+            *self.wanted_at.lock() = Some(Instant::now());
+            StoreError::Busy
+        })?;
+        let wanted_at = Arc::clone(&self.wanted_at);
         let given_up = Arc::new(AtomicBool::new(false));
         let _give_up = GiveUp(Arc::clone(&given_up));
         let (name, copied) = (Arc::clone(&self.name), Arc::clone(intake));
         let is_given_up = Arc::clone(&given_up);
         let (copying, thread) = beside_writer(move || {
-            let (file, medium) = copy_unnamed(&copied, &name, &is_given_up)?;
+            let beside = copy_unnamed(&copied, &name, RESERVE_BYTES, &is_given_up);
+            let (file, medium) = match (beside, elsewhere) {
+                (Err(error @ (MaintainError::NoRoom | MaintainError::Io { .. })), Some(folder)) => {
+                    tracing::info!(
+                        %error,
+                        folder = %folder.display(),
+                        "a backup cannot be made beside the data file, and is made elsewhere"
+                    );
+                    copy_unnamed(&copied, &folder.join(ELSEWHERE), 0, &is_given_up)?
+                }
+                (beside, _) => beside?,
+            };
             Ok(Backup {
                 file,
                 len: medium.len()?,
                 medium,
+                wanted_at,
                 _turn: turn,
             })
         });
@@ -194,6 +233,7 @@ impl Backups {
 fn copy_unnamed(
     intake: &Intake,
     name: &Path,
+    reserve: u64,
     given_up: &AtomicBool,
 ) -> Result<(Unnamed, Arc<dyn Medium>), MaintainError> {
     let partial = Partial::create(name)?;
@@ -204,6 +244,7 @@ fn copy_unnamed(
         beside_writer: true,
         is_backup: true,
         step_bytes: STEP_BYTES,
+        reserve,
         given_up,
     };
     copying.run(Arc::clone(&medium), &mut |_| {})?;

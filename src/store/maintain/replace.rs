@@ -10,8 +10,9 @@ use std::sync::atomic::AtomicBool;
 
 use redb::{ReadableDatabase, ReadableTableMetadata};
 
+use super::copy::RESERVE_BYTES;
 use super::derive::check_whole;
-use super::file::{DATABASE, sync_folder};
+use super::file::{DATABASE, is_on_disk_of, sync_folder};
 use super::undone::{Undone, undone};
 use super::{
     Copying, Counts, MaintainError, Partial, Progress, STEP_BYTES, Source, Unit, Watch, guard,
@@ -32,9 +33,10 @@ use crate::store::tables::{CONVERSATIONS, USERS};
 const CHUNK_BYTES: u64 = 1 << 20;
 
 impl Source {
-    /// Copies everything into a file in the making.
+    /// Copies everything of the file at `data` into a file in the making.
     fn copy_to(
         &self,
+        data: &Path,
         partial: &Partial,
         is_backup: bool,
         watch: Watch<'_>,
@@ -44,6 +46,10 @@ impl Source {
             database: &|| Ok(Arc::clone(&self.db)),
             beside_writer: false,
             step_bytes: STEP_BYTES,
+            reserve: match is_on_disk_of(partial.file(), data) {
+                true => RESERVE_BYTES,
+                false => 0,
+            },
             given_up: &AtomicBool::new(false),
         };
         guard(|| copying.run(partial.medium(), watch))
@@ -92,7 +98,7 @@ impl Partial {
 pub fn backup(data: &Path, target: &Path, watch: Watch<'_>) -> Result<Counts, MaintainError> {
     let source = Source::of_file(data, true, watch)?;
     let partial = Partial::create_new(target)?;
-    source.copy_to(&partial, true, watch)?;
+    source.copy_to(data, &partial, true, watch)?;
     partial.keep_whole(data, watch)
 }
 
@@ -103,7 +109,7 @@ pub fn backup_aside(data: &Path, watch: Watch<'_>) -> Result<Partial, MaintainEr
     let mut name = data.as_os_str().to_owned();
     name.push(".backup");
     let partial = Partial::create(Path::new(&name))?;
-    source.copy_to(&partial, true, watch)?;
+    source.copy_to(data, &partial, true, watch)?;
     Ok(partial)
 }
 
@@ -124,7 +130,7 @@ pub fn compact(data: &Path, watch: Watch<'_>) -> Result<Compacted, MaintainError
     let source = Source::of_file(data, true, watch)?;
     let before = source.backend.len_in_bytes();
     let partial = Partial::create(data)?;
-    source.copy_to(&partial, false, watch)?;
+    source.copy_to(data, &partial, false, watch)?;
     let counts = check_whole(&partial.medium(), data, watch)?;
     if counts != source.counts()? {
         return Err(MaintainError::Incomplete);

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
-use super::copy::{CACHE_BYTES, Made, Unsynced, copy_entries, refuse_unknown};
+use super::copy::{CACHE_BYTES, Made, RESERVE_BYTES, Unsynced, copy_entries, refuse_unknown};
 use super::follow::{Following, Plain, copy_on, copy_rest};
 use super::{Copying, MaintainError, STEP_BYTES};
 use crate::store::disk::medium::{Backend, Medium};
@@ -105,6 +105,7 @@ impl Rewriting {
             beside_writer: true,
             is_backup: false,
             step_bytes: STEP_BYTES,
+            reserve: RESERVE_BYTES,
             given_up,
         };
         let mut following = {

@@ -502,6 +502,7 @@ fn copy_live(open: &Open, medium: Arc<dyn Medium>, step_bytes: usize) {
         beside_writer: true,
         is_backup: true,
         step_bytes,
+        reserve: 0,
         given_up: &AtomicBool::new(false),
     };
     copying.run(medium, &mut |_| {}).unwrap();
@@ -603,6 +604,56 @@ fn closing_waits_for_a_copy_that_is_under_way_to_end() {
     assert_eq!(users(), 2, "somebody still copies");
     let given_up = runtime.block_on(backup).unwrap_err();
     assert!(matches!(given_up, StoreError::Unavailable));
+}
+
+/// Where the data's disk was nearly full nobody could have a backup, not on another disk either.
+#[test]
+fn a_backup_that_cannot_be_made_beside_the_data_is_made_elsewhere() {
+    let open = Open::memory().with_users(2);
+    open.send(1, 2, "kept");
+    let folder = tempfile::tempdir().unwrap();
+    let backups = Backups::named(folder.path().join("full/chatd.redb.backup"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let make = |elsewhere| runtime.block_on(backups.make(&open.store.intake, elsewhere));
+    assert!(matches!(make(None), Err(StoreError::Unavailable)));
+    let backup = make(Some(folder.path().to_owned())).unwrap();
+    assert!(!backup.is_in_the_way());
+    assert!(matches!(make(None), Err(StoreError::Busy)));
+    assert!(backup.is_in_the_way());
+    // It has no name there.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let mut bytes = vec![0; usize::try_from(backup.size()).unwrap()];
+    assert_eq!(backup.read_at(0, &mut bytes).unwrap(), bytes.len());
+    let copy = folder.path().join("copy.redb");
+    std::fs::write(&copy, bytes).unwrap();
+    let copy = Open::at(&Location::File(copy)).unwrap();
+    assert_eq!(copy.history(1, 2, None, None, 9).0.len(), 1);
+    copy.close();
+    open.close();
+}
+
+/// A copy on the data's disk leaves room to the server; one on another disk takes what there is.
+#[test]
+fn a_copy_leaves_room_free_only_where_it_is_told_to() {
+    let open = Open::memory().with_users(2);
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |reserve| {
+        let partial = Partial::create(&folder.path().join("copy")).unwrap();
+        let copying = Copying {
+            database: &|| open.store.intake.data.database(),
+            beside_writer: true,
+            is_backup: true,
+            step_bytes: 1,
+            reserve,
+            given_up: &AtomicBool::new(false),
+        };
+        copying.run(partial.medium(), &mut |_| {})
+    };
+    copy(0).unwrap();
+    assert!(matches!(copy(u64::MAX), Err(MaintainError::NoRoom)));
+    open.close();
 }
 
 #[test]
@@ -1169,8 +1220,15 @@ fn rooms_are_exported_and_imported_as_they_are_and_only_the_server_archives_by_i
     let what = RoomCommand::Archive {
         room: RoomId::new(2).unwrap(),
     };
-    let act = RoomAct { by: None, what };
-    open.apply(9_000_000, Change::Room(act)).unwrap();
+    // A retention that an administrator has set could not be imported.
+    let days = RoomCommand::Retain {
+        room: RoomId::new(1).unwrap(),
+        days: Some(30),
+    };
+    for what in [days, what] {
+        let act = RoomAct { by: None, what };
+        open.apply(9_000_000, Change::Room(act)).unwrap();
+    }
     open.close();
     let lines = exported(&data);
     let by_server = r#""change":"archived","by":null"#;
@@ -1178,13 +1236,13 @@ fn rooms_are_exported_and_imported_as_they_are_and_only_the_server_archives_by_i
     let copy = imported(&lines).unwrap();
     assert_eq!(exported(&copy), lines);
     assert_eq!(copy.finds(), []);
-    for wrong in [
-        "\"change\":\"updated\",\"by\":null",
-        "\"change\":\"archived\"",
-    ] {
-        let refused = imported(&lines.replace(by_server, wrong));
-        assert!(refused.is_err(), "{wrong}");
-    }
+    // Without one who did it, not even the server; and a room is made by somebody.
+    let refused = imported(&lines.replace(by_server, "\"change\":\"archived\""));
+    assert!(refused.is_err());
+    let (before, made) = lines.split_once(r#""change":"created","by":"#).unwrap();
+    let (_, rest) = made.split_once(',').unwrap();
+    let by_nobody = format!(r#"{before}"change":"created","by":null,{rest}"#);
+    assert!(imported(&by_nobody).is_err());
 }
 
 #[test]

@@ -243,15 +243,15 @@ impl StagingPeople<'_> {
         self.staged.rows.invites.push((number, invite));
     }
 
-    /// Makes an invite, and clears away those that have expired.
+    /// Makes an invite, and clears away those that expired up to the second time.
     pub(crate) fn create_invite(
         &mut self,
-        now: Timestamp,
+        (now, over): (Timestamp, Timestamp),
         invite: &Invite,
     ) -> Result<Invite, StoreError> {
         let people = self.people;
-        let kept = |(_, invite): &&(u64, Invite)| now < invite.expires_at;
-        self.check_one_more(now, invite)?;
+        let kept = |(_, invite): &&(u64, Invite)| over < invite.expires_at;
+        self.check_one_more((now, over), invite)?;
         for (number, expired) in people.invites.iter().filter(|invite| !kept(invite)) {
             if self.invite(&expired.code).is_some() {
                 self.set_invite(*number, &expired.code, None);
@@ -264,13 +264,20 @@ impl StagingPeople<'_> {
     }
 
     /// Checks that there is place for this invite beside those that have not expired.
-    fn check_one_more(&self, now: Timestamp, invite: &Invite) -> Result<(), StoreError> {
+    fn check_one_more(
+        &self,
+        (now, over): (Timestamp, Timestamp),
+        invite: &Invite,
+    ) -> Result<(), StoreError> {
         let staged = &self.staged.invites.by_code;
         let changed = staged.values().filter_map(|(_, invite)| invite.as_ref());
         let others = self.people.invites.iter().map(|(_, invite)| invite);
         let others = others.filter(|invite| !staged.contains_key(&invite.code));
         let (mut all, mut of_rooms, mut of_one) = (0, 0, 0);
-        for other in changed.chain(others).filter(|other| now < other.expires_at) {
+        for other in changed
+            .chain(others)
+            .filter(|other| over < other.expires_at)
+        {
             all += 1;
             if !other.registers {
                 of_rooms += 1;

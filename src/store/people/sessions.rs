@@ -253,10 +253,11 @@ impl StagingPeople<'_> {
         self.end_subscriptions_where(user, |its| its.wish.session == Some(id.get()));
     }
 
-    /// Carries out an act on sessions.
+    /// Carries out an act on sessions. What ends up to `over` is taken away.
     pub(crate) fn session_act(
         &mut self,
         now: Timestamp,
+        over: Timestamp,
         act: &SessionAct,
     ) -> Result<Vec<SessionId>, StoreError> {
         match act {
@@ -264,25 +265,25 @@ impl StagingPeople<'_> {
                 user,
                 session,
                 if_token_version,
-            } => self.open_session(now, *user, session, *if_token_version),
+            } => self.open_session(over, *user, session, *if_token_version),
             SessionAct::End { user, which } => Ok(self.end_sessions(now, *user, *which)),
             SessionAct::Used(uses) => {
                 self.use_sessions(uses);
                 Ok(Vec::new())
             }
             SessionAct::Sweep => {
-                let over = self.people.sessions.over(now).take(SWEPT_AT_ONCE);
-                for (user, id) in over.collect::<Vec<_>>() {
+                let ended = self.people.sessions.over(over).take(SWEPT_AT_ONCE);
+                for (user, id) in ended.collect::<Vec<_>>() {
                     self.end_session(user, id);
                 }
-                self.sweep_codes(now);
-                self.sweep_reports(now);
+                self.sweep_codes(over);
+                self.sweep_reports(over);
                 Ok(Vec::new())
             }
         }
     }
 
-    /// Begins a session. Returns those that have made room for it.
+    /// Begins a session. Returns those that have made room for it; what ends up to `now` does.
     fn open_session(
         &mut self,
         now: Timestamp,

@@ -16,7 +16,7 @@ use crate::store::log::record::Record;
 use crate::store::state::State;
 use crate::store::talk::conversation::{Conversation, notice_of, remains_of};
 use crate::store::talk::quoting::quote;
-use crate::store::talk::rooms::remains_in_room;
+use crate::store::talk::rooms::{RoomHead, remains_in_room};
 
 /// 10,000 entries: whoever missed more reads their chats afresh, which costs less than being told
 /// of each.
@@ -62,12 +62,14 @@ struct Reads {
     since: EntryId,
     /// When that ended, where they may not read by now what was said until then.
     until: Option<Timestamp>,
+    /// It was erased: what was said in it is nobody's to read.
+    is_gone: bool,
 }
 
 impl Reads {
     /// Returns whether a change of this message is told to them.
     fn hears_of(self, message: MessageId) -> bool {
-        self.history == RoomHistory::All || EntryId::from(message) > self.since
+        !self.is_gone && (self.history == RoomHistory::All || EntryId::from(message) > self.since)
     }
 
     /// Returns whether a message is still as it was in their time: of what became of it since they
@@ -102,7 +104,7 @@ impl Snapshot<'_> {
         let mut page = None;
         if let Some(found) = found {
             let log = self.log();
-            page = Some(given(&log, user, found, from, limit)?);
+            page = Some(self.given(&log, user, found, (from, limit))?);
             read += log.count.get();
         }
         Ok(Missed {
@@ -148,7 +150,7 @@ impl Snapshot<'_> {
         let most = most.saturating_sub(found.len());
         let (of_rooms, skipped) = missed_of_rooms(&log, parts, newest, most)?;
         found.extend(of_rooms);
-        let page = given(&log, user, found, from, limit)?;
+        let page = self.given(&log, user, found, (from, limit))?;
         Ok(Missed {
             page: Some(page),
             newest,
@@ -194,6 +196,93 @@ impl Snapshot<'_> {
         }
         Ok((Some(found), newest, log.count.get()))
     }
+
+    /// Reads the oldest of what was found, for this person.
+    fn given(
+        &self,
+        log: &SnapshotLog<'_>,
+        user: UserId,
+        mut found: Vec<Found>,
+        (from, limit): (u64, usize),
+    ) -> Result<Page<Notice>, ReadError> {
+        found.sort_unstable_by_key(|found| found.id);
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let mut left = found.iter();
+        while rows.len() < limit
+            && bytes < MAX_MISSED_BYTES
+            && let Some(&Found { id, whose }) = left.next()
+        {
+            let pair = match whose {
+                Whose::Pair(pair, _) => Some(pair),
+                Whose::Room(_) | Whose::Own => None,
+            };
+            let mut notice = log.read(id, |record| notice_of(id, pair, &record))?;
+            // Whether one reads is not for the other to know then.
+            let is_anothers_mark = notice.entry.act.is_mark() && notice.entry.author != Some(user);
+            if is_anothers_mark && matches!(whose, Whose::Pair(_, true)) {
+                continue;
+            }
+            let Some(message) = changed(log, &notice, whose)? else {
+                continue;
+            };
+            notice.message = message.map(Box::new);
+            if let Act::Sent { extras, .. } = &mut notice.entry.act {
+                let shows = match whose {
+                    Whose::Pair(..) | Whose::Own => true,
+                    Whose::Room(reads) if reads.until.is_some() => {
+                        if !reads.knows(extras.as_deref()) {
+                            continue;
+                        }
+                        if let Some(extras) = extras {
+                            extras.reactions.clear();
+                        }
+                        reads.history == RoomHistory::All
+                            && knows_what_it_answers(log, reads, extras.as_deref())?
+                    }
+                    Whose::Room(reads) => {
+                        log.note_own(id.into(), user, extras.as_deref_mut())?;
+                        // Told live, it was the same for all.
+                        reads.history == RoomHistory::All
+                    }
+                };
+                quote(log, extras.as_deref_mut(), pair, |_| shows)?;
+            }
+            notice.room = described(log, &notice)?;
+            self.name_rooms(Some(user), &mut notice);
+            // The first may be the one that was told last.
+            if id.get() > from {
+                bytes += notice.entry.act.bytes();
+            }
+            rows.push(notice);
+        }
+        let has_more = left.next().is_some();
+        Ok(Page { rows, has_more })
+    }
+
+    /// Gives rooms that a notice describes, and that later entries describe anew, the name, the
+    /// topic and the picture that they have by now; to a person only where they are in it.
+    pub(super) fn name_rooms(&self, reader: Option<UserId>, notice: &mut Notice) {
+        let changed = match &mut notice.entry.act {
+            Act::RoomChanged { room, .. } => Some(room),
+            _ => None,
+        };
+        let rooms = changed.into_iter().chain(&mut notice.room);
+        for room in rooms.filter(|room| room.name.is_empty()) {
+            let state = self.state();
+            let is_theirs = |reader: UserId| state.rooms.member(room.id, reader).is_some();
+            if let Some(head) = state.rooms.head(room.id)
+                && reader.is_none_or(is_theirs)
+            {
+                let now = &head.room;
+                *room = Arc::new(Room {
+                    name: Arc::clone(&now.name),
+                    topic: Arc::clone(&now.topic),
+                    avatar: now.avatar.clone(),
+                    ..Room::clone(room)
+                });
+            }
+        }
+    }
 }
 
 /// Returns which parts of which rooms a person heard from an entry on.
@@ -216,6 +305,7 @@ fn parts_of(state: &State, user: UserId, from: u64) -> Vec<Part> {
             .map_or(RoomHistory::Joined, |head| head.room.history),
         since,
         until: None,
+        is_gone: state.rooms.head(room).is_some_and(RoomHead::is_gone),
     };
     let now = person.rooms.iter().filter_map(|room| {
         let (head, member) = (state.rooms.head(*room)?, state.rooms.member(*room, user)?);
@@ -333,67 +423,6 @@ fn walk(
     Ok(Some(ids))
 }
 
-/// Reads the oldest of what was found, for this person.
-fn given(
-    log: &SnapshotLog<'_>,
-    user: UserId,
-    mut found: Vec<Found>,
-    from: u64,
-    limit: usize,
-) -> Result<Page<Notice>, ReadError> {
-    found.sort_unstable_by_key(|found| found.id);
-    let (mut rows, mut bytes) = (Vec::new(), 0);
-    let mut left = found.iter();
-    while rows.len() < limit
-        && bytes < MAX_MISSED_BYTES
-        && let Some(&Found { id, whose }) = left.next()
-    {
-        let pair = match whose {
-            Whose::Pair(pair, _) => Some(pair),
-            Whose::Room(_) | Whose::Own => None,
-        };
-        let mut notice = log.read(id, |record| notice_of(id, pair, &record))?;
-        // Whether one reads is not for the other to know then.
-        let is_anothers_mark = notice.entry.act.is_mark() && notice.entry.author != Some(user);
-        if is_anothers_mark && matches!(whose, Whose::Pair(_, true)) {
-            continue;
-        }
-        let Some(message) = changed(log, &notice, whose)? else {
-            continue;
-        };
-        notice.message = message.map(Box::new);
-        if let Act::Sent { extras, .. } = &mut notice.entry.act {
-            let shows = match whose {
-                Whose::Pair(..) | Whose::Own => true,
-                Whose::Room(reads) if reads.until.is_some() => {
-                    if !reads.knows(extras.as_deref()) {
-                        continue;
-                    }
-                    if let Some(extras) = extras {
-                        extras.reactions.clear();
-                    }
-                    reads.history == RoomHistory::All
-                        && knows_what_it_answers(log, reads, extras.as_deref())?
-                }
-                Whose::Room(reads) => {
-                    log.note_own(id.into(), user, extras.as_deref_mut())?;
-                    // Told live, it was the same for all.
-                    reads.history == RoomHistory::All
-                }
-            };
-            quote(log, extras.as_deref_mut(), pair, |_| shows)?;
-        }
-        notice.room = described(log, &notice)?;
-        // The first may be the one that was told last.
-        if id.get() > from {
-            bytes += notice.entry.act.bytes();
-        }
-        rows.push(notice);
-    }
-    let has_more = left.next().is_some();
-    Ok(Page { rows, has_more })
-}
-
 /// Returns whether what a message answers is still as it was in the time of who left.
 fn knows_what_it_answers(
     log: &SnapshotLog<'_>,
@@ -419,6 +448,9 @@ fn changed(
 ) -> Result<Option<Option<ChangedMessage>>, ReadError> {
     let act = &notice.entry.act;
     if let Act::Erased { .. } = act {
+        return Ok(None);
+    }
+    if let (Act::Sent { .. }, Whose::Room(Reads { is_gone: true, .. })) = (act, whose) {
         return Ok(None);
     }
     let Some(id) = act.changes() else {

@@ -236,6 +236,7 @@ fn membership(
     room: RoomId,
 ) -> Result<(&RoomHead, &RoomMember), ReadError> {
     let both = state.rooms.head(room).zip(state.rooms.member(room, user));
+    let both = both.filter(|(head, _)| !head.is_gone());
     Ok(both.ok_or(RoomRefusal::NoSuchRoom)?)
 }
 
@@ -252,7 +253,7 @@ impl Snapshot<'_> {
         let state = self.state();
         let head = state.rooms.head(room).ok_or(RoomRefusal::NoSuchRoom)?;
         let is_open = head.room.kind == RoomKind::Open && head.room.archived_at.is_none();
-        match is_open || state.rooms.member(room, user).is_some() {
+        match is_open || membership(&state, user, room).is_ok() {
             true => Ok(head.described()),
             false => Err(RoomRefusal::NoSuchRoom.into()),
         }

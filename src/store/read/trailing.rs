@@ -39,7 +39,7 @@ use crate::store::talk::rooms::remains_in_room;
 #[derive(Debug)]
 pub struct Trail {
     /// The entries as the log has them by now. Of a change of a membership with the room as it was
-    /// then; of an edit or a reaction with the message as it is now, `None` where that is gone
+    /// then, but for its name, topic and picture, which are those that it has by now; of an edit or a reaction with the message as it is now, `None` where that is gone
     /// since; of a deletion with what is left of the message.
     pub notices: Vec<Notice>,
     /// The position after them: the last entry that was gone through.
@@ -102,6 +102,9 @@ impl Snapshot<'_> {
         let read = self.notices_of(&gathered);
         trail.through = gathered.through;
         trail.notices = completed(&self.log(), read)?;
+        for notice in &mut trail.notices {
+            self.name_rooms(None, notice);
+        }
         trail.damaged = (trail.through - after).saturating_sub(trail.notices.len() as u64);
         Ok(trail)
     }

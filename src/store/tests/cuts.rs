@@ -247,6 +247,7 @@ fn what_a_copy_an_import_or_a_restore_says_is_done_outlives_a_power_cut() {
             beside_writer: false,
             is_backup: true,
             step_bytes: 2_000,
+            reserve: 0,
             given_up: &AtomicBool::new(false),
         };
         copying.run(medium, &mut |_| {})

@@ -21,6 +21,8 @@ pub(crate) const OPTIONS: StoreOptions = StoreOptions {
     first_user_id: 1,
     edit_window: Some(DEFAULT_EDIT_WINDOW),
     first_contact: crate::model::FirstContact::Everyone,
+    // Tests have times of their own.
+    clock_trial: Duration::ZERO,
 };
 
 /// An open store whose batches are answered by a thread of its own.

@@ -222,7 +222,7 @@ fn version(content: &str) -> u64 {
 }
 
 /// Reads all pages; `page` gives the one before a message.
-fn all<T>(
+pub(super) fn all<T>(
     id: impl Fn(&T) -> MessageId,
     page: impl Fn(HistoryQuery) -> Result<HistoryPage<T>, ReadError>,
 ) -> Vec<T> {

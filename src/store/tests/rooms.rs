@@ -13,8 +13,8 @@ use rand::{RngExt, SeedableRng};
 use super::faults::Disk;
 use super::{OPTIONS, Open, id, user};
 use crate::model::{
-    Act, ChatId, ChatSettings, Extras, Members, MembershipChange, Notice, Notify, Role, RoomChange,
-    RoomHistory, RoomId, RoomKind, RoomPost, Timestamp,
+    Act, ChatId, ChatSettings, Extras, Members, MembershipChange, Notice, Notify, Role, Room,
+    RoomChange, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp,
 };
 use crate::store::maintain::{Judging, check, export, import};
 use crate::store::*;
@@ -201,11 +201,24 @@ fn room(number: u64) -> RoomId {
     RoomId::new(number).unwrap()
 }
 
+/// What a notice says, but for what rooms are called: who catches up is told that as it is by now.
 fn told(notice: &Notice) -> String {
-    format!(
-        "{:?} {:?} {:?} {:?}",
-        notice.entry.stream, notice.entry.author, notice.entry.act, notice.room
-    )
+    let plain = |room: &Room| Room {
+        name: "".into(),
+        topic: "".into(),
+        avatar: None,
+        ..room.clone()
+    };
+    let act = match &notice.entry.act {
+        Act::RoomChanged { change, room } => Act::RoomChanged {
+            change: *change,
+            room: plain(room).into(),
+        },
+        act => act.clone(),
+    };
+    let room = notice.room.as_deref().map(plain);
+    let (stream, author) = (notice.entry.stream, notice.entry.author);
+    format!("{stream:?} {author:?} {act:?} {room:?}")
 }
 
 fn open_on(disk: &Arc<Disk>) -> Result<Open, OpenError> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::clock::Clock;
 use super::erased::Erased;
 use super::queue::Queue;
 use crate::store::data::Data;
@@ -19,6 +20,8 @@ pub(crate) struct Intake {
     pub(crate) turns: AtomicU64,
     /// What was erased and may still lie in the file.
     pub(crate) erased: Mutex<Erased>,
+    /// What time it is, as far as that can be believed.
+    pub(crate) clock: Clock,
     /// The newest entry of the log, as of the last transaction: those who follow the log wait for
     /// another. It costs a transaction some 50 ns, and a send nothing.
     pub(crate) newest: watch::Sender<u64>,

@@ -9,7 +9,10 @@ use crate::store::change::Committed;
 use crate::store::error::ReadError;
 use crate::store::log::record::Author;
 use crate::store::people::leaving::Leaving;
-use crate::store::room_act::RoomDone;
+use crate::store::room_act::{RoomDone, RoomRefusal};
+
+/// 64 members of a room that is erased are taken out of it in one transaction: some milliseconds.
+const TAKEN_OUT_AT_ONCE: usize = 64;
 
 impl Staging<'_> {
     /// Deletes an account, which leaves all of its rooms.
@@ -36,7 +39,7 @@ impl Staging<'_> {
         for room in rooms {
             let (head, member) = self.membership(room, user)?;
             let role = member.role;
-            let loses_picture = head.members == 1 && head.room.avatar.is_some();
+            let empties = head.members == 1;
             if role == Role::Owner
                 && head.owners == 1
                 && let Some(successor) = self.successor(room, user)
@@ -44,8 +47,8 @@ impl Staging<'_> {
                 let (change, owner) = (MembershipChange::Role, Role::Owner);
                 notices.push(self.change_member(user, at, (room, successor), change, owner)?);
             }
-            if loses_picture {
-                // What was said there is erased after this, and its picture with this.
+            if empties {
+                // What was said there is erased after this, and what it was called with this.
                 let archived = self.archive(Author::Server, at, room, true)?;
                 notices.extend(archived.notices);
             }
@@ -55,8 +58,9 @@ impl Staging<'_> {
         Ok(notices)
     }
 
-    /// Archives a room for one of its owners, or for the server, and takes all out of it, that
-    /// owner last. What was said there is nobody's to read any more, and is erased after this.
+    /// Erases a room for one of its owners, or for the server: it is archived, has no name any more,
+    /// and is nobody's to read. Some of its members are taken out of it, that owner last; what is
+    /// asked of it again goes on with the others. What was said there is erased after this.
     pub(super) fn erase_room(
         &mut self,
         by: Option<UserId>,
@@ -64,19 +68,18 @@ impl Staging<'_> {
         room: RoomId,
     ) -> Result<RoomDone, ReadError> {
         let author = by.map_or(Author::Server, Author::Account);
-        let mut notices = self.archive(author, at, room, true)?.notices;
-        // They hear that all of it goes before they are out of it.
-        let has_members = self.rooms().head(room).is_some_and(|head| head.members > 0);
-        if has_members {
-            let all = Erasure::default();
-            notices.push(self.append_erasure_of_room(at, room, all)?);
+        let head = self.rooms().head(room).ok_or(RoomRefusal::NoSuchRoom)?;
+        let (is_gone, has_members) = (head.is_gone(), head.members > 0);
+        let mut notices = Vec::new();
+        if !is_gone {
+            notices.extend(self.archive(author, at, room, true)?.notices);
+            // They hear that all of it goes before they are out of it.
+            if has_members {
+                let all = Erasure::default();
+                notices.push(self.append_erasure_of_room(at, room, all)?);
+            }
         }
-        let rooms = self.rooms();
-        let roles = self.members_of(room).into_iter();
-        let roles = roles.filter_map(|user| Some((user, rooms.member(room, user)?.role)));
-        let mut roles: Vec<_> = roles.collect();
-        roles.sort_by_key(|(user, _)| Some(*user) == by);
-        for (user, role) in roles {
+        for (user, role) in self.some_of(room, by) {
             // The server's own hand is nobody's among them.
             let (by, change) = match by {
                 Some(by) if by != user => (by, MembershipChange::Removed),
@@ -85,6 +88,31 @@ impl Staging<'_> {
             notices.push(self.change_member(by, at, (room, user), change, role)?);
         }
         Ok(self.done(room, notices))
+    }
+
+    /// Returns some members of a room, as many as are taken out of it at once, `last` only where
+    /// these are all.
+    fn some_of(&self, room: RoomId, last: Option<UserId>) -> Vec<(UserId, Role)> {
+        let rooms = self.rooms();
+        let with_role = |user: UserId| Some((user, rooms.member(room, user)?.role));
+        let published = self.state.rooms.members_after(room, 0);
+        let published = published.filter_map(|(user, _)| with_role(user));
+        // One more, so that it is known whether these are all.
+        let others = |(user, _): &(UserId, Role)| Some(*user) != last;
+        let mut some: Vec<_> = published
+            .filter(others)
+            .take(TAKEN_OUT_AT_ONCE + 1)
+            .collect();
+        if some.len() <= TAKEN_OUT_AT_ONCE {
+            // Some may have come a moment ago.
+            let all = self.members_of(room).into_iter().filter_map(with_role);
+            some = all.filter(others).take(TAKEN_OUT_AT_ONCE + 1).collect();
+        }
+        match some.len() > TAKEN_OUT_AT_ONCE {
+            true => some.truncate(TAKEN_OUT_AT_ONCE),
+            false => some.extend(last.and_then(with_role)),
+        }
+        some
     }
 
     /// Returns who is in a room, and who was a moment ago.

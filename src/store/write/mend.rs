@@ -167,8 +167,9 @@ impl Writer {
         // what it confirmed.
         self.intake.data.cursor_keys.set(eras::read(&db)?);
         committer.renewal = Renewal::default();
-        // So may the note of what a transaction erased.
+        // So may the notes of what a transaction erased, and of what time it was.
         self.intake.erased.lock().reopened(schema::erased(&db)?);
+        self.intake.clock.noted(None);
         // What was judged may have begun its transaction with the handle before.
         self.intake.data.state.write().epoch += 1;
         let stored = last_entry(&db)?;

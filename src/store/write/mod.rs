@@ -3,6 +3,7 @@
 mod batch;
 mod changing;
 mod changing_in_rooms;
+pub(crate) mod clock;
 mod contact;
 mod erased;
 mod erasing;

@@ -132,6 +132,8 @@ pub(crate) struct Staging<'a> {
     pub(super) changes: &'a mut Changes,
     pub(super) edit_window: Option<Duration>,
     pub(super) first_contact: FirstContact,
+    /// What ends up to this time is over.
+    pub(super) over: Timestamp,
 }
 
 impl Appended<'_> {
@@ -182,7 +184,7 @@ impl<'a> Staging<'a> {
         disk: &'a Disk,
         known_client_ids: &'a Mutex<ClientIds>,
         staged: &'a mut Staged,
-        (edit_window, first_contact): (Option<Duration>, FirstContact),
+        (edit_window, first_contact, over): (Option<Duration>, FirstContact, Timestamp),
     ) -> Self {
         Self {
             state,
@@ -200,6 +202,7 @@ impl<'a> Staging<'a> {
             changes: &mut staged.changes,
             edit_window,
             first_contact,
+            over,
         }
     }
 
@@ -209,6 +212,7 @@ impl<'a> Staging<'a> {
         now: Timestamp,
         change: &Change,
     ) -> Result<Committed, ReadError> {
+        let over = self.over.min(now);
         Ok(match change {
             Change::Talk(talk) => Committed::Talk(self.talk(now, talk)?),
             Change::Room(act) => Committed::Room(self.room_act(now, act)?),
@@ -232,7 +236,7 @@ impl<'a> Staging<'a> {
             }
             Change::CreateInvite(invite) => {
                 self.revoke_void_invites();
-                Committed::Invite(self.people().create_invite(now, invite)?)
+                Committed::Invite(self.people().create_invite((now, over), invite)?)
             }
             Change::RevokeInvite(code) => {
                 self.people().revoke_invite(code)?;
@@ -252,7 +256,9 @@ impl<'a> Staging<'a> {
                 self.revoke_void_invites();
                 Committed::KeyRevoked(revoked)
             }
-            Change::Session(act) => Committed::SessionsEnded(self.people().session_act(now, act)?),
+            Change::Session(act) => {
+                Committed::SessionsEnded(self.people().session_act(now, over, act)?)
+            }
             Change::CreateCode { user, code } => {
                 self.people().create_code(*user, *code)?;
                 Committed::CodeMade
@@ -717,7 +723,8 @@ impl<'a> Staging<'a> {
         };
         Ok(notice.filter(|Notice { entry, .. }| {
             let forgotten_at = entry.at.as_ms().saturating_add(CLIENT_ID_LIFETIME_MS);
-            entry.author == Some(sender) && is_this(&entry.act) && now.as_ms() < forgotten_at
+            let is_over = now.min(self.over).as_ms() >= forgotten_at;
+            entry.author == Some(sender) && is_this(&entry.act) && !is_over
         }))
     }
 

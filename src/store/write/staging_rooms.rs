@@ -14,6 +14,7 @@ use crate::model::{
 use crate::store::change::{Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::log::chain::{ReadLog, newest_older};
+use crate::store::log::described::without_texts;
 use crate::store::log::record::{Author, Links, Record};
 use crate::store::people::invites::{Invite, Maker};
 use crate::store::room_act::{
@@ -383,7 +384,12 @@ impl Staging<'_> {
         let avatars = [head.room.avatar.clone(), room.avatar.clone()];
         let act = Act::RoomChanged { change, room };
         let record = head.record(author, at, act);
+        let former = head.described;
+        let sealed = without_texts(former, &self.appended.sealed(former)?)?;
         let notice = self.append_of_room(record)?;
+        if let Some(sealed) = sealed {
+            self.appended.entries.rewrite(former, sealed);
+        }
         let [before, after] = avatars.each_ref().map(Option::as_deref);
         self.people().files().show(before, after);
         Ok(self.done(id, vec![notice]))
@@ -432,7 +438,8 @@ impl Staging<'_> {
         }
     }
 
-    /// Makes a room one that is only read; one that is erased loses its picture too.
+    /// Makes a room one that is only read; one that is erased has no name, topic and picture any
+    /// more.
     pub(super) fn archive(
         &mut self,
         author: Author,
@@ -441,11 +448,13 @@ impl Staging<'_> {
         erases: bool,
     ) -> Refused<RoomDone> {
         let head = self.rooms().head(id).ok_or(RoomRefusal::NoSuchRoom)?;
-        let room = Room {
+        let mut room = Room {
             archived_at: head.room.archived_at.or(Some(at)),
-            avatar: head.room.avatar.clone().filter(|_| !erases),
             ..Room::clone(&head.room)
         };
+        if erases {
+            (room.name, room.topic, room.avatar) = (Arc::default(), Arc::default(), None);
+        }
         self.describe(author, at, RoomChange::Archived, room)
     }
 
@@ -636,7 +645,8 @@ impl Staging<'_> {
             },
         };
         self.revoke_void_invites();
-        self.people().create_invite(now, &invite)?;
+        let over = self.over.min(now);
+        self.people().create_invite((now, over), &invite)?;
         Ok(self.done(id, Vec::new()))
     }
 

@@ -26,6 +26,7 @@ use redb::WriteTransaction;
 use tokio::sync::{mpsc, watch};
 
 use super::batch::{Begun, InDoubt, InFlight, Judged, Stored, Unconfirmed, Unwritten};
+use super::clock::{Clock, KnownTime};
 use super::erased::Erased;
 use super::intake::Intake;
 use super::load::{self, Loaded};
@@ -34,7 +35,7 @@ use super::queue::{Job, Queue};
 use super::staging::{Disk, Staged, Staging};
 use super::sweep::{Step, Sweep};
 use crate::metrics::StoreMetrics;
-use crate::model::CursorKeys;
+use crate::model::{CursorKeys, Timestamp};
 use crate::store::change::Done;
 use crate::store::data::Data;
 use crate::store::disk::eras::Renewal;
@@ -127,6 +128,12 @@ impl Writer {
             client_ids,
         } = loaded;
         let erased = Erased::of(schema::erased(&opened.db)?);
+        let noted = schema::clock(&opened.db)?;
+        let known = match noted {
+            Some(noted) => KnownTime::of_noted(noted),
+            None => KnownTime::of_newest(state.last_entry, state.last_at),
+        };
+        let clock = Clock::begin(known, noted.is_some(), options.clock_trial);
         let tail = Tail::new(options.newest_messages);
         let newest = watch::Sender::new(state.last_entry);
         let data = Data::new(medium, opened, state, tail, (cursor_keys, tokens_from));
@@ -138,6 +145,7 @@ impl Writer {
             writable: AtomicBool::new(failure.is_none()),
             turns: AtomicU64::new(0),
             erased: Mutex::new(erased),
+            clock,
             newest,
         });
         let writer = Self {
@@ -318,6 +326,8 @@ impl Writer {
             None => (None, Vec::with_capacity(jobs.len())),
         };
         for jobs in jobs.chunks(JUDGED_A_TURN) {
+            let shown = jobs.last().map_or_else(Timestamp::default, |job| job.now);
+            let over = self.intake.clock.look(shown);
             let state = self.intake.data.state.read();
             // What came before is in the end of the log, or still ahead: it is put there before it
             // is published.
@@ -341,7 +351,7 @@ impl Writer {
                 &disk,
                 &self.client_ids,
                 staged,
-                (self.options.edit_window, self.options.first_contact),
+                (self.options.edit_window, self.options.first_contact, over),
             );
             for job in jobs {
                 let result = match staging.stage(job.now, &job.change) {
@@ -460,7 +470,7 @@ impl Writer {
         txn: WriteTransaction,
         appended: u64,
     ) -> Result<Step, Unwritten> {
-        let (step, begun, erased) = {
+        let (step, begun, erased, clock) = {
             let state = self.intake.data.state.read();
             if self.intake.queue.is_halted() {
                 // The state is half published, and no row may be made of it.
@@ -483,11 +493,17 @@ impl Writer {
             {
                 schema::note_erased(&txn, at)?;
             }
+            let clock = self.intake.clock.due();
+            if let Some(noted) = clock.and_then(|clock| clock.as_noted()) {
+                schema::note_clock(&txn, noted)?;
+            }
+            // Client ids are forgotten by it.
+            let over = self.intake.clock.bounded(now);
             let step =
                 committer
                     .sweep
-                    .step(&txn, now, appended, &mut self.client_ids.lock(), &state)?;
-            (step, begun, erased)
+                    .step(&txn, over, appended, &mut self.client_ids.lock(), &state)?;
+            (step, begun, erased, clock)
         };
         txn.commit()
             .map_err(|error| Unwritten::MaybeWritten(error.into()))?;
@@ -496,6 +512,9 @@ impl Writer {
         }
         if let Some(at) = erased {
             self.intake.erased.lock().note(at);
+        }
+        if clock.is_some() {
+            self.intake.clock.noted(clock);
         }
         Ok(step)
     }
@@ -574,7 +593,8 @@ impl Writer {
         let step = {
             let state = self.intake.data.state.read();
             let mut client_ids = self.client_ids.lock();
-            sweep.finish(&txn, state.last_at, &state, &mut client_ids)?
+            let over = self.intake.clock.bounded(state.last_at);
+            sweep.finish(&txn, over, &state, &mut client_ids)?
         };
         let Some(step) = step else {
             return Ok(false);

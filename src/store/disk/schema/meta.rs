@@ -8,9 +8,9 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::{Log, damaged};
 use crate::store::sealed::{seal, unseal};
 use crate::store::tables::{
-    BACKUP, ByTwo, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CODES, CONVERSATION_STATES, CURSOR_KEY,
-    ERAS, ERASED, INVITES, META, PUSH_KEY, PUSH_SUBSCRIPTIONS, RETAINED, SESSIONS, STREAM_STATES,
-    SWEPT, TOKENS_FROM,
+    BACKUP, ByTwo, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CLOCK, CODES, CONVERSATION_STATES,
+    CURSOR_KEY, ERAS, ERASED, INVITES, META, PUSH_KEY, PUSH_SUBSCRIPTIONS, RETAINED, SESSIONS,
+    STREAM_STATES, SWEPT, TOKENS_FROM,
 };
 
 /// 32 random bytes sign the tokens: as many as the hash has.
@@ -209,6 +209,34 @@ pub(crate) fn retained(
     match sealed_meta(meta, RETAINED) {
         Ok(entry) => Ok(u64::from_le_bytes(entry)),
         Err(StoreError::Damaged { .. }) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// Notes what time it is: three numbers, see [`CLOCK`].
+pub(crate) fn note_clock(txn: &WriteTransaction, noted: [u64; 3]) -> Result<(), StoreError> {
+    let mut meta = txn.open_table(META)?;
+    let body = noted.map(u64::to_le_bytes);
+    meta.insert(CLOCK, &seal(0, body.as_flattened())[..])?;
+    Ok(())
+}
+
+/// Returns what time it was; `None` where that is not noted, or cannot be read.
+pub(crate) fn clock(db: &Database) -> Result<Option<[u64; 3]>, StoreError> {
+    let meta = db.begin_read()?.open_table(META)?;
+    if meta.get(CLOCK)?.is_none() {
+        return Ok(None);
+    }
+    match sealed_meta::<24>(&meta, CLOCK) {
+        Ok(body) => {
+            let (numbers, _) = body.as_chunks::<8>();
+            let mut noted = [0; 3];
+            for (place, number) in noted.iter_mut().zip(numbers) {
+                *place = u64::from_le_bytes(*number);
+            }
+            Ok(Some(noted))
+        }
+        Err(StoreError::Damaged { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -8,7 +8,8 @@ use crate::store::error::StoreError;
 use crate::store::log::blocks::Log;
 use crate::store::people::invites;
 use crate::store::tables::{
-    CLIENT_ID_KEY, CURSOR_KEY, ERAS, ERASED, INVITES, META, PUSH_KEY, RETAINED, SWEPT, TOKENS_FROM,
+    CLIENT_ID_KEY, CLOCK, CURSOR_KEY, ERAS, ERASED, INVITES, META, PUSH_KEY, RETAINED, SWEPT,
+    TOKENS_FROM,
 };
 
 /// Checks `meta` and the invites. Returns up to which entry the derived rows are to say everything.
@@ -29,6 +30,9 @@ pub(super) fn check_meta(txn: &ReadTransaction, report: &mut Report) -> Result<u
     }
     if meta.get(RETAINED)?.is_some() && schema::sealed_meta::<8>(&meta, RETAINED).is_err() {
         report.damaged("meta", RETAINED);
+    }
+    if meta.get(CLOCK)?.is_some() && schema::sealed_meta::<24>(&meta, CLOCK).is_err() {
+        report.damaged("meta", CLOCK);
     }
     if meta.get(PUSH_KEY)?.is_some() && schema::sealed_meta::<32>(&meta, PUSH_KEY).is_err() {
         report.damaged("meta", PUSH_KEY);

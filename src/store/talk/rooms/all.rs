@@ -24,7 +24,7 @@ pub(crate) struct Rooms {
     blocks: FxHashMap<UserId, BTreeSet<UserId>>,
     /// Those that anybody may find and join, each with its name in lower case.
     open: BTreeMap<RoomId, Box<str>>,
-    /// Those in which nobody is any more, and what was said there is still to be erased.
+    /// Those of which something is still to be erased.
     abandoned: BTreeSet<RoomId>,
     /// Of each, the members who want to be told of every message, whatever its size.
     loud: FxHashMap<RoomId, BTreeSet<UserId>>,
@@ -50,7 +50,7 @@ impl Rooms {
     }
 
     fn note_abandoned(&mut self, head: &RoomHead) {
-        match head.members == 0 && head.state.erased.count() < head.count() {
+        match head.is_to_be_erased() {
             true => self.abandoned.insert(head.id()),
             false => self.abandoned.remove(&head.id()),
         };
@@ -65,7 +65,8 @@ impl Rooms {
         open.map(|(room, name)| (*room, &**name))
     }
 
-    /// The rooms in which nobody is any more, and what was said there is still to be erased.
+    /// The rooms of which something is still to be erased: those that are gone, and those that all
+    /// have left.
     pub(crate) fn abandoned(&self) -> impl Iterator<Item = RoomId> {
         self.abandoned.iter().copied()
     }
@@ -249,7 +250,7 @@ impl Rooms {
             if before.is_none_or(|before| !Arc::ptr_eq(&before.room, &head.room)) {
                 self.note_name(&head);
             }
-            if head.members == 0 || !self.abandoned.is_empty() {
+            if head.members == 0 || head.is_gone() || !self.abandoned.is_empty() {
                 self.note_abandoned(&head);
             }
             self.rooms.insert(room, head);

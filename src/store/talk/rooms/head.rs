@@ -62,6 +62,19 @@ impl RoomHead {
         self.room.id
     }
 
+    /// Returns whether it was erased: then it has no name, and is nobody's to read, also while some
+    /// are in it and some of what was said there is not erased yet.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.room.name.is_empty()
+    }
+
+    /// Returns whether something of it is still to be erased: it is gone, or all have left it.
+    pub(crate) fn is_to_be_erased(&self) -> bool {
+        let is_empty = self.members == 0;
+        let is_left = !is_empty || !self.is_gone() || self.state.erased.count() < self.count();
+        (is_empty || self.is_gone()) && is_left
+    }
+
     /// Returns its description, with the number of its members.
     pub(crate) fn described(&self) -> Arc<Room> {
         Arc::new(Room {
@@ -189,7 +202,8 @@ impl RoomHead {
 
 /// Returns whether a member may read a message of the room.
 pub(crate) fn may_read(head: &RoomHead, member: &RoomMember, message: MessageId) -> bool {
-    head.room.history == RoomHistory::All || EntryId::from(message) > member.since
+    !head.is_gone()
+        && (head.room.history == RoomHistory::All || EntryId::from(message) > member.since)
 }
 
 /// Returns what is left of a message of a room, or all of it. The record must be a message.

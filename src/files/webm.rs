@@ -1,0 +1,539 @@
+//! WebM without what it tells of its maker: elements (EBML, RFC 8794; Matroska, RFC 9559) are kept
+//! that are known to belong to picture and sound; every other is overwritten where it lies by one
+//! that is void, so that nothing moves: tags, chapters, attached files, titles, the date, and tracks
+//! that are neither seen nor heard, with their blocks.
+
+use std::io::SeekFrom;
+
+use super::boxes::{Medium, Source};
+use super::clean::CleanError;
+
+/// Elements of one level: a block of each picture of a film of nine hours.
+const MAX_ELEMENTS: u32 = 1 << 22;
+/// Tracks: more than any film has.
+const MAX_TRACKS: usize = 64;
+
+const VOID: u32 = 0xec;
+const EBML: u32 = 0x1a45_dfa3;
+const SEGMENT: u32 = 0x1853_8067;
+const CLUSTER: u32 = 0x1f43_b675;
+const TRACKS: u32 = 0x1654_ae6b;
+const TRACK: u32 = 0xae;
+const INFO: u32 = 0x1549_a966;
+const SIMPLE_BLOCK: u32 = 0xa3;
+const GROUP: u32 = 0xa0;
+const BLOCK: u32 = 0xa1;
+const NUMBER: u32 = 0xd7;
+const KIND: u32 = 0x83;
+const WIDTH: u32 = 0xb0;
+const HEIGHT: u32 = 0xba;
+const VIDEO: u32 = 0xe0;
+/// The names of the programs that made it, which must be there.
+const PROGRAMS: [u32; 2] = [0x4d80, 0x5741];
+
+/// What may be in the head: versions, and the type of the document.
+const IN_HEAD: [u32; 7] = [0x4286, 0x42f7, 0x42f2, 0x42f3, 0x4282, 0x4287, 0x4285];
+/// In the segment: an index of it, of the times, and those above.
+const IN_SEGMENT: [u32; 5] = [INFO, TRACKS, CLUSTER, 0x114d_9b74, 0x1c53_bb6b];
+/// Of all: how times are counted, how long it is, and which programs made it.
+const IN_INFO: [u32; 4] = [0x2a_d7b1, 0x4489, PROGRAMS[0], PROGRAMS[1]];
+/// Of a track: its number and kind, how it is coded and shown; no names.
+const IN_TRACK: [u32; 23] = [
+    NUMBER, 0x73c5, KIND, 0xb9, 0x88, 0x55aa, 0x9c, 0x6de7, 0x6df8, 0x23_e383, 0x86, 0x63a2,
+    0x56aa, 0x56bb, 0x22_b59c, 0x22_b59d, 0x55ee, 0x41e4, VIDEO, 0xe1, 0x6d80, 0x23_314f,
+    0x23_4e7a,
+];
+/// Of a cluster: its time, its blocks, where it is.
+const IN_CLUSTER: [u32; 5] = [0xe7, SIMPLE_BLOCK, GROUP, 0xab, 0xa7];
+/// Of a group: its block, how long it is, what it needs, what adds to it.
+const IN_GROUP: [u32; 7] = [BLOCK, 0x9b, 0xfb, 0x75a2, 0x75a1, 0xfa, 0xa4];
+/// Film, sound, and what is written under a film.
+const KINDS: [u64; 3] = [1, 2, 0x11];
+
+/// One element: where it is, and where its content begins.
+#[derive(Debug, Clone, Copy)]
+struct Element {
+    id: u32,
+    start: u64,
+    content: u64,
+    end: u64,
+    /// It does not say how long it is, and ends with what cannot be in it.
+    is_open: bool,
+}
+
+/// What is known of the file.
+#[derive(Default)]
+struct Webm {
+    size: Option<(u32, u32)>,
+    /// The numbers of the tracks that stay.
+    tracks: Vec<u64>,
+    /// Whether there is a block of these.
+    is_shown: bool,
+}
+
+/// Overwrites what a WebM of so many bytes tells of its maker. Returns width and height, where they
+/// are told. Where it is damaged, what follows is overwritten.
+pub(super) fn clean_webm(
+    file: &mut dyn Medium,
+    length: u64,
+) -> Result<Option<(u32, u32)>, CleanError> {
+    let mut found = Webm::default();
+    let mut at = 0;
+    while let Some(element) = element_at(file, at, length)? {
+        match element.id {
+            EBML => keep_only(file, element, &IN_HEAD)?,
+            SEGMENT => segment(file, element, &mut found)?,
+            _ => void(file, element.start, element.end)?,
+        }
+        at = element.end;
+    }
+    void(file, at, length)?;
+    match found.is_shown {
+        true => Ok(found.size),
+        false => Err(CleanError::Malformed),
+    }
+}
+
+/// Reads the element that begins here; `None` at the end, and where there is none. One that is cut
+/// off ends with what it is in.
+fn element_at(file: &mut dyn Source, at: u64, end: u64) -> Result<Option<Element>, CleanError> {
+    let mut head = [0; 12];
+    let there = end.saturating_sub(at).min(12) as usize;
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(&mut head[..there])?;
+    let Some((id, id_bytes)) = number(&head[..there.min(4)], false) else {
+        return Ok(None);
+    };
+    let Some((size, size_bytes)) = number(&head[id_bytes..there], true) else {
+        return Ok(None);
+    };
+    let content = at + (id_bytes + size_bytes) as u64;
+    let all = u64::MAX >> (64 - 7 * size_bytes);
+    Ok(Some(Element {
+        id: u32::try_from(id).map_err(|_| CleanError::Malformed)?,
+        start: at,
+        content,
+        end: match size == all {
+            true => end,
+            false => content.saturating_add(size).min(end),
+        },
+        is_open: size == all,
+    }))
+}
+
+/// Reads a number of EBML, whose first byte says how many bytes it has; `None` where it is cut off.
+/// Of an id the mark of that stays.
+fn number(bytes: &[u8], is_size: bool) -> Option<(u64, usize)> {
+    let first = *bytes.first()?;
+    let length = first.leading_zeros() as usize + 1;
+    let bytes = bytes.get(..length).filter(|_| length <= 8)?;
+    let value = bytes
+        .iter()
+        .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    let mark = 1_u64 << (7 * length);
+    Some((if is_size { value & !mark } else { value }, length))
+}
+
+/// Hands on each element that is in another. What is none is overwritten, up to the end.
+fn each(
+    file: &mut dyn Medium,
+    (from, end): (u64, u64),
+    mut work: impl FnMut(&mut dyn Medium, Element) -> Result<u64, CleanError>,
+) -> Result<(), CleanError> {
+    let (mut at, mut count) = (from, 0);
+    while let Some(element) = element_at(file, at, end)? {
+        count += 1;
+        if count > MAX_ELEMENTS {
+            return Err(CleanError::Malformed);
+        }
+        at = work(file, element)?;
+    }
+    void(file, at, end)
+}
+
+/// Overwrites what is in an element but for these.
+fn keep_only(file: &mut dyn Medium, whole: Element, kept: &[u32]) -> Result<(), CleanError> {
+    each(file, (whole.content, whole.end), |file, element| {
+        if !kept.contains(&element.id) {
+            void(file, element.start, element.end)?;
+        }
+        Ok(element.end)
+    })
+}
+
+fn segment(file: &mut dyn Medium, whole: Element, found: &mut Webm) -> Result<(), CleanError> {
+    each(file, (whole.content, whole.end), |file, element| {
+        match element.id {
+            INFO => info(file, element)?,
+            TRACKS => each(file, (element.content, element.end), |file, track| {
+                match track.id {
+                    TRACK => clean_track(file, track, found)?,
+                    _ => void(file, track.start, track.end)?,
+                }
+                Ok(track.end)
+            })?,
+            CLUSTER => return cluster(file, element, found),
+            id if IN_SEGMENT.contains(&id) && !element.is_open => {}
+            _ => void(file, element.start, element.end)?,
+        }
+        Ok(element.end)
+    })
+}
+
+fn info(file: &mut dyn Medium, whole: Element) -> Result<(), CleanError> {
+    each(file, (whole.content, whole.end), |file, element| {
+        match element.id {
+            id if PROGRAMS.contains(&id) => fill(file, element.content, element.end)?,
+            id if IN_INFO.contains(&id) => {}
+            _ => void(file, element.start, element.end)?,
+        }
+        Ok(element.end)
+    })
+}
+
+/// Cleans the description of a track, or overwrites it.
+fn clean_track(file: &mut dyn Medium, whole: Element, found: &mut Webm) -> Result<(), CleanError> {
+    let (mut number, mut kind, mut size) = (None, None, None);
+    each(file, (whole.content, whole.end), |file, element| {
+        match element.id {
+            NUMBER => number = Some(unsigned(file, element)?),
+            KIND => kind = Some(unsigned(file, element)?),
+            VIDEO => {
+                let (mut width, mut height) = (None, None);
+                each(file, (element.content, element.end), |file, side| {
+                    match side.id {
+                        WIDTH => width = Some(unsigned(file, side)?),
+                        HEIGHT => height = Some(unsigned(file, side)?),
+                        _ => {}
+                    }
+                    Ok(side.end)
+                })?;
+                size = width.zip(height);
+            }
+            id if IN_TRACK.contains(&id) => {}
+            _ => void(file, element.start, element.end)?,
+        }
+        Ok(element.end)
+    })?;
+    let is_kept = kind.is_some_and(|kind| KINDS.contains(&kind));
+    let Some(number) = number.filter(|_| is_kept && found.tracks.len() < MAX_TRACKS) else {
+        return void(file, whole.start, whole.end);
+    };
+    found.tracks.push(number);
+    let size = size.and_then(|(width, height)| {
+        let [width, height] = [width, height].map(|side| u32::try_from(side).ok());
+        width.zip(height)
+    });
+    found.size = found.size.or(size);
+    Ok(())
+}
+
+/// Cleans a cluster. Returns where it ends: one that is open ends with the next of its level.
+fn cluster(file: &mut dyn Medium, whole: Element, found: &mut Webm) -> Result<u64, CleanError> {
+    let (mut at, mut count) = (whole.content, 0);
+    while let Some(element) = element_at(file, at, whole.end)? {
+        count += 1;
+        if count > MAX_ELEMENTS {
+            return Err(CleanError::Malformed);
+        }
+        let is_next = whole.is_open && element.id > 0xff_ffff;
+        if is_next {
+            return Ok(element.start);
+        }
+        let is_kept = match element.id {
+            SIMPLE_BLOCK => is_of_track(file, element, found)?,
+            GROUP => group(file, element, found)?,
+            id => IN_CLUSTER.contains(&id),
+        };
+        if !is_kept {
+            void(file, element.start, element.end)?;
+        }
+        at = element.end;
+    }
+    void(file, at, whole.end)?;
+    Ok(whole.end)
+}
+
+/// Cleans a group. Returns whether its block is of a track that stays.
+fn group(file: &mut dyn Medium, whole: Element, found: &mut Webm) -> Result<bool, CleanError> {
+    let mut is_kept = false;
+    each(file, (whole.content, whole.end), |file, element| {
+        if element.id == BLOCK {
+            is_kept = is_of_track(file, element, found)?;
+        } else if !IN_GROUP.contains(&element.id) {
+            void(file, element.start, element.end)?;
+        }
+        Ok(element.end)
+    })?;
+    Ok(is_kept)
+}
+
+/// Returns whether a block is of a track that stays.
+fn is_of_track(
+    file: &mut dyn Source,
+    block: Element,
+    found: &mut Webm,
+) -> Result<bool, CleanError> {
+    let mut head = [0; 8];
+    let there = (block.end - block.content).min(8) as usize;
+    file.seek(SeekFrom::Start(block.content))?;
+    file.read_exact(&mut head[..there])?;
+    let track = number(&head[..there], true);
+    let is_kept = track.is_some_and(|(track, _)| found.tracks.contains(&track));
+    found.is_shown |= is_kept;
+    Ok(is_kept)
+}
+
+/// Returns the number that an element has.
+fn unsigned(file: &mut dyn Source, element: Element) -> Result<u64, CleanError> {
+    let mut bytes = [0; 8];
+    let length = element.end - element.content;
+    let from = 8_u64.checked_sub(length).ok_or(CleanError::Malformed)? as usize;
+    file.seek(SeekFrom::Start(element.content))?;
+    file.read_exact(&mut bytes[from..])?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+/// Overwrites all that lies there by one element that is void. Of a single byte none can be made.
+fn void(file: &mut dyn Medium, from: u64, end: u64) -> Result<(), CleanError> {
+    let length = end.saturating_sub(from);
+    if length < 2 {
+        return fill(file, from, end);
+    }
+    let id = u8::try_from(VOID).unwrap_or_default();
+    let mut head = vec![id];
+    match length - 2 {
+        // A number of one byte, but for the one that says nothing.
+        short @ 0..0x7f => head.push(0x80 | short as u8),
+        _ => head.extend((1 << 56 | (length - 9)).to_be_bytes()),
+    }
+    fill(file, from + head.len() as u64, end)?;
+    file.seek(SeekFrom::Start(from))?;
+    file.write_all(&head)?;
+    Ok(())
+}
+
+/// Overwrites all that lies there by nothing.
+fn fill(file: &mut dyn Medium, from: u64, end: u64) -> Result<(), CleanError> {
+    const ZEROS: [u8; 4 << 10] = [0; 4 << 10];
+    file.seek(SeekFrom::Start(from))?;
+    let mut left = end.saturating_sub(from);
+    while left > 0 {
+        let part = left.min(ZEROS.len() as u64);
+        file.write_all(&ZEROS[..part as usize])?;
+        left -= part;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    const SECRET: &[u8] = b"52.52 N 13.40 E, garden of Ada";
+
+    fn size(length: usize) -> Vec<u8> {
+        match length {
+            0..0x7f => vec![0x80 | length as u8],
+            _ => (1 << 56 | length as u64).to_be_bytes().to_vec(),
+        }
+    }
+
+    fn id(id: u32) -> Vec<u8> {
+        let bytes = id.to_be_bytes();
+        let from = bytes.iter().position(|byte| *byte != 0).unwrap();
+        bytes[from..].to_vec()
+    }
+
+    fn element(of: u32, body: &[u8]) -> Vec<u8> {
+        [id(of), size(body.len()), body.to_vec()].concat()
+    }
+
+    /// One that does not say how long it is.
+    fn open(of: u32, body: &[u8]) -> Vec<u8> {
+        [
+            id(of),
+            vec![0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+            body.to_vec(),
+        ]
+        .concat()
+    }
+
+    /// One that is void, and as long as this.
+    fn void_like(other: &[u8]) -> Vec<u8> {
+        let mut file = Cursor::new(vec![1; other.len()]);
+        void(&mut file, 0, other.len() as u64).unwrap();
+        file.into_inner()
+    }
+
+    fn head() -> Vec<u8> {
+        let body = [element(0x4286, &[1]), element(0x4282, b"webm")].concat();
+        element(EBML, &body)
+    }
+
+    fn info_of(names: bool) -> Vec<u8> {
+        let hide = |element: Vec<u8>| match names {
+            true => element,
+            false => void_like(&element),
+        };
+        let program = |name: &[u8]| match names {
+            true => name.to_vec(),
+            false => vec![0; name.len()],
+        };
+        let body = [
+            element(0x2a_d7b1, &[0x0f, 0x42, 0x40]),
+            element(0x4d80, &program(b"ACME camera")),
+            element(0x5741, &program(b"ACME telephone")),
+            element(0x4489, &[0x44, 0x7a, 0, 0]),
+            hide(element(0x4461, &[1, 2, 3, 4, 5, 6, 7, 8])),
+            hide(element(0x7ba9, SECRET)),
+            hide(element(0xbf, &[1, 2, 3, 4])),
+        ];
+        element(INFO, &body.concat())
+    }
+
+    fn track(number: u8, kind: u8, name: &[u8]) -> Vec<u8> {
+        let video = [
+            element(WIDTH, &[0x02, 0x80]),
+            element(HEIGHT, &[0x01, 0xe0]),
+        ]
+        .concat();
+        let name = element(0x536e, name);
+        let body = [
+            element(NUMBER, &[number]),
+            element(0x73c5, &[9]),
+            element(KIND, &[kind]),
+            element(0x86, b"V_VP8"),
+            if name.ends_with(b"!") {
+                void_like(&name)
+            } else {
+                name
+            },
+            element(VIDEO, &video),
+        ];
+        element(TRACK, &body.concat())
+    }
+
+    fn block(track: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[0x80 | track, 0, 0, 0x80][..], bytes].concat()
+    }
+
+    fn cleaned_webm(bytes: &[u8]) -> Result<(Vec<u8>, Option<(u32, u32)>), Vec<u8>> {
+        let mut file = Cursor::new(bytes.to_vec());
+        let done = clean_webm(&mut file, bytes.len() as u64);
+        let out = file.into_inner();
+        assert_eq!(out.len(), bytes.len());
+        let mut again = Cursor::new(out.clone());
+        let _ = clean_webm(&mut again, out.len() as u64);
+        assert!(again.into_inner() == out, "what is clean stays as it is");
+        for secret in [SECRET, b"ACME"] {
+            assert!(memchr::memmem::find(&out, secret).is_none());
+        }
+        match done {
+            Ok(size) => Ok((out, size)),
+            Err(_) => Err(out),
+        }
+    }
+
+    /// A film, and what is to become of it.
+    fn film(make: fn(u32, &[u8]) -> Vec<u8>) -> [Vec<u8>; 2] {
+        let whole = |is_clean: bool| {
+            let hide = |element: Vec<u8>| match is_clean {
+                true => void_like(&element),
+                false => element,
+            };
+            let name: &[u8] = if is_clean {
+                b"...............................!"
+            } else {
+                SECRET
+            };
+            let name = &[name, b"!!"].concat()[..SECRET.len()];
+            let name = if is_clean {
+                [&name[..name.len() - 1], b"!"].concat()
+            } else {
+                name.to_vec()
+            };
+            let seek = element(0x114d_9b74, &element(0x4dbb, b"where what is"));
+            let tracks = [
+                track(1, 1, &name),
+                hide(track(2, 0x21, SECRET)),
+                track(3, 2, &name),
+            ];
+            let cluster = |time: u8| {
+                let group = [element(BLOCK, &block(1, b"picture")), element(0x9b, &[9])];
+                let other = element(BLOCK, &block(2, SECRET));
+                let body = [
+                    element(0xe7, &[time]),
+                    element(SIMPLE_BLOCK, &block(1, &[7; 900])),
+                    hide(element(SIMPLE_BLOCK, &block(2, SECRET))),
+                    element(SIMPLE_BLOCK, &block(3, b"sound")),
+                    element(GROUP, &group.concat()),
+                    hide(element(GROUP, &other)),
+                    hide(element(0x5854, SECRET)),
+                ];
+                make(CLUSTER, &body.concat())
+            };
+            let tags = element(0x1254_c367, &element(0x7373, SECRET));
+            let attached = element(0x1941_a469, &[SECRET, &[3; 70_000]].concat());
+            let body = [
+                seek,
+                info_of(!is_clean),
+                element(TRACKS, &tracks.concat()),
+                hide(tags.clone()),
+                cluster(0),
+                cluster(9),
+                element(0x1c53_bb6b, b"where which time is"),
+                hide(attached),
+                hide(tags),
+            ];
+            [head(), make(SEGMENT, &body.concat())].concat()
+        };
+        [whole(false), whole(true)]
+    }
+
+    #[test]
+    fn a_film_keeps_its_pictures_and_sound_where_they_are_and_nothing_else() {
+        for make in [element as fn(u32, &[u8]) -> Vec<u8>, open] {
+            let [bytes, clean] = film(make);
+            let (out, size) = cleaned_webm(&bytes).unwrap();
+            assert_eq!(size, Some((640, 480)));
+            let differs = out.iter().zip(&clean).position(|(one, other)| one != other);
+            assert_eq!(differs, None);
+        }
+    }
+
+    #[test]
+    fn a_film_that_is_cut_off_is_kept_up_to_there_and_what_is_none_is_not_shown() {
+        let [bytes, _] = film(open);
+        let end = bytes
+            .windows(7)
+            .position(|part| part == b"picture")
+            .unwrap();
+        let (out, size) = cleaned_webm(&bytes[..end]).unwrap();
+        assert_eq!((out.len(), size), (end, Some((640, 480))));
+        // Nothing but its head, and something else behind it.
+        assert!(cleaned_webm(&head()).is_err());
+        assert!(cleaned_webm(&[&head()[..], b"\0\0\0", SECRET].concat()).is_err());
+        assert!(cleaned_webm(&[&head()[..], &element(0xae, SECRET)].concat()).is_err());
+    }
+
+    #[test]
+    fn whatever_its_bytes_are_it_comes_to_an_end() {
+        use rand::{RngExt, SeedableRng};
+        let mut random = rand::rngs::StdRng::seed_from_u64(7);
+        let [bytes, _] = film(element);
+        for _ in 0..300 {
+            let mut broken = bytes.clone();
+            for _ in 0..random.random_range(1..20) {
+                let at = random.random_range(0..broken.len());
+                broken[at] = random.random();
+            }
+            let mut file = Cursor::new(broken);
+            let length = file.get_ref().len() as u64;
+            let _ = clean_webm(&mut file, length);
+            assert_eq!(file.get_ref().len() as u64, length);
+        }
+    }
+}
