@@ -5,8 +5,9 @@
 //! answers being written) has a bound for one owner where it is kept, and takes its bytes from a
 //! [`Pool`] here, so that the sum is bounded too. A pool never waits: where it is empty the owner
 //! who asks is refused, and its policy says what that means. The pools of one server are one
-//! [`Budget`], a share each of the memory that the server may use. The README's account of
-//! resources is the table of all this; `tests/it/resources.rs` tries its rows.
+//! [`Budget`], a share each of the memory that the server may use. The account of
+//! resources in `contract/documents/operate.md` is the table of all this; `tests/it/resources.rs`
+//! tries its rows.
 
 mod bounds;
 mod machine;

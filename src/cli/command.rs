@@ -6,7 +6,7 @@ use super::flags::Flags;
 use super::operate::Operate;
 use super::output::Failed;
 use super::{
-    backup, check, compact, completions, doctor, export, import, man, restore, systemd_unit,
+    backup, check, compact, completions, doctor, export, health, import, man, restore, systemd_unit,
 };
 
 /// A command in place of serving.
@@ -20,6 +20,8 @@ pub(super) enum Command {
     Describe(Describe),
     /// Diagnose this machine, or the way to a server, and say how to fix what is wrong
     Doctor(doctor::Doctor),
+    /// Ask the running server whether it can write, for health checks
+    Health(health::Health),
 }
 
 /// Commands that describe the program.

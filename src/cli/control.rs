@@ -5,16 +5,18 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::HeaderValue;
+use hyper::header::{HOST, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
+use super::failure::chain;
 use crate::http::ELSEWHERE;
 use crate::server::control_socket;
 use crate::store::maintain::{NICE, Partial, Progress, Unit};
@@ -26,6 +28,9 @@ const MAX_ANSWER_BYTES: usize = 64 << 10;
 /// more of it in the page cache the kernel puts it there all at once, and the server's own syncs
 /// wait for that.
 const SYNC_BYTES: u64 = 256 << 10;
+
+/// The most time that a server may take to say that it can write.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Writes a backup that the server on `data` makes into a file in the making. It is not checked
 /// yet. Where the data's disk has no room for it, the server makes it in the folder `elsewhere`.
@@ -95,6 +100,30 @@ pub(super) fn compact(data: &Path) -> Result<(u64, u64), String> {
     })
 }
 
+/// Makes sure that the server on `data` can write, as its `/readyz` says, within
+/// [`HEALTH_PATIENCE`].
+pub(super) fn ready(data: &Path) -> Result<(), String> {
+    runtime()?.block_on(async {
+        let answering = tokio::time::timeout(HEALTH_PATIENCE, async {
+            let stream = connect(data).await.map_err(|error| {
+                let socket = control_socket(data);
+                format!("no server answers at {}: {error}", socket.display())
+            })?;
+            ask_on(stream, Method::GET, "/readyz", None)
+                .await
+                .map_err(|error| format!("the server does not answer: {}", chain(&error)))
+        });
+        let Ok(answer) = answering.await else {
+            let seconds = HEALTH_PATIENCE.as_secs();
+            return Err(format!("the server did not answer within {seconds} s"));
+        };
+        match answer?.status() {
+            StatusCode::OK => Ok(()),
+            _ => Err("the server cannot write at the moment: its log says why".to_owned()),
+        }
+    })
+}
+
 fn runtime() -> Result<Runtime, String> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -145,23 +174,30 @@ async fn ask(
         )
     };
     let stream = connect(data).await.map_err(|error| silent(&error))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| silent(&error))?;
-    tokio::spawn(connection);
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "localhost");
-    if let Some((name, value)) = header {
-        request = request.header(name, value);
-    }
-    let request = request.body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| silent(&error))?;
-    sender
-        .send_request(request)
+    ask_on(stream, method, path, header)
         .await
         .map_err(|error| silent(&error))
+}
+
+/// Asks for something over an open connection.
+async fn ask_on(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+    header: Option<(&'static str, HeaderValue)>,
+) -> hyper::Result<Response<Incoming>> {
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let mut request = Request::new(Empty::<Bytes>::new());
+    *request.method_mut() = method;
+    *request.uri_mut() = path.parse().unwrap_or_default();
+    let host = HeaderValue::from_static("localhost");
+    request.headers_mut().insert(HOST, host);
+    if let Some((name, value)) = header {
+        request.headers_mut().insert(name, value);
+    }
+    sender.send_request(request).await
 }
 
 /// The message of a refusal.

@@ -40,6 +40,9 @@ pub fn main() -> ExitCode {
             return end(command.run(&flags));
         }
         Some(Command::Describe(command)) => return end(command.run(&flags).map_err(Failed::from)),
+        Some(Command::Health(health)) => {
+            return end(health.run(&flags.data).map_err(Failed::from));
+        }
         Some(Command::Operate(_) | Command::Doctor(_)) | None => {}
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -63,7 +66,7 @@ pub fn main() -> ExitCode {
             Some(Command::Operate(command)) => operate::run(command, &flags).await,
             Some(Command::Doctor(doctor)) => doctor.run(&flags.data).await,
             // Done above, without a runtime.
-            Some(Command::Maintain(_) | Command::Describe(_)) => Ok(()),
+            Some(Command::Maintain(_) | Command::Describe(_) | Command::Health(_)) => Ok(()),
         }
     });
     // What threads of the runtime still do, such as reading from a disk that hangs, is not waited

@@ -13,8 +13,8 @@ use crate::files::FolderLock;
 use crate::store::maintain::{self, Counts, MaintainError, Partial, Progress};
 use crate::store::{FileStage, OpenError, StoredFile};
 
-/// Writes accounts, messages and read marks as JSON Lines; the README has the form. Password hashes
-/// are in it. The files that people sent are copied into the folder FILE.files.
+/// Writes accounts, messages and read marks as JSON Lines; /docs/operate has the form. Password
+/// hashes are in it. The files that people sent are copied into the folder FILE.files.
 #[derive(Args)]
 pub(super) struct Export {
     /// Where to; it must not be there yet, unless it is a pipe. Standard output without it, or with

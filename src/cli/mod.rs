@@ -17,6 +17,7 @@ mod export;
 mod failure;
 mod files;
 mod flags;
+mod health;
 mod import;
 mod log;
 mod man;

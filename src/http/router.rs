@@ -162,6 +162,8 @@ routes! {
         AsyncApi = "/api/asyncapi.json",          [GET: documents::ASYNCAPI];
         Docs     = "/docs",                       [GET: documents::PAGE];
         Guide    = "/docs/app",                   [GET: documents::GUIDE];
+        ChatGuide = "/docs/chat",                 [GET: documents::CHAT_GUIDE];
+        Handbook = "/docs/operate",               [GET: documents::HANDBOOK];
         Health   = "/healthz",                    [GET: server::HEALTH];
         Ready    = "/readyz",                     [GET: server::READY];
     }

@@ -134,12 +134,17 @@ export class Person {
   }
 
   /** Sends one message as it stands, by a socket of version 2, and waits until it is stored. */
-  async send(message) {
+  send(message) {
+    return this.emit('send_message', message)
+  }
+
+  /** Says one event by a socket of version 2, which must go well; gives what its ack brings. */
+  async emit(event, payload) {
     const url = sid => `${this.server.url}/socket.io/?EIO=4&transport=polling${sid ? `&sid=${sid}` : ''}`
     const post = body => fetch(url(sid), { method: 'POST', body })
     const { sid } = JSON.parse((await (await fetch(url())).text()).slice(1))
     await post(`40${JSON.stringify({ token: this.session.token, v: 2 })}`)
-    await post(`420${JSON.stringify(['send_message', message])}`)
+    await post(`420${JSON.stringify([event, payload])}`)
     for (;;) {
       const packets = (await (await fetch(url(sid))).text()).split('\x1e')
       const ack = packets.find(packet => packet.startsWith('430'))

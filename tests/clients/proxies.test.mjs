@@ -1,4 +1,4 @@
-// The README's reverse proxies, run for real: stock clients through them, and what `chatd doctor` says.
+// The handbook's reverse proxies, run for real: stock clients through them, and what `chatd doctor` says.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -10,7 +10,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Client, Server, deadline, freshFolder, launch, runToEnd } from "./harness.mjs";
-import { block, replaced } from "./readme.mjs";
+import { HANDBOOK, block, replaced } from "./readme.mjs";
 
 /** A port that was free a moment ago: these programs take no other. */
 async function freePort() {
@@ -91,9 +91,9 @@ const program = (...places) => places.find(existsSync);
 const NGINX = program("/usr/sbin/nginx", "/usr/bin/nginx");
 const CADDY = program("/usr/bin/caddy", "/usr/local/bin/caddy");
 
-test("the README's nginx serves stock clients, and the doctor finds nothing", { skip: NGINX ? false : "no nginx" }, async (t) => {
+test("the handbook's nginx serves stock clients, and the doctor finds nothing", { skip: NGINX ? false : "no nginx" }, async (t) => {
   const set = await stage(t, ["--trusted-proxy", "127.0.0.1"]);
-  const site = replaced(await block("nginx"), {
+  const site = replaced(await block("nginx", "", HANDBOOK), {
     "listen 443 ssl": `listen 127.0.0.1:${set.port} ssl`,
     "chat.example.org;": "localhost;",
     "/etc/letsencrypt/live/chat.example.org/fullchain.pem": set.cert,
@@ -125,6 +125,7 @@ test("an nginx with nothing but proxy_pass is found out", { skip: NGINX ? false 
 
 test("the README's Caddy serves stock clients, and the doctor finds nothing", { skip: CADDY ? false : "no caddy" }, async (t) => {
   const set = await stage(t, ["--trusted-proxy", "127.0.0.1"]);
+  assert.equal(await block("Caddyfile"), await block("Caddyfile", "", HANDBOOK));
   const site = replaced(await block("Caddyfile"), {
     "chat.example.org {": `https://localhost:${set.port} {\n\ttls ${set.cert} ${set.key}`,
     "127.0.0.1:8080": `127.0.0.1:${set.server.port}`,
@@ -180,7 +181,7 @@ const caddy = (body) => async (set) => {
 
 /** Name, program, flags, how the proxy is started, what is seen. `links` is what they begin with, of `SITE`, the proxy's URL. */
 const CONFIGURATIONS = [
-  ["as in the README", NGINX, TRUSTED, nginx("/", `${UPGRADE} proxy_set_header Host $http_host; ${FOR} ${PROTO}`), { ...GOOD, links: "SITE" }],
+  ["as in the handbook", NGINX, TRUSTED, nginx("/", `${UPGRADE} proxy_set_header Host $http_host; ${FOR} ${PROTO}`), { ...GOOD, links: "SITE" }],
   // The page itself says by which scheme it was loaded; a program does not.
   [
     "not trusted",

@@ -1,12 +1,14 @@
-// The README's code, for those who run it.
+// The code of the README and of the guides, for those who run it.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 
-/** The text of the one block of this language that has this in it. */
-export async function block(language, about = "") {
-  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-  const found = [...readme.matchAll(/^```(\S+)\n(.*?)^```$/gms)].filter(([, name, text]) => name === language && text.includes(about));
+export const HANDBOOK = "src/contract/documents/operate.md";
+
+/** The text of the one block of this language that has this in it, of the README or of another document. */
+export async function block(language, about = "", document = "README.md") {
+  const text = await readFile(new URL(`../../${document}`, import.meta.url), "utf8");
+  const found = [...text.matchAll(/^```(\S+)\n(.*?)^```$/gms)].filter(([, name, code]) => name === language && code.includes(about));
   assert.equal(found.length, 1, `blocks of ${language} ${about}`);
   return found[0][2];
 }

@@ -318,11 +318,11 @@ async fn an_address_that_is_taken_is_said_and_nothing_is_served() {
 }
 
 #[tokio::test]
-async fn the_readme_names_every_metric_and_no_other() {
+async fn the_handbook_names_every_metric_and_no_other() {
     let (running, metrics) = start(&[]).await;
     let scraped = Scrape::of(&metrics).await.names();
-    let readme = include_str!("../../README.md");
-    let section = readme.split("## Metrics\n").nth(1).unwrap();
+    let handbook = include_str!("../../src/contract/documents/operate.md");
+    let section = handbook.split("## Metrics\n").nth(1).unwrap();
     let section = section.split("\n## ").next().unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
     let named = rows.map(|row| {

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::program::{Running, command, command_with, make};
 use crate::support::Remote;
@@ -344,4 +345,48 @@ async fn rooms_as_listed(data: &Path) -> [String; 3] {
         says(data, &["room", "show", "2"], "").await,
         says(data, &["room", "members", "2"], "").await,
     ]
+}
+
+/// Answers each request to the control socket of a data file with this status, in place of a server.
+fn stand_in(data: &Path, status: &'static str) -> tokio::task::JoinHandle<()> {
+    let socket = data.with_extension("redb.sock");
+    let listener = tokio::net::UnixListener::bind(socket).unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 1024];
+            let read = stream.read(&mut head).await.unwrap();
+            let asked = head[..read].starts_with(b"GET /readyz HTTP/1.1\r\n");
+            assert!(asked, "{}", String::from_utf8_lossy(&head[..read]));
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    })
+}
+
+#[tokio::test]
+async fn health_says_whether_the_server_can_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let nobody = fails(&data, &["health"], "").await;
+    assert!(
+        nobody.starts_with("chatd: no server answers at "),
+        "{nobody}"
+    );
+    let running = Running::on(&data, &[], &[]).await;
+    assert_eq!(says(&data, &["health"], "").await, "ok\n");
+    running.stop().await;
+    let stopped = fails(&data, &["health"], "").await;
+    assert!(
+        stopped.starts_with("chatd: no server answers at "),
+        "{stopped}"
+    );
+    let unable = folder.path().join("unable.redb");
+    let answering = stand_in(&unable, "503 Service Unavailable");
+    let said = fails(&unable, &["health"], "").await;
+    assert_eq!(
+        said,
+        "chatd: the server cannot write at the moment: its log says why\n"
+    );
+    answering.abort();
 }

@@ -9,30 +9,127 @@ use crate::program::{Running, command, make};
 use crate::support::soon;
 
 const README: &str = include_str!("../../README.md");
+const HANDBOOK: &str = include_str!("../../src/contract/documents/operate.md");
+
+/// All that people read: where it is, and the text.
+const MANUAL: [(&str, &str); 4] = [
+    ("README.md", README),
+    ("operate.md", HANDBOOK),
+    (
+        "app.md",
+        include_str!("../../src/contract/documents/app.md"),
+    ),
+    (
+        "chat.md",
+        include_str!("../../src/contract/documents/chat.md"),
+    ),
+];
+
+/// More than this nobody reads.
+const README_LINES: usize = 450;
 
 #[test]
-fn the_flags_in_the_readme_are_those_of_the_program() {
-    let help = Command::new(env!("CARGO_BIN_EXE_chatd"))
-        .arg("--help")
-        .output()
-        .unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
-    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
-    let block = format!("```text\n{}\n```", help.join("\n").trim_end());
-    assert!(
-        README.contains(&block),
-        "the README's flags are not these:\n{block}"
-    );
+fn the_readme_is_short_enough_to_be_read() {
+    let lines = README.lines().count();
+    assert!(lines <= README_LINES, "{lines} lines");
 }
 
 #[test]
-fn every_code_of_an_error_is_in_the_readme() {
-    for code in chatd::contract::Code::ALL {
-        assert!(
-            README.contains(&format!("`{}`", code.as_str())),
-            "{} is not",
-            code.as_str()
-        );
+fn the_picture_of_the_readme_is_there_and_small() {
+    assert!(README.contains("](.github/page.png)"));
+    let picture = include_bytes!("../../.github/page.png");
+    assert!(picture.starts_with(b"\x89PNG") && picture.len() <= 150_000);
+}
+
+/// The long help of the program and of all its commands.
+fn help(command: &[&str], all: &mut String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_chatd"))
+        .args(command)
+        .arg("--help")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let commands = text
+        .split_once("\nCommands:\n")
+        .map_or("", |(_, rest)| rest);
+    let commands = commands.lines().take_while(|line| !line.is_empty());
+    for name in commands.filter_map(|line| line.split_whitespace().next()) {
+        if name != "help" {
+            help(&[command, &[name]].concat(), all);
+        }
+    }
+    all.push_str(&text);
+}
+
+#[test]
+fn the_image_asks_after_its_health_by_a_command_of_the_program() {
+    let image = include_str!("../../.github/Dockerfile");
+    let (_, check) = image.split_once("HEALTHCHECK ").unwrap();
+    let (_, words) = check.split_once("CMD ").unwrap();
+    let words: Vec<String> = serde_json::from_str(words.lines().next().unwrap()).unwrap();
+    assert_eq!(words[0], "/chatd", "it starts with ENTRYPOINT's file");
+    let words: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+    let mut asked = String::new();
+    help(&words, &mut asked);
+    assert!(asked.contains("Usage: chatd health"), "{asked}");
+}
+
+/// Flags of other programs that the manual calls.
+const OF_OTHERS: [&str; 7] = [
+    "--data-binary",
+    "--example",
+    "--fixture",
+    "--help",
+    "--list",
+    "--now",
+    "--release",
+];
+
+#[test]
+fn every_flag_that_the_manual_names_is_one_of_the_program() {
+    let mut all = String::new();
+    help(&[], &mut all);
+    let mut known = 0;
+    for (name, text) in MANUAL {
+        for (at, _) in text.match_indices("--") {
+            let before = text[..at].chars().next_back();
+            let flag = text[at..].chars();
+            let flag: String = flag
+                .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')
+                .collect();
+            let begins = before.is_none_or(|c| !c.is_alphanumeric() && c != '-' && c != '|');
+            if !begins || flag.trim_matches('-').is_empty() || OF_OTHERS.contains(&&*flag) {
+                continue;
+            }
+            let ends = [' ', '\n', ']', '=', ','];
+            let is_one = ends.iter().any(|end| all.contains(&format!("{flag}{end}")));
+            assert!(is_one, "{name} names {flag}, which no command has");
+            known += 1;
+        }
+    }
+    assert!(known > 100, "{known}");
+}
+
+#[test]
+fn every_code_in_the_tables_of_bounds_is_one() {
+    for text in [README, HANDBOOK] {
+        let (_, table) = text.split_once("## Limits\n").unwrap();
+        let table = table.split("\n## ").next().unwrap();
+        let rows = table.lines().filter(|line| line.starts_with("| "));
+        let last = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+        let mut found = 0;
+        for field in last {
+            for word in field.split('`').skip(1).step_by(2) {
+                let is_code = word.contains('_') && !word.contains(['.', ' ', '(']);
+                // Of answers and packets.
+                if is_code && word != "retry_after_ms" && word != "CONNECT_ERROR" {
+                    let all = chatd::contract::Code::ALL;
+                    assert!(all.iter().any(|code| code.as_str() == word), "{word}");
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 8, "{found}");
     }
 }
 
@@ -43,10 +140,9 @@ const NOT_HERE: &[(&str, &str)] = &[
         "the build is what is tested",
     ),
     ("tests/run", "it is what runs this test"),
-    ("tests/release", "tests/run runs it"),
     (
-        "tests/load/run",
-        "it measures for a quarter of an hour; tests/run runs its `smoke`",
+        "chatd health",
+        "it asks a server that runs; tests/it/operate.rs has one",
     ),
     (
         "chatd --host 0.0.0.0 --port 443 --acme-domain chat.example.org",
@@ -77,9 +173,9 @@ fn as_here(command: &str, address: &str) -> String {
         .replace("curl ", "curl --fail --silent --show-error ")
 }
 
-/// The fenced blocks: language and text.
-fn blocks() -> Vec<(&'static str, &'static str)> {
-    let mut fences = README.split("```").skip(1);
+/// The fenced blocks of a text: language and content.
+fn blocks(text: &'static str) -> Vec<(&'static str, &'static str)> {
+    let mut fences = text.split("```").skip(1);
     let mut blocks = Vec::new();
     while let Some(block) = fences.next() {
         blocks.push(block.split_once('\n').unwrap());
@@ -89,9 +185,9 @@ fn blocks() -> Vec<(&'static str, &'static str)> {
     blocks
 }
 
-/// Every command of the README, without its comment.
-fn commands() -> Vec<String> {
-    let lines = blocks().into_iter().flat_map(|(language, text)| {
+/// Every command of a text, without its comment.
+fn commands(text: &'static str) -> Vec<String> {
+    let lines = blocks(text).into_iter().flat_map(|(language, text)| {
         let prompt = match language {
             "sh" => "",
             "console" => "$ ",
@@ -188,16 +284,10 @@ async fn sandbox() -> (tempfile::TempDir, String) {
     (folder, token)
 }
 
-#[tokio::test]
-async fn every_command_in_the_readme_works() {
+/// Runs every command of a text, in a folder of its own.
+async fn run_all(commands: &[String]) {
     let (folder, token) = sandbox().await;
     let data = folder.path().join("chatd.redb");
-    let commands = commands();
-    assert!(commands.len() > 25, "{commands:#?}");
-    for (listed, why) in NOT_HERE {
-        let there = commands.iter().any(|command| command == listed);
-        assert!(there, "{listed} is in no block any more ({why})");
-    }
     let here = |command: &&String| !NOT_HERE.iter().any(|(listed, _)| listed == command);
     for command in commands.iter().filter(here) {
         if serves(command) {
@@ -213,9 +303,34 @@ async fn every_command_in_the_readme_works() {
     }
 }
 
+#[tokio::test]
+async fn every_command_in_the_readme_works() {
+    let commands = commands(README);
+    assert!(commands.len() > 15, "{commands:#?}");
+    run_all(&commands).await;
+}
+
+#[tokio::test]
+async fn every_command_in_the_handbook_works() {
+    let commands = commands(HANDBOOK);
+    assert!(commands.len() > 20, "{commands:#?}");
+    run_all(&commands).await;
+}
+
 #[test]
-fn every_block_of_the_readme_is_run_by_some_test() {
-    for (language, text) in blocks() {
+fn what_is_not_run_here_is_still_in_the_manual() {
+    let commands = [README, HANDBOOK].map(commands).concat();
+    for (listed, why) in NOT_HERE {
+        let there = commands.iter().any(|command| command == listed);
+        assert!(there, "{listed} is in no block any more ({why})");
+    }
+}
+
+/// The blocks of app.md are run by `tests/clients/guide.test.mjs` and its fellows; chat.md has none.
+#[test]
+fn every_block_of_the_readme_and_the_handbook_is_run_by_some_test() {
+    assert!(blocks(MANUAL[3].1).is_empty());
+    for (language, text) in [README, HANDBOOK].map(blocks).concat() {
         let by = match language {
             // Here.
             "sh" | "console" => continue,
@@ -226,9 +341,9 @@ fn every_block_of_the_readme_is_run_by_some_test() {
                 continue;
             }
             "js" => include_str!("../clients/readme.test.mjs"),
-            "python" if text.starts_with("# push.py") => {
-                let by = include_str!("../clients/python/test_hooks.py");
-                assert!(by.contains("```python\\n(# push\\.py"));
+            "python" if text.starts_with("# chat.py") => {
+                let by = include_str!("../clients/python/test_examples.py");
+                assert!(by.contains("```python\\n(# chat\\.py"));
                 continue;
             }
             // With the real proxies.

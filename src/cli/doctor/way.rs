@@ -60,7 +60,7 @@ fn tls(site: &Site, ends: Option<i64>, report: &mut Report) {
         }
         return report.doubt(
             what,
-            "none: passwords, tokens and messages can be read on the way; use https (see Security in the README)",
+            "none: passwords, tokens and messages can be read on the way; use https (see HTTPS in /docs/operate)",
         );
     }
     let now = i64::try_from(Timestamp::now().as_secs()).unwrap_or(i64::MAX);

@@ -1,5 +1,5 @@
 //! What clients can rely on, as documents: OpenAPI 3.1 for REST, AsyncAPI 3.0 for the socket's
-//! events, and a page of both.
+//! events, a page of both, and guides.
 //!
 //! Nothing is written down twice: `reads!` makes the type by which a payload is decoded and its
 //! schema of one list, answers are described by the types that are encoded, and an [`Operation`] or
@@ -18,10 +18,10 @@ mod webhook;
 
 pub(crate) use asyncapi::asyncapi;
 pub(crate) use event::{Connecting, Event, Events};
-pub(crate) use guide::guide;
+pub(crate) use guide::{GUIDES, changes, guide};
 pub(crate) use openapi::{Routed, openapi};
 pub(crate) use operation::{Access, Operation};
-pub(crate) use page::page;
+pub(crate) use page::{More, page};
 pub(crate) use webhook::Webhook;
 
 /// The documents' titles.

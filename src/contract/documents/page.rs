@@ -5,21 +5,34 @@ use std::fmt::{self, Write};
 
 use serde_json::Value;
 
+use super::guide::GUIDES;
 use super::schemas::resolve;
 use super::{TITLE, VERSION};
 use crate::contract::Code;
 
+/// What the page shows beside the documents.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct More<'a> {
+    /// What a test has sent and got: by the id of each operation and the key of each event a text.
+    pub(crate) examples: &'a Value,
+    /// The change log of the contract, as HTML in UTF-8.
+    pub(crate) changes: &'a [u8],
+}
+
 /// The page.
-pub(crate) fn page(openapi: &Value, asyncapi: &Value) -> String {
-    let mut page = Page::default();
+pub(crate) fn page(openapi: &Value, asyncapi: &Value, more: More<'_>) -> String {
+    let mut page = Page {
+        html: String::new(),
+        examples: more.examples,
+    };
     // A string takes all that is written to it.
-    let _ = page.write(openapi, asyncapi);
+    let _ = page.write(openapi, asyncapi, &String::from_utf8_lossy(more.changes));
     page.html
 }
 
-#[derive(Default)]
-struct Page {
+struct Page<'a> {
     html: String,
+    examples: &'a Value,
 }
 
 /// Text between tags.
@@ -67,20 +80,27 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-impl Page {
-    fn write(&mut self, openapi: &Value, asyncapi: &Value) -> fmt::Result {
+impl Page<'_> {
+    fn write(&mut self, openapi: &Value, asyncapi: &Value, changes: &str) -> fmt::Result {
         let (title, version) = (Plain(TITLE), Plain(VERSION));
         write!(
             self.html,
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\
              <title>{title} {version}: events and routes</title>\
-             <link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"/css/docs.css\"></head><body>\
+             <link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"css/docs.css\">\
+             <script type=\"module\" src=\"docs.js\"></script></head><body>\
              <a class=\"skip\" href=\"#main\">Skip to the content</a>\
-             <header><h1>{title} {version}</h1><p>What clients can rely on. <a href=\"docs/app\">Add chat to your app</a> is a \
-             guide from start to end. For programs: \
-             <a href=\"/api/openapi.json\">OpenAPI 3.1</a>, <a href=\"/api/asyncapi.json\">AsyncAPI 3.0</a>.</p></header>"
+             <header><h1>{title} {version}</h1><p>What clients can rely on. "
         )?;
+        for guide in &GUIDES {
+            let (name, title, about) = (guide.name, guide.title, guide.about);
+            write!(self.html, "<a href=\"docs/{name}\">{title}</a> {about}. ")?;
+        }
+        self.html.push_str(
+            "For programs: <a href=\"api/openapi.json\">OpenAPI 3.1</a>, \
+             <a href=\"api/asyncapi.json\">AsyncAPI 3.0</a>.</p></header>",
+        );
         self.contents(openapi, asyncapi)?;
         self.html.push_str("<main id=\"main\" tabindex=\"-1\">");
         self.section("events", "Events", asyncapi)?;
@@ -99,7 +119,11 @@ impl Page {
         self.shapes("routes", openapi)?;
         self.html.push_str("</section>");
         self.codes()?;
-        self.html.push_str("</main></body></html>\n");
+        writeln!(
+            self.html,
+            "<section aria-labelledby=\"changes\"><h2 id=\"changes\">Changes of the contract</h2>{changes}</section>\
+             </main></body></html>"
+        )?;
         Ok(())
     }
 
@@ -162,7 +186,8 @@ impl Page {
             }
         }
         self.html.push_str(
-            "</ul><h2>Errors</h2><ul><li><a href=\"#codes\">Codes of errors</a></li></ul></nav>",
+            "</ul><h2>More</h2><ul><li><a href=\"#codes\">Codes of errors</a></li>\
+             <li><a href=\"#changes\">Changes of the contract</a></li></ul></nav>",
         );
         Ok(())
     }
@@ -178,7 +203,8 @@ impl Page {
         let about = Prose(text(&message["description"]));
         write!(
             self.html,
-            "<article><h3 id=\"{key}\"><code>{name}</code> {direction}</h3><p>{about}</p>"
+            "<article><h3 id=\"{key}\"><code>{name}</code> {direction}</h3>\
+             <a class=\"here\" href=\"#{key}\" aria-label=\"Link to {name} {direction}\">#</a><p>{about}</p>"
         )?;
         self.shape("Payload", "events", document, &message["payload"])?;
         if message["x-cursor"] == true {
@@ -201,6 +227,7 @@ impl Page {
                 None => self.kind_line(title, "events", &reply["payload"])?,
             }
         }
+        self.example(key)?;
         self.html.push_str("</article>");
         Ok(())
     }
@@ -217,7 +244,8 @@ impl Page {
         let about = Prose(text(&operation["description"]));
         write!(
             self.html,
-            "<article><h3 id=\"{id}\"><code>{method} {path}</code></h3><p>{about}</p>"
+            "<article><h3 id=\"{id}\"><code>{method} {path}</code></h3>\
+             <a class=\"here\" href=\"#{id}\" aria-label=\"Link to {method} {path}\">#</a><p>{about}</p>"
         )?;
         if items(&operation["security"]).next().is_none() {
             self.html.push_str("<p>Needs no token.</p>");
@@ -236,8 +264,21 @@ impl Page {
         let body = &operation["requestBody"]["content"]["application/json"]["schema"];
         self.shape("Body", "routes", document, body)?;
         self.responses(document, operation)?;
+        self.example(id)?;
         self.html.push_str("</article>");
         Ok(())
+    }
+
+    /// What a test has sent and got, where it has.
+    fn example(&mut self, of: &str) -> fmt::Result {
+        match &self.examples[of] {
+            Value::String(example) => write!(
+                self.html,
+                "<p>Example:</p><pre class=\"example\">{}</pre>",
+                Plain(example)
+            ),
+            _ => Ok(()),
+        }
     }
 
     fn responses(&mut self, document: &Value, operation: &Value) -> fmt::Result {
@@ -290,7 +331,8 @@ impl Page {
             let about = Prose(text(&schema["description"]));
             write!(
                 self.html,
-                "<article><h3 id=\"{of}-{name}\">{name}</h3><p>{about}</p>"
+                "<article><h3 id=\"{of}-{name}\">{name}</h3>\
+                 <a class=\"here\" href=\"#{of}-{name}\" aria-label=\"Link to {name}, {of}\">#</a><p>{about}</p>"
             )?;
             self.fields("Keys", of, schema)?;
             for one in variants(schema) {

@@ -196,7 +196,9 @@ pub(in crate::http) async fn users(
 
 pub(in crate::http) const PUT_USER: Operation = Operation::new(
     Access::Admin,
-    "Makes (201) or changes (200) the account of that id, for an app that keeps its own users.",
+    "Makes (201) or changes (200) the account of that id, for an app that keeps its own users. With a backend's key \
+     `forbidden` for an account that was registered here. The next account that is made here gets the id after the \
+     greatest, or, where that is the greatest there can be, the least free one.",
 )
 .path::<Named>()
 .body::<ForeignAccount>()

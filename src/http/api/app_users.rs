@@ -39,7 +39,8 @@ reads! {
 
 pub(in crate::http) const PUT: Operation = Operation::new(
     Access::Admin,
-    "Makes or changes up to 1,000 accounts of an app's own users, and says in their order which they are.",
+    "Makes or changes up to 1,000 accounts of an app's own users, and says in their order which they are. All or nothing: \
+     where one does not fit (`invalid_payload`), or was registered here (`forbidden`), nothing is done.",
 )
 .body::<Vec<WantedUser>>()
 .refuses(&[Code::UsernameTaken])

@@ -1,5 +1,5 @@
-//! What clients can rely on, as documents. Unpacked when first asked for, and then kept: some
-//! 500 KiB.
+//! What clients can rely on, as documents, and the guides for people. Unpacked when first asked
+//! for, and then kept: some 700 KiB.
 //!
 //! The code says them ([`written`]), and `contract/documents/made` keeps what it last said, which
 //! the build script packs: so a change of the contract is seen where it is reviewed, and the
@@ -21,7 +21,7 @@ use crate::http::assets::is_known;
 use crate::http::router::ROUTES;
 use crate::web::Body;
 
-/// The documents, their page, and the guide.
+/// The documents, their page, and the guides.
 #[derive(Default)]
 pub(in crate::http) struct Documents(OnceLock<Made>);
 
@@ -29,7 +29,8 @@ struct Made {
     openapi: Bytes,
     asyncapi: Bytes,
     page: Bytes,
-    guide: Bytes,
+    /// By their names.
+    guides: [(&'static str, Bytes); 3],
 }
 
 impl Documents {
@@ -38,12 +39,16 @@ impl Documents {
             let openapi = unpacked(OPENAPI_PACKED);
             let asyncapi = unpacked(ASYNCAPI_PACKED);
             let read = |text: &Bytes| serde_json::from_slice(text).unwrap_or(Value::Null);
-            let page = documents::page(&read(&openapi), &read(&asyncapi));
+            let more = documents::More {
+                examples: &read(&unpacked(EXAMPLES_PACKED)),
+                changes: &unpacked(CHANGES_PACKED),
+            };
+            let page = documents::page(&read(&openapi), &read(&asyncapi), more);
             Made {
                 page: page.into(),
                 openapi,
                 asyncapi,
-                guide: unpacked(GUIDE_PACKED),
+                guides: GUIDES_PACKED.map(|(name, packed)| (name, unpacked(packed))),
             }
         })
     }
@@ -53,7 +58,24 @@ const OPENAPI_PACKED: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/documents/openapi.json.zlib"));
 const ASYNCAPI_PACKED: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/documents/asyncapi.json.zlib"));
-const GUIDE_PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/documents/guide.html.zlib"));
+const EXAMPLES_PACKED: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/documents/examples.json.zlib"));
+const CHANGES_PACKED: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/documents/changes.html.zlib"));
+const GUIDES_PACKED: [(&str, &[u8]); 3] = [
+    (
+        "app",
+        include_bytes!(concat!(env!("OUT_DIR"), "/documents/app.html.zlib")),
+    ),
+    (
+        "chat",
+        include_bytes!(concat!(env!("OUT_DIR"), "/documents/chat.html.zlib")),
+    ),
+    (
+        "operate",
+        include_bytes!(concat!(env!("OUT_DIR"), "/documents/operate.html.zlib")),
+    ),
+];
 
 fn unpacked(packed: &[u8]) -> Bytes {
     let text = miniz_oxide::inflate::decompress_to_vec_zlib(packed);
@@ -67,8 +89,8 @@ pub struct Written {
     pub openapi: Value,
     /// AsyncAPI 3.0: the events of a socket.
     pub asyncapi: Value,
-    /// The guide for people, as HTML.
-    pub guide: String,
+    /// Pages and parts of pages for people: the name of each file, and its HTML.
+    pub pages: Vec<(String, String)>,
 }
 
 /// Returns the documents as the code says them. What is served is what was last kept of this.
@@ -76,7 +98,11 @@ pub fn written() -> Written {
     Written {
         openapi: documents::openapi(ROUTES, &WEBHOOKS),
         asyncapi: documents::asyncapi(&events()),
-        guide: documents::guide(),
+        pages: documents::GUIDES
+            .iter()
+            .map(|guide| (format!("{}.html", guide.name), documents::guide(guide)))
+            .chain([("changes.html".to_owned(), documents::changes())])
+            .collect(),
     }
 }
 
@@ -107,10 +133,12 @@ pub(in crate::http) fn asyncapi(app: &App, request: &Request<Incoming>) -> Respo
     show(app, request, &app.documents.made().asyncapi, JSON)
 }
 
-pub(in crate::http) const PAGE: Operation =
-    Operation::new(Access::Anyone, "Both documents as a page for people.")
-        .refuses(&[Code::StorageUnavailable])
-        .bare(HTML);
+pub(in crate::http) const PAGE: Operation = Operation::new(
+    Access::Anyone,
+    "Both documents as a page for people, with examples and the change log.",
+)
+.refuses(&[Code::StorageUnavailable])
+.bare(HTML);
 
 /// `GET /docs`
 pub(in crate::http) fn page(app: &App, request: &Request<Incoming>) -> Response<Body> {
@@ -124,9 +152,26 @@ pub(in crate::http) const GUIDE: Operation = Operation::new(
 .refuses(&[Code::StorageUnavailable])
 .bare(HTML);
 
-/// `GET /docs/app`
-pub(in crate::http) fn guide(app: &App, request: &Request<Incoming>) -> Response<Body> {
-    show(app, request, &app.documents.made().guide, HTML)
+pub(in crate::http) const CHAT_GUIDE: Operation = Operation::new(
+    Access::Anyone,
+    "A guide for people: what events and routes mean together.",
+)
+.refuses(&[Code::StorageUnavailable])
+.bare(HTML);
+
+pub(in crate::http) const HANDBOOK: Operation = Operation::new(
+    Access::Anyone,
+    "A guide for people: the handbook of the one who runs the server.",
+)
+.refuses(&[Code::StorageUnavailable])
+.bare(HTML);
+
+/// `GET /docs/app`, `/docs/chat` and `/docs/operate`: the guide of this name.
+pub(in crate::http) fn guide(app: &App, request: &Request<Incoming>, name: &str) -> Response<Body> {
+    let guides = &app.documents.made().guides;
+    let found = guides.iter().find(|(known, _)| *known == name);
+    let body = found.map(|(_, body)| body.clone()).unwrap_or_default();
+    show(app, request, &body, HTML)
 }
 
 fn show(

@@ -165,7 +165,9 @@ pub(in crate::http) async fn revoke_bot_key(
 
 pub(in crate::http) const CREATE_KEY: Operation = Operation::new(
     Access::Admin,
-    "Makes a key by which an app's backend calls the administrators' routes, shown this once.",
+    "Makes a key by which an app's backend calls the administrators' routes, shown this once. With the scope `users` it \
+     opens `/api/admin/users` and `/api/users`, changes and deletes only accounts that an app made (of others, and of \
+     bots: `forbidden`), and neither makes nor changes administrators; with `all` it opens all of them.",
 )
 .body::<WantedKey>()
 .answers(&[201])

@@ -62,6 +62,8 @@ fn main() -> io::Result<()> {
         texts.insert(path.clone(), text);
     }
     let worker = texts.remove(WORKER).ok_or(io::ErrorKind::NotFound)?;
+    // It belongs to /docs, and not to the page: it is served as it stands.
+    texts.remove("docs.js").ok_or(io::ErrorKind::NotFound)?;
     let mut page = packed(&texts).map_err(io::Error::other)?;
     let kept = kept(&page);
     page.insert(WORKER.to_owned(), worker);
@@ -210,8 +212,10 @@ fn brotli(content: &[u8]) -> io::Result<Vec<u8>> {
 
 /// Packs the documents; those in JSON without the space that people read it by.
 fn pack_documents(out: &Path) -> io::Result<()> {
-    for name in ["openapi.json", "asyncapi.json", "guide.html"] {
-        let mut text = fs::read_to_string(Path::new(DOCUMENTS).join(name))?;
+    for entry in fs::read_dir(DOCUMENTS)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut text = fs::read_to_string(&path)?;
         if name.ends_with(".json") {
             let value: serde_json::Value = serde_json::from_str(&text)?;
             text = value.to_string();

@@ -1,4 +1,4 @@
-"""What a hook tells, verified by the stock Python library of Standard Webhooks; and an app's own push of the README."""
+"""What a hook tells, verified by the stock Python library of Standard Webhooks; and an app's own push of the guide."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from support import Chatd, DEADLINE
 
-README = Path(__file__).resolve().parents[3] / "README.md"
+GUIDE = Path(__file__).resolve().parents[3] / "src" / "contract" / "documents" / "app.md"
 
 
 def receiver(case):
@@ -69,8 +69,8 @@ class Hooks(unittest.TestCase):
         with self.assertRaises(WebhookVerificationError):
             webhook.verify(body.replace("Halo", "Hola"), headers)
 
-    def test_the_push_of_the_readme_pushes_to_those_who_are_not_there(self):
-        source = re.search(r"```python\n(# push\.py.*?)```", README.read_text(), re.DOTALL)[1]
+    def test_the_push_of_the_guide_pushes_to_those_who_are_not_there(self):
+        source = re.search(r"```python\n(# push\.py.*?)```", GUIDE.read_text(), re.DOTALL)[1]
         self.assertLessEqual(len(source.splitlines()), 25)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
