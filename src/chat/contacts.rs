@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{Chat, ChatError, Seen};
-use crate::model::{Directory, FirstContact, Timestamp, User, UserId};
+use crate::model::{Directory, Timestamp, User, UserId};
 use crate::store::{RoomCommand, StoreError};
 
 impl Chat {
@@ -47,54 +47,14 @@ impl Chat {
         match self.rules.directory {
             Directory::Everyone => self.store.search_users(text, Some(viewer), limit),
             Directory::Shared => self.store.search_peers(viewer, text, limit),
-            Directory::Exact => {
-                let found = self.store.named_exactly(text, Some(viewer), limit);
-                for user in &found.0 {
-                    self.found.note(viewer, user.id);
-                }
-                found
-            }
+            Directory::Exact => self.store.named_exactly(text, Some(viewer), limit),
             Directory::None => (Vec::new(), 0),
         }
     }
 
-    /// Returns whether a person finds another whom they name as a whole, and remembers it where
-    /// that is how one finds others.
+    /// Returns whether a person finds another whom they name as a whole.
     pub fn finds_exactly(&self, viewer: UserId, user: UserId) -> bool {
-        match self.rules.directory {
-            Directory::Exact => {
-                self.found.note(viewer, user);
-                true
-            }
-            _ => self.may_see(viewer, user),
-        }
-    }
-
-    /// Refuses, as if there were no such account, to put people into a room of whom a person may
-    /// not know: by the members of a room one would learn which ids there are, and how they are
-    /// called. Those whom they found by the whole name may be put there.
-    pub(super) fn must_know(
-        &self,
-        by: UserId,
-        users: impl Iterator<Item = UserId>,
-    ) -> Result<(), ChatError> {
-        // Where not everybody may begin to write, strangers are refused, and so are those who are
-        // not there, in the same words.
-        let is_open = self.rules.first_contact == FirstContact::Everyone;
-        let sees_all = self.rules.directory == Directory::Everyone
-            || self
-                .store
-                .user(by)
-                .is_some_and(|by| by.is_admin || by.is_bot);
-        if !is_open || sees_all {
-            return Ok(());
-        }
-        for user in users {
-            if !self.may_see(by, user) && !self.found.has(by, user) {
-                return Err(ChatError::NoSuchUser);
-            }
-        }
-        Ok(())
+        self.rules.directory == Directory::Exact || self.may_see(viewer, user)
     }
 
     /// A page of those whom a person has blocked, ascending by id.

@@ -3,8 +3,7 @@
 //! ```text
 //! verbs.rs       sending and marking; notifier.rs: announcing what is on disk, in commit order
 //! rooms.rs       the verbs of rooms, judged by the store in commit order; marks.rs: one a second
-//! views.rs       which chats people look at
-//! contacts.rs    who sees whom, and blocks; found.rs: whom people found by their whole name
+//! views.rs       which chats people look at; contacts.rs: who sees whom, and blocks
 //! changing.rs    editing, deleting and reacting
 //! files.rs       the URLs of the files that messages name
 //! reading.rs     pages, and what a person missed; cursors.rs: from where on
@@ -28,7 +27,6 @@ mod erasing;
 mod error;
 mod event;
 mod files;
-mod found;
 mod marks;
 mod notifier;
 mod offline;

@@ -224,8 +224,7 @@ impl Chat {
         self.submit(now, talk, origin, result, reply);
     }
 
-    /// Makes a room. Its maker is its owner. Fails with [`ChatError::NoSuchUser`] where a member is
-    /// a stranger to them of whom they may not know.
+    /// Makes a room. Its maker is its owner.
     pub async fn create_room(
         &self,
         now: Timestamp,
@@ -239,7 +238,6 @@ impl Chat {
         if members.len() > MAX_ADDED {
             return Err(RoomFieldError::Members.into());
         }
-        self.must_know(by, members.iter().copied())?;
         let most = self.rules.max_room_members;
         let what = RoomCommand::Create {
             room,
@@ -334,8 +332,7 @@ impl Chat {
     }
 
     /// Adds members, and changes the roles of those that are members already, for one of the room's
-    /// admins. Fails with [`ChatError::NoSuchUser`] where one is a stranger to them of whom they
-    /// may not know.
+    /// admins.
     pub async fn set_room_members(
         &self,
         now: Timestamp,
@@ -346,7 +343,6 @@ impl Chat {
         if members.len() > MAX_ADDED {
             return Err(RoomFieldError::Members.into());
         }
-        self.must_know(by, members.iter().map(|(user, _)| *user))?;
         let most = self.rules.max_room_members;
         let what = RoomCommand::SetMembers {
             room,

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::files::FileUrls;
-use super::found::Found;
 use super::marks::Marks;
 use super::views::Views;
 use super::{Backup, ChatError, Compacted, Event, Listener, Presence, Rules};
@@ -38,7 +37,6 @@ pub struct Chat {
     pub(super) presence: Arc<Presence>,
     pub(super) marks: Arc<Marks>,
     pub(super) views: Arc<Views>,
-    pub(super) found: Arc<Found>,
     pub(super) files: FileUrls,
 }
 
@@ -58,7 +56,6 @@ impl Chat {
             presence: Arc::default(),
             marks: Arc::default(),
             views: Arc::default(),
-            found: Arc::default(),
             files: FileUrls::default(),
         }
     }

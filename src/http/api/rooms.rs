@@ -37,9 +37,7 @@ reads! {
         optional history: RoomHistory,
         /// Who writes; `all`, unless said otherwise.
         optional post: RoomPost,
-        /// Who else is in it from the start; at most 1,000. Where not everyone is found by
-        /// everyone, those with whom the caller shares a chat, or whom they found by the whole
-        /// name.
+        /// Who else is in it from the start; at most 1,000.
         optional member_ids: Vec<UserId>,
     }
 }
@@ -221,9 +219,7 @@ pub(in crate::http) async fn archive(
 
 pub(in crate::http) const PUT_MEMBERS: Operation = Operation::new(
     Access::User,
-    "Adds up to 1,000 people to a room, for its admins; those who are in it already stay as they are. Strangers of whom the caller may \
-     not know are `not_found`, as if they were not there: where `directory` in `GET /api/server` is `exact`, one is none whom the caller \
-     has found by the whole name.",
+    "Adds up to 1,000 people to a room, for its admins; those who are in it already stay as they are.",
 )
 .path::<Named>()
 .body::<Vec<UserId>>()

@@ -123,7 +123,7 @@ impl Server {
             Kind::Chatd => {
                 let mut command = Command::new(&programs.chatd);
                 command
-                    .args(["--rate-limit", "off", "--provision-users", "--directory", "everyone", "--log", "warn"])
+                    .args(["--rate-limit", "off", "--provision-users", "--log", "warn"])
                     .args(["--port", &port.to_string(), "--data"])
                     .arg(&data)
                     .args(&programs.chatd_args)
