@@ -292,5 +292,10 @@ mod tests {
         assert_eq!(lookups("국어"), [exact("국어")]);
         let long = "a".repeat(100);
         assert_eq!(lookups(&long), [exact(&long[..MAX_TERM_BYTES])]);
+        // One more letter of Hindi would not be in the term.
+        for (letters, is_exact) in [(20, true), (21, false)] {
+            let query = Query::parse(&format!("\"{}\"", "क".repeat(letters))).unwrap();
+            assert_eq!(query.wanted[0].is_exact(), is_exact, "{letters}");
+        }
     }
 }
