@@ -314,12 +314,15 @@ mod tests {
         }
     }
 
+    /// What stands one after the other.
+    type Tags<'a> = &'a [Vec<u8>];
+
     #[test]
     fn an_mp3_keeps_its_sound_and_none_of_its_tags_wherever_they_are() {
         for head in [[0xff, 0xfb, 0x90, 0x64], [0xff, 0xf3, 0x40, 0xc4]] {
             let sound: Vec<_> = (1..40).map(|sound| frame(head, sound)).collect();
             let sound = sound.concat();
-            let tags: [(&[Vec<u8>], &[Vec<u8>]); 7] = [
+            let tags: [(Tags<'_>, Tags<'_>); 7] = [
                 (&[], &[]),
                 (&[id3v2(3, 5_000)], &[id3v1()]),
                 (&[id3v2(4, 200_000), vec![0; 700]], &[ape(true), id3v1()]),

@@ -420,7 +420,10 @@ mod tests {
         [&[0x80 | track, 0, 0, 0x80][..], bytes].concat()
     }
 
-    fn cleaned_webm(bytes: &[u8]) -> Result<(Vec<u8>, Option<(u32, u32)>), Vec<u8>> {
+    /// A film without what it tells, and how large it is shown; what is left of another file.
+    type Cleaned = Result<(Vec<u8>, Option<(u32, u32)>), Vec<u8>>;
+
+    fn cleaned_webm(bytes: &[u8]) -> Cleaned {
         let mut file = Cursor::new(bytes.to_vec());
         let done = clean_webm(&mut file, bytes.len() as u64);
         let out = file.into_inner();
