@@ -66,8 +66,8 @@ impl Backup {
     }
 }
 
-/// Returns the folder of the copy, where that is on another disk than the data: there the server has
-/// room where the data's disk has none.
+/// Returns the folder of the copy, where that is on another disk than the data: there the server
+/// has room where the data's disk has none.
 fn elsewhere(data: &Path, copy: &Path) -> Option<PathBuf> {
     let folder = copy
         .parent()

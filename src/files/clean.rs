@@ -36,8 +36,9 @@ type Dimensions = Option<(u32, u32)>;
 type Cleaned = Result<Dimensions, CleanError>;
 
 /// Copies a picture, or sound, without what it tells of its maker. `None` for a kind of which
-/// everything is kept, or which is cleaned where it lies. A picture that is damaged, or cut off, ends at the damage: nothing is copied of which it
-/// is not known what it is. It is [`CleanError::Malformed`] where no picture has begun by then.
+/// everything is kept, or which is cleaned where it lies. A picture that is damaged, or cut off,
+/// ends at the damage: nothing is copied of which it is not known what it is. It is
+/// [`CleanError::Malformed`] where no picture has begun by then.
 pub(super) fn clean(
     kind: FileKind,
     input: &mut dyn Input,

@@ -1,6 +1,7 @@
-//! Ogg (RFC 3533) without what it tells of its maker: packets of comments are overwritten where they
-//! lie, with titles, dates, places and pictures in them, so that no page moves. Streams are kept
-//! that are known to be sound or film; every other is left out, and so is what stands between pages.
+//! Ogg (RFC 3533) without what it tells of its maker: packets of comments are overwritten where
+//! they lie, with titles, dates, places and pictures in them, so that no page moves. Streams are
+//! kept that are known to be sound or film; every other is left out, and so is what stands between
+//! pages.
 
 use std::io::{self, Read, SeekFrom};
 

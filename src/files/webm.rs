@@ -1,7 +1,7 @@
 //! WebM without what it tells of its maker: elements (EBML, RFC 8794; Matroska, RFC 9559) are kept
 //! that are known to belong to picture and sound; every other is overwritten where it lies by one
-//! that is void, so that nothing moves: tags, chapters, attached files, titles, the date, and tracks
-//! that are neither seen nor heard, with their blocks.
+//! that is void, so that nothing moves: tags, chapters, attached files, titles, the date, and
+//! tracks that are neither seen nor heard, with their blocks.
 
 use std::io::SeekFrom;
 

@@ -183,8 +183,8 @@ impl Block {
         all.get(begin..end.min(all.len())).ok_or(Damaged)
     }
 
-    /// Gives `wants_more` each chat and its messages, from one number to another, which is left out,
-    /// until that says no.
+    /// Gives `wants_more` each chat and its messages, from one number to another, which is left
+    /// out, until that says no.
     fn each(
         &self,
         mut bytes: &[u8],

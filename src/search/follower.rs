@@ -151,8 +151,8 @@ impl Search {
         })
     }
 
-    /// Takes in the next page of the log. What that changes goes from a part that is being made anew,
-    /// too.
+    /// Takes in the next page of the log. What that changes goes from a part that is being made
+    /// anew, too.
     async fn follow(&self, mut again: Option<Again>) -> Result<(Step, Option<Again>), Stopped> {
         let (position, page) = {
             let index = self.inner.index.read();

@@ -1,13 +1,13 @@
-//! The bytes of an index's file, in pages that each know their file and their place in it and have a
-//! checksum: a bit that has turned over anywhere is noticed when its page is read, as is a page of
-//! elsewhere, and no more is read than is needed.
+//! The bytes of an index's file, in pages that each know their file and their place in it and have
+//! a checksum: a bit that has turned over anywhere is noticed when its page is read, as is a page
+//! of elsewhere, and no more is read than is needed.
 
 use std::ops::Range;
 
 use super::folder::Source;
 
-/// 4 KiB, of which the last four bytes are the checksum of the rest, of the page's number and of the
-/// file's.
+/// 4 KiB, of which the last four bytes are the checksum of the rest, of the page's number and of
+/// the file's.
 const PAGE: usize = 4 << 10;
 const SUM: usize = size_of::<u32>();
 /// What a page holds.

@@ -4,7 +4,8 @@
 //!
 //! There are so many Chinese characters that two which stand in one text mostly say what is looked
 //! for, and the text has the last word. Terms of two of them would be forty times as many, most of
-//! them in one text alone, and take five times the bytes. Kana, Hangul or Thai are too few for that.
+//! them in one text alone, and take five times the bytes. Kana, Hangul or Thai are too few for
+//! that.
 
 use super::fold::{Folded, fold};
 use super::tokens::{Token, tokens};

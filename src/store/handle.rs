@@ -156,8 +156,8 @@ impl Store {
         self.intake.data.state.read().last_at
     }
 
-    /// Returns the time by which things may be taken away, while the machine's clock shows this one:
-    /// the same, unless that clock is over a day off what the data file knows.
+    /// Returns the time by which things may be taken away, while the machine's clock shows this
+    /// one: the same, unless that clock is over a day off what the data file knows.
     pub fn ending_time(&self, shown: Timestamp) -> Timestamp {
         self.intake.clock.look(shown)
     }

@@ -79,8 +79,10 @@ scene('the search leaves what has all its words, and a link shows what it has hi
   assert.equal(await shown.count(), 0)
 })
 
-scene('the longer guides are accessible', async stage => {
-  const page = await stage.open(null)
+scene('an example shows what was sent and what came', async stage => {
+  const page = await stage.open(null, { path: '/docs#postRooms' })
+  const example = page.locator('article', { has: page.locator('#postRooms') }).locator('.example')
+  assert.match(await example.innerText(), /^POST \/api\/rooms\n.*\n.*"name":"Ops"/)
   for (const guide of ['chat', 'operate']) {
     await page.goto(`${stage.server.url}/docs/${guide}`)
     const { wide, window } = await page.evaluate(() => ({ wide: document.documentElement.scrollWidth, window: innerWidth }))

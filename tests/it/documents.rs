@@ -140,6 +140,25 @@ impl Documents {
             .map(String::as_str)
     }
 
+    /// What the operation of a request is called.
+    pub fn operation(&self, method: &str, target: &str) -> String {
+        let path = target.split('?').next().unwrap_or_default();
+        let route = self.route(path).unwrap_or_else(|| panic!("{path}"));
+        let operation = &self.rest.told["paths"][route][method.to_lowercase()];
+        operation["operationId"].as_str().unwrap().to_owned()
+    }
+
+    /// The names of all operations of routes, and the keys of all events.
+    pub fn operations(&self) -> Vec<String> {
+        let paths = self.rest.told["paths"].as_object().unwrap();
+        let methods = paths
+            .values()
+            .flat_map(|methods| methods.as_object().unwrap().values());
+        let routes = methods.map(|operation| operation["operationId"].as_str().unwrap().to_owned());
+        let events = self.events.told["operations"].as_object().unwrap();
+        routes.chain(events.keys().cloned()).collect()
+    }
+
     /// Whether a request and its reply are documented.
     pub fn check_reply(
         &self,

@@ -25,6 +25,7 @@ mod doctor;
 mod documents;
 mod engineio;
 mod erasure;
+mod examples;
 mod file_crashes;
 mod files;
 mod firefox;

@@ -347,7 +347,8 @@ async fn rooms_as_listed(data: &Path) -> [String; 3] {
     ]
 }
 
-/// Answers each request to the control socket of a data file with this status, in place of a server.
+/// Answers each request to the control socket of a data file with this status, in place of a
+/// server.
 fn stand_in(data: &Path, status: &'static str) -> tokio::task::JoinHandle<()> {
     let socket = data.with_extension("redb.sock");
     let listener = tokio::net::UnixListener::bind(socket).unwrap();

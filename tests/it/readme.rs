@@ -326,7 +326,8 @@ fn what_is_not_run_here_is_still_in_the_manual() {
     }
 }
 
-/// The blocks of app.md are run by `tests/clients/guide.test.mjs` and its fellows; chat.md has none.
+/// The blocks of app.md are run by `tests/clients/guide.test.mjs` and its fellows; chat.md has
+/// none.
 #[test]
 fn every_block_of_the_readme_and_the_handbook_is_run_by_some_test() {
     assert!(blocks(MANUAL[3].1).is_empty());

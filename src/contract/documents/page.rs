@@ -91,7 +91,7 @@ impl Page<'_> {
              <link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"css/docs.css\">\
              <script type=\"module\" src=\"docs.js\"></script></head><body>\
              <a class=\"skip\" href=\"#main\">Skip to the content</a>\
-             <header><h1>{title} {version}</h1><p>What clients can rely on. "
+             <header><h1>{title} {version}</h1><p>What clients can rely on, with examples that a test has run. "
         )?;
         for guide in &GUIDES {
             let (name, title, about) = (guide.name, guide.title, guide.about);

@@ -39,8 +39,9 @@ use crate::store::talk::rooms::remains_in_room;
 #[derive(Debug)]
 pub struct Trail {
     /// The entries as the log has them by now. Of a change of a membership with the room as it was
-    /// then, but for its name, topic and picture, which are those that it has by now; of an edit or a reaction with the message as it is now, `None` where that is gone
-    /// since; of a deletion with what is left of the message.
+    /// then, but for its name, topic and picture, which are those that it has by now; of an edit or
+    /// a reaction with the message as it is now, `None` where that is gone since; of a deletion
+    /// with what is left of the message.
     pub notices: Vec<Notice>,
     /// The position after them: the last entry that was gone through.
     pub through: u64,

@@ -1,5 +1,5 @@
-//! What rooms were called: of one that was renamed, and of one that was erased, no former name is in
-//! anything that is given or made after it. And large rooms and talkative people that are erased
+//! What rooms were called: of one that was renamed, and of one that was erased, no former name is
+//! in anything that is given or made after it. And large rooms and talkative people that are erased
 //! step by step, over restarts.
 
 use std::path::Path;

@@ -3,9 +3,9 @@
 //! A clock that is years ahead, since its battery is empty or nobody has set it yet, would have
 //! retention erase everything. So what is taken away goes by the earlier of two times: the one that
 //! the clock shows, and the one that the data file knew, with what has passed since by a clock that
-//! nobody can set. Where the two are a day apart the machine's clock is doubted, until it has run on
-//! evenly for so long (`StoreOptions::clock_trial`) while the server ran: its operator has had time
-//! to set it right.
+//! nobody can set. Where the two are a day apart the machine's clock is doubted, until it has run
+//! on evenly for so long (`StoreOptions::clock_trial`) while the server ran: its operator has had
+//! time to set it right.
 
 use std::time::{Duration, Instant};
 
@@ -151,8 +151,8 @@ impl Clock {
         inner.known.look(shown, passed, self.trial)
     }
 
-    /// Returns this time, or the one that is known, where the machine's clock is doubted and that is
-    /// earlier.
+    /// Returns this time, or the one that is known, where the machine's clock is doubted and that
+    /// is earlier.
     pub(super) fn bounded(&self, time: Timestamp) -> Timestamp {
         let known = self.inner.lock().known;
         match (known.doubted, known.now) {

@@ -58,9 +58,9 @@ impl Staging<'_> {
         Ok(notices)
     }
 
-    /// Erases a room for one of its owners, or for the server: it is archived, has no name any more,
-    /// and is nobody's to read. Some of its members are taken out of it, that owner last; what is
-    /// asked of it again goes on with the others. What was said there is erased after this.
+    /// Erases a room for one of its owners, or for the server: it is archived, has no name any
+    /// more, and is nobody's to read. Some of its members are taken out of it, that owner last;
+    /// what is asked of it again goes on with the others. What was said there is erased after this.
     pub(super) fn erase_room(
         &mut self,
         by: Option<UserId>,
