@@ -28,6 +28,7 @@
 //! | `Intake::erased` | since when erased bytes may be there | nothing |
 //! | `Writer::spare` | emptied transactions, for their room | nothing |
 //! | `GoneFiles::list` | whose bytes are to go | nothing |
+//! | `Backups::wanted_at` | when a backup was asked for in vain | nothing |
 //! | `Clock::inner` | what time it is, as far as it is known | nothing |
 //! | `Queue::waiting` | the changes that wait, and the pace | nothing: answers come after it |
 //! | `Opening::held`, then `gathered` | what redb has written | writing to the medium |

@@ -38,7 +38,8 @@ const WEBP: &[u8] = b"RIFF\x12\0\0\0WEBPVP8L\x06\0\0\0\x2f\x03\x80\0\0\x09";
 const P256DH: &str =
     "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
 const AUTH: &str = "BTBZMqHH6r4Tts7J_aSIgg";
-/// 2^52: where ids of a server's own accounts begin that knows an app's, too. They are shown from 1.
+/// 2^52: where ids of a server's own accounts begin that knows an app's, too. They are shown from
+/// 1.
 const LEAST_ID: u64 = 1 << 52;
 /// A text longer than this is written over several lines.
 const LINE: usize = 90;

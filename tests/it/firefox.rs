@@ -128,6 +128,8 @@ fn preferences(autopush: u16) -> String {
         "dom.push.testing.allowInsecureServerURL": true,
         "dom.push.testing.ignorePermission": true,
         "permissions.default.desktop-notification": 1,
+        // Of its own windows, since a server has no desktop that would show them.
+        "alerts.useSystemBackend": false,
         "intl.accept_languages": "en-GB",
         "app.update.enabled": false,
         "browser.shell.checkDefaultBrowser": false,
