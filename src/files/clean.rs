@@ -75,6 +75,34 @@ fn take_vec(input: &mut dyn Input, length: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// 64 KiB: so much is looked through at once for what cannot be where it should.
+const SEARCHED: u64 = 64 << 10;
+
+/// Returns what `find` finds in the bytes between two places, by their place. They are handed to it
+/// a piece at a time, each of which begins with the last `kept` bytes of the one before. The first
+/// pieces are small, so that who has to look often for what is near reads little more than that.
+pub(super) fn look_through<T>(
+    input: &mut dyn Input,
+    (mut from, end): (u64, u64),
+    kept: u64,
+    mut find: impl FnMut(&mut dyn Input, u64, &[u8]) -> io::Result<Option<T>>,
+) -> io::Result<Option<T>> {
+    let mut step = 256;
+    while end.saturating_sub(from) > kept {
+        let mut bytes = Vec::new();
+        go_to(input, from)?;
+        (&mut *input)
+            .take(step.min(end - from))
+            .read_to_end(&mut bytes)?;
+        if let Some(found) = find(input, from, &bytes)? {
+            return Ok(Some(found));
+        }
+        from += (bytes.len() as u64).saturating_sub(kept).max(1);
+        step = (2 * step).min(SEARCHED);
+    }
+    Ok(None)
+}
+
 /// Goes on reading at this place, with what is at hand of it.
 pub(super) fn go_to(input: &mut dyn Input, at: u64) -> io::Result<()> {
     let now = input.stream_position()?;

@@ -4,10 +4,8 @@
 
 use std::io::{self, Read, SeekFrom};
 
-use super::clean::{CleanError, Input, Output, go_to};
+use super::clean::{CleanError, Input, Output, go_to, look_through};
 
-/// 64 KiB: so much is looked through for the next frame, where there is none.
-const SEARCHED: u64 = 64 << 10;
 /// Tags at either end, to which a file that is made wrong leads.
 const MAX_TAGS: usize = 16;
 
@@ -103,13 +101,8 @@ fn next_frame(
     end: u64,
     rate: Option<(u8, u32)>,
 ) -> io::Result<Option<(u64, Head)>> {
-    let mut from = from;
-    while end.saturating_sub(from) >= 4 {
-        let mut bytes = Vec::new();
-        go_to(input, from)?;
-        input
-            .take(SEARCHED.min(end - from))
-            .read_to_end(&mut bytes)?;
+    // A head may lie across two pieces.
+    look_through(input, (from, end), 3, |input, from, bytes| {
         for (place, window) in bytes.windows(4).enumerate() {
             let found = window.first_chunk().and_then(|head| Head::of(*head));
             let found = found.filter(|found| rate.is_none_or(|rate| found.rate == rate));
@@ -129,10 +122,8 @@ fn next_frame(
                 return Ok(Some((at, found)));
             }
         }
-        // A head may lie across.
-        from += (bytes.len() as u64).saturating_sub(3).max(1);
-    }
-    Ok(None)
+        Ok(None)
+    })
 }
 
 /// A number of 28 bits in four bytes, as ID3 writes it.

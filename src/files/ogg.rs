@@ -3,16 +3,14 @@
 //! kept that are known to be sound or film; every other is left out, and so is what stands between
 //! pages.
 
-use std::io::{self, Read, SeekFrom};
+use std::io::{self, SeekFrom};
 
-use super::clean::{CleanError, Input, Output, go_to};
+use super::clean::{CleanError, Input, Output, go_to, look_through};
 
 /// The head of a page, up to the lengths of its segments.
 const HEAD: usize = 27;
 /// Streams at once: more than any film has.
 const MAX_STREAMS: usize = 16;
-/// 64 KiB: so much is looked through at once for the next page, which has no more.
-const SEARCHED: u64 = 64 << 10;
 
 /// What a stream is coded by, as its first packet says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +130,14 @@ impl Stream {
     }
 }
 
+/// The streams of a file.
+struct Streams {
+    all: Vec<Stream>,
+    /// How many bytes may still be looked at ahead of their turn: else a file of many packets that
+    /// all end at its end would be read once for each.
+    looks: u64,
+}
+
 /// A page in memory.
 struct Page {
     head: [u8; HEAD],
@@ -237,7 +243,12 @@ const fn table() -> [u32; 256] {
 /// malformed.
 pub(super) fn clean_ogg(input: &mut dyn Input, out: &mut dyn Output) -> Result<(), CleanError> {
     let length = input.seek(SeekFrom::End(0))?;
-    let (mut at, mut streams) = (0, Vec::new());
+    let mut at = 0;
+    let mut streams = Streams {
+        all: Vec::new(),
+        // Each byte once: the packets of one stream are looked at one after the other.
+        looks: length,
+    };
     let mut is_heard = false;
     while at < length {
         let Some(page) = Page::take(input, at)? else {
@@ -264,17 +275,12 @@ pub(super) fn clean_ogg(input: &mut dyn Input, out: &mut dyn Output) -> Result<(
 
 /// Returns where the next page begins.
 fn next_page(input: &mut dyn Input, from: u64, length: u64) -> io::Result<Option<u64>> {
-    let mut from = from;
-    while length.saturating_sub(from) >= HEAD as u64 {
-        let mut bytes = Vec::new();
-        go_to(input, from)?;
-        input.take(SEARCHED).read_to_end(&mut bytes)?;
-        if let Some(place) = memchr::memmem::find(&bytes, b"OggS\0") {
-            return Ok(Some(from + place as u64));
-        }
-        from += (bytes.len() as u64).saturating_sub(4).max(1);
-    }
-    Ok(None)
+    const MARK: &[u8] = b"OggS\0";
+    let kept = MARK.len() as u64 - 1;
+    look_through(input, (from, length), kept, |_, from, bytes| {
+        let place = memchr::memmem::find(bytes, MARK);
+        Ok(place.map(|place| from + place as u64))
+    })
 }
 
 /// Returns a page, which stands here, without what it tells; `None` where it is left out.
@@ -282,16 +288,16 @@ fn cleaned(
     input: &mut dyn Input,
     (at, length): (u64, u64),
     mut page: Page,
-    streams: &mut Vec<Stream>,
+    Streams { all, looks }: &mut Streams,
 ) -> Result<Option<Page>, CleanError> {
     let serial = page.serial();
     if page.begins_stream() {
         // Another may have had the number before, in a chain.
-        streams.retain(|stream| stream.serial != serial);
-        if streams.len() >= MAX_STREAMS {
-            streams.remove(0);
+        all.retain(|stream| stream.serial != serial);
+        if all.len() >= MAX_STREAMS {
+            all.remove(0);
         }
-        streams.push(Stream {
+        all.push(Stream {
             serial,
             codec: Codec::of(&page.body),
             packet: 0,
@@ -300,7 +306,7 @@ fn cleaned(
             has_begun: false,
         });
     }
-    let Some(stream) = streams.iter_mut().find(|stream| stream.serial == serial) else {
+    let Some(stream) = all.iter_mut().find(|stream| stream.serial == serial) else {
         return Ok(None);
     };
     let Some(codec) = stream.codec else {
@@ -311,7 +317,8 @@ fn cleaned(
             let whole = match ends {
                 true => (to - from) as u64,
                 false => {
-                    (to - from) as u64 + rest_of_packet(input, at + page.bytes(), length, serial)?
+                    (to - from) as u64
+                        + rest_of_packet(input, (at + page.bytes(), length), serial, looks)?
                 }
             };
             let head: Option<[u8; 4]> = page.body[from..to].first_chunk().copied();
@@ -341,12 +348,13 @@ fn cleaned(
     Ok(Some(page))
 }
 
-/// Returns how many bytes of a packet are on the pages from here on.
+/// Returns how many bytes of a packet are on the pages from here on. Takes what it looks at from
+/// `looks`.
 fn rest_of_packet(
     input: &mut dyn Input,
-    from: u64,
-    length: u64,
+    (from, length): (u64, u64),
     serial: [u8; 4],
+    looks: &mut u64,
 ) -> Result<u64, CleanError> {
     let (mut at, mut bytes) = (from, 0);
     while at < length {
@@ -354,6 +362,9 @@ fn rest_of_packet(
             break;
         };
         at += page.bytes();
+        *looks = looks
+            .checked_sub(page.bytes())
+            .ok_or(CleanError::Malformed)?;
         if page.serial() != serial {
             continue;
         }

@@ -4,11 +4,12 @@
 //! tracks that are neither seen nor heard, with their blocks.
 
 use std::io::SeekFrom;
+use std::ops::{Deref, DerefMut};
 
-use super::boxes::{Medium, Source};
+use super::boxes::Medium;
 use super::clean::CleanError;
 
-/// Elements of one level: a block of each picture of a film of nine hours.
+/// Elements of a file: a block of each picture of a film of nine hours, and of its sound.
 const MAX_ELEMENTS: u32 = 1 << 22;
 /// Tracks: more than any film has.
 const MAX_TRACKS: usize = 64;
@@ -61,6 +62,27 @@ struct Element {
     is_open: bool,
 }
 
+/// A film that is gone through.
+struct Film<'a> {
+    medium: &'a mut dyn Medium,
+    /// How many elements it may still have.
+    elements: u32,
+}
+
+impl<'a> Deref for Film<'a> {
+    type Target = dyn Medium + 'a;
+
+    fn deref(&self) -> &Self::Target {
+        self.medium
+    }
+}
+
+impl DerefMut for Film<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.medium
+    }
+}
+
 /// What is known of the file.
 #[derive(Default)]
 struct Webm {
@@ -77,6 +99,11 @@ pub(super) fn clean_webm(
     file: &mut dyn Medium,
     length: u64,
 ) -> Result<Option<(u32, u32)>, CleanError> {
+    let mut film = Film {
+        medium: file,
+        elements: MAX_ELEMENTS,
+    };
+    let file = &mut film;
     let mut found = Webm::default();
     let mut at = 0;
     while let Some(element) = element_at(file, at, length)? {
@@ -96,7 +123,8 @@ pub(super) fn clean_webm(
 
 /// Reads the element that begins here; `None` at the end, and where there is none. One that is cut
 /// off ends with what it is in.
-fn element_at(file: &mut dyn Source, at: u64, end: u64) -> Result<Option<Element>, CleanError> {
+fn element_at(file: &mut Film<'_>, at: u64, end: u64) -> Result<Option<Element>, CleanError> {
+    file.elements = file.elements.checked_sub(1).ok_or(CleanError::Malformed)?;
     let mut head = [0; 12];
     let there = end.saturating_sub(at).min(12) as usize;
     file.seek(SeekFrom::Start(at))?;
@@ -136,23 +164,19 @@ fn number(bytes: &[u8], is_size: bool) -> Option<(u64, usize)> {
 
 /// Hands on each element that is in another. What is none is overwritten, up to the end.
 fn each(
-    file: &mut dyn Medium,
+    file: &mut Film<'_>,
     (from, end): (u64, u64),
-    mut work: impl FnMut(&mut dyn Medium, Element) -> Result<u64, CleanError>,
+    mut work: impl FnMut(&mut Film<'_>, Element) -> Result<u64, CleanError>,
 ) -> Result<(), CleanError> {
-    let (mut at, mut count) = (from, 0);
+    let mut at = from;
     while let Some(element) = element_at(file, at, end)? {
-        count += 1;
-        if count > MAX_ELEMENTS {
-            return Err(CleanError::Malformed);
-        }
         at = work(file, element)?;
     }
     void(file, at, end)
 }
 
 /// Overwrites what is in an element but for these.
-fn keep_only(file: &mut dyn Medium, whole: Element, kept: &[u32]) -> Result<(), CleanError> {
+fn keep_only(file: &mut Film<'_>, whole: Element, kept: &[u32]) -> Result<(), CleanError> {
     each(file, (whole.content, whole.end), |file, element| {
         if !kept.contains(&element.id) {
             void(file, element.start, element.end)?;
@@ -161,7 +185,7 @@ fn keep_only(file: &mut dyn Medium, whole: Element, kept: &[u32]) -> Result<(), 
     })
 }
 
-fn segment(file: &mut dyn Medium, whole: Element, found: &mut Webm) -> Result<(), CleanError> {
+fn segment(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<(), CleanError> {
     each(file, (whole.content, whole.end), |file, element| {
         match element.id {
             INFO => info(file, element)?,
@@ -180,7 +204,7 @@ fn segment(file: &mut dyn Medium, whole: Element, found: &mut Webm) -> Result<()
     })
 }
 
-fn info(file: &mut dyn Medium, whole: Element) -> Result<(), CleanError> {
+fn info(file: &mut Film<'_>, whole: Element) -> Result<(), CleanError> {
     each(file, (whole.content, whole.end), |file, element| {
         match element.id {
             id if PROGRAMS.contains(&id) => fill(file, element.content, element.end)?,
@@ -192,7 +216,7 @@ fn info(file: &mut dyn Medium, whole: Element) -> Result<(), CleanError> {
 }
 
 /// Cleans the description of a track, or overwrites it.
-fn clean_track(file: &mut dyn Medium, whole: Element, found: &mut Webm) -> Result<(), CleanError> {
+fn clean_track(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<(), CleanError> {
     let (mut number, mut kind, mut size) = (None, None, None);
     each(file, (whole.content, whole.end), |file, element| {
         match element.id {
@@ -229,13 +253,9 @@ fn clean_track(file: &mut dyn Medium, whole: Element, found: &mut Webm) -> Resul
 }
 
 /// Cleans a cluster. Returns where it ends: one that is open ends with the next of its level.
-fn cluster(file: &mut dyn Medium, whole: Element, found: &mut Webm) -> Result<u64, CleanError> {
-    let (mut at, mut count) = (whole.content, 0);
+fn cluster(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<u64, CleanError> {
+    let mut at = whole.content;
     while let Some(element) = element_at(file, at, whole.end)? {
-        count += 1;
-        if count > MAX_ELEMENTS {
-            return Err(CleanError::Malformed);
-        }
         let is_next = whole.is_open && element.id > 0xff_ffff;
         if is_next {
             return Ok(element.start);
@@ -255,7 +275,7 @@ fn cluster(file: &mut dyn Medium, whole: Element, found: &mut Webm) -> Result<u6
 }
 
 /// Cleans a group. Returns whether its block is of a track that stays.
-fn group(file: &mut dyn Medium, whole: Element, found: &mut Webm) -> Result<bool, CleanError> {
+fn group(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<bool, CleanError> {
     let mut is_kept = false;
     each(file, (whole.content, whole.end), |file, element| {
         if element.id == BLOCK {
@@ -269,11 +289,7 @@ fn group(file: &mut dyn Medium, whole: Element, found: &mut Webm) -> Result<bool
 }
 
 /// Returns whether a block is of a track that stays.
-fn is_of_track(
-    file: &mut dyn Source,
-    block: Element,
-    found: &mut Webm,
-) -> Result<bool, CleanError> {
+fn is_of_track(file: &mut Film<'_>, block: Element, found: &mut Webm) -> Result<bool, CleanError> {
     let mut head = [0; 8];
     let there = (block.end - block.content).min(8) as usize;
     file.seek(SeekFrom::Start(block.content))?;
@@ -285,7 +301,7 @@ fn is_of_track(
 }
 
 /// Returns the number that an element has.
-fn unsigned(file: &mut dyn Source, element: Element) -> Result<u64, CleanError> {
+fn unsigned(file: &mut Film<'_>, element: Element) -> Result<u64, CleanError> {
     let mut bytes = [0; 8];
     let length = element.end - element.content;
     let from = 8_u64.checked_sub(length).ok_or(CleanError::Malformed)? as usize;
@@ -295,7 +311,7 @@ fn unsigned(file: &mut dyn Source, element: Element) -> Result<u64, CleanError> 
 }
 
 /// Overwrites all that lies there by one element that is void. Of a single byte none can be made.
-fn void(file: &mut dyn Medium, from: u64, end: u64) -> Result<(), CleanError> {
+fn void(file: &mut Film<'_>, from: u64, end: u64) -> Result<(), CleanError> {
     let length = end.saturating_sub(from);
     if length < 2 {
         return fill(file, from, end);
@@ -314,7 +330,7 @@ fn void(file: &mut dyn Medium, from: u64, end: u64) -> Result<(), CleanError> {
 }
 
 /// Overwrites all that lies there by nothing.
-fn fill(file: &mut dyn Medium, from: u64, end: u64) -> Result<(), CleanError> {
+fn fill(file: &mut Film<'_>, from: u64, end: u64) -> Result<(), CleanError> {
     const ZEROS: [u8; 4 << 10] = [0; 4 << 10];
     file.seek(SeekFrom::Start(from))?;
     let mut left = end.saturating_sub(from);
@@ -364,7 +380,11 @@ mod tests {
     /// One that is void, and as long as this.
     fn void_like(other: &[u8]) -> Vec<u8> {
         let mut file = Cursor::new(vec![1; other.len()]);
-        void(&mut file, 0, other.len() as u64).unwrap();
+        let mut film = Film {
+            medium: &mut file,
+            elements: 0,
+        };
+        void(&mut film, 0, other.len() as u64).unwrap();
         file.into_inner()
     }
 
@@ -520,6 +540,18 @@ mod tests {
         assert!(cleaned_webm(&head()).is_err());
         assert!(cleaned_webm(&[&head()[..], b"\0\0\0", SECRET].concat()).is_err());
         assert!(cleaned_webm(&[&head()[..], &element(0xae, SECRET)].concat()).is_err());
+    }
+
+    /// Each level had a bound of its own, so that a film of two bytes an element had none.
+    #[test]
+    fn a_film_of_more_elements_than_any_has_is_none() {
+        let cluster = element(CLUSTER, &[0xe7, 0x80].repeat(1 << 18));
+        let clusters = cluster.repeat(17);
+        let [bytes, _] = film(element);
+        let few = [&bytes[..], &element(SEGMENT, &cluster)].concat();
+        assert!(cleaned_webm(&few).is_ok());
+        let many = [&bytes[..], &element(SEGMENT, &clusters)].concat();
+        assert!(cleaned_webm(&many).is_err());
     }
 
     #[test]

@@ -323,3 +323,76 @@ fn what_is_changed_at_random_does_not_panic() {
         }
     }
 }
+
+/// A file that counts how many of its bytes are read, some of them more than once.
+struct Counted {
+    file: Cursor<Vec<u8>>,
+    read: u64,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(into)?;
+        self.read += read as u64;
+        Ok(read)
+    }
+}
+
+impl BufRead for Counted {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.file.fill_buf()
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.read += bytes as u64;
+        self.file.consume(bytes);
+    }
+}
+
+impl Seek for Counted {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// Some files were read anew for each of their pages or frames: minutes for one of 100 MiB.
+#[test]
+fn sound_that_is_made_to_be_costly_is_read_a_few_times_and_not_for_each_of_its_parts() {
+    let page = |serial: u32, flags: u8, body: &[u8]| {
+        let mut page = b"OggS\0".to_vec();
+        page.push(flags);
+        page.extend([0; 8]);
+        page.extend(serial.to_le_bytes());
+        page.extend([0; 8]);
+        page.extend([u8::from(!body.is_empty()); 1]);
+        page.extend((!body.is_empty()).then_some(body.len() as u8));
+        page.extend(body);
+        page
+    };
+    let begins = |serial| page(serial, 2, b"OpusHead");
+    let late = |serial: u32| [begins(serial), page(serial, 0, &[0; 255])].concat();
+    let ends = |serial: u32| page(serial, 1, &[0]);
+    let streams = (0..500).map(late).chain((0..500).map(ends));
+    let scattered = (0..2_000).map(|_| [page(1, 0, b""), b"x".to_vec()].concat());
+    let frame = |_| [&[0xff, 0xe3, 0x14, 0xc4][..], &[0; 44]].concat();
+    let frames = (0..1_000).map(|_| [frame(1), frame(2), b"x".to_vec()].concat());
+    let files = [
+        (FileKind::Ogg, streams.collect::<Vec<_>>().concat()),
+        (
+            FileKind::Ogg,
+            [begins(1), scattered.collect::<Vec<_>>().concat()].concat(),
+        ),
+        (FileKind::Mp3, frames.collect::<Vec<_>>().concat()),
+    ];
+    for (kind, bytes) in files {
+        let length = bytes.len() as u64;
+        let mut input = Counted {
+            file: Cursor::new(bytes),
+            read: 0,
+        };
+        let mut out = Cursor::new(Vec::new());
+        let _ = clean(kind, &mut input, &mut out).unwrap();
+        let times = input.read / length;
+        assert!(times <= 12, "{kind:?} was read {times} times");
+    }
+}
