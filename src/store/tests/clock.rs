@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
+use redb::Database;
+
 use super::*;
 use crate::model::{LoginSession, SessionId, Timestamp};
+use crate::store::disk::schema;
+use crate::store::tables::{CLOCK, META};
 use crate::store::*;
 
 const NOW: u64 = 1_800_000_000_000;
@@ -134,4 +138,39 @@ fn a_clock_that_is_ten_years_ahead_has_nothing_erased_ended_or_forgotten() {
     let (history, _) = trusting.history(1, 2, None, None, 500);
     assert!(!history.contains(&first.id.get()), "{history:?}");
     trusting.close();
+}
+
+/// Chats that were imported from elsewhere were kept for a day longer than retention allows, and so
+/// was what a restored backup has.
+#[test]
+fn the_clock_is_believed_where_no_server_has_run_on_the_file_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chatd.redb");
+    let later = NOW + 40 * 24 * HOUR;
+    let forget = |db: &Database| {
+        let txn = db.begin_write().unwrap();
+        txn.open_table(META).unwrap().remove(CLOCK).unwrap();
+        txn.commit().unwrap();
+    };
+    let restore = |db: &Database| {
+        schema::renew(db, Timestamp::from_ms(later)).unwrap();
+    };
+    for make in [&forget as &dyn Fn(&Database), &restore] {
+        let opened = open(&path);
+        if opened.store.last_entry() == 0 {
+            opened.apply(NOW, new_user("user1")).unwrap();
+            opened.apply(NOW, new_user("user2")).unwrap();
+        }
+        opened.apply(NOW, message(1, 2, "old", None)).unwrap();
+        opened.close();
+        let opened = open(&path);
+        assert!(ending_time(&opened, later) < later);
+        opened.close();
+        make(&Database::create(&path).unwrap());
+        let opened = open(&path);
+        assert_eq!(ending_time(&opened, later), later);
+        assert!(!opened.store.doubts_clock());
+        opened.close();
+        forget(&Database::create(&path).unwrap());
+    }
 }

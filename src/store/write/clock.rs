@@ -18,7 +18,9 @@ const NEAR: Duration = Duration::from_secs(24 * 60 * 60);
 /// 1 hour: so old may be what the data file notes, while something is written.
 const NOTED_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// What is known of the time, as the data file notes it.
+/// What is known of the time, as the data file notes it. Nothing is of a file that no server has
+/// written to for long: one that was imported, restored, or made by an earlier version. What its
+/// entries are dated says when they were sent, and not until when somebody ran a server on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct KnownTime {
     /// What time it is; `None` where nothing tells.
@@ -44,15 +46,6 @@ fn as_ms(duration: Duration) -> u64 {
 }
 
 impl KnownTime {
-    /// Returns what a data file tells that notes nothing: the time of its newest entry, if it has
-    /// one.
-    pub(crate) fn of_newest(last_entry: u64, last_at: Timestamp) -> Self {
-        Self {
-            now: (last_entry > 0).then_some(last_at),
-            doubted: None,
-        }
-    }
-
     /// Reads it from three numbers of milliseconds: the time, what a doubted clock showed (0 for
     /// none), and for how long that ran on evenly.
     pub(crate) fn of_noted([now, shown, even]: [u64; 3]) -> Self {
@@ -199,7 +192,7 @@ mod tests {
     }
 
     fn knowing(ms: u64) -> KnownTime {
-        KnownTime::of_newest(1, at(ms))
+        KnownTime::of_noted([ms, 0, 0])
     }
 
     #[test]
@@ -247,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_nothing_is_known_of_is_as_the_clock_says() {
-        let mut known = KnownTime::of_newest(0, Timestamp::default());
+        let mut known = KnownTime::default();
         assert_eq!(known.as_noted(), None);
         assert_eq!(known.look(at(NOW), Duration::ZERO, TRIAL), at(NOW));
         assert_eq!(known.as_noted(), Some([NOW, 0, 0]));

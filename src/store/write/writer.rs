@@ -129,10 +129,7 @@ impl Writer {
         } = loaded;
         let erased = Erased::of(schema::erased(&opened.db)?);
         let noted = schema::clock(&opened.db)?;
-        let known = match noted {
-            Some(noted) => KnownTime::of_noted(noted),
-            None => KnownTime::of_newest(state.last_entry, state.last_at),
-        };
+        let known = noted.map(KnownTime::of_noted).unwrap_or_default();
         let clock = Clock::begin(known, noted.is_some(), options.clock_trial);
         let tail = Tail::new(options.newest_messages);
         let newest = watch::Sender::new(state.last_entry);

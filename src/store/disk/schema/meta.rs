@@ -97,6 +97,8 @@ pub(crate) fn renew(db: &Database, now: Timestamp) -> Result<u64, StoreError> {
         put_tokens_from(&mut meta, now)?;
         meta.remove(ERAS)?;
         meta.remove(BACKUP)?;
+        // It was that of the server from which it was made.
+        meta.remove(CLOCK)?;
         let mut invites = txn.open_table(INVITES)?;
         let mut changing = match followed_to {
             Some(last_entry) => Some(Changing::begin(&txn, last_entry)?),
