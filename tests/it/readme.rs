@@ -162,6 +162,19 @@ const NOT_HERE: &[(&str, &str)] = &[
     ),
 ];
 
+/// The lines of an export, which an importer elsewhere is written by.
+#[test]
+fn the_handbook_has_every_line_of_an_export() {
+    let lines = include_str!("../../src/store/maintain/lines.rs");
+    let types = lines.split("`{\"type\":\"").skip(1);
+    let types: Vec<_> = types.map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(types.len() > 15, "{types:?}");
+    for name in types {
+        let row = format!("| `{{\"type\":\"{name}\",");
+        assert!(HANDBOOK.contains(&row), "{row}");
+    }
+}
+
 /// What is another here, and why: ports that are free, places that are ours, and failures that are
 /// seen.
 fn as_here(command: &str, address: &str) -> String {
