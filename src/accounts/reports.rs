@@ -7,10 +7,7 @@ use std::sync::Arc;
 
 use super::{AccountError, Accounts, Admin};
 use crate::model::{Timestamp, UserId};
-use crate::store::{Command, NewReport, Report, ReportAct, ReportedMessage};
-
-/// The longest reason, in characters.
-const MAX_REASON_CHARS: usize = 1_000;
+use crate::store::{Command, MAX_REASON_CHARS, NewReport, Report, ReportAct, ReportedMessage};
 
 /// What a person reports, not yet checked.
 #[derive(Debug)]

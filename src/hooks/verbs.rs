@@ -17,7 +17,8 @@ use crate::accounts::Admin;
 use crate::chat::Chat;
 use crate::metrics::HookMetrics;
 use crate::model::{
-    ChatId, Cursor, HookEvent, HookSecret, HookUrl, RoomId, Timestamp, UserId, is_one_line,
+    ChatId, Cursor, HookEvent, HookSecret, HookUrl, MAX_HOOK_NAME_CHARS, MAX_HOOK_ROOMS, RoomId,
+    Timestamp, UserId, is_one_line,
 };
 use crate::outgoing::{Outbound, OutboundError, Target};
 use crate::store::{
@@ -26,10 +27,6 @@ use crate::store::{
 
 /// Letters and digits of the secret of an incoming hook: 190 bits.
 const SECRET_CHARS: usize = 32;
-/// The longest name of a hook, in characters.
-const MAX_NAME_CHARS: usize = 64;
-/// Rooms to which one hook can be bound.
-const MAX_ROOMS: usize = 100;
 /// 5 s: so long is looked where a URL leads. One that cannot be looked up now may be later.
 const LOOK_PATIENCE: Duration = Duration::from_secs(5);
 /// The word for the beginning of the log.
@@ -177,7 +174,7 @@ impl Hooks {
             _ => return Err(HookError::OneChat),
         };
         let name = wish.name.trim();
-        let fits = (1..=MAX_NAME_CHARS).contains(&name.chars().count());
+        let fits = (1..=MAX_HOOK_NAME_CHARS).contains(&name.chars().count());
         if !fits || !is_one_line(name) {
             return Err(HookError::Name);
         }
@@ -212,7 +209,7 @@ impl Hooks {
         events.dedup();
         rooms.sort_unstable();
         rooms.dedup();
-        if rooms.len() > MAX_ROOMS {
+        if rooms.len() > MAX_HOOK_ROOMS {
             return Err(HookError::TooManyRooms);
         }
         if rooms

@@ -114,6 +114,11 @@ impl fmt::Debug for HookSecret {
     }
 }
 
+/// The longest name of a hook, in characters.
+pub const MAX_HOOK_NAME_CHARS: usize = 64;
+/// Rooms to which one hook can be bound.
+pub const MAX_HOOK_ROOMS: usize = 100;
+
 /// The longest name of a sender that an incoming hook may give its messages, in characters.
 pub const MAX_SPEAKER_CHARS: usize = 80;
 

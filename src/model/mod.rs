@@ -38,7 +38,8 @@ pub use file::{
     MAX_FILE_NAME_BYTES, PathSegment, day_of, file_name, is_alt, names_of, picture_of, picture_url,
 };
 pub use hook::{
-    HookEvent, HookEventError, HookSecret, HookState, HookUrl, MAX_SPEAKER_CHARS, Speaker,
+    HookEvent, HookEventError, HookSecret, HookState, HookUrl, MAX_HOOK_NAME_CHARS, MAX_HOOK_ROOMS,
+    MAX_SPEAKER_CHARS, Speaker,
 };
 pub use id::{
     ConversationId, EntryId, FIRST_OWN_ID, IdError, MAX_ID, MessageId, Origin, RoomId, UserId,

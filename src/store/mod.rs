@@ -97,7 +97,7 @@ pub use people::hooks::hook::{
 pub use people::hooks::staging::HookChangeTo;
 pub use people::invites::{Invite, Maker};
 pub use people::leaving::Leaving;
-pub use people::reports::{NewReport, Report, ReportAct, ReportedMessage};
+pub use people::reports::{MAX_REASON_CHARS, NewReport, Report, ReportAct, ReportedMessage};
 pub use people::sessions::{Ending, SessionAct};
 pub use people::subscriptions::{
     NewSubscription, PushLanguage, PushShow, Subscription, SubscriptionCount, SubscriptionId,

@@ -22,6 +22,8 @@ use crate::store::sealed::{seal, unseal};
 
 /// 1,000 open reports, in some 10 MB: more than anybody reads.
 pub(crate) const MAX_OPEN: usize = 1_000;
+/// The longest reason of a report, in characters.
+pub const MAX_REASON_CHARS: usize = 1_000;
 /// 50 open reports of one person: with so many they wait until some are closed.
 const MAX_OPEN_OF_PERSON: usize = 50;
 /// 90 days: so long a copy is kept that no administrator has looked at.

@@ -8,9 +8,10 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::fixture::judging;
 use super::{OPTIONS, Open, id, mark, message, user};
 use crate::model::{Act, ClientId, Extras, Members, Pair, Reaction, Reactors, ReplyTo, Timestamp};
-use crate::store::maintain::{self, Judging};
+use crate::store::maintain;
 use crate::store::*;
 
 const USERS: u64 = 3;
@@ -545,12 +546,7 @@ fn assert_outlives_copies(path: &Path, model: &Model, random: &mut StdRng) {
     let mut lines = Vec::new();
     maintain::export(path, &mut lines, &mut |_| {}).unwrap();
     let imported = folder.path().join("imported.redb");
-    let judging = Judging {
-        now: Timestamp::now(),
-        password_hash: &|hash| Ok(hash.into()),
-        file: &|_| Err("there are no files".into()),
-    };
-    maintain::import(&imported, &mut &lines[..], judging, &mut |_| {}).unwrap();
+    maintain::import(&imported, &mut &lines[..], judging(), &mut |_| {}).unwrap();
     for copy in [copy, imported] {
         assert_eq!(maintain::check(&copy, &mut |_| {}).unwrap().findings, []);
         let open = open_with(&copy, 1 << 20);

@@ -3,7 +3,6 @@
 //! makes nothing new.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use super::faults::{Disk, Served};
+use super::faults::{Disk, Served, findings};
 use super::{OPTIONS, mark_chat, message, sent};
 use crate::model::{MessageId, Timestamp};
 use crate::store::disk::medium::Medium;
@@ -23,14 +22,6 @@ use crate::store::*;
 
 /// As many client ids as are remembered of one sender.
 const REMEMBERED: usize = client_ids::CLIENT_IDS_PER_SENDER;
-
-/// The findings of a check of these bytes.
-fn findings(bytes: &[u8]) -> Vec<maintain::Finding> {
-    let disk = Disk::with(bytes.to_vec());
-    let path = Path::new("after the cut");
-    let report = maintain::check::check_medium(disk.medium(), path, &mut |_| {});
-    report.unwrap().findings
-}
 
 /// The messages of the first account, each of which has a client id: its number.
 #[derive(Default)]

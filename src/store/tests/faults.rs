@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,6 +140,14 @@ impl Disk {
     pub(crate) fn open(self: &Arc<Self>) -> Served {
         Served::on(Arc::clone(self) as Arc<dyn Medium>).unwrap()
     }
+}
+
+/// What a check finds in these bytes, which a cut has left.
+pub(super) fn findings(bytes: &[u8]) -> Vec<maintain::Finding> {
+    let disk = Disk::with(bytes.to_vec());
+    let path = Path::new("after the cut");
+    let report = maintain::check::check_medium(disk.medium(), path, &mut |_| {});
+    report.unwrap().findings
 }
 
 impl Medium for Disk {

@@ -5,8 +5,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::model::{
-    Act, ClientId, EntryId, Message, MessageId, Notice, Timestamp, UserId, Username,
+    Act, ClientId, EntryId, Message, MessageId, Notice, RoomHistory, RoomKind, RoomPost, Timestamp,
+    UserId, Username,
 };
+use crate::store::maintain::Judging;
 use crate::store::*;
 
 /// A sweep every few entries, so that all of its steps are met.
@@ -24,6 +26,27 @@ pub(crate) const OPTIONS: StoreOptions = StoreOptions {
     // Tests have times of their own.
     clock_trial: Duration::ZERO,
 };
+
+/// An open room that anybody may read and write in.
+pub(crate) fn ops() -> NewRoom {
+    NewRoom {
+        name: "Ops".into(),
+        topic: "".into(),
+        avatar: None,
+        kind: RoomKind::Open,
+        history: RoomHistory::All,
+        post: RoomPost::All,
+    }
+}
+
+/// An import takes every hash of a password, and brings no files.
+pub(super) fn judging() -> Judging<'static> {
+    Judging {
+        now: Timestamp::now(),
+        password_hash: &|hash| Ok(hash.into()),
+        file: &|_| Err("there are no files".into()),
+    }
+}
 
 /// An open store whose batches are answered by a thread of its own.
 pub(crate) struct Open {

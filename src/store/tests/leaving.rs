@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::fixture::judging;
 use super::{Open, message, new_user, user};
 use crate::model::{Timestamp, Username, Whom};
-use crate::store::maintain::{self, Judging};
+use crate::store::maintain;
 use crate::store::*;
 
 const NOW: u64 = 1_700_000_000_000;
@@ -83,12 +84,7 @@ fn what_is_left_of_a_deleted_account_is_the_same_in_every_copy() {
     let mut lines = Vec::new();
     maintain::export(&path, &mut lines, &mut |_| {}).unwrap();
     let imported = folder.path().join("imported.redb");
-    let judging = Judging {
-        now: Timestamp::now(),
-        password_hash: &|hash| Ok(hash.into()),
-        file: &|_| Err("there are no files".into()),
-    };
-    maintain::import(&imported, &mut &lines[..], judging, &mut |_| {}).unwrap();
+    maintain::import(&imported, &mut &lines[..], judging(), &mut |_| {}).unwrap();
     for path in [path, copy, imported] {
         assert_eq!(maintain::check(&path, &mut |_| {}).unwrap().findings, []);
         let open = Open::at(&Location::File(path.clone())).unwrap();

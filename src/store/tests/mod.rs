@@ -28,5 +28,5 @@ mod sending;
 mod trailing;
 
 pub(crate) use fixture::{
-    OPTIONS, Open, chat_read, id, mark, mark_chat, message, new_user, sent, sent_as, user,
+    OPTIONS, Open, chat_read, id, mark, mark_chat, message, new_user, ops, sent, sent_as, user,
 };

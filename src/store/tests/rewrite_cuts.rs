@@ -2,18 +2,17 @@
 //! it is lost, and nothing that was taken away comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 
-use super::faults::{Disk, Served};
-use super::{new_user, user};
-use crate::model::{Act, Members, MessageId, Reaction, RoomHistory, RoomId, RoomKind, RoomPost};
+use super::faults::{Disk, Served, findings};
+use super::{new_user, ops, user};
+use crate::model::{Act, Members, MessageId, Reaction, RoomId};
 use crate::store::*;
 
-/// How many cuts there are, unless `CHATD_TEST_CUTS` says another number: 1,000 take some minutes.
+/// How many cuts there are, unless `CRASHES` says another number: 1,000 take some minutes.
 const CUTS: u64 = 60;
 const EMOJI: [&str; 3] = ["👍", "❤️", "🇮🇩"];
 
@@ -275,14 +274,7 @@ fn begin() -> Vec<u8> {
     let open = disk.open();
     let users = (1..=2).map(|number| new_user(&format!("user{number}")));
     let what = RoomCommand::Create {
-        room: NewRoom {
-            name: "Ops".into(),
-            topic: "".into(),
-            avatar: None,
-            kind: RoomKind::Open,
-            history: RoomHistory::All,
-            post: RoomPost::All,
-        },
+        room: ops(),
         members: vec![user(2)],
         most: 10,
     };
@@ -300,7 +292,7 @@ fn begin() -> Vec<u8> {
     reason = "how much was tried is said with `--nocapture`"
 )]
 fn over_power_cuts_in_rewrites_nothing_is_lost_and_nothing_comes_back() {
-    let cuts = std::env::var("CHATD_TEST_CUTS");
+    let cuts = std::env::var("CRASHES");
     let cuts = cuts.map_or(CUTS, |cuts| cuts.parse().expect("a number of cuts"));
     let (mut done, mut confirmed, mut gone) = (0, 0, 0);
     // A new file now and then, so that the rounds do not grow longer.
@@ -324,10 +316,7 @@ fn over_power_cuts_in_rewrites_nothing_is_lost_and_nothing_comes_back() {
                 open.close();
             }
             bytes = disk.0.lock().cut(&mut talking.random);
-            let after = Disk::with(bytes.clone());
-            let path = Path::new("after the cut");
-            let report = maintain::check::check_medium(after.medium(), path, &mut |_| {});
-            assert_eq!(report.unwrap().findings, [], "seed {seed}, cut {done}");
+            assert_eq!(findings(&bytes), [], "seed {seed}, cut {done}");
             let open = Disk::with(bytes.clone()).open();
             talking.compare(&found(&open));
             open.close();

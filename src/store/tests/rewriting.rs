@@ -11,8 +11,8 @@ use rand::{RngExt, SeedableRng};
 use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::faults::{Disk, Served};
-use super::{OPTIONS, Open, id, message, new_user, sent, sent_as, user};
-use crate::model::{RoomHistory, RoomId, RoomKind, RoomPost, Timestamp};
+use super::{OPTIONS, Open, id, message, new_user, ops, sent, sent_as, user};
+use crate::model::{RoomId, Timestamp};
 use crate::store::data::Data;
 use crate::store::log::blocks;
 use crate::store::maintain::rewrite::{Rewriting, Step};
@@ -261,14 +261,7 @@ struct Room {
 impl Room {
     fn new(apply: &dyn Fn(Change) -> Committed) -> Self {
         let what = RoomCommand::Create {
-            room: NewRoom {
-                name: "Ops".into(),
-                topic: "".into(),
-                avatar: None,
-                kind: RoomKind::Open,
-                history: RoomHistory::All,
-                post: RoomPost::All,
-            },
+            room: ops(),
             members: (2..=USERS).map(user).collect(),
             most: 10,
         };

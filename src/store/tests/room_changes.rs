@@ -8,12 +8,13 @@ use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{RngExt, SeedableRng};
 
-use super::{OPTIONS, Open, id, user};
+use super::fixture::judging;
+use super::{OPTIONS, Open, id, ops, user};
 use crate::model::{
     Act, ChangedMessage, ClientId, Extras, Members, MembershipChange, MessageId, Notice, Reaction,
     ReplyTo, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp,
 };
-use crate::store::maintain::{self, Judging};
+use crate::store::maintain;
 use crate::store::*;
 
 const PEOPLE: u64 = 6;
@@ -726,12 +727,7 @@ fn assert_outlives_copies(path: &Path, model: &Model, random: &mut StdRng) {
     maintain::export(path, &mut lines, &mut |_| {}).unwrap();
     assert_says_nothing_of_what_is_gone(&lines, model);
     let imported = folder.path().join("imported.redb");
-    let judging = Judging {
-        now: Timestamp::now(),
-        password_hash: &|hash| Ok(hash.into()),
-        file: &|_| Err("there are no files".into()),
-    };
-    maintain::import(&imported, &mut &lines[..], judging, &mut |_| {}).unwrap();
+    maintain::import(&imported, &mut &lines[..], judging(), &mut |_| {}).unwrap();
     for copy in [copy, imported] {
         assert_eq!(maintain::check(&copy, &mut |_| {}).unwrap().findings, []);
         let open = open_with(&copy, 1 << 20);
@@ -762,14 +758,7 @@ fn assert_says_nothing_of_what_is_gone(lines: &[u8], model: &Model) {
 /// A room of three with a message; gives the store and the message.
 fn one_message() -> (Open, MessageId) {
     let open = Open::memory().with_users(3);
-    let new = NewRoom {
-        name: "Ops".into(),
-        topic: "".into(),
-        avatar: None,
-        kind: RoomKind::Open,
-        history: RoomHistory::All,
-        post: RoomPost::All,
-    };
+    let new = ops();
     let what = RoomCommand::Create {
         room: new,
         members: vec![user(2), user(3)],

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use redb::Database;
 
+use super::fixture::judging;
 use super::*;
-use crate::model::{
-    Act, EntryId, Members, Notice, Role, RoomHistory, RoomId, RoomKind, RoomPost, Timestamp,
-};
+use crate::model::{Act, EntryId, Members, Notice, Role, RoomHistory, RoomId, RoomKind, RoomPost};
 use crate::store::log::blocks;
 use crate::store::log::record::Record;
-use crate::store::maintain::Judging;
 use crate::store::tables::LOG;
 use crate::store::*;
 
@@ -98,12 +96,7 @@ fn assert_says(path: &Path, there: &[&str], gone: &[&str]) {
     let mut lines = Vec::new();
     maintain::export(path, &mut lines, &mut |_| {}).unwrap();
     let imported = folder.path().join("imported.redb");
-    let judging = Judging {
-        now: Timestamp::now(),
-        password_hash: &|hash| Ok(hash.into()),
-        file: &|_| Err("there are no files".into()),
-    };
-    maintain::import(&imported, &mut &lines[..], judging, &mut |_| {}).unwrap();
+    maintain::import(&imported, &mut &lines[..], judging(), &mut |_| {}).unwrap();
     let mut again = Vec::new();
     maintain::export(&imported, &mut again, &mut |_| {}).unwrap();
     assert_eq!(String::from_utf8(again), String::from_utf8(lines.clone()));

@@ -73,10 +73,11 @@ fn is_same(one: &[Reaction], other: &[Reaction]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::store::tests::ops;
     use redb::Table;
 
     use super::*;
-    use crate::model::{RoomHistory, RoomId, RoomKind, RoomPost};
+    use crate::model::RoomId;
     use crate::store::maintain::tests::Data;
     use crate::store::sealed::seal_under;
     use crate::store::talk::reactions::put;
@@ -88,14 +89,7 @@ mod tests {
         let data = Data::new();
         let open = data.open().with_users(3);
         let what = RoomCommand::Create {
-            room: NewRoom {
-                name: "Ops".into(),
-                topic: "".into(),
-                avatar: None,
-                kind: RoomKind::Open,
-                history: RoomHistory::All,
-                post: RoomPost::All,
-            },
+            room: ops(),
             members: vec![user(2), user(3)],
             most: 10,
         };

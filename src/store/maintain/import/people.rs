@@ -10,22 +10,19 @@ use rustc_hash::FxHashSet;
 
 use super::{Import, MAX_MESSAGE_CHARS, Taken};
 use crate::model::{
-    ChatId, HookSecret, HookUrl, RoomId, Timestamp, UserId, check_content, is_one_line,
+    ChatId, HookSecret, HookUrl, MAX_HOOK_NAME_CHARS, MAX_HOOK_ROOMS, RoomId, Timestamp, UserId,
+    check_content, is_one_line,
 };
 use crate::store::error::StoreError;
 use crate::store::maintain::lines::{ApiKeyLine, HookInLine, HookOutLine, ReportLine};
 use crate::store::people::api_keys::{self, ApiKey, ApiKeyId, KeyHash, KeyHolder};
 use crate::store::people::hooks::hook::{Hook, HookId, HookIn, HookKind, HookOut, HookProgress};
 use crate::store::people::hooks::row::{self as hooks, HookRow};
-use crate::store::people::reports::{self, MAX_OPEN, Report, ReportedMessage};
+use crate::store::people::reports::{self, MAX_OPEN, MAX_REASON_CHARS, Report, ReportedMessage};
 use crate::store::tables::{HOOKS, KEYS, REPORTS};
 use crate::store::talk::rooms::Rooms;
 
-/// The longest name of a key and of a hook, in characters.
-const MAX_NAME_CHARS: usize = 64;
-/// The longest reason of a report, in characters.
-const MAX_REASON_CHARS: usize = 1_000;
-/// The longest URL of a hook, in bytes.
+/// The longest URL of a hook, in bytes: as long as requests are made to.
 const MAX_URL_BYTES: usize = 2_048;
 
 /// What is neither an account nor of the log.
@@ -154,12 +151,12 @@ impl Import<'_> {
     }
 
     /// What holds for each of these lines: it comes before the log, and its times have come.
-    fn before_the_log(&self, times: [(&str, Timestamp); 2]) -> Result<(), String> {
+    fn before_the_log(&self, times: &[(&str, Timestamp)]) -> Result<(), String> {
         if self.last_entry > 0 {
             return Err("keys, hooks and reports come before messages".to_owned());
         }
         for (key, time) in times {
-            self.has_come(key, time)?;
+            self.has_come(key, *time)?;
         }
         Ok(())
     }
@@ -173,7 +170,7 @@ impl Import<'_> {
 
     fn key(&mut self, line: &ApiKeyLine<'_>) -> Result<ApiKey, String> {
         let [created_at, confirmed_at] = [self.cut(line.created_at), self.cut(line.confirmed_at)];
-        self.before_the_log([("created_at", created_at), ("confirmed_at", confirmed_at)])?;
+        self.before_the_log(&[("created_at", created_at), ("confirmed_at", confirmed_at)])?;
         let holder = match (line.bot_id, &line.name, line.scope) {
             (Some(bot), None, None) => KeyHolder::Bot(self.others.bot(bot)?),
             (None, Some(name), Some(scope)) => KeyHolder::Backend {
@@ -194,7 +191,7 @@ impl Import<'_> {
 
     fn hook_in(&mut self, line: &HookInLine<'_>) -> Result<Hook, String> {
         let [created_at, confirmed_at] = [self.cut(line.created_at), self.cut(line.confirmed_at)];
-        self.before_the_log([("created_at", created_at), ("confirmed_at", confirmed_at)])?;
+        self.before_the_log(&[("created_at", created_at), ("confirmed_at", confirmed_at)])?;
         let bot = self.others.bot(line.bot_id)?;
         let chat = match (line.room_id, line.user_id) {
             (Some(room), None) => ChatId::Room(room),
@@ -225,13 +222,19 @@ impl Import<'_> {
 
     fn hook_out(&mut self, line: &HookOutLine<'_>) -> Result<Hook, String> {
         let [created_at, confirmed_at] = [self.cut(line.created_at), self.cut(line.confirmed_at)];
-        self.before_the_log([("created_at", created_at), ("confirmed_at", confirmed_at)])?;
+        self.before_the_log(&[("created_at", created_at), ("confirmed_at", confirmed_at)])?;
         let is_web = ["http://", "https://"]
             .iter()
             .any(|scheme| line.url.starts_with(scheme));
         if !is_web || line.url.len() > MAX_URL_BYTES || !is_one_line(&line.url) {
             return Err(format!(
                 "url: give an http: or https: URL of at most {MAX_URL_BYTES} bytes"
+            ));
+        }
+        let rooms = &line.room_ids;
+        if rooms.len() > MAX_HOOK_ROOMS || !rooms.is_sorted_by(|one, other| one < other) {
+            return Err(format!(
+                "room_ids: give at most {MAX_HOOK_ROOMS}, ascending"
             ));
         }
         let id = HookId(line.hook_id);
@@ -268,7 +271,7 @@ impl Import<'_> {
 
     fn report(&mut self, line: &ReportLine<'_>) -> Result<Report, String> {
         let [created_at, expires_at] = [self.cut(line.created_at), self.cut(line.expires_at)];
-        self.before_the_log([("created_at", created_at), ("created_at", created_at)])?;
+        self.before_the_log(&[("created_at", created_at)])?;
         if expires_at < created_at || expires_at > created_at.plus(reports::KEPT) {
             return Err("a report is kept for 90 days at most".to_owned());
         }
@@ -312,11 +315,11 @@ impl Import<'_> {
 }
 
 fn checked_name(name: &str) -> Result<&str, String> {
-    let fits = (1..=MAX_NAME_CHARS).contains(&name.chars().count());
+    let fits = (1..=MAX_HOOK_NAME_CHARS).contains(&name.chars().count());
     match fits && is_one_line(name) {
         true => Ok(name),
         false => Err(format!(
-            "name must have 1 to {MAX_NAME_CHARS} characters in one line"
+            "name must have 1 to {MAX_HOOK_NAME_CHARS} characters in one line"
         )),
     }
 }
