@@ -82,7 +82,7 @@ impl Budget {
             limit_keys: share(1 << 14, 1 << 12, 1 << 16),
             recovery_places: share(1 << 13, 1 << 12, 1 << 17),
             subscriptions: share(1 << 11, 0, 1 << 20),
-            search: share(128, 2 << 20, 16 << 20),
+            search: share(128, 4 << 20, 16 << 20),
             verified_tokens: share(1 << 16, 1 << 11, 1 << 14),
         }
     }

@@ -1,7 +1,8 @@
 //! The newest part of the index, in memory until it is large enough for a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -12,8 +13,8 @@ use super::postings::{Bits, take};
 use super::query::Lookup;
 use super::terms::{WITH_FILE, each_term, of_sender};
 
-/// About what a term takes besides its bytes: its place in the tree and its numbers.
-const TERM_BYTES: usize = 112;
+/// About what a term takes besides its bytes: its places in the map and in the tree, and its numbers.
+const TERM_BYTES: usize = 160;
 /// About what a message takes besides its terms.
 const MESSAGE_BYTES: usize = 64;
 
@@ -80,7 +81,11 @@ pub(super) struct Recent {
     /// What is in it is at least as the log was once it ended with this entry.
     pub(super) as_of: u64,
     entered: Vec<Entered>,
-    terms: BTreeMap<Box<[u8]>, Numbers>,
+    /// Nearly all that a text has are here already, and are found by their hash; keyed, since texts
+    /// are made by others.
+    terms: HashMap<Arc<[u8]>, Numbers>,
+    /// The same terms.
+    ordered: BTreeSet<Arc<[u8]>>,
     /// The number by which each message came last.
     places: FxHashMap<u64, u32>,
     bytes: usize,
@@ -93,7 +98,8 @@ impl Recent {
             from,
             as_of,
             entered: Vec::new(),
-            terms: BTreeMap::new(),
+            terms: HashMap::new(),
+            ordered: BTreeSet::new(),
             places: FxHashMap::default(),
             bytes: 0,
         }
@@ -124,7 +130,9 @@ impl Recent {
         }
         let mut numbers = Numbers::default();
         numbers.push(number);
-        self.terms.insert(term.into(), numbers);
+        let shared: Arc<[u8]> = term.into();
+        self.ordered.insert(Arc::clone(&shared));
+        self.terms.insert(shared, numbers);
         self.bytes += TERM_BYTES + term.len();
     }
 
@@ -161,7 +169,14 @@ impl Recent {
 
     /// The terms in order, each with the numbers of its messages.
     pub(super) fn terms(&self) -> impl Iterator<Item = (&[u8], &Numbers)> {
-        self.terms.iter().map(|(term, numbers)| (&**term, numbers))
+        self.with_numbers(self.ordered.iter())
+    }
+
+    fn with_numbers<'a>(
+        &'a self,
+        terms: impl Iterator<Item = &'a Arc<[u8]>>,
+    ) -> impl Iterator<Item = (&'a [u8], &'a Numbers)> {
+        terms.filter_map(|term| Some((&**term, self.terms.get(term)?)))
     }
 
     /// Notes the messages that a plan finds here and that may be read.
@@ -193,8 +208,9 @@ impl Recent {
     fn bits(&self, lookup: &Lookup, found: &mut Found) -> Bits {
         let mut bits = Bits::new(self.entered.len());
         let from = (Bound::Included(lookup.term()), Bound::Unbounded);
-        let terms = self.terms.range::<[u8], _>(from);
-        for (_, numbers) in terms.take_while(|(term, _)| lookup.takes(term)) {
+        let terms = self.ordered.range::<[u8], _>(from);
+        let terms = terms.take_while(|term| lookup.takes(term));
+        for (_, numbers) in self.with_numbers(terms) {
             for number in numbers.iter() {
                 bits.insert(number as usize);
                 found.work += 1;
