@@ -13,6 +13,8 @@ use super::table::short;
 /// Of one panel.
 const SIZE: (u32, u32) = (440, 300);
 const GREY: RGBColor = RGBColor(125, 133, 144);
+/// Of what is marked along the axis: unlike the grid and the lines.
+const MARK: RGBColor = RGBColor(207, 34, 46);
 const COLOURS: [RGBColor; 3] = [
     RGBColor(47, 129, 247),
     RGBColor(219, 109, 40),
@@ -91,12 +93,15 @@ where
         .label_style(text.clone())
         .x_labels(6)
         .y_labels(6)
-        .x_label_formatter(&|value| short(value.round()))
+        .x_label_formatter(&|value| match value.round() {
+            whole if whole < 100.0 => format!("{whole:.0}"),
+            whole => short(whole),
+        })
         .y_label_formatter(&|value| short(*value))
         .draw()?;
     for mark in marks {
         let upwards = [(*mark, 0.0), (*mark, top)];
-        chart.draw_series(LineSeries::new(upwards, GREY.mix(0.5)))?;
+        chart.draw_series(LineSeries::new(upwards, MARK.mix(0.6)))?;
     }
     for (line, colour) in panel.lines.iter().zip(COLOURS) {
         let points = line.points.clone();
