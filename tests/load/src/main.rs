@@ -1,10 +1,10 @@
 //! A load generator for servers of chatd's contract: stock wire format over WebSocket, every
 //! delivery checked, the server's CPU time and memory read from `/proc`. Linux only.
 //!
-//! One thread does everything, for generator and server share a machine's cores. A mode starts the
-//! server that it measures (`--server`), on new data and on loopback, or goes to one that runs
-//! already (`--address`, which must accept HS256 tokens by the secret in `server.rs` and make
-//! accounts of their subjects). See `tests/load/run`.
+//! One thread does everything, for generator and server share a machine's cores; mode `soak` has
+//! two more, which ask little. A mode starts the server that it measures (`--server`), on new data
+//! and on loopback, or goes to one that runs already (`--address`, which must accept HS256 tokens
+//! by the secret in `server.rs` and make accounts of their subjects). See `tests/load/run`.
 
 #![expect(
     clippy::print_stdout,
@@ -19,6 +19,7 @@ mod modes;
 mod net;
 mod plot;
 mod server;
+mod soak;
 mod table;
 mod talk;
 mod wire;
@@ -144,6 +145,8 @@ enum Mode {
     All(all::All),
     /// The same figures with more and more connections and stored messages, and a plot of them.
     Growth(growth::Growth),
+    /// An hour of everything that people do, beside restarts, and how memory was in it.
+    Soak(soak::Soak),
     /// A second of each mode with a few people: whether all is delivered, not how fast.
     Smoke,
 }
@@ -201,6 +204,7 @@ fn main() -> Result<(), Error> {
         Mode::Smoke => return smoke(whom.server, &programs),
         Mode::All(all) => return all::all(&all, &programs),
         Mode::Growth(args) => return growth::growth(&args, &programs),
+        Mode::Soak(args) => return soak::soak(&args, &programs),
         _ => {}
     }
     let (mut started, site) = match whom.address {
@@ -292,7 +296,7 @@ fn main() -> Result<(), Error> {
             println!("history: {}", rest::run(site, &histories, times)?);
             println!("recents: {}", rest::run(site, &recents, times)?);
         }
-        Mode::Disk | Mode::Smoke | Mode::All(_) | Mode::Growth(_) => {}
+        Mode::Disk | Mode::Smoke | Mode::All(_) | Mode::Growth(_) | Mode::Soak(_) => {}
     }
     started.map_or(Ok(()), Server::stop)
 }
@@ -360,5 +364,9 @@ fn smoke(kind: Kind, programs: &Programs) -> Result<(), Error> {
     println!("idle: {held}");
     let waits = disk::probe(&programs.dir, Duration::from_millis(100))?;
     println!("disk: {} syncs", waits.len());
-    server.stop()
+    server.stop()?;
+    match kind {
+        Kind::Chatd => soak::soak(&soak::Soak::little(&programs.dir), programs),
+        Kind::Node | Kind::Router => Ok(()),
+    }
 }

@@ -30,6 +30,8 @@ const TIMER: Token = Token(usize::MAX);
 
 /// What is told of the connections.
 pub(crate) trait Handler {
+    /// The answer to this one's token, before it has joined: `40{"sid":…}`.
+    fn welcomed(&mut self, _: usize, _: &[u8]) {}
     /// The server has accepted this one's token.
     fn joined(&mut self, net: &mut Net, who: usize);
     /// A Socket.IO packet came, without the Engine.IO `4` in front: `2["event",…` or `3<ack id>[…`.
@@ -68,6 +70,8 @@ pub(crate) struct Net {
     address: SocketAddr,
     conns: Vec<Conn>,
     tokens: Vec<String>,
+    /// What each says beside its token: keys of JSON, each after a comma.
+    beside: Vec<String>,
     /// The version that each says to speak, if any.
     pub(crate) version: Option<u8>,
     dirty: Vec<usize>,
@@ -102,6 +106,7 @@ impl Net {
             timer,
             address,
             conns: conns.collect(),
+            beside: vec![String::new(); tokens.len()],
             tokens,
             version: None,
             dirty: Vec::new(),
@@ -112,6 +117,16 @@ impl Net {
 
     pub(crate) fn count(&self) -> usize {
         self.conns.len()
+    }
+
+    /// Where those who connect from now on go.
+    pub(crate) fn go_to(&mut self, address: SocketAddr) {
+        self.address = address;
+    }
+
+    /// What this one says beside its token when it connects: keys of JSON, each after a comma.
+    pub(crate) fn say_beside(&mut self, who: usize, keys: String) {
+        self.beside[who] = keys;
     }
 
     pub(crate) fn is_joined(&self, who: usize) -> bool {
@@ -359,12 +374,14 @@ impl Net {
                 let token = std::mem::take(&mut self.tokens[who]);
                 let version = self.version.map(|version| format!(",\"v\":{version}"));
                 let version = version.unwrap_or_default();
-                let auth = format!("40{{\"token\":\"{token}\"{version}}}");
+                let beside = &self.beside[who];
+                let auth = format!("40{{\"token\":\"{token}\"{version}{beside}}}");
                 self.say(who, auth.as_bytes());
                 self.tokens[who] = token;
             }
             [b'4', b'0', ..] => {
                 self.conns[who].stage = Stage::Joined;
+                handler.welcomed(who, text);
                 handler.joined(self, who);
             }
             b"6" => {}

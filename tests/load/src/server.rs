@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::Error;
@@ -58,6 +59,16 @@ pub(crate) struct Programs {
     pub(crate) dir: PathBuf,
 }
 
+impl Programs {
+    /// The same, with further flags for chatd.
+    pub(crate) fn with(&self, flags: &[&str]) -> Self {
+        let mut programs = self.clone();
+        let flags = flags.iter().map(|flag| (*flag).to_owned());
+        programs.chatd_args.extend(flags);
+        programs
+    }
+}
+
 /// A server that is being measured.
 #[derive(Clone, Copy)]
 pub(crate) struct Site {
@@ -102,10 +113,15 @@ impl Server {
 
     /// Ends it and starts it anew on the same data.
     pub(crate) fn restart(mut self, programs: &Programs) -> Result<Self, Error> {
+        self.end()?;
+        self.again(programs)
+    }
+
+    /// Starts it anew on the same data, once it has ended.
+    pub(crate) fn again(mut self, programs: &Programs) -> Result<Self, Error> {
         let kept = self._folder.take();
-        let (kind, data, folder) = (self.kind, self.data.clone(), self.folder.clone());
-        self.stop()?;
-        Self::launch(kind, programs, data, folder, kept)
+        let (data, folder) = (self.data.clone(), self.folder.clone());
+        Self::launch(self.kind, programs, data, folder, kept)
     }
 
     fn launch(
@@ -194,6 +210,25 @@ impl Server {
         asked.is_ok() && stream.read_exact(&mut answer).is_ok() && answer == *b"HTTP/1.1 200"
     }
 
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// What it has said since its start.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// Sends its process a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), Error> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        Ok(rustix::process::kill_process(pid, signal)?)
+    }
+
+    pub(crate) fn has_ended(&mut self) -> Result<bool, Error> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
@@ -203,14 +238,14 @@ impl Server {
         self.end()
     }
 
-    fn end(&mut self) -> Result<(), Error> {
-        if self.child.try_wait()?.is_some() {
+    /// Ends it, and leaves what it wrote until this value goes.
+    pub(crate) fn end(&mut self) -> Result<(), Error> {
+        if self.has_ended()? {
             return Ok(());
         }
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        self.signal(Signal::TERM)?;
         let deadline = Instant::now() + STOP;
-        while self.child.try_wait()?.is_none() {
+        while !self.has_ended()? {
             if Instant::now() > deadline {
                 self.child.kill()?;
                 self.child.wait()?;
@@ -265,10 +300,28 @@ impl Site {
 
     /// Resident memory in KiB.
     pub(crate) fn resident(&self) -> Result<u64, Error> {
-        let Some(pid) = self.pid else { return Ok(0) };
+        let [resident] = self.memory(["VmRSS:"])?;
+        Ok(resident)
+    }
+
+    /// Lines of its status by their names, in KiB.
+    pub(crate) fn memory<const N: usize>(&self, names: [&str; N]) -> Result<[u64; N], Error> {
+        let mut found = [0; N];
+        let Some(pid) = self.pid else {
+            return Ok(found);
+        };
         let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next());
-        Ok(kib.ok_or("no VmRSS")?.parse()?)
+        for (name, found) in names.into_iter().zip(&mut found) {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let kib = line.and_then(|line| line.split_whitespace().next());
+            *found = kib.ok_or_else(|| format!("no {name}"))?.parse()?;
+        }
+        Ok(found)
+    }
+
+    /// How many files it has open.
+    pub(crate) fn open_files(&self) -> Result<usize, Error> {
+        let Some(pid) = self.pid else { return Ok(0) };
+        Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())
     }
 }
