@@ -67,6 +67,10 @@ const TURN: Duration = Duration::from_millis(20);
 /// How many who speak version 1 are in each room, of which they must hear nothing.
 const FIRST_IN_ROOM: usize = 2;
 
+/// What `chatd check` says of the file, and what an export of it has.
+type Checked = Result<String, Error>;
+type Read = Result<Stored, Error>;
+
 /// What to do, and for how long.
 #[derive(clap::Args)]
 pub(crate) struct Soak {
@@ -500,7 +504,7 @@ impl<'a> Run<'a> {
     }
 
     /// Ends the server for good, and looks at what it has stored.
-    fn end(&mut self) -> Result<(Result<String, Error>, Result<Stored, Error>), Error> {
+    fn end(&mut self) -> Result<(Checked, Read), Error> {
         let mut server = self.server.take().ok_or("no server")?;
         server.end()?;
         self.say_what_it_said(&server);
@@ -511,7 +515,7 @@ impl<'a> Run<'a> {
         Ok((checked, stored))
     }
 
-    fn report(&self, checked: Result<String, Error>, stored: Result<Stored, Error>) -> Report<'_> {
+    fn report(&self, checked: Checked, stored: Read) -> Report<'_> {
         Report {
             seconds: self.args.minutes * 60.0,
             samples: &self.samples.all,

@@ -263,7 +263,7 @@ impl Crowd {
                     let person = &mut self.people[who];
                     person.turn += 1;
                     let stream = match person.room {
-                        Some(room) if person.turn % INTO_ROOM == 0 => room,
+                        Some(room) if person.turn.is_multiple_of(INTO_ROOM) => room,
                         _ => person.streams[person.turn % person.streams.len()],
                     };
                     self.send(net, who, stream, due, None);
