@@ -11,7 +11,8 @@ use super::{
 };
 use crate::model::{MadeBy, Timestamp, User, UserId, Username, Whom};
 use crate::store::{
-    ApiKeyId, Command, Invite, Leaving, Maker, NewUser, PutBy, PutUser, StoreError, UserChange,
+    ApiKeyId, Command, Invite, InviteRefusal, Leaving, Maker, NewUser, PutBy, PutUser, StoreError,
+    UserChange,
 };
 
 /// Letters and digits of an invite's code: 142 bits.
@@ -219,7 +220,9 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let revoke = Command::revoke_invite(code.into());
         match self.store.apply(now, revoke).await {
-            Err(StoreError::InvalidInvite) => Err(AccountError::NoSuchInvite),
+            Err(StoreError::Invite(InviteRefusal::InvalidInvite)) => {
+                Err(AccountError::NoSuchInvite)
+            }
             result => Ok(result?),
         }
     }

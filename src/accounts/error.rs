@@ -3,7 +3,7 @@
 use super::fault::TokenFault;
 use super::password::{MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS};
 use crate::model::UserError;
-use crate::store::StoreError;
+use crate::store::{InviteRefusal, KeyRefusal, PeopleRefusal, ReportRefusal, StoreError};
 
 /// Why a verb of identity failed. No text here ever holds a name, a password or a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -135,28 +135,43 @@ pub enum AccountError {
     Internal,
 }
 
+impl From<PeopleRefusal> for AccountError {
+    fn from(refusal: PeopleRefusal) -> Self {
+        match refusal {
+            PeopleRefusal::NoSuchUser => Self::NoSuchUser,
+            PeopleRefusal::UsernameTaken => Self::UsernameTaken,
+            PeopleRefusal::LastAdmin => Self::LastAdmin,
+            PeopleRefusal::MadeHere => Self::MadeHere,
+            PeopleRefusal::Revoked => Self::InvalidToken,
+            // The second person with the set-up code holds a code that is dead now.
+            PeopleRefusal::NotFirst => Self::InvalidInvite,
+            PeopleRefusal::NoPassword => Self::NoPassword,
+            PeopleRefusal::InvalidCode => Self::InvalidCode,
+        }
+    }
+}
+
 impl From<StoreError> for AccountError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::UsernameTaken => Self::UsernameTaken,
-            StoreError::NoSuchUser => Self::NoSuchUser,
-            StoreError::LastAdmin => Self::LastAdmin,
-            StoreError::NoSuchKey => Self::NoSuchKey,
-            StoreError::TooManyKeys => Self::TooManyKeys,
-            StoreError::TooManyBots => Self::TooManyBots,
-            StoreError::MadeHere => Self::MadeHere,
-            StoreError::NoPassword => Self::NoPassword,
-            StoreError::InvalidCode => Self::InvalidCode,
-            StoreError::NoSuchReport => Self::NoSuchReport,
-            StoreError::TooManyReports => Self::TooManyReports,
-            StoreError::InvalidInvite => Self::InvalidInvite,
-            StoreError::TooManyInvites => Self::TooManyInvites,
-            StoreError::Revoked => Self::InvalidToken,
-            // The second person with the set-up code holds a code that is dead now.
-            StoreError::NotFirst => Self::InvalidInvite,
+            StoreError::People(refusal) => refusal.into(),
+            StoreError::Key(KeyRefusal::NoSuchKey) => Self::NoSuchKey,
+            StoreError::Key(KeyRefusal::TooManyKeys) => Self::TooManyKeys,
+            StoreError::Key(KeyRefusal::TooManyBots) => Self::TooManyBots,
+            StoreError::Invite(InviteRefusal::InvalidInvite) => Self::InvalidInvite,
+            StoreError::Invite(InviteRefusal::TooManyInvites) => Self::TooManyInvites,
+            StoreError::Report(ReportRefusal::NoSuchReport) => Self::NoSuchReport,
+            StoreError::Report(ReportRefusal::TooManyReports) => Self::TooManyReports,
             StoreError::Busy => Self::Busy,
             StoreError::Unavailable | StoreError::Full => Self::Unavailable,
-            error => {
+            // Nothing of talk, rooms and hooks is asked for here, and a picture was just taken in.
+            error @ (StoreError::Talk(_)
+            | StoreError::Contact(_)
+            | StoreError::Room(_)
+            | StoreError::Hook(_)
+            | StoreError::File(_)
+            | StoreError::Damaged { .. }
+            | StoreError::Database(_)) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "the store failed a request of accounts"

@@ -9,7 +9,9 @@ use sha2::{Digest, Sha256};
 use super::token::{Grant, Proof};
 use super::{AccountError, Accounts, Admin, Caller, UsersAdmin, checked_avatar, checked_name};
 use crate::model::{Timestamp, User, UserId, Username};
-use crate::store::{ApiKey, ApiKeyId, Command, KeyHash, KeyHolder, KeyScope, NewUser, StoreError};
+use crate::store::{
+    ApiKey, ApiKeyId, Command, KeyHash, KeyHolder, KeyRefusal, KeyScope, NewUser, StoreError,
+};
 
 /// How a bot's key begins.
 const OF_BOT: &str = "cb_";
@@ -240,7 +242,7 @@ impl Accounts {
         };
         self.store.submit(now, Command::revoke_key(id), told);
         let revoked = answered.await.unwrap_or(Err(StoreError::Unavailable));
-        if let Err(StoreError::NoSuchKey) = revoked {
+        if let Err(StoreError::Key(KeyRefusal::NoSuchKey)) = revoked {
             // Taking it back may have failed by its answer alone, with sockets left that came by
             // it.
             self.listener.keys_changed();

@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 use super::token::Proof;
 use super::{AccountError, Accounts, Asker, Caller, Login};
 use crate::model::{LoginSession, SessionId, Timestamp, User, UserId};
-use crate::store::{Command, Ending, SessionAct, StoreError};
+use crate::store::{Command, Ending, PeopleRefusal, SessionAct, StoreError};
 
 /// 1 hour: how exactly it is known when a session was used last.
 const USED_WITHIN: Duration = Duration::from_secs(60 * 60);
@@ -181,7 +181,9 @@ impl Accounts {
             }
             // A disk that takes nothing keeps nobody out.
             Err(StoreError::Unavailable | StoreError::Full) => self.log_in_alone(now, user),
-            Err(StoreError::Revoked) => Err(AccountError::InvalidCredentials),
+            Err(StoreError::People(PeopleRefusal::Revoked)) => {
+                Err(AccountError::InvalidCredentials)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Chat, ChatError, Seen};
 use crate::model::{Directory, Timestamp, User, UserId};
-use crate::store::{RoomCommand, StoreError};
+use crate::store::{PeopleRefusal, RoomCommand, StoreError};
 
 impl Chat {
     /// Whom people find.
@@ -85,7 +85,9 @@ impl Chat {
         let refused = self.store.may_write(self.rules.first_contact, author, peer);
         match refused {
             // Of one who may write, but may not know whether there is somebody.
-            Err(StoreError::NoSuchUser) if !self.may_see(author, peer) => Ok(()),
+            Err(StoreError::People(PeopleRefusal::NoSuchUser)) if !self.may_see(author, peer) => {
+                Ok(())
+            }
             refused => Ok(refused?),
         }
     }

@@ -1,7 +1,9 @@
 //! Why talk is refused.
 
 use crate::model::{ContentError, MAX_ATTACHMENTS};
-use crate::store::{RoomRefusal, StoreError};
+use crate::store::{
+    ContactRefusal, FileRefusal, InviteRefusal, PeopleRefusal, RoomRefusal, StoreError, TalkRefusal,
+};
 
 use super::rooms::{MAX_SEEN_MEMBERS, RoomFieldError};
 
@@ -83,24 +85,40 @@ pub enum ChatError {
     Internal,
 }
 
+impl From<TalkRefusal> for ChatError {
+    fn from(refusal: TalkRefusal) -> Self {
+        match refusal {
+            TalkRefusal::NoSuchMessage => Self::NoSuchMessage,
+            TalkRefusal::NotReceiver => Self::NotReceiver,
+            TalkRefusal::NotSender => Self::NotSender,
+            TalkRefusal::EditWindowOver => Self::EditWindowOver,
+            TalkRefusal::TooManyReactions => Self::TooManyReactions,
+            TalkRefusal::SamePerson => Self::InvalidReceiver,
+            TalkRefusal::ClientIdReused => Self::ClientIdReused,
+        }
+    }
+}
+
+impl From<ContactRefusal> for ChatError {
+    fn from(refusal: ContactRefusal) -> Self {
+        match refusal {
+            ContactRefusal::NotAccepted => Self::NotAccepted,
+            ContactRefusal::Blocking => Self::Blocking,
+            ContactRefusal::TooManyBlocks => Self::TooManyBlocks,
+        }
+    }
+}
+
 impl From<StoreError> for ChatError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NoSuchUser => Self::NoSuchUser,
-            StoreError::NotAccepted => Self::NotAccepted,
-            StoreError::Blocking => Self::Blocking,
-            StoreError::TooManyBlocks => Self::TooManyBlocks,
-            StoreError::NoSuchFile => Self::NoSuchFile,
-            StoreError::NoSuchMessage => Self::NoSuchMessage,
-            StoreError::Room(refusal) => Self::Room(refusal),
-            StoreError::InvalidInvite => Self::InvalidInvite,
-            StoreError::TooManyInvites => Self::TooManyInvites,
-            StoreError::NotReceiver => Self::NotReceiver,
-            StoreError::NotSender => Self::NotSender,
-            StoreError::EditWindowOver => Self::EditWindowOver,
-            StoreError::TooManyReactions => Self::TooManyReactions,
-            StoreError::SamePerson => Self::InvalidReceiver,
-            StoreError::ClientIdReused => Self::ClientIdReused,
+            StoreError::Talk(refusal) => refusal.into(),
+            StoreError::Contact(refusal) => refusal.into(),
+            StoreError::Room(refusal) => refusal.into(),
+            StoreError::People(PeopleRefusal::NoSuchUser) => Self::NoSuchUser,
+            StoreError::Invite(InviteRefusal::InvalidInvite) => Self::InvalidInvite,
+            StoreError::Invite(InviteRefusal::TooManyInvites) => Self::TooManyInvites,
+            StoreError::File(FileRefusal::NoSuchFile) => Self::NoSuchFile,
             StoreError::Busy => Self::Busy,
             StoreError::Unavailable | StoreError::Full => Self::Unavailable,
             error @ (StoreError::Damaged { .. } | StoreError::Database(_)) => {
@@ -110,20 +128,19 @@ impl From<StoreError> for ChatError {
                 );
                 Self::Unavailable
             }
-            StoreError::UsernameTaken
-            | StoreError::NotFirst
-            | StoreError::LastAdmin
-            | StoreError::MadeHere
-            | StoreError::NoSuchKey
-            | StoreError::NoSuchHook
-            | StoreError::TooManyHooks
-            | StoreError::TooManyKeys
-            | StoreError::TooManyBots
-            | StoreError::NoPassword
-            | StoreError::InvalidCode
-            | StoreError::NoSuchReport
-            | StoreError::TooManyReports
-            | StoreError::Revoked => Self::Internal,
+            // Talk asks for no change of accounts, keys, reports and hooks.
+            StoreError::People(
+                PeopleRefusal::UsernameTaken
+                | PeopleRefusal::LastAdmin
+                | PeopleRefusal::MadeHere
+                | PeopleRefusal::Revoked
+                | PeopleRefusal::NotFirst
+                | PeopleRefusal::NoPassword
+                | PeopleRefusal::InvalidCode,
+            )
+            | StoreError::Key(_)
+            | StoreError::Report(_)
+            | StoreError::Hook(_) => Self::Internal,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::store::StoreError;
+use crate::store::{FileRefusal, StoreError};
 
 /// Why a verb of files failed. The text is for the developer of a client, whose program gets the
 /// code that `contract` gives each.
@@ -62,7 +62,7 @@ pub enum FileError {
 impl From<StoreError> for FileError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NoSuchFile => Self::NoSuchUpload,
+            StoreError::File(FileRefusal::NoSuchFile) => Self::NoSuchUpload,
             StoreError::Busy => Self::Busy,
             StoreError::Unavailable | StoreError::Full => Self::Unavailable,
             error => {

@@ -3,7 +3,7 @@
 use crate::chat::ChatError;
 use crate::contract::{Code, Refusal};
 use crate::outgoing::TargetError;
-use crate::store::StoreError;
+use crate::store::{HookRefusal, PeopleRefusal, StoreError};
 
 /// Why something with a hook is refused.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +61,9 @@ pub enum HookError {
 impl From<StoreError> for HookError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NoSuchHook => Self::NoSuchHook,
-            StoreError::TooManyHooks => Self::TooMany,
-            StoreError::NoSuchUser => Self::NoSuchBot,
+            StoreError::Hook(HookRefusal::NoSuchHook) => Self::NoSuchHook,
+            StoreError::Hook(HookRefusal::TooManyHooks) => Self::TooMany,
+            StoreError::People(PeopleRefusal::NoSuchUser) => Self::NoSuchBot,
             error => Self::Chat(error.into()),
         }
     }

@@ -10,8 +10,10 @@ use crate::model::{
 use crate::store::error::StoreError;
 use crate::store::handle::Store;
 use crate::store::people::api_keys::KeyHash;
+use crate::store::people::refusal::PeopleRefusal;
 use crate::store::people::reports::Report;
 use crate::store::state::State;
+use crate::store::talk::refusal::ContactRefusal;
 
 /// 10,000 people are looked at, of chats and of rooms: those of some large rooms, in 2 ms.
 const MAX_LOOKED_AT: usize = 10_000;
@@ -69,10 +71,10 @@ impl Store {
         let state = self.intake.data.state.read();
         let directory = &state.people.directory;
         if state.rooms.blocks(author, peer) {
-            return Err(StoreError::Blocking);
+            return Err(ContactRefusal::Blocking.into());
         }
         if state.rooms.blocks(peer, author) {
-            return Err(StoreError::NotAccepted);
+            return Err(ContactRefusal::NotAccepted.into());
         }
         let author_is = |is: fn(&User) -> bool| directory.get(author).is_some_and(|user| is(user));
         let is_open = first_contact == FirstContact::Everyone
@@ -84,8 +86,8 @@ impl Store {
         let is_there = directory.get(peer).is_some_and(|user| !user.deleted);
         match (is_open || is_known, is_there) {
             (true, true) => Ok(()),
-            (true, false) => Err(StoreError::NoSuchUser),
-            (false, _) => Err(StoreError::NotAccepted),
+            (true, false) => Err(PeopleRefusal::NoSuchUser.into()),
+            (false, _) => Err(ContactRefusal::NotAccepted.into()),
         }
     }
 

@@ -4,99 +4,43 @@ use std::sync::Arc;
 
 use redb::{DatabaseError, StorageError};
 
+use crate::store::files::refusal::FileRefusal;
+use crate::store::people::hooks::refusal::HookRefusal;
+use crate::store::people::refusal::{InviteRefusal, KeyRefusal, PeopleRefusal, ReportRefusal};
 use crate::store::room_act::RoomRefusal;
+use crate::store::talk::refusal::{ContactRefusal, TalkRefusal};
 
-/// Why a change or a query failed.
+/// Why a change or a query came to nothing: it is refused, for a reason of the room of the store
+/// that decides it, or it failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// No account has this id.
-    #[error("no such user")]
-    NoSuchUser,
-    /// No message has this id, or the caller is no part of it.
-    #[error("no such message")]
-    NoSuchMessage,
-    /// Only its receiver may mark a message read.
-    #[error("only its receiver may mark a message read")]
-    NotReceiver,
-    /// Only its sender may change a message.
-    #[error("only its sender may change a message")]
-    NotSender,
-    /// The message was sent too long ago to get another text.
-    #[error("the message is too old to be edited")]
-    EditWindowOver,
-    /// The message has as many kinds of reaction as it may have, or as one person may put there.
-    #[error("the message has as many reactions as it may have")]
-    TooManyReactions,
-    /// A conversation needs two people.
-    #[error("a conversation needs two people")]
-    SamePerson,
-    /// The client id stands for another message.
-    #[error("the client id was used for another message")]
-    ClientIdReused,
+    /// An act of talk is refused.
+    #[error(transparent)]
+    Talk(#[from] TalkRefusal),
+    /// A person may not write to another, or not block them.
+    #[error(transparent)]
+    Contact(#[from] ContactRefusal),
     /// An act in or on a room is refused.
     #[error(transparent)]
     Room(#[from] RoomRefusal),
-    /// Another account has this name.
-    #[error("the username is taken")]
-    UsernameTaken,
-    /// Somebody must be left who may use the admin routes.
-    #[error("the last enabled administrator stays one")]
-    LastAdmin,
-    /// No key has this number.
-    #[error("no such key")]
-    NoSuchKey,
-    /// So many keys are kept.
-    #[error("there are too many keys")]
-    TooManyKeys,
-    /// No hook has this number.
-    #[error("no such hook")]
-    NoSuchHook,
-    /// So many hooks are kept.
-    #[error("there are too many hooks")]
-    TooManyHooks,
-    /// No file has this id, or it is not the caller's, not whole, or hangs on a message already.
-    #[error("no such file, or it is not whole, or was sent already")]
-    NoSuchFile,
-    /// So many bots are kept.
-    #[error("there are too many bots")]
-    TooManyBots,
-    /// An app's backend means an account that was registered here.
-    #[error("the account was registered here")]
-    MadeHere,
-    /// The account's tokens were revoked after the caller had shown theirs.
-    #[error("the account's tokens were revoked meanwhile")]
-    Revoked,
-    /// No invite has this code, or it has expired or was used up.
-    #[error("no such invite, or it is used up or expired")]
-    InvalidInvite,
-    /// So many invites are kept.
-    #[error("there are too many invites")]
-    TooManyInvites,
-    /// The server is set up already, and this account was to do that.
-    #[error("there is an account already")]
-    NotFirst,
-    /// The receiver takes nothing from this author: they are strangers, or the receiver has blocked
-    /// them.
-    #[error("this person takes no messages from you")]
-    NotAccepted,
-    /// The author has blocked the receiver.
-    #[error("you have blocked this person: unblock them first")]
-    Blocking,
-    /// So many people are blocked by one.
-    #[error("so many people are blocked already")]
-    TooManyBlocks,
-    /// The account has no password, and is not to have one.
-    #[error("the account has no password")]
-    NoPassword,
-    /// No link has this code, or it is over or was used.
-    #[error("no such code, or it is used up or too old")]
-    InvalidCode,
-    /// No open report has this number.
-    #[error("no such report")]
-    NoSuchReport,
-    /// So many reports are open.
-    #[error("there are too many open reports")]
-    TooManyReports,
+    /// A change of an account is refused.
+    #[error(transparent)]
+    People(#[from] PeopleRefusal),
+    /// A change of bots and keys is refused.
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
+    /// An invite is not made, or not used.
+    #[error(transparent)]
+    Invite(#[from] InviteRefusal),
+    /// A report is not filed, or not closed.
+    #[error(transparent)]
+    Report(#[from] ReportRefusal),
+    /// A change of a hook is refused.
+    #[error(transparent)]
+    Hook(#[from] HookRefusal),
+    /// An act on a file is refused.
+    #[error(transparent)]
+    File(#[from] FileRefusal),
     /// The queue of the writer is full: try again shortly.
     #[error("too many changes are waiting to be written")]
     Busy,
@@ -169,6 +113,28 @@ pub enum ReadError {
     Failed(#[from] StoreError),
 }
 
+/// Every refusal ends what judges a change, or answers a query.
+macro_rules! from_refusals {
+    ($($refusal:ty),*) => {
+        $(impl From<$refusal> for ReadError {
+            fn from(refusal: $refusal) -> Self {
+                Self::Failed(refusal.into())
+            }
+        })*
+    };
+}
+from_refusals!(
+    TalkRefusal,
+    ContactRefusal,
+    RoomRefusal,
+    PeopleRefusal,
+    KeyRefusal,
+    InviteRefusal,
+    ReportRefusal,
+    HookRefusal,
+    FileRefusal
+);
+
 impl ReadError {
     /// Returns the error of one who could read the disk, and so is never told to.
     pub(crate) fn with_disk(self) -> StoreError {
@@ -176,5 +142,17 @@ impl ReadError {
             Self::NeedsDisk => StoreError::Unavailable,
             Self::Failed(error) => error,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every answer of the writer and every query carries one.
+    #[test]
+    fn a_refusal_makes_no_result_larger_than_what_is_said_of_damage_does() {
+        assert_eq!(size_of::<StoreError>(), 32);
+        assert_eq!(size_of::<ReadError>(), 32);
     }
 }

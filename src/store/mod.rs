@@ -8,6 +8,10 @@
 //! The truth is one append-only log (`tables.rs`, `log/`); unread counts, recents and read marks
 //! are derived from it and live in memory (`talk/`).
 //!
+//! Why a change or a query came to nothing is a [`StoreError`]. What is refused is said by the room
+//! that decides it, in an enum of its own: in its `refusal.rs`, and for acts in rooms in
+//! `room_act.rs`. What failed, the error says itself.
+//!
 //! # Locks
 //!
 //! A thread takes a lock only while it holds none that stands below it in this table, and holds
@@ -81,6 +85,7 @@ pub use disk::room::Shortage;
 pub use error::{ReadError, StoreError};
 pub use files::all::SentFile;
 pub use files::gone::GoneFiles;
+pub use files::refusal::FileRefusal;
 pub use files::row::{FileContent, FileStage, Preview, StoredFile, Upload};
 pub use files::staging::{FileAct, FileCommand, NewFile};
 pub use handle::Store;
@@ -94,9 +99,11 @@ pub use people::codes::ResetCode;
 pub use people::hooks::hook::{
     AccountEvent, Hook, HookAnswer, HookId, HookIn, HookKind, HookOut, HookPause, HookProgress,
 };
+pub use people::hooks::refusal::HookRefusal;
 pub use people::hooks::staging::HookChangeTo;
 pub use people::invites::{Invite, Maker};
 pub use people::leaving::Leaving;
+pub use people::refusal::{InviteRefusal, KeyRefusal, PeopleRefusal, ReportRefusal};
 pub use people::reports::{MAX_REASON_CHARS, NewReport, Report, ReportAct, ReportedMessage};
 pub use people::sessions::{Ending, SessionAct};
 pub use people::subscriptions::{
@@ -119,3 +126,4 @@ pub use room_act::{
     DEFAULT_MAX_ROOM_MEMBERS, MAX_ROOMS, MAX_TOLD_MEMBERS, NewRoom, RoomAct, RoomCommand, RoomDone,
     RoomInvite, RoomRefusal, RoomUpdate,
 };
+pub use talk::refusal::{ContactRefusal, TalkRefusal};

@@ -9,5 +9,6 @@
 
 pub(crate) mod all;
 pub(crate) mod gone;
+pub(crate) mod refusal;
 pub(crate) mod row;
 pub(crate) mod staging;

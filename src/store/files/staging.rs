@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::all::{FileChange, Files};
+use super::refusal::FileRefusal;
 use super::row::{FileContent, FileStage, Preview, StoredFile, Upload};
 use crate::model::{Attachment, FileId, MessageId, Timestamp, UserId, picture_of};
 use crate::store::error::StoreError;
@@ -64,7 +65,7 @@ pub(crate) struct StagingFiles<'a> {
 }
 
 impl StagingFiles<'_> {
-    fn pending(&self, id: FileId) -> Result<&Arc<StoredFile>, StoreError> {
+    fn pending(&self, id: FileId) -> Result<&Arc<StoredFile>, FileRefusal> {
         let file = match self.staged.by_id.get(&id) {
             Some(staged) => staged.as_ref(),
             None => self.files.pending(id),
@@ -72,7 +73,7 @@ impl StagingFiles<'_> {
         let is_named =
             |stage: &FileStage| matches!(stage, FileStage::Sent(..) | FileStage::Shown(_));
         file.filter(|file| !is_named(&file.stage))
-            .ok_or(StoreError::NoSuchFile)
+            .ok_or(FileRefusal::NoSuchFile)
     }
 
     /// Has the transaction write what a file is to be.
@@ -113,7 +114,7 @@ impl StagingFiles<'_> {
                     ..*content
                 })
             }
-            _ => return Err(StoreError::NoSuchFile),
+            _ => return Err(FileRefusal::NoSuchFile.into()),
         };
         let file = Arc::new(StoredFile {
             stage,
@@ -159,7 +160,7 @@ impl StagingFiles<'_> {
         &self,
         sender: UserId,
         named: &[Attachment],
-    ) -> Result<Vec<Attachment>, StoreError> {
+    ) -> Result<Vec<Attachment>, FileRefusal> {
         let mut found = Vec::with_capacity(named.len());
         for (place, Attachment { id, alt, .. }) in named.iter().enumerate() {
             let is_first = named[..place].iter().all(|earlier| earlier.id != *id);
@@ -168,7 +169,7 @@ impl StagingFiles<'_> {
             let attachment = attachment.filter(|_| is_first && file.owner == sender);
             found.push(Attachment {
                 alt: alt.clone(),
-                ..attachment.ok_or(StoreError::NoSuchFile)?
+                ..attachment.ok_or(FileRefusal::NoSuchFile)?
             });
         }
         Ok(found)
@@ -212,13 +213,13 @@ impl StagingFiles<'_> {
 
     /// Checks that an `avatar` of this person's choice names a picture that is theirs, is whole and
     /// is not named yet; or none of this server's.
-    pub(crate) fn may_show(&self, owner: UserId, avatar: Option<&str>) -> Result<(), StoreError> {
+    pub(crate) fn may_show(&self, owner: UserId, avatar: Option<&str>) -> Result<(), FileRefusal> {
         let Some(id) = avatar.and_then(picture_of) else {
             return Ok(());
         };
         let file = self.pending(id)?;
         let is_theirs = file.owner == owner && matches!(file.stage, FileStage::Ready(_));
-        is_theirs.then_some(()).ok_or(StoreError::NoSuchFile)
+        is_theirs.then_some(()).ok_or(FileRefusal::NoSuchFile)
     }
 
     /// Puts one `avatar` in the place of another: a picture that it names is kept, one that it

@@ -13,6 +13,7 @@ use crate::store::tables::{
     CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CURSOR_KEY, META, SWEPT,
 };
 use crate::store::talk::client_ids::{self, CLIENT_IDS_PER_SENDER};
+use crate::store::talk::refusal::TalkRefusal;
 use crate::store::tests::{Open, message, sent};
 use crate::store::write::sweep::decode_row;
 use crate::store::{Change, Location};
@@ -529,7 +530,7 @@ fn names_client_ids_and_texts_as_long_or_as_odd_as_they_may_be_are_sound() {
         for client_id in &client_ids {
             let again = open.apply(0, message(1, 2, "another", Some(client_id)));
             assert!(
-                matches!(again, Err(StoreError::ClientIdReused)),
+                matches!(again, Err(StoreError::Talk(TalkRefusal::ClientIdReused))),
                 "{name}, {client_id}"
             );
         }

@@ -22,6 +22,7 @@ use crate::store::tables::{
     BACKUP, CHANGES, CLIENT_ID_KEY, CLIENT_IDS, CONVERSATION_STATES, CONVERSATIONS, CREDENTIALS,
     CURSOR_KEY, ERAS, INVITES, LOG, META, NEWEST_CHANGES, OLD_LOG, SWEPT, TOKENS_FROM, USERS,
 };
+use crate::store::talk::refusal::TalkRefusal;
 use crate::store::tests::{Open, id, mark, mark_chat, message, user};
 use crate::store::write::sweep::decode_row;
 use crate::store::{Change, Committed, Location, Outcome, RoomAct, RoomCommand};
@@ -1635,7 +1636,10 @@ fn an_apps_own_object_goes_into_the_lines_and_back_byte_for_byte() {
     let (first, is_new) = crate::store::tests::sent(open.apply(3, sent("one")));
     assert_eq!((first.id, is_new), (id(1), false));
     let other = open.apply(4, message(1, 2, "one", Some("one")));
-    assert!(matches!(other, Err(StoreError::ClientIdReused)));
+    assert!(matches!(
+        other,
+        Err(StoreError::Talk(TalkRefusal::ClientIdReused))
+    ));
     open.close();
     let wrong = lines.replace(&text, r#""[1]""#);
     let error = imported(&wrong).err().expect("it was imported").to_string();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::api_keys::KeyHash;
+use super::refusal::PeopleRefusal;
 use super::sessions::Ending;
 use super::staging::StagingPeople;
 use crate::model::{MadeBy, Name, Timestamp, User, UserId, Username, Whom};
@@ -151,18 +152,18 @@ impl StagingPeople<'_> {
         change: &UserChange,
     ) -> Result<Arc<User>, StoreError> {
         let earlier = self.user(id).filter(|user| !user.deleted);
-        let earlier = Arc::clone(earlier.ok_or(StoreError::NoSuchUser)?);
+        let earlier = Arc::clone(earlier.ok_or(PeopleRefusal::NoSuchUser)?);
         if change
             .if_token_version
             .is_some_and(|version| version != earlier.token_version)
         {
-            return Err(StoreError::Revoked);
+            return Err(PeopleRefusal::Revoked.into());
         }
         if let Some(avatar) = &change.avatar {
             self.files().may_show(id, avatar.as_deref())?;
         }
         if change.by_code.is_some() && earlier.disabled {
-            return Err(StoreError::InvalidCode);
+            return Err(PeopleRefusal::InvalidCode.into());
         }
         let mut user = User::clone(&earlier);
         if let Some(username) = &change.username {
@@ -180,7 +181,7 @@ impl StagingPeople<'_> {
         user.disabled = change.disabled.unwrap_or(user.disabled);
         let administers = |user: &User| user.is_admin && !user.disabled;
         if administers(&earlier) && !administers(&user) && !self.another_administers(id) {
-            return Err(StoreError::LastAdmin);
+            return Err(PeopleRefusal::LastAdmin.into());
         }
         if let Some(hash) = &change.by_code {
             self.use_code(now, id, hash)?;
@@ -241,20 +242,20 @@ impl StagingPeople<'_> {
         let free = put.names_for(id, is_new).into_iter().find(is_free);
         match (earlier, put.by) {
             (None, _) => {
-                let username = free.ok_or(StoreError::UsernameTaken)?;
+                let username = free.ok_or(PeopleRefusal::UsernameTaken)?;
                 Ok((self.put_new(now, id, put, username), true))
             }
             (Some(earlier), _) if earlier.deleted => {
                 Ok((self.revive(now, &earlier, put, free)?, true))
             }
             (Some(earlier), PutBy::Backend) if earlier.made_by == MadeBy::Here => {
-                Err(StoreError::MadeHere)
+                Err(PeopleRefusal::MadeHere.into())
             }
             (Some(earlier), PutBy::Administrator | PutBy::Backend) => {
                 let username = match free {
                     Some(username) => username,
                     None if put.is_numbered => earlier.username.clone(),
-                    None => return Err(StoreError::UsernameTaken),
+                    None => return Err(PeopleRefusal::UsernameTaken.into()),
                 };
                 // A program of before `name` says by the username how the account is shown.
                 let keeps = || username.is_written(&earlier.username);
@@ -361,9 +362,9 @@ impl StagingPeople<'_> {
         user
     }
 
-    fn check_free(&self, username: &Username, id: UserId) -> Result<(), StoreError> {
+    fn check_free(&self, username: &Username, id: UserId) -> Result<(), PeopleRefusal> {
         match self.holder(&username.key()) {
-            Some(holder) if holder != id => Err(StoreError::UsernameTaken),
+            Some(holder) if holder != id => Err(PeopleRefusal::UsernameTaken),
             _ => Ok(()),
         }
     }

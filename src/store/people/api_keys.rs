@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::NewUser;
+use super::refusal::{KeyRefusal, PeopleRefusal};
 use super::staging::StagingPeople;
 use crate::model::{Timestamp, User, UserId};
 use crate::store::error::StoreError;
@@ -232,7 +233,7 @@ impl StagingPeople<'_> {
         hash: KeyHash,
     ) -> Result<(Arc<User>, ApiKey), StoreError> {
         if self.people.directory.bots() + self.staged.api_keys.bots >= MAX_BOTS {
-            return Err(StoreError::TooManyBots);
+            return Err(KeyRefusal::TooManyBots.into());
         }
         let bot = self.create_user(now, new)?;
         self.staged.api_keys.bots += 1;
@@ -250,7 +251,7 @@ impl StagingPeople<'_> {
         let (count, most) = match holder {
             KeyHolder::Bot(bot) => {
                 if !self.user(*bot).is_some_and(|user| user.is_bot) {
-                    return Err(StoreError::NoSuchUser);
+                    return Err(PeopleRefusal::NoSuchUser.into());
                 }
                 (
                     self.count_api_keys(|other| other == holder),
@@ -263,7 +264,7 @@ impl StagingPeople<'_> {
             }
         };
         if count >= most {
-            return Err(StoreError::TooManyKeys);
+            return Err(KeyRefusal::TooManyKeys.into());
         }
         self.staged.api_keys.made += 1;
         let key = ApiKey {
@@ -282,8 +283,8 @@ impl StagingPeople<'_> {
         &mut self,
         now: Timestamp,
         id: ApiKeyId,
-    ) -> Result<ApiKey, StoreError> {
-        let key = self.api_key(id).ok_or(StoreError::NoSuchKey)?;
+    ) -> Result<ApiKey, KeyRefusal> {
+        let key = self.api_key(id).ok_or(KeyRefusal::NoSuchKey)?;
         let key = ApiKey {
             confirmed_at: key.confirmed_at.max(now),
             ..key.clone()
@@ -305,8 +306,8 @@ impl StagingPeople<'_> {
     }
 
     /// Takes a key back.
-    pub(crate) fn revoke_api_key(&mut self, id: ApiKeyId) -> Result<ApiKey, StoreError> {
-        let key = self.api_key(id).ok_or(StoreError::NoSuchKey)?.clone();
+    pub(crate) fn revoke_api_key(&mut self, id: ApiKeyId) -> Result<ApiKey, KeyRefusal> {
+        let key = self.api_key(id).ok_or(KeyRefusal::NoSuchKey)?.clone();
         self.set_api_key(id, None);
         Ok(key)
     }

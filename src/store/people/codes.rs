@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::api_keys::KeyHash;
+use super::refusal::PeopleRefusal;
 use super::staging::StagingPeople;
 use crate::model::{MadeBy, Timestamp, UserId};
 use crate::store::error::StoreError;
@@ -131,11 +132,15 @@ impl StagingPeople<'_> {
     }
 
     /// Makes a code for a person who has a password, or may have one.
-    pub(crate) fn create_code(&mut self, user: UserId, code: ResetCode) -> Result<(), StoreError> {
+    pub(crate) fn create_code(
+        &mut self,
+        user: UserId,
+        code: ResetCode,
+    ) -> Result<(), PeopleRefusal> {
         let account = self.user(user).filter(|account| !account.deleted);
-        let account = account.ok_or(StoreError::NoSuchUser)?;
+        let account = account.ok_or(PeopleRefusal::NoSuchUser)?;
         if account.is_bot || account.made_by == MadeBy::App {
-            return Err(StoreError::NoPassword);
+            return Err(PeopleRefusal::NoPassword);
         }
         self.set_code(user, Some(code));
         Ok(())
@@ -147,10 +152,10 @@ impl StagingPeople<'_> {
         now: Timestamp,
         user: UserId,
         hash: &KeyHash,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), PeopleRefusal> {
         let code = self.code_of(user);
         let code = code.filter(|code| code.hash == *hash && now < code.expires_at);
-        code.ok_or(StoreError::InvalidCode)?;
+        code.ok_or(PeopleRefusal::InvalidCode)?;
         self.end_code(user);
         Ok(())
     }

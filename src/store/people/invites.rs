@@ -8,6 +8,7 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use super::api_keys::ApiKeyId;
+use super::refusal::InviteRefusal;
 use super::staging::StagingPeople;
 use crate::model::{RoomId, Timestamp, User, UserId};
 use crate::store::error::StoreError;
@@ -248,7 +249,7 @@ impl StagingPeople<'_> {
         &mut self,
         (now, over): (Timestamp, Timestamp),
         invite: &Invite,
-    ) -> Result<Invite, StoreError> {
+    ) -> Result<Invite, InviteRefusal> {
         let people = self.people;
         let kept = |(_, invite): &&(u64, Invite)| over < invite.expires_at;
         self.check_one_more((now, over), invite)?;
@@ -268,7 +269,7 @@ impl StagingPeople<'_> {
         &self,
         (now, over): (Timestamp, Timestamp),
         invite: &Invite,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), InviteRefusal> {
         let staged = &self.staged.invites.by_code;
         let changed = staged.values().filter_map(|(_, invite)| invite.as_ref());
         let others = self.people.invites.iter().map(|(_, invite)| invite);
@@ -288,14 +289,14 @@ impl StagingPeople<'_> {
         if all >= MAX_INVITES
             || is_of_room && (of_rooms >= MAX_ROOM_INVITES || of_one >= MAX_ROOM_INVITES_OF_ONE)
         {
-            return Err(StoreError::TooManyInvites);
+            return Err(InviteRefusal::TooManyInvites);
         }
         Ok(())
     }
 
     /// Takes an invite away.
-    pub(crate) fn revoke_invite(&mut self, code: &str) -> Result<(), StoreError> {
-        let (number, invite) = self.invite(code).ok_or(StoreError::InvalidInvite)?;
+    pub(crate) fn revoke_invite(&mut self, code: &str) -> Result<(), InviteRefusal> {
+        let (number, invite) = self.invite(code).ok_or(InviteRefusal::InvalidInvite)?;
         let code = Arc::clone(&invite.code);
         self.set_invite(number, &code, None);
         Ok(())
@@ -306,10 +307,10 @@ impl StagingPeople<'_> {
         &self,
         now: Timestamp,
         code: &str,
-    ) -> Result<Option<(RoomId, u64)>, StoreError> {
+    ) -> Result<Option<(RoomId, u64)>, InviteRefusal> {
         match self.invite(code) {
             Some((_, invite)) if invite.is_usable(now) && invite.registers => Ok(invite.room),
-            _ => Err(StoreError::InvalidInvite),
+            _ => Err(InviteRefusal::InvalidInvite),
         }
     }
 
@@ -318,9 +319,9 @@ impl StagingPeople<'_> {
         &self,
         now: Timestamp,
         code: &str,
-    ) -> Result<(RoomId, bool), StoreError> {
-        let (_, invite) = self.invite(code).ok_or(StoreError::InvalidInvite)?;
-        let (room, _) = invite.room.ok_or(StoreError::InvalidInvite)?;
+    ) -> Result<(RoomId, bool), InviteRefusal> {
+        let (_, invite) = self.invite(code).ok_or(InviteRefusal::InvalidInvite)?;
+        let (room, _) = invite.room.ok_or(InviteRefusal::InvalidInvite)?;
         Ok((room, invite.is_usable(now)))
     }
 

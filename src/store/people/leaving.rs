@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::accounts::{PutBy, PutUser};
 use super::api_keys::KeyHolder;
+use super::refusal::PeopleRefusal;
 use super::sessions::Ending;
 use super::staging::StagingPeople;
 use crate::model::{MadeBy, Timestamp, User, UserId, Username};
@@ -32,12 +33,12 @@ impl StagingPeople<'_> {
         &mut self,
         now: Timestamp,
         leaving: &Leaving,
-    ) -> Result<Arc<User>, StoreError> {
+    ) -> Result<Arc<User>, PeopleRefusal> {
         let id = leaving.user;
-        let earlier = Arc::clone(self.user(id).ok_or(StoreError::NoSuchUser)?);
+        let earlier = Arc::clone(self.user(id).ok_or(PeopleRefusal::NoSuchUser)?);
         let version = leaving.if_token_version;
         if version.is_some_and(|version| version != earlier.token_version) {
-            return Err(StoreError::Revoked);
+            return Err(PeopleRefusal::Revoked);
         }
         let erasing = earlier.erasing || leaving.erases;
         if earlier.deleted {
@@ -47,7 +48,7 @@ impl StagingPeople<'_> {
             });
         }
         if earlier.is_admin && !earlier.disabled && !self.another_administers(id) {
-            return Err(StoreError::LastAdmin);
+            return Err(PeopleRefusal::LastAdmin);
         }
         let until = match earlier.made_by {
             MadeBy::App => now.plus(leaving.issuers_ahead),
@@ -77,8 +78,8 @@ impl StagingPeople<'_> {
     }
 
     /// Notes that all is erased that a deleted account said.
-    pub(crate) fn sent_is_erased(&mut self, id: UserId) -> Result<Arc<User>, StoreError> {
-        let earlier = Arc::clone(self.user(id).ok_or(StoreError::NoSuchUser)?);
+    pub(crate) fn sent_is_erased(&mut self, id: UserId) -> Result<Arc<User>, PeopleRefusal> {
+        let earlier = Arc::clone(self.user(id).ok_or(PeopleRefusal::NoSuchUser)?);
         Ok(match earlier.erasing {
             true => self.set_erasing(&earlier, false),
             false => earlier,
@@ -104,13 +105,13 @@ impl StagingPeople<'_> {
         username: Option<Username>,
     ) -> Result<Arc<User>, StoreError> {
         if earlier.made_by == MadeBy::Here {
-            return Err(StoreError::MadeHere);
+            return Err(PeopleRefusal::MadeHere.into());
         }
         let named_at = match put.by {
             PutBy::Administrator | PutBy::Backend => Some(now),
             PutBy::Token { issued_at } => {
                 if issued_at <= earlier.revoked_at {
-                    return Err(StoreError::Revoked);
+                    return Err(PeopleRefusal::Revoked.into());
                 }
                 issued_at
             }
@@ -119,7 +120,7 @@ impl StagingPeople<'_> {
             // What they say from now on would be erased with the rest.
             return Err(StoreError::Unavailable);
         }
-        let username = username.ok_or(StoreError::UsernameTaken)?;
+        let username = username.ok_or(PeopleRefusal::UsernameTaken)?;
         let user = User {
             name: put.name_beside(&username),
             username,

@@ -8,6 +8,7 @@ pub(crate) mod hooks;
 pub(crate) mod invites;
 pub(crate) mod leaving;
 mod names;
+pub(crate) mod refusal;
 pub(crate) mod reports;
 pub(crate) mod rows;
 pub(crate) mod sessions;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use super::refusal::ReportRefusal;
 use super::staging::StagingPeople;
 use crate::model::{MessageId, RoomId, Timestamp, UserId};
 use crate::store::error::StoreError;
@@ -246,13 +247,13 @@ impl StagingPeople<'_> {
         &mut self,
         now: Timestamp,
         act: &ReportAct,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64, ReportRefusal> {
         match act {
             ReportAct::File(new) => self.file_report(now, new),
             ReportAct::Close(number) => {
                 let is_open = self.open_reports().any(|(open, _)| open == *number);
                 if !is_open {
-                    return Err(StoreError::NoSuchReport);
+                    return Err(ReportRefusal::NoSuchReport);
                 }
                 self.set_report(*number, None);
                 Ok(*number)
@@ -261,7 +262,7 @@ impl StagingPeople<'_> {
     }
 
     /// Files a report. One of the same person about the same, which is open, is filed once.
-    fn file_report(&mut self, now: Timestamp, new: &NewReport) -> Result<u64, StoreError> {
+    fn file_report(&mut self, now: Timestamp, new: &NewReport) -> Result<u64, ReportRefusal> {
         let message = new.message.as_ref().map(|message| message.id);
         let mut shares: FxHashMap<UserId, Share> = FxHashMap::default();
         let mut all = 0;
@@ -274,13 +275,13 @@ impl StagingPeople<'_> {
         }
         let own = shares.get(&new.by).map_or(0, |share| share.count);
         if own >= MAX_OPEN_OF_PERSON {
-            return Err(StoreError::TooManyReports);
+            return Err(ReportRefusal::TooManyReports);
         }
         if all >= MAX_OPEN {
             let most = shares.values();
             let most = most.max_by_key(|share| (share.count, Reverse(share.oldest)));
             let most = most.filter(|share| share.count > own);
-            let oldest = most.ok_or(StoreError::TooManyReports)?.oldest;
+            let oldest = most.ok_or(ReportRefusal::TooManyReports)?.oldest;
             self.set_report(oldest, None);
         }
         let made = self.staged.reports.by_number.last_key_value();

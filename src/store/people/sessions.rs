@@ -7,6 +7,7 @@
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use super::refusal::PeopleRefusal;
 use super::staging::StagingPeople;
 use crate::model::{LoginSession, SessionId, Timestamp, UserId};
 use crate::store::error::StoreError;
@@ -259,7 +260,7 @@ impl StagingPeople<'_> {
         now: Timestamp,
         over: Timestamp,
         act: &SessionAct,
-    ) -> Result<Vec<SessionId>, StoreError> {
+    ) -> Result<Vec<SessionId>, PeopleRefusal> {
         match act {
             SessionAct::Open {
                 user,
@@ -290,11 +291,11 @@ impl StagingPeople<'_> {
         user: UserId,
         session: &LoginSession,
         if_token_version: u32,
-    ) -> Result<Vec<SessionId>, StoreError> {
+    ) -> Result<Vec<SessionId>, PeopleRefusal> {
         let account = self.user(user).filter(|account| !account.deleted);
-        let account = account.ok_or(StoreError::NoSuchUser)?;
+        let account = account.ok_or(PeopleRefusal::NoSuchUser)?;
         if account.token_version != if_token_version {
-            return Err(StoreError::Revoked);
+            return Err(PeopleRefusal::Revoked);
         }
         let (over, mut lasting): (Vec<_>, Vec<_>) = self
             .sessions_of(user)

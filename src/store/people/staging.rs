@@ -10,6 +10,7 @@ use super::api_keys::{ApiKeyId, StagedApiKeys};
 use super::codes::StagedCodes;
 use super::hooks::staging::StagedHooks;
 use super::invites::{Invite, StagedInvites};
+use super::refusal::PeopleRefusal;
 use super::reports::StagedReports;
 use super::rows::Rows;
 use super::sessions::StagedSessions;
@@ -121,14 +122,14 @@ impl<'a> StagingPeople<'a> {
         new: &NewUser,
     ) -> Result<Arc<User>, StoreError> {
         if new.only_if_first && self.is_set_up() {
-            return Err(StoreError::NotFirst);
+            return Err(PeopleRefusal::NotFirst.into());
         }
         if let Some(invite) = &new.invite {
             self.check_invite(now, invite)?;
         }
         let name = new.username.key();
         if self.holder(&name).is_some() {
-            return Err(StoreError::UsernameTaken);
+            return Err(PeopleRefusal::UsernameTaken.into());
         }
         let id = self.free_user_id()?;
         let user = Arc::new(User {

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::refusal::PeopleRefusal;
 use super::staging::StagingPeople;
 use crate::model::{Timestamp, User, UserId};
 use crate::store::error::StoreError;
@@ -284,11 +285,11 @@ impl StagingPeople<'_> {
         wish: &NewSubscription,
     ) -> Result<Arc<Subscription>, StoreError> {
         if self.user(user).is_none_or(|user| user.disabled) {
-            return Err(StoreError::NoSuchUser);
+            return Err(PeopleRefusal::NoSuchUser.into());
         }
         if (wish.session).is_some_and(|number| self.session_row(user, number).is_none()) {
             // It has ended meanwhile, and what was made by it with it.
-            return Err(StoreError::Revoked);
+            return Err(PeopleRefusal::Revoked.into());
         }
         let id = subscription_id(&wish.endpoint);
         let known = self.subscription(&id);

@@ -7,10 +7,12 @@ use super::present;
 use super::snapshot::{Snapshot, SnapshotLog};
 use crate::budget::PAGE_BYTES;
 use crate::model::{Message, MessageId, Pair, UserId};
-use crate::store::error::{ReadError, StoreError};
+use crate::store::error::ReadError;
 use crate::store::log::chain::{Place, ReadLog, newest_older, oldest_newer};
+use crate::store::people::refusal::PeopleRefusal;
 use crate::store::talk::conversation::{Conversation, message_of};
 use crate::store::talk::quoting::quote;
+use crate::store::talk::refusal::TalkRefusal;
 
 /// A message as its reader sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,8 +83,8 @@ pub(super) trait Messages {
 }
 
 impl Snapshot<'_> {
-    /// Returns the messages of two people, ascending by id. Fails with [`StoreError::NoSuchUser`]
-    /// where the peer has no account.
+    /// Returns the messages of two people, ascending by id. Fails with
+    /// [`PeopleRefusal::NoSuchUser`] where the peer has no account.
     pub fn history(
         &self,
         user: UserId,
@@ -90,7 +92,7 @@ impl Snapshot<'_> {
         query: HistoryQuery,
     ) -> Result<HistoryPage, ReadError> {
         if self.state().people.directory.get(peer).is_none() {
-            return Err(StoreError::NoSuchUser.into());
+            return Err(PeopleRefusal::NoSuchUser.into());
         }
         let Some(conversation) = self.chat_of(user, peer) else {
             return Ok(HistoryPage::empty());
@@ -112,7 +114,7 @@ impl Snapshot<'_> {
         limit: usize,
     ) -> Result<HistoryPage, ReadError> {
         if self.state().people.directory.get(peer).is_none() {
-            return Err(StoreError::NoSuchUser.into());
+            return Err(PeopleRefusal::NoSuchUser.into());
         }
         match self.chat_of(user, peer) {
             Some(conversation) => around(&self.log(), &conversation, message, limit),
@@ -121,10 +123,10 @@ impl Snapshot<'_> {
     }
 
     /// Returns one message of two people, of whom `user` is one. Fails with
-    /// [`StoreError::NoSuchMessage`] where there is none of this id that is theirs.
+    /// [`TalkRefusal::NoSuchMessage`] where there is none of this id that is theirs.
     pub fn message(&self, user: UserId, id: MessageId) -> Result<HistoryRow, ReadError> {
         if id.get() > self.state().last_entry {
-            return Err(StoreError::NoSuchMessage.into());
+            return Err(TalkRefusal::NoSuchMessage.into());
         }
         // Given back before the state is looked at, which comes first in the order of locks.
         let found = self.log().read(id.into(), |record| {
@@ -137,9 +139,9 @@ impl Snapshot<'_> {
             conversation.cloned()
         };
         let theirs = conversation.filter(|conversation| conversation.pair.place(user).is_some());
-        let conversation = theirs.ok_or(StoreError::NoSuchMessage)?;
+        let conversation = theirs.ok_or(TalkRefusal::NoSuchMessage)?;
         let (row, _) = conversation.row(&self.log(), id)?;
-        Ok(row.ok_or(StoreError::NoSuchMessage)?)
+        Ok(row.ok_or(TalkRefusal::NoSuchMessage)?)
     }
 
     fn chat_of(&self, user: UserId, peer: UserId) -> Option<Conversation> {

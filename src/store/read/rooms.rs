@@ -10,13 +10,14 @@ use crate::model::{
     Act, ChatId, ChatSettings, ClientId, EntryId, Extras, MessageId, Notify, Role, Room,
     RoomHistory, RoomId, RoomKind, Stream, Timestamp, User, UserId, Username, row_bytes,
 };
-use crate::store::error::{ReadError, StoreError};
+use crate::store::error::ReadError;
 use crate::store::log::chain::{Chain, ReadLog};
 use crate::store::log::record::{Author, Record};
 use crate::store::room_act::RoomRefusal;
 use crate::store::state::State;
 use crate::store::talk::numbers::NumberSet;
 use crate::store::talk::quoting::quote;
+use crate::store::talk::refusal::TalkRefusal;
 use crate::store::talk::rooms::{RoomHead, RoomMember};
 
 /// 1,024 members are gone through at a time, so that others have a turn at the state.
@@ -425,20 +426,20 @@ impl Snapshot<'_> {
     /// Returns one message of a room that this person may read.
     pub fn room_message(&self, user: UserId, id: MessageId) -> Result<RoomMessage, ReadError> {
         if id.get() > self.state().last_entry {
-            return Err(StoreError::NoSuchMessage.into());
+            return Err(TalkRefusal::NoSuchMessage.into());
         }
         let found = self.log().read(id.into(), |record| match record.stream {
             Stream::Room(room) => room_message(room, id, &record),
             Stream::Pair(_) | Stream::Own(_) => None,
         })?;
-        let mut message = found.ok_or(StoreError::NoSuchMessage)?;
+        let mut message = found.ok_or(TalkRefusal::NoSuchMessage)?;
         let floor = {
             let state = self.state();
             let known = membership(&state, user, message.room_id);
             known.ok().map(|(head, member)| floor(head, member))
         };
         let floor = floor.filter(|floor| Some(id) > *floor);
-        let floor = floor.ok_or(StoreError::NoSuchMessage)?;
+        let floor = floor.ok_or(TalkRefusal::NoSuchMessage)?;
         let log = self.log();
         let mut extras = message.extras.as_deref_mut();
         log.note_own(id, user, extras.as_deref_mut())?;

@@ -9,7 +9,9 @@ use crate::budget::PAGE_BYTES;
 use crate::model::{Act, ChatId, MessageId, Pair, Stream, UserId};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::log::chain::ReadLog;
+use crate::store::people::refusal::PeopleRefusal;
 use crate::store::room_act::RoomRefusal;
+use crate::store::talk::refusal::TalkRefusal;
 
 /// 64 texts are copied at a time: a limit may end the looks after few of them.
 const TEXTS_AT_ONCE: usize = 64;
@@ -108,7 +110,7 @@ impl Snapshot<'_> {
             Some(ChatId::Person(peer)) => {
                 let state = self.state();
                 if state.people.directory.get(peer).is_none() {
-                    return Err(StoreError::NoSuchUser.into());
+                    return Err(PeopleRefusal::NoSuchUser.into());
                 }
                 let pair = Pair::new(user, peer);
                 let conversation = pair.and_then(|pair| state.conversation_id(pair));
@@ -221,16 +223,16 @@ impl Snapshot<'_> {
     fn any_message(&self, user: UserId, id: MessageId) -> Result<Option<FoundMessage>, ReadError> {
         let direct = self.message(user, id).map(FoundMessage::Direct);
         let found = match direct {
-            Err(ReadError::Failed(StoreError::NoSuchMessage)) => {
+            Err(ReadError::Failed(StoreError::Talk(TalkRefusal::NoSuchMessage))) => {
                 self.room_message(user, id).map(FoundMessage::Room)
             }
             found => found,
         };
         match found {
             Ok(message) => Ok(Some(message)),
-            Err(ReadError::Failed(StoreError::NoSuchMessage | StoreError::Damaged { .. })) => {
-                Ok(None)
-            }
+            Err(ReadError::Failed(
+                StoreError::Talk(TalkRefusal::NoSuchMessage) | StoreError::Damaged { .. },
+            )) => Ok(None),
             Err(error) => Err(error),
         }
     }

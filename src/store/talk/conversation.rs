@@ -6,6 +6,7 @@
 //! act is understood in one place.
 
 use super::numbers::NumberSet;
+use super::refusal::TalkRefusal;
 use crate::model::{
     Act, ChangedMessage, ClientId, ConversationId, Entry, EntryId, Erasure, Marked, Members,
     Message, MessageId, Notice, Pair, RoomHistory, Stream, Timestamp, UserId,
@@ -64,12 +65,13 @@ impl<E> From<E> for Refusal<E> {
 impl<E: From<StoreError>> Refusal<E> {
     /// Returns the error that the author is told.
     pub(crate) fn into_error(self) -> E {
-        match self {
-            Self::NoSuchMessage => StoreError::NoSuchMessage.into(),
-            Self::OwnMessage => StoreError::NotReceiver.into(),
-            Self::NotSender => StoreError::NotSender.into(),
-            Self::Log(error) => error,
-        }
+        let refusal = match self {
+            Self::NoSuchMessage => TalkRefusal::NoSuchMessage,
+            Self::OwnMessage => TalkRefusal::NotReceiver,
+            Self::NotSender => TalkRefusal::NotSender,
+            Self::Log(error) => return error,
+        };
+        StoreError::from(refusal).into()
     }
 }
 

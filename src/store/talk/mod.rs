@@ -8,4 +8,5 @@ mod pieces;
 pub(crate) mod quoting;
 pub(crate) mod reactions;
 pub(crate) mod recency;
+pub(crate) mod refusal;
 pub(crate) mod rooms;

@@ -51,7 +51,10 @@ fn accounts_are_made_whatever_ids_another_system_took() {
         invite: None,
     };
     let refused = open.apply(0, Change::CreateUser(first));
-    assert!(matches!(refused, Err(StoreError::NotFirst)));
+    assert!(matches!(
+        refused,
+        Err(StoreError::People(PeopleRefusal::NotFirst))
+    ));
     open.close();
 }
 
@@ -173,7 +176,10 @@ fn a_changed_account_is_so_after_a_reopen() {
         (1, Some(Timestamp::from_ms(7)))
     );
     assert!(
-        matches!(change(&open, 1, wish), Err(StoreError::Revoked)),
+        matches!(
+            change(&open, 1, wish),
+            Err(StoreError::People(PeopleRefusal::Revoked))
+        ),
         "a change that was proved before a revocation held after it"
     );
     open.close();
@@ -194,7 +200,7 @@ fn names_that_change_hands_are_never_shared() {
     };
     assert!(matches!(
         change(&open, 1, named("USER2")),
-        Err(StoreError::UsernameTaken)
+        Err(StoreError::People(PeopleRefusal::UsernameTaken))
     ));
     for (id, name) in [(1, "x"), (2, "user1"), (1, "user2"), (1, "User2")] {
         assert!(change(&open, id, named(name)).is_ok(), "{id} {name}");
@@ -221,7 +227,10 @@ fn the_last_enabled_administrator_stays_one() {
     change(&open, 2, admin(true)).unwrap();
     change(&open, 2, disabled(true)).unwrap();
     for wish in [admin(false), disabled(true)] {
-        assert!(matches!(change(&open, 1, wish), Err(StoreError::LastAdmin)));
+        assert!(matches!(
+            change(&open, 1, wish),
+            Err(StoreError::People(PeopleRefusal::LastAdmin))
+        ));
     }
     change(&open, 2, disabled(false)).unwrap();
     // Both at once, in one transaction or in two: one of them stays.
@@ -287,7 +296,7 @@ fn an_account_is_put_under_the_id_it_has_elsewhere() {
     assert_eq!(put(29, "ada", Some(None), false).unwrap().0.avatar, None);
     assert!(matches!(
         put(30, "USER1", None, false),
-        Err(StoreError::UsernameTaken)
+        Err(StoreError::People(PeopleRefusal::UsernameTaken))
     ));
     let next = open.apply(0, new_user("next"));
     assert!(matches!(next, Ok(Committed::User(user)) if user.id.get() == 30));
@@ -329,14 +338,17 @@ fn an_invite_is_used_with_the_account_it_makes_or_not_at_all() {
     open.apply(0, invite("triple", 3, 100)).unwrap();
     let refused = |now, name: &str, code: &str| {
         let refused = open.apply(now, invited(name, code));
-        matches!(refused, Err(StoreError::InvalidInvite))
+        matches!(
+            refused,
+            Err(StoreError::Invite(InviteRefusal::InvalidInvite))
+        )
     };
     assert!(refused(0, "a", "unknown"));
     assert!(refused(100, "a", "single"), "it has expired");
     // A name that is taken costs no use.
     assert!(matches!(
         open.apply(0, invited("USER1", "single")),
-        Err(StoreError::UsernameTaken)
+        Err(StoreError::People(PeopleRefusal::UsernameTaken))
     ));
     // Twelve at once for the last use, in as few transactions as they fall into.
     let (answer, answered) = std::sync::mpsc::channel();
@@ -359,7 +371,7 @@ fn an_invite_is_used_with_the_account_it_makes_or_not_at_all() {
         .unwrap();
     assert!(matches!(
         open.apply(1, invited("c", "triple")),
-        Err(StoreError::InvalidInvite)
+        Err(StoreError::Invite(InviteRefusal::InvalidInvite))
     ));
     // What has expired is cleared away by the next one.
     open.apply(100, invite("next", 1, 200)).unwrap();
@@ -461,6 +473,9 @@ fn the_first_account_is_the_first_wherever_ids_begin() {
     };
     assert!(open.apply(0, first("ada")).is_ok());
     let second = open.apply(0, first("eve"));
-    assert!(matches!(second, Err(StoreError::NotFirst)));
+    assert!(matches!(
+        second,
+        Err(StoreError::People(PeopleRefusal::NotFirst))
+    ));
     open.close();
 }

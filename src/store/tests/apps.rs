@@ -88,7 +88,10 @@ fn an_apps_account_is_shown_as_the_app_says() {
     // A backend that knows of no names says by the username how the account is shown.
     assert_eq!(put_well(29, "eva", None, PutBy::Backend), is("eva", "eva"));
     let refused = put(1, "eve", Some("Eve"), PutBy::Backend);
-    assert!(matches!(refused, Err(StoreError::MadeHere)));
+    assert!(matches!(
+        refused,
+        Err(StoreError::People(PeopleRefusal::MadeHere))
+    ));
     assert_eq!(open.store.user(user(1)).unwrap().shown_name(), "user1");
     open.close();
 }

@@ -70,7 +70,10 @@ fn a_message_is_found_by_those_who_share_it_alone() {
     // Another's; a mark; one that is not there yet.
     for (reader, number) in [(3, 1), (1, 2), (2, 2), (1, 3), (1, crate::model::MAX_ID)] {
         let error = snapshot.message(user(reader), id(number)).unwrap_err();
-        let is_unknown = matches!(error.with_disk(), StoreError::NoSuchMessage);
+        let is_unknown = matches!(
+            error.with_disk(),
+            StoreError::Talk(TalkRefusal::NoSuchMessage)
+        );
         assert!(is_unknown, "{number}");
     }
 }

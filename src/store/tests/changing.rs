@@ -315,9 +315,11 @@ fn outcome(result: Result<Committed, StoreError>) -> Expected {
     match result {
         Ok(Committed::Talk(Outcome::Entry(_))) => Expected::Entry,
         Ok(Committed::Talk(_)) => Expected::Nothing,
-        Err(StoreError::NoSuchMessage) => Expected::NotFound,
-        Err(StoreError::NotSender | StoreError::NotReceiver) => Expected::NotYours,
-        Err(StoreError::ClientIdReused) => Expected::Reused,
+        Err(StoreError::Talk(TalkRefusal::NoSuchMessage)) => Expected::NotFound,
+        Err(StoreError::Talk(TalkRefusal::NotSender | TalkRefusal::NotReceiver)) => {
+            Expected::NotYours
+        }
+        Err(StoreError::Talk(TalkRefusal::ClientIdReused)) => Expected::Reused,
         other => panic!("{other:?}"),
     }
 }
@@ -597,7 +599,7 @@ fn outcome_of_edit(result: Result<Committed, StoreError>) -> String {
     match result {
         Ok(Committed::Talk(Outcome::Entry(notice))) => notice.message.unwrap().content.to_string(),
         Ok(Committed::Talk(Outcome::Unchanged(message))) => message.content.to_string(),
-        Err(StoreError::EditWindowOver) => "too late".to_owned(),
+        Err(StoreError::Talk(TalkRefusal::EditWindowOver)) => "too late".to_owned(),
         other => panic!("{other:?}"),
     }
 }
@@ -611,7 +613,7 @@ fn a_message_takes_so_many_reactions_and_no_more() {
         let talk = Talk::react(user(who), id(1), emoji.into(), on);
         open.apply(0, Change::Talk(talk)).map(drop)
     };
-    let full = |result| matches!(result, Err(StoreError::TooManyReactions));
+    let full = |result| matches!(result, Err(StoreError::Talk(TalkRefusal::TooManyReactions)));
     for number in 0..10 {
         react(1, number, true).unwrap();
         react(2, 10 + number, true).unwrap();

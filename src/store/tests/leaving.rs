@@ -71,11 +71,14 @@ fn what_is_left_of_a_deleted_account_is_the_same_in_every_copy() {
     };
     assert!(matches!(
         open.apply(NOW, change),
-        Err(StoreError::NoSuchUser)
+        Err(StoreError::People(PeopleRefusal::NoSuchUser))
     ));
     for (from, to) in [(1, 2), (2, 1)] {
         let refused = open.apply(NOW, message(from, to, "x", None));
-        assert!(matches!(refused, Err(StoreError::NoSuchUser)));
+        assert!(matches!(
+            refused,
+            Err(StoreError::People(PeopleRefusal::NoSuchUser))
+        ));
     }
     open.close();
 
@@ -127,7 +130,10 @@ fn an_apps_account_comes_again_under_its_id_and_a_person_of_this_server_never() 
     open.apply(NOW + 9_000, Change::SentIsErased(user(29)))
         .unwrap();
     let earlier = open.apply(NOW + 9_000, put(Some(NOW + 5_000)));
-    assert!(matches!(earlier, Err(StoreError::Revoked)));
+    assert!(matches!(
+        earlier,
+        Err(StoreError::People(PeopleRefusal::Revoked))
+    ));
     let again = open.apply(NOW + 9_000, put(Some(NOW + 9_000))).unwrap();
     let Committed::Put {
         user: again,
@@ -148,6 +154,9 @@ fn an_apps_account_comes_again_under_its_id_and_a_person_of_this_server_never() 
         avatar: None,
         by: PutBy::Administrator,
     });
-    assert!(matches!(open.apply(NOW, whom), Err(StoreError::MadeHere)));
+    assert!(matches!(
+        open.apply(NOW, whom),
+        Err(StoreError::People(PeopleRefusal::MadeHere))
+    ));
     open.close();
 }

@@ -12,9 +12,18 @@ fn only_the_receiver_marks_a_message_read_and_once_is_enough() {
     let open = Open::memory().with_users(3);
     let message = open.send(1, 2, "x").id;
     let mark = |reader: u64, message: MessageId| open.apply(0, self::mark(reader, message));
-    assert!(matches!(mark(1, message), Err(StoreError::NotReceiver)));
-    assert!(matches!(mark(3, message), Err(StoreError::NoSuchMessage)));
-    assert!(matches!(mark(2, id(99)), Err(StoreError::NoSuchMessage)));
+    assert!(matches!(
+        mark(1, message),
+        Err(StoreError::Talk(TalkRefusal::NotReceiver))
+    ));
+    assert!(matches!(
+        mark(3, message),
+        Err(StoreError::Talk(TalkRefusal::NoSuchMessage))
+    ));
+    assert!(matches!(
+        mark(2, id(99)),
+        Err(StoreError::Talk(TalkRefusal::NoSuchMessage))
+    ));
     let Ok(Committed::Talk(Outcome::Entry(read))) = mark(2, message) else {
         panic!("it was refused")
     };
@@ -26,7 +35,10 @@ fn only_the_receiver_marks_a_message_read_and_once_is_enough() {
         panic!("it was refused")
     };
     assert!(
-        matches!(mark(2, id(2)), Err(StoreError::NoSuchMessage)),
+        matches!(
+            mark(2, id(2)),
+            Err(StoreError::Talk(TalkRefusal::NoSuchMessage))
+        ),
         "the mark's own entry is no message"
     );
 }
@@ -47,7 +59,7 @@ fn a_chat_is_read_up_to_a_message_and_names_what_changed() {
     assert_eq!((read.count, read.entry), (0, None));
     assert!(matches!(
         open.apply(0, mark_chat(2, 9, None)),
-        Err(StoreError::NoSuchUser)
+        Err(StoreError::People(PeopleRefusal::NoSuchUser))
     ));
 }
 

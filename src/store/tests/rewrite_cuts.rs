@@ -173,7 +173,7 @@ impl Talking {
                         is_alive = false;
                     }
                     // It was erased just before.
-                    Err(StoreError::NoSuchMessage) if !asked.is_empty() => {}
+                    Err(StoreError::Talk(TalkRefusal::NoSuchMessage)) if !asked.is_empty() => {}
                     other => panic!("{other:?}"),
                 }
             }

@@ -156,10 +156,11 @@ fn outcome(result: Result<Committed, StoreError>) -> Expected {
         Ok(Committed::Talk(Outcome::Entry(_))) => Expected::Entry,
         Ok(Committed::Room(done)) if !done.notices.is_empty() => Expected::Entry,
         Ok(_) => Expected::Nothing,
-        Err(StoreError::NoSuchMessage | StoreError::Room(RoomRefusal::NoSuchRoom)) => {
-            Expected::NotFound
-        }
-        Err(StoreError::NotSender) => Expected::NotYours,
+        Err(
+            StoreError::Talk(TalkRefusal::NoSuchMessage)
+            | StoreError::Room(RoomRefusal::NoSuchRoom),
+        ) => Expected::NotFound,
+        Err(StoreError::Talk(TalkRefusal::NotSender)) => Expected::NotYours,
         Err(StoreError::Room(RoomRefusal::Archived)) => Expected::ReadOnly,
         other => panic!("{other:?}"),
     }
@@ -519,7 +520,7 @@ fn assert_reactors(open: &Open, plain: &Plain, by: u64) {
         let page = open.read(|snapshot| {
             let page = snapshot.reactors_in_room(user(by), id(plain.id), None, after, 2);
             match page {
-                Err(ReadError::Failed(StoreError::NoSuchMessage)) => Ok(None),
+                Err(ReadError::Failed(StoreError::Talk(TalkRefusal::NoSuchMessage))) => Ok(None),
                 page => page.map(Some),
             }
         });
@@ -784,7 +785,7 @@ fn a_message_of_a_room_takes_so_many_reactions_and_no_more() {
         let talk = Talk::react(user(who), message, emoji.into(), on).in_any_chat();
         open.apply(BEGAN, Change::Talk(talk)).map(drop)
     };
-    let full = |result| matches!(result, Err(StoreError::TooManyReactions));
+    let full = |result| matches!(result, Err(StoreError::Talk(TalkRefusal::TooManyReactions)));
     for number in 0..10 {
         react(1, number, true).unwrap();
         react(2, 10 + number, true).unwrap();
@@ -823,7 +824,7 @@ fn a_reply_names_a_message_of_its_chat_that_is_there_and_its_sender_may_read() {
         }
         other => panic!("{other:?}"),
     };
-    let unknown = |result| matches!(result, Err(StoreError::NoSuchMessage));
+    let unknown = |result| matches!(result, Err(StoreError::Talk(TalkRefusal::NoSuchMessage)));
     assert_eq!(said(answer(in_room("r"), message)).unwrap(), "first");
     assert_eq!(said(answer(to_two(2), between)).unwrap(), "between two");
     assert!(unknown(answer(in_room("x"), between)), "of another chat");
@@ -838,7 +839,7 @@ fn a_reply_names_a_message_of_its_chat_that_is_there_and_its_sender_may_read() {
     let talk = Change::Talk(in_room("r"));
     assert!(matches!(
         open.apply(BEGAN, talk),
-        Err(StoreError::ClientIdReused)
+        Err(StoreError::Talk(TalkRefusal::ClientIdReused))
     ));
     let delete = Talk::delete(user(2), message).in_any_chat();
     open.apply(BEGAN, Change::Talk(delete)).unwrap();
@@ -865,13 +866,22 @@ fn a_client_id_stands_for_a_rooms_message_after_its_changes_as_for_one_between_t
         }
         other => panic!("{other:?}"),
     }
-    assert!(matches!(again("second"), Err(StoreError::ClientIdReused)));
+    assert!(matches!(
+        again("second"),
+        Err(StoreError::Talk(TalkRefusal::ClientIdReused))
+    ));
     let delete = Talk::delete(user(2), message).in_any_chat();
     open.apply(BEGAN, Change::Talk(delete)).unwrap();
-    assert!(matches!(again("first"), Err(StoreError::NoSuchMessage)));
+    assert!(matches!(
+        again("first"),
+        Err(StoreError::Talk(TalkRefusal::NoSuchMessage))
+    ));
     // Of rooms the first version knows nothing.
     let react = Talk::react(user(1), message, "👍".into(), true);
     let refused = open.apply(BEGAN, Change::Talk(react));
-    assert!(matches!(refused, Err(StoreError::NoSuchMessage)));
+    assert!(matches!(
+        refused,
+        Err(StoreError::Talk(TalkRefusal::NoSuchMessage))
+    ));
     open.close();
 }

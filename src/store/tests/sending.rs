@@ -119,7 +119,7 @@ fn a_client_id_gives_the_first_message_again_for_a_day() {
     ] {
         assert!(matches!(
             open.apply(2_000, change),
-            Err(StoreError::ClientIdReused)
+            Err(StoreError::Talk(TalkRefusal::ClientIdReused))
         ));
     }
     let (later, fresh) = sent(open.apply(1_000 + DAY, message(1, 2, "hi", Some("a"))));
@@ -189,15 +189,15 @@ fn refused_changes_leave_their_neighbours_alone() {
     let open = Open::memory().with_users(2);
     assert!(matches!(
         open.apply(0, message(1, 1, "x", None)),
-        Err(StoreError::SamePerson)
+        Err(StoreError::Talk(TalkRefusal::SamePerson))
     ));
     assert!(matches!(
         open.apply(0, message(1, 9, "x", None)),
-        Err(StoreError::NoSuchUser)
+        Err(StoreError::People(PeopleRefusal::NoSuchUser))
     ));
     assert!(matches!(
         open.apply(0, new_user("USER1")),
-        Err(StoreError::UsernameTaken)
+        Err(StoreError::People(PeopleRefusal::UsernameTaken))
     ));
     let first = NewUser {
         only_if_first: true,
@@ -208,7 +208,7 @@ fn refused_changes_leave_their_neighbours_alone() {
     };
     assert!(matches!(
         open.apply(0, Change::CreateUser(first)),
-        Err(StoreError::NotFirst)
+        Err(StoreError::People(PeopleRefusal::NotFirst))
     ));
     assert_eq!(
         open.send(1, 2, "x").id.get(),

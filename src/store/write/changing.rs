@@ -16,6 +16,7 @@ use crate::store::log::changed::{Parts, encode_reactions};
 use crate::store::log::record::Record;
 use crate::store::talk::conversation::remains_of;
 use crate::store::talk::reactions::{Own, react};
+use crate::store::talk::refusal::TalkRefusal;
 use crate::store::talk::rooms::remains_in_room;
 
 /// So many kinds of reaction a message has at most.
@@ -81,7 +82,7 @@ impl Changing {
     ) -> Result<Self, StoreError> {
         let record = Record::decode(id.into(), &sealed)?;
         if !record.is_message() {
-            return Err(StoreError::NoSuchMessage);
+            return Err(TalkRefusal::NoSuchMessage.into());
         }
         Ok(Self {
             created_at: record.at,
@@ -101,24 +102,24 @@ impl Changing {
         talk: &Talk,
         standing: &Standing,
         edit_window: Option<Duration>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, TalkRefusal> {
         if !standing.is_reader {
-            return Err(StoreError::NoSuchMessage);
+            return Err(TalkRefusal::NoSuchMessage);
         }
         match &talk.act {
-            Act::Deleted { .. } if !standing.may_erase => Err(StoreError::NotSender),
+            Act::Deleted { .. } if !standing.may_erase => Err(TalkRefusal::NotSender),
             Act::Deleted { .. } => Ok(!self.is_gone),
-            _ if self.is_gone => Err(StoreError::NoSuchMessage),
+            _ if self.is_gone => Err(TalkRefusal::NoSuchMessage),
             Act::Edited { content, .. } => {
                 if !self.is_of(talk.author) {
-                    return Err(StoreError::NotSender);
+                    return Err(TalkRefusal::NotSender);
                 }
                 if content.as_ref() == Some(&self.message.content) {
                     return Ok(false);
                 }
                 let is_over = |window| now >= self.created_at.plus(window);
                 match edit_window.is_some_and(is_over) {
-                    true => Err(StoreError::EditWindowOver),
+                    true => Err(TalkRefusal::EditWindowOver),
                     false => Ok(true),
                 }
             }
@@ -127,7 +128,7 @@ impl Changing {
         }
     }
 
-    fn judge_reaction(&self, own: &Own, emoji: &str, on: bool) -> Result<bool, StoreError> {
+    fn judge_reaction(&self, own: &Own, emoji: &str, on: bool) -> Result<bool, TalkRefusal> {
         if on == own.iter().any(|own| &**own == emoji) {
             return Ok(false);
         }
@@ -136,7 +137,7 @@ impl Changing {
         let is_full =
             on && (is_new && reactions.len() >= MAX_KINDS || own.len() >= MAX_KINDS_OF_PERSON);
         match is_full {
-            true => Err(StoreError::TooManyReactions),
+            true => Err(TalkRefusal::TooManyReactions),
             false => Ok(true),
         }
     }

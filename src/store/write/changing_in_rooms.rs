@@ -9,6 +9,7 @@ use crate::store::log::record::Author;
 use crate::store::room_act::RoomRefusal;
 use crate::store::tables::REACTIONS;
 use crate::store::talk::reactions::{self, Own};
+use crate::store::talk::refusal::TalkRefusal;
 use crate::store::talk::rooms::may_read;
 
 impl Staging<'_> {
@@ -21,7 +22,7 @@ impl Staging<'_> {
     ) -> Result<Outcome, ReadError> {
         let at = now.following(self.changes.last_at);
         let sealed = self.appended.sealed(message.into())?;
-        let head = self.rooms().head(room).ok_or(StoreError::NoSuchMessage)?;
+        let head = self.rooms().head(room).ok_or(TalkRefusal::NoSuchMessage)?;
         let changing = Changing::of_room(message, (room, head.room.history), sealed)?;
         let standing = self.standing(talk, room, &changing)?;
         if !changing.judge(now, talk, &standing, self.edit_window)? {

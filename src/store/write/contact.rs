@@ -3,7 +3,9 @@
 use super::staging::Staging;
 use crate::model::{Act, ChatId, FirstContact, Pair, Timestamp, UserId};
 use crate::store::error::{ReadError, StoreError};
+use crate::store::people::refusal::PeopleRefusal;
 use crate::store::room_act::RoomDone;
+use crate::store::talk::refusal::{ContactRefusal, TalkRefusal};
 use crate::store::talk::rooms::own_record;
 
 /// 5,000 people: more than anybody blocks one by one.
@@ -12,13 +14,17 @@ const MAX_BLOCKED: usize = 5_000;
 impl Staging<'_> {
     /// Refuses what a person may not do to another. Who is blocked is told the same as one who may
     /// not begin to write, so that a block does not show.
-    pub(super) fn check_accepted(&self, author: UserId, peer: UserId) -> Result<(), StoreError> {
+    pub(super) fn check_accepted(
+        &self,
+        author: UserId,
+        peer: UserId,
+    ) -> Result<(), ContactRefusal> {
         let rooms = self.rooms();
         if rooms.blocks(author, peer) {
-            return Err(StoreError::Blocking);
+            return Err(ContactRefusal::Blocking);
         }
         if rooms.blocks(peer, author) {
-            return Err(StoreError::NotAccepted);
+            return Err(ContactRefusal::NotAccepted);
         }
         let may_begin = match self.first_contact {
             FirstContact::Everyone => true,
@@ -29,7 +35,7 @@ impl Staging<'_> {
             || Pair::new(author, peer).is_some_and(|pair| self.conversation_id(pair).is_some());
         match may_begin || self.is_of_administrators(author) || have_begun() {
             true => Ok(()),
-            false => Err(StoreError::NotAccepted),
+            false => Err(ContactRefusal::NotAccepted),
         }
     }
 
@@ -40,7 +46,7 @@ impl Staging<'_> {
         author: UserId,
         pair: Pair,
         act: &Act,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), ContactRefusal> {
         match (act, pair.other(author)) {
             (Act::Sent { .. } | Act::Edited { .. } | Act::Reacted { .. }, Some(peer)) => {
                 self.check_accepted(author, peer)
@@ -55,9 +61,9 @@ impl Staging<'_> {
         let is_open = self.first_contact == FirstContact::Everyone;
         match act {
             Act::Sent { .. } if !is_open && !self.is_of_administrators(author) => {
-                StoreError::NotAccepted
+                ContactRefusal::NotAccepted.into()
             }
-            _ => StoreError::NoSuchUser,
+            _ => PeopleRefusal::NoSuchUser.into(),
         }
     }
 
@@ -70,16 +76,16 @@ impl Staging<'_> {
         blocked: bool,
     ) -> Result<RoomDone, ReadError> {
         if peer == by {
-            return Err(StoreError::SamePerson.into());
+            return Err(TalkRefusal::SamePerson.into());
         }
         if blocked && !self.has_user(peer) {
-            return Err(StoreError::NoSuchUser.into());
+            return Err(PeopleRefusal::NoSuchUser.into());
         }
         let rooms = self.rooms();
         let mut notices = Vec::new();
         if rooms.blocks(by, peer) != blocked {
             if blocked && rooms.blocked_count(by) >= MAX_BLOCKED {
-                return Err(StoreError::TooManyBlocks.into());
+                return Err(ContactRefusal::TooManyBlocks.into());
             }
             let act = Act::Settings {
                 chat: ChatId::Person(peer),

@@ -10,6 +10,7 @@ use crate::store::change::EraseMany;
 use crate::store::error::{ReadError, StoreError};
 use crate::store::log::chain::ReadLog;
 use crate::store::log::record::{Author, Record};
+use crate::store::talk::refusal::TalkRefusal;
 
 /// Messages of one chat, as they are to be.
 struct Erasing {
@@ -86,17 +87,17 @@ impl Staging<'_> {
         let sealed = self.appended.sealed(id.into())?;
         let is_here = Record::decode(id.into(), &sealed)?.stream == stream;
         let changing = match stream {
-            _ if !is_here => Err(StoreError::NoSuchMessage),
+            _ if !is_here => Err(TalkRefusal::NoSuchMessage.into()),
             Stream::Pair(conversation) => {
                 let known = self.conversation(conversation);
-                let known = known.ok_or(StoreError::NoSuchMessage)?;
+                let known = known.ok_or(TalkRefusal::NoSuchMessage)?;
                 Changing::of_pair(id, known.pair, sealed)
             }
             Stream::Room(room) => {
-                let head = self.rooms().head(room).ok_or(StoreError::NoSuchMessage)?;
+                let head = self.rooms().head(room).ok_or(TalkRefusal::NoSuchMessage)?;
                 Changing::of_room(id, (room, head.room.history), sealed)
             }
-            Stream::Own(_) => Err(StoreError::NoSuchMessage),
+            Stream::Own(_) => Err(TalkRefusal::NoSuchMessage.into()),
         };
         Ok(changing?)
     }
@@ -135,7 +136,7 @@ impl Staging<'_> {
         erasure: Erasure,
     ) -> Result<Notice, ReadError> {
         let act = Act::ErasedMany(Box::new(erasure));
-        let head = self.rooms().head(room).ok_or(StoreError::NoSuchMessage)?;
+        let head = self.rooms().head(room).ok_or(TalkRefusal::NoSuchMessage)?;
         let record = head.record(Author::Server, at, act);
         self.append_of_room(record)
     }
@@ -146,9 +147,9 @@ impl Staging<'_> {
         stream: Stream,
         erasure: Erasure,
     ) -> Result<Notice, ReadError> {
-        let conversation = stream.pair().ok_or(StoreError::NoSuchMessage)?;
+        let conversation = stream.pair().ok_or(TalkRefusal::NoSuchMessage)?;
         let known = self.conversation(conversation);
-        let known = known.ok_or(StoreError::NoSuchMessage)?;
+        let known = known.ok_or(TalkRefusal::NoSuchMessage)?;
         let pair: Pair = known.pair;
         let record = known.erasure(conversation, at, erasure);
         let id = EntryId::new(self.changes.last_entry + 1).map_err(|_| StoreError::Full)?;

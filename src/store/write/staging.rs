@@ -19,12 +19,14 @@ use crate::model::{
 };
 use crate::store::change::{Address, Change, Committed, Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
+use crate::store::files::refusal::FileRefusal;
 use crate::store::log::blocks::Log;
 use crate::store::log::chain::ReadLog;
 use crate::store::log::entries::Entries;
 use crate::store::log::record::Record;
 use crate::store::log::tail::Tail;
 use crate::store::people::accounts::NewUser;
+use crate::store::people::refusal::{InviteRefusal, PeopleRefusal};
 use crate::store::people::staging::{StagedPeople, StagingPeople};
 use crate::store::room_act::RoomDone;
 use crate::store::state::{Ahead, Changed, Changes, State};
@@ -32,6 +34,7 @@ use crate::store::tables::CLIENT_IDS;
 use crate::store::talk::client_ids::{CLIENT_ID_LIFETIME_MS, ClientIds};
 use crate::store::talk::conversation::{Conversation, Decision, Refusal, notice_of};
 use crate::store::talk::quoting::quote;
+use crate::store::talk::refusal::TalkRefusal;
 
 /// The log as a transaction sees it: what it is about to append, what is being committed, the end
 /// of the log in memory, and the table, in a read transaction that begins with the first entry
@@ -298,7 +301,7 @@ impl<'a> Staging<'a> {
     fn create_user(&mut self, now: Timestamp, new: &NewUser) -> Result<Committed, ReadError> {
         let room = match new.invite.as_deref() {
             Some(code) if self.registers_by_now(code) != Some(true) => {
-                return Err(StoreError::InvalidInvite.into());
+                return Err(InviteRefusal::InvalidInvite.into());
             }
             Some(code) => self.people().check_invite(now, code)?,
             None => None,
@@ -513,7 +516,7 @@ impl<'a> Staging<'a> {
         &mut self,
         sender: UserId,
         act: &Act,
-    ) -> Result<Option<Act>, StoreError> {
+    ) -> Result<Option<Act>, FileRefusal> {
         let Act::Sent {
             content,
             client_id,
@@ -568,7 +571,7 @@ impl<'a> Staging<'a> {
     }
 
     /// Checks that what a message answers can be there: a conversation says whether it is its own.
-    fn check_reply(&self, act: &Act) -> Result<(), StoreError> {
+    fn check_reply(&self, act: &Act) -> Result<(), TalkRefusal> {
         let beyond = self.changes.last_entry;
         match act {
             Act::Sent {
@@ -579,7 +582,7 @@ impl<'a> Staging<'a> {
                 .as_ref()
                 .is_some_and(|reply| reply.to.get() > beyond) =>
             {
-                Err(StoreError::NoSuchMessage)
+                Err(TalkRefusal::NoSuchMessage)
             }
             _ => Ok(()),
         }
@@ -637,32 +640,32 @@ impl<'a> Staging<'a> {
     fn conversation_of(&self, talk: &Talk) -> Result<(Option<ConversationId>, Pair), ReadError> {
         match talk.address {
             Address::Person(peer) => {
-                let pair = Pair::new(talk.author, peer).ok_or(StoreError::SamePerson)?;
+                let pair = Pair::new(talk.author, peer).ok_or(TalkRefusal::SamePerson)?;
                 // The author's sockets may have a moment left after they are gone.
                 if self.is_gone(talk.author) {
-                    return Err(StoreError::NoSuchUser.into());
+                    return Err(PeopleRefusal::NoSuchUser.into());
                 }
                 let known = self.conversation_id(pair);
                 if !self.has_user(peer) {
                     return Err(match known {
-                        Some(_) => StoreError::NoSuchUser,
+                        Some(_) => PeopleRefusal::NoSuchUser.into(),
                         None => self.absent(talk.author, &talk.act),
                     }
                     .into());
                 }
                 Ok((known, pair))
             }
-            Address::Room(_) => Err(StoreError::NoSuchMessage.into()),
+            Address::Room(_) => Err(TalkRefusal::NoSuchMessage.into()),
             Address::Message(message) | Address::AnyMessage(message)
                 if message.get() > self.changes.last_entry =>
             {
-                Err(StoreError::NoSuchMessage.into())
+                Err(TalkRefusal::NoSuchMessage.into())
             }
             Address::Message(message) | Address::AnyMessage(message) => {
                 let read = |record: Record<&str>| record.stream.pair();
                 let id = self.appended.read(message.into(), read)?;
-                let id = id.ok_or(StoreError::NoSuchMessage)?;
-                let known = self.conversation(id).ok_or(StoreError::NoSuchMessage)?;
+                let id = id.ok_or(TalkRefusal::NoSuchMessage)?;
+                let known = self.conversation(id).ok_or(TalkRefusal::NoSuchMessage)?;
                 Ok((Some(id), known.pair))
             }
         }
@@ -751,7 +754,7 @@ impl<'a> Staging<'a> {
         act: &Act,
     ) -> Result<Outcome, ReadError> {
         if let Act::Erased { .. } = earlier.entry.act {
-            return Err(StoreError::NoSuchMessage.into());
+            return Err(TalkRefusal::NoSuchMessage.into());
         }
         let named;
         let is_same = match (&earlier.entry.act, act) {
@@ -786,7 +789,7 @@ impl<'a> Staging<'a> {
             _ => false,
         };
         if earlier.members != members || !is_same {
-            return Err(StoreError::ClientIdReused.into());
+            return Err(TalkRefusal::ClientIdReused.into());
         }
         // Who left a room since sees nothing of it as it is by now.
         let reads = match (members, earlier.entry.author) {

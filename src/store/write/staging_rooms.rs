@@ -17,12 +17,14 @@ use crate::store::log::chain::{ReadLog, newest_older};
 use crate::store::log::described::without_texts;
 use crate::store::log::record::{Author, Links, Record};
 use crate::store::people::invites::{Invite, Maker};
+use crate::store::people::refusal::{InviteRefusal, PeopleRefusal};
 use crate::store::room_act::{
     MAX_MENTIONED_BY_ALL, MAX_ROOMS, MAX_ROOMS_BY_ONE, MAX_ROOMS_BY_OTHERS, NewRoom, RoomAct,
     RoomCommand, RoomDone, RoomInvite, RoomRefusal, RoomUpdate,
 };
 use crate::store::rooms::{Overlay, RoomView};
 use crate::store::state::{Changes, State};
+use crate::store::talk::refusal::TalkRefusal;
 use crate::store::talk::rooms::{Person, RoomHead, RoomMember, apply, may_read, own_record};
 
 impl Changes {
@@ -43,12 +45,6 @@ struct Acting {
 }
 
 type Refused<T> = Result<T, ReadError>;
-
-impl From<RoomRefusal> for ReadError {
-    fn from(refusal: RoomRefusal) -> Self {
-        Self::Failed(StoreError::Room(refusal))
-    }
-}
 
 impl Staging<'_> {
     pub(super) fn rooms(&self) -> RoomView<'_> {
@@ -110,14 +106,14 @@ impl Staging<'_> {
             Act::Read { message } | Act::ReadUpTo { message, .. } => {
                 self.read_room(at, talk.author, room, *message)
             }
-            _ => Err(StoreError::NoSuchMessage.into()),
+            _ => Err(TalkRefusal::NoSuchMessage.into()),
         }
     }
 
     /// Returns the room of a message, where it is one of a room.
     pub(super) fn room_with(&self, message: MessageId) -> Refused<Option<RoomId>> {
         if message.get() > self.changes.last_entry {
-            return Err(StoreError::NoSuchMessage.into());
+            return Err(TalkRefusal::NoSuchMessage.into());
         }
         let stream = self.appended.read(message.into(), |record| record.stream)?;
         Ok(match stream {
@@ -129,7 +125,7 @@ impl Staging<'_> {
     /// Returns the room of a message that a mark names, where it is one that its author may read.
     pub(super) fn room_of(&self, reader: UserId, message: MessageId) -> Refused<Option<RoomId>> {
         if message.get() > self.changes.last_entry {
-            return Err(StoreError::NoSuchMessage.into());
+            return Err(TalkRefusal::NoSuchMessage.into());
         }
         let found = self.appended.read(message.into(), |record| {
             let is_there = matches!(record.act, Act::Sent { .. });
@@ -142,7 +138,7 @@ impl Staging<'_> {
         let both = rooms.head(room).zip(rooms.member(room, reader));
         match both {
             Some((head, member)) if is_there && may_read(head, member, message) => Ok(Some(room)),
-            _ => Err(StoreError::NoSuchMessage.into()),
+            _ => Err(TalkRefusal::NoSuchMessage.into()),
         }
     }
 
@@ -193,7 +189,7 @@ impl Staging<'_> {
                     is_there && record.stream == Stream::Room(head.id())
                 })?;
             if !is_there || !may_read(head, member, message) {
-                return Err(StoreError::NoSuchMessage.into());
+                return Err(TalkRefusal::NoSuchMessage.into());
             }
         }
         Ok(())
@@ -461,7 +457,7 @@ impl Staging<'_> {
     /// Checks that there is such an account, which may be in one room more.
     fn check_may_enter(&self, user: UserId) -> Refused<()> {
         if !self.has_user(user) {
-            return Err(StoreError::NoSuchUser.into());
+            return Err(PeopleRefusal::NoSuchUser.into());
         }
         let person = self.rooms().person(user);
         match person.is_some_and(|person| person.rooms.len() >= MAX_ROOMS) {
@@ -609,7 +605,7 @@ impl Staging<'_> {
             return Ok(self.done(room, Vec::new()));
         }
         if !is_usable || self.registers_by_now(code).is_none() {
-            return Err(StoreError::InvalidInvite.into());
+            return Err(InviteRefusal::InvalidInvite.into());
         }
         let done = self.join(acting, room, acting.by, most)?;
         self.people().use_invite(code);
@@ -663,7 +659,7 @@ impl Staging<'_> {
         }
         let (room, _) = self.people().room_of_invite(now, code)?;
         if room != id {
-            return Err(StoreError::InvalidInvite.into());
+            return Err(InviteRefusal::InvalidInvite.into());
         }
         self.people().revoke_invite(code)?;
         Ok(self.done(id, Vec::new()))
@@ -747,9 +743,9 @@ impl Staging<'_> {
     ) -> Refused<RoomDone> {
         let (before, room) = match chat {
             ChatId::Room(room) => (self.membership(room, by)?.1.settings, Some(room)),
-            ChatId::Person(peer) if peer == by => return Err(StoreError::SamePerson.into()),
+            ChatId::Person(peer) if peer == by => return Err(TalkRefusal::SamePerson.into()),
             ChatId::Person(peer) if !self.has_user(peer) => {
-                return Err(StoreError::NoSuchUser.into());
+                return Err(PeopleRefusal::NoSuchUser.into());
             }
             ChatId::Person(peer) => (self.rooms().settings(by, peer), None),
         };

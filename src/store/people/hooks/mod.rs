@@ -6,6 +6,7 @@
 //! row.rs       how it stands in the table
 //! all.rs       every hook in memory
 //! staging.rs   how they are made, changed and taken away
+//! refusal.rs   why that is refused
 //! ```
 //!
 //! What happens to accounts is no entry of the log. So while there is an outgoing hook that is to
@@ -14,5 +15,6 @@
 
 pub(crate) mod all;
 pub(crate) mod hook;
+pub(crate) mod refusal;
 pub(crate) mod row;
 pub(crate) mod staging;

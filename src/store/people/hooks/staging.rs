@@ -6,9 +6,11 @@ use rustc_hash::FxHashMap;
 
 use super::all::Hooks;
 use super::hook::{AccountEvent, Hook, HookId, HookKind, HookOut, HookPause, HookProgress};
+use super::refusal::HookRefusal;
 use super::row::HookRow;
 use crate::model::{HookEvent, Timestamp, User, UserId};
 use crate::store::error::StoreError;
+use crate::store::people::refusal::PeopleRefusal;
 use crate::store::people::staging::StagingPeople;
 
 /// 100 hooks each way.
@@ -75,14 +77,14 @@ impl StagingPeople<'_> {
         let same_way = self.all_hooks();
         let same_way = same_way.filter(|hook| hook.outgoing().is_some() == is_out);
         if same_way.count() >= MAX_HOOKS {
-            return Err(StoreError::TooManyHooks);
+            return Err(HookRefusal::TooManyHooks.into());
         }
         if let HookKind::In(hook) = kind
             && !self
                 .user(hook.bot)
                 .is_some_and(|user| user.is_bot && !user.deleted)
         {
-            return Err(StoreError::NoSuchUser);
+            return Err(PeopleRefusal::NoSuchUser.into());
         }
         let id = HookId(self.next_hook_row());
         let mut kind = kind.clone();
@@ -109,8 +111,8 @@ impl StagingPeople<'_> {
         id: HookId,
         to: HookChangeTo,
         known_from: Option<Timestamp>,
-    ) -> Result<Arc<Hook>, StoreError> {
-        let earlier = self.hook(id).ok_or(StoreError::NoSuchHook)?;
+    ) -> Result<Arc<Hook>, HookRefusal> {
+        let earlier = self.hook(id).ok_or(HookRefusal::NoSuchHook)?;
         let mut hook = Hook::clone(earlier);
         let was_unconfirmed = hook.is_unconfirmed(known_from);
         if to == HookChangeTo::Paused(false) {
@@ -118,7 +120,7 @@ impl StagingPeople<'_> {
         }
         match (&mut hook.kind, to) {
             (HookKind::In(_), HookChangeTo::Paused(false)) => {}
-            (HookKind::In(_), _) => return Err(StoreError::NoSuchHook),
+            (HookKind::In(_), _) => return Err(HookRefusal::NoSuchHook),
             (HookKind::Out(out), to) => {
                 out.turn += 1;
                 let progress = &mut out.progress;
@@ -143,8 +145,8 @@ impl StagingPeople<'_> {
     }
 
     /// Takes a hook away.
-    pub(crate) fn delete_hook(&mut self, id: HookId) -> Result<(), StoreError> {
-        self.hook(id).ok_or(StoreError::NoSuchHook)?;
+    pub(crate) fn delete_hook(&mut self, id: HookId) -> Result<(), HookRefusal> {
+        self.hook(id).ok_or(HookRefusal::NoSuchHook)?;
         self.set_hook(id, None);
         self.forget_told_accounts();
         Ok(())
