@@ -68,29 +68,30 @@ pub(super) fn clean_boxes(
         file.write_all(&u32::try_from(length - end).unwrap_or(0).to_be_bytes())?;
         file.write_all(b"free")?;
     }
+    let mut is_formed = true;
     for place in &level {
-        match &place.kind {
-            b"ftyp" | b"styp" | b"mdat" | b"sidx" | b"ssix" | b"mfra" => {}
-            b"moov" => clean_within(file, *place, (0, None), &mut kept, &mut size)?,
+        let done = match &place.kind {
+            b"ftyp" | b"styp" | b"mdat" | b"sidx" | b"ssix" | b"mfra" => Ok(()),
+            b"moov" => clean_within(file, *place, (0, None), &mut kept, &mut size),
             b"moof" => {
                 kept.in_pieces = true;
-                clean_within(file, *place, (0, None), &mut kept, &mut size)?;
+                clean_within(file, *place, (0, None), &mut kept, &mut size)
             }
-            b"meta" if is_picture => {
-                let found = clean_items(file, *place, length, &mut kept)?;
+            b"meta" if is_picture => clean_items(file, *place, length, &mut kept).map(|found| {
                 size = size.or(found);
-            }
-            _ => blank(file, *place)?,
-        }
+            }),
+            _ => blank(file, *place),
+        };
+        is_formed &= was_formed(done)?;
     }
     let is_known = match kept.in_pieces {
         true => !kept.has_other_tracks,
         false => !kept.ranges.is_empty(),
     };
-    if !is_known {
-        return Err(CleanError::Malformed);
-    }
-    if !kept.in_pieces {
+    let is_whole = is_formed && is_known;
+    // A picture loses what lies beside its known parts even so; of a film nothing would be left.
+    let is_wiped = is_whole || is_picture && !kept.ranges.is_empty();
+    if is_wiped && !kept.in_pieces {
         kept.ranges.sort_unstable();
         for place in level.iter().filter(|place| place.kind == *b"mdat") {
             wipe_others(file, place.content, place.end, &kept.ranges)?;
@@ -107,7 +108,32 @@ pub(super) fn clean_boxes(
             left = &left[count..];
         }
     }
-    Ok(size)
+    match is_whole {
+        true => Ok(size),
+        false => Err(CleanError::Malformed),
+    }
+}
+
+/// Returns whether a part was well formed: what follows one that was not tells as much, and is
+/// cleaned all the same.
+fn was_formed(done: Result<(), CleanError>) -> Result<bool, CleanError> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(CleanError::Malformed) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns what was found in a box; blanks one in which it cannot be told what is what.
+fn or_blank<T>(
+    file: &mut dyn Medium,
+    place: Place,
+    found: Result<T, CleanError>,
+) -> Result<T, CleanError> {
+    if let Err(CleanError::Malformed) = found {
+        blank(file, place)?;
+    }
+    found
 }
 
 /// The boxes of a level.
@@ -233,7 +259,7 @@ const CODECS: [&[u8; 4]; 28] = [
 fn clean_within(
     file: &mut dyn Medium,
     within: Place,
-    (depth, mut handler): (u32, Option<[u8; 4]>),
+    (depth, handler): (u32, Option<[u8; 4]>),
     kept: &mut Kept,
     size: &mut Option<Sides>,
 ) -> Result<(), CleanError> {
@@ -241,45 +267,63 @@ fn clean_within(
         return Err(CleanError::Malformed);
     }
     let known = known_within(within.kind);
-    let level = places(file, within.content, within.end)?;
+    let level = places(file, within.content, within.end);
+    let level = or_blank(file, within, level)?;
+    let mut is_formed = true;
     for place in &level {
-        if !known.contains(&&place.kind) {
-            blank(file, *place)?;
-            continue;
-        }
-        match &place.kind {
-            b"trak" => {
-                handler = handler_of(file, *place)?;
-                if !handler.is_some_and(|kind| SHOWN.contains(&&kind)) {
-                    kept.has_other_tracks = true;
-                    blank(file, *place)?;
-                    continue;
-                }
-                clean_within(file, *place, (depth + 1, handler), kept, size)?;
-            }
-            b"mvhd" | b"mdhd" => forget_times(file, *place)?,
-            b"tkhd" => {
-                forget_times(file, *place)?;
-                *size = size.or(track_size(file, *place)?);
-            }
-            // Its name, behind its kind.
-            b"hdlr" => wipe_from(file, *place, 12)?,
-            b"dref" => {
-                for reference in places(file, place.content + 8, place.end)? {
-                    wipe_from(file, reference, 4)?;
-                }
-            }
-            b"stsd" => clean_descriptions(file, *place, handler == Some(*b"soun"))?,
-            b"mvex" | b"edts" | b"mdia" | b"minf" | b"dinf" | b"stbl" | b"traf" => {
-                clean_within(file, *place, (depth + 1, handler), kept, size)?;
-            }
-            _ => {}
-        }
+        let done = match known.contains(&&place.kind) {
+            true => clean_known(file, *place, (depth, handler), kept, size),
+            false => blank(file, *place),
+        };
+        is_formed &= was_formed(done)?;
+    }
+    if !is_formed {
+        return Err(CleanError::Malformed);
     }
     if within.kind == *b"stbl" {
         samples_of(file, &level, &mut kept.ranges)?;
     }
     Ok(())
+}
+
+/// Cleans a box that is known where it is.
+fn clean_known(
+    file: &mut dyn Medium,
+    place: Place,
+    (depth, handler): (u32, Option<[u8; 4]>),
+    kept: &mut Kept,
+    size: &mut Option<Sides>,
+) -> Result<(), CleanError> {
+    match &place.kind {
+        b"trak" => {
+            let handler = handler_of(file, place);
+            let handler = or_blank(file, place, handler)?;
+            if !handler.is_some_and(|kind| SHOWN.contains(&&kind)) {
+                kept.has_other_tracks = true;
+                return blank(file, place);
+            }
+            clean_within(file, place, (depth + 1, handler), kept, size)
+        }
+        b"mvhd" | b"mdhd" => forget_times(file, place),
+        b"tkhd" => {
+            forget_times(file, place)?;
+            *size = size.or(track_size(file, place)?);
+            Ok(())
+        }
+        // Its name, behind its kind.
+        b"hdlr" => wipe_from(file, place, 12),
+        b"dref" => {
+            for reference in places(file, place.content + 8, place.end)? {
+                wipe_from(file, reference, 4)?;
+            }
+            Ok(())
+        }
+        b"stsd" => clean_descriptions(file, place, handler == Some(*b"soun")),
+        b"mvex" | b"edts" | b"mdia" | b"minf" | b"dinf" | b"stbl" | b"traf" => {
+            clean_within(file, place, (depth + 1, handler), kept, size)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Overwrites the content of a box from this byte of it on.

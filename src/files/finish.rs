@@ -16,6 +16,8 @@ use crate::store::{FileContent, Preview};
 
 /// 1,280 pixels: twice what a bubble is wide.
 const MAX_PREVIEW_SIDE: u32 = 1_280;
+/// 2,147,483,647 pixels: what PNG allows, and the numbers of most clients can be.
+const MAX_SIDE: u32 = i32::MAX.cast_unsigned();
 /// 256 KiB at once where a file is copied or read through.
 const COPY_BYTES: usize = 256 << 10;
 
@@ -216,9 +218,15 @@ fn content_of(
         kind,
         size,
         checksum,
-        dimensions,
+        dimensions: dimensions.filter(|sides| are_sides(*sides)),
         preview: None,
     })
+}
+
+/// Returns whether a picture can have these sides: clients lay it out by them, and divide by them.
+fn are_sides((width, height): (u32, u32)) -> bool {
+    let is_side = |side| (1..=MAX_SIDE).contains(&side);
+    is_side(width) && is_side(height)
 }
 
 /// Puts the smaller picture of a file on the disk, under the name that the one before it does not
@@ -270,6 +278,23 @@ mod tests {
 
     use super::*;
     use crate::files::FolderLock;
+
+    /// A picture of a few bytes said that it was 4,294,967,295 pixels wide, or none.
+    #[test]
+    fn sides_that_no_picture_has_are_told_to_nobody() {
+        for (sides, told) in [
+            ((1, 1), true),
+            ((MAX_SIDE, MAX_SIDE), true),
+            ((0, 1), false),
+            ((1, 0), false),
+            ((u32::MAX, 1), false),
+            ((1, MAX_SIDE + 1), false),
+        ] {
+            let file = tempfile::tempfile().unwrap();
+            let content = content_of(FileKind::Png, &file, Some(sides)).unwrap();
+            assert_eq!(content.dimensions, told.then_some(sides), "{sides:?}");
+        }
+    }
 
     /// A preview that the store refused, since its file was sent meanwhile, had taken the place of
     /// the one that was sent.

@@ -71,28 +71,33 @@ pub(super) fn clean_items(
         Some(place) => extents_of(body(place)).ok_or(CleanError::Malformed)?,
         None => return Err(CleanError::Malformed),
     };
-    let mut in_data = keep_seen(&items, extents, (data, length), kept)?;
+    let (mut in_data, is_formed) = keep_seen(&items, extents, (data, length), kept);
     if let Some(data) = data {
         in_data.sort_unstable();
         wipe_others(file, data.content, data.end, &in_data)?;
         // A picture may lie there alone.
         kept.ranges.extend(in_data);
     }
-    match of_kind(b"iprp") {
-        Some(place) => clean_properties(file, there(place)),
-        None => Ok(None),
+    let size = match of_kind(b"iprp") {
+        Some(place) => clean_properties(file, there(place))?,
+        None => None,
+    };
+    match is_formed {
+        true => Ok(size),
+        false => Err(CleanError::Malformed),
     }
 }
 
 /// Keeps the bytes of the items that are seen, and notes those of Exif. `data` is the box that has
-/// bytes of items in itself: returns which of these are kept.
+/// bytes of items in itself: returns which of these are kept, and whether all items lie where they
+/// can.
 fn keep_seen(
     items: &[Item],
     extents: Vec<Extents>,
     (data, length): (Option<Place>, u64),
     kept: &mut Kept,
-) -> Result<Vec<(u64, u64)>, CleanError> {
-    let mut in_data = Vec::new();
+) -> (Vec<(u64, u64)>, bool) {
+    let (mut in_data, mut is_formed) = (Vec::new(), true);
     for (id, method, pieces) in extents {
         let kind = items.iter().find(|item| item.id == id);
         let kind = kind.and_then(|item| item.kind);
@@ -100,10 +105,16 @@ fn keep_seen(
         let (start, end) = match (method, data) {
             (0, _) => (0, length),
             (1, Some(data)) => (data.content, data.end),
-            _ if is_seen && method != 2 => return Err(CleanError::Malformed),
-            _ => continue,
+            _ => {
+                is_formed &= !is_seen || method == 2;
+                continue;
+            }
         };
-        let its = located(&pieces, start, end).ok_or(CleanError::Malformed)?;
+        // Of a picture that is cut off the others tell as much.
+        let Some(its) = located(&pieces, start, end) else {
+            is_formed = false;
+            continue;
+        };
         let kept_there = if method == 1 {
             &mut in_data
         } else {
@@ -115,7 +126,7 @@ fn keep_seen(
             false => {}
         }
     }
-    Ok(in_data)
+    (in_data, is_formed)
 }
 
 /// Where the pieces of an item are, whose offsets count from `start` on: of each its first byte and

@@ -59,13 +59,28 @@ fn of_brand(head: &[u8]) -> FileKind {
 }
 
 /// Returns whether a file of boxes whose parts are known begins so, and whether it is a picture; a
-/// film otherwise. More of them than are shown: pictures of HEIC and films of MOV too.
+/// film otherwise. More of them than are shown: pictures of HEIC and films of MOV too, and such as
+/// go with one of these by their own word.
 pub(super) fn is_picture_in_boxes(head: &[u8]) -> Option<bool> {
-    let brand = match head {
-        [_, _, _, _, b'f', b't', b'y', b'p', a, b, c, d, ..] => [*a, *b, *c, *d],
-        _ => return None,
+    let [a, b, c, d, b'f', b't', b'y', b'p', brands @ ..] = head else {
+        return None;
     };
-    match &brand {
+    let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+    let brands = &brands[..length.saturating_sub(8).clamp(4, 256).min(brands.len())];
+    let (major, others) = brands.split_first_chunk::<4>()?;
+    // What a camera has for its own pictures: a film by its word, and otherwise made.
+    if major == b"crx " {
+        return None;
+    }
+    // Behind its version.
+    let others = others.get(4..).unwrap_or_default();
+    let others = others.as_chunks::<4>().0.iter();
+    std::iter::once(major).chain(others).find_map(picture_brand)
+}
+
+/// Returns whether files of this brand are pictures; films otherwise.
+fn picture_brand(brand: &[u8; 4]) -> Option<bool> {
+    match brand {
         b"avif" | b"avis" | b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1"
         | b"msf1" => Some(true),
         b"qt  " | b"MSNV" | b"XAVC" | [b'3', b'g', b'p' | b'2', _] => Some(false),
@@ -84,6 +99,26 @@ fn is_webm(rest: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A film of a brand that came up later kept its place, though it named one that is known.
+    #[test]
+    fn a_file_in_boxes_is_known_by_the_brands_with_which_it_goes() {
+        let cases: [(&[u8], Option<bool>); 9] = [
+            (b"\0\0\0\x18ftypisom\0\0\x02\0isommp41", Some(false)),
+            (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", Some(false)),
+            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Some(true)),
+            (b"\0\0\0\x18ftypiso9\0\0\0\0iso9isom", Some(false)),
+            (b"\0\0\0\x18ftypmif2\0\0\0\0mif2mif1", Some(true)),
+            (b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", None),
+            // Its version is no brand, and what stands behind it is none of it.
+            (b"\0\0\0\x14ftypjxl isomjxl isom", None),
+            (b"\0\0\0\x10ftypisom", Some(false)),
+            (b"\0\0\0\x18ftyp", None),
+        ];
+        for (head, is_picture) in cases {
+            assert_eq!(is_picture_in_boxes(head), is_picture, "{head:?}");
+        }
+    }
 
     #[test]
     fn the_first_bytes_tell_the_type_and_what_is_a_page_is_none_that_is_shown() {

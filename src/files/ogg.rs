@@ -105,6 +105,18 @@ impl Blank {
     }
 }
 
+/// Overwrites comments of Vorbis or Theora, in the packet that they are, by none in as many bytes.
+/// Returns whether it is one.
+pub(super) fn blank_comments(packet: &mut [u8]) -> bool {
+    let mut codecs = [Codec::Vorbis, Codec::Theora].into_iter();
+    let codec = codecs.find(|codec| packet.starts_with(codec.around().0));
+    let blank = codec.and_then(|codec| Blank::comments(codec, b"", packet.len() as u64));
+    if let Some(blank) = &blank {
+        blank.put(0, packet);
+    }
+    blank.is_some()
+}
+
 /// A stream, as far as it was gone through.
 struct Stream {
     serial: [u8; 4],

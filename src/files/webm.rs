@@ -1,18 +1,22 @@
 //! WebM without what it tells of its maker: elements (EBML, RFC 8794; Matroska, RFC 9559) are kept
 //! that are known to belong to picture and sound; every other is overwritten where it lies by one
 //! that is void, so that nothing moves: tags, chapters, attached files, titles, the date, and
-//! tracks that are neither seen nor heard, with their blocks.
+//! tracks that are neither seen nor heard, with their blocks. The headers of Vorbis stand beside a
+//! track, and comments are one of them.
 
 use std::io::SeekFrom;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 
 use super::boxes::Medium;
 use super::clean::CleanError;
+use super::ogg::blank_comments;
 
 /// Elements of a file: a block of each picture of a film of nine hours, and of its sound.
 const MAX_ELEMENTS: u32 = 1 << 22;
 /// Tracks: more than any film has.
 const MAX_TRACKS: usize = 64;
+/// 16 MiB: headers of Vorbis with the largest picture in their comments; longer ones are left out.
+const MAX_PRIVATE: u64 = 16 << 20;
 
 const VOID: u32 = 0xec;
 const EBML: u32 = 0x1a45_dfa3;
@@ -29,6 +33,11 @@ const KIND: u32 = 0x83;
 const WIDTH: u32 = 0xb0;
 const HEIGHT: u32 = 0xba;
 const VIDEO: u32 = 0xe0;
+/// How a track is coded, and what its decoder needs to begin.
+const CODEC: u32 = 0x86;
+const PRIVATE: u32 = 0x63a2;
+/// The codecs whose headers are a track's private data, the comments among them.
+const WITH_COMMENTS: [&[u8]; 2] = [b"A_VORBIS", b"V_THEORA"];
 /// The names of the programs that made it, which must be there.
 const PROGRAMS: [u32; 2] = [0x4d80, 0x5741];
 
@@ -40,7 +49,7 @@ const IN_SEGMENT: [u32; 5] = [INFO, TRACKS, CLUSTER, 0x114d_9b74, 0x1c53_bb6b];
 const IN_INFO: [u32; 4] = [0x2a_d7b1, 0x4489, PROGRAMS[0], PROGRAMS[1]];
 /// Of a track: its number and kind, how it is coded and shown; no names.
 const IN_TRACK: [u32; 23] = [
-    NUMBER, 0x73c5, KIND, 0xb9, 0x88, 0x55aa, 0x9c, 0x6de7, 0x6df8, 0x23_e383, 0x86, 0x63a2,
+    NUMBER, 0x73c5, KIND, 0xb9, 0x88, 0x55aa, 0x9c, 0x6de7, 0x6df8, 0x23_e383, CODEC, PRIVATE,
     0x56aa, 0x56bb, 0x22_b59c, 0x22_b59d, 0x55ee, 0x41e4, VIDEO, 0xe1, 0x6d80, 0x23_314f,
     0x23_4e7a,
 ];
@@ -218,8 +227,13 @@ fn info(file: &mut Film<'_>, whole: Element) -> Result<(), CleanError> {
 /// Cleans the description of a track, or overwrites it.
 fn clean_track(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<(), CleanError> {
     let (mut number, mut kind, mut size) = (None, None, None);
+    let (mut codec, mut private) = (None, None);
     each(file, (whole.content, whole.end), |file, element| {
         match element.id {
+            CODEC if codec.is_none() => codec = Some(element),
+            PRIVATE if private.is_none() => private = Some(element),
+            // Of several it is not known which one counts.
+            CODEC | PRIVATE => void(file, element.start, element.end)?,
             NUMBER => number = Some(unsigned(file, element)?),
             KIND => kind = Some(unsigned(file, element)?),
             VIDEO => {
@@ -243,6 +257,9 @@ fn clean_track(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<
     let Some(number) = number.filter(|_| is_kept && found.tracks.len() < MAX_TRACKS) else {
         return void(file, whole.start, whole.end);
     };
+    if let Some(private) = private {
+        clean_private(file, codec, private)?;
+    }
     found.tracks.push(number);
     let size = size.and_then(|(width, height)| {
         let [width, height] = [width, height].map(|side| u32::try_from(side).ok());
@@ -250,6 +267,62 @@ fn clean_track(file: &mut Film<'_>, whole: Element, found: &mut Webm) -> Result<
     });
     found.size = found.size.or(size);
     Ok(())
+}
+
+/// Overwrites the comments among the headers that a track has beside it; all of them where the
+/// comments are not where they should be.
+fn clean_private(
+    file: &mut Film<'_>,
+    codec: Option<Element>,
+    private: Element,
+) -> Result<(), CleanError> {
+    let Some(codec) = codec else {
+        return void(file, private.start, private.end);
+    };
+    let name = bytes_of(file, codec, 16)?;
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    if !WITH_COMMENTS.contains(&name) {
+        return Ok(());
+    }
+    if private.end - private.content > MAX_PRIVATE {
+        return void(file, private.start, private.end);
+    }
+    let mut headers = bytes_of(file, private, MAX_PRIVATE)?;
+    let comments = second_of_three(&headers).and_then(|place| headers.get_mut(place));
+    if !comments.is_some_and(blank_comments) {
+        return void(file, private.start, private.end);
+    }
+    file.seek(SeekFrom::Start(private.content))?;
+    file.write_all(&headers)?;
+    Ok(())
+}
+
+/// Returns what is in an element, at most so many bytes of it.
+fn bytes_of(file: &mut Film<'_>, element: Element, most: u64) -> Result<Vec<u8>, CleanError> {
+    let mut bytes = vec![0; (element.end - element.content).min(most) as usize];
+    file.seek(SeekFrom::Start(element.content))?;
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Returns where the second of three packets is. Before them stand how many follow the first, and
+/// how long the first two are, in bytes of which each but 255 is the last.
+/// <https://www.matroska.org/technical/codec_specs.html>
+fn second_of_three(bytes: &[u8]) -> Option<Range<usize>> {
+    let (2, mut rest) = bytes.split_first()? else {
+        return None;
+    };
+    let mut lengths = [0; 2];
+    for length in &mut lengths {
+        let mut byte = &u8::MAX;
+        while *byte == u8::MAX {
+            (byte, rest) = rest.split_first()?;
+            *length += usize::from(*byte);
+        }
+    }
+    let [first, second] = lengths;
+    let from = bytes.len() - rest.len() + first;
+    (first + second <= rest.len()).then_some(from..from + second)
 }
 
 /// Cleans a cluster. Returns where it ends: one that is open ends with the next of its level.
@@ -540,6 +613,98 @@ mod tests {
         assert!(cleaned_webm(&head()).is_err());
         assert!(cleaned_webm(&[&head()[..], b"\0\0\0", SECRET].concat()).is_err());
         assert!(cleaned_webm(&[&head()[..], &element(0xae, SECRET)].concat()).is_err());
+    }
+
+    /// The headers of Vorbis, with what its comments are.
+    fn headers(comments: &[u8]) -> Vec<u8> {
+        let first = [&b"\x01vorbis"[..], &[1; 23]].concat();
+        let lengths = [first.len(), comments.len()].map(|length| {
+            let mut lacing = vec![u8::MAX; length / 255];
+            lacing.push((length % 255) as u8);
+            lacing
+        });
+        let setup = b"\x05vorbis: the books";
+        [&[2][..], &lengths.concat()[..], &first[..], comments, setup].concat()
+    }
+
+    /// A film whose only track is sound, coded so, with this beside it.
+    fn sound(codec: &[u8], private: &[u8]) -> Vec<u8> {
+        let body = [
+            element(NUMBER, &[1]),
+            // Before what says how it is to be read.
+            private.to_vec(),
+            element(KIND, &[2]),
+            element(CODEC, codec),
+        ];
+        let tracks = element(TRACKS, &element(TRACK, &body.concat()));
+        let cluster = element(CLUSTER, &element(SIMPLE_BLOCK, &block(1, b"sound")));
+        [head(), element(SEGMENT, &[tracks, cluster].concat())].concat()
+    }
+
+    /// What a recorder of Ogg wrote into the comments went along into a WebM, beside the track.
+    #[test]
+    fn sound_of_vorbis_keeps_its_headers_and_says_nothing_in_its_comments() {
+        let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+        for filler in [0, 300, 70_000] {
+            let place = [&b"LOCATION="[..], SECRET, &vec![b'x'; filler][..]].concat();
+            let told = [
+                &b"\x03vorbis"[..],
+                &number(4)[..],
+                b"ACME",
+                &number(1)[..],
+                &number(place.len())[..],
+                &place[..],
+                b"\x01",
+            ]
+            .concat();
+            let blank = vec![b' '; told.len() - 16];
+            let silent = [
+                &b"\x03vorbis"[..],
+                &number(blank.len())[..],
+                &blank[..],
+                &number(0)[..],
+                b"\x01",
+            ]
+            .concat();
+            for codec in [&b"A_VORBIS"[..], b"A_VORBIS\0\0"] {
+                let film = |comments: &[u8]| sound(codec, &element(PRIVATE, &headers(comments)));
+                let (out, _) = cleaned_webm(&film(&told)).unwrap();
+                assert!(out == film(&silent), "{filler}");
+            }
+        }
+    }
+
+    #[test]
+    fn headers_of_vorbis_that_are_none_are_left_out() {
+        let comments = [&b"\x03vorbis"[..], SECRET].concat();
+        let whole = headers(&comments);
+        for private in [
+            element(PRIVATE, SECRET),
+            element(PRIVATE, b""),
+            element(PRIVATE, &[1]),
+            element(PRIVATE, &[2, 255, 255]),
+            element(PRIVATE, &[&[3][..], &whole[1..]].concat()),
+            element(PRIVATE, &whole[..whole.len() - 30]),
+            element(PRIVATE, &headers(SECRET)),
+            // Too short for what is always there.
+            element(PRIVATE, &headers(b"\x03vorbis")),
+        ] {
+            let (out, _) = cleaned_webm(&sound(b"A_VORBIS", &private)).unwrap();
+            assert!(
+                out == sound(b"A_VORBIS", &void_like(&private)),
+                "{private:?}"
+            );
+        }
+        // Of two the second is.
+        let silent = element(PRIVATE, &headers(b"\x03vorbis\0\0\0\0\0\0\0\0\x01"));
+        let other = element(PRIVATE, &whole);
+        let (out, _) = cleaned_webm(&sound(b"A_VORBIS", &[&silent[..], &other].concat())).unwrap();
+        let left = [&silent[..], &void_like(&other)].concat();
+        assert!(out == sound(b"A_VORBIS", &left));
+        // What another codec has there is its own.
+        let private = element(PRIVATE, b"OpusHead, and what follows");
+        let film = sound(b"A_OPUS", &private);
+        assert!(cleaned_webm(&film).unwrap().0 == film);
     }
 
     /// Each level had a bound of its own, so that a film of two bytes an element had none.

@@ -81,7 +81,12 @@ impl Lines {
     }
 
     fn field(&mut self, field: &Value) {
-        let (title, value) = (plain(text(&field["title"])), plain(text(&field["value"])));
+        let title = plain(text(&field["title"]));
+        let value = match &field["value"] {
+            // Slack asks for a text, and shows these too.
+            value @ (Value::Number(_) | Value::Bool(_)) => value.to_string(),
+            value => plain(text(value)),
+        };
         self.push(match (title.is_empty(), value.is_empty()) {
             (false, false) => format!("{title}: {value}"),
             _ => format!("{title}{value}"),
@@ -248,7 +253,7 @@ mod tests {
             ],
             "attachments": [
                 { "pretext": "before", "title": "T", "title_link": "https://t.example", "text": "body",
-                  "fallback": "not shown", "fields": [{ "title": "Host", "value": "db1", "short": true }] },
+                  "fallback": "not shown", "fields": [{ "title": "Host", "value": "db1", "short": true }, { "title": "Tries", "value": 3 }] },
                 { "fallback": "only this" }
             ]
         });
@@ -256,7 +261,7 @@ mod tests {
         assert_eq!(
             text,
             "Alert\n*down*\n*Time*\nnow\na b\nVisit (https://a.example/)\nsee https://a.example\n• one\n\
-             graph (https://a.example/x.png)\nbefore\nT (https://t.example)\nbody\nHost: db1\nonly this"
+             graph (https://a.example/x.png)\nbefore\nT (https://t.example)\nbody\nHost: db1\nTries: 3\nonly this"
         );
         assert_eq!(speaker.unwrap().as_str(), "Uptime Kuma");
     }

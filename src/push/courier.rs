@@ -25,9 +25,12 @@ use crate::store::{Command, PushShow, Store, Subscription, SubscriptionId};
 
 /// 10 s: a push service that answers later is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// After 5 refusals in a row a subscription is dropped.
+/// After 5 refusals in a row a subscription is dropped; and after as many messages that no answer
+/// let go out, once these failed for so long.
 const MAX_REFUSALS: u8 = 5;
-/// 65,536 subscriptions that were refused lately are remembered.
+/// 3 days: longer than a push service, or this server's way to it, is ever down.
+const MAX_SILENCE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+/// 65,536 subscriptions to which nothing went lately are remembered.
 const MAX_REMEMBERED: usize = 1 << 16;
 /// A day: so long a push service keeps a message for a browser that is not there.
 const MESSAGE_TTL: HeaderValue = HeaderValue::from_static("86400");
@@ -76,8 +79,33 @@ struct Shared {
     wake: Notify,
     /// One has come back.
     landed: Notify,
-    /// How often in a row each was refused.
-    refusals: Mutex<FxHashMap<SubscriptionId, u8>>,
+    /// How each fares that took nothing since.
+    troubles: Mutex<FxHashMap<SubscriptionId, Trouble>>,
+}
+
+/// What became of the messages for a subscription, since one was taken last.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// How many were refused.
+    refusals: u8,
+    /// How many its push service did not take in time, and when the first of them was given up.
+    silences: u8,
+    silent_since: Option<Timestamp>,
+}
+
+impl Trouble {
+    /// Counts a refusal; returns whether there were too many in a row.
+    fn refused(&mut self) -> bool {
+        self.refusals = self.refusals.saturating_add(1);
+        self.refusals >= MAX_REFUSALS
+    }
+
+    /// Counts a message that was given up; returns whether it has been so for too long.
+    fn gave_up(&mut self, now: Timestamp) -> bool {
+        self.silences = self.silences.saturating_add(1);
+        let since = *self.silent_since.get_or_insert(now);
+        self.silences >= MAX_REFUSALS && since.plus(MAX_SILENCE) <= now
+    }
 }
 
 impl Courier {
@@ -99,7 +127,7 @@ impl Courier {
             queue: Mutex::default(),
             wake: Notify::new(),
             landed: Notify::new(),
-            refusals: Mutex::default(),
+            troubles: Mutex::default(),
         }))
     }
 
@@ -211,8 +239,10 @@ impl Courier {
             Some(pause) => Some((Instant::now() + pause, job)),
             None => {
                 self.0.metrics.pushed("failed");
-                // One that never answers is as good as one that refuses.
-                if self.count_refusal(job.subscription.id) {
+                // One that never answers is as good as one that refuses, but most are down for a
+                // while, or this server cannot reach any.
+                let now = (self.0.clock)();
+                if self.in_trouble(job.subscription.id, |trouble| trouble.gave_up(now)) {
                     self.forget(&job.subscription).await;
                 }
                 None
@@ -318,13 +348,13 @@ impl Courier {
         };
         self.0.metrics.pushed(outcome);
         if verdict == Verdict::Taken {
-            self.0.refusals.lock().remove(&id);
+            self.0.troubles.lock().remove(&id);
             return;
         }
         log(subscription, answer);
         let is_over = match verdict {
             Verdict::Gone => true,
-            Verdict::Refused | Verdict::TooLong => self.count_refusal(id),
+            Verdict::Refused | Verdict::TooLong => self.in_trouble(id, Trouble::refused),
             Verdict::Taken | Verdict::NotNow => false,
         };
         if is_over {
@@ -335,7 +365,7 @@ impl Courier {
     /// Takes a subscription away to which nothing can be sent any more.
     async fn forget(&self, subscription: &Subscription) {
         let id = subscription.id;
-        self.0.refusals.lock().remove(&id);
+        self.0.troubles.lock().remove(&id);
         let user = Some(subscription.user);
         let forget = Command::unsubscribe(user, id);
         if let Err(error) = self.0.store.apply((self.0.clock)(), forget).await {
@@ -343,15 +373,13 @@ impl Courier {
         }
     }
 
-    /// Counts a refusal; returns whether there were too many in a row.
-    fn count_refusal(&self, id: SubscriptionId) -> bool {
-        let mut refusals = self.0.refusals.lock();
-        if refusals.len() >= MAX_REMEMBERED {
-            refusals.clear();
+    /// Notes what became of a message; returns what `count` says of how the subscription fares.
+    fn in_trouble(&self, id: SubscriptionId, count: impl FnOnce(&mut Trouble) -> bool) -> bool {
+        let mut troubles = self.0.troubles.lock();
+        if troubles.len() >= MAX_REMEMBERED {
+            troubles.clear();
         }
-        let count = refusals.entry(id).or_default();
-        *count += 1;
-        *count >= MAX_REFUSALS
+        count(troubles.entry(id).or_default())
     }
 }
 
@@ -405,5 +433,27 @@ fn log(subscription: &Subscription, answer: &Result<Answer, OutboundError>) {
                 "a push service was not reached"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_given_up_after_five_refusals_and_for_silence_only_after_days() {
+        let mut trouble = Trouble::default();
+        let refused: Vec<_> = (0..5).map(|_| trouble.refused()).collect();
+        assert_eq!(refused, [false, false, false, false, true]);
+        let (mut trouble, now) = (Trouble::default(), Timestamp::from_ms(1_000));
+        // A push service is down for an hour in which a lot is said.
+        assert!((0..1_000).all(|_| !trouble.gave_up(now)));
+        let hours = |hours: u64| now.plus(Duration::from_secs(hours * 60 * 60));
+        assert!(!trouble.gave_up(hours(71)));
+        assert!(trouble.gave_up(hours(72)));
+        // Few messages are no proof.
+        let mut trouble = Trouble::default();
+        let over: Vec<_> = (0..5).map(|day| trouble.gave_up(hours(day * 48))).collect();
+        assert_eq!(over, [false, false, false, false, true]);
     }
 }

@@ -233,6 +233,24 @@ async fn a_part_of_a_file_is_served_and_what_the_client_has_is_not_sent_again() 
         (head.status().as_u16(), said(&head, "content-length")),
         (200, "10")
     );
+    // HEAD has no ranges, by RFC 9110.
+    let head = ask(&server, ("HEAD", &path), &[("range", "bytes=3-5")], "").await;
+    assert_eq!(
+        (head.status().as_u16(), said(&head, "content-length")),
+        (200, "10")
+    );
+    let weak = format!("W/{tag}");
+    let listed = format!("\"other\", {tag}");
+    for (wanted, status) in [
+        (tag.as_str(), 200),
+        ("*", 200),
+        (listed.as_str(), 200),
+        ("\"other\"", 412),
+        (weak.as_str(), 412),
+    ] {
+        let answer = ask(&server, get, &[("if-match", wanted)], "").await;
+        assert_eq!(answer.status(), status, "{wanted}");
+    }
     for wrong in [
         path.replace("k=", "k=1"),
         path.split('?').next().unwrap().to_owned(),

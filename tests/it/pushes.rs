@@ -558,6 +558,31 @@ async fn less_is_said_to_who_takes_less_and_again_to_who_is_busy() {
     server.stop().await;
 }
 
+/// A push service that was down for a quarter of an hour, or asked to be left alone for longer, had
+/// cost each browser its subscription by the fifth message.
+#[tokio::test]
+async fn a_push_service_that_is_down_costs_nobody_their_subscription() {
+    let mut service = Service::start().await;
+    let server = TestServer::with(service.config()).await;
+    let bob = server.register("bob").await;
+    let mut answers = vec!["503 Down\r\nretry-after: 7200\r\ncontent-length: 0"; 6];
+    answers.push("201 Created\r\ncontent-length: 0");
+    service.says("/down", &answers);
+    let browser = service.browser("/down");
+    browser.subscribe(&server, &bob).await;
+    // Of each chat he is told at once.
+    for number in 0..7 {
+        let peer = server.register(&format!("peer{number}")).await;
+        say(&server, &peer, &bob, "are you there?").await;
+        assert_eq!(
+            browser.open(&service.next().await)["title"],
+            format!("peer{number}")
+        );
+    }
+    assert_eq!(subscriptions(&server, &bob).await, 1);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_push_service_that_hangs_holds_nobody_up() {
     let mut service = Service::start().await;

@@ -151,14 +151,22 @@ pub(super) fn served(
     let tag = format!("\"{:x}-{:08x}\"", file.size, file.tag);
     let mut response = Response::new(Body::default());
     describe(&file, &tag, name, now, response.headers_mut());
+    if !is_wanted(asked, &tag) {
+        *response.status_mut() = StatusCode::PRECONDITION_FAILED;
+        return response;
+    }
     if is_known(asked, &tag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
     }
     let size = file.size;
+    // A range is one of a GET alone (RFC 9110, section 14.2).
+    let range = asked
+        .get(header::RANGE)
+        .filter(|_| *request.method() == Method::GET);
     let part = match asked.get(header::IF_RANGE) {
         Some(wanted) if wanted != tag.as_str() => Part::All,
-        _ => part_of(asked.get(header::RANGE), size),
+        _ => part_of(range, size),
     };
     let (from, end) = match part {
         Part::All => (0, size),
@@ -233,13 +241,24 @@ fn disposition(place: &str, name: &str) -> String {
     )
 }
 
+/// The tags that such a header lists.
+fn listed(asked: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    let tags = asked.get_all(name).into_iter();
+    tags.filter_map(|tags| tags.to_str().ok())
+        .flat_map(|tags| tags.split(','))
+        .map(str::trim)
+}
+
+/// Returns whether the client wants these bytes, where it says which alone it wants.
+fn is_wanted(asked: &HeaderMap, tag: &str) -> bool {
+    let is_this = |wanted: &str| wanted == "*" || wanted == tag;
+    !asked.contains_key(header::IF_MATCH) || listed(asked, header::IF_MATCH).any(is_this)
+}
+
 /// Returns whether the client has these bytes already.
 fn is_known(asked: &HeaderMap, tag: &str) -> bool {
-    let tags = asked.get_all(header::IF_NONE_MATCH).iter();
-    let mut tags = tags
-        .filter_map(|tags| tags.to_str().ok())
-        .flat_map(|tags| tags.split(','));
-    tags.any(|known| matches!(known.trim(), known if known == "*" || known.trim_start_matches("W/") == tag))
+    let is_this = |known: &str| known == "*" || known.trim_start_matches("W/") == tag;
+    listed(asked, header::IF_NONE_MATCH).any(is_this)
 }
 
 /// What was asked of a file.

@@ -2,6 +2,8 @@
 //!
 //! The secret stands in the path, so no path of a request is logged.
 
+use std::borrow::Cow;
+
 use hyper::body::Incoming;
 use hyper::header;
 use hyper::{Request, Response, StatusCode};
@@ -209,7 +211,8 @@ fn read(body: &str, is_form: bool) -> Result<(Said, bool), ApiError> {
         false => None,
     };
     let json = form.as_ref().map_or(body, |(_, payload)| &**payload);
-    let fields = Fields::parse(json)?;
+    let json = without_halves(json);
+    let fields = Fields::parse(&json)?;
     if form.is_none() && fields.has("content") {
         let speaker: Option<WantedSpeaker> = fields.optional("as")?;
         let speaker = speaker.map(|speaker| Speaker::named(&speaker.name));
@@ -226,7 +229,7 @@ fn read(body: &str, is_form: bool) -> Result<(Said, bool), ApiError> {
     }
     let client_id = fields.optional("client_id")?;
     // Whatever else is in it need not be right.
-    let value: Value = serde_json::from_str(json).map_err(|_| HookError::NothingSaid)?;
+    let value: Value = serde_json::from_str(&json).map_err(|_| HookError::NothingSaid)?;
     let (content, speaker) = read_slack(&value);
     let said = Said {
         content,
@@ -235,4 +238,63 @@ fn read(body: &str, is_form: bool) -> Result<(Said, bool), ApiError> {
         is_cut: true,
     };
     Ok((said, true))
+}
+
+/// Returns JSON without halves of characters, which programs leave that cut a text at so many units
+/// of JavaScript's: in their place is the character that stands for what is none.
+fn without_halves(json: &str) -> Cow<'_, str> {
+    let unit = |escape: &str| {
+        let digits = escape.strip_prefix("\\u")?.get(..4)?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let (mut out, mut rest) = (String::new(), json);
+    while let Some(at) = rest.find('\\') {
+        let escape = &rest[at..];
+        let next = escape.get(6..).unwrap_or_default();
+        let (length, is_half) = match (unit(escape), unit(next)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (12, false),
+            (Some(0xd800..=0xdfff), _) => (6, true),
+            _ => {
+                let behind = escape.char_indices().nth(2);
+                (behind.map_or(escape.len(), |(at, _)| at), false)
+            }
+        };
+        out.push_str(&rest[..at]);
+        out.push_str(if is_half {
+            "\\ufffd"
+        } else {
+            &escape[..length]
+        });
+        rest = &escape[length..];
+    }
+    match out.is_empty() && rest.len() == json.len() {
+        true => Cow::Borrowed(json),
+        false => Cow::Owned(out + rest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An alert whose last emoji was cut in two was refused as one that says nothing.
+    #[test]
+    fn half_a_character_takes_nothing_from_the_others() {
+        for (json, whole) in [
+            (r#"{"text":"plain"}"#, r#"{"text":"plain"}"#),
+            (r#""a\ud83d\ude00b\n""#, r#""a\ud83d\ude00b\n""#),
+            (r#""down\ud83d""#, r#""down\ufffd""#),
+            (r#""\uDE00\ud83dx""#, r#""\ufffd\ufffdx""#),
+            (r#""\ud83d\ud83d\ude00""#, r#""\ufffd\ud83d\ude00""#),
+            (r#""\\ud83d \u00e9""#, r#""\\ud83d \u00e9""#),
+            (r#""\u12é\é"#, r#""\u12é\é"#),
+            ("\\", "\\"),
+        ] {
+            assert_eq!(without_halves(json), whole);
+        }
+        let (said, is_for_slack) = read(r#"{"text":"down \ud83d"}"#, false).unwrap();
+        assert_eq!((&*said.content, is_for_slack), ("down \u{fffd}", true));
+        let (said, _) = read(r#"{"content":"\ud83d!"}"#, false).unwrap();
+        assert_eq!(said.content, "\u{fffd}!");
+    }
 }
