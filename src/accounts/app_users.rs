@@ -6,7 +6,9 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::{AccountError, Accounts, UsersAdmin, checked_avatar};
-use crate::model::{MAX_SUBJECT_BYTES, Name, Timestamp, User, UserError, UserId, Username, Whom};
+use crate::model::{
+    FIRST_OWN_ID, MAX_SUBJECT_BYTES, Name, Timestamp, User, UserError, UserId, Username, Whom,
+};
 use crate::store::{PutBy, PutUser};
 
 /// An account as an app's backend has it, not yet checked.
@@ -71,6 +73,10 @@ impl Accounts {
 
     fn put_of(&self, user: AppUser) -> Result<PutUser, AccountError> {
         let whom = match (user.id, user.subject) {
+            // A token that says such a number means another account by it.
+            (Some(id), None) if id.get() >= FIRST_OWN_ID && self.store.user(id).is_none() => {
+                return Err(AccountError::OwnId);
+            }
             (Some(id), None) => Whom::Id(id),
             (None, Some(subject)) => self.whom_of(subject).ok_or(AccountError::Subject)?,
             _ => return Err(AccountError::IdOrSubject),

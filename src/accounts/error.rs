@@ -89,6 +89,9 @@ pub enum AccountError {
     /// A user of an app is named by neither, or by both.
     #[error("give either id or subject")]
     IdOrSubject,
+    /// A new account is named by an id that is this server's to give.
+    #[error("ids from 2^52 on are given by this server: name a new user by subject")]
+    OwnId,
     /// What an app calls its user is no subject.
     #[error("subject must be a text of 1 to 255 bytes")]
     Subject,

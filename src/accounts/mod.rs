@@ -54,7 +54,7 @@ pub use login::Login;
 pub use own::{ChangeOwn, Leave};
 pub use password::{Asker, MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Passwords};
 pub use programs::{Backend, MadeKey, NewBot};
-pub use recognition::{Caller, Identity};
+pub use recognition::{Caller, Identity, bearer};
 pub use registration::{Register, Registration};
 pub use reports::Complaint;
 pub use sessions::{ALONE, BY_APP, Device, LoggingIn, SignedIn, WhichSession, WhichSessionError};

@@ -49,6 +49,14 @@ impl Caller {
     }
 }
 
+/// Returns the token or the key that an `Authorization` header carries (RFC 6750, section 2.1), by
+/// whichever door it comes. The scheme is read without case (RFC 9110, section 11.1).
+pub fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    is_bearer.then(|| token.trim())
+}
+
 /// Whom a token names.
 #[derive(Debug, Clone)]
 pub enum Identity {

@@ -41,7 +41,7 @@ impl Chat {
         let read = self
             .store
             .read(move |snapshot| snapshot.history(user, peer, query));
-        Ok(self.files.open_page(read.await?))
+        Ok(self.shown_page(user, peer, read.await?))
     }
 
     /// Returns a page of the messages of two people around one of theirs, or around the place that
@@ -59,7 +59,27 @@ impl Chat {
         let read = self
             .store
             .read(move |snapshot| snapshot.history_around(user, peer, message, limit));
-        Ok(self.files.open_page(read.await?))
+        Ok(self.shown_page(user, peer, read.await?))
+    }
+
+    /// Returns a page of the messages of two people as one of them sees it.
+    fn shown_page(&self, user: UserId, peer: UserId, page: HistoryPage) -> HistoryPage {
+        let mut page = self.files.open_page(page);
+        if self.store.blocks(peer, user) {
+            for row in &mut page.rows {
+                self.hide_reading(user, row);
+            }
+        }
+        page
+    }
+
+    /// Has a message say no more of its reading than this person sees: of one who has blocked them
+    /// it looks as though they had read nothing, as it does in rooms.
+    fn hide_reading(&self, user: UserId, row: &mut HistoryRow) {
+        let message = &row.message;
+        if row.is_read && message.sender_id == user {
+            row.is_read = !self.store.blocks(message.receiver_id, user);
+        }
     }
 
     /// Returns one message of a chat of this person's.
@@ -69,6 +89,7 @@ impl Chat {
             .read(move |snapshot| snapshot.message(user, message));
         let mut row = read.await?;
         self.files.open(row.message.extras.as_deref_mut());
+        self.hide_reading(user, &mut row);
         Ok(row)
     }
 
@@ -102,6 +123,9 @@ impl Chat {
             .read(move |snapshot| snapshot.among(user, &ids, &looks));
         let mut found = read.await?;
         for (message, _) in &mut found.rows {
+            if let FoundMessage::Direct(row) = message {
+                self.hide_reading(user, row);
+            }
             self.files.open(match message {
                 FoundMessage::Direct(row) => row.message.extras.as_deref_mut(),
                 FoundMessage::Room(message) => message.extras.as_deref_mut(),
@@ -138,6 +162,9 @@ impl Chat {
             .read(move |snapshot| snapshot.inbox(now, user, before, limit));
         let (mut page, total) = read.await?;
         for row in &mut page.rows {
+            if let InboxChat::Direct { last_message, .. } = &mut row.chat {
+                self.hide_reading(user, last_message);
+            }
             self.files.open(match &mut row.chat {
                 InboxChat::Direct { last_message, .. } => {
                     last_message.message.extras.as_deref_mut()

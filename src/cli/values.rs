@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::log;
 use crate::outgoing::{HttpsUrl, HttpsUrlError};
-use crate::web::Origin;
+use crate::web::{Origin, OriginError};
 
 /// The longest name of a machine (RFC 1035, section 2.3.4).
 const MAX_NAME_CHARS: usize = 253;
@@ -76,7 +76,12 @@ pub(super) fn web_address(text: &str) -> Result<String, String> {
 
 /// The origin of a page or a picture in the web, as a policy of the page names it.
 pub(super) fn web_origin(text: &str) -> Result<Origin, String> {
-    let origin = Origin::parse(text).map_err(|error| error.to_string())?;
+    let advice = || "give an origin such as https://app.example.org".to_owned();
+    let origin = Origin::parse(text).map_err(|error| match error {
+        // There is no word for all of them here.
+        OriginError::Malformed => advice(),
+        error => error.to_string(),
+    })?;
     let spelled = origin.to_string();
     let rest = spelled
         .strip_prefix("https://")
@@ -85,7 +90,7 @@ pub(super) fn web_origin(text: &str) -> Result<Origin, String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte);
     match rest.is_some_and(|rest| rest.bytes().all(is_plain)) {
         true => Ok(origin),
-        false => Err("give an origin such as https://app.example.org".to_owned()),
+        false => Err(advice()),
     }
 }
 
@@ -305,7 +310,8 @@ mod tests {
             "https://a,b.example",
             "https://a'b.example",
         ] {
-            assert!(web_origin(text).is_err(), "{text}");
+            let refused = web_origin(text).unwrap_err();
+            assert!(!refused.contains("for all"), "{text}: {refused}");
         }
     }
 

@@ -242,6 +242,7 @@ impl From<&AccountError> for Refusal {
             | AccountError::Invite(_)
             | AccountError::KeyName
             | AccountError::IdOrSubject
+            | AccountError::OwnId
             | AccountError::Subject => Code::InvalidPayload,
             AccountError::RegistrationClosed => Code::RegistrationClosed,
             AccountError::InvalidInvite => Code::InvalidInvite,

@@ -8,7 +8,7 @@ use super::door::Door;
 use super::recovery::Recovery;
 use super::resume::{Lost, resume, start};
 use super::{Attendance, Expiry, Outbound};
-use crate::accounts::{AccountError, Caller, Identity};
+use crate::accounts::{AccountError, Caller, Identity, bearer};
 use crate::contract::{Capable, Code, ConnectError, Continued, Fields, Refusal, Speaks};
 use crate::hub::{self, ConnectRequest, Connecting, Handler, Socket};
 use crate::limits::{Key, Kind};
@@ -65,10 +65,7 @@ impl Handler for Inbound {
                 )));
             }
         };
-        let bearer = request
-            .authorization
-            .and_then(|value| value.strip_prefix("Bearer "));
-        let token = token.as_deref().or(bearer);
+        let token = token.as_deref().or(request.authorization.and_then(bearer));
         let capable = Capable::read(&fields).ok().and_then(|said| said.cursor);
         if !capable.unwrap_or(request.library.takes_further_arguments()) {
             socket.make_plain();

@@ -13,7 +13,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::app::{App, Operator};
 use super::error::ApiError;
-use crate::accounts::{Admin, Backend, Caller, UsersAdmin};
+use crate::accounts::{Admin, Backend, Caller, UsersAdmin, bearer};
 use crate::contract::{Code, FieldError, Refusal};
 use crate::limits::{Key, Kind, Limits};
 use crate::model::UserId;
@@ -31,10 +31,7 @@ pub(super) fn credential(request: &Request<Incoming>) -> Option<&str> {
         .get(header::AUTHORIZATION)?
         .to_str()
         .ok()?;
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
-        _ => None,
-    }
+    bearer(value)
 }
 
 /// Returns the person or the bot whose credential the request carries.
@@ -321,7 +318,6 @@ pub(super) async fn body(request: Request<Incoming>) -> Result<String, ApiError>
     body_within(request, MAX_BODY).await
 }
 
-/// The same of at most so many bytes.
 /// Reads the body of a request whose keys all have defaults: one that is left out is `{}`.
 pub(super) async fn optional_body(request: Request<Incoming>) -> Result<String, ApiError> {
     let body = body(request).await?;
@@ -329,6 +325,7 @@ pub(super) async fn optional_body(request: Request<Incoming>) -> Result<String, 
     Ok(if is_absent { "{}".to_owned() } else { body })
 }
 
+/// Reads the whole body of at most so many bytes, which must be UTF-8.
 pub(super) async fn body_within(
     request: Request<Incoming>,
     most: usize,

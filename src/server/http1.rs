@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -33,11 +34,18 @@ where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let asked = Arc::clone(&visit);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let asking = asked.request();
         // In a box: hyper keeps room for it as long as the connection lives, idle or not, and it
         // has some KiB.
-        let (asking, response) = (asked.request(), Box::pin(handle(request)));
-        async move { Ok::<_, Infallible>(held(response.await, asking)) }
+        let response = has_one_host(&request).then(|| Box::pin(handle(request)));
+        async move {
+            let response = match response {
+                Some(response) => response.await,
+                None => ambiguous(),
+            };
+            Ok::<_, Infallible>(held(response, asking))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -61,6 +69,21 @@ where
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended badly");
     }
+}
+
+/// Returns whether a request names one host at most. Of two, a proxy may have looked at the other
+/// one (RFC 9112, section 3.2).
+fn has_one_host(request: &Request<Incoming>) -> bool {
+    request.headers().get_all(HOST).iter().count() <= 1
+}
+
+/// Refuses a request that may mean something else to a proxy before this server.
+fn ambiguous() -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
 }
 
 /// A connection that becomes a WebSocket is no longer HTTP's, and one whose answer is streamed is

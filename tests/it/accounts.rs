@@ -76,6 +76,26 @@ async fn a_logout_ends_every_token_and_every_socket_of_the_caller_and_nobody_els
     server.stop().await;
 }
 
+/// `Authorization: bearer …` opened every route, and no socket.
+#[tokio::test]
+async fn a_token_in_the_header_opens_a_socket_however_its_scheme_is_written() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    for scheme in ["Bearer", "bearer", "BEARER "] {
+        let header = format!("{scheme} {}", ada.token);
+        let path = "/socket.io/?EIO=4&transport=websocket";
+        let headers = [("authorization", &*header)];
+        let Ok(mut wire) = server.try_wire_with(path, &headers).await else {
+            panic!("{scheme} opens no session");
+        };
+        assert!(wire.text().await.starts_with("0{"));
+        wire.say("40").await;
+        let answer = wire.text().await;
+        assert!(answer.starts_with("40{\"sid\":\""), "{scheme}: {answer}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_new_password_needs_the_old_one_and_ends_every_earlier_token() {
     let server = TestServer::start().await;

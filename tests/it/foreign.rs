@@ -167,6 +167,26 @@ async fn an_apps_backend_makes_its_users_and_they_find_each_other_by_the_apps_ow
     let is_same = |at: usize| again[at]["id"] == made[at]["id"] && again[at]["created"] == false;
     assert!((0..4).all(is_same), "{again}");
 
+    // A backend that lists its users finds in each row who that is to the app.
+    let listed = server.get("/api/admin/users", &admin.token).await;
+    let rows = listed["data"].as_array().unwrap().iter();
+    let subjects: Vec<&Value> = rows.map(|row| &row["subject"]).collect();
+    assert!(
+        subjects.contains(&&json!(eve)) && subjects.contains(&&json!(bob)),
+        "{listed}"
+    );
+    // No token says an id that this server gave. By it only an account that is there is changed.
+    let own = put(json!([{"id": (1_u64 << 52) + 99, "name": "Dora"}])).await;
+    assert_eq!(
+        (own.status.as_u16(), own.code().as_str()),
+        (400, "invalid_payload")
+    );
+    let known = put(json!([{"id": id(0), "name": "Eve Smith"}])).await;
+    assert_eq!(
+        known.json()["data"],
+        json!([{"id": id(0), "created": false}])
+    );
+
     let token = |sub: &str| token(1, json!({"sub": sub}));
     let (eve_token, bob_token) = (token(eve), token(bob));
     let found = server

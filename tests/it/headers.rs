@@ -234,6 +234,11 @@ async fn odd_methods_are_refused_in_words() {
         let header = format!("allow: {allowed}\r\n");
         assert!(answer.contains(&header), "{method} {path}: {answer}");
     }
+    // The first of two hosts was asked for, whichever of them a proxy had looked at.
+    let twice = "GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n";
+    let answer = raw(&server, twice.as_bytes()).await;
+    assert_eq!(status(&answer), "400", "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
     for request in [
         "CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\nconnection: close\r\n\r\n",
         "G\u{0}T / HTTP/1.1\r\nhost: x\r\n\r\n",

@@ -215,6 +215,7 @@ async fn bots_are_made_and_get_keys_and_lose_them_by_commands() {
     }
     let listed = says(&data, &["bot", "revoke", "clerk"], "").await;
     assert_eq!(listed.lines().count(), 3, "{listed}");
+    assert!(listed.contains("\n    1  2"), "{listed}");
     let first = listed.lines().nth(1).unwrap();
     let first = first.split_whitespace().next().unwrap();
     says(&data, &["bot", "revoke", "clerk", first], "").await;
@@ -238,6 +239,7 @@ async fn bots_are_made_and_get_keys_and_lose_them_by_commands() {
     let listed = says(&data, &["key", "list"], "").await;
     let row: Vec<_> = listed.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!((row[1], row[3], row[4]), ("users", "-", "shop"));
+    assert!(listed.contains("\n    3  users"), "{listed}");
     says(&data, &["key", "revoke", row[0]], "").await;
     let refused = server.remote.send("GET", path, Some(key.trim()), "").await;
     assert_eq!(refused.code(), "invalid_token");
@@ -298,6 +300,12 @@ async fn rooms_are_listed_beside_a_stopped_server_and_a_running_one() {
     let alone = rooms_as_listed(&data).await;
     assert_eq!(beside, alone);
     let [list, shown, members] = alone;
+    // What stands below a heading ends, or begins, where that does.
+    assert!(list.contains("\n     2        2  open    -  "), "{list}");
+    assert!(
+        members.contains("\n     1  ada               owner"),
+        "{members}"
+    );
     let rows: Vec<Vec<_>> = list
         .lines()
         .map(|line| line.split_whitespace().collect())

@@ -7,6 +7,7 @@ use chatd::store::{Location, maintain};
 use serde_json::{Value, json};
 
 use crate::rooms::{ask, room_of, tried};
+use crate::search::search;
 use crate::support::{Person, Remote, TestServer, Wire, config};
 
 fn rules(directory: Directory, first_contact: FirstContact) -> Config {
@@ -259,6 +260,39 @@ async fn who_is_blocked_sees_neither_presence_nor_typing_nor_reading() {
         .call(6, "typing", json!({"room_id": room, "is_typing": true}))
         .await;
     assert_eq!(before, Vec::<Value>::new());
+}
+
+/// The marks of one who has blocked somebody were kept from them live, and stood in every history.
+#[tokio::test]
+async fn who_is_blocked_sees_by_no_route_what_was_read() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let mut his = server.connect_second(&bob).await;
+    let mut mine = server.connect_second(&ada).await;
+    let id = send(&mut his, ada.id, "hi").await["data"]["id"].clone();
+    let history = format!("/api/chats/history/{}", ada.id);
+    let shown = async |is_read: bool| {
+        for path in [
+            history.clone(),
+            format!("{history}?around={id}"),
+            format!("/api/messages/{id}"),
+            "/api/inbox".to_owned(),
+            format!("/api/search?sender_id={}", bob.id),
+        ] {
+            let shown = server.get(&path, &bob.token).await["data"].to_string();
+            let wanted = format!(r#""is_read":{is_read}"#);
+            assert!(shown.contains(&wanted), "{path}: {shown}");
+        }
+    };
+    search(&server, &bob, "q=hi", id.as_u64().unwrap()).await;
+    block(&server, &ada, &bob).await;
+    let mark = json!({"message_id": id});
+    assert_eq!(mine.call(1, "mark_as_read", mark).await.0["success"], true);
+    shown(false).await;
+    let path = format!("/api/blocks/{}", bob.id);
+    ask(&server, &ada, "DELETE", &path, Value::Null).await;
+    shown(true).await;
+    server.stop().await;
 }
 
 /// The ids of one who is there and of one who is not, and all that may name them.

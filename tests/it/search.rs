@@ -15,7 +15,12 @@ async fn say(socket: &mut Wire, message: Value) -> u64 {
 }
 
 /// Asks until the index has everything up to this message.
-async fn search(server: &TestServer, person: &Person, query: &str, through: u64) -> Value {
+pub(crate) async fn search(
+    server: &TestServer,
+    person: &Person,
+    query: &str,
+    through: u64,
+) -> Value {
     loop {
         let path = format!("/api/search?{query}");
         let reply = server.send("GET", &path, Some(&person.token), "").await;

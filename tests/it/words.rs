@@ -69,11 +69,11 @@ async fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
             "[possible values: invite, open, closed]",
         ),
         (&usual, &["--regstration", "open"], 2, "'--registration'"),
-        (&usual, &["doctor", "chat.example.org"], 1, "give the URL"),
+        (&usual, &["doctor", "chat.example.org"], 2, "give the URL"),
         (
             &usual,
             &["doctor", "https://x.example/chat?a=b"],
-            1,
+            2,
             "give the URL",
         ),
     ] {

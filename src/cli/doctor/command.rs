@@ -7,6 +7,7 @@ use clap::Args;
 use super::report::Report;
 use super::site::Site;
 use super::{machine, way};
+use crate::web::PublicUrl;
 
 /// Looks for what is wrong, and says how to mend it: a line a finding, and exit code 1 if something
 /// is.
@@ -20,7 +21,7 @@ use super::{machine, way};
 pub(in crate::cli) struct Doctor {
     /// How people reach the server, such as https://chat.example.org or https://example.org/chat
     #[arg(value_name = "URL")]
-    url: Option<String>,
+    url: Option<PublicUrl>,
     /// The certificate, in PEM form, by which the site's own is trusted, where the authority is a
     /// private one; or the site's own, where it signed it itself
     #[arg(long, value_name = "FILE")]
@@ -30,7 +31,7 @@ pub(in crate::cli) struct Doctor {
 impl Doctor {
     pub(in crate::cli) async fn run(&self, data: &Path) -> Result<(), String> {
         let site = match &self.url {
-            Some(url) => Some(Site::parse(url, self.ca.as_deref())?),
+            Some(url) => Some(Site::parse(&url.to_string(), self.ca.as_deref())?),
             None => None,
         };
         let mut report = Report::default();

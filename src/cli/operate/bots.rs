@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::commands::BotCommand;
 use super::operator::Operator;
-use super::run::say;
+use super::run::{number, say};
 
 /// Does what a command says.
 pub(super) async fn act(command: &BotCommand, operator: &mut Operator) -> Result<(), String> {
@@ -34,7 +34,7 @@ pub(super) async fn act(command: &BotCommand, operator: &mut Operator) -> Result
             for key in row["keys"].as_array().into_iter().flatten() {
                 say(&format!(
                     "{:>5}  {}  {}",
-                    key["id"],
+                    number(key, "id"),
                     key["created_at"].as_str().unwrap_or_default(),
                     if key["paused"] == true { "yes" } else { "-" },
                 ))?;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::commands::KeyCommand;
 use super::operator::Operator;
-use super::run::say;
+use super::run::{number, say};
 
 /// The route of the keys.
 const KEYS: &str = "/api/admin/keys";
@@ -26,7 +26,7 @@ pub(super) async fn act(command: &KeyCommand, operator: &mut Operator) -> Result
                 let text = |name: &str| key[name].as_str().unwrap_or_default();
                 say(&format!(
                     "{:>5}  {:<5}  {}  {:<6}  {}",
-                    key["id"],
+                    number(key, "id"),
                     text("scope"),
                     text("created_at"),
                     if key["paused"] == true { "yes" } else { "-" },

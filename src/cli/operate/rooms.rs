@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::commands::RoomCommand;
 use super::operator::Operator;
-use super::run::say;
+use super::run::{number, say};
 
 /// The route of all rooms.
 const ROOMS: &str = "/api/admin/rooms";
@@ -20,8 +20,8 @@ pub(super) async fn act(command: &RoomCommand, operator: &mut Operator) -> Resul
             pages(operator, ROOMS, "id", |room| {
                 say(&format!(
                     "{:>6}  {:>7}  {:<6}  {:<24}  {}",
-                    room["id"],
-                    room["member_count"],
+                    number(room, "id"),
+                    number(room, "member_count"),
                     text(room, "kind"),
                     room["archived_at"].as_str().unwrap_or("-"),
                     text(room, "name"),
@@ -52,7 +52,7 @@ pub(super) async fn act(command: &RoomCommand, operator: &mut Operator) -> Resul
                 let name = Some(text(member, "name")).filter(|name| *name != username);
                 let line = format!(
                     "{:>6}  {username:<16}  {:<6}  {:<24}  {}",
-                    member["user_id"],
+                    number(member, "user_id"),
                     text(member, "role"),
                     text(member, "joined_at"),
                     name.unwrap_or_default(),

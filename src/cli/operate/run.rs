@@ -4,7 +4,7 @@
 use std::io::{ErrorKind, IsTerminal, Write};
 
 use hyper::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::commands::{Operate, UserCommand};
@@ -131,6 +131,11 @@ async fn act(command: &Operate, mut operator: Operator) -> Result<(), String> {
         Operate::Bot(command) => bots::act(command, &mut operator).await,
         Operate::User(command) => users::act(command, &mut operator).await,
     }
+}
+
+/// A number of a row. A JSON value written as it is keeps to no column.
+pub(super) fn number(row: &Value, key: &str) -> u64 {
+    row[key].as_u64().unwrap_or_default()
 }
 
 /// Writes one line to standard output.

@@ -216,7 +216,7 @@ impl From<Login> for Token {
 
 /// An account as administrators see it:
 /// `{"id","username","name","avatar","is_admin","disabled","created_at","last_seen"}`, and
-/// `online`; `last_seen` is null while online.
+/// `online`; `last_seen` is null while online. Of an app's user `subject`.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct AccountRow {
     id: UserId,
@@ -241,6 +241,9 @@ pub(crate) struct AccountRow {
     created_at: Timestamp,
     last_seen: Option<Timestamp>,
     online: bool,
+    /// What an app calls them, where that is no id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Arc<str>>,
 }
 
 impl AccountRow {
@@ -258,6 +261,7 @@ impl AccountRow {
             created_at: user.created_at,
             last_seen: last_seen(user, seen),
             online: seen.online,
+            subject: user.subject.as_ref().map(|whom| Arc::clone(&whom.subject)),
         }
     }
 }

@@ -24,7 +24,7 @@ reads! {
     /// A user as the app has it: by `id`, or by `subject`, which is what its tokens say.
     #[schemars(rename = "AppUser")]
     WantedUser from Fields<'_> {
-        /// From 1 to 2^52 - 1, where the app gives ids.
+        /// From 1 to 2^52 - 1, where the app gives ids; or that of an account that is there.
         optional id: UserId,
         /// 1 to 255 bytes.
         optional subject: String,
