@@ -643,7 +643,9 @@ impl<'a> Staging<'a> {
                     return Err(StoreError::NoSuchUser.into());
                 }
                 let known = self.conversation_id(pair);
-                if !self.has_user(peer) {
+                // What is left of somebody who is gone can still be marked read.
+                let is_left = known.is_some() && talk.act.is_mark();
+                if !is_left && !self.has_user(peer) {
                     return Err(match known {
                         Some(_) => StoreError::NoSuchUser,
                         None => self.absent(talk.author, &talk.act),
