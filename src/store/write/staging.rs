@@ -792,7 +792,9 @@ impl<'a> Staging<'a> {
         }
         // Who left a room since sees nothing of it as it is by now.
         let reads = match (members, earlier.entry.author) {
-            (Members::Room(room), Some(sender)) => self.rooms().member(room, sender).is_some(),
+            (Members::Room(room), Some(sender)) => {
+                self.note_own_reactions(&mut earlier.entry, (room, sender))?
+            }
             _ => true,
         };
         if reads {
