@@ -274,6 +274,47 @@ async fn marks_of_one_person_in_one_room_are_stored_once_a_second_and_each_is_an
     server.stop().await;
 }
 
+/// A mark of a message to which somebody had reacted was stored at once, however many came.
+#[tokio::test]
+async fn marks_of_messages_with_reactions_are_stored_once_a_second_too() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let mut sender = server.connect_second(&ada).await;
+    let mut reader = server.connect_second(&bob).await;
+    let mut other = server.connect_second(&bob).await;
+    let mut ids = Vec::new();
+    for _ in 0..30 {
+        let id = say(&mut sender, room, json!({})).await["data"]["id"].clone();
+        let react = json!({"message_id": id, "emoji": "👍", "on": true});
+        let (ack, _) = sender.call(2, "react", react).await;
+        assert_eq!(ack["success"], true, "{ack}");
+        ids.push(id);
+    }
+    for wire in [&mut reader, &mut other] {
+        for _ in &ids {
+            wire.expect("room_message").await;
+            wire.expect("reaction").await;
+        }
+    }
+    let marks = ids.iter().enumerate().map(|(place, id)| {
+        let event = json!(["mark_as_read", {"message_id": id}]);
+        format!("42{place}{event}")
+    });
+    reader.say_at_once(marks.collect::<Vec<_>>()).await;
+    let mut told = 0;
+    loop {
+        let event = other.event().await;
+        told += u32::from(event[0] == "room_read");
+        if event[1]["up_to"] == ids[29] {
+            break;
+        }
+    }
+    // How many seconds it took is the machine's; each has one.
+    assert!((2..15).contains(&told), "{told} entries");
+    server.stop().await;
+}
+
 /// Others were told that somebody typed until they looked away.
 #[tokio::test]
 async fn who_is_gone_types_no_more_and_of_a_large_room_nobody_hears_it() {
