@@ -315,6 +315,31 @@ async fn marks_of_messages_with_reactions_are_stored_once_a_second_too() {
     server.stop().await;
 }
 
+/// A member of a large room was found by their username alone, and not by the name that is shown.
+#[tokio::test]
+async fn members_are_found_by_a_part_of_either_name() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let named = json!({"name": "Eve Smith"});
+    ask(&server, &bob, "PATCH", "/api/auth/me", named).await;
+    for (query, found) in [
+        ("eve", json!([bob.id])),
+        ("SMITH", json!([bob.id])),
+        ("bo", json!([bob.id])),
+        ("ada", json!([ada.id])),
+        ("carl", json!([])),
+        ("", json!([ada.id, bob.id])),
+    ] {
+        let path = format!("/api/rooms/{room}/members?query={query}");
+        let page = server.get(&path, &ada.token).await;
+        let rows = page["data"].as_array().unwrap().iter();
+        let ids: Vec<&Value> = rows.map(|row| &row["user_id"]).collect();
+        assert_eq!(json!(ids), found, "{query}");
+    }
+    server.stop().await;
+}
+
 /// Where the past is hidden a page said that there was something newer, which nobody could read,
 /// and one around the first message that is shown was half empty.
 #[tokio::test]

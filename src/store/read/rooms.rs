@@ -355,7 +355,7 @@ impl Snapshot<'_> {
             let is_full = members.any(|(id, member)| {
                 (seen, next) = (seen + 1, id.get());
                 let user = state.people.directory.get(id);
-                let user = user.filter(|user| user.username.key().contains(&wanted));
+                let user = user.filter(|user| user.is_found_by(&wanted));
                 let Some(user) = user else { return false };
                 if rows.len() == limit {
                     return true;
