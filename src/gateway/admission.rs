@@ -65,10 +65,7 @@ impl Handler for Inbound {
                 )));
             }
         };
-        let bearer = request
-            .authorization
-            .and_then(|value| value.strip_prefix("Bearer "));
-        let token = token.as_deref().or(bearer);
+        let token = token.as_deref().or(request.authorization.and_then(bearer));
         let capable = Capable::read(&fields).ok().and_then(|said| said.cursor);
         if !capable.unwrap_or(request.library.takes_further_arguments()) {
             socket.make_plain();
@@ -175,6 +172,16 @@ impl Admission {
         let (pid, offset) = (self.pid.as_deref()?, self.offset.as_deref());
         Lost::find(&self.door, self.now, &self.socket, user, pid, offset)
     }
+}
+
+/// Returns the token of a handshake's `Authorization` header; the scheme's name has no case (RFC
+/// 9110, section 11.1), as for REST.
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim())
+        .filter(|token| !token.is_empty())
 }
 
 /// Returns a refusal as a CONNECT_ERROR carries it.
