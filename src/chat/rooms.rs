@@ -211,7 +211,7 @@ impl Chat {
     ) {
         // A message of lately, whose room is known without the disk.
         let room = self.store.glance(|snapshot| {
-            let message = snapshot.room_message(reader, message)?;
+            let (message, _) = snapshot.readable_in_room(reader, message)?;
             Ok(message.room_id)
         });
         if let Some(room) = room {

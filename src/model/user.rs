@@ -72,6 +72,13 @@ impl User {
         name.map_or(self.username.as_str(), Name::as_str)
     }
 
+    /// Returns whether its username or its name contains a text, as [`Username::key_of`] has it.
+    pub fn is_found_by(&self, key: &str) -> bool {
+        self.username.key().contains(key)
+            || (self.name.as_ref())
+                .is_some_and(|name| Username::key_of(name.as_str()).contains(key))
+    }
+
     /// Returns whether the account is called so, or so with its id beside it.
     pub fn has_name(&self, name: &Username) -> bool {
         let numbered = || name.numbered(self.id);

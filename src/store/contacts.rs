@@ -110,7 +110,8 @@ impl Store {
             };
             looked_at += accounts.len();
             // Nobody waits for this.
-            let called = accounts.into_iter().filter(|user| is_called(user, &key));
+            let called = accounts.into_iter();
+            let called = called.filter(|user| !user.disabled && user.is_found_by(&key));
             found.extend(called.take(limit - found.len()));
         }
         (found, looked_at / PEERS_A_BLOCK)
@@ -213,12 +214,4 @@ fn peers(state: &State, user: UserId) -> Vec<UserId> {
     let people = of_chats.chain(of_rooms.map(|(member, _)| member));
     let people = people.take(MAX_LOOKED_AT);
     people.filter(|peer| seen.insert(*peer)).collect()
-}
-
-/// Returns whether an account that is not disabled is found by a part of its username or its name.
-fn is_called(account: &User, key: &str) -> bool {
-    !account.disabled
-        && (account.username.key().contains(key)
-            || (account.name.as_ref())
-                .is_some_and(|name| Username::key_of(name.as_str()).contains(key)))
 }

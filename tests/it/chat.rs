@@ -481,6 +481,34 @@ async fn a_client_without_a_right_token_is_refused_with_its_code() {
     server.stop().await;
 }
 
+/// REST took a token after `bearer`, and a handshake only after `Bearer`.
+#[tokio::test]
+async fn a_handshakes_token_is_taken_however_its_scheme_is_written() {
+    let server = TestServer::start().await;
+    let ada = server.register("ada").await;
+    let path = "/socket.io/?EIO=4&transport=websocket";
+    let begins = async |authorization: String| {
+        let headers = [("authorization", &*authorization)];
+        let mut socket = server.try_wire_with(path, &headers).await.unwrap();
+        socket.text().await;
+        socket.say("40").await;
+        socket.text().await
+    };
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let answer = begins(format!("{scheme} {}", ada.token)).await;
+        assert!(answer.starts_with("40{\"sid\""), "{scheme}: {answer}");
+    }
+    for (authorization, code) in [
+        ("Basic YWRhOnBhc3N3b3JkMQ==", "missing_token"),
+        ("Bearer", "missing_token"),
+        ("bearer x", "invalid_token"),
+    ] {
+        let answer = begins(authorization.to_owned()).await;
+        assert!(answer.contains(code), "{authorization}: {answer}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_crowd_of_senders_is_heard_in_the_order_of_the_history() {
     let server = TestServer::start().await;

@@ -115,6 +115,38 @@ async fn who_leaves_is_gone_at_once_and_what_they_said_stays_unless_it_is_to_go_
     server.stop().await;
 }
 
+/// What somebody said who is gone was unread for ever: a mark of their chat was refused.
+#[tokio::test]
+async fn what_is_left_of_who_is_gone_can_be_marked_read() {
+    let server = TestServer::start().await;
+    let _admin = server.admin().await;
+    let (ada, bob) = server.two_people().await;
+    let mut to_ada = server.connect(&ada).await;
+    let id = say(&mut to_ada, &bob, "Halo!").await;
+    say(&mut to_ada, &bob, "Bye!").await;
+    left(&server, &ada, "keep").await;
+
+    let mut to_bob = server.connect(&bob).await;
+    for (mark, count, unread) in [
+        (json!({"user_id": ada.id, "up_to": id}), 1, 1),
+        (json!({"user_id": ada.id}), 1, 0),
+        (json!({"user_id": ada.id}), 0, 0),
+    ] {
+        let (ack, _) = to_bob.call(2, "mark_chat_as_read", mark).await;
+        let marked = json!({"user_id": ada.id, "count": count});
+        assert_eq!(ack, json!({"success": true, "data": marked}));
+        let total = server.get("/api/chats/unread", &bob.token).await["meta"]["total"].clone();
+        assert_eq!(total, unread);
+    }
+    // With whom nothing was said there is nothing to be marked.
+    let carl = server.register("carl").await;
+    left(&server, &carl, "keep").await;
+    let mark = json!({"user_id": carl.id});
+    let (ack, _) = to_bob.call(3, "mark_chat_as_read", mark).await;
+    assert_eq!(ack["error"]["code"], "not_found");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn who_leaves_with_all_they_said_takes_it_out_of_every_chat() {
     let server = TestServer::start().await;

@@ -488,3 +488,39 @@ async fn who_was_removed_sees_nothing_of_what_became_of_the_messages_after_it() 
     assert_eq!(repeated["reply_to"], json!({"id": quoted}));
     server.stop().await;
 }
+
+/// A message that was sent again came back as though its sender had not reacted to it, and to one
+/// who had left the room with what had been put on it since.
+#[tokio::test]
+async fn a_message_that_is_sent_again_says_which_reactions_are_its_senders_own() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], "all").await;
+    let mut to_ada = server.connect_second(&ada).await;
+    let mut to_bob = server.connect_second(&bob).await;
+    let message = json!({"room_id": room, "content": "Halo!", "client_id": "c1"});
+    let id = done(&mut to_bob, "send_message", message.clone()).await["id"].clone();
+    let react = |emoji: &str| json!({"message_id": id, "emoji": emoji, "on": true});
+    done(&mut to_bob, "react", react("👍")).await;
+    done(&mut to_ada, "react", react("👍")).await;
+    done(&mut to_ada, "react", react("🎉")).await;
+    for emoji in ["👍", "🎉"] {
+        assert_eq!(to_bob.expect("reaction").await["emoji"], emoji);
+    }
+    let reactions = json!([
+        {"emoji": "👍", "count": 2, "me": true},
+        {"emoji": "🎉", "count": 1, "me": false},
+    ]);
+    let (ack, heard) = to_bob.call(3, "send_message", message.clone()).await;
+    assert_eq!(ack["data"]["reactions"], reactions);
+    assert_eq!(heard.last().unwrap()[1]["reactions"], reactions);
+    let row = history(&server, &bob, room).await.remove(0);
+    assert_eq!(row["reactions"], reactions);
+
+    let path = format!("/api/rooms/{room}/members/{}", bob.id);
+    ask(&server, &ada, "DELETE", &path, Value::Null).await;
+    to_bob.expect("room_member").await;
+    let again = done(&mut to_bob, "send_message", message).await;
+    assert_eq!((&again["id"], again.get("reactions")), (&id, None));
+    server.stop().await;
+}

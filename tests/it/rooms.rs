@@ -274,6 +274,143 @@ async fn marks_of_one_person_in_one_room_are_stored_once_a_second_and_each_is_an
     server.stop().await;
 }
 
+/// A mark of a message to which somebody had reacted was stored at once, however many came.
+#[tokio::test]
+async fn marks_of_messages_with_reactions_are_stored_once_a_second_too() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let mut sender = server.connect_second(&ada).await;
+    let mut reader = server.connect_second(&bob).await;
+    let mut other = server.connect_second(&bob).await;
+    let mut ids = Vec::new();
+    for _ in 0..30 {
+        let id = say(&mut sender, room, json!({})).await["data"]["id"].clone();
+        let react = json!({"message_id": id, "emoji": "👍", "on": true});
+        let (ack, _) = sender.call(2, "react", react).await;
+        assert_eq!(ack["success"], true, "{ack}");
+        ids.push(id);
+    }
+    for wire in [&mut reader, &mut other] {
+        for _ in &ids {
+            wire.expect("room_message").await;
+            wire.expect("reaction").await;
+        }
+    }
+    let marks = ids.iter().enumerate().map(|(place, id)| {
+        let event = json!(["mark_as_read", {"message_id": id}]);
+        format!("42{place}{event}")
+    });
+    reader.say_at_once(marks.collect::<Vec<_>>()).await;
+    let mut told = 0;
+    loop {
+        let event = other.event().await;
+        told += u32::from(event[0] == "room_read");
+        if event[1]["up_to"] == ids[29] {
+            break;
+        }
+    }
+    // How many seconds it took is the machine's; each has one.
+    assert!((2..15).contains(&told), "{told} entries");
+    server.stop().await;
+}
+
+/// A member of a large room was found by their username alone, and not by the name that is shown.
+#[tokio::test]
+async fn members_are_found_by_a_part_of_either_name() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let named = json!({"name": "Eve Smith"});
+    ask(&server, &bob, "PATCH", "/api/auth/me", named).await;
+    for (query, found) in [
+        ("eve", json!([bob.id])),
+        ("SMITH", json!([bob.id])),
+        ("bo", json!([bob.id])),
+        ("ada", json!([ada.id])),
+        ("carl", json!([])),
+        ("", json!([ada.id, bob.id])),
+    ] {
+        let path = format!("/api/rooms/{room}/members?query={query}");
+        let page = server.get(&path, &ada.token).await;
+        let rows = page["data"].as_array().unwrap().iter();
+        let ids: Vec<&Value> = rows.map(|row| &row["user_id"]).collect();
+        assert_eq!(json!(ids), found, "{query}");
+    }
+    server.stop().await;
+}
+
+/// Where the past is hidden a page said that there was something newer, which nobody could read,
+/// and one around the first message that is shown was half empty.
+#[tokio::test]
+async fn a_page_of_a_room_that_hides_its_past_tells_of_what_is_shown_alone() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada], json!({"history": "joined"})).await;
+    let mut wire = server.connect_second(&ada).await;
+    let mut hidden = Vec::new();
+    for _ in 0..20 {
+        let id = say(&mut wire, room, json!({})).await["data"]["id"].clone();
+        hidden.push(id.as_u64().unwrap());
+    }
+    let path = format!("/api/rooms/{room}/members/{}", bob.id);
+    ask(&server, &ada, "PUT", &path, json!({})).await;
+    let page = async |query: String| {
+        let path = format!("/api/rooms/{room}/history?{query}");
+        let page = server.get(&path, &bob.token).await;
+        let rows = page["data"].as_array().unwrap().iter();
+        let ids: Vec<u64> = rows.map(|row| row["id"].as_u64().unwrap()).collect();
+        (ids, page["meta"].clone())
+    };
+    let meta = |has_more, has_newer| json!({"has_more": has_more, "has_newer": has_newer});
+    let (first, last) = (hidden[0], hidden[19]);
+    for query in [
+        format!("before={first}"),
+        format!("before={last}"),
+        format!("after={first}&before={last}"),
+        format!("around={first}"),
+    ] {
+        let (ids, said) = page(query.clone()).await;
+        assert_eq!((ids, said), (vec![], meta(false, false)), "{query}");
+    }
+    let mut shown = Vec::new();
+    for _ in 0..12 {
+        let id = say(&mut wire, room, json!({})).await["data"]["id"].clone();
+        shown.push(id.as_u64().unwrap());
+    }
+    for (query, wanted, has_more, has_newer) in [
+        (format!("before={last}"), &shown[..0], false, true),
+        (format!("limit=8&around={first}"), &shown[..8], false, true),
+        (
+            format!("limit=8&around={}", shown[0]),
+            &shown[..8],
+            false,
+            true,
+        ),
+        (
+            format!("limit=8&around={}", shown[6]),
+            &shown[2..10],
+            true,
+            true,
+        ),
+        (
+            format!("limit=8&around={}", shown[11]),
+            &shown[4..],
+            true,
+            false,
+        ),
+        (format!("around={}", shown[0]), &shown[..], false, false),
+    ] {
+        let (ids, said) = page(query.clone()).await;
+        assert_eq!(
+            (ids.as_slice(), said),
+            (wanted, meta(has_more, has_newer)),
+            "{query}"
+        );
+    }
+    server.stop().await;
+}
+
 /// Others were told that somebody typed until they looked away.
 #[tokio::test]
 async fn who_is_gone_types_no_more_and_of_a_large_room_nobody_hears_it() {

@@ -203,10 +203,20 @@ impl Top {
         present::older(log, chat, self.number + 1, Some(self.id))
     }
 
-    /// Returns whether there are newer ones in the chat.
-    fn has_newer<C: Messages>(self, chat: &C) -> bool {
-        chat.newest_through(chat.length()) > self.number
+    /// Returns whether there are newer ones in the chat that its reader sees.
+    fn has_newer<C: Messages>(self, log: &SnapshotLog<'_>, chat: &C) -> Result<bool, ReadError> {
+        let is_seen = Some(self.id) >= chat.floor();
+        match chat.newest_through(chat.length()) > self.number {
+            true if !is_seen => sees_any(log, chat),
+            has_newer => Ok(has_newer),
+        }
     }
+}
+
+/// Returns whether the reader of a chat sees any message of it.
+fn sees_any<C: Messages>(log: &SnapshotLog<'_>, chat: &C) -> Result<bool, ReadError> {
+    let newest = present::older(log, chat, chat.length() + 1, chat.last())?;
+    Ok(newest.is_some_and(|newest| Some(newest) > chat.floor()))
 }
 
 /// Returns the newest messages that are older than `before`.
@@ -218,7 +228,7 @@ pub(super) fn end_of<C: Messages>(
 ) -> Result<HistoryPage<C::Row>, ReadError> {
     let Some(end) = Top::before(log, chat, before)? else {
         return Ok(HistoryPage {
-            has_newer: chat.newest_through(chat.length()) > 0,
+            has_newer: sees_any(log, chat)?,
             ..HistoryPage::empty()
         });
     };
@@ -227,7 +237,7 @@ pub(super) fn end_of<C: Messages>(
     Ok(HistoryPage {
         rows,
         has_more: next.is_some(),
-        has_newer: end.has_newer(chat),
+        has_newer: end.has_newer(log, chat)?,
     })
 }
 
@@ -245,7 +255,7 @@ pub(super) fn after_one<C: Messages>(
     let after = chat.floor().map_or(after, |floor| floor.max(after));
     let Some(first) = oldest_newer(log, Some(end.id), |place| place.id <= after)? else {
         return Ok(HistoryPage {
-            has_newer: end.has_newer(chat),
+            has_newer: end.has_newer(log, chat)?,
             ..HistoryPage::empty()
         });
     };
@@ -255,7 +265,7 @@ pub(super) fn after_one<C: Messages>(
     Ok(HistoryPage {
         rows,
         has_more: is_cut || chat.newest_through(end.number) > top.number,
-        has_newer: is_cut || top.has_newer(chat),
+        has_newer: is_cut || top.has_newer(log, chat)?,
     })
 }
 
@@ -273,9 +283,15 @@ pub(super) fn around<C: Messages>(
     let message = chat.floor().map_or(message, |floor| floor.max(message));
     let below = Top::before(log, chat, Some(message))?;
     let before = below.map_or(0, |below| below.number);
-    // At least half of them from the message on, and as many as a page that begins the chat has.
+    // At least half of them from the message on, and as many as a page has that begins what the
+    // reader sees of the chat.
     let half = chat.number_after(before, limit.div_ceil(2) as u64);
-    let wanted = half.max(chat.number_after(0, limit as u64));
+    let hidden = match chat.floor() {
+        None => None,
+        floor => newest_older(log, Some(last.id), |place| Some(place.id) <= floor)?,
+    };
+    let hidden = hidden.map_or(0, |hidden| hidden.number);
+    let wanted = half.max(chat.number_after(hidden, limit as u64));
     let top = last.through(log, wanted)?;
     let below = below.filter(|below| Some(below.id) > chat.floor());
     let from = below.map(|below| below.id).max(chat.floor());
@@ -293,7 +309,7 @@ pub(super) fn around<C: Messages>(
     Ok(HistoryPage {
         rows,
         has_more: next.is_some(),
-        has_newer: is_cut || top.has_newer(chat),
+        has_newer: is_cut || top.has_newer(log, chat)?,
     })
 }
 

@@ -356,7 +356,7 @@ impl Snapshot<'_> {
             let is_full = members.any(|(id, member)| {
                 (seen, next) = (seen + 1, id.get());
                 let user = state.people.directory.get(id);
-                let user = user.filter(|user| user.username.key().contains(&wanted));
+                let user = user.filter(|user| user.is_found_by(&wanted));
                 let Some(user) = user else { return false };
                 if rows.len() == limit {
                     return true;
@@ -425,6 +425,21 @@ impl Snapshot<'_> {
 
     /// Returns one message of a room that this person may read.
     pub fn room_message(&self, user: UserId, id: MessageId) -> Result<RoomMessage, ReadError> {
+        let (mut message, floor) = self.readable_in_room(user, id)?;
+        let log = self.log();
+        let mut extras = message.extras.as_deref_mut();
+        log.note_own(id, user, extras.as_deref_mut())?;
+        quote(&log, extras, None, |message| Some(message) > floor)?;
+        Ok(message)
+    }
+
+    /// The same without what is looked up for its reader, which asks the disk where somebody has
+    /// reacted to it; and the greatest message of its room that they may not read.
+    pub fn readable_in_room(
+        &self,
+        user: UserId,
+        id: MessageId,
+    ) -> Result<(RoomMessage, Option<MessageId>), ReadError> {
         if id.get() > self.state().last_entry {
             return Err(TalkRefusal::NoSuchMessage.into());
         }
@@ -432,19 +447,11 @@ impl Snapshot<'_> {
             Stream::Room(room) => room_message(room, id, &record),
             Stream::Pair(_) | Stream::Own(_) => None,
         })?;
-        let mut message = found.ok_or(TalkRefusal::NoSuchMessage)?;
-        let floor = {
-            let state = self.state();
-            let known = membership(&state, user, message.room_id);
-            known.ok().map(|(head, member)| floor(head, member))
-        };
+        let message = found.ok_or(TalkRefusal::NoSuchMessage)?;
+        let floor = self.floor_in(user, message.room_id);
         let floor = floor.filter(|floor| Some(id) > *floor);
         let floor = floor.ok_or(TalkRefusal::NoSuchMessage)?;
-        let log = self.log();
-        let mut extras = message.extras.as_deref_mut();
-        log.note_own(id, user, extras.as_deref_mut())?;
-        quote(&log, extras, None, |message| Some(message) > floor)?;
-        Ok(message)
+        Ok((message, floor))
     }
 
     /// Returns how a chat makes itself heard to one of its members, and how many these are.

@@ -2,7 +2,7 @@
 
 use super::changing::{Changing, Standing};
 use super::staging::Staging;
-use crate::model::{Act, MessageId, Moderator, Role, RoomId, Timestamp, UserId};
+use crate::model::{Act, Entry, MessageId, Moderator, Reactors, Role, RoomId, Timestamp, UserId};
 use crate::store::change::{Outcome, Talk};
 use crate::store::error::{ReadError, StoreError};
 use crate::store::log::record::Author;
@@ -107,6 +107,36 @@ impl Staging<'_> {
         let txn = self.disk_transaction()?;
         let table = txn.open_table(REACTIONS).map_err(StoreError::from)?;
         Ok(reactions::get(&table, message, user)?)
+    }
+
+    /// Notes which reactions to a message that is given again are its sender's own, as every row of
+    /// theirs does. Returns whether they read it still: one who does not sees no reactions.
+    pub(super) fn note_own_reactions(
+        &self,
+        earlier: &mut Entry,
+        (room, sender): (RoomId, UserId),
+    ) -> Result<bool, ReadError> {
+        let (message, rooms) = (MessageId::from(earlier.id), self.rooms());
+        let both = rooms.head(room).zip(rooms.member(room, sender));
+        let reads = both.is_some_and(|(head, member)| may_read(head, member, message));
+        let Act::Sent {
+            extras: Some(extras),
+            ..
+        } = &mut earlier.act
+        else {
+            return Ok(reads);
+        };
+        if !reads {
+            extras.reactions.clear();
+            return Ok(reads);
+        }
+        let own = self.reactions_of(message, sender, extras.reactions.is_empty())?;
+        for reaction in &mut extras.reactions {
+            if let Reactors::OfRoom { has_reader, .. } = &mut reaction.by {
+                *has_reader = own.contains(&reaction.emoji);
+            }
+        }
+        Ok(reads)
     }
 
     /// Notes what an act changes of who reacted to a message.

@@ -646,7 +646,9 @@ impl<'a> Staging<'a> {
                     return Err(PeopleRefusal::NoSuchUser.into());
                 }
                 let known = self.conversation_id(pair);
-                if !self.has_user(peer) {
+                // What is left of somebody who is gone can still be marked read.
+                let is_left = known.is_some() && talk.act.is_mark();
+                if !is_left && !self.has_user(peer) {
                     return Err(match known {
                         Some(_) => PeopleRefusal::NoSuchUser.into(),
                         None => self.absent(talk.author, &talk.act),
@@ -793,7 +795,9 @@ impl<'a> Staging<'a> {
         }
         // Who left a room since sees nothing of it as it is by now.
         let reads = match (members, earlier.entry.author) {
-            (Members::Room(room), Some(sender)) => self.rooms().member(room, sender).is_some(),
+            (Members::Room(room), Some(sender)) => {
+                self.note_own_reactions(&mut earlier.entry, (room, sender))?
+            }
             _ => true,
         };
         if reads {
