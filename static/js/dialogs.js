@@ -19,11 +19,13 @@ const ROOM_PAGES = 4
 /** @typedef {import('./state/chats.js').ChatKey} ChatKey */
 
 /**
- * @param {{ app: HTMLElement, api: Api, store: Store, renew(change: Promise<User & { token?: string }>): Promise<User>,
- *   depart(asked: Promise<unknown>): Promise<void>, show(chat: ChatKey, id: number): boolean }} parts
- *   `renew` takes over what the server answers about one's own account, `depart` that it is no more; `show` shows a message of
- *   the chat that is open, and says whether that is this one
- * @returns {Record<string, (detail: any) => unknown>} what the dialogs, and who opens them, may intend
+ * @param {{ app: HTMLElement, api: Api, store: Store,
+ *   renew(change: Promise<User & { token?: string }>): Promise<User>,
+ *   depart(asked: Promise<unknown>): Promise<void>, show(chat: ChatKey, id: number): boolean }}
+ *   parts `renew` takes over what the server answers about one's own account, `depart` that it is
+ *   no more; `show` shows a message of the chat that is open, and says whether that is this one
+ * @returns {Record<string, (detail: any) => unknown>} what the dialogs, and who opens them, may
+ *   intend
  */
 export function dialogIntents({ app, api, store, renew, depart, show }) {
   const styled = loadStyle('dialogs.css')
@@ -43,7 +45,10 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
     }
     return /** @type {Promise<any>} */ (made.get(name))
   }
-  /** The archived rooms, asked for at most once while the picker is shown. @type {Promise<any[]> | undefined} */
+  /**
+   * The archived rooms, asked for at most once while the picker is shown.
+   * @type {Promise<any[]> | undefined}
+   */
   let archived
   const picker = () => dialog('picker', async () => new (await import('./elements/people-picker.js')).PeoplePicker(store))
   const profile = () => dialog('profile', async () => new (await import('./elements/profile-card.js')).ProfileCard(store.me))
@@ -67,10 +72,17 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
     }
   }
 
-  /** @param {'about' | 'secret' | 'leave'} form so that a refusal stands in the form that it concerns */
+  /**
+   * @param {'about' | 'secret' | 'leave'} form so that a refusal stands in the form that it
+   *   concerns
+   */
   const profileForm = form => profile().then(card => ({ card, fail: (/** @type {string} */ code) => card.fail(form, code) }))
   const readInvites = () => ask(admin(), async panel => panel.invited(await api.invites()))
-  /** What was said with these words. @param {string} query @param {string} [before] where more of it is */
+  /**
+   * What was said with these words.
+   * @param {string} query
+   * @param {string} [before] where more of it is
+   */
   async function readHits(query, before) {
     const shown = await picker()
     if (query === '') return shown.said(query, { hits: [] })
@@ -80,7 +92,8 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
       await meetOf(api, store, data)
     } catch (error) {
       if (!(error instanceof ChatError)) throw error
-      // What has no letter in it is searched for among people alone, and an older server has no such route.
+      // What has no letter in it is searched for among people alone, and an older server has no
+      // such route.
       const quiet = ['invalid_payload', 'not_found'].includes(error.code)
       shown.said(query, { hits: [], code: quiet ? undefined : error.code })
     }
@@ -126,7 +139,12 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
     await api.request(method, `api/admin/${path}`, body)
     await readHooks()
   })
-  /** Has the server make a bot or a hook. @param {'bot' | 'in' | 'out'} kind @param {Record<string, any>} wish @returns {Promise<string>} what is shown once */
+  /**
+   * Has the server make a bot or a hook.
+   * @param {'bot' | 'in' | 'out'} kind
+   * @param {Record<string, any>} wish
+   * @returns {Promise<string>} what is shown once
+   */
   async function makeProgram(kind, { to, ...wish }) {
     if (to !== undefined) {
       const isMeant = (/** @type {User} */ { username }) => username.toLowerCase() === to.toLowerCase()
@@ -260,7 +278,10 @@ function roomsOf(store, query) {
 const pastOf = (rooms, query) => rooms.filter(nameHas(query))
   .map(({ id, name, avatar }) => ({ key: roomKey(id), id, name, avatar, isMine: true, archived: true }))
 
-/** @param {string} query @returns {(room: { name: string }) => boolean} whether a room's name has a text in it */
+/**
+ * @param {string} query
+ * @returns {(room: { name: string }) => boolean} whether a room's name has a text in it
+ */
 function nameHas(query) {
   const wanted = query.toLocaleLowerCase()
   return ({ name }) => name.toLocaleLowerCase().includes(wanted)

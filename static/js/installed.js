@@ -15,10 +15,14 @@ const MESSAGES = 50
 const KEEP_EVERY_MS = 5 * 60_000
 
 const KEPT = `chatd ${scope} kept`
-/** Whose what is kept is, the id of an account; and since when, with the last message of each chat. */
+/**
+ * Whose what is kept is, the id of an account; and since when, with the last message of each chat.
+ */
 const OWNER = 'kept.owner'
 const LASTS = 'kept.lasts'
-/** After a day all is read anew: what was edited or deleted while the page was closed is gone then. */
+/**
+ * After a day all is read anew: what was edited or deleted while the page was closed is gone then.
+ */
 const ANEW_MS = 24 * 3_600_000
 
 /** True once this device keeps nothing of the account any more. */
@@ -38,7 +42,10 @@ export async function settle({ api, store, socket }) {
   keepUp(api, store, socket)
 }
 
-/** Takes away a notification whose chat is looked at. @param {ServiceWorkerRegistration} registration */
+/**
+ * Takes away a notification whose chat is looked at.
+ * @param {ServiceWorkerRegistration} registration
+ */
 function followNotifications(registration) {
   const look = async () => {
     const key = keyIn(location.hash)
@@ -50,7 +57,12 @@ function followNotifications(registration) {
   look()
 }
 
-/** Keeps what changes, from time to time. @param {Api} api @param {Store} store @param {{ connected: boolean }} socket */
+/**
+ * Keeps what changes, from time to time.
+ * @param {Api} api
+ * @param {Store} store
+ * @param {{ connected: boolean }} socket
+ */
 function keepUp(api, store, socket) {
   const { at = 0, lasts = [] } = recall(OWNER) === store.me.id && recall(LASTS) || {}
   const isYoung = Date.now() - at < ANEW_MS
@@ -77,7 +89,12 @@ function keepUp(api, store, socket) {
   keep()
 }
 
-/** @param {Api} api @param {number} myId @param {Map<ChatKey, number>} kept the chats that are kept as they are, each with its last message */
+/**
+ * @param {Api} api
+ * @param {number} myId
+ * @param {Map<ChatKey, number>} kept the chats that are kept as they are, each with its last
+ *   message
+ */
 async function keepChats(api, myId, kept) {
   const cache = await caches.open(KEPT)
   remember(OWNER, myId)
@@ -117,7 +134,10 @@ export function withoutFiles(row) {
   return 'last_message' in row ? { ...row, last_message: bare(row.last_message) } : bare(row)
 }
 
-/** Keeps nothing of the account on this device any more, and ends its notifications. @param {Api} api */
+/**
+ * Keeps nothing of the account on this device any more, and ends its notifications.
+ * @param {Api} api
+ */
 export async function forgetDevice(api) {
   isForgotten = true
   for (const key of [OWNER, LASTS]) remember(key, null)
@@ -132,6 +152,8 @@ export async function forgetDevice(api) {
 
 /**
  * Joins the settings of notifications in the profile to this device and the server.
- * @param {import('./elements/push-settings.js').PushSettings} settings @param {Api} api @param {number} myId
+ * @param {import('./elements/push-settings.js').PushSettings} settings
+ * @param {Api} api
+ * @param {number} myId
  */
 export const presentPush = (settings, api, myId) => present(settings, api, myId)

@@ -6,7 +6,10 @@ import { recall, remember } from './lib/memory.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {'text' | 'sender' | 'nothing'} Show */
-/** @typedef {{ kind: 'none' | 'install' | 'denied' | 'off' | 'on', show: Show }} State how it stands: there are none here, the app is to be installed first, the browser forbids them */
+/**
+ * @typedef {{ kind: 'none' | 'install' | 'denied' | 'off' | 'on', show: Show }} State how it
+ *   stands: there are none here, the app is to be installed first, the browser forbids them
+ */
 
 /** The address of the page, which may lie below a path. */
 export const scope = new URL('./', document.baseURI).href
@@ -16,7 +19,10 @@ export const PUSHED = 'pushed'
 /** @type {Promise<ServiceWorkerRegistration | undefined> | undefined} */
 let registering
 
-/** @returns {Promise<ServiceWorkerRegistration | undefined>} nothing where there can be no worker, as on a page without TLS */
+/**
+ * @returns {Promise<ServiceWorkerRegistration | undefined>} nothing where there can be no worker,
+ *   as on a page without TLS
+ */
 export const registered = () => registering ??= register().catch(() => undefined)
 
 async function register() {
@@ -77,7 +83,11 @@ export async function turnOff(api, myId) {
   return stateOf(myId)
 }
 
-/** Sends a trial to this device. @param {Api} api @returns {Promise<{ status?: number, error?: string }>} what its push service answered */
+/**
+ * Sends a trial to this device.
+ * @param {Api} api
+ * @returns {Promise<{ status?: number, error?: string }>} what its push service answered
+ */
 export async function trial(api) {
   const registration = await registered()
   const subscription = await registration?.pushManager.getSubscription()
@@ -115,7 +125,11 @@ async function subscribe(api, registration) {
   await api.request('PUT', `api/push/subscriptions/${await idOf(subscription.endpoint)}`, wish)
 }
 
-/** Ends notifications on this device. @param {Api} api @param {ServiceWorkerRegistration} registration */
+/**
+ * Ends notifications on this device.
+ * @param {Api} api
+ * @param {ServiceWorkerRegistration} registration
+ */
 export async function end(api, registration) {
   remember(PUSHED, null)
   const subscription = await registration.pushManager?.getSubscription()
@@ -127,7 +141,9 @@ export async function end(api, registration) {
 
 /**
  * Joins the settings in the profile to this device and the server.
- * @param {import('./elements/push-settings.js').PushSettings} settings @param {Api} api @param {number} myId
+ * @param {import('./elements/push-settings.js').PushSettings} settings
+ * @param {Api} api
+ * @param {number} myId
  */
 export async function present(settings, api, myId) {
   const show = async (/** @type {Promise<State>} */ asked) => {

@@ -1,11 +1,14 @@
-// The page as an app: its service worker, opened without a server, and notifications up to the browser's push service, which
-// is made up: chromium has none here.
+// The page as an app: its service worker, opened without a server, and notifications up to the
+// browser's push service, which is made up: chromium has none here.
 
 import assert from 'node:assert/strict'
 import { PHONE, bubble, deadline, row, say, scene } from './harness.mjs'
 
 const APP = { serviceWorkers: 'allow' }
-/** Waits until something holds on a page, which may be later than other waits here: the app comes once the page is at rest. */
+/**
+ * Waits until something holds on a page, which may be later than other waits here: the app comes
+ * once the page is at rest.
+ */
 async function until(page, what, arg) {
   // What is asked for is a promise, which waitForFunction would take for an answer.
   const holds = async () => { while (!await page.evaluate(what, arg)) await new Promise(done => setTimeout(done, 100)) }
@@ -162,7 +165,8 @@ scene('the worker shows what is pushed and takes the place of what was said of t
   // Looked at, a chat needs no notification.
   await row(page, 'ada').click()
   await until(page, async () => (await (await navigator.serviceWorker.ready).getNotifications()).length === 0)
-  // What cannot be read is shown all the same: a browser takes the permission away from who shows nothing.
+  // What cannot be read is shown all the same: a browser takes the permission away from who shows
+  // nothing.
   await deliver('nonsense')
   await until(page, async () => (await (await navigator.serviceWorker.ready).getNotifications()).length === 1)
   assert.equal((await shown())[0].title, 'chatd')

@@ -1,4 +1,5 @@
-// What was said and is changed: edited, deleted, answered, reacted to, by mouse and by keyboard, on both sides.
+// What was said and is changed: edited, deleted, answered, reacted to, by mouse and by keyboard, on
+// both sides.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'

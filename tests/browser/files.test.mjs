@@ -21,7 +21,10 @@ const shifted = page => page.evaluate(() => new Promise(done => {
   requestAnimationFrame(() => requestAnimationFrame(() => done(sum)))
 }))
 
-/** A sound of a tenth of a second: 8-bit PCM cannot be sent as such, so it is an MP3 of silent frames. */
+/**
+ * A sound of a tenth of a second: 8-bit PCM cannot be sent as such, so it is an MP3 of silent
+ * frames.
+ */
 const sound = Buffer.concat(Array.from({ length: 8 }, () => {
   const frame = Buffer.alloc(417)
   frame.set([0xff, 0xfb, 0x90, 0x00])

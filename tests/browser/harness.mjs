@@ -1,5 +1,5 @@
-// Starts the server's executable, people on it, and their browsers. Everything here waits on an event or on what the
-// page shows; the deadline only ends a test that has failed already.
+// Starts the server's executable, people on it, and their browsers. Everything here waits on an
+// event or on what the page shows; the deadline only ends a test that has failed already.
 
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
@@ -16,20 +16,34 @@ import { Heard } from './heard.mjs'
 export const CHATD = process.env.CHATD
   ? resolve(process.env.CHATD)
   : fileURLToPath(new URL('../../target/release/chatd', import.meta.url))
-/** Thousands of messages in a moment are what the limits are against; a server without limits has no such flag. */
+/**
+ * Thousands of messages in a moment are what the limits are against; a server without limits has no
+ * such flag.
+ */
 const UNLIMITED = spawnSync(CHATD, ['--help'], { encoding: 'utf8' }).stdout?.includes('--rate-limit') ? ['--rate-limit', 'off'] : []
-/** Where strangers register, people are found by their whole names alone; an executable without blocks has no such flag. */
+/**
+ * Where strangers register, people are found by their whole names alone; an executable without
+ * blocks has no such flag.
+ */
 const EVERYONE = spawnSync(CHATD, ['--help'], { encoding: 'utf8' }).stdout?.includes('--directory') ? ['--directory', 'everyone'] : []
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const DEADLINE_MS = 20_000
 
 export const PASSWORD = 'correct horse battery'
-/** A name by which the server is reached as from another machine: over plain http the browser trusts it less. */
+/**
+ * A name by which the server is reached as from another machine: over plain http the browser trusts
+ * it less.
+ */
 export const ELSEWHERE = 'chat.test'
 export const PHONE = { width: 390, height: 780 }
 export const DESK = { width: 1280, height: 800 }
 
-/** @template T @param {Promise<T>} promise @param {string | (() => string)} what @returns {Promise<T>} */
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {string | (() => string)} what
+ * @returns {Promise<T>}
+ */
 export function deadline(promise, what) {
   let timer
   const late = new Promise((_, reject) => {
@@ -38,7 +52,10 @@ export function deadline(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
-/** What the executable documents: what is heard of any server here is held against it. @type {Promise<Documents> | undefined} */
+/**
+ * What the executable documents: what is heard of any server here is held against it.
+ * @type {Promise<Documents> | undefined}
+ */
 let documented
 
 /** One server process, and the next ones on the same data and port. */
@@ -157,7 +174,10 @@ export class Person {
     }
   }
 
-  /** Sends texts, in order, and waits until all are stored. Bare long-polling, so that thousands take seconds. */
+  /**
+   * Sends texts, in order, and waits until all are stored. Bare long-polling, so that thousands
+   * take seconds.
+   */
   async write(peer, ...texts) {
     for (let at = 0; at < texts.length; at += 5_000) await this.#write(peer, texts.slice(at, at + 5_000))
   }
@@ -200,7 +220,11 @@ export class Person {
 let launched
 export const browser = () => launched ??= launch(3)
 
-/** Where it crashes before it has opened anything, once in some thousand starts, it is started again. @param {number} tries */
+/**
+ * Where it crashes before it has opened anything, once in some thousand starts, it is started
+ * again.
+ * @param {number} tries
+ */
 async function launch(tries) {
   const args = ['--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`]
   for (;;) {
@@ -231,8 +255,8 @@ export function scene(name, options, body = options) {
 }
 
 /**
- * A server and the browsers on it. What a page says on its console as an error fails the test, and so does what a page
- * says to the server or hears of it and is not documented.
+ * A server and the browsers on it. What a page says on its console as an error fails the test, and
+ * so does what a page says to the server or hears of it and is not documented.
  */
 export class Stage {
   contexts = []
@@ -250,8 +274,9 @@ export class Stage {
   }
 
   /**
-   * A page of a browser of its own; with a person, who is signed in already. What answers in place of the server, a service
-   * worker, is there only where a test asks for it: `{ serviceWorkers: 'allow' }`.
+   * A page of a browser of its own; with a person, who is signed in already. What answers in place
+   * of the server, a service worker, is there only where a test asks for it:
+   * `{ serviceWorkers: 'allow' }`.
    * @param {Person | null} person
    */
   async open(person, { path = '/', size = DESK, theme = 'light', locale = 'en-GB', url = this.server.url, ...more } = {}) {

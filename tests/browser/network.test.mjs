@@ -45,7 +45,8 @@ scene('offline and back: what was missed is there in order, the banner comes lat
   await ada.write(bob, 'one')
   await bubble(page, 'one').waitFor()
   await mark(page)
-  // The kernel says nothing when a network goes; only silence tells. The page's socket is cut as a router would.
+  // The kernel says nothing when a network goes; only silence tells. The page's socket is cut as a
+  // router would.
   await page.context().setOffline(true)
   await page.evaluate(() => window.dispatchEvent(new Event('offline')))
   await ada.write(bob, 'two', 'three')
@@ -121,7 +122,8 @@ scene('a page that is older than its server still gets its files, and says that 
   const [ada, bob] = await stage.people('ada', 'bob')
   await bob.write(ada, 'hi')
   const page = await stage.open(ada, { path: '/readyz' })
-  // As the page of an earlier version would have been: its files have another version in their addresses.
+  // As the page of an earlier version would have been: its files have another version in their
+  // addresses.
   await page.route(`${stage.server.url}/`, async route => {
     const answer = await route.fetch()
     await route.fulfill({ response: answer, body: (await answer.text()).replaceAll(/"v\/[0-9a-f]{16}\//g, '"v/0123456789abcdef/') })

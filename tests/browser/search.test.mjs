@@ -1,4 +1,5 @@
-// Searching: by keyboard alone, what is found is marked, a hit opens its chat at that message, and one comes back to the list.
+// Searching: by keyboard alone, what is found is marked, a hit opens its chat at that message, and
+// one comes back to the list.
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'

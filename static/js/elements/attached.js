@@ -55,7 +55,11 @@ function create({ file, look }) {
   return link
 }
 
-/** A URL is fresh with each reading; what is shown already stays. @param {HTMLElement} node @param {Shown} shown */
+/**
+ * A URL is fresh with each reading; what is shown already stays.
+ * @param {HTMLElement} node
+ * @param {Shown} shown
+ */
 function update(node, { file }) {
   const { name, alt, url, preview } = file
   const link = node instanceof HTMLAnchorElement ? node : null
@@ -68,7 +72,11 @@ function update(node, { file }) {
   showPart(node, file)
 }
 
-/** The thin ring that shows how much of a file is at the server. @param {HTMLElement} node @param {Attached} file */
+/**
+ * The thin ring that shows how much of a file is at the server.
+ * @param {HTMLElement} node
+ * @param {Attached} file
+ */
 function showPart(node, { name, part, waits }) {
   const known = /** @type {HTMLElement | null} */ (node.querySelector('.ring'))
   if (part === undefined) return known?.remove()

@@ -1,6 +1,6 @@
-// <chat-sheet>: a dialog with all that is to be known of a chat and done with it as a whole: what one
-// is told of; of a room its members and their roles, its name and rules, and the ways out. It says what is wanted; rooms.js asks the server and hands in what it
-// answered.
+// <chat-sheet>: a dialog with all that is to be known of a chat and done with it as a whole: what
+// one is told of; of a room its members and their roles, its name and rules, and the ways out. It
+// says what is wanted; rooms.js asks the server and hands in what it answered.
 
 import { longTime, shortDate } from '../i18n/dates.js'
 import { errorText, t, translate } from '../i18n/words.js'
@@ -124,7 +124,11 @@ export class ChatSheet extends HTMLElement {
     this.#people.clear(this.#chat.room?.members.map(({ userId }) => userId) ?? [])
   }
 
-  /** A link into the room was made. @param {{ link: string, left: number, expiresAt: string }} invite `left` is how many people may use it */
+  /**
+   * A link into the room was made.
+   * @param {{ link: string, left: number, expiresAt: string }} invite `left` is how many people may
+   *   use it
+   */
   invited({ link, left, expiresAt }) {
     part(this, 'invited').hidden = false
     this.#input('link').value = link
@@ -141,7 +145,10 @@ export class ChatSheet extends HTMLElement {
 
   get #dialog() { return /** @type {HTMLDialogElement} */ (this.firstElementChild) }
   get #chat() { return this.#store.chat(this.#key ?? 'user:0') }
-  /** @param {ChatKey} chat @returns {boolean} whether it is the one with a member of the room: more is known of them then */
+  /**
+   * @param {ChatKey} chat
+   * @returns {boolean} whether it is the one with a member of the room: more is known of them then
+   */
   #isOfMember(chat) {
     return !isRoom(chat) && (this.#chat.room?.members.some(({ userId }) => userId === idOf(chat)) ?? false)
   }
@@ -150,7 +157,10 @@ export class ChatSheet extends HTMLElement {
   /** @param {string} name */
   #select(name) { return /** @type {HTMLSelectElement} */ (part(this, name)) }
 
-  /** @param {string} name of a button @param {() => { type: string, [detail: string]: unknown }} wish */
+  /**
+   * @param {string} name of a button
+   * @param {() => { type: string, [detail: string]: unknown }} wish
+   */
   #press(name, wish) {
     part(this, name).addEventListener('click', () => {
       this.#wrong('')
@@ -158,7 +168,10 @@ export class ChatSheet extends HTMLElement {
     })
   }
 
-  /** @param {string} name of a choice @param {(select: HTMLSelectElement) => { type: string, [detail: string]: unknown }} wish */
+  /**
+   * @param {string} name of a choice
+   * @param {(select: HTMLSelectElement) => { type: string, [detail: string]: unknown }} wish
+   */
   #say(name, wish) {
     this.#select(name).addEventListener('change', () => {
       this.#wrong('')

@@ -35,7 +35,8 @@ export class MessageMenu extends HTMLElement {
 
   /**
    * @param {import('../state/store.js').Store} store
-   * @param {{ edit: (message: Message) => void, reply: (message: Message) => void }} asked what is done elsewhere
+   * @param {{ edit: (message: Message) => void, reply: (message: Message) => void }} asked what is
+   *   done elsewhere
    */
   constructor(store, { edit, reply }) {
     super()
@@ -91,7 +92,12 @@ export class MessageMenu extends HTMLElement {
     this.#listening = new AbortController()
   }
 
-  /** @param {HTMLElement} node the message's @param {Chat} chat @param {Message} message @param {import('./message-actions.js').EditWindow} editWindow */
+  /**
+   * @param {HTMLElement} node the message's
+   * @param {Chat} chat
+   * @param {Message} message
+   * @param {import('./message-actions.js').EditWindow} editWindow
+   */
   show(node, chat, message, editWindow) {
     this.#of = { node, chat, message }
     const mine = message.senderId === this.#store.me.id

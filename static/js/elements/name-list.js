@@ -50,7 +50,11 @@ export class NameList extends HTMLElement {
   /** What is begun of a name before the caret. */
   get begun() { return nameBegunIn(this.#text.value.slice(0, this.#text.selectionStart)) ?? '' }
 
-  /** Offers those of these people who may be meant. @param {Person[]} people @param {boolean} all whether all of them at once may be called */
+  /**
+   * Offers those of these people who may be meant.
+   * @param {Person[]} people
+   * @param {boolean} all whether all of them at once may be called
+   */
   offer(people, all) {
     const begun = nameBegunIn(this.#text.value.slice(0, this.#text.selectionStart))
     const everybody = { id: 0, username: ALL, name: t('everybody') }

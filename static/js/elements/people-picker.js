@@ -1,6 +1,7 @@
 // <people-picker>: a dialog that finds a person to write to, one's own rooms, archived ones among
-// them, those that one may enter, and what was said. It says `search`, `more-hits`, `start-chat`, `join-room` and `open-hit`;
-// dialogs.js hands in what the server answered, and loads it when it is first asked for.
+// them, those that one may enter, and what was said. It says `search`, `more-hits`, `start-chat`,
+// `join-room` and `open-hit`; dialogs.js hands in what the server answered, and loads it when it is
+// first asked for.
 
 import { errorText, languages, t, translate } from '../i18n/words.js'
 import { paintAvatar, paintRoom } from '../lib/avatar.js'
@@ -13,7 +14,10 @@ import { fillHit, hitRow } from './message-hits.js'
 import { nameOf, namesIn } from './names.js'
 
 /** @typedef {import('../net/api.js').User} User */
-/** @typedef {{ key: import('../state/chats.js').ChatKey, id: number, name: string, avatar?: string | null, isMine: boolean, archived?: boolean }} FoundRoom */
+/**
+ * @typedef {{ key: import('../state/chats.js').ChatKey, id: number, name: string,
+ *   avatar?: string | null, isMine: boolean, archived?: boolean }} FoundRoom
+ */
 
 /** @typedef {import('./message-hits.js').Hit} Hit */
 
@@ -26,7 +30,10 @@ export class PeoplePicker extends HTMLElement {
   #pause
   /** @type {{ users?: User[], rooms?: FoundRoom[], code?: string }} */
   #answer = {}
-  /** What was said; `next` is where there is more of it, `code` why there is none. @type {{ hits: Hit[], next?: string, code?: string }} */
+  /**
+   * What was said; `next` is where there is more of it, `code` why there is none.
+   * @type {{ hits: Hit[], next?: string, code?: string }}
+   */
   #said = { hits: [] }
   /** True where one went from here to a message: the way back leads to the same list. */
   #hasOpened = false
@@ -80,14 +87,22 @@ export class PeoplePicker extends HTMLElement {
     this.#search()
   }
 
-  /** @param {string} query what was searched for: an answer that was overtaken is not shown @param {User[]} users @param {FoundRoom[]} rooms */
+  /**
+   * @param {string} query what was searched for: an answer that was overtaken is not shown
+   * @param {User[]} users
+   * @param {FoundRoom[]} rooms
+   */
   found(query, users, rooms) {
     if (query !== this.#query.value.trim()) return
     this.#answer = { users, rooms }
     this.render()
   }
 
-  /** @param {string} query as above @param {{ hits: Hit[], next?: string, code?: string }} said @param {boolean} [more] of the same */
+  /**
+   * @param {string} query as above
+   * @param {{ hits: Hit[], next?: string, code?: string }} said
+   * @param {boolean} [more] of the same
+   */
   said(query, { hits, next, code }, more) {
     if (query !== this.#query.value.trim()) return
     this.#said = { hits: more ? [...this.#said.hits, ...hits] : hits, next, code }

@@ -1,6 +1,6 @@
-// <person-part>: in the sheet of a chat with a person, what one may do about them: block and report,
-// with one sentence of what the other sees. It says `know-block`, `block` and `report`, each with
-// `done`; rooms.js asks the server.
+// <person-part>: in the sheet of a chat with a person, what one may do about them: block and
+// report, with one sentence of what the other sees. It says `know-block`, `block` and `report`,
+// each with `done`; rooms.js asks the server.
 
 import { w } from '../i18n/people.js'
 import { errorText } from '../i18n/words.js'

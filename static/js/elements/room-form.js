@@ -1,5 +1,5 @@
-// <room-form>: a dialog in which a room is made: its name, who may enter it, and the first people in
-// it. It says `create-room`; rooms.js asks the server and hands in what it refused.
+// <room-form>: a dialog in which a room is made: its name, who may enter it, and the first people
+// in it. It says `create-room`; rooms.js asks the server and hands in what it refused.
 
 import { errorText, t, translate } from '../i18n/words.js'
 import { asDialog, fillSelect } from '../lib/dialog.js'
