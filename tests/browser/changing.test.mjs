@@ -170,3 +170,20 @@ scene('reactions are pills with the names behind them, by a finger as well', asy
   await react(page, '🦀')
   await bubble(theirs, 'a question').locator('.reaction', { hasText: '🦀' }).waitFor()
 })
+
+scene('whoever goes back while the menu of a message is open does not find it elsewhere', async stage => {
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  for (const person of [bob, cyd]) await person.write(ada, 'a question')
+  const page = await stage.open(ada, { size: PHONE })
+  await row(page, 'bob').click()
+  await bubble(page, 'a question').focus()
+  await page.keyboard.press('Enter')
+  await menu(page).waitFor()
+  await page.goBack()
+  await row(page, 'cyd').click()
+  await bubble(page, 'a question').waitFor()
+  assert.ok(await menu(page).isHidden())
+  // The keys are the page's again.
+  await page.keyboard.press('Control+k')
+  await page.getByRole('searchbox').waitFor()
+})

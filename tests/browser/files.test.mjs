@@ -292,3 +292,18 @@ scene('files are chosen, sent with what is written or alone, and seen on both si
   await page.getByRole('button', { name: 'Leave not this.txt out' }).click()
   assert.equal(await chips.count(), 0)
 })
+
+scene('whoever goes back while a picture is seen large has the page again', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const page = await stage.open(bob, { size: PHONE })
+  const id = await upload(ada, 'trip.png', await picture(page, 400, 300))
+  await ada.send({ receiver_id: bob.id, attachments: [id] })
+  await row(page, 'ada').click()
+  await page.locator('a.picture').click()
+  await page.locator('.viewer').waitFor()
+  await page.goBack()
+  await page.locator('.viewer').waitFor({ state: 'hidden' })
+  await page.waitForFunction(() => document.activeElement.matches('.chat-row'))
+  await row(page, 'ada').click()
+  await page.locator('a.picture').waitFor()
+})

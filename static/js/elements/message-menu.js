@@ -79,6 +79,8 @@ export class MessageMenu extends HTMLElement {
     document.addEventListener('pointerdown', event => {
       if (this.#of && !event.composedPath().includes(this.#menu)) this.#menu.hidePopover()
     }, { signal: this.#listening.signal, capture: true })
+    // Whoever goes back leaves the conversation, and would find it open in the next one.
+    window.addEventListener('popstate', () => { if (this.#of) this.#menu.hidePopover() }, { signal: this.#listening.signal })
     this.#menu.addEventListener('focusout', ({ relatedTarget }) => {
       if (this.#of && relatedTarget instanceof Node && !this.#menu.contains(relatedTarget)) this.#menu.hidePopover()
     })
