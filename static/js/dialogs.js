@@ -50,6 +50,12 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
    * @type {Promise<any[]> | undefined}
    */
   let archived
+  function readArchived() {
+    archived ??= api.archivedRooms()
+    // Asked for again, they may come.
+    archived.catch(() => { archived = undefined })
+    return archived
+  }
   const picker = () => dialog('picker', async () => new (await import('./elements/people-picker.js')).PeoplePicker(store))
   const profile = () => dialog('profile', async () => new (await import('./elements/profile-card.js')).ProfileCard(store.me))
   const admin = () => dialog('admin', async () => new (await import('./elements/admin-panel.js')).AdminPanel(store.me.id))
@@ -77,6 +83,8 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
    *   concerns
    */
   const profileForm = form => profile().then(card => ({ card, fail: (/** @type {string} */ code) => card.fail(form, code) }))
+  /** @param {string} query that is answered: another one may be typed by then */
+  const searchFor = query => picker().then(shown => ({ shown, fail: (/** @type {string} */ code) => shown.fail(query, code) }))
   const readInvites = () => ask(admin(), async panel => panel.invited(await api.invites()))
   /**
    * What was said with these words.
@@ -95,7 +103,8 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
       // What has no letter in it is searched for among people alone, and an older server has no
       // such route.
       const quiet = ['invalid_payload', 'not_found'].includes(error.code)
-      shown.said(query, { hits: [], code: quiet ? undefined : error.code })
+      // What is there already stays, and so does the way to more of it.
+      shown.said(query, { hits: [], next: before, code: quiet ? undefined : error.code }, before !== undefined)
     }
   }
 
@@ -165,8 +174,8 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
       archived = undefined
       return (await picker()).show()
     },
-    search: ({ query }) => Promise.all([readHits(query), ask(picker(), async shown => {
-      const rooms = query === '' ? [[], []] : [api.openRooms(query), archived ??= api.archivedRooms()]
+    search: ({ query }) => Promise.all([readHits(query), ask(searchFor(query), async ({ shown }) => {
+      const rooms = query === '' ? [[], []] : [api.openRooms(query), readArchived()]
       const [users, open, past] = await Promise.all([api.findUsers(query.slice(0, NAME_MOST)), ...rooms])
       for (const data of users) store.apply({ type: 'user', data })
       shown.found(query, users, [...roomsOf(store, query), ...open.map(toJoin), ...pastOf(past, query)])
