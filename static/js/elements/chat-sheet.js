@@ -50,6 +50,11 @@ export class ChatSheet extends HTMLElement {
       const { chat } = /** @type {CustomEvent} */ (event).detail
       if (this.#dialog.open && (chat === undefined || chat === this.#key || this.#isOfMember(chat))) this.#render()
     }, { signal: this.#listening.signal })
+    this.#store.addEventListener('gone', event => {
+      const { chat, left } = /** @type {CustomEvent} */ (event).detail
+      // Of a room that one was put out of there is nothing left to see to.
+      if (left && chat === this.#key) this.close()
+    }, { signal: this.#listening.signal })
     this.#dialog.addEventListener('close', () => { this.#key = null })
     this.#say('notify', select => ({ type: 'chat-settings', change: { notify: select.value } }))
     this.#say('mute', ({ value }) => ({
@@ -120,6 +125,8 @@ export class ChatSheet extends HTMLElement {
 
   /** The people that were chosen are in. */
   added() {
+    // With its button goes the focus.
+    if (document.activeElement === part(this, 'add')) part(this.#people, 'query').focus()
     part(this, 'add').hidden = true
     this.#people.clear(this.#chat.room?.members.map(({ userId }) => userId) ?? [])
   }

@@ -37,6 +37,8 @@ export class NameList extends HTMLElement {
     // Before the composer, for which Enter sends.
     this.#text.addEventListener('keydown', event => this.#onKey(event), { capture: true })
     this.#text.addEventListener('blur', () => this.hide())
+    // The focus may stay where one writes while another chat is opened, with other people.
+    window.addEventListener('popstate', () => this.hide())
     // The text must not lose the focus.
     this.addEventListener('pointerdown', event => event.preventDefault())
     this.addEventListener('click', ({ target }) => {
