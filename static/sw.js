@@ -123,7 +123,8 @@ async function open(navigate) {
   const place = /#\/[\w/-]*$/.exec(navigate ?? '')?.[0] ?? ''
   const address = new URL(place, SCOPE).href
   const windows = await worker.clients.matchAll({ type: 'window', includeUncontrolled: true })
-  const known = windows.find((/** @type {any} */ { url }) => url.startsWith(SCOPE))
+  // The page alone: below it are documents and files, too, and maybe another server's page.
+  const known = windows.find((/** @type {any} */ { url }) => url.split(/[?#]/, 1)[0] === SCOPE)
   if (!known) return worker.clients.openWindow(address)
   await known.focus()
   await known.navigate(address).catch(() => worker.clients.openWindow(address))

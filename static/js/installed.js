@@ -2,7 +2,9 @@
 // which is the last 50 messages of 20 chats. Loaded when the page has nothing else to do.
 
 import { recall, remember } from './lib/memory.js'
+import { ChatError } from './net/api.js'
 import { end, present, PUSHED, registered, renew, scope } from './push.js'
+import { session } from './session.js'
 import { idOf, isRoom, keyIn, pairKey, roomKey } from './state/chats.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
@@ -25,7 +27,7 @@ const LASTS = 'kept.lasts'
  */
 const ANEW_MS = 24 * 3_600_000
 
-/** True once this device keeps nothing of the account any more. */
+/** True once this device keeps nothing of the person who is signed in any more. */
 let isForgotten = false
 
 /**
@@ -34,7 +36,11 @@ let isForgotten = false
  */
 export async function settle({ api, store, socket }) {
   const registration = await registered()
-  if (!registration) return
+  if (!registration) {
+    // Where there can be one it is tried again with the next connection.
+    if (navigator.serviceWorker) throw new ChatError('offline')
+    return
+  }
   followNotifications(registration)
   if (globalThis.Notification?.permission === 'granted' && recall(PUSHED) !== null) {
     await renew(api, store.me.id, registration).catch(() => {})
@@ -97,6 +103,7 @@ function keepUp(api, store, socket) {
  */
 async function keepChats(api, myId, kept) {
   const cache = await caches.open(KEPT)
+  if (isForgotten) return
   remember(OWNER, myId)
   // A browser that lacks room takes away what it likes.
   if (!await cache.match(new URL('api/inbox', scope))) kept.clear()
@@ -135,11 +142,13 @@ export function withoutFiles(row) {
 }
 
 /**
- * Keeps nothing of the account on this device any more, and ends its notifications.
+ * Keeps nothing of an account on this device any more, and ends its notifications.
  * @param {Api} api
  */
 export async function forgetDevice(api) {
-  isForgotten = true
+  // What another person left here goes; what is kept of the one who came after them goes on.
+  const owner = recall(OWNER)
+  isForgotten ||= owner === null || owner === session.now?.user.id
   for (const key of [OWNER, LASTS]) remember(key, null)
   await globalThis.caches?.delete(KEPT)
   const registration = await navigator.serviceWorker?.getRegistration(scope)

@@ -13,6 +13,13 @@ import { recall, remember } from './lib/memory.js'
 
 /** The address of the page, which may lie below a path. */
 export const scope = new URL('./', document.baseURI).href
+const ADDRESS = new URL('sw.js', scope).href
+/**
+ * The one script that a worker may be: browsers that look at this let no text be one. There can be
+ * one policy of a name.
+ * @type {any}
+ */
+let policy
 /** Who turned notifications on here: the id of an account. */
 export const PUSHED = 'pushed'
 
@@ -23,14 +30,16 @@ let registering
  * @returns {Promise<ServiceWorkerRegistration | undefined>} nothing where there can be no worker,
  *   as on a page without TLS
  */
-export const registered = () => registering ??= register().catch(() => undefined)
+export const registered = () => registering ??= register().catch(() => {
+  // Asked for again, there may be one.
+  registering = undefined
+  return undefined
+})
 
 async function register() {
   if (!navigator.serviceWorker) return undefined
-  const address = new URL('sw.js', scope).href
-  // The one script that a worker may be: browsers that look at this let no text be one.
-  const policy = /** @type {any} */ (window).trustedTypes?.createPolicy('worker', { createScriptURL: () => address })
-  return navigator.serviceWorker.register(policy?.createScriptURL('') ?? address, { scope })
+  policy ??= /** @type {any} */ (window).trustedTypes?.createPolicy('worker', { createScriptURL: () => ADDRESS })
+  return navigator.serviceWorker.register(policy?.createScriptURL('') ?? ADDRESS, { scope })
 }
 
 /** @param {ArrayBuffer} bytes */

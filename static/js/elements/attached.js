@@ -68,7 +68,7 @@ function update(node, { file }) {
   const media = /** @type {HTMLImageElement | HTMLMediaElement | null} */ (link ? link.querySelector('img') : node)
   if (media instanceof HTMLImageElement) media.alt = alt || name
   else media?.setAttribute('aria-label', alt || name)
-  if (media && !media.hasAttribute('src')) media.src = media instanceof HTMLImageElement ? preview ?? url : url
+  if (media && !media.getAttribute('src')) media.src = media instanceof HTMLImageElement ? preview ?? url : url
   showPart(node, file)
 }
 
