@@ -172,29 +172,6 @@ scene('the worker shows what is pushed and takes the place of what was said of t
   assert.equal((await shown())[0].title, 'chatd')
 })
 
-scene('the page says what it needs to be installed as an app', async stage => {
-  const [bob] = await stage.people('bob')
-  const page = await stage.open(bob, APP)
-  const devtools = await page.context().newCDPSession(page)
-  const { errors, data } = await devtools.send('Page.getAppManifest')
-  assert.deepEqual(errors, [])
-  const manifest = JSON.parse(data)
-  assert.equal(manifest.display, 'standalone')
-  for (const { src, sizes } of manifest.icons) {
-    const [width] = sizes.split('x').map(Number)
-    const size = await page.evaluate(async address => {
-      const image = new Image()
-      image.src = address
-      await image.decode()
-      return image.naturalWidth
-    }, new URL(src, stage.server.url).href)
-    assert.equal(size, width, src)
-  }
-  const { installabilityErrors } = await devtools.send('Page.getInstallabilityErrors')
-  const serious = installabilityErrors.map(({ errorId }) => errorId).filter(id => !/in-incognito|not-offline-capable/.test(id))
-  assert.deepEqual(serious, [])
-})
-
 scene('a picture that was not there without a server comes with it', async stage => {
   const [ada, bob] = await stage.people('ada', 'bob')
   const page = await stage.open(bob, APP)

@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, request as ask } from 'node:http'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
@@ -216,6 +218,10 @@ export class Person {
   }
 }
 
+const CHROME = {
+  executablePath: CHROMIUM,
+  args: ['--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`],
+}
 /** @type {Promise<import('playwright-core').Browser> | undefined} */
 let launched
 export const browser = () => launched ??= launch(3)
@@ -226,16 +232,46 @@ export const browser = () => launched ??= launch(3)
  * @param {number} tries
  */
 async function launch(tries) {
-  const args = ['--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`]
   for (;;) {
     try {
-      return await chromium.launch({ executablePath: CHROMIUM, args })
+      return await chromium.launch(CHROME)
     } catch (error) {
       if (--tries === 0 || !/SIGSEGV|SIGTRAP|SIGABRT/.test(String(error))) throw error
     }
   }
 }
 after(async () => (await launched)?.close())
+
+/**
+ * A reverse proxy that has a server's page below a path, which it takes away.
+ * @param {Server} server
+ * @param {string} path with its slashes
+ * @param {import('node:test').TestContext} t with which it ends
+ * @returns {Promise<string>} the address of the page
+ */
+export async function proxied(server, path, t) {
+  const proxy = createServer((request, response) => {
+    if (!request.url.startsWith(path)) return void response.writeHead(404).end()
+    const { method, headers } = request
+    const asked = ask({ host: '127.0.0.1', port: server.port, path: request.url.slice(path.length - 1), method, headers }, answer => {
+      response.writeHead(answer.statusCode, answer.headers)
+      answer.pipe(response)
+    })
+    asked.on('error', () => response.destroy())
+    request.pipe(asked)
+  })
+  proxy.on('upgrade', (request, socket) => {
+    const through = connect(server.port, '127.0.0.1')
+    const head = [`GET ${request.url.slice(path.length - 1)} HTTP/1.1`]
+    for (let at = 0; at < request.rawHeaders.length; at += 2) head.push(`${request.rawHeaders[at]}: ${request.rawHeaders[at + 1]}`)
+    through.write(`${head.join('\r\n')}\r\n\r\n`)
+    through.pipe(socket).pipe(through)
+    for (const end of [through, socket]) end.on('error', () => { through.destroy(); socket.destroy() })
+  })
+  await new Promise(done => proxy.listen(0, '127.0.0.1', done))
+  t.after(() => proxy.closeAllConnections() ?? proxy.close())
+  return `http://127.0.0.1:${proxy.address().port}${path}`
+}
 
 /** A test with a server of its own and the means to open pages on it. */
 export function scene(name, options, body = options) {
@@ -286,6 +322,24 @@ export class Stage {
       ...(storage && { storageState: { cookies: [], origins: [{ origin: this.server.url, localStorage: storage }] } }),
       ...more,
     })
+    const page = await this.#begin(context)
+    await page.goto(url + path)
+    return page
+  }
+
+  /**
+   * An empty page of a browser with a profile on the disk, as people have it: in one without,
+   * nothing can be installed.
+   * @param {string} folder of the profile
+   */
+  async profile(folder, { size = DESK, theme = 'light', locale = 'en-GB' } = {}) {
+    return this.#begin(await chromium.launchPersistentContext(folder, {
+      ...CHROME, viewport: size, colorScheme: theme, locale, reducedMotion: 'reduce',
+    }))
+  }
+
+  /** A page of a browser, which is heard from now on. @param {import('playwright-core').BrowserContext} context */
+  async #begin(context) {
     context.setDefaultTimeout(DEADLINE_MS / 2)
     this.contexts.push(context)
     this.heard.listen(context, this.server.documents)
@@ -295,7 +349,6 @@ export class Stage {
     page.on('console', message => {
       if (message.type() === 'error' && !this.allowed.test(message.text())) this.errors.push(message.text())
     })
-    await page.goto(url + path)
     return page
   }
 
