@@ -314,16 +314,19 @@ scene('Enter chooses whom one searches for, and a room is made once', async stag
   await field.fill('bob')
   await form.locator('.person', { hasText: 'bob' }).waitFor()
   // What was found before stands there until the answer comes.
-  const held = []
+  let release
+  const isReleased = new Promise(done => { release = done })
   const isHeld = url => url.pathname === '/api/users' && url.searchParams.get('query') === 'cyd'
-  await page.route(isHeld, route => held.push(route))
+  await page.route(isHeld, async route => {
+    await isReleased
+    await route.continue()
+  })
   const asked = page.waitForRequest(request => isHeld(new URL(request.url())))
   await field.fill('cyd')
   await page.keyboard.press('Enter')
   await asked
   assert.equal(await form.locator('.chip').count(), 0)
-  await page.unroute(isHeld)
-  for (const route of held) await route.continue()
+  release()
   await chip('cyd').waitFor()
   assert.equal(await chip('bob').count(), 0)
 
