@@ -338,7 +338,10 @@ export class Stage {
     }))
   }
 
-  /** A page of a browser, which is heard from now on. @param {import('playwright-core').BrowserContext} context */
+  /**
+   * A page of a browser, which is heard from now on.
+   * @param {import('playwright-core').BrowserContext} context
+   */
   async #begin(context) {
     context.setDefaultTimeout(DEADLINE_MS / 2)
     this.contexts.push(context)

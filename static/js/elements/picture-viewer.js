@@ -87,7 +87,8 @@ export class PictureViewer extends HTMLElement {
       this.#image.removeAttribute('src')
     })
     // Whoever goes back is elsewhere: with the conversation the dialog would be hidden, and go on
-    // to hold the rest of the page. Before the page follows, which then finds a place for the focus.
+    // to hold the rest of the page. Before the page follows, which then finds a place for the
+    // focus.
     window.addEventListener('popstate', () => this.#dialog.close())
   }
 
