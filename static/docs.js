@@ -1,6 +1,6 @@
-// The search field of /docs: it leaves those events, routes and shapes in which all the words stand that are typed, and
-// their names in the contents. Without this script the page is whole, and has no field. It is no part of the app, so it
-// stands outside of js/, whose modules are joined.
+// The search field of /docs: it leaves those events, routes and shapes in which all the words stand
+// that are typed, and their names in the contents. Without this script the page is whole, and has
+// no field. It is no part of the app, so it stands outside of js/, whose modules are joined.
 
 const nav = document.querySelector('nav')
 const articles = [...document.querySelectorAll('main article')]

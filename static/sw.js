@@ -2,7 +2,10 @@
 // what is pushed. It keeps no token and no file. What it keeps of the account, installed.js puts
 // there and takes away.
 
-/** The version of the page that it keeps, and its files; the build writes both. Without, it keeps no page. */
+/**
+ * The version of the page that it keeps, and its files; the build writes both. Without, it keeps no
+ * page.
+ */
 const VERSION = ''
 /** @type {string[]} */
 const FILES = []
@@ -52,7 +55,11 @@ worker.addEventListener('fetch', (/** @type {any} */ event) => {
   else if (KEEPS.test(path)) event.respondWith(answer(request, url, path))
 })
 
-/** The page as the server has it, so that no earlier one meets a newer server; where that does not answer, as it was. @param {Request} request */
+/**
+ * The page as the server has it, so that no earlier one meets a newer server; where that does not
+ * answer, as it was.
+ * @param {Request} request
+ */
 async function page(request) {
   const known = await (await caches.open(SHELL)).match(SCOPE)
   if (!known) return fetch(request)
@@ -89,7 +96,10 @@ worker.addEventListener('notificationclick', (/** @type {any} */ event) => {
   event.waitUntil(open(event.notification.data?.navigate))
 })
 
-/** Shows what is pushed: something each time, or the browser takes the permission away. @param {any} data */
+/**
+ * Shows what is pushed: something each time, or the browser takes the permission away.
+ * @param {any} data
+ */
 async function show(data) {
   let told
   try {
@@ -104,13 +114,17 @@ async function show(data) {
   if (!silent) await worker.navigator.setAppBadge?.()
 }
 
-/** Opens a place in the page, in a window that is there or in a new one. @param {string | undefined} navigate */
+/**
+ * Opens a place in the page, in a window that is there or in a new one.
+ * @param {string | undefined} navigate
+ */
 async function open(navigate) {
   // The place alone is taken from what is pushed: the server may be reached by another name here.
   const place = /#\/[\w/-]*$/.exec(navigate ?? '')?.[0] ?? ''
   const address = new URL(place, SCOPE).href
   const windows = await worker.clients.matchAll({ type: 'window', includeUncontrolled: true })
-  const known = windows.find((/** @type {any} */ { url }) => url.startsWith(SCOPE))
+  // The page alone: below it are documents and files, too, and maybe another server's page.
+  const known = windows.find((/** @type {any} */ { url }) => url.split(/[?#]/, 1)[0] === SCOPE)
   if (!known) return worker.clients.openWindow(address)
   await known.focus()
   await known.navigate(address).catch(() => worker.clients.openWindow(address))

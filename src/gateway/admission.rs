@@ -174,16 +174,6 @@ impl Admission {
     }
 }
 
-/// Returns the token of a handshake's `Authorization` header; the scheme's name has no case (RFC
-/// 9110, section 11.1), as for REST.
-fn bearer(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| token.trim())
-        .filter(|token| !token.is_empty())
-}
-
 /// Returns a refusal as a CONNECT_ERROR carries it.
 fn refused(door: &Door, refusal: Refusal) -> hub::Refusal {
     door.count(&refusal);

@@ -88,7 +88,8 @@ export class App {
 
   /**
    * Shows the chats of the person who is signed in.
-   * @param {{ seat: HTMLElement, api: Api, intents: Intents }} page `intents` grows by what may be intended then
+   * @param {{ seat: HTMLElement, api: Api, intents: Intents }} page `intents` grows by what may be
+   *   intended then
    * @param {Session} signedIn
    */
   static async open(page, signedIn) {
@@ -165,7 +166,10 @@ export class App {
     if (!this.#isDemo) setTimeout(() => this.#quietly(() => this.#settle()), SETTLED_MS)
   }
 
-  /** Does what nobody asked for: with the next connection where the server cannot be had. @param {() => Promise<void>} work */
+  /**
+   * Does what nobody asked for: with the next connection where the server cannot be had.
+   * @param {() => Promise<void>} work
+   */
   #quietly(work) {
     work().catch(error => codeOf(error) && this.#socket.addEventListener('connect', () => this.#quietly(work), { once: true }))
   }
@@ -379,7 +383,11 @@ export class App {
 
   // Dialogs.
 
-  /** The dialogs answer for themselves once they are here. @param {string} type @param {object} detail */
+  /**
+   * The dialogs answer for themselves once they are here.
+   * @param {string} type
+   * @param {object} detail
+   */
   async #openDialog(type, detail) {
     this.#dialogs ??= this.#loadDialogs()
     try {

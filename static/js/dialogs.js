@@ -19,11 +19,13 @@ const ROOM_PAGES = 4
 /** @typedef {import('./state/chats.js').ChatKey} ChatKey */
 
 /**
- * @param {{ app: HTMLElement, api: Api, store: Store, renew(change: Promise<User & { token?: string }>): Promise<User>,
- *   depart(asked: Promise<unknown>): Promise<void>, show(chat: ChatKey, id: number): boolean }} parts
- *   `renew` takes over what the server answers about one's own account, `depart` that it is no more; `show` shows a message of
- *   the chat that is open, and says whether that is this one
- * @returns {Record<string, (detail: any) => unknown>} what the dialogs, and who opens them, may intend
+ * @param {{ app: HTMLElement, api: Api, store: Store,
+ *   renew(change: Promise<User & { token?: string }>): Promise<User>,
+ *   depart(asked: Promise<unknown>): Promise<void>, show(chat: ChatKey, id: number): boolean }}
+ *   parts `renew` takes over what the server answers about one's own account, `depart` that it is
+ *   no more; `show` shows a message of the chat that is open, and says whether that is this one
+ * @returns {Record<string, (detail: any) => unknown>} what the dialogs, and who opens them, may
+ *   intend
  */
 export function dialogIntents({ app, api, store, renew, depart, show }) {
   const styled = loadStyle('dialogs.css')
@@ -43,8 +45,17 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
     }
     return /** @type {Promise<any>} */ (made.get(name))
   }
-  /** The archived rooms, asked for at most once while the picker is shown. @type {Promise<any[]> | undefined} */
+  /**
+   * The archived rooms, asked for at most once while the picker is shown.
+   * @type {Promise<any[]> | undefined}
+   */
   let archived
+  function readArchived() {
+    archived ??= api.archivedRooms()
+    // Asked for again, they may come.
+    archived.catch(() => { archived = undefined })
+    return archived
+  }
   const picker = () => dialog('picker', async () => new (await import('./elements/people-picker.js')).PeoplePicker(store))
   const profile = () => dialog('profile', async () => new (await import('./elements/profile-card.js')).ProfileCard(store.me))
   const admin = () => dialog('admin', async () => new (await import('./elements/admin-panel.js')).AdminPanel(store.me.id))
@@ -67,10 +78,19 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
     }
   }
 
-  /** @param {'about' | 'secret' | 'leave'} form so that a refusal stands in the form that it concerns */
+  /**
+   * @param {'about' | 'secret' | 'leave'} form so that a refusal stands in the form that it
+   *   concerns
+   */
   const profileForm = form => profile().then(card => ({ card, fail: (/** @type {string} */ code) => card.fail(form, code) }))
+  /** @param {string} query that is answered: another one may be typed by then */
+  const searchFor = query => picker().then(shown => ({ shown, fail: (/** @type {string} */ code) => shown.fail(query, code) }))
   const readInvites = () => ask(admin(), async panel => panel.invited(await api.invites()))
-  /** What was said with these words. @param {string} query @param {string} [before] where more of it is */
+  /**
+   * What was said with these words.
+   * @param {string} query
+   * @param {string} [before] where more of it is
+   */
   async function readHits(query, before) {
     const shown = await picker()
     if (query === '') return shown.said(query, { hits: [] })
@@ -80,9 +100,11 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
       await meetOf(api, store, data)
     } catch (error) {
       if (!(error instanceof ChatError)) throw error
-      // What has no letter in it is searched for among people alone, and an older server has no such route.
+      // What has no letter in it is searched for among people alone, and an older server has no
+      // such route.
       const quiet = ['invalid_payload', 'not_found'].includes(error.code)
-      shown.said(query, { hits: [], code: quiet ? undefined : error.code })
+      // What is there already stays, and so does the way to more of it.
+      shown.said(query, { hits: [], next: before, code: quiet ? undefined : error.code }, before !== undefined)
     }
   }
 
@@ -126,7 +148,12 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
     await api.request(method, `api/admin/${path}`, body)
     await readHooks()
   })
-  /** Has the server make a bot or a hook. @param {'bot' | 'in' | 'out'} kind @param {Record<string, any>} wish @returns {Promise<string>} what is shown once */
+  /**
+   * Has the server make a bot or a hook.
+   * @param {'bot' | 'in' | 'out'} kind
+   * @param {Record<string, any>} wish
+   * @returns {Promise<string>} what is shown once
+   */
   async function makeProgram(kind, { to, ...wish }) {
     if (to !== undefined) {
       const isMeant = (/** @type {User} */ { username }) => username.toLowerCase() === to.toLowerCase()
@@ -147,8 +174,8 @@ export function dialogIntents({ app, api, store, renew, depart, show }) {
       archived = undefined
       return (await picker()).show()
     },
-    search: ({ query }) => Promise.all([readHits(query), ask(picker(), async shown => {
-      const rooms = query === '' ? [[], []] : [api.openRooms(query), archived ??= api.archivedRooms()]
+    search: ({ query }) => Promise.all([readHits(query), ask(searchFor(query), async ({ shown }) => {
+      const rooms = query === '' ? [[], []] : [api.openRooms(query), readArchived()]
       const [users, open, past] = await Promise.all([api.findUsers(query.slice(0, NAME_MOST)), ...rooms])
       for (const data of users) store.apply({ type: 'user', data })
       shown.found(query, users, [...roomsOf(store, query), ...open.map(toJoin), ...pastOf(past, query)])
@@ -260,7 +287,10 @@ function roomsOf(store, query) {
 const pastOf = (rooms, query) => rooms.filter(nameHas(query))
   .map(({ id, name, avatar }) => ({ key: roomKey(id), id, name, avatar, isMine: true, archived: true }))
 
-/** @param {string} query @returns {(room: { name: string }) => boolean} whether a room's name has a text in it */
+/**
+ * @param {string} query
+ * @returns {(room: { name: string }) => boolean} whether a room's name has a text in it
+ */
 function nameHas(query) {
   const wanted = query.toLocaleLowerCase()
   return ({ name }) => name.toLocaleLowerCase().includes(wanted)

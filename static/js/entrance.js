@@ -21,7 +21,8 @@ import { addressOf, roomKey } from './state/chats.js'
  * Shows the sign-in until a person has got in.
  * @param {HTMLElement} app where it is shown
  * @param {Api} api
- * @param {{ setup: string | null, invite: string | null, join: string | null }} codes from the address
+ * @param {{ setup: string | null, invite: string | null, join: string | null }} codes from the
+ *   address
  * @returns {Promise<Session>}
  */
 export async function signIn(app, api, { setup, invite, join }) {
@@ -35,7 +36,8 @@ export async function signIn(app, api, { setup, invite, join }) {
     // Both people of the demo are in already.
     return new Promise(() => {})
   }
-  // An app's users may be there before any administrator: what went wrong for one of them comes first.
+  // An app's users may be there before any administrator: what went wrong for one of them comes
+  // first.
   if (server?.setup_required && !setup && !invite && !join && !recall('notice')) return showFresh(app)
   const form = new SignIn({
     mode: setup ? 'setup' : invite ? 'register' : 'login',
@@ -101,7 +103,10 @@ export async function redeem(api, code) {
   }
 }
 
-/** @param {import('./net/api.js').User} user who is signed in @returns {Promise<boolean>} whether another one may take their place */
+/**
+ * @param {import('./net/api.js').User} user who is signed in
+ * @returns {Promise<boolean>} whether another one may take their place
+ */
 function askToSwitch(user) {
   const dialog = /** @type {HTMLDialogElement} */ (translate(clone('ask')))
   part(dialog, 'question').textContent = t('switchQuestion')

@@ -2,7 +2,9 @@
 // which is the last 50 messages of 20 chats. Loaded when the page has nothing else to do.
 
 import { recall, remember } from './lib/memory.js'
+import { ChatError } from './net/api.js'
 import { end, present, PUSHED, registered, renew, scope } from './push.js'
+import { session } from './session.js'
 import { idOf, isRoom, keyIn, pairKey, roomKey } from './state/chats.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
@@ -15,13 +17,17 @@ const MESSAGES = 50
 const KEEP_EVERY_MS = 5 * 60_000
 
 const KEPT = `chatd ${scope} kept`
-/** Whose what is kept is, the id of an account; and since when, with the last message of each chat. */
+/**
+ * Whose what is kept is, the id of an account; and since when, with the last message of each chat.
+ */
 const OWNER = 'kept.owner'
 const LASTS = 'kept.lasts'
-/** After a day all is read anew: what was edited or deleted while the page was closed is gone then. */
+/**
+ * After a day all is read anew: what was edited or deleted while the page was closed is gone then.
+ */
 const ANEW_MS = 24 * 3_600_000
 
-/** True once this device keeps nothing of the account any more. */
+/** True once this device keeps nothing of the person who is signed in any more. */
 let isForgotten = false
 
 /**
@@ -30,7 +36,11 @@ let isForgotten = false
  */
 export async function settle({ api, store, socket }) {
   const registration = await registered()
-  if (!registration) return
+  if (!registration) {
+    // Where there can be one it is tried again with the next connection.
+    if (navigator.serviceWorker) throw new ChatError('offline')
+    return
+  }
   followNotifications(registration)
   if (globalThis.Notification?.permission === 'granted' && recall(PUSHED) !== null) {
     await renew(api, store.me.id, registration).catch(() => {})
@@ -38,7 +48,10 @@ export async function settle({ api, store, socket }) {
   keepUp(api, store, socket)
 }
 
-/** Takes away a notification whose chat is looked at. @param {ServiceWorkerRegistration} registration */
+/**
+ * Takes away a notification whose chat is looked at.
+ * @param {ServiceWorkerRegistration} registration
+ */
 function followNotifications(registration) {
   const look = async () => {
     const key = keyIn(location.hash)
@@ -50,7 +63,12 @@ function followNotifications(registration) {
   look()
 }
 
-/** Keeps what changes, from time to time. @param {Api} api @param {Store} store @param {{ connected: boolean }} socket */
+/**
+ * Keeps what changes, from time to time.
+ * @param {Api} api
+ * @param {Store} store
+ * @param {{ connected: boolean }} socket
+ */
 function keepUp(api, store, socket) {
   const { at = 0, lasts = [] } = recall(OWNER) === store.me.id && recall(LASTS) || {}
   const isYoung = Date.now() - at < ANEW_MS
@@ -77,9 +95,15 @@ function keepUp(api, store, socket) {
   keep()
 }
 
-/** @param {Api} api @param {number} myId @param {Map<ChatKey, number>} kept the chats that are kept as they are, each with its last message */
+/**
+ * @param {Api} api
+ * @param {number} myId
+ * @param {Map<ChatKey, number>} kept the chats that are kept as they are, each with its last
+ *   message
+ */
 async function keepChats(api, myId, kept) {
   const cache = await caches.open(KEPT)
+  if (isForgotten) return
   remember(OWNER, myId)
   // A browser that lacks room takes away what it likes.
   if (!await cache.match(new URL('api/inbox', scope))) kept.clear()
@@ -117,9 +141,14 @@ export function withoutFiles(row) {
   return 'last_message' in row ? { ...row, last_message: bare(row.last_message) } : bare(row)
 }
 
-/** Keeps nothing of the account on this device any more, and ends its notifications. @param {Api} api */
+/**
+ * Keeps nothing of an account on this device any more, and ends its notifications.
+ * @param {Api} api
+ */
 export async function forgetDevice(api) {
-  isForgotten = true
+  // What another person left here goes; what is kept of the one who came after them goes on.
+  const owner = recall(OWNER)
+  isForgotten ||= owner === null || owner === session.now?.user.id
   for (const key of [OWNER, LASTS]) remember(key, null)
   await globalThis.caches?.delete(KEPT)
   const registration = await navigator.serviceWorker?.getRegistration(scope)
@@ -132,6 +161,8 @@ export async function forgetDevice(api) {
 
 /**
  * Joins the settings of notifications in the profile to this device and the server.
- * @param {import('./elements/push-settings.js').PushSettings} settings @param {Api} api @param {number} myId
+ * @param {import('./elements/push-settings.js').PushSettings} settings
+ * @param {Api} api
+ * @param {number} myId
  */
 export const presentPush = (settings, api, myId) => present(settings, api, myId)

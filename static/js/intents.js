@@ -50,7 +50,10 @@ export const talkIntents = (sync, deletions, refused) => ({
   'find-members': ({ chat, query, done }) => sync.findMembers(chat, query).then(done),
 })
 
-/** @param {unknown} error @returns {string} what the server neither refused nor failed to give is a mistake of ours */
+/**
+ * @param {unknown} error
+ * @returns {string} what the server neither refused nor failed to give is a mistake of ours
+ */
 export function codeOf(error) {
   if (error instanceof ChatError) return error.code
   // A module that could not be loaded. Browsers share no more of the words than this one.

@@ -6,25 +6,40 @@ import { recall, remember } from './lib/memory.js'
 
 /** @typedef {import('./net/api.js').Api} Api */
 /** @typedef {'text' | 'sender' | 'nothing'} Show */
-/** @typedef {{ kind: 'none' | 'install' | 'denied' | 'off' | 'on', show: Show }} State how it stands: there are none here, the app is to be installed first, the browser forbids them */
+/**
+ * @typedef {{ kind: 'none' | 'install' | 'denied' | 'off' | 'on', show: Show }} State how it
+ *   stands: there are none here, the app is to be installed first, the browser forbids them
+ */
 
 /** The address of the page, which may lie below a path. */
 export const scope = new URL('./', document.baseURI).href
+const ADDRESS = new URL('sw.js', scope).href
+/**
+ * The one script that a worker may be: browsers that look at this let no text be one. There can be
+ * one policy of a name.
+ * @type {any}
+ */
+let policy
 /** Who turned notifications on here: the id of an account. */
 export const PUSHED = 'pushed'
 
 /** @type {Promise<ServiceWorkerRegistration | undefined> | undefined} */
 let registering
 
-/** @returns {Promise<ServiceWorkerRegistration | undefined>} nothing where there can be no worker, as on a page without TLS */
-export const registered = () => registering ??= register().catch(() => undefined)
+/**
+ * @returns {Promise<ServiceWorkerRegistration | undefined>} nothing where there can be no worker,
+ *   as on a page without TLS
+ */
+export const registered = () => registering ??= register().catch(() => {
+  // Asked for again, there may be one.
+  registering = undefined
+  return undefined
+})
 
 async function register() {
   if (!navigator.serviceWorker) return undefined
-  const address = new URL('sw.js', scope).href
-  // The one script that a worker may be: browsers that look at this let no text be one.
-  const policy = /** @type {any} */ (window).trustedTypes?.createPolicy('worker', { createScriptURL: () => address })
-  return navigator.serviceWorker.register(policy?.createScriptURL('') ?? address, { scope })
+  policy ??= /** @type {any} */ (window).trustedTypes?.createPolicy('worker', { createScriptURL: () => ADDRESS })
+  return navigator.serviceWorker.register(policy?.createScriptURL('') ?? ADDRESS, { scope })
 }
 
 /** @param {ArrayBuffer} bytes */
@@ -77,7 +92,11 @@ export async function turnOff(api, myId) {
   return stateOf(myId)
 }
 
-/** Sends a trial to this device. @param {Api} api @returns {Promise<{ status?: number, error?: string }>} what its push service answered */
+/**
+ * Sends a trial to this device.
+ * @param {Api} api
+ * @returns {Promise<{ status?: number, error?: string }>} what its push service answered
+ */
 export async function trial(api) {
   const registration = await registered()
   const subscription = await registration?.pushManager.getSubscription()
@@ -115,7 +134,11 @@ async function subscribe(api, registration) {
   await api.request('PUT', `api/push/subscriptions/${await idOf(subscription.endpoint)}`, wish)
 }
 
-/** Ends notifications on this device. @param {Api} api @param {ServiceWorkerRegistration} registration */
+/**
+ * Ends notifications on this device.
+ * @param {Api} api
+ * @param {ServiceWorkerRegistration} registration
+ */
 export async function end(api, registration) {
   remember(PUSHED, null)
   const subscription = await registration.pushManager?.getSubscription()
@@ -127,7 +150,9 @@ export async function end(api, registration) {
 
 /**
  * Joins the settings in the profile to this device and the server.
- * @param {import('./elements/push-settings.js').PushSettings} settings @param {Api} api @param {number} myId
+ * @param {import('./elements/push-settings.js').PushSettings} settings
+ * @param {Api} api
+ * @param {number} myId
  */
 export async function present(settings, api, myId) {
   const show = async (/** @type {Promise<State>} */ asked) => {

@@ -1,6 +1,6 @@
-// What is done with chats as a whole: rooms made, entered, changed and left, and what one is told of.
-// Asks the server what a dialog wants, and hands in the answer or what went wrong. app.js loads it
-// with the first of these dialogs; no first view needs it.
+// What is done with chats as a whole: rooms made, entered, changed and left, and what one is told
+// of. Asks the server what a dialog wants, and hands in the answer or what went wrong. app.js loads
+// it with the first of these dialogs; no first view needs it.
 
 import { ChatSheet } from './elements/chat-sheet.js'
 import { nameOf, titleOf } from './elements/names.js'
@@ -25,8 +25,10 @@ import { putPicture } from './sync/picture.js'
 const INVITE = { max_uses: 25, expires_in: 7 * 86_400 }
 
 /**
- * @param {{ app: HTMLElement, api: Api, store: Store, refused(code: string): void }} parts `refused` hears what no dialog shows
- * @returns {Promise<import('./intents.js').Intents>} what these dialogs, and who opens them, may intend
+ * @param {{ app: HTMLElement, api: Api, store: Store, refused(code: string): void }} parts
+ *   `refused` hears what no dialog shows
+ * @returns {Promise<import('./intents.js').Intents>} what these dialogs, and who opens them, may
+ *   intend
  */
 export async function roomIntents({ app, api, store, refused }) {
   await Promise.all([loadStyle('dialogs.css'), loadTemplates('dialogs.html')])
@@ -52,7 +54,11 @@ export async function roomIntents({ app, api, store, refused }) {
     const { data } = await api.request('GET', `api/blocks?limit=1${id > 1 ? `&after=${id - 1}` : ''}`)
     return data[0]?.user_id === id
   }
-  /** Says how something went, which the element shows. @param {Promise<unknown>} asked @param {(code: string | null) => void} done */
+  /**
+   * Says how something went, which the element shows.
+   * @param {Promise<unknown>} asked
+   * @param {(code: string | null) => void} done
+   */
   const told = (asked, done) => asked.then(() => done(null), error => done(codeOf(error)))
 
   /** @param {'join' | 'leave' | 'archive'} what @param {string} name of the room */

@@ -36,8 +36,8 @@ export function leave(reason) {
 
 /**
  * Follows what other tabs do.
- * @param {(lasts: boolean) => Promise<void>} end ends what is under way on the page before its account leaves; `lasts`
- *   where the same person may come back to it
+ * @param {(lasts: boolean) => Promise<void>} end ends what is under way on the page before its
+ *   account leaves; `lasts` where the same person may come back to it
  */
 export function followOtherTabs(end) {
   window.addEventListener('storage', ({ key }) => {

@@ -1,11 +1,14 @@
-// The page as an app: its service worker, opened without a server, and notifications up to the browser's push service, which
-// is made up: chromium has none here.
+// The page as an app: its service worker, opened without a server, and notifications up to the
+// browser's push service, which is made up: chromium has none here.
 
 import assert from 'node:assert/strict'
 import { PHONE, bubble, deadline, row, say, scene } from './harness.mjs'
 
 const APP = { serviceWorkers: 'allow' }
-/** Waits until something holds on a page, which may be later than other waits here: the app comes once the page is at rest. */
+/**
+ * Waits until something holds on a page, which may be later than other waits here: the app comes
+ * once the page is at rest.
+ */
 async function until(page, what, arg) {
   // What is asked for is a promise, which waitForFunction would take for an answer.
   const holds = async () => { while (!await page.evaluate(what, arg)) await new Promise(done => setTimeout(done, 100)) }
@@ -162,31 +165,80 @@ scene('the worker shows what is pushed and takes the place of what was said of t
   // Looked at, a chat needs no notification.
   await row(page, 'ada').click()
   await until(page, async () => (await (await navigator.serviceWorker.ready).getNotifications()).length === 0)
-  // What cannot be read is shown all the same: a browser takes the permission away from who shows nothing.
+  // What cannot be read is shown all the same: a browser takes the permission away from who shows
+  // nothing.
   await deliver('nonsense')
   await until(page, async () => (await (await navigator.serviceWorker.ready).getNotifications()).length === 1)
   assert.equal((await shown())[0].title, 'chatd')
 })
 
-scene('the page says what it needs to be installed as an app', async stage => {
-  const [bob] = await stage.people('bob')
+scene('a picture that was not there without a server comes with it', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
   const page = await stage.open(bob, APP)
-  const devtools = await page.context().newCDPSession(page)
-  const { errors, data } = await devtools.send('Page.getAppManifest')
-  assert.deepEqual(errors, [])
-  const manifest = JSON.parse(data)
-  assert.equal(manifest.display, 'standalone')
-  for (const { src, sizes } of manifest.icons) {
-    const [width] = sizes.split('x').map(Number)
-    const size = await page.evaluate(async address => {
-      const image = new Image()
-      image.src = address
-      await image.decode()
-      return image.naturalWidth
-    }, new URL(src, stage.server.url).href)
-    assert.equal(size, width, src)
-  }
-  const { installabilityErrors } = await devtools.send('Page.getInstallabilityErrors')
-  const serious = installabilityErrors.map(({ errorId }) => errorId).filter(id => !/in-incognito|not-offline-capable/.test(id))
-  assert.deepEqual(serious, [])
+  const drawn = await page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(40, 30)
+    canvas.getContext('2d').fillRect(0, 0, 40, 30)
+    return [...new Uint8Array(await (await canvas.convertToBlob({ type: 'image/png' })).arrayBuffer())]
+  })
+  const answer = await fetch(`${stage.server.url}/api/uploads?name=trip.png`, {
+    method: 'POST', headers: { authorization: `Bearer ${ada.session.token}` }, body: Buffer.from(drawn),
+  })
+  await ada.send({ receiver_id: bob.id, content: 'look', attachments: [(await answer.json()).data.id] })
+  await keeps(page, `api/chats/history/${ada.id}`)
+  await stage.server.kill()
+  await page.goto(`${stage.server.url}/#/chat/${ada.id}`)
+  await page.reload()
+  await bubble(page, 'look').waitFor()
+  await stage.server.start()
+  await until(page, () => document.querySelector('.picture img')?.naturalWidth === 40)
+})
+
+scene('what another person left on the device goes, and that of the one who came is kept', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, 'hello')
+  const page = await stage.open(bob, { ...APP, path: '/readyz' })
+  await page.evaluate(async id => {
+    localStorage.setItem('chatd.kept.owner', JSON.stringify(id))
+    const kept = await caches.open(`chatd ${location.origin}/ kept`)
+    await kept.put('/api/chats/history/1000', new Response('between others'))
+  }, ada.id)
+  await page.goto(stage.server.url)
+  await keeps(page, `api/chats/history/${ada.id}`)
+  assert.equal(await page.evaluate(() => caches.match('/api/chats/history/1000').then(Boolean)), false)
+  assert.equal(await page.evaluate(() => localStorage.getItem('chatd.kept.owner')), String(bob.id))
+})
+
+scene('a worker that could not be had at first comes with the next connection', async stage => {
+  const [bob] = await stage.people('bob')
+  const page = await stage.open(bob, { ...APP, path: '/readyz' })
+  await page.addInitScript(() => {
+    const { register } = ServiceWorkerContainer.prototype
+    ServiceWorkerContainer.prototype.register = function (...given) {
+      if (window.refused) return register.apply(this, given)
+      window.refused = true
+      return Promise.reject(new TypeError('no network'))
+    }
+  })
+  await page.goto(stage.server.url)
+  await until(page, () => window.refused)
+  await stage.server.kill()
+  await stage.server.start()
+  await until(page, () => navigator.serviceWorker.controller !== null)
+})
+
+scene('a notification opens the page, and leaves a document that is open beside it', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await ada.write(bob, 'hello')
+  const page = await stage.open(bob, APP)
+  await keeps(page, 'api/inbox')
+  const documents = await page.context().newPage()
+  await documents.goto(`${stage.server.url}/docs`)
+  const [worker] = page.context().serviceWorkers()
+  await worker.evaluate(async address => {
+    // Only a click lets a worker do that.
+    WindowClient.prototype.focus = async function () { return this }
+    await open(address)
+  }, `${stage.server.url}/#/chat/${ada.id}`)
+  await bubble(page, 'hello').waitFor()
+  assert.equal(new URL(documents.url()).pathname, '/docs')
 })

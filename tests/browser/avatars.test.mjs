@@ -57,7 +57,10 @@ scene('a person and a room get a picture, which others see at once', async stage
   assert.equal(await row(theirs, 'Ops').locator('.avatar').textContent(), '#')
 })
 
-/** Another server with a picture, and what it was asked for: each path with whence it was said to come. */
+/**
+ * Another server with a picture, and what it was asked for: each path with whence it was said to
+ * come.
+ */
 async function pictures(t, bytes) {
   const key = name => readFileSync(new URL(`../keys/${name}.pem`, import.meta.url))
   const asked = []

@@ -1,5 +1,5 @@
-// Hard numbers: what a first load asks for and brings over the wire, what loading again does. How soon something is seen is told, not
-// demanded: that is the machine's.
+// Hard numbers: what a first load asks for and brings over the wire, what loading again does. How
+// soon something is seen is told, not demanded: that is the machine's.
 
 import assert from 'node:assert/strict'
 import { PHONE, bubble, row, scene } from './harness.mjs'
@@ -9,7 +9,10 @@ const FIRST_BYTES = 60 * 1024
 const AGAIN_BYTES = 5 * 1000
 const SLOW_4G = { offline: false, latency: 150, downloadThroughput: 1.6e6 / 8, uploadThroughput: 0.75e6 / 8 }
 
-/** Counts what a page asks for and what comes over the wire, headers and all; what its cache has does not come. */
+/**
+ * Counts what a page asks for and what comes over the wire, headers and all; what its cache has
+ * does not come.
+ */
 async function meter(page) {
   const network = await page.context().newCDPSession(page)
   await network.send('Network.enable')

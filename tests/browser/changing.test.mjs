@@ -1,4 +1,5 @@
-// What was said and is changed: edited, deleted, answered, reacted to, by mouse and by keyboard, on both sides.
+// What was said and is changed: edited, deleted, answered, reacted to, by mouse and by keyboard, on
+// both sides.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -168,4 +169,21 @@ scene('reactions are pills with the names behind them, by a finger as well', asy
   await pill(theirs).getByText('1').waitFor()
   await react(page, '🦀')
   await bubble(theirs, 'a question').locator('.reaction', { hasText: '🦀' }).waitFor()
+})
+
+scene('whoever goes back while the menu of a message is open does not find it elsewhere', async stage => {
+  const [ada, bob, cyd] = await stage.people('ada', 'bob', 'cyd')
+  for (const person of [bob, cyd]) await person.write(ada, 'a question')
+  const page = await stage.open(ada, { size: PHONE })
+  await row(page, 'bob').click()
+  await bubble(page, 'a question').focus()
+  await page.keyboard.press('Enter')
+  await menu(page).waitFor()
+  await page.goBack()
+  await row(page, 'cyd').click()
+  await bubble(page, 'a question').waitFor()
+  assert.ok(await menu(page).isHidden())
+  // The keys are the page's again.
+  await page.keyboard.press('Control+k')
+  await page.getByRole('searchbox').waitFor()
 })

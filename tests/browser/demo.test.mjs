@@ -1,4 +1,5 @@
-// A server to be looked at (`--demo`): two people, both live, a program to copy, the whole app as one of them.
+// A server to be looked at (`--demo`): two people, both live, a program to copy, the whole app as
+// one of them.
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'

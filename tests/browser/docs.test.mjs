@@ -1,6 +1,6 @@
 // The pages that document events and routes: readable without a script, by keyboard, at every
-// width, in both themes; with one, there is a search field. With SHOTS=folder in the environment a picture of each is left there, to
-// be looked at.
+// width, in both themes; with one, there is a search field. With SHOTS=folder in the environment a
+// picture of each is left there, to be looked at.
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'

@@ -21,7 +21,10 @@ const shifted = page => page.evaluate(() => new Promise(done => {
   requestAnimationFrame(() => requestAnimationFrame(() => done(sum)))
 }))
 
-/** A sound of a tenth of a second: 8-bit PCM cannot be sent as such, so it is an MP3 of silent frames. */
+/**
+ * A sound of a tenth of a second: 8-bit PCM cannot be sent as such, so it is an MP3 of silent
+ * frames.
+ */
 const sound = Buffer.concat(Array.from({ length: 8 }, () => {
   const frame = Buffer.alloc(417)
   frame.set([0xff, 0xfb, 0x90, 0x00])
@@ -288,4 +291,19 @@ scene('files are chosen, sent with what is written or alone, and seen on both si
   await pick.setInputFiles([{ name: 'not this.txt', mimeType: 'text/plain', buffer: Buffer.from('x') }])
   await page.getByRole('button', { name: 'Leave not this.txt out' }).click()
   assert.equal(await chips.count(), 0)
+})
+
+scene('whoever goes back while a picture is seen large has the page again', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const page = await stage.open(bob, { size: PHONE })
+  const id = await upload(ada, 'trip.png', await picture(page, 400, 300))
+  await ada.send({ receiver_id: bob.id, attachments: [id] })
+  await row(page, 'ada').click()
+  await page.locator('a.picture').click()
+  await page.locator('.viewer').waitFor()
+  await page.goBack()
+  await page.locator('.viewer').waitFor({ state: 'hidden' })
+  await page.waitForFunction(() => document.activeElement.matches('.chat-row'))
+  await row(page, 'ada').click()
+  await page.locator('a.picture').waitFor()
 })

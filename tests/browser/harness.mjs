@@ -1,9 +1,11 @@
-// Starts the server's executable, people on it, and their browsers. Everything here waits on an event or on what the
-// page shows; the deadline only ends a test that has failed already.
+// Starts the server's executable, people on it, and their browsers. Everything here waits on an
+// event or on what the page shows; the deadline only ends a test that has failed already.
 
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, request as ask } from 'node:http'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
@@ -16,20 +18,34 @@ import { Heard } from './heard.mjs'
 export const CHATD = process.env.CHATD
   ? resolve(process.env.CHATD)
   : fileURLToPath(new URL('../../target/release/chatd', import.meta.url))
-/** Thousands of messages in a moment are what the limits are against; a server without limits has no such flag. */
+/**
+ * Thousands of messages in a moment are what the limits are against; a server without limits has no
+ * such flag.
+ */
 const UNLIMITED = spawnSync(CHATD, ['--help'], { encoding: 'utf8' }).stdout?.includes('--rate-limit') ? ['--rate-limit', 'off'] : []
-/** Where strangers register, people are found by their whole names alone; an executable without blocks has no such flag. */
+/**
+ * Where strangers register, people are found by their whole names alone; an executable without
+ * blocks has no such flag.
+ */
 const EVERYONE = spawnSync(CHATD, ['--help'], { encoding: 'utf8' }).stdout?.includes('--directory') ? ['--directory', 'everyone'] : []
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const DEADLINE_MS = 20_000
 
 export const PASSWORD = 'correct horse battery'
-/** A name by which the server is reached as from another machine: over plain http the browser trusts it less. */
+/**
+ * A name by which the server is reached as from another machine: over plain http the browser trusts
+ * it less.
+ */
 export const ELSEWHERE = 'chat.test'
 export const PHONE = { width: 390, height: 780 }
 export const DESK = { width: 1280, height: 800 }
 
-/** @template T @param {Promise<T>} promise @param {string | (() => string)} what @returns {Promise<T>} */
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {string | (() => string)} what
+ * @returns {Promise<T>}
+ */
 export function deadline(promise, what) {
   let timer
   const late = new Promise((_, reject) => {
@@ -38,7 +54,10 @@ export function deadline(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
-/** What the executable documents: what is heard of any server here is held against it. @type {Promise<Documents> | undefined} */
+/**
+ * What the executable documents: what is heard of any server here is held against it.
+ * @type {Promise<Documents> | undefined}
+ */
 let documented
 
 /** One server process, and the next ones on the same data and port. */
@@ -157,7 +176,10 @@ export class Person {
     }
   }
 
-  /** Sends texts, in order, and waits until all are stored. Bare long-polling, so that thousands take seconds. */
+  /**
+   * Sends texts, in order, and waits until all are stored. Bare long-polling, so that thousands
+   * take seconds.
+   */
   async write(peer, ...texts) {
     for (let at = 0; at < texts.length; at += 5_000) await this.#write(peer, texts.slice(at, at + 5_000))
   }
@@ -196,22 +218,60 @@ export class Person {
   }
 }
 
+const CHROME = {
+  executablePath: CHROMIUM,
+  args: ['--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`],
+}
 /** @type {Promise<import('playwright-core').Browser> | undefined} */
 let launched
 export const browser = () => launched ??= launch(3)
 
-/** Where it crashes before it has opened anything, once in some thousand starts, it is started again. @param {number} tries */
+/**
+ * Where it crashes before it has opened anything, once in some thousand starts, it is started
+ * again.
+ * @param {number} tries
+ */
 async function launch(tries) {
-  const args = ['--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`]
   for (;;) {
     try {
-      return await chromium.launch({ executablePath: CHROMIUM, args })
+      return await chromium.launch(CHROME)
     } catch (error) {
       if (--tries === 0 || !/SIGSEGV|SIGTRAP|SIGABRT/.test(String(error))) throw error
     }
   }
 }
 after(async () => (await launched)?.close())
+
+/**
+ * A reverse proxy that has a server's page below a path, which it takes away.
+ * @param {Server} server
+ * @param {string} path with its slashes
+ * @param {import('node:test').TestContext} t with which it ends
+ * @returns {Promise<string>} the address of the page
+ */
+export async function proxied(server, path, t) {
+  const proxy = createServer((request, response) => {
+    if (!request.url.startsWith(path)) return void response.writeHead(404).end()
+    const { method, headers } = request
+    const asked = ask({ host: '127.0.0.1', port: server.port, path: request.url.slice(path.length - 1), method, headers }, answer => {
+      response.writeHead(answer.statusCode, answer.headers)
+      answer.pipe(response)
+    })
+    asked.on('error', () => response.destroy())
+    request.pipe(asked)
+  })
+  proxy.on('upgrade', (request, socket) => {
+    const through = connect(server.port, '127.0.0.1')
+    const head = [`GET ${request.url.slice(path.length - 1)} HTTP/1.1`]
+    for (let at = 0; at < request.rawHeaders.length; at += 2) head.push(`${request.rawHeaders[at]}: ${request.rawHeaders[at + 1]}`)
+    through.write(`${head.join('\r\n')}\r\n\r\n`)
+    through.pipe(socket).pipe(through)
+    for (const end of [through, socket]) end.on('error', () => { through.destroy(); socket.destroy() })
+  })
+  await new Promise(done => proxy.listen(0, '127.0.0.1', done))
+  t.after(() => proxy.closeAllConnections() ?? proxy.close())
+  return `http://127.0.0.1:${proxy.address().port}${path}`
+}
 
 /** A test with a server of its own and the means to open pages on it. */
 export function scene(name, options, body = options) {
@@ -231,8 +291,8 @@ export function scene(name, options, body = options) {
 }
 
 /**
- * A server and the browsers on it. What a page says on its console as an error fails the test, and so does what a page
- * says to the server or hears of it and is not documented.
+ * A server and the browsers on it. What a page says on its console as an error fails the test, and
+ * so does what a page says to the server or hears of it and is not documented.
  */
 export class Stage {
   contexts = []
@@ -250,8 +310,9 @@ export class Stage {
   }
 
   /**
-   * A page of a browser of its own; with a person, who is signed in already. What answers in place of the server, a service
-   * worker, is there only where a test asks for it: `{ serviceWorkers: 'allow' }`.
+   * A page of a browser of its own; with a person, who is signed in already. What answers in place
+   * of the server, a service worker, is there only where a test asks for it:
+   * `{ serviceWorkers: 'allow' }`.
    * @param {Person | null} person
    */
   async open(person, { path = '/', size = DESK, theme = 'light', locale = 'en-GB', url = this.server.url, ...more } = {}) {
@@ -261,6 +322,27 @@ export class Stage {
       ...(storage && { storageState: { cookies: [], origins: [{ origin: this.server.url, localStorage: storage }] } }),
       ...more,
     })
+    const page = await this.#begin(context)
+    await page.goto(url + path)
+    return page
+  }
+
+  /**
+   * An empty page of a browser with a profile on the disk, as people have it: in one without,
+   * nothing can be installed.
+   * @param {string} folder of the profile
+   */
+  async profile(folder, { size = DESK, theme = 'light', locale = 'en-GB' } = {}) {
+    return this.#begin(await chromium.launchPersistentContext(folder, {
+      ...CHROME, viewport: size, colorScheme: theme, locale, reducedMotion: 'reduce',
+    }))
+  }
+
+  /**
+   * A page of a browser, which is heard from now on.
+   * @param {import('playwright-core').BrowserContext} context
+   */
+  async #begin(context) {
     context.setDefaultTimeout(DEADLINE_MS / 2)
     this.contexts.push(context)
     this.heard.listen(context, this.server.documents)
@@ -270,7 +352,6 @@ export class Stage {
     page.on('console', message => {
       if (message.type() === 'error' && !this.allowed.test(message.text())) this.errors.push(message.text())
     })
-    await page.goto(url + path)
     return page
   }
 

@@ -1,9 +1,11 @@
-// What pages say to the server and hear of it, held against the server's own documents: every packet of their sockets,
-// by either transport, and every request and answer of the API. Servers are told by the path alone, from its `api/` or
-// `socket.io/` on, so that one behind a proxy, below a path or under another name is heard like any other.
+// What pages say to the server and hear of it, held against the server's own documents: every
+// packet of their sockets, by either transport, and every request and answer of the API. Servers
+// are told by the path alone, from its `api/` or `socket.io/` on, so that one behind a proxy, below
+// a path or under another name is heard like any other.
 //
-// Nothing is thrown where it is heard, since nobody would catch it there: faults are kept until somebody takes them.
-// What a test forges by `page.route` would be one of them; none forges anything below these paths.
+// Nothing is thrown where it is heard, since nobody would catch it there: faults are kept until
+// somebody takes them. What a test forges by `page.route` would be one of them; none forges
+// anything below these paths.
 
 import assert from 'node:assert/strict'
 
@@ -15,7 +17,10 @@ const GONE = /No resource with given identifier|No data found for resource|has b
 /** Socket.IO's packet types. */
 const PACKET = { CONNECT: 0, DISCONNECT: 1, EVENT: 2, ACK: 3, CONNECT_ERROR: 4 }
 
-/** A Socket.IO packet of the namespace `/`, or null for what is Engine.IO's own. @param {string | Buffer} text */
+/**
+ * A Socket.IO packet of the namespace `/`, or null for what is Engine.IO's own.
+ * @param {string | Buffer} text
+ */
 function decode(text) {
   assert.ok(typeof text === 'string' && /^[0-6]/.test(text), `not a packet: ${text}`)
   if (text[0] !== '4') return null
@@ -68,7 +73,10 @@ class Connection {
   }
 }
 
-/** The frame that asked; nobody's own for what a service worker asks. @param {import('playwright-core').Request} request */
+/**
+ * The frame that asked; nobody's own for what a service worker asks.
+ * @param {import('playwright-core').Request} request
+ */
 function frameOf(request) {
   try {
     return request.frame()
@@ -81,13 +89,22 @@ const NO_FRAME = /** @type {import('playwright-core').Frame} */ ({})
 export class Heard {
   /** The first of each kind. @type {Map<string, string>} */
   #faults = new Map()
-  /** The answers whose bodies are being read. @type {Map<Promise<void>, import('playwright-core').Response>} */
+  /**
+   * The answers whose bodies are being read.
+   * @type {Map<Promise<void>, import('playwright-core').Response>}
+   */
   #reading = new Map()
-  /** How often the page in a frame went elsewhere. @type {WeakMap<import('playwright-core').Frame, number>} */
+  /**
+   * How often the page in a frame went elsewhere.
+   * @type {WeakMap<import('playwright-core').Frame, number>}
+   */
   #gone = new WeakMap()
   /** Those whose next page is asked for. @type {Set<import('playwright-core').Frame>} */
   #going = new Set()
-  /** How often it had when something was asked for. @type {WeakMap<import('playwright-core').Request, number>} */
+  /**
+   * How often it had when something was asked for.
+   * @type {WeakMap<import('playwright-core').Request, number>}
+   */
   #asked = new WeakMap()
   packets = 0
   bodies = 0
@@ -189,7 +206,8 @@ export class Heard {
   }
 
   /**
-   * A page goes elsewhere: of what it had asked for, bodies may never come, nor a word that they do not.
+   * A page goes elsewhere: of what it had asked for, bodies may never come, nor a word that they do
+   * not.
    * @param {import('playwright-core').Frame} frame
    */
   #leave(frame) {
@@ -223,7 +241,10 @@ export class Heard {
   }
 }
 
-/** The server's own path, with its query; none where the address is of something else. @param {string} url */
+/**
+ * The server's own path, with its query; none where the address is of something else.
+ * @param {string} url
+ */
 function pathOf(url) {
   const { pathname, search } = new URL(url)
   const found = /\/(?:api|socket\.io)\/.*$/.exec(pathname)

@@ -1,4 +1,5 @@
-// That a page is heard at all: with documents that are wrong on purpose, what comes by each way is a fault.
+// That a page is heard at all: with documents that are wrong on purpose, what comes by each way is
+// a fault.
 
 import assert from 'node:assert/strict'
 import { Documents } from '../clients/documented.mjs'

@@ -53,7 +53,10 @@ async function openForm(page, summary) {
   return form
 }
 
-/** What axe finds in the panel with all forms open, that nothing is wider than the dialog, and a picture if one is wanted. */
+/**
+ * What axe finds in the panel with all forms open, that nothing is wider than the dialog, and a
+ * picture if one is wanted.
+ */
 async function looksWell(page, name) {
   await isAccessible(page, name)
   const [wide, seen] = await page.locator('dialog[open] .sheet-body').evaluate(body => [body.scrollWidth, body.clientWidth])

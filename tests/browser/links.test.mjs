@@ -1,4 +1,5 @@
-// Signing in by a link that an app makes for one of its users: in a tab, where somebody else is signed in, and in a frame.
+// Signing in by a link that an app makes for one of its users: in a tab, where somebody else is
+// signed in, and in a frame.
 
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'

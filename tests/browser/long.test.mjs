@@ -1,4 +1,5 @@
-// Long conversations: the document stays small, opening is quick, scrolling is smooth, and what is read keeps its place.
+// Long conversations: the document stays small, opening is quick, scrolling is smooth, and what is
+// read keeps its place.
 
 import assert from 'node:assert/strict'
 import { row, scene } from './harness.mjs'
@@ -24,7 +25,8 @@ scene('a conversation of 50,000 messages opens in a moment and scrolls smoothly 
   await ada.write(bob, ...lines(COUNT))
   const page = await stage.open(bob)
   await row(page, 'ada').waitFor()
-  // From a fresh page each time; the better of three, since a busy machine may be at something else.
+  // From a fresh page each time; the better of three, since a busy machine may be at something
+  // else.
   let opened = Infinity
   for (let attempt = 0; attempt < 3 && opened > 300; attempt++) {
     if (attempt > 0) {
@@ -50,8 +52,9 @@ scene('a conversation of 50,000 messages opens in a moment and scrolls smoothly 
   await page.locator('.messages').hover()
   await page.mouse.wheel(0, -200)
   await page.waitForFunction(count => document.querySelectorAll('.message').length > count, before)
-  // Between two frames, as a wheel or a finger does it, the list is moved by a third of a view. What stood in the
-  // view must have moved by just that, whatever was put before it or taken away behind it meanwhile.
+  // Between two frames, as a wheel or a finger does it, the list is moved by a third of a view.
+  // What stood in the view must have moved by just that, whatever was put before it or taken away
+  // behind it meanwhile.
   const turn = target => page.evaluate(async target => {
     measured.tasks = []
     const scroller = document.querySelector('.messages')

@@ -1,11 +1,10 @@
 // The connection breaks and comes back: nothing missing, nothing doubled, no reload.
 
 import assert from 'node:assert/strict'
-import { createServer, request as ask } from 'node:http'
-import { connect } from 'node:net'
+import { createServer } from 'node:http'
 import { block, replaced } from '../clients/readme.mjs'
 import { isAccessible } from './axe.mjs'
-import { PASSWORD, PHONE, bubble, bubbles, composer, row, say, scene, state } from './harness.mjs'
+import { PASSWORD, PHONE, bubble, bubbles, composer, proxied, row, say, scene, state } from './harness.mjs'
 
 const texts = page => page.locator('.message .text').allInnerTexts()
 /** A mark that a reload of the page would wipe out. */
@@ -45,7 +44,8 @@ scene('offline and back: what was missed is there in order, the banner comes lat
   await ada.write(bob, 'one')
   await bubble(page, 'one').waitFor()
   await mark(page)
-  // The kernel says nothing when a network goes; only silence tells. The page's socket is cut as a router would.
+  // The kernel says nothing when a network goes; only silence tells. The page's socket is cut as a
+  // router would.
   await page.context().setOffline(true)
   await page.evaluate(() => window.dispatchEvent(new Event('offline')))
   await ada.write(bob, 'two', 'three')
@@ -121,7 +121,8 @@ scene('a page that is older than its server still gets its files, and says that 
   const [ada, bob] = await stage.people('ada', 'bob')
   await bob.write(ada, 'hi')
   const page = await stage.open(ada, { path: '/readyz' })
-  // As the page of an earlier version would have been: its files have another version in their addresses.
+  // As the page of an earlier version would have been: its files have another version in their
+  // addresses.
   await page.route(`${stage.server.url}/`, async route => {
     const answer = await route.fetch()
     await route.fulfill({ response: answer, body: (await answer.text()).replaceAll(/"v\/[0-9a-f]{16}\//g, '"v/0123456789abcdef/') })
@@ -195,28 +196,7 @@ scene('below a path of a reverse proxy the page works as well', async (stage, t)
   const [ada, bob] = await stage.people('ada', 'bob')
   await bob.write(ada, 'hi')
   const below = '/team/chat/'
-  const proxy = createServer((request, response) => {
-    if (!request.url.startsWith(below)) return void response.writeHead(404).end()
-    const { method, headers } = request
-    const asked = ask({ host: '127.0.0.1', port: stage.server.port, path: request.url.slice(below.length - 1), method, headers }, answer => {
-      response.writeHead(answer.statusCode, answer.headers)
-      answer.pipe(response)
-    })
-    asked.on('error', () => response.destroy())
-    request.pipe(asked)
-  })
-  proxy.on('upgrade', (request, socket) => {
-    const through = connect(stage.server.port, '127.0.0.1')
-    const head = [`GET ${request.url.slice(below.length - 1)} HTTP/1.1`]
-    for (let at = 0; at < request.rawHeaders.length; at += 2) head.push(`${request.rawHeaders[at]}: ${request.rawHeaders[at + 1]}`)
-    through.write(`${head.join('\r\n')}\r\n\r\n`)
-    through.pipe(socket).pipe(through)
-    for (const end of [through, socket]) end.on('error', () => { through.destroy(); socket.destroy() })
-  })
-  await new Promise(done => proxy.listen(0, '127.0.0.1', done))
-  t.after(() => proxy.closeAllConnections() ?? proxy.close())
-  const { port } = proxy.address()
-  const page = await stage.open(null, { url: `http://127.0.0.1:${port}`, path: below })
+  const page = await stage.open(null, { url: await proxied(stage.server, below, t), path: '' })
   const sockets = []
   page.on('websocket', socket => sockets.push(new URL(socket.url()).pathname))
   await page.getByLabel('Username').fill('ada')

@@ -20,8 +20,10 @@ function parse(path, text) {
   return file
 }
 
-/** The tokens of a statement, each with what it is part of: one that ended elsewhere would show. Exports and what ends
- * a statement or a list are left out. */
+/**
+ * The tokens of a statement, each with what it is part of: one that ended elsewhere would show.
+ * Exports and what ends a statement or a list are left out.
+ */
 function tokens(statement, file) {
   const found = []
   const walk = node => {

@@ -1,4 +1,5 @@
-// Accounts by the page: registering, the profile, a new password on every device, invites and administration.
+// Accounts by the page: registering, the profile, a new password on every device, invites and
+// administration.
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'
@@ -55,7 +56,8 @@ scene('another language reaches an open conversation at once, and a long draft h
   await bubble(page, 'Halo').getByText('Terkirim').waitFor()
   await page.locator('.bar-status', { hasText: 'terakhir dilihat' }).waitFor()
   assert.equal(await composer(page).getAttribute('aria-label'), 'Pesan untuk bob')
-  // What is loaded only now speaks it, too: it has the same catalogue as the page, and not one of its own.
+  // What is loaded only now speaks it, too: it has the same catalogue as the page, and not one of
+  // its own.
   await page.keyboard.press('Control+k')
   await page.getByRole('heading', { name: 'Cari orang dan pesan' }).waitFor()
   await page.keyboard.press('Escape')
@@ -266,7 +268,10 @@ const keptBy = page => page.evaluate(async () => {
   return JSON.stringify(kept)
 })
 
-/** A page on which somebody has half a thought and a message that cannot be sent, and an earlier page without a database. */
+/**
+ * A page on which somebody has half a thought and a message that cannot be sent, and an earlier
+ * page without a database.
+ */
 async function unsent(stage, person, peer) {
   const page = await stage.open(person, { path: `/#/chat/${peer.id}` })
   await composer(page).waitFor()

@@ -1,6 +1,7 @@
 // Takes the picture of the README: a room with a reply, a picture and reactions.
 //   CHATD=target/release/chatd node tests/browser/picture.mjs [FILE]
-// Needs what the browser's tests need: npm ci in this folder, and chromium; and Debian's fonts-noto-color-emoji.
+// Needs what the browser's tests need: npm ci in this folder, and chromium; and Debian's
+// fonts-noto-color-emoji.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,5 @@
-// Links that lead into a room: made in its details, and opened by people with an account and without one.
+// Links that lead into a room: made in its details, and opened by people with an account and
+// without one.
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'

@@ -300,3 +300,79 @@ scene('the server is told which chat is in view, and of none once the page is hi
   await stage.server.start()
   assert.deepEqual(await after(1), [{ receiver_id: bob.id, on: true }])
 })
+
+scene('Enter chooses whom one searches for, and a room is made once', async stage => {
+  const [ada] = await stage.people('ada', 'bob', 'cyd')
+  const page = await stage.open(ada)
+  await page.getByText('No chats yet').waitFor()
+  await page.getByRole('button', { name: 'Menu' }).click()
+  await page.locator('#menu').getByRole('button', { name: 'New room' }).click()
+  const form = page.locator('room-form')
+  const chip = name => form.locator('.chip', { hasText: name })
+  await form.getByLabel('Name of the room').fill('Garden')
+  const field = form.getByLabel('Add people')
+  await field.fill('bob')
+  await form.locator('.person', { hasText: 'bob' }).waitFor()
+  // What was found before stands there until the answer comes.
+  let release
+  const isReleased = new Promise(done => { release = done })
+  const isHeld = url => url.pathname === '/api/users' && url.searchParams.get('query') === 'cyd'
+  await page.route(isHeld, async route => {
+    await isReleased
+    await route.continue()
+  })
+  const asked = page.waitForRequest(request => isHeld(new URL(request.url())))
+  await field.fill('cyd')
+  await page.keyboard.press('Enter')
+  await asked
+  assert.equal(await form.locator('.chip').count(), 0)
+  release()
+  await chip('cyd').waitFor()
+  assert.equal(await chip('bob').count(), 0)
+
+  let made = 0
+  const isMade = url => url.pathname === '/api/rooms'
+  await page.route(isMade, async route => {
+    if (route.request().method() === 'POST' && made++ === 0) {
+      // The key is pressed once more before the answer is there.
+      await page.keyboard.press('Enter')
+    }
+    await route.continue()
+  })
+  await form.getByLabel('Name of the room').press('Enter')
+  await page.getByText('This is the beginning of Garden').waitFor()
+  assert.equal(made, 1)
+})
+
+scene('who is put out of a room while its details are open is left with none, and who is added by keys keeps the place', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob', 'cyd')
+  const room = await ada.room('Ops', bob)
+  const page = await stage.open(ada, { path: `/#/room/${room.id}` })
+  const theirs = await stage.open(bob, { path: `/#/room/${room.id}` })
+  await details(theirs)
+  await details(page)
+  const sheet = page.locator('chat-sheet')
+  await sheet.getByLabel('Add people').fill('cyd')
+  await sheet.locator('.person', { hasText: 'cyd' }).waitFor()
+  await page.keyboard.press('Enter')
+  await sheet.locator('[data-part="add"]').press('Enter')
+  await members(page).nth(2).waitFor()
+  assert.ok(await sheet.getByLabel('Add people').evaluate(field => field === document.activeElement))
+  await page.getByRole('button', { name: 'Remove: bob' }).click()
+  await theirs.getByText('You are no longer a member').waitFor()
+  await theirs.locator('chat-sheet dialog[open]').waitFor({ state: 'detached' })
+})
+
+scene('names that are offered in a room go with it', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  const [one, two] = [await ada.room('One', bob), await ada.room('Two', bob)]
+  const page = await stage.open(ada, { path: `/#/room/${one.id}` })
+  await composer(page).waitFor()
+  await page.evaluate(hash => { location.hash = hash }, `#/room/${two.id}`)
+  await page.getByText('This is the beginning of Two').waitFor()
+  await composer(page).pressSequentially('@b')
+  await page.getByRole('option', { name: /bob/ }).waitFor()
+  await page.goBack()
+  await page.getByText('This is the beginning of One').waitFor()
+  assert.equal(await page.getByRole('option').count(), 0)
+})

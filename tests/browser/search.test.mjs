@@ -1,4 +1,5 @@
-// Searching: by keyboard alone, what is found is marked, a hit opens its chat at that message, and one comes back to the list.
+// Searching: by keyboard alone, what is found is marked, a hit opens its chat at that message, and
+// one comes back to the list.
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'
@@ -72,4 +73,83 @@ scene('what was deleted is not found, in Indonesian words', async stage => {
   await field.fill('rahasia')
   await page.getByText('Tidak ada yang bernama seperti itu di sini.').waitFor()
   assert.equal(await hits(page).count(), 0)
+})
+
+/** Holds back what is asked with a query, until the function that it gives is called. */
+async function hold(page, path, query, how) {
+  const isMeant = url => url.pathname === path && url.searchParams.get('query') === query
+  let asked, released
+  const [isAsked, isReleased] = [new Promise(done => { asked = done }), new Promise(done => { released = done })]
+  await page.route(isMeant, async route => {
+    asked()
+    await isReleased
+    await how(route)
+  })
+  return { isAsked, release: released }
+}
+
+scene('Enter takes the first of what is typed, and nobody whom an earlier search found', async stage => {
+  const [ada, , cyd] = await stage.people('ada', 'bob', 'cyd')
+  const page = await stage.open(ada)
+  await page.getByText('No chats yet').waitFor()
+  await page.keyboard.press('Control+k')
+  await page.getByRole('button', { name: 'bob' }).waitFor()
+  const { isAsked, release } = await hold(page, '/api/users', 'cyd', route => route.continue())
+  await page.getByRole('searchbox').fill('cyd')
+  await page.keyboard.press('Enter')
+  await isAsked
+  assert.equal(new URL(page.url()).hash, '')
+  release()
+  await page.waitForURL(url => url.hash === `#/chat/${cyd.id}`)
+})
+
+scene('a search that fails late or once leaves what is found later', async stage => {
+  const [ada] = await stage.people('ada', 'bob', 'cyd')
+  const page = await stage.open(ada)
+  await page.getByText('No chats yet').waitFor()
+  await page.keyboard.press('Control+k')
+  const field = page.getByRole('searchbox')
+  const cyd = page.getByRole('button', { name: 'cyd' })
+  const { isAsked, release } = await hold(page, '/api/users', 'c', route => route.abort())
+  await field.fill('c')
+  await isAsked
+  await field.fill('cyd')
+  await page.getByText('1 person').waitFor()
+  const failed = page.waitForEvent('requestfailed')
+  release()
+  await failed
+  await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))))
+  assert.ok(await cyd.isVisible())
+
+  // The archived rooms are asked for once while one searches.
+  await page.reload()
+  await page.getByText('No chats yet').waitFor()
+  const isArchived = url => url.pathname === '/api/rooms' && url.searchParams.has('archived')
+  await page.route(isArchived, route => route.abort())
+  await page.keyboard.press('Control+k')
+  await field.fill('cy')
+  await page.getByText('The server cannot be reached').waitFor()
+  await page.unroute(isArchived)
+  await field.fill('cyd')
+  await cyd.waitFor()
+})
+
+scene('more of what was said comes by a button, which a lost network leaves where it is', async stage => {
+  const [ada, bob] = await stage.people('ada', 'bob')
+  await bob.write(ada, ...Array.from({ length: 25 }, (_, n) => `ticket ${n}`))
+  const page = await stage.open(ada)
+  await row(page, 'bob').waitFor()
+  await search(page, 'ticket', 20)
+  const more = page.locator('people-picker').getByRole('button', { name: 'More messages' })
+  const isMore = url => url.pathname === '/api/search' && url.searchParams.has('before')
+  await page.route(isMore, route => route.abort())
+  await more.click()
+  await page.getByText('The server cannot be reached').waitFor()
+  assert.equal(await hits(page).count(), 20)
+  await page.unroute(isMore)
+  await more.press('Enter')
+  await hits(page).nth(24).waitFor()
+  await more.waitFor({ state: 'detached' })
+  // The arrow keys go on from there.
+  assert.ok(await hits(page).nth(20).locator('button').evaluate(button => button === document.activeElement))
 })

@@ -1,4 +1,5 @@
-// Two people write to each other: states of a message, typing, presence, unread counts, drafts, what survives.
+// Two people write to each other: states of a message, typing, presence, unread counts, drafts,
+// what survives.
 
 import assert from 'node:assert/strict'
 import { DESK, PHONE, bubble, bubbles, composer, row, say, scene, state } from './harness.mjs'

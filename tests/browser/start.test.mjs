@@ -1,4 +1,5 @@
-// Before and around the chats: a server without accounts, one that is reached in the clear, the colours one chooses.
+// Before and around the chats: a server without accounts, one that is reached in the clear, the
+// colours one chooses.
 
 import assert from 'node:assert/strict'
 import { isAccessible } from './axe.mjs'

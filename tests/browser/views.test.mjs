@@ -1,5 +1,6 @@
-// Every view, at a phone's and a desk's width, light and dark: axe finds nothing, nothing is wider than the window.
-// With SHOTS=folder in the environment a picture of each is left there, to be looked at.
+// Every view, at a phone's and a desk's width, light and dark: axe finds nothing, nothing is wider
+// than the window. With SHOTS=folder in the environment a picture of each is left there, to be
+// looked at.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -122,7 +123,8 @@ scene('words that are longer by two fifths, as other languages have them, are no
   await bob.write(ada, 'hello')
   for (const [device, size] of Object.entries({ phone: PHONE, desk: DESK })) {
     const page = await stage.open(null, { path: '/readyz', size })
-    // Every text of the catalogue is made longer, and accented, as it is loaded; for which the page is loaded unjoined.
+    // Every text of the catalogue is made longer, and accented, as it is loaded; for which the page
+    // is loaded unjoined.
     await page.route(`${stage.server.url}/`, async route => {
       await route.fulfill({ response: await route.fetch(), body: readFileSync(new URL('../../static/index.html', import.meta.url), 'utf8') })
     })

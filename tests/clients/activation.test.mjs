@@ -1,4 +1,5 @@
-// A restart under load with a socket that somebody else holds: nobody is refused, nothing is lost, all come back.
+// A restart under load with a socket that somebody else holds: nobody is refused, nothing is lost,
+// all come back.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,4 +1,5 @@
-// The flow of the original document, to the letter: what a client that knows nothing else relies on.
+// The flow of the original document, to the letter: what a client that knows nothing else relies
+// on.
 
 import assert from "node:assert/strict";
 import { TIME, hasKeys, withServer } from "./harness.mjs";

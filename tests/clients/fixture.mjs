@@ -1,5 +1,6 @@
-// Starts the harness server, which is no part of the chat: the protocol modules alone, with the handlers that the
-// official protocol suites and the official clients' own tests expect of a server. Clients of it wait on events, too.
+// Starts the harness server, which is no part of the chat: the protocol modules alone, with the
+// handlers that the official protocol suites and the official clients' own tests expect of a
+// server. Clients of it wait on events, too.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -14,7 +15,10 @@ const HARNESS = process.env.HARNESS
   ? resolve(process.env.HARNESS)
   : fileURLToPath(new URL("../../target/release/examples/harness", import.meta.url));
 
-/** A test with a harness server of its own on a free port. At its end the server must stop as it should. */
+/**
+ * A test with a harness server of its own on a free port. At its end the server must stop as it
+ * should.
+ */
 export function withFixture(name, fixture, body) {
   test(name, async (t) => {
     const server = new Fixture(fixture);

@@ -1,5 +1,5 @@
-// The stock clients against the servers that their own tests expect: what those tests are known to check of a server,
-// over every transport, in our own words.
+// The stock clients against the servers that their own tests expect: what those tests are known to
+// check of a server, over every transport, in our own words.
 
 import assert from "node:assert/strict";
 import { request } from "node:http";
@@ -163,7 +163,8 @@ for (const [way, options] of WAYS) {
       assert.ok(error instanceof Error);
       assert.equal(error.message, message);
       assert.equal(socket.active, false);
-      // Its connection ends and comes back; another namespace of it is served; the refused one does not ask again.
+      // Its connection ends and comes back; another namespace of it is served; the refused one does
+      // not ask again.
       const other = socket.io.socket("/valid");
       await connected(other);
       const back = args(other, "disconnect").then(() => args(other, "connect"));
@@ -423,7 +424,10 @@ withSocketServer("the same address twice is two connections", async (server) => 
 
 // ---- engine.io-client
 
-/** What an Engine.IO client fails with, and what its request says at that moment: later it is cleared. */
+/**
+ * What an Engine.IO client fails with, and what its request says at that moment: later it is
+ * cleared.
+ */
 const failure = ({ engine }) =>
   deadline(
     new Promise((done) =>
@@ -436,7 +440,10 @@ const failure = ({ engine }) =>
     "the client's error",
   );
 
-/** What the server answers to somebody who asks for a WebSocket with this query, and goes away if given one. */
+/**
+ * What the server answers to somebody who asks for a WebSocket with this query, and goes away if
+ * given one.
+ */
 async function webSocket(server, query) {
   const headers = { Connection: "Upgrade", Upgrade: "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==" };
   const asked = request(`${server.url}/engine.io/?EIO=4&transport=websocket&${query}`, { headers });
@@ -530,7 +537,8 @@ for (const [way, options, upgrades] of [
     const closed = client.own("close");
     client.engine.close();
     assert.equal((await closed)[0], "forced close");
-    // Asked again and again until the closing has arrived. A WebSocket that goes away again harms no session.
+    // Asked again and again until the closing has arrived. A WebSocket that goes away again harms
+    // no session.
     let answer;
     do answer = await webSocket(server, `sid=${id}`);
     while (answer.text !== "Session ID unknown" && Date.now() < latest);

@@ -1,5 +1,5 @@
-// Clients in TypeScript that stock generators make of the two documents: what they choke on, a reader of the documents
-// cannot use. They are compiled strictly, and then talk to the server.
+// Clients in TypeScript that stock generators make of the two documents: what they choke on, a
+// reader of the documents cannot use. They are compiled strictly, and then talk to the server.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
@@ -63,7 +63,10 @@ function compile(file) {
   return faults.map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`);
 }
 
-/** Everything that a document refers to or holds and that a generator would have to make up a name for. */
+/**
+ * Everything that a document refers to or holds and that a generator would have to make up a name
+ * for.
+ */
 function nameless(schema, path = "") {
   const found = [];
   for (const [key, part] of Object.entries(schema ?? {})) {

@@ -1,4 +1,5 @@
-// The guide "Add chat to your app", as it stands there: its Express backend, its page and its bot, with UUIDs for users.
+// The guide "Add chat to your app", as it stands there: its Express backend, its page and its bot,
+// with UUIDs for users.
 
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";

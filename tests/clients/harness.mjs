@@ -1,5 +1,6 @@
-// Starts the server's executable, people on it, and stock clients of theirs. Everything here waits on an event: a log
-// line, a packet, an exit. The deadline only ends a test that has failed already.
+// Starts the server's executable, people on it, and stock clients of theirs. Everything here waits
+// on an event: a log line, a packet, an exit. The deadline only ends a test that has failed
+// already.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -48,7 +49,10 @@ export function ascending(ids) {
   ids.slice(1).forEach((id, at) => assert.ok(id > ids[at], `${id} came after ${ids[at]}`));
 }
 
-/** A test with a server of its own: a free port, a fresh folder. At its end the server must stop as it should. */
+/**
+ * A test with a server of its own: a free port, a fresh folder. At its end the server must stop as
+ * it should.
+ */
 export function withServer(name, options, body = options) {
   test(name, async (t) => {
     let server;
@@ -61,7 +65,9 @@ export function withServer(name, options, body = options) {
   });
 }
 
-/** A folder that is gone after the test; what a server that ended badly leaves is kept, as evidence. */
+/**
+ * A folder that is gone after the test; what a server that ended badly leaves is kept, as evidence.
+ */
 export async function freshFolder(t) {
   const folder = await mkdtemp(join(tmpdir(), "chatd-test-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
@@ -69,8 +75,8 @@ export async function freshFolder(t) {
 }
 
 /**
- * Runs the executable, without the flags that the caller's own environment may hold; with `fileBlocks` no file of its may
- * grow beyond so many KiB, as on a full disk.
+ * Runs the executable, without the flags that the caller's own environment may hold; with
+ * `fileBlocks` no file of its may grow beyond so many KiB, as on a full disk.
  */
 export function launch(flags, { cwd = tmpdir(), fileBlocks } = {}) {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("CHATD_")));
@@ -177,7 +183,9 @@ export class Server {
     this.documents = await (documented ??= Documents.of(this.url));
   }
 
-  /** One request: `{status, headers, text, body}`; `body` is the parsed JSON, where there is some. */
+  /**
+   * One request: `{status, headers, text, body}`; `body` is the parsed JSON, where there is some.
+   */
   async request(method, path, { token, body, headers = {} } = {}) {
     const all = { ...headers };
     if (token !== undefined) all.authorization ??= `Bearer ${token}`;
@@ -243,8 +251,8 @@ export class User {
   }
 
   /**
-   * A stock client with this person's token; `path` may name a namespace, `through` the port of a proxy, `at` the whole
-   * URL of one.
+   * A stock client with this person's token; `path` may name a namespace, `through` the port of a
+   * proxy, `at` the whole URL of one.
    */
   client({ path = "", through, at, ...options } = {}) {
     const url = at ?? (through === undefined ? this.server.url : `http://127.0.0.1:${through}`);
@@ -279,7 +287,10 @@ export class Client {
     this.socket.io.engine?.close();
   }
 
-  /** Waits for one of the client's own events: connect, connect_error, disconnect. Gives its first argument. */
+  /**
+   * Waits for one of the client's own events: connect, connect_error, disconnect. Gives its first
+   * argument.
+   */
   own(event, emitter = this.socket) {
     return deadline(new Promise((done) => emitter.once(event, done)), `the client's ${event}`);
   }
@@ -308,7 +319,10 @@ export class Client {
     );
   }
 
-  /** The payload of the first event of this name (and matching) that was not given out yet; waits for it if need be. */
+  /**
+   * The payload of the first event of this name (and matching) that was not given out yet; waits
+   * for it if need be.
+   */
   next(event, matches = () => true) {
     let look;
     const found = new Promise((done) => {
@@ -379,8 +393,8 @@ export class Client {
   }
 
   /**
-   * Everything that was on its way to this socket has arrived: its own later message, which takes the same way, has.
-   * What has not been heard by then was not sent.
+   * Everything that was on its way to this socket has arrived: its own later message, which takes
+   * the same way, has. What has not been heard by then was not sent.
    */
   async settle(peer) {
     const { id } = await this.send(peer, "so far");

@@ -1,5 +1,5 @@
-// Hooks, with the stock library of Standard Webhooks at the other end: signatures, and each event at least once and in
-// order though the server is killed and the receiver fails at random.
+// Hooks, with the stock library of Standard Webhooks at the other end: signatures, and each event
+// at least once and in order though the server is killed and the receiver fails at random.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,5 +1,5 @@
-// A client of the original document beside all that came later: what it sees of rooms, edits, deletions, reactions, answers
-// and bots, in what it hears and in each route that it has.
+// A client of the original document beside all that came later: what it sees of rooms, edits,
+// deletions, reactions, answers and bots, in what it hears and in each route that it has.
 
 import assert from "node:assert/strict";
 import { User, withServer } from "./harness.mjs";

@@ -1,12 +1,14 @@
-// The page's own Socket.IO client, static/js/net/socket.js, against the executable, as anybody may use it: it needs
-// nothing of the page. What it does with packets that no server sends is in tests/ui.
+// The page's own Socket.IO client, static/js/net/socket.js, against the executable, as anybody may
+// use it: it needs nothing of the page. What it does with packets that no server sends is in
+// tests/ui.
 
 import assert from "node:assert/strict";
 import { WebSocket } from "ws";
 import { Socket } from "../../static/js/net/socket.js";
 import { ascending, deadline, withServer } from "./harness.mjs";
 
-// Node has one of its own only from version 22 on. A browser's says that it could not open by `close`, and throws nothing.
+// Node has one of its own only from version 22 on. A browser's says that it could not open by
+// `close`, and throws nothing.
 globalThis.WebSocket ??= class extends WebSocket {
   constructor(url) {
     super(url);

@@ -1,4 +1,5 @@
-// The handbook's reverse proxies, run for real: stock clients through them, and what `chatd doctor` says.
+// The handbook's reverse proxies, run for real: stock clients through them, and what `chatd doctor`
+// says.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -69,7 +70,10 @@ ${site}
   return `https://localhost:${port}`;
 }
 
-/** Stock clients chat through the proxy: one that upgrades, one by WebSocket alone, one by polling alone. */
+/**
+ * Stock clients chat through the proxy: one that upgrades, one by WebSocket alone, one by polling
+ * alone.
+ */
 async function chatThrough(stage, url) {
   const { server, cert } = stage;
   const ca = await readFile(cert);
@@ -141,7 +145,8 @@ test("the README's Caddy serves stock clients, and the doctor finds nothing", { 
   assert.doesNotMatch(stdout, /^(FAIL|warn)/m);
 });
 
-// What becomes of the page, the sessions, the links and the client's address in the configurations that people have.
+// What becomes of the page, the sessions, the links and the client's address in the configurations
+// that people have.
 
 const HERE = "127.0.0.9";
 const UPGRADE = 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";';
@@ -158,7 +163,10 @@ const nginx = (location, headers, slash = "") => (set) =>
       location ${location} { proxy_pass http://127.0.0.1:${set.server.port}${slash}; ${headers} } }`,
   );
 
-/** The inner of two: the outer one passes on to it what the configuration says, and it adds its part. */
+/**
+ * The inner of two: the outer one passes on to it what the configuration says, and it adds its
+ * part.
+ */
 const nginxTwice = (outer, inner) => async (set) => {
   const between = await freePort();
   return startNginx(
@@ -179,7 +187,10 @@ const caddy = (body) => async (set) => {
   return `https://localhost:${set.port}`;
 };
 
-/** Name, program, flags, how the proxy is started, what is seen. `links` is what they begin with, of `SITE`, the proxy's URL. */
+/**
+ * Name, program, flags, how the proxy is started, what is seen. `links` is what they begin with, of
+ * `SITE`, the proxy's URL.
+ */
 const CONFIGURATIONS = [
   ["as in the handbook", NGINX, TRUSTED, nginx("/", `${UPGRADE} proxy_set_header Host $http_host; ${FOR} ${PROTO}`), { ...GOOD, links: "SITE" }],
   // The page itself says by which scheme it was loaded; a program does not.

@@ -5,7 +5,10 @@ import { readFile } from "node:fs/promises";
 
 export const HANDBOOK = "src/contract/documents/operate.md";
 
-/** The text of the one block of this language that has this in it, of the README or of another document. */
+/**
+ * The text of the one block of this language that has this in it, of the README or of another
+ * document.
+ */
 export async function block(language, about = "", document = "README.md") {
   const text = await readFile(new URL(`../../${document}`, import.meta.url), "utf8");
   const found = [...text.matchAll(/^```(\S+)\n(.*?)^```$/gms)].filter(([, name, code]) => name === language && code.includes(about));

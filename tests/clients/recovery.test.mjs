@@ -82,7 +82,8 @@ withServer("typing and presence do not carry or spoil the place", async (server)
   assert.equal(b.all("receive_message").length, 2);
 });
 
-// Found: an event that was committed when a client caught up, and broadcast only after that, reached it twice.
+// Found: an event that was committed when a client caught up, and broadcast only after that,
+// reached it twice.
 test("500 times a connection or the server is killed under traffic, and nobody misses or doubles anything", async (t) => {
   const ROUNDS = 500;
   const draw = random(20_261_122);
@@ -124,8 +125,9 @@ test("500 times a connection or the server is killed under traffic, and nobody m
     } else {
       const { socket } = clients[draw(clients.length)];
       if (socket.connected) {
-        // A close() while it changes to a WebSocket waits for that, and then comes before what the last poll brought is
-        // emitted: the client emits that when it is back, and asks for it once more, too. No network is lost so.
+        // A close() while it changes to a WebSocket waits for that, and then comes before what the
+        // last poll brought is emitted: the client emits that when it is back, and asks for it once
+        // more, too. No network is lost so.
         while (socket.io.engine.upgrading) await new Promise(setImmediate);
         if (!socket.connected) continue;
         const back = new Promise((done) => socket.once("connect", done));
@@ -151,7 +153,8 @@ test("500 times a connection or the server is killed under traffic, and nobody m
     for (const [event, ids] of Object.entries(truth)) {
       ids.sort((left, right) => left - right);
       for (let heard = client.all(event).length; heard < ids.length; heard = client.all(event).length) await client.next(event, (_) => true);
-      // A retry that found its message stored is told of it again, to itself alone and without a cursor.
+      // A retry that found its message stored is told of it again, to itself alone and without a
+      // cursor.
       const heard = client.all(event).map(({ id }) => id);
       const once = event === "message_sent" ? [...new Set(heard)] : heard;
       assert.deepEqual([...once].sort((left, right) => left - right), ids, `${event} of client ${at}`);

@@ -1,4 +1,5 @@
-// Rooms by the stock client: 200 of them over a kill -9, and what a client of the first document hears beside them.
+// Rooms by the stock client: 200 of them over a kill -9, and what a client of the first document
+// hears beside them.
 
 import assert from "node:assert/strict";
 import { ascending, withServer } from "./harness.mjs";

@@ -1,4 +1,5 @@
-// Version 2 of a socket, by the stock client: what an app adds to its messages, and a change of version.
+// Version 2 of a socket, by the stock client: what an app adds to its messages, and a change of
+// version.
 
 import assert from "node:assert/strict";
 import { withServer } from "./harness.mjs";

@@ -1,4 +1,5 @@
-// A server that stops while stock clients send without a pause: all are told, and all that is stored is answered.
+// A server that stops while stock clients send without a pause: all are told, and all that is
+// stored is answered.
 
 import assert from "node:assert/strict";
 import { withServer } from "./harness.mjs";
@@ -6,7 +7,10 @@ import { withServer } from "./harness.mjs";
 /** How often it is done; what goes wrong in it goes wrong by chance. */
 const ROUNDS = Number(process.env.ROUNDS ?? 3);
 
-/** Sends one message after the other until the client hears that it is disconnected. Gives the reason. */
+/**
+ * Sends one message after the other until the client hears that it is disconnected. Gives the
+ * reason.
+ */
 function talk(client, receiver, stored, onAnswer) {
   const { socket } = client;
   const send = () =>

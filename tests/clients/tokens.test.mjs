@@ -1,4 +1,5 @@
-// What stock clients do when their token ends: expiry, logout, a disabled account, another system's tokens.
+// What stock clients do when their token ends: expiry, logout, a disabled account, another system's
+// tokens.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -73,7 +74,8 @@ withServer("an app's own users chat with the app's own tokens", OWN_USERS, async
   assert.equal((await bob.get("/api/users/29")).data.username, "Ada Lovelace");
 });
 
-// As an Express app does whose users are UUIDs: its backend makes them, its pages ask for the ids and chat.
+// As an Express app does whose users are UUIDs: its backend makes them, its pages ask for the ids
+// and chat.
 withServer("an app whose users are UUIDs makes them, finds them, and has them write to each other", OWN_USERS, async (server) => {
   const part = (object) => Buffer.from(JSON.stringify(object)).toString("base64url");
   const token = (sub) => {

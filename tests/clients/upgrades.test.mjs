@@ -1,5 +1,5 @@
-// The change of transport under traffic, a thousand times: nothing is lost, doubled or overtaken, and no poll is left
-// behind. What one upgrade in hundreds gets wrong shows here.
+// The change of transport under traffic, a thousand times: nothing is lost, doubled or overtaken,
+// and no poll is left behind. What one upgrade in hundreds gets wrong shows here.
 
 import assert from "node:assert/strict";
 import { args, bytes, withFixture } from "./fixture.mjs";
@@ -7,7 +7,10 @@ import { deadline, withServer } from "./harness.mjs";
 
 const UPGRADES = 1_000;
 const AT_ONCE = 20;
-/** Echoes on their way to each client at any time, so that there are some in every phase of its upgrade. */
+/**
+ * Echoes on their way to each client at any time, so that there are some in every phase of its
+ * upgrade.
+ */
 const ON_THE_WAY = 8;
 /** Echoes after the upgrade, before a client may leave. */
 const AFTER = 20;
@@ -23,7 +26,10 @@ async function crowd(times, one) {
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-/** The polling transport's last poll was answered, not abandoned; after the upgrade it starts no other. */
+/**
+ * The polling transport's last poll was answered, not abandoned; after the upgrade it starts no
+ * other.
+ */
 function isQuiet(polling) {
   assert.equal(polling.name, "polling");
   assert.equal(polling.readyState, "paused");
@@ -45,7 +51,8 @@ withFixture(`${UPGRADES} engine.io-clients upgrade under traffic, and every mess
     });
     assert.equal(await client.next(), "hi");
 
-    // Texts and binaries by turns, each with its number. Between them, unannounced, the two words of the upgrade.
+    // Texts and binaries by turns, each with its number. Between them, unannounced, the two words
+    // of the upgrade.
     let sent = 0;
     const say = () => {
       assert.ok(sent < ENOUGH, `client ${number} has not upgraded`);

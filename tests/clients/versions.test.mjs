@@ -1,5 +1,5 @@
-// The stock JavaScript client, in the versions that people have: the first and later ones of each generation, over each
-// transport, against the chat and against the protocol alone.
+// The stock JavaScript client, in the versions that people have: the first and later ones of each
+// generation, over each transport, against the chat and against the protocol alone.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
@@ -29,7 +29,8 @@ for (const module of [
     const client = `client ${name} ${kind}`;
     const ask = ({ socket }, event, ...sent) => args({ once: (_, done) => socket.emit(event, ...sent, done) }, `the ack of ${event}`);
     const options = { io, reconnectionDelay: 50, reconnectionDelayMax: 200, ...(transports && { transports }) };
-    // A default client upgrades when it likes, during the first round of a test or before; in the second it has.
+    // A default client upgrades when it likes, during the first round of a test or before; in the
+    // second it has.
     const settled = async ({ socket }) => {
       const { engine } = socket.io;
       if (transports) assert.equal(engine.transport.name, transports[0]);
@@ -109,7 +110,8 @@ for (const module of [
         assert.equal(b.socket.recovered, true);
         assert.deepEqual((await b.several("receive_message", 2)).map(({ id }) => id), missed);
       } else {
-        // It cannot be told by itself; what its listener was given beside the message says where it was.
+        // It cannot be told by itself; what its listener was given beside the message says where it
+        // was.
         const { data } = await bob.get(`/api/chats/updates?since=${cursor}`);
         assert.deepEqual(data.map(({ event, data: { id } }) => [event, id]), missed.map((id) => ["receive_message", id]));
       }

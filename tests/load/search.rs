@@ -1,11 +1,11 @@
-//! What the search costs: fills a data file, makes its index, searches it as people would, alone and
-//! beside sends, and holds what is found against a plain scan. Prints one table: each bound, and what
-//! was measured.
+//! What the search costs: fills a data file, makes its index, searches it as people would, alone
+//! and beside sends, and holds what is found against a plain scan. Prints one table: each bound,
+//! and what was measured.
 //!
 //! `cargo run --release --example search -- --messages 10000000`
 //!
-//! `--chats`, `--people`, `--rate` (sends a second) and `--folder` say otherwise than is usual. Each
-//! part runs in a process of its own, so that none has what another left in memory.
+//! `--chats`, `--people`, `--rate` (sends a second) and `--folder` say otherwise than is usual.
+//! Each part runs in a process of its own, so that none has what another left in memory.
 
 #![expect(
     clippy::print_stdout,

@@ -40,7 +40,10 @@ test('an id is a UUID, with and without a secure context', t => {
   assert.notEqual(newId(), newId())
 })
 
-/** Has what a document offers stand in for it. @returns {string[]} what is requested as a picture from now on */
+/**
+ * Has what a document offers stand in for it.
+ * @returns {string[]} what is requested as a picture from now on
+ */
 function pictures(t) {
   const requested = []
   const stubs = {

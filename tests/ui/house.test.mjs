@@ -4,7 +4,10 @@ import { readFileSync, readdirSync } from 'node:fs'
 
 const JS = new URL('../../static/js/', import.meta.url)
 
-/** The folders, and those that their modules may import besides their own; the modules beside them join all. */
+/**
+ * The folders, and those that their modules may import besides their own; the modules beside them
+ * join all.
+ */
 const PLAN = {
   lib: [],
   i18n: [],

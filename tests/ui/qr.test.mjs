@@ -6,7 +6,8 @@ import { qrCode } from '../../static/js/lib/qr.js'
 const link = length => `https://chat.example.org/?invite=${'abcdefgh'.repeat(30)}`.slice(0, length)
 
 test('codes of every layout are, module by module, as an independent encoder makes them', () => {
-  // SHA-256 of the rows as ones and zeros: what the npm package `qrcode` 1.5 makes of these links at level M.
+  // SHA-256 of the rows as ones and zeros: what the npm package `qrcode` 1.5 makes of these links
+  // at level M.
   for (const [length, size, hash] of [
     [14, 21, 'ed38044499eefb348f64d87ebabac8fa'],
     [62, 33, 'c17e7bb2ba6b568255561dabf685bd4f'],

@@ -282,7 +282,10 @@ describe('reconnecting', () => {
 
   describe('to a server whose data went back', () => {
     const contents = () => store.chat(WITH_ADA).thread.messages.map(({ content }) => content)
-    /** Ada's message 1 was read, then 2 and 3 were heard and 3 is read; the server now has another 2, and no 3. */
+    /**
+     * Ada's message 1 was read, then 2 and 3 were heard and 3 is read; the server now has another
+     * 2, and no 3.
+     */
     const wentBack = async () => {
       history = [received(1)]
       await opened()

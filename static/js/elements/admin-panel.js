@@ -15,7 +15,10 @@ import { clone, part } from '../lib/template.js'
 import { nameOf } from './names.js'
 
 /** @typedef {import('../net/api.js').User & { disabled: boolean, created_at: string }} Account */
-/** @typedef {{ code: string, url: string, max_uses: number, uses: number, expires_at: string, room?: { name: string } }} Invite */
+/**
+ * @typedef {{ code: string, url: string, max_uses: number, uses: number, expires_at: string,
+ *   room?: { name: string } }} Invite
+ */
 
 const USES = [1, 5, 25, 100]
 const DAYS = [1, 7, 30]
@@ -82,7 +85,11 @@ export class AdminPanel extends HTMLElement {
     this.render()
   }
 
-  /** A link was made by which somebody gives their account another password. @param {number} id @param {string} link */
+  /**
+   * A link was made by which somebody gives their account another password.
+   * @param {number} id
+   * @param {string} link
+   */
   resetLinked(id, link) {
     this.#say('')
     const row = [...part(this, 'accounts').children].find(node => /** @type {HTMLElement} */ (node).dataset.key === String(id))
@@ -124,7 +131,11 @@ export class AdminPanel extends HTMLElement {
     this.#select(name).value = name === 'days' && !this.#invites.length ? '7' : chosen
   }
 
-  /** @param {Event} event @returns {{ key: string, does: string, row: HTMLElement } | null} the button that was pressed, and whose */
+  /**
+   * @param {Event} event
+   * @returns {{ key: string, does: string, row: HTMLElement } | null} the button that was pressed,
+   *   and whose
+   */
   #pressed(event) {
     const button = event.target instanceof Element ? event.target.closest('button') : null
     const row = button?.closest('li')
@@ -199,7 +210,11 @@ export class AdminPanel extends HTMLElement {
     part(node, 'promote').hidden ||= account.disabled
   }
 
-  /** @param {HTMLElement} button @param {string} key @param {string} name whom it concerns, for who does not see the row */
+  /**
+   * @param {HTMLElement} button
+   * @param {string} key
+   * @param {string} name whom it concerns, for who does not see the row
+   */
   #label(button, key, name) {
     button.textContent = t(key)
     button.setAttribute('aria-label', t('buttonFor', { button: t(key), name }))

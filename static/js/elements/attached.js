@@ -55,7 +55,11 @@ function create({ file, look }) {
   return link
 }
 
-/** A URL is fresh with each reading; what is shown already stays. @param {HTMLElement} node @param {Shown} shown */
+/**
+ * A URL is fresh with each reading; what is shown already stays.
+ * @param {HTMLElement} node
+ * @param {Shown} shown
+ */
 function update(node, { file }) {
   const { name, alt, url, preview } = file
   const link = node instanceof HTMLAnchorElement ? node : null
@@ -64,11 +68,15 @@ function update(node, { file }) {
   const media = /** @type {HTMLImageElement | HTMLMediaElement | null} */ (link ? link.querySelector('img') : node)
   if (media instanceof HTMLImageElement) media.alt = alt || name
   else media?.setAttribute('aria-label', alt || name)
-  if (media && !media.hasAttribute('src')) media.src = media instanceof HTMLImageElement ? preview ?? url : url
+  if (media && !media.getAttribute('src')) media.src = media instanceof HTMLImageElement ? preview ?? url : url
   showPart(node, file)
 }
 
-/** The thin ring that shows how much of a file is at the server. @param {HTMLElement} node @param {Attached} file */
+/**
+ * The thin ring that shows how much of a file is at the server.
+ * @param {HTMLElement} node
+ * @param {Attached} file
+ */
 function showPart(node, { name, part, waits }) {
   const known = /** @type {HTMLElement | null} */ (node.querySelector('.ring'))
   if (part === undefined) return known?.remove()

@@ -31,7 +31,10 @@ export class Bubbles {
   /** What each bubble shows, so that it is filled again only when that changed.
    * @type {WeakMap<Element, { message: Message, look: string }>} */
   #shown = new WeakMap()
-  /** What each pill shows: its names stand as long as that does. @type {WeakMap<Element, NonNullable<Message['reactions']>[number]>} */
+  /**
+   * What each pill shows: its names stand as long as that does.
+   * @type {WeakMap<Element, NonNullable<Message['reactions']>[number]>}
+   */
   #reactions = new WeakMap()
 
   /** @param {Store} store @param {HTMLElement} rows */
@@ -69,14 +72,21 @@ export class Bubbles {
     return this.#rows.querySelector(`[data-key="${CSS.escape(key)}"]`)
   }
 
-  /** @param {Element | undefined} node @returns {number} the id of the message that it shows; 0 where it shows none, or one not stored */
+  /**
+   * @param {Element | undefined} node
+   * @returns {number} the id of the message that it shows; 0 where it shows none, or one not stored
+   */
   idIn(node) {
     const id = node && this.#shown.get(node)?.message.id
     return id === undefined || id === Infinity ? 0 : id
   }
 
-  /** @param {HTMLElement} node @param {Chat} chat @param {{ message: Message, joined: boolean }} item
-   * @param {(user: import('./names.js').Named) => string} names */
+  /**
+   * @param {HTMLElement} node
+   * @param {Chat} chat
+   * @param {{ message: Message, joined: boolean }} item
+   * @param {(user: import('./names.js').Named) => string} names
+   */
   #fill(node, { room, peerId, thread }, { message, joined }, names) {
     const nameBy = (/** @type {number} */ id) => id === this.#store.me.id ? t('you') : names(this.#store.user(id))
     const mine = message.senderId === this.#store.me.id
@@ -118,8 +128,13 @@ export class Bubbles {
     this.#fillProblem(node, message)
   }
 
-  /** @param {HTMLElement} node @param {Message | undefined} before @param {Message} message @param {boolean} gone
-   * @param {{ from: number, to: number, mine: boolean }[]} mentions */
+  /**
+   * @param {HTMLElement} node
+   * @param {Message | undefined} before
+   * @param {Message} message
+   * @param {boolean} gone
+   * @param {{ from: number, to: number, mine: boolean }[]} mentions
+   */
   #fillText(node, before, message, gone, mentions) {
     const text = part(node, 'text')
     if (gone) {

@@ -147,7 +147,12 @@ export class ChatList extends HTMLElement {
     return rows
   }
 
-  /** @param {HTMLElement} node @param {Row} row @param {Date} now @param {(user: import('./names.js').Named) => string} names */
+  /**
+   * @param {HTMLElement} node
+   * @param {Row} row
+   * @param {Date} now
+   * @param {(user: import('./names.js').Named) => string} names
+   */
   #fill(node, { chat, last, unread, mentions }, now, names) {
     const { key, peerId } = chat
     const isRoom = peerId === 0
@@ -177,7 +182,11 @@ export class ChatList extends HTMLElement {
       .filter(Boolean).join(', ')
   }
 
-  /** @param {HTMLElement} preview @param {import('../state/chats.js').Chat} chat @param {import('../state/chats.js').Last | null} last */
+  /**
+   * @param {HTMLElement} preview
+   * @param {import('../state/chats.js').Chat} chat
+   * @param {import('../state/chats.js').Last | null} last
+   */
   #preview(preview, { key, peerId, draft, typing }, last) {
     const isDraft = draft !== '' && key !== this.#current
     const [typist] = typing

@@ -1,6 +1,6 @@
-// <chat-sheet>: a dialog with all that is to be known of a chat and done with it as a whole: what one
-// is told of; of a room its members and their roles, its name and rules, and the ways out. It says what is wanted; rooms.js asks the server and hands in what it
-// answered.
+// <chat-sheet>: a dialog with all that is to be known of a chat and done with it as a whole: what
+// one is told of; of a room its members and their roles, its name and rules, and the ways out. It
+// says what is wanted; rooms.js asks the server and hands in what it answered.
 
 import { longTime, shortDate } from '../i18n/dates.js'
 import { errorText, t, translate } from '../i18n/words.js'
@@ -49,6 +49,11 @@ export class ChatSheet extends HTMLElement {
     this.#store.addEventListener('change', event => {
       const { chat } = /** @type {CustomEvent} */ (event).detail
       if (this.#dialog.open && (chat === undefined || chat === this.#key || this.#isOfMember(chat))) this.#render()
+    }, { signal: this.#listening.signal })
+    this.#store.addEventListener('gone', event => {
+      const { chat, left } = /** @type {CustomEvent} */ (event).detail
+      // Of a room that one was put out of there is nothing left to see to.
+      if (left && chat === this.#key) this.close()
     }, { signal: this.#listening.signal })
     this.#dialog.addEventListener('close', () => { this.#key = null })
     this.#say('notify', select => ({ type: 'chat-settings', change: { notify: select.value } }))
@@ -120,11 +125,17 @@ export class ChatSheet extends HTMLElement {
 
   /** The people that were chosen are in. */
   added() {
+    // With its button goes the focus.
+    if (document.activeElement === part(this, 'add')) part(this.#people, 'query').focus()
     part(this, 'add').hidden = true
     this.#people.clear(this.#chat.room?.members.map(({ userId }) => userId) ?? [])
   }
 
-  /** A link into the room was made. @param {{ link: string, left: number, expiresAt: string }} invite `left` is how many people may use it */
+  /**
+   * A link into the room was made.
+   * @param {{ link: string, left: number, expiresAt: string }} invite `left` is how many people may
+   *   use it
+   */
   invited({ link, left, expiresAt }) {
     part(this, 'invited').hidden = false
     this.#input('link').value = link
@@ -141,7 +152,10 @@ export class ChatSheet extends HTMLElement {
 
   get #dialog() { return /** @type {HTMLDialogElement} */ (this.firstElementChild) }
   get #chat() { return this.#store.chat(this.#key ?? 'user:0') }
-  /** @param {ChatKey} chat @returns {boolean} whether it is the one with a member of the room: more is known of them then */
+  /**
+   * @param {ChatKey} chat
+   * @returns {boolean} whether it is the one with a member of the room: more is known of them then
+   */
   #isOfMember(chat) {
     return !isRoom(chat) && (this.#chat.room?.members.some(({ userId }) => userId === idOf(chat)) ?? false)
   }
@@ -150,7 +164,10 @@ export class ChatSheet extends HTMLElement {
   /** @param {string} name */
   #select(name) { return /** @type {HTMLSelectElement} */ (part(this, name)) }
 
-  /** @param {string} name of a button @param {() => { type: string, [detail: string]: unknown }} wish */
+  /**
+   * @param {string} name of a button
+   * @param {() => { type: string, [detail: string]: unknown }} wish
+   */
   #press(name, wish) {
     part(this, name).addEventListener('click', () => {
       this.#wrong('')
@@ -158,7 +175,10 @@ export class ChatSheet extends HTMLElement {
     })
   }
 
-  /** @param {string} name of a choice @param {(select: HTMLSelectElement) => { type: string, [detail: string]: unknown }} wish */
+  /**
+   * @param {string} name of a choice
+   * @param {(select: HTMLSelectElement) => { type: string, [detail: string]: unknown }} wish
+   */
   #say(name, wish) {
     this.#select(name).addEventListener('change', () => {
       this.#wrong('')

@@ -17,7 +17,10 @@ export class ChatThread extends HTMLElement {
   #typing
   #composer
 
-  /** @param {import('../state/store.js').Store} store @param {number} [maxChars] that a message may have */
+  /**
+   * @param {import('../state/store.js').Store} store
+   * @param {number} [maxChars] that a message may have
+   */
   constructor(store, maxChars) {
     super()
     this.#head = new ThreadHead(store)

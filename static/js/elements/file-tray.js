@@ -8,7 +8,10 @@ import { clone, part } from '../lib/template.js'
 
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 /** @typedef {import('../state/timeline.js').Attached} Attached */
-/** @typedef {{ file: File, chip: HTMLElement, about?: { width?: number, height?: number, preview?: string } }} Chosen */
+/**
+ * @typedef {{ file: File, chip: HTMLElement,
+ *   about?: { width?: number, height?: number, preview?: string } }} Chosen
+ */
 
 /** A message has at most so many. */
 const MOST = 10

@@ -16,7 +16,10 @@ export class FirstInvite extends HTMLElement {
   #invite
   #listening = new AbortController()
 
-  /** @param {{ link: string, left: number, expiresAt: string }} invite `left` is how many people may still use it */
+  /**
+   * @param {{ link: string, left: number, expiresAt: string }} invite `left` is how many people may
+   *   still use it
+   */
   constructor(invite) {
     super()
     this.#invite = invite

@@ -10,17 +10,34 @@ import { intend } from '../lib/intent.js'
 import { keyed } from '../lib/keyed.js'
 import { HookMaker } from './hook-maker.js'
 
-/** @typedef {{ id: number, username: string, name: string, disabled: boolean, keys: { id: number, paused: boolean }[] }} Bot */
-/** @typedef {{ id: number, bot_id: number, room_id?: number, user_id?: number, name: string, paused: boolean }} HookIn */
+/**
+ * @typedef {{ id: number, username: string, name: string, disabled: boolean,
+ *   keys: { id: number, paused: boolean }[] }} Bot
+ */
+/**
+ * @typedef {{ id: number, bot_id: number, room_id?: number, user_id?: number, name: string,
+ *   paused: boolean }} HookIn
+ */
 /** @typedef {{ at: string, status: number | null, error: string | null }} Answer */
-/** @typedef {{ id: number, url: string, events: string[], state: 'active' | 'failing' | 'paused', paused_by: string | null,
- *   failing_since: string | null, set_aside: number, behind: number, last_answer: Answer | null }} HookOut */
-/** @typedef {{ bots: Bot[], incoming: HookIn[], outgoing: HookOut[], direct: boolean, nameOf: (id: number) => string }} Programs */
+/**
+ * @typedef {{ id: number, url: string, events: string[], state: 'active' | 'failing' | 'paused',
+ *   paused_by: string | null, failing_since: string | null, set_aside: number, behind: number,
+ *   last_answer: Answer | null }} HookOut
+ */
+/**
+ * @typedef {{ bots: Bot[], incoming: HookIn[], outgoing: HookOut[], direct: boolean,
+ *   nameOf: (id: number) => string }} Programs
+ */
 
 /** @type {Record<string, 'byAdministrator' | 'byGone' | 'byFailing' | 'byRestore'>} */
 const PAUSED_BY = { administrator: 'byAdministrator', gone: 'byGone', failing: 'byFailing', restore: 'byRestore' }
 
-/** A part of a row, or a button in it. @param {string} tag @param {string} name @param {string} look */
+/**
+ * A part of a row, or a button in it.
+ * @param {string} tag
+ * @param {string} name
+ * @param {string} look
+ */
 function made(tag, name, look) {
   const node = document.createElement(tag)
   node.dataset.part = name
@@ -173,7 +190,12 @@ export class HookList extends HTMLElement {
     partOf(node, 'note').textContent = notes.filter(Boolean).join(' · ')
   }
 
-  /** @param {Element} node @param {string} does @param {string} text none for a button that is not to be had @param {string} name */
+  /**
+   * @param {Element} node
+   * @param {string} does
+   * @param {string} text none for a button that is not to be had
+   * @param {string} name
+   */
   #label(node, does, text, name) {
     const button = partOf(node, does)
     button.hidden = text === ''

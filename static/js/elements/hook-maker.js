@@ -1,7 +1,7 @@
 // <hook-maker>: a form, closed until it is wanted, by which an administrator makes a bot, a hook by
 // which another system writes here, or one by which it is told. It says `make-program`; dialogs.js
-// asks the server, and hands in the secret that is shown this once, or what was refused. Loaded with
-// the list of bots and hooks.
+// asks the server, and hands in the secret that is shown this once, or what was refused. Loaded
+// with the list of bots and hooks.
 
 import { word } from '../i18n/making-words.js'
 import { errorText, t } from '../i18n/words.js'
@@ -14,7 +14,10 @@ import { part } from '../lib/template.js'
 /** @typedef {'bot' | 'in' | 'out'} Kind */
 /** @typedef {{ id: number, username: string, disabled: boolean }} Bot */
 /** @typedef {{ id: number, name: string, archived_at: string | null }} Room */
-/** A refusal: its code, and what the server says of it. @typedef {{ code: string, message: string }} Wrong */
+/**
+ * A refusal: its code, and what the server says of it.
+ * @typedef {{ code: string, message: string }} Wrong
+ */
 
 /** The words of each kind: for what opens the form, what it is for, and what is shown this once.
  * @type {Record<Kind, { open: Word, hint: Word, once: Word, secretOf: Word }>} */
@@ -95,7 +98,11 @@ export class HookMaker extends HTMLElement {
 
   // What the list of bots and hooks asks.
 
-  /** Says all words anew. @param {Bot[]} bots as which a hook may write @param {boolean} direct whether hooks are told of messages between two */
+  /**
+   * Says all words anew.
+   * @param {Bot[]} bots as which a hook may write
+   * @param {boolean} direct whether hooks are told of messages between two
+   */
   show(bots, direct) {
     for (const node of /** @type {NodeListOf<HTMLElement>} */ (this.querySelectorAll('[data-word]'))) {
       node.textContent = word(/** @type {Word} */ (node.dataset.word))
@@ -117,7 +124,11 @@ export class HookMaker extends HTMLElement {
   /** @param {string} name @returns {HTMLInputElement | HTMLSelectElement} */
   #field(name) { return part(this, name) }
 
-  /** @param {string} name of the part and of the field as the server knows it @param {Word} label @param {HTMLElement} field */
+  /**
+   * @param {string} name of the part and of the field as the server knows it
+   * @param {Word} label
+   * @param {HTMLElement} field
+   */
   #labelled(name, label, field) {
     field.id = this.#id(name)
     field.dataset.part = name
@@ -181,7 +192,10 @@ export class HookMaker extends HTMLElement {
     part(this, 'room_id-field').hidden = this.#field('into').value !== 'room'
   }
 
-  /** @returns {Record<string, unknown>} what is asked of the server; `to` is the username of a person */
+  /**
+   * @returns {Record<string, unknown>} what is asked of the server; `to` is the username of a
+   *   person
+   */
   #wish() {
     const text = (/** @type {string} */ name) => this.#field(name).value.trim()
     if (this.#kind === 'bot') return { username: text('username'), ...text('name') && { name: text('name') } }

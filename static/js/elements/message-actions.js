@@ -21,7 +21,11 @@ import { nameOf } from './names.js'
 /** Names that could not be had are asked for again after so long. */
 const ASKED_AGAIN_MS = 1_000
 
-/** @param {EditWindow} editWindow @param {Message} message @returns {boolean} whether its writer may edit it still */
+/**
+ * @param {EditWindow} editWindow
+ * @param {Message} message
+ * @returns {boolean} whether its writer may edit it still
+ */
 export const isEditable = (editWindow, { createdAt }) => editWindow !== undefined
   && (editWindow === null || Date.now() - Date.parse(createdAt) < editWindow)
 
@@ -80,7 +84,10 @@ export class MessageActions {
     return true
   }
 
-  /** @param {Element | null} node @returns {Message | undefined} the message that it shows, if it is stored */
+  /**
+   * @param {Element | null} node
+   * @returns {Message | undefined} the message that it shows, if it is stored
+   */
   #messageIn(node) {
     const { chat } = this.#list
     return node && chat ? messageOf(chat.thread.messages, this.#bubbles.idIn(node)) : undefined
@@ -111,7 +118,10 @@ export class MessageActions {
     }
   }
 
-  /** Shows a picture large, and from it the others of the conversation. @param {HTMLAnchorElement} picture */
+  /**
+   * Shows a picture large, and from it the others of the conversation.
+   * @param {HTMLAnchorElement} picture
+   */
   async #view(picture) {
     this.#viewer ??= import('./picture-viewer.js').then(({ PictureViewer }) => PictureViewer.make())
     // Asked for again, it may come.
@@ -167,7 +177,10 @@ export class MessageActions {
     this.#list.dispatchEvent(new CustomEvent(type, { detail: { message } }))
   }
 
-  /** Asks who is behind a reaction that the reader looks at, unless that is known or asked. @param {Pick<Event, 'target'>} event */
+  /**
+   * Asks who is behind a reaction that the reader looks at, unless that is known or asked.
+   * @param {Pick<Event, 'target'>} event
+   */
   #nameReactors({ target }) {
     const pill = target instanceof Element ? /** @type {HTMLElement | null} */ (target.closest('.reaction')) : null
     const message = pill && this.#messageIn(pill.closest('.message'))

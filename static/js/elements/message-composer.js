@@ -1,7 +1,7 @@
-// <message-composer>: where a message is written, answered or edited. It says `send`, `edit`, `draft` and
-// `typing`, and keeps to the length that the server takes; it tells those around it by `sent` that a
-// message was sent, by `edit-last` that the last one is to be edited, and by `show` that the one that
-// is being edited or answered is to be shown.
+// <message-composer>: where a message is written, answered or edited. It says `send`, `edit`,
+// `draft` and `typing`, and keeps to the length that the server takes; it tells those around it by
+// `sent` that a message was sent, by `edit-last` that the last one is to be edited, and by `show`
+// that the one that is being edited or answered is to be shown.
 
 import { errorText, t, translate } from '../i18n/words.js'
 import { newId } from '../lib/id.js'
@@ -39,11 +39,17 @@ export class MessageComposer extends ChatPart {
   #answered = null
   /** Why what was edited last could not be saved. */
   #refusal = ''
-  /** The files that go with the text, once one was chosen. @type {Promise<import('./file-tray.js').FileTray> | undefined} */
+  /**
+   * The files that go with the text, once one was chosen.
+   * @type {Promise<import('./file-tray.js').FileTray> | undefined}
+   */
   #tray
   /** The same once it is there. @type {import('./file-tray.js').FileTray | undefined} */
   #files
-  /** What completes names, once one was begun. @type {Promise<import('./name-list.js').NameList> | undefined} */
+  /**
+   * What completes names, once one was begun.
+   * @type {Promise<import('./name-list.js').NameList> | undefined}
+   */
   #names
 
   connectedCallback() {
@@ -313,8 +319,10 @@ export class MessageComposer extends ChatPart {
     this.#note()
   }
 
-  /** Mentions the limit of length when it is near, the wait when the server asks for one, and why an
-   * edit was refused. */
+  /**
+   * Mentions the limit of length when it is near, the wait when the server asks for one, and why an
+   * edit was refused.
+   */
   #note() {
     const left = this.maxChars - [...this.#text.value].length
     const wait = Math.ceil((this.store.sendsAgainAt - Date.now()) / 1000)
@@ -329,7 +337,10 @@ export class MessageComposer extends ChatPart {
   }
 }
 
-/** @param {import('../state/rooms.js').Room | null} room @returns {string} the words that say why nothing can be written there */
+/**
+ * @param {import('../state/rooms.js').Room | null} room
+ * @returns {string} the words that say why nothing can be written there
+ */
 function closedBecause(room) {
   if (!room || mayPost(room)) return ''
   if (room.archivedAt) return 'closedArchived'

@@ -9,11 +9,17 @@ import { idOf, isRoom, keyOf } from '../state/chats.js'
 import { nameOf, titleOf } from './names.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
-/** A message as the server answers a search with it.
- * @typedef {{ id: number, room_id?: number, sender_id: number, receiver_id?: number, content: string, created_at: string,
- *   matches: [number, number][] }} Hit */
+/**
+ * A message as the server answers a search with it.
+ * @typedef {{ id: number, room_id?: number, sender_id: number, receiver_id?: number,
+ *   content: string, created_at: string, matches: [number, number][] }} Hit
+ */
 
-/** @param {string} tag @param {string} name of its class and part @param {(HTMLElement)[]} children */
+/**
+ * @param {string} tag
+ * @param {string} name of its class and part
+ * @param {(HTMLElement)[]} children
+ */
 function make(tag, name, ...children) {
   const node = document.createElement(tag)
   node.className = name

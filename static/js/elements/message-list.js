@@ -1,6 +1,6 @@
-// <message-list>: the messages of a conversation. It says `older`, `newer`, `newest` and `jump` when
-// others of them are wanted, and what read-along.js says; when the reader asks for the newest message
-// it tells those around it by `ended`, and of a message that is to be edited by `edit`, or
+// <message-list>: the messages of a conversation. It says `older`, `newer`, `newest` and `jump`
+// when others of them are wanted, and what read-along.js says; when the reader asks for the newest
+// message it tells those around it by `ended`, and of a message that is to be edited by `edit`, or
 // answered by `reply`.
 //
 // Only a window of the messages has bubbles (see `windowOf`): it moves along with the reader, and
@@ -22,7 +22,10 @@ import { ScrollAnchor } from './scroll-anchor.js'
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
 /** @typedef {import('../state/timeline.js').Message} Message */
 /** @typedef {import('../state/timeline.js').Thread} Thread */
-/** @typedef {{ chat: ChatKey, id: number, top: number }} Place a message, and how far down the view it stands */
+/**
+ * @typedef {{ chat: ChatKey, id: number, top: number }} Place a message, and how far down the view
+ *   it stands
+ */
 
 /** Older messages are asked for before the reader reaches the top: this many screens away. */
 const PREFETCH_SCREENS = 1.5
@@ -214,7 +217,10 @@ export class MessageList extends ChatPart {
     this.#reading.mark()
   }
 
-  /** @param {Message[]} messages @returns {boolean} whether the end is where it was: only before it something came */
+  /**
+   * @param {Message[]} messages
+   * @returns {boolean} whether the end is where it was: only before it something came
+   */
   #showWindow(messages) {
     const window = windowOf(messages, this.#first)
     const last = messages[window.to - 1]
@@ -297,8 +303,11 @@ export class MessageList extends ChatPart {
     if (!this.schedule.waits()) this.#moveAlong(messages, { from, atEnd, hasMore, hasNewer: hasNewer && to === messages.length })
   }
 
-  /** Asks for older messages in time, and moves the window towards where the reader goes.
-   * @param {Message[]} messages @param {{ from: number, atEnd: boolean, hasMore: boolean, hasNewer: boolean }} window */
+  /**
+   * Asks for older messages in time, and moves the window towards where the reader goes.
+   * @param {Message[]} messages
+   * @param {{ from: number, atEnd: boolean, hasMore: boolean, hasNewer: boolean }} window
+   */
   #moveAlong(messages, { from, atEnd, hasMore, hasNewer }) {
     if (from > 0 || hasMore) this.#view.leaveTop()
     const { scrollTop, scrollHeight, clientHeight } = this.scroller

@@ -35,7 +35,8 @@ export class MessageMenu extends HTMLElement {
 
   /**
    * @param {import('../state/store.js').Store} store
-   * @param {{ edit: (message: Message) => void, reply: (message: Message) => void }} asked what is done elsewhere
+   * @param {{ edit: (message: Message) => void, reply: (message: Message) => void }} asked what is
+   *   done elsewhere
    */
   constructor(store, { edit, reply }) {
     super()
@@ -78,6 +79,8 @@ export class MessageMenu extends HTMLElement {
     document.addEventListener('pointerdown', event => {
       if (this.#of && !event.composedPath().includes(this.#menu)) this.#menu.hidePopover()
     }, { signal: this.#listening.signal, capture: true })
+    // Whoever goes back leaves the conversation, and would find it open in the next one.
+    window.addEventListener('popstate', () => { if (this.#of) this.#menu.hidePopover() }, { signal: this.#listening.signal })
     this.#menu.addEventListener('focusout', ({ relatedTarget }) => {
       if (this.#of && relatedTarget instanceof Node && !this.#menu.contains(relatedTarget)) this.#menu.hidePopover()
     })
@@ -91,7 +94,12 @@ export class MessageMenu extends HTMLElement {
     this.#listening = new AbortController()
   }
 
-  /** @param {HTMLElement} node the message's @param {Chat} chat @param {Message} message @param {import('./message-actions.js').EditWindow} editWindow */
+  /**
+   * @param {HTMLElement} node the message's
+   * @param {Chat} chat
+   * @param {Message} message
+   * @param {import('./message-actions.js').EditWindow} editWindow
+   */
   show(node, chat, message, editWindow) {
     this.#of = { node, chat, message }
     const mine = message.senderId === this.#store.me.id

@@ -37,6 +37,8 @@ export class NameList extends HTMLElement {
     // Before the composer, for which Enter sends.
     this.#text.addEventListener('keydown', event => this.#onKey(event), { capture: true })
     this.#text.addEventListener('blur', () => this.hide())
+    // The focus may stay where one writes while another chat is opened, with other people.
+    window.addEventListener('popstate', () => this.hide())
     // The text must not lose the focus.
     this.addEventListener('pointerdown', event => event.preventDefault())
     this.addEventListener('click', ({ target }) => {
@@ -50,7 +52,11 @@ export class NameList extends HTMLElement {
   /** What is begun of a name before the caret. */
   get begun() { return nameBegunIn(this.#text.value.slice(0, this.#text.selectionStart)) ?? '' }
 
-  /** Offers those of these people who may be meant. @param {Person[]} people @param {boolean} all whether all of them at once may be called */
+  /**
+   * Offers those of these people who may be meant.
+   * @param {Person[]} people
+   * @param {boolean} all whether all of them at once may be called
+   */
   offer(people, all) {
     const begun = nameBegunIn(this.#text.value.slice(0, this.#text.selectionStart))
     const everybody = { id: 0, username: ALL, name: t('everybody') }

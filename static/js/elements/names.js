@@ -25,7 +25,11 @@ export function namesIn(users) {
   }
 }
 
-/** @param {Store} store @param {import('../state/chats.js').Chat | null} chat @returns {string} the room's name, or the other person's */
+/**
+ * @param {Store} store
+ * @param {import('../state/chats.js').Chat | null} chat
+ * @returns {string} the room's name, or the other person's
+ */
 export function titleOf(store, chat) {
   if (chat?.key.startsWith('room:')) return chat.room?.name ?? '…'
   return nameOf(store.user(chat?.peerId ?? 0))

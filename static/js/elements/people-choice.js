@@ -18,6 +18,10 @@ export class PeopleChoice extends HTMLElement {
   #chosen = new Map()
   /** @type {User[]} */
   #found = []
+  /** What was searched for when they were found. */
+  #foundFor = ''
+  /** True from Enter until those are found who are searched for. */
+  #takesFirst = false
   /** Those who are not offered: they are in already. @type {Set<number>} */
   #left = new Set()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -27,6 +31,7 @@ export class PeopleChoice extends HTMLElement {
     if (this.firstElementChild) return
     this.replaceChildren(translate(clone('people-choice')))
     this.#query.addEventListener('input', () => {
+      this.#takesFirst = false
       clearTimeout(this.#pause)
       this.#pause = setTimeout(() => this.#search(), PAUSE_MS)
     })
@@ -34,7 +39,8 @@ export class PeopleChoice extends HTMLElement {
       if (event.key !== 'Enter' || event.isComposing) return
       // It chooses, and does not send the form.
       event.preventDefault()
-      part(this, 'people').querySelector('button')?.click()
+      this.#takesFirst = true
+      this.#takeFirst()
     })
     part(this, 'people').addEventListener('click', event => this.#onClick(event))
     part(this, 'chosen').addEventListener('click', event => this.#onClick(event))
@@ -50,7 +56,7 @@ export class PeopleChoice extends HTMLElement {
   /** Begins anew. @param {number[]} left those who are not offered */
   clear(left) {
     this.#chosen.clear()
-    this.#found = []
+    this.#find('', [])
     this.#left = new Set(left)
     this.#query.value = ''
     translate(this)
@@ -62,17 +68,34 @@ export class PeopleChoice extends HTMLElement {
   #search() {
     const query = this.#query.value.trim()
     if (query === '') {
-      this.#found = []
+      this.#find('', [])
       return this.#render()
     }
     intend(this, {
       type: 'search-people', query,
       done: (/** @type {User[]} */ users) => {
         if (query !== this.#query.value.trim()) return
-        this.#found = users
+        this.#find(query, users)
         this.#render()
+        this.#takeFirst()
       },
     })
+  }
+
+  /** @param {string} query @param {User[]} users */
+  #find(query, users) {
+    this.#foundFor = query
+    this.#found = users
+  }
+
+  /**
+   * Takes the first of the people if that was asked for, once they are those who are searched for:
+   * until then others may stand there.
+   */
+  #takeFirst() {
+    if (!this.#takesFirst || this.#foundFor !== this.#query.value.trim()) return
+    this.#takesFirst = false
+    part(this, 'people').querySelector('button')?.click()
   }
 
   /** @param {Event} event */
@@ -84,7 +107,7 @@ export class PeopleChoice extends HTMLElement {
     else if (user) {
       this.#chosen.set(id, user)
       this.#query.value = ''
-      this.#found = []
+      this.#find('', [])
     }
     this.#render()
     this.#query.focus()

@@ -1,6 +1,7 @@
 // <people-picker>: a dialog that finds a person to write to, one's own rooms, archived ones among
-// them, those that one may enter, and what was said. It says `search`, `more-hits`, `start-chat`, `join-room` and `open-hit`;
-// dialogs.js hands in what the server answered, and loads it when it is first asked for.
+// them, those that one may enter, and what was said. It says `search`, `more-hits`, `start-chat`,
+// `join-room` and `open-hit`; dialogs.js hands in what the server answered, and loads it when it is
+// first asked for.
 
 import { errorText, languages, t, translate } from '../i18n/words.js'
 import { paintAvatar, paintRoom } from '../lib/avatar.js'
@@ -13,7 +14,10 @@ import { fillHit, hitRow } from './message-hits.js'
 import { nameOf, namesIn } from './names.js'
 
 /** @typedef {import('../net/api.js').User} User */
-/** @typedef {{ key: import('../state/chats.js').ChatKey, id: number, name: string, avatar?: string | null, isMine: boolean, archived?: boolean }} FoundRoom */
+/**
+ * @typedef {{ key: import('../state/chats.js').ChatKey, id: number, name: string,
+ *   avatar?: string | null, isMine: boolean, archived?: boolean }} FoundRoom
+ */
 
 /** @typedef {import('./message-hits.js').Hit} Hit */
 
@@ -24,10 +28,15 @@ export class PeoplePicker extends HTMLElement {
   #listening = new AbortController()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #pause
-  /** @type {{ users?: User[], rooms?: FoundRoom[], code?: string }} */
+  /** @type {{ query?: string, users?: User[], rooms?: FoundRoom[], code?: string }} */
   #answer = {}
-  /** What was said; `next` is where there is more of it, `code` why there is none. @type {{ hits: Hit[], next?: string, code?: string }} */
+  /**
+   * What was said; `next` is where there is more of it, `code` why there is none.
+   * @type {{ query?: string, hits: Hit[], next?: string, code?: string }}
+   */
   #said = { hits: [] }
+  /** True from Enter until the first row is one of what is typed. */
+  #takesFirst = false
   /** True where one went from here to a message: the way back leads to the same list. */
   #hasOpened = false
   #store
@@ -45,6 +54,7 @@ export class PeoplePicker extends HTMLElement {
     this.#store.addEventListener('change', () => { if (this.#dialog.open) this.render() }, { signal: this.#listening.signal })
     asDialog(this.#dialog)
     this.#query.addEventListener('input', () => {
+      this.#takesFirst = false
       clearTimeout(this.#pause)
       this.#pause = setTimeout(() => this.#search(), PAUSE_MS)
     })
@@ -72,7 +82,7 @@ export class PeoplePicker extends HTMLElement {
       this.#answer = {}
       this.#said = { hits: [] }
     }
-    this.#hasOpened = false
+    this.#hasOpened = this.#takesFirst = false
     this.render()
     this.#dialog.showModal()
     this.#query.focus()
@@ -80,23 +90,43 @@ export class PeoplePicker extends HTMLElement {
     this.#search()
   }
 
-  /** @param {string} query what was searched for: an answer that was overtaken is not shown @param {User[]} users @param {FoundRoom[]} rooms */
+  /**
+   * @param {string} query what was searched for: an answer that was overtaken is not shown
+   * @param {User[]} users
+   * @param {FoundRoom[]} rooms
+   */
   found(query, users, rooms) {
     if (query !== this.#query.value.trim()) return
-    this.#answer = { users, rooms }
+    this.#answer = { query, users, rooms }
     this.render()
+    this.#takeFirst()
   }
 
-  /** @param {string} query as above @param {{ hits: Hit[], next?: string, code?: string }} said @param {boolean} [more] of the same */
+  /**
+   * @param {string} query as above
+   * @param {{ hits: Hit[], next?: string, code?: string }} said
+   * @param {boolean} [more] of the same
+   */
   said(query, { hits, next, code }, more) {
     if (query !== this.#query.value.trim()) return
-    this.#said = { hits: more ? [...this.#said.hits, ...hits] : hits, next, code }
+    const rows = part(this, 'people')
+    const hadFocus = rows.contains(document.activeElement)
+    this.#said = { query, hits: more ? [...this.#said.hits, ...hits] : hits, next, code }
     this.render()
+    this.#takeFirst()
+    // With the button for more goes the focus: on to what it brought.
+    if (more && hadFocus && !rows.contains(document.activeElement)) {
+      const first = /** @type {HTMLElement | null} */ (rows.querySelector(`[data-key="said ${hits[0]?.id}"] button`))
+      const next = first ?? this.#query
+      next.focus()
+    }
   }
 
-  /** @param {string} code */
-  fail(code) {
-    this.#answer = { code }
+  /** @param {string} query as above @param {string} code */
+  fail(query, code) {
+    if (query !== this.#query.value.trim()) return
+    this.#answer = { query, code }
+    this.#takesFirst = false
     this.render()
   }
 
@@ -124,17 +154,34 @@ export class PeoplePicker extends HTMLElement {
     else intend(this, { type: 'join-room', id: room.id })
   }
 
-  /** Arrow keys walk from the field through the people; Enter in the field takes the first.
-   * @param {KeyboardEvent} event */
+  /**
+   * Takes the first row if that was asked for, once it is of what is typed: until then there are
+   * rows of what was typed before. People and rooms stand before what was said.
+   */
+  #takeFirst() {
+    const query = this.#query.value.trim()
+    const { users = [], rooms = [] } = this.#answer
+    const isThere = this.#answer.query === query && (users.length > 0 || rooms.length > 0 || this.#said.query === query)
+    if (!this.#takesFirst || !isThere || !this.#dialog.open) return
+    this.#takesFirst = false
+    part(this, 'people').querySelector('button')?.click()
+  }
+
+  /**
+   * Arrow keys walk from the field through the people; Enter in the field takes the first.
+   * @param {KeyboardEvent} event
+   */
   #onKey(event) {
     const buttons = [...part(this, 'people').querySelectorAll('button')]
-    if (event.key === 'Enter' && event.target === this.#query && !event.isComposing && buttons.length > 0) {
+    if (event.key === 'Enter' && event.target === this.#query && !event.isComposing) {
       event.preventDefault()
-      return buttons[0].click()
+      this.#takesFirst = true
+      return this.#takeFirst()
     }
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
     if (step === undefined || buttons.length === 0) return
     event.preventDefault()
+    this.#takesFirst = false
     const at = buttons.findIndex(button => button === document.activeElement) + step
     const target = buttons[at] ?? (at < 0 ? this.#query : buttons.at(-1))
     target?.focus()

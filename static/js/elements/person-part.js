@@ -1,6 +1,6 @@
-// <person-part>: in the sheet of a chat with a person, what one may do about them: block and report,
-// with one sentence of what the other sees. It says `know-block`, `block` and `report`, each with
-// `done`; rooms.js asks the server.
+// <person-part>: in the sheet of a chat with a person, what one may do about them: block and
+// report, with one sentence of what the other sees. It says `know-block`, `block` and `report`,
+// each with `done`; rooms.js asks the server.
 
 import { w } from '../i18n/people.js'
 import { errorText } from '../i18n/words.js'
@@ -13,6 +13,8 @@ export class PersonPart extends HTMLElement {
   #name = ''
   /** @type {boolean | null} not known yet */
   #blocked = null
+  /** Counts what may tell it, of which the last counts. */
+  #asked = 0
 
   connectedCallback() {
     if (this.firstChild) return
@@ -28,10 +30,7 @@ export class PersonPart extends HTMLElement {
         make('button', { part: 'send-report', className: 'primary-button' })),
       make('p', { part: 'person-result', className: 'result', role: 'status' }),
     )
-    part(this, 'block').addEventListener('click', () => intend(this, {
-      type: 'block', id: this.#id, blocked: !this.#blocked,
-      done: (/** @type {string | null} */ code) => this.#told(code, () => { this.#blocked = !this.#blocked }),
-    }))
+    part(this, 'block').addEventListener('click', () => this.#block(this.#id, !this.#blocked))
     part(this, 'report').addEventListener('click', () => {
       part(this, 'complaint').hidden = false
       this.#reason.focus()
@@ -44,18 +43,18 @@ export class PersonPart extends HTMLElement {
 
   /** @param {number} id of the person @param {string} name */
   show(id, name) {
-    if (this.#id !== id) {
-      this.#blocked = null
-      intend(this, {
-        type: 'know-block', id,
-        done: (/** @type {boolean} */ blocked) => {
-          if (this.#id !== id) return
-          this.#blocked = blocked
-          this.#render()
-        },
-      })
-    }
+    if (this.#id !== id) this.#blocked = null
     this.#id = id
+    // Each time: it may have changed elsewhere, or could not be had the last time.
+    const asked = ++this.#asked
+    intend(this, {
+      type: 'know-block', id,
+      done: (/** @type {boolean} */ blocked) => {
+        if (this.#asked !== asked) return
+        this.#blocked = blocked
+        this.#render()
+      },
+    })
     this.#name = name
     this.#reason.value = ''
     part(this, 'complaint').hidden = true
@@ -91,6 +90,20 @@ export class PersonPart extends HTMLElement {
     this.#say(code === null ? '' : errorText(code), code !== null)
     if (code === null) took()
     this.#render()
+  }
+
+  /** @param {number} id @param {boolean} blocked whether they are to be */
+  #block(id, blocked) {
+    intend(this, {
+      type: 'block', id, blocked,
+      done: (/** @type {string | null} */ code) => {
+        // Another person's part may be shown by now.
+        if (this.#id === id) this.#told(code, () => {
+          this.#asked++
+          this.#blocked = blocked
+        })
+      },
+    })
   }
 
   #report() {

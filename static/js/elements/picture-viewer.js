@@ -1,6 +1,7 @@
 // <picture-viewer>: a picture of a conversation as large as the window, and the others before and
-// after it. It zooms by the wheel, two fingers, a double click, keys and buttons, and what is larger
-// than the window is moved by a finger or the mouse. message-actions.js loads it with the first one.
+// after it. It zooms by the wheel, two fingers, a double click, keys and buttons, and what is
+// larger than the window is moved by a finger or the mouse. message-actions.js loads it with the
+// first one.
 
 import { t } from '../i18n/words.js'
 import { loadStyle } from '../lib/style.js'
@@ -14,7 +15,12 @@ const DOUBLE = 2.5
 const STEP = 1.5
 const WHEEL_PX = 300
 
-/** @template {keyof HTMLElementTagNameMap} T @param {T} tag @param {string} className @returns {HTMLElementTagNameMap[T]} */
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {string} className
+ * @returns {HTMLElementTagNameMap[T]}
+ */
 const make = (tag, className) => Object.assign(document.createElement(tag), { className })
 
 export class PictureViewer extends HTMLElement {
@@ -80,6 +86,10 @@ export class PictureViewer extends HTMLElement {
       this.#fingers.clear()
       this.#image.removeAttribute('src')
     })
+    // Whoever goes back is elsewhere: with the conversation the dialog would be hidden, and go on
+    // to hold the rest of the page. Before the page follows, which then finds a place for the
+    // focus.
+    window.addEventListener('popstate', () => this.#dialog.close())
   }
 
   connectedCallback() {
@@ -121,7 +131,11 @@ export class PictureViewer extends HTMLElement {
     if (this.#files[this.#at + step]) this.#show(this.#at + step)
   }
 
-  /** @param {number} factor @param {{ clientX: number, clientY: number }} [around] the point that stays where it is; else the middle */
+  /**
+   * @param {number} factor
+   * @param {{ clientX: number, clientY: number }} [around] the point that stays where it is; else
+   *   the middle
+   */
   #zoom(factor, around) {
     const before = this.#scale
     this.#scale = Math.min(MOST, Math.max(1, before * factor))

@@ -1,6 +1,6 @@
-// <profile-card>: a dialog with one's own name, picture and password, and the way out of the server.
-// It says `change-profile`, `change-picture`, `change-password` and `delete-account`; dialogs.js asks
-// the server and hands in how it went. Loaded when it is first asked for.
+// <profile-card>: a dialog with one's own name, picture and password, and the way out of the
+// server. It says `change-profile`, `change-picture`, `change-password` and `delete-account`;
+// dialogs.js asks the server and hands in how it went. Loaded when it is first asked for.
 
 import { w } from '../i18n/people.js'
 import { errorText, t, translate } from '../i18n/words.js'
@@ -108,7 +108,11 @@ export class ProfileCard extends HTMLElement {
     part(this, 'role').textContent = this.#me.is_admin ? t('administrator') : ''
   }
 
-  /** @param {string} form @param {string} text @param {HTMLInputElement} [wrong] the field to mend */
+  /**
+   * @param {string} form
+   * @param {string} text
+   * @param {HTMLInputElement} [wrong] the field to mend
+   */
   #say(form, text, wrong) {
     const result = part(this, `${form}-result`)
     result.textContent = text

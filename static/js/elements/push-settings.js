@@ -5,7 +5,10 @@ import { word } from '../i18n/push-words.js'
 
 /** @typedef {'text' | 'sender' | 'nothing'} Show */
 /** @typedef {{ kind: 'none' | 'install' | 'denied' | 'off' | 'on', show: Show }} State */
-/** @typedef {{ on(show: Show): unknown, off(): unknown, change(show: Show): unknown, trial(): unknown }} Answers */
+/**
+ * @typedef {{ on(show: Show): unknown, off(): unknown, change(show: Show): unknown,
+ *   trial(): unknown }} Answers
+ */
 
 const SHOWS = /** @type {const} */ (['text', 'sender', 'nothing'])
 
@@ -54,7 +57,10 @@ export class PushSettings extends HTMLElement {
     this.#say(kind === 'on' ? word('isOn') : kind === 'off' ? '' : word(kind), false)
   }
 
-  /** What the push service answered to a trial. @param {{ status?: number, error?: string }} answer */
+  /**
+   * What the push service answered to a trial.
+   * @param {{ status?: number, error?: string }} answer
+   */
   tried({ status, error }) {
     if (status === undefined) this.#say(word('unreached', error), true)
     else if (status < 300) this.#say(word('sent'), false)

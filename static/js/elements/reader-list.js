@@ -1,4 +1,5 @@
-// <reader-list>: a dialog that names those who have read a message in a room, and those who have not.
+// <reader-list>: a dialog that names those who have read a message in a room, and those who have
+// not.
 
 import { translate } from '../i18n/words.js'
 import { paintAvatar } from '../lib/avatar.js'

@@ -11,7 +11,10 @@ import { part } from '../lib/template.js'
 import { nameOf } from './names.js'
 
 /** @typedef {import('./names.js').Named} Named */
-/** @typedef {{ id: number, by: Named, about: Named, reason: string, message?: { content: string }, created_at: string }} Report */
+/**
+ * @typedef {{ id: number, by: Named, about: Named, reason: string, message?: { content: string },
+ *   created_at: string }} Report
+ */
 
 export class ReportList extends HTMLElement {
   #sheet = makeSheet('reports')

@@ -1,5 +1,5 @@
-// <room-form>: a dialog in which a room is made: its name, who may enter it, and the first people in
-// it. It says `create-room`; rooms.js asks the server and hands in what it refused.
+// <room-form>: a dialog in which a room is made: its name, who may enter it, and the first people
+// in it. It says `create-room`; rooms.js asks the server and hands in what it refused.
 
 import { errorText, t, translate } from '../i18n/words.js'
 import { asDialog, fillSelect } from '../lib/dialog.js'
@@ -16,6 +16,8 @@ export const CHOICES = {
 
 export class RoomForm extends HTMLElement {
   #people = new PeopleChoice()
+  /** True while the server is asked: another press of the key would make another room. */
+  #isAsked = false
 
   connectedCallback() {
     this.replaceChildren(translate(clone('room-form')))
@@ -23,9 +25,11 @@ export class RoomForm extends HTMLElement {
     asDialog(this.#dialog)
     part(this, 'form').addEventListener('submit', event => {
       event.preventDefault()
+      if (this.#isAsked) return
       const name = this.#name.value.trim()
       if (name === '') return this.fail('room_name_needed')
       this.#say('')
+      this.#isAsked = true
       intend(this, {
         type: 'create-room',
         wish: { name, kind: this.#select('kind').value, history: this.#select('history').value, member_ids: this.#people.ids },
@@ -37,6 +41,7 @@ export class RoomForm extends HTMLElement {
 
   show() {
     translate(this)
+    this.#isAsked = false
     this.#name.value = ''
     this.#say('')
     this.#people.clear([])
@@ -51,6 +56,7 @@ export class RoomForm extends HTMLElement {
 
   /** @param {string} code */
   fail(code) {
+    this.#isAsked = false
     this.#say(errorText(code))
     this.#name.setAttribute('aria-invalid', String(code === 'room_name_needed'))
     this.#name.focus()

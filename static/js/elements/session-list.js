@@ -10,7 +10,10 @@ import { keyed } from '../lib/keyed.js'
 import { make, makeSheet } from '../lib/make.js'
 import { part } from '../lib/template.js'
 
-/** @typedef {{ id: string, created_at: string | null, last_used_at: string | null, client: string | null, address: string | null, current: boolean }} Session */
+/**
+ * @typedef {{ id: string, created_at: string | null, last_used_at: string | null,
+ *   client: string | null, address: string | null, current: boolean }} Session
+ */
 
 export class SessionList extends HTMLElement {
   #sheet = makeSheet('sessions')

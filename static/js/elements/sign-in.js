@@ -31,7 +31,10 @@ export class SignIn extends HTMLElement {
   /** The code of what went wrong. */
   #error
 
-  /** @param {{ mode: Mode, canRegister: boolean, room?: string, error?: string }} start `room` is whereto one is invited */
+  /**
+   * @param {{ mode: Mode, canRegister: boolean, room?: string, error?: string }} start `room` is
+   *   whereto one is invited
+   */
   constructor({ mode, canRegister, room, error = '' }) {
     super()
     this.#mode = mode

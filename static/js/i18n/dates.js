@@ -29,7 +29,11 @@ export const shortDate = date => format(date, { dateStyle: 'medium' })
 /** @param {Date} date the date and time in full, for a tooltip */
 export const fullTime = date => format(date, { dateStyle: 'full', timeStyle: 'short' })
 
-/** @param {Date} date @param {Date} now @returns {number} calendar days between them, not 24-hour spans */
+/**
+ * @param {Date} date
+ * @param {Date} now
+ * @returns {number} calendar days between them, not 24-hour spans
+ */
 function daysAgo(date, now) {
   const midnight = (/** @type {Date} */ day) => Date.UTC(day.getFullYear(), day.getMonth(), day.getDate())
   return (midnight(now) - midnight(date)) / DAY_MS

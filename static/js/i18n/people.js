@@ -1,5 +1,5 @@
-// The words of what is loaded when it is wanted: blocks, reports, sessions and reset links, in every
-// language. `w` asks for them as `t` asks for those of the whole page.
+// The words of what is loaded when it is wanted: blocks, reports, sessions and reset links, in
+// every language. `w` asks for them as `t` asks for those of the whole page.
 
 import { currentLanguage } from './words.js'
 

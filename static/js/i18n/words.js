@@ -1,7 +1,7 @@
-// The words that the page shows, in the language that is chosen; en.js and id.js hold them, and only
-// the one in use is loaded. The server sends codes; the words for them are here. Markup names its
-// words with `data-t` (`data-t-label`, `data-t-placeholder`, `data-t-title` for attributes), code
-// asks `t(key)`.
+// The words that the page shows, in the language that is chosen; en.js and id.js hold them, and
+// only the one in use is loaded. The server sends codes; the words for them are here. Markup names
+// its words with `data-t` (`data-t-label`, `data-t-placeholder`, `data-t-title` for attributes),
+// code asks `t(key)`.
 
 /** @typedef {string | { one?: string, other: string }} Text */
 /** @typedef {Record<string, Text>} Catalogue */

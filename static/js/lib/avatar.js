@@ -36,7 +36,10 @@ export function showPicturesOf(ask) {
   origins = undefined
 }
 
-/** @param {string} avatar @returns {Promise<boolean>} whether a picture from elsewhere may be requested */
+/**
+ * @param {string} avatar
+ * @returns {Promise<boolean>} whether a picture from elsewhere may be requested
+ */
 async function isNamed(avatar) {
   const address = URL.canParse(avatar) ? new URL(avatar) : null
   if (address?.protocol !== 'https:' || address.username || address.password) return false
@@ -71,7 +74,12 @@ export function paintRoom(node, id, avatar) {
   node.classList.add('of-room')
 }
 
-/** @param {HTMLElement} node @param {number} id @param {string} sign @param {string | null} [avatar] */
+/**
+ * @param {HTMLElement} node
+ * @param {number} id
+ * @param {string} sign
+ * @param {string | null} [avatar]
+ */
 function paint(node, id, sign, avatar) {
   const face = `${id} ${sign} ${avatar ?? ''}`
   if (node.dataset.face === face) return

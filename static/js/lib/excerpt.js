@@ -34,5 +34,9 @@ function beginOf(text, first) {
   return space < 0 ? whole(text, from) : from + space + 1
 }
 
-/** @param {string} text @param {number} at @returns {number} a place that is not within a character */
+/**
+ * @param {string} text
+ * @param {number} at
+ * @returns {number} a place that is not within a character
+ */
 const whole = (text, at) => /[\udc00-\udfff]/.test(text[at] ?? '') ? at - 1 : at

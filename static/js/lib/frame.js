@@ -3,7 +3,8 @@
 /**
  * Many calls before the next frame are one run of the work, in that frame.
  * @param {() => void} work
- * @returns {{ (): void, waits(): boolean }} calls for it; `waits` says whether it was called for and has not run yet
+ * @returns {{ (): void, waits(): boolean }} calls for it; `waits` says whether it was called for
+ *   and has not run yet
  */
 export function perFrame(work) {
   let waiting = false

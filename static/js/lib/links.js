@@ -2,7 +2,8 @@
 
 /**
  * @param {string} hash of an address
- * @returns {{ way?: 'sign-in' | 'join' | 'reset', code: string, place: string }} `place` is where in the page a sign-in leads, as a hash
+ * @returns {{ way?: 'sign-in' | 'join' | 'reset', code: string, place: string }} `place` is where
+ *   in the page a sign-in leads, as a hash
  */
 export function linkIn(hash) {
   const [, way, code = '', place = ''] = /^#\/(sign-in|join|reset)\/([^/]+)(\/.*)?$/s.exec(hash) ?? []

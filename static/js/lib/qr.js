@@ -24,7 +24,8 @@ const MISLEADING = [0b10111010000, 0b00001011101]
 
 /**
  * @param {string} text
- * @returns {boolean[][] | null} the code, row by row, true where it is dark; null where the text is too long
+ * @returns {boolean[][] | null} the code, row by row, true where it is dark; null where the text is
+ *   too long
  */
 export function qrCode(text) {
   const bytes = [...new TextEncoder().encode(text)]
@@ -60,13 +61,20 @@ function codewords(bytes, version) {
   return [...interleaved(blocks), ...interleaved(corrections)]
 }
 
-/** @param {number[][]} blocks @returns {number[]} the first words of all, then the second ones, … */
+/**
+ * @param {number[][]} blocks
+ * @returns {number[]} the first words of all, then the second ones, …
+ */
 function interleaved(blocks) {
   const length = Math.max(...blocks.map(block => block.length))
   return Array.from({ length }, (_, at) => blocks.flatMap(block => block.slice(at, at + 1))).flat()
 }
 
-/** @param {number} a @param {number} b @returns {number} their product in GF(2^8), modulo x^8 + x^4 + x^3 + x^2 + 1 */
+/**
+ * @param {number} a
+ * @param {number} b
+ * @returns {number} their product in GF(2^8), modulo x^8 + x^4 + x^3 + x^2 + 1
+ */
 function times(a, b) {
   let product = 0
   for (let bit = 7; bit >= 0; bit--) {
@@ -143,7 +151,12 @@ function drawPatterns(version, size, set) {
   for (const x of centres) for (const y of centres) if (!inCorner(x, y)) square(x, y, 2, [1])
 }
 
-/** Which correction and mask the code has, twice. @param {number} size @param {number} mask @param {Set} set */
+/**
+ * Which correction and mask the code has, twice.
+ * @param {number} size
+ * @param {number} mask
+ * @param {Set} set
+ */
 function drawFormat(size, mask, set) {
   // Level M is 00.
   const bits = (mask << 10 | remainder(mask, 10, 0x537)) ^ 0x5412
@@ -168,7 +181,12 @@ function drawVersion(version, size, set) {
   }
 }
 
-/** @param {number} value @param {number} degree @param {number} divisor @returns {number} of `value` times x to that degree */
+/**
+ * @param {number} value
+ * @param {number} degree
+ * @param {number} divisor
+ * @returns {number} of `value` times x to that degree
+ */
 function remainder(value, degree, divisor) {
   let rest = value
   for (let at = 0; at < degree; at++) rest = rest << 1 ^ (rest >> degree - 1) * divisor

@@ -2,13 +2,16 @@
 
 import { forget, recall, recallKeys, remember } from './memory.js'
 
-/** @typedef {{ recall(key: string): any, remember(key: string, value: unknown): void,
- *   recallKeys(start: string): string[], forget(isGone: (key: string) => boolean): Promise<void>, keepsFiles?: boolean }}
- *   Memory `keepsFiles` where a value may be a Blob */
+/**
+ * @typedef {{ recall(key: string): any, remember(key: string, value: unknown): void,
+ *   recallKeys(start: string): string[], forget(isGone: (key: string) => boolean): Promise<void>,
+ *   keepsFiles?: boolean }} Memory `keepsFiles` where a value may be a Blob
+ */
 
 /**
- * The longest wait for the database: after a crash of the browser, on a busy machine, it takes seconds, and what is in
- * it would not be sent meanwhile. Some browsers never answer where they forbid it.
+ * The longest wait for the database: after a crash of the browser, on a busy machine, it takes
+ * seconds, and what is in it would not be sent meanwhile. Some browsers never answer where they
+ * forbid it.
  */
 const SHELF_MS = 4_000
 

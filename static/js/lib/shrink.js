@@ -12,8 +12,8 @@ const MAX_BYTES = 64 * 1024
 /**
  * Looks at a file that was chosen.
  * @param {File} file
- * @returns {Promise<{ width?: number, height?: number, preview?: string }>} of a picture what it measures, and a `data:` URL
- *   that shows it; of all else nothing
+ * @returns {Promise<{ width?: number, height?: number, preview?: string }>} of a picture what it
+ *   measures, and a `data:` URL that shows it; of all else nothing
  */
 export async function lookAt(file) {
   if (!SHOWN.includes(file.type)) return {}

@@ -38,7 +38,10 @@ function templatesOf(name) {
   })
 }
 
-/** @param {string} name of a style sheet in css/ @returns {Promise<unknown>} when it applies, or cannot be had */
+/**
+ * @param {string} name of a style sheet in css/
+ * @returns {Promise<unknown>} when it applies, or cannot be had
+ */
 export function loadStyle(name) {
   // Reckoned from this file, which like the style sheets stands below the page's version.
   const { href } = new URL(`../../css/${name}`, import.meta.url)

@@ -33,7 +33,8 @@ export function splitLinks(text) {
  * become elements.
  * @param {HTMLElement} node
  * @param {string} text
- * @param {{ from: number, to: number, mine: boolean }[]} [mentions] where people are mentioned, in order; whether it is the reader
+ * @param {{ from: number, to: number, mine: boolean }[]} [mentions] where people are mentioned, in
+ *   order; whether it is the reader
  */
 export function fillWithText(node, text, mentions = []) {
   const nodes = []

@@ -26,9 +26,12 @@ export class ChatError extends Error {
   }
 }
 
-/** `name` is how they are called, and is shown; `username` is by what they log in.
- * @typedef {{ id: number, username: string, name?: string, avatar?: string | null, is_admin?: boolean, is_bot?: boolean,
- *   deleted?: boolean, online?: boolean, last_seen?: string | null }} User */
+/**
+ * `name` is how they are called, and is shown; `username` is by what they log in.
+ * @typedef {{ id: number, username: string, name?: string, avatar?: string | null,
+ *   is_admin?: boolean, is_bot?: boolean, deleted?: boolean, online?: boolean,
+ *   last_seen?: string | null }} User
+ */
 /**
  * Who is signed in here. The length limit is what the server said at the sign-in; `demo` where it
  * is one to be looked at.
@@ -90,7 +93,10 @@ export class Api {
 
   /**
    * One request as it is, for what is no JSON.
-   * @param {string} method @param {string} path @param {Record<string, string>} headers @param {Blob} [body]
+   * @param {string} method
+   * @param {string} path
+   * @param {Record<string, string>} headers
+   * @param {Blob} [body]
    * @param {AbortSignal} [signal] that ends it
    */
   ask(method, path, headers, body, signal) {
@@ -149,8 +155,10 @@ export class Api {
   }
 
   /**
-   * @param {{ username?: string, name?: string, avatar?: string | null, password?: string, current_password?: string }} change
-   * @returns {Promise<User & { token?: string }>} with a new password the old tokens end, and a new one comes
+   * @param {{ username?: string, name?: string, avatar?: string | null, password?: string,
+   *   current_password?: string }} change
+   * @returns {Promise<User & { token?: string }>} with a new password the old tokens end, and a new
+   *   one comes
    */
   async changeMe(change) {
     return (await this.request('PATCH', 'api/auth/me', change)).data
@@ -200,7 +208,11 @@ export class Api {
     return (await this.request('PATCH', pathOf(chat, 'me'), change)).data
   }
 
-  /** @param {number} messageId @param {string} emoji @returns {Promise<{ user_id: number, username: string, name?: string }[]>} */
+  /**
+   * @param {number} messageId
+   * @param {string} emoji
+   * @returns {Promise<{ user_id: number, username: string, name?: string }[]>}
+   */
   async reactors(messageId, emoji) {
     return (await this.request('GET', withQuery(`api/messages/${messageId}/reactions`, { emoji, limit: 50 }))).data
   }
@@ -272,7 +284,11 @@ export class Api {
     return (await this.request('POST', 'api/rooms/join', { invite })).data
   }
 
-  /** @param {string} code @returns {Promise<{ room: { id: number, name: string } | null, registers: boolean }>} where an invite leads */
+  /**
+   * @param {string} code
+   * @returns {Promise<{ room: { id: number, name: string } | null, registers: boolean }>} where an
+   *   invite leads
+   */
   async lookAtInvite(code) {
     return (await this.request('POST', 'api/invites/look', { code })).data
   }

@@ -10,7 +10,8 @@
 //     socket.addEventListener('connect', () => { if (!socket.recovered) readWhatWasMissed() })
 //     socket.addEventListener('refused', ({ detail: { code } }) => signInAgain(code))
 //     socket.connect()
-//     const { id } = await socket.emit('send_message', { receiver_id: 2, content: 'Halo!', client_id })
+//     const message = { receiver_id: 2, content: 'Halo!', client_id }
+//     const { id } = await socket.emit('send_message', message)
 //
 // Nothing is buffered here. A call while disconnected fails at once with `offline`; the outbox in
 // sync/ decides what is worth sending again. The protocols:
@@ -94,8 +95,8 @@ export class Socket extends EventTarget {
   /**
    * @param {URL} url of the Socket.IO path, with its closing slash
    * @param {() => object} auth what CONNECT carries; asked again at every attempt
-   * @param {{ webSocket?: OpenTransport, polling?: OpenTransport, delay?: typeof retryDelay }} [open]
-   *   other transports and waits, for tests
+   * @param {{ webSocket?: OpenTransport, polling?: OpenTransport, delay?: typeof retryDelay }}
+   *   [open] other transports and waits, for tests
    */
   constructor(url, auth, { webSocket = openWebSocket, polling = openPolling, delay = retryDelay } = {}) {
     super()
@@ -133,7 +134,8 @@ export class Socket extends EventTarget {
    * @param {object} payload
    * @param {number} [timeoutMs]
    * @returns {Promise<any>} the ack's data; rejects with a {@link ChatError}: the server's code, or
-   *   `offline` (not sent), or `connection_lost` or `timeout` (unknown: the server may have done it)
+   *   `offline` (not sent), or `connection_lost` or `timeout` (unknown: the
+   *   server may have done it)
    */
   emit(name, payload, timeoutMs = ACK_TIMEOUT_MS) {
     if (!this.connected) return Promise.reject(new ChatError('offline'))

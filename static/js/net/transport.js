@@ -1,10 +1,13 @@
-// The ways to carry packets: a WebSocket, and long-polling, which is loaded only where it is needed.
+// The ways to carry packets: a WebSocket, and long-polling, which is loaded only where it is
+// needed.
 
 /**
  * A transport carries Engine.IO packets, one string each. Opening starts it; the first packet that
  * arrives is the open packet. After `closed` nothing more is called.
  * @typedef {{ send(packet: string): void, close(): void }} Transport
- * @typedef {(url: URL, on: { packet(text: string): void, closed(): void }) => Transport | Promise<Transport>} OpenTransport
+ * @typedef {(
+ *   url: URL, on: { packet(text: string): void, closed(): void }
+ * ) => Transport | Promise<Transport>} OpenTransport
  */
 
 /** @type {OpenTransport} */

@@ -37,7 +37,10 @@ export class Book extends EventTarget {
    * event at a later one, is older than the event.
    */
   heard = 0
-  /** The messages that were deleted since the page began: an answer on its way may still have them. @type {Set<number>} */
+  /**
+   * The messages that were deleted since the page began: an answer on its way may still have them.
+   * @type {Set<number>}
+   */
   deleted = new Set()
 
   /** @param {User} me */
@@ -56,12 +59,19 @@ export class Book extends EventTarget {
     return chat
   }
 
-  /** @param {number} id @returns {User} the person, by a stand-in for the name while that is not known */
+  /**
+   * @param {number} id
+   * @returns {User} the person, by a stand-in for the name while that is not known
+   */
   user(id) {
     return this.users.get(id) ?? { id, username: '…' }
   }
 
-  /** @param {number} id @returns {{ chat: Chat, message: Message } | undefined} a stored message that is here, and its chat */
+  /**
+   * @param {number} id
+   * @returns {{ chat: Chat, message: Message } | undefined} a stored message that is here, and its
+   *   chat
+   */
   message(id) {
     for (const chat of this.chats.values()) {
       const message = messageOf(chat.thread.messages, id)
@@ -105,7 +115,11 @@ export class Book extends EventTarget {
     return key
   }
 
-  /** @param {number} id @param {(room: import('./rooms.js').Room) => import('./rooms.js').Room} change of a room that is known */
+  /**
+   * @param {number} id
+   * @param {(room: import('./rooms.js').Room) => import('./rooms.js').Room} change of a room that
+   *   is known
+   */
   setRoom(id, change) {
     const key = roomKey(id)
     const { room } = this.chat(key)

@@ -14,14 +14,17 @@ import { countOf, noneUnread } from './unread.js'
  * @typedef {`user:${number}` | `room:${number}`} ChatKey
  */
 
-/** @typedef {{ id: number, text: string, time: string, senderId: number, deleted?: boolean }} Last */
+/**
+ * @typedef {{ id: number, text: string, time: string, senderId: number, deleted?: boolean }} Last
+ */
 /** What a person wants to be told of a chat. @typedef {'all' | 'mentions' | 'none'} Notify */
 /**
  * `peerId` is whom it is with, 0 in a room; `room` is what is known of the room; `mentions` are the
  * unread messages that mention the person here; `mutedUntil` is a time of the server's;
  * `typing` who types there at the moment, by id.
- * @typedef {{ key: ChatKey, peerId: number, room: Room | null, listed: Last | null, thread: Thread, unread: Unread,
- *   mentions: Unread, notify: Notify, mutedUntil: string | null, draft: string, typing: ReadonlySet<number> }} Chat
+ * @typedef {{ key: ChatKey, peerId: number, room: Room | null, listed: Last | null, thread: Thread,
+ *   unread: Unread, mentions: Unread, notify: Notify, mutedUntil: string | null, draft: string,
+ *   typing: ReadonlySet<number> }} Chat
  */
 /** @typedef {{ chat: Chat, last: Last | null, unread: number, mentions: number }} Row */
 
@@ -48,7 +51,10 @@ export function keyOf({ room_id, sender_id, receiver_id }, myId) {
   return pairKey((sender_id === myId ? receiver_id : sender_id) ?? 0)
 }
 
-/** @param {{ room_id?: number, user_id?: number }} data that names a chat itself @returns {ChatKey} */
+/**
+ * @param {{ room_id?: number, user_id?: number }} data that names a chat itself
+ * @returns {ChatKey}
+ */
 export const keyNamed = ({ room_id, user_id }) => room_id === undefined ? pairKey(user_id ?? 0) : roomKey(room_id)
 
 /**
@@ -75,14 +81,20 @@ export const newChat = key => ({
   mentions: noneUnread(), notify: 'all', mutedUntil: null, draft: '', typing: new Set(),
 })
 
-/** @param {Chat} chat @returns {Last | null} its last message, from the list or the timeline, whichever is newer */
+/**
+ * @param {Chat} chat
+ * @returns {Last | null} its last message, from the list or the timeline, whichever is newer
+ */
 export function lastOf({ listed, thread }) {
   const message = thread.messages.findLast(({ deletedAt }) => !deletedAt)
   if (!message || listed && listed.id > message.id) return listed
   return { id: message.id, text: message.content, time: message.createdAt, senderId: message.senderId }
 }
 
-/** @param {Iterable<Chat>} chats @returns {Row[]} those that have something to show, the latest first */
+/**
+ * @param {Iterable<Chat>} chats
+ * @returns {Row[]} those that have something to show, the latest first
+ */
 export function listed(chats) {
   return [...chats].map(chat => ({ chat, last: lastOf(chat), unread: countOf(chat.unread), mentions: countOf(chat.mentions) }))
     .filter(({ chat, last }) => chat.room?.archivedAt ? chat.draft : last || chat.draft || chat.room?.role)
@@ -112,7 +124,12 @@ export const isMuted = ({ mutedUntil }, now) => mutedUntil !== null && Date.pars
  */
 export const toldOf = (chat, now) => countOf(isMuted(chat, now) ? chat.mentions : chat.unread)
 
-/** @param {Chat} chat @param {Message} message @param {number} myId @returns {boolean} whether the person here has not read it */
+/**
+ * @param {Chat} chat
+ * @param {Message} message
+ * @param {number} myId
+ * @returns {boolean} whether the person here has not read it
+ */
 export function isUnread({ key, unread }, { id, senderId, isRead, deletedAt }, myId) {
   if (senderId === myId || deletedAt) return false
   return isRoom(key) ? id > unread.readUpTo : !isRead

@@ -6,7 +6,10 @@ import { emptyThread, unsent } from './timeline.js'
 /** @typedef {import('./book.js').Book} Book */
 /** @typedef {import('./book.js').Reducer} Reducer */
 
-/** @param {import('./timeline.js').Attached[]} files @returns {string} what stands for a message without a text, as the server says it */
+/**
+ * @param {import('./timeline.js').Attached[]} files
+ * @returns {string} what stands for a message without a text, as the server says it
+ */
 const namesOf = files => files.map(({ name }) => name).join(', ')
 
 /** @param {Book} book @returns {Record<string, Reducer>} */

@@ -111,5 +111,7 @@ export const ofMessages = book => ({
   },
 })
 
-/** @param {import('./chats.js').Last} last the row stays where it is until the list is read again */
+/**
+ * @param {import('./chats.js').Last} last the row stays where it is until the list is read again
+ */
 const withoutWords = last => ({ ...last, text: '', deleted: true })

@@ -47,7 +47,10 @@ export function mentionsIn(text, people, mayCallAll) {
   return { ...(mentions.length > 0 && { mentions }), ...(ids.includes(0) && { mentionAll: true }) }
 }
 
-/** @param {string} before the text up to the caret @returns {string | null} the beginning of a name that is being written */
+/**
+ * @param {string} before the text up to the caret
+ * @returns {string | null} the beginning of a name that is being written
+ */
 export const nameBegunIn = before => /(?:^|[\s(])@([^\s@]{0,32})$/u.exec(before)?.[1] ?? null
 
 /**

@@ -19,7 +19,10 @@ export const read = book => ({
 
   inbox_failed: () => { if (book.listState !== 'ready') book.listState = 'failed' },
 
-  /** A room as the server has it now, the person's own part of it, and the first page of its members. */
+  /**
+   * A room as the server has it now, the person's own part of it, and the first page of its
+   * members.
+   */
   room: ({ room, members, next }) => {
     const key = roomKey(room.id)
     const { unread } = book.chat(key)

@@ -6,9 +6,10 @@
  * `role` is that of the person here, null where they are no member. `members` are those that were
  * read, `whole` says whether that is all of them, and `next` where else the next ones are;
  * `seen` holds up to which message each has read.
- * @typedef {{ id: number, name: string, topic: string, avatar: string | null, kind: 'open' | 'closed', history: 'all' | 'joined',
- *   post: 'all' | 'admins', createdAt: string, archivedAt: string | null, memberCount: number, role: Role | null,
- *   members: Member[], whole: boolean, next?: string, seen: ReadonlyMap<number, number> }} Room
+ * @typedef {{ id: number, name: string, topic: string, avatar: string | null,
+ *   kind: 'open' | 'closed', history: 'all' | 'joined', post: 'all' | 'admins', createdAt: string,
+ *   archivedAt: string | null, memberCount: number, role: Role | null, members: Member[],
+ *   whole: boolean, next?: string, seen: ReadonlyMap<number, number> }} Room
  */
 
 /** In rooms of at most so many members it is told who has read, and who types. */
@@ -110,7 +111,11 @@ export function readersOf(room, { id, senderId }) {
   return { read: others.filter(has), unread: others.filter(userId => !has(userId)) }
 }
 
-/** @param {Room | null} room @param {{ id: number, senderId: number }} message @returns {boolean} whether all others have read it */
+/**
+ * @param {Room | null} room
+ * @param {{ id: number, senderId: number }} message
+ * @returns {boolean} whether all others have read it
+ */
 export function isReadByAll(room, message) {
   if (!room?.whole || room.memberCount > SMALL || message.id === Infinity) return false
   const { read, unread } = readersOf(room, message)

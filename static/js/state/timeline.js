@@ -11,27 +11,29 @@
 /** @typedef {{ emoji: string, count: number, me: boolean }} Reaction */
 /**
  * A file that hangs on a message; its URLs are relative to the page. `alt` is what is to be seen or
- * heard in it. One that is on its way to the server has in `part` how much of it is there, of 1, and
- * with `waits` a lost connection holds it up.
- * @typedef {{ id: string, name: string, type: string, size: number, width?: number, height?: number, alt?: string, url: string,
- *   preview?: string, part?: number, waits?: boolean }} Attached
+ * heard in it. One that is on its way to the server has in `part` how much of it is there, of 1,
+ * and with `waits` a lost connection holds it up.
+ * @typedef {{ id: string, name: string, type: string, size: number, width?: number,
+ *   height?: number, alt?: string, url: string, preview?: string, part?: number, waits?: boolean }}
+ *   Attached
  */
 /**
  * `id` is Infinity until the server has stored the message and given it one. Of a deleted message
  * its place alone is left. `deleting` is one that is deleted in a moment, unless that is undone.
  * `changed` is when an event changed it, as the store counts events.
  * @typedef {{ id: number, clientId: string | null, senderId: number, content: string,
- *   createdAt: string, isRead: boolean, state: State, problem?: string, replyTo?: Quote, editedAt?: string,
- *   attachments?: Attached[], autoContent?: boolean, reactions?: Reaction[], mentions?: number[], mentionAll?: boolean,
- *   as?: string, deletedAt?: string, deleting?: boolean, changed?: number }} Message
+ *   createdAt: string, isRead: boolean, state: State, problem?: string, replyTo?: Quote,
+ *   editedAt?: string, attachments?: Attached[], autoContent?: boolean, reactions?: Reaction[],
+ *   mentions?: number[], mentionAll?: boolean, as?: string, deletedAt?: string, deleting?: boolean,
+ *   changed?: number }} Message
  */
 /**
  * A conversation's messages as far as they are here, without a hole. `staleAfter` is the newest id
  * from before a gap in the live events; what came after it may be missing until the newest page has
  * been read again. With `hasNewer` they end somewhere in the past, and what comes is not put behind
  * them.
- * @typedef {{ messages: Message[], loaded: boolean, failed: boolean, hasMore: boolean, hasNewer: boolean,
- *   staleAfter: number | null }} Thread
+ * @typedef {{ messages: Message[], loaded: boolean, failed: boolean, hasMore: boolean,
+ *   hasNewer: boolean, staleAfter: number | null }} Thread
  */
 
 /**
@@ -213,22 +215,38 @@ function merge(fresh, known) {
 /** @param {Message[]} timeline @returns {number} the newest stored message's id, or 0 */
 export const newestId = timeline => timeline[indexOf(timeline, Infinity) - 1]?.id ?? 0
 
-/** @param {Message} message @returns {boolean} whether some of its files are not at the server yet */
+/**
+ * @param {Message} message
+ * @returns {boolean} whether some of its files are not at the server yet
+ */
 export const isPartial = ({ attachments }) => attachments?.some(({ part }) => part !== undefined) ?? false
 
 /** @param {Message[]} timeline @returns {Message[]} the messages that are not stored */
 export const unsent = timeline => timeline.slice(indexOf(timeline, Infinity))
 
-/** @param {Message[]} timeline @param {number} id @returns {Message | undefined} the stored message of that id */
+/**
+ * @param {Message[]} timeline
+ * @param {number} id
+ * @returns {Message | undefined} the stored message of that id
+ */
 export function messageOf(timeline, id) {
   const message = timeline[indexOf(timeline, id)]
   return message?.id === id && id !== Infinity ? message : undefined
 }
 
-/** @param {Message[]} timeline @param {number} myId @returns {number} the newest id of a message by others, or 0 */
+/**
+ * @param {Message[]} timeline
+ * @param {number} myId
+ * @returns {number} the newest id of a message by others, or 0
+ */
 export const newestReceived = (timeline, myId) => timeline.findLast(message => message.senderId !== myId)?.id ?? 0
 
-/** @param {Message[]} timeline @param {number} myId @param {number} after an id @returns {Message[]} later messages by others */
+/**
+ * @param {Message[]} timeline
+ * @param {number} myId
+ * @param {number} after an id
+ * @returns {Message[]} later messages by others
+ */
 export function receivedAfter(timeline, myId, after) {
   return timeline.slice(indexOf(timeline, after + 1)).filter(({ senderId, deletedAt }) => senderId !== myId && !deletedAt)
 }
@@ -257,9 +275,9 @@ export function placeLive({ messages, hasNewer }, message) {
  * timeline never has a hole. Scrolling up reads it again.
  * @param {Thread} thread
  * @param {Message[]} page ascending by id
- * @param {{ hasMore: boolean, older?: boolean, newer?: boolean, hasNewer?: boolean, asked?: number }} about `older`: a
- *   page before what is known; `newer`: one after it; with `hasNewer` told: one around a message; else the newest.
- *   `asked`: see `placePage`
+ * @param {{ hasMore: boolean, older?: boolean, newer?: boolean, hasNewer?: boolean,
+ *   asked?: number }} about `older`: a page before what is known; `newer`: one after it; with
+ *   `hasNewer` told: one around a message; else the newest. `asked`: see `placePage`
  * @returns {Thread}
  */
 export function takePage(thread, page, { hasMore, older, newer, hasNewer, asked }) {
@@ -291,7 +309,8 @@ export function takePage(thread, page, { hasMore, older, newer, hasNewer, asked 
  * was heard.
  * @param {Message[]} timeline
  * @param {Message[]} page
- * @param {number | null} staleAfter where it is the newest page: what it should have reaches that far at least
+ * @param {number | null} staleAfter where it is the newest page: what it should have reaches that
+ *   far at least
  */
 function stillThere(timeline, page, staleAfter) {
   if (page.length === 0) return staleAfter === null ? timeline : timeline.filter(({ id }) => id > staleAfter)

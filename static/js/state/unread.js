@@ -18,13 +18,18 @@ export function addUnread(unread, id) {
   return counted ? unread : { ...unread, live: [...unread.live, id] }
 }
 
-/** @param {Unread} unread @param {number} id of a message that was read by itself @returns {Unread} */
+/**
+ * @param {Unread} unread
+ * @param {number} id of a message that was read by itself
+ * @returns {Unread}
+ */
 export const readOne = (unread, id) => ({ ...unread, live: unread.live.filter(known => known !== id) })
 
 /**
  * @param {Unread} unread
  * @param {number} upTo
- * @param {number} [left] how many of those that `base` counts are newer than `upTo`, where that is known
+ * @param {number} [left] how many of those that `base` counts are newer than `upTo`, where that is
+ *   known
  * @returns {Unread}
  */
 export function readUpTo(unread, upTo, left = unread.base) {
@@ -36,7 +41,12 @@ export function readUpTo(unread, upTo, left = unread.base) {
   }
 }
 
-/** @param {Unread} unread @param {number} count @param {number} upTo the list's last message @returns {Unread} */
+/**
+ * @param {Unread} unread
+ * @param {number} count
+ * @param {number} upTo the list's last message
+ * @returns {Unread}
+ */
 export function listUnread(unread, count, upTo) {
   const live = unread.live.filter(id => id > upTo)
   return { ...unread, base: unread.readUpTo >= upTo ? 0 : count, baseUpTo: upTo, live }

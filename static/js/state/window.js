@@ -16,7 +16,8 @@ const GROUP_MS = 5 * 60_000
  * The window, named by the id of its first message, so that what is put before or behind it does
  * not move it.
  * @param {Message[]} timeline
- * @param {number | null} first id of the first message with a bubble; null: the window ends with the timeline
+ * @param {number | null} first id of the first message with a bubble; null: the window ends with
+ *   the timeline
  * @returns {{ from: number, to: number }}
  */
 export function windowOf(timeline, first) {
@@ -66,5 +67,8 @@ export function layOut(timeline, newFrom, { from, to } = { from: 0, to: timeline
   return items
 }
 
-/** @param {Message} message @returns {string} the name of its bubble, the same before and after it is stored */
+/**
+ * @param {Message} message
+ * @returns {string} the name of its bubble, the same before and after it is stored
+ */
 export const messageKey = ({ clientId, id }) => clientId ?? `id ${id}`

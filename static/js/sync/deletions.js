@@ -14,7 +14,8 @@ export class Deletions {
   #waiting = new Map()
 
   /**
-   * @param {{ store: import('../state/store.js').Store, sync: Pick<import('./sync.js').Sync, 'remove' | 'removeAtOnce'>,
+   * @param {{ store: import('../state/store.js').Store,
+   *   sync: Pick<import('./sync.js').Sync, 'remove' | 'removeAtOnce'>,
    *   failed(error: unknown): void }} parts `failed` hears what the server refused
    */
   constructor({ store, sync, failed }) {

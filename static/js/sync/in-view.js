@@ -1,4 +1,5 @@
-// Tells the server which chat the person here looks at, for which nobody need be notified meanwhile.
+// Tells the server which chat the person here looks at, for which nobody need be notified
+// meanwhile.
 
 import { naming } from '../state/chats.js'
 

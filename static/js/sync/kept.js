@@ -8,7 +8,9 @@ import { pairKey } from '../state/chats.js'
 /**
  * A message on its way to the server.
  * @typedef {{ chat: ChatKey, clientId: string, content: string, createdAt: string,
- *   replyTo?: import('../state/timeline.js').Quote, attachments?: import('../state/timeline.js').Attached[], mentions?: number[], mentionAll?: boolean, files?: Blob[] }} Unsent
+ *   replyTo?: import('../state/timeline.js').Quote,
+ *   attachments?: import('../state/timeline.js').Attached[], mentions?: number[],
+ *   mentionAll?: boolean, files?: Blob[] }} Unsent
  */
 
 /** What is kept of one account, whose id follows. */
@@ -74,7 +76,11 @@ export class Kept {
     }
   }
 
-  /** @param {string} clientId of the message @param {number} at its place among the files @param {Blob} file */
+  /**
+   * @param {string} clientId of the message
+   * @param {number} at its place among the files
+   * @param {Blob} file
+   */
   keepFile(clientId, at, file) {
     const name = `${clientId}.${at}`
     this.#chosen.set(name, file)
@@ -83,18 +89,30 @@ export class Kept {
     if (this.#memory.keepsFiles && bytes <= MAX_FILE_BYTES) this.#remember(this.#files + name, file)
   }
 
-  /** @param {string} clientId @param {number} at @returns {Blob | null} null where it did not outlive the page */
+  /**
+   * @param {string} clientId
+   * @param {number} at
+   * @returns {Blob | null} null where it did not outlive the page
+   */
   file(clientId, at) {
     const name = `${clientId}.${at}`
     return this.#chosen.get(name) ?? this.#memory.recall(this.#files + name)
   }
 
-  /** @param {string} clientId @param {number} at @returns {string | undefined} where its upload began */
+  /**
+   * @param {string} clientId
+   * @param {number} at
+   * @returns {string | undefined} where its upload began
+   */
   begun(clientId, at) {
     return this.#begun.get(`${clientId}.${at}`) ?? this.#memory.recall(this.#outbox + clientId)?.begun?.[at]
   }
 
-  /** @param {string} clientId @param {number} at @param {string} [path] where its upload began; none where it is to begin anew */
+  /**
+   * @param {string} clientId
+   * @param {number} at
+   * @param {string} [path] where its upload began; none where it is to begin anew
+   */
   keepBegun(clientId, at, path) {
     if (path === undefined) this.#begun.delete(`${clientId}.${at}`)
     else this.#begun.set(`${clientId}.${at}`, path)
@@ -102,7 +120,11 @@ export class Kept {
     if (kept) this.#remember(this.#outbox + clientId, { ...kept, begun: { ...kept.begun, [at]: path } })
   }
 
-  /** @param {string} clientId @param {number} at @param {import('../state/timeline.js').Attached} file that is at the server */
+  /**
+   * @param {string} clientId
+   * @param {number} at
+   * @param {import('../state/timeline.js').Attached} file that is at the server
+   */
   keepUploaded(clientId, at, file) {
     const kept = this.#memory.recall(this.#outbox + clientId)
     if (kept?.attachments) this.#remember(this.#outbox + clientId, { ...kept, attachments: kept.attachments.with(at, file) })
@@ -114,7 +136,10 @@ export class Kept {
     return [...new Set(names)].filter(name => name.startsWith(`${clientId}.`))
   }
 
-  /** Forgets what waits to be sent in a chat that the person is in no more, and the draft. @param {ChatKey} key */
+  /**
+   * Forgets what waits to be sent in a chat that the person is in no more, and the draft.
+   * @param {ChatKey} key
+   */
   dropChat(key) {
     this.keepDraft(key, '')
     for (const { clientId, chat } of this.unsent()) if (chat === key) this.dropUnsent(clientId)

@@ -31,8 +31,9 @@ export class Outbox {
   #uploads
 
   /**
-   * @param {{ store: import('../state/store.js').Store, socket: import('./sync.js').Socket, api: import('./sync.js').Api,
-   *   kept: import('./kept.js').Kept, failed: (error: unknown) => string }} parts `failed` gives the code of an error
+   * @param {{ store: import('../state/store.js').Store, socket: import('./sync.js').Socket,
+   *   api: import('./sync.js').Api, kept: import('./kept.js').Kept,
+   *   failed: (error: unknown) => string }} parts `failed` gives the code of an error
    */
   constructor({ store, socket, api, kept, failed }) {
     this.#loadUploads = async () => {
@@ -108,7 +109,10 @@ export class Outbox {
     await uploads?.run(() => this.sendPending())
   }
 
-  /** @param {any} data of `message_sent` or `room_message`, by event or by ack, whichever comes first */
+  /**
+   * @param {any} data of `message_sent` or `room_message`, by event or by ack, whichever comes
+   *   first
+   */
   stored(data) {
     if (data.client_id) this.#kept.dropUnsent(data.client_id)
     this.#store.hear({ type: data.room_id === undefined ? 'message_sent' : 'room_message', data })

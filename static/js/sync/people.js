@@ -16,8 +16,9 @@ export class People {
   #meeting = false
 
   /**
-   * @param {{ store: import('../state/store.js').Store, socket: import('./sync.js').Socket, api: import('./sync.js').Api,
-   *   reader: import('./reader.js').Reader, failed: (error: unknown) => string }} parts `failed` gives the code of an error
+   * @param {{ store: import('../state/store.js').Store, socket: import('./sync.js').Socket,
+   *   api: import('./sync.js').Api, reader: import('./reader.js').Reader,
+   *   failed: (error: unknown) => string }} parts `failed` gives the code of an error
    */
   constructor({ store, socket, api, reader, failed }) {
     this.#store = store
@@ -84,8 +85,8 @@ export class People {
 
 /**
  * @param {import('../state/chats.js').Chat} chat
- * @returns {number[]} those who wrote what is here of a room, who are quoted there, and its members: one who has just come in by
- *   themselves was in no list yet
+ * @returns {number[]} those who wrote what is here of a room, who are quoted there, and its
+ *   members: one who has just come in by themselves was in no list yet
  */
 const whoIsIn = ({ room, thread: { messages } }) => [
   ...messages.flatMap(({ senderId, replyTo }) => replyTo?.senderId === undefined ? [senderId] : [senderId, replyTo.senderId]),

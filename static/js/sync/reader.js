@@ -45,7 +45,10 @@ export class Reader {
   #era = 0
   /** The rooms that are known as they are now. @type {Set<ChatKey>} */
   #rooms = new Set()
-  /** The rooms that are being read, each with the end of it. @type {Map<ChatKey, Promise<unknown>>} */
+  /**
+   * The rooms that are being read, each with the end of it.
+   * @type {Map<ChatKey, Promise<unknown>>}
+   */
   #entering = new Map()
   /** What is being read right now, so that it is not asked for twice. @type {Set<string>} */
   #under = new Set()
@@ -53,8 +56,9 @@ export class Reader {
   #soon
 
   /**
-   * @param {{ store: import('../state/store.js').Store, socket: import('./sync.js').Socket, api: import('./sync.js').Api,
-   *   failed: (error: unknown) => string }} parts `failed` gives the code of an error
+   * @param {{ store: import('../state/store.js').Store, socket: import('./sync.js').Socket,
+   *   api: import('./sync.js').Api, failed: (error: unknown) => string }} parts `failed` gives the
+   *   code of an error
    */
   constructor({ store, socket, api, failed }) {
     this.#store = store
@@ -138,7 +142,10 @@ export class Reader {
   /** Reads the end of a conversation that is shown somewhere in the past. @param {ChatKey} key */
   readNewest(key) { return this.#readHistory(key) }
 
-  /** After a connection that missed nothing that lasts: who has read is told to those alone who listen. */
+  /**
+   * After a connection that missed nothing that lasts: who has read is told to those alone who
+   * listen.
+   */
   readSeen() {
     const { open } = this
     const { room } = open === null ? { room: null } : this.#store.chat(open)

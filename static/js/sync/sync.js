@@ -14,8 +14,16 @@ import { Reader } from './reader.js'
 
 /** @typedef {import('../state/store.js').Store} Store */
 /** @typedef {import('../state/chats.js').ChatKey} ChatKey */
-/** @typedef {Pick<import('../net/socket.js').Socket, 'connected' | 'recovered' | 'emit' | 'tell' | 'addEventListener' | 'removeEventListener'>} Socket */
-/** @typedef {Pick<import('../net/api.js').Api, 'inbox' | 'history' | 'user' | 'updates' | 'room' | 'members' | 'reads' | 'reactors' | 'server' | 'ask'>} Api */
+/**
+ * @typedef {Pick<import('../net/socket.js').Socket,
+ *   'connected' | 'recovered' | 'emit' | 'tell' | 'addEventListener' | 'removeEventListener'
+ *   >} Socket
+ */
+/**
+ * @typedef {Pick<import('../net/api.js').Api,
+ *   'inbox' | 'history' | 'user' | 'updates' | 'room' | 'members' | 'reads' | 'reactors' |
+ *   'server' | 'ask'>} Api
+ */
 
 /**
  * On reconnecting, unsent messages go first; but reading does not wait longer than this for them.
@@ -51,7 +59,9 @@ export class Sync extends EventTarget {
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */
   #typingTimers = new Map()
 
-  /** @param {{ store: Store, socket: Socket, api: Api, memory: import('./kept.js').Memory }} parts */
+  /**
+   * @param {{ store: Store, socket: Socket, api: Api, memory: import('./kept.js').Memory }} parts
+   */
   constructor({ store, socket, api, memory }) {
     super()
     const failed = (/** @type {unknown} */ error) => this.#failed(error)
@@ -138,7 +148,8 @@ export class Sync extends EventTarget {
   /** @param {ChatKey} key */
   readNewest(key) { return this.#reader.readNewest(key) }
 
-  // Changing what was said: each is told when the server has stored it, and throws where it has not.
+  // Changing what was said: each is told when the server has stored it, and throws where it has
+  // not.
 
   /** @param {number} id @param {string} content */
   edit(id, content) { return this.#change('edit_message', 'message_edited', { message_id: id, content }) }
@@ -166,7 +177,11 @@ export class Sync extends EventTarget {
     }
   }
 
-  /** @param {number} id @param {string} emoji @returns {Promise<{ user_id: number, username: string, name?: string }[]>} whose reaction it is */
+  /**
+   * @param {number} id
+   * @param {string} emoji
+   * @returns {Promise<{ user_id: number, username: string, name?: string }[]>} whose reaction it is
+   */
   async reactors(id, emoji) {
     try {
       return await this.#api.reactors(id, emoji)
@@ -176,7 +191,10 @@ export class Sync extends EventTarget {
     }
   }
 
-  /** @returns {Promise<{ editWindow: number | null | undefined } | null>} what the server lets be changed; null where it did not say */
+  /**
+   * @returns {Promise<{ editWindow: number | null | undefined } | null>} what the server lets be
+   *   changed; null where it did not say
+   */
   async rules() {
     try {
       const { edit_window_ms } = await this.#api.server()
@@ -187,7 +205,11 @@ export class Sync extends EventTarget {
     }
   }
 
-  /** Looks for members of a room that is too large to be read whole. @param {ChatKey} key @param {string} query */
+  /**
+   * Looks for members of a room that is too large to be read whole.
+   * @param {ChatKey} key
+   * @param {string} query
+   */
   async findMembers(key, query) {
     try {
       const { data } = await this.#api.members(idOf(key), { query, limit: 20 })
@@ -197,7 +219,10 @@ export class Sync extends EventTarget {
     }
   }
 
-  /** Says that a message is to be deleted, for a page that ends before the answer. @param {number} id */
+  /**
+   * Says that a message is to be deleted, for a page that ends before the answer.
+   * @param {number} id
+   */
   removeAtOnce(id) { this.#socket.tell('delete_message', { message_id: id }) }
 
   /**
@@ -260,7 +285,8 @@ export class Sync extends EventTarget {
    * it does not, its data may have gone back to an earlier state, in which what was read here is
    * gone or has become something else.
    * @param {number} turn the connection for which it is done
-   * @returns {Promise<'all' | 'some' | 'unknown'>} of what was missed; but for all, it is to be read afresh
+   * @returns {Promise<'all' | 'some' | 'unknown'>} of what was missed; but for all, it is to be
+   *   read afresh
    */
   async #catchUp(turn) {
     for (let page = 0; page < UPDATE_PAGES_MOST && this.#cursor !== undefined && turn === this.#turn;) {
@@ -314,7 +340,10 @@ export class Sync extends EventTarget {
     if (readElsewhere && this.#store.totalUnread > 0) this.#reader.readChatsSoon()
   }
 
-  /** @param {string} type @param {{ user_id: number, room_id?: number, is_typing: boolean }} data */
+  /**
+   * @param {string} type
+   * @param {{ user_id: number, room_id?: number, is_typing: boolean }} data
+   */
   #endTypingLater(type, data) {
     const line = `${data.room_id === undefined ? pairKey(data.user_id) : roomKey(data.room_id)} ${data.user_id}`
     clearTimeout(this.#typingTimers.get(line))
@@ -328,7 +357,10 @@ export class Sync extends EventTarget {
     this.dispatchEvent(new CustomEvent('signed-out', { detail: { code } }))
   }
 
-  /** @param {unknown} error @returns {string} its code; what is no ChatError is a mistake of ours */
+  /**
+   * @param {unknown} error
+   * @returns {string} its code; what is no ChatError is a mistake of ours
+   */
   #failed(error) {
     if (!(error instanceof ChatError)) throw error
     if (SIGNED_OUT.includes(error.code)) this.#signedOut(error.code)

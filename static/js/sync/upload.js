@@ -1,9 +1,12 @@
-// Sends a file to the server by the tus protocol: in chunks that small proxies let through, and from
-// where the server is after each cut. See https://tus.io/protocols/resumable-upload.
+// Sends a file to the server by the tus protocol: in chunks that small proxies let through, and
+// from where the server is after each cut. See https://tus.io/protocols/resumable-upload.
 
 import { ChatError } from '../net/api.js'
 
-/** Below the 1 MB that nginx lets through unless it is told otherwise; halved where that is too much. */
+/**
+ * Below the 1 MB that nginx lets through unless it is told otherwise; halved where that is too
+ * much.
+ */
 const CHUNK = 900 * 1024
 const LEAST_CHUNK = 32 * 1024
 /** So many refusals of a server that is there, without a byte of progress, are given up. */
@@ -13,14 +16,19 @@ const SHOWN_ITSELF = 128 * 1024
 
 const TUS = { 'tus-resumable': '1.0.0' }
 
-/** One request; it rejects where there was no answer.
- * @typedef {(method: string, path: string, headers: Record<string, string>, body?: Blob) => Promise<Response>} Ask */
+/**
+ * One request; it rejects where there was no answer.
+ * @typedef {(
+ *   method: string, path: string, headers: Record<string, string>, body?: Blob
+ * ) => Promise<Response>} Ask
+ */
 /** An answer whose body has been read: until then its connection is of no use to others.
  * @typedef {{ status: number, ok: boolean, headers: Headers, text: string }} Answer */
 /**
- * @typedef {{ path?: string, preview?: string, began: (path: string) => void, progress: (part: number) => void,
- *   rest: (failures: number) => Promise<void> }} Way `path` is where an earlier try began, `preview` a `data:` URL of a
- *   smaller picture; `rest` resolves when it is worth while to try again
+ * @typedef {{ path?: string, preview?: string, began: (path: string) => void,
+ *   progress: (part: number) => void, rest: (failures: number) => Promise<void> }} Way `path` is
+ *   where an earlier try began, `preview` a `data:` URL of a smaller picture; `rest` resolves when
+ *   it is worth while to try again
  */
 
 /** @param {string} text */
@@ -52,13 +60,18 @@ export async function upload(send, file, name, { path, preview, began, progress,
       const answer = await send(...asked)
       return { status: answer.status, ok: answer.ok, headers: answer.headers, text: await answer.text() }
     } catch {
-      // The browser says the same of a network that is gone and of a file that cannot be read any more.
+      // The browser says the same of a network that is gone and of a file that cannot be read any
+      // more.
       await file.slice(0, 1).arrayBuffer().catch(() => { throw new ChatError('file_gone') })
       return null
     }
   }
   let failures = 0
-  /** As often as it takes, as long as there is hope. @param {Parameters<Ask>} asked @returns {Promise<Answer>} */
+  /**
+   * As often as it takes, as long as there is hope.
+   * @param {Parameters<Ask>} asked
+   * @returns {Promise<Answer>}
+   */
   const ask = async (...asked) => {
     for (;;) {
       const answer = await tryOnce(...asked)

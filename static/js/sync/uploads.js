@@ -26,8 +26,9 @@ export class Uploads {
   #current = null
 
   /**
-   * @param {{ store: import('../state/store.js').Store, socket: import('./sync.js').Socket, api: import('./sync.js').Api,
-   *   kept: import('./kept.js').Kept, failed: (error: unknown) => string }} parts `failed` gives the code of an error
+   * @param {{ store: import('../state/store.js').Store, socket: import('./sync.js').Socket,
+   *   api: import('./sync.js').Api, kept: import('./kept.js').Kept,
+   *   failed: (error: unknown) => string }} parts `failed` gives the code of an error
    */
   constructor({ store, socket, api, kept, failed }) {
     this.#store = store
@@ -64,7 +65,11 @@ export class Uploads {
     return this.#store.pending().find(({ message }) => isPartial(message) && message.clientId === (clientId ?? message.clientId))
   }
 
-  /** Uploads one file, and in one tab only. @param {{ chat: Chat, message: Message }} next @returns {Promise<boolean>} whether to go on */
+  /**
+   * Uploads one file, and in one tab only.
+   * @param {{ chat: Chat, message: Message }} next
+   * @returns {Promise<boolean>} whether to go on
+   */
   async #bring({ message: { clientId } }) {
     if (clientId === null) return true
     const work = () => {
@@ -136,7 +141,9 @@ export class Uploads {
 
   /**
    * Waits until it is worth while to try again: a moment, or until there is a connection.
-   * @param {number} failures @param {AbortSignal} stopped @param {(change: Partial<Attached>) => void} tell
+   * @param {number} failures
+   * @param {AbortSignal} stopped
+   * @param {(change: Partial<Attached>) => void} tell
    */
   async #rest(failures, stopped, tell) {
     tell({ waits: true })

@@ -1,5 +1,5 @@
-// A whole client in JavaScript: it signs in, says what happened since it last ran, reads a history, sends a message, and
-// prints what the other person answers, until that is "bye".
+// A whole client in JavaScript: it signs in, says what happened since it last ran, reads a history,
+// sends a message, and prints what the other person answers, until that is "bye".
 //
 //   npm install socket.io-client
 //   CHATD_USER=ada CHATD_PASSWORD=… node chat.mjs bob "Halo!"
@@ -39,7 +39,8 @@ for (let since = CHATD_CURSOR; since; ) {
 const history = await call("GET", `/api/chats/history/${peer.id}?limit=20`);
 for (const { sender_id, content } of history.data) console.log(sender_id === peer.id ? peerName : "you", content);
 
-// `auth` is a function, so that a client which comes back after its token has expired can bring a fresh one.
+// `auth` is a function, so that a client which comes back after its token has expired can bring a
+// fresh one.
 const socket = io(CHATD_URL, { auth: (give) => give({ token, v: 2 }), retries: 10, ackTimeout: 10_000 });
 socket.on("connect_error", (error) => {
   if (!socket.active) throw error; // Refused: error.data.code says why. Else the client tries again.

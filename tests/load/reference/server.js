@@ -1,6 +1,7 @@
-// The contract's core on stock socket.io and better-sqlite3: what chatd is held against. One process, one thread, as
-// socket.io runs; WAL with synchronous=FULL, so that what is confirmed is on the disk; one transaction for each change;
-// prepared statements; an index for every query. By environment: PORT, DATA (the database's file), JWT_SECRET.
+// The contract's core on stock socket.io and better-sqlite3: what chatd is held against. One
+// process, one thread, as socket.io runs; WAL with synchronous=FULL, so that what is confirmed is
+// on the disk; one transaction for each change; prepared statements; an index for every query. By
+// environment: PORT, DATA (the database's file), JWT_SECRET.
 import { createSecretKey } from "node:crypto";
 import { createServer } from "node:http";
 import Database from "better-sqlite3";
@@ -8,7 +9,8 @@ import jwt from "jsonwebtoken";
 import { Server } from "socket.io";
 
 const { PORT, DATA, JWT_SECRET } = process.env;
-// As a key object: of a string jsonwebtoken finds out anew each time, and slowly, that it is no public key.
+// As a key object: of a string jsonwebtoken finds out anew each time, and slowly, that it is no
+// public key.
 const secret = createSecretKey(Buffer.from(JWT_SECRET));
 
 const db = new Database(DATA);
