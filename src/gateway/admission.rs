@@ -65,7 +65,10 @@ impl Handler for Inbound {
                 )));
             }
         };
-        let token = token.as_deref().or(request.authorization.and_then(bearer));
+        let bearer = request.authorization.and_then(bearer);
+        let token = token
+            .as_deref()
+            .or(bearer.filter(|token| !token.is_empty()));
         let capable = Capable::read(&fields).ok().and_then(|said| said.cursor);
         if !capable.unwrap_or(request.library.takes_further_arguments()) {
             socket.make_plain();
