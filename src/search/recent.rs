@@ -13,7 +13,7 @@ use super::postings::{Bits, take};
 use super::query::Lookup;
 use super::terms::{WITH_FILE, each_term, of_sender};
 
-/// About what a term takes besides its bytes: its places in the map and in the tree, and its numbers.
+/// About what a term takes besides its bytes: its places in the map and the tree, and its numbers.
 const TERM_BYTES: usize = 160;
 /// About what a message takes besides its terms.
 const MESSAGE_BYTES: usize = 64;
