@@ -52,10 +52,20 @@ const PRIVATE: [&str; 7] = [
     "fc00::/7",
 ];
 
+/// What clouds tell their machines' secrets by, at addresses that are not link-local: Azure's is of
+/// a public network, Alibaba's and those of AWS and Google by IPv6 of private ones.
+const OF_CLOUDS: [&str; 4] = [
+    "100.100.100.200/32",
+    "168.63.129.16/32",
+    "fd00:ec2::254/128",
+    "fd20:ce::254/128",
+];
+
 struct Tables {
     not_public: Vec<IpNet>,
     public_v6: IpNet,
     private: Vec<IpNet>,
+    of_clouds: Vec<IpNet>,
 }
 
 fn network(text: &str) -> IpNet {
@@ -70,6 +80,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
         .collect(),
     public_v6: network(PUBLIC_V6),
     private: PRIVATE.iter().map(|text| network(text)).collect(),
+    of_clouds: OF_CLOUDS.iter().map(|text| network(text)).collect(),
 });
 
 /// How far requests may reach.
@@ -85,10 +96,11 @@ impl Reach {
     /// Returns whether an address may be spoken to.
     pub fn allows(self, address: IpAddr) -> bool {
         let tables = &*TABLES;
-        let is_public = (address.is_ipv4() || tables.public_v6.contains(&address))
-            && !tables.not_public.iter().any(|net| net.contains(&address));
-        let is_private = || tables.private.iter().any(|net| net.contains(&address));
-        is_public || self == Self::Private && is_private()
+        let has = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&address));
+        let is_public =
+            (address.is_ipv4() || tables.public_v6.contains(&address)) && !has(&tables.not_public);
+        let is_reached = is_public || self == Self::Private && has(&tables.private);
+        is_reached && !has(&tables.of_clouds)
     }
 }
 
@@ -97,7 +109,11 @@ mod tests {
     use super::*;
 
     /// Those that no reach has.
-    const NOWHERE: [&str; 39] = [
+    const NOWHERE: [&str; 43] = [
+        "100.100.100.200",
+        "168.63.129.16",
+        "fd00:ec2::254",
+        "fd20:ce::254",
         "0.0.0.0",
         "0.1.2.3",
         "169.254.169.254",
@@ -152,7 +168,7 @@ mod tests {
         "192.168.255.255",
         "::1",
         "fc00::1",
-        "fd00:ec2::254",
+        "fd00:ec2::253",
         "fdff::1",
         "fd12:3456:789a::1",
     ];
