@@ -20,6 +20,8 @@ use super::words::Words;
 
 /// The length of a message.
 const CHARS: usize = 100;
+/// The code of a change that is to be tried again.
+const PUT_OFF: &str = "storage_unavailable";
 /// So many messages of one sender may be unconfirmed; what would come on top is held back.
 const UNCONFIRMED: usize = 64;
 /// Every so many messages of a member go to their room.
@@ -63,6 +65,8 @@ struct Person {
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) refused: BTreeMap<String, u64>,
+    /// Changes that the server did not take, and that are tried again.
+    pub(crate) put_off: u64,
     /// Due, and sent by nobody: the server was away, or too much was unconfirmed.
     pub(crate) held: u64,
     /// Said again after a reconnect.
@@ -342,6 +346,12 @@ impl Crowd {
 
     fn acked(&mut self, net: &Net, who: usize, ack: u64, answer: &[u8]) {
         let success = answer.starts_with(b"[{\"success\":true");
+        // As those are told whose change comes while the server ends: what is said is said again
+        // once they are back, and was left unanswered if they never are.
+        if !success && self.keys.code.after(answer).map(quoted).as_deref() == Some(PUT_OFF) {
+            self.tally.put_off += 1;
+            return;
+        }
         let person = &mut self.people[who];
         if let Some(at) = person.doing.iter().position(|doing| doing.ack == ack) {
             let doing = person.doing.remove(at);

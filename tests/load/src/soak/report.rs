@@ -174,6 +174,11 @@ impl Report<'_> {
         ] {
             writeln!(f, "| {what} | {} |", whole(count))?;
         }
+        writeln!(
+            f,
+            "| not taken at once, and tried again | {} |",
+            tally.put_off
+        )?;
         for (code, count) in &tally.refused {
             writeln!(f, "| refused as {code} | {count} |")?;
         }
