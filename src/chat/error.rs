@@ -20,15 +20,9 @@ pub enum ChatError {
     /// A chat with oneself.
     #[error("user_id must be another user")]
     OwnChat,
-    /// The receiver takes nothing from the author: they are strangers, or apart.
-    #[error("this person takes no messages from you")]
-    NotAccepted,
-    /// The author has blocked the other.
-    #[error("you have blocked this person: unblock them first")]
-    Blocking,
-    /// So many people are blocked by one.
-    #[error("so many people are blocked already")]
-    TooManyBlocks,
+    /// One may not write to the other, or not block them.
+    #[error(transparent)]
+    Contact(#[from] ContactRefusal),
     /// No account has this id.
     #[error("no such user")]
     NoSuchUser,
@@ -95,16 +89,6 @@ impl From<TalkRefusal> for ChatError {
             TalkRefusal::TooManyReactions => Self::TooManyReactions,
             TalkRefusal::SamePerson => Self::InvalidReceiver,
             TalkRefusal::ClientIdReused => Self::ClientIdReused,
-        }
-    }
-}
-
-impl From<ContactRefusal> for ChatError {
-    fn from(refusal: ContactRefusal) -> Self {
-        match refusal {
-            ContactRefusal::NotAccepted => Self::NotAccepted,
-            ContactRefusal::Blocking => Self::Blocking,
-            ContactRefusal::TooManyBlocks => Self::TooManyBlocks,
         }
     }
 }

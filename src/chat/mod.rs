@@ -56,8 +56,8 @@ pub use rooms::{
 pub use rules::{DEFAULT_RECOVERY_WINDOW, RoomCreation, Rules};
 pub use verbs::{Chat, Mark, SendMessage};
 
-pub use crate::store::RoomRefusal;
 pub use crate::store::maintain::{Backup, Compacted};
+pub use crate::store::{ContactRefusal, RoomRefusal};
 pub use crate::store::{FoundMessage, MAX_MISSED, Older, SentIn, SentText};
 pub use crate::store::{
     HistoryPage, HistoryQuery, HistoryRow, InboxChat, InboxRow, MemberRow, MyRoom, NewRoom,

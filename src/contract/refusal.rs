@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Code, FieldError};
 use crate::accounts::AccountError;
-use crate::chat::{ChatError, RoomRefusal};
+use crate::chat::{ChatError, ContactRefusal, RoomRefusal};
 use crate::files::FileError;
 use crate::limits::RateLimited;
 use crate::model::ContentError;
@@ -112,8 +112,10 @@ impl From<ChatError> for Refusal {
             ChatError::NoSuchUser | ChatError::NoSuchMessage | ChatError::NoSuchFile => {
                 Code::NotFound
             }
-            ChatError::NotAccepted => Code::NotAccepted,
-            ChatError::Blocking | ChatError::TooManyBlocks => Code::Forbidden,
+            ChatError::Contact(ContactRefusal::NotAccepted) => Code::NotAccepted,
+            ChatError::Contact(ContactRefusal::Blocking | ContactRefusal::TooManyBlocks) => {
+                Code::Forbidden
+            }
             ChatError::TooManyFiles => Code::InvalidPayload,
             ChatError::NotReceiver | ChatError::NotSender => Code::Forbidden,
             ChatError::EditWindowOver => Code::EditWindowOver,
