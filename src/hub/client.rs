@@ -6,7 +6,6 @@ use std::time::Instant;
 use bytes::Bytes;
 use hyper::header;
 use parking_lot::Mutex;
-use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::ack::AckReply;
@@ -16,7 +15,7 @@ use super::joining::{Connects, Joined, Stage};
 use super::library::Library;
 use super::socket::{Ack, Socket, SocketKey};
 use super::{DisconnectReason, Event, KeptHandshake, SocketHandler};
-use crate::socketio::{self, Kind, Packet, check_placeholders};
+use crate::socketio::{self, Data, Kind, Packet, check_placeholders};
 use crate::transport::{CloseReason, Connection, Handshake, Receiver};
 
 /// How many packets may wait for a CONNECT that is being decided. The reference's client sends none
@@ -134,7 +133,7 @@ impl Client {
         }
         let joined = state.joined_by(&packet)?;
         if packet.attachments == 0 {
-            return self.complete(state, text, &packet, Attached::All(Vec::new()));
+            return self.complete(state, text, packet, Attached::All(Vec::new()));
         }
         let is_wanted = match (packet.kind, packet.ack_id) {
             (Kind::Ack, Some(id)) => joined.socket.awaits(id),
@@ -154,7 +153,7 @@ impl Client {
         }
         state.incoming = Incoming::Dropping(packet.attachments);
         match packet.kind {
-            Kind::Event => self.complete(state, text, &packet, Attached::Refused),
+            Kind::Event => self.complete(state, text, packet, Attached::Refused),
             _ => Ok(()),
         }
     }
@@ -164,10 +163,10 @@ impl Client {
         &self,
         state: &mut State,
         text: &str,
-        packet: &Packet<'_>,
+        packet: Packet<'_>,
         attached: Attached,
     ) -> Result<(), CloseReason> {
-        let joined = state.joined_by(packet)?;
+        let joined = state.joined_by(&packet)?;
         let handler = match &mut joined.stage {
             Stage::Deciding(waiting) => return self.wait(waiting, text, attached),
             Stage::Joined(handler) => handler,
@@ -185,12 +184,11 @@ impl Client {
             Kind::Event => event(&socket, handler.as_mut(), packet, &attached),
             Kind::Ack => {
                 // One that was not asked for costs no more than its packet.
-                if let (Some(id), Some(data)) = (packet.ack_id, packet.data)
+                if let (Some(id), Data::Array(args)) = (packet.ack_id, packet.data)
                     && let Attached::All(attachments) = attached
                     && socket.awaits(id)
                 {
-                    let args = socketio::Ack::parse(data).args;
-                    let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+                    let args = args.0.into_iter().map(ToOwned::to_owned).collect();
                     socket.answered(id, AckReply { args, attachments });
                 }
                 Ok(())
@@ -263,11 +261,13 @@ impl State {
 fn event(
     socket: &Socket,
     handler: &mut dyn SocketHandler,
-    packet: &Packet<'_>,
+    packet: Packet<'_>,
     attached: &Attached,
 ) -> Result<(), CloseReason> {
-    let data: &RawValue = packet.data.ok_or(CloseReason::ParseError)?;
-    let event = socketio::Event::parse(data).map_err(|error| {
+    let Data::Array(elements) = packet.data else {
+        return Err(CloseReason::ParseError);
+    };
+    let event = socketio::Event::parse(elements).map_err(|error| {
         tracing::debug!(%error, "a client sent what is no event");
         CloseReason::ParseError
     })?;
@@ -321,13 +321,13 @@ impl Receiver for Client {
                     text, attachments, ..
                 } = *assembling;
                 let packet = decode(&text)?;
-                if let Some(data) = packet.data {
-                    check_placeholders(data, attachments.len()).map_err(|error| {
+                if let Data::Array(elements) = &packet.data {
+                    check_placeholders(elements, attachments.len()).map_err(|error| {
                         tracing::debug!(%error, "a client sent what is no packet");
                         CloseReason::ParseError
                     })?;
                 }
-                self.complete(&mut state, &text, &packet, Attached::All(attachments))
+                self.complete(&mut state, &text, packet, Attached::All(attachments))
             }
         }
     }

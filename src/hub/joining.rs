@@ -8,7 +8,7 @@ use super::incoming::Waiting;
 use super::namespace::Namespace;
 use super::socket::Socket;
 use super::{ConnectRequest, Connecting, Decision, DisconnectReason, Refusal, SocketHandler};
-use crate::socketio::{Connected, Header, Kind, Packet};
+use crate::socketio::{Connected, Data, Header, Kind, Packet};
 use crate::transport::CloseReason;
 
 /// How many CONNECTs a session may send at once, one for each namespace that any program has, and
@@ -81,7 +81,10 @@ impl Client {
         };
         let socket = Socket::new(namespace, self.connection.clone(), self.this.clone());
         let request = ConnectRequest {
-            auth: packet.data,
+            auth: match packet.data {
+                Data::Object(auth) => Some(auth),
+                Data::Nothing | Data::Array(_) => None,
+            },
             authorization: self.authorization.as_ref().map(|value| &*value.0),
             library: self.library,
             handshake: self.handshake.as_ref(),
@@ -146,7 +149,7 @@ impl Client {
                 state.refused = 0;
                 for Waiting { text, attached, .. } in waiting {
                     let heard = decode(&text)
-                        .and_then(|packet| self.complete(&mut state, &text, &packet, attached));
+                        .and_then(|packet| self.complete(&mut state, &text, packet, attached));
                     if let Err(reason) = heard {
                         return self.connection.close(reason);
                     }

@@ -6,6 +6,8 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
+use super::event::Elements;
+
 /// Stands for an attachment in the arguments of an event or ack that the server sends:
 /// `{"_placeholder":true,"num":0}`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +51,18 @@ enum Key {
     Num,
 }
 
-/// Checks every placeholder in a text of right syntax. Walks it once, without recursion.
-pub fn check_placeholders(data: &RawValue, attachments: usize) -> Result<(), PlaceholderError> {
-    let text = data.get();
+/// Checks every placeholder in what an event or an ack carries.
+pub fn check_placeholders(
+    elements: &Elements<'_>,
+    attachments: usize,
+) -> Result<(), PlaceholderError> {
+    let mut elements = elements.0.iter();
+    elements.try_for_each(|element| check_element(element, attachments))
+}
+
+/// Walks a text of right syntax once, without recursion.
+fn check_element(element: &RawValue, attachments: usize) -> Result<(), PlaceholderError> {
+    let text = element.get();
     let bytes = text.as_bytes();
     let mut levels: Vec<Level> = Vec::new();
     let mut at = 0;
@@ -131,7 +142,7 @@ mod tests {
     use super::*;
 
     fn check(json: &str, attachments: usize) -> bool {
-        check_placeholders(serde_json::from_str(json).unwrap(), attachments).is_ok()
+        check_placeholders(&serde_json::from_str(json).unwrap(), attachments).is_ok()
     }
 
     #[test]

@@ -39,9 +39,8 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// Reads the data of an event's packet.
-    pub fn parse(data: &'a RawValue) -> Result<Self, EventError> {
-        let mut args = parse_array(data);
+    /// Reads the array of an event's packet.
+    pub fn parse(Elements(mut args): Elements<'a>) -> Result<Self, EventError> {
         if args.is_empty() {
             return Err(EventError::Name);
         }
@@ -61,34 +60,14 @@ impl<'a> Event<'a> {
     }
 }
 
-/// An ack: its arguments.
-#[derive(Debug)]
-pub struct Ack<'a> {
-    /// Raw, of any number.
-    pub args: SmallVec<[&'a RawValue; 2]>,
-}
-
-impl<'a> Ack<'a> {
-    /// Reads the data of an ack's packet.
-    pub fn parse(data: &'a RawValue) -> Self {
-        Self {
-            args: parse_array(data),
-        }
-    }
-}
-
-/// The elements of an array; none where it is no array.
-fn parse_array(data: &RawValue) -> SmallVec<[&RawValue; 2]> {
-    serde_json::from_str::<Elements<'_>>(data.get())
-        .map(|elements| elements.0)
-        .unwrap_or_default()
-}
-
 /// A string that is borrowed where it holds no escape.
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-struct Elements<'a>(SmallVec<[&'a RawValue; 2]>);
+/// The elements of an array: an event's name and arguments, or an ack's arguments. Raw, of any
+/// number.
+#[derive(Debug, Clone, Default)]
+pub struct Elements<'a>(pub SmallVec<[&'a RawValue; 2]>);
 
 impl<'de> Deserialize<'de> for Elements<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -116,7 +95,7 @@ impl<'de> Deserialize<'de> for Elements<'de> {
 mod tests {
     use super::*;
 
-    fn raw(json: &str) -> &RawValue {
+    fn raw(json: &str) -> Elements<'_> {
         serde_json::from_str(json).unwrap()
     }
 

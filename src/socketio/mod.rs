@@ -11,5 +11,5 @@ mod packet;
 
 pub use attachment::{Placeholder, PlaceholderError, check_placeholders};
 pub use connect::Connected;
-pub use event::{Ack, Event, EventError};
-pub use packet::{DecodeError, Header, Kind, MAX_ATTACHMENTS, Packet};
+pub use event::{Elements, Event, EventError};
+pub use packet::{Data, DecodeError, Header, Kind, MAX_ATTACHMENTS, Packet};

@@ -6,6 +6,8 @@
 
 use serde_json::value::RawValue;
 
+use super::event::Elements;
+
 /// The most attachments that an event may announce: the reference's default.
 pub const MAX_ATTACHMENTS: usize = 10;
 /// The greatest ack id: what a JavaScript number holds exactly.
@@ -27,7 +29,7 @@ pub enum Kind {
 }
 
 /// One decoded packet, whose data is still JSON.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Packet<'a> {
     /// Its type.
     pub kind: Kind,
@@ -37,9 +39,19 @@ pub struct Packet<'a> {
     pub ack_id: Option<u64>,
     /// The number of binary messages that follow and belong to it.
     pub attachments: usize,
-    /// Its JSON, whose syntax is checked: an object or nothing for [`Kind::Connect`], an array for
-    /// events and acks.
-    pub data: Option<&'a RawValue>,
+    /// What it carries.
+    pub data: Data<'a>,
+}
+
+/// What a packet carries: JSON whose syntax is checked.
+#[derive(Debug, Clone)]
+pub enum Data<'a> {
+    /// Nothing: only a [`Kind::Connect`] and a [`Kind::Disconnect`] may.
+    Nothing,
+    /// An object, of a [`Kind::Connect`].
+    Object(&'a RawValue),
+    /// An array, of an event or an ack.
+    Array(Elements<'a>),
 }
 
 /// The reason that a text is no packet that a client may send.
@@ -95,21 +107,19 @@ impl<'a> Packet<'a> {
                     .ok_or(DecodeError::AckId)?,
             ),
         };
-        let data = match json {
-            "" => None,
-            json => {
-                Some(serde_json::from_str::<&RawValue>(json).map_err(|_| DecodeError::Payload)?)
+        let malformed = |_| DecodeError::Payload;
+        let data = match (kind, json.as_bytes().first()) {
+            (Kind::Connect | Kind::Disconnect, None) if ack_id.is_none() => Data::Nothing,
+            (Kind::Connect, Some(b'{')) if ack_id.is_none() => {
+                Data::Object(serde_json::from_str(json).map_err(malformed)?)
             }
-        };
-        let opening = json.chars().next();
-        match kind {
-            Kind::Connect if ack_id.is_none() && matches!(opening, None | Some('{')) => {}
-            Kind::Disconnect if ack_id.is_none() && opening.is_none() => {}
-            Kind::Event if opening == Some('[') => {}
-            Kind::Ack if opening == Some('[') && ack_id.is_some() => {}
-            Kind::Ack if ack_id.is_none() => return Err(DecodeError::AckId),
+            (Kind::Ack, _) if ack_id.is_none() => return Err(DecodeError::AckId),
+            // At once: each look at all of a text is to be worth it.
+            (Kind::Event | Kind::Ack, Some(b'[')) => {
+                Data::Array(serde_json::from_str(json).map_err(malformed)?)
+            }
             _ => return Err(DecodeError::Payload),
-        }
+        };
         Ok(Self {
             kind,
             namespace,
@@ -176,6 +186,15 @@ mod tests {
 
     use super::*;
 
+    /// The JSON of a packet, without its white space.
+    fn written(data: &Data<'_>) -> Option<String> {
+        match data {
+            Data::Nothing => None,
+            Data::Object(object) => Some(object.get().to_owned()),
+            Data::Array(elements) => Some(serde_json::to_string(&elements.0[..]).unwrap()),
+        }
+    }
+
     #[test]
     fn every_packet_is_read() {
         use Kind::{Ack, Connect, Disconnect, Event};
@@ -225,11 +244,17 @@ mod tests {
                 packet.namespace,
                 packet.ack_id,
                 packet.attachments,
-                packet.data.map(RawValue::get),
+                written(&packet.data),
             );
             assert_eq!(
                 found,
-                (kind, namespace, ack_id, attachments, data),
+                (
+                    kind,
+                    namespace,
+                    ack_id,
+                    attachments,
+                    data.map(str::to_owned)
+                ),
                 "{wire}"
             );
         }
