@@ -1,9 +1,10 @@
 //! The newest part of the index, in memory until it is large enough for a file.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -81,8 +82,8 @@ pub(super) struct Recent {
     /// What is in it is at least as the log was once it ended with this entry.
     pub(super) as_of: u64,
     entered: Vec<Entered>,
-    /// Nearly all that a text has are here already, and are found by their hash; keyed, since texts
-    /// are made by others.
+    /// Nearly all that a text has are here already, and are found by their hash; keyed by chance,
+    /// since texts are made by others, and fast, since each word of each message is looked up.
     terms: HashMap<Arc<[u8]>, Numbers>,
     /// The same terms.
     ordered: BTreeSet<Arc<[u8]>>,
