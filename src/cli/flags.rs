@@ -303,7 +303,7 @@ pub(super) struct Flags {
     /// has
     #[arg(long, env = "CHATD_MEMORY", value_parser = memory::size, value_name = "SIZE")]
     pub(super) memory: Option<u64>,
-    /// What to log: error, warn, info, debug, trace, or filters such as info,chatd::store=debug
+    /// What to log: error, warn, info, debug, or filters such as info,chatd::store=debug
     #[arg(long, env = "CHATD_LOG", default_value = DEFAULT_LOG, value_parser = values::log_filter, value_name = "FILTER")]
     pub(super) log: String,
     /// Format of log lines

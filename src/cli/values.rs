@@ -186,7 +186,10 @@ fn ranged(text: &str, least: usize, most: usize) -> Result<usize, String> {
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     match log::filter(text) {
         Some(_) => Ok(text.to_owned()),
-        None => Err("give a level (error, warn, info, debug, trace) or filters such as info,chatd::store=debug".to_owned()),
+        None => Err(
+            "give a level (error, warn, info, debug) or filters such as info,chatd::store=debug"
+                .to_owned(),
+        ),
     }
 }
 

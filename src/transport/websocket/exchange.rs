@@ -91,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     pub(super) fn speak(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
         match self.write(cx) {
             Poll::Ready(Err(error)) => {
-                tracing::trace!(%error, "a connection broke while it was written to");
+                tracing::debug!(%error, "a connection broke while it was written to");
                 self.leave(CloseReason::TransportError);
                 Poll::Ready(Turn::Last)
             }
@@ -119,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
     /// Says that nothing follows, then reads and drops until the client has closed too.
     fn drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Err(error) = ready!(Pin::new(&mut self.io).poll_shutdown(cx)) {
-            tracing::trace!(%error, "a connection broke while it was closed");
+            tracing::debug!(%error, "a connection broke while it was closed");
             return Poll::Ready(());
         }
         READ_SCRATCH.with_borrow_mut(|scratch| {
