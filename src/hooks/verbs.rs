@@ -162,7 +162,9 @@ impl Hooks {
     ) -> Result<MadeHook, HookError> {
         let store = &self.shared.store;
         let chat = match (wish.room, wish.user) {
-            (Some(room), None) if store.room(room).is_none() => return Err(HookError::NoSuchRoom),
+            (Some(room), None) if store.room(room).is_none() => {
+                return Err(HookError::NoSuchRoom("room_id"));
+            }
             (Some(room), None) => ChatId::Room(room),
             (None, Some(user)) => {
                 let is_there = store.user(user).is_some_and(|user| !user.deleted);
@@ -216,7 +218,7 @@ impl Hooks {
             .iter()
             .any(|room| self.shared.store.room(*room).is_none())
         {
-            return Err(HookError::NoSuchRoom);
+            return Err(HookError::NoSuchRoom("room_ids"));
         }
         let looked = self.shared.outbound.look(&target, LOOK_PATIENCE).await;
         if let Err(OutboundError::Private) = looked {
