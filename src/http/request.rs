@@ -1,7 +1,10 @@
 //! The parts of a request that routes read: the token, the query, the body.
 
+use std::any::Any;
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::net::IpAddr;
+use std::num::ParseIntError;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -249,18 +252,15 @@ impl<'a> Query<'a> {
     }
 
     /// A parameter that may be absent or empty.
-    pub(super) fn optional<T: FromStr<Err: std::fmt::Display>>(
+    pub(super) fn optional<T: FromStr<Err: Display + 'static>>(
         &self,
         key: &'static str,
     ) -> Result<Option<T>, FieldError> {
         match self.raw(key) {
             None | Some("") => Ok(None),
-            Some(text) => match text.parse() {
+            Some(text) => match text.parse::<T>() {
                 Ok(value) => Ok(Some(value)),
-                Err(error) => Err(FieldError::Invalid {
-                    key,
-                    reason: error.to_string(),
-                }),
+                Err(error) => Err(misread(key, &error)),
             },
         }
     }
@@ -274,6 +274,16 @@ pub(super) struct Limit<const USUAL: usize, const MOST: usize>(usize);
 impl<const USUAL: usize, const MOST: usize> Limit<USUAL, MOST> {
     /// What was asked for, if anything.
     pub(super) fn of(asked: Option<Self>) -> usize {
+/// Returns why the text of a key is refused: what is expected, of which the standard library's own
+/// words for numbers say nothing.
+pub(super) fn misread<E: Display + 'static>(key: &'static str, error: &E) -> FieldError {
+    let reason = match (error as &dyn Any).is::<ParseIntError>() {
+        true => "must be a whole number from 0 on".to_owned(),
+        false => error.to_string(),
+    };
+    FieldError::Invalid { key, reason }
+}
+
         asked.map_or(USUAL, |limit| limit.0)
     }
 }
