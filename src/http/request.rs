@@ -8,7 +8,7 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header;
@@ -24,6 +24,9 @@ use crate::web::{self, BodyError, Sender, read_body};
 
 /// 16 KiB: a registration with the longest avatar URL, four times over.
 const MAX_BODY: usize = 16 * 1024;
+/// What some programs put before a text in UTF-8. It says nothing, and is not part of the JSON
+/// (RFC 8259, section 8.1).
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -335,12 +338,15 @@ pub(super) async fn optional_body(request: Request<Incoming>) -> Result<String, 
     Ok(if is_absent { "{}".to_owned() } else { body })
 }
 
-/// Reads the whole body of at most so many bytes, which must be UTF-8.
+/// Reads the whole body of at most so many bytes, which must be UTF-8, without a byte order mark.
 pub(super) async fn body_within(
     request: Request<Incoming>,
     most: usize,
 ) -> Result<String, ApiError> {
-    let body = bytes_within(request, most).await?;
+    let mut body = bytes_within(request, most).await?;
+    if body.starts_with(BYTE_ORDER_MARK) {
+        body.advance(BYTE_ORDER_MARK.len());
+    }
     String::from_utf8(body.into()).map_err(|_| FieldError::NotAnObject.into())
 }
 
