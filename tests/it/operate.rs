@@ -86,6 +86,10 @@ async fn everything(data: &Path, admin: &str, other: &str) {
     }
     let usage = command(data, &["user", "remove", "ada"], "").await;
     assert_eq!(usage.status.code(), Some(2));
+    let usage = command(data, &["room", "show", "Ops"], "").await;
+    assert_eq!(usage.status.code(), Some(2));
+    let usage = String::from_utf8(usage.stderr).unwrap();
+    assert!(usage.contains("give the room's id"), "{usage}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::commands::{By, Whom};
 use super::run::say;
 use crate::cli::output::shown;
-use crate::model::MAX_ID;
+use crate::cli::values::id_of;
 
 /// Accounts that are asked for at once.
 const PAGE: usize = 500;
@@ -38,13 +38,6 @@ impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (id {})", shown(&self.name), self.id)
     }
-}
-
-/// The id that a text is: digits alone, and no more of them than an id has.
-fn id_of(text: &str) -> Option<u64> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let id = text.parse().ok().filter(|id| *id <= MAX_ID);
-    id.filter(|_| digits)
 }
 
 /// Speaks to the server as its operator.
@@ -202,6 +195,7 @@ mod tests {
             ("2", Some(2)),
             ("02", Some(2)),
             ("9007199254740991", Some(MAX_ID)),
+    use crate::model::MAX_ID;
             ("9007199254740992", None),
             ("99999999999999999999999", None),
             ("+2", None),
