@@ -214,7 +214,12 @@ pub(super) fn operator(request: &Request<Incoming>) -> Result<Admin, ApiError> {
 }
 
 /// Returns how people reach this server, such as `https://chat.example.org`; see [`web::base_url`].
+/// A request of the operator's names no host by which anybody does.
 pub(super) fn base_url(app: &App, request: &Request<Incoming>) -> String {
+    let is_operators = request.extensions().get::<Operator>().is_some();
+    if let (true, None, Some(local)) = (is_operators, &app.public, &app.local) {
+        return local.clone();
+    }
     let sender = sender(request);
     web::base_url(request.headers(), sender.as_ref(), app.public.as_ref())
 }
@@ -269,14 +274,6 @@ impl<'a> Query<'a> {
     }
 }
 
-/// How many rows a page has: from 1; more than `MOST` gives `MOST`, and `USUAL` where nothing is
-/// said.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limit<const USUAL: usize, const MOST: usize>(usize);
-
-impl<const USUAL: usize, const MOST: usize> Limit<USUAL, MOST> {
-    /// What was asked for, if anything.
-    pub(super) fn of(asked: Option<Self>) -> usize {
 /// Returns why the text of a key is refused: what is expected, of which the standard library's own
 /// words for numbers say nothing.
 pub(super) fn misread<E: Display + 'static>(key: &'static str, error: &E) -> FieldError {
@@ -287,6 +284,14 @@ pub(super) fn misread<E: Display + 'static>(key: &'static str, error: &E) -> Fie
     FieldError::Invalid { key, reason }
 }
 
+/// How many rows a page has: from 1; more than `MOST` gives `MOST`, and `USUAL` where nothing is
+/// said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit<const USUAL: usize, const MOST: usize>(usize);
+
+impl<const USUAL: usize, const MOST: usize> Limit<USUAL, MOST> {
+    /// What was asked for, if anything.
+    pub(super) fn of(asked: Option<Self>) -> usize {
         asked.map_or(USUAL, |limit| limit.0)
     }
 }

@@ -189,6 +189,42 @@ async fn no_command_but_that_of_the_first_account_makes_a_data_file() {
     says(&data, &["key", "add", "shop"], "").await;
 }
 
+/// The link began with `http://localhost`, where nobody listens.
+#[tokio::test]
+async fn a_reset_link_begins_with_the_address_at_which_the_server_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    let reset = ["user", "reset-link", "ada"];
+    let server = Running::on(&data, &[], &[]).await;
+    says(&data, &["user", "add", "ada"], "password1").await;
+    let link = says(&data, &reset, "").await;
+    let expected = format!("http://{}/#/reset/", server.remote.address);
+    assert!(link.starts_with(&expected), "{link}");
+    server.stop().await;
+    // Beside a stopped one, at which it will by the same flags.
+    for (variables, expected) in [
+        (&[][..], "http://127.0.0.1:8080/#/reset/"),
+        (
+            &[("CHATD_HOST", "0.0.0.0"), ("CHATD_PORT", "8099")],
+            "http://localhost:8099/#/reset/",
+        ),
+        (
+            &[("CHATD_PUBLIC_URL", "https://chat.example.org")],
+            "https://chat.example.org/#/reset/",
+        ),
+    ] {
+        let made = command_with(&data, &reset, "", variables).await;
+        let link = String::from_utf8(made.stdout).unwrap();
+        assert!(link.starts_with(expected), "{link}");
+    }
+    let public = ["--public-url", "https://chat.example.org/x"];
+    let server = Running::on(&data, &public, &[]).await;
+    let link = says(&data, &reset, "").await;
+    let expected = "https://chat.example.org/x/#/reset/";
+    assert!(link.starts_with(expected), "{link}");
+    server.stop().await;
+}
+
 /// The warnings of a start are for who starts it; each command printed them anew.
 #[tokio::test]
 async fn a_command_warns_of_no_tokens_that_it_does_not_take() {
