@@ -189,6 +189,33 @@ async fn no_command_but_that_of_the_first_account_makes_a_data_file() {
     says(&data, &["key", "add", "shop"], "").await;
 }
 
+/// The file was left behind, without an account in it.
+#[tokio::test]
+async fn a_first_account_that_is_refused_leaves_no_data_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("chatd.redb");
+    for (arguments, input, words) in [
+        (&["user", "add", "a b"][..], "password1", "username must be"),
+        (&["user", "add", "ada", "--name", "\n"], "password1", "name"),
+        (
+            &["user", "add", "ada", "--admin"],
+            "short",
+            "password must be",
+        ),
+        (&["user", "add", "ada"], "", "password must be"),
+    ] {
+        let error = fails(&data, arguments, input).await;
+        assert!(error.contains(words), "{error}");
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert!(left.is_empty(), "{arguments:?}: {left:?}");
+    }
+    let made = command(&data, &["user", "add", "ada"], "password1").await;
+    assert!(made.status.success() && data.exists());
+    // With an account in it the file stays, whatever is refused.
+    fails(&data, &["user", "add", "ada"], "password1").await;
+    assert!(says(&data, &["user", "list"], "").await.contains(" ada "));
+}
+
 /// The link began with `http://localhost`, where nobody listens.
 #[tokio::test]
 async fn a_reset_link_begins_with_the_address_at_which_the_server_listens() {

@@ -92,6 +92,13 @@ impl Operator {
         self.ask(Method::PATCH, &path, change).await
     }
 
+    /// Returns whether it is sure that there is no account.
+    pub(super) async fn has_nobody(&mut self) -> bool {
+        let path = "/api/admin/users?limit=1";
+        let found = self.ask(Method::GET, path, Value::Null).await;
+        found.is_ok_and(|found| found.as_array().is_some_and(Vec::is_empty))
+    }
+
     /// Whether what a deleted account said is still being erased.
     pub(super) async fn is_erasing(&mut self, account: &Account) -> Result<bool, String> {
         let from = match account.id - 1 {
@@ -188,6 +195,7 @@ impl Operator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::MAX_ID;
 
     #[test]
     fn an_id_is_digits_alone() {
@@ -195,7 +203,6 @@ mod tests {
             ("2", Some(2)),
             ("02", Some(2)),
             ("9007199254740991", Some(MAX_ID)),
-    use crate::model::MAX_ID;
             ("9007199254740992", None),
             ("99999999999999999999999", None),
             ("+2", None),
