@@ -411,7 +411,7 @@ impl<'a> Staging<'a> {
             }
             Address::AnyMessage(message) => {
                 if let Some(room) = self.room_of(talk.author, message)? {
-                    return self.talk_in_room(now, talk, room);
+                    return Ok(Outcome::InRoom(room));
                 }
             }
             Address::Person(_) | Address::Message(_) => {}
