@@ -364,6 +364,38 @@ async fn marks_of_messages_that_lie_on_disk_alone_are_stored_once_a_second_too()
     server.stop().await;
 }
 
+/// It left out what a chat held that notifies of nothing, which is not muted by that.
+#[tokio::test]
+async fn the_total_of_the_inbox_leaves_out_what_is_muted_and_nothing_else() {
+    let server = TestServer::start().await;
+    let (ada, bob) = server.two_people().await;
+    let room = room_of(&server, &[&ada, &bob], json!({})).await;
+    let mut sender = server.connect_second(&ada).await;
+    say(&mut sender, room, json!({})).await;
+    say(&mut sender, room, json!({"mentions": [bob.id]})).await;
+    let direct = json!({"receiver_id": bob.id, "content": "x"});
+    sender.call(2, "send_message", direct).await;
+    let (of_room, of_two) = (
+        format!("/api/rooms/{room}/me"),
+        format!("/api/chats/{}/me", ada.id),
+    );
+    let (past, future) = ("2020-01-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z");
+    for (path, change, total) in [
+        (&of_room, json!({"notify": "none"}), 3),
+        (&of_two, json!({"notify": "none"}), 3),
+        (&of_room, json!({"notify": "mentions"}), 3),
+        (&of_room, json!({"muted_until": past}), 3),
+        (&of_room, json!({"muted_until": future}), 2),
+        (&of_two, json!({"muted_until": future}), 1),
+        (&of_room, json!({"muted_until": null}), 2),
+    ] {
+        ask(&server, &bob, "PATCH", path, change.clone()).await;
+        let inbox = server.get("/api/inbox", &bob.token).await;
+        assert_eq!(inbox["meta"]["unread_total"], total, "{path} {change}");
+    }
+    server.stop().await;
+}
+
 /// A member of a large room was found by their username alone, and not by the name that is shown.
 #[tokio::test]
 async fn members_are_found_by_a_part_of_either_name() {
