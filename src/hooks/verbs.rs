@@ -20,7 +20,7 @@ use crate::model::{
     ChatId, Cursor, HookEvent, HookSecret, HookUrl, MAX_HOOK_NAME_CHARS, MAX_HOOK_ROOMS, RoomId,
     Timestamp, UserId, is_one_line,
 };
-use crate::outgoing::{Outbound, OutboundError, Target};
+use crate::outgoing::{Holder, Outbound, OutboundError, Target};
 use crate::store::{
     Command, Hook, HookChangeTo, HookId, HookIn, HookKind, HookOut, HookProgress, Store,
 };
@@ -29,6 +29,8 @@ use crate::store::{
 const SECRET_CHARS: usize = 32;
 /// 5 s: so long is looked where a URL leads. One that cannot be looked up now may be later.
 const LOOK_PATIENCE: Duration = Duration::from_secs(5);
+/// All hooks that are not made yet: the numbers of hooks begin at 1.
+const UNMADE: Holder = Holder(0);
 /// The word for the beginning of the log.
 const START: &str = "start";
 
@@ -220,7 +222,8 @@ impl Hooks {
         {
             return Err(HookError::NoSuchRoom("room_ids"));
         }
-        let looked = self.shared.outbound.look(&target, LOOK_PATIENCE).await;
+        let outbound = &self.shared.outbound;
+        let looked = outbound.look(UNMADE, &target, LOOK_PATIENCE).await;
         if let Err(OutboundError::Private) = looked {
             return Err(HookError::Private);
         }
