@@ -241,8 +241,11 @@ export class MessageComposer extends ChatPart {
 
   /** @param {Event} event @param {DataTransfer | null} transfer */
   #takeFiles(event, transfer) {
-    if (!transfer?.files.length || this.#edited) return
-    event.preventDefault()
+    if (!transfer?.files.length) return
+    // An edit takes none. A text that is pasted beside them is for the field; what is dropped would
+    // be opened in the place of the page.
+    if (!this.#edited || event.type === 'drop') event.preventDefault()
+    if (this.#edited) return
     this.#attach(transfer.files)
   }
 
